@@ -19,7 +19,8 @@ from benchmarks import measured
 from tercel import TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
-from tercel.market.flow.preset import Preset, load
+from tercel.market.flow import Preset
+from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.days import simulated_day

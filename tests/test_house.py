@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
+from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -83,6 +84,27 @@ def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [tool, "--no-cache"], cwd=root, env={"PYTHONPATH": "src"}, capture_output=True, text=True, check=False
     )
+
+
+def circle(package: str) -> list[str]:
+    """Modules of a package that import each other in a ring, if any do: imports in functions and for types count."""
+    grimp = pytest.importorskip("grimp")
+    graph = grimp.build_graph(package, cache_dir=None)
+    try:
+        TopologicalSorter({name: graph.find_modules_directly_imported_by(name) for name in graph.modules}).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_modules_import_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = {"a": "def late():\n    import ring.b", "b": "import typing\nif typing.TYPE_CHECKING:\n    import ring.a"}
+    (tmp_path / "ring").mkdir()
+    for name, source in ({"__init__": ""} | planted).items():
+        (tmp_path / "ring" / f"{name}.py").write_text(source + "\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert set(circle("ring")) == {"ring.a", "ring.b"}
+    assert circle("tercel") == []
 
 
 @pytest.fixture

@@ -41,10 +41,11 @@ def response(request: ResponseRequest) -> None:
     check_folder(request.out)
     from studies.response.response import measure
     from tercel.market.flow.preset import load
+    from tercel.market.impact.pilot import law_for
     from tercel.market.simulator.source import reactive
 
     preset = load(request.preset)
-    market = reactive(preset, seed=request.seed, impact=request.impact)
+    market = reactive(preset, seed=request.seed, impact=law_for(preset, request.impact) or "none")
     sizes, pairs, seed = request.sizes or SIZES, request.pairs, request.seed
     found = {
         "preset": preset.name,

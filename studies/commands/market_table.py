@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from studies.markdown import around, markdown_table, marks_of, replace_table
-from tercel.cli.market_score import passed, predicted
+from tercel.cli.market_score_rows import passed, predicted
 from tercel.cli.shared import AsJson, Write
 from tercel.core.errors import ConfigError, TapeError, TercelError
 from tercel.core.names import check_known, listed

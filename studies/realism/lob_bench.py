@@ -23,7 +23,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.report.terminal import progress_console
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds.lobster_write import NS, as_lobster
-from tercel.market.flow.preset import Preset
+from tercel.market.flow import Preset
 from tercel.market.score.days import WARMUP_S, Day
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Events, Instrument

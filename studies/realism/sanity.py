@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.preset import Preset
+from tercel.market.flow import Preset
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.source import first_world
 

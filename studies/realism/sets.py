@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tercel.core.errors import ConfigError, TapeError
 from tercel.feeds import FeedOptions, LobsterFeed
+from tercel.market.flow import Preset
 from tercel.market.flow import preset as presets
-from tercel.market.flow.preset import Preset
 from tercel.market.score.calibrated import calibrated
 from tercel.market.score.days import Day
 from tercel.market.score.stretches import day_of, seen_through

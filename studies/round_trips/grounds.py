@@ -13,7 +13,8 @@ from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan, seeded_plan
 from tercel.lab.evaluation.market import Split, split_days
 from tercel.lab.evaluation.windows import tape_plan
-from tercel.market.flow.preset import Preset
+from tercel.market.flow import Preset
+from tercel.market.impact.pilot import law_for
 from tercel.market.impact.propagator import tape_law
 from tercel.market.simulator.source import reactive
 from tercel.market.simulator.tape_source import TapeDay, replay
@@ -27,7 +28,7 @@ EVERY_NS = 60 * NS_PER_SECOND
 
 def preset_grounds(preset: Preset, impact: str | None, seed: int) -> tuple[TripGround, TripGround]:
     """Search and proof in the market of a preset: streams of different seeds."""
-    market = reactive(preset, seed=seed, impact=impact)
+    market = reactive(preset, seed=seed, impact=law_for(preset, impact) or "none")
     volume = max(round(preset.volume_per_s * HALF_HOUR_S), 1)
     plans = (partial(seeded_plan, Task(), volume, at) for at in (seed, seed + PROOF))
     searched, proof = (TripGround(market, plan) for plan in plans)

@@ -6,7 +6,7 @@ from typing import Final
 
 from tercel.core.report.terminal import print_json, print_table, say
 from tercel.lab.fills.fill_comparison import Fills, study
-from tercel.market.flow.preset import Preset
+from tercel.market.flow import Preset
 from tercel.market.flow.queue_reactive.calibrate import PARTS, calibrate
 from tercel.market.score.stretches import days_of
 from tercel.market.tape import Lake

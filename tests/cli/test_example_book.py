@@ -16,10 +16,10 @@ from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
-from tercel.market.impact.law import ImpactLaw, with_impact
+from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.pilot import law_for
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source, reactive
+from tercel.market.simulator.source import Source, reactive, with_impact
 
 TASK = Task(horizon_s=240.0, decisions=24, warmup_s=20.0, grid_points=13)
 LOUD = ImpactLaw("translation", mean_trade_lots=5.0, trades=10.0, sigma_ticks=6.0)

@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tercel.core import jit
+from tercel.core import jit, kernel_keys
 from tercel.core.jit import kernel, parallel_kernel, prange
 
 pytestmark = pytest.mark.skipif(not jit.JIT, reason="interpreted")
 
 SOURCE = Path(jit.__file__).parents[2]
 MODULE = """
-    from tercel.core.jit import kernel, on_first_compile
+    from tercel.core.kernel_keys import on_first_compile
+    from tercel.core.jit import kernel
     on_first_compile(lambda: print("compiling"))
 
     @kernel
@@ -121,16 +122,16 @@ def test_kernels_compile_once_and_only_entries_are_kept(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     assert run(tmp_path, USE, TERCEL_CACHE=str(cache)) == ["compiling", "10"]
     assert run(tmp_path, USE, TERCEL_CACHE=str(cache)) == ["10"]
-    if jit.LINK:
+    if kernel_keys.LINK:
         assert [p.name.split("-")[0] for p in cache.rglob("*.nbc")] == ["mod.outer"]
 
 
 def test_numbas_own_way_gives_the_same_in_a_cache_of_its_own(tmp_path: Path) -> None:
     cache, own = tmp_path / "cache", {"TERCEL_LINK": "0"}
     use = USE + "; import sys; print('tercel.core.linking' in sys.modules)"
-    assert run(tmp_path, use, TERCEL_CACHE=str(cache)) == ["compiling", "10", str(jit.LINK)]
+    assert run(tmp_path, use, TERCEL_CACHE=str(cache)) == ["compiling", "10", str(kernel_keys.LINK)]
     said = run(tmp_path, use, TERCEL_CACHE=str(cache), **own)
-    assert said == (["compiling", "10", "False"] if jit.LINK else ["10", "False"])
+    assert said == (["compiling", "10", "False"] if kernel_keys.LINK else ["10", "False"])
     assert run(tmp_path, use, TERCEL_CACHE=str(cache), **own) == ["10", "False"]
 
 
@@ -141,7 +142,7 @@ def test_a_kernel_of_another_package_is_kept_under_a_hash_of_its_sources(tmp_pat
     (package / "one.py").write_text("N = 5\n")
     two = "from pkg.one import N\nfrom tercel.core.jit import kernel\n@kernel\ndef more(x):\n    return x + N\n"
     (package / "two.py").write_text(two)
-    use = "from tercel.core.jit import on_first_compile\non_first_compile(lambda: print('compiling'))\n"
+    use = "from tercel.core.kernel_keys import on_first_compile\non_first_compile(lambda: print('compiling'))\n"
     use += "from pkg.two import more\nprint(more(2))\n"
     assert run(tmp_path, use, TERCEL_CACHE=str(cache)) == ["compiling", "7"]
     assert run(tmp_path, use, TERCEL_CACHE=str(cache)) == ["7"]
@@ -185,12 +186,12 @@ def test_a_cache_that_cannot_be_written_is_replaced(tmp_path: Path, monkeypatch:
     own = tmp_path / "tmp"
     own.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(own))
-    assert jit.writable_folder(tmp_path, "kernels-a") == tmp_path / "kernels-a"
-    found = jit.writable_folder(blocked, "kernels-a")
+    assert kernel_keys.writable_folder(tmp_path, "kernels-a") == tmp_path / "kernels-a"
+    found = kernel_keys.writable_folder(blocked, "kernels-a")
     assert found is not None
     assert found.is_relative_to(own)
     found.parent.chmod(0o777)
-    assert jit.writable_folder(blocked, "kernels-a") is None
+    assert kernel_keys.writable_folder(blocked, "kernels-a") is None
     environment = {"TERCEL_CACHE": str(blocked), "TMPDIR": str(own)}
     assert run(tmp_path, USE, **environment) == ["compiling", "10"]
 
@@ -202,7 +203,7 @@ def test_what_was_used_longest_ago_is_pruned(tmp_path: Path) -> None:
         path.write_bytes(b"0" * 10_000)
         os.utime(path, (time.time() - 100 * age,) * 2)
     (tmp_path / "other").write_bytes(b"0" * 10_000)
-    jit.prune(tmp_path, keep_bytes=25_000)
+    kernel_keys.prune(tmp_path, keep_bytes=25_000)
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["0.nbc", "1.nbc", "other"]
 
 

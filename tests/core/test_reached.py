@@ -113,7 +113,7 @@ def numbers_read(sources: Sources) -> dict[str, tuple[str, str, str]]:
     found: dict[str, tuple[str, str, str]] = {}
     for kernel_module, kernel in kernels():
         for module, name in sources.reached(kernel_module, kernel):
-            if module in found or module in ("tercel.core.jit", "tercel.core.linking"):
+            if module in found or module in ("tercel.core.jit", "tercel.core.linking", "tercel.core.kernel_keys"):
                 continue
             values = [getattr(one, "value", None) for one in sources.statements((module, name))]
             if any(isinstance(one, ast.Constant) and isinstance(one.value, NUMBERS) for one in values):

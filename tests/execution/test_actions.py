@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from tercel.api.testing.strategy import random_views, view_of, wanted
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import intent as i
-from tercel.execution.actions import action_set, allocation, fraction, level, placement
+from tercel.execution.action_sets import action_set
+from tercel.execution.actions import allocation, fraction, level, placement
 from tercel.execution.actions.kernels import decode_placement
 from tercel.execution.strategy import hold, ladder, settle
 from tercel.execution.view import View

@@ -8,7 +8,7 @@ import pytest
 from tercel.api.testing.strategy import random_views, view_of, wanted
 from tercel.core.errors import ConfigError
 from tercel.execution import intent as i
-from tercel.execution.actions import action_set
+from tercel.execution.action_sets import action_set
 from tercel.execution.actions.guard import CatchUp
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build

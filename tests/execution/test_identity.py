@@ -21,10 +21,10 @@ from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
-from tercel.market.impact.law import ImpactLaw, with_impact
+from tercel.market.impact.law import ImpactLaw
 from tercel.market.regimes.law import RegimeChain, Season, with_regimes
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source, blank_state, martingale_market, reactive, run_free
+from tercel.market.simulator.source import Source, blank_state, martingale_market, reactive, run_free, with_impact
 from tercel.market.simulator.terms import Fees
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
 

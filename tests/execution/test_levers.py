@@ -6,7 +6,8 @@ import pytest
 from tercel.api.testing.strategy import StrategyConformance, random_views, view_of, wanted
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import intent as i
-from tercel.execution.actions import action_set, sized
+from tercel.execution.action_sets import action_set
+from tercel.execution.actions import sized
 from tercel.execution.strategies import build
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tercel.api.testing.strategy import StrategyConformance, random_views, view_of
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.execution.actions import action_set
+from tercel.execution.action_sets import action_set
 from tercel.execution.intent import Intent, K
 from tercel.execution.policies.model import model_strategy
 from tercel.execution.strategies import build

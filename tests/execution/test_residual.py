@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tercel.api.testing.strategy import random_views, view_of, wanted
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import intent as i
-from tercel.execution.actions import action_set
+from tercel.execution.action_sets import action_set
 from tercel.execution.actions import residual as r
 from tercel.execution.grains import GRAINS
 from tercel.execution.strategies import MarketEstimates, build

@@ -11,7 +11,8 @@ import typer
 from tercel.cli.market_fills import fills
 from tercel.cli.market_impact import impact
 from tercel.cli.market_predict import predict
-from tercel.cli.market_score import passed, predicted, score
+from tercel.cli.market_score import score
+from tercel.cli.market_score_rows import passed, predicted
 from tercel.cli.request import add
 from tercel.cli.shared import (
     PRESET,
@@ -30,7 +31,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.report.terminal import hand_over, print_table, say
 
 if TYPE_CHECKING:
-    from tercel.market.flow.preset import Preset
+    from tercel.market.flow.port import Preset
     from tercel.market.tape import Events, Instrument
 
 market_app = typer.Typer(

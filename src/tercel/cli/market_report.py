@@ -4,16 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tercel.cli.market_score import (
-    DISTANCES,
-    DYNAMICS,
-    GATES,
-    GIVEN,
+from tercel.cli.market_score_rows import (
     cell,
-    distance_rows,
-    dynamics_rows,
-    gate_rows,
-    given_rows,
+    distance_table,
+    dynamics_table,
+    gate_table,
+    given_table,
     impact_rows,
     passed,
 )
@@ -54,22 +50,20 @@ def page(drawn: ScoreDraw, card: dict[str, Any], impact: dict[str, Any] | None =
     )
     sections = [
         Section(
-            "Distances and floors",
-            html=plain_table(DISTANCES, distance_rows(card)),
-            figures=[figures.floors(card["distances"])],
+            "Distances and floors", html=plain_table(*distance_table(card)), figures=[figures.floors(card["distances"])]
         ),
         Section(
             "Gates",
             "What marginal laws do not show.",
-            html=plain_table(GATES, gate_rows(card)),
+            html=plain_table(*gate_table(card)),
             figures=[figures.moves(drawn)],
         ),
-        Section("Dynamics", "How it moves, and what lasts.", html=plain_table(DYNAMICS, dynamics_rows(card))),
+        Section("Dynamics", "How it moves, and what lasts.", html=plain_table(*dynamics_table(card))),
         Section("Laws", figures=[figures.laws(drawn)]),
         Section("Memory", figures=[figures.memories(drawn)]),
         Section(
             "Given the spread, and the time of day",
-            html=plain_table(GIVEN, given_rows(card)),
+            html=plain_table(*given_table(card)),
             figures=[figures.conditionals(drawn)],
         ),
         Section(

@@ -1,6 +1,5 @@
 """`tercel market score`: the realism card of a preset on days that it has not seen, or another benchmark's figures."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -8,14 +7,21 @@ from typing import Annotated, Any, Final, Protocol
 
 import typer
 
+from tercel.cli.market_score_rows import (
+    cell,
+    distance_table,
+    dynamics_table,
+    gate_table,
+    given_table,
+    impact_rows,
+    passed,
+    prediction_rows,
+)
 from tercel.cli.plugins import loaded
 from tercel.cli.shared import PRESET, AsJson, From, PresetsSymbol, To, Venue, listed_dates
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.report.cells import NOTHING
-from tercel.core.report.tables import spelt
 from tercel.core.report.terminal import hand_over, print_table, say
 
-Rows = list[list[str]]
 OWN: Final = "tercel"
 JUDGES: Final = "tercel.judges"
 
@@ -181,34 +187,23 @@ def file_to_write(which: str) -> Path:
 
 # -- what people see --------------------------------------------------------------------------------------------------
 
-DISTANCES = ("statistic", "L1", "Wasserstein", "floor: a real day", "floor: real days pooled")
-GATES = ("", "simulated", "real", "calibrated on", "passed")
-DYNAMICS = ("", "simulated", "real", "interval", "floor", "bar", "calibrated on", "passed")
-GIVEN = ("statistic | given", "L1", "floor")
-MEANS = {
-    "mean of 14": ("mean_l1", "", "floor_mean_l1", "pooled_floor_mean_l1"),
-    "mean of 14, odd against even half hours": ("interleaved_mean_l1", "", "interleaved_floor_mean_l1", ""),
-}
-
 
 def show(card: dict[str, Any]) -> None:
     """The card as tables."""
     if card["prediction"]:
         print_table("does it predict tape?", ["", "value"], prediction_rows(card["prediction"]))
     title = f"{card['preset']} ({card['model']}) on {', '.join(card['scored_on'])}"
-    print_table(f"{title}: distance to real tape", DISTANCES, distance_rows(card))
-    print_table(
-        f"gates: {passed(card['gates'], ' of ')} passed", GATES, gate_rows(card), ["calibrated on"], left=["passed"]
-    )
+    print_table(f"{title}: distance to real tape", *distance_table(card))
+    print_table(f"gates: {passed(card['gates'], ' of ')} passed", *gate_table(card), ["calibrated on"], left=["passed"])
     if card["dynamics"]:
         near = [abs(r["train"] - r["real"]) <= r["bar"] for r in card["dynamics"].values() if r["train"] is not None]
         beside = f"; by the days calibrated on {sum(near)} of {len(near)}" if near else ""
         print_table(
-            f"dynamics: {passed(card['dynamics'], ' of ')} passed{beside}", DYNAMICS, dynamics_rows(card),
+            f"dynamics: {passed(card['dynamics'], ' of ')} passed{beside}", *dynamics_table(card),
             ["calibrated on", "bar", "interval"], left=["passed"],
         )  # fmt: skip
     if card["conditional"]:
-        print_table("L1 given the spread, and given the half hour", GIVEN, given_rows(card))
+        print_table("L1 given the spread, and given the half hour", *given_table(card))
     facts = [
         ["classifier AUC, simulated against real", cell(card["classifier_auc"])],
         ["classifier AUC, real against real", cell(card["classifier_auc_real"])],
@@ -218,91 +213,3 @@ def show(card: dict[str, Any]) -> None:
     print_table("and", ["", "value"], facts)
     for note in card["notes"]:
         say(f"note: {note}")
-
-
-def distance_rows(card: Mapping[str, Any]) -> Rows:
-    """A row for each statistic, the means before the curves, which are not in them."""
-    from tercel.market.score.sample import CURVES
-
-    columns = ("l1", "wasserstein", "floor_l1", "pooled_floor_l1")
-    rows = [[_in_words(name), *(cell(row[key]) for key in columns)] for name, row in card["distances"].items()]
-    at = len(rows) - len(CURVES)
-    rows[at:at] = [[name, *(cell(card[key]) if key else "" for key in keys)] for name, keys in MEANS.items()]
-    return rows
-
-
-def gate_rows(card: Mapping[str, Any]) -> Rows:
-    """A row for each gate."""
-    return [
-        [
-            _in_words(name), cell(gate["value"], 4), cell(gate["real"], 4),
-            cell(card["gates_train"].get(name, {}).get("real"), 4), "yes" if gate["passed"] else "NO",
-        ]
-        for name, gate in card["gates"].items()
-    ]  # fmt: skip
-
-
-def dynamics_rows(card: Mapping[str, Any]) -> Rows:
-    """A row for each figure of how it moves."""
-    return [
-        [
-            _in_words(name), cell(row["value"]), cell(row["real"]), f"{cell(row['ci_low'])} to {cell(row['ci_high'])}",
-            *(cell(row[key]) for key in ("floor", "bar", "train")), "yes" if row["passed"] else "NO",
-        ]
-        for name, row in card["dynamics"].items()
-    ]  # fmt: skip
-
-
-def given_rows(card: Mapping[str, Any]) -> Rows:
-    """A row for each statistic given the spread or the half hour."""
-    return [[name, cell(row["l1"]), cell(row["pooled_floor_l1"])] for name, row in card["conditional"].items()]
-
-
-def impact_rows(card: Mapping[str, Any]) -> Rows:
-    """A row for each figure of impact that was measured."""
-    return [[_in_words(name), spelt(one, digits=3)] for name, one in card["impact"].items() if one]
-
-
-def passed(gates: Mapping[str, Any], of: str = "/") -> str:
-    """How many of how many; empty where there are none.
-
-    >>> passed({"spread": {"passed": True}, "depth": {"passed": False}})
-    '1/2'
-    """
-    return f"{sum(gate['passed'] for gate in gates.values())}{of}{len(gates)}" if gates else ""
-
-
-def predicted(one: Mapping[str, Any] | None) -> str:
-    """Spearman of a kept prediction with its interval, and the tape's own ceiling.
-
-    >>> predicted({"spearman": {"mean": 0.86, "ci_low": 0.71, "ci_high": 0.97, "ceiling": 0.95}})
-    '0.86 [0.71, 0.97] of 0.95'
-    """
-    if not one or one["spearman"]["mean"] is None:
-        return ""
-    found = one["spearman"]
-    interval = "" if found["ci_low"] is None else f" [{found['ci_low']:.2f}, {found['ci_high']:.2f}]"
-    return f"{found['mean']:.2f}{interval}" + ("" if found["ceiling"] is None else f" of {found['ceiling']:.2f}")
-
-
-def prediction_rows(one: Mapping[str, Any]) -> Rows:
-    """What `tercel market predict` found and kept."""
-    signs = one["signs"]
-    agree = "" if signs["agree"] is None else f", {signs['agree']:.0%} with the same sign"
-    return [
-        [f"Spearman over {one['strategies']} strategies, of the tape's ceiling", predicted(one) or NOTHING],
-        ["Spearman over those that mostly rest", predicted({"spearman": one["spearman_resting"]}) or NOTHING],
-        ["pairs that differ significantly on tape", f"{signs['told']}{agree}"],
-        ["days of tape", str(len(one["days"]))],
-    ]
-
-
-def cell(value: float | None, digits: int = 3) -> str:
-    """A number of so many digits."""
-    if value is None:
-        return NOTHING
-    return f"{value:.3f}" if digits == 3 else f"{value:.{digits}g}"
-
-
-def _in_words(name: str) -> str:
-    return name.replace("_", " ")

@@ -1,7 +1,7 @@
 """What a function rests on: the top-level statements that it reaches by name, through imports, without comments.
 
-The key of a compiled kernel is made of them (`core.jit`): Numba does not notice a change in a function or constant of
-another file, and a hash of whole files throws kernels away for a comment.
+The key of a compiled kernel is made of them (`core.kernel_keys`): Numba does not notice a change in a function or
+constant of another file, and a hash of whole files throws kernels away for a comment.
 """
 
 import ast

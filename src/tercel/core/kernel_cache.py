@@ -9,8 +9,9 @@ from contextlib import suppress
 from typing import Any, Self
 
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.compiler import Compiler
 
-from tercel.core.jit import kernels_folder, reached_key
+from tercel.core.kernel_keys import announce, kernels_folder, reached_key
 
 
 class Locator(_CacheLocator):
@@ -56,3 +57,12 @@ class KernelCache(FunctionCache):
                 with suppress(OSError):  # another process prunes
                     os.utime(path)
         return found
+
+
+class PlainCompiler(Compiler):
+    """Numba's own pipeline."""
+
+    def compile_extra(self, func: Any) -> Any:
+        """Compile, after saying so."""
+        announce()
+        return super().compile_extra(func)

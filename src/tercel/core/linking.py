@@ -17,7 +17,7 @@ from numba.core.compiler_machinery import LoweringPass, register_pass
 from numba.core.typed_passes import AnnotateTypes, NopythonRewrites
 from numba.core.untyped_passes import InlineClosureLikes, WithLifting
 
-from tercel.core.compile_notice import PlainCompiler
+from tercel.core.kernel_cache import PlainCompiler
 
 
 class Translated(JITCodeLibrary):

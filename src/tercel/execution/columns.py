@@ -9,15 +9,14 @@ would rest), `far` on the other side (where it would take).
 
 from typing import Final
 
-from tercel.execution.intent import K
-from tercel.market.simulator.layout import PAST_INTERVALS, PAST_WORDS
+from tercel.market.simulator.layout import PAST_INTERVALS, PAST_WORDS, RUNGS
 
 # x: private columns. The fields of `View` say what each is, in units of people where they differ.
 
 SIDE, QTY0, LEFT, DECISION, DECISIONS, TIME_LEFT_NS, HORIZON_NS, LIVE, OUTSIDE_LOTS, INFLIGHT = range(10)
-REST0, REST1, REST2, REST3, REST4 = range(10, 10 + K)
+REST0, REST1, REST2, REST3, REST4 = range(10, 10 + RUNGS)
 # own lots at improve (touch + side); REST0 + j stands j ticks behind it
-AHEAD0, AHEAD1, AHEAD2, AHEAD3, AHEAD4 = range(REST0 + K, REST0 + 2 * K)
+AHEAD0, AHEAD1, AHEAD2, AHEAD3, AHEAD4 = range(REST0 + RUNGS, REST0 + 2 * RUNGS)
 ALPHA, ALPHA_SD, HALF_LIFE_NS, URGENCY, MAX_PARTICIPATION, STYLES, SIZE_MULTIPLIER, PX = range(AHEAD4 + 1, AHEAD4 + 9)
 # ALPHA and ALPHA_SD in milli-bps; URGENCY, MAX_PARTICIPATION and SIZE_MULTIPLIER in millionths; PX: how many there are
 
@@ -44,8 +43,8 @@ LONG_SAME, LONG_AGAINST, LONG_OFI, SEEN_AGAINST, LONG_DRIFT, MX = range(AGE_NS +
 X_NAMES: Final = (
     *("side", "qty0", "left", "decision", "decisions", "time_left_ns", "horizon_ns"),
     *("live", "outside_lots", "inflight"),
-    *(f"rest{j}" for j in range(K)),
-    *(f"ahead{j}" for j in range(K)),
+    *(f"rest{j}" for j in range(RUNGS)),
+    *(f"ahead{j}" for j in range(RUNGS)),
     *("alpha", "alpha_sd", "half_life_ns", "urgency", "max_participation", "styles", "size_multiplier"),
 )
 M_NAMES: Final = (

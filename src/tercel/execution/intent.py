@@ -7,7 +7,7 @@ marketable limit.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,9 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NO_ASK
-
-if TYPE_CHECKING:
-    from tercel.execution.view import View
+from tercel.execution.view import View
+from tercel.market.simulator.layout import RUNGS
 
 TAKE: Final = 0
 """Lots to take now."""
@@ -31,7 +30,7 @@ STEP: Final = 4
 """Ticks between rungs."""
 REST0: Final = 5
 """Lots wanted on rung 0; REST0 + j on rung j."""
-K: Final = 5
+K: Final = RUNGS
 """Rungs."""
 WIDTH: Final = REST0 + K
 """Columns of an intent."""
@@ -153,7 +152,7 @@ class Intent:
     step: ArrayLike = 1
     outside: Literal["keep", "cancel"] | None = None
 
-    def rows(self, view: "View") -> Intents:
+    def rows(self, view: View) -> Intents:
         """The same as int32 (n, WIDTH), cut to what is left.
 
         Parameters

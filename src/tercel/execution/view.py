@@ -8,8 +8,7 @@ import numpy as np
 from tercel.core.arrays import Bools, Float32, Floats, Ints
 from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
-from tercel.execution.intent import K
-from tercel.market.simulator.layout import PAST_FEATURES, PAST_INTERVALS
+from tercel.market.simulator.layout import PAST_FEATURES, PAST_INTERVALS, RUNGS
 
 
 class _Order:
@@ -131,8 +130,8 @@ class View:
     live = _Order(c.LIVE, "Own lots not known dead: in flight, resting, cancel pending.")
     outside_lots = _Order(c.OUTSIDE_LOTS, "Own resting lots off the default ladder.")
     inflight = _Order(c.INFLIGHT, "Own lots sent and not yet at the market.")
-    rest = _Order(c.REST0, "(n, K) own lots resting at improve, touch, touch-1, touch-2, touch-3.", K)
-    ahead = _Order(c.AHEAD0, "(n, K) lots ahead of the first own order there, -1 where none.", K)
+    rest = _Order(c.REST0, "(n, RUNGS) own lots resting at improve, touch, touch-1, touch-2, touch-3.", RUNGS)
+    ahead = _Order(c.AHEAD0, "(n, RUNGS) lots ahead of the first own order there, -1 where none.", RUNGS)
 
     # guidance of signals and risk
 

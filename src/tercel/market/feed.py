@@ -22,7 +22,8 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
 
 if TYPE_CHECKING:  # `tercel --help` asks for names of feeds, and loads no arrays for it
-    from tercel.market.tape import Events, Instrument
+    from tercel.market.tape.events import Events
+    from tercel.market.tape.instrument import Instrument
 
 
 @dataclass(frozen=True)

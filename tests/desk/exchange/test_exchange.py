@@ -13,10 +13,10 @@ from tercel.desk.exchange import EntryLatency, MarketSpec, RegimeChange, Simulat
 from tercel.desk.trading.follower import Follower
 from tercel.market.flow.preset import load
 from tercel.market.flow.scenario import scaled
-from tercel.market.impact.law import ImpactLaw, with_impact
+from tercel.market.impact.law import ImpactLaw
 from tercel.market.regimes.law import RegimeScript, with_regimes
 from tercel.market.regimes.named import NAMED
-from tercel.market.simulator.source import Source, martingale_market, reactive
+from tercel.market.simulator.source import Source, martingale_market, reactive, with_impact
 
 S = 10**9
 

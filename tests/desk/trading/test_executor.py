@@ -28,10 +28,10 @@ from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.lab.evaluation.windows import tape_plan
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
-from tercel.market.impact.law import ImpactLaw, with_impact
+from tercel.market.impact.law import ImpactLaw
 from tercel.market.regimes.law import RegimeChain, with_regimes
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state, reactive
+from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state, reactive, with_impact
 from tercel.market.simulator.tape_source import replay
 from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Lake

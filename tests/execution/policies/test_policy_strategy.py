@@ -8,7 +8,8 @@ import pytest
 
 from tercel.api.testing.strategy import StrategyConformance
 from tercel.core.errors import PolicyError
-from tercel.execution.actions import action_set, placement
+from tercel.execution.action_sets import action_set
+from tercel.execution.actions import placement
 from tercel.execution.observation import OBS_SIZE
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy

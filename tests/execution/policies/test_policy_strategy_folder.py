@@ -7,7 +7,7 @@ import pytest
 
 from tercel.api.testing.strategy import random_views
 from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
-from tercel.execution.actions import action_set
+from tercel.execution.action_sets import action_set
 from tercel.execution.observations import observer
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import MlpPolicy

@@ -8,7 +8,7 @@ import pytest
 
 from tercel.api.testing.strategy import view_of
 from tercel.core.stats import mean_interval
-from tercel.execution.actions import action_set
+from tercel.execution.action_sets import action_set
 from tercel.execution.costs import Costs, attribute
 from tercel.execution.intent import REST0, TAKE, Intents
 from tercel.execution.observation import OBS_NAMES

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tercel.api.testing.strategy import random_views
 from tercel.core.errors import ConfigError
 from tercel.execution import step as kernels
-from tercel.execution.actions import action_set
+from tercel.execution.action_sets import action_set
 from tercel.execution.strategies import build
 from tercel.execution.strategy import shares
 from tercel.execution.task import Task

@@ -12,7 +12,7 @@ from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 
 LIMIT: Final = 1
 """A limit order comes to rest: side is the order's own, `price_ticks` behind the opposite best."""

@@ -10,13 +10,13 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load, names
 from tercel.market.impact.kernel import whole_order_ticks
-from tercel.market.impact.law import ImpactLaw, exponentials, of_card, with_impact
+from tercel.market.impact.law import ImpactLaw, exponentials, of_card
 from tercel.market.impact.metaorder import SHIFT, displacement, paired, program, run
 from tercel.market.impact.pilot import mean_trade, pilot_law, weights_law
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.float_bits import real
-from tercel.market.simulator.source import NO_TAPE, Source, blank_state, reactive, run_free
+from tercel.market.simulator.source import NO_TAPE, Source, blank_state, reactive, run_free, with_impact
 
 LAW = ImpactLaw("translation", mean_trade_lots=4.0, trades=100.0, sigma_ticks=20.0, td_s=300.0)
 

@@ -7,13 +7,13 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
-from tercel.market.impact.law import ImpactLaw, of_card, with_impact
+from tercel.market.impact.law import ImpactLaw, of_card
 from tercel.market.impact.metaorder import SHIFT, displacement, paired
 from tercel.market.impact.propagator import LAGS, SignedFlow, exponentials_of, fit, linear, tape_law
 from tercel.market.impact.translate import translate
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded
-from tercel.market.simulator.source import Source, blank_state, reactive, run_free
+from tercel.market.simulator.source import Source, blank_state, reactive, run_free, with_impact
 
 LAW = ImpactLaw("translation", mean_trade_lots=9.0, trades=90.0, sigma_ticks=15.0)
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 from tercel.market.score.classifier import FEATURES, WINDOW, auc, classifier_auc, features
 from tercel.market.score.conditional import ConditionalReference, Conditioned, given_spread, given_time
 from tercel.market.score.days import Day, simulated

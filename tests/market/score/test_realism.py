@@ -8,7 +8,7 @@ from tests.market.score.conftest import day_of
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 from tercel.market.observed import observe
 from tercel.market.observed.kinds import MARKET
 from tercel.market.score.card import compact, keep, score, score_by_card

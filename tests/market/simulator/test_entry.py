@@ -11,11 +11,11 @@ from tercel.core.vocabulary import NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import public_lots_at
 from tercel.market.impact.kernel import impact_event
-from tercel.market.impact.law import ImpactLaw, with_impact
+from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.entry import arrive_new
-from tercel.market.simulator.source import NO_TAPE, blank_state, reactive
+from tercel.market.simulator.source import NO_TAPE, blank_state, reactive, with_impact
 
 LOTS = 40
 TICKS = range(4)

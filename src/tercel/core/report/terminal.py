@@ -176,7 +176,7 @@ def print_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[obje
 
 def say_when_compiling() -> None:
     """Have this process say on stderr that it compiles kernels, should it have to."""
-    from tercel.core.jit import cache_root, on_first_compile
+    from tercel.core.kernel_keys import cache_root, on_first_compile
 
     on_first_compile(lambda: say(f"compiling kernels once (half a minute or so); they are kept in {cache_root()}"))
 

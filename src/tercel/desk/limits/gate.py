@@ -118,7 +118,6 @@ class LimitGate(ReportedCounts):
         self.holdings_of = {
             agent: [holding for (who, _), holding in self.holdings.items() if who == agent] for agent in self.agents
         }
-        """Every agent's holdings, in all instruments."""
 
     # -- the question ---------------------------------------------------------------------------------------------
 

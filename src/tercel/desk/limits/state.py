@@ -345,6 +345,8 @@ class LimitCounts:
         self.instruments: dict[str, InstrumentState] = {}
         self.agents: dict[str, AgentState] = {}
         self.holdings: dict[tuple[str, str], Holding] = {}
+        self.holdings_of: dict[str, list[Holding]] = {}
+        """Every agent's holdings, in all instruments."""
         self.parents: dict[str, ParentLimit] = {}
         self.orders: dict[str, OpenOrder] = {}
         self.held: dict[str, InstrumentState] = {}

@@ -10,14 +10,11 @@ other limits.
 from collections import deque
 from collections.abc import Iterator, Mapping
 from operator import ge
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tercel.core.fixed import ONE, PAID_ONE, shown
 from tercel.desk.limits.file import DAY_NS, MONEY, MS, WHOLE, Hours
-from tercel.desk.limits.state import NEVER_NS, AgentState, InstrumentState, Scope
-
-if TYPE_CHECKING:
-    from tercel.desk.limits.gate import LimitGate
+from tercel.desk.limits.state import NEVER_NS, AgentState, InstrumentState, LimitCounts, Scope
 
 CLEARED: Final = 9, 10
 """Part of the warning level under which a warning is over."""
@@ -81,7 +78,7 @@ class Gauge(NamedTuple):
         return value if self.unit == 1 else value / self.unit
 
 
-def amounts(gate: "LimitGate", scope: Scope, now_ns: int) -> list[int]:
+def amounts(gate: LimitCounts, scope: Scope, now_ns: int) -> list[int]:
     """Used amounts of a scope's limits, in the order of :func:`gauges`; negative means none."""
     used = [scope.gross, scope.lost, scope.drawn, within(scope.times, now_ns - scope.window_ns)]
     if isinstance(scope, InstrumentState):
@@ -108,7 +105,7 @@ def within(times: deque[int], since_ns: int) -> int:
     return len(times)
 
 
-def gauges(gate: "LimitGate", scope: Scope, now_ns: int) -> Iterator[Gauge]:
+def gauges(gate: LimitCounts, scope: Scope, now_ns: int) -> Iterator[Gauge]:
     """Gauges of all limits of a scope that are used up gradually."""
     amount = MONEY * PAID_ONE, PAID_ONE
     limits: list[tuple[str, int, int, int]] = [
@@ -128,7 +125,7 @@ def gauges(gate: "LimitGate", scope: Scope, now_ns: int) -> Iterator[Gauge]:
         yield Gauge(limit, max(0, used), most, unit, one)
 
 
-def _age_ns(gate: "LimitGate", at: InstrumentState, now_ns: int) -> int:
+def _age_ns(gate: LimitCounts, at: InstrumentState, now_ns: int) -> int:
     """Age of the mark of a position while the instrument may be traded; 0 without a position.
 
     It counts from the first time that somebody watched, at the earliest, and from the opening.
@@ -151,7 +148,7 @@ def opened(hours: Hours, now_ns: int) -> int | None:
     return now_ns - after_ns if after_ns < (hours[1] - hours[0]) % DAY_NS else None
 
 
-def crossings(gate: "LimitGate", now_ns: int, warnings: bool) -> list[Crossing]:
+def crossings(gate: LimitCounts, now_ns: int, warnings: bool) -> list[Crossing]:
     """Crossings since the last call, warnings cleared included; agents of a breach are stopped."""
     if gate.watched_ns == NEVER_NS:
         gate.watched_ns = now_ns
@@ -168,21 +165,21 @@ def crossings(gate: "LimitGate", now_ns: int, warnings: bool) -> list[Crossing]:
     return found
 
 
-def _suspect(gate: "LimitGate", scope: Scope, now_ns: int) -> bool:
+def _suspect(gate: LimitCounts, scope: Scope, now_ns: int) -> bool:
     """It may have a breach of its own kind: a mark that grew old, too many executions."""
     if isinstance(scope, InstrumentState):
         return now_ns > scope.good_until_ns and scope.name in gate.held
     return isinstance(scope, AgentState) and scope.repeated != ""
 
 
-def _near(gate: "LimitGate", scope: Scope, now_ns: int) -> bool:
+def _near(gate: LimitCounts, scope: Scope, now_ns: int) -> bool:
     """So much of some limit is used that people are warned, or were."""
     if not scope.levels:
         scope.levels = tuple(gauge.level(scope.warn) for gauge in gauges(gate, scope, now_ns))
     return bool(scope.warned) or any(map(ge, amounts(gate, scope, now_ns), scope.levels))
 
 
-def _stop(gate: "LimitGate", breach: Crossing) -> None:
+def _stop(gate: LimitCounts, breach: Crossing) -> None:
     for agent in gate.agents.values():
         if agent.name in breach.agents or EVERYBODY in breach.agents:
             agent.stops.setdefault(breach.limit, breach.text)
@@ -230,7 +227,7 @@ def _stopped(scope: Scope, limit: str) -> tuple[str, ...]:
     return (scope.name,) if isinstance(scope, AgentState) else (EVERYBODY,)
 
 
-def usage(gate: "LimitGate") -> dict[str, dict[str, dict[str, tuple[float, float, float]]]]:
+def usage(gate: LimitCounts) -> dict[str, dict[str, dict[str, tuple[float, float, float]]]]:
     """See :meth:`LimitGate.usage`."""
     found: dict[str, dict[str, dict[str, tuple[float, float, float]]]] = {"desk": {}, "instruments": {}, "agents": {}}
     for scope in gate.scopes():
@@ -245,13 +242,13 @@ def usage(gate: "LimitGate") -> dict[str, dict[str, dict[str, tuple[float, float
     return found
 
 
-def day(gate: "LimitGate") -> dict[str, Any]:
+def day(gate: LimitCounts) -> dict[str, Any]:
     """See :meth:`LimitGate.day`."""
     scopes = [[scope.room, scope.name, scope.opening, scope.high] for scope in gate.scopes()]
     return {"ends_ns": gate.day_ends_ns, "scopes": scopes, "parts": PAID_ONE}
 
 
-def restore_day(gate: "LimitGate", day: Mapping[str, Any]) -> None:
+def restore_day(gate: LimitCounts, day: Mapping[str, Any]) -> None:
     """See :meth:`LimitGate.restore_day`."""
     if day["ends_ns"] < gate.day_ends_ns:
         return

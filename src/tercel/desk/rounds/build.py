@@ -28,7 +28,8 @@ from tercel.execution.registry import pinned, resolve_policy
 from tercel.execution.strategies import MarketEstimates, wrap
 from tercel.execution.strategies.hand_over import most_share
 from tercel.execution.strategy import Strategy
-from tercel.market.flow.preset import Preset, load
+from tercel.market.flow.port import Preset
+from tercel.market.flow.preset import load
 from tercel.signals.models_packaged.model import load_model, load_packaged
 
 PACKAGED: Final = "packaged:"

@@ -7,20 +7,15 @@ and none of the venue's reports counts as received: the next session has them sa
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tercel.core.errors import JournalError, VenueError
-from tercel.core.orders import Command, MassCancel
-from tercel.core.ports import Entry
+from tercel.core.orders import MassCancel
+from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.codec import entry_out
 from tercel.desk.trading.journal.database import remedy_of
 from tercel.desk.trading.state import StateReason
-
-if TYPE_CHECKING:
-    from tercel.desk.trading.gateway import OrderGateway
 
 LONGEST_S: Final = 5.0
 """How long a process that cannot write stays with the venue."""
@@ -32,7 +27,7 @@ _NAMED: Final = 10
 _log = logging.getLogger("tercel.alerts")
 
 
-def check_store(gateway: "OrderGateway") -> None:
+def check_store(gateway: OrderGateway) -> None:
     """Require that the venue session's own store is written to disk as well.
 
     Raises
@@ -46,30 +41,7 @@ def check_store(gateway: "OrderGateway") -> None:
         raise error
 
 
-def sent_to(accounts: Sequence[str], failed: Mapping[str, str]) -> str:
-    """Text of which accounts' cancels were sent, and why others failed.
-
-    >>> sent_to(["ann", "bob"], {"bob": "the link is down"})
-    'cancels sent for ann; NOT sent for bob: the link is down'
-    >>> sent_to([], {})
-    'nothing was open'
-    """
-    sent = ", ".join(account for account in accounts if account not in failed)
-    parts = [f"cancels sent for {sent}"] if sent else []
-    parts += [f"NOT sent for {account}: {why}" for account, why in failed.items()]
-    return "; ".join(parts) or "nothing was open"
-
-
-def unsent(command: Command, error: Exception) -> Entry:
-    """Alert of a command that may not have left: the orders it names become UNKNOWN."""
-    meant = [command.cl_ord_id, command.orig]
-    text = f"{command.cl_ord_id}: {error}"
-    body = {"severity": "critical", "code": kinds.SEND_FAILED, "text": text, "orders": [m for m in meant if m]}
-    about = entry_out(command)
-    return Entry(kinds.ALERT, about.ns, about.instrument, about.agent, about.parent, about.order, body)
-
-
-def last_words(gateway: "OrderGateway", seconds: float = LONGEST_S) -> None:
+def last_words(gateway: OrderGateway, seconds: float = LONGEST_S) -> None:
     """Before a process ends for lack of a journal: resend cancels, follow the venue's answers, report open orders.
 
     Parameters
@@ -99,13 +71,13 @@ def last_words(gateway: "OrderGateway", seconds: float = LONGEST_S) -> None:
         gateway.urgent(text)
 
 
-def _cancel(gateway: "OrderGateway") -> None:
+def _cancel(gateway: OrderGateway) -> None:
     """Once more: a link that was down may have come back, an order may have been on its way."""
     accounts, now = sorted({order.account for order in gateway.ledger.orders.live()}), gateway.venue.now_ns
     gateway.take_back([MassCancel(gateway.new_name(), account, "", now) for account in accounts])
 
 
-def _listen(gateway: "OrderGateway", writes: bool) -> bool:
+def _listen(gateway: OrderGateway, writes: bool) -> bool:
     """Take what the venue says; whether it could be written. Once it could not, nothing is: it would leave a hole."""
     began = time.monotonic()
     with suppress(VenueError, OSError), gateway.lock:

@@ -16,7 +16,7 @@ fails, the order is UNKNOWN: it is not sent again; the venue is asked.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -41,9 +41,8 @@ from tercel.core.orders import (
 )
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.desk.limits import PAUSES, Denial, LimitGate
-from tercel.desk.trading import crashpoints, pauses
+from tercel.desk.trading import crashpoints
 from tercel.desk.trading.back_off import AlarmThrottle, BackOff
-from tercel.desk.trading.failed_journal import sent_to, unsent
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import (
     OrderMessage,
@@ -51,8 +50,9 @@ from tercel.desk.trading.journal.codec import (
     entry_denied,
     entry_in,
     entry_out,
+    entry_unsent,
 )
-from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.ledger import Ledger, obey
 from tercel.desk.trading.order import DISTURBS, SEVERITY, Code, Notice
 from tercel.desk.trading.parents import ParentOrder
 from tercel.desk.trading.report_intake import Intake
@@ -119,7 +119,7 @@ class OrderGateway:
         self.states = ledger.states
         """How far may be traded, and why: what the journal says, and what is of this process alone."""
         self.parted = False
-        """Whether a process that cannot write has said its last (`falling.last_words`)."""
+        """Whether a process that cannot write has said its last (`failed_journal.last_words`)."""
         self.clock_s = 0.0
         """How far the clock here was ahead of the venue's at the last heartbeat, s."""
         self.told: Callable[[Holdings], object] = lambda holdings: None
@@ -165,7 +165,7 @@ class OrderGateway:
                 # Folded only once written: nothing in memory may be ahead of what a restart would read.
                 self.ledger.last = seq
                 self.notices += self.ledger.apply(entry)
-                pauses.obey(entry, self.limits)
+                obey(entry, self.limits)
 
     def fall(self, error: JournalError) -> None:
         """The journal failed: cancel open orders, alert, and send nothing new until it can be written again."""
@@ -209,7 +209,7 @@ class OrderGateway:
                     self.venue.send(cancel)
                 # One account whose cancel fails must not keep those of the others from leaving.
                 except (VenueError, OrderError, OSError) as error:
-                    failed.append(unsent(cancel, error))
+                    failed.append(entry_unsent(cancel, error))
                     whys[cancel.account] = str(error)
                 else:
                     crashpoints.at("gateway.sent.masscancel")
@@ -330,7 +330,7 @@ class OrderGateway:
             # rejected.
             except (VenueError, OrderError, OSError) as error:
                 outcome.unknown.append(command)
-                self.write([unsent(command, error)])
+                self.write([entry_unsent(command, error)])
             else:
                 outcome.sent.append(command)
                 crashpoints.at(f"gateway.sent.{_kind(command)}")
@@ -465,3 +465,17 @@ def _never_left(command: Command, outcome: SendOutcome) -> Denial | None:
 
 def _kind(command: Command) -> str:
     return type(command).__name__.removesuffix("Order").lower()
+
+
+def sent_to(accounts: Sequence[str], failed: Mapping[str, str]) -> str:
+    """Text of which accounts' cancels were sent, and why others failed.
+
+    >>> sent_to(["ann", "bob"], {"bob": "the link is down"})
+    'cancels sent for ann; NOT sent for bob: the link is down'
+    >>> sent_to([], {})
+    'nothing was open'
+    """
+    sent = ", ".join(account for account in accounts if account not in failed)
+    parts = [f"cancels sent for {sent}"] if sent else []
+    parts += [f"NOT sent for {account}: {why}" for account, why in failed.items()]
+    return "; ".join(parts) or "nothing was open"

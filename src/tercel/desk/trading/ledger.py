@@ -20,7 +20,7 @@ from tercel.desk.trading.order import Notice
 from tercel.desk.trading.orders import Orders
 from tercel.desk.trading.parents import ParentOrder, Parents
 from tercel.desk.trading.positions import Fill, Positions
-from tercel.desk.trading.state import TradingStates
+from tercel.desk.trading.state import STOPS, TradingStates
 
 FOLDED = (
     *(kinds.SESSION, kinds.PARENT, kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN, kinds.ALERT, kinds.OPERATOR),
@@ -252,3 +252,9 @@ def settled_of(body: Mapping[str, Any]) -> dict[tuple[str, str], int]:
     """Position difference explained by a person, 10^-8 of a lot; older journals have whole lots."""
     gaps = body["qty_gaps"] if "qty_gaps" in body else [[*where, lots * ONE] for *where, lots in body["gaps"]]
     return {(account, instrument): qty for account, instrument, qty in gaps if qty}
+
+
+def obey(entry: Entry, limits: LimitGate) -> None:
+    """Stop the agent of an alert that asks for it."""
+    if entry.kind == kinds.ALERT and STOPS in entry.body:
+        limits.stop(entry.agent, f"{entry.body['code']} {entry.order}")

@@ -6,31 +6,21 @@ come, when positions agree with the venue's, or when a person says that they are
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from tercel.core.ports import Entry
-from tercel.desk.limits import LimitGate
+from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.state import STOPS, StateReason
-
-if TYPE_CHECKING:
-    from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.state import StateReason
 
 
-def obey(entry: Entry, limits: LimitGate) -> None:
-    """Stop the agent of an alert that asks for it."""
-    if entry.kind == kinds.ALERT and STOPS in entry.body:
-        limits.stop(entry.agent, f"{entry.body['code']} {entry.order}")
-
-
-def paused(gateway: "OrderGateway") -> dict[str, list[str]]:
+def paused(gateway: OrderGateway) -> dict[str, list[str]]:
     """Paused agents with the codes they wait on; killed agents are left out, as a person has to re-arm them."""
     states = gateway.states
     waits = [agent for agent in states.held(StateReason.STOPPED) if states.why(StateReason.KILLED, agent) is None]
     return {agent: list(states.causes(StateReason.STOPPED, agent)) for agent in waits}
 
 
-def go_on(gateway: "OrderGateway", agent: str, by: str, reason: str, codes: Iterable[str]) -> None:
+def go_on(gateway: OrderGateway, agent: str, by: str, reason: str, codes: Iterable[str]) -> None:
     """Clear a code an agent waited on and journal it; it resumes unless it is stopped for another reason."""
     body = {"scope": agent, "by": by, "reason": reason, "ends": list(codes)}
     gateway.write([Entry(kinds.REARM, gateway.venue.now_ns, agent=agent, body=body)])

@@ -23,12 +23,12 @@ from tercel.core.orders import CancelOrder, CancelReject, Command, MassCancel, O
 from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import BUY
 from tercel.desk.limits import LimitGate
-from tercel.desk.trading import crashpoints, pauses
+from tercel.desk.trading import crashpoints
 from tercel.desk.trading.archive import ArchiveIndex
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import command_of, message_of
-from tercel.desk.trading.ledger import FOLDED, Ledger
+from tercel.desk.trading.ledger import FOLDED, Ledger, obey
 from tercel.desk.trading.order import ChildOrder
 from tercel.desk.trading.snapshot import begin
 from tercel.desk.trading.state import Sender
@@ -130,7 +130,7 @@ def count(entry: Entry, limits: LimitGate, ledger: Ledger) -> None:
     elif entry.kind == kinds.REARM:
         limits.resume(entry.agent, body.get("ends", ()))
     elif entry.kind == kinds.ALERT:
-        pauses.obey(entry, limits)
+        obey(entry, limits)
     elif entry.kind == kinds.MARKET:
         limits.mark(entry.instrument, body["bid"], body["ask"], entry.ns)
 

@@ -1,10 +1,12 @@
-"""The check that all discrete decoders share."""
+"""The checks that decoders share."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tercel.core.arrays import Ints
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 
 
@@ -38,3 +40,20 @@ def refuse_unknown(parameters: Iterable[str], known: tuple[str, ...], name: str)
     if unknown:
         wanted = f"parameters {', '.join(known)}" if known else "no parameters"
         raise ConfigError(f"{wanted} of {name}", f"{unknown[0]!r}", "leave it out")
+
+
+def checked_vectors(actions: NDArray[Any], n: int, labels: tuple[str, ...]) -> Floats:
+    """`actions` as float64 (n, A), finite, one column a label.
+
+    Raises
+    ------
+    ConfigError
+        Another shape, or a number that is none.
+    """
+    actions = np.ascontiguousarray(actions, np.float64)
+    if actions.shape != (n, len(labels)):
+        raise ConfigError(f"actions of shape {(n, len(labels))}", f"{actions.shape}", f"one column each: {labels}")
+    if not np.isfinite(actions).all():
+        row = int(np.argmax(~np.isfinite(actions).all(axis=1)))
+        raise ConfigError("finite actions", f"{actions[row].tolist()} in row {row}", "train the policy again")
+    return actions

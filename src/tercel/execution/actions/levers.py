@@ -15,8 +15,7 @@ from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
 from tercel.core.names import check_known
-from tercel.execution.actions.choice import refuse_unknown
-from tercel.execution.actions.residual import checked_vectors
+from tercel.execution.actions.choice import checked_vectors, refuse_unknown
 from tercel.execution.intent import Intents
 from tercel.execution.strategies.vector import Tunable
 from tercel.execution.view import View

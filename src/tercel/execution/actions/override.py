@@ -5,7 +5,7 @@ to do otherwise. Lots stay together: no action splits an order over more rungs t
 the queue are kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -14,7 +14,6 @@ import numpy as np
 from tercel.core.arrays import Ints
 from tercel.execution.actions import sized
 from tercel.execution.actions.choice import checked, refuse_unknown
-from tercel.execution.actions.residual import base_strategy
 from tercel.execution.intent import Intents
 from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
@@ -53,7 +52,7 @@ class Override:
         return intents
 
 
-def override(parameters: Mapping[str, Any]) -> Override:
+def override(parameters: Mapping[str, Any], base: Callable[[Mapping[str, Any]], Strategy]) -> Override:
     """The decoder that a card's `action_parameters` describe: ``base``, ``parameters``, ``estimates``.
 
     Raises
@@ -62,4 +61,4 @@ def override(parameters: Mapping[str, Any]) -> Override:
         A parameter that is none of these.
     """
     refuse_unknown(parameters, ("base", "parameters", "estimates"), "override")
-    return Override(base_strategy(parameters))
+    return Override(base(parameters))

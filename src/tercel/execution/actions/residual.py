@@ -9,7 +9,7 @@ strategy that takes more than is displayed keeps its own number; the network nev
 change by e to `scale` times the action.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -20,7 +20,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.execution import columns as c
 from tercel.execution import intent as i
-from tercel.execution.actions.choice import refuse_unknown
+from tercel.execution.actions.choice import checked_vectors, refuse_unknown
 from tercel.execution.actions.kernels import is_tradable
 from tercel.execution.grains import keep_grains
 from tercel.execution.intent import Intents
@@ -157,39 +157,7 @@ class Residual:
         return intents
 
 
-def checked_vectors(actions: NDArray[Any], n: int, labels: tuple[str, ...]) -> Floats:
-    """`actions` as float64 (n, A), finite, one column a label.
-
-    Raises
-    ------
-    ConfigError
-        Another shape, or a number that is none.
-    """
-    actions = np.ascontiguousarray(actions, np.float64)
-    if actions.shape != (n, len(labels)):
-        raise ConfigError(f"actions of shape {(n, len(labels))}", f"{actions.shape}", f"one column each: {labels}")
-    if not np.isfinite(actions).all():
-        row = int(np.argmax(~np.isfinite(actions).all(axis=1)))
-        raise ConfigError("finite actions", f"{actions[row].tolist()} in row {row}", "train the policy again")
-    return actions
-
-
-def base_strategy(parameters: Mapping[str, Any]) -> Strategy:
-    """The written strategy that an action set's parameters name.
-
-    Parameters
-    ----------
-    parameters : mapping
-        ``base``: a strategy's name; ``parameters``: its own; ``estimates``: what it may know of the market.
-    """
-    known = parameters.get("estimates")
-    from tercel.execution.strategies import MarketEstimates, build
-
-    estimates = MarketEstimates(**known) if known else None
-    return build(str(parameters.get("base", "peg_behind")), estimates, parameters.get("parameters"))
-
-
-def residual(parameters: Mapping[str, Any]) -> Residual:
+def residual(parameters: Mapping[str, Any], base: Callable[[Mapping[str, Any]], Strategy]) -> Residual:
     """The decoder that a card's `action_parameters` describe: ``base``, ``parameters``, ``estimates``, ``dead``,
     ``scale``, ``grains``.
 
@@ -205,4 +173,4 @@ def residual(parameters: Mapping[str, Any]) -> Residual:
     scale = float(parameters.get("scale", 1.0))
     if not 0.0 < scale < np.inf:
         raise ConfigError("a scale of weights above 0", f"scale = {scale}", "such as 3.0")
-    return Residual(base_strategy(parameters), dead, scale, bool(parameters.get("grains", False)))
+    return Residual(base(parameters), dead, scale, bool(parameters.get("grains", False)))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Float32
 from tercel.core.errors import ConfigError
-from tercel.execution.actions import action_set
+from tercel.execution.action_sets import action_set
 from tercel.execution.observations import ObservationFunction, observer
 from tercel.execution.policies.strategy import PolicyStrategy
 
@@ -85,7 +85,7 @@ def model_strategy(
     name : str
         Name in tables.
     actions : str
-        A set of `tercel.execution.actions`: what an action means; with `action_parameters`.
+        A set of `tercel.execution.action_sets`: what an action means; with `action_parameters`.
     observation, stack
         What it sees (`tercel.execution.observations`), or your own function of a view.
 

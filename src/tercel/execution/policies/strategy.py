@@ -9,7 +9,7 @@ import numpy as np
 
 from tercel.core.arrays import Float32
 from tercel.core.errors import PolicyError
-from tercel.execution.actions import ActionSet, action_set
+from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.intent import Intents
 from tercel.execution.observations import ObservationFunction, Observer, is_own_name, name_of, observer, same_name
 from tercel.execution.policies.card import read_card
@@ -36,7 +36,7 @@ class PolicyStrategy:
     policy : PolicyPort
         From observations to actions.
     action_set_name : str
-        A set of `execution.actions`.
+        A set of `execution.action_sets`.
     stochastic : bool
         Whether `expected` averages over action probabilities.
     action_parameters : mapping

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, PolicyError
-from tercel.core.jit import cache_root
+from tercel.core.kernel_keys import cache_root
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.registry.entries import Promotion, RegistryEntry, Version, checked_alias, checked_name
 

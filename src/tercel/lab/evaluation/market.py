@@ -20,6 +20,7 @@ from tercel.lab.evaluation.orders import Order, placed
 from tercel.lab.evaluation.sampling import Sampler, bank_sampler
 from tercel.lab.evaluation.settings import EPISODES, MarketTask
 from tercel.lab.evaluation.windows import NO_HOURS, Hours, orders_plan, tape_plan, tape_sampler
+from tercel.market.flow import Preset
 from tercel.market.flow import preset as presets
 from tercel.market.flow.calibrate import calibrate, census_of
 from tercel.market.flow.census import CURVE_BINS
@@ -164,10 +165,9 @@ def _simulated(settings: MarketTask, seed: int, episodes: int, quick: bool) -> J
     onset_s = task.horizon_s / 3
     law = law_for(preset, settings.market.impact or None)
     worlds = 8 if quick else WORLDS
-    impact = law or "none"
     judged, training = (
         with_chosen(source, settings.market.regimes, preset, onset_s)
-        for source in (reactive(preset, impact=impact), settled_bank(preset, worlds, impact=impact))
+        for source in (reactive(preset, impact=law or "none"), settled_bank(preset, worlds, impact=law or "none"))
     )
     known = pilot(judged, task, streams_plan(task, quantity, PILOT_SEED, 0, 64 if quick else PILOT_EPISODES))
     share, minutes = task.share or quantity / (preset.volume_per_s * task.horizon_s), _minutes(task)
@@ -415,7 +415,7 @@ def _on_tape(settings: MarketTask, seed: int, episodes: int, quick: bool) -> Job
     )
 
 
-def preset_of(settings: MarketTask) -> presets.Preset | None:
+def preset_of(settings: MarketTask) -> Preset | None:
     """The market that the training days of a tape calibrate to; None where they show no single orders, or where other
     hours of the judged days are trained on."""
     if judged_hours(settings):

@@ -12,7 +12,7 @@ from tercel.lab.fills.fill_study import sums_of
 from tercel.lab.fills.fills import WAITS_S, FillScale, scale_of
 from tercel.lab.fills.markouts import HORIZONS_S
 from tercel.lab.fills.replayed import replayed
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 from tercel.market.score.days import Day, of_one_market
 from tercel.market.score.stretches import seen_days
 from tercel.market.score.sums import Sums

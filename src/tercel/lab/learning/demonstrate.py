@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Float32, Ints
 from tercel.core.errors import ConfigError
-from tercel.execution.actions import ActionSet
+from tercel.execution.action_sets import ActionSet
 from tercel.execution.actions.allocation import SIZE as PLACES
 from tercel.execution.strategy import Shares, Strategy, shares
 from tercel.execution.view import View

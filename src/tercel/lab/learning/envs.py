@@ -26,7 +26,7 @@ from tercel.core.arrays import Bools, Float32, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Bytes, Floats, Longs, kernel
 from tercel.execution import columns as c
-from tercel.execution.actions import action_set
+from tercel.execution.action_sets import action_set
 from tercel.execution.actions.kernels import decode_placement
 from tercel.execution.costs import BPS
 from tercel.execution.intent import WIDTH
@@ -138,7 +138,7 @@ class ExecutionVec:
     n : int
         Markets at once.
     actions : str
-        A set of `execution.actions`: "placement", "fraction", "level", or a continuous one.
+        A set of `execution.action_sets`: "placement", "fraction", "level", or a continuous one.
     weights : RewardWeights or callable
         Of the reward's three costs, or a reward of the user's in their place: a function of a `Step`.
     action_parameters : mapping, optional

@@ -9,7 +9,7 @@ import numpy as np
 
 from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError, PolicyError
-from tercel.execution.actions import action_set
+from tercel.execution.action_sets import action_set
 from tercel.execution.observations import ObservationFunction, observer
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import DISCRETE, Activation, Head, MlpPolicy

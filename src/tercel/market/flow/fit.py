@@ -12,7 +12,7 @@ import numpy as np
 
 from tercel.market.flow.census import Census, total
 from tercel.market.flow.count import LEVELS
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 
 P = TypeVar("P", bound=Preset)
 

@@ -8,7 +8,7 @@ from tercel.market.flow import fit
 from tercel.market.flow.calibrate import blocks, census_of, choose_lot, from_census
 from tercel.market.flow.census import Census
 from tercel.market.flow.pilot import simulated_census
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 from tercel.market.tape import Instrument, Lake
 
 WARMUP_S = 3600.0

@@ -2,7 +2,7 @@
 
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.census import Census, census
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 from tercel.market.simulator.days import simulated_day
 
 

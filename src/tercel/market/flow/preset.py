@@ -1,178 +1,29 @@
-"""Preset files: fields common to every calibrated flow model, and loading by name or path."""
+"""Markets by name: the presets that are shipped, and how a preset's file is read."""
 
-import hashlib
 import json
-import re
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ValidationError
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import nearest
-from tercel.core.written import write_whole
+from tercel.market.flow.cheridito_weiss.preset import CheriditoWeissPreset
+from tercel.market.flow.hawkes.preset import HawkesPreset
+from tercel.market.flow.port import Preset
+from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
+from tercel.market.flow.santa_fe_preset import SantaFePreset
 
 DEFAULT = "csco"
 """The market of `tercel run` when none is named."""
 FOLDER = Path(__file__).parent / "presets"
-
-Rate = Annotated[float, Field(ge=0.0, le=1e12, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0.0, le=1e12, allow_inf_nan=False)]
-Lots = Annotated[int, Field(ge=1, le=1_000_000)]
-FirstOrder = tuple[int, int, int]
-"""Side, price in ticks, lots."""
-Five = Annotated[tuple[Rate, ...], Field(min_length=5, max_length=5)]
-
-
-class Preset(BaseModel):
-    """Common fields of every flow model's preset: market, tape averages, capacities, card.
-
-    Each model has a class of its own beside its kernel; `model` says which.
-
-    Attributes
-    ----------
-    model : str
-        Name of the flow model, such as ``santa_fe``.
-    name, symbol, venue : str
-    tick : float
-        Price units of one tick.
-    lot : int
-        Shares (units) of one simulated lot.
-    start_mid_ticks : int
-        Where the mid starts: the mean opening mid of the days calibrated on.
-    volume_per_s : float
-        Lots traded visibly per second, both sides, on the tape. The flow sends as many; where a market order empties
-        the thin book of a small-tick name, a few find nobody (what was traded is in ``card["simulated"]``).
-    mean_depth : tuple of float, length 5
-        Mean lots on the k-th occupied level, over time and both sides (tape).
-    level_offset_ticks : tuple of float, length 5
-        Mean ticks from the touch to the k-th occupied level (tape).
-    mean_spread_ticks, sd60_ticks : float
-        Mean spread over time; standard deviation of the mid's 60 s changes (tape). The simulated market's
-        own are in ``card["simulated"]``.
-    volume_curve : tuple of float, length 13
-        Mean lots traded visibly in each thirteenth of the session (half hours of 6.5 h), the opening
-        included.
-    eta_ticks_per_lot : float
-        Slope of the mean cost of walking the mean book: ticks per lot beyond the touch, per lot taken at
-        once.
-    orders, width : int
-        Capacities of a simulated book: order slots and prices of the ring, powers of two.
-    card : dict
-        From what, when, how, and how well it fits.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str
-    name: Annotated[str, Field(min_length=1)]
-    symbol: str
-    venue: str
-    tick: Positive
-    lot: Lots
-    start_mid_ticks: Annotated[int, Field(ge=1, lt=2**29)]
-    volume_per_s: Positive
-    mean_depth: Five
-    level_offset_ticks: Five
-    mean_spread_ticks: Positive
-    sd60_ticks: Rate
-    volume_curve: Annotated[tuple[Rate, ...], Field(min_length=13, max_length=13)]
-    eta_ticks_per_lot: Rate
-    orders: Annotated[int, Field(ge=16, le=1 << 22)]
-    width: Annotated[int, Field(ge=16, le=1 << 20)]
-    card: dict[str, Any]
-
-    @field_validator("orders", "width")
-    @classmethod
-    def _power_of_two(cls, value: int) -> int:
-        if value & (value - 1):
-            raise ValueError(f"{value} is no power of two")
-        return value
-
-    @field_validator("card")
-    @classmethod
-    def _readable(cls, card: dict[str, Any]) -> dict[str, Any]:
-        """What programs read of a card is as they write it; the rest is for people."""
-        days, window = card.get("days", []), card.get("window_s")
-        for key in ("from_s", "to_s"):
-            if not (card.get(key) is None or type(card[key]) in (int, float)):
-                raise ValueError(f"{key} {card[key]!r} is no time in seconds")
-        if not (isinstance(days, list | tuple) and all(isinstance(day, str) for day in days)):
-            raise ValueError(f"days {days!r} are no list of dates")
-        numbers = isinstance(window, list | tuple) and all(type(x) in (int, float) for x in window)
-        if window is not None and not (numbers and len(window) == 2):
-            raise ValueError(f"window_s {window!r} is no start and end in seconds")
-        for key in ("scores", "scored_tape", "prediction"):
-            if not isinstance(card.get(key, {}), dict | None):
-                raise ValueError(f"{key} {card[key]!r} is no table")
-        return card
-
-    @property
-    def stretch_s(self) -> tuple[float | None, float | None]:
-        """Start and end of the calibration stretch, seconds after the opening; None: the whole session."""
-        start, end = self.card.get("window_s") or (self.card.get("from_s"), self.card.get("to_s"))
-        return start, end
-
-    @property
-    def mark(self) -> str:
-        """Fingerprint of the market, 16 hex digits; new scores on the card do not change it."""
-        text = self.model_dump_json(exclude={"card"}) + json.dumps(self.card.get("impact"), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    @property
-    def code(self) -> int:
-        """The kernel's number of the model (`simulator.layout`)."""
-        raise NotImplementedError
-
-    @property
-    def typical_lots(self) -> int:
-        """Order size with which a first book is laid."""
-        raise NotImplementedError
-
-    @property
-    def settles(self) -> bool:
-        """Whether the laid book is run to equilibrium before episodes start (see `reactive`)."""
-        return True
-
-    def first_orders(self) -> list[FirstOrder]:
-        """Orders of the first book: mean depth and spacing of the tape's levels."""
-        half = max(round(self.mean_spread_ticks / 2), 1)
-        orders: list[FirstOrder] = []
-        for offset, depth in zip(self.level_offset_ticks, self.mean_depth, strict=True):
-            for side in (1, -1):
-                left = max(round(depth), 1)
-                price = self.start_mid_ticks - side * (half + round(offset))
-                while left > 0:
-                    lots = min(left, self.typical_lots)
-                    orders.append((side, price, lots))
-                    left -= lots
-        return orders
-
-    def packed(self) -> NDArray[np.float64]:
-        """Parameters as the kernel's one float64 array; begins with `FLOW_HEAD` words."""
-        raise NotImplementedError
-
-    def remember(self, k: NDArray[np.int64]) -> None:
-        """Initialise the model's memory (`FLOW_MEMORY`) in a blank state with a laid book; times are ns from 0."""
-
-    def save(self, path: Path) -> None:
-        """Write as JSON atomically, floats unrounded, one list of numbers a line."""
-        body = ",\n".join(f" {json.dumps(k)}: {_json(v)}" for k, v in self.model_dump(mode="json").items())
-        write_whole(path, "{\n" + body + "\n}\n")
-
-
-def _json(value: Any) -> str:
-    """JSON text: the card indented for people, its lists of numbers on one line; the rest on one line."""
-    if not isinstance(value, dict):
-        return json.dumps(value)
-    lines = json.dumps(value, indent=1, ensure_ascii=False)
-    return _NUMBERS.sub(lambda found: " ".join(found[0].split()), lines).replace("\n", "\n ")
-
-
-_NUMBERS = re.compile(r'\[\n[^][{}"]*\n *\]')
+MODELS: Final[dict[str, type[Preset]]] = {
+    "santa_fe": SantaFePreset,
+    "queue_reactive": QueueReactivePreset,
+    "hawkes": HawkesPreset,
+    "cheridito_weiss": CheriditoWeissPreset,
+}
+"""Flow models that a preset file can be of."""
 
 
 def names() -> list[str]:
@@ -222,15 +73,6 @@ def _read(path: Path) -> Preset:
         ) from error
 
 
-MODELS: Final = {
-    "santa_fe": ("santa_fe_preset", "SantaFePreset"),
-    "queue_reactive": ("queue_reactive.preset", "QueueReactivePreset"),
-    "hawkes": ("hawkes.preset", "HawkesPreset"),
-    "cheridito_weiss": ("cheridito_weiss.preset", "CheriditoWeissPreset"),
-}
-"""Flow models that a preset file can be of: module and class that read it."""
-
-
 def _class_of(raw: bytes, path: Path) -> type[Preset]:
     """The class that reads this file: by its `model`; files from before there were several are of Santa Fe."""
     try:
@@ -240,9 +82,8 @@ def _class_of(raw: bytes, path: Path) -> type[Preset]:
         raise ConfigError(
             "a valid preset file", f"{path}: {error}", "write it again with `tercel market calibrate`"
         ) from error
-    if isinstance(model, str) and model in MODELS:
-        module, name = MODELS[model]
-        return getattr(import_module(f"tercel.market.flow.{module}"), name)  # type: ignore[no-any-return]
-    raise ConfigError(
-        f"a preset of model {', '.join(MODELS)}", f"{path}, model: {model!r}", "write it again with this version"
-    )
+    if (kind := MODELS.get(str(model))) is None:
+        raise ConfigError(
+            f"a preset of model {', '.join(MODELS)}", f"{path}, model: {model!r}", "write it again with this version"
+        )
+    return kind

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from tercel.market.flow.preset import Lots, Positive, Preset, Rate
+from tercel.market.flow.port import Lots, Positive, Preset, Rate
 from tercel.market.simulator import layout as sim
 
 MOST_EVENTS_PER_S = 100_000

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.market.flow import santa_fe
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 from tercel.market.flow.santa_fe_preset import SantaFePreset
 
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.metaorder import displacement, paired
-from tercel.market.impact.pilot import WORLDS, mean_trade
+from tercel.market.impact.pilot import WORLDS, law_for, mean_trade
 from tercel.market.impact.round_trips import trips_on_the_law
 from tercel.market.score.sample import RESPONSE_LAGS, sample
 from tercel.market.simulator.days import observed_day
@@ -98,7 +98,7 @@ def impact_card(
     seed : int
         Of their streams.
     impact : str or ImpactLaw, optional
-        As `reactive` takes it: none, translation, weights, a law; the preset's own by default.
+        As `pilot.law_for` takes it: none, translation, weights, a law; the preset's own by default.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def impact_card(
     """
     if pairs < 10:
         raise ConfigError("at least 10 pairs", f"{pairs}", "400 give exponents within about 0.05")
-    market = reactive(preset, worlds=WORLDS, seed=seed, impact=impact)
+    market = reactive(preset, worlds=WORLDS, seed=seed, impact=law_for(preset, impact) or "none")
     law = market.impact
     trade = law.mean_trade_lots if law is not None else mean_trade(market, seed)
     began = time.process_time()

@@ -11,20 +11,15 @@ G is a sum of exponentials, so that what a market remembers has a fixed size.
 
 import dataclasses
 import math
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
-from tercel.market.book import layout as lay
 from tercel.market.impact import layout
 from tercel.market.simulator import layout as sim
-
-if TYPE_CHECKING:
-    from tercel.market.simulator.source import Source
-
 
 LAWS: Final = {"none": sim.NO_IMPACT, "translation": sim.TRANSLATION, "weights": sim.WEIGHTS}
 HORIZON_S: Final = 600.0
@@ -193,26 +188,3 @@ def exponentials(beta: float, td_s: float) -> tuple[Floats, Floats]:
     s = np.exp(_LOG_FIRST + _LOG_STEP * np.arange(COMPONENTS))
     weights = s**beta * np.exp(-s)
     return s / td_s, weights / weights.sum()
-
-
-def with_impact(source: "Source", law: ImpactLaw | None) -> "Source":
-    """The same market under a law of impact; None: without."""
-    if law is None and source.impact is None:
-        return source
-    flow, states = source.flow, source.worlds_k.copy()
-    if (at := int(flow[sim.IMPACT_AT])) > int(flow[sim.REGIMES_AT]):  # it lies last
-        flow = flow[:at]
-    flow = flow.copy()
-    flow[sim.IMPACT_AT] = 0
-    states[:, sim.IMPACT] = sim.NO_IMPACT
-    moved = law is not None and law.law == "translation" and source.model != sim.REPLAY
-    apart = source.model in sim.ALWAYS_APART or (moved and bool(source.worlds_b[0, lay.BACKGROUND]))
-    states[:, sim.APART] = sim.WILL_PART if apart else sim.TOGETHER
-    if law is not None:
-        packed = law.packed()
-        if packed[layout.COMPONENTS] > sim.KERNEL_WORDS:
-            raise ConfigError(f"at most {sim.KERNEL_WORDS} exponentials", f"{packed[layout.COMPONENTS]}", "use fewer")
-        flow = np.concatenate((flow, packed))
-        flow[sim.IMPACT_AT] = len(flow) - len(packed)
-        states[:, sim.IMPACT] = LAWS[law.law]
-    return replace(source, flow=flow, worlds_k=states, impact=law)

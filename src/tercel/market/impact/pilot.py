@@ -7,7 +7,7 @@ import numpy as np
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 from tercel.market.impact.law import HORIZON_S, LAWS, ImpactLaw, of_card
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded

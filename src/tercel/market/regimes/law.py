@@ -15,7 +15,7 @@ import numpy as np
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 from tercel.market.regimes import kernel as lay
 from tercel.market.regimes.factors import Factors
 from tercel.market.regimes.named import PLAIN, Regime, regime

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 from tercel.market.score.days import Day
 
 CALIBRATORS = {

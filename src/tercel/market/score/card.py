@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 from tercel.market.score.classifier import classifier_auc
 from tercel.market.score.conditional import ConditionalReference
 from tercel.market.score.realism import ScoreDraw, Simulated, realism

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 from tercel.market.observed import Observed, observe
 from tercel.market.simulator.days import observed_day
 from tercel.market.tape import Events, Instrument

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 from tercel.market.observed import Observed
 from tercel.market.score import dynamics
 from tercel.market.score.days import Day, of_one_market, simulated

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tercel.core.errors import ConfigError, TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 from tercel.market.score.days import Day
 from tercel.market.tape import Events, Instrument, Lake
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.errors import ConfigError
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 from tercel.market.observed import Observed
 from tercel.market.score.days import Stretch, half_hours
 from tercel.market.score.distance import Reference, mean14

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 from tercel.market.observed import Observed, observe
 from tercel.market.regimes.kernel import begin_regimes, with_law
 from tercel.market.simulator import layout as sim

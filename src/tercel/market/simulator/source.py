@@ -4,18 +4,20 @@ A world is the pair of arrays of one market at one moment. Episodes copy one and
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import CapacityError
+from tercel.core.errors import CapacityError, ConfigError
 from tercel.core.messages import ANY_STYLE
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow import martingale
-from tercel.market.flow.preset import Preset
-from tercel.market.impact.law import ImpactLaw, with_impact
+from tercel.market.flow.port import Preset
+from tercel.market.impact import layout as law_layout
+from tercel.market.impact.law import LAWS, ImpactLaw, of_card
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.terms import NO_FEES, Fees
@@ -89,6 +91,31 @@ def blank_state(model: int) -> NDArray[np.int64]:
     return k
 
 
+def with_impact(source: Source, law: ImpactLaw | None) -> Source:
+    """The same market under a law of impact; None: without."""
+    if law is None and source.impact is None:
+        return source
+    flow, states = source.flow, source.worlds_k.copy()
+    if (at := int(flow[sim.IMPACT_AT])) > int(flow[sim.REGIMES_AT]):  # it lies last
+        flow = flow[:at]
+    flow = flow.copy()
+    flow[sim.IMPACT_AT] = 0
+    states[:, sim.IMPACT] = sim.NO_IMPACT
+    moved = law is not None and law.law == "translation" and source.model != sim.REPLAY
+    apart = source.model in sim.ALWAYS_APART or (moved and bool(source.worlds_b[0, lay.BACKGROUND]))
+    states[:, sim.APART] = sim.WILL_PART if apart else sim.TOGETHER
+    if law is not None:
+        packed = law.packed()
+        if packed[law_layout.COMPONENTS] > sim.KERNEL_WORDS:
+            raise ConfigError(
+                f"at most {sim.KERNEL_WORDS} exponentials", f"{packed[law_layout.COMPONENTS]}", "use fewer"
+            )
+        flow = np.concatenate((flow, packed))
+        flow[sim.IMPACT_AT] = len(flow) - len(packed)
+        states[:, sim.IMPACT] = LAWS[law.law]
+    return replace(source, flow=flow, worlds_k=states, impact=law)
+
+
 def run_free(
     b: NDArray[np.int32], k: NDArray[np.int64], flow: NDArray[np.float64], tape: NDArray[np.int64], until_ns: int
 ) -> None:
@@ -119,7 +146,11 @@ def first_world(
 
 
 def reactive(
-    preset: Preset, worlds: int = 1, seed: int = 0, settle_s: float = 3600.0, impact: str | ImpactLaw | None = None
+    preset: Preset,
+    worlds: int = 1,
+    seed: int = 0,
+    settle_s: float = 3600.0,
+    impact: ImpactLaw | Literal["none"] | None = None,
 ) -> Source:
     """Reactive market of a preset.
 
@@ -133,20 +164,17 @@ def reactive(
         Of the streams that settle them.
     settle_s : float
         Seconds that the laid book runs before the first world is kept; 0 where the preset's book does not settle.
-    impact : str or ImpactLaw, optional
-        none, translation or weights (the law on the preset's card, else measured by a pilot), or a law itself;
-        default: the law on the card, none where there is none there.
+    impact : ImpactLaw or "none", optional
+        A law (`impact.pilot.law_for` has one by name); default: the law on the card, none where there is none there.
 
     Raises
     ------
     CapacityError
         When the preset's order slots do not hold the orders that its rates bring.
     ConfigError
-        For an unknown law.
+        For a card whose law is none of this version.
     """
-    from tercel.market.impact.pilot import law_for  # it runs pilots in sources of its own
-
-    law = law_for(preset, impact)
+    law = of_card(preset.card) if impact is None else None if impact == "none" else impact
     b, k, flow = first_world(preset, seed)
     books, states = [], []
     settle_s = settle_s if preset.settles else 0.0
@@ -165,7 +193,11 @@ def reactive(
 
 
 def settled_bank(
-    preset: Preset, worlds: int, seed: int = 0, settle_s: float = 3600.0, impact: str | ImpactLaw | None = None
+    preset: Preset,
+    worlds: int,
+    seed: int = 0,
+    settle_s: float = 3600.0,
+    impact: ImpactLaw | Literal["none"] | None = None,
 ) -> Source:
     """Preset market with a bank of settled books at one time of day, as a judged market has.
 

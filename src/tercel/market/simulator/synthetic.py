@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 from tercel.market.regimes.choice import chosen
 from tercel.market.regimes.kernel import with_law
 from tercel.market.regimes.law import names_of as law_names

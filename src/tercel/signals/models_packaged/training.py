@@ -19,7 +19,7 @@ from tercel.core.stats.ranks import clustered_spearman
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.microstructure import imbalance, public_depth
 from tercel.market.book import layout as lay
-from tercel.market.flow.preset import Preset
+from tercel.market.flow import Preset
 from tercel.market.flow.santa_fe import BUY_SHARE
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import NO_TAPE, Source, reactive, run_free

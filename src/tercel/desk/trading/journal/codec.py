@@ -112,6 +112,15 @@ def entry_out(command: Command, parent: str = "", limits: str = "", now_ns: int 
     return Entry(kinds.ORDER_OUT, ns, command.instrument, command.account, parent, command.cl_ord_id, body)
 
 
+def entry_unsent(command: Command, error: Exception) -> Entry:
+    """Alert of a command that may not have left: the orders it names become UNKNOWN."""
+    meant = [command.cl_ord_id, command.orig]
+    text = f"{command.cl_ord_id}: {error}"
+    body = {"severity": "critical", "code": kinds.SEND_FAILED, "text": text, "orders": [m for m in meant if m]}
+    about = entry_out(command)
+    return Entry(kinds.ALERT, about.ns, about.instrument, about.agent, about.parent, about.order, body)
+
+
 def entry_denied(command: Command, code: str, text: str, parent: str = "") -> Entry:
     """Entry of a denied command."""
     out = entry_out(command, parent)

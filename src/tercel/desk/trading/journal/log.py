@@ -171,14 +171,3 @@ class Log(ABC):
     def forget(self, seq: int) -> None:
         """Delete the snapshots from a number on: they do not belong to these rows."""
         self._run("write", "DELETE FROM snapshot WHERE seq >= :seq", seq=seq)
-
-
-def log_at(place: JournalPlace, read_only: bool = False, holder: str | None = None) -> Log:
-    """Open the row storage at a location."""
-    from tercel.desk.trading.journal.sqlite import SqliteLog
-
-    if place.file is not None:
-        return SqliteLog(place, read_only)
-    from tercel.desk.trading.journal.server import ServerLog
-
-    return ServerLog(place, holder)

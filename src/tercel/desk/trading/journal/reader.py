@@ -17,7 +17,14 @@ from tercel.core.errors import JournalError
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal.chain import entry_of
 from tercel.desk.trading.journal.database import JournalPlace, journal_errors, missing
-from tercel.desk.trading.journal.log import Log, log_at
+from tercel.desk.trading.journal.log import Log
+from tercel.desk.trading.journal.server import ServerLog
+from tercel.desk.trading.journal.sqlite import SqliteLog
+
+
+def log_at(place: JournalPlace, read_only: bool = False, holder: str | None = None) -> Log:
+    """Open the row storage at a location."""
+    return SqliteLog(place, read_only) if place.file is not None else ServerLog(place, holder)
 
 
 class JournalReader:

@@ -34,8 +34,8 @@ from tercel.desk.trading.journal.database import (
 )
 from tercel.desk.trading.journal.keys import ChainKey, digest_of, key_of
 from tercel.desk.trading.journal.lock import LOCK, FileLock
-from tercel.desk.trading.journal.log import Log, StoredSnapshot, log_at
-from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.log import Log, StoredSnapshot
+from tercel.desk.trading.journal.reader import JournalReader, log_at
 
 MARK_BYTES = 128
 NEWEST = 3

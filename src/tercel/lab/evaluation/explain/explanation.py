@@ -7,7 +7,7 @@ import numpy as np
 
 from tercel.core.errors import PolicyError
 from tercel.core.stats import Estimate, mean_interval
-from tercel.execution.actions import action_set
+from tercel.execution.action_sets import action_set
 from tercel.execution.costs import attribute
 from tercel.execution.observations import ObservationFunction
 from tercel.execution.policies.card import Card, read_card

@@ -14,6 +14,7 @@ from tercel.lab.evaluation.market import OTHER_HOURS, TRAINING_SHARE, cut_of, ju
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.scenarios import Scenario
 from tercel.lab.evaluation.settings import MarketTask
+from tercel.market.flow import Preset
 from tercel.market.flow import preset as presets
 from tercel.market.tape import Lake
 from tercel.market.tape.instrument import midnight_ns
@@ -146,7 +147,7 @@ def _spans(text: str) -> list[tuple[str, str]]:
     return spans or [(date, date) for date in _DATE.findall(text)]
 
 
-def _loaded(name: str) -> presets.Preset | None:
+def _loaded(name: str) -> Preset | None:
     try:
         return presets.load(name)
     except TercelError:

@@ -37,7 +37,7 @@ from pydantic import (
 from tercel.core.names import check_known, offer
 from tercel.core.toml import read_toml
 from tercel.core.validated import validated
-from tercel.execution.actions import SETS
+from tercel.execution.action_sets import SETS
 from tercel.execution.market import Market
 from tercel.execution.observation_v2 import MOST
 from tercel.execution.observations import OBSERVERS, is_own_name

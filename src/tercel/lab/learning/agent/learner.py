@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import nearest
-from tercel.execution.actions import ActionSet
+from tercel.execution.action_sets import ActionSet
 from tercel.lab.learning.agent.config import AgentConfig, LearnerSection, RewardSection
 from tercel.lab.learning.agent.policy import actions_of
 from tercel.lab.learning.native.distil import Teacher

@@ -15,6 +15,7 @@ from tercel.lab.evaluation.sampling import Sampler, bank_sampler
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.evaluation.windows import tape_plan, tape_sampler
 from tercel.lab.learning.agent.config import AgentConfig, span
+from tercel.market.flow import Preset
 from tercel.market.flow import preset as presets
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.pilot import law_for
@@ -97,7 +98,7 @@ def acting_in(config: AgentConfig) -> tuple[Source, Task, Sampler]:
 
 
 @lru_cache(maxsize=8)
-def _bank(kind: type[presets.Preset], text: str, worlds: int, seed: int, law: ImpactLaw | None) -> Source:
+def _bank(kind: type[Preset], text: str, worlds: int, seed: int, law: ImpactLaw | None) -> Source:
     """A settled bank, once for all trainings of a process: nothing writes into it."""
     return settled_bank(kind.model_validate_json(text), worlds, seed, impact=law or "none")
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any, Final
 
-from tercel.execution.actions import ActionSet, action_set
+from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.policies.policy import PolicyPort
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import TUNABLE, build

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from tercel.core.errors import ConfigError, TercelError
-from tercel.core.jit import source_hash
+from tercel.core.kernel_keys import source_hash
 from tercel.lab.learning.port import LearningError
 
 LOCAL = "local"

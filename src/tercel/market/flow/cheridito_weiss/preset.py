@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.market.flow.cheridito_weiss import layout as cw
-from tercel.market.flow.preset import FirstOrder, Lots, Positive, Preset, Rate
+from tercel.market.flow.port import FirstOrder, Lots, Positive, Preset, Rate
 from tercel.market.simulator import layout as sim
 
 MOST_EVENTS_PER_S = 100_000

@@ -25,7 +25,7 @@ from tercel.market.flow.hawkes.preset import HawkesPreset
 from tercel.market.flow.hawkes.state import HawkesFactors, States, cancel_rates, classify, edges, rake
 from tercel.market.flow.hawkes.tables import HawkesDay
 from tercel.market.flow.hawkes.tune import Means, means, tune
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.port import Preset
 from tercel.market.flow.santa_fe_preset import SantaFePreset
 from tercel.market.observed import Observed, observe
 from tercel.market.observed.kinds import NAMES

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from tercel.market.flow.hawkes import layout as at
-from tercel.market.flow.preset import Lots, Positive, Preset, Rate
+from tercel.market.flow.port import Lots, Positive, Preset, Rate
 from tercel.market.simulator import layout as sim
 
 MOST_BASE = 1e6

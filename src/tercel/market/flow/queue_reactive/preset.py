@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tercel.core.seeds import mix
-from tercel.market.flow.preset import Positive, Preset, Rate
+from tercel.market.flow.port import Positive, Preset, Rate
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.tables import LAYOUT, misfit, pack
 from tercel.market.simulator import layout as sim

@@ -1,0 +1,108 @@
+"""Action decoders: what a learner's numbers mean, as intents.
+
+Each set of actions is one file with `LABELS` and ``decode(actions, view) -> intents``; here they stand by name: the
+discrete ones take int64 (n,) indices, the continuous ones float (n, A) vectors. Some have parameters, which a policy's
+card keeps. A new set is named in `SETS` and in `_PLAIN` or, where it is made of parameters, in `_MADE`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, Final, NamedTuple
+
+from numpy.typing import NDArray
+
+from tercel.core.names import check_known
+from tercel.execution.actions import allocation, fraction, level, levers, override, placement, residual, sized
+from tercel.execution.actions.choice import refuse_unknown
+from tercel.execution.actions.guard import guarded
+from tercel.execution.intent import Intents
+from tercel.execution.strategies import MarketEstimates, build
+from tercel.execution.strategy import Strategy
+from tercel.execution.trend import Trend
+from tercel.execution.view import View
+
+Decoder = Callable[[NDArray[Any], View], Intents]
+"""int64 (n,) actions, or float (n, A) vectors, and a view -> int32 (n, 10) intents."""
+
+
+class ActionSet(NamedTuple):
+    """A set of actions."""
+
+    name: str
+    labels: tuple[str, ...]
+    decode: Decoder
+    continuous: bool = False
+
+    @property
+    def size(self) -> int:
+        """Number of actions, or length of a vector of them."""
+        return len(self.labels)
+
+
+def base_strategy(parameters: Mapping[str, Any]) -> Strategy:
+    """The written strategy that an action set's parameters name.
+
+    Parameters
+    ----------
+    parameters : mapping
+        ``base``: a strategy's name; ``parameters``: its own; ``estimates``: what it may know of the market.
+    """
+    known = parameters.get("estimates")
+    estimates = MarketEstimates(**known) if known else None
+    return build(str(parameters.get("base", "peg_behind")), estimates, parameters.get("parameters"))
+
+
+_PLAIN: Final = {"placement": placement, "fraction": fraction, "level": level, "sized": sized, "allocation": allocation}
+_MADE: Final[dict[str, Callable[[Mapping[str, Any]], Any]]] = {
+    "override": lambda given: override.override(given, base_strategy),
+    "levers": levers.levers,
+    "residual": lambda given: residual.residual(given, base_strategy),
+}
+"""Name -> what makes a decoder of parameters."""
+SETS: Final = ("placement", "fraction", "level", "sized", "override", "allocation", "levers", "residual")
+"""All sets by name; the first is the default."""
+
+
+def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> ActionSet:
+    """The set of actions called `name`.
+
+    Parameters
+    ----------
+    name : str
+        One of `SETS`.
+    parameters : mapping, optional
+        Of the set, such as ``{"base": "peg_behind"}`` of `residual`; the discrete ones have none. Behind any of them
+        ``guard`` = [late, resume] puts a guard (`execution.actions.guard`), ``trend`` a filter of trends
+        (`execution.trend`; true, or its numbers by name), the filter last.
+
+    Raises
+    ------
+    UnknownNameError
+        No such set; the nearest name is offered.
+    ConfigError
+        A parameter that the set does not have.
+
+    >>> action_set("placement").size, action_set("residual", {"base": "peg_behind"}).continuous
+    (8, True)
+    """
+    given = dict(parameters or {})
+    thresholds, filtered = given.pop("guard", None), given.pop("trend", False)
+    if name in _MADE:
+        made = _MADE[name](given)
+        actions = ActionSet(name, made.labels, made.decode, made.continuous)
+    else:
+        check_known(name, SETS, said=f"actions {name!r}")
+        refuse_unknown(given, (), name)
+        plain: Any = _PLAIN[name]
+        actions = ActionSet(name, plain.LABELS, plain.decode, name == "allocation")
+    if thresholds is not None:
+        actions = actions._replace(decode=guarded(actions.decode, thresholds))
+    return actions._replace(decode=_filtered(actions.decode, filtered)) if filtered else actions
+
+
+def _filtered(decode: Decoder, numbers: Mapping[str, float] | bool) -> Decoder:
+    """A decoder whose intents give way to a trend."""
+    known = {} if isinstance(numbers, bool) else dict(numbers)
+    refuse_unknown(known, tuple(field.name for field in fields(Trend)), "the filter of trends")
+    trend = Trend(**known)
+    return lambda actions, view: trend.applied(decode(actions, view), view)
