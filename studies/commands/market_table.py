@@ -127,16 +127,16 @@ def cells(row: dict[str, Any]) -> list[str]:
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """The table, the gates that were missed, and the impact figures, as Markdown."""
+    """The table, the gates that the judged model missed (each model, where none is it), and the impact figures."""
+    from tercel.market.score.card import JUDGED_MODEL
+
+    told = [row for row in rows if row["model"] == JUDGED_MODEL] or rows
     lines = [*markdown_table(HEADINGS, [cells(row) for row in rows], HEADINGS), ""]
-    for key in ("gates", "dynamics"):
-        lines += [f"{key.capitalize()} missed (simulated / real):", ""]
-        for row in rows:
-            missed = [
-                f"{name.replace('_', ' ')} {_pair(gate)}" for name, gate in row[key].items() if not gate["passed"]
-            ]
-            lines.append(f"- {row['set']}, {row['model']}: {', '.join(missed) or 'none'}")
-        lines.append("")
+    lines += ["Gates missed (simulated / real):", ""]
+    for row in told:
+        missed = [f"{key.replace('_', ' ')} {_pair(gate)}" for key, gate in row["gates"].items() if not gate["passed"]]
+        lines.append(f"- {row['set']}, {row['model']}: {', '.join(missed) or 'none'}")
+    lines.append("")
     with_impact = [row for row in rows if any(row["impact"].values())]
     if with_impact:
         keys = list(with_impact[0]["impact"])
