@@ -26,19 +26,6 @@ ALONE: Final = {
     "agent tune": "searches for minutes",
     "tca": "fills beside recorded days",
     "limits show-default": "prints a file, no object",
-    **dict.fromkeys(
-        (
-            "bench",
-            "replicate",
-            "market queues",
-            "market event-study",
-            "market metaorders",
-            "market replenishment",
-            "market transfer",
-            "trade worth",
-        ),
-        "moved out of the package: prints the new command",
-    ),
 }
 """Commands whose options alone are recorded, and why."""
 

@@ -21,7 +21,7 @@ from certify.fix.plays import asked, lost, resumed
 from certify.fix.stage import AcceptorStage, InitiatorStage, Stage
 from certify.fix.terms import NAMES, initiator_terms
 from certify.fix.wire import Peer
-from tercel.api.testing.tiny import TinyVenue
+from certify.tiny import TinyVenue
 from tercel.fix.desk import Login
 from tercel.fix.link import Address, FixLink
 from tercel.fix.profiles import load

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from tercel.api.testing.tiny import TinyOrder, TinyVenue
+from certify.tiny import TinyOrder, TinyVenue
 from tercel.core.fixed import ONE, floored
 from tercel.core.orders import ExecType, OrdStatus, Report, VenueEvent
 

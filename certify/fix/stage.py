@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 from certify.fix.case import Bench, MissedError, expect
 from certify.fix.terms import NAMES, initiator_terms
 from certify.fix.wire import PATIENCE_S, Heard, Pairs, Peer, WireLog, stamp
-from tercel.api.testing.tiny import TinyVenue
+from certify.tiny import TinyVenue
 from tercel.core import orders as o
 from tercel.fix import link as links
 from tercel.fix.desk import Login

@@ -1,6 +1,7 @@
 """What `tercel` finds here by the entry point group ``tercel.commands``."""
 
 from studies.commands.agent_ablate import ablate
+from studies.commands.agent_package import package
 from studies.commands.agent_table import table as agent_table
 from studies.commands.market_arbitrage import arbitrage
 from studies.commands.market_facts import facts, sanity
@@ -8,13 +9,14 @@ from studies.commands.market_response import response
 from studies.commands.market_table import table as market_table
 from studies.commands.risk import anomaly, correlation, posture, regimes, tail, volatility
 from studies.commands.signals_compare import compare
+from studies.commands.signals_train import TrainWithAlpha
 from studies.commands.trade_run import RunDeskWithExperiments
 from tercel.cli.plugins import PluginCommands
 
 COMMANDS = [
     PluginCommands("market", (market_table, facts, sanity, response, arbitrage)),
-    PluginCommands("agent", (ablate, agent_table)),
-    PluginCommands("signals", (compare,)),
+    PluginCommands("agent", (ablate, agent_table, package)),
+    PluginCommands("signals", (compare, TrainWithAlpha)),
     PluginCommands("trade", (RunDeskWithExperiments,)),
     PluginCommands(
         "risk",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from certify.fix.case import Bench, run
 from certify.fix.peer_desk import Floor, PeerDesk
 from certify.fix.suite import all_cases, reasons
-from tercel.api.testing.tiny import TinyVenue
+from certify.tiny import TinyVenue
 from tercel.core.fixed import ONE
 from tercel.core.orders import MassCancel, OrdStatus
 from tercel.fix import reasons as codes

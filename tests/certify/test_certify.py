@@ -15,7 +15,7 @@ from tests.program import COMMAND
 from certify.fix.case import Bench, Planned, case, run
 from certify.fix.suite import INSIDE, all_cases, at, certify, reasons
 from certify.fix.wire import Heard, MissedError, frame
-from tercel.api.testing.tiny import TinyVenue
+from certify.tiny import TinyVenue
 from tercel.core.errors import ConfigError, TercelError, VenueError
 from tercel.fix.link import Address
 from tercel.fix.profiles import load

@@ -6,7 +6,7 @@ import pytest
 from tests.desk.trading.desk_of_two import Flaky, exchange_of, session_of
 
 from certify.fix.staffed import StaffedVenue
-from tercel.api.testing.tiny import TinyVenue
+from certify.tiny import TinyVenue
 from tercel.core.capabilities import Capabilities, Connected, TellsExecutions, check_capabilities, needed
 from tercel.core.errors import VenueError
 

@@ -5,7 +5,7 @@ import socket
 import pytest
 from tests.fix.plain import PlainClient
 
-from tercel.api.testing.tiny import TinyVenue
+from certify.tiny import TinyVenue
 from tercel.fix.client import FixVenue
 from tercel.fix.received import WaitLimits
 from tercel.fix.server import serve_fix

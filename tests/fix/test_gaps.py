@@ -14,7 +14,7 @@ from tests import waiting
 from tests.fix.plain import order
 from tests.parts import whole
 
-from tercel.api.testing.tiny import STAYS, WAY_NS
+from certify.tiny import STAYS, WAY_NS
 from tercel.core.errors import VenueError
 from tercel.core.orders import ExecType, LinkStatus, MarketRows, NewOrder, OrdStatus, Report, StatusRequest, Tif
 from tercel.fix.client import FixVenue

@@ -6,7 +6,7 @@ from tests.fix.elsewhere import heard
 from tests.fix.test_binance_connector import PROFILE, key_pair
 from tests.parts import whole
 
-from tercel.api.testing.tiny import TinyVenue
+from certify.tiny import TinyVenue
 from tercel.core import orders as o
 from tercel.core.errors import ConfigError, VenueError
 from tercel.fix.client import FixVenue

@@ -14,7 +14,7 @@ from tests.fix.plain import parse
 from tests.fix.test_gaps import Relay
 from tests.waiting import until
 
-from tercel.api.testing.tiny import TinyVenue
+from certify.tiny import TinyVenue
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.fixed import ONE

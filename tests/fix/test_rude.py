@@ -5,7 +5,7 @@ import socket
 import pytest
 from tests.fix.plain import SOH, PlainClient, frame, order, parse
 
-from tercel.api.testing.tiny import WAY_NS
+from certify.tiny import WAY_NS
 from tercel.core.orders import NewOrder, Report, Tif
 
 T0 = 10**18

@@ -8,7 +8,7 @@ import pytest
 from tests.parts import whole
 from tests.waiting import until
 
-from tercel.api.testing.tiny import STAYS, WAY_NS, TinyVenue
+from certify.tiny import STAYS, WAY_NS, TinyVenue
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import (
     CancelOrder,

@@ -13,7 +13,7 @@ from tests.fix.plain import PlainClient, order
 from tests.fix.protocol.acceptance import Script
 from tests.fix.protocol.samples import full
 
-from tercel.api.testing.tiny import TinyVenue
+from certify.tiny import TinyVenue
 from tercel.fix.desk import Login
 from tercel.fix.own_dictionary import own_dictionary
 from tercel.fix.protocol.codec import decode
@@ -129,7 +129,7 @@ def test_messages_with_all_that_they_may_have_are_answered(begin):
 _SERVER = """
 import sys
 from pathlib import Path
-from tercel.api.testing.tiny import TinyVenue
+from certify.tiny import TinyVenue
 from tercel.fix.server import serve_fix
 server = serve_fix(TinyVenue(began_ns=10**18 + int(sys.argv[2])), 0, ["A"], store=Path(sys.argv[1]))
 print(server.port, flush=True)

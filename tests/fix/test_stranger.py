@@ -10,7 +10,7 @@ from tests.fix.certificates import authority, certificate
 from tests.fix.plain import PlainClient, order, parse
 from tests.waiting import until
 
-from tercel.api.testing.tiny import TinyVenue
+from certify.tiny import TinyVenue
 from tercel.core.fixed import ONE
 from tercel.core.orders import ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
 from tercel.fix.aggregated import AggregatedBook, AggregatedView

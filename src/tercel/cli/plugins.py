@@ -34,8 +34,9 @@ GROUP: Final = "tercel.commands"
 BESIDE: Final[dict[str, tuple[str, ...]]] = {
     "certify": ("certify", "limits stress", "trade faults"),
     "studies": (
-        "agent ablate", "agent table", "market arbitrage", "market facts", "market response", "market sanity",
-        "market table", "risk", "signals compare", "trade run --ablate", "trade run --freeze", "trade run --seeds",
+        "agent ablate", "agent package", "agent table", "market arbitrage", "market facts", "market response",
+        "market sanity", "market table", "risk", "signals compare", "trade run --ablate", "trade run --freeze",
+        "trade run --seeds",
     ),
 }  # fmt: skip
 """Folder of a clone -> commands, groups of commands, and options of commands that are there once it is installed."""
@@ -173,7 +174,10 @@ def _name_absent(app: typer.Typer) -> None:
             if name.startswith("--") and command is not None:
                 command.cls = _WithOptionsBeside
             elif words not in known and command is None and above in ("", *known):
-                hide(_group(app, PluginCommands(above, ())), name, _absent(words, folder))
+                absent = _group(app, PluginCommands(above, ()))
+                absent.command(name, hidden=True, add_help_option=False, context_settings=ANYTHING)(
+                    _absent(words, folder)
+                )
 
 
 class _WithOptionsBeside(TyperCommand):
@@ -188,11 +192,6 @@ class _WithOptionsBeside(TyperCommand):
                 if option not in known and words.endswith(tuple(f" {name}" for name in names)):
                     _refuse(folder, f"{ctx.command_path} {' '.join(args)}", "--json" in args)
         return super().parse_args(ctx, args)
-
-
-def hide(app: typer.Typer, name: str, answer: Callable[[typer.Context], None]) -> None:
-    """Add a command that no help names and that takes whatever follows it."""
-    app.command(name, hidden=True, add_help_option=False, context_settings=ANYTHING)(answer)
 
 
 def _absent(words: str, folder: str) -> Callable[[typer.Context], None]:

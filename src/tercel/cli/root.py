@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from tercel import __version__
-from tercel.cli import moved, plugins
+from tercel.cli import plugins
 from tercel.cli.agent import agent_app
 from tercel.cli.config import config_app
 from tercel.cli.data import data_app
@@ -47,7 +47,6 @@ def _root(
 
 
 add(app, run, tca, gate, console, kill, rearm)
-moved.add_to(app)
 LEFT_OUT = plugins.join(app)
 """A line for each installed package whose commands are not there, and why."""
 

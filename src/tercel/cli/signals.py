@@ -1,7 +1,7 @@
 """`tercel signals ...`: build a panel, train, evaluate, look for leaks."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tercel.cli.moved import MOVED, answer
 from tercel.cli.request import add
 from tercel.cli.shared import AsJson, Seed
 from tercel.core.errors import ConfigError
@@ -35,7 +34,7 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True)
 class Configured:
-    """What is asked of `tercel signals build` and `train`."""
+    """What is asked of `tercel signals build`."""
 
     config: Config = None
     demo: Demo = False
@@ -103,15 +102,24 @@ def build(request: Configured) -> None:
     hand_over({"out": out, **manifest}, request.as_json, show)
 
 
-def train(request: Configured) -> None:
+@dataclass(frozen=True)
+class TrainSignals(Configured):
+    """What is asked of `tercel signals train`."""
+
+    def beside(self, out: Path) -> tuple[dict[str, Any], Callable[[], None]]:
+        """What is trained beside the models into the folder: its figures, and what shows them."""
+        return {}, lambda: None
+
+
+def train(request: TrainSignals) -> None:
     """Train every source's models walking forward, fuse them out of fold, save the model with its card."""
     settings, out = settings_of(request)
     from tercel.signals.runs.train import MODEL
     from tercel.signals.runs.train import train as trained
 
     with resumable("train", request, out, "nothing was left half written; again"):
-        command = f"tercel signals train --demo --seed {request.seed}" if request.demo else ""
-        found = trained(settings, request.seed, out, command)
+        found = trained(settings, request.seed, out)
+        figures, show_beside = request.beside(out)
 
     def show() -> None:
         weights = [(name, f"{weight:.3f}") for name, weight in found["weights"].items()]
@@ -122,23 +130,12 @@ def train(request: Configured) -> None:
         print_rows("alpha", ("", "value"), [(name, f"{number:,.1f}") for name, number in facts.items()])
         if gate := found["gate"]:
             say(f"gate      {gate['kind']}, {gate['states']} states, of {', '.join(gate['columns'])}")
-        cases = {name: one for name, one in found.get("alpha", {}).items() if isinstance(one, dict)}
-        if cases:
-            rows = [
-                (name, spelt(one["ic"], digits=3), *(f"{one[key]:.{digits}f}" for key, digits in FIGURES.items()))
-                for name, one in cases.items()
-            ]
-            title = "alpha model of the demo desk, on markets it has not seen"
-            print_rows(title, ("sources", "IC", "R²", "sd bps", "in 90 %"), rows)
+        show_beside()
         _notes(found)
         say(f"model     {out / MODEL}")
         say(f"next      {_typed('evaluate', request, out)}")
 
-    hand_over(found, request.as_json, show)
-
-
-FIGURES = {"r2": 3, "sd_bps": 1, "within_90": 3}
-"""Of the alpha model, and the digits that they are shown with."""
+    hand_over(found | figures, request.as_json, show)
 
 
 @dataclass(frozen=True)
@@ -180,12 +177,6 @@ def leak(request: Leak) -> None:
 
 def evaluate(request: Evaluate) -> None:
     """Out-of-sample IC with intervals, calibration, what each source adds, the leak check."""
-    if f"signals evaluate {request.config}" in MOVED:
-        typed = [
-            *(["--data", request.data] if request.data is not None else []),
-            *(["--json"] if request.as_json else []),
-        ]
-        answer(f"signals evaluate {request.config}", typed)
     if request.data is not None:
         received, remedy = f"--data {request.data}", "a configuration names its files: leave it out"
         raise ConfigError("a CONFIG.toml or --demo", received, remedy)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from studies.shipped.alpha import NAMES, SOURCES, simulate_rounds, train_demo
 from tercel.core.errors import DataError, UnknownNameError
 from tercel.market.flow.preset import load
 from tercel.signals.models_packaged import load_model, load_packaged, packaged
-from tercel.signals.models_packaged.training import NAMES, SOURCES, simulate_rounds, train_demo
 
 FEATURES = {
     "ofi": 40.0, "signed_volume": 20.0, "return_bps": 2.0, "imbalance": 0.2, "microprice_bps": 1.0, "news": 1.0,

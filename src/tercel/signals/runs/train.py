@@ -25,8 +25,6 @@ from tercel.signals.zoo import absent, family
 FORECASTS = "forecasts.npz"
 MODEL = "model"
 RESULT = "result.json"
-DEMO_ROUNDS = 20_000
-"""Rounds that the demo alpha model learns from."""
 
 
 def panel_in(config: SignalsConfig, seed: int, out: Path) -> tuple[Dataset, dict[str, Any]]:
@@ -67,11 +65,8 @@ def installed(config: SignalsConfig) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def train(config: SignalsConfig, seed: int, out: Path, demo: str = "") -> dict[str, Any]:
-    """Walk forward, fuse, save the forecasts and the model; returns what was done.
-
-    With `demo`, the command that its card keeps, the alpha model of the demo desk is trained anew beside it.
-    """
+def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
+    """Walk forward, fuse, save the forecasts and the model; returns what was done."""
     names, gate = installed(config), gate_of(config, seed)
     data, manifest = panel_in(config, seed, out)
     if gate is not None:
@@ -95,24 +90,12 @@ def train(config: SignalsConfig, seed: int, out: Path, demo: str = "") -> dict[s
     card = fusion_saved.save(out / MODEL, fusion, models, json.loads(json_text(about)), gate_trained)
     with beside(out / FORECASTS) as part:
         np.savez(part, told=forecasts, columns=np.array(columns))
-    result = {
+    return {
         "out": out, "rows": data.n, "tested": int((~np.isnan(forecasts).all(axis=1)).sum()), "seconds": seconds,
         "weights": dict(zip(columns, (fusion.weights * fusion.slope).tolist(), strict=True)),
         "alpha_scale": asdict(scale), "parts": [part["file"] for part in card["parts"]],
         "gate": card["gate"], "note": data.note, "warnings": data.warnings,
     }  # fmt: skip
-    return {**result, "alpha": _alpha(seed, out, demo)} if demo else result
-
-
-def _alpha(seed: int, out: Path, command: str) -> dict[str, Any]:
-    """Train the packaged demo model anew, into the folder."""
-    from tercel.market.flow.preset import load as preset
-    from tercel.signals.models_packaged.training import train_demo
-
-    say(f"training the alpha model of the demo desk on {DEMO_ROUNDS:,} simulated rounds")
-    model = train_demo(preset("csco-santa-fe"), DEMO_ROUNDS, DEMO_ROUNDS // 2, seed, command)
-    model.save(out / "alpha.json")
-    return {"file": out / "alpha.json", "half_life_s": model.half_life_ns / 1e9, **model.card["test"]}
 
 
 def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from tercel.cli.shared import AsJson
 from tercel.core.report.terminal import hand_over, say
 
 if TYPE_CHECKING:
-    from tercel.lab.learning.agent.package import PackagedPolicy
+    from studies.shipped.policies import PackagedPolicy
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Package:
 
 def package(request: Package) -> None:
     """Write runs' policies as they are shipped: judged on fresh episodes, with figures of what they observe."""
-    from tercel.lab.learning.agent.package import package as packed
+    from studies.shipped.policies import package as packed
 
     written = packed(request.runs, request.out, request.episodes, request.name, command=_command, tell=say)
     hand_over(written, request.as_json, lambda: None)

@@ -1,0 +1,1 @@
+"""How what ships is made: trained policies as folders, the alpha model of the demo desk."""
