@@ -29,20 +29,20 @@ class Connected(Protocol):
 
     @property
     def up(self) -> bool:
-        """Whether there is a link."""
+        """Whether the link to the venue is up."""
 
     def fileno(self) -> int:
-        """For a selector: something came when it can be read from; -1 without a link."""
+        """File descriptor for a selector: readable when something has come; -1 without a link."""
 
     def poll(self, seconds: float = 0.0) -> bool:
-        """Read what has come, at most so many seconds later; whether a step has something to return."""
+        """Read what the venue sent, waiting so many seconds at most; whether a step has something to return."""
 
 
 class Reconnects(Connected, Protocol):
-    """A venue that comes back when it is told to; one without comes back by itself, or never."""
+    """A venue whose link comes back when the desk asks; one without comes back by itself, or never."""
 
     def reconnect(self) -> None:
-        """Come back after the link went down: the same accounts, the same market data, beginning with snapshots.
+        """Log on again after the link broke: same accounts, same market data, snapshots first.
 
         Raises
         ------
@@ -52,7 +52,7 @@ class Reconnects(Connected, Protocol):
 
 
 class RecordedSession(Protocol):
-    """A venue behind a session whose messages are numbered and stored, as those of FIX are."""
+    """A venue behind a session that numbers and stores its messages, as FIX does."""
 
     unbooked: bool
     """Set while what the last step returned is not on the disk here: it then does not count as received."""
@@ -67,24 +67,24 @@ class RecordedSession(Protocol):
 
 
 class TellsExecutions(Protocol):
-    """A venue that repeats executions."""
+    """A venue that repeats past executions when asked."""
 
     def executions(self, account: str, after: str = "") -> Sequence[Report]:
         """Trades of an account after execution `after` ("": all), exactly as they were first reported."""
 
 
 class TellsPositions(Protocol):
-    """A venue that tells positions at once."""
+    """A venue that answers with an account's positions at once."""
 
     def positions(self, account: str) -> Mapping[str, int]:
         """What an account holds, signed, 10^-8 of a lot, by instrument."""
 
 
 class ReportsPositions(Protocol):
-    """A venue that is asked for positions in a message, and answers in one."""
+    """A venue that is asked for positions in a message and reports them in a later one."""
 
     def ask_positions(self, account: str) -> None:
-        """Ask: one :class:`~tercel.core.orders.Holdings` comes with a later step, or why there is none.
+        """Ask for positions: one :class:`~tercel.core.orders.Holdings` comes with a later step, or a refusal.
 
         Raises
         ------
@@ -94,14 +94,14 @@ class ReportsPositions(Protocol):
 
 
 class TakesParents(Protocol):
-    """A gate before the venue: it lets no more children out than their parent has lots."""
+    """A gate before the venue, which lets no more children out than their parent order has lots."""
 
     @property
     def code(self) -> str:
         """Mark of the code that the gate runs (`core.version.code_mark`); "" where it does not say."""
 
     def announce(self, parent: str, instrument: str, account: str, side: int, lots: int) -> None:
-        """Tell of a parent order, or of its other lots.
+        """Announce a parent order to the gate, or its new number of lots.
 
         Raises
         ------
@@ -111,20 +111,20 @@ class TakesParents(Protocol):
 
 
 class Disowns(Protocol):
-    """A venue that can be told what of its words was set aside (FIX: a DK, 35=Q, or a business reject, 35=j)."""
+    """A venue that can be told which of its reports was set aside (FIX: a DK, 35=Q, or a business reject, 35=j)."""
 
     def disown(self, message: Report | CancelReject | Unread) -> None:
-        """Tell it."""
+        """Tell the venue that a report of its was set aside."""
 
 
 class TellsDepth(Protocol):
-    """A venue that knows how deep its books are shown; a follower of the same depth sees the same book.
+    """A venue that declares how deep its books are shown; a follower of the same depth sees the same book.
 
     Both raise a VenueError where it does not know it of an instrument.
     """
 
     def width(self, instrument: str) -> int:
-        """Prices of the ring of an instrument's book at the venue."""
+        """Prices that the ring of an instrument's book holds at the venue."""
 
     def feed_levels(self, instrument: str) -> int:
         """Levels that the feed behind an instrument shows; 0: all of them."""
@@ -171,7 +171,7 @@ class Capabilities:
 
 
 def needed(capability: T | None, what: str, venue: str) -> T:
-    """A capability that somebody cannot do without.
+    """The capability asked for, refused with a sentence where the venue does not declare it.
 
     Raises
     ------

@@ -55,7 +55,7 @@ class Deadline(PeriodicThread):
         self._stops: list[Callable[[], object]] = []
 
     def call(self, act: Callable[[], Answer], seconds: float) -> Answer:
-        """What `act` returns.
+        """Result of `act`, interrupted at the deadline.
 
         Raises
         ------

@@ -85,7 +85,7 @@ class JournalError(TercelError):
 
 
 def of_files(error: OSError) -> ConfigError:
-    """What the machine refused, as a person meets it.
+    """A refusal of the operating system (disk full, no permission) as an error of three parts.
 
     >>> of_files(FileNotFoundError(2, "No such file or directory", "a.csv")).received
     'No such file or directory'

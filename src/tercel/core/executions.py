@@ -46,7 +46,7 @@ class Executions(Generic[Owner]):
         return self._named.get((account, order, name)) if name else None
 
     def order_of(self, account: str, name: str) -> str:
-        """The order that has the latest execution of a name; "" where none has."""
+        """Name of the order of the latest execution of a name; "" where none has."""
         named = (key for key in reversed(self._named) if name and (key[0], key[2]) == (account, name))
         return next((order for _, order, _ in named), "")
 
@@ -68,11 +68,11 @@ class Executions(Generic[Owner]):
         return True
 
     def forget(self, key: Key) -> Execution[Owner] | None:
-        """Let a name go; what it named."""
+        """Remove an execution's name; the execution that had it."""
         return self._named.pop(key, None)
 
     def recall(self, key: Key, one: Execution[Owner]) -> None:
-        """Take a name back that was let go."""
+        """Book an execution again under a name that was removed."""
         self._named[key] = one
 
     def _call(self, one: Execution[Owner], key: Key) -> None:
@@ -94,5 +94,5 @@ class Executions(Generic[Owner]):
 
 
 def strange(report: Report) -> str:
-    """What an order is called that never left here, but trades."""
+    """Name of an order that trades at the venue and was never sent from here."""
     return report.cl_ord_id or f"~venue:{report.order_id or report.exec_id}"

@@ -64,7 +64,7 @@ def summed(values: Iterable[int | float]) -> int | float:
 
 
 def text(value: int, places: int = PLACES) -> str:
-    """The same in decimals, exactly, for people.
+    """A scaled integer as a decimal string, exact, for people.
 
     >>> text(999_850_000_000), text(-50_000_000), text(1, 16)
     ('9998.5', '-0.5', '0.0000000000000001')

@@ -27,7 +27,7 @@ class Translated(JITCodeLibrary):
     """Of LLVM, for the functions in it."""
 
     def finalize(self) -> None:
-        """Nothing is optimised and nothing emitted."""
+        """Nothing: code that is linked into others is optimised and emitted there."""
         self._raise_if_finalized()
         self._finalized = True
 
@@ -106,7 +106,7 @@ class SharedFlags(Flags):
     """
 
     def copy(self) -> "SharedFlags":
-        """Itself."""
+        """The same object."""
         return self
 
     __hash__ = object.__hash__
@@ -189,13 +189,13 @@ class TranslatingCompiler(KernelCompiler):
 
 
 class RareCompiler(TranslatingCompiler):
-    """... for a kernel that is seldom reached: where it is called, it is not inlined."""
+    """Numba's pipeline for a kernel that is seldom reached: where it is called, it is not inlined."""
 
     attributes = ("noinline", "cold")
 
 
 class InlinedCompiler(TranslatingCompiler):
-    """... for a small kernel of hot loops: it is inlined wherever it is called."""
+    """Numba's pipeline for a small kernel of hot loops: it is inlined wherever it is called."""
 
     attributes = ("alwaysinline",)
 

@@ -9,14 +9,14 @@ import time
 
 
 class WallClock:
-    """Time as people live it (`core.ports.Clock`)."""
+    """The machine's own clock (`core.ports.Clock`)."""
 
     def now_ns(self) -> int:
         """Nanoseconds since some moment; they never go back."""
         return time.monotonic_ns()
 
     def sleep_ns(self, ns: int) -> None:
-        """Wait."""
+        """Sleep so many nanoseconds."""
         time.sleep(ns / 1e9)
 
 

@@ -154,7 +154,7 @@ Command = NewOrder | CancelOrder | ReplaceOrder | StatusRequest | MassCancel
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An execution report.
+    """An execution report: what became of an order.
 
     Parameters
     ----------

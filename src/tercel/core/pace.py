@@ -31,12 +31,12 @@ class Pace:
         self._clock, self._speed, self._began = clock, speed, (0, 0)
 
     def begin(self, venue_ns: int) -> None:
-        """The venue's time passes from now on."""
+        """Start the venue's time now."""
         self._began = self._clock.now_ns(), venue_ns
 
     @property
     def now_ns(self) -> int:
-        """How far the venue's time has come."""
+        """Current time of the venue, ns."""
         clock_ns, venue_ns = self._began
         return venue_ns + int((self._clock.now_ns() - clock_ns) * self._speed)
 

@@ -5,7 +5,7 @@ from threading import Event, Thread
 
 
 class PeriodicThread(Thread):
-    """A thread that takes a turn every so often; it never keeps a process alive.
+    """A thread that runs a function at fixed intervals; it never keeps a process alive.
 
     Parameters
     ----------
@@ -32,11 +32,11 @@ class PeriodicThread(Thread):
 
     @property
     def over(self) -> bool:
-        """Whether it was told to stop: a long turn asks."""
+        """Whether the thread was told to stop; long turns ask it."""
         return self._over.is_set()
 
     def run(self) -> None:
-        """Until `stop`."""
+        """Run turns until :meth:`stop`."""
         while not self._over.wait(self.every_s):
             self._turn()
 

@@ -21,10 +21,10 @@ class Venue(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do beyond this port; `Capabilities()`: nothing."""
+        """Capabilities beyond this port; `Capabilities()`: none."""
 
     def listings(self) -> Sequence[Listing]:
-        """What is traded here."""
+        """Listings of all instruments traded here."""
 
     def subscribe(self, instrument: str) -> None:
         """Ask for market data: a snapshot comes with the next step, then every change."""
@@ -46,17 +46,17 @@ class Venue(Protocol):
         """
 
     def close(self) -> None:
-        """Leave; orders still open are the venue's to cancel, if it does so on disconnect."""
+        """Close the session; orders still open are the venue's to cancel, if it does so on disconnect."""
 
 
 class Clock(Protocol):
-    """Time as people live it. `core.machine` has a real one, which `api` and `cli` hand down."""
+    """Port of a clock. `core.machine` has a real one, which `api` and `cli` hand down."""
 
     def now_ns(self) -> int:
         """Nanoseconds since some moment; they never go back."""
 
     def sleep_ns(self, ns: int) -> None:
-        """Wait."""
+        """Wait so many nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Journal(Protocol):
     """An append-only, durable list of entries. `tercel.api.testing.journal.JournalConformance` checks one."""
 
     def append(self, entries: Sequence[Entry], *, sync: bool = True) -> int:
-        """Write all of them or none. The sequence number of the last.
+        """Write all entries or none; the sequence number of the last.
 
         With `sync` they and all before them are on the disk when it returns. Without, they outlive this process but
         perhaps not the machine: for what others can repeat. It may wait for another process's lock.
@@ -106,4 +106,4 @@ class Journal(Protocol):
         """Entries with a sequence number above `after`, in order, of some kinds (all by default)."""
 
     def close(self) -> None:
-        """Let it go, so that another session may have it."""
+        """Release the journal, so that another session may hold it."""

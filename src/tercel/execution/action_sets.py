@@ -26,7 +26,7 @@ Decoder = Callable[[NDArray[Any], View], Intents]
 
 
 class ActionSet(NamedTuple):
-    """A set of actions."""
+    """A set of actions: how many, and the decoder that makes intents of them."""
 
     name: str
     labels: tuple[str, ...]

@@ -156,7 +156,7 @@ class Costs:
         return cls(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)})
 
     def check(self) -> None:
-        """Every lot is accounted for, once.
+        """Refuse costs in which a lot is missing or counted twice.
 
         Raises
         ------

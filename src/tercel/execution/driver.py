@@ -121,7 +121,7 @@ class Driver:
 
     @property
     def done(self) -> bool:
-        """The order is filled, or its horizon over and everything settled."""
+        """Whether the order is filled, or its horizon over and everything settled."""
         return self.words[sim.PHASE] == sim.DONE
 
     @property
@@ -170,7 +170,7 @@ class Driver:
         return self._out[: self._serve(empty(1)[0], DriverRequest.SKIP.value, 0, now_ns, 0)]
 
     def withdraw(self) -> Commands:
-        """Take every own order back; no decision is taken."""
+        """Commands that cancel every own order; no decision is taken."""
         return self._out[: self._serve(empty(1)[0], DriverRequest.WITHDRAW.value, 0, 0, 0)]
 
     def end(self) -> None:

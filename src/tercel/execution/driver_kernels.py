@@ -48,7 +48,7 @@ FARTHEST_SHIFT = 1 << 20
 
 
 class DriverRequest(IntEnum):
-    """What Python asks of one market's decisions."""
+    """Requests of Python to the compiled driver of one market."""
 
     LOOK = 0
     """To the next decision due by `now`."""
@@ -170,7 +170,7 @@ def apply_own(b: Packed, k: Longs, row: Longs) -> int:
 
 @kernel
 def guide(k: Longs, row: Longs) -> None:
-    """New guidance, seen from the next decision on."""
+    """Write new guidance into a market's state; the next decision sees it."""
     s, r = state_at(k), row_at(row, 0)
     mark_grid(k, r.ns)
     s.now = r.ns
@@ -185,7 +185,7 @@ def guide(k: Longs, row: Longs) -> None:
 
 @kernel
 def apply_row(b: Packed, k: Longs, row: Longs) -> int:
-    """One recorded row meets the market. Returns FINE, or why nothing was done."""
+    """Apply one recorded row to the market; FINE, or the reason why nothing was done."""
     s, r = state_at(k), row_at(row, 0)
     kind, who, side, price, lots = r.kind, r.who, r.side, r.price, r.lots
     if r.ns < s.now:
@@ -242,7 +242,7 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
 
 @kernel
 def fall_due(b: Packed, k: Longs, now: int) -> int:
-    """What falls due once everything up to `now` has been seen: NOTHING, DECIDE or CLOSED."""
+    """Decision or horizon due once everything up to `now` has been seen: NOTHING, DECIDE or CLOSED."""
     s = state_at(k)
     due = max(s.due_ns, s.now)
     if s.phase != sim.WORKING or due > now:
@@ -269,7 +269,7 @@ def fall_due(b: Packed, k: Longs, now: int) -> int:
 
 @kernel
 def answer(b: Packed, k: Longs, intent: Packed) -> None:
-    """Reconcile with what is wanted; the clock runs to the next decision."""
+    """Reconcile own orders with an intent and move the clock to the next decision."""
     s = state_at(k)
     if s.left > 0:
         reconcile(b, k, intent)
@@ -295,7 +295,7 @@ def serve(
     b: Packed, k: Longs, x: Longs, m: Longs, o: Singles, draw: Floats, out: Longs, intent: Packed,
     what: int, since: int, now: int, at: int,
 ) -> int:  # fmt: skip
-    """What Python asks of one market's decisions, behind one compiled entry.
+    """Serve every request of Python to the driver of one market behind one compiled entry.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Guidance: what signals and risk say, as the integers that a market's state carries and a strategy sees.
+"""Guidance: forecast and posture as the integers that a market's state carries and a strategy sees.
 
 One place knows the scaling. An `Alpha` is a forecast from the moment it was known; what a strategy reads at a decision
 is what is *left* of it then. With E expected over a horizon H at half-life h, the move expected by t after the forecast
@@ -40,7 +40,7 @@ _ALPHA, _SD, _HALF_LIFE, _URGENCY, _PARTICIPATION, _STYLES, _SIZE = range(WORDS)
 
 @dataclass(frozen=True, eq=False)
 class Guidance:
-    """The guidance of n markets, as said: arrays of n.
+    """Guidance of n markets: forecasts and postures as arrays of n.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class Guidance:
         return out
 
     def words(self, now_ns: ArrayLike) -> Ints:
-        """What the states say at `now_ns` (one, or one a market): int64 (n, WORDS).
+        """Guidance as words of the markets' states at `now_ns` (one, or one a market): int64 (n, WORDS).
 
         Raises
         ------

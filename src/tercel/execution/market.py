@@ -88,7 +88,7 @@ class Market:
 
     @property
     def name(self) -> str:
-        """As tables call it."""
+        """Name of the market in tables."""
         return ", ".join(self.each())
 
     @property
@@ -102,7 +102,7 @@ class Market:
         return not self.on_tape or self.impact != "none"
 
     def each(self) -> dict[str, "Market"]:
-        """Its symbols by name, each a market."""
+        """The markets of its single symbols, by name."""
         if self.on_tape:
             return {f"{one} tape": replace(self, symbol=one) for one in listed(self.symbol)}
         return {presets.load(self.preset).name: self}
@@ -121,7 +121,7 @@ class Market:
 
 
 def fees_of(said: Fees | str | None) -> Fees:
-    """Fees as they are said: MAKER,TAKER in price units per share, or MAKER,TAKERbps of the value; None: none.
+    """Fees from text: MAKER,TAKER in price units per share, or MAKER,TAKERbps of the value; None: none.
 
     >>> fees_of("-0.002,0.003"), fees_of("1,5bps").unit
     (Fees(maker=-0.002, taker=0.003, unit='share'), 'bps')
@@ -165,7 +165,7 @@ def latency_of(said: Latency | float | str, name: str, lake: Path | str = "", sy
 
 
 def in_words(fees: Fees, entry: Latency, feed: Latency) -> list[str]:
-    """What a reader of the table should know of the venue; nothing where it is free and immediate."""
+    """Sentence on the venue's fees and latencies for readers of a table; "" where it is free and immediate."""
     sentences = []
     if not fees.free:
         unit = "bps of the value" if fees.unit == "bps" else "a share"

@@ -1,4 +1,4 @@
-"""`Observation-v3`: `Observation-v2`, and behind it how the order fares and what the market was before it came.
+"""`Observation-v3`: `Observation-v2` with own fills, own share of the volume and the market's slow flow behind it.
 
 A function of the two integer rows alone, as `execution.observation_v2` is. Here d is the mean of the ten displayed
 levels, "since the warm-up" goes back to long before the arrival, and flow is that of aggressors, in lots.

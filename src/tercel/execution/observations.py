@@ -23,7 +23,7 @@ ObservationFunction = Callable[[View], Any]
 
 
 class Observer(NamedTuple):
-    """An observation."""
+    """An observation: name, entries, and the function that fills them from a view."""
 
     name: str
     entries: tuple[str, ...]
@@ -35,7 +35,7 @@ class Observer(NamedTuple):
 
     @property
     def size(self) -> int:
-        """D."""
+        """Number of entries D."""
         return len(self.entries)
 
 

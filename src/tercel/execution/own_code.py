@@ -1,4 +1,4 @@
-"""What a user's own code is written in: its hash, the place of an error in it, the folders that it imports from."""
+"""Files of a user's own code: their hash, the place of an error in them, the folders that they import from."""
 
 import ast
 import hashlib
@@ -25,7 +25,7 @@ LARGE: Final = 2**24
 
 
 def mark_of(code: Any) -> str:
-    """A hash of what a function, a class or an object is written in; empty where it has no file.
+    """Hash of the source files of a user's function, class or object; empty where it has none.
 
     Its file, the modules of a user's own that it imports, theirs in turn, and the files beside them that a text in them
     names. What else it reads is not known.
@@ -98,7 +98,7 @@ def place_of(error: BaseException) -> str:
 
 
 def remedy_of(error: Exception) -> str:
-    """What a user's code that failed on arrays of a row a market most likely wants; "" where that is not known."""
+    """Likely remedy for an error of a user's code on arrays of a row a market; "" where none is known."""
     if "truth value of an array" in str(error):
         return "there is a row a market: numpy.where(condition, this, that) in place of if"
     return ""

@@ -31,7 +31,7 @@ _NO_COMMANDS = np.zeros((0, COMMAND_WORDS), np.int64)
 
 
 class PaperTrial:
-    """One order, one strategy, a market that grows.
+    """Order worked on paper: one strategy on a copy of the market, fed with its events.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ class PaperTrial:
 
     @property
     def done(self) -> bool:
-        """Filled, or its horizon over."""
+        """Whether the order is filled, or its horizon over."""
         return bool(self._state[sim.PHASE] == sim.DONE)
 
     @property
     def due_ns(self) -> int:
-        """When it next decides, or its horizon comes; FOREVER_NS once it is over."""
+        """Time of the next decision or of the horizon, ns; FOREVER_NS once it is over."""
         return FOREVER_NS if self.done else int(self._state[sim.DUE_NS])
 
     @property
@@ -72,7 +72,7 @@ class PaperTrial:
         return 1e4 * sums / max(int(k[sim.ARRIVAL_MID2] * k[sim.QUANTITY]), 1)
 
     def feed(self, rows: Ints, seen_ns: int) -> None:
-        """What happened up to `seen_ns`: int64 (n, 6) tape rows (`market.simulator.layout`), in order of time.
+        """Apply the events up to `seen_ns`: int64 (n, 6) tape rows (`market.simulator.layout`), in order of time.
 
         Raises
         ------

@@ -50,7 +50,7 @@ def rung_of(b: Packed, own: int, side: int, anchor: int, step: int) -> int:
 
 @kernel
 def standing(b: Packed, own: int) -> int:
-    """Lots of an own order that are meant to live: open and in no pending cancel."""
+    """Lots of an own order that are open and in no pending cancel."""
     led = ledger_at(b, own)
     if led.state == lay.FREE_SLOT:
         return 0
@@ -78,7 +78,7 @@ def shrink(b: Packed, k: Longs, side: int, anchor: int, step: int, rung: int, ex
 
 @kernel
 def send_waiting(b: Packed, k: Longs) -> None:
-    """Send what waits, the take first and then the rungs from the best price, as far as the parent's lots allow."""
+    """Send waiting lots, the take first and then rungs from the best price, within the parent's lots."""
     s = state_at(k)
     # Lots with a cancel on its way count as open: they may still fill, and the parent would be exceeded.
     room = s.left - open_lots(b)

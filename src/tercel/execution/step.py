@@ -36,7 +36,7 @@ lots."""
 
 @kernel
 def schedule(k: Longs) -> None:
-    """When the next decision, or the horizon, falls due."""
+    """Write the time of the next decision, or of the horizon."""
     s = state_at(k)
     horizon = s.start_ns + s.horizon_ns
     if s.clock_events == 0 and s.clock_volume == 0:
@@ -89,7 +89,7 @@ def end(k: Longs) -> None:
 def close(
     b: Packed, k: Longs, flow: Floats, tape: Longs,
 ) -> None:  # fmt: skip
-    """The horizon: whatever is left is taken at any price; nobody hides cost by not trading."""
+    """The horizon: take what is left at any price, so that nobody hides cost by not trading."""
     s = state_at(k)
     if s.left > 0:
         s.phase = sim.CLOSING
@@ -177,7 +177,7 @@ def warm_up(
 
 @kernel
 def arrive(b: Packed, k: Longs, flow: Floats, episode: Longs) -> None:
-    """The order of an episode whose market is warm."""
+    """Place the order of an episode into its warm market."""
     s = state_at(k)
     s.side = episode[E_SIDE]
     s.quantity = episode[E_QUANTITY]

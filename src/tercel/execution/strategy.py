@@ -24,7 +24,7 @@ Decode = Callable[[Ints, View], Intents]
 
 
 class Strategy(Protocol):
-    """What decides: written schedules, learned policies, a human's hand.
+    """Port of a strategy: intents from a view; written schedules, learned policies, a human's hand.
 
     Implementations need `name` (as shown in tables) and `decide`; those that draw (from `view.draw` alone) or
     that hold a distribution over actions also say their `expected` intent.
@@ -33,10 +33,10 @@ class Strategy(Protocol):
 
     @property
     def name(self) -> str:
-        """Name in every table."""
+        """Name of the strategy in every table."""
 
     def decide(self, view: View) -> Intents:
-        """What is wanted in each market: int32 (n, 10), see `execution.intent`."""
+        """Intents of each market, int32 (n, 10), see `execution.intent`."""
 
     def expected(self, view: View) -> Shares:
         """Expected (take, rungs) as shares of what is left, float64 (n, 6); by default those of `decide`."""

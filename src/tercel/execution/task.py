@@ -67,7 +67,7 @@ def _is_count(value: object, least: int, most: int = 2**62) -> bool:
 
 
 def size_in_words(share: float | None, quantity: int) -> str:
-    """How large an order is: a share of the volume expected in its time, or lots.
+    """Size of an order for people: a share of the volume expected in its time, or lots.
 
     >>> size_in_words(0.1, 0), size_in_words(0.025, 0), size_in_words(None, 1200)
     ('10 % of the volume expected', '2.5 % of the volume expected', '1,200 lots')
@@ -120,7 +120,7 @@ class Latency:
 
     @property
     def mean_ns(self) -> float:
-        """Its mean.
+        """Mean of the latency, ns.
 
         >>> Latency("uniform", 1_000, 3_000).mean_ns
         2000.0
@@ -265,7 +265,7 @@ class Task:
 
     @property
     def hours(self) -> str:
-        """From when to when an order at a time of its own is worked; empty for any other.
+        """Start and end of an order at a clock time of its own; empty for any other.
 
         >>> Task(start="10:30", end="12:30").hours
         '10:30 to 12:30'

@@ -94,7 +94,7 @@ class Trend:
             )  # fmt: skip
 
     def trend(self, view: View) -> Floats:
-        """Chance of a trend against the order less that of one with it, float64 (n,)."""
+        """Probability of a trend against the order less that of one with it, float64 (n,)."""
         began, scale = view.age_ns / INTERVAL_NS, intervals_of(view)
         move = MOVE_SD * np.sqrt(np.maximum(view.rv_long * scale, 1))
         flow = self._cut(view.long_ofi / (IMBALANCE_SD * imbalance_unit(view, began)), began)

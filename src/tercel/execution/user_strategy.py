@@ -67,10 +67,10 @@ class OwnStrategy:
     """Name in tables; the name of the class if empty."""
 
     def reset(self, mask: Bools) -> None:
-        """Forget what is known of the markets in `mask`, bool (n,): an order begins there."""
+        """Clear the memory of the markets in `mask`, bool (n,), where an order begins."""
 
     def decide(self, view: View) -> Intent | Intents:
-        """What is wanted in each market."""
+        """Intent of each market."""
         raise NotImplementedError
 
 
@@ -86,7 +86,7 @@ class FunctionStrategy(OwnStrategy):
         return self.function(view)
 
     def decide(self, view: View) -> Intent | Intents:
-        """As the function."""
+        """Intent that the function returns."""
         return self.function(view)
 
 

@@ -1,4 +1,4 @@
-"""Bitstamp's live order events, trades and order-by-order snapshots, put into words.
+"""Bitstamp's live order events, trades and order-by-order snapshots as dataclasses.
 
 Channels ``live_orders_PAIR`` (order_created, order_changed, order_deleted), ``live_trades_PAIR`` (trade), and the REST
 answer ``order_book/PAIR?group=2``, wrapped by the recorder as event ``snapshot`` of channel ``order_book_PAIR``.
@@ -22,7 +22,7 @@ EXTREME: Final = 10**8 * ONE
 
 @dataclass(frozen=True)
 class OrderEvent:
-    """What became of an order; `amount` is what is left of it, in 1e-10 like `price`."""
+    """A created, changed or deleted order; `amount` is what is left of it, in 1e-10 like `price`."""
 
     what: str
     number: int

@@ -61,13 +61,13 @@ class CaptureDay:
         return self.imported.instrument.source
 
     def read(self) -> Imported:
-        """The day."""
+        """The day, translated already."""
         return self.imported
 
 
 @dataclass(frozen=True)
 class Capture:
-    """What was asked of some files, and what was odd in them as a whole."""
+    """Options of a captures' import, and what was odd in the files as a whole."""
 
     source: tuple[str, ...]
     reading: CaptureWarnings
@@ -75,7 +75,7 @@ class Capture:
 
     @property
     def where(self) -> str:
-        """The files, for people."""
+        """Names of the files, for people."""
         return ", ".join(self.source)
 
     def instrument(self, venue: str, symbol: str, tick: int, stated: bool, extra: dict[str, Any]) -> Instrument:

@@ -27,7 +27,7 @@ MOST: Final = 2**30
 
 @dataclass(frozen=True)
 class CaptureLine:
-    """One message.
+    """One captured message with its time of receipt, ns.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class CaptureLine:
 
 @dataclass
 class CaptureWarnings:
-    """What was odd in a capture as a whole."""
+    """Oddities of a capture as a whole, counted."""
 
     messages: int = 0
     cut_lines: int = 0

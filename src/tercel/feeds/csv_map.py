@@ -31,7 +31,7 @@ Words = Annotated[
 
 
 class MapTable(BaseModel):
-    """A table of a map."""
+    """Base of the tables of a map: frozen, unknown keys refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 

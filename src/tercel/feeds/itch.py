@@ -64,7 +64,7 @@ def symbol_of(stock: str) -> str:
 
 
 def date_and_venue(name: str) -> tuple[str | None, str]:
-    """What a file name says.
+    """Date and venue that a file name states.
 
     >>> date_and_venue("01302019.NASDAQ_ITCH50"), date_and_venue("S013019-v50.txt"), date_and_venue("head4k.itch")
     (('2019-01-30', 'NASDAQ'), ('2019-01-30', 'NASDAQ'), (None, 'NASDAQ'))

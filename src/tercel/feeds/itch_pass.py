@@ -45,14 +45,14 @@ class ItchStore:
         self.table = _empty_table(FIRST_ORDERS)
 
     def grow(self) -> None:
-        """Room for twice as many orders."""
+        """Double the room for orders."""
         self.orders = np.concatenate((self.orders, np.zeros_like(self.orders)))
         table = _empty_table(len(self.orders))
         rehash(self.table, table)
         self.table = table
 
     def head(self) -> tuple[Longs, Longs, Longs, Longs, Bytes, Longs, Packed]:
-        """What every kernel takes after the bytes."""
+        """Leading arguments of every kernel after the bytes."""
         return self.w, self.lengths, self.names, self.picks, self.wanted, self.table, self.orders
 
 
@@ -63,7 +63,7 @@ def _empty_table(orders: int) -> NDArray[np.int64]:
 
 
 class Sink(Protocol):
-    """What is done with the messages of a chunk."""
+    """Consumer of the messages of a chunk."""
 
     def take(self, data: NDArray[np.uint8], start: int, store: ItchStore) -> int:
         """Take whole messages from `start` on; returns where it stopped, with the reason in ``store.w[STOP]``."""
@@ -71,7 +71,7 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class FileCounts:
-    """What one pass saw, for people and for JSON.
+    """Counts of one pass over a file: messages by type, bytes, symbols, oddities.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ class Staging:
         self._file: IO[bytes] | None = None
 
     def take(self, data: NDArray[np.uint8], start: int, store: ItchStore) -> int:
-        """Decode into the chunk that is being filled."""
+        """Decode messages into the chunk that is being filled."""
         free = self._rows[self._filled :]
         at, n = k.decode(data, start, len(data), *store.head(), free, self.broken)
         self._filled += n
@@ -229,7 +229,7 @@ class Staging:
         return int(at)
 
     def close(self) -> None:
-        """Sort the rows of the chunk by symbol and put them away."""
+        """Sort the chunk's rows by symbol and put them away."""
         rows = self._rows[: self._filled]
         self._filled = 0
         if not len(rows) or not self._keep:
@@ -271,7 +271,7 @@ class Staging:
         return out
 
     def forget(self) -> None:
-        """Give memory and the temporary file back."""
+        """Free the memory and the temporary file."""
         self._chunks.clear()
         if self._file is not None:
             self._file.close()

@@ -46,7 +46,7 @@ def be8(b: Bytes, i: int) -> int:
 
 @kernel
 def home(ref: int, mask: int) -> int:
-    """Where a reference would like to live."""
+    """Preferred position of a reference in the map."""
     h = ref * -7046029254386353131  # 2^64 / golden ratio, as a signed number
     h = (h ^ ((h >> 32) & U32)) * -7046029254386353131  # once is not enough for references that grow in fours
     return (h >> 32) & mask
@@ -97,7 +97,7 @@ def allocate(w: Longs, orders: Packed) -> int:
 
 @kernel
 def release(w: Longs, orders: Packed, slot: int) -> None:
-    """Give a slot back."""
+    """Return a slot to the free list."""
     orders[slot, f.O_NEXT] = w[f.FREE]
     w[f.FREE] = slot
     w[f.LIVE] -= 1
@@ -105,7 +105,7 @@ def release(w: Longs, orders: Packed, slot: int) -> None:
 
 @kernel
 def odd(w: Longs, what: int) -> None:
-    """Count something that should not be, and note where it came first."""
+    """Count an oddity, and note the message where it came first."""
     if w[f.ODD + what] == 0:
         w[f.FIRST + what] = w[f.MESSAGE]
     w[f.ODD + what] += 1

@@ -1,4 +1,4 @@
-"""What is wrong with a row of a LOBSTER file, said to a person."""
+"""Errors of rows of a LOBSTER file: expected, received, remedy."""
 
 from __future__ import annotations
 

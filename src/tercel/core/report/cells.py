@@ -46,5 +46,5 @@ def shown(value: object, digits: int | None = None) -> str:
 
 
 def is_known(value: float | None) -> TypeGuard[float]:
-    """Whether there is a number."""
+    """Whether a cell holds a finite number."""
     return value is not None and math.isfinite(value)

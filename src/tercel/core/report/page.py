@@ -51,7 +51,7 @@ class Section:
 
     @property
     def anchor(self) -> str:
-        """What a link to it is called.
+        """Anchor of the section, for links.
 
         >>> Section("What it cost, in parts").anchor
         'what-it-cost-in-parts'
@@ -130,7 +130,7 @@ class Table:
 
 @dataclass(frozen=True)
 class TrialReport:
-    """What a trial found.
+    """Result of a trial as tables and figures, ready to become a page.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ class TrialReport:
     body: dict[str, Any] = field(default_factory=dict)
 
     def page(self) -> str:
-        """A page with everything on it."""
+        """The page with all tables and figures of the trial."""
         sections = [
             Section(table.title, html=plain_table(table.headings, table.rows, prose=bool(table.left)))
             for table in self.tables

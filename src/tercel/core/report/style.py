@@ -24,7 +24,7 @@ class Colour:
 
     @property
     def css(self) -> str:
-        """How CSS and SVG call it.
+        """The colour's CSS variable.
 
         >>> INK.css
         'var(--ink, #1f2430)'

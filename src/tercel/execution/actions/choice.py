@@ -1,4 +1,4 @@
-"""The checks that decoders share."""
+"""Checks that all action decoders share: indices, vectors, unknown parameters."""
 
 from collections.abc import Iterable
 from typing import Any

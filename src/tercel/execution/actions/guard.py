@@ -22,7 +22,7 @@ from tercel.execution.view import View
 
 @dataclass(frozen=True)
 class CatchUp:
-    """The two thresholds, shares of the order.
+    """Thresholds of the guard: how far behind an order may fall and where taking brings it, shares of the order.
 
     Parameters
     ----------

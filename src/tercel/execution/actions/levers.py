@@ -30,7 +30,7 @@ RULES: Final[Mapping[str, Mapping[str, float]]] = {
 
 @dataclass(frozen=True, eq=False)
 class RuleLeversDecoder:
-    """The decoder of one rule.
+    """Decoder that moves the parameters of one tuned rule.
 
     Parameters
     ----------

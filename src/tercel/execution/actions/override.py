@@ -24,7 +24,7 @@ RULE: Final = 0
 
 @dataclass(frozen=True)
 class Override:
-    """The decoder around one written strategy.
+    """Decoder that follows one written strategy or takes an action of `sized` in its place.
 
     >>> from tercel.execution.strategies.baselines import Peg
     >>> from tercel.api.testing.strategy import view_of

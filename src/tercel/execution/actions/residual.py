@@ -112,7 +112,7 @@ def decode_residual(
 
 @dataclass(frozen=True)
 class Residual:
-    """The decoder around one written strategy.
+    """Decoder that moves the takes and places of one written strategy.
 
     Parameters
     ----------

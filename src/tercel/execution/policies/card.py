@@ -34,7 +34,7 @@ def layout_hash(names: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Card:
-    """What anyone needs to know before running a policy.
+    """Card of a policy: what it observes and does, where it was trained, what it scored.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Card:
 
     @property
     def market(self) -> str | None:
-        """Where it was trained, several markets as one word."""
+        """Market of its training, several as one word."""
         market, several = self.trained_on.get("market"), self.trained_on.get("markets")
         return " ".join(map(str, several)) if isinstance(several, list) and several else market and str(market)
 
@@ -108,7 +108,7 @@ class Card:
 
     @property
     def kept_start(self) -> bool:
-        """Whether its training kept what it began with, because nothing after it was better."""
+        """Whether the training kept its start, as no checkpoint was better."""
         return self.frames == 0 and "validation" in self.scores
 
     @property
@@ -130,7 +130,7 @@ class Card:
 
     @property
     def measured(self) -> str:
-        """Where the mean of `score` was measured, and whether on judged or validation episodes."""
+        """First market, and kind of episodes (judged or validation), behind the mean of `score`."""
         if not isinstance(self.score.get("mean"), int | float):
             return "-"
         if self.score.get("of") == "validation":

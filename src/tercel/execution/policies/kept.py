@@ -28,7 +28,7 @@ def apart(start: Row, checkpoint: Row) -> tuple[float, float, float]:
 
 
 def kept(start: Row, checkpoint: Row | None, looks: int, kept_start: bool) -> str:
-    """What was kept, how far the best checkpoint is from the start, and what would help where it is the start.
+    """Sentence on what a training kept, how far the best checkpoint is from the start, and what would help.
 
     Parameters
     ----------

@@ -177,7 +177,7 @@ def scratch_size(layout: Int32) -> int:
 
 
 class Greedy:
-    """What follows from what a network puts out, however it was computed: actions and their probabilities."""
+    """Greedy actions and probabilities of a network's outputs, however these are computed."""
 
     head: Head
 
@@ -198,7 +198,7 @@ class Greedy:
         return self.greedy(self.logits(obs), mask)
 
     def greedy(self, values: Float32, mask: Bools | None = None) -> NDArray[Any]:
-        """The same of the head's values."""
+        """Greedy actions of given outputs of the head."""
         if self.continuous:
             return values
         if mask is not None:
@@ -289,11 +289,11 @@ class MlpPolicy(Greedy):
 
     @cached_property
     def scratch(self) -> Float32:
-        """Work space of this policy's own calls (one thread at a time)."""
+        """Work array of this policy's own calls (one thread at a time)."""
         return np.empty(scratch_size(self.packed[1]), np.float32)
 
     def logits(self, obs: Float32) -> Float32:
-        """What the network puts out, float32[n, A], for raw observations float32[n, D]."""
+        """Outputs of the network, float32[n, A], for raw observations float32[n, D]."""
         if obs.ndim != 2 or obs.shape[1] != self.observation_size:
             raise PolicyError(
                 f"observations of shape (n, {self.observation_size})", f"{obs.shape}", "use the policy's own task"

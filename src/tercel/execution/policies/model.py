@@ -60,7 +60,7 @@ class _Acting:
         return chosen
 
     def probabilities(self, obs: Float32, mask: Bools | None = None) -> Float32:
-        """The same: the policy is greedy."""
+        """Probability 1 of the action taken: the policy is greedy."""
         return self.logits(obs)
 
 

@@ -113,7 +113,7 @@ class OnnxPolicy(Greedy):
         return self.checked(self.run([self.output_name], {self.input_name: np.asarray(obs, np.float32)})[0])
 
     def run(self, names: list[str] | None, entries: dict[str, Float32]) -> Any:
-        """What the network answers; one that does not come to an end is stopped where there is a deadline."""
+        """Outputs of the network; a call that does not end is stopped where there is a deadline."""
         import onnxruntime
 
         options = onnxruntime.RunOptions()
@@ -121,7 +121,7 @@ class OnnxPolicy(Greedy):
             return self.session.run(names, entries, options)
 
     def checked(self, values: Float32) -> Float32:
-        """`values`, unless they are no numbers."""
+        """`values`, refused where they hold NaN or infinity."""
         if not np.isfinite(values).all():
             what = "NaN" if np.isnan(values).any() else "infinity"
             raise PolicyError(

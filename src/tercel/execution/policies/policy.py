@@ -20,7 +20,7 @@ MODEL, CARD = "policy.onnx", "card.json"
 
 
 class PolicyPort(Protocol):
-    """From what is observed to what is done; the same for weights in arrays and for networks in ONNX Runtime."""
+    """Port of a policy: observations to actions; the same for weights in arrays and networks in ONNX Runtime."""
 
     @property
     def observation_size(self) -> int: ...
@@ -31,7 +31,7 @@ class PolicyPort(Protocol):
     def continuous(self) -> bool: ...
 
     def logits(self, obs: Float32) -> Float32:
-        """What the network puts out, float32[n, A], for raw observations float32[n, D]."""
+        """Outputs of the network, float32[n, A], for raw observations float32[n, D]."""
 
     def act(self, obs: Float32, mask: Bools | None = None) -> NDArray[Any]:
         """Greedy actions int64[n]; of a continuous policy the mean action, float32[n, A]."""
@@ -77,7 +77,7 @@ def save_policy(folder: Path, policy: MlpPolicy | OnnxPolicy, card: Card) -> Car
 
 
 def free(folder: Path) -> Path:
-    """`folder`, if a policy may be written to it: it is new, empty, or holds a policy alone.
+    """`folder`, refused unless it is new, empty, or holds a policy alone.
 
     Raises
     ------

@@ -96,7 +96,7 @@ class PolicyStrategy:
         return self.answer(self.observe(view), view)
 
     def observe(self, view: View) -> Float32:
-        """What the policy sees of a view, float32 (n, D): the entries that its card names."""
+        """Observation of a view, float32 (n, D): the entries that the policy's card names."""
         return self._observer.encode(view)
 
     def answer(self, obs: Float32, view: View) -> Intents:

@@ -41,7 +41,7 @@ LEVELS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 @dataclass(frozen=True, eq=False)
 class CalmObservations:
-    """Each observation entry over the decisions of calm episodes.
+    """Mean, standard deviation and quantiles of each observation entry over calm episodes.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class CalmObservations:
 
     @classmethod
     def of(cls, observations: Floats, episodes: int, market: str, command: str) -> "CalmObservations":
-        """Figures of float (n, D) observations."""
+        """Statistics of observations float (n, D)."""
         values = np.asarray(observations, np.float64)
         quantiles = np.quantile(values, LEVELS, axis=0)
         return cls(OBS_NAMES, values.mean(0), values.std(0, ddof=1), quantiles, len(values), episodes, market, command)
@@ -219,7 +219,7 @@ def named(name: str, estimates: MarketEstimates | None = None) -> Strategy:
 
 
 def observed(name: str) -> CalmObservations:
-    """What a packaged policy observed on calm episodes."""
+    """Statistics of a packaged policy's observations in calm episodes."""
     own = folder_of(shipped(name)) / OBSERVATIONS
     return read_observed(own if own.is_file() else FOLDER / SHARED / f"{stem(shipped(name))}.json")
 

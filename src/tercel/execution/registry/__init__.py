@@ -1,4 +1,4 @@
-"""Where policies are kept under names: versions, champion and challenger, and one answer to "which policy is that".
+"""Registry of policies: names with versions, champion and challenger, and the folder that a name means.
 
 `local` is a folder, `mlflow_store` a tracking server by URL; both keep the same port. :func:`resolve_policy` is how
 every command turns what a person wrote into a policy's folder.

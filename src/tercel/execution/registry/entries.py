@@ -1,4 +1,4 @@
-"""What a registry keeps, whatever it is kept in."""
+"""Entries of a registry of policies, whatever stores them."""
 
 import re
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Version:
 
     @property
     def label(self) -> str:
-        """As every command takes it.
+        """The version as commands take it, `name@number`.
 
         >>> Version("csco", 3, "", "").label
         'csco@3'
@@ -54,7 +54,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Promotion:
-    """A version that became champion or challenger, and why."""
+    """A promotion of a version to champion or challenger, with its evidence or reason."""
 
     alias: str
     number: int

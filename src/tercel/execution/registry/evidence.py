@@ -22,7 +22,7 @@ class Gain:
 
     @property
     def text(self) -> str:
-        """In words.
+        """The gain as a phrase for people.
 
         >>> Gain("twap_take", 1.5, 0.25, 2.75).text
         '+1.50 [+0.25, +2.75] bps over twap_take'
@@ -99,7 +99,7 @@ def _gain(over: str, raw: Any) -> Gain:
 
 
 def proven(entry: RegistryEntry, version: Version, evidence: Path, folder: Path) -> list[dict[str, Any]]:
-    """The gains that speak for a version; over the best baseline, and over the champion if it was judged beside it.
+    """Gains that support a promotion: over the best baseline, and over the champion if judged beside it.
 
     Raises
     ------

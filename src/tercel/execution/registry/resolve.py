@@ -32,7 +32,7 @@ def open_registry(where: str | Path | None = None) -> Registry:
 
 
 def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
-    """The folder of the policy that `text` names.
+    """Folder of the policy that `text` names: a path, a packaged name or a version in the registry.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def _in_folder(folder: Path) -> Path:
 
 
 def unknown(name: str, known: list[str], expected: str) -> UnknownNameError:
-    """What is raised of a name that nothing has; the nearest known one is offered."""
+    """The error for a policy name that nothing has, with the nearest known one."""
     listed = "`tercel agent list` shows what there is"
     near = nearest(name, [one for one in known if one != name])
     return UnknownNameError(expected, repr(name), f"try {near[0]!r}; {listed}" if near else listed)

@@ -138,13 +138,13 @@ def share_left(kappa_horizon: ArrayLike, elapsed: ArrayLike) -> Floats:
 
 @dataclass(frozen=True)
 class AlmgrenChriss(Strategy):
-    """At decision k take what is missing to X - x_{k+1}."""
+    """Almgren and Chriss's trajectory: at decision k take what is missing to X - x_{k+1} lots done."""
 
     parameters: Parameters
     name: ClassVar[str] = "almgren_chriss"
 
     def decide(self, view: View) -> Intents:
-        """Take the trajectory's next block."""
+        """Intents that take the trajectory's next block."""
         horizon = np.maximum(view.horizon_ns, 1) / NS_PER_SECOND
         risk_aversion = self.parameters.lambda_of(view.qty0, horizon)
         k = kappa(risk_aversion, horizon / view.decisions, self.parameters) * horizon
@@ -187,7 +187,7 @@ def alpha_lots(moves: Floats, left: Ints, kappa_tau: Floats, tau: Floats, eta: F
 
 @dataclass(frozen=True)
 class AlmgrenChrissAlpha(Strategy):
-    """Take the first block of the trajectory that is optimal from here on, the forecast included.
+    """Almgren and Chriss with a forecast: take the first block of the optimum from here on.
 
     An order that stands where the plain schedule stands goes on with the schedule's own rounding; one that a forecast
     has brought elsewhere goes on from where it is, not back. Nothing is sold to buy it later, and nothing bought twice.
@@ -197,7 +197,7 @@ class AlmgrenChrissAlpha(Strategy):
     name: ClassVar[str] = "almgren_chriss_alpha"
 
     def decide(self, view: View) -> Intents:
-        """Take what is missing to the next point of the trajectory."""
+        """Intents that take what is missing to the next point of the trajectory."""
         p = self.parameters
         horizon = np.maximum(view.horizon_ns, 1) / NS_PER_SECOND
         tau = horizon / view.decisions
@@ -238,7 +238,7 @@ def _phi2(z: Floats) -> Floats:
 
 
 def speed_weight(g: ArrayLike, c: ArrayLike, theta: ArrayLike, rest_s: ArrayLike) -> Floats:
-    """I(T) of the module: seconds of drift that the optimal speed answers to.
+    """Seconds of drift that the optimal speed answers to, I(T) of the module.
 
     Parameters
     ----------
@@ -281,7 +281,7 @@ def shrink(g: ArrayLike, c: ArrayLike, rest_s: ArrayLike, after_s: ArrayLike) ->
 
 @dataclass(frozen=True)
 class CarteaJaimungal(Strategy):
-    """At every decision take what the optimal speed takes until the next.
+    """Cartea and Jaimungal's optimal speed: at every decision take its lots until the next.
 
     Parameters
     ----------
@@ -302,7 +302,7 @@ class CarteaJaimungal(Strategy):
             raise ConfigError("rest_s >= 0", f"{self.rest_s}", "0 leaves nothing to the horizon")
 
     def decide(self, view: View) -> Intents:
-        """Take the speed's lots of one interval."""
+        """Intents that take the speed's lots of one interval."""
         p = self.parameters
         horizon = np.maximum(view.horizon_ns, 1) / NS_PER_SECOND
         tau = horizon / view.decisions

@@ -1,4 +1,4 @@
-"""`AlphaTilt`: any strategy, leaning on a forecast.
+"""Strategies under guidance: `AlphaTilt` leans on a forecast, `PostureCap` keeps within a posture.
 
 What waiting is expected to cost is weighed as in `cartea_jaimungal` without inventory risk: at the displayed depth of d
 lots a tick (k = tau / (2 d)) a total move of A ticks that fades at theta is worth
@@ -86,11 +86,11 @@ class AlphaTilt(Strategy):
 
     @property
     def name(self) -> str:
-        """The strategy's own, with +alpha."""
+        """Name of the inner strategy with +alpha."""
         return f"{self.inner.name}+alpha"
 
     def decide(self, view: View) -> Intents:
-        """The strategy's intents with lots moved between now and later."""
+        """Intents of the inner strategy with lots moved between now and later."""
         tilted = self.inner.decide(view).astype(np.int32, casting="same_kind")
         kernels.tilt_rows(np.ascontiguousarray(view.x), np.ascontiguousarray(view.m), tilted, self._terms)
         return tilted
@@ -112,11 +112,11 @@ class PostureCap(Strategy):
 
     @property
     def name(self) -> str:
-        """The strategy's own, with +posture."""
+        """Name of the inner strategy with +posture."""
         return f"{self.inner.name}+posture"
 
     def decide(self, view: View) -> Intents:
-        """The strategy's intents, capped."""
+        """Intents of the inner strategy, capped."""
         capped = self.inner.decide(view).astype(np.int32, casting="same_kind")
         kernels.cap_rows(np.ascontiguousarray(view.x), np.ascontiguousarray(view.m), capped)
         return capped

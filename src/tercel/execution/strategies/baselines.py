@@ -85,7 +85,7 @@ class Immediate(Strategy):
     name: ClassVar[str] = "immediate"
 
     def decide(self, view: View) -> Intents:
-        """Everything, at any price."""
+        """Intents that take everything at any price."""
         intents = ladder(view)
         intents[:, TAKE] = view.left
         return settle(intents, view)
@@ -101,7 +101,7 @@ class Random(Strategy):
     name: ClassVar[str] = "random"
 
     def decide(self, view: View) -> Intents:
-        """The action that ``view.draw`` falls on."""
+        """Intents of the action that ``view.draw`` falls on."""
         return placement.decode((view.draw * ACTIONS).astype(np.int64), view)
 
     def expected(self, view: View) -> Shares:
@@ -118,7 +118,7 @@ def target(view: View, slices: Ints) -> Ints:
 
 @dataclass(frozen=True)
 class TwapTake(Strategy):
-    """At decision k take what is missing to (k + 1) / N of the order.
+    """TWAP that takes: at decision k take what is missing to (k + 1) / N of the order.
 
     >>> from tercel.api.testing.strategy import view_of
     >>> TwapTake().decide(view_of(qty0=100, left=75, decision=2, decisions=10))[0, 0]
@@ -128,19 +128,18 @@ class TwapTake(Strategy):
     name: ClassVar[str] = "twap_take"
 
     def decide(self, view: View) -> Intents:
-        """Take this decision's slice."""
+        """Intents that take this decision's slice."""
         return take_to(target(view, view.decision + 1), view)
 
 
 @dataclass(frozen=True)
 class TwapPassive(Strategy):
-    """At decision k take what is missing to k / N, then rest slice k at the own touch until the next
-    decision."""
+    """TWAP that rests: take what is missing to k / N, rest slice k at the own touch until the next decision."""
 
     name: ClassVar[str] = "twap_passive"
 
     def decide(self, view: View) -> Intents:
-        """Cross the arrears, rest this decision's slice."""
+        """Intents that cross the arrears and rest this decision's slice."""
         return rest_then_cross(target(view, view.decision), target(view, view.decision + 1), view)
 
 
@@ -160,33 +159,32 @@ def shares_done(view: View, estimates: MarketEstimates) -> tuple[Floats, Floats]
 
 @dataclass(frozen=True, eq=False)
 class VwapTake(Strategy):
-    """At every decision take what is missing to the share of the order due at the end of the coming
-    interval."""
+    """VWAP that takes: what is missing to the share of the order due at the end of the coming interval."""
 
     estimates: MarketEstimates
     name: ClassVar[str] = "vwap_take"
 
     def decide(self, view: View) -> Intents:
-        """Take the coming interval's share."""
+        """Intents that take the coming interval's share."""
         return take_to(lots_of(shares_done(view, self.estimates)[1], view), view)
 
 
 @dataclass(frozen=True, eq=False)
 class VwapPassive(Strategy):
-    """Take the arrears against the volume seen, then rest the coming interval's share at the own touch."""
+    """VWAP that rests: take the arrears against the volume seen, rest the coming share at the own touch."""
 
     estimates: MarketEstimates
     name: ClassVar[str] = "vwap_passive"
 
     def decide(self, view: View) -> Intents:
-        """Cross the arrears, rest the coming interval's share."""
+        """Intents that cross the arrears and rest the coming interval's share."""
         due, target = shares_done(view, self.estimates)
         return rest_then_cross(lots_of(due, view), lots_of(target, view), view)
 
 
 @dataclass(frozen=True, eq=False)
 class Pov(Strategy):
-    """At every decision take what is missing to ``rate`` times the public volume seen since arrival.
+    """Percentage of volume: take what is missing to ``rate`` times the public volume seen since arrival.
 
     The rate is fixed at arrival, so that the order would be done on the expected volume: Q over it. Nothing
     is taken ahead of volume; what is not done at the horizon, the last interval's share at least, goes in the
@@ -207,7 +205,7 @@ class Pov(Strategy):
             raise ConfigError("a rate above 0", f"{self.rate}", "0.1 is one own lot to ten public ones")
 
     def decide(self, view: View) -> Intents:
-        """Catch up with the volume seen."""
+        """Intents that catch up with the volume seen."""
         expected = max(self.estimates.expected_volume, 1.0)
         rate = view.qty0 / expected if self.rate is None else np.full(view.n, self.rate)
         target = np.floor(rate * view.v_seen + 0.5).astype(np.int64)
@@ -231,7 +229,7 @@ class ImbalancePeg(Strategy):
     name: ClassVar[str] = "imbalance_peg"
 
     def decide(self, view: View) -> Intents:
-        """Everything on one rung of the ladder at today's touch, or taken at the last decision."""
+        """Intents with everything on one rung at today's touch, or taken at the last decision."""
         intents = ladder(view)
         last = view.decisions_left == 1
         front = (view.own_depth[:, 0] > view.far_depth[:, 0]) | (view.decisions_left <= LAST)
@@ -266,7 +264,7 @@ class Peg(Strategy):
             raise ConfigError("a level from -1 to 3", f"{self.level}", "1 rests one tick behind the touch")
 
     def decide(self, view: View) -> Intents:
-        """Everything on one rung of the ladder at today's touch."""
+        """Intents with everything on one rung of the ladder at today's touch."""
         intents = ladder(view)
         intents[:, REST0 + AT_TOUCH + self.level] = view.left
         return settle(intents, view)
@@ -305,6 +303,6 @@ class SubmitAndLeave(Peg):
     name: ClassVar[str] = "submit_and_leave"
 
     def decide(self, view: View) -> Intents:
-        """Everything on one rung, or hold."""
+        """Intents with everything on one rung, or a hold."""
         placed = view.live > 0
         return settle(np.where(placed[:, None], hold(view), super().decide(view)), view)

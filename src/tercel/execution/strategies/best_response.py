@@ -58,7 +58,7 @@ LAYOUT: Final = Layout(
 
 @dataclass(frozen=True, eq=False)
 class BestResponse(Tunable):
-    """The linear policy around `twap_repeg`.
+    """Linear policy around `twap_repeg`: the rule's takes and places moved by W z + b.
 
     >>> from tercel.api.testing.strategy import view_of
     >>> view = view_of(qty0=1000, left=1000, far1=20, decision=30, decisions=60)
@@ -73,7 +73,7 @@ class BestResponse(Tunable):
     begins: ClassVar[str] = TwapRepeg.name
 
     def decide(self, view: View) -> Intents:
-        """The rule's intents, moved by W z + b."""
+        """Intents of the rule, moved by W z + b."""
         rows, known = np.atleast_2d(self.vector), len(_BASE.generic)
         intents = TwapRepeg(rows[:, :known], self.estimates).decide(view)
         obs = np.empty((view.n, OBS2_SIZE), np.float32)

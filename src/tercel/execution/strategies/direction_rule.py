@@ -48,7 +48,7 @@ DECAY = 0.5
 
 @kernel
 def direction_of(p: Floats, x: Longs, m: Longs) -> float:
-    """Where the market goes, above 0 against the order."""
+    """Direction of the market, above 0 against the order."""
     direction = p[W_SINCE] * d.drift_since(x, m) + p[W_DRIFT] * float(m[c.DRIFT]) / d.move_unit(m)
     direction += p[W_TRADES] * d.trade_imbalance(m) + p[W_FLOW] * d.flow_imbalance(m)
     return float(direction + p[W_IMBALANCE] * d.weighted_imbalance(m, DECAY))
@@ -75,7 +75,7 @@ def direction_rows(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
 
 @dataclass(frozen=True, eq=False)
 class DirectionRule(RowRule):
-    """The direction rule.
+    """Rule that hides while the market comes and takes when it turns.
 
     >>> from tercel.api.testing.strategy import view_of
     >>> coming = view_of(left=90, own1=100, far1=500, v_against=50, drift=-4)

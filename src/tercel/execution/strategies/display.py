@@ -1,4 +1,4 @@
-"""What the tuned rules share, compiled: what they read off a market, when the clock makes them take, what they show.
+"""Compiled parts of the tuned rules: market readings, overdue lots by the clock, lots on show.
 
 Every quantity is oriented by the order's side: above 0 says that the market moves against the order, so that waiting
 costs. All of them are numbers without units, so that parameters mean the same in every market.
@@ -80,7 +80,7 @@ def mean_depth(m: Longs, first: int) -> float:
 
 @kernel
 def overdue(x: Longs, pace: float, curve: float) -> int:
-    """Lots more than may be left now: what exceeds ``exp(pace) Q u^exp(curve)``, u the share of decisions to go.
+    """Lots by which what is left exceeds ``exp(pace) Q u^exp(curve)``, u the share of decisions to go.
 
     Pace 0 and curve 0 are the line of TWAP, a slice late: nothing at arrival, one slice left at the last decision.
     """
@@ -91,7 +91,7 @@ def overdue(x: Longs, pace: float, curve: float) -> int:
 
 @kernel
 def take(lots: float, pace: float, curve: float, x: Longs, out: Packed) -> None:
-    """Take so many lots, or what is overdue by the clock if that is more; never more than is left."""
+    """Write a take of so many lots, or of the overdue ones if more; never more than is left."""
     out[it.TAKE] = min(max(int(min(lots, ALL_LOTS)), overdue(x, pace, curve)), max(x[c.LEFT], 0))
 
 
@@ -100,7 +100,7 @@ def show(
     logits: Floats, first: int, lean: float, cap: float, stay_front: float, stay_behind: float,
     x: Longs, m: Longs, out: Packed,
 ) -> None:  # fmt: skip
-    """Fill the ladder of a row whose take is decided; what is on no rung is hidden.
+    """Write the ladder of a row whose take is decided; lots on no rung are hidden.
 
     Parameters
     ----------

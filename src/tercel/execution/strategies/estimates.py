@@ -1,4 +1,4 @@
-"""What written strategies may know of a market beforehand, estimated from training data alone."""
+"""Market estimates for written strategies, from training data alone."""
 
 from dataclasses import dataclass, field
 

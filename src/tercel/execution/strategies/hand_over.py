@@ -42,16 +42,16 @@ class HandOver(Strategy):
 
     @property
     def name(self) -> str:
-        """Of the strategy."""
+        """Name of the inner strategy."""
         return self.inner.name
 
     def beyond(self, view: View) -> Bools:
-        """Where the order is too large, bool (n,)."""
+        """Whether each market's order is too large for the inner strategy, bool (n,)."""
         large: Bools = view.qty0 * float(self.horizon_ns) > self.most_lots * view.horizon_ns
         return large
 
     def decide(self, view: View) -> Intents:
-        """Of each market the one's or the other's."""
+        """Intents of the inner strategy, or of the schedule where the order is too large."""
         large = self.beyond(view)
         if large.all():
             return self.takes.decide(view)

@@ -70,7 +70,7 @@ NAMES: Final = LAYOUT.names
 
 @kernel
 def score_of(p: Floats, x: Longs, m: Longs) -> float:
-    """What comes, above 0 against the order."""
+    """Score of the market, above 0 against the order."""
     score = d.weighted_imbalance(m, d.power(p[DECAY]))
     score += p[W_DRIFT] * float(m[c.DRIFT]) / d.move_unit(m)
     score += p[W_TRADES] * d.trade_imbalance(m) + p[W_FLOW] * d.flow_imbalance(m)
@@ -106,7 +106,7 @@ def score_rows(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
 
 @dataclass(frozen=True, eq=False)
 class ScoreRule(RowRule):
-    """The score rule.
+    """Rule that takes when the book leans against the order, else shows a little at and behind the touch.
 
     >>> from tercel.api.testing.strategy import view_of
     >>> calm = view_of(left=[90], own1=500, far1=500)

@@ -26,9 +26,9 @@ class TrendSwitch(Trend, Strategy):
 
     @property
     def name(self) -> str:
-        """The strategy's own, with +trend."""
+        """Name of the inner strategy with +trend."""
         return f"{self.inner.name}+trend"
 
     def decide(self, view: View) -> Intents:
-        """The strategy's intents; all of the order in a trend against it, nothing in one with it."""
+        """Intents of the inner strategy; in a trend against the order all of it, in one with it nothing."""
         return self.applied(self.inner.decide(view), view)

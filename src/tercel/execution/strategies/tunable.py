@@ -117,7 +117,7 @@ class _Passive(Tunable):
 
 @dataclass(frozen=True, eq=False)
 class TwapRepeg(_Passive):
-    """Arrears and the coming slices rest at the touch, wherever it goes; the horizon order takes what is left.
+    """TWAP that rests at the touch wherever it goes: arrears and coming slices; the horizon takes what is left.
 
     An order whose fills are slow shows more: with `catch_up`, so many slices more for each slice of arrears. Where the
     spread is wide, it stands inside: with `inside`, where a tick is no more than that share of the spread.
@@ -135,7 +135,7 @@ class TwapRepeg(_Passive):
     layout: ClassVar[Layout] = Layout("twap_repeg", FOR_ANY_MARKET, _SCALE, (_PLAIN,))
 
     def decide(self, view: View) -> Intents:
-        """Rest what is missing to the line."""
+        """Intents that rest what is missing to the line."""
         due, target = self._line(view)
         intents = rest_ahead(due, target, np.full(view.n, NEVER), self._behind_by_spread(view), view)
         inside = (view.spread > 1) & (view.spread * self.value("inside") >= 1)
@@ -148,7 +148,7 @@ class TwapRepeg(_Passive):
 
 @dataclass(frozen=True, eq=False)
 class TwapCross(_Passive):
-    """TWAP's slices rest; arrears cross beyond a tolerance.
+    """TWAP whose slices rest and whose arrears cross beyond a tolerance.
 
     >>> from tercel.api.testing.strategy import view_of
     >>> late = view_of(qty0=100, left=100, decision=3, decisions=10)
@@ -160,20 +160,20 @@ class TwapCross(_Passive):
     layout: ClassVar[Layout] = Layout("twap_cross", {**_CROSSING, **_CATCH_UP}, _SCALE)
 
     def decide(self, view: View) -> Intents:
-        """Cross what is too late, rest what is missing to the line."""
+        """Intents that cross what is too late and rest what is missing to the line."""
         due, target = self._line(view)
         return rest_ahead(due, target, self._tolerance(view), self._behind_by_spread(view), view)
 
 
 @dataclass(frozen=True, eq=False)
 class VwapCross(_Passive):
-    """The same with the shares of VWAP: in step with the volume seen and expected."""
+    """VWAP whose shares rest and whose arrears cross beyond a tolerance, by the volume seen and expected."""
 
     name: ClassVar[str] = "vwap_cross"
     layout: ClassVar[Layout] = Layout("vwap_cross", _CROSSING, _SCALE)
 
     def decide(self, view: View) -> Intents:
-        """Cross what is too late, rest the volume's coming share."""
+        """Intents that cross what is too late and rest the volume's coming share."""
         due, target = shares_done(view, self.known)
         target = np.minimum(due + self._ahead() * (target - due), 1.0)
         return rest_ahead(lots_of(due, view), lots_of(target, view), self._tolerance(view), self._behind(), view)
@@ -187,7 +187,7 @@ class PovPassive(_Passive):
     layout: ClassVar[Layout] = Layout("pov_passive", {"rate": 0.0, **_CROSSING}, {"rate": 0.5, **_SCALE})
 
     def decide(self, view: View) -> Intents:
-        """Cross arrears against the volume seen, rest the share of what is expected next."""
+        """Intents that cross arrears against the volume seen and rest the share of what is expected next."""
         volume = max(self.known.expected_volume, 1.0)
         rate = np.exp(self.value("rate")) / volume
         coming = self._ahead() * volume / view.decisions
@@ -240,26 +240,26 @@ def exponential_done(resilience: ArrayLike, takes: ArrayLike, decisions: ArrayLi
 
 @dataclass(frozen=True, eq=False)
 class ObizhaevaWang(Tunable):
-    """Blocks at both ends, evenly in between; ``resilience`` is the log of rho T."""
+    """Obizhaeva and Wang: blocks at both ends, evenly in between; ``resilience`` is the log of rho T."""
 
     name: ClassVar[str] = "obizhaeva_wang"
     layout: ClassVar[Layout] = Layout("obizhaeva_wang", {"resilience": 2.0}, {"resilience": 1.5})
 
     def decide(self, view: View) -> Intents:
-        """Take what is missing to the schedule."""
+        """Intents that take what is missing to the schedule."""
         done = exponential_done(np.exp(self.value("resilience")), view.decision + 1, view.decisions)
         return take_to(lots_of(done, view), view)
 
 
 @dataclass(frozen=True, eq=False)
 class TunablePropagator(Tunable):
-    """G^{-1} 1 of a power law: ``beta`` is the logit of its exponent, ``reach`` the log of t0 over the horizon."""
+    """Optimum G^{-1} 1 under a power law: ``beta`` the logit of its exponent, ``reach`` the log of t0."""
 
     name: ClassVar[str] = "propagator"
     layout: ClassVar[Layout] = Layout("propagator", {"beta": -0.5, "reach": -4.0}, {"reach": 1.5})
 
     def decide(self, view: View) -> Intents:
-        """Take what is missing to the schedule."""
+        """Intents that take what is missing to the schedule."""
         beta = np.broadcast_to(np.clip(sigmoid(self.value("beta")), 0.01, 0.99), view.n)
         reach = np.broadcast_to(np.exp(np.clip(self.value("reach"), -12.0, 6.0)), view.n)
         cases = np.stack([view.decisions.astype(np.float64), reach, beta], axis=1)
@@ -280,14 +280,14 @@ class AlmgrenChrissFitted(Tunable):
     layout: ClassVar[Layout] = Layout("almgren_chriss_fitted", {"kappa": 0.0}, {"kappa": 1.5})
 
     def decide(self, view: View) -> Intents:
-        """Take the trajectory's next block."""
+        """Intents that take the trajectory's next block."""
         elapsed = np.minimum((view.decision + 1) / view.decisions, 1.0)
         return take_to(lots_of(1 - share_left(np.exp(np.minimum(self.value("kappa"), 8.0)), elapsed), view), view)
 
 
 @dataclass(frozen=True, eq=False)
 class Popv(Tunable):
-    """Percentage of posted volume.
+    """Percentage of posted volume: take a share of what is displayed, rest a share of what is left.
 
     Parameters by name: ``share`` log of the share of the displayed far touch that is taken; ``trigger`` log of the far
     touch over the far side's mean level from where on; ``pace`` log of the multiple of TWAP's line that may be left;
@@ -307,7 +307,7 @@ class Popv(Tunable):
     )
 
     def decide(self, view: View) -> Intents:
-        """Take where much is displayed, or where the clock says so; rest a share of what is left."""
+        """Intents that take where much is displayed or the clock says so, and rest a share of what is left."""
         intents = ladder(view)
         far = view.far_depth[:, 0]
         large = far >= np.exp(self.value("trigger")) * np.maximum(view.far_depth.mean(axis=1), 1.0)
@@ -328,7 +328,7 @@ DEEPEST = 60
 
 @dataclass(frozen=True, eq=False)
 class SubmitAndLeaveTuned(Tunable):
-    """As `submit_and_leave`, as deep in the book as wanted.
+    """One limit order at a distance from the touch of arrival, left there to the horizon.
 
     Parameters by name: ``level`` ticks behind the own touch, rounded, -1 to 60.
 
@@ -341,7 +341,7 @@ class SubmitAndLeaveTuned(Tunable):
     layout: ClassVar[Layout] = Layout("submit_and_leave_tuned", {"level": 1.0}, {"level": 1.5})
 
     def decide(self, view: View) -> Intents:
-        """Everything at one price, or hold."""
+        """Intents with everything at one price, or a hold."""
         intents = ladder(view)
         level = np.broadcast_to(np.clip(np.rint(self.value("level")), -1, DEEPEST).astype(np.int64), view.n)
         rung = np.minimum(level + AT_TOUCH, K - 1)

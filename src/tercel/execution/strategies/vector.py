@@ -19,7 +19,7 @@ from tercel.execution.view import View
 
 @dataclass(frozen=True)
 class Layout:
-    """The parameters of one rule.
+    """Names, generic values and scales of one rule's parameters.
 
     Parameters
     ----------
@@ -43,12 +43,12 @@ class Layout:
 
     @property
     def scales(self) -> Floats:
-        """float64 (P,): `scale` in the vector's order."""
+        """Scales of the parameters in the vector's order, float64 (P,)."""
         return np.array([self.scale.get(name, 1.0) for name in self.generic])
 
     @property
     def names(self) -> tuple[str, ...]:
-        """In the vector's order."""
+        """Names of the parameters in the vector's order."""
         return tuple(self.generic)
 
     def vector(self, given: Mapping[str, float] | ArrayLike | None = None) -> Floats:
@@ -167,5 +167,5 @@ class RowRule(Tunable):
         return out
 
     def decide(self, view: View) -> Intents:
-        """What the kernel says of every market."""
+        """Intents of the kernel for every market, int32 (n, 10)."""
         return self.intents(self.vector, view.x, view.m)
