@@ -1,7 +1,7 @@
 """ITCH 5.0: messages per second from the bytes of a file, decoded for all symbols, and with the books of all symbols.
 
 The file is made here: simulated days of the packaged presets, each under several symbols, merged by time, written with
-all message types (`tercel.feeds.itch_write`, `benchmarks.itch_garnish`). The reference decodes the first messages of
+all message types (`certify.itch_write`, `benchmarks.itch_garnish`). The reference decodes the first messages of
 the same bytes, here too: the `itchfeed` package where it is installed, else this package's reader in plain Python.
 
 Rates, each on one core: `parse`, every message checked and decoded and the rows of all symbols written in file
@@ -28,13 +28,13 @@ import numpy as np
 from benchmarks import measured
 from benchmarks.itch_garnish import garnished
 from benchmarks.itch_plain import messages
+from certify.itch_write import itch_pieces
 from tercel import TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import FeedOptions
 from tercel.feeds.itch import ItchFeed
 from tercel.feeds.itch_book import ItchBooks
 from tercel.feeds.itch_pass import CHUNK_BYTES, ItchStore, Sink, Staging, run_chunks
-from tercel.feeds.itch_write import itch_pieces
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.instrument import midnight_ns
 

@@ -1,12 +1,17 @@
 """What can be typed once this package is installed: `tercel certify fix`, `trade faults`, `limits stress`."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 import typer
 
+from tercel.cli.market import Simulate
 from tercel.cli.plugins import PluginCommands
 from tercel.cli.shared import AsJson, Seed
+
+if TYPE_CHECKING:
+    from tercel.market.tape import Events, Instrument
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,28 @@ class Stress:
     as_json: AsJson = False
 
 
+@dataclass(frozen=True)
+class SimulateWithItch(Simulate):
+    """What is asked of `tercel market simulate`, with a file of the exchange's own format of each day."""
+
+    body: ClassVar[str] = "tercel.cli.market:simulate"
+
+    itch: Annotated[
+        Path | None, typer.Option(help="Folder to write each day into as an ITCH 5.0 file too.", metavar="DIR")
+    ] = None
+
+    def beside(self, instrument: "Instrument", events: "Events") -> dict[str, Any]:
+        """What else a day is written as: the files, by their key in the day's row."""
+        if self.itch is None:
+            return {}
+        from certify.itch_write import write_day
+
+        return {"itch": write_day(self.itch, instrument, events)}
+
+
 COMMANDS: Final = [
     PluginCommands("certify", (CertifyFix,), "Certification: sessions, orders and controls, case by case."),
     PluginCommands("trade", (Faults,)),
     PluginCommands("limits", (Stress,)),
+    PluginCommands("market", (SimulateWithItch,)),
 ]

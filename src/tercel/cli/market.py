@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -162,13 +162,14 @@ class Simulate:
     symbol: Annotated[str, typer.Option(help="Symbol to write. Default: the preset's.", metavar="SYM")] = ""
     first: Annotated[str, typer.Option(help="First day; weekends are left out.", metavar="YYYY-MM-DD")] = "2030-01-02"
     replace: Replace = False
-    itch: Annotated[
-        Path | None, typer.Option(help="Folder to write each day into as an ITCH 5.0 file too.", metavar="DIR")
-    ] = None
     regimes: Annotated[
         str, typer.Option(help="Regimes of each day, as in `tercel run`: chain, season, a name, a .toml file.")
     ] = ""
     as_json: AsJson = False
+
+    def beside(self, instrument: "Instrument", events: "Events") -> dict[str, Any]:
+        """What else a day is written as: the files, by their key in the day's row."""
+        return {}
 
 
 def simulate(request: Simulate) -> None:
@@ -188,30 +189,10 @@ def simulate(request: Simulate) -> None:
         outcome = lake.write(instrument, events, replace=request.replace)
         regimes = {} if law is None else {"regimes": truth(law, names, seed, seconds)}
         row = {"symbol": instrument.symbol, "date": date, "rows": events.n, "seed": seed, "outcome": outcome}
-        if request.itch is not None:
-            row["itch"] = _as_itch(request.itch, instrument, events)
-        rows.append(row | regimes)
+        rows.append(row | request.beside(instrument, events) | regimes)
         say(f"{instrument.symbol} {date}: {events.n:,} events, {outcome}")
     found = {"lake": request.out, "preset": preset.name, "model": preset.model, "days": rows}
     hand_over(found, request.as_json, lambda: say(f"look at it: tercel data list --lake {request.out}"))
-
-
-def _as_itch(folder: Path, instrument: "Instrument", events: "Events") -> str:
-    """Write a day as a file of the exchange's own format, named as the exchange names its files; the file."""
-    from dataclasses import replace
-
-    from tercel.feeds.itch_write import write_itch
-    from tercel.market.tape.schema import MESSAGE_END, OPENING
-
-    opening = (events.flags & OPENING) != 0  # the book that a day begins with: an order a message
-    events = replace(events, flags=events.flags | (MESSAGE_END * opening).astype(events.flags.dtype))
-    folder.mkdir(parents=True, exist_ok=True)
-    year, month, day = instrument.date.split("-")
-    target = folder / f"{month}{day}{year}.{instrument.symbol}_ITCH50"
-    aside = target.with_suffix(".part")
-    write_itch(aside, [(instrument, events)])
-    aside.replace(target)
-    return str(target)
 
 
 SHIPPED = (

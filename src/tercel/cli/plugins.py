@@ -32,7 +32,7 @@ from tercel.core.report.terminal import print_error
 
 GROUP: Final = "tercel.commands"
 BESIDE: Final[dict[str, tuple[str, ...]]] = {
-    "certify": ("certify", "limits stress", "trade faults"),
+    "certify": ("certify", "limits stress", "market simulate --itch", "trade faults"),
     "studies": (
         "agent ablate", "agent package", "agent table", "market arbitrage", "market facts", "market response",
         "market sanity", "market table", "risk", "signals compare", "trade run --ablate", "trade run --freeze",

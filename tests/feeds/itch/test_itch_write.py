@@ -9,13 +9,13 @@ from tests.feeds.itch.twin import Twin
 
 from benchmarks.itch_garnish import garnished
 from benchmarks.itch_plain import messages
+from certify.itch_write import write_itch
 from tercel.api.testing.feed import read_all
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import FeedOptions
 from tercel.feeds.itch import ItchFeed
 from tercel.feeds.itch_book import check_file
-from tercel.feeds.itch_write import write_itch
 from tercel.feeds.members import members
 from tercel.market.book import Book
 from tercel.market.flow import load

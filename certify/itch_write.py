@@ -9,6 +9,7 @@ counts from 1.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from tercel.feeds import itch_format as f
 from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument, midnight_ns
-from tercel.market.tape.schema import ADD, CROSS, DELETE, EXECUTE, MESSAGE_END, REDUCE, STATUS, TRADE_HIDDEN
+from tercel.market.tape.schema import ADD, CROSS, DELETE, EXECUTE, MESSAGE_END, OPENING, REDUCE, STATUS, TRADE_HIDDEN
 
 Columns = dict[str, NDArray[Any]]
 _COLUMNS: Final = ("ns", "kind", "order_id", "side", "price", "lots", "flags", "locate", "stock")
@@ -66,6 +67,19 @@ def write_itch(target: Path, days: Sequence[tuple[Instrument, Events]]) -> int:
             file.write(piece)
             messages += n
     return messages
+
+
+def write_day(folder: Path, instrument: Instrument, events: Events) -> str:
+    """Write a simulated day as a file that is named as the exchange names its files; the file."""
+    opening = (events.flags & OPENING) != 0  # the book that a day begins with: an order a message
+    events = replace(events, flags=events.flags | (MESSAGE_END * opening).astype(events.flags.dtype))
+    folder.mkdir(parents=True, exist_ok=True)
+    year, month, day = instrument.date.split("-")
+    target = folder / f"{month}{day}{year}.{instrument.symbol}_ITCH50"
+    aside = target.with_suffix(".part")
+    write_itch(aside, [(instrument, events)])
+    aside.replace(target)
+    return str(target)
 
 
 def itch_pieces(days: Sequence[tuple[Instrument, Events]]) -> Iterator[tuple[bytes, int]]:
