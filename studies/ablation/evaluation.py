@@ -15,7 +15,7 @@ import numpy as np
 
 from studies.ablation.trainings import Run
 from studies.ablation.variants import WHOLE, Variant
-from tercel.core.stats import Replicates, intervals, moments_of_cvar, over_seeds
+from tercel.core.stats import PairedGain, Replicates, intervals, moments_of_cvar, over_seeds
 from tercel.execution.costs import attribute
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy
@@ -130,7 +130,10 @@ def judged(
     alone.adjust()
     compared = ledger.adjust() if ledger.rows else 0
     for row in rows:
-        row["called"] = _called(row.get("difference_bps"))
+        gain = row.get("difference_bps")
+        row["called"] = _called(gain)
+        if gain is not None:
+            row["difference_bps"] = {**gain.to_json(), "p": row.pop("p")}
     return {"rows": rows, "compared": compared, "markets": list(work), "episodes": len(scores), "notes": notes}
 
 
@@ -164,9 +167,8 @@ def _against(difference: Replicates, ledger: ComparisonLedger) -> dict[str, Any]
     """The difference to the recipe, with what could have been told from none."""
     if max(abs(difference.point), float(np.abs(difference.draws).max())) < ROUNDING:
         difference = replace(difference, point=0.0, draws=np.zeros_like(difference.draws))
-    row = ledger.enter(difference)
-    row["p"] = difference.p_value()
-    return {"difference_bps": row, "detectable_bps": detectable(difference)}
+    gain = ledger.enter(difference)
+    return {"difference_bps": gain, "detectable_bps": detectable(difference), "p": difference.p_value()}
 
 
 def _beside(resampled: ResampledScores, name: str) -> Replicates:
@@ -176,11 +178,10 @@ def _beside(resampled: ResampledScores, name: str) -> Replicates:
     return over_seeds(points, draws, resampled.clusters, np.random.default_rng((SEED, 3)))
 
 
-def _called(difference: Mapping[str, Any] | None) -> str:
+def _called(difference: PairedGain | None) -> str:
     """ "dearer", "cheaper" or "open", after the correction; empty for the recipe itself."""
     if difference is None:
         return ""
-    adjusted = difference["p_adjusted"]
-    if adjusted is None or adjusted >= FALSE_SHARE:
+    if difference.p_adjusted is None or difference.p_adjusted >= FALSE_SHARE:
         return "open"
-    return "dearer" if difference["mean"] > 0 else "cheaper"
+    return "dearer" if difference.mean > 0 else "cheaper"

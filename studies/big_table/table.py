@@ -1,15 +1,17 @@
 """The big table: every strategy in every market and regime, comparisons corrected over all of it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 import tercel as tc
 from tercel.core.names import check_known, listed
-from tercel.lab.evaluation.claims import claim, settle
+from tercel.core.record import Record
+from tercel.lab.evaluation.claims import Claim, claim
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ScenarioComparison
 from tercel.lab.evaluation.pipeline.candidates import Candidate
+from tercel.lab.evaluation.pipeline.evaluation_result import MarketCell
 from tercel.lab.evaluation.pipeline.families import Participants
 from tercel.lab.evaluation.pipeline.jobs import Results
 from tercel.lab.evaluation.pipeline.overflow import without_overflow
@@ -17,7 +19,7 @@ from tercel.lab.evaluation.pipeline.request import settings_of
 from tercel.lab.evaluation.pipeline.results import Evaluation
 from tercel.lab.evaluation.pipeline.scenarios import PLAIN, Scenario
 from tercel.lab.evaluation.pipeline.summary import SEED
-from tercel.lab.evaluation.risk_statistics import SCHEDULES, ratios
+from tercel.lab.evaluation.risk_statistics import SCHEDULES, ScheduleRatios, ratios
 from tercel.market.flow import preset as presets
 from tercel.market.regimes.named import NAMED
 
@@ -54,9 +56,29 @@ def _all_markets() -> list[str]:
     return [name for name in presets.names() if presets.load(name).model != "cheridito_weiss"]
 
 
+@dataclass(frozen=True)
+class BigTable(Record):
+    """Regime -> market -> cell, what is claimed of each row, and what a reader must know."""
+
+    cells: Mapping[str, Mapping[str, MarketCell]]
+    policies: list[str]
+    recipes: Mapping[str, list[str]]
+    baselines: list[str]
+    claims: Mapping[str, Claim]
+    schedules: Mapping[str, Mapping[str, ScheduleRatios]]
+    comparisons: int
+    notes: list[str]
+    episodes: int
+    seeds: list[int]
+
+
 def result_of(
-    results: Mapping[tuple[str, str], Results], field: Participants, baselines: Sequence[Candidate]
-) -> dict[str, Any]:
+    results: Mapping[tuple[str, str], Results],
+    field: Participants,
+    baselines: Sequence[Candidate],
+    episodes: int,
+    seeds: Sequence[int],
+) -> BigTable:
     """The table's figures from results by regime and market; comparisons are corrected over all of it."""
     ledger, rng = ComparisonLedger(), np.random.default_rng(SEED)
     by_regime = dict[str, dict[str, Results]]()
@@ -67,7 +89,7 @@ def result_of(
     main = next(iter(plain.values()))
     evaluation = Evaluation(field.policies, baselines, field.recipes, main, plain, regimes, (), list(field.notes))
     evaluation = without_overflow(evaluation)
-    found, schedules = dict[str, dict[str, ScenarioComparison]](), dict[str, Any]()
+    found, schedules = dict[str, dict[str, ScenarioComparison]](), dict[str, dict[str, ScheduleRatios]]()
     names = evaluation.reported_rows
     for market, judged in evaluation.markets.items():
         found.setdefault(PLAIN, {})[market] = evaluation.compare(judged, ledger, rng)
@@ -78,23 +100,19 @@ def result_of(
         found[regime] = {market: evaluation.compare(judged, ledger, rng) for market, judged in row.items()}
     claims = {name: claim(name, found, evaluation.teams(name), ledger, rng) for name in names}
     comparisons = ledger.adjust() if ledger.rows else 0
-    for one in claims.values():
-        settle(one)
     written = [one.key for one in evaluation.baselines if one.kind == "baseline"]
-    return {
-        "cells": {
-            regime: {market: {**one.cell, "best_baseline": _cheapest(one, written)} for market, one in row.items()}
+    return BigTable(
+        {
+            regime: {market: MarketCell.among(written, one.cell) for market, one in row.items()}
             for regime, row in found.items()
         },
-        "policies": names,
-        "recipes": {recipe.key: list(recipe.members) for recipe in field.recipes},
-        "baselines": [one.key for one in evaluation.baselines],
-        "claims": claims,
-        "schedules": schedules,
-        "comparisons": comparisons,
-        "notes": list(dict.fromkeys(evaluation.notes)),
-    }
-
-
-def _cheapest(one: ScenarioComparison, written: Sequence[str]) -> str:
-    return min(written, key=lambda name: float(one.cell["is_bps"][name]["mean"]))
+        names,
+        {recipe.key: list(recipe.members) for recipe in field.recipes},
+        [one.key for one in evaluation.baselines],
+        claims,
+        schedules,
+        comparisons,
+        list(dict.fromkeys(evaluation.notes)),
+        episodes,
+        list(seeds),
+    )

@@ -12,7 +12,7 @@ from studies.markdown import around, markdown_table, marks_of, replace_table
 from tercel.cli.shared import AsJson, Write, listed_seeds
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import listed
-from tercel.core.report.tables import fixed, spelt
+from tercel.core.report.tables import fixed, spelt_cell
 from tercel.core.report.terminal import hand_over, json_text, print_table, progress, say
 
 if TYPE_CHECKING:
@@ -168,7 +168,8 @@ def lines(result: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         adjusted = None if difference is None or row["name"] == RULE else difference["p_adjusted"]
         cpu = row.get("cpu_s")
         yield (
-            row["name"], row["says"], spelt(row["is_bps"]), "" if difference is None else spelt(difference, "+"),
+            row["name"], row["says"], spelt_cell(row["is_bps"]),
+            "" if difference is None else spelt_cell(difference, "+"),
             "" if adjusted is None else f"{adjusted:.3f}", row["called"], fixed(row.get("detectable_bps")),
             fixed(row["cvar95_bps"]["mean"], 1), "" if cpu is None else f"{cpu / 60:.1f}",
         )  # fmt: skip

@@ -1,15 +1,17 @@
 """`tercel agent table`: every strategy in every market and regime, intervals and gains, as Markdown."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from studies.markdown import around, marks_of, replace_table
 from tercel.cli.shared import AsJson, Ray, listed_seeds
 from tercel.core.report.terminal import hand_over, json_text, print_table, say
+
+if TYPE_CHECKING:
+    from studies.big_table.table import BigTable
 
 MARKS = marks_of("agent table")
 
@@ -77,30 +79,30 @@ def table(request: TableRequest) -> None:
         for regime, row in scenarios.items()
         for market, scenario in row.items()
     }
-    result = result_of(run_jobs(work, out, "the big table", elsewhere), field, baselines)
-    result |= {"episodes": request.episodes, "seeds": seeds}
+    results = run_jobs(work, out, "the big table", elsewhere)
+    result = result_of(results, field, baselines, request.episodes, seeds)
     (out / "table.json").write_text(json_text(result) + "\n")
     if request.write is not None:
         _write(request.write, result)
 
     def show() -> None:
-        for regime in result["cells"]:
+        for regime in result.cells:
             title = f"{regime}: implementation shortfall, bps"
             print_table(title, heads(result, regime), [list(line) for line in lines(result, regime)])
-        for name, found in result["claims"].items():
-            for verdict in found["verdict"].values():
+        for name, found in result.claims.items():
+            for verdict in found.verdict.values():
                 say(f"{name}: {verdict}")
 
     hand_over(result, request.as_json, show)
 
 
-def _write(path: Path, result: Mapping[str, Any]) -> None:
+def _write(path: Path, result: "BigTable") -> None:
     from studies.big_table.markdown import IMAGE, markdown
     from tercel.lab.evaluation.pipeline.claim_text import gains_figure
 
     replace_table(path, markdown(result), MARKS)
     say(f"written  {path}")
-    for name in result["claims"]:
+    for name, found in result.claims.items():
         folder = path.parent / IMAGE
         folder.mkdir(exist_ok=True)
-        say(f"written  {gains_figure(result, name).save(folder)}")
+        say(f"written  {gains_figure(name, found, result.recipes).save(folder)}")

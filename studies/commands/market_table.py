@@ -13,7 +13,7 @@ from tercel.cli.market_score_rows import passed, predicted
 from tercel.cli.shared import AsJson, Write
 from tercel.core.errors import ConfigError, TapeError, TercelError
 from tercel.core.names import check_known, listed
-from tercel.core.report.tables import fixed, spelt
+from tercel.core.report.tables import fixed, spelt_cell
 from tercel.core.report.terminal import hand_over, print_table, say
 
 if TYPE_CHECKING:
@@ -142,8 +142,7 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
         keys = list(with_impact[0]["impact"])
         headings = ["data set", "model", *(key.replace("_", " ") for key in keys)]
         impact_cells = [
-            [row["set"], row["model"], *(spelt(row["impact"][key] or {"mean": None}) for key in keys)]
-            for row in with_impact
+            [row["set"], row["model"], *(spelt_cell(row["impact"][key] or {}) for key in keys)] for row in with_impact
         ]
         lines += markdown_table(headings, impact_cells, headings)
     return "\n".join(lines).rstrip() + "\n"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tercel.cli.signals import Configured, resumable, settings_of
-from tercel.core.report.tables import spelt
+from tercel.core.report.tables import spelt_cell
 from tercel.core.report.terminal import hand_over, print_rows, print_table, say
 
 Lines = Sequence[dict[str, Any]]
@@ -32,7 +32,7 @@ def show_comparison(found: dict[str, Any]) -> None:
     judged = [one for one in found["claims"] if one["verdict"] != "absent"]
     if judged:
         title = "what the field says: confirmed where the interval over seeds lies above 0"
-        rows = [(one["family"], one["text"], one["verdict"], spelt(one, "+")) for one in judged]
+        rows = [(one["family"], one["text"], one["verdict"], spelt_cell(one, "+")) for one in judged]
         print_rows(title, ("family", "claim", "verdict", "number"), rows)
     if absent := len(found["claims"]) - len(judged):
         say(f"{absent} claims speak of families or problems that were not run")

@@ -12,7 +12,8 @@ import numpy as np
 
 from tercel.api.demo.config import DemoConfig
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
-from tercel.core.stats.bootstrap import Estimate, mean_interval, paired_difference
+from tercel.core.stats import Estimate
+from tercel.core.stats.bootstrap import mean_interval, paired_difference
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 

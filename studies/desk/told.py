@@ -31,8 +31,8 @@ def experiments(config: DemoConfig, folder: Path, seeds: int, *, ablate: bool, f
     each, found, sections = range(config.desk.seed, config.desk.seed + seeds), dict[str, Any](), list[Section]()
     if ablate:
         runs = run_variants(arrows(simulated), each, folder / "ablation.jsonl", "with and without arrows")
-        values = {name: cell.to_json() for name, cell in worth(runs).items()}
-        found["ablation"] = {f"{name}_bps": cell for name, cell in values.items()}
+        values = worth(runs)
+        found["ablation"] = {f"{name}_bps": cell.to_json() for name, cell in values.items()}
         drawn = paired_differences(values, "without it", "arrows")
         sections.append(Section("Value of each arrow", ARROWS, figures=[drawn]))
     if freeze:

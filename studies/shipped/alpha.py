@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import CapacityError, ConfigError
-from tercel.core.report.tables import spelt
+from tercel.core.report.tables import spelt_cell
 from tercel.core.report.terminal import print_rows, say
 from tercel.core.seeds import seed_stream
 from tercel.core.stats.ranks import clustered_spearman
@@ -202,7 +202,7 @@ def save_demo(seed: int, file: Path) -> dict[str, Any]:
 def show(found: Mapping[str, Any]) -> None:
     """Print the figures of the demo model, whole and without each source."""
     rows = [
-        (name, spelt(one["ic"], digits=3), *(f"{one[key]:.{digits}f}" for key, digits in FIGURES.items()))
+        (name, spelt_cell(one["ic"], digits=3), *(f"{one[key]:.{digits}f}" for key, digits in FIGURES.items()))
         for name, one in found.items()
         if isinstance(one, dict)
     ]

@@ -145,7 +145,7 @@ def write(
         cost = mean_interval(shortfall(costs), costs.cluster, np.random.default_rng(0))
         rivals = zip(RIVALS, judged[market][-len(RIVALS) :], strict=True)
         figures[market] = {"is_bps": cost.to_json(), **{name: float(shortfall(their).mean()) for name, their in rivals}}
-        tell(f"{one.name} in {market}: {spelt(cost.to_json())} bps")
+        tell(f"{one.name} in {market}: {spelt(cost)} bps")
     first, costs = next(iter(mine.items()))
     scores: dict[str, Any] = {
         "judged": f"{len(costs)} fresh episodes of {first}, seed {JUDGED_SEED}",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, DataError
-from tercel.core.report.tables import spelt
+from tercel.core.report.tables import spelt_cell
 from tercel.core.report.terminal import json_text, plain, print_json, print_rows, progress_console, say
 from tercel.signals.runs.config import CompareSection, PanelSection, SignalsConfig, TrainSection
 
@@ -180,7 +180,7 @@ def run(name: str, data: Path | None, seed: int, out: Path | None, as_json: bool
 
 def _number(value: Any) -> str:
     if isinstance(value, dict) and {"mean", "ci_low", "ci_high"} <= value.keys():
-        return spelt(value, digits=3)
+        return spelt_cell(value, digits=3)
     if isinstance(value, float):
         return f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
     return "-" if value is None else str(value)

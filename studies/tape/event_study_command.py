@@ -8,7 +8,7 @@ from typing import Any
 from studies.tape.event_study import FACTORS, TELLS, Study, event_study
 from studies.tape.shown import HORIZONS_S
 from tercel.core.report.cells import NOTHING
-from tercel.core.report.tables import spelt
+from tercel.core.report.tables import spelt_cell
 from tercel.core.report.terminal import print_json, print_table, say, write_page
 from tercel.market.observed import Observed
 
@@ -92,7 +92,7 @@ def placebo_text(cell: dict[str, Any] | None) -> str:
 
 def interval(mean: float | None, low: float | None, high: float | None, digits: int = 3) -> str:
     """A number and its interval."""
-    return spelt({"mean": mean, "ci_low": low, "ci_high": high}, digits=digits)
+    return spelt_cell({"mean": mean, "ci_low": low, "ci_high": high}, digits=digits)
 
 
 def page(study: Study) -> str:

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from studies.tape.shown import usable_days
 from tercel.core.errors import ConfigError
-from tercel.core.stats.bootstrap import Estimate, Replicates, draw_counts
+from tercel.core.stats import Estimate
+from tercel.core.stats.bootstrap import Replicates, draw_counts
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import MARKET
 

@@ -32,7 +32,7 @@ def show(found: Metaorders) -> None:
         say(f"left out  {date}: {why}")
     rows = [
         (str(fit.traders), fit.participation, f"{fit.metaorders:,}", f"{fit.mean_orders:.1f}",
-         *(spelt(one.to_json()) for one in (fit.y_half, fit.delta, fit.y)), spelt(fit.at_share.to_json(), digits=3))
+         *(spelt(one) for one in (fit.y_half, fit.delta, fit.y)), spelt(fit.at_share, digits=3))
         for fit in found.fits
     ]  # fmt: skip
     title = (

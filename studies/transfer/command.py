@@ -1,17 +1,19 @@
 """`python -m studies transfer`: the recipe `default`, trained without one market and judged in that one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import tercel as tc
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
 from tercel.core.report.figures import paired_differences
 from tercel.core.report.page import Section, render
-from tercel.core.report.tables import plain_table, spelt
+from tercel.core.report.tables import fixed, plain_table, spelt
 from tercel.core.report.terminal import print_json, print_table, say
+from tercel.core.stats import Estimate, PairedGain
+from tercel.lab.evaluation.claims import BEST, RANDOM
 from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_config
 from tercel.lab.learning.agent.run_folder import POLICY, claim, is_done
 from tercel.lab.learning.agent.training import run_training
@@ -43,7 +45,7 @@ class Transfer:
     Parameters
     ----------
     left_out, judged_in : str
-    is_bps : mapping
+    is_bps : Estimate
         Mean implementation shortfall over training seeds and episodes, with its interval.
     passive_share, forced_share : float
         Shares of its lots that rested until they were filled, and that were left to the horizon.
@@ -51,20 +53,20 @@ class Transfer:
         The written strategy that was best on validation episodes of the market judged in.
     written_bps : float
         Its mean.
-    gain_bps, on_random_bps : mapping
+    gain_bps, on_random_bps : PairedGain
         What the agent saves against it, and against `random`, paired; positive is better; `power` is the true gain
         that would have been found with 80 % power.
     """
 
     left_out: str
     judged_in: str
-    is_bps: Mapping[str, float]
+    is_bps: Estimate
     passive_share: float
     forced_share: float
     best_written: str
     written_bps: float
-    gain_bps: Mapping[str, float]
-    on_random_bps: Mapping[str, float]
+    gain_bps: PairedGain
+    on_random_bps: PairedGain
 
 
 def transfer(
@@ -151,19 +153,19 @@ def _policy(config: AgentConfig, seed: int, out: Path) -> str:
 
 def line_of(left_out: str, place: str, agent: str, found: tc.Result) -> Transfer:
     """A line of the table: the primary comparisons of one evaluation."""
-    rows = found.figures["strategies"]
-    primary = found.figures["claims"][agent]["primary"]
-    best = next(iter(primary["best written"]["opponents"].values()))
+    rows = found.figures.strategies
+    primary = found.figures.claims[agent].primary
+    best = next(iter(primary[BEST].opponents.values()))
     return Transfer(
         left_out,
         place,
-        rows[agent]["is_bps"],
-        rows[agent]["passive_share"]["mean"],
-        found.figures["counts"][agent]["forced_share"],
+        rows[agent].is_bps,
+        rows[agent].known["passive_share"].mean,
+        found.figures.counts[agent].forced_share,
         best,
-        rows[best]["is_bps"]["mean"],
-        primary["best written"]["gain"],
-        primary["random"]["gain"],
+        rows[best].is_bps.mean,
+        primary[BEST].gain,
+        primary[RANDOM].gain,
     )
 
 
@@ -177,13 +179,13 @@ def _cells(line: Transfer) -> tuple[str, ...]:
         line.best_written,
         f"{line.written_bps:.2f}",
         spelt(line.gain_bps, "+"),
-        f"{line.gain_bps['power']:.2f}",
+        fixed(line.gain_bps.power),
         spelt(line.on_random_bps, "+"),
     )
 
 
 def _page(lines: Sequence[Transfer], seed: int, quick: bool) -> str:
-    gains: dict[str, Any] = {f"without {line.left_out}, in {line.judged_in}": line.gain_bps for line in lines}
+    gains = {f"without {line.left_out}, in {line.judged_in}": line.gain_bps for line in lines}
     lead = "Each agent learned in all markets but one, and is judged there beside the best written strategy."
     if quick:
         lead += " --quick: too few frames and episodes to judge an agent by."

@@ -85,9 +85,7 @@ def posture_cells(rows: Sequence[Figures]) -> list[tuple[str, ...]]:
 
 def alpha_page(drifted: Drifted, rows: Sequence[AlphaValue], facts: Mapping[str, object], footer: str) -> str:
     """The page of the forecasts' value, as one string of HTML."""
-    gains = {
-        f"{row.strategy}, rho {row.rho:g}{', discounted' * row.calibrated}": row.gain_bps.to_json() for row in rows
-    }
+    gains = {f"{row.strategy}, rho {row.rho:g}{', discounted' * row.calibrated}": row.gain_bps for row in rows}
     lead = (
         f"A planted drift moves the mid by {drifted.drift_bps:.1f} bps over the horizon in a third of the episodes, "
         f"against the same in another third; one episode's own noise is {drifted.sd_bps:.0f} bps."
@@ -103,11 +101,7 @@ def posture_page(effects: Sequence[Effect], rows: Sequence[Figures], facts: Mapp
     """The page of the postures' value, as one string of HTML."""
     sections = []
     for stressed, title in ((True, "Tail cut when the market turns"), (False, "Tail cut in calm")):
-        cuts = {
-            f"{row.strategy}, {row.design}": {key: _percent(value) for key, value in row.tail_cut.to_json().items()}
-            for row in rows
-            if row.stressed == stressed
-        }
+        cuts = {f"{row.strategy}, {row.design}": row.tail_cut.times(100) for row in rows if row.stressed == stressed}
         figure = paired_differences(
             cuts, "without a posture", f"posture-{'stress' if stressed else 'calm'}", "% of tail"
         )
@@ -119,7 +113,3 @@ def posture_page(effects: Sequence[Effect], rows: Sequence[Figures], facts: Mapp
         f"times, spread to {last.spread:.1f} times, volume to {last.volume:.1f} times."
     )
     return render("What a posture is worth", lead, sections, facts, footer)
-
-
-def _percent(value: float | None) -> float | None:
-    return None if value is None else 100 * value

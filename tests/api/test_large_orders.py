@@ -22,7 +22,7 @@ def test_an_agent_hands_a_large_order_over(market: tc.Market) -> None:
     result = tc.evaluate(SETS, market, tc.Task(share=0.5, horizon="10min", decisions=10), episodes=4)
     assert result.shortfall_bps["default-1"] == result.shortfall_bps["twap_take"]
     assert result.shortfall_bps["twap_repeg"] != result.shortfall_bps["twap_take"]
-    assert result.figures["handed_over"] == {"default-1": "twap_take"}
+    assert result.figures.handed_over == {"default-1": "twap_take"}
     shown = " ".join(str(result).split())
     assert "Orders of 50 % of the volume: default-1 hands over to twap_take, whose costs these are." in shown
     assert "Orders of 50 % of the volume: twap_repeg is tuned for up to 20 %" in shown
@@ -33,7 +33,7 @@ def test_an_agent_hands_a_large_order_over(market: tc.Market) -> None:
 def test_what_its_card_is_for_it_works_itself(market: tc.Market) -> None:
     result = tc.evaluate(SETS, market, tc.Task(share=0.2, horizon="10min", decisions=10), episodes=4)
     assert result.shortfall_bps["default-1"] != result.shortfall_bps["twap_take"]
-    assert result.figures["handed_over"] == {}
+    assert result.figures.handed_over == {}
     assert "Orders of" not in str(result)
 
 

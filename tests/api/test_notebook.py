@@ -165,7 +165,7 @@ def test_figures_are_those_of_the_command(told: dict[str, Any], market: tc.Marke
     same = {key: value for key, value in told.items() if key != "out"}
     for own in (half_now, f"{own_file}:half_now"):
         found = tc.evaluate(["default", own, "twap_take", "vwap_take"], market, episodes=EPISODES, seed=SEED)
-        assert {key: value for key, value in found.figures.items() if key != "out"} == same
+        assert {key: value for key, value in found.figures.to_json().items() if key != "out"} == same
         versus = found.compare("default", "half_now")
         assert versus.p_adjusted == told["paired"]["default"]["half_now"]["p_adjusted"]
         assert versus.detectable_bps == told["power"]["default"]["half_now"]
@@ -252,5 +252,5 @@ def test_a_model_says_what_its_actions_mean(market: tc.Market, task: tc.Task) ->
     with pytest.raises(tc.TercelError, match="model_strategy"):
         tc.evaluate([Model(), "twap_take"], market, task, episodes=2)
     found = tc.evaluate([tc.model_strategy(Model(), "still"), "twap_take"], market, task, episodes=4)
-    assert found.figures["counts"]["still"]["forced_share"] >= 0
+    assert found.figures.counts["still"].forced_share >= 0
     assert dict(zip(found.table()["strategy"], found.table()["kind"], strict=True))["still"] == "own"

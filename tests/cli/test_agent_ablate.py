@@ -15,7 +15,7 @@ from studies.commands import agent_ablate
 from studies.commands.agent_ablate import HEADINGS, MARKS, Ablate, ablate, lines, markdown, sentences
 from tercel.cli import app
 from tercel.core.errors import ConfigError
-from tercel.core.report.tables import spelt
+from tercel.core.report.tables import spelt_cell
 from tercel.core.stats import Replicates
 from tercel.core.toml import read_toml
 from tercel.execution.policies.card import read_card
@@ -261,7 +261,7 @@ def test_the_table_orders_variants_and_says_what_failed():
     found = list(lines(RESULT))
     assert [line[0] for line in found] == ["the rule", "whole", "a|c", "b", "worse"]
     assert {len(line) for line in found} == {len(HEADINGS)}
-    assert found[2][2:] == (spelt(row_of("", -0.5)["is_bps"]), "-0.50 [-1.50, +0.50]", "0.200", "open", "1.00",
+    assert found[2][2:] == (spelt_cell(row_of("", -0.5)["is_bps"]), "-0.50 [-1.50, +0.50]", "0.200", "open", "1.00",
                             "-0.5", "1.5")  # fmt: skip
     text = markdown(RESULT)
     assert r"| a\|c |" in text
@@ -275,7 +275,7 @@ def test_the_same_fills_are_no_difference():
     noise = np.array([1e-15, -2e-15, 1e-15])
     told = _against(Replicates(-1e-15, noise, ((1e-30, 9.0),)), ledger)
     ledger.adjust()
-    assert (told["difference_bps"]["mean"], told["difference_bps"]["p_adjusted"]) == (0.0, 1.0)
+    assert (told["difference_bps"].mean, told["difference_bps"].p_adjusted) == (0.0, 1.0)
     assert judging._called(told["difference_bps"]) == "open"
     assert told["detectable_bps"] is None
 

@@ -21,6 +21,7 @@ from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.registry import resolve_policy
 from tercel.lab.evaluation.pipeline.candidates import policies_of, recipes_of, variants_of
+from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.leaks import refuse_leaks
 from tercel.lab.evaluation.pipeline.terminal import judged_table
 from tercel.lab.evaluation.settings import MarketTask
@@ -228,7 +229,7 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
     ):
         assert told in " ".join(page.split()), told
     found = json.loads((tmp_path / "out/evaluation.json").read_text())
-    sentences = list(judged_table(found).sentences())
+    sentences = list(judged_table(EvaluationResult.from_json(found)).sentences())
     assert len(sentences) <= 5
     assert sentences[0].startswith("default: ")
     assert "effective sample" in sentences[-1]

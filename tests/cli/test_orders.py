@@ -19,6 +19,7 @@ from tercel.execution.task import Task
 from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.order_files import read_orders, with_orders
 from tercel.lab.evaluation.orders import Order, placed
+from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.leaks import judged_days
 from tercel.lab.evaluation.pipeline.scenarios import Scenario, build_scenario
 from tercel.lab.evaluation.pipeline.terminal import judged_table
@@ -238,7 +239,7 @@ def test_my_order_is_one_command(tmp_path: Path, lake: Path) -> None:
     assert "a difference of 1 bps needs some" in " ".join(result.stderr.split())
     assert set(found["by_market"]) == {"SIM tape", "TWO tape"}
     assert (found["task"]["side"], found["task"]["quantity"], found["task"]["horizon_s"]) == (1, 40, 1200.0)
-    assert judged_table(found).title == "SIM replay: buy 40 lots, 10:20 to 10:40"
+    assert judged_table(EvaluationResult.from_json(found)).title == "SIM replay: buy 40 lots, 10:20 to 10:40"
 
 
 @pytest.mark.long
@@ -267,8 +268,8 @@ def test_a_list_is_one_table_over_orders(tmp_path: Path, lake: Path, listed: Pat
     market = tc.replay(lake, "SIM")
     python = tc.evaluate(["twap_take", "pov"], market, tc.read_orders(listed))
     for name in ("twap_take", "pov"):
-        mine, theirs = (one["strategies"][name]["is_bps"]["mean"] for one in (python.figures, found))
-        assert mine == pytest.approx(theirs, abs=1e-9)
+        theirs = found["strategies"][name]["is_bps"]["mean"]
+        assert python.figures.strategies[name].is_bps.mean == pytest.approx(theirs, abs=1e-9)
     assert [python.episode(i).lots for i in range(5)] == [25, 40, 25, 25, 30]
     assert [python.episode(i).side for i in range(5)] == [1, 1, 1, 1, -1]
 
@@ -290,8 +291,8 @@ def test_one_order_leaves_nothing_to_compare_and_no_risk(lake: Path, listed: Pat
         return tc.Intent(take=(view.left + 1) // 2)
 
     alone = tc.evaluate([half_now, "twap_take", "immediate"], tc.replay(lake, "SIM"), tc.read_orders(listed)[:1])
-    assert alone.figures["comparisons"] == 0
-    assert {row["timing_risk_bps"] for row in alone.figures["strategies"].values()} == {None}
+    assert alone.figures.comparisons == 0
+    assert {row.timing_risk_bps for row in alone.figures.strategies.values()} == {None}
     table = judged_table(alone.figures)
     assert "risk" not in [column.heading for column in table.columns]
     said = " ".join(table.sentences())
@@ -308,7 +309,7 @@ def test_the_table_says_what_a_limit_left(tmp_path: Path, lake: Path) -> None:
     result = tc.evaluate(["twap_take", "submit_and_leave"], tc.replay(lake, "SIM"), orders)
     table = result.table().to_dict(as_series=False)
     assert max(table["unfilled_share"]) > 0.2
-    assert any("Limit" in note for note in result.figures["notes"])
+    assert any("Limit" in note for note in result.figures.notes)
     fills = result.episode(0).fills("twap_take")
     mid = result.evaluation.main.costs["twap_take"].arrival_mid2[0] / 2 * Lake(lake).instrument("SIM", DAYS[0]).tick
     assert (fills.filter(~fills["unfilled"])["price"] <= mid * (1 - 30e-4) + 1e-9).all()
@@ -324,4 +325,4 @@ def test_an_own_strategy_is_held_to_the_limit(lake: Path) -> None:
     result = tc.evaluate([greedy, "twap_take"], tc.replay(lake, "SIM"), task)
     assert result.episodes == 3
     assert np.isfinite(result.shortfall_bps["greedy"]).all()
-    assert result.figures["counts"]["greedy"]["unfilled_share"] > 0
+    assert result.figures.counts["greedy"].unfilled_share > 0

@@ -20,6 +20,7 @@ from tercel.execution.policies.card import read_card
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import ALL_BASELINES
 from tercel.execution.task import Latency, Task
+from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.terminal import judged_table
 from tercel.lab.evaluation.settings import RunSettings, load_settings
 from tercel.lab.learning.agent.run_folder import is_done
@@ -215,7 +216,7 @@ def test_the_files_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> Non
 @pytest.mark.long
 def test_a_quick_run_says_first_that_it_is_no_judgement(quick: tuple[Path, dict[str, Any], str, str]) -> None:
     folder, result, _, stderr = quick
-    sentences = judged_table(result).sentences()
+    sentences = judged_table(EvaluationResult.from_json(result)).sentences()
     assert next(sentences) == "A quick run: too few episodes to judge by; a look, not a judgement."
     assert next(sentences).startswith(("trained: ", "default: "))
     cards = [read_card(folder / "policies" / name / "policy" / "card.json") for name in TRAINED]

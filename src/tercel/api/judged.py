@@ -22,6 +22,7 @@ from tercel.execution.task import Task
 from tercel.execution.user_strategy import checked, findable, installed, is_own, tried
 from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.candidates import SPARE, Candidate, own_of, refuse_same_names
+from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.families import Participants, field_of, members_of
 from tercel.lab.evaluation.pipeline.page import write_page
 from tercel.lab.evaluation.pipeline.request import EvaluationRequest, notes_of, run_evaluation, settings_of
@@ -141,11 +142,11 @@ class Judged(NamedTuple):
     """What an evaluation found: all that was run, and its figures as the command prints them."""
 
     evaluation: Evaluation
-    figures: dict[str, Any]
+    figures: EvaluationResult
 
-    def write(self, out: Path, file: Path, page: Path, footer: str = "") -> dict[str, Any]:
+    def write(self, out: Path, file: Path, page: Path, footer: str = "") -> EvaluationResult:
         """Write figures and page, whose last line is `footer`; the figures, with `out`, the folder of all of it."""
-        result = self.figures | {"out": str(out)}
+        result = replace(self.figures, out=str(out))
         write_whole(file, json_text(result) + "\n")
         write_page(page, self.evaluation, result, footer=footer or f"results, figures and page: {out}")
         return result

@@ -3,7 +3,7 @@
 import html
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
@@ -14,15 +14,17 @@ import numpy as np
 from tercel.api.episode import Episode, episode_of
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
+from tercel.core.record import read
 from tercel.core.report import figures
 from tercel.core.report.svg import Figure
 from tercel.core.report.tables import JudgedTable
 from tercel.core.report.terminal import plain
-from tercel.core.stats import Estimate
+from tercel.core.stats import Estimate, PairedGain
 from tercel.execution.task import Task
 from tercel.lab.evaluation.claims import called
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ResampledScores, gains
 from tercel.lab.evaluation.orders import Order
+from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.page import write_page
 from tercel.lab.evaluation.pipeline.results import LISTED, Evaluation
 from tercel.lab.evaluation.pipeline.summary import SEED
@@ -73,14 +75,18 @@ class Comparison:
     @property
     def significant(self) -> bool:
         """Whether the interval excludes zero and the adjusted p-value is below 0.05."""
-        cell = {"ci_low": self.ci_low, "ci_high": self.ci_high, "p_adjusted": self.p_adjusted}
-        return called(cell) != "open"
+        return called(self.gain) != "open"
+
+    @property
+    def gain(self) -> PairedGain:
+        """The difference as the judge has it."""
+        return PairedGain(self.difference_bps, self.ci_low, self.ci_high, self.p_adjusted, self.detectable_bps)
 
     @property
     def turned(self) -> "Comparison":
         """The same seen from `b`."""
-        low, high = (None if end is None else -end for end in (self.ci_high, self.ci_low))
-        return Comparison(self.b, self.a, -self.difference_bps, low, high, self.p_adjusted, self.detectable_bps)
+        one = self.gain.times(-1)
+        return Comparison(self.b, self.a, one.mean, one.ci_low, one.ci_high, self.p_adjusted, self.detectable_bps)
 
     def __str__(self) -> str:
         one, word = (self, "cheaper") if self.difference_bps >= 0 else (self.turned, "dearer")
@@ -150,19 +156,14 @@ class Plot:
 
     def parts(self) -> Figure:
         """Spread, impact, timing, forced and fees, which add up to the shortfall."""
-        rows = self._result.figures["strategies"]
-        known = {name: {key: cell for key, cell in rows[name].items() if cell} for name in self._result.ranked}
-        return figures.decomposition(known)
+        rows = self._result.figures.strategies
+        return figures.decomposition({name: rows[name].known for name in self._result.ranked})
 
     def differences(self, name: str = "") -> Figure:
         """What a strategy saves against every other, with intervals; by default the best written one."""
         chosen = name or self._result.best_baseline
         others = [other for other in self._result.ranked if other != chosen]
-        compared = {other: self._result.compare(chosen, other) for other in others}
-        cells = {
-            f"against {other}": {"mean": one.difference_bps, "ci_low": one.ci_low, "ci_high": one.ci_high}
-            for other, one in compared.items()
-        }
+        cells = {f"against {other}": self._result.compare(chosen, other).gain for other in others}
         return figures.paired_differences(cells, "the opponent", "differences")
 
 
@@ -172,8 +173,8 @@ class Result:
 
     Parameters
     ----------
-    figures : mapping
-        Everything, as the JSON of ``tercel agent evaluate`` has it.
+    figures : EvaluationResult
+        Everything; the JSON of ``tercel agent evaluate`` has a key for each attribute.
     shortfall_bps : mapping of name to tuple of float
         Implementation shortfall of each judged episode.
     comparisons : tuple of Comparison
@@ -195,7 +196,7 @@ class Result:
     True
     """
 
-    figures: Mapping[str, Any]
+    figures: EvaluationResult
     shortfall_bps: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     comparisons: tuple[Comparison, ...] = ()
     evaluation: Evaluation | None = None
@@ -204,7 +205,6 @@ class Result:
         """Read off the evaluation what is kept of it."""
         if self.evaluation is None:
             return
-        object.__setattr__(self, "figures", plain(self.figures))
         scores = self.evaluation.scores(self.evaluation.main)
         own = {name: tuple(scores.mean(name).tolist()) for name in self.ranked}
         object.__setattr__(self, "shortfall_bps", own)
@@ -213,46 +213,44 @@ class Result:
     @property
     def market(self) -> str:
         """Name of the market."""
-        return str(self.figures["market"])
+        return self.figures.market
 
     @cached_property
     def task(self) -> Task | tuple[Order, ...]:
         """What was to be done."""
-        task = self.figures["task"]
+        task = self.figures.task
         return tuple(Order(**one) for one in task[LISTED]) if LISTED in task else Task.of(task)
 
     @property
     def episodes(self) -> int:
         """How many were judged."""
-        return int(self.figures["episodes"])
+        return self.figures.episodes
 
     @property
     def best_baseline(self) -> str:
         """The best of the written strategies, chosen on other episodes."""
-        return str(self.figures["best_baseline"])
+        return self.figures.best_baseline
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the table must know."""
-        return tuple(dict.fromkeys((*self.figures["notes"], *self.figures["checks"])))
+        return tuple(dict.fromkeys((*self.figures.notes, *self.figures.checks)))
 
     @cached_property
     def ranked(self) -> list[str]:
         """Names, cheapest first."""
-        rows = self.figures["strategies"]
-        return sorted(rows, key=lambda name: float(rows[name]["is_bps"]["mean"]))
+        return self.figures.ranked
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """Every strategy, cheapest first."""
         found = []
         for name in self.ranked:
-            cells = self.figures["strategies"][name]
-            parts = {key: cells[key] and Estimate(**cells[key]) for key in KEYS[1:]}
+            cells = self.figures.strategies[name]
+            parts = {key: getattr(cells, key) for key in KEYS[1:]}
             versus = None if name == self.best_baseline else self.compare(name, self.best_baseline)
-            unfilled = self.figures["counts"][name]["unfilled_share"]
-            kind, cost = self.figures["kinds"][name], Estimate(**cells["is_bps"])
-            found.append(Row(name, kind, cost, **parts, unfilled_share=unfilled, vs_best=versus))
+            unfilled, kind = self.figures.counts[name].unfilled_share, self.figures.kinds[name]
+            found.append(Row(name, kind, cells.is_bps, **parts, unfilled_share=unfilled, vs_best=versus))
         return tuple(found)
 
     def table(self) -> "pl.DataFrame":
@@ -328,12 +326,9 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; :meth:`from_json` reads them."""
-        return {
-            "format": FORMAT,
-            "figures": self.figures,
-            "shortfall_bps": {name: list(row) for name, row in self.shortfall_bps.items()},
-            "comparisons": [asdict(one) for one in self.comparisons],
-        }
+        kept = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "evaluation"}
+        found: dict[str, Any] = plain({"format": FORMAT, **kept})
+        return found
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | str) -> "Result":
@@ -345,11 +340,11 @@ class Result:
             Something else.
         """
         try:
-            read = json.loads(data) if isinstance(data, str) else data
-            if read["format"] != FORMAT:
-                raise ConfigError(f"a result of format {FORMAT}", f"format {read['format']}", "evaluate again")
-            rows = {name: tuple(row) for name, row in read["shortfall_bps"].items()}
-            return cls(read["figures"], rows, tuple(Comparison(**one) for one in read["comparisons"]))
+            given = json.loads(data) if isinstance(data, str) else data
+            if given["format"] != FORMAT:
+                raise ConfigError(f"a result of format {FORMAT}", f"format {given['format']}", "evaluate again")
+            found: Result = read(cls, given)
+            return found
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError("the JSON of a result", f"{error!r}", "give what Result.to_json returned") from error
 
@@ -364,14 +359,14 @@ class Result:
 
     def _repr_html_(self) -> str:
         table = self._judged_table()
-        notes = list(dict.fromkeys((*table.notes, *self.figures["notes"])))  # the page has all that can be said
+        notes = list(dict.fromkeys((*table.notes, *self.figures.notes)))  # the page has all that can be said
         return f'<div class="tercel">{STYLE}{replace(table, notes=notes).html()}</div>'
 
     def _judged_table(self) -> JudgedTable:
         """The table and the sentences of the command, which compares written strategies with policies alone."""
         table = judged_table(self.figures)
         found = [one.detectable_bps for one in self.comparisons if one.detectable_bps is not None]
-        if self.figures["paired"] or not found:
+        if self.figures.paired or not found:
             return table
         text = (
             f"Differences of two written strategies are found here with 80 % power from {min(found):.2f} to "
@@ -387,7 +382,7 @@ class Result:
     def _judged(self) -> list[Comparison]:
         """The command's comparisons: policies and own strategies with everything else."""
         found: dict[frozenset[str], Comparison] = {}
-        for a, row in self.figures["paired"].items():
+        for a, row in self.figures.paired.items():
             for b, cell in row.items():
                 found.setdefault(frozenset((a, b)), _comparison(a, b, cell))
         return list(found.values())
@@ -407,8 +402,8 @@ class Result:
         saved = gains(ResampledScores.of(scores, rng), names, {}, rng)
         cells = {(a, b): ledger.enter(saved[a][b]) for a, b in combinations(names, 2)}
         ledger.adjust()
-        return [_comparison(a, b, plain(cell)) for (a, b), cell in cells.items()]
+        return [_comparison(a, b, cell) for (a, b), cell in cells.items()]
 
 
-def _comparison(a: str, b: str, cell: Mapping[str, Any]) -> Comparison:
-    return Comparison(a, b, *(cell[key] for key in ("mean", "ci_low", "ci_high", "p_adjusted", "power")))
+def _comparison(a: str, b: str, gain: PairedGain) -> Comparison:
+    return Comparison(a, b, gain.mean, gain.ci_low, gain.ci_high, gain.p_adjusted, gain.power)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tercel.api.judged import judge
 from tercel.core.errors import ConfigError
@@ -16,6 +16,7 @@ from tercel.lab.evaluation.market import JobMarket, build_market, preset_of
 from tercel.lab.evaluation.metrics import FILE as METRICS
 from tercel.lab.evaluation.metrics import rows_so_far
 from tercel.lab.evaluation.pipeline.candidates import Candidate, baselines_of, own_of, policies_of, recipes_of
+from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.families import Participants
 from tercel.lab.evaluation.pipeline.leaks import refuse_leaks
 from tercel.lab.evaluation.pipeline.request import EvaluationRequest
@@ -102,7 +103,7 @@ class WholeRun:
                 preset.save(folder / PRESET)
         return cls(settings, folder, market)
 
-    def finish(self, footer: str = "") -> dict[str, Any]:
+    def finish(self, footer: str = "") -> EvaluationResult:
         """Train and judge what is missing, write results and page, whose last line is `footer`; what was found.
 
         Raises
@@ -198,7 +199,7 @@ def candidates(settings: RunSettings, scenario: MarketTask, name: str, out: Path
     return Participants(everyone, recipes_of(mine), {name: tuple(everyone)}, notes)
 
 
-def _judge(settings: RunSettings, out: Path, footer: str) -> dict[str, Any]:
+def _judge(settings: RunSettings, out: Path, footer: str) -> EvaluationResult:
     """Judge everybody on the episodes of `tercel agent evaluate`."""
     scenario = MarketTask(settings.market, settings.task)
     request = EvaluationRequest(

@@ -1,9 +1,8 @@
 """`tercel agent evaluate`: policies against everything written, on the same unseen episodes, with honest statistics."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
@@ -13,6 +12,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.report.terminal import ALL_IN, hand_over, result_console, say
 
 if TYPE_CHECKING:
+    from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
     from tercel.lab.evaluation.pipeline.request import EvaluationRequest
 
 RESULT = "evaluation.json"
@@ -161,7 +161,7 @@ def _requested(request: EvaluatePolicies) -> "EvaluationRequest":
     return requested
 
 
-def show(result: Mapping[str, Any], file: Path, page: Path) -> None:
+def show(result: "EvaluationResult", file: Path, page: Path) -> None:
     """Print the table and where the rest is."""
     from tercel.lab.evaluation.pipeline.terminal import judged_table
 

@@ -194,7 +194,7 @@ def promote(request: Promote) -> None:
     version, found = entry.find(which), []
     if evidence is not None:
         found = proven(entry, version, evidence, store.folder(version))
-        why = "; ".join(filter(None, [why, f"{evidence.name}: {', '.join(gain['told'] for gain in found)}"]))
+        why = "; ".join(filter(None, [why, f"{evidence.name}: {', '.join(gain.text for gain in found)}"]))
     made = store.promote(name, str(version.number), request.to, why=why, at=_now(), by=person())
     before = f" (before: {name}@{made.before})" if made.before else ""
     result = {"registry": store.where, "name": name, "evidence": found, **asdict(made)}

@@ -272,12 +272,12 @@ def _show_explained(found: "Explanation") -> None:
 
     say(found.lead())
     if found.still:
-        say(f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps.to_json())} bps")
+        say(f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps)} bps")
         return
     if found.from_rule is not None:
         share = f"{100 * found.from_rule.mean:.1f} %"
         say(f"It moves a written rule, and sends {share} of what is left elsewhere than the rule alone would.")
-    title = f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps.to_json())} bps"
+    title = f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps)} bps"
     headings = ("feature", "goes elsewhere, %", *PARTS, "dearer without it, bps")
     print_table(title, headings, _cells(found.families, found.family_costs), PARTS[::-1])
     print_table("single features", headings, _cells(found.features[:12], found.feature_costs), PARTS[::-1])
@@ -288,7 +288,7 @@ def _cells(moved: "Sequence[PermutationImportance]", costs: "Mapping[str, Estima
         (
             each.name,
             *(f"{100 * part:.1f}" for part in (each.distance.mean, *each.change)),
-            spelt(costs[each.name].to_json(), "+") if each.name in costs else "",
+            spelt(costs[each.name], "+") if each.name in costs else "",
         )
         for each in moved
     ]

@@ -9,7 +9,7 @@ import typer
 
 from tercel.cli.shared import PRESET, AsJson, Seed, page_folder
 from tercel.core.errors import ConfigError
-from tercel.core.report.tables import spelt
+from tercel.core.report.tables import spelt_cell
 from tercel.core.report.terminal import check_folder, hand_over, print_table, say
 
 Law = Annotated[
@@ -94,7 +94,7 @@ def rows(card: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
     for key, question in QUESTIONS.items():
         low, high = BARS[key]
-        yield question, spelt(card[key]), f"{low:g} to {high:g}", "" if card["passed"][key] else "missed"
+        yield question, spelt_cell(card[key]), f"{low:g} to {high:g}", "" if card["passed"][key] else "missed"
 
 
 def lines(card: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ import typer
 from tercel.cli.market_score import file_to_write
 from tercel.cli.shared import PRESET, AsJson, Lake, PresetsSymbol, Seed, listed_dates, page_folder, share_of
 from tercel.core.report.cells import NOTHING
-from tercel.core.report.tables import plain_table, spelt
+from tercel.core.report.tables import plain_table, spelt_cell
 from tercel.core.report.terminal import check_folder, hand_over, print_table, say
 
 HEADINGS = ("strategy", "simulated, bps", "tape, bps", "passive", "late", "theirs, bps")
@@ -148,7 +148,7 @@ def rows_of(found: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _cost(cell: Mapping[str, Any] | None) -> str:
-    return NOTHING if cell is None else spelt(cell)
+    return NOTHING if cell is None else spelt_cell(cell)
 
 
 def sentences(found: Mapping[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tercel.core.report.cells import NOTHING
-from tercel.core.report.tables import spelt
+from tercel.core.report.tables import spelt_cell
 
 Table = tuple[tuple[str, ...], list[list[str]]]
 """Names of columns, and rows."""
@@ -57,7 +57,7 @@ def given_table(card: Mapping[str, Any]) -> Table:
 
 def impact_rows(card: Mapping[str, Any]) -> list[list[str]]:
     """A row for each figure of impact that was measured."""
-    return [[_in_words(name), spelt(one, digits=3)] for name, one in card["impact"].items() if one]
+    return [[_in_words(name), spelt_cell(one, digits=3)] for name, one in card["impact"].items() if one]
 
 
 def passed(gates: Mapping[str, Any], of: str = "/") -> str:

@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
@@ -17,6 +17,7 @@ from tercel.core.report.terminal import print_json, say
 
 if TYPE_CHECKING:
     from tercel.execution.task import Task
+    from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
     from tercel.lab.evaluation.settings import RunSettings
 
 RUNS = Path("runs")
@@ -90,7 +91,7 @@ def _symbols(request: RunRequest) -> None:
         print_json({"symbols": found})
 
 
-def _run(request: RunRequest, settings: "RunSettings", folder: Path) -> dict[str, Any]:
+def _run(request: RunRequest, settings: "RunSettings", folder: Path) -> "EvaluationResult":
     """One run, from its market to its page."""
     from tercel.api.runs import REPORT, RESULT, WholeRun
 

@@ -12,7 +12,7 @@ import typer
 from tercel.cli.request import add
 from tercel.cli.shared import AsJson, Seed
 from tercel.core.errors import ConfigError
-from tercel.core.report.tables import spelt
+from tercel.core.report.tables import spelt_cell
 from tercel.core.report.terminal import hand_over, print_rows, say
 
 if TYPE_CHECKING:
@@ -203,15 +203,15 @@ def _show_evaluation(found: dict[str, Any]) -> None:
         for n, ic in found["ic"].items()
     ]
     print_rows(f"out of sample, {found['dates']} dates", ("forecast", "rank IC", "95 %", "t"), rows)
-    adds = [(name, spelt(one["adds"], digits=4), one["dates"]) for name, one in found["ablation"].items()]
+    adds = [(name, spelt_cell(one["adds"], digits=4), one["dates"]) for name, one in found["ablation"].items()]
     if gate := found["gate"]:
-        text = spelt(gate["adds"], digits=4) if gate["adds"] else "-"
+        text = spelt_cell(gate["adds"], digits=4) if gate["adds"] else "-"
         adds.append((f"gate: {', '.join(gate['columns'])}", text, gate["dates"]))
     print_rows("what each source adds to the IC, 95 %", ("source", "adds", "dates"), adds)
     if found["unranked"]:
         say(f"the same for every name, so for the gate alone: {', '.join(found['unranked'])}")
     calibration = found["calibration"]
-    shares = [(name, spelt(calibration[name], digits=3)) for name in ("within_1_sd", "within_1.645_sd")]
+    shares = [(name, spelt_cell(calibration[name], digits=3)) for name in ("within_1_sd", "within_1.645_sd")]
     title = "calibration: slope 1, .577 and .950 are right for ranks"
     print_rows(title, ("", "value"), [("slope", f"{calibration['slope']:.2f}"), *shares])
     _show_leaks("leak check", found["leak"])

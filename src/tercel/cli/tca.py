@@ -148,7 +148,7 @@ def _cell(value: Any) -> str:
 def _show_counterfactual(found: "Counterfactual") -> None:
     rows = [["your own", f"{found.own_bps:.2f}", "", "", f"{found.own_unfilled:,}"]]
     rows += [
-        [name, f"{one.cost_bps:.2f}", spelt(one.saves.to_json(), "+"), one.verdict, f"{one.unfilled:,}"]
+        [name, f"{one.cost_bps:.2f}", spelt(one.saves, "+"), one.verdict, f"{one.unfilled:,}"]
         for name, one in found.strategies.items()
     ]
     title = (

@@ -5,14 +5,15 @@ import pytest
 from tercel.core.report import evaluation_figures, figures, style
 from tercel.core.report.svg import Figure
 from tercel.core.report.tables import JudgedTable, verdict_sentence
+from tercel.core.stats import Estimate, PairedGain
 from tercel.lab.evaluation.claims import called
 
-UNCALLED = {"mean": 1.0, "ci_low": 0.1, "ci_high": 1.9, "p_adjusted": 0.2}
-BETTER = {"mean": 1.0, "ci_low": 0.5, "ci_high": 1.5, "p_adjusted": 0.001}
-WORSE = {"mean": -1.0, "ci_low": -1.5, "ci_high": -0.5, "p_adjusted": 0.001}
+UNCALLED = PairedGain(1.0, 0.1, 1.9, 0.2)
+BETTER = PairedGain(1.0, 0.5, 1.5, 0.001)
+WORSE = PairedGain(-1.0, -1.5, -0.5, 0.001)
 
 
-def drawings(cell: dict[str, float | None]) -> list[Figure]:
+def drawings(cell: PairedGain) -> list[Figure]:
     return [
         figures.paired_differences({"against pov": cell}, "the opponent", called=called),
         evaluation_figures.gain_map({"pov": {"thin": cell}}, "mine", called),
@@ -21,14 +22,14 @@ def drawings(cell: dict[str, float | None]) -> list[Figure]:
 
 
 @pytest.mark.parametrize(("cell", "colours"), [(UNCALLED, set()), (BETTER, {style.GOOD.css}), (WORSE, {style.BAD.css})])
-def test_a_figure_colours_what_is_called(cell: dict[str, float | None], colours: set[str]) -> None:
+def test_a_figure_colours_what_is_called(cell: PairedGain, colours: set[str]) -> None:
     for figure in drawings(cell):
         assert {colour for colour in (style.GOOD.css, style.BAD.css) if colour in figure.svg} == colours
         assert "no significant difference, after the correction" in figure.caption
 
 
 def test_the_judged_table_colours_and_says_what_is_called() -> None:
-    costs = {name: {"is_bps": {"mean": mean, "ci_low": 0.0, "ci_high": 9.0}} for name, mean in (("ppo", 1), ("pov", 2))}
+    costs = {name: {"is_bps": Estimate(mean, 0.0, 9.0)} for name, mean in (("ppo", 1), ("pov", 2))}
     table = JudgedTable(costs, "pov", {"ppo": UNCALLED}, episodes=64, clusters=64, called=called)
     assert 'class="open"' in table.html()
     assert 'class="better"' not in table.html()

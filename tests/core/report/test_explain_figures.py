@@ -4,6 +4,7 @@ import numpy as np
 
 from replications.known_figures import frontier, hedges
 from tercel.core.report.explain_figures import dependences, episode, importances
+from tercel.core.stats import Estimate
 
 
 def test_an_episode_with_and_without_fills() -> None:
@@ -16,8 +17,8 @@ def test_an_episode_with_and_without_fills() -> None:
 
 
 def test_importances_tell_what_was_not_measured() -> None:
-    moved = {"a": {"mean": 0.2, "ci_low": 0.1, "ci_high": 0.3}, "b": {"mean": 0.0, "ci_low": None, "ci_high": None}}
-    figure = importances(moved, {"a": {"mean": 1.5, "ci_low": 0.5, "ci_high": 2.5}})
+    moved = {"a": Estimate(0.2, 0.1, 0.3), "b": Estimate(0.0, None, None)}
+    figure = importances(moved, {"a": Estimate(1.5, 0.5, 2.5)})
     assert "a: 20.0 %, +1.50 bps; b: 0.0 %" in figure.alt
 
 

@@ -9,6 +9,7 @@ from tests.desk.console.browser import chromium, cut_cells
 
 from tercel.core.report.page import Section, render
 from tercel.core.report.tables import COLUMNS, JudgedTable, plain_table
+from tercel.core.stats import PairedGain
 
 WIDE = [f"a long heading {n}" for n in range(16)]
 PROSE = "a text that goes on and on, with a_very_long_name_that_nothing_breaks_" * 3
@@ -36,5 +37,5 @@ def test_every_cell_of_a_report_can_be_brought_into_sight(browser: Any, tmp_path
 
 
 def judged() -> JudgedTable:
-    row = {column.key: {"mean": 12.345, "ci_low": -123.456, "ci_high": 1234.567} for column in COLUMNS}
+    row = {column.key: PairedGain(12.345, -123.456, 1234.567) for column in COLUMNS}
     return JudgedTable({"twap_passive": row, "x" * 40: row}, "twap_passive", {"x" * 40: row["is_bps"]}, 64, 32)

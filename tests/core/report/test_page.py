@@ -12,10 +12,11 @@ import pytest
 
 from tercel.core.report import figures, ladder, page, style
 from tercel.core.report.svg import Figure, inline
+from tercel.core.stats import Estimate
 
 
-def interval(mean: float) -> dict[str, float | None]:
-    return {"mean": mean, "ci_low": mean - 0.3, "ci_high": mean + 0.3}
+def interval(mean: float) -> Estimate:
+    return Estimate(mean, mean - 0.3, mean + 0.3)
 
 
 STRATEGIES = {
@@ -79,7 +80,7 @@ def test_nothing_to_show_is_not_an_error(draw: object) -> None:
 
 
 def test_what_is_not_available_is_said_in_the_caption() -> None:
-    absent: dict[str, float | None] = {"mean": None, "ci_low": None, "ci_high": None}
+    absent = Estimate(float("nan"), None, None)
     figure = figures.decomposition({"twap_take": STRATEGIES["pov"] | {"impact_bps": absent}})
     assert "Not available here: impact" in figure.caption
 

@@ -3,6 +3,7 @@
 import io
 import re
 from dataclasses import replace
+from math import nan
 from xml.etree import ElementTree
 
 import pytest
@@ -11,12 +12,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from tercel.core.report.tables import COLUMNS, JudgedTable, plain_table, verdict, verdict_sentence
+from tercel.core.stats import PairedGain
 
 
-def interval(mean: float | None, half: float = 0.3) -> dict[str, float | None]:
-    if mean is None:
-        return {"mean": None, "ci_low": None, "ci_high": None}
-    return {"mean": mean, "ci_low": mean - half, "ci_high": mean + half}
+def interval(mean: float | None, half: float = 0.3) -> PairedGain:
+    return PairedGain(nan, None, None) if mean is None else PairedGain(mean, mean - half, mean + half)
 
 
 def judged(impact: float | None = 1.0, clusters: int = 400) -> JudgedTable:
@@ -63,7 +63,7 @@ def test_each_policy_is_placed_in_words() -> None:
 
 
 def test_what_could_have_been_found_is_said_where_nothing_was() -> None:
-    gains = {"pov": {**interval(0.1), "power": 0.43}, "random": {**interval(2.0), "power": 0.43}}
+    gains = {"pov": replace(interval(0.1), power=0.43), "random": replace(interval(2.0), power=0.43)}
     assert verdict_sentence("mine", gains) == (
         "mine: no significant difference to pov (gain +0.10 [-0.20, +0.40] bps; a true gain of 0.43 would have been "
         "detected with 80 % power), cheaper than random (gain +2.00 [+1.70, +2.30] bps)."

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tercel.core.record import read
+from tercel.core.report.terminal import plain
 from tercel.core.stats import holm
 from tercel.core.stats.power import needed
 from tercel.execution.costs import Costs
@@ -32,7 +34,7 @@ from tercel.lab.evaluation.risk_statistics import (
     tails,
     wins,
 )
-from tercel.lab.evaluation.sample_size import sample_size
+from tercel.lab.evaluation.sample_size import SampleSize, sample_size
 
 
 def rng(seed=0):
@@ -91,33 +93,33 @@ def test_everything_entered_is_corrected_together():
     s, ledger = scores(), ComparisonLedger()
     whole = compared(s, ["agent"], {}, ledger, rng())
     part = compared(s.part(np.arange(50)), ["agent"], {}, ledger, rng())
-    rows = [cell for place in (whole, part) for cell in place["paired"]["agent"].values()]
+    rows = [cell for place in (whole, part) for cell in place.paired["agent"].values()]
     assert ledger.adjust() == len(rows)
     expected = stats.false_discovery_control([p for _, p in ledger.rows])
-    assert [cell["p_adjusted"] for cell in rows] == pytest.approx(expected)
-    assert set(rows[0]) == {"mean", "ci_low", "ci_high", "p_adjusted", "power"}
-    assert compared(s.part(np.arange(5)), ["agent"], {}, ledger, rng())["paired"] is None
+    assert [cell.p_adjusted for cell in rows] == pytest.approx(expected)
+    assert set(rows[0].to_json()) == {"mean", "ci_low", "ci_high", "p_adjusted", "power"}
+    assert compared(s.part(np.arange(5)), ["agent"], {}, ledger, rng()).json_fields()["paired"] is None
 
 
 def test_primary_comparisons_are_held_by_themselves_whatever_else_is_entered():
     s, ledger, alone = scores(), ComparisonLedger(), ComparisonLedger()
-    few = compare(s, ["agent"], {}, alone, rng(), {"rule", "recipe"}).cell["paired"]["agent"]
+    few = compare(s, ["agent"], {}, alone, rng(), {"rule", "recipe"}).cell.paired["agent"]
     for at in range(20):
         compared(s.part(np.arange(10 * at, 10 * at + 40)), ["agent"], {}, ledger, rng())
-    many = compare(s, ["agent"], {}, ledger, rng(), {"rule", "recipe"}).cell["paired"]["agent"]
+    many = compare(s, ["agent"], {}, ledger, rng(), {"rule", "recipe"}).cell.paired["agent"]
     alone.adjust()
     ledger.adjust()
     for other in ("rule", "recipe"):
         assert few[other] == many[other]
     p = [row[1] for row in alone.primary]
-    assert [row[0]["p_adjusted"] for row in alone.primary] == pytest.approx(holm(p))
-    assert many["worse"]["p_adjusted"] != few["worse"]["p_adjusted"]
+    assert [row[0].p_adjusted for row in alone.primary] == pytest.approx(holm(p))
+    assert many["worse"].p_adjusted != few["worse"].p_adjusted
 
 
 def test_training_seeds_of_a_recipe_are_exploratory():
     ledger = ComparisonLedger()
     cell = compare(scores(), ["recipe", "agent"], {"recipe": ["agent"]}, ledger, rng(), {"rule"}).cell
-    assert [row[0] for row in ledger.primary] == [cell["paired"]["recipe"]["rule"]]
+    assert [row[0] for row in ledger.primary] == [cell.paired["recipe"]["rule"]]
 
 
 def test_pairs_are_counted_together_in_the_sample_that_1_bps_needs():
@@ -134,7 +136,7 @@ def test_pairs_are_counted_together_in_the_sample_that_1_bps_needs():
     assert found.episodes_for_1_bps == needed(found.sd_bps)
     assert found.detectable_bps == pytest.approx((needed(found.sd_bps) / 1000) ** 0.5, rel=0.01)
     assert f"{round(needed(found.sd_bps) / 20.0)} days with 20 a day; 1,000 are judged" in found.words
-    assert found.to_json()["episodes_for_1_bps"] == found.episodes_for_1_bps
+    assert read(SampleSize, plain(found)) == found
     cancelled = replace(costs(half_ticks * (apart + 100)), cluster=cluster)
     assert sample_size({"rule": rule, "cancelled": cancelled}, judged=1000) is None  # nothing varies between pairs
     assert sample_size({"rule": rule}, judged=1000) is None
@@ -184,12 +186,12 @@ def test_ratios_are_of_means_and_fall_silent_where_impact_is_not_known():
     found = ratios(
         [JudgedEntry("agent", "learned", (cheap,)), JudgedEntry("twap_take", "baseline", (dear,))], None, rng()
     )
-    cell = found["agent"]["is_bps"]["twap_take"]
-    assert cell["mean"] == pytest.approx((10 + noise).mean() / (20 + noise).mean())
-    assert cell["ci_low"] < cell["mean"] < cell["ci_high"]
-    assert cell["denominator"]["ci_low"] > 0
-    assert found["agent"]["impact_bps"]["twap_take"] is None
-    assert found["agent"]["timing_risk_bps"]["twap_take"]["mean"] == pytest.approx(0.0, abs=1e-9)
+    cell = found["agent"].is_bps["twap_take"]
+    assert cell.mean == pytest.approx((10 + noise).mean() / (20 + noise).mean())
+    assert cell.ci_low < cell.mean < cell.ci_high
+    assert cell.denominator.ci_low > 0
+    assert found["agent"].impact_bps["twap_take"] is None
+    assert found["agent"].timing_risk_bps["twap_take"].mean == pytest.approx(0.0, abs=1e-9)
 
 
 def test_the_slope_of_a_schedule_on_the_move_is_the_share_traded_late():
@@ -201,7 +203,7 @@ def test_the_slope_of_a_schedule_on_the_move_is_the_share_traded_late():
     grid = one.mid2_grid.copy()
     grid[:, -1] += move * side
     slope = price_move_beta(Scores.of({"twap": one}, {}), price_moves(one, grid), rng())["twap"]
-    assert slope["mean"] == pytest.approx(0.5, abs=0.01)
+    assert slope.mean == pytest.approx(0.5, abs=0.01)
     assert by_side(Scores.of({"twap": one}, {}), one.side)["twap"]["buy"] == pytest.approx(
         (move // 2)[side > 0].mean() / 2, abs=1e-9
     )
@@ -210,20 +212,20 @@ def test_the_slope_of_a_schedule_on_the_move_is_the_share_traded_late():
 def test_tails_odds_power_and_deflation_of_known_samples():
     s = scores(2000)
     worst = np.sort(s.bps["rule"][0])[-100:].mean()
-    assert tails(s, rng())["rule"]["mean"] == pytest.approx(worst)
+    assert tails(s, rng())["rule"].mean == pytest.approx(worst)
     won = (s.bps["rule"][0] > s.bps["agent"][0]).mean()
-    assert wins(s, ["agent"], rng())["agent"]["rule"]["mean"] == pytest.approx(won)
+    assert wins(s, ["agent"], rng())["agent"]["rule"].mean == pytest.approx(won)
     gain = gains(ResampledScores.of(s, rng()), ["agent"], {}, rng())["agent"]["rule"]
     assert detectable(gain) == pytest.approx(2.80 * gain.error, rel=0.01)
     one, many = (deflated_gain(s, "agent", "rule", variants) for variants in (1, 500))
-    assert one["ratio"] == pytest.approx(0.5, abs=0.05)
-    assert many["best_of_none"] > 0 == one["best_of_none"]
+    assert one.ratio == pytest.approx(0.5, abs=0.05)
+    assert many.best_of_none > 0 == one.best_of_none
 
 
 def test_the_loss_to_a_specialist_is_relative():
     means = ResampledScores.of(scores(), rng()).replicates(rng())
     loss = loss_to(means, "rule", "agent")
-    assert loss["mean"] == pytest.approx(means["rule"].point / means["agent"].point - 1)
+    assert loss.mean == pytest.approx(means["rule"].point / means["agent"].point - 1)
 
 
 def test_without_recordings_nothing_is_said_of_adaptability():

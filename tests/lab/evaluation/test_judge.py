@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import CapacityError, ConfigError, TercelError
+from tercel.core.report.terminal import plain
 from tercel.core.stats import Estimate, mean_interval
 from tercel.execution.costs import PARTS, Costs, attribute, displacement
 from tercel.lab.evaluation.adaptability import Response
 from tercel.lab.evaluation.comparisons import ResampledScores, Scores, gains
 from tercel.lab.evaluation.judge import JudgedEntry, judge, paired_correlation, within_range
-from tercel.lab.evaluation.result import KEYS, MEANINGS
+from tercel.lab.evaluation.result import KEYS, MEANINGS, JudgedRun
 
 GRID, QTY, MID2 = 5, 100, 20_000
 SHARED = np.random.default_rng(99)
@@ -93,8 +94,8 @@ def judged():
 def test_every_strategy_has_every_key_with_its_interval(judged):
     assert set(MEANINGS) == set(KEYS)
     for row in judged.strategies.values():
-        assert tuple(row) == KEYS
-        for key, cell in row.items():
+        assert tuple(row.json_fields()) == KEYS
+        for key, cell in row.known.items():
             if key != "adaptability":
                 assert cell.ci_low <= cell.mean <= cell.ci_high
 
@@ -104,22 +105,22 @@ def test_means_are_those_of_the_attribution(judged):
         rows = [attribute(costs, twin()) for costs in entry.runs]
         for key in rows[0]:
             expected = np.mean([row[key].mean() for row in rows])
-            assert judged.strategies[entry.name][key].mean == pytest.approx(expected, abs=1e-9)
+            assert getattr(judged.strategies[entry.name], key).mean == pytest.approx(expected, abs=1e-9)
         risk = np.mean([row["is_bps"].std(ddof=1) for row in rows])
-        assert judged.strategies[entry.name]["timing_risk_bps"].mean == pytest.approx(risk)
+        assert judged.strategies[entry.name].timing_risk_bps.mean == pytest.approx(risk)
 
 
 @pytest.mark.parametrize("answered", [True, False])
 def test_the_parts_add_up_in_the_table(answered):
     result = run(field(60), twin(60) if answered else None)
     for row in result.strategies.values():
-        parts = [row[key].mean for key in PARTS if row[key] is not None]
+        parts = [row.known[key].mean for key in PARTS if key in row.known]
         assert len(parts) == (5 if answered else 4)
-        assert sum(parts) == pytest.approx(row["is_bps"].mean, abs=1e-9)
+        assert sum(parts) == pytest.approx(row.is_bps.mean, abs=1e-9)
 
 
 def test_the_best_baseline_is_written_and_not_random(judged):
-    cheapest = sorted(judged.strategies, key=lambda name: judged.strategies[name]["is_bps"].mean)
+    cheapest = sorted(judged.strategies, key=lambda name: judged.strategies[name].is_bps.mean)
     assert cheapest[:2] == ["ppo", "random"]
     assert judged.best_baseline == "twap_take"
 
@@ -128,16 +129,14 @@ def test_paired_differences_are_positive_when_cheaper(judged):
     assert set(judged.paired_vs_best_baseline) == {"ppo", "mine"}
     gain = judged.paired_vs_best_baseline["ppo"]
     assert gain.ci_low > 0
-    assert gain.mean == pytest.approx(
-        judged.strategies["twap_take"]["is_bps"].mean - judged.strategies["ppo"]["is_bps"].mean
-    )
+    assert gain.mean == pytest.approx(judged.strategies["twap_take"].is_bps.mean - judged.strategies["ppo"].is_bps.mean)
     assert judged.paired_vs_best_baseline["mine"].ci_high < 0
     assert judged.paired["ppo"]["twap_take"] == gain
     assert set(judged.paired["ppo"]) == {"immediate", "twap_take", "random", "mine"}
 
 
 def test_pairing_takes_out_what_all_suffer(judged):
-    gain, alone = judged.paired_vs_best_baseline["ppo"], judged.strategies["ppo"]["is_bps"]
+    gain, alone = judged.paired_vs_best_baseline["ppo"], judged.strategies["ppo"].is_bps
     assert gain.ci_high - gain.ci_low < 0.3 * (alone.ci_high - alone.ci_low)
 
 
@@ -156,7 +155,7 @@ def test_each_training_seed_stands_by_itself(judged):
 def test_one_run_has_the_plain_cluster_bootstrap_interval(judged):
     values = attribute(field()[0].runs[0], None)["is_bps"]
     plain = mean_interval(values, np.arange(len(values)), np.random.default_rng(5), resamples=4000)
-    cell = judged.strategies["immediate"]["is_bps"]
+    cell = judged.strategies["immediate"].is_bps
     assert cell.ci_low == pytest.approx(plain.ci_low, abs=0.15 * (plain.ci_high - plain.ci_low))
     assert cell.ci_high == pytest.approx(plain.ci_high, abs=0.15 * (plain.ci_high - plain.ci_low))
 
@@ -164,10 +163,10 @@ def test_one_run_has_the_plain_cluster_bootstrap_interval(judged):
 def test_displacement_is_booked_as_impact_and_leaves_the_shortfall():
     still, pushed = (run([JudgedEntry("a", "baseline", (make(300, 0, moved=push),))], twin(300)) for push in (0, 40))
     rows = [result.strategies["a"] for result in (still, pushed)]
-    shift = rows[1]["impact_bps"].mean - rows[0]["impact_bps"].mean
+    shift = rows[1].impact_bps.mean - rows[0].impact_bps.mean
     assert shift == pytest.approx(40 / MID2 * 1e4)
-    assert rows[0]["timing_bps"].mean - rows[1]["timing_bps"].mean == pytest.approx(shift)
-    assert rows[0]["is_bps"] == rows[1]["is_bps"]
+    assert rows[0].timing_bps.mean - rows[1].timing_bps.mean == pytest.approx(shift)
+    assert rows[0].is_bps == rows[1].is_bps
 
 
 def test_uncertain_displacement_widens_impact_and_timing_and_leaves_the_shortfall():
@@ -176,8 +175,8 @@ def test_uncertain_displacement_widens_impact_and_timing_and_leaves_the_shortfal
     row = run([JudgedEntry("a", "baseline", (costs,))], noisy).strategies["a"]
     error = 300 / np.sqrt(3) / np.sqrt(300) / MID2 * 1e4
     for key in ("impact_bps", "timing_bps"):
-        assert row[key].ci_high - row[key].ci_low == pytest.approx(2 * 1.96 * error, rel=0.25)
-    assert row["is_bps"].ci_high == pytest.approx(row["is_bps"].ci_low)
+        assert row.known[key].ci_high - row.known[key].ci_low == pytest.approx(2 * 1.96 * error, rel=0.25)
+    assert row.is_bps.ci_high == pytest.approx(row.is_bps.ci_low)
 
 
 def test_displacement_is_that_of_the_episodes_that_ran_to_their_horizon() -> None:
@@ -191,9 +190,9 @@ def test_displacement_is_that_of_the_episodes_that_ran_to_their_horizon() -> Non
     row = run([JudgedEntry("a", "baseline", (part,))], twin(300)).strategies["a"]
     mean_lots = (whole.lots_grid / whole.denominator[:, None]).mean(axis=0)
     walk = (whole.walk / whole.denominator).mean()
-    assert row["impact_bps"].mean == pytest.approx(1e4 * (walk + (mean_lots * moved).sum()))
-    assert row["is_bps"] == run([JudgedEntry("a", "baseline", (whole,))], twin(300)).strategies["a"]["is_bps"]
-    assert attribute(part, twin(300))["impact_bps"].mean() == pytest.approx(row["impact_bps"].mean)
+    assert row.impact_bps.mean == pytest.approx(1e4 * (walk + (mean_lots * moved).sum()))
+    assert row.is_bps == run([JudgedEntry("a", "baseline", (whole,))], twin(300)).strategies["a"].is_bps
+    assert attribute(part, twin(300))["impact_bps"].mean() == pytest.approx(row.impact_bps.mean)
     with pytest.raises(TercelError, match="ran to their horizon"):
         displacement(replace(part, run_out=0 * part.run_out), twin(300))
 
@@ -202,6 +201,7 @@ def test_json_is_complete_plain_and_comes_back(judged):
     data = judged.to_json()
     text = json.dumps(data, allow_nan=False)
     assert json.loads(text) == data
+    assert JudgedRun.from_json(data).to_json() == data
     needed = {
         "strategies",
         "best_baseline",
@@ -222,7 +222,7 @@ def test_without_a_twin_impact_is_null_and_says_why():
     assert result.to_json()["strategies"]["twap_take"]["impact_bps"] is None
     assert any("impact is not available" in note for note in result.notes)
     first = attribute(field(40)[0].runs[0], None)
-    assert result.strategies["immediate"]["spread_bps"].mean == pytest.approx(first["spread_bps"].mean())
+    assert result.strategies["immediate"].spread_bps.mean == pytest.approx(first["spread_bps"].mean())
 
 
 def test_few_clusters_one_cluster_and_one_seed_are_said():
@@ -231,7 +231,7 @@ def test_few_clusters_one_cluster_and_one_seed_are_said():
     assert few.notes[0] == "one day"
     assert any("under 20 clusters (10)" in note for note in few.notes)
     one = run([JudgedEntry("a", "baseline", (make(9, 0, clusters=np.zeros(9, np.int64)),))])
-    assert one.strategies["a"]["is_bps"].ci_low is None
+    assert one.strategies["a"].is_bps.ci_low is None
     assert any("no intervals" in note for note in one.notes)
     single = run([JudgedEntry("a", "baseline", (make(30, 0),)), JudgedEntry("dqn", "learned", (make(30, 0),))])
     assert any("one training seed" in note for note in single.notes)
@@ -243,7 +243,7 @@ def test_clusters_widen_intervals():
     whole = make(200, 0)
     alike = replace(whole, timing=whole.timing[copies * 4], cluster=np.arange(200))
     loose, tight = (
-        run([JudgedEntry("a", "baseline", (replace(alike, cluster=labels),))]).strategies["a"]["is_bps"]
+        run([JudgedEntry("a", "baseline", (replace(alike, cluster=labels),))]).strategies["a"].is_bps
         for labels in (copies, np.arange(200))
     )
     assert loose.ci_high - loose.ci_low > 1.6 * (tight.ci_high - tight.ci_low)
@@ -259,7 +259,7 @@ def test_unfilled_and_double_filled_lots_are_counted():
         double_lots=np.full(30, 2),
     )
     result = run([JudgedEntry("a", "baseline", (costs,))])
-    assert result.counts["a"] == {
+    assert plain(result.counts["a"]) == {
         "unfilled_lots": 150,
         "unfilled_share": 0.05,
         "forced_share": 0.2,
@@ -276,10 +276,10 @@ def test_adaptability_is_averaged_over_seeds():
     entries[3] = replace(entries[3], responses=tuple(response(share) for share in (0.2, 0.3, 0.4)))
     entries[0] = replace(entries[0], responses=(replace(response(0.5), rows=np.zeros(30)),))
     table = run(entries).strategies
-    assert table["ppo"]["adaptability"].mean == pytest.approx(0.3)
-    assert table["ppo"]["adaptability"].ci_low < 0.3 < table["ppo"]["adaptability"].ci_high
-    assert table["twap_take"]["adaptability"] is None
-    assert table["immediate"]["adaptability"] is None
+    assert table["ppo"].adaptability.mean == pytest.approx(0.3)
+    assert table["ppo"].adaptability.ci_low < 0.3 < table["ppo"].adaptability.ci_high
+    assert table["twap_take"].adaptability is None
+    assert table["immediate"].adaptability is None
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -27,8 +27,8 @@ def test_an_example_draws_itself() -> None:
 
 
 def test_what_it_cost_and_when_it_traded_have_a_row_and_a_picture_each() -> None:
-    judged, costs = run(field(60), twin(60)).to_json(), {entry.name: entry.runs for entry in field(60)}
-    known = {name: {key: cell for key, cell in row.items() if cell} for name, row in judged["strategies"].items()}
+    judged, costs = run(field(60), twin(60)), {entry.name: entry.runs for entry in field(60)}
+    known = {name: row.known for name, row in judged.strategies.items()}
     section = composition(costs, known, "twap_take", ["ppo", "twap_take"])
     assert all(name in section.html for name in costs)
     assert len(section.figures) == 2

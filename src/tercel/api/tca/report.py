@@ -229,7 +229,7 @@ def verdicts(found: Counterfactual) -> str:
     again = f"{found.parents:,} parents worked again{f' ({left})' if left else ''}"
     return (
         f"On {again}, {best} would have cost {first.cost_bps:.2f} bps where yours cost {found.own_bps:.2f} (saves "
-        f"{spelt(first.saves.to_json(), '+')}); of {len(found.strategies)} strategies {len(shown['cheaper'])} are "
+        f"{spelt(first.saves, '+')}); of {len(found.strategies)} strategies {len(shown['cheaper'])} are "
         f"cheaper, {len(shown['dearer'])} dearer, {open_} without a significant difference{beside}."
     )
 
@@ -370,10 +370,10 @@ def _cells(row: Mapping[str, Any]) -> list[Any]:
 def _compared(found: Counterfactual, drawn: Any) -> Section:
     rows = [["your own", fixed(found.own_bps), "", "", found.own_unfilled]]
     rows += [
-        [name, fixed(one.cost_bps), spelt(one.saves.to_json(), "+"), one.verdict, one.unfilled]
+        [name, fixed(one.cost_bps), spelt(one.saves, "+"), one.verdict, one.unfilled]
         for name, one in found.strategies.items()
     ]
-    saves = {name: one.saves.to_json() for name, one in found.strategies.items()}
+    saves = {name: one.saves for name, one in found.strategies.items()}
     text = [
         f"The same symbol, side, quantity, start and end on the same tape, {found.parents:,} parents in "
         f"{found.clusters} clusters; impact of own trades: {found.impact}. Your own trades stand in the tape.",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from tercel.core.report import style
-from tercel.core.report.figures import Interval
+from tercel.core.report.figures import Gain
 from tercel.core.report.svg import Figure, finished, name_rows, sketch, small_panels
 
 MOST_PANELS = 5
@@ -17,9 +17,9 @@ CALLED = "Green: better, red: worse, grey: no significant difference, after the 
 
 
 def gain_map(
-    gains: Mapping[str, Mapping[str, Interval]],
+    gains: Mapping[str, Mapping[str, Gain]],
     policy: str,
-    called: Callable[[Interval], str],
+    called: Callable[[Gain], str],
     name: str = "gain-map",
     unit: str = "bps",
 ) -> Figure:
@@ -27,7 +27,7 @@ def gain_map(
 
     Parameters
     ----------
-    gains : mapping of opponent to place to {"mean", "ci_low", "ci_high"}
+    gains : mapping of opponent to place to Estimate
         Every opponent in the same places.
     policy : str
         Its name.
@@ -36,7 +36,7 @@ def gain_map(
     """
     colours = {"better": style.GOOD.token, "worse": style.BAD.token, "open": style.RULE.token}
     places = list(next(iter(gains.values()), {}))
-    means = np.array([[_number(row[place].get("mean")) for place in places] for row in gains.values()])
+    means = np.array([[row[place].mean for place in places] for row in gains.values()])
     largest = float(np.nanmax(np.abs(means))) if means.size and np.isfinite(means).any() else 1.0
 
     with sketch(0.8 + 0.3 * max(1, len(gains))) as drawing:
@@ -58,7 +58,7 @@ def gain_map(
             spine.set_visible(False)
 
     summary = "; ".join(
-        f"{opponent}: " + ", ".join(f"{place} {_number(row[place].get('mean')):+.2f}" for place in places)
+        f"{opponent}: " + ", ".join(f"{place} {row[place].mean:+.2f}" for place in places)
         for opponent, row in gains.items()
     )
     return finished(
@@ -70,13 +70,13 @@ def gain_map(
 
 
 def gains_by_place(
-    gains: Mapping[str, Mapping[str, Interval]], policy: str, name: str, called: Callable[[Interval], str]
+    gains: Mapping[str, Mapping[str, Gain]], policy: str, name: str, called: Callable[[Gain], str]
 ) -> Figure:
     """What a policy saves on each opponent (rows), a panel for each place, with intervals; places share the rows.
 
     Parameters
     ----------
-    gains : mapping of place to opponent to {"mean", "ci_low", "ci_high"}
+    gains : mapping of place to opponent to Estimate
         The same opponents in every place, in the order of the rows.
     policy : str
         Its name.
@@ -95,16 +95,16 @@ def gains_by_place(
         for panel, (place, row) in zip(panels, gains.items(), strict=False):
             panel.axvline(0, color=style.INK.token, linewidth=0.9)
             for at, cell in enumerate(row.values()):
-                mean, low, high = (_number(cell.get(key)) for key in ("mean", "ci_low", "ci_high"))
+                low, high = (_number(end) for end in (cell.ci_low, cell.ci_high))
                 colour = colours[called(cell)]
                 panel.hlines(at, low, high, color=colour, linewidth=2.0, alpha=0.6)
-                panel.plot([mean], [at], "o", markersize=4.5, color=colour)
+                panel.plot([cell.mean], [at], "o", markersize=4.5, color=colour)
             panel.set_title(place)
             name_rows(panel, opponents)
         drawing.supxlabel(f"bps that {policy} saves on the strategy", fontsize=9.5, color=style.SOFT.token)
 
     summary = "; ".join(
-        f"{place}: " + ", ".join(f"{other} {_number(cell.get('mean')):+.2f}" for other, cell in row.items())
+        f"{place}: " + ", ".join(f"{other} {cell.mean:+.2f}" for other, cell in row.items())
         for place, row in gains.items()
     )
     return finished(
@@ -116,13 +116,13 @@ def gains_by_place(
 
 
 def condition_curves(
-    costs: Mapping[str, Mapping[str, Interval]], axis: str, name: str, highlighted: Sequence[str] = ()
+    costs: Mapping[str, Mapping[str, Gain]], axis: str, name: str, highlighted: Sequence[str] = ()
 ) -> Figure:
     """Mean shortfall of strategies (lines) under each condition of an axis, evenly spaced, with intervals.
 
     Parameters
     ----------
-    costs : mapping of strategy to condition to {"mean", "ci_low", "ci_high"}
+    costs : mapping of strategy to condition to Estimate
     axis : str
         What the conditions are.
     highlighted : sequence of str
@@ -136,8 +136,9 @@ def condition_curves(
         lines = style.dashes(colours)
         at = np.arange(len(conditions))
         for key, row in costs.items():
-            mean = np.array([_number(row[one].get("mean")) for one in conditions])
-            low, high = (np.array([_number(row[one].get(end)) for one in conditions]) for end in ("ci_low", "ci_high"))
+            mean = np.array([row[one].mean for one in conditions])
+            low = np.array([_number(row[one].ci_low) for one in conditions])
+            high = np.array([_number(row[one].ci_high) for one in conditions])
             wide = 2.2 if key in highlighted else 1.2
             panel.plot(at, mean, lines[key], color=colours[key].token, linewidth=wide, label=key)
             panel.vlines(at, low, high, color=colours[key].token, linewidth=wide, alpha=0.5)
@@ -147,8 +148,7 @@ def condition_curves(
             drawing.legend(loc="outside right upper")
 
     summary = "; ".join(
-        f"{key}: " + ", ".join(f"{one} {_number(row[one].get('mean')):.2f}" for one in conditions)
-        for key, row in costs.items()
+        f"{key}: " + ", ".join(f"{one} {row[one].mean:.2f}" for one in conditions) for key, row in costs.items()
     )
     return finished(
         drawing,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tercel.core.estimate import Estimate
 from tercel.core.report import style
-from tercel.core.report.figures import Interval
 from tercel.core.report.svg import Figure, finished, name_rows, sketch, small_panels
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ PARTS = {"take": style.SERIES[0], "touch": style.SERIES[1], "behind": style.SERI
 """What becomes of the lots that are left: taken now, shown at the touch, shown behind it, held back."""
 
 
-def importances(action: Mapping[str, Interval], cost: Mapping[str, Interval], name: str = "importance") -> Figure:
+def importances(action: Mapping[str, Estimate], cost: Mapping[str, Estimate], name: str = "importance") -> Figure:
     """Permutation importance of features or families: of the action, and of the cost where it was measured.
 
     Parameters
     ----------
-    action : mapping of feature to {"mean", "ci_low", "ci_high"}
+    action : mapping of feature to Estimate
         Share of what is left that goes elsewhere, 0 to 1.
     cost : mapping of feature to the same
         What acting on the shuffled feature costs more, bps.
@@ -37,14 +37,13 @@ def importances(action: Mapping[str, Interval], cost: Mapping[str, Interval], na
             panel.axvline(0, color=style.SOFT.token, linewidth=0.9)
             for row, key in enumerate(action):
                 if key in found:
-                    _whisker(panel, row, found[key], scale)
+                    _whisker(panel, row, found[key].times(scale))
             name_rows(panel, list(action))
         left.set_xlabel("% of what is left goes elsewhere")
         right.set_xlabel("bps dearer without it")
 
     parts = "; ".join(
-        f"{key}: {100 * (row['mean'] or 0):.1f} %"
-        + (f", {cost[key]['mean']:+.2f} bps" if key in cost and cost[key]["mean"] is not None else "")
+        f"{key}: {100 * row.mean:.1f} %" + (f", {cost[key].mean:+.2f} bps" if key in cost else "")
         for key, row in action.items()
     )
     return finished(
@@ -162,9 +161,7 @@ def episode(
     )
 
 
-def _whisker(panel: "Axes", row: int, interval: Interval, scale: float) -> None:
-    mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
-    if low is not None and high is not None:
-        panel.plot([scale * low, scale * high], [row, row], color=style.INK.token, linewidth=1.6)
-    if mean is not None:
-        panel.plot([scale * mean], [row], "o", color=style.SERIES[0].token, markersize=5.5)
+def _whisker(panel: "Axes", row: int, one: Estimate) -> None:
+    if one.ci_low is not None and one.ci_high is not None:
+        panel.plot([one.ci_low, one.ci_high], [row, row], color=style.INK.token, linewidth=1.6)
+    panel.plot([one.mean], [row], "o", color=style.SERIES[0].token, markersize=5.5)

@@ -4,20 +4,23 @@ Each takes plain arrays and dictionaries and hands back a :class:`~tercel.core.r
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats
+from tercel.core.estimate import Estimate
 from tercel.core.report import style
+from tercel.core.report.cells import is_known
 from tercel.core.report.svg import Figure, finished, name_rows, sketch, small_panels
+from tercel.core.report.tables import verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Interval = Mapping[str, float | None]
-"""``{"mean", "ci_low", "ci_high"}``; a value that is not available is None."""
+Gain = TypeVar("Gain", bound=Estimate)
+"""A number with its interval, and whatever says how it is called."""
 
 
 def trajectories(
@@ -138,12 +141,12 @@ def _density(value: Floats, grid: Floats) -> Floats:
     return smooth
 
 
-def decomposition(strategies: Mapping[str, Mapping[str, Interval]], name: str = "decomposition") -> Figure:
+def decomposition(strategies: Mapping[str, Mapping[str, Estimate]], name: str = "decomposition") -> Figure:
     """What the cost is made of: stacked bars of the mean parts, and the shortfall they add up to with its interval.
 
     Parameters
     ----------
-    strategies : mapping of strategy to key to {"mean", "ci_low", "ci_high"}
+    strategies : mapping of strategy to key to Estimate
         The judged keys, in bps. Parts that are not available are left out, and the caption says so.
     """
     parts = [key for key in style.COMPONENTS if any(_mean(row, key) not in (None, 0.0) for row in strategies.values())]
@@ -159,7 +162,7 @@ def decomposition(strategies: Mapping[str, Mapping[str, Interval]], name: str = 
                 sign = 1 if mean >= 0 else -1
                 panel.barh(row, mean, left=ends[sign], height=0.62, color=style.COMPONENTS[key].token, alpha=0.8)
                 ends[sign] += mean
-            whisker(panel, row, judged.get("is_bps", {}), style.INK.token)
+            whisker(panel, row, judged.get("is_bps"), style.INK.token)
         for key in parts:
             panel.barh(0, 0, color=style.COMPONENTS[key].token, alpha=0.8, label=key.removesuffix("_bps"))
         panel.plot([], [], "o", color=style.INK.token, markersize=5, label="shortfall, 95 %")
@@ -182,17 +185,17 @@ def decomposition(strategies: Mapping[str, Mapping[str, Interval]], name: str = 
 
 
 def paired_differences(
-    paired: Mapping[str, Interval],
+    paired: Mapping[str, Gain],
     baseline: str,
     name: str = "paired",
     unit: str = "bps",
-    called: Callable[[Interval], str] | None = None,
+    called: Callable[[Gain], str] | None = None,
 ) -> Figure:
     """Gain over the best baseline on the same episodes, with its interval: right of zero is better.
 
     Parameters
     ----------
-    paired : mapping of policy to {"mean", "ci_low", "ci_high"}
+    paired : mapping of policy to Estimate
         Baseline's cost less the policy's, episode by episode.
     baseline : str
         Its name.
@@ -206,14 +209,13 @@ def paired_differences(
         panel = drawing.subplots()
         panel.axvline(0, color=style.INK.token, linewidth=1)
         for row, interval in enumerate(paired.values()):
-            colour = _verdict_colour(interval) if called is None else colours[called(interval)]
+            colour = colours[(called or verdict)(interval)]
             whisker(panel, row, interval, colour.token, size=8)
         name_rows(panel, list(paired))
         panel.set_xlabel(f"{unit} cheaper than {baseline} (right: better)")
 
     summary = "; ".join(
-        f"{key}: {_text(row.get('mean'))} from {_text(row.get('ci_low'))} to {_text(row.get('ci_high'))}"
-        for key, row in paired.items()
+        f"{key}: {_text(row.mean)} from {_text(row.ci_low)} to {_text(row.ci_high)}" for key, row in paired.items()
     )
     return finished(
         drawing,
@@ -319,19 +321,13 @@ def impact_paths(
     )
 
 
-def whisker(panel: Any, row: int, interval: Interval, colour: str, size: float = 5.5) -> None:
-    mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
-    if low is not None and high is not None:
-        panel.plot([low, high], [row, row], color=colour, linewidth=1.8)
-    if mean is not None:
-        panel.plot([mean], [row], "o", color=colour, markersize=size)
-
-
-def _verdict_colour(interval: Interval) -> style.Colour:
-    low, high = interval.get("ci_low"), interval.get("ci_high")
-    if low is not None and low > 0:
-        return style.GOOD
-    return style.BAD if high is not None and high < 0 else style.SOFT
+def whisker(panel: Any, row: int, interval: Estimate | None, colour: str, size: float = 5.5) -> None:
+    if interval is None:
+        return
+    if interval.ci_low is not None and interval.ci_high is not None:
+        panel.plot([interval.ci_low, interval.ci_high], [row, row], color=colour, linewidth=1.8)
+    if is_known(interval.mean):
+        panel.plot([interval.mean], [row], "o", color=colour, markersize=size)
 
 
 def _finite(value: ArrayLike) -> Floats:
@@ -339,10 +335,10 @@ def _finite(value: ArrayLike) -> Floats:
     return array[np.isfinite(array)]
 
 
-def _mean(row: Mapping[str, Interval], key: str) -> float | None:
-    mean = row.get(key, {}).get("mean")
-    return None if mean is None or not np.isfinite(mean) else float(mean)
+def _mean(row: Mapping[str, Estimate], key: str) -> float | None:
+    one = row.get(key)
+    return one.mean if one is not None and is_known(one.mean) else None
 
 
 def _text(value: float | None) -> str:
-    return "not available" if value is None else f"{value:.2f}"
+    return f"{value:.2f}" if is_known(value) else "not available"

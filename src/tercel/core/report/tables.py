@@ -1,8 +1,4 @@
-"""The judged table, as a terminal and as a page show it.
-
-It takes the JSON of ``tercel run``: strategy -> key -> {"mean", "ci_low", "ci_high"}, the best baseline's name
-and the paired differences to it. A value that is not available is None and is shown as a dash, never as zero.
-"""
+"""The judged table, as a terminal and as a page show it: what is not available is a dash, never zero."""
 
 import html
 import math
@@ -10,15 +6,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tercel.core.estimate import Estimate, PairedGain
 from tercel.core.report import style
 from tercel.core.report.cells import NOTHING, digits_of, is_known, shown
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.table import Table
-
-Interval = Mapping[str, float | None]
-"""``{"mean", "ci_low", "ci_high"}``."""
 
 FEW_CLUSTERS = 20
 """Below this many clusters bootstrap intervals are known to be too narrow (Cameron, Gelbach and Miller 2008)."""
@@ -80,9 +74,10 @@ class JudgedTable:
 
     Parameters
     ----------
-    strategies : mapping of name to key to {"mean", "ci_low", "ci_high"}
+    strategies : mapping of name to key to Estimate
+        Without what is not available.
     best_baseline : str
-    paired_vs_best_baseline : mapping of policy to {"mean", "ci_low", "ci_high"}
+    paired_vs_best_baseline : mapping of policy to PairedGain
         Positive is better.
     episodes, clusters : int
         How many, and in how many clusters the intervals were drawn.
@@ -97,9 +92,9 @@ class JudgedTable:
     called : callable, optional
         "better", "worse" or "open" of a paired difference after the correction of all comparisons; by its interval
         alone if not given.
-    paired : mapping of policy to opponent to {"mean", "ci_low", "ci_high"}
+    paired : mapping of policy to opponent to PairedGain
         Gains that are listed one by one below; none by default.
-    verdicts : mapping of policy to opponent to {"mean", "ci_low", "ci_high", "power"}
+    verdicts : mapping of policy to opponent to PairedGain
         What the first sentences tell; by default the paired differences to the best baseline.
     correlation : float, optional
         Of two strategies' costs in one episode, the median over pairs.
@@ -111,18 +106,18 @@ class JudgedTable:
         Where the columns are that a terminal has no room for.
     """
 
-    strategies: Mapping[str, Mapping[str, Interval]]
+    strategies: Mapping[str, Mapping[str, Estimate]]
     best_baseline: str
-    paired_vs_best_baseline: Mapping[str, Interval]
+    paired_vs_best_baseline: Mapping[str, PairedGain]
     episodes: int
     clusters: int
     cluster: str = "episode seed"
     notes: Sequence[str] = field(default_factory=tuple)
     title: str = ""
     learned: Collection[str] = ()
-    called: Callable[[Interval], str] | None = None
-    paired: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
-    verdicts: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
+    called: Callable[[PairedGain], str] | None = None
+    paired: Mapping[str, Mapping[str, PairedGain]] = field(default_factory=dict)
+    verdicts: Mapping[str, Mapping[str, PairedGain]] = field(default_factory=dict)
     correlation: float | None = None
     first: Collection[str] = ()
     caveat: str = ""
@@ -134,7 +129,7 @@ class JudgedTable:
     @property
     def names(self) -> list[str]:
         """Strategies: those of `first`, then the rest; cheapest first, those without a mean last."""
-        costs = {name: _number(row.get("is_bps", {})) for name, row in self.strategies.items()}
+        costs = {name: _number(row.get("is_bps")) for name, row in self.strategies.items()}
         return sorted(costs, key=lambda name: (name not in self.first, costs[name] is None, costs[name] or 0.0))
 
     @property
@@ -143,22 +138,20 @@ class JudgedTable:
         return [
             column
             for column in COLUMNS
-            if any(_number(row.get(column.key, {})) is not None for row in self.strategies.values())
-            and (column.key != "fees_bps" or any(_number(row.get("fees_bps", {})) for row in self.strategies.values()))
-            and (
-                column.key not in RARE
-                or any((_number(row.get(column.key, {})) or 0.0) > MUCH for row in self.strategies.values())
-            )
+            for known in [[_number(row.get(column.key)) for row in self.strategies.values()]]
+            if any(value is not None for value in known)
+            and (column.key != "fees_bps" or any(known))
+            and (column.key not in RARE or any((value or 0.0) > MUCH for value in known))
         ]
 
     @property
     def digits(self) -> int:
         """Digits after the point of bps: 2, more where half of the costs' intervals need them."""
         widths = sorted(
-            high - low
+            one.ci_high - one.ci_low
             for row in self.strategies.values()
-            for low, high in [(row.get("is_bps", {}).get("ci_low"), row.get("is_bps", {}).get("ci_high"))]
-            if low is not None and high is not None and high > low
+            if (one := row.get("is_bps")) and one.ci_low is not None and one.ci_high is not None
+            if one.ci_high > one.ci_low
         )
         return min(4, max(2, 1 - math.floor(math.log10(widths[len(widths) // 2])))) if widths else 2
 
@@ -173,7 +166,7 @@ class JudgedTable:
         if self.clusters < FEW_CLUSTERS:
             only = f"Only {self.clusters} cluster{'s' * (self.clusters != 1)}"
             yield f"{only}, fewer than {FEW_CLUSTERS}: take the intervals as too narrow."
-        if all(_number(row.get("impact_bps", {})) is None for row in self.strategies.values()):
+        if all(_number(row.get("impact_bps")) is None for row in self.strategies.values()):
             yield "Impact is not separated here: walking past the touch counts as spread, what prices did as timing."
         shared = ""
         if self.correlation is not None:
@@ -260,7 +253,7 @@ class JudgedTable:
         return f"{name} *" if name == self.best_baseline else name
 
     def _cell(self, name: str, column: Column) -> str:
-        interval = self.strategies[name].get(column.key, {})
+        interval = self.strategies[name].get(column.key)
         if column.percent:
             mean = _number(interval)
             if mean is None:
@@ -284,7 +277,8 @@ class JudgedTable:
         return "" if interval is None else _with_interval(interval, self.digits, signed=True)
 
     def _colour(self, name: str) -> str:
-        found = (self.called or verdict)(self.paired_vs_best_baseline.get(name, {}))
+        gain = self.paired_vs_best_baseline.get(name)
+        found = "open" if gain is None else (self.called or verdict)(gain)
         return {"better": "green", "worse": "red", "open": "yellow"}[found]
 
     def brief_html(self) -> str:
@@ -328,19 +322,17 @@ class JudgedTable:
         return 1 + [column.key for column in self.columns].index("is_bps") if self.columns else 0
 
     def _html_cell(self, name: str, column: Column, brief: bool) -> str:
-        interval = self.strategies[name].get(column.key, {})
+        interval = self.strategies[name].get(column.key)
         if brief and column.key != "is_bps":
             return self._cell(name, column)
         if column.percent:
-            scaled = {key: None if value is None else 100 * value for key, value in interval.items()}
-            return _html_interval(scaled, 1, unit=" %")
+            return _html_interval(interval and interval.times(100), 1, unit=" %")
         return _html_interval(interval, 2 if column.key == "adaptability" else self.digits, beside=brief)
 
     def _bar(self, name: str) -> str:
         """The cost and its interval as a small drawing on the scale of all strategies, zero marked."""
-        every = [v for row in self.strategies.values() for v in row.get("is_bps", {}).values() if is_known(v)]
-        interval = self.strategies[name].get("is_bps", {})
-        mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
+        every = [v for row in self.strategies.values() for v in _numbers(row.get("is_bps")) if is_known(v)]
+        mean, low, high = _numbers(self.strategies[name].get("is_bps"))
         if not every or not is_known(mean):
             return ""
         left, right = min(0.0, *every), max(0.0, *every)
@@ -357,16 +349,15 @@ class JudgedTable:
         )
 
 
-def verdict(interval: Interval) -> str:
+def verdict(interval: Estimate) -> str:
     """ "better" or "worse" where the interval excludes zero, "open" where it holds it or is not known.
 
-    >>> verdict({"mean": 1.0, "ci_low": 0.2, "ci_high": 1.8}), verdict({"mean": 1.0, "ci_low": -0.2, "ci_high": 2.2})
+    >>> verdict(Estimate(1.0, 0.2, 1.8)), verdict(Estimate(1.0, -0.2, 2.2))
     ('better', 'open')
     """
-    low, high = interval.get("ci_low"), interval.get("ci_high")
-    if is_known(low) and low > 0:
+    if is_known(interval.ci_low) and interval.ci_low > 0:
         return "better"
-    return "worse" if is_known(high) and high < 0 else "open"
+    return "worse" if is_known(interval.ci_high) and interval.ci_high < 0 else "open"
 
 
 CALLED = {"better": "cheaper", "worse": "dearer", "open": "no significant difference"}
@@ -375,21 +366,20 @@ PAIRED = ("strategy", "against", "gain, bps", "after the correction")
 
 
 def verdict_sentence(
-    policy: str, gains: Mapping[str, Interval], digits: int = 2, called: Callable[[Interval], str] | None = None
+    policy: str, gains: Mapping[str, PairedGain], digits: int = 2, called: Callable[[PairedGain], str] | None = None
 ) -> str:
     """Say plainly where a policy stands beside others: by the intervals of its gains, or as they are `called`.
 
     What could have been found is said where nothing was, and where it is known (`power`).
 
-    >>> gain = {"mean": 0.1, "ci_low": -0.2, "ci_high": 0.4, "power": 0.43}
-    >>> verdict_sentence("mine", {"pov": gain})[:71]
+    >>> verdict_sentence("mine", {"pov": PairedGain(0.1, -0.2, 0.4, power=0.43)})[:71]
     'mine: no significant difference to pov (gain +0.10 [-0.20, +0.40] bps; '
-    >>> verdict_sentence("mine", {"random": {"mean": 2.0, "ci_low": 1.0, "ci_high": 3.0}})
+    >>> verdict_sentence("mine", {"random": PairedGain(2.0, 1.0, 3.0)})
     'mine: cheaper than random (gain +2.00 [+1.00, +3.00] bps).'
     """
     told = []
     for other, gain in gains.items():
-        call, least = (called or verdict)(gain), gain.get("power")
+        call, least = (called or verdict)(gain), gain.power
         power = f"; a true gain of {fixed(least, digits)} would have been detected with 80 % power"
         power *= call == "open" and is_known(least)
         told.append(f"{BESIDE[call]} {other} (gain {_with_interval(gain, digits, signed=True)} bps{power})")
@@ -429,9 +419,12 @@ def without_idle(rows: Sequence[Mapping[str, Any]], columns: Collection[str]) ->
     return [{key: value for key, value in row.items() if key not in idle} for row in rows]
 
 
-def _number(interval: Interval) -> float | None:
-    mean = interval.get("mean")
-    return mean if is_known(mean) else None
+def _number(interval: Estimate | None) -> float | None:
+    return interval.mean if interval is not None and is_known(interval.mean) else None
+
+
+def _numbers(interval: Estimate | None) -> tuple[float | None, float | None, float | None]:
+    return (None, None, None) if interval is None else (interval.mean, interval.ci_low, interval.ci_high)
 
 
 def fixed(value: float | None, digits: int = 2, signed: bool = False) -> str:
@@ -446,25 +439,32 @@ def fixed(value: float | None, digits: int = 2, signed: bool = False) -> str:
     return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}"
 
 
-def _with_interval(interval: Interval, digits: int, signed: bool = False) -> str:
-    mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
+def _with_interval(interval: Estimate | None, digits: int, signed: bool = False) -> str:
+    mean, low, high = _numbers(interval)
     shown_mean = fixed(mean, digits, signed)
     if not (is_known(low) and is_known(high)):
         return shown_mean
     return f"{shown_mean} [{fixed(low, digits, signed)}, {fixed(high, digits, signed)}]"
 
 
-def spelt(interval: Interval, sign: str = "", digits: int = 2) -> str:
+def spelt(interval: Estimate, sign: str = "", digits: int = 2) -> str:
     """A number with its interval; `sign` "+" shows the sign of what is above zero too.
 
-    >>> spelt({"mean": 0.5, "ci_low": -0.001, "ci_high": 0.75}, "+")
+    >>> spelt(Estimate(0.5, -0.001, 0.75), "+")
     '+0.50 [0.00, +0.75]'
     """
     return _with_interval(interval, digits, signed=sign == "+")
 
 
-def _html_interval(interval: Interval, digits: int, signed: bool = False, unit: str = "", beside: bool = False) -> str:
-    mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
+def spelt_cell(cell: Mapping[str, Any], sign: str = "", digits: int = 2) -> str:
+    """The same of what a JSON object holds: `mean`, `ci_low`, `ci_high`; a dash where there is no mean."""
+    return spelt(Estimate.of(cell), sign, digits)
+
+
+def _html_interval(
+    interval: Estimate | None, digits: int, signed: bool = False, unit: str = "", beside: bool = False
+) -> str:
+    mean, low, high = _numbers(interval)
     shown_mean = fixed(mean, digits, signed) + (unit if is_known(mean) else "")
     if not (is_known(low) and is_known(high)):
         return shown_mean

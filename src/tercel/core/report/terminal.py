@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tercel.core.errors import ConfigError
+from tercel.core.record import Record
 from tercel.core.report.tables import told_missing
 from tercel.core.written import write_whole
 
@@ -206,6 +207,8 @@ def plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, Record):
+        return plain(value.json_fields())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if hasattr(value, "model_dump"):

@@ -1,7 +1,7 @@
 """Statistics of the judge: clusters, bootstrap intervals, Student's t. NumPy only."""
 
+from tercel.core.estimate import Estimate, PairedGain
 from tercel.core.stats.bootstrap import (
-    Estimate,
     Moments,
     Replicates,
     intervals,
@@ -30,6 +30,7 @@ __all__ = [
     "DeflatedScore",
     "Estimate",
     "Moments",
+    "PairedGain",
     "Replicates",
     "benjamini_hochberg",
     "cluster_index",

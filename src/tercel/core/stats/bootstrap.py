@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tercel.core.errors import ConfigError
+from tercel.core.estimate import Estimate
 from tercel.core.stats.clusters import cluster_index, cluster_sums
 from tercel.core.stats.p_values import two_sided_p
 from tercel.core.stats.student import normal_quantile, t_quantile
@@ -29,23 +30,6 @@ Floats = NDArray[np.float64]
 
 _CHUNK = 1 << 22
 """Counts held at once: 32 MiB."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number and its interval; the bounds are None where there is nothing to resample."""
-
-    mean: float
-    ci_low: float | None
-    ci_high: float | None
-
-    def to_json(self) -> dict[str, float | None]:
-        """The three numbers by name, never rounded.
-
-        >>> Estimate(1.0, 0.5, 1.5).to_json()
-        {'mean': 1.0, 'ci_low': 0.5, 'ci_high': 1.5}
-        """
-        return {"mean": self.mean, "ci_low": self.ci_low, "ci_high": self.ci_high}
 
 
 @dataclass(frozen=True)

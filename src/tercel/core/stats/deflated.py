@@ -39,7 +39,7 @@ class DeflatedScore:
         SR*: what the best of N variants without merit shows.
     probability : float
         That the true ratio exceeds it.
-    variants, values : int
+    variants, clusters : int
         N, and the independent gains behind the ratio.
     """
 
@@ -47,7 +47,7 @@ class DeflatedScore:
     best_of_none: float
     probability: float
     variants: int
-    values: int
+    clusters: int
 
 
 def expected_best(variants: int, sd: float) -> float:

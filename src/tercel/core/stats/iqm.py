@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tercel.core.errors import DataError
-from tercel.core.stats.bootstrap import Estimate
+from tercel.core.estimate import Estimate
 
 TRIM = 0.25
 

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tercel.core.errors import ConfigError
-from tercel.core.stats.bootstrap import Estimate, Moments, intervals, moments_of_mean
+from tercel.core.estimate import Estimate
+from tercel.core.stats.bootstrap import Moments, intervals, moments_of_mean
 
 Floats = NDArray[np.float64]
 

@@ -3,16 +3,17 @@
 import json
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tercel.core.errors import ConfigError, PolicyError
+from tercel.core.estimate import Estimate
+from tercel.core.record import Record
 from tercel.execution.registry.entries import RegistryEntry, Version
 
 
 @dataclass(frozen=True)
-class Gain:
+class Gain(Record):
     """Cost saved against another strategy on the same episodes, bps, with its 95 % interval."""
 
     over: str
@@ -29,8 +30,29 @@ class Gain:
         """
         return f"{self.mean:+.2f} [{self.ci_low:+.2f}, {self.ci_high:+.2f}] bps over {self.over}"
 
+    def json_fields(self) -> dict[str, object]:
+        """The figures, and `told`: all of it in words."""
+        return {**super().json_fields(), "told": self.text}
 
-def read_evaluation(path: Path) -> Mapping[str, Any]:
+
+@dataclass(frozen=True)
+class JudgedWeights(Record):
+    """Which weights a policy was judged with; empty: an older evaluation did not say."""
+
+    weights_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class PromotionEvidence(Record):
+    """What of an evaluation speaks for a policy: its gains over the best baseline and over each opponent."""
+
+    paired_vs_best_baseline: Mapping[str, Estimate]
+    best_baseline: str = "the best baseline"
+    paired: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    policies: Mapping[str, JudgedWeights] = field(default_factory=dict)
+
+
+def read_evaluation(path: Path) -> PromotionEvidence:
     """The JSON object that an evaluation printed.
 
     Raises
@@ -40,15 +62,12 @@ def read_evaluation(path: Path) -> Mapping[str, Any]:
     """
     remedy = "write one: tercel agent evaluate POLICY `against=all` `json=True`, into a file"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return PromotionEvidence.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ConfigError("the JSON of an evaluation", f"{path}: {error}", remedy) from error
-    if not isinstance(data, dict) or not isinstance(data.get("paired_vs_best_baseline"), dict):
-        raise ConfigError("an evaluation with `paired_vs_best_baseline`", str(path), remedy)
-    return data
 
 
-def judged_as(evaluation: Mapping[str, Any], version: Version, names: Collection[str]) -> str:
+def judged_as(evaluation: PromotionEvidence, version: Version, names: Collection[str]) -> str:
     """The name under which an evaluation judged `version`: that of its weights, else one of `names`.
 
     Raises
@@ -56,10 +75,8 @@ def judged_as(evaluation: Mapping[str, Any], version: Version, names: Collection
     PolicyError
         When it did not.
     """
-    policies = evaluation.get("policies")
-    policies = policies if isinstance(policies, dict) else {}
-    judged = [str(name) for name in evaluation["paired_vs_best_baseline"]]
-    hashes = {name: facts.get("weights_sha256") for name, facts in policies.items() if isinstance(facts, dict)}
+    judged = list(evaluation.paired_vs_best_baseline)
+    hashes = {name: facts.weights_sha256 for name, facts in evaluation.policies.items()}
     by_weights = [name for name in judged if hashes.get(name) == version.weights_sha256]
     by_name = [name for name in judged if name in names and not hashes.get(name)]
     if not (by_weights or by_name):
@@ -71,7 +88,7 @@ def judged_as(evaluation: Mapping[str, Any], version: Version, names: Collection
     return (by_weights or by_name)[0]
 
 
-def gains(evaluation: Mapping[str, Any], policy: str, opponents: Collection[str] = ()) -> list[Gain]:
+def gains(evaluation: PromotionEvidence, policy: str, opponents: Collection[str] = ()) -> list[Gain]:
     """The gain over the best baseline, and over each of `opponents` that was judged beside it.
 
     Raises
@@ -79,26 +96,21 @@ def gains(evaluation: Mapping[str, Any], policy: str, opponents: Collection[str]
     ConfigError
         For a gain without an interval.
     """
-    best = str(evaluation.get("best_baseline", "the best baseline"))
-    found = [_gain(best, evaluation["paired_vs_best_baseline"][policy])]
-    paired = evaluation.get("paired")
-    beside = paired.get(policy, {}) if isinstance(paired, dict) else {}
+    best, beside = evaluation.best_baseline, evaluation.paired.get(policy, {})
+    found = [_gain(best, evaluation.paired_vs_best_baseline[policy])]
     return found + [_gain(name, beside[name]) for name in opponents if name in beside and name != best]
 
 
-def _gain(over: str, raw: Any) -> Gain:
-    try:
-        mean, low, high = (float(raw[key]) for key in ("mean", "ci_low", "ci_high"))
-    except (KeyError, TypeError, ValueError):
-        mean = low = high = math.nan
-    if not all(math.isfinite(value) for value in (mean, low, high)):
+def _gain(over: str, found: Estimate) -> Gain:
+    low, high = found.ci_low, found.ci_high
+    if low is None or high is None or not math.isfinite(found.mean + low + high):
         raise ConfigError(
-            f"a gain over {over} with its interval", repr(raw), "judge more episodes: an interval wants two clusters"
+            f"a gain over {over} with its interval", repr(found), "judge more episodes: an interval wants two clusters"
         )
-    return Gain(over, mean, low, high)
+    return Gain(over, found.mean, low, high)
 
 
-def proven(entry: RegistryEntry, version: Version, evidence: Path, folder: Path) -> list[dict[str, Any]]:
+def proven(entry: RegistryEntry, version: Version, evidence: Path, folder: Path) -> list[Gain]:
     """Gains that support a promotion: over the best baseline, and over the champion if judged beside it.
 
     Raises
@@ -118,4 +130,4 @@ def proven(entry: RegistryEntry, version: Version, evidence: Path, folder: Path)
                 f"{gain.text} in {evidence}",
                 "train a better one, judge more episodes, or promote it for a `reason=` and no evidence",
             )
-    return [{**asdict(gain), "told": gain.text} for gain in found]
+    return found

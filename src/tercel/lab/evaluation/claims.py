@@ -1,15 +1,17 @@
 """The claim that an evaluation is made for: a policy against every strategy, over markets, training seeds and regimes.
 
-A gain is called only after the correction of its comparisons (`comparisons.ComparisonLedger`), so what is
-claimed is put together first (:func:`claim`) and told afterwards (:func:`settle`). Nothing that was lost is left out:
-where the policy is dearer, in any market, regime or both, is listed by name.
+A gain is called only after the correction of its comparisons (`comparisons.ComparisonLedger`), so what is claimed is
+put together first (:func:`claim`) and told afterwards, by the properties of :class:`Claim`. Nothing that was lost is
+left out: where the policy is dearer, in any market, regime or both, is listed by name.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from tercel.core.record import Record
+from tercel.core.stats import PairedGain
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ScenarioComparison, pooled_gain
 
 FALSE_SHARE = 0.05
@@ -18,22 +20,155 @@ BEST, RANDOM = "best written", "random"
 """Opponents of the primary comparisons."""
 POOLED = {"any_markets": True, "these_markets": False}
 """Whether markets are a level of the bootstrap, in the two ways of pooling."""
+FIRST = "by_market"
+"""The view of a claim in a single market."""
 Cells = Mapping[str, Mapping[str, ScenarioComparison]]
 """Regime -> market -> what was compared there; the first regime is the market as it is."""
 Teams = Mapping[str, Sequence[str]]
 """Market -> the policies that make up the row there."""
 
 
-def called(cell: Mapping[str, Any]) -> str:
+def called(gain: PairedGain) -> str:
     """ "better", "worse" or "open", after the correction; open as well where the interval holds zero.
 
-    >>> called({"mean": -23.6, "ci_low": -43.4, "ci_high": 0.8, "p_adjusted": 0.03})
+    >>> called(PairedGain(-23.6, -43.4, 0.8, p_adjusted=0.03))
     'open'
     """
-    adjusted, low, high = cell.get("p_adjusted"), cell.get("ci_low"), cell.get("ci_high")
-    if adjusted is None or adjusted >= FALSE_SHARE or low is None or high is None:
+    if gain.p_adjusted is None or gain.p_adjusted >= FALSE_SHARE or gain.ci_low is None or gain.ci_high is None:
         return "open"
-    return "better" if low > 0 else "worse" if high < 0 else "open"
+    return "better" if gain.ci_low > 0 else "worse" if gain.ci_high < 0 else "open"
+
+
+@dataclass(frozen=True)
+class Primary(Record):
+    """A comparison that was named before anybody was judged: the opponent in each market, and the gain."""
+
+    opponents: Mapping[str, str]
+    gain: PairedGain
+
+
+@dataclass(frozen=True)
+class Against(Record):
+    """Gains on one opponent.
+
+    Parameters
+    ----------
+    any_markets, these_markets : PairedGain or None
+        Pooled over markets, which are a level of the bootstrap or the ones of interest; None for one market.
+    by_market, by_regime, by_market_and_regime : mapping of place to PairedGain
+        By regime pooled over these markets.
+    """
+
+    any_markets: PairedGain | None
+    these_markets: PairedGain | None
+    by_market: Mapping[str, PairedGain]
+    by_regime: Mapping[str, PairedGain]
+    by_market_and_regime: Mapping[str, PairedGain]
+
+    @property
+    def first(self) -> PairedGain:
+        """The gain in the first market."""
+        return next(iter(self.by_market.values()))
+
+    def view(self, key: str) -> PairedGain:
+        """The gain in a view of a claim: see :attr:`Claim.told`."""
+        found: PairedGain = self.first if key == FIRST else getattr(self, key)
+        return found
+
+
+@dataclass(frozen=True)
+class PlaceGain:
+    """The gain on an opponent in one place."""
+
+    against: str
+    place: str
+    gain: PairedGain
+
+    def to_json(self) -> dict[str, object]:
+        """Opponent, place and gain in one object."""
+        return {"against": self.against, "in": self.place, **self.gain.to_json()}
+
+
+@dataclass(frozen=True)
+class Lowest(PlaceGain):
+    """The lowest gain among parts, and how many of them have a mean below 0."""
+
+    below_0: int
+    parts: int
+
+    def to_json(self) -> dict[str, object]:
+        """The same with the counts."""
+        return {**super().to_json(), "below_0": self.below_0, "parts": self.parts}
+
+
+@dataclass(frozen=True)
+class Claim(Record):
+    """What is claimed of a row that is judged in every market; told once all comparisons are corrected.
+
+    Parameters
+    ----------
+    primary : mapping of opponent to Primary
+    markets : list of str
+    training_seeds : mapping of market to int
+    against : mapping of opponent to Against
+    """
+
+    primary: Mapping[str, Primary]
+    markets: list[str]
+    training_seeds: Mapping[str, int]
+    against: Mapping[str, Against]
+
+    @property
+    def told(self) -> dict[str, dict[str, dict[str, float]]]:
+        """View (pooled over markets in both ways, or the only market) -> above, open, below -> opponent -> mean."""
+        one_market = any(row.these_markets is None for row in self.against.values())
+        views = {
+            key: {other: row.view(key) for other, row in self.against.items()}
+            for key in ((FIRST,) if one_market else POOLED)
+        }
+        return {
+            key: {
+                word: {other: gain.mean for other, gain in row.items() if called(gain) == call} for word, call in _CALLS
+            }
+            for key, row in views.items()
+        }
+
+    @property
+    def worse(self) -> list[PlaceGain]:
+        """Everywhere that it is dearer, after the correction."""
+        return [part for part in self.parts(_KINDS) if called(part.gain) == "worse"]
+
+    @property
+    def lowest(self) -> dict[str, Lowest]:
+        """By market and by regime: where it gains least."""
+        found = {}
+        for kind in ("by_market", "by_regime"):
+            if parts := list(self.parts((kind,))):
+                low = min(parts, key=lambda part: part.gain.mean)
+                below = sum(part.gain.mean < 0 for part in parts)
+                found[kind] = Lowest(low.against, low.place, low.gain, below, len(parts))
+        return found
+
+    @property
+    def verdict(self) -> dict[str, str]:
+        """View -> one line."""
+        return {key: _verdict(row, len(self.against)) for key, row in self.told.items()}
+
+    def parts(self, kinds: Sequence[str]) -> Iterator[PlaceGain]:
+        """Gains on every opponent in places of some kinds."""
+        for other, row in self.against.items():
+            for kind in kinds:
+                for place, gain in getattr(row, kind).items():
+                    yield PlaceGain(other, place, gain)
+
+    def json_fields(self) -> dict[str, object]:
+        """What is told too."""
+        return super().json_fields() | {
+            "told": self.told,
+            "worse": [part.to_json() for part in self.worse],
+            "lowest": {kind: low.to_json() for kind, low in self.lowest.items()},
+            "verdict": self.verdict,
+        }
 
 
 def claim(
@@ -43,8 +178,8 @@ def claim(
     ledger: ComparisonLedger,
     rng: np.random.Generator,
     best: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """What is claimed of a row that is judged in every market, to be told by :func:`settle`.
+) -> Claim:
+    """What is claimed of a row that is judged in every market, to be told once the ledger is adjusted.
 
     Parameters
     ----------
@@ -60,38 +195,31 @@ def claim(
 
     Returns
     -------
-    dict
-        `primary`: opponent -> the `gain` and the `opponents` by market; `markets`; `training_seeds` by market;
-        `against`: opponent -> `any_markets`, `these_markets` (pooled over markets; None for one), `by_market`,
-        `by_regime` (pooled over these markets), `by_market_and_regime`.
+    Claim
     """
     plain = next(iter(cells.values()))
     opponents = [other for other in next(iter(plain.values())).gains[name] if _everywhere(name, other, cells)]
     primary = _primary(name, plain, teams, ledger, rng, best) if best else {}
-    return {
-        "primary": primary,
-        "markets": list(plain),
-        "training_seeds": {market: len(team) for market, team in teams.items()},
-        "against": {
-            other: {
-                **_over_markets(name, other, plain, teams, ledger, rng, primary),
-                "by_market": {market: one.cell["paired"][name][other] for market, one in plain.items()},
-                "by_regime": {
-                    regime: _pooled(name, other, row, teams, ledger, rng, False)
-                    if len(row) > 1
-                    else next(iter(row.values())).cell["paired"][name][other]
-                    for regime, row in list(cells.items())[1:]
-                },
-                "by_market_and_regime": {
-                    f"{market} {regime}": one.cell["paired"][name][other]
-                    for regime, row in list(cells.items())[1:]
-                    for market, one in row.items()
-                    if len(row) > 1
-                },
-            }
-            for other in opponents
-        },
+    against = {
+        other: Against(
+            **_over_markets(name, other, plain, teams, ledger, rng, primary),
+            by_market={market: one.cell.paired[name][other] for market, one in plain.items()},
+            by_regime={
+                regime: _pooled(name, other, row, teams, ledger, rng, False)
+                if len(row) > 1
+                else next(iter(row.values())).cell.paired[name][other]
+                for regime, row in list(cells.items())[1:]
+            },
+            by_market_and_regime={
+                f"{market} {regime}": one.cell.paired[name][other]
+                for regime, row in list(cells.items())[1:]
+                for market, one in row.items()
+                if len(row) > 1
+            },
+        )
+        for other in opponents
     }
+    return Claim(primary, list(plain), {market: len(team) for market, team in teams.items()}, against)
 
 
 def _primary(
@@ -101,10 +229,10 @@ def _primary(
     ledger: ComparisonLedger,
     rng: np.random.Generator,
     best: Mapping[str, str],
-) -> dict[str, Any]:
+) -> dict[str, Primary]:
     """Against the best written strategy of each market and against `random`: pooled over these markets; in a single
     one the very comparisons of its table."""
-    found = dict[str, Any]()
+    found = dict[str, Primary]()
     for key, others in ((BEST, [best[market] for market in plain]), (RANDOM, [RANDOM] * len(plain))):
         if not all(other in one.gains[name] for other, one in zip(others, plain.values(), strict=True)):
             continue
@@ -112,15 +240,14 @@ def _primary(
         if cell is None and len(plain) > 1:
             cell = _pooled(name, others, plain, teams, ledger, rng, False, primary=True)
         elif cell is None:
-            cell = next(iter(plain.values())).cell["paired"][name][others[0]]
-        found[key] = {"opponents": dict(zip(plain, others, strict=True)), "gain": cell}
+            cell = next(iter(plain.values())).cell.paired[name][others[0]]
+        found[key] = Primary(dict(zip(plain, others, strict=True)), cell)
     return found
 
 
-def _found_in(primary: Mapping[str, Any], others: Sequence[str]) -> dict[str, Any] | None:
+def _found_in(primary: Mapping[str, Primary], others: Sequence[str]) -> PairedGain | None:
     """The primary comparison with these opponents, market by market, if there is one."""
-    gains = [one["gain"] for one in primary.values() if list(one["opponents"].values()) == list(others)]
-    return gains[0] if gains else None
+    return next((one.gain for one in primary.values() if list(one.opponents.values()) == list(others)), None)
 
 
 def _over_markets(
@@ -130,8 +257,8 @@ def _over_markets(
     teams: Teams,
     ledger: ComparisonLedger,
     rng: np.random.Generator,
-    primary: Mapping[str, Any],
-) -> dict[str, Any]:
+    primary: Mapping[str, Primary],
+) -> dict[str, PairedGain | None]:
     """Pooled over markets in both ways; a primary comparison is not made, nor entered, a second time."""
     if len(plain) == 1:
         return dict.fromkeys(POOLED)
@@ -155,7 +282,7 @@ def _pooled(
     rng: np.random.Generator,
     redraw_markets: bool,
     primary: bool = False,
-) -> dict[str, Any]:
+) -> PairedGain:
     gain = pooled_gain(
         [one.resampled for one in row.values()],
         name,
@@ -167,46 +294,8 @@ def _pooled(
     return ledger.enter(gain, primary=primary)
 
 
-def settle(found: dict[str, Any]) -> None:
-    """Tell a claim, once all comparisons are corrected: `told`, `worse`, `lowest` and `verdict` are filled in."""
-    against = found["against"]
-    views = {key: {other: row[key] for other, row in against.items()} for key in POOLED}
-    if any(cell is None for row in views.values() for cell in row.values()):
-        views = {"by_market": {other: next(iter(row["by_market"].values())) for other, row in against.items()}}
-    found["told"] = {
-        key: {
-            word: {other: cell["mean"] for other, cell in row.items() if called(cell) == call} for word, call in _CALLS
-        }
-        for key, row in views.items()
-    }
-    found["worse"] = [
-        {"against": other, "in": where, **cell} for other, where, cell in _parts(found) if called(cell) == "worse"
-    ]
-    parts = {kind: list(_parts(found, (kind,))) for kind in ("by_market", "by_regime")}
-    found["lowest"] = {
-        kind: {
-            "against": other,
-            "in": where,
-            **cell,
-            "below_0": sum(one["mean"] < 0 for _, _, one in row),
-            "parts": len(row),
-        }
-        for kind, row in parts.items()
-        if row
-        for other, where, cell in [min(row, key=lambda part: float(part[2]["mean"]))]
-    }
-    found["verdict"] = {key: _verdict(row, len(against)) for key, row in found["told"].items()}
-
-
 _CALLS = (("above", "better"), ("open", "open"), ("below", "worse"))
 _KINDS = ("by_market", "by_regime", "by_market_and_regime")
-
-
-def _parts(found: Mapping[str, Any], kinds: Sequence[str] = _KINDS) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    for other, row in found["against"].items():
-        for kind in kinds:
-            for where, cell in row[kind].items():
-                yield other, where, cell
 
 
 def _verdict(calls: Mapping[str, Mapping[str, float]], count: int) -> str:

@@ -11,12 +11,14 @@ all of them. A recipe is a policy with several training seeds: its seeds are a l
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.record import Record
 from tercel.core.stats import (
+    Estimate,
+    PairedGain,
     Replicates,
     benjamini_hochberg,
     detectable_gain,
@@ -170,12 +172,13 @@ class ComparisonLedger:
     positive dependence that shared episodes bring.
     """
 
-    rows: list[tuple[dict[str, Any], float]] = field(default_factory=list)
-    primary: list[tuple[dict[str, Any], float]] = field(default_factory=list)
+    rows: list[tuple[PairedGain, float]] = field(default_factory=list)
+    primary: list[tuple[PairedGain, float]] = field(default_factory=list)
 
-    def enter(self, gain: Replicates, level: float = 0.95, primary: bool = False) -> dict[str, Any]:
-        """The comparison and its power as plain values; `p_adjusted` is filled in by :meth:`adjust`."""
-        found: dict[str, Any] = {**gain.estimate(level).to_json(), "p_adjusted": None, "power": detectable(gain)}
+    def enter(self, gain: Replicates, level: float = 0.95, primary: bool = False) -> PairedGain:
+        """The comparison and its power; `p_adjusted` is filled in by :meth:`adjust`."""
+        one = gain.estimate(level)
+        found = PairedGain(one.mean, one.ci_low, one.ci_high, power=detectable(gain))
         p = gain.p_value()
         if p is not None:
             (self.primary if primary else self.rows).append((found, p))
@@ -183,7 +186,7 @@ class ComparisonLedger:
 
     def enter_all(
         self, found: Gains, primary: Collection[str] = (), beside: Collection[str] = ()
-    ) -> dict[str, dict[str, dict[str, Any]]]:
+    ) -> dict[str, dict[str, PairedGain]]:
         """Policy -> opponent -> comparison; those against `primary` opponents are primary, except of `beside`."""
         return {
             name: {
@@ -196,8 +199,29 @@ class ComparisonLedger:
         """Correct everything entered so far; how many comparisons that were."""
         for rows, corrected in ((self.primary, holm), (self.rows, benjamini_hochberg)):
             for (found, _), adjusted in zip(rows, corrected([p for _, p in rows]).tolist(), strict=True):
-                found["p_adjusted"] = adjusted
+                object.__setattr__(found, "p_adjusted", adjusted)  # once: none is known before all are in
         return len(self.primary) + len(self.rows)
+
+
+@dataclass(frozen=True)
+class ScenarioCell(Record):
+    """What was found in a scenario or in a part of one.
+
+    Parameters
+    ----------
+    episodes : int
+    is_bps : mapping of strategy to Estimate
+        Shortfalls; none under 10 episodes.
+    paired : mapping of policy to opponent to PairedGain
+    """
+
+    episodes: int
+    is_bps: Mapping[str, Estimate] = field(default_factory=dict)
+    paired: Mapping[str, Mapping[str, PairedGain]] = field(default_factory=dict)
+
+    def json_fields(self) -> dict[str, object]:
+        """Null where nothing was compared."""
+        return super().json_fields() | ({} if self.is_bps else {"is_bps": None, "paired": None})
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,13 +230,12 @@ class ScenarioComparison:
 
     Parameters
     ----------
-    cell : dict
-        `episodes`, `is_bps` (strategy -> interval), `paired` (policy -> opponent -> comparison).
+    cell : ScenarioCell
     resampled : ResampledScores
     gains : Gains
     """
 
-    cell: dict[str, Any]
+    cell: ScenarioCell
     resampled: ResampledScores
     gains: Gains
 
@@ -230,11 +253,8 @@ def compare(
     resampled = ResampledScores.of(scores, rng)
     seeds = {member for members in recipes.values() for member in members}
     found = gains(resampled, policies, recipes, rng)
-    cell = {
-        "episodes": len(scores),
-        "is_bps": {name: one.estimate().to_json() for name, one in resampled.replicates(rng).items()},
-        "paired": ledger.enter_all(found, primary, seeds),
-    }
+    shortfalls = {name: one.estimate() for name, one in resampled.replicates(rng).items()}
+    cell = ScenarioCell(len(scores), shortfalls, ledger.enter_all(found, primary, seeds))
     return ScenarioComparison(cell, resampled, found)
 
 
@@ -244,9 +264,8 @@ def compared(
     recipes: Mapping[str, Sequence[str]],
     ledger: ComparisonLedger,
     rng: np.random.Generator,
-) -> dict[str, Any]:
-    """The cell of a scenario or of a part of one: see :class:`ScenarioComparison`; both figures None under 10
-    episodes."""
+) -> ScenarioCell:
+    """The cell of a scenario or of a part of one; without figures under 10 episodes."""
     if len(scores) < FEW:
-        return {"episodes": len(scores), "is_bps": None, "paired": None}
+        return ScenarioCell(len(scores))
     return compare(scores, policies, recipes, ledger, rng).cell

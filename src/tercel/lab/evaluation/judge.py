@@ -14,7 +14,7 @@ the comparison against it errs to the strict side.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ from tercel.core.stats import (
 )
 from tercel.execution.costs import BPS, Costs, own_displacement
 from tercel.lab.evaluation.adaptability import Response
-from tercel.lab.evaluation.result import FEW_NOTE, KEYS, REPLAY_NOTE, Cell, JudgedRun
+from tercel.lab.evaluation.result import FEW_NOTE, KEYS, REPLAY_NOTE, Cell, CostRow, Counts, JudgedRun
 
 Kind = Literal["baseline", "random", "learned", "own"]
 Floats = NDArray[np.float64]
@@ -75,7 +75,7 @@ def judge(
     rng: np.random.Generator,
     *,
     market: str,
-    task: Mapping[str, Any],
+    task: Mapping[str, object],
     seeds: Sequence[int] = (),
     cluster: str = "episode seed",
     notes: Sequence[str] = (),
@@ -124,9 +124,12 @@ def judge(
     clusters = cluster_index(first.cluster)[1]
     cost_rng, response_rng = rng.spawn(2)
     table, by_run = _replicate_costs(entries, twin_mid2_grid, cost_rng, resamples)
-    strategies: dict[str, dict[str, Cell]] = {
-        entry.name: {key: _cell(key, one, level) for key, one in table[entry.name].items()}
-        | {"adaptability": judge_responses(entry.responses, response_rng, resamples=resamples, level=level)}
+    strategies = {
+        entry.name: CostRow(
+            table[entry.name]["is_bps"].estimate(level),
+            **{key: _cell(key, table[entry.name][key], level) for key in _COST_KEYS[1:]},
+            adaptability=judge_responses(entry.responses, response_rng, resamples=resamples, level=level),
+        )
         for entry in entries
     }
     shortfall = {name: row["is_bps"] for name, row in table.items()}
@@ -299,19 +302,15 @@ def _seed_by_seed(
     }
 
 
-def _counts(entry: JudgedEntry) -> dict[str, float]:
+def _counts(entry: JudgedEntry) -> Counts:
     """Lots that deserve a remark, over all runs of a strategy."""
 
     def total(name: str) -> int:
         return sum(int(getattr(costs, name).sum()) for costs in entry.runs)
 
     lots = total("qty")
-    return {
-        "unfilled_lots": total("unfilled_lots"),
-        "unfilled_share": total("unfilled_lots") / lots,
-        "forced_share": total("forced_lots") / lots,
-        "double_filled_share": total("double_lots") / lots,
-    }
+    unfilled, forced, double = (total(name) for name in ("unfilled_lots", "forced_lots", "double_lots"))
+    return Counts(unfilled, unfilled / lots, forced / lots, double / lots)
 
 
 def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> list[str]:
@@ -338,7 +337,7 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
             "Lots that trades filled which the tape gave to its own orders too (replay is generous to them)",
         ),
     ):
-        shares = {entry.name: _counts(entry)[key] for entry in entries}
+        shares = {entry.name: getattr(_counts(entry), key) for entry in entries}
         listed = ", ".join(f"{name} {share:.2%}" for name, share in shares.items() if share > 0)
         if listed:
             notes.append(f"{note}: {listed}.")

@@ -173,21 +173,21 @@ def _within(value: float | None) -> float | None:
     return None if value is None or np.isnan(value) else float(min(max(value, -1.0), 1.0))
 
 
-def signs(simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str]) -> dict[str, Any]:
+def signs(simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str]) -> dict[str, float | None]:
     """Pairs whose difference is told on tape (Benjamini and Hochberg over all pairs), and the share that agrees."""
     ledger, pairs = ComparisonLedger(), list(combinations(names, 2))
     gaps = {(a, b): tape.means[a] - tape.means[b] for a, b in pairs}
     rows = {pair: ledger.enter(gap) for pair, gap in gaps.items() if gap.error > 10.0**-SAME}
     ledger.adjust()
     agree = [
-        (simulated.means[a].point - simulated.means[b].point) * row["mean"] > 0.0
+        (simulated.means[a].point - simulated.means[b].point) * row.mean > 0.0
         for (a, b), row in rows.items()
-        if row["p_adjusted"] is not None and row["p_adjusted"] < CALLED
+        if row.p_adjusted is not None and row.p_adjusted < CALLED
     ]
     return {"pairs": len(pairs), "told": len(agree), "agree": float(np.mean(agree)) if agree else None}
 
 
-def _shares(simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str]) -> dict[str, Any]:
+def _shares(simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str]) -> dict[str, float]:
     """How many strategies have both shares within `NEAR` of the tape's, and how far apart they are in the mean."""
     apart = {
         "passive_share": [abs(simulated.passive(name) - tape.passive(name)) for name in names],
@@ -197,7 +197,9 @@ def _shares(simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str])
     return {"near": int(near.sum()), "of": len(names), **{key: float(np.mean(row)) for key, row in apart.items()}}
 
 
-def _row(name: str, simulated: StrategyCosts, tape: StrategyCosts, ways: Mapping[str, StrategyCosts]) -> dict[str, Any]:
+def _row(
+    name: str, simulated: StrategyCosts, tape: StrategyCosts, ways: Mapping[str, StrategyCosts]
+) -> dict[str, object]:
     """One strategy, as plain values."""
     here = {"simulated": simulated, "tape": tape} | ({"theirs": ways["theirs"]} if "theirs" in ways else {})
     return {

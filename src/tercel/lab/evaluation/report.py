@@ -12,7 +12,8 @@ from tercel.core.report import figures
 from tercel.core.report.ladder import OwnFills, book_around_trades
 from tercel.core.report.page import Section
 from tercel.core.report.svg import Figure
-from tercel.core.report.tables import COLUMNS, Interval, plain_table
+from tercel.core.report.tables import COLUMNS, plain_table
+from tercel.core.stats import Estimate
 from tercel.execution.costs import BPS, Costs, attribute, displacement
 from tercel.execution.task import size_in_words
 from tercel.lab.evaluation.result import MEANINGS
@@ -103,7 +104,7 @@ def distribution(name: str, costs: Sequence[Costs], best: Sequence[Costs]) -> li
 
 def composition(
     costs: Mapping[str, Sequence[Costs]],
-    strategies: Mapping[str, Mapping[str, Interval]],
+    strategies: Mapping[str, Mapping[str, Estimate]],
     best: str,
     drawn: Sequence[str],
     own: Collection[str] = (),
@@ -114,7 +115,7 @@ def composition(
     ----------
     costs : mapping of name to sequence of Costs
         The judged episodes of each strategy, one Costs per training seed; in the order of the table.
-    strategies : mapping of name to mapping of key to interval
+    strategies : mapping of name to mapping of key to Estimate
     best : str
         The best baseline.
     drawn : sequence of str

@@ -4,21 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from tercel.core.record import Record
 from tercel.core.report.terminal import plain
 from tercel.core.stats import Estimate
-
-KEYS = (
-    "is_bps",
-    "spread_bps",
-    "impact_bps",
-    "timing_bps",
-    "forced_bps",
-    "fees_bps",
-    "timing_risk_bps",
-    "passive_share",
-    "adaptability",
-)
-"""One set of keys everywhere, in the order of the table."""
 
 MEANINGS: Mapping[str, str] = {
     "is_bps": "implementation shortfall against the arrival mid; the sum of the five that follow",
@@ -38,17 +26,49 @@ REPLAY_NOTE = "nothing answers own trading"
 """How the two notes begin that a printed table says in its own words."""
 
 Cell = Estimate | None
-Row = Mapping[str, Cell]
 
 
 @dataclass(frozen=True)
-class JudgedRun:
+class CostRow(Record):
+    """The figures of a strategy, each as `MEANINGS` says; None where it does not exist (impact on a tape)."""
+
+    is_bps: Estimate
+    spread_bps: Cell
+    impact_bps: Cell
+    timing_bps: Cell
+    forced_bps: Cell
+    fees_bps: Cell
+    timing_risk_bps: Cell
+    passive_share: Cell
+    adaptability: Cell
+
+    @property
+    def known(self) -> dict[str, Estimate]:
+        """What exists, by key, in the order of the table."""
+        return {key: cell for key in KEYS if (cell := getattr(self, key)) is not None}
+
+
+KEYS = tuple(one.name for one in fields(CostRow))
+"""One set of keys everywhere, in the order of the table."""
+
+
+@dataclass(frozen=True)
+class Counts(Record):
+    """Lots of a strategy that deserve a remark, and shares of all its lots."""
+
+    unfilled_lots: int
+    unfilled_share: float
+    forced_share: float
+    double_filled_share: float
+
+
+@dataclass(frozen=True)
+class JudgedRun(Record):
     """The judged table with everything needed to read it.
 
     Parameters
     ----------
-    strategies : mapping of name to mapping of key to Estimate
-        Every key of `KEYS`, None where it does not exist (impact on a tape that does not answer).
+    strategies : mapping of name to CostRow
     kinds : mapping of name to kind
         "baseline", "random", "learned" or "own".
     best_baseline : str
@@ -59,8 +79,7 @@ class JudgedRun:
         The same against every other strategy.
     paired_by_seed : mapping of policy to mapping of opponent to list of Estimate
         The same for each training seed by itself, against the opponent's same seed where it has as many.
-    counts : mapping of name to mapping of count to number
-        `unfilled_lots` and shares of all lots: `unfilled_share`, `forced_share`, `double_filled_share`.
+    counts : mapping of name to Counts
     episodes, clusters : int
         Paired episodes, and what is independent among them.
     cluster : str
@@ -83,13 +102,13 @@ class JudgedRun:
         Folder of the run.
     """
 
-    strategies: Mapping[str, Row]
+    strategies: Mapping[str, CostRow]
     kinds: Mapping[str, str]
     best_baseline: str
     paired_vs_best_baseline: Mapping[str, Estimate]
     paired: Mapping[str, Mapping[str, Estimate]]
     paired_by_seed: Mapping[str, Mapping[str, list[Estimate]]]
-    counts: Mapping[str, Mapping[str, float]]
+    counts: Mapping[str, Counts]
     episodes: int
     clusters: int
     seeds: list[int]
@@ -104,4 +123,10 @@ class JudgedRun:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers, ready for `json.dumps`; an absent key of a strategy is null."""
-        return {one.name: plain(getattr(self, one.name)) for one in fields(self)}
+        found: dict[str, Any] = plain(self)
+        return found
+
+    @property
+    def ranked(self) -> list[str]:
+        """Strategies, cheapest first."""
+        return sorted(self.strategies, key=lambda name: self.strategies[name].is_bps.mean)

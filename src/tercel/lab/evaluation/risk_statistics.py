@@ -1,13 +1,16 @@
 """What a mean does not say: ratios to the schedules, risk, tails, odds, power, deflation, and bets in disguise."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import DataError
+from tercel.core.record import Record
 from tercel.core.stats import (
+    DeflatedScore,
+    Estimate,
     Replicates,
     cluster_index,
     cluster_sums,
@@ -35,13 +38,42 @@ RIGID = "vwap_passive"
 """Whose adaptability is subtracted."""
 
 
+@dataclass(frozen=True)
+class Ratio(Estimate):
+    """A ratio with the interval of its denominator: where that holds zero, the ratio says nothing."""
+
+    denominator: Estimate
+
+
+@dataclass(frozen=True)
+class ScheduleRatios(Record):
+    """A policy beside the schedules.
+
+    Parameters
+    ----------
+    is_bps, impact_bps : mapping of schedule to Ratio or None
+        None where one of the two is not available.
+    timing_risk_bps : mapping of schedule to Estimate
+        Difference of the standard deviations, paired like the rest: below zero, the policy's costs vary less.
+    adaptability : mapping of strategy to Estimate or None
+        Difference of the shares of decisions that the market explains; none where nobody asked.
+    """
+
+    is_bps: Mapping[str, Ratio | None] = field(default_factory=dict)
+    impact_bps: Mapping[str, Ratio | None] = field(default_factory=dict)
+    timing_risk_bps: Mapping[str, Estimate] = field(default_factory=dict)
+    adaptability: Mapping[str, Estimate | None] = field(default_factory=dict)
+
+    def json_fields(self) -> dict[str, object]:
+        """Without ratios where no schedule was judged, and without adaptability where it was not asked for."""
+        found = super().json_fields()
+        return {key: found[key] for key in found if (self.adaptability if key == "adaptability" else self.is_bps)}
+
+
 def ratios(
     entries: Sequence[JudgedEntry], twin_mid2_grid: Ints | None, rng: np.random.Generator, resamples: int = RESAMPLES
-) -> dict[str, dict[str, Any]]:
-    """Policy -> `is_bps`, `impact_bps` (ratios) and `timing_risk_bps` (a difference) to each schedule, with intervals.
-
-    A ratio comes with `denominator`, the schedule's own interval: where that holds zero, the ratio says nothing. The
-    difference of the standard deviations is paired like the rest: below zero, the policy's costs vary less.
+) -> dict[str, ScheduleRatios]:
+    """Policy -> ratios and differences to each schedule, with intervals.
 
     Parameters
     ----------
@@ -53,37 +85,36 @@ def ratios(
     if not schedules or not policies:
         return {}
     table = cost_replicates(entries, twin_mid2_grid, rng, resamples)
-    found: dict[str, dict[str, Any]] = {}
+    found = {}
     for name in policies:
-        found[name] = {}
-        for key in ("is_bps", "impact_bps"):
-            found[name][key] = {other: _ratio(table[name][key], table[other][key]) for other in schedules}
+        cost, impact = (
+            {other: _ratio(table[name][key], table[other][key]) for other in schedules}
+            for key in ("is_bps", "impact_bps")
+        )
         risk = {other: table[name]["timing_risk_bps"] - table[other]["timing_risk_bps"] for other in schedules}
-        found[name]["timing_risk_bps"] = {
-            other: one.estimate().to_json() for other, one in risk.items() if not np.isnan(one.point)
-        }
+        risks = {other: one.estimate() for other, one in risk.items() if not np.isnan(one.point)}
+        found[name] = ScheduleRatios(cost, impact, risks)
     return found
 
 
-def _ratio(top: Replicates, bottom: Replicates) -> dict[str, Any] | None:
+def _ratio(top: Replicates, bottom: Replicates) -> Ratio | None:
     """A ratio and its denominator; None where one of the two is not available."""
     if np.isnan(top.point) or np.isnan(bottom.point) or bottom.point == 0.0:
         return None
-    return {**(top / bottom).estimate().to_json(), "denominator": bottom.estimate().to_json()}
+    one = (top / bottom).estimate()
+    return Ratio(one.mean, one.ci_low, one.ci_high, bottom.estimate())
 
 
-def tails(scores: Scores, rng: np.random.Generator) -> dict[str, dict[str, Any]]:
+def tails(scores: Scores, rng: np.random.Generator) -> dict[str, Estimate]:
     """Strategy -> mean of the dearest 5 % of episodes, bps."""
-    return {
-        name: intervals(moments_of_cvar(scores.mean(name), scores.cluster), rng)[0].to_json() for name in scores.bps
-    }
+    return {name: intervals(moments_of_cvar(scores.mean(name), scores.cluster), rng)[0] for name in scores.bps}
 
 
-def wins(scores: Scores, policies: Sequence[str], rng: np.random.Generator) -> dict[str, dict[str, Any]]:
+def wins(scores: Scores, policies: Sequence[str], rng: np.random.Generator) -> dict[str, dict[str, Estimate]]:
     """Policy -> opponent -> share of episodes in which the policy is cheaper."""
     return {
         name: {
-            other: intervals(moments_of_wins(scores.mean(other) - scores.mean(name), scores.cluster), rng)[0].to_json()
+            other: intervals(moments_of_wins(scores.mean(other) - scores.mean(name), scores.cluster), rng)[0]
             for other in scores.bps
             if other != name
         }
@@ -106,7 +137,7 @@ def price_moves(costs: Costs, mid2_grid: NDArray[np.int64]) -> Floats:
     return moves
 
 
-def price_move_beta(scores: Scores, moves_bps: Floats, rng: np.random.Generator) -> dict[str, dict[str, Any]]:
+def price_move_beta(scores: Scores, moves_bps: Floats, rng: np.random.Generator) -> dict[str, Estimate]:
     """Strategy -> slope of its cost on the adverse move of the price over the horizon, bps a bp.
 
     1: everything is traded at the horizon; 0: everything at arrival; a steady schedule lies at a half. The move is
@@ -117,7 +148,7 @@ def price_move_beta(scores: Scores, moves_bps: Floats, rng: np.random.Generator)
     for name, table in scores.bps.items():
         cluster = np.tile(scores.cluster, len(table))
         moments = moments_of_slope(np.tile(moves_bps, len(table)), table.ravel(), cluster)
-        found[name] = intervals(moments, rng)[0].to_json()
+        found[name] = intervals(moments, rng)[0]
     return found
 
 
@@ -133,27 +164,20 @@ def by_side(scores: Scores, side: NDArray[np.int8]) -> dict[str, dict[str, float
     }
 
 
-def deflated_gain(scores: Scores, policy: str, best: str, variants: int) -> dict[str, Any] | None:
+def deflated_gain(scores: Scores, policy: str, best: str, variants: int) -> DeflatedScore | None:
     """The policy's paired gain over the best baseline, deflated for the variants tried; None for too few clusters."""
     index, count = cluster_index(scores.cluster)
     gain = scores.mean(best) - scores.mean(policy)
     by_cluster = cluster_sums(gain, index, count) / np.bincount(index, minlength=count)
     try:
-        one = deflate(by_cluster, variants)
+        return deflate(by_cluster, variants)
     except DataError:
         return None
-    return {
-        "ratio": one.ratio,
-        "best_of_none": one.best_of_none,
-        "probability": one.probability,
-        "variants": one.variants,
-        "clusters": one.values,
-    }
 
 
 def adaptability_gain(
     policy: Sequence[Response], other: Sequence[Response], rng: np.random.Generator, resamples: int = RESAMPLES
-) -> dict[str, Any] | None:
+) -> Estimate | None:
     """How much more of a policy's decisions the market explains than of another strategy's; None without recordings."""
     if not policy or not other or not all(one.rows.any() for one in (*policy, *other)):
         return None
@@ -171,15 +195,11 @@ def adaptability_gain(
         )
         for side, runs in enumerate((policy, other))
     )
-    return (ours - theirs).estimate().to_json()
+    return (ours - theirs).estimate()
 
 
-def loss_to(scores: Mapping[str, Replicates], name: str, specialist: str) -> dict[str, Any]:
+def loss_to(scores: Mapping[str, Replicates], name: str, specialist: str) -> Estimate:
     """Cost of a strategy over that of the one trained for the place, less 1, with its interval."""
-    ratio = scores[name] / scores[specialist]
-    one = ratio.estimate()
-    return {
-        "mean": one.mean - 1.0,
-        "ci_low": None if one.ci_low is None else one.ci_low - 1.0,
-        "ci_high": None if one.ci_high is None else one.ci_high - 1.0,
-    }
+    one = (scores[name] / scores[specialist]).estimate()
+    low, high = (None if end is None else end - 1.0 for end in (one.ci_low, one.ci_high))
+    return Estimate(one.mean - 1.0, low, high)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -24,10 +23,14 @@ class SampleSize:
         How many strategies, on how many episodes.
     judged : int
         Episodes that are to be judged.
-    orders_a_day : float
-        Of them on a recorded day; 0: a simulated market.
+    episodes_for_1_bps : int
+        Episodes from which a true difference of 1 bps is found with 80 % power.
+    detectable_bps : float
+        True difference that the judged episodes find with 80 % power, bps.
+    words : str
+        All of it in a line.
 
-    >>> small = SampleSize(20.0, strategies=24, tried=500, judged=1000)
+    >>> small = SampleSize.of(20.0, strategies=24, tried=500, judged=1000)
     >>> small.episodes_for_1_bps, round(small.detectable_bps, 2)
     (3140, 1.77)
     """
@@ -36,35 +39,23 @@ class SampleSize:
     strategies: int
     tried: int
     judged: int
-    orders_a_day: float = 0.0
+    episodes_for_1_bps: int
+    detectable_bps: float
+    words: str
 
-    @property
-    def episodes_for_1_bps(self) -> int:
-        """Episodes from which a true difference of 1 bps is found with 80 % power."""
-        return needed(self.sd_bps)
-
-    @property
-    def detectable_bps(self) -> float:
-        """True difference that the judged episodes find with 80 % power, bps."""
-        return detectable_gain(self.sd_bps / self.judged**0.5, np.inf)
-
-    @property
-    def words(self) -> str:
-        """All of it in a line."""
-        count, what = self.episodes_for_1_bps, "episodes"
-        if self.orders_a_day > 0:
-            what = f"orders, {max(round(count / self.orders_a_day), 1):,} days with {self.orders_a_day:g} a day"
-        return (
-            f"a difference of 1 bps needs some {count:,} {what}; {self.judged:,} are judged, which find "
-            f"{self.detectable_bps:.2f} bps with {100 * POWER:.0f} % power (paired differences of {self.strategies} "
-            f"written strategies have a standard deviation of {self.sd_bps:.3g} bps an episode on {self.tried:,} that "
+    @classmethod
+    def of(cls, sd_bps: float, strategies: int, tried: int, judged: int, orders_a_day: float = 0.0) -> "SampleSize":
+        """What follows from a standard deviation, with so many orders on a recorded day; 0: a simulated market."""
+        count, least, what = needed(sd_bps), detectable_gain(sd_bps / judged**0.5, np.inf), "episodes"
+        if orders_a_day > 0:
+            what = f"orders, {max(round(count / orders_a_day), 1):,} days with {orders_a_day:g} a day"
+        words = (
+            f"a difference of 1 bps needs some {count:,} {what}; {judged:,} are judged, which find "
+            f"{least:.2f} bps with {100 * POWER:.0f} % power (paired differences of {strategies} "
+            f"written strategies have a standard deviation of {sd_bps:.3g} bps an episode on {tried:,} that "
             "are not judged, a buy and a sell of one market counted together)"
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        keys = ("sd_bps", "strategies", "tried", "judged", "episodes_for_1_bps", "detectable_bps", "words")
-        return {key: getattr(self, key) for key in keys}
+        return cls(sd_bps, strategies, tried, judged, count, least, words)
 
 
 def sample_size(costs: Mapping[str, Costs], judged: int, orders_a_day: float = 0.0) -> SampleSize | None:
@@ -82,4 +73,4 @@ def sample_size(costs: Mapping[str, Costs], judged: int, orders_a_day: float = 0
     apart = [clustered_se(row - bps[best], cluster) * tried**0.5 for name, row in bps.items() if name != best]
     if not apart or not np.isfinite(apart).all() or not np.median(apart) > 0:
         return None
-    return SampleSize(float(np.median(apart)), len(bps), tried, judged, orders_a_day)
+    return SampleSize.of(float(np.median(apart)), len(bps), tried, judged, orders_a_day)

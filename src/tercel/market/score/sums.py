@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.estimate import Estimate
 from tercel.core.jit import Floats, Longs
-from tercel.core.stats.bootstrap import Estimate, Moments, intervals
+from tercel.core.stats.bootstrap import Moments, intervals
 from tercel.core.stats.clusters import cluster_sums
 from tercel.core.vocabulary import NS_PER_SECOND
 

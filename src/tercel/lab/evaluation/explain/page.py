@@ -4,7 +4,7 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -131,8 +131,8 @@ class Explanation:
                     "Families of features first, because features that say the same share their importance."
                 ),
                 figures=[
-                    importances(_distances(self.families), _plain(self.family_costs), "families"),
-                    importances(_distances(self.features[:16]), _plain(self.feature_costs), "features"),
+                    importances(_distances(self.families), self.family_costs, "families"),
+                    importances(_distances(self.features[:16]), self.feature_costs, "features"),
                 ],
             ),
             Section(
@@ -164,7 +164,7 @@ class Explanation:
         table = plain_table(STEP_HEADINGS, [_row(step, self.tick) for step in steps], title, prose=True)
         return Section(title, _summary(trace), _details(table), [figure])
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
         return {
             "policy": self.policy,
@@ -224,15 +224,11 @@ def _details(table: str) -> str:
     return f"<details><summary>{html.escape('Step by step')}</summary>{table}</details>"
 
 
-def _plain(costs: Mapping[str, Estimate]) -> dict[str, dict[str, float | None]]:
-    return {name: estimate.to_json() for name, estimate in costs.items()}
+def _distances(moved: Sequence[PermutationImportance]) -> dict[str, Estimate]:
+    return {each.name: each.distance for each in moved}
 
 
-def _distances(moved: Sequence[PermutationImportance]) -> dict[str, dict[str, float | None]]:
-    return {each.name: each.distance.to_json() for each in moved}
-
-
-def _measured(moved: Sequence[PermutationImportance], costs: Mapping[str, Estimate]) -> dict[str, Any]:
+def _measured(moved: Sequence[PermutationImportance], costs: Mapping[str, Estimate]) -> dict[str, object]:
     return {
         each.name: {
             "action": each.distance.to_json(),
@@ -243,7 +239,7 @@ def _measured(moved: Sequence[PermutationImportance], costs: Mapping[str, Estima
     }
 
 
-def _trace_json(trace: EpisodeTrace) -> dict[str, Any]:
+def _trace_json(trace: EpisodeTrace) -> dict[str, object]:
     steps = [
         {
             "time_s": step.time_s, "left": step.left, "bid": step.bid, "ask": step.ask, "take": step.take,

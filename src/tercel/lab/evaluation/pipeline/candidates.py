@@ -257,7 +257,7 @@ def _swept(content: Any, checks: int) -> int | None:
     return None if found is None else found + checks - 1
 
 
-def policy_record(policy: Candidate) -> dict[str, Any]:
+def policy_record(policy: Candidate) -> dict[str, object]:
     """What was judged, for the record."""
     card, keys = policy.card, ("name", "weights_sha256", "seed", "frames", "trained_on")
     return {"folder": policy.folder, **{key: getattr(card, key) for key in keys}, "variants": variants_of(policy)}

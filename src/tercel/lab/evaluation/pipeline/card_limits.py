@@ -80,7 +80,7 @@ def untrained_in(specialists: Mapping[str, Sequence[Candidate]]) -> list[str]:
     ]
 
 
-def _regimes(trained_on: Mapping[str, Any]) -> list[str]:
+def _regimes(trained_on: Mapping[str, object]) -> list[str]:
     value = trained_on.get("regimes", ())
     parts: Iterable[object] = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else ()
     return [str(part).strip() for part in parts]

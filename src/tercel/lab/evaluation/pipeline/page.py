@@ -14,11 +14,13 @@ from tercel.core.report.terminal import say
 from tercel.core.written import write_whole
 from tercel.execution.costs import Costs
 from tercel.lab.evaluation.claims import called
+from tercel.lab.evaluation.comparisons import ScenarioCell
 from tercel.lab.evaluation.example import book_example
 from tercel.lab.evaluation.metrics import FILE as METRICS
 from tercel.lab.evaluation.metrics import LOOKS, rows_so_far
 from tercel.lab.evaluation.pipeline import adaptation
 from tercel.lab.evaluation.pipeline.claim_text import claimed, gains_figure
+from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.results import Evaluation
 from tercel.lab.evaluation.pipeline.scenarios import build_scenario
 from tercel.lab.evaluation.pipeline.terminal import (
@@ -27,7 +29,6 @@ from tercel.lab.evaluation.pipeline.terminal import (
     closing,
     correction,
     judged_table,
-    reported_rows,
     verdicts,
 )
 from tercel.lab.evaluation.report import composition, meanings, order_facts, timing
@@ -38,12 +39,11 @@ MOST_DRAWN = 14
 """Rows of the distribution figure."""
 
 
-def write_page(path: Path, evaluation: Evaluation, result: Mapping[str, Any], footer: str) -> None:
+def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, footer: str) -> None:
     """Write the page, whole or not at all."""
     costs = {one.name: one.runs for one in evaluation.entries}
-    costs = {name: costs[name] for name in _ranked(result)}
-    first = reported_rows(result)
-    best = result["best_baseline"]
+    costs = {name: costs[name] for name in result.ranked}
+    first, best = result.reported_rows, result.best_baseline
     table = replace(judged_table(result), notes=())
     sections = [
         Section("The judged table", html=table.brief_html()),
@@ -51,7 +51,7 @@ def write_page(path: Path, evaluation: Evaluation, result: Mapping[str, Any], fo
         *_learning(evaluation, result),
         _verdicts(result, first),
         Section("Every interval", html=table.html(), folded=True),
-        composition(costs, _known(result), best, _drawn(result, first), first),
+        composition(costs, {name: result.strategies[name].known for name in costs}, best, _drawn(result, first), first),
         *(_forest(result, name, number) for number, name in enumerate(first)),
         *_by_seed(evaluation, result),
         *_claims(result, first),
@@ -64,89 +64,72 @@ def write_page(path: Path, evaluation: Evaluation, result: Mapping[str, Any], fo
         _method(result),
     ]
     facts = {
-        "market": result["market"],
-        **({} if evaluation.main.parts else order_facts(result["task"])),
-        "episodes": f"{result['episodes']:,}",
-        "episode seeds": ", ".join(map(str, result["evaluation_seeds"])),
+        "market": result.market,
+        **({} if evaluation.main.parts else order_facts(result.task)),
+        "episodes": f"{result.episodes:,}",
+        "episode seeds": ", ".join(map(str, result.evaluation_seeds)),
         "best written strategy": best,
     }
     text = render(answer(result), lead(result), sections, facts, footer)
     write_whole(path, text)
 
 
-def answer(result: Mapping[str, Any]) -> str:
+def answer(result: EvaluationResult) -> str:
     """Where rows that verdicts are told of stand beside the best written strategy, in a few words; of a smoke run that
-    it is no judgement.
-
-    >>> kinds = {"mine": "own", "pov": "baseline", "twap_take": "baseline", "random": "random"}
-    >>> gain = {"mean": 1.0, "ci_low": 0.2, "ci_high": 1.8, "p_adjusted": 0.01}
-    >>> result = {"kinds": kinds, "best_baseline": "pov", "paired": {"mine": {"pov": gain}}, "recipes": {}}
-    >>> result |= {"handed_over": {}, "notes": []}
-    >>> answer(result)
-    'mine: cheaper than pov, the best of 3 written strategies'
-    >>> answer(result | {"handed_over": {"mine": "twap_take"}})
-    'mine (handed over to twap_take): cheaper than pov, the best of 3 written strategies'
-    >>> answer(result | {"notes": [QUICK]})
-    'A quick run: too few episodes to judge by; a look, not a judgement'
-    """
-    if QUICK in result["notes"]:
+    it is no judgement."""
+    if QUICK in result.notes:
         return QUICK.rstrip(".")
-    best = result["best_baseline"]
-    count = sum(kind in ("baseline", "random") for kind in result["kinds"].values())
+    best = result.best_baseline
+    count = sum(kind in ("baseline", "random") for kind in result.kinds.values())
     written = f"the best of {count} written strategies" if count > 1 else "the written strategy"
     told: dict[str, list[str]] = {}
-    for name in reported_rows(result):
-        told.setdefault(BESIDE[called(result["paired"][name][best])], []).append(_by_whom(result, name))
+    for name in result.reported_rows:
+        told.setdefault(BESIDE[called(result.paired[name][best])], []).append(_by_whom(result, name))
     if not told:
         return f"{best}, {written}"
     return f"{'; '.join(', '.join(names) + f': {words} {best}' for words, names in told.items())}, {written}"
 
 
-def _by_whom(result: Mapping[str, Any], name: str) -> str:
+def _by_whom(result: EvaluationResult, name: str) -> str:
     """A row with the schedule that its orders were handed over to, if they were."""
-    over = result["handed_over"]
-    to = dict.fromkeys(over[one] for one in (name, *result["recipes"].get(name, ())) if one in over)
+    over = result.handed_over
+    to = dict.fromkeys(over[one] for one in (name, *result.recipes.get(name, ())) if one in over)
     return f"{name} (handed over to {', '.join(to)})" if to else name
 
 
-def lead(result: Mapping[str, Any]) -> str:
+def lead(result: EvaluationResult) -> str:
     """What the first rows and the best written strategy cost, and what the former save."""
-    best, rows = result["best_baseline"], result["strategies"]
-    its = fixed(rows[best]["is_bps"]["mean"])
+    best, rows = result.best_baseline, result.strategies
+    its = fixed(rows[best].is_bps.mean)
     sentences = [
-        f"{name} costs {fixed(rows[name]['is_bps']['mean'])} bps of the order's value, {best} {its}: "
-        f"a saving of {spelt(result['paired'][name][best], '+')} bps."
-        for name in reported_rows(result)[:MOST_VERDICTS]
+        f"{name} costs {fixed(rows[name].is_bps.mean)} bps of the order's value, {best} {its}: "
+        f"a saving of {spelt(result.paired[name][best], '+')} bps."
+        for name in result.reported_rows[:MOST_VERDICTS]
     ]
     return " ".join(sentences or [f"{best} costs {its} bps of the order's value."])
 
 
-def _verdicts(result: Mapping[str, Any], first: list[str]) -> Section:
+def _verdicts(result: EvaluationResult, first: list[str]) -> Section:
     sentences = [line for name in first for line in verdicts(result, name)]
     return Section("Verdicts", [*sentences, *closing(result)], folded=True)
 
 
-def _drawn(result: Mapping[str, Any], first: list[str]) -> list[str]:
+def _drawn(result: EvaluationResult, first: list[str]) -> list[str]:
     """Rows of the figures, cheapest first: those that verdicts are told of, and the cheapest others."""
-    chosen = [*first, *(name for name in _ranked(result) if name not in first)][:MOST_DRAWN]
-    return [name for name in _ranked(result) if name in {*chosen, result["best_baseline"]}]
+    chosen = [*first, *(name for name in result.ranked if name not in first)][:MOST_DRAWN]
+    return [name for name in result.ranked if name in {*chosen, result.best_baseline}]
 
 
-def _known(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Rows of the table, cheapest first, without what is not available."""
-    rows = result["strategies"]
-    return {name: {key: cell for key, cell in rows[name].items() if cell is not None} for name in _ranked(result)}
-
-
-def _by_seed(evaluation: Evaluation, result: Mapping[str, Any]) -> Iterator[Section]:
+def _by_seed(evaluation: Evaluation, result: EvaluationResult) -> Iterator[Section]:
     """What each training seed of a recipe saves."""
     members = evaluation.members(evaluation.main)
     if not members:
         return
     tables = []
     for name, seeds in members.items():
-        others = [other for other in _ranked(result) if other in result["paired_by_seed"][name] and other not in seeds]
-        rows = [[other, *(spelt(cell, "+") for cell in result["paired_by_seed"][name][other])] for other in others]
+        row = result.paired_by_seed[name]
+        others = [other for other in result.ranked if other in row and other not in seeds]
+        rows = [[other, *(spelt(cell, "+") for cell in row[other])] for other in others]
         tables.append(plain_table((f"{name} against", *seeds), rows, "Cost saved by each training seed, bps."))
     yield Section("Seed by seed", html="".join(tables), folded=True)
 
@@ -173,7 +156,7 @@ def _book(evaluation: Evaluation, name: str, title: str, folded: bool = False) -
         say(f"report    the picture of an episode is not drawn for {name}: {type(error).__name__}, {error}")
 
 
-def _learning(evaluation: Evaluation, result: Mapping[str, Any]) -> Iterator[Section]:
+def _learning(evaluation: Evaluation, result: EvaluationResult) -> Iterator[Section]:
     """Learning curves of the policies that lie in folders of their trainings."""
     of = {member: recipe.key for recipe in evaluation.recipes for member in recipe.members}
     curves: dict[str, list[tuple[Any, Any]]] = {}
@@ -186,114 +169,104 @@ def _learning(evaluation: Evaluation, result: Mapping[str, Any]) -> Iterator[Sec
             curve = np.array([row["frames"] for row in rows]), np.array([row["is_bps"] for row in rows])
             curves.setdefault(of.get(one.key, one.key), []).append(curve)
     if curves:
-        best = result["best_baseline"]
-        levels = {best: float(result["strategies"][best]["is_bps"]["mean"])}
+        levels = {result.best_baseline: result.strategies[result.best_baseline].is_bps.mean}
         yield Section("How it learned", figures=[figures.learning_curves(curves, levels)])
 
 
-def _ranked(result: Mapping[str, Any]) -> list[str]:
-    return sorted(result["strategies"], key=lambda name: float(result["strategies"][name]["is_bps"]["mean"]))
-
-
-def _forest(result: Mapping[str, Any], name: str, number: int) -> Section:
+def _forest(result: EvaluationResult, name: str, number: int) -> Section:
     """Gains against every opponent, from the hardest to the easiest."""
-    row = result["paired"][name]
-    ranked = dict(sorted(row.items(), key=lambda item: float(item[1]["mean"])))
+    ranked = dict(sorted(result.paired[name].items(), key=lambda item: item[1].mean))
     figure = figures.paired_differences(
         {f"against {other}": cell for other, cell in ranked.items()}, "the opponent", f"forest-{number}", called=called
     )
     return Section(f"{name} against each", figures=[figure], folded=True)
 
 
-def _claims(result: Mapping[str, Any], first: list[str]) -> Iterator[Section]:
+def _claims(result: EvaluationResult, first: list[str]) -> Iterator[Section]:
     """Gains on every strategy, pooled and in each market, where there are several."""
-    if len(result["by_market"]) > 1:
-        drawn = [gains_figure(result, name) for name in first]
-        lines = [line for name in first for line in claimed(result, name)]
+    if len(result.by_market) > 1:
+        drawn = [gains_figure(name, result.claims[name], result.recipes) for name in first]
+        lines = [line for name in first for line in claimed(name, result.claims[name], result.comparisons)]
         yield Section("In every market", lines, figures=drawn, folded=True)
 
 
-def _scenarios(result: Mapping[str, Any], first: list[str]) -> Iterator[Section]:
-    for key, title in (("by_market", "By market"), ("by_regime", "By regime")):
-        parts = {part: cell for part, cell in result[key].items() if cell.get("paired")}
-        if len(parts) > 1:
-            yield _map(result, parts, first, title, key)
-    thirds = {
-        f"{third} {axis}": cell
-        for axis, row in result["by_liquidity"].items()
-        for third, cell in row.items()
-        if cell.get("paired")
-    }
-    if thirds:
-        yield _map(result, thirds, first, "By liquidity at arrival", "by-liquidity")
+def _scenarios(result: EvaluationResult, first: list[str]) -> Iterator[Section]:
+    kinds: list[tuple[str, Mapping[str, ScenarioCell], int]] = [
+        ("By market", result.by_market, 2),
+        ("By regime", result.by_regime, 2),
+        ("By liquidity at arrival", result.thirds, 1),
+    ]
+    for title, cells, least in kinds:
+        parts = {part: cell for part, cell in cells.items() if cell.paired}
+        if len(parts) >= least:
+            yield _map(result, parts, first, title)
 
 
-def _map(result: Mapping[str, Any], parts: Mapping[str, Any], first: list[str], title: str, key: str) -> Section:
-    drawn = []
+def _map(result: EvaluationResult, parts: Mapping[str, ScenarioCell], first: list[str], title: str) -> Section:
+    drawn, key = [], "-".join(title.lower().split()[:2])
     for number, name in enumerate(first):
-        opponents = [other for other in _ranked(result) if other in result["paired"][name]]
-        table = {other: {part: cell["paired"][name][other] for part, cell in parts.items()} for other in opponents}
-        drawn.append(evaluation_figures.gain_map(table, name, called, f"{key.replace('_', '-')}-{number}"))
-    rows = [(part, cell["episodes"], *_adjusted(cell, result, first)) for part, cell in parts.items()]
-    heads = ("", "episodes", *(f"{name} against {result['best_baseline']}, adjusted p" for name in first))
+        opponents = [other for other in result.ranked if other in result.paired[name]]
+        table = {other: {part: cell.paired[name][other] for part, cell in parts.items()} for other in opponents}
+        drawn.append(evaluation_figures.gain_map(table, name, called, f"{key}-{number}"))
+    rows = [(part, cell.episodes, *_adjusted(cell, result, first)) for part, cell in parts.items()]
+    heads = ("", "episodes", *(f"{name} against {result.best_baseline}, adjusted p" for name in first))
     return Section(title, html=plain_table(heads, rows), figures=drawn, folded=True)
 
 
-def _needed(result: Mapping[str, Any]) -> Iterator[str]:
+def _needed(result: EvaluationResult) -> Iterator[str]:
     """What was said before anybody was judged."""
-    if result["sample_size"] is not None:
-        yield f"Said before: {result['sample_size']['words']}."
+    if result.sample_size is not None:
+        yield f"Said before: {result.sample_size.words}."
 
 
-def _adjusted(cell: Mapping[str, Any], result: Mapping[str, Any], first: list[str]) -> list[str]:
+def _adjusted(cell: ScenarioCell, result: EvaluationResult, first: list[str]) -> list[str]:
     sentences = []
     for name in first:
-        one = cell["paired"][name][result["best_baseline"]]
-        adjusted = one["p_adjusted"]
-        p = "" if adjusted is None else f", p {adjusted:.3g}"
-        sentences.append(f"{one['mean']:+.2f}{p}")
+        one = cell.paired[name][result.best_baseline]
+        p = "" if one.p_adjusted is None else f", p {one.p_adjusted:.3g}"
+        sentences.append(f"{one.mean:+.2f}{p}")
     return sentences
 
 
-def _sensitivity(result: Mapping[str, Any], first: list[str]) -> Iterator[Section]:
+def _sensitivity(result: EvaluationResult, first: list[str]) -> Iterator[Section]:
     drawn = []
-    for number, (axis, row) in enumerate(result["sensitivity"].items()):
-        names = list(next(iter(row.values()))["is_bps"])
-        costs = {name: {value: cell["is_bps"][name] for value, cell in row.items()} for name in names}
+    for number, (axis, row) in enumerate(result.sensitivity.items()):
+        names = list(next(iter(row.values())).is_bps)
+        costs = {name: {value: cell.is_bps[name] for value, cell in row.items()} for name in names}
         drawn.append(evaluation_figures.condition_curves(costs, axis, f"sensitivity-{number}", first))
     if drawn:
         yield Section("Under other conditions", figures=drawn, folded=True)
 
 
-def _adaptation(result: Mapping[str, Any], first: list[str]) -> Iterator[Section]:
-    found = result["adaptation"]
+def _adaptation(result: EvaluationResult, first: list[str]) -> Iterator[Section]:
+    found = result.adaptation
     if not found:
         return
-    names = list(next(iter(found.values()))["is_bps"])
-    costs = {name: {regime: cell["is_bps"][name] for regime, cell in found.items()} for name in names}
+    names = list(next(iter(found.values())).is_bps)
+    costs = {name: {regime: cell.is_bps[name] for regime, cell in found.items()} for name in names}
     figure = evaluation_figures.condition_curves(costs, "regime that begins half-way", "adaptation", first)
     rows = list(adaptation.rows(result))
     table = plain_table(adaptation.HEADINGS, rows) if rows else ""
     yield Section("A regime that begins half-way through the order", html=table, figures=[figure], folded=True)
 
 
-def _questions(result: Mapping[str, Any]) -> Section:
+def _questions(result: EvaluationResult) -> Section:
     """Tails, odds and bets in figures."""
     rows = [
         (
             name,
-            float(result["cvar95_bps"][name]["mean"]),
-            float(result["price_move_beta"][name]["mean"]),
-            result["by_side"][name].get("buy"),
-            result["by_side"][name].get("sell"),
+            result.cvar95_bps[name].mean,
+            result.price_move_beta[name].mean,
+            result.by_side[name].get("buy"),
+            result.by_side[name].get("sell"),
         )
-        for name in _ranked(result)
+        for name in result.ranked
     ]
     heads = ("strategy", "mean of the dearest 5 %, bps", "slope on the adverse move", "buys, bps", "sells, bps")
     return Section("Tails, and bets on the trend", html=plain_table(heads, rows), folded=True)
 
 
-def _method(result: Mapping[str, Any]) -> Section:
+def _method(result: EvaluationResult) -> Section:
     sentences = [
         "Every strategy met the same episodes; differences are paired, intervals are bootstrapped over clusters of "
         "episodes, training seeds being a level of their own.",

@@ -1,20 +1,20 @@
-"""What an evaluation found, as one JSON object: the table of `tercel run`, and everything that questions it."""
+"""What an evaluation found, from everything that was run."""
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.stats import interquartile_mean, mean_interval
+from tercel.core.stats import DeflatedScore, Estimate, interquartile_mean, mean_interval
 from tercel.execution.market import in_words as venue_words
 from tercel.lab.evaluation.arrivals import terciles
-from tercel.lab.evaluation.claims import POOLED, claim, settle
+from tercel.lab.evaluation.claims import POOLED, Claim, claim
 from tercel.lab.evaluation.comparisons import (
     ComparisonLedger,
     Gains,
     ResampledScores,
+    ScenarioCell,
     ScenarioComparison,
     Scores,
     compared,
@@ -28,6 +28,17 @@ from tercel.lab.evaluation.judge import judge
 from tercel.lab.evaluation.market import hindsight_in_words, impact_in_words, limit_in_words
 from tercel.lab.evaluation.pipeline.candidates import policy_record, variants_of
 from tercel.lab.evaluation.pipeline.card_limits import handed_over
+from tercel.lab.evaluation.pipeline.evaluation_result import (
+    AdaptationCell,
+    ConditionCell,
+    EvaluationResult,
+    HindsightBound,
+    MarketCell,
+    Pooled,
+    RegimeCell,
+    SeedsGain,
+    Validation,
+)
 from tercel.lab.evaluation.pipeline.results import LISTED, Evaluation, course_of, twins_of
 from tercel.lab.evaluation.pipeline.scenarios import PLAIN, build_scenario
 from tercel.lab.evaluation.result import REPLAY_NOTE, JudgedRun
@@ -35,6 +46,7 @@ from tercel.lab.evaluation.risk_statistics import (
     FROZEN,
     RIGID,
     SCHEDULES,
+    ScheduleRatios,
     adaptability_gain,
     by_side,
     deflated_gain,
@@ -50,57 +62,51 @@ SEED = 20_231
 """Of everything that the statistics draw: the same cells give the same figures."""
 
 
-def summary_of(evaluation: Evaluation) -> dict[str, Any]:
-    """The JSON of an evaluation."""
+def summary_of(evaluation: Evaluation) -> EvaluationResult:
+    """Judge, compare, correct."""
     rng = np.random.default_rng(SEED)
     ledger = ComparisonLedger()
     main, scores = evaluation.main, evaluation.scores(evaluation.main)
     first = evaluation.compare(main, ledger, rng)
     scenarios = _scenarios(evaluation, first, ledger, rng)
     judged = _judged(evaluation, first.gains, rng)
-    best, challengers = evaluation.best, evaluation.challengers(main)
+    challengers, costs = evaluation.challengers(main), next(iter(main.costs.values()))
+    chosen_on = evaluation.scores(evaluation.validation)
     claims = {
         name: claim(name, scenarios, evaluation.teams(name), ledger, rng, evaluation.best_of_each)
         for name in evaluation.reported_rows
     }
-    result: dict[str, Any] = {
-        **judged.to_json(),
-        "paired": first.cell["paired"],
-        "evaluation_seeds": list(evaluation.seeds),
-        "policies": {one.key: policy_record(one) for one in evaluation.policies},
-        "handed_over": handed_over(evaluation.policies, main.scenario.settings),
-        "recipes": {recipe.key: list(recipe.members) for recipe in evaluation.recipes},
-        "claims": claims,
-        "by_regime": _by_regime(evaluation, scores, scenarios, ledger, rng),
-        "by_market": _by_market(evaluation, scenarios[PLAIN]),
-        "by_market_and_regime": _by_market_and_regime(scenarios),
-        "by_liquidity": _by_liquidity(evaluation, scores, ledger, rng),
-        "validation": {
-            "best_baseline": best,
-            "episodes": len(evaluation.scores(evaluation.validation)),
-            "is_bps": evaluation.scores(evaluation.validation).means(),
-        },
-        "sample_size": evaluation.sample_size and evaluation.sample_size.to_json(),
-        "hindsight": _hindsight(evaluation, rng),
-        "ratios": _ratios(evaluation, rng),
-        "bars": _bars(evaluation, rng),
-        "cvar95_bps": tails(scores, rng),
-        "wins": wins(scores, challengers, rng),
-        "price_move_beta": price_move_beta(scores, price_moves(next(iter(main.costs.values())), course_of(main)), rng),
-        "by_side": by_side(scores, next(iter(main.costs.values())).side),
-        "adaptability_vs": _adaptability(evaluation, rng),
-        "power": {name: {other: detectable(gain) for other, gain in row.items()} for name, row in first.gains.items()},
-        "deflated": {name: _deflated(evaluation, scores, name) for name in challengers},
-        "pooled": _pooled(evaluation, scenarios[PLAIN], claims, ledger, rng),
-        "iqm": _iqm(evaluation, rng),
-        "sensitivity": _sensitivity(evaluation, rng),
-        "adaptation": _adaptation(evaluation, rng),
-    }
-    result["comparisons"] = ledger.adjust()
-    for found in claims.values():
-        settle(found)
-    result["checks"] = _checks(evaluation)
-    return result
+    return EvaluationResult(  # in this order: everything draws from one generator, and the ledger is adjusted last
+        **{one.name: getattr(judged, one.name) for one in fields(judged) if one.name != "paired"},
+        paired=first.cell.paired,
+        evaluation_seeds=list(evaluation.seeds),
+        policies={one.key: policy_record(one) for one in evaluation.policies},
+        handed_over=handed_over(evaluation.policies, main.scenario.settings),
+        recipes={recipe.key: list(recipe.members) for recipe in evaluation.recipes},
+        claims=claims,
+        by_regime=_by_regime(evaluation, scores, scenarios, ledger, rng),
+        by_market=_by_market(evaluation, scenarios[PLAIN]),
+        by_market_and_regime=_by_market_and_regime(scenarios),
+        by_liquidity=_by_liquidity(evaluation, scores, ledger, rng),
+        validation=Validation(evaluation.best, len(chosen_on), chosen_on.means()),
+        sample_size=evaluation.sample_size,
+        hindsight=_hindsight(evaluation, rng),
+        ratios=_ratios(evaluation, rng),
+        bars=_bars(evaluation, rng),
+        cvar95_bps=tails(scores, rng),
+        wins=wins(scores, challengers, rng),
+        price_move_beta=price_move_beta(scores, price_moves(costs, course_of(main)), rng),
+        by_side=by_side(scores, costs.side),
+        adaptability_vs=_adaptability(evaluation, rng),
+        power={name: {other: detectable(gain) for other, gain in row.items()} for name, row in first.gains.items()},
+        deflated={name: _deflated(evaluation, scores, name) for name in challengers},
+        pooled=_pooled(evaluation, scenarios[PLAIN], claims, ledger, rng),
+        iqm=_iqm(evaluation, rng),
+        sensitivity=_sensitivity(evaluation, rng),
+        adaptation=_adaptation(evaluation, rng),
+        comparisons=ledger.adjust(),
+        checks=_checks(evaluation),
+    )
 
 
 def _judged(evaluation: Evaluation, found: Gains, rng: np.random.Generator) -> JudgedRun:
@@ -168,43 +174,42 @@ def _by_regime(
     scenarios: Mapping[str, Mapping[str, ScenarioComparison]],
     ledger: ComparisonLedger,
     rng: np.random.Generator,
-) -> dict[str, Any]:
+) -> dict[str, RegimeCell]:
     """The main market by the regime that was in force longest, or with one regime each."""
     built, main = build_scenario(evaluation.main.scenario), next(iter(evaluation.markets))
     if not built.source.regimes:
         return {
-            regime: {**row[main].cell, "share_of_time": 1.0 if regime == PLAIN else None}
+            regime: RegimeCell(**vars(row[main].cell), share_of_time=1.0 if regime == PLAIN else None)
             for regime, row in scenarios.items()
         }
     plan = built.plan if evaluation.main.plan_rows is None else built.plan.take(evaluation.main.plan_rows)
     truth = regimes_of(built.source, evaluation.main.scenario.settings.task, plan)
     share = truth.seconds.sum(axis=0) / truth.seconds.sum()
     return {
-        truth.names[number]: {
-            **_part(evaluation, scores, np.flatnonzero(truth.most == number), ledger, rng),
-            "share_of_time": float(share[number]),
-        }
+        truth.names[number]: RegimeCell(
+            **vars(_part(evaluation, scores, np.flatnonzero(truth.most == number), ledger, rng)),
+            share_of_time=float(share[number]),
+        )
         for number in np.flatnonzero(share > 0).tolist()
     }
 
 
 def _part(
     evaluation: Evaluation, scores: Scores, rows: NDArray[np.intp], ledger: ComparisonLedger, rng: np.random.Generator
-) -> dict[str, Any]:
+) -> ScenarioCell:
     """Some episodes of the main scenario."""
     main = evaluation.main
     return compared(scores.part(rows), evaluation.challengers(main), evaluation.members(main), ledger, rng)
 
 
-def _by_market(evaluation: Evaluation, plain: Mapping[str, ScenarioComparison]) -> dict[str, Any]:
+def _by_market(evaluation: Evaluation, plain: Mapping[str, ScenarioComparison]) -> dict[str, MarketCell]:
     written = [one.key for one in evaluation.baselines if one.kind == "baseline"]
-    return {
-        market: {**one.cell, "best_baseline": min(written, key=lambda key: one.cell["is_bps"][key]["mean"])}
-        for market, one in plain.items()
-    }
+    return {market: MarketCell.among(written, one.cell) for market, one in plain.items()}
 
 
-def _by_market_and_regime(scenarios: Mapping[str, Mapping[str, ScenarioComparison]]) -> dict[str, Any]:
+def _by_market_and_regime(
+    scenarios: Mapping[str, Mapping[str, ScenarioComparison]],
+) -> dict[str, dict[str, ScenarioCell]]:
     """Market -> regime -> cell, where regimes were run by themselves."""
     if len(scenarios) < 2:
         return {}
@@ -216,7 +221,7 @@ def _by_market_and_regime(scenarios: Mapping[str, Mapping[str, ScenarioCompariso
 
 def _by_liquidity(
     evaluation: Evaluation, scores: Scores, ledger: ComparisonLedger, rng: np.random.Generator
-) -> dict[str, Any]:
+) -> dict[str, dict[str, ScenarioCell]]:
     """By thirds of what stood in the book at arrival, and of what was traded just before."""
     arrivals = evaluation.main.arrivals
     if arrivals is None:
@@ -230,32 +235,33 @@ def _by_liquidity(
 def _pooled(
     evaluation: Evaluation,
     plain: Mapping[str, ScenarioComparison],
-    claims: Mapping[str, Any],
+    claims: Mapping[str, Claim],
     ledger: ComparisonLedger,
     rng: np.random.Generator,
-) -> dict[str, Any]:
+) -> Pooled:
     """Over all markets: for these (`these_markets`), and for such as could have been chosen (`any_markets`)."""
     if len(plain) < 2:
-        return {}
+        return Pooled()
     scenarios = [one.resampled for one in plain.values()]
     everywhere = [
         name for name in evaluation.challengers(evaluation.main) if all(name in one.points for one in scenarios)
     ]
-    found: dict[str, Any] = {"markets": list(plain)}
-    for key, redraw in POOLED.items():
-        found[key] = {}
-        for name in everywhere:
-            if name in claims:
-                found[key][name] = {one.key: claims[name]["against"][one.key][key] for one in evaluation.baselines}
-                continue
-            found[key][name] = {
-                one.key: ledger.enter(pooled_gain(scenarios, name, one.key, rng, redraw_markets=redraw))
+    found = {
+        key: {
+            name: {
+                one.key: claims[name].against[one.key].view(key)
+                if name in claims
+                else ledger.enter(pooled_gain(scenarios, name, one.key, rng, redraw_markets=redraw))
                 for one in evaluation.baselines
             }
-    return found
+            for name in everywhere
+        }
+        for key, redraw in POOLED.items()
+    }
+    return Pooled(list(plain), **found)
 
 
-def _iqm(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Any]:
+def _iqm(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, SeedsGain]:
     """Recipe -> interquartile mean of the gains over the best baseline, training seeds by markets."""
     tables = {market: evaluation.scores(judged) for market, judged in evaluation.markets.items()}
     found = {}
@@ -267,21 +273,22 @@ def _iqm(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Any]:
         ]
         if len({len(row) for row in by_market}) == 1:
             by_seed = [list(row) for row in zip(*by_market, strict=True)]
-            found[recipe.key] = {**interquartile_mean(by_seed, rng).to_json(), "by_seed": by_seed}
+            one = interquartile_mean(by_seed, rng)
+            found[recipe.key] = SeedsGain(one.mean, one.ci_low, one.ci_high, by_seed)
     return found
 
 
 # -- questions --------------------------------------------------------------------------------------------------------
 
 
-def _ratios(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Any]:
+def _ratios(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, ScheduleRatios]:
     wanted = [entry for entry in evaluation.entries if entry.kind == "learned" or entry.name in SCHEDULES]
     return ratios(wanted, evaluation.twins, rng)
 
 
-def _bars(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Any]:
+def _bars(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, dict[str, ScheduleRatios]]:
     """Market -> row that verdicts are told of -> ratios to the schedules, differences of risk and of adaptability."""
-    found: dict[str, Any] = {}
+    found = {}
     for market, judged in evaluation.markets.items():
         wanted = [
             one for one in evaluation.entries_in(judged) if one.name in {*evaluation.reported_rows, *SCHEDULES, RIGID}
@@ -289,25 +296,25 @@ def _bars(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Any]:
         rows = ratios([one for one in wanted if one.name != RIGID], twins_of(judged), rng)
         responses = {entry.name: entry.responses for entry in wanted}
         found[market] = {
-            name: {
-                **rows.get(name, {}),
-                "adaptability": {RIGID: adaptability_gain(responses[name], responses.get(RIGID, ()), rng)},
-            }
+            name: replace(
+                rows.get(name, ScheduleRatios()),
+                adaptability={RIGID: adaptability_gain(responses[name], responses.get(RIGID, ()), rng)},
+            )
             for name in evaluation.reported_rows
         }
     return found
 
 
-def _hindsight(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Any] | None:
+def _hindsight(evaluation: Evaluation, rng: np.random.Generator) -> HindsightBound | None:
     """What no strategy can attain: the cost of the same orders to somebody who knows the path."""
     bps = evaluation.main.hindsight_bps
     if bps is None:
         return None
     cluster = next(iter(evaluation.main.costs.values())).cluster
-    return {"label": LABEL, "is_bps": mean_interval(bps, cluster, rng).to_json()}
+    return HindsightBound(LABEL, mean_interval(bps, cluster, rng))
 
 
-def _adaptability(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Any]:
+def _adaptability(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, dict[str, Estimate | None]]:
     responses = {entry.name: entry.responses for entry in evaluation.entries}
     return {
         name: {RIGID: adaptability_gain(responses[name], responses.get(RIGID, ()), rng)}
@@ -315,33 +322,31 @@ def _adaptability(evaluation: Evaluation, rng: np.random.Generator) -> dict[str,
     }
 
 
-def _deflated(evaluation: Evaluation, scores: Scores, name: str) -> dict[str, Any] | None:
+def _deflated(evaluation: Evaluation, scores: Scores, name: str) -> DeflatedScore | None:
     members = evaluation.members(evaluation.main).get(name, (name,))
     tried = max(variants_of(one) for one in evaluation.policies if one.key in members)
     return deflated_gain(scores, name, evaluation.best, tried)
 
 
-def _sensitivity(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Any]:
+def _sensitivity(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, dict[str, ConditionCell]]:
     """Axis -> value -> shortfalls, and what each policy saves against the best baseline."""
-    found: dict[str, Any] = {}
+    found = dict[str, dict[str, ConditionCell]]()
     for axis, row in evaluation.sensitivity.items():
         found[axis] = {}
         for value, judged in row.items():
             resampled = ResampledScores.of(evaluation.scores(judged), rng)
             challengers = evaluation.challengers(judged)
             saved = gains(resampled, challengers, evaluation.members(judged), rng)
-            found[axis][value] = {
-                "is_bps": {name: one.estimate().to_json() for name, one in resampled.replicates(rng).items()},
-                "paired_vs_best_baseline": {
-                    name: saved[name][evaluation.best].estimate().to_json() for name in challengers
-                },
-            }
+            found[axis][value] = ConditionCell(
+                {name: one.estimate() for name, one in resampled.replicates(rng).items()},
+                {name: saved[name][evaluation.best].estimate() for name in challengers},
+            )
     return found
 
 
-def _adaptation(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Any]:
+def _adaptation(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, AdaptationCell]:
     """Regime that begins half-way -> shortfalls; gains; and losses to the policy trained in it, where one was given."""
-    found: dict[str, Any] = {}
+    found = {}
     for regime, judged in evaluation.adaptation.items():
         experts = evaluation.trained_for.get(regime, ())
         specialist = f"{len(experts)} policies" if len(experts) > 1 else "".join(experts) or None
@@ -349,22 +354,15 @@ def _adaptation(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, A
         resampled = ResampledScores.of(Scores.of(judged.costs, {**evaluation.members(judged), **team}), rng)
         means = resampled.replicates(rng)
         saved = gains(resampled, evaluation.challengers(judged), evaluation.members(judged), rng)
-        found[regime] = {
-            "is_bps": {name: one.estimate().to_json() for name, one in means.items()},
-            "paired": {
-                name: {other: gain.estimate().to_json() for other, gain in row.items()} for name, row in saved.items()
-            },
-            "specialist": specialist,
-            "difference_to_specialist": specialist
-            and {
-                name: (means[name] - means[specialist]).estimate().to_json()
-                for name in means
-                if name not in (specialist, *experts)
-            },
-            "frozen": [name for name in FROZEN if name in means],
-            "loss_to_specialist": specialist
-            and {name: loss_to(means, name, specialist) for name in means if name not in (specialist, *experts)},
-        }
+        others = [name for name in means if name not in (specialist, *experts)]
+        found[regime] = AdaptationCell(
+            {name: one.estimate() for name, one in means.items()},
+            {name: {other: gain.estimate() for other, gain in row.items()} for name, row in saved.items()},
+            specialist,
+            None if specialist is None else {name: (means[name] - means[specialist]).estimate() for name in others},
+            [name for name in FROZEN if name in means],
+            None if specialist is None else {name: loss_to(means, name, specialist) for name in others},
+        )
     return found
 
 

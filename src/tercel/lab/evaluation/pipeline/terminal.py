@@ -4,12 +4,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tercel.core.report.tables import RARE, JudgedTable, spelt, verdict, verdict_sentence
+from tercel.core.stats import Estimate, PairedGain
 from tercel.execution.task import SIDES, Task, size_in_words
 from tercel.lab.evaluation.claims import RANDOM, called
+from tercel.lab.evaluation.comparisons import ScenarioCell
 from tercel.lab.evaluation.pipeline.adaptation import adapted
 from tercel.lab.evaluation.pipeline.card_limits import LARGE
 from tercel.lab.evaluation.pipeline.claim_text import POOLED_WORDS, claimed
+from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.leaks import SEEN
+from tercel.lab.evaluation.risk_statistics import ScheduleRatios
 
 ORDER = "The order"
 """How the note begins that says how large the orders are."""
@@ -21,152 +25,144 @@ MOST_OPPONENTS = 5
 """Written strategies up to which the gain over each is printed."""
 
 
-def judged_table(result: Mapping[str, Any]) -> JudgedTable:
+def judged_table(result: EvaluationResult) -> JudgedTable:
     """The table, training seeds of one recipe as one row, and what a desk would say of it: policies, the best written
     strategy and `random` first."""
-    ranked = sorted(result["strategies"], key=lambda name: result["strategies"][name]["is_bps"]["mean"])
-    inside = {member for members in result["recipes"].values() for member in members}
+    inside = {member for members in result.recipes.values() for member in members}
     rows = {
-        name: {key: cell for key, cell in result["strategies"][name].items() if cell is not None}
-        for name in ranked
+        name: result.strategies[name].known
+        | {key: Estimate(getattr(result.counts[name], key), None, None) for key in RARE}
+        for name in result.ranked
         if name not in inside
     }
-    for name, row in rows.items():
-        shares = {key: result["counts"][name].get(key, 0.0) for key in RARE}
-        row |= {key: {"mean": share, "ci_low": None, "ci_high": None} for key, share in shares.items()}
-    first = reported_rows(result)
-    learned = [name for name, kind in result["kinds"].items() if kind in ("learned", "own")]
-    written = [name for name in ranked if result["kinds"][name] in ("baseline", "random")]
+    first, best = result.reported_rows, result.best_baseline
+    learned = [name for name, kind in result.kinds.items() if kind in ("learned", "own")]
+    written = [name for name in result.ranked if result.kinds[name] in ("baseline", "random")]
     listed = first[:MOST_VERDICTS] if 1 < len(written) <= MOST_OPPONENTS else []
     return JudgedTable(
         strategies=rows,
-        best_baseline=result["best_baseline"],
-        paired_vs_best_baseline={name: result["paired"][name][result["best_baseline"]] for name in first},
-        episodes=result["episodes"],
-        clusters=result["clusters"],
-        cluster=result["cluster"],
+        best_baseline=best,
+        paired_vs_best_baseline={name: result.paired[name][best] for name in first},
+        episodes=result.episodes,
+        clusters=result.clusters,
+        cluster=result.cluster,
         notes=list(sentences(result)),
-        title=title_of(result),
+        title=title_of(result.market, result.task),
         learned=learned,
         called=called,
-        paired={name: {other: result["paired"][name][other] for other in written} for name in listed},
+        paired={name: {other: result.paired[name][other] for other in written} for name in listed},
         verdicts=dict(verdict_gains(result)),
-        correlation=result["correlation"],
-        first=(*first, result["best_baseline"], RANDOM),
-        caveat=QUICK if QUICK in result["notes"] else "",
+        correlation=result.correlation,
+        first=(*first, best, RANDOM),
+        caveat=QUICK if QUICK in result.notes else "",
     )
 
 
-def verdict_gains(result: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def verdict_gains(result: EvaluationResult) -> Iterator[tuple[str, dict[str, PairedGain]]]:
     """Row -> opponent -> gain, of what is said first: the primary comparisons in a single market, else the comparison
     with the best written strategy of the first one."""
-    best, one_market = result["best_baseline"], len(result["by_market"]) == 1
-    for name in reported_rows(result)[:MOST_VERDICTS]:
-        primary = result["claims"][name]["primary"].values() if one_market else ()
+    best, one_market = result.best_baseline, len(result.by_market) == 1
+    for name in result.reported_rows[:MOST_VERDICTS]:
+        primary = result.claims[name].primary.values() if one_market else ()
         yield (
             name,
-            {best: result["paired"][name][best]}
-            | {other: found["gain"] for found in primary for other in found["opponents"].values()},
+            {best: result.paired[name][best]}
+            | {other: found.gain for found in primary for other in found.opponents.values()},
         )
 
 
-def title_of(result: Mapping[str, Any]) -> str:
+def title_of(market: str, order: Mapping[str, Any]) -> str:
     """The market, and the order where it has a time of its own.
 
     >>> order = Task(side="buy", quantity=5000, start="10:30")
-    >>> title_of({"market": "GOOG tape", "task": order.to_dict()})
+    >>> title_of("GOOG tape", order.to_dict())
     'GOOG tape: buy 5,000 lots, 10:30 to 11:00'
     """
-    if not result["task"].get("start"):
-        return f"{result['market']}"
-    task = Task.of(result["task"])
+    if not order.get("start"):
+        return market
+    task = Task.of(order)
     side = next(word for word, number in SIDES.items() if number == task.side)
     size = size_in_words(task.share, task.quantity)
-    return f"{result['market']}: {side} {size}, {task.hours}"
+    return f"{market}: {side} {size}, {task.hours}"
 
 
-def sentences(result: Mapping[str, Any]) -> Iterator[str]:
+def sentences(result: EvaluationResult) -> Iterator[str]:
     """What a desk would say below the table; verdicts come before it."""
-    best, first = result["best_baseline"], reported_rows(result)
-    yield from (note for note in result["notes"] if note.startswith((SEEN, ORDER, LARGE)))
-    if len(result["by_market"]) > 1:
+    best, first = result.best_baseline, result.reported_rows
+    yield from (note for note in result.notes if note.startswith((SEEN, ORDER, LARGE)))
+    if len(result.by_market) > 1:
         for name in first[:MOST_VERDICTS]:
             yield from primary_sentences(result, name)
     if first:
-        others = f"{result['validation']['episodes']:,} other episodes"
+        others = f"{result.validation.episodes:,} other episodes"
         yield f"{best} is the best written strategy on {others}. {correction(result)}".rstrip()
 
 
-def primary_sentences(result: Mapping[str, Any], name: str) -> Iterator[str]:
+def primary_sentences(result: EvaluationResult, name: str) -> Iterator[str]:
     """The primary comparisons of a row that is judged in several markets."""
-    for key, found in result["claims"][name]["primary"].items():
-        opponents = found["opponents"]
+    for key, found in result.claims[name].primary.items():
+        opponents = found.opponents
         alike = len(set(opponents.values())) == 1
         by_market = ", ".join(f"{rule} in {market}" for market, rule in opponents.items())
         other = next(iter(opponents.values())) if alike else f"the {key} of each market ({by_market})"
-        yield verdict_sentence(f"{name}, over these markets", {other: found["gain"]}, called=called)
+        yield verdict_sentence(f"{name}, over these markets", {other: found.gain}, called=called)
 
 
-def correction(result: Mapping[str, Any]) -> str:
+def correction(result: EvaluationResult) -> str:
     """How many comparisons are primary, and how the others are meant; nothing where one order leaves none to test."""
-    if not result["comparisons"]:
+    if not result.comparisons:
         return ""
-    primary = {key for claim in result["claims"].values() for key in claim["primary"]}
-    count = sum(len(claim["primary"]) for claim in result["claims"].values())
+    primary = {key for claim in result.claims.values() for key in claim.primary}
+    count = sum(len(claim.primary) for claim in result.claims.values())
     words = " and ".join("random" if key == RANDOM else "the best written strategy" for key in sorted(primary))
-    others = f"{result['comparisons'] - count:,}"
+    others = f"{result.comparisons - count:,}"
     return (
         f"Primary (Holm): {count} comparison{'s' * (count != 1)}, with {words}. Exploratory (Benjamini and "
         f"Hochberg): {others}, with every other strategy and by regime, market and liquidity."
     )
 
 
-def reported_rows(result: Mapping[str, Any]) -> list[str]:
-    """Rows that verdicts are told of: recipes, and policies that belong to none."""
-    inside = {member for members in result["recipes"].values() for member in members}
-    return [name for name in result["paired"] if name not in inside]
-
-
-def verdicts(result: Mapping[str, Any], name: str) -> Iterator[str]:
+def verdicts(result: EvaluationResult, name: str) -> Iterator[str]:
     """Where a policy stands, in a few lines."""
-    best = result["best_baseline"]
-    yield from claimed(result, name)
-    least = result["power"][name].get(best)
+    best = result.best_baseline
+    yield from claimed(name, result.claims[name], result.comparisons)
+    least = result.power[name].get(best)
     if least is not None:
-        yield (f"{name} in {result['market']}: minimum detectable effect against {best} {least:.2f} bps (80 % power).")
+        yield f"{name} in {result.market}: minimum detectable effect against {best} {least:.2f} bps (80 % power)."
     yield from _worst(result, name, best)
-    for market, found in result["bars"].items():
+    for market, found in result.bars.items():
         yield from _bars(market, found[name], name)
     yield from adapted(result, name)
-    slope, its = result["price_move_beta"][name], result["price_move_beta"][best]
+    slope, its = result.price_move_beta[name], result.price_move_beta[best]
     yield f"{name}: cost rises {spelt(slope)} bps a bp of adverse move ({best}: {spelt(its)})."
-    deflated = result["deflated"].get(name)
-    if deflated is not None and deflated["variants"] > 1:
+    deflated = result.deflated.get(name)
+    if deflated is not None and deflated.variants > 1:
         yield (
-            f"{name}, deflated ({deflated['variants']} variants): gain a unit of risk {deflated['ratio']:.3f}, "
-            f"threshold {deflated['best_of_none']:.3f}, probability of a true gain {deflated['probability']:.3f}."
+            f"{name}, deflated ({deflated.variants} variants): gain a unit of risk {deflated.ratio:.3f}, "
+            f"threshold {deflated.best_of_none:.3f}, probability of a true gain {deflated.probability:.3f}."
         )
-    if name in result["iqm"]:
-        middle = spelt(result["iqm"][name], "+")
+    if name in result.iqm:
+        middle = spelt(result.iqm[name], "+")
         yield f"{name} against {best}: interquartile mean over training seeds and markets {middle} bps."
-    for key, words in POOLED_WORDS.items():
-        pooled = result["pooled"].get(key, {}).get(name, {}).get(best)
+    for view, words in (
+        (result.pooled.any_markets, POOLED_WORDS["any_markets"]),
+        (result.pooled.these_markets, POOLED_WORDS["these_markets"]),
+    ):
+        pooled = view.get(name, {}).get(best)
         if pooled is not None:
             yield verdict_sentence(f"{name}, {words}", {best: pooled}, called=called)
 
 
-def _worst(result: Mapping[str, Any], name: str, best: str) -> Iterator[str]:
+def _worst(result: EvaluationResult, name: str, best: str) -> Iterator[str]:
     """In which parts and scenarios it gains least."""
-    for key, words in (("by_regime", "regimes"), ("by_market", "markets"), ("by_liquidity", "thirds of liquidity")):
-        parts: dict[str, Any] = {}
-        if key == "by_liquidity":
-            parts = {f"{third} {axis}": cell for axis, row in result[key].items() for third, cell in row.items()}
-        else:
-            parts = result[key]
-        gained = {part: cell["paired"][name][best] for part, cell in parts.items() if cell.get("paired")}
+    kinds: Mapping[str, Mapping[str, ScenarioCell]] = {
+        "regimes": result.by_regime, "markets": result.by_market, "thirds of liquidity": result.thirds
+    }  # fmt: skip
+    for words, parts in kinds.items():
+        gained = {part: cell.paired[name][best] for part, cell in parts.items() if cell.paired}
         if len(gained) < 2:
             continue
-        least = min(gained, key=lambda part: float(gained[part]["mean"]))
+        least = min(gained, key=lambda part: gained[part].mean)
         lost = [part for part, cell in gained.items() if called(cell) == "worse"]
         won = sum(called(cell) == "better" for cell in gained.values())
         yield (
@@ -175,36 +171,36 @@ def _worst(result: Mapping[str, Any], name: str, best: str) -> Iterator[str]:
         )
 
 
-def _bars(market: str, found: Mapping[str, Any], name: str) -> Iterator[str]:
+def _bars(market: str, found: ScheduleRatios, name: str) -> Iterator[str]:
     """Ratios to the schedules with their denominators, the difference of risk, and that of adaptability."""
-    for key, words in (("is_bps", "shortfall"), ("impact_bps", "impact")):
+    for row, words in ((found.is_bps, "shortfall"), (found.impact_bps, "impact")):
         ratios = [
-            f"{spelt(cell)} of {other}'s {spelt(cell['denominator'])} bps"
-            for other, cell in found.get(key, {}).items()
+            f"{spelt(cell)} of {other}'s {spelt(cell.denominator)} bps"
+            for other, cell in row.items()
             if cell is not None
         ]
         if ratios:
             yield f"{name} in {market}: {words} {', '.join(ratios)}."
     risks = [
         f"{spelt(cell, '+')} bps against {other} ({_RISK[verdict(cell)]})"
-        for other, cell in found.get("timing_risk_bps", {}).items()
+        for other, cell in found.timing_risk_bps.items()
     ]
     if risks:
         yield f"{name} in {market}: timing risk {', '.join(risks)}."
-    for other, cell in found["adaptability"].items():
-        if cell is not None:
-            yield f"{name} in {market}: adaptability {spelt(cell, '+')} over {other}'s."
+    for other, difference in found.adaptability.items():
+        if difference is not None:
+            yield f"{name} in {market}: adaptability {spelt(difference, '+')} over {other}'s."
 
 
 _RISK = {"worse": "lower", "better": "higher", "open": "no significant difference"}
 """A difference of risks below zero is the lower risk."""
 
 
-def closing(result: Mapping[str, Any]) -> Iterator[str]:
+def closing(result: EvaluationResult) -> Iterator[str]:
     """What holds for all."""
-    best, chosen = result["best_baseline"], result["validation"]
-    yield f"{best} is the best written strategy on {chosen['episodes']:,} other episodes; it was chosen there."
-    bound = result["hindsight"]
+    tried = f"{result.validation.episodes:,} other episodes"
+    yield f"{result.best_baseline} is the best written strategy on {tried}; it was chosen there."
+    bound = result.hindsight
     if bound is not None:
-        yield f"{bound['label']}: {spelt(bound['is_bps'])} bps, what the same orders cost who knows the path."
-    yield from dict.fromkeys([*result["notes"], *result["checks"]])
+        yield f"{bound.label}: {spelt(bound.is_bps)} bps, what the same orders cost who knows the path."
+    yield from dict.fromkeys([*result.notes, *result.checks])

@@ -1,0 +1,58 @@
+"""Numbers with their intervals, as statistics find them and tables show them."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and its interval; the bounds are None where there is nothing to resample."""
+
+    mean: float
+    ci_low: float | None
+    ci_high: float | None
+
+    @classmethod
+    def of(cls, cell: Mapping[str, Any]) -> Self:
+        """What :meth:`to_json` wrote; a mean that it could not say is NaN.
+
+        >>> Estimate.of({"mean": None})
+        Estimate(mean=nan, ci_low=None, ci_high=None)
+        """
+        known = {one.name: cell.get(one.name) for one in fields(cls)}
+        return cls(**known | {"mean": math.nan if known["mean"] is None else known["mean"]})
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers by name, never rounded.
+
+        >>> Estimate(1.0, 0.5, 1.5).to_json()
+        {'mean': 1.0, 'ci_low': 0.5, 'ci_high': 1.5}
+        """
+        return asdict(self)
+
+    def times(self, factor: float) -> "Estimate":
+        """The number and its interval in another unit; a factor below 0 turns the interval round.
+
+        >>> Estimate(-1.0, -3.0, 1.0).times(-1)
+        Estimate(mean=1.0, ci_low=-1.0, ci_high=3.0)
+        """
+        low, high = (None if end is None else factor * end for end in (self.ci_low, self.ci_high))
+        return Estimate(factor * self.mean, *((low, high) if factor >= 0 else (high, low)))
+
+
+@dataclass(frozen=True)
+class PairedGain(Estimate):
+    """What one strategy saves beside another on the same episodes, bps: positive is better.
+
+    Parameters
+    ----------
+    p_adjusted : float or None
+        Two-sided p-value after the correction of all comparisons; None before it, or where there is none.
+    power : float or None
+        Smallest true gain that would be found with 80 % power, bps.
+    """
+
+    p_adjusted: float | None = None
+    power: float | None = None

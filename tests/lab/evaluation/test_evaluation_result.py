@@ -1,0 +1,94 @@
+"""The JSON of an evaluation: read back as it was written, older files too, and said in a line."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+from tercel.lab.evaluation.pipeline.page import answer
+from tercel.lab.evaluation.pipeline.terminal import QUICK, judged_table
+
+COST = {"mean": 2.0, "ci_low": 1.0, "ci_high": 3.0}
+GAIN = {"mean": 1.0, "ci_low": 0.2, "ci_high": 1.8, "p_adjusted": 0.01, "power": 0.5}
+KINDS = {"mine": "own", "pov": "baseline", "twap_take": "baseline", "random": "random"}
+KEYS = ("spread_bps", "timing_bps", "forced_bps", "fees_bps", "timing_risk_bps", "passive_share")
+OTHERS = [name for name in KINDS if name != "mine"]
+NOTHING: dict[str, Any] = {
+    key: {}
+    for key in ("policies", "recipes", "by_market_and_regime", "by_liquidity", "ratios", "pooled", "iqm", "sensitivity")
+}
+
+
+def written() -> dict[str, Any]:
+    """An evaluation of one market, as the command writes it."""
+    row = {"is_bps": COST, **dict.fromkeys(KEYS, COST), "impact_bps": None, "adaptability": None}
+    paired = {"mine": dict.fromkeys(OTHERS, GAIN)}
+    cell = {"episodes": 40, "is_bps": dict.fromkeys(KINDS, COST), "paired": paired}
+    few = {"episodes": 5, "is_bps": None, "paired": None}
+    against = {
+        "any_markets": None, "these_markets": None, "by_market": {"thin": GAIN}, "by_regime": {},
+        "by_market_and_regime": {},
+    }  # fmt: skip
+    told = {"above": dict.fromkeys(OTHERS, 1.0), "open": {}, "below": {}}
+    words = "significantly cheaper than 3 of 3 and dearer than none; no significant difference from none"
+    claim = {
+        "primary": {"random": {"opponents": {"thin": "random"}, "gain": GAIN}},
+        "markets": ["thin"], "training_seeds": {"thin": 1}, "against": dict.fromkeys(OTHERS, against),
+        "told": {"by_market": told}, "worse": [],
+        "lowest": {"by_market": {"against": "pov", "in": "thin", **GAIN, "below_0": 0, "parts": 3}},
+        "verdict": {"by_market": words},
+    }  # fmt: skip
+    counts = {"unfilled_lots": 0, "unfilled_share": 0.0, "forced_share": 0.1, "double_filled_share": 0.0}
+    return {
+        "strategies": dict.fromkeys(KINDS, row), "kinds": KINDS, "best_baseline": "pov",
+        "paired_vs_best_baseline": {"mine": COST}, "paired": paired,
+        "paired_by_seed": {"mine": {"pov": [COST]}}, "counts": dict.fromkeys(KINDS, counts), "episodes": 40,
+        "clusters": 40, "seeds": [], "market": "thin", "task": {"side": 0}, "notes": [], "level": 0.95,
+        "resamples": 2000, "cluster": "episode seed", "correlation": 0.5, "out": "runs/evaluate",
+        "evaluation_seeds": [1], **NOTHING, "handed_over": {}, "claims": {"mine": claim},
+        "by_regime": {"plain": {**cell, "share_of_time": 1.0}, "turbulent": {**few, "share_of_time": 0.0}},
+        "by_market": {"thin": {**cell, "best_baseline": "pov"}},
+        "validation": {"best_baseline": "pov", "episodes": 20, "is_bps": dict.fromkeys(OTHERS, 2.0)},
+        "sample_size": {
+            "sd_bps": 20.0, "strategies": 3, "tried": 20, "judged": 40, "episodes_for_1_bps": 3140,
+            "detectable_bps": 8.9, "words": "a difference of 1 bps needs some 3,140 orders",
+        },
+        "hindsight": {"label": "nobody", "is_bps": COST},
+        "bars": {"thin": {"mine": {
+            "is_bps": {"twap_take": {**COST, "denominator": COST}}, "impact_bps": {"twap_take": None},
+            "timing_risk_bps": {}, "adaptability": {"vwap_passive": None},
+        }}},
+        "cvar95_bps": dict.fromkeys(KINDS, COST), "wins": {"mine": {"pov": COST}},
+        "price_move_beta": {key: {"mean": None, "ci_low": None, "ci_high": None} for key in KINDS},
+        "by_side": {key: {"buy": 2.0, "sell": 2.0} for key in KINDS},
+        "adaptability_vs": {"mine": {"vwap_passive": None}}, "power": {"mine": dict.fromkeys(OTHERS, 0.5)},
+        "deflated": {"mine": None}, "adaptation": {}, "comparisons": 3, "checks": ["Sides: 20 buys and 20 sells."],
+    }  # fmt: skip
+
+
+def test_what_was_written_comes_back() -> None:
+    found = EvaluationResult.from_json(written())
+    assert json.loads(json.dumps(found.to_json())) == written()
+    assert next(iter(judged_table(found).sentences())).startswith("mine: cheaper than pov")
+
+
+def test_a_file_of_before_hand_overs_opens() -> None:
+    older = {key: value for key, value in written().items() if key != "handed_over"}
+    assert EvaluationResult.from_json(older) == EvaluationResult.from_json(written())
+
+
+@pytest.mark.parametrize("data", [{}, {"strategies": 3}, {**written(), "claims": {"mine": {}}}])
+def test_something_else_is_no_evaluation(data: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, AttributeError)):
+        EvaluationResult.from_json(data)
+
+
+def test_the_answer_names_who_was_cheaper_and_who_handed_over() -> None:
+    found = EvaluationResult.from_json(written())
+    assert answer(found) == "mine: cheaper than pov, the best of 3 written strategies"
+    over = replace(found, handed_over={"mine": "twap_take"})
+    assert answer(over) == "mine (handed over to twap_take): cheaper than pov, the best of 3 written strategies"
+    quick = replace(found, notes=(QUICK,))
+    assert answer(quick) == "A quick run: too few episodes to judge by; a look, not a judgement"
