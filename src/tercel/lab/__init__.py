@@ -1,1 +1,1 @@
-"""Learn and judge: trainings behind one port, and paired evaluations out of sample."""
+"""Learning and judging: trainings behind one port, and paired evaluations out of sample."""

@@ -1,1 +1,1 @@
-"""Which way: point-in-time panels, labels, the model zoo, fusion, purged validation."""
+"""Forecasts: point-in-time panels, labels, the model zoo, fusion, purged validation, risk."""

@@ -1,4 +1,4 @@
-"""From forecasts to the one message that signals send: `Alpha`, its deviation out of fold, its half-life measured.
+"""`Alpha`, the message that signals send: forecasts with their deviation out of fold and a measured half-life.
 
 A move that a score forecasts is over bit by bit. The slopes of the moves over several horizons on the score say how
 much of it has come by then; they are fitted with ``B (1 - 2^(-h / half-life))``, the curve along which execution spends
@@ -23,7 +23,7 @@ from tercel.signals.panel.dataset import Dataset
 
 @dataclass(frozen=True, eq=False)
 class Decay:
-    """How the value of a forecast comes over time.
+    """Decay of a score's value with the horizon.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def to_alpha(
     half_life_ns: int,
     unit_bps: float = 1.0,
 ) -> Alpha:
-    """The message of one moment, from one forecast per source (NaN: missing).
+    """The `Alpha` of one moment, from one forecast a source (NaN: missing).
 
     Parameters
     ----------

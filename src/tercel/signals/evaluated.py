@@ -1,4 +1,4 @@
-"""What forecasts came to out of sample: rank IC with its interval, calibration, what each source and a gate add."""
+"""Out-of-sample figures of forecasts: rank IC with its interval, calibration, what each source and a gate add."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +23,7 @@ BLOCK = 4
 
 
 def calibration(forecast: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, Any]:
-    """Slope of the label on the forecast within dates (1 is right), and how often both lie on the same side.
+    """Calibration of forecasts: slope of the label on them within dates, share of rows on the same side.
 
     `accuracy` counts rows whose forecast and label are on the same side of their date's median: .5 is a coin.
     """
@@ -178,7 +178,7 @@ def _ablation(
 
 
 def evaluate_page(result: dict[str, Any]) -> str:
-    """What `evaluate` found, as HTML."""
+    """Page of the figures of `evaluate`, as HTML."""
     ic, whole = result["ic"], result["ic"]["fusion"]
     lead = "The fusion's information coefficient cannot be measured here."
     if whole:

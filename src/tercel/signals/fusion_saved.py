@@ -150,7 +150,7 @@ def alphas(
 
 
 def forecasts_of(models: list[BaseModel], features: Mapping[str, ArrayLike]) -> Floats:
-    """What each base model says, float64 (n, K), from columns by name."""
+    """Forecasts of each base model, float64 (n, K), from columns by name."""
     rows = max((np.size(column) for column in features.values()), default=0)
     by_model, gap = np.full((rows, len(models)), np.nan), np.full(rows, np.nan)
     for k, model in enumerate(models):

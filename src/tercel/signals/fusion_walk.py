@@ -51,7 +51,7 @@ class BaseModel:
 
     @property
     def name(self) -> str:
-        """How the fusion calls it."""
+        """Name of the model in the fusion."""
         return f"{self.source}:{self.family}"
 
     def predict(self, x: Floats) -> Floats:
@@ -139,7 +139,7 @@ def out_of_fold(
 
 
 def mean_of_said(forecasts: Floats) -> Floats:
-    """Mean over the sources that say something, NaN where none does."""
+    """Mean over the sources that have a forecast, NaN where none has."""
     present = ~np.isnan(forecasts)
     total = np.where(present, forecasts, 0.0).sum(axis=1)
     return np.where(present.any(axis=1), total / np.maximum(present.sum(axis=1), 1), np.nan)
@@ -177,7 +177,7 @@ def final(
     most_rows: int = 10**9,
     settings: Settings | None = None,
 ) -> tuple[Fusion, list[BaseModel]]:
-    """What is saved: base models on all rows, weighed by all out-of-fold forecasts."""
+    """Model to be saved: base models on all rows, weighed by all out-of-fold forecasts."""
     names = base_names(data, families)
     tested = ~np.isnan(forecasts).all(axis=1)
     fusion = stack(forecasts[tested], data.y[tested], names, shrink=shrink)

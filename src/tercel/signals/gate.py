@@ -34,7 +34,7 @@ MOST_STATES = 4
 
 @dataclass(frozen=True, eq=False)
 class GatedFusion:
-    """A fusion per state, mixed by the probabilities of the states.
+    """Mixture of one fusion a state, by the probabilities of the states.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def stack_by_state(
 
 @dataclass(eq=False, repr=False)
 class GatedClassifier(Classifier):
-    """An expert per regime, mixed by filtered probabilities.
+    """Mixture of one expert a regime, by filtered probabilities.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ LEAST_DATES = 60
 
 @dataclass(frozen=True)
 class FusionGate:
-    """What states are read from.
+    """Columns and kind of model from which the gate reads states.
 
     Parameters
     ----------

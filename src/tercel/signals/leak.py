@@ -44,7 +44,7 @@ Verdict = Literal["clean", "suspect", "leak"]
 
 @dataclass(frozen=True)
 class LeakReport:
-    """What a source knew, and when.
+    """Result of a leak check of one source: lead-lag profile, verdict, reason.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class LeakReport:
         }  # fmt: skip
 
     def figure(self, name: str = "leak") -> Figure:
-        """The profile as a picture: bars that had happened, bars that had not."""
+        """Picture of the profile: bars that had happened, bars that had not."""
         return profile_figure({self.source: self}, name)
 
 
@@ -92,7 +92,7 @@ def leak_report(
     prices: pl.DataFrame, source: SignalSource, *, ceiling: float = CEILING, seed: int = 0, block: int = 5,
     max_age: timedelta | None = None,
 ) -> LeakReport:  # fmt: skip
-    """Look for knowledge of the future in a source.
+    """Check a source for knowledge of the future.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def leak_report(
 def judged(
     ic: Skill, late: Skill, profile: dict[int, float], instant: float, ceiling: float, by_bar: dict[int, Floats]
 ) -> tuple[Verdict, tuple[str, ...]]:
-    """The verdict and why."""
+    """Verdict of a leak check, and the reason."""
     reasons = []
     blatant = max((shift for shift in profile if shift >= 1), key=lambda shift: abs(profile[shift]))
     if abs(profile[blatant]) > BLATANT:

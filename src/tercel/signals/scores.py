@@ -1,4 +1,4 @@
-"""How good a forecast is: information coefficient by date, AUC, calibration. NumPy only.
+"""Scores of forecasts: information coefficient by date, AUC, calibration. NumPy only.
 
 ic = rank_ic(forecast, outcome, dates, rng)        ic.mean, ic.t, ic.ci_low, ic.ci_high, ic.by_date
 auc, brier, ece                                    plain numbers
@@ -103,7 +103,7 @@ def skill(by_date: Floats, rng: np.random.Generator, *, block: int = 4) -> Skill
 
 
 def auc(truth: ArrayLike, score: ArrayLike) -> float:
-    """Chance that a positive (truth > 0) scores above a negative, ties half.
+    """Probability that a positive (truth > 0) scores above a negative, ties half.
 
     >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.75
@@ -121,7 +121,7 @@ def auc(truth: ArrayLike, score: ArrayLike) -> float:
 
 
 def single_class(which: object, rows: int) -> DataError:
-    """The error of a set with one class."""
+    """Error of a set that holds one class alone."""
     return DataError(
         "at least two classes", f"class {which} alone in {rows} rows", "use a longer span or another label"
     )

@@ -1,1 +1,1 @@
-"""Tasks, paired episodes, and the judged table."""
+"""Evaluation: tasks, paired episodes, and the judged table."""

@@ -1,4 +1,4 @@
-"""How much a strategy's decisions answer to the market, as a share of how much they vary at all.
+"""Adaptability: the share of a strategy's decisions that the market explains.
 
 With x = (time, inventory, own orders), m = the market features and a(x, m) the expected intent (take and
 rungs, as shares of what is left, no prices):
@@ -39,7 +39,7 @@ _NO_VARIANCE = 1e-24
 
 @dataclass(frozen=True, eq=False)
 class Decisions:
-    """What a strategy saw at each of T decisions of E episodes.
+    """Recorded decisions: what a strategy saw at each of T decisions of E episodes.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Decisions:
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """Sums by episode from which A follows.
+    """Sums by episode from which adaptability A follows.
 
     Parameters
     ----------
@@ -111,8 +111,7 @@ class Response:
 
 
 def respond(decisions: Decisions, expected: Expected, rng: np.random.Generator, redraws: int = REDRAWS) -> Response:
-    """Pair every recorded x with the markets of other episodes at the same decision, and ask what would be
-    wanted.
+    """Response of a strategy: each recorded x paired with markets of other episodes at the same decision.
 
     Markets are drawn without replacement among the other episodes of the same side (market columns are
     oriented by it), whether or not those still had lots left. Decisions that have fewer than two such

@@ -16,7 +16,7 @@ from tercel.core.written import beside
 
 @contextmanager
 def reading(path: Path) -> Iterator[Any]:
-    """The arrays of a result on disk.
+    """Arrays of a result on disk.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def reading(path: Path) -> Iterator[Any]:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a result, whole or not at all.
+    """Write the arrays of a result, whole or not at all.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:

@@ -21,7 +21,7 @@ TERCILES = ("low", "middle", "high")
 
 @dataclass(frozen=True, eq=False)
 class Arrivals:
-    """n episodes without own orders.
+    """Markets of n episodes at arrival and without own orders: liquidity and price move.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def run_arrivals(source: Source, task: Task, plan: Plan) -> tuple[Arrivals, NDAr
 
 
 def terciles(values: Ints) -> dict[str, NDArray[np.intp]]:
-    """Rows of the lowest, the middle and the highest third, by name; equal values stay together.
+    """Row numbers of the lowest, middle and highest third, by name; equal values stay together.
 
     >>> {name: rows.tolist() for name, rows in terciles(np.array([5, 1, 3, 1, 9, 7])).items()}
     {'low': [1, 3], 'middle': [0, 2], 'high': [4, 5]}

@@ -95,7 +95,7 @@ class CmaEs:
         return np.asarray(self.mean + self.sigma * self.scale * steps, np.float64)
 
     def tell(self, candidates: Floats, values: ArrayLike) -> None:
-        """Learn from the candidates' values; lower is better, what is not finite comes last."""
+        """Update the search with the candidates' values; lower is better, what is not finite comes last."""
         values = np.where(np.isfinite(values), values, np.inf)
         best = candidates[np.argsort(values, kind="stable")[: len(self.weights)]]
         steps = (best - self.mean) / (self.scale * self.sigma)
@@ -120,13 +120,13 @@ class CmaEs:
         self.sigma = min(self.sigma * math.exp(c_s / self._damp * (length / self._norm - 1)), LONGEST)
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next generation depends on."""
+        """State of the search, on which the next generation depends."""
         arrays = {"mean": self.mean, "covariance": self.covariance, "path_s": self._path_s, "path_c": self._path_c}
         numbers = {"sigma": self.sigma, "generation": self.generation, "rng": self.rng.bit_generator.state}
         return {**{key: array.copy() for key, array in arrays.items()}, **numbers}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Restore the search from `state`."""
         self.mean, self.covariance = (np.array(state[key], np.float64) for key in ("mean", "covariance"))
         self._path_s, self._path_c = (np.array(state[key], np.float64) for key in ("path_s", "path_c"))
         self.sigma, self.generation = float(state["sigma"]), int(state["generation"])

@@ -55,7 +55,7 @@ class Plan:
         return len(self.rows)
 
     def take(self, which: slice | Ints) -> "Plan":
-        """Some of the episodes."""
+        """Plan of some of the episodes."""
         return Plan(self.rows[which], self.cluster[which])
 
 
@@ -135,12 +135,12 @@ class Episodes:
 
     @property
     def view(self) -> View:
-        """What can be seen at this decision; the arrays are overwritten by the next step."""
+        """View of this decision; its arrays are overwritten by the next step."""
         return View(self._x, self._m, self._obs, self._draw)
 
     @property
     def working(self) -> NDArray[np.bool_]:
-        """Markets whose episode goes on."""
+        """Whether each market's episode goes on, bool (n,)."""
         working: NDArray[np.bool_] = self.states[:, sim.PHASE] == sim.WORKING
         return working
 
@@ -170,7 +170,7 @@ class Episodes:
         return (self.books, self.states, self.terms, self._x, self._m, self._obs, self._draw, self._cluster)
 
     def guide(self, guidance: Guidance | None, which: Ints | None = None) -> None:
-        """What signals and risk say from now on, until they say something else.
+        """Set the guidance of signals and risk from now on.
 
         The current view says it at once, every later one what is left of the forecast by then; a forecast is not seen
         before it was known. Said before :meth:`start`, it is seen from the first decision on; episodes that start anew
@@ -205,7 +205,7 @@ class Episodes:
         self._x[:, c.ALPHA] *= self.states[:, sim.SIDE]
 
     def impose(self, factors: Factors) -> None:
-        """Put factors of a regime in force in all markets, from their next event on, in the place of any law.
+        """Set the factors of a regime in all markets from their next event on, in the place of any law.
 
         Raises
         ------
@@ -259,7 +259,7 @@ class Episodes:
 
 
 def regimes_of(source: Source, task: Task, plan: Plan) -> RegimeOccupancy:
-    """Which regimes are in force for how long in the episodes of a plan, whoever trades in them."""
+    """Time in each regime in the episodes of a plan, whoever trades in them."""
     rows = plan.rows
     now = source.worlds_k[rows[:, kernels.E_WORLD], sim.NOW]
     return in_force(
@@ -306,7 +306,7 @@ def streams_plan(task: Task, quantity: int, seed: int, first: int, n: int) -> Pl
 
 
 def sides_of(plan: Plan) -> int:
-    """2 where a plan's markets are bought and sold in, rows 2i and 2i + 1 in one; else 1.
+    """Number of sides of a plan: 2 where rows 2i and 2i + 1 buy and sell in one market, else 1.
 
     >>> sides_of(seeded_plan(Task(), 1, 7, 0, 4)), sides_of(seeded_plan(Task(side=1), 1, 7, 0, 4))
     (2, 1)

@@ -32,7 +32,7 @@ def batches(plan: Plan, size: int = BATCH) -> Iterator[Plan]:
 
 
 def without_orders(plan: Plan) -> Plan:
-    """The twins: the same episodes with nothing to execute."""
+    """Plan of the twins: the same episodes with nothing to execute."""
     rows = plan.rows.copy()
     rows[:, kernels.E_QUANTITY] = 0
     return Plan(rows, plan.cluster)
@@ -56,7 +56,7 @@ def run_strategy(source: Source, task: Task, plan: Plan, strategy: Strategy) -> 
 
 @dataclass(eq=False)
 class Recording:
-    """Decisions of the first episodes of each strategy, as :func:`run_strategies` passes them.
+    """Recorder of the decisions of each strategy's first episodes, for :func:`run_strategies`.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def run_strategies(
 
 
 def run_recorded(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Decisions:
-    """What a strategy saw at each decision of the plan's episodes (all at once: keep them few)."""
+    """Recorded decisions of the plan's episodes (all at once: keep them few)."""
     episodes = Episodes(source, task, len(plan))
     episodes.start(plan)
     seen = _Seen(len(plan), task)
@@ -153,7 +153,7 @@ def run_twins(source: Source, task: Task, plan: Plan) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, eq=False)
 class Pilot:
-    """What a market did on training episodes without own orders.
+    """Measures of a market from training episodes without own orders.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ class Pilot:
 
 
 def pilot(source: Source, task: Task, plan: Plan) -> Pilot:
-    """Estimate a market from training episodes that nothing of ours disturbs.
+    """Pilot of a market: volume, volatility and depth on training episodes without own orders.
 
     Volume and its course over the horizon; volatility as the standard deviation of the mid's change over the
     horizon (ticks per square root of a second); depth and spread as means over decisions.

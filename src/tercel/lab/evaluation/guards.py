@@ -1,4 +1,4 @@
-"""Whether a strategy's fills are such as a market gives: none at mid, none beyond what was displayed."""
+"""Checks of fills: none at mid, none beyond what was displayed."""
 
 from dataclasses import astuple, dataclass
 
@@ -19,7 +19,7 @@ NS, PRICE, LOTS, MID2, TOUCH2, PASSIVE, FORCED = range(7)
 
 @dataclass(frozen=True)
 class Guard:
-    """Counts over some episodes.
+    """Counts of a strategy's checked and odd fills.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Guard:
 
 
 def guard(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Guard:
-    """Run a strategy with its fills on record, and look at each."""
+    """Run a strategy with its fills on record, and check each."""
     episodes = Episodes(source, task, len(plan), log_rows=LOG_ROWS)
     episodes.start(plan)
     seen: list[tuple[Ints, Ints, Ints]] = []

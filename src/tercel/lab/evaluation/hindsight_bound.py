@@ -1,4 +1,4 @@
-"""What an order would cost somebody who knew the day beforehand: a bound to measure gaps by, and nothing to attain.
+"""Hindsight bound: cost of an order for somebody who knew the path beforehand, to measure gaps by.
 
 The oracle knows the public path of the episode without own orders, as strategies see it at their decisions. The problem
 is relaxed until it can be solved exactly:
@@ -36,7 +36,7 @@ _OTHER = [c.FAR, *range(c.FAR1, c.FAR1 + c.LEVELS), c.V_AGAINST]
 
 
 def cheapest(prices: Ints, lots: Ints, quantity: Ints) -> Ints:
-    """Least that `quantity` lots cost when any of the offers may be had in part.
+    """Least cost of `quantity` lots when any of the offers may be had in part.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def cheapest(prices: Ints, lots: Ints, quantity: Ints) -> Ints:
 
 
 def offers(m: Ints, after: Ints, side: Ints) -> tuple[Ints, Ints]:
-    """Prices (side x ticks: less is better) and lots that one interval offers, int64 (n, levels + 1) each.
+    """Offers of one interval: prices (side x ticks, less is better) and lots, int64 (n, levels + 1) each.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def offers(m: Ints, after: Ints, side: Ints) -> tuple[Ints, Ints]:
 
 @dataclass(frozen=True, eq=False)
 class MarketSnapshot:
-    """What n markets show at one decision, or after the last one.
+    """Touch and depth of n markets at one decision, or after the last one.
 
     Parameters
     ----------
@@ -95,18 +95,18 @@ class MarketSnapshot:
 
     @classmethod
     def of(cls, episodes: Episodes) -> "MarketSnapshot":
-        """As it is now."""
+        """Snapshot of the markets as they stand."""
         return cls(episodes.view.m.copy(), episodes.working, episodes.view.tradable)
 
     def seen_by(self, market: Ints, turned: Bools) -> "MarketSnapshot":
-        """The same for orders in these markets, int64 (k,), where `turned`, bool (k,), on the other side."""
+        """Snapshot for orders in these markets, int64 (k,), on the other side where `turned`, bool (k,)."""
         m = self.m[market]
         m[np.ix_(turned, _ONE_SIDE + _OTHER)] = m[np.ix_(turned, _OTHER + _ONE_SIDE)]
         return MarketSnapshot(m, self.working[market], self.tradable[market])
 
 
 def hindsight(moments: Sequence[MarketSnapshot], side: Ints, quantity: Ints) -> Floats:
-    """Arrival shortfall of the oracle for n orders, bps: float64 (n,).
+    """Arrival shortfall of n orders with perfect foresight, bps: float64 (n,).
 
     Parameters
     ----------

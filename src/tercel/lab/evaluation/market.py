@@ -1,4 +1,4 @@
-"""The market of a run: what is trained on, what is judged on, and what written strategies may know."""
+"""Market of a run: its training and judged episodes, and the estimates that written strategies may know."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -49,7 +49,7 @@ TRAINING_STEP_NS = 60 * 10**9
 
 @dataclass(frozen=True, eq=False)
 class JobMarket:
-    """Everything that a run needs of its market.
+    """A market built for a run: source, plans, estimates.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def build_market(settings: MarketTask, *, seed: int = 1, episodes: int = EPISODE
 
 
 def impact_in_words(market: Source) -> list[str]:
-    """What own trades do beyond the lots that they take, for readers of the table."""
+    """Sentence on the law of impact of own trades, for readers of the table."""
     law = market.impact
     if law is None:
         return []
@@ -207,7 +207,7 @@ class Split:
 
     @property
     def spans(self) -> tuple[str, str]:
-        """Both parts in words."""
+        """Training and judged part in words."""
         if self.cut_ns:
             return f"{self.train[0]}, first two thirds", f"{self.train[0]}, the rest"
         if self.hours:
@@ -217,7 +217,7 @@ class Split:
 
     @property
     def curve(self) -> list[float]:
-        """Mean lots that the training days traded in each thirteenth of the session."""
+        """Mean lots traded in each thirteenth of the session on the training days."""
         if self.hours and not self.hindsight:
             return self._curve_of_other_hours()
         curve = np.mean([curve_lots(instrument, events) for instrument, events in self.days], axis=0)
@@ -476,7 +476,7 @@ def validated(requested: int, judged: int) -> int:
 
 
 def judged_words(name: str, judged: int) -> str:
-    """How many orders of a tape are judged, and what to think of few.
+    """Sentence on how many orders of a tape are judged, and what to think of few.
 
     >>> judged_words("SIM replay", 6)
     'SIM replay: 6 orders are judged, which tells little: more days in the lake tell more'

@@ -1,4 +1,4 @@
-"""What a training has written of itself: one row an update."""
+"""Metrics file of a training: one row an update."""
 
 import csv
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The orders that are asked for: one by its options, or a file of them."""
+"""Orders as a person gives them: one by its options, or a file of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

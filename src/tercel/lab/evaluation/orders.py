@@ -80,11 +80,11 @@ class Order:
 
     @property
     def clock(self) -> str:
-        """Time of day."""
+        """Time of day of the order's arrival."""
         return self.time.rpartition(" ")[2]
 
     def task(self, task: Task) -> Task:
-        """The task with this order in it."""
+        """The task with this order's size, side and time."""
         return replace(
             task, side=self.side, share=None, quantity=self.quantity, start="", horizon_s=self.horizon_s,
             limit_price=self.limit_price,
@@ -105,7 +105,7 @@ class Order:
         return begin, begin + round(self.horizon_s * NS_PER_SECOND)
 
     def fits(self, instrument: Instrument) -> bool:
-        """Whether an instrument's session holds it; any does that does not say when it opens."""
+        """Whether an instrument's session holds the order; any does that does not say when it opens."""
         begin, end = self.hours(instrument)
         opening, closing = instrument.session_open_ns, instrument.session_close_ns
         return not opening or (opening <= begin and (not closing or end <= closing))

@@ -1,4 +1,4 @@
-"""Does simulation predict tape? Costs and fills of the same strategies in a market and on recorded days, side by side.
+"""Prediction of tape by simulation: costs and fills of the same strategies in a market and on recorded days.
 
 Rank correlation over strategies says whether who is cheap in simulation is cheap on tape. Its interval redraws the
 tape's days and the simulated episodes; its ceiling is what the tape says of itself: the days' ranking in one half
@@ -35,7 +35,7 @@ NEAR: Final = 0.10
 
 @dataclass(frozen=True, eq=False)
 class StrategyCosts:
-    """Strategies on the episodes of one place.
+    """Costs and fills of strategies on the episodes of one place.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class StrategyCosts:
 
     @cached_property
     def scores(self) -> Scores:
-        """Shortfalls, bps."""
+        """Shortfalls of the strategies, bps."""
         return Scores.of(self.costs, {})
 
     @cached_property
@@ -65,7 +65,7 @@ class StrategyCosts:
 
     @property
     def episodes(self) -> int:
-        """Orders of each strategy."""
+        """Number of orders of each strategy."""
         return len(self.scores)
 
     def point(self, names: Sequence[str]) -> Floats:
@@ -94,7 +94,7 @@ class StrategyCosts:
 def predict(
     simulated: StrategyCosts, tape: StrategyCosts, theirs: StrategyCosts | None = None, seed: int = 0
 ) -> dict[str, Any]:
-    """Hold simulated costs against the tape's.
+    """Compare simulated costs with the tape's.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def _row(
 
 
 def in_words(found: Mapping[str, Any], market: str, judged: str) -> list[str]:
-    """What was found, in at most five sentences."""
+    """Summary in at most five sentences."""
     sentences = [_ranked(found["spearman"], f"{market} ranks {len(found['strategies'])} strategies as {judged} do")]
     rest = found["spearman_resting"]
     if rest["mean"] is not None:

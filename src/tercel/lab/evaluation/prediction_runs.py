@@ -1,4 +1,4 @@
-"""The same strategies in a simulated market and on held-out days of tape: who takes part, and what they cost there."""
+"""Runs of a prediction: the same strategies in a simulated market and on held-out days of tape."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -64,7 +64,7 @@ def refuse_calibrated(which: str, settings: Mapping[str, MarketTask]) -> None:
 def sides(
     home: Scenario, tape: Scenario, market: str, candidates: Sequence[Candidate], seed: int
 ) -> tuple[dict[str, StrategyCosts], list[str]]:
-    """Costs at home, on tape, and on tape with the other bound where it has one; and what was left out, in words.
+    """Costs in simulation, on tape, and on tape with the other bound where it has one; what was left out, in words.
 
     Rules have the numbers tuned in `market` in both scenarios: what is asked is how the very same strategy fares.
     """

@@ -1,4 +1,4 @@
-"""Sections of the page of a judged run: what it cost, when it traded, the book around the fills, how it learned."""
+"""Sections of a judged run's page: costs, timing, the book around the fills, learning curves."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -27,7 +27,7 @@ TAIL = 0.05
 
 @dataclass(frozen=True, eq=False)
 class BookExample:
-    """One episode of one strategy, recorded densely enough to draw the book around its trades.
+    """Recorded episode of one strategy, dense enough to draw the book around its trades.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class BookExample:
 
 
 def left_to_do(costs: Costs) -> Floats:
-    """Share of each order still to do when each grid bucket opens, float64 (n, G): 1 at the first.
+    """Shares of each order still to do when each grid bucket opens, float64 (n, G): 1 at the first.
 
     What the last bucket and the horizon order fill lies behind the last time shown.
     """
@@ -86,7 +86,7 @@ def left_to_do(costs: Costs) -> Floats:
 
 
 def distribution(name: str, costs: Sequence[Costs], best: Sequence[Costs]) -> list[object]:
-    """A row about single episodes: quantiles, the worst ones, and how often it was cheaper than the best baseline.
+    """Row of quantiles, worst episodes, and how often a strategy was cheaper than the best baseline.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def composition(
     drawn: Sequence[str],
     own: Collection[str] = (),
 ) -> Section:
-    """What the cost is made of, and how it is spread over episodes.
+    """Section on the parts of the cost and their spread over episodes.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def composition(
 def timing(
     costs: Mapping[str, Sequence[Costs]], twin_mid2_grid: Ints | None, grid_s: ArrayLike, own: Collection[str] = ()
 ) -> Section:
-    """When each strategy traded, and how far that moved the mid.
+    """Section on when each strategy traded, and how far that moved the mid.
 
     Parameters
     ----------
@@ -168,14 +168,14 @@ def timing(
 
 
 def meanings() -> str:
-    """What each column says, as a table."""
+    """Table of what each column means."""
     headings = {column.key: column.heading for column in COLUMNS}
     rows = [[headings[key], key, meaning] for key, meaning in MEANINGS.items()]
     return plain_table(("column", "key in the JSON", "meaning"), rows, prose=True)
 
 
 def order_facts(task: Mapping[str, Any]) -> dict[str, object]:
-    """What a task asks for, as a person would say it; what is not known here is shown as it is.
+    """Facts of a task's order for people; unknown ones are shown as they are.
 
     >>> order_facts({"side": 0, "share": 0.1, "horizon_s": 1800.0, "clock": "time", "decisions": 60, "clock_step": 0})
     {'side': 'buys and sells alternate', 'order': '10 % of the volume expected', 'horizon': '30 min', 'decisions': '60'}

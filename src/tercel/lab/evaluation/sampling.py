@@ -1,4 +1,4 @@
-"""Episodes to learn from: none of them is ever judged."""
+"""Samplers of training episodes, none of which is ever judged."""
 
 from collections.abc import Callable
 

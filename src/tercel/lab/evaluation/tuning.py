@@ -42,7 +42,7 @@ MANY = 40
 
 @dataclass(frozen=True, eq=False)
 class Arena:
-    """Where a strategy is tuned and validated.
+    """Market, plans and estimates with which a strategy is tuned and validated.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class TuningScore:
 
 @dataclass(frozen=True, eq=False)
 class CandidateCosts:
-    """What rows of parameters cost over a plan.
+    """Costs of rows of parameters over a plan.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class CandidateCosts:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search ended with.
+    """Result of a search: parameters and its course.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class TuningOutcome:
-    """What a search found.
+    """Outcome of a tuning: parameters found, with their validation beside what it began from.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Tuning as work for a pool: the arena of a market, one strategy a job, results as small files until all are there."""
+"""Tuning jobs for a pool: one strategy a job, results as small files until all are there."""
 
 import json
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ class TuningSettings:
 
 @lru_cache(maxsize=1)
 def arena_of(settings: TuningSettings) -> Arena:
-    """The market of `settings` as a place to tune in."""
+    """Arena of the market of `settings`."""
     task, seed = settings.run.task, settings.seed
     market = build_market(settings.run, seed=seed, quick=True)  # a small bank, which tuning does not start from
     if settings.run.market.on_tape:
@@ -152,12 +152,12 @@ def progress_of(folder: Path, name: str) -> int:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Whole or not at all."""
+    """Write a JSON file, whole or not at all."""
     write_whole(path, json_text(value) + "\n")
 
 
 def read_results(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What :func:`tune_task` wrote.
+    """Results that :func:`tune_task` wrote.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def read_results(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]
 
 
 def tune_all(settings: TuningSettings, names: list[str], plain: list[str], parts: Path) -> None:
-    """Everything that is not there yet, side by side, the longest first."""
+    """Tune all strategies without results, side by side, the longest first."""
     todo = sorted((name for name in names if not (parts / f"{name}.json").exists()), key=_length, reverse=True)
     missing = [name for name in plain if not (parts / f"{name}.json").exists()]
     if not todo and not missing:
@@ -201,7 +201,7 @@ def _piece(settings: TuningSettings, name: str, plain: list[str], parts: Path) -
 
 
 def finals(settings: TuningSettings, names: list[str], parts: Path) -> None:
-    """The best few once more, on validation episodes that chose nothing yet."""
+    """Run the best few again on validation episodes that chose nothing yet."""
     results = read_results(parts, names)
     best = sorted(names, key=lambda name: float(results[name]["validation"]["bps"]))[:FINALISTS]
     if all((parts / f"{name}{FINAL_FILE}").exists() for name in best):
@@ -212,7 +212,7 @@ def finals(settings: TuningSettings, names: list[str], parts: Path) -> None:
 
 
 def rank(one: dict[str, Any]) -> tuple[bool, float]:
-    """Finalists first, by what they cost in the final."""
+    """Sort key of a strategy's result: finalists first, by their cost in the final."""
     return "final" not in one, float(one.get("final", one["validation"])["bps"])
 
 

@@ -1,4 +1,4 @@
-"""How many recipes lie in a sweep's folder: what the gain of the one that was kept is deflated by.
+"""Number of recipes in a sweep's folder, by which the gain of the one that was kept is deflated.
 
 A sweep goes on after its best configuration was written down, and its trials have policies of their own: what counts is
 what lies in its folder, whenever it is asked.

@@ -1,4 +1,4 @@
-"""Windows of recorded days: where episodes of a task can start, how large their orders are, what is independent."""
+"""Windows of recorded days as episodes: arrival times, order sizes, clusters."""
 
 from collections.abc import Callable, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""What comes after the touch was emptied: is the old price back, does the far side follow?
+"""Depletions of the touch: is the old price back, does the far side follow?
 
 By a trade: one market order (executions of one stamp and side) leaves its side's best price worse than it found it. By
 a cancel: so does a withdrawal. *Back* after h seconds: the best quote is at the old price or better. *Followed*: after
@@ -21,7 +21,7 @@ FOLLOWED_S: Final = 10
 
 
 def add_depletions(tally: ReplayTally, orders: MarkoutOrders) -> None:
-    """Add up what came after depletions by trades and by cancels."""
+    """Add up outcomes after depletions by trades and by cancels."""
     _add(tally, "trade", orders.before, orders.last, orders.side)
     kind = tally.day.rows[:, k.KIND]
     rows = np.flatnonzero((kind == REDUCE) | (kind == DELETE))

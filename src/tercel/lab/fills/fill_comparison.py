@@ -1,4 +1,4 @@
-"""Do resting orders fill in a market as they do on its tape? Real and simulated days, read by the same code."""
+"""Comparison of resting orders' fills: real and simulated days, read by the same code."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -73,7 +73,7 @@ class Fills:
 
 
 def study(preset: Preset, days: Sequence[Day], simulated_days: int, seed: int, tell: Tell = lambda line: None) -> Fills:
-    """Measure tape and simulated days by the same code; `tell` is given a line on each.
+    """Comparison of tape and simulated days; `tell` is called with a line on each day.
 
     Raises
     ------

@@ -87,7 +87,7 @@ def compare(
 
 
 def gates(cells: dict[str, GateCell], hidden_by_day: Floats) -> list[FillGate]:
-    """The bars of this page; a figure that cannot be had has not passed."""
+    """All bars with their verdicts; a figure that cannot be had has not passed."""
     found = [_within(cells, f"filled_{wait}s", _fill_bar(cells[f"filled_{wait}s"])) for wait in WAITS_S]
     found.append(_within(cells, "filled_before_away", _fill_bar(cells["filled_before_away"])))
     found.append(_within(cells, "filled_given_away", GIVEN_AWAY))

@@ -18,7 +18,7 @@ PARTS: Final = ("filled_before_away", "filled_after_away", "filled_given_away", 
 
 
 def sums_of(day: ReplayedDay, scale: FillScale) -> Sums:
-    """Everything that is added up on a day."""
+    """Sums of one day: fills, mark-outs, depletions, own orders, hidden executions."""
     tally = ReplayTally(day)
     found = add_fills(tally, scale)
     orders = market_orders(day)
@@ -45,7 +45,7 @@ def add_hidden(tally: ReplayTally) -> None:
 
 
 def figures() -> list[SumFigure]:
-    """Every figure of the study."""
+    """Figures of the study from the sums of its days."""
     classes = [f"place_{q}" for q in range(1, 5)] + [f"spread_{name}" for name in SPREADS]
     classes += [f"behind_{d}" for d in DISTANCES[1:]] + [f"size_{part:g}" for part in SIZES]
     names = [f"filled_{wait}s" for wait in WAITS_S] + list(PARTS)

@@ -33,7 +33,7 @@ ROUND_LOT_VENUES: Final = ("NASDAQ", "SIM")
 
 @dataclass(frozen=True)
 class FillScale:
-    """What tape says of sizes, and simulated days are read by, all in shares.
+    """Scale of a tape's order sizes, shares, by which simulated days are read too.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ def usable(day: ReplayedDay) -> Bools:
 
 
 def run_ghosts(day: ReplayedDay, shares: float, distance: int = 0, wait_s: float = WAITS_S[-1]) -> Floats:
-    """What became of ghosts of so many shares, float64[G, 2, FOUND] (`fills_kernel.FILLED` to `BEHIND_S`)."""
+    """Outcomes of ghosts of so many shares, float64[G, 2, FOUND] (`fills_kernel.FILLED` to `BEHIND_S`)."""
     found = np.zeros((len(day.starts), 2, k.FOUND))
     stand = np.ascontiguousarray(day.stand[:, :, DISTANCES.index(distance)])
     wait_ns = round(wait_s * NS_PER_SECOND)
@@ -83,7 +83,7 @@ def run_ghosts(day: ReplayedDay, shares: float, distance: int = 0, wait_s: float
 
 
 def add_fills(tally: ReplayTally, scale: FillScale) -> Floats:
-    """Add up a day's fills; what became of the ghosts that joined the touch."""
+    """Add up a day's fills; the outcomes of ghosts that joined the touch."""
     day, fine = tally.day, usable(tally.day)
     ns = np.repeat(day.starts[:, None], 2, axis=1)
     found = run_ghosts(day, scale.ghost)

@@ -155,7 +155,7 @@ def ghosts(
     rows: Longs, seen: Longs, starts: Longs, first: Longs, stand: Longs, lots: int, wait_ns: int, w: Longs,
     found: Floats,
 ) -> None:  # fmt: skip
-    """Let a ghost of `lots` join at each start and on each side.
+    """Outcomes of a ghost of `lots` that joins at each start, on each side.
 
     `stand` [G, 2, STAND]: how its level stood; `w` [GHOST]: room to work in; `found` [G, 2, FOUND].
     """

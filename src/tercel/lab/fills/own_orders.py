@@ -1,4 +1,4 @@
-"""What became of the tape's own orders: those that joined the touch, and those that improved it.
+"""Survival of the tape's own limit orders: those that joined the touch, and those that improved it.
 
 An order counts as filled once any of it was executed. What a market order leaves resting is no such order. One that a
 feed forgets with its level can fill no more.

@@ -11,7 +11,7 @@ from tercel.lab.learning.port import MaskedVecEnv, RestorableVecEnv, State, acti
 
 
 class AppendedVec:
-    """`env` with entries behind its observation.
+    """Environment with entries appended to its observation.
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ class AppendedVec:
         return self._seen(obs), reward, done, info
 
     def take_metrics(self) -> dict[str, float]:
-        """The environment's, if it has some."""
+        """Metrics of the inner environment, if it has some."""
         own: dict[str, float] = getattr(self.env, "take_metrics", dict)()
         return own
 
     def progress(self, frames: int) -> None:
-        """Passed on to an environment with a curriculum."""
+        """Advance the curriculum of the inner environment, if it has one."""
         if hasattr(self.env, "progress"):
             self.env.progress(frames)
 

@@ -1,4 +1,4 @@
-"""What a written strategy does, said in a policy's own actions: pairs for behaviour cloning."""
+"""Demonstrations of a written strategy in a policy's own actions: pairs for behaviour cloning."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def nearest_actions(actions: ActionSet, view: View, wanted: Shares) -> Ints:
 
 
 def as_actions(actions: ActionSet, view: View, strategy: Strategy) -> Ints | Float32:
-    """What `strategy` does in a view as actions of a set.
+    """Actions of a set that come nearest to what `strategy` does in a view.
 
     Raises
     ------

@@ -114,7 +114,7 @@ def settle_rewards(
 
 
 class Options(TypedDict, total=False):
-    """What an environment of executions can be told by name, as :class:`ExecutionVec` has it."""
+    """Options of an environment of executions, by name."""
 
     actions: str
     weights: RewardWeights | Reward | None
@@ -125,7 +125,7 @@ class Options(TypedDict, total=False):
 
 
 class ExecutionVec:
-    """`n` markets in which an order is executed, over and over.
+    """Environment of `n` markets in which an order is executed, over and over.
 
     Parameters
     ----------
@@ -287,12 +287,12 @@ class ExecutionVec:
         return {**markets, "sums": self.sums, "done": self._done, "total": self._total}
 
     def state(self) -> State:
-        """Books, streams, observations and counters: what a bit-identical resume needs."""
+        """State of books, streams, observations and counters: what a bit-identical resume needs."""
         state: State = {name: array.copy() for name, array in self._arrays().items()}
         return {**state, "seed": self.seed, "started": self.started, "ended": self._ended}
 
     def restore(self, state: State) -> Float32:
-        """Go back to `state`.
+        """Restore the environment from `state`.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What the public's market did later in a training episode: for a learner's critic, never for its policy.
+"""Hindsight of a training episode: later moves of the undisturbed market, for the critic alone.
 
 Most of what an order costs is what the market did by itself meanwhile. Own orders do not stir that
 (`docs/simulator.md`, *Own orders apart*; on tape neither), so the mids of an episode without own orders are an input
@@ -89,7 +89,7 @@ def undisturbed(episodes: Episodes, plan: Plan, which: Ints | None = None) -> Pa
 
 
 class Hindsight:
-    """A pool of training episodes and what their markets do.
+    """Pool of training episodes with the later moves of their markets.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class Hindsight:
         return np.asarray(np.where(over, 0.0, -side * left * self.means[self.slots, at]))
 
     def inputs(self, k: Ints, decision: Ints) -> Float32:
-        """What the critic sees, float32 (n, SIZE)."""
+        """Inputs of the critic, float32 (n, SIZE)."""
         at, side, left = self._now(k, decision)
         now, ends = self.mids[self.slots, at], self.ends[self.slots]
         later = [self.mids[self.slots, np.minimum(at + span, ends)] for span in SPANS]
@@ -155,7 +155,7 @@ class Hindsight:
 
 
 class HindsightVec(AppendedVec):
-    """An environment whose observations end in what the critic alone sees: the last `hindsight_size` entries.
+    """Environment whose observations end in the critic's inputs: the last `hindsight_size` entries.
 
     Parameters
     ----------

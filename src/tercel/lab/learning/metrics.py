@@ -14,7 +14,7 @@ from tercel.lab.learning.port import Metrics, State
 
 
 class ReturnTracker:
-    """Sums rewards per episode; the mean return of the episodes that ended since it was last asked.
+    """Tracker of returns: the mean over episodes that ended since it was last asked.
 
     >>> tracker = ReturnTracker(2)
     >>> tracker.add(np.array([1.0, 2.0]), np.array([False, True]))
@@ -29,7 +29,7 @@ class ReturnTracker:
         self.last = float("nan")
 
     def add(self, reward: NDArray[np.floating], done: Bools) -> None:
-        """Rewards[n] and ends[n] of one step."""
+        """Add the rewards[n] and ends[n] of one step."""
         self.running += reward
         if done.any():
             self.total += float(self.running[done].sum())

@@ -191,7 +191,7 @@ class MixedVec:
         return obs, reward, done, {name: np.concatenate([info[name] for info in infos]) for name in (*COSTS, "is_bps")}
 
     def hindsight(self) -> Float32:
-        """What the critic alone sees, float32 (n, hindsight.SIZE): of parts with a pool."""
+        """Inputs of the critic, float32 (n, hindsight.SIZE): of parts with a pool."""
         known = [(part.hindsight, part.episodes) for part in self.parts]
         return np.concatenate([one.inputs(e.states, e.view.decision) for one, e in known if one is not None])
 
@@ -210,9 +210,9 @@ class MixedVec:
         return mean
 
     def state(self) -> State:
-        """Of every part."""
+        """States of all parts."""
         return {f"part{i}": part.state() for i, part in enumerate(self.parts)}
 
     def restore(self, state: State) -> Float32:
-        """Go back to `state`."""
+        """Restore all parts from `state`."""
         return np.concatenate([part.restore(state[f"part{i}"]) for i, part in enumerate(self.parts)])

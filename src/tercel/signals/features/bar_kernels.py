@@ -1,4 +1,4 @@
-"""What every message of a tape did to the first levels of the book: the kernel behind bars.
+"""Kernel of the bars: what every message of a tape did to the first levels of the book.
 
 The order flow imbalance of level m after message n, with prices P and lots q of its m-th occupied levels (Cont, Kukanov
 & Stoikov 2014, equation 10; Xu, Gould & Howison 2018 for m > 1):
@@ -45,7 +45,7 @@ def level_prices(b: Packed, side: int, touch: int, out: Longs, at: int, levels: 
 
 @kernel
 def side_flow(side: int, price: int, lots: int, price_before: int, lots_before: int) -> int:
-    """What a level of one side adds to the order flow imbalance: + for lots wanted more by buyers."""
+    """Order flow imbalance of a level of one side, lots: + for lots wanted more by buyers."""
     better = (price - price_before) * side
     flow = 0
     if better >= 0:

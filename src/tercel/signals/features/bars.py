@@ -30,7 +30,7 @@ WIDTH = 4096
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """What each message of a tape did.
+    """Flow at the first levels of the book, message by message.
 
     Parameters
     ----------

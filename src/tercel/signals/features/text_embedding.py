@@ -32,7 +32,7 @@ KEY = np.dtype("S32")
 
 
 class Embedder:
-    """From sentences to unit vectors, float32 (n, 384).
+    """Sentence embedder: sentences to unit vectors, float32 (n, 384).
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class EmbeddingStore:
 
 
 def key_of(text: str) -> bytes:
-    """A text's name in the cache.
+    """Cache key of a text.
 
     >>> len(key_of("profit rose"))
     32

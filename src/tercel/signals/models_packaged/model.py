@@ -78,11 +78,11 @@ class AlphaModel:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Every feature that it reads."""
+        """Names of all features that the model reads."""
         return tuple(name for source in self.sources.values() for name in source.features)
 
     def alpha(self, features: Mapping[str, float | None], instrument: str, at_ns: int) -> Alpha:
-        """The forecast for one instrument at one moment.
+        """The `Alpha` of one instrument at one moment.
 
         Parameters
         ----------
@@ -149,13 +149,13 @@ def load_model(path: Path) -> AlphaModel:
 
 
 def packaged() -> tuple[str, ...]:
-    """Names of the models that come with the package."""
+    """Names of the alpha models that ship."""
     here = files("tercel.signals.models_packaged")
     return tuple(sorted(one.name.removesuffix(".json") for one in here.iterdir() if one.name.endswith(".json")))
 
 
 def load_packaged(name: str) -> AlphaModel:
-    """A model that comes with the package.
+    """An alpha model that ships, by name.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a model is fitted to: rows of features with a label, its interval, and where each column comes from."""
+"""Training sets: rows of features with a label, its interval, and the source of each column."""
 
 from __future__ import annotations
 
@@ -72,17 +72,17 @@ class Dataset:
 
     @property
     def n(self) -> int:
-        """Rows."""
+        """Number of rows."""
         return len(self.y)
 
     @property
     def dates(self) -> Ints:
-        """Number of each row's cross-section, from 0, int64 (n,)."""
+        """Index of each row's cross-section, from 0, int64 (n,)."""
         return np.unique(self.time_ns, return_inverse=True)[1].astype(np.int64)
 
     @property
     def sources(self) -> Mapping[str, tuple[int, ...]]:
-        """Columns of each source."""
+        """Names of the columns of each source."""
         found: dict[str, list[int]] = {}
         for at, name in enumerate(self.names):
             found.setdefault(name.split(".", 1)[0], []).append(at)

@@ -1,4 +1,4 @@
-"""The point-in-time panel: what was known of every instrument at any moment, and nothing else.
+"""The point-in-time panel: facts of every instrument as they were known at any moment.
 
     panel = Panel([prices, fundamentals, tweets])
     panel.as_of(times, instruments)      instrument, time, then source.column ...
@@ -78,7 +78,7 @@ class Panel:
         return sorted(found - {EVERY})
 
     def as_of(self, times: Sequence[object] | pl.Series, instruments: Sequence[str] | None = None) -> pl.DataFrame:
-        """What was known at each time of each instrument.
+        """Facts known at each time of each instrument.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class Panel:
         return self.join(when.join(pl.DataFrame({"instrument": who}, schema={"instrument": pl.String}), how="cross"))
 
     def join(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Add what was known to rows with `instrument` and `time`; other columns stay, rows come out by time."""
+        """Rows with `instrument` and `time`, joined to the facts known then; other columns stay, sorted by time."""
         out = rows.with_columns(pl.col("time").cast(time_type()), pl.col("instrument").cast(pl.String))
         out = out.sort("time", "instrument", maintain_order=True)
         for name, columns in self._columns.items():

@@ -1,1 +1,1 @@
-"""How much and how fast: volatility, correlations, tails, anomalies, regimes, and the posture that follows."""
+"""Risk: anomaly scores of a market's state, and the posture that follows."""

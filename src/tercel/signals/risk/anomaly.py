@@ -1,4 +1,4 @@
-"""How far a market is from ordinary: six signs of stress, each against its own calm, joined into one score.
+"""Anomaly score: six signs of stress, each standardised by its own calm, joined by the matched filter.
 
 Each sign (wide spread, little depth, a thin side, orders withdrawn faster than they stand, more withdrawn than brought,
 jumps) is smoothed over some seconds and standardised by its median and median deviation in calm, which then follow
@@ -120,7 +120,7 @@ def _gain(half_life_s: float) -> float:
 
 @dataclass(frozen=True)
 class AnomalyBaseline:
-    """What is ordinary in one market, learned from calm seconds.
+    """Calm baseline of one market: location and scale of each sign, weights, alarm threshold.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def learn_calm(
     fast_s: float = 40.0,
     slow_s: float = 7200.0,
 ) -> AnomalyBaseline:
-    """Learn from calm days what is ordinary, and the lowest threshold that would have left them in peace.
+    """Baseline of calm days, and the lowest alarm threshold that they stay under.
 
     Parameters
     ----------
@@ -284,7 +284,7 @@ def _scored(calm: AnomalyBaseline, seconds: Floats) -> Floats:
 
 
 class StreamingAnomaly:
-    """The score, second by second, at a cost that does not grow.
+    """Streaming anomaly score of one market, one second at a time, in constant time.
 
     Parameters
     ----------
@@ -333,7 +333,7 @@ class StreamingAnomaly:
 
     @property
     def calm(self) -> AnomalyBaseline | None:
-        """What is ordinary; None while warming."""
+        """The calm baseline; None while warming."""
         return self._calm
 
     @property
@@ -342,5 +342,5 @@ class StreamingAnomaly:
         return math.nan if self._calm is None else self._calm.threshold
 
     def signs(self) -> dict[str, float]:
-        """What each sign says now, in standard deviations of calm; the reasons behind a score."""
+        """Each sign now, in standard deviations of calm."""
         return dict(zip(SIGNS, self._state[_Z:_STATE].tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""From market data to a `RiskState`, second by second: what a live desk and a study both feed their posture with."""
+"""Risk meter: `RiskState` from market data, second by second, for a live desk and for studies."""
 
 import math
 from typing import Protocol
@@ -16,15 +16,15 @@ from tercel.signals.risk.seconds import Second
 
 
 class FollowedBook(Protocol):
-    """A book that is followed: the pair of arrays that a market is."""
+    """Port of a followed market: its pair of arrays."""
 
     @property
     def book(self) -> Packed:
-        """int32, see `market.book.layout`."""
+        """Packed book, int32, see `market.book.layout`."""
 
     @property
     def state(self) -> Longs:
-        """int64, see `market.simulator.layout`."""
+        """Packed state, int64, see `market.simulator.layout`."""
 
 
 @kernel
@@ -52,7 +52,7 @@ def _close(b: Packed, k: Longs, mid2_before: int, scratch: Longs, counts: Floats
 
 
 class SecondReader:
-    """Counts a followed market's rows and closes a second whenever it is asked to.
+    """Reader of seconds: counts a followed market's rows and closes a second on request.
 
     >>> reader = SecondReader()
     >>> reader.on_market(MarketRows("A", np.array([[0, ADD, 1, 1, 99, 5, 0]])))
@@ -71,13 +71,13 @@ class SecondReader:
             _count(event.rows, self.counts)
 
     def close(self, market: FollowedBook) -> Second:
-        """The second that ends now: depth and touch as the market stands, counts and move since the last call."""
+        """The second that ends now: depth and touch of the market, counts and move since the last call."""
         self._mid2 = _close(market.book, market.state, self._mid2, self._scratch, self.counts, self._out)
         return Second._make(self._out.tolist())
 
 
 class RiskMeter:
-    """Turns seconds of one instrument into the states that its posture follows.
+    """Meter of one instrument: seconds to the states that its posture follows.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class RiskMeter:
     def update(
         self, second: Second, at_ns: int, regime: float | None = None, cost_ratio: float | None = None
     ) -> RiskState:
-        """The state after one more second, which ended at `at_ns`.
+        """Risk state after one more second, which ended at `at_ns`.
 
         Parameters
         ----------

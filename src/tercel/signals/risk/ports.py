@@ -1,4 +1,4 @@
-"""What an anomaly score must do. `tercel.api.testing.risk` holds its conformance kit."""
+"""Port of anomaly scores. `tercel.api.testing.risk` holds its conformance kit."""
 
 from typing import Protocol
 
@@ -6,11 +6,11 @@ from tercel.signals.risk.seconds import Second
 
 
 class AnomalyScore(Protocol):
-    """Says how far a market's state is from ordinary, second by second."""
+    """Port: distance of a market's state from ordinary, second by second."""
 
     @property
     def name(self) -> str:
-        """As tables show it."""
+        """Name in tables."""
 
     def update(self, second: Second) -> float:
         """Score after one more second, over its alarm threshold: 1 is the alarm. NaN while it cannot say.

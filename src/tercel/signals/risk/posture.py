@@ -1,4 +1,4 @@
-"""From what is measured to how one instrument may be traded: a table of rules with hysteresis, and nothing hidden.
+"""Posture policy: a table of rules with hysteresis from risk states to how one instrument may be traded.
 
 A rule watches one input. It comes into force at `enter` at once, and is lifted beyond `leave` not before it has been in
 force for the dwell time, so that an input that hovers at a threshold does not flap. Rules in force are combined by the
@@ -29,7 +29,7 @@ NAMES: Mapping[str, str] = MappingProxyType(
 
 
 class RiskState(NamedTuple):
-    """What risk measures of one instrument at one moment.
+    """Risk measures of one instrument at one moment.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class RiskState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PostureDemand:
-    """What a rule asks for while it is in force; the defaults ask for nothing."""
+    """Demand of a rule in force; the defaults demand nothing."""
 
     urgency: float = 0.0
     max_participation: float = 1.0
@@ -104,11 +104,11 @@ class PostureRule:
         return self.enter > self.leave
 
     def enters(self, value: float) -> bool:
-        """Whether a value brings it into force."""
+        """Whether a value triggers the rule."""
         return value >= self.enter if self.on_high else value <= self.enter
 
     def leaves(self, value: float) -> bool:
-        """Whether a value allows it to be lifted."""
+        """Whether a value allows the rule to be lifted."""
         return value < self.leave if self.on_high else value > self.leave
 
 
@@ -187,7 +187,7 @@ class PostureConfig:
 
 
 def finish_early(urgency: float = 0.9, volatility: float = 2.5, depth: float = 0.55) -> PostureConfig:
-    """Out while there is something to trade with: haste, and no caps, once volatility is up or depth is going.
+    """Posture rules that finish early: haste and no caps once volatility is up or depth is going.
 
     The thresholds and the urgency were chosen in the default market on episodes that nothing is judged on: lower
     thresholds sound in calm, and a lower urgency stays in too long.
@@ -237,7 +237,7 @@ class PosturePolicy:
         return watches, low, high, watches in self.config.required
 
     def update(self, state: RiskState | None, at_ns: int) -> Posture:
-        """The posture now, given the newest state (None: there is none): :meth:`follow`, then :meth:`posture`."""
+        """Posture after the newest state (None: there is none): :meth:`follow`, then :meth:`posture`."""
         self.follow(state, at_ns)
         return self.posture()
 

@@ -1,4 +1,4 @@
-"""A market's state second by second: what an anomaly score reads, from a simulated market or from a followed one.
+"""Seconds of a market, the input of an anomaly score, from a simulated market or from a followed one.
 
 A second is one row of eight numbers. The same kernel measures a simulated market and the book that a live session
 follows, since both are the same pair of arrays.

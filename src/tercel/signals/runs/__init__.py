@@ -1,1 +1,1 @@
-"""What `tercel signals` runs: configurations, panels on disk, training walked forward, checks for leaks."""
+"""Runs of `tercel signals`: configurations, panels on disk, training walked forward, checks for leaks."""

@@ -31,14 +31,14 @@ from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_market
 
 @dataclass
 class FoundSources:
-    """Sources that are there, with the longest life of their facts, and why others are not."""
+    """Sources that are at hand with their facts' longest life, and the reason for each that is not."""
 
     sources: list[tuple[SignalSource, timedelta | None]] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """A line a source that is absent."""
+        """One warning a source that is absent."""
         return tuple(
             f"source {name} is absent, the panel goes on without it: {why}" for name, why in self.absent.items()
         )
@@ -204,14 +204,14 @@ def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
 
 
 def rows_of(config: SignalsConfig) -> dict[str, Any]:
-    """What decides a panel's rows and columns, as plain values."""
+    """Settings that decide a panel's rows and columns, as plain values."""
     known = {"panel": config.panel, "source": config.source}
     plain_values: dict[str, Any] = json.loads(json_text(known))
     return plain_values
 
 
 def frame(data: Dataset) -> pl.DataFrame:
-    """A set as one table."""
+    """A training set as one table."""
     keys = {
         "instrument": data.instrument, "time_ns": data.time_ns, "start_ns": data.start_ns, "end_ns": data.end_ns,
         "y": data.y, "outcome": data.outcome,

@@ -1,4 +1,4 @@
-"""Whether sources know what they cannot know, planted leaks beside them."""
+"""Leak checks of configured sources, planted leaks beside them."""
 
 import json
 from datetime import timedelta
@@ -41,7 +41,7 @@ def reports_of(config: SignalsConfig, seed: int, planted: bool) -> tuple[dict[st
 
 
 def leaks_of(config: SignalsConfig, seed: int, planted: bool) -> list[dict[str, Any]]:
-    """The same as plain values, a line a source."""
+    """Leak reports as plain values, one line a source."""
     return _lines(config, *reports_of(config, seed, planted))
 
 
@@ -92,7 +92,7 @@ def _bars(config: SignalsConfig) -> tuple[pl.DataFrame, SignalSource]:
 
 
 def configs_of(data: Path) -> list[SignalsConfig]:
-    """What a folder of real data sets holds that can be checked: daily stocks with reports, StockNet with its tweets.
+    """Configurations that a folder of data sets allows to check: daily stocks with reports, StockNet with tweets.
 
     Raises
     ------

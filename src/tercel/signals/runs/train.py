@@ -1,4 +1,4 @@
-"""Walk forward, fuse, save; say how good it is and what each source adds."""
+"""Training and evaluation of a configuration: walk forward, fuse, save, measure."""
 
 import json
 from dataclasses import asdict
@@ -66,7 +66,7 @@ def installed(config: SignalsConfig) -> tuple[str, ...]:
 
 
 def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
-    """Walk forward, fuse, save the forecasts and the model; returns what was done."""
+    """Walk a configuration forward, fuse, save forecasts and model; the summary."""
     names, gate = installed(config), gate_of(config, seed)
     data, manifest = panel_in(config, seed, out)
     if gate is not None:
@@ -99,7 +99,7 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
 
 
 def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, Any]:
-    """Out-of-sample figures of what `train` left in a folder."""
+    """Out-of-sample figures of a trained folder."""
     data, _ = panel_in(config, seed, out)
     try:
         with np.load(out / FORECASTS) as kept:

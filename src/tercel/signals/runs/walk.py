@@ -1,4 +1,4 @@
-"""Forecasts that know nothing later: test blocks of a panel, purged and embargoed, and families walked over them."""
+"""Walk-forward test blocks of a panel, purged and embargoed, and families walked over them."""
 
 import time
 

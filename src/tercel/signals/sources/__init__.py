@@ -1,1 +1,1 @@
-"""Where signals come from: one port (:mod:`.port`), one adapter a file."""
+"""Sources of signals: one port (:mod:`.port`), one adapter a file."""

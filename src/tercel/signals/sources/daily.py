@@ -64,7 +64,7 @@ class DailyFactors:
 
     @property
     def bias(self) -> str:
-        """What must be said beside every number of a panel of these prices."""
+        """Caveat for every number of a panel of these prices."""
         return SURVIVORS
 
     def prices(self) -> pl.DataFrame:

@@ -44,7 +44,7 @@ class Fundamentals:
         return frame.sort("symbol", "end_date", "collected")
 
     def dropped(self) -> int:
-        """Reports that were collected before their period was over."""
+        """Number of reports that were collected before their period was over."""
         return self.reports().filter(pl.col("collected") < pl.col("end_date")).height
 
     def facts(self) -> pl.DataFrame:

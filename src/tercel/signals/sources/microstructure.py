@@ -1,4 +1,4 @@
-"""Bars of a recorded tape as a source: what an agent could have observed at the end of each bar."""
+"""Bars of a recorded tape as a source, known at the end of each bar."""
 
 from __future__ import annotations
 

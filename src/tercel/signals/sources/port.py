@@ -37,15 +37,15 @@ class SourceAbsentError(DataError):
 
 @runtime_checkable
 class SignalSource(Protocol):
-    """One origin of facts."""
+    """Port of a source: one origin of dated facts."""
 
     @property
     def name(self) -> str:
-        """An identifier; the panel calls its columns `name.column`."""
+        """Identifier; the panel calls its columns `name.column`."""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Value columns, in order."""
+        """Names of the value columns, in order."""
 
     def facts(self) -> pl.DataFrame:
         """All facts, checked, by `known_time`.

@@ -182,7 +182,7 @@ class SentimentHead:
         return np.asarray(self._model.predict(self._features(texts)), np.int64)
 
     def tone(self, texts: Sequence[str]) -> Floats:
-        """How good rather than bad each text speaks: margin of +1 less margin of -1, squashed to (-1, 1)."""
+        """Tone of each text: margin of +1 less margin of -1, squashed to (-1, 1)."""
         margin = np.asarray(self._model.decision_function(self._features(texts)), np.float64)
         if margin.ndim == 1:  # two classes have one margin
             return np.tanh(margin)
@@ -202,7 +202,7 @@ class SentimentHead:
 
 
 def word_score(texts: Sequence[str]) -> Floats:
-    """Rising less falling words of each text, float64 (n,).
+    """Number of rising less falling words of each text, float64 (n,).
 
     >>> word_score(["$aapl rally, strong buy", "falling again"]).tolist()
     [3.0, -1.0]

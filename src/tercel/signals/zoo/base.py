@@ -1,4 +1,4 @@
-"""Models of scikit-learn's kind whose knowledge is arrays: nothing that is stored of one can run code when it is read.
+"""Base classes of models: scikit-learn's interface, knowledge as arrays, no code in what is stored.
 
 A model inherits :class:`Classifier` or :class:`Regressor` and says how to learn (`_fit`) and how to predict; what a
 person can do wrong is caught here once. No model can predict NaN: what is not finite is an error.
@@ -80,7 +80,7 @@ def filled(X: Any, medians: Floats | None = None) -> tuple[Floats, Floats]:
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]
-    """Parameters of the constructor, and nothing else, decide what a model is."""
+    """Base of a model: the parameters of its constructor decide what it is."""
 
     native_nan: ClassVar[bool] = False
     """Whether NaN in the features is read as "missing"; all others refuse it."""
@@ -98,7 +98,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return self
 
     def kept(self) -> dict[str, NDArray[Any]]:
-        """What it learned, as arrays: with the parameters all that a prediction needs.
+        """Fitted arrays: with the parameters all that a prediction needs.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return {name: np.asarray(getattr(self, name)) for name in (*self.common, *self.learned)}
 
     def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
-        """Be the model of these parameters that :meth:`kept` was taken from.
+        """Restore a fitted model from :meth:`kept`.
 
         Raises
         ------
@@ -172,7 +172,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
 
 class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
-    """Two classes: `_fit` learns from targets 0 and 1, `_chance` gives the chance of the second class."""
+    """Base of classifiers of two classes: `_fit` takes targets 0 and 1, `_chance` gives the second class's."""
 
     common = ("n_features_in_", "classes_")
     classes_: NDArray[Any]
@@ -190,7 +190,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         raise NotImplementedError
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Learn; `X` float (n, F), `y` (n,) of two classes, `sample_weight` (n,) or None.
+        """Fit; `X` float (n, F), `y` (n,) of two classes, `sample_weight` (n,) or None.
 
         Raises
         ------
@@ -226,7 +226,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
 
 class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
-    """A number per row: `_fit` learns, `_value` predicts."""
+    """Base of regressors: `_fit` fits, `_value` predicts."""
 
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         raise NotImplementedError
@@ -235,7 +235,7 @@ class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
         raise NotImplementedError
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Learn; `X` float (n, F), `y` float (n,), `sample_weight` (n,) or None.
+        """Fit; `X` float (n, F), `y` float (n,), `sample_weight` (n,) or None.
 
         Raises
         ------

@@ -43,7 +43,7 @@ class _Boosting(Estimator):
         return super().kept() | {"trees": np.frombuffer(self.booster_.model_to_string().encode(), np.uint8)}
 
     def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
-        """Read the trees again."""
+        """Restore the trees from their text."""
         from lightgbm import Booster
 
         self.booster_ = Booster(model_str=np.asarray(kept["trees"], np.uint8).tobytes().decode())
@@ -51,7 +51,7 @@ class _Boosting(Estimator):
 
 
 class BoostingClassifier(_Boosting, Classifier):
-    """LightGBM for up against down.
+    """LightGBM classifier of up against down.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class BoostingClassifier(_Boosting, Classifier):
 
 
 class BoostingRegressor(_Boosting, Regressor):
-    """LightGBM for a number; parameters as :class:`BoostingClassifier`."""
+    """LightGBM regressor; parameters as :class:`BoostingClassifier`."""
 
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         from lightgbm import LGBMRegressor

@@ -87,7 +87,7 @@ class _Forest(_Nodes):
 
 
 class ForestClassifier(_Forest, Classifier):
-    """A forest that votes with class shares of its leaves.
+    """Random forest of class shares in its leaves.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class ForestClassifier(_Forest, Classifier):
 
 @dataclass(eq=False, repr=False)
 class ForestRegressor(_Forest, Regressor):
-    """A forest that averages its leaves; parameters as :class:`ForestClassifier`."""
+    """Random forest of means in its leaves; parameters as :class:`ForestClassifier`."""
 
     max_features: Any = 0.33
 

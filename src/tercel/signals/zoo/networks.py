@@ -56,7 +56,7 @@ class _Network(Estimator):
         self.n_iter_ = len(self.losses_)
 
     def kept(self) -> dict[str, NDArray[Any]]:
-        """The weights are arrays by name."""
+        """Weights as arrays by name."""
         return super().kept() | {_NET + name: value.numpy() for name, value in self.net_.state_dict().items()}
 
     def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
@@ -75,7 +75,7 @@ class _Network(Estimator):
 
 
 class LstmClassifier(_Network, Classifier):
-    """An LSTM for up against down.
+    """LSTM classifier of up against down.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class LstmClassifier(_Network, Classifier):
 
 
 class LstmRegressor(_Network, Regressor):
-    """An LSTM for a number; parameters as :class:`LstmClassifier`."""
+    """LSTM regressor; parameters as :class:`LstmClassifier`."""
 
     body = "lstm"
     learned = (*_SCALES, "centre_", "spread_")
@@ -120,12 +120,12 @@ class LstmRegressor(_Network, Regressor):
 
 
 class TransformerClassifier(LstmClassifier):
-    """A small Transformer for up against down; parameters as :class:`LstmClassifier`."""
+    """Small Transformer classifier of up against down; parameters as :class:`LstmClassifier`."""
 
     body = "transformer"
 
 
 class TransformerRegressor(LstmRegressor):
-    """A small Transformer for a number; parameters as :class:`LstmClassifier`."""
+    """Small Transformer regressor; parameters as :class:`LstmClassifier`."""
 
     body = "transformer"

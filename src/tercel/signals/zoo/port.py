@@ -19,7 +19,7 @@ Task = Literal["classify", "regress"]
 
 @dataclass(frozen=True)
 class FamilyCard:
-    """What is known of a family before it is tried.
+    """Card of a family of models: its libraries, classes and limits, known before it is tried.
 
     Parameters
     ----------

@@ -190,7 +190,7 @@ class RegimeClassifier(Classifier):
         return super().kept() | {f"gate.{name}": value for name, value in self.gate_.kept().items()}
 
     def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
-        """The states first."""
+        """Restore the states, then the share of ups."""
         inner = {name.removeprefix("gate."): value for name, value in kept.items() if name.startswith("gate.")}
         self.gate_ = self._gate().put_back(inner)
         return super().put_back(kept)

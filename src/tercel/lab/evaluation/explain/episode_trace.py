@@ -55,7 +55,7 @@ class Reason:
 
 @dataclass(frozen=True, eq=False)
 class EpisodeStep:
-    """One decision; prices in ticks, lots as they are."""
+    """One decision of a traced episode; prices in ticks, quantities in lots."""
 
     time_s: float
     left: int
@@ -76,7 +76,7 @@ class EpisodeStep:
 
     @property
     def wants(self) -> str:
-        """The intent in words."""
+        """The intent as a phrase."""
         wanted = [f"take {self.take}"] if self.take else []
         wanted += [
             f"show {lots} at touch{-ticks:+d}" if ticks else f"show {lots} at touch" for ticks, lots in self.rest
@@ -85,18 +85,18 @@ class EpisodeStep:
 
     @property
     def shown(self) -> int:
-        """Lots wanted on the ladder."""
+        """Lots on the ladder of the intent."""
         return sum(lots for _, lots in self.rest)
 
     @property
     def held(self) -> int:
-        """Lots held back."""
+        """Lots held back by the intent."""
         return self.left - self.take - self.shown
 
 
 @dataclass(frozen=True, eq=False)
 class EpisodeTrace:
-    """One episode.
+    """Trace of one episode, decision by decision.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def trace_episodes(
 def why(
     strategy: ExplainableStrategy, view: View, obs: Singles, background: Singles, ranks: Singles, names: Sequence[str]
 ) -> tuple[Reason, ...]:
-    """The features that moved one decision most.
+    """Features that moved one decision most, with their effects.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The whole explanation of a policy in a folder: what moves its action and its cost, and some episodes told."""
+"""Explanation of a policy folder: importances of its features, and some of its episodes step by step."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +45,7 @@ def explanation(
     eyes: ObservationFunction | None = None,
     advance: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> Explanation:
-    """What moves the policy in `folder`, which was named `policy`; `advance` hears how far the work is."""
+    """Explanation of the policy in `folder`, named `policy`; `advance` is called with the progress."""
     strategy, card = explained(folder, eyes)
     preset = presets.load(market or home_of(card))
     task = task_of(card)
@@ -99,7 +99,7 @@ def explained(folder: Path, eyes: ObservationFunction | None = None) -> tuple[Ex
 def from_rule(
     strategy: ExplainableStrategy, card: Card, seen: ObservedDecisions, rng: np.random.Generator
 ) -> Estimate | None:
-    """How far a network that moves a written rule goes from it; None for one that acts by itself."""
+    """Distance of a network from the written rule that it moves; None for one that acts by itself."""
     if card.actions not in MOVING:
         return None
     actions = action_set(card.actions, card.action_parameters)
@@ -108,13 +108,13 @@ def from_rule(
 
 
 def home_of(card: Card) -> str:
-    """The market of a card, if it is one that is simulated; else the default one."""
+    """Market of a card, if simulated; else the default one."""
     market = str(card.trained_on.get("market") or next(iter(card.trained_on.get("markets") or ()), ""))
     return market if market in presets.names() else presets.DEFAULT
 
 
 def task_of(card: Card) -> Task:
-    """The task of a card, as far as it tells one.
+    """Task of a card, as far as it holds one.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Permutation importance (Breiman 2001, "Random forests", section 10), of what is done and of what it costs.
+"""Permutation importance (Breiman 2001, "Random forests", section 10), of actions and of costs.
 
 A feature's column is shuffled among decisions, so that it keeps its distribution and loses its meaning. How far that
 moves the action is told as a total variation distance of where the lots go; what it costs is measured by letting the
@@ -27,7 +27,7 @@ REPEATS = 4
 
 @dataclass(frozen=True)
 class PermutationImportance:
-    """How far shuffling a feature moves the action.
+    """Importance of a feature or family: change of the action when it is shuffled.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class PermutationImportance:
 def moves_action(
     strategy: ExplainableStrategy, seen: ObservedDecisions, columns: Columns, rng: np.random.Generator
 ) -> list[PermutationImportance]:
-    """The effect of every feature (or family) on the action, largest first."""
+    """Importances of every feature (or family) for the action, largest first."""
     before_places, before_parts = _both(strategy, seen)
     found = []
     for name, which in columns.items():
@@ -87,7 +87,7 @@ def moves_cost(
     rng: np.random.Generator,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, Estimate]:
-    """What acting on a shuffled feature costs more than acting on the true one, bps, on the same episodes.
+    """Extra cost of acting on a shuffled feature, bps, on the same episodes.
 
     At each decision the column is shuffled among the episodes that run side by side, so it comes from the same moment
     of another episode: what is lost is what the feature says of *this* episode beyond the time.

@@ -1,4 +1,4 @@
-"""What a policy saw over many episodes, laid flat: the material of every explanation."""
+"""Observed decisions of a policy over many episodes, laid flat: the material of every explanation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,16 +42,16 @@ PARTS: Final = ("take", "touch", "behind", "hold")
 
 
 class ExplainableStrategy(Protocol):
-    """A strategy that answers to an observation, such as `PolicyStrategy`."""
+    """Port of a strategy that answers to an observation, such as `PolicyStrategy`."""
 
     @property
     def name(self) -> str: ...
 
     def observe(self, view: View) -> Singles:
-        """What it sees, float32 (n, D)."""
+        """Observation of a view, float32 (n, D)."""
 
     def answer(self, obs: Singles, view: View) -> Intents:
-        """Intents on `obs`, int32 (n, 10)."""
+        """Intents on the observations `obs`, int32 (n, 10)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ def rows_of(view: View, rows: NDArray[np.int64]) -> View:
 
 
 def watch(source: Source, task: Task, plan: Plan, strategy: ExplainableStrategy) -> tuple[ObservedDecisions, Costs]:
-    """Run a policy through all episodes of a plan; what it saw at each decision, and what that cost.
+    """Run a policy through all episodes of a plan; its observed decisions and their costs.
 
     Raises
     ------
@@ -116,21 +116,21 @@ def watch(source: Source, task: Task, plan: Plan, strategy: ExplainableStrategy)
 
 
 def parts(intents: Intents, view: View) -> Floats:
-    """The shares of what is left in each of `PARTS`, float64 (n, 4); they add up to 1."""
+    """Shares of what is left in each of `PARTS`, float64 (n, 4); they add up to 1."""
     all_ = shares(intents, view)
     behind = np.where(behind_touch(intents, view) > 0, all_[:, 1:], 0.0).sum(axis=1)
     return np.stack([all_[:, 0], all_[:, 1:].sum(axis=1) - behind, behind, 1.0 - all_.sum(axis=1)], axis=1)
 
 
 def behind_touch(intents: Intents, view: View) -> NDArray[np.int64]:
-    """How many ticks each rung stands behind the own touch, int64 (n, K); negative inside the spread."""
+    """Ticks by which each rung stands behind the own touch, int64 (n, K); negative inside the spread."""
     steps = intents[:, [STEP]].astype(np.int64) * np.arange(K)
     ticks: NDArray[np.int64] = (view.touch - intents[:, ANCHOR])[:, None] * view.side[:, None] + steps
     return ticks
 
 
 def places(intents: Intents, view: View) -> Floats:
-    """The share of what is left at each place, float64 (n, 7): take, the five rungs, held; they add up to 1."""
+    """Shares of what is left at each place, float64 (n, 7): take, the five rungs, held; they add up to 1."""
     all_ = shares(intents, view)
     return np.concatenate([all_, 1.0 - all_.sum(axis=1, keepdims=True)], axis=1)
 

@@ -1,5 +1,4 @@
-"""Who takes part: policies by the name that was typed, written strategies, the user's own, and recipes of several
-training seeds."""
+"""Candidates of an evaluation: policies by name, written strategies, the user's own, recipes of several seeds."""
 
 import hashlib
 import json
@@ -32,7 +31,7 @@ SPARE = MarketEstimates(expected_volume=1.0, sigma=1.0, eta=1.0)
 
 @dataclass(frozen=True)
 class Candidate:
-    """One row of every table.
+    """One candidate: a row of every table.
 
     Parameters
     ----------
@@ -59,7 +58,7 @@ class Candidate:
 
     @property
     def kind(self) -> Kind:
-        """As the judge calls it."""
+        """Kind of the candidate for the judge."""
         if self.learned:
             return "learned"
         if self.own is not None:
@@ -74,7 +73,7 @@ class Candidate:
         return read_card(Path(self.folder) / CARD)
 
     def strategy(self, market: JobMarket) -> Strategy:
-        """What decides, with what it may know of this market; of a user's object a copy that nothing has run in.
+        """The strategy that decides, with what it may know of this market; of a user's object a fresh copy.
 
         Orders beyond what a policy's card is for go to a schedule of takes (`pipeline.sizes`).
         """
@@ -124,7 +123,7 @@ class Recipe:
 
 
 def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[Candidate]:
-    """The policies that were typed, in that order.
+    """Policies by the names that were typed, in that order.
 
     Parameters
     ----------
@@ -221,12 +220,12 @@ def recipes_of(policies: Sequence[Candidate]) -> list[Recipe]:
 
 
 def free_name(name: str, members: int, taken: Collection[str]) -> str:
-    """What a row of several policies is called: its name, with the number of policies where another row has it."""
+    """Name of a row of several policies, with their number where another row has it."""
     return name if name not in {*taken, *WRITTEN} else f"{name} ({members} seeds)"
 
 
 def variants_of(policy: Candidate) -> int:
-    """How many variants were tried before this one was kept, as its card, its run's folder or its sweep says.
+    """Number of variants tried before this one was kept, by its card, its run's folder or its sweep.
 
     A policy that a sweep's trial kept, or that was trained with what a sweep found (`guards.sweep` in the `config.json`
     of its run), is the best of as many as lie in the sweep's folder by now.

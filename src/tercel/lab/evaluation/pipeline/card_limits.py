@@ -1,4 +1,4 @@
-"""Policies that are judged outside what their cards say they are for: it is allowed, and said."""
+"""Notes on policies that are judged outside the limits on their cards."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -19,7 +19,7 @@ SIDES: Final = {1: "buys", -1: "sells", 0: "buys and sells"}
 
 
 def outside(policy: Candidate, settings: MarketTask, market: str) -> str:
-    """How a policy is used outside its card's limits in a market; empty where it is not, or where the card has none.
+    """Ways in which a policy is used outside its card's limits in a market; empty without any.
 
     Parameters
     ----------

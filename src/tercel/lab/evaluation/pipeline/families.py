@@ -18,7 +18,7 @@ from tercel.market.flow import preset as presets
 
 @dataclass(frozen=True)
 class Participants:
-    """Who takes part, and where.
+    """Candidates of an evaluation by market.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def field_of(
     mine: Sequence[Candidate] = (),
     observations: Sequence[str] = (),
 ) -> Participants:
-    """Who takes part in an evaluation in these markets.
+    """Participants of an evaluation in these markets.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ WATCHED = 32
 
 
 def check_fills(built: BuiltScenario, scenario: Scenario, candidate: Candidate, folder: Path) -> None:
-    """Look at a candidate's fills, once."""
+    """Check the fills of a candidate once, and keep the counts on disk."""
     path = _path(folder, candidate, scenario)
     if path.exists():
         return
@@ -26,7 +26,7 @@ def check_fills(built: BuiltScenario, scenario: Scenario, candidate: Candidate, 
 
 
 def checked_fills(scenario: Scenario, candidates: Sequence[Candidate], folder: Path) -> Guard:
-    """What was seen of all candidates together.
+    """Counts of checked fills of all candidates together.
 
     Raises
     ------

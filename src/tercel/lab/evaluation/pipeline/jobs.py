@@ -52,7 +52,7 @@ class Job:
     recorded: bool
 
     def folder(self, out: Path) -> Path:
-        """Where its results lie."""
+        """Folder of the job's results."""
         return _folder(self.scenario, self.recorded, out)
 
     @property
@@ -90,7 +90,7 @@ def run_to_the_end(first: int, n: int, episodes: int) -> NDArray[np.bool_]:
 
 
 def is_done(job: Job, out: Path) -> bool:
-    """Whether nothing of a job is left to do."""
+    """Whether all results of a job are on disk."""
     folder, market = job.folder(out), job.scenario.market
     fingerprints = [one.fingerprint(market) for one in job.candidates]
     needed = [_file(folder, name, job.first) for name in (*job.known, *fingerprints)]
@@ -146,7 +146,7 @@ def run_job(job: Job, out: Path) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What is on disk of a scenario.
+    """Results of a scenario on disk.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ class Results:
     plan_rows: NDArray[np.intp] | None = None
 
     def without(self, gone: Collection[str]) -> "Results":
-        """The same scenario without some candidates."""
+        """Results without some candidates."""
         costs = {key: one for key, one in self.costs.items() if key not in gone}
         responses = {key: one for key, one in self.responses.items() if key not in gone}
         return replace(self, costs=costs, responses=responses)
@@ -194,7 +194,7 @@ class Results:
 
 
 def read_results(scenario: Scenario, candidates: Sequence[Candidate], out: Path, recorded: bool = False) -> Results:
-    """What the jobs of a scenario left; where not everything was recorded, costs without their course in time.
+    """Results of a scenario's jobs; where not everything was recorded, costs without their course in time.
 
     Raises
     ------

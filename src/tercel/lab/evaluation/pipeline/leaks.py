@@ -1,4 +1,4 @@
-"""Whether a policy has seen what it is judged on: recorded days, directly or through a market calibrated on them."""
+"""Leak checks: recorded days that a policy, or a market that it was trained in, has seen."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -90,7 +90,7 @@ class JudgedDays:
         return min(seen.until_s, seen.share * self.session_s)
 
     def overlaps(self, seen: SeenDays) -> bool:
-        """Whether something that is judged was seen."""
+        """Whether a policy saw any judged hours."""
         return bool(self.same_day(seen)) and (not self.after_s or self.until(seen) > self.after_s + ROUNDING_S)
 
     def same_day(self, seen: SeenDays) -> list[str]:
@@ -224,7 +224,7 @@ def days_are_known(policy: Candidate) -> bool:
 
 
 def judged_days(settings: MarketTask) -> JudgedDays:
-    """What a run on tape judges: its days, or the rest of the only one."""
+    """Days that a run on tape judges: its judged days, or the rest of the only one."""
     lake, symbol = Lake(settings.market.lake), settings.market.symbol
     if hours := judged_hours(settings):
         return JudgedDays(symbol, tuple(sorted(hours)), hours="" if settings.orders else settings.task.hours)
@@ -241,7 +241,7 @@ def judged_days(settings: MarketTask) -> JudgedDays:
 
 
 def refuse_trained_seeds(scenario: Scenario, plan: Plan) -> None:
-    """Training and tuning draw from negative seeds alone; judged episodes must not.
+    """Refuse negative seeds for judging: training and tuning draw from them.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""An evaluation as it is asked for: who, where, on what; run, read and written down."""
+"""Request of an evaluation: candidates, markets, task; run, read and written down."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,7 +38,7 @@ SHORT = (*FROZEN, "vwap_take", "vwap_passive", "peg_behind", "score_rule")
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """What was typed, checked.
+    """Checked request of an evaluation.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class EvaluationRequest:
 
 
 def notes_of(request: EvaluationRequest) -> list[str]:
-    """What is to be said before anybody is judged; refuses who learned from what is judged.
+    """Notes before anybody is judged; refuses policies that learned from what is judged.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def _kept(policy: Candidate) -> Iterator[str]:
 
 
 def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) -> Evaluation:
-    """Run what is missing of everything that was asked for, and read it."""
+    """Run the missing jobs of a request and read all results."""
     build_scenario.cache_clear()  # a lake may have grown since
     scenarios = {name: request.scenario(name, settings) for name, settings in request.markets.items()}
     first, main = next(iter(scenarios.items()))

@@ -1,4 +1,4 @@
-"""Everything that an evaluation left, read from disk: who was judged where, and the rows that are compared."""
+"""Results of an evaluation, read from disk: scenarios, candidates, and the rows that are compared."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +26,7 @@ DAY_NS = 86_400 * NS_PER_SECOND
 
 
 def twins_of(judged: Results) -> NDArray[np.int64] | None:
-    """Mids of a scenario without own orders; None where nothing answers, or where they were not recorded."""
+    """Mids of a scenario without own orders, half ticks; None where nothing answers or none were recorded."""
     arrivals = judged.arrivals
     return arrivals.mid2_grid if arrivals is not None and judged.scenario.answers else None
 
@@ -61,7 +61,7 @@ def as_one(scenarios: Sequence[Results]) -> Results:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Everything that was run, read from disk.
+    """Results of an evaluation, read from disk.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class Evaluation:
 
     @property
     def scenarios(self) -> Iterator[Results]:
-        """Everywhere that anybody was judged."""
+        """Results of all scenarios in which anybody was judged."""
         yield self.validation
         yield from self.validations.values()
         yield from self.markets.values()
@@ -180,7 +180,7 @@ class Evaluation:
 
     @property
     def main(self) -> Results:
-        """The first market."""
+        """Results in the first market."""
         return next(iter(self.markets.values()))
 
     @property

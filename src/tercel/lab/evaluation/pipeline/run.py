@@ -1,4 +1,4 @@
-"""Run what is missing of an evaluation, side by side, stopped politely and gone on with; and read what is there."""
+"""Jobs of an evaluation run side by side, stopped politely and resumed; and their results read."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ def run_jobs(
     elsewhere: JobRunner | None = None,
     here: bool = False,
 ) -> dict[Key, Results]:
-    """Run what is missing, in processes of this machine or on a cluster, and read it all.
+    """Run missing jobs, in processes of this machine or on a cluster, and read all results.
 
     Parameters
     ----------

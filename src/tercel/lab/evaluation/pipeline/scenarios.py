@@ -1,4 +1,4 @@
-"""Where an evaluation is run: a market with its regimes, fees and latency, and the episodes that are judged there."""
+"""Scenarios: a market with its regimes, fees and latency, and the episodes that are judged there."""
 
 import hashlib
 import json
@@ -57,7 +57,7 @@ class Scenario:
 
     @property
     def id(self) -> str:
-        """Folder of its results."""
+        """Folder name of its results."""
         identity = {**self.settings.to_dict(), "seed": list(self.seeds), "episodes": self.episodes}
         identity |= {"validation": self.validation, "version": __version__, "format": FORMAT}
         identity |= {"content": self.content} if self.content else {}
@@ -66,7 +66,7 @@ class Scenario:
 
     @property
     def market(self) -> str:
-        """The preset's name; empty on tape."""
+        """Name of the preset; empty on tape."""
         return "" if self.settings.market.on_tape else self.settings.market.name
 
     @property
@@ -91,7 +91,7 @@ def _content(market: Market) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class BuiltScenario:
-    """A built scenario."""
+    """A scenario's market and plan, built."""
 
     market: JobMarket
     source: Source

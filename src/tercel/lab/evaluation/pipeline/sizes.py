@@ -1,4 +1,4 @@
-"""Who works an order that is larger than a policy's card is for."""
+"""Orders larger than a policy's card is for, handed over to a schedule of takes."""
 
 from collections.abc import Mapping
 from math import inf
@@ -14,7 +14,7 @@ SLACK: Final = 1e-9
 
 
 def handing_over(strategy: Strategy, limits: Mapping[str, Any], market: JobMarket) -> Strategy:
-    """A policy in a market: orders beyond what it works itself go to a schedule of takes."""
+    """A policy that hands orders beyond its size to a schedule of takes."""
     most, task = most_share(limits), market.task
     if most == inf or (task.share is not None and task.share <= most * (1 + SLACK)):
         return strategy

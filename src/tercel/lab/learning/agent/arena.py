@@ -1,4 +1,4 @@
-"""Where an evolution strategy compares candidates: on the same training episodes of every market, side by side."""
+"""Arena of an evolution strategy: candidates compared on the same training episodes of every market."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -23,7 +23,7 @@ OVERFLOWED = 1_000.0
 
 
 class TrainingArena:
-    """The markets of a configuration.
+    """Training markets of a configuration, on which candidates are compared.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class TrainingArena:
         self.ranges = config.task.ranges
 
     def observed(self, policy: Population, seed: int, episodes: int) -> Float32:
-        """What `policy` sees of the first episodes of every market, float32 (n, D)."""
+        """Observations of `policy` in the first episodes of every market, float32 (n, D)."""
         seen = []
         for market in self.markets:
             running, plan = self._markets(market, episodes), self._plan(market, seed, 0, episodes)
@@ -69,7 +69,7 @@ class TrainingArena:
         return np.asarray(sum(w * cost.mean(axis=1) for w, cost in zip(stakes, costs, strict=True)), np.float64)
 
     def take_metrics(self) -> Metrics:
-        """Nothing besides what the learner says."""
+        """No metrics besides the learner's."""
         return {}
 
     def _plan(self, market: TrainingMarket, seed: int, first: int, episodes: int) -> Plan:
@@ -104,7 +104,7 @@ class TrainingArena:
 
 
 def joined(rows: Sequence[Population]) -> Population:
-    """Policies of one row as one of many."""
+    """Policies of several rows as one population."""
     one = rows[0]
     return Population(np.concatenate([row.tables for row in rows]), one.seen, one.mean, one.scale, one.clip)
 

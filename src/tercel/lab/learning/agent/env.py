@@ -1,4 +1,4 @@
-"""Where a configuration's learner acts: slots split between its markets, whole or in shards."""
+"""Training environment of a configuration: slots split between its markets, whole or in shards."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
@@ -19,7 +19,7 @@ MakeEnv = Callable[[AgentConfig], Any]
 
 
 def make_env(config: AgentConfig) -> MixedVec | HindsightVec | TrainingArena:
-    """Where a configuration's learner acts: its slots, split between its markets."""
+    """Training environment of a configuration: its slots, split between its markets."""
     return learned_in(config, markets_of(config))
 
 
@@ -90,12 +90,12 @@ def _built(text: str) -> list[TrainingMarket]:
 
 
 def in_shards(config: AgentConfig) -> Any:
-    """Its slots in `learner.shards` shards, all of them here."""
+    """Environment of a configuration in `learner.shards` shards, all in this process."""
     from tercel.lab.learning.ray import sharded_env
 
     return sharded_env(partial(part_of, config), config.learner.markets, config.learner.shards)
 
 
 def unit_of(config: AgentConfig, market: TrainingMarket) -> float:
-    """Ticks per lot that count as a reward of 1."""
+    """Ticks per lot that make a reward of 1."""
     return (market.spread if config.reward.unit == "spread" else 1.0) / market.loss_weight

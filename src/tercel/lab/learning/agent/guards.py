@@ -1,4 +1,4 @@
-"""How many recipes were tried before one was kept: as its configuration says, or as its sweep does."""
+"""Number of recipes tried before one was kept, by its configuration or by its sweep."""
 
 from pathlib import Path
 

@@ -34,7 +34,7 @@ OWN: Final = ("device", "head", "normalise_observations", "scale_rewards", "thre
 
 
 def sb3_settings(config: AgentConfig, actions: ActionSet) -> Sb3Settings:
-    """What the learner is told.
+    """Settings of Stable-Baselines3's learner.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def sb3_settings(config: AgentConfig, actions: ActionSet) -> Sb3Settings:
 
 
 def sb3_learner(settings: Sb3Settings, env: Any, seed: int) -> Learner:
-    """The learner at its start."""
+    """Stable-Baselines3's learner at its start."""
     from tercel.lab.learning.sb3 import Sb3Learner
 
     return Sb3Learner(env, settings, seed)
@@ -139,7 +139,7 @@ def refuse_settings(config: AgentConfig, name: str) -> None:
 
 
 def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
-    """The learner at its start.
+    """Learner of a configuration at its start.
 
     Raises
     ------
@@ -226,7 +226,7 @@ def _refuse_first(settings: Mapping[str, bool], expected: str, remedy: str) -> N
 
 
 def risk_of(config: AgentConfig) -> Risk:
-    """What the learner minimises; the mean cost where it knows no other objective."""
+    """Objective of the learner; the mean cost where it knows no other."""
     settings = learner_settings(config)
     if isinstance(settings, PpoSettings | DqnSettings):
         return Risk(settings.risk_aversion, cast(Measure, settings.risk_measure), settings.risk_level)

@@ -1,4 +1,4 @@
-"""What a configuration says of the policy: its actions, the rule beside it, a policy with its eyes and hands."""
+"""Policy section of a configuration: actions, the rule beside it, a policy with its eyes and hands."""
 
 from dataclasses import asdict
 from typing import Any, Final
@@ -62,7 +62,7 @@ def rule_name(config: AgentConfig) -> str:
 
 
 def strategy_of(config: AgentConfig, policy: PolicyPort) -> PolicyStrategy:
-    """A policy with the configuration's eyes and hands."""
+    """A policy as a strategy, with the configuration's observation and actions."""
     section = config.policy
     return PolicyStrategy(
         config.name,

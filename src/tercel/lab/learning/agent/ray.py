@@ -1,4 +1,4 @@
-"""A training whose slots are acted in by a cluster's workers; the learner stays in this process."""
+"""Training on a Ray cluster: workers act in the slots, the learner stays in this process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -65,7 +65,7 @@ def configured(
     share: float | None = None,
     recipe: str = "",
 ) -> AgentConfig:
-    """The configuration of a training.
+    """Configuration of a training of a recipe.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A training as a page: what it gained on the rule, what it lived on, how it was told."""
+"""Page of a training: gain on the rule, terms of the reward, health of the learner, configuration."""
 
 import math
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def write_page(folder: Path, config: AgentConfig, result: dict[str, Any]) -> Pat
 
 
 def page(config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], checks: Sequence[Metrics]) -> str:
-    """The whole page from rows of metrics and of looks."""
+    """Page of a training from rows of metrics and of looks."""
     best, rule = result["best"], result["rule"]
     sections = [
         Section(
@@ -63,7 +63,7 @@ def page(config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], c
 
 
 def unlearned(result: dict[str, Any]) -> str:
-    """That nothing was learned, and what is kept, where a training kept what it started from; else empty.
+    """Sentence that nothing was learned and the start is kept; "" where a checkpoint is.
 
     >>> best = {"frames": 0.0, "is_bps": 9.0, "rule_bps": 9.0, "gain": 0.0, "se": 0.0}
     >>> said = unlearned({"best": best, "start": best, "rule": "peg_touch", "looks": 6})
@@ -104,7 +104,7 @@ def _column(rows: Sequence[Metrics], name: str) -> np.ndarray[Any, np.dtype[np.f
 
 
 def learning(checks: Sequence[Metrics], rule: str) -> Figure:
-    """Validation cost against frames, the rule's beside it."""
+    """Figure of the validation cost against frames, the rule's beside it."""
 
     with sketch(3.4) as drawing:
         panel = drawing.subplots()
@@ -126,7 +126,7 @@ def learning(checks: Sequence[Metrics], rule: str) -> Figure:
 
 
 def gains(checks: Sequence[Metrics], rule: str) -> Figure:
-    """The paired gain, a line for each market; with several choices of regimes in the training, a panel for each."""
+    """Figure of the paired gain, a line a market; with several choices of regimes a panel for each."""
     names = [key for key in checks[0] if key.startswith("gain_")] or ["gain"]
     panels: dict[str, dict[str, str]] = {}
     for name in names:
@@ -161,7 +161,7 @@ def gains(checks: Sequence[Metrics], rule: str) -> Figure:
 
 
 def terms(rows: Sequence[Metrics], weights: dict[str, float]) -> Figure:
-    """Weighted terms of the reward in training, smoothed."""
+    """Figure of the weighted terms of the reward in training, smoothed."""
 
     with sketch(3.0) as drawing:
         panel = drawing.subplots()
@@ -177,7 +177,7 @@ def terms(rows: Sequence[Metrics], weights: dict[str, float]) -> Figure:
 
 
 def spread_of_moves(rows: Sequence[Metrics]) -> Figure:
-    """Exploration and step size: sigma or entropy, KL and the share of clipped steps."""
+    """Figure of exploration and step size: sigma or entropy, KL and the share of clipped steps."""
     names = [name for name in ("sigma", "entropy", "epsilon", "kl", "clipped", "learning_rate") if name in rows[0]]
 
     with sketch(2.2) as drawing:

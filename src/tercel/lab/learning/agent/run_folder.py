@@ -1,4 +1,4 @@
-"""The folder of a training: what it was begun with, whether it is that training still, whether it came to its end.
+"""Run folder of a training: its configuration, marks of what it names, its result.
 
 config.json      what was told, whole, with marks of the markets and functions that it names
 metrics.csv      a row an update: losses, costs term by term
@@ -43,7 +43,7 @@ UPDATES_A_CHECKPOINT: Final = 10
 
 
 def write_result(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
-    """Write what became of a training into its folder."""
+    """Write the result of a training into its folder."""
     write_whole(folder / RESULT, json.dumps(result, indent=1) + "\n")
     return result
 
@@ -70,7 +70,7 @@ def made_of(config: AgentConfig) -> dict[str, Any]:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    """What two run folders were told differently, in words.
+    """Differences between the configurations of two run folders, in words.
 
     >>> list(differences({"task": {"share": 0.1, "side": 0}}, {"task": {"share": 0.2, "side": 0}}))
     ['task.share 0.1 there, 0.2 here']

@@ -40,7 +40,7 @@ GIVE_UP: Final = 3
 
 
 def space_of(config: AgentConfig) -> Space:
-    """What is searched.
+    """Search space of a sweep.
 
     Raises
     ------
@@ -132,7 +132,7 @@ class AgentSweep:
         self.failed: list[str] = []
 
     def trial(self, on_row: Callable[[Trial, Metrics], None], stop: Callable[[], bool]) -> bool:
-        """Run the next one; False when `stop` ended it before it was done: it is run again on a resume.
+        """Run the next trial; False when `stop` ended it before it was done: it is run again on a resume.
 
         Raises
         ------
@@ -185,11 +185,11 @@ class AgentSweep:
 
     @property
     def variants(self) -> int:
-        """Recipes tried, those before the sweep included."""
+        """Number of recipes tried, those before the sweep included."""
         return variants_tried(self.config) - 1 + max(self.sweep.finished, 1)
 
     def result(self) -> dict[str, Any]:
-        """What became of it; written to the folder with the best configuration."""
+        """Result of the sweep; written to the folder with the best configuration."""
         rows, best = self.sweep.rows(), self.sweep.best()
         result: dict[str, Any] = {
             "name": self.config.name,
@@ -273,6 +273,6 @@ def _without_trials(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def keep(folder: Path, config: AgentConfig, seed: int) -> None:
-    """Write down what a sweep was told."""
+    """Write the configuration of a sweep."""
     parse(config.model_dump(mode="json"), SWEEP)
     write_whole(folder / SWEEP, json.dumps(_record(config, seed), indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""A sweep as a page: how it went, where the good settings lie, which of them matter."""
+"""Page of a sweep: its course, where good settings lie, which of them matter."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ def write_page(sweep: AgentSweep, result: dict[str, Any]) -> Path:
 
 
 def page(sweep: AgentSweep, result: dict[str, Any]) -> str:
-    """The whole page."""
+    """Page of a sweep."""
     rows = sweep.sweep.rows()
     complete = [row for row in rows if row.how == "complete"]
     values = np.array([row.value for row in rows])

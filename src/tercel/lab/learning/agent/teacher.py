@@ -28,7 +28,7 @@ class PrivilegedTeacher(Ppo):
     name = "oracle"
 
     def policy(self) -> NoReturn:
-        """Refused.
+        """Refused: what sees the future is never a policy.
 
         Raises
         ------

@@ -42,7 +42,7 @@ from tercel.market.regimes.named import PLAIN
 
 
 class WeightAverage:
-    """The mean of a policy's weights over the last part of a training.
+    """Running mean of a policy's weights over the last part of a training.
 
     Near its end the weights walk about where the objective is flat, pushed by the noise of single batches; their mean
     lies nearer to the middle of that place than any one of them (Polyak and Juditsky 1992; Izmailov et al. 2018,
@@ -62,7 +62,7 @@ class WeightAverage:
         self._sums: list[Floats] = []
 
     def add(self, policy: MlpPolicy) -> None:
-        """Take one policy in."""
+        """Add the weights of one policy."""
         parts = [part for layer in policy.layers for part in layer]
         if not self._sums:
             self._sums = [np.zeros(part.shape) for part in parts]
@@ -71,16 +71,16 @@ class WeightAverage:
         self.count += 1
 
     def policy(self, latest: MlpPolicy) -> MlpPolicy:
-        """The mean of those taken in, with the normalisation of the latest."""
+        """Policy of the mean weights, with the normalisation of the latest."""
         means = [(total / self.count).astype(np.float32) for total in self._sums]
         return replace(latest, layers=tuple(zip(means[::2], means[1::2], strict=True)))
 
     def state(self) -> State:
-        """What a resume needs."""
+        """State for a resume."""
         return {"count": self.count, "sums": [total.copy() for total in self._sums]}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Restore the mean from `state`."""
         self.count = int(state["count"])
         self._sums = [np.array(total, np.float64) for total in state["sums"]]
 
@@ -199,7 +199,7 @@ class Training:
         return check
 
     def card(self, check: ValidationCheck) -> Card:
-        """What is said of the policy as it stands."""
+        """Card of the policy as it stands."""
         config, task = self.config, self.markets[0].task
         policy, watched = self.agent.policy(), observer(eyes_of(config), config.policy.stack)
         return Card(
@@ -233,7 +233,7 @@ class Training:
 
     @property
     def trained_on(self) -> dict[str, Any]:
-        """Markets, days and streams."""
+        """Markets, days and streams of the training, for the card."""
         facts: dict[str, Any] = dict(self.markets[0].facts)
         if len(self.markets) > 1:
             facts = {"markets": self._names, "regimes": ", ".join(law or PLAIN.name for law in self.config.market.laws)}
@@ -256,7 +256,7 @@ class Training:
             write_whole(path, changed.to_json())
 
     def finish(self, done: bool) -> dict[str, Any]:
-        """Write and return what became of it."""
+        """Write and return the result of the training."""
         best = self.best or {}
         self._count()
         result = {
@@ -285,7 +285,7 @@ def run_training(
     on_teacher: Callable[[Metrics], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> dict[str, Any]:
-    """Train, or go on training, until the policy is there.
+    """Run a training, or resume it, to its policy.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from tercel.lab.learning.own_reward import Reward
 
 
 def eyes_of(config: AgentConfig) -> str | ObservationFunction:
-    """What the policy observes with: the name of an observation that ships, or the user's function.
+    """Observation of the policy: the name of one that ships, or the user's function.
 
     Raises
     ------
@@ -25,7 +25,7 @@ def eyes_of(config: AgentConfig) -> str | ObservationFunction:
 
 
 def reward_of(config: AgentConfig) -> RewardWeights | Reward:
-    """What is rewarded: three weighted costs, or the user's function.
+    """Reward of the training: three weighted costs, or the user's function.
 
     Raises
     ------

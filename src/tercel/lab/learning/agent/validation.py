@@ -1,4 +1,4 @@
-"""Looks at a policy while it learns: greedy, beside a rule, on episodes that are neither trained on nor judged."""
+"""Validation of a policy while it learns: greedy, beside a rule, on episodes neither trained on nor judged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from tercel.lab.learning.risk import Risk
 
 @dataclass(frozen=True)
 class ValidationCheck:
-    """One look.
+    """One look at a policy: its cost, and its gain on the rule.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class ValidationCheck:
 
 
 class Validator:
-    """The rule's costs, once; then a policy's, as often as asked.
+    """Validator of a training: costs of the rule once, then a policy's as often as asked.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class Validator:
         return run_strategies(market.validation, market.task, market.plan, [strategy], run_out=False)[0]
 
     def check(self, strategy: Strategy, frames: int) -> ValidationCheck:
-        """What the policy costs now."""
+        """Cost of the policy now, with its gain on the rule."""
         costs = [self._costs(market, strategy) for market in self.markets]
         pairs = [(shortfall(rule), shortfall(mine)) for rule, mine in zip(self.rule_costs, costs, strict=True)]
         gains = [float((rule - mine).mean()) for rule, mine in pairs]
