@@ -29,7 +29,7 @@ Teams = Mapping[str, Sequence[str]]
 
 
 def called(gain: PairedGain) -> str:
-    """ "better", "worse" or "open", after the correction; open as well where the interval holds zero.
+    """Verdict of a corrected comparison: "better", "worse" or "open" (also where the interval holds zero).
 
     >>> called(PairedGain(-23.6, -43.4, 0.8, p_adjusted=0.03))
     'open'
@@ -179,7 +179,7 @@ def claim(
     rng: np.random.Generator,
     best: Mapping[str, str] | None = None,
 ) -> Claim:
-    """What is claimed of a row that is judged in every market, to be told once the ledger is adjusted.
+    """Claim of a row that is judged in every market; its verdicts follow once the ledger is adjusted.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ class Scores:
         return len(self.cluster)
 
     def part(self, rows: NDArray[np.intp]) -> "Scores":
-        """Some of the episodes."""
+        """Scores of some of the episodes."""
         return Scores({name: table[:, rows] for name, table in self.bps.items()}, self.cluster[rows])
 
     def mean(self, name: str) -> Floats:
@@ -117,7 +117,7 @@ class ResampledScores:
 def gains(
     resampled: ResampledScores, policies: Sequence[str], recipes: Mapping[str, Sequence[str]], rng: np.random.Generator
 ) -> Gains:
-    """What each policy (or recipe) saves against every other strategy; a recipe is not compared with its members."""
+    """Gains of each policy (or recipe) on every other strategy, bps; a recipe and its members are not compared."""
     means = resampled.replicates(rng)
     return {
         name: {
@@ -138,7 +138,7 @@ def pooled_gain(
     redraw_markets: bool,
     teams: Sequence[Hashable] | None = None,
 ) -> Replicates:
-    """What a policy saves over several scenarios, training seeds, scenarios and episodes being levels of their own.
+    """Gain of a policy over several scenarios, bps; training seeds, scenarios and episodes are levels of their own.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def pooled_gain(
 
 
 def detectable(gain: Replicates) -> float | None:
-    """Smallest true gain that this comparison would find with 80 % power, bps."""
+    """Minimum detectable effect of a comparison at 80 % power, bps."""
     if gain.sources[0][1] < 1.0 or gain.error == 0.0:
         return None
     return detectable_gain(gain.error, gain.freedom())
@@ -166,7 +166,7 @@ def detectable(gain: Replicates) -> float | None:
 
 @dataclass
 class ComparisonLedger:
-    """Comparisons as they are written into a result, to be corrected together once all are in.
+    """Ledger of comparisons as they are written into a result, to be corrected together at the end.
 
     Their p-values are those of Student's t on the bootstrap's standard error. Both corrections stay true under the
     positive dependence that shared episodes bring.
@@ -196,7 +196,7 @@ class ComparisonLedger:
         }
 
     def adjust(self) -> int:
-        """Correct everything entered so far; how many comparisons that were."""
+        """Correct all p-values entered so far; the number of comparisons."""
         for rows, corrected in ((self.primary, holm), (self.rows, benjamini_hochberg)):
             for (found, _), adjusted in zip(rows, corrected([p for _, p in rows]).tolist(), strict=True):
                 object.__setattr__(found, "p_adjusted", adjusted)  # once: none is known before all are in
@@ -265,7 +265,7 @@ def compared(
     ledger: ComparisonLedger,
     rng: np.random.Generator,
 ) -> ScenarioCell:
-    """The cell of a scenario or of a part of one; without figures under 10 episodes."""
+    """Cell of a scenario or of a part of one; without figures under 10 episodes."""
     if len(scores) < FEW:
         return ScenarioCell(len(scores))
     return compare(scores, policies, recipes, ledger, rng).cell

@@ -1,4 +1,4 @@
-"""What a judged run found, and its JSON: one object, floats never rounded."""
+"""Result of a judged run, and its JSON: one object, floats never rounded."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -122,7 +122,7 @@ class JudgedRun(Record):
     out: str | None = field(default=None)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dicts, lists and numbers, ready for `json.dumps`; an absent key of a strategy is null."""
+        """The run as plain dicts, lists and numbers; an absent key of a strategy is null."""
         found: dict[str, Any] = plain(self)
         return found
 

@@ -1,4 +1,4 @@
-"""What a mean does not say: ratios to the schedules, risk, tails, odds, power, deflation, and bets in disguise."""
+"""Risk statistics: ratios to the schedules, tails, odds, power, deflation, and bets on the trend."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -106,7 +106,7 @@ def _ratio(top: Replicates, bottom: Replicates) -> Ratio | None:
 
 
 def tails(scores: Scores, rng: np.random.Generator) -> dict[str, Estimate]:
-    """Strategy -> mean of the dearest 5 % of episodes, bps."""
+    """Mean of the dearest 5 % of episodes of each strategy, bps."""
     return {name: intervals(moments_of_cvar(scores.mean(name), scores.cluster), rng)[0] for name in scores.bps}
 
 
@@ -123,7 +123,7 @@ def wins(scores: Scores, policies: Sequence[str], rng: np.random.Generator) -> d
 
 
 def price_moves(costs: Costs, mid2_grid: NDArray[np.int64]) -> Floats:
-    """How far the market went against each order from arrival to the horizon, bps: float64 (n,).
+    """Adverse move of the market from arrival to the horizon of each order, bps: float64 (n,).
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def price_moves(costs: Costs, mid2_grid: NDArray[np.int64]) -> Floats:
 
 
 def price_move_beta(scores: Scores, moves_bps: Floats, rng: np.random.Generator) -> dict[str, Estimate]:
-    """Strategy -> slope of its cost on the adverse move of the price over the horizon, bps a bp.
+    """Slope of each strategy's cost on the adverse move of the price over the horizon, bps a bp.
 
     1: everything is traded at the horizon; 0: everything at arrival; a steady schedule lies at a half. The move is
     the market's, without own orders: `moves_bps`, float64 (n,). A policy whose slope differs from its rival's bets on
@@ -153,7 +153,7 @@ def price_move_beta(scores: Scores, moves_bps: Floats, rng: np.random.Generator)
 
 
 def by_side(scores: Scores, side: NDArray[np.int8]) -> dict[str, dict[str, float]]:
-    """Strategy -> mean shortfall of buys and of sells, bps."""
+    """Mean shortfall of each strategy's buys and sells, bps."""
     return {
         name: {
             word: float(scores.mean(name)[side == sign].mean())

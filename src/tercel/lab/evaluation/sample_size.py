@@ -1,4 +1,4 @@
-"""What the work can tell, said before it: how many episodes a difference of 1 bps needs."""
+"""Sample size, told beforehand: episodes that a difference of 1 bps needs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from tercel.execution.costs import Costs, attribute
 
 @dataclass(frozen=True)
 class SampleSize:
-    """What costs on other episodes say of the judged ones.
+    """Sample size of a judgement, by costs on other episodes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The explanation as a page: what moves the policy, how, and episodes to read."""
+"""Page of an explanation: importances, responses, and episodes to read."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ STEP_HEADINGS = ("minute", "left", "bid x ask", "own | far lots", "wants", "beca
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Everything that was found out about a policy in one market.
+    """Result of explaining a policy in one market.
 
     Parameters
     ----------
@@ -67,11 +67,11 @@ class Explanation:
 
     @property
     def still(self) -> bool:
-        """Whether nothing that it sees moves it: there is nothing to rank."""
+        """Whether no feature moves the policy, so that there is nothing to rank."""
         return not any(each.distance.mean for each in self.features)
 
     def lead(self) -> str:
-        """What was found, in two sentences."""
+        """Summary in two sentences."""
         rule = self.from_rule is not None and self.from_rule.mean == 0.0
         if self.still and rule:
             return f"Nothing was learned: {self.policy} is the written rule itself, and no feature moves it from there."
@@ -165,7 +165,7 @@ class Explanation:
         return Section(title, _summary(trace), _details(table), [figure])
 
     def to_dict(self) -> dict[str, object]:
-        """Plain values, for JSON."""
+        """The explanation as plain values, for JSON."""
         return {
             "policy": self.policy,
             "market": self.market,
@@ -184,7 +184,7 @@ class Explanation:
 
 
 def reason_in_words(reason: Reason) -> str:
-    """A reason as a short phrase.
+    """Phrase for a reason.
 
     >>> reason_in_words(Reason("imbalance_1", 0.714, 0.9, (0.25, -0.25, 0.0, 0.0)))
     'imbalance_1 0.71 (above 90 %): take +25 %, touch -25 %'

@@ -1,4 +1,4 @@
-"""What a regime that begins half-way costs beyond the policy trained in it: in basis points first, then in percent."""
+"""Cost of a regime that begins half-way, less that of the policy trained in it: in bps, then in percent."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ def adapted(result: EvaluationResult, name: str) -> Iterator[str]:
 
 
 def rows(result: EvaluationResult) -> Iterator[tuple[str, ...]]:
-    """The same as a table; see `HEADINGS`."""
+    """Rows of the adaptation table; see `HEADINGS`."""
     for regime, cell in result.adaptation.items():
         for name, (difference, loss) in cell.beside_specialist.items():
             yield regime, f"{cell.specialist}", name, spelt(difference, "+"), percent(loss) if cell.is_cost else ""

@@ -18,7 +18,7 @@ POOLED = "all markets"
 
 
 def claimed(name: str, found: Claim, comparisons: int) -> Iterator[str]:
-    """The claim in lines: against how many, with how much power, and where anything was lost."""
+    """Lines of a claim: against how many, with how much power, and where anything was lost."""
     seeds = sorted(set(found.training_seeds.values()))
     field = f"{len(found.markets)} markets x {' or '.join(map(str, seeds))} training seeds"
     for key, verdict_line in found.verdict.items():
@@ -49,7 +49,7 @@ def claimed(name: str, found: Claim, comparisons: int) -> Iterator[str]:
 
 
 def label(name: str, found: Claim, recipes: Container[str]) -> str:
-    """A row's name in tables, with its training seeds."""
+    """Name of a row in tables, with its training seeds."""
     if name not in recipes:
         return name
     seeds = sorted(set(found.training_seeds.values()))
@@ -62,17 +62,17 @@ def ranked(against: Mapping[str, Against]) -> list[str]:
 
 
 def gain(cell: PairedGain) -> str:
-    """A gain with its interval and, where it is not significant or is a loss, the word for that."""
+    """Text of a gain with its interval and, where it is open or a loss, the word for that."""
     return f"{spelt(cell, '+')}{CALLED[called(cell)]}"
 
 
 def figure_name(name: str) -> str:
-    """Of the picture of a policy's gains."""
+    """File name of the picture of a policy's gains."""
     return "gains-" + "".join(letter if letter.isalnum() else "-" for letter in name).strip("-").lower()
 
 
 def gains_figure(name: str, found: Claim, recipes: Container[str]) -> Figure:
-    """What a policy saves on every strategy, a panel for each market."""
+    """Picture of a policy's gains on every strategy, one panel a market."""
     against = {other: found.against[other] for other in ranked(found.against)}
     panels = {market: {other: row.by_market[market] for other, row in against.items()} for market in found.markets}
     if len(panels) > 1:

@@ -40,7 +40,7 @@ MOST_DRAWN = 14
 
 
 def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, footer: str) -> None:
-    """Write the page, whole or not at all."""
+    """Write the page of an evaluation, whole or not at all."""
     costs = {one.name: one.runs for one in evaluation.entries}
     costs = {name: costs[name] for name in result.ranked}
     first, best = result.reported_rows, result.best_baseline
@@ -98,7 +98,7 @@ def _by_whom(result: EvaluationResult, name: str) -> str:
 
 
 def lead(result: EvaluationResult) -> str:
-    """What the first rows and the best written strategy cost, and what the former save."""
+    """Lead of the page: costs of the first rows and of the best written strategy, and the gain."""
     best, rows = result.best_baseline, result.strategies
     its = fixed(rows[best].is_bps.mean)
     sentences = [

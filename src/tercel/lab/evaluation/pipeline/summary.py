@@ -1,4 +1,4 @@
-"""What an evaluation found, from everything that was run."""
+"""Summary of an evaluation, from everything that was run."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace

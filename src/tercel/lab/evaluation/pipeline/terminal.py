@@ -72,7 +72,7 @@ def verdict_gains(result: EvaluationResult) -> Iterator[tuple[str, dict[str, Pai
 
 
 def title_of(market: str, order: Mapping[str, Any]) -> str:
-    """The market, and the order where it has a time of its own.
+    """Title of a table: the market, and the order where it has a time of its own.
 
     >>> order = Task(side="buy", quantity=5000, start="10:30")
     >>> title_of("GOOG tape", order.to_dict())
@@ -123,7 +123,7 @@ def correction(result: EvaluationResult) -> str:
 
 
 def verdicts(result: EvaluationResult, name: str) -> Iterator[str]:
-    """Where a policy stands, in a few lines."""
+    """Lines that say where a policy stands."""
     best = result.best_baseline
     yield from claimed(name, result.claims[name], result.comparisons)
     least = result.power[name].get(best)
@@ -197,7 +197,7 @@ _RISK = {"worse": "lower", "better": "higher", "open": "no significant differenc
 
 
 def closing(result: EvaluationResult) -> Iterator[str]:
-    """What holds for all."""
+    """Closing lines, which hold for all rows."""
     tried = f"{result.validation.episodes:,} other episodes"
     yield f"{result.best_baseline} is the best written strategy on {tried}; it was chosen there."
     bound = result.hindsight
