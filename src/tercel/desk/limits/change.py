@@ -111,7 +111,7 @@ def loosened(before: Limits, after: Limits) -> list[str]:
 
 def _looser(before: ScopeLimits, after: ScopeLimits) -> list[str]:
     return [
-        key_of(type(before), each.name)
+        key_of(each.name)
         for each in fields(before)
         if not _as_tight(each.name, getattr(after, each.name), getattr(before, each.name))
     ]

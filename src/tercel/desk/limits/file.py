@@ -7,7 +7,7 @@ line of its own. `default.toml` beside this file explains every key.
 import hashlib
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -134,10 +134,6 @@ def _at_most(value: int | Decimal, place: _Place) -> int | Decimal:
     return value
 
 
-def _count(value: Any, place: _Place) -> int:
-    return _whole(value, place)
-
-
 def _money(value: Any, place: _Place) -> int:
     if type(value) is not int and not (isinstance(value, Decimal) and value.is_finite()):
         raise place.refuse("an amount of money", _shown(value), "write a number such as 250_000 or 12.50")
@@ -194,32 +190,22 @@ def _time_of_day(text: str, place: _Place) -> int:
 
 
 _Reader = Callable[[Any, _Place], Any]
-_SCOPE: Final[dict[str, tuple[str, _Reader]]] = {
-    "order_lots": ("order_lots", _count),
-    "order_value": ("order_value", _money),
-    "gross_value": ("gross_value", _money),
-    "messages": ("messages", _count),
-    "window_ms": ("window_ns", _since),
-    "daily_loss": ("daily_loss", _money),
-    "drawdown": ("drawdown", _money),
-    "warn": ("warn", _share),
+_READERS: Final[dict[str, _Reader]] = {
+    **dict.fromkeys(("order_lots", "messages", "long_lots", "short_lots", "executions"), _whole),
+    **dict.fromkeys(("order_value", "gross_value", "daily_loss", "drawdown"), _money),
+    **dict.fromkeys(("window_ms", "executions_ms", "reference_age_ms"), _since),
+    **{"duplicate_ms": _within, "warn": _share, "collar_bps": _bps, "hours": _hours},
 }
-_POSITION: Final[dict[str, tuple[str, _Reader]]] = {
-    "long_lots": ("long_lots", _count),
-    "short_lots": ("short_lots", _count),
-}
+
+
+def key_of(name: str) -> str:
+    """The file key of a limit's field name: times are in milliseconds there."""
+    return f"{name.removesuffix('_ns')}_ms" if name.endswith("_ns") else name
+
+
 _KEYS: Final[dict[type, dict[str, tuple[str, _Reader]]]] = {
-    DeskLimits: _SCOPE | {"duplicate_ms": ("duplicate_ns", _within)},
-    AgentLimits: _SCOPE
-    | _POSITION
-    | {"executions": ("executions", _count), "executions_ms": ("executions_ns", _since)},
-    InstrumentLimits: _SCOPE
-    | _POSITION
-    | {
-        "collar_bps": ("collar_bps", _bps),
-        "reference_age_ms": ("reference_age_ns", _since),
-        "hours": ("hours", _hours),
-    },
+    kind: {(key := key_of(each.name)): (each.name, _READERS[key]) for each in fields(kind)}
+    for kind in (DeskLimits, AgentLimits, InstrumentLimits)
 }
 _OTHERWISE: Final[dict[str, Any]] = {"warn": Decimal("0.8"), "executions": 0, "executions_ms": 60_000}
 """What holds where a file says nothing; a drawdown that is not said is the daily loss."""
@@ -230,7 +216,7 @@ def schema() -> dict[str, Any]:
     """The JSON schema of a limit file."""
     text, amount = {"type": "string"}, {"type": "number", "minimum": 0}
     hours = {"anyOf": [{"const": "always"}, {"type": "array", "items": text, "minItems": 2, "maxItems": 2}]}
-    least: dict[_Reader, int] = {_count: 0, _since: 1, _within: 0, _bps: 1}
+    least: dict[_Reader, int] = {_whole: 0, _since: 1, _within: 0, _bps: 1}
     share = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
     other: dict[_Reader, dict[str, Any]] = {_hours: hours, _money: amount, _share: share}
 
@@ -369,11 +355,6 @@ def value_of(kind: type[ScopeLimits], section: str, key: str, value: Any) -> tup
         raise _unknown(key, tuple(_KEYS[kind]), f"key {key} of [{section}]", place.source)
     name, reader = _KEYS[kind][key]
     return name, reader(value, place)
-
-
-def key_of(kind: type[ScopeLimits], name: str) -> str:
-    """The file key of a limit's field name."""
-    return next(key for key, (held, _) in _KEYS[kind].items() if held == name)
 
 
 def _unknown(name: str, known: tuple[str, ...], what: str, source: str) -> LimitsError:
