@@ -61,7 +61,7 @@ class RemoteVenue:
         self._ask({"do": "login", "accounts": self._accounts})
         hello = self._wait_for("hello")
         self._beat_s = float(hello.get("beat_s", 0.0))
-        self._limited(self._beat_s)
+        self._link().settimeout(min(self._beat_s or self._timeout_s, self._timeout_s))  # reads return as beats are due
         self.code = str(hello.get("code", ""))
         self.name, self._stepped = str(hello["name"]), hello["stepped"] is True
         self._answers = hello.get("answers", True) is not False
@@ -115,10 +115,6 @@ class RemoteVenue:
         if self._socket is None:
             raise VenueError("a link to the gate", "none", "reconnect()")
         return self._socket
-
-    def _limited(self, beat_s: float) -> None:
-        """Let reads return as often as a beat is due."""
-        self._link().settimeout(min(beat_s or self._timeout_s, self._timeout_s))
 
     def _lost(self, why: str) -> VenueError:
         """The link broke: the next step tells it, whichever call noticed."""
@@ -291,15 +287,12 @@ class RemoteVenue:
             else:
                 while not self._spoke() and self.now_ns < until_ns:
                     self._wait_for("now")
-        return self._taken()
+        events, self._events = self._events, []
+        return events
 
     def _spoke(self) -> bool:
         """Whether there is word on own orders."""
         return any(not isinstance(event, MarketRows) for event in self._events)
-
-    def _taken(self) -> list[VenueEvent]:
-        events, self._events = self._events, []
-        return events
 
     @contextmanager
     def _losing(self) -> Iterator[None]:

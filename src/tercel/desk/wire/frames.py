@@ -10,6 +10,7 @@ import socket
 import struct
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from operator import attrgetter
 from typing import Any, Final
 
@@ -101,37 +102,19 @@ def _is_name(value: str) -> bool:
     return len(value) <= LONGEST_NAME and value.isprintable()
 
 
-def _text_of(value: Any) -> str:
-    if type(value) is str:
-        return value
-    raise ValueError(f"{value!r} for text")
+def _read(types: tuple[type, ...], value: Any) -> Any:
+    """A value of these types; whole numbers fit into 64 bits."""
+    if type(value) not in types or (type(value) is int and abs(value) >= 2**63):
+        raise ValueError(f"{value!r} for {' or '.join(each.__name__ for each in types)}")
+    return value
 
 
-def _whole_of(value: Any) -> int:
-    if type(value) is int and abs(value) < 2**63:
-        return value
-    raise ValueError(f"{value!r} for a whole number")
-
-
-def _number_of(value: Any) -> float:
-    if type(value) in (int, float):
-        return float(value)
-    raise ValueError(f"{value!r} for a number")
-
-
-def _yes_of(value: Any) -> bool:
-    if type(value) is bool:
-        return value
-    raise ValueError(f"{value!r} for true or false")
-
-
-def _some_of(value: Any) -> int | None:
-    return None if value is None else _whole_of(value)
-
-
-_TYPES: Final[dict[Any, Callable[[Any], Any]]] = {str: _text_of, int: _whole_of, float: _number_of, bool: _yes_of}
+_TYPES: Final[dict[Any, tuple[type, ...]]] = {str: (str,), int: (int,), float: (int, float), bool: (bool,)}
 _READERS: Final = {
-    kind: tuple(_ENUMS.get(field.name) or _TYPES.get(field.type, _some_of) for field in dataclasses.fields(kind))
+    kind: tuple(
+        _ENUMS.get(field.name) or partial(_read, _TYPES.get(field.type, (int, type(None))))
+        for field in dataclasses.fields(kind)
+    )
     for kind in _SENT.values()
 }
 
