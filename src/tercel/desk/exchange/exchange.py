@@ -45,8 +45,6 @@ class SimulatedExchange:
     latency : EntryLatency
         Of every account's commands. Each account draws from its own copy of the stream that an episode of the market's
         (seed, index) draws from, so that one account alone meets what the batch meets.
-    name : str
-        In journals and tables.
     run : str
         Begins the name of every execution. A journal takes an execution once: who serves several runs of an exchange to
         the same clients gives each another.
@@ -59,13 +57,15 @@ class SimulatedExchange:
         No market at all.
     """
 
+    name = "simulated"
+    """In journals and tables."""
+
     def __init__(
-        self, markets: Mapping[str, MarketSpec], *, latency: EntryLatency | None = None, name: str = "simulated",
-        run: str = "", pace: Pace | None = None,
+        self, markets: Mapping[str, MarketSpec], *, latency: EntryLatency | None = None, run: str = "",
+        pace: Pace | None = None,
     ) -> None:  # fmt: skip
         if not markets:
             raise ConfigError("at least one market", "none", "name a preset or a tape")
-        self._name = name
         self._latency = latency or EntryLatency()
         self._markets = Markets(markets)
         self._number = {instrument: i for i, instrument in enumerate(self._markets.names)}
@@ -84,11 +84,6 @@ class SimulatedExchange:
             pace.begin(self._now)
 
     # -- what everybody may ask ---------------------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        """Name in journals and tables."""
-        return self._name
 
     @property
     def now_ns(self) -> int:

@@ -6,35 +6,21 @@ from the card drifts, whether or not it changes now.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 
-
-@dataclass(frozen=True)
-class DriftRule:
-    """Thresholds of drift detection.
-
-    Parameters
-    ----------
-    delta : float
-        ADWIN's confidence; a detection within the last `memory` decisions counts.
-    far_sd : float
-        Mean of the current window, in the card's standard deviations, beyond which an entry is far.
-    entries : int
-        Entries that must be far for the agent to count as drifting.
-    least : int
-        Decisions before drift is reported.
-    """
-
-    delta: float = 0.002
-    far_sd: float = 1.5
-    entries: int = 3
-    least: int = 40
+DELTA: Final = 0.002
+"""ADWIN's confidence."""
+FAR_SD: Final = 1.5
+"""Mean of the current window, in the card's standard deviations, beyond which an entry is far."""
+FAR_ENTRIES: Final = 3
+"""Entries that must be far for the agent to count as drifting."""
+LEAST: Final = 40
+"""Decisions before drift is reported."""
 
 
 class DriftDetector:
@@ -48,15 +34,12 @@ class DriftDetector:
         Names of the entries.
     """
 
-    def __init__(
-        self, mean: NDArray[np.float64], sd: NDArray[np.float64], names: Sequence[str], rule: DriftRule | None = None
-    ) -> None:
+    def __init__(self, mean: NDArray[np.float64], sd: NDArray[np.float64], names: Sequence[str]) -> None:
         if not (len(mean) == len(sd) == len(names)):
             raise ConfigError(f"{len(names)} means and deviations", f"{len(mean)} and {len(sd)}", "write the card anew")
-        self._rule = rule if rule is not None else DriftRule()
         self._mean, self._sd = np.asarray(mean, np.float64), np.maximum(np.asarray(sd, np.float64), 1e-6)
         self._names = tuple(names)
-        self._windows: list[Any] = [_adwin(self._rule.delta) for _ in names]
+        self._windows: list[Any] = [_adwin(DELTA) for _ in names]
         self._seen = 0
 
     def update(self, observation: NDArray[np.floating]) -> None:
@@ -69,22 +52,22 @@ class DriftDetector:
     @property
     def far(self) -> dict[str, float]:
         """Entries whose running mean is far from the card's, in the card's standard deviations."""
-        if self._seen < self._rule.least:
+        if self._seen < LEAST:
             return {}
         means = {name: float(window.estimation) for name, window in zip(self._names, self._windows, strict=True)}
-        return {name: mean for name, mean in means.items() if abs(mean) > self._rule.far_sd}
+        return {name: mean for name, mean in means.items() if abs(mean) > FAR_SD}
 
     @property
     def score(self) -> float:
         """Root mean square of the running means in the card's standard deviations: about 0 without drift."""
-        if self._seen < self._rule.least:
+        if self._seen < LEAST:
             return 0.0
         return float(np.sqrt(np.mean([window.estimation**2 for window in self._windows])))
 
     @property
     def drifting(self) -> bool:
         """Whether enough entries are far from the card."""
-        return len(self.far) >= self._rule.entries
+        return len(self.far) >= FAR_ENTRIES
 
 
 def _adwin(delta: float) -> Any:

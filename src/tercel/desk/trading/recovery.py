@@ -152,7 +152,6 @@ def reconcile(
     gateway: OrderGateway,
     name: Callable[[], str],
     before: dict[str, ChildOrder] | None = None,
-    on_step: Callable[[], Any] = lambda: None,
     more: Sequence[str] = (),
 ) -> list[RecoveryLine]:
     """Bring every open order to the state the venue reports.
@@ -164,8 +163,6 @@ def reconcile(
         Makes a cl_ord_id that was never used.
     before : dict
         Orders not over, as they stood before they became UNKNOWN; by default as they stand.
-    on_step : callable
-        Called between two questions.
     more : sequence of str
         Accounts to ask about whatever the journal says: it may have lost them.
 
@@ -203,7 +200,6 @@ def reconcile(
         # Ended, with executions missing: only the venue's list has them.
         if any(order.done for order in orders.unknown()):
             resend(gateway, accounts)
-        on_step()
         live = orders.live()
         # While a mass cancel is not answered an order of it may still be on its way to the venue.
         if not fences and (not live or tried >= ENOUGH or (mute and all(order.gone or order.done for order in live))):

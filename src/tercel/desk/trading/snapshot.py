@@ -138,8 +138,6 @@ class Snapshots(PeriodicThread):
     blank : LimitGate
         Limits as fresh as the session's were, and under the same version.
     version : str
-    every : int
-        Entries between two.
     fold : callable
         Brings a fresh ledger and limits up to the end of a journal: `recovery.refold`.
     """
@@ -150,10 +148,9 @@ class Snapshots(PeriodicThread):
         blank: Callable[[], LimitGate],
         version: str,
         fold: Callable[[Journal, LimitGate], Ledger],
-        every: int = EVERY,
     ) -> None:
         super().__init__("tercel-snapshots", 1.0, self.look)
-        self._journal, self._blank, self._version, self._fold, self._every = journal, blank, version, fold, every
+        self._journal, self._blank, self._version, self._fold = journal, blank, version, fold
         self._last: int | None = None
         self.failure: TercelError | None = None
         """Why the last one could not be kept."""
@@ -165,7 +162,7 @@ class Snapshots(PeriodicThread):
                 with closing(self._journal.reader()) as reader:
                     stored = reader.snapshot(self._version)
                 self._last = 0 if stored is None else stored.seq
-            if self._journal.last - self._last >= self._every:
+            if self._journal.last - self._last >= EVERY:
                 self.keep()
                 _give_back()
         except TercelError as error:
@@ -203,10 +200,8 @@ def blank_of(limits: LimitGate) -> Callable[[], LimitGate]:
     return blank
 
 
-def snapshots_of(
-    journal: Journal, limits: LimitGate, fold: Callable[[Journal, LimitGate], Ledger], every: int = EVERY
-) -> Snapshots | None:
+def snapshots_of(journal: Journal, limits: LimitGate, fold: Callable[[Journal, LimitGate], Ledger]) -> Snapshots | None:
     """The snapshot keeper of a session, from its limits before anything was counted; None if unsupported."""
     if not hasattr(journal, "keep_snapshot"):
         return None
-    return Snapshots(journal, blank_of(limits), version_of(limits), fold, every)
+    return Snapshots(journal, blank_of(limits), version_of(limits), fold)

@@ -132,7 +132,7 @@ class SqlJournal:
                 if snapshot is None
                 else SoundPrefix(snapshot.seq, snapshot.hash, 0, "")
             )
-            return follow_chain(self._rows, self.key, start, *self._marked())
+            return follow_chain(self._rows, self.key, start, *mark_of(self._place))
 
     def _begin_chain(self, words: dict[str, str]) -> None:
         """Keep what kind of chain a new journal has, and refuse a key that does not fit an old one."""
@@ -294,9 +294,6 @@ class SqlJournal:
         crashpoints.at("journal.mark.before")
         text = json.dumps({"seq": self.last, "hash": self.head})
         os.pwrite(self._mark_file, text.ljust(MARK_BYTES).encode(), 0)
-
-    def _marked(self) -> tuple[int, str]:
-        return mark_of(self._place)
 
 
 def mark_of(place: JournalPlace) -> tuple[int, str]:
