@@ -150,7 +150,7 @@ def test_a_webhook_that_was_down_hears_everything_in_order(tmp_path: Path) -> No
         sender = AlertSender(reader, f"http://127.0.0.1:{port}/", send=post)
         sender.start()
         for number in range(3):
-            session.manager.alert("test", f"number {number}")
+            session.gateway.alert("critical", "test", f"number {number}")
         until(lambda: len(refused) > 1, what="two looks that are refused")
         server, began = listening(port), time.monotonic()
         until(lambda: len(server.got) == 3)  # type: ignore[attr-defined]

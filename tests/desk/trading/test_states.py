@@ -16,7 +16,7 @@ from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in
 from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.kill import MemoryLatch
+from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.order import opened
 from tercel.desk.trading.orders import Orders
@@ -227,7 +227,7 @@ def lived(journal, session):
 
 def test_every_prefix_of_a_journal_folds_to_what_stood_live():
     """Kills, a re-arm, a cut way, fills that nobody asked for, a pause; then a session after it."""
-    journal, latch, venue = Watched(), MemoryLatch(), exchange_of()
+    journal, latch, venue = Watched(), Latch(), exchange_of()
     session = lived(journal, session_of(venue, journal, latch=latch, killed=latch.killed))
     for name, agent in (("p1", "ann"), ("p2", "bob")):
         session.accept(asked(name, agent=agent))

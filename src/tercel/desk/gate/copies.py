@@ -12,11 +12,9 @@ from typing import Final
 
 from tercel.core.errors import VenueError
 from tercel.core.orders import LinkStatus, Listing, Report, Unread, VenueEvent
-from tercel.core.ports import Entry
 from tercel.desk.address import address
 from tercel.desk.trading.drop_copy import CopyBreak, CopyWatch
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.state import StateReason
 from tercel.fix.client import FixVenue
 from tercel.fix.profiles import ProfileTerms, load
@@ -66,21 +64,17 @@ class DropCopy:
             self.watch.copied(event)
         elif isinstance(event, LinkStatus):
             self.watch.link(event.up)
-            self._alert("info" if event.up else "warning", DOWN, f"drop copy: {event.text}", "")
+            self._gateway.alert("info" if event.up else "warning", DOWN, f"drop copy: {event.text}")
         elif isinstance(event, Unread):
-            self._alert("critical", BREAK, f"the drop copy cannot be read: {event.why}", event.account)
+            self._gateway.alert("critical", BREAK, f"the drop copy cannot be read: {event.why}", agent=event.account)
 
     def _break(self, found: CopyBreak) -> None:
         mine = [account for account in found.accounts if account in self._accounts]
         for account in mine:
             self._gateway.states.add(StateReason.BREACH, f"drop copy: {found.text}", account, found.text)
-        self._alert("critical", BREAK, found.text, mine[0])
+        self._gateway.alert("critical", BREAK, found.text, agent=mine[0])
         if found.report is not None:
             self._gateway.receive([found.report])
-
-    def _alert(self, severity: str, code: str, text: str, account: str) -> None:
-        body = {"severity": severity, "code": code, "text": text}
-        self._gateway.write([Entry(kinds.ALERT, self._gateway.venue.now_ns, agent=account, body=body)])
 
     def close(self) -> None:
         """Log out."""

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterable
 
 from tercel.core.orders import Command, MassCancel
-from tercel.core.ports import Entry
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import entry_alert
 from tercel.desk.trading.state import Sender
 from tercel.desk.trading.stopping import AGAIN_NS, cancels, questions
 
@@ -35,9 +34,8 @@ class OrderWithdrawal:
         now = self._gateway.venue.now_ns
         for account in live:
             self._since_ns[account] = now
-        texts = {account: f"{account}: {why}; its orders are cancelled" for account in live}
-        bodies = {account: {"severity": "critical", "code": UNWATCHED, "text": texts[account]} for account in live}
-        alerts = [Entry(kinds.ALERT, now, agent=account, body=body) for account, body in bodies.items()]
+        what = f"{why}; its orders are cancelled"
+        alerts = [entry_alert("critical", UNWATCHED, f"{account}: {what}", now, agent=account) for account in live]
         self._gateway.withdraw([MassCancel(self._name(), account, "", now) for account in live], before=alerts)
 
     def end(self, account: str) -> None:

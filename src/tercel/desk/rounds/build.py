@@ -16,9 +16,9 @@ from tercel.desk.rounds.config import AgentSection, DeskConfig
 from tercel.desk.rounds.drift import DriftDetector
 from tercel.desk.rounds.loop import AlphaPort, DeskLoop
 from tercel.desk.rounds.parts import DeskParts
+from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.parents import ParentRequest
 from tercel.desk.trading.session import Session, SessionTerms
-from tercel.desk.trading.stopping import LatchPort
 from tercel.execution import policies_packaged
 from tercel.execution.observation import OBS_NAMES
 from tercel.execution.policies.card import read_card
@@ -175,7 +175,7 @@ def open_desk(
     journal: Journal,
     parts: DeskParts,
     *,
-    latch: LatchPort | None = None,
+    latch: Latch | None = None,
     beside: Path | None = None,
     progress: Callable[[int], None] | None = None,
     terms: SessionTerms | None = None,
@@ -189,7 +189,7 @@ def open_desk(
         Held by this desk alone.
     parts : DeskParts
         Its venue, its news, what is calm in its markets.
-    latch : LatchPort, optional
+    latch : Latch, optional
         The kill latch.
     beside : Path, optional
         Folder that relative files of the configuration lie in.

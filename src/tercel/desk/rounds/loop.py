@@ -101,6 +101,7 @@ class DeskLoop:
         progress: Callable[[int], None] | None = None,
     ) -> None:
         self.config, self.session, self.alpha_model = config, session, alpha_model
+        self.alert = session.gateway.alert
         self.slots = {slot.name: slot for slot in slots}
         self._news, self._calm = news, calm or {}
         self._progress = progress or (lambda _round: None)
@@ -451,11 +452,6 @@ class DeskLoop:
 
     def _note(self, entries: Sequence[Entry]) -> None:
         self.session.gateway.write(entries)
-
-    def alert(self, severity: str, code: str, text: str, instrument: str = "", agent: str = "") -> None:
-        """Journal an alert for people."""
-        body = {"severity": severity, "code": code, "text": text}
-        self._note([Entry(kinds.ALERT, self.session.now_ns, instrument, agent, body=body)])
 
     def _settle_challenges(self) -> None:
         for parent, (agent, _, challenge) in list(self._challenges.items()):

@@ -7,12 +7,11 @@ moved by hand owes nothing while it stands.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from tercel.core.fixed import text as decimals
 from tercel.core.orders import OrdStatus
-from tercel.core.ports import Entry
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.order import ChildOrder, Code
@@ -31,19 +30,10 @@ class AckWatch:
     Parameters
     ----------
     gateway : OrderGateway
-    seconds, missing_s : float
-    clock : callable
-        Seconds of this machine.
     """
 
-    def __init__(
-        self,
-        gateway: OrderGateway,
-        seconds: float = ACK_S,
-        missing_s: float = MISSING_S,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._gateway, self.seconds, self.missing_s, self._clock = gateway, seconds, missing_s, clock
+    def __init__(self, gateway: OrderGateway) -> None:
+        self._gateway, self.seconds, self.missing_s = gateway, ACK_S, MISSING_S
         self._since: dict[str, float] = {}
         self._lacks: dict[str, float] = {}
         self._told: set[str] = set()
@@ -56,14 +46,14 @@ class AckWatch:
         if late:
             names = [order.root for order in late]
             text = f"no word from the venue in {self.seconds:g} s on {', '.join(names):.200}: asked, and not sent again"
-            self._alert(kinds.NO_ACK, late[0].account, text, orders=names)
+            self._gateway.alert("critical", kinds.NO_ACK, text, agent=late[0].account, orders=names)
         self._missing([order for order in live if order.cum_qty < order.counted_qty])
 
     def _late(
         self, waits: Sequence[ChildOrder], before: dict[str, float], seconds: float
     ) -> tuple[dict[str, float], list[ChildOrder]]:
         """Since when each has waited, and those that have for too long."""
-        now = self._clock()
+        now = time.monotonic()
         since = {order.root: before.get(order.root, now) for order in waits}
         return since, [order for order in waits if now - since[order.root] >= seconds]
 
@@ -74,14 +64,11 @@ class AckWatch:
                 lots = f"{decimals(order.counted_qty - order.cum_qty)} of {decimals(order.counted_qty)} lots"
                 text = f"no execution of {order.root} for {lots} that the venue counts as filled: asked"
                 text = f"{text}, and {order.account} waits until they come"
-                self._alert(Code.GAP.value, order.account, text, order.root, **{STOPS: "until they come"})
+                where = {"agent": order.account, "order": order.root}
+                self._gateway.alert("critical", Code.GAP, text, **where, **{STOPS: "until they come"})
         self._told = {order.root for order in late}
         owed = {order.account for order in lacks}
         for agent, codes in paused(self._gateway).items():
             if Code.GAP in codes and agent not in owed:
                 text = "every execution that the venue counts is booked"
                 go_on(self._gateway, agent, "executions", text, [Code.GAP.value])
-
-    def _alert(self, code: str, agent: str, text: str, order: str = "", **more: object) -> None:
-        body = {"severity": "critical", "code": code, "text": text, **more}
-        self._gateway.write([Entry(kinds.ALERT, self._gateway.venue.now_ns, agent=agent, order=order, body=body)])

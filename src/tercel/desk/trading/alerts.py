@@ -16,6 +16,7 @@ from tercel.core.errors import ConfigError, TercelError
 from tercel.core.periodic import PeriodicThread
 from tercel.core.ports import Entry, Journal
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import entry_alert
 
 EVERY_S: Final = 0.25
 TIMEOUT_S: Final = 2.0
@@ -93,17 +94,8 @@ class AlertSender:
     def urgent(self, code: str, text: str) -> None:
         """Deliver at once what the journal cannot hold; the session's thread waits briefly for the webhook."""
         if self._webhook:
-            alert = {
-                "seq": 0,
-                "ns": 0,
-                "severity": "critical",
-                "code": code,
-                "text": text,
-                "agent": "",
-                "instrument": "",
-            }
             try:
-                self._send(self._webhook, alert)
+                self._send(self._webhook, alert_of(0, entry_alert("critical", code, text, 0)))
             except OSError as error:
                 _log.warning("webhook %s: %s", self._webhook, error)
 

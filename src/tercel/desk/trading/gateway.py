@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from threading import RLock
-from typing import Final
+from typing import Any, Final
 
 from tercel.core.capabilities import check_capabilities
 from tercel.core.errors import JournalError, OrderError, TercelError, VenueError
@@ -47,6 +47,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import (
     OrderMessage,
     before_holdings,
+    entry_alert,
     entry_denied,
     entry_in,
     entry_out,
@@ -167,6 +168,10 @@ class OrderGateway:
                 self.notices += self.ledger.apply(entry)
                 obey(entry, self.limits)
 
+    def alert(self, severity: str, code: str, text: str, *where: str, **more: Any) -> None:
+        """Journal an alert as of now: see `journal.codec.entry_alert`."""
+        self.write([entry_alert(severity, code, text, self.venue.now_ns, *where, **more)])
+
     def fall(self, error: JournalError) -> None:
         """The journal failed: cancel open orders, alert, and send nothing new until it can be written again."""
         # Once only: its cancels are owed to the journal, and each retry to write would send them again.
@@ -178,9 +183,8 @@ class OrderGateway:
         accounts = sorted({order.account for order in self.ledger.orders.live()})
         failed = self.take_back([MassCancel(self.new_name(), account, "", now) for account in accounts])
         text = f"the journal cannot be written: {error.received}; {sent_to(accounts, failed)}"
-        body = {"severity": "critical", "code": kinds.JOURNAL_DOWN, "text": text}
         # Before the cancels that it explains, which `take_back` has appended.
-        self._owed.insert(before, Entry(kinds.ALERT, now, body=body))
+        self._owed.insert(before, entry_alert("critical", kinds.JOURNAL_DOWN, text, now))
         _log.critical("%s %s", kinds.JOURNAL_DOWN, text)
         self.urgent(text)
 
@@ -300,8 +304,7 @@ class OrderGateway:
         if bool(orders) != bool(before):
             state, severity = (TradingState.REDUCING, "critical") if orders else (TradingState.ACTIVE, "info")
             text = f"{account} is {state}" + (f": {reason}" if reason else "")
-            body = {"severity": severity, "code": f"STATE_{state.name}", "text": text}
-            entries.append(Entry(kinds.ALERT, now, agent=account, body=body))
+            entries.append(entry_alert(severity, f"STATE_{state.name}", text, now, agent=account))
         self.write(entries)
 
     def _denial(self, command: Command, before: Sequence[Command], now_ns: int, sender: Sender) -> Denial | None:
@@ -407,8 +410,7 @@ class OrderGateway:
             entries.append(entry_in(message, self._parent_of(message), now_ns))
             if isinstance(message, LinkStatus) and not message.up:
                 severity, text = self._link_alarm.say(message.text or "the way is down", message.ns)
-                body = {"severity": severity, "code": kinds.LINK_DOWN, "text": text}
-                entries.append(Entry(kinds.ALERT, message.ns, body=body))
+                entries.append(entry_alert(severity, kinds.LINK_DOWN, text, message.ns))
         return entries
 
     def _count(self, messages: Sequence[OrderMessage], now_ns: int) -> list[Entry]:
@@ -425,9 +427,8 @@ class OrderGateway:
             if (alarm := self.limits.report(message, now_ns)) is not None:
                 if alarm.stopped and alarm.code not in _STOPS_ONLY:
                     self.states.add(StateReason.BREACH, f"{alarm.code}: {alarm.text}", alarm.stopped, alarm.code)
-                body = {"severity": "critical", "code": str(alarm.code), "text": str(alarm.text)}
-                agent = alarm.stopped or message.account
-                alerts.append(Entry(kinds.ALERT, now_ns, message.instrument, agent, "", message.cl_ord_id, body))
+                where = message.instrument, alarm.stopped or message.account, "", message.cl_ord_id
+                alerts.append(entry_alert("critical", alarm.code, alarm.text, now_ns, *where))
         return alerts
 
     def _disown(self, message: Report | CancelReject | Unread) -> None:
@@ -443,14 +444,13 @@ class OrderGateway:
             if notice.message is not None:
                 self._disown(notice.message)
             if notice.code in SEVERITY:
-                body = {"severity": SEVERITY[notice.code], "code": notice.code.value, "text": notice.text}
                 order = self.ledger.orders.get(notice.order)
                 if order is not None and notice.code in DISTURBS:
                     self.states.add(StateReason.TAKEN_OFF, f"{notice.code}: {notice.text}", order.parent)
-                if notice.code is Code.EXEC_CHANGED:
-                    body[STOPS] = "until positions agree"
+                more = {STOPS: "until positions agree"} if notice.code is Code.EXEC_CHANGED else {}
                 where = (order.instrument, order.account, order.parent) if order else ("", "", "")
-                alerts.append(Entry(kinds.ALERT, now, *where, notice.order, body))
+                severity = SEVERITY[notice.code]
+                alerts.append(entry_alert(severity, notice.code, notice.text, now, *where, notice.order, **more))
         self.notices.clear()
         self.write(alerts)
 

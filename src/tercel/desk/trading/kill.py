@@ -57,8 +57,51 @@ class KillState:
         return self.killed.get(ALL) or self.killed.get(agent)
 
 
-class KillLatch:
-    """Kill latch of one desk.
+class Latch:
+    """A kill latch without a file, for a session in memory."""
+
+    def __init__(self) -> None:
+        self._state = KillState({})
+
+    def killed(self, agent: str) -> str | None:
+        """Why an agent may send nothing new, or None."""
+        return self._state.why(agent)
+
+    def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
+        """Stop new orders of some agents (by default all) until a person re-arms.
+
+        Raises
+        ------
+        ConfigError
+            Without a reason or a name.
+        """
+        _say_why(reason, by)
+        return self._change("kill", reason, by, at_ns, agents)
+
+    def rearm(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
+        """Re-arm some agents (by default all).
+
+        Raises
+        ------
+        ConfigError
+            Without a reason or a name.
+        OrderError
+            For agents that are not killed themselves: a desk that is killed whole is re-armed whole.
+        """
+        _say_why(reason, by)
+        return self._change("rearm", reason, by, at_ns, agents)
+
+    def _change(self, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str]) -> KillState:
+        self._state = _after(self._state, what, reason, by, at_ns, agents)
+        return self._state
+
+    def state(self) -> KillState:
+        """Who is killed, and the history."""
+        return self._state
+
+
+class KillLatch(Latch):
+    """Kill latch of one desk, in a file.
 
     Parameters
     ----------
@@ -67,10 +110,10 @@ class KillLatch:
     """
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self.path = path
         self._name = os.fspath(path)
         self._seen: _Signature | None = None
-        self._state = KillState({})
         self._quiet = True
         self._stuck = ""
 
@@ -93,18 +136,15 @@ class KillLatch:
         return self._stuck or self._state.why(agent)
 
     def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
-        """Stop new orders of some agents (by default all) until a person re-arms.
+        """See `Latch`.
 
         Raises
         ------
-        ConfigError
-            Without a reason or a name.
         OSError
             When it could not be made durable. This process is killed all the same, others as far as the disk allows.
         """
-        _say_why(reason, by)
         try:
-            return self._change("kill", reason, by, at_ns, agents)
+            return super().kill(reason, by, at_ns, agents)
         except OSError as error:
             self._stuck = f"{reason} (not durable: {error.strerror})"
             # an empty file makes no sense, so it kills whoever reads it; it needs no room on a full disk
@@ -113,39 +153,17 @@ class KillLatch:
             raise
 
     def rearm(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
-        """Re-arm some agents (by default all); a damaged file is kept beside and a new one begun.
-
-        Raises
-        ------
-        ConfigError
-            Without a reason or a name.
-        OrderError
-            For agents that are not killed themselves: a desk that is killed whole is re-armed whole.
-        """
-        _say_why(reason, by)
-        state = self._change("rearm", reason, by, at_ns, agents)
+        """See `Latch`; a damaged file is kept beside and a new one begun."""
+        state = super().rearm(reason, by, at_ns, agents)
         self._stuck = ""
         return state
 
     def _change(self, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str]) -> KillState:
         with self._locked():
             old = self.state()
-            killed = {ALL: old.damaged} if old.damaged else dict(old.killed)
-            if what == "kill":
-                killed |= dict.fromkeys(agents or (ALL,), reason)
-            elif agents:
-                missing = [agent for agent in agents if agent not in killed]
-                if missing or ALL in killed:
-                    received = f"{', '.join(missing or agents)}, where {', '.join(killed) or 'nobody'} is killed"
-                    raise OrderError("agents that are killed", received, "re-arm all, without naming agents")
-                killed = {agent: why for agent, why in killed.items() if agent not in agents}
-            else:
-                agents, killed = () if ALL in killed else tuple(killed), {}
-            entry = {"what": what, "agents": list(agents), "reason": reason, "by": by, "at_ns": at_ns}
+            state = _after(old, what, reason, by, at_ns, agents)
             if old.damaged:
-                entry["damaged"] = old.damaged
                 _keep(self.path)
-            state = KillState(killed, (*old.history, entry))
             self._write(state)
         self.killed("")
         return state
@@ -189,39 +207,23 @@ class KillLatch:
             os.close(folder)
 
 
-class MemoryLatch:
-    """A latch without a file, for a session in memory."""
-
-    def __init__(self) -> None:
-        self._state = KillState({})
-
-    def killed(self, agent: str) -> str | None:
-        """Why an agent may send nothing new, or None."""
-        return self._state.why(agent)
-
-    def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
-        """See `KillLatch`."""
-        _say_why(reason, by)
-        return self._change(
-            "kill", self._state.killed | dict.fromkeys(agents or (ALL,), reason), reason, by, at_ns, agents
-        )
-
-    def rearm(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
-        """See `KillLatch`."""
-        _say_why(reason, by)
-        left = {agent: why for agent, why in self._state.killed.items() if agents and agent not in agents}
-        return self._change("rearm", left, reason, by, at_ns, agents)
-
-    def _change(
-        self, what: str, killed: dict[str, str], reason: str, by: str, at_ns: int, agents: Sequence[str]
-    ) -> KillState:
-        entry = {"what": what, "agents": list(agents), "reason": reason, "by": by, "at_ns": at_ns}
-        self._state = KillState(killed, (*self._state.history, entry))
-        return self._state
-
-    def state(self) -> KillState:
-        """Who is killed, and the history."""
-        return self._state
+def _after(old: KillState, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str]) -> KillState:
+    """The state after a kill or a re-arm."""
+    killed = {ALL: old.damaged} if old.damaged else dict(old.killed)
+    if what == "kill":
+        killed |= dict.fromkeys(agents or (ALL,), reason)
+    elif agents:
+        missing = [agent for agent in agents if agent not in killed]
+        if missing or ALL in killed:
+            received = f"{', '.join(missing or agents)}, where {', '.join(killed) or 'nobody'} is killed"
+            raise OrderError("agents that are killed", received, "re-arm all, without naming agents")
+        killed = {agent: why for agent, why in killed.items() if agent not in agents}
+    else:
+        agents, killed = () if ALL in killed else tuple(killed), {}
+    entry = {"what": what, "agents": list(agents), "reason": reason, "by": by, "at_ns": at_ns}
+    if old.damaged:
+        entry["damaged"] = old.damaged
+    return KillState(killed, (*old.history, entry))
 
 
 def _say_why(reason: str, by: str) -> None:

@@ -16,9 +16,10 @@ from tercel.desk.limits import EVERYBODY, Crossing, Limits, changed, from_json, 
 from tercel.desk.limits.file import ANY
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import entry_alert
+from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.limit_record import EXPIRES_NS, same_person
 from tercel.desk.trading.state import StateReason
-from tercel.desk.trading.stopping import LatchPort
 
 WARN_EVERY_NS: Final = 5_000_000_000
 """Venue time between two looks at warning levels; breaches are looked for in every step."""
@@ -37,13 +38,13 @@ class LimitKeeper:
     Parameters
     ----------
     gateway : OrderGateway
-    latch : LatchPort
+    latch : Latch
         Falls after a breach; a person re-arms it.
     look : callable
         Ask the latch, and cancel what those have open whom it stops.
     """
 
-    def __init__(self, gateway: OrderGateway, latch: LatchPort, look: Callable[[], object]) -> None:
+    def __init__(self, gateway: OrderGateway, latch: Latch, look: Callable[[], object]) -> None:
         self._gateway, self._latch, self._look = gateway, latch, look
         self._warned_ns = 0
 
@@ -68,7 +69,8 @@ class LimitKeeper:
         entries = []
         for crossing in found:
             if crossing.agents:
-                entries += self._kill(crossing, now)
+                agents = () if EVERYBODY in crossing.agents else crossing.agents
+                entries += self._fall(f"limit passed: {crossing.text}", now, agents)
         for agent, whys in breaches.items():
             if self._latch.killed(agent) is None:
                 entries += self._fall("; ".join(whys.values()), now, (agent,))
@@ -79,17 +81,12 @@ class LimitKeeper:
         entries += [_alert(crossing, now) for crossing in found]
         self._gateway.write(entries)
 
-    def _kill(self, breach: Crossing, now: int) -> list[Entry]:
-        """Let the latch fall; the alert of a latch that cannot be written, which stops everybody here."""
-        agents = () if EVERYBODY in breach.agents else breach.agents
-        return self._fall(f"limit passed: {breach.text}", now, agents)
-
     def _fall(self, why: str, now: int, agents: tuple[str, ...]) -> list[Entry]:
+        """Let the latch fall; the alert of a latch that cannot be written, which stops everybody here."""
         try:
             self._latch.kill(why, BY, now, agents)
         except OSError as error:
-            body = {"severity": "critical", "code": "kill_not_durable", "text": f"{why}: {error.strerror}"}
-            return [Entry(kinds.ALERT, now, body=body)]
+            return [entry_alert("critical", "kill_not_durable", f"{why}: {error.strerror}", now)]
         return []
 
     # -- what people change ---------------------------------------------------------------------------------------
@@ -110,8 +107,7 @@ class LimitKeeper:
             self._journal("in_force", limits, source=given.source)
         if looser:
             text = f"{given.source} allows more than was in force, which stays: {', '.join(looser)}; ask and approve"
-            body = {"severity": "warning", "code": "limits_file_looser", "text": text}
-            self._gateway.write([Entry(kinds.ALERT, self._now, body=body)])
+            self._gateway.alert("warning", "limits_file_looser", text)
 
     def tighten(self, changes: Mapping[str, str], by: str, reason: str, operator: int | None = None) -> str:
         """Tighten some limits at once; the hash of those then in force.
@@ -223,5 +219,4 @@ def _named(by: str, reason: str) -> None:
 def _alert(crossing: Crossing, now: int) -> Entry:
     severity, code = ALERTS[crossing.event]
     where = {"agents": ("", crossing.name), "instruments": (crossing.name, "")}.get(crossing.room, ("", ""))
-    body = {"severity": severity, "code": code, "text": crossing.text}
-    return Entry(kinds.ALERT, now, *where, body=body)
+    return entry_alert(severity, code, crossing.text, now, *where)

@@ -24,7 +24,6 @@ from tercel.desk.trading.children import Assignment, limit_at
 from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.follower import Follower
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.parents import (
     NEW_SESSION,
     NO_LIMIT,
@@ -291,11 +290,6 @@ class ParentOrderManager:
         entry = entry_of(parent.id, event, self._now, parent.order.instrument, parent.order.agent, **fields)
         self.gateway.write([entry if operator is None else marked(entry, operator)])
 
-    def alert(self, code: str, text: str, instrument: str = "", agent: str = "", parent: str = "", **more: Any) -> None:
-        """Journal an alert of a parent; critical, unless `more` has another severity."""
-        body = {"severity": "critical", "code": code, "text": text, **more}
-        self.gateway.write([Entry(kinds.ALERT, self._now, instrument, agent, parent, body=body)])
-
     # -- executors, which are not trusted ---------------------------------------------------------------------------
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
@@ -327,7 +321,8 @@ class ParentOrderManager:
                 commands = self._in_time(self.deadline, executor, partial(act, seen))
             decision = executor.decision(commands, self._now)
         except TapeError as error:
-            self.alert("worker_lost", str(error), executor.order.instrument, executor.order.account, executor.id)
+            order = executor.order
+            self.gateway.alert("critical", "worker_lost", str(error), order.instrument, order.account, order.parent)
             self.take_off(executor, "its record has a gap")
             return
         except Exception as error:
@@ -360,7 +355,7 @@ class ParentOrderManager:
         if isinstance(error, JournalError):
             raise error
         order, text = executor.order, f"{type(error).__name__}: {error}"
-        self.alert("strategy_failed", text, order.instrument, order.account, order.parent)
+        self.gateway.alert("critical", "strategy_failed", text, order.instrument, order.account, order.parent)
         parent = self.gateway.ledger.parents.must(order.parent)
         if parent.strategy == FALLBACK and parent.status == ParentStatus.WORKING:
             self.journal(parent, "paused", reason=f"its strategy and the fallback failed: {text}")
@@ -393,7 +388,8 @@ class ParentOrderManager:
             for command, _denial in outcome.denied:
                 answers += executor.on_denied(command)
             commands, decision = answers, ()
-        self.alert("denied_for_ever", f"{executor.id} asks for what limits deny", parent=executor.id)
+        text = f"{executor.id} asks for what limits deny"
+        self.gateway.alert("critical", "denied_for_ever", text, parent=executor.id)
         self.take_off(executor, "it asks again and again for what is denied")
 
     def take_off(self, executor: ParentExecutor, reason: str) -> None:
@@ -481,7 +477,7 @@ class ParentOrderManager:
     def _warn(self, id_: str, code: str) -> None:
         parent = self.gateway.ledger.parents.must(id_)
         text = f"{id_} is over: {parent.reason}, {parent.filled:,} filled"
-        self.alert(code, text, parent.order.instrument, parent.order.agent, id_)
+        self.gateway.alert("critical", code, text, parent.order.instrument, parent.order.agent, id_)
 
 
 def _by(operator: int | None) -> Sender:

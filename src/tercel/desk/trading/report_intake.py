@@ -9,8 +9,7 @@ from typing import Final
 
 from tercel.core.orders import CancelReject, Holdings, Report
 from tercel.core.ports import Entry
-from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.codec import OrderMessage, readable
+from tercel.desk.trading.journal.codec import OrderMessage, entry_alert, readable
 from tercel.desk.trading.order import ChildOrder
 from tercel.desk.trading.orders import Orders
 
@@ -45,7 +44,6 @@ class Intake:
         if not before:
             off_s = (report.ns - now_ns) / 1e9
             text = f"a report is dated {off_s:+.0f} s from the clock here, which cannot be: it is taken as of now"
-            body = {"severity": "critical", "code": REPORT_TIME, "text": text}
-            where = report.instrument, report.account, "" if order is None else order.parent
-            self._alerts.append(Entry(kinds.ALERT, now_ns, *where, report.cl_ord_id, body))
+            where = report.instrument, report.account, "" if order is None else order.parent, report.cl_ord_id
+            self._alerts.append(entry_alert("critical", REPORT_TIME, text, now_ns, *where))
         return replace(report, ns=now_ns)

@@ -27,7 +27,7 @@ from tercel.desk.trading.failed_journal import check_store, last_words
 from tercel.desk.trading.follower import Follower, follower_of
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.inquiry import Inquiry
-from tercel.desk.trading.kill import MemoryLatch
+from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.limiting import LimitKeeper
 from tercel.desk.trading.manager import ParentOrderManager
 from tercel.desk.trading.parents import ParentRequest, ParentStatus
@@ -35,7 +35,7 @@ from tercel.desk.trading.recovery import RecoveryLine, reconcile, refold
 from tercel.desk.trading.settlement import PositionKeeper
 from tercel.desk.trading.snapshot import snapshots_of
 from tercel.desk.trading.state import Sender, StateReason
-from tercel.desk.trading.stopping import AGAIN_NS, FIRST_S, KillCanceller, LatchPort, LatchWatch
+from tercel.desk.trading.stopping import AGAIN_NS, FIRST_S, KillCanceller, LatchWatch
 from tercel.desk.trading.strategies import Strategies
 from tercel.desk.trading.upkeep import begun, heartbeat, not_obeyed, take_inbox
 
@@ -94,7 +94,7 @@ class Session:
     strategies : Strategies
         Makes a strategy by name.
     terms : SessionTerms
-    latch : LatchPort
+    latch : Latch
         The kill latch; the same that `limits` asks.
     on_operator : callable
         Given operator commands that are not for parents; True when it has obeyed.
@@ -117,7 +117,7 @@ class Session:
         strategies: Strategies,
         terms: SessionTerms = SessionTerms(),
         *,
-        latch: LatchPort | None = None,
+        latch: Latch | None = None,
         on_operator: Callable[[Entry], bool] = lambda entry: False,
         request: Callable[[Mapping[str, Any]], ParentRequest] = lambda body: ParentRequest(**body),
     ) -> None:
@@ -135,7 +135,7 @@ class Session:
         """What became of the orders of earlier sessions."""
         self.listings = {listing.instrument: listing for listing in venue.listings()}
         self.followers: dict[str, Follower] = {}
-        latch = MemoryLatch() if latch is None else latch
+        latch = Latch() if latch is None else latch
         self.stopper = KillCanceller(self.gateway, latch, self._name)
         self.inquiry = Inquiry(self.gateway, self._agents, self._name, self.positions.begin)
         self.keeper = LimitKeeper(self.gateway, latch, self._look)
@@ -146,10 +146,10 @@ class Session:
         self.pause, self.resume, self.cancel, self.amend = manager.pause, manager.resume, manager.cancel, manager.amend
         self._begin_limits()
         for why in getattr(journal, "ignored", ()):
-            manager.alert("snapshot_ignored", why, severity="warning")
+            self.gateway.alert("warning", "snapshot_ignored", why)
         parents = venue.capabilities.parents
         if parents is not None and (theirs := parents.code) and theirs != code_mark():
-            manager.alert("other_code", f"the gate runs {theirs}, this desk {code_mark()}", severity="warning")
+            self.gateway.alert("warning", "other_code", f"the gate runs {theirs}, this desk {code_mark()}")
         self._look()
         manager.announce_all()
         self._go_on()
@@ -206,12 +206,9 @@ class Session:
 
     def close(self) -> None:
         """Close venue and journal; orders still open stay at the venue for the next session to find."""
-        if self._watch is not None:
-            self._watch.stop()
-        if self._deadline is not None:
-            self._deadline.stop()
-        if self._snapshots is not None:
-            self._snapshots.stop()
+        for thread in (self._watch, self._deadline, self._snapshots):
+            if thread is not None:
+                thread.stop()
         last_words(self.gateway)
         with self.gateway.lock:
             try:
@@ -343,7 +340,7 @@ class Session:
         self.manager.on_events(events)
 
     def _missed(self, instrument: str, why: str) -> None:
-        self.manager.alert("missed_market_data", why, instrument)
+        self.gateway.alert("critical", "missed_market_data", why, instrument)
         self.venue.subscribe(instrument)
         for executor in self.manager:
             if executor.order.instrument == instrument:
@@ -385,12 +382,11 @@ class Session:
 
     def _look_after(self) -> None:
         self.stopper.follow_up()
-        if self._watch is not None and self._watch.failure is not None:
-            failure, self._watch.failure = self._watch.failure, None
-            self.manager.alert("kill_watch_failed", str(failure))
-        if self._snapshots is not None and self._snapshots.failure is not None:
-            failed, self._snapshots.failure = self._snapshots.failure, None
-            self.manager.alert("no_snapshot", str(failed), severity="warning")
+        beside = ((self._watch, "critical", "kill_watch_failed"), (self._snapshots, "warning", "no_snapshot"))
+        for thread, severity, code in beside:
+            if thread is not None and thread.failure is not None:
+                failure, thread.failure = thread.failure, None
+                self.gateway.alert(severity, code, str(failure))
         now = self.venue.now_ns
         if now - self._requested_ns >= AGAIN_NS and not self._link_down:
             self._requested_ns = now
@@ -466,7 +462,7 @@ class Session:
             return False
         order = parent.order
         text = f"{order.agent} has worked on {order.id} for {seconds:.0f} s: the loop stands still, a kill works"
-        self.manager.alert("loop_stands_still", text, order.instrument, order.agent, order.id)
+        self.gateway.alert("critical", "loop_stands_still", text, order.instrument, order.agent, order.id)
         return True
 
     def _pump(self) -> bool:

@@ -79,7 +79,7 @@ class PositionKeeper:
             self._judge(found)
         elif self._gateway.ledger.acknowledged:
             text = "entries of the journal were lost, and the venue tells neither positions nor executions"
-            self._alert("critical", UNCHECKED, text)
+            self._gateway.alert("critical", UNCHECKED, text)
 
     @property
     def _states(self) -> TradingStates:
@@ -168,7 +168,7 @@ class PositionKeeper:
         self._asker = None
         self._asked.clear()
         text = f"the venue does not tell positions ({why}): they are compared with nothing"
-        self._alert("warning", StateReason.POSITIONS_UNKNOWN, text)
+        self._gateway.alert("warning", StateReason.POSITIONS_UNKNOWN, text)
         self.begin()
 
     def last_told(self, account: str) -> Mapping[str, int]:
@@ -250,7 +250,7 @@ class PositionKeeper:
         if not found and not silent:
             self._states.end(StateReason.POSITIONS_AWAITED)
             if self._shut:
-                self._alert("info", AGREE, "positions are the venue's, or settled: trading goes on")
+                self._gateway.alert("info", AGREE, "positions are the venue's, or settled: trading goes on")
             self._resume()
             return
         texts = [f"{account} holds {text(here)} lots of {name} here and {text(there)} at the venue"
@@ -259,7 +259,7 @@ class PositionKeeper:
         reason, why = StateReason.POSITIONS_DIFFER if found else StateReason.POSITIONS_UNKNOWN, "; ".join(texts)
         if self._states.why(reason) != why:
             self._states.add(reason, why)
-            self._alert("critical", reason, why)
+            self._gateway.alert("critical", reason, why)
         self._states.end(StateReason.POSITIONS_AWAITED)
 
     def _resume(self) -> None:
@@ -267,10 +267,6 @@ class PositionKeeper:
         for agent, codes in paused(self._gateway).items():
             text = f"{', '.join(codes)}: it is booked, and positions agree"
             go_on(self._gateway, agent, "positions", text, codes)
-
-    def _alert(self, severity: str, code: str, text: str) -> None:
-        body = {"severity": severity, "code": str(code), "text": text}
-        self._gateway.write([Entry(kinds.ALERT, self._gateway.venue.now_ns, body=body)])
 
 
 def ends(orders: Sequence[ChildOrder], mark: str, ns: int, by: str, reason: str) -> list[Report]:

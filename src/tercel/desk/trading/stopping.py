@@ -7,7 +7,7 @@ The cancel leaves first and is journaled after: a disk that is full or locked ho
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from tercel.core.errors import TercelError
 from tercel.core.fixed import shown
@@ -17,6 +17,7 @@ from tercel.core.ports import Entry
 from tercel.desk.trading import crashpoints
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.order import ChildOrder, S
 from tercel.desk.trading.state import Sender, StateReason
 
@@ -28,31 +29,18 @@ AGAIN_NS: Final = 1_000_000_000
 """Venue time after which what was not answered is sent again."""
 
 
-class LatchPort(Protocol):
-    """Port of the kill latch: `trading.kill.KillLatch`."""
-
-    def killed(self, agent: str) -> str | None:
-        """Why an agent may send nothing new, or None."""
-
-    def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> Any:
-        """Stop new orders of some agents or of all; raises OSError where that cannot be made durable."""
-
-    def state(self) -> Any:
-        """Contents of the latch, `history` newest last."""
-
-
 class KillCanceller:
     """Cancels killed agents' open orders until the venue confirms.
 
     Parameters
     ----------
     gateway : OrderGateway
-    latch : LatchPort
+    latch : Latch
     name : callable
         Makes a cl_ord_id that was never used.
     """
 
-    def __init__(self, gateway: OrderGateway, latch: LatchPort, name: Callable[[], str]) -> None:
+    def __init__(self, gateway: OrderGateway, latch: Latch, name: Callable[[], str]) -> None:
         self._gateway, self._latch, self._name = gateway, latch, name
         self._requested_ns: dict[str, int] = {}
         self._mutex = Lock()

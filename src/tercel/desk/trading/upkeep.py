@@ -1,7 +1,7 @@
 """Upkeep common to every holder of a gateway, session or gate: heartbeats, and operators' commands."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from tercel.core.errors import JournalError
 from tercel.core.ports import Entry
@@ -9,6 +9,7 @@ from tercel.core.version import code_mark
 from tercel.desk.trading.follower import Follower
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import entry_alert
 from tercel.desk.trading.order import S
 
 CLOCK_S: Final = 0.5
@@ -35,7 +36,7 @@ def heartbeat(gateway: OrderGateway, followers: Mapping[str, Follower]) -> list[
     entries = [Entry(kinds.HEARTBEAT, now, body=body)]
     if abs(gateway.clock_s) > CLOCK_S >= abs(was):
         text = f"the clock here is {gateway.clock_s:+.3f} s from the venue's; at most {CLOCK_S:g} s"
-        entries.append(Entry(kinds.ALERT, now, body={"severity": "warning", "code": "clock_offset", "text": text}))
+        entries.append(entry_alert("warning", "clock_offset", text, now))
     for instrument, follower in followers.items():
         bid, ask = follower.quotes
         entries.append(Entry(kinds.MARKET, now, instrument, body={"bid": bid, "ask": ask}))
@@ -68,8 +69,8 @@ def take_inbox(gateway: OrderGateway) -> list[Entry]:
 def not_obeyed(gateway: OrderGateway, entry: Entry, error: Exception) -> Entry:
     """Alert (not an alarm) that an operator's command cannot be carried out."""
     command, asked = entry.body["command"], entry.body["body"]
-    body: dict[str, Any] = {"severity": "info", "code": "operator_refused", "text": f"{command}: {error}"}
-    body |= {"operator": int(entry.body["id"])}
-    body |= {name: getattr(error, name, "") for name in ("expected", "received", "remedy")}
+    words = {name: getattr(error, name, "") for name in ("expected", "received", "remedy")}
+    words["operator"] = int(entry.body["id"])
     parent = str(asked.get("parent", "")) if isinstance(asked, dict) else ""
-    return Entry(kinds.ALERT, gateway.venue.now_ns, parent=parent, body=body)
+    now, text = gateway.venue.now_ns, f"{command}: {error}"
+    return entry_alert("info", "operator_refused", text, now, parent=parent, **words)

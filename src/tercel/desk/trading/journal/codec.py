@@ -116,9 +116,9 @@ def entry_unsent(command: Command, error: Exception) -> Entry:
     """Alert of a command that may not have left: the orders it names become UNKNOWN."""
     meant = [command.cl_ord_id, command.orig]
     text = f"{command.cl_ord_id}: {error}"
-    body = {"severity": "critical", "code": kinds.SEND_FAILED, "text": text, "orders": [m for m in meant if m]}
-    about = entry_out(command)
-    return Entry(kinds.ALERT, about.ns, about.instrument, about.agent, about.parent, about.order, body)
+    where = command.instrument, command.account, command.parent, command.cl_ord_id
+    orders = [name for name in meant if name]
+    return entry_alert("critical", kinds.SEND_FAILED, text, command.sent_ns, *where, orders=orders)
 
 
 def entry_denied(command: Command, code: str, text: str, parent: str = "") -> Entry:
@@ -126,6 +126,22 @@ def entry_denied(command: Command, code: str, text: str, parent: str = "") -> En
     out = entry_out(command, parent)
     body = {"command": out.body, "code": code, "text": text}
     return Entry(kinds.DENIED, out.ns, out.instrument, out.agent, out.parent, out.order, body)
+
+
+def entry_alert(
+    severity: str,
+    code: str,
+    text: str,
+    ns: int,
+    instrument: str = "",
+    agent: str = "",
+    parent: str = "",
+    order: str = "",
+    **more: Any,
+) -> Entry:
+    """Entry of an alert: "info", "warning" or "critical", about what is named; `more` goes into its body."""
+    body = {"severity": severity, "code": str(code), "text": text, **more}
+    return Entry(kinds.ALERT, ns, instrument, agent, parent, order, body)
 
 
 def entry_in(message: OrderMessage, parent: str = "", now_ns: int | None = None) -> Entry:

@@ -18,6 +18,7 @@ from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.follower import Follower
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import pack
+from tercel.desk.trading.journal.codec import entry_alert
 from tercel.desk.trading.parents import ParentOrder, ParentRequest
 from tercel.desk.trading.session import Session
 from tercel.desk.trading.tca.measure import (
@@ -156,8 +157,7 @@ class TcaRecorder:
         try:
             cost = measure(without_own(facts), WAITED_S)
         except DataError as error:
-            alert = {"severity": "warning", "code": "NO_TCA", "text": str(error)}
-            self._note(Entry(kinds.ALERT, *head, body=alert))
+            self._note(entry_alert("warning", "NO_TCA", str(error), *head))
             return
         words = asdict(cost if follower.began_ns <= parent.arrival_ns else without_market(cost))
         body: dict[str, Any] = {key: known(words[key]) for key in words if key not in ("parent", "instrument", "agent")}
