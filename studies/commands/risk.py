@@ -11,7 +11,7 @@ from tercel.core.report.terminal import hand_over, print_table, result_console, 
 from tercel.core.written import write_whole
 
 if TYPE_CHECKING:
-    from tercel.core.report.page import TrialReport
+    from studies.risk.trials.report import TrialReport
 
 Data = Annotated[
     Path | None,

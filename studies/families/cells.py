@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from studies.families.gated import GatedClassifier
+from studies.families.scores import auc, brier, ece
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.signals.fusion import Fusion, stack
-from tercel.signals.gate import GatedClassifier
-from tercel.signals.scores import auc, brier, ece
 from tercel.signals.zoo import absent, families, family
 from tercel.signals.zoo.base import Classifier
 from tercel.signals.zoo.regimes import HmmRegimes

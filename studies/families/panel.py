@@ -26,7 +26,7 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.report.terminal import json_text, plain, say
 from tercel.core.written import beside
-from tercel.signals.evaluated import BLOCK, calibration, exchanged
+from tercel.signals.evaluated import BLOCK, calibration
 from tercel.signals.fusion_walk import Fold, base_names, fit_base, fused, mean_of_said, out_of_fold, thinned
 from tercel.signals.leak import CEILING
 from tercel.signals.panel.dataset import Dataset
@@ -37,6 +37,18 @@ from tercel.signals.scores import rank_ic
 from tercel.signals.zoo import absent, families, family
 
 PERIODS_A_YEAR = 252 / 5
+
+
+def exchanged(data: Dataset, level: float, seed: int) -> Floats:
+    """Labels of which a share `level` changed places with others of their date, float64 (n,)."""
+    rng, y = np.random.default_rng([seed, 78]), data.y.copy()
+    if level <= 0:
+        return y
+    chosen = np.flatnonzero(rng.random(data.n) < level)
+    dates = data.dates[chosen]
+    moved = chosen[np.lexsort((rng.random(len(chosen)), dates))]
+    y[chosen] = data.y[moved]  # both are in order of dates: rows of a date get labels of that date
+    return y
 
 
 @dataclass(frozen=True)

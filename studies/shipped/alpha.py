@@ -7,19 +7,21 @@ are those that a desk senses from market data, made by the same kernels.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import CapacityError, ConfigError
+from tercel.core.estimate import Estimate
 from tercel.core.report.tables import spelt_cell
 from tercel.core.report.terminal import print_rows, say
 from tercel.core.seeds import seed_stream
-from tercel.core.stats.ranks import clustered_spearman
+from tercel.core.stats.bootstrap import intervals, moments_of_mean
+from tercel.core.stats.ranks import ranks
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.microstructure import imbalance, public_depth
 from tercel.market.book import layout as lay
@@ -260,3 +262,16 @@ def judged(models: dict[str, SourceModel], fusion: Fusion, test: TrainingRounds,
             "within_90": float(np.mean(np.abs(error) <= fusion.tail * sd)),
         }
     return found
+
+
+def clustered_spearman(first: ArrayLike, second: ArrayLike, labels: ArrayLike, rng: np.random.Generator) -> Estimate:
+    """Spearman's correlation of float (n,) and float (n,) with the interval of a bootstrap over clusters, int (n,)."""
+    x, y = (side - side.mean() for side in (ranks(first), ranks(second)))
+    columns = np.stack([x, y, x * x, y * y, x * y], axis=1)
+    return intervals(replace(moments_of_mean(columns, labels), statistic=_correlation), rng)[0]
+
+
+def _correlation(means: Floats) -> Floats:
+    """Means of x, y, x^2, y^2, xy, (B, 5) -> correlations (B, 1)."""
+    mx, my, xx, yy, xy = means.T
+    return np.asarray(((xy - mx * my) / np.sqrt(np.maximum((xx - mx**2) * (yy - my**2), 1e-300)))[:, None])

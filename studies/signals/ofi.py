@@ -16,14 +16,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from studies.families.scores import auc
 from studies.signals.metrics import clustered
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
 from tercel.core.stats import Estimate
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument
-from tercel.signals.features.bars import Flow, bar_names, bars, clock, flow_of, past_clip
-from tercel.signals.scores import auc, single_class
+from tercel.signals.features.bars import Flow, bar_names, bars, clock, flow_of
+from tercel.signals.scores import single_class
 from tercel.signals.sources.microstructure import SECOND, session
 
 Floats = NDArray[np.float64]
@@ -32,6 +33,17 @@ PART_NS = 1800 * SECOND
 RIDGE = 0.1
 """Penalty on standardised flows, for each bar that is fitted."""
 PROFIT = "no profit claimed: the moves explained or foretold are a fraction of the spread"
+
+
+def past_clip(flow: Flow, until_ns: int, quantile: float = 0.99) -> Floats:
+    """Absolute contribution of a message, at each level, that `quantile` of those up to `until_ns` stay below.
+
+    Every message counts, those that left the level alone too. Float64 (L,); infinite where there is no past.
+    """
+    past = flow.by_level[: int(np.searchsorted(flow.ns, until_ns, side="right"))]
+    if len(past) == 0:
+        return np.full(flow.levels, np.inf)
+    return np.asarray(np.quantile(np.abs(past), quantile, axis=0), np.float64)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import pytest
 
 from studies.families.cells import PROBLEMS, FittedCell, Measurement, StackedEnsemble, candidates, lacking, plan, run
 from studies.families.claims import CLAIMS, Cells, Claim, judge, summary
+from studies.families.scores import auc
 from tercel.api.testing.signal_model import SignalModelConformance
 from tercel.core.errors import ConfigError
-from tercel.signals.scores import auc
 
 
 def still(action: Callable[[], Any], memory: bool = False) -> Measurement[Any]:

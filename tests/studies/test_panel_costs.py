@@ -7,7 +7,8 @@ import pytest
 from tests.signals.command.material import configured, done
 
 from studies.families import panel
-from tercel.signals.evaluated import calibration, exchanged
+from studies.families.panel import exchanged
+from tercel.signals.evaluated import calibration
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.sources.synthetic import synthetic_market
 

@@ -38,18 +38,6 @@ def calibration(forecast: Floats, part: Dataset, rng: np.random.Generator) -> di
     return {"slope": slope, "accuracy": mean_interval(high == (y > 0), at // BLOCK, rng).to_json()}
 
 
-def exchanged(data: Dataset, level: float, seed: int) -> Floats:
-    """Labels of which a share `level` changed places with others of their date, float64 (n,)."""
-    rng, y = np.random.default_rng([seed, 78]), data.y.copy()
-    if level <= 0:
-        return y
-    chosen = np.flatnonzero(rng.random(data.n) < level)
-    dates = data.dates[chosen]
-    moved = chosen[np.lexsort((rng.random(len(chosen)), dates))]
-    y[chosen] = data.y[moved]  # both are in order of dates: rows of a date get labels of that date
-    return y
-
-
 def out_of_sample(
     data: Dataset,
     forecasts: Floats,

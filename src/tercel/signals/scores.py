@@ -1,7 +1,6 @@
-"""Scores of forecasts: information coefficient by date, AUC, calibration. NumPy only.
+"""Scores of forecasts: information coefficient by date. NumPy only.
 
 ic = rank_ic(forecast, outcome, dates, rng)        ic.mean, ic.t, ic.ci_low, ic.ci_high, ic.by_date
-auc, brier, ece                                    plain numbers
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from numpy.typing import ArrayLike
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.stats import clustered_se, mean_interval
-from tercel.core.stats.ranks import ranks, spearman
+from tercel.core.stats.ranks import spearman
 
 FEWEST = 5
 """Instruments below which a cross-section has no rank correlation."""
@@ -102,39 +101,8 @@ def skill(by_date: Floats, rng: np.random.Generator, *, block: int = 4) -> Skill
     )
 
 
-def auc(truth: ArrayLike, score: ArrayLike) -> float:
-    """Probability that a positive (truth > 0) scores above a negative, ties half.
-
-    >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
-    0.75
-
-    Raises
-    ------
-    DataError
-        When there is a single class.
-    """
-    y = np.asarray(truth) > 0
-    up, down = int(y.sum()), int((~y).sum())
-    if up == 0 or down == 0:
-        raise single_class(int(y[0]) if len(y) else 0, len(y))
-    return float((ranks(score)[y].sum() - up * (up + 1) / 2) / (up * down))
-
-
 def single_class(which: object, rows: int) -> DataError:
     """Error of a set that holds one class alone."""
     return DataError(
         "at least two classes", f"class {which} alone in {rows} rows", "use a longer span or another label"
     )
-
-
-def brier(truth: ArrayLike, probability: ArrayLike) -> float:
-    """Mean squared distance of a probability from what happened (truth > 0)."""
-    return float(np.mean((np.asarray(probability, np.float64) - (np.asarray(truth) > 0)) ** 2))
-
-
-def ece(truth: ArrayLike, probability: ArrayLike, *, bins: int = 10) -> float:
-    """Expected calibration error over `bins` of equally many rows: mean |probability - frequency|, by rows."""
-    p, y = np.asarray(probability, np.float64), (np.asarray(truth) > 0).astype(np.float64)
-    order = np.argsort(p, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
-    return float(sum(len(part) * abs(p[part].mean() - y[part].mean()) for part in parts) / len(p))

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 
 from studies.risk import figures, withdrawals
+from studies.risk.trials.report import Table, TrialReport
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.core.messages import Posture
-from tercel.core.report.page import Table, TrialReport
 from tercel.core.report.svg import Figure
 from tercel.core.report.tables import fixed
 from tercel.core.vocabulary import NS_PER_SECOND

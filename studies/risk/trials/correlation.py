@@ -8,8 +8,8 @@ import numpy as np
 
 from studies.risk import covariance, figures, synthetic
 from studies.risk.panel import read_panel
+from studies.risk.trials.report import Table, TrialReport
 from tercel.core.errors import ConfigError
-from tercel.core.report.page import Table, TrialReport
 from tercel.core.report.tables import fixed
 
 FIRST = date(2002, 1, 2)

@@ -8,7 +8,7 @@ import numpy as np
 from studies.risk import figures, regimes, synthetic
 from studies.risk import tail as tails
 from studies.risk.series import DailySeries, first_of_test, read_csv, read_sp500
-from tercel.core.report.page import Table, TrialReport
+from studies.risk.trials.report import Table, TrialReport
 from tercel.core.report.tables import fixed
 
 LEVEL = 0.99

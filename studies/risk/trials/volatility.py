@@ -10,8 +10,8 @@ import numpy as np
 from studies.risk import figures, synthetic
 from studies.risk.ports import VolatilityModel
 from studies.risk.series import DailySeries, first_of_test, read_csv, read_sp500, read_spy
+from studies.risk.trials.report import Table, TrialReport
 from studies.risk.volatility import RankedModel, daily_models, rank, realised_models
-from tercel.core.report.page import Table, TrialReport
 from tercel.core.report.tables import fixed
 
 LAGS = 10

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from studies.shipped.alpha import clustered_spearman
 from tercel.core.errors import ConfigError
 from tercel.core.stats.bootstrap import moments_of_mean
-from tercel.core.stats.ranks import clustered_spearman, ranks, spearman, split_half
+from tercel.core.stats.ranks import ranks, spearman, split_half
 
 
 def each_a_cluster(rows):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.market.tape.tapes import empty_market, play, rude_events
 
 from benchmarks.reference_book import ReferenceBook
+from studies.signals.ofi import past_clip
 from tercel.core.errors import DataError
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution import columns as c
@@ -18,7 +19,7 @@ from tercel.market.feed import FeedOptions, Imported
 from tercel.market.simulator import layout as sim
 from tercel.market.tape import Events, schema
 from tercel.market.tape.compiled import compile_day
-from tercel.signals.features.bars import bar_frame, bar_names, bars, clock, flow_of, past_clip
+from tercel.signals.features.bars import bar_frame, bar_names, bars, clock, flow_of
 
 LEVELS = 3
 

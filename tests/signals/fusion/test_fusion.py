@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from studies.families.gated import GatedClassifier
 from tercel.core.errors import DataError
 from tercel.signals.fusion import Fusion, stack
-from tercel.signals.gate import GatedClassifier, stack_by_state
+from tercel.signals.gate import stack_by_state
 
 
 def independent(n=20_000, k=3, seed=0, noise=1.0):

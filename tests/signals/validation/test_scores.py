@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from studies.families import scores as own_scores
 from tercel.core.errors import DataError
 from tercel.signals import scores
 
@@ -15,8 +16,8 @@ CHANCE = np.clip(SCORE / 1.3, 0, 1)
 
 
 def test_scores_are_those_of_the_libraries() -> None:
-    assert scores.auc(TRUTH, SCORE) == pytest.approx(metrics.roc_auc_score(TRUTH, SCORE))
-    assert scores.brier(TRUTH, CHANCE) == pytest.approx(metrics.brier_score_loss(TRUTH, CHANCE))
+    assert own_scores.auc(TRUTH, SCORE) == pytest.approx(metrics.roc_auc_score(TRUTH, SCORE))
+    assert own_scores.brier(TRUTH, CHANCE) == pytest.approx(metrics.brier_score_loss(TRUTH, CHANCE))
 
 
 def test_rank_ic_is_spearman_by_date() -> None:
@@ -36,13 +37,13 @@ def test_calibration_error_of_a_calibrated_and_a_boastful_forecast() -> None:
     rng = np.random.default_rng(1)
     p = rng.random(40_000)
     y = rng.random(40_000) < p
-    assert scores.ece(y, p) < 0.01
-    assert scores.ece(y, np.where(p > 0.5, 1.0, 0.0)) == pytest.approx(0.25, abs=0.01)
+    assert own_scores.ece(y, p) < 0.01
+    assert own_scores.ece(y, np.where(p > 0.5, 1.0, 0.0)) == pytest.approx(0.25, abs=0.01)
 
 
 def test_a_single_class_and_short_panels_are_refused() -> None:
     with pytest.raises(DataError, match="class 1 alone in 3 rows"):
-        scores.auc([1, 1, 1], [0.1, 0.2, 0.3])
+        own_scores.auc([1, 1, 1], [0.1, 0.2, 0.3])
     with pytest.raises(DataError, match="dates with 5 instruments"):
         scores.rank_ic([1, 2, 3], [1, 2, 3], [0, 0, 0], np.random.default_rng(0))
     with pytest.raises(DataError, match="not constant"):

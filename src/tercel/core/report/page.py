@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tercel.core.report.style import css_variables
 from tercel.core.report.svg import Figure
-from tercel.core.report.tables import plain_table
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -113,47 +112,3 @@ def _template() -> "Template":
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string((files("tercel.core.report") / "page.html").read_text(encoding="utf-8"))
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table: headings, rows (the first cell names the row), and what stands over it."""
-
-    title: str
-    headings: tuple[str, ...]
-    rows: Sequence[Sequence[object]]
-    left: tuple[int, ...] = ()
-    """Columns of words, besides the first."""
-    leaves: tuple[str, ...] = ()
-    """Headings in the order in which they leave where the terminal is narrow; by default from the right."""
-
-
-@dataclass(frozen=True)
-class TrialReport:
-    """Result of a trial as tables and figures, ready to become a page.
-
-    Parameters
-    ----------
-    title, lead : str
-    tables : sequence of Table
-    notes : sequence of str
-    figures : sequence of Figure
-    body : dict
-        The JSON object.
-    """
-
-    title: str
-    lead: str
-    tables: Sequence[Table]
-    notes: Sequence[str]
-    figures: Sequence[Figure]
-    body: dict[str, Any] = field(default_factory=dict)
-
-    def page(self) -> str:
-        """The page with all tables and figures of the trial."""
-        sections = [
-            Section(table.title, html=plain_table(table.headings, table.rows, prose=bool(table.left)))
-            for table in self.tables
-        ]
-        sections.append(Section("Figures", text=list(self.notes), figures=self.figures))
-        return render(self.title, self.lead, sections)

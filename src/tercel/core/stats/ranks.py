@@ -1,13 +1,10 @@
 """Rank correlation, and how well a ranking that rests on few clusters agrees with another one like it."""
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tercel.core.errors import ConfigError
-from tercel.core.estimate import Estimate
-from tercel.core.stats.bootstrap import Moments, intervals, moments_of_mean
+from tercel.core.stats.bootstrap import Moments
 
 Floats = NDArray[np.float64]
 
@@ -67,19 +64,6 @@ def _centred_ranks(values: Floats, held: NDArray[np.bool_]) -> Floats:
     rank = np.where(held, ranks(np.where(held, values, np.nan)), 0.0)
     mean = rank.sum(axis=-1, keepdims=True) / np.maximum(held.sum(axis=-1, keepdims=True), 1)
     return np.where(held, rank - mean, 0.0)
-
-
-def clustered_spearman(first: ArrayLike, second: ArrayLike, labels: ArrayLike, rng: np.random.Generator) -> Estimate:
-    """Spearman's correlation of float (n,) and float (n,) with the interval of a bootstrap over clusters, int (n,)."""
-    x, y = (side - side.mean() for side in (ranks(first), ranks(second)))
-    columns = np.stack([x, y, x * x, y * y, x * y], axis=1)
-    return intervals(replace(moments_of_mean(columns, labels), statistic=_correlation), rng)[0]
-
-
-def _correlation(means: Floats) -> Floats:
-    """Means of x, y, x^2, y^2, xy, (B, 5) -> correlations (B, 1)."""
-    mx, my, xx, yy, xy = means.T
-    return np.asarray(((xy - mx * my) / np.sqrt(np.maximum((xx - mx**2) * (yy - my**2), 1e-300)))[:, None])
 
 
 def split_half(moments: Moments, rng: np.random.Generator, splits: int = 1000) -> tuple[float, float]:

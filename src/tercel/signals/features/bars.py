@@ -3,8 +3,7 @@
     flow = flow_of(events, levels=5)           what each message did, level by level
     bars(flow, edges, clip=past_quantile)      sums between the edges of a clock
 
-One huge order ruins a slope that is fitted to sums of flow. So contributions can be clipped before they are summed, at
-a quantile of the *past*: :func:`past_clip` knows only messages up to a time.
+One huge order ruins a slope that is fitted to sums of flow. So contributions can be clipped before they are summed.
 """
 
 from __future__ import annotations
@@ -96,17 +95,6 @@ def clock(open_ns: int, close_ns: int, every_ns: int) -> Longs:
             "a session longer than a bar", f"{close_ns - open_ns} ns and bars of {every_ns} ns", "use shorter bars"
         )
     return np.arange(open_ns, close_ns + 1, every_ns, dtype=np.int64)
-
-
-def past_clip(flow: Flow, until_ns: int, quantile: float = 0.99) -> Floats:
-    """Absolute contribution of a message, at each level, that `quantile` of those up to `until_ns` stay below.
-
-    Every message counts, those that left the level alone too. Float64 (L,); infinite where there is no past.
-    """
-    past = flow.by_level[: int(np.searchsorted(flow.ns, until_ns, side="right"))]
-    if len(past) == 0:
-        return np.full(flow.levels, np.inf)
-    return np.asarray(np.quantile(np.abs(past), quantile, axis=0), np.float64)
 
 
 def bars(flow: Flow, edges: Longs, clip: Floats | None = None) -> Floats:
