@@ -1,1 +1,1 @@
-"""What ``import tercel`` offers of the rooms below: markets, policies, training, judging, results."""
+"""Public names of ``import tercel``: markets, policies, training, judging, results."""

@@ -152,7 +152,7 @@ class Desk:
 
     @property
     def rounds(self) -> int:
-        """How many are over."""
+        """Number of rounds that are over."""
         return self._running.desk.rounds
 
     # -- parent orders --------------------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ class Desk:
     # -- what is so ------------------------------------------------------------------------------------------------
 
     def parent(self, name: str) -> ParentOrder:
-        """A parent order as it stands.
+        """Current state of a parent order.
 
         Raises
         ------
@@ -334,8 +334,7 @@ class Desk:
 
     @property
     def outcome(self) -> DeskOutcome:
-        """What the desk came to so far: costs, agents and their shares of the flow, denials, the state of the journal;
-        ``to_json()`` is the JSON of ``tercel trade run``."""
+        """Outcome so far: costs, agents and their shares of the flow, denials, state of the journal."""
         return outcome(self._running.opened, self.folder)
 
     def report(
@@ -357,18 +356,18 @@ class Desk:
 
     @property
     def unknown(self) -> list[str]:
-        """Orders that are not known to be over."""
+        """Orders not known to be over."""
         return [order.root for order in self._running.session.ledger.orders.unknown()]
 
     @property
     def journal(self) -> Journal:
-        """What is written before it is done."""
+        """The desk's journal."""
         return self._running.session.journal
 
     # -- end -------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Write the last analyses, let go of venue and journal. What was done can still be read."""
+        """Write the last analyses and release venue and journal; the folder can still be read."""
         self._closed = True
         self._running.close()
 

@@ -1,4 +1,4 @@
-"""Pictures of a desk's run: who got the flow, what it cost, what risk allowed."""
+"""Pictures of a desk's run: shares of the flow, cost, posture."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -96,7 +96,7 @@ def cost_through_rounds(
 
 
 def postures(path: Sequence[tuple[int, str, Posture]], until_ns: int, name: str = "postures") -> Figure:
-    """What risk allowed, through time: size multiplier and urgency, a panel per instrument."""
+    """Posture through time: size multiplier and urgency, a panel per instrument."""
     instruments = list(dict.fromkeys(instrument for _, instrument, _ in path))
 
     def draw(drawing: "Drawing") -> None:

@@ -1,4 +1,4 @@
-"""What a desk's folder tells, while the desk runs and afterwards: orders, positions, decisions, costs, agreement."""
+"""Contents of a desk's folder, while the desk runs and afterwards: orders, positions, decisions, costs."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -28,7 +28,7 @@ DRAWN = 40
 
 
 def ledger_of(folder: Path) -> Ledger:
-    """What the journal of a folder says, folded."""
+    """Ledger folded from the journal of a folder."""
     with closing(JournalReader(folder)) as reader:
         return Ledger.of(reader)
 
@@ -53,7 +53,7 @@ def orders_of(folder: Path, *, every: bool = False) -> dict[str, Any]:
 
 
 def positions_of(folder: Path) -> list[dict[str, Any]]:
-    """What is held, by agent and instrument, and what it is worth at the last mark."""
+    """Positions by agent and instrument, and their value at the last mark."""
     with closing(JournalReader(folder)) as reader:
         marks = {entry.instrument: entry for _, entry in reader.read(0, (kinds.MARKET,))}
         ledger = Ledger.of(reader)
@@ -82,7 +82,7 @@ def _position(position: Position, market: Entry | None) -> dict[str, Any]:
 def decision_of(
     folder: Path, parent: str | None = None, at_s: float | None = None, entry: int | None = None
 ) -> dict[str, Any]:
-    """What was seen, wanted and done at a decision: that of an entry, or the last one by a time of the venue.
+    """One decision, its observation, intent and commands: that of an entry, or the last by a time of the venue.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def decision_of(
 
 @dataclass(frozen=True, eq=False)
 class DeskCosts:
-    """What finished parents of a desk cost.
+    """Costs of a desk's finished parents.
 
     Parameters
     ----------
@@ -123,14 +123,14 @@ class DeskCosts:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """A row a parent."""
+        """Costs of each parent, a row a parent."""
         return [
             {"parent": e.parent, "instrument": e.instrument, "agent": e.agent, **e.body} for e in self.entries
         ]  # fmt: skip
 
     @property
     def summed(self) -> dict[str, Any]:
-        """Agents, and all of them (`trading.tca.summary`)."""
+        """Costs summed by agent, and over all of them (`trading.tca.summary`)."""
         return summary(self.rows)
 
     def page(self, limit: str, agents: Sequence[Mapping[str, Any]]) -> str:

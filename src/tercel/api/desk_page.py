@@ -1,4 +1,4 @@
-"""The page that a desk's run leaves."""
+"""Page of a desk's run."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -22,7 +22,7 @@ from tercel.desk.trading.tca.figures import against_benchmarks, fills_in, markou
 def page(
     config: DemoConfig, opened: BuiltDesk, result: dict[str, Any], folder: Path, experiments: Sequence[Section]
 ) -> str:
-    """One HTML page: agents, costs, postures, analyses, and what experiments came to."""
+    """HTML page of a desk's run: agents, costs, postures, analyses, results of experiments."""
     desk = opened.desk
     with closing(JournalReader(folder)) as journal:
         entries = {one.parent: one for _, one in journal.read(0, (kinds.TCA,))}

@@ -1,4 +1,4 @@
-"""What the venue in a desk's file asks for: the simulated exchange, or a venue behind a gate of the desk's own."""
+"""Parts of a desk by its file: the simulated exchange, or a venue behind a gate of the desk's own."""
 
 from contextlib import ExitStack
 from pathlib import Path

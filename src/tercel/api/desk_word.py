@@ -1,4 +1,4 @@
-"""A person's word to a desk: left in its folder, waited for; and orders that are over by a person's word."""
+"""Commands of a person to a desk, posted in its folder and waited for; orders that a person declares over."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +51,7 @@ class PostedCommand:
 
     @property
     def answer(self) -> str | None:
-        """What became of it, in a word."""
+        """Outcome of the command, in a word."""
         return None if self.entry is None else str(self.entry.body.get("event", self.entry.kind))
 
 

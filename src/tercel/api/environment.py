@@ -40,7 +40,7 @@ def execution(
     reward: RewardLike = None,
     worlds: int = WORLDS,
 ) -> ExecutionEnv:
-    """What ``gymnasium.make("tercel/Execution-v1", ...)`` makes: one order at a time.
+    """Environment of ``gymnasium.make("tercel/Execution-v1", ...)``: one order at a time.
 
     :class:`tercel.lab.learning.gym_env.ExecutionEnv` says what is observed, what the actions mean, and how seeds and
     ends are meant. The episodes are those that :func:`tercel.train` learns from: none of them is ever judged, and on
@@ -86,7 +86,7 @@ def execution_vector(
     worlds: int = WORLDS,
     threads: int = 1,
 ) -> ExecutionVectorEnv:
-    """What ``gymnasium.make_vec("tercel/Execution-v1", num_envs=n, ...)`` makes: n orders in one compiled loop.
+    """Environment of ``gymnasium.make_vec("tercel/Execution-v1", num_envs=n, ...)``: n orders in one compiled loop.
 
     Parameters
     ----------

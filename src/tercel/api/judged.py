@@ -112,7 +112,7 @@ def evaluate(
 def participants_of(
     candidates: Sequence[Any], markets: Mapping[str, MarketTask], family: str = "", observations: Sequence[str] = ()
 ) -> tuple[Participants, list[Candidate]]:
-    """Who takes part in an evaluation, and the written strategies among them, every name looked up.
+    """Candidates of an evaluation, and the written strategies among them, every name looked up.
 
     Parameters
     ----------
@@ -139,13 +139,13 @@ def participants_of(
 
 
 class Judged(NamedTuple):
-    """What an evaluation found: all that was run, and its figures as the command prints them."""
+    """Results of an evaluation and its figures, as the command prints them."""
 
     evaluation: Evaluation
     figures: EvaluationResult
 
     def write(self, out: Path, file: Path, page: Path, footer: str = "") -> EvaluationResult:
-        """Write figures and page, whose last line is `footer`; the figures, with `out`, the folder of all of it."""
+        """Write figures and page, whose last line is `footer`; the figures, with `out`, their folder."""
         result = replace(self.figures, out=str(out))
         write_whole(file, json_text(result) + "\n")
         write_page(page, self.evaluation, result, footer=footer or f"results, figures and page: {out}")
@@ -153,7 +153,7 @@ class Judged(NamedTuple):
 
 
 def judge(request: EvaluationRequest, out: Path) -> Judged:
-    """Judge everybody who takes part on the same episodes, in a folder that keeps what is finished.
+    """Judge all candidates on the same episodes, in a folder that keeps what is finished.
 
     What is to be known is said on stderr, unless everything runs in this process.
 

@@ -1,4 +1,4 @@
-"""Training a policy, tuning a written rule, explaining what a policy does."""
+"""Training of a policy, tuning of a written rule, explanation of a policy."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -156,26 +156,26 @@ class Tuned:
 
     @property
     def name(self) -> str:
-        """In tables."""
+        """Name of the rule in tables."""
         return f"{self.rule}_tuned_here"
 
     @property
     def parameters(self) -> Mapping[str, float]:
-        """Name -> value."""
+        """Parameters found, by name."""
         return self.found.parameters
 
     def strategy(self, estimates: MarketEstimates) -> Strategy:
-        """The rule in a market."""
+        """The tuned rule as a strategy for a market."""
         return build(self.rule, estimates, self.parameters)
 
     def table(self) -> "pl.DataFrame":
-        """Parameter, value."""
+        """Parameters as a table: parameter, value."""
         import polars as pl
 
         return pl.DataFrame({"parameter": list(self.parameters), "value": list(self.parameters.values())})
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """The tuned rule as plain values."""
         return {"rule": self.rule, **asdict(self.found)}
 
 

@@ -59,7 +59,7 @@ class Policy:
 
     @property
     def temporary(self) -> bool:
-        """Whether its folder goes with it."""
+        """Whether the folder is deleted with the object."""
         return self._folder_guard is not None
 
     def save(self, folder: str | Path) -> "Policy":

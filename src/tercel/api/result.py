@@ -1,4 +1,4 @@
-"""What an evaluation found, typed: the table, paired comparisons, pictures, single episodes."""
+"""Typed result of an evaluation: the table, paired comparisons, pictures, single episodes."""
 
 import html
 import json
@@ -46,7 +46,7 @@ STYLE: Final = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """What one strategy costs beside another, on the same episodes.
+    """Paired comparison of two strategies on the same episodes.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Comparison:
 
     @property
     def turned(self) -> "Comparison":
-        """The same seen from `b`."""
+        """The comparison seen from `b`."""
         one = self.gain.times(-1)
         return Comparison(self.b, self.a, one.mean, one.ci_low, one.ci_high, self.p_adjusted, self.detectable_bps)
 
@@ -160,7 +160,7 @@ class Plot:
         return figures.decomposition({name: rows[name].known for name in self._result.ranked})
 
     def differences(self, name: str = "") -> Figure:
-        """What a strategy saves against every other, with intervals; by default the best written one."""
+        """Paired gains of a strategy on every other, with intervals; by default of the best written one."""
         chosen = name or self._result.best_baseline
         others = [other for other in self._result.ranked if other != chosen]
         cells = {f"against {other}": self._result.compare(chosen, other).gain for other in others}
@@ -169,7 +169,7 @@ class Plot:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
-    """What :func:`tercel.evaluate` found. It shows itself as a table; all costs are bps of the order's arrival value.
+    """Result of :func:`tercel.evaluate`. It shows itself as a table; all costs are bps of the arrival value.
 
     Parameters
     ----------
@@ -217,33 +217,33 @@ class Result:
 
     @cached_property
     def task(self) -> Task | tuple[Order, ...]:
-        """What was to be done."""
+        """Task of the judged orders."""
         task = self.figures.task
         return tuple(Order(**one) for one in task[LISTED]) if LISTED in task else Task.of(task)
 
     @property
     def episodes(self) -> int:
-        """How many were judged."""
+        """Number of judged episodes."""
         return self.figures.episodes
 
     @property
     def best_baseline(self) -> str:
-        """The best of the written strategies, chosen on other episodes."""
+        """Name of the best written strategy, chosen on other episodes."""
         return self.figures.best_baseline
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader of the table must know."""
+        """Notes that a reader of the table must know."""
         return tuple(dict.fromkeys((*self.figures.notes, *self.figures.checks)))
 
     @cached_property
     def ranked(self) -> list[str]:
-        """Names, cheapest first."""
+        """Names of the strategies, cheapest first."""
         return self.figures.ranked
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
-        """Every strategy, cheapest first."""
+        """Rows of the strategies, cheapest first."""
         found = []
         for name in self.ranked:
             cells = self.figures.strategies[name]
@@ -277,7 +277,7 @@ class Result:
         return pl.DataFrame(rows, infer_schema_length=None)
 
     def compare(self, a: str, b: str) -> Comparison:
-        """What `a` saves against `b`, with interval, adjusted p and minimum detectable effect.
+        """Paired gain of `a` on `b`, with interval, adjusted p and minimum detectable effect.
 
         Raises
         ------

@@ -48,7 +48,7 @@ PRESET: Final = "market.json"
 
 
 class TrainingJob(NamedTuple):
-    """A training of a run."""
+    """One training of a run."""
 
     config: AgentConfig
     folder: Path
@@ -120,7 +120,7 @@ class WholeRun:
 
 
 def trainings(settings: RunSettings, out: Path, market: JobMarket | None = None) -> list[TrainingJob]:
-    """What a run trains: the recipe with every seed; an order of lots on tape wants the built market."""
+    """Trainings of a run: the recipe with every seed; an order of lots on tape wants the built market."""
     plain, _ = learnable(settings)
     share = None
     if market is not None and settings.market.on_tape and settings.task.share is None:
@@ -180,7 +180,7 @@ def train_task(config: AgentConfig, folder: Path, seed: int) -> bool:
 
 
 def candidates(settings: RunSettings, scenario: MarketTask, name: str, out: Path) -> Participants:
-    """Who is judged besides the written strategies: the policy that ships, those of the run, the user's own."""
+    """Candidates besides the written strategies: the policy that ships, those of the run, the user's own."""
     seeds, notes = settings.training_seeds, list[str]()
     shipped = policies_of([SHIPPED])
     try:

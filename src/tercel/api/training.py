@@ -118,7 +118,7 @@ class TrainingRun:
 
     @property
     def finished(self) -> bool:
-        """Whether it has come to its end."""
+        """Whether the training has come to its end."""
         return is_done(self.folder)
 
     def train(

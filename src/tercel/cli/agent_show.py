@@ -65,7 +65,7 @@ def observation_fits(card: "Card") -> bool:
 
 
 def sections(card: "Card", network: str, fits: bool) -> dict[str, Mapping[str, Any]]:
-    """The card in four parts, each a list of short facts."""
+    """Parts of a card, each a list of short facts."""
     from tercel.execution.observations import is_own_name
 
     whose = "a user's: give it with --observation" if is_own_name(card.observation) else "of another version of Tercel"
@@ -92,7 +92,7 @@ def sections(card: "Card", network: str, fits: bool) -> dict[str, Mapping[str, A
 
 
 def limits_of_use(card: "Card") -> list[str]:
-    """What the card says that the policy is not for; where it says nothing, what follows from its training."""
+    """Limits of use by the card; where it says nothing, by its training."""
     if card.limits:
         return [f"{key}: {_flat(value)}" for key, value in card.limits.items()]
     market, task = card.market, card.task

@@ -1,4 +1,4 @@
-"""Where desks lie: every run in a folder of its own under `desks/`, the newest of which commands mean by default."""
+"""Folders of desks: every run in one of its own under `desks/`, the newest of which commands mean by default."""
 
 import os
 from pathlib import Path
@@ -28,12 +28,12 @@ def new_desk(name: str) -> Path:
 
 
 def named_desk() -> Path | None:
-    """The folder of `TERCEL_DESK`."""
+    """Folder that `TERCEL_DESK` names."""
     return Path(name) if (name := os.environ.get("TERCEL_DESK")) else None
 
 
 def find_desk(given: Path | None) -> Path:
-    """The desk folder that is meant: the one given, that of `TERCEL_DESK`, or the newest under `desks/`.
+    """Desk folder of a command: the one given, that of `TERCEL_DESK`, or the newest under `desks/`.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def _numbered(name: str) -> list[Path]:
 
 
 def waiting(folder: Path, ledger: "Ledger") -> str:
-    """Which parents of a desk wait until somebody resumes them; "" where none does."""
+    """Sentence on parents that wait until somebody resumes them; "" where none does."""
     from tercel.desk.trading.parents import ParentStatus
 
     paused = [parent.id for parent in ledger.parents if parent.status == ParentStatus.PAUSED]

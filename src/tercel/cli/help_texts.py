@@ -1,4 +1,4 @@
-"""What `--help` shows beside the commands: `help.toml` has an example of each, and the panel that it stands in."""
+"""Examples and panels of `--help`, from `help.toml`."""
 
 import tomllib
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ def help_texts(package: str) -> HelpTexts:
 
 
 def name_of(one: CommandInfo | TyperInfo) -> str:
-    """The word that a command or group is typed as.
+    """Word by which a command or group is typed.
 
     >>> app = typer.Typer()
     >>> app.add_typer(typer.Typer(name="inner"))

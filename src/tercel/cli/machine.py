@@ -20,7 +20,7 @@ class BoundedClock(WallClock):
             signal.signal(number, lambda got, _: self._signals.append(got))
 
     def stopping(self) -> bool:
-        """Whether to stop."""
+        """Whether to stop now."""
         return bool(self._signals) or (self._end is not None and time.monotonic() >= self._end)
 
 

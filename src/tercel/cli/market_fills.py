@@ -75,7 +75,7 @@ def _number(value: float) -> str:
 
 
 def sentences(found: "Fills") -> list[str]:
-    """What was found and how to read it, five sentences at most."""
+    """Findings and how to read them, five sentences at most."""
     passed = sum(gate.passed for gate in found.gates)
     lot = f"A ghost is an order of {found.scale.ghost} shares that joins the touch every 10 s and takes nothing;"
     lines = [

@@ -103,7 +103,7 @@ def predict(request: Predict) -> None:
 
 
 def card_of(found: Mapping[str, Any]) -> dict[str, Any]:
-    """What a preset's card keeps of a prediction."""
+    """Entry of a prediction on a preset's card."""
     plain = {key: found[key] for key in ("symbol", "impact", "episodes", "signs", "shares")}
     ranks = {
         key: {k: found[key][k] for k in ("mean", "ci_low", "ci_high", "ceiling")}
@@ -135,7 +135,7 @@ def show(found: Mapping[str, Any]) -> None:
 
 
 def rows_of(found: Mapping[str, Any]) -> list[list[str]]:
-    """Cells of the table, a strategy a row."""
+    """Rows of the table, one a strategy."""
     return [
         [
             name,

@@ -95,10 +95,10 @@ class Judge(Protocol):
     """Another benchmark's judge of markets: a module that a package names in the entry point group `JUDGES`."""
 
     def score(self, request: ScoreRequest, dates: list[str]) -> dict[str, Any]:
-        """What it finds, as `--json` prints it."""
+        """Figures that the judge finds, as `--json` prints them."""
 
     def show(self, found: dict[str, Any]) -> None:
-        """Print that as tables."""
+        """Print the figures as tables."""
 
 
 def judge_named(name: str) -> Judge:

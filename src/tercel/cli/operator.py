@@ -1,4 +1,4 @@
-"""What people do to a desk from the command line: `tercel console`, `tercel kill`, `tercel rearm`."""
+"""Commands of people who watch a desk: `tercel console`, `tercel kill`, `tercel rearm`."""
 
 import os
 import secrets

@@ -82,7 +82,7 @@ class _Offer:
 
 
 def loaded(entry: EntryPoint) -> Any:
-    """What an entry point of another package names.
+    """Object that an entry point of another package names.
 
     Raises
     ------

@@ -122,7 +122,7 @@ def run_app(app: typer.Typer) -> None:
 
 
 def in_options(text: str) -> str:
-    """A text of the rooms below, which name a parameter as Python does, as a person types it.
+    """Text of the wings below, which names parameters as Python does, with options as a person types them.
 
     >>> in_options("a tick of `tick=0.25`; give a smaller `tick=`, `replace=True`, `bar=False`, or `fees=-1,2`")
     'a tick of --tick 0.25; give a smaller --tick, --replace, --no-bar, or --fees=-1,2'

@@ -227,7 +227,7 @@ def _horizon_ns(request: Submit | Amend) -> int | None:
 
 
 def limit_of(typed: str | None) -> dict[str, float | str]:
-    """A limit price as a command's body has it: a number, or words that the desk reads.
+    """Limit price for a command's body: a number, or words that the desk reads.
 
     Raises
     ------

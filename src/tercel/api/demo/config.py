@@ -22,7 +22,7 @@ HELP: Final = "see tercel trade run `show_demo=True`"
 
 
 class PlantedChange(TomlTable):
-    """Something planted in an instrument's market: the desk never reads it."""
+    """A change planted in an instrument's market, which the desk never reads."""
 
     at_round: float = Field(ge=0)
     depth: float = Field(default=1.0, gt=0, le=10)
@@ -67,7 +67,7 @@ def read_config(path: Path) -> DemoConfig:
 
 
 def described(path: Path | None, settings: Mapping[str, Any]) -> tuple[DemoConfig, str]:
-    """The desk of a file, of the packaged one where there is none, with other values for dotted keys; and its text.
+    """Desk of a file (the packaged one without a file) with other values for dotted keys; and its text.
 
     Raises
     ------

@@ -49,7 +49,7 @@ class PlantedNews:
 
 
 class SimulatedMarkets:
-    """Makes what several desks share, once: settled markets, and what is calm in them.
+    """Markets of simulated desks, settled once and shared by several desks.
 
     Settling a market takes seconds; an ablation runs hundreds of desks on a few of them.
     """
@@ -59,7 +59,7 @@ class SimulatedMarkets:
         self._calms: dict[Market, AnomalyBaseline] = {}
 
     def market(self, market: Market) -> tuple[Preset, Source]:
-        """A preset and its settled market."""
+        """Preset and settled market of an instrument."""
         if market not in self._sources:
             preset = load(market.preset)
             self._sources[market] = preset, reactive(preset, worlds=WORLDS)
@@ -99,7 +99,7 @@ class SimulatedMarkets:
         return SimulatedExchange(specs, latency=latency, pace=pace)
 
     def parts(self, config: DemoConfig, clock: Clock | None = None) -> DeskParts:
-        """A desk's exchange, its planted news, and what is calm."""
+        """Exchange, planted news and calm baselines of a desk."""
         return DeskParts(self.exchange(config, clock), PlantedNews(planted(config)), self.calm(config))
 
 
@@ -117,7 +117,7 @@ def open_demo(config: DemoConfig, journal: Journal, markets: SimulatedMarkets | 
 
 
 def warm_up(config: DemoConfig, markets: SimulatedMarkets) -> None:
-    """Have what a desk calls compiled before anybody waits for a decision: a short round of its first instrument."""
+    """Compile what a desk calls, by a short round of its first instrument, before anybody waits for a decision."""
     short = config.with_desk(rounds=1, round_s=70.0, warmup_s=10.0)
     short = short.model_copy(update={"instrument": config.instrument[:1]})
     open_demo(short, MemoryJournal(chained=False), markets).desk.run()

@@ -1,4 +1,4 @@
-"""What is planted in a demo desk's markets: informed flow and changes of regime, and the news that hints at the former.
+"""Plants of a demo desk's markets: informed flow, changes of regime, and the news that hints at the former.
 
 This is ground truth. The desk reads the news score alone, which is known at the start of its round.
 """
@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FlowRegime:
-    """The flow of one instrument from one moment on.
+    """Flow of one instrument from one moment on.
 
     Parameters
     ----------

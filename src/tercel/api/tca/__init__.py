@@ -1,1 +1,1 @@
-"""What somebody's own fills cost against the tape, and what strategies would have cost on the same orders."""
+"""Cost analysis of somebody's own fills, and of strategies on the same orders."""

@@ -1,4 +1,4 @@
-"""What strategies would have cost on somebody's own parents: same symbol, side, quantity, start, end, same tape.
+"""Counterfactual costs: strategies on somebody's own parents, same symbol, side, quantity, times and tape.
 
 Each parent is an episode of replay (`market.simulator.tape_source`), worked by every strategy from the same moment to
 the same horizon; what is left then goes to the market. A parent's limit price holds for them as for its owner: they
@@ -50,7 +50,7 @@ WHY_NOT = {
 
 @dataclass(frozen=True)
 class StrategyOnParents:
-    """One strategy on all parents.
+    """Costs of one strategy on all parents.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class StrategyOnParents:
 
 @dataclass(frozen=True, eq=False)
 class Counterfactual:
-    """Every strategy on the parents that could be worked again.
+    """Costs of every strategy on the parents that could be worked again.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def compare(
     resamples: int = 2000,
     level: float = 0.95,
 ) -> dict[str, Estimate]:
-    """What each strategy saves on paired parents, with intervals that hold for all of them at once.
+    """Paired gains of strategies on parents, with intervals that hold for all of them at once.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def compare(
 
 
 def clusters_of(parents: Sequence[OwnParent]) -> Ints:
-    """Days where there are twenty, else half hours of days; parents of several symbols share them."""
+    """Cluster of each parent: its day where there are twenty, else its half hour; symbols share them."""
     days = {date: number for number, date in enumerate(sorted({one.day.date for one in parents}))}
     if len(days) >= FEW_CLUSTERS:
         return np.array([days[one.day.date] for one in parents], np.int64)

@@ -67,7 +67,7 @@ USUAL_ORDERS: Final = _USUAL_BOTH | {
 
 
 class FillColumns(MapTable):
-    """What columns are called in the files; the first of several that a file has, "" leaves one out."""
+    """Names of the columns in the files; the first of several that a file has, "" leaves one out."""
 
     time: Words = ()
     symbol: Words = ()
@@ -85,7 +85,7 @@ class FillColumns(MapTable):
 
 
 class FillsMap(MapTable):
-    """How files of fills and orders are to be read.
+    """Map of files of fills and orders: columns, time zone, signs.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class FillsMap(MapTable):
 
     @property
     def zone(self) -> ZoneInfo | None:
-        """Of times that do not say theirs."""
+        """Time zone of times that do not say theirs."""
         return ZoneInfo(self.timezone) if self.timezone else None
 
     @property

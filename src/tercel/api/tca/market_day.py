@@ -147,7 +147,7 @@ def read_day(lake: Lake, instrument: Instrument) -> MarketDay:
 
 
 class Calendar:
-    """Which day of a lake a moment belongs to.
+    """Days of a lake by symbol and moment.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ class Calendar:
         return next(iter(named or found), None)
 
     def meant(self, symbol: str) -> str:
-        """The symbol that is spelt so but for small letters and capitals, "" where there is none."""
+        """Symbol of the lake that differs by small letters and capitals alone, "" where there is none."""
         folded = symbol.casefold()
         return next((name for name in self._days if name.casefold() == folded), "")
 

@@ -1,4 +1,4 @@
-"""Somebody's own executions against the tape of a lake: what each parent cost, in the parts of every table here.
+"""Costs of somebody's own executions against the tape of a lake, parent by parent, in parts.
 
 found = analyse(read_fills(Path("fills.csv")), {}, Lake("lake"))
 found.parents[0].cost.is_bps
@@ -97,18 +97,18 @@ class OwnParent:
 
     @property
     def end_mid2(self) -> int:
-        """The mid at its end, half grains."""
+        """Mid at the parent's end, half grains."""
         return int(self.mids[-1, 1])
 
     @property
     def worked(self) -> int:
-        """Lots that somebody worked: all but the refused ones."""
+        """Lots that were worked: all but the refused ones."""
         return self.cost.quantity - self.cost.refused
 
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """What the files came to.
+    """Analysis of somebody's fills: parents, costs, warnings.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ class Analysis:
 
     @property
     def warnings(self) -> list[str]:
-        """What is to be known before any figure: a clock that is wrong or coarse, parents and symbols left out."""
+        """Warnings before any figure: a clock that is wrong or coarse, parents and symbols left out."""
         coarse = COARSE if self.resolution_ns > 1 else ""
         found = [text for text in (_clock(self), coarse, _left(self)) if text]
         return found + [f"no symbol {name} in the lake: try {meant}" for name, meant in self.meant.items()]
@@ -266,7 +266,7 @@ def _left(found: Analysis) -> str:
 
 
 def in_words(odd: Mapping[str, Sequence[FileFill]]) -> list[str]:
-    """How many fills are odd in which way, for people.
+    """Sentence on how many fills are odd in which way.
 
     >>> in_words({"no_tape": [], "no_quote": [None]})
     ['1 without a quote on both sides at their time']

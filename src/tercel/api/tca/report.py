@@ -1,4 +1,4 @@
-"""What a file of fills came to, for people and for programs: one object, a few sentences, a page."""
+"""Report on a file of fills, for people and for programs: one object, a few sentences, a page."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -34,7 +34,7 @@ SHOWN = 40
 
 @dataclass(frozen=True, eq=False)
 class OwnCosts:
-    """The cost of somebody's own executions.
+    """Costs of somebody's own executions.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class OwnCosts:
 
     @property
     def warnings(self) -> list[str]:
-        """What is to be known before any figure, and the columns that were not read."""
+        """Warnings before any figure, and the columns that were not read."""
         unread = [f"columns that were not read: {', '.join(self.not_read)}"] if self.not_read else []
         return self.analysis.warnings + unread
 
@@ -64,7 +64,7 @@ class OwnCosts:
         return summary(self.rows)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as plain values, figures never rounded.
+        """The report as plain values, figures never rounded.
 
         ``total`` and ``agents`` as `trading.tca.summary.summary`, and in ``money``; ``exact`` holds the parts of the
         total as whole numbers of ``unit``, which add up to the last digit.
@@ -97,7 +97,7 @@ class OwnCosts:
         return dict(known(found))
 
     def sentences(self) -> list[str]:
-        """At most five, as a desk would say them."""
+        """Summary in five sentences at most."""
         left = self.analysis.left_orders
         more = [f"{len(left):,} orders have no quotes"] if left else []
         lines = sentences(self.rows, self.analysis.money(), more)
@@ -125,7 +125,7 @@ def own_costs(
     seed: int = 1,
     progress: Callable[[int, int], object] | None = None,
 ) -> OwnCosts:
-    """What the executions of a file cost, and what strategies would have cost on the same parents.
+    """Costs of the executions in a file, and of strategies on the same parents.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ def clock(ns: int, zone: ZoneInfo) -> str:
 
 
 def verdicts(found: Counterfactual) -> str:
-    """The counterfactual in one sentence."""
+    """Sentence on the counterfactual."""
     shown = {word: [n for n, one in found.strategies.items() if one.verdict == word] for word in ("cheaper", "dearer")}
     best, first = next(iter(found.strategies.items()))
     open_ = len(found.strategies) - sum(map(len, shown.values()))

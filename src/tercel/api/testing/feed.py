@@ -29,11 +29,11 @@ def read_all(feed: Feed, paths: list[Path], options: FeedOptions) -> list[Import
 
 
 class FeedContract:
-    """What every :class:`Feed` keeps to."""
+    """Contract of every :class:`Feed`."""
 
     @pytest.fixture
     def options(self) -> FeedOptions:
-        """What the files do not say."""
+        """Options for what the files do not say."""
         return FeedOptions()
 
     def test_is_a_feed_with_a_name(self, feed: Feed) -> None:

@@ -27,14 +27,14 @@ def entries(n: int, first: int = 0) -> list[Entry]:
 
 
 def all_of(journal: Journal) -> list[Entry]:
-    """Everything in it, its numbers checked."""
+    """All entries of a journal, their numbers checked."""
     read = list(journal.read())
     assert [seq for seq, _ in read] == list(range(1, len(read) + 1))
     return [entry for _, entry in read]
 
 
 class JournalConformance:
-    """What every journal must do."""
+    """Contract of every journal."""
 
     @pytest.fixture
     def opened(self) -> Opened:

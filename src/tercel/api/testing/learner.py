@@ -52,7 +52,7 @@ def _weights(policy: MlpPolicy | OnnxPolicy) -> NDArray[Any]:
 
 
 class VecEnvContract:
-    """What every :class:`VecEnv` keeps to. Fixture `env`; `steps` decisions are enough to end some episode."""
+    """Contract of every :class:`VecEnv`. Fixture `env`; `steps` decisions are enough to end some episode."""
 
     steps = 64
 
@@ -101,7 +101,7 @@ class VecEnvContract:
 
 
 class LearnerContract:
-    """What every :class:`Learner` keeps to. Fixture `make`: from a seed to a learner with its environment."""
+    """Contract of every :class:`Learner`. Fixture `make`: from a seed to a learner with its environment."""
 
     updates = 3
 

@@ -18,12 +18,12 @@ Floats = NDArray[np.float64]
 
 
 class AnomalyConformance:
-    """What every :class:`tercel.signals.risk.ports.AnomalyScore` has to do."""
+    """Contract of every :class:`tercel.signals.risk.ports.AnomalyScore`."""
 
     WARM = 1200
 
     def model(self) -> AnomalyScore:
-        """A new one that is warm after at most `WARM` ordinary seconds."""
+        """A new model, warm after at most `WARM` ordinary seconds."""
         raise NotImplementedError
 
     def ordinary(self, seconds: int, seed: int) -> Floats:
@@ -37,7 +37,7 @@ class AnomalyConformance:
         return out
 
     def feed(self, score: AnomalyScore, seconds: Floats) -> list[float]:
-        """The score after each of them."""
+        """Scores after each of some seconds."""
         return [score.update(Second(*row.tolist())) for row in seconds]
 
     def test_calm_gives_no_alarm_and_a_withdrawal_one(self) -> None:

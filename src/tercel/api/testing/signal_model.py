@@ -23,7 +23,7 @@ def separable(n: int = 240, columns: int = 4, seed: int = 0) -> tuple[Any, Any, 
 
 
 class SignalModelConformance:
-    """What every classifier or regressor of the zoo must do."""
+    """Contract of every classifier or regressor of the zoo."""
 
     learns = True
     """Whether it must find the direction of an easy problem (regimes do not claim to)."""
@@ -43,7 +43,7 @@ class SignalModelConformance:
         return hasattr(self.model(), "predict_proba")
 
     def answers(self, model: Any, X: Any) -> Any:
-        """The number that a model gives for each row."""
+        """One number of a model for each row."""
         return model.predict_proba(X)[:, 1] if self.classifies else model.predict(X)
 
     def test_parameters_come_back_as_they_went_in(self) -> None:

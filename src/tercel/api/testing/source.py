@@ -18,7 +18,7 @@ from tercel.signals.sources.port import EVERY, KEYS, ROW, SignalSource, time_typ
 
 
 class SourceContract:
-    """What every :class:`tercel.signals.sources.port.SignalSource` keeps to."""
+    """Contract of every :class:`tercel.signals.sources.port.SignalSource`."""
 
     @pytest.fixture
     def source(self) -> SignalSource:

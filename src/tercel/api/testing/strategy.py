@@ -96,7 +96,7 @@ def wanted(intents: Intents) -> NDArray[np.int64]:
 
 
 class StrategyConformance:
-    """What every strategy must do, whatever it decides."""
+    """Contract of every strategy, whatever it decides."""
 
     seeds = range(5)
     markets = 200
@@ -106,7 +106,7 @@ class StrategyConformance:
         raise NotImplementedError
 
     def views(self) -> list[View]:
-        """The views it is tried on; override where it needs observations of a certain width."""
+        """Views that the strategy is tried on; override where it needs observations of a certain width."""
         return [random_views(self.markets, seed) for seed in self.seeds]
 
     def test_has_a_name(self) -> None:

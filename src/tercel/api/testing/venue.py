@@ -103,7 +103,7 @@ class Trader:
             self.run(S)
 
     def step(self, until_ns: int) -> list[VenueEvent]:
-        """One step; rows go into the book."""
+        """Step the venue once; rows go into the book."""
         events = self.venue.step(until_ns)
         for event in events:
             if isinstance(event, MarketRows) and event.instrument == self.instrument:
@@ -112,7 +112,7 @@ class Trader:
         return events
 
     def run(self, ns: int) -> list[VenueEvent]:
-        """Let so much time pass; what was heard."""
+        """Events of so much venue time."""
         until, heard = self.venue.now_ns + ns, []
         while True:
             events = self.step(until)
@@ -121,7 +121,7 @@ class Trader:
                 return heard
 
     def wait(self, kind: type[E], fits: Callable[[E], bool], patience_s: int = 20) -> E:
-        """What was heard that fits, running until it is."""
+        """First event that fits, running until it comes."""
         seen = 0
         for _ in range(10 * patience_s):
             for event in self.events[seen:]:
@@ -136,7 +136,7 @@ class Trader:
         return self.wait(Report, lambda r: r.cl_ord_id == name and r.exec_type is kind, patience_s)
 
     def name(self) -> str:
-        """A fresh one."""
+        """A fresh order name."""
         self._named += 1
         return f"{self.account}-{self._named}"
 
@@ -182,7 +182,7 @@ def reports(events: Iterable[VenueEvent]) -> list[Report]:
 
 
 class VenueConformance:
-    """What every :class:`~tercel.core.ports.Venue` keeps to."""
+    """Contract of every :class:`~tercel.core.ports.Venue`."""
 
     @pytest.fixture
     def trader(self, venue: Venue) -> Trader:
