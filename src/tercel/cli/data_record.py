@@ -171,7 +171,7 @@ def crypto(request: Crypto) -> None:
         raise VenueError(
             f"messages of {request.symbol} from {stream.url}", reason, "check the address, symbol and network"
         )
-    counts = {**stream.seen.as_dict(), **asdict(recorded), "lines": writer.lines, "clock_back": writer.clock_back}
+    counts = {**asdict(stream.seen), **asdict(recorded), "lines": writer.lines, "clock_back": writer.clock_back}
     days = _tape(request, folder)
 
     def show() -> None:

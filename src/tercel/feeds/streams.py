@@ -6,8 +6,8 @@ Pure words and numbers: a stream opens no socket and reads no clock, so it is te
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Protocol
+from dataclasses import dataclass
+from typing import Any, Final
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.feeds.binance_messages import COINM, SPOT, USDM
@@ -39,31 +39,52 @@ class StreamCounts:
     others: int = 0
     """Messages that say nothing of the market: answers to subscriptions, heartbeats."""
 
-    def as_dict(self) -> dict[str, int]:
-        """The counts by name."""
-        return asdict(self)
 
+class Stream:
+    """A venue's live stream of one symbol.
 
-class Stream(Protocol):
-    """A venue's live stream of one symbol."""
+    Parameters
+    ----------
+    url : str
+        Where to connect.
+    snapshot_url : str
+        Where a snapshot of the book is asked for.
+    information_url : str
+        Where tick and lot are asked for, once; empty where nobody says.
+    subscriptions : tuple of str
+        What to say after connecting.
+    """
 
-    url: str
-    """Where to connect."""
-    snapshot_url: str
-    """Where a snapshot of the book is asked for."""
-    information_url: str
-    """Where tick and lot are asked for, once; empty where nobody says."""
-    subscriptions: tuple[str, ...]
-    """What to say after connecting."""
-    wants_snapshot: bool
-    """Whether the book is unknown, so that a snapshot is due; whoever asks for one clears it."""
-    seen: StreamCounts
+    def __init__(
+        self, url: str, snapshot_url: str, information_url: str = "", subscriptions: tuple[str, ...] = ()
+    ) -> None:
+        self.url, self.snapshot_url, self.information_url = url, snapshot_url, information_url
+        self.subscriptions = subscriptions
+        self.wants_snapshot = False
+        """Whether the book is unknown, so that a snapshot is due; whoever asks for one clears it."""
+        self.seen = StreamCounts()
+        self._trade, self._fresh = 0, True
 
     def connected(self) -> None:
-        """A connection begins: what was known of the book may be out of date."""
+        """A connection begins: what was known of the book may be out of date, so that its first word asks for it."""
+        self._fresh = True
 
     def take(self, text: str) -> bool:
         """A message came; whether it is to be kept."""
+        self.seen.messages += 1
+        new = self._is_new(json.loads(text))
+        self.seen.others += new is None
+        self.seen.kept += new is True
+        self.seen.duplicates += new is False
+        return new is True
+
+    def _is_new(self, message: Any) -> bool | None:
+        """Whether a message did not come before; None for one that says nothing of the market."""
+        raise NotImplementedError
+
+    def _is_new_trade(self, number: int) -> bool:
+        last, self._trade = self._trade, max(number, self._trade)
+        return number > last
 
     def snapshot(self, body: str) -> str:
         """The message to keep for an answer of the snapshot's server.
@@ -73,6 +94,7 @@ class Stream(Protocol):
         ValueError
             When it is no snapshot.
         """
+        raise NotImplementedError
 
     def information(self, body: str) -> str:
         """The message to keep for an answer about tick and lot.
@@ -82,9 +104,10 @@ class Stream(Protocol):
         ValueError
             When it says nothing of this symbol.
         """
+        raise ValueError(body[:80])
 
 
-class BinanceStream:
+class BinanceStream(Stream):
     """Depth diffs, trades and best quotes of a Binance symbol.
 
     Parameters
@@ -106,38 +129,25 @@ class BinanceStream:
     ) -> None:
         self._symbol = symbol.upper()
         names = "/".join(f"{symbol.lower()}@{kind}" for kind in (_DEPTH[market], "trade", "bookTicker"))
-        self.url = url if "?" in url else f"{url.rstrip('/')}?streams={names}"
-        self.snapshot_url = snapshot_url or _REST[market].format(symbol=self._symbol)
         own = "" if snapshot_url else _INFORMATION[market].format(symbol=self._symbol)
-        self.information_url = own if information_url is None else information_url
-        self.subscriptions: tuple[str, ...] = ()
-        self.wants_snapshot = False
-        self.seen = StreamCounts()
-        self._update, self._trade, self._fresh = 0, 0, True
-        self._begins = 0
-        """Update id that a snapshot must have reached to meet the diffs since the connection or the last gap."""
+        super().__init__(
+            url if "?" in url else f"{url.rstrip('/')}?streams={names}",
+            snapshot_url or _REST[market].format(symbol=self._symbol),
+            own if information_url is None else information_url,
+        )
+        self._update, self._begins = 0, 0
+        """Last update id; the one that a snapshot must have reached to meet the diffs since the connection or gap."""
 
-    def connected(self) -> None:
-        """See :meth:`Stream.connected`: the first diff asks for a snapshot."""
-        self._fresh = True
-
-    def take(self, text: str) -> bool:
-        """See :meth:`Stream.take`: old diffs and trades are dropped, a break in the ids asks for a snapshot."""
-        self.seen.messages += 1
-        data = _data_of(text)
-        if data is None:
-            self.seen.others += 1
-            return False
+    def _is_new(self, message: Any) -> bool | None:
+        """Old diffs and trades are dropped, a break in the ids asks for a snapshot."""
+        data = message.get("data", message) if isinstance(message, dict) else None
+        if not isinstance(data, dict):
+            return None
         if data.get("e") == "depthUpdate":
-            return self._kept(self._diff(data))
+            return self._diff(data)
         if data.get("e") == "trade":
-            new = int(data["t"]) > self._trade
-            self._trade = max(self._trade, int(data["t"]))
-            return self._kept(new)
-        if "u" not in data:
-            self.seen.others += 1
-            return False
-        return self._kept(True)
+            return self._is_new_trade(int(data["t"]))
+        return True if "u" in data else None
 
     def _diff(self, data: dict[str, Any]) -> bool:
         first, last, before = int(data["U"]), int(data["u"]), data.get("pu")
@@ -153,11 +163,6 @@ class BinanceStream:
             self._begins, self.wants_snapshot = reached, True
         self._update = last
         return True
-
-    def _kept(self, new: bool) -> bool:
-        self.seen.kept += new
-        self.seen.duplicates += not new
-        return new
 
     def snapshot(self, body: str) -> str:
         """See :meth:`Stream.snapshot`: one older than the diffs at hand is kept, and asks for another."""
@@ -177,7 +182,7 @@ class BinanceStream:
         return json.dumps({"symbols": mine}, separators=(",", ":"))
 
 
-class BitstampStream:
+class BitstampStream(Stream):
     """Order events and trades of a Bitstamp pair; the book is asked for once a connection, order by order.
 
     Parameters
@@ -190,39 +195,26 @@ class BitstampStream:
 
     def __init__(self, pair: str, url: str, snapshot_url: str | None = None) -> None:
         self._pair = pair.lower()
-        self.url = url
-        self.snapshot_url = snapshot_url or f"https://www.bitstamp.net/api/v2/order_book/{self._pair}/?group=2"
-        self.information_url = ""
-        channels = (f"live_orders_{self._pair}", f"live_trades_{self._pair}")
-        self.subscriptions = tuple(
-            json.dumps({"event": "bts:subscribe", "data": {"channel": channel}}) for channel in channels
-        )
-        self.wants_snapshot = False
-        self.seen = StreamCounts()
-        self._trade, self._fresh = 0, True
+        own = f"https://www.bitstamp.net/api/v2/order_book/{self._pair}/?group=2"
+        asked = ({"channel": f"live_{what}_{self._pair}"} for what in ("orders", "trades"))
+        subscriptions = tuple(json.dumps({"event": "bts:subscribe", "data": data}) for data in asked)
+        super().__init__(url, snapshot_url or own, subscriptions=subscriptions)
 
     def connected(self) -> None:
         """See :meth:`Stream.connected`."""
         self.seen.gaps += not self._fresh
-        self._fresh = True
+        super().connected()
 
-    def take(self, text: str) -> bool:
-        """See :meth:`Stream.take`: order events carry no number, so only trades can be known to come twice."""
-        self.seen.messages += 1
-        message = json.loads(text)
+    def _is_new(self, message: Any) -> bool | None:
+        """Order events carry no number, so only trades can be known to come twice."""
         event = message.get("event", "") if isinstance(message, dict) else ""
-        if event not in ("trade", "order_created", "order_changed", "order_deleted"):
-            self.seen.others += 1
-            return False
-        if event != "trade" and self._fresh:
-            self._fresh, self.wants_snapshot = False, True
-        new = True
         if event == "trade":
-            number = int(message["data"]["id"])
-            new, self._trade = number > self._trade, max(number, self._trade)
-        self.seen.kept += new
-        self.seen.duplicates += not new
-        return new
+            return self._is_new_trade(int(message["data"]["id"]))
+        if event not in ("order_created", "order_changed", "order_deleted"):
+            return None
+        if self._fresh:
+            self._fresh, self.wants_snapshot = False, True
+        return True
 
     def snapshot(self, body: str) -> str:
         """See :meth:`Stream.snapshot`: the answer, wrapped as a message of a channel."""
@@ -231,10 +223,6 @@ class BitstampStream:
             raise ValueError(body[:80])
         wrapped = {"event": "snapshot", "channel": f"order_book_{self._pair}", "data": answer}
         return json.dumps(wrapped, separators=(",", ":"))
-
-    def information(self, body: str) -> str:
-        """See :meth:`Stream.information`: never asked for."""
-        raise ValueError(body[:80])
 
 
 def stream_of(venue: str, symbol: str, market: str, url: str, snapshot_url: str | None) -> Stream:
@@ -256,10 +244,3 @@ def stream_of(venue: str, symbol: str, market: str, url: str, snapshot_url: str 
     if market not in BINANCE_MARKETS:
         raise UnknownNameError(f"a market: {', '.join(BINANCE_MARKETS)}", f"`market={market}`", "give one of them")
     return BinanceStream(symbol, BINANCE_MARKETS[market], url, snapshot_url)
-
-
-def _data_of(text: str) -> dict[str, Any] | None:
-    """The part of a Binance message that speaks of the market; None where there is none."""
-    message = json.loads(text)
-    data = message.get("data", message) if isinstance(message, dict) else None
-    return data if isinstance(data, dict) else None

@@ -12,13 +12,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Final, Protocol
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from tercel.core.errors import ConfigError
@@ -88,6 +87,7 @@ LOOK_S: Final = 0.05
 """How long one wait for a message lasts before stop and snapshots are looked at."""
 HTTP_S: Final = 10.0
 LARGEST_MESSAGE: Final = 1 << 26
+_NO_ANSWER: Final = (OSError, HTTPException, ValueError)
 
 
 class RecorderClock(Protocol):
@@ -134,10 +134,10 @@ class Recorder:
     ) -> None:
         self._stream, self._writer, self._clock = stream, writer, clock
         self._notify = notify or (lambda _: None)
-        self._answers: SimpleQueue[str | Exception] = SimpleQueue()
-        self._details: SimpleQueue[str | Exception] = SimpleQueue()
+        self._answer: Future[str] | None = None
+        """A snapshot that was asked for."""
+        self._details: Future[str] | None = None
         """The answer about tick and lot."""
-        self._asking = False
         self._again_ns = 0
         self._pause = FIRST_PAUSE_NS
         self.recorded = RecordingSummary()
@@ -152,7 +152,7 @@ class Recorder:
         """
         connect, errors = websocket_client()
         if self._stream.information_url:
-            _ask_aside(self._stream.information_url, self._details)
+            self._details = _fetched(self._stream.information_url)
         broken: tuple[type[Exception], ...] = (OSError, TimeoutError, *errors)
         while not self._clock.stopping():
             try:
@@ -202,20 +202,15 @@ class Recorder:
     def _snapshots(self) -> None:
         """Ask for a snapshot when one is due; write those that came."""
         now = self._clock.now_ns()
-        if self._stream.wants_snapshot and not self._asking and now >= self._again_ns:
+        if self._stream.wants_snapshot and self._answer is None and now >= self._again_ns:
             self._stream.wants_snapshot = False
-            self._asking = True
-            _ask_aside(self._stream.snapshot_url, self._answers)
-        try:
-            answer = self._answers.get_nowait()
-        except Empty:
+            self._answer = _fetched(self._stream.snapshot_url)
+        if self._answer is None or not self._answer.done():
             return
-        self._asking = False
+        answer, self._answer = self._answer, None
         try:
-            if isinstance(answer, Exception):
-                raise answer
-            line = self._stream.snapshot(answer)
-        except (OSError, URLError, HTTPException, ValueError) as error:
+            line = self._stream.snapshot(answer.result())
+        except _NO_ANSWER as error:
             self.recorded.failed_snapshots += 1
             self._stream.wants_snapshot = True
             self._again_ns = now + NS_PER_SECOND
@@ -228,29 +223,28 @@ class Recorder:
 
     def _information(self) -> None:
         """Write the exchange's tick and lot, once; without it the importer infers them."""
-        try:
-            answer = self._details.get_nowait()
-        except Empty:
+        if self._details is None or not self._details.done():
             return
+        answer, self._details = self._details, None
         try:
-            if isinstance(answer, Exception):
-                raise answer
-            self._writer.append(self._clock.now_ns(), self._stream.information(answer))
-        except (OSError, URLError, HTTPException, ValueError) as error:
+            self._writer.append(self._clock.now_ns(), self._stream.information(answer.result()))
+        except _NO_ANSWER as error:
             self._notify(f"no tick and lot from {self._stream.information_url} ({error}): they will be inferred")
 
 
-def _ask_aside(url: str, answers: SimpleQueue[str | Exception]) -> None:
-    threading.Thread(target=_ask, args=(url, answers), daemon=True).start()
+def _fetched(url: str) -> Future[str]:
+    """A page, fetched in a thread of its own."""
+    answer: Future[str] = Future()
 
+    def fetch() -> None:
+        try:
+            with urlopen(Request(url, headers={"User-Agent": "tercel"}), timeout=HTTP_S) as page:
+                answer.set_result(page.read().decode())
+        except Exception as error:  # reported by the recorder, which asks again
+            answer.set_exception(error)
 
-def _ask(url: str, answers: SimpleQueue[str | Exception]) -> None:
-    """Fetch a page, in a thread of its own."""
-    try:
-        with urlopen(Request(url, headers={"User-Agent": "tercel"}), timeout=HTTP_S) as answer:
-            answers.put(answer.read().decode())
-    except Exception as error:  # reported by the recorder, which asks again
-        answers.put(error)
+    threading.Thread(target=fetch, daemon=True).start()
+    return answer
 
 
 def websocket_client() -> tuple[Any, tuple[type[Exception], ...]]:
