@@ -32,16 +32,7 @@ PATIENCE_NS: Final = NS_PER_SECOND
 
 @dataclass
 class BitstampOrder:
-    """An order in the book."""
-
-    side: int
-    price: int
-    amount: int
-
-
-@dataclass
-class CrossingOrder:
-    """An order that would cross the book if it rested now."""
+    """An order in the book, or one that would cross it if it rested now; `since_ns` is when it came."""
 
     side: int
     price: int
@@ -92,7 +83,7 @@ class BitstampBook:
     rows: list[BitstampRow] = field(default_factory=list)
     counts: BitstampCounts = field(default_factory=BitstampCounts)
     orders: dict[int, BitstampOrder] = field(default_factory=dict)
-    waiting: dict[int, CrossingOrder] = field(default_factory=dict)
+    waiting: dict[int, BitstampOrder] = field(default_factory=dict)
     gone: set[int] = field(default_factory=set)
     seq: int = 0
     ns: int = 0
@@ -131,7 +122,7 @@ class BitstampBook:
 
     def add(self, number: int, side: int, price: int, amount: int, flags: int = 0) -> None:
         """Rest an order."""
-        self.orders[number] = BitstampOrder(side, price, amount)
+        self.orders[number] = BitstampOrder(side, price, amount, self.ns)
         level = self._levels[side, price]
         if not level:
             heapq.heappush(self._heaps[side], -side * price)
@@ -177,7 +168,7 @@ class BitstampBook:
             self.gone.add(event.number)
         elif self.took[event.number] or self.crosses(event.side, event.price):
             self.counts.takers += 1
-            self.waiting[event.number] = CrossingOrder(event.side, event.price, amount, event.exch_ns)
+            self.waiting[event.number] = BitstampOrder(event.side, event.price, amount, event.exch_ns)
         else:
             self.add(event.number, event.side, event.price, amount)
 
@@ -233,7 +224,7 @@ class BitstampBook:
                 del self.waiting[number]
                 self.add(number, waiting.side, waiting.price, waiting.amount)
 
-    def _exorcise(self, waiting: CrossingOrder) -> None:
+    def _exorcise(self, waiting: BitstampOrder) -> None:
         while self.crosses(waiting.side, waiting.price):
             far = self.best(-waiting.side)
             assert far is not None
@@ -270,7 +261,7 @@ def follow(pair: Pair) -> BitstampBook:
         book.took[trade.aggressor] += trade.amount
     orders = [o for o in pair.orders if o.exch_ns > start]
     book.counts.before_snapshot = len(pair.orders) - len(orders)
-    for part in _merged(orders, trades, pair.snapshots, book.counts):
+    for part in _merged((orders, trades, pair.snapshots), book.counts):
         ns, first = part.exch_ns, len(book.rows)
         book.counts.clock_back += ns < book.ns
         book.ns, book.recv_ns = max(book.ns, ns), part.recv_ns
@@ -294,19 +285,14 @@ def _once(trades: Sequence[OrderTrade]) -> list[OrderTrade]:
 
 
 def _merged(
-    orders: Sequence[OrderEvent],
-    trades: Sequence[OrderTrade],
-    snapshots: Sequence[OrderBookAnswer],
-    counts: BitstampCounts,
+    channels: Sequence[Sequence[OrderEvent | OrderTrade | OrderBookAnswer]], counts: BitstampCounts
 ) -> list[OrderEvent | OrderTrade | OrderBookAnswer]:
-    """All in order of the venue's time; orders before trades before snapshots at equal times, each channel in order."""
-    keyed: list[tuple[int, int, int, OrderEvent | OrderTrade | OrderBookAnswer]] = []
-    channels: tuple[Sequence[OrderEvent | OrderTrade | OrderBookAnswer], ...] = (orders, trades, snapshots)
-    for channel, parts in enumerate(channels):
+    """All in order of the venue's time; at equal times by channel, each channel in its own order."""
+    keyed: list[tuple[int, OrderEvent | OrderTrade | OrderBookAnswer]] = []
+    for parts in channels:
         clock = 0
-        for number, part in enumerate(parts):
+        for part in parts:
             counts.clock_back += part.exch_ns < clock
             clock = max(clock, part.exch_ns)
-            keyed.append((clock, channel, number, part))
-    keyed.sort(key=lambda item: item[:3])
-    return [part for *_, part in keyed]
+            keyed.append((clock, part))
+    return [part for _, part in sorted(keyed, key=lambda one: one[0])]

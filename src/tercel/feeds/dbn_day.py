@@ -91,9 +91,11 @@ class DbnDay:
             raise FeedError("records that make a book", received, "give the whole day")
         counts = dict(zip(k.COUNTS, report.tolist(), strict=False))
         warnings = [f"{counts[name]:,} {text}" for name, text in _TOLD.items() if counts[name]]
-        if _single(words):
+        if not (flags_of(words) & k.LAST).any():
             warnings.append("no record is marked as the last of its event: each was taken as an event of its own")
         opening, close = self._session(events)
+        about: dict[str, Any] = {"feed": "dbn", "records": len(words), "other_records": self.others}
+        about["messages"] = int(report[k.EVENTS])
         instrument = Instrument(
             venue=self.venue,
             symbol=self.symbol,
@@ -106,18 +108,9 @@ class DbnDay:
             rows=events.n,
             tick_rule="inferred" if self.tick is None else self.tick_rule,
             off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)),
-            extra=self._extra(len(words), report, counts),
+            extra=about | counts,
         )
         return Imported(instrument, events, tuple(warnings))
-
-    def _extra(self, records: int, report: NDArray[np.int64], counts: dict[str, int]) -> dict[str, Any]:
-        return {
-            "feed": "dbn",
-            "records": records,
-            "other_records": self.others,
-            "messages": int(report[k.EVENTS]),
-            **counts,
-        }
 
     def _unit(self, words: k.Words) -> int:
         """The tick in 1e-9."""
@@ -177,11 +170,6 @@ def flags_of(words: k.Words) -> NDArray[np.uint8]:
     """The flag bits of records, uint8[n]: a view."""
     flags: NDArray[np.uint8] = words.view(np.uint8)[:, 8 * k.BODY + 4]
     return flags
-
-
-def _single(words: k.Words) -> bool:
-    """Whether no record says that it is the last of its event."""
-    return not bool((flags_of(words) & k.LAST).any())
 
 
 def event_ends(words: k.Words) -> NDArray[np.uint8]:

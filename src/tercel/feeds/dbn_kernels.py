@@ -79,21 +79,23 @@ A, B, C, F, M, N, R, T = (ord(letter) for letter in "ABCFMNRT")
 
 
 @kernel
-def record_offsets(data: Bytes, start: int, offsets: Longs) -> int:
-    """Where the MBO records of a stream begin; returns how many, or -1 - the place where a record is cut.
+def record_offsets(data: Bytes, start: int, offsets: Longs) -> tuple[int, int]:
+    """Where the MBO records of a stream begin; returns how many, and how many others, or -1 - the place of a cut one.
 
     `data` uint8[n], the records from `start`; `offsets` int64 with room for all.
     """
-    n, at = 0, start
+    n, others, at = 0, 0, start
     while at < data.shape[0]:
         length = 4 * int(data[at])
         if length < 16 or at + length > data.shape[0]:
-            return -1 - at
+            return n, -1 - at
         if data[at + 1] == MBO:
             offsets[n] = at
             n += 1
+        else:
+            others += 1
         at += length
-    return n
+    return n, others
 
 
 @kernel

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, FeedError
 from tercel.feeds import dbn_kernels as k
@@ -141,20 +140,12 @@ def words_of(data: bytes, start: int, where: str) -> tuple[k.Words, int]:
         at_words = heads.ctypes.data % 8 == 0  # as the format lays it out: then nothing is copied
         return (heads if at_words else heads.copy()).view(np.int64), 0
     offsets = np.empty(len(body) // 16 + 1, np.int64)
-    found = int(k.record_offsets(raw, start, offsets))
-    if found < 0:
-        received = f"{where}, which ends in the middle of the record at byte {-1 - found} of {len(raw)}"
+    found, others = k.record_offsets(raw, start, offsets)
+    if others < 0:
+        received = f"{where}, which ends in the middle of the record at byte {-1 - others} of {len(raw)}"
         raise FeedError("whole records", received, "download it again: it was cut off")
     at = offsets[:found, None] + np.arange(RECORD)
-    return raw[at].view(np.int64), _count_records(raw, start) - found
-
-
-def _count_records(raw: NDArray[np.uint8], start: int) -> int:
-    n, at = 0, start
-    while at < len(raw):
-        at += 4 * int(raw[at])
-        n += 1
-    return n
+    return raw[at].view(np.int64), int(others)
 
 
 def symbols_of(metadata: Any) -> dict[tuple[int, str], str]:

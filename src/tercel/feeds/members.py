@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import importlib
-import io
 import lzma
 import tarfile
 import tempfile
@@ -16,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import zstandard
 
@@ -137,30 +136,20 @@ def _of_file(path: Path, stack: ExitStack) -> list[Member]:
 
 def _of_zip(path: Path, stack: ExitStack) -> list[Member]:
     archive = stack.enter_context(zipfile.ZipFile(path))
-
-    def member(info: zipfile.ZipInfo) -> Member:
-        return Member(_bare(info.filename), f"{path}!{info.filename}", None, lambda: archive.open(info))
-
-    return [
-        member(i)
-        for i in sorted(archive.infolist(), key=lambda i: i.filename)
-        if not (i.is_dir() or _is_clutter(i.filename))
-    ]
+    files = [(info.filename, partial(archive.open, info)) for info in archive.infolist() if not info.is_dir()]
+    return _in_archive(path, files)
 
 
 def _of_tar(path: Path, file: IO[bytes] | None, stack: ExitStack) -> list[Member]:
     opened = tarfile.open(path) if file is None else tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115
     archive = stack.enter_context(opened)
+    files = [(info.name, partial(archive.extractfile, info)) for info in archive.getmembers() if info.isfile()]
+    return _in_archive(path, files)
 
-    def member(info: tarfile.TarInfo) -> Member:
-        def stream() -> IO[bytes]:
-            return archive.extractfile(info) or io.BytesIO()
 
-        return Member(_bare(info.name), f"{path}!{info.name}", None, stream)
-
-    return [
-        member(i) for i in sorted(archive.getmembers(), key=lambda i: i.name) if i.isfile() and not _is_clutter(i.name)
-    ]
+def _in_archive(path: Path, files: Sequence[tuple[str, Callable[[], Any]]]) -> list[Member]:
+    named = sorted(files, key=lambda one: one[0])
+    return [Member(_bare(name), f"{path}!{name}", None, opened) for name, opened in named if not _is_clutter(name)]
 
 
 def _of_7z(path: Path, stack: ExitStack) -> list[Member]:
