@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import VenueError
 from tercel.fix import store as module
+from tercel.fix.fallback_store import SteadyStore
 from tercel.fix.protocol.session import FixSession
 from tercel.fix.protocol.settings import SessionSettings
 from tercel.fix.protocol.store import Commit, MemoryStore, SequenceNumbers
@@ -197,7 +199,7 @@ def test_what_cannot_be_written_is_an_error_and_changes_nothing(tmp_path):
 
 def test_a_number_can_be_expected_again(tmp_path):
     path: Path = tmp_path / "fix.db"
-    with SqliteStore(path, "A") as store:
+    with closing(SteadyStore(path, "A")) as store:
         store.commit(Commit(SequenceNumbers(5, 9)))
         store.expect(4)
         assert FixSession(SessionSettings("A", "B"), store).numbers == SequenceNumbers(5, 4)

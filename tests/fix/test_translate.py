@@ -30,7 +30,7 @@ from tercel.core.vocabulary import NO_ASK
 from tercel.fix import tags as t
 from tercel.fix.inbound import OwnDialect
 from tercel.fix.market import ENTRIES_EACH, listings_in, listings_out, market_in, market_out
-from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.message import Message, utc_text
 from tercel.fix.scale import PriceScale, RefusedError
 from tercel.fix.translate import (
     cancel_reject_in,
@@ -41,7 +41,6 @@ from tercel.fix.translate import (
     order_refusal,
     report_in,
     report_out,
-    utc_time,
 )
 
 TICKS = [0.01, 0.005, 1.0, 0.25, 1e-05, 2.5, 0.1, 1 / 3]
@@ -245,7 +244,7 @@ def test_names_that_fix_cannot_carry_are_refused_at_home(name):
 
 
 def test_times_end_at_microseconds():
-    assert utc_time(1_600_000_000_123_456_789) == "20200913-12:26:40.123456"
+    assert utc_text(1_600_000_000_123_456_789, 6) == "20200913-12:26:40.123456"
 
 
 TRADE = {t.EXEC_TYPE: "F", t.ORD_STATUS: "1", t.CL_ORD_ID: "c", t.EXEC_ID: "e", t.SYMBOL: "I0", t.SIDE: "1"} | {

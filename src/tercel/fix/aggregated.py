@@ -6,21 +6,20 @@ Source: FIX 4.4, volume 3, MarketDataSnapshotFullRefresh (W) and MarketDataIncre
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
+from tercel.fix.market import ENTRIES_EACH
 from tercel.fix.protocol.message import Fields
 from tercel.fix.scale import PriceScale
 from tercel.market.tape import schema
 
 BID, OFFER, TRADE = "0", "1", "2"
 ENTRY_TYPES: Final = frozenset({BID, OFFER, TRADE})
-ENTRIES_EACH: Final = 250
-"""Entries of one X at most; what is beyond goes into the next."""
 _NEW, _CHANGE, _DELETE = "0", "1", "2"
 _SIDES: Final = {BUY: BID, SELL: OFFER}
 _TRADES: Final = frozenset({schema.EXECUTE, schema.TRADE_HIDDEN, schema.TRADE, schema.CROSS})
@@ -193,7 +192,7 @@ class AggregatedView:
         shown, changes = self._shown, list[tuple[Level, int]]()
         if self.depth:
             now = dict(self._seen(book))
-            changes = [(level, now.get(level, 0)) for level in _both(shown, now)]
+            changes = [(level, now.get(level, 0)) for level in dict.fromkeys([*shown, *now])]
         else:
             changes = [(level, book.lots(level)) for level in sorted(touched) if _SIDES[level[0]] in self.types]
         actions = []
@@ -207,10 +206,6 @@ class AggregatedView:
             else:
                 del shown[level]
         return actions
-
-
-def _both(before: dict[Level, int], now: dict[Level, int]) -> Iterable[Level]:
-    return dict.fromkeys([*before, *now])
 
 
 def _entry(entry: tuple[str, int, int], scale: PriceScale, named: Fields = ()) -> Fields:

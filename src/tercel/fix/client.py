@@ -259,10 +259,7 @@ class FixVenue:
         until = time.monotonic() + seconds
         while True:
             while self._queue:
-                number, item = self._queue.popleft()
-                self._taken = max(self._taken, number)
-                if isinstance(item, PendingFault):
-                    raise item.error
+                item = self._next()
                 if isinstance(item, StepAnswer):
                     if item.name == name:
                         return item
@@ -466,12 +463,15 @@ class FixVenue:
     def _drain(self, events: list[o.VenueEvent]) -> None:
         """Take what is queued."""
         while self._queue:
-            number, item = self._queue.popleft()
-            self._taken = max(self._taken, number)
-            if isinstance(item, PendingFault):
-                raise item.error
-            if not isinstance(item, StepAnswer):
+            if not isinstance(item := self._next(), StepAnswer):
                 events.append(item)
+
+    def _next(self) -> o.VenueEvent | StepAnswer:
+        number, item = self._queue.popleft()
+        self._taken = max(self._taken, number)
+        if isinstance(item, PendingFault):
+            raise item.error
+        return item
 
     def close(self) -> None:
         """Log out and close the session; a second call does nothing."""

@@ -7,19 +7,19 @@ from typing import Final
 from tercel.core import orders as o
 from tercel.core.errors import OrderError
 from tercel.core.fixed import ceiled
-from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
 from tercel.fix.memory import OrderMemory, SentOrder
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import utc_text
 from tercel.fix.scale import PLAIN, PriceScale
-from tercel.fix.translate import Fields, named
+from tercel.fix.translate import Fields, named, side_code
 
 AMEND: Final = "XAK"
 CANCEL_AND_NEW: Final = "XCN"
 MODE, CANCEL_NAME = 25033, 25034
 """What a cancel-and-new does when its cancel fails (1: stop), and the name of its cancel."""
 _STOP_ON_FAILURE: Final = "1"
+_HANDLING: Final = 21
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,11 @@ class Commands:
             return self._mass_cancel(command), ""
         return self._status(command)
 
-    def answer(self, kind: str, fields: Fields, about: o.Report | o.CancelReject | o.Unread) -> list[OutgoingMessage]:
+    def answer(self, one: OutgoingMessage) -> list[OutgoingMessage]:
         """DK or business reject of a report, where the venue takes one."""
         takes = {t.DONT_KNOW: self._orders.disown, t.BUSINESS_REJECT: self._orders.business_reject}
-        return [self._ready(kind, fields, about)] if takes.get(kind, True) and kind in self._rules else []
+        wanted = takes.get(one.kind, True) and one.kind in self._rules
+        return [self._ready(one.kind, one.fields, one.about)] if wanted else []
 
     # -- each kind ----------------------------------------------------------------------------------------------------
     def _ready(self, kind: str, fields: Fields, about: object) -> OutgoingMessage:
@@ -101,8 +102,7 @@ class Commands:
         fields: Fields = [(t.CL_ORD_ID, named(told.wire)), (_HANDLING, self._orders.handling)]
         if self._orders.account:
             fields.append((t.ACCOUNT, named(told.account)))
-        side = t.BUY_CODE if told.side == BUY else t.SELL_CODE if told.side == SELL else t.NO_SIDE_CODE
-        fields += [(t.SYMBOL, named(told.instrument)), (t.SIDE, side)]
+        fields += [(t.SYMBOL, named(told.instrument)), (t.SIDE, side_code(told.side))]
         return [*fields, (t.TRANSACT_TIME, utc_text(self._clock(), self._digits))]
 
     def _terms(self, told: SentOrder, tif: o.Tif = o.Tif.DAY) -> Fields:
@@ -180,7 +180,7 @@ class Commands:
 
     def _status(self, command: o.StatusRequest) -> tuple[list[OutgoingMessage], str]:
         if not command.cl_ord_id and self._orders.mass_status and t.MASS_STATUS in self._rules.keys() - self.unknown:
-            scope = [(_MASS_STATUS_ID, f"all-{self._clock()}"), (t.MASS_STATUS_TYPE, "7")]
+            scope = [(t.MASS_STATUS_ID, f"all-{self._clock()}"), (t.MASS_STATUS_TYPE, "7")]
             return [self._ready(t.MASS_STATUS, [*scope, (t.ACCOUNT, command.account)], command)], ""
         if not self._orders.status or t.STATUS not in self._rules.keys() - self.unknown:
             what = command.cl_ord_id or "any order"
@@ -190,12 +190,8 @@ class Commands:
 
     def _asked(self, name: str, command: o.StatusRequest) -> OutgoingMessage:
         told = self._memory.by_name.get(name)
-        side = t.NO_SIDE_CODE if told is None or not told.side else t.BUY_CODE if told.side == BUY else t.SELL_CODE
+        side = side_code(told.side if told else 0)
         which = [(t.CL_ORD_ID, self._memory.ask(name, command.account)), (t.ORDER_ID, told.order_id if told else "")]
         what = [(t.SYMBOL, told.instrument if told else t.NO_SYMBOL), (t.SIDE, side)]
         account = [(t.ACCOUNT, command.account)] if self._orders.account else []
         return self._ready(t.STATUS, [*which, *what, *account], command)
-
-
-_HANDLING: Final = 21
-_MASS_STATUS_ID: Final = t.MASS_STATUS_ID

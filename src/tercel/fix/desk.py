@@ -5,26 +5,15 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal, TypeVar
 
+from tercel.core import orders as o
 from tercel.core.errors import ConfigError
 from tercel.core.fixed import ONE
-from tercel.core.orders import (
-    REBOOKS,
-    TERMINAL,
-    CancelOrder,
-    CancelReject,
-    Command,
-    ExecType,
-    OrdStatus,
-    ReplaceOrder,
-    Report,
-    StatusRequest,
-)  # fmt: skip
 from tercel.fix import tags as t
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.profiles.signing import verifier
 from tercel.fix.protocol.message import Fields, Message
 
-Word = TypeVar("Word", Report, CancelReject)
+Word = TypeVar("Word", o.Report, o.CancelReject)
 
 
 def comp_id(name: str) -> str:
@@ -114,13 +103,13 @@ class OrderFills:
         self._of: dict[str, tuple[int, int]] = {}
         self._names: dict[str, str] = {}
 
-    def take(self, report: Report) -> bool:
+    def take(self, report: o.Report) -> bool:
         """Book a trade, a bust or a correction; False if it is booked already."""
         name = report.exec_id
         if name in self._names:
             return False
-        self._names[name] = first = self._names.get(report.ref, report.ref) if report.exec_type in REBOOKS else name
-        if report.exec_type is ExecType.BUSTED:
+        self._names[name] = first = self._names.get(report.ref, report.ref) if report.exec_type in o.REBOOKS else name
+        if report.exec_type is o.ExecType.BUSTED:
             self._of.pop(first, None)
         else:
             self._of[first] = (report.last_qty, report.last_px)
@@ -157,7 +146,7 @@ class Counterparty:
     """Cancels and replaces on their way: whether a replace, and of which order."""
     orders: dict[str, str] = field(default_factory=dict)
     """Names of orders that came, with the venue's name where it has said one."""
-    told: dict[str, Report] = field(default_factory=dict)
+    told: dict[str, o.Report] = field(default_factory=dict)
     """The last word on each order, by the venue's name of it, or by the counterparty's where it has none."""
     asked: dict[str, dict[int, str]] = field(default_factory=dict)
     """Orders that a status was asked of, with the fields of the question."""
@@ -187,13 +176,13 @@ class Counterparty:
         self.followed.clear()
         self.asked.clear()
 
-    def inward(self, command: Command) -> Command:
+    def inward(self, command: o.Command) -> o.Command:
         """A command as the venue receives it: with an account, names prefixed."""
         account, prefix = command.account or self.login.comp_id, self.prefix
-        if isinstance(command, StatusRequest):
+        if isinstance(command, o.StatusRequest):
             return replace(command, account=account, cl_ord_id=command.cl_ord_id and prefix + command.cl_ord_id)
         named = {"cl_ord_id": prefix + command.cl_ord_id}
-        if isinstance(command, CancelOrder | ReplaceOrder):
+        if isinstance(command, o.CancelOrder | o.ReplaceOrder):
             named["orig"] = prefix + command.orig
         return replace(command, account=account, **named)  # type: ignore[arg-type]
 
@@ -207,24 +196,24 @@ class Counterparty:
             text=message.text.replace(own, ""),
         )
 
-    def stands(self, name: str) -> OrdStatus:
+    def stands(self, name: str) -> o.OrdStatus:
         """Status of an order, pending requests included; REJECTED where there is none."""
         pending = [of_replace for of_replace, original in self.requested.values() if original == name]
         last = self.told.get(self.orders.get(name) or name)
-        if name not in self.orders or (last is not None and last.status in TERMINAL):
-            return last.status if last is not None else OrdStatus.REJECTED
+        if name not in self.orders or (last is not None and last.status in o.TERMINAL):
+            return last.status if last is not None else o.OrdStatus.REJECTED
         if pending:
-            return OrdStatus.PENDING_REPLACE if pending[-1] else OrdStatus.PENDING_CANCEL
-        return last.status if last is not None else OrdStatus.PENDING_NEW
+            return o.OrdStatus.PENDING_REPLACE if pending[-1] else o.OrdStatus.PENDING_CANCEL
+        return last.status if last is not None else o.OrdStatus.PENDING_NEW
 
     def living(self, account: str, instrument: str) -> int:
         """Open orders of an account, in an instrument ("": in any)."""
         mine = [one for one in self.told.values() if one.account == account and one.leaves_qty > 0]
         return sum(1 for one in mine if instrument in ("", one.instrument))
 
-    def book(self, report: Report) -> bool:
+    def book(self, report: o.Report) -> bool:
         """Book a report; False for a repeated execution."""
-        if report.exec_type is ExecType.TRADE or report.exec_type in REBOOKS:
+        if report.exec_type is o.ExecType.TRADE or report.exec_type in o.REBOOKS:
             if not self.fills.setdefault(report.order_id, OrderFills()).take(report):
                 return False
         self.told[report.order_id or report.cl_ord_id] = report
@@ -232,7 +221,7 @@ class Counterparty:
             self.orders[report.cl_ord_id] = report.order_id
         return True
 
-    def average(self, report: Report) -> Decimal:
+    def average(self, report: o.Report) -> Decimal:
         """Mean price in ticks of an order's executions."""
         known = self.fills.get(report.order_id)
         return known.average if known is not None else Decimal(0)

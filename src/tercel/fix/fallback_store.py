@@ -93,9 +93,8 @@ class SteadyStore:
         return sorted((kept | dict(self._memory.sent(first, last))).items())
 
     def expect(self, next_in: int) -> None:
-        """See `SqliteStore`."""
-        numbers = self.load()
-        self.commit(Commit(SequenceNumbers(numbers.next_out, next_in, numbers.since_ns)))
+        """Request a resend from a number on, at the next logon."""
+        self.commit(Commit(replace(self.load(), next_in=next_in)))
 
     def skip(self, to: int) -> bool:
         """Continue at the number the counterparty expects, where the last process did not close the store; once.

@@ -63,6 +63,10 @@ class RejectTracker:
         """Instruments whose market data is to be asked for anew."""
         self.again: list[o.Command] = []
         """Commands that are to be said in other words: the venue does not know those of before."""
+        self.scales: dict[str, PriceScale] = {}
+        self.shapes: dict[str, market.Shape] = {}
+        self.requests: dict[str, tuple[str, list[Any]]] = {}
+        """Requests for market data: instrument, and the parts of a change that have come."""
 
     def remember(self, number: int, command: Sent | None) -> None:
         """Record a message's number with its command, or with the report it disowns."""
@@ -79,6 +83,17 @@ class RejectTracker:
         `earlier`: it was sent over an earlier connection, so that it cannot arrive any more.
         """
         return message.get(t.CL_ORD_ID)
+
+    def asks_market(self, name: str, instrument: str) -> None:
+        """Record a request for an instrument's market data, in the place of any before."""
+        self.requests = {key: one for key, one in self.requests.items() if one[0] != instrument}
+        self.requests[name] = (instrument, [])
+
+    def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[OutgoingMessage]:
+        """DK or business reject of a report, or nothing."""
+        scale = self.scales.get(message.instrument, PLAIN) if isinstance(message, o.Report) else PLAIN
+        answer = translate.disowned_out(message, scale)
+        return [] if answer is None else [OutgoingMessage(*answer, message)]
 
     def sent(self, number: str) -> Sent | None:
         """Command or report sent under a number."""
@@ -111,11 +126,7 @@ class OwnDialect(RejectTracker):
     def __init__(self, clock: Callable[[], int]) -> None:
         super().__init__()
         self._clock = clock
-        self.scales: dict[str, PriceScale] = {}
         self.unrecorded = ""
-        self.shapes: dict[str, market.Shape] = {}
-        self.requests: dict[str, tuple[str, list[Any]]] = {}
-        """Requests for market data: instrument, and the parts of a change that have come."""
         self._unread: list[Message] = []
         self._seen: set[str] = set()
 
@@ -129,16 +140,9 @@ class OwnDialect(RejectTracker):
             OutgoingMessage(kind, [(tag, now if tag == t.TRANSACT_TIME else value) for tag, value in fields], command)
         ], ""
 
-    def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[OutgoingMessage]:
-        """DK or business reject of a report, or nothing."""
-        scale = self.scales.get(message.instrument, PLAIN) if isinstance(message, o.Report) else PLAIN
-        answer = translate.disowned_out(message, scale)
-        return [] if answer is None else [OutgoingMessage(*answer, message)]
-
     def market_request(self, name: str, instrument: str) -> OutgoingMessage:
         """MarketDataRequest for an instrument under a request id."""
-        self.requests = {key: one for key, one in self.requests.items() if one[0] != instrument}
-        self.requests[name] = (instrument, [])
+        self.asks_market(name, instrument)
         fields: Fields = [(t.MD_REQ_ID, name), (t.SUBSCRIPTION, "1"), (t.MARKET_DEPTH, "0"), (t.NO_ENTRY_TYPES, "2")]
         fields += [(t.ENTRY_TYPE, "0"), (t.ENTRY_TYPE, "1"), (t.NO_RELATED_SYM, "1"), (t.SYMBOL, instrument)]
         return OutgoingMessage(t.MARKET_DATA_REQUEST, fields, None)

@@ -135,11 +135,6 @@ class FixLink:
         """For a selector: readable when something came; -1 while there is no connection."""
         return -1 if self._connection is None else self._connection.fileno()
 
-    @property
-    def wants_write(self) -> bool:
-        """Whether to poll also when the socket becomes writable."""
-        return self._connection is not None and self._connection.wants_write
-
     def now_ns(self) -> int:
         """Wall clock, ns since 1970."""
         return self._base + time.monotonic_ns()

@@ -12,18 +12,11 @@ from tercel.fix.desk import Counterparty
 from tercel.fix.hosted_dialect import HostedDialect
 from tercel.fix.own_dictionary import own_dictionary
 from tercel.fix.protocol.message import Fields, Message
-from tercel.fix.scale import PriceScale
+from tercel.fix.scale import PriceScale, RefusedError
 
 Send = Callable[[Counterparty, str, Fields, bool], None]
 """To whom, message type, fields, and whether it is owed an answer to its next U1."""
 _ALL_LISTED, _ONE_LISTED = "4", "0"
-
-
-class _RefusedError(Exception):
-    """Why a request for market data is refused: MDReqRejReason (281), and in words."""
-
-    def __init__(self, reason: str, expected: str, received: str) -> None:
-        self.reason, self.text = reason, f"expected {expected}; received {received}"
 
 
 @dataclass(slots=True)
@@ -72,7 +65,7 @@ class Publisher:
                 self._follow(party, message)
             else:
                 self._subscribe(party, message)
-        except _RefusedError as refused:
+        except RefusedError as refused:
             fields = [(t.MD_REQ_ID, message.get(t.MD_REQ_ID)), (t.MD_REJ_REASON, refused.reason)]
             self._send(party, t.MARKET_DATA_REJECT, [*fields, (t.TEXT, translate.line(refused.text))], True)
 
@@ -88,7 +81,7 @@ class Publisher:
         found = [one.get(t.SYMBOL) for one in listed]
         for instrument in found:
             if instrument not in self._scales:
-                raise _RefusedError("0", "instruments that are listed here", f"55={instrument[:40]}")
+                raise RefusedError("instruments that are listed here", f"55={instrument[:40]}", "0")
         return found
 
     def _follow(self, party: Counterparty, message: Message) -> None:
@@ -112,16 +105,16 @@ class Publisher:
         if any(
             one.view.request == request and one.party is party for all_ in self._subscribed.values() for one in all_
         ):
-            raise _RefusedError("1", "a name of its own for each request", f"262={request[:40]}")
+            raise RefusedError("a name of its own for each request", f"262={request[:40]}", "1")
         depth = message.whole(t.MARKET_DEPTH)
         if depth < 0:
-            raise _RefusedError("5", "264 of 0, the whole book, or more", f"264={message.get(t.MARKET_DEPTH)[:40]}")
+            raise RefusedError("264 of 0, the whole book, or more", f"264={message.get(t.MARKET_DEPTH)[:40]}", "5")
         if message.get(t.AGGREGATED, "Y") != "Y":
-            raise _RefusedError("7", "266=Y, books by price level", "266=N")
+            raise RefusedError("266=Y, books by price level", "266=N", "7")
         listed = own_dictionary(party.login.begin).entries(message, t.NO_ENTRY_TYPES)
         types = frozenset(one.get(t.ENTRY_TYPE) for one in listed)
         if not types or not types <= ENTRY_TYPES:
-            raise _RefusedError("8", "269 of 0, 1 or 2", f"269={','.join(sorted(types - ENTRY_TYPES))}")
+            raise RefusedError("269 of 0, 1 or 2", f"269={','.join(sorted(types - ENTRY_TYPES))}", "8")
         whole = message.get(t.UPDATE_TYPE, "0" if what == "0" else "1") == "0"
         for instrument in self._symbols(party, message):
             view = AggregatedView(request, instrument, depth, types, whole)

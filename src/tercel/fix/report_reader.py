@@ -19,6 +19,7 @@ from tercel.fix.memory import OrderMemory, SentOrder
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import Message, utc_ns
 from tercel.fix.scale import PLAIN, PriceScale, RefusedError
+from tercel.fix.translate import name_of
 
 TRANS_TYPE, ERROR_CODE, AGGRESSOR = 20, 25016, 1057
 HEADLINE: Final = 148
@@ -85,7 +86,7 @@ class ReportReader:
         wire, orig = message.get(t.CL_ORD_ID), message.get(t.ORIG_CL_ORD_ID)
         told, old = self._memory.by_wire.get(wire), self._memory.by_wire.get(orig)
         if old is None:  # a venue may call what was cancelled by the name of its cancel, or by its own number alone
-            old = self._memory.meant(told, _name(message, t.ORDER_ID))
+            old = self._memory.meant(told, name_of(message.get(t.ORDER_ID)))
         about = told if told is not None and told.kind in ("new", "replace") else old or told
         read = self._read(message, about, now_ns)
         read = replace(read, cl_ord_id=told.name if told else wire, orig=old.name if old else orig)
@@ -113,12 +114,12 @@ class ReportReader:
             raise RefusedError("LastQty (32) and LastPx (31) in a trade", f"150={message.get(t.EXEC_TYPE)} without")
         side = {t.BUY_CODE: BUY, t.SELL_CODE: SELL}.get(message.get(t.SIDE), about.side if about else 0)
         return o.Report(
-            exec_id=_name(message, t.EXEC_ID) or f"N{message.number}-{message.get(52)}",
+            exec_id=name_of(message.get(t.EXEC_ID)) or f"N{message.number}-{message.get(52)}",
             exec_type=kind,
             status=status,
             cl_ord_id="",
             orig="",
-            order_id=_name(message, t.ORDER_ID),
+            order_id=name_of(message.get(t.ORDER_ID)),
             account=message.get(t.ACCOUNT) or (about.account if about else self._whose(message)),
             instrument=instrument,
             side=side,
@@ -251,8 +252,3 @@ class ReportReader:
         name = told.name if told else message.get(t.CL_ORD_ID)
         account = told.account if told else message.get(t.ACCOUNT)
         return o.Unread(raw(message), f"{error}", now_ns, name, account, message.get(t.SYMBOL))
-
-
-def _name(message: Message, tag: int) -> str:
-    value = message.get(tag)
-    return "" if value == t.NO_NAME else value

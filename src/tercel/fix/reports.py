@@ -8,7 +8,7 @@ from tercel.core.fixed import ONE
 from tercel.fix import tags as t
 from tercel.fix import translate
 from tercel.fix.desk import Counterparty
-from tercel.fix.protocol.message import Fields
+from tercel.fix.protocol.message import Fields, utc_text
 from tercel.fix.scale import PriceScale
 
 
@@ -45,5 +45,5 @@ def none_to_report(party: Counterparty, account: str, exec_id: str, now_ns: int)
     names = [(t.ORDER_ID, t.NO_NAME), (t.EXEC_ID, exec_id), (t.MASS_STATUS_ID, party.mass_status)]
     codes = [(t.EXEC_TYPE, "I"), (t.ORD_STATUS, "8"), (t.ORD_REJ_REASON, t.UNKNOWN_ORDER), (t.TOTAL_REPORTS, "0")]
     what = [(t.ACCOUNT, account), (t.SYMBOL, t.NO_SYMBOL), (t.SIDE, t.NO_SIDE_CODE)]
-    sums = [(t.CUM_QTY, "0"), (t.LEAVES_QTY, "0"), (t.AVG_PX, "0"), (t.TRANSACT_TIME, translate.utc_time(now_ns))]
+    sums = [(t.CUM_QTY, "0"), (t.LEAVES_QTY, "0"), (t.AVG_PX, "0"), (t.TRANSACT_TIME, utc_text(now_ns, 6))]
     return [one for one in (*names, *codes, *what, *sums, (t.TEXT, "no orders")) if one[1]]

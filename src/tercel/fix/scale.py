@@ -90,10 +90,7 @@ class PriceScale:
         RefusedError
             When it is no number, between two ticks or beyond every book.
         """
-        try:
-            whole, rest = divmod(Decimal(text), self.tick)
-        except (InvalidOperation, ValueError):
-            raise RefusedError("a price", f"44={text[:40]}") from None
+        whole, rest = _units(text, self.tick, "a price", 44, t.OTHER)
         if rest:
             raise RefusedError(f"a price on the tick of {self.tick}", f"44={text[:40]}")
         if not -NO_ASK < whole < NO_ASK:
@@ -155,13 +152,18 @@ class PriceScale:
         RefusedError
             When it is no number of whole lots.
         """
-        try:
-            whole, rest = divmod(Decimal(text), self.lot)
-        except (InvalidOperation, ValueError):
-            raise RefusedError("a quantity", f"38={text[:40]}", t.INCORRECT_QUANTITY) from None
+        whole, rest = _units(text, self.lot, "a quantity", 38, t.INCORRECT_QUANTITY)
         if rest or not 0 <= whole < 2**31:
             raise RefusedError(f"a quantity in whole lots of {self.lot}", f"38={text[:40]}", t.INCORRECT_QUANTITY)
         return int(whole)
+
+
+def _units(text: str, unit: int | Decimal, what: str, tag: int, reason: str) -> tuple[Decimal, Decimal]:
+    """Whole units of a decimal number, and what is left of it."""
+    try:
+        return divmod(Decimal(text), unit)
+    except (InvalidOperation, ValueError):
+        raise RefusedError(what, f"{tag}={text[:40]}", reason) from None
 
 
 PLAIN = PriceScale()

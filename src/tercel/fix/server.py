@@ -290,15 +290,20 @@ class FixServer:
 
     def _attend(self, link: _Link, mask: int) -> None:
         """A connection can be read from or written to."""
-        if mask & _WRITE:
-            link.connection.flush()
-        data = link.connection.receive() if mask & _READ else b""
+        data = self._came(link, mask)
         if data is None or link.connection.closed:
             self._drop(link)
         elif data and not link.until_ns:
             self._act(link, lambda: link.arrival.receive(data, self._wall_ns()))
         else:
             self._watch(link)
+
+    @staticmethod
+    def _came(link: _Link, mask: int) -> bytes | None:
+        """What came in, once what waits has been written; None: the connection is closed."""
+        if mask & _WRITE:
+            link.connection.flush()
+        return link.connection.receive() if mask & _READ else b""
 
     def _act(self, link: _Link, call: Callable[[], Outcome]) -> None:
         """Do what a call to the session of a connection leads to."""
@@ -374,13 +379,9 @@ class FixServer:
         self._selector.unregister(link)
         link.connection.close()
         self._gone(link)
-        with suppress(TercelError):
-            self._disconnect(link)
-
-    def _disconnect(self, link: _Link) -> None:
-        """Tell its session, unless that is over already: by now it may have another connection."""
-        if not link.until_ns:
-            link.arrival.disconnect(self._wall_ns())
+        if not link.until_ns:  # else its session is over already, and may have another connection by now
+            with suppress(TercelError):
+                link.arrival.disconnect(self._wall_ns())
 
     def _hang_up(self) -> None:
         """Log everybody out, and give them a moment to answer."""
@@ -401,9 +402,7 @@ class FixServer:
 
     def _await_answer(self, link: _Link, mask: int) -> None:
         """Go on until the other side has logged out too. What it asks for now is not heard: it is told that we go."""
-        if mask & _WRITE:
-            link.connection.flush()
-        data = link.connection.receive() if mask & _READ else b""
+        data = self._came(link, mask)
         over = data is None or (bool(data) and link.arrival.receive(data or b"", self._wall_ns()).close)
         if over or link.connection.closed:
             self._let_go(link)
@@ -411,11 +410,8 @@ class FixServer:
             self._watch(link)
 
     def _let_go(self, link: _Link) -> None:
-        self._links.remove(link)
-        self._selector.unregister(link)
         link.connection.end()
-        self._disconnect(link)
-        link.connection.close()
+        self._drop(link)
 
 
 def _unreadable(message: Message) -> v.MessageFault | None:

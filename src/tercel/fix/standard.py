@@ -9,15 +9,13 @@ from typing import Final
 from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
 from tercel.fix import tags as t
-from tercel.fix import translate
 from tercel.fix.commands import Commands, OutgoingMessage
 from tercel.fix.inbound import Item, PendingFault, RejectTracker, StepAnswer, raw
-from tercel.fix.market import Shape
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import Message
 from tercel.fix.report_reader import HEADLINE, ReportReader
-from tercel.fix.scale import PLAIN, PriceScale, RefusedError
+from tercel.fix.scale import PriceScale, RefusedError
 from tercel.fix.shown_book import IDS, ShownBook
 from tercel.market.tape.schema import ADD
 
@@ -49,9 +47,6 @@ class StandardDialect(RejectTracker):
         self.market_terms = terms
         """Those of the session that has the market data."""
         self.memory = OrderMemory(terms.profile.names, folder)
-        self.scales: dict[str, PriceScale] = {}
-        self.shapes: dict[str, Shape] = {}
-        self.requests: dict[str, tuple[str, list[object]]] = {}
         self._speaks = Commands(terms, self.memory, self.scales, clock)
         self._hears = ReportReader(terms, self.memory, self.scales)
         self._books: dict[str, ShownBook] = {}
@@ -81,10 +76,8 @@ class StandardDialect(RejectTracker):
         return self.memory.why
 
     def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[OutgoingMessage]:
-        """DK or business reject of a report, or nothing."""
-        scale = self.scales.get(message.instrument, PLAIN) if isinstance(message, o.Report) else PLAIN
-        answer = translate.disowned_out(message, scale)
-        return [] if answer is None else self._speaks.answer(*answer, message)
+        """See `RejectTracker`: where the venue takes one."""
+        return [fitted for one in super().answers(message) for fitted in self._speaks.answer(one)]
 
     def market_request(self, name: str, instrument: str) -> OutgoingMessage:
         """MarketDataRequest for an instrument under a request id.
@@ -98,14 +91,13 @@ class StandardDialect(RejectTracker):
         if table is None:
             wanted = f"market data at {self.market_terms.name}"
             raise VenueError(wanted, "none in its profile", "add [market] to the profile, if the venue has any")
-        self.requests = {key: one for key, one in self.requests.items() if one[0] != instrument}
-        self.requests[name] = (instrument, [])
+        self.asks_market(name, instrument)
         kinds = ["0", "1", *(["2"] if table.trades and table.order == "types" else [])]
         types = [(t.NO_ENTRY_TYPES, str(len(kinds))), *((t.ENTRY_TYPE, kind) for kind in kinds)]
         symbols = [(t.NO_RELATED_SYM, "1"), (t.SYMBOL, instrument)]
         fields: list[tuple[int, str]] = [(t.MD_REQ_ID, name), (t.SUBSCRIPTION, "1"), (t.MARKET_DEPTH, str(table.depth))]
-        fields += [(_UPDATE_TYPE, table.update_type)] if table.update_type else []
-        fields += [(_AGGREGATED, table.aggregated)] if table.aggregated else []
+        fields += [(t.UPDATE_TYPE, table.update_type)] if table.update_type else []
+        fields += [(t.AGGREGATED, table.aggregated)] if table.aggregated else []
         fields += [*types, *symbols] if table.order == "types" else [*symbols, *types]
         return OutgoingMessage(t.MARKET_DATA_REQUEST, fields, None)
 
@@ -245,10 +237,6 @@ class StandardDialect(RejectTracker):
             if name and tick and Decimal(tick) > 0:
                 found.append(_symbol(name, tick, lot if lot and Decimal(lot) > 0 else "1"))
         return tuple(found)
-
-
-_UPDATE_TYPE: Final = 265
-_AGGREGATED: Final = 266
 
 
 def _symbol(name: str, tick: str, lot: str) -> tuple[o.Listing, PriceScale]:

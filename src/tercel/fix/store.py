@@ -168,10 +168,6 @@ class SqliteStore:
         with self._errors():
             return self._file.execute(which, (self.session, first, last)).fetchall()
 
-    def expect(self, next_in: int) -> None:
-        """Request a resend from a number on, at the next logon."""
-        self.commit(Commit(replace(self.load(), next_in=next_in)))
-
     def close(self) -> None:
         """Write everything and close the file, which is released in any case.
 

@@ -5,36 +5,18 @@ prices and numbers of shares; a :class:`PriceScale` turns ticks and lots into th
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 
 from tercel.core import orders as o
 from tercel.core.errors import OrderError
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import reasons
 from tercel.fix import tags as t
+from tercel.fix.protocol.message import utc_text
 from tercel.fix.scale import PLAIN, PriceScale, RefusedError
 
 Fields = list[tuple[int, str]]
 Tags = Mapping[int, str]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@lru_cache(maxsize=1024)
-def _second(seconds: int) -> str:
-    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y%m%d-%H:%M:%S")
-
-
-def utc_time(ns: int) -> str:
-    """FIX time of ns since 1970, cut to microseconds.
-
-    >>> utc_time(1_500_000_999)
-    '19700101-00:00:01.500000'
-    """
-    seconds, rest = divmod(ns, 1_000_000_000)
-    return f"{_second(seconds)}.{rest // 1000:06d}"
 
 
 def named(text: str) -> str:
@@ -55,12 +37,13 @@ def line(text: str) -> str:
     return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def _side(side: int) -> str:
+def side_code(side: int) -> str:
+    """Side (54)."""
     return t.BUY_CODE if side == BUY else t.SELL_CODE if side == SELL else t.NO_SIDE_CODE
 
 
 def _times(ns: int) -> Fields:
-    return [(t.TRANSACT_TIME, utc_time(ns)), (t.EXACT_NS, str(ns))]
+    return [(t.TRANSACT_TIME, utc_text(ns, 6)), (t.EXACT_NS, str(ns))]
 
 
 def _priced(price: int | None, scale: PriceScale) -> Fields:
@@ -88,7 +71,7 @@ def command_out(command: o.Command, scale: PriceScale = PLAIN) -> tuple[str, Fie
         fields += [(t.MASS_CANCEL_TYPE, "1" if command.instrument else "7"), (t.SYMBOL, named(command.instrument))]
         return t.MASS_CANCEL, _present([*fields, (t.FOR_ACCOUNT, named(command.account)), *_times(command.sent_ns)])
     fields += [(t.ACCOUNT, named(command.account)), (t.SYMBOL, named(command.instrument))]
-    fields += [(t.SIDE, _side(command.side)), *_times(command.sent_ns)]
+    fields += [(t.SIDE, side_code(command.side)), *_times(command.sent_ns)]
     if isinstance(command, o.CancelOrder):
         return t.CANCEL, _present([*fields, (t.ORIG_CL_ORD_ID, named(command.orig))])
     fields += [(t.ORDER_QTY, scale.quantity(command.lots)), *_priced(command.price, scale)]
@@ -213,7 +196,7 @@ def report_out(
         (t.ORIG_CL_ORD_ID, report.orig),
         (t.ACCOUNT, report.account),
         (t.SYMBOL, report.instrument or t.NO_SYMBOL),
-        (t.SIDE, _side(report.side)),
+        (t.SIDE, side_code(report.side)),
         (t.ORDER_QTY, scale.quantity(report.lots)),
         *_priced(report.price, scale),
         (t.CUM_QTY, scale.qty_text(report.cum_qty)),
@@ -250,12 +233,12 @@ def report_in(tags: Tags, known: Mapping[str, PriceScale]) -> o.Report:
     if kind in (o.ExecType.TRADE, o.ExecType.CORRECTED) and t.LAST_QTY in tags:
         _need(tags, t.LAST_PX)
     return o.Report(
-        exec_id=_name(tags, t.EXEC_ID),
+        exec_id=name_of(tags.get(t.EXEC_ID, "")),
         exec_type=kind,
         status=status,
         cl_ord_id=tags.get(t.CL_ORD_ID, ""),
         orig=tags.get(t.ORIG_CL_ORD_ID, ""),
-        order_id=_name(tags, t.ORDER_ID),
+        order_id=name_of(tags.get(t.ORDER_ID, "")),
         account=tags.get(t.ACCOUNT, ""),
         instrument=instrument,
         side={t.BUY_CODE: BUY, t.SELL_CODE: SELL}.get(tags.get(t.SIDE, ""), 0),
@@ -276,22 +259,16 @@ def disowned_out(message: o.Report | o.CancelReject | o.Unread, scale: PriceScal
     """Message type and fields of the answer to a report that was set aside: a DK of an execution of no order of ours, a
     business reject of a message that cannot be read; None where FIX has no answer. A bust or correction of what was
     never reported is disowned too."""
-    if isinstance(message, o.Report) and message.exec_type in o.REBOOKS:
-        names = [(t.ORDER_ID, message.order_id or t.NO_NAME), (t.EXEC_ID, message.exec_id or t.NO_NAME)]
-        what = [(t.DK_REASON, t.OTHER_DK), (t.SYMBOL, message.instrument or t.NO_SYMBOL), (t.SIDE, _side(message.side))]
-        text = line(f"{message.exec_type} of {message.ref or 'nothing'}, which was never reported")
-        return t.DONT_KNOW, [*names, *what, (t.ORDER_QTY, scale.quantity(message.lots)), (t.TEXT, text)]
-    if isinstance(message, o.Report) and message.last_qty:
-        names = [(t.ORDER_ID, message.order_id or t.NO_NAME), (t.EXEC_ID, message.exec_id or t.NO_NAME)]
-        what = [(t.SYMBOL, message.instrument or t.NO_SYMBOL), (t.SIDE, _side(message.side))]
-        lots = [(t.ORDER_QTY, scale.quantity(message.lots)), (t.LAST_QTY, scale.qty_text(message.last_qty))]
-        return t.DONT_KNOW, [
-            *names,
-            (t.DK_REASON, t.NO_MATCH),
-            *what,
-            *lots,
-            (t.LAST_PX, scale.px_text(message.last_px)),
-        ]
+    if isinstance(message, o.Report) and (message.exec_type in o.REBOOKS or message.last_qty):
+        rebooks = message.exec_type in o.REBOOKS
+        fields = [(t.ORDER_ID, message.order_id or t.NO_NAME), (t.EXEC_ID, message.exec_id or t.NO_NAME)]
+        fields += [(t.DK_REASON, t.OTHER_DK if rebooks else t.NO_MATCH), (t.SYMBOL, message.instrument or t.NO_SYMBOL)]
+        fields += [(t.SIDE, side_code(message.side)), (t.ORDER_QTY, scale.quantity(message.lots))]
+        if rebooks:
+            text = line(f"{message.exec_type} of {message.ref or 'nothing'}, which was never reported")
+            return t.DONT_KNOW, [*fields, (t.TEXT, text)]
+        traded = [(t.LAST_QTY, scale.qty_text(message.last_qty)), (t.LAST_PX, scale.px_text(message.last_px))]
+        return t.DONT_KNOW, [*fields, *traded]
     if not isinstance(message, o.Unread):
         return None
     head = dict(field.partition("=")[::2] for field in message.raw.split(t.SOH))
@@ -302,9 +279,9 @@ def disowned_out(message: o.Report | o.CancelReject | o.Unread, scale: PriceScal
     return t.BUSINESS_REJECT, _present([(t.REF_SEQ_NUM, number), (t.REF_MSG_TYPE, kind), *reason])
 
 
-def _name(tags: Tags, tag: int) -> str:
-    value = tags.get(tag, "")
-    return "" if value == t.NO_NAME else value
+def name_of(text: str) -> str:
+    """A name that was told; "" for the word that stands where there is none."""
+    return "" if text == t.NO_NAME else text
 
 
 def cancel_reject_out(reject: o.CancelReject, of_replace: bool, order_id: str = "", exact: bool = True) -> Fields:
@@ -337,7 +314,7 @@ def cancel_reject_in(tags: Tags) -> o.CancelReject:
         raise RefusedError("39 that is known here", f"39={tags.get(t.ORD_STATUS)}")
     if status is o.OrdStatus.REJECTED and tags.get(t.CXL_REJ_REASON) == t.NOT_KNOWN:
         status = o.OrdStatus.UNKNOWN
-    names = _name(tags, t.CL_ORD_ID), _name(tags, t.ORIG_CL_ORD_ID)
+    names = name_of(tags.get(t.CL_ORD_ID, "")), name_of(tags.get(t.ORIG_CL_ORD_ID, ""))
     return o.CancelReject(*names, tags.get(t.ACCOUNT, ""), status, _whole(tags, t.EXACT_NS, 0), tags.get(t.TEXT, ""))
 
 

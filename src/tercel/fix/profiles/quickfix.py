@@ -49,20 +49,14 @@ _OURS: Final = frozenset(
         *(
             "filestorepath",
             "filelogpath",
+            "filelogbackuppath",
             "persistmessages",
             "reconnectinterval",
-            "socketnodelay",
-            "socketreuseaddress",
+            "refreshonlogon",
         ),
         *("screenlogshowincoming", "screenlogshowoutgoing", "screenlogshowevents", "checkcompid", "logouttimeout"),
-        *("filelogbackuppath", "refreshonlogon", "validatefieldsoutoforder", "validatefieldshavevalues"),
-        *(
-            "validatelengthandchecksum",
-            "transportdatadictionary",
-            "appdatadictionary",
-            "description",
-            "sessionqualifier",
-        ),
+        *("validatefieldsoutoforder", "validatefieldshavevalues", "validatelengthandchecksum", "sessionqualifier"),
+        *("transportdatadictionary", "appdatadictionary", "description", "socketnodelay", "socketreuseaddress"),
     }
 )
 """Understood, and without effect: this engine does so always, or keeps elsewhere what they name."""
@@ -159,15 +153,15 @@ def _tables(session: Settings, path: Path) -> dict[str, Any]:
         for name in place[:-1]:
             table = table.setdefault(name, {})
         table[place[-1]] = _value(place[-1], key, value, row, path)
-    resets = [reset for key, reset in _RESETS.items() if _flag(session, key, path)]
-    if resets:
-        found.setdefault("session", {})["reset"] = resets
+    own = found.setdefault("session", {})
+    if resets := [reset for key, reset in _RESETS.items() if _flag(session, key, path)]:
+        own["reset"] = resets
     if not _flag(session, "usedatadictionary", path, True):
         found["dictionary"] = "standard"
     if not _flag(session, "checklatency", path, True):
-        found.setdefault("session", {})["clock_tolerance_s"] = 86_400
+        own["clock_tolerance_s"] = 86_400
     if "validateuserdefinedfields" in session:
-        found.setdefault("session", {})["user_tags"] = not _flag(session, "validateuserdefinedfields", path)
+        own["user_tags"] = not _flag(session, "validateuserdefinedfields", path)
     if _flag(session, "socketusessl", path):
         found.setdefault("tls", {})
     _times(found, session, path)
