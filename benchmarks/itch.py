@@ -34,7 +34,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import FeedOptions
 from tercel.feeds.itch import ItchFeed
 from tercel.feeds.itch_book import ItchBooks
-from tercel.feeds.itch_pass import CHUNK_BYTES, ItchStore, Sink, Staging, run_chunks
+from tercel.feeds.itch_pass import ItchStore, Sink, Staging, run_chunks
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.instrument import midnight_ns
 
@@ -155,8 +155,8 @@ def _pass(data: bytes, sink: Sink) -> ItchStore:
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
-    for at in range(0, len(data), CHUNK_BYTES):
-        yield data[at : at + CHUNK_BYTES]
+    for at in range(0, len(data), 1 << 22):
+        yield data[at : at + (1 << 22)]
 
 
 def _tapes(path: Path) -> None:

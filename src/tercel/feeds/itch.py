@@ -27,7 +27,7 @@ from tercel.core.names import listed, nearest
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import itch_format as f
 from tercel.feeds import itch_kernels as k
-from tercel.feeds.itch_pass import IN_MEMORY, FileCounts, ItchStore, Progress, Staging, run_pass
+from tercel.feeds.itch_pass import FileCounts, ItchStore, Progress, Staging, run_chunks
 from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, infer_unit, stated_unit
 from tercel.feeds.members import Member, members
 from tercel.market.feed import FeedOptions, Imported
@@ -157,8 +157,6 @@ class ItchFeed:
     ----------
     allow_cut : bool
         Take the whole messages of a file that ends in the middle of one.
-    in_memory : int
-        Bytes of decoded rows kept in memory before a temporary file takes them.
     progress : callable, optional
         Called after every chunk with the messages and bytes so far.
 
@@ -171,9 +169,8 @@ class ItchFeed:
 
     name = "itch"
 
-    def __init__(self, allow_cut: bool = False, in_memory: int = IN_MEMORY, progress: Progress | None = None) -> None:
+    def __init__(self, allow_cut: bool = False, progress: Progress | None = None) -> None:
         self.allow_cut = allow_cut
-        self.in_memory = in_memory
         self.progress = progress
         self.files: list[FileCounts] = []
         """What the passes of the last :meth:`days` saw."""
@@ -195,9 +192,9 @@ class ItchFeed:
         for pick in picks:
             if not (len(pick) <= 8 and pick.isascii()):
                 raise FeedError("symbols of at most 8 letters", repr(pick), "write `symbol=AAPL,MSFT`")
-        store, staging = ItchStore(picks), Staging(self.in_memory)
+        store, staging = ItchStore(picks), Staging()
         stack.callback(staging.forget)
-        counts = run_pass(member, store, staging, self.allow_cut, self.progress)
+        counts = run_chunks(member.chunks(), member.where, store, staging, self.allow_cut, self.progress)
         staging.close()
         judge(counts)
         self.files.append(counts)

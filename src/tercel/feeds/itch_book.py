@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tercel.core.errors import FeedError
 from tercel.feeds import itch_book_kernels as k
 from tercel.feeds import itch_format as f
-from tercel.feeds.itch_pass import FileCounts, ItchStore, Progress, run_pass
+from tercel.feeds.itch_pass import FileCounts, ItchStore, Progress, run_chunks
 from tercel.feeds.members import Member
 
 FIRST_POOL: Final = 1 << 14
@@ -111,7 +111,7 @@ def check_file(
         As the import; when shares were lost, which would be a fault here.
     """
     store, books = ItchStore(picks), ItchBooks()
-    counts = run_pass(member, store, books, allow_cut, progress)
+    counts = run_chunks(member.chunks(), member.where, store, books, allow_cut, progress)
     symbols = books.check(store)
     for symbol in symbols:
         if not symbol.kept:

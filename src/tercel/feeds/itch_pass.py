@@ -19,9 +19,7 @@ from tercel.core.jit import Bytes, Longs, Packed
 from tercel.feeds import itch_format as f
 from tercel.feeds import itch_kernels as k
 from tercel.feeds.itch_store import rehash
-from tercel.feeds.members import Member
 
-CHUNK_BYTES: Final = 1 << 22
 CHUNK_ROWS: Final = 1 << 18
 FIRST_ORDERS: Final = 1 << 14
 IN_MEMORY: Final = 1 << 30
@@ -107,24 +105,17 @@ class FileCounts:
     cut_bytes: int = 0
 
 
-def run_pass(
-    member: Member, store: ItchStore, sink: Sink, allow_cut: bool = False, progress: Progress | None = None
-) -> FileCounts:
-    """Send a whole file through a sink.
+def run_chunks(
+    pieces: Iterator[bytes], where: str, store: ItchStore, sink: Sink, allow_cut: bool = False,
+    progress: Progress | None = None,
+) -> FileCounts:  # fmt: skip
+    """Send the bytes of a file, cut anywhere, through a sink.
 
     Raises
     ------
     FeedError
         With byte offset and number of the message, for a file that is cut or is no ITCH 5.0.
     """
-    return run_chunks(member.chunks(CHUNK_BYTES), member.where, store, sink, allow_cut, progress)
-
-
-def run_chunks(
-    pieces: Iterator[bytes], where: str, store: ItchStore, sink: Sink, allow_cut: bool = False,
-    progress: Progress | None = None,
-) -> FileCounts:  # fmt: skip
-    """As :func:`run_pass`, for pieces of bytes cut anywhere."""
     w = store.w
     offset = 0  # of the first byte of `data` in the file
     data = np.zeros(0, np.uint8)

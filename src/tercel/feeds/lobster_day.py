@@ -36,8 +36,6 @@ _KINDS: Final = np.array(
     [0, schema.ADD, schema.REDUCE, schema.DELETE, schema.EXECUTE, schema.TRADE_HIDDEN, schema.CROSS, schema.STATUS]
 )
 """By LOBSTER's type."""
-_INVERSE: Final = {schema.ADD: schema.REDUCE, schema.REDUCE: schema.ADD, schema.DELETE: schema.ADD}
-_INVERSE_OF_EXECUTE: Final = schema.ADD
 
 
 def _alone(events: Events, where: str) -> list[str]:
@@ -151,22 +149,21 @@ class LobsterDay:
         off = (rest != 0) & ~halt
         ticks += off & (m.direction < 0)
         least = np.where(cross, 0, 1)
-        problems = {
-            k.BAD_TIME: ~((m.time >= 0.0) & (m.time <= k.LAST_SECOND)),
-            k.TIME_BACK: np.diff(m.time, prepend=-1.0) < 0,
-            k.BAD_TYPE: (m.type < 1) | (m.type > k.HALT_TYPE),
-            k.BAD_STATUS: halt & (np.abs(m.price) > 1),
-            k.BAD_DIRECTION: ~halt & (np.abs(m.direction) != 1),
-            k.BAD_SIZE: ~halt & ((m.size < least) | (m.size >= k.MOST)),
-            k.BAD_PRICE: ~halt & (m.price < least),
-            k.FINE_TICK: ~halt & (ticks >= k.MOST),
+        problems: dict[int, tuple[NDArray[Any], NDArray[np.bool_]]] = {
+            k.BAD_TIME: (m.time, ~((m.time >= 0.0) & (m.time <= k.LAST_SECOND))),
+            k.TIME_BACK: (m.time, np.diff(m.time, prepend=-1.0) < 0),
+            k.BAD_TYPE: (m.type, (m.type < 1) | (m.type > k.HALT_TYPE)),
+            k.BAD_STATUS: (m.price, halt & (np.abs(m.price) > 1)),
+            k.BAD_DIRECTION: (m.direction, ~halt & (np.abs(m.direction) != 1)),
+            k.BAD_SIZE: (m.size, ~halt & ((m.size < least) | (m.size >= k.MOST))),
+            k.BAD_PRICE: (m.price, ~halt & (m.price < least)),
+            k.FINE_TICK: (m.price, ~halt & (ticks >= k.MOST)),
         }
-        bad = np.select(list(problems.values()), list(problems), 0)
+        bad = np.select([wrong for _, wrong in problems.values()], list(problems), 0)
         if bad.any():
             row = int(np.argmax(bad != 0))
             code = int(bad[row])
-            field = {k.BAD_TYPE: m.type, k.BAD_DIRECTION: m.direction, k.BAD_SIZE: m.size}.get(code, m.price)
-            value = m.time[row] if code in (k.BAD_TIME, k.TIME_BACK) else field[row]
+            value = problems[code][0][row]
             if code == k.FINE_TICK:
                 value = f"{value} (tick {unit / UNITS_PER_DOLLAR})"
             raise row_error(code, value, row, self.messages.where)
@@ -272,7 +269,7 @@ def _open(
     kind, side = int(plain.kind[0]), int(plain.side[0])
     if kind <= schema.EXECUTE:
         h = 0 if side > 0 else 1
-        inverse = _INVERSE.get(kind, _INVERSE_OF_EXECUTE)
+        inverse = schema.REDUCE if kind == schema.ADD else schema.ADD
         price, lots = int(plain.price_ticks[0]), int(plain.qty_lots[0])
         p = state[h, 0]
         count[h] = k.apply_message(p[0], p[1], p[2], int(count[h]), side, inverse, price, lots)

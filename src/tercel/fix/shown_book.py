@@ -25,7 +25,7 @@ from tercel.market.tape import schema
 IDS: Final = 8192
 """Numbers of orders in a book, own ones among them."""
 BID, OFFER, TRADE = "0", "1", "2"
-NEW, CHANGE, DELETE = "0", "1", "2"
+DELETE: Final = "2"
 AGGRESSOR_SIDE: Final = 2446
 _SIDES: Final[Mapping[str, int]] = {BID: BUY, OFFER: SELL}
 
@@ -118,12 +118,7 @@ class ShownBook:
             new = _Order(self._number(), others)
             orders.append(new)
             rows.append((ns, schema.ADD, new.number, side, price, others, -1))
-        for one in [one for one in orders[::-1] if not one.own]:
-            if others >= 0:
-                break
-            taken = min(one.lots, -others)
-            others += taken
-            rows.append(self._less(ns, side, price, one, taken, -1, schema.REDUCE))
+        rows += self._take(ns, side, price, -others, -1, schema.REDUCE)
         if not orders:
             self._levels.pop((side, price), None)
         return rows
@@ -132,13 +127,7 @@ class ShownBook:
         """A trade between others: takes the first lots of its level, as far as shown."""
         met = {"1": SELL, "2": BUY}.get(aggressor, 0)
         side = met or (BUY if (BUY, price) in self._levels else SELL)
-        rows = []
-        for one in [one for one in self._levels.get((side, price), []) if not one.own]:
-            taken = min(one.lots, lots)
-            lots -= taken
-            if taken:
-                rows.append(self._less(ns, side, price, one, taken, -1, schema.EXECUTE))
-        return rows
+        return self._take(ns, side, price, lots, -1, schema.EXECUTE)
 
     # -- what becomes of own orders -----------------------------------------------------------------------------------
     def number(self, name: str) -> int:
@@ -152,18 +141,12 @@ class ShownBook:
         if own is None or report.exec_type is not o.ExecType.TRADE:
             return []
         at = own.side, own.price
-        rows = []
         mine = next((one for one in self._levels.get(at, []) if one.own == own.name), None)
         left, far, price = floored(report.last_qty), -own.side, floored(report.last_px)  # books are in ticks and lots
         if mine is not None and mine.lots >= left:
             return [self._less(report.ns, *at, mine, left, -1, schema.EXECUTE)] if left else []
-        shown = self._levels.get((far, price), []) if price * ONE == report.last_px else []
-        for one in [one for one in shown if not one.own]:
-            taken = min(one.lots, left)
-            left -= taken
-            if taken:
-                rows.append(self._less(report.ns, far, price, one, taken, own.number, schema.EXECUTE))
-        return rows
+        whole = price * ONE == report.last_px
+        return self._take(report.ns, far, price, left, own.number, schema.EXECUTE) if whole else []
 
     def after(self, report: o.Report) -> list[tuple[int, ...]]:
         """Rows after a report: how much of the order rests now."""
@@ -227,6 +210,16 @@ class ShownBook:
         for name in names:
             del self._own[name]
         self._free.appendleft(own.number)
+
+    def _take(self, ns: int, side: int, price: int, lots: int, aggressor: int, kind: int) -> list[tuple[int, ...]]:
+        """Others at a price lose lots: the first in the queue to a trade, the last where they are withdrawn."""
+        rows = []
+        others = [one for one in self._levels.get((side, price), []) if not one.own]
+        for one in others[::-1] if kind == schema.REDUCE else others:
+            if (taken := min(one.lots, lots)) > 0:
+                lots -= taken
+                rows.append(self._less(ns, side, price, one, taken, aggressor, kind))
+        return rows
 
     def _less(
         self, ns: int, side: int, price: int, one: _Order, lots: int, aggressor: int, kind: int

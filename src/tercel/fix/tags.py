@@ -44,9 +44,7 @@ POSS_RESEND: Final = 97
 ON_BEHALF_OF: Final = 115
 CXL_REJ_REASON: Final = 102
 ORD_REJ_REASON: Final = 103
-TEST_ID: Final = 112
 DK_REASON: Final = 127
-RESET_SEQ_NUM: Final = 141
 NO_RELATED_SYM: Final = 146
 EXEC_TYPE: Final = 150
 LEAVES_QTY: Final = 151
@@ -144,9 +142,7 @@ CANCEL_ON_DISCONNECT: Final = 20022
 """In an initiator's Logon, Y: cancel my orders when I log out or am lost; N: leave them. Default: as its login says."""
 
 # -- message types ----------------------------------------------------------------------------------------------------
-TEST_REQUEST: Final = "1"
 REJECT: Final = "3"
-LOGOUT: Final = "5"
 EXECUTION_REPORT: Final = "8"
 CANCEL_REJECT: Final = "9"
 LOGON: Final = "A"
