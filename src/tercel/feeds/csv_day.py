@@ -18,22 +18,9 @@ from numpy.typing import NDArray
 from tercel.core.errors import FeedError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import csv_kernels as k
+from tercel.feeds import csv_read as r
 from tercel.feeds.csv_clean import CleanReport, clean_quotes, clean_trades, in_order, merge_exchanges
 from tercel.feeds.csv_map import CsvMap, FileMap
-from tercel.feeds.csv_read import (
-    NS,
-    RECEIVED,
-    ROW,
-    TIMES,
-    TextRows,
-    divided,
-    levels_of,
-    orders_of,
-    quotes_of,
-    read_text,
-    side_columns,
-    trades_of,
-)
 from tercel.feeds.members import Member
 from tercel.market.feed import Imported
 from tercel.market.tape import schema
@@ -118,13 +105,13 @@ class CsvDay:
         zone = self.map.instrument.timezone
         start, stop = midnight_ns(self.date, zone), next_midnight_ns(self.date, zone)
         for number, (member, file) in enumerate(self.parts):
-            text = read_text(member, file, zone, self.date, self.symbol)
-            text = TextRows(text.frame.filter(pl.col(NS).is_between(start, stop, closed="left")), text.where)
-            back += int((text.frame[NS].diff() < 0).sum())
+            text = r.read_text(member, file, zone, self.date, self.symbol)
+            text = r.TextRows(text.frame.filter(pl.col(r.NS).is_between(start, stop, closed="left")), text.where)
+            back += int((text.frame[r.NS].diff() < 0).sum())
             rank = number if file.quote is None else number + len(self.parts)
             for role in file.roles:
                 mine = text.of(file.rows.column, getattr(file.rows, role)) if file.rows.column else text
-                rows = _rows_of(role, mine, file, report).with_columns(pl.col(ROW) + (rank << 40))
+                rows = _rows_of(role, mine, file, report).with_columns(pl.col(r.ROW) + (rank << 40))
                 items[role if role in NONE else "direct"].append(rows)
         return items, back
 
@@ -139,33 +126,33 @@ class CsvDay:
         return found
 
 
-def _rows_of(role: str, text: TextRows, file: FileMap, report: CleanReport) -> pl.DataFrame:
+def _rows_of(role: str, text: r.TextRows, file: FileMap, report: CleanReport) -> pl.DataFrame:
     """What the rows of one kind say."""
     scale, tell = file.price_scale, report.tell
     if role == "quote" and (q := file.quote) is not None:
-        quotes, keep = quotes_of(text, q, scale, tell), q.zero_side == "keep"
+        quotes, keep = r.quotes_of(text, q, scale, tell), q.zero_side == "keep"
         if q.levels == 1 and (keep or (q.exchange and len(q.exchanges) != 1)):
             quotes = merge_exchanges(quotes, keep)
         tell("quotes read", text.frame.height)
         return quotes
     if role == "trade" and file.trade is not None:
         tell("trades read", text.frame.height)
-        return trades_of(text, file.trade, scale, tell)
+        return r.trades_of(text, file.trade, scale, tell)
     if role == "level" and file.level is not None:
         tell("level updates read", text.frame.height)
-        return levels_of(text, file.level, scale)
+        return r.levels_of(text, file.level, scale)
     assert file.order is not None
     tell("order events read", text.frame.height)
-    return orders_of(text, file.order, scale)
+    return r.orders_of(text, file.order, scale)
 
 
 _COLUMNS: Final = {
-    "quote": (*TIMES, *(name for (name,) in side_columns(1))),
-    "trade": (*TIMES, "price", "size", "sign", "cross"),
-    "direct": (*TIMES, "side", "kind", "order_id", "price", "size"),
+    "quote": (*r.TIMES, *(name for (name,) in r.side_columns(1))),
+    "trade": (*r.TIMES, "price", "size", "sign", "cross"),
+    "direct": (*r.TIMES, "side", "kind", "order_id", "price", "size"),
 }
 _TYPES: Final[dict[str, Any]] = {"cross": pl.Boolean} | dict.fromkeys(
-    (*TIMES, "sign", "side", "kind", "order_id"), pl.Int64
+    (*r.TIMES, "sign", "side", "kind", "order_id"), pl.Int64
 )
 NONE: Final = {
     sort: pl.DataFrame(schema={name: _TYPES.get(name, pl.Float64) for name in names})
@@ -180,11 +167,11 @@ def tape_of(
     """The tape of cleaned rows, and what else was found; with `check` prints far beyond the quotes are left out."""
     q, shown, off = _levels(q, tick, lot, report)
     touch = {"touch_bid": shown[0][:, 0], "touch_ask": shown[2][:, 0]}
-    sorts = (q.select(TIMES).with_columns(**{name: pl.Series(values) for name, values in touch.items()}), t, d)
+    sorts = (q.select(r.TIMES).with_columns(**{name: pl.Series(values) for name, values in touch.items()}), t, d)
     items = in_order(pl.concat([f.with_columns(what=pl.lit(i)) for i, f in enumerate(sorts)], how="diagonal"))
     items = items.with_row_index("seq").with_columns(pl.col("seq").cast(pl.Int64), pl.col(*touch).forward_fill())
     quotes, prints, direct = (items.filter(what=i) for i in range(3))
-    prints, signed = _signed(prints.with_columns(price=divided(pl.col("price"), tick)), check, report)
+    prints, signed = _signed(prints.with_columns(price=r.divided(pl.col("price"), tick)), check, report)
     first = min((f["seq"][0] for f in (quotes, prints, direct) if f.height), default=0)
     opens = quotes.height > 0 and quotes["seq"][0] == first
     bid, bid_lots, ask, ask_lots = shown
@@ -196,10 +183,10 @@ def tape_of(
     parts = (
         quotes[made[:, 0]].with_columns(order_id=0, **{name: pl.Series(values) for name, values in columns.items()}),
         _in_lots(prints.with_columns(kind=kind, order_id=0, side=-pl.col("sign")), lot),
-        _in_lots(direct.with_columns(price=divided(pl.col("price"), tick)), lot),
+        _in_lots(direct.with_columns(price=r.divided(pl.col("price"), tick)), lot),
     )
     longs = [pl.col(name).cast(pl.Int64) for name in schema.COLUMN_NAMES]
-    names = {NS: "exch_ns", RECEIVED: "recv_ns"}
+    names = {r.NS: "exch_ns", r.RECEIVED: "recv_ns"}
     table = pl.concat([part.rename(names).select(longs) for part in parts]).sort("seq", maintain_order=True)
     opening = bool(opens and table.height and table["seq"][0] == first)  # message 0
     place = pl.col("seq")
@@ -240,7 +227,7 @@ def _levels(
     q: pl.DataFrame, tick: float, lot: int, report: CleanReport
 ) -> tuple[pl.DataFrame, list[NDArray[np.int32]], NDArray[np.uint8]]:
     """Quotes in ticks and lots, and which are off the tick; those whose levels make no sense are left out."""
-    sides = side_columns(sum(name.startswith("bid_size_") for name in q.columns))
+    sides = r.side_columns(sum(name.startswith("bid_size_") for name in q.columns))
     bid, bid_size, ask, ask_size = (np.ascontiguousarray(q.select(names).to_numpy()) for names in sides)
     shown = [np.zeros(bid.shape, np.int32) for _ in range(4)]
     off, bad = np.zeros(q.height, np.uint8), np.zeros(q.height, np.uint8)
@@ -261,7 +248,7 @@ def _in_lots(rows: pl.DataFrame, lot: int) -> pl.DataFrame:
     exact, side, size = pl.col("price"), pl.col("side"), pl.col("size")
     off = (exact - exact.round()).abs() > 1e-4
     away = pl.when(side > 0).then(exact.floor()).when(side < 0).then(exact.ceil()).otherwise(exact.round())
-    lots = pl.when(size > 0).then(pl.max_horizontal((divided(size, lot) + 0.5).floor(), 1)).otherwise(0)
+    lots = pl.when(size > 0).then(pl.max_horizontal((r.divided(size, lot) + 0.5).floor(), 1)).otherwise(0)
     rows = rows.with_columns(
         price_ticks=pl.when(off).then(pl.max_horizontal(away, 1)).otherwise(exact.round()),
         qty_lots=lots,
@@ -271,6 +258,6 @@ def _in_lots(rows: pl.DataFrame, lot: int) -> pl.DataFrame:
     for bad in rows.filter(pl.col("price_ticks") >= most).head(1).iter_rows(named=True):
         raise FeedError("prices below 2**30 ticks", f"{bad['price']:g} ticks", "give a larger tick")
     for bad in rows.filter((pl.col("qty_lots") >= most) | (size < 0)).head(1).iter_rows(named=True):
-        received = f"{bad['size']:g} in row {bad[ROW] & ((1 << 40) - 1)}"
+        received = f"{bad['size']:g} in row {bad[r.ROW] & ((1 << 40) - 1)}"
         raise FeedError("a size of 0 to 2**30 lots", received, "raise `lot` in the map, or correct the row")
     return rows

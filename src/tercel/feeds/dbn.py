@@ -17,16 +17,8 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError, UnknownNameError
 from tercel.feeds import dbn_kernels as k
+from tercel.feeds import dbn_records as r
 from tercel.feeds.dbn_day import DbnDay, flags_of
-from tercel.feeds.dbn_records import (
-    Records,
-    dbn_library,
-    is_csv,
-    metadata_of,
-    read_csv_records,
-    read_dbn_records,
-    schema_of,
-)
 from tercel.feeds.members import Member, members
 from tercel.market.feed import FeedOptions
 
@@ -115,22 +107,22 @@ class DbnFeed:
             yield days_of(parts, options, ticks)
 
 
-def records_of(member: Member, ticks: dict[int, float] | None = None) -> Records:
+def records_of(member: Member, ticks: dict[int, float] | None = None) -> r.Records:
     """Order-by-order records of a file; a definition file has none, and fills `ticks`."""
-    if is_csv(member):
-        return read_csv_records(member)
+    if r.is_csv(member):
+        return r.read_csv_records(member)
     data = member.content()
-    metadata, start = metadata_of(data, member.where)
-    if schema_of(metadata) == "definition":
+    metadata, start = r.metadata_of(data, member.where)
+    if r.schema_of(metadata) == "definition":
         if ticks is not None:
             ticks |= definition_ticks(data)
-        return Records(np.zeros((0, k.RECORD_WORDS), np.int64), "", {}, 0, member.where)
-    return read_dbn_records(data, metadata, start, member.where)
+        return r.Records(np.zeros((0, k.RECORD_WORDS), np.int64), "", {}, 0, member.where)
+    return r.read_dbn_records(data, metadata, start, member.where)
 
 
 def definition_ticks(data: bytes) -> dict[int, float]:
     """Ticks of the instruments of a definition file, by instrument id."""
-    library = dbn_library()
+    library = r.dbn_library()
     decoder = library.DBNDecoder()
     decoder.write(data)
     found: dict[int, float] = {}
@@ -158,7 +150,7 @@ def days_of(parts: Sequence[Part], options: FeedOptions, ticks: dict[int, float]
     return [_day(group, options, ticks) for _, group in sorted(chosen.items())]
 
 
-def split(records: Records) -> Iterator[tuple[int, str, k.Words]]:
+def split(records: r.Records) -> Iterator[tuple[int, str, k.Words]]:
     """Records of each instrument and day: (instrument id, date, words)."""
     words = records.words
     heads = words[:, k.HEAD] >> 16

@@ -7,7 +7,8 @@ no row of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ def rows_of(steps: Sequence[SyncStep], trades: Sequence[BinanceTrade]) -> tuple[
     """
     table: list[list[int]] = []
     seq, opened, before = 0, False, 0
-    for part in _merged(steps, trades):
+    for part in sorted([*trades, *steps], key=attrgetter("exch_ns")):
         if isinstance(part, BinanceTrade):
             before += not opened
             rows = [(schema.TRADE, part.side, (part.price, part.quantity), 0)] if opened else []
@@ -45,18 +46,6 @@ def rows_of(steps: Sequence[SyncStep], trades: Sequence[BinanceTrade]) -> tuple[
     return np.array(table, np.int64).reshape(-1, 10), before
 
 
-def _level_rows(step: SyncStep) -> Iterator[tuple[int, Level]]:
+def _level_rows(step: SyncStep) -> list[tuple[int, Level]]:
     both = [(1, level) for level in step.bids] + [(-1, level) for level in step.asks]
-    yield from (row for row in both if row[1][1] == 0)
-    yield from (row for row in both if row[1][1] != 0)
-
-
-def _merged(steps: Sequence[SyncStep], trades: Sequence[BinanceTrade]) -> Iterator[SyncStep | BinanceTrade]:
-    """Both in order of exchange time, trades first at equal times."""
-    at = 0
-    for step in steps:
-        while at < len(trades) and trades[at].exch_ns <= step.exch_ns:
-            yield trades[at]
-            at += 1
-        yield step
-    yield from trades[at:]
+    return sorted(both, key=lambda row: row[1][1] != 0)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError
+from tercel.core.jit import Longs, Packed
 from tercel.feeds import lobster_kernels as k
 from tercel.feeds.lobster_csv import Messages, read_messages, read_orderbook
 from tercel.feeds.lobster_errors import row_error
@@ -181,7 +182,7 @@ class LobsterDay:
         rows.flags[:] = schema.MESSAGE_END | np.where(off, schema.OFF_TICK, 0)
         return rows
 
-    def _read_orderbook(self, messages: int) -> NDArray[np.int64]:
+    def _read_orderbook(self, messages: int) -> Longs:
         assert self.orderbook is not None
         book = read_orderbook(self.orderbook)
         levels, rows = book.shape[0] // 4, book.shape[1]
@@ -194,7 +195,7 @@ class LobsterDay:
             raise FeedError("as many rows of messages as of the orderbook", received, remedy)
         return book
 
-    def _judge(self, report: NDArray[np.int64], rows: int) -> list[str]:
+    def _judge(self, report: Longs, rows: int) -> list[str]:
         """Nothing, a warning, or an error for rows that the messages do not explain."""
         assert self.orderbook is not None
         illegal, first = int(report[k.ILLEGAL]), int(report[k.FIRST_ILLEGAL])
@@ -211,7 +212,7 @@ class LobsterDay:
         return [f"{found}, the first in row {first + 1}; `tercel data verify` will count them"]
 
 
-def with_rolls(plain: Events, book: NDArray[np.int64], unit: int, where: str) -> tuple[Events, NDArray[np.int64]]:
+def with_rolls(plain: Events, book: Longs, unit: int, where: str) -> tuple[Events, Longs]:
     """Messages with opening blocks before and rolls between them, as the levels shown after each ask for.
 
     Parameters
@@ -253,15 +254,7 @@ def with_rolls(plain: Events, book: NDArray[np.int64], unit: int, where: str) ->
     return Events.joined([opening, Events.from_table(rows[:at])]), report
 
 
-def _open(
-    plain: Events,
-    book: NDArray[np.int64],
-    unit: int,
-    state: NDArray[np.int32],
-    count: NDArray[np.int64],
-    report: NDArray[np.int64],
-    where: str,
-) -> None:
+def _open(plain: Events, book: Longs, unit: int, state: Packed, count: Longs, report: Longs, where: str) -> None:
     """Levels before message 1: row 0 less what it did."""
     for h, side in enumerate((1, -1)):
         count[h] = k.read_levels(book, 0, side, unit, state[h, 0, 0], state[h, 0, 1], state[h, 0, 2], report)
@@ -276,7 +269,7 @@ def _open(
     report[:] = 0
 
 
-def _raise_for(report: NDArray[np.int64], book: NDArray[np.int64], where: str) -> None:
+def _raise_for(report: Longs, book: Longs, where: str) -> None:
     code, row, level = (int(x) for x in report[[k.CODE, k.ROW, k.LEVEL]])
     if code == 0:
         return
@@ -287,7 +280,7 @@ def _raise_for(report: NDArray[np.int64], book: NDArray[np.int64], where: str) -
     raise row_error(code, value, row, where, f" on level {level + 1}:")
 
 
-def opening_rows(plain: Events, state: NDArray[np.int32], count: NDArray[np.int64]) -> Events:
+def opening_rows(plain: Events, state: Packed, count: Longs) -> Events:
     """The opening blocks of message 0."""
     out = Events.empty(int(count[:2].sum()))
     at = 0

@@ -111,17 +111,9 @@ def _touch_equal(b: Packed, want: Packed) -> bool:
 
 @kernel
 def compare(
-    b: Packed,
-    ids: Ids,
-    key_of: Longs,
-    tape: Columns,
-    want: Packed,
-    empty: Longs,
-    work: Packed,
-    level_ok: Bytes,
-    matched: Longs,
-    report: Longs,
-) -> None:
+    b: Packed, ids: Ids, key_of: Longs, tape: Columns, want: Packed, empty: Longs, work: Packed, level_ok: Bytes,
+    matched: Longs, report: Longs,
+) -> None:  # fmt: skip
     """Replay every row; after each message compare with its row of `want` (see `wanted_levels`).
 
     `empty` int64[2] are the prices of no bid and no ask; `matched` int64[L] counts equal levels from the second row;

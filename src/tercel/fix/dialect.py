@@ -18,11 +18,6 @@ _BROKER: Final = {t.ORD_REJ_REASON: "0", t.CXL_REJ_REASON: "2", t.REJECT_REASON:
 """What a reason becomes that FIX 4.2 does not have."""
 
 
-def private(tag: int) -> bool:
-    """Whether a tag is one of this package's private ones."""
-    return tag in _PRIVATE
-
-
 def plain(kind: str, fields: Iterable[tuple[int, str]], begin: str, now_ns: int) -> Fields:
     """A message's fields without private tags, dated by the wall clock, in a version of FIX.
 

@@ -9,20 +9,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from tercel.fix.protocol.dictionary import (
-    FRAMING,
-    INCORRECT_FORMAT,
-    INCORRECT_VALUE,
-    NO_VALUE,
-    Block,
-    Dictionary,
-    FieldRule,
-)  # fmt: skip
+from tercel.fix.protocol.dictionary import FRAMING, Block, Dictionary, FieldRule
 from tercel.fix.protocol.message import USER_TAGS, Fields, Message
 
 INVALID_TAG: Final = 0
 MISSING_TAG: Final = 1
 NOT_IN_MESSAGE: Final = 2
+NO_VALUE: Final = 4
+INCORRECT_VALUE: Final = 5
+INCORRECT_FORMAT: Final = 6
 COMP_ID_PROBLEM: Final = 9
 SENDING_TIME_PROBLEM: Final = 10
 INVALID_TYPE: Final = 11
