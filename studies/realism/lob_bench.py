@@ -19,10 +19,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from studies.realism.lobster_rows import NS, as_lobster
 from tercel.core.errors import ConfigError
 from tercel.core.report.terminal import progress_console
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.feeds.lobster_write import NS, as_lobster
 from tercel.market.flow import Preset
 from tercel.market.score.days import WARMUP_S, Day
 from tercel.market.simulator.days import simulated_day
@@ -46,7 +46,7 @@ Stretch = tuple[float, float]
 
 @dataclass(frozen=True, eq=False)
 class LobBenchRows:
-    """A stretch as LOBSTER's rows: `feeds.lobster_write.as_lobster`, times counted from the start of the stretch."""
+    """A stretch as LOBSTER's rows: `lobster_rows.as_lobster`, times counted from the start of the stretch."""
 
     messages: Ints
     book: Ints

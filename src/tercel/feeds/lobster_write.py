@@ -1,7 +1,6 @@
-"""A tape, recorded or simulated, as LOBSTER's message and book rows: what other people's judges read."""
+"""A tape of orders, recorded or simulated, through a window of some levels, as LOBSTER shows one."""
 
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,17 +8,12 @@ from numpy.typing import NDArray
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.feeds.lobster_day import with_rolls
 from tercel.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID
-from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR
 from tercel.feeds.verify import in_room
 from tercel.market.book.id_map import Ids
 from tercel.market.book.tape_kernels import apply_one, best_levels
 from tercel.market.tape.events import Columns, Events
 from tercel.market.tape.instrument import Instrument
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, MESSAGE_END, OPENING, REDUCE, TRADE_HIDDEN
-
-NS, TYPE, ID, SIZE, PRICE, DIRECTION = range(6)
-"""Columns of a message: time (ns, as on the tape), LOBSTER's type, order id, shares, dollars x 10,000, +1 buy."""
-FIELDS: Final = 6
 
 
 @kernel
@@ -60,22 +54,10 @@ def write_rows(
     return n
 
 
-def as_lobster(instrument: Instrument, events: Events, levels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Messages and book rows of a tape of orders, through a window of so many levels.
+def rows_shown(events: Events, levels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which rows of a tape a window of so many levels shows, int64[n], and the book after each, int64[n, 4 L].
 
-    Parameters
-    ----------
-    instrument : Instrument
-        Its tick is in dollars.
-    events : Events
-    levels : int
-
-    Returns
-    -------
-    messages : int64 (n, 6)
-        See the module's columns.
-    book : int64 (n, 4 L)
-        After each message, in LOBSTER's order and units, with its fillers where a level is empty.
+    See :func:`write_rows`.
 
     Raises
     ------
@@ -89,14 +71,7 @@ def as_lobster(instrument: Instrument, events: Events, levels: int) -> tuple[NDA
         found[0] = write_rows(b, ids, key_of, events.columns(), row, book, prices, lots)
 
     in_room(play)
-    kept = row[: found[0]]
-    unit = round(instrument.tick * UNITS_PER_DOLLAR)
-    messages = np.zeros((len(kept), FIELDS), np.int64)
-    messages[:, NS], messages[:, TYPE], messages[:, ID] = events.exch_ns[kept], events.kind[kept], events.order_id[kept]
-    messages[:, SIZE] = events.qty_lots[kept].astype(np.int64) * instrument.lot
-    messages[:, PRICE] = events.price_ticks[kept].astype(np.int64) * unit
-    messages[:, DIRECTION] = events.side[kept]
-    return messages, _in_units(book[: len(kept)].astype(np.int64), unit, instrument.lot)
+    return row[: found[0]], book[: found[0]].astype(np.int64)
 
 
 def as_shown(instrument: Instrument, events: Events, levels: int) -> tuple[Instrument, Events]:
@@ -105,7 +80,6 @@ def as_shown(instrument: Instrument, events: Events, levels: int) -> tuple[Instr
     Parameters
     ----------
     instrument : Instrument
-        Its tick is in dollars.
     events : Events
     levels : int
 
@@ -116,27 +90,18 @@ def as_shown(instrument: Instrument, events: Events, levels: int) -> tuple[Instr
     events : Events
         Opening blocks, messages within the window and the rolls between them, as the importer writes them.
     """
-    messages, book = as_lobster(instrument, events, levels)
-    unit = round(instrument.tick * UNITS_PER_DOLLAR)
-    plain = Events.from_columns(
-        {
-            "exch_ns": messages[:, NS],
-            "recv_ns": messages[:, NS],
-            "seq": np.arange(1, len(messages) + 1),
-            "kind": messages[:, TYPE],
-            "order_id": np.where(messages[:, TYPE] == TRADE_HIDDEN, 0, messages[:, ID]),
-            "side": messages[:, DIRECTION],
-            "price_ticks": messages[:, PRICE] // unit,
-            "qty_lots": messages[:, SIZE],
-            "flags": np.full(len(messages), MESSAGE_END),
-        }
-    )
-    seen, _ = with_rolls(plain, np.ascontiguousarray(book.T), unit, f"{instrument.symbol} {instrument.date}")
+    kept, book = rows_shown(events, levels)
+    plain = Events(*(column[kept] for column in events.columns()))
+    plain.recv_ns[:], plain.seq[:], plain.flags[:] = plain.exch_ns, np.arange(1, plain.n + 1), MESSAGE_END
+    plain.order_id[plain.kind == TRADE_HIDDEN] = 0
+    plain.qty_lots[:] *= instrument.lot
+    shown = np.ascontiguousarray(in_units(book, 1, instrument.lot).T)
+    seen, _ = with_rolls(plain, shown, 1, f"{instrument.symbol} {instrument.date}")
     return replace(instrument, lot=1, levels=levels, rows=seen.n), seen
 
 
-def _in_units(book: NDArray[np.int64], unit: int, lot: int) -> NDArray[np.int64]:
-    """Ticks and lots as dollars x 10,000 and shares; fillers where nothing stands."""
+def in_units(book: NDArray[np.int64], unit: int, lot: int) -> NDArray[np.int64]:
+    """Ticks and lots in units of a tick and in shares; LOBSTER's fillers where nothing stands."""
     empty = np.repeat(book[:, 1::2] == 0, 2, axis=1)
     book[:, 0::2] *= unit
     book[:, 1::2] *= lot
