@@ -22,7 +22,6 @@ exchanges of the map      one exchange only (P3)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -30,21 +29,10 @@ import polars as pl
 
 from tercel.feeds.csv_kernels import outliers
 from tercel.feeds.csv_map import CleanMap
-from tercel.feeds.csv_read import NS, RECEIVED, ROW, TIMES
+from tercel.feeds.csv_read import NS, RECEIVED, ROW, TIMES, Taken
 
 GRAIN_TICKS: Final = 5.0
 _BID, _ASK = pl.col("bid_1"), pl.col("ask_1")
-
-
-@dataclass
-class CleanReport:
-    """Rows that each rule took, by name, in the order in which they were reported."""
-
-    taken: dict[str, int] = field(default_factory=dict)
-
-    def tell(self, rule: str, rows: int) -> None:
-        """Count the rows of a rule (also none: the rule was in force)."""
-        self.taken[rule] = self.taken.get(rule, 0) + rows
 
 
 def in_order(rows: pl.DataFrame) -> pl.DataFrame:
@@ -73,7 +61,7 @@ def merge_exchanges(quotes: pl.DataFrame, keep: bool) -> pl.DataFrame:
 
 
 def clean_quotes(
-    q: pl.DataFrame, rules: CleanMap, open_ns: int, close_ns: int, tick: float, report: CleanReport
+    q: pl.DataFrame, rules: CleanMap, open_ns: int, close_ns: int, tick: float, report: Taken
 ) -> pl.DataFrame:
     """Quotes by the rules; see the module."""
     if rules.zero:
@@ -90,7 +78,7 @@ def clean_quotes(
         q = _kept(q, widest >= _ASK - _BID, "quotes of wide spread", report)
     if rules.merge != "off":
         merged = _merged_quotes(q, rules.merge)
-        report.tell("quotes merged into others of their stamp", q.height - merged.height)
+        report["quotes merged into others of their stamp"] += q.height - merged.height
         q = merged
     if rules.outliers > 0 and q.height:
         out = np.zeros(q.height, np.uint8)
@@ -104,7 +92,7 @@ def clean_quotes(
     return q
 
 
-def clean_trades(t: pl.DataFrame, rules: CleanMap, open_ns: int, close_ns: int, report: CleanReport) -> pl.DataFrame:
+def clean_trades(t: pl.DataFrame, rules: CleanMap, open_ns: int, close_ns: int, report: Taken) -> pl.DataFrame:
     """Trades by the rules that need no quotes; auction prints are kept where they fall."""
     if rules.zero:
         t = _kept(t, (pl.col("price") > 0) & (pl.col("size") > 0), "trades with a zero", report)
@@ -113,14 +101,14 @@ def clean_trades(t: pl.DataFrame, rules: CleanMap, open_ns: int, close_ns: int, 
         t = _kept(t, inside, "trades outside the session", report)
     if rules.merge == "median":
         merged = _merged_trades(t)
-        report.tell("trades merged into others of their stamp", t.height - merged.height)
+        report["trades merged into others of their stamp"] += t.height - merged.height
         t = merged
     return t
 
 
-def _kept(rows: pl.DataFrame, good: pl.Expr, rule: str, report: CleanReport) -> pl.DataFrame:
+def _kept(rows: pl.DataFrame, good: pl.Expr, rule: str, report: Taken) -> pl.DataFrame:
     kept = rows.filter(good)
-    report.tell(rule, rows.height - kept.height)
+    report[rule] += rows.height - kept.height
     return kept
 
 

@@ -19,7 +19,7 @@ from tercel.core.errors import FeedError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import csv_kernels as k
 from tercel.feeds import csv_read as r
-from tercel.feeds.csv_clean import CleanReport, clean_quotes, clean_trades, in_order, merge_exchanges
+from tercel.feeds.csv_clean import clean_quotes, clean_trades, in_order, merge_exchanges
 from tercel.feeds.csv_map import CsvMap, FileMap
 from tercel.feeds.members import Member
 from tercel.market.feed import Imported
@@ -66,7 +66,7 @@ class CsvDay:
         FeedError
             With file, row, column and remedy, when a file is not what its map says.
         """
-        report = CleanReport()
+        report = r.Taken()
         items, back = self._gather(report)
         one, rules = self.map.instrument, self.map.clean
         tick = one.tick if self.tick is None else self.tick
@@ -78,9 +78,9 @@ class CsvDay:
             trades = clean_trades(trades, rules, open_ns, close_ns, report)
         events, extra = tape_of(quotes, trades, direct, tick, one.lot, rules.trade_outliers, report)
         if events.n == 0:
-            received = f"none left of {', '.join(self.source)}: {report.taken}"
+            received = f"none left of {', '.join(self.source)}: {dict(report)}"
             raise FeedError(f"rows of {self.symbol} on {self.date}", received, "check symbol, date, session and rules")
-        extra |= {"feed": "csv", "map": self.map.about, "cleaning": report.taken, "clock_backwards": back}
+        extra |= {"feed": "csv", "map": self.map.about, "cleaning": dict(report), "clock_backwards": back}
         instrument = Instrument(
             venue=one.venue, symbol=self.symbol, date=self.date, tick=tick, lot=one.lot,
             levels=next((f.quote.levels for _, f in reversed(self.parts) if f.quote is not None), 0),
@@ -98,7 +98,7 @@ class CsvDay:
         noon = (start + next_midnight_ns(self.date, one.timezone)) // 2  # clocks change at night
         return tuple(clock_s(c) * NS_PER_SECOND + noon - 12 * 3600 * NS_PER_SECOND for c in one.session)  # type: ignore[return-value]
 
-    def _gather(self, report: CleanReport) -> tuple[dict[str, list[pl.DataFrame]], int]:
+    def _gather(self, report: r.Taken) -> tuple[dict[str, list[pl.DataFrame]], int]:
         """Rows of all files by what they are, numbered by file (trades before quotes at one time), and clocks back."""
         items: dict[str, list[pl.DataFrame]] = {what: [] for what in NONE}
         back = 0
@@ -115,8 +115,8 @@ class CsvDay:
                 items[role if role in NONE else "direct"].append(rows)
         return items, back
 
-    def _warnings(self, report: CleanReport, back: int, items: int) -> list[str]:
-        taken = {k: v for k, v in report.taken.items() if not k.endswith(" read")}
+    def _warnings(self, report: r.Taken, back: int, items: int) -> list[str]:
+        taken = {k: v for k, v in report.items() if not k.endswith(" read")}
         counts = ", ".join(f"{v:,} {k}" for k, v in taken.items() if v)
         found = [f"cleaning took {counts}"] if counts else []
         if back > MOST_BACKWARDS * items:
@@ -126,23 +126,23 @@ class CsvDay:
         return found
 
 
-def _rows_of(role: str, text: r.TextRows, file: FileMap, report: CleanReport) -> pl.DataFrame:
+def _rows_of(role: str, text: r.TextRows, file: FileMap, report: r.Taken) -> pl.DataFrame:
     """What the rows of one kind say."""
-    scale, tell = file.price_scale, report.tell
+    scale = file.price_scale
     if role == "quote" and (q := file.quote) is not None:
-        quotes, keep = r.quotes_of(text, q, scale, tell), q.zero_side == "keep"
+        quotes, keep = r.quotes_of(text, q, scale, report), q.zero_side == "keep"
         if q.levels == 1 and (keep or (q.exchange and len(q.exchanges) != 1)):
             quotes = merge_exchanges(quotes, keep)
-        tell("quotes read", text.frame.height)
+        report["quotes read"] += text.frame.height
         return quotes
     if role == "trade" and file.trade is not None:
-        tell("trades read", text.frame.height)
-        return r.trades_of(text, file.trade, scale, tell)
+        report["trades read"] += text.frame.height
+        return r.trades_of(text, file.trade, scale, report)
     if role == "level" and file.level is not None:
-        tell("level updates read", text.frame.height)
+        report["level updates read"] += text.frame.height
         return r.levels_of(text, file.level, scale)
     assert file.order is not None
-    tell("order events read", text.frame.height)
+    report["order events read"] += text.frame.height
     return r.orders_of(text, file.order, scale)
 
 
@@ -162,7 +162,7 @@ NONE: Final = {
 
 
 def tape_of(
-    q: pl.DataFrame, t: pl.DataFrame, d: pl.DataFrame, tick: float, lot: int, check: bool, report: CleanReport
+    q: pl.DataFrame, t: pl.DataFrame, d: pl.DataFrame, tick: float, lot: int, check: bool, report: r.Taken
 ) -> tuple[Events, dict[str, Any]]:
     """The tape of cleaned rows, and what else was found; with `check` prints far beyond the quotes are left out."""
     q, shown, off = _levels(q, tick, lot, report)
@@ -196,7 +196,7 @@ def tape_of(
     return Events.from_columns(table.to_dict()), {"quotes_without_change": same} | signed
 
 
-def _signed(t: pl.DataFrame, check: bool, report: CleanReport) -> tuple[pl.DataFrame, dict[str, Any]]:
+def _signed(t: pl.DataFrame, check: bool, report: r.Taken) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Prints with their signs, and how many were signed how: those that lie beyond the quotes are left out.
 
     Against the mid, at the mid by the last other price (Lee & Ready 1991, without a lag); far beyond: by more than the
@@ -208,7 +208,7 @@ def _signed(t: pl.DataFrame, check: bool, report: CleanReport) -> tuple[pl.DataF
     if check:
         far = (bid > 0) & (ask > bid) & ((price > 2 * ask - bid) | (price < 2 * bid - ask)) & ~pl.col("cross")
         kept = t.filter(~far.fill_null(False))
-        report.tell("trades beyond the quotes", t.height - kept.height)
+        report["trades beyond the quotes"] += t.height - kept.height
         t = kept
     plain = t.filter(~pl.col("cross"))
     was = price.shift()
@@ -224,7 +224,7 @@ def _signed(t: pl.DataFrame, check: bool, report: CleanReport) -> tuple[pl.DataF
 
 
 def _levels(
-    q: pl.DataFrame, tick: float, lot: int, report: CleanReport
+    q: pl.DataFrame, tick: float, lot: int, report: r.Taken
 ) -> tuple[pl.DataFrame, list[NDArray[np.int32]], NDArray[np.uint8]]:
     """Quotes in ticks and lots, and which are off the tick; those whose levels make no sense are left out."""
     sides = r.side_columns(sum(name.startswith("bid_size_") for name in q.columns))
@@ -235,7 +235,7 @@ def _levels(
     k.to_levels(ask, ask_size, -1, tick, lot, shown[2], shown[3], off, bad)
     if not bad.any():
         return q, shown, off
-    report.tell("quotes whose levels are out of order", int(bad.sum()))
+    report["quotes whose levels are out of order"] += int(bad.sum())
     good = bad == 0
     return q.filter(good), [x[good] for x in shown], off[good]
 

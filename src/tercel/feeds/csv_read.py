@@ -5,7 +5,8 @@ converted is named with its row.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -180,8 +181,8 @@ def _time(file: FileMap, columns: tuple[str, ...], timezone: str, start: int) ->
 # -- what rows say, in shares and prices as the file has them ---------------------------------------------------------
 
 
-Tell = Callable[[str, int], None]
-"""Where removed rows are counted: by the name of a rule."""
+Taken = Counter[str]
+"""Rows that each rule took, in the order in which they were counted (0: the rule was in force)."""
 
 
 def side_columns(levels: int) -> list[list[str]]:
@@ -189,13 +190,13 @@ def side_columns(levels: int) -> list[list[str]]:
     return [[f"{what}_{n}" for n in range(1, levels + 1)] for what in ("bid", "bid_size", "ask", "ask_size")]
 
 
-def quotes_of(text: TextRows, m: QuoteMap, scale: int, tell: Tell) -> pl.DataFrame:
+def quotes_of(text: TextRows, m: QuoteMap, scale: int, report: Taken) -> pl.DataFrame:
     """Quotes of one or more exchanges: `side_columns` float64 (0: none), `exchange`.
 
     Those of other exchanges and suspicious ones are left out and counted.
     """
-    text = _kept(text, m.suspicious, ("0", ""), "quotes marked suspicious", tell)
-    text = _kept(text, m.exchange, m.exchanges, "quotes of other exchanges", tell)
+    text = _kept(text, m.suspicious, ("0", ""), "quotes marked suspicious", report)
+    text = _kept(text, m.exchange, m.exchanges, "quotes of other exchanges", report)
     fields: dict[str, TypedColumn | pl.Expr] = {"exchange": stripped(m.exchange) if m.exchange else pl.lit("")}
     for side, price, size in (("bid", m.bid, m.bid_size), ("ask", m.ask, m.ask_size)):
         for n in range(1, m.levels + 1):
@@ -205,19 +206,19 @@ def quotes_of(text: TextRows, m: QuoteMap, scale: int, tell: Tell) -> pl.DataFra
     return text.typed(fields)
 
 
-def trades_of(text: TextRows, m: TradeMap, scale: int, tell: Tell) -> pl.DataFrame:
+def trades_of(text: TextRows, m: TradeMap, scale: int, report: Taken) -> pl.DataFrame:
     """Prints: `price` and `size` float64, `sign` (+1 buyer active, -1 seller, 0 not said), `cross` of an auction.
 
     Corrected, suspicious and irregular ones are left out and counted.
     """
-    text = _kept(text, m.suspicious, ("0", ""), "trades marked suspicious", tell)
-    text = _kept(text, m.exchange, m.exchanges, "trades of other exchanges", tell)
-    text = _kept(text, m.correction, m.good, "trades corrected", tell)
+    text = _kept(text, m.suspicious, ("0", ""), "trades marked suspicious", report)
+    text = _kept(text, m.exchange, m.exchanges, "trades of other exchanges", report)
+    text = _kept(text, m.correction, m.good, "trades corrected", report)
     cross: pl.Expr = pl.lit(False)
     if m.condition:
         kinds = _conditions(text, m)
         regular = text.of(m.condition, list(kinds))
-        tell("trades of irregular conditions", text.frame.height - regular.frame.height)
+        report["trades of irregular conditions"] += text.frame.height - regular.frame.height
         text, cross = regular, stripped(m.condition).is_in([name for name, auction in kinds.items() if auction])
     sign: pl.Expr = pl.lit(0, pl.Int64)
     if m.aggressor:
@@ -247,12 +248,12 @@ def _conditions(text: TextRows, m: TradeMap) -> dict[str, bool]:
     return kinds
 
 
-def _kept(text: TextRows, column: str, wanted: Sequence[str], rule: str, tell: Tell) -> TextRows:
+def _kept(text: TextRows, column: str, wanted: Sequence[str], rule: str, report: Taken) -> TextRows:
     """Rows whose column, where the map names one, holds one of some values; the others are counted."""
     if not column or not wanted:
         return text
     kept = text.of(column, wanted)
-    tell(rule, text.frame.height - kept.frame.height)
+    report[rule] += text.frame.height - kept.frame.height
     return kept
 
 

@@ -13,10 +13,10 @@ from tests.feeds.csv.exports import export_mat, export_taq, taq_frame
 
 from tercel.api.testing.feed import read_all
 from tercel.feeds import csv_kernels as k
-from tercel.feeds.csv_clean import CleanReport, clean_quotes, clean_trades
+from tercel.feeds.csv_clean import clean_quotes, clean_trades
 from tercel.feeds.csv_feed import CsvFeed
 from tercel.feeds.csv_map import CleanMap, map_text, parse_map
-from tercel.feeds.csv_read import NS, RECEIVED, ROW
+from tercel.feeds.csv_read import NS, RECEIVED, ROW, Taken
 from tercel.market.feed import FeedOptions
 from tercel.market.tape import schema
 
@@ -48,21 +48,21 @@ def test_each_rule_takes_its_rows_and_says_so():
     good = [(100 + i, 10.00, 10.02) for i in range(20)]
     bad = [(50, 10.0, 10.02), (105, 0.0, 10.02), (106, 10.05, 10.02), (107, 10.0, 12.0), (108, 12.0, 12.02)]
     rows = sorted(good + bad + [(110, 10.00, 10.04), (300, 10.0, 10.02)])
-    report = CleanReport()
+    report = Taken()
     kept = clean_quotes(quotes(rows), CleanMap(merge="last"), 100, 200, 0.01, report)
-    assert report.taken == {
+    assert report == {
         "quotes with a zero": 1, "quotes outside the session": 2, "quotes of negative spread": 1,
         "quotes of wide spread": 1, "quotes merged into others of their stamp": 2, "quotes that are outliers": 1,
     }  # fmt: skip
     assert kept.height == 19
     assert kept.filter(pl.col(NS) == 110)["ask_1"].to_list() == [10.04]  # the last of its stamp
     off = CleanMap(zero=False, session=False, negative_spread=False, wide_spread=0, outliers=0)
-    assert clean_quotes(quotes(rows), off, 100, 200, 0.01, CleanReport()).height == len(rows)
+    assert clean_quotes(quotes(rows), off, 100, 200, 0.01, Taken()).height == len(rows)
 
 
 def test_the_last_quote_before_the_session_opens_it():
     kept = clean_quotes(
-        quotes([(50, 9.0, 9.02), (60, 10.0, 10.02), (150, 10.0, 10.03)]), CleanMap(), 100, 200, 0.01, CleanReport()
+        quotes([(50, 9.0, 9.02), (60, 10.0, 10.02), (150, 10.0, 10.03)]), CleanMap(), 100, 200, 0.01, Taken()
     )
     assert kept[NS].to_list() == [100, 150]
     assert kept["bid_1"][0] == 10.0
@@ -73,10 +73,10 @@ def test_trades_of_one_stamp_merge_but_auction_prints_stand_alone():
         [1, 1, 1, 2, 2], price=[10.0, 10.2, 10.4, 11.0, 11.0], size=[1.0, 2, 3, 4, 5], sign=[0] * 5,
         cross=[False, False, False, True, False],
     )  # fmt: skip
-    report = CleanReport()
+    report = Taken()
     merged = clean_trades(trades, CleanMap(merge="median"), 0, 0, report)
     assert (merged["price"].to_list(), merged["size"].to_list()) == ([10.2, 11.0, 11.0], [6.0, 4.0, 5.0])
-    assert report.taken["trades merged into others of their stamp"] == 2
+    assert report["trades merged into others of their stamp"] == 2
 
 
 # -- real sets --------------------------------------------------------------------------------------------------------
