@@ -71,15 +71,9 @@ def _named(member: Member, options: FeedOptions) -> LobsterFile | None:
     match = _NAME.fullmatch(member.name)
     if match is None:
         return None
-    return LobsterFile(
-        member=member,
-        symbol=match["symbol"] if options.symbol is None else options.symbol,
-        date=match["date"] if options.date is None else options.date,
-        role=match["role"].lower(),
-        levels=int(match["levels"]),
-        start_ms=int(match["start"]),
-        end_ms=int(match["end"]),
-    )
+    symbol, date = options.symbol or match["symbol"], options.date or match["date"]
+    levels, start_ms, end_ms = (int(match[name]) for name in ("levels", "start", "end"))
+    return LobsterFile(member, symbol, date, match["role"].lower(), levels, start_ms, end_ms)
 
 
 def _unnamed(found: Sequence[Member], options: FeedOptions) -> list[LobsterFile]:

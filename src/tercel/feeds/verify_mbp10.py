@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tercel.core.errors import FeedError
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.feeds.dbn_kernels import NO_PRICE
-from tercel.feeds.dbn_records import csv_number, csv_price, csv_time, is_csv, metadata_of, read_csv
+from tercel.feeds.dbn_records import csv_number, csv_price, csv_time, is_csv, metadata_of, read_csv, symbols_of
 from tercel.feeds.members import Member, members
 from tercel.feeds.verify import in_room
 from tercel.feeds.verify_kernels import read_book
@@ -128,7 +128,7 @@ def verify_mbp10(instrument: Instrument, events: Events, path: Path) -> dict[str
     with members([path]) as found:
         if len(found) != 1:
             raise FeedError("one mbp-10 file", f"{len(found)} in {path}", "give the file itself")
-        times, levels = read_mbp10(found[0], instrument.symbol)
+        times, levels = (_csv if is_csv(found[0]) else _dbn)(found[0], instrument.symbol)
     want = wanted(levels, round(instrument.tick * 10**9))
     inside = (times >= events.exch_ns[0] - 86_400 * 10**9) & (times <= events.exch_ns[-1])
     if not inside.any():
@@ -163,16 +163,8 @@ def _mismatch(report: NDArray[np.int64]) -> dict[str, Any]:
     }
 
 
-def read_mbp10(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Times int64[rows] and levels int64[rows, 2 sides, 3 (price in 1e-9, size, orders), 10] of one instrument.
-
-    A number of orders that the file leaves empty is -1.
-    """
-    return _csv(member, symbol) if is_csv(member) else _dbn(member, symbol)
-
-
 def wanted(levels: NDArray[np.int64], unit: int) -> NDArray[np.int64]:
-    """The same with prices in ticks; a level without price is all zeros, a price off the tick is one no book has."""
+    """Levels of a file, prices in ticks: all zeros where there is none; off the tick, a price that no book has."""
     want = levels.copy()
     price = levels[:, :, PX]
     none = price == NO_PRICE
@@ -183,6 +175,10 @@ def wanted(levels: NDArray[np.int64], unit: int) -> NDArray[np.int64]:
 
 
 def _csv(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Times int64[rows] and levels int64[rows, 2 sides, 3 (price in 1e-9, size, orders), 10] of one instrument.
+
+    A number of orders that the file leaves empty is -1.
+    """
     names = [
         f"{side}_{what}_{level:02d}" for level in range(LEVELS) for side in ("bid", "ask") for what in ("px", "sz")
     ]
@@ -206,8 +202,7 @@ def _csv(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArray[np.int
 
 
 def _dbn(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    from tercel.feeds.dbn_records import symbols_of
-
+    """The same from a file of records."""
     data = member.content()
     metadata, start = metadata_of(data, member.where)
     size = _RECORD.itemsize

@@ -28,8 +28,6 @@ _NEITHER = "2"
 _ACTIONS = {schema.ADD: "0", schema.ROLL_IN: "0", schema.DELETE: "2", schema.ROLL_OUT: "2"}
 _CHANGED = "1"
 
-Row = Ints
-
 
 def market_out(change: o.MarketRows, request: str, scale: PriceScale) -> Iterator[tuple[str, Fields]]:
     """Message type and fields of each message that carries a change to the subscription `request`."""
@@ -62,7 +60,7 @@ def _entry(row: Sequence[int], scale: PriceScale, snapshot: bool, fields: list[t
         fields.append((t.AGGRESSOR, str(row[o.M_AGGRESSOR])))
 
 
-def market_in(message: Message, scale: PriceScale) -> Row:
+def market_in(message: Message, scale: PriceScale) -> Ints:
     """int64 (n, 7) rows of the entries in a W or X message.
 
     Raises

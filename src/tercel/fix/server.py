@@ -142,15 +142,14 @@ class FixServer:
         except (OSError, OverflowError) as error:
             self._forget()
             raise VenueError(f"port {self.port} free to listen on", f"{error}", "choose another port") from None
-        self._listener.setblocking(False)
         self.port = int(self._listener.getsockname()[1])
         try:
             self._open_sessions()
         except VenueError:
             self._forget()
             raise
-        self._bell.setblocking(False)
         for one in (self._listener, self._bell):
+            one.setblocking(False)
             self._selector.register(one, _READ, one)
         if self._service.runs:
             self._selector.register(self.venue, _READ, self.venue)  # type: ignore[arg-type]
