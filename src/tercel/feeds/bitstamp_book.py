@@ -19,7 +19,7 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -76,20 +76,16 @@ class BitstampCounts:
     clock_back: int = 0
 
 
-@dataclass
 class BitstampBook:
     """The book and the rows made so far."""
 
-    rows: list[BitstampRow] = field(default_factory=list)
-    counts: BitstampCounts = field(default_factory=BitstampCounts)
-    orders: dict[int, BitstampOrder] = field(default_factory=dict)
-    waiting: dict[int, BitstampOrder] = field(default_factory=dict)
-    gone: set[int] = field(default_factory=set)
-    seq: int = 0
-    ns: int = 0
-    recv_ns: int = 0
-
-    def __post_init__(self) -> None:
+    def __init__(self) -> None:
+        self.rows: list[BitstampRow] = []
+        self.counts = BitstampCounts()
+        self.orders: dict[int, BitstampOrder] = {}
+        self.waiting: dict[int, BitstampOrder] = {}
+        self.gone: set[int] = set()
+        self.seq = self.ns = self.recv_ns = 0
         self._levels: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
         self._heaps: dict[int, list[int]] = {1: [], -1: []}
         self.rested: defaultdict[int, int] = defaultdict(int)

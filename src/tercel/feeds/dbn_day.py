@@ -130,10 +130,14 @@ class DbnDay:
         live = np.flatnonzero((events.flags & schema.OPENING) == 0)
         if len(live) == 0:
             return int(events.exch_ns[0]), int(events.exch_ns[-1])
-        crosses, trades = (np.flatnonzero(events.kind == kind) for kind in (schema.CROSS, schema.EXECUTE))
-        opens = len(crosses) and (len(trades) == 0 or crosses[0] < trades[0])
-        first = int(crosses[0]) if opens else int(live[0])
-        return int(events.exch_ns[first]), int(events.exch_ns[-1])
+        cross = opening_cross(events)
+        return int(events.exch_ns[live[0] if cross is None else cross]), int(events.exch_ns[-1])
+
+
+def opening_cross(events: Events) -> int | None:
+    """Row of the auction before which nothing trades; None where a day has no such one."""
+    crosses, trades = (np.flatnonzero(events.kind == kind) for kind in (schema.CROSS, schema.EXECUTE))
+    return int(crosses[0]) if len(crosses) and (len(trades) == 0 or crosses[0] < trades[0]) else None
 
 
 def with_opening_auction(events: Events) -> Events:
@@ -141,11 +145,10 @@ def with_opening_auction(events: Events) -> Events:
 
     Before an auction the book may stand crossed; nothing trades in it.
     """
-    crosses, trades = (np.flatnonzero(events.kind == kind) for kind in (schema.CROSS, schema.EXECUTE))
-    if len(crosses) == 0 or (len(trades) and trades[0] < crosses[0]):
+    if (cross := opening_cross(events)) is None:
         return events
     ends = np.flatnonzero(events.flags & schema.MESSAGE_END)
-    after = int(ends[np.searchsorted(ends, crosses[0])]) + 1
+    after = int(ends[np.searchsorted(ends, cross)]) + 1
     head = int(np.count_nonzero(events.flags & schema.OPENING))
     both = Events.empty(2)
     both.kind[:], both.price_ticks[:], both.flags[:] = schema.STATUS, (0, 1), schema.MESSAGE_END

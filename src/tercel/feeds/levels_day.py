@@ -28,7 +28,8 @@ def rows_of(steps: Sequence[SyncStep], trades: Sequence[BinanceTrade]) -> tuple[
     """
     table: list[list[int]] = []
     seq, opened, before = 0, False, 0
-    for part in sorted([*trades, *steps], key=attrgetter("exch_ns")):
+    parts: list[BinanceTrade | SyncStep] = [*trades, *steps]
+    for part in sorted(parts, key=attrgetter("exch_ns")):
         if isinstance(part, BinanceTrade):
             before += not opened
             rows = [(schema.TRADE, part.side, (part.price, part.quantity), 0)] if opened else []

@@ -12,17 +12,11 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.feeds.binance_messages import COINM, SPOT, USDM
 
-_REST: Final = {
-    SPOT: "https://api.binance.com/api/v3/depth?symbol={symbol}&limit=5000",
-    USDM: "https://fapi.binance.com/fapi/v1/depth?symbol={symbol}&limit=1000",
-    COINM: "https://dapi.binance.com/dapi/v1/depth?symbol={symbol}&limit=1000",
+_API: Final = {
+    SPOT: "https://api.binance.com/api/v3",
+    USDM: "https://fapi.binance.com/fapi/v1",
+    COINM: "https://dapi.binance.com/dapi/v1",
 }
-_INFORMATION: Final = {
-    SPOT: "https://api.binance.com/api/v3/exchangeInfo?symbol={symbol}",
-    USDM: "https://fapi.binance.com/fapi/v1/exchangeInfo",
-    COINM: "https://dapi.binance.com/dapi/v1/exchangeInfo",
-}
-_DEPTH: Final = {SPOT: "depth@100ms", USDM: "depth@0ms", COINM: "depth@0ms"}
 BINANCE_MARKETS: Final = {"spot": SPOT, "usdm": USDM, "coinm": COINM}
 
 
@@ -128,11 +122,12 @@ class BinanceStream(Stream):
         self, symbol: str, market: str, url: str, snapshot_url: str | None = None, information_url: str | None = None
     ) -> None:
         self._symbol = symbol.upper()
-        names = "/".join(f"{symbol.lower()}@{kind}" for kind in (_DEPTH[market], "trade", "bookTicker"))
-        own = "" if snapshot_url else _INFORMATION[market].format(symbol=self._symbol)
+        depth, levels, mine = ("0ms", 1000, "") if market != SPOT else ("100ms", 5000, f"?symbol={self._symbol}")
+        names = "/".join(f"{symbol.lower()}@{kind}" for kind in (f"depth@{depth}", "trade", "bookTicker"))
+        own = "" if snapshot_url else f"{_API[market]}/exchangeInfo{mine}"
         super().__init__(
             url if "?" in url else f"{url.rstrip('/')}?streams={names}",
-            snapshot_url or _REST[market].format(symbol=self._symbol),
+            snapshot_url or f"{_API[market]}/depth?symbol={self._symbol}&limit={levels}",
             own if information_url is None else information_url,
         )
         self._update, self._begins = 0, 0

@@ -176,7 +176,7 @@ class Connection:
             return None if self.closed else b""
         parts, size, ended = [], 0, False
         try:
-            while size < _MOST_AT_ONCE or self._undecoded():
+            while size < _MOST_AT_ONCE or (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
                 part = self._socket.recv(_CHUNK)
                 if not part:
                     ended = True
@@ -240,9 +240,6 @@ class Connection:
             self._socket.close()
 
     # -- inside -------------------------------------------------------------------------------------------------------
-    def _undecoded(self) -> bool:
-        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
-
     def _ready(self) -> bool:
         """Whether bytes can flow: connected, and TLS agreed."""
         if self.closed:

@@ -304,9 +304,7 @@ class _SymbolsFile(TomlTable):
     symbol: tuple[SymbolTable, ...] = ()
 
 
-@lru_cache
-def _xml(path: Path) -> Dictionary:
-    return read_xml(path)
+_xml: Final = lru_cache(read_xml)
 
 
 def _dictionary(profile: Profile, folder: Path) -> Dictionary | None:
