@@ -232,11 +232,7 @@ def usage(gate: LimitCounts) -> dict[str, dict[str, dict[str, tuple[float, float
     found: dict[str, dict[str, dict[str, tuple[float, float, float]]]] = {"desk": {}, "instruments": {}, "agents": {}}
     for scope in gate.scopes():
         found[scope.room][scope.name] = {
-            gauge.limit: (
-                gauge.shown(gauge.used),
-                gauge.shown(gauge.most),
-                gauge.shown(gauge.level(scope.warn)),
-            )
+            gauge.limit: (gauge.shown(gauge.used), gauge.shown(gauge.most), gauge.shown(gauge.level(scope.warn)))
             for gauge in gauges(gate, scope, gate.sent_ns)
         }
     return found

@@ -83,11 +83,7 @@ class AgentSlot:
         """The body of a `seat` entry (see `trading.journal.kinds`)."""
         evidence = Evidence.of(self.gains_bps)
         state = "drifting" if self.drifting else "challenged" if self.challenger is not None else "champion alone"
-        figures = {
-            "mean_bps": evidence.mean_bps,
-            "low_bps": evidence.low_bps,
-            "high_bps": evidence.high_bps,
-        }
+        figures = {"mean_bps": evidence.mean_bps, "low_bps": evidence.low_bps, "high_bps": evidence.high_bps}
         return {
             "strategy": self.shown,
             "challenger": self.challenger_shown,

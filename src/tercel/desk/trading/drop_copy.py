@@ -148,11 +148,7 @@ def _differences(here: Report, there: Report) -> list[CopyBreak]:
     }
     name = f"execution {here.exec_id} of {here.instrument}"
     return [
-        CopyBreak(
-            kind,
-            accounts,
-            f"{kind} of {name}: {ours} here, {theirs} on the copy",
-        )
+        CopyBreak(kind, accounts, f"{kind} of {name}: {ours} here, {theirs} on the copy")
         for kind, (ours, theirs) in pairs.items()
         if ours != theirs
     ]

@@ -57,15 +57,7 @@ from tercel.desk.trading.ledger import Ledger, obey
 from tercel.desk.trading.order import DISTURBS, SEVERITY, Code, Notice
 from tercel.desk.trading.parents import ParentOrder
 from tercel.desk.trading.report_intake import Intake
-from tercel.desk.trading.state import (
-    STOPS,
-    Sender,
-    Standing,
-    StateReason,
-    TradingState,
-    refusal,
-    waiting_entry,
-)
+from tercel.desk.trading.state import STOPS, Sender, Standing, StateReason, TradingState, refusal, waiting_entry
 
 BACK_OFF: Final = "BACK_OFF"
 _STOPS_ONLY: Final = PAUSES | {"EXECUTIONS"}
@@ -105,12 +97,7 @@ class OrderGateway:
     """
 
     def __init__(
-        self,
-        venue: Venue,
-        journal: Journal,
-        limits: LimitGate,
-        ledger: Ledger,
-        name: Callable[[], str] | None = None,
+        self, venue: Venue, journal: Journal, limits: LimitGate, ledger: Ledger, name: Callable[[], str] | None = None
     ) -> None:
         self.venue, self.journal, self.limits, self.ledger = venue, journal, limits, ledger
         self.lock = RLock()

@@ -138,6 +138,8 @@ class Snapshots(PeriodicThread):
     blank : LimitGate
         Limits as fresh as the session's were, and under the same version.
     version : str
+    every : int
+        Entries between two.
     fold : callable
         Brings a fresh ledger and limits up to the end of a journal: `recovery.refold`.
     """
@@ -148,9 +150,10 @@ class Snapshots(PeriodicThread):
         blank: Callable[[], LimitGate],
         version: str,
         fold: Callable[[Journal, LimitGate], Ledger],
+        every: int = EVERY,
     ) -> None:
         super().__init__("tercel-snapshots", 1.0, self.look)
-        self._journal, self._blank, self._version, self._fold = journal, blank, version, fold
+        self._journal, self._blank, self._version, self._fold, self._every = journal, blank, version, fold, every
         self._last: int | None = None
         self.failure: TercelError | None = None
         """Why the last one could not be kept."""
@@ -162,7 +165,7 @@ class Snapshots(PeriodicThread):
                 with closing(self._journal.reader()) as reader:
                     stored = reader.snapshot(self._version)
                 self._last = 0 if stored is None else stored.seq
-            if self._journal.last - self._last >= EVERY:
+            if self._journal.last - self._last >= self._every:
                 self.keep()
                 _give_back()
         except TercelError as error:

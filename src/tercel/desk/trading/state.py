@@ -98,48 +98,21 @@ class ReasonTerms:
 _HALTED, _REDUCING, _ACTIVE = TradingState.HALTED, TradingState.REDUCING, TradingState.ACTIVE
 _ITSELF, _PERSON, _SESSION = Ends.ITSELF, Ends.PERSON, Ends.SESSION
 _DESK, _ACCOUNT, _PARENT = ReasonScope.DESK, ReasonScope.ACCOUNT, ReasonScope.PARENT
+_ANYTHING, _ANEW = (_ITSELF, _PERSON, _SESSION), (_ITSELF, _SESSION)
 _ROWS: Final[tuple[tuple[StateReason, TradingState, ReasonScope, str, tuple[Ends, ...], str], ...]] = (
     # reason, state, scope, kinds of entries it is folded from ("": of the process alone), ends, words
-    (StateReason.JOURNAL_DOWN, _HALTED, _DESK, "", (_ITSELF, _SESSION), "the journal cannot be written"),
-    (
-        StateReason.POSITIONS_DIFFER,
-        _HALTED,
-        _DESK,
-        "alert",
-        (_ITSELF, _PERSON, _SESSION),
-        "the venue has other positions",
-    ),
-    (
-        StateReason.POSITIONS_UNKNOWN,
-        _HALTED,
-        _DESK,
-        "alert",
-        (_ITSELF, _PERSON, _SESSION),
-        "the venue told no positions",
-    ),
-    (StateReason.POSITIONS_AWAITED, _HALTED, _DESK, "", (_ITSELF, _SESSION), "the first word on positions is to come"),
-    (StateReason.LINK_DOWN, _HALTED, _DESK, "report_in", (_ITSELF, _SESSION), "the way to the venue is down"),
+    (StateReason.JOURNAL_DOWN, _HALTED, _DESK, "", _ANEW, "the journal cannot be written"),
+    (StateReason.POSITIONS_DIFFER, _HALTED, _DESK, "alert", _ANYTHING, "the venue has other positions"),
+    (StateReason.POSITIONS_UNKNOWN, _HALTED, _DESK, "alert", _ANYTHING, "the venue told no positions"),
+    (StateReason.POSITIONS_AWAITED, _HALTED, _DESK, "", _ANEW, "the first word on positions is to come"),
+    (StateReason.LINK_DOWN, _HALTED, _DESK, "report_in", _ANEW, "the way to the venue is down"),
     (StateReason.KILLED, _HALTED, _ACCOUNT, "kill, rearm", (_PERSON,), "the kill latch names it"),
     (StateReason.BREACH, _HALTED, _ACCOUNT, "", (_ITSELF,), "limits or drop copy found a breach: the latch falls next"),
     (StateReason.STOPPED, _HALTED, _ACCOUNT, "alert, rearm", (_ITSELF, _PERSON), "it is not clear what it holds"),
     (StateReason.CALLED_OFF, _HALTED, _PARENT, "parent", (), "cancelled, or its horizon came while it was paused"),
-    (
-        StateReason.TAKEN_OFF,
-        _HALTED,
-        _PARENT,
-        "",
-        (_ITSELF, _SESSION),
-        "its executor is not relied on: another follows",
-    ),
+    (StateReason.TAKEN_OFF, _HALTED, _PARENT, "", _ANEW, "its executor is not relied on: another follows"),
     (StateReason.PAUSED, _HALTED, _PARENT, "parent, session", (_PERSON,), "it waits until somebody resumes it"),
-    (
-        StateReason.ORDERS_OPEN,
-        _REDUCING,
-        _ACCOUNT,
-        "state",
-        (_ITSELF, _PERSON, _SESSION),
-        "orders of before have not ended",
-    ),
+    (StateReason.ORDERS_OPEN, _REDUCING, _ACCOUNT, "state", _ANYTHING, "orders of before have not ended"),
 )
 REASONS: Final[Mapping[StateReason, ReasonTerms]] = {row[0]: ReasonTerms(*row[1:]) for row in _ROWS}
 """Every reason. Whatever a new session ends is found out anew by it."""

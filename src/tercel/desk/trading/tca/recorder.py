@@ -157,14 +157,11 @@ class TcaRecorder:
         try:
             cost = measure(without_own(facts), WAITED_S)
         except DataError as error:
-            self._note(entry_alert("warning", "NO_TCA", str(error), *head))
+            self._session.gateway.write([entry_alert("warning", "NO_TCA", str(error), *head)])
             return
         words = asdict(cost if follower.began_ns <= parent.arrival_ns else without_market(cost))
         body: dict[str, Any] = {key: known(words[key]) for key in words if key not in ("parent", "instrument", "agent")}
         body["sums"] = {name: shown(total, PAID_PLACES) for name, total in body["sums"].items()}
         body["limit"] = parent.limit or None
         blob = pack({"executions": fills, "mids": np.stack([mid_ns, mid2], axis=1)})
-        self._note(Entry(kinds.TCA, *head, body=body, blob=blob))
-
-    def _note(self, entry: Entry) -> None:
-        self._session.gateway.write([entry])
+        self._session.gateway.write([Entry(kinds.TCA, *head, body=body, blob=blob)])
