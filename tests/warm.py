@@ -7,13 +7,13 @@ compiled by the test that asks first, within a second or two. Jobs share no kern
 from multiprocessing import get_context
 
 from tests.market.simulator.test_replay_rules import Replay
+from tests.markets import martingale_market
 
 from tercel.execution import intent
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow.preset import load
 from tercel.market.simulator.days import simulated_day
-from tercel.market.simulator.source import martingale_market
 
 
 def simulator() -> None:

@@ -15,7 +15,7 @@ from replications.cheridito_weiss import rules
 from replications.cheridito_weiss.cells import Cell
 from replications.cheridito_weiss.learned import Known
 from replications.cheridito_weiss.market import directions, earned
-from tercel.core.stats import Estimate, mean_interval, seeds_by_clusters
+from tercel.core.stats import Estimate, mean_interval, moments_of_mean, over_seeds, replicate
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
@@ -101,4 +101,12 @@ def _interval(values: Floats, labels: Longs, rng: np.random.Generator) -> Estima
     """Mean and interval of values (S, n): training seeds and episodes both resampled."""
     if len(values) == 1:
         return mean_interval(values[0], labels, rng, resamples=RESAMPLES)
-    return seeds_by_clusters(values, labels, rng, resamples=RESAMPLES)
+    return seeds_by_clusters(values, labels, rng)
+
+
+def seeds_by_clusters(values: Floats, labels: Longs, rng: np.random.Generator, resamples: int = RESAMPLES) -> Estimate:
+    """Mean of `values`, float (S, n): row s is training seed s on the same n clustered episodes."""
+    # Seeds are columns: all of them meet the same draws of clusters, which keeps them paired.
+    moments = moments_of_mean(values.T, labels)
+    draws = replicate({"": moments}, resamples, rng)[""]
+    return over_seeds(moments.point(), draws.T, moments.clusters, rng).estimate()

@@ -13,7 +13,7 @@ import numpy as np
 from tercel.api.demo.config import DemoConfig
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.core.stats import Estimate
-from tercel.core.stats.bootstrap import mean_interval, paired_difference
+from tercel.core.stats.bootstrap import mean_interval
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 
@@ -110,9 +110,7 @@ def worth(runs: Sequence[DeskRun], seed: int = 0) -> dict[str, Estimate]:
     whole = costs.pop(DESK)
     seeds = sorted(whole)
     return {
-        variant: paired_difference(
-            [cost[s] for s in seeds], [whole[s] for s in seeds], np.arange(len(seeds)), np.random.default_rng(seed)
-        )
+        variant: mean_interval([cost[s] - whole[s] for s in seeds], np.arange(len(seeds)), np.random.default_rng(seed))
         for variant, cost in costs.items()
     }
 

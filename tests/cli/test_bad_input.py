@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.lobster_files import history
+from tests.markets import martingale_market
 from typer.testing import CliRunner, Result
 
 from tercel.cli import app, reported
@@ -24,7 +25,6 @@ from tercel.lab.evaluation.array_files import reading
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.settings import RunSettings, load_settings
 from tercel.market.flow.preset import load
-from tercel.market.simulator.source import martingale_market
 from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Lake
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.markets import martingale_market
 
 from benchmarks.arrival import at_arrival
 from tercel.core.errors import ConfigError
@@ -21,7 +22,7 @@ from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import martingale_market, reactive
+from tercel.market.simulator.source import reactive
 
 S = 10**9
 TASK = Task(side=-1, horizon_s=60.0, decisions=6, warmup_s=10.0)

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.markets import martingale_market
 
 from benchmarks.arrival import at_arrival
 from tercel.execution import step
@@ -24,7 +25,7 @@ from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.regimes.law import RegimeChain, Season, with_regimes
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source, blank_state, martingale_market, reactive, run_free, with_impact
+from tercel.market.simulator.source import Source, blank_state, reactive, run_free, with_impact
 from tercel.market.simulator.terms import Fees
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
 

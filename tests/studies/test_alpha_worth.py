@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.markets import martingale_market
 
 from studies.value.alpha import drifting, forecasts, is_bps, model_gain, plant, value_of
 from tercel.core.errors import ConfigError
@@ -12,7 +13,7 @@ from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, AlmgrenChr
 from tercel.execution.task import Task
 from tercel.market.flow import preset as presets
 from tercel.market.regimes.factors import Factors
-from tercel.market.simulator.source import martingale_market, reactive
+from tercel.market.simulator.source import reactive
 
 TASK = Task(horizon_s=600.0, decisions=20, warmup_s=120.0)
 P = Parameters(sigma=0.05, eta=8.0, risk_aversion=0.0)

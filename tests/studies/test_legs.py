@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.markets import martingale_market
 
 from studies.legs.legs import begin_legs
 from tercel.core.errors import CapacityError
@@ -12,7 +13,7 @@ from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import martingale_market, reactive
+from tercel.market.simulator.source import reactive
 
 TASK = Task(horizon_s=60.0, decisions=6, warmup_s=60.0, grid_points=7)
 N = 6

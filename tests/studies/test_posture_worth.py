@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.markets import martingale_market
 
 from studies.value.posture import (
     DESIGNS,
@@ -20,7 +21,7 @@ from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import martingale_market, reactive
+from tercel.market.simulator.source import reactive
 from tercel.signals.risk.posture import finish_early
 
 TASK = Task(horizon_s=900.0, decisions=30, warmup_s=300.0)

@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from tests.markets import martingale_market
 
 from studies.round_trips.market import TripGround, play
 from studies.round_trips.search import arbitrage, one_sided
@@ -28,7 +29,7 @@ from tercel.market.flow.preset import load
 from tercel.market.impact import layout
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import martingale_market, reactive
+from tercel.market.simulator.source import reactive
 
 TASK = Task(warmup_s=30.0)
 TAKES = genes(pace=1.0, seconds=60.0)

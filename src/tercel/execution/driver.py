@@ -34,6 +34,8 @@ ApplyRow = Callable[[NDArray[np.int32], Ints, Ints], int]
 
 _RECORDED = np.array([sim.WHO, sim.WHAT, sim.AT_PRICE, sim.HOW_MANY, sim.HOW, sim.AT_NS])
 """Words of a command in the order of its record row."""
+_COMPILED = ("placement", "v1")
+"""Actions and observation of a policy that the driver's own kernels decide."""
 REASONS = {
     kernels.BACKWARDS: "rows in order of time",
     kernels.BAD_KIND: "a kind of row that this market knows",
@@ -86,11 +88,9 @@ class Driver:
         """What was seen at the last decision; overwritten by the next."""
         seen = self._x, self._m, self._obs, self._draw
         self._serve = partial(kernels.serve, self.book, self.state, *seen, self._out)
-        placement = isinstance(strategy, PolicyStrategy) and (strategy.action_set_name, strategy.observation) == (
-            "placement",
-            "v1",
-        )
-        policy = strategy.policy if placement and isinstance(strategy, PolicyStrategy) else None
+        policy = None
+        if isinstance(strategy, PolicyStrategy) and (strategy.action_set_name, strategy.observation) == _COMPILED:
+            policy = strategy.policy
         self._drive: Callable[..., int] | None = None
         self._decide_compiled: Callable[..., int] | None = None
         if isinstance(policy, MlpPolicy):

@@ -192,16 +192,6 @@ def arrive(b: Packed, k: Longs, flow: Floats, episode: Longs) -> None:
 
 
 @kernel
-def begin(
-    b: Packed, k: Longs, flow: Floats, tape: Longs,
-    worlds_b: Packed, worlds_k: Longs, episode: Longs,
-) -> None:  # fmt: skip
-    """Start an episode: warm its market up, arrive."""
-    warm_up(b, k, flow, tape, worlds_b, worlds_k, episode)
-    arrive(b, k, flow, episode)
-
-
-@kernel
 def share_market(one: Longs, other: Longs) -> bool:
     """Whether two episodes differ in their orders alone, such as a buy and a sell on one stream."""
     for j in range(EPISODE_WORDS):

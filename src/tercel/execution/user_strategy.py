@@ -124,11 +124,13 @@ class CheckedStrategy(Strategy):
         Or any object with `decide`.
     mark : str
         Changes with its code; unique where the code has no file of its own.
+    name : str
+        In place of its own.
     """
 
-    def __init__(self, own: Any, mark: str = "") -> None:
+    def __init__(self, own: Any, mark: str = "", name: str = "") -> None:
         self._own, self.mark = own, mark or uuid.uuid4().hex
-        self._name = getattr(own, "name", "") or type(own).__name__
+        self._name = name or getattr(own, "name", "") or type(own).__name__
         resets = getattr(type(own), "reset", OwnStrategy.reset) is not OwnStrategy.reset
         self._watched = 0 if resets else WATCHED
 
@@ -275,7 +277,7 @@ def _is_users(kind: type) -> bool:
     return root not in sys.stdlib_module_names and root != "tercel" and not (file and is_installed(file))
 
 
-def checked(own: Any, mark: str = "") -> Strategy:
+def checked(own: Any, mark: str = "", name: str = "") -> Strategy:
     """What a user gave as a strategy: a class of :class:`OwnStrategy`, an object with `decide`, a function of a view.
 
     Raises
@@ -296,7 +298,7 @@ def checked(own: Any, mark: str = "") -> Strategy:
         own = FunctionStrategy(own, getattr(own, "__name__", type(own).__name__))
     if not hasattr(own, "decide"):
         raise ConfigError("a strategy: an object with decide(view)", repr(own), "see tercel.strategy")
-    return CheckedStrategy(own, mark)
+    return CheckedStrategy(own, mark, name)
 
 
 def tried(one: Strategy) -> Strategy:
@@ -358,7 +360,7 @@ def named(name: str) -> Strategy:
         except (ImportError, AttributeError) as error:
             received = f"{point.value}: {error}"
             raise ConfigError(f"the strategy {name!r} of an installed package", received, "install it again") from error
-        return _called(checked(found, mark_of(_code(found))), name)
+        return checked(found, mark_of(_code(found)), name)
     if ":" not in name:
         known = list(installed())
         listed = f"an installed package's ({', '.join(known) or 'none is there'})"
@@ -392,13 +394,6 @@ def located(name: str, what: str) -> Any:
 
 def _code(found: Any) -> Any:
     return found.function if isinstance(found, FunctionStrategy) else found
-
-
-def _called(one: Strategy, name: str) -> Strategy:
-    """The strategy of an installed package under the name of its entry point."""
-    if isinstance(one, CheckedStrategy):
-        one._name = name
-    return one
 
 
 def _module(name: str) -> Any:

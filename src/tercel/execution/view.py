@@ -1,7 +1,7 @@
 """What a strategy sees at a decision, for a batch of markets at once."""
 
 from dataclasses import dataclass
-from typing import Any, Self, overload
+from typing import Any, Generic, Self, TypeVar, overload
 
 import numpy as np
 
@@ -10,47 +10,41 @@ from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
 from tercel.market.simulator.layout import PAST_FEATURES, PAST_INTERVALS, RUNGS
 
+Values = TypeVar("Values", Ints, Floats)
 
-class _Order:
-    """A private column of a view by name, or `count` of them, (n,) or (n, count)."""
+
+class _Column(Generic[Values]):
+    """A column of a view by name, or `count` of them, (n,) or (n, count); in parts of a unit where it has parts."""
 
     array = "x"
 
-    def __init__(self, first: int, doc: str, count: int = 0) -> None:
+    def __init__(self, first: int, doc: str, count: int = 0, parts: float = 0.0) -> None:
         self.at: Any = slice(first, first + count) if count else first
-        self.__doc__ = doc
+        self.parts, self.__doc__ = parts, doc
 
     @overload
     def __get__(self, view: None, kind: type | None = None) -> Self: ...
     @overload
-    def __get__(self, view: "View", kind: type | None = None) -> Ints: ...
-    def __get__(self, view: "View | None", kind: type | None = None) -> Ints | Self:
+    def __get__(self, view: "View", kind: type | None = None) -> Values: ...
+    def __get__(self, view: "View | None", kind: type | None = None) -> Any:
         if view is None:
             return self
-        columns: Ints = getattr(view, self.array)
-        return columns[:, self.at]
+        columns = getattr(view, self.array)[:, self.at]
+        return columns / self.parts if self.parts else columns
 
 
-class _Market(_Order):
-    """The same of the market."""
-
-    array = "m"
+class _Order(_Column[Ints]):
+    """A private column."""
 
 
-class _Scaled:
+class _Scaled(_Column[Floats]):
     """A private column in parts of a unit."""
 
-    def __init__(self, at: int, parts: float, doc: str) -> None:
-        self.at, self.parts, self.__doc__ = at, parts, doc
 
-    @overload
-    def __get__(self, view: None, kind: type | None = None) -> Self: ...
-    @overload
-    def __get__(self, view: "View", kind: type | None = None) -> Floats: ...
-    def __get__(self, view: "View | None", kind: type | None = None) -> Floats | Self:
-        if view is None:
-            return self
-        return view.x[:, self.at] / self.parts
+class _Market(_Column[Ints]):
+    """A column of the market."""
+
+    array = "m"
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,15 +131,17 @@ class View:
 
     alpha_bps = _Scaled(
         c.ALPHA,
-        1000.0,
         "Expected move of the mid against the order over the forecast's life, bps; positive: waiting costs.",
+        parts=1000.0,
     )
-    alpha_sd_bps = _Scaled(c.ALPHA_SD, 1000.0, "Standard deviation of that forecast, bps.")
+    alpha_sd_bps = _Scaled(c.ALPHA_SD, "Standard deviation of that forecast, bps.", parts=1000.0)
     half_life_ns = _Order(c.HALF_LIFE_NS, "Time in which half of the expected move is over; 0: no forecast.")
-    urgency = _Scaled(c.URGENCY, 1e6, "Posture's urgency, 0 to 1.")
-    max_participation = _Scaled(c.MAX_PARTICIPATION, 1e6, "Posture's cap on the own share of all lots traded; 1: none.")
+    urgency = _Scaled(c.URGENCY, "Posture's urgency, 0 to 1.", parts=1e6)
+    max_participation = _Scaled(
+        c.MAX_PARTICIPATION, "Posture's cap on the own share of all lots traded; 1: none.", parts=1e6
+    )
     styles = _Order(c.STYLES, "Allowed styles, bits of `core.messages.Style`.")
-    size_multiplier = _Scaled(c.SIZE_MULTIPLIER, 1e6, "Posture's size multiplier.")
+    size_multiplier = _Scaled(c.SIZE_MULTIPLIER, "Posture's size multiplier.", parts=1e6)
 
     # the market
 
@@ -211,5 +207,5 @@ def fields() -> dict[str, str]:
         "obs": "float32 (n, D) the same, scaled for networks.",
         "draw": "float64 (n,) one uniform number in [0, 1) a decision.",
     }
-    named = {name: str(one.__doc__) for name, one in vars(View).items() if isinstance(one, _Order | _Scaled | property)}
+    named = {name: str(one.__doc__) for name, one in vars(View).items() if isinstance(one, _Column | property)}
     return {name: " ".join(text.split()) for name, text in (named | given).items()}

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replications.cheridito_weiss.study import seeds_by_clusters
 from tercel.core.errors import ConfigError
 from tercel.core.stats import (
     Estimate,
@@ -16,9 +17,7 @@ from tercel.core.stats import (
     mean_interval,
     moments_of_mean,
     over_seeds,
-    paired_difference,
     replicate,
-    seeds_by_clusters,
 )
 from tercel.core.stats.bootstrap import draw_counts
 
@@ -117,7 +116,7 @@ def test_pairing_takes_the_shared_market_noise_out():
     generator = rng(2)
     shared = generator.normal(0.0, 50.0, 400)
     ours, theirs = shared + generator.normal(1.0, 0.5, 400), shared + generator.normal(0.0, 0.5, 400)
-    paired = paired_difference(ours, theirs, np.arange(400), rng(0))
+    paired = mean_interval(ours - theirs, np.arange(400), rng(0))
     assert paired.ci_high - paired.ci_low < 0.2
     assert covers(paired, 1.0)
     alone = mean_interval(ours, np.arange(400), rng(0))
@@ -131,7 +130,7 @@ def test_replicates_subtract_as_pairs():
         {"a": moments_of_mean(ours, np.arange(80)), "b": moments_of_mean(theirs, np.arange(80))}, 500, rng(9)
     )
     one, other = (over_seeds([x.mean()], drawn[k].T, 80, rng()) for k, x in (("a", ours), ("b", theirs)))
-    direct = paired_difference(ours, theirs, np.arange(80), rng(9), resamples=500)
+    direct = mean_interval(ours - theirs, np.arange(80), rng(9), resamples=500)
     assert (one - other).estimate().to_json() == pytest.approx(direct.to_json())
 
 

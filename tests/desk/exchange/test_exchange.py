@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.markets import martingale_market
 from tests.parts import whole
 
 from tercel.api.testing.venue import PublicBook, Trader, VenueConformance
@@ -16,7 +17,7 @@ from tercel.market.flow.scenario import scaled
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.regimes.law import RegimeScript, with_regimes
 from tercel.market.regimes.named import NAMED
-from tercel.market.simulator.source import Source, martingale_market, reactive, with_impact
+from tercel.market.simulator.source import Source, reactive, with_impact
 
 S = 10**9
 

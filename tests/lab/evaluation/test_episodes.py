@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.markets import martingale_market
 
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.execution import intent as it
@@ -12,7 +13,7 @@ from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source, blank_state, martingale_market
+from tercel.market.simulator.source import Source, blank_state
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, STATUS
 
 MS = 1_000_000

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.markets import martingale_market
 
 from benchmarks.arrival import at_arrival
 from tercel.core.errors import CapacityError, ConfigError
@@ -13,7 +14,7 @@ from tercel.lab.evaluation.experiment import batches, pilot, run_recorded, run_s
 from tercel.lab.evaluation.judge import JudgedEntry, judge
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import martingale_market, reactive
+from tercel.market.simulator.source import reactive
 
 TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4)
 ESTIMATES = MarketEstimates(expected_volume=930.0, sigma=0.45, eta=0.5, spread=2.0)

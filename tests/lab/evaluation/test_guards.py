@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.execution.fills import Fills, costs_of_fills
 from tests.market.simulator.audit import audit, public_lots
 from tests.market.simulator.replay_oracle import RandomTape
+from tests.markets import martingale_market
 
 from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
@@ -24,7 +25,7 @@ from tercel.market.book.ladder import in_window
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source, blank_state, martingale_market, reactive, with_impact
+from tercel.market.simulator.source import Source, blank_state, reactive, with_impact
 
 DRAWN = Latency("exponential", a_ns=50_000_000, b_ns=900_000_000)
 ESTIMATES = MarketEstimates(expected_volume=930.0, sigma=0.45, eta=0.5, spread=2.0)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.markets import martingale_market
 
 from studies.regimes.effects import Effect, effects
 from tercel.execution.intent import empty
@@ -14,7 +15,7 @@ from tercel.market.regimes.choice import default_chain
 from tercel.market.regimes.law import RegimeScript, Season, packed, with_regimes
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import simulated_day
-from tercel.market.simulator.source import Source, martingale_market, reactive
+from tercel.market.simulator.source import Source, reactive
 from tercel.market.tape.schema import EXECUTE
 
 TASK = Task(horizon_s=600.0, decisions=20, warmup_s=120.0, grid_points=5)

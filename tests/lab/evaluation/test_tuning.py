@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.markets import martingale_market
 
 from tercel.core.errors import ConfigError
 from tercel.execution.costs import attribute
@@ -25,7 +26,6 @@ from tercel.lab.evaluation.tuning import (
 )
 from tercel.market.book import layout as lay
 from tercel.market.flow import martingale
-from tercel.market.simulator.source import martingale_market
 
 
 def minimise(function, start, generations, seed=1, **options):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.markets import martingale_market
 
 from tercel.execution.costs import attribute
 from tercel.execution.policies.strategy import PolicyStrategy
@@ -13,7 +14,6 @@ from tercel.lab.evaluation.sampling import bank_sampler
 from tercel.lab.learning.envs import ExecutionVec
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import train
-from tercel.market.simulator.source import martingale_market
 
 TASK = Task(horizon_s=60.0, decisions=6, warmup_s=5.0, grid_points=3)
 LATE = replace(TASK, latency=Latency("exponential", a_ns=50_000_000, b_ns=900_000_000))

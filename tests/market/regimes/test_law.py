@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.markets import martingale_market
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
@@ -15,7 +16,7 @@ from tercel.market.regimes.named import NAMED, Phase, Regime, steady
 from tercel.market.regimes.truth import in_force, path
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.float_bits import real
-from tercel.market.simulator.source import NO_TAPE, Source, martingale_market
+from tercel.market.simulator.source import NO_TAPE, Source
 
 S = NS_PER_SECOND
 RATES = np.array([[0.0, 0.02, 0.01], [0.05, 0.0, 0.03], [0.04, 0.0, 0.0]])

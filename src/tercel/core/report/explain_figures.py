@@ -55,7 +55,7 @@ def importances(action: Mapping[str, Estimate], cost: Mapping[str, Estimate], na
     )
 
 
-def dependences(curves: Sequence[tuple[str, ArrayLike, ArrayLike]], name: str = "dependence") -> Figure:
+def dependences(curves: Sequence[tuple[str, ArrayLike, ArrayLike]]) -> Figure:
     """Partial dependence: mean shares taken, shown and held back by the value of one feature, one panel a feature.
 
     Parameters
@@ -84,7 +84,7 @@ def dependences(curves: Sequence[tuple[str, ArrayLike, ArrayLike]], name: str = 
     )
     return finished(
         drawing,
-        name,
+        "dependence",
         f"Partial dependence of what the policy does on single features, from small to large values. {parts}.",
         "Each feature set to a value in all decisions, the others as they were seen: mean share of what is left that "
         "is taken, shown at the touch or behind it, held. Points are quantiles from 2 to 98 %.",

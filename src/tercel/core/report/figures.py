@@ -23,9 +23,7 @@ Gain = TypeVar("Gain", bound=Estimate)
 """A number with its interval, and whatever says how it is called."""
 
 
-def trajectories(
-    time_s: ArrayLike, left: Mapping[str, ArrayLike], name: str = "trajectories", own: Collection[str] = ()
-) -> Figure:
+def trajectories(time_s: ArrayLike, left: Mapping[str, ArrayLike], own: Collection[str] = ()) -> Figure:
     """Share of the order that is still to do, through time: mean and the band of the middle 80 % of episodes.
 
     Parameters
@@ -63,16 +61,14 @@ def trajectories(
     ends = ", ".join(f"{key} {100 * float(np.nanmean(v[:, -1])):.0f} %" for key, v in shares.items())
     return finished(
         drawing,
-        name,
+        "trajectories",
         f"Share of the order left through time, one panel per strategy. Left just before the horizon: {ends}.",
         "Line: mean over episodes; band: the middle 80 % of them; thin lines: the other strategies' means. "
         "What is left at the right edge is sent at market.",
     )
 
 
-def cost_distributions(
-    costs: Mapping[str, ArrayLike], name: str = "costs", unit: str = "bps", own: Collection[str] = ()
-) -> Figure:
+def cost_distributions(costs: Mapping[str, ArrayLike], name: str = "costs", own: Collection[str] = ()) -> Figure:
     """Implementation shortfall episode by episode: its density, the middle half, the median and the mean.
 
     Parameters
@@ -96,7 +92,7 @@ def cost_distributions(
             strength = 0.75 if key in own else 0.35
             _violin(panel, row, value, colours[key].token, (float(low - edge), float(high + edge)), strength)
         name_rows(panel, list(values))
-        panel.set(xlim=(low - edge, high + edge), xlabel=f"implementation shortfall, {unit} (right: dearer)")
+        panel.set(xlim=(low - edge, high + edge), xlabel="implementation shortfall, bps (right: dearer)")
 
     summary = "; ".join(
         f"{key}: mean {value.mean():.2f}, median {np.median(value):.2f}" for key, value in values.items()
@@ -105,7 +101,7 @@ def cost_distributions(
     return finished(
         drawing,
         name,
-        f"Distribution of implementation shortfall per episode in {unit}, one row per strategy. {summary}.",
+        f"Distribution of implementation shortfall per episode in bps, one row per strategy. {summary}.",
         f"Shape: density over episodes; bar: the middle half; line in it: median; ring: mean. "
         f"The outermost {100 * outside:.1f} % of episodes lie beyond the edges.",
     )
@@ -141,7 +137,7 @@ def _density(value: Floats, grid: Floats) -> Floats:
     return smooth
 
 
-def decomposition(strategies: Mapping[str, Mapping[str, Estimate]], name: str = "decomposition") -> Figure:
+def decomposition(strategies: Mapping[str, Mapping[str, Estimate]]) -> Figure:
     """What the cost is made of: stacked bars of the mean parts, and the shortfall they add up to with its interval.
 
     Parameters
@@ -178,7 +174,7 @@ def decomposition(strategies: Mapping[str, Mapping[str, Estimate]], name: str = 
     missing = f" Not available here: {', '.join(key.removesuffix('_bps') for key in absent)}." if absent else ""
     return finished(
         drawing,
-        name,
+        "decomposition",
         f"Mean cost in basis points, split into its parts, one bar per strategy. {summary}.",
         "Bars left of zero were earned, right of it paid; they add up to the dot exactly." + missing,
     )
@@ -228,8 +224,6 @@ def paired_differences(
 def learning_curves(
     curves: Mapping[str, Sequence[tuple[ArrayLike, ArrayLike]]],
     baselines: Mapping[str, float] | None = None,
-    name: str = "learning",
-    ylabel: str = "mean cost, bps (down: better)",
 ) -> Figure:
     """How the learners learned: one thin line per training seed, a thick one for their mean.
 
@@ -265,7 +259,7 @@ def learning_curves(
                 color=style.SOFT.token,
             )
         panel.margins(x=0)
-        panel.set(xlabel="thousand frames", ylabel=ylabel)
+        panel.set(xlabel="thousand frames", ylabel="mean cost, bps (down: better)")
         if curves:
             drawing.legend(loc="outside upper right", ncols=max(1, len(curves)))
 
@@ -274,7 +268,7 @@ def learning_curves(
     )
     return finished(
         drawing,
-        name,
+        "learning",
         f"Learning curves: {summary}.",
         "Thin: one training seed; thick: their mean. Dashed: what baselines cost on the same market."
         if baselines
@@ -282,9 +276,7 @@ def learning_curves(
     )
 
 
-def impact_paths(
-    time_s: ArrayLike, displacement_bps: Mapping[str, ArrayLike], name: str = "impact", own: Collection[str] = ()
-) -> Figure:
+def impact_paths(time_s: ArrayLike, displacement_bps: Mapping[str, ArrayLike], own: Collection[str] = ()) -> Figure:
     """How far own trading moved the mid, d(t): mean over paired episodes of s (m - m'), the twin run's mid being m'.
 
     Parameters
@@ -315,7 +307,7 @@ def impact_paths(
     summary = ", ".join(f"{key} {path[-1]:.2f}" for key, path in paths.items() if path.size)
     return finished(
         drawing,
-        name,
+        "impact",
         f"Mean displacement of the mid by own trading through time. At the end, in basis points: {summary}.",
         "The same market run with and without the order: mean difference of the two mids, against the trader.",
     )

@@ -24,7 +24,7 @@ PARTS = {
 LEGEND = "Filled: tape with its 95 % interval. Hollow: simulated days with theirs."
 
 
-def fill_curves(cells: Cells, waits_s: Sequence[int], symbol: str, name: str = "fills") -> Figure:
+def fill_curves(cells: Cells, waits_s: Sequence[int], symbol: str) -> Figure:
     """Share of ghosts filled by each wait, and the fills of 300 s taken apart."""
     curve = [cells[f"filled_{wait}s"] for wait in waits_s]
 
@@ -39,10 +39,12 @@ def fill_curves(cells: Cells, waits_s: Sequence[int], symbol: str, name: str = "
     summary = ", ".join(
         f"{w} s {_text(c['real'])} and {_text(c['simulated'])}" for w, c in zip(waits_s, curve, strict=True)
     )
-    return finished(drawing, name, f"{symbol}: share of resting orders filled, tape and simulated: {summary}.", LEGEND)
+    return finished(
+        drawing, "fills", f"{symbol}: share of resting orders filled, tape and simulated: {summary}.", LEGEND
+    )
 
 
-def by_class(cells: Cells, symbol: str, wait_s: int = 300, name: str = "classes") -> Figure:
+def by_class(cells: Cells, symbol: str, wait_s: int = 300) -> Figure:
     """Fills by place in the queue, width of the touch, distance behind it and size."""
     start = f"filled_{wait_s}s_"
     named = {key.removeprefix(start).replace("_", " "): c for key, c in cells.items() if key.startswith(start)}
@@ -56,10 +58,10 @@ def by_class(cells: Cells, symbol: str, wait_s: int = 300, name: str = "classes"
 
     summary = ", ".join(f"{title} {_text(c['real'])} and {_text(c['simulated'])}" for title, c in shown.items())
     caption = f"Place: quartiles of the tape's queue. Spread, behind: ticks. Size: parts of the usual queue. {LEGEND}"
-    return finished(drawing, name, f"{symbol}: share filled by class, tape and simulated: {summary}.", caption)
+    return finished(drawing, "classes", f"{symbol}: share filled by class, tape and simulated: {summary}.", caption)
 
 
-def markouts(cells: Cells, horizons_s: Sequence[int], symbol: str, name: str = "markouts") -> Figure:
+def markouts(cells: Cells, horizons_s: Sequence[int], symbol: str) -> Figure:
     """Mark-outs of ghost fills from their price, and of all market orders from the mid before, in ticks."""
     shown = {"markout": "from the fill price", "market_markout": "all market orders, from the mid before"}
 
@@ -75,10 +77,12 @@ def markouts(cells: Cells, horizons_s: Sequence[int], symbol: str, name: str = "
         f"{h} s {_text(cells[f'markout_{h}s_ticks']['real'])} and {_text(cells[f'markout_{h}s_ticks']['simulated'])}"
         for h in horizons_s
     )
-    return finished(drawing, name, f"{symbol}: mark-outs after fills in ticks, tape and simulated: {summary}.", LEGEND)
+    return finished(
+        drawing, "markouts", f"{symbol}: mark-outs after fills in ticks, tape and simulated: {summary}.", LEGEND
+    )
 
 
-def returns_and_hidden(cells: Cells, symbol: str, name: str = "returns") -> Figure:
+def returns_and_hidden(cells: Cells, symbol: str) -> Figure:
     """The old price back after the touch was emptied, and hidden executions by the width of the touch."""
     back = {
         f"{what}, {key.removeprefix(start).removesuffix('s')} s": cell
@@ -100,7 +104,7 @@ def returns_and_hidden(cells: Cells, symbol: str, name: str = "returns") -> Figu
     summary = ", ".join(f"{title} {_text(c['real'])} and {_text(c['simulated'])}" for title, c in back.items())
     return finished(
         drawing,
-        name,
+        "returns",
         f"{symbol}: best quote again at the old price after the touch was emptied, tape and simulated: {summary}.",
         LEGEND,
     )

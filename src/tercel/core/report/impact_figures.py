@@ -15,7 +15,7 @@ Curve = Mapping[str, Sequence[float]]
 """`seconds`, `ticks`, `se`."""
 
 
-def metaorder_paths(paths: Mapping[str, Curve], length_s: float, name: str = "metaorders") -> Figure:
+def metaorder_paths(paths: Mapping[str, Curve], length_s: float) -> Figure:
     """Impact through time, one line for each size (a share of the public volume), with one standard error."""
 
     with sketch(3.2) as drawing:
@@ -35,15 +35,13 @@ def metaorder_paths(paths: Mapping[str, Curve], length_s: float, name: str = "me
     summary = ", ".join(f"{key} {max(path['ticks']):.2f}" for key, path in paths.items())
     return finished(
         drawing,
-        name,
+        "metaorders",
         f"Impact of metaorders of several sizes through time, largest values in ticks: {summary}.",
         "Shares of the public volume, executed evenly up to the line. Bands are one standard error.",
     )
 
 
-def impact_by_size(
-    sizes: Sequence[Mapping[str, float]], lengths: Sequence[Mapping[str, float]], name: str = "impact-size"
-) -> Figure:
+def impact_by_size(sizes: Sequence[Mapping[str, float]], lengths: Sequence[Mapping[str, float]]) -> Figure:
     """Impact at the end against size at one length, and against length at one participation, on logarithmic axes."""
 
     with sketch(3.0) as drawing:
@@ -72,15 +70,13 @@ def impact_by_size(
     summary = ", ".join(f"{100 * r['share']:g} %: {r['ticks']:.2f}" for r in sizes)
     return finished(
         drawing,
-        name,
+        "impact-size",
         f"Impact at the end of a metaorder against its size and against its length. In ticks: {summary}.",
         "Dashed: a square root through the last point. Left: one length. Right: one participation.",
     )
 
 
-def decay_and_response(
-    decay: Mapping[str, Mapping[str, Any]], response: Mapping[str, Sequence[float]], name: str = "impact-decay"
-) -> Figure:
+def decay_and_response(decay: Mapping[str, Mapping[str, Any]], response: Mapping[str, Sequence[float]]) -> Figure:
     """Level after the end relative to it, and the mean move of the mid after a public trade."""
 
     with sketch(2.8) as drawing:
@@ -100,7 +96,7 @@ def decay_and_response(
     summary = ", ".join(f"{key}: {row['mean']:.2f}" for key, row in decay.items() if row["mean"] is not None)
     return finished(
         drawing,
-        name,
+        "impact-decay",
         f"Level of the impact at multiples of the length of the execution, relative to its end: {summary}.",
         "Left: decay with 95 % intervals. Right: mean signed move of the mid after a public trade.",
     )

@@ -18,7 +18,7 @@ COLOURS = {True: style.SERIES[1].token, False: style.SERIES[0].token}
 LABELS = {True: "mostly rests, here or there", False: "mostly takes"}
 
 
-def costs(rows: Rows, symbol: str, name: str = "predicted-costs") -> Figure:
+def costs(rows: Rows, symbol: str) -> Figure:
     """Simulated against tape cost with intervals, and rank against rank, each point a strategy."""
     x, y = (np.array([row[key] for row in rows.values()]) for key in ("simulated_bps", "tape_bps"))
 
@@ -38,10 +38,10 @@ def costs(rows: Rows, symbol: str, name: str = "predicted-costs") -> Figure:
 
     summary = ", ".join(f"{one} {row['simulated_bps']:.1f} / {row['tape_bps']:.1f}" for one, row in rows.items())
     alt = f"{symbol}: cost in simulation and on tape, bps: {summary}."
-    return finished(drawing, name, alt, "Bars are 95 % intervals. On the line both are the same.")
+    return finished(drawing, "predicted-costs", alt, "Bars are 95 % intervals. On the line both are the same.")
 
 
-def shares(rows: Rows, symbol: str, name: str = "predicted-shares") -> Figure:
+def shares(rows: Rows, symbol: str) -> Figure:
     """Passive and late shares, simulated against tape."""
     keys = {"passive_share": "filled while resting", "late_share": "forced at the horizon"}
 
@@ -61,7 +61,7 @@ def shares(rows: Rows, symbol: str, name: str = "predicted-shares") -> Figure:
         for one, row in rows.items()
     )
     alt = f"{symbol}: share filled while resting, simulated and on tape: {summary}."
-    return finished(drawing, name, alt, "Each point is a strategy. On the line both are the same.")
+    return finished(drawing, "predicted-shares", alt, "Each point is a strategy. On the line both are the same.")
 
 
 def _cross(panel: "Axes", row: Mapping[str, Any], x: float, y: float) -> None:

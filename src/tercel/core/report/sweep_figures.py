@@ -14,7 +14,7 @@ TOP = 3
 """Trials that stand out among the parallel coordinates."""
 
 
-def history(values: Floats, complete: Bools, unit: str, name: str = "history") -> Figure:
+def history(values: Floats, complete: Bools, unit: str) -> Figure:
     """Value by trial and the best so far; those cut short hollow."""
 
     with sketch(2.8) as drawing:
@@ -33,12 +33,10 @@ def history(values: Floats, complete: Bools, unit: str, name: str = "history") -
         drawing.legend(loc="outside upper right", ncols=3)
 
     top = f"{np.nanmax(np.where(complete, values, np.nan)):.2f}" if complete.any() else "none"
-    return finished(drawing, name, f"Value of each of {len(values)} trials; best {top}.", "")
+    return finished(drawing, "history", f"Value of each of {len(values)} trials; best {top}.", "")
 
 
-def parallel(
-    settings: Mapping[str, Sequence[Any]], log: Mapping[str, bool], values: Floats, unit: str, name: str = "parallel"
-) -> Figure:
+def parallel(settings: Mapping[str, Sequence[Any]], log: Mapping[str, bool], values: Floats, unit: str) -> Figure:
     """Parallel coordinates: one axis a setting, one line a complete trial, the best on top.
 
     Parameters
@@ -82,7 +80,7 @@ def parallel(
 
     return finished(
         drawing,
-        name,
+        "parallel",
         f"Parallel coordinates of {len(values)} complete trials over {', '.join(names)}.",
         f"One line a complete trial; the best {min(TOP, len(values))} stand out.",
     )
@@ -103,7 +101,7 @@ def _axis(found: list[Any], log: bool) -> tuple[list[float], list[tuple[float, s
     return heights.tolist(), [(0.0, f"{numbers.min():.3g}"), (1.0, f"{numbers.max():.3g}")]
 
 
-def importance(shares: Mapping[str, float], name: str = "importance") -> Figure:
+def importance(shares: Mapping[str, float]) -> Figure:
     """Bars of how well each setting separates good trials from the rest."""
     ordered = sorted(shares.items(), key=lambda item: item[1])
 
@@ -115,4 +113,4 @@ def importance(shares: Mapping[str, float], name: str = "importance") -> Figure:
         panel.set_xlabel("importance, %")
 
     summary = ", ".join(f"{key} {share:.0%}" for key, share in reversed(ordered))
-    return finished(drawing, name, f"Importance of settings: {summary}.", "")
+    return finished(drawing, "importance", f"Importance of settings: {summary}.", "")

@@ -8,17 +8,14 @@ from tercel.core.stats.bootstrap import (
     mean_interval,
     moments_of_mean,
     over_seeds,
-    paired_difference,
     replicate,
-    seeds_by_clusters,
 )
 from tercel.core.stats.clusters import (
     cluster_index,
     cluster_sums,
     clustered_se,
-    few_clusters,
 )
-from tercel.core.stats.deflated import DeflatedScore, deflate
+from tercel.core.stats.deflated import deflate
 from tercel.core.stats.hierarchy import over_markets
 from tercel.core.stats.iqm import interquartile_mean
 from tercel.core.stats.p_values import benjamini_hochberg, holm, two_sided_p
@@ -27,7 +24,6 @@ from tercel.core.stats.student import normal_quantile, t_quantile, weighted_inte
 from tercel.core.stats.tails import moments_of_cvar, moments_of_slope, moments_of_wins
 
 __all__ = [
-    "DeflatedScore",
     "Estimate",
     "Moments",
     "PairedGain",
@@ -38,7 +34,6 @@ __all__ = [
     "clustered_se",
     "deflate",
     "detectable_gain",
-    "few_clusters",
     "holm",
     "interquartile_mean",
     "intervals",
@@ -50,9 +45,7 @@ __all__ = [
     "normal_quantile",
     "over_markets",
     "over_seeds",
-    "paired_difference",
     "replicate",
-    "seeds_by_clusters",
     "t_quantile",
     "two_sided_p",
     "weighted_interval",

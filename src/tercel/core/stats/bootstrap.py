@@ -263,31 +263,6 @@ def mean_interval(
     return intervals(moments_of_mean(values, labels), rng, resamples=resamples, level=level)[0]
 
 
-def paired_difference(
-    first: ArrayLike,
-    second: ArrayLike,
-    labels: ArrayLike,
-    rng: np.random.Generator,
-    *,
-    resamples: int = 2000,
-    level: float = 0.95,
-) -> Estimate:
-    """Mean of `first - second` over paired episodes, float (n,) each; positive when the first is larger."""
-    difference = np.asarray(first, np.float64) - np.asarray(second, np.float64)
-    return mean_interval(difference, labels, rng, resamples=resamples, level=level)
-
-
-def seeds_by_clusters(
-    values: ArrayLike, labels: ArrayLike, rng: np.random.Generator, *, resamples: int = 2000, level: float = 0.95
-) -> Estimate:
-    """Mean of `values`, float (S, n): row s is training seed s on the same n clustered episodes."""
-    table = np.asarray(values, np.float64)
-    # Seeds are columns: all of them meet the same draws of clusters, which keeps them paired.
-    moments = moments_of_mean(table.T, labels)
-    draws = replicate({"": moments}, resamples, rng)[""]
-    return over_seeds(moments.point(), draws.T, moments.clusters, rng).estimate(level)
-
-
 def _chunks(clusters: int, resamples: int, rng: np.random.Generator) -> Iterator[Floats]:
     """Cluster counts of all resamples, some rows at a time."""
     # In pieces: ten thousand resamples of many clusters would not fit in memory.

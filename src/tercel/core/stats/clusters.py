@@ -17,15 +17,6 @@ BLOCK_NS = 30 * 60 * NS_PER_SECOND
 """Length of the blocks that stand in for days when there is only one day."""
 
 
-def few_clusters(count: int) -> bool:
-    """Whether a table must warn that its intervals rest on under 20 clusters.
-
-    >>> few_clusters(19), few_clusters(20)
-    (True, False)
-    """
-    return count < FEW_CLUSTERS
-
-
 def cluster_index(labels: ArrayLike) -> tuple[NDArray[np.intp], int]:
     """Number the clusters 0..C-1 in the order of their labels.
 

@@ -65,7 +65,7 @@ class Assignment:
 
 
 def limit_at(task: Task, side: int, tick: float, mid2: int) -> int:
-    """A task's limit price in ticks at an arrival, as `execution.step.begin` has it; 0: none.
+    """A task's limit price in ticks at an arrival, as `execution.step.arrive` has it; 0: none.
 
     >>> limit_at(Task(limit_price="25bps"), -1, 0.01, 4000), limit_at(Task(side=1, limit_price=20.056), 1, 0.01, 4000)
     (1995, 2005)
@@ -76,7 +76,7 @@ def limit_at(task: Task, side: int, tick: float, mid2: int) -> int:
 
 
 def begin(state: Ints, order: Assignment, now_ns: int, tick: float) -> None:
-    """Write an order into the state that it arrives in, as `execution.step.begin` does for an episode."""
+    """Write an order into the state that it arrives in, as `execution.step.arrive` does for an episode."""
     task = order.task
     # A late arrival moves the whole horizon: time that has passed is nobody's to trade in.
     state[[sim.NOW, sim.START_NS]] = max(now_ns, order.start_ns)

@@ -153,7 +153,7 @@ class Follower:
     def arrival(self, start_ns: int, interval_ns: int, warmup_ns: int, rooms: tuple[int, int]) -> tuple[
         NDArray[np.int32], Ints
     ]:  # fmt: skip
-        """Book and state for a parent that arrives now, as `execution.step.begin` leaves them.
+        """Book and state for a parent that arrives now, as `execution.step.arrive` leaves them.
 
         Parameters
         ----------

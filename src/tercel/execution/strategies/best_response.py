@@ -68,7 +68,6 @@ class BestResponse(Tunable):
     np.int32(20)
     """
 
-    name: ClassVar[str] = "best_response"
     layout: ClassVar[Layout] = LAYOUT
     begins: ClassVar[str] = TwapRepeg.name
 

@@ -83,6 +83,5 @@ class DirectionRule(RowRule):
     [[0, 0, 0, 0, 0]]
     """
 
-    name: ClassVar[str] = "direction_rule"
     layout: ClassVar[Layout] = LAYOUT
     rows = staticmethod(direction_rows)

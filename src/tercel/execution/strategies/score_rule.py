@@ -114,6 +114,5 @@ class ScoreRule(RowRule):
     [[0, 0, 90, 0, 0]]
     """
 
-    name: ClassVar[str] = "score_rule"
     layout: ClassVar[Layout] = LAYOUT
     rows = staticmethod(score_rows)

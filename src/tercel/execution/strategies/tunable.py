@@ -131,7 +131,6 @@ class TwapRepeg(_Passive):
     [[0, 120], [25, 0]]
     """
 
-    name: ClassVar[str] = "twap_repeg"
     layout: ClassVar[Layout] = Layout("twap_repeg", FOR_ANY_MARKET, _SCALE, (_PLAIN,))
 
     def decide(self, view: View) -> Intents:
@@ -156,7 +155,6 @@ class TwapCross(_Passive):
     [30, 10]
     """
 
-    name: ClassVar[str] = "twap_cross"
     layout: ClassVar[Layout] = Layout("twap_cross", {**_CROSSING, **_CATCH_UP}, _SCALE)
 
     def decide(self, view: View) -> Intents:
@@ -169,7 +167,6 @@ class TwapCross(_Passive):
 class VwapCross(_Passive):
     """VWAP whose shares rest and whose arrears cross beyond a tolerance, by the volume seen and expected."""
 
-    name: ClassVar[str] = "vwap_cross"
     layout: ClassVar[Layout] = Layout("vwap_cross", _CROSSING, _SCALE)
 
     def decide(self, view: View) -> Intents:
@@ -183,7 +180,6 @@ class VwapCross(_Passive):
 class PovPassive(_Passive):
     """A percentage of public volume, resting: due is that of the volume seen, shown that of what is to come."""
 
-    name: ClassVar[str] = "pov_passive"
     layout: ClassVar[Layout] = Layout("pov_passive", {"rate": 0.0, **_CROSSING}, {"rate": 0.5, **_SCALE})
 
     def decide(self, view: View) -> Intents:
@@ -242,7 +238,6 @@ def exponential_done(resilience: ArrayLike, takes: ArrayLike, decisions: ArrayLi
 class ObizhaevaWang(Tunable):
     """Obizhaeva and Wang: blocks at both ends, evenly in between; ``resilience`` is the log of rho T."""
 
-    name: ClassVar[str] = "obizhaeva_wang"
     layout: ClassVar[Layout] = Layout("obizhaeva_wang", {"resilience": 2.0}, {"resilience": 1.5})
 
     def decide(self, view: View) -> Intents:
@@ -255,7 +250,6 @@ class ObizhaevaWang(Tunable):
 class TunablePropagator(Tunable):
     """Optimum G^{-1} 1 under a power law: ``beta`` the logit of its exponent, ``reach`` the log of t0."""
 
-    name: ClassVar[str] = "propagator"
     layout: ClassVar[Layout] = Layout("propagator", {"beta": -0.5, "reach": -4.0}, {"reach": 1.5})
 
     def decide(self, view: View) -> Intents:
@@ -276,7 +270,6 @@ class TunablePropagator(Tunable):
 class AlmgrenChrissFitted(Tunable):
     """The trajectory of Almgren and Chriss; ``kappa`` is the log of kappa T."""
 
-    name: ClassVar[str] = "almgren_chriss_fitted"
     layout: ClassVar[Layout] = Layout("almgren_chriss_fitted", {"kappa": 0.0}, {"kappa": 1.5})
 
     def decide(self, view: View) -> Intents:
@@ -299,7 +292,6 @@ class Popv(Tunable):
     [40, 0]
     """
 
-    name: ClassVar[str] = "popv"
     layout: ClassVar[Layout] = Layout(
         "popv",
         {"share": -2.0, "trigger": 0.5, "pace": 1.0, "show": 0.0, "behind": 0.0},
@@ -337,7 +329,6 @@ class SubmitAndLeaveTuned(Tunable):
     [497, 90]
     """
 
-    name: ClassVar[str] = "submit_and_leave_tuned"
     layout: ClassVar[Layout] = Layout("submit_and_leave_tuned", {"level": 1.0}, {"level": 1.5})
 
     def decide(self, view: View) -> Intents:

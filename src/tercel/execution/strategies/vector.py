@@ -107,8 +107,15 @@ class Tunable(Strategy):
     estimates: MarketEstimates | None = None
     vector: Floats = field(init=False, repr=False)
     layout: ClassVar[Layout]
+    name: ClassVar[str]
+    """That of its layout."""
     begins: ClassVar[str] = ""
     """Another rule whose tuned values are its own until it is tuned itself."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "layout" in vars(cls):
+            cls.name = cls.layout.rule
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vector", self.layout.vector(self.parameters))

@@ -26,10 +26,10 @@ from tercel.core.stats import (
     Replicates,
     cluster_index,
     cluster_sums,
-    few_clusters,
     over_seeds,
     replicate,
 )
+from tercel.core.stats.clusters import FEW_CLUSTERS
 from tercel.execution.costs import BPS, Costs, own_displacement
 from tercel.lab.evaluation.adaptability import Response
 from tercel.lab.evaluation.result import FEW_NOTE, KEYS, REPLAY_NOTE, Cell, CostRow, Counts, JudgedRun
@@ -316,7 +316,7 @@ def _counts(entry: JudgedEntry) -> Counts:
 def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> list[str]:
     """What a reader of the table must know."""
     notes = []
-    if few_clusters(clusters):
+    if clusters < FEW_CLUSTERS:
         notes.append(f"{FEW_NOTE} ({clusters}): intervals are an indication")
     if clusters == 1:
         notes.append("one cluster: no intervals")

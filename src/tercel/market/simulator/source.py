@@ -14,7 +14,6 @@ from tercel.core.messages import ANY_STYLE
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
-from tercel.market.flow import martingale
 from tercel.market.flow.port import Preset
 from tercel.market.impact import layout as law_layout
 from tercel.market.impact.law import LAWS, ImpactLaw, of_card
@@ -240,19 +239,3 @@ def _lay_first_book(b: NDArray[np.int32], k: NDArray[np.int64], flow: NDArray[np
 def too_small(preset: Preset) -> CapacityError:
     received = f"more than the {preset.orders} order slots of preset {preset.name} hold"
     return CapacityError("as many order slots as orders rest at once", received, "raise `orders` in the preset file")
-
-
-def martingale_market(
-    jump_rate: float = 0.2, trade_rate: float = 1.0, trade_lots: int = 30, level_lots: int = 20, levels: int = 6
-) -> Source:
-    """Martingale guard market: a random-walk mid that no order moves, own fills at the current mid."""
-    flow = np.array([jump_rate, trade_rate, trade_lots, level_lots, levels, 0.0, 0.0, 0.0])
-    b = lay.new_book(64, 64, OWN_ORDERS)
-    k = blank_state(sim.MARTINGALE)
-    k[sim.REFILLED] = 10_000
-    k[sim.MID2] = 2 * k[sim.REFILLED]
-    k[sim.AT_MID] = 1
-    k[sim.FLOW_NS] = 1
-    k[[sim.LAST_BID, sim.LAST_ASK]] = k[sim.REFILLED] - 1, k[sim.REFILLED] + 1
-    martingale.lay_book(b, k, flow)
-    return Source("martingale", sim.MARTINGALE, flow, NO_TAPE, b[None], k[None], 0.01, 1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tercel.core.stats import Estimate, mean_interval, paired_difference
+from tercel.core.stats import Estimate, mean_interval
 from tercel.execution.costs import Costs, attribute
 from tercel.execution.intent import Intents
 from tercel.execution.task import Task
@@ -96,7 +96,7 @@ def moves_cost(
     found = {}
     for name, which in columns.items():
         after = attribute(_run_shuffled(source, task, plan, strategy, which, rng), None)["is_bps"]
-        found[name] = paired_difference(after, before, plain.cluster, rng)
+        found[name] = mean_interval(after - before, plain.cluster, rng)
         if progress is not None:
             progress(name)
     return found

@@ -1,6 +1,6 @@
 """Quantile tables of the Hawkes flow's order sizes and placement, from the tape."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.hawkes import layout as at
 from tercel.market.observed import Observed
 
+Whole = tuple[int, ...]
 DIGITS = 6
 FEW = 50
 """Values below which a class takes those of all classes."""
@@ -54,7 +55,7 @@ def nested(values: NDArray[np.float64]) -> Any:
     return tuple(float(f"{x:.{DIGITS}g}") for x in values)
 
 
-def quantiles(values: NDArray[np.int64], entries: int) -> tuple[int, ...]:
+def quantiles(values: NDArray[np.int64], entries: int) -> Whole:
     """Equally likely values, ascending: atoms keep their shares; the last entry is moved so that the mean is kept.
 
     >>> quantiles(np.array([1, 1, 1, 5]), 4)
@@ -67,42 +68,42 @@ def quantiles(values: NDArray[np.int64], entries: int) -> tuple[int, ...]:
     return tuple(int(x) for x in table)
 
 
-def sizes(days: Sequence[HawkesDay]) -> tuple[tuple[int, ...], ...]:
+def sizes(days: Sequence[HawkesDay]) -> tuple[Whole, ...]:
     """Lots of limit orders in the spread, at the best, and deeper."""
     kind = np.concatenate([day.kind for day in days])
     lots = np.concatenate([day.lots for day in days])
     return tuple(quantiles(lots[kind == i], at.SIZES) for i in (at.IN_SPREAD, at.AT_BEST, at.DEEPER))
 
 
-def _by_class(values: NDArray[np.int64], classes: NDArray[np.int64], count: int) -> tuple[tuple[int, ...], ...]:
-    rows = []
-    for c in range(count):
-        own = values[classes == c]
-        rows.append(_spread_out(own if len(own) >= FEW else values))
-    return tuple(rows)
+def _by_class(
+    values: NDArray[np.int64], classes: NDArray[np.int64], count: int, told: Callable[[NDArray[np.int64]], Whole]
+) -> tuple[Whole, ...]:
+    """What is `told` of the values of each class, of all where a class has few."""
+    each = (values[classes == c] for c in range(count))
+    return tuple(told(own if len(own) >= FEW else values) for own in each)
 
 
-def _spread_out(values: NDArray[np.int64]) -> tuple[int, ...]:
+def _spread_out(values: NDArray[np.int64]) -> Whole:
     ordered = np.sort(values)
     return tuple(int(x) for x in ordered[((np.arange(at.PLACES) + 0.5) * len(ordered) / at.PLACES).astype(np.int64)])
 
 
-def improvements(days: Sequence[HawkesDay], spread_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
+def _by_spread(days: Sequence[HawkesDay], spread_edges: NDArray[np.int64], kind: int, behind: int) -> tuple[Whole, ...]:
+    """Ticks behind the own best (before it, where `behind` is -1) of orders of a kind, by spread class."""
+    chosen = np.concatenate([day.kind for day in days]) == kind
+    spread = np.searchsorted(spread_edges, np.concatenate([day.spread for day in days]), side="right")
+    away = np.maximum(behind * np.concatenate([day.away for day in days]), 1)
+    return _by_class(away[chosen], spread[chosen], at.SPREADS, _spread_out)
+
+
+def improvements(days: Sequence[HawkesDay], spread_edges: NDArray[np.int64]) -> tuple[Whole, ...]:
     """Ticks inside the own best of limit orders in the spread, by spread class."""
-    kind = np.concatenate([day.kind for day in days])
-    spread = np.searchsorted(spread_edges, np.concatenate([day.spread for day in days]), side="right")
-    inside = np.maximum(-np.concatenate([day.away for day in days]), 1)
-    chosen = kind == at.IN_SPREAD
-    return _by_class(inside[chosen], spread[chosen], at.SPREADS)
+    return _by_spread(days, spread_edges, at.IN_SPREAD, -1)
 
 
-def distances(days: Sequence[HawkesDay], spread_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
+def distances(days: Sequence[HawkesDay], spread_edges: NDArray[np.int64]) -> tuple[Whole, ...]:
     """Ticks behind the own best of deeper limit orders, by spread class."""
-    kind = np.concatenate([day.kind for day in days])
-    spread = np.searchsorted(spread_edges, np.concatenate([day.spread for day in days]), side="right")
-    away = np.maximum(np.concatenate([day.away for day in days]), 1)
-    chosen = kind == at.DEEPER
-    return _by_class(away[chosen], spread[chosen], at.SPREADS)
+    return _by_spread(days, spread_edges, at.DEEPER, 1)
 
 
 @kernel
@@ -152,18 +153,14 @@ def _met(days: Sequence[HawkesDay]) -> tuple[NDArray[np.int64], NDArray[np.int64
     return lots, queue.astype(np.int64)
 
 
-def less_than_queue(days: Sequence[HawkesDay], queue_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
+def less_than_queue(days: Sequence[HawkesDay], queue_edges: NDArray[np.int64]) -> tuple[Whole, ...]:
     """Lots of market orders that leave part of the queue, by queue class."""
     lots, queue = _met(days)
     left = lots < queue
     if not left.any():
         return ((1,) * at.PLACES,) * at.QUEUES
     classes = np.searchsorted(queue_edges, queue[left], side="right")
-    rows = []
-    for c in range(at.QUEUES):
-        own = lots[left][classes == c]
-        rows.append(quantiles(own if len(own) >= FEW else lots[left], at.PLACES))
-    return tuple(rows)
+    return _by_class(lots[left], classes, at.QUEUES, lambda own: quantiles(own, at.PLACES))
 
 
 def more_than_queue(days: Sequence[HawkesDay]) -> Any:
@@ -177,22 +174,8 @@ def more_than_queue(days: Sequence[HawkesDay]) -> Any:
 
 def sweeps(days: Sequence[HawkesDay], queue_edges: NDArray[np.int64]) -> Any:
     """Shares of market orders that take exactly the queue, and less, by queue class."""
-    exactly, less, orders = (np.zeros(at.QUEUES) for _ in range(3))
-    for day in days:
-        chosen = day.kind == at.MARKET
-        queue = np.where(day.side == 0, day.ask_lots[:, 0], day.bid_lots[:, 0])[chosen]
-        lots = day.lots[chosen]
-        classes = np.searchsorted(queue_edges, queue, side="right")
-        orders += np.bincount(classes, minlength=at.QUEUES)
-        exactly += np.bincount(classes, lots == queue, at.QUEUES)
-        less += np.bincount(classes, lots < queue, at.QUEUES)
-    pooled = orders + 10.0
-    return nested(
-        np.stack(
-            [
-                (exactly + 10.0 * exactly.sum() / orders.sum()) / pooled,
-                (less + 10.0 * less.sum() / orders.sum()) / pooled,
-            ],
-            axis=1,
-        )
-    )
+    lots, queue = _met(days)
+    classes = np.searchsorted(queue_edges, queue, side="right")
+    orders = np.bincount(classes, minlength=at.QUEUES).astype(np.float64)
+    taken = [np.bincount(classes, which, at.QUEUES) for which in (lots == queue, lots < queue)]
+    return nested(np.stack([(hits + 10.0 * hits.sum() / orders.sum()) / (orders + 10.0) for hits in taken], axis=1))
