@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.execution.step import begin
+from tercel.execution.step import arrive, warm_up
 from tercel.lab.evaluation.episodes import Episodes, Plan
 
 
@@ -17,5 +17,7 @@ def at_arrival(episodes: Episodes, plan: Plan, number: int = 0) -> tuple[NDArray
     """
     book, state = np.zeros_like(episodes.books[0]), np.zeros_like(episodes.states[0])
     source = episodes.source
-    begin(book, state, source.flow, source.tape, source.worlds_b, episodes._worlds, plan.rows[number])
+    episode = plan.rows[number]
+    warm_up(book, state, source.flow, source.tape, source.worlds_b, episodes._worlds, episode)
+    arrive(book, state, source.flow, episode)
     return book, state

@@ -69,7 +69,7 @@ class LocalRegistry:
             index = self._read()
             entry = index.get(name, RegistryEntry(name))
             for version in entry.versions:
-                if (version.weights_sha256, self._card(version)) == (card.weights_sha256, _bytes(folder)):
+                if (version.weights_sha256, _bytes(self._folder(version))) == (card.weights_sha256, _bytes(folder)):
                     return version
             number = 1 + max((version.number for version in entry.versions), default=0)
             hashes = card.weights_sha256, card.observation_hash
@@ -123,9 +123,6 @@ class LocalRegistry:
 
     def _folder(self, version: Version) -> Path:
         return self.root / version.name / str(version.number)
-
-    def _card(self, version: Version) -> bytes:
-        return _bytes(self._folder(version))
 
     def _place(self, folder: Path, version: Version) -> None:
         """Copy a policy's folder to where its version lives, whole or not at all."""

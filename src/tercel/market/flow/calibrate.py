@@ -87,9 +87,7 @@ def census_of(instrument: Instrument, events: Events, skip_s: float = 900.0) -> 
 
     A tape of level totals is read as one of orders of nobody's.
     """
-    opening, close = instrument.session_open_ns, instrument.session_close_ns
-    if not close and len(events.exch_ns):
-        opening, close = int(events.exch_ns[0]), int(events.exch_ns[-1]) + 1
+    opening, close = instrument.session(events.exch_ns)
     return census(as_orders(events), opening, close, int(skip_s * NS_PER_SECOND))
 
 
@@ -145,7 +143,7 @@ def from_census(
         mean_depth=tuple(depth.tolist()),
         level_offset_ticks=tuple(offset.tolist()),
         mean_spread_ticks=float(total(counts, "spread_time")) / seconds,
-        sd60_ticks=fit.sd_of_mid_changes(counts, 60),
+        sd60_ticks=fit.sd_of_mid_changes([c.mid2 for c in counts], 60),
         volume_curve=tuple((np.mean([c.curve_lots for c in counts], axis=0) / per_lot).tolist()),
         eta_ticks_per_lot=walking_slope(depth, offset),
         orders=max(512, power_of_two(4.0 * expected_live)),

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tercel.market.flow.census import Census, total
 from tercel.market.flow.count import LEVELS
@@ -22,9 +23,9 @@ MISSES_BAND = (0.9, 1.1)
 """A ratio outside is named on the card as missed, unless real days differ as much."""
 
 
-def sd_of_mid_changes(days: Sequence[Census], seconds: int) -> float:
+def sd_of_mid_changes(mids2: Sequence[NDArray[np.int64]], seconds: int) -> float:
     """Standard deviation (about zero) of the mid's changes over `seconds`, in ticks, not overlapping, within days."""
-    steps = np.concatenate([np.diff(day.mid2[day.mid2 != 0][::seconds]) for day in days]) / 2.0
+    steps = np.concatenate([np.diff(mid2[mid2 != 0][::seconds]) for mid2 in mids2]) / 2.0
     return float(np.sqrt(np.mean(steps**2))) if len(steps) else 0.0
 
 
@@ -46,12 +47,13 @@ def quantities(days: Sequence[Census], per_lot: float = 1.0) -> dict[str, float]
     seconds = float(total(days, "seconds"))
     sizes = np.concatenate([day.market_sizes for day in days]) / per_lot
     depth = np.asarray(total(days, "depth_time")) / seconds / per_lot
+    mids2 = [day.mid2 for day in days]
     placements = float(np.sum(total(days, "placed"))) + float(total(days, "beyond"))
     result = {
         "spread_ticks": float(total(days, "spread_time")) / seconds,
-        "sd1_ticks": sd_of_mid_changes(days, 1),
-        "sd10_ticks": sd_of_mid_changes(days, 10),
-        "sd60_ticks": sd_of_mid_changes(days, 60),
+        "sd1_ticks": sd_of_mid_changes(mids2, 1),
+        "sd10_ticks": sd_of_mid_changes(mids2, 10),
+        "sd60_ticks": sd_of_mid_changes(mids2, 60),
         "market_orders_a_day": len(sizes) / seconds * SESSION_S,
         "market_order_lots": float(sizes.mean()) if len(sizes) else 0.0,
     }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tercel.core.errors import ConfigError, TapeError
+from tercel.core.errors import ConfigError
 from tercel.market.flow import fit
 from tercel.market.flow.calibrate import blocks, census_of, choose_lot, from_census
 from tercel.market.flow.census import Census
@@ -66,10 +66,7 @@ def make(
         both = ", ".join(sorted(set(days) & set(held_out)))
         raise ConfigError("days either calibrated on or held out", f"{both} in both", "name each day once")
     store = Lake(lake)
-    known = store.days(symbol, venue)
-    for day in (*days, *held_out):
-        if day not in known:
-            raise TapeError(f"{symbol} on {day} in {lake}", f"days {', '.join(known) or 'none'}", "import it first")
+    store.refuse_absent(symbol, (*days, *held_out), venue)
     instruments, train, test, held_names = _counts(store, symbol, days, held_out, venue)
     lot = lot_shares or choose_lot(train, instruments[0].lot)
     preset = from_census(train, instruments, name=name, date=date, lot_shares=lot)

@@ -105,6 +105,12 @@ class Observed:
         """Start of the stretch, seconds after the session's opening."""
         return (self.start_ns - self.open_ns) / NS_PER_SECOND
 
+    @property
+    def behind(self) -> NDArray[np.int64]:
+        """int64[n] ticks behind the own side's best, below 0 inside the spread."""
+        best = np.where(self.side > 0, self.bid_px[:, 0], self.ask_px[:, 0])
+        return (best.astype(np.int64) - self.price) * self.side
+
     def part(self, start_ns: int, stop_ns: int) -> "Observed":
         """The events between two moments; counts stay those of the whole stretch."""
         first, last = (int(i) for i in np.searchsorted(self.ns, (start_ns, stop_ns)))
@@ -115,10 +121,13 @@ class Observed:
         return replace(self, start_ns=start_ns, stop_ns=stop_ns, hidden=hidden, mid2=mid2, spread=spread, **rows)
 
 
-_BY_ROW = (
-    "ns", "kind", "side", "price", "distance", "lots", "order_id", "remainder",
-    "bid_px", "ask_px", "bid_lots", "ask_lots",
-)  # fmt: skip
+_WIDE = {
+    "ns": np.int64, "kind": np.uint8, "side": np.int8, "price": np.int32, "distance": np.int32, "lots": np.int32,
+    "order_id": np.int64, "remainder": np.bool_,
+}  # fmt: skip
+_BOOK = ("bid_px", "ask_px", "bid_lots", "ask_lots")
+_BY_ROW = (*_WIDE, *_BOOK)
+"""Columns of a row, as the kernel writes them: to its row of words, and to its row of levels."""
 
 
 def observe(
@@ -173,8 +182,21 @@ def observe(
         events.columns(), dense.astype(np.int64), rank.astype(np.int64), prices.astype(np.int64), start, stop, shown,
         k.Tally(level, known, state, wide, book), grid2, hidden,
     )  # fmt: skip
-    kept = hidden[: state[k.HIDDEN_ROWS]]
-    return _collected(wide, book, grid2, kept, state, start, stop, opening, instrument.lot, shown)
+    counts = {
+        "unknown": k.UNKNOWN, "halts": k.HALTS, "clears": k.CLEARS, "outside": k.OUTSIDE, "hidden_lots": k.HIDDEN,
+    }  # fmt: skip
+    return Observed(
+        **_columns(wide, book, int(state[k.ROWS])),
+        hidden=hidden[: state[k.HIDDEN_ROWS]],
+        mid2=np.ascontiguousarray(grid2[:, 0]),
+        spread=np.ascontiguousarray(grid2[:, 1]),
+        start_ns=start,
+        stop_ns=stop,
+        open_ns=opening,
+        lot=instrument.lot,
+        window=shown,
+        counts={name: int(state[at]) for name, at in counts.items()},
+    )
 
 
 def stretch(
@@ -187,9 +209,7 @@ def stretch(
     TapeError
         When nothing is left between start and stop.
     """
-    opening, close = instrument.session_open_ns, instrument.session_close_ns
-    if not close:
-        opening, close = int(ns[0]), int(ns[-1]) + 1
+    opening, close = instrument.session(ns)
     start = opening + round(max(skip_s, from_s or 0.0) * NS_PER_SECOND)
     stop = close if to_s is None else min(close, opening + round(to_s * NS_PER_SECOND))
     if start >= stop:
@@ -202,50 +222,9 @@ def stretch(
     return start, stop, opening
 
 
-def _collected(
-    wide: NDArray[np.int64],
-    book: NDArray[np.int32],
-    grid2: NDArray[np.int64],
-    hidden: NDArray[np.int64],
-    state: NDArray[np.int64],
-    start: int,
-    stop: int,
-    opening: int,
-    lot: int,
-    window: int,
-) -> Observed:
+def _columns(wide: NDArray[np.int64], book: NDArray[np.int32], n: int) -> dict[str, NDArray[Any]]:
     """The kernel's rows as columns."""
-    n = int(state[k.ROWS])
-
-    def column(at: int, dtype: Any) -> NDArray[Any]:
-        return wide[:n, at].astype(dtype)
-
-    return Observed(
-        ns=column(0, np.int64),
-        kind=column(1, np.uint8),
-        side=column(2, np.int8),
-        price=column(3, np.int32),
-        distance=column(4, np.int32),
-        lots=column(5, np.int32),
-        order_id=column(6, np.int64),
-        remainder=column(7, np.bool_),
-        bid_px=np.ascontiguousarray(book[:n, 0]),
-        ask_px=np.ascontiguousarray(book[:n, 1]),
-        bid_lots=np.ascontiguousarray(book[:n, 2]),
-        ask_lots=np.ascontiguousarray(book[:n, 3]),
-        hidden=hidden,
-        mid2=np.ascontiguousarray(grid2[:, 0]),
-        spread=np.ascontiguousarray(grid2[:, 1]),
-        start_ns=start,
-        stop_ns=stop,
-        open_ns=opening,
-        lot=lot,
-        window=window,
-        counts={
-            "unknown": int(state[k.UNKNOWN]),
-            "halts": int(state[k.HALTS]),
-            "clears": int(state[k.CLEARS]),
-            "outside": int(state[k.OUTSIDE]),
-            "hidden_lots": int(state[k.HIDDEN]),
-        },
-    )
+    columns: dict[str, NDArray[Any]] = {
+        name: wide[:n, at].astype(dtype) for at, (name, dtype) in enumerate(_WIDE.items())
+    }
+    return columns | {name: np.ascontiguousarray(book[:n, at]) for at, name in enumerate(_BOOK)}

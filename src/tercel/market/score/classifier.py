@@ -64,9 +64,8 @@ def features(o: Observed, clock_ns: int = 1) -> Floats:
     spread = cut(o.ask_px[:, 0] - o.bid_px[:, 0])
     bid, ask = cut(o.bid_lots[:, 0]) * o.lot, cut(o.ask_lots[:, 0]) * o.lot
     deep = cut(o.bid_lots[:, 1:5].sum(axis=1) + o.ask_lots[:, 1:5].sum(axis=1)) * o.lot
-    best = np.where(o.side > 0, o.bid_px[:, 0], o.ask_px[:, 0])
     limit = kind <= LIMIT_DEEPER
-    behind = np.where(limit, cut((best - o.price) * o.side), np.nan)
+    behind = np.where(limit, cut(o.behind), np.nan)
     mid = cut(o.bid_px[:, 0] + o.ask_px[:, 0]) / 2.0
     columns = [
         *((kind == code).mean(axis=1) for code in range(KINDS)),

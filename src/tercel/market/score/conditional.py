@@ -60,8 +60,7 @@ def _by_event(o: Observed, clock_ns: int) -> dict[str, tuple[Floats, Floats, Flo
     hour = ((o.ns[own] - o.open_ns) // HALF_HOUR_NS).astype(np.float64)
     bid, ask = (x[own, 0] * float(o.lot) for x in (o.bid_lots, o.ask_lots))
     limit = kind <= LIMIT_DEEPER
-    best = np.where(o.side > 0, o.bid_px[:, 0], o.ask_px[:, 0])[own]
-    behind = ((best - o.price[own]) * o.side[own]).astype(np.float64)
+    behind = o.behind[own].astype(np.float64)
     wait = np.log10(np.maximum(np.diff(o.ns[own] // clock_ns) * (clock_ns / NS_PER_SECOND), ZERO_WAIT_S))
     twice = np.concatenate((spread, spread)), np.concatenate((hour, hour))
     return {

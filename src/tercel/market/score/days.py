@@ -40,9 +40,7 @@ class Day:
     @property
     def session_s(self) -> float:
         """Length of the session."""
-        opening, close = self.instrument.session_open_ns, self.instrument.session_close_ns
-        if not close:
-            opening, close = int(self.events.exch_ns[0]), int(self.events.exch_ns[-1]) + 1
+        opening, close = self.instrument.session(self.events.exch_ns)
         return (close - opening) / NS_PER_SECOND
 
     @property

@@ -154,8 +154,6 @@ def _values(o: Observed, clock_ns: int) -> dict[str, Floats]:
     bid, ask = o.bid_lots[own], o.ask_lots[own]
     touch_bid, touch_ask = bid[:, 0].astype(np.float64), ask[:, 0].astype(np.float64)
     deep = np.concatenate((bid[:, 1:5].sum(axis=1), ask[:, 1:5].sum(axis=1)))
-    best = np.where(o.side > 0, o.bid_px[:, 0], o.ask_px[:, 0])[own][limit]
-    behind = (best - o.price[own][limit]) * o.side[own][limit]
     ticks = o.ns[own] // clock_ns
     wait = np.diff(ticks) * (clock_ns / NS_PER_SECOND)
     return {
@@ -168,7 +166,7 @@ def _values(o: Observed, clock_ns: int) -> dict[str, Floats]:
         "market_size": lots[market],
         "log_wait": np.log10(np.maximum(wait, ZERO_WAIT_S)),
         "event_mix": kind.astype(np.float64),
-        "limit_distance": behind.astype(np.float64),
+        "limit_distance": o.behind[own][limit].astype(np.float64),
         **{f"return_{h}s": returns(o, h) for h in (1, 10, 60)},
         "minute_volume": minute_volume(o),
     }

@@ -36,10 +36,7 @@ def read_days(
         raise ConfigError("each day once", ", ".join(dates), "name each day once")
     if not dates:
         raise ConfigError("at least one day", "none", "name days with `date=`")
-    known = store.days(symbol, venue or None)
-    for date in dates:
-        if date not in known:
-            raise TapeError(f"{symbol} on {date} in {lake}", f"days {', '.join(known) or 'none'}", "import it first")
+    store.refuse_absent(symbol, dates, venue or None)
     read = [store.read(symbol, date, venue or None) for date in dates]
     return [day_of(seen_through(instrument, levels), events, start, end) for instrument, events in read]
 

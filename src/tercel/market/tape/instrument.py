@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -107,6 +108,12 @@ class Instrument:
         1340289000
         """
         return midnight_ns(self.date, self.timezone) + clock_s(text) * NS_PER_SECOND
+
+    def session(self, ns: NDArray[np.int64]) -> tuple[int, int]:
+        """Opening and close of the session, ns; where they are not known, the first row and just after the last."""
+        if self.session_close_ns or not len(ns):
+            return self.session_open_ns, self.session_close_ns
+        return int(ns[0]), int(ns[-1]) + 1
 
     def with_content(self, events: Events) -> Instrument:
         """The same instrument with `rows` and `content_hash` of these events."""

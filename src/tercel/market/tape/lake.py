@@ -243,6 +243,19 @@ class Lake:
             raise self._unknown_symbol(symbol)
         return dates
 
+    def refuse_absent(self, symbol: str, dates: Sequence[str], venue: str | None = None) -> None:
+        """Check that the lake holds days of a symbol.
+
+        Raises
+        ------
+        TapeError
+            The first that it does not hold.
+        """
+        known = self.days(symbol, venue)
+        for date in dates:
+            if date not in known:
+                raise TapeError(f"{symbol} on {date} in {self.root}", f"days {', '.join(known)}", "import it first")
+
     def spelt(self, symbol: str) -> str:
         """A symbol in the lake's capitalisation, where it differs only in that.
 

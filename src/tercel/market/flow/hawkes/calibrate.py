@@ -120,20 +120,14 @@ def _means(days: Sequence[HawkesDay], theta: NDArray[np.float64]) -> Means:
 
 def _days(seen: Sequence[Observed], per_lot: float) -> tuple[list[HawkesDay], int]:
     """The days' events within reach, and the reach: ticks behind the own best that hold `plain.COVER`."""
-    parts = [_columns(day) for day in seen]
-    deeper = np.concatenate([away[kind == at.DEEPER] for kind, away in parts])
+    deeper = np.concatenate([day.behind[day.kind == at.DEEPER] for day in seen])
     reach = int(np.quantile(deeper, plain.COVER)) if len(deeper) else 1
     reach = min(max(reach, 1), at.REACH - 1)
-    return [_day(day, kind, away, reach, per_lot) for day, (kind, away) in zip(seen, parts, strict=True)], reach
+    return [_day(day, reach, per_lot) for day in seen], reach
 
 
-def _columns(day: Observed) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-    """Kinds, and ticks behind (in the spread: inside, negative) the own best."""
-    own = np.where(day.side > 0, day.bid_px[:, 0], day.ask_px[:, 0])
-    return day.kind.astype(np.int8), (own.astype(np.int64) - day.price) * day.side
-
-
-def _day(day: Observed, kind: NDArray[np.int8], away: NDArray[np.int64], reach: int, per_lot: float) -> HawkesDay:
+def _day(day: Observed, reach: int, per_lot: float) -> HawkesDay:
+    kind, away = day.kind.astype(np.int8), day.behind
     keep = ~day.remainder & (day.bid_lots[:, 0] > 0) & (day.ask_lots[:, 0] > 0) & (day.ask_px[:, 0] > day.bid_px[:, 0])
     keep &= ~(((kind == at.DEEPER) | (kind == at.CANCEL_DEEPER)) & (away > reach))
     seconds = spread_ties(day.ns[keep] - day.open_ns)
@@ -203,7 +197,8 @@ def _law(days: Sequence[HawkesDay], season_s: float) -> Law:
     factors = _rake(days, states, alone)
     beta = np.array(DECAYS)
     histories = [_history(d, s, factors, season, season_s) for d, s in zip(days, states, strict=True)]
-    nothing = Excitation(_counts(days) / _exposed(histories), np.zeros((at.KINDS, 2, at.KINDS, at.DECAYS)), beta)
+    counts = np.bincount(np.concatenate([day.kind for day in days]), minlength=at.KINDS)
+    nothing = Excitation(counts / _exposed(histories), np.zeros((at.KINDS, 2, at.KINDS, at.DECAYS)), beta)
     first, _ = fit([_tail(h) for h in histories], at.KINDS, beta, iterations=25)
     exposure = [compensators(history, first) for history in histories]
     factors = _rake(days, states, exposure)
@@ -221,10 +216,6 @@ def _rake(
     days: Sequence[HawkesDay], states: Sequence[States], exposure: Sequence[NDArray[np.float64]]
 ) -> HawkesFactors:
     return rake(states, [d.kind for d in days], [d.side for d in days], [d.waits for d in days], exposure)
-
-
-def _counts(days: Sequence[HawkesDay]) -> NDArray[np.float64]:
-    return np.bincount(np.concatenate([day.kind for day in days]), minlength=at.KINDS).astype(np.float64)
 
 
 def _exposed(histories: Sequence[History]) -> NDArray[np.float64]:

@@ -77,10 +77,8 @@ def pilot(preset: HawkesPreset, seed: int, seconds: float) -> Means:
     if seen.n < LEAST_SHARE * preset.card["events_per_s"] * seconds:
         raise _no_market(preset, "dies out")
     reach = max(max(row) for row in preset.distance)
-    own = np.where(seen.side > 0, seen.bid_px[:, 0], seen.ask_px[:, 0]).astype(np.int64)
-    behind = (own - seen.price) * seen.side
     kind = seen.kind.astype(np.int8)
-    keep = ~(((kind == at.DEEPER) | (kind == at.CANCEL_DEEPER)) & (behind > reach))
+    keep = ~(((kind == at.DEEPER) | (kind == at.CANCEL_DEEPER)) & (seen.behind > reach))
     waits = np.diff(seen.ns * 1e-9, prepend=WARMUP_S)
     return means(
         seconds, kind[keep], waits[keep], (seen.bid_px[keep], seen.ask_px[keep]),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.calibrate import one_market, power_of_two, walking_slope
+from tercel.market.flow.fit import sd_of_mid_changes
 from tercel.market.flow.queue_reactive import cancels, empirical, hidden
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import displacements, edges
@@ -17,7 +18,7 @@ from tercel.market.flow.queue_reactive.minute_activity import minutes_of
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
 from tercel.market.flow.queue_reactive.rake import rake
 from tercel.market.flow.queue_reactive.repeats import repeats
-from tercel.market.flow.queue_reactive.tables import LAYOUT, SCALARS, WEIGHTS
+from tercel.market.flow.queue_reactive.tables import LAYOUT, SCALARS, WEIGHTS, short
 from tercel.market.observed import Observed, observe
 
 MIN_EVENTS = 2_000
@@ -171,7 +172,7 @@ def estimate(
     leaves, scalars["leaves_mean"], totals = leave(days, lot / instrument.lot)
     law |= leaves
     best: Any = None
-    for choice in _either(by_imbalance):
+    for choice in (False, True) if by_imbalance is None else (by_imbalance,):
         scalars["by_imbalance"] = float(choice)
         flow = _blank(law, scalars)
         seen = [look(d, flow, a) for d, a in zip(days, activity, strict=True)]
@@ -189,10 +190,6 @@ def estimate(
     if "hidden executions" in without:
         law["hidden"] = np.zeros_like(law["hidden"])
     return _preset(days, instrument, law, scalars, minutes.rows, centres, name=name, date=date, lot=lot)
-
-
-def _either(by_imbalance: bool | None) -> tuple[bool, ...]:
-    return (False, True) if by_imbalance is None else (by_imbalance,)
 
 
 def _scalars(days: Sequence[ExtractedDay], session_ns: int) -> dict[str, float]:
@@ -311,7 +308,6 @@ def _preset(
     markets = np.concatenate([d.lots[d.o.kind == q.MARKET] for d in days])
     seconds = sum(d.o.seconds for d in days)
     mid2 = [d.o.mid2[d.o.mid2 != 0] for d in days]
-    sd60 = np.concatenate([np.diff(m[::60]) for m in mid2]) / 2.0
     spread = np.concatenate([d.o.spread[d.o.mid2 != 0] for d in days])
     return QueueReactivePreset(
         name=name,
@@ -324,7 +320,7 @@ def _preset(
         mean_depth=_plain(depth),
         level_offset_ticks=_plain(offset),
         mean_spread_ticks=float(spread.mean()),
-        sd60_ticks=float(np.sqrt(np.mean(sd60**2))) if len(sd60) else 0.0,
+        sd60_ticks=sd_of_mid_changes([d.o.mid2 for d in days], 60),
         volume_curve=_plain(empirical.volume_curve(days, scalars["session_ns"])),
         eta_ticks_per_lot=walking_slope(depth, offset),
         orders=max(1024, power_of_two(8.0 * scalars["live_mean"])),
@@ -332,7 +328,7 @@ def _preset(
         version=q.VERSION,
         law={key: _plain(np.asarray(values).ravel()) for key, values in law.items()},
         scalars={key: float(value) for key, value in scalars.items()},
-        minutes=tuple((_short(a), _short(m), float(day)) for a, m, day in minutes.tolist()),
+        minutes=tuple((short(a), short(m), float(day)) for a, m, day in minutes.tolist()),
         slow_centres=_plain(centres),
         card={"calibrated": date, "seconds": seconds, "events": int(sum(len(d.lots) for d in days))},
     )
@@ -340,8 +336,4 @@ def _preset(
 
 def _plain(values: NDArray[np.float64]) -> tuple[float, ...]:
     """Numbers for a file: four figures (integers whole)."""
-    return tuple(float(x) if float(x).is_integer() else float(f"{x:.4g}") for x in values.tolist())
-
-
-def _short(x: float) -> float:
-    return float(f"{x:.4g}")
+    return tuple(float(x) if float(x).is_integer() else short(x) for x in values.tolist())

@@ -220,3 +220,8 @@ def misfit(law: Mapping[str, Any], scalars: Mapping[str, float]) -> str:
             return f"table {name} has a cell in which nothing can happen"
     unknown = sorted((set(law) - set(LAYOUT)) | (set(scalars) - set(SCALARS)))
     return f"unknown tables or scalars: {', '.join(unknown)}" if unknown else ""
+
+
+def short(x: float) -> float:
+    """Four figures of a number, for a file."""
+    return float(f"{x:.4g}")

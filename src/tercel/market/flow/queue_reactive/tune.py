@@ -16,6 +16,7 @@ from tercel.core.errors import CapacityError
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of
 from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset
+from tercel.market.flow.queue_reactive.tables import short
 from tercel.market.simulator.days import observed_day
 
 HORIZONS = (1, 10, 60, 600)
@@ -76,7 +77,7 @@ def _by_spread(
         if seen.any():
             turned[seen, kind] -= gain * TURN * over[seen, kind]
             turned[seen, kind] -= np.average(turned[seen, kind], weights=tape[seen, kind])
-    return tuple(_short(x) for x in np.exp(np.clip(turned, -2.0, 2.0)).ravel().tolist())
+    return tuple(short(x) for x in np.exp(np.clip(turned, -2.0, 2.0)).ravel().tolist())
 
 
 def measure(days: Sequence[ExtractedDay]) -> dict[str, float]:
@@ -172,7 +173,7 @@ def tune(
     last = kept[-max(rounds // 3, 1) :]
     best = _middle([p for p, _ in last])
     reached = {key: float(np.exp(np.mean([np.log(max(g[key], 1e-9)) for _, g in last]))) for key in target}
-    figures = {key: {"tape": _short(target[key]), "pilots": _short(reached[key])} for key in target}
+    figures = {key: {"tape": short(target[key]), "pilots": short(reached[key])} for key in target}
     card: dict[str, Any] = {"tuned": figures, "rounds": len(kept), "loss": round(loss_of(target, reached), 5)}
     return best.model_copy(update={"card": best.card | card})
 
@@ -182,12 +183,8 @@ def _middle(presets: Sequence[QueueReactivePreset]) -> QueueReactivePreset:
     knobs = {name: float(np.mean([getattr(p.knobs, name) for p in presets])) for name in PilotFactors.model_fields}
     law = dict(presets[-1].law)
     for name in ("pull", "hazard", "turned"):
-        law[name] = tuple(_short(x) for x in np.mean([p.law[name] for p in presets], axis=0).tolist())
+        law[name] = tuple(short(x) for x in np.mean([p.law[name] for p in presets], axis=0).tolist())
     return presets[-1].model_copy(update={"knobs": PilotFactors(**knobs), "law": law})
-
-
-def _short(x: float) -> float:
-    return float(f"{x:.4g}")
 
 
 def _turned(
@@ -219,5 +216,5 @@ def _turned(
     factor = np.exp(np.clip(gain * 0.6 * depth, -0.5, 0.5))
     law = dict(preset.law)
     for name in ("pull", "hazard"):
-        law[name] = tuple(_short(x) for x in (np.array(law[name]) * factor).tolist())
+        law[name] = tuple(short(x) for x in (np.array(law[name]) * factor).tolist())
     return preset.model_copy(update={"knobs": turned, "law": law})
