@@ -115,10 +115,7 @@ def own_fault(b: Packed, k: Longs, kind: int, who: int, how: int, price: int, lo
         return BAD_OWN
     if kind == sim.OWN_DEAD and price > led.pending_cancel:
         return BAD_OWN
-    if (
-        ends_command(b, kind, who, how, price, lots)
-        and s.command_head == s.command_tail
-    ):  # fmt: skip
+    if ends_command(b, kind, who, how, price, lots) and s.command_head == s.command_tail:
         return UNSENT
     return FINE
 

@@ -56,9 +56,7 @@ def schedule(k: Longs) -> None:
 
 
 @kernel
-def run(
-    b: Packed, k: Longs, flow: Floats, tape: Longs,
-) -> int:  # fmt: skip
+def run(b: Packed, k: Longs, flow: Floats, tape: Longs) -> int:
     """Advance to the next decision, sending waiting lots as acknowledgements come in."""
     s = state_at(k)
     while True:
@@ -86,9 +84,7 @@ def end(k: Longs) -> None:
 
 
 @kernel
-def close(
-    b: Packed, k: Longs, flow: Floats, tape: Longs,
-) -> None:  # fmt: skip
+def close(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
     """The horizon: take what is left at any price, so that nobody hides cost by not trading."""
     s = state_at(k)
     if s.left > 0:
@@ -114,10 +110,7 @@ def limit_of(episode: Longs, mid2: int) -> int:
 
 
 @kernel
-def warm_up(
-    b: Packed, k: Longs, flow: Floats, tape: Longs,
-    worlds_b: Packed, worlds_k: Longs, episode: Longs,
-) -> None:  # fmt: skip
+def warm_up(b: Packed, k: Longs, flow: Floats, tape: Longs, worlds_b: Packed, worlds_k: Longs, episode: Longs) -> None:
     """Copy a prepared world, seed its streams and run it to the order's arrival, whichever side that is on.
 
     A world has no room for the grid, the record and the log that a market keeps behind it: these begin as zeros. The
@@ -201,10 +194,7 @@ def share_market(one: Longs, other: Longs) -> bool:
 
 
 @kernel
-def act(
-    b: Packed, k: Longs, flow: Floats, tape: Longs,
-    intent: Packed, terms: Longs,
-) -> None:  # fmt: skip
+def act(b: Packed, k: Longs, flow: Floats, tape: Longs, intent: Packed, terms: Longs) -> None:
     """One decision of one market: reconcile, advance to the next decision or through the horizon, reward terms."""
     s = state_at(k)
     mid2, forced_before = s.mid2, s.forced_lots
@@ -241,10 +231,7 @@ def begin_batch(
     n = 0
     while n < which.shape[0]:
         i, after = which[n], n + 1
-        warm_up(
-            bs[i], ks[i], flow, tape,
-            worlds_b, worlds_k, episodes[n],
-        )  # fmt: skip
+        warm_up(bs[i], ks[i], flow, tape, worlds_b, worlds_k, episodes[n])
         while after < which.shape[0] and share_market(episodes[n], episodes[after]):
             for j in range(bs.shape[1]):
                 bs[which[after], j] = bs[i, j]

@@ -18,15 +18,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.core.estimate import Estimate
 from tercel.core.stats.clusters import cluster_index, cluster_sums
 from tercel.core.stats.p_values import two_sided_p
 from tercel.core.stats.student import normal_quantile, t_quantile
-
-Floats = NDArray[np.float64]
 
 _CHUNK = 1 << 22
 """Counts held at once: 32 MiB."""

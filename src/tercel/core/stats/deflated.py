@@ -10,8 +10,8 @@ and the deflated score is the probability that the true ratio exceeds this,
 
     Phi[(SR - SR*) sqrt(n - 1) / sqrt(1 - skew SR + (kurtosis - 1) / 4 SR^2)]
 
-over n clusters. Where the ratios of the variants are not recorded, their sd is taken as sampling error alone,
-1 / sqrt(n - 1): what N variants that do not differ would show.
+over n clusters. The ratios of the variants are not recorded: their sd is taken as sampling error alone, 1 / sqrt(n - 1),
+what N variants that do not differ would show.
 """
 
 import math
@@ -70,7 +70,7 @@ def exceeds(ratio: float, target: float, values: int, skew: float, kurtosis: flo
     return NormalDist().cdf((ratio - target) * math.sqrt(values - 1.0) / spread)
 
 
-def deflate(gains: ArrayLike, variants: int, sd_between: float | None = None) -> DeflatedScore:
+def deflate(gains: ArrayLike, variants: int) -> DeflatedScore:
     """Deflate the ratio of independent gains, float (n,), for the number of variants tried.
 
     Parameters
@@ -79,8 +79,6 @@ def deflate(gains: ArrayLike, variants: int, sd_between: float | None = None) ->
         One a cluster: independent. At least 3 that vary.
     variants : int
         N, at least 1.
-    sd_between : float, optional
-        Standard deviation of the ratios of all variants, in the same units; their sampling error by default.
 
     Raises
     ------
@@ -98,6 +96,5 @@ def deflate(gains: ArrayLike, variants: int, sd_between: float | None = None) ->
     # The ratio by the unbiased sd, the moments of shape by the plain one, as both are defined.
     ratio, away = float(x.mean()) / sd, (x - x.mean()) / x.std()
     skew, kurtosis = float((away**3).mean()), float((away**4).mean())
-    spread = 1.0 / math.sqrt(len(x) - 1.0) if sd_between is None else sd_between
-    target = expected_best(variants, spread)
+    target = expected_best(variants, 1.0 / math.sqrt(len(x) - 1.0))
     return DeflatedScore(ratio, target, exceeds(ratio, target, len(x), skew, kurtosis), variants, len(x))

@@ -10,12 +10,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
 
-Floats = NDArray[np.float64]
 _FLOOR = 1e-300
 
 

@@ -10,12 +10,10 @@ interval. Levels of k units are drawn k - 1 times, and intervals stretched for f
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.core.stats.bootstrap import Replicates, draw_counts
-
-Floats = NDArray[np.float64]
 
 
 def over_markets(

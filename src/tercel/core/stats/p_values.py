@@ -44,9 +44,7 @@ def _incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
     """I_x(a, b) with `rest` = 1 - x, given apart so that neither loses digits."""
     if x <= 0.0 or rest <= 0.0:
         return 0.0 if x <= 0.0 else 1.0
-    front = math.exp(
-        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(rest)
-    )  # fmt: skip
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(rest))
     # The fraction converges fast on this side alone; the other is reached by I_x(a, b) = 1 - I_(1-x)(b, a).
     if x < (a + 1.0) / (a + b + 2.0):
         return front * _fraction(a, b, x) / a

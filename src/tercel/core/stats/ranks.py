@@ -3,10 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.core.stats.bootstrap import Moments
-
-Floats = NDArray[np.float64]
 
 
 def ranks(values: ArrayLike) -> Floats:

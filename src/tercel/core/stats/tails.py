@@ -7,11 +7,10 @@ stays in every resample.
 """
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats
 from tercel.core.stats.bootstrap import Moments, moments_of_mean
-
-Floats = NDArray[np.float64]
 
 
 def moments_of_cvar(values: ArrayLike, labels: ArrayLike, share: float = 0.05) -> Moments:

@@ -70,13 +70,6 @@ _MAKERS: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
 NAMES: Final = tuple(_MAKERS)
 YARDSTICK: Final = "peg_behind"
 """A plain rule that stands below the table, beside what the learned policies gain on it."""
-_GUIDED: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
-    "almgren_chriss_alpha": (_almgren_chriss_alpha, True),
-    "cartea_jaimungal": (_cartea_jaimungal, True),
-}
-"""Schedules that read a forecast: no rows of a table whose markets give none."""
-
-
 TUNABLE: Final[dict[str, type[Tunable]]] = {
     kind.name: kind
     for kind in (
@@ -115,7 +108,9 @@ _ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     **_MAKERS,
     YARDSTICK: (b.Peg, False),
     b.PegTouch.name: (b.PegTouch, False),
-    **_GUIDED,
+    # Schedules that read a forecast: no rows of a table whose markets give none.
+    "almgren_chriss_alpha": (_almgren_chriss_alpha, True),
+    "cartea_jaimungal": (_cartea_jaimungal, True),
 }
 WRITTEN: Final = (*NAMES, YARDSTICK, b.PegTouch.name, CarteaJaimungal.name, *TUNABLE)
 """Everything written; what `tercel run` judges comes first."""

@@ -108,9 +108,7 @@ def census(events: Events, open_ns: int, close_ns: int, skip_ns: int = 900 * NS_
     base, width = _window(events)
     _, dense = np.unique(events.order_id, return_inverse=True)
     seconds = int((close_ns - open_ns - skip_ns) // NS_PER_SECOND)
-    marks = c.Marks(
-        np.zeros(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.bool_), np.full(n, -1, np.int32)
-    )  # fmt: skip
+    marks = c.Marks(np.zeros(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.bool_), np.full(n, -1, np.int32))
     over = c.Integrals(
         np.zeros(c.SUMS), np.zeros(c.REACH + 1), np.zeros((2, c.LEVELS)), np.zeros(seconds + 1, np.int64)
     )  # fmt: skip

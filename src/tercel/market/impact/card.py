@@ -229,9 +229,7 @@ def _prior(law: ImpactLaw) -> dict[str, Any]:
 
 def _peak(one: Metaorders) -> dict[str, float]:
     end = one.moved[:, one.end]
-    return {
-        "share": one.share, "seconds": one.length_s, "ticks": float(end.mean()), "se": float(_error(end)),
-    }  # fmt: skip
+    return {"share": one.share, "seconds": one.length_s, "ticks": float(end.mean()), "se": float(_error(end))}
 
 
 def _curve(one: Metaorders, first: int, last: int) -> dict[str, list[float]]:

@@ -182,9 +182,7 @@ def observe(
         events.columns(), dense.astype(np.int64), rank.astype(np.int64), prices.astype(np.int64), start, stop, shown,
         k.Tally(level, known, state, wide, book), grid2, hidden,
     )  # fmt: skip
-    counts = {
-        "unknown": k.UNKNOWN, "halts": k.HALTS, "clears": k.CLEARS, "outside": k.OUTSIDE, "hidden_lots": k.HIDDEN,
-    }  # fmt: skip
+    counts = {"unknown": k.UNKNOWN, "halts": k.HALTS, "clears": k.CLEARS, "outside": k.OUTSIDE, "hidden_lots": k.HIDDEN}
     return Observed(
         **_columns(wide, book, int(state[k.ROWS])),
         hidden=hidden[: state[k.HIDDEN_ROWS]],

@@ -7,7 +7,7 @@ import numpy as np
 
 from tercel.core.jit import Floats
 from tercel.core.report import style
-from tercel.core.report.svg import Figure, drawn
+from tercel.core.report.svg import Figure, finished, sketch
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import KINDS
 from tercel.market.score.conditional import given_spread, given_time
@@ -16,9 +16,7 @@ from tercel.market.score.sample import FOURTEEN, RESPONSE_LAGS, SD_SECONDS, Samp
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
 
-WIDE = 8.0
 REAL, SIMULATED, TRAIN = style.SERIES[1].token, style.SERIES[0].token, style.SERIES[9].token
 LOGGED = ("touch_depth", "deep_depth", "limit_size", "cancel_size", "market_size", "minute_volume")
 UNITS = {
@@ -42,21 +40,19 @@ def laws(score: ScoreDraw) -> Figure:
     """Histograms of the fourteen statistics, real over simulated."""
     simulated = [s for row in score.sims for s in row]
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(10.0) as drawing:
         panels = drawing.subplots(5, 3).ravel()
         for panel, name in zip(panels, FOURTEEN, strict=False):
             _law(panel, name, pooled(score.test, name), pooled(simulated, name))
         for panel in panels[len(FOURTEEN) :]:
             panel.set_visible(False)
         drawing.legend(*panels[0].get_legend_handles_labels(), loc="lower right", frameon=False)
-
-    return drawn(
+    return finished(
+        drawing,
         "laws",
         "Fourteen panels, one a statistic: the held-out tape's law as a filled shape and the simulated one as a line.",
         "Filled: held-out tape; line: simulated. Shares of events in even bins between the 0.5 % and 99.5 % points of "
         "the tape; sizes, depth and volume on a logarithmic scale.",
-        (WIDE, 10.0),
-        draw,
     )
 
 
@@ -99,7 +95,7 @@ def memories(score: ScoreDraw) -> Figure:
     """Autocorrelations of absolute returns and of trade signs."""
     simulated = [s for row in score.sims for s in row]
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(2.9) as drawing:
         panels = drawing.subplots(1, 2)
         wanted = {"abs_return_acf": "absolute 1 s returns, lag in seconds", "sign_acf": "trade signs, lag in trades"}
         for panel, (name, words) in zip(panels, wanted.items(), strict=True):
@@ -110,13 +106,11 @@ def memories(score: ScoreDraw) -> Figure:
             panel.axhline(0, color=style.RULE.token, linewidth=0.8)
             panel.set_title(words)
         panels[1].legend(frameon=False)
-
-    return drawn(
+    return finished(
+        drawing,
         "memories",
         "Autocorrelation of absolute one-second returns and of trade signs, real and simulated.",
         "Autocorrelation by lag.",
-        (WIDE, 2.9),
-        draw,
     )
 
 
@@ -129,7 +123,7 @@ def moves(score: ScoreDraw) -> Figure:
     """Response of the mid to a trade, and volatility by horizon."""
     simulated = [s for row in score.sims for s in row]
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(2.9) as drawing:
         left, right = drawing.subplots(1, 2)
         for samples, colour, label in _series(score, simulated):
             left.plot(
@@ -146,13 +140,11 @@ def moves(score: ScoreDraw) -> Figure:
         right.set_title("volatility: sd / root of the seconds, ticks")
         right.set_xlabel("seconds")
         right.set_ylim(bottom=0.0)
-
-    return drawn(
+    return finished(
+        drawing,
         "moves",
         "Mean signed change of the mid after a trade by number of trades; volatility by horizon.",
         "Left: mean change of the mid in the direction of a trade. Right: flat where the mid is a random walk.",
-        (WIDE, 2.9),
-        draw,
     )
 
 
@@ -160,7 +152,7 @@ def floors(distances: Mapping[str, Mapping[str, Any]]) -> Figure:
     """L1 of each statistic beside both floors."""
     names = list(distances)
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(4.6) as drawing:
         panel = drawing.subplots()
         at = np.arange(len(names))
         values = [distances[n]["l1"] or 0.0 for n in names]
@@ -177,13 +169,11 @@ def floors(distances: Mapping[str, Mapping[str, Any]]) -> Figure:
         panel.set_xlabel("L1 to the held-out tape (0 the same law, 1 nothing in common)")
         panel.legend(frameon=False, loc="lower right")
         panel.grid(axis="y", visible=False)
-
-    return drawn(
+    return finished(
+        drawing,
         "floors",
         "L1 distance of each statistic to held-out tape: bars simulated, marks real against real.",
         "Bars: simulated. Marks: what other real days miss by; no model can be asked for less.",
-        (WIDE, 4.6),
-        draw,
     )
 
 
@@ -191,7 +181,7 @@ def conditionals(score: ScoreDraw) -> Figure:
     """Means given the spread, and through the day."""
     simulated = [o for row in score.sim_seen for o in row]
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(4.6) as drawing:
         panels = drawing.subplots(2, 3).ravel()
         wanted = [("spread", n) for n in ("touch_depth", "limit_distance", "log_wait")]
         wanted += [("half hour", n) for n in ("spread", "minute_volume", "log_wait")]
@@ -201,13 +191,11 @@ def conditionals(score: ScoreDraw) -> Figure:
             panel.set_title(f"{name.replace('_', ' ')}")
             panel.set_xlabel(f"given the {given}" + (" since the opening" if given == "half hour" else ", ticks"))
         panels[0].legend(frameon=False)
-
-    return drawn(
+    return finished(
+        drawing,
         "conditionals",
         "Means of statistics given the spread and through the day, real and simulated.",
         "Mean of each statistic within classes of the spread (deciles of the tape) or half hours.",
-        (WIDE, 4.6),
-        draw,
     )
 
 

@@ -210,9 +210,7 @@ def _pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Longs, at: Longs, unt
         s = state_at(k)
         halted = s.halted
         s.now = when
-        public_event(
-            b, k, flows[at[first, FLOW] : at[first, FLOW_END]], tape[at[first, TAPE] : at[first, TAPE_END]]
-        )  # fmt: skip
+        public_event(b, k, flows[at[first, FLOW] : at[first, FLOW_END]], tape[at[first, TAPE] : at[first, TAPE_END]])
         if s.attention != 0 or s.halted != halted:
             s.attention = 0
             why = WORD

@@ -185,9 +185,7 @@ def reactive(
         books.append(b.copy())
         states.append(k.copy())
         until += int(settle_s * NS_PER_SECOND / 2)
-    source = Source(
-        preset.name, preset.code, flow, NO_TAPE, np.stack(books), np.stack(states), preset.tick, preset.lot
-    )  # fmt: skip
+    source = Source(preset.name, preset.code, flow, NO_TAPE, np.stack(books), np.stack(states), preset.tick, preset.lot)
     return with_impact(source, law)
 
 

@@ -114,9 +114,7 @@ def drawn(k: Longs, kind: int, a: int, b: int, table: int, rng: int) -> int:
 def entry_delay(k: Longs) -> int:
     """Order-entry latency of the next command, ns."""
     s = state_at(k)
-    return drawn(
-        k, s.latency_kind, s.latency_a, s.latency_b, sim.ENTRY_TABLE, sim.ENTRY_RNG
-    )  # fmt: skip
+    return drawn(k, s.latency_kind, s.latency_a, s.latency_b, sim.ENTRY_TABLE, sim.ENTRY_RNG)
 
 
 @kernel
@@ -127,9 +125,7 @@ def feed_delay(k: Longs) -> int:
         return s.feed_a
     if s.feed_at_ns != s.now:
         s.feed_at_ns = s.now
-        s.feed_drawn = drawn(
-            k, s.feed_kind, s.feed_a, s.feed_b, sim.FEED_TABLE, sim.FEED_RNG
-        )  # fmt: skip
+        s.feed_drawn = drawn(k, s.feed_kind, s.feed_a, s.feed_b, sim.FEED_TABLE, sim.FEED_RNG)
     return s.feed_drawn
 
 

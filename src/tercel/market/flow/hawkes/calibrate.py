@@ -221,12 +221,8 @@ def _rake(
 def _exposed(histories: Sequence[History]) -> NDArray[np.float64]:
     """Integral of F times the season over both sides, per kind."""
     total: NDArray[np.float64] = np.sum(
-        [
-            np.einsum("n,nsi->i", np.diff(h.seconds, prepend=h.start_s) * h.season, h.factor)
-            for h in histories
-        ],
-        axis=0,
-    )  # fmt: skip
+        [np.einsum("n,nsi->i", np.diff(h.seconds, prepend=h.start_s) * h.season, h.factor) for h in histories], axis=0
+    )
     return np.maximum(total, 1e-12)
 
 

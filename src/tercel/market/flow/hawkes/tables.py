@@ -137,9 +137,7 @@ def returns(days: Sequence[HawkesDay]) -> tuple[float, float]:
         touch = np.stack((day.bid_px[:, 0], day.ask_px[:, 0]), axis=1).astype(np.int64)
         own = touch[np.arange(len(day.kind)), day.side]
         price = (own - np.where(day.side == 0, 1, -1) * day.away).astype(np.int64)
-        count_returns(
-            day.kind, day.side, price, touch, np.zeros(2, np.int64), np.zeros(2, np.int64), chances, taken
-        )  # fmt: skip
+        count_returns(day.kind, day.side, price, touch, np.zeros(2, np.int64), np.zeros(2, np.int64), chances, taken)
     shares = taken / np.maximum(chances, 1)
     return float(f"{shares[0]:.{DIGITS}g}"), float(f"{shares[1]:.{DIGITS}g}")
 

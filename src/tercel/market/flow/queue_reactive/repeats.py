@@ -59,9 +59,7 @@ def repeats(days: Sequence[ExtractedDay], seen: Sequence[FlowState]) -> dict[str
             gone = s.before[:, 5]
             can_gone = rows & ~hit & (gone > 0) & (gone != last)
             hit_gone = can_gone & (d.lots == gone)
-            again[what] += (
-                hit_gone.sum(), luck(gone[can_gone], share).sum(), can_gone.sum()
-            )  # fmt: skip
+            again[what] += (hit_gone.sum(), luck(gone[can_gone], share).sum(), can_gone.sum())
             fits = _fitting(what, side, s.before[:, 4], near, far) & hit_gone
             jump = np.where(side > 0, near - s.before[:, 4], s.before[:, 4] - near)
             there[what] += ((px == s.before[:, 4])[fits].sum(), luck(jump[fits], step_share).sum(), fits.sum())

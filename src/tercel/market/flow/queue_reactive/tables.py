@@ -180,9 +180,7 @@ def pack(
     return flow
 
 
-PRODUCTS: Final = {
-    q.W_BEST: ("fresh", "alone"), q.W_SIGNED: ("runs", "signs"), q.W_TRADED: ("trade", "activity"),
-}  # fmt: skip
+PRODUCTS: Final = {q.W_BEST: ("fresh", "alone"), q.W_SIGNED: ("runs", "signs"), q.W_TRADED: ("trade", "activity")}
 """Two tables multiplied cell by cell, the second's cells within the first's: an event reads one of them, not two."""
 
 RISES: Final = {
