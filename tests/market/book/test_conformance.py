@@ -1,14 +1,14 @@
 """The compiled book and its oracle, held to the same rules."""
 
 from tests.market.book.conformance import BookConformance
+from tests.market.book.own_book import OwnBook
 
 from benchmarks.reference_book import ReferenceBook
-from tercel.market.book.book import Book
 
 
 class TestBook(BookConformance):
-    def make(self, orders: int = 512, width: int = 64, own: int = 8) -> Book:
-        return Book(orders, width, own)
+    def make(self, orders: int = 512, width: int = 64, own: int = 8) -> OwnBook:
+        return OwnBook(orders, width, own)
 
 
 class TestReferenceBook(BookConformance):

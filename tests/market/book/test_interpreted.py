@@ -7,10 +7,10 @@ import sys
 
 SCRIPT = """
 import json
+from tests.market.book.own_book import OwnBook
 from tercel.core.jit import JIT
-from tercel.market.book.book import Book
 from tests.market.book.conformance import picture, random_columns
-book = Book(orders=128, width=16, own=4)
+book = OwnBook(orders=128, width=16, own=4)
 own = book.own_add(1, 10_000, 7)
 for seed in (1, 2):
     book.apply(random_columns(seed, n=250))

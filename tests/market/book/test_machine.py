@@ -17,10 +17,10 @@ from hypothesis.stateful import (
     rule,
 )
 from tests.market.book.conformance import STUB_ASK, STUB_BID, picture, random_columns
+from tests.market.book.own_book import OwnBook
 
 from benchmarks.reference_book import IOC, LIMIT, MARKET, POST_ONLY, ReferenceBook
 from tercel.core.vocabulary import BUY, SELL
-from tercel.market.book.book import Book
 
 OWN = 5
 sides = st.sampled_from([BUY, SELL])
@@ -40,7 +40,7 @@ class BookMachine(RuleBasedStateMachine):
 
     @initialize(width=st.sampled_from([8, 16, 32]))
     def start(self, width: int) -> None:
-        self.book, self.reference = Book(orders=256, width=width, own=OWN), ReferenceBook()
+        self.book, self.reference = OwnBook(orders=256, width=width, own=OWN), ReferenceBook()
         self.added = self.executed = self.cancelled = self.forgotten = 0
 
     def both(self, call: str, *arguments: int) -> object:

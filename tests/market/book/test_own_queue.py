@@ -7,10 +7,10 @@ import random
 
 import pytest
 from tests.market.book.conformance import picture
+from tests.market.book.own_book import OwnBook
 
 from benchmarks.reference_book import ReferenceBook
 from tercel.core.vocabulary import BUY
-from tercel.market.book.book import Book
 
 OWN = 6
 WEIGHTS = {
@@ -56,7 +56,7 @@ def draw_call(rng: random.Random, reference: ReferenceBook, prices: list[int], l
 def test_own_orders_keep_their_place_whatever_happens(block: int) -> None:
     for seed in range(block * 25, block * 25 + 25):
         rng = random.Random(seed)
-        book, reference = Book(orders=256, width=8, own=OWN), ReferenceBook()
+        book, reference = OwnBook(orders=256, width=8, own=OWN), ReferenceBook()
         base = 1000
         prices = [base - 9, base - 1, base, base + 8] if seed % 2 else [base - 30, base]
         live: list[int] = []
@@ -78,7 +78,7 @@ def test_own_orders_keep_their_place_whatever_happens(block: int) -> None:
 
 
 def test_a_block_is_split_around_each_frozen_own_order() -> None:
-    book = Book(orders=64, width=16, own=OWN)
+    book = OwnBook(orders=64, width=16, own=OWN)
     book.add(1, BUY, 100, 4)
     first = book.own_add(BUY, 100, 1)
     book.add(2, BUY, 100, 3)
@@ -92,7 +92,7 @@ def test_a_block_is_split_around_each_frozen_own_order() -> None:
 
 
 def test_the_piece_of_a_dead_own_order_is_left_alone() -> None:
-    book = Book(orders=64, width=16, own=OWN)
+    book = OwnBook(orders=64, width=16, own=OWN)
     own = book.own_add(BUY, 100, 1, True)
     book.roll_in(BUY, 100, 7)
     book.own_cancel(own)
@@ -103,7 +103,7 @@ def test_the_piece_of_a_dead_own_order_is_left_alone() -> None:
 
 
 def test_pieces_that_find_no_place_are_counted_and_stand_in_front() -> None:
-    book = Book(orders=64, width=16, own=1)
+    book = OwnBook(orders=64, width=16, own=1)
     for k, price in enumerate((100, 98)):
         book.add(1, BUY, price, 2)
         own = book.own_add(BUY, price, 1)

@@ -10,8 +10,8 @@ and the deflated score is the probability that the true ratio exceeds this,
 
     Phi[(SR - SR*) sqrt(n - 1) / sqrt(1 - skew SR + (kurtosis - 1) / 4 SR^2)]
 
-over n clusters. The ratios of the variants are not recorded: their sd is taken as sampling error alone, 1 / sqrt(n - 1),
-what N variants that do not differ would show.
+over n clusters. The ratios of the variants are not recorded: their sd is taken as sampling error alone,
+1 / sqrt(n - 1), what N variants that do not differ would show.
 """
 
 import math
