@@ -20,6 +20,7 @@ from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.metaorder import displacement, paired
 from tercel.market.impact.pilot import WORLDS, law_for, mean_trade
 from tercel.market.impact.round_trips import trips_on_the_law
+from tercel.market.score.gates import finite
 from tercel.market.score.sample import RESPONSE_LAGS, sample
 from tercel.market.simulator.days import observed_day
 from tercel.market.simulator.source import Source, reactive
@@ -83,7 +84,7 @@ class ResampledPairs:
         values = np.array([figure([m[n] for m in means]) for n in range(len(self.weights))])
         drawn = values[1:][np.isfinite(values[1:])]
         low, high = np.quantile(drawn, [0.025, 0.975]) if len(drawn) > RESAMPLES // 2 else (np.nan, np.nan)
-        return {"mean": _number(values[0]), "ci_low": _number(low), "ci_high": _number(high)}
+        return {"mean": finite(values[0]), "ci_low": finite(low), "ci_high": finite(high)}
 
 
 def impact_card(
@@ -206,10 +207,6 @@ def _ratio(levels: Floats, at: int) -> float:
 
 def _error(moved: Floats) -> Floats:
     return np.asarray(moved.std(axis=0, ddof=1) / np.sqrt(len(moved)))
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _within(value: float | None, low: float, high: float) -> bool:

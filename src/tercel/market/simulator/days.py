@@ -1,8 +1,8 @@
 """Undisturbed days of a market as tape, for scoring models and making synthetic lakes."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.jit import Floats, Longs, Packed
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.port import Preset
@@ -24,7 +24,7 @@ def simulated_day(
     seconds: float,
     warmup_s: float = 600.0,
     from_s: float | None = None,
-    law: NDArray[np.float64] | None = None,
+    law: Floats | None = None,
 ) -> Events:
     """A day of the preset's flow from its mean book, times in ns from 0, warm-up included.
 
@@ -64,9 +64,7 @@ def observed_day(
     return observe(instrument, simulated_day(preset, seed, seconds, warmup_s, from_s), warmup_s)
 
 
-def run_recorded(
-    b: NDArray[np.int32], k: NDArray[np.int64], flow: NDArray[np.float64], until_ns: int
-) -> NDArray[np.int64]:
+def run_recorded(b: Packed, k: Longs, flow: Floats, until_ns: int) -> Longs:
     """Run a market alone up to a time: its public rows, int64 (n, RECORD_WORDS).
 
     `b` is moved on; of `k`, which must be without grid and record, so is what a world keeps.
@@ -85,7 +83,7 @@ def run_recorded(
     return np.concatenate(chunks)
 
 
-def standing(b: NDArray[np.int32]) -> NDArray[np.int64]:
+def standing(b: Packed) -> Longs:
     """Resting public orders of a book as rows at time 0, by arrival."""
     orders = b[lay.HEADER : lay.HEADER + int(b[lay.ORDERS]) * lay.ORDER].reshape(-1, lay.ORDER)
     slots = np.flatnonzero(orders[:, lay.QTY])
@@ -98,7 +96,7 @@ def standing(b: NDArray[np.int32]) -> NDArray[np.int64]:
     return rows
 
 
-def as_events(rows: NDArray[np.int64]) -> Events:
+def as_events(rows: Longs) -> Events:
     """Public rows of a record, from a moment when the book was empty, as canonical events."""
     n = len(rows)
     return Events.from_columns(
@@ -116,7 +114,7 @@ def as_events(rows: NDArray[np.int64]) -> Events:
     )
 
 
-def order_ids(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def order_ids(rows: Longs) -> Longs:
     """Unique order ids from reused slots: an id names the last order added to its slot.
 
     >>> rows = np.zeros((4, sim.RECORD_WORDS), np.int64)
@@ -135,12 +133,7 @@ def order_ids(rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def session(
-    preset: Preset,
-    seed: int,
-    seconds: float,
-    open_ns: int,
-    warmup_s: float = 600.0,
-    law: NDArray[np.float64] | None = None,
+    preset: Preset, seed: int, seconds: float, open_ns: int, warmup_s: float = 600.0, law: Floats | None = None
 ) -> Events:
     """A session of the preset's flow as a recorded day: the orders that stand as OPENING rows, then its public rows.
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.errors import CapacityError, ConfigError
+from tercel.core.jit import Floats, Longs, Packed
 from tercel.core.messages import ANY_STYLE
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
@@ -58,10 +58,10 @@ class Source:
 
     name: str
     model: int
-    flow: NDArray[np.float64]
-    tape: NDArray[np.int64]
-    worlds_b: NDArray[np.int32]
-    worlds_k: NDArray[np.int64]
+    flow: Floats
+    tape: Longs
+    worlds_b: Packed
+    worlds_k: Longs
     tick: float
     lot: int
     regimes: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ class Source:
         return self.model != sim.REPLAY or self.impact is not None
 
 
-def blank_state(model: int) -> NDArray[np.int64]:
+def blank_state(model: int) -> Longs:
     """A market's initial int64 array, without the grid."""
     k = np.zeros(sim.GRID, np.int64)
     k[sim.MODEL] = model
@@ -115,9 +115,7 @@ def with_impact(source: Source, law: ImpactLaw | None) -> Source:
     return replace(source, flow=flow, worlds_k=states, impact=law)
 
 
-def run_free(
-    b: NDArray[np.int32], k: NDArray[np.int64], flow: NDArray[np.float64], tape: NDArray[np.int64], until_ns: int
-) -> None:
+def run_free(b: Packed, k: Longs, flow: Floats, tape: Longs, until_ns: int) -> None:
     """Run a market alone up to a time."""
     k[sim.DUE_NS] = until_ns
     lockstep.run(b, k, flow, tape)
@@ -125,7 +123,7 @@ def run_free(
 
 def first_world(
     preset: Preset, seed: int, index: int = 0, own: int = OWN_ORDERS, session_ns: int = 0
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
+) -> tuple[Packed, Longs, Floats]:
     """Preset market at time 0 with its mean book: book, state, parameters. `session_ns`: its session's opening.
 
     Raises
@@ -227,7 +225,7 @@ def settled_bank(
     return replace(source, worlds_b=np.stack(books), worlds_k=np.stack(states))
 
 
-def _lay_first_book(b: NDArray[np.int32], k: NDArray[np.int64], flow: NDArray[np.float64], preset: Preset) -> None:
+def _lay_first_book(b: Packed, k: Longs, flow: Floats, preset: Preset) -> None:
     """The preset's first orders come to rest."""
     for side, price, lots in preset.first_orders():
         if lockstep.lay_order(b, k, flow, NO_TAPE, side, price, lots) < 0:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Longs, Packed, kernel
@@ -43,9 +42,9 @@ class TapeDay:
     instrument: Instrument
     first_row: int
     last_row: int
-    world_ns: NDArray[np.int64]
-    world_row: NDArray[np.int64]
-    world: NDArray[np.int64]
+    world_ns: Longs
+    world_row: Longs
+    world: Longs
     last_ns: int
 
     @property
@@ -72,7 +71,7 @@ def load_orders(b: Packed, orders: Longs) -> None:
 
 def world_of(
     checkpoint: Checkpoint, slots: int, levels: int, queue: tuple[int, float] | None = None
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+) -> tuple[Packed, Longs]:
     """Market of a checkpoint as two arrays; `queue` is the queue model for level-total tapes."""
     b = lay.new_book(slots, WIDTH, OWN_ORDERS)
     k = blank_state(sim.REPLAY)
@@ -146,7 +145,7 @@ def source_of(days: Sequence[CompiledDay], queue: str = DEFAULT) -> tuple[Source
     """Compiled days end to end, one world per checkpoint."""
     model = queue_model(queue)
     slots = max(day.slots for day in days)
-    worlds: list[tuple[NDArray[np.int32], NDArray[np.int64]]] = []
+    worlds: list[tuple[Packed, Longs]] = []
     placed: list[TapeDay] = []
     offset = 0
     for day in days:
