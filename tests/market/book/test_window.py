@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from tests.market.book.conformance import STUB_ASK, STUB_BID, Columns, picture
+from tests.market.book.own_book import OwnBook
 
 from benchmarks.reference_book import ReferenceBook
 from tercel.core.vocabulary import BUY, NO_ASK, NO_BID, SELL
@@ -62,7 +63,7 @@ def test_stub_quotes_do_not_move_the_window_away(width: int) -> None:
 
 
 def test_time_priority_survives_a_stay_in_the_far_list() -> None:
-    book = Book(orders=64, width=8)
+    book = OwnBook(orders=64, width=8)
     for order_id in (1, 2, 3):
         book.add(order_id, BUY, 100, order_id)
     own = book.own_add(BUY, 100, 5)

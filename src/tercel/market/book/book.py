@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book import tape_kernels as tape
@@ -207,7 +208,7 @@ class Book:
         same = (rows[:, 1] == b[mine + lay.SIDE]) & (rows[:, 2] == b[mine + lay.PRICE])
         return int(rows[same & (rows[:, 4] < b[mine + lay.ARR])][:, 3].sum())
 
-    def orders(self) -> NDArray[np.int64]:
+    def orders(self) -> Ints:
         """Resting orders in priority order, bids first: int64[n, 5] of id, side, price, lots, arrival number.
 
         Anonymous lots have id 0, own order i has id -1 - i.

@@ -22,8 +22,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import fit
@@ -152,7 +152,7 @@ def from_census(
     )
 
 
-def covering_distance(placed: NDArray[np.float64], beyond: int) -> int:
+def covering_distance(placed: Floats, beyond: int) -> int:
     """Smallest distance that holds `COVER` of the placements (`placed` by distance, index 0 unused).
 
     >>> covering_distance(np.array([0.0, 50.0, 48.0, 1.0, 1.0]), 0)
@@ -164,7 +164,7 @@ def covering_distance(placed: NDArray[np.float64], beyond: int) -> int:
     return int(min(np.searchsorted(np.cumsum(placed), COVER * everything), len(placed) - 1))
 
 
-def cancel_rates(counts: Sequence[Census], reach: int) -> NDArray[np.float64]:
+def cancel_rates(counts: Sequence[Census], reach: int) -> Floats:
     """theta(i), i = 1 .. reach, per second: lots withdrawn over lot seconds, neighbours pooled until enough."""
     lots = np.asarray(total(counts, "cancelled_lots"))
     orders = np.asarray(total(counts, "cancelled_orders"))
@@ -188,13 +188,13 @@ def cancel_rates(counts: Sequence[Census], reach: int) -> NDArray[np.float64]:
     return rates
 
 
-def _pool_before(orders: NDArray[np.float64], stop: int) -> int:
+def _pool_before(orders: Floats, stop: int) -> int:
     """Start of the shortest run up to `stop` that holds `MIN_CANCELS`, or 0."""
     from_end = np.cumsum(orders[:stop][::-1])
     return max(0, stop - 1 - int(np.searchsorted(from_end, MIN_CANCELS)))
 
 
-def to_lots(units: NDArray[np.int64], per_lot: float) -> NDArray[np.int64]:
+def to_lots(units: Ints, per_lot: float) -> Ints:
     """Sizes in simulated lots: rounded, at least one.
 
     >>> to_lots(np.array([20, 149, 151, 1000]), 100.0).tolist()
@@ -203,7 +203,7 @@ def to_lots(units: NDArray[np.int64], per_lot: float) -> NDArray[np.int64]:
     return np.maximum(1, np.floor(units / per_lot + 0.5)).astype(np.int64)
 
 
-def size_table(lots: NDArray[np.int64]) -> tuple[int, ...]:
+def size_table(lots: Ints) -> tuple[int, ...]:
     """64 equally likely sizes whose mean is that of the sample.
 
     Each entry is the mean of 1/64 of the sorted sample, rounded so that the running sum stays within half
@@ -221,7 +221,7 @@ def size_table(lots: NDArray[np.int64]) -> tuple[int, ...]:
     return tuple(int(x) for x in np.sort(np.maximum(1.0, steps)))
 
 
-def walking_slope(depth: NDArray[np.float64], offset: NDArray[np.float64]) -> float:
+def walking_slope(depth: Floats, offset: Floats) -> float:
     """eta: least-squares slope through 0 of the mean cost per lot (ticks beyond the touch) of walking the
     mean book.
 
@@ -276,9 +276,9 @@ def _card(
     counts: Sequence[Census],
     instruments: Sequence[Instrument],
     date: str,
-    cancel_rate: NDArray[np.float64],
-    limit_lots: NDArray[np.int64],
-    market_lots: NDArray[np.int64],
+    cancel_rate: Floats,
+    limit_lots: Ints,
+    market_lots: Ints,
     per_lot: float,
 ) -> dict[str, Any]:
     """What the preset was made from; `fit.judge` adds how well it does."""

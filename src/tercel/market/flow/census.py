@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import count as c
@@ -57,24 +58,24 @@ class Census:
     """
 
     seconds: float
-    placed: NDArray[np.float64]
-    cancelled_lots: NDArray[np.float64]
-    cancelled_orders: NDArray[np.float64]
+    placed: Floats
+    cancelled_lots: Floats
+    cancelled_orders: Floats
     beyond: int
-    lots_time: NDArray[np.float64]
-    limit_sizes: NDArray[np.int64]
-    limit_distance: NDArray[np.int64]
-    market_sizes: NDArray[np.int64]
+    lots_time: Floats
+    limit_sizes: Ints
+    limit_distance: Ints
+    market_sizes: Ints
     remainders: int
     hidden_lots: int
     unknown_ids: int
     far_rows: int
-    depth_time: NDArray[np.float64]
-    offset_time: NDArray[np.float64]
+    depth_time: Floats
+    offset_time: Floats
     spread_time: float
     orders_live_time: float
-    mid2: NDArray[np.int64]
-    curve_lots: NDArray[np.float64]
+    mid2: Ints
+    curve_lots: Floats
 
 
 def census(events: Events, open_ns: int, close_ns: int, skip_ns: int = 900 * NS_PER_SECOND) -> Census:
@@ -141,7 +142,7 @@ def _collect(events: Events, open_ns: int, close_ns: int, marks: c.Marks, over: 
     bins = ((events.exch_ns[visible] - open_ns) * CURVE_BINS // (close_ns - open_ns)).astype(np.int64)
     hidden = (kind == TRADE_HIDDEN) & (events.exch_ns >= open_ns) & (events.exch_ns < close_ns)
 
-    def by_distance(rows: NDArray[np.bool_], weights: NDArray[Any] | None = None) -> NDArray[np.float64]:
+    def by_distance(rows: Bools, weights: NDArray[Any] | None = None) -> Floats:
         chosen = rows & near
         weighted = None if weights is None else weights[chosen]
         return np.bincount(distance[chosen], weights=weighted, minlength=c.REACH + 1).astype(np.float64)

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.market.flow.census import Census, total
 from tercel.market.flow.count import LEVELS
 from tercel.market.flow.port import Preset
@@ -23,7 +23,7 @@ MISSES_BAND = (0.9, 1.1)
 """A ratio outside is named on the card as missed, unless real days differ as much."""
 
 
-def sd_of_mid_changes(mids2: Sequence[NDArray[np.int64]], seconds: int) -> float:
+def sd_of_mid_changes(mids2: Sequence[Ints], seconds: int) -> float:
     """Standard deviation (about zero) of the mid's changes over `seconds`, in ticks, not overlapping, within days."""
     steps = np.concatenate([np.diff(mid2[mid2 != 0][::seconds]) for mid2 in mids2]) / 2.0
     return float(np.sqrt(np.mean(steps**2))) if len(steps) else 0.0

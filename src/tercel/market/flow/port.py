@@ -6,10 +6,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.written import write_whole
 
 Rate = Annotated[float, Field(ge=0.0, le=1e12, allow_inf_nan=False)]
@@ -144,11 +143,11 @@ class Preset(BaseModel):
                     left -= lots
         return orders
 
-    def packed(self) -> NDArray[np.float64]:
+    def packed(self) -> Floats:
         """Parameters as the kernel's one float64 array; begins with `FLOW_HEAD` words."""
         raise NotImplementedError
 
-    def remember(self, k: NDArray[np.int64]) -> None:
+    def remember(self, k: Ints) -> None:
         """Initialise the model's memory (`FLOW_MEMORY`) in a blank state with a laid book; times are ns from 0."""
 
     def save(self, path: Path) -> None:

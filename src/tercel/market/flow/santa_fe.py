@@ -12,7 +12,6 @@ them draws the same proposals until the books differ.
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.memory import fixed
@@ -37,13 +36,13 @@ TABLES = 8  # alias share[I], alias index[I], cancel share[I], limit sizes[S], m
 
 
 def pack(
-    limit_rate: NDArray[np.float64],
+    limit_rate: Floats,
     market_rate: float,
-    cancel_rate: NDArray[np.float64],
-    limit_sizes: NDArray[np.int64],
-    market_sizes: NDArray[np.int64],
+    cancel_rate: Floats,
+    limit_sizes: Longs,
+    market_sizes: Longs,
     buy_share: float = 0.5,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Rates and size tables as the one float64 array that the kernel reads.
 
     Parameters
@@ -64,7 +63,7 @@ def pack(
     return np.concatenate([head, share, index, cancel_rate / largest, limit_sizes, market_sizes]).astype(np.float64)
 
 
-def alias_table(probability: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def alias_table(probability: Floats) -> tuple[Floats, Longs]:
     """Walker's alias table (Vose 1991): draw i uniformly, keep it with `share[i]`, else take `index[i]`.
 
     >>> share, index = alias_table(np.array([0.75, 0.25]))

@@ -15,9 +15,9 @@ bid and ask alike:
 from typing import Annotated, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from tercel.core.arrays import Floats
 from tercel.market.flow.port import Lots, Positive, Preset, Rate
 from tercel.market.simulator import layout as sim
 
@@ -74,7 +74,7 @@ class SantaFePreset(Preset):
         """Mean size of a limit order."""
         return max(int(np.mean(self.limit_sizes)), 1)
 
-    def packed(self) -> NDArray[np.float64]:
+    def packed(self) -> Floats:
         """See `santa_fe.pack`."""
         from tercel.market.flow.santa_fe import pack
 

@@ -12,8 +12,8 @@ What each factor does to the law of `market.flow.preset`:
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.market.flow import santa_fe
 from tercel.market.flow.port import Preset
@@ -22,7 +22,7 @@ from tercel.market.flow.santa_fe_preset import SantaFePreset
 
 def scaled(
     preset: Preset, depth: float = 1.0, *, trades: float = 1.0, pace: float = 1.0, buy_share: float = 0.5
-) -> NDArray[np.float64]:
+) -> Floats:
     """Flow parameters of a preset in another regime, for `Regime.flow` or a `Source`.
 
     Parameters

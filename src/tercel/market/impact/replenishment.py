@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -48,8 +49,8 @@ class Delays:
     """
 
     seconds: Floats
-    late: NDArray[np.bool_]
-    cut: NDArray[np.bool_]
+    late: Bools
+    cut: Bools
 
     @property
     def n(self) -> int:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Ints
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import kernel as k
@@ -68,21 +69,21 @@ class Observed:
         hidden_lots.
     """
 
-    ns: NDArray[np.int64]
+    ns: Ints
     kind: NDArray[np.uint8]
     side: NDArray[np.int8]
     price: NDArray[np.int32]
     distance: NDArray[np.int32]
     lots: NDArray[np.int32]
-    order_id: NDArray[np.int64]
-    remainder: NDArray[np.bool_]
+    order_id: Ints
+    remainder: Bools
     bid_px: NDArray[np.int32]
     ask_px: NDArray[np.int32]
     bid_lots: NDArray[np.int32]
     ask_lots: NDArray[np.int32]
-    hidden: NDArray[np.int64]
-    mid2: NDArray[np.int64]
-    spread: NDArray[np.int64]
+    hidden: Ints
+    mid2: Ints
+    spread: Ints
     start_ns: int
     stop_ns: int
     open_ns: int
@@ -106,7 +107,7 @@ class Observed:
         return (self.start_ns - self.open_ns) / NS_PER_SECOND
 
     @property
-    def behind(self) -> NDArray[np.int64]:
+    def behind(self) -> Ints:
         """int64[n] ticks behind the own side's best, below 0 inside the spread."""
         best = np.where(self.side > 0, self.bid_px[:, 0], self.ask_px[:, 0])
         return (best.astype(np.int64) - self.price) * self.side
@@ -198,7 +199,7 @@ def observe(
 
 
 def stretch(
-    instrument: Instrument, ns: NDArray[np.int64], skip_s: float, from_s: float | None, to_s: float | None
+    instrument: Instrument, ns: Ints, skip_s: float, from_s: float | None, to_s: float | None
 ) -> tuple[int, int, int]:
     """Start and stop of the stretch and the session's opening, ns.
 
@@ -220,7 +221,7 @@ def stretch(
     return start, stop, opening
 
 
-def _columns(wide: NDArray[np.int64], book: NDArray[np.int32], n: int) -> dict[str, NDArray[Any]]:
+def _columns(wide: Ints, book: NDArray[np.int32], n: int) -> dict[str, NDArray[Any]]:
     """The kernel's rows as columns."""
     columns: dict[str, NDArray[Any]] = {
         name: wide[:n, at].astype(dtype) for at, (name, dtype) in enumerate(_WIDE.items())

@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.simulator import layout as sim
@@ -50,7 +50,7 @@ class Factors:
         return tuple(float(getattr(self, field.name)) for field in fields(self))
 
 
-def impose(states: NDArray[np.int64], factors: Factors) -> None:
+def impose(states: Ints, factors: Factors) -> None:
     """Set the factors in force from the markets' next event until changed; any regime law is replaced.
 
     Parameters

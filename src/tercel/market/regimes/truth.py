@@ -6,7 +6,6 @@ Regimes have a stream of their own and no trade changes them, so nothing has to 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.jit import Floats, Longs, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -32,7 +31,7 @@ def _play(k: Longs, flow: Floats, seed: int, index: int, arrival_ns: int, end_ns
         regime_event(k, flow)
 
 
-def path(flow: Floats, seed: int, index: int, now_ns: int, arrival_ns: int, end_ns: int) -> NDArray[np.int64]:
+def path(flow: Floats, seed: int, index: int, now_ns: int, arrival_ns: int, end_ns: int) -> Longs:
     """Regimes in force in one episode from `now_ns` (the start of its warm-up) to `end_ns`.
 
     Parameters
@@ -70,17 +69,17 @@ class RegimeOccupancy:
     """
 
     names: tuple[str, ...]
-    seconds: NDArray[np.float64]
+    seconds: Floats
 
     @property
-    def most(self) -> NDArray[np.int64]:
+    def most(self) -> Longs:
         """Regime in force longest, int64 (n,); ties go to the first."""
         return np.asarray(self.seconds.argmax(axis=1), np.int64)
 
 
 def in_force(
-    source: Source, seed: NDArray[np.int64], index: NDArray[np.int64], now_ns: NDArray[np.int64],
-    warmup_ns: NDArray[np.int64], horizon_ns: int,
+    source: Source, seed: Longs, index: Longs, now_ns: Longs,
+    warmup_ns: Longs, horizon_ns: int,
 ) -> RegimeOccupancy:  # fmt: skip
     """Seconds that each regime was in force between arrival and horizon.
 

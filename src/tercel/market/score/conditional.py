@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.jit import Floats
+from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import LIMIT_DEEPER, MARKET
@@ -94,7 +93,7 @@ class Conditioned:
         self.bins = [Bins.of(x, int(np.clip(len(x) // 5, 2, BINS))) for x in chosen]
         self.shares = [b.shares(x) for b, x in zip(self.bins, chosen, strict=True)]
 
-    def _class_of(self, given: Floats) -> NDArray[np.int64]:
+    def _class_of(self, given: Floats) -> Longs:
         return np.searchsorted(self.cuts, given, side="right")
 
     def l1(self, values: Floats, given: Floats) -> float | None:

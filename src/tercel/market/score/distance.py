@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.jit import Floats
+from tercel.core.jit import Floats, Longs
 from tercel.market.score.sample import CURVES, FOURTEEN, Sample
 
 Distances = dict[str, dict[str, float | None]]
@@ -51,11 +50,11 @@ class Bins:
         """Number of bins."""
         return len(self.cuts) + 1
 
-    def index(self, values: Floats) -> NDArray[np.int64]:
+    def index(self, values: Floats) -> Longs:
         """Bin of each value."""
         return np.searchsorted(self.cuts, values, side="right")
 
-    def counts(self, values: Floats) -> NDArray[np.int64]:
+    def counts(self, values: Floats) -> Longs:
         """Number of the values in each bin."""
         return np.bincount(self.index(values), minlength=self.n)
 
@@ -127,7 +126,7 @@ class Reference:
     """
 
     bins: dict[str, Bins]
-    counts: dict[str, NDArray[np.int64]]
+    counts: dict[str, Longs]
     curves: dict[str, Floats]
     real: Sample | None = None
 

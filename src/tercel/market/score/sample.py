@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
-from tercel.core.jit import Floats
+from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import CANCEL_AT_BEST, LIMIT_DEEPER, MARKET
@@ -91,7 +90,7 @@ def clock_of(seen: Observed | Sequence[Observed]) -> int:
     return min(_clock(o.ns) for o in _listed(seen))
 
 
-def _clock(ns: NDArray[np.int64]) -> int:
+def _clock(ns: Longs) -> int:
     for unit in (NS_PER_SECOND, 1_000_000, 1_000):
         if not np.any(ns % unit):
             return unit

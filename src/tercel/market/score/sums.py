@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools
 from tercel.core.estimate import Estimate
 from tercel.core.jit import Floats, Longs
 from tercel.core.stats.bootstrap import Moments, intervals
@@ -45,7 +46,7 @@ class Adder:
         index = self.half_hour(ns.ravel()).astype(np.intp)
         self.sums[name] = self.sums.get(name, 0.0) + cluster_sums(found, index, HALVES)
 
-    def share(self, name: str, ns: Longs, hits: NDArray[np.generic], cases: NDArray[np.bool_] | None = None) -> None:
+    def share(self, name: str, ns: Longs, hits: NDArray[np.generic], cases: Bools | None = None) -> None:
         """The mean of `hits` over `cases`: sums `name` and `name#`."""
         chosen = slice(None) if cases is None else cases
         self.add(name, ns[chosen], hits[chosen])

@@ -7,8 +7,8 @@ with a leading axis; copying row i of both copies world i. Kernels read and writ
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.market.tape import schema
 
 # -- clock and stop rules ----------------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ FILL_WORDS: Final = 7  # ns, price ticks, lots, mid2, touch2, passive, forced (U
 T_NS, T_KIND, T_SLOT, T_SIDE, T_PRICE, T_LOTS, TAPE_WORDS = range(7)
 
 
-def extend(k: NDArray[np.int64], grid_points: int, record_rows: int = 0, log_rows: int = 0) -> NDArray[np.int64]:
+def extend(k: Ints, grid_points: int, record_rows: int = 0, log_rows: int = 0) -> Ints:
     """Extend a market's int64 array (or a stack) by a grid of mids, a record and a log of own fills.
 
     Parameters

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.port import Preset
 from tercel.market.regimes.choice import chosen
@@ -29,7 +29,7 @@ WARMUP_S = 600.0
 LONGEST_S = 86_400.0 - OPEN_S
 
 
-def law_of(regimes: str, preset: Preset, seconds: float) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
+def law_of(regimes: str, preset: Preset, seconds: float) -> tuple[Floats | None, tuple[str, ...]]:
     """Regime law and regime names of a day; a passing regime begins after a third of the session."""
     if not regimes:
         return None, ()
@@ -39,7 +39,7 @@ def law_of(regimes: str, preset: Preset, seconds: float) -> tuple[NDArray[np.flo
     return packed(law, season), ("none", *law_names(law))
 
 
-def truth(law: NDArray[np.float64], names: Sequence[str], seed: int, seconds: float) -> list[dict[str, Any]]:
+def truth(law: Floats, names: Sequence[str], seed: int, seconds: float) -> list[dict[str, Any]]:
     """Ground truth: regimes with their starts, seconds since the opening."""
     warm = round(WARMUP_S * NS_PER_SECOND)
     flow = with_law(np.zeros(FLOW_HEAD), law)
@@ -69,7 +69,7 @@ def working_days(first: str, count: int) -> Iterator[str]:
 
 
 def synthetic(
-    preset: Preset, seed: int, date: str, seconds: float, symbol: str, law: NDArray[np.float64] | None = None
+    preset: Preset, seed: int, date: str, seconds: float, symbol: str, law: Floats | None = None
 ) -> tuple[Instrument, Events]:
     """One day: resting orders as OPENING rows at 09:30, then the events of `seconds`."""
     opening = midnight_ns(date, TIMEZONE) + OPEN_S * NS_PER_SECOND

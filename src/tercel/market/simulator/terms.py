@@ -16,7 +16,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.jit import Longs, kernel
@@ -140,7 +139,7 @@ def receive_delays(events: Events) -> tuple[int, ...]:
         A tape that does not say when it was received, or whose clocks run apart: more than half of its rows received
         before they were sent.
     """
-    delays: NDArray[np.int64] = events.recv_ns - events.exch_ns
+    delays: Longs = events.recv_ns - events.exch_ns
     if len(delays) < sim.LATENCY_VALUES or not delays.any():
         raise DataError(
             f"at least {sim.LATENCY_VALUES} rows with times of receipt", f"{len(delays)} rows, none received later",

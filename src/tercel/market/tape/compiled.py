@@ -114,7 +114,7 @@ class Checkpoint:
     last_bid: int
     last_ask: int
     mid2: int
-    orders: NDArray[np.int64]
+    orders: Longs
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ class CompiledDay:
     """
 
     instrument: Instrument
-    rows: NDArray[np.int64]
+    rows: Longs
     slots: int
     checkpoints: tuple[Checkpoint, ...]
 

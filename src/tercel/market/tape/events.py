@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import TapeError
 from tercel.market.tape import schema
 
@@ -49,11 +50,11 @@ class Events:
     [101, 102]
     """
 
-    exch_ns: NDArray[np.int64]
-    recv_ns: NDArray[np.int64]
-    seq: NDArray[np.int64]
+    exch_ns: Ints
+    recv_ns: Ints
+    seq: Ints
     kind: NDArray[np.uint8]
-    order_id: NDArray[np.int64]
+    order_id: Ints
     side: NDArray[np.int8]
     price_ticks: NDArray[np.int32]
     qty_lots: NDArray[np.int32]
@@ -99,7 +100,7 @@ class Events:
         return cls(*(np.zeros(n, dtype) for _, dtype in schema.COLUMNS))
 
     @classmethod
-    def from_table(cls, table: NDArray[np.int64]) -> Events:
+    def from_table(cls, table: Ints) -> Events:
         """Rows of int64 (n, 9), the columns in the order of ``schema.COLUMNS``, copied."""
         return cls(*(table[:, i].astype(dtype) for i, (_, dtype) in enumerate(schema.COLUMNS)))
 

@@ -13,8 +13,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError, TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.tape.events import Events
@@ -109,7 +109,7 @@ class Instrument:
         """
         return midnight_ns(self.date, self.timezone) + clock_s(text) * NS_PER_SECOND
 
-    def session(self, ns: NDArray[np.int64]) -> tuple[int, int]:
+    def session(self, ns: Ints) -> tuple[int, int]:
         """Opening and close of the session, ns; where they are not known, the first row and just after the last."""
         if self.session_close_ns or not len(ns):
             return self.session_open_ns, self.session_close_ns

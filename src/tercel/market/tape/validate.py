@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Ints
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NO_ASK
 from tercel.market.tape import schema
@@ -14,7 +14,7 @@ from tercel.market.tape.instrument import Instrument, midnight_ns, next_midnight
 _KINDS = 256
 
 
-def _table(*kinds: int) -> NDArray[np.bool_]:
+def _table(*kinds: int) -> Bools:
     table = np.zeros(_KINDS, np.bool_)
     table[list(kinds)] = True
     return table
@@ -84,11 +84,11 @@ def _require_times(events: Events, instrument: Instrument) -> None:
     _require(events.recv_ns > 0, "recv_ns", "a time after 1970", events)
 
 
-def _never_falls(column: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _never_falls(column: Ints) -> Bools:
     return np.append(column[0] >= 0, column[1:] >= column[:-1])
 
 
-def _require(holds: NDArray[np.bool_], name: str, rule: str, events: Events) -> None:
+def _require(holds: Bools, name: str, rule: str, events: Events) -> None:
     if bool(holds.all()):
         return
     row = int(np.argmin(holds))

@@ -3,9 +3,9 @@
 from typing import Annotated, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.market.flow.cheridito_weiss import layout as cw
 from tercel.market.flow.port import FirstOrder, Lots, Positive, Preset, Rate
@@ -96,7 +96,7 @@ class CheriditoWeissPreset(Preset):
         bids = [(1, bid - i, lots) for i, lots in enumerate(self.shape)]
         return bids + [(-1, bid + 1 + i, lots) for i, lots in enumerate(self.shape)]
 
-    def packed(self) -> NDArray[np.float64]:
+    def packed(self) -> Floats:
         """Parameters in the order of `layout`."""
         from tercel.market.flow.santa_fe import alias_table
 
@@ -112,7 +112,7 @@ class CheriditoWeissPreset(Preset):
         size_share, size_index = alias_table(sizes)
         return np.concatenate([head, share, index, self.cancel_rate, size_share, size_index]).astype(np.float64)
 
-    def remember(self, k: NDArray[np.int64]) -> None:
+    def remember(self, k: Ints) -> None:
         """Initial memory: the noise trader acts at once, the hidden trader just after it."""
         k[cw.NOISE_NS] = k[sim.FLOW_NS]
         k[cw.STRATEGIC_AT] = k[sim.FLOW_NS] + cw.LATE_NS if self.strategic_s > 0.0 else FOREVER_NS

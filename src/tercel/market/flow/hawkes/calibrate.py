@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import calibrate as plain
@@ -108,7 +109,7 @@ def _rate(days: Sequence[HawkesDay]) -> float:
     return sum(len(day.kind) for day in days) / sum(float(day.waits.sum()) for day in days)
 
 
-def _means(days: Sequence[HawkesDay], theta: NDArray[np.float64]) -> Means:
+def _means(days: Sequence[HawkesDay], theta: Floats) -> Means:
     waits = np.concatenate([day.waits for day in days])
     lots = [np.concatenate([getattr(day, side) for day in days]) for side in ("bid_lots", "ask_lots")]
     px = [np.concatenate([getattr(day, side) for day in days]) for side in ("bid_px", "ask_px")]
@@ -139,12 +140,12 @@ def _day(day: Observed, reach: int, per_lot: float) -> HawkesDay:
     )  # fmt: skip
 
 
-def _in_lots(units: NDArray[np.int32], per_lot: float) -> NDArray[np.float64]:
+def _in_lots(units: NDArray[np.int32], per_lot: float) -> Floats:
     """Level totals in simulated lots, at least one where there is anything."""
     return np.where(units > 0, plain.to_lots(units.astype(np.int64), per_lot), 0).astype(np.float64)
 
 
-def spread_ties(ns: NDArray[np.int64]) -> NDArray[np.float64]:
+def spread_ties(ns: Ints) -> Floats:
     """Seconds, strictly ascending: events of one stamp spread evenly over the clock's step, in their order.
 
     The step is the largest power of ten (at most a millisecond) that divides all stamps.
@@ -159,7 +160,7 @@ def spread_ties(ns: NDArray[np.int64]) -> NDArray[np.float64]:
     group = np.cumsum(first) - 1
     size = np.bincount(group)
     rank = np.arange(len(ns)) - np.flatnonzero(first)[group]
-    spread: NDArray[np.float64] = (ns + step * rank / size[group]) / NS_PER_SECOND
+    spread: Floats = (ns + step * rank / size[group]) / NS_PER_SECOND
     return spread
 
 
@@ -172,10 +173,10 @@ class Law:
 
     excitation: Excitation
     factors: HawkesFactors
-    season: NDArray[np.float64]
-    theta: NDArray[np.float64]
-    spread_edges: NDArray[np.int64]
-    queue_edges: NDArray[np.int64]
+    season: Floats
+    theta: Floats
+    spread_edges: Ints
+    queue_edges: Ints
     plain_likelihood: float
     likelihood: float
     radius_before: float
@@ -212,23 +213,19 @@ def _law(days: Sequence[HawkesDay], season_s: float) -> Law:
     return Law(found, factors, season, theta, spread_edges, queue_edges, plain_likelihood, trace[-1], first.radius, ks)
 
 
-def _rake(
-    days: Sequence[HawkesDay], states: Sequence[States], exposure: Sequence[NDArray[np.float64]]
-) -> HawkesFactors:
+def _rake(days: Sequence[HawkesDay], states: Sequence[States], exposure: Sequence[Floats]) -> HawkesFactors:
     return rake(states, [d.kind for d in days], [d.side for d in days], [d.waits for d in days], exposure)
 
 
-def _exposed(histories: Sequence[History]) -> NDArray[np.float64]:
+def _exposed(histories: Sequence[History]) -> Floats:
     """Integral of F times the season over both sides, per kind."""
-    total: NDArray[np.float64] = np.sum(
+    total: Floats = np.sum(
         [np.einsum("n,nsi->i", np.diff(h.seconds, prepend=h.start_s) * h.season, h.factor) for h in histories], axis=0
     )
     return np.maximum(total, 1e-12)
 
 
-def _history(
-    day: HawkesDay, states: States, factors: HawkesFactors, season: NDArray[np.float64], season_s: float
-) -> History:
+def _history(day: HawkesDay, states: States, factors: HawkesFactors, season: Floats, season_s: float) -> History:
     factor = factors.of(states)
     own = factor[np.arange(len(day.kind)), day.side, day.kind]
     bins = np.clip((day.seconds / season_s).astype(np.int64), 0, at.SEASONS - 1)
@@ -248,7 +245,7 @@ def _tail(history: History) -> History:
     )  # fmt: skip
 
 
-def _theta(days: Sequence[HawkesDay]) -> NDArray[np.float64]:
+def _theta(days: Sequence[HawkesDay]) -> Floats:
     """Relative cancel rates by distance, from cancels and lots on the levels shown behind the touch."""
     away, rested, lot_seconds = [], [], []
     for day in days:
@@ -262,14 +259,14 @@ def _theta(days: Sequence[HawkesDay]) -> NDArray[np.float64]:
     return cancel_rates(np.concatenate(away), np.concatenate(rested), np.concatenate(lot_seconds))
 
 
-def _depth_shown(px: NDArray[np.int32], lots: NDArray[np.float64]) -> NDArray[np.int64]:
+def _depth_shown(px: NDArray[np.int32], lots: Floats) -> Ints:
     """Ticks from the best to the last level shown."""
     distance = np.abs(px.astype(np.int64) - px[:, :1])
-    deepest: NDArray[np.int64] = np.where(lots > 0, distance, 0).max(axis=1)
+    deepest: Ints = np.where(lots > 0, distance, 0).max(axis=1)
     return deepest
 
 
-def _season(days: Sequence[HawkesDay], season_s: float) -> NDArray[np.float64]:
+def _season(days: Sequence[HawkesDay], season_s: float) -> Floats:
     """Events over time in each part of the session, over its mean; 1 where nothing was seen."""
     at_events = np.concatenate([day.seconds for day in days])
     cuts = np.arange(at.SEASONS + 1) * season_s
@@ -283,7 +280,7 @@ def _season(days: Sequence[HawkesDay], season_s: float) -> NDArray[np.float64]:
     return np.where(enough, np.maximum(events, 1.0) / np.maximum(time, 1.0) / rate, 1.0)
 
 
-def _distance(waits: NDArray[np.float64]) -> float:
+def _distance(waits: Floats) -> float:
     """Kolmogorov-Smirnov distance of rescaled waits from Exp(1)."""
     ordered = np.sort(waits)
     law = -np.expm1(-ordered)

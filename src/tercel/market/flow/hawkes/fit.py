@@ -49,12 +49,12 @@ class History:
     start_s : float
     """
 
-    seconds: NDArray[np.float64]
+    seconds: Floats
     kind: NDArray[np.int8]
     side: NDArray[np.int8]
-    weight: NDArray[np.float64]
-    factor: NDArray[np.float64]
-    season: NDArray[np.float64]
+    weight: Floats
+    factor: Floats
+    season: Floats
     start_s: float
 
 
@@ -62,14 +62,14 @@ class History:
 class Excitation:
     """Parameters of the law: `base` float64[M] (mu), `alpha` float64[M, 2, M, K], `beta` float64[K], 1/s."""
 
-    base: NDArray[np.float64]
-    alpha: NDArray[np.float64]
-    beta: NDArray[np.float64]
+    base: Floats
+    alpha: Floats
+    beta: Floats
 
     @property
-    def branching(self) -> NDArray[np.float64]:
+    def branching(self) -> Floats:
         """Mean children of kind i, either side, per event of kind j: float64[M, M]."""
-        summed: NDArray[np.float64] = (self.alpha / self.beta).sum(axis=(1, 3))
+        summed: Floats = (self.alpha / self.beta).sum(axis=(1, 3))
         return summed
 
     @property
@@ -82,7 +82,7 @@ class Excitation:
         """
         return float(np.abs(np.linalg.eigvals(self.branching)).max())
 
-    def mean(self) -> NDArray[np.float64]:
+    def mean(self) -> Floats:
         """Stationary mean of x at factors and weights of 1, per side: float64[M]."""
         return np.asarray(np.linalg.solve(np.eye(len(self.base)) - self.branching, self.base), np.float64)
 
@@ -194,7 +194,7 @@ def integrals(
 
 
 def fit(
-    days: Sequence[History], kinds: int, beta: NDArray[np.float64], iterations: int = ITERATIONS,
+    days: Sequence[History], kinds: int, beta: Floats, iterations: int = ITERATIONS,
     first: Excitation | None = None,
 ) -> tuple[Excitation, list[float]]:  # fmt: skip
     """Maximum-likelihood excitation, constrained to be stable, and the log likelihood per event after each step.
@@ -266,7 +266,7 @@ def project(law: Excitation, most: float = MOST_RADIUS) -> Excitation:
     return Excitation(np.maximum(base, law.base), tamed.alpha, law.beta)
 
 
-def compensators(day: History, law: Excitation) -> NDArray[np.float64]:
+def compensators(day: History, law: Excitation) -> Floats:
     """Integral of x over the time since the event before, per side and kind: float64[n, 2, M]."""
     out = np.zeros((len(day.seconds), 2, len(law.base)))
     integrals(
@@ -276,7 +276,7 @@ def compensators(day: History, law: Excitation) -> NDArray[np.float64]:
     return out
 
 
-def residuals(day: History, law: Excitation) -> list[NDArray[np.float64]]:
+def residuals(day: History, law: Excitation) -> list[Floats]:
     """Rescaled waits of every (side, kind), buys first: Exp(1) where the law is true (Brown et al. 2002)."""
     paid = np.cumsum(compensators(day, law) * day.factor, axis=0)
     found = []

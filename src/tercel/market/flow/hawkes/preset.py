@@ -3,9 +3,9 @@
 from typing import Annotated, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from tercel.core.arrays import Floats, Ints
 from tercel.market.flow.hawkes import layout as at
 from tercel.market.flow.port import Lots, Positive, Preset, Rate
 from tercel.market.simulator import layout as sim
@@ -127,9 +127,9 @@ class HawkesPreset(Preset):
         return max(int(np.mean(self.sizes)), 1)
 
     @property
-    def branching(self) -> NDArray[np.float64]:
+    def branching(self) -> Floats:
         """Mean children of kind i, either side, per event of kind j: float64[6, 6]."""
-        summed: NDArray[np.float64] = np.asarray(self.children).sum(axis=(1, 3))
+        summed: Floats = np.asarray(self.children).sum(axis=(1, 3))
         return summed
 
     @property
@@ -137,7 +137,7 @@ class HawkesPreset(Preset):
         """Spectral radius of `branching`; below 1 for a stationary process."""
         return float(np.abs(np.linalg.eigvals(self.branching)).max())
 
-    def packed(self) -> NDArray[np.float64]:
+    def packed(self) -> Floats:
         """Parameters in the order of `layout`."""
         flow = np.zeros(at.WORDS)
         theta = np.asarray(self.cancel_rate)
@@ -167,7 +167,7 @@ class HawkesPreset(Preset):
             flow[offset : offset + len(flat)] = flat
         return flow
 
-    def remember(self, k: NDArray[np.int64]) -> None:
+    def remember(self, k: Ints) -> None:
         """Initial memory: stationary excitation, every kind at its mean."""
         mean = np.linalg.solve(np.eye(at.KINDS) - self.branching, np.asarray(self.base))
         excited = np.einsum("irjk,j->ik", np.asarray(self.children) * np.asarray(self.decays), mean)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.market.flow.hawkes import layout as at
 
 PRIOR = 5.0
@@ -37,15 +38,15 @@ class States:
         Lots on levels 2 to 5, each times the relative cancel rate of its distance.
     """
 
-    spread: NDArray[np.int64]
-    imbalance: NDArray[np.int64]
-    queue: NDArray[np.int64]
-    depth: NDArray[np.float64]
+    spread: Ints
+    imbalance: Ints
+    queue: Ints
+    depth: Floats
 
-    def cells(self, kind: int) -> NDArray[np.int64]:
+    def cells(self, kind: int) -> Ints:
         """(spread, imbalance, queue) of a kind as one number: int64[n, 2]."""
         queue = self.queue[:, ::-1] if kind == at.MARKET else self.queue
-        cells: NDArray[np.int64] = (self.spread[:, None] * at.IMBALANCES + self.imbalance) * at.QUEUES + queue
+        cells: Ints = (self.spread[:, None] * at.IMBALANCES + self.imbalance) * at.QUEUES + queue
         return cells
 
 
@@ -53,11 +54,11 @@ class States:
 class HawkesFactors:
     """Factors STATE float64[6, 8, 7] and QUEUE float64[6, 6], and the depth multiplier."""
 
-    state: NDArray[np.float64]
-    queue: NDArray[np.float64]
+    state: Floats
+    queue: Floats
     depth_scale: float
 
-    def of(self, states: States) -> NDArray[np.float64]:
+    def of(self, states: States) -> Floats:
         """Factor in force before each event: float64[n, 2, 6]."""
         out = np.empty((len(states.spread), 2, at.KINDS))
         for i in range(at.KINDS):
@@ -67,7 +68,7 @@ class HawkesFactors:
         return out
 
 
-def edges(values: NDArray[np.int64], weights: NDArray[np.float64], classes: int) -> NDArray[np.int64]:
+def edges(values: Ints, weights: Floats, classes: int) -> Ints:
     """Class edges at weighted quantiles, heavy atoms a class each; the upper tail has finer classes.
 
     >>> edges(np.array([1, 2, 3, 4, 5]), np.ones(5), 3).tolist()
@@ -88,11 +89,11 @@ def edges(values: NDArray[np.int64], weights: NDArray[np.float64], classes: int)
 def classify(
     bid_px: NDArray[np.int32],
     ask_px: NDArray[np.int32],
-    bid_lots: NDArray[np.float64],
-    ask_lots: NDArray[np.float64],
-    spread_edges: NDArray[np.int64],
-    queue_edges: NDArray[np.int64],
-    theta: NDArray[np.float64],
+    bid_lots: Floats,
+    ask_lots: Floats,
+    spread_edges: Ints,
+    queue_edges: Ints,
+    theta: Floats,
 ) -> States:
     """State classes of books given as occupied levels, best first, 0 lots where there is none."""
     spread = np.searchsorted(spread_edges, ask_px[:, 0] - bid_px[:, 0], side="right")
@@ -104,16 +105,14 @@ def classify(
     return States(spread, imbalance, queue, depth)
 
 
-def resting(px: NDArray[np.int32], lots: NDArray[np.float64], theta: NDArray[np.float64]) -> NDArray[np.float64]:
+def resting(px: NDArray[np.int32], lots: Floats, theta: Floats) -> Floats:
     """Lots on levels 2 to 5 of a side, each times the relative cancel rate of its distance: float64[n]."""
     away = np.clip(np.abs(px[:, 1:].astype(np.int64) - px[:, :1]), 0, at.REACH - 1)
-    total: NDArray[np.float64] = (lots[:, 1:] * theta[away]).sum(axis=1)
+    total: Floats = (lots[:, 1:] * theta[away]).sum(axis=1)
     return total
 
 
-def cancel_rates(
-    away: NDArray[np.int64], rested: NDArray[np.int64], lot_seconds: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def cancel_rates(away: Ints, rested: Ints, lot_seconds: Floats) -> Floats:
     """Relative cancel rate by distance from the own best, classes of `THETA_EDGES`, largest 1: float64[REACH].
 
     Parameters
@@ -133,7 +132,7 @@ def cancel_rates(
     rates = (died + PRIOR) / (alive + PRIOR / max(mean, 1e-12))
     theta = rates[np.maximum(which, 0)]
     theta[0] = 0.0
-    relative: NDArray[np.float64] = theta / theta.max()
+    relative: Floats = theta / theta.max()
     return relative
 
 
@@ -141,8 +140,8 @@ def rake(
     states: Sequence[States],
     kinds: Sequence[NDArray[np.int8]],
     sides: Sequence[NDArray[np.int8]],
-    waits: Sequence[NDArray[np.float64]],
-    exposure: Sequence[NDArray[np.float64]],
+    waits: Sequence[Floats],
+    exposure: Sequence[Floats],
 ) -> HawkesFactors:
     """Factors by iterative proportional fitting to the days' events and exposures.
 
@@ -182,9 +181,7 @@ def rake(
     return HawkesFactors(state, queue, scale)
 
 
-def _raked(
-    events: NDArray[np.float64], exposed: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _raked(events: Floats, exposed: Floats) -> tuple[Floats, Floats]:
     """Row and column factors whose product times the exposure has the margins of the events."""
     exposed = exposed * (events.sum() / max(exposed.sum(), 1e-12))
     rows, columns = np.ones(len(events)), np.ones(events.shape[1])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.jit import Bytes, Longs, kernel
+from tercel.core.jit import Bytes, Floats, Longs, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.hawkes import layout as at
 from tercel.market.observed import Observed
@@ -23,18 +23,18 @@ class HawkesDay:
     """Events of one day in the flow's kinds, with their books; lots are simulated lots."""
 
     seen: Observed
-    seconds: NDArray[np.float64]
+    seconds: Floats
     kind: NDArray[np.int8]
     side: NDArray[np.int8]
-    lots: NDArray[np.int64]
-    away: NDArray[np.int64]
-    bid_lots: NDArray[np.float64]
-    ask_lots: NDArray[np.float64]
+    lots: Longs
+    away: Longs
+    bid_lots: Floats
+    ask_lots: Floats
     bid_px: NDArray[np.int32]
     ask_px: NDArray[np.int32]
 
     @property
-    def waits(self) -> NDArray[np.float64]:
+    def waits(self) -> Floats:
         """Seconds since the event before."""
         return np.diff(self.seconds, prepend=self.start_s)
 
@@ -44,18 +44,18 @@ class HawkesDay:
         return (self.seen.start_ns - self.seen.open_ns) / NS_PER_SECOND
 
     @property
-    def spread(self) -> NDArray[np.int64]:
+    def spread(self) -> Longs:
         return (self.ask_px[:, 0] - self.bid_px[:, 0]).astype(np.int64)
 
 
-def nested(values: NDArray[np.float64]) -> Any:
+def nested(values: Floats) -> Any:
     """Tuples of floats rounded to six digits, to keep the file small."""
     if values.ndim > 1:
         return tuple(nested(row) for row in values)
     return tuple(float(f"{x:.{DIGITS}g}") for x in values)
 
 
-def quantiles(values: NDArray[np.int64], entries: int) -> Whole:
+def quantiles(values: Longs, entries: int) -> Whole:
     """Equally likely values, ascending: atoms keep their shares; the last entry is moved so that the mean is kept.
 
     >>> quantiles(np.array([1, 1, 1, 5]), 4)
@@ -75,20 +75,18 @@ def sizes(days: Sequence[HawkesDay]) -> tuple[Whole, ...]:
     return tuple(quantiles(lots[kind == i], at.SIZES) for i in (at.IN_SPREAD, at.AT_BEST, at.DEEPER))
 
 
-def _by_class(
-    values: NDArray[np.int64], classes: NDArray[np.int64], count: int, told: Callable[[NDArray[np.int64]], Whole]
-) -> tuple[Whole, ...]:
+def _by_class(values: Longs, classes: Longs, count: int, told: Callable[[Longs], Whole]) -> tuple[Whole, ...]:
     """What is `told` of the values of each class, of all where a class has few."""
     each = (values[classes == c] for c in range(count))
     return tuple(told(own if len(own) >= FEW else values) for own in each)
 
 
-def _spread_out(values: NDArray[np.int64]) -> Whole:
+def _spread_out(values: Longs) -> Whole:
     ordered = np.sort(values)
     return tuple(int(x) for x in ordered[((np.arange(at.PLACES) + 0.5) * len(ordered) / at.PLACES).astype(np.int64)])
 
 
-def _by_spread(days: Sequence[HawkesDay], spread_edges: NDArray[np.int64], kind: int, behind: int) -> tuple[Whole, ...]:
+def _by_spread(days: Sequence[HawkesDay], spread_edges: Longs, kind: int, behind: int) -> tuple[Whole, ...]:
     """Ticks behind the own best (before it, where `behind` is -1) of orders of a kind, by spread class."""
     chosen = np.concatenate([day.kind for day in days]) == kind
     spread = np.searchsorted(spread_edges, np.concatenate([day.spread for day in days]), side="right")
@@ -96,12 +94,12 @@ def _by_spread(days: Sequence[HawkesDay], spread_edges: NDArray[np.int64], kind:
     return _by_class(away[chosen], spread[chosen], at.SPREADS, _spread_out)
 
 
-def improvements(days: Sequence[HawkesDay], spread_edges: NDArray[np.int64]) -> tuple[Whole, ...]:
+def improvements(days: Sequence[HawkesDay], spread_edges: Longs) -> tuple[Whole, ...]:
     """Ticks inside the own best of limit orders in the spread, by spread class."""
     return _by_spread(days, spread_edges, at.IN_SPREAD, -1)
 
 
-def distances(days: Sequence[HawkesDay], spread_edges: NDArray[np.int64]) -> tuple[Whole, ...]:
+def distances(days: Sequence[HawkesDay], spread_edges: Longs) -> tuple[Whole, ...]:
     """Ticks behind the own best of deeper limit orders, by spread class."""
     return _by_spread(days, spread_edges, at.DEEPER, 1)
 
@@ -142,7 +140,7 @@ def returns(days: Sequence[HawkesDay]) -> tuple[float, float]:
     return float(f"{shares[0]:.{DIGITS}g}"), float(f"{shares[1]:.{DIGITS}g}")
 
 
-def _met(days: Sequence[HawkesDay]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _met(days: Sequence[HawkesDay]) -> tuple[Longs, Longs]:
     """Lots of every market order, and of the queue that it met."""
     lots = np.concatenate([day.lots[day.kind == at.MARKET] for day in days])
     queue = np.concatenate(
@@ -151,7 +149,7 @@ def _met(days: Sequence[HawkesDay]) -> tuple[NDArray[np.int64], NDArray[np.int64
     return lots, queue.astype(np.int64)
 
 
-def less_than_queue(days: Sequence[HawkesDay], queue_edges: NDArray[np.int64]) -> tuple[Whole, ...]:
+def less_than_queue(days: Sequence[HawkesDay], queue_edges: Longs) -> tuple[Whole, ...]:
     """Lots of market orders that leave part of the queue, by queue class."""
     lots, queue = _met(days)
     left = lots < queue
@@ -170,7 +168,7 @@ def more_than_queue(days: Sequence[HawkesDay]) -> Any:
     return nested(ratios[((np.arange(at.PLACES) + 0.5) * len(ratios) / at.PLACES).astype(np.int64)])
 
 
-def sweeps(days: Sequence[HawkesDay], queue_edges: NDArray[np.int64]) -> Any:
+def sweeps(days: Sequence[HawkesDay], queue_edges: Longs) -> Any:
     """Shares of market orders that take exactly the queue, and less, by queue class."""
     lots, queue = _met(days)
     classes = np.searchsorted(queue_edges, queue, side="right")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.market.flow.hawkes import layout as at
 from tercel.market.flow.hawkes.preset import HawkesPreset
@@ -38,19 +39,19 @@ class Means:
     """Means over time of a tape or of a pilot: events a second of each kind (both sides), spread (ticks), lots behind
     the touch times their cancel rates (`state.resting`), lots on levels 1 to 5; sides averaged."""
 
-    rates: NDArray[np.float64]
+    rates: Floats
     spread: float
     resting: float
-    depth: NDArray[np.float64]
+    depth: Floats
 
 
 def means(
     seconds: float,
     kind: NDArray[np.int8],
-    waits: NDArray[np.float64],
+    waits: Floats,
     px: Sequence[NDArray[np.int32]],
-    lots: Sequence[NDArray[np.float64]],
-    theta: NDArray[np.float64],
+    lots: Sequence[Floats],
+    theta: Floats,
 ) -> Means:
     """Time averages of one stretch: `waits` are seconds since the event before, `px` and `lots` bid and ask [n, 5]."""
     weights = waits / waits.sum()

@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.calibrate import one_market, power_of_two, walking_slope
@@ -159,7 +159,7 @@ def estimate(
     if "rates that last" in without:
         minutes = minutes.steady()
     apart = tuple(table for part in without for table in PARTS[part])
-    law: dict[str, NDArray[np.float64]] = edges(days)
+    law: dict[str, Floats] = edges(days)
     law |= {"season": minutes.season, "activity_edges": minutes.edges, "activity_mean": minutes.mean}
     scalars = _scalars(days, session_ns)
     activity = [c[d.minute] for c, d in zip(minutes.classes, days, strict=True)]
@@ -220,7 +220,7 @@ def _scalars(days: Sequence[ExtractedDay], session_ns: int) -> dict[str, float]:
     }
 
 
-def _blank(law: dict[str, NDArray[np.float64]], scalars: dict[str, float]) -> NDArray[np.float64]:
+def _blank(law: dict[str, Floats], scalars: dict[str, float]) -> Floats:
     """Parameters with edges and scalars alone: what `look` needs."""
     flow = np.zeros(q.FIXED)
     for name, values in law.items():
@@ -234,12 +234,12 @@ def _blank(law: dict[str, NDArray[np.float64]], scalars: dict[str, float]) -> ND
 def _weights(
     days: Sequence[ExtractedDay],
     seen: Sequence[FlowState],
-    pull: NDArray[np.float64],
+    pull: Floats,
     scalars: dict[str, float],
-    markets: Sequence[NDArray[np.float64]],
-    totals: Sequence[NDArray[np.float64]],
+    markets: Sequence[Floats],
+    totals: Sequence[Floats],
     apart: Collection[str] = (),
-) -> tuple[list[NDArray[np.float64]], float]:
+) -> tuple[list[Floats], float]:
     """Raked tables, flat, in the order of `tables.WEIGHTS`, and the mean log likelihood of the events.
 
     Those that stand `apart` know nothing: every class of theirs is one.
@@ -266,13 +266,8 @@ def _weights(
 
 
 def _offsets(
-    day: ExtractedDay,
-    seen: FlowState,
-    pull: NDArray[np.float64],
-    scalars: dict[str, float],
-    markets: NDArray[np.float64],
-    total: NDArray[np.float64],
-) -> NDArray[np.float64]:
+    day: ExtractedDay, seen: FlowState, pull: Floats, scalars: dict[str, float], markets: Floats, total: Floats
+) -> Floats:
     """Known factors of the weights, float64[n, 6]: see `rake.expect`, and `kernel.offsets` for the market's own.
 
     `markets` float64[n]: factor of market orders in the event's minute. `total` float64[n, 2]: sums of the weights of
@@ -295,10 +290,10 @@ def _offsets(
 def _preset(
     days: Sequence[ExtractedDay],
     instrument: Any,
-    law: dict[str, NDArray[np.float64]],
+    law: dict[str, Floats],
     scalars: dict[str, float],
-    minutes: NDArray[np.float64],
-    centres: NDArray[np.float64],
+    minutes: Floats,
+    centres: Floats,
     *,
     name: str,
     date: str,
@@ -334,6 +329,6 @@ def _preset(
     )
 
 
-def _plain(values: NDArray[np.float64]) -> tuple[float, ...]:
+def _plain(values: Floats) -> tuple[float, ...]:
     """Numbers for a file: four figures (integers whole)."""
     return tuple(float(x) if float(x).is_integer() else short(x) for x in values.tolist())

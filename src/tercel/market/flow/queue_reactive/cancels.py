@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import cuts, pad
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, ranks
@@ -69,7 +70,7 @@ def leaving(days: Sequence[ExtractedDay], per_lot: float) -> tuple[dict[str, Tab
     return tables, float(np.mean(np.concatenate(totals))), totals
 
 
-def _level_of_cancel(day: ExtractedDay) -> NDArray[np.int64]:
+def _level_of_cancel(day: ExtractedDay) -> Ints:
     """Level (0 best) that each deeper cancel is at; LEVELS: beyond; -1: no deeper cancel."""
     side = day.o.side.astype(np.int64)
     px = np.where((side > 0)[:, None], day.bid, day.ask)

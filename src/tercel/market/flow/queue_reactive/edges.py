@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, FlowState, of_side, since_fell
 from tercel.market.flow.queue_reactive.preset import UNBOUNDED
@@ -28,7 +29,7 @@ SLOW_AT = (0.15, 0.4, 0.7, 0.92)
 FAST_AT = (0.45, 0.85)
 
 
-def edges(days: Sequence[ExtractedDay]) -> dict[str, NDArray[np.float64]]:
+def edges(days: Sequence[ExtractedDay]) -> dict[str, Floats]:
     """Class edges by table, see `tables.LAYOUT`; those of the displacements are still zeros (`displacements`).
 
     Spreads, gaps and drops are in ticks, queues in lots, waits and ages in ns, flows of trade signs from -1 to 1, runs
@@ -55,7 +56,7 @@ def edges(days: Sequence[ExtractedDay]) -> dict[str, NDArray[np.float64]]:
     return found | _spread_edges(days, np.searchsorted(found["wait_edges"], wait, side="right"))
 
 
-def _spread_edges(days: Sequence[ExtractedDay], waits: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+def _spread_edges(days: Sequence[ExtractedDay], waits: Ints) -> dict[str, Floats]:
     """Classes of the spread that tell most of the kind of event, of whether it is a market order, of the next wait."""
     spread = np.concatenate([d.spread for d in days])
     after = np.concatenate([d.spread[1:] for d in days])
@@ -67,7 +68,7 @@ def _spread_edges(days: Sequence[ExtractedDay], waits: NDArray[np.int64]) -> dic
     }
 
 
-def split(values: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]], most: int) -> NDArray[np.float64]:
+def split(values: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]], most: int) -> Floats:
     """At most `most` integer edges that make the classes most informative about the labels.
 
     The multinomial likelihood of the labels given the class is as large as it can be (dynamic programming over the
@@ -103,7 +104,7 @@ def split(values: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]], mo
     return np.array(found[::-1])
 
 
-def _gain(at: NDArray[np.int64], labels: NDArray[np.integer[Any]], many: int) -> NDArray[np.float64]:
+def _gain(at: Ints, labels: NDArray[np.integer[Any]], many: int) -> Floats:
     """Log likelihood of the labels of one class, float64[many + 1, many + 1], that goes from a value to before another.
 
     `at` int64[n]: which of the `many` values; -inf: too few events.
@@ -119,7 +120,7 @@ def _gain(at: NDArray[np.int64], labels: NDArray[np.integer[Any]], many: int) ->
     return np.asarray(gain)
 
 
-def cuts(sample: NDArray[np.integer[Any]], shares: Sequence[float]) -> NDArray[np.float64]:
+def cuts(sample: NDArray[np.integer[Any]], shares: Sequence[float]) -> Floats:
     """Integer edges of classes with about the given shares of a sample; [] for an empty one.
 
     >>> cuts(np.array([1, 1, 2, 5]), (0.5, 0.9)).tolist()
@@ -130,19 +131,19 @@ def cuts(sample: NDArray[np.integer[Any]], shares: Sequence[float]) -> NDArray[n
     return np.unique(np.quantile(sample, shares).astype(np.int64) + 1).astype(float)
 
 
-def _touches(days: Sequence[ExtractedDay]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _touches(days: Sequence[ExtractedDay]) -> tuple[Ints, Floats]:
     """Lots of the best queues; (own - other) / (own + other) of each."""
     bid, ask = (np.concatenate([getattr(d, name)[:, 0] for d in days]) for name in ("bid_lots", "ask_lots"))
     imbalance = (bid - ask) / np.maximum(bid + ask, 1)
     return np.concatenate((bid, ask)), np.concatenate((imbalance, -imbalance))
 
 
-def gaps(days: Sequence[ExtractedDay]) -> NDArray[np.int64]:
+def gaps(days: Sequence[ExtractedDay]) -> Ints:
     """Ticks from best prices to the next levels."""
     return np.concatenate([np.concatenate((d.bid[:, 0] - d.bid[:, 1], d.ask[:, 1] - d.ask[:, 0])) for d in days])
 
 
-def drops(days: Sequence[ExtractedDay]) -> NDArray[np.int64]:
+def drops(days: Sequence[ExtractedDay]) -> Ints:
     """Ticks by which best prices retreated when a market order or a cancel emptied them."""
     found = []
     for d in days:
@@ -152,24 +153,24 @@ def drops(days: Sequence[ExtractedDay]) -> NDArray[np.int64]:
     return np.concatenate(found)
 
 
-def falls(days: Sequence[ExtractedDay], side: int) -> NDArray[np.float64]:
+def falls(days: Sequence[ExtractedDay], side: int) -> Floats:
     """ns since the own (1) or other (-1) side's best price retreated, at orders into the spread."""
     ages = [of_side(since_fell(d), side * d.o.side)[d.o.kind == q.LIMIT_IN_SPREAD] for d in days]
     return np.concatenate([*ages, [1]]).astype(float)
 
 
-def pauses(days: Sequence[ExtractedDay]) -> NDArray[np.float64]:
+def pauses(days: Sequence[ExtractedDay]) -> Floats:
     """Quantiles of the time between market orders, ns."""
     found = [np.diff(d.o.ns[d.o.kind == q.MARKET]) for d in days]
     return _rising(np.concatenate([*found, [1]]), PAUSES_AT)
 
 
-def _rising(sample: NDArray[Any], shares: Sequence[float]) -> NDArray[np.float64]:
+def _rising(sample: NDArray[Any], shares: Sequence[float]) -> Floats:
     """Quantiles of times, ns; the first moved up by 1, the next by 2, so that no two edges are the same."""
     return np.asarray(np.quantile(sample, shares) + np.arange(1, len(shares) + 1))
 
 
-def pad(found: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+def pad(found: Floats, count: int) -> Floats:
     """Ascending edges padded to a fixed number with unreachable ones.
 
     >>> pad(np.array([1.0, 2.0]), 3).tolist()
@@ -178,7 +179,7 @@ def pad(found: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     return np.concatenate((found[:count], np.full(max(count - len(found), 0), UNBOUNDED)))
 
 
-def _wait_edges(wait: NDArray[np.float64]) -> NDArray[np.float64]:
+def _wait_edges(wait: Floats) -> Floats:
     """Edges that part the zeros from the rest and the rest evenly."""
     positive = np.sort(wait[wait > 0])
     zeros = 1.0 - len(positive) / max(len(wait), 1)
@@ -190,7 +191,7 @@ def _wait_edges(wait: NDArray[np.float64]) -> NDArray[np.float64]:
     return pad(np.unique(np.concatenate((first, more))), q.WAITS - 1)
 
 
-def returns(days: Sequence[ExtractedDay]) -> NDArray[np.float64]:
+def returns(days: Sequence[ExtractedDay]) -> Floats:
     """ns from each emptying of a best price to the next order into the spread on its side.
 
     float64[m + 1]: a first one of 1 ns stands for a tape that has none; what never came is left out.
@@ -208,7 +209,7 @@ def returns(days: Sequence[ExtractedDay]) -> NDArray[np.float64]:
     return np.concatenate(found)
 
 
-def lifetimes(days: Sequence[ExtractedDay]) -> NDArray[np.float64]:
+def lifetimes(days: Sequence[ExtractedDay]) -> Floats:
     """ns that cancelled orders spent at the best, float64[m + 1] (as `returns`)."""
     found = [np.ones(1)]
     for d in days:
@@ -222,7 +223,7 @@ def lifetimes(days: Sequence[ExtractedDay]) -> NDArray[np.float64]:
     return np.concatenate(found)
 
 
-def displacements(law: dict[str, NDArray[np.float64]], seen: Sequence[FlowState]) -> NDArray[np.float64]:
+def displacements(law: dict[str, Floats], seen: Sequence[FlowState]) -> Floats:
     """Set symmetric edges of the displacement classes, their centres and standard deviations."""
     for name, at in (("slow", SLOW_AT), ("fast", FAST_AT)):
         upper = np.quantile(np.abs(np.concatenate([getattr(s, name) for s in seen])), at)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Ints
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import cuts, pad
 from tercel.market.flow.queue_reactive.extract import (
@@ -25,7 +26,7 @@ CURVE = 13
 GAPS_AT = (0.12, 0.25, 0.4, 0.55, 0.68, 0.8, 0.9, 0.96, 0.99)
 
 
-def points(sample: NDArray[np.int64] | Table, count: int, whole: bool = True) -> Table:
+def points(sample: Ints | Table, count: int, whole: bool = True) -> Table:
     """`count` equally likely values: mid quantiles, the last sixteenth as means so that the tail keeps its weight.
 
     >>> points(np.array([1, 1, 1, 5]), 4).tolist()
@@ -142,13 +143,7 @@ def _inside(days: Sequence[ExtractedDay], seen: Sequence[FlowState], law: dict[s
     return np.concatenate(tables).ravel()
 
 
-def _by_class(
-    value: NDArray[np.int64],
-    classes: NDArray[np.int64],
-    rows: Sequence[NDArray[np.bool_]],
-    count: int,
-    many: int = q.SPREADS,
-) -> Table:
+def _by_class(value: Ints, classes: Ints, rows: Sequence[Bools], count: int, many: int = q.SPREADS) -> Table:
     """Equally likely values of each of `many` classes; of neighbours, then of wider and wider `rows` where few are."""
     out = np.ones((many, count))
     for c in range(many):

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.calibrate import to_lots
@@ -43,13 +44,13 @@ class ExtractedDay:
     """
 
     o: Observed
-    lots: NDArray[np.int64]
-    bid: NDArray[np.int64]
-    ask: NDArray[np.int64]
-    bid_lots: NDArray[np.int64]
-    ask_lots: NDArray[np.int64]
-    wait: NDArray[np.int64]
-    minute: NDArray[np.int64]
+    lots: Longs
+    bid: Longs
+    ask: Longs
+    bid_lots: Longs
+    ask_lots: Longs
+    wait: Longs
+    minute: Longs
 
     @cached_property
     def queues(self) -> Queues:
@@ -57,7 +58,7 @@ class ExtractedDay:
         return queues(self.o)
 
     @property
-    def spread(self) -> NDArray[np.int64]:
+    def spread(self) -> Longs:
         """Ticks between the best prices before the event."""
         return self.ask[:, 0] - self.bid[:, 0]
 
@@ -70,7 +71,7 @@ class ExtractedDay:
 def day_of(o: Observed, per_lot: float) -> ExtractedDay:
     """An observed stretch in simulated lots of `per_lot` tape lots."""
 
-    def depth(lots: NDArray[np.int32]) -> NDArray[np.int64]:
+    def depth(lots: NDArray[np.int32]) -> Longs:
         return np.where(lots > 0, to_lots(lots.astype(np.int64), per_lot), 0)
 
     return ExtractedDay(
@@ -107,15 +108,15 @@ class FlowState:
     """
 
     cells: NDArray[np.int32]
-    event: NDArray[np.int64]
-    slow: NDArray[np.float64]
-    fast: NDArray[np.float64]
-    retreat: NDArray[np.float64]
-    before: NDArray[np.int64]
-    wait: NDArray[np.int64]
+    event: Longs
+    slow: Floats
+    fast: Floats
+    retreat: Floats
+    before: Longs
+    wait: Longs
 
 
-def look(day: ExtractedDay, flow: NDArray[np.float64], activity: NDArray[np.int64]) -> FlowState:
+def look(day: ExtractedDay, flow: Floats, activity: Longs) -> FlowState:
     """Run the flow's memory through a day.
 
     Parameters
@@ -140,36 +141,36 @@ def look(day: ExtractedDay, flow: NDArray[np.float64], activity: NDArray[np.int6
     return FlowState(cells, event, moves[:, 0], moves[:, 1], moves[:, 2:], before, waits)
 
 
-def behind_best(day: ExtractedDay) -> NDArray[np.int64]:
+def behind_best(day: ExtractedDay) -> Longs:
     """Ticks from the own best to a limit or cancel (positive: deeper)."""
     side = day.o.side.astype(np.int64)
     return np.where(side > 0, day.bid[:, 0] - day.o.price, day.o.price - day.ask[:, 0])
 
 
-def gone(day: ExtractedDay, seen: FlowState) -> NDArray[np.int64]:
+def gone(day: ExtractedDay, seen: FlowState) -> Longs:
     """As `memory.gone` before each event, of the bid and of the ask, int64[n, 2]."""
     emptied, vacated = _touched(day, seen)
     return np.where(_is_gone(emptied), 1, np.where(_is_gone(vacated), 2, 0))
 
 
-def dropped(day: ExtractedDay, seen: FlowState) -> NDArray[np.int64]:
+def dropped(day: ExtractedDay, seen: FlowState) -> Longs:
     """As `memory.dropped` before each event, of the bid and of the ask, int64[n, 2]."""
     touched = _touched(day, seen)
     return np.asarray(np.where(_is_gone(touched), 1 + (touched - 1) % q.DROPS, 0).max(axis=0))
 
 
-def _touched(day: ExtractedDay, seen: FlowState) -> NDArray[np.int64]:
+def _touched(day: ExtractedDay, seen: FlowState) -> Longs:
     """As `layout.TOUCHED`, int64[2, n, 2]: by market orders and by cancels, of the bid and of the ask."""
     frame = (day.o.side * np.where(seen.event % 2 == 0, 1, -1))[:, None]
     same, opposite = np.divmod(seen.cells[:, [EMPTIED_CELL, VACATED_CELL]].T.astype(np.int64)[..., None], q.TOUCHED)
     return np.where(frame == np.array([1, -1]), same, opposite)
 
 
-def _is_gone(touched: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _is_gone(touched: Longs) -> Bools:
     return np.asarray((touched > 0) & (touched <= q.GONE))
 
 
-def hastes(seen: FlowState) -> NDArray[np.int64]:
+def hastes(seen: FlowState) -> Longs:
     """`memory.haste` before each event, int64[n]."""
     out = np.zeros(len(seen.cells), np.int64)
     _hastes(seen.cells, out)
@@ -182,7 +183,7 @@ def _hastes(cells: Packed, out: Longs) -> None:
         out[i] = haste(cells[i, RUNS_CELL], cells[i, TRADE_CELL])
 
 
-def since_fell(day: ExtractedDay) -> NDArray[np.int64]:
+def since_fell(day: ExtractedDay) -> Longs:
     """ns before each event since the best bid and ask last retreated (large: never), int64[n, 2]."""
     out = np.full((day.o.n, 2), LONG_NS)
     for at, best in enumerate((day.bid[:, 0], -day.ask[:, 0])):
@@ -192,7 +193,7 @@ def since_fell(day: ExtractedDay) -> NDArray[np.int64]:
     return out
 
 
-def of_side(values: NDArray[np.int64], side: NDArray[Any]) -> NDArray[np.int64]:
+def of_side(values: Longs, side: NDArray[Any]) -> Longs:
     """Of int64[n, 2] the bid's column where `side` is above 0, else the ask's."""
     return np.asarray(np.where(side > 0, values[:, 0], values[:, 1]))
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.market.flow.calibrate import to_lots
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.empirical import points
@@ -22,8 +22,8 @@ PRIOR: Final = 5.0
 
 
 def laws(
-    days: Sequence[ExtractedDay], seen: Sequence[FlowState], spread_edges: NDArray[np.float64], per_lot: float
-) -> dict[str, NDArray[np.float64]]:
+    days: Sequence[ExtractedDay], seen: Sequence[FlowState], spread_edges: Floats, per_lot: float
+) -> dict[str, Floats]:
     """Law of a side's hidden executions, by spread and by whether its best price holds.
 
     For each market order that takes from the side (those that it follows at once), and for each event (all others).
@@ -74,7 +74,7 @@ def again(days: Sequence[ExtractedDay]) -> float:
     return min(close / max(count, 1), 0.9)
 
 
-def _counts(day: ExtractedDay, seen: FlowState, spread_edges: NDArray[np.float64]) -> NDArray[np.float64]:
+def _counts(day: ExtractedDay, seen: FlowState, spread_edges: Floats) -> Floats:
     """Executions, and occasions for them, float64[2, 2, STATES_OF_TOUCH, SPREADS]: with market orders, alone."""
     state, o = gone(day, seen), day.o
     out = np.zeros((2, 2, q.STATES_OF_TOUCH, q.SPREADS))
@@ -94,12 +94,12 @@ def _counts(day: ExtractedDay, seen: FlowState, spread_edges: NDArray[np.float64
     return out
 
 
-def _then(day: ExtractedDay, state: NDArray[np.int64]) -> NDArray[np.int64]:
+def _then(day: ExtractedDay, state: Ints) -> Ints:
     """States of the bid and of the ask when each hidden execution came, int64[h, 2]."""
     return state[np.minimum(np.searchsorted(day.o.ns, day.o.hidden[:, 0]), max(day.o.n - 1, 0))]
 
 
-def _rate(hidden: NDArray[np.float64], met: NDArray[np.float64]) -> NDArray[np.float64]:
+def _rate(hidden: Floats, met: Floats) -> Floats:
     """Executions over occasions; thin cells are shrunk to their spread, thin spreads to all."""
     over_all = hidden.sum() / max(met.sum(), 1.0)
     by_spread = (hidden.sum(axis=0) + PRIOR * over_all) / (met.sum(axis=0) + PRIOR)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.extract import ExtractedDay
@@ -28,12 +28,12 @@ class Minutes:
         Mean factor of market orders given the tape, by day.
     """
 
-    season: NDArray[np.float64]
-    edges: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    classes: list[NDArray[np.int64]]
-    rows: NDArray[np.float64]
-    markets: list[NDArray[np.float64]]
+    season: Floats
+    edges: Floats
+    mean: Floats
+    classes: list[Ints]
+    rows: Floats
+    markets: list[Floats]
 
     def steady(self) -> "Minutes":
         """The same with the seasonal curve alone: equal minutes within each half hour, one market-order rate."""
@@ -68,12 +68,12 @@ def minutes_of(days: Sequence[ExtractedDay], session_ns: int) -> Minutes:
     )
 
 
-def _counts(day: ExtractedDay, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _counts(day: ExtractedDay, rows: Bools) -> Floats:
     """How many of some events came in each minute."""
     return np.bincount(day.minute[rows], minlength=day.minutes)[: day.minutes].astype(float)
 
 
-def _halves(day: ExtractedDay, session_ns: int) -> NDArray[np.int64]:
+def _halves(day: ExtractedDay, session_ns: int) -> Ints:
     """The half hour of the session that each minute is of."""
     since = day.o.start_ns - day.o.open_ns + 60 * NS_PER_SECOND * np.arange(day.minutes)
     return np.minimum((since % session_ns) * (q.SEASONS // 2) // session_ns, q.SEASONS // 2 - 1).astype(np.int64)

@@ -3,9 +3,9 @@
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.seeds import mix
 from tercel.market.flow.port import Positive, Preset, Rate
 from tercel.market.flow.queue_reactive import layout as q
@@ -113,7 +113,7 @@ class QueueReactivePreset(Preset):
         """Mean size of a limit order."""
         return max(int(np.mean(self.law["size"])), 1)
 
-    def packed(self) -> NDArray[np.float64]:
+    def packed(self) -> Floats:
         """See `tables.pack`."""
         law = {name: np.asarray(self.law[name], np.float64) for name in LAYOUT}
         return pack(
@@ -121,14 +121,14 @@ class QueueReactivePreset(Preset):
             np.asarray(self.slow_centres),
         )  # fmt: skip
 
-    def remember(self, k: NDArray[np.int64]) -> None:
+    def remember(self, k: Ints) -> None:
         """Initial memory without events: means at the mid, the last trade long ago."""
         start_memory(k, int(k[sim.PUBLIC_BID] + k[sim.PUBLIC_ASK]))
         k[q.P_SIDE] = 1 if int(mix(int(k[sim.FLOW_RNG]))) & 1 else -1
         k[q.P2_SIDE] = k[q.P_SIDE]
 
 
-def start_memory(k: NDArray[np.int64], mid2: int, now: int = 0) -> None:
+def start_memory(k: Ints, mid2: int, now: int = 0) -> None:
     """Blank memory at a mid (half-ticks) and a time."""
     k[q.P_KIND : q.USED + sim.FLOW_MEMORY] = 0
     k[[q.P_SIDE, q.P2_SIDE, q.TRADE_SIGN, q.MOVE]] = 1

@@ -7,7 +7,6 @@ order, of the oldest class, and is executed first.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.jit import Floats, Longs, kernel
 from tercel.market.flow.queue_reactive import layout as q
@@ -33,18 +32,15 @@ class Queues:
         Age of each order withdrawn from the best, in limit orders that came after it.
     """
 
-    orders: NDArray[np.int64]
-    total: NDArray[np.float64]
-    stood: NDArray[np.float64]
-    left: NDArray[np.float64]
-    ages: NDArray[np.int64]
+    orders: Longs
+    total: Floats
+    stood: Floats
+    left: Floats
+    ages: Longs
 
 
 def queues(
-    o: Observed,
-    life_edges: NDArray[np.float64] | None = None,
-    size_edges: NDArray[np.float64] | None = None,
-    weights: NDArray[np.float64] | None = None,
+    o: Observed, life_edges: Floats | None = None, size_edges: Floats | None = None, weights: Floats | None = None
 ) -> Queues:
     """Track the queues of a day.
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Ints
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import cuts, pad
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, FlowState, behind_best
@@ -36,7 +37,7 @@ def repeats(days: Sequence[ExtractedDay], seen: Sequence[FlowState]) -> dict[str
             steps, count = np.unique(away[rows], return_counts=True)
             step_share = dict(zip(steps.tolist(), (count / rows.sum()).tolist(), strict=True))
 
-            def luck(lots: NDArray[np.int64], law: dict[int, float]) -> Table:
+            def luck(lots: Ints, law: dict[int, float]) -> Table:
                 return np.array([law.get(x, 0.0) for x in lots.tolist()])
 
             last, same = s.before[:, 1], s.event % 2 == 0
@@ -83,9 +84,7 @@ def _excess(hits: float, chance: float, count: float, prior: float = 30.0) -> fl
     return float(np.clip((seen - by_luck) / (1.0 - by_luck), 0.0, 1.0) * count / (count + prior))
 
 
-def _fitting(
-    kind: int, side: NDArray[np.int64], price: NDArray[np.int64], near: NDArray[np.int64], far: NDArray[np.int64]
-) -> NDArray[np.bool_]:
+def _fitting(kind: int, side: Ints, price: Ints, near: Ints, far: Ints) -> Bools:
     if kind == q.LIMIT_IN_SPREAD:
         return ((price - near) * side > 0) & ((far - price) * side > 0)
     if kind == q.LIMIT_DEEPER:
@@ -93,7 +92,7 @@ def _fitting(
     return price == near
 
 
-def fresh(day: ExtractedDay, seen: FlowState, kind: int) -> NDArray[np.int64]:
+def fresh(day: ExtractedDay, seen: FlowState, kind: int) -> Ints:
     """Sizes of a day's limit orders of a kind, without repetitions beyond chance."""
     rows = day.o.kind == kind
     sizes, count = np.unique(day.lots[rows], return_counts=True)

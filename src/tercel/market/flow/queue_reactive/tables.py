@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.market.flow.queue_reactive import layout as q
 
 
@@ -123,12 +123,12 @@ SCALARS: Final[Mapping[str, tuple[int, float, float]]] = {
 
 
 def pack(
-    law: Mapping[str, Sequence[float] | NDArray[np.float64]],
+    law: Mapping[str, Sequence[float] | Floats],
     scalars: Mapping[str, float],
-    minutes: NDArray[np.float64],
+    minutes: Floats,
     knobs: Mapping[str, float],
-    slow_centres: NDArray[np.float64],
-) -> NDArray[np.float64]:
+    slow_centres: Floats,
+) -> Floats:
     """All parameters as the one float64 array that the kernel reads.
 
     Parameters

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import CapacityError
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of
@@ -48,7 +48,7 @@ PRIOR = 50.0
 """Events of a class of the spread at the shares overall."""
 
 
-def tallied(days: Sequence[ExtractedDay], spread_edges: Sequence[float]) -> NDArray[np.float64]:
+def tallied(days: Sequence[ExtractedDay], spread_edges: Sequence[float]) -> Floats:
     """Event counts by spread class and kind, float64[SPREADS, KINDS]."""
     counts = np.zeros((q.SPREADS, q.KINDS))
     for d in days:
@@ -56,7 +56,7 @@ def tallied(days: Sequence[ExtractedDay], spread_edges: Sequence[float]) -> NDAr
     return counts
 
 
-def mixes(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+def mixes(counts: Floats) -> Floats:
     """Shares of the kinds of events by class of the spread, float64[SPREADS, KINDS]; thin classes are shrunk to all.
 
     >>> mixes(np.zeros((q.SPREADS, q.KINDS)))[0].round(3).tolist()
@@ -66,9 +66,7 @@ def mixes(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((counts + lean) / (counts.sum(axis=1, keepdims=True) + PRIOR))
 
 
-def _by_spread(
-    factors: Sequence[float], tape: NDArray[np.float64], made: NDArray[np.float64], gain: float
-) -> tuple[float, ...]:
+def _by_spread(factors: Sequence[float], tape: Floats, made: Floats, gain: float) -> tuple[float, ...]:
     """`turned` after a damped step from what pilots made to what the tape tallied; their mean on the tape stays 1."""
     turned = np.log(np.reshape(factors, tape.shape))
     over = np.log(mixes(made) / mixes(tape))
@@ -104,13 +102,13 @@ def measure(days: Sequence[ExtractedDay]) -> dict[str, float]:
     return out
 
 
-def _reach(day: ExtractedDay) -> NDArray[np.float64]:
+def _reach(day: ExtractedDay) -> Floats:
     """Ticks from the best bid to the last of the levels, the far ones cut to eight times the median."""
     away = (day.bid[:, 0] - day.bid[:, -1])[day.bid[:, -1] > 0].astype(float)
     return np.minimum(away, 8.0 * max(float(np.median(away)), 1.0)) if len(away) else np.ones(1)
 
 
-def _moves(mid2: NDArray[np.int64], horizon: int) -> NDArray[np.float64]:
+def _moves(mid2: Ints, horizon: int) -> Floats:
     known = mid2[mid2 != 0]
     return (known[horizon:] - known[:-horizon]).astype(float) if len(known) > horizon else np.zeros(0)
 
