@@ -113,9 +113,7 @@ def replicate(moments: Mapping[str, Moments], resamples: int, rng: np.random.Gen
     sizes = {part.clusters for part in moments.values()}
     if len(sizes) != 1:
         raise ConfigError(
-            "statistics over the same clusters",
-            f"cluster counts {sorted(sizes)}",
-            "judge paired episodes together",
+            "statistics over the same clusters", f"cluster counts {sorted(sizes)}", "judge paired episodes together"
         )
     parts: dict[str, list[Floats]] = {name: [] for name in moments}
     for counts in _chunks(sizes.pop(), resamples, rng):

@@ -57,10 +57,7 @@ def to_onnx(policy: MlpPolicy) -> bytes:
     ]
     graph = helper.make_graph(nodes, "tercel_policy", [observation], [output], tensors)
     model = helper.make_model(
-        graph,
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-        producer_name="tercel",
+        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="tercel"
     )
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString()

@@ -144,9 +144,7 @@ class Events:
         missing = [name for name in schema.COLUMN_NAMES if name not in frame.columns]
         if missing:
             raise TapeError(
-                f"columns {', '.join(schema.COLUMN_NAMES)}",
-                f"no {', '.join(missing)}",
-                "import the day again",
+                f"columns {', '.join(schema.COLUMN_NAMES)}", f"no {', '.join(missing)}", "import the day again"
             )
         return cls(*(frame[name].rechunk().to_numpy(writable=True) for name in schema.COLUMN_NAMES))
 

@@ -326,11 +326,7 @@ class Lake:
         aside.mkdir()
         try:
             events.to_frame().write_parquet(
-                aside / EVENTS,
-                compression="zstd",
-                compression_level=1,
-                statistics=False,
-                row_group_size=1 << 18,
+                aside / EVENTS, compression="zstd", compression_level=1, statistics=False, row_group_size=1 << 18
             )
             (aside / INSTRUMENT).write_text(instrument.to_json(), encoding="utf-8")
             for path in (aside / EVENTS, aside / INSTRUMENT, aside):

@@ -27,8 +27,7 @@ _ON_A_LEVEL = _table(
 )
 """Kinds that need a side and a price."""
 _SOME_LOTS = _table(
-    *(schema.ADD, schema.REDUCE, schema.EXECUTE, schema.TRADE_HIDDEN),
-    *(schema.MODIFY, schema.ROLL_IN, schema.TRADE),
+    *(schema.ADD, schema.REDUCE, schema.EXECUTE, schema.TRADE_HIDDEN), *(schema.MODIFY, schema.ROLL_IN, schema.TRADE)
 )
 """Kinds whose lots must be positive; the others may carry none."""
 _OPENING_KINDS = _table(schema.ADD, schema.ROLL_IN, schema.LEVEL_SET)
