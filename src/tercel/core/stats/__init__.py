@@ -15,7 +15,7 @@ from tercel.core.stats.clusters import (
     cluster_sums,
     clustered_se,
 )
-from tercel.core.stats.deflated import deflate
+from tercel.core.stats.deflated import DeflatedScore, deflate
 from tercel.core.stats.hierarchy import over_markets
 from tercel.core.stats.iqm import interquartile_mean
 from tercel.core.stats.p_values import benjamini_hochberg, holm, two_sided_p
@@ -24,6 +24,7 @@ from tercel.core.stats.student import normal_quantile, t_quantile, weighted_inte
 from tercel.core.stats.tails import moments_of_cvar, moments_of_slope, moments_of_wins
 
 __all__ = [
+    "DeflatedScore",
     "Estimate",
     "Moments",
     "PairedGain",
