@@ -193,7 +193,7 @@ def test_a_request_that_inherits_a_commands_own_adds_its_options_to_it(place: Pa
     command: Any = typer.main.get_command(app)
     market = command.commands["market"]
     assert [name for name, one in market.commands.items() if not one.hidden] == ["score", "list", "last"]
-    assert [one.name for one in market.commands["list"].params] == ["as_json", "ticks"]
+    assert [one.name for one in market.commands["list"].params] == ["ticks", "as_json"]
     assert market.commands["list"].help == list_.__doc__
     done = runner.invoke(app, ["market", "list", "--ticks", "2"])
     assert (done.exit_code, done.stdout) == (3, "more_acme 2\n")

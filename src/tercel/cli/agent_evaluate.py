@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from tercel.cli.order import JudgedOptions
-from tercel.cli.shared import AsJson, ObservationOption, Ray, listed_dates, listed_seeds
+from tercel.cli.shared import JsonRequest, ObservationOption, Ray, listed_dates, listed_seeds
 from tercel.core.errors import ConfigError
 from tercel.core.report.terminal import ALL_IN, hand_over, result_console, say
 
@@ -42,7 +42,7 @@ Seeds = Annotated[str, typer.Option(help="Base seeds of the judged episodes, whi
 
 
 @dataclass(frozen=True)
-class EvaluatePolicies(JudgedOptions):
+class EvaluatePolicies(JudgedOptions, JsonRequest):
     """What is asked of `tercel agent evaluate`."""
 
     interrupted: ClassVar[str] = "what is finished is kept in {out}; the same command goes on"
@@ -83,7 +83,6 @@ class EvaluatePolicies(JudgedOptions):
     out: Annotated[
         Path, typer.Option(help="Folder of results, figures and page; what is finished there is not run again.")
     ] = Path("runs/evaluate")
-    as_json: AsJson = False
 
     def __post_init__(self) -> None:
         """Refuse options that do not go together."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tercel.cli.shared import AsJson, Policy, Registry
+from tercel.cli.shared import JsonRequest, Policy, Registry
 from tercel.core.errors import ConfigError, PolicyError
 from tercel.core.machine import person
 from tercel.core.report.terminal import hand_over, print_table, result_console, say
@@ -21,12 +21,11 @@ LEAVES = ("observation", "seed", "actions", "learner", "market")
 
 
 @dataclass(frozen=True)
-class ListPolicies:
+class ListPolicies(JsonRequest):
     """What is asked of `tercel agent list`."""
 
     registry: Registry = ""
     runs: Annotated[Path, typer.Option(help="Folder of the training runs.", metavar="DIR")] = Path("runs/agents")
-    as_json: AsJson = False
 
 
 def list_(request: ListPolicies) -> None:
@@ -129,14 +128,13 @@ def _table(title: str, rows: list[dict[str, Any]]) -> None:
 
 
 @dataclass(frozen=True)
-class Register:
+class Register(JsonRequest):
     """What is asked of `tercel agent register`."""
 
     policy: Policy
     name: Annotated[str, typer.Option(help="Name to register it under.", metavar="NAME")]
     note: Annotated[str, typer.Option(help="A line for those who read the registry.", metavar="TEXT")] = ""
     registry: Registry = ""
-    as_json: AsJson = False
 
 
 def register(request: Register) -> None:
@@ -159,7 +157,7 @@ def _now() -> str:
 
 
 @dataclass(frozen=True)
-class Promote:
+class Promote(JsonRequest):
     """What is asked of `tercel agent promote`."""
 
     version: Annotated[str, typer.Argument(help="A registered version.", metavar="NAME@VERSION")]
@@ -169,7 +167,6 @@ class Promote:
     ] = None
     reason: Annotated[str, typer.Option(help="Why, where there is no evidence.", metavar="TEXT")] = ""
     registry: Registry = ""
-    as_json: AsJson = False
 
 
 def promote(request: Promote) -> None:

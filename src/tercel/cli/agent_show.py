@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.agent_registry import score_text
-from tercel.cli.shared import AsJson, ObservationOption, Policy, Registry, Seed
+from tercel.cli.shared import JsonRequest, ObservationOption, Policy, Registry, Seed
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.report.tables import spelt
 from tercel.core.report.terminal import hand_over, print_table, progress, result_console, say
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Show:
+class Show(JsonRequest):
     """What is asked of `tercel agent show`."""
 
     policy: Policy
     registry: Registry = ""
-    as_json: AsJson = False
 
 
 def show(request: Show) -> None:
@@ -130,7 +129,7 @@ def _flat(value: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Export:
+class Export(JsonRequest):
     """What is asked of `tercel agent export`."""
 
     policy: Policy
@@ -139,7 +138,6 @@ class Export:
     replace: Annotated[bool, typer.Option("--replace", help="Replace what is there.")] = False
     registry: Registry = ""
     seed: Seed = 1
-    as_json: AsJson = False
 
 
 def export(request: Export) -> None:
@@ -174,7 +172,7 @@ def _in_words(found: dict[str, Any]) -> str:
 
 
 @dataclass(frozen=True)
-class Convert:
+class Convert(JsonRequest):
     """What is asked of `tercel agent convert`."""
 
     model: Annotated[
@@ -193,7 +191,6 @@ class Convert:
     observation: Annotated[
         str, typer.Option(help="What it observes: v1, v2, or a function of yours, module:name.", metavar="WHAT")
     ] = "v1"
-    as_json: AsJson = False
 
 
 def convert(request: Convert) -> None:
@@ -225,7 +222,7 @@ def convert(request: Convert) -> None:
 
 
 @dataclass(frozen=True)
-class Explain:
+class Explain(JsonRequest):
     """What is asked of `tercel agent explain`."""
 
     policy: Policy
@@ -235,7 +232,6 @@ class Explain:
     seed: Seed = 1
     observation: ObservationOption = None
     registry: Registry = ""
-    as_json: AsJson = False
 
 
 def explain(request: Explain) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from tercel.cli.machine import stopped
-from tercel.cli.shared import AsJson, Seed
+from tercel.cli.shared import JsonRequest, Seed
 from tercel.core.report.terminal import hand_over, progress, say
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SweepRequest:
+class SweepRequest(JsonRequest):
     """What is asked of `tercel agent sweep`."""
 
     interrupted: ClassVar[str] = "trials that ended are kept; --resume goes on"
@@ -36,7 +36,6 @@ class SweepRequest:
     seed: Seed = 1
     out: Annotated[Path | None, typer.Option(help="Folder; runs/sweeps/NAME-SEED if not given.", metavar="DIR")] = None
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the sweep in that folder.")] = False
-    as_json: AsJson = False
 
 
 def sweep(request: SweepRequest) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from tercel.cli.machine import stopped
-from tercel.cli.shared import AsJson
+from tercel.cli.shared import JsonRequest
 from tercel.core.errors import ConfigError
 from tercel.core.report.terminal import hand_over, say
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Train:
+class Train(JsonRequest):
     """What is asked of `tercel agent train`."""
 
     interrupted: ClassVar[str] = "what is trained so far is kept; --resume RUN goes on"
@@ -44,7 +44,6 @@ class Train:
     trust: Annotated[
         bool, typer.Option("--trust", help="(--resume) Run the own reward and observation that the run's folder names.")
     ] = False
-    as_json: AsJson = False
 
 
 def train(request: Train) -> None:

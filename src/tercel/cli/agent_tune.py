@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from tercel.cli.order import MarketOptions
-from tercel.cli.shared import AsJson, Seed
+from tercel.cli.shared import JsonRequest, Seed
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import nearest, offer
 from tercel.core.report.terminal import hand_over, print_table, say
@@ -22,7 +22,7 @@ HEADINGS = ("strategy", "validation, bps", "s.e.", "final, bps", "final s.e.", "
 
 
 @dataclass(frozen=True)
-class Tune(MarketOptions):
+class Tune(MarketOptions, JsonRequest):
     """What is asked of `tercel agent tune`."""
 
     interrupted: ClassVar[str] = "what is finished is kept; the same command goes on"
@@ -36,7 +36,6 @@ class Tune(MarketOptions):
     validation: Annotated[int, typer.Option(help="Validation episodes; 1,024 when 0.", min=0)] = 0
     seed: Seed = 1
     out: Annotated[Path | None, typer.Option(help="File of the values found.", metavar="FILE")] = None
-    as_json: AsJson = False
 
 
 def tune(request: Tune) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from tercel.cli.plugins import loaded
 from tercel.cli.request import add
-from tercel.cli.shared import AsJson
+from tercel.cli.shared import JsonRequest
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
 from tercel.core.report.terminal import hand_over, json_text, say
@@ -81,14 +81,13 @@ def kind_of(raw: dict[str, Any]) -> str:
 
 
 @dataclass(frozen=True)
-class ConfigCheck:
+class ConfigCheck(JsonRequest):
     """What is asked of `tercel config check`."""
 
     file: Annotated[Path, typer.Argument(help="A file in TOML.", metavar="FILE.toml")]
     kind: Annotated[
         str, typer.Option(help=f"What it is: {', '.join(NAMES)}. Default: by its keys.", metavar="KIND")
     ] = ""
-    as_json: AsJson = False
 
 
 def check(request: ConfigCheck) -> None:
@@ -107,11 +106,10 @@ def check(request: ConfigCheck) -> None:
 
 
 @dataclass(frozen=True)
-class Schema:
+class Schema(JsonRequest):
     """What is asked of `tercel config schema`."""
 
     out: Annotated[Path, typer.Option(help="Folder for KIND.schema.json.", metavar="DIR")] = Path("schemas")
-    as_json: AsJson = False
 
 
 def schema(request: Schema) -> None:

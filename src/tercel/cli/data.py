@@ -9,7 +9,7 @@ import typer
 from tercel.cli.data_import import import_app, print_days
 from tercel.cli.data_record import record_app
 from tercel.cli.request import add
-from tercel.cli.shared import AsJson, Dated, Lake, Symbol
+from tercel.cli.shared import Dated, JsonRequest, Lake, Symbol
 from tercel.core.errors import FeedError
 from tercel.core.report.terminal import hand_over, print_table, say
 
@@ -22,11 +22,10 @@ data_app.add_typer(record_app, name="record")
 
 
 @dataclass(frozen=True)
-class ListDays:
+class ListDays(JsonRequest):
     """What is asked of `tercel data list`."""
 
     lake: Lake
-    as_json: AsJson = False
 
 
 def list_(request: ListDays) -> None:
@@ -44,7 +43,7 @@ def list_(request: ListDays) -> None:
 
 
 @dataclass(frozen=True)
-class Verify(Dated):
+class Verify(Dated, JsonRequest):
     """What is asked of `tercel data verify`."""
 
     lake: Lake
@@ -57,7 +56,6 @@ class Verify(Dated):
             help="File to compare with: a LOBSTER orderbook, a Databento mbp-10, a Binance capture.", metavar="FILE"
         ),
     ] = None
-    as_json: AsJson = False
 
 
 def verify(request: Verify) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.request import add
-from tercel.cli.shared import AsJson, Dated, Lake, Replace
+from tercel.cli.shared import Dated, JsonRequest, Lake, Replace
 from tercel.core.errors import ConfigError, FeedError
 from tercel.core.names import listed
 from tercel.core.report.terminal import hand_over, print_table, progress_console, result_console, say
@@ -38,7 +38,7 @@ SHOWN = 25
 
 
 @dataclass(frozen=True)
-class FeedImport(Dated):
+class FeedImport(Dated, JsonRequest):
     """What is asked of every `tercel data import`."""
 
     paths: Annotated[list[Path], typer.Argument(help="Files, archives or folders.", metavar="PATHS")]
@@ -47,7 +47,6 @@ class FeedImport(Dated):
     date: UtcDate = None
     tick: ExactTick = None
     replace: Replace = False
-    as_json: AsJson = False
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def bitstamp(request: Bitstamp) -> None:
 
 
 @dataclass(frozen=True)
-class Csv(Dated):
+class Csv(Dated, JsonRequest):
     """What is asked of `tercel data import csv`."""
 
     paths: Annotated[
@@ -150,7 +149,6 @@ class Csv(Dated):
     date: Annotated[str | None, typer.Option(help="Default: as the map says.", metavar="YYYY-MM-DD")] = None
     tick: Annotated[float | None, typer.Option(help="Tick size (default: the map's).", metavar="T")] = None
     replace: Replace = False
-    as_json: AsJson = False
 
 
 def csv(request: Csv) -> None:
@@ -176,7 +174,7 @@ def csv(request: Csv) -> None:
 
 
 @dataclass(frozen=True)
-class ImportItch(Dated):
+class ImportItch(Dated, JsonRequest):
     """What is asked of `tercel data import itch`."""
 
     paths: Annotated[
@@ -196,7 +194,6 @@ class ImportItch(Dated):
         bool, typer.Option("--allow-cut", help="Take the whole messages of a file that ends inside one.")
     ] = False
     replace: Replace = False
-    as_json: AsJson = False
 
 
 def itch(request: ImportItch) -> None:

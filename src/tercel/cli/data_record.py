@@ -13,7 +13,7 @@ import typer
 from tercel.cli.data_import import import_days
 from tercel.cli.machine import BoundedClock
 from tercel.cli.request import add
-from tercel.cli.shared import AsJson, Dated, Lake, Replace
+from tercel.cli.shared import Dated, JsonRequest, Lake, Replace
 from tercel.core.errors import ConfigError, FeedError, VenueError
 from tercel.core.machine import WallClock
 from tercel.core.report.terminal import hand_over, print_table, say
@@ -22,7 +22,7 @@ record_app = typer.Typer(help="Record live feeds into a lake, one command per fe
 
 
 @dataclass(frozen=True)
-class RecordItch(Dated):
+class RecordItch(Dated, JsonRequest):
     """What is asked of `tercel data record itch`."""
 
     interrupted: ClassVar[str] = "accepted messages are in the capture; --resume goes on"
@@ -52,7 +52,6 @@ class RecordItch(Dated):
         float, typer.Option(help="Give up when missing messages stay away for so many seconds.", min=0.1)
     ] = 10.0
     replace: Replace = False
-    as_json: AsJson = False
 
 
 def itch(request: RecordItch) -> None:
@@ -118,7 +117,7 @@ def _address(text: str | None) -> tuple[str, int] | None:
 
 
 @dataclass(frozen=True)
-class Crypto:
+class Crypto(JsonRequest):
     """What is asked of `tercel data record crypto`."""
 
     interrupted: ClassVar[str] = "what was captured is kept; `tercel data import` makes a tape of it"
@@ -133,7 +132,6 @@ class Crypto:
         Path | None, typer.Option(help="Folder of the raw captures (default: in the lake).", metavar="DIR")
     ] = None
     duration: Annotated[float | None, typer.Option(help="Seconds (default: until Ctrl-C).", metavar="S")] = None
-    as_json: AsJson = False
 
 
 class _Clock(BoundedClock):

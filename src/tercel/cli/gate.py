@@ -7,13 +7,13 @@ from typing import Annotated, ClassVar
 import typer
 
 from tercel.cli.machine import BoundedClock
-from tercel.cli.shared import AsJson
+from tercel.cli.shared import JsonRequest
 from tercel.core.machine import person
 from tercel.core.report.terminal import print_json, say
 
 
 @dataclass(frozen=True)
-class OpenGate:
+class OpenGate(JsonRequest):
     """What is asked of `tercel gate`."""
 
     interrupted: ClassVar[str] = "the gate is closed"
@@ -22,7 +22,6 @@ class OpenGate:
     acknowledge: Annotated[
         str, typer.Option(help="Go on with the sound part of a damaged journal; say why.", metavar="TEXT")
     ] = ""
-    as_json: AsJson = False
 
 
 def gate(request: OpenGate) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from tercel.cli.request import add
-from tercel.cli.shared import AsJson
+from tercel.cli.shared import JsonRequest
 from tercel.core.report.terminal import hand_over, print_table, result_console
 
 limits_app = typer.Typer(
@@ -16,11 +16,10 @@ limits_app = typer.Typer(
 
 
 @dataclass(frozen=True)
-class LimitsCheck:
+class LimitsCheck(JsonRequest):
     """What is asked of `tercel limits check`."""
 
     file: Annotated[Path, typer.Argument(help="Limit file (TOML).", metavar="FILE.toml")]
-    as_json: AsJson = False
 
 
 def check(request: LimitsCheck) -> None:

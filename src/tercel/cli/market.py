@@ -16,8 +16,8 @@ from tercel.cli.market_score_rows import passed, predicted
 from tercel.cli.request import add
 from tercel.cli.shared import (
     PRESET,
-    AsJson,
     From,
+    JsonRequest,
     Lake,
     Replace,
     Seed,
@@ -40,7 +40,7 @@ market_app = typer.Typer(
 
 
 @dataclass(frozen=True)
-class Calibrate:
+class Calibrate(JsonRequest):
     """What is asked of `tercel market calibrate`."""
 
     lake: Lake
@@ -72,7 +72,6 @@ class Calibrate:
     lot: Annotated[
         int | None, typer.Option(help="Units of a simulated lot. Default: the coarsest that keeps the sizes.", min=1)
     ] = None
-    as_json: AsJson = False
 
 
 def calibrate(request: Calibrate) -> None:
@@ -151,7 +150,7 @@ def show_fit(preset: "Preset", path: Path, as_json: bool) -> None:
 
 
 @dataclass(frozen=True)
-class Simulate:
+class Simulate(JsonRequest):
     """What is asked of `tercel market simulate`."""
 
     preset: Annotated[str, PRESET]
@@ -165,7 +164,6 @@ class Simulate:
     regimes: Annotated[
         str, typer.Option(help="Regimes of each day, as in `tercel run`: chain, season, a name, a .toml file.")
     ] = ""
-    as_json: AsJson = False
 
     def beside(self, instrument: "Instrument", events: "Events") -> dict[str, Any]:
         """What else a day is written as: the files, by their key in the day's row."""
@@ -202,10 +200,8 @@ SHIPPED = (
 
 
 @dataclass(frozen=True)
-class ListMarkets:
+class ListMarkets(JsonRequest):
     """What is asked of `tercel market list`."""
-
-    as_json: AsJson = False
 
 
 def list_(request: ListMarkets) -> None:

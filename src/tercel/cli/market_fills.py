@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tercel.cli.shared import PRESET, AsJson, Lake, PresetsSymbol, Seed, Venue, listed_dates, page_folder
+from tercel.cli.shared import PRESET, JsonRequest, Lake, PresetsSymbol, Seed, Venue, listed_dates, page_folder
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.tables import plain_table
 from tercel.core.report.terminal import check_folder, hand_over, plain, print_table, say
@@ -19,7 +19,7 @@ HEAD = ("", "tape", "floor", "simulated", "passed")
 
 
 @dataclass(frozen=True)
-class FillsRequest:
+class FillsRequest(JsonRequest):
     """What is asked of `tercel market fills`."""
 
     preset: Annotated[str, PRESET]
@@ -32,7 +32,6 @@ class FillsRequest:
     days: Annotated[int, typer.Option(help="Days to simulate.", min=1, max=1000, metavar="N")] = 5
     seed: Seed = 1
     out: Annotated[Path | None, page_folder("fills")] = None
-    as_json: AsJson = False
 
 
 def fills(request: FillsRequest) -> None:

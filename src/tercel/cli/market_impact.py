@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tercel.cli.shared import PRESET, AsJson, Seed, page_folder
+from tercel.cli.shared import PRESET, JsonRequest, Seed, page_folder
 from tercel.core.errors import ConfigError
 from tercel.core.report.tables import spelt_cell
 from tercel.core.report.terminal import check_folder, hand_over, print_table, say
@@ -26,7 +26,7 @@ HEADINGS = ("figure", "mean [95 %]", "markets", "missed")
 
 
 @dataclass(frozen=True)
-class Impact:
+class Impact(JsonRequest):
     """What is asked of `tercel market impact`."""
 
     preset: Annotated[str, PRESET]
@@ -43,7 +43,6 @@ class Impact:
     y: Annotated[
         float, typer.Option("--y", help="(--carry) Prefactor of the square-root law; markets show 0.5 to 1.5.")
     ] = 1.0
-    as_json: AsJson = False
 
 
 def impact(request: Impact) -> None:

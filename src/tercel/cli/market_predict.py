@@ -9,7 +9,16 @@ from typing import Annotated, Any
 import typer
 
 from tercel.cli.market_score import file_to_write
-from tercel.cli.shared import PRESET, AsJson, Lake, PresetsSymbol, Seed, listed_dates, page_folder, share_of
+from tercel.cli.shared import (
+    PRESET,
+    JsonRequest,
+    Lake,
+    PresetsSymbol,
+    Seed,
+    listed_dates,
+    page_folder,
+    share_of,
+)
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.tables import plain_table, spelt_cell
 from tercel.core.report.terminal import check_folder, hand_over, print_table, say
@@ -18,7 +27,7 @@ HEADINGS = ("strategy", "simulated, bps", "tape, bps", "passive", "late", "their
 
 
 @dataclass(frozen=True)
-class Predict:
+class Predict(JsonRequest):
     """What is asked of `tercel market predict`."""
 
     preset: Annotated[str, PRESET]
@@ -55,7 +64,6 @@ class Predict:
     write: Annotated[
         bool, typer.Option("--write", help="Keep correlations, signs and days in the preset file's card.")
     ] = False
-    as_json: AsJson = False
 
 
 def predict(request: Predict) -> None:

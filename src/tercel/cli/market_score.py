@@ -18,7 +18,7 @@ from tercel.cli.market_score_rows import (
     prediction_rows,
 )
 from tercel.cli.plugins import loaded
-from tercel.cli.shared import PRESET, AsJson, From, PresetsSymbol, To, Venue, listed_dates
+from tercel.cli.shared import PRESET, From, JsonRequest, PresetsSymbol, To, Venue, listed_dates
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.report.terminal import hand_over, print_table, say
 
@@ -27,7 +27,7 @@ JUDGES: Final = "tercel.judges"
 
 
 @dataclass(frozen=True)
-class ScoreRequest:
+class ScoreRequest(JsonRequest):
     """What is asked of `tercel market score`."""
 
     preset: Annotated[str, PRESET]
@@ -73,7 +73,6 @@ class ScoreRequest:
     write: Annotated[
         bool, typer.Option("--write", help="Keep scores, and the tape that they need, in the preset file's card.")
     ] = False
-    as_json: AsJson = False
 
 
 def score(request: ScoreRequest) -> None:

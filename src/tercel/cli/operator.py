@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from tercel.cli.desks import find_desk, waiting
-from tercel.cli.shared import AsJson
+from tercel.cli.shared import JsonRequest
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.machine import person
 from tercel.core.names import offer
@@ -22,6 +22,24 @@ Desk = Annotated[
     Path | None,
     typer.Option(help="The desk's folder (default: TERCEL_DESK, or the newest under desks/).", metavar="DIR"),
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeskRequest(JsonRequest):
+    """A request of a desk."""
+
+    desk: Desk = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskDesk(DeskRequest):
+    """A request that a desk which runs answers."""
+
+    wait: Annotated[
+        float, typer.Option(help="Seconds to wait for the desk's answer; 0: none.", min=0.0, max=3600.0, metavar="S")
+    ] = 10.0
+
+
 Reason = Annotated[str, typer.Option(help="Why: it is journaled.", metavar="TEXT")]
 Agents = Annotated[list[str] | None, typer.Option("--agent", help="One agent; may be repeated.", metavar="A")]
 
@@ -59,14 +77,12 @@ def console(request: Console) -> None:
 
 
 @dataclass(frozen=True)
-class Kill:
+class Kill(DeskRequest):
     """What is asked of `tercel kill`."""
 
     reason: Reason = ""
     agent: Agents = None
     every: Annotated[bool, typer.Option("--all", help="Every agent (the default without --agent).")] = False
-    desk: Desk = None
-    as_json: AsJson = False
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
@@ -97,13 +113,11 @@ def kill(request: Kill) -> None:
 
 
 @dataclass(frozen=True)
-class Rearm:
+class Rearm(DeskRequest):
     """What is asked of `tercel rearm`."""
 
     reason: Reason
     agent: Agents = None
-    desk: Desk = None
-    as_json: AsJson = False
 
 
 def rearm(request: Rearm) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from tercel.cli.agent_evaluate import EvaluatePolicies, evaluate, show
 from tercel.cli.order import JudgedOptions
-from tercel.cli.shared import AsJson, Seed
+from tercel.cli.shared import JsonRequest, Seed
 from tercel.core.errors import ConfigError
 from tercel.core.names import listed
 from tercel.core.report.terminal import print_json, say
@@ -28,7 +28,7 @@ TERMS = ("regimes", "impact", "fees", "queue")
 
 
 @dataclass(frozen=True)
-class RunRequest(JudgedOptions):
+class RunRequest(JudgedOptions, JsonRequest):
     """What is asked of `tercel run`."""
 
     interrupted: ClassVar[str] = "what is finished is kept; to go on: tercel run --resume"
@@ -55,7 +55,6 @@ class RunRequest(JudgedOptions):
             metavar="NAME",
         ),
     ] = None
-    as_json: AsJson = False
 
 
 def run(request: RunRequest) -> None:

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date as calendar_date
 from pathlib import Path
 from typing import Annotated, Any
@@ -159,6 +160,13 @@ def reported(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> It
         raise typer.Exit(2) from None
     finally:
         terminal.wording = before
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonRequest:
+    """A request whose command prints one JSON object where that is asked for; its own options come before this one."""
+
+    as_json: AsJson = False
 
 
 class Dated:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.request import add
-from tercel.cli.shared import AsJson, Seed
+from tercel.cli.shared import JsonRequest, Seed
 from tercel.core.errors import ConfigError
 from tercel.core.report.tables import spelt_cell
 from tercel.core.report.terminal import hand_over, print_rows, say
@@ -33,18 +33,17 @@ RUNS = Path("runs")
 
 
 @dataclass(frozen=True)
-class Configured:
+class Configured(JsonRequest):
     """What is asked of `tercel signals build`."""
 
     config: Config = None
     demo: Demo = False
     seed: Seed = 1
     out: Out = None
-    as_json: AsJson = False
 
 
 @dataclass(frozen=True)
-class Evaluate:
+class Evaluate(JsonRequest):
     """What is asked of `tercel signals evaluate`."""
 
     config: Annotated[Path | None, typer.Argument(help="A configuration that was trained.", metavar="CONFIG.toml")] = (
@@ -54,7 +53,6 @@ class Evaluate:
     data: Annotated[str | None, typer.Option(hidden=True)] = None
     seed: Seed = 1
     out: Out = None
-    as_json: AsJson = False
 
 
 def settings_of(request: Configured | Evaluate, what: str = "signals") -> "tuple[SignalsConfig, Path]":
@@ -139,7 +137,7 @@ def train(request: TrainSignals) -> None:
 
 
 @dataclass(frozen=True)
-class Leak:
+class Leak(JsonRequest):
     """What is asked of `tercel signals leak`."""
 
     config: Config = None
@@ -149,7 +147,6 @@ class Leak:
     ] = None
     seed: Seed = 1
     out: Out = None
-    as_json: AsJson = False
 
 
 def leak(request: Leak) -> None:

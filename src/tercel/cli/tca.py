@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import tercel as tc
-from tercel.cli.shared import AsJson, Lake, Seed, in_options
+from tercel.cli.shared import JsonRequest, Lake, Seed, in_options
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.tables import fixed, spelt, without_idle
 from tercel.core.report.terminal import check_folder, hand_over, print_table, progress, result_console, say
@@ -24,7 +24,7 @@ LEAVES = ("+1s", "+10s", "+300s", "+1800s", "+60s", "end", "start", "close", "tw
 
 
 @dataclass(frozen=True)
-class Tca:
+class Tca(JsonRequest):
     """What is asked of `tercel tca`."""
 
     fills: Annotated[
@@ -73,7 +73,6 @@ class Tca:
     ] = "square_root"
     seed: Seed = 1
     out: Annotated[Path | None, typer.Option(help="Folder for tca.html and tca.json.", metavar="DIR")] = None
-    as_json: AsJson = False
 
 
 def tca(request: Tca) -> None:

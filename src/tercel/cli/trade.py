@@ -14,7 +14,7 @@ from tercel.cli.desks import named_desk, new_desk, waiting
 from tercel.cli.machine import end_on_termination
 from tercel.cli.operator import PORT
 from tercel.cli.request import add
-from tercel.cli.shared import AsJson
+from tercel.cli.shared import JsonRequest
 from tercel.cli.trade_limits import limits_app
 from tercel.cli.trade_look import orders, positions, reconcile, replay, tca, verify
 from tercel.cli.trade_orders import amend, cancel, pause, promote, resume, settle, submit
@@ -45,7 +45,7 @@ class Experiments:
 
 
 @dataclass(frozen=True)
-class RunDesk:
+class RunDesk(JsonRequest):
     """What is asked of `tercel trade run`."""
 
     interrupted: ClassVar[str] = "the journal keeps what was done"
@@ -69,7 +69,6 @@ class RunDesk:
     acknowledge: Annotated[
         str, typer.Option(help="Go on with the sound part of a damaged journal; why, journaled.", metavar="REASON")
     ] = ""
-    as_json: AsJson = False
 
     def experiments(self, config: "DemoConfig", folder: Path) -> Experiments:
         """What is tried beside the run, once it is over."""

@@ -8,11 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from tercel.cli.desks import find_desk
-from tercel.cli.operator import Desk
+from tercel.cli.operator import AskDesk, DeskRequest
 from tercel.cli.request import add
-from tercel.cli.shared import AsJson
 from tercel.cli.trade_look import print_rows, print_states
-from tercel.cli.trade_orders import WAIT_S, Wait, ask
+from tercel.cli.trade_orders import ask
 from tercel.core.errors import ConfigError
 from tercel.core.report.terminal import print_json, result_console
 
@@ -33,11 +32,8 @@ Why = Annotated[str, typer.Option("--reason", help="Why: it is journaled.", meta
 
 
 @dataclass(frozen=True)
-class ShowLimits:
+class ShowLimits(DeskRequest):
     """What is asked of `tercel trade limits show`."""
-
-    desk: Desk = None
-    as_json: AsJson = False
 
 
 def show(request: ShowLimits) -> int:
@@ -89,19 +85,16 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class TightenLimits:
+class TightenLimits(AskDesk):
     """What is asked of `tercel trade limits tighten`."""
 
     changes: Changes
     reason: Why
-    desk: Desk = None
-    wait: Wait = WAIT_S
-    as_json: AsJson = False
 
 
 def tighten(request: TightenLimits) -> None:
     """Make limits of a running desk tighter, at once and alone."""
-    ask(request, "limits", {"act": "tighten", "changes": changes_of(request.changes)})
+    ask(request, "limits", {"act": "tighten", "changes": changes_of(request.changes)}, request.reason)
 
 
 @dataclass(frozen=True)
@@ -111,23 +104,20 @@ class RequestLimits(TightenLimits):
 
 def request(request: RequestLimits) -> None:
     """Ask for looser limits; another person approves them within a quarter of an hour."""
-    ask(request, "limits", {"act": "request", "changes": changes_of(request.changes)})
+    ask(request, "limits", {"act": "request", "changes": changes_of(request.changes)}, request.reason)
 
 
 @dataclass(frozen=True)
-class ApproveLimits:
+class ApproveLimits(AskDesk):
     """What is asked of `tercel trade limits approve`."""
 
     number: Annotated[int, typer.Argument(help="The request; `tercel trade limits show` names it.", min=1)]
     reason: Why
-    desk: Desk = None
-    wait: Wait = WAIT_S
-    as_json: AsJson = False
 
 
 def approve(request: ApproveLimits) -> None:
     """Approve the limits that another person asked for."""
-    ask(request, "limits", {"act": "approve", "request": request.number})
+    ask(request, "limits", {"act": "approve", "request": request.number}, request.reason)
 
 
 def changes_of(typed: Sequence[str]) -> dict[str, str]:

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tercel.cli.desks import find_desk
-from tercel.cli.operator import Desk
-from tercel.cli.shared import AsJson
+from tercel.cli.operator import DeskRequest
 from tercel.core.report.tables import without_idle
 from tercel.core.report.terminal import print_json, print_table, result_console, say
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
@@ -20,12 +19,10 @@ SHOWN = 20
 
 
 @dataclass(frozen=True)
-class ListOrders:
+class ListOrders(DeskRequest):
     """What is asked of `tercel trade orders`."""
 
-    desk: Desk = None
     every: Annotated[bool, typer.Option("--all", help="Orders that are over too.")] = False
-    as_json: AsJson = False
 
 
 def orders(request: ListOrders) -> None:
@@ -73,11 +70,8 @@ def short(strategy: str) -> str:
 
 
 @dataclass(frozen=True)
-class ListPositions:
+class ListPositions(DeskRequest):
     """What is asked of `tercel trade positions`."""
-
-    desk: Desk = None
-    as_json: AsJson = False
 
 
 def positions(request: ListPositions) -> None:
@@ -99,7 +93,7 @@ def positions(request: ListPositions) -> None:
 
 
 @dataclass(frozen=True)
-class ReplayDecision:
+class ReplayDecision(DeskRequest):
     """What is asked of `tercel trade replay`."""
 
     parent: Annotated[str | None, typer.Option(help="Of this parent (default: any).", metavar="PARENT")] = None
@@ -110,8 +104,6 @@ class ReplayDecision:
     entry: Annotated[
         int | None, typer.Option(help="The decision with this number in the journal.", min=1, max=2**62)
     ] = None
-    desk: Desk = None
-    as_json: AsJson = False
 
 
 def replay(request: ReplayDecision) -> None:
@@ -131,14 +123,12 @@ def replay(request: ReplayDecision) -> None:
 
 
 @dataclass(frozen=True)
-class Reconcile:
+class Reconcile(DeskRequest):
     """What is asked of `tercel trade reconcile`."""
 
-    desk: Desk = None
     venue: Annotated[
         str | None, typer.Option(help="Ask this venue now and cancel what still stands there.", metavar="WHERE")
     ] = None
-    as_json: AsJson = False
 
 
 def reconcile(request: Reconcile) -> int:
@@ -169,11 +159,8 @@ def _print_agreement(folder: Path, result: Mapping[str, Any]) -> None:
 
 
 @dataclass(frozen=True)
-class VerifyJournal:
+class VerifyJournal(DeskRequest):
     """What is asked of `tercel trade verify`."""
-
-    desk: Desk = None
-    as_json: AsJson = False
 
 
 def verify(request: VerifyJournal) -> int:
@@ -194,15 +181,13 @@ def verify(request: VerifyJournal) -> int:
 
 
 @dataclass(frozen=True)
-class DeskTca:
+class DeskTca(DeskRequest):
     """What is asked of `tercel trade tca`."""
 
     parent: Annotated[str | None, typer.Option(help="One parent (default: all).", metavar="PARENT")] = None
     out: Annotated[
         Path | None, typer.Option(help="The page with plots (default: tca.html in the desk's folder).", metavar="FILE")
     ] = None
-    desk: Desk = None
-    as_json: AsJson = False
 
 
 def tca(request: DeskTca) -> None:

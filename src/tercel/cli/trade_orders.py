@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tercel.cli.desks import find_desk
-from tercel.cli.operator import Desk
-from tercel.cli.shared import AsJson
+from tercel.cli.operator import AskDesk
 from tercel.cli.trade_look import short
 from tercel.core.errors import ConfigError
 from tercel.core.machine import person
@@ -22,11 +20,6 @@ if TYPE_CHECKING:
 
 Parent = Annotated[str, typer.Argument(help="A parent order's id; `tercel trade orders` names them.", metavar="PARENT")]
 Reason = Annotated[str, typer.Option(help="Why: it is journaled.", metavar="TEXT")]
-WAIT_S = 10.0
-Wait = Annotated[
-    float,
-    typer.Option("--wait", help="Seconds to wait for the desk's answer; 0: none.", min=0.0, max=3600.0, metavar="S"),
-]
 HorizonS = Annotated[
     float | None, typer.Option(help="The same in seconds.", min=1.0, max=1e7, metavar="S", hidden=True)
 ]
@@ -35,7 +28,7 @@ LONGEST_S = 1e7
 
 
 @dataclass(frozen=True)
-class Submit:
+class Submit(AskDesk):
     """What is asked of `tercel trade submit`."""
 
     instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT")]
@@ -58,9 +51,6 @@ class Submit:
         typer.Option(help="It never trades beyond: a price, or 25bps beyond the mid at arrival.", metavar="PRICE"),
     ] = None
     reason: Reason = "submit"
-    desk: Desk = None
-    wait: Wait = WAIT_S
-    as_json: AsJson = False
 
 
 def submit(request: Submit) -> None:
@@ -77,11 +67,11 @@ def submit(request: Submit) -> None:
         "agent": request.agent,
     }
     body |= {} if request.decisions is None else {"decisions": request.decisions}
-    ask(request, "submit", body | ({"strategy": request.strategy} if request.strategy else {}))
+    ask(request, "submit", body | ({"strategy": request.strategy} if request.strategy else {}), request.reason)
 
 
 @dataclass(frozen=True)
-class Settle:
+class Settle(AskDesk):
     """What is asked of `tercel trade settle`."""
 
     reason: Annotated[str, typer.Option(help="Why: it is journaled with your name.", metavar="TEXT")]
@@ -93,9 +83,6 @@ class Settle:
             metavar="ORDER",
         ),
     ] = None
-    desk: Desk = None
-    wait: Wait = WAIT_S
-    as_json: AsJson = False
 
 
 def settle(request: Settle) -> None:
@@ -103,7 +90,7 @@ def settle(request: Settle) -> None:
     from tercel.api.desk_word import PostedCommand, settle_orders
 
     if not request.order:
-        ask(request, "settle", {})
+        ask(request, "settle", {}, request.reason)
         return
     desk, rows = find_desk(request.desk), list[dict[str, Any]]()
     for one in settle_orders(desk, request.order, request.reason, request.wait):
@@ -119,19 +106,16 @@ def settle(request: Settle) -> None:
 
 
 @dataclass(frozen=True)
-class Pause:
+class Pause(AskDesk):
     """What is asked of `tercel trade pause`."""
 
     parent: Parent
     reason: Reason = "pause"
-    desk: Desk = None
-    wait: Wait = WAIT_S
-    as_json: AsJson = False
 
 
 def pause(request: Pause) -> None:
     """Cancel a parent's orders and let it wait."""
-    ask(request, "pause", {"parent": request.parent})
+    ask(request, "pause", {"parent": request.parent}, request.reason)
 
 
 @dataclass(frozen=True)
@@ -143,7 +127,7 @@ class Resume(Pause):
 
 def resume(request: Resume) -> None:
     """Go on with a parent that was paused."""
-    ask(request, "resume", {"parent": request.parent})
+    ask(request, "resume", {"parent": request.parent}, request.reason)
 
 
 @dataclass(frozen=True)
@@ -155,11 +139,11 @@ class Cancel(Pause):
 
 def cancel(request: Cancel) -> None:
     """Call a parent off."""
-    ask(request, "cancel", {"parent": request.parent})
+    ask(request, "cancel", {"parent": request.parent}, request.reason)
 
 
 @dataclass(frozen=True)
-class Amend:
+class Amend(AskDesk):
     """What is asked of `tercel trade amend`."""
 
     parent: Parent
@@ -173,9 +157,6 @@ class Amend:
         typer.Option(help="Another limit: a price, 25bps beyond the mid at arrival, or none.", metavar="PRICE"),
     ] = None
     reason: Reason = "amend"
-    desk: Desk = None
-    wait: Wait = WAIT_S
-    as_json: AsJson = False
 
 
 def amend(request: Amend) -> None:
@@ -186,23 +167,20 @@ def amend(request: Amend) -> None:
     body: dict[str, object] = {"parent": request.parent}
     body |= {"lots": lots} if lots is not None else {}
     body |= {"horizon_ns": horizon_ns} if horizon_ns is not None else {}
-    ask(request, "amend", body | limit_of(request.limit_price))
+    ask(request, "amend", body | limit_of(request.limit_price), request.reason)
 
 
 @dataclass(frozen=True)
-class PromoteChallenger:
+class PromoteChallenger(AskDesk):
     """What is asked of `tercel trade promote`."""
 
     agent: Annotated[str, typer.Argument(help="Whose challenger takes its champion's place.", metavar="AGENT")]
     reason: Reason
-    desk: Desk = None
-    wait: Wait = WAIT_S
-    as_json: AsJson = False
 
 
 def promote(request: PromoteChallenger) -> None:
     """Put an agent's challenger in its champion's place, from the next parent on; done again, it is undone."""
-    ask(request, "promote", {"agent": request.agent})
+    ask(request, "promote", {"agent": request.agent}, request.reason)
 
 
 def _horizon_ns(request: Submit | Amend) -> int | None:
@@ -250,27 +228,7 @@ def limit_of(typed: str | None) -> dict[str, float | str]:
     return {"limit_price": price}
 
 
-class DeskCommandRequest(Protocol):
-    """What every such request has."""
-
-    @property
-    def desk(self) -> Path | None:
-        """The desk's folder."""
-
-    @property
-    def reason(self) -> str:
-        """Why."""
-
-    @property
-    def wait(self) -> float:
-        """Seconds to wait for an answer."""
-
-    @property
-    def as_json(self) -> bool:
-        """Answer in JSON."""
-
-
-def ask(request: DeskCommandRequest, command: str, body: Mapping[str, Any]) -> None:
+def ask(request: AskDesk, command: str, body: Mapping[str, Any], reason: str) -> None:
     """Post a command to a running desk and tell its answer; ends with 1 when none came in `request.wait` seconds.
 
     Raises
@@ -280,10 +238,10 @@ def ask(request: DeskCommandRequest, command: str, body: Mapping[str, Any]) -> N
     """
     from tercel.api import desk_word
 
-    _tell(request, desk_word.ask(find_desk(request.desk), command, body, request.reason, request.wait))
+    _tell(request, desk_word.ask(find_desk(request.desk), command, body, reason, request.wait))
 
 
-def _tell(request: DeskCommandRequest, posted: "PostedCommand") -> None:
+def _tell(request: AskDesk, posted: "PostedCommand") -> None:
     command, number, answer = posted.command, posted.number, posted.answer
     if request.as_json:
         print_json({"desk": str(posted.folder), "command": command, "number": number, "answer": answer})

@@ -9,7 +9,7 @@ import typer
 
 from tercel.cli.machine import end_on_termination
 from tercel.cli.request import add
-from tercel.cli.shared import AsJson, Seed, TapesSymbol
+from tercel.cli.shared import JsonRequest, Seed, TapesSymbol
 from tercel.core.errors import ConfigError
 from tercel.core.machine import WallClock
 from tercel.core.report.terminal import hand_over, say
@@ -29,7 +29,7 @@ def _room() -> None:
 
 
 @dataclass(frozen=True)
-class Serve:
+class Serve(JsonRequest):
     """What is asked of `tercel venue serve`."""
 
     interrupted: ClassVar[str] = "the exchange is closed"
@@ -86,7 +86,6 @@ class Serve:
         float, typer.Option(help="Time from a client's hand to the book, milliseconds.", min=0.0, max=1e6, metavar="MS")
     ] = 0.0
     seed: Seed = 1
-    as_json: AsJson = False
 
     def served(self, exchange: "SimulatedExchange") -> "FixServer":
         """Begin to serve an exchange."""
