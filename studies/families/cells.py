@@ -23,13 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from studies.families.classifiers import Classifier, classifier
 from studies.families.gated import GatedClassifier
 from studies.families.scores import auc, brier, ece
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.signals.fusion import Fusion, stack
 from tercel.signals.zoo import absent, families, family
-from tercel.signals.zoo.base import Classifier
 from tercel.signals.zoo.regimes import HmmRegimes
 
 STEPS = 16
@@ -220,7 +220,7 @@ class StackedEnsemble(Classifier):
 
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
         def make(name: str) -> Any:
-            return family(name).make("classify", self.random_state, self.steps)
+            return classifier(name, self.random_state, self.steps)
 
         out = np.full((len(X), len(self.parts)), np.nan)
         rows = np.arange(len(X))
@@ -243,7 +243,7 @@ class StackedEnsemble(Classifier):
         self.models_ = []
         for k, name in enumerate(self.parts):
             inner = {key.removeprefix(f"{k}."): value for key, value in kept.items() if key.startswith(f"{k}.")}
-            self.models_.append(family(name).make("classify", self.random_state, self.steps).put_back(inner))
+            self.models_.append(classifier(name, self.random_state, self.steps).put_back(inner))
         fused: list[Any] = [kept[f"fusion.{name}"] for name in FUSED]
         self.fusion_ = Fusion(self.parts, *fused)
         return super().put_back(kept)
@@ -270,7 +270,7 @@ def make(name: str, problem: Problem, seed: int) -> Any:
         return GatedClassifier(columns=problem.gate or None, random_state=seed)
     if name == STACKED:
         return StackedEnsemble(steps=problem.steps, random_state=seed)
-    return family(name).make("classify", seed, problem.steps)
+    return classifier(name, seed, problem.steps)
 
 
 def warm(names: Sequence[str]) -> None:

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from studies.families.classifiers import Classifier, Logistic
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.signals.gate import MOST_STATES
-from tercel.signals.zoo.base import Classifier
-from tercel.signals.zoo.linear import Logistic
 from tercel.signals.zoo.regimes import regimes_of
 
 

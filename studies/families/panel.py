@@ -25,8 +25,9 @@ from studies.families.cells import Measurement
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.report.terminal import json_text, plain, say
+from tercel.core.stats import mean_interval
 from tercel.core.written import beside
-from tercel.signals.evaluated import BLOCK, calibration
+from tercel.signals.evaluated import BLOCK
 from tercel.signals.fusion_walk import Fold, base_names, fit_base, fused, mean_of_said, out_of_fold, thinned
 from tercel.signals.leak import CEILING
 from tercel.signals.panel.dataset import Dataset
@@ -277,10 +278,26 @@ _UNMEASURED: dict[str, Any] = {
 }
 
 
+def calibration(forecast: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, Any]:
+    """Calibration of forecasts: slope of the label on them within dates, share of rows on the same side.
+
+    `accuracy` counts rows whose forecast and label are on the same side of their date's median: .5 is a coin.
+    """
+    seen, dates = np.isfinite(forecast), part.dates
+    f, y, at = forecast[seen], part.y[seen], dates[seen]
+    counts = np.maximum(np.bincount(at), 1)
+    f = f - (np.bincount(at, f) / counts)[at]
+    y = y - (np.bincount(at, y) / counts)[at]
+    slope = float(f @ y / (f @ f)) if f @ f > 0 else None
+    middle = {int(date): float(np.median(f[at == date])) for date in np.unique(at)}
+    high = f > np.array([middle[int(date)] for date in at])
+    return {"slope": slope, "accuracy": mean_interval(high == (y > 0), at // BLOCK, rng).to_json()}
+
+
 def regressors(asked: tuple[str, ...]) -> tuple[str, ...]:
     """Families that forecast numbers and are installed: those asked for, or all tabular ones."""
     found = asked or tuple(name for name in families() if not family(name).sequence)
-    return tuple(n for n in found if n in families() and "regress" in family(n).models and absent(family(n)) is None)
+    return tuple(n for n in found if n in families() and family(n).model and absent(family(n)) is None)
 
 
 def compare_on_panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:

@@ -7,8 +7,7 @@ import pytest
 from tests.signals.command.material import configured, done
 
 from studies.families import panel
-from studies.families.panel import exchanged
-from tercel.signals.evaluated import calibration
+from studies.families.panel import calibration, exchanged
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.sources.synthetic import synthetic_market
 

@@ -22,22 +22,6 @@ BLOCK = 4
 """Dates of a block that intervals are drawn over."""
 
 
-def calibration(forecast: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, Any]:
-    """Calibration of forecasts: slope of the label on them within dates, share of rows on the same side.
-
-    `accuracy` counts rows whose forecast and label are on the same side of their date's median: .5 is a coin.
-    """
-    seen, dates = np.isfinite(forecast), part.dates
-    f, y, at = forecast[seen], part.y[seen], dates[seen]
-    counts = np.maximum(np.bincount(at), 1)
-    f = f - (np.bincount(at, f) / counts)[at]
-    y = y - (np.bincount(at, y) / counts)[at]
-    slope = float(f @ y / (f @ f)) if f @ f > 0 else None
-    middle = {int(date): float(np.median(f[at == date])) for date in np.unique(at)}
-    high = f > np.array([middle[int(date)] for date in at])
-    return {"slope": slope, "accuracy": mean_interval(high == (y > 0), at // BLOCK, rng).to_json()}
-
-
 def out_of_sample(
     data: Dataset,
     forecasts: Floats,

@@ -160,7 +160,7 @@ def forecasts_of(models: list[BaseModel], features: Mapping[str, ArrayLike]) -> 
 
 
 def _part(folder: Path, raw: Mapping[str, Any]) -> BaseModel:
-    model = family(raw["family"]).make("regress", **raw["parameters"]).put_back(_arrays(folder, raw))
+    model = family(raw["family"]).make(**raw["parameters"]).put_back(_arrays(folder, raw))
     used, medians = np.array(raw["used"], np.intp), np.array(raw["medians"], np.float64)
     return BaseModel(raw["source"], raw["family"], tuple(raw["features"]), used, medians, model)
 

@@ -100,7 +100,7 @@ def fit_base(
     used = np.flatnonzero(spread > 0)
     if not len(used):
         raise DataError("features that vary", f"constant {source} in {len(x)} rows", "leave the source out")
-    model = family(name).make("regress", seed, **dict((settings or {}).get(name, {})))
+    model = family(name).make(seed, **dict((settings or {}).get(name, {})))
     ready, medians = filled(x[:, used])
     model.fit(x[:, used] if type(model).native_nan else ready, y)
     return BaseModel(source, name, tuple(data.names[c] for c in columns), used, medians, model)

@@ -27,7 +27,7 @@ FAST: dict[str, dict[str, Any]] = {
     "lstm": {"epochs": 2, "hidden": 4},
     "transformer": {"epochs": 2, "hidden": 4},
 }
-REGRESS = [name for name in families() if "regress" in family(name).models]
+REGRESS = [name for name in families() if family(name).model]
 
 
 @pytest.fixture(scope="module")

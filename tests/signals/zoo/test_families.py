@@ -9,33 +9,21 @@ import pytest
 from tercel.api.testing.signal_model import SignalModelConformance
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.signals.zoo import absent, families, family
-from tercel.signals.zoo.boosting import BoostingClassifier, BoostingRegressor
-from tercel.signals.zoo.forest import ForestClassifier, ForestRegressor
-from tercel.signals.zoo.linear import Logistic, Ridge
-from tercel.signals.zoo.networks import LstmClassifier, LstmRegressor, TransformerClassifier, TransformerRegressor
+from tercel.signals.zoo.boosting import BoostingRegressor
+from tercel.signals.zoo.forest import ForestRegressor
+from tercel.signals.zoo.linear import Ridge
+from tercel.signals.zoo.networks import LstmRegressor, TransformerRegressor
 from tercel.signals.zoo.port import FamilyCard
-from tercel.signals.zoo.regimes import RegimeClassifier
-from tercel.signals.zoo.svm import SvmClassifier, SvmRegressor
+from tercel.signals.zoo.svm import SvmRegressor
 
 sklearn = pytest.importorskip("sklearn")
 needs_lightgbm = pytest.mark.skipif(importlib.util.find_spec("lightgbm") is None, reason="no lightgbm")
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="no torch")
-needs_hmmlearn = pytest.mark.skipif(importlib.util.find_spec("hmmlearn") is None, reason="no hmmlearn")
 
 
 class TestRidge(SignalModelConformance):
     def model(self) -> Any:
         return Ridge()
-
-
-class TestLogistic(SignalModelConformance):
-    def model(self) -> Any:
-        return Logistic()
-
-
-class TestForestClassifier(SignalModelConformance):
-    def model(self) -> Any:
-        return ForestClassifier(n_estimators=30)
 
 
 class TestForestRegressor(SignalModelConformance):
@@ -44,30 +32,9 @@ class TestForestRegressor(SignalModelConformance):
 
 
 @needs_lightgbm
-class TestBoostingClassifier(SignalModelConformance):
-    def model(self) -> Any:
-        return BoostingClassifier(n_estimators=40)
-
-
-@needs_lightgbm
 class TestBoostingRegressor(SignalModelConformance):
     def model(self) -> Any:
         return BoostingRegressor(n_estimators=40)
-
-
-class TestLinearSvmClassifier(SignalModelConformance):
-    def model(self) -> Any:
-        return SvmClassifier("linear")
-
-
-class TestRbfSvmClassifier(SignalModelConformance):
-    def model(self) -> Any:
-        return SvmClassifier()
-
-
-class TestSubsampledSvm(SignalModelConformance):
-    def model(self) -> Any:
-        return SvmClassifier(subsample=100)
 
 
 class TestLinearSvmRegressor(SignalModelConformance):
@@ -81,42 +48,15 @@ class TestRbfSvmRegressor(SignalModelConformance):
 
 
 @needs_torch
-class TestLstmClassifier(SignalModelConformance):
-    def model(self) -> Any:
-        return LstmClassifier(steps=2, epochs=8, rate=0.02, batch=32)
-
-
-@needs_torch
 class TestLstmRegressor(SignalModelConformance):
     def model(self) -> Any:
         return LstmRegressor(steps=2, epochs=8, rate=0.02, batch=32)
 
 
 @needs_torch
-class TestTransformerClassifier(SignalModelConformance):
-    def model(self) -> Any:
-        return TransformerClassifier(steps=2, epochs=8, rate=0.01, batch=32)
-
-
-@needs_torch
 class TestTransformerRegressor(SignalModelConformance):
     def model(self) -> Any:
         return TransformerRegressor(steps=2, epochs=8, rate=0.01, batch=32)
-
-
-@needs_hmmlearn
-class TestHmmClassifier(SignalModelConformance):
-    learns = False
-
-    def model(self) -> Any:
-        return RegimeClassifier("hmm")
-
-
-class TestClusterClassifier(SignalModelConformance):
-    learns = False
-
-    def model(self) -> Any:
-        return RegimeClassifier("clusters")
 
 
 # -- scikit-learn's own judge -----------------------------------------------------------------------------------------
@@ -134,13 +74,8 @@ NOT_EXACT = {
     ("model", "but"),
     [
         (Ridge(), {}),
-        (Logistic(), {}),
-        (ForestClassifier(n_estimators=10), NOT_EXACT),
         (ForestRegressor(n_estimators=10), NOT_EXACT),
-        pytest.param(BoostingClassifier(n_estimators=10), NOT_EXACT, marks=needs_lightgbm),
         pytest.param(BoostingRegressor(n_estimators=20, learning_rate=0.3), NOT_EXACT, marks=needs_lightgbm),
-        (SvmClassifier("linear"), {"check_sample_weight_equivalence_on_dense_data": "folds are cut by rows"}),
-        (SvmClassifier("rbf"), {"check_sample_weight_equivalence_on_dense_data": "folds are cut by rows"}),
         (SvmRegressor("linear"), {}),
         (SvmRegressor("rbf"), {"check_sample_weight_equivalence_on_dense_data": "its solver stops at a tolerance"}),
     ],
@@ -181,11 +116,16 @@ def test_nearest_name_is_offered() -> None:
     with pytest.raises(UnknownNameError, match="boosting"):
         family("bosting")
     with pytest.raises(UnknownNameError, match="alpha"):
-        family("linear").make("regress", alpa=2.0)
+        family("linear").make(alpa=2.0)
 
 
 def test_absent_library_names_the_extra() -> None:
-    card = FamilyCard("x", "", ("no_such_library",), {"classify": "linear.Logistic"})
+    card = FamilyCard("x", "", ("no_such_library",), "linear.Ridge")
     assert absent(card) == "no_such_library"
     with pytest.raises(ConfigError, match=r"tercel\[signals\]"):
-        card.make("classify")
+        card.make()
+
+
+def test_a_family_that_tells_states_alone_does_not_forecast() -> None:
+    with pytest.raises(ConfigError, match="a family that forecasts"):
+        family("clusters").make()

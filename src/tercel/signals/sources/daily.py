@@ -20,7 +20,7 @@ from tercel.signals.features.factors import factors, guarded
 from tercel.signals.labels import forward_returns, ranked
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import Panel, from_frame
-from tercel.signals.sources.port import EVERY, ROW, at_new_york, checked, file_in, read_parquet
+from tercel.signals.sources.port import EVERY, ROW, FrameSource, at_new_york, checked, file_in, read_parquet
 
 SURVIVORS = (
     "survivors only: names delisted by the day of collection are missing, so levels of return are flattered, "
@@ -150,32 +150,13 @@ def daily_panel(
     # decided half an hour after the close; without a lag the label begins at that very close, which no one attains
     decided = pl.col("time") + 2 * SETTLES
     labels = labels.with_columns(time=decided, start=pl.max_horizontal(decided, "start"))
-    panel = Panel([_Read(source, prices, days)], max_age={source.name: timedelta(days=1)})
+    known = FrameSource(source.name, source.columns, source.facts_of(prices, days), str(source.path))
+    panel = Panel([known], max_age={source.name: timedelta(days=1)})
     # a name that is no longer traded enough has no fact of the day: out of the cross-section
     rows = panel.join(labels).drop_nulls(panel.columns[:1])
     rows = rows.with_columns(ranked("forward").alias("y"), pl.col("forward").alias("outcome")).drop_nulls("y")
     delay = "no lag: bought at the close that makes the signal, an upper bound" if lag == 0 else f"{lag}-day lag"
     return from_frame(rows, panel.columns, f"{delay}; {source.bias}")
-
-
-@dataclass(frozen=True)
-class _Read:
-    """A source over prices that are in memory already."""
-
-    source: DailyFactors
-    prices: pl.DataFrame
-    days: pl.Series
-
-    @property
-    def name(self) -> str:
-        return self.source.name
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self.source.columns
-
-    def facts(self) -> pl.DataFrame:
-        return self.source.facts_of(self.prices, self.days)
 
 
 LARGEST_MOVE = 0.5

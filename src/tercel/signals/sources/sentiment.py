@@ -140,19 +140,11 @@ class SentimentHead:
         From texts to unit vectors (:class:`tercel.signals.features.text_embedding.Embedder`); None leaves the view out.
     views : sequence of str
         Of `VIEWS`; `embedding` without an `embed` is left out.
-    c : float
-        Inverse penalty of the SVM.
-    weight : float
-        Of the embedding beside TF-IDF, both of unit length.
     """
 
-    def __init__(
-        self, embed: Embed | None = None, views: Sequence[str] = VIEWS, c: float = 1.0, weight: float = 1.0
-    ) -> None:
+    def __init__(self, embed: Embed | None = None, views: Sequence[str] = VIEWS) -> None:
         self.embed = embed
         self.views = tuple(view for view in views if view != "embedding" or embed is not None)
-        self.c = c
-        self.weight = weight
         if not self.views:
             raise DataError(f"views among {', '.join(VIEWS)}", "none that can be made", "install the extra [text]")
 
@@ -172,7 +164,7 @@ class SentimentHead:
                 self._words.fit(texts)
             except ValueError as error:
                 raise DataError("texts with words", str(error), "check the texts") from error
-        self._model = needed("sklearn.svm").LinearSVC(C=self.c)
+        self._model = needed("sklearn.svm").LinearSVC()
         self._model.fit(self._features(texts), labels)
         self.classes_ = self._model.classes_
         return self
@@ -197,7 +189,7 @@ class SentimentHead:
         if "tfidf" in self.views:
             parts.append(self._words.transform(texts))
         if "embedding" in self.views and self.embed is not None:
-            parts.append(sparse.csr_matrix(self.weight * np.asarray(self.embed(texts), np.float64)))
+            parts.append(sparse.csr_matrix(np.asarray(self.embed(texts), np.float64)))
         return sparse.hstack(parts, format="csr")
 
 

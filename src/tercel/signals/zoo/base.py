@@ -1,7 +1,7 @@
 """Base classes of models: scikit-learn's interface, knowledge as arrays, no code in what is stored.
 
-A model inherits :class:`Classifier` or :class:`Regressor` and says how to learn (`_fit`) and how to predict; what a
-person can do wrong is caught here once. No model can predict NaN: what is not finite is an error.
+A model inherits :class:`Regressor` and says how to learn (`_fit`) and how to predict (`_value`); what a person can do
+wrong is caught here once. No model can predict NaN: what is not finite is an error.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,10 +10,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_array, check_X_y
 
 from tercel.core.arrays import Floats
@@ -32,7 +30,7 @@ class UnfittedError(DataError, NotFittedError):  # type: ignore[misc]
 
 
 @contextmanager
-def _checks() -> Iterator[None]:
+def checks() -> Iterator[None]:
     """Give the errors of scikit-learn's checks their three parts."""
     try:
         yield
@@ -93,7 +91,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     def set_params(self, **params: Any) -> Self:
         """Change parameters by name; ``outer__inner`` reaches a nested model."""
-        with _checks():
+        with checks():
             super().set_params(**params)
         return self
 
@@ -132,7 +130,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             name = type(self).__name__
             raise UnfittedError(f"{name} after fit", "one that has learned nothing yet", f"call {name}.fit first")
 
-    def _begin(self, X: Any, y: Any, sample_weight: Any, numeric: bool) -> tuple[Floats, Any, Floats]:
+    def begin(self, X: Any, y: Any, sample_weight: Any, numeric: bool) -> tuple[Floats, Any, Floats]:
         """Checked features, targets and weights of a training."""
         if sample_weight is not None and not self.takes_weights:
             raise FitError("no sample weights", f"some: {type(self).__name__} cannot use them", "leave them out")
@@ -141,7 +139,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             "ensure_all_finite": False,
             "ensure_min_samples": self.least_rows,
         }
-        with _checks():
+        with checks():
             features, target = check_X_y(X, y, y_numeric=numeric, estimator=self, **finite)
             weights = _check_sample_weight(sample_weight, features, dtype=np.float64, ensure_non_negative=True)
         if not weights.sum() > 0:
@@ -149,10 +147,10 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         _no_constants(_no_gaps(features, self.native_nan), weights)
         return features, target, weights
 
-    def _asked(self, X: Any) -> Floats:
+    def asked(self, X: Any) -> Floats:
         """Checked features of a prediction."""
         self._check_fitted()
-        with _checks():
+        with checks():
             features = check_array(X, dtype=np.float64, ensure_all_finite=False, estimator=self)
         if features.shape[1] != self.n_features_in_:
             name = type(self).__name__
@@ -162,67 +160,13 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             raise FitError("the features of the training", text, "build the same columns in the same order")
         return _no_gaps(features, self.native_nan)
 
-    def _finite(self, values: Any) -> Floats:
+    def finite(self, values: Any) -> Floats:
         """Predictions, refused where one is not a number."""
         array = np.asarray(values, dtype=np.float64)
         if not np.isfinite(array).all():
             text = f"{int((~np.isfinite(array)).sum())} of {array.size} that are NaN or infinite"
             raise FitError(f"finite predictions of {type(self).__name__}", text, "train it again on scaled features")
         return array
-
-
-class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
-    """Base of classifiers of two classes: `_fit` takes targets 0 and 1, `_chance` gives the second class's."""
-
-    common = ("n_features_in_", "classes_")
-    classes_: NDArray[Any]
-
-    def __sklearn_tags__(self) -> Any:
-        """Two classes, no more."""
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
-
-    def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
-        raise NotImplementedError
-
-    def _chance(self, X: Floats) -> Any:
-        raise NotImplementedError
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit; `X` float (n, F), `y` (n,) of two classes, `sample_weight` (n,) or None.
-
-        Raises
-        ------
-        FitError
-            Constant features, a single class, NaN where the model does not read it, rows that do not match.
-        """
-        features, target, weights = self._begin(X, y, sample_weight, numeric=False)
-        with _checks():
-            check_classification_targets(target)
-        classes = np.unique(target[weights > 0])
-        if len(classes) < 2:
-            text = f"a single class, {classes[0]!r}, in {len(target)} rows; the classifier needs two classes"
-            raise FitError("two classes", text, "take a longer training window")
-        if len(classes) > 2:
-            text = f"Only binary classification is supported. The type of the target is multiclass ({len(classes)})"
-            raise FitError("two classes", text, "make it up against down")
-        up = (target == classes[1]).astype(np.float64)
-        self._fit(features, up, weights)
-        self.classes_ = classes
-        self.n_features_in_ = features.shape[1]
-        return self
-
-    def predict_proba(self, X: Any) -> Floats:
-        """Chances, float64 (n, 2), columns in the order of `classes_`."""
-        features = self._asked(X)
-        chance = np.clip(self._finite(self._chance(features)), 0.0, 1.0)
-        return np.stack([1.0 - chance, chance], axis=1)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The likelier class of each row."""
-        second = (self.predict_proba(X)[:, 1] > 0.5).astype(np.intp)
-        return np.asarray(self.classes_)[second]
 
 
 class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
@@ -242,14 +186,14 @@ class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
         FitError
             Constant features, NaN where the model does not read it, rows that do not match.
         """
-        features, target, weights = self._begin(X, y, sample_weight, numeric=True)
+        features, target, weights = self.begin(X, y, sample_weight, numeric=True)
         self._fit(features, target.astype(np.float64), weights)
         self.n_features_in_ = features.shape[1]
         return self
 
     def predict(self, X: Any) -> Floats:
         """Predictions, float64 (n,)."""
-        return self._finite(self._value(self._asked(X)))
+        return self.finite(self._value(self.asked(X)))
 
 
 def scale_of(X: Floats, weights: Floats) -> tuple[Floats, Floats]:
@@ -257,19 +201,3 @@ def scale_of(X: Floats, weights: Floats) -> tuple[Floats, Floats]:
     mean = np.average(X, axis=0, weights=weights)
     deviation = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weights))
     return mean, np.where(deviation > 0, deviation, 1.0)
-
-
-def platt(decision: Floats, up: Floats, weights: Floats, rounds: int = 50) -> tuple[float, float]:
-    """Slope and intercept of a logistic calibration of decision values (Platt, 1999, with his smoothed targets)."""
-    ones, zeros = float(weights @ up), float(weights @ (1 - up))
-    target = np.where(up > 0, (ones + 1) / (ones + 2), 1 / (zeros + 2))
-    design = np.stack([decision, np.ones_like(decision)], axis=1)
-    beta = np.array([0.0, float(np.log((ones + 1) / (zeros + 1)))])
-    for _ in range(rounds):
-        chance = expit(design @ beta)
-        hessian = (design * (weights * chance * (1 - chance))[:, None]).T @ design + 1e-9 * np.eye(2)
-        step = np.linalg.solve(hessian, design.T @ (weights * (target - chance)))
-        beta += np.clip(step, -5.0, 5.0)
-        if np.abs(step).max() < 1e-9:
-            break
-    return float(beta[0]), float(beta[1])

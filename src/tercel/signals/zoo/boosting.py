@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats
-from tercel.signals.zoo.base import Classifier, Estimator, Regressor
+from tercel.signals.zoo.base import Estimator, Regressor
 
 _FIXED: Final[dict[str, Any]] = {
     "n_jobs": 1,
@@ -19,13 +19,9 @@ _FIXED: Final[dict[str, Any]] = {
 }
 
 
-def _settings(model: Any) -> dict[str, Any]:
-    return {**model.get_params(), **_FIXED}
-
-
 @dataclass(eq=False, repr=False)
-class _Boosting(Estimator):
-    """What both share: the parameters, that trees read NaN, and that they are kept as LightGBM's own text."""
+class BoostedTrees(Estimator):
+    """The parameters, that trees read NaN, and that they are kept as LightGBM's own text."""
 
     native_nan = True
 
@@ -37,6 +33,10 @@ class _Boosting(Estimator):
     colsample_bytree: float = 0.8
     reg_lambda: float = 1.0
     random_state: int = 0
+
+    def grown(self, kind: Any, X: Floats, y: Any, weights: Floats) -> None:
+        """Grow trees by a model of LightGBM."""
+        self.booster_ = kind(**self.get_params(), **_FIXED).fit(X, y, weights).booster_
 
     def kept(self) -> dict[str, NDArray[Any]]:
         """The trees as bytes of LightGBM's text format, which is read by a parser and runs nothing."""
@@ -50,8 +50,8 @@ class _Boosting(Estimator):
         return super().put_back(kept)
 
 
-class BoostingClassifier(_Boosting, Classifier):
-    """LightGBM classifier of up against down.
+class BoostingRegressor(BoostedTrees, Regressor):
+    """LightGBM regressor.
 
     Parameters
     ----------
@@ -61,22 +61,10 @@ class BoostingClassifier(_Boosting, Classifier):
     NaN is read as "missing" by the trees; sample weights are used.
     """
 
-    def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
-        from lightgbm import LGBMClassifier
-
-        self.booster_ = LGBMClassifier(**_settings(self)).fit(X, up.astype(np.int64), weights).booster_
-
-    def _chance(self, X: Floats) -> Any:
-        return self.booster_.predict(X, num_threads=1)
-
-
-class BoostingRegressor(_Boosting, Regressor):
-    """LightGBM regressor; parameters as :class:`BoostingClassifier`."""
-
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         from lightgbm import LGBMRegressor
 
-        self.booster_ = LGBMRegressor(**_settings(self)).fit(X, y, weights).booster_
+        self.grown(LGBMRegressor, X, y, weights)
 
     def _value(self, X: Floats) -> Any:
         return self.booster_.predict(X, num_threads=1)

@@ -8,12 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Float32, Floats, Ints
-from tercel.signals.zoo.base import Classifier, Estimator, FitError, Regressor
-
-
-def _settings(model: Any) -> dict[str, Any]:
-    return {**model.get_params(), "n_jobs": 1}
-
+from tercel.signals.zoo.base import Estimator, FitError, Regressor
 
 NODES: Final = ("feature_", "threshold_", "left_", "right_", "value_")
 _ROWS: Final = 1024
@@ -30,7 +25,7 @@ class _Nodes(Estimator):
 
 
 @dataclass(eq=False, repr=False)
-class _Forest(_Nodes):
+class ForestNodes(_Nodes):
     """Nodes of all trees, one after another. A leaf is its own child, so that every row goes down as far as it can."""
 
     learned = ("roots_", *NODES)
@@ -41,7 +36,7 @@ class _Forest(_Nodes):
     max_features: Any = "sqrt"
     random_state: int = 0
 
-    def _hold(self, forest: Any) -> None:
+    def hold(self, forest: Any) -> None:
         """Take the nodes of a fitted forest of scikit-learn; the value of a classifier's is its share of ups."""
         trees = [one.tree_ for one in forest.estimators_]
         sizes = np.array([tree.node_count for tree in trees])
@@ -68,7 +63,7 @@ class _Forest(_Nodes):
             raise FitError("trees whose nodes lead down", "others", "train it again")
         return self
 
-    def _mean(self, X: Floats) -> Floats:
+    def mean(self, X: Floats) -> Floats:
         """Mean value of the leaves that each row comes to; thresholds were found on single precision."""
         single = X.astype(np.float32)
         parts = [self._leaves(single[at : at + _ROWS]) for at in range(0, len(X), _ROWS)]
@@ -86,8 +81,9 @@ class _Forest(_Nodes):
             node = below
 
 
-class ForestClassifier(_Forest, Classifier):
-    """Random forest of class shares in its leaves.
+@dataclass(eq=False, repr=False)
+class ForestRegressor(ForestNodes, Regressor):
+    """Random forest of means in its leaves.
 
     Parameters
     ----------
@@ -97,25 +93,12 @@ class ForestClassifier(_Forest, Classifier):
     NaN is refused; sample weights are used.
     """
 
-    def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
-        from sklearn.ensemble import RandomForestClassifier
-
-        self._hold(RandomForestClassifier(**_settings(self)).fit(X, up, weights))
-
-    def _chance(self, X: Floats) -> Floats:
-        return self._mean(X)
-
-
-@dataclass(eq=False, repr=False)
-class ForestRegressor(_Forest, Regressor):
-    """Random forest of means in its leaves; parameters as :class:`ForestClassifier`."""
-
     max_features: Any = 0.33
 
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         from sklearn.ensemble import RandomForestRegressor
 
-        self._hold(RandomForestRegressor(**_settings(self)).fit(X, y, weights))
+        self.hold(RandomForestRegressor(**self.get_params(), n_jobs=1).fit(X, y, weights))
 
     def _value(self, X: Floats) -> Floats:
-        return self._mean(X)
+        return self.mean(X)

@@ -9,10 +9,9 @@ from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from tercel.core.arrays import Floats
-from tercel.signals.zoo.base import Classifier, Estimator, FitError, Regressor, scale_of
+from tercel.signals.zoo.base import Estimator, FitError, Regressor, scale_of
 
 
 def _folded(X: Floats, steps: int) -> Floats:
@@ -29,8 +28,8 @@ _NET: Final = "net."
 
 
 @dataclass(eq=False, repr=False)
-class _Network(Estimator):
-    """What the four classes share."""
+class SequenceNetwork(Estimator):
+    """A network of some body: how it learns, and what is kept of it."""
 
     body = ""
     learned: ClassVar[tuple[str, ...]] = _SCALES
@@ -44,7 +43,7 @@ class _Network(Estimator):
     holdout: float = 0.2
     random_state: int = 0
 
-    def _learn(self, X: Floats, y: Floats, weights: Floats, classify: bool) -> None:
+    def learn(self, X: Floats, y: Floats, weights: Floats, classify: bool) -> None:
         from tercel.signals.zoo import torch_nets
 
         sequences = _folded(X, self.steps)
@@ -68,14 +67,14 @@ class _Network(Estimator):
         self.net_ = torch_nets.rebuilt(self.body, self.hidden, len(self.mean_), self.steps, weights)
         return self
 
-    def _out(self, X: Floats) -> Floats:
+    def out(self, X: Floats) -> Floats:
         from tercel.signals.zoo import torch_nets
 
         return torch_nets.forward(self.net_, (_folded(X, self.steps) - self.mean_) / self.deviation_)
 
 
-class LstmClassifier(_Network, Classifier):
-    """LSTM classifier of up against down.
+class LstmRegressor(SequenceNetwork, Regressor):
+    """LSTM regressor.
 
     Parameters
     ----------
@@ -96,36 +95,18 @@ class LstmClassifier(_Network, Classifier):
     """
 
     body = "lstm"
-
-    def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
-        self._learn(X, up, weights, True)
-
-    def _chance(self, X: Floats) -> Floats:
-        return np.asarray(expit(self._out(X)))
-
-
-class LstmRegressor(_Network, Regressor):
-    """LSTM regressor; parameters as :class:`LstmClassifier`."""
-
-    body = "lstm"
     learned = (*_SCALES, "centre_", "spread_")
 
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         centre, spread = scale_of(y[:, None], weights)
         self.centre_, self.spread_ = float(centre[0]), float(spread[0])
-        self._learn(X, (y - self.centre_) / self.spread_, weights, False)
+        self.learn(X, (y - self.centre_) / self.spread_, weights, False)
 
     def _value(self, X: Floats) -> Floats:
-        return np.asarray(self._out(X) * self.spread_ + self.centre_)
-
-
-class TransformerClassifier(LstmClassifier):
-    """Small Transformer classifier of up against down; parameters as :class:`LstmClassifier`."""
-
-    body = "transformer"
+        return np.asarray(self.out(X) * self.spread_ + self.centre_)
 
 
 class TransformerRegressor(LstmRegressor):
-    """Small Transformer regressor; parameters as :class:`LstmClassifier`."""
+    """Small Transformer regressor; parameters as :class:`LstmRegressor`."""
 
     body = "transformer"

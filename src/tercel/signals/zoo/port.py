@@ -9,12 +9,10 @@ import importlib.util
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
-
-Task = Literal["classify", "regress"]
 
 
 @dataclass(frozen=True)
@@ -29,8 +27,8 @@ class FamilyCard:
         One line.
     needs : tuple of str
         Modules that it imports.
-    models : mapping of task to str
-        ``file.Class`` of its model.
+    model : str
+        ``file.Class`` of its forecast; "": it tells states of the market alone, for a gate.
     settings : mapping
         Parameters that set it apart from other families of the same classes.
     sequence : bool
@@ -40,23 +38,23 @@ class FamilyCard:
     name: str
     about: str
     needs: tuple[str, ...]
-    models: Mapping[str, str]
+    model: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     sequence: bool = False
 
-    def make(self, task: Task, seed: int = 0, steps: int = 1, **settings: Any) -> Any:
+    def make(self, seed: int = 0, steps: int = 1, **settings: Any) -> Any:
         """An unfitted model of this family; `steps` is the length of a sequence laid out flat, oldest first.
 
         Raises
         ------
         ConfigError
-            When a library is absent (the extra is named), the family cannot do the task or does not know a setting.
+            When a library is absent (the extra is named), the family does not forecast or does not know a setting.
         """
         if (lacking := absent(self)) is not None:
             raise ConfigError("the extra [signals]", f"no module {lacking}", "pip install 'tercel[signals]'")
-        if task not in self.models:
-            raise ConfigError(f"a task of {self.name}: {', '.join(self.models)}", repr(task), "take another family")
-        file, _, kind = self.models[task].partition(".")
+        if not self.model:
+            raise ConfigError("a family that forecasts", f"{self.name}, which tells states", "take another family")
+        file, _, kind = self.model.partition(".")
         made = getattr(importlib.import_module(f"tercel.signals.zoo.{file}"), kind)
         known = inspect.signature(made).parameters
         for key in settings:
@@ -65,34 +63,27 @@ class FamilyCard:
         return made(**{key: value for key, value in given.items() if key in known} | {**self.settings, **settings})
 
 
-def _both(file: str, stem: str) -> dict[str, str]:
-    return {"classify": f"{file}.{stem}Classifier", "regress": f"{file}.{stem}Regressor"}
-
-
-_SVM: Final = _both("svm", "Svm")
-_REGIMES: Final = {"classify": "regimes.RegimeClassifier"}
 FAMILIES: Final = {
     card.name: card
     for card in (
+        FamilyCard("linear", "ridge regression", ("sklearn",), "linear.Ridge"),
+        FamilyCard("forest", "random forest, 150 trees", ("sklearn",), "forest.ForestRegressor"),
         FamilyCard(
-            "linear", "ridge and logistic regression", ("sklearn",),
-            {"classify": "linear.Logistic", "regress": "linear.Ridge"},
+            "boosting", "gradient boosting, LightGBM", ("lightgbm", "sklearn"), "boosting.BoostingRegressor"
         ),
-        FamilyCard("forest", "random forest, 150 trees", ("sklearn",), _both("forest", "Forest")),
-        FamilyCard("boosting", "gradient boosting, LightGBM", ("lightgbm", "sklearn"), _both("boosting", "Boosting")),
         FamilyCard(
-            "svm_linear", "linear support vector machine", ("sklearn",), _SVM,
+            "svm_linear", "linear support vector machine", ("sklearn",), "svm.SvmRegressor",
             {"kernel": "linear", "C": 0.1, "subsample": None},
         ),
-        FamilyCard("svm_rbf", "support vector machine, Gaussian kernel, at most 5,000 rows", ("sklearn",), _SVM),
         FamilyCard(
-            "hmm", "hidden Markov model, two states, filtered", ("hmmlearn", "sklearn"), _REGIMES, {"regimes": "hmm"}
+            "svm_rbf", "support vector machine, Gaussian kernel, at most 5,000 rows", ("sklearn",), "svm.SvmRegressor"
         ),
-        FamilyCard("clusters", "mixture of two Gaussians", ("sklearn",), _REGIMES, {"regimes": "clusters"}),
-        FamilyCard("lstm", "LSTM, one layer of 24", ("torch", "sklearn"), _both("networks", "Lstm"), sequence=True),
+        FamilyCard("hmm", "hidden Markov model, two states, filtered", ("hmmlearn", "sklearn")),
+        FamilyCard("clusters", "mixture of two Gaussians", ("sklearn",)),
+        FamilyCard("lstm", "LSTM, one layer of 24", ("torch", "sklearn"), "networks.LstmRegressor", sequence=True),
         FamilyCard(
             "transformer", "Transformer, one layer of 24, four heads", ("torch", "sklearn"),
-            _both("networks", "Transformer"), sequence=True,
+            "networks.TransformerRegressor", sequence=True,
         ),
     )
 }  # fmt: skip

@@ -4,7 +4,6 @@ Probabilities are filtered (:mod:`tercel.core.stats.hidden_markov`). Rows are mo
 """
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats
 from tercel.core.stats.hidden_markov import filtered, gaussian_hmm, likeliest
-from tercel.signals.zoo.base import Classifier, Estimator, FitError, scale_of
+from tercel.signals.zoo.base import Estimator, FitError, scale_of
 
 
 class _States(Estimator):
@@ -26,7 +25,7 @@ class _States(Estimator):
 
     def _standardised(self, X: Any) -> Floats:
         """Rows to learn from, each column of mean 0 and deviation 1, float64 (n, F)."""
-        features, _, weights = self._begin(X, np.zeros(len(X)), None, numeric=True)
+        features, _, weights = self.begin(X, np.zeros(len(X)), None, numeric=True)
         if len(features) < 5 * self.states:
             text = f"{len(features)} sample(s) for {self.states} states"
             raise FitError(f"at least {5 * self.states} samples", text, "take a longer history or fewer states")
@@ -43,7 +42,7 @@ class _States(Estimator):
 
     def _apart(self, X: Any) -> Floats:
         """Squared distances of rows to the states' means, in their variances, float64 (n, S, F)."""
-        Z = (self._asked(X) - self.mean_) / self.deviation_
+        Z = (self.asked(X) - self.mean_) / self.deviation_
         return np.asarray((Z[:, None, :] - self.means_[None]) ** 2 / self.variances_[None])
 
 
@@ -95,7 +94,7 @@ class HmmRegimes(_States):
 
     def predict_proba(self, X: Any) -> Floats:
         """Filtered probabilities, float64 (n, S): row t knows rows 0..t alone; before row 0 the stationary ones."""
-        return self._finite(filtered(self._log_density(X), self.start_, self.transitions_))
+        return self.finite(filtered(self._log_density(X), self.start_, self.transitions_))
 
 
 def _stationary(transitions: Floats) -> Floats:
@@ -146,7 +145,7 @@ class ClusterRegimes(_States):
         apart = self._apart(X)
         log = np.log(self.shares_) - 0.5 * (apart + np.log(self.variances_[None])).sum(axis=2)
         likely = np.exp(log - log.max(axis=1, keepdims=True))
-        return self._finite(likely / likely.sum(axis=1, keepdims=True))
+        return self.finite(likely / likely.sum(axis=1, keepdims=True))
 
 
 KINDS: dict[str, type[HmmRegimes | ClusterRegimes]] = {"hmm": HmmRegimes, "clusters": ClusterRegimes}
@@ -155,45 +154,3 @@ KINDS: dict[str, type[HmmRegimes | ClusterRegimes]] = {"hmm": HmmRegimes, "clust
 def regimes_of(kind: str, states: int, seed: int) -> HmmRegimes | ClusterRegimes:
     """Unfitted states of a kind."""
     return KINDS[kind](states=states, random_state=seed)
-
-
-@dataclass(eq=False, repr=False)
-class RegimeClassifier(Classifier):
-    """A regime alone as a forecast: the share of ups that training saw in each state, mixed by its probabilities.
-
-    Parameters
-    ----------
-    regimes : {"hmm", "clusters"}
-    states : int
-    random_state : int
-
-    Rows are moments in time order. NaN is refused; weights count the ups, the states are found without them.
-    """
-
-    learned = ("up_",)
-
-    regimes: str = "hmm"
-    states: int = 2
-    random_state: int = 0
-
-    def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
-        self.gate_ = self._gate().fit(X)
-        share = self.gate_.predict_proba(X) * weights[:, None]
-        # one up and one down are put to each state: a state that was never seen says one half
-        self.up_ = (share.T @ up + 1.0) / (share.sum(axis=0) + 2.0)
-
-    def _gate(self) -> Any:
-        return regimes_of(self.regimes, self.states, self.random_state)
-
-    def kept(self) -> dict[str, NDArray[Any]]:
-        """The states' own arrays beside the share of ups."""
-        return super().kept() | {f"gate.{name}": value for name, value in self.gate_.kept().items()}
-
-    def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
-        """Restore the states, then the share of ups."""
-        inner = {name.removeprefix("gate."): value for name, value in kept.items() if name.startswith("gate.")}
-        self.gate_ = self._gate().put_back(inner)
-        return super().put_back(kept)
-
-    def _chance(self, X: Floats) -> Floats:
-        return np.asarray(self.gate_.predict_proba(X) @ self.up_)
