@@ -49,4 +49,4 @@ def rows_of(steps: Sequence[SyncStep], trades: Sequence[BinanceTrade]) -> tuple[
 
 def _level_rows(step: SyncStep) -> list[tuple[int, Level]]:
     both = [(1, level) for level in step.bids] + [(-1, level) for level in step.asks]
-    return sorted(both, key=lambda row: row[1][1] != 0)
+    return [row for row in both if row[1][1] == 0] + [row for row in both if row[1][1] != 0]

@@ -71,7 +71,8 @@ def _named(member: Member, options: FeedOptions) -> LobsterFile | None:
     match = _NAME.fullmatch(member.name)
     if match is None:
         return None
-    symbol, date = options.symbol or match["symbol"], options.date or match["date"]
+    symbol = match["symbol"] if options.symbol is None else options.symbol
+    date = match["date"] if options.date is None else options.date
     levels, start_ms, end_ms = (int(match[name]) for name in ("levels", "start", "end"))
     return LobsterFile(member, symbol, date, match["role"].lower(), levels, start_ms, end_ms)
 
