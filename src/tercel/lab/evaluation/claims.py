@@ -22,7 +22,9 @@ POOLED = {"any_markets": True, "these_markets": False}
 """Whether markets are a level of the bootstrap, in the two ways of pooling."""
 FIRST = "by_market"
 """The view of a claim in a single market."""
-Cells = Mapping[str, Mapping[str, ScenarioComparison]]
+Compared = Mapping[str, ScenarioComparison]
+"""Market -> what was compared there."""
+Cells = Mapping[str, Compared]
 """Regime -> market -> what was compared there; the first regime is the market as it is."""
 Teams = Mapping[str, Sequence[str]]
 """Market -> the policies that make up the row there."""
@@ -77,16 +79,16 @@ class Against(Record):
 
 
 @dataclass(frozen=True)
-class PlaceGain:
+class PlaceGain(Record):
     """The gain on an opponent in one place."""
 
     against: str
     place: str
     gain: PairedGain
 
-    def to_json(self) -> dict[str, object]:
+    def json_fields(self) -> dict[str, object]:
         """Opponent, place and gain in one object."""
-        return {"against": self.against, "in": self.place, **self.gain.to_json()}
+        return {"against": self.against, "in": self.place, **vars(self.gain)}
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,9 @@ class Lowest(PlaceGain):
     below_0: int
     parts: int
 
-    def to_json(self) -> dict[str, object]:
+    def json_fields(self) -> dict[str, object]:
         """The same with the counts."""
-        return {**super().to_json(), "below_0": self.below_0, "parts": self.parts}
+        return super().json_fields() | {"below_0": self.below_0, "parts": self.parts}
 
 
 @dataclass(frozen=True)
@@ -163,12 +165,7 @@ class Claim(Record):
 
     def json_fields(self) -> dict[str, object]:
         """What is told too."""
-        return super().json_fields() | {
-            "told": self.told,
-            "worse": [part.to_json() for part in self.worse],
-            "lowest": {kind: low.to_json() for kind, low in self.lowest.items()},
-            "verdict": self.verdict,
-        }
+        return super().json_fields() | {key: getattr(self, key) for key in ("told", "worse", "lowest", "verdict")}
 
 
 def claim(
@@ -197,22 +194,18 @@ def claim(
     -------
     Claim
     """
-    plain = next(iter(cells.values()))
+    (_, plain), *regimes = cells.items()
     opponents = [other for other in next(iter(plain.values())).gains[name] if _everywhere(name, other, cells)]
-    primary = _primary(name, plain, teams, ledger, rng, best) if best else {}
+    pooling = _Pooling(name, teams, ledger, rng)
+    primary = pooling.primary(plain, best) if best else {}
     against = {
         other: Against(
-            **_over_markets(name, other, plain, teams, ledger, rng, primary),
+            **pooling.over_markets(other, plain, primary),
             by_market={market: one.cell.paired[name][other] for market, one in plain.items()},
-            by_regime={
-                regime: _pooled(name, other, row, teams, ledger, rng, False)
-                if len(row) > 1
-                else next(iter(row.values())).cell.paired[name][other]
-                for regime, row in list(cells.items())[1:]
-            },
+            by_regime={regime: pooling.gain([other] * len(row), row) for regime, row in regimes},
             by_market_and_regime={
                 f"{market} {regime}": one.cell.paired[name][other]
-                for regime, row in list(cells.items())[1:]
+                for regime, row in regimes
                 for market, one in row.items()
                 if len(row) > 1
             },
@@ -222,76 +215,52 @@ def claim(
     return Claim(primary, list(plain), {market: len(team) for market, team in teams.items()}, against)
 
 
-def _primary(
-    name: str,
-    plain: Mapping[str, ScenarioComparison],
-    teams: Teams,
-    ledger: ComparisonLedger,
-    rng: np.random.Generator,
-    best: Mapping[str, str],
-) -> dict[str, Primary]:
-    """Against the best written strategy of each market and against `random`: pooled over these markets; in a single
-    one the very comparisons of its table."""
-    found = dict[str, Primary]()
-    for key, others in ((BEST, [best[market] for market in plain]), (RANDOM, [RANDOM] * len(plain))):
-        if not all(other in one.gains[name] for other, one in zip(others, plain.values(), strict=True)):
-            continue
-        cell = _found_in(found, others)
-        if cell is None and len(plain) > 1:
-            cell = _pooled(name, others, plain, teams, ledger, rng, False, primary=True)
-        elif cell is None:
-            cell = next(iter(plain.values())).cell.paired[name][others[0]]
-        found[key] = Primary(dict(zip(plain, others, strict=True)), cell)
-    return found
-
-
-def _found_in(primary: Mapping[str, Primary], others: Sequence[str]) -> PairedGain | None:
-    """The primary comparison with these opponents, market by market, if there is one."""
-    return next((one.gain for one in primary.values() if list(one.opponents.values()) == list(others)), None)
-
-
-def _over_markets(
-    name: str,
-    other: str,
-    plain: Mapping[str, ScenarioComparison],
-    teams: Teams,
-    ledger: ComparisonLedger,
-    rng: np.random.Generator,
-    primary: Mapping[str, Primary],
-) -> dict[str, PairedGain | None]:
-    """Pooled over markets in both ways; a primary comparison is not made, nor entered, a second time."""
-    if len(plain) == 1:
-        return dict.fromkeys(POOLED)
-    known = _found_in(primary, [other] * len(plain))
-    return {
-        key: known if known and not redraw else _pooled(name, other, plain, teams, ledger, rng, redraw)
-        for key, redraw in POOLED.items()
-    }
-
-
 def _everywhere(name: str, other: str, cells: Cells) -> bool:
     return all(other in one.gains[name] for row in cells.values() for one in row.values())
 
 
-def _pooled(
-    name: str,
-    other: str | Sequence[str],
-    row: Mapping[str, ScenarioComparison],
-    teams: Teams,
-    ledger: ComparisonLedger,
-    rng: np.random.Generator,
-    redraw_markets: bool,
-    primary: bool = False,
-) -> PairedGain:
-    gain = pooled_gain(
-        [one.resampled for one in row.values()],
-        name,
-        other,
-        rng,
-        redraw_markets=redraw_markets,
-        teams=[tuple(teams[market]) for market in row],
-    )
-    return ledger.enter(gain, primary=primary)
+@dataclass(frozen=True)
+class _Pooling:
+    """Gains of a row over several markets, as they are entered."""
+
+    name: str
+    teams: Teams
+    ledger: ComparisonLedger
+    rng: np.random.Generator
+
+    def gain(
+        self, others: Sequence[str], row: Compared, redraw_markets: bool = False, primary: bool = False
+    ) -> PairedGain:
+        """On the opponent of each market; in a single one the very comparison of its table."""
+        if len(row) == 1:
+            return next(iter(row.values())).cell.paired[self.name][others[0]]
+        scenarios, teams = [one.resampled for one in row.values()], [tuple(self.teams[market]) for market in row]
+        found = pooled_gain(scenarios, self.name, others, self.rng, redraw_markets=redraw_markets, teams=teams)
+        return self.ledger.enter(found, primary=primary)
+
+    def primary(self, plain: Compared, best: Mapping[str, str]) -> dict[str, Primary]:
+        """Against the best written strategy of each market and against `random`."""
+        found = dict[str, Primary]()
+        for key, others in ((BEST, [best[market] for market in plain]), (RANDOM, [RANDOM] * len(plain))):
+            if all(other in one.gains[self.name] for other, one in zip(others, plain.values(), strict=True)):
+                gain = _found_in(found, others) or self.gain(others, plain, primary=True)
+                found[key] = Primary(dict(zip(plain, others, strict=True)), gain)
+        return found
+
+    def over_markets(self, other: str, plain: Compared, primary: Mapping[str, Primary]) -> dict[str, PairedGain | None]:
+        """Pooled over markets in both ways; a primary comparison is not made, nor entered, a second time."""
+        if len(plain) == 1:
+            return dict.fromkeys(POOLED)
+        others = [other] * len(plain)
+        known = _found_in(primary, others)
+        return {
+            key: known if known and not redraw else self.gain(others, plain, redraw) for key, redraw in POOLED.items()
+        }
+
+
+def _found_in(primary: Mapping[str, Primary], others: Sequence[str]) -> PairedGain | None:
+    """The primary comparison with these opponents, market by market, if there is one."""
+    return next((one.gain for one in primary.values() if list(one.opponents.values()) == others), None)
 
 
 _CALLS = (("above", "better"), ("open", "open"), ("below", "worse"))
