@@ -261,20 +261,20 @@ class JudgedTable:
             few = column.key in RARE and 0 < mean < 0.1
             return f"{100 * mean:.2g} %" if few else f"{100 * mean:.0f} %"
         if column.key == "is_bps":
-            return _with_interval(interval, self.digits)
+            return spelt(interval, digits=self.digits)
         return fixed(_number(interval), 2 if column.key == "adaptability" else self.digits)
 
     def _paired_rows(self) -> list[list[str]]:
         """A row of `PAIRED` for each policy and opponent."""
         return [
-            [name, self._label(other), _with_interval(one, self.digits, True), CALLED[(self.called or verdict)(one)]]
+            [name, self._label(other), spelt(one, "+", self.digits), CALLED[(self.called or verdict)(one)]]
             for name, row in self.paired.items()
             for other, one in row.items()
         ]
 
     def _versus(self, name: str) -> str:
         interval = self.paired_vs_best_baseline.get(name)
-        return "" if interval is None else _with_interval(interval, self.digits, signed=True)
+        return "" if interval is None else spelt(interval, "+", self.digits)
 
     def _colour(self, name: str) -> str:
         gain = self.paired_vs_best_baseline.get(name)
@@ -382,7 +382,7 @@ def verdict_sentence(
         call, least = (called or verdict)(gain), gain.power
         power = f"; a true gain of {fixed(least, digits)} would have been detected with 80 % power"
         power *= call == "open" and is_known(least)
-        told.append(f"{BESIDE[call]} {other} (gain {_with_interval(gain, digits, signed=True)} bps{power})")
+        told.append(f"{BESIDE[call]} {other} (gain {spelt(gain, '+', digits)} bps{power})")
     return f"{policy}: {', '.join(told)}."
 
 
@@ -439,21 +439,14 @@ def fixed(value: float | None, digits: int = 2, signed: bool = False) -> str:
     return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}"
 
 
-def _with_interval(interval: Estimate | None, digits: int, signed: bool = False) -> str:
-    mean, low, high = _numbers(interval)
-    shown_mean = fixed(mean, digits, signed)
-    if not (is_known(low) and is_known(high)):
-        return shown_mean
-    return f"{shown_mean} [{fixed(low, digits, signed)}, {fixed(high, digits, signed)}]"
-
-
-def spelt(interval: Estimate, sign: str = "", digits: int = 2) -> str:
+def spelt(interval: Estimate | None, sign: str = "", digits: int = 2) -> str:
     """A number with its interval; `sign` "+" shows the sign of what is above zero too.
 
     >>> spelt(Estimate(0.5, -0.001, 0.75), "+")
     '+0.50 [0.00, +0.75]'
     """
-    return _with_interval(interval, digits, signed=sign == "+")
+    mean, low, high = (fixed(value, digits, sign == "+") for value in _numbers(interval))
+    return mean if NOTHING in (low, high) else f"{mean} [{low}, {high}]"
 
 
 def spelt_cell(cell: Mapping[str, Any], sign: str = "", digits: int = 2) -> str:
@@ -464,9 +457,8 @@ def spelt_cell(cell: Mapping[str, Any], sign: str = "", digits: int = 2) -> str:
 def _html_interval(
     interval: Estimate | None, digits: int, signed: bool = False, unit: str = "", beside: bool = False
 ) -> str:
-    mean, low, high = _numbers(interval)
-    shown_mean = fixed(mean, digits, signed) + (unit if is_known(mean) else "")
-    if not (is_known(low) and is_known(high)):
-        return shown_mean
-    kind = "ci beside" if beside else "ci"
-    return f'{shown_mean}<span class="{kind}">{fixed(low, digits, signed)} … {fixed(high, digits, signed)}</span>'
+    mean, low, high = (fixed(value, digits, signed) for value in _numbers(interval))
+    number = mean if mean == NOTHING else mean + unit
+    if NOTHING in (low, high):
+        return number
+    return f'{number}<span class="{"ci beside" if beside else "ci"}">{low} … {high}</span>'

@@ -128,7 +128,7 @@ def judge(
         entry.name: CostRow(
             table[entry.name]["is_bps"].estimate(level),
             **{key: _cell(key, table[entry.name][key], level) for key in _COST_KEYS[1:]},
-            adaptability=judge_responses(entry.responses, response_rng, resamples=resamples, level=level),
+            adaptability=_adaptability(entry.responses, response_rng, resamples, level),
         )
         for entry in entries
     }
@@ -159,11 +159,11 @@ def judge(
 
 
 def cost_replicates(
-    entries: Sequence[JudgedEntry], twin_mid2_grid: Ints | None, rng: np.random.Generator, resamples: int = 2000
+    entries: Sequence[JudgedEntry], twin_mid2_grid: Ints | None, rng: np.random.Generator
 ) -> dict[str, dict[str, Replicates]]:
     """Name -> cost key -> replicates over all training seeds, all under the same cluster draws: for what is compared
     beyond the table."""
-    return _replicate_costs(entries, twin_mid2_grid, rng, resamples)[0]
+    return _replicate_costs(entries, twin_mid2_grid, rng)[0]
 
 
 def cost_moments(costs: Costs, twin_mid2_grid: Ints | None, index: NDArray[np.intp], clusters: int) -> Moments:
@@ -211,20 +211,29 @@ def cost_moments(costs: Costs, twin_mid2_grid: Ints | None, index: NDArray[np.in
     return Moments(sums, weights, _statistic(centre, len(costs), answered))
 
 
-def judge_responses(responses: Sequence[Response], rng: np.random.Generator, resamples: int, level: float) -> Cell:
-    """Adaptability over the runs of one strategy; None when no decisions were recorded or could be paired."""
-    if not responses or not all(one.rows.any() for one in responses):
+def replicate_responses(
+    strategies: Sequence[Sequence[Response]], rng: np.random.Generator, resamples: int = 2000
+) -> list[Replicates] | None:
+    """Adaptability of each strategy over its runs; None when decisions of one were not recorded or could be paired."""
+    if not all(runs and all(one.rows.any() for one in runs) for runs in strategies):
         return None
-    moments = {str(run): one.moments() for run, one in enumerate(responses)}
+    moments = {f"{at}/{run}": one.moments() for at, runs in enumerate(strategies) for run, one in enumerate(runs)}
     draws = replicate(moments, resamples, rng)
-    clusters = moments["0"].clusters
-    points = [part.point()[0] for part in moments.values()]
-    estimate = over_seeds(points, [draws[run][:, 0] for run in moments], clusters, rng).estimate(level)
-    return within_range("adaptability", estimate)
+    found = []
+    for at, runs in enumerate(strategies):
+        names = [f"{at}/{run}" for run in range(len(runs))]
+        points, drawn = [moments[name].point()[0] for name in names], [draws[name][:, 0] for name in names]
+        found.append(over_seeds(points, drawn, moments[names[0]].clusters, rng))
+    return found
+
+
+def _adaptability(responses: Sequence[Response], rng: np.random.Generator, resamples: int, level: float) -> Cell:
+    found = replicate_responses([responses], rng, resamples)
+    return None if found is None else within_range("adaptability", found[0].estimate(level))
 
 
 def _replicate_costs(
-    entries: Sequence[JudgedEntry], twin_mid2_grid: Ints | None, rng: np.random.Generator, resamples: int
+    entries: Sequence[JudgedEntry], twin_mid2_grid: Ints | None, rng: np.random.Generator, resamples: int = 2000
 ) -> tuple[dict[str, dict[str, Replicates]], dict[str, list[Replicates]]]:
     """Name -> key -> replicates over all training seeds; name -> replicates of `is_bps` for each seed by itself."""
     index, clusters = cluster_index(entries[0].runs[0].cluster)

@@ -19,13 +19,11 @@ from tercel.core.stats import (
     moments_of_cvar,
     moments_of_slope,
     moments_of_wins,
-    over_seeds,
-    replicate,
 )
 from tercel.execution.costs import BPS, Costs
 from tercel.lab.evaluation.adaptability import Response
-from tercel.lab.evaluation.comparisons import RESAMPLES, Scores
-from tercel.lab.evaluation.judge import JudgedEntry, cost_replicates
+from tercel.lab.evaluation.comparisons import Scores
+from tercel.lab.evaluation.judge import JudgedEntry, cost_replicates, replicate_responses
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -71,7 +69,7 @@ class ScheduleRatios(Record):
 
 
 def ratios(
-    entries: Sequence[JudgedEntry], twin_mid2_grid: Ints | None, rng: np.random.Generator, resamples: int = RESAMPLES
+    entries: Sequence[JudgedEntry], twin_mid2_grid: Ints | None, rng: np.random.Generator
 ) -> dict[str, ScheduleRatios]:
     """Policy -> ratios and differences to each schedule, with intervals.
 
@@ -84,7 +82,7 @@ def ratios(
     policies = [entry.name for entry in entries if entry.kind == "learned"]
     if not schedules or not policies:
         return {}
-    table = cost_replicates(entries, twin_mid2_grid, rng, resamples)
+    table = cost_replicates(entries, twin_mid2_grid, rng)
     found = {}
     for name in policies:
         cost, impact = (
@@ -176,26 +174,11 @@ def deflated_gain(scores: Scores, policy: str, best: str, variants: int) -> Defl
 
 
 def adaptability_gain(
-    policy: Sequence[Response], other: Sequence[Response], rng: np.random.Generator, resamples: int = RESAMPLES
+    policy: Sequence[Response], other: Sequence[Response], rng: np.random.Generator
 ) -> Estimate | None:
     """How much more of a policy's decisions the market explains than of another strategy's; None without recordings."""
-    if not policy or not other or not all(one.rows.any() for one in (*policy, *other)):
-        return None
-    moments = {
-        f"{side}{run}": one.moments() for side, runs in enumerate((policy, other)) for run, one in enumerate(runs)
-    }
-    draws = replicate(moments, resamples, rng)
-    clusters = next(iter(moments.values())).clusters
-    ours, theirs = (
-        over_seeds(
-            [moments[f"{side}{run}"].point()[0] for run in range(len(runs))],
-            [draws[f"{side}{run}"][:, 0] for run in range(len(runs))],
-            clusters,
-            rng,
-        )
-        for side, runs in enumerate((policy, other))
-    )
-    return (ours - theirs).estimate()
+    found = replicate_responses([policy, other], rng)
+    return None if found is None else (found[0] - found[1]).estimate()
 
 
 def loss_to(scores: Mapping[str, Replicates], name: str, specialist: str) -> Estimate:
