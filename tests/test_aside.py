@@ -20,7 +20,9 @@ from tests.test_house import ASIDE, ROOT
 import tercel
 from tercel.cli import plugins
 from tercel.cli.help_texts import help_texts
+from tercel.cli.operator import AskDesk, DeskRequest
 from tercel.cli.request import add, request_of
+from tercel.cli.shared import JsonRequest
 
 PLUGINS = tuple(name for name in ASIDE if (ROOT / name / "pyproject.toml").is_file())
 """Those that are distributions of their own: their commands join `tercel` by entry point."""
@@ -120,7 +122,8 @@ def test_its_commands_are_known_where_it_is_not_installed_and_have_examples(fold
 
 def extended(kind: Any) -> set[str]:
     """Options of the package's own command that a request extends; none of a request that extends none."""
-    own = [one for one in kind.__mro__[1:] if is_dataclass(one) and one.__module__.startswith("tercel.cli.")]
+    above = [one for one in kind.__mro__ if is_dataclass(one) and one not in (JsonRequest, DeskRequest, AskDesk)]
+    own = [one for one in above[1:] if one.__module__.startswith("tercel.cli.")]
     return set(signature(own[0]).parameters) if own else set()
 
 
