@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.reference_book import ReferenceBook
 from tercel import TercelError
-from tercel.core.report.terminal import say
+from tercel.cli.terminal import say
 from tercel.market.tape import Events
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 

@@ -23,8 +23,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from benchmarks import measured
+from tercel.cli.terminal import say
 from tercel.core.orders import Command, NewOrder, Report, Tif, VenueEvent
-from tercel.core.report.terminal import say
 from tercel.desk.exchange import MarketSpec, SimulatedExchange
 from tercel.fix.protocol.codec import Decoder, encode
 from tercel.fix.protocol.message import utc_text

@@ -19,9 +19,9 @@ from tercel.cli.shared import (
     reported,
     run_app,
 )
+from tercel.cli.terminal import check_folder
 from tercel.core.errors import UnknownNameError
 from tercel.core.names import offer
-from tercel.core.report.terminal import check_folder
 
 if TYPE_CHECKING:
     from tercel.market.observed import Observed

@@ -5,7 +5,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import Any, Final, TypeVar
 
-from tercel.core.report.terminal import progress
+from tercel.cli.terminal import progress
 from tercel.core.worker import begin_worker
 
 R = TypeVar("R")

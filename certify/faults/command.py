@@ -16,8 +16,8 @@ from certify.commands import Faults
 from certify.faults.judge import FaultVerdict, judge
 from certify.faults.play import chosen, play
 from certify.faults.world import World
+from tercel.cli.terminal import print_json, result_console, say
 from tercel.core.errors import ConfigError
-from tercel.core.report.terminal import print_json, result_console, say
 from tercel.core.vocabulary import NS_PER_SECOND as SECOND
 from tercel.desk.exchange import MarketSpec, SimulatedExchange
 from tercel.desk.limits import LimitGate, default_file, read

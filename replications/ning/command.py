@@ -11,7 +11,7 @@ from replications.nevmyvaka.study import Tape, open_tape
 from replications.ning import replayed, study, world
 from replications.ning.stored import FOLDER, KINDS, Origin, keep, keep_origin, kept
 from replications.recorded_figures import gains
-from tercel.core.report.terminal import print_json, print_table, say
+from tercel.cli.terminal import print_json, print_table, say
 from tercel.core.stats.bootstrap import moments_of_mean, over_seeds, replicate
 from tercel.market.tape import Lake
 

@@ -10,10 +10,11 @@ import typer
 
 from studies.markdown import around, markdown_table, marks_of, replace_table
 from tercel.cli.shared import AsJson, Write, listed_seeds
+from tercel.cli.terminal import hand_over, print_table, progress, say
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import listed
+from tercel.core.plain import json_text
 from tercel.core.report.tables import fixed, spelt_cell
-from tercel.core.report.terminal import hand_over, json_text, print_table, progress, say
 
 if TYPE_CHECKING:
     from studies.ablation.trainings import Run

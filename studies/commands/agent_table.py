@@ -8,7 +8,8 @@ import typer
 
 from studies.markdown import around, marks_of, replace_table
 from tercel.cli.shared import AsJson, Ray, listed_seeds
-from tercel.core.report.terminal import hand_over, json_text, print_table, say
+from tercel.cli.terminal import hand_over, print_table, say
+from tercel.core.plain import json_text
 
 if TYPE_CHECKING:
     from studies.big_table.table import BigTable

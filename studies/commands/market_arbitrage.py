@@ -11,8 +11,8 @@ import typer
 from studies.commands.cells import percent, with_error
 from studies.commands.market_response import SIZES, Sizes
 from tercel.cli.shared import IN_LAKE, PRESET, TAPES, AsJson, Seed
+from tercel.cli.terminal import hand_over, print_table, say
 from tercel.core.errors import ConfigError
-from tercel.core.report.terminal import hand_over, print_table, say
 
 HEADINGS = (
     "size", "latency", "first leg", "wait, s", "second leg", "profit, bps", "p", "p adjusted", "ticks a lot", "traded",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from tercel.cli.shared import AsJson, Lake, Seed, Symbol, listed_dates
+from tercel.cli.terminal import hand_over, print_table, say
 from tercel.core.errors import ConfigError
-from tercel.core.report.terminal import hand_over, print_table, say
 
 if TYPE_CHECKING:
     from studies.realism.sanity import Sanity

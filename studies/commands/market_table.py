@@ -11,10 +11,10 @@ import typer
 from studies.markdown import around, markdown_table, marks_of, replace_table
 from tercel.cli.market_score_rows import passed, predicted
 from tercel.cli.shared import AsJson, Write
+from tercel.cli.terminal import hand_over, print_table, say
 from tercel.core.errors import ConfigError, TapeError, TercelError
 from tercel.core.names import check_known, listed
 from tercel.core.report.tables import fixed, spelt_cell
-from tercel.core.report.terminal import hand_over, print_table, say
 
 if TYPE_CHECKING:
     from studies.realism.sets import DataSet

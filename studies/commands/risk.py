@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tercel.cli.shared import AsJson, Seed
-from tercel.core.report.terminal import hand_over, print_table, result_console, say
+from tercel.cli.terminal import hand_over, print_table, result_console, say
 from tercel.core.written import write_whole
 
 if TYPE_CHECKING:

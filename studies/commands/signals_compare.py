@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tercel.cli.signals import Configured, resumable, settings_of
+from tercel.cli.terminal import hand_over, print_rows, print_table, say
 from tercel.core.report.tables import spelt_cell
-from tercel.core.report.terminal import hand_over, print_rows, print_table, say
 
 Lines = Sequence[dict[str, Any]]
 

@@ -9,8 +9,9 @@ from studies.families.cells import PROBLEMS, FittedCell, candidates, lacking, pl
 from studies.families.claims import judge, summary
 from studies.families.panel import ProcessMeter, compare_on_panel
 from studies.families.report import compare_page
+from tercel.cli.terminal import progress, say
 from tercel.core.errors import ConfigError
-from tercel.core.report.terminal import json_text, progress, say
+from tercel.core.plain import json_text
 from tercel.core.written import write_whole
 from tercel.signals.runs.config import CompareSection, SignalsConfig
 

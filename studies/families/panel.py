@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from studies.families.cells import Measurement
+from tercel.cli.terminal import say
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.core.report.terminal import json_text, plain, say
+from tercel.core.plain import json_text, plain
 from tercel.core.stats import mean_interval
 from tercel.core.written import beside
 from tercel.signals.evaluated import BLOCK

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.realism.lobster_rows import NS, as_lobster
+from tercel.api.stderr import progress_console
 from tercel.core.errors import ConfigError
-from tercel.core.report.terminal import progress_console
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import Preset
 from tercel.market.score.days import WARMUP_S, Day

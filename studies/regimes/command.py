@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from studies.regimes.effects import Effect, effects
-from tercel.core.report.terminal import print_json, result_console
+from tercel.cli.terminal import print_json, result_console
 from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.simulator.source import reactive
 

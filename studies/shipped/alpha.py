@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tercel.cli.terminal import print_rows, say
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.core.estimate import Estimate
 from tercel.core.report.tables import spelt_cell
-from tercel.core.report.terminal import print_rows, say
 from tercel.core.seeds import seed_stream
 from tercel.core.stats.bootstrap import intervals, moments_of_mean
 from tercel.core.stats.ranks import ranks

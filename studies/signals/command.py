@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.api.stderr import progress_console
+from tercel.cli.terminal import print_json, print_rows, say
 from tercel.core.errors import ConfigError, DataError
+from tercel.core.plain import json_text, plain
 from tercel.core.report.tables import spelt_cell
-from tercel.core.report.terminal import json_text, plain, print_json, print_rows, progress_console, say
 from tercel.signals.runs.config import CompareSection, PanelSection, SignalsConfig, TrainSection
 
 LM = Path("filings-10k-sentiment-2022") / "LM_MasterDictionary_1993-2021.csv"

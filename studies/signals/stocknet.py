@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from studies.signals.metrics import accuracy, clustered, correlation, mcc
 from tercel.core.extras import needed
-from tercel.core.report.terminal import plain
+from tercel.core.plain import plain
 from tercel.core.stats import Estimate
 from tercel.core.stats.ranks import ranks
 from tercel.signals.scores import single_class

@@ -7,9 +7,10 @@ from typing import Any
 
 from studies.tape.event_study import FACTORS, TELLS, Study, event_study
 from studies.tape.shown import HORIZONS_S
+from tercel.cli.terminal import print_json, print_table, say
+from tercel.core.plain import write_page
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.tables import spelt_cell
-from tercel.core.report.terminal import print_json, print_table, say, write_page
 from tercel.market.observed import Observed
 
 WORDS = {

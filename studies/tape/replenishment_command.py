@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tercel.cli.terminal import print_json, print_table, say
 from tercel.core.errors import TapeError
-from tercel.core.report.terminal import print_json, print_table, say
 from tercel.market.flow.preset import load
 from tercel.market.impact.replenishment import LONGEST_S, delays
 from tercel.market.score.stretches import train_days

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Final
 
 import tercel as tc
+from tercel.cli.terminal import print_json, print_table, say
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
 from tercel.core.report.figures import paired_differences
 from tercel.core.report.page import Section, render
 from tercel.core.report.tables import fixed, plain_table, spelt
-from tercel.core.report.terminal import print_json, print_table, say
 from tercel.core.stats import Estimate, PairedGain
 from tercel.lab.evaluation.claims import BEST, RANDOM
 from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_config

@@ -21,7 +21,7 @@ from studies.value.report import (
 )
 from studies.value.stress import Turn, measure
 from tercel import Task
-from tercel.core.report.terminal import print_json, result_console, say
+from tercel.cli.terminal import print_json, result_console, say
 from tercel.core.written import write_whole
 from tercel.execution.policies_packaged import named
 from tercel.execution.strategies import MarketEstimates

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.cli import app
 from tercel.cli.market_fills import sentences, table
-from tercel.core.report.terminal import json_text
+from tercel.core.plain import json_text
 from tercel.feeds.lobster_write import as_shown
 from tercel.lab.fills import fill_comparison
 from tercel.lab.fills.fill_comparison import WORDS, card, study

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.core.report.terminal import hand_over, json_text, print_rows
+from tercel.cli.terminal import hand_over, print_rows
+from tercel.core.plain import json_text
 
 DOCUMENT = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from tercel.core.report import terminal as output
+from tercel.cli import terminal as output
 from tercel.desk.trading.tca.summary import summary
 
 CELLS = [["AAA-000-peg", "-16.9", "-15.5", "100%"], ["BBB-000-schedule", "-1234567.9", "0.0", "33%"]]

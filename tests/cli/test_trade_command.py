@@ -24,10 +24,10 @@ pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trad
 from tercel.api import desk_word
 from tercel.api.demo.config import demo_text, parse_config
 from tercel.cli import app, trade
+from tercel.cli import terminal as output
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
-from tercel.core.report import terminal as output
 from tercel.core.version import code_mark
 from tercel.desk.console.state import DeskState
 from tercel.desk.rounds.running import check_latch

@@ -12,7 +12,8 @@ from tercel.api.policy import Policy
 from tercel.api.result import Result
 from tercel.api.short_traceback import brief
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.report.terminal import json_text, say
+from tercel.core.plain import json_text
+from tercel.core.progress import say
 from tercel.core.written import write_whole
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy

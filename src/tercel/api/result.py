@@ -14,11 +14,11 @@ import numpy as np
 from tercel.api.episode import Episode, episode_of
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
+from tercel.core.plain import plain
 from tercel.core.record import read
 from tercel.core.report import figures
 from tercel.core.report.svg import Figure
 from tercel.core.report.tables import JudgedTable
-from tercel.core.report.terminal import plain
 from tercel.core.stats import Estimate, PairedGain
 from tercel.execution.task import Task
 from tercel.lab.evaluation.claims import called

@@ -9,7 +9,7 @@ from tercel.api.judged import judge
 from tercel.core.errors import ConfigError
 from tercel.core.locks import alone
 from tercel.core.pool import Pool, stopping
-from tercel.core.report.terminal import progress, say
+from tercel.core.progress import progress, say
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import CARD
 from tercel.lab.evaluation.market import JobMarket, build_market, preset_of

@@ -10,8 +10,8 @@ from typing import Any
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.locks import LOCK, alone
 from tercel.core.names import check_known
-from tercel.core.report.terminal import progress as bars
-from tercel.core.report.terminal import say
+from tercel.core.progress import progress as bars
+from tercel.core.progress import say
 from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_config
 from tercel.lab.learning.agent.guards import variants_tried
 from tercel.lab.learning.agent.learner import refuse_settings, with_algo

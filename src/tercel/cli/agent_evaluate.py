@@ -8,8 +8,8 @@ import typer
 
 from tercel.cli.order import JudgedOptions
 from tercel.cli.shared import JsonRequest, ObservationOption, Ray, listed_dates, listed_seeds
+from tercel.cli.terminal import ALL_IN, hand_over, result_console, say
 from tercel.core.errors import ConfigError
-from tercel.core.report.terminal import ALL_IN, hand_over, result_console, say
 
 if TYPE_CHECKING:
     from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.shared import JsonRequest, Policy, Registry
+from tercel.cli.terminal import hand_over, print_table, result_console, say
 from tercel.core.errors import ConfigError, PolicyError
 from tercel.core.machine import person
-from tercel.core.report.terminal import hand_over, print_table, result_console, say
 
 if TYPE_CHECKING:
     from tercel.execution.registry import RegistryEntry

@@ -9,7 +9,7 @@ import typer
 
 from tercel.cli.machine import stopped
 from tercel.cli.shared import JsonRequest, Seed
-from tercel.core.report.terminal import hand_over, progress, say
+from tercel.cli.terminal import hand_over, progress, say
 
 if TYPE_CHECKING:
     from tercel.lab.learning.agent.sweep import AgentSweep

@@ -8,8 +8,8 @@ import typer
 
 from tercel.cli.machine import stopped
 from tercel.cli.shared import JsonRequest
+from tercel.cli.terminal import hand_over, say
 from tercel.core.errors import ConfigError
-from tercel.core.report.terminal import hand_over, say
 
 if TYPE_CHECKING:
     from tercel.api.training import TrainingRun

@@ -11,9 +11,9 @@ import typer
 
 from tercel.cli.order import MarketOptions
 from tercel.cli.shared import JsonRequest, Seed
+from tercel.cli.terminal import hand_over, print_table, say
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import nearest, offer
-from tercel.core.report.terminal import hand_over, print_table, say
 
 if TYPE_CHECKING:
     from tercel.lab.evaluation.tuning_tasks import TuningSettings

@@ -12,9 +12,10 @@ import typer
 from tercel.cli.plugins import loaded
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest
+from tercel.cli.terminal import hand_over, say
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
-from tercel.core.report.terminal import hand_over, json_text, say
+from tercel.core.plain import json_text
 from tercel.core.schema import schema_of
 from tercel.core.toml import read_toml
 

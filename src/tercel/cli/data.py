@@ -10,8 +10,8 @@ from tercel.cli.data_import import import_app, print_days
 from tercel.cli.data_record import record_app
 from tercel.cli.request import add
 from tercel.cli.shared import Dated, JsonRequest, Lake, Symbol
+from tercel.cli.terminal import hand_over, print_table, say
 from tercel.core.errors import FeedError
-from tercel.core.report.terminal import hand_over, print_table, say
 
 if TYPE_CHECKING:
     from tercel.market.tape import Instrument

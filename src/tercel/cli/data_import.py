@@ -1,17 +1,18 @@
 """`tercel data import ...`: feed files into a lake, a command for each feed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tercel.api.stderr import progress_console
 from tercel.cli.request import add
 from tercel.cli.shared import Dated, JsonRequest, Lake, Replace
+from tercel.cli.terminal import hand_over, print_table, progress, result_console, say
 from tercel.core.errors import ConfigError, FeedError
 from tercel.core.names import listed
-from tercel.core.report.terminal import hand_over, print_table, progress_console, result_console, say
 from tercel.feeds import feed_named, feeds_of_others
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ def _import(feed: "Callable[[], Feed]", request: FeedImport | Csv, paths: Sequen
 def import_days(days: "Sequence[FeedDay]", lake: "Store", replace: bool) -> list[dict[str, Any]]:
     """Write days into a lake, one by one; says on stderr which are in when one fails."""
     rows: list[dict[str, Any]] = []
-    for number, day in enumerate(_with_progress(days), start=1):
+    for number, day in enumerate(_with_progress(days) if len(days) > 1 else days, start=1):
         try:
             rows.append(_import_day(day, lake, replace))
         except BaseException:
@@ -259,14 +260,10 @@ def _import_day(day: "FeedDay", lake: "Store", replace: bool) -> dict[str, Any]:
     return {**asdict(instrument), "outcome": outcome, "warnings": list(imported.warnings)}
 
 
-def _with_progress(days: "Sequence[FeedDay]") -> Any:
-    """The days, with a bar on stderr when there are several and a person watches."""
-    console = progress_console()
-    if len(days) < 2 or not console.is_terminal:
-        return days
-    from rich.progress import track
-
-    return track(days, description="importing days", console=console, transient=True)
+def _with_progress(days: "Sequence[FeedDay]") -> "Iterator[FeedDay]":
+    """The days, with a bar on stderr when a person watches."""
+    with progress(transient=True) as bars:
+        yield from bars.track(days, description="importing days")
 
 
 def no_lake_as_source(paths: Sequence[Path], lake: "Store") -> None:

@@ -14,9 +14,9 @@ from tercel.cli.data_import import import_days
 from tercel.cli.machine import BoundedClock
 from tercel.cli.request import add
 from tercel.cli.shared import Dated, JsonRequest, Lake, Replace
+from tercel.cli.terminal import hand_over, print_table, say
 from tercel.core.errors import ConfigError, FeedError, VenueError
 from tercel.core.machine import WallClock
-from tercel.core.report.terminal import hand_over, print_table, say
 
 record_app = typer.Typer(help="Record live feeds into a lake, one command per feed.", no_args_is_help=True)
 

@@ -8,8 +8,8 @@ import typer
 
 from tercel.cli.machine import BoundedClock
 from tercel.cli.shared import JsonRequest
+from tercel.cli.terminal import print_json, say
 from tercel.core.machine import person
-from tercel.core.report.terminal import print_json, say
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import typer
 
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest
-from tercel.core.report.terminal import hand_over, print_table, result_console
+from tercel.cli.terminal import hand_over, print_table, result_console
 
 limits_app = typer.Typer(
     name="limits", help="Hard pre-trade limits: check a file, show the packaged one.", no_args_is_help=True

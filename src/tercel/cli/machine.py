@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tercel.cli.terminal import say
 from tercel.core.machine import WallClock
-from tercel.core.report.terminal import say
 
 
 class BoundedClock(WallClock):

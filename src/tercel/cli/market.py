@@ -27,8 +27,8 @@ from tercel.cli.shared import (
     check_date,
     listed_dates,
 )
+from tercel.cli.terminal import hand_over, print_table, say
 from tercel.core.errors import ConfigError
-from tercel.core.report.terminal import hand_over, print_table, say
 
 if TYPE_CHECKING:
     from tercel.market.flow.port import Preset

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tercel.cli.shared import PRESET, JsonRequest, Lake, PresetsSymbol, Seed, Venue, listed_dates, page_folder
+from tercel.cli.terminal import check_folder, hand_over, print_table, say
+from tercel.core.plain import plain
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.tables import plain_table
-from tercel.core.report.terminal import check_folder, hand_over, plain, print_table, say
 
 if TYPE_CHECKING:
     from tercel.lab.fills.fill_comparison import Fills

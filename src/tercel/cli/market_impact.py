@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from tercel.cli.shared import PRESET, JsonRequest, Seed, page_folder
+from tercel.cli.terminal import check_folder, hand_over, print_table, say
 from tercel.core.errors import ConfigError
 from tercel.core.report.tables import spelt_cell
-from tercel.core.report.terminal import check_folder, hand_over, print_table, say
 
 Law = Annotated[
     str | None, typer.Option(help="none, translation or weights (default: what the preset carries).", metavar="LAW")

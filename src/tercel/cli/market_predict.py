@@ -19,9 +19,9 @@ from tercel.cli.shared import (
     page_folder,
     share_of,
 )
+from tercel.cli.terminal import check_folder, hand_over, print_table, say
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.tables import plain_table, spelt_cell
-from tercel.core.report.terminal import check_folder, hand_over, print_table, say
 
 HEADINGS = ("strategy", "simulated, bps", "tape, bps", "passive", "late", "theirs, bps")
 

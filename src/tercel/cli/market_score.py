@@ -19,8 +19,8 @@ from tercel.cli.market_score_rows import (
 )
 from tercel.cli.plugins import loaded
 from tercel.cli.shared import PRESET, From, JsonRequest, PresetsSymbol, To, Venue, listed_dates
+from tercel.cli.terminal import hand_over, print_table, say
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.report.terminal import hand_over, print_table, say
 
 OWN: Final = "tercel"
 JUDGES: Final = "tercel.judges"

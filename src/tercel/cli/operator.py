@@ -13,10 +13,10 @@ import typer
 
 from tercel.cli.desks import find_desk, waiting
 from tercel.cli.shared import JsonRequest
+from tercel.cli.terminal import print_json, say
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.machine import person
 from tercel.core.names import offer
-from tercel.core.report.terminal import print_json, say
 
 Desk = Annotated[
     Path | None,

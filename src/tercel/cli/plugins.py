@@ -27,8 +27,8 @@ from typer.models import CommandInfo
 
 from tercel.cli.help_texts import add_help, help_texts, name_of
 from tercel.cli.request import add, request_of
+from tercel.cli.terminal import print_error
 from tercel.core.errors import ConfigError
-from tercel.core.report.terminal import print_error
 
 GROUP: Final = "tercel.commands"
 BESIDE: Final[dict[str, tuple[str, ...]]] = {

@@ -25,9 +25,9 @@ from tercel.cli.run import run
 from tercel.cli.shared import command_line, run_app
 from tercel.cli.signals import signals_app
 from tercel.cli.tca import tca
+from tercel.cli.terminal import say
 from tercel.cli.trade import trade_app
 from tercel.cli.venue import venue_app
-from tercel.core.report.terminal import say
 
 app = command_line("tercel", "From tick data to an execution agent that is judged.")
 for _room in (

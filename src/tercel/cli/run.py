@@ -11,9 +11,9 @@ import typer
 from tercel.cli.agent_evaluate import EvaluatePolicies, evaluate, show
 from tercel.cli.order import JudgedOptions
 from tercel.cli.shared import JsonRequest, Seed
+from tercel.cli.terminal import print_json, say
 from tercel.core.errors import ConfigError
 from tercel.core.names import listed
-from tercel.core.report.terminal import print_json, say
 
 if TYPE_CHECKING:
     from tercel.execution.task import Task

@@ -12,10 +12,10 @@ from typing import Annotated, Any
 
 import typer
 
+from tercel.api import stderr
+from tercel.cli.terminal import print_error, print_json, say
 from tercel.core.errors import ConfigError, TercelError, of_files
 from tercel.core.names import listed
-from tercel.core.report import terminal
-from tercel.core.report.terminal import print_error, print_json, say, say_when_compiling
 
 INTERRUPTED = 130
 NOTHING_HALF_DONE = "nothing was left half done"
@@ -146,9 +146,8 @@ def reported(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> It
     ``TERCEL_TRACEBACK=1`` lets errors through as they are. A body may say better than `on_interrupt` how to go on after
     Ctrl-C: ``raise KeyboardInterrupt("...")``.
     """
-    before, terminal.wording = terminal.wording, in_options
+    before, stderr.wording = stderr.wording, in_options
     try:
-        say_when_compiling()
         yield
     except KeyboardInterrupt as stop:
         say(f"\nstopped: {stop.args[0] if stop.args else on_interrupt}")
@@ -159,7 +158,7 @@ def reported(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> It
         print_error(error if isinstance(error, TercelError) else of_files(error), as_json)
         raise typer.Exit(2) from None
     finally:
-        terminal.wording = before
+        stderr.wording = before
 
 
 @dataclass(frozen=True, kw_only=True)

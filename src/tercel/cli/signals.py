@@ -11,9 +11,9 @@ import typer
 
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest, Seed
+from tercel.cli.terminal import hand_over, print_rows, say
 from tercel.core.errors import ConfigError
 from tercel.core.report.tables import spelt_cell
-from tercel.core.report.terminal import hand_over, print_rows, say
 
 if TYPE_CHECKING:
     from tercel.signals.runs.config import SignalsConfig

@@ -8,9 +8,9 @@ import typer
 
 import tercel as tc
 from tercel.cli.shared import JsonRequest, Lake, Seed, in_options
+from tercel.cli.terminal import check_folder, hand_over, print_table, progress, result_console, say
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.tables import fixed, spelt, without_idle
-from tercel.core.report.terminal import check_folder, hand_over, print_table, progress, result_console, say
 
 if TYPE_CHECKING:
     from tercel.api.tca.counterfactual import Counterfactual

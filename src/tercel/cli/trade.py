@@ -15,11 +15,11 @@ from tercel.cli.machine import end_on_termination
 from tercel.cli.operator import PORT
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest
+from tercel.cli.terminal import print_json, print_table, progress, result_console, say
 from tercel.cli.trade_limits import limits_app
 from tercel.cli.trade_look import orders, positions, reconcile, replay, tca, verify
 from tercel.cli.trade_orders import amend, cancel, pause, promote, resume, settle, submit
 from tercel.core.errors import ConfigError, JournalError
-from tercel.core.report.terminal import print_json, print_table, progress, result_console, say
 
 if TYPE_CHECKING:
     from tercel.api.demo.config import DemoConfig

@@ -10,10 +10,10 @@ import typer
 from tercel.cli.desks import find_desk
 from tercel.cli.operator import AskDesk, DeskRequest
 from tercel.cli.request import add
+from tercel.cli.terminal import print_json, result_console
 from tercel.cli.trade_look import print_rows, print_states
 from tercel.cli.trade_orders import ask
 from tercel.core.errors import ConfigError
-from tercel.core.report.terminal import print_json, result_console
 
 SHOWN = 16
 """Limits that a terminal shows: those used most."""

@@ -9,8 +9,8 @@ import typer
 
 from tercel.cli.desks import find_desk
 from tercel.cli.operator import DeskRequest
+from tercel.cli.terminal import print_json, print_table, result_console, say
 from tercel.core.report.tables import without_idle
-from tercel.core.report.terminal import print_json, print_table, result_console, say
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
 
 LIMIT = "limit, ticks"

@@ -8,10 +8,10 @@ import typer
 
 from tercel.cli.desks import find_desk
 from tercel.cli.operator import AskDesk
+from tercel.cli.terminal import print_json, say
 from tercel.cli.trade_look import short
 from tercel.core.errors import ConfigError
 from tercel.core.machine import person
-from tercel.core.report.terminal import print_json, say
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SIDE_WORDS
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import typer
 from tercel.cli.machine import end_on_termination
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest, Seed, TapesSymbol
+from tercel.cli.terminal import hand_over, say
 from tercel.core.errors import ConfigError
 from tercel.core.machine import WallClock
-from tercel.core.report.terminal import hand_over, say
 
 if TYPE_CHECKING:
     from tercel.desk.exchange import SimulatedExchange

@@ -1,5 +1,6 @@
 """Libraries that come with an extra, imported when they are first needed."""
 
+import re
 from importlib import import_module
 from typing import Any
 
@@ -24,3 +25,16 @@ def needed(module: str, extra: str = "signals") -> Any:
     except ModuleNotFoundError as error:
         missing = error.name or module
         raise ConfigError(f"the extra [{extra}]", f"no module {missing}", f"pip install 'tercel[{extra}]'") from error
+
+
+def how_to_install(remedy: str) -> str:
+    """Advice to install an extra, for those who have a clone as well: there pip knows the package as `.`.
+
+    >>> how_to_install("pip install 'tercel[risk]'")
+    "in a clone `make setup` or pip install -e '.[risk]', otherwise pip install 'tercel[risk]'"
+    """
+    return re.sub(
+        r"pip install 'tercel\[(\w+)\]'",
+        r"in a clone `make setup` or pip install -e '.[\1]', otherwise pip install 'tercel[\1]'",
+        remedy,
+    )

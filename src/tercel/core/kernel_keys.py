@@ -9,13 +9,14 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
+from tercel.core.progress import say
 from tercel.core.written import write_whole
 
 LINKED = ("0.66", "0.67", "0.68")
@@ -138,22 +139,11 @@ def _keys(package: str, root: Path) -> dict[str, str]:
 
 # -- the first compilation --------------------------------------------------------------------------------------------
 
-_listeners: list[Callable[[], None]] = []
-_announced = False
 
-
-def on_first_compile(listener: Callable[[], None]) -> None:
-    """Have `listener` called before the first kernel of this process is compiled, that is, not found in the cache."""
-    _listeners.append(listener)
-
-
+@cache
 def announce() -> None:
-    """Called whenever a kernel is about to be compiled."""
-    global _announced  # noqa: PLW0603 - one process compiles for the first time once
-    if _announced:
-        return
-    _announced = True
+    """Say once that this process compiles kernels, and drop those that nobody needs; a worker's parent has said it."""
     if (folder := kernels_folder()) is not None:
         prune(folder.parent)
-    for listener in _listeners:
-        listener()
+    if parent_process() is None:
+        say(f"compiling kernels once (half a minute or so); they are kept in {cache_root()}")

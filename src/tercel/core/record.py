@@ -12,7 +12,7 @@ class Record:
     """Base of dataclasses whose JSON object is what :meth:`json_fields` says."""
 
     def json_fields(self) -> dict[str, object]:
-        """Keys of the JSON object and what stands there, which `core.report.terminal.plain` turns into plain values."""
+        """Keys of the JSON object and what stands there, which `core.plain.plain` turns into plain values."""
         return {one.name: getattr(self, one.name) for one in fields(self)}
 
     @classmethod

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tercel.core.plain import plain
 from tercel.core.record import read
-from tercel.core.report.terminal import plain
 from tercel.core.stats import holm
 from tercel.core.stats.power import needed
 from tercel.execution.costs import Costs

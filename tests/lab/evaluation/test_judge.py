@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import CapacityError, ConfigError, TercelError
-from tercel.core.report.terminal import plain
+from tercel.core.plain import plain
 from tercel.core.stats import Estimate, mean_interval
 from tercel.execution.costs import PARTS, Costs, attribute, displacement
 from tercel.lab.evaluation.adaptability import Response

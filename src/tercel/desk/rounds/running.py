@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final
 
 from tercel.core.errors import JournalError
-from tercel.core.report.terminal import say
+from tercel.core.progress import say
 from tercel.desk.address import SIMULATED, address, mark_of
 from tercel.desk.rounds.build import BuiltDesk, check, open_desk
 from tercel.desk.rounds.config import DeskConfig

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from tercel.core.errors import ConfigError, DataError, TercelError
-from tercel.core.report.terminal import say
+from tercel.core.progress import say
 from tercel.core.rows import FileRow, rows, unread
 from tercel.execution.task import Task
 from tercel.lab.evaluation.orders import Order, placed

@@ -6,7 +6,7 @@ from typing import Any
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import listed
-from tercel.core.report.terminal import progress
+from tercel.core.progress import progress
 from tercel.execution.strategies import ALL_BASELINES, WRITTEN
 from tercel.lab.evaluation.experiment import BATCH, run_strategies
 from tercel.lab.evaluation.pipeline.candidates import ALL, Candidate, baselines_of, policies_of

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from tercel.core.plain import plain
 from tercel.core.record import Record
-from tercel.core.report.terminal import plain
 from tercel.core.stats import Estimate
 
 MEANINGS: Mapping[str, str] = {

@@ -15,8 +15,8 @@ from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.port import Preset
-from tercel.market.impact import layout as law_layout
 from tercel.market.impact.law import LAWS, ImpactLaw, of_card
+from tercel.market.impact.layout import COMPONENTS
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.terms import NO_FEES, Fees
@@ -26,6 +26,9 @@ OWN_ORDERS = 64
 
 
 NO_TAPE = lockstep.NO_TAPE
+
+Impact = ImpactLaw | Literal["none"] | None
+"""A law, none, or (None) that of the preset's card."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +108,8 @@ def with_impact(source: Source, law: ImpactLaw | None) -> Source:
     states[:, sim.APART] = sim.WILL_PART if apart else sim.TOGETHER
     if law is not None:
         packed = law.packed()
-        if packed[law_layout.COMPONENTS] > sim.KERNEL_WORDS:
-            raise ConfigError(
-                f"at most {sim.KERNEL_WORDS} exponentials", f"{packed[law_layout.COMPONENTS]}", "use fewer"
-            )
+        if packed[COMPONENTS] > sim.KERNEL_WORDS:
+            raise ConfigError(f"at most {sim.KERNEL_WORDS} exponentials", f"{packed[COMPONENTS]}", "use fewer")
         flow = np.concatenate((flow, packed))
         flow[sim.IMPACT_AT] = len(flow) - len(packed)
         states[:, sim.IMPACT] = LAWS[law.law]
@@ -142,13 +143,7 @@ def first_world(
     return b, k, flow
 
 
-def reactive(
-    preset: Preset,
-    worlds: int = 1,
-    seed: int = 0,
-    settle_s: float = 3600.0,
-    impact: ImpactLaw | Literal["none"] | None = None,
-) -> Source:
+def reactive(preset: Preset, worlds: int = 1, seed: int = 0, settle_s: float = 3600.0, impact: Impact = None) -> Source:
     """Reactive market of a preset.
 
     Parameters
@@ -187,13 +182,7 @@ def reactive(
     return with_impact(source, law)
 
 
-def settled_bank(
-    preset: Preset,
-    worlds: int,
-    seed: int = 0,
-    settle_s: float = 3600.0,
-    impact: ImpactLaw | Literal["none"] | None = None,
-) -> Source:
+def settled_bank(preset: Preset, worlds: int, seed: int = 0, settle_s: float = 3600.0, impact: Impact = None) -> Source:
     """Preset market with a bank of settled books at one time of day, as a judged market has.
 
     :func:`reactive` lets one world go on from the one before, so that its bank runs through the day, whose season makes

@@ -15,7 +15,7 @@ import polars as pl
 
 from tercel import __version__
 from tercel.core.errors import ConfigError, DataError
-from tercel.core.report.terminal import json_text
+from tercel.core.plain import json_text
 from tercel.core.written import beside, write_whole
 from tercel.signals.fusion import LEAST_ROWS
 from tercel.signals.panel.dataset import Dataset

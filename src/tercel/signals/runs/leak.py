@@ -8,9 +8,10 @@ from typing import Any
 import polars as pl
 
 from tercel.core.errors import ConfigError, DataError
+from tercel.core.plain import json_text, write_page
+from tercel.core.progress import say
 from tercel.core.report.page import Section, render
 from tercel.core.report.tables import plain_table
-from tercel.core.report.terminal import json_text, say, write_page
 from tercel.signals.leak import CEILING, LeakReport, leak_report, profile_figure
 from tercel.signals.runs import build as panels
 from tercel.signals.runs.config import PanelSection, SignalsConfig, SourceSection

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from tercel.core.errors import ConfigError
-from tercel.core.report.terminal import json_text, say
+from tercel.core.plain import json_text
+from tercel.core.progress import say
 from tercel.core.written import beside
 from tercel.signals import fusion_saved
 from tercel.signals.alpha import scale_of

@@ -6,7 +6,7 @@ import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.core.report.terminal import progress
+from tercel.core.progress import progress
 from tercel.signals.fusion_walk import Fold, base_names, out_of_fold
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs.config import TrainSection

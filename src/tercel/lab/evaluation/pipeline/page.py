@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from tercel.core.progress import say
 from tercel.core.report import evaluation_figures, figures
 from tercel.core.report.page import Section, render
 from tercel.core.report.tables import BESIDE, fixed, plain_table, spelt
-from tercel.core.report.terminal import say
 from tercel.core.written import write_whole
 from tercel.execution.costs import Costs
 from tercel.lab.evaluation.claims import called

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import UnknownNameError
-from tercel.core.report.terminal import say
+from tercel.core.progress import say
 from tercel.execution.market import Market
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.market import judged_words, looked_up, validated

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tercel.core.pool import Pool
-from tercel.core.report.terminal import progress, say
+from tercel.core.progress import progress, say
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.jobs import Job, Results, is_done, jobs_of, read_results, run_job
 from tercel.lab.evaluation.pipeline.scenarios import Scenario

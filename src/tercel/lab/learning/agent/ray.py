@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from tercel.core.errors import ConfigError
-from tercel.core.report.terminal import say
+from tercel.core.progress import say
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.env import MakeEnv, part_of
 from tercel.lab.learning.ray import connect, ray_env
@@ -51,9 +51,7 @@ def spread(address: str | None, workers: int | None) -> Iterator[MakeEnv | None]
             learner = config.learner
             if learner.algo != "ppo":
                 raise ConfigError("ppo on a cluster", learner.algo, "train it without `ray=`")
-            env = ray_env(
-                where, partial(part_of, config), learner.markets, shards=learner.shards, workers=workers, tell=say
-            )
+            env = ray_env(where, partial(part_of, config), learner.markets, shards=learner.shards, workers=workers)
             say(f"{learner.shards} shards of {learner.markets // learner.shards} slots on {where.describe()}")
             return env
 

@@ -1,19 +1,15 @@
 """Who holds the shards: this process, or Ray's workers, which may die."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from tercel.core.errors import ConfigError
+from tercel.core.progress import say
 from tercel.lab.learning.port import LearningError
 from tercel.lab.learning.ray.cluster import Cluster, theirs
 from tercel.lab.learning.ray.shards import Make, ShardWorker
 
 Arguments = Mapping[int, tuple[Any, ...]]
-Tell = Callable[[str], None]
-
-
-def _nothing(text: str) -> None:
-    """Tell nobody."""
 
 
 class ShardWorkers(Protocol):
@@ -62,8 +58,6 @@ class RayShardWorkers:
         Slots -> environment.
     slots, shards, workers : int
         Slots of a shard; shards; workers, at most one a shard.
-    tell : callable, optional
-        Receives one line about each worker that died.
     patience_s : float
         Seconds that a new worker may take to appear.
     """
@@ -76,7 +70,6 @@ class RayShardWorkers:
         shards: int,
         workers: int,
         *,
-        tell: Tell | None = None,
         patience_s: float = 60.0,
     ) -> None:
         if not 1 <= workers <= shards:
@@ -84,7 +77,7 @@ class RayShardWorkers:
                 f"1 to {shards} workers, as many as there are shards", f"{workers}", "more shards, or fewer workers"
             )
         self.cluster, self.make, self.slots, self.shards = cluster, make, slots, shards
-        self.tell, self.patience_s, self.deaths = tell or _nothing, patience_s, 0
+        self.patience_s, self.deaths = patience_s, 0
         self.workers: list[Any] = [self._hire() for _ in range(workers)]
         self.home = {shard: shard * workers // shards for shard in range(shards)}
         adopting = [worker.adopt.remote(self._shards_of(i)) for i, worker in enumerate(self.workers)]
@@ -136,7 +129,7 @@ class RayShardWorkers:
             self._share_out(worker, reason)
             return
         self.workers[worker] = new
-        self.tell(f"{reason}; another took its place, with new episodes")
+        say(f"{reason}; another took its place, with new episodes")
 
     def _share_out(self, worker: int, reason: str) -> None:
         """Give a dead worker's shards to those that live."""
@@ -155,9 +148,7 @@ class RayShardWorkers:
         for at in sorted({self.home[shard] for shard in lost}):
             with theirs():
                 ray.get(self.workers[at].adopt.remote([shard for shard in lost if self.home[shard] == at]))
-        self.tell(
-            f"{reason}; the cluster has no room for another: {len(self.workers)} workers go on, with new episodes"
-        )
+        say(f"{reason}; the cluster has no room for another: {len(self.workers)} workers go on, with new episodes")
 
     def cpu_seconds(self) -> list[float]:
         """That each worker has used so far."""

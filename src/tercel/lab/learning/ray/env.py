@@ -11,7 +11,7 @@ from tercel.core.errors import ConfigError
 from tercel.lab.learning.native.ppo import Ppo
 from tercel.lab.learning.port import LearningError, State
 from tercel.lab.learning.ray.cluster import Cluster
-from tercel.lab.learning.ray.crew import LocalShardWorkers, RayShardWorkers, ShardWorkers, Tell
+from tercel.lab.learning.ray.crew import LocalShardWorkers, RayShardWorkers, ShardWorkers
 from tercel.lab.learning.ray.shards import DERIVED, Make, ShardOrders, ShardRollout, shard_seed
 
 SHARDS = 4
@@ -236,7 +236,6 @@ def ray_env(
     *,
     shards: int = SHARDS,
     workers: int | None = None,
-    tell: Tell | None = None,
     patience_s: float = 60.0,
 ) -> ShardedVec:
     """`n` slots on the workers of a cluster.
@@ -251,9 +250,9 @@ def ray_env(
         Slots in all, and parts that they are dealt into. Results depend on both, not on the workers.
     workers : int, optional
         One a core by default, at most one a shard.
-    tell, patience_s
+    patience_s
         See :class:`RayShardWorkers`.
     """
     slots = _slots(n, shards)
     count = min(max(where.cores, 1), shards) if workers is None else workers
-    return ShardedVec(RayShardWorkers(where, make, slots, shards, count, tell=tell, patience_s=patience_s), slots)
+    return ShardedVec(RayShardWorkers(where, make, slots, shards, count, patience_s=patience_s), slots)
