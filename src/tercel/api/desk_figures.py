@@ -90,9 +90,8 @@ def cost_through_rounds(
     caption = "Line: mean over seeds; band: 95 % of the mean." if many else "One run: mostly luck."
     caption += " Dotted: the planted change." if at_round is not None else ""
     return drawn(
-        name, f"Cost of everything asked for so far, by round. At the end, bps: {ends}.",
-        caption, (WIDE, 3.4), draw,
-    )  # fmt: skip
+        name, f"Cost of everything asked for so far, by round. At the end, bps: {ends}.", caption, (WIDE, 3.4), draw
+    )
 
 
 def postures(path: Sequence[tuple[int, str, Posture]], until_ns: int, name: str = "postures") -> Figure:

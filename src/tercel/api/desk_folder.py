@@ -124,9 +124,7 @@ class DeskCosts:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """Costs of each parent, a row a parent."""
-        return [
-            {"parent": e.parent, "instrument": e.instrument, "agent": e.agent, **e.body} for e in self.entries
-        ]  # fmt: skip
+        return [{"parent": e.parent, "instrument": e.instrument, "agent": e.agent, **e.body} for e in self.entries]
 
     @property
     def summed(self) -> dict[str, Any]:

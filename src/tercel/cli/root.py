@@ -30,10 +30,7 @@ from tercel.cli.trade import trade_app
 from tercel.cli.venue import venue_app
 
 app = command_line("tercel", "From tick data to an execution agent that is judged.")
-for _room in (
-    data_app, market_app, agent_app, signals_app, limits_app, venue_app, trade_app,
-    config_app,
-):  # fmt: skip
+for _room in (data_app, market_app, agent_app, signals_app, limits_app, venue_app, trade_app, config_app):
     app.add_typer(_room, name=str(_room.info.name))
 
 

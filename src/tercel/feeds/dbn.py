@@ -98,9 +98,7 @@ class DbnFeed:
                     kept += words.nbytes
                     symbol, first = records.symbol(instrument, day), int(words[0, k.TS_RECV])
                     keep = words if kept <= self._hold else None
-                    parts.append(
-                        Part(member, instrument, day, symbol, records.venue, first, records.others, keep)
-                    )  # fmt: skip
+                    parts.append(Part(member, instrument, day, symbol, records.venue, first, records.others, keep))
             if paths and not parts:
                 names = ", ".join(m.name for m in found[:3])
                 raise FeedError("files with order-by-order records", names, "give files of the schema mbo")

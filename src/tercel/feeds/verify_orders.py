@@ -45,9 +45,7 @@ def verify_orders(instrument: Instrument, events: Events, capture: Path) -> dict
     if not answers:
         received = f"none of {instrument.symbol} in {capture} within the tape's time"
         raise FeedError("a snapshot after the tape's opening", received, "capture another one later in the day")
-    found: dict[str, Any] = {
-        "snapshots": len(answers), "orders": 0, "matched": 0, "surplus": 0, "first_mismatch": None,
-    }  # fmt: skip
+    found: dict[str, Any] = {"snapshots": len(answers), "orders": 0, "matched": 0, "surplus": 0, "first_mismatch": None}
     for answer in answers:
         stop = int(np.searchsorted(events.exch_ns, answer.exch_ns, "right"))
         start = int(np.searchsorted(events.exch_ns, answer.exch_ns, "left"))

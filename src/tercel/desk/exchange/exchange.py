@@ -323,9 +323,7 @@ class SimulatedExchange:
             events.append(self._orders.refused(new, self._now, fault))
             return
         number = int(self._markets.books[market][lay.ORDERS]) + place
-        order = ClientOrder(
-            new, market, place, number, new.cl_ord_id, new.lots, new.price, leaves=new.lots
-        )  # fmt: skip
+        order = ClientOrder(new, market, place, number, new.cl_ord_id, new.lots, new.price, leaves=new.lots)
         self._orders.keep(order)
         events.append(self._orders.report(order, o.ExecType.NEW, self._now))
         self._match(order, events)
@@ -385,9 +383,7 @@ class SimulatedExchange:
             return
         fault = price_fault(command.price) or ("" if command.lots >= 1 else f"{command.lots} lots; at least 1")
         if fault:
-            reject = o.CancelReject(
-                command.cl_ord_id, command.orig, command.account, order.status, self._now, fault
-            )  # fmt: skip
+            reject = o.CancelReject(command.cl_ord_id, command.orig, command.account, order.status, self._now, fault)
             events.append(reject)
             return
         keeps_place = command.price == order.price and command.lots <= order.lots

@@ -217,9 +217,7 @@ def beside_gate(file: Path, config: GateConfig, over: Callable[[], bool]) -> Ite
     words = [sys.executable, "-m", "tercel.desk.gate", str(file), "watchdog"]
     folder = file.parent / config.gate.folder
     with (folder / LOG).open("ab") as log:
-        process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )  # fmt: skip
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     yield
     if over():
         process.terminate()

@@ -109,9 +109,7 @@ class ResampledScores:
 
     def replicates(self, rng: np.random.Generator) -> dict[str, Replicates]:
         """Mean shortfall of every strategy over its training seeds."""
-        return {
-            name: over_seeds(point, self.draws[name], self.clusters, rng) for name, point in self.points.items()
-        }  # fmt: skip
+        return {name: over_seeds(point, self.draws[name], self.clusters, rng) for name, point in self.points.items()}
 
 
 def gains(

@@ -33,9 +33,7 @@ STAND_PRICE, STAND_LOTS, STAND_NOBODYS, STAND = range(4)
 FILLED, AWAY, BACK, CANCEL_AHEAD, CANCEL_BEHIND, AHEAD_S, BEHIND_S, FOUND = range(8)
 """What became of a ghost: seconds to its whole fill, until a better quote stood before it, until that was gone again;
 lots cancelled ahead of it and behind it and the lot-seconds that stood there, while it was young and at the touch."""
-(
-    G_SIDE, G_PRICE, G_LEFT, G_TOTAL, G_AHEAD, G_NOBODYS, G_NOBODYS_BEHIND, G_JOINED, GHOST,
-) = range(9)  # fmt: skip
+(G_SIDE, G_PRICE, G_LEFT, G_TOTAL, G_AHEAD, G_NOBODYS, G_NOBODYS_BEHIND, G_JOINED, GHOST) = range(9)
 """A waiting ghost: lots of it left, all lots at its price, those ahead, how many ahead and behind are nobody's, and
 the first row after it joined."""
 NEVER: Final = 1e18

@@ -224,9 +224,8 @@ class Dqn(NativeLearner):
         """Forward passes and loss on transitions `rows`; leaves the head's gradient in the workspace."""
         s, m, (actions, floats, mask) = self.settings, self.replay, self.mini
         gather_dqn(
-            rows, s.n_step, s.gamma, m.obs, m.actions, m.rewards, m.dones, m.masks,
-            self.mini_raw, actions, floats, mask,
-        )  # fmt: skip
+            rows, s.n_step, s.gamma, m.obs, m.actions, m.rewards, m.dones, m.masks, self.mini_raw, actions, floats, mask
+        )
         self.normaliser.apply(self.mini_raw, self.mini_x)
         x, x_later = self.mini_x[: s.minibatch], self.mini_x[s.minibatch :]
         later = self.target.forward(x_later, self.valuing)[0]
