@@ -13,7 +13,5 @@ def register() -> None:
     if ENVIRONMENT_ID not in gymnasium.registry:
         room = "tercel.lab.learning.gym_env"
         gymnasium.register(
-            ENVIRONMENT_ID,
-            entry_point=f"{room}:ExecutionEnv",
-            vector_entry_point=f"{room}:ExecutionVectorEnv",
+            ENVIRONMENT_ID, entry_point=f"{room}:ExecutionEnv", vector_entry_point=f"{room}:ExecutionVectorEnv"
         )

@@ -150,11 +150,7 @@ class Evaluation:
         left = [one for one in self.baselines if one.key not in gone]
         if not any(one.kind == "baseline" for one in left):
             raise ConfigError("a written strategy to compare with", "; ".join(notes), "name others with `against=`")
-        return replace(
-            self,
-            baselines=left,
-            notes=[*self.notes, *notes],
-        ).changed(lambda judged: judged.without(gone))
+        return replace(self, baselines=left, notes=[*self.notes, *notes]).changed(lambda judged: judged.without(gone))
 
     def changed(self, change: Callable[[Results], Results]) -> "Evaluation":
         """The same evaluation with every scenario changed."""

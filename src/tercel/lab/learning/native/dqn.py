@@ -69,14 +69,7 @@ class Replay:
         self.masks = np.ones((capacity, n, actions), np.bool_)
         self.at, self.filled = 0, 0
 
-    def add(
-        self,
-        obs: Float32,
-        mask: Bools,
-        actions: Ints,
-        reward: Float32,
-        done: Bools,
-    ) -> None:
+    def add(self, obs: Float32, mask: Bools, actions: Ints, reward: Float32, done: Bools) -> None:
         """What was seen, allowed and done, and what came of it; what is seen next is the next call's `obs`."""
         t = self.at
         self.obs[t], self.masks[t], self.actions[t] = obs, mask, actions

@@ -63,14 +63,7 @@ class RayShardWorkers:
     """
 
     def __init__(
-        self,
-        cluster: Cluster,
-        make: Make,
-        slots: int,
-        shards: int,
-        workers: int,
-        *,
-        patience_s: float = 60.0,
+        self, cluster: Cluster, make: Make, slots: int, shards: int, workers: int, *, patience_s: float = 60.0
     ) -> None:
         if not 1 <= workers <= shards:
             raise ConfigError(
