@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,8 +20,12 @@ from tercel.cli.shared import (
     share_of,
 )
 from tercel.cli.terminal import check_folder, hand_over, print_table, say
-from tercel.core.report.cells import NOTHING
-from tercel.core.report.tables import plain_table, spelt_cell
+from tercel.core.plain import plain
+from tercel.core.record import Record
+from tercel.core.report.tables import plain_table, spelt
+
+if TYPE_CHECKING:
+    from tercel.lab.evaluation.prediction import Prediction
 
 HEADINGS = ("strategy", "simulated, bps", "tape, bps", "passive", "late", "theirs, bps")
 
@@ -92,103 +96,116 @@ def predict(request: Predict) -> None:
         Scenario(name, one, (seed,), 0 if one.market.on_tape else request.episodes) for name, one in settings.items()
     )
     results, more = sides(home, recorded, preset.name, candidates, seed)
-    found = {
-        "market": preset.name,
-        "symbol": settings[recorded.name].market.symbol,
-        "dates": list(judged_days(settings[recorded.name]).days),
-        "impact": impact,
-        "task": task.to_dict(),
-        "episodes": {where: side.episodes for where, side in results.items()},
-        "days": results["tape"].resampled.clusters,
-        **compared(results["simulated"], results["tape"], results.get(THEIRS), seed),
-        "notes": [*notes, *more],
-        "cpu_s": time.process_time() - began,
-    }
+    found = Predicted(
+        market=preset.name,
+        symbol=settings[recorded.name].market.symbol,
+        dates=list(judged_days(settings[recorded.name]).days),
+        impact=impact,
+        task=task.to_dict(),
+        episodes={where: side.episodes for where, side in results.items()},
+        days=results["tape"].resampled.clusters,
+        finding=compared(results["simulated"], results["tape"], results.get(THEIRS), seed),
+        notes=[*notes, *more],
+        cpu_s=time.process_time() - began,
+    )
     if file is not None:
         preset.model_copy(update={"card": {**preset.card, "prediction": card_of(found)}}).save(file)
         say(f"written  {file}")
     hand_over(found, request.as_json, lambda: show(found), request.out, "prediction", lambda: page(found))
 
 
-def card_of(found: Mapping[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Predicted(Record):
+    """What is printed and written: what was compared, the finding, and what a reader has to know."""
+
+    market: str
+    symbol: str
+    dates: list[str]
+    impact: str
+    task: Mapping[str, object]
+    episodes: Mapping[str, int]
+    days: int
+    finding: "Prediction"
+    notes: list[str]
+    cpu_s: float
+
+    def json_fields(self) -> dict[str, object]:
+        """The finding stands among the rest."""
+        found = super().json_fields()
+        last = {key: found.pop(key) for key in ("notes", "cpu_s")}
+        del found["finding"]
+        return found | self.finding.json_fields() | last
+
+    @property
+    def sentences(self) -> list[str]:
+        """The finding in words."""
+        from tercel.lab.evaluation.prediction import in_words
+
+        days = "day" if len(self.dates) == 1 else "days"
+        return in_words(self.finding, self.market, f"{len(self.dates)} {days} of {self.symbol}")
+
+
+def card_of(found: Predicted) -> dict[str, Any]:
     """Entry of a prediction on a preset's card."""
-    plain = {key: found[key] for key in ("symbol", "impact", "episodes", "signs", "shares")}
-    ranks = {
-        key: {k: found[key][k] for k in ("mean", "ci_low", "ci_high", "ceiling")}
-        for key in ("spearman", "spearman_resting")
-    }
     from tercel.market.score.tape import rounded
 
-    card: dict[str, Any] = rounded(
-        {"days": found["dates"], "strategies": len(found["strategies"]), **ranks, **plain}, 4
-    )
+    ours, strategies = found.finding.ours, len(found.finding.strategies)
+    ranks = {"spearman": ours.spearman, "spearman_resting": ours.spearman_resting}
+    kept = plain({"days": found.dates, "strategies": strategies, **ranks, "symbol": found.symbol})
+    for key in ranks:
+        del kept[key]["halves"]
+    rest = {"impact": found.impact, "episodes": found.episodes, "signs": ours.signs, "shares": found.finding.shares}
+    card: dict[str, Any] = rounded(kept | plain(rest), 4)
     return card
 
 
 # -- what people see --------------------------------------------------------------------------------------------------
 
 
-def show(found: Mapping[str, Any]) -> None:
+def show(found: Predicted) -> None:
     """The table and its sentences."""
-    episodes = found["episodes"]
     title = (
-        f"{found['market']}: {episodes['simulated']:,} simulated orders, {episodes['tape']:,} on {found['days']} "
-        f"{'days' if len(found['dates']) > 1 else 'half hours'} of {found['symbol']} tape, cheapest there first; "
+        f"{found.market}: {found.episodes['simulated']:,} simulated orders, {found.episodes['tape']:,} on {found.days} "
+        f"{'days' if len(found.dates) > 1 else 'half hours'} of {found.symbol} tape, cheapest there first; "
         "shares: simulated / tape"
     )
     print_table(title, HEADINGS, rows_of(found))
-    for sentence in sentences(found):
+    for sentence in found.sentences:
         say(sentence)
-    say(f"{found['cpu_s']:.0f} s of CPU")
+    say(f"{found.cpu_s:.0f} s of CPU")
 
 
-def rows_of(found: Mapping[str, Any]) -> list[list[str]]:
+def rows_of(found: Predicted) -> list[list[str]]:
     """Rows of the table, one a strategy."""
     return [
         [
             name,
-            *(_cost(row["interval_bps"][where]) for where in ("simulated", "tape")),
-            *(f"{row[key]['simulated']:.2f} / {row[key]['tape']:.2f}" for key in ("passive_share", "late_share")),
-            _cost(row["interval_bps"].get("theirs")),
+            *(spelt(row.interval_bps[where]) for where in ("simulated", "tape")),
+            *(f"{share['simulated']:.2f} / {share['tape']:.2f}" for share in (row.passive_share, row.late_share)),
+            spelt(row.interval_bps.get("theirs")),
         ]
-        for name, row in found["strategies"].items()
+        for name, row in found.finding.strategies.items()
     ]
 
 
-def _cost(cell: Mapping[str, Any] | None) -> str:
-    return NOTHING if cell is None else spelt_cell(cell)
-
-
-def sentences(found: Mapping[str, Any]) -> list[str]:
-    """The finding in words."""
-    from tercel.lab.evaluation.prediction import in_words
-
-    days = "day" if len(found["dates"]) == 1 else "days"
-    return in_words(found, found["market"], f"{len(found['dates'])} {days} of {found['symbol']}")
-
-
-def page(found: Mapping[str, Any]) -> str:
+def page(found: Predicted) -> str:
     """The page of pictures."""
     from tercel.core.report.page import Section, render
-    from tercel.core.report.prediction_figures import costs, shares
+    from tercel.lab.evaluation.prediction_figures import costs, shares
 
-    lead, *rest = sentences(found)
+    lead, *rest = found.sentences
+    rows, facts = found.finding.strategies, {"notes": " ".join(found.notes)}
     sections = [
-        Section("Who is cheap here and there", rest, figures=[costs(found["strategies"], found["symbol"])]),
-        Section("How orders are filled", figures=[shares(found["strategies"], found["symbol"])]),
-        Section(
-            "Every strategy",
-            NOTE,
-            html=plain_table(HEADINGS, rows_of(found)),
-            facts={"notes": " ".join(found["notes"])},
-        ),
+        Section("Who is cheap here and there", rest, figures=[costs(rows, found.symbol)]),
+        Section("How orders are filled", figures=[shares(rows, found.symbol)]),
+        Section("Every strategy", NOTE, html=plain_table(HEADINGS, rows_of(found)), facts=facts),
     ]
     facts = {
-        "days": f"{len(found['dates'])}, {found['dates'][0]} to {found['dates'][-1]}",
-        **{f"orders, {key}": n for key, n in found["episodes"].items()},
+        "days": f"{len(found.dates)}, {found.dates[0]} to {found.dates[-1]}",
+        **{f"orders, {key}": str(n) for key, n in found.episodes.items()},
     }
-    title = f"Does {found['market']} predict {found['symbol']}?"
-    return render(title, lead, sections, facts, f"tercel market predict {found['market']}")
+    title = f"Does {found.market} predict {found.symbol}?"
+    return render(title, lead, sections, facts, f"tercel market predict {found.market}")
 
 
 NOTE = (

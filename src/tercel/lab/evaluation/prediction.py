@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.record import Record
+from tercel.core.stats import Estimate
 from tercel.core.stats.bootstrap import Replicates, moments_of_mean
 from tercel.core.stats.ranks import ranks, spearman, split_half
 from tercel.execution.costs import Costs
@@ -91,61 +93,165 @@ class StrategyCosts:
         )
 
 
+@dataclass(frozen=True)
+class RankCorrelation(Record):
+    """Spearman over strategies; None where there are too few, bounds and ceiling with a single day too.
+
+    Parameters
+    ----------
+    mean, ci_low, ci_high : float or None
+        With its interval over days and episodes.
+    ceiling : float or None
+        What the tape says of itself, all days.
+    halves : float or None
+        The same of random halves of its days, in the mean.
+    """
+
+    mean: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    ceiling: float | None = None
+    halves: float | None = None
+
+
+@dataclass(frozen=True)
+class Signs(Record):
+    """Pairs of strategies, those told apart on tape, and the share of these that simulation orders alike."""
+
+    pairs: int
+    told: int
+    agree: float | None
+
+
+@dataclass(frozen=True)
+class Shares(Record):
+    """How many of the strategies have both shares near the tape's, and how far apart they are in the mean."""
+
+    near: int
+    of: int
+    passive_share: float
+    late_share: float
+
+
+@dataclass(frozen=True)
+class Bound(Record):
+    """What is found with one bound on double fills; `double_share`: of all lots that were filled twice."""
+
+    spearman: RankCorrelation
+    spearman_resting: RankCorrelation
+    signs: Signs
+    double_share: float
+
+
+@dataclass(frozen=True)
+class PredictedRow(Record):
+    """A strategy; mappings are by place: simulated, tape, and theirs where it was asked.
+
+    Parameters
+    ----------
+    interval_bps : mapping of place to Estimate
+        Mean shortfall, bps.
+    passive_share, late_share : mapping of place to float
+        Of the order, filled while it rested and forced at the horizon.
+    rank : mapping of place to float
+        1 the cheapest.
+    resting : bool
+    """
+
+    interval_bps: Mapping[str, Estimate]
+    passive_share: Mapping[str, float]
+    late_share: Mapping[str, float]
+    rank: Mapping[str, float]
+    resting: bool
+
+    def json_fields(self) -> dict[str, object]:
+        """The mean shortfalls by themselves too."""
+        return {f"{where}_bps": cell.mean for where, cell in self.interval_bps.items()} | super().json_fields()
+
+
+@dataclass(frozen=True)
+class Prediction(Record):
+    """How simulated costs compare with the tape's.
+
+    Parameters
+    ----------
+    shares : Shares
+    bounds : mapping of way to Bound
+        Lots filled twice counted as ours, and as theirs where that was asked.
+    strategies : mapping of name to PredictedRow
+        Cheapest on tape first.
+    """
+
+    shares: Shares
+    bounds: Mapping[str, Bound]
+    strategies: Mapping[str, PredictedRow]
+
+    @property
+    def ours(self) -> Bound:
+        """What the table shows."""
+        return self.bounds["ours"]
+
+    @property
+    def resting(self) -> list[str]:
+        """Strategies that mostly rest."""
+        return [name for name, row in self.strategies.items() if row.resting]
+
+    def json_fields(self) -> dict[str, object]:
+        """What is found with lots filled twice as ours stands at the top."""
+        ours = self.ours.json_fields()
+        del ours["double_share"]
+        ours["spearman_resting"] = self.ours.spearman_resting.json_fields() | {"strategies": self.resting}
+        return ours | super().json_fields()
+
+
 def predict(
     simulated: StrategyCosts, tape: StrategyCosts, theirs: StrategyCosts | None = None, seed: int = 0
-) -> dict[str, Any]:
+) -> Prediction:
     """Compare simulated costs with the tape's.
 
     Parameters
     ----------
-    simulated, tape : Side
+    simulated, tape : StrategyCosts
         The same strategies; the tape's clusters are days.
-    theirs : Side, optional
+    theirs : StrategyCosts, optional
         The tape with the other bound on double fills (`tape_source.theirs`).
     seed : int
         Of the halves of days.
-
-    Returns
-    -------
-    dict
-        `spearman`, `spearman_resting`, `signs`, `shares`, `bounds`, `strategies`: plain values. Correlations are null
-        for fewer than three strategies, ceilings and intervals with a single day.
     """
     names = sorted(tape.costs, key=lambda name: tape.means[name].point)
     resting = [name for name in names if max(simulated.passive(name), tape.passive(name)) >= RESTING]
-    ranked = {key: ranks(side.point(names)).tolist() for key, side in (("simulated", simulated), ("tape", tape))}
+    places = {"simulated": simulated, "tape": tape} | ({} if theirs is None else {"theirs": theirs})
+    ranked = {where: ranks(places[where].point(names)).tolist() for where in ("simulated", "tape")}
     ways = {"ours": tape} | ({} if theirs is None else {"theirs": theirs})
-    return {
-        "spearman": correlation(simulated, tape, names, seed),
-        "spearman_resting": correlation(simulated, tape, resting, seed) | {"strategies": resting},
-        "signs": signs(simulated, tape, names),
-        "shares": _shares(simulated, tape, names),
-        "bounds": {
-            way: {
-                "spearman": correlation(simulated, side, names, seed),
-                "spearman_resting": correlation(simulated, side, resting, seed),
-                "signs": signs(simulated, side, names),
-                "double_share": side.doubled(),
-            }
-            for way, side in ways.items()
-        },
-        "strategies": {
-            name: _row(name, simulated, tape, ways)
-            | {"rank": {key: row[number] for key, row in ranked.items()}, "resting": name in resting}
-            for number, name in enumerate(names)
-        },
+    bounds = {
+        way: Bound(
+            correlation(simulated, side, names, seed),
+            correlation(simulated, side, resting, seed),
+            signs(simulated, side, names),
+            side.doubled(),
+        )
+        for way, side in ways.items()
     }
+    rows = {
+        name: PredictedRow(
+            {where: side.means[name].estimate() for where, side in places.items()},
+            {where: side.passive(name) for where, side in places.items()},
+            {where: side.late(name) for where, side in places.items()},
+            {where: row[number] for where, row in ranked.items()},
+            name in resting,
+        )
+        for number, name in enumerate(names)
+    }
+    return Prediction(_shares(simulated, tape, names), bounds, rows)
 
 
-def correlation(
-    simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str], seed: int = 0
-) -> dict[str, float | None]:
+def correlation(simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str], seed: int = 0) -> RankCorrelation:
     """Spearman over strategies with its interval over days and episodes, and the tape's ceiling.
 
     `halves` is the mean over random halves of the tape's clusters, `ceiling` that stepped up to all of them.
     """
     if len(names) < LEAST:
-        return dict.fromkeys(("mean", "ci_low", "ci_high", "ceiling", "halves"))
+        return RankCorrelation()
     point = float(spearman(simulated.point(names), tape.point(names)))
     drawn = spearman(simulated.draws(names), tape.draws(names))
     freedom = min(simulated.resampled.clusters, tape.resampled.clusters) - 1.0
@@ -153,14 +259,7 @@ def correlation(
     costs = np.concatenate([tape.scores.bps[name] for name in names]).T
     means = replace(moments_of_mean(costs, tape.scores.cluster), statistic=_same)
     halves, ceiling = split_half(means, np.random.default_rng(seed))
-    found = {
-        "mean": point,
-        "ci_low": estimate.ci_low,
-        "ci_high": estimate.ci_high,
-        "ceiling": ceiling,
-        "halves": halves,
-    }
-    return {key: _within(value) for key, value in found.items()}
+    return RankCorrelation(*map(_within, (point, estimate.ci_low, estimate.ci_high, ceiling, halves)))
 
 
 def _same(means: Floats) -> Floats:
@@ -173,7 +272,7 @@ def _within(value: float | None) -> float | None:
     return None if value is None or np.isnan(value) else float(min(max(value, -1.0), 1.0))
 
 
-def signs(simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str]) -> dict[str, float | None]:
+def signs(simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str]) -> Signs:
     """Pairs whose difference is told on tape (Benjamini and Hochberg over all pairs), and the share that agrees."""
     ledger, pairs = ComparisonLedger(), list(combinations(names, 2))
     gaps = {(a, b): tape.means[a] - tape.means[b] for a, b in pairs}
@@ -184,56 +283,38 @@ def signs(simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str]) -
         for (a, b), row in rows.items()
         if row.p_adjusted is not None and row.p_adjusted < CALLED
     ]
-    return {"pairs": len(pairs), "told": len(agree), "agree": float(np.mean(agree)) if agree else None}
+    return Signs(len(pairs), len(agree), float(np.mean(agree)) if agree else None)
 
 
-def _shares(simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str]) -> dict[str, float]:
+def _shares(simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str]) -> Shares:
     """How many strategies have both shares within `NEAR` of the tape's, and how far apart they are in the mean."""
-    apart = {
-        "passive_share": [abs(simulated.passive(name) - tape.passive(name)) for name in names],
-        "late_share": [abs(simulated.late(name) - tape.late(name)) for name in names],
-    }
-    near = np.max(list(apart.values()), axis=0) <= NEAR
-    return {"near": int(near.sum()), "of": len(names), **{key: float(np.mean(row)) for key, row in apart.items()}}
+    passive = [abs(simulated.passive(name) - tape.passive(name)) for name in names]
+    late = [abs(simulated.late(name) - tape.late(name)) for name in names]
+    near = np.maximum(passive, late) <= NEAR
+    return Shares(int(near.sum()), len(names), float(np.mean(passive)), float(np.mean(late)))
 
 
-def _row(
-    name: str, simulated: StrategyCosts, tape: StrategyCosts, ways: Mapping[str, StrategyCosts]
-) -> dict[str, object]:
-    """One strategy, as plain values."""
-    here = {"simulated": simulated, "tape": tape} | ({"theirs": ways["theirs"]} if "theirs" in ways else {})
-    return {
-        **{f"{where}_bps": side.means[name].point for where, side in here.items()},
-        "interval_bps": {where: side.means[name].estimate().to_json() for where, side in here.items()},
-        "passive_share": {where: side.passive(name) for where, side in here.items()},
-        "late_share": {where: side.late(name) for where, side in here.items()},
-    }
-
-
-def in_words(found: Mapping[str, Any], market: str, judged: str) -> list[str]:
+def in_words(found: Prediction, market: str, judged: str) -> list[str]:
     """Summary in at most five sentences."""
-    sentences = [_ranked(found["spearman"], f"{market} ranks {len(found['strategies'])} strategies as {judged} do")]
-    rest = found["spearman_resting"]
-    if rest["mean"] is not None:
-        sentences.append(_ranked(rest, f"Over the {len(rest['strategies'])} that mostly rest it is"))
-    pairs = found["signs"]
-    agreed = "" if pairs["agree"] is None else f", and simulation has the same sign in {pairs['agree']:.0%} of these"
-    sentences.append(f"{pairs['told']} of {pairs['pairs']} pairs differ significantly on tape{agreed}.")
-    near = found["shares"]
-    sentences.append(f"{near['near']} of {near['of']} have passive and late shares within {NEAR:.2f} of the tape's.")
-    other = found["bounds"].get("theirs")
-    if other is not None and other["spearman"]["mean"] is not None:
-        doubled = found["bounds"]["ours"]["double_share"]
+    rest, pairs, near = found.ours.spearman_resting, found.ours.signs, found.shares
+    sentences = [_ranked(found.ours.spearman, f"{market} ranks {len(found.strategies)} strategies as {judged} do")]
+    if rest.mean is not None:
+        sentences.append(_ranked(rest, f"Over the {len(found.resting)} that mostly rest it is"))
+    agreed = "" if pairs.agree is None else f", and simulation has the same sign in {pairs.agree:.0%} of these"
+    sentences.append(f"{pairs.told} of {pairs.pairs} pairs differ significantly on tape{agreed}.")
+    sentences.append(f"{near.near} of {near.of} have passive and late shares within {NEAR:.2f} of the tape's.")
+    other = found.bounds.get("theirs")
+    if other is not None and other.spearman.mean is not None:
         sentences.append(
-            f"{doubled:.0%} of the lots were filled twice; counted as the tape's, the correlation is "
-            f"{other['spearman']['mean']:.2f}."
+            f"{found.ours.double_share:.0%} of the lots were filled twice; counted as the tape's, the correlation is "
+            f"{other.spearman.mean:.2f}."
         )
     return sentences
 
 
-def _ranked(row: Mapping[str, float | None], what: str) -> str:
-    if row["mean"] is None:
+def _ranked(row: RankCorrelation, what: str) -> str:
+    if row.mean is None:
         return f"{what}: too few to rank."
-    span = "" if row["ci_low"] is None else f" [{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
-    ceiling = "" if row["ceiling"] is None else f"; the tape's own ceiling is {row['ceiling']:.2f}"
-    return f"{what}: Spearman {row['mean']:.2f}{span}{ceiling}."
+    span = "" if row.ci_low is None else f" [{row.ci_low:.2f}, {row.ci_high:.2f}]"
+    ceiling = "" if row.ceiling is None else f"; the tape's own ceiling is {row.ceiling:.2f}"
+    return f"{what}: Spearman {row.mean:.2f}{span}{ceiling}."

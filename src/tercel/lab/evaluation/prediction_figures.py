@@ -7,36 +7,37 @@ import numpy as np
 
 from tercel.core.report import style
 from tercel.core.report.svg import Figure, finished, sketch
+from tercel.lab.evaluation.prediction import PredictedRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
-Rows = Mapping[str, Mapping[str, Any]]
-"""Strategy -> `simulated_bps`, `tape_bps`, `interval_bps`, `rank`, `passive_share`, `late_share`, `resting`."""
+Rows = Mapping[str, PredictedRow]
 COLOURS = {True: style.SERIES[1].token, False: style.SERIES[0].token}
+PLACES = ("simulated", "tape")
 LABELS = {True: "mostly rests, here or there", False: "mostly takes"}
 
 
 def costs(rows: Rows, symbol: str) -> Figure:
     """Simulated against tape cost with intervals, and rank against rank, each point a strategy."""
-    x, y = (np.array([row[key] for row in rows.values()]) for key in ("simulated_bps", "tape_bps"))
+    x, y = (np.array([row.interval_bps[where].mean for row in rows.values()]) for where in PLACES)
 
     with sketch(4.4) as drawing:
         left, right = drawing.subplots(1, 2)
-        for number, row in enumerate(rows.values()):
-            _cross(left, row, x[number], y[number])
+        for row in rows.values():
+            _cross(left, row)
         _diagonal(left, np.concatenate([x, y]))
         left.set(xlabel="simulated, bps", ylabel="on tape, bps")
         for one, row in rows.items():
-            at = row["rank"]["simulated"], row["rank"]["tape"]
-            right.plot(*at, "o", color=COLOURS[row["resting"]], markersize=4.5)
+            at = row.rank["simulated"], row.rank["tape"]
+            right.plot(*at, "o", color=COLOURS[row.resting], markersize=4.5)
             right.annotate(one, at, (5, -2.5), textcoords="offset points", fontsize=7, color=style.INK.token)
         _diagonal(right, np.array([1, len(rows)]))
         right.set(xlim=(0, len(rows) * 1.35), xlabel="rank in simulation, 1 the cheapest", ylabel="rank on tape")
         _legend(drawing, left)
 
-    summary = ", ".join(f"{one} {row['simulated_bps']:.1f} / {row['tape_bps']:.1f}" for one, row in rows.items())
+    summary = ", ".join(f"{one} {here:.1f} / {there:.1f}" for one, here, there in zip(rows, x, y, strict=True))
     alt = f"{symbol}: cost in simulation and on tape, bps: {summary}."
     return finished(drawing, "predicted-costs", alt, "Bars are 95 % intervals. On the line both are the same.")
 
@@ -50,28 +51,29 @@ def shares(rows: Rows, symbol: str) -> Figure:
         for panel, (key, title) in zip(panels, keys.items(), strict=True):
             panel.set_title(title)
             for row in rows.values():
-                at = row[key]["simulated"], row[key]["tape"]
-                panel.plot(*at, "o", color=COLOURS[row["resting"]], markersize=4.5, label=LABELS[row["resting"]])
+                _point(panel, row, [getattr(row, key)[where] for where in PLACES])
             _diagonal(panel, np.array([0.0, 1.0]))
             panel.set(xlabel="share, simulated", ylabel="share on tape")
         _legend(drawing, panels[0])
 
     summary = ", ".join(
-        f"{one} {row['passive_share']['simulated']:.2f} / {row['passive_share']['tape']:.2f}"
-        for one, row in rows.items()
+        f"{one} {row.passive_share['simulated']:.2f} / {row.passive_share['tape']:.2f}" for one, row in rows.items()
     )
     alt = f"{symbol}: share filled while resting, simulated and on tape: {summary}."
     return finished(drawing, "predicted-shares", alt, "Each point is a strategy. On the line both are the same.")
 
 
-def _cross(panel: "Axes", row: Mapping[str, Any], x: float, y: float) -> None:
+def _cross(panel: "Axes", row: PredictedRow) -> None:
     """A strategy's point with its intervals."""
-    colour, summary = COLOURS[row["resting"]], row["interval_bps"]
-    for key, line in (("simulated", panel.hlines), ("tape", panel.vlines)):
-        cell = summary[key]
-        if cell["ci_low"] is not None:
-            line(y if key == "simulated" else x, cell["ci_low"], cell["ci_high"], color=colour, linewidth=1.0)
-    panel.plot([x], [y], "o", color=colour, markersize=4.5, label=LABELS[row["resting"]])
+    x, y = (row.interval_bps[where] for where in PLACES)
+    for cell, line, at in ((x, panel.hlines, y.mean), (y, panel.vlines, x.mean)):
+        if cell.ci_low is not None:
+            line(at, cell.ci_low, cell.ci_high, color=COLOURS[row.resting], linewidth=1.0)
+    _point(panel, row, [x.mean, y.mean])
+
+
+def _point(panel: "Axes", row: PredictedRow, at: list[float]) -> None:
+    panel.plot(*at, "o", color=COLOURS[row.resting], markersize=4.5, label=LABELS[row.resting])
 
 
 def _diagonal(panel: "Axes", values: Any) -> None:
