@@ -107,7 +107,7 @@ def measure(
     if pairs < 8 or not sizes or min(sizes) <= 0.0:
         raise ConfigError("at least 8 pairs and sizes above 0", f"{pairs}, {list(sizes)}", "such as `size=0.1`")
     task = task or Task()
-    estimates = pilot(source, task, streams_plan(task, 1, PILOT_SEED, 0, PILOT_EPISODES)).estimates
+    estimates = pilot(source, task, streams_plan(task, 1, PILOT_SEED, 0, PILOT_EPISODES))
     shown = styles(estimates)
     shown = {name: one for name, one in shown.items() if only is None or name in set(only)}
     lots = {f"{size:g}": max(round(size * volume_per_s * task.horizon_s), 1) for size in sorted(sizes)}

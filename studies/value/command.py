@@ -159,4 +159,4 @@ def _market(name: str) -> tuple[Source, Task, int, MarketEstimates]:
     preset, task = presets.load(name), Task()
     source, quantity = reactive(preset), task.lots(preset.volume_per_s)
     known = pilot(source, task, streams_plan(task, quantity, TRAINING_SEED, 0, CALM_EPISODES))
-    return source, task, quantity, known.estimates
+    return source, task, quantity, known

@@ -156,7 +156,7 @@ def test_no_strategy_fills_beyond_it(request, where, beyond, seed, latency):
 def test_written_strategies_and_policies_obey(request, where):
     source, plan_of = request.getfixturevalue(where)
     task = replace(TASK, limit_price="5bps")
-    estimates = pilot(source, TASK, plan_of(TASK)).estimates
+    estimates = pilot(source, TASK, plan_of(TASK))
     unfilled = 0
     for name in ALL_BASELINES:
         unfilled += check(source, task, plan_of(task), build(name, estimates)).unfilled_lots.sum()

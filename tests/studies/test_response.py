@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.markets import run_twins
 
 from studies.legs.legs import figure, ratio
 from studies.response import bars
@@ -15,7 +16,7 @@ from tercel.core.errors import CapacityError, ConfigError
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import seeded_plan
-from tercel.lab.evaluation.experiment import run_strategy, run_twins
+from tercel.lab.evaluation.experiment import run_strategy
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim

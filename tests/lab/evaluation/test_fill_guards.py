@@ -5,13 +5,14 @@ from dataclasses import fields
 import numpy as np
 import pytest
 from tests.lab.evaluation.plain_runs import run_alone
+from tests.markets import run_twins
 
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation import experiment, guards
 from tercel.lab.evaluation.arrivals import run_arrivals, terciles
 from tercel.lab.evaluation.episodes import seeded_plan
-from tercel.lab.evaluation.experiment import Recording, batches, run_recorded, run_strategies, run_twins
+from tercel.lab.evaluation.experiment import Recording, batches, run_recorded, run_strategies
 from tercel.lab.evaluation.guards import Guard, guard
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive

@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 from tests.lab.learning import tiny
+from tests.markets import run_twins
 
 from tercel.api.testing.learner import VecEnvContract
 from tercel.core.errors import ConfigError
 from tercel.execution import step as kernels
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes
-from tercel.lab.evaluation.experiment import run_twins
 from tercel.lab.evaluation.sampling import bank_sampler
 from tercel.lab.learning.agent.config import AgentConfig
-from tercel.lab.learning.agent.env import make_env
+from tercel.lab.learning.agent.env import learned_in
 from tercel.lab.learning.agent.learner import learner_settings
+from tercel.lab.learning.agent.market import markets_of
 from tercel.lab.learning.hindsight import SIZE, HindsightVec, future_means, undisturbed
 from tercel.lab.learning.mixed import DrawnOrdersVec, MixedVec
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
@@ -180,4 +181,4 @@ def test_refusals(section, values, received):
 def test_a_configuration_asks_for_it():
     config = tiny.config() if hasattr(tiny, "config") else AgentConfig.model_validate({"learner": {"hindsight": 4}})
     config = config.model_copy(update={"learner": config.learner.model_copy(update={"hindsight": 4, "markets": 4})})
-    assert isinstance(make_env(config), HindsightVec)
+    assert isinstance(learned_in(config, markets_of(config)), HindsightVec)

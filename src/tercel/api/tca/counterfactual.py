@@ -313,8 +313,7 @@ class _Runs:
             short = replace(task, horizon_s=horizon_s, warmup_s=min(task.warmup_s, horizon_s))
             every = max((session - short.horizon_ns - short.warmup_ns) // PILOT_WINDOWS, 1)
             windows = tape_plan([day], short, [1.0], every_ns=every, both_sides=False)
-            found = pilot(source, short, windows).estimates
-            self._known[key] = found
+            self._known[key] = pilot(source, short, windows)
         return self._known[key]
 
 

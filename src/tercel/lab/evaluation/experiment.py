@@ -137,41 +137,8 @@ def run_recorded(source: Source, task: Task, plan: Plan, strategy: Strategy) -> 
     return seen.decisions(plan)
 
 
-def run_twins(source: Source, task: Task, plan: Plan) -> NDArray[np.int64]:
-    """Mids of every episode without own orders on the task's time grid: int64 (n, G), half-ticks."""
-    first, which = streams_of(plan)
-    grids = []
-    for part in batches(plan.take(first)):
-        episodes = Episodes(source, task, len(part))
-        episodes.start(without_orders(part))
-        while episodes.working.any():
-            episodes.step(empty(len(part)))
-        grids.append(episodes.costs().mid2_grid)
-    mids: NDArray[np.int64] = np.concatenate(grids)[which]
-    return mids
-
-
-@dataclass(frozen=True, eq=False)
-class Pilot:
-    """Measures of a market from training episodes without own orders.
-
-    Parameters
-    ----------
-    estimates : MarketEstimates
-        What written strategies may know beforehand.
-    volume : float64 (n,)
-        Public lots traded within each horizon.
-    sd_ticks : float
-        Standard deviation of the mid's change over the horizon.
-    """
-
-    estimates: MarketEstimates
-    volume: NDArray[np.float64]
-    sd_ticks: float
-
-
-def pilot(source: Source, task: Task, plan: Plan) -> Pilot:
-    """Pilot of a market: volume, volatility and depth on training episodes without own orders.
+def pilot(source: Source, task: Task, plan: Plan) -> MarketEstimates:
+    """What written strategies may know of a market, from training episodes without own orders.
 
     Volume and its course over the horizon; volatility as the standard deviation of the mid's change over the
     horizon (ticks per square root of a second); depth and spread as means over decisions.
@@ -198,11 +165,10 @@ def pilot(source: Source, task: Task, plan: Plan) -> Pilot:
     sd = float(np.std(grid[:, -1] - grid[:, 0]) / 2)
     interval_s = task.horizon_s / task.decisions
     mean_depth = np.maximum(np.mean(depth, axis=0), 1.0) if depth else np.ones(c.LEVELS)
-    estimates = MarketEstimates(
+    return MarketEstimates(
         expected_volume=float(seen[-1]),
         volume_curve=np.maximum(seen[-1] - seen, 0.0),
         sigma=max(sd, 1e-6) / np.sqrt(task.horizon_ns / NS_PER_SECOND),
         eta=eta_of_depth(mean_depth, interval_s),
         spread=float(np.mean(spread)) if spread else 1.0,
     )
-    return Pilot(estimates, volume[-1].astype(np.float64), sd)

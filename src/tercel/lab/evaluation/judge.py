@@ -20,15 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import CapacityError, ConfigError, TercelError
-from tercel.core.stats import (
-    Estimate,
-    Moments,
-    Replicates,
-    cluster_index,
-    cluster_sums,
-    over_seeds,
-    replicate,
-)
+from tercel.core.stats import Estimate, Moments, Replicates, cluster_index, cluster_sums, over_seeds, replicate
 from tercel.core.stats.clusters import FEW_CLUSTERS
 from tercel.execution.costs import BPS, Costs, own_displacement
 from tercel.lab.evaluation.adaptability import Response

@@ -177,7 +177,7 @@ def _simulated(settings: MarketTask, seed: int, episodes: int, quick: bool) -> J
         judged,
         bank_sampler(task, quantity, len(training.worlds_b)),
         seeded_plan(task, quantity, seed, 0, episodes),
-        replace(known.estimates, market=preset.name),
+        replace(known, market=preset.name),
         "episode seed",
         (
             f"The order: {size_in_words(share, quantity)} in {minutes}, {quantity:,} {_units(preset.lot)}.",
@@ -396,7 +396,7 @@ def _on_tape(settings: MarketTask, seed: int, episodes: int, quick: bool) -> Job
         judged,
         tape_sampler(drawn),
         thinned(plan, episodes) if quick else plan,
-        pilot(training, task, thinned(drawn, PILOT_EPISODES, once=True)).estimates,
+        pilot(training, task, thinned(drawn, PILOT_EPISODES, once=True)),
         "30-minute block" if blocks else "day",
         (
             f"Trained on {seen}, judged on {unseen}.",

@@ -23,14 +23,7 @@ from tercel.lab.evaluation.pipeline.claim_text import claimed, gains_figure
 from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.results import Evaluation
 from tercel.lab.evaluation.pipeline.scenarios import build_scenario
-from tercel.lab.evaluation.pipeline.terminal import (
-    MOST_VERDICTS,
-    QUICK,
-    closing,
-    correction,
-    judged_table,
-    verdicts,
-)
+from tercel.lab.evaluation.pipeline.terminal import MOST_VERDICTS, QUICK, closing, correction, judged_table, verdicts
 from tercel.lab.evaluation.report import composition, meanings, order_facts, timing
 
 FEWEST_LOOKS = 3

@@ -18,13 +18,11 @@ from tercel.lab.learning.privileged import ForesightMixedVec, ForesightOrdersVec
 MakeEnv = Callable[[AgentConfig], Any]
 
 
-def make_env(config: AgentConfig) -> MixedVec | HindsightVec | TrainingArena:
-    """Training environment of a configuration: its slots, split between its markets."""
-    return learned_in(config, markets_of(config))
-
-
 def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
-    """The same of markets that are built already; with a privileged teacher, one that knows its episodes' futures."""
+    """Training environment of a configuration: its slots, split between its markets.
+
+    With a privileged teacher, it is one that knows its episodes' futures.
+    """
     kind, vec = (ForesightOrdersVec, ForesightMixedVec) if config.oracle.frames else (DrawnOrdersVec, MixedVec)
     slots, reward = config.learner.markets, config.reward
     if slots < len(markets):

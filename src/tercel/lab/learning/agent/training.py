@@ -1,6 +1,6 @@
 """One training of an agent: a configuration, a seed, a folder (`run_folder`), at last a policy.
 
-`run_training` needs of its environment no more than the learner does: `make_env` may be replaced by one that spreads
+`run_training` needs of its environment no more than the learner does: `learned_in` may be replaced by one that spreads
 the slots over machines.
 """
 
@@ -295,7 +295,7 @@ def run_training(
     seed : int
         Of weights, noise and training episodes.
     make : callable, optional
-        Another :func:`make_env`.
+        Another :func:`learned_in`.
     on_row : callable, optional
         Receives each row of metrics and the best look so far.
     on_teacher : callable, optional

@@ -4,11 +4,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
-from typing import Any, Final
+from typing import Final
 
 from tercel.core.errors import ConfigError
-from tercel.core.names import check_known
-from tercel.lab.learning.native.distributions import NAMES
 from tercel.lab.learning.risk import Risk
 
 
@@ -59,34 +57,43 @@ OF: Final[dict[str, Bounds]] = {
 """Setting -> its bounds; of a tuple, those of each entry."""
 
 
-def check_settings(settings: Any) -> None:
-    """Refuse settings of which one is no number, or one outside its range.
-
-    Parameters
-    ----------
-    settings : PpoSettings or DqnSettings
+@dataclass(frozen=True)
+class NativeSettings:
+    """What every native learner that follows a gradient is told.
 
     Raises
     ------
     ConfigError
-        What was received begins with the setting's name.
+        A setting that is no number, or one outside its range; what was received begins with its name.
     """
-    for field in fields(settings):
-        name, value = field.name, getattr(settings, field.name)
-        if isinstance(field.default, bool):
-            _refuse_unless(isinstance(value, bool), "true or false", name, value)
-        elif isinstance(field.default, tuple):
-            admitted = isinstance(value, tuple) and all(OF[name].admits(one) for one in value)
-            _refuse_unless(admitted, f"a list in which each is {OF[name].words}", name, value)
-        elif name in OF and not (value is None and field.default is None):
-            _refuse_unless(OF[name].admits(value), OF[name].words, name, value)
-    law = getattr(settings, "distribution", NAMES[0])
-    check_known(law, NAMES, "a distribution among", f"distribution = {law!r}")
-    try:
-        Risk(settings.risk_aversion, settings.risk_measure, settings.risk_level)
-    except ConfigError as error:
-        received = f"risk_aversion = {settings.risk_aversion} with risk_measure = {settings.risk_measure!r}"
-        raise ConfigError(error.expected, received, error.remedy) from None
+
+    hidden: tuple[int, ...] = (64, 64)  # SB3 MlpPolicy
+    minibatch: int = 256
+    learning_rate: float = 5e-4  # agents_study section 2: 5e-4 -> 0
+    anneal_frames: int = 0  # what is annealed goes linearly to its end in so many; 0: constant
+    gamma: float = 1.0  # the horizon is in the state (map, section 1)
+    normalise_observations: bool = True
+    scale_rewards: bool = True
+    risk_aversion: float = 0.0  # see learning.risk; 0: the mean return alone
+    risk_measure: str = "cvar"  # or mean_variance
+    risk_level: float = 0.9  # of the CVaR
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number, or one outside its range."""
+        for field in fields(self):
+            name, value = field.name, getattr(self, field.name)
+            if isinstance(field.default, bool):
+                _refuse_unless(isinstance(value, bool), "true or false", name, value)
+            elif isinstance(field.default, tuple):
+                admitted = isinstance(value, tuple) and all(OF[name].admits(one) for one in value)
+                _refuse_unless(admitted, f"a list in which each is {OF[name].words}", name, value)
+            elif name in OF and not (value is None and field.default is None):
+                _refuse_unless(OF[name].admits(value), OF[name].words, name, value)
+        try:
+            Risk(self.risk_aversion, self.risk_measure, self.risk_level)
+        except ConfigError as error:
+            received = f"risk_aversion = {self.risk_aversion} with risk_measure = {self.risk_measure!r}"
+            raise ConfigError(error.expected, received, error.remedy) from None
 
 
 def _refuse_unless(admitted: bool, words: str, name: str, value: object) -> None:

@@ -12,7 +12,7 @@ from tercel.core.arrays import Bools, Float32, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.lab.learning.native.blas import one_thread
-from tercel.lab.learning.native.bounds import check_settings
+from tercel.lab.learning.native.bounds import NativeSettings
 from tercel.lab.learning.native.kernels import dqn_loss, epsilon_greedy, gather_dqn
 from tercel.lab.learning.native.learner import NativeLearner
 from tercel.lab.learning.native.net import Net, Workspace
@@ -20,8 +20,8 @@ from tercel.lab.learning.port import Metrics, State, VecEnv, action_sizes, check
 
 
 @dataclass(frozen=True)
-class DqnSettings:
-    """Settings of :class:`Dqn`; the defaults suit execution tasks.
+class DqnSettings(NativeSettings):
+    """Settings of :class:`Dqn`; the defaults suit execution tasks. The learning rate is annealed to 0.
 
     Raises
     ------
@@ -29,15 +29,10 @@ class DqnSettings:
         A value outside its range (`native.bounds`).
     """
 
-    hidden: tuple[int, ...] = (64, 64)  # SB3 MlpPolicy
     capacity: int = 100_000  # transitions kept; 1e6 in the paper, but an execution episode has tens of decisions
     warmup: int = 4_096  # frames of random play before the first gradient step
     steps: int = 64  # decisions per episode slot and update (one row of metrics)
     gradient_steps: int = 4  # per decision of all slots: 4 x 256 rows for 64 new frames, each replayed 16 times
-    minibatch: int = 256
-    learning_rate: float = 5e-4
-    anneal_frames: int = 0  # learning rate falls linearly to 0 over so many frames; 0: constant
-    gamma: float = 1.0  # the horizon is in the state (map, section 1)
     n_step: int = 3  # Rainbow, table 1
     double: bool = True
     dueling: bool = True
@@ -46,15 +41,6 @@ class DqnSettings:
     epsilon_end: float = 0.05  # Mnih et al. 2013 use 0.1, SB3 0.05
     epsilon_frames: int = 50_000  # over which it falls linearly
     max_norm: float = 10.0  # SB3; Wang et al. 2016
-    normalise_observations: bool = True
-    scale_rewards: bool = True
-    risk_aversion: float = 0.0  # see learning.risk; 0: the mean return alone
-    risk_measure: str = "cvar"  # or mean_variance
-    risk_level: float = 0.9  # of the CVaR
-
-    def __post_init__(self) -> None:
-        """Refuse what is no number, or one outside its range."""
-        check_settings(self)
 
 
 class Replay:
@@ -159,13 +145,8 @@ class Dqn(NativeLearner):
 
     def update(self) -> Metrics:
         """`steps` decisions in every slot, each followed by `gradient_steps` minibatches once warmed up."""
-        s, stats, norms, learned, rate = (
-            self.settings,
-            np.zeros(2),
-            0.0,
-            0,
-            self._annealed(self.settings.learning_rate, 0.0),
-        )
+        s, stats, norms, learned = self.settings, np.zeros(2), 0.0, 0
+        rate = self._annealed(s.learning_rate, 0.0)
         with one_thread():
             for _ in range(s.steps):
                 self._act()

@@ -13,11 +13,12 @@ import numpy as np
 
 from tercel.core.arrays import Float32, Floats, Ints
 from tercel.core.errors import ConfigError
+from tercel.core.names import check_known
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.lab.learning.native.blas import one_thread
-from tercel.lab.learning.native.bounds import check_settings
+from tercel.lab.learning.native.bounds import NativeSettings
 from tercel.lab.learning.native.distil import Teacher, distil_loss
-from tercel.lab.learning.native.distributions import Categorical, Distribution, distribution
+from tercel.lab.learning.native.distributions import NAMES, Categorical, Distribution, distribution
 from tercel.lab.learning.native.kernels import gae, value_loss
 from tercel.lab.learning.native.learner import NativeLearner
 from tercel.lab.learning.native.net import Net
@@ -69,8 +70,10 @@ class Shuffled:
 
 
 @dataclass(frozen=True)
-class PpoSettings:
+class PpoSettings(NativeSettings):
     """Settings of :class:`Ppo`; the defaults suit execution tasks (finite horizon, costs in bps).
+
+    Learning rate, entropy and sigma are annealed.
 
     Raises
     ------
@@ -78,14 +81,9 @@ class PpoSettings:
         A value outside its range (`native.bounds`).
     """
 
-    hidden: tuple[int, ...] = (64, 64)  # SB3 MlpPolicy
     steps: int = 64  # decisions per episode slot and rollout; x 64 slots = 4,096 frames a batch
-    minibatch: int = 256
     epochs: int = 4
-    learning_rate: float = 5e-4  # agents_study section 2: 5e-4 -> 0
     learning_rate_end: float = 0.0
-    anneal_frames: int = 0  # learning rate, entropy and sigma go linearly to their ends in so many; 0: constant
-    gamma: float = 1.0  # the horizon is in the state (map, section 1)
     lam: float = 0.95  # SB3
     clip: float = 0.2  # SB3, PPO paper
     entropy: float = 0.01  # PPO paper, Atari; SB3 has 0
@@ -98,16 +96,12 @@ class PpoSettings:
     sigma_end: float = 0.32
     threads: int = 1  # 2: one for each tower, the same bytes; pays from hidden layers of 128 on, on idle cores
     start: tuple[float, ...] = ()  # greedy action in every state before learning; (): 0, or all alike
-    normalise_observations: bool = True
-    scale_rewards: bool = True
-    risk_aversion: float = 0.0  # see learning.risk; 0: the mean return alone
-    risk_measure: str = "cvar"  # or mean_variance
-    risk_level: float = 0.9  # of the CVaR
     normalise_values: bool = False  # the value head learns returns of mean 0 and variance 1
 
     def __post_init__(self) -> None:
-        """Refuse what is no number, or one outside its range."""
-        check_settings(self)
+        """Refuse an unknown law too."""
+        super().__post_init__()
+        check_known(self.distribution, NAMES, "a distribution among", f"distribution = {self.distribution!r}")
 
 
 def _first_layer(weights: list[Float32], head_weights: list[Float32]) -> Float32:
@@ -258,11 +252,7 @@ class Ppo(NativeLearner):
         unexplained = float(np.var(r.floats[:, 1])) / (self.valuer.scale**2 if self.valuer else 1.0)
         taught = {"teacher_kl": float(stats[5]), "teacher_weight": self.kl_weight} if self.teacher else {}
         return {
-            "policy_loss": float(stats[0]),
-            "value_loss": float(stats[1]),
-            "entropy": float(stats[2]),
-            "kl": float(stats[3]),
-            "clipped": float(stats[4]),
+            **dict(zip(("policy_loss", "value_loss", "entropy", "kl", "clipped"), stats.tolist(), strict=False)),
             "explained_variance": 1.0 - unexplained / spread if spread > 0 else float("nan"),
             "gradient_norm": norms / count,
             **taught,

@@ -70,7 +70,7 @@ class RayShardWorkers:
                 f"1 to {shards} workers, as many as there are shards", f"{workers}", "more shards, or fewer workers"
             )
         self.cluster, self.make, self.slots, self.shards = cluster, make, slots, shards
-        self.patience_s, self.deaths = patience_s, 0
+        self.patience_s = patience_s
         self.workers: list[Any] = [self._hire() for _ in range(workers)]
         self.home = {shard: shard * workers // shards for shard in range(shards)}
         adopting = [worker.adopt.remote(self._shards_of(i)) for i, worker in enumerate(self.workers)]
@@ -111,7 +111,6 @@ class RayShardWorkers:
     def _replace(self, worker: int) -> None:
         """Another worker for the shards of one that died, or the survivors."""
         ray, lost = self.cluster.ray, self._shards_of(worker)
-        self.deaths += 1
         reason = f"a worker died with shards {lost}"
         new = self._hire()
         try:
