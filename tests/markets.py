@@ -1,12 +1,7 @@
-"""Markets that tests alone trade in, and what markets do where nobody sends orders."""
+"""Markets that tests alone trade in."""
 
 import numpy as np
 
-from tercel.execution.intent import empty
-from tercel.execution.task import Task
-from tercel.lab.evaluation import experiment
-from tercel.lab.evaluation.episodes import Episodes, Plan
-from tercel.lab.evaluation.experiment import streams_of, without_orders
 from tercel.market.book import layout as lay
 from tercel.market.flow import martingale
 from tercel.market.simulator import layout as sim
@@ -25,25 +20,3 @@ def martingale_market(jump_rate: float = 0.2, trade_rate: float = 1.0, level_lot
     k[[sim.LAST_BID, sim.LAST_ASK]] = k[sim.REFILLED] - 1, k[sim.REFILLED] + 1
     martingale.lay_book(b, k, flow)
     return Source("martingale", sim.MARTINGALE, flow, NO_TAPE, b[None], k[None], 0.01, 1)
-
-
-def without_own_orders(source: Source, task: Task, plan: Plan) -> Episodes:
-    """Episodes of the plan that ended without own orders."""
-    episodes = Episodes(source, task, len(plan))
-    episodes.start(without_orders(plan))
-    while episodes.working.any():
-        episodes.step(empty(len(plan)))
-    return episodes
-
-
-def run_twins(source: Source, task: Task, plan: Plan) -> np.ndarray:
-    """Mids of every episode without own orders on the task's time grid: int64 (n, G), half-ticks."""
-    first, which = streams_of(plan)
-    grids = [without_own_orders(source, task, part).costs().mid2_grid for part in experiment.batches(plan.take(first))]
-    return np.concatenate(grids)[which]
-
-
-def public_volume(source: Source, task: Task, plan: Plan) -> np.ndarray:
-    """Lots traded within the horizon of every episode without own orders: int64 (n,)."""
-    k = without_own_orders(source, task, plan).states
-    return k[:, sim.BOUGHT] + k[:, sim.SOLD] - k[:, sim.ARRIVED + 1] - k[:, sim.ARRIVED + 2]

@@ -232,7 +232,7 @@ def test_a_risk_averse_training_keeps_by_its_own_objective():
     markets = markets_of(config)
     assert risk_of(config).aversion == 0.5
     plain, averse = (Validator(markets, rule_of(config), risk) for risk in (None, risk_of(config)))
-    one, other = (v.check(build("twap_take"), 0).row for v in (plain, averse))
+    one, other = (v.check(build("twap_take"), 0) for v in (plain, averse))
     assert one["gain"] == other["gain"] == one["merit"]
     costs = averse.rule_costs[0], plain._costs(markets[0], build("twap_take"))
     rule, mine = (shortfall(c) / 1e4 * c.arrival_mid2 / 2 for c in costs)
@@ -245,7 +245,7 @@ def test_markets_weigh_in_the_merit_as_in_the_slots():
     assert config.market.shares == (6.0, 2.0, 3.0, 1.0)
     markets = markets_of(config)
     even, weighed = (Validator(markets, rule_of(config), shares=shares) for shares in ((), config.market.shares))
-    one, other = (v.check(build("twap_take"), 0).row for v in (even, weighed))
+    one, other = (v.check(build("twap_take"), 0) for v in (even, weighed))
     gains = [one[f"gain_{market.label}"] for market in markets]
     assert one["merit"] == one["gain"] == other["gain"] == pytest.approx(np.mean(gains))
     assert other["merit"] == pytest.approx(np.average(gains, weights=[6, 2, 3, 1]))
@@ -265,7 +265,7 @@ def test_a_cost_counts_as_much_as_its_regime_has_at_stake():
     np.testing.assert_allclose(rewards[1][:, :half], rewards[0][:, :half])
     np.testing.assert_allclose(rewards[1][:, half:], 0.25 * rewards[0][:, half:], rtol=1e-5)
     markets = markets_of(staked)
-    row = Validator(markets, rule_of(staked)).check(build("twap_take"), 0).row
+    row = Validator(markets, rule_of(staked)).check(build("twap_take"), 0)
     gains = [row[f"gain_{market.label}"] for market in markets]
     assert row["merit"] == pytest.approx((gains[0] + 0.25 * gains[1]) / 2)
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from tests.markets import run_twins
 
 from studies.legs.legs import figure, ratio
 from studies.response import bars
@@ -11,6 +10,7 @@ from studies.response.law_targets import LOTS, NS, executed, fills_of_all, targe
 from studies.response.response import measure
 from studies.response.styles import AGENT, JOINS, Blocks, Iceberg, NoTrading
 from studies.response.worlds import Worlds
+from studies.twins import run_twins
 from tercel.api.testing.strategy import StrategyConformance
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.execution.strategies import build

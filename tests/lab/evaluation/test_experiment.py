@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from tests.markets import martingale_market, public_volume, run_twins
+from tests.markets import martingale_market
 
 from benchmarks.arrival import at_arrival
+from studies.twins import public_volume, run_twins
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.execution.strategies import NAMES, MarketEstimates, build
 from tercel.execution.task import Latency, Task

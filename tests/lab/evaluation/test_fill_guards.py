@@ -5,8 +5,8 @@ from dataclasses import fields
 import numpy as np
 import pytest
 from tests.lab.evaluation.plain_runs import run_alone
-from tests.markets import run_twins
 
+from studies.twins import run_twins
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation import experiment, guards

@@ -9,7 +9,7 @@ from tercel.api.testing.learner import LearnerContract, VecEnvContract
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.policies.onnx_file import from_onnx, to_onnx
 from tercel.lab.learning.native import continuous
-from tercel.lab.learning.native.distributions import distribution
+from tercel.lab.learning.native.distributions import HeadOutput, distribution
 from tercel.lab.learning.native.dqn import Dqn
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import train
@@ -63,7 +63,7 @@ def sampled(name, size, rows=20_000, sigma=0.4):
     row = rng.normal(size=law.width).astype(np.float32)
     raw, bias = np.tile(row, (rows, 1)), np.full(law.width, 0.3, np.float32)
     actions, logps = law.store(rows), np.empty(rows, np.float32)
-    given = law.sample(raw, bias, np.ones(raw.shape, bool), rng, sigma, actions, logps)
+    given = law.sample(HeadOutput(raw, bias, np.ones(raw.shape, bool), sigma), rng, actions, logps)
     return law, row + bias, given, actions, logps
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from tests.lab.learning import tiny
-from tests.markets import run_twins
 
+from studies.twins import run_twins
 from tercel.api.testing.learner import VecEnvContract
 from tercel.core.errors import ConfigError
 from tercel.execution import step as kernels

@@ -1,6 +1,6 @@
 """The figures of a prediction: simulated against tape, by strategy."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,12 +67,12 @@ def _cross(panel: "Axes", row: PredictedRow) -> None:
     """A strategy's point with its intervals."""
     x, y = (row.interval_bps[where] for where in PLACES)
     for cell, line, at in ((x, panel.hlines, y.mean), (y, panel.vlines, x.mean)):
-        if cell.ci_low is not None:
+        if cell.ci_low is not None and cell.ci_high is not None:
             line(at, cell.ci_low, cell.ci_high, color=COLOURS[row.resting], linewidth=1.0)
-    _point(panel, row, [x.mean, y.mean])
+    _point(panel, row, (x.mean, y.mean))
 
 
-def _point(panel: "Axes", row: PredictedRow, at: list[float]) -> None:
+def _point(panel: "Axes", row: PredictedRow, at: Sequence[float]) -> None:
     panel.plot(*at, "o", color=COLOURS[row.resting], markersize=4.5, label=LABELS[row.resting])
 
 

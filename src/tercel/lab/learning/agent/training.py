@@ -31,7 +31,7 @@ from tercel.lab.learning.agent.policy import action_parameters, rule_name, rule_
 from tercel.lab.learning.agent.run_folder import CHECK_COLUMNS, CHECKS, LAST, POLICY, UPDATES_A_CHECKPOINT, write_result
 from tercel.lab.learning.agent.teacher import teacher_state, train_teacher
 from tercel.lab.learning.agent.user_code import eyes_of
-from tercel.lab.learning.agent.validation import ValidationCheck, Validator
+from tercel.lab.learning.agent.validation import Validator
 from tercel.lab.learning.checkpoint import load_checkpoint, save_checkpoint
 from tercel.lab.learning.demonstrate import demonstrations
 from tercel.lab.learning.metrics import MetricsLog
@@ -94,10 +94,10 @@ class Training:
     folder : Path
         Its run folder; what is there is gone on with.
     seed : int
-    make : callable
+    make : callable or None
         Makes the environment from the configuration.
-    markets : list of TrainingMarket, optional
-        Those that it names, where they are built already.
+    markets : list of TrainingMarket
+        Those that it names.
     """
 
     def __init__(
@@ -105,19 +105,19 @@ class Training:
         config: AgentConfig,
         folder: Path,
         seed: int,
-        make: MakeEnv | None = None,
-        markets: list[TrainingMarket] | None = None,
+        make: MakeEnv | None,
+        markets: list[TrainingMarket],
     ) -> None:
         self.config, self.folder, self.seed = config, folder, seed
         folder.mkdir(parents=True, exist_ok=True)
-        self.markets = markets_of(config) if markets is None else markets
+        self.markets = markets
         if make is None and config.learner.shards:
             make = in_shards
-        self.env = learned_in(config, self.markets) if make is None else make(config)
+        self.env = learned_in(config, markets) if make is None else make(config)
         self.agent = make_learner(config, self.env, seed)
-        units = [unit_of(config, market) for market in self.markets]
+        units = [unit_of(config, market) for market in markets]
         shares = () if config.on_tape else config.market.shares
-        self.validator = Validator(self.markets, rule_of(config), risk_of(config), units, shares)
+        self.validator = Validator(markets, rule_of(config), risk_of(config), units, shares)
         state = load_checkpoint(folder / "checkpoint")
         self.average = WeightAverage()
         if state is not None:
@@ -184,21 +184,20 @@ class Training:
             if over:
                 self.check(averaged=True)
 
-    def check(self, averaged: bool = False) -> ValidationCheck:
+    def check(self, averaged: bool = False) -> None:
         """Judge the greedy policy, or the mean of the late ones, on the validation episodes; keep the best so far."""
         policy = self.agent.policy()
         if averaged and isinstance(policy, MlpPolicy):
             policy = self.average.policy(policy)
         best, check = self.best, self.validator.check(strategy_of(self.config, policy), self.agent.frames)
-        check.row["averaged"] = float(averaged)
-        self.checks.add(check.row)
+        check["averaged"] = float(averaged)
+        self.checks.add(check)
         if best is None or self.best is self.checks.rows[-1]:
             save_policy(self.folder / POLICY, policy, self.card(check))
         if self.agent.frames >= self.config.learner.frames:
             save_policy(self.folder / LAST, policy, self.card(check))
-        return check
 
-    def card(self, check: ValidationCheck) -> Card:
+    def card(self, check: Metrics) -> Card:
         """Card of the policy as it stands."""
         config, task = self.config, self.markets[0].task
         policy, watched = self.agent.policy(), observer(eyes_of(config), config.policy.stack)
@@ -222,7 +221,7 @@ class Training:
                 **({"reward": config.reward.own} if config.reward.own else {}),
                 **({"oracle": config.oracle.model_dump()} if config.oracle.frames else {}),
             },
-            scores={"validation": check.row},
+            scores={"validation": check},
             version=__version__,
         )
 

@@ -1,7 +1,6 @@
 """Validation of a policy while it learns: greedy, beside a rule, on episodes neither trained on nor judged."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,22 +12,6 @@ from tercel.lab.evaluation.experiment import run_strategies
 from tercel.lab.learning.agent.market import TrainingMarket
 from tercel.lab.learning.port import Metrics
 from tercel.lab.learning.risk import Risk
-
-
-@dataclass(frozen=True)
-class ValidationCheck:
-    """One look at a policy: its cost, and its gain on the rule.
-
-    Parameters
-    ----------
-    row : dict of str to float
-        ``frames``; ``is_bps`` of the policy and of the rule (``rule_bps``), means over markets; ``gain`` of the policy
-        in bps, paired, and its standard error ``se``; ``passive``, ``forced``: shares of the lots; ``merit``, by which
-        the best is kept: the gain, or with an aversion to risk what the risk-averse objective gains, in the reward's
-        units, markets weighing as their slots and loss weights do; with several markets ``gain_NAME`` of each.
-    """
-
-    row: Metrics
 
 
 class Validator:
@@ -63,8 +46,18 @@ class Validator:
         """Costs of the plan's episodes, each over when its order is filled."""
         return run_strategies(market.validation, market.task, market.plan, [strategy], run_out=False)[0]
 
-    def check(self, strategy: Strategy, frames: int) -> ValidationCheck:
-        """Cost of the policy now, with its gain on the rule."""
+    def check(self, strategy: Strategy, frames: int) -> Metrics:
+        """One look at a policy: its cost, and its gain on the rule.
+
+        Returns
+        -------
+        dict of str to float
+            ``frames``; ``is_bps`` of the policy and of the rule (``rule_bps``), means over markets; ``gain`` of the
+            policy in bps, paired, and its standard error ``se``; ``passive``, ``forced``: shares of the lots;
+            ``merit``, by which the best is kept: the gain, or with an aversion to risk what the risk-averse objective
+            gains, in the reward's units, markets weighing as their slots and loss weights do; with several markets
+            ``gain_NAME`` of each.
+        """
         costs = [self._costs(market, strategy) for market in self.markets]
         pairs = [(shortfall(rule), shortfall(mine)) for rule, mine in zip(self.rule_costs, costs, strict=True)]
         gains = [float((rule - mine).mean()) for rule, mine in pairs]
@@ -86,7 +79,7 @@ class Validator:
         }
         if len(gains) > 1:
             row |= {f"gain_{market.label}": gain for market, gain in zip(self.markets, gains, strict=True)}
-        return ValidationCheck(row)
+        return row
 
     def _valued(self, costs: Costs, unit: float) -> float:
         """The risk-averse objective, in the reward's units."""

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Final
 
 from tercel.core.errors import ConfigError
-from tercel.lab.learning.risk import Risk
+from tercel.lab.learning.risk import risk_transform
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class NativeSettings:
             elif name in OF and not (value is None and field.default is None):
                 _refuse_unless(OF[name].admits(value), OF[name].words, name, value)
         try:
-            Risk(self.risk_aversion, self.risk_measure, self.risk_level)
+            risk_transform(1, self.risk_aversion, self.risk_measure, self.risk_level)
         except ConfigError as error:
             received = f"risk_aversion = {self.risk_aversion} with risk_measure = {self.risk_measure!r}"
             raise ConfigError(error.expected, received, error.remedy) from None

@@ -4,7 +4,7 @@ One class per law. Each keeps the actions as learning needs them (`store`) and h
 numbers int64[n], vectors float32[n, A], or shares float32[n, A] that add up to 1.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,15 @@ Stats = Floats
 Layer = tuple[Float32, Float32]
 
 NAMES = ("categorical", "gaussian", "logistic_normal", "dirichlet")
+
+
+class HeadOutput(NamedTuple):
+    """What a policy head says of n states: raw values and bias, allowed actions, deviation of normal laws."""
+
+    raw: Float32
+    bias: Float32
+    mask: Bools
+    sigma: float
 
 
 class Distribution:
@@ -42,17 +51,13 @@ class Distribution:
         """The head's bias [width] that has the greedy action `mean` [A]."""
         return mean
 
-    def sample(
-        self, raw: Float32, bias: Float32, mask: Bools, rng: np.random.Generator, sigma: float, actions: Any,
-        logps: Float32,
-    ) -> NDArray[Any]:  # fmt: skip
+    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> NDArray[Any]:
         """Draw into `actions` (a slice of a store) and `logps`; returns what the environment receives."""
         raise NotImplementedError
 
     def loss(
-        self, raw: Float32, bias: Float32, actions: Any, floats: Float32, mask: Bools, sigma: float, clip: float,
-        entropy: float, draw: Float32, stats: Stats,
-    ) -> None:  # fmt: skip
+        self, head: HeadOutput, actions: Any, floats: Float32, clip: float, entropy: float, draw: Float32, stats: Stats
+    ) -> None:
         """Gradient of the policy's loss by the head into `draw`; `stats` as in `kernels.policy_loss`."""
         raise NotImplementedError
 
@@ -87,19 +92,15 @@ class Categorical(Distribution):
     def start(self, mean: Floats) -> Floats:
         return np.asarray(np.log(np.maximum(mean, 1e-3)))
 
-    def sample(
-        self, raw: Float32, bias: Float32, mask: Bools, rng: np.random.Generator, sigma: float, actions: Any,
-        logps: Float32,
-    ) -> NDArray[Any]:  # fmt: skip
-        uniform = rng.random((raw.shape[0],), np.float32)
-        sample_actions(raw, bias, mask, uniform, self._logp, actions, logps)
+    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> NDArray[Any]:
+        uniform = rng.random((head.raw.shape[0],), np.float32)
+        sample_actions(head.raw, head.bias, head.mask, uniform, self._logp, actions, logps)
         return np.asarray(actions)
 
     def loss(
-        self, raw: Float32, bias: Float32, actions: Any, floats: Float32, mask: Bools, sigma: float, clip: float,
-        entropy: float, draw: Float32, stats: Stats,
-    ) -> None:  # fmt: skip
-        policy_loss(raw, bias, actions, floats, mask, clip, entropy, self._logp, draw, stats)
+        self, head: HeadOutput, actions: Any, floats: Float32, clip: float, entropy: float, draw: Float32, stats: Stats
+    ) -> None:
+        policy_loss(head.raw, head.bias, actions, floats, head.mask, clip, entropy, self._logp, draw, stats)
 
     def fit(self, z: Float32, targets: Any) -> tuple[float, Float32]:
         return cross_entropy(z, np.eye(self.width, dtype=np.float32)[targets])
@@ -113,19 +114,15 @@ class Gaussian(Distribution):
 
     head: Head = "vector"
 
-    def sample(
-        self, raw: Float32, bias: Float32, mask: Bools, rng: np.random.Generator, sigma: float, actions: Any,
-        logps: Float32,
-    ) -> NDArray[Any]:  # fmt: skip
-        noise = rng.standard_normal(raw.shape, np.float32)
-        c.sample_gaussian(raw, bias, noise, sigma, actions, logps)
+    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> NDArray[Any]:
+        noise = rng.standard_normal(head.raw.shape, np.float32)
+        c.sample_gaussian(head.raw, head.bias, noise, head.sigma, actions, logps)
         return np.asarray(actions)
 
     def loss(
-        self, raw: Float32, bias: Float32, actions: Any, floats: Float32, mask: Bools, sigma: float, clip: float,
-        entropy: float, draw: Float32, stats: Stats,
-    ) -> None:  # fmt: skip
-        c.gaussian_loss(raw, bias, actions, floats, sigma, clip, draw, stats)
+        self, head: HeadOutput, actions: Any, floats: Float32, clip: float, entropy: float, draw: Float32, stats: Stats
+    ) -> None:
+        c.gaussian_loss(head.raw, head.bias, actions, floats, head.sigma, clip, draw, stats)
 
     def fit(self, z: Float32, targets: Any) -> tuple[float, Float32]:
         error = z - targets
@@ -147,12 +144,9 @@ class LogisticNormal(Gaussian):
         logs = np.log(np.maximum(mean, 1e-3))
         return np.asarray(logs[:-1] - logs[-1])
 
-    def sample(
-        self, raw: Float32, bias: Float32, mask: Bools, rng: np.random.Generator, sigma: float, actions: Any,
-        logps: Float32,
-    ) -> NDArray[Any]:  # fmt: skip
-        super().sample(raw, bias, mask, rng, sigma, actions, logps)
-        shares = np.empty((raw.shape[0], self.width + 1), np.float32)
+    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> NDArray[Any]:
+        super().sample(head, rng, actions, logps)
+        shares = np.empty((head.raw.shape[0], self.width + 1), np.float32)
         c.shares_of(actions, shares)
         return shares
 
@@ -178,21 +172,17 @@ class Dirichlet(Distribution):
         alpha = (1.0 + 1e-3) * shares / shares.min()  # the least concentration is just above 1
         return np.asarray(np.log(np.expm1(alpha - 1.0)))
 
-    def sample(
-        self, raw: Float32, bias: Float32, mask: Bools, rng: np.random.Generator, sigma: float, actions: Any,
-        logps: Float32,
-    ) -> NDArray[Any]:  # fmt: skip
-        alpha = np.empty(raw.shape, np.float32)
-        c.concentrations(raw, bias, alpha)
+    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> NDArray[Any]:
+        alpha = np.empty(head.raw.shape, np.float32)
+        c.concentrations(head.raw, head.bias, alpha)
         actions[:] = rng.standard_gamma(alpha, dtype=np.float32)
         c.normalise_gammas(alpha, actions, logps)
         return np.asarray(actions)
 
     def loss(
-        self, raw: Float32, bias: Float32, actions: Any, floats: Float32, mask: Bools, sigma: float, clip: float,
-        entropy: float, draw: Float32, stats: Stats,
-    ) -> None:  # fmt: skip
-        c.dirichlet_loss(raw, bias, actions, floats, clip, entropy, self._alpha, draw, stats)
+        self, head: HeadOutput, actions: Any, floats: Float32, clip: float, entropy: float, draw: Float32, stats: Stats
+    ) -> None:
+        c.dirichlet_loss(head.raw, head.bias, actions, floats, clip, entropy, self._alpha, draw, stats)
 
     def fit(self, z: Float32, targets: Any) -> tuple[float, Float32]:
         alpha = np.logaddexp(0.0, z) + 1.0

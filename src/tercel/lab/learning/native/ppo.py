@@ -18,7 +18,7 @@ from tercel.execution.policies.mlp import MlpPolicy
 from tercel.lab.learning.native.blas import one_thread
 from tercel.lab.learning.native.bounds import NativeSettings
 from tercel.lab.learning.native.distil import Teacher, distil_loss
-from tercel.lab.learning.native.distributions import NAMES, Categorical, Distribution, distribution
+from tercel.lab.learning.native.distributions import NAMES, Categorical, Distribution, HeadOutput, distribution
 from tercel.lab.learning.native.kernels import gae, value_loss
 from tercel.lab.learning.native.learner import NativeLearner
 from tercel.lab.learning.native.net import Net
@@ -205,8 +205,8 @@ class Ppo(NativeLearner):
                 self.teacher.says(self.raw, self.mask, r.taught[now])
             logits, value = self.net.forward(x, self.acting)
             np.add(value[:, 0], self.net.head_biases[1], out=r.values[t])
-            bias = self.net.head_biases[0]
-            taken = self.law.sample(logits, bias, self.mask, self.rng, sigma, actions, r.logps[now])
+            head = HeadOutput(logits, self.net.head_biases[0], self.mask, sigma)
+            taken = self.law.sample(head, self.rng, actions, r.logps[now])
             obs, reward, done, _ = env.step(taken)
             r.earned[t], r.dones[t] = reward, done
             self._begin(obs)
@@ -268,10 +268,10 @@ class Ppo(NativeLearner):
 
         def policy() -> None:
             raw = net.forward_tower(0, x, work)
-            bias, draw = net.head_biases[0], work.dout[0]
-            self.law.loss(raw, bias, m.actions[rows], floats, m.masks[rows], sigma, s.clip, entropy, draw, stats)
+            head, draw = HeadOutput(raw, net.head_biases[0], m.masks[rows], sigma), work.dout[0]
+            self.law.loss(head, m.actions[rows], floats, s.clip, entropy, draw, stats)
             if self.kl_weight:
-                distil_loss(raw, bias, m.taught[rows], m.masks[rows], self.kl_weight, self._logp, draw, stats)
+                distil_loss(raw, head.bias, m.taught[rows], head.mask, self.kl_weight, self._logp, draw, stats)
             net.backward_tower(0, x, work)
             _first_layer(net.dweights, net.dhead_weights)[self.seen :] = 0.0
 
