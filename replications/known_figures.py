@@ -4,16 +4,12 @@ Each takes plain arrays and dictionaries and hands back a :class:`~tercel.core.r
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.report import style
-from tercel.core.report.svg import WIDE, Figure, drawn
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
+from tercel.core.report.svg import Figure, finished, sketch
 
 
 def frontier(
@@ -34,7 +30,7 @@ def frontier(
         Shares left, in thousands.
     """
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.6) as drawing:
         left, right = drawing.subplots(1, 2)
         left.plot(*closed, color=style.INK.token, linewidth=1.4, label="closed form")
         for number, (sd, cost) in enumerate(agents):
@@ -55,13 +51,12 @@ def frontier(
         right.legend(loc="upper right")
 
     parts = ", ".join(label for label in trajectories)
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"Efficient frontier of the Almgren-Chriss example, the agent's schedules on it; trajectories for {parts}.",
         f"Lines: closed form. Dots: the agent's schedules, {len(agents)} training seeds, one network each for all risk "
         "aversions.",
-        (WIDE, 3.6),
-        draw,
     )
 
 
@@ -84,7 +79,7 @@ def hedges(
         What must be asked for the option; the network first.
     """
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.6) as drawing:
         left, right = drawing.subplots(1, 2)
         for (label, (form, runs)), colour in zip(deltas.items(), style.SERIES[1:], strict=False):
             left.plot(spots, form, color=colour.token, linewidth=1.6, label=label)
@@ -103,11 +98,10 @@ def hedges(
     text = "; ".join(
         f"{key}: {np.asarray(value)[0]:.3f} to {np.asarray(value)[-1]:.3f}" for key, value in prices.items()
     )
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"Left: units held by the price of the underlying, closed form and network. Right: risk-averse prices, {text}.",
         "Left: lines are the closed form, dots the network, one for each training seed. Right: expected shortfall of "
         "the hedged option, lower is better.",
-        (WIDE, 3.6),
-        draw,
     )

@@ -1,15 +1,12 @@
 """Figures of replications on recorded days: what published methods save there, beside what they saved at home."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tercel.core.report import style
-from tercel.core.report.svg import WIDE, Figure, drawn
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
+from tercel.core.report.svg import Figure, finished, sketch
 
 
 def savings(found: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any], name: str) -> Figure:
@@ -27,7 +24,7 @@ def savings(found: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any]
         ("all_over_submit_and_leave_percent", "and four market variables", style.SERIES[0]),
     )
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.4) as drawing:
         panel = drawing.subplots()
         at = np.arange(len(found))
         panel.axhspan(band["low"], band["high"], color=style.SERIES[1].token, alpha=0.15, linewidth=0)
@@ -47,13 +44,12 @@ def savings(found: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any]
 
     summary = "; ".join(f"{key}: {ours[kinds[0][0]]['mean']:.0f} and {ours[kinds[1][0]]['mean']:.0f} %"
                      for key, ours in found.items())  # fmt: skip
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"Cost saved on submit and leave by a swept table, private state and with market variables: {summary}.",
         "Dots: ours, with 95 % intervals over half hours. Band: published for time and inventory; dashed: the least "
         "published with market variables.",
-        (WIDE, 3.4),
-        draw,
     )
 
 
@@ -67,7 +63,7 @@ def gains(found: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any], 
     """
     band = published["gain_bps"]
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.2) as drawing:
         panel = drawing.subplots()
         at = np.arange(len(found))[::-1]
         rows = [ours["gain_bps"] for ours in found.values()]
@@ -80,12 +76,11 @@ def gains(found: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any], 
         panel.set_xlabel("gain over TWAP, bps")
 
     summary = "; ".join(f"{key}: {ours['gain_bps']['mean']:.1f}" for key, ours in found.items())
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"Gain of a double DQN over TWAP, bps, by how it is judged: {summary}.",
         "Dots: ours, with 95 % intervals over days and training seeds. Band: published, nine symbols.",
-        (WIDE, 3.2),
-        draw,
     )
 
 

@@ -1,13 +1,10 @@
 """The figure: written rules, published policies and ours, task by task."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from tercel.core.report import style
-from tercel.core.report.svg import WIDE, Figure, drawn
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
+from tercel.core.report.svg import Figure, finished, sketch
 
 BARS: Final = (("sl", "submit and leave"), ("twap", "TWAP of the paper"), ("best_rule", "best tuned rule"))
 
@@ -15,7 +12,7 @@ BARS: Final = (("sl", "submit and leave"), ("twap", "TWAP of the paper"), ("best
 def beside_published(found: Mapping[str, Mapping[str, Any]]) -> Figure:
     """A panel a task; `found` is what the command puts out."""
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(5.0) as drawing:
         panels = drawing.subplots(2, 3, squeeze=False).T.ravel()
         colours = [colour.token for colour in style.series_colours(["sl", "twap", "rule", "published", "ppo"]).values()]
         labels = [label for _, label in BARS] + ["published, better of two", "ours, three seeds"]
@@ -34,4 +31,4 @@ def beside_published(found: Mapping[str, Mapping[str, Any]]) -> Figure:
 
     alt = "Bars of five strategies in each of the six tasks of Cheridito and Weiss."
     caption = "Reward in ticks a lot over the arrival bid; more is better. Ours with its 95 % interval."
-    return drawn("cheridito-weiss", alt, caption, (WIDE, 5.0), draw)
+    return finished(drawing, "cheridito-weiss", alt, caption)

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tercel.core.report import style
-from tercel.core.report.svg import WIDE, Figure, drawn
+from tercel.core.report.svg import Figure, finished, sketch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
 
 Effects = Mapping[str, Any]
 """`effects` of the study: kind, factor, outcome, horizon, cell."""
@@ -18,7 +17,7 @@ def by_horizon(effects: Effects, symbol: str, name: str = "attraction") -> Figur
     """Opposite market orders and their lots: after / placebo with its interval, the placebo hollow beside it."""
     outcomes = {"opposite_orders": "number of opposite market orders", "opposite_lots": "their lots"}
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(5.6) as drawing:
         panels = drawing.subplots(2, 2, sharex=True, sharey=True)
         for row, (kind, factors) in enumerate(effects.items()):
             for column, (outcome, words) in enumerate(outcomes.items()):
@@ -38,15 +37,14 @@ def by_horizon(effects: Effects, symbol: str, name: str = "attraction") -> Figur
         for seconds, cell in factors["3"]["opposite_orders"].items()
         if cell
     )
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"{symbol}: market orders that would hit a large order's side, after / placebo, orders of at least 3 usual "
         f"sizes: {summary}.",
         "Filled: after / placebo with its 95 % interval. Hollow: the placebo, windows that ended 10 s before the order "
         "came. Cells with under 20 orders are left out; what leaves the picture is cut.",
-        (WIDE, 5.6),
-        draw,
-    )  # fmt: skip
+    )
 
 
 def _points(panel: "Axes", by_factor: Mapping[str, Mapping[str, Any]]) -> None:
@@ -82,7 +80,7 @@ def by_outcome(effects: Effects, symbol: str, words: Mapping[str, str], name: st
     """Every counted outcome over 60 s, orders of at least 3 usual sizes."""
     names = list(words)
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.6) as drawing:
         panels = drawing.subplots(1, 2, sharex=True, sharey=True)
         for panel, (kind, factors) in zip(panels, effects.items(), strict=True):
             panel.set_title(kind)
@@ -105,12 +103,11 @@ def by_outcome(effects: Effects, symbol: str, words: Mapping[str, str], name: st
         for panel in panels:
             panel.minorticks_off()
 
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"{symbol}: every outcome in 60 s after orders of at least 3 usual sizes, after / placebo.",
         "Filled: after / placebo with its 95 % interval. Hollow: the placebo.",
-        (WIDE, 3.6),
-        draw,
     )
 
 
@@ -119,7 +116,7 @@ def drift_and_slope(
 ) -> Figure:
     """The mid's drift towards the order's favour, and extra opposite lots for each lot shown."""
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.0) as drawing:
         left, right = drawing.subplots(1, 2)
         colours = style.series_colours(effects)
         for i, (kind, factors) in enumerate(effects.items()):
@@ -136,14 +133,13 @@ def drift_and_slope(
         _slopes(right, slopes)
 
     summary = ", ".join(f"{seconds} s {row['mean']:.2f}" for seconds, row in slopes.items())
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"{symbol}: drift of the mid after large orders, and extra opposite lots for each lot shown: {summary}.",
         "Left: orders of at least 3 usual sizes less their controls, the placebo not taken off. Right: within cells of "
         "like moments; hollow: the placebo. Bars are 95 % intervals.",
-        (WIDE, 3.0),
-        draw,
-    )  # fmt: skip
+    )
 
 
 def _slopes(panel: "Axes", slopes: Mapping[str, Mapping[str, Any]]) -> None:

@@ -1,16 +1,12 @@
 """Pictures of a desk's run: shares of the flow, cost, posture."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tercel.core.messages import Posture
 from tercel.core.report import style
-from tercel.core.report.svg import WIDE, Figure, drawn
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
+from tercel.core.report.svg import Figure, finished, sketch
 
 MINUTE_NS = 60e9
 
@@ -25,7 +21,7 @@ def share_of_flow(path: Sequence[tuple[int, str, Mapping[str, float]]], name: st
     instruments = list(dict.fromkeys(instrument for _, instrument, _ in path))
     agents = list(dict.fromkeys(agent for *_, shares in path for agent in shares))
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.0) as drawing:
         panels = drawing.subplots(1, max(len(instruments), 1), sharey=True, squeeze=False).ravel()
         colours = style.series_colours(agents)
         for panel, instrument in zip(panels, instruments, strict=False):
@@ -47,11 +43,12 @@ def share_of_flow(path: Sequence[tuple[int, str, Mapping[str, float]]], name: st
 
     last = path[-1][2] if path else {}
     text = ", ".join(f"{agent} {100 * share:.0f} %" for agent, share in last.items())
-    return drawn(
-        name, f"Share of the flow of each agent after every round. At the end: {text}.",
+    return finished(
+        drawing,
+        name,
+        f"Share of the flow of each agent after every round. At the end: {text}.",
         "Expert aggregation on realised cost: what an agent's slice cost in a round moves its share of the next.",
-        (WIDE, 3.0), draw,
-    )  # fmt: skip
+    )
 
 
 def cost_through_rounds(
@@ -67,7 +64,7 @@ def cost_through_rounds(
         When something planted begins.
     """
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.4) as drawing:
         panel = drawing.subplots()
         colours = style.series_colours(costs)
         for desk, runs in costs.items():
@@ -89,16 +86,14 @@ def cost_through_rounds(
     many = any(len(runs) > 1 for runs in costs.values())
     caption = "Line: mean over seeds; band: 95 % of the mean." if many else "One run: mostly luck."
     caption += " Dotted: the planted change." if at_round is not None else ""
-    return drawn(
-        name, f"Cost of everything asked for so far, by round. At the end, bps: {ends}.", caption, (WIDE, 3.4), draw
-    )
+    return finished(drawing, name, f"Cost of everything asked for so far, by round. At the end, bps: {ends}.", caption)
 
 
 def postures(path: Sequence[tuple[int, str, Posture]], until_ns: int, name: str = "postures") -> Figure:
     """Posture through time: size multiplier and urgency, a panel per instrument."""
     instruments = list(dict.fromkeys(instrument for _, instrument, _ in path))
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(0.8 + 1.7 * max(1, len(instruments))) as drawing:
         panels = drawing.subplots(max(len(instruments), 1), 1, sharex=True, squeeze=False).ravel()
         for panel, instrument in zip(panels, instruments, strict=False):
             rows = [(ns / MINUTE_NS, posture) for ns, of, posture in path if of == instrument]
@@ -115,8 +110,9 @@ def postures(path: Sequence[tuple[int, str, Posture]], until_ns: int, name: str 
         panels[-1].set_xlabel("venue time, minutes")
 
     text = "; ".join(f"{of}: {', '.join(posture.reasons)}" for _, of, posture in path if posture.reasons)
-    return drawn(
-        name, f"Posture of each instrument through time. {text[:600]}",
+    return finished(
+        drawing,
+        name,
+        f"Posture of each instrument through time. {text[:600]}",
         "1 is what the task asks for; lower size and caps are restraint, higher urgency is haste.",
-        (WIDE, 0.8 + 1.7 * max(1, len(instruments))), draw,
-    )  # fmt: skip
+    )

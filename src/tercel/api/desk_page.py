@@ -83,12 +83,17 @@ def within(mean: float | None, half: float | None) -> str:
     return f"{mean:.1f}" if half is None else f"{mean:.1f} ± {half:.1f}"
 
 
+def named(strategy: str) -> str:
+    """A strategy's name without where it comes from and what it takes of signals and risk."""
+    return strategy.removeprefix("packaged:").split("+")[0]
+
+
 def _agents(agents: Mapping[str, Mapping[str, Any]]) -> str:
     """What each agent cost in bps and in money, beside the others."""
     rows = [
         {
             "agent": name,
-            "strategy": one["strategy"].removeprefix("packaged:").split("+")[0],
+            "strategy": named(one["strategy"]),
             "share of the flow": f"{100 * one['share']:.0f} %",
             "cost, bps": within(one["is_bps"], one["half_bps"]),
             "cost, money": f"{one['cost']:,.0f}",

@@ -394,12 +394,8 @@ class Result:
         names = [one.key for one in self.evaluation.baselines]
         if len(names) < 2:
             return []
-        scores, ledger, rng = (
-            self.evaluation.scores(self.evaluation.main),
-            ComparisonLedger(),
-            np.random.default_rng((SEED, 1)),
-        )
-        saved = gains(ResampledScores.of(scores, rng), names, {}, rng)
+        ledger, rng = ComparisonLedger(), np.random.default_rng((SEED, 1))
+        saved = gains(ResampledScores.of(self.evaluation.scores(self.evaluation.main), rng), names, {}, rng)
         cells = {(a, b): ledger.enter(saved[a][b]) for a, b in combinations(names, 2)}
         ledger.adjust()
         return [_comparison(a, b, cell) for (a, b), cell in cells.items()]

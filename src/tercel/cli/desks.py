@@ -1,6 +1,8 @@
 """Folders of desks: every run in one of its own under `desks/`, the newest of which commands mean by default."""
 
 import os
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,15 +18,13 @@ ROOT: Final = Path("desks")
 def new_desk(name: str) -> Path:
     """An empty folder for a new desk, claimed: two runs that begin at once get two."""
     ROOT.mkdir(exist_ok=True)
-    number = 1 + max((int(path.name.rsplit("-", 1)[1]) for path in _numbered(name)), default=0)
-    while True:
+    ends = (path.name.rsplit("-", 1)[1] for path in ROOT.glob(f"{name}-*"))
+    for number in count(1 + max((int(end) for end in ends if end.isdigit()), default=0)):
         folder = ROOT / f"{name}-{number:03d}"
-        try:
+        with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-        except FileExistsError:
-            number += 1
-            continue
-        return folder
+            break
+    return folder
 
 
 def named_desk() -> Path | None:
@@ -55,10 +55,6 @@ def find_desk(given: Path | None) -> Path:
 
 def _is_desk(folder: Path) -> bool:
     return (folder / DATABASE).is_file() or (folder / ELSEWHERE).is_file()
-
-
-def _numbered(name: str) -> list[Path]:
-    return [path for path in ROOT.glob(f"{name}-*") if path.name.rsplit("-", 1)[1].isdigit()]
 
 
 def waiting(folder: Path, ledger: "Ledger") -> str:

@@ -1,7 +1,7 @@
 """Examples and panels of `--help`, from `help.toml`."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import TypeAlias
 
@@ -37,20 +37,23 @@ def name_of(one: CommandInfo | TyperInfo) -> str:
     return ""
 
 
-def add_help(app: typer.Typer, texts: Iterable[HelpTexts], above: str = "") -> None:
+def tree(app: typer.Typer, above: str = "") -> Iterator[tuple[str, CommandInfo | TyperInfo]]:
+    """Words of every command and group below `app`, and what it is."""
+    below: list[CommandInfo | TyperInfo] = [*app.registered_commands, *app.registered_groups]
+    for one in below:
+        words = f"{above} {name_of(one)}".strip()
+        yield words, one
+        if isinstance(one, TyperInfo) and one.typer_instance is not None:
+            yield from tree(one.typer_instance, words)
+
+
+def add_help(app: typer.Typer, texts: Sequence[HelpTexts]) -> None:
     """Give every command of a tree its example and its panel; of several texts the first that has one counts."""
-    texts = list(texts)
 
     def told(kind: str, words: str) -> str | None:
         return next((one[kind][words] for one in texts if words in one.get(kind, {})), None)
 
-    for command in app.registered_commands:
-        words = f"{above} {name_of(command)}".strip()
-        command.rich_help_panel = told("panels", words) or command.rich_help_panel
-        if example := told("examples", words):
-            command.epilog = f"Example: {example}"
-    for group in app.registered_groups:
-        words = f"{above} {name_of(group)}".strip()
-        group.rich_help_panel = told("panels", words) or group.rich_help_panel
-        if group.typer_instance is not None:
-            add_help(group.typer_instance, texts, words)
+    for words, one in tree(app):
+        one.rich_help_panel = told("panels", words) or one.rich_help_panel
+        if isinstance(one, CommandInfo) and (example := told("examples", words)):
+            one.epilog = f"Example: {example}"

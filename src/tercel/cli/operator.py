@@ -13,7 +13,7 @@ import typer
 
 from tercel.cli.desks import find_desk, waiting
 from tercel.cli.shared import JsonRequest
-from tercel.cli.terminal import print_json, say
+from tercel.cli.terminal import hand_over, say
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.machine import person
 from tercel.core.names import offer
@@ -109,7 +109,7 @@ def kill(request: Kill) -> None:
         raise ConfigError(f"agents of the desk: {', '.join(known)}", f"{', '.join(strangers)}; {done}", remedy)
     named = ", ".join(whom) or "every agent"
     text = f"killed: {named} of {folder}; `tercel rearm --reason ...` releases it"
-    _answer(folder, text, dict(state.killed), request.as_json)
+    hand_over({"desk": str(folder), "killed": dict(state.killed)}, request.as_json, lambda: say(text))
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def rearm(request: Rearm) -> None:
     _post(folder, "rearm", {"agents": agents}, request.reason)
     waits = _waiting(folder)
     text = f"armed again: {folder}" + (f"; {waits}" if waits else "")
-    _answer(folder, text, dict(state.killed), request.as_json)
+    hand_over({"desk": str(folder), "killed": dict(state.killed)}, request.as_json, lambda: say(text))
 
 
 def _waiting(folder: Path) -> str:
@@ -180,10 +180,3 @@ def _post(folder: Path, command: str, body: Mapping[str, Any], reason: str) -> N
         post(folder, command, body, person(), reason, time.time_ns())
     except TercelError as error:
         say(f"the journal does not know of it yet: {error}")
-
-
-def _answer(folder: Path, text: str, killed: Mapping[str, str], as_json: bool) -> None:
-    if as_json:
-        print_json({"desk": str(folder), "killed": killed})
-    else:
-        say(text)

@@ -25,7 +25,7 @@ import typer
 from typer.core import TyperCommand
 from typer.models import CommandInfo
 
-from tercel.cli.help_texts import add_help, help_texts, name_of
+from tercel.cli.help_texts import add_help, help_texts, name_of, tree
 from tercel.cli.request import add, request_of
 from tercel.cli.terminal import print_error
 from tercel.core.errors import ConfigError
@@ -102,7 +102,7 @@ def join(app: typer.Typer) -> list[str]:
     A package that cannot be imported gives no command. A command that two packages give or extend, or that is
     `tercel`'s own, is taken from neither.
     """
-    own, left_out = dict(_tree(app)), list[str]()
+    own, left_out = _commands(app), list[str]()
     offers: dict[str, list[_Offer]] = {}
     texts = [help_texts("tercel.cli")]
     for entry in sorted(entry_points(group=GROUP), key=lambda one: (one.name, one.value)):
@@ -143,14 +143,9 @@ def _offers(entry: EntryPoint, package: str) -> Iterator[_Offer]:
         yield from (_Offer(package, one, command) for command in scratch.registered_commands)
 
 
-def _tree(app: typer.Typer, above: str = "") -> Iterator[tuple[str, CommandInfo | None]]:
+def _commands(app: typer.Typer) -> dict[str, CommandInfo | None]:
     """Words of every command and group below `app`, and the command; None for a group."""
-    yield from ((f"{above} {name_of(one)}".strip(), one) for one in app.registered_commands)
-    for group in app.registered_groups:
-        words = f"{above} {name_of(group)}".strip()
-        yield words, None
-        if group.typer_instance is not None:
-            yield from _tree(group.typer_instance, words)
+    return {words: one if isinstance(one, CommandInfo) else None for words, one in tree(app)}
 
 
 def _group(app: typer.Typer, commands: PluginCommands) -> typer.Typer:
@@ -166,7 +161,7 @@ def _group(app: typer.Typer, commands: PluginCommands) -> typer.Typer:
 
 def _name_absent(app: typer.Typer) -> None:
     """Answer commands and options of a clone's folders that are not installed with how to install them."""
-    known = dict(_tree(app))
+    known = _commands(app)
     for folder, names in BESIDE.items():
         for words in names:
             above, _, name = words.rpartition(" ")

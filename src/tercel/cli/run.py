@@ -162,7 +162,8 @@ def _applied(request: RunRequest, settings: "RunSettings") -> "RunSettings":
     if request.fees is not None:
         terms["fees"] = fees_of(request.fees)
     if request.regimes:
-        terms["regimes"] = ",".join(_findable_as(word, ".toml") for word in listed(request.regimes))
+        words = listed(request.regimes)  # files by their whole path, so that a run resumes from any folder
+        terms["regimes"] = ",".join(str(Path(word).resolve()) if word.endswith(".toml") else word for word in words)
         if not terms["regimes"]:
             received = f"--regimes {request.regimes!r}"
             raise ConfigError("names of regimes, or a script", received, "such as calm,volatile")
@@ -255,11 +256,6 @@ def _ordered(task: "Task") -> list[str]:
         f"--limit-price {task.limit_price}": task.limit_price is None,
     }
     return [words for words, usual in given.items() if not usual]
-
-
-def _findable_as(name: str, ending: str) -> str:
-    """A name as it is, a file with its whole path, so that a run resumes from any folder."""
-    return str(Path(name).resolve()) if name.endswith(ending) else name
 
 
 def _how_to_go_on(folder: Path) -> str:

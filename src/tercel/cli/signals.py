@@ -43,19 +43,16 @@ class Configured(JsonRequest):
 
 
 @dataclass(frozen=True)
-class Evaluate(JsonRequest):
+class Evaluate(Configured):
     """What is asked of `tercel signals evaluate`."""
 
     config: Annotated[Path | None, typer.Argument(help="A configuration that was trained.", metavar="CONFIG.toml")] = (
         None
     )
-    demo: Demo = False
     data: Annotated[str | None, typer.Option(hidden=True)] = None
-    seed: Seed = 1
-    out: Out = None
 
 
-def settings_of(request: Configured | Evaluate, what: str = "signals") -> "tuple[SignalsConfig, Path]":
+def settings_of(request: Configured, what: str = "signals") -> "tuple[SignalsConfig, Path]":
     """The configuration that is named, and the folder of its results."""
     if (request.config is None) != request.demo:
         given = "both" if request.demo else "neither"
@@ -66,14 +63,14 @@ def settings_of(request: Configured | Evaluate, what: str = "signals") -> "tuple
     return settings, request.out or RUNS / f"{what}-{settings.name}-{request.seed}"
 
 
-def _typed(verb: str, request: Configured | Evaluate, out: Path) -> str:
+def _typed(verb: str, request: Configured, out: Path) -> str:
     """A command on the same configuration, seed and folder."""
     name = "--demo" if request.config is None else str(request.config)
     return shlex.join(["tercel", "signals", verb, name, "--seed", str(request.seed), "--out", str(out)])
 
 
 @contextmanager
-def resumable(verb: str, request: Configured | Evaluate, out: Path, hint: str) -> Iterator[None]:
+def resumable(verb: str, request: Configured, out: Path, hint: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ import tercel as tc
 from tercel.cli.shared import JsonRequest, Lake, Seed, in_options
 from tercel.cli.terminal import check_folder, hand_over, print_table, progress, result_console, say
 from tercel.core.report.cells import NOTHING
-from tercel.core.report.tables import fixed, spelt, without_idle
+from tercel.core.report.tables import fixed, without_idle
 
 if TYPE_CHECKING:
     from tercel.api.tca.counterfactual import Counterfactual
@@ -145,11 +145,9 @@ def _cell(value: Any) -> str:
 
 
 def _show_counterfactual(found: "Counterfactual") -> None:
-    rows = [["your own", f"{found.own_bps:.2f}", "", "", f"{found.own_unfilled:,}"]]
-    rows += [
-        [name, f"{one.cost_bps:.2f}", spelt(one.saves, "+"), one.verdict, f"{one.unfilled:,}"]
-        for name, one in found.strategies.items()
-    ]
+    from tercel.api.tca.report import table_rows
+
+    rows = [[*words, f"{unfilled:,}"] for *words, unfilled in table_rows(found)]
     title = (
         f"the same {found.parents:,} parents worked again, bps of what was asked for, without fees; impact "
         f"{found.impact}; 95 % intervals for all rows at once, {found.clusters} clusters"

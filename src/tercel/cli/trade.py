@@ -161,7 +161,7 @@ def _print(config: "DemoConfig", result: dict[str, Any], folder: Path, experimen
     from rich.table import Table
 
     from tercel.api.desk import REPORT
-    from tercel.api.desk_page import within
+    from tercel.api.desk_page import named, within
     from tercel.core.fixed import summed
 
     title = (
@@ -176,7 +176,7 @@ def _print(config: "DemoConfig", result: dict[str, Any], folder: Path, experimen
         cost = within(agent["is_bps"], agent["half_bps"])
         saves, share = within(agent["saves_bps"], agent["saves_half_bps"]), f"{100 * agent['share']:.0f} %"
         cells = (cost, f"{agent['cost']:,.0f}", saves, drift, agent["challenger"] or "")
-        table.add_row(name, _short(agent["strategy"]), share, *cells)
+        table.add_row(name, named(agent["strategy"]), share, *cells)
     out = result_console()
     out.print(table)
     denied = ", ".join(f"{code} {n}" for code, n in result["denials"].items()) or "none"
@@ -209,11 +209,6 @@ def _print_open(parents: list[dict[str, Any]]) -> None:
     rows = [[f"{row[key]:,}" if isinstance(row[key], int) else row[key] for key in keys] for row in parents]
     text = ("instrument", "agent")
     print_table(f"open when the desk stopped: {len(parents)} parents", list(keys.values()), rows, text, text, ("why",))
-
-
-def _short(strategy: str) -> str:
-    """A strategy's name without where it comes from and what it takes of signals and risk."""
-    return strategy.removeprefix("packaged:").split("+")[0]
 
 
 add(

@@ -86,7 +86,7 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class TightenLimits(AskDesk):
-    """What is asked of `tercel trade limits tighten`."""
+    """What is asked of `tercel trade limits tighten`, and of `request`."""
 
     changes: Changes
     reason: Why
@@ -97,12 +97,7 @@ def tighten(request: TightenLimits) -> None:
     ask(request, "limits", {"act": "tighten", "changes": changes_of(request.changes)}, request.reason)
 
 
-@dataclass(frozen=True)
-class RequestLimits(TightenLimits):
-    """What is asked of `tercel trade limits request`."""
-
-
-def request(request: RequestLimits) -> None:
+def request(request: TightenLimits) -> None:
     """Ask for looser limits; another person approves them within a quarter of an hour."""
     ask(request, "limits", {"act": "request", "changes": changes_of(request.changes)}, request.reason)
 

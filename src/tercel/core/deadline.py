@@ -111,16 +111,6 @@ class Deadline(PeriodicThread):
                 thread = ctypes.c_ulong(self._thread)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(_TooLateError))
 
-    @contextmanager
-    def _stopped_by(self, stop: Callable[[], object]) -> Iterator[None]:
-        with self._lock:
-            self._stops.append(stop)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._stops.remove(stop)
-
 
 _CURRENT: Final[ContextVar[Deadline | None]] = ContextVar("deadline", default=None)
 
@@ -131,5 +121,10 @@ def stopped_by(stop: Callable[[], object]) -> Iterator[None]:
     if (current := _CURRENT.get()) is None:
         yield
         return
-    with current._stopped_by(stop):
+    with current._lock:
+        current._stops.append(stop)
+    try:
         yield
+    finally:
+        with current._lock:
+            current._stops.remove(stop)

@@ -98,10 +98,9 @@ class Posture:
 
     def __post_init__(self) -> None:
         """Refuse what no one can act on."""
-        for name, low, high in (("urgency", 0.0, 1.0), ("max_participation", 0.0, 1.0), ("size_multiplier", 0.0, 1.0)):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and low <= value <= high):
-                raise _refuse("a Posture", name, f"in [{low:g}, {high:g}]", value)
+        for name in ("urgency", "max_participation", "size_multiplier"):
+            if not 0.0 <= (value := getattr(self, name)) <= 1.0:
+                raise _refuse("a Posture", name, "in [0, 1]", value)
         if self.max_participation == 0.0 or not self.styles:
             raise _refuse(
                 "a Posture", "max_participation and styles", "not empty", (self.max_participation, self.styles)

@@ -119,10 +119,11 @@ def test_quotes_are_those_of_a_book_that_is_played_up_to_the_moment(lake: Lake, 
     moments = [*rng.integers(day.open_ns, day.close_ns - S, 40), *events.exch_ns[rng.choice(inside, 40)]]
     book, played = Book(), 0
     for ns in sorted(int(ns) for ns in moments):
-        for stop, told in zip(np.searchsorted(events.exch_ns, [ns, ns + 1]), (day.before, day.after), strict=True):
-            book.apply(events, played, int(stop))
-            played = int(stop)
-            assert told(ns) == (book.best_bid, book.best_ask)
+        for moment in (ns, ns + 1):
+            stop = int(np.searchsorted(events.exch_ns, moment))
+            book.apply(events, played, stop)
+            played = stop
+            assert day.before(moment) == (book.best_bid, book.best_ask)
 
 
 def test_nothing_is_quoted_in_a_halt_or_a_night(lake: Lake, day: MarketDay, tmp_path: Path) -> None:
@@ -142,7 +143,7 @@ def test_nothing_is_quoted_in_a_halt_or_a_night(lake: Lake, day: MarketDay, tmp_
     halted.write(replace(about, rows=0, content_hash=""), Events(**columns))
     held = read_day(halted, halted.list()[0])
     assert held.before(stop - S) == day.before(stop - S)
-    assert held.before(stop + S) == held.after(again - S) == (0, 0)
+    assert held.before(stop + S) == held.before(again - S + 1) == (0, 0)
     assert held.before(again + S) != (0, 0)
     assert held.before(held.open_ns - 1) == held.before(held.close_ns + 1) == (0, 0)
     price = Fraction(day.before(stop - S)[1]) * Fraction(str(about.tick))
@@ -425,7 +426,7 @@ def test_a_limit_holds_for_strategies_too(lake: Lake, impact: str) -> None:
     short = dict.fromkeys(names, 0)
     for number, one in enumerate(parents):
         span, side, worked = one.cost.end_ns - one.cost.start_ns, one.cost.side, one.worked
-        m0, m1 = sum(held.before(one.cost.start_ns)), sum(held.after(one.cost.end_ns))
+        m0, m1 = sum(held.before(one.cost.start_ns)), sum(held.before(one.cost.end_ns + 1))
         task = Task(horizon_s=span / S, side=side, limit_price=float(one.limit or 0))
         row = window_row(day, task, one.cost.start_ns, side, worked, 1, number)
         row[kernels.E_HORIZON_NS] = span
@@ -457,7 +458,7 @@ def test_a_limit_that_nobody_meets_costs_the_move_of_the_mid(lake: Lake, day: Ma
     makers = {name: partial(build, name) for name in ("immediate", "twap_passive", "peg_behind")}
     again = counterfactual(found.parents, lake, makers)
     assert again is not None
-    m0, m1 = [sum(day.before(start + i * S)) for i in range(3)], sum(day.after(start + 300 * S))
+    m0, m1 = [sum(day.before(start + i * S)) for i in range(3)], sum(day.before(start + 300 * S + 1))
     moved = [1e4 * side * (m1 - mid) / mid for side, mid in zip((1, -1, 1), m0, strict=True)]
     for costs in again.costs.values():
         np.testing.assert_allclose(costs, moved, rtol=0, atol=1e-9)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.api.demo.config import DemoConfig, PlantedInstrument
+from tercel.api.demo.config import DemoConfig, PlantedChange, PlantedInstrument
 
 Floats = NDArray[np.float64]
 
@@ -66,17 +66,10 @@ def _of(config: DemoConfig, instrument: PlantedInstrument, rng: np.random.Genera
     news = rho * direction / np.sqrt(2 / 3) + np.sqrt(1 - rho**2) * noise
     moments = {number * round_s: 0.5 + instrument.drift * direction[number] for number in range(rounds)}
     changes = {change.at_round * round_s: change for change in instrument.change}
-    regimes, buy_share, change = [], 0.5, None
+    regimes, buy_share, change = [], 0.5, PlantedChange(at_round=0)  # which changes nothing
     for after in sorted(moments.keys() | changes.keys()):
         buy_share = moments.get(after, buy_share)
         change = changes.get(after, change)
-        tilt = change.buy_share - 0.5 if change is not None else 0.0
-        regimes.append(
-            FlowRegime(
-                after_s=after,
-                depth=change.depth if change is not None else 1.0,
-                activity=change.activity if change is not None else 1.0,
-                buy_share=float(np.clip(buy_share + tilt, 0.05, 0.95)),
-            )
-        )
+        tilted = float(np.clip(buy_share + (change.buy_share - 0.5), 0.05, 0.95))
+        regimes.append(FlowRegime(after, change.depth, change.activity, tilted))
     return GroundTruth(tuple(regimes), news if instrument.drift else None)

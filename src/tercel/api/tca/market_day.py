@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,17 +55,10 @@ class MarketDay:
 
     def before(self, ns: int) -> tuple[int, int]:
         """Best bid and ask just before whatever happened at `ns`; (0, 0) where there was no quote."""
-        return self._at(ns, "left")
-
-    def after(self, ns: int) -> tuple[int, int]:
-        """Best bid and ask once everything of `ns` has happened."""
-        return self._at(ns, "right")
-
-    def _at(self, ns: int, side: Literal["left", "right"]) -> tuple[int, int]:
         halted = len(self.halts) and bool(((self.halts[:, 0] <= ns) & (ns < self.halts[:, 1])).any())
         if halted or not self.open_ns <= ns <= self.close_ns:
             return 0, 0
-        row = int(np.searchsorted(self.ns, ns, side=side)) - 1
+        row = int(np.searchsorted(self.ns, ns)) - 1
         return (int(self.bid[row]), int(self.ask[row])) if row >= 0 else (0, 0)
 
     def span(self, ns: int, within_ns: int = 0) -> tuple[int, int]:

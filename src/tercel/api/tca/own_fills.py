@@ -149,11 +149,11 @@ class Analysis:
         found = [text for text in (_clock(self), coarse, _left(self)) if text]
         return found + [f"no symbol {name} in the lake: try {meant}" for name, meant in self.meant.items()]
 
-    def money(self) -> dict[str, Fraction]:
-        """The parts of all parents and their whole in money, exactly."""
+    def money(self, agent: str | None = None) -> dict[str, Fraction]:
+        """The parts of all parents, or of an agent's, and their whole in money, exactly."""
         total: dict[str, Fraction] = defaultdict(Fraction)
         for parent in self.parents:
-            for name, value in parent.money.items():
+            for name, value in parent.money.items() if agent in (None, parent.cost.agent) else ():
                 total[name] += value
         return dict(total)
 
@@ -389,12 +389,12 @@ def _measured(group: _Group, day: MarketDay, grain: int, odd: Odd, within_ns: in
     met = [(fill, row) for fill in group.fills if (row := _met(fill, day, tick, grain, odd, within_ns)) is not None]
     lost = sum(fill.quantity for fill in group.fills) - sum(fill.quantity for fill, _ in met)
     quantity = _lots(group.quantity - lost, about, group)
-    start = order.start_ns if order is not None else (met[0][0].ns if met else 0)
-    end = order.end_ns if order is not None else (met[-1][0].ns if met else 0)
+    start, end = (met[0][0].ns, met[-1][0].ns) if met else (0, 0)
+    limit = None if order is None else order.limit
     if order is not None:
-        odd["outside_order"] += [fill for fill, _ in met if not order.start_ns <= fill.ns <= order.end_ns]
-        worst = order.limit
-        odd["beyond_limit"] += [fill for fill, _ in met if worst is not None and (fill.price - worst) * fill.side > 0]
+        start, end = order.start_ns, order.end_ns
+        odd["outside_order"] += [fill for fill, _ in met if not start <= fill.ns <= end]
+        odd["beyond_limit"] += [fill for fill, _ in met if limit is not None and (fill.price - limit) * fill.side > 0]
     start, end = max(start, day.open_ns), min(end, day.close_ns)
     mid_ns, mid2 = day.mids
     if not quantity or not len(mid2) or start > end:
@@ -426,7 +426,6 @@ def _measured(group: _Group, day: MarketDay, grain: int, odd: Odd, within_ns: in
     first, last = np.searchsorted(mid_ns, (start, end + 1))
     path = np.stack([mid_ns, facts.mid2], axis=1)[max(first - 1, 0) : last]
     cost = measure(without_own(facts))
-    limit = order.limit if order is not None else None
     return OwnParent(cost, about, unit, grain, facts.arrival_mid2, limit, facts.fills, path)
 
 

@@ -59,29 +59,25 @@ class OwnCosts:
         unread = [f"columns that were not read: {', '.join(self.not_read)}"] if self.not_read else []
         return self.analysis.warnings + unread
 
-    @cached_property
-    def _summed(self) -> dict[str, Any]:
-        return summary(self.rows)
-
     def to_json(self) -> dict[str, Any]:
         """The report as plain values, figures never rounded.
 
         ``total`` and ``agents`` as `trading.tca.summary.summary`, and in ``money``; ``exact`` holds the parts of the
         total as whole numbers of ``unit``, which add up to the last digit.
         """
-        summed, money = self._summed, self.analysis.money()
+        summed, money = summary(self.rows), self.analysis.money()
         scale = lcm(*(value.denominator for value in money.values()))
         odd = {name: _described(fills, NAMED[name]) for name, fills in self.analysis.odd.items() if fills}
         found = {
             "fills": self.analysis.fills,
             "resolution_ns": self.analysis.resolution_ns,
-            "total": summed["total"] | _money(self.analysis.parents),
+            "total": summed["total"] | {"money": _floats(money)},
             "exact": {
                 "unit": float(Fraction(1, scale)),
                 **{name: int(value * scale) for name, value in money.items()},
             },
             "agents": {
-                name: row | _money([one for one in self.analysis.parents if one.cost.agent == name])
+                name: row | {"money": _floats(self.analysis.money(name))}
                 for name, row in summed["agents"].items()
                 if self.analysis.agents
             },
@@ -205,7 +201,7 @@ def row_of(one: OwnParent) -> dict[str, Any]:
         "average_price": known(price),
         "arrival_price": float(one.arrival_mid2 * one.unit / one.day.lot),
         "limit": None if one.limit is None else float(one.limit),
-        "money": {name: float(value) for name, value in one.money.items()},
+        "money": _floats(one.money),
     }
 
 
@@ -234,12 +230,8 @@ def verdicts(found: Counterfactual) -> str:
     )
 
 
-def _money(parents: Sequence[OwnParent]) -> dict[str, Any]:
-    money: dict[str, Fraction] = {}
-    for one in parents:
-        for name, value in one.money.items():
-            money[name] = money.get(name, Fraction(0)) + value
-    return {"money": {name: float(value) for name, value in money.items()}}
+def _floats(money: Mapping[str, Fraction]) -> dict[str, float]:
+    return {name: float(value) for name, value in money.items()}
 
 
 def _described(fills: Sequence[Any], meaning: str) -> dict[str, Any]:
@@ -367,12 +359,18 @@ def _cells(row: Mapping[str, Any]) -> list[Any]:
     return [shown.get(name, row[name]) for name in COLUMNS]
 
 
-def _compared(found: Counterfactual, drawn: Any) -> Section:
-    rows = [["your own", fixed(found.own_bps), "", "", found.own_unfilled]]
-    rows += [
-        [name, fixed(one.cost_bps), spelt(one.saves, "+"), one.verdict, one.unfilled]
-        for name, one in found.strategies.items()
+def table_rows(found: Counterfactual) -> list[list[Any]]:
+    """Name, cost, what it saves, how that is called and unfilled lots: of the owner, then of each strategy."""
+    return [
+        ["your own", fixed(found.own_bps), "", "", found.own_unfilled],
+        *(
+            [name, fixed(one.cost_bps), spelt(one.saves, "+"), one.verdict, one.unfilled]
+            for name, one in found.strategies.items()
+        ),
     ]
+
+
+def _compared(found: Counterfactual, drawn: Any) -> Section:
     saves = {name: one.saves for name, one in found.strategies.items()}
     text = [
         f"The same symbol, side, quantity, start and end on the same tape, {found.parents:,} parents in "
@@ -384,5 +382,5 @@ def _compared(found: Counterfactual, drawn: Any) -> Section:
     text += [
         f"{len(names):,} parents {WHY_NOT[why]} and were not worked again." for why, names in found.left_out.items()
     ]
-    table = plain_table(["strategy", "cost, bps", "saves, bps", "verdict", "unfilled lots"], rows)
+    table = plain_table(["strategy", "cost, bps", "saves, bps", "verdict", "unfilled lots"], table_rows(found))
     return Section("What strategies would have cost", text, html=table, figures=[drawn(saves, "your own fills")])

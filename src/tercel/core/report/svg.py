@@ -6,7 +6,7 @@ Matplotlib is imported when the first figure is drawn, never before, and without
 import html
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,13 +101,6 @@ def small_panels(drawing: "Drawing", count: int, columns: int, **shared: Any) ->
     for panel in panels[count:]:
         panel.set_visible(False)
     return panels[:count]
-
-
-def drawn(name: str, alt: str, caption: str, size: tuple[float, float], draw: Callable[["Drawing"], Any]) -> Figure:
-    """The picture that `draw` makes on an empty drawing of `size`, width and height in inches."""
-    with sketch(size[1], size[0]) as drawing:
-        draw(drawing)
-    return finished(drawing, name, alt, caption)
 
 
 def inline(svg: str, name: str, alt: str) -> str:

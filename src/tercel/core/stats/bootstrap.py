@@ -75,8 +75,11 @@ def moments_of_mean(values: ArrayLike, labels: ArrayLike) -> Moments:
     array = np.asarray(values, dtype=np.float64)
     index, count = cluster_index(labels)
     columns = array[:, None] if array.ndim == 1 else array
-    _same_length(len(columns), index.size)
-    return Moments(cluster_sums(columns, index, count), cluster_sums(np.ones(index.size), index, count), _identity)
+    if len(columns) != index.size:
+        received = f"{len(columns)} values, {index.size} labels"
+        raise ConfigError("one cluster label per value", received, "label every episode")
+    sums, rows = (cluster_sums(each, index, count) for each in (columns, np.ones(index.size)))
+    return Moments(sums, rows, lambda means: means)
 
 
 def draw_counts(clusters: int, resamples: int, rng: np.random.Generator) -> Floats:
@@ -266,12 +269,3 @@ def _chunks(clusters: int, resamples: int, rng: np.random.Generator) -> Iterator
     rows = max(1, _CHUNK // clusters)
     for start in range(0, resamples, rows):
         yield draw_counts(clusters, min(rows, resamples - start), rng)
-
-
-def _same_length(values: int, labels: int) -> None:
-    if values != labels:
-        raise ConfigError("one cluster label per value", f"{values} values, {labels} labels", "label every episode")
-
-
-def _identity(means: Floats) -> Floats:
-    return means

@@ -1,19 +1,16 @@
 """Charts of a cost analysis: the mid's path with fills, slippage against benchmarks, mark-outs."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.fixed import ONE
 from tercel.core.report import style
-from tercel.core.report.svg import WIDE, Figure, drawn
+from tercel.core.report.svg import Figure, finished, sketch
 from tercel.desk.trading.tca.measure import F_PX, F_QTY
 from tercel.desk.trading.tca.shortfall import by_filled
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
 
 Ints = NDArray[np.int64]
 DOTS = 1000
@@ -39,7 +36,7 @@ def path_with_fills(
     """
     worth = unit or 1.0
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(2.8) as drawing:
         panel = drawing.subplots()
         start = mids[0, 0]
         minutes, mid = (mids[:, 0] - start) / 60e9, worth * mids[:, 1] / 2
@@ -58,10 +55,12 @@ def path_with_fills(
             panel.legend(frameon=False)
 
     word = "buy" if side > 0 else "sell"
-    return drawn(
-        name, f"Mid and fills of parent {parent}, a {word} order: {len(fills)} fills.",
-        f"{parent}, {word}. Line: the mid; marks: own fills, larger for more lots.", (WIDE, 2.8), draw,
-    )  # fmt: skip
+    return finished(
+        drawing,
+        name,
+        f"Mid and fills of parent {parent}, a {word} order: {len(fills)} fills.",
+        f"{parent}, {word}. Line: the mid; marks: own fills, larger for more lots.",
+    )
 
 
 def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmarks") -> Figure:
@@ -69,7 +68,7 @@ def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmar
     shown = {key: word for key, word in BENCHMARKS.items() if any(cost.get(key) is not None for cost in costs)}
     every = -(-len(costs) // DOTS)
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(2.4) as drawing:
         panel = drawing.subplots()
         panel.axvline(0, color=style.INK.token, linewidth=1)
         for row, (key, _) in enumerate(shown.items()):
@@ -82,18 +81,20 @@ def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmar
         panel.set_yticks(range(len(shown)), [f"against {word}" for word in shown.values()])
         panel.set_xlabel("bps, positive costs")
 
-    return drawn(
-        name, f"Slippage of {len(costs)} parents against {', '.join(shown.values())}.",
+    return finished(
+        drawing,
+        name,
+        f"Slippage of {len(costs)} parents against {', '.join(shown.values())}.",
         f"A dot is a parent{f', one of {every} is drawn' if every > 1 else ''}; the bar is the mean of all by what was "
-        "filled.", (WIDE, 2.4), draw,
-    )  # fmt: skip
+        "filled.",
+    )
 
 
 def markouts(costs: Sequence[Mapping[str, Any]], name: str = "markouts") -> Figure:
     """Mean mark-out after fills, weighted by filled value, with its 95 % interval over parents."""
     keys = sorted(costs[0]["markouts_bps"], key=lambda word: int(word[:-1])) if costs else []
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(2.4) as drawing:
         panel = drawing.subplots()
         panel.axhline(0, color=style.INK.token, linewidth=1)
         for column, key in enumerate(keys):
@@ -103,8 +104,9 @@ def markouts(costs: Sequence[Mapping[str, Any]], name: str = "markouts") -> Figu
         panel.set_xticks(range(len(keys)), keys)
         panel.set_ylabel("bps in the order's favour")
 
-    return drawn(
-        name, "Move of the mid after fills, in the order's favour.",
+    return finished(
+        drawing,
+        name,
+        "Move of the mid after fills, in the order's favour.",
         "Below zero: the market went against what was just filled. Bars: 95 % of the mean by what was filled.",
-        (WIDE, 2.4), draw,
-    )  # fmt: skip
+    )
