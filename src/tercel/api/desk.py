@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from tercel.api.demo.config import described
 from tercel.api.desk_page import page
 from tercel.api.desk_parts import parts_of
+from tercel.core.closing import Closing
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import PAID_ONE, shown
 from tercel.core.machine import WallClock, person
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 REPORT: Final = "report.html"
 
 
-class Desk:
+class Desk(Closing):
     """A desk of agents, as ``tercel trade run`` runs it, with parent orders by hand beside its own program.
 
     Opening it connects to the venue, compiles, and watches the market for the warm-up. Time passes in :meth:`run` and
@@ -370,14 +370,6 @@ class Desk:
         """Write the last analyses and release venue and journal; the folder can still be read."""
         self._closed = True
         self._running.close()
-
-    def __enter__(self) -> "Desk":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         changes, many = self.config.desk, self._running.session.ledger.parents.count

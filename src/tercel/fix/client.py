@@ -15,10 +15,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.capabilities import Capabilities
+from tercel.core.closing import Closing
 from tercel.core.errors import VenueError
 from tercel.fix import tags as t
 from tercel.fix.commands import OutgoingMessage
@@ -38,7 +39,7 @@ _MARKET_FOLDER: Final = "market"
 S: Final = 1_000_000_000
 
 
-class FixVenue:
+class FixVenue(Closing):
     """A venue reached over a FIX session.
 
     Parameters
@@ -485,9 +486,3 @@ class FixVenue:
         self._received.close()
         if isinstance(self._dialect, StandardDialect):
             self._dialect.memory.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Final, Self
 
+from tercel.core.closing import Closing
 from tercel.core.errors import ConfigError, TercelError, VenueError
 from tercel.core.pace import Pace
 from tercel.core.ports import Venue
@@ -83,7 +84,7 @@ class _Link:
         return self.connection.fileno()
 
 
-class FixServer:
+class FixServer(Closing):
     """FIX acceptor in front of a venue; see :func:`serve_fix`."""
 
     def __init__(
@@ -221,12 +222,6 @@ class FixServer:
                 self._ring.send(b".")
             self._thread.join()
         self._forget()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _forget(self) -> None:
         self._stopped.set()

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
+from tercel.core.closing import Closing
 from tercel.core.errors import VenueError
 from tercel.fix.protocol.store import Commit, SequenceNumbers
 
@@ -35,7 +36,7 @@ def boot_id() -> str:
         return ""
 
 
-class SqliteStore:
+class SqliteStore(Closing):
     """One session in a file of several; a `SessionStore`.
 
     Durable, a commit is on the disk when :meth:`commit` returns. Otherwise it survives the death of the process, and a
@@ -183,12 +184,6 @@ class SqliteStore:
                 self._write("boot = ?", ("closed",))
         finally:
             self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def wait_for_locks(self, seconds: float = _WAIT_S) -> None:
         """Set how long to wait for another process's lock."""

@@ -1,7 +1,7 @@
 """Report on a file of fills, for people and for programs: one object, a few sentences, a page."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from functools import cached_property, partial
@@ -14,12 +14,12 @@ from tercel.api.tca.counterfactual import WHY_NOT, Counterfactual, Maker, counte
 from tercel.api.tca.files import AS_NAMED, FillsMap, columns_not_read, fills_map, read_fills, read_orders
 from tercel.api.tca.own_fills import LISTED_ROWS, NAMED, Analysis, OwnParent, analyse, in_words
 from tercel.core.errors import ConfigError
+from tercel.core.plain import plain
 from tercel.core.report.page import Section, render
 from tercel.core.report.svg import Figure
 from tercel.core.report.tables import fixed, plain_table, spelt, without_idle
 from tercel.core.stats.clusters import FEW_CLUSTERS
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.trading.tca.shortfall import known
 from tercel.desk.trading.tca.summary import PARTS, sentences, summary
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
@@ -90,7 +90,7 @@ class OwnCosts:
             "parents": self.rows,
             "sentences": self.sentences(),
         }
-        return dict(known(found))
+        return dict(plain(found))
 
     def sentences(self) -> list[str]:
         """Summary in five sentences at most."""
@@ -189,7 +189,7 @@ def _policy(strategy: Strategy, known: MarketEstimates) -> Strategy:
 
 def row_of(one: OwnParent) -> dict[str, Any]:
     """A parent's analysis with its money, in price units, and its clock times."""
-    values = known(asdict(one.cost))
+    values = plain(one.cost)
     zone = ZoneInfo(one.day.timezone)
     price = one.cost.average_price * float(one.unit) * 2 / one.day.lot
     return {
@@ -198,7 +198,7 @@ def row_of(one: OwnParent) -> dict[str, Any]:
         "venue": one.day.venue,
         "start": clock(one.cost.start_ns, zone),
         "end": clock(one.cost.end_ns, zone),
-        "average_price": known(price),
+        "average_price": plain(price),
         "arrival_price": float(one.arrival_mid2 * one.unit / one.day.lot),
         "limit": None if one.limit is None else float(one.limit),
         "money": _floats(one.money),

@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from tercel.core.fixed import shown, summed
+from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import FOLDED, Ledger
 from tercel.desk.trading.parents import ParentOrder
-from tercel.desk.trading.tca.shortfall import by_filled, known, weight
+from tercel.desk.trading.tca.shortfall import by_filled, weight
 
 KEPT_ALERTS: Final = 50
 KEPT_DECISIONS: Final = 40
@@ -63,6 +64,8 @@ class DeskState:
         self.postures: dict[str, dict[str, Any]] = {}
         self.alphas: dict[str, dict[str, Any]] = {}
         self.markets: dict[str, dict[str, Any]] = {}
+        self._latest = {kinds.POSTURE: self.postures, kinds.ALPHA: self.alphas, kinds.MARKET: self.markets}
+        """Kinds of which the last entry of each instrument is shown."""
         self.heartbeat: dict[str, Any] = {}
         self.denials: Counter[str] = Counter()
         self.severities: Counter[str] = Counter()
@@ -94,6 +97,8 @@ class DeskState:
             for before, now in orders.rebooked[rebooked:]:
                 agent, qty = self._agent(before.account), now.qty if now else 0
                 agent.fills, agent.qty = agent.fills - (now is None), agent.qty + qty - before.qty
+        if entry.kind in self._latest:
+            self._latest[entry.kind][entry.instrument] = dict(entry.body) | {"ns": entry.ns}
         step = getattr(self, f"_{entry.kind}", None)
         if step is not None and entry.kind in kinds.KINDS:
             step(seq, entry)
@@ -206,20 +211,11 @@ class DeskState:
         if entry.agent:
             self._agent(entry.agent).denials += 1
 
-    def _posture(self, seq: int, entry: Entry) -> None:
-        self.postures[entry.instrument] = dict(entry.body) | {"ns": entry.ns}
-
-    def _alpha(self, seq: int, entry: Entry) -> None:
-        self.alphas[entry.instrument] = dict(entry.body) | {"ns": entry.ns}
-
-    def _market(self, seq: int, entry: Entry) -> None:
-        self.markets[entry.instrument] = dict(entry.body) | {"ns": entry.ns}
-
     def _feedback(self, seq: int, entry: Entry) -> None:
         """The analysis has the same, before it or after; a session without a desk has the analysis alone."""
         if entry.parent in self._costs:
             return
-        cost = known(entry.body)
+        cost = plain(entry.body)
         self._costs[entry.parent] = cost
         self._agent(entry.agent).costs.append(cost)
         if cost.get("is_bps") is not None:

@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from tercel.core.errors import ConfigError, TercelError
+from tercel.core.plain import plain
 from tercel.core.report.page import style_sheet
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.follow import JournalFollower
@@ -134,7 +135,7 @@ def create_app(desk: FolderDesk, door: Authenticator, follower: JournalFollower)
     async def state(request: Request) -> Response:
         if door.visit(secret(request)) is None:
             return Response(status_code=401)
-        return JSONResponse(_finite(follower.shown()))
+        return JSONResponse(plain(follower.shown()))
 
     @app.get("/stream")
     async def stream(request: Request) -> Response:
@@ -155,7 +156,7 @@ def create_app(desk: FolderDesk, door: Authenticator, follower: JournalFollower)
         if door.visit(secret(request)) is None:
             return Response(status_code=401)
         found = desk.why(seq) if 0 < seq < LAST else None
-        return JSONResponse(_finite(dict(found))) if found is not None else Response(status_code=404)
+        return JSONResponse(plain(found)) if found is not None else Response(status_code=404)
 
     @app.post("/act/{verb}")
     def act(
@@ -179,7 +180,7 @@ def changes(state: Mapping[str, Any], sent: Mapping[str, str]) -> tuple[str, dic
     >>> changes({"seq": 2, "desk": "d"}, {"seq": "1", "desk": '"d"'})[0]
     '{"seq": 2}'
     """
-    now = {key: json.dumps(_finite(value)) for key, value in state.items()}
+    now = {key: json.dumps(plain(value)) for key, value in state.items()}
     parts = (f"{json.dumps(key)}: {text}" for key, text in now.items() if sent.get(key) != text)
     return "{" + ", ".join(parts) + "}", now
 
@@ -209,14 +210,3 @@ def _act(desk: FolderDesk, verb: str, target: str, by: str, reason: str) -> str:
         raise ConfigError("the name of a parent order", "none", "choose one")
     desk.post(verb, {"parent": target}, by, reason)
     return f"asked for: {verb} {target}"
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN: what is not available is null."""
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None  # noqa: PLR0124
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

@@ -69,7 +69,8 @@ class SimulatedExchange:
         self._latency = latency or EntryLatency()
         self._markets = Markets(markets)
         self._number = {instrument: i for i, instrument in enumerate(self._markets.names)}
-        self._now = self._markets.began_ns
+        self.now_ns = self._markets.began_ns
+        """The exchange's time."""
         self._orders = OrderBooks(run)
         self._accounts: dict[str, _Account] = {}
         self._queues: dict[int, list[tuple[int, int, o.Command]]] = {i: [] for i in (NOWHERE, *self._number.values())}
@@ -81,14 +82,9 @@ class SimulatedExchange:
         self._closed = False
         self._pace = pace
         if pace is not None:
-            pace.begin(self._now)
+            pace.begin(self.now_ns)
 
     # -- what everybody may ask ---------------------------------------------------------------------------------------
-
-    @property
-    def now_ns(self) -> int:
-        """The exchange's time."""
-        return self._now
 
     @property
     def capabilities(self) -> Capabilities:
@@ -189,9 +185,9 @@ class SimulatedExchange:
         market = self._number.get(command.instrument, NOWHERE)
         if isinstance(command, o.MassCancel | o.StatusRequest) or market == NOWHERE:
             # they draw no latency: they must not change what orders meet, and never overtake them
-            market, arrives = NOWHERE, max(self._now, *account.last_ns.values(), 0)
+            market, arrives = NOWHERE, max(self.now_ns, *account.last_ns.values(), 0)
         else:
-            drawn = self._now + int(entry_delay(account.streams[market]))
+            drawn = self.now_ns + int(entry_delay(account.streams[market]))
             arrives = max(drawn, account.last_ns.get(market, 0), account.last_ns.get(NOWHERE, 0))
         account.last_ns[market] = arrives
         self._sent += 1
@@ -202,7 +198,7 @@ class SimulatedExchange:
         first = FOREVER_NS, FOREVER_NS, NOWHERE
         for market, queue in self._queues.items():
             if queue and (market == NOWHERE or self._markets.states[market][sim.HALTED] == 0):
-                first = min(first, (max(queue[0][0], self._now), queue[0][1], market))
+                first = min(first, (max(queue[0][0], self.now_ns), queue[0][1], market))
         return first[0], first[2]
 
     # -- time ---------------------------------------------------------------------------------------------------------
@@ -213,23 +209,23 @@ class SimulatedExchange:
         self._show_books(events)
         if any(not isinstance(event, o.MarketRows) for event in events):
             return events
-        until = max(until_ns if self._pace is None else self._pace.wait(until_ns), self._now)
+        until = max(until_ns if self._pace is None else self._pace.wait(until_ns), self.now_ns)
         while True:
             arrival, queue = self._next_arrival()
             regime_ns, regime = self._next_regime()
             target = min(until, arrival, regime_ns)
             why = self._markets.pass_time(target)
-            self._now = int(self._markets.states[0][sim.NOW])
+            self.now_ns = int(self._markets.states[0][sim.NOW])
             if self._hand_out(events) or why & lockstep.WORD:
                 while why & lockstep.FULL:  # the moment goes on
-                    why = self._markets.pass_time(self._now)
+                    why = self._markets.pass_time(self.now_ns)
                     self._hand_out(events)
                 return events
             if why & lockstep.FULL:
                 continue
-            if regime_ns <= self._now:
+            if regime_ns <= self.now_ns:
                 self._markets.change(regime, self._regimes[regime].pop(0))
-            elif arrival <= self._now:
+            elif arrival <= self.now_ns:
                 self._enter(heapq.heappop(self._queues[queue])[2], events)
                 return events
             else:
@@ -320,12 +316,12 @@ class SimulatedExchange:
             if place < 0:
                 fault = f"all {self._markets.specs[market].client_orders} places for client orders are taken"
         if fault:
-            events.append(self._orders.refused(new, self._now, fault))
+            events.append(self._orders.refused(new, self.now_ns, fault))
             return
         number = int(self._markets.books[market][lay.ORDERS]) + place
         order = ClientOrder(new, market, place, number, new.cl_ord_id, new.lots, new.price, leaves=new.lots)
         self._orders.keep(order)
-        events.append(self._orders.report(order, o.ExecType.NEW, self._now))
+        events.append(self._orders.report(order, o.ExecType.NEW, self.now_ns))
         self._match(order, events)
 
     def _match(self, order: ClientOrder, events: list[o.VenueEvent]) -> None:
@@ -348,7 +344,7 @@ class SimulatedExchange:
             return order
         else:
             text = f"too late: the order is {status}"
-        events.append(o.CancelReject(command.cl_ord_id, command.orig, command.account, status, self._now, text))
+        events.append(o.CancelReject(command.cl_ord_id, command.orig, command.account, status, self.now_ns, text))
         return None
 
     def _take_back(self, order: ClientOrder, lots: int, events: list[o.VenueEvent]) -> None:
@@ -370,7 +366,7 @@ class SimulatedExchange:
     ) -> None:
         order.end(o.OrdStatus.CANCELED)
         self._orders.forget_place(order)
-        events.append(self._orders.report(order, o.ExecType.CANCELED, self._now, name=name, orig=orig, text=text))
+        events.append(self._orders.report(order, o.ExecType.CANCELED, self.now_ns, name=name, orig=orig, text=text))
 
     def _cancel_all(self, orders: Sequence[ClientOrder], text: str, events: list[o.VenueEvent]) -> None:
         for order in orders:
@@ -383,7 +379,7 @@ class SimulatedExchange:
             return
         fault = price_fault(command.price) or ("" if command.lots >= 1 else f"{command.lots} lots; at least 1")
         if fault:
-            reject = o.CancelReject(command.cl_ord_id, command.orig, command.account, order.status, self._now, fault)
+            reject = o.CancelReject(command.cl_ord_id, command.orig, command.account, order.status, self.now_ns, fault)
             events.append(reject)
             return
         keeps_place = command.price == order.price and command.lots <= order.lots
@@ -395,14 +391,14 @@ class SimulatedExchange:
         if not leaves:
             order.status = o.OrdStatus.FILLED
             self._orders.forget_place(order)
-        events.append(self._orders.report(order, o.ExecType.REPLACED, self._now, orig=orig))
+        events.append(self._orders.report(order, o.ExecType.REPLACED, self.now_ns, orig=orig))
         if leaves and not keeps_place:
             self._match(order, events)
 
     def _enter_status(self, command: o.StatusRequest, events: list[o.VenueEvent]) -> None:
         """Of one order, or of all that the account ever had: its trades again, exactly, and its state."""
         name, account = command.cl_ord_id, command.account
-        told = self._orders.states(account, name, self._now)
+        told = self._orders.states(account, name, self.now_ns)
         events += told
         travelling = [
             sent
@@ -412,7 +408,7 @@ class SimulatedExchange:
         ]
         for new in travelling:
             answer = "not here yet", o.ExecType.STATUS, o.OrdStatus.PENDING_NEW
-            events.append(self._orders.refused(new, self._now, *answer))
+            events.append(self._orders.refused(new, self.now_ns, *answer))
         if name and not told and not travelling:
-            nobody = o.NewOrder(name, "", 1, 0, None, o.Tif.DAY, account, "", self._now)
-            events.append(self._orders.refused(nobody, self._now, "unknown order", o.ExecType.STATUS))
+            nobody = o.NewOrder(name, "", 1, 0, None, o.Tif.DAY, account, "", self.now_ns)
+            events.append(self._orders.refused(nobody, self.now_ns, "unknown order", o.ExecType.STATUS))

@@ -15,8 +15,9 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
+from tercel.core.closing import Closing
 from tercel.core.errors import VenueError
 from tercel.core.ports import Venue
 from tercel.desk.address import address, connect, placed
@@ -43,7 +44,7 @@ def gate_text(fields: Mapping[str, object]) -> str:
     return "[gate]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in said.items())
 
 
-class GateProcess:
+class GateProcess(Closing):
     """A gate child process that lives as long as this one, or until `close`.
 
     Parameters
@@ -72,7 +73,8 @@ class GateProcess:
         if len(str(listen).encode()) > LONGEST_PATH:
             self._short = tempfile.TemporaryDirectory(prefix="tercel-gate-")
             listen = Path(self._short.name) / LISTEN
-        self._listen = listen
+        self.listen = listen
+        """The listening socket that a desk connects to."""
         fields = {"venue": venue, "accounts": list(accounts), "latch": str(latch.resolve()), "listen": str(listen)}
         if limits is not None:
             fields["limits"] = str(limits.resolve())
@@ -105,17 +107,6 @@ class GateProcess:
         self._end()
         self._process = self._started()
         self._await()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @property
-    def listen(self) -> Path:
-        """The listening socket that a desk connects to."""
-        return self._listen
 
     def _await(self) -> None:
         """Wait until it listens, or has said why it does not."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, VenueError
+from tercel.core.errors import OrderError, TapeError, TercelError, VenueError
 from tercel.core.orders import (
     CancelOrder,
     CancelReject,
@@ -50,7 +50,7 @@ from tercel.desk.trading.parents import LONGEST_NS, ParentRequest, accepted, ent
 from tercel.desk.trading.settlement import PositionKeeper
 from tercel.desk.trading.state import StateReason
 from tercel.desk.trading.stopping import KillCanceller
-from tercel.desk.trading.upkeep import heartbeat, not_obeyed, take_inbox
+from tercel.desk.trading.upkeep import carry_out, heartbeat, take_inbox
 from tercel.desk.wire import frames
 from tercel.desk.wire.hub import CLIENT, Client, Hub, of_account, whole
 
@@ -381,24 +381,18 @@ class Gate(Hub):
     def _take_inbox(self) -> None:
         """What people ask of limits; a desk's own commands are for the desk."""
         for entry in take_inbox(self.gateway):
-            self._obey(entry)
+            carry_out(self.gateway, entry, self._obey)
 
     def _obey(self, entry: Entry) -> None:
-        number, command = int(entry.body["id"]), str(entry.body["command"])
-        try:
-            if command not in ("kill", "rearm", "limits", "settle"):
-                raise OrderError("kill, rearm, limits or settle, at a gate", command, "ask the desk behind it")
-            if command == "limits":
-                self.keeper.obey(entry)
-            elif command == "settle" and "orders" in entry.body["body"]:
-                self._take_events(self.positions.settle_orders(entry))
-            elif command == "settle":
-                self.positions.settle(entry)
-            self.gateway.ledger.requested.pop(number, None)
-        except JournalError:
-            raise
-        except (TercelError, LookupError, AttributeError, TypeError, ValueError, OverflowError) as error:
-            self.gateway.write([not_obeyed(self.gateway, entry, error)])
+        command = str(entry.body["command"])
+        if command not in ("kill", "rearm", "limits", "settle"):
+            raise OrderError("kill, rearm, limits or settle, at a gate", command, "ask the desk behind it")
+        if command == "limits":
+            self.keeper.obey(entry)
+        elif command == "settle" and "orders" in entry.body["body"]:
+            self._take_events(self.positions.settle_orders(entry))
+        elif command == "settle":
+            self.positions.settle(entry)
 
     # -- what is looked after in every turn ---------------------------------------------------------------------------
     def _look_after(self) -> None:

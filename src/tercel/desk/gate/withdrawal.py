@@ -1,6 +1,7 @@
 """Withdrawal of unattended orders: cancels are repeated until the venue has ended every order."""
 
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 
 from tercel.core.orders import Command, MassCancel
 from tercel.desk.trading.gateway import OrderGateway
@@ -58,6 +59,5 @@ class OrderWithdrawal:
     def _commands(self, accounts: list[str]) -> list[Command]:
         now, orders = self._gateway.venue.now_ns, self._gateway.ledger.orders
         found: list[Command] = [MassCancel(self._name(), account, "", now) for account in accounts]
-        for parent in sorted({order.parent for account in accounts for order in orders.live(account)}):
-            found += cancels(self._gateway, parent, self._name)
-        return found
+        live = sorted((order for account in accounts for order in orders.live(account)), key=attrgetter("parent"))
+        return found + cancels(self._gateway, live, self._name)

@@ -7,7 +7,8 @@ line of its own. `default.toml` beside this file explains every key.
 import hashlib
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -370,28 +371,25 @@ def understood(limits: Limits) -> dict[str, Any]:
     return {
         "source": limits.source,
         "sha256": limits.sha256,
-        "desk": _as_written(asdict(limits.desk)),
-        "instruments": {name: _as_written(asdict(each)) for name, each in limits.instruments.items()},
-        "agents": {name: _as_written(asdict(each)) for name, each in limits.agents.items()},
+        "desk": _as_written(limits.desk),
+        "instruments": {name: _as_written(each) for name, each in limits.instruments.items()},
+        "agents": {name: _as_written(each) for name, each in limits.agents.items()},
     }
 
 
-def _as_written(values: dict[str, Any]) -> dict[str, Any]:
-    written: dict[str, Any] = {}
-    for key, value in values.items():
-        if key in ("order_value", "gross_value", "daily_loss", "drawdown"):
-            written[key] = value / MONEY
-        elif key == "warn":
-            written[key] = value / WHOLE
-        elif key == "hours":
-            written[key] = "always" if value is None else [_clock_of(ns) for ns in value]
-        elif key.endswith("_ns"):
-            written[key.removesuffix("_ns") + "_ms"] = value // MS
-        else:
-            written[key] = value
-    return written
+def _as_written(scope: ScopeLimits) -> dict[str, Any]:
+    rows = _KEYS[type(scope)].items()
+    return {key: _WRITERS.get(reader, int)(getattr(scope, name)) for key, (name, reader) in rows}
 
 
-def _clock_of(ns: int) -> str:
-    seconds = ns // 10**9
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+def _hours_of(hours: Hours) -> str | list[str]:
+    return "always" if hours is None else [str(timedelta(microseconds=ns // 1000)).zfill(8) for ns in hours]
+
+
+_WRITERS: Final[dict[_Reader, Callable[[Any], Any]]] = {
+    _money: lambda value: value / MONEY,
+    _share: lambda value: value / WHOLE,
+    _hours: _hours_of,
+    **dict.fromkeys((_since, _within), lambda ns: ns // MS),
+}
+"""Values of a file from those in internal units; the others are the same whole numbers."""

@@ -17,7 +17,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from tercel.core.errors import LimitsError, OrderError
-from tercel.core.fixed import ONE
+from tercel.core.fixed import ONE, PAID_ONE
 from tercel.core.orders import (
     CancelOrder,
     CancelReject,
@@ -273,11 +273,19 @@ class LimitGate(ReportedCounts):
 
     def day(self) -> dict[str, Any]:
         """The day's opening and highest equity for the journal, as no fold of orders and reports can rebuild them."""
-        return watch.day(self)
+        scopes = [[scope.room, scope.name, scope.opening, scope.high] for scope in self.scopes()]
+        return {"ends_ns": self.day_ends_ns, "scopes": scopes, "parts": PAID_ONE}
 
     def restore_day(self, day: Mapping[str, Any]) -> None:
         """Restore what :meth:`day` gave before a restart, unless a new day has begun since."""
-        watch.restore_day(self, day)
+        if day["ends_ns"] < self.day_ends_ns:
+            return
+        self.day_ends_ns, finer = day["ends_ns"], PAID_ONE // day.get("parts", 1)  # older journals have none
+        known = {(scope.room, scope.name): scope for scope in self.scopes()}
+        for room, name, opening, high in day["scopes"]:
+            if (scope := known.get((room, name))) is not None:
+                scope.opening, scope.high = opening * finer, high * finer
+                scope.sink()
 
     # -- what left, and what became of it -------------------------------------------------------------------------
 
@@ -351,7 +359,17 @@ class LimitGate(ReportedCounts):
 
     def usage(self) -> dict[str, dict[str, dict[str, tuple[float, float, float]]]]:
         """Usage of all limits: ``{"desk"|"instruments"|"agents": {name: {limit: (used, limit, level)}}}``."""
-        return watch.usage(self)
+        found: dict[str, dict[str, dict[str, tuple[float, float, float]]]] = {
+            "desk": {},
+            "instruments": {},
+            "agents": {},
+        }
+        for scope in self.scopes():
+            found[scope.room][scope.name] = {
+                gauge.limit: (gauge.shown(gauge.used), gauge.shown(gauge.most), gauge.shown(gauge.level(scope.warn)))
+                for gauge in watch.gauges(self, scope, self.sent_ns)
+            }
+        return found
 
 
 def _unit(listing: Listing) -> int:

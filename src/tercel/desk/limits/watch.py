@@ -8,9 +8,9 @@ other limits.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from operator import ge
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tercel.core.fixed import ONE, PAID_ONE, shown
 from tercel.desk.limits.file import DAY_NS, MONEY, MS, WHOLE, Hours
@@ -225,32 +225,3 @@ def _stopped(scope: Scope, limit: str) -> tuple[str, ...]:
         old = limit == "reference_age_ms"
         return tuple(sorted({h.agent.name for h in scope.exposed if h.position or not old}))
     return (scope.name,) if isinstance(scope, AgentState) else (EVERYBODY,)
-
-
-def usage(gate: LimitCounts) -> dict[str, dict[str, dict[str, tuple[float, float, float]]]]:
-    """See :meth:`LimitGate.usage`."""
-    found: dict[str, dict[str, dict[str, tuple[float, float, float]]]] = {"desk": {}, "instruments": {}, "agents": {}}
-    for scope in gate.scopes():
-        found[scope.room][scope.name] = {
-            gauge.limit: (gauge.shown(gauge.used), gauge.shown(gauge.most), gauge.shown(gauge.level(scope.warn)))
-            for gauge in gauges(gate, scope, gate.sent_ns)
-        }
-    return found
-
-
-def day(gate: LimitCounts) -> dict[str, Any]:
-    """See :meth:`LimitGate.day`."""
-    scopes = [[scope.room, scope.name, scope.opening, scope.high] for scope in gate.scopes()]
-    return {"ends_ns": gate.day_ends_ns, "scopes": scopes, "parts": PAID_ONE}
-
-
-def restore_day(gate: LimitCounts, day: Mapping[str, Any]) -> None:
-    """See :meth:`LimitGate.restore_day`."""
-    if day["ends_ns"] < gate.day_ends_ns:
-        return
-    gate.day_ends_ns, finer = day["ends_ns"], PAID_ONE // day.get("parts", 1)  # older journals have none
-    known = {(scope.room, scope.name): scope for scope in gate.scopes()}
-    for room, name, opening, high in day["scopes"]:
-        if (scope := known.get((room, name))) is not None:
-            scope.opening, scope.high = opening * finer, high * finer
-            scope.sink()

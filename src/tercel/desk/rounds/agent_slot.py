@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tercel.core.errors import ConfigError
+from tercel.core.plain import plain
 from tercel.desk.rounds.challenge import Evidence
 from tercel.desk.rounds.drift import DriftDetector
 from tercel.execution.strategies.hand_over import TAKES
@@ -88,7 +89,7 @@ class AgentSlot:
             "strategy": self.shown,
             "challenger": self.challenger_shown,
             "trials": evidence.trials,
-            **{name: value if math.isfinite(value) else None for name, value in figures.items()},
+            **plain(figures),
             "verdict": evidence.verdict if self.challenger is not None else "",
             "state": state,
         }

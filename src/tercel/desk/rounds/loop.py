@@ -23,6 +23,7 @@ from tercel.core.errors import DataError, OrderError
 from tercel.core.fixed import ONE, ceiled
 from tercel.core.messages import Alpha, CostFeedback, Posture
 from tercel.core.orders import MarketRows, Report, VenueEvent
+from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.rounds.agent_slot import AgentSlot
@@ -475,8 +476,7 @@ class DeskLoop:
 def _body(message: Alpha | Posture | CostFeedback) -> dict[str, Any]:
     """A message's own fields: those that its entry holds too are left out."""
     beside = ("instrument", "agent", "parent", "at_ns")
-    fields = {key: value for key, value in asdict(message).items() if key not in beside}
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in fields.items()}
+    return {key: plain(value) for key, value in asdict(message).items() if key not in beside}
 
 
 def _result(entry: Entry) -> dict[str, Any]:

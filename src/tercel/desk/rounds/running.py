@@ -7,15 +7,14 @@ with Running(config, folder, parts, text=text, holder="ann") as running:
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
+from tercel.core.closing import Closing
 from tercel.core.errors import JournalError
 from tercel.core.progress import say
 from tercel.desk.address import SIMULATED, address, mark_of
-from tercel.desk.rounds.build import BuiltDesk, check, open_desk
+from tercel.desk.rounds.build import check, open_desk
 from tercel.desk.rounds.config import DeskConfig
-from tercel.desk.rounds.loop import DeskLoop
 from tercel.desk.rounds.parts import PartsMaker
 from tercel.desk.trading.alerts import AlertSender, check_webhook
 from tercel.desk.trading.journal import kinds
@@ -23,14 +22,14 @@ from tercel.desk.trading.journal.database import DATABASE, keep_elsewhere
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.kill import LATCH, KillLatch, check_latch
-from tercel.desk.trading.session import Session, SessionTerms
+from tercel.desk.trading.session import SessionTerms
 from tercel.desk.trading.tca.recorder import TcaRecorder
 
 CONFIG: Final = "desk.toml"
 WATCH_S: Final = 0.05
 
 
-class Running:
+class Running(Closing):
     """A desk opened in a folder.
 
     Parameters
@@ -95,35 +94,18 @@ class Running:
                 _send(reader, config, last, opened)
             alerts = _send(JournalReader(folder), config, journal.last, opened)
             terms = SessionTerms(watch_s=WATCH_S, holder=holder, mark=mark_of(config.desk.venue))
-            self.opened: BuiltDesk = open_desk(
+            self.opened = open_desk(
                 config, journal, made, latch=self.latch, beside=beside, progress=progress, terms=terms
             )
+            self.desk, self.session = self.opened.desk, self.opened.session
             self.session.gateway.urgent = lambda text: alerts.urgent(kinds.JOURNAL_DOWN, text)
             opened.callback(self.session.close)
             opened.callback(_end, TcaRecorder(self.session))
             self._open = opened.pop_all()
 
-    @property
-    def desk(self) -> DeskLoop:
-        """The desk's loop."""
-        return self.opened.desk
-
-    @property
-    def session(self) -> Session:
-        """The trading session."""
-        return self.opened.session
-
     def close(self) -> None:
         """Write the last analyses and close venue and journal; a second call does nothing."""
         self._open.close()
-
-    def __enter__(self) -> "Running":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _send(journal: JournalReader, config: DeskConfig, after: int, opened: ExitStack) -> AlertSender:

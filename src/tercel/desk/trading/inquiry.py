@@ -13,7 +13,7 @@ from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.order import ChildOrder
 from tercel.desk.trading.recovery import resend, wait_for
 from tercel.desk.trading.state import Sender, StateReason
-from tercel.desk.trading.stopping import AGAIN_NS, cancels_of, questions
+from tercel.desk.trading.stopping import AGAIN_NS, cancels, questions
 
 LONGEST_NS: Final = 32 * AGAIN_NS
 """Venue time between two questions about one order at most: each wait is twice the one before."""
@@ -96,4 +96,4 @@ class Inquiry:
                 at = now + waited
             self._waits[order.root] = at, waited
         known = [order for order in due if order.root in left]
-        return [*questions(self._gateway, self._name, due), *cancels_of(self._gateway, known, self._name)]
+        return [*questions(self._gateway, self._name, due), *cancels(self._gateway, known, self._name)]

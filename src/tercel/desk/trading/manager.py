@@ -400,7 +400,7 @@ class ParentOrderManager:
 
     def cancels(self, parent: str) -> list[Command]:
         """A cancel for every child of a parent that has none in flight."""
-        return cancels(self.gateway, parent, self._name)
+        return cancels(self.gateway, self.gateway.ledger.orders.live(parent=parent), self._name)
 
     # -- what is looked after in every step -----------------------------------------------------------------------
 

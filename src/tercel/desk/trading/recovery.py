@@ -15,11 +15,13 @@ account reducing: its lots stay reserved, and it is asked about and cancelled ag
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from operator import attrgetter
+from typing import Final
 
 from tercel.core.errors import OrderError, VenueError
 from tercel.core.fixed import shown, text
 from tercel.core.orders import CancelOrder, CancelReject, Command, MassCancel, OrdStatus, Report, StatusRequest
+from tercel.core.plain import plain
 from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import BUY
 from tercel.desk.limits import LimitGate
@@ -194,7 +196,8 @@ def reconcile(
     for tried in range(PATIENCE):
         if tried and tried % SWEEP_AGAIN == 0:
             fences |= _sweep(gateway, name, sorted(set(fences.values())))
-        gateway.submit([*questions(gateway, name), *_cancels(gateway, name)], sender=Sender.STOPPER)
+        live = sorted(orders.live(), key=attrgetter("parent"))
+        gateway.submit([*questions(gateway, name), *cancels(gateway, live, name)], sender=Sender.STOPPER)
         crashpoints.at("recovery.asked")
         _listen(gateway, wait, fences)
         # Ended, with executions missing: only the venue's list has them.
@@ -248,11 +251,6 @@ def _fence(gateway: OrderGateway, name: str, account: str) -> Command:
     return CancelOrder(name, f"{name}-none", listings[0].instrument, BUY, account, now)
 
 
-def _cancels(gateway: OrderGateway, name: Callable[[], str]) -> list[Command]:
-    parents = {order.parent for order in gateway.ledger.orders.live()}
-    return [command for parent in sorted(parents) for command in cancels(gateway, parent, name)]
-
-
 def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> None:
     """Take what the venue reports within a time.
 
@@ -299,11 +297,6 @@ def _line(before: ChildOrder, after: ChildOrder, evidence: list[str]) -> Recover
 
 
 def _entry(line: RecoveryLine, ns: int) -> Entry:
-    body: dict[str, Any] = {
-        "ours": line.ours,
-        "venue": line.venue,
-        "action": line.action,
-        "evidence": list(line.evidence),
-    }
-    body |= {"filled_before": line.filled_before, "filled": line.filled}
+    said = ("ours", "venue", "action", "evidence", "filled_before", "filled")
+    body = {name: plain(getattr(line, name)) for name in said}
     return Entry(kinds.RECONCILED, ns, line.instrument, line.account, line.parent, line.order, body)

@@ -15,7 +15,7 @@ from itertools import count
 from typing import Any, Final
 
 from tercel.core.deadline import Deadline
-from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, UnknownNameError, VenueError
+from tercel.core.errors import OrderError, TapeError, UnknownNameError, VenueError
 from tercel.core.names import offer
 from tercel.core.orders import Holdings, LinkStatus, MarketRows, Unread, VenueEvent
 from tercel.core.ports import Entry, Journal, Venue
@@ -37,7 +37,7 @@ from tercel.desk.trading.snapshot import snapshots_of
 from tercel.desk.trading.state import Sender, StateReason
 from tercel.desk.trading.stopping import AGAIN_NS, FIRST_S, KillCanceller, LatchWatch
 from tercel.desk.trading.strategies import Strategies
-from tercel.desk.trading.upkeep import begun, heartbeat, not_obeyed, take_inbox
+from tercel.desk.trading.upkeep import begun, carry_out, heartbeat, take_inbox
 
 OUTAGE_S: Final = 60.0
 """Seconds that a session tries to reach again what it is connected to."""
@@ -202,7 +202,7 @@ class Session:
                 self.manager.work(parent)
         self.manager.expire(begins=True)
         for entry in list(self.ledger.requested.values()):
-            self._obey(entry)
+            carry_out(self.gateway, entry, self._obey)
 
     def close(self) -> None:
         """Close venue and journal; orders still open stay at the venue for the next session to find."""
@@ -418,36 +418,29 @@ class Session:
         if entries:
             crashpoints.at("session.inbox")
         for entry in entries:
-            self._obey(entry)
+            carry_out(self.gateway, entry, self._obey)
 
     def _obey(self, entry: Entry) -> None:
-        """Do what a person asked; what cannot be done is answered by an alert that is no alarm."""
         command, body = entry.body["command"], entry.body["body"]
         number, reason = int(entry.body["id"]), f"{entry.body['by']}: {entry.body['reason']}"
-        try:
-            if command == "submit":
-                self.accept(self.request(body), operator=number)
-            elif command in (acts := {"pause": self.pause, "resume": self.resume, "cancel": self.cancel}):
-                acts[command](str(body["parent"]), reason, number)
-            elif command == "amend":
-                changes = {name: body.get(name) for name in ("lots", "horizon_ns", "limit_price")}
-                self.amend(str(body["parent"]), reason, **changes, operator=number)
-            elif command == "limits":
-                self.keeper.obey(entry)
-            elif command == "settle" and "orders" in body:
-                self._take(self.positions.settle_orders(entry))
-            elif command == "settle":
-                self.positions.settle(entry)
-            elif command in ("kill", "rearm"):
-                pass  # the latch was obeyed before; the entry says who asked
-            elif not self._on_operator(entry):
-                known = "submit, pause, resume, cancel, amend, limits, settle"
-                raise UnknownNameError("a command that this session knows", repr(command), f"one of {known}")
-            self.ledger.requested.pop(number, None)
-        except JournalError:
-            raise
-        except (TercelError, KeyError, TypeError, ValueError, ArithmeticError) as error:
-            self.gateway.write([not_obeyed(self.gateway, entry, error)])
+        if command == "submit":
+            self.accept(self.request(body), operator=number)
+        elif command in (acts := {"pause": self.pause, "resume": self.resume, "cancel": self.cancel}):
+            acts[command](str(body["parent"]), reason, number)
+        elif command == "amend":
+            changes = {name: body.get(name) for name in ("lots", "horizon_ns", "limit_price")}
+            self.amend(str(body["parent"]), reason, **changes, operator=number)
+        elif command == "limits":
+            self.keeper.obey(entry)
+        elif command == "settle" and "orders" in body:
+            self._take(self.positions.settle_orders(entry))
+        elif command == "settle":
+            self.positions.settle(entry)
+        elif command in ("kill", "rearm"):
+            pass  # the latch was obeyed before; the entry says who asked
+        elif not self._on_operator(entry):
+            known = "submit, pause, resume, cancel, amend, limits, settle"
+            raise UnknownNameError("a command that this session knows", repr(command), f"one of {known}")
 
     # -- stopping ------------------------------------------------------------------------------------------------
 

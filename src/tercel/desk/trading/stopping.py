@@ -150,12 +150,7 @@ def questions(
     ]
 
 
-def cancels(gateway: OrderGateway, parent: str, name: Callable[[], str]) -> list[Command]:
-    """Cancels for a parent's live children of known fate without one in flight."""
-    return cancels_of(gateway, gateway.ledger.orders.live(parent=parent), name)
-
-
-def cancels_of(gateway: OrderGateway, orders: Iterable[ChildOrder], name: Callable[[], str]) -> list[Command]:
+def cancels(gateway: OrderGateway, orders: Iterable[ChildOrder], name: Callable[[], str]) -> list[Command]:
     """Cancels for those of some orders that are live, of known fate and without one in flight."""
     now = gateway.venue.now_ns
     return [

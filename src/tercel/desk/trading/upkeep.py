@@ -1,9 +1,9 @@
 """Upkeep common to every holder of a gateway, session or gate: heartbeats, and operators' commands."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from tercel.core.errors import JournalError
+from tercel.core.errors import JournalError, TercelError
 from tercel.core.ports import Entry
 from tercel.core.version import code_mark
 from tercel.desk.trading.follower import Follower
@@ -66,7 +66,18 @@ def take_inbox(gateway: OrderGateway) -> list[Entry]:
     return entries
 
 
-def not_obeyed(gateway: OrderGateway, entry: Entry, error: Exception) -> Entry:
+def carry_out(gateway: OrderGateway, entry: Entry, obey: Callable[[Entry], None]) -> None:
+    """Do what a person asked; what cannot be done is answered by an alert that is no alarm."""
+    try:
+        obey(entry)
+        gateway.ledger.requested.pop(int(entry.body["id"]), None)
+    except JournalError:
+        raise
+    except (TercelError, LookupError, AttributeError, TypeError, ValueError, ArithmeticError) as error:
+        gateway.write([_not_obeyed(gateway, entry, error)])
+
+
+def _not_obeyed(gateway: OrderGateway, entry: Entry, error: Exception) -> Entry:
     """Alert (not an alarm) that an operator's command cannot be carried out."""
     command, asked = entry.body["command"], entry.body["body"]
     words = {name: getattr(error, name, "") for name in ("expected", "received", "remedy")}

@@ -16,10 +16,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Protocol
 from urllib.request import Request, urlopen
 
+from tercel.core.closing import Closing
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds.streams import Stream
@@ -28,7 +28,7 @@ SYNC_NS: Final = NS_PER_SECOND
 """How often lines are forced to the disk: a kill loses none, a power cut those of the last second."""
 
 
-class CaptureWriter:
+class CaptureWriter(Closing):
     """Appends lines of local ns and a message to a new file.
 
     Parameters
@@ -71,14 +71,6 @@ class CaptureWriter:
         os.close(self._file)
         if self.lines == 0:
             self.path.unlink()
-
-    def __enter__(self) -> CaptureWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 FIRST_PAUSE_NS: Final = NS_PER_SECOND // 10

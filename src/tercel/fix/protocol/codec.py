@@ -150,16 +150,12 @@ class Decoder:
 
     def __init__(self, data_fields: Mapping[int, int] = DATA_FIELDS, most_bytes: int = MOST_BYTES) -> None:
         self._data_fields, self._most = data_fields, most_bytes
-        self._rest = b""
-
-    @property
-    def waiting(self) -> bytes:
-        """Number of bytes of an incomplete message."""
-        return self._rest
+        self.waiting = b""
+        """Bytes of an incomplete message."""
 
     def feed(self, data: bytes) -> list[Message | GarbledMessage]:
         """Add bytes; the messages completed by them, and garbled bytes between."""
-        buffer = self._rest + data if self._rest else data
+        buffer = self.waiting + data if self.waiting else data
         found: list[Message | GarbledMessage] = []
         at = 0
         while at < len(buffer):
@@ -172,7 +168,7 @@ class Decoder:
             if not stop:
                 break
             at = stop
-        self._rest = buffer[at:]
+        self.waiting = buffer[at:]
         return found
 
     @staticmethod

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -58,6 +58,9 @@ class Preset(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: ClassVar[int]
+    """The kernel's number of the model (`simulator.layout`)."""
 
     model: str
     name: Annotated[str, Field(min_length=1)]
@@ -113,11 +116,6 @@ class Preset(BaseModel):
         """Fingerprint of the market, 16 hex digits; new scores on the card do not change it."""
         text = self.model_dump_json(exclude={"card"}) + json.dumps(self.card.get("impact"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    @property
-    def code(self) -> int:
-        """The kernel's number of the model (`simulator.layout`)."""
-        raise NotImplementedError
 
     @property
     def typical_lots(self) -> int:

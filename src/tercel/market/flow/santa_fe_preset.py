@@ -12,7 +12,7 @@ bid and ask alike:
   ``market_sizes``.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -43,6 +43,8 @@ class SantaFePreset(Preset):
         that the sum is kept.
     """
 
+    code: ClassVar[int] = sim.SANTA_FE
+
     model: Literal["santa_fe"] = "santa_fe"
     limit_rate: Annotated[tuple[Rate, ...], Field(min_length=1, max_length=4096)]
     market_rate: Positive
@@ -63,11 +65,6 @@ class SantaFePreset(Preset):
         if self.width < 2 * len(self.limit_rate):
             raise ValueError(f"width {self.width} holds fewer than twice the {len(self.limit_rate)} distances")
         return self
-
-    @property
-    def code(self) -> int:
-        """Model code SANTA_FE."""
-        return sim.SANTA_FE
 
     @property
     def typical_lots(self) -> int:

@@ -300,7 +300,8 @@ class StreamingAnomaly:
     def __init__(self, calm: AnomalyBaseline | None = None, warm_s: int = 600) -> None:
         self.name = "signs against calm"
         self.warm_s = warm_s
-        self._calm: AnomalyBaseline | None = None
+        self.calm: AnomalyBaseline | None = None
+        """The calm baseline; None while warming."""
         self._first: list[Floats] = []
         self._state = np.zeros(_STATE)
         self._row = np.zeros(COLUMNS)
@@ -308,7 +309,7 @@ class StreamingAnomaly:
             self._begin(calm)
 
     def _begin(self, calm: AnomalyBaseline) -> None:
-        self._calm = calm
+        self.calm = calm
         self._state = _start(calm)
         self._terms = calm.weights, _gain(calm.fast_s), _gain(calm.slow_s), calm.threshold, np.zeros(N)
 
@@ -316,7 +317,7 @@ class StreamingAnomaly:
         """Score over its alarm threshold after one more second; NaN where the second holds NaN, and while warming."""
         if not math.isfinite(sum(second)) or second[OWN5] < 0 or second[FAR5] < 0:
             return math.nan
-        if self._calm is None:
+        if self.calm is None:
             self._first.append(np.array(second, np.float64))
             if len(self._first) >= self.warm_s:
                 self._begin(learn_calm([np.array(self._first)]))
@@ -327,19 +328,14 @@ class StreamingAnomaly:
 
     def scores(self, seconds: Floats) -> Floats:
         """Scores of many seconds from the very beginning, float64[n]: what `update` would have said, one by one."""
-        if self._calm is None:
+        if self.calm is None:
             raise DataError("a score that knows its calm", "one still warming", "pass `calm`, or update it first")
-        return _scored(self._calm, np.ascontiguousarray(seconds, np.float64))
-
-    @property
-    def calm(self) -> AnomalyBaseline | None:
-        """The calm baseline; None while warming."""
-        return self._calm
+        return _scored(self.calm, np.ascontiguousarray(seconds, np.float64))
 
     @property
     def threshold(self) -> float:
         """Standard deviations of calm at which the alarm sounds; NaN while warming."""
-        return math.nan if self._calm is None else self._calm.threshold
+        return math.nan if self.calm is None else self.calm.threshold
 
     def signs(self) -> dict[str, float]:
         """Each sign now, in standard deviations of calm."""

@@ -52,7 +52,7 @@ class DatedSeries:
         return tuple(column for name in self.series for column in (name, f"{name}_change"))
 
     def facts(self) -> pl.DataFrame:
-        """See :meth:`tercel.signals.sources.port.Source.facts`."""
+        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
         frame = read_table(self.path, (self.date, *self.series))
         ended = _utc(pl.col(self.date)) + lagged(self.period_days)
         before = {name: pl.col(name).cast(pl.Float64).shift(1).rolling_mean(3) for name in self.series}
@@ -82,7 +82,7 @@ class NighttimeLights:
     columns: tuple[str, ...] = ("light", "change_of_year")
 
     def facts(self) -> pl.DataFrame:
-        """See :meth:`tercel.signals.sources.port.Source.facts`."""
+        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
         rows = _lines(self.path)
         if len(rows) < 2 or len(rows[0]) != 29 or rows[0][:2] != ["DISTRICT", "ST_NM"]:
             raise DataError(
@@ -119,7 +119,7 @@ class Scenes:
     columns: tuple[str, ...] = ("activity", "bright_spots")
 
     def facts(self) -> pl.DataFrame:
-        """See :meth:`tercel.signals.sources.port.Source.facts`."""
+        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
         frame = read_table(self.manifest, ("file", "instrument", "taken", "published"))
         measured = []
         for row in frame.iter_rows(named=True):

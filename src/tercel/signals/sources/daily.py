@@ -72,7 +72,7 @@ class DailyFactors:
         return universe(guarded(read_daily(self.path, self.without)), self.history, self.least_dollars)
 
     def facts(self) -> pl.DataFrame:
-        """See :meth:`tercel.signals.sources.port.Source.facts`."""
+        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
         return self.facts_of(self.prices())
 
     def facts_of(self, prices: pl.DataFrame, days: pl.Series | None = None) -> pl.DataFrame:
@@ -181,7 +181,7 @@ class MarketState:
     columns: tuple[str, ...] = ("vol_20", "ret_5")
 
     def facts(self) -> pl.DataFrame:
-        """See :meth:`tercel.signals.sources.port.Source.facts`."""
+        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
         import numpy as np
 
         close = pl.col("close")

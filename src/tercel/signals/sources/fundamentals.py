@@ -48,7 +48,7 @@ class Fundamentals:
         return self.reports().filter(pl.col("collected") < pl.col("end_date")).height
 
     def facts(self) -> pl.DataFrame:
-        """See :meth:`tercel.signals.sources.port.Source.facts`."""
+        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
         frame = self.reports()
         if self.drop_impossible:
             frame = frame.filter(pl.col("collected") >= pl.col("end_date"))
@@ -93,7 +93,7 @@ class Statements:
     columns: tuple[str, ...] = ("return_on_assets", "equity_to_assets")
 
     def facts(self) -> pl.DataFrame:
-        """See :meth:`tercel.signals.sources.port.Source.facts`."""
+        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
         if self.lag_days is None:
             remedy = "state the lag to assume (lag_days, say 120), or use a set with the day of collection"
             raise DataError(

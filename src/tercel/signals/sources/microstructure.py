@@ -46,11 +46,11 @@ class MicrostructureBars:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """See :class:`tercel.signals.sources.port.Source`."""
+        """See :class:`tercel.signals.sources.port.SignalSource`."""
         return bar_names(self.levels)
 
     def facts(self) -> pl.DataFrame:
-        """See :meth:`tercel.signals.sources.port.Source.facts`."""
+        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
         frames = []
         for symbol, date in self.days:
             try:

@@ -207,7 +207,7 @@ class TweetTone:
     columns: tuple[str, ...] = ("tone", "tone_above_usual", "tweets")
 
     def facts(self) -> pl.DataFrame:
-        """See :meth:`tercel.signals.sources.port.Source.facts`."""
+        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
         known = assigned(self.data.tweets, self.data.cutoffs(self.cutoff))
         tones = np.asarray(self.score(known["text"].to_list()), np.float64)
         daily = (

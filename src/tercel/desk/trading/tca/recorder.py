@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tercel.core.errors import DataError
 from tercel.core.fixed import ONE, PAID_PLACES, shown
 from tercel.core.orders import M_KIND, M_LOTS, M_NS, M_PRICE, MarketRows, VenueEvent
+from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.trading.executor import ParentExecutor
@@ -37,7 +38,6 @@ from tercel.desk.trading.tca.measure import (
     without_market,
     without_own,
 )
-from tercel.desk.trading.tca.shortfall import known
 from tercel.market.simulator import layout as sim
 
 Ints = NDArray[np.int64]
@@ -160,7 +160,7 @@ class TcaRecorder:
             self._session.gateway.write([entry_alert("warning", "NO_TCA", str(error), *head)])
             return
         words = asdict(cost if follower.began_ns <= parent.arrival_ns else without_market(cost))
-        body: dict[str, Any] = {key: known(words[key]) for key in words if key not in ("parent", "instrument", "agent")}
+        body: dict[str, Any] = {key: plain(words[key]) for key in words if key not in ("parent", "instrument", "agent")}
         body["sums"] = {name: shown(total, PAID_PLACES) for name, total in body["sums"].items()}
         body["limit"] = parent.limit or None
         blob = pack({"executions": fills, "mids": np.stack([mid_ns, mid2], axis=1)})

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tercel.core.plain import plain
 from tercel.core.stats.student import weighted_interval
 
 BPS = 1e4
@@ -116,21 +117,10 @@ class Shortfall:
     def to_dict(self, unit: float) -> dict[str, Any]:
         """The figures of a journal's body: null where there is none; `unit` is the money of a half tick x lot."""
         names = ("is_bps", "opportunity_bps", "refusal_bps")
-        figures = {name: known(getattr(self, name)) for name in names}
+        figures = {name: plain(getattr(self, name)) for name in names}
         counts = {name: self.lots(getattr(self, name)) for name in ("quantity", "filled", "unfilled", "refused")}
         notional = self.arrival_mid2 * self.filled / self.one * unit
         return {"side": self.side, **counts, **figures, "notional": notional}
-
-
-def known(value: Any) -> Any:
-    """A figure for JSON: null for NaN.
-
-    >>> known({"a": math.nan, "b": [1.5]})
-    {'a': None, 'b': [1.5]}
-    """
-    if isinstance(value, Mapping):
-        return {key: known(each) for key, each in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def weight(row: Mapping[str, Any]) -> float:

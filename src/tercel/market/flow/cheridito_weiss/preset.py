@@ -1,6 +1,6 @@
 """Preset file of a Cheridito & Weiss market; the law is in `kernel`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -42,6 +42,8 @@ class CheriditoWeissPreset(Preset):
         Lots of the first book at distance 1, 2, ... from the opposite best, one order each.
     """
 
+    code: ClassVar[int] = sim.CHERIDITO_WEISS
+
     model: Literal["cheridito_weiss"] = "cheridito_weiss"
     limit_rate: Annotated[tuple[Rate, ...], Field(min_length=1, max_length=30)]
     market_rate: Positive
@@ -74,11 +76,6 @@ class CheriditoWeissPreset(Preset):
         if not 2 * len(self.shape) <= self.orders <= cw.MOST_ORDERS:
             raise ValueError(f"orders {self.orders}: the first book needs more, or more than {cw.MOST_ORDERS}")
         return self
-
-    @property
-    def code(self) -> int:
-        """Model code CHERIDITO_WEISS."""
-        return sim.CHERIDITO_WEISS
 
     @property
     def typical_lots(self) -> int:

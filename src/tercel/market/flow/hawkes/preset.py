@@ -1,6 +1,6 @@
 """Preset file of a Hawkes market: excitation, state factors, sizes and placement."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -65,6 +65,8 @@ class HawkesPreset(Preset):
         Levels a side that the tape showed, 0 all: orders come to rest within them, and what is cancelled is there.
     """
 
+    code: ClassVar[int] = sim.HAWKES
+
     model: Literal["hawkes"] = "hawkes"
     decays: Annotated[tuple[Positive, ...], Field(min_length=at.DECAYS, max_length=at.DECAYS)]
     base: Annotated[tuple[Positive, ...], Field(min_length=at.KINDS, max_length=at.KINDS)]
@@ -115,11 +117,6 @@ class HawkesPreset(Preset):
         if self.start_mid_ticks <= 2 * max(max(row) for row in self.distance):
             raise ValueError(f"start_mid_ticks {self.start_mid_ticks}: prices below zero are within reach")
         return self
-
-    @property
-    def code(self) -> int:
-        """Model code HAWKES."""
-        return sim.HAWKES
 
     @property
     def typical_lots(self) -> int:

@@ -1,6 +1,6 @@
 """Preset file of a queue-reactive market: tables of its law, pilot factors, common fields."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -73,6 +73,8 @@ class QueueReactivePreset(Preset):
     knobs : PilotFactors
     """
 
+    code: ClassVar[int] = sim.QUEUE_REACTIVE
+
     model: Literal["queue_reactive"] = "queue_reactive"
     version: int
     law: dict[str, tuple[Finite, ...]]
@@ -102,11 +104,6 @@ class QueueReactivePreset(Preset):
         if self.orders >= 1 << 24:
             raise ValueError(f"orders {self.orders}: at most {(1 << 24) - 1}")
         return self
-
-    @property
-    def code(self) -> int:
-        """Model code QUEUE_REACTIVE."""
-        return sim.QUEUE_REACTIVE
 
     @property
     def typical_lots(self) -> int:
