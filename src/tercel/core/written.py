@@ -1,5 +1,6 @@
 """Files that are written whole or not at all: a process that is killed leaves what was there before."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,12 @@ def write_whole(path: Path, data: str | bytes) -> None:
     """
     with beside(path) as part:
         part.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -328,7 +328,7 @@ class FixServer(Closing):
         for event in outcome.events:
             if event.what is SessionEventKind.UP:
                 self._link_of[name] = link
-                self._service.up(party)
+                party.up = True
         for message in outcome.messages:
             self._service.take(party, message)
         if not party.outbox and name in self._stores:

@@ -79,10 +79,6 @@ class VenueService:
             self._pace.begin(self.venue.now_ns)
 
     # -- counterparties -----------------------------------------------------------------------------------------------
-    def up(self, party: Counterparty) -> None:
-        """A counterparty logged on."""
-        party.up = True
-
     def down(self, party: Counterparty) -> None:
         """A counterparty disconnected: drop its requests, and cancel its orders if it asked for that."""
         if not party.up:

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
+from tercel.core.written import file_hash
 from tercel.signals.alpha import AlphaScale
 from tercel.signals.fusion import Fusion
 from tercel.signals.fusion_walk import BaseModel
@@ -50,9 +51,9 @@ def save(
         parts.append({
             "source": one.source, "family": one.family, "features": list(one.names), "used": one.used.tolist(),
             "medians": one.medians.tolist(), "parameters": _plain(one.model.get_params()), "file": file.name,
-            "sha256": _hash(file),
+            "sha256": file_hash(file),
         })  # fmt: skip
-    weights = {"file": WEIGHTS, "sha256": _hash(folder / WEIGHTS)}
+    weights = {"file": WEIGHTS, "sha256": file_hash(folder / WEIGHTS)}
     card = {"format": FORMAT, **about, "parts": parts, "fusion": weights, "gate": _save_gate(folder, gate)}
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return card
@@ -88,8 +89,8 @@ def _save_gate(folder: Path, gate: TrainedGate | None) -> dict[str, Any] | None:
     fusions = [part.to_json() for part in gate.fusion.parts]
     (folder / GATED).write_text(json.dumps(fusions, indent=1) + "\n", encoding="utf-8")
     return {
-        **asdict(gate.gate), "usual": gate.usual.tolist(), "file": STATES, "sha256": _hash(folder / STATES),
-        "fusions": {"file": GATED, "sha256": _hash(folder / GATED)},
+        **asdict(gate.gate), "usual": gate.usual.tolist(), "file": STATES, "sha256": file_hash(folder / STATES),
+        "fusions": {"file": GATED, "sha256": file_hash(folder / GATED)},
     }  # fmt: skip
 
 
@@ -178,10 +179,6 @@ def _checked(folder: Path, raw: Mapping[str, Any]) -> bytes:
     if hashlib.sha256(data).hexdigest() != raw["sha256"]:
         raise DataError("the file that the card names", f"{file}, which was changed", AGAIN)
     return data
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:

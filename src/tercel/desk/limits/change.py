@@ -11,12 +11,13 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from tercel.core.errors import LimitsError
 from tercel.core.names import offer
+from tercel.core.plain import plain
 from tercel.desk.limits.file import (
     ANY,
     DAY_NS,
@@ -161,9 +162,8 @@ def _tighter(in_force: _Kind, given: _Kind) -> _Kind:
 
 def as_json(limits: Limits) -> dict[str, Any]:
     """Limits as JSON values, whole: ``desk``, ``instruments``, ``agents``; money and times in integers."""
-    rooms = {room: {name: asdict(each) for name, each in getattr(limits, room).items()} for room in _ROOMS}
-    body: dict[str, Any] = json.loads(json.dumps({"desk": asdict(limits.desk), **rooms}))
-    return body
+    rooms = {room: getattr(limits, room) for room in _ROOMS}
+    return dict(plain({"desk": limits.desk, **rooms}))
 
 
 def from_json(body: Mapping[str, Any], source: str = "the journal") -> Limits:

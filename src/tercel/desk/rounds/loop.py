@@ -259,7 +259,7 @@ class DeskLoop:
     @staticmethod
     def _follow_risk(line: _Line, at_ns: int) -> bool:
         """Show the policy what risk measures now; True where its posture may be another one."""
-        return line.policy is not None and (line.policy.follow(line.monitor.risk(), at_ns) or line.posture is None)
+        return line.policy is not None and (line.policy.follow(line.monitor.risk, at_ns) or line.posture is None)
 
     def _take_posture(self, name: str, line: _Line, at_ns: int) -> bool:
         """Take the policy's posture; True where it asks for something else than before."""

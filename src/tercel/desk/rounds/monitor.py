@@ -39,7 +39,8 @@ class MarketMonitor:
         self._reader, self._meter = SecondReader(), RiskMeter(follower.instrument, calm, warm_s)
         self._tallies: deque[tuple[int, int, int]] = deque(maxlen=WINDOW_S + 1)
         self._second: Second | None = None
-        self._risk: RiskState | None = None
+        self.risk: RiskState | None = None
+        """The current risk measurements; None before the first second."""
 
     def on_market(self, event: MarketRows) -> None:
         """Count cancelled, traded and added lots."""
@@ -51,12 +52,8 @@ class MarketMonitor:
         if not self._follower.ready or not word(sim.MID2):
             return
         self._second = self._reader.close(self._follower)
-        self._risk = self._meter.update(self._second, at_ns)
+        self.risk = self._meter.update(self._second, at_ns)
         self._tallies.append((word(sim.OFI), word(sim.BOUGHT) - word(sim.SOLD), word(sim.MID2)))
-
-    def risk(self) -> RiskState | None:
-        """The current risk measurements; None before the first second."""
-        return self._risk
 
     def features(self, news: float | None) -> dict[str, float | None]:
         """Values of the features in `NAMES`; None where one is missing (an empty side, no data yet)."""

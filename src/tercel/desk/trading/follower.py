@@ -50,7 +50,7 @@ class Follower:
     def __init__(self, listing: Listing, *, width: int = WIDTH, feed_levels: int = 0, history: int = HISTORY) -> None:
         if listing.dense_ids <= 0:
             raise VenueError("market data with small, reused ids", f"{listing.instrument} without", "map them first")
-        self.listing = listing
+        self.listing, self.instrument = listing, listing.instrument
         self._width, self._feed_levels = width, feed_levels
         self._history = np.zeros((history + 1, kernels.HISTORY_WORDS), np.int64)
         self._row = np.zeros((1, sim.RECORD_WORDS), np.int64)
@@ -62,11 +62,6 @@ class Follower:
         self.state[sim.FEED_LEVELS] = self._feed_levels
         self.ready = False
         """Whether a snapshot has come."""
-
-    @property
-    def instrument(self) -> str:
-        """Name of the instrument followed."""
-        return self.listing.instrument
 
     @property
     def now_ns(self) -> int:

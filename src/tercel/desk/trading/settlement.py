@@ -23,7 +23,7 @@ from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.order import ChildOrder
 from tercel.desk.trading.pauses import go_on, paused
-from tercel.desk.trading.state import StateReason, TradingStates
+from tercel.desk.trading.state import StateReason
 
 AGREE: Final = "POSITIONS_AGREE"
 UNCHECKED: Final = "POSITIONS_UNCHECKED"
@@ -44,7 +44,7 @@ class PositionKeeper:
     """
 
     def __init__(self, gateway: OrderGateway, accounts: Callable[[], Sequence[str]]) -> None:
-        self._gateway, self._accounts = gateway, accounts
+        self._gateway, self._accounts, self._states = gateway, accounts, gateway.states
         self._before: Found = {}
         self._asker = gateway.venue.capabilities.position_reports
         self._asked: set[str] = set()
@@ -80,10 +80,6 @@ class PositionKeeper:
         elif self._gateway.ledger.acknowledged:
             text = "entries of the journal were lost, and the venue tells neither positions nor executions"
             self._gateway.alert("critical", UNCHECKED, text)
-
-    @property
-    def _states(self) -> TradingStates:
-        return self._gateway.states
 
     @property
     def _shut(self) -> bool:

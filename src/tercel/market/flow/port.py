@@ -61,6 +61,8 @@ class Preset(BaseModel):
 
     code: ClassVar[int]
     """The kernel's number of the model (`simulator.layout`)."""
+    settles: ClassVar[bool] = True
+    """Whether the laid book is run to equilibrium before episodes start (see `reactive`)."""
 
     model: str
     name: Annotated[str, Field(min_length=1)]
@@ -121,11 +123,6 @@ class Preset(BaseModel):
     def typical_lots(self) -> int:
         """Order size with which a first book is laid."""
         raise NotImplementedError
-
-    @property
-    def settles(self) -> bool:
-        """Whether the laid book is run to equilibrium before episodes start (see `reactive`)."""
-        return True
 
     def first_orders(self) -> list[FirstOrder]:
         """Orders of the first book: mean depth and spacing of the tape's levels."""

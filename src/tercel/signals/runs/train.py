@@ -1,6 +1,5 @@
 """Training and evaluation of a configuration: walk forward, fuse, save, measure."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tercel.core.errors import ConfigError
-from tercel.core.plain import json_text
+from tercel.core.plain import json_text, plain
 from tercel.core.progress import say
 from tercel.core.written import beside
 from tercel.signals import fusion_saved
@@ -88,7 +87,7 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         "train": config.train.model_dump(),
     }
     gate_trained = None if gate is None else trained(data, forecasts, columns, gate, shrink=config.train.shrink)
-    card = fusion_saved.save(out / MODEL, fusion, models, json.loads(json_text(about)), gate_trained)
+    card = fusion_saved.save(out / MODEL, fusion, models, plain(about), gate_trained)
     with beside(out / FORECASTS) as part:
         np.savez(part, told=forecasts, columns=np.array(columns))
     return {

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import polars as pl
 
@@ -54,6 +55,9 @@ class DailyFactors:
         Least median of dollar volume over 60 days.
     """
 
+    bias: ClassVar[str] = SURVIVORS
+    """Caveat for every number of a panel of these prices."""
+
     path: Path
     collected: datetime | None = None
     without: Sequence[str] = ("QQQ",)
@@ -61,11 +65,6 @@ class DailyFactors:
     least_dollars: float = 1e6
     name: str = "daily"
     columns: tuple[str, ...] = FACTORS
-
-    @property
-    def bias(self) -> str:
-        """Caveat for every number of a panel of these prices."""
-        return SURVIVORS
 
     def prices(self) -> pl.DataFrame:
         """`instrument`, `time` (the close, UTC), prices, volume and what :func:`guarded` adds; and `listed`."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -236,12 +236,9 @@ NEEDED = ("Date", "Open", "High", "Low", "Close", "Adj Close", "Volume")
 class StockNetFactors(DailyFactors):
     """Daily factors of StockNet's names."""
 
-    name: str = "daily"
+    bias: ClassVar[str] = LARGE
 
-    @property
-    def bias(self) -> str:
-        """See :class:`DailyFactors`."""
-        return LARGE
+    name: str = "daily"
 
     def prices(self) -> pl.DataFrame:
         """See :meth:`DailyFactors.prices`."""

@@ -209,11 +209,6 @@ def measure(facts: ParentFacts, markouts_s: Sequence[int] = MARKOUTS_S) -> Paren
         end_ns=facts.end_ns,
         average_price=average2 / 2,
         is_bps=cost.is_bps,
-        spread_bps=parts["spread"] * per_filled,
-        walk_bps=parts["walk"] * per_filled,
-        timing_bps=parts["timing"] * per_filled,
-        forced_bps=parts["forced"] * per_filled,
-        fees_bps=parts["fees"] * per_filled,
         opportunity_bps=cost.opportunity_bps,
         refusal_bps=cost.refusal_bps,
         vwap_bps=(average2 - vwap2) * against,
@@ -224,6 +219,7 @@ def measure(facts: ParentFacts, markouts_s: Sequence[int] = MARKOUTS_S) -> Paren
         markouts_bps={f"{after}s": _markout(facts, after) for after in markouts_s},
         sums=parts | whole,
         notional=m0 * filled / one * facts.unit,
+        **{f"{name}_bps": part * per_filled for name, part in parts.items()},
     )
 
 

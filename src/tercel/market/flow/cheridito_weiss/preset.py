@@ -43,6 +43,8 @@ class CheriditoWeissPreset(Preset):
     """
 
     code: ClassVar[int] = sim.CHERIDITO_WEISS
+    settles: ClassVar[bool] = False
+    """Episodes start from the laid book; the published warm-up of 15 s is the task's."""
 
     model: Literal["cheridito_weiss"] = "cheridito_weiss"
     limit_rate: Annotated[tuple[Rate, ...], Field(min_length=1, max_length=30)]
@@ -81,11 +83,6 @@ class CheriditoWeissPreset(Preset):
     def typical_lots(self) -> int:
         """Mean size of an order."""
         return max(round(float(np.arange(1, len(self.size_share) + 1) @ np.asarray(self.size_share))), 1)
-
-    @property
-    def settles(self) -> bool:
-        """False: episodes start from the laid book; the published warm-up of 15 s is the task's."""
-        return False
 
     def first_orders(self) -> list[FirstOrder]:
         """`shape` on both sides of a spread of one tick, the lower price `start_mid_ticks`."""
