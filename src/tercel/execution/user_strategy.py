@@ -130,12 +130,17 @@ class CheckedStrategy(Strategy):
 
     def __init__(self, own: Any, mark: str = "", name: str = "") -> None:
         self._own, self.mark = own, mark or uuid.uuid4().hex
-        self.name = name or getattr(own, "name", "") or type(own).__name__
+        self._name = name or getattr(own, "name", "") or type(own).__name__
         resets = getattr(type(own), "reset", OwnStrategy.reset) is not OwnStrategy.reset
         self._watched = 0 if resets else WATCHED
 
+    @property
+    def name(self) -> str:
+        """Name in every table."""
+        return self._name
+
     def __repr__(self) -> str:
-        return f"{self.name} ({self.mark})"
+        return f"{self._name} ({self.mark})"
 
     def decide(self, view: View) -> Intents:
         """Its answer as int32 (n, 10), held where the market is not tradable, never more than is left.
