@@ -12,6 +12,7 @@ from tercel.api.demo.config import parse_config
 from tercel.api.demo.markets import SimulatedMarkets
 from tercel.api.desk_page import page
 from tercel.cli import app
+from tercel.core.plain import plain
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.console.state import DeskState
 from tercel.desk.rounds.build import open_desk
@@ -21,7 +22,6 @@ from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.kill import LATCH, KillLatch
 from tercel.desk.trading.parents import ParentRequest
 from tercel.desk.trading.tca.recorder import TcaRecorder
-from tercel.desk.trading.tca.shortfall import known
 
 DESK = """
 [desk]
@@ -77,7 +77,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     for seq, entry in JournalReader(folder).read():
         state.apply(seq, entry)
     return {
-        "result": result, "report": report, "console": known(state.shown()),
+        "result": result, "report": report, "console": plain(state.shown()),
         **{name: spoken("trade", name, "--desk", folder) for name in ("orders", "tca")},
     }  # fmt: skip
 
