@@ -291,6 +291,13 @@ def test_market_data_that_cannot_be_read_names_its_instrument():
     assert (type(unread), unread.instrument, unread.cl_ord_id) == (Unread, "I0", "")
 
 
+def test_a_message_that_nobody_knows_is_told_as_it_came():
+    ((number, unread),) = dialect().read(message("f", [(t.SYMBOL, "I0"), (t.TEXT, "halted")], 7), 5)
+    assert (number, type(unread), unread.cl_ord_id, unread.ns) == (7, Unread, "", 5)
+    assert "35=f" in unread.why
+    assert "58=halted" in unread.raw
+
+
 def test_a_trade_of_nobodys_order_is_answered_and_what_has_no_answer_is_not():
     report = report_in(TRADE, {"I0": PriceScale(0.01)})
     kind, fields = disowned_out(report, PriceScale(0.01))

@@ -136,9 +136,8 @@ class OwnDialect(RejectTracker):
         scale = self.scales.get(command.instrument, PLAIN)
         kind, fields = translate.command_out(command, scale)
         now = utc_text(self._clock())
-        return [
-            OutgoingMessage(kind, [(tag, now if tag == t.TRANSACT_TIME else value) for tag, value in fields], command)
-        ], ""
+        dated = [(tag, now if tag == t.TRANSACT_TIME else value) for tag, value in fields]
+        return [OutgoingMessage(kind, dated, command)], ""
 
     def market_request(self, name: str, instrument: str) -> OutgoingMessage:
         """MarketDataRequest for an instrument under a request id."""
@@ -175,9 +174,8 @@ class OwnDialect(RejectTracker):
         except (TercelError, ValueError, KeyError) as error:
             if kind not in (t.STEPPED_TO, t.SECURITY_LIST):  # a call waits for these
                 return [(number, self._not_read(message, error, now_ns))]
-            trouble = VenueError(
-                f"a message {kind} that can be read", f"{error} in {raw(message)}"[:300], "tell the venue"
-            )
+            received = f"{error} in {raw(message)}"[:300]
+            trouble = VenueError(f"a message {kind} that can be read", received, "tell the venue")
             return [(number, PendingFault(trouble))]
 
     def _not_read(self, message: Message, error: Exception, now_ns: int) -> o.Unread:
@@ -212,7 +210,7 @@ class OwnDialect(RejectTracker):
             return [PendingFault(VenueError("market data", tags.get(t.TEXT, "none"), "subscribe to what is listed"))]
         if kind == t.BUSINESS_REJECT:
             return [self.refusal(tags.get(t.REF_SEQ_NUM, ""), tags.get(t.TEXT, ""), now_ns)]
-        return []
+        raise RefusedError("a message that means something here", f"35={kind}")
 
     def _report(self, tags: dict[int, str]) -> o.Report:
         if tags.get(t.EXEC_TYPE) == "8" and tags.get(t.ORDER_ID) == t.NO_NAME:

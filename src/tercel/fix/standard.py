@@ -147,9 +147,8 @@ class StandardDialect(RejectTracker):
                 return []
             return [self.refusal(message.get(t.REF_SEQ_NUM, "0"), _why(message), now_ns)]
         if kind == _NEWS:
-            return [
-                o.LinkStatus(True, now_ns, f"the venue says: {message.get(HEADLINE)} {message.get(t.TEXT)}".strip())
-            ]
+            said = f"the venue says: {message.get(HEADLINE)} {message.get(t.TEXT)}".strip()
+            return [o.LinkStatus(True, now_ns, said)]
         if kind in _QUIET:
             return []
         raise RefusedError("a message that means something here", f"35={kind}")
