@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,42 @@ def test_a_strangers_feed_is_a_command_and_a_name_and_imported_when_it_is_called
     assert found[0]["days"] == found[1]["days"]
 
 
+BROKEN = """
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+class AcmeFeed:
+    name = "acme"
+
+    @contextmanager
+    def days(self, paths, options):
+        if options.symbol:
+            raise TypeError("no such symbol")
+        yield [SimpleNamespace(symbol="XYZ", date="2026-01-05", source=("xyz.csv",), read=lambda: int("twelve"))]
+"""
+
+
+def test_what_a_strangers_feed_lets_through_is_told_with_file_and_package(tmp_path: Path) -> None:
+    path = os.pathsep.join(map(str, (package(tmp_path, "acme", BROKEN), ROOT / "src", ROOT)))
+    around = os.environ | {"PYTHONPATH": path, "COLUMNS": "200"}
+
+    def tercel(*words: str) -> subprocess.CompletedProcess[str]:
+        words = (sys.executable, "-c", "from tercel.cli import main; main()", "data", "import", "acme", *words)
+        return subprocess.run(words, env=around, capture_output=True, text=True, check=False)
+
+    for words, told in (((), "invalid literal"), (("--symbol", "ABC"), "TypeError: no such symbol, in ")):
+        ended = tercel(str(tmp_path), "--lake", str(tmp_path / "lake"), "--json", *words)
+        assert (ended.returncode, "Traceback" in ended.stderr) == (2, False), ended.stderr
+        error = json.loads(ended.stdout)["error"]
+        assert error["kind"] == "FeedError"
+        assert told in error["received"]
+        assert "acme (acme.feed:AcmeFeed)" in error["received"]
+        assert ("xyz.csv" if not words else str(tmp_path)) in error["received"]
+    helped = " ".join(tercel("--help").stdout.split())
+    assert "as the files say" in helped
+    assert "One symbol" not in helped
+
+
 def test_a_feed_is_found_by_its_name_and_keeps_out_of_the_names_that_are_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,3 +134,12 @@ def test_a_feed_that_does_not_work_says_whose_it_is(
     with pytest.raises(ConfigError, match=told) as error:
         feed_named("acme")
     assert f"{name} (" in str(error.value)
+
+
+def test_the_recipe_of_the_wing_is_the_one_that_is_run() -> None:
+    readme = (ROOT / "src" / "tercel" / "feeds" / "README.md").read_text()
+    page = (ROOT / "docs" / "howto" / "own_feed.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert code in page
+    (project,) = re.findall(r'pyproject.toml"\n(.*?)```', page, re.DOTALL)
+    assert "".join(f"    {line}\n" for line in project.splitlines()) in readme

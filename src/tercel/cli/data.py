@@ -31,11 +31,8 @@ class ListDays(JsonRequest):
 def list_(request: ListDays) -> None:
     """List what a lake holds."""
     if not request.lake.is_dir():
-        received, remedy = (
-            f"{request.lake}, which is none",
-            f"run: tercel data import lobster PATHS... --lake {request.lake}",
-        )
-        raise FeedError("a lake folder", received, remedy)
+        remedy = f"run: tercel data import lobster PATHS... --lake {request.lake}"
+        raise FeedError("a lake folder", f"{request.lake}, which is none", remedy)
     from tercel.market.tape import Lake as Store
 
     days = [asdict(day) for day in Store(request.lake).list()]

@@ -11,7 +11,7 @@ from tercel.api.stderr import progress_console
 from tercel.cli.request import add
 from tercel.cli.shared import Dated, JsonRequest, Lake, Replace
 from tercel.cli.terminal import hand_over, print_table, progress, result_console, say
-from tercel.core.errors import ConfigError, FeedError
+from tercel.core.errors import ConfigError, FeedError, TercelError
 from tercel.core.names import listed
 from tercel.feeds import feed_named, feeds_of_others
 
@@ -51,6 +51,15 @@ class FeedImport(Dated, JsonRequest):
 
 
 @dataclass(frozen=True)
+class OtherImport(FeedImport):
+    """What is asked of `tercel data import` with a feed of another package: facts, in the place of what files say."""
+
+    symbol: Annotated[str | None, typer.Option(help="Default: as the files say.", metavar="SYM")] = None
+    date: Annotated[str | None, typer.Option(help="Default: as the files say.", metavar="YYYY-MM-DD")] = None
+    tick: Annotated[float | None, typer.Option(help="Default: as the feed knows.", metavar="T")] = None
+
+
+@dataclass(frozen=True)
 class Lobster(FeedImport):
     """What is asked of `tercel data import lobster`."""
 
@@ -67,9 +76,7 @@ class Lobster(FeedImport):
 
 def lobster(request: Lobster) -> None:
     """Import LOBSTER days: messages with an orderbook file of any number of levels, or messages alone."""
-    from tercel.feeds import LobsterFeed
-
-    _import(LobsterFeed, request, request.paths, request.lake)
+    _import(lambda: feed_named("lobster"), request, request.paths, request.lake)
 
 
 @dataclass(frozen=True)
@@ -93,9 +100,7 @@ class Dbn(FeedImport):
 
 def dbn(request: Dbn) -> None:
     """Import Databento order-by-order days, every instrument in the files."""
-    from tercel.feeds import DbnFeed
-
-    _import(DbnFeed, request, request.paths, request.lake)
+    _import(lambda: feed_named("dbn"), request, request.paths, request.lake)
 
 
 @dataclass(frozen=True)
@@ -242,7 +247,8 @@ def import_days(days: "Sequence[FeedDay]", lake: "Store", replace: bool) -> list
     for number, day in enumerate(_with_progress(days) if len(days) > 1 else days, start=1):
         try:
             rows.append(_import_day(day, lake, replace))
-        except BaseException:
+        except BaseException as error:
+            error.add_note(", ".join(day.source))
             if number > 1:
                 say(f"{number - 1} of {len(days)} days are in the lake; {day.symbol} {day.date} is not")
             raise
@@ -353,13 +359,22 @@ def _cell(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4f}"
 
 
-def _of_another(name: str) -> Callable[[FeedImport], None]:
+def _of_another(name: str) -> Callable[[OtherImport], None]:
     """The command of a feed that another package has, which is imported when it is called."""
 
-    def body(request: FeedImport) -> None:
-        _import(lambda: feed_named(name), request, request.paths, request.lake)
+    whose = " and ".join(OTHERS[name])
 
-    body.__name__, body.__doc__ = name, f"Import with a feed of another package: {' and '.join(OTHERS[name])}."
+    def body(request: OtherImport) -> None:
+        try:
+            _import(lambda: feed_named(name), request, request.paths, request.lake)
+        except (TercelError, OSError):
+            raise
+        except Exception as error:  # its people know what it means: it is told with their name, and where it was
+            files = ", ".join(getattr(error, "__notes__", map(str, request.paths)))
+            received = f"{type(error).__name__}: {error}, in {files}, from the feed of {whose}"
+            raise FeedError("days, or an error with file, row and field", received, "tell its people") from error
+
+    body.__name__, body.__doc__ = name, f"Import with a feed of another package: {whose}."
     return body
 
 

@@ -29,11 +29,13 @@ def truth_for(instrument: Instrument) -> Truth:
     TapeError
         When nothing independent is known for its feed.
     """
-    feed = str(instrument.extra.get("feed", "lobster"))
+    feed = str(instrument.extra.get("feed", "lobster" if instrument.levels else "files of a feed without a name"))
     if feed not in TRUTHS:
         known = "; ".join(f"{name}: {file}" for name, (_, _, file) in TRUTHS.items())
         received = f"{instrument.symbol} {instrument.date}, imported as {feed}"
-        raise TapeError(f"a tape with an independent truth ({known})", received, "leave `against=` out")
+        raise TapeError(
+            f"a tape with an independent truth ({known})", received, "leave `against=` out, or write a check"
+        )
     module, function, _ = TRUTHS[feed]
     found: Truth = getattr(import_module(module), function)
     return found

@@ -28,7 +28,10 @@ if TYPE_CHECKING:  # `tercel --help` asks for names of feeds, and loads no array
 
 @dataclass(frozen=True)
 class FeedOptions:
-    """Facts about files that the files do not state; None leaves the choice to the feed.
+    """Facts about files, in the place of what their names say; None leaves them to the feed.
+
+    Where the content itself names several instruments or days, `symbol` and `date` say which of them is taken. No day
+    of another symbol, date or tick comes of a feed that was told one: what it cannot take is a `FeedError`.
 
     Parameters
     ----------

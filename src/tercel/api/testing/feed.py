@@ -12,12 +12,14 @@
             return [write_a_day(tmp_path)]
 """
 
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tercel.core.errors import FeedError
+from tercel.core.errors import FeedError, TercelError
 from tercel.market.feed import Feed, FeedOptions, Imported
 from tercel.market.tape import Lake, schema, validate
 
@@ -74,11 +76,29 @@ class FeedContract:
         with pytest.raises(FeedError, match=r"nowhere\.csv"), feed.days([tmp_path / "nowhere.csv"], options):
             pass
 
-    def test_an_empty_file_is_refused(
-        self, feed: Feed, paths: list[Path], options: FeedOptions, tmp_path: Path
+    def test_a_day_is_told_once(self, feed: Feed, paths: list[Path], options: FeedOptions) -> None:
+        with suppress(FeedError), feed.days([*paths, *paths], options) as days:
+            keys = [(day.symbol, day.date) for day in days]
+            assert keys == sorted(set(keys))
+
+    @pytest.mark.parametrize("what", ["empty", "garbled", "stray"])
+    def test_a_file_that_is_none_is_refused_by_its_name(
+        self, feed: Feed, paths: list[Path], options: FeedOptions, tmp_path: Path, what: str
     ) -> None:
-        empty = tmp_path / "empty" / paths[0].name
-        empty.parent.mkdir()
-        empty.touch()
-        with pytest.raises(FeedError, match="empty"):
-            read_all(feed, [empty], options)
+        """Empty, with letters for digits in its second half (or cut, where it is no text), or of something else."""
+        content, bad = paths[0].read_bytes(), tmp_path / what / ("notes.txt" if what == "stray" else paths[0].name)
+        half = len(content) // 2
+        text = content[:half] + content[half:].translate(bytes.maketrans(b"0123456789", b"x" * 10))
+        garbled = text if content.isascii() else content[:-1]
+        bad.parent.mkdir()
+        bad.write_bytes({"empty": b"", "garbled": garbled, "stray": b"These are notes.\nNo feed's.\n"}[what])
+        with pytest.raises(FeedError, match="empty" if what == "empty" else bad.name):
+            read_all(feed, [bad] if what != "garbled" else [bad, *paths[1:]], options)
+
+    @pytest.mark.parametrize(("what", "value"), [("symbol", "OTHER"), ("date", "2001-02-05"), ("tick", 0.005)])
+    def test_an_option_is_obeyed_or_refused(
+        self, feed: Feed, paths: list[Path], options: FeedOptions, what: str, value: str | float
+    ) -> None:
+        with suppress(TercelError):
+            found = read_all(feed, paths, replace(options, **{what: value}))  # type: ignore[arg-type]
+            assert [getattr(day.instrument, what) for day in found] == [value] * len(found)
