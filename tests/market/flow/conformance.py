@@ -3,8 +3,8 @@
 :class:`SantaFe` is the law of `tercel.market.flow.preset` written as plainly as it can be: event by event,
 no kernels, nothing shared with the simulator. :func:`simulate` runs any
 :class:`~tests.market.flow.port.Flow` on a plain book and gives the day as tape; the same census then
-reads real, kernel-made and oracle-made days. :class:`FlowConformance` is the class that a new flow model's
-test inherits.
+reads real, kernel-made and oracle-made days. :class:`FlowConformance` and :class:`PresetConformance` are
+the classes that a new flow model's tests inherit, of its oracle and of its kernel.
 """
 
 from bisect import bisect_right
@@ -19,7 +19,13 @@ from tests.market.flow.port import CANCEL, LIMIT, MARKET, Flow, FlowBook, FlowEv
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.flow.census import Census, census
 from tercel.market.flow.fit import quantities
+from tercel.market.flow.port import Preset
 from tercel.market.flow.santa_fe_preset import SIZES, SantaFePreset
+from tercel.market.regimes.factors import Factors, impose
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.days import run_recorded, simulated_day
+from tercel.market.simulator.float_bits import put_real
+from tercel.market.simulator.source import first_world
 from tercel.market.tape import Events
 from tercel.market.tape.schema import ADD, COLUMNS, DELETE, EXECUTE, MESSAGE_END
 
@@ -257,3 +263,40 @@ class FlowConformance:
         """Resting orders stay well below the preset's capacity."""
         day = simulated_census(flow, 3, 1200.0)
         assert day.orders_live_time / day.seconds < 0.5 * flow.preset.orders
+
+
+class PresetConformance:
+    """What the preset and the kernel of every flow model must hold. Inherit, and give `preset` as a fixture."""
+
+    SECONDS = 300
+
+    @pytest.fixture
+    def preset(self) -> Preset:
+        """A market of the model under test."""
+        raise NotImplementedError("give a preset of the model under test as the fixture `preset`")
+
+    def rows(self, preset: Preset, factors: Factors, bias: float | None = None) -> NDArray[np.int64]:
+        """Public rows of `SECONDS` from the mean book, under factors of a regime and the bias of own trades."""
+        b, k, flow = first_world(preset, 1)
+        impose(k, factors)
+        if bias is not None:
+            k[sim.IMPACT] = sim.WEIGHTS
+            put_real(k, sim.BIAS, bias)
+        return run_recorded(b, k, flow, self.SECONDS * NS_PER_SECOND)
+
+    def test_seed_determines_the_day(self, preset: Preset) -> None:
+        first, second, other = (simulated_day(preset, seed, self.SECONDS, 0.0) for seed in (1, 1, 2))
+        assert first == second
+        assert first != other
+
+    @pytest.mark.parametrize("name", ["limit", "market", "cancel", "pace", "lean"])
+    def test_regimes_reach_the_flow(self, preset: Preset, name: str) -> None:
+        """A kernel that leaves a factor out would ignore `--regimes` in silence."""
+        assert not np.array_equal(self.rows(preset, Factors(**{name: 0.5})), self.rows(preset, Factors()))
+
+    def test_a_faster_pace_brings_more_events(self, preset: Preset) -> None:
+        assert len(self.rows(preset, Factors(pace=4.0))) > 2 * len(self.rows(preset, Factors()))
+
+    def test_own_trades_lean_on_the_flow_under_weights(self, preset: Preset) -> None:
+        """A kernel that leaves `bias` out would ignore `--impact weights` in silence."""
+        assert not np.array_equal(self.rows(preset, Factors(), 2.0), self.rows(preset, Factors(), 0.0))

@@ -3,16 +3,21 @@
 import numpy as np
 import pytest
 from tests.market.flow import conformance as oracle
+from tests.market.flow.conformance import PresetConformance
 
 from tercel.core.errors import CapacityError
-from tercel.market.flow import load
+from tercel.market.flow import load, names
 from tercel.market.flow.calibrate import from_census
 from tercel.market.flow.pilot import simulated_census
+from tercel.market.flow.port import Preset as AnyPreset
+from tercel.market.flow.preset import MODELS
 from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
 
 SIGMAS = 4.5
+FIRST = {load(name).model: name for name in reversed(names())}
+"""Of every model a shipped market."""
 
 
 @pytest.mark.parametrize("name", ["toy", "csco-santa-fe"])
@@ -36,10 +41,16 @@ def test_rates_come_back_from_the_kernel(toy: Preset) -> None:
     assert again.market_rate == pytest.approx(toy.market_rate, rel=SIGMAS / np.sqrt(2.0 * seconds * toy.market_rate))
 
 
-def test_a_day_is_its_seed(toy: Preset) -> None:
-    first, second, other = (simulated_day(toy, seed, 300.0) for seed in (1, 1, 2))
-    assert first == second
-    assert first != other
+class TestShipped(PresetConformance):
+    """One market of every model."""
+
+    @pytest.fixture(params=FIRST.values(), ids=FIRST.keys())
+    def preset(self, request: pytest.FixtureRequest) -> AnyPreset:
+        return load(request.param)
+
+
+def test_every_model_is_held() -> None:
+    assert set(FIRST) == set(MODELS)
 
 
 def test_a_book_too_small_is_an_error(toy: Preset) -> None:

@@ -139,7 +139,7 @@ class Preset(BaseModel):
         return orders
 
     def packed(self) -> Floats:
-        """Parameters as the kernel's one float64 array; begins with `FLOW_HEAD` words."""
+        """Parameters as the kernel's one float64 array: `REGIMES_AT` and `IMPACT_AT` are 0, the rest is its own."""
         raise NotImplementedError
 
     def remember(self, k: Ints) -> None:

@@ -17,7 +17,7 @@ NOW, FLOW_NS, DUE_NS, DUE_EVENTS, DUE_VOLUME, DUE_HELD, HALTED, MODEL, ATTENTION
 # DUE_NS, DUE_EVENTS, DUE_VOLUME: when the next decision falls due, or after how many flow events, or at which traded
 #     volume (FOREVER: not by them)
 # DUE_HELD: a decision fell due in a halt and waits for its end
-# MODEL: SANTA_FE, REPLAY, MARTINGALE, QUEUE_REACTIVE, HAWKES, CHERIDITO_WEISS
+# MODEL: one of the values from SANTA_FE on, below
 # ATTENTION: own lots were acknowledged dead while new lots wait for them
 CURSOR, CURSOR_END, FEED_LEVELS, ATTENTIVE, RECORD = range(9, 14)
 # CURSOR, CURSOR_END, FEED_LEVELS: (replay) next tape row, end of the tape, levels the feed shows (0 all of them)
@@ -179,13 +179,13 @@ SANTA_FE, REPLAY, MARTINGALE, QUEUE_REACTIVE, HAWKES, CHERIDITO_WEISS = range(6)
 TOGETHER, WILL_PART, PARTED = range(3)
 """One book, and the flow sees own orders; one book so far, with the first own order the public has one of its own."""
 ALWAYS_APART: Final = (QUEUE_REACTIVE, HAWKES)
-"""Models whose flow never sees own orders; the others do, unless they are under the law of impact."""
+"""Models whose flow never sees own orders, by choice; the others do, unless they are under the law of impact."""
 
 NO_IMPACT, TRANSLATION, WEIGHTS = range(3)
 """The public book stands where the law wants it; own flow leans on the weights of public events."""
 
 # -- the head that every flow model's parameters begin with: float64 words ---------------------------------------------
-# words 0 to 5 are the model's own
+# words 0 to 5, and those from FLOW_HEAD on, are the model's own
 REGIMES_AT, IMPACT_AT, FLOW_HEAD = range(6, 9)
 # where the regimes' parameters and the impact law's lie in the same array, 0: there are none; how many words they are
 

@@ -40,7 +40,7 @@ class Source:
     name : str
         As shown in tables.
     model : int
-        As `MODEL` in the layout: SANTA_FE, REPLAY, MARTINGALE, QUEUE_REACTIVE, HAWKES, CHERIDITO_WEISS.
+        As `MODEL` in the layout.
     flow : float64[p]
         Parameters of the flow model (empty for a tape).
     tape : int64[n, 6]
