@@ -13,7 +13,7 @@
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator
 
 from tercel.core.validated import TomlTable
 from tercel.desk.rounds.allocation import WeightsRule
@@ -38,7 +38,9 @@ def _preset(said: object) -> object:
     return Market(said) if isinstance(said, str) else said
 
 
-PresetMarket = Annotated[Market, BeforeValidator(_preset), PlainSerializer(lambda market: market.preset)]
+PresetMarket = Annotated[
+    Market, BeforeValidator(_preset), PlainSerializer(lambda market: market.preset), WithJsonSchema({"type": "string"})
+]
 
 
 class DeskSection(TomlTable):
