@@ -9,7 +9,7 @@ from tests.desk.limits.test_gate import WIDE
 from tercel.core.errors import LimitsError
 from tercel.desk.limits import changed, from_json, hash_of, hash_of_json, limits_json, loosened, parse, tightest
 from tercel.desk.limits.change import within
-from tercel.desk.limits.file import DAY_NS, MONEY, MS
+from tercel.desk.limits.file import _KEYS, _OTHERWISE, DAY_NS, MONEY, MS
 
 BASE = parse(WIDE)
 
@@ -180,3 +180,34 @@ def test_limits_survive_json_and_have_a_name() -> None:
 def test_json_that_is_no_limits(body: Any) -> None:
     with pytest.raises(LimitsError, match="limits as a journal has them"):
         from_json(body)
+
+
+LEFT_OUT = {name: key for kind in _KEYS for key, (name, _) in _KEYS[kind].items() if key in (*_OTHERWISE, "drawdown")}
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_a_journal_from_before_a_limit_opens_as_a_file_without_it(name: str) -> None:
+    assert f"\n{LEFT_OUT[name]} =" not in WIDE
+    body = limits_json(BASE)
+    scopes = (body["desk"], body["instruments"]["*"], body["agents"]["*"])
+    assert [scope.pop(name) for scope in scopes if name in scope]
+    again = from_json(body)
+    assert (again.desk, again.instruments, again.agents) == (BASE.desk, BASE.instruments, BASE.agents)
+
+
+def test_a_journal_without_a_limit_that_files_must_say_is_refused() -> None:
+    body = limits_json(BASE)
+    del body["agents"]["*"]["order_lots"]
+    with pytest.raises(LimitsError, match=r"order_lots.* in the journal") as caught:
+        from_json(body)
+    assert "tercel trade verify" in caught.value.remedy
+
+
+@pytest.mark.parametrize("room", ["desk", "instruments", "agents"])
+def test_a_journal_with_a_later_limit_is_refused(room: str) -> None:
+    body = limits_json(BASE)
+    scope = body["desk"] if room == "desk" else body[room]["*"]
+    scope["later_lots"] = 3
+    with pytest.raises(LimitsError, match="later_lots in the journal") as caught:
+        from_json(body)
+    assert "version of tercel that wrote it" in caught.value.remedy

@@ -28,6 +28,7 @@ from tercel.desk.limits.file import (
     Limits,
     ScopeLimits,
     key_of,
+    otherwise,
     value_of,
 )
 
@@ -167,24 +168,30 @@ def as_json(limits: Limits) -> dict[str, Any]:
 
 
 def from_json(body: Mapping[str, Any], source: str = "the journal") -> Limits:
-    """Limits from the JSON of :func:`as_json`.
+    """Limits from the JSON of :func:`as_json`, also as it was before some limit existed.
 
     Raises
     ------
     LimitsError
-        For anything else.
+        For anything else, among it limits that this version does not know.
     """
     try:
-        instruments = {name: InstrumentLimits(**_hours(each)) for name, each in body["instruments"].items()}
-        agents = {name: AgentLimits(**each) for name, each in body["agents"].items()}
-        return Limits(DeskLimits(**body["desk"]), instruments, agents, source)
+        instruments = {name: _scope(InstrumentLimits, each, source) for name, each in body["instruments"].items()}
+        agents = {name: _scope(AgentLimits, each, source) for name, each in body["agents"].items()}
+        return Limits(_scope(DeskLimits, body["desk"], source), instruments, agents, source)
     except (KeyError, TypeError, AttributeError) as error:
-        received = f"{error} in {source}"
-        raise LimitsError("limits as a journal has them", received, "read them as their writer does") from error
+        remedy = "see what else is damaged (`tercel trade verify`), and go on from a copy of the desk's folder"
+        raise LimitsError("limits as a journal has them", f"{error} in {source}", remedy) from error
 
 
-def _hours(scope: Mapping[str, Any]) -> dict[str, Any]:
-    return {**scope, "hours": None if scope["hours"] is None else tuple(scope["hours"])}
+def _scope(kind: type[_Kind], written: Mapping[str, Any], source: str) -> _Kind:
+    """Limits of one scope; one that their writer did not know yet is what holds where a file does not say it."""
+    if unknown := sorted(written.keys() - {each.name for each in fields(kind)}):
+        remedy = "open it with the version of tercel that wrote it, or a later one: no limit of it is left out"
+        raise LimitsError("limits that this version knows", f"{', '.join(unknown)} in {source}", remedy)
+    said = {**otherwise(kind), "drawdown": written["daily_loss"], **written}
+    values: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in said.items()}
+    return kind(**values)
 
 
 def hash_of(limits: Limits) -> str:
