@@ -96,3 +96,39 @@ def test_a_name_of_a_readme_is_there(wing: str, name: str) -> None:
 @pytest.mark.parametrize("wing", WINGS)
 def test_a_readme_has_about_ten_names(wing: str) -> None:
     assert 4 <= len(names_of(wing)) <= 10
+
+
+BESIDE = [ROOT / one for one in ("benchmarks", "certify", "replications", "studies")]
+HOMES = {"tercel": PACKAGE} | {one.name: one for one in (*(PACKAGE / wing for wing in WINGS), *BESIDE)}
+DOTTED = re.compile(rf"(?<!`)`~?((?:{'|'.join(HOMES)})(?:\.\w+)+)`(?!`)")
+"""A name in single backticks that begins with the package, a wing or a folder beside it."""
+GROUPS = {"tercel.commands", "tercel.files", "tercel.judges", "tercel.strategies", "tercel.progress"}
+"""Groups of entry points and a logger: no modules."""
+FILES = (".lock", ".toml", ".py", ".json", ".md")
+
+
+def is_there(name: str) -> bool:
+    """Whether a dotted name leads to a module, or to one that says the next part of it."""
+    first, *rest = name.split(".")
+    home = HOMES[first]
+    while rest and (home / rest[0]).is_dir():
+        home /= rest.pop(0)
+    if rest and (home / f"{rest[0]}.py").is_file():
+        home /= f"{rest.pop(0)}.py"
+    source = home if home.is_file() else home / "__init__.py"
+    return not rest or bool(re.search(rf"\b{rest[0]}\b", source.read_text()))
+
+
+def test_a_name_of_a_module_is_found_where_it_is_alone() -> None:
+    assert is_there("tercel.execution.view.View.draw")
+    assert is_there("execution.user_strategy")
+    assert not is_there("execution.own")
+    assert not is_there("tercel.execution.view.Vista")
+
+
+def test_modules_that_docstrings_and_pages_name_are_there() -> None:
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *PACKAGE.rglob("*.md")]
+    sources = [path for home in (PACKAGE, *BESIDE) for path in home.rglob("*.py")]
+    named = {(path, name) for path in (*pages, *sources) for name in DOTTED.findall(path.read_text(encoding="utf-8"))}
+    gone = [(str(path.relative_to(ROOT)), name) for path, name in named if not is_there(name)]
+    assert sorted(one for one in gone if one[1] not in GROUPS and not one[1].endswith(FILES)) == []

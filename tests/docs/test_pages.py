@@ -7,12 +7,16 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from tests.conftest import REQUIRE_DATA
 
 import tercel as tc
 from docs import execute, notebook
+from tercel.api.testing.strategy import view_of
+from tercel.execution.intent import AT_TOUCH, REST0
+from tercel.execution.user_strategy import checked
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -57,6 +61,21 @@ def test_a_notebook_runs_and_shows_what_is_stored(path: Path, tmp_path: Path) ->
     stored = json.loads(path.read_text(encoding="utf-8"))
     assert notebook.words(notebook.run(stored, tmp_path)) == notebook.words(stored)
     assert all(cell["outputs"] or cell["source"] for cell in stored["cells"] if cell["cell_type"] == "code")
+
+
+@pytest.mark.parametrize("page", ["howto/own_strategy.md", "library.md", "notebooks/own_strategy.ipynb"])
+def test_a_strategy_with_memory_lives_on_where_orders_begin_apart(page: str) -> None:
+    """One order goes on while another begins: what the example keeps must be its own to write to."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    if page.endswith(".ipynb"):
+        found = ["".join(cell["source"]) for cell in json.loads(text)["cells"]]
+    else:
+        found = [block.text for block in execute.blocks(text) if block.language == "python"]
+    names: dict[str, Any] = {"np": np, "tc": tc}
+    exec(next(source for source in found if "class Patient" in source), names)
+    one = checked(names["Patient"])
+    for decisions in ([0, 0], [0, 1], [1, 0]):
+        assert one.decide(view_of(decision=decisions, left=[100, 100]))[:, REST0 + AT_TOUCH].tolist() == [100, 100]
 
 
 def nav(parts: Any) -> list[str]:

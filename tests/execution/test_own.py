@@ -66,14 +66,35 @@ class Delayed(OwnStrategy):
         return Intent(take=take, rest=0)
 
 
+class Patient(OwnStrategy):
+    """Crosses with a quarter after three decisions without a fill."""
+
+    def reset(self, mask: np.ndarray) -> None:
+        if mask.all():
+            self.left, self.waited = np.zeros(len(mask), np.int64), np.zeros(len(mask), np.int64)
+        self.left[mask], self.waited[mask] = 0, 0
+
+    def decide(self, view: View) -> Intent:
+        self.waited = np.where(view.left == self.left, self.waited + 1, 0)
+        self.left = view.left.copy()
+        return Intent(take=np.where(self.waited >= 3, view.left // 4, 0), rest=view.left)
+
+
 class TestTwap(StrategyConformance):
     def strategy(self) -> object:
-        return checked(twap)
+        return twap
 
 
 class TestPeg(StrategyConformance):
     def strategy(self) -> object:
-        return checked(PegBehind)
+        return PegBehind()
+
+
+class TestMemory(StrategyConformance):
+    """Its rows are those of the markets in which an order began, however many the kit shows."""
+
+    def strategy(self) -> object:
+        return Patient()
 
 
 def test_an_intent_says_what_the_shipped_strategies_say() -> None:

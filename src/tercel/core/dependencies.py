@@ -155,7 +155,7 @@ class Sources:
                     yield module.name, node.id
 
     def _of_module(self, module: Module, node: ast.expr) -> str | None:
-        """The module that an expression names, as `layout` or `tercel.market.layout` do."""
+        """The module that an expression names, as `layout` or `tercel.market.book.layout` do."""
         if isinstance(node, ast.Attribute):
             outer = self._of_module(module, node.value)
             return f"{outer}.{node.attr}" if outer and self.module(f"{outer}.{node.attr}") is not None else None

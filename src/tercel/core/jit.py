@@ -2,8 +2,8 @@
 
 A kernel is a module-level function of arrays and scalars, decorated with :func:`kernel`. Numba's own disk cache does
 not notice a change in a function that is called from another file. Ours names each kernel after the statements that it
-reaches by name, in any file (`core.reached`): a change that it cannot feel keeps it. ``TERCEL_JIT=0`` runs the same
-source interpreted.
+reaches by name, in any file (`core.dependencies`): a change that it cannot feel keeps it. ``TERCEL_JIT=0`` runs the
+same source interpreted.
 
 Kernels are linked in a way of our own (`core.linking`), which leans on parts of Numba that are not public.
 ``TERCEL_LINK=0`` compiles them by Numba's own pipeline, as any Numba does whose parts are not known: slower to compile

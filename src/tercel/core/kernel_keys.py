@@ -102,7 +102,7 @@ def kernels_folder() -> Path | None:
 
 
 def reached_key(function: Any) -> str:
-    """What a kernel rests on (`core.reached`), among the sources of its package and of ours."""
+    """What a kernel rests on (`core.dependencies`), among the sources of its package and of ours."""
     package, _, inside = function.__module__.partition(".")
     file = Path(function.__code__.co_filename)
     root = next((folder for folder in file.parents if folder.name == package), file) if inside else file

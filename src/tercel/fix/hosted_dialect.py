@@ -1,7 +1,7 @@
 """Emulation of a venue's dialect at this package's acceptor: from its messages to the standard's, and back.
 
-A login with a profile (`desk.Login.terms`) finds an acceptor of that venue's kind: every message of its session is one
-of the venue's dictionary. Beside the standard's D, F, q, V and x that are Binance's amend (XAK, here a replace) and
+A login with a profile (`fix.desk.Login.terms`) finds an acceptor of that venue's kind: every message of its session is
+one of the venue's dictionary. Beside the standard's D, F, q, V and x that are Binance's amend (XAK, here a replace) and
 cancel-and-new (XCN, here a cancel, and an order once that has its answer). What the dictionary has no word for, a bust
 or a correction, is not told.
 Source: "FIX API" of Binance, each message by its name; "Errors" for the codes.

@@ -4,6 +4,9 @@ pytest.
     class TestMine(StrategyConformance):
         def strategy(self):
             return Mine()
+
+A user's own, a class, an object or a function, is held as it runs: its views read-only, its answers checked. An order
+begins in every market before each view, so a strategy with a memory has its `reset` called and its rows.
 """
 
 from dataclasses import replace
@@ -16,7 +19,7 @@ from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
 from tercel.execution import intent as i
 from tercel.execution.intent import Intents
-from tercel.execution.strategy import Strategy
+from tercel.execution.user_strategy import checked
 from tercel.execution.view import View
 
 HORIZON_NS = 600 * 10**9
@@ -95,14 +98,22 @@ def wanted(intents: Intents) -> NDArray[np.int64]:
     return lots
 
 
+def answer(own: object, view: View) -> Intents:
+    """What a strategy, shipped or a user's, answers to a view after the first decision of an order in each market."""
+    strategy, x = checked(own), view.x.copy()
+    x[:, c.DECISION] = 0
+    strategy.decide(replace(view, x=x))
+    return strategy.decide(view)
+
+
 class StrategyConformance:
     """Contract of every strategy, whatever it decides."""
 
     seeds = range(5)
     markets = 200
 
-    def strategy(self) -> Strategy:
-        """The strategy under test."""
+    def strategy(self) -> object:
+        """The strategy under test: one of the port, or a user's: a class, an object, a function."""
         raise NotImplementedError
 
     def views(self) -> list[View]:
@@ -110,12 +121,12 @@ class StrategyConformance:
         return [random_views(self.markets, seed) for seed in self.seeds]
 
     def test_has_a_name(self) -> None:
-        assert isinstance(self.strategy().name, str)
-        assert self.strategy().name
+        assert isinstance(checked(self.strategy()).name, str)
+        assert checked(self.strategy()).name
 
     def test_gives_one_int32_row_a_market(self) -> None:
         for view in self.views():
-            intents = self.strategy().decide(view)
+            intents = answer(self.strategy(), view)
             assert intents.shape == (view.n, i.WIDTH)
             assert intents.dtype == np.int32
             assert (intents[:, i.STEP] >= 1).all()
@@ -123,7 +134,7 @@ class StrategyConformance:
 
     def test_never_wants_more_than_is_left(self) -> None:
         for view in self.views():
-            intents = self.strategy().decide(view)
+            intents = answer(self.strategy(), view)
             assert (intents[:, i.TAKE] >= 0).all()
             assert (intents[:, i.REST0 :] >= 0).all()
             assert (wanted(intents) <= view.left).all()
@@ -132,24 +143,24 @@ class StrategyConformance:
         strategy = self.strategy()
         for view in self.views():
             before = [array.copy() for array in (view.x, view.m, view.obs, view.draw)]
-            first = strategy.decide(view).copy()
-            strategy.expected(view)
+            first = answer(strategy, view).copy()
+            checked(strategy).expected(view)
             for array, copy in zip((view.x, view.m, view.obs, view.draw), before, strict=True):
                 np.testing.assert_array_equal(array, copy)
-            np.testing.assert_array_equal(strategy.decide(view), first)
+            np.testing.assert_array_equal(answer(strategy, view), first)
 
     def test_markets_do_not_see_each_other(self) -> None:
         strategy = self.strategy()
         for view in self.views():
-            whole = strategy.decide(view)
+            whole = answer(strategy, view).copy()
             for row in range(0, view.n, 23):
-                np.testing.assert_array_equal(strategy.decide(take_rows(view, [row])), whole[[row]])
+                np.testing.assert_array_equal(answer(strategy, take_rows(view, [row])), whole[[row]])
 
     def test_holds_where_the_market_is_halted(self) -> None:
         for view in self.views():
             m = view.m.copy()
             m[:, c.HALTED] = 1
-            intents = self.strategy().decide(replace(view, m=m))
+            intents = answer(self.strategy(), replace(view, m=m))
             assert (intents[:, i.TAKE] == 0).all()
             assert (intents[:, i.OUTSIDE] == i.KEEP).all()
             np.testing.assert_array_equal(intents[:, i.REST0 :], view.rest)
@@ -160,13 +171,13 @@ class StrategyConformance:
             x, m = view.x.copy(), view.m.copy()
             x[:, c.SIDE] *= -1
             m[:, [c.TOUCH, c.FAR, c.MID2, c.ARRIVAL_MID2]] *= -1
-            expected = self.strategy().decide(view).copy()
+            expected = answer(self.strategy(), view).copy()
             expected[:, [i.TAKE_LIMIT, i.ANCHOR]] *= -1
-            np.testing.assert_array_equal(self.strategy().decide(replace(view, x=x, m=m)), expected)
+            np.testing.assert_array_equal(answer(self.strategy(), replace(view, x=x, m=m)), expected)
 
     def test_expected_shares_are_shares(self) -> None:
         for view in self.views():
-            shares = self.strategy().expected(view)
+            shares = checked(self.strategy()).expected(view)
             assert shares.shape == (view.n, 1 + i.K)
             assert (shares >= 0).all()
             assert (shares.sum(axis=1) <= 1 + 1e-9).all()

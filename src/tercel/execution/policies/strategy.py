@@ -42,7 +42,7 @@ class PolicyStrategy:
     action_parameters : mapping
         Of the action set.
     observation : str or callable
-        An observation of `execution.observers`, or the user's own function of a view.
+        An observation of `execution.observations`, or the user's own function of a view.
     stack : int
         Decision intervals that it shows.
     weights : str

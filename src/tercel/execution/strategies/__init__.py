@@ -150,7 +150,8 @@ def build(name: str, estimates: MarketEstimates | None = None, parameters: Mappi
     ----------
     name : str
         One of `ALL_BASELINES`, a guided schedule, and behind it any of `WRAPPERS`, such as ``pov+alpha+posture``. Never
-        a user's own: names come from cards of policies too, and nothing in a policy's folder runs (`execution.own`).
+        a user's own (`execution.user_strategy`): names come from cards of policies too, and nothing in a policy's
+        folder runs.
     estimates : MarketEstimates, optional
         What is known of the market; VWAP, POV and Almgren-Chriss need it, tuned rules start from the values of the
         market that it names.

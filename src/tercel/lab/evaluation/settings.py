@@ -104,7 +104,7 @@ class RunSettings(MarketTask):
     frames : int
         Decisions that each training sees.
     strategies : tuple of str
-        Strategies of the user's, as they were named (`execution.own`).
+        Strategies of the user's, as they were named (`execution.user_strategy`).
     """
 
     quick: bool = False

@@ -144,7 +144,7 @@ class ExecutionVec:
     action_parameters : mapping, optional
         Of the set of actions.
     observation : str or callable
-        An observation of `execution.observers`, or a function of a view.
+        An observation of `execution.observations`, or a function of a view.
     stack : int
         Decision intervals that it shows.
     threads : int

@@ -7,7 +7,7 @@ A *fact* is a row that says what was so (`event_time`) and from when one could h
 
 Both times are `Datetime("ns", "UTC")`; values are Float64, null where not known. The instrument :data:`EVERY` holds for
 all of them (an index, a search volume). Only `known_time` may decide who sees a fact
-(:class:`~tercel.signals.panel.Panel`). :func:`checked` refuses what breaks these rules, with file and row.
+(:class:`~tercel.signals.panel.panel.Panel`). :func:`checked` refuses what breaks these rules, with file and row.
 
 :class:`FrameSource` holds facts that are in memory already: what notebooks, tests and other programs hand over.
 """

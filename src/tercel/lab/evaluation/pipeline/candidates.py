@@ -40,7 +40,8 @@ class Candidate:
     folder : str
         Of a policy; empty for anything else.
     own : str, Strategy or callable, optional
-        What a user brings: as it was named (`execution.own`), an object, or what makes one of a market's estimates.
+        What a user brings: as it was named (`execution.user_strategy`), an object, or what makes one of a market's
+        estimates.
     """
 
     key: str
