@@ -18,6 +18,7 @@ from tercel.core.moved import tell_moved
 
 __version__ = "0.1.0"
 
+# Public name -> its module, with the name in it where that is another.
 _HOMES = {
     "Comparison": "tercel.api.result",
     "Desk": "tercel.api.desk",
@@ -51,7 +52,6 @@ _HOMES = {
     "train": "tercel.api.learn",
     "tune": "tercel.api.learn",
 }
-"""Public name -> its module, with the name in it where that is another."""
 
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - names of a table
 

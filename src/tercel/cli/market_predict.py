@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.market_score import file_to_write
-from tercel.cli.shared import (
-    PRESET,
-    JsonRequest,
-    Lake,
-    PresetsSymbol,
-    Seed,
-    listed_dates,
-    page_folder,
-    share_of,
-)
+from tercel.cli.shared import PRESET, JsonRequest, Lake, PresetsSymbol, Seed, listed_dates, page_folder, share_of
 from tercel.cli.terminal import check_folder, hand_over, print_table, say
 from tercel.core.plain import plain
 from tercel.core.record import Record

@@ -7,16 +7,7 @@ from typing import Annotated, Any, Final, Protocol
 
 import typer
 
-from tercel.cli.market_score_rows import (
-    cell,
-    distance_table,
-    dynamics_table,
-    gate_table,
-    given_table,
-    impact_rows,
-    passed,
-    prediction_rows,
-)
+from tercel.cli import market_score_rows as rows
 from tercel.cli.plugins import loaded
 from tercel.cli.shared import PRESET, From, JsonRequest, PresetsSymbol, To, Venue, listed_dates
 from tercel.cli.terminal import hand_over, print_table, say
@@ -190,23 +181,28 @@ def file_to_write(which: str) -> Path:
 def show(card: dict[str, Any]) -> None:
     """The card as tables."""
     if card["prediction"]:
-        print_table("does it predict tape?", ["", "value"], prediction_rows(card["prediction"]))
+        print_table("does it predict tape?", ["", "value"], rows.prediction_rows(card["prediction"]))
     title = f"{card['preset']} ({card['model']}) on {', '.join(card['scored_on'])}"
-    print_table(f"{title}: distance to real tape", *distance_table(card))
-    print_table(f"gates: {passed(card['gates'], ' of ')} passed", *gate_table(card), ["calibrated on"], left=["passed"])
+    print_table(f"{title}: distance to real tape", *rows.distance_table(card))
+    print_table(
+        f"gates: {rows.passed(card['gates'], ' of ')} passed",
+        *rows.gate_table(card),
+        ["calibrated on"],
+        left=["passed"],
+    )
     if card["dynamics"]:
         near = [abs(r["train"] - r["real"]) <= r["bar"] for r in card["dynamics"].values() if r["train"] is not None]
         beside = f"; by the days calibrated on {sum(near)} of {len(near)}" if near else ""
         print_table(
-            f"dynamics: {passed(card['dynamics'], ' of ')} passed{beside}", *dynamics_table(card),
+            f"dynamics: {rows.passed(card['dynamics'], ' of ')} passed{beside}", *rows.dynamics_table(card),
             ["calibrated on", "bar", "interval"], left=["passed"],
         )  # fmt: skip
     if card["conditional"]:
-        print_table("L1 given the spread, and given the half hour", *given_table(card))
+        print_table("L1 given the spread, and given the half hour", *rows.given_table(card))
     facts = [
-        ["classifier AUC, simulated against real", cell(card["classifier_auc"])],
-        ["classifier AUC, real against real", cell(card["classifier_auc_real"])],
-        *([f"impact: {name}", text] for name, text in impact_rows(card)),
+        ["classifier AUC, simulated against real", rows.cell(card["classifier_auc"])],
+        ["classifier AUC, real against real", rows.cell(card["classifier_auc_real"])],
+        *([f"impact: {name}", text] for name, text in rows.impact_rows(card)),
         ["the bars apply (default model, two hours each)", "yes" if card["judged"] else "no"],
     ]
     print_table("and", ["", "value"], facts)

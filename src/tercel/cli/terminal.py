@@ -83,8 +83,8 @@ def print_table(
         console.print(Text(told_missing(left_out, ALL_IN), "dim"), soft_wrap=True)
 
 
+# Characters that a column keeps at least when its text takes several lines.
 _WRAPPED = 24
-"""Characters that a column keeps at least when its text takes several lines."""
 
 
 def _table_of(
@@ -113,8 +113,8 @@ def _table_of(
     return table
 
 
+# Letters of a cell that is not broken over lines.
 _SHORT = 12
-"""Letters of a cell that is not broken over lines."""
 
 
 def print_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

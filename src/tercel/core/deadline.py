@@ -25,12 +25,12 @@ from typing import Final, TypeVar
 from tercel.core.periodic import PeriodicThread
 
 Answer = TypeVar("Answer")
+# Who swallows the first interruption is sent another.
 _AGAIN_S: Final = 1.0
-"""Who swallows the first interruption is sent another."""
 
 
+# Milliseconds after which an interruption that has not come was swallowed.
 _SWALLOWED: Final = 100
-"""Milliseconds after which an interruption that has not come was swallowed."""
 
 
 class _TooLateError(BaseException):

@@ -22,8 +22,8 @@ _C2: Final = float.fromhex("0x1.ffffffffffdbdp-2")
 _C3: Final = float.fromhex("0x1.555555555543cp-3")
 _C4: Final = float.fromhex("0x1.55555cf172b91p-5")
 _C5: Final = float.fromhex("0x1.1111167a4d017p-7")
+# Added to a number, it leaves the nearest whole number in the last bits.
 _SHIFT: Final = float.fromhex("0x1.8p52")
-"""Added to a number, it leaves the nearest whole number in the last bits."""
 _LEAST: Final = 2.0**-54
 _MOST: Final = 512.0
 

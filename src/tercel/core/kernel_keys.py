@@ -36,8 +36,8 @@ def source_hash(root: Path = PACKAGE) -> str:
     return digest.hexdigest()[:16]
 
 
+# A whole set of kernels takes some 30 MB.
 _KEPT_BYTES = 1 << 30
-"""A whole set of kernels takes some 30 MB."""
 _KERNELS = re.compile(r"^@(?:\w+_)?kernel\b[^\n]*\ndef (\w+)", re.MULTILINE)
 
 

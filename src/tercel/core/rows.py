@@ -21,18 +21,18 @@ SIDES: Final = {
 """Words of people, and FIX's: 1 buy, 2 sell, 5 sell short, 6 sell short exempt."""
 _CLOCK = r"(\d\d:\d\d:\d\d|\d{6})(?:[.,](\d{1,9}))?\s*"
 _ZONE = r"(Z|[+-]\d\d:?\d\d)?"
+# How times are written, how their dates are, and whether no zone means UTC, as in FIX.
 _STAMPS: Final = (
     (re.compile(rf"(\d{{4}}-\d\d-\d\d)[T ;]{_CLOCK}{_ZONE}"), "%Y-%m-%d", False),
     (re.compile(rf"(\d{{2}}/\d\d/\d{{4}})[ ;]{_CLOCK}{_ZONE}"), "%m/%d/%Y", False),
     (re.compile(rf"(\d{{8}})-{_CLOCK}{_ZONE}"), "%Y%m%d", True),
     (re.compile(rf"(\d{{8}});{_CLOCK}{_ZONE}"), "%Y%m%d", False),
 )
-"""How times are written, how their dates are, and whether no zone means UTC, as in FIX."""
 _UNIX = re.compile(r"(\d+)(?:\.(\d{1,9}))?")
+# Numbers below each are in so many nanoseconds: seconds, milliseconds, microseconds, nanoseconds since 1970.
 _UNITS: Final = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3), (2**62, 1))
-"""Numbers below each are in so many nanoseconds: seconds, milliseconds, microseconds, nanoseconds since 1970."""
+# Seconds since 1970 from which a number is a time.
 _FIRST_S: Final = 10**8
-"""Seconds since 1970 from which a number is a time."""
 SLIP: Final = 0.75
 """Similarity from which a column is a slip of the pen for one that is missing."""
 

@@ -7,8 +7,8 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any, Final
 
 _PLAIN: Final = (int, float, complex, str, bytes, bool, type(None))
+# Of a class: where it stands, not what it does.
 _WHERE: Final = frozenset({"__doc__", "__module__", "__qualname__", "__firstlineno__"})
-"""Of a class: where it stands, not what it does."""
 
 
 def fingerprint(function: Any) -> str:

@@ -8,11 +8,11 @@ from tercel.execution.costs import Costs
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 
+# Columns of an account that costs have under the same name.
 _COLUMNS = (
     *("arrival_mid2", "spread", "walk", "timing", "forced_spread", "forced_walk", "forced_timing"),
     *("passive_lots", "forced_lots", "unfilled_lots", "unfilled_paid", "fees", "double_lots", "run_out"),
 )
-"""Columns of an account that costs have under the same name."""
 
 
 def fills_of(state: Ints) -> Ints:

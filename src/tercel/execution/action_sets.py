@@ -53,12 +53,12 @@ def base_strategy(parameters: Mapping[str, Any]) -> Strategy:
 
 
 _PLAIN: Final = {"placement": placement, "fraction": fraction, "level": level, "sized": sized, "allocation": allocation}
+# Name -> what makes a decoder of parameters.
 _MADE: Final[dict[str, Callable[[Mapping[str, Any]], Any]]] = {
     "override": lambda given: override.override(given, base_strategy),
     "levers": levers.levers,
     "residual": lambda given: residual.residual(given, base_strategy),
 }
-"""Name -> what makes a decoder of parameters."""
 SETS: Final = ("placement", "fraction", "level", "sized", "override", "allocation", "levers", "residual")
 """All sets by name; the first is the default."""
 

@@ -32,10 +32,10 @@ Commands = Ints
 ApplyRow = Callable[[NDArray[np.int32], Ints, Ints], int]
 """Book, state, row: FINE or why the row was refused."""
 
+# Words of a command in the order of its record row.
 _RECORDED = np.array([sim.WHO, sim.WHAT, sim.AT_PRICE, sim.HOW_MANY, sim.HOW, sim.AT_NS])
-"""Words of a command in the order of its record row."""
+# Actions and observation of a policy that the driver's own kernels decide.
 _COMPILED = ("placement", "v1")
-"""Actions and observation of a policy that the driver's own kernels decide."""
 REASONS = {
     kernels.BACKWARDS: "rows in order of time",
     kernels.BAD_KIND: "a kind of row that this market knows",

@@ -16,8 +16,8 @@ from tercel.feeds.captures import CaptureLine, ScaledCapture
 SPOT: Final = "BINANCE"
 USDM: Final = "BINANCE-USDM"
 COINM: Final = "BINANCE-COINM"
+# Times at or above this are microseconds, below it milliseconds (until the year 5138).
 _MICROS_FROM: Final = 10**14
-"""Times at or above this are microseconds, below it milliseconds (until the year 5138)."""
 Level = tuple[int, int]
 """Price and quantity in 1e-10."""
 

@@ -13,19 +13,7 @@ import numpy as np
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.feeds import itch_format as f
-from tercel.feeds.itch_store import (
-    U32,
-    allocate,
-    be2,
-    be4,
-    be8,
-    begin,
-    forget,
-    look_ahead,
-    odd,
-    place_of,
-    release,
-)
+from tercel.feeds.itch_store import U32, allocate, be2, be4, be8, begin, forget, look_ahead, odd, place_of, release
 
 S_BASE, S_N, S_CAP, S_BEST = range(4)
 """A stretch of rungs, int32[2 * 65536, 8], at locate * 2 (bids) and locate * 2 + 1 (asks), one cache line for both:

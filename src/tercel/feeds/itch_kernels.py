@@ -8,19 +8,7 @@ import numpy as np
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.feeds import itch_format as f
-from tercel.feeds.itch_store import (
-    U32,
-    allocate,
-    be2,
-    be4,
-    be8,
-    begin,
-    forget,
-    look_ahead,
-    odd,
-    place_of,
-    release,
-)
+from tercel.feeds.itch_store import U32, allocate, be2, be4, be8, begin, forget, look_ahead, odd, place_of, release
 from tercel.market.tape import schema
 
 MOST = 1 << 30

@@ -33,10 +33,10 @@ MOST_ILLEGAL: Final = 0.01
 """Share of rows that may be unexplained before the two files count as not belonging together."""
 MOST_CROSSED: Final = 0.01
 """Share of rows that may leave the book of messages alone crossed before a warning."""
+# By LOBSTER's type.
 _KINDS: Final = np.array(
     [0, schema.ADD, schema.REDUCE, schema.DELETE, schema.EXECUTE, schema.TRADE_HIDDEN, schema.CROSS, schema.STATUS]
 )
-"""By LOBSTER's type."""
 
 
 def _alone(events: Events, where: str) -> list[str]:

@@ -33,8 +33,8 @@ from tercel.fix.protocol.settings import SessionEvent, SessionEventKind
 from tercel.fix.received import ReceivedMark, WaitLimits
 from tercel.fix.standard import StandardDialect
 
+# How long a step waits for a message while the link is down.
 _WAIT_S: Final = 0.1
-"""How long a step waits for a message while the link is down."""
 _MARKET_FOLDER: Final = "market"
 S: Final = 1_000_000_000
 

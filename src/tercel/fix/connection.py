@@ -17,8 +17,8 @@ from tercel.core.errors import ConfigError, VenueError
 MOST_WAITING: Final = 64 << 20
 """Bytes that may wait for a peer that does not read; it is dropped beyond."""
 _CHUNK: Final = 1 << 16
+# Bytes that one call reads or writes, so that no peer keeps the owner from the others.
 _MOST_AT_ONCE: Final = 1 << 17
-"""Bytes that one call reads or writes, so that no peer keeps the owner from the others."""
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from tercel.fix.protocol.message import Fields, utc_text
 
 _PRIVATE: Final = range(t.EXACT_NS, t.CANCEL_ON_DISCONNECT + 1)
 _OLD: Final = "FIX.4.2"
+# ExecTransType of a bust, a correction and a status; of all else it is 0.
 _TRANSACTIONS: Final = {"H": "1", "G": "2", "I": "3"}
-"""ExecTransType of a bust, a correction and a status; of all else it is 0."""
+# What a reason becomes that FIX 4.2 does not have.
 _BROKER: Final = {t.ORD_REJ_REASON: "0", t.CXL_REJ_REASON: "2", t.REJECT_REASON: "0", t.MD_REJ_REASON: "0"}
-"""What a reason becomes that FIX 4.2 does not have."""
 
 
 def plain(kind: str, fields: Iterable[tuple[int, str]], begin: str, now_ns: int) -> Fields:

@@ -22,8 +22,8 @@ from tercel.fix.store import SqliteStore
 SPARE: Final = "numbers"
 """File of the numbers that the store could not take; beside it."""
 _BYTES: Final = 512
+# Seconds between two attempts to write what the disk has not taken.
 _AGAIN_S: Final = 1.0
-"""Seconds between two attempts to write what the disk has not taken."""
 
 
 class SteadyStore:

@@ -28,9 +28,10 @@ from tercel.fix.report_reader import UNKNOWN_ORDER_TEXT
 from tercel.fix.scale import PriceScale, RefusedError
 from tercel.fix.standard import AMEND_REJECT
 
+# MODE: the new order is sent though the cancel was refused.
 _GO_ON: Final = "2"
-"""MODE: the new order is sent though the cancel was refused."""
 _UUID, _ERROR = 25037, 25016
+# ErrorCode of what is refused, by message.
 _CODES: Final = {
     t.EXECUTION_REPORT: "-2010",
     t.CANCEL_REJECT: "-2011",
@@ -38,13 +39,12 @@ _CODES: Final = {
     t.REJECT: "-1013",
     t.MASS_CANCEL_REPORT: "-2011",
 }
-"""ErrorCode of what is refused, by message."""
+# Fields that change what an order or a cancel does, in ways that no venue here knows.
 _NOT_OFFERED: Final = (152, 18, 111, 211, 25001, 25002, 25009, 25032, 25038)
-"""Fields that change what an order or a cancel does, in ways that no venue here knows."""
 _HEADER: Final = frozenset({t.SEQ_NUM, t.SENDER, t.TARGET, 52})
 _NAMES: Final = (t.CL_ORD_ID, t.ORIG_CL_ORD_ID, t.MD_REQ_ID, CANCEL_NAME)
+# ISO 4217.
 _NO_CURRENCY: Final = "XXX"
-"""ISO 4217."""
 
 
 @dataclass(slots=True)

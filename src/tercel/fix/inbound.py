@@ -17,8 +17,8 @@ from tercel.fix.protocol.settings import SessionEvent
 from tercel.fix.scale import PLAIN, PriceScale, RefusedError, scales
 from tercel.fix.translate import Fields
 
+# Commands that are remembered by number, to know what a session reject refuses.
 _REMEMBERED: Final = 4096
-"""Commands that are remembered by number, to know what a session reject refuses."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,14 +24,14 @@ from tercel.fix.protocol.settings import Outcome, SessionEvent, SessionEventKind
 from tercel.fix.protocol.store import MemoryStore, SessionStore
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
+# A session that has stood for so long is reached again at once; one that ends sooner was another attempt.
 _STANDS_S: Final = 5.0
-"""A session that has stood for so long is reached again at once; one that ends sooner was another attempt."""
+# How often a session looks at the time while nothing comes.
 _TICK_S: Final = 0.25
-"""How often a session looks at the time while nothing comes."""
 _GOODBYE_S: Final = 2.0
 STORE: Final = "fix.db"
+# How venues say that our numbers have been.
 _TOO_LOW: Final = re.compile(r"(?i)\btoo\W+low|\blower\W+than")
-"""How venues say that our numbers have been."""
 _EXPECTED: Final = re.compile(r"(?i)\bexpect\w*\D{1,20}(\d{1,9})|\b(\d{1,9})\W+is\W+expected")
 _ANEW: Final = (
     "begin a new session: give the desk a folder of its own with `desk=` (a session alone: reset=True). A simulated"

@@ -23,8 +23,8 @@ from tercel.market.tape import schema
 ENTRIES_EACH = 250
 """Entries of one message at most; a longer change goes on in the next (CONTINUES)."""
 
+# 269 of what is no side of a book: a trade, a status.
 _NEITHER = "2"
-"""269 of what is no side of a book: a trade, a status."""
 _ACTIONS = {schema.ADD: "0", schema.ROLL_IN: "0", schema.DELETE: "2", schema.ROLL_OUT: "2"}
 _CHANGED = "1"
 

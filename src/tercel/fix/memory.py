@@ -21,8 +21,8 @@ from tercel.fix.profiles.model import NamesTable
 FILE: Final = "orders.jsonl"
 _MOST_KEPT: Final = 100_000
 _MOST_ASKED: Final = 10_000
+# What older files have in whole lots.
 _IN_LOTS: Final = frozenset({"cum", "base"})
-"""What older files have in whole lots."""
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+# File with the number of the last message that the caller has certainly seen; empty before the first logon.
 _RECEIVED: Final = "received"
-"""File with the number of the last message that the caller has certainly seen; empty before the first logon."""
 _NUMBER_BYTES: Final = 8
 
 

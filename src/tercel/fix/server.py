@@ -35,14 +35,14 @@ from tercel.fix.store import SqliteStore
 LOOPBACK: Final = ("127.0.0.1", "::1")
 STORE: Final = "sessions.db"
 """File of sequence numbers and messages in a server's folder."""
+# How often a clock that runs freely is looked at.
 _POLL_S: Final = 0.001
-"""How often a clock that runs freely is looked at."""
+# How often sessions look at theirs.
 _TICK_S: Final = 0.1
-"""How often sessions look at theirs."""
+# How long a connection that is over waits for the other side to close it.
 _GOODBYE_S: Final = 2.0
-"""How long a connection that is over waits for the other side to close it."""
+# Answers that are stale on another connection.
 _NOT_KEPT: Final = NOT_KEPT | {t.STEPPED_TO, t.SECURITY_LIST, t.MARKET_DATA_REJECT, t.POSITIONS_ACK, t.POSITION_REPORT}
-"""Answers that are stale on another connection."""
 _WRITE: Final = selectors.EVENT_WRITE
 _READ: Final = selectors.EVENT_READ
 

@@ -27,14 +27,14 @@ TAKES: Final = frozenset(
     }
 )
 """What a server takes."""
+# A counterparty that cannot use what it was told.
 _IGNORED: Final = frozenset({t.REJECT, t.BUSINESS_REJECT, t.DONT_KNOW})
-"""A counterparty that cannot use what it was told."""
+# Fields that change what an order does, in ways that no venue here knows.
 _NOT_DEALT_IN: Final = (18, 99, 110, 111, 126, 168, 210, 211, 388, 389, 432)
-"""Fields that change what an order does, in ways that no venue here knows."""
+# Longest time that a counterparty moves the clock at once: the server's thread does nothing else meanwhile.
 _LONGEST_STEP_NS: Final = 100 * 86_400 * 10**9
-"""Longest time that a counterparty moves the clock at once: the server's thread does nothing else meanwhile."""
+# Longest time that a stranger's command moves a clock that nobody else moves.
 _STIR_NS: Final = 1_000_000_000
-"""Longest time that a stranger's command moves a clock that nobody else moves."""
 
 
 class VenueService:

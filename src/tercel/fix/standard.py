@@ -20,11 +20,11 @@ from tercel.fix.shown_book import IDS, ShownBook
 from tercel.market.tape.schema import ADD
 
 AMEND_REJECT: Final = "XAR"
+# List status, limits, session status: nothing here follows from them.
 _QUIET: Final = frozenset({"N", "XLR", "h"})
-"""List status, limits, session status: nothing here follows from them."""
 _NEWS: Final = "B"
+# Prices of the ring of a book: a venue does not say how far its own reaches.
 _WIDTH: Final = 1024
-"""Prices of the ring of a book: a venue does not say how far its own reaches."""
 
 
 class StandardDialect(RejectTracker):

@@ -15,8 +15,8 @@ BLOCK: Final = 1000
 """Numbers that a session that is not durable takes at a time."""
 AHEAD: Final = 500
 """Numbers that are left of its block at least: so many may leave after the last commit that reached the disk."""
+# How long another process may hold the file.
 _WAIT_S: Final = 5.0
-"""How long another process may hold the file."""
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS session (

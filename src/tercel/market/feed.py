@@ -98,8 +98,8 @@ class Feed(Protocol):
 
 GROUP: Final = "tercel.feeds"
 _HOUSE: Final = "tercel"
+# Feeds of this package that need more than options: commands alone.
 _TAKEN: Final = frozenset({"csv", "itch"})
-"""Feeds of this package that need more than options: commands alone."""
 
 
 def _whose(one: EntryPoint) -> str:

@@ -131,8 +131,8 @@ class FillsMap(MapTable):
 
 MAPS: Final = ("ib-flex",)
 """Brokers whose files are read as they are."""
+# Columns by which a broker's file is known, as `core.rows.plain_name`.
 _MAPPED: Final = {"`map=ib-flex`": ("ibcommission", "iborderid", "tradeprice", "levelofdetail", "buysell")}
-"""Columns by which a broker's file is known, as `core.rows.plain_name`."""
 AS_NAMED: Final = FillsMap()
 """Columns under their names here, and times with their zones."""
 

@@ -16,29 +16,9 @@ from typing import TypeVar
 
 import pytest
 
+from tercel.core import orders as o
 from tercel.core.capabilities import check_capabilities
 from tercel.core.fixed import ONE
-from tercel.core.orders import (
-    M_AGGRESSOR,
-    M_ID,
-    M_KIND,
-    M_LOTS,
-    M_NS,
-    M_PRICE,
-    M_SIDE,
-    CancelOrder,
-    CancelReject,
-    ExecType,
-    MarketRows,
-    MassCancel,
-    NewOrder,
-    OrdStatus,
-    ReplaceOrder,
-    Report,
-    StatusRequest,
-    Tif,
-    VenueEvent,
-)
 from tercel.core.ports import Venue
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, SHIFTED
 
@@ -52,28 +32,28 @@ class PublicBook:
 
     orders: dict[int, list[int]] = field(default_factory=dict)
 
-    def apply(self, event: MarketRows) -> None:
+    def apply(self, event: o.MarketRows) -> None:
         """Follow one batch of rows."""
         if event.snapshot:
             self.orders.clear()
         for row in event.rows.tolist():
-            who, lots = row[M_ID], row[M_LOTS]
-            if row[M_KIND] in (ADD, ROLL_IN):
+            who, lots = row[o.M_ID], row[o.M_LOTS]
+            if row[o.M_KIND] in (ADD, ROLL_IN):
                 assert who not in self.orders, f"order {who} is there already"
-                self.orders[who] = [row[M_SIDE], row[M_PRICE], lots]
-            elif row[M_KIND] in (REDUCE, DELETE, EXECUTE) and lots > 0:
+                self.orders[who] = [row[o.M_SIDE], row[o.M_PRICE], lots]
+            elif row[o.M_KIND] in (REDUCE, DELETE, EXECUTE) and lots > 0:
                 assert 0 < lots <= self.orders[who][2], f"{lots} lots of {self.orders[who]}"
                 self.orders[who][2] -= lots
                 if self.orders[who][2] == 0:
                     del self.orders[who]
-            elif row[M_KIND] == CLEAR:
+            elif row[o.M_KIND] == CLEAR:
                 self.orders.clear()
-            elif row[M_KIND] == SHIFTED:
+            elif row[o.M_KIND] == SHIFTED:
                 for order in self.orders.values():
-                    order[1] += row[M_PRICE]
-            elif row[M_KIND] == ROLL_OUT:
+                    order[1] += row[o.M_PRICE]
+            elif row[o.M_KIND] == ROLL_OUT:
                 gone = [
-                    i for i, (side, price, _) in self.orders.items() if (side, price) == (row[M_SIDE], row[M_PRICE])
+                    i for i, (side, price, _) in self.orders.items() if (side, price) == (row[o.M_SIDE], row[o.M_PRICE])
                 ]
                 for i in gone:
                     del self.orders[i]
@@ -90,7 +70,7 @@ class Trader:
         self.venue, self.account = venue, account
         self.listing = venue.listings()[0]
         self.instrument = self.listing.instrument
-        self.events: list[VenueEvent] = []
+        self.events: list[o.VenueEvent] = []
         self.book = PublicBook()
         self._named = 0
         self.follow()
@@ -99,25 +79,25 @@ class Trader:
         """Subscribe, and run until the snapshot is there."""
         heard = len(self.events)
         self.venue.subscribe(self.instrument)
-        while not any(isinstance(event, MarketRows) and event.snapshot for event in self.events[heard:]):
+        while not any(isinstance(event, o.MarketRows) and event.snapshot for event in self.events[heard:]):
             self.run(S)
 
-    def step(self, until_ns: int) -> list[VenueEvent]:
+    def step(self, until_ns: int) -> list[o.VenueEvent]:
         """Step the venue once; rows go into the book."""
         events = self.venue.step(until_ns)
         for event in events:
-            if isinstance(event, MarketRows) and event.instrument == self.instrument:
+            if isinstance(event, o.MarketRows) and event.instrument == self.instrument:
                 self.book.apply(event)
         self.events += events
         return events
 
-    def run(self, ns: int) -> list[VenueEvent]:
+    def run(self, ns: int) -> list[o.VenueEvent]:
         """Events of so much venue time."""
         until, heard = self.venue.now_ns + ns, []
         while True:
             events = self.step(until)
             heard += events
-            if self.venue.now_ns >= until and all(isinstance(event, MarketRows) for event in events):
+            if self.venue.now_ns >= until and all(isinstance(event, o.MarketRows) for event in events):
                 return heard
 
     def wait(self, kind: type[E], fits: Callable[[E], bool], patience_s: int = 20) -> E:
@@ -131,54 +111,54 @@ class Trader:
             self.run(S // 10)
         raise AssertionError(f"no {kind.__name__} that fits within {patience_s} s")
 
-    def report(self, name: str, kind: ExecType, patience_s: int = 20) -> Report:
+    def report(self, name: str, kind: o.ExecType, patience_s: int = 20) -> o.Report:
         """Run until an order is reported on in a certain way."""
-        return self.wait(Report, lambda r: r.cl_ord_id == name and r.exec_type is kind, patience_s)
+        return self.wait(o.Report, lambda r: r.cl_ord_id == name and r.exec_type is kind, patience_s)
 
     def name(self) -> str:
         """A fresh order name."""
         self._named += 1
         return f"{self.account}-{self._named}"
 
-    def new(self, side: int, lots: int, price: int | None, tif: Tif = Tif.DAY, **other: str) -> str:
+    def new(self, side: int, lots: int, price: int | None, tif: o.Tif = o.Tif.DAY, **other: str) -> str:
         """Send a new order; its name."""
         name = other.get("name") or self.name()
         instrument = other.get("instrument", self.instrument)
-        self.venue.send(NewOrder(name, instrument, side, lots, price, tif, self.account, "", self.venue.now_ns))
+        self.venue.send(o.NewOrder(name, instrument, side, lots, price, tif, self.account, "", self.venue.now_ns))
         return name
 
     def cancel(self, orig: str, side: int = 1) -> str:
         """Send a cancel; its name."""
         name = self.name()
-        self.venue.send(CancelOrder(name, orig, self.instrument, side, self.account, self.venue.now_ns))
+        self.venue.send(o.CancelOrder(name, orig, self.instrument, side, self.account, self.venue.now_ns))
         return name
 
     def replace(self, orig: str, side: int, lots: int, price: int) -> str:
         """Send a replace; its name."""
         name = self.name()
         now = self.venue.now_ns
-        self.venue.send(ReplaceOrder(name, orig, self.instrument, side, lots, price, self.account, "", now))
+        self.venue.send(o.ReplaceOrder(name, orig, self.instrument, side, lots, price, self.account, "", now))
         return name
 
-    def rest(self, lots: int = 10, behind: int = 5) -> tuple[str, Report]:
+    def rest(self, lots: int = 10, behind: int = 5) -> tuple[str, o.Report]:
         """A buy order that rests `behind` ticks behind the touch: its name and its first report."""
         name = self.new(1, lots, self.book.best(1) - behind)
-        return name, self.report(name, ExecType.NEW)
+        return name, self.report(name, o.ExecType.NEW)
 
     def rows_of(self, number: int) -> list[list[int]]:
         """Market data rows of one resting order."""
-        rows = (row for event in self.events if isinstance(event, MarketRows) for row in event.rows.tolist())
-        return [row for row in rows if row[M_ID] == number]
+        rows = (row for event in self.events if isinstance(event, o.MarketRows) for row in event.rows.tolist())
+        return [row for row in rows if row[o.M_ID] == number]
 
 
-def number_of(report: Report) -> int:
+def number_of(report: o.Report) -> int:
     """What an order is called in market data: what stands before the dot of the venue's name for it."""
     return int(report.order_id.partition(".")[0])
 
 
-def reports(events: Iterable[VenueEvent]) -> list[Report]:
+def reports(events: Iterable[o.VenueEvent]) -> list[o.Report]:
     """Execution reports among events."""
-    return [event for event in events if isinstance(event, Report)]
+    return [event for event in events if isinstance(event, o.Report)]
 
 
 class VenueConformance:
@@ -201,7 +181,7 @@ class VenueConformance:
 
     def test_time_never_goes_back(self, trader: Trader) -> None:
         trader.new(1, 5, trader.book.best(1))
-        trader.new(-1, 5, None, Tif.IOC)
+        trader.new(-1, 5, None, o.Tif.IOC)
         before = trader.venue.now_ns
         trader.run(20 * S)
         times = [ns for event in trader.events for ns in _times(event)]
@@ -213,7 +193,7 @@ class VenueConformance:
 
     def test_market_data_is_the_book(self, trader: Trader) -> None:
         trader.rest()
-        trader.new(1, 30, None, Tif.IOC)
+        trader.new(1, 30, None, o.Tif.IOC)
         trader.run(30 * S)
         followed = PublicBook({who: list(order) for who, order in trader.book.orders.items()})
         heard = len(trader.events)
@@ -221,27 +201,27 @@ class VenueConformance:
         trader.run(30 * S)
         again = trader.events[heard:]
         for event in again:
-            if isinstance(event, MarketRows) and event.instrument == trader.instrument and not event.snapshot:
+            if isinstance(event, o.MarketRows) and event.instrument == trader.instrument and not event.snapshot:
                 followed.apply(event)
         assert followed.orders == trader.book.orders
         assert followed.best(1) < followed.best(-1)
 
     def test_a_resting_order_is_acknowledged_and_shown_under_its_number(self, trader: Trader) -> None:
         name, ack = trader.rest(lots=7)
-        assert (ack.status, ack.cum_qty, ack.leaves_qty, ack.account) == (OrdStatus.NEW, 0, 7 * ONE, trader.account)
+        assert (ack.status, ack.cum_qty, ack.leaves_qty, ack.account) == (o.OrdStatus.NEW, 0, 7 * ONE, trader.account)
         assert ack.order_id
         trader.run(S)
         shown = trader.rows_of(number_of(ack))
         assert shown
-        assert (shown[-1][M_KIND], shown[-1][M_SIDE], shown[-1][M_LOTS]) == (ADD, 1, 7)
+        assert (shown[-1][o.M_KIND], shown[-1][o.M_SIDE], shown[-1][o.M_LOTS]) == (ADD, 1, 7)
         assert ack.cl_ord_id == name
 
     def test_a_market_order_takes_what_is_shown(self, trader: Trader) -> None:
-        name = trader.new(1, 12, None, Tif.IOC)
+        name = trader.new(1, 12, None, o.Tif.IOC)
         trader.run(5 * S)
         said = [r for r in reports(trader.events) if r.cl_ord_id == name]
-        trades = [r for r in said if r.exec_type is ExecType.TRADE]
-        assert said[0].exec_type is ExecType.NEW
+        trades = [r for r in said if r.exec_type is o.ExecType.TRADE]
+        assert said[0].exec_type is o.ExecType.NEW
         assert trades
         assert not any(r.passive for r in trades)
         cum = 0
@@ -250,32 +230,34 @@ class VenueConformance:
             assert (r.cum_qty, r.leaves_qty) == (cum, 12 * ONE - cum)
         assert said[-1].leaves_qty == 0
         number = number_of(said[0])
-        rows = [row for e in trader.events if isinstance(e, MarketRows) for row in e.rows.tolist()]
-        taken = [(row[M_PRICE], row[M_LOTS]) for row in rows if row[M_AGGRESSOR] == number and row[M_KIND] == EXECUTE]
+        rows = [row for e in trader.events if isinstance(e, o.MarketRows) for row in e.rows.tolist()]
+        taken = [
+            (row[o.M_PRICE], row[o.M_LOTS]) for row in rows if row[o.M_AGGRESSOR] == number and row[o.M_KIND] == EXECUTE
+        ]
         assert [(p * ONE, n * ONE) for p, n in taken] == [(r.last_px, r.last_qty) for r in trades]
 
     def test_what_cannot_be_taken_at_once_expires(self, trader: Trader) -> None:
-        name = trader.new(1, 5, trader.book.best(1) - 50, Tif.IOC)
-        said = trader.report(name, ExecType.EXPIRED)
-        assert (said.status, said.cum_qty, said.leaves_qty) == (OrdStatus.EXPIRED, 0, 0)
+        name = trader.new(1, 5, trader.book.best(1) - 50, o.Tif.IOC)
+        said = trader.report(name, o.ExecType.EXPIRED)
+        assert (said.status, said.cum_qty, said.leaves_qty) == (o.OrdStatus.EXPIRED, 0, 0)
 
     def test_a_resting_order_is_filled_by_the_market(self, trader: Trader) -> None:
         name = trader.new(1, 1, trader.book.best(-1) - 1)
-        said = trader.report(name, ExecType.TRADE, patience_s=600)
+        said = trader.report(name, o.ExecType.TRADE, patience_s=600)
         assert said.passive
-        assert (said.status, said.cum_qty, said.leaves_qty) == (OrdStatus.FILLED, ONE, 0)
+        assert (said.status, said.cum_qty, said.leaves_qty) == (o.OrdStatus.FILLED, ONE, 0)
         rows = trader.rows_of(number_of(said))
-        assert [row[M_KIND] for row in rows[-2:]] == [ADD, EXECUTE]
+        assert [row[o.M_KIND] for row in rows[-2:]] == [ADD, EXECUTE]
 
     def test_a_cancel_ends_an_order_once(self, trader: Trader) -> None:
         name, ack = trader.rest()
         cancel = trader.cancel(name)
-        said = trader.report(cancel, ExecType.CANCELED)
-        assert (said.orig, said.status, said.leaves_qty) == (name, OrdStatus.CANCELED, 0)
+        said = trader.report(cancel, o.ExecType.CANCELED)
+        assert (said.orig, said.status, said.leaves_qty) == (name, o.OrdStatus.CANCELED, 0)
         assert number_of(ack) not in trader.book.orders
         late = trader.cancel(name)
-        reject = trader.wait(CancelReject, lambda r: r.cl_ord_id == late)
-        assert (reject.status, reject.orig) == (OrdStatus.CANCELED, name)
+        reject = trader.wait(o.CancelReject, lambda r: r.cl_ord_id == late)
+        assert (reject.status, reject.orig) == (o.OrdStatus.CANCELED, name)
         assert reject.text
 
     def test_fewer_lots_at_the_same_price_keep_the_place(self, trader: Trader) -> None:
@@ -284,31 +266,31 @@ class VenueConformance:
         assert price is not None
         trader.rest(lots=3)
         changed = trader.replace(name, 1, 4, price)
-        said = trader.report(changed, ExecType.REPLACED)
+        said = trader.report(changed, o.ExecType.REPLACED)
         assert (said.orig, said.lots, said.leaves_qty) == (name, 4, 4 * ONE)
         trader.run(S)
         rows = trader.rows_of(number_of(ack))
-        assert [row[M_KIND] for row in rows[-2:]] == [ADD, REDUCE]
+        assert [row[o.M_KIND] for row in rows[-2:]] == [ADD, REDUCE]
         assert trader.book.orders[number_of(ack)][2] == 4
 
     def test_another_price_or_more_lots_lose_the_place(self, trader: Trader) -> None:
         name, ack = trader.rest(lots=10)
         assert ack.price is not None
         more = trader.replace(name, 1, 15, ack.price)
-        assert trader.report(more, ExecType.REPLACED).leaves_qty == 15 * ONE
+        assert trader.report(more, o.ExecType.REPLACED).leaves_qty == 15 * ONE
         moved = trader.replace(more, 1, 15, ack.price - 1)
-        said = trader.report(moved, ExecType.REPLACED)
+        said = trader.report(moved, o.ExecType.REPLACED)
         trader.run(S)
         shown = trader.book.orders[number_of(said)]
         assert shown == [1, ack.price - 1, 15]
-        assert [row[M_KIND] for row in trader.rows_of(number_of(ack))[-3:]].count(ADD) >= 1
+        assert [row[o.M_KIND] for row in trader.rows_of(number_of(ack))[-3:]].count(ADD) >= 1
         old = trader.cancel(name)
-        assert trader.report(old, ExecType.CANCELED).leaves_qty == 0, "an order answers to all its names"
+        assert trader.report(old, o.ExecType.CANCELED).leaves_qty == 0, "an order answers to all its names"
 
     def test_a_replace_that_crosses_trades(self, trader: Trader) -> None:
         name, _ = trader.rest(lots=5)
         crossing = trader.replace(name, 1, 5, trader.book.best(-1) + 20)
-        assert trader.report(crossing, ExecType.TRADE).last_qty > 0
+        assert trader.report(crossing, o.ExecType.TRADE).last_qty > 0
 
     def test_what_cannot_be_is_refused_with_a_reason(self, trader: Trader) -> None:
         at = trader.book.best(1)
@@ -317,67 +299,76 @@ class VenueConformance:
             trader.new(1, 0, at),
             trader.new(1, 5, 2**40),
         ):
-            said = trader.report(name, ExecType.REJECTED)
-            assert said.status is OrdStatus.REJECTED
+            said = trader.report(name, o.ExecType.REJECTED)
+            assert said.status is o.OrdStatus.REJECTED
             assert said.text
             assert said.leaves_qty == 0
 
     def test_a_name_is_taken_once(self, trader: Trader) -> None:
         name, ack = trader.rest()
         trader.new(1, 5, ack.price, name=name)
-        said = trader.report(name, ExecType.REJECTED)
+        said = trader.report(name, o.ExecType.REJECTED)
         assert "duplicate" in said.text.lower()
-        trader.venue.send(StatusRequest(name, trader.account, trader.venue.now_ns))
-        assert trader.report(name, ExecType.STATUS).status is OrdStatus.NEW, "the first order stands"
+        trader.venue.send(o.StatusRequest(name, trader.account, trader.venue.now_ns))
+        assert trader.report(name, o.ExecType.STATUS).status is o.OrdStatus.NEW, "the first order stands"
 
     def test_cancels_and_replaces_of_nothing_are_refused(self, trader: Trader) -> None:
         for name in (trader.cancel("never-sent"), trader.replace("never-sent", 1, 5, trader.book.best(1))):
-            reject = trader.wait(CancelReject, lambda r, name=name: r.cl_ord_id == name)  # type: ignore[misc]
-            assert reject.status is OrdStatus.REJECTED
+            reject = trader.wait(o.CancelReject, lambda r, name=name: r.cl_ord_id == name)  # type: ignore[misc]
+            assert reject.status is o.OrdStatus.REJECTED
             assert reject.text
 
     def test_status_is_told_of_one_of_none_and_of_all(self, trader: Trader) -> None:
         name, ack = trader.rest(lots=6)
-        trader.venue.send(StatusRequest(name, trader.account, trader.venue.now_ns))
-        said = trader.report(name, ExecType.STATUS)
-        assert (said.status, said.cum_qty, said.leaves_qty, said.order_id) == (OrdStatus.NEW, 0, 6 * ONE, ack.order_id)
-        trader.venue.send(StatusRequest("never-sent", trader.account, trader.venue.now_ns))
-        unknown = trader.report("never-sent", ExecType.STATUS)
-        assert (unknown.status, unknown.cum_qty) == (OrdStatus.REJECTED, 0)
+        trader.venue.send(o.StatusRequest(name, trader.account, trader.venue.now_ns))
+        said = trader.report(name, o.ExecType.STATUS)
+        assert (said.status, said.cum_qty, said.leaves_qty, said.order_id) == (
+            o.OrdStatus.NEW,
+            0,
+            6 * ONE,
+            ack.order_id,
+        )
+        trader.venue.send(o.StatusRequest("never-sent", trader.account, trader.venue.now_ns))
+        unknown = trader.report("never-sent", o.ExecType.STATUS)
+        assert (unknown.status, unknown.cum_qty) == (o.OrdStatus.REJECTED, 0)
         assert "unknown" in unknown.text
-        trader.report(trader.cancel(name), ExecType.CANCELED)
+        trader.report(trader.cancel(name), o.ExecType.CANCELED)
         other, _ = trader.rest()
-        trader.venue.send(StatusRequest("", trader.account, trader.venue.now_ns))
-        told = [r for r in reports(trader.run(5 * S)) if r.exec_type is ExecType.STATUS]
-        assert {(r.leaves_qty, r.status) for r in told} >= {(0, OrdStatus.CANCELED), (10 * ONE, OrdStatus.NEW)}
+        trader.venue.send(o.StatusRequest("", trader.account, trader.venue.now_ns))
+        told = [r for r in reports(trader.run(5 * S)) if r.exec_type is o.ExecType.STATUS]
+        assert {(r.leaves_qty, r.status) for r in told} >= {(0, o.OrdStatus.CANCELED), (10 * ONE, o.OrdStatus.NEW)}
         assert other in {r.cl_ord_id for r in told}
 
     def test_a_status_tells_missed_trades_again(self, trader: Trader) -> None:
-        name = trader.new(1, 25, None, Tif.IOC)
-        first = [r for r in reports(trader.run(5 * S)) if r.exec_type is ExecType.TRADE]
-        trader.venue.send(StatusRequest(name, trader.account, trader.venue.now_ns))
+        name = trader.new(1, 25, None, o.Tif.IOC)
+        first = [r for r in reports(trader.run(5 * S)) if r.exec_type is o.ExecType.TRADE]
+        trader.venue.send(o.StatusRequest(name, trader.account, trader.venue.now_ns))
         again = reports(trader.run(5 * S))
-        assert [r for r in again if r.exec_type is ExecType.TRADE] == first
-        assert (again[-1].exec_type, again[-1].cum_qty, again[-1].leaves_qty) == (ExecType.STATUS, first[-1].cum_qty, 0)
+        assert [r for r in again if r.exec_type is o.ExecType.TRADE] == first
+        assert (again[-1].exec_type, again[-1].cum_qty, again[-1].leaves_qty) == (
+            o.ExecType.STATUS,
+            first[-1].cum_qty,
+            0,
+        )
 
     def test_a_mass_cancel_ends_all_of_an_account(self, trader: Trader) -> None:
         names = [trader.rest(behind=5 + i)[0] for i in range(3)]
-        trader.venue.send(MassCancel(trader.name(), trader.account, trader.instrument, trader.venue.now_ns))
-        ended = {r.cl_ord_id for r in reports(trader.run(5 * S)) if r.exec_type is ExecType.CANCELED}
+        trader.venue.send(o.MassCancel(trader.name(), trader.account, trader.instrument, trader.venue.now_ns))
+        ended = {r.cl_ord_id for r in reports(trader.run(5 * S)) if r.exec_type is o.ExecType.CANCELED}
         assert ended == set(names)
 
     def test_executions_have_names_of_their_own(self, trader: Trader) -> None:
         for _ in range(3):
-            trader.new(1, 20, None, Tif.IOC)
+            trader.new(1, 20, None, o.Tif.IOC)
             trader.rest()
         trader.run(5 * S)
-        names = [r.exec_id for r in reports(trader.events) if r.exec_type is not ExecType.STATUS]
+        names = [r.exec_id for r in reports(trader.events) if r.exec_type is not o.ExecType.STATUS]
         assert len(names) == len(set(names))
 
     def test_executions_and_positions_are_those_that_were_reported(self, trader: Trader) -> None:
         for lots, side in ((20, 1), (5, -1)):
-            trader.new(side, lots, None, Tif.IOC)
-        told = [one for one in reports(trader.run(5 * S)) if one.exec_type is ExecType.TRADE]
+            trader.new(side, lots, None, o.Tif.IOC)
+        told = [one for one in reports(trader.run(5 * S)) if one.exec_type is o.ExecType.TRADE]
         assert told
         can = trader.venue.capabilities
         if can.executions is not None:
@@ -388,7 +379,7 @@ class VenueConformance:
             assert can.positions.positions(trader.account).get(trader.instrument, 0) == held
 
 
-def _times(event: VenueEvent) -> list[int]:
-    if isinstance(event, MarketRows):
-        return [int(ns) for ns in event.rows[:, M_NS]]
-    return [event.ns] if isinstance(event, Report | CancelReject) else []
+def _times(event: o.VenueEvent) -> list[int]:
+    if isinstance(event, o.MarketRows):
+        return [int(ns) for ns in event.rows[:, o.M_NS]]
+    return [event.ns] if isinstance(event, o.Report | o.CancelReject) else []

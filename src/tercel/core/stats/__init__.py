@@ -10,11 +10,7 @@ from tercel.core.stats.bootstrap import (
     over_seeds,
     replicate,
 )
-from tercel.core.stats.clusters import (
-    cluster_index,
-    cluster_sums,
-    clustered_se,
-)
+from tercel.core.stats.clusters import cluster_index, cluster_sums, clustered_se
 from tercel.core.stats.deflated import DeflatedScore, deflate
 from tercel.core.stats.hierarchy import over_markets
 from tercel.core.stats.iqm import interquartile_mean

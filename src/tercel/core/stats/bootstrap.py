@@ -27,8 +27,8 @@ from tercel.core.stats.clusters import cluster_index, cluster_sums
 from tercel.core.stats.p_values import two_sided_p
 from tercel.core.stats.student import normal_quantile, t_quantile
 
+# Counts held at once: 32 MiB.
 _CHUNK = 1 << 22
-"""Counts held at once: 32 MiB."""
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ import numpy as np
 from tercel.core.errors import ConfigError
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
+# From here on the t quantile differs from the normal one by less than a millionth.
 _AS_NORMAL = 1e6
-"""From here on the t quantile differs from the normal one by less than a millionth."""
+# Standard deviations beyond which nothing is left to integrate: exp(-72).
 _FAR = 12.0
-"""Standard deviations beyond which nothing is left to integrate: exp(-72)."""
 
 
 def normal_quantile(probability: float) -> float:

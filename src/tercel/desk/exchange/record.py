@@ -23,8 +23,8 @@ CREATE INDEX report_of_account ON report (account);
 """
 _PUT: Final = f"INSERT INTO report VALUES (NULL, ?{', ?' * len(_FIELDS)})"
 _READ: Final = f"SELECT {', '.join(_FIELDS)} FROM report"
+# Names, or reports, that wait to be written.
 _WAITING: Final = 512
-"""Names, or reports, that wait to be written."""
 
 
 class OrderRecord:

@@ -26,8 +26,8 @@ from tercel.desk.trading.kill import LATCH, KillLatch, check_latch
 from tercel.desk.trading.recovery import reconcile, refold
 from tercel.desk.trading.upkeep import begun
 
+# prctl(2): PR_SET_DUMPABLE. Other processes of the same user may then neither trace this one nor read its memory.
 _NOT_DUMPABLE: Final = 4
-"""prctl(2): PR_SET_DUMPABLE. Other processes of the same user may then neither trace this one nor read its memory."""
 
 
 @contextmanager

@@ -14,24 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from tercel.core import orders as o
 from tercel.core.errors import OrderError, TapeError, TercelError, VenueError
-from tercel.core.orders import (
-    CancelOrder,
-    CancelReject,
-    ClientEvent,
-    Command,
-    ExecType,
-    LinkStatus,
-    MarketRows,
-    MassCancel,
-    NewOrder,
-    OrdStatus,
-    Report,
-    StatusRequest,
-    Unread,
-    VenueEvent,
-    refused,
-)
 from tercel.core.periodic import PeriodicThread
 from tercel.core.ports import Entry
 from tercel.core.version import code_mark
@@ -59,8 +43,8 @@ if TYPE_CHECKING:
 
 TURN_S: Final = 0.01
 """A turn waits so long at most: that late is a kill seen."""
+# How names begin that gates and watchdogs give to their cancels.
 _OWN_NAMES: Final = ("~g", "~w")
-"""How names begin that gates and watchdogs give to their cancels."""
 HISTORY: Final = 64
 _STEP_NS: Final = 1_000_000
 
@@ -184,9 +168,9 @@ class Gate(Hub):
         """See :class:`Hub`."""
         return {"beat_s": self._silence_s / 4, "code": code_mark()}
 
-    def on_commands(self, client: Client, commands: Sequence[Command]) -> None:
+    def on_commands(self, client: Client, commands: Sequence[o.Command]) -> None:
         """See :class:`Hub`."""
-        passed = list[Command]()
+        passed = list[o.Command]()
         for command in commands:
             if why := self._not_theirs(command):
                 self._refuse(client, VenueError(*why, "choose another name"))
@@ -197,27 +181,27 @@ class Gate(Hub):
         if client.waiting:
             self.hand_out(client)
 
-    def _not_theirs(self, command: Command) -> tuple[str, str] | None:
+    def _not_theirs(self, command: o.Command) -> tuple[str, str] | None:
         """What is wrong with the names of a command: those of the gate, and of orders that are another's."""
         name, orders = command.cl_ord_id, self.gateway.ledger.orders
         if name.startswith(_OWN_NAMES):
             return f"names that do not begin with {' or '.join(_OWN_NAMES)}", repr(name)
-        if isinstance(command, CancelOrder | MassCancel) and orders.get(name) is not None:
+        if isinstance(command, o.CancelOrder | o.MassCancel) and orders.get(name) is not None:
             return "a name for a cancel that no order has", repr(name)
-        about = orders.get(name if isinstance(command, StatusRequest) else command.orig)
+        about = orders.get(name if isinstance(command, o.StatusRequest) else command.orig)
         if about is not None and about.account != command.account:
             return f"an order of {command.account}", f"{about.name!r}, another's"
         return None
 
-    def _refusal(self, command: Command, denied: Denial) -> ClientEvent | None:
+    def _refusal(self, command: o.Command, denied: Denial) -> o.ClientEvent | None:
         """What a session is told of a command that did not pass."""
         now, text = self._venue.now_ns, f"the gate: {denied.code}: {denied.text}"
-        if isinstance(command, NewOrder):
-            return refused(command, self._name(), now, text)
+        if isinstance(command, o.NewOrder):
+            return o.refused(command, self._name(), now, text)
         orig = command.orig
         order = self.gateway.ledger.orders.get(orig)
-        status = order.status if order is not None else OrdStatus.REJECTED
-        return CancelReject(command.cl_ord_id, orig, command.account, status, now, text) if orig else None
+        status = order.status if order is not None else o.OrdStatus.REJECTED
+        return o.CancelReject(command.cl_ord_id, orig, command.account, status, now, text) if orig else None
 
     def on_subscribe(self, instrument: str) -> None:
         """See :class:`Hub`."""
@@ -231,18 +215,18 @@ class Gate(Hub):
 
     def on_step(self, client: Client, until_ns: int) -> None:
         """See :class:`Hub`."""
-        if all(isinstance(event, MarketRows) for event in client.waiting):
+        if all(isinstance(event, o.MarketRows) for event in client.waiting):
             self._stepped_to(until_ns)
         self.hand_out(client)
 
-    def on_executions(self, account: str, after: str) -> list[Report]:
+    def on_executions(self, account: str, after: str) -> list[o.Report]:
         """Every trade, bust and correction of an account in the gate's own journal."""
-        found, seen = list[Report](), not after
+        found, seen = list[o.Report](), not after
         for _, entry in self.gateway.journal.read(kinds=(kinds.REPORT_IN,)):
             if entry.agent != account or entry.body["what"] != "report":
                 continue
             report = message_of(entry.body)
-            assert isinstance(report, Report)
+            assert isinstance(report, o.Report)
             if seen and report.exec_type in _EXECUTIONS:
                 found.append(report)
             seen = seen or report.exec_id == after
@@ -336,7 +320,7 @@ class Gate(Hub):
             with suppress(VenueError), self.gateway.wire:
                 connection.poll()
 
-    def _reports(self) -> list[VenueEvent]:
+    def _reports(self) -> list[o.VenueEvent]:
         """What the venue has reported, without waiting."""
         connection = self._venue.capabilities.connection
         with self.gateway.wire:
@@ -347,15 +331,15 @@ class Gate(Hub):
             events = self._venue.step(until_ns)
         self._take_events(events)
 
-    def _take_events(self, events: Sequence[VenueEvent]) -> None:
+    def _take_events(self, events: Sequence[o.VenueEvent]) -> None:
         """Journal and count what the venue reports, then hand it to those whose it is."""
         self.gateway.receive(events)
         if self._copy is not None:
             self._copy.ours(events)
         for event in events:
-            if isinstance(event, MarketRows):
+            if isinstance(event, o.MarketRows):
                 self._mark(event)
-            elif isinstance(event, LinkStatus):
+            elif isinstance(event, o.LinkStatus):
                 self.inquiry.link(event.up)
         self.route(events, _mine)
         told = self._venue.now_ns != self._told_ns and not self._stepped
@@ -365,7 +349,7 @@ class Gate(Hub):
                 self.hand_out(client)
                 self.flush(client)
 
-    def _mark(self, event: MarketRows) -> None:
+    def _mark(self, event: o.MarketRows) -> None:
         follower = self._followers.get(event.instrument)
         if follower is None:
             return
@@ -412,17 +396,17 @@ class Gate(Hub):
         self.positions.look()
 
 
-_EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.BUSTED, ExecType.CORRECTED})
+_EXECUTIONS: Final = frozenset({o.ExecType.TRADE, o.ExecType.BUSTED, o.ExecType.CORRECTED})
 
 
-def _mine(client: Client, event: VenueEvent) -> bool:
-    if isinstance(event, MarketRows):
+def _mine(client: Client, event: o.VenueEvent) -> bool:
+    if isinstance(event, o.MarketRows):
         if event.instrument not in client.instruments or (event.instrument in client.fresh and not event.snapshot):
             return False
         client.fresh.discard(event.instrument)
         return True
-    if isinstance(event, LinkStatus):
+    if isinstance(event, o.LinkStatus):
         return True
-    if isinstance(event, Unread) and not event.account:
+    if isinstance(event, o.Unread) and not event.account:
         return not event.instrument or event.instrument in client.instruments
     return of_account(client, event)

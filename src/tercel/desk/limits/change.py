@@ -18,29 +18,17 @@ from typing import Any, Final, TypeVar
 from tercel.core.errors import LimitsError
 from tercel.core.names import offer
 from tercel.core.plain import plain
-from tercel.desk.limits.file import (
-    ANY,
-    DAY_NS,
-    AgentLimits,
-    DeskLimits,
-    Hours,
-    InstrumentLimits,
-    Limits,
-    ScopeLimits,
-    key_of,
-    otherwise,
-    value_of,
-)
+from tercel.desk.limits import file
 
 HASH: Final = 12
 """Hexadecimal digits of a name of limits."""
+# Limits of which the longer is the tighter.
 _LONGER: Final = ("window_ns", "duplicate_ns", "executions_ns")
-"""Limits of which the longer is the tighter."""
-_ROOMS: Final[dict[str, type[ScopeLimits]]] = {"instruments": InstrumentLimits, "agents": AgentLimits}
-_Kind = TypeVar("_Kind", bound=ScopeLimits)
+_ROOMS: Final[dict[str, type[file.ScopeLimits]]] = {"instruments": file.InstrumentLimits, "agents": file.AgentLimits}
+_Kind = TypeVar("_Kind", bound=file.ScopeLimits)
 
 
-def changed(limits: Limits, changes: Mapping[str, str]) -> Limits:
+def changed(limits: file.Limits, changes: Mapping[str, str]) -> file.Limits:
     """Limits with some values replaced.
 
     Parameters
@@ -70,7 +58,7 @@ def changed(limits: Limits, changes: Mapping[str, str]) -> Limits:
             limits = replace(limits, desk=_with(limits.desk, room, key, value))
         elif room in _ROOMS and name:
             sections: Mapping[str, Any] = getattr(limits, room)
-            scope = sections.get(name, sections.get(ANY))
+            scope = sections.get(name, sections.get(file.ANY))
             if scope is None:
                 raise LimitsError(f"a name with limits in [{room}]", name, offer(name, tuple(sections), "name another"))
             section: Any = {**sections, name: _with(scope, f'{room}."{name}"', key, value)}
@@ -89,11 +77,11 @@ def _read(path: str, text: Any) -> Any:
 
 
 def _with(scope: _Kind, section: str, key: str, value: Any) -> _Kind:
-    name, understood = value_of(type(scope), section, key, value)
+    name, understood = file.value_of(type(scope), section, key, value)
     return replace(scope, **{name: understood})
 
 
-def loosened(before: Limits, after: Limits) -> list[str]:
+def loosened(before: file.Limits, after: file.Limits) -> list[str]:
     """Paths of the limits of `after` that allow something `before` does not; [] where all are as tight.
 
     >>> from tercel.desk.limits.file import default_file, read
@@ -105,15 +93,15 @@ def loosened(before: Limits, after: Limits) -> list[str]:
     for room in _ROOMS:
         old, new = getattr(before, room), getattr(after, room)
         for name in dict.fromkeys((*old, *new)):
-            then, now = old.get(name, old.get(ANY)), new.get(name, new.get(ANY))
+            then, now = old.get(name, old.get(file.ANY)), new.get(name, new.get(file.ANY))
             if now is not None:
                 found += [f"{room}.{name}.{key}" for key in (["*"] if then is None else _looser(then, now))]
     return found
 
 
-def _looser(before: ScopeLimits, after: ScopeLimits) -> list[str]:
+def _looser(before: file.ScopeLimits, after: file.ScopeLimits) -> list[str]:
     return [
-        key_of(each.name)
+        file.key_of(each.name)
         for each in fields(before)
         if not _as_tight(each.name, getattr(after, each.name), getattr(before, each.name))
     ]
@@ -128,7 +116,7 @@ def _as_tight(name: str, value: Any, than: Any) -> bool:
     return bool(value >= than if name in _LONGER else value <= than)
 
 
-def within(hours: Hours, of: Hours) -> bool:
+def within(hours: file.Hours, of: file.Hours) -> bool:
     """Whether trading hours lie within others, over midnight or not.
 
     >>> within((8, 9), (7, 9)), within((7, 9), (8, 9)), within(None, (8, 9)), within((8, 9), None)
@@ -136,16 +124,16 @@ def within(hours: Hours, of: Hours) -> bool:
     """
     if of is None or hours is None:
         return of is None
-    from_ns = (hours[0] - of[0]) % DAY_NS
-    return from_ns + (hours[1] - hours[0]) % DAY_NS <= (of[1] - of[0]) % DAY_NS
+    from_ns = (hours[0] - of[0]) % file.DAY_NS
+    return from_ns + (hours[1] - hours[0]) % file.DAY_NS <= (of[1] - of[0]) % file.DAY_NS
 
 
-def tightest(in_force: Limits, given: Limits) -> Limits:
+def tightest(in_force: file.Limits, given: file.Limits) -> file.Limits:
     """The tighter of two sets of limits, value by value; overlapping hours take those in force."""
     rooms: dict[str, Any] = {}
     for room in _ROOMS:
         old, new = getattr(in_force, room), getattr(given, room)
-        pairs = {name: (old.get(name, old.get(ANY)), new.get(name, new.get(ANY))) for name in (*old, *new)}
+        pairs = {name: (old.get(name, old.get(file.ANY)), new.get(name, new.get(file.ANY))) for name in (*old, *new)}
         rooms[room] = {
             name: _tighter(then, now) if then and now else then or now for name, (then, now) in pairs.items()
         }
@@ -161,13 +149,13 @@ def _tighter(in_force: _Kind, given: _Kind) -> _Kind:
     return replace(in_force, **tighter)
 
 
-def as_json(limits: Limits) -> dict[str, Any]:
+def as_json(limits: file.Limits) -> dict[str, Any]:
     """Limits as JSON values, whole: ``desk``, ``instruments``, ``agents``; money and times in integers."""
     rooms = {room: getattr(limits, room) for room in _ROOMS}
     return dict(plain({"desk": limits.desk, **rooms}))
 
 
-def from_json(body: Mapping[str, Any], source: str = "the journal") -> Limits:
+def from_json(body: Mapping[str, Any], source: str = "the journal") -> file.Limits:
     """Limits from the JSON of :func:`as_json`, also as it was before some limit existed.
 
     Raises
@@ -176,9 +164,9 @@ def from_json(body: Mapping[str, Any], source: str = "the journal") -> Limits:
         For anything else, among it limits that this version does not know.
     """
     try:
-        instruments = {name: _scope(InstrumentLimits, each, source) for name, each in body["instruments"].items()}
-        agents = {name: _scope(AgentLimits, each, source) for name, each in body["agents"].items()}
-        return Limits(_scope(DeskLimits, body["desk"], source), instruments, agents, source)
+        instruments = {name: _scope(file.InstrumentLimits, each, source) for name, each in body["instruments"].items()}
+        agents = {name: _scope(file.AgentLimits, each, source) for name, each in body["agents"].items()}
+        return file.Limits(_scope(file.DeskLimits, body["desk"], source), instruments, agents, source)
     except (KeyError, TypeError, AttributeError) as error:
         remedy = "see what else is damaged (`tercel trade verify`), and go on from a copy of the desk's folder"
         raise LimitsError("limits as a journal has them", f"{error} in {source}", remedy) from error
@@ -189,12 +177,12 @@ def _scope(kind: type[_Kind], written: Mapping[str, Any], source: str) -> _Kind:
     if unknown := sorted(written.keys() - {each.name for each in fields(kind)}):
         remedy = "open it with the version of tercel that wrote it, or a later one: no limit of it is left out"
         raise LimitsError("limits that this version knows", f"{', '.join(unknown)} in {source}", remedy)
-    said = {**otherwise(kind), "drawdown": written["daily_loss"], **written}
+    said = {**file.otherwise(kind), "drawdown": written["daily_loss"], **written}
     values: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in said.items()}
     return kind(**values)
 
 
-def hash_of(limits: Limits) -> str:
+def hash_of(limits: file.Limits) -> str:
     """Identity of limits: the shortened SHA-256 of their canonical JSON; the file's path does not matter."""
     return hash_of_json(as_json(limits))
 

@@ -208,8 +208,8 @@ _KEYS: Final[dict[type, dict[str, tuple[str, _Reader]]]] = {
     kind: {(key := key_of(each.name)): (each.name, _READERS[key]) for each in fields(kind)}
     for kind in (DeskLimits, AgentLimits, InstrumentLimits)
 }
+# What holds where a file says nothing; a drawdown that is not said is the daily loss.
 _OTHERWISE: Final[dict[str, Any]] = {"warn": Decimal("0.8"), "executions": 0, "executions_ms": 60_000}
-"""What holds where a file says nothing; a drawdown that is not said is the daily loss."""
 _Kind = TypeVar("_Kind", DeskLimits, AgentLimits, InstrumentLimits)
 
 
@@ -391,10 +391,10 @@ def _hours_of(hours: Hours) -> str | list[str]:
     return "always" if hours is None else [str(timedelta(microseconds=ns // 1000)).zfill(8) for ns in hours]
 
 
+# Values of a file from those in internal units; the others are the same whole numbers.
 _WRITERS: Final[dict[_Reader, Callable[[Any], Any]]] = {
     _money: lambda value: value / MONEY,
     _share: lambda value: value / WHOLE,
     _hours: _hours_of,
     **dict.fromkeys((_since, _within), lambda ns: ns // MS),
 }
-"""Values of a file from those in internal units; the others are the same whole numbers."""

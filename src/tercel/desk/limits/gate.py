@@ -16,18 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
+from tercel.core import orders as o
 from tercel.core.errors import LimitsError, OrderError
 from tercel.core.fixed import ONE, PAID_ONE
-from tercel.core.orders import (
-    CancelOrder,
-    CancelReject,
-    Command,
-    Listing,
-    MassCancel,
-    NewOrder,
-    ReplaceOrder,
-    StatusRequest,
-)
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.limits import checks, watch
 from tercel.desk.limits.change import hash_of
@@ -69,7 +60,7 @@ CHECKS: Final[tuple[Check, ...]] = (
 )
 """The order of checks. The first that refuses is reported; a person's own come after them."""
 
-_ALWAYS: Final = (CancelOrder, StatusRequest, MassCancel)
+_ALWAYS: Final = (o.CancelOrder, o.StatusRequest, o.MassCancel)
 
 
 class LimitGate(ReportedCounts):
@@ -96,7 +87,7 @@ class LimitGate(ReportedCounts):
     def __init__(
         self,
         limits: Limits,
-        listings: Iterable[Listing],
+        listings: Iterable[o.Listing],
         agents: Iterable[str],
         killed: Killed | None = None,
         more: Sequence[Check] = (),
@@ -121,11 +112,11 @@ class LimitGate(ReportedCounts):
 
     # -- the question ---------------------------------------------------------------------------------------------
 
-    def check(self, command: Command, now_ns: int) -> Denial | None:
+    def check(self, command: o.Command, now_ns: int) -> Denial | None:
         """The first check's Denial, or None if the command may leave; counts nothing."""
         try:
             kind = type(command)
-            if kind is not NewOrder and kind is not ReplaceOrder:
+            if kind is not o.NewOrder and kind is not o.ReplaceOrder:
                 # What takes lots back, or asks, is always let through: refusing a cancel makes no position smaller.
                 return None if kind in _ALWAYS else Denial("UNKNOWN_COMMAND", f"kind={kind.__name__}")
             query = self._ask(command, now_ns)  # type: ignore[arg-type]
@@ -137,7 +128,7 @@ class LimitGate(ReportedCounts):
             return Denial("CHECK_FAILED", f"{type(error).__name__}: {error}")
         return None
 
-    def _ask(self, command: NewOrder | ReplaceOrder, now_ns: int) -> LimitQuery:
+    def _ask(self, command: o.NewOrder | o.ReplaceOrder, now_ns: int) -> LimitQuery:
         # One object for all commands: nothing is allocated on the way of an order.
         query = self._query
         query.command = command
@@ -151,7 +142,7 @@ class LimitGate(ReportedCounts):
         if holding is not None:
             query.agent, query.instrument = holding.agent, holding.instrument
         query.order = None
-        if isinstance(command, ReplaceOrder):
+        if isinstance(command, o.ReplaceOrder):
             query.order = order = self.orders.get(command.orig)
             if order is not None and type(lots) is int:
                 # What its largest size has reserved is reserved already: only lots beyond that are new.
@@ -289,33 +280,33 @@ class LimitGate(ReportedCounts):
 
     # -- what left, and what became of it -------------------------------------------------------------------------
 
-    def sent(self, command: Command, now_ns: int | None = None) -> None:
+    def sent(self, command: o.Command, now_ns: int | None = None) -> None:
         """Count a command that leaves now (at `sent_ns`, or at `now_ns`); call it before the venue has it."""
         self._fold(self._sent, command, command.sent_ns if now_ns is None else now_ns)
 
-    def unsent(self, command: Command) -> None:
+    def unsent(self, command: o.Command) -> None:
         """A counted command did not leave, as the link was down: release an order's reserved lots."""
-        if type(command) is NewOrder:
+        if type(command) is o.NewOrder:
             self._fold(self._unsent, command.cl_ord_id)
-        elif type(command) is ReplaceOrder:
+        elif type(command) is o.ReplaceOrder:
             self._fold(self._drop_replace, command.cl_ord_id)
 
-    def cancel_reject(self, reject: CancelReject) -> None:
+    def cancel_reject(self, reject: o.CancelReject) -> None:
         """A cancel or replace was rejected: drop the replace's requested size and price, release nothing else."""
         self._fold(self._drop_replace, reject.cl_ord_id)
 
-    def _sent(self, command: Command, ns: int) -> None:
+    def _sent(self, command: o.Command, ns: int) -> None:
         # A clock that goes back must not empty the windows.
         ns = max(ns, self.sent_ns)
         self.tell(ns)
-        if isinstance(command, NewOrder | ReplaceOrder):
+        if isinstance(command, o.NewOrder | o.ReplaceOrder):
             holding = self.holdings[command.account, command.instrument]
             if command.cl_ord_id in self.names:
                 raise ValueError("a name that left before")
             self._remember(command, ns)
             # A market order may fill at any price: none of its fills is beyond what was asked for.
             price = AT_ANY_PRICE * command.side if command.price is None else command.price
-            if isinstance(command, NewOrder):
+            if isinstance(command, o.NewOrder):
                 parent = self.parents[command.parent]
                 order = OpenOrder(command.cl_ord_id, holding, parent, command.side, command.lots, price)
             else:
@@ -328,12 +319,12 @@ class LimitGate(ReportedCounts):
             self.settle(order)
             self.count_message(holding.agent, (holding.instrument,), ns)
             return
-        name = "" if isinstance(command, StatusRequest) else command.instrument
+        name = "" if isinstance(command, o.StatusRequest) else command.instrument
         at = (self.instruments[name],) if name in self.instruments else ()
         self.names.add(command.cl_ord_id)
         self.count_message(self.agents.get(command.account), at, ns)
 
-    def _remember(self, command: NewOrder | ReplaceOrder, ns: int) -> None:
+    def _remember(self, command: o.NewOrder | o.ReplaceOrder, ns: int) -> None:
         self.names.add(command.cl_ord_id)
         within, recent = self.duplicate_ns, self.recent
         if within:
@@ -372,7 +363,7 @@ class LimitGate(ReportedCounts):
         return found
 
 
-def _unit(listing: Listing) -> int:
+def _unit(listing: o.Listing) -> int:
     """The value of half a tick of a lot, in `MONEY`: so that money needs no fraction."""
     unit = Fraction(repr(listing.tick)) * listing.lot * MONEY / 2
     if unit.denominator != 1 or unit <= 0:

@@ -23,8 +23,8 @@ from tercel.execution.market import Market
 CLOSING_S: Final = 5.0
 """Before the end of a round, when its parents' horizons end: the next round finds them over."""
 _FOLDER: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+# What a listing or an account may be called: it travels in FIX fields, file names, labels of metrics.
 _NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.:/^=&+-]*$"
-"""What a listing or an account may be called: it travels in FIX fields, file names, labels of metrics."""
 
 
 EVERYBODY: Final = "all"

@@ -22,8 +22,8 @@ LONGEST_S: Final = 5.0
 _AGAIN_S: Final = 1.0
 _STEP_NS: Final = 10_000_000
 _PAUSE_S: Final = 0.02
+# Orders that a sentence names.
 _NAMED: Final = 10
-"""Orders that a sentence names."""
 _log = logging.getLogger("tercel.alerts")
 
 

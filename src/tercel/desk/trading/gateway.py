@@ -23,36 +23,14 @@ from itertools import count
 from threading import RLock
 from typing import Any, Final
 
+from tercel.core import orders as o
 from tercel.core.capabilities import check_capabilities
 from tercel.core.errors import JournalError, OrderError, TercelError, VenueError
-from tercel.core.orders import (
-    CancelOrder,
-    CancelReject,
-    Command,
-    Holdings,
-    LinkStatus,
-    MarketRows,
-    MassCancel,
-    NewOrder,
-    ReplaceOrder,
-    Report,
-    Unread,
-    VenueEvent,
-)
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.desk.limits import PAUSES, Denial, LimitGate
 from tercel.desk.trading import crashpoints
 from tercel.desk.trading.back_off import AlarmThrottle, BackOff
-from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.codec import (
-    OrderMessage,
-    before_holdings,
-    entry_alert,
-    entry_denied,
-    entry_in,
-    entry_out,
-    entry_unsent,
-)
+from tercel.desk.trading.journal import codec, kinds
 from tercel.desk.trading.ledger import Ledger, obey
 from tercel.desk.trading.order import DISTURBS, SEVERITY, Code, Notice
 from tercel.desk.trading.parents import ParentOrder
@@ -60,8 +38,8 @@ from tercel.desk.trading.report_intake import Intake
 from tercel.desk.trading.state import STOPS, Sender, Standing, StateReason, TradingState, refusal, waiting_entry
 
 BACK_OFF: Final = "BACK_OFF"
+# Alarms that stop an agent and do not kill it here: the one until positions agree, the other is a breach of limits.
 _STOPS_ONLY: Final = PAUSES | {"EXECUTIONS"}
-"""Alarms that stop an agent and do not kill it here: the one until positions agree, the other is a breach of limits."""
 _log = logging.getLogger("tercel.alerts")
 
 
@@ -77,9 +55,9 @@ class SendOutcome:
         Journaled, and sending failed.
     """
 
-    sent: list[Command] = field(default_factory=list)
-    denied: list[tuple[Command, Denial]] = field(default_factory=list)
-    unknown: list[Command] = field(default_factory=list)
+    sent: list[o.Command] = field(default_factory=list)
+    denied: list[tuple[o.Command, Denial]] = field(default_factory=list)
+    unknown: list[o.Command] = field(default_factory=list)
 
 
 class OrderGateway:
@@ -110,13 +88,13 @@ class OrderGateway:
         """Whether a process that cannot write has said its last (`failed_journal.last_words`)."""
         self.clock_s = 0.0
         """How far the clock here was ahead of the venue's at the last heartbeat, s."""
-        self.told: Callable[[Holdings], object] = lambda holdings: None
+        self.told: Callable[[o.Holdings], object] = lambda holdings: None
         """Given what the venue says of positions, once all that it reported before is booked and nothing later is."""
         self.urgent: Callable[[str], object] = lambda text: None
         """Given what people have to know at once and the journal cannot tell them."""
         numbers = count(1)
         self.new_name = name or (lambda: f"~{ledger.orders.session}x{next(numbers)}")
-        self._received: list[OrderMessage | Holdings] = []
+        self._received: list[codec.OrderMessage | o.Holdings] = []
         self._owed: list[Entry] = []
         """Entries of what left before it was journaled."""
         check_capabilities(venue)
@@ -157,7 +135,7 @@ class OrderGateway:
 
     def alert(self, severity: str, code: str, text: str, *where: str, **more: Any) -> None:
         """Journal an alert as of now: see `journal.codec.entry_alert`."""
-        self.write([entry_alert(severity, code, text, self.venue.now_ns, *where, **more)])
+        self.write([codec.entry_alert(severity, code, text, self.venue.now_ns, *where, **more)])
 
     def fall(self, error: JournalError) -> None:
         """The journal failed: cancel open orders, alert, and send nothing new until it can be written again."""
@@ -168,14 +146,14 @@ class OrderGateway:
         self.states.add(StateReason.JOURNAL_DOWN, str(error))
         now, before = self.venue.now_ns, len(self._owed)
         accounts = sorted({order.account for order in self.ledger.orders.live()})
-        failed = self.take_back([MassCancel(self.new_name(), account, "", now) for account in accounts])
+        failed = self.take_back([o.MassCancel(self.new_name(), account, "", now) for account in accounts])
         text = f"the journal cannot be written: {error.received}; {sent_to(accounts, failed)}"
         # Before the cancels that it explains, which `take_back` has appended.
-        self._owed.insert(before, entry_alert("critical", kinds.JOURNAL_DOWN, text, now))
+        self._owed.insert(before, codec.entry_alert("critical", kinds.JOURNAL_DOWN, text, now))
         _log.critical("%s %s", kinds.JOURNAL_DOWN, text)
         self.urgent(text)
 
-    def withdraw(self, cancels: Sequence[MassCancel], before: Sequence[Entry] = ()) -> None:
+    def withdraw(self, cancels: Sequence[o.MassCancel], before: Sequence[Entry] = ()) -> None:
         """Send mass cancels at once and journal afterwards: for a kill, which waits for nothing.
 
         Raises
@@ -190,7 +168,7 @@ class OrderGateway:
                 self.limits.sent(cancel, cancel.sent_ns)
             self.write([])
 
-    def take_back(self, cancels: Sequence[MassCancel], before: Sequence[Entry] = ()) -> dict[str, str]:
+    def take_back(self, cancels: Sequence[o.MassCancel], before: Sequence[Entry] = ()) -> dict[str, str]:
         """Send mass cancels and queue their journal entries; reasons of failures by account."""
         failed, whys = list[Entry](), dict[str, str]()
         with self.wire:
@@ -200,15 +178,15 @@ class OrderGateway:
                     self.venue.send(cancel)
                 # One account whose cancel fails must not keep those of the others from leaving.
                 except (VenueError, OrderError, OSError) as error:
-                    failed.append(entry_unsent(cancel, error))
+                    failed.append(codec.entry_unsent(cancel, error))
                     whys[cancel.account] = str(error)
                 else:
                     crashpoints.at("gateway.sent.masscancel")
-            self._owed += [*before, *(entry_out(cancel) for cancel in cancels), *failed]
+            self._owed += [*before, *(codec.entry_out(cancel) for cancel in cancels), *failed]
         return whys
 
     def submit(
-        self, commands: Sequence[Command], before: Sequence[Entry] = (), sender: Sender = Sender.STRATEGY
+        self, commands: Sequence[o.Command], before: Sequence[Entry] = (), sender: Sender = Sender.STRATEGY
     ) -> SendOutcome:
         """Send a batch of commands, as far as trading state and limits allow.
 
@@ -237,10 +215,10 @@ class OrderGateway:
                     self.limits.sent(command, now)
                     self._retries.sent(command, now)
                     outcome.sent.append(command)
-                    entries.append(entry_out(command, self._parent_of(command), self.limits.hash, now))
+                    entries.append(codec.entry_out(command, self._parent_of(command), self.limits.hash, now))
                 else:
                     outcome.denied.append((command, denial))
-                    entries.append(entry_denied(command, denial.code, denial.text, self._parent_of(command)))
+                    entries.append(codec.entry_denied(command, denial.code, denial.text, self._parent_of(command)))
             crashpoints.at("gateway.decided")
             try:
                 self.write(entries)
@@ -266,7 +244,7 @@ class OrderGateway:
             with self.lock:
                 gate.announce(parent.id, order.instrument, order.agent, order.side, parent.lots)
 
-    def _parent_of(self, message: Command | OrderMessage) -> str:
+    def _parent_of(self, message: o.Command | codec.OrderMessage) -> str:
         for name in (message.cl_ord_id, message.orig):
             if name and (order := self.ledger.orders.get(name)) is not None:
                 return order.parent
@@ -291,10 +269,10 @@ class OrderGateway:
         if bool(orders) != bool(before):
             state, severity = (TradingState.REDUCING, "critical") if orders else (TradingState.ACTIVE, "info")
             text = f"{account} is {state}" + (f": {reason}" if reason else "")
-            entries.append(entry_alert(severity, f"STATE_{state.name}", text, now, agent=account))
+            entries.append(codec.entry_alert(severity, f"STATE_{state.name}", text, now, agent=account))
         self.write(entries)
 
-    def _denial(self, command: Command, before: Sequence[Command], now_ns: int, sender: Sender) -> Denial | None:
+    def _denial(self, command: o.Command, before: Sequence[o.Command], now_ns: int, sender: Sender) -> Denial | None:
         held = self.ledger.orders, self.ledger.positions
         # Trading state before limits: a halted account is told why it is, not which limit it would meet.
         if (refused := refusal(sender, command, self.standing(command.account), *held, before)) is not None:
@@ -310,7 +288,7 @@ class OrderGateway:
             crashpoints.at(f"gateway.send.{_kind(command)}")
             try:
                 with self.wire:
-                    fills = isinstance(command, NewOrder | ReplaceOrder)
+                    fills = isinstance(command, o.NewOrder | o.ReplaceOrder)
                     # A kill waits for no lock but this one: asked again here, nothing that may fill leaves behind its
                     # cancel.
                     if fills and self.states.why(StateReason.KILLED, command.account) is not None:
@@ -320,12 +298,12 @@ class OrderGateway:
             # rejected.
             except (VenueError, OrderError, OSError) as error:
                 outcome.unknown.append(command)
-                self.write([entry_unsent(command, error)])
+                self.write([codec.entry_unsent(command, error)])
             else:
                 outcome.sent.append(command)
                 crashpoints.at(f"gateway.sent.{_kind(command)}")
 
-    def step(self, until_ns: int) -> list[VenueEvent]:
+    def step(self, until_ns: int) -> list[o.VenueEvent]:
         """Step the venue, and process its reports.
 
         Raises
@@ -339,7 +317,7 @@ class OrderGateway:
             self.receive(events)
         return events
 
-    def receive(self, events: Sequence[VenueEvent]) -> None:
+    def receive(self, events: Sequence[o.VenueEvent]) -> None:
         """Journal and fold the venue's order reports; market data passes through.
 
         What cannot be read is journaled as it came, alerted, and answered where the venue can be told.
@@ -354,29 +332,29 @@ class OrderGateway:
             # Kept until they are written: the venue says them once, and a journal that fails now may work later.
             self._received += self._taken(events)
             while self._received:
-                if isinstance(first := self._received[0], Holdings):
+                if isinstance(first := self._received[0], o.Holdings):
                     del self._received[0]
                     # Positions are compared with all that was reported before them booked, and nothing that came after.
                     self.told(first)
                 else:
-                    self._book(before_holdings(self._received))
+                    self._book(codec.before_holdings(self._received))
 
-    def _taken(self, events: Sequence[VenueEvent]) -> list[OrderMessage | Holdings]:
+    def _taken(self, events: Sequence[o.VenueEvent]) -> list[codec.OrderMessage | o.Holdings]:
         """All but market data, as it goes on from here."""
         orders, now = self.ledger.orders, self.venue.now_ns
-        return [self._intake.taken(event, orders, now) for event in events if not isinstance(event, MarketRows)]
+        return [self._intake.taken(event, orders, now) for event in events if not isinstance(event, o.MarketRows)]
 
-    def overhear(self, events: Sequence[VenueEvent]) -> None:
+    def overhear(self, events: Sequence[o.VenueEvent]) -> None:
         """Fold reports without journaling them, in a process that ends; the venue repeats them to the next."""
         heard = [*self._received, *self._taken(events)]
         self._received = []
-        for entry in self._entries_in([one for one in heard if not isinstance(one, Holdings)], self.venue.now_ns):
+        for entry in self._entries_in([one for one in heard if not isinstance(one, o.Holdings)], self.venue.now_ns):
             with suppress(TercelError):
                 self.ledger.apply(entry)
 
-    def _book(self, messages: Sequence[OrderMessage]) -> None:
+    def _book(self, messages: Sequence[codec.OrderMessage]) -> None:
         crashpoints.at("gateway.heard")
-        if any(isinstance(message, Report) and message.last_qty for message in messages):
+        if any(isinstance(message, o.Report) and message.last_qty for message in messages):
             crashpoints.at("gateway.heard.fill")
         now = self.venue.now_ns
         if self._session is not None:
@@ -387,38 +365,38 @@ class OrderGateway:
             self._session.unbooked = False
         # After the write: an error above leaves them to be written with the next ones.
         del self._received[: len(messages)]
-        if any(isinstance(message, Report) and message.last_qty for message in messages):
+        if any(isinstance(message, o.Report) and message.last_qty for message in messages):
             crashpoints.at("gateway.booked.fill")
         self._alarm([*self._intake.alerts(), *self._count(messages, now)])
 
-    def _entries_in(self, messages: Sequence[OrderMessage], now_ns: int) -> list[Entry]:
+    def _entries_in(self, messages: Sequence[codec.OrderMessage], now_ns: int) -> list[Entry]:
         entries = []
         for message in messages:
-            entries.append(entry_in(message, self._parent_of(message), now_ns))
-            if isinstance(message, LinkStatus) and not message.up:
+            entries.append(codec.entry_in(message, self._parent_of(message), now_ns))
+            if isinstance(message, o.LinkStatus) and not message.up:
                 severity, text = self._link_alarm.say(message.text or "the way is down", message.ns)
-                entries.append(entry_alert(severity, kinds.LINK_DOWN, text, message.ns))
+                entries.append(codec.entry_alert(severity, kinds.LINK_DOWN, text, message.ns))
         return entries
 
-    def _count(self, messages: Sequence[OrderMessage], now_ns: int) -> list[Entry]:
+    def _count(self, messages: Sequence[codec.OrderMessage], now_ns: int) -> list[Entry]:
         """Report to limits; what they find odd becomes alerts."""
         alerts = []
         for message in messages:
-            if isinstance(message, CancelReject):
+            if isinstance(message, o.CancelReject):
                 self.limits.cancel_reject(message)
                 continue
             # The answer to a question about a name that nothing has refuses no order of ours.
-            if not isinstance(message, Report) or self.ledger.orders.changes_nothing(message):
+            if not isinstance(message, o.Report) or self.ledger.orders.changes_nothing(message):
                 continue
             self._retries.take(message)
             if (alarm := self.limits.report(message, now_ns)) is not None:
                 if alarm.stopped and alarm.code not in _STOPS_ONLY:
                     self.states.add(StateReason.BREACH, f"{alarm.code}: {alarm.text}", alarm.stopped, alarm.code)
                 where = message.instrument, alarm.stopped or message.account, "", message.cl_ord_id
-                alerts.append(entry_alert("critical", alarm.code, alarm.text, now_ns, *where))
+                alerts.append(codec.entry_alert("critical", alarm.code, alarm.text, now_ns, *where))
         return alerts
 
-    def _disown(self, message: Report | CancelReject | Unread) -> None:
+    def _disown(self, message: o.Report | o.CancelReject | o.Unread) -> None:
         """Tell the venue what was set aside, where it can be told; a way that is down takes no answer."""
         if (teller := self.venue.capabilities.disowns) is not None:
             with suppress(VenueError, OSError):
@@ -437,20 +415,20 @@ class OrderGateway:
                 more = {STOPS: "until positions agree"} if notice.code is Code.EXEC_CHANGED else {}
                 where = (order.instrument, order.account, order.parent) if order else ("", "", "")
                 severity = SEVERITY[notice.code]
-                alerts.append(entry_alert(severity, notice.code, notice.text, now, *where, notice.order, **more))
+                alerts.append(codec.entry_alert(severity, notice.code, notice.text, now, *where, notice.order, **more))
         self.notices.clear()
         self.write(alerts)
 
 
-def _never_left(command: Command, outcome: SendOutcome) -> Denial | None:
+def _never_left(command: o.Command, outcome: SendOutcome) -> Denial | None:
     """Several decisions may be one batch, and a later one takes back what an earlier one was denied."""
-    if not isinstance(command, CancelOrder):
+    if not isinstance(command, o.CancelOrder):
         return None
-    denied = {one.cl_ord_id for one, _ in outcome.denied if isinstance(one, NewOrder)}
+    denied = {one.cl_ord_id for one, _ in outcome.denied if isinstance(one, o.NewOrder)}
     return Denial("UNKNOWN_ORDER", f"orig={command.orig}, which was denied") if command.orig in denied else None
 
 
-def _kind(command: Command) -> str:
+def _kind(command: o.Command) -> str:
     return type(command).__name__.removesuffix("Order").lower()
 
 

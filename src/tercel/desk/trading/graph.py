@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from tercel.core.errors import JournalError
 
+# In the place of a class: an array of whole numbers of 64 bits has a row of its own, as it may be long.
 _ARRAY: Final = "array"
-"""In the place of a class: an array of whole numbers of 64 bits has a row of its own, as it may be long."""
 _PLAIN: Final = (type(None), bool, int, float, str)
 _LISTS: Final[Mapping[type, str]] = {tuple: "t", list: "l"}
 

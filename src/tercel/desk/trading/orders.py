@@ -5,22 +5,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from tercel.core import orders as o
 from tercel.core.executions import Execution, Executions, Key, strange
 from tercel.core.fixed import ceiled
 from tercel.core.fixed import text as decimals
-from tercel.core.orders import (
-    REBOOKS,
-    CancelOrder,
-    CancelReject,
-    Command,
-    LinkStatus,
-    MassCancel,
-    NewOrder,
-    ReplaceOrder,
-    Report,
-    Tif,
-    Unread,
-)
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import command_of, message_of
@@ -64,7 +52,7 @@ class Orders:
         """When the venue last reported an order."""
         self._executions: dict[Key, tuple[object, ...]] = {}
         self._booked: Executions[Fill] = Executions()
-        self._aside: list[Report | CancelReject | Unread] = []
+        self._aside: list[o.Report | o.CancelReject | o.Unread] = []
         self.fills: list[Fill] = []
         """Every execution that stands, in the order of booking."""
         self.rebooked: list[tuple[Fill, Fill | None]] = []
@@ -86,7 +74,7 @@ class Orders:
         """The order by any cl_ord_id it has had or was requested under."""
         return self._orders.get(self._root.get(name, ""))
 
-    def knows(self, report: Report) -> bool:
+    def knows(self, report: o.Report) -> bool:
         """Whether an execution was booked already."""
         order = self.get(report.cl_ord_id) or self.get(report.orig)
         root = "" if report.cl_ord_id else self._booked.order_of(report.account, report.exec_id)
@@ -94,11 +82,11 @@ class Orders:
         return (report.account, root, report.exec_id) in self._executions
 
     @property
-    def quarantined(self) -> list[Report | CancelReject | Unread]:
+    def quarantined(self) -> list[o.Report | o.CancelReject | o.Unread]:
         """Reports set aside: of unknown orders, busts of executions still to come (applied then), unreadable ones."""
         return [*self._aside, *(report for *_, report in self._booked.early)]
 
-    def changes_nothing(self, report: Report) -> bool:
+    def changes_nothing(self, report: o.Report) -> bool:
         """Whether a report only answers a status request about an unknown name."""
         named = report.cl_ord_id in self._root or report.orig in self._root
         return not named and report.exec_type == X.STATUS and not (report.cum_qty or report.leaves_qty)
@@ -228,56 +216,56 @@ class Orders:
                 notices.append(Notice(Code.UNKNOWN, root, why))
         return notices
 
-    def _sent(self, command: Command) -> None:
-        if isinstance(command, NewOrder):
+    def _sent(self, command: o.Command) -> None:
+        if isinstance(command, o.NewOrder):
             self._open(opened(command))
-        elif isinstance(command, CancelOrder | ReplaceOrder):
+        elif isinstance(command, o.CancelOrder | o.ReplaceOrder):
             if (order := self.get(command.orig)) is not None:
                 self._name(order.root, command.cl_ord_id)
                 if not order.done:
                     self._put(requested(order, command))
             else:
                 self._fences.add(command.cl_ord_id)
-        elif isinstance(command, MassCancel):
+        elif isinstance(command, o.MassCancel):
             for order in self.live(command.account or None, None, command.instrument):
                 if not order.done:
                     self._put(replace(order, pending=(*order.pending, Pending(command.cl_ord_id))))
 
     def _report_in(self, entry: Entry) -> list[Notice]:
         message = message_of(entry.body)
-        if isinstance(message, LinkStatus):
+        if isinstance(message, o.LinkStatus):
             return []
-        if isinstance(message, Unread):
+        if isinstance(message, o.Unread):
             return self._unread(message)
         order = self._meant(message)
         if (
             order is None
             and self.damaged
-            and isinstance(message, Report)
+            and isinstance(message, o.Report)
             and (order := _lost_order(message)) is not None
         ):
             self._open(order)
         told: list[Notice] = []
-        if order is None and isinstance(message, Report) and (order := _strange_order(message)) is not None:
+        if order is None and isinstance(message, o.Report) and (order := _strange_order(message)) is not None:
             self._open(order)
             told = [Notice(Code.UNALLOCATED, order.root, f"nobody here asked for it: {message}")]
         if order is None:
-            if isinstance(message, Report) and self.changes_nothing(message):
+            if isinstance(message, o.Report) and self.changes_nothing(message):
                 return []
-            if isinstance(message, CancelReject) and message.cl_ord_id in self._fences:
+            if isinstance(message, o.CancelReject) and message.cl_ord_id in self._fences:
                 self._fences.discard(message.cl_ord_id)
                 return []
-            if isinstance(message, CancelReject) and (notices := self._mass_refused(message)):
+            if isinstance(message, o.CancelReject) and (notices := self._mass_refused(message)):
                 return notices
             self._aside.append(message)
             return [Notice(Code.UNKNOWN_ORDER, message.cl_ord_id, f"{message}", message)]
-        if isinstance(message, CancelReject):
+        if isinstance(message, o.CancelReject):
             order, notices = refused(order, message)
             self._put(order)
             return notices
         return [*told, *(self._seen(order, message) or self._report(order, message))]
 
-    def _mass_refused(self, reject: CancelReject) -> list[Notice]:
+    def _mass_refused(self, reject: o.CancelReject) -> list[Notice]:
         """A mass cancel was refused: every order that it was about stands."""
         told = []
         for order in self.live(reject.account or None):
@@ -287,22 +275,22 @@ class Orders:
                 told.append(Notice(Code.CANCEL_REJECTED, order.root, reject.text))
         return told
 
-    def _unread(self, message: Unread) -> list[Notice]:
+    def _unread(self, message: o.Unread) -> list[Notice]:
         self._aside.append(message)
         if (order := self.get(message.cl_ord_id)) is not None:
             self._lose([order.root], message.why)
         raw = "".join(letter if letter.isprintable() else "|" for letter in message.raw)
         return [Notice(Code.UNREADABLE, message.cl_ord_id, f"{message.why}: {raw}", message)]
 
-    def _meant(self, message: Report | CancelReject) -> ChildOrder | None:
+    def _meant(self, message: o.Report | o.CancelReject) -> ChildOrder | None:
         names = [message.cl_ord_id, message.orig]
         root = next((self._root[name] for name in names if name in self._root), None)
-        if root is None and isinstance(message, Report):
+        if root is None and isinstance(message, o.Report):
             root = self._by_id.get((message.instrument, message.order_id)) if message.order_id else None
             root = root or self._booked.order_of(message.account, message.ref) or None
         return None if root is None else self._orders[root]
 
-    def _seen(self, order: ChildOrder, report: Report) -> list[Notice]:
+    def _seen(self, order: ChildOrder, report: o.Report) -> list[Notice]:
         """A report that came before changes nothing; one that comes with other content is an alarm."""
         if report.exec_type == X.STATUS or not report.exec_id:
             return []
@@ -318,11 +306,11 @@ class Orders:
             Notice(Code.EXEC_CHANGED, order.root, f"{report.exec_id}: {_content(before)} before, {_content(core)} now")
         ]
 
-    def _report(self, order: ChildOrder, report: Report) -> list[Notice]:
+    def _report(self, order: ChildOrder, report: o.Report) -> list[Notice]:
         told: list[Notice] = []
         if report.exec_type == X.TRADE:
             report, told = self._booking(order, report)
-        elif report.exec_type in REBOOKS:
+        elif report.exec_type in o.REBOOKS:
             order, told = self._rebooking(order, report)
         order, notices = reported(order, report)
         if order.order_id:  # a venue may give the number of an order that is over to another
@@ -330,7 +318,7 @@ class Orders:
         self._put(order)
         return [*told, *notices]
 
-    def _booking(self, order: ChildOrder, report: Report) -> tuple[Report, list[Notice]]:
+    def _booking(self, order: ChildOrder, report: o.Report) -> tuple[o.Report, list[Notice]]:
         """Book a trade as it stands: its bust or correction may have come before it."""
         fill = Fill(
             exec_id=report.exec_id,
@@ -352,7 +340,7 @@ class Orders:
         told = [] if one.changed is None else [_told(order.root, fill, now)]
         return replace(report, last_qty=one.qty, last_px=one.px), told
 
-    def _rebooking(self, order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
+    def _rebooking(self, order: ChildOrder, report: o.Report) -> tuple[ChildOrder, list[Notice]]:
         """Take back or correct the execution that a report names, and no other."""
         account, root = report.account or order.account, order.root
         one = self._booked.find(account, root, report.ref)
@@ -376,28 +364,28 @@ class Orders:
         return order, [_told(root, before, now)]
 
 
-def _strange_order(report: Report) -> ChildOrder | None:
+def _strange_order(report: o.Report) -> ChildOrder | None:
     """The order behind an execution of one that was never sent here: over as far as it filled, of no parent."""
     if report.exec_type != X.TRADE or not (report.account and report.instrument and report.exec_id):
         return None
     root = strange(report)
     lots = max(report.lots, ceiled(report.cum_qty), ceiled(report.last_qty))
-    names = report.instrument, report.side, lots, report.price, Tif.DAY, report.account
-    return replace(opened(NewOrder(root, *names, "", report.ns)), base=S.CANCELED, acked=True)
+    names = report.instrument, report.side, lots, report.price, o.Tif.DAY, report.account
+    return replace(opened(o.NewOrder(root, *names, "", report.ns)), base=S.CANCELED, acked=True)
 
 
-def _lost_order(report: Report) -> ChildOrder | None:
+def _lost_order(report: o.Report) -> ChildOrder | None:
     """The order behind a report whose own entries were lost: of unknown fate, its parent the one in its name."""
     if report.exec_type == X.STATUS or not (report.cl_ord_id and report.instrument and report.lots > 0):
         return None
     root, (stem, _, number) = report.cl_ord_id, report.cl_ord_id.rpartition(".")
-    command = NewOrder(
+    command = o.NewOrder(
         cl_ord_id=root,
         instrument=report.instrument,
         side=report.side,
         lots=report.lots,
         price=report.price,
-        tif=Tif.DAY,
+        tif=o.Tif.DAY,
         account=report.account,
         parent=stem if number.isdigit() else "",
         sent_ns=report.ns,

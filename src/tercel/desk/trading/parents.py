@@ -219,6 +219,7 @@ class ParentOrder:
         return about | lots | {"status": str(self.status), "strategy": self.strategy, "reason": self.reason}
 
 
+# Event: from which states, to which (None: the same).
 _AFTER: Final[dict[str, tuple[frozenset[ParentStatus], ParentStatus | None]]] = {
     "paused": (frozenset({ParentStatus.WORKING}), ParentStatus.PAUSED),
     "resumed": (frozenset({ParentStatus.PAUSED}), ParentStatus.WORKING),
@@ -230,7 +231,6 @@ _AFTER: Final[dict[str, tuple[frozenset[ParentStatus], ParentStatus | None]]] = 
     "fallback": (_AT_WORK, None),
     "arrived": (_AT_WORK | {ParentStatus.CANCELLING}, None),
 }
-"""Event: from which states, to which (None: the same)."""
 
 
 def entry_of(parent: str, event: str, ns: int, instrument: str = "", agent: str = "", **words: Any) -> Entry:

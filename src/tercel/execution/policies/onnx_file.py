@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 OPSET, IR_VERSION = 13, 8
 _ACTIVATION_OPS: dict[str, Activation] = {"Tanh": "tanh", "Relu": "relu"}
+# What stands behind the last layer.
 _TAILS: dict[Head, tuple[str, ...]] = {"simplex": ("Softmax",), "dirichlet": ("Softplus", "Add", "Log", "Softmax")}
-"""What stands behind the last layer."""
 
 
 def to_onnx(policy: MlpPolicy) -> bytes:

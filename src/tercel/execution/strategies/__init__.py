@@ -54,6 +54,7 @@ def _cartea_jaimungal(estimates: MarketEstimates, rest_s: float = 0.0, **paramet
     return CarteaJaimungal(_parameters(estimates, **parameters), rest_s)
 
 
+# Name -> what makes it, and whether that needs the market's estimates; in the order of the tables.
 _MAKERS: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     "immediate": (b.Immediate, False),
     "random": (b.Random, False),
@@ -66,7 +67,6 @@ _MAKERS: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     "submit_and_leave": (b.SubmitAndLeave, False),
     "imbalance_peg": (b.ImbalancePeg, False),
 }
-"""Name -> what makes it, and whether that needs the market's estimates; in the order of the tables."""
 NAMES: Final = tuple(_MAKERS)
 YARDSTICK: Final = "peg_behind"
 """A plain rule that stands below the table, beside what the learned policies gain on it."""

@@ -67,16 +67,16 @@ def rest_ahead(due: Ints, target: Ints, tolerance: Ints, behind: Floats, view: V
     return settle(intents, view)
 
 
+# Log of the slices shown; logit of the share of them that stands a tick behind the touch.
 _AHEAD = {"ahead": 0.0, "behind": -1.0}
-"""Log of the slices shown; logit of the share of them that stands a tick behind the touch."""
+# Log of the slices of arrears that do not cross yet.
 _CROSSING = {"tolerance": 0.0, **_AHEAD}
-"""Log of the slices of arrears that do not cross yet."""
+# Slices more that are shown for each slice of arrears; the power of the spread in ticks that divides the share behind:
+# with 1 that share stands on average the same part of a spread behind, in markets of any tick.
 _CATCH_UP = {"catch_up": 0.0, "spread_power": 0.0}
-"""Slices more that are shown for each slice of arrears; the power of the spread in ticks that divides the share behind:
-with 1 that share stands on average the same part of a spread behind, in markets of any tick."""
+# Most of the spread that is given up to stand a tick inside it, ahead of the queue: with 0.25, from four ticks on; log
+# of the most that is shown there, in mean levels of the own side (a grain of the order at least).
 _INSIDE = {"inside": 0.0, "inside_lots": 6.0}
-"""Most of the spread that is given up to stand a tick inside it, ahead of the queue: with 0.25, from four ticks on; log
-of the most that is shown there, in mean levels of the own side (a grain of the order at least)."""
 _PLAIN = {**_AHEAD, **_CATCH_UP, **_INSIDE}
 _SCALE = {"tolerance": 1.5, "ahead": 1.5, "behind": 2.0, "catch_up": 3.0, "spread_power": 0.5,
           "inside": 0.1, "inside_lots": 1.5}  # fmt: skip

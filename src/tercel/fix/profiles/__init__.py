@@ -175,15 +175,15 @@ class ProfileTerms:
 
 
 _LOGON_TAGS: Final = {"username": 553, "password": t.PASSWORD}
+# Questions: whoever waits for an answer asks anew.
 _NOT_KEPT: Final = frozenset(
     {
         *(t.STEP, t.SECURITY_LIST_REQUEST, t.MARKET_DATA_REQUEST),
         *(t.STATUS, t.MASS_STATUS, t.POSITIONS_REQUEST, "XLQ"),
     }
 )
-"""Questions: whoever waits for an answer asks anew."""
+# What is never sent a second time.
 _NEVER_AGAIN: Final = _NOT_KEPT | {t.NEW_ORDER, t.REPLACE, t.CANCEL, t.MASS_CANCEL, "XCN", "XAK"}
-"""What is never sent a second time."""
 
 
 def load(name: str, sender: str = "") -> ProfileTerms:

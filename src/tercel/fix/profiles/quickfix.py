@@ -44,6 +44,7 @@ _HANDLED: Final = frozenset(
         *("socketusessl", "checklatency", "millisecondsintimestamp", "validateuserdefinedfields"),
     }
 )
+# Understood, and without effect: this engine does so always, or keeps elsewhere what they name.
 _OURS: Final = frozenset(
     {
         *(
@@ -59,7 +60,6 @@ _OURS: Final = frozenset(
         *("transportdatadictionary", "appdatadictionary", "description", "socketnodelay", "socketreuseaddress"),
     }
 )
-"""Understood, and without effect: this engine does so always, or keeps elsewhere what they name."""
 _DAYS: Final = {
     one: whole
     for whole in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

@@ -43,8 +43,8 @@ REASONS: Final[Mapping[int, str]] = MappingProxyType(
     }
 )
 
+# Who a message was sent for, and who its answer goes to.
 _ROUTES: Final = ((115, 128), (116, 129), (144, 145), (128, 115), (129, 116), (145, 144))
-"""Who a message was sent for, and who its answer goes to."""
 
 
 @dataclass(frozen=True)

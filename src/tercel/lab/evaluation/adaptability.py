@@ -33,8 +33,8 @@ Expected = Callable[[View], Floats]
 
 REDRAWS = 8
 """J: markets that every recorded x is paired with."""
+# Summed variance below which decisions do not vary: shares are of order 1, rounding of order 1e-16.
 _NO_VARIANCE = 1e-24
-"""Summed variance below which decisions do not vary: shares are of order 1, rounding of order 1e-16."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,24 +15,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core import stats
 from tercel.core.record import Record
-from tercel.core.stats import (
-    Estimate,
-    PairedGain,
-    Replicates,
-    benjamini_hochberg,
-    detectable_gain,
-    holm,
-    moments_of_mean,
-    over_markets,
-    over_seeds,
-    replicate,
-)
 from tercel.execution.costs import Costs, attribute
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Gains = dict[str, dict[str, Replicates]]
+Gains = dict[str, dict[str, stats.Replicates]]
 """Policy -> opponent -> what the policy saves, bps."""
 
 RESAMPLES = 2000
@@ -99,17 +88,19 @@ class ResampledScores:
         """Resample the clusters of all strategies at once."""
         centre = {name: float(table.mean()) for name, table in scores.bps.items()}
         columns = np.concatenate([table - centre[name] for name, table in scores.bps.items()]).T
-        moments = moments_of_mean(columns, scores.cluster)
-        point, drawn = moments.point(), replicate({"": moments}, resamples, rng)[""].T
+        moments = stats.moments_of_mean(columns, scores.cluster)
+        point, drawn = moments.point(), stats.replicate({"": moments}, resamples, rng)[""].T
         points, draws, at = {}, {}, 0
         for name, table in scores.bps.items():
             to = at + len(table)
             points[name], draws[name], at = point[at:to] + centre[name], drawn[at:to] + centre[name], to
         return cls(points, draws, moments.clusters)
 
-    def replicates(self, rng: np.random.Generator) -> dict[str, Replicates]:
+    def replicates(self, rng: np.random.Generator) -> dict[str, stats.Replicates]:
         """Mean shortfall of every strategy over its training seeds."""
-        return {name: over_seeds(point, self.draws[name], self.clusters, rng) for name, point in self.points.items()}
+        return {
+            name: stats.over_seeds(point, self.draws[name], self.clusters, rng) for name, point in self.points.items()
+        }
 
 
 def gains(
@@ -135,7 +126,7 @@ def pooled_gain(
     *,
     redraw_markets: bool,
     teams: Sequence[Hashable] | None = None,
-) -> Replicates:
+) -> stats.Replicates:
     """Gain of a policy over several scenarios, bps; training seeds, scenarios and episodes are levels of their own.
 
     Parameters
@@ -152,14 +143,14 @@ def pooled_gain(
     points = [one.points[its].mean() - one.points[policy] for one, its in zip(scenarios, others, strict=True)]
     draws = [one.draws[its].mean(axis=0) - one.draws[policy] for one, its in zip(scenarios, others, strict=True)]
     clusters = [one.clusters for one in scenarios]
-    return over_markets(points, draws, clusters, rng, redraw_markets=redraw_markets, teams=teams)
+    return stats.over_markets(points, draws, clusters, rng, redraw_markets=redraw_markets, teams=teams)
 
 
-def detectable(gain: Replicates) -> float | None:
+def detectable(gain: stats.Replicates) -> float | None:
     """Minimum detectable effect of a comparison at 80 % power, bps."""
     if gain.sources[0][1] < 1.0 or gain.error == 0.0:
         return None
-    return detectable_gain(gain.error, gain.freedom())
+    return stats.detectable_gain(gain.error, gain.freedom())
 
 
 @dataclass
@@ -170,13 +161,13 @@ class ComparisonLedger:
     positive dependence that shared episodes bring.
     """
 
-    rows: list[tuple[PairedGain, float]] = field(default_factory=list)
-    primary: list[tuple[PairedGain, float]] = field(default_factory=list)
+    rows: list[tuple[stats.PairedGain, float]] = field(default_factory=list)
+    primary: list[tuple[stats.PairedGain, float]] = field(default_factory=list)
 
-    def enter(self, gain: Replicates, level: float = 0.95, primary: bool = False) -> PairedGain:
+    def enter(self, gain: stats.Replicates, level: float = 0.95, primary: bool = False) -> stats.PairedGain:
         """The comparison and its power; `p_adjusted` is filled in by :meth:`adjust`."""
         one = gain.estimate(level)
-        found = PairedGain(one.mean, one.ci_low, one.ci_high, power=detectable(gain))
+        found = stats.PairedGain(one.mean, one.ci_low, one.ci_high, power=detectable(gain))
         p = gain.p_value()
         if p is not None:
             (self.primary if primary else self.rows).append((found, p))
@@ -184,7 +175,7 @@ class ComparisonLedger:
 
     def enter_all(
         self, found: Gains, primary: Collection[str] = (), beside: Collection[str] = ()
-    ) -> dict[str, dict[str, PairedGain]]:
+    ) -> dict[str, dict[str, stats.PairedGain]]:
         """Policy -> opponent -> comparison; those against `primary` opponents are primary, except of `beside`."""
         return {
             name: {
@@ -195,7 +186,7 @@ class ComparisonLedger:
 
     def adjust(self) -> int:
         """Correct all p-values entered so far; the number of comparisons."""
-        for rows, corrected in ((self.primary, holm), (self.rows, benjamini_hochberg)):
+        for rows, corrected in ((self.primary, stats.holm), (self.rows, stats.benjamini_hochberg)):
             for (found, _), adjusted in zip(rows, corrected([p for _, p in rows]).tolist(), strict=True):
                 object.__setattr__(found, "p_adjusted", adjusted)  # once: none is known before all are in
         return len(self.primary) + len(self.rows)
@@ -214,8 +205,8 @@ class ScenarioCell(Record):
     """
 
     episodes: int
-    is_bps: Mapping[str, Estimate] = field(default_factory=dict)
-    paired: Mapping[str, Mapping[str, PairedGain]] = field(default_factory=dict)
+    is_bps: Mapping[str, stats.Estimate] = field(default_factory=dict)
+    paired: Mapping[str, Mapping[str, stats.PairedGain]] = field(default_factory=dict)
 
     def json_fields(self) -> dict[str, object]:
         """Null where nothing was compared."""

@@ -31,8 +31,8 @@ LABEL = "hindsight (not attainable)"
 """How tables call it."""
 Ints = NDArray[np.int64]
 _ONE_SIDE = [c.TOUCH, *range(c.OWN1, c.OWN1 + c.LEVELS), c.V_SAME]
+# Columns of a market row that trade places where an order is on the other side.
 _OTHER = [c.FAR, *range(c.FAR1, c.FAR1 + c.LEVELS), c.V_AGAINST]
-"""Columns of a market row that trade places where an order is on the other side."""
 
 
 def cheapest(prices: Ints, lots: Ints, quantity: Ints) -> Ints:

@@ -32,11 +32,11 @@ Ints = NDArray[np.int64]
 
 CHALLENGERS = ("learned", "own")
 """Kinds that are compared with the best baseline."""
+# Keys that follow from costs; adaptability follows from decisions.
 _COST_KEYS = KEYS[:-1]
-"""Keys that follow from costs; adaptability follows from decisions."""
 TINY = 1e-12
+# Columns before the two grids: see :func:`cost_moments`.
 _PLAIN = 7
-"""Columns before the two grids: see :func:`cost_moments`."""
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core import stats
 from tercel.core.errors import DataError
 from tercel.core.record import Record
-from tercel.core.stats import (
-    DeflatedScore,
-    Estimate,
-    Replicates,
-    cluster_index,
-    cluster_sums,
-    deflate,
-    intervals,
-    moments_of_cvar,
-    moments_of_slope,
-    moments_of_wins,
-)
 from tercel.execution.costs import BPS, Costs
 from tercel.lab.evaluation.adaptability import Response
 from tercel.lab.evaluation.comparisons import Scores
@@ -37,10 +26,10 @@ RIGID = "vwap_passive"
 
 
 @dataclass(frozen=True)
-class Ratio(Estimate):
+class Ratio(stats.Estimate):
     """A ratio with the interval of its denominator: where that holds zero, the ratio says nothing."""
 
-    denominator: Estimate
+    denominator: stats.Estimate
 
 
 @dataclass(frozen=True)
@@ -59,8 +48,8 @@ class ScheduleRatios(Record):
 
     is_bps: Mapping[str, Ratio | None] = field(default_factory=dict)
     impact_bps: Mapping[str, Ratio | None] = field(default_factory=dict)
-    timing_risk_bps: Mapping[str, Estimate] = field(default_factory=dict)
-    adaptability: Mapping[str, Estimate | None] = field(default_factory=dict)
+    timing_risk_bps: Mapping[str, stats.Estimate] = field(default_factory=dict)
+    adaptability: Mapping[str, stats.Estimate | None] = field(default_factory=dict)
 
     def json_fields(self) -> dict[str, object]:
         """Without ratios where no schedule was judged, and without adaptability where it was not asked for."""
@@ -95,7 +84,7 @@ def ratios(
     return found
 
 
-def _ratio(top: Replicates, bottom: Replicates) -> Ratio | None:
+def _ratio(top: stats.Replicates, bottom: stats.Replicates) -> Ratio | None:
     """A ratio and its denominator; None where one of the two is not available."""
     if np.isnan(top.point) or np.isnan(bottom.point) or bottom.point == 0.0:
         return None
@@ -103,16 +92,20 @@ def _ratio(top: Replicates, bottom: Replicates) -> Ratio | None:
     return Ratio(one.mean, one.ci_low, one.ci_high, bottom.estimate())
 
 
-def tails(scores: Scores, rng: np.random.Generator) -> dict[str, Estimate]:
+def tails(scores: Scores, rng: np.random.Generator) -> dict[str, stats.Estimate]:
     """Mean of the dearest 5 % of episodes of each strategy, bps."""
-    return {name: intervals(moments_of_cvar(scores.mean(name), scores.cluster), rng)[0] for name in scores.bps}
+    return {
+        name: stats.intervals(stats.moments_of_cvar(scores.mean(name), scores.cluster), rng)[0] for name in scores.bps
+    }
 
 
-def wins(scores: Scores, policies: Sequence[str], rng: np.random.Generator) -> dict[str, dict[str, Estimate]]:
+def wins(scores: Scores, policies: Sequence[str], rng: np.random.Generator) -> dict[str, dict[str, stats.Estimate]]:
     """Policy -> opponent -> share of episodes in which the policy is cheaper."""
     return {
         name: {
-            other: intervals(moments_of_wins(scores.mean(other) - scores.mean(name), scores.cluster), rng)[0]
+            other: stats.intervals(stats.moments_of_wins(scores.mean(other) - scores.mean(name), scores.cluster), rng)[
+                0
+            ]
             for other in scores.bps
             if other != name
         }
@@ -135,7 +128,7 @@ def price_moves(costs: Costs, mid2_grid: NDArray[np.int64]) -> Floats:
     return moves
 
 
-def price_move_beta(scores: Scores, moves_bps: Floats, rng: np.random.Generator) -> dict[str, Estimate]:
+def price_move_beta(scores: Scores, moves_bps: Floats, rng: np.random.Generator) -> dict[str, stats.Estimate]:
     """Slope of each strategy's cost on the adverse move of the price over the horizon, bps a bp.
 
     1: everything is traded at the horizon; 0: everything at arrival; a steady schedule lies at a half. The move is
@@ -145,8 +138,8 @@ def price_move_beta(scores: Scores, moves_bps: Floats, rng: np.random.Generator)
     found = {}
     for name, table in scores.bps.items():
         cluster = np.tile(scores.cluster, len(table))
-        moments = moments_of_slope(np.tile(moves_bps, len(table)), table.ravel(), cluster)
-        found[name] = intervals(moments, rng)[0]
+        moments = stats.moments_of_slope(np.tile(moves_bps, len(table)), table.ravel(), cluster)
+        found[name] = stats.intervals(moments, rng)[0]
     return found
 
 
@@ -162,27 +155,27 @@ def by_side(scores: Scores, side: NDArray[np.int8]) -> dict[str, dict[str, float
     }
 
 
-def deflated_gain(scores: Scores, policy: str, best: str, variants: int) -> DeflatedScore | None:
+def deflated_gain(scores: Scores, policy: str, best: str, variants: int) -> stats.DeflatedScore | None:
     """The policy's paired gain over the best baseline, deflated for the variants tried; None for too few clusters."""
-    index, count = cluster_index(scores.cluster)
+    index, count = stats.cluster_index(scores.cluster)
     gain = scores.mean(best) - scores.mean(policy)
-    by_cluster = cluster_sums(gain, index, count) / np.bincount(index, minlength=count)
+    by_cluster = stats.cluster_sums(gain, index, count) / np.bincount(index, minlength=count)
     try:
-        return deflate(by_cluster, variants)
+        return stats.deflate(by_cluster, variants)
     except DataError:
         return None
 
 
 def adaptability_gain(
     policy: Sequence[Response], other: Sequence[Response], rng: np.random.Generator
-) -> Estimate | None:
+) -> stats.Estimate | None:
     """How much more of a policy's decisions the market explains than of another strategy's; None without recordings."""
     found = replicate_responses([policy, other], rng)
     return None if found is None else (found[0] - found[1]).estimate()
 
 
-def loss_to(scores: Mapping[str, Replicates], name: str, specialist: str) -> Estimate:
+def loss_to(scores: Mapping[str, stats.Replicates], name: str, specialist: str) -> stats.Estimate:
     """Cost of a strategy over that of the one trained for the place, less 1, with its interval."""
     one = (scores[name] / scores[specialist]).estimate()
     low, high = (None if end is None else end - 1.0 for end in (one.ci_low, one.ci_high))
-    return Estimate(one.mean - 1.0, low, high)
+    return stats.Estimate(one.mean - 1.0, low, high)

@@ -22,12 +22,12 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.float_bits import put_real, real
 from tercel.market.simulator.records import state_at
 
+# Ticks beyond the threshold before a shift is turned back: the book does not chatter about it.
 _MOST = 0.1
-"""Ticks beyond the threshold before a shift is turned back: the book does not chatter about it."""
 _MOST_BIAS = 4.0
 _LITTLE = 1e-6
+# Lots, more than any order has.
 _ALL = 1 << 40
-"""Lots, more than any order has."""
 
 
 @kernel

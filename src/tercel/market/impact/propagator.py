@@ -39,8 +39,8 @@ REFERENCE_SHARE: Final = 0.1
 """Of the volume in `HORIZON_S`: where the linear propagator meets the square-root law."""
 _HALVES: Final = 10
 _ROUNDS: Final = 4000
+# Share of a kernel below which an exponential is left out.
 _NOTHING: Final = 1e-4
-"""Share of a kernel below which an exponential is left out."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -127,8 +127,8 @@ _WIDE = {
     "order_id": np.int64, "remainder": np.bool_,
 }  # fmt: skip
 _BOOK = ("bid_px", "ask_px", "bid_lots", "ask_lots")
+# Columns of a row, as the kernel writes them: to its row of words, and to its row of levels.
 _BY_ROW = (*_WIDE, *_BOOK)
-"""Columns of a row, as the kernel writes them: to its row of words, and to its row of levels."""
 
 
 def observe(

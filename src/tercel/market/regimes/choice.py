@@ -47,13 +47,13 @@ LONG_CHAIN: Final = "long_chain"
 DRAWN: Final = "drawn"
 SEASON: Final = "season"
 
+# Mean seconds in each state of the default chain.
 _STAYS_S: Final = {
     "plain": 600.0, "calm": 300.0, "volatile": 300.0, "thin": 300.0, "trending": 300.0,
     "liquidity_withdrawal": 300.0, "flash_crash": 120.0,
 }  # fmt: skip
-"""Mean seconds in each state of the default chain."""
+# The same where what lasts stays for as long as an order of half an hour.
 _STAYS_LONG_S: Final = {name: 300.0 if NAMED[name].passes_s else 1800.0 for name in _STAYS_S}
-"""The same where what lasts stays for as long as an order of half an hour."""
 
 
 def default_chain(stays_s: Mapping[str, float] = _STAYS_S) -> RegimeChain:
@@ -75,10 +75,10 @@ def default_chain(stays_s: Mapping[str, float] = _STAYS_S) -> RegimeChain:
     return RegimeChain(tuple(stays_s), rates)
 
 
+# Ranges of the factors, each drawn evenly in its logarithm.
 _DRAWN_FROM: Final = {"limit": (0.5, 1.5), "market": (0.4, 1.5), "cancel": (0.7, 1.4), "pace": (0.5, 2.0)}
-"""Ranges of the factors, each drawn evenly in its logarithm."""
+# Share of the markets that lean to one side all along, by up to `_LEAN`.
 _LEANS: Final = 0.25
-"""Share of the markets that lean to one side all along, by up to `_LEAN`."""
 _LEAN: Final = 0.2
 
 

@@ -26,8 +26,8 @@ from tercel.market.simulator.replay import replay_row
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, TRADE_HIDDEN
 
 _MS = 1_000_000
+# Lots whose way is blocked by an own order try again after so long.
 _AGAIN_MS = 1000
-"""Lots whose way is blocked by an own order try again after so long."""
 
 
 @kernel

@@ -21,17 +21,17 @@ def _table(*kinds: int) -> Bools:
 
 
 _KNOWN = _table(*schema.KIND_NAMES)
+# Kinds that need a side and a price.
 _ON_A_LEVEL = _table(
     *(schema.ADD, schema.REDUCE, schema.DELETE, schema.EXECUTE),
     *(schema.MODIFY, schema.LEVEL_SET, schema.ROLL_OUT, schema.ROLL_IN, schema.TRADE),
 )
-"""Kinds that need a side and a price."""
+# Kinds whose lots must be positive; the others may carry none.
 _SOME_LOTS = _table(
     *(schema.ADD, schema.REDUCE, schema.EXECUTE, schema.TRADE_HIDDEN), *(schema.MODIFY, schema.ROLL_IN, schema.TRADE)
 )
-"""Kinds whose lots must be positive; the others may carry none."""
+# Kinds that an opening snapshot is made of.
 _OPENING_KINDS = _table(schema.ADD, schema.ROLL_IN, schema.LEVEL_SET)
-"""Kinds that an opening snapshot is made of."""
 _ALL_FLAGS = schema.OPENING | schema.OFF_TICK | schema.MESSAGE_END
 
 

@@ -36,8 +36,8 @@ SHRINK = 0.2
 FLOOR = 1e-3
 """Smallest scale of a sign: one that never moved in calm is not infinitely surprising."""
 
+# A second as bytes: a row is filled by it in a third of the time that NumPy takes.
 _ROW = struct.Struct(f"{COLUMNS}d")
-"""A second as bytes: a row is filled by it in a third of the time that NumPy takes."""
 
 # -- the state: one float64 array -------------------------------------------------------------------------------------
 _SEEN = 0  # seconds so far

@@ -11,8 +11,8 @@ from tercel.core.arrays import Float32, Floats, Ints
 from tercel.signals.zoo.base import Estimator, FitError, Regressor
 
 NODES: Final = ("feature_", "threshold_", "left_", "right_", "value_")
+# Rows that go down all trees at once.
 _ROWS: Final = 1024
-"""Rows that go down all trees at once."""
 
 
 class _Nodes(Estimator):

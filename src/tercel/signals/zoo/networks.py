@@ -23,8 +23,8 @@ def _folded(X: Floats, steps: int) -> Floats:
 
 
 _SCALES: Final = ("mean_", "deviation_", "losses_", "n_iter_")
+# Before the names of a network's weights among what is kept.
 _NET: Final = "net."
-"""Before the names of a network's weights among what is kept."""
 
 
 @dataclass(eq=False, repr=False)

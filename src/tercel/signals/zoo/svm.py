@@ -8,8 +8,8 @@ import numpy as np
 from tercel.core.arrays import Floats
 from tercel.signals.zoo.base import Estimator, FitError, Regressor, scale_of
 
+# Rows that meet all support vectors at once.
 _ROWS = 1024
-"""Rows that meet all support vectors at once."""
 
 
 def gamma_of(Z: Floats) -> float:

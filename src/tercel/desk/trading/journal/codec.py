@@ -4,48 +4,33 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Final
 
+from tercel.core import orders as o
 from tercel.core.errors import JournalError
 from tercel.core.fixed import ONE, shown
-from tercel.core.orders import (
-    CancelOrder,
-    CancelReject,
-    Command,
-    ExecType,
-    Holdings,
-    LinkStatus,
-    MassCancel,
-    NewOrder,
-    OrdStatus,
-    ReplaceOrder,
-    Report,
-    StatusRequest,
-    Tif,
-    Unread,
-)
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 
 _COMMANDS: Final[dict[str, type[Any]]] = {
-    "new": NewOrder,
-    "cancel": CancelOrder,
-    "replace": ReplaceOrder,
-    "status": StatusRequest,
-    "mass_cancel": MassCancel,
+    "new": o.NewOrder,
+    "cancel": o.CancelOrder,
+    "replace": o.ReplaceOrder,
+    "status": o.StatusRequest,
+    "mass_cancel": o.MassCancel,
 }
 _WORDS: Final[dict[str, type[Any]]] = {
-    "report": Report,
-    "cancel_reject": CancelReject,
-    "link": LinkStatus,
-    "unread": Unread,
+    "report": o.Report,
+    "cancel_reject": o.CancelReject,
+    "link": o.LinkStatus,
+    "unread": o.Unread,
 }
 _NAMES: Final = {kind: name for name, kind in {**_COMMANDS, **_WORDS}.items()}
 _FIELDS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in _NAMES}
-_ENUMS: Final[dict[str, type[Any]]] = {"tif": Tif, "status": OrdStatus, "exec_type": ExecType}
+_ENUMS: Final[dict[str, type[Any]]] = {"tif": o.Tif, "status": o.OrdStatus, "exec_type": o.ExecType}
 
-OrderMessage = Report | CancelReject | LinkStatus | Unread
+OrderMessage = o.Report | o.CancelReject | o.LinkStatus | o.Unread
 
 
-def to_json(message: Command | OrderMessage) -> dict[str, Any]:
+def to_json(message: o.Command | OrderMessage) -> dict[str, Any]:
     """A message as a mapping of JSON values.
 
     >>> to_json(CancelReject("c2", "c1", "a", OrdStatus.FILLED, 5))["status"]
@@ -57,8 +42,8 @@ def to_json(message: Command | OrderMessage) -> dict[str, Any]:
     }
 
 
+# Fields of reports in older journals, in ticks and lots, and what they are now.
 _WHOLE: Final = {"last_lots": "last_qty", "last_price": "last_px", "cum": "cum_qty", "leaves": "leaves_qty"}
-"""Fields of reports in older journals, in ticks and lots, and what they are now."""
 
 
 def _from_json(body: Mapping[str, Any], known: Mapping[str, type[Any]]) -> Any:
@@ -76,7 +61,7 @@ def _from_json(body: Mapping[str, Any], known: Mapping[str, type[Any]]) -> Any:
         ) from error
 
 
-def command_of(body: Mapping[str, Any]) -> Command:
+def command_of(body: Mapping[str, Any]) -> o.Command:
     """The command of an `order_out` body.
 
     Raises
@@ -87,7 +72,7 @@ def command_of(body: Mapping[str, Any]) -> Command:
     >>> command_of(to_json(StatusRequest("", "a", 3)))
     StatusRequest(cl_ord_id='', account='a', sent_ns=3)
     """
-    command: Command = _from_json(body, _COMMANDS)
+    command: o.Command = _from_json(body, _COMMANDS)
     return command
 
 
@@ -103,16 +88,16 @@ def message_of(body: Mapping[str, Any]) -> OrderMessage:
     return message
 
 
-def entry_out(command: Command, parent: str = "", limits: str = "", now_ns: int | None = None) -> Entry:
+def entry_out(command: o.Command, parent: str = "", limits: str = "", now_ns: int | None = None) -> Entry:
     """Entry of an outgoing command at `now_ns` (or its own time); `limits`: hash of the limits that it passed."""
     parent = parent or command.parent
-    passed = {"limits": limits} if limits and isinstance(command, NewOrder | ReplaceOrder) else {}
+    passed = {"limits": limits} if limits and isinstance(command, o.NewOrder | o.ReplaceOrder) else {}
     body = to_json(command) | passed
     ns = command.sent_ns if now_ns is None else now_ns
     return Entry(kinds.ORDER_OUT, ns, command.instrument, command.account, parent, command.cl_ord_id, body)
 
 
-def entry_unsent(command: Command, error: Exception) -> Entry:
+def entry_unsent(command: o.Command, error: Exception) -> Entry:
     """Alert of a command that may not have left: the orders it names become UNKNOWN."""
     meant = [command.cl_ord_id, command.orig]
     text = f"{command.cl_ord_id}: {error}"
@@ -121,7 +106,7 @@ def entry_unsent(command: Command, error: Exception) -> Entry:
     return entry_alert("critical", kinds.SEND_FAILED, text, command.sent_ns, *where, orders=orders)
 
 
-def entry_denied(command: Command, code: str, text: str, parent: str = "") -> Entry:
+def entry_denied(command: o.Command, code: str, text: str, parent: str = "") -> Entry:
     """Entry of a denied command."""
     out = entry_out(command, parent)
     body = {"command": out.body, "code": code, "text": text}
@@ -150,19 +135,23 @@ def entry_in(message: OrderMessage, parent: str = "", now_ns: int | None = None)
     return Entry(kinds.REPORT_IN, ns, message.instrument, message.account, parent, message.cl_ord_id, to_json(message))
 
 
-def before_holdings(received: Iterable[OrderMessage | Holdings]) -> list[OrderMessage]:
+def before_holdings(received: Iterable[OrderMessage | o.Holdings]) -> list[OrderMessage]:
     """Messages up to the first position report."""
     found: list[OrderMessage] = []
     for one in received:
-        if isinstance(one, Holdings):
+        if isinstance(one, o.Holdings):
             break
         found.append(one)
     return found
 
 
-def readable(event: OrderMessage | Holdings) -> OrderMessage | Holdings:
+def readable(event: OrderMessage | o.Holdings) -> OrderMessage | o.Holdings:
     """The event; an execution of zero quantity, which no sum can take, becomes an unreadable one."""
-    if isinstance(event, Report) and event.exec_type in (ExecType.TRADE, ExecType.CORRECTED) and event.last_qty <= 0:
+    if (
+        isinstance(event, o.Report)
+        and event.exec_type in (o.ExecType.TRADE, o.ExecType.CORRECTED)
+        and event.last_qty <= 0
+    ):
         names = event.cl_ord_id, event.account, event.instrument
-        return Unread(f"{event}", f"{event.exec_type} of {shown(event.last_qty)} lots", event.ns, *names)
+        return o.Unread(f"{event}", f"{event.exec_type} of {shown(event.last_qty)} lots", event.ns, *names)
     return event

@@ -20,18 +20,9 @@ from typing import NamedTuple
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.ports import Entry
 from tercel.desk.trading import crashpoints
+from tercel.desk.trading.journal import database
 from tercel.desk.trading.journal import kinds as kinds_of
 from tercel.desk.trading.journal.chain import ChainRow, digest, entry_of, origin, posted, row_of
-from tercel.desk.trading.journal.database import (
-    SCHEMA,
-    JournalPlace,
-    failures,
-    is_transient,
-    journal_errors,
-    missing,
-    reason_of,
-    remedy_of,
-)
 from tercel.desk.trading.journal.keys import ChainKey, digest_of, key_of
 from tercel.desk.trading.journal.lock import LOCK, FileLock
 from tercel.desk.trading.journal.log import Log, StoredSnapshot
@@ -77,11 +68,11 @@ class SqlJournal:
     """
 
     def __init__(self, where: str | Path, holder: str = "", acknowledge: str = "", key: ChainKey | None = None) -> None:
-        self._place = JournalPlace(where)
+        self._place = database.JournalPlace(where)
         folder = self._place.file.parent if self._place.file else None
         self.key = key or key_of(folder)
         self._mutex, self._broken, self._mark_file = RLock(), "", -1
-        self._failures: tuple[type[Exception], ...] = (*failures(self._place), OSError)
+        self._failures: tuple[type[Exception], ...] = (*database.failures(self._place), OSError)
         self.ignored: list[str] = []
         """Why snapshots were passed over when it was opened."""
         self._lock = FileLock(folder / LOCK, holder) if folder else None
@@ -121,11 +112,11 @@ class SqlJournal:
         try:
             words = self._rows.meta()
         except JournalError as error:
-            if self._place.file is None or is_transient(error.__cause__):
+            if self._place.file is None or database.is_transient(error.__cause__):
                 raise
             return SoundPrefix(0, origin(self.key), 0, f"the file does not read: {error.received}")
         self._begin_chain(words)
-        with journal_errors(self._place, "read"):
+        with database.journal_errors(self._place, "read"):
             snapshot = self.snapshot()
             start = (
                 SoundPrefix(0, origin(self.key), 0, "")
@@ -137,13 +128,13 @@ class SqlJournal:
     def _begin_chain(self, words: dict[str, str]) -> None:
         """Keep what kind of chain a new journal has, and refuse a key that does not fit an old one."""
         if "schema" not in words:
-            self._rows.say("schema", str(SCHEMA))
+            self._rows.say("schema", str(database.SCHEMA))
             if self.key is not None:
                 self._rows.say("key", self.key.mark)
             return
-        if words["schema"] != str(SCHEMA):
+        if words["schema"] != str(database.SCHEMA):
             raise JournalError(
-                f"a journal of schema {SCHEMA}", f"schema {words['schema']}", "use the version that wrote it"
+                f"a journal of schema {database.SCHEMA}", f"schema {words['schema']}", "use the version that wrote it"
             )
         check_key(self._place, words, self.key)
         if self.key is None:
@@ -197,15 +188,19 @@ class SqlJournal:
             )
 
     def _fail(self, error: Exception) -> None:
-        text = reason_of(error)
+        text = database.reason_of(error)
         # After any other error nobody knows what the file holds: no later entry may be chained behind it.
-        if not is_transient(error):
+        if not database.is_transient(error):
             self._broken = text
-        raise JournalError(f"to be able to write {self._place}", text, remedy_of(text)) from error
+        raise JournalError(f"to be able to write {self._place}", text, database.remedy_of(text)) from error
 
     def read(self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62) -> Iterator[tuple[int, Entry]]:
         """See `core.ports.Journal`; `until` is the last number wanted."""
-        with self._mutex, journal_errors(self._place, "read"), closing(log_at(self._place, read_only=True)) as log:
+        with (
+            self._mutex,
+            database.journal_errors(self._place, "read"),
+            closing(log_at(self._place, read_only=True)) as log,
+        ):
             for row in log.rows(after, kinds, until):
                 yield row.seq, entry_of(row)
 
@@ -296,7 +291,7 @@ class SqlJournal:
         os.pwrite(self._mark_file, text.ljust(MARK_BYTES).encode(), 0)
 
 
-def mark_of(place: JournalPlace) -> tuple[int, str]:
+def mark_of(place: database.JournalPlace) -> tuple[int, str]:
     """Number and hash of the last entry certainly on disk; (0, "") where unknown."""
     if place.file is None:
         return 0, ""
@@ -307,7 +302,7 @@ def mark_of(place: JournalPlace) -> tuple[int, str]:
         return 0, ""  # cut while written by an operating system that died: the chain stands for itself
 
 
-def check_key(place: JournalPlace, words: dict[str, str], key: ChainKey | None) -> None:
+def check_key(place: database.JournalPlace, words: dict[str, str], key: ChainKey | None) -> None:
     """Refuse a key that does not match the journal's metadata.
 
     Raises
@@ -358,7 +353,7 @@ def follow_chain(log: Log, key: ChainKey | None, start: SoundPrefix, marked: int
 
 def _does_not_read(error: JournalError) -> bool:
     """Whether it is the file: neither another process that holds it, nor a server that is away."""
-    return isinstance(error.__cause__, sqlite3.Error) and not is_transient(error.__cause__)
+    return isinstance(error.__cause__, sqlite3.Error) and not database.is_transient(error.__cause__)
 
 
 def _seal(one: StoredSnapshot, key: ChainKey | None) -> str:
@@ -402,7 +397,7 @@ class SnapshotReader(JournalReader):
     key : ChainKey or None
     """
 
-    def __init__(self, place: JournalPlace, key: ChainKey | None) -> None:
+    def __init__(self, place: database.JournalPlace, key: ChainKey | None) -> None:
         super().__init__(place.file or place.url)
         self._key = key
 
@@ -441,11 +436,11 @@ def verify(where: str | Path, key: ChainKey | None = None) -> ChainVerification:
     -------
     Verified
     """
-    place = JournalPlace(where)
+    place = database.JournalPlace(where)
     if place.file is not None and not place.file.is_file():
-        raise missing(place.file)
+        raise database.missing(place.file)
     key = key or key_of(place.file.parent if place.file else None)
-    with closing(log_at(place, read_only=True)) as log, journal_errors(place, "read"):
+    with closing(log_at(place, read_only=True)) as log, database.journal_errors(place, "read"):
         check_key(place, log.words(), key)
         marked = mark_of(place)  # before the rows: a session that writes now moves it on
         sound = follow_chain(log, key, SoundPrefix(0, origin(key), 0, ""), *marked)

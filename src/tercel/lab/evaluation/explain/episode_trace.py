@@ -19,16 +19,7 @@ from tercel.execution.intent import Intents
 from tercel.execution.task import Task
 from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes, Plan
-from tercel.lab.evaluation.explain.observed import (
-    ExplainableStrategy,
-    Floats,
-    ObservedDecisions,
-    Singles,
-    behind_touch,
-    parts,
-    places,
-    rows_of,
-)
+from tercel.lab.evaluation.explain import observed
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 
@@ -117,14 +108,14 @@ class EpisodeTrace:
     lots: int
     cost_bps: float
     steps: tuple[EpisodeStep, ...]
-    fill_s: Floats
+    fill_s: observed.Floats
     fill_ticks: Ints
     fill_lots: Ints
     fill_passive: NDArray[np.bool_]
     fill_forced: NDArray[np.bool_]
 
 
-def chosen(cost_bps: Floats, each: int) -> list[tuple[str, int]]:
+def chosen(cost_bps: observed.Floats, each: int) -> list[tuple[str, int]]:
     """The `each` cheapest, middle and dearest episodes: (title, row).
 
     >>> chosen(np.array([3.0, 1.0, 2.0]), 1)
@@ -140,8 +131,8 @@ def trace_episodes(
     source: Source,
     task: Task,
     plan: Plan,
-    strategy: ExplainableStrategy,
-    seen: ObservedDecisions,
+    strategy: observed.ExplainableStrategy,
+    seen: observed.ObservedDecisions,
     names: Sequence[str],
     picks: Sequence[tuple[str, int]],
     rng: np.random.Generator,
@@ -152,7 +143,7 @@ def trace_episodes(
     episodes.start(plan.take(rows))
     start = episodes.states[:, sim.START_NS].copy()
     background, ranks = seen.some(BACKGROUND, rng).obs, np.sort(seen.obs, axis=0)
-    moments: list[list[tuple[View, Singles, Intents, int]]] = [[] for _ in picks]
+    moments: list[list[tuple[View, observed.Singles, Intents, int]]] = [[] for _ in picks]
     while episodes.working.any():
         view = episodes.view
         obs = strategy.observe(view).copy()
@@ -160,7 +151,7 @@ def trace_episodes(
         for market in np.flatnonzero(episodes.working & (view.left > 0)).tolist():
             one = np.array([market])
             now = int(episodes.states[market, sim.NOW])
-            moments[market].append((rows_of(view, one), obs[one], intents[one].copy(), now))
+            moments[market].append((observed.rows_of(view, one), obs[one], intents[one].copy(), now))
         episodes.step(intents)
     costs = episodes.costs()
     found = []
@@ -180,7 +171,12 @@ def trace_episodes(
 
 
 def why(
-    strategy: ExplainableStrategy, view: View, obs: Singles, background: Singles, ranks: Singles, names: Sequence[str]
+    strategy: observed.ExplainableStrategy,
+    view: View,
+    obs: observed.Singles,
+    background: observed.Singles,
+    ranks: observed.Singles,
+    names: Sequence[str],
 ) -> tuple[Reason, ...]:
     """Features that moved one decision most, with their effects.
 
@@ -197,11 +193,11 @@ def why(
     swapped = np.repeat(obs, features * drawn, axis=0)
     column = np.repeat(np.arange(features), drawn)
     swapped[np.arange(len(swapped)), column] = background.T.ravel()
-    many = rows_of(view, np.zeros(len(swapped), np.int64))
+    many = observed.rows_of(view, np.zeros(len(swapped), np.int64))
     here, there = strategy.answer(obs, view), strategy.answer(swapped, many)
-    gone = places(there, many).reshape(features, drawn, -1).mean(axis=1)
-    size = 0.5 * np.abs(places(here, view) - gone).sum(axis=1)
-    change = parts(here, view) - parts(there, many).reshape(features, drawn, -1).mean(axis=1)
+    gone = observed.places(there, many).reshape(features, drawn, -1).mean(axis=1)
+    size = 0.5 * np.abs(observed.places(here, view) - gone).sum(axis=1)
+    change = observed.parts(here, view) - observed.parts(there, many).reshape(features, drawn, -1).mean(axis=1)
     best = [int(j) for j in np.argsort(-size, kind="stable")[:REASONS] if size[j] >= LEAST]
     return tuple(
         Reason(names[j], float(obs[0, j]), float(np.mean(ranks[:, j] < obs[0, j])), tuple(change[j].tolist()))
@@ -211,12 +207,12 @@ def why(
 
 def _ladder(intents: Intents, view: View) -> tuple[tuple[int, int], ...]:
     """Lots wanted by how far behind the touch, of one decision."""
-    ticks, lots = behind_touch(intents, view)[0].tolist(), intents[0, i.REST0 :].tolist()
+    ticks, lots = observed.behind_touch(intents, view)[0].tolist(), intents[0, i.REST0 :].tolist()
     return tuple((tick, lot) for tick, lot in zip(ticks, lots, strict=True) if lot)
 
 
 def _steps(
-    moments: Sequence[tuple[View, Singles, Intents, int]],
+    moments: Sequence[tuple[View, observed.Singles, Intents, int]],
     reasons: Sequence[tuple[Reason, ...]],
     fills: Ints,
     order: tuple[int, int, int],

@@ -10,61 +10,26 @@ from numpy.typing import NDArray
 
 from tercel.core.stats import DeflatedScore, Estimate, interquartile_mean, mean_interval
 from tercel.execution.market import in_words as venue_words
+from tercel.lab.evaluation import comparisons, risk_statistics
 from tercel.lab.evaluation.arrivals import terciles
 from tercel.lab.evaluation.claims import POOLED, claim
-from tercel.lab.evaluation.comparisons import (
-    ComparisonLedger,
-    ResampledScores,
-    ScenarioCell,
-    ScenarioComparison,
-    Scores,
-    compared,
-    detectable,
-    gains,
-    pooled_gain,
-)
 from tercel.lab.evaluation.episodes import regimes_of
 from tercel.lab.evaluation.hindsight_bound import LABEL
 from tercel.lab.evaluation.judge import JudgedEntry, judge
 from tercel.lab.evaluation.market import hindsight_in_words, impact_in_words, limit_in_words
+from tercel.lab.evaluation.pipeline import evaluation_result
 from tercel.lab.evaluation.pipeline.candidates import policy_record, variants_of
 from tercel.lab.evaluation.pipeline.card_limits import handed_over
-from tercel.lab.evaluation.pipeline.evaluation_result import (
-    AdaptationCell,
-    ConditionCell,
-    EvaluationResult,
-    HindsightBound,
-    MarketCell,
-    Pooled,
-    RegimeCell,
-    SeedsGain,
-    Validation,
-)
 from tercel.lab.evaluation.pipeline.jobs import Results
 from tercel.lab.evaluation.pipeline.results import LISTED, Evaluation, course_of, twins_of
 from tercel.lab.evaluation.pipeline.scenarios import PLAIN, build_scenario
 from tercel.lab.evaluation.result import REPLAY_NOTE, JudgedRun
-from tercel.lab.evaluation.risk_statistics import (
-    FROZEN,
-    RIGID,
-    SCHEDULES,
-    ScheduleRatios,
-    adaptability_gain,
-    by_side,
-    deflated_gain,
-    loss_to,
-    price_move_beta,
-    price_moves,
-    ratios,
-    tails,
-    wins,
-)
 
 SEED = 20_231
 """Of everything that the statistics draw: the same cells give the same figures."""
 
 
-def summary_of(evaluation: Evaluation) -> EvaluationResult:
+def summary_of(evaluation: Evaluation) -> evaluation_result.EvaluationResult:
     """Judge, compare, correct."""
     return _Summary(evaluation).result()
 
@@ -74,12 +39,12 @@ class _Summary:
 
     def __init__(self, evaluation: Evaluation) -> None:
         self.evaluation, self.main = evaluation, evaluation.main
-        self.rng, self.ledger = np.random.default_rng(SEED), ComparisonLedger()
+        self.rng, self.ledger = np.random.default_rng(SEED), comparisons.ComparisonLedger()
         self.scores = evaluation.scores(self.main)
         self.scenarios = self._scenarios()
         self.first = next(iter(self.scenarios[PLAIN].values()))
 
-    def result(self) -> EvaluationResult:
+    def result(self) -> evaluation_result.EvaluationResult:
         """The answers; in this order, as everything draws from one generator and the ledger is adjusted last."""
         evaluation, rng, scores, found = self.evaluation, self.rng, self.scores, self.first.gains
         judged = self._judged()
@@ -89,7 +54,7 @@ class _Summary:
             name: claim(name, self.scenarios, evaluation.teams(name), self.ledger, rng, evaluation.best_of_each)
             for name in evaluation.reported_rows
         }
-        return EvaluationResult(
+        return evaluation_result.EvaluationResult(
             **vars(judged) | {"paired": self.first.cell.paired},
             evaluation_seeds=list(evaluation.seeds),
             policies={one.key: policy_record(one) for one in evaluation.policies},
@@ -100,17 +65,22 @@ class _Summary:
             by_market=self._by_market(),
             by_market_and_regime=self._by_market_and_regime(),
             by_liquidity=self._by_liquidity(),
-            validation=Validation(evaluation.best, len(chosen_on), chosen_on.means()),
+            validation=evaluation_result.Validation(evaluation.best, len(chosen_on), chosen_on.means()),
             sample_size=evaluation.sample_size,
             hindsight=self._hindsight(),
             ratios=self._ratios(),
             bars=self._bars(),
-            cvar95_bps=tails(scores, rng),
-            wins=wins(scores, challengers, rng),
-            price_move_beta=price_move_beta(scores, price_moves(costs, course_of(self.main)), rng),
-            by_side=by_side(scores, costs.side),
+            cvar95_bps=risk_statistics.tails(scores, rng),
+            wins=risk_statistics.wins(scores, challengers, rng),
+            price_move_beta=risk_statistics.price_move_beta(
+                scores, risk_statistics.price_moves(costs, course_of(self.main)), rng
+            ),
+            by_side=risk_statistics.by_side(scores, costs.side),
             adaptability_vs={name: self._adaptability(evaluation.entries, name) for name in challengers},
-            power={name: {other: detectable(gain) for other, gain in row.items()} for name, row in found.items()},
+            power={
+                name: {other: comparisons.detectable(gain) for other, gain in row.items()}
+                for name, row in found.items()
+            },
             deflated={name: self._deflated(name) for name in challengers},
             pooled=self._pooled(),
             iqm=self._iqm(),
@@ -161,10 +131,10 @@ class _Summary:
 
     # -- parts and scenarios -------------------------------------------------------------------------------------------
 
-    def _scenarios(self) -> dict[str, dict[str, ScenarioComparison]]:
+    def _scenarios(self) -> dict[str, dict[str, comparisons.ScenarioComparison]]:
         """Regime -> market -> what was compared there; plain: the markets as they are, the main one first."""
 
-        def compared_in(row: Mapping[str, Results]) -> dict[str, ScenarioComparison]:
+        def compared_in(row: Mapping[str, Results]) -> dict[str, comparisons.ScenarioComparison]:
             return {key: self.evaluation.compare(judged, self.ledger, self.rng) for key, judged in row.items()}
 
         found = {PLAIN: compared_in(self.evaluation.markets)}
@@ -173,34 +143,39 @@ class _Summary:
                 found.setdefault(regime, {})[market] = one
         return found
 
-    def _by_regime(self) -> dict[str, RegimeCell]:
+    def _by_regime(self) -> dict[str, evaluation_result.RegimeCell]:
         """The main market by the regime that was in force longest, or with one regime each."""
         built, main = build_scenario(self.main.scenario), next(iter(self.evaluation.markets))
         if not built.source.regimes:
             return {
-                regime: RegimeCell(**vars(row[main].cell), share_of_time=1.0 if regime == PLAIN else None)
+                regime: evaluation_result.RegimeCell(
+                    **vars(row[main].cell), share_of_time=1.0 if regime == PLAIN else None
+                )
                 for regime, row in self.scenarios.items()
             }
         plan = built.plan if self.main.plan_rows is None else built.plan.take(self.main.plan_rows)
         truth = regimes_of(built.source, self.main.scenario.settings.task, plan)
         share = truth.seconds.sum(axis=0) / truth.seconds.sum()
         return {
-            truth.names[number]: RegimeCell(
+            truth.names[number]: evaluation_result.RegimeCell(
                 **vars(self._part(np.flatnonzero(truth.most == number))), share_of_time=float(share[number])
             )
             for number in np.flatnonzero(share > 0).tolist()
         }
 
-    def _part(self, rows: NDArray[np.intp]) -> ScenarioCell:
+    def _part(self, rows: NDArray[np.intp]) -> comparisons.ScenarioCell:
         """Some episodes of the main scenario."""
         challengers, members = self.evaluation.challengers(self.main), self.evaluation.members(self.main)
-        return compared(self.scores.part(rows), challengers, members, self.ledger, self.rng)
+        return comparisons.compared(self.scores.part(rows), challengers, members, self.ledger, self.rng)
 
-    def _by_market(self) -> dict[str, MarketCell]:
+    def _by_market(self) -> dict[str, evaluation_result.MarketCell]:
         written = [one.key for one in self.evaluation.baselines if one.kind == "baseline"]
-        return {market: MarketCell.among(written, one.cell) for market, one in self.scenarios[PLAIN].items()}
+        return {
+            market: evaluation_result.MarketCell.among(written, one.cell)
+            for market, one in self.scenarios[PLAIN].items()
+        }
 
-    def _by_market_and_regime(self) -> dict[str, dict[str, ScenarioCell]]:
+    def _by_market_and_regime(self) -> dict[str, dict[str, comparisons.ScenarioCell]]:
         """Market -> regime -> cell, where regimes were run by themselves."""
         if len(self.scenarios) < 2:
             return {}
@@ -209,7 +184,7 @@ class _Summary:
             for market in self.scenarios[PLAIN]
         }
 
-    def _by_liquidity(self) -> dict[str, dict[str, ScenarioCell]]:
+    def _by_liquidity(self) -> dict[str, dict[str, comparisons.ScenarioCell]]:
         """By thirds of what stood in the book at arrival, and of what was traded just before."""
         arrivals = self.main.arrivals
         if arrivals is None:
@@ -219,11 +194,11 @@ class _Summary:
             for key, values in (("depth", arrivals.depth), ("volume", arrivals.volume))
         }
 
-    def _pooled(self) -> Pooled:
+    def _pooled(self) -> evaluation_result.Pooled:
         """Over all markets: for these (`these_markets`), and for such as could have been chosen (`any_markets`)."""
         plain = self.scenarios[PLAIN]
         if len(plain) < 2:
-            return Pooled()
+            return evaluation_result.Pooled()
         scenarios = [one.resampled for one in plain.values()]
         everywhere = [
             name for name in self.evaluation.challengers(self.main) if all(name in one.points for one in scenarios)
@@ -233,16 +208,18 @@ class _Summary:
                 name: {
                     one.key: self.claims[name].against[one.key].view(key)
                     if name in self.claims
-                    else self.ledger.enter(pooled_gain(scenarios, name, one.key, self.rng, redraw_markets=redraw))
+                    else self.ledger.enter(
+                        comparisons.pooled_gain(scenarios, name, one.key, self.rng, redraw_markets=redraw)
+                    )
                     for one in self.evaluation.baselines
                 }
                 for name in everywhere
             }
             for key, redraw in POOLED.items()
         }
-        return Pooled(list(plain), **found)
+        return evaluation_result.Pooled(list(plain), **found)
 
-    def _iqm(self) -> dict[str, SeedsGain]:
+    def _iqm(self) -> dict[str, evaluation_result.SeedsGain]:
         """Recipe -> interquartile mean of the gains over the best baseline, training seeds by markets."""
         tables = {market: self.evaluation.scores(judged) for market, judged in self.evaluation.markets.items()}
         found = {}
@@ -255,60 +232,72 @@ class _Summary:
             if len({len(row) for row in by_market}) == 1:
                 by_seed = [list(row) for row in zip(*by_market, strict=True)]
                 one = interquartile_mean(by_seed, self.rng)
-                found[recipe.key] = SeedsGain(one.mean, one.ci_low, one.ci_high, by_seed)
+                found[recipe.key] = evaluation_result.SeedsGain(one.mean, one.ci_low, one.ci_high, by_seed)
         return found
 
     # -- questions -----------------------------------------------------------------------------------------------------
 
-    def _ratios(self) -> dict[str, ScheduleRatios]:
-        wanted = [entry for entry in self.evaluation.entries if entry.kind == "learned" or entry.name in SCHEDULES]
-        return ratios(wanted, self.evaluation.twins, self.rng)
+    def _ratios(self) -> dict[str, risk_statistics.ScheduleRatios]:
+        wanted = [
+            entry
+            for entry in self.evaluation.entries
+            if entry.kind == "learned" or entry.name in risk_statistics.SCHEDULES
+        ]
+        return risk_statistics.ratios(wanted, self.evaluation.twins, self.rng)
 
-    def _bars(self) -> dict[str, dict[str, ScheduleRatios]]:
+    def _bars(self) -> dict[str, dict[str, risk_statistics.ScheduleRatios]]:
         """Market -> row that verdicts are told of -> ratios to the schedules, differences of risk and adaptability."""
         rows, found = self.evaluation.reported_rows, {}
         for market, judged in self.evaluation.markets.items():
             entries = self.evaluation.entries_in(judged)
-            beside = ratios([one for one in entries if one.name in {*rows, *SCHEDULES}], twins_of(judged), self.rng)
+            beside = risk_statistics.ratios(
+                [one for one in entries if one.name in {*rows, *risk_statistics.SCHEDULES}], twins_of(judged), self.rng
+            )
             found[market] = {
-                name: replace(beside.get(name, ScheduleRatios()), adaptability=self._adaptability(entries, name))
+                name: replace(
+                    beside.get(name, risk_statistics.ScheduleRatios()), adaptability=self._adaptability(entries, name)
+                )
                 for name in rows
             }
         return found
 
-    def _hindsight(self) -> HindsightBound | None:
+    def _hindsight(self) -> evaluation_result.HindsightBound | None:
         """What no strategy can attain: the cost of the same orders to somebody who knows the path."""
         bps = self.main.hindsight_bps
         if bps is None:
             return None
         cluster = next(iter(self.main.costs.values())).cluster
-        return HindsightBound(LABEL, mean_interval(bps, cluster, self.rng))
+        return evaluation_result.HindsightBound(LABEL, mean_interval(bps, cluster, self.rng))
 
     def _adaptability(self, entries: Sequence[JudgedEntry], name: str) -> dict[str, Estimate | None]:
         responses = {entry.name: entry.responses for entry in entries}
-        return {RIGID: adaptability_gain(responses[name], responses.get(RIGID, ()), self.rng)}
+        return {
+            risk_statistics.RIGID: risk_statistics.adaptability_gain(
+                responses[name], responses.get(risk_statistics.RIGID, ()), self.rng
+            )
+        }
 
     def _deflated(self, name: str) -> DeflatedScore | None:
         members = self.evaluation.members(self.main).get(name, (name,))
         tried = max(variants_of(one) for one in self.evaluation.policies if one.key in members)
-        return deflated_gain(self.scores, name, self.evaluation.best, tried)
+        return risk_statistics.deflated_gain(self.scores, name, self.evaluation.best, tried)
 
-    def _sensitivity(self) -> dict[str, dict[str, ConditionCell]]:
+    def _sensitivity(self) -> dict[str, dict[str, evaluation_result.ConditionCell]]:
         """Axis -> value -> shortfalls, and what each policy saves against the best baseline."""
-        found = dict[str, dict[str, ConditionCell]]()
+        found = dict[str, dict[str, evaluation_result.ConditionCell]]()
         for axis, row in self.evaluation.sensitivity.items():
             found[axis] = {}
             for value, judged in row.items():
-                resampled = ResampledScores.of(self.evaluation.scores(judged), self.rng)
+                resampled = comparisons.ResampledScores.of(self.evaluation.scores(judged), self.rng)
                 challengers = self.evaluation.challengers(judged)
-                saved = gains(resampled, challengers, self.evaluation.members(judged), self.rng)
-                found[axis][value] = ConditionCell(
+                saved = comparisons.gains(resampled, challengers, self.evaluation.members(judged), self.rng)
+                found[axis][value] = evaluation_result.ConditionCell(
                     {name: one.estimate() for name, one in resampled.replicates(self.rng).items()},
                     {name: saved[name][self.evaluation.best].estimate() for name in challengers},
                 )
         return found
 
-    def _adaptation(self) -> dict[str, AdaptationCell]:
+    def _adaptation(self) -> dict[str, evaluation_result.AdaptationCell]:
         """Regime that begins half-way -> shortfalls, gains, and losses to the policy trained in it if one was given."""
         found = {}
         for regime, judged in self.evaluation.adaptation.items():
@@ -316,17 +305,21 @@ class _Summary:
             specialist = f"{len(experts)} policies" if len(experts) > 1 else "".join(experts) or None
             team = {specialist: experts} if specialist is not None and len(experts) > 1 else {}
             members = self.evaluation.members(judged)
-            resampled = ResampledScores.of(Scores.of(judged.costs, {**members, **team}), self.rng)
+            resampled = comparisons.ResampledScores.of(
+                comparisons.Scores.of(judged.costs, {**members, **team}), self.rng
+            )
             means = resampled.replicates(self.rng)
-            saved = gains(resampled, self.evaluation.challengers(judged), members, self.rng)
+            saved = comparisons.gains(resampled, self.evaluation.challengers(judged), members, self.rng)
             others = [name for name in means if name not in (specialist, *experts)]
-            found[regime] = AdaptationCell(
+            found[regime] = evaluation_result.AdaptationCell(
                 {name: one.estimate() for name, one in means.items()},
                 {name: {other: gain.estimate() for other, gain in row.items()} for name, row in saved.items()},
                 specialist,
                 None if specialist is None else {name: (means[name] - means[specialist]).estimate() for name in others},
-                [name for name in FROZEN if name in means],
-                None if specialist is None else {name: loss_to(means, name, specialist) for name in others},
+                [name for name in risk_statistics.FROZEN if name in means],
+                None
+                if specialist is None
+                else {name: risk_statistics.loss_to(means, name, specialist) for name in others},
             )
         return found
 

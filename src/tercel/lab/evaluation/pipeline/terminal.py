@@ -192,8 +192,8 @@ def _bars(market: str, found: ScheduleRatios, name: str) -> Iterator[str]:
             yield f"{name} in {market}: adaptability {spelt(difference, '+')} over {other}'s."
 
 
+# A difference of risks below zero is the lower risk.
 _RISK = {"worse": "lower", "better": "higher", "open": "no significant difference"}
-"""A difference of risks below zero is the lower risk."""
 
 
 def closing(result: EvaluationResult) -> Iterator[str]:

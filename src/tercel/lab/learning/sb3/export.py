@@ -28,6 +28,7 @@ OPSET = 17
 _NAMES: dict[str, Activation] = {"Tanh": "tanh", "ReLU": "relu"}
 
 
+# Classes of models -> the algorithm whose networks they have.
 _CLASSES = {
     "PPO": "ppo",
     "A2C": "ppo",
@@ -36,7 +37,6 @@ _CLASSES = {
     "DQN": "dqn",
     "QRDQN": "qrdqn",
 }
-"""Classes of models -> the algorithm whose networks they have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,6 +228,7 @@ def onnx_of(
     return data
 
 
+# Where the class of a model's policy is written -> the algorithm.
 _MODULES = {
     "sb3_contrib.common.recurrent": "recurrent_ppo",
     "sb3_contrib.common.maskable": "maskable_ppo",
@@ -235,7 +236,6 @@ _MODULES = {
     "stable_baselines3.dqn": "dqn",
     "stable_baselines3.common.policies": "ppo",
 }
-"""Where the class of a model's policy is written -> the algorithm."""
 
 
 def algorithm_of(path: Path) -> str:
