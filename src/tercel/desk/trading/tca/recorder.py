@@ -22,33 +22,18 @@ from tercel.desk.trading.journal.blobs import pack
 from tercel.desk.trading.journal.codec import entry_alert
 from tercel.desk.trading.parents import ParentOrder, ParentRequest
 from tercel.desk.trading.session import Session
-from tercel.desk.trading.tca.measure import (
-    F_FORCED,
-    F_MID2,
-    F_NS,
-    F_PX,
-    F_QTY,
-    F_TOUCH2,
-    MARKOUTS_S,
-    PRINTS,
-    ParentFacts,
-    fees_of,
-    fill_rows,
-    measure,
-    without_market,
-    without_own,
-)
+from tercel.desk.trading.tca import measure as tca
 from tercel.market.simulator import layout as sim
 
 Ints = NDArray[np.int64]
 
-WAITED_S = tuple(span for span in MARKOUTS_S if span <= 60)
+WAITED_S = tuple(span for span in tca.MARKOUTS_S if span <= 60)
 """Mark-outs that an analysis waits for."""
 
 
 def _sums(fills: Ints) -> tuple[int, int]:
     """Quantity of some fills, and price x quantity."""
-    return int(fills[:, F_QTY].sum()), sum(map(mul, fills[:, F_QTY].tolist(), fills[:, F_PX].tolist()))
+    return int(fills[:, tca.F_QTY].sum()), sum(map(mul, fills[:, tca.F_QTY].tolist(), fills[:, tca.F_PX].tolist()))
 
 
 class TcaRecorder:
@@ -77,7 +62,7 @@ class TcaRecorder:
         """Keep trades of instruments with parents at work."""
         for event in events:
             if isinstance(event, MarketRows) and not event.snapshot:
-                traded = event.rows[np.isin(event.rows[:, M_KIND], PRINTS)]
+                traded = event.rows[np.isin(event.rows[:, M_KIND], tca.PRINTS)]
                 for parent in self._live[event.instrument] if len(traded) else ():
                     self._trades[parent].append(traded[:, [M_NS, M_PRICE, M_LOTS]])
         self._write(self._session.now_ns - WAITED_S[-1] * NS_PER_SECOND)
@@ -103,9 +88,9 @@ class TcaRecorder:
         self._live[parent.order.instrument].discard(parent.id)
         trades = self._trades.pop(parent.id, [])
         public = np.concatenate(trades) if trades else np.zeros((0, 3), np.int64)
-        logged = executor.fills() if executor is not None and executor.arrived else fill_rows(())
+        logged = executor.fills() if executor is not None and executor.arrived else tca.fill_rows(())
         if parent.arrival_ns:
-            self._waiting.append((parent, logged[logged[:, F_FORCED] != sim.UNFILLED], public))
+            self._waiting.append((parent, logged[logged[:, tca.F_FORCED] != sim.UNFILLED], public))
 
     def close(self) -> None:
         """Write pending analyses; mark-outs not yet known stay unknown."""
@@ -113,12 +98,12 @@ class TcaRecorder:
 
     def _fills(self, parent: ParentOrder, logged: Ints, follower: Follower) -> Ints:
         """The executor's log where it holds what stands; other fills are priced against the mid of their time."""
-        fills, logged = fill_rows(self._session.ledger.fills_of[parent.id]), logged.copy()
-        logged[:, [F_PX, F_QTY]] *= ONE
+        fills, logged = tca.fill_rows(self._session.ledger.fills_of[parent.id]), logged.copy()
+        logged[:, [tca.F_PX, tca.F_QTY]] *= ONE
         if _sums(logged) == _sums(fills):
             return logged
         for fill in fills:
-            fill[[F_MID2, F_TOUCH2]] = follower.tallies(int(fill[F_NS]) - 1)[sim.MID2 - sim.EVENTS]
+            fill[[tca.F_MID2, tca.F_TOUCH2]] = follower.tallies(int(fill[tca.F_NS]) - 1)[sim.MID2 - sim.EVENTS]
         return fills
 
     def _write(self, until_ns: int) -> None:
@@ -134,7 +119,7 @@ class TcaRecorder:
     def _analyse(self, parent: ParentOrder, fills: Ints, public: Ints, follower: Follower) -> None:
         mid_ns, mid2 = follower.mids(parent.arrival_ns)
         listing = follower.listing
-        facts = ParentFacts(
+        facts = tca.ParentFacts(
             parent=parent.id,
             instrument=parent.order.instrument,
             agent=parent.order.agent,
@@ -148,18 +133,18 @@ class TcaRecorder:
             mid2=mid2,
             trade_price=public[:, 1],
             trade_lots=public[:, 2],
-            fees=fees_of(fills, listing.fees, ONE),
+            fees=tca.fees_of(fills, listing.fees, ONE),
             refused=parent.refused,
             unit=listing.tick / 2 * listing.lot,
             one=ONE,
         )
         head = parent.over_ns, facts.instrument, facts.agent, facts.parent
         try:
-            cost = measure(without_own(facts), WAITED_S)
+            cost = tca.measure(tca.without_own(facts), WAITED_S)
         except DataError as error:
             self._session.gateway.write([entry_alert("warning", "NO_TCA", str(error), *head)])
             return
-        words = asdict(cost if follower.began_ns <= parent.arrival_ns else without_market(cost))
+        words = asdict(cost if follower.began_ns <= parent.arrival_ns else tca.without_market(cost))
         body: dict[str, Any] = {key: plain(words[key]) for key in words if key not in ("parent", "instrument", "agent")}
         body["sums"] = {name: shown(total, PAID_PLACES) for name, total in body["sums"].items()}
         body["limit"] = parent.limit or None

@@ -7,18 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Ints
+from tercel.market.flow.queue_reactive import extract
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import cuts, pad
-from tercel.market.flow.queue_reactive.extract import (
-    WAIT_CELL,
-    ExtractedDay,
-    FlowState,
-    behind_best,
-    dropped,
-    hastes,
-    of_side,
-    since_fell,
-)
 from tercel.market.flow.queue_reactive.repeats import fresh
 
 Table = NDArray[np.float64]
@@ -44,7 +35,7 @@ def points(sample: Ints | Table, count: int, whole: bool = True) -> Table:
 
 
 def waits(
-    days: Sequence[ExtractedDay], seen: Sequence[FlowState], edges: Table, prior: float = 20.0
+    days: Sequence[extract.ExtractedDay], seen: Sequence[extract.FlowState], edges: Table, prior: float = 20.0
 ) -> dict[str, Table]:
     """Law of the next wait's class (cumulative), thin cells shrunk to wider ones; quantiles within classes, ns.
 
@@ -56,7 +47,7 @@ def waits(
     counts = np.zeros(shape)
     rows = counts.reshape(-1, q.WAITS)
     for s in seen:
-        np.add.at(rows, (s.cells[:-1, WAIT_CELL], s.wait[1:]), 1.0)
+        np.add.at(rows, (s.cells[:-1, extract.WAIT_CELL], s.wait[1:]), 1.0)
     parent = counts.sum(axis=(0, 1, 2, 3, 4)) / counts.sum()
     for axes in ((1, 2, 3, 4), (2, 3, 4), (2, 3), (3,), ()):
         some = counts.sum(axis=axes, keepdims=True) if axes else counts
@@ -79,7 +70,7 @@ def waits(
 
 
 def sizes_and_places(
-    days: Sequence[ExtractedDay], seen: Sequence[FlowState], law: dict[str, Table]
+    days: Sequence[extract.ExtractedDay], seen: Sequence[extract.FlowState], law: dict[str, Table]
 ) -> dict[str, Table]:
     """Laws of sizes by day and kind, distances by spread, lots taken by queue, gaps and deep lots."""
     return {
@@ -91,7 +82,7 @@ def sizes_and_places(
     }
 
 
-def _sizes(days: Sequence[ExtractedDay], seen: Sequence[FlowState]) -> Table:
+def _sizes(days: Sequence[extract.ExtractedDay], seen: Sequence[extract.FlowState]) -> Table:
     """Sizes of limit orders that repeat none, by day and kind."""
     out = np.ones((q.DAYS, 3, q.SIZE_POINTS))
     each = [[fresh(d, s, kind) for kind in range(3)] for d, s in zip(days, seen, strict=True)]
@@ -106,12 +97,14 @@ def _sizes(days: Sequence[ExtractedDay], seen: Sequence[FlowState]) -> Table:
     return out
 
 
-def _places(days: Sequence[ExtractedDay], seen: Sequence[FlowState], law: dict[str, Table]) -> dict[str, Table]:
+def _places(
+    days: Sequence[extract.ExtractedDay], seen: Sequence[extract.FlowState], law: dict[str, Table]
+) -> dict[str, Table]:
     """Ticks behind the best by the gap behind it; ticks into the spread, see `_inside`."""
     rows = np.concatenate([d.o.kind == q.LIMIT_DEEPER for d in days])
     gap = np.concatenate([np.where(d.o.side > 0, d.bid[:, 0] - d.bid[:, 1], d.ask[:, 1] - d.ask[:, 0]) for d in days])
     edges = cuts(gap[rows], GAPS_AT)
-    away = np.concatenate([behind_best(d) for d in days])
+    away = np.concatenate([extract.behind_best(d) for d in days])
     deep = _by_class(away, np.searchsorted(edges, gap, side="right"), (rows,), q.DEEP_POINTS)
     return {
         "deep_edges": pad(edges, q.SPREADS - 1),
@@ -120,21 +113,23 @@ def _places(days: Sequence[ExtractedDay], seen: Sequence[FlowState], law: dict[s
     }
 
 
-def _inside(days: Sequence[ExtractedDay], seen: Sequence[FlowState], law: dict[str, Table]) -> Table:
+def _inside(days: Sequence[extract.ExtractedDay], seen: Sequence[extract.FlowState], law: dict[str, Table]) -> Table:
     """Ticks into the spread from its nearer end, by haste, how either side fell back, and the room (`layout.INSIDE`).
 
     Where orders are few, a cell takes those of a wider one: of any haste, then of any own side, then of any other.
     """
     rows = np.concatenate([d.o.kind == q.LIMIT_IN_SPREAD for d in days])
     spread = np.concatenate([d.spread for d in days])
-    better = -np.concatenate([behind_best(d) for d in days])
+    better = -np.concatenate([extract.behind_best(d) for d in days])
     signed = np.where(2 * better <= spread, better, better - spread)
     room = np.searchsorted(law["spread_edges"], spread, side="right") // 2
-    own, other = (np.concatenate([of_side(since_fell(d), sign * d.o.side) for d in days]) for sign in (1, -1))
+    own, other = (
+        np.concatenate([extract.of_side(extract.since_fell(d), sign * d.o.side) for d in days]) for sign in (1, -1)
+    )
     fell = np.searchsorted(law["fell_edges"], own, side="right")
-    drop = np.concatenate([of_side(dropped(d, s), -d.o.side) for d, s in zip(days, seen, strict=True)])
+    drop = np.concatenate([extract.of_side(extract.dropped(d, s), -d.o.side) for d, s in zip(days, seen, strict=True)])
     follows = np.where(other < law["at_once"], 0, np.where(drop > 0, drop, q.DROPS + 1))
-    hasty = np.concatenate([hastes(s) for s in seen])
+    hasty = np.concatenate([extract.hastes(s) for s in seen])
     tables = []
     for h, m, n in itertools.product(range(q.HASTES), range(q.FELL), range(q.FOLLOWS)):
         wide = rows & (follows == n)
@@ -158,7 +153,7 @@ def _by_class(value: Ints, classes: Ints, rows: Sequence[Bools], count: int, man
     return out
 
 
-def _slots(days: Sequence[ExtractedDay]) -> dict[str, Table]:
+def _slots(days: Sequence[extract.ExtractedDay]) -> dict[str, Table]:
     """How limit orders lie behind the second level: on which, or making a new one between which two, and where."""
     counts = np.zeros(2 * (q.LEVELS - 1))
     steps = [np.ones(1, np.int64)]
@@ -167,7 +162,7 @@ def _slots(days: Sequence[ExtractedDay]) -> dict[str, Table]:
         bids = d.o.side[rows] > 0
         px = np.where(bids[:, None], d.bid[rows], d.ask[rows])
         away = np.where(bids[:, None], px[:, :1] - px, px - px[:, :1])
-        behind = behind_best(d)[rows]
+        behind = extract.behind_best(d)[rows]
         away = np.where(px > 0, away, np.iinfo(np.int64).max)
         level = (away < behind[:, None]).sum(axis=1)  # levels in front of it
         shown = (level > 1) & (level < q.LEVELS)  # up to the second level `deep` tells
@@ -184,7 +179,7 @@ def _slots(days: Sequence[ExtractedDay]) -> dict[str, Table]:
     return {"slot": np.minimum(law, 1.0), "between": ordered[at].astype(float)}
 
 
-def _takes(days: Sequence[ExtractedDay], queue_edges: Table) -> dict[str, Table]:
+def _takes(days: Sequence[extract.ExtractedDay], queue_edges: Table) -> dict[str, Table]:
     lots, queue = [], []
     for d in days:
         rows = d.o.kind == q.MARKET
@@ -208,7 +203,7 @@ def _takes(days: Sequence[ExtractedDay], queue_edges: Table) -> dict[str, Table]
     return {"take_equal": equal, "take_less": upto, "less": less.ravel(), "more": more.ravel()}
 
 
-def _levels(days: Sequence[ExtractedDay]) -> dict[str, Table]:
+def _levels(days: Sequence[extract.ExtractedDay]) -> dict[str, Table]:
     gaps, lots = [np.ones(1, np.int64)], [np.ones(1, np.int64)]
     for d in days:
         for px, resting in ((d.bid[::7], d.bid_lots[::7]), (d.ask[::7], d.ask_lots[::7])):
@@ -223,7 +218,7 @@ def _levels(days: Sequence[ExtractedDay]) -> dict[str, Table]:
     }
 
 
-def mean_book(days: Sequence[ExtractedDay]) -> tuple[Table, Table]:
+def mean_book(days: Sequence[extract.ExtractedDay]) -> tuple[Table, Table]:
     """Mean lots on each level, and mean ticks from the best to it."""
     lots = np.concatenate([np.concatenate((d.bid_lots, d.ask_lots)) for d in days])
     away = np.concatenate([np.concatenate((d.bid[:, :1] - d.bid, d.ask - d.ask[:, :1])) for d in days]).astype(float)
@@ -232,7 +227,7 @@ def mean_book(days: Sequence[ExtractedDay]) -> tuple[Table, Table]:
     return lots.sum(axis=0) / len(lots), (away * there).sum(axis=0) / count
 
 
-def live_mean(days: Sequence[ExtractedDay]) -> float:
+def live_mean(days: Sequence[extract.ExtractedDay]) -> float:
     """Mean number of resting orders by Little's law: arrival rate times lifetime of cancelled ones."""
     found = []
     for d in days:
@@ -253,7 +248,7 @@ def live_mean(days: Sequence[ExtractedDay]) -> float:
     return float(np.mean(found))
 
 
-def volume_curve(days: Sequence[ExtractedDay], session_ns: float) -> Table:
+def volume_curve(days: Sequence[extract.ExtractedDay], session_ns: float) -> Table:
     """Mean lots traded in each thirteenth of the session (skipped time counts as none)."""
     out = np.zeros(CURVE)
     for d in days:
