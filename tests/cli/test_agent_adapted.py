@@ -1,26 +1,27 @@
 """What a regime that begins half-way costs: basis points first, a percentage only of what is surely a cost."""
 
+from types import SimpleNamespace
 from typing import Any
 
+from tercel.core.estimate import Estimate
 from tercel.lab.evaluation.pipeline.adaptation import adapted, rows
+from tercel.lab.evaluation.pipeline.evaluation_result import AdaptationCell
 
 
-def interval(mean: float, half: float) -> dict[str, float]:
-    return {"mean": mean, "ci_low": mean - half, "ci_high": mean + half}
+def interval(mean: float, half: float) -> Estimate:
+    return Estimate(mean, mean - half, mean + half)
 
 
-def result(mine: float, specialist: float, half: float) -> dict[str, Any]:
-    return {
-        "adaptation": {
-            "thin": {
-                "is_bps": {"mine": interval(mine, half), "k1": interval(specialist, half)},
-                "specialist": "k1",
-                "frozen": [],
-                "difference_to_specialist": {"mine": interval(mine - specialist, 0.5)},
-                "loss_to_specialist": {"mine": interval(mine / specialist - 1, 0.25)},
-            }
-        }
-    }
+def result(mine: float, specialist: float, half: float) -> Any:
+    cell = AdaptationCell(
+        is_bps={"mine": interval(mine, half), "k1": interval(specialist, half)},
+        paired={},
+        specialist="k1",
+        frozen=[],
+        difference_to_specialist={"mine": interval(mine - specialist, 0.5)},
+        loss_to_specialist={"mine": interval(mine / specialist - 1, 0.25)},
+    )
+    return SimpleNamespace(adaptation={"thin": cell})
 
 
 def test_bps_come_first_and_what_is_cheaper_is_less() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tercel.core.moved import TABLE
+from tercel.core.moved import TABLE, MovedNames
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS: dict[str, str] = tomllib.loads(Path(TABLE).read_text(encoding="utf-8"))
@@ -39,6 +39,11 @@ def test_an_old_name_among_others_fails_with_the_new_one_too() -> None:
 def test_a_name_that_never_was_fails_as_ever() -> None:
     with pytest.raises(ModuleNotFoundError, match=r"No module named 'tercel\.parlour'"):
         importlib.import_module("tercel.parlour")
+
+
+def test_a_package_that_is_there_is_left_to_other_finders() -> None:
+    """Pytest asks every finder for each package above a file: names below `tercel.execution` moved, and it is there."""
+    assert MovedNames(TABLE).find_spec("tercel.execution") is None
 
 
 def test_the_script_mends_files_of_somebody_elses(tmp_path: Path) -> None:
