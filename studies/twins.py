@@ -5,9 +5,8 @@ from numpy.typing import NDArray
 
 from tercel.execution.intent import empty
 from tercel.execution.task import Task
-from tercel.lab.evaluation import experiment
 from tercel.lab.evaluation.episodes import Episodes, Plan
-from tercel.lab.evaluation.experiment import streams_of, without_orders
+from tercel.lab.evaluation.experiment import batches, streams_of, without_orders
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 
@@ -24,7 +23,7 @@ def without_own_orders(source: Source, task: Task, plan: Plan) -> Episodes:
 def run_twins(source: Source, task: Task, plan: Plan) -> NDArray[np.int64]:
     """Mids of every episode without own orders on the task's time grid: int64 (n, G), half-ticks."""
     first, which = streams_of(plan)
-    grids = [without_own_orders(source, task, part).costs().mid2_grid for part in experiment.batches(plan.take(first))]
+    grids = [without_own_orders(source, task, part).costs().mid2_grid for part in batches(plan.take(first))]
     mids: NDArray[np.int64] = np.concatenate(grids)[which]
     return mids
 

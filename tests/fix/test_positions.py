@@ -21,6 +21,7 @@ from tercel.core.fixed import ONE
 from tercel.core.orders import Holdings, LinkStatus, NewOrder, Unread
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.upkeep import carry_out
 from tercel.fix import positions, service
 from tercel.fix import tags as t
 from tercel.fix.client import FixVenue
@@ -374,7 +375,7 @@ def new_orders(venue):
 
 def settle(session, reason="lots from before"):
     body = {"command": "settle", "body": {}, "id": 1, "by": "eve", "reason": reason}
-    session._obey(Entry(kinds.OPERATOR, session.now_ns, body=body))
+    carry_out(session.gateway, Entry(kinds.OPERATOR, session.now_ns, body=body), session._obey)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from tercel.desk.gate.server import Gate
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import post
 from tercel.desk.trading.session import Session
+from tercel.desk.trading.upkeep import carry_out
 from tercel.desk.wire import RemoteVenue
 from tercel.fix.server import serve_fix
 
@@ -85,7 +86,7 @@ def test_positions_at_a_fix_venue_are_compared_at_the_gate_and_behind_it(
     post(tmp_path, "settle", {}, "eve", "lots from before", 0)
     until(lambda: gate.gateway.standing("").code == "", what="word of a person")
     body = {"command": "settle", "body": {}, "id": 1, "by": "eve", "reason": "lots from before"}
-    session._obey(Entry(kinds.OPERATOR, session.now_ns, body=body))
+    carry_out(session.gateway, Entry(kinds.OPERATOR, session.now_ns, body=body), session._obey)
     go_on(session, 120)
     assert (session.gateway.standing("").code, gate.gateway.standing("").code) == ("", "")
     assert venue.new_orders > sent

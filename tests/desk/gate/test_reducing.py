@@ -18,6 +18,7 @@ from tercel.desk.trading.order import opened
 from tercel.desk.trading.orders import Orders
 from tercel.desk.trading.positions import Fill, Positions
 from tercel.desk.trading.state import Standing, StateReason, TradingState, reduces
+from tercel.desk.trading.upkeep import carry_out
 from tercel.fix import tags as t
 from tercel.fix.profiles import load
 
@@ -131,9 +132,17 @@ def test_an_order_whose_cancel_is_refused_is_cancelled_again_until_it_is_over(tm
 def test_a_person_says_that_it_is_over_while_the_gate_runs(tmp_path):
     with began(tmp_path, held=0) as (wall, name):
         asked = {"command": "settle", "id": 7, "by": "eve", "reason": "the venue's desk says so"}
-        wall.gate._obey(Entry(kinds.OPERATOR, wall.fix.now_ns, body={**asked, "body": {"orders": ["nobody"]}}))
+        carry_out(
+            wall.gate.gateway,
+            Entry(kinds.OPERATOR, wall.fix.now_ns, body={**asked, "body": {"orders": ["nobody"]}}),
+            wall.gate._obey,
+        )
         assert codes(wall)[-1] == "operator_refused"
-        wall.gate._obey(Entry(kinds.OPERATOR, wall.fix.now_ns, body={**asked, "body": {"orders": [name]}}))
+        carry_out(
+            wall.gate.gateway,
+            Entry(kinds.OPERATOR, wall.fix.now_ns, body={**asked, "body": {"orders": [name]}}),
+            wall.gate._obey,
+        )
         wall.until(lambda: wall.gateway.standing("ann").state is ACTIVE, "an account that is active")
         assert wall.state(name).done
         assert wall.holding().buys == 0

@@ -14,6 +14,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.tca.recorder import TcaRecorder
+from tercel.desk.trading.upkeep import carry_out
 
 
 def limited(limit_price, **words):
@@ -126,7 +127,7 @@ def test_nonsense_is_refused_and_told(nonsense):
         )
     ):
         told = {"id": number, "command": command, "body": body, "by": "ann", "reason": "", "wall_ns": 0}
-        session._obey(Entry(kinds.OPERATOR, session.now_ns, body=told))
+        carry_out(session.gateway, Entry(kinds.OPERATOR, session.now_ns, body=told), session._obey)
     refused = [entry.body for _, entry in session.journal.read(kinds=(kinds.ALERT,))]
     assert [(body["code"], body["operator"]) for body in refused] == [("operator_refused", 0), ("operator_refused", 2)]
     assert all("limit price" in body["text"] for body in refused)

@@ -28,6 +28,7 @@ from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.kill import KillLatch
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.manager import FALLBACK
+from tercel.desk.trading.upkeep import carry_out
 from tercel.execution import policies_packaged
 from tercel.execution.costs import Costs
 from tercel.execution.driver import Driver
@@ -333,7 +334,7 @@ def test_a_command_of_nonsense_is_refused_and_stops_nothing(nonsense):
     session = session_of(exchange_of(), journal, warm_s=0)
     names = {field: getattr(asked("q1"), field) for field in asked().__slots__}
     told = {"id": 1, "command": "submit", "body": names | nonsense, "by": "ann", "reason": "", "wall_ns": 0}
-    session._obey(Entry(kinds.OPERATOR, session.now_ns, body=told))
+    carry_out(session.gateway, Entry(kinds.OPERATOR, session.now_ns, body=told), session._obey)
     assert [body["code"] for body in bodies(journal, kinds.ALERT)] == ["operator_refused"]
     assert not list(session.ledger.parents)
 

@@ -5,6 +5,7 @@ import pytest
 from tests.markets import martingale_market
 
 from benchmarks.arrival import at_arrival
+from studies import twins as twins_of_plans
 from studies.twins import public_volume, run_twins
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.execution.strategies import NAMES, MarketEstimates, build
@@ -78,6 +79,7 @@ def test_twins_are_identical_whatever_is_to_be_done(market, monkeypatch):
     other.rows[:, 2] *= -1
     monkeypatch.setattr(experiment, "BATCH", 4)
     monkeypatch.setattr(experiment, "batches", lambda p: batches(p, 4))
+    monkeypatch.setattr(twins_of_plans, "batches", lambda p: batches(p, 4))
     assert run_twins(market, TASK, other).tobytes() == twins.tobytes()
     costs = run_strategy(market, TASK, plan, build("immediate", ESTIMATES))
     assert np.array_equal(costs.mid2_grid[:, 0], twins[:, 0]), "alike until the order arrives"

@@ -33,7 +33,7 @@ OrderMessage = o.Report | o.CancelReject | o.LinkStatus | o.Unread
 def to_json(message: o.Command | OrderMessage) -> dict[str, Any]:
     """A message as a mapping of JSON values.
 
-    >>> to_json(CancelReject("c2", "c1", "a", OrdStatus.FILLED, 5))["status"]
+    >>> to_json(o.CancelReject("c2", "c1", "a", o.OrdStatus.FILLED, 5))["status"]
     'filled'
     """
     kind = type(message)
@@ -69,7 +69,7 @@ def command_of(body: Mapping[str, Any]) -> o.Command:
     JournalError
         For a body that is no command.
 
-    >>> command_of(to_json(StatusRequest("", "a", 3)))
+    >>> command_of(to_json(o.StatusRequest("", "a", 3)))
     StatusRequest(cl_ord_id='', account='a', sent_ns=3)
     """
     command: o.Command = _from_json(body, _COMMANDS)
