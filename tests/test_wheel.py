@@ -107,14 +107,16 @@ def test_a_folder_beside_the_package_is_built_and_its_commands_join(folder: str,
     subprocess.run(install, check=True)
     code = f"import {folder}; assert {folder}.__file__.startswith({str(here)!r})\nfrom tercel.cli import main; main()"
     for words in BESIDE[folder]:
+        command, dashes, option = words.partition(" --")
         said = subprocess.run(
-            [sys.executable, "-c", code, *words.split(), "--help"],
+            [sys.executable, "-c", code, *command.split(), "--help"],
             cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(here)},
+            env=os.environ | {"PYTHONPATH": str(here), "COLUMNS": "200"},
             capture_output=True,
             text=True,
             check=False,
         )
         assert (said.returncode, said.stderr) == (0, "")
+        assert f"{dashes.strip()}{option}" in said.stdout, words
     held = {path.relative_to(ROOT / folder) for path in (ROOT / folder).rglob("*.py")}
     assert {path.relative_to(here / folder) for path in (here / folder).rglob("*.py")} == held
