@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from studies.risk.ports import CovarianceEstimator, TailModel, VolatilityModel
-from studies.risk.series import DailySeries
 from studies.risk.synthetic import factor_covariance, factor_returns, gjr_series
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
+from tercel.signals.risk.ports import CovarianceEstimator, TailModel, VolatilityModel
+from tercel.signals.risk.series import DailySeries
 
 
 def refuses(call: Any, *words: str) -> None:
@@ -30,7 +30,7 @@ def refuses(call: Any, *words: str) -> None:
 
 
 class VolatilityConformance:
-    """What every :class:`studies.risk.ports.VolatilityModel` has to do."""
+    """What every :class:`tercel.signals.risk.ports.VolatilityModel` has to do."""
 
     FIRST = 700
     DAYS = 800
@@ -73,7 +73,7 @@ class VolatilityConformance:
 
 
 class CovarianceConformance:
-    """What every :class:`studies.risk.ports.CovarianceEstimator` has to do."""
+    """What every :class:`tercel.signals.risk.ports.CovarianceEstimator` has to do."""
 
     INVERTIBLE = True
     """Whether the estimate can be inverted with more names than days."""
@@ -111,7 +111,7 @@ class CovarianceConformance:
 
 
 class TailConformance:
-    """What every :class:`studies.risk.ports.TailModel` has to do."""
+    """What every :class:`tercel.signals.risk.ports.TailModel` has to do."""
 
     FIRST = 1100
     DAYS = 1250

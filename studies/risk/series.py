@@ -1,10 +1,9 @@
-"""One series of days and the readers of its files: each refuses, by row and column, what no model can use."""
+"""Readers of files of one series of days: each refuses, by row and column, what no model can use."""
 
 import csv
 import gzip
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from warnings import catch_warnings
@@ -13,45 +12,11 @@ import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
+from tercel.signals.risk.series import DailySeries, log_returns
 
 OPTIONAL = ("rv", "rq", "vix")
 STALE_DAYS = 10
 """Closes equal for so many days in a row are a stale price, not a quiet market."""
-
-
-@dataclass(frozen=True)
-class DailySeries:
-    """Days of one instrument, oldest first.
-
-    Parameters
-    ----------
-    name : str
-    days : tuple of date
-    returns : float64[n]
-        Log return from the close before; day 0 has none, 0.
-    columns : mapping of str to float64[n]
-        What else is known at the close of each day: `rv` (realised variance), `rq` (quarticity), `vix`, `range`
-        (Garman-Klass variance), `proxy` (range plus squared overnight return).
-    """
-
-    name: str
-    days: tuple[date, ...]
-    returns: Floats
-    columns: Mapping[str, Floats] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.days)
-
-    def column(self, name: str) -> Floats:
-        """A column, or a word on what holds none."""
-        if name not in self.columns:
-            known = ", ".join(self.columns) or "returns alone"
-            raise DataError(f"a column {name} in {self.name}", known, f"add {name}, or leave the model out")
-        return self.columns[name]
-
-    def since(self, day: date) -> int:
-        """Index of the first day from `day` on."""
-        return sum(one < day for one in self.days)
 
 
 def checked(series: DailySeries) -> DailySeries:
@@ -94,13 +59,6 @@ def _finite(series: str, name: str, values: Floats, days: Sequence[date]) -> Non
         row = int(bad[0])
         received = f"{values[row]} on {days[row]}, row {row}, column {name}"
         raise DataError(f"numbers in {series}", received, "leave the day out, or mend it")
-
-
-def log_returns(close: Floats) -> Floats:
-    """Log returns, the first 0."""
-    returns = np.zeros(len(close))
-    returns[1:] = np.diff(np.log(close))
-    return returns
 
 
 # -- files ------------------------------------------------------------------------------------------------------------

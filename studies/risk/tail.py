@@ -1,46 +1,12 @@
-"""Value at Risk and Expected Shortfall of one day, from the past alone.
+"""Tail models on trial, with historical simulation, which takes the worst of the last days as they were."""
 
-Historical simulation takes the worst of the last days as they were. Filtered historical simulation (Barone-Adesi,
-Giannopoulos and Vosper 1999) takes the worst of the last *standardised* residuals of a volatility model and scales them
-with today's volatility, so that it does not wait for a crisis to fill the window.
-"""
-
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
-from studies.risk.coverage import Coverage, coverage
-from studies.risk.garch import expanding
-from studies.risk.ports import TailModel
 from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
-
-
-def _ready(returns: Floats, first: int, least: int, level: float) -> None:
-    if not 0.5 < level < 1.0:
-        raise DataError("a level between 0.5 and 1", f"{level}", "use 0.99")
-    if first < least or first >= len(returns):
-        received = f"{first} before the test, {max(len(returns) - first, 0)} in it"
-        raise DataError(f"at least {least} days before the test and one in it", received, "use a longer series")
-    bad = np.flatnonzero(~np.isfinite(returns))
-    if len(bad):
-        raise DataError("finite returns", f"{returns[bad[0]]} in row {bad[0]}", "leave the day out, or mend it")
-    if returns.std() < 1e-12:
-        raise DataError("returns that move", "a constant", "check the prices")
-
-
-def worst(sample: Floats, level: float) -> tuple[float, float]:
-    """The quantile at 1 - level, and the mean of what lies at or below it: both as they are, below zero for losses.
-
-    >>> worst(np.arange(-50.0, 50.0), 0.99)
-    (-49.01, -50.0)
-    """
-    cut = float(np.quantile(sample, 1.0 - level))
-    below = sample[sample <= cut]
-    return cut, float(below.mean()) if len(below) else cut
+from tercel.signals.risk.ports import TailModel
+from tercel.signals.risk.tail import EwmaNormal, FilteredHistoricalSimulation, check_tail_past, worst
 
 
 @dataclass(frozen=True)
@@ -56,111 +22,10 @@ class HistoricalSimulation:
 
     def forecast(self, returns: Floats, first: int, level: float) -> tuple[Floats, Floats]:
         """VaR and ES of days `first .. n - 1`, positive losses."""
-        _ready(returns, first, self.window, level)
+        check_tail_past(returns, first, self.window, level)
         rows = [worst(returns[t - self.window : t], level) for t in range(first, len(returns))]
         table = -np.array(rows)
         return table[:, 0], table[:, 1]
-
-
-@dataclass(frozen=True)
-class EwmaNormal:
-    """RiskMetrics: exponentially weighted volatility times the normal quantile."""
-
-    decay: float = 0.94
-
-    @property
-    def name(self) -> str:
-        """As tables show it."""
-        return f"EWMA {self.decay:g} normal"
-
-    def forecast(self, returns: Floats, first: int, level: float) -> tuple[Floats, Floats]:
-        """VaR and ES of days `first .. n - 1`, positive losses."""
-        _ready(returns, first, 50, level)
-        variance = float(np.mean(returns[:25] ** 2))
-        out = np.empty(len(returns))
-        for t, r in enumerate(returns.tolist()):
-            out[t] = variance
-            variance = self.decay * variance + (1 - self.decay) * r * r
-        sd, z = np.sqrt(out[first:]), NormalDist().inv_cdf(level)
-        return sd * z, sd * (NormalDist().pdf(z) / (1 - level))
-
-
-@dataclass(frozen=True)
-class FilteredHistoricalSimulation:
-    """Filtered historical simulation on GARCH or GJR.
-
-    Parameters
-    ----------
-    asymmetric : bool
-        GJR instead of GARCH.
-    window : int
-        Standardised residuals that are drawn from.
-    refit : int
-        Days between fits of the volatility model on all the past; it is filtered every day.
-    """
-
-    asymmetric: bool = True
-    window: int = 1000
-    refit: int = 63
-
-    @property
-    def name(self) -> str:
-        """As tables show it."""
-        return f"filtered {'GJR' if self.asymmetric else 'GARCH'} {self.window} d"
-
-    def forecast(self, returns: Floats, first: int, level: float) -> tuple[Floats, Floats]:
-        """VaR and ES of days `first .. n - 1`, positive losses."""
-        _ready(returns, first, self.window, level)
-        var, es = np.empty(len(returns)), np.empty(len(returns))
-        for start, stop, mu, residuals, h in expanding(returns, first, self.asymmetric, self.refit):
-            z = residuals / np.sqrt(h[:-1])
-            for t in range(start, stop):
-                cut, mean = worst(z[t - self.window : t], level)
-                sd = math.sqrt(h[t])
-                var[t], es[t] = -(mu + sd * cut), -(mu + sd * mean)
-        return var[first:], es[first:]
-
-
-@dataclass(frozen=True)
-class TailVerdict:
-    """A tail model on trial.
-
-    Parameters
-    ----------
-    name : str
-    tests : Coverage
-    pinball : float
-        Mean quantile loss of the VaR.
-    es_ratio : float
-        Mean loss on the days of hits over the mean ES forecast for them: above 1, losses beyond VaR are larger than
-        forecast.
-    most_in_year : int
-        Most hits within 250 days.
-    var, es : float64[n]
-    """
-
-    name: str
-    tests: Coverage
-    pinball: float
-    es_ratio: float
-    most_in_year: int
-    var: Floats
-    es: Floats
-
-
-def judge(models: Sequence[TailModel], returns: Floats, first: int, level: float = 0.99) -> list[TailVerdict]:
-    """Forecast with each model and test its hits."""
-    truth = returns[first:]
-    out = []
-    for model in models:
-        var, es = model.forecast(returns, first, level)
-        hits = truth < -var
-        alpha = 1.0 - level
-        pinball = float(np.mean((alpha - hits) * (truth + var)))
-        ratio = float(-truth[hits].mean() / es[hits].mean()) if hits.any() else math.nan
-        window = np.convolve(hits, np.ones(min(250, len(hits))), "valid")
-        out.append(TailVerdict(model.name, coverage(hits, alpha), pinball, ratio, int(window.max()), var, es))
-    return out
 
 
 def tail_models() -> tuple[TailModel, ...]:

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from studies.risk import figures, regimes, synthetic
-from studies.risk import tail as tails
-from studies.risk.series import DailySeries, first_of_test, read_csv, read_sp500
+from studies.risk.series import first_of_test, read_csv, read_sp500
+from studies.risk.tail import tail_models
 from studies.risk.trials.report import Table, TrialReport
 from tercel.core.report.tables import fixed
+from tercel.signals.risk.series import DailySeries
+from tercel.signals.risk.tail import judge
 
 LEVEL = 0.99
 FIRST = date(2004, 1, 2)
@@ -28,7 +30,7 @@ def found_tail(data: Path | None, seed: int) -> TrialReport:
     returns = series.returns[1:]  # the first day has none
     days = series.days[1:]
     first = first_of_test(days, FIRST, LEAST)
-    verdicts = tails.judge(tails.tail_models(), returns, first, LEVEL)
+    verdicts = judge(tail_models(), returns, first, LEVEL)
     expected = (1 - LEVEL) * (len(returns) - first)
     rows = [
         (v.name, v.tests.hits, fixed(v.tests.kupiec, 3), fixed(v.tests.independence, 3),

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from studies.risk import figures, synthetic
-from studies.risk.ports import VolatilityModel
-from studies.risk.series import DailySeries, first_of_test, read_csv, read_sp500, read_spy
+from studies.risk.series import first_of_test, read_csv, read_sp500, read_spy
 from studies.risk.trials.report import Table, TrialReport
 from studies.risk.volatility import RankedModel, daily_models, rank, realised_models
 from tercel.core.report.tables import fixed
+from tercel.signals.risk.ports import VolatilityModel
+from tercel.signals.risk.series import DailySeries
 
 LAGS = 10
 SYNTHETIC_DAYS = 1500

@@ -8,10 +8,12 @@ from studies.risk import volatility as v
 from studies.risk.conformance import CovarianceConformance, TailConformance, VolatilityConformance
 from tercel.api.testing.risk import AnomalyConformance
 from tercel.signals.risk.anomaly import StreamingAnomaly
+from tercel.signals.risk.covariance import FastVolatility, LinearShrinkage, NonlinearShrinkage, SampleCovariance
+from tercel.signals.risk.ports import CovarianceEstimator, TailModel, VolatilityModel
 
 VOLATILITY = [*v.realised_models(), *v.daily_models(), *v.daily_models("rv")]
-SINGULAR = (c.SampleCovariance(), c.EwmaCovariance(), c.PseudoInverse(c.SampleCovariance()))
-SHRUNK = (c.LinearShrinkage(), c.NonlinearShrinkage(), c.FastVolatility())
+SINGULAR = (SampleCovariance(), c.EwmaCovariance(), c.PseudoInverse(SampleCovariance()))
+SHRUNK = (LinearShrinkage(), NonlinearShrinkage(), FastVolatility())
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +26,7 @@ class TestVolatility(VolatilityConformance):
     def _each(self, request: pytest.FixtureRequest) -> None:
         self.index = request.param
 
-    def model(self) -> v.VolatilityModel:
+    def model(self) -> VolatilityModel:
         return VOLATILITY[self.index]
 
 
@@ -33,7 +35,7 @@ class TestShrunk(CovarianceConformance):
     def _each(self, request: pytest.FixtureRequest) -> None:
         self.made = request.param
 
-    def model(self) -> c.CovarianceEstimator:
+    def model(self) -> CovarianceEstimator:
         return self.made
 
 
@@ -44,7 +46,7 @@ class TestSingular(CovarianceConformance):
     def _each(self, request: pytest.FixtureRequest) -> None:
         self.made = request.param
 
-    def model(self) -> c.CovarianceEstimator:
+    def model(self) -> CovarianceEstimator:
         return self.made
 
 
@@ -53,7 +55,7 @@ class TestTail(TailConformance):
     def _each(self, request: pytest.FixtureRequest) -> None:
         self.made = request.param
 
-    def model(self) -> t.TailModel:
+    def model(self) -> TailModel:
         return self.made
 
 

@@ -13,15 +13,31 @@ from studies.risk import covariance as c
 from studies.risk.panel import read_panel
 from studies.risk.synthetic import factor_covariance, factor_returns
 from tercel.core.errors import DataError
+from tercel.signals.risk.covariance import (
+    FastVolatility,
+    LinearShrinkage,
+    NonlinearShrinkage,
+    SampleCovariance,
+    sample_covariance,
+)
+
+
+def ledoit_wolf(returns: np.ndarray) -> np.ndarray:
+    """The paper's formulas (2004, section 3.2), in its own words."""
+    n, p = returns.shape
+    x = returns - returns.mean(axis=0)
+    sample = x.T @ x / n
+    level = np.trace(sample) / p
+    d2 = np.sum((sample - level * np.eye(p)) ** 2) / p
+    b2 = min(sum(np.sum((np.outer(day, day) - sample) ** 2) for day in x) / p / n**2, d2)
+    return b2 / d2 * level * np.eye(p) + (d2 - b2) / d2 * sample
 
 
 @given(st.integers(3, 120), st.integers(2, 60), st.integers(0, 10_000))
-def test_linear_shrinkage_is_scikit_learns(days: int, names: int, seed: int) -> None:
-    sklearn = pytest.importorskip("sklearn.covariance")
+def test_linear_shrinkage_is_the_papers(days: int, names: int, seed: int) -> None:
+    pytest.importorskip("sklearn.covariance")
     returns = np.random.default_rng(seed).standard_t(4, (days, names)) * np.linspace(0.5, 2, names)
-    np.testing.assert_allclose(
-        c.LinearShrinkage().estimate(returns), sklearn.LedoitWolf().fit(returns).covariance_, rtol=1e-9
-    )
+    np.testing.assert_allclose(LinearShrinkage().estimate(returns), ledoit_wolf(returns), rtol=1e-9, atol=1e-13)
 
 
 def test_ewma_in_closed_form() -> None:
@@ -37,23 +53,23 @@ def test_nonlinear_shrinkage_beats_linear_and_nears_the_best_eigenvalues(names: 
     spectrum = np.repeat([1.0, 3.0, 10.0], [names // 5, 2 * names // 5, 2 * names // 5])
     truth = np.diag(spectrum)
     returns = np.random.default_rng(1).standard_normal((days, names)) * np.sqrt(spectrum)
-    sample = c.sample_covariance(returns)
+    sample = sample_covariance(returns)
     _, vectors = np.linalg.eigh(sample)
     oracle = (vectors * np.diag(vectors.T @ truth @ vectors)) @ vectors.T
 
     def error(estimate: np.ndarray) -> float:
         return float(np.sum((estimate - truth) ** 2))
 
-    gain = 1 - (error(c.NonlinearShrinkage().estimate(returns)) - error(oracle)) / (error(sample) - error(oracle))
-    linear = 1 - (error(c.LinearShrinkage().estimate(returns)) - error(oracle)) / (error(sample) - error(oracle))
+    gain = 1 - (error(NonlinearShrinkage().estimate(returns)) - error(oracle)) / (error(sample) - error(oracle))
+    linear = 1 - (error(LinearShrinkage().estimate(returns)) - error(oracle)) / (error(sample) - error(oracle))
     assert gain > 0.95
     assert gain > linear
 
 
 def test_equal_true_eigenvalues_come_out_equal() -> None:
     returns = np.random.default_rng(2).standard_normal((400, 100))
-    eigenvalues = np.linalg.eigvalsh(c.NonlinearShrinkage().estimate(returns))
-    sample = np.linalg.eigvalsh(c.sample_covariance(returns))
+    eigenvalues = np.linalg.eigvalsh(NonlinearShrinkage().estimate(returns))
+    sample = np.linalg.eigvalsh(sample_covariance(returns))
     assert np.ptp(eigenvalues) < 0.3 * np.ptp(sample)
 
 
@@ -61,9 +77,9 @@ def test_fast_volatility_follows_a_change_of_scale() -> None:
     truth = factor_covariance(20, 3)
     returns = factor_returns(truth, 500, 4)
     returns[300:] *= 3
-    found = c.FastVolatility(0.97).estimate(returns)
+    found = FastVolatility(0.97).estimate(returns)
     assert np.median(np.diag(found) / np.diag(truth)) == pytest.approx(9, rel=0.35)
-    assert np.median(np.diag(c.NonlinearShrinkage().estimate(returns)) / np.diag(truth)) < 6
+    assert np.median(np.diag(NonlinearShrinkage().estimate(returns)) / np.diag(truth)) < 6
 
 
 def test_minimum_variance_in_closed_form_and_singular_matrices_refused() -> None:
@@ -73,23 +89,23 @@ def test_minimum_variance_in_closed_form_and_singular_matrices_refused() -> None
     np.testing.assert_allclose(weights, inverse.sum(axis=1) / inverse.sum())
     returns = factor_returns(truth, 8, 6)
     with pytest.raises(DataError, match=r"singular.*shrink"):
-        c.minimum_variance(c.SampleCovariance().estimate(returns))
-    assert c.minimum_variance(c.SampleCovariance().estimate(returns), pseudo_inverse=True).sum() == pytest.approx(1)
-    assert "pseudo-inverse" in c.PseudoInverse(c.SampleCovariance()).name
+        c.minimum_variance(SampleCovariance().estimate(returns))
+    assert c.minimum_variance(SampleCovariance().estimate(returns), pseudo_inverse=True).sum() == pytest.approx(1)
+    assert "pseudo-inverse" in c.PseudoInverse(SampleCovariance()).name
 
 
 def test_a_copied_name_is_refused_by_nonlinear_shrinkage() -> None:
     returns = factor_returns(factor_covariance(5, 7), 200, 8)
     with pytest.raises(DataError, match="copies"):
-        c.NonlinearShrinkage().estimate(np.column_stack([returns, returns[:, 0]]))
+        NonlinearShrinkage().estimate(np.column_stack([returns, returns[:, 0]]))
 
 
 def test_weights_see_the_past_alone() -> None:
     returns = factor_returns(factor_covariance(10, 9), 200, 10)
     later = returns.copy()
     later[150:] *= 5
-    a = c.judge([c.LinearShrinkage()], returns, 100, 80)[0].returns[:50]
-    b = c.judge([c.LinearShrinkage()], later, 100, 80)[0].returns[:50]
+    a = c.judge([LinearShrinkage()], returns, 100, 80)[0].returns[:50]
+    b = c.judge([LinearShrinkage()], later, 100, 80)[0].returns[:50]
     np.testing.assert_array_equal(a, b)
 
 
@@ -99,7 +115,7 @@ def test_with_the_truth_known_shrinkage_comes_near_the_least_risk() -> None:
     least = math.sqrt(252 / np.linalg.inv(truth).sum())
     risk = {
         v.name: v.volatility
-        for v in c.judge([c.PseudoInverse(c.SampleCovariance()), c.NonlinearShrinkage()], returns, 200, 160)
+        for v in c.judge([c.PseudoInverse(SampleCovariance()), NonlinearShrinkage()], returns, 200, 160)
     }
     assert least < risk["Ledoit-Wolf nonlinear"] < 1.15 * least
     assert risk["sample (pseudo-inverse)"] > 1.25 * least
@@ -159,7 +175,7 @@ def test_panels_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_the_bars_on_four_hundred_names(shared_data: Path) -> None:
     panel = read_panel(shared_data).draw(400, 1)
-    verdicts = c.judge([c.LinearShrinkage(), c.NonlinearShrinkage(), c.FastVolatility()], panel.returns, 504, 504)
+    verdicts = c.judge([LinearShrinkage(), NonlinearShrinkage(), FastVolatility()], panel.returns, 504, 504)
     linear, nonlinear, fast = (100 * v.volatility for v in verdicts)
     assert 9.9 < linear < 10.7
     assert nonlinear <= 9.5

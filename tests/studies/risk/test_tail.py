@@ -11,6 +11,7 @@ from studies.risk import tail as t
 from studies.risk.series import read_sp500
 from studies.risk.synthetic import gjr_series, regime_returns
 from tercel.core.errors import DataError
+from tercel.signals.risk.tail import EwmaNormal, FilteredHistoricalSimulation, judge
 
 pytest.importorskip("arch")
 
@@ -25,7 +26,7 @@ def test_historical_simulation_is_the_quantile_of_the_window() -> None:
 
 def test_filtered_simulation_is_near_the_truth_where_the_truth_is_known() -> None:
     known = gjr_series(2600, 2)
-    var, _ = t.FilteredHistoricalSimulation(refit=200).forecast(known.series.returns, 1300, 0.99)
+    var, _ = FilteredHistoricalSimulation(refit=200).forecast(known.series.returns, 1300, 0.99)
     quantile = 2.998 * np.sqrt(5 / 7)  # of Student's t with 7 degrees of freedom, unit variance
     ratio = var / (quantile * np.sqrt(known.variance[1300:]))
     assert 0.8 < np.median(ratio) < 1.2
@@ -36,7 +37,7 @@ def test_filtered_simulation_is_near_the_truth_where_the_truth_is_known() -> Non
 
 def test_a_normal_market_passes_the_normal_model() -> None:
     returns = np.random.default_rng(3).standard_normal(3000) / 100
-    verdict = t.judge([t.EwmaNormal(0.99)], returns, 1000)[0]
+    verdict = judge([EwmaNormal(0.99)], returns, 1000)[0]
     assert verdict.tests.kupiec > 0.05
     assert verdict.es_ratio == pytest.approx(1, abs=0.15)
 
@@ -44,7 +45,7 @@ def test_a_normal_market_passes_the_normal_model() -> None:
 def test_filtered_simulation_passes_on_the_index_and_the_plain_one_fails(shared_data: Path) -> None:
     index = read_sp500(shared_data)
     returns, first = index.returns[1:], index.since(date(2004, 1, 2)) - 1
-    plain, filtered = t.judge([t.HistoricalSimulation(), t.FilteredHistoricalSimulation()], returns, first)
+    plain, filtered = judge([t.HistoricalSimulation(), FilteredHistoricalSimulation()], returns, first)
     assert filtered.tests.days == 3775
     assert 40 <= filtered.tests.hits <= 50
     assert min(filtered.tests.kupiec, filtered.tests.independence, filtered.tests.joint) > 0.10

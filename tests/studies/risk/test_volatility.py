@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studies.risk.garch import GarchFit, fit_garch
-from studies.risk.series import DailySeries, checked, read_csv, read_sp500, read_spy
+from studies.risk.series import checked, read_csv, read_sp500, read_spy
 from studies.risk.synthetic import gjr_series
-from studies.risk.volatility import Ewma, Garch, Har, Yesterday, qlike, rank, trailing_mean
+from studies.risk.volatility import Yesterday, qlike, rank
 from tercel.core.errors import DataError
+from tercel.signals.risk.garch import GarchFit, fit_garch
+from tercel.signals.risk.series import DailySeries
+from tercel.signals.risk.volatility import Ewma, Garch, Har, trailing_mean
 
 arch = pytest.importorskip("arch")
 
@@ -20,9 +22,12 @@ def test_the_recursion_is_archs(asymmetric: bool) -> None:
     returns = gjr_series(900, 1).series.returns[1:]
     fit = fit_garch(returns, asymmetric)
     model = arch.arch_model(100 * returns, vol="GARCH", p=1, o=int(asymmetric), q=1, rescale=False)
-    theirs = model.fit(disp="off", show_warning=False).conditional_volatility ** 2
+    theirs = model.fit(disp="off", show_warning=False)
     _, ours = fit.filtered(returns)
-    np.testing.assert_allclose(ours[200:-1], theirs[200:], rtol=1e-4)  # the start is forgotten
+    np.testing.assert_allclose(
+        ours[200:-1], theirs.conditional_volatility[200:] ** 2, rtol=1e-4
+    )  # the start is forgotten
+    assert ours[-1] == pytest.approx(theirs.forecast(horizon=1).variance.iloc[-1, 0], rel=1e-10)
 
 
 def test_the_recursion_by_hand() -> None:

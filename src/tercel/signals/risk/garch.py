@@ -56,9 +56,9 @@ def fit_garch(returns: Floats, asymmetric: bool) -> GarchFit:
     model = arch_model(_PER_CENT * returns, mean="Constant", vol="GARCH", p=1, o=int(asymmetric), q=1, rescale=False)
     found = model.fit(disp="off", show_warning=False).params
     gamma = float(found["gamma[1]"]) if asymmetric else 0.0
-    mu, omega, alpha = (float(found[key]) for key in ("mu", "omega", "alpha[1]"))
-    start = float(np.mean((_PER_CENT * returns[:75] - mu) ** 2))
-    return GarchFit(mu, omega, alpha, gamma, float(found["beta[1]"]), max(start, 1e-8))
+    mu, omega, alpha, beta = (float(found[key]) for key in ("mu", "omega", "alpha[1]", "beta[1]"))
+    before = float(model.volatility.backcast(_PER_CENT * returns - mu))  # day -1, as arch's forecasts have it
+    return GarchFit(mu, omega, alpha, gamma, beta, omega + (alpha + gamma / 2 + beta) * before)
 
 
 def expanding(

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.risk.coverage import chi2_p, coverage
 from tercel.core.errors import DataError
+from tercel.signals.risk.coverage import chi2_p, coverage
 
 
 @given(st.floats(0, 200), st.sampled_from([1, 2]))
