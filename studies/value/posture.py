@@ -52,13 +52,22 @@ def step_aside(cap: float = 0.1, volatility: float = 2.5, depth: float = 0.55) -
     )
 
 
-def as_risk_says() -> PostureConfig:
-    """The default table of `risk.posture`, its anomaly score not required."""
-    return PostureConfig(required=("volatility_ratio", "depth_ratio"))
+def capped() -> PostureConfig:
+    """Haste when volatility is up, but caps on what is at work when depth goes."""
+    resting = Style.JOIN | Style.IMPROVE
+    return PostureConfig(
+        rules=(
+            PostureRule("volatility raised", "volatility_ratio", 1.5, 1.25, PostureDemand(urgency=0.3)),
+            PostureRule("volatility high", "volatility_ratio", 2.5, 1.75, PostureDemand(urgency=0.6)),
+            PostureRule("depth thin", "depth_ratio", 0.6, 0.8, PostureDemand(max_participation=0.2)),
+            PostureRule("depth gone", "depth_ratio", 0.4, 0.55, PostureDemand(max_participation=0.1, styles=resting)),
+        ),
+        required=("volatility_ratio", "depth_ratio"),
+    )
 
 
 DESIGNS: Mapping[str, Callable[[], PostureConfig]] = MappingProxyType(
-    {"finish early": finish_early, "default table": as_risk_says, "step aside": step_aside}
+    {"finish early": finish_early, "caps": capped, "step aside": step_aside}
 )
 
 

@@ -8,7 +8,7 @@ from studies.value.posture import (
     DESIGNS,
     Run,
     Watch,
-    as_risk_says,
+    capped,
     figures,
     onset_of,
     run_watched,
@@ -90,7 +90,7 @@ def test_postures_see_public_features_alone(market, ordinary) -> None:  # type: 
     for quantity in (0, 5000):
         episodes = Episodes(market, TASK, 4)
         episodes.start(seeded_plan(TASK, quantity, 5, 0, 4))
-        watch = Watch(ordinary, as_risk_says(), 4)
+        watch = Watch(ordinary, capped(), 4)
         said.append(watch.look(episodes.view, episodes.states[:, sim.NOW]))
     assert said[0] == said[1]
 

@@ -52,11 +52,11 @@ def test_a_rule_enters_at_once_and_leaves_beyond_its_gap_after_the_dwell_time() 
 
 def test_the_most_careful_word_of_each_kind_wins() -> None:
     posture = PosturePolicy("A").update(*at(0, volatility_ratio=3.0, depth_ratio=0.3, anomaly=1.5))
-    assert posture.urgency == 0.6
-    assert posture.max_participation == 0.1
+    assert posture.urgency == 0.9
+    assert posture.max_participation == 1.0  # nothing that is at work is held back
     assert posture.size_multiplier == 0.25
-    assert posture.styles == Style.JOIN | Style.IMPROVE
-    assert len(posture.reasons) == 5
+    assert posture.styles == ANY_STYLE
+    assert len(posture.reasons) == 7
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,6 @@ def test_the_most_careful_word_of_each_kind_wins() -> None:
         ({"anomaly": math.inf}, "no number (inf)"),
         ({"depth_ratio": None}, "depth against its usual level is missing"),
         ({"depth_ratio": -0.1}, "cannot be -0.1"),
-        ({"regime": 1.5}, "cannot be 1.5"),
-        ({"cost_ratio": math.nan}, "cost against what was expected is no number"),
     ],
 )
 def test_broken_inputs_give_the_cautious_posture_with_the_reason(values: dict[str, float], words: str) -> None:
@@ -104,7 +102,7 @@ def test_stale_and_future_states_are_refused() -> None:
 def test_what_nobody_measures_and_nobody_requires_is_passed_over() -> None:
     policy = PosturePolicy("A", PostureConfig(required=(), dwell_ns=0))
     assert policy.update(RiskState("A", 0), 0).reasons == ()
-    policy.update(RiskState("A", 1, cost_ratio=3.0), 1)
+    policy.update(RiskState("A", 1, depth_ratio=0.5), 1)
     assert policy.update(RiskState("A", 2), 2).reasons == ()
     assert "nobody measures it any more" in policy.changed[0]
 
@@ -149,7 +147,7 @@ def test_no_value_both_enters_and_leaves(rule: PostureRule, value: float) -> Non
 VALUES = st.none() | st.sampled_from([0.0, 0.4, 0.6, 1.0, 1.5, 2.0, math.nan, math.inf]) | st.floats(-1.0, 3.0)
 
 
-@given(st.lists(st.tuples(*[VALUES] * 5), max_size=40), st.booleans())
+@given(st.lists(st.tuples(*[VALUES] * 3), max_size=40), st.booleans())
 def test_seconds_in_which_nothing_can_change_are_passed_over(inputs: list[tuple[float | None, ...]], few: bool) -> None:
     """A policy that looks at every rule every time says the same."""
     config = PostureConfig(required=() if few else PostureConfig().required, dwell_ns=3 * NS_PER_SECOND)

@@ -13,7 +13,7 @@ import math
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -33,7 +33,6 @@ from tercel.desk.rounds.config import CLOSING_S, DeskConfig
 from tercel.desk.rounds.demand import Demand, demand
 from tercel.desk.rounds.monitor import MarketMonitor, seconds_between
 from tercel.desk.rounds.parts import NewsPort
-from tercel.desk.rounds.posture import desk_rules, stance
 from tercel.desk.rounds.program import Program
 from tercel.desk.rounds.sizing import Sizing
 from tercel.desk.trading.executor import ParentExecutor
@@ -145,7 +144,7 @@ class DeskLoop:
             ),
             sizing=Sizing(loop.sizing),
             weights=MultiplicativeWeights(list(self.slots), loop.hedge),
-            policy=PosturePolicy(name, desk_rules()) if on else None,
+            policy=PosturePolicy(name) if on else None,
         )
 
     # -- the loop -----------------------------------------------------------------------------------------------------
@@ -267,7 +266,7 @@ class DeskLoop:
             return False
         posture = line.policy.posture()
         before, line.posture = line.posture, posture
-        if before is not None and stance(before) == stance(posture):
+        if before is not None and replace(before, at_ns=posture.at_ns, reasons=posture.reasons) == posture:
             return False
         body = _body(posture) | {"styles": int(posture.styles), "reasons": list(posture.reasons)}
         self._note([Entry(kinds.POSTURE, at_ns, name, body=body)])

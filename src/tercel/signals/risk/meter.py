@@ -103,22 +103,12 @@ class RiskMeter:
         self._gains = 1.0 - math.exp2(-1.0 / volatility_s), 1.0 - math.exp2(-1.0 / depth_s)
         self._variance = self._depth = math.nan
 
-    def update(
-        self, second: Second, at_ns: int, regime: float | None = None, cost_ratio: float | None = None
-    ) -> RiskState:
-        """Risk state after one more second, which ended at `at_ns`.
-
-        Parameters
-        ----------
-        regime : float, optional
-            Filtered probability of the turbulent regime, where a daily model says one.
-        cost_ratio : float, optional
-            What recent parents cost over what was expected.
-        """
+    def update(self, second: Second, at_ns: int) -> RiskState:
+        """Risk state after one more second, which ended at `at_ns`."""
         anomaly = self.score.update(second)
         calm = self.score.calm
         if calm is None:
-            return RiskState(self.instrument, at_ns, math.nan, math.nan, math.nan, regime, cost_ratio)
+            return RiskState(self.instrument, at_ns, math.nan, math.nan, math.nan)
         square = second.move_ticks**2
         lots = second.depth_own5 + second.depth_far5
         if math.isnan(self._variance):
@@ -130,4 +120,4 @@ class RiskMeter:
             depth = self._depth / calm.depth if calm.depth > 0 else math.nan
         else:
             volatility = depth = math.nan
-        return RiskState(self.instrument, at_ns, volatility, depth, anomaly, regime, cost_ratio)
+        return RiskState(self.instrument, at_ns, volatility, depth, anomaly)

@@ -21,8 +21,6 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "volatility_ratio": "volatility against its usual level",
         "depth_ratio": "depth against its usual level",
         "anomaly": "anomaly score against its alarm",
-        "regime": "probability of the turbulent regime",
-        "cost_ratio": "cost against what was expected",
     }
 )
 """Inputs and how a reason calls them."""
@@ -40,10 +38,6 @@ class RiskState(NamedTuple):
         Volatility now, and lots near the touch now, over their usual levels: 1 is ordinary.
     anomaly : float or None
         Score over its alarm threshold: 1 is the alarm, around 0 is ordinary (:mod:`tercel.signals.risk.anomaly`).
-    regime : float or None
-        Filtered probability of the turbulent regime, [0, 1].
-    cost_ratio : float or None
-        What recent parents cost over what was expected of them: 1 is as expected.
 
     NaN says that a measurement failed, None that nobody measures; both are answered by caution where a policy requires
     the input. None is passed over where it does not.
@@ -54,8 +48,6 @@ class RiskState(NamedTuple):
     volatility_ratio: float | None = None
     depth_ratio: float | None = None
     anomaly: float | None = None
-    regime: float | None = None
-    cost_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,39 +104,33 @@ class PostureRule:
         return value < self.leave if self.on_high else value > self.leave
 
 
-RESTING = Style.JOIN | Style.IMPROVE
+def early_rules(urgency: float, volatility: float, depth: float, suffix: str = "") -> tuple[PostureRule, ...]:
+    """Rules that ask for haste once volatility is up or depth is going."""
+    asks = PostureDemand(urgency=urgency)
+    return (
+        PostureRule(f"volatility high{suffix}", "volatility_ratio", volatility, 0.6 * volatility, asks),
+        PostureRule(f"depth going{suffix}", "depth_ratio", depth, 1.5 * depth, asks),
+    )
+
+
+def _smaller(name: str, watches: str, enter: float, leave: float, size: float) -> PostureRule:
+    return PostureRule(name, watches, enter, leave, PostureDemand(size_multiplier=size))
+
 
 DEFAULT_RULES = (
-    PostureRule("volatility raised", "volatility_ratio", 1.5, 1.25, PostureDemand(urgency=0.3, size_multiplier=0.75)),
-    PostureRule("volatility high", "volatility_ratio", 2.5, 1.75, PostureDemand(urgency=0.6, size_multiplier=0.5)),
-    PostureRule("turbulent regime", "regime", 0.8, 0.2, PostureDemand(urgency=0.2, size_multiplier=0.75)),
-    PostureRule("depth thin", "depth_ratio", 0.6, 0.8, PostureDemand(max_participation=0.2, size_multiplier=0.75)),
-    PostureRule(
-        "depth gone",
-        "depth_ratio",
-        0.4,
-        0.55,
-        PostureDemand(max_participation=0.1, styles=RESTING, size_multiplier=0.5),
-    ),
-    PostureRule(
-        "anomaly", "anomaly", 1.0, 0.6, PostureDemand(max_participation=0.1, styles=RESTING, size_multiplier=0.25)
-    ),
-    PostureRule(
-        "anomaly extreme",
-        "anomaly",
-        2.0,
-        1.0,
-        PostureDemand(max_participation=0.05, styles=RESTING, size_multiplier=0.0),
-    ),
-    PostureRule(
-        "trading dearer than expected",
-        "cost_ratio",
-        2.0,
-        1.3,
-        PostureDemand(max_participation=0.15, size_multiplier=0.5),
-    ),
+    _smaller("volatility raised", "volatility_ratio", 1.5, 1.25, 0.75),
+    _smaller("volatility high", "volatility_ratio", 2.5, 1.75, 0.5),
+    _smaller("depth thin", "depth_ratio", 0.6, 0.8, 0.75),
+    _smaller("depth gone", "depth_ratio", 0.4, 0.55, 0.5),
+    _smaller("anomaly", "anomaly", 1.0, 0.6, 0.25),
+    _smaller("anomaly extreme", "anomaly", 2.0, 1.0, 0.0),
+    *early_rules(0.9, 2.5, 0.55, ": finish early"),
 )
-"""Volatility asks for haste and smaller sizes, liquidity for patience: what is worse, it says so with its caps."""
+"""New parents are smaller in stress, and open ones are finished early.
+
+Measured (`python -m studies worth posture`): caps on what is at work make the tail of cost worse when depth goes, as
+the horizon takes what is left in a thin book; haste while there is depth cuts it.
+"""
 
 CAUTIOUS = PostureDemand(urgency=0.0, max_participation=0.05, styles=Style.JOIN, size_multiplier=0.0)
 
@@ -192,14 +178,7 @@ def finish_early(urgency: float = 0.9, volatility: float = 2.5, depth: float = 0
     The thresholds and the urgency were chosen in the default market on episodes that nothing is judged on: lower
     thresholds sound in calm, and a lower urgency stays in too long.
     """
-    asks = PostureDemand(urgency=urgency)
-    return PostureConfig(
-        rules=(
-            PostureRule("volatility high", "volatility_ratio", volatility, 0.6 * volatility, asks),
-            PostureRule("depth going", "depth_ratio", depth, 1.5 * depth, asks),
-        ),
-        required=("volatility_ratio", "depth_ratio"),
-    )
+    return PostureConfig(early_rules(urgency, volatility, depth), ("volatility_ratio", "depth_ratio"))
 
 
 class PosturePolicy:
@@ -233,7 +212,7 @@ class PosturePolicy:
         """An input, the values between which it is whole and brings no rule into force, whether it is required."""
         rules = [rule for rule in self.config.rules if rule.watches == watches]
         low = max([rule.enter for rule in rules if not rule.on_high] + [-math.inf if watches == "anomaly" else 0.0])
-        high = min([rule.enter for rule in rules if rule.on_high] + [1.0 if watches == "regime" else math.inf])
+        high = min([rule.enter for rule in rules if rule.on_high] + [math.inf])
         return watches, low, high, watches in self.config.required
 
     def update(self, state: RiskState | None, at_ns: int) -> Posture:
@@ -303,7 +282,7 @@ class PosturePolicy:
                     found.append(f"{reason} is missing")
             elif not math.isfinite(value):
                 found.append(f"{reason} is no number ({value})")
-            elif name != "anomaly" and (value < 0 or (name == "regime" and value > 1)):
+            elif name != "anomaly" and value < 0:
                 found.append(f"{reason} cannot be {value:g}")
         return found
 
