@@ -20,5 +20,5 @@ class TrainWithAlpha(TrainSignals):
             return {}, lambda: None
         from studies.shipped.alpha import save_demo, show
 
-        found = save_demo(self.seed, out / "alpha.json")
+        found = save_demo(self.seed, out / "alpha")
         return {"alpha": found}, lambda: show(found)

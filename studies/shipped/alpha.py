@@ -29,9 +29,9 @@ from tercel.market.flow import Preset, load
 from tercel.market.flow.santa_fe import BUY_SHARE
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import NO_TAPE, Source, reactive, run_free
-from tercel.signals.alpha import decay
+from tercel.signals.alpha import AlphaScale, decay
 from tercel.signals.fusion import Fusion, stack
-from tercel.signals.models_packaged.model import AlphaModel, SourceModel
+from tercel.signals.model_folder import BOUNDED, BaseModel, BoundedLinear, SignalModel, save
 from tercel.signals.zoo.linear import Ridge
 
 SOURCES = {
@@ -161,8 +161,8 @@ ALPHA = 10.0
 SHRINK = 0.2
 
 
-def train_demo(preset: Preset, rounds: int, test_rounds: int, seed: int, command: str) -> AlphaModel:
-    """The demo model of a preset's market.
+def train_demo(preset: Preset, rounds: int, test_rounds: int, seed: int, command: str) -> SignalModel:
+    """The demo model of a preset's market; its card says what :func:`save` is told.
 
     Parameters
     ----------
@@ -175,11 +175,14 @@ def train_demo(preset: Preset, rounds: int, test_rounds: int, seed: int, command
     """
     train = simulate_rounds(preset, rounds, seed)
     target = train.moves[:, -1]
-    models = {name: _fit(train.X[:, _columns(name)], target, SOURCES[name]) for name in SOURCES}
-    fusion = stack(_out_of_fold(train), target, tuple(SOURCES), shrink=SHRINK)
+    models = {name: _fit(train.X[:, _columns(name)], target) for name in SOURCES}
+    parts = tuple(_part(name, model) for name, model in models.items())
+    fusion = stack(_out_of_fold(train), target, tuple(part.name for part in parts), shrink=SHRINK)
     shape = decay(_fused(models, fusion, train.X), train.moves, [h * NS_PER_SECOND for h in HORIZONS_S])
     test = simulate_rounds(preset, test_rounds, seed + 1)
     card = {
+        "name": "demo",
+        "inputs": "market",
         "about": "forecast of the mid's move over a ten-minute round; synthetic material alone",
         "command": command,
         "market": preset.name,
@@ -188,17 +191,17 @@ def train_demo(preset: Preset, rounds: int, test_rounds: int, seed: int, command
         "planted": {"drift": 0.25, "news": 0.6},
         "test": judged(models, fusion, test, seed),
     }
-    horizon = HORIZONS_S[-1] * NS_PER_SECOND
-    return AlphaModel("demo", models, fusion, horizon, shape.half_life_ns, card)
+    scale = AlphaScale(1.0, 1.0, 1.0, HORIZONS_S[-1] * NS_PER_SECOND, shape.half_life_ns)
+    return SignalModel(fusion, parts, scale, card=card)
 
 
-def save_demo(seed: int, file: Path) -> dict[str, Any]:
-    """Train the packaged demo model anew, into a file; its figures on markets that it has not seen."""
+def save_demo(seed: int, folder: Path) -> dict[str, Any]:
+    """Train the packaged demo model anew, into a folder; its figures on markets that it has not seen."""
     say(f"training the alpha model of the demo desk on {DEMO_ROUNDS:,} simulated rounds")
     command = f"tercel signals train --demo --seed {seed}"
     model = train_demo(load("csco-santa-fe"), DEMO_ROUNDS, DEMO_ROUNDS // 2, seed, command)
-    model.save(file)
-    return {"file": file, "half_life_s": model.half_life_ns / 1e9, **model.card["test"]}
+    save(folder, model, model.card)
+    return {"file": folder, "half_life_s": model.scale.half_life_ns / 1e9, **model.card["test"]}
 
 
 def show(found: Mapping[str, Any]) -> None:
@@ -215,10 +218,15 @@ def _columns(source: str) -> list[int]:
     return [NAMES.index(name) for name in SOURCES[source]]
 
 
-def _fit(X: Floats, y: Floats, features: tuple[str, ...]) -> SourceModel:
+def _part(source: str, model: BoundedLinear) -> BaseModel:
+    names = SOURCES[source]
+    return BaseModel(source, BOUNDED, names, np.arange(len(names)), np.zeros(len(names)), model)
+
+
+def _fit(X: Floats, y: Floats) -> BoundedLinear:
     low, high = np.quantile(X, [0.005, 0.995], axis=0)
     ridge = Ridge(alpha=ALPHA).fit(np.clip(X, low, high), y)
-    return SourceModel(features, low, high, ridge.coef_, ridge.intercept_)
+    return BoundedLinear(low, high, ridge.coef_, float(ridge.intercept_))
 
 
 def _out_of_fold(train: TrainingRounds) -> Floats:
@@ -229,21 +237,19 @@ def _out_of_fold(train: TrainingRounds) -> Floats:
         here = fold == number
         for k, name in enumerate(SOURCES):
             X = train.X[:, _columns(name)]
-            model = _fit(X[~here], train.moves[~here, -1], SOURCES[name])
-            out[here, k] = np.clip(X[here], model.low, model.high) @ model.coef + model.intercept
+            out[here, k] = _fit(X[~here], train.moves[~here, -1]).predict(X[here])
     return out
 
 
-def _forecasts(models: dict[str, SourceModel], X: Floats) -> Floats:
-    columns = [np.clip(X[:, _columns(n)], m.low, m.high) @ m.coef + m.intercept for n, m in models.items()]
-    return np.stack(columns, axis=1)
+def _forecasts(models: dict[str, BoundedLinear], X: Floats) -> Floats:
+    return np.stack([model.predict(X[:, _columns(name)]) for name, model in models.items()], axis=1)
 
 
-def _fused(models: dict[str, SourceModel], fusion: Fusion, X: Floats) -> Floats:
+def _fused(models: dict[str, BoundedLinear], fusion: Fusion, X: Floats) -> Floats:
     return fusion.combine(_forecasts(models, X))[0]
 
 
-def judged(models: dict[str, SourceModel], fusion: Fusion, test: TrainingRounds, seed: int) -> dict[str, Any]:
+def judged(models: dict[str, BoundedLinear], fusion: Fusion, test: TrainingRounds, seed: int) -> dict[str, Any]:
     """Out-of-sample figures, whole and without each source: IC with interval over markets, R², coverage of 90 %."""
     rng = np.random.default_rng([seed, 41])
     forecasts, y = _forecasts(models, test.X), test.moves[:, -1]

@@ -11,7 +11,7 @@ from studies.families import compare
 from studies.families.panel import ProcessMeter
 from tercel.cli import app
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.signals import fusion_saved
+from tercel.signals import model_folder
 from tercel.signals.runs import config as configs
 
 runner = CliRunner()
@@ -68,9 +68,9 @@ def test_the_road_from_panel_to_verdict(config: Path, tmp_path: Path) -> None:
     assert again["files"] == built["files"]
     trained = done("train", config, "--out", out)
     assert trained["weights"]["linear:linear"] > 0.5
-    fusion, models, card = fusion_saved.load(out / "model")
-    assert [part["family"] for part in card["parts"]] == ["linear"] * 3
-    value, sd = fusion_saved.forecast(fusion, models, {"linear.a": [2.0, -2.0]})
+    model = model_folder.load(out / "model")
+    assert [part["family"] for part in model.card["parts"]] == ["linear"] * 3
+    value, sd = model.forecast({"linear.a": [2.0, -2.0]})
     assert value[0] > value[1]
     assert (sd > 0).all()
     found = done("evaluate", config, "--out", out)
@@ -92,7 +92,7 @@ def test_results_of_another_configuration_are_not_mixed_in(config: Path, tmp_pat
     model = out / "model" / "00-linear.npz"
     model.write_bytes(model.read_bytes() + b"x")
     with pytest.raises(Exception, match="changed"):
-        fusion_saved.load(out / "model")
+        model_folder.load(out / "model")
 
 
 def test_compare_prints_one_object_and_a_page_and_repeats(config: Path, tmp_path: Path) -> None:

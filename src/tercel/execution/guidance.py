@@ -116,7 +116,7 @@ class Guidance:
             first = int(np.flatnonzero(known & (past < 0))[0])
             late = f"market {first}: known {-int(past[first])} ns later"
             raise ConfigError("a forecast that is known by now", late, "guide with what was known, nothing later")
-        share, half = _remaining(past, self.horizon_ns, self.half_life_ns)
+        share, half = remaining(past, self.horizon_ns, self.half_life_ns)
         out = np.empty((len(self), WORDS), np.int64)
         out[:, _ALPHA] = np.rint(np.clip(self.expected_bps, -MOST_BPS, MOST_BPS) * share * MILLI)
         out[:, _SD] = np.rint(np.minimum(self.sd_bps, MOST_BPS) * share * MILLI)
@@ -140,7 +140,7 @@ class Guidance:
         return Guidance(**merged)
 
 
-def _remaining(past: Ints, horizon: Ints, half_life: Ints) -> tuple[Floats, Ints]:
+def remaining(past: Ints, horizon: Ints, half_life: Ints) -> tuple[Floats, Ints]:
     """Share of a forecast that is left after `past` ns, and the time in which half of that will be over."""
     left = np.maximum(horizon - past, 0)
     alive = (left > 0) & (horizon > 0)

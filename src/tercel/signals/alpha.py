@@ -14,10 +14,8 @@ from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
-from tercel.core.messages import Alpha
 from tercel.core.stats import cluster_index, cluster_sums
 from tercel.core.stats.ranks import spearman
-from tercel.signals.fusion import Fusion
 from tercel.signals.panel.dataset import Dataset
 
 
@@ -155,39 +153,3 @@ def chained(data: Dataset, periods: Sequence[int]) -> Floats:
                 break
             out[row, h] = total
     return out
-
-
-def to_alpha(
-    fusion: Fusion,
-    forecasts: ArrayLike,
-    *,
-    instrument: str,
-    at_ns: int,
-    horizon_ns: int,
-    half_life_ns: int,
-    unit_bps: float = 1.0,
-) -> Alpha:
-    """The `Alpha` of one moment, from one forecast a source (NaN: missing).
-
-    Parameters
-    ----------
-    fusion : Fusion
-    forecasts : float (K,)
-        In the order of `fusion.sources`.
-    unit_bps : float
-        Basis points of one unit of the fusion's target.
-
-    Raises
-    ------
-    DataError
-        When a forecast is infinite or the fused one is no number.
-    """
-    given = np.asarray(forecasts, dtype=np.float64).reshape(1, -1)
-    value, sd = fusion.combine(given)
-    if not (math.isfinite(value[0]) and math.isfinite(sd[0])):
-        raise DataError("a forecast that is a number", f"{value[0]} with sd {sd[0]}", "train the fusion again")
-    used = zip(fusion.sources, fusion.weights, given[0], strict=True)
-    sources = tuple(name for name, weight, one in used if weight > 0 and not np.isnan(one))
-    return Alpha(
-        instrument, at_ns, horizon_ns, float(value[0]) * unit_bps, float(sd[0]) * unit_bps, half_life_ns, sources
-    )

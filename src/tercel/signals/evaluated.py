@@ -57,7 +57,7 @@ def out_of_sample(
         scores = {"fusion": value, "fusion, gated": found[0][tested], **scores}
     return {
         "rows": len(tested), "dates": len(np.unique(part.time_ns)),
-        "ic": {name: _ic(score, part, rng) for name, score in scores.items()},
+        "ic": {name: ic_of(score, part, rng) for name, score in scores.items()},
         "calibration": _calibration(value, sd, part, rng),
         "ablation": _ablation(data, forecasts, columns, folds, tested, shrink, rng),
         "gate": None if gate is None or found is None else _gate_adds(value, found, tested, part, gate, rng),
@@ -101,7 +101,8 @@ def _difference(first: Floats, second: Floats, rng: np.random.Generator) -> dict
     return {"adds": mean_interval(first[both] - second[both], blocks, rng).to_json(), "dates": int(both.sum())}
 
 
-def _ic(score: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, float] | None:
+def ic_of(score: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, float] | None:
+    """Rank IC of a score (n,) with t and interval over blocks of dates; None where dates are too few."""
     try:
         return rank_ic(score, part.outcome, part.dates, rng, block=BLOCK).to_json()
     except DataError:

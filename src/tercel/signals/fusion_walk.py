@@ -8,7 +8,6 @@ Each source is learned from by itself, so that a source that is missing later ta
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
 from tercel.signals.fusion import LEAST_ROWS, Fusion, stack
+from tercel.signals.model_folder import BaseModel
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.zoo import family
 from tercel.signals.zoo.base import filled
@@ -24,45 +24,6 @@ from tercel.signals.zoo.base import filled
 Index = NDArray[np.intp]
 Fold = tuple[Index, Index]
 Settings = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True, eq=False)
-class BaseModel:
-    """A fitted model of one source.
-
-    Parameters
-    ----------
-    source, family : str
-    names : tuple of str
-        Columns of the source, in order.
-    used : int64 (F,)
-        Those that varied in training.
-    medians : float64 (F,)
-        What stands for a missing value where the family does not read NaN.
-    model : estimator
-    """
-
-    source: str
-    family: str
-    names: tuple[str, ...]
-    used: Index
-    medians: Floats
-    model: Any
-
-    @property
-    def name(self) -> str:
-        """Name of the model in the fusion."""
-        return f"{self.source}:{self.family}"
-
-    def predict(self, x: Floats) -> Floats:
-        """Forecasts (n,) for the source's columns (n, len(names)); NaN where all of them are missing."""
-        part = x[:, self.used]
-        missing = np.isnan(x).all(axis=1)
-        ready = part if type(self.model).native_nan else filled(part, self.medians)[0]
-        out = np.full(len(x), np.nan)
-        if (~missing).any():
-            out[~missing] = self.model.predict(ready[~missing])
-        return out
 
 
 def base_names(data: Dataset, families: Sequence[str]) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
-from tercel.signals.alpha import decay, to_alpha
+from tercel.signals.alpha import AlphaScale, decay
 from tercel.signals.fusion import stack
+from tercel.signals.model_folder import BOUNDED, BaseModel, BoundedLinear, SignalModel
 
 S = 10**9
 
@@ -47,14 +48,17 @@ def test_the_future_may_end():
 def test_the_message_says_what_was_heard():
     rng = np.random.default_rng(3)
     told = rng.normal(size=(400, 2))
-    fused = stack(told, told.sum(axis=1) + rng.normal(size=400), ("book", "news"))
-    whole = to_alpha(fused, [1.0, 2.0], instrument="X", at_ns=5, horizon_ns=600 * S, half_life_ns=S)
-    less = to_alpha(fused, [1.0, np.nan], instrument="X", at_ns=5, horizon_ns=600 * S, half_life_ns=S)
-    none = to_alpha(fused, [np.nan] * 2, instrument="X", at_ns=5, horizon_ns=600 * S, half_life_ns=S)
+    fused = stack(told, told.sum(axis=1) + rng.normal(size=400), ("book:bounded_linear", "news:bounded_linear"))
+    one = BoundedLinear(np.full(1, -9.0), np.full(1, 9.0), np.ones(1), 0.0)
+    parts = tuple(BaseModel(name, BOUNDED, (name,), np.arange(1), np.zeros(1), one) for name in ("book", "news"))
+    model = SignalModel(fused, parts, AlphaScale(1.0, 1.0, 1.0, 600 * S, S), card={"inputs": "market", "name": "m"})
+    whole = model.alpha({"book": 1.0, "news": 2.0}, "X", 5)
+    less = model.alpha({"book": 1.0, "news": None}, "X", 5)
+    none = model.alpha({}, "X", 5)
     assert whole.sources == ("book", "news")
     assert less.sources == ("book",)
     assert none.sources == ()
     assert whole.sd_bps < less.sd_bps < none.sd_bps
     assert none.expected_bps == pytest.approx(fused.base)
-    with pytest.raises(DataError, match="infinite"):
-        to_alpha(fused, [np.inf, 0.0], instrument="X", at_ns=5, horizon_ns=S, half_life_ns=S)
+    with pytest.raises(DataError, match="are numbers, or None"):
+        model.alpha({"book": np.inf, "news": 0.0}, "X", 5)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from studies.shipped.alpha import NAMES, SOURCES, simulate_rounds, train_demo
 from tercel.core.errors import DataError, UnknownNameError
 from tercel.market.flow.preset import load
-from tercel.signals.models_packaged import load_model, load_packaged, packaged
+from tercel.signals import model_folder
+from tercel.signals.model_folder import BoundedLinear, SignalModel, load_packaged, packaged, save
 
 FEATURES = {
     "ofi": 40.0, "signed_volume": 20.0, "return_bps": 2.0, "imbalance": 0.2, "microprice_bps": 1.0, "news": 1.0,
@@ -62,18 +63,24 @@ def test_unknown_names_are_told_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="demo"):
         load_packaged("demmo")
     model = load_packaged("demo")
-    file = tmp_path / "m.json"
-    model.save(file)
-    again = load_model(file)
+    again = save(tmp_path / "m", model, {key: model.card[key] for key in ("name", "inputs", "test")})
     assert again.alpha(FEATURES, "A", 0) == model.alpha(FEATURES, "A", 0)
+    file = tmp_path / "m" / "card.json"
     raw = json.loads(file.read_text())
-    raw["sources"]["news"]["coef"] = [99.0]
+    raw["alpha"]["unit_bps"] = 99.0
     file.write_text(json.dumps(raw))
     with pytest.raises(DataError, match="edited"):
-        load_model(file)
+        model_folder.load(tmp_path / "m")
     file.write_text("{}")
-    with pytest.raises(DataError, match="alpha model"):
-        load_model(file)
+    with pytest.raises(DataError, match="as it was trained"):
+        model_folder.load(tmp_path / "m")
+
+
+def line_of(model: SignalModel, source: str) -> BoundedLinear:
+    """What a part learned."""
+    (found,) = (one.model for one in model.models if one.source == source)
+    assert isinstance(found, BoundedLinear)
+    return found
 
 
 def test_material_is_the_seeds_alone_and_the_news_is_as_good_as_planted() -> None:
@@ -92,13 +99,13 @@ def test_the_card_says_what_a_small_training_finds_again() -> None:
     made = train_demo(load("csco-santa-fe"), 2000, 1000, 5, "test")
     assert made.card["test"]["all"]["ic"]["mean"] == pytest.approx(card["test"]["all"]["ic"]["mean"], abs=0.08)
     assert made.card["test"]["all"]["within_90"] == pytest.approx(0.9, abs=0.03)
-    assert made.sources["news"].coef[0] == pytest.approx(load_packaged("demo").sources["news"].coef[0], rel=0.15)
+    assert line_of(made, "news").coef[0] == pytest.approx(line_of(load_packaged("demo"), "news").coef[0], rel=0.15)
 
 
 @pytest.mark.long
 def test_the_packaged_model_is_what_its_command_makes() -> None:
     kept = load_packaged("demo")
     made = train_demo(load("csco-santa-fe"), kept.card["rounds"], kept.card["rounds"] // 2, kept.card["seed"], "")
-    for name, source in kept.sources.items():
-        np.testing.assert_allclose(made.sources[name].coef, source.coef, rtol=1e-6)
+    for name in SOURCES:
+        np.testing.assert_allclose(line_of(made, name).coef, line_of(kept, name).coef, rtol=1e-6)
     np.testing.assert_allclose(made.fusion.weights, kept.fusion.weights, rtol=1e-6)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.signals.command.material import SERIES, TRAIN, configured, done, refused, signals, stocknet, trend
 
-from tercel.signals import fusion_saved
+from tercel.signals import model_folder
 
 GATE = '\n[train.gate]\nkind = "clusters"\ncolumns = ["series.debt", "market.vol_20"]\n'
 
@@ -22,8 +22,7 @@ def test_sources_join_and_a_gate_reads_what_holds_for_all(tmp_path: Path) -> Non
     assert built["missing"]["series"] < 0.05
     trained = done("train", config, "--out", out)
     assert not any(name.startswith(("series", "market")) for name in trained["weights"])
-    _, _, card = fusion_saved.load(out / "model")
-    gate = fusion_saved.load_gate(out / "model", card)
+    gate = model_folder.load(out / "model").gate
     assert gate is not None
     chance = gate.chances(np.array([[20.0, 0.01], [np.nan, 0.01]]))
     assert np.allclose(chance.sum(axis=1), 1)
@@ -37,9 +36,9 @@ def test_sources_join_and_a_gate_reads_what_holds_for_all(tmp_path: Path) -> Non
     assert {one["source"]: one["verdict"] for one in found["leak"]}["series"] == "not judged"
     told = signals("evaluate", config, "--out", out)
     assert "gate: series.debt" in told.stdout
-    (out / "model" / fusion_saved.STATES).write_bytes(b"x")
+    (out / "model" / model_folder.STATES).write_bytes(b"x")
     with pytest.raises(Exception, match="changed"):
-        fusion_saved.load_gate(out / "model", card)
+        model_folder.load(out / "model")
 
 
 def test_an_absent_source_degrades_and_is_named_by_every_command(tmp_path: Path) -> None:

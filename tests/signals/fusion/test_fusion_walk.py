@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import DataError
-from tercel.signals import fusion_saved
-from tercel.signals.alpha import chained, scale_of
+from tercel.signals.alpha import AlphaScale, chained, scale_of
 from tercel.signals.fusion_walk import base_names, final, fit_base, fused, out_of_fold, thinned
+from tercel.signals.model_folder import SignalModel, load, save
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.sources.synthetic import synthetic_market
 from tercel.signals.validation import DAY, walk_forward
@@ -84,16 +84,14 @@ def test_what_is_saved_comes_back(data: Dataset, tmp_path: Path) -> None:
     folds = folds_of(data)
     told = out_of_fold(data, ("linear",), folds)
     fusion, models = final(data, ("linear",), told)
-    fusion_saved.save(tmp_path, fusion, models, {"name": "x"})
-    again, parts, card = fusion_saved.load(tmp_path)
-    assert card["name"] == "x"
+    model = SignalModel(fusion, tuple(models), AlphaScale(1.0, 1.0, 1.0, DAY, DAY))
+    again = save(tmp_path, model, {"name": "x"})
+    assert again.name == "x"
     features = {name: data.x[:50, c] for c, name in enumerate(data.names)}
-    np.testing.assert_array_equal(
-        fusion_saved.forecast(again, parts, features)[0], fusion_saved.forecast(fusion, models, features)[0]
-    )
+    np.testing.assert_array_equal(again.forecast(features)[0], model.forecast(features)[0])
     (tmp_path / "card.json").unlink()
     with pytest.raises(DataError, match="trained model"):
-        fusion_saved.load(tmp_path)
+        load(tmp_path)
 
 
 def test_messages_are_in_bps_and_less_is_less_sure(data: Dataset) -> None:
@@ -106,17 +104,18 @@ def test_messages_are_in_bps_and_less_is_less_sure(data: Dataset) -> None:
     today = data.dates == data.dates[-1]
     features = {name: data.x[today, c] for c, name in enumerate(data.names)}
     who = list(data.instrument[today])
-    whole = fusion_saved.alphas(fusion, models, scale, features, who, 5)
+    model = SignalModel(fusion, tuple(models), scale)
+    whole = model.alphas(features, who, 5)
     assert [a.instrument for a in whole] == who
     # the planted alpha is a fifth of a return of 200 bps, which `linear` carries
     expected = np.array([a.expected_bps for a in whole])
     assert np.corrcoef(expected, features["linear.a"])[0, 1] > 0.95
     assert 15 < expected.std() < 65
-    less = fusion_saved.alphas(fusion, models, scale, {k: v for k, v in features.items() if "linear" not in k}, who, 5)
+    less = model.alphas({k: v for k, v in features.items() if "linear" not in k}, who, 5)
     assert all("linear" not in a.sources for a in less)
     assert all(a.sd_bps > b.sd_bps for a, b in zip(less, whole, strict=True))
     with pytest.raises(DataError, match="row per instrument"):
-        fusion_saved.alphas(fusion, models, scale, features, who[:-1], 5)
+        model.alphas(features, who[:-1], 5)
 
 
 def test_a_source_that_begins_late_and_a_forecast_that_was_wrong(data: Dataset) -> None:

@@ -14,7 +14,8 @@ from pydantic import Field
 
 from tercel.core.toml import changed, parse_toml, read_toml
 from tercel.core.validated import TomlTable, validated
-from tercel.desk.rounds.config import DeskConfig, InstrumentSection, SignalsSection
+from tercel.desk.rounds.config import OFF, DeskConfig, InstrumentSection, SignalsSection
+from tercel.desk.rounds.forecasts import PACKAGED, model_of
 from tercel.desk.rounds.running import refuse
 
 DEMO: Final = "demo.toml"
@@ -77,7 +78,17 @@ def described(path: Path | None, settings: Mapping[str, Any]) -> tuple[DemoConfi
     raw = parse_toml(demo_text(), DEMO, HELP) if path is None else read_toml(path, HELP, "a desk file")
     text = demo_text() if path is None else path.read_text(encoding="utf-8")
     config = validated(DemoConfig, changed(raw, settings), DEMO if path is None else str(path), "a desk")
+    config = config if path is None else _placed(config, path.parent)
     return config, "".join(f"# changed: {key} = {value!r}\n" for key, value in settings.items()) + text
+
+
+def _placed(config: DemoConfig, folder: Path) -> DemoConfig:
+    """The same with its model and its targets from the folder of its file."""
+    section = config.signals
+    where = {key: str(folder / said) for key in ("model", "targets") if (said := getattr(section, key))}
+    if section.model == OFF or section.model.startswith(PACKAGED):
+        where.pop("model")
+    return config.model_copy(update={"signals": section.model_copy(update=where)})
 
 
 def demo_config() -> DemoConfig:
@@ -96,10 +107,14 @@ def parse_config(text: str, name: str) -> DemoConfig:
 
 
 def check_file(path: Path) -> None:
-    """Refuse a desk's file that cannot be read as one, or that no desk can be opened with.
+    """Refuse a desk's file that cannot be read as one, or that no desk can be opened with; and a model that does not
+    load, without which a desk would trade.
 
     Raises
     ------
     TercelError
     """
-    refuse(read_config(path), path.parent)
+    config = read_config(path)
+    refuse(config, path.parent)
+    if config.signals.model != OFF:
+        model_of(config.signals.model)

@@ -13,7 +13,7 @@ from tercel.core.ports import Clock, Journal
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
 from tercel.desk.rounds.build import BuiltDesk, open_desk
-from tercel.desk.rounds.config import DeskConfig
+from tercel.desk.rounds.config import OFF, DeskConfig
 from tercel.desk.rounds.parts import DeskParts
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market
@@ -119,7 +119,8 @@ def open_demo(config: DemoConfig, journal: Journal, markets: SimulatedMarkets | 
 def warm_up(config: DemoConfig, markets: SimulatedMarkets) -> None:
     """Compile what a desk calls, by a short round of its first instrument, before anybody waits for a decision."""
     short = config.with_desk(rounds=1, round_s=70.0, warmup_s=10.0)
-    short = short.model_copy(update={"instrument": config.instrument[:1]})
+    alone = config.signals.model_copy(update={"model": OFF, "orders": "drawn"})
+    short = short.model_copy(update={"instrument": config.instrument[:1], "signals": alone})
     open_demo(short, MemoryJournal(chained=False), markets).desk.run()
 
 

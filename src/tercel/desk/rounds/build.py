@@ -12,10 +12,12 @@ from tercel.core.ports import Journal, Venue
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.limits import LimitGate, Limits, changed, default_file, read
 from tercel.desk.rounds.agent_slot import AgentSlot
-from tercel.desk.rounds.config import AgentSection, DeskConfig
+from tercel.desk.rounds.config import OFF, AgentSection, DeskConfig
 from tercel.desk.rounds.drift import DriftDetector
-from tercel.desk.rounds.loop import AlphaPort, DeskLoop
+from tercel.desk.rounds.forecasts import PACKAGED, DeskForecasts, check_signals
+from tercel.desk.rounds.loop import DeskLoop
 from tercel.desk.rounds.parts import DeskParts
+from tercel.desk.rounds.targets import TargetOrders, targets_of
 from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.parents import ParentRequest
 from tercel.desk.trading.session import Session, SessionTerms
@@ -30,9 +32,7 @@ from tercel.execution.strategies.hand_over import most_share
 from tercel.execution.strategy import Strategy
 from tercel.market.flow.port import Preset
 from tercel.market.flow.preset import load
-from tercel.signals.models_packaged.model import load_model, load_packaged
 
-PACKAGED: Final = "packaged:"
 POLICY: Final = "policy:"
 
 
@@ -110,24 +110,6 @@ def detector_of(strategy: str) -> DriftDetector | None:
     return DriftDetector(seen.mean, seen.sd, OBS_NAMES)
 
 
-def alpha_model_of(config: DeskConfig) -> AlphaPort | None:
-    """The desk's forecast model.
-
-    Raises
-    ------
-    ConfigError, DataError
-        For a model that does not exist or was edited.
-    """
-    name = config.signals.model
-    if name == "off":
-        return None
-    if name.startswith(PACKAGED):
-        return load_packaged(name.removeprefix(PACKAGED))
-    if not Path(name).is_file():
-        raise ConfigError("a model file, packaged:NAME or off", f"signals.model = {name!r}", "train one first")
-    return load_model(Path(name))
-
-
 def limits_of(config: DeskConfig, beside: Path | None = None) -> Limits:
     """The desk's hard limits; a relative path is resolved from the desk's file.
 
@@ -152,12 +134,13 @@ def check(config: DeskConfig, beside: Path | None = None) -> None:
     Raises
     ------
     TercelError
-        For a market, a strategy, a model or a limits file that does not exist or does not read.
+        For a market, a strategy, targets or a limits file that does not exist or does not read.
     """
     known = known_of(config)
     for agent in config.agent:
         slot_of(agent, known)
-    alpha_model_of(config)
+    check_signals(config)
+    targets_of(config)
     limits_of(config, beside)
 
 
@@ -237,7 +220,10 @@ def open_desk(
         on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry), request=request,
     )  # fmt: skip
     try:
-        desks.append(DeskLoop(config, session, slots, alpha_model_of(config), parts.news, parts.calm, progress))
+        aims = targets_of(config)
+        orders = None if aims is None else TargetOrders(aims, session, config.signals.capital)
+        forecasts = None if config.signals.model == OFF else DeskForecasts(config, parts.news)
+        desks.append(DeskLoop(config, session, slots, forecasts, orders, parts.calm, progress))
     except TercelError:
         session.close()
         raise

@@ -4,7 +4,7 @@
 [[instrument]] name, market
 [[agent]]     name, strategy; alpha and posture: whether it takes them; challenger: another strategy, on paper
 [demand]      side, share: the orders that come in
-[signals]     model
+[signals]     model, names, date; orders, targets, capital: positions to reach
 [risk]        posture
 [loop]        feedback, hedge
 [limits]      file
@@ -27,6 +27,7 @@ _FOLDER: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 _NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.:/^=&+-]*$"
 
 
+OFF: Final = "off"
 EVERYBODY: Final = "all"
 """Who a kill of no agent by name stops."""
 
@@ -93,8 +94,18 @@ class DemandSection(TomlTable):
 class SignalsSection(TomlTable):
     """Which way."""
 
-    model: str = "off"
-    """`off`, `packaged:NAME`, or the file of a trained model."""
+    model: str = OFF
+    """`off`, `packaged:NAME`, or the model folder of `tercel signals train`, from the desk's file."""
+    names: dict[str, str] = Field(default_factory=dict)
+    """An instrument's name in the model and the targets, where it is another: {AAA = "AAPL"}."""
+    date: str = ""
+    """The day of a session at a venue whose clock has no dates; empty: the weekday after the forecast's."""
+    orders: Literal["drawn", "targets"] = "drawn"
+    """`drawn`: by [demand]; `targets`: from a file of positions to reach."""
+    targets: str = ""
+    """A CSV with name and one of lots, shares, weight; from the desk's file."""
+    capital: float = Field(default=0.0, ge=0)
+    """In money: what weights are shares of."""
 
 
 class RiskSection(TomlTable):

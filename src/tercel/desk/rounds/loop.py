@@ -1,6 +1,6 @@
 """The desk's loop: signals -> posture -> sized parent orders -> agents -> limits -> venue -> cost -> next sizing.
 
-    desk = DeskLoop(config, session, slots, alpha_model, news)
+    desk = DeskLoop(config, session, slots, forecasts)
     desk.run()
 
 A round is: what came in is added to each instrument's program; the forecast and the posture are taken; sizing says how
@@ -14,27 +14,28 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import DataError, OrderError
+from tercel.core.errors import OrderError
 from tercel.core.fixed import ONE, ceiled
 from tercel.core.messages import Alpha, CostFeedback, Posture
 from tercel.core.orders import MarketRows, Report, VenueEvent
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import BUY, NS_PER_SECOND
 from tercel.desk.rounds.agent_slot import AgentSlot
 from tercel.desk.rounds.allocation import MultiplicativeWeights, split
 from tercel.desk.rounds.challenge import Challenge, Evidence, paper_rows
 from tercel.desk.rounds.config import CLOSING_S, DeskConfig
 from tercel.desk.rounds.demand import Demand, demand
+from tercel.desk.rounds.forecasts import DeskForecasts, Outlook, came_entry
 from tercel.desk.rounds.monitor import MarketMonitor, seconds_between
-from tercel.desk.rounds.parts import NewsPort
 from tercel.desk.rounds.program import Program
 from tercel.desk.rounds.sizing import Sizing
+from tercel.desk.rounds.targets import TargetOrders
 from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.parents import ParentOrder, ParentRequest
@@ -48,13 +49,6 @@ CALM_S: Final = 180
 """Fewest seconds that risk learns what is calm from, however short the warm-up is."""
 
 
-class AlphaPort(Protocol):
-    """Port of a forecast model over features; `signals` implements it."""
-
-    def alpha(self, features: Mapping[str, float | None], instrument: str, at_ns: int) -> Alpha:
-        """The forecast from features (None: missing). Raises DataError on a value that is not finite."""
-
-
 @dataclass
 class _Line:
     """What the desk knows of one instrument."""
@@ -64,13 +58,19 @@ class _Line:
     sizing: Sizing
     weights: MultiplicativeWeights
     policy: PosturePolicy | None
-    alpha: Alpha | None = None
+    outlook: Outlook | None = None
     posture: Posture | None = None
     round_costs: dict[str, float] = field(default_factory=dict)
     begun_mid2: int = 0
     """The mid at the start of the round, half ticks."""
+    begun_ns: int = 0
     share_path: "array[float]" = field(default_factory=lambda: array("d"))
     """The agents' shares after every round, one round after the other."""
+
+    @property
+    def alpha(self) -> Alpha | None:
+        """The forecast that agents read."""
+        return None if self.outlook is None else self.outlook.alpha
 
 
 class DeskLoop:
@@ -82,9 +82,11 @@ class DeskLoop:
     session : Session
         What trades for it; operators' commands that are not for parents go to :meth:`on_operator`.
     slots : sequence of AgentSlot
-    alpha_model : AlphaPort or None
+    forecasts : DeskForecasts or None
         None: no forecasts.
-    news, calm : optional
+    targets : TargetOrders, optional
+        Orders towards positions, in the place of those that `[demand]` draws.
+    calm : optional
         See `DeskParts`.
     progress : callable, optional
         Called after every round with the number of rounds that are over.
@@ -95,23 +97,23 @@ class DeskLoop:
         config: DeskConfig,
         session: Session,
         slots: Sequence[AgentSlot],
-        alpha_model: AlphaPort | None,
-        news: NewsPort | None = None,
+        forecasts: DeskForecasts | None,
+        targets: TargetOrders | None = None,
         calm: Mapping[str, AnomalyBaseline] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        self.config, self.session, self.alpha_model = config, session, alpha_model
+        self.config, self.session = config, session
         self.alert = session.gateway.alert
         self.slots = {slot.name: slot for slot in slots}
-        self._news, self._calm = news, calm or {}
+        self._forecasts, self._targets, self._calm = forecasts, targets, calm or {}
         self._progress = progress or (lambda _round: None)
         names = [instrument.name for instrument in config.instrument]
         volume = {name: session.listings[name].volume_per_s for name in names}
         self._orders: dict[int, list[Demand]] = defaultdict(list)
-        for order in demand(config, volume, config.desk.seed):
+        for order in demand(config, volume, config.desk.seed) if targets is None else ():
             self._orders[order.round].append(order)
         sides = {order.instrument: order.side for order in self._orders[0]}
-        self._lines = {name: self._line(name, sides[name]) for name in names}
+        self._lines = {name: self._line(name, sides.get(name, BUY)) for name in names}
         self._prefix = f"{session.mark}{session.number}." if session.mark or session.number > 1 else ""
         self._own: set[int] = set()
         self._challenges: dict[str, tuple[str, str, Challenge]] = {}
@@ -160,8 +162,10 @@ class DeskLoop:
             self.round()
 
     def begin(self) -> None:
-        """Set up before the first round."""
+        """Set up before the first round; files of forecasts are read before the market is watched."""
         self._journal_slots()
+        if self._forecasts is not None:
+            self._forecasts.look(self.session.now_ns)
         self.warm_up()
         self._book_earlier()
         self._next_ns = self.session.now_ns
@@ -217,20 +221,25 @@ class DeskLoop:
 
     def _begin_round(self, number: int, at_ns: int) -> None:
         last = number == self.config.desk.rounds - 1
+        if self._targets is not None:
+            self._orders[number] += self._targets.due(number)
         for order in self._orders[number]:
             if mid2 := self.session.follow(order.instrument).mid2:
+                self._lines[order.instrument].program.side = order.side
                 self._lines[order.instrument].program.ask(order.lots, mid2)
             else:
                 self._orders[number + 1].append(order)
                 self.alert("warning", "NO_MARKET", "no two-sided market: its order waits a round", order.instrument)
         for name, line in self._lines.items():
-            line.begun_mid2 = self.session.follow(name).mid2
-            self._forecast(name, line, number, at_ns)
+            line.begun_mid2, line.begun_ns = self.session.follow(name).mid2, at_ns
+            if self._forecasts is not None:
+                line.outlook = self._forecasts.take(name, line.monitor, number, at_ns, self.session.gateway)
             self._follow_risk(line, at_ns)
             self._take_posture(name, line, at_ns)
             self.session.guide(name, line.alpha, line.posture)
             waiting = max(line.program.open - self._at_work(name), 0)
-            lots = line.sizing.lots(line.program.side, waiting, line.alpha, line.posture, last)
+            ahead = None if line.outlook is None else line.outlook.ahead
+            lots = line.sizing.lots(line.program.side, waiting, ahead, line.posture, last)
             self._share_out(name, line, lots, number)
 
     def _at_work(self, name: str) -> int:
@@ -240,20 +249,6 @@ class DeskLoop:
             for parent in self.session.ledger.parents.open()
             if parent.id in self._expected and parent.order.instrument == name
         )
-
-    def _forecast(self, name: str, line: _Line, number: int, at_ns: int) -> None:
-        line.alpha = None
-        if self.alpha_model is None:
-            return
-        news = None if self._news is None else self._news.score(name, number, at_ns)
-        features = line.monitor.features(news)
-        try:
-            line.alpha = self.alpha_model.alpha(features, name, at_ns)
-        except DataError as error:
-            self.alert("warning", "NO_FORECAST", str(error), name)
-            return
-        body = _body(line.alpha) | {"sources": list(line.alpha.sources)}
-        self._note([Entry(kinds.ALPHA, at_ns, name, body=body)])
 
     @staticmethod
     def _follow_risk(line: _Line, at_ns: int) -> bool:
@@ -323,9 +318,8 @@ class DeskLoop:
         self._ends_ns.append(now)
         for name, line in self._lines.items():
             costs, line.round_costs = line.round_costs, {}
-            if self.config.loop.feedback and line.alpha is not None and line.begun_mid2:
-                moved = 1e4 * (self.session.follow(name).mid2 / line.begun_mid2 - 1.0)
-                line.sizing.learn_move(line.alpha.expected_bps, moved)
+            if line.outlook is not None and line.begun_mid2:
+                self._learn_move(name, line, line.outlook, now)
             if self.config.loop.feedback and costs:
                 line.weights.update(costs)
                 body = {"shares": line.weights.shares, "why": f"cost of the round, bps: {_rounded(costs)}"}
@@ -334,6 +328,14 @@ class DeskLoop:
         for slot in self.slots.values():
             self._watch_drift(slot)
         self._journal_slots()
+
+    def _learn_move(self, name: str, line: _Line, outlook: Outlook, now_ns: int) -> None:
+        """What the market did in the round beside what was forecast of it."""
+        mid2 = self.session.follow(name).mid2
+        if self.config.loop.feedback:
+            line.sizing.learn_move(outlook.ahead.expected_bps, 1e4 * (mid2 / line.begun_mid2 - 1.0))
+        if outlook.about and mid2:
+            self._note([came_entry(name, outlook, (line.begun_mid2, mid2), now_ns, line.begun_ns)])
 
     # -- notifications of the session ----------------------------------------------------------------------------------
 

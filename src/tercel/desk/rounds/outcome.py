@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from tercel.core.ports import Journal
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.rounds.build import BuiltDesk
 from tercel.desk.rounds.challenge import Evidence
+from tercel.desk.rounds.forecasts import ForecastOutcome, forecasts_in
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.ledger import Ledger
@@ -166,6 +167,8 @@ class DeskOutcome:
         Orders that limits refused.
     posture_changes, fills : int
     journal : JournalCheck
+    forecasts : ForecastOutcome
+        Of a model that is served from files, beside what came; why there was none.
     """
 
     desk: str
@@ -180,6 +183,7 @@ class DeskOutcome:
     posture_changes: int
     fills: int
     journal: JournalCheck
+    forecasts: ForecastOutcome = field(default_factory=ForecastOutcome)
 
     def to_json(self) -> dict[str, Any]:
         """The outcome as plain JSON values."""
@@ -193,6 +197,7 @@ def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:
     with closing(JournalReader(folder)) as journal:
         denials = Counter(str(entry.body.get("code")) for _, entry in journal.read(0, (kinds.DENIED,)))
         checked = JournalCheck(journal.last, _consistent(journal, opened))
+        forecasts = forecasts_in(entry for _, entry in journal.read(0, (kinds.FORECAST, kinds.ALERT)))
     shares, rows = desk.shares(), desk.results
     costs = {name: by_filled([row for row in rows if row["agent"] == name]) for name in desk.slots}
     agents = {
@@ -222,6 +227,7 @@ def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:
         posture_changes=desk.posture_changes,
         fills=ledger.fills,
         journal=checked,
+        forecasts=forecasts,
     )
 
 

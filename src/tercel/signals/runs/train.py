@@ -1,29 +1,32 @@
 """Training and evaluation of a configuration: walk forward, fuse, save, measure."""
 
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.core.plain import json_text, plain
 from tercel.core.progress import say
-from tercel.core.written import beside
-from tercel.signals import fusion_saved
+from tercel.core.written import beside, file_hash
 from tercel.signals.alpha import scale_of
-from tercel.signals.evaluated import out_of_sample
-from tercel.signals.fusion_walk import base_names, final, fused
+from tercel.signals.evaluated import ic_of, out_of_sample
+from tercel.signals.fusion_walk import Fold, base_names, final, fused
 from tercel.signals.gate import FusionGate, trained
+from tercel.signals.model_folder import MODEL, SignalModel, save
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs import build as panels
 from tercel.signals.runs.config import SignalsConfig
 from tercel.signals.runs.leak import leaks_of
 from tercel.signals.runs.walk import folds_of, walked
+from tercel.signals.sources.port import time_type
 from tercel.signals.zoo import absent, family
 
 FORECASTS = "forecasts.npz"
-MODEL = "model"
 RESULT = "result.json"
 
 
@@ -77,17 +80,16 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         data, names, forecasts, seed=seed, shrink=config.train.shrink, most_rows=config.train.most_rows,
         settings=config.train.settings,
     )  # fmt: skip
-    value = fused(data, forecasts, columns, folds_of(data, config.train), shrink=config.train.shrink)[0]
+    folds = folds_of(data, config.train)
+    value, sd, _ = fused(data, forecasts, columns, folds, shrink=config.train.shrink)
     scale = scale_of(data, value, fusion.without(np.ones(len(columns), dtype=bool))[1])
+    gated = None if gate is None else trained(data, forecasts, columns, gate, shrink=config.train.shrink)
+    model = SignalModel(fusion, tuple(models), scale, gated)
     about = {
-        "alpha": asdict(scale),
-        "name": config.name,
-        "seed": seed,
-        "panel": manifest["files"],
-        "train": config.train.model_dump(),
-    }
-    gate_trained = None if gate is None else trained(data, forecasts, columns, gate, shrink=config.train.shrink)
-    card = fusion_saved.save(out / MODEL, fusion, models, plain(about), gate_trained)
+        "name": config.name, "seed": seed, "config": config, "data": data_of(config), "panel": manifest["files"],
+        "note": data.note, "ic": _ic(data, value, folds, seed),
+    }  # fmt: skip
+    card = save(out / MODEL, model, plain(about), walk_of(data, value, sd, model)).card
     with beside(out / FORECASTS) as part:
         np.savez(part, told=forecasts, columns=np.array(columns))
     return {
@@ -96,6 +98,32 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         "alpha_scale": asdict(scale), "parts": [part["file"] for part in card["parts"]],
         "gate": card["gate"], "note": data.note, "warnings": data.warnings,
     }  # fmt: skip
+
+
+def walk_of(data: Dataset, value: Floats, sd: Floats, model: SignalModel) -> pl.DataFrame:
+    """What each row was forecast walking forward, and what came: by time and name, NaN in rows of no test block."""
+    times = {"time": data.time_ns, "start": data.start_ns, "end": data.end_ns}
+    columns = {"name": data.instrument, "value": value, "sd": sd, "expected_bps": model.bps(value)}
+    frame = pl.DataFrame({**times, **columns, "outcome": data.outcome, "y": data.y})
+    return frame.with_columns(pl.col(list(times)).cast(time_type())).sort("time", "name")
+
+
+def _ic(data: Dataset, value: Floats, folds: list[Fold], seed: int) -> dict[str, float] | None:
+    """The fusion's rank IC out of sample as `signals evaluate` has it; None where dates are too few."""
+    tested = np.sort(np.concatenate([test for _, test in folds[1:] or folds]))
+    return ic_of(value[tested], data.rows(tested), np.random.default_rng([seed, 9]))
+
+
+def data_of(config: SignalsConfig) -> dict[str, str]:
+    """Hash of each file that a configuration names; of a folder, of the names and sizes in it."""
+    found = {}
+    for path in (Path(one) for one in (config.panel.path, *(source.path for source in config.source)) if one):
+        if path.is_file():
+            found[str(path)] = file_hash(path)
+        elif path.is_dir():
+            inside = [(str(one.relative_to(path)), one.stat().st_size) for one in sorted(path.rglob("*"))]
+            found[str(path)] = sha256(repr(inside).encode()).hexdigest()
+    return found
 
 
 def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, Any]:

@@ -36,7 +36,11 @@ that of the clock when it came; {"ns"} is the venue's. Executions are in 10^-8 o
 MARKET: Final = "market"
 """The market as marked: {"bid", "ask"}; None where a side is empty."""
 ALPHA: Final = "alpha"
-"""{"horizon_ns", "expected_bps", "sd_bps", "half_life_ns", "sources"}."""
+"""{"horizon_ns", "expected_bps", "sd_bps", "half_life_ns", "sources"} and, of one that was served from files, {"model":
+hash of its card, "at": when it was known, "ahead_bps": the part of it that is expected within the round}."""
+FORECAST: Final = "forecast"
+"""What was forecast of a round that is over and what came, of a model that is served from files: {"model", "at",
+"span_s", "forecast_bps", "sd_bps", "came_bps"}."""
 POSTURE: Final = "posture"
 """{"urgency", "max_participation", "styles", "size_multiplier", "reasons"}."""
 FEEDBACK: Final = "feedback"
@@ -84,7 +88,22 @@ PROMOTED: Final = "promoted"
 """A person put a strategy in another's place: {"champion", "challenger", "by", "reason"}."""
 
 KINDS: Final = frozenset(
-    {SESSION, PARENT, DECISION, ORDER_OUT, DENIED, REPORT_IN, MARKET, ALPHA, POSTURE, FEEDBACK, TCA, SHARE, DRIFT}
+    {
+        SESSION,
+        PARENT,
+        DECISION,
+        ORDER_OUT,
+        DENIED,
+        REPORT_IN,
+        MARKET,
+        ALPHA,
+        FORECAST,
+        POSTURE,
+        FEEDBACK,
+        TCA,
+        SHARE,
+        DRIFT,
+    }
     | {SEAT, LIMITS, OPERATOR, KILL, REARM, ALERT, HEARTBEAT, RECONCILED, PROMOTED, SETTLED, STATE}
 )
 

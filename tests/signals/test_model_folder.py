@@ -5,6 +5,8 @@ import io
 import json
 import sys
 import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import DataError
-from tercel.signals import fusion_saved
+from tercel.signals.alpha import AlphaScale
 from tercel.signals.fusion_walk import final, out_of_fold
-from tercel.signals.gate import FusionGate, TrainedGate
+from tercel.signals.gate import FusionGate, GatedFusion, TrainedGate
+from tercel.signals.model_folder import SignalModel, _digest, load, save
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.sources.synthetic import synthetic_market
 from tercel.signals.validation import DAY, walk_forward
@@ -35,25 +38,28 @@ def data() -> Dataset:
     return synthetic_market(3, instruments=20, days=120, strength=0.2).data
 
 
-def saved(data: Dataset, folder: Path, name: str, gate: TrainedGate | None = None) -> tuple[Any, Any, dict[str, Any]]:
+SCALE = AlphaScale(1e4, 200.0, 0.3, 7 * DAY, 3 * DAY)
+
+
+def saved(data: Dataset, folder: Path, name: str, gate: TrainedGate | None = None) -> tuple[SignalModel, SignalModel]:
+    """A model that was trained, and the same as its folder has it."""
     folds = list(walk_forward(data.time_ns, data.end_ns, splits=2, embargo_ns=2 * DAY))
     told = out_of_fold(data, (name,), folds, settings=FAST)
     fusion, models = final(data, (name,), told, settings=FAST)
-    return fusion, models, fusion_saved.save(folder, fusion, models, {"name": "x"}, gate)
+    model = SignalModel(fusion, tuple(models), SCALE, gate)
+    return model, save(folder, model, {"name": "x"})
 
 
 @pytest.mark.parametrize("name", REGRESS)
 def test_every_family_comes_back_to_the_bit(data: Dataset, tmp_path: Path, name: str) -> None:
     if (lacking := absent(family(name))) is not None:
         pytest.skip(f"no module {lacking}")
-    fusion, models, card = saved(data, tmp_path, name)
+    model, kept = saved(data, tmp_path, name)
     assert {file.suffix for file in tmp_path.iterdir()} == {".json", ".npz"}
-    again, parts, read = fusion_saved.load(tmp_path)
-    assert read == card
+    again = load(tmp_path)
+    assert (again.card, again.id, again.scale) == (kept.card, kept.id, SCALE)
     features = {name: data.x[:200, c] for c, name in enumerate(data.names)}
-    for one, two in zip(
-        fusion_saved.forecast(again, parts, features), fusion_saved.forecast(fusion, models, features), strict=True
-    ):
+    for one, two in zip(again.forecast(features), model.forecast(features), strict=True):
         np.testing.assert_array_equal(one, two)
 
 
@@ -62,16 +68,12 @@ def test_a_gate_comes_back_to_the_bit(data: Dataset, tmp_path: Path, kind: str) 
     pytest.importorskip("hmmlearn" if kind == "hmm" else "sklearn")
     rng = np.random.default_rng(0)
     history = rng.normal(size=(200, 2)) * np.where(np.arange(200) % 50 < 25, 1.0, 3.0)[:, None]
-    fusion, models, _ = saved(data, tmp_path, "linear")
+    model, _ = saved(data, tmp_path, "linear")
     gate = FusionGate(("market.vol_20", "market.ret_5"), kind)
     regimes = gate.make().fit(history)
     usual = regimes.predict_proba(history).mean(axis=0)
-    from tercel.signals.gate import GatedFusion
-
-    card = fusion_saved.save(
-        tmp_path, fusion, models, {}, TrainedGate(gate, regimes, GatedFusion((fusion, fusion)), usual)
-    )
-    again = fusion_saved.load_gate(tmp_path, card)
+    made = TrainedGate(gate, regimes, GatedFusion((model.fusion, model.fusion)), usual)
+    again = save(tmp_path, replace(model, gate=made), {}).gate
     assert again is not None
     np.testing.assert_array_equal(again.chances(history), regimes.predict_proba(history))
 
@@ -86,11 +88,12 @@ class Bomb:
         return Path.touch, (self.path,)
 
 
-def planted(folder: Path, card: dict[str, Any], data: bytes, **changes: Any) -> None:
+def planted(folder: Path, card: Mapping[str, Any], data: bytes, **changes: Any) -> None:
     """A folder whose first part is `data`, with the card that its writer would give it."""
     part = card["parts"][0] | {"sha256": hashlib.sha256(data).hexdigest(), **changes}
     (folder / part["file"]).write_bytes(data)
-    (folder / "card.json").write_text(json.dumps(card | {"parts": [part, *card["parts"][1:]]}))
+    whole = {**card, "parts": [part, *card["parts"][1:]]}
+    (folder / "card.json").write_text(json.dumps(whole | {"sha256": _digest(whole)}))
 
 
 def bomb(path: Path) -> bytes:
@@ -104,10 +107,10 @@ def bomb(path: Path) -> bytes:
 
 
 def test_objects_in_an_archive_are_refused_and_not_run(data: Dataset, tmp_path: Path) -> None:
-    *_, card = saved(data, tmp_path, "linear")
+    card = saved(data, tmp_path, "linear")[1].card
     planted(tmp_path, card, bomb(tmp_path / "ran"))
     with pytest.raises(DataError, match="tercel signals train"):
-        fusion_saved.load(tmp_path)
+        load(tmp_path)
     assert not (tmp_path / "ran").exists()
     with np.load(io.BytesIO(bomb(tmp_path / "ran")), allow_pickle=True) as kept:
         assert kept["coef_"].shape == (2,)
@@ -115,26 +118,26 @@ def test_objects_in_an_archive_are_refused_and_not_run(data: Dataset, tmp_path: 
 
 
 def test_a_folder_of_before_is_refused_unread(data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    *_, card = saved(data, tmp_path, "linear")
-    planted(tmp_path, card | {"format": 1}, bomb(tmp_path / "ran"), file="00-boosting.joblib", family="boosting")
+    card = saved(data, tmp_path, "linear")[1].card
+    planted(tmp_path, {**card, "format": 1}, bomb(tmp_path / "ran"), file="00-boosting.joblib", family="boosting")
     monkeypatch.setitem(sys.modules, "joblib", None)
     with pytest.raises(DataError, match=r"format 1 .* were not opened.*tercel signals train CONFIG.toml"):
-        fusion_saved.load(tmp_path)
+        load(tmp_path)
     assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("data_of", [b"no archive", b"PK\x03\x04 cut short", b""])
 def test_what_is_no_archive_is_refused(data: Dataset, tmp_path: Path, data_of: bytes) -> None:
-    *_, card = saved(data, tmp_path, "linear")
+    card = saved(data, tmp_path, "linear")[1].card
     planted(tmp_path, card, data_of)
     with pytest.raises(DataError, match="as it was trained"):
-        fusion_saved.load(tmp_path)
+        load(tmp_path)
 
 
 def test_trees_that_lead_back_are_refused(data: Dataset, tmp_path: Path) -> None:
     """Rows would go round in them for ever."""
     pytest.importorskip("sklearn")
-    *_, card = saved(data, tmp_path, "forest")
+    card = saved(data, tmp_path, "forest")[1].card
     file = tmp_path / card["parts"][0]["file"]
     with np.load(file, allow_pickle=False) as stored:
         kept = {name: stored[name] for name in stored.files}
@@ -143,4 +146,4 @@ def test_trees_that_lead_back_are_refused(data: Dataset, tmp_path: Path) -> None
     np.savez(packed, allow_pickle=False, **kept)
     planted(tmp_path, card, packed.getvalue())
     with pytest.raises(DataError, match="lead down"):
-        fusion_saved.load(tmp_path)
+        load(tmp_path)

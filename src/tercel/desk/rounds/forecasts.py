@@ -1,0 +1,327 @@
+"""A desk's forecasts: of a model that measures its markets live, or served from files, a row a name and date.
+
+A desk never stops for a forecast. A folder that does not load, files that are gone, a forecast of the future or one
+whose horizon is over: the desk trades without, and says so.
+
+Times are the venue's. A clock that counts from 1970 has dates; that of a simulated exchange begins at nothing. There
+the session stands for one day, from half past nine in New York on: the weekday after the forecast's, or the day that
+the desk's file names.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from math import sqrt
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from tercel.core.errors import ConfigError, DataError, TercelError
+from tercel.core.messages import Alpha
+from tercel.core.names import check_known
+from tercel.core.plain import plain
+from tercel.core.ports import Entry
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.rounds.config import OFF, DeskConfig
+from tercel.desk.rounds.monitor import MarketMonitor
+from tercel.desk.rounds.parts import NewsPort
+from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.journal import kinds
+from tercel.execution.guidance import remaining
+from tercel.signals.model_folder import CARD, MODEL, SignalModel, load, load_packaged, packaged
+
+PACKAGED: Final = "packaged:"
+NO_FORECAST: Final = "NO_FORECAST"
+DAY_NS: Final = 86_400 * NS_PER_SECOND
+DATED_NS: Final = 20 * 365 * DAY_NS
+"""Clocks beyond it, 1989, tell dates."""
+NEW_YORK: Final = ZoneInfo("America/New_York")
+OPENS: Final = time(9, 30)
+REMEDY: Final = "the desk trades without; write a newer one (`tercel signals predict` shows it)"
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a round goes by.
+
+    Parameters
+    ----------
+    alpha : Alpha
+        The forecast, in the venue's time.
+    ahead : Alpha
+        The part of it that is expected within the round.
+    about : mapping
+        What the journal has beside it, of a forecast that was served: {"model", "at", "ahead_bps"}.
+    """
+
+    alpha: Alpha
+    ahead: Alpha
+    about: Mapping[str, Any]
+
+
+class DeskForecasts:
+    """Forecasts of the model that a desk's file names.
+
+    Parameters
+    ----------
+    config : DeskConfig
+    news : NewsPort, optional
+        The feature `news` of a model that measures.
+    """
+
+    def __init__(self, config: DeskConfig, news: NewsPort | None = None) -> None:
+        self._section, self._news = config.signals, news
+        self._span_ns = round(config.desk.round_s * NS_PER_SECOND)
+        self._model: SignalModel | None = None
+        self._served: dict[str, Alpha] = {}
+        self._about: dict[str, Any] = {}
+        self._day, self._told = -1, set[tuple[str, str]]()
+        self._at_ns = self._offset_ns = self._horizon_ns = 0
+        self._unread: TercelError | None = None
+        self.fault: TercelError | None = None
+        """Why there is no forecast of any instrument; None where there is one."""
+
+    @property
+    def served(self) -> bool:
+        """Whether they come from files, with a name and a date."""
+        return self._model is not None and self._model.inputs == "panel"
+
+    def look(self, now_ns: int) -> None:
+        """Read model and files, first and whenever the calendar day of the venue's clock is another."""
+        day = now_ns // DAY_NS
+        if day != self._day and (self._model is None or self.served):
+            self._day, self._unread = day, None
+            try:
+                self._model = model_of(self._section.model)
+                if self.served:
+                    self._read(self._model, now_ns)
+            except TercelError as error:
+                self._unread = error
+            except Exception as error:  # whatever a file holds: a desk goes on without its forecast
+                self._unread = DataError("a forecast", f"{type(error).__name__}: {error}", REMEDY)
+        self.fault = self._unread or (self._too_old(now_ns) if self.served else None)
+
+    def _read(self, model: SignalModel, now_ns: int) -> None:
+        from tercel.signals.serve import predict
+
+        found = predict(model)
+        self._served = {one.instrument: one for one in found.alphas}
+        self._about = {"model": found.model, "at": found.at}
+        self._at_ns, self._horizon_ns = found.at_ns, found.alphas[0].horizon_ns
+        if now_ns < DATED_NS and not self._offset_ns:
+            self._offset_ns = begins_ns(found.at_ns, self._section.date) - now_ns
+
+    def take(self, name: str, monitor: MarketMonitor, number: int, at_ns: int, gateway: OrderGateway) -> Outlook | None:
+        """The forecast of an instrument as round `number` begins, journaled; None and an alert where there is none."""
+        try:
+            found = self.outlook(name, monitor, number, at_ns)
+        except TercelError as error:
+            told = "" if self.fault else name, str(error)
+            if told not in self._told:
+                gateway.alert("warning", NO_FORECAST, told[1], told[0])
+            self._told.add(told)
+            return None
+        about = ("horizon_ns", "expected_bps", "sd_bps", "half_life_ns")
+        body = {key: plain(getattr(found.alpha, key)) for key in about} | {"sources": list(found.alpha.sources)}
+        gateway.write([Entry(kinds.ALPHA, at_ns, name, body=body | dict(found.about))])
+        return found
+
+    def outlook(self, name: str, monitor: MarketMonitor, number: int, at_ns: int) -> Outlook:
+        """The forecast of an instrument as round `number` begins.
+
+        Raises
+        ------
+        TercelError
+            There is none: why.
+        """
+        self.look(at_ns)
+        if self.fault is not None:
+            raise self.fault
+        model = self._model
+        assert model is not None
+        if not self.served:
+            news = None if self._news is None else self._news.score(name, number, at_ns)
+            alpha = model.alpha(monitor.features(news), name, at_ns)
+            return Outlook(alpha, alpha, {})
+        known = self._section.names.get(name, name)
+        if known not in self._served:
+            received = f"no row of {known} in that of model {model.id}"
+            raise DataError(f"a forecast of {known}", received, "map its name by [signals.names], or trade it without")
+        alpha = replace(self._served[known], instrument=name, at_ns=self._at_ns - self._offset_ns)
+        share = within(alpha, at_ns, self._span_ns)
+        ahead = replace(alpha, expected_bps=alpha.expected_bps * share, sd_bps=alpha.sd_bps * share)
+        return Outlook(alpha, ahead, {**self._about, "ahead_bps": ahead.expected_bps})
+
+    def _too_old(self, at_ns: int) -> TercelError | None:
+        """A forecast that is over, or of the future, by the venue's clock."""
+        age_ns, said = at_ns + self._offset_ns - self._at_ns, self._about["at"]
+        if 0 <= age_ns < self._horizon_ns:
+            return None
+        session = datetime.fromtimestamp((at_ns + self._offset_ns) // NS_PER_SECOND, UTC).date()
+        if age_ns < 0:
+            return DataError("a forecast that is known by now", f"one of {said}, in a session of {session}", REMEDY)
+        text = f"one of {said} that reaches {self._horizon_ns / DAY_NS:.3g} days, in a session of {session}"
+        return DataError("a forecast whose horizon is not over", text, REMEDY)
+
+
+def model_of(name: str) -> SignalModel:
+    """A model as a desk's file names it: `packaged:NAME`, or a folder of `signals train`.
+
+    Raises
+    ------
+    TercelError
+        For one that does not exist, was edited or does not read.
+    """
+    if name.startswith(PACKAGED):
+        return load_packaged(name.removeprefix(PACKAGED))
+    folder = Path(name)
+    return load(folder if (folder / CARD).exists() or not (folder / MODEL).is_dir() else folder / MODEL)
+
+
+def check_signals(config: DeskConfig) -> None:
+    """Refuse forecasts that a desk cannot even look for.
+
+    Raises
+    ------
+    ConfigError
+        For a model that is nowhere, a packaged one of another name, a name of no instrument, a date that is none.
+    """
+    section = config.signals
+    names = [instrument.name for instrument in config.instrument]
+    for name in section.names:
+        check_known(name, names, "an instrument of the desk:", f"signals.names: {name}")
+    if section.date:
+        try:
+            date.fromisoformat(section.date)
+        except ValueError:
+            wanted = "a day such as 2018-01-02"
+            raise ConfigError(wanted, f"signals.date = {section.date!r}", "write it so, or leave it out") from None
+    if section.model == OFF:
+        return
+    if section.model.startswith(PACKAGED):
+        model = section.model.removeprefix(PACKAGED)
+        check_known(model, packaged(), said=f"signals.model = {section.model!r}")
+    elif not Path(section.model).is_dir():
+        remedy = "name the folder that `tercel signals train CONFIG.toml --out FOLDER` left: FOLDER/model"
+        raise ConfigError(f"a model folder, {PACKAGED}NAME or off", f"signals.model = {section.model!r}", remedy)
+
+
+def begins_ns(at_ns: int, said: str) -> int:
+    """When a session on a clock without dates begins: of the day that is said, or the weekday after a forecast's.
+
+    >>> friday = 1514583000 * 10**9
+    >>> [datetime.fromtimestamp(begins_ns(friday, day) // 10**9, UTC).isoformat()[:16] for day in ("", "2018-07-02")]
+    ['2018-01-01T14:30', '2018-07-02T13:30']
+    """
+    day = date.fromisoformat(said) if said else datetime.fromtimestamp(at_ns // NS_PER_SECOND, NEW_YORK).date()
+    while not said:
+        day += timedelta(days=1)
+        if day.weekday() < 5:
+            break
+    return round(datetime.combine(day, OPENS, NEW_YORK).timestamp()) * NS_PER_SECOND
+
+
+def within(alpha: Alpha, now_ns: int, span_ns: int) -> float:
+    """Share of a forecast's move that is expected within a span from now on.
+
+    >>> round(within(Alpha("A", 0, 100, 8.0, 2.0, 10**9), 50, 25), 6)
+    0.25
+    """
+    past = np.array([now_ns - alpha.at_ns, now_ns + span_ns - alpha.at_ns], np.int64)
+    left, _ = remaining(past, np.full(2, alpha.horizon_ns), np.full(2, alpha.half_life_ns))
+    return float(left[0] - left[1])
+
+
+def came_entry(name: str, outlook: Outlook, mids2: tuple[int, int], ns: int, begun_ns: int) -> Entry:
+    """What was forecast of a round that is over, and what came."""
+    body = {
+        **outlook.about, "forecast_bps": outlook.ahead.expected_bps, "sd_bps": outlook.ahead.sd_bps,
+        "came_bps": 1e4 * (mids2[1] / mids2[0] - 1.0), "span_s": (ns - begun_ns) / NS_PER_SECOND,
+    }  # fmt: skip
+    body.pop("ahead_bps")
+    return Entry(kinds.FORECAST, ns, name, body=body)
+
+
+@dataclass(frozen=True)
+class NameForecast:
+    """What was forecast of a name over a desk's rounds, and what came, bps; `hits`: rounds whose sign was right."""
+
+    name: str
+    rounds: int
+    forecast_bps: float
+    came_bps: float
+    hits: int
+
+
+@dataclass(frozen=True)
+class ForecastOutcome:
+    """Forecasts of a desk that were served, beside what came.
+
+    Parameters
+    ----------
+    model, at : str or None
+        Of the last forecast that was taken; None where none was.
+    names : tuple of NameForecast
+    rounds, hits : int
+        Over all names, of those that moved.
+    hit_rate, ci_low, ci_high : float or None
+        Share of right signs, with its 95 % interval as if rounds were independent (Wilson, 1927).
+    without : tuple of str
+        Why there was none, as it was told.
+    """
+
+    model: str | None = None
+    at: str | None = None
+    names: tuple[NameForecast, ...] = ()
+    rounds: int = 0
+    hits: int = 0
+    hit_rate: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    without: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        found: dict[str, Any] = plain(asdict(self))
+        return found
+
+
+def forecasts_in(entries: Iterable[Entry]) -> ForecastOutcome:
+    """The same from a journal's entries of FORECAST and ALERT."""
+    rows: dict[str, list[Entry]] = {}
+    told: list[str] = []
+    last: Mapping[str, Any] = {}
+    for entry in entries:
+        if entry.kind == kinds.FORECAST:
+            rows.setdefault(entry.instrument, []).append(entry)
+            last = entry.body
+        elif entry.body.get("code") == NO_FORECAST:
+            told.append(": ".join(filter(None, (entry.instrument, str(entry.body["text"])))))
+    names = tuple(_of_name(name, [entry.body for entry in found]) for name, found in rows.items())
+    moved = sum(entry.body["came_bps"] != 0 for found in rows.values() for entry in found)
+    hits = sum(one.hits for one in names)
+    rate, low, high = wilson(hits, moved)
+    return ForecastOutcome(
+        last.get("model"), last.get("at"), names, moved, hits, rate, low, high, tuple(dict.fromkeys(told))
+    )
+
+
+def _of_name(name: str, bodies: Sequence[Mapping[str, Any]]) -> NameForecast:
+    expected, came = ([float(body[key]) for body in bodies] for key in ("forecast_bps", "came_bps"))
+    hits = sum(a * b > 0 for a, b in zip(expected, came, strict=True))
+    return NameForecast(name, len(bodies), sum(expected), sum(came), hits)
+
+
+def wilson(hits: int, n: int) -> tuple[float | None, float | None, float | None]:
+    """Share of hits and its 95 % interval (Wilson, 1927).
+
+    >>> [round(one, 3) for one in wilson(6, 10)]
+    [0.6, 0.313, 0.832]
+    """
+    if not n:
+        return None, None, None
+    z, share = 1.959963984540054, hits / n
+    centre, half = share + z * z / (2 * n), z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return share, (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)

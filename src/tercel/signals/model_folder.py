@@ -1,0 +1,413 @@
+"""A trained model as a folder: what `signals train` writes, and `signals predict` and a desk read.
+
+    model = load(Path("o/model"))
+    model.alphas({"daily.ret_5": [0.1, -0.2]}, ["AAA", "BBB"], at_ns)     one `Alpha` a name
+
+`fusion.json` holds the weights, an npz what each part learned, `walk.parquet` the forecasts out of sample, `card.json`
+all else: the configuration, seed, scale, and the hash of every file and of itself. Nothing in it can run code when it
+is read. Training writes the card last: a folder without one was cut short.
+"""
+
+import hashlib
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tercel.core.arrays import Floats
+from tercel.core.errors import DataError
+from tercel.core.messages import Alpha
+from tercel.core.names import check_known, offer
+from tercel.core.written import file_hash
+from tercel.signals.alpha import AlphaScale
+from tercel.signals.fusion import Fusion
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from tercel.signals.gate import TrainedGate
+
+CARD: Final = "card.json"
+WEIGHTS: Final = "fusion.json"
+STATES: Final = "gate.npz"
+GATED: Final = "gated.json"
+WALK: Final = "walk.parquet"
+MODEL: Final = "model"
+"""Name of the model folder in a run's folder."""
+RUNS: Final = Path("runs")
+FORMAT: Final = 3
+READ: Final = (2, FORMAT)
+"""2 has no configuration and no walk: it forecasts from features, and cannot read them itself. 1 had files of joblib,
+which run code when they are loaded: such folders are refused unread."""
+DAMAGED = (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile)
+"""What reading a file raises that is none."""
+AGAIN: Final = "train it again: tercel signals train CONFIG.toml `out=FOLDER`"
+SHIPPED: Final = Path(__file__).parent / "models"
+
+
+@dataclass(frozen=True, eq=False)
+class BoundedLinear:
+    """A line between bounds: values beyond are taken as these, so that nothing is extrapolated.
+
+    Parameters
+    ----------
+    low, high, coef : float64 (F,)
+    intercept : float
+    """
+
+    native_nan: ClassVar[bool] = True
+    """A value that is missing makes the forecast missing: nothing stands in for it."""
+    low: Floats
+    high: Floats
+    coef: Floats
+    intercept: float
+
+    def predict(self, X: Floats) -> Floats:
+        """Forecasts, float64 (n,), of X, float64 (n, F); NaN where a value is. Row by row: the bits of one are those
+        of many."""
+        return np.array([np.clip(row, self.low, self.high) @ self.coef + self.intercept for row in X])
+
+    def kept(self) -> dict[str, NDArray[Any]]:
+        """All that a prediction needs."""
+        return {name: np.asarray(getattr(self, name), np.float64) for name in ("low", "high", "coef", "intercept")}
+
+    def get_params(self) -> dict[str, Any]:
+        """None: everything is learned."""
+        return {}
+
+
+BOUNDED: Final = "bounded_linear"
+"""How a card calls :class:`BoundedLinear`, which needs NumPy alone; other parts are families of the zoo."""
+
+
+@dataclass(frozen=True, eq=False)
+class BaseModel:
+    """A fitted model of one source.
+
+    Parameters
+    ----------
+    source, family : str
+    names : tuple of str
+        Columns of the source, in order.
+    used : int64 (F,)
+        Those that varied in training.
+    medians : float64 (F,)
+        What stands for a missing value where the family does not read NaN.
+    model : estimator
+    """
+
+    source: str
+    family: str
+    names: tuple[str, ...]
+    used: NDArray[np.intp]
+    medians: Floats
+    model: Any
+
+    @property
+    def name(self) -> str:
+        """Name of the model in the fusion."""
+        return f"{self.source}:{self.family}"
+
+    def predict(self, x: Floats) -> Floats:
+        """Forecasts (n,) for the source's columns (n, len(names)); NaN where all of them are missing."""
+        part = x[:, self.used]
+        missing = np.isnan(x).all(axis=1)
+        ready = part if type(self.model).native_nan else np.where(np.isnan(part), self.medians, part)
+        out = np.full(len(x), np.nan)
+        if (~missing).any():
+            out[~missing] = self.model.predict(ready[~missing])
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class SignalModel:
+    """A trained fusion with its parts and scale.
+
+    Parameters
+    ----------
+    fusion : Fusion
+    models : tuple of BaseModel, length K
+        In the order of the fusion.
+    scale : AlphaScale
+    gate : TrainedGate or None
+        What `signals evaluate` weighs sources by, state by state; forecasts that are served are not gated.
+    card : mapping
+    folder : Path, optional
+    id : str
+        The first 12 hex digits of the hash of the card.
+    """
+
+    fusion: Fusion
+    models: tuple[BaseModel, ...]
+    scale: AlphaScale
+    gate: "TrainedGate | None" = None
+    card: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path = Path()
+    id: str = ""
+
+    @property
+    def inputs(self) -> str:
+        """`panel`: features from files; `market`: features that a desk measures live, a forecast in bps."""
+        return str(self.card.get("inputs", "panel"))
+
+    @property
+    def name(self) -> str:
+        """Of its configuration."""
+        return str(self.card.get("name", ""))
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of all features that it reads."""
+        return tuple(dict.fromkeys(name for one in self.models for name in one.names))
+
+    def told(self, features: Mapping[str, ArrayLike]) -> Floats:
+        """Forecasts of each part, float64 (n, K), from columns by name; a column that is not there is missing."""
+        rows = max((np.size(column) for column in features.values()), default=0)
+        by_model, gap = np.full((rows, len(self.models)), np.nan), np.full(rows, np.nan)
+        for k, model in enumerate(self.models):
+            x = np.stack([np.asarray(features.get(name, gap), np.float64) for name in model.names], axis=1)
+            by_model[:, k] = model.predict(x)
+        return by_model
+
+    def forecast(self, features: Mapping[str, ArrayLike]) -> tuple[Floats, Floats]:
+        """Value and standard deviation (n,), in units of what it was fitted to."""
+        return self.fusion.combine(self.told(features))
+
+    def alphas(self, features: Mapping[str, ArrayLike], instruments: Sequence[str], at_ns: int) -> list[Alpha]:
+        """A message per instrument of one cross-section; a column that is not there, or NaN in all of a source, is
+        missing.
+
+        Raises
+        ------
+        DataError
+            When columns and instruments do not match.
+        ConfigError
+            When a forecast is no number.
+        """
+        by_model, scale = self.told(features), self.scale
+        if len(by_model) != len(instruments):
+            text = f"{len(by_model)} rows, {len(instruments)} instruments"
+            raise DataError("a row per instrument", text, "line them up")
+        value, sd = self.fusion.combine(by_model)
+        speaks = (self.fusion.weights > 0) & ~np.isnan(by_model)
+        expected, deviation = self.bps(value), scale.sd_bps * sd / scale.full_sd
+        return [
+            Alpha(
+                instrument, at_ns, scale.horizon_ns, float(expected[row]), float(deviation[row]), scale.half_life_ns,
+                tuple(dict.fromkeys(one.source for one, said in zip(self.models, speaks[row], strict=True) if said)),
+            )
+            for row, instrument in enumerate(instruments)
+        ]  # fmt: skip
+
+    def bps(self, value: Floats) -> Floats:
+        """Basis points of fused values (n,): of a panel, what a name is expected to do beyond its cross-section."""
+        return self.scale.unit_bps * (value - (0.0 if self.inputs == "market" else self.fusion.base))
+
+    def alpha(self, features: Mapping[str, float | None], instrument: str, at_ns: int) -> Alpha:
+        """The `Alpha` of one instrument at one moment.
+
+        Parameters
+        ----------
+        features : mapping of str to float or None
+            None, or a feature that is not there: its source is missing. If all are, the forecast is the mean of
+            the training and says of no source that it was heard.
+        instrument : str
+        at_ns : int
+
+        Raises
+        ------
+        DataError
+            For a feature that is NaN, infinite or not known to the model: a defect of whoever measured, not a missing
+            fact.
+        """
+        known = self.features
+        for name, value in features.items():
+            if name not in known:
+                raise DataError(f"features of model {self.name!r}", repr(name), offer(name, known, "leave it out"))
+            if value is not None and not math.isfinite(value):
+                text = f"{value} in {name} of {instrument} at {at_ns}"
+                raise DataError("features that are numbers, or None", text, "send None where a fact is missing")
+        given = {name: features.get(name) for name in known}
+        columns = {name: [math.nan if value is None else value] for name, value in given.items()}
+        return self.alphas(columns, [instrument], at_ns)[0]
+
+    def walk(self) -> "pl.DataFrame":
+        """Forecasts out of sample, a row a name and date: time, start, end, name, value, sd, expected_bps, outcome, y.
+
+        Raises
+        ------
+        DataError
+            When the folder has none.
+        """
+        import polars as pl
+
+        if self.card.get("walk") is None:
+            raise DataError(f"forecasts out of sample in {self.folder}", f"no {WALK}", AGAIN)
+        return pl.read_parquet(io.BytesIO(_checked(self.folder, self.card["walk"])))
+
+
+def save(folder: Path, model: SignalModel, about: Mapping[str, Any], walk: "pl.DataFrame | None" = None) -> SignalModel:
+    """Write a trained fusion, the card last; `about` goes into the card. Returns the model as it is in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in (folder / CARD, *folder.glob("*.joblib")):
+        stale.unlink(missing_ok=True)
+    (folder / WEIGHTS).write_text(json.dumps(model.fusion.to_json(), indent=1) + "\n", encoding="utf-8")
+    parts = []
+    for number, one in enumerate(model.models):
+        file = folder / f"{number:02d}-{one.family}.npz"
+        np.savez_compressed(file, allow_pickle=False, **one.model.kept())
+        parts.append({
+            "source": one.source, "family": one.family, "features": list(one.names), "used": one.used.tolist(),
+            "medians": one.medians.tolist(), "parameters": _plain(one.model.get_params()), **_named(file),
+        })  # fmt: skip
+    if walk is not None:
+        walk.write_parquet(folder / WALK)
+    card = {
+        "format": FORMAT, "inputs": "panel", **about, "alpha": asdict(model.scale), "parts": parts,
+        "fusion": _named(folder / WEIGHTS), "gate": _save_gate(folder, model.gate),
+        "walk": None if walk is None else _named(folder / WALK),
+    }  # fmt: skip
+    whole = card | {"sha256": _digest(card)}
+    (folder / CARD).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return load(folder)
+
+
+def load(folder: Path) -> SignalModel:
+    """The model in a folder.
+
+    Raises
+    ------
+    DataError
+        When there is none, it is of another format, or a file is not the one that the card names.
+    """
+    try:
+        text = (folder / CARD).read_bytes()
+        card = json.loads(text)
+        if card["format"] not in READ:
+            what = f"format {card['format']} in {folder}, whose files may run code and were not opened"
+            raise DataError(f"a trained model of format {FORMAT}, arrays alone", what, AGAIN)
+        if card["format"] == FORMAT and card.get("sha256") != _digest(card):
+            raise DataError("a card as it was written", f"{folder / CARD}, which was edited", AGAIN)
+        fusion = Fusion.from_json(json.loads(_checked(folder, card["fusion"])))
+        models = tuple(_part(folder, raw) for raw in card["parts"])
+        if fusion.sources != tuple(one.name for one in models):
+            raise DataError("a fusion of the model's parts", f"{', '.join(fusion.sources)} in {folder}", AGAIN)
+        if card.get("walk") is not None:
+            _checked(folder, card["walk"])
+        scale, gate = AlphaScale(**card["alpha"]), _load_gate(folder, card.get("gate"))
+    except OSError as error:
+        raise DataError("the folder of a trained model", f"{folder}: {error}", AGAIN) from error
+    except DAMAGED as error:
+        raise DataError("a model as it was trained", f"{folder}: {type(error).__name__} {error}", AGAIN) from error
+    return SignalModel(fusion, models, scale, gate, card, folder, hashlib.sha256(text).hexdigest()[:12])
+
+
+def folder_at(path: Path, seed: int = 1) -> Path:
+    """The model folder that a person means: itself, the folder of the run above it, or a configuration that was trained
+    where `signals train` puts it.
+
+    Raises
+    ------
+    DataError, ConfigError
+        When there is none there; a file that is no configuration.
+    """
+    tried = [path, path / MODEL]
+    if path.is_file() and path.name != CARD:
+        if path.suffix == ".json":
+            raise DataError("the folder of a trained model", f"{path}, a file", AGAIN)
+        from tercel.signals.runs.config import read_config
+
+        tried = [RUNS / f"signals-{read_config(path).name}-{seed}" / MODEL]
+    elif path.name == CARD:
+        tried = [path.parent]
+    for folder in tried:
+        if (folder / CARD).is_file():
+            return folder
+    raise DataError("the folder of a trained model", f"{path}: no {CARD} in {tried[-1]}", AGAIN)
+
+
+def packaged() -> tuple[str, ...]:
+    """Names of the models that ship, trained from synthetic material alone; NumPy is all they need to run."""
+    return tuple(sorted(card.parent.name for card in SHIPPED.glob(f"*/{CARD}")))
+
+
+def load_packaged(name: str) -> SignalModel:
+    """A model that ships, by name.
+
+    Raises
+    ------
+    UnknownNameError
+        No such model; the nearest name is offered.
+    """
+    check_known(name, packaged(), said=f"model {name!r}")
+    return load(SHIPPED / name)
+
+
+def _save_gate(folder: Path, gate: "TrainedGate | None") -> dict[str, Any] | None:
+    """Write the gate's two files; returns what the card says of them."""
+    if gate is None:
+        return None
+    np.savez_compressed(folder / STATES, allow_pickle=False, **gate.regimes.kept())
+    fusions = [part.to_json() for part in gate.fusion.parts]
+    (folder / GATED).write_text(json.dumps(fusions, indent=1) + "\n", encoding="utf-8")
+    about = {**asdict(gate.gate), "columns": list(gate.gate.columns), "usual": gate.usual.tolist()}
+    return about | _named(folder / STATES) | {"fusions": _named(folder / GATED)}
+
+
+def _load_gate(folder: Path, raw: Mapping[str, Any] | None) -> "TrainedGate | None":
+    if raw is None:
+        return None
+    from tercel.signals.gate import FusionGate, GatedFusion, TrainedGate
+
+    gate = FusionGate(tuple(raw["columns"]), raw["kind"], raw["states"], raw["seed"])
+    parts = json.loads(_checked(folder, raw["fusions"]))
+    fusion = GatedFusion(tuple(map(Fusion.from_json, parts)))
+    return TrainedGate(gate, gate.make().put_back(_arrays(folder, raw)), fusion, np.array(raw["usual"]))
+
+
+def _part(folder: Path, raw: Mapping[str, Any]) -> BaseModel:
+    arrays = _arrays(folder, raw)
+    if raw["family"] == BOUNDED:
+        model: Any = BoundedLinear(arrays["low"], arrays["high"], arrays["coef"], float(arrays["intercept"]))
+    else:
+        from tercel.signals.zoo import family
+
+        model = family(raw["family"]).make(**raw["parameters"]).put_back(arrays)
+    used, medians = np.array(raw["used"], np.intp), np.array(raw["medians"], np.float64)
+    return BaseModel(raw["source"], raw["family"], tuple(raw["features"]), used, medians, model)
+
+
+def _arrays(folder: Path, raw: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Arrays of a file; one that holds objects is refused."""
+    with np.load(io.BytesIO(_checked(folder, raw)), allow_pickle=False) as kept:
+        return {name: kept[name] for name in kept.files}
+
+
+def _checked(folder: Path, raw: Mapping[str, Any]) -> bytes:
+    """The bytes of a file, which are those that the card names."""
+    file = folder / Path(str(raw["file"])).name
+    data = file.read_bytes()
+    if hashlib.sha256(data).hexdigest() != raw["sha256"]:
+        raise DataError("the file that the card names", f"{file}, which was changed", AGAIN)
+    return data
+
+
+def _named(file: Path) -> dict[str, str]:
+    return {"file": file.name, "sha256": file_hash(file)}
+
+
+def _digest(card: Mapping[str, Any]) -> str:
+    """Hash of a card without its own."""
+    body = {key: value for key, value in card.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in parameters.items() if isinstance(value, bool | int | float | str | None)}

@@ -1,0 +1,174 @@
+"""A forecast that is served: a trained model on what its files say of one date, with a label or without.
+
+    served = predict(load(Path("o/model")))          the last date of the files
+    served.alphas                                    one `Alpha` a name, as a desk takes it
+
+The sources are read anew, so that files which have grown since training give a new date without a new training. Rows
+after the date are left out before anything is computed from them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tercel.core.errors import DataError
+from tercel.core.messages import Alpha
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.signals.model_folder import AGAIN, SignalModel
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.panel.panel import Panel
+from tercel.signals.runs.build import joined, market_of, prices_of, sources_of
+from tercel.signals.runs.config import SignalsConfig
+from tercel.signals.sources.daily import SETTLES
+from tercel.signals.sources.port import NEW_YORK, SourceAbsentError
+
+RECENT = 21
+"""Days of which a date's facts are read: a column that says the same of all names on one day may still be sound."""
+
+
+@dataclass(frozen=True)
+class ServedForecasts:
+    """Forecasts of one date.
+
+    Parameters
+    ----------
+    model : str
+        The hash of the model's card.
+    at_ns : int
+        When they were known, ns since 1970 UTC.
+    alphas : tuple of Alpha
+        By name; `expected_bps` of a panel is what the name is expected to do beyond its cross-section.
+    missing : dict of str to str
+        Sources that the model knows and that say nothing now, with the reason.
+    """
+
+    model: str
+    at_ns: int
+    alphas: tuple[Alpha, ...]
+    missing: dict[str, str]
+
+    @property
+    def at(self) -> str:
+        """When they were known, as text: ISO 8601, UTC."""
+        return datetime.fromtimestamp(self.at_ns // NS_PER_SECOND, UTC).isoformat().replace("+00:00", "Z")
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One plain row a name: at, name, horizon_s, expected_bps, sd_bps, half_life_s, sources, model."""
+        return [
+            {
+                "at": self.at, "name": one.instrument, "horizon_s": one.horizon_ns / NS_PER_SECOND,
+                "expected_bps": one.expected_bps, "sd_bps": one.sd_bps,
+                "half_life_s": one.half_life_ns / NS_PER_SECOND, "sources": list(one.sources), "model": self.model,
+            }
+            for one in self.alphas
+        ]  # fmt: skip
+
+
+def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
+    """Forecasts of every name in the cross-section of one date.
+
+    Parameters
+    ----------
+    model : SignalModel
+        Of a panel: its card holds the configuration that its files are read by.
+    at : date, optional
+        A day of the files; the last one if not given.
+
+    Raises
+    ------
+    DataError
+        For a model of a market's features, one without a configuration, a day that the files do not have, files that
+        are gone.
+    """
+    config = config_of(model)
+    data, missing = _rows(model, config, at)
+    columns = {name: data.x[:, c] for c, name in enumerate(data.names)}
+    at_ns = int(data.time_ns[0])
+    alphas = model.alphas(columns, data.instrument.tolist(), at_ns)
+    return ServedForecasts(model.id, at_ns, tuple(alphas), missing)
+
+
+def config_of(model: SignalModel) -> SignalsConfig:
+    """The configuration that a model was trained by.
+
+    Raises
+    ------
+    DataError
+        Where its card holds none.
+    """
+    raw = model.card.get("config")
+    if model.inputs != "panel" or raw is None:
+        what = "features that a desk measures" if model.inputs != "panel" else "no configuration: an earlier format"
+        raise DataError("a model that says which files it reads", f"{model.folder}: {what}", AGAIN)
+    for one in raw["source"]:
+        if isinstance(one.get("collected"), str):
+            one["collected"] = datetime.fromisoformat(one["collected"])
+    return SignalsConfig.model_validate(raw)
+
+
+def _rows(model: SignalModel, config: SignalsConfig, at: date | None) -> tuple[Dataset, dict[str, str]]:
+    """The cross-section of a date with every source that the model listens to, and why others say nothing."""
+    data = _synthetic(model, config, at) if config.panel.kind == "synthetic" else _daily(config, at)
+    heard = {one.source for one in model.models}
+    wanted = config.model_copy(update={"source": tuple(one for one in config.source if one.called in heard)})
+    found = sources_of(wanted)
+    missing = dict(found.absent)
+    for source, age in found.sources:
+        try:
+            data = joined(data, source, age)
+        except SourceAbsentError as error:
+            missing[source.name] = error.received
+    silent = {name for name, columns in data.sources.items() if np.isnan(data.x[:, list(columns)]).all()}
+    return data, missing | dict.fromkeys(sorted(silent & heard), "nothing known by then")
+
+
+def _daily(config: SignalsConfig, at: date | None) -> Dataset:
+    """Factors of the names that are in the panel on a day, from rows up to it."""
+    source = prices_of(config)
+    prices = source.prices()
+    days = prices["time"].unique().sort()
+    day = _chosen(days, at, days.dt.convert_time_zone(NEW_YORK).dt.date(), config.panel.path)
+    recent = days.filter(days <= day).tail(RECENT)
+    facts = source.facts_of(prices.filter(pl.col("time") <= day), recent).filter(pl.col("event_time") == day)
+    names = tuple(f"{source.name}.{column}" for column in source.columns)
+    return _unlabelled(facts, source.columns, names, day + 2 * SETTLES)
+
+
+def _synthetic(model: SignalModel, config: SignalsConfig, at: date | None) -> Dataset:
+    market = market_of(config, int(model.card["seed"]))
+    days = market.prices["time"].unique().sort()
+    day = _chosen(days, at, days.dt.date(), "the synthetic market")
+    panel = Panel(market.sources)
+    return _unlabelled(panel.as_of([day]), panel.columns, panel.columns, day)
+
+
+def _chosen(days: pl.Series, at: date | None, dates: pl.Series, where: str) -> datetime:
+    """The close of a day, or of the last one."""
+    if at is None:
+        return days[-1]  # type: ignore[no-any-return]
+    found = dates.index_of(at)
+    if found is None:
+        before = dates.filter(dates < at)
+        nearest = before[-1] if len(before) else dates[0]
+        span = f"a day of {where}, {dates[0]} to {dates[-1]}"
+        raise DataError(span, f"{at}", f"name one of them, such as {nearest}; without a date it is the last")
+    return days[found]  # type: ignore[no-any-return]
+
+
+def _unlabelled(facts: pl.DataFrame, columns: Sequence[str], names: tuple[str, ...], known: datetime) -> Dataset:
+    """Rows of one date whose label is still to come."""
+    facts = facts.sort("instrument")
+    if facts.is_empty():
+        raise DataError("names in the cross-section", f"none on {known.date()}", "look at the prices of that day")
+    x = facts.select(pl.col(c).cast(pl.Float64).fill_null(float("nan")) for c in columns).to_numpy()
+    n = len(x)
+    time = np.full(n, int(pl.Series([known]).dt.epoch("ns")[0]))
+    nothing = np.full(n, np.nan)
+    return Dataset(
+        np.ascontiguousarray(x, np.float64), nothing, nothing, names, time, time, time + 1,
+        facts["instrument"].to_numpy().astype(np.str_),
+    )  # fmt: skip
