@@ -1,5 +1,6 @@
 """Page of a desk's run."""
 
+import html
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -34,6 +35,7 @@ def page(
         Section("Agents", html=_agents(result["agents"])),
         *_example(opened, list(entries.values())),
         Section("Cost through the rounds", figures=[figures.cost_through_rounds({"desk": [desk.cost_path]}, "cost")]),
+        *_forecasts(result["forecasts"]),
         *experiments,
         Section("Share of the flow", figures=[figures.share_of_flow(desk.share_path)], folded=True),
     ]
@@ -63,6 +65,32 @@ def page(
         "journal entries": f"{result['journal']['events']:,}",
     }
     return render(title, lead, sections, facts, f"tercel {__version__}")
+
+
+def _forecasts(found: Mapping[str, Any]) -> Iterator[Section]:
+    """Forecasts that were served from files, beside what came; why there was none."""
+    if not found["names"] and not found["without"]:
+        return
+    heads = ["name", "rounds", "forecast, bps", "came, bps", "right way"]
+    rows = [
+        [one["name"], one["rounds"], f"{one['forecast_bps']:+.2f}", f"{one['came_bps']:+.2f}", one["hits"]]
+        for one in found["names"]
+    ]
+    table = plain_table(heads, rows) if rows else ""
+    text = html.escape(" ".join(forecast_sentences(found)))
+    yield Section("Forecasts, and what came", html=f"{table}<p>{text}</p>")
+
+
+def forecast_sentences(found: Mapping[str, Any]) -> list[str]:
+    """What the forecasts of a desk came to, in sentences; none where it asked for none."""
+    said = []
+    if found["names"]:
+        said.append(f"Model {found['model']} forecast {len(found['names'])} names, as known by {found['at']}.")
+    if found["hit_rate"] is not None:
+        low, high = 100 * found["ci_low"], 100 * found["ci_high"]
+        rate = f"The way was right in {found['hits']} of {found['rounds']} rounds ({low:.0f} to {high:.0f} %)"
+        said.append(f"{rate}; a desk's rounds are few, so this says little of the model.")
+    return said + [f"Traded without a forecast: {why}" for why in found["without"]]
 
 
 def _answer(config: DemoConfig, result: Mapping[str, Any]) -> tuple[str, str]:

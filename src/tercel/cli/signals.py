@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.request import add
-from tercel.cli.shared import JsonRequest, Seed
+from tercel.cli.shared import JsonRequest, Seed, check_date
 from tercel.cli.terminal import hand_over, print_rows, say
 from tercel.core.errors import ConfigError
 from tercel.core.report.tables import spelt_cell
+from tercel.core.written import write_whole
 
 if TYPE_CHECKING:
     from tercel.signals.runs.config import SignalsConfig
@@ -109,7 +110,7 @@ class TrainSignals(Configured):
 def train(request: TrainSignals) -> None:
     """Train every source's models walking forward, fuse them out of fold, save the model with its card."""
     settings, out = settings_of(request)
-    from tercel.signals.runs.train import MODEL
+    from tercel.signals.model_folder import MODEL
     from tercel.signals.runs.train import train as trained
 
     with resumable("train", request, out, "nothing was left half written; again"):
@@ -128,7 +129,7 @@ def train(request: TrainSignals) -> None:
         show_beside()
         _notes(found)
         say(f"model     {out / MODEL}")
-        say(f"next      {_typed('evaluate', request, out)}")
+        say(f"next      {_typed('evaluate', request, out)}; tercel signals predict {shlex.quote(str(out / MODEL))}")
 
     hand_over(found | figures, request.as_json, show)
 
@@ -189,6 +190,79 @@ def evaluate(request: Evaluate) -> None:
     hand_over(found, request.as_json, show)
 
 
+@dataclass(frozen=True)
+class Predict(JsonRequest):
+    """What is asked of `tercel signals predict`."""
+
+    model: Annotated[
+        Path,
+        typer.Argument(help="Folder of a model or of its run, or the CONFIG.toml it was trained by.", metavar="MODEL"),
+    ]
+    date: Annotated[str | None, typer.Option(help="A day of the files (default: the last).", metavar="YYYY-MM-DD")] = (
+        None
+    )
+    out: Annotated[Path | None, typer.Option(help="Also write the rows as CSV.", metavar="FILE.csv")] = None
+    seed: Annotated[int, typer.Option(help="Of the training, where a CONFIG.toml is named.", min=0)] = 1
+
+
+def predict(request: Predict) -> None:
+    """Forecast every name on the last date of the files, or another: what a desk with this model reads."""
+    from datetime import date
+
+    from tercel.signals.model_folder import folder_at, load
+    from tercel.signals.serve import predict as served
+
+    check_date(request.date)
+    model = load(folder_at(request.model, request.seed))
+    found = served(model, None if request.date is None else date.fromisoformat(request.date))
+    rows = found.rows()
+    if request.out is not None:
+        _write_rows(request.out, rows)
+    about = {"model": found.model, "name": model.name, "at": found.at, "ic": model.card.get("ic")}
+    about |= {"missing": found.missing, "note": found.note}
+    hand_over(about | {"rows": rows}, request.as_json, lambda: _show_predicted(model.name, rows, about))
+
+
+def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    from csv import DictWriter
+    from io import StringIO
+
+    text = StringIO()
+    writer = DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(row | {"sources": " ".join(row["sources"])} for row in rows)
+    write_whole(path, text.getvalue())
+
+
+SHOWN = 10
+"""Names at either end of a forecast's table."""
+
+
+def _show_predicted(name: str, rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
+    ordered = sorted(rows, key=lambda row: -float(row["expected_bps"]))
+    shown = ordered if len(ordered) <= 2 * SHOWN else [*ordered[:SHOWN], *ordered[-SHOWN:]]
+    cells = [
+        (row["name"], f"{row['expected_bps']:+.1f}", f"{row['sd_bps']:.0f}", ", ".join(row["sources"])) for row in shown
+    ]
+    first = rows[0]
+    title = f"{name}, model {first['model']}: forecast of {first['at']}"
+    print_rows(title, ("name", "expected, bps", "sd, bps", "sources"), cells)
+    left = f", {len(rows) - len(shown):,} between them" if len(shown) < len(rows) else ""
+    days = first["horizon_s"] / 86_400
+    say(f"{len(shown)} of {len(rows):,} names shown{left}; each over {days:.3g} days, beyond the mean of all.")
+    if (ic := about["ic"]) is None:
+        say("Its skill out of sample is not known: too few dates or names.")
+    else:
+        verdict = "" if ic["ci_low"] > 0 else " It cannot be told from none."
+        span = f"{ic['ci_low']:.4f} to {ic['ci_high']:.4f}"
+        say(f"Out of sample its rank IC was {ic['mean']:.4f} ({span}, t {ic['t']:.1f}, {ic['dates']} dates).{verdict}")
+    if not any(row["expected_bps"] for row in rows):
+        say("It expects nothing of any name: what it said out of sample came out the wrong way round.")
+    said = [f"without source {source}: {why}" for source, why in about["missing"].items()]
+    if said := [*filter(None, [about["note"]]), *said]:
+        say(f"Note: {'; '.join(said)}.")
+
+
 def _show_evaluation(found: dict[str, Any]) -> None:
     rows = [
         (n, f"{ic['mean']:.4f}", f"{ic['ci_low']:.4f}..{ic['ci_high']:.4f}", f"{ic['t']:.1f}")
@@ -223,4 +297,4 @@ def _notes(found: dict[str, Any]) -> None:
             say(f"note: {note}")
 
 
-add(signals_app, build, train, leak, evaluate)
+add(signals_app, build, train, predict, leak, evaluate)

@@ -161,7 +161,7 @@ def _print(config: "DemoConfig", result: dict[str, Any], folder: Path, experimen
     from rich.table import Table
 
     from tercel.api.desk import REPORT
-    from tercel.api.desk_page import named, within
+    from tercel.api.desk_page import forecast_sentences, named, within
     from tercel.core.fixed import summed
 
     title = (
@@ -190,6 +190,8 @@ def _print(config: "DemoConfig", result: dict[str, Any], folder: Path, experimen
         soft_wrap=True,
     )
     _print_open(result["open_parents"])
+    for sentence in forecast_sentences(result["forecasts"]):
+        out.print(sentence, soft_wrap=True, markup=False)
     out.print(
         f"{result['fills']} fills, {result['posture_changes']} changes of posture; "
         f"denied: {denied}; journal: {journal['events']} entries, {'' if journal['consistent'] else 'NOT '}consistent",

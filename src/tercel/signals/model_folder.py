@@ -321,7 +321,7 @@ def folder_at(path: Path, seed: int = 1) -> Path:
     tried = [path, path / MODEL]
     if path.is_file() and path.name != CARD:
         if path.suffix == ".json":
-            raise DataError("the folder of a trained model", f"{path}, a file", AGAIN)
+            raise DataError("the folder of a trained model", f"{path}, a file", f"name its folder, or {AGAIN}")
         from tercel.signals.runs.config import read_config
 
         tried = [RUNS / f"signals-{read_config(path).name}-{seed}" / MODEL]
@@ -330,7 +330,8 @@ def folder_at(path: Path, seed: int = 1) -> Path:
     for folder in tried:
         if (folder / CARD).is_file():
             return folder
-    raise DataError("the folder of a trained model", f"{path}: no {CARD} in {tried[-1]}", AGAIN)
+    remedy = "train one: tercel signals train CONFIG.toml `out=FOLDER`"
+    raise DataError("the folder of a trained model", f"{path}: no {CARD} in {tried[-1]}", remedy)
 
 
 def packaged() -> tuple[str, ...]:

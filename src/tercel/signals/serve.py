@@ -8,7 +8,7 @@ after the date are left out before anything is computed from them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -26,6 +26,8 @@ from tercel.signals.runs.config import SignalsConfig
 from tercel.signals.sources.daily import SETTLES
 from tercel.signals.sources.port import NEW_YORK, SourceAbsentError
 
+FULL = 0.8
+"""Share of the names of the day before below which a day is told to be incomplete."""
 RECENT = 21
 """Days of which a date's facts are read: a column that says the same of all names on one day may still be sound."""
 
@@ -44,12 +46,15 @@ class ServedForecasts:
         By name; `expected_bps` of a panel is what the name is expected to do beyond its cross-section.
     missing : dict of str to str
         Sources that the model knows and that say nothing now, with the reason.
+    note : str
+        What is odd about the day; empty where nothing is.
     """
 
     model: str
     at_ns: int
     alphas: tuple[Alpha, ...]
     missing: dict[str, str]
+    note: str = ""
 
     @property
     def at(self) -> str:
@@ -89,7 +94,7 @@ def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
     columns = {name: data.x[:, c] for c, name in enumerate(data.names)}
     at_ns = int(data.time_ns[0])
     alphas = model.alphas(columns, data.instrument.tolist(), at_ns)
-    return ServedForecasts(model.id, at_ns, tuple(alphas), missing)
+    return ServedForecasts(model.id, at_ns, tuple(alphas), missing, data.note)
 
 
 def config_of(model: SignalModel) -> SignalsConfig:
@@ -132,10 +137,16 @@ def _daily(config: SignalsConfig, at: date | None) -> Dataset:
     prices = source.prices()
     days = prices["time"].unique().sort()
     day = _chosen(days, at, days.dt.convert_time_zone(NEW_YORK).dt.date(), config.panel.path)
+    if not prices.filter(pl.col("time") == day)["listed"].any():
+        wanted = f"names with {source.history} days behind them and enough traded on {day.date()}"
+        raise DataError(wanted, f"none in {config.panel.path}", "name a later day, or give longer files")
     recent = days.filter(days <= day).tail(RECENT)
     facts = source.facts_of(prices.filter(pl.col("time") <= day), recent).filter(pl.col("event_time") == day)
     names = tuple(f"{source.name}.{column}" for column in source.columns)
-    return _unlabelled(facts, source.columns, names, day + 2 * SETTLES)
+    counts = prices.filter(pl.col("time").is_in(recent.implode())).group_by("time").len().sort("time")["len"]
+    thin = f"{counts[-1]} names have a price on {day.date()}, {counts[-2]} the day before" if len(counts) > 1 else ""
+    note = thin if thin and counts[-1] < FULL * counts[-2] else ""
+    return replace(_unlabelled(facts, source.columns, names, day + 2 * SETTLES), note=note)
 
 
 def _synthetic(model: SignalModel, config: SignalsConfig, at: date | None) -> Dataset:

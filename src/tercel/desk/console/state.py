@@ -64,7 +64,12 @@ class DeskState:
         self.postures: dict[str, dict[str, Any]] = {}
         self.alphas: dict[str, dict[str, Any]] = {}
         self.markets: dict[str, dict[str, Any]] = {}
-        self._latest = {kinds.POSTURE: self.postures, kinds.ALPHA: self.alphas, kinds.MARKET: self.markets}
+        self.forecasts: dict[str, dict[str, Any]] = {}
+        """What was forecast of the last round, and what came."""
+        self._latest = {
+            kinds.POSTURE: self.postures, kinds.ALPHA: self.alphas, kinds.MARKET: self.markets,
+            kinds.FORECAST: self.forecasts,
+        }  # fmt: skip
         """Kinds of which the last entry of each instrument is shown."""
         self.heartbeat: dict[str, Any] = {}
         self.denials: Counter[str] = Counter()
@@ -124,6 +129,7 @@ class DeskState:
             "parents": [self._parent_row(parent) for parent in [*live, *over[-KEPT_OVER:][::-1]]],
             "postures": self.postures,
             "alphas": self.alphas,
+            "forecasts": self.forecasts,
             "markets": self.markets,
             "heartbeat": {key: value for key, value in self.heartbeat.items() if key != "limits"},
             "limits": highest(self.heartbeat.get("limits", {}))[:SHOWN_LIMITS],

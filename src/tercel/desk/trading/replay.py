@@ -27,7 +27,7 @@ def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
         return None
     sentences = [
         *_market(entry),
-        *_guidance(entry),
+        *_guidance(journal, seq, entry),
         _wanted(entry),
         *_became(journal, seq, entry),
         _ran(journal, seq, entry),
@@ -64,6 +64,7 @@ def decision_at(journal: Journal, parent: str | None, ns: int | None) -> int | N
 
 _BPS: Final = ("alpha", "alpha_sd")
 _MILLIONTHS: Final = ("urgency", "max_participation", "size_multiplier")
+DAY_MIN: Final = 1440
 _HALF_TICKS: Final = ("mid2", "arrival_mid2")
 _NAMED: Final = {
     "qty0": "lots of the parent",
@@ -153,15 +154,17 @@ def _market(entry: Entry) -> list[str]:
     return [order, f"The market stood at {shown[0]} / {shown[1]}; since arrival the mid is {way}."]
 
 
-def _guidance(entry: Entry) -> list[str]:
+def _guidance(journal: Journal, seq: int, entry: Entry) -> list[str]:
     alpha, posture = entry.body.get("alpha"), entry.body.get("posture")
     forecast = "No forecast was in force."
     if alpha:
-        over = f"over {alpha['horizon_ns'] / 60e9:g} min"
+        minutes = alpha["horizon_ns"] / 60e9
+        over = f"over {minutes:g} min" if minutes < DAY_MIN else f"over {minutes / DAY_MIN:.3g} days"
         sources = ", ".join(alpha["sources"]) or "nothing"
         forecast = (
             f"Signals expected {alpha['expected_bps']:+.1f} bps (sd {alpha['sd_bps']:.1f}) {over}, from {sources}."
         )
+        forecast += _served(journal, seq, entry.instrument)
     risk = "No posture was in force."
     if posture:
         why = "; ".join(posture.get("reasons", ())) or "nothing unusual"
@@ -170,6 +173,19 @@ def _guidance(entry: Entry) -> list[str]:
             f"{posture['urgency']:.2f} and size {posture['size_multiplier']:.2f}: {why}."
         )
     return [forecast, risk]
+
+
+def _served(journal: Journal, seq: int, instrument: str) -> str:
+    """Where a forecast that was served from files comes from, and how much of it falls into the round."""
+    body: Mapping[str, Any] = {}
+    for number, before in journal.read(0, (kinds.ALPHA,)):
+        if number > seq:
+            break
+        body = before.body if before.instrument == instrument else body
+    if not body.get("model"):
+        return ""
+    ahead = f"{body['ahead_bps']:+.2f} bps of it fall into the round"
+    return f" Model {body['model']} made it, known by {body['at']}; {ahead}."
 
 
 def _wanted(entry: Entry) -> str:

@@ -266,9 +266,9 @@ function drawParents(s) {
 function drawPostures(s) {
   const all = [...new Set([...Object.keys(s.postures), ...Object.keys(s.alphas), ...Object.keys(s.markets)])].sort();
   table("postures", ["<instrument", "bid / ask, ticks", "alpha, bps", "urgency", "of volume, at most", "size", "<styles", "<why", "since"], all.map((n) => {
-    const p = s.postures[n], a = s.alphas[n], m = s.markets[n], reasons = p ? (p.reasons || []).join("; ") || "calm" : "no posture yet";
+    const p = s.postures[n], a = s.alphas[n], m = s.markets[n], f = s.forecasts[n], reasons = p ? (p.reasons || []).join("; ") || "calm" : "no posture yet";
     const tight = p && (p.size_multiplier < 1 || p.max_participation < 1 || p.urgency > 0);
-    return { id: n, cells: [n, m ? `${m.bid ?? "none"} / ${m.ask ?? "none"}` : "–", a ? [signed(a.expected_bps, 1), el("span", ` ± ${num(a.sd_bps, 1)}`, "ci")] : "–", p ? pct(p.urgency) : "–", p ? pct(p.max_participation) : "–",
+    return { id: n, cells: [n, m ? `${m.bid ?? "none"} / ${m.ask ?? "none"}` : "–", a ? [signed(a.expected_bps, 1), el("span", ` ± ${num(a.sd_bps, 1)}`, "ci"), ...(a.at ? [el("div", `of ${a.at.slice(0, 10)}, model ${a.model}`, "ci")] : []), ...(f ? [el("div", `last round ${signed(f.forecast_bps, 2)}, came ${signed(f.came_bps, 1)}`, "ci")] : [])] : "–", p ? pct(p.urgency) : "–", p ? pct(p.max_participation) : "–",
       p ? pct(p.size_multiplier) : "–", p ? styles(p.styles) : "–", el("span", reasons, tight ? "reasons tight" : "reasons"), p ? clock(p.ns) : ""] };
   }), "Nothing was seen of any market yet.");
 }
@@ -289,7 +289,7 @@ const PARTS = [
   [["parents"], drawParents],
   [["share_points", "agents"], (s) => drawShares(s.share_points)],
   [["cost_points", "agents"], (s) => drawCosts(s.cost_points)],
-  [["postures", "alphas", "markets"], drawPostures],
+  [["postures", "alphas", "markets", "forecasts"], drawPostures],
   [["limits", "heartbeat", "denials"], drawLimits],
   [["alerts"], (s) => log("alerts", s.alerts, (a) => [badge(a.severity, TONE[a.severity]), el("b", ` ${a.code} `), ...[a.instrument, a.agent].filter((w) => w && !a.text.includes(w)).map((w) => `${w} `), a.text], "No alert.")],
   [["decisions"], (s) => log("decisions", s.decisions, (d) => [el("b", d.agent), ` ${d.parent} `, el("span", d.commands ? `${d.commands} command${d.commands > 1 ? "s" : ""} ` : "left as it was ", "soft"), whyButton(d.seq, `why ${d.seq}`)], "No decision yet.")],

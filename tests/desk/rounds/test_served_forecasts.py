@@ -1,0 +1,261 @@
+"""A desk that reads a trained folder: what `signals predict` prints, and none where it may not be trusted."""
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.desk.rounds.forecast_material import desk_file, prices, trained
+
+from tercel.api.demo.config import check_file, read_config
+from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.core.errors import ConfigError, DataError, TercelError
+from tercel.core.ports import Entry
+from tercel.desk.rounds.build import BuiltDesk, check, open_desk
+from tercel.desk.rounds.forecasts import begins_ns, forecasts_in, within
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.execution.guidance import pack
+from tercel.signals.model_folder import load
+from tercel.signals.serve import predict
+
+DAY_NS = 86_400 * 10**9
+
+
+@pytest.fixture(scope="module")
+def tools() -> SimulatedMarkets:
+    return SimulatedMarkets()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("desk")
+    trained(folder)
+    desk_file(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    """Prices, a model of them that reads these, and a desk's file."""
+    for part in ("prices.parquet", "s.toml", "desk.toml"):
+        shutil.copy(made / part, tmp_path / part)
+    trained(tmp_path)
+    return tmp_path
+
+
+def ran(file: Path, tools: SimulatedMarkets) -> tuple[BuiltDesk, list[Entry]]:
+    """A desk of a file that ran to its end, and its journal."""
+    config, journal = read_config(file), MemoryJournal(chained=False)
+    check(config, file.parent)
+    opened = open_desk(config, journal, tools.parts(config))
+    opened.desk.run()
+    assert opened.desk.results
+    return opened, [entry for _, entry in journal.read(0)]
+
+
+def of(entries: list[Entry], kind: str) -> list[Entry]:
+    return [entry for entry in entries if entry.kind == kind]
+
+
+def why_none(entries: list[Entry]) -> list[tuple[str, str]]:
+    """Instrument and text of each alert that a desk trades without a forecast."""
+    alerts = of(entries, kinds.ALERT)
+    return [(one.instrument, str(one.body["text"])) for one in alerts if one.body["code"] == "NO_FORECAST"]
+
+
+def test_the_desk_takes_what_predict_prints_to_the_byte(folder: Path, tools: SimulatedMarkets) -> None:
+    _, entries = ran(folder / "desk.toml", tools)
+    rows = {row["name"]: row for row in predict(load(folder / "o" / "model")).rows()}
+    alphas = of(entries, kinds.ALPHA)
+    assert [entry.instrument for entry in alphas] == ["AAA", "BBB"] * 2
+    for entry in alphas:
+        body, row = entry.body, rows[entry.instrument]
+        assert {key: body[key] for key in ("at", "model", "expected_bps", "sd_bps", "sources")} == {
+            key: row[key] for key in ("at", "model", "expected_bps", "sd_bps", "sources")
+        }
+        assert (body["horizon_ns"], body["half_life_ns"]) == (row["horizon_s"] * 1e9, round(row["half_life_s"] * 1e9))
+    assert why_none(entries) == []
+    decided = [entry.body["alpha"] for entry in of(entries, kinds.DECISION)]
+    assert {one["expected_bps"] for one in decided} == {rows[name]["expected_bps"] for name in ("AAA", "BBB")}
+
+
+def test_what_came_stands_beside_what_was_forecast(folder: Path, tools: SimulatedMarkets) -> None:
+    opened, entries = ran(folder / "desk.toml", tools)
+    came = of(entries, kinds.FORECAST)
+    assert [entry.instrument for entry in came] == ["AAA", "BBB"] * 2
+    ahead = [entry.body["ahead_bps"] for entry in of(entries, kinds.ALPHA)]
+    assert [entry.body["forecast_bps"] for entry in came] == ahead
+    assert all(entry.body["span_s"] == 120 for entry in came)
+    found = forecasts_in(entries)
+    assert [(one.name, one.rounds) for one in found.names] == [("AAA", 2), ("BBB", 2)]
+    assert found.names[0].came_bps == pytest.approx(sum(e.body["came_bps"] for e in came if e.instrument == "AAA"))
+    assert found.hits == sum(e.body["forecast_bps"] * e.body["came_bps"] > 0 for e in came)
+    assert opened.desk.rounds == 2
+
+
+def test_a_round_has_its_own_part_of_a_forecast(folder: Path) -> None:
+    """Oracle: the words that a strategy reads, before and after the round."""
+    alpha = predict(load(folder / "o" / "model")).alphas[0]
+    now, span = alpha.at_ns + 60 * 3600 * 10**9, 3600 * 10**9
+    before, after = (pack(alpha, None, at)[0] / 1000 for at in (now, now + span))
+    assert within(alpha, now, span) * alpha.expected_bps == pytest.approx(before - after, abs=2e-3)
+    whole = sum(within(alpha, alpha.at_ns + n * DAY_NS, DAY_NS) for n in range(7))
+    assert whole == pytest.approx(1.0)
+
+
+def test_a_session_without_dates_is_the_weekday_after_the_forecast() -> None:
+    friday = round(datetime(2017, 5, 19, 20, 30, tzinfo=UTC).timestamp()) * 10**9
+    assert datetime.fromtimestamp(begins_ns(friday, "") / 1e9, UTC) == datetime(2017, 5, 22, 13, 30, tzinfo=UTC)
+    assert datetime.fromtimestamp(begins_ns(friday, "2017-12-01") / 1e9, UTC).hour == 14
+
+
+def test_names_of_the_desk_are_mapped_and_one_without_a_row_has_none(folder: Path, tools: SimulatedMarkets) -> None:
+    file = desk_file(folder, old='name = "BBB"', new='name = "XYZ"')
+    _, entries = ran(file, tools)
+    assert {entry.instrument for entry in of(entries, kinds.ALPHA)} == {"AAA"}
+    (told,) = why_none(entries)
+    assert told[0] == "XYZ"
+    assert "no row of XYZ" in told[1]
+    file.write_text(file.read_text() + '[signals.names]\nXYZ = "DDD"\n')
+    _, entries = ran(file, tools)
+    rows = {row["name"]: row for row in predict(load(folder / "o" / "model")).rows()}
+    mapped = {entry.instrument: entry.body["expected_bps"] for entry in of(entries, kinds.ALPHA)}
+    assert mapped == {"AAA": rows["AAA"]["expected_bps"], "XYZ": rows["DDD"]["expected_bps"]}
+
+
+def edited(folder: Path) -> None:
+    card = folder / "o" / "model" / "card.json"
+    card.write_text(card.read_text().replace('"unit_bps": ', '"unit_bps": 9'))
+
+
+def cut(folder: Path) -> None:
+    (folder / "o" / "model" / "fusion.json").write_text('{"sou')
+
+
+def later_version(folder: Path) -> None:
+    card = folder / "o" / "model" / "card.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"format": 4}))
+
+
+def no_card(folder: Path) -> None:
+    (folder / "o" / "model" / "card.json").unlink()
+
+
+def files_gone(folder: Path) -> None:
+    (folder / "prices.parquet").unlink()
+
+
+def rubbish(folder: Path) -> None:
+    (folder / "prices.parquet").write_bytes(b"PAR1 and so on")
+
+
+def endless(folder: Path) -> None:
+    """A card that its writer made so: hashes fit, the number is none."""
+    from tercel.signals.model_folder import _digest
+
+    card = folder / "o" / "model" / "card.json"
+    raw = json.loads(card.read_text())
+    raw["alpha"]["unit_bps"] = float("inf")
+    card.write_text(json.dumps(raw | {"sha256": _digest(raw)}))
+
+
+def no_number(folder: Path) -> None:
+    from tercel.signals.model_folder import _digest
+
+    card = folder / "o" / "model" / "card.json"
+    raw = json.loads(card.read_text())
+    raw["alpha"]["sd_bps"] = float("nan")
+    card.write_text(json.dumps(raw | {"sha256": _digest(raw)}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (edited, "edited"), (cut, "changed"), (later_version, "format 4"), (no_card, "card.json"),
+        (files_gone, "prices.parquet"), (rubbish, "Parquet"), (endless, "expected_bps"), (no_number, "sd_bps"),
+    ],
+)  # fmt: skip
+def test_a_desk_trades_without_what_it_cannot_trust_and_says_so_once(
+    folder: Path, tools: SimulatedMarkets, spoil: Callable[[Path], None], said: str
+) -> None:
+    spoil(folder)
+    opened, entries = ran(folder / "desk.toml", tools)
+    assert of(entries, kinds.ALPHA) == []
+    (told,) = why_none(entries)
+    assert told[0] == ""
+    assert said in told[1]
+    assert all(row["alpha_bps"] is None for row in opened.desk.results)
+    assert said in forecasts_in(entries).without[0]
+
+
+@pytest.mark.parametrize("spoil", [edited, cut, later_version, no_card])
+def test_a_check_of_the_file_refuses_a_folder_that_does_not_load(folder: Path, spoil: Callable[[Path], None]) -> None:
+    check_file(folder / "desk.toml")
+    spoil(folder)
+    with pytest.raises(DataError):
+        check_file(folder / "desk.toml")
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [("2017-05-19", "known by now"), ("2017-05-26", None), ("2017-05-29", "horizon is not over")],
+)
+def test_a_forecast_of_the_future_or_a_stale_one_is_not_traded(
+    folder: Path, tools: SimulatedMarkets, day: str, said: str | None
+) -> None:
+    _, entries = ran(desk_file(folder, f'date = "{day}"\n'), tools)
+    told = why_none(entries)
+    assert [said in text for _, text in told] == ([] if said is None else [True])
+    assert bool(of(entries, kinds.ALPHA)) == (said is None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('model = "o/model"', 'model = "nowhere"', "signals.model"),
+        ('model = "o/model"', 'model = "o/model/card.json"', "signals.model"),
+        ('model = "o/model"', 'model = "packaged:dmo"', "demo"),
+        ('model = "o/model"', 'model = "o/model"\ndate = "May"', "signals.date"),
+        ('model = "o/model"', 'model = "o/model"\nnames = {AAB = "AAPL"}', "AAA"),
+    ],
+)
+def test_what_can_never_be_looked_for_is_refused_at_once(folder: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        check(read_config(desk_file(folder, old=old, new=new)), folder)
+
+
+def test_the_folder_of_the_run_will_do_and_a_new_day_reads_anew(folder: Path, tools: SimulatedMarkets) -> None:
+    file = desk_file(folder, old='model = "o/model"', new='model = "o"')
+    config, journal = read_config(file), MemoryJournal(chained=False)
+    opened = open_demo(config, journal, tools)
+    opened.desk.begin()
+    opened.desk.round()
+    forecasts = opened.desk._forecasts
+    assert forecasts is not None
+    before = dict(forecasts._served)
+    prices(625).write_parquet(folder / "prices.parquet")
+    forecasts.look(opened.session.now_ns)
+    assert forecasts._served == before
+    forecasts.look(opened.session.now_ns + 3 * DAY_NS)
+    assert forecasts._served != before
+    with pytest.raises(TercelError, match="known by now"):
+        forecasts.outlook("AAA", opened.desk._lines["AAA"].monitor, 1, opened.session.now_ns)
+
+
+def test_a_hit_rate_says_how_few_rounds_are() -> None:
+    bodies: list[dict[str, Any]] = [
+        {"model": "m", "at": "a", "forecast_bps": 1.0, "came_bps": came, "span_s": 1.0}
+        for came in (2.0, -1.0, 0.0, 3.0)
+    ]
+    found = forecasts_in([Entry(kinds.FORECAST, n, "AAA", body=body) for n, body in enumerate(bodies)])
+    assert (found.rounds, found.hits, found.names[0].rounds) == (3, 2, 4)
+    assert found.hit_rate == pytest.approx(2 / 3)
+    assert found.ci_low is not None
+    assert found.ci_high is not None
+    assert 0.2 < found.ci_low < 0.25
+    assert np.isclose(found.ci_high, 0.939, atol=0.002)

@@ -1,0 +1,170 @@
+"""Parents from a file of positions: target less what is held and at work; files that cannot be obeyed are refused."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.desk.rounds.forecast_material import DESK
+
+from tercel.api.demo.config import check_file, read_config
+from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.core.errors import TercelError
+from tercel.core.orders import Listing
+from tercel.core.ports import Entry
+from tercel.core.vocabulary import BUY, SELL
+from tercel.desk.rounds.build import BuiltDesk, check, open_desk
+from tercel.desk.rounds.parts import DeskParts
+from tercel.desk.rounds.targets import Target, read_targets
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.session import SessionTerms
+
+TARGETS = 'orders = "targets"\ntargets = "targets.csv"\n'
+NAMES = {"AAA": "AAA", "BBB": "BBB"}
+
+
+@pytest.fixture(scope="module")
+def tools() -> SimulatedMarkets:
+    return SimulatedMarkets()
+
+
+def written(folder: Path, text: str, more: str = "") -> Path:
+    """A desk's file beside its targets."""
+    (folder / "targets.csv").write_text(text, encoding="utf-8")
+    file = folder / "desk.toml"
+    file.write_text(DESK.replace('model = "o/model"\n', TARGETS) + more)
+    return file
+
+
+def ran(file: Path, tools: SimulatedMarkets) -> tuple[BuiltDesk, list[Entry]]:
+    config, journal = read_config(file), MemoryJournal(chained=False)
+    check(config, file.parent)
+    opened = open_demo(config, journal, tools)
+    opened.desk.run()
+    return opened, [entry for _, entry in journal.read(0)]
+
+
+def said(entries: list[Entry]) -> dict[str, str]:
+    """What became of each target."""
+    alerts = (entry for entry in entries if entry.kind == kinds.ALERT and entry.body["code"] == "TARGET")
+    return {entry.instrument: str(entry.body["text"]) for entry in alerts}
+
+
+def held(opened: BuiltDesk) -> dict[str, float]:
+    """Lots by instrument, of all agents."""
+    found: dict[str, float] = {}
+    for lots in opened.session.ledger.positions.lots().values():
+        for instrument, many in lots.items():
+            found[instrument] = found.get(instrument, 0) + many
+    return found
+
+
+def test_a_desk_trades_to_its_targets_and_to_nothing_else(tmp_path: Path, tools: SimulatedMarkets) -> None:
+    opened, entries = ran(written(tmp_path, "name,lots\nAAA,30\nBBB,-20.4\n"), tools)
+    assert held(opened) == {"AAA": 30, "BBB": -20}
+    sides = {(parent.order.instrument, parent.order.side) for parent in opened.session.ledger.parents}
+    assert sides == {("AAA", BUY), ("BBB", SELL)}
+    assert said(entries)["AAA"] == "target 30 lots, holds 0, 0 at work: buys 30"
+    assert said(entries)["BBB"].startswith("target -20 lots (-20.4 rounded)")
+    opened, entries = ran(written(tmp_path, "name,lots\nAAA,30\n"), tools)
+    assert held(opened) == {"AAA": 30}
+
+
+def test_weights_are_shares_of_the_capital_at_the_mid(tmp_path: Path, tools: SimulatedMarkets) -> None:
+    file = written(tmp_path, "date,name,weight\n2017-05-18,AAA,0.9\n2017-05-19,AAA,0.5\n2017-05-19,BBB,-0.25\n")
+    with pytest.raises(TercelError, match="capital"):
+        check(read_config(file))
+    file.write_text(file.read_text() + "capital = 100_000.0\n")
+    opened, entries = ran(file, tools)
+    listing = opened.session.listings["AAA"]
+    arrived = next(e for e in entries if e.kind == kinds.PARENT and e.body["event"] == "arrived")
+    mid = arrived.body["mid2"] / 2 * listing.tick
+    assert held(opened)["AAA"] == pytest.approx(50_000 / (mid * listing.lot), abs=1.0)
+    assert held(opened)["BBB"] == pytest.approx(-25_000 / (mid * listing.lot), rel=0.1)
+
+
+def test_a_session_that_follows_counts_what_the_first_holds(tmp_path: Path, tools: SimulatedMarkets) -> None:
+    config = read_config(written(tmp_path, "name,lots\nAAA,30\n"))
+    exchange, journal = tools.exchange(config), MemoryJournal(chained=False)
+    first = open_desk(config, journal, DeskParts(exchange), terms=SessionTerms(mark="a-"))
+    first.desk.run()
+    (tmp_path / "targets.csv").write_text("name,lots\nAAA,12\nBBB,5\n")
+    second = open_desk(config, journal, DeskParts(exchange), terms=SessionTerms(mark="b-"))
+    second.desk.run()
+    texts = said([entry for _, entry in journal.read(0)])
+    assert texts["AAA"] == "target 12 lots, holds 30, 0 at work: sells 18"
+    assert held(second) == {"AAA": 12, "BBB": 5}
+    third = open_desk(config, journal, DeskParts(exchange), terms=SessionTerms(mark="c-"))
+    before = third.session.ledger.fills
+    third.desk.run()
+    assert third.session.ledger.fills == before
+    assert said([entry for _, entry in journal.read(0)])["AAA"].endswith("nothing to trade")
+
+
+def test_lots_at_work_are_not_asked_for_again(tmp_path: Path, tools: SimulatedMarkets) -> None:
+    config, journal = read_config(written(tmp_path, "name,lots\nAAA,30\n")), MemoryJournal(chained=False)
+    opened = open_demo(config, journal, tools)
+    opened.desk.begin()
+    asked = {"id": "mine", "instrument": "AAA", "side": BUY, "lots": 10, "horizon_ns": 10**12, "agent": "taker"}
+    opened.session.accept(opened.session.request(asked))
+    opened.desk.round()
+    assert said([entry for _, entry in journal.read(0)])["AAA"] == "target 30 lots, holds 0, 10 at work: buys 20"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("name,lots\nAAB,5\n", ("AAB", "row 2", "AAA")),
+        ("name,lots\nAAA,5\nAAA,6\n", ("second", "row 3")),
+        ("name,lots\nAAA,nan\n", ("row 2", "nan")),
+        ("name,lots\nAAA,inf\n", ("row 2", "inf")),
+        ("name,lots\nAAA,\n", ("row 2",)),
+        ("name,lots\nAAA,five\n", ("five",)),
+        ("name,lots\n", ("rows of targets",)),
+        ("", ("columns name",)),
+        ("name,lots,weight\nAAA,1,.5\n", ("one of lots, shares, weight",)),
+        ("symbol,lots\nAAA,1\n", ("symbol",)),
+    ],
+)
+def test_files_that_cannot_be_obeyed_to_the_letter_are_refused(
+    tmp_path: Path, text: str, wanted: tuple[str, ...]
+) -> None:
+    with pytest.raises(TercelError) as error:
+        check_file(written(tmp_path, text))
+    assert all(word in str(error.value) for word in (*wanted, "targets.csv"))
+
+
+def test_a_file_that_is_not_there_and_none_that_is_named(tmp_path: Path) -> None:
+    file = written(tmp_path, "name,lots\nAAA,5\n")
+    (tmp_path / "targets.csv").unlink()
+    with pytest.raises(TercelError, match=r"targets\.csv"):
+        check_file(file)
+    file.write_text(file.read_text().replace('targets = "targets.csv"\n', ""))
+    with pytest.raises(TercelError, match=r"signals\.orders"):
+        check_file(file)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffname,lots\r\nAAA,5\r\nBBB,-2.5\r\n\r\n",
+        "Name;Lots\nAAA;5\nBBB;-2,5\n",
+        "LOTS\tnote\tNAME\n5\tx\tAAA\n-2.5\t\tBBB\n",
+        'name,lots\n"AAA", 5 \nBBB,-2.5\nZZZ,0\n',
+    ],
+)
+def test_files_as_spreadsheets_write_them(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8", newline="")
+    found = read_targets(tmp_path / "t.csv", NAMES)
+    assert found == {"AAA": Target(5.0, "lots"), "BBB": Target(-2.5, "lots")}
+
+
+@given(
+    st.floats(-2, 2), st.sampled_from([0.01, 0.5, 1e-4]), st.integers(1, 1000), st.integers(2, 10**7),
+    st.floats(0, 1e9),
+)  # fmt: skip
+def test_a_weight_is_worth_its_share_of_the_capital(w: float, tick: float, lot: int, mid2: int, capital: float) -> None:
+    lots = Target(w, "weight").lots(Listing("A", tick, lot), mid2, capital)
+    assert lots * lot * mid2 / 2 * tick == pytest.approx(w * capital, rel=1e-9)
+    assert Target(w, "shares").lots(Listing("A", tick, lot), mid2, 0.0) * lot == pytest.approx(w)

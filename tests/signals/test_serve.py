@@ -1,0 +1,207 @@
+"""A forecast that is served: the numbers of the panel's own rows, the last date included, nothing from later rows."""
+
+import csv
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.desk.rounds.forecast_material import NAMES, prices, trained, weekdays
+from tests.signals.command.material import done, refused, signals
+
+from tercel.core.errors import DataError
+from tercel.core.messages import Alpha
+from tercel.signals import model_folder
+from tercel.signals.model_folder import SignalModel, folder_at, load
+from tercel.signals.runs.build import load as load_panel
+from tercel.signals.serve import predict
+
+DAYS = 620
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tmp_path_factory.mktemp("served"), DAYS)
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> SignalModel:
+    return load(folder)
+
+
+def test_a_date_of_the_walk_is_what_the_models_say_of_the_panels_rows(folder: Path, model: SignalModel) -> None:
+    data, _ = load_panel(folder.parent)
+    times = np.unique(data.time_ns)
+    for at in (times[0], times[len(times) // 2], times[-1]):
+        rows = data.time_ns == at
+        columns = {name: data.x[rows, c] for c, name in enumerate(data.names)}
+        expected = model.alphas(columns, data.instrument[rows].tolist(), int(at))
+        served = predict(model, datetime.fromtimestamp(int(at) / 1e9, UTC).date())
+        assert list(served.alphas) == expected
+        assert served.at_ns == at
+
+
+def test_the_last_date_is_there_without_a_label(folder: Path, model: SignalModel) -> None:
+    found = done("predict", folder)
+    assert found["rows"][0]["at"].startswith(str(weekdays(DAYS)[-1]))
+    assert [row["name"] for row in found["rows"]] == list(NAMES)
+    walk = model.walk()
+    assert walk["time"].max() < datetime.fromisoformat(found["at"])
+    wanted = {"at", "name", "horizon_s", "expected_bps", "sd_bps", "half_life_s", "sources", "model"}
+    assert all(set(row) == wanted and row["sources"] == ["daily"] for row in found["rows"])
+    assert found["rows"][0]["horizon_s"] == 7 * 86_400
+
+
+def test_rows_to_come_change_no_earlier_forecast_and_need_no_training(tmp_path: Path) -> None:
+    model = load(trained(tmp_path, 500))
+    before = predict(model)
+    prices(560).write_parquet(tmp_path / "prices.parquet")
+    grown = predict(model)
+    assert grown.at_ns > before.at_ns
+    again = predict(model, weekdays(500)[-1])
+    assert again.rows() == before.rows()
+    spoilt = prices(560).with_columns(
+        pl.when(pl.col("date") > weekdays(500)[-1]).then(pl.col(c) * 7).otherwise(pl.col(c)).alias(c)
+        for c in ("open", "high", "low", "close")
+    )
+    spoilt.write_parquet(tmp_path / "prices.parquet")
+    assert predict(model, weekdays(500)[-1]).rows() == before.rows()
+
+
+def test_the_walk_says_what_was_forecast_and_what_came(model: SignalModel) -> None:
+    walk = model.walk()
+    columns = ["time", "start", "end", "name", "value", "sd", "expected_bps", "outcome", "y"]
+    assert walk.columns == columns
+    assert walk.sort("time", "name").equals(walk)
+    assert walk["time"].dtype == pl.Datetime("ns", "UTC")
+    tested = walk.filter(pl.col("value").is_not_nan())
+    expected = model.scale.unit_bps * (tested["value"] - model.fusion.base)
+    np.testing.assert_allclose(tested["expected_bps"], expected, rtol=1e-12)
+    assert (walk["start"] >= walk["time"]).all()
+
+
+def test_a_day_on_which_few_names_trade_is_told(tmp_path: Path) -> None:
+    model = load(trained(tmp_path, 500))
+    thin = prices(501).filter((pl.col("date") < weekdays(501)[-1]) | pl.col("ticker").is_in(NAMES[:3]))
+    thin.write_parquet(tmp_path / "prices.parquet")
+    assert predict(model).note.startswith("3 names have a price on")
+    assert predict(model, weekdays(500)[-1]).note == ""
+
+
+def test_a_table_for_people_names_the_skill_and_writes_a_file(folder: Path, tmp_path: Path) -> None:
+    told = signals("predict", folder.parent, "--out", tmp_path / "f.csv")
+    assert told.exit_code == 0
+    assert "rank IC" in told.output
+    assert "8 of 8 names" in told.output
+    with (tmp_path / "f.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    exact = done("predict", folder)["rows"]
+    assert [float(row["expected_bps"]) for row in rows] == [row["expected_bps"] for row in exact]
+
+
+def test_a_folder_is_found_as_people_name_it(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert folder_at(folder) == folder_at(folder.parent) == folder_at(folder / "card.json") == folder
+    monkeypatch.chdir(tmp_path)
+    config = folder.parents[1] / "s.toml"
+    assert "runs/signals-small-1/model" in refused("predict", config)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "signals-small-1").symlink_to(folder.parent)
+    assert done("predict", config)["model"] == load(folder).id
+    assert "tercel signals train" in refused("predict", tmp_path / "nowhere")
+    assert "name its folder" in refused("predict", folder / "fusion.json")
+
+
+def test_days_that_are_none_and_files_that_are_gone(tmp_path: Path) -> None:
+    folder = trained(tmp_path, 500)
+    assert "such as 2015-01-09" in refused("predict", folder, "--date", "2015-01-10")
+    assert "YYYY-MM-DD" in refused("predict", folder, "--date", "tomorrow")
+    with pytest.raises(DataError, match="a day of"):
+        predict(load(folder), date(2014, 1, 1))
+    assert "252 days behind them" in refused("predict", folder, "--date", "2015-01-09")
+    (tmp_path / "prices.parquet").unlink()
+    assert "prices.parquet" in refused("predict", folder)
+
+
+def test_folders_that_cannot_be_trusted_are_refused(folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    def spoilt(name: str) -> Path:
+        return Path(shutil.copytree(folder, tmp_path / name))
+
+    edited = spoilt("edited")
+    card = json.loads((edited / "card.json").read_text())
+    (edited / "card.json").write_text(json.dumps(card | {"alpha": card["alpha"] | {"unit_bps": 1e9}}))
+    assert "edited" in refused("predict", edited)
+    cut = spoilt("cut")
+    (cut / "card.json").write_text((folder / "card.json").read_text()[:300])
+    assert "as it was trained" in refused("predict", cut)
+    for name in ("walk.parquet", "00-linear.npz", "fusion.json"):
+        other = spoilt(f"other-{name}")
+        (other / name).write_bytes((other / name).read_bytes()[:-1])
+        assert "changed" in refused("predict", other)
+        (other / name).unlink()
+        assert name in refused("predict", other)
+    newer = spoilt("newer")
+    (newer / "card.json").write_text(json.dumps(card | {"format": 99}))
+    assert "format 99" in refused("predict", newer)
+    (newer / "card.json").unlink()
+    assert "no card.json" in refused("predict", newer)
+
+
+def test_a_folder_of_the_format_before_forecasts_from_features_and_says_what_it_lacks(
+    folder: Path, model: SignalModel, tmp_path: Path
+) -> None:
+    import shutil
+
+    old = Path(shutil.copytree(folder, tmp_path / "old"))
+    card = json.loads((old / "card.json").read_text())
+    kept = {key: card[key] for key in ("alpha", "name", "seed", "panel", "parts", "fusion", "gate")}
+    (old / "card.json").write_text(json.dumps(kept | {"format": 2, "train": card["config"]["train"]}))
+    again = load(old)
+    features = {"daily.ret_5": [0.3, -0.2], "daily.vol_20": [0.1, 0.0]}
+    assert again.alphas(features, ["A", "B"], 5) == model.alphas(features, ["A", "B"], 5)
+    assert "no configuration" in refused("predict", old)
+    with pytest.raises(DataError, match="out of sample"):
+        again.walk()
+
+
+def test_a_model_of_a_market_is_no_model_of_files() -> None:
+    with pytest.raises(DataError, match="features that a desk measures"):
+        predict(model_folder.load_packaged("demo"))
+
+
+def test_a_source_that_is_gone_makes_a_forecast_less_sure(tmp_path: Path) -> None:
+    trained(tmp_path, 500)
+    prices(500, seed=4).write_parquet(tmp_path / "other.parquet")
+    config = tmp_path / "s.toml"
+    config.write_text(config.read_text() + '[[source]]\nkind = "daily"\npath = "other.parquet"\nname = "other"\n')
+    done("train", config, "--out", tmp_path / "both")
+    whole = {one["name"]: one for one in done("predict", tmp_path / "both")["rows"]}
+    (tmp_path / "other.parquet").unlink()
+    found = done("predict", tmp_path / "both")
+    assert "other.parquet" in found["missing"]["other"]
+    less = {one["name"]: one for one in found["rows"]}
+    assert all("other" not in row["sources"] for row in less.values())
+    assert all(less[name]["sd_bps"] >= whole[name]["sd_bps"] for name in NAMES)
+
+
+def test_a_synthetic_panel_is_served_at_its_end(tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(
+        'name = "syn"\n[panel]\ninstruments = 20\ndays = 120\n[train]\nfamilies = ["linear"]\nsplits = 3\n'
+    )
+    done("train", config, "--out", tmp_path / "o")
+    found = done("predict", tmp_path / "o")
+    assert len(found["rows"]) == 20
+    last = datetime.fromisoformat(found["at"]).date()
+    assert last == date(2020, 1, 1) + timedelta(days=119)
+
+
+def test_forecasts_that_are_no_numbers_are_refused(model: SignalModel) -> None:
+    endless = replace(model, scale=replace(model.scale, unit_bps=float("inf")))
+    with pytest.raises(Exception, match="expected_bps is a number"):
+        predict(endless)
+    assert isinstance(predict(model).alphas[0], Alpha)
