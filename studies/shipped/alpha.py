@@ -30,8 +30,9 @@ from tercel.market.flow.santa_fe import BUY_SHARE
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import NO_TAPE, Source, reactive, run_free
 from tercel.signals.alpha import AlphaScale, decay
+from tercel.signals.base_model import BOUNDED, BaseModel, BoundedLinear
 from tercel.signals.fusion import Fusion, stack
-from tercel.signals.model_folder import BOUNDED, BaseModel, BoundedLinear, SignalModel, save
+from tercel.signals.model_folder import SignalModel, save
 from tercel.signals.zoo.linear import Ridge
 
 SOURCES = {

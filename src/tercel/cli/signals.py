@@ -191,7 +191,7 @@ def evaluate(request: Evaluate) -> None:
 
 
 @dataclass(frozen=True)
-class Predict(JsonRequest):
+class PredictSignals(JsonRequest):
     """What is asked of `tercel signals predict`."""
 
     model: Annotated[
@@ -205,7 +205,7 @@ class Predict(JsonRequest):
     seed: Annotated[int, typer.Option(help="Of the training, where a CONFIG.toml is named.", min=0)] = 1
 
 
-def predict(request: Predict) -> None:
+def predict(request: PredictSignals) -> None:
     """Forecast every name on the last date of the files, or another: what a desk with this model reads."""
     from datetime import date
 

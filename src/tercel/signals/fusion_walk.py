@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
+from tercel.signals.base_model import BaseModel
 from tercel.signals.fusion import LEAST_ROWS, Fusion, stack
-from tercel.signals.model_folder import BaseModel
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.zoo import family
 from tercel.signals.zoo.base import filled

@@ -204,7 +204,7 @@ def check_signals(config: DeskConfig) -> None:
         model = section.model.removeprefix(PACKAGED)
         check_known(model, packaged(), said=f"signals.model = {section.model!r}")
     elif not Path(section.model).is_dir():
-        remedy = "name the folder that `tercel signals train CONFIG.toml --out FOLDER` left: FOLDER/model"
+        remedy = "name FOLDER/model of tercel signals train CONFIG.toml `out=FOLDER`"
         raise ConfigError(f"a model folder, {PACKAGED}NAME or off", f"signals.model = {section.model!r}", remedy)
 
 

@@ -188,7 +188,7 @@ class DeskOutcome:
     def to_json(self) -> dict[str, Any]:
         """The outcome as plain JSON values."""
         lists = {name: [asdict(one) for one in getattr(self, name)] for name in ("parents", "open_parents")}
-        return {**asdict(self), **lists}
+        return {**asdict(self), **lists, "forecasts": self.forecasts.to_json()}
 
 
 def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:
