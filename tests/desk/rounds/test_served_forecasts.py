@@ -92,8 +92,8 @@ def test_what_came_stands_beside_what_was_forecast(folder: Path, tools: Simulate
     assert [entry.body["forecast_bps"] for entry in came] == ahead
     assert all(entry.body["span_s"] == 120 for entry in came)
     found = forecasts_in(entries)
-    assert [(one.name, one.rounds) for one in found.names] == [("AAA", 2), ("BBB", 2)]
-    assert found.names[0].came_bps == pytest.approx(sum(e.body["came_bps"] for e in came if e.instrument == "AAA"))
+    assert [(one["name"], one["rounds"]) for one in found.names] == [("AAA", 2), ("BBB", 2)]
+    assert found.names[0]["came_bps"] == pytest.approx(sum(e.body["came_bps"] for e in came if e.instrument == "AAA"))
     assert found.hits == sum(e.body["forecast_bps"] * e.body["came_bps"] > 0 for e in came)
     assert opened.desk.rounds == 2
 
@@ -253,7 +253,7 @@ def test_a_hit_rate_says_how_few_rounds_are() -> None:
         for came in (2.0, -1.0, 0.0, 3.0)
     ]
     found = forecasts_in([Entry(kinds.FORECAST, n, "AAA", body=body) for n, body in enumerate(bodies)])
-    assert (found.rounds, found.hits, found.names[0].rounds) == (3, 2, 4)
+    assert (found.rounds, found.hits, found.names[0]["rounds"]) == (3, 2, 4)
     assert found.hit_rate == pytest.approx(2 / 3)
     assert found.ci_low is not None
     assert found.ci_high is not None

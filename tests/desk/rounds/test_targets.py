@@ -15,10 +15,10 @@ from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.rounds.build import BuiltDesk, check, open_desk
 from tercel.desk.rounds.parts import DeskParts
-from tercel.desk.rounds.targets import Target, read_targets
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.session import SessionTerms
+from tercel.signals.targets import Target, read_targets
 
 TARGETS = 'orders = "targets"\ntargets = "targets.csv"\n'
 NAMES = {"AAA": "AAA", "BBB": "BBB"}

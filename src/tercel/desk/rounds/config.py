@@ -98,7 +98,7 @@ class SignalsSection(TomlTable):
     """`off`, `packaged:NAME`, or the model folder of `tercel signals train`, from the desk's file."""
     names: dict[str, str] = Field(default_factory=dict)
     """An instrument's name in the model and the targets, where it is another: {AAA = "AAPL"}."""
-    date: str = ""
+    date: str = Field(default="", pattern=r"^(\d{4}-\d{2}-\d{2})?$")
     """The day of a session at a venue whose clock has no dates; empty: the weekday after the forecast's."""
     orders: Literal["drawn", "targets"] = "drawn"
     """`drawn`: by [demand]; `targets`: from a file of positions to reach."""

@@ -8,10 +8,9 @@ the session stands for one day, from half past nine in New York on: the weekday 
 the desk's file names.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from math import sqrt
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -23,6 +22,7 @@ from tercel.core.messages import Alpha
 from tercel.core.names import check_known
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
+from tercel.core.stats.shares import wilson
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.rounds.config import OFF, DeskConfig
 from tercel.desk.rounds.monitor import MarketMonitor
@@ -30,7 +30,7 @@ from tercel.desk.rounds.parts import NewsPort
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.execution.guidance import remaining
-from tercel.signals.model_folder import CARD, MODEL, SignalModel, load, load_packaged, packaged
+from tercel.signals.model_folder import SignalModel, folder_at, load, load_packaged, packaged
 
 PACKAGED: Final = "packaged:"
 NO_FORECAST: Final = "NO_FORECAST"
@@ -176,8 +176,7 @@ def model_of(name: str) -> SignalModel:
     """
     if name.startswith(PACKAGED):
         return load_packaged(name.removeprefix(PACKAGED))
-    folder = Path(name)
-    return load(folder if (folder / CARD).exists() or not (folder / MODEL).is_dir() else folder / MODEL)
+    return load(folder_at(Path(name)))
 
 
 def check_signals(config: DeskConfig) -> None:
@@ -186,18 +185,12 @@ def check_signals(config: DeskConfig) -> None:
     Raises
     ------
     ConfigError
-        For a model that is nowhere, a packaged one of another name, a name of no instrument, a date that is none.
+        For a model that is nowhere, a packaged one of another name, a name of no instrument.
     """
     section = config.signals
     names = [instrument.name for instrument in config.instrument]
     for name in section.names:
         check_known(name, names, "an instrument of the desk:", f"signals.names: {name}")
-    if section.date:
-        try:
-            date.fromisoformat(section.date)
-        except ValueError:
-            wanted = "a day such as 2018-01-02"
-            raise ConfigError(wanted, f"signals.date = {section.date!r}", "write it so, or leave it out") from None
     if section.model == OFF:
         return
     if section.model.startswith(PACKAGED):
@@ -245,17 +238,6 @@ def came_entry(name: str, outlook: Outlook, mids2: tuple[int, int], ns: int, beg
 
 
 @dataclass(frozen=True)
-class NameForecast:
-    """What was forecast of a name over a desk's rounds, and what came, bps; `hits`: rounds whose sign was right."""
-
-    name: str
-    rounds: int
-    forecast_bps: float
-    came_bps: float
-    hits: int
-
-
-@dataclass(frozen=True)
 class ForecastOutcome:
     """Forecasts of a desk that were served, beside what came.
 
@@ -263,7 +245,8 @@ class ForecastOutcome:
     ----------
     model, at : str or None
         Of the last forecast that was taken; None where none was.
-    names : tuple of NameForecast
+    names : tuple of mapping
+        A row a name over its rounds: {"name", "rounds", "forecast_bps", "came_bps", "hits"}.
     rounds, hits : int
         Over all names, of those that moved.
     hit_rate, ci_low, ci_high : float or None
@@ -274,7 +257,7 @@ class ForecastOutcome:
 
     model: str | None = None
     at: str | None = None
-    names: tuple[NameForecast, ...] = ()
+    names: tuple[Mapping[str, Any], ...] = ()
     rounds: int = 0
     hits: int = 0
     hit_rate: float | None = None
@@ -284,44 +267,27 @@ class ForecastOutcome:
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
-        found: dict[str, Any] = plain(asdict(self))
-        return found
+        return dict(plain(asdict(self)))
 
 
 def forecasts_in(entries: Iterable[Entry]) -> ForecastOutcome:
     """The same from a journal's entries of FORECAST and ALERT."""
-    rows: dict[str, list[Entry]] = {}
+    rows: dict[str, dict[str, Any]] = {}
     told: list[str] = []
     last: Mapping[str, Any] = {}
+    moved = hits = 0
     for entry in entries:
         if entry.kind == kinds.FORECAST:
-            rows.setdefault(entry.instrument, []).append(entry)
             last = entry.body
+            expected, came = float(last["forecast_bps"]), float(last["came_bps"])
+            right = int(expected * came > 0)
+            start = {"name": entry.instrument, "rounds": 0, "forecast_bps": 0.0, "came_bps": 0.0, "hits": 0}
+            row = rows.setdefault(entry.instrument, start)
+            for key, more in (("rounds", 1), ("forecast_bps", expected), ("came_bps", came), ("hits", right)):
+                row[key] += more
+            moved, hits = moved + (came != 0), hits + right
         elif entry.body.get("code") == NO_FORECAST:
             told.append(": ".join(filter(None, (entry.instrument, str(entry.body["text"])))))
-    names = tuple(_of_name(name, [entry.body for entry in found]) for name, found in rows.items())
-    moved = sum(entry.body["came_bps"] != 0 for found in rows.values() for entry in found)
-    hits = sum(one.hits for one in names)
     rate, low, high = wilson(hits, moved)
-    return ForecastOutcome(
-        last.get("model"), last.get("at"), names, moved, hits, rate, low, high, tuple(dict.fromkeys(told))
-    )
-
-
-def _of_name(name: str, bodies: Sequence[Mapping[str, Any]]) -> NameForecast:
-    expected, came = ([float(body[key]) for body in bodies] for key in ("forecast_bps", "came_bps"))
-    hits = sum(a * b > 0 for a, b in zip(expected, came, strict=True))
-    return NameForecast(name, len(bodies), sum(expected), sum(came), hits)
-
-
-def wilson(hits: int, n: int) -> tuple[float | None, float | None, float | None]:
-    """Share of hits and its 95 % interval (Wilson, 1927).
-
-    >>> [round(one, 3) for one in wilson(6, 10)]
-    [0.6, 0.313, 0.832]
-    """
-    if not n:
-        return None, None, None
-    z, share = 1.959963984540054, hits / n
-    centre, half = share + z * z / (2 * n), z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return share, (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
+    names, without = tuple(rows.values()), tuple(dict.fromkeys(told))
+    return ForecastOutcome(last.get("model"), last.get("at"), names, moved, hits, rate, low, high, without)
