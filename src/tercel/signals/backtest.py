@@ -1,0 +1,372 @@
+"""Forecasts out of sample as a book: weights by date, turnover, costs, net returns, and how sure each figure is.
+
+    found = backtest(walk_of(table), BookRule(), flat(5.0), rng)
+
+A book is 1 long and 1 short of its equity, rebuilt on dates whose labels do not overlap. A **half-turn** is the sum of
+|change of weight| over all names, both legs, from the weights to which prices moved the last book: a book that is sold
+and bought anew takes four. The first book is bought, the last is not sold. Profits stay in it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tercel.core.arrays import Floats, Ints
+from tercel.core.errors import ConfigError, DataError
+from tercel.core.estimate import Estimate
+from tercel.core.stats import intervals, moments_of_mean
+from tercel.signals.scores import Skill, rank_ic_of_rows, skill
+
+BLOCK: Final = 4
+"""Dates of a block that intervals are drawn over."""
+SHARE: Final = 0.1
+"""Of the names, in each leg of a book of deciles."""
+YEAR_NS: Final = 365.25 * 86_400e9
+NEEDED: Final = ("time", "start", "end", "name", "value", "outcome")
+DEFINITION: Final = (
+    "a half-turn is the sum of |change of weight| over all names, both legs, from the weights that prices left; the "
+    "first book is bought, the last is not sold"
+)
+
+Cost: TypeAlias = Callable[[int, Floats], float]
+"""From the row of a date and the changes of weights (N,) to what they cost, a fraction of equity."""
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """Forecasts and what came of them, dates by names.
+
+    Parameters
+    ----------
+    time_ns, start_ns, end_ns : int64 (T,)
+        When a date's decision falls due; the interval of its labels, median over names.
+    names : str (N,)
+    value, outcome : float64 (T, N)
+        Forecast, in units of any size; forward return, a fraction. NaN where there is none.
+    """
+
+    time_ns: Ints
+    start_ns: Ints
+    end_ns: Ints
+    names: NDArray[np.str_]
+    value: Floats
+    outcome: Floats
+
+    def rows(self, index: NDArray[np.intp]) -> "Walk":
+        """Some dates, in order."""
+        times = (self.time_ns[index], self.start_ns[index], self.end_ns[index])
+        return Walk(*times, self.names, self.value[index], self.outcome[index])
+
+
+@dataclass(frozen=True)
+class BookRule:
+    """How forecasts become weights.
+
+    Parameters
+    ----------
+    kind : "deciles" or "scores"
+        The top and the bottom tenth, equal weights; or all names by their distance from the date's mean forecast.
+    hold : float
+        Weight of a name's past scores in its score, 0 to below 1; a name that was away starts afresh.
+    leave : float
+        Of deciles: a name that entered stays while it is among this share of the names, .1 to .5.
+    long_only : bool
+        The long leg alone.
+
+    Raises
+    ------
+    ConfigError
+        For anything else.
+    """
+
+    kind: Literal["deciles", "scores"] = "deciles"
+    hold: float = 0.0
+    leave: float = SHARE
+    long_only: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is no book."""
+        if self.kind not in ("deciles", "scores"):
+            raise ConfigError("a book of deciles or scores", f"{self.kind!r}", "give `book=deciles`")
+        if not 0.0 <= self.hold < 1.0:
+            raise ConfigError("a weight of past scores from 0 to below 1", f"{self.hold:g}", "give `hold=0.5`")
+        if not SHARE <= self.leave <= 0.5:
+            raise ConfigError("a share from 10 % to 50 %", f"{self.leave:g}", "give `leave=30%`")
+        if self.kind == "scores" and self.leave != SHARE:
+            raise ConfigError("a share to leave at with a book of deciles", "one of scores", "leave `leave=` out")
+
+    def __str__(self) -> str:
+        """The rule in words.
+
+        >>> str(BookRule(hold=0.5))
+        'deciles, equal weights, scores averaged (0.5 past)'
+        """
+        parts = ["deciles, equal weights" if self.kind == "deciles" else "all names by score"]
+        parts += [f"scores averaged ({self.hold:g} past)"] * (self.hold > 0)
+        parts += [f"left at {self.leave:.0%}"] * (self.leave > SHARE)
+        return ", ".join([*parts, *["long leg alone"] * self.long_only])
+
+
+def walk_of(table: pl.DataFrame) -> Walk:
+    """A table of forecasts (`time`, `start`, `end`, `name`, `value`, `outcome`) as dates by names.
+
+    Raises
+    ------
+    DataError
+        Columns are missing, a name has two rows at a time, a forecast is infinite, nothing is forecast, an outcome is
+        below -1 or infinite.
+    """
+    if lacking := [column for column in NEEDED if column not in table.columns]:
+        raise DataError(f"columns {', '.join(NEEDED)}", f"none called {', '.join(lacking)}", "train the model again")
+    numbers = [pl.col(column).cast(pl.Float64).fill_null(float("nan")) for column in ("value", "outcome")]
+    rows = table.select("name", pl.col("time", "start", "end").dt.epoch("ns"), *numbers)
+    rows = rows.with_row_index("row", 1).filter(pl.col("value").is_not_nan())
+    wrong = pl.col("value").is_infinite() | pl.col("outcome").is_infinite() | (pl.col("outcome") < -1.0)
+    _refuse(rows.filter(wrong), "finite forecasts, returns of -1 or more")
+    _refuse(rows.filter(pl.struct("time", "name").is_duplicated()), "one row a time and name")
+    if rows.is_empty():
+        raise DataError("forecasts out of sample", f"none in {table.height} rows", "train on a longer panel")
+    dates = rows.group_by("time").agg(pl.col("start", "end").median().cast(pl.Int64)).sort("time").fill_null(0)
+    names, who = np.unique(rows["name"].to_numpy().astype(np.str_), return_inverse=True)
+    at = dates["time"].search_sorted(rows["time"]).to_numpy()
+    wide = np.full((2, dates.height, len(names)), np.nan)
+    wide[:, at, who] = rows["value"].to_numpy(), rows["outcome"].to_numpy()
+    times = dates.select("time", "start", "end").to_numpy().astype(np.int64).T
+    return Walk(times[0], times[1], times[2], names, wide[0], wide[1])
+
+
+def _refuse(bad: pl.DataFrame, expected: str) -> None:
+    if bad.height:
+        row = bad.row(0, named=True)
+        when = np.datetime64(row["time"], "ns").astype("datetime64[s]")
+        text = f"{row['name']} at {when}, row {row['row']}: value {row['value']:g}, outcome {row['outcome']:g}"
+        raise DataError(expected, text, "train the model again")
+
+
+def apart(walk: Walk) -> NDArray[np.intp]:
+    """Rows of dates with outcomes whose labels do not overlap: every k-th, for the least k whose labels begin, in the
+    median, at or after the end of those before.
+
+    Raises
+    ------
+    DataError
+        There is no date with an outcome.
+    """
+    seen = np.flatnonzero(np.isfinite(walk.outcome).any(axis=1))
+    if not len(seen):
+        raise DataError("outcomes beside the forecasts", f"none on {len(walk.time_ns)} dates", "take a longer panel")
+    start, end = walk.start_ns[seen], walk.end_ns[seen]
+    every = (k for k in range(1, len(seen)) if np.median(start[k:] - end[:-k]) >= 0)
+    return seen[:: next(every, len(seen))]
+
+
+def averaged(value: Floats, hold: float) -> Floats:
+    """Scores (T, N) averaged with their own past, `hold` times the last date's average; a missing date starts afresh.
+
+    >>> averaged(np.array([[4.0, 2.0], [0.0, 0.0]]), 0.5).tolist()
+    [[4.0, 2.0], [2.0, 1.0]]
+    """
+    out = value.copy()
+    for t in range(1, len(out) if hold else 0):
+        out[t] = np.where(np.isfinite(out[t - 1]), hold * out[t - 1] + (1.0 - hold) * value[t], value[t])
+    return out
+
+
+def weights(value: Floats, book: BookRule) -> Floats:
+    """Weights of a book by forecasts, float64 (T, N): each leg adds up to 1.
+
+    A date whose forecasts do not vary has no book: zeros. Names of equal score stand in the order of their columns.
+    """
+    out = np.zeros(value.shape)
+    for t, score in enumerate(averaged(value, book.hold)):
+        rows = np.flatnonzero(np.isfinite(score))
+        if len(rows) < 2 or not np.ptp(score[rows]) > 0:
+            continue
+        if book.kind == "scores":
+            centred = score[rows] - score[rows].mean()
+            out[t, rows] = 2.0 * centred / np.abs(centred).sum()
+        else:
+            out[t, rows] = _deciles(score[rows], np.zeros(len(rows)) if t == 0 else out[t - 1, rows], book.leave)
+    return np.maximum(out, 0.0) if book.long_only else out
+
+
+def _deciles(score: Floats, held: Floats, leave: float) -> Floats:
+    """Equal weights of the top and the bottom tenth, and of what was held and is not yet out."""
+    n = len(score)
+    place = np.empty(n, np.intp)
+    place[np.argsort(score, kind="stable")] = np.arange(n)
+    enter, stay = max(1, int(n * SHARE)), max(1, int(n * leave))
+    longs = (place >= n - enter) | ((held > 0) & (place >= n - stay))
+    shorts = (place < enter) | ((held < 0) & (place < stay))
+    found: Floats = longs / longs.sum() - shorts / shorts.sum()
+    return found
+
+
+def flat(bps: float) -> Cost:
+    """A cost of so many bps of every half-turn.
+
+    Raises
+    ------
+    ConfigError
+        Below 0, or no number.
+    """
+    if not (np.isfinite(bps) and bps >= 0.0):
+        raise ConfigError("a cost of 0 bps or more, per half-turn", f"{bps:g}", "give `cost_bps=5`")
+    return lambda _, traded: float(1e-4 * bps * np.abs(traded).sum())
+
+
+def square_root(law: float, capital: float, sd: Floats, dollars: Floats) -> Cost:
+    """The square-root law: a name's trade costs ``law * sd * sqrt(value traded / value of a day)`` of its value.
+
+    Parameters
+    ----------
+    law : float
+        Y of the law, about 1.
+    capital : float
+        Of the book, in the currency of `dollars`; the same on every date.
+    sd, dollars : float64 (T, N)
+        Deviation of a day's return, a fraction; value that changes hands in a day. A name without them has the date's
+        median.
+
+    Raises
+    ------
+    ConfigError
+        For a law or capital that is not above 0.
+    DataError
+        When no name of a date has a deviation and a value.
+    """
+    if not (law > 0 and capital > 0 and np.isfinite(law * capital)):
+        raise ConfigError("a law and capital above 0", f"{law:g} and {capital:g}", "give `cost_law=1` `capital=1e7`")
+    scale = law * sd * np.sqrt(capital / np.where(dollars > 0, dollars, np.nan))
+    if (bare := np.isnan(scale).all(axis=1)).any():
+        text = f"none on date {int(bare.argmax()) + 1}"
+        raise DataError("prices and volumes for every date", text, "give `cost_bps=` instead")
+    filled = np.where(np.isfinite(scale), scale, np.nanmedian(scale, axis=1, keepdims=True))
+    return lambda t, traded: float((filled[t] * np.abs(traded) ** 1.5).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """Result of a book, by date.
+
+    Parameters
+    ----------
+    walk : Walk
+        Of the D dates on which the book was rebuilt.
+    weights : float64 (D, N)
+    gross, cost, net, turnover, ic : float64 (D,)
+        Returns of equity, half-turns, rank IC (NaN where a cross-section is too small).
+    skill : Skill
+        IC over all dates with an outcome.
+    target : float64 (N,)
+        Weights of the newest date, with an outcome or not.
+    periods : float
+        Dates a year, from their spacing: what a Sharpe ratio is annualised by.
+    """
+
+    walk: Walk
+    weights: Floats
+    gross: Floats
+    cost: Floats
+    net: Floats
+    turnover: Floats
+    ic: Floats
+    skill: Skill
+    target: Floats
+    periods: float
+
+    @property
+    def equity(self) -> Floats:
+        """Equity after each date, from 1 before the first, float64 (D,)."""
+        return np.asarray(np.cumprod(1.0 + self.net), np.float64)
+
+    @property
+    def drawdown(self) -> Floats:
+        """Loss from the highest equity so far, a fraction of it, float64 (D,)."""
+        return drawdown(self.net)
+
+
+def drawdown(net: Floats) -> Floats:
+    """Loss from the highest equity so far, of returns (D,); equity begins at 1.
+
+    >>> drawdown(np.array([0.5, -0.5, 0.2])).round(2).tolist()
+    [0.0, 0.5, 0.4]
+    """
+    equity = np.cumprod(1.0 + net)
+    return 1.0 - equity / np.maximum.accumulate(np.maximum(equity, 1.0))
+
+
+def backtest(walk: Walk, book: BookRule, charge: Cost, rng: np.random.Generator) -> Backtest:
+    """Trade a book through the dates of a walk.
+
+    Raises
+    ------
+    DataError
+        Forecasts never differ between names, there are too few dates, or the book loses all that it has.
+    """
+    rows, newest = apart(walk), len(walk.time_ns) - 1
+    by_date = rank_ic_of_rows(walk.value, walk.outcome)
+    if not (np.nanmax(walk.value, axis=1) > np.nanmin(walk.value, axis=1)).any():
+        text = f"one forecast for all of {len(walk.names)} names on each of {len(walk.time_ns)} dates"
+        raise DataError("forecasts that differ between names", text, "train on features that do")
+    overlap = int(np.median(np.diff(rows))) if len(rows) > 1 else 1
+    known = skill(by_date[np.isfinite(walk.outcome).any(axis=1)], rng, block=max(BLOCK, overlap))
+    at = rows if rows[-1] == newest else np.append(rows, newest)
+    held, wanted = np.zeros(len(walk.names)), weights(walk.value[at], book)
+    figures = np.zeros((4, len(rows)))
+    for t, row in enumerate(rows.tolist()):
+        moved, traded = np.nan_to_num(walk.outcome[row]), wanted[t] - held
+        earned, paid = float(wanted[t] @ moved), charge(row, traded)
+        figures[:, t] = earned, paid, earned - paid, np.abs(traded).sum()
+        if earned - paid <= -1.0:
+            text = f"a return of {earned - paid:.0%} at {np.datetime64(int(walk.time_ns[row]), 'ns')}"
+            raise DataError("a book that outlives its losses", text, "look at that date's outcomes, or the cost")
+        held = wanted[t] * (1.0 + moved) / (1.0 + earned - paid)
+    span = float(walk.start_ns[rows[-1]] - walk.start_ns[rows[0]])
+    periods = (len(rows) - 1) * YEAR_NS / span if span > 0 else float("nan")
+    gross, cost, net, turned = figures
+    return Backtest(
+        walk.rows(rows), wanted[: len(rows)], gross, cost, net, turned, by_date[rows], known, wanted[-1], periods
+    )
+
+
+def sharpe(returns: Floats, periods: float, rng: np.random.Generator) -> Estimate:
+    """Mean over standard deviation (of n - 1), a year, with a 95 % interval drawn over blocks of dates.
+
+    Parameters
+    ----------
+    returns : float64 (D,)
+    periods : float
+        Dates a year.
+    rng : numpy Generator
+    """
+    n = len(returns)
+    moments = moments_of_mean(np.column_stack([returns, returns**2]), np.arange(n) // BLOCK)
+
+    def ratio(means: Floats) -> Floats:
+        variance = (means[:, 1:] - means[:, :1] ** 2) * n / max(n - 1, 1)
+        return np.sqrt(periods / np.where(variance > 1e-18, variance, np.nan)) * means[:, :1]
+
+    return intervals(replace(moments, statistic=ratio), rng)[0]
+
+
+def years(found: Backtest) -> list[dict[str, Any]]:
+    """Each calendar year of a book: dates, IC, returns (net compounded), Sharpe ratio, half-turns, worst drawdown."""
+    year = found.walk.start_ns.astype("datetime64[ns]").astype("datetime64[Y]").astype(int) + 1970
+    table = []
+    for one in np.unique(year).tolist():
+        mine = year == one
+        net, ic = found.net[mine], found.ic[mine & np.isfinite(found.ic)]
+        sd = float(net.std(ddof=1)) if len(net) > 1 else 0.0
+        table.append({
+            "year": one, "dates": int(mine.sum()), "ic": float(ic.mean()) if len(ic) else None,
+            "gross": float(np.prod(1.0 + found.gross[mine]) - 1.0), "cost": float(found.cost[mine].sum()),
+            "net": float(np.prod(1.0 + net) - 1.0),
+            "sharpe_net": float(net.mean() / sd * np.sqrt(found.periods)) if sd > 0 else None,
+            "turnover": float(found.turnover[mine].mean()), "drawdown": float(drawdown(net).max()),
+        })  # fmt: skip
+    return table
