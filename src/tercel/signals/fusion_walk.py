@@ -7,7 +7,7 @@
 Each source is learned from by itself, so that a source that is missing later takes away its own forecasts and no other.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ def fit_base(
     return BaseModel(source, name, tuple(data.names[c] for c in columns), used, medians, model)
 
 
-def out_of_fold(
+def fitted(
     data: Dataset,
     families: Sequence[str],
     folds: Sequence[Fold],
@@ -76,24 +76,39 @@ def out_of_fold(
     most_rows: int = 10**9,
     settings: Settings | None = None,
     tick: Callable[[str], None] = lambda _: None,
-) -> Floats:
-    """Walk-forward forecasts of every base model, float64 (n, K), columns as :func:`base_names`.
-
-    A source that has too little to learn from before a block is missing in that block.
-    """
-    names = base_names(data, families)
-    forecasts = np.full((data.n, len(names)), np.nan)
+) -> Iterator[list[BaseModel | None]]:
+    """Base models of each fold in turn, as :func:`base_names`; None where a source has too little to learn from."""
     dates = data.dates
-    for train, test in folds:
-        rows = thinned(train, dates, most_rows)
-        for k, name in enumerate(names):
+    for train, _ in folds:
+        rows, models = thinned(train, dates, most_rows), list[BaseModel | None]()
+        for name in base_names(data, families):
             source, one = name.rsplit(":", 1)
             tick(name)
             try:
-                model = fit_base(data, source, one, rows, seed, settings)
+                models.append(fit_base(data, source, one, rows, seed, settings))
             except DataError:
-                continue
-            forecasts[test, k] = model.predict(data.x[test][:, np.array(data.sources[source])])
+                models.append(None)
+        yield models
+
+
+def forecast_by(data: Dataset, models: Sequence[BaseModel | None], rows: Index) -> Floats:
+    """Forecasts of a fold's models on some rows, float64 (rows, K); NaN where there is no model."""
+    out = np.full((len(rows), len(models)), np.nan)
+    for k, model in enumerate(models):
+        if model is not None:
+            out[:, k] = model.predict(data.x[rows][:, np.array(data.sources[model.source])])
+    return out
+
+
+def out_of_fold(data: Dataset, families: Sequence[str], folds: Sequence[Fold], **how: Any) -> Floats:
+    """Walk-forward forecasts of every base model, float64 (n, K), columns as :func:`base_names`; `how` as
+    :func:`fitted`.
+
+    A source that has too little to learn from before a block is missing in that block.
+    """
+    forecasts = np.full((data.n, len(base_names(data, families))), np.nan)
+    for (_, test), models in zip(folds, fitted(data, families, folds, **how), strict=True):
+        forecasts[test] = forecast_by(data, models, test)
     if np.isnan(forecasts).all():
         raise DataError("a source that can be learned from", "none in any block", "check the panel")
     return forecasts
@@ -115,17 +130,24 @@ def fused(
     before which nothing was heard, by equal weights without a scale and the spread of the training's labels.
     """
     value, sd, even = (np.full(data.n, np.nan) for _ in range(3))
-    seen = np.zeros(data.n, dtype=bool)
-    for train, test in folds:
-        known = seen & (data.end_ns <= data.time_ns[test].min()) & ~np.isnan(forecasts).all(axis=1)
+    for (train, test), fusion in zip(folds, fusions(data, forecasts, names, folds, shrink=shrink), strict=True):
         even[test] = mean_of_said(forecasts[test])
-        if known.sum() < LEAST_ROWS:
-            value[test], sd[test] = even[test], data.y[train].std()
-        else:
-            fusion = stack(forecasts[known], data.y[known], names, shrink=shrink)
-            value[test], sd[test] = fusion.combine(forecasts[test])
-        seen[test] = True
+        value[test], sd[test] = (even[test], data.y[train].std()) if fusion is None else fusion.combine(forecasts[test])
     return value, sd, even
+
+
+def fusions(
+    data: Dataset, forecasts: Floats, names: Sequence[str], folds: Sequence[Fold], *, shrink: float = 0.5
+) -> Iterator[Fusion | None]:
+    """The fusion of each block, by what earlier blocks taught; None for a block before which too little was heard."""
+    seen = np.zeros(data.n, dtype=bool)
+    for _, test in folds:
+        known = seen & (data.end_ns <= data.time_ns[test].min()) & ~np.isnan(forecasts).all(axis=1)
+        if known.sum() < LEAST_ROWS:
+            yield None
+        else:
+            yield stack(forecasts[known], data.y[known], names, shrink=shrink)
+        seen[test] = True
 
 
 def final(
