@@ -11,6 +11,7 @@ import typer
 
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest, Seed, check_date
+from tercel.cli.signals_backtest import backtest, explain
 from tercel.cli.terminal import hand_over, print_rows, say
 from tercel.core.errors import ConfigError
 from tercel.core.report.tables import spelt_cell
@@ -297,4 +298,4 @@ def _notes(found: dict[str, Any]) -> None:
             say(f"note: {note}")
 
 
-add(signals_app, build, train, predict, leak, evaluate)
+add(signals_app, build, train, predict, leak, evaluate, backtest, explain)

@@ -90,7 +90,7 @@ def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
         are gone.
     """
     config = config_of(model)
-    data, missing = _rows(model, config, at)
+    data, missing = cross_section(model, config, at)
     columns = {name: data.x[:, c] for c, name in enumerate(data.names)}
     at_ns = int(data.time_ns[0])
     alphas = model.alphas(columns, data.instrument.tolist(), at_ns)
@@ -115,8 +115,15 @@ def config_of(model: SignalModel) -> SignalsConfig:
     return SignalsConfig.model_validate(raw)
 
 
-def _rows(model: SignalModel, config: SignalsConfig, at: date | None) -> tuple[Dataset, dict[str, str]]:
-    """The cross-section of a date with every source that the model listens to, and why others say nothing."""
+def cross_section(model: SignalModel, config: SignalsConfig, at: date | None) -> tuple[Dataset, dict[str, str]]:
+    """The cross-section of a date (the files' last if None) with every source that the model listens to, and why others
+    say nothing.
+
+    Raises
+    ------
+    DataError
+        As :func:`predict`.
+    """
     data = _synthetic(model, config, at) if config.panel.kind == "synthetic" else _daily(config, at)
     heard = {one.source for one in model.models}
     wanted = config.model_copy(update={"source": tuple(one for one in config.source if one.called in heard)})

@@ -1,0 +1,148 @@
+"""`tercel signals backtest` and `explain`: what a model's forecasts would have earned, and what they are made of."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tercel.cli.shared import JsonRequest, Seed, share_of
+from tercel.cli.terminal import check_folder, hand_over, print_rows, result_console, say
+from tercel.core.errors import ConfigError
+from tercel.core.report.tables import fixed, spelt_cell
+
+if TYPE_CHECKING:
+    from tercel.signals.model_folder import SignalModel
+    from tercel.signals.runs.backtest import Charge
+
+Model = Annotated[
+    Path, typer.Argument(help="The folder of a trained model, its run's, or the CONFIG.toml.", metavar="MODEL")
+]
+Out = Annotated[Path | None, typer.Option(help="Folder of the results (default: beside the model).", metavar="DIR")]
+SHOWN = 12
+"""Features that a terminal shows."""
+
+
+@dataclass(frozen=True)
+class BacktestSignals(JsonRequest):
+    """What is asked of `tercel signals backtest`."""
+
+    model: Model
+    cost_bps: Annotated[float | None, typer.Option(help="Cost of a half-turn, bps of its value.", metavar="X")] = None
+    cost_law: Annotated[float | None, typer.Option(help="Or the square-root law: its Y, about 1.", metavar="Y")] = None
+    cost_from: Annotated[Path | None, typer.Option(help="Or the mean of a desk's parents.", metavar="DESK")] = None
+    capital: Annotated[float, typer.Option(help="Of the book, for --cost-law.", metavar="MONEY")] = 1e7
+    book: Annotated[str, typer.Option(help="deciles (equal weights) or scores.", metavar="BOOK")] = "deciles"
+    hold: Annotated[float, typer.Option(help="Weight of a name's past scores: less turnover.", metavar="0..1")] = 0.0
+    leave: Annotated[str, typer.Option(help="A name of a decile stays in this share.", metavar="SHARE")] = "10%"
+    long_only: Annotated[bool, typer.Option("--long-only", help="The long leg alone.")] = False
+    out: Out = None
+    seed: Seed = 1
+
+
+def backtest(request: BacktestSignals) -> None:
+    """Trade a model's forecasts out of sample as a book, after costs; the newest weights and a page."""
+    check_folder(request.out)
+    from tercel.signals.backtest import BookRule
+    from tercel.signals.backtest_page import backtest_page
+    from tercel.signals.runs.backtest import backtested, write_targets
+
+    charge = charge_of(request)
+    book = BookRule(request.book, request.hold, share_of(request.leave), request.long_only)  # type: ignore[arg-type]
+    model, out = opened(request)
+    found = {**backtested(model, book, charge, request.seed), "out": out}
+    found["targets"] = write_targets(found, out)
+    hand_over(found, request.as_json, lambda: _show_backtest(found), out, "backtest", lambda: backtest_page(found))
+
+
+def charge_of(request: BacktestSignals) -> "Charge":
+    """The cost that was asked for: exactly one of the three."""
+    given = {"--cost-bps": request.cost_bps, "--cost-law": request.cost_law, "--cost-from": request.cost_from}
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) != 1:
+        expected = "one of --cost-bps, --cost-law and --cost-from"
+        raise ConfigError(expected, " and ".join(named) or "none of them", "say --cost-bps 5; 0 is a cost too")
+    from tercel.signals.runs.backtest import Charge
+
+    if request.cost_law is not None:
+        return Charge(law=request.cost_law, capital=request.capital)
+    if request.cost_from is None:
+        return Charge(request.cost_bps)
+    from tercel.api.desk_folder import costs_of
+
+    total = costs_of(request.cost_from).summed["total"]
+    if total["is_bps"] is None:
+        raise ConfigError("parents that were filled", f"none in {request.cost_from}", "say --cost-bps instead")
+    whose = f"the mean of {total['parents']} parents of {request.cost_from.name}"
+    return Charge(max(total["is_bps"], 0.0), whose=whose)
+
+
+def opened(request: "BacktestSignals | ExplainSignals") -> "tuple[SignalModel, Path]":
+    """The model that is meant, and the folder of its results."""
+    from tercel.signals.model_folder import folder_at, load
+
+    folder = folder_at(request.model, request.seed)
+    return load(folder), request.out or folder.parent
+
+
+def _show_backtest(found: dict[str, Any]) -> None:
+    from tercel.signals.runs.backtest import ends
+
+    worst = found["worst_year"]
+    rows = [
+        ("rank IC", spelt_cell(found["ic"], digits=4)), ("Sharpe, gross", spelt_cell(found["sharpe_gross_interval"])),
+        ("Sharpe, net", spelt_cell(found["sharpe_net_interval"])), ("half-turns a date", f"{found['turnover']:.2f}"),
+        ("worst drawdown, %", f"{100 * found['drawdown']:.1f}"),
+        ("worst year", f"{worst['year']}: {100 * worst['net']:.1f} %"),
+    ]  # fmt: skip
+    print_rows(f"{found['name']}, {found['dates']} dates out of sample, {found['book']}", ("", "value"), rows)
+    held = [row for row in found["weights"] if row["weight"]]
+    shown = ends(held)
+    cells = [(row["name"], fixed(row["expected_bps"], 1), fixed(100 * row["weight"], 2)) for row in shown]
+    more = f", {len(shown)} of {len(held)}" if len(shown) < len(held) else ""
+    print_rows(f"weights of {found['at'][:10]}{more}", ("name", "expected bps", "weight %"), cells)
+    _told(found["sentences"], found["warnings"])
+    say(f"targets {found['targets']}")
+
+
+@dataclass(frozen=True)
+class ExplainSignals(JsonRequest):
+    """What is asked of `tercel signals explain`."""
+
+    model: Model
+    out: Out = None
+    seed: Seed = 1
+
+
+def explain(request: ExplainSignals) -> None:
+    """What the newest forecast is made of, name by name, and what each feature is worth out of sample."""
+    check_folder(request.out)
+    from tercel.signals.explain_page import explain_page
+    from tercel.signals.runs.explain import explained
+
+    model, out = opened(request)
+    found = {**explained(model, request.seed), "out": out}
+    hand_over(found, request.as_json, lambda: _show_explained(found), out, "explain", lambda: explain_page(found))
+
+
+def _show_explained(found: dict[str, Any]) -> None:
+    from tercel.signals.runs.backtest import ends
+    from tercel.signals.runs.explain import made_of
+
+    for what in ("sources", "features"):
+        cells = ((each["name"], each["ic_lost"], each["same_sign"]) for each in found[what][:SHOWN])
+        rows = [(name, spelt_cell(lost, digits=4), f"{100 * same:.0f} %") for name, lost, same in cells]
+        more = f", {SHOWN} of {len(found[what])}" if len(found[what]) > SHOWN else ""
+        title = f"{what}{more}: rank IC lost where shuffled, {found['dates']} dates out of sample"
+        print_rows(title, (what[:-1], "IC lost, 95 %", f"sign kept in {found['folds']} folds"), rows)
+    names = [(one["name"], fixed(one["expected_bps"], 1, signed=True), made_of(one)) for one in ends(found["names"])]
+    title = f"forecast of {found['at'][:10]}; {found['common_bps']:+.1f} bps is common to {len(found['names'])} names"
+    print_rows(title, ("name", "bps", "largest parts, bps"), names)
+    _told(found["sentences"], found["warnings"])
+
+
+def _told(sentences: list[str], warnings: list[str]) -> None:
+    for sentence in sentences:
+        result_console().print(sentence, soft_wrap=True, markup=False)
+    for warning in warnings:
+        say(f"note: {warning}")

@@ -1,0 +1,65 @@
+"""Page of an explanation: why the newest forecasts are what they are, then what each feature is worth out of sample."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from tercel.core.report import style
+from tercel.core.report.page import Section, render
+from tercel.core.report.svg import Figure, finished, name_rows, sketch, small_panels
+from tercel.core.report.tables import fixed, plain_table, spelt_cell
+from tercel.signals.evaluated import interval_figure
+from tercel.signals.runs.backtest import ends
+from tercel.signals.runs.explain import made_of
+
+DRAWN: Final = 15
+"""Features of a picture."""
+
+
+def explain_page(found: Mapping[str, Any]) -> str:
+    """HTML page of what `tercel.signals.runs.explain.explained` found."""
+    lead, *rest = found["sentences"]
+    shown = ends(found["names"])
+    made = [(one["name"], fixed(one["expected_bps"], 1, signed=True), made_of(one, 4)) for one in shown]
+    common = f"{len(shown)} of {len(found['names'])} names; {found['common_bps']:+.1f} bps is common to all."
+    rows = [
+        (one["name"], spelt_cell(one["ic_lost"], digits=4), f"{100 * one['same_sign']:.0f} %",
+         *(fixed(lost, 3) for lost in one["by_fold"]))
+        for one in [*found["sources"], *found["features"]]
+    ]  # fmt: skip
+    heads = ("feature or source", "IC lost", "sign kept", *(f"fold {k + 1}" for k in range(found["folds"])))
+    best = {one["name"]: one["ic_lost"] for one in found["features"][:DRAWN]}
+    every = [(one["name"], fixed(one["expected_bps"], 1, signed=True), made_of(one, 4)) for one in found["names"]]
+    sections = [
+        Section(f"Forecast of {found['at'][:10]}, by feature", [common, *found["warnings"]],
+                plain_table(("name", "bps", "largest parts, bps"), made, prose=True), [parts_figure(found)]),
+        Section("What features are worth", [*rest, *[f"Bias: {found['note']}."] * bool(found["note"])],
+                figures=[interval_figure("worth", "rank IC lost", best)]),
+        Section("Fold by fold", "Mean IC lost in each test block, with models fitted on what came before it.",
+                plain_table(heads, rows)),
+        Section(f"All names: {len(every)}", html=plain_table(("name", "bps", "largest parts, bps"), every, prose=True),
+                folded=True),
+    ]  # fmt: skip
+    ic = found["ic"]
+    facts = {"rank IC": f"{ic['mean']:.4f}, t {ic['t']:.1f}", "dates": found["dates"], "folds": found["folds"]}
+    extremes = (f"{one['name']} {one['expected_bps']:+.1f}" for one in (found["names"][0], found["names"][-1]))
+    title = f"{found['name']}: why {' and '.join(extremes)} bps"
+    return render(title, lead, sections, facts, "printed by: tercel signals explain")
+
+
+def parts_figure(found: Mapping[str, Any], most: int = 6) -> Figure:
+    """The largest parts of the highest and the lowest forecasts, as bars."""
+    chosen = ends(found["names"], 2)
+    with sketch(1.2 + 0.55 * most) as drawing:
+        for panel, one in zip(small_panels(drawing, len(chosen), 2), chosen, strict=True):
+            parts = one["parts"][:most]
+            bps = np.array([part["bps"] for part in parts])
+            colours = [style.GOOD.token if each > 0 else style.BAD.token for each in bps]
+            panel.barh(range(len(parts)), bps, height=0.6, color=colours)
+            panel.axvline(0, color=style.INK.token, linewidth=0.9)
+            name_rows(panel, [part["feature"].split(".", 1)[-1] for part in parts])
+            panel.set_title(f"{one['name']} {one['expected_bps']:+.1f} bps")
+    alt = "; ".join(f"{one['name']} {one['expected_bps']:+.1f} bps: {made_of(one)}" for one in chosen)
+    caption = "Bps that each feature makes, less its mean over names; with what is common to all they add up."
+    return finished(drawing, "parts", alt, caption)

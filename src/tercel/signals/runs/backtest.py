@@ -1,0 +1,215 @@
+"""Backtest of a model's folder: its forecasts out of sample and the newest one, as a book after costs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from tercel.core.arrays import Floats
+from tercel.core.errors import DataError, TercelError
+from tercel.core.progress import say
+from tercel.core.report.tables import spelt_cell
+from tercel.core.written import write_whole
+from tercel.signals import backtest as books
+from tercel.signals.backtest import Backtest, BookRule, Cost, Walk, walk_of
+from tercel.signals.model_folder import SignalModel
+from tercel.signals.runs.build import prices_of
+from tercel.signals.serve import config_of, predict
+from tercel.signals.sources.daily import SETTLES
+from tercel.signals.sources.port import time_type
+
+TARGETS: Final = "targets.csv"
+STALE: Final = "10d"
+"""Age of a price beyond which it says nothing of what a trade costs."""
+
+
+@dataclass(frozen=True)
+class Charge:
+    """What trading costs: so many bps of a half-turn, or the square-root law.
+
+    Parameters
+    ----------
+    bps : float, optional
+    law : float, optional
+        Y of the law; it stands where `bps` is not given.
+    capital : float
+        Of the book, for the law, in the currency of the prices.
+    whose : str
+        Where the bps come from.
+    """
+
+    bps: float | None = None
+    law: float = 1.0
+    capital: float = 1e7
+    whose: str = ""
+
+    def __str__(self) -> str:
+        """The cost in words.
+
+        >>> str(Charge(5.0))
+        '5 bps a half-turn'
+        """
+        if self.bps is None:
+            return f"the square-root law, Y {self.law:g}, on {self.capital:,.0f}"
+        return f"{self.bps:g} bps a half-turn" + (f", {self.whose}" if self.whose else "")
+
+    def cost(self, model: SignalModel, walk: Walk) -> Cost:
+        """The cost of trades through a walk; for the law by the prices of the model's panel."""
+        if self.bps is not None:
+            return books.flat(self.bps)
+        return books.square_root(self.law, self.capital, *traded(model, walk))
+
+
+def traded(model: SignalModel, walk: Walk) -> tuple[Floats, Floats]:
+    """Deviation of a day's return over 20 days and median value traded over 60, as known at each date: (T, N) each.
+
+    Raises
+    ------
+    DataError
+        For a panel without prices and volumes.
+    """
+    config = config_of(model)
+    if config.panel.kind == "synthetic":
+        raise DataError("a panel with volumes", "a synthetic one", "give `cost_bps=` instead")
+    prices = prices_of(config).prices().sort("instrument", "time")
+    sd, dollars = pl.col("r").rolling_std(20, min_samples=10), pl.col("dollar").rolling_median(60, min_samples=20)
+    known = prices.select("instrument", "time", sd=sd.over("instrument"), dollars=dollars.over("instrument"))
+    known = known.with_columns((pl.col("time") + SETTLES).cast(time_type())).sort("time")
+    size = walk.value.shape
+    asked = pl.DataFrame({"instrument": np.tile(walk.names, size[0]), "time": np.repeat(walk.time_ns, size[1])})
+    asked = asked.with_columns(pl.col("time").cast(time_type()))
+    found = asked.join_asof(known, on="time", by="instrument", tolerance=STALE, check_sortedness=False)
+    both = found.select(pl.col("sd", "dollars").fill_null(float("nan"))).to_numpy()
+    return both[:, 0].reshape(size), both[:, 1].reshape(size)
+
+
+def forecasts(model: SignalModel) -> tuple[Walk, dict[str, dict[str, Any]], list[str]]:
+    """Forecasts out of sample with the newest date behind them; its rows by name; what has to be said of it."""
+    table = model.walk().select(books.NEEDED)
+    unit, last = model.scale.unit_bps, table["time"].dt.epoch("ns").max()
+    if not unit > 0:
+        return walk_of(table), {}, ["The fusion was wrong out of sample, so its newest forecast says nothing."]
+    try:
+        say("forecast of the newest date")
+        served = predict(model)
+    except TercelError as error:
+        return walk_of(table), {}, [f"No newer forecast than the walk's: {error.received}"]
+    if not table.is_empty() and served.at_ns <= last:  # type: ignore[operator]
+        return walk_of(table), {}, [f"No newer forecast than the walk's: its files end at {served.at}"]
+    rows = {row["name"]: row for row in served.rows()}
+    value = [row["expected_bps"] / unit + model.fusion.base for row in rows.values()]
+    times = pl.lit(served.at_ns).cast(table.schema["time"])
+    newest = pl.DataFrame({"name": list(rows), "value": value, "outcome": float("nan")})
+    newest = newest.with_columns(time=times, start=times, end=times).select(books.NEEDED)
+    return walk_of(pl.concat([table, newest], how="vertical_relaxed")), rows, []
+
+
+def thin(walk: Walk) -> list[str]:
+    """What to say of a newest date on which fewer than half of the usual names are forecast."""
+    names = np.isfinite(walk.value).sum(axis=1)
+    usual = int(np.median(names))
+    day = when(walk.time_ns[-1])[:10]
+    few = f"Only {names[-1]} names are forecast for {day}, {usual} on most dates: is it a whole day?"
+    return [few] * bool(2 * names[-1] < usual)
+
+
+def backtested(model: SignalModel, book: BookRule, charge: Charge, seed: int) -> dict[str, Any]:
+    """Every figure of a backtest, with its curve, its years, the weights of the newest date and what to say of it.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As :mod:`tercel.signals.backtest`; and for a folder without forecasts out of sample.
+    """
+    walk, rows, said = forecasts(model)
+    said += thin(walk)
+    found = books.backtest(walk, book, charge.cost(model, walk), np.random.default_rng([seed, 31]))
+    rng = np.random.default_rng([seed, 32])
+    net, gross = (books.sharpe(returns, found.periods, rng) for returns in (found.net, found.gross))
+    table = books.years(found)
+    turned, at = float(found.turnover.mean()), int(found.drawdown.argmax())
+    high = int(np.argmax(np.concatenate([[1.0], found.equity[:at]])))
+    result = {
+        "model": model.id, "name": model.name, "folder": model.folder, "dates": len(found.net),
+        "names": len(walk.names), "first": when(found.walk.start_ns[0]), "last": when(found.walk.end_ns[-1]),
+        "dates_a_year": found.periods, "book": str(book), "cost": str(charge), "definition": books.DEFINITION,
+        "ic": found.skill.to_json(), "sharpe_net": net.mean, "sharpe_gross": gross.mean,
+        "sharpe_net_interval": net.to_json(), "sharpe_gross_interval": gross.to_json(),
+        "gross": float(found.gross.mean()), "net": float(found.net.mean()),
+        "net_a_year": float(found.equity[-1] ** (found.periods / len(found.net)) - 1.0), "turnover": turned,
+        "breakeven_bps": 1e4 * float(found.gross.mean()) / turned if turned > 0 else None,
+        "drawdown": float(found.drawdown.max()), "drawdown_from": when(found.walk.start_ns[high]),
+        "drawdown_to": when(found.walk.end_ns[at]), "years": table,
+        "worst_year": min(table, key=lambda row: row["net"]), "curve": curve(found), "at": when(walk.time_ns[-1]),
+        "weights": weights_of(walk, found, rows),
+        "note": str(model.card.get("note", "")), "warnings": said, "seed": seed,
+    }  # fmt: skip
+    return {**result, "sentences": sentences(result)}
+
+
+def when(ns: int) -> str:
+    """A time as text: ISO 8601, UTC.
+
+    >>> when(0)
+    '1970-01-01T00:00:00Z'
+    """
+    return f"{np.datetime64(int(ns), 'ns').astype('datetime64[s]')}Z"
+
+
+def curve(found: Backtest) -> list[dict[str, Any]]:
+    """A row a date; equity and drawdown as they are when its labels end."""
+    keys = ("gross", "cost", "net", "equity", "drawdown", "turnover", "ic")
+    rows = np.stack([getattr(found, key) for key in keys], axis=1).tolist()
+    times = found.walk.time_ns.tolist()
+    return [{"at": when(at), **dict(zip(keys, row, strict=True))} for at, row in zip(times, rows, strict=True)]
+
+
+def weights_of(walk: Walk, found: Backtest, rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Names of the newest date by weight, largest first, with their forecast in bps where it was served."""
+    table = [
+        {"name": name, "weight": weight, **{key: rows.get(name, {}).get(key) for key in ("expected_bps", "sd_bps")}}
+        for name, weight, value in zip(walk.names.tolist(), found.target.tolist(), walk.value[-1], strict=True)
+        if np.isfinite(value)
+    ]
+    return sorted(table, key=lambda row: (-row["weight"], -(row["expected_bps"] or 0.0), row["name"]))
+
+
+def ends(rows: list[dict[str, Any]], most: int = 5) -> list[dict[str, Any]]:
+    """The first and the last rows of a table, at most `most` of each."""
+    return rows if len(rows) <= 2 * most else [*rows[:most], *rows[-most:]]
+
+
+def sentences(found: dict[str, Any]) -> list[str]:
+    """What a desk would say of a backtest, in at most five sentences.
+
+    Parameters
+    ----------
+    found : dict
+        As :func:`backtested` makes it.
+    """
+    net, ic, worst = found["sharpe_net_interval"], found["ic"], found["worst_year"]
+    sure = "" if net["ci_low"] is not None and net["ci_low"] > 0 else ", which cannot be told from nothing"
+    span = f"{found['first'][:10]} to {found['last'][:10]}"
+    even = found["breakeven_bps"]
+    free = f"it breaks even at {even:.1f} bps" if even and even > 0 else "it loses before any cost"
+    skill = "" if ic["ci_low"] > 0 else ": no skill that can be told from none"
+    lines = [
+        f"After {found['cost']} the book made {100 * found['net_a_year']:.1f} % a year at a Sharpe ratio of "
+        f"{spelt_cell(net)}{sure}, {found['dates']} dates, {span}.",
+        f"It turns over {found['turnover']:.2f} half-turns a date, {found['turnover'] * found['dates_a_year']:.0f} a "
+        f"year; {free}.",
+        f"At worst it stood {100 * found['drawdown']:.1f} % below its peak, {found['drawdown_from'][:10]} to "
+        f"{found['drawdown_to'][:10]}; its worst year is {worst['year']}, {100 * worst['net']:+.1f} %.",
+        f"The forecast's rank IC is {spelt_cell(ic, digits=4)}, t {ic['t']:.1f}{skill}.",
+    ]
+    return lines + [f"Bias: {found['note']}."] * bool(found["note"])
+
+
+def write_targets(found: dict[str, Any], out: Path) -> Path:
+    """Weights of the newest date as a CSV of date, name, weight; names without a weight are left out."""
+    table = pl.DataFrame(found["weights"], {"name": pl.String, "weight": pl.Float64}).filter(pl.col("weight") != 0.0)
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / TARGETS, table.select(pl.lit(found["at"][:10]).alias("date"), "name", "weight").write_csv())
+    return out / TARGETS

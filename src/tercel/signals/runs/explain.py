@@ -1,0 +1,135 @@
+"""Explanation of a model's folder: the newest forecast by feature, and what each feature is worth out of sample."""
+
+from typing import Any, Final
+
+import numpy as np
+
+from tercel.core.errors import ConfigError, TercelError
+from tercel.core.progress import progress, say
+from tercel.core.report.tables import spelt_cell
+from tercel.signals.explain import Importance, Parts, contributions, importance
+from tercel.signals.fusion_walk import base_names
+from tercel.signals.model_folder import AGAIN, SignalModel
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.runs import build as panels
+from tercel.signals.runs.backtest import when
+from tercel.signals.runs.walk import folds_of
+from tercel.signals.scores import skill
+from tercel.signals.serve import config_of, cross_section
+
+NEAR: Final = 1e-9
+"""Difference of forecasts of the walk, in units of the label, below which they are the same."""
+
+
+def explained(model: SignalModel, seed: int) -> dict[str, Any]:
+    """Parts of the newest forecast by name, importance by feature and source, and how folds agree.
+
+    Raises
+    ------
+    ConfigError, DataError
+        For a folder without a configuration, and files that are gone or say something else than they did.
+    """
+    config, data = config_of(model), trained_on(model)
+    families = tuple(dict.fromkeys(part.family for part in model.models))
+    if base_names(data, families) != model.fusion.sources:
+        raise ConfigError("files of the model's sources", f"{', '.join(base_names(data, families))} in them", AGAIN)
+    folds, rng = folds_of(data, config.train), np.random.default_rng([seed, 33])
+    count = sum(len(data.sources[source]) + 1 for source in data.ranking)
+    with progress(counted=True, transient=True, now=True) as bar:
+        task = bar.add_task("explain", total=len(folds) * (len(model.models) + count), now="")
+        found = importance(
+            data, families, folds, rng, shrink=config.train.shrink, seed=int(model.card["seed"]),
+            most_rows=config.train.most_rows, settings=config.train.settings,
+            tick=lambda now: bar.update(task, advance=1, now=now),
+        )  # fmt: skip
+    rows, said = newest(model, data)
+    walk = model.walk()["value"].fill_null(float("nan")).to_numpy()
+    if len(walk) != data.n or not np.allclose(np.sort(walk), np.sort(found.value), atol=NEAR, equal_nan=True):
+        said.append("Fits done again differ from those of the training: its files or libraries have changed.")
+    shares = measured(found, data, rng)
+    features = sorted((one for one in shares if one["name"] != one["source"]), key=lambda one: -one["ic_lost"]["mean"])
+    result = {
+        "model": model.id, "name": model.name, "folder": model.folder, "at": when(rows.time_ns[0]),
+        "dates": len(found.ic), "folds": len(folds), "ic": skill(found.ic, rng).to_json(),
+        **parts_of(contributions(model, rows), rows), "features": features,
+        "sources": [one for one in shares if one["name"] == one["source"]],
+        "agreement": found.agreement([one["name"] for one in features]),
+        "note": str(model.card.get("note", "")), "warnings": said, "seed": seed,
+    }  # fmt: skip
+    return {**result, "sentences": sentences(result)}
+
+
+def trained_on(model: SignalModel) -> Dataset:
+    """The panel that a model was trained on: beside it, where it is the same, else built from its files."""
+    try:
+        data, manifest = panels.load(model.folder.parent)
+        if manifest["files"] == model.card["panel"]:
+            return data
+    except TercelError:
+        pass
+    say("the panel is not beside the model: built anew")
+    return panels.dataset_of_config(config_of(model), int(model.card["seed"]))
+
+
+def newest(model: SignalModel, data: Dataset) -> tuple[Dataset, list[str]]:
+    """The newest cross-section that the model's files hold, else the last of its panel; what to say of it."""
+    try:
+        rows, missing = cross_section(model, config_of(model), None)
+    except TercelError as error:
+        last = data.rows(data.time_ns == data.time_ns[-1])
+        return last, [f"No newer forecast than the panel's: {error.received}"]
+    return rows, [f"Source {name} says nothing: {why}." for name, why in missing.items()]
+
+
+def measured(found: Importance, data: Dataset, rng: np.random.Generator) -> list[dict[str, Any]]:
+    """A row for each feature and source: the IC lost without it, in all and by fold."""
+    return [
+        {
+            "name": name, "source": name.split(".", 1)[0], "ic_lost": found.interval(name, rng).to_json(),
+            "same_sign": found.same_sign(name), "by_fold": found.by_fold(name).tolist(),
+        }
+        for name in found.lost
+    ]  # fmt: skip
+
+
+def parts_of(parts: Parts, rows: Dataset) -> dict[str, Any]:
+    """What is common to all names, and each name's forecast with its parts, largest first."""
+    values = {name: rows.x[:, at] for at, name in enumerate(rows.names)}
+    names = []
+    for row, name in enumerate(rows.instrument.tolist()):
+        bps = parts.bps[row]
+        ordered = np.argsort(-np.abs(bps), kind="stable").tolist()
+        made = [
+            {"feature": one, "bps": float(bps[at]), "value": float(values[one][row]) if one in values else None}
+            for at, one in ((at, parts.features[at]) for at in ordered)
+        ]
+        names.append({"name": name, "expected_bps": parts.common + float(bps.sum()), "parts": made})
+    return {"common_bps": parts.common, "names": sorted(names, key=lambda one: -one["expected_bps"])}
+
+
+def made_of(name: dict[str, Any], most: int = 3) -> str:
+    """The largest parts of a name's forecast in words."""
+    return ", ".join(f"{part['feature']} {part['bps']:+.1f}" for part in name["parts"][:most])
+
+
+def sentences(found: dict[str, Any]) -> list[str]:
+    """What a desk would say of it, in at most five sentences.
+
+    Parameters
+    ----------
+    found : dict
+        As :func:`explained` makes it.
+    """
+    first, last, best = found["names"][0], found["names"][-1], found["features"][0]
+    sure = [one["name"] for one in found["features"] if (one["ic_lost"]["ci_low"] or 0.0) > 0]
+    some = f"{', '.join(sure[:6])}{' ...' * (len(sure) > 6)}" if sure else "none"
+    agree = f" Folds rank features alike at {found['agreement']:.2f}." if found["folds"] > 1 else ""
+    lost = spelt_cell(best["ic_lost"], digits=4)
+    return [
+        f"{found['at'][:10]}: {first['name']} is expected at {first['expected_bps']:+.1f} bps ({made_of(first)}), "
+        f"{last['name']} at {last['expected_bps']:+.1f} ({made_of(last)}).",
+        f"Without {best['name']} the rank IC of {found['ic']['mean']:.4f} loses {lost}, the most of all features.",
+        f"{len(sure)} of {len(found['features'])} features have an interval above zero: {some}.{agree}",
+        "Features that say nearly the same stand in for each other, and a line may weigh one against the other: read "
+        "their parts together.",
+    ]

@@ -1,0 +1,226 @@
+"""`tercel signals backtest` and `explain` on a folder that `signals train` wrote: figures, files, pages, refusals."""
+
+import csv
+import json
+import math
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.signals.command.material import PANEL, TRAIN, done, refused, signals
+
+from tercel.core.errors import DataError
+from tercel.signals.runs import backtest as runs
+from tercel.signals.runs import explain as reasons
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run's folder of a small synthetic market; nobody writes into its model."""
+    folder = tmp_path_factory.mktemp("run")
+    config = folder / "config.toml"
+    config.write_text(PANEL + TRAIN, encoding="utf-8")
+    done("train", config, "--out", folder / "o")
+    return folder / "o"
+
+
+@pytest.fixture
+def copied(out: Path, tmp_path: Path) -> Path:
+    """A copy of the model alone, to be spoilt."""
+    return Path(shutil.copytree(out / "model", tmp_path / "moved"))
+
+
+def test_a_backtest_from_folder_to_page(out: Path, tmp_path: Path) -> None:
+    found = done("backtest", out, "--cost-bps", "5", "--out", tmp_path)
+    assert {"dates", "ic", "sharpe_net", "turnover", "drawdown", "curve"} <= set(found)
+    assert set(found["ic"]) >= {"mean", "ci_low", "ci_high", "t"}
+    assert found["ic"]["ci_low"] > 0.05  # planted
+    assert found["dates"] == len(found["curve"]) == 80
+    equity, peak = 1.0, 1.0
+    for row in found["curve"]:
+        assert set(row) == {"at", "gross", "cost", "net", "equity", "drawdown", "turnover", "ic"}
+        assert row["net"] == row["gross"] - row["cost"]
+        assert row["cost"] == pytest.approx(5e-4 * row["turnover"])
+        equity *= 1 + row["net"]
+        peak = max(peak, equity)
+        assert (row["equity"], row["drawdown"]) == pytest.approx((equity, 1 - equity / peak))
+    assert found["drawdown"] == max(row["drawdown"] for row in found["curve"])
+    assert found["turnover"] == pytest.approx(np.mean([row["turnover"] for row in found["curve"]]))
+    assert sum(row["dates"] for row in found["years"]) == 80
+    assert len(found["sentences"]) <= 5
+    served = {row["name"]: row["expected_bps"] for row in done("predict", out)["rows"]}
+    assert found["at"] > found["curve"][-1]["at"]
+    assert {row["name"]: row["expected_bps"] for row in found["weights"]} == served
+    with (tmp_path / "targets.csv").open(encoding="utf-8") as file:
+        targets = list(csv.DictReader(file))
+    assert {row["date"] for row in targets} == {found["at"][:10]}
+    best = sorted(served, key=lambda name: served[name])
+    assert {row["name"]: float(row["weight"]) for row in targets} == {
+        best[-1]: 0.5,
+        best[-2]: 0.5,
+        best[0]: -0.5,
+        best[1]: -0.5,
+    }
+    page = (tmp_path / "backtest.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 3
+    assert page.index(f"Forecast of {found['at'][:10]}") < page.index("Equity after costs") < page.index("By year")
+    assert done("backtest", out / "model", "--cost-bps", "5", "--out", tmp_path)["curve"] == found["curve"]
+    assert json.loads((tmp_path / "backtest.json").read_text())["dates"] == 80
+
+
+def test_the_table_ends_in_what_a_desk_would_say(out: Path, tmp_path: Path) -> None:
+    told = signals("backtest", out, "--cost-bps", "5", "--hold", "0.5", "--leave", "30%", "--out", tmp_path)
+    assert told.exit_code == 0
+    assert "After 5 bps a half-turn the book made" in told.stdout
+    assert "scores averaged (0.5 past), left at 30%" in " ".join(told.stdout.split())
+    calm, plain = (
+        done("backtest", out, "--cost-bps", "5", *more, "--out", tmp_path) for more in (["--hold", "0.5"], [])
+    )
+    assert calm["turnover"] < plain["turnover"]
+    free = done("backtest", out, "--cost-bps", "0", "--out", tmp_path)
+    assert free["sharpe_net"] == free["sharpe_gross"]
+
+
+def test_a_desks_own_costs(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    total: dict[str, Any] = {"parents": 7, "is_bps": 3.5}
+    monkeypatch.setattr("tercel.api.desk_folder.costs_of", lambda folder: SimpleNamespace(summed={"total": total}))
+    found = done("backtest", out, "--cost-from", tmp_path / "today", "--out", tmp_path)
+    assert found["cost"] == "3.5 bps a half-turn, the mean of 7 parents of today"
+    assert found["curve"][0]["cost"] == pytest.approx(3.5e-4 * found["curve"][0]["turnover"])
+    total["is_bps"] = None
+    assert "parents that were filled" in refused("backtest", out, "--cost-from", tmp_path, "--out", tmp_path)
+
+
+def test_what_cannot_be_backtested_is_refused(out: Path, tmp_path: Path) -> None:
+    def said(*arguments: object) -> str:
+        return refused("backtest", *arguments, "--out", tmp_path / "x")
+
+    assert "none of them" in said(out)
+    assert "--cost-bps and --cost-law" in said(out, "--cost-bps", "5", "--cost-law", "1")
+    assert "a cost of 0 bps or more" in said(out, "--cost-bps", "-1")
+    assert "a cost of 0 bps or more" in said(out, "--cost-bps", "nan")
+    assert "a panel with volumes" in said(out, "--cost-law", "1")
+    assert "deciles or scores" in said(out, "--cost-bps", "5", "--book", "halves")
+    assert "--hold 0.5" in said(out, "--cost-bps", "5", "--hold", "1.5")
+    assert "--leave 30%" in said(out, "--cost-bps", "5", "--leave", "5%")
+    assert "card.json" in said(tmp_path, "--cost-bps", "5")
+    said(out, "--cost-from", tmp_path / "no-desk")
+    (tmp_path / "file").write_text("x")
+    assert "is a file" in refused("backtest", out, "--cost-bps", "5", "--out", tmp_path / "file")
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("command", [("backtest", "--cost-bps", "5"), ("explain",)])
+def test_a_folder_that_was_changed_is_refused(copied: Path, command: tuple[str, ...]) -> None:
+    verb, *rest = command
+    walk = (copied / "walk.parquet").read_bytes()
+    (copied / "walk.parquet").write_bytes(walk[:-10])
+    assert "changed" in refused(verb, copied, *rest)
+    (copied / "walk.parquet").write_bytes(walk)
+    card = (copied / "card.json").read_text()
+    (copied / "card.json").write_text(card.replace('"seed": 1', '"seed": 2'))
+    assert "edited" in refused(verb, copied, *rest)
+    (copied / "card.json").write_text(card.replace('"format": 3', '"format": 9'))
+    assert "format" in refused(verb, copied, *rest)
+    (copied / "card.json").unlink()
+    assert "card.json" in refused(verb, copied, *rest)
+
+
+def test_stopped_by_ctrl_c(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "backtested", stop)
+    monkeypatch.setattr(reasons, "explained", stop)
+    for command in (("backtest", out, "--cost-bps", "5"), ("explain", out)):
+        assert signals(*command, "--out", tmp_path / "x").exit_code == 130
+    assert not (tmp_path / "x").exists()
+
+
+def test_without_its_files_the_walk_still_stands(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> None:
+        raise DataError("files", "prices.csv, which is gone", "bring it back")
+
+    monkeypatch.setattr(runs, "predict", gone)
+    found = done("backtest", out, "--cost-bps", "5", "--out", tmp_path)
+    assert found["warnings"] == ["No newer forecast than the walk's: prices.csv, which is gone"]
+    assert found["at"] == found["curve"][-1]["at"]
+    assert all(row["expected_bps"] is None for row in found["weights"])
+
+
+def test_an_explanation_from_folder_to_page(out: Path, copied: Path, tmp_path: Path) -> None:
+    found = done("explain", out, "--out", tmp_path)
+    assert found["warnings"] == []  # fits done again are those of the training
+    served = {row["name"]: row["expected_bps"] for row in done("predict", out)["rows"]}
+    for one in found["names"]:
+        made = found["common_bps"] + sum(part["bps"] for part in one["parts"])
+        assert made == pytest.approx(one["expected_bps"])
+        assert made == pytest.approx(served[one["name"]], abs=1e-8)
+    lost = {one["name"]: one["ic_lost"] for one in found["features"]}
+    assert next(iter(lost)) == "linear.a"
+    assert lost["linear.a"]["ci_low"] > 0
+    assert lost["noise.d"]["mean"] < lost["linear.a"]["mean"] / 2
+    assert {one["name"] for one in found["sources"]} == {"linear", "interaction", "noise"}
+    assert math.isfinite(found["agreement"])
+    assert len(found["sentences"]) <= 5
+    page = (tmp_path / "explain.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 2
+    assert "why " in page
+    told = signals("explain", copied, "--out", tmp_path)  # without its panel: that is built anew
+    assert told.exit_code == 0
+    assert "rank IC lost where shuffled" in told.stdout
+    assert "built anew" in told.output
+    again = json.loads((tmp_path / "explain.json").read_text())
+    assert again["names"] == found["names"]
+
+
+@pytest.fixture(scope="module")
+def daily(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained folder of daily prices: twelve names over two years."""
+    folder, rng, days = tmp_path_factory.mktemp("daily"), np.random.default_rng(4), 560
+    weekdays = [one for one in (date(2010, 1, 1) + timedelta(days=i) for i in range(2 * days)) if one.weekday() < 5][
+        :days
+    ]
+    frames = []
+    for n in range(12):
+        close = 40 * np.exp(np.cumsum(0.02 * rng.standard_normal(days)))
+        frames.append(pl.DataFrame({
+            "ticker": f"N{n:02d}", "date": weekdays, "open": close * 0.995, "high": close * 1.01, "low": close * 0.99,
+            "close": close, "volume": 1e5 * rng.integers(1, 20, days).astype(float),
+        }))  # fmt: skip
+    pl.concat(frames).write_parquet(folder / "prices.parquet")
+    panel = '[panel]\nkind = "daily"\npath = "prices.parquet"\nfirst = "2010-01-01"\n'
+    (folder / "s.toml").write_text(f'name = "days"\n{panel}{TRAIN}', encoding="utf-8")
+    done("train", folder / "s.toml", "--out", folder / "o")
+    return folder / "o"
+
+
+def test_the_square_root_law_reads_the_panels_prices(daily: Path, tmp_path: Path) -> None:
+    small, large = (
+        done("backtest", daily, "--cost-law", "1", "--capital", capital, "--out", tmp_path)
+        for capital in ("1e6", "4e6")
+    )
+    assert small["cost"] == "the square-root law, Y 1, on 1,000,000"
+    assert large["curve"][0]["cost"] == pytest.approx(2 * small["curve"][0]["cost"])
+    assert "survivors" in small["sentences"][-1]
+    assert small["at"].startswith("2012-02")  # the last day of the files, whose label is not known
+
+
+def test_costs_of_the_law_by_hand(daily: Path) -> None:
+    """The first name's deviation and volume on the first date, from the prices themselves."""
+    from tercel.signals.backtest import walk_of
+    from tercel.signals.model_folder import load
+
+    model = load(daily / "model")
+    walk = walk_of(model.walk())
+    sd, dollars = runs.traded(model, walk)
+    day = np.datetime64(int(walk.time_ns[0]), "ns").astype("datetime64[D]").item()
+    prices = pl.read_parquet(daily.parent / "prices.parquet").filter(pl.col("ticker") == "N00", pl.col("date") <= day)
+    moves = np.diff(np.log(prices["close"].to_numpy()))[-20:]
+    assert sd[0, 0] == pytest.approx(moves.std(ddof=1))
+    assert dollars[0, 0] == pytest.approx(np.median((prices["close"] * prices["volume"]).to_numpy()[-60:]))
