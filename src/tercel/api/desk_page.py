@@ -1,6 +1,5 @@
 """Page of a desk's run."""
 
-import html
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -77,8 +76,7 @@ def _forecasts(found: Mapping[str, Any]) -> Iterator[Section]:
         for one in found["names"]
     ]
     table = plain_table(heads, rows) if rows else ""
-    text = html.escape(" ".join(forecast_sentences(found)))
-    yield Section("Forecasts, and what came", html=f"{table}<p>{text}</p>")
+    yield Section("Forecasts, and what came", forecast_sentences(found), html=table)
 
 
 def forecast_sentences(found: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,8 @@
 """Parents from a file of positions: target less what is held and at work; files that cannot be obeyed are refused."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,11 +12,14 @@ from tests.desk.rounds.forecast_material import DESK
 from tercel.api.demo.config import check_file, read_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.core.errors import TercelError
+from tercel.core.fixed import ONE
 from tercel.core.orders import Listing
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.rounds.build import BuiltDesk, check, open_desk
+from tercel.desk.rounds.demand import Demand
 from tercel.desk.rounds.parts import DeskParts
+from tercel.desk.rounds.targets import TargetOrders
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.session import SessionTerms
@@ -168,3 +173,21 @@ def test_a_weight_is_worth_its_share_of_the_capital(w: float, tick: float, lot: 
     lots = Target(w, "weight").lots(Listing("A", tick, lot), mid2, capital)
     assert lots * lot * mid2 / 2 * tick == pytest.approx(w * capital, rel=1e-9)
     assert Target(w, "shares").lots(Listing("A", tick, lot), mid2, 0.0) * lot == pytest.approx(w)
+
+
+def test_a_target_without_a_price_waits_until_there_is_one() -> None:
+    mids, alerts = {"AAA": 0}, []
+    session: Any = SimpleNamespace(
+        follow=lambda name: SimpleNamespace(mid2=mids[name]),
+        listings={"AAA": Listing("AAA", 0.01, 1)},
+        gateway=SimpleNamespace(alert=lambda *words: alerts.append(words)),
+        ledger=SimpleNamespace(
+            positions=SimpleNamespace(qty=lambda: {"ann": {"AAA": -3 * ONE}}), parents=SimpleNamespace(open=list)
+        ),
+    )
+    orders = TargetOrders({"AAA": Target(0.5, "weight")}, session, 100.0)
+    assert list(orders.due(0)) == []
+    assert "waits a round" in alerts[0][2]
+    mids["AAA"] = 1000
+    assert list(orders.due(1)) == [Demand(1, "AAA", BUY, 13)]
+    assert list(orders.due(2)) == []

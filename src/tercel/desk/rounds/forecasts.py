@@ -151,7 +151,8 @@ class DeskForecasts:
             raise DataError(f"a forecast of {known}", received, "map its name by [signals.names], or trade it without")
         alpha = replace(self._served[known], instrument=name, at_ns=self._at_ns - self._offset_ns)
         share = within(alpha, at_ns, self._span_ns)
-        ahead = replace(alpha, expected_bps=alpha.expected_bps * share, sd_bps=alpha.sd_bps * share)
+        sd_bps = alpha.sd_bps * min(self._span_ns / alpha.horizon_ns, 1.0) ** 0.5  # of a random walk
+        ahead = replace(alpha, expected_bps=alpha.expected_bps * share, sd_bps=sd_bps)
         return Outlook(alpha, ahead, {**self._about, "ahead_bps": ahead.expected_bps})
 
     def _too_old(self, at_ns: int) -> TercelError | None:
