@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tercel.core.errors import DataError
 from tercel.core.names import check_known, nearest
@@ -35,6 +35,19 @@ _UNITS: Final = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3), (2**62, 1))
 _FIRST_S: Final = 10**8
 SLIP: Final = 0.75
 """Similarity from which a column is a slip of the pen for one that is missing."""
+SYMBOLS: Final = ("ticker", "sym", "instrument", "security", "securityid", "ric", "product", "contract", "stock")
+"""What the field calls a symbol, as :func:`plain_name`."""
+
+
+class HowToMap(NamedTuple):
+    """How a person says what a column is called, for errors: one column, ours and theirs; the map; the last resort."""
+
+    column: str = "`column={}={}`"
+    whole: str = "`column=` or `map=`"
+    otherwise: str = "name the columns in the first row"
+
+
+TYPED: Final = HowToMap()
 
 
 def parse_time(text: str, zone: tzinfo | None = None) -> int:
@@ -168,11 +181,7 @@ def rows(
             file.seek(0)
             reader = csv.reader(file, delimiter=";" if semicolons else ",")
             theirs = [name.strip() for name in next(reader, [])]
-            known = [*needed, *(name for spellings in optional for name in spellings)]
-            header = _renamed(path, theirs, needed, known, called)
-            _refuse_missing(path, theirs, header, needed, optional, called, usual, mapped)
-            wanted = [names for names in optional if names[0] not in called]
-            _refuse_misspelt(path, header, wanted, known)
+            header = header_of(path, theirs, needed, optional, called, usual, mapped)
             for cells in reader:
                 if not any(cell.strip() for cell in cells):
                     continue
@@ -193,8 +202,40 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
+def header_of(
+    path: Path | str,
+    theirs: Sequence[str],
+    needed: Sequence[str],
+    optional: Sequence[Sequence[str]] = (),
+    called: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    usual: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    mapped: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    how: HowToMap = TYPED,
+) -> list[str]:
+    """Names of a header's columns as :func:`rows` gives them; `how` a person maps them is what errors offer.
+
+    >>> header_of("fills.csv", ["Time", "ClOrdID", "note"], ["time"], [["parent"]], {"parent": ["clordid"]})
+    ['time', 'parent', 'note']
+
+    Raises
+    ------
+    DataError
+        As :func:`rows`.
+    """
+    known = [*needed, *(name for spellings in optional for name in spellings)]
+    header = _renamed(path, theirs, needed, known, called, how)
+    _refuse_missing(path, theirs, header, needed, optional, called, usual, mapped, how)
+    _refuse_misspelt(path, header, [names for names in optional if names[0] not in called], known)
+    return header
+
+
 def _renamed(
-    path: Path, theirs: Sequence[str], needed: Sequence[str], known: Sequence[str], called: Mapping[str, Sequence[str]]
+    path: Path | str,
+    theirs: Sequence[str],
+    needed: Sequence[str],
+    known: Sequence[str],
+    called: Mapping[str, Sequence[str]],
+    how: HowToMap,
 ) -> list[str]:
     """Our names of a header's columns; those that we do not know as they are."""
     low = [name.lower() for name in theirs]
@@ -205,8 +246,8 @@ def _renamed(
         places = [low.index(name.strip().lower()) for name in names if name.strip().lower() in low]
         if not places and any(names) and ours not in header:
             received = f"no {' or '.join(names)} in the first row of {path}: {', '.join(theirs)}"
-            without = "" if ours in needed else f", or go on without: `column={ours}=`"
-            raise DataError(f"the column that is called {ours}", received, f"correct `column=` or `map=`{without}")
+            without = "" if ours in needed else f", or go on without: {how.column.format(ours, '')}"
+            raise DataError(f"the column that is called {ours}", received, f"correct {how.whole}{without}")
         if places or not any(names):
             header = [f"{name} (left out)" if name == ours else name for name in header]
         if places:
@@ -217,7 +258,7 @@ def _renamed(
 
 
 def _refuse_missing(
-    path: Path,
+    path: Path | str,
     theirs: Sequence[str],
     header: Sequence[str],
     needed: Sequence[str],
@@ -225,24 +266,25 @@ def _refuse_missing(
     called: Mapping[str, Sequence[str]],
     usual: Mapping[str, Sequence[str]],
     mapped: Mapping[str, Sequence[str]],
+    how: HowToMap,
 ) -> None:
     """Columns that are needed, and those that seem to be there under a name of the field's."""
     missing = [name for name in needed if name not in header]
     absent = missing + [names[0] for names in optional if not set(names) & set(header) and names[0] not in called]
     alike = {ours: [name for name in header if plain_name(name) in usual.get(ours, ())] for ours in absent}
     alike = {ours: names for ours, names in alike.items() if names}
-    options = " ".join(f"`column={ours}={names[0]}`" for ours, names in alike.items())
+    options = " ".join(how.column.format(ours, names[0]) for ours, names in alike.items())
     more = [f"{ours} may be {' or '.join(names[1:])} too" for ours, names in alike.items() if len(names) > 1]
     plain = {plain_name(name) for name in theirs}
     kinds = [f"{option}, which reads such files" for option, names in mapped.items() if len(plain & set(names)) > 1]
-    said = "; ".join([f"say what they are: {options}", *more]) if alike else "name the columns in the first row"
+    said = "; ".join([f"say what they are: {options}", *more]) if alike else how.otherwise
     remedy = "; or ".join([*kinds, said])
     if missing:
         received = f"{', '.join(theirs) or 'an empty file'} in {path}"
         raise DataError(f"the columns {', '.join(needed)}", received, remedy)
     if alike:
         received = ", ".join(f"{' and '.join(names)}, perhaps {ours}" for ours, names in alike.items())
-        without = " ".join(f"`column={ours}=`" for ours in alike)
+        without = " ".join(how.column.format(ours, "") for ours in alike)
         raise DataError(
             f"every column under a name that is known: {', '.join(alike)}",
             f"{received}, in the first row of {path}",
@@ -261,7 +303,7 @@ def unread(cells: Mapping[str, str], needed: Sequence[str], optional: Sequence[S
 
 
 def _refuse_misspelt(
-    path: Path, header: Sequence[str], optional: Sequence[Sequence[str]], known: Sequence[str]
+    path: Path | str, header: Sequence[str], optional: Sequence[Sequence[str]], known: Sequence[str]
 ) -> None:
     absent = [name for spellings in optional if not set(spellings) & set(header) for name in spellings]
     for name in header:

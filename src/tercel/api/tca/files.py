@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import check_known
-from tercel.core.rows import FileRow, fraction, parse_time, rows, unread
+from tercel.core.rows import SYMBOLS, FileRow, fraction, parse_time, rows, unread
 from tercel.core.toml import read_toml
 from tercel.core.validated import validated
 from tercel.feeds.csv_map import MapTable, Words
@@ -33,7 +33,7 @@ _TIME: Final = (
     "20120621;103000 or seconds (ms, us, ns) since 1970"
 )
 _USUAL_BOTH: Final = {
-    "symbol": ("ticker", "sym", "instrument", "security", "securityid", "ric", "product", "contract", "stock"),
+    "symbol": SYMBOLS,
     "side": ("buysell", "bs", "direction", "action", "ordside", "orderside", "verb"),
     "parent": (
         "orderid", "clordid", "clientorderid", "parentorderid", "parentorder", "parentclordid", "order", "ordid",

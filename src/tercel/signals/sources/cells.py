@@ -1,0 +1,322 @@
+"""Tables that a person has: CSV, Parquet, JSON lines, a data frame; columns by the field's usual names, or by a map.
+
+Cells are read strictly: what is no number, date or time is refused with its file and row. An empty cell, `NA`, `null`
+or `-` says nothing. Rows are counted as the file has them, the header of a CSV being row 1.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from tercel.core.errors import ConfigError, DataError
+from tercel.core.names import check_known
+from tercel.core.rows import SYMBOLS, TYPED, HowToMap, header_of, parse_time, plain_name
+from tercel.signals.sources.port import ROW, SourceAbsentError, at_new_york, time_type
+
+Called = Mapping[str, str | Sequence[str]]
+"""Our names of columns to theirs: one, or several of which the first that a file has counts; "" leaves one out."""
+USUAL: Final[dict[str, tuple[str, ...]]] = {
+    "date": (
+        "date", "day", "tradedate", "tradingday", "asof", "asofdate", "datetime", "timestamp", "time", "", "index",
+    ),
+    "symbol": ("symbol", *SYMBOLS, "tickersymbol", "name", "names", "code", "company", "tickers", "symbols"),
+    "open": ("open", "openprice", "pxopen"),
+    "high": ("high", "highprice", "pxhigh"),
+    "low": ("low", "lowprice", "pxlow"),
+    "close": ("close", "closeprice", "closelast", "price", "last", "lastprice", "pxlast", "settle", "settlement"),
+    "adj_close": ("adjclose", "adjustedclose", "adjcloseprice", "adjustedcloseprice", "closeadj", "closeadjusted"),
+    "volume": ("volume", "vol", "sharestraded", "totalvolume", "tradedvolume", "pxvolume"),
+}  # fmt: skip
+"""What the field calls a column, as :func:`tercel.core.rows.plain_name`, the likeliest first."""
+NOTHING: Final = ("", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", ".")
+"""Cells that say nothing, in small letters."""
+_DAYS: Final = (
+    "%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m/%d/%y", "%b %d, %Y", "%d-%b-%Y",
+    "%d %b %Y", "%d-%m-%Y",
+)  # fmt: skip
+_CLOCK: Final = r"[T ]\d\d?:\d\d.*$"
+_OFFSET: Final = r"\d\s*(Z|UTC|[+-]\d\d:?\d\d)$"
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows of a file with the column `row`; `where` names it in errors, `theirs` has its own names of columns.
+
+    `comma` says that a comma is the decimal sign, as in files whose columns stand between semicolons.
+    """
+
+    frame: pl.DataFrame
+    where: str
+    comma: bool = False
+    how: HowToMap = TYPED
+    theirs: Mapping[str, str] = field(default_factory=dict)
+
+    def refuse(self, bad: pl.Series, name: str, expected: str, remedy: str) -> None:
+        """Refuse the first row where `bad` is true, with what it has in a column."""
+        at = bad.fill_null(False).arg_max()
+        if at is None or not bad[at]:
+            return
+        rows = int(bad.sum())
+        called = self.theirs.get(name, name)
+        received = f"{called} {self.frame[name][at]!r} in row {self.frame[ROW][at]} of {self.where}"
+        raise DataError(expected, received + (f", and {rows - 1} more rows" if rows > 1 else ""), remedy)
+
+
+def read_table(source: object, how: HowToMap = TYPED) -> Table:
+    """A table as it stands, every cell of a CSV as text.
+
+    Parameters
+    ----------
+    source : path, or a data frame of Polars or pandas
+        CSV with commas, semicolons, tabs or bars, in UTF-8 or Excel's UTF-16, perhaps gzipped; Parquet; JSON lines.
+    how : HowToMap
+        How a person maps columns, for errors.
+
+    Raises
+    ------
+    SourceAbsentError
+        When there is no such file.
+    DataError
+        When it is no such table; a row with more or fewer cells than the header is named.
+    """
+    if not isinstance(source, str | Path):
+        return Table(_numbered(_of_frame(source), 1), "the data frame", how=how)
+    path = Path(source)
+    if not path.is_file():
+        raise SourceAbsentError("a table: CSV, Parquet or JSON lines", f"nothing at {path}", "check the path")
+    data = path.read_bytes()
+    if data[:2] == b"\x1f\x8b":
+        data = gzip.decompress(data)
+    suffix = path.suffix.lower()
+    if data[:4] == b"PAR1" or suffix == ".parquet":
+        try:
+            return Table(_numbered(pl.read_parquet(io.BytesIO(data)), 1), str(path), how=how)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise DataError("a Parquet file", f"{error} in {path}", "write the file again") from error
+    if data[:2] == b"PK" or suffix in (".xlsx", ".xls"):
+        raise DataError("a table: CSV, Parquet or JSON lines", f"a workbook of Excel, {path}", "save it as CSV (UTF-8)")
+    text = _text(data, path)
+    if suffix in (".jsonl", ".ndjson", ".json") or text.lstrip()[:1] == "{":
+        return Table(_of_json(text, path), str(path), how=how)
+    frame, separator = _of_csv(text, path)
+    return Table(frame, str(path), separator == ";", how)
+
+
+def _numbered(frame: pl.DataFrame, first: int) -> pl.DataFrame:
+    if ROW in frame.columns:
+        frame = frame.rename({ROW: f"their {ROW}"})
+    return frame.with_row_index(ROW, offset=first)
+
+
+def _of_frame(source: Any) -> pl.DataFrame:
+    if isinstance(source, pl.DataFrame):
+        return source
+    if not hasattr(source, "reset_index"):
+        raise DataError("a path, or a data frame of Polars or pandas", type(source).__name__, "name a file")
+    # an index of dates is a column here; pandas' own types would want pyarrow
+    indexed = source if type(source.index).__name__ == "RangeIndex" else source.reset_index()
+    none = {name: indexed[name].astype(object).where(indexed[name].notna(), None) for name in indexed.columns}
+    return pl.DataFrame({str(name): values.to_list() for name, values in none.items()}, strict=False)
+
+
+def _text(data: bytes, path: Path) -> str:
+    coding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return data.decode(coding)
+    except UnicodeDecodeError as error:
+        row = data[: error.start].count(b"\n") + 1
+        received = f"{error.reason} in row {row} of {path}"
+        raise DataError("a text file in UTF-8", received, "save it as CSV (UTF-8)") from error
+
+
+def _of_json(text: str, path: Path) -> pl.DataFrame:
+    records, rows = [], []
+    for row, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise DataError("one JSON object a line", f"{error} in row {row} of {path}", "correct the row") from error
+        if not isinstance(record, dict):
+            raise DataError("one JSON object a line", f"{line[:40]!r} in row {row} of {path}", "correct the row")
+        records.append(record)
+        rows.append(row)
+    names = list(dict.fromkeys(name for record in records for name in record))
+    if not records:
+        raise DataError("JSON objects, one a line", f"an empty file, {path}", "write a line a record")
+    columns = {name: pl.Series(name, [one.get(name) for one in records], strict=False) for name in names}
+    return _numbered(pl.DataFrame(columns), 1).with_columns(pl.Series(ROW, rows, pl.UInt32))
+
+
+def _of_csv(text: str, path: Path) -> tuple[pl.DataFrame, str]:
+    """Cells as text, with the file's lines as rows, and what stands between them."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    first = next((at for at, line in enumerate(lines) if line.strip()), len(lines))
+    separator = ""
+    if first < len(lines) and lines[first].lower().startswith("sep="):  # Excel's own way to name it
+        separator, first = lines[first].strip()[4:5], first + 1
+    if first >= len(lines):
+        raise DataError("a table with a header", f"an empty file, {path}", "write the names of columns, then rows")
+    separator = separator or max(",;\t|", key=lines[first].count)
+    names = [name.strip() for name in next(csv.reader([lines[first]], delimiter=separator))]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        received = f"{twice[0] or 'a column without a name'} twice in {path}"
+        raise DataError("columns of different names", received, "rename one")
+    rows, cells = [], []
+    reader, row = csv.reader((line + "\n" for line in lines[first + 1 :]), delimiter=separator), first + 2
+    for found in reader:  # a cell in quotes may hold ends of lines
+        if any(cell.strip() for cell in found):
+            rows.append(row)
+            cells.append([cell.strip() for cell in found])
+            if len(found) != len(names):
+                received = f"{len(found)} cells in row {row} of {path}"
+                raise DataError(f"{len(names)} cells, as in the first row", received, "correct the row")
+        row = first + 2 + reader.line_num
+    names = [f"their {ROW}" if name == ROW else name for name in names]
+    columns = zip(*cells, strict=True) if cells else [()] * len(names)
+    by_name = {name: pl.Series(column, dtype=pl.String) for name, column in zip(names, columns, strict=True)}
+    return pl.DataFrame({ROW: pl.Series(rows, dtype=pl.UInt32), **by_name}), separator
+
+
+def renamed(
+    table: Table, needed: Sequence[str], optional: Sequence[str], columns: Called, usual: Mapping[str, Sequence[str]]
+) -> Table:
+    """The table under our names of columns: those of the map first, then the field's usual ones; others as they are.
+
+    Raises
+    ------
+    ConfigError
+        A map that names a column that is none of ours.
+    DataError
+        A column is missing, misspelt, or named by the map and not there.
+    """
+    called = checked_map(columns, (*needed, *optional), table.how)
+    theirs = [name for name in table.frame.columns if name != ROW]
+    plain = [plain_name(name) for name in theirs]
+    for ours in (*needed, *optional):
+        taken = {name for names in called.values() for name in names}
+        found = [theirs[plain.index(word)] for word in usual[ours] if word in plain]
+        if ours not in called and (free := [name for name in found if name not in taken]):
+            called[ours] = (free[0],)
+    header = header_of(table.where, theirs, needed, [(one,) for one in optional], called, {}, {}, table.how)
+    frame = table.frame.rename(dict(zip(theirs, header, strict=True)))
+    return replace(table, frame=frame, theirs=dict(zip(header, theirs, strict=True)))
+
+
+def checked_map(columns: Called, ours: Sequence[str], how: HowToMap) -> dict[str, tuple[str, ...]]:
+    """A map of columns, each with its names in order of preference."""
+    for name in columns:
+        check_known(name, ours, "a column of", f"{name!r} in {how.whole}", ConfigError)
+    return {name: (words,) if isinstance(words, str) else tuple(words) for name, words in columns.items()}
+
+
+def numbers(table: Table, name: str, expected: str = "a number") -> pl.Series:
+    """A column as Float64, null where a cell says nothing; text in a number is refused with its row."""
+    cells = table.frame[name]
+    if cells.dtype.is_numeric() or cells.dtype in (pl.Null, pl.Boolean):
+        values = cells.cast(pl.Float64).fill_nan(None)
+    else:
+        text = pl.col(name).cast(pl.String).str.strip_chars().str.replace("^[$€£]", "")
+        if table.comma:
+            text = pl.when(text.str.contains(",")).then(text.str.replace_all(".", "", literal=True)).otherwise(text)
+            text = text.str.replace(",", ".", literal=True)
+        else:
+            grouped = text.str.contains(r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$")
+            text = pl.when(grouped).then(text.str.replace_all(",", "")).otherwise(text)
+        text = pl.when(text.str.to_lowercase().is_in(NOTHING)).then(None).otherwise(text)
+        found = table.frame.select(text.alias("text"), value=text.cast(pl.Float64, strict=False))
+        values = found["value"]
+        remedy = "correct the cell, or leave it empty where there is none"
+        if name in ("open", "high", "low", "volume"):
+            remedy += f"; or go on without the column: {table.how.column.format(name, '')}"
+        table.refuse(found["text"].is_not_null() & values.is_null(), name, expected, remedy)
+    table.refuse(values.is_infinite(), name, f"{expected} that is finite", "correct the cell, or leave it empty")
+    return values.alias(name)
+
+
+def days(table: Table, name: str) -> pl.Series:
+    """A column as dates, by the calendar that the file writes; none, text that is no date, mixed zones are refused."""
+    cells = table.frame[name]
+    if cells.dtype == pl.Date or isinstance(cells.dtype, pl.Datetime):
+        found = cells.dt.date() if cells.dtype != pl.Date else cells
+    else:
+        text = cells.cast(pl.String).str.strip_chars()
+        _refuse_mixed_zones(table, text, name)
+        day = text.str.replace(_CLOCK, "")
+        tries = [day.str.to_date(form, strict=False) for form in _DAYS]
+        found = min(tries, key=lambda one: one.null_count())
+        since = text.str.extract(r"^(\d{9,19})(?:\.0*)?$")
+        if since.null_count() < found.null_count():
+            found = since.map_elements(lambda t: datetime.fromtimestamp(parse_time(t) / 1e9, UTC).date(), pl.Date)
+    expected = "a date such as 2024-01-31, written alike in every row"
+    table.refuse(found.is_null(), name, expected, "correct the row, or take it out")
+    return found.alias(name)
+
+
+def _refuse_mixed_zones(table: Table, text: pl.Series, name: str) -> None:
+    """Offsets further apart than summer time, or rows with a zone beside rows without."""
+    clocked = text.str.contains(_CLOCK)
+    zone = text.filter(clocked).str.extract(_OFFSET).str.replace("Z|UTC", "+00:00").fill_null("none")
+    if zone.n_unique() < 2:
+        return
+    hours = zone.str.extract(r"^([+-]\d\d)").cast(pl.Float64)
+    strange = ((hours - hours[0]).abs() > 1).fill_null((zone == "none") != (zone[0] == "none"))
+    at, rows = strange.arg_max(), table.frame[ROW].filter(clocked)
+    if at is not None and strange[at]:
+        received = f"zone {zone[0]} in row {rows[0]} and {zone[at]} in row {rows[at]} of {table.where}, column {name}"
+        raise DataError("times of one zone", received, "write all rows by one clock")
+
+
+def moments(table: Table, name: str, zone: tzinfo | None, how_zone: str) -> pl.Series:
+    """A column as moments, Datetime ns UTC. A date without a clock is the midnight after it, in New York.
+
+    Raises
+    ------
+    DataError
+        With the row: no time, or one without its zone where `zone` is None; `how_zone` says how to name it.
+    """
+    cells = table.frame[name]
+    if isinstance(cells.dtype, pl.Datetime):
+        if cells.dtype.time_zone is None and zone is None:
+            table.refuse(cells.is_not_null(), name, "a time with its zone", how_zone)
+        aware = cells if cells.dtype.time_zone else cells.dt.replace_time_zone(str(zone), ambiguous="earliest")
+        found = aware.dt.convert_time_zone("UTC").cast(time_type())
+    else:
+        text = cells.cast(pl.String).str.strip_chars()
+        bare = text.str.replace(_CLOCK, "")
+        days_alone = (bare == text) & ~text.str.contains(r"^\d{9,19}(\.\d+)?$|^\d{8}[-;]\d")
+        if cells.dtype == pl.Date or (days_alone | text.is_null()).all():
+            return _day_after(days(table, name)).alias(name)
+        found = _clocked(text, zone)
+        unzoned = found.is_null() & _clocked(text, UTC).is_not_null()
+        table.refuse(unzoned, name, "a time with its zone", how_zone)
+    remedy = "correct the row, or take it out"
+    table.refuse(found.is_null(), name, "a time such as 2024-01-31T15:30:00-05:00", remedy)
+    return found.alias(name)
+
+
+def _clocked(text: pl.Series, zone: tzinfo | None) -> pl.Series:
+    text = text.str.replace(r"([T ]\d\d:\d\d)(Z|[+-]| |$)", "${1}:00$2").str.replace(r"\s*(UTC|GMT)$", "Z")
+
+    def ns(cell: str | None) -> int | None:
+        try:
+            return None if cell is None else parse_time(cell, zone)
+        except (ValueError, OverflowError):
+            return None
+
+    return pl.Series([ns(cell) for cell in text], dtype=pl.Int64).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")
+
+
+def _day_after(day: pl.Series) -> pl.Series:
+    return day.to_frame("d").select(at_new_york(pl.col("d") + pl.duration(days=1), 0))["d"]

@@ -1,0 +1,221 @@
+"""Daily prices of any table that a person has, adjusted, by instrument and date.
+
+read_prices("prices.csv")                     Date,Symbol,Open,High,Low,Close,Adj Close,Volume, in any order
+read_prices("px.csv", {"close": "Last"})      what a column is called here, ours to theirs
+read_prices(frame)                            a data frame of Polars or pandas
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import polars as pl
+
+from tercel.core.errors import DataError
+from tercel.core.names import nearest
+from tercel.core.rows import SLIP, TYPED, HowToMap, plain_name
+from tercel.signals.sources.cells import USUAL, Called, Table, days, numbers, read_table, renamed
+from tercel.signals.sources.port import ROW, SourceAbsentError
+
+RANGE: Final = ("open", "high", "low")
+PRICES: Final = (*RANGE, "close", "adj_close", "volume")
+LARGEST_MOVE: Final = 0.5
+"""Absolute log return of a day (-39 %, +65 %) from which on it is a split or a bad print far more often than news."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prices:
+    """Daily prices of a file: what :func:`read_prices` gives, what was noticed, and which of `open`, `high`, `low`,
+    `volume` the file has.
+    """
+
+    frame: pl.DataFrame
+    notes: tuple[str, ...]
+    has: frozenset[str]
+
+
+def read_prices(
+    source: object, columns: Called = MappingProxyType({}), *, how: HowToMap = TYPED, refuse_moves: bool = False
+) -> pl.DataFrame:
+    """Daily prices by instrument and date, adjusted where the file has an adjusted close.
+
+    Parameters
+    ----------
+    source : path or data frame
+        As :func:`read_table`; or a folder with `panel.parquet`, or with one CSV a name. Three shapes are known: *long*
+        (a date, a symbol, prices), *wide* (a date and a column of closes a name) and *single* (a date and prices; the
+        name is that of the file).
+    columns : mapping
+        Ours (`date`, `symbol`, `open`, `high`, `low`, `close`, `adj_close`, `volume`) to theirs, where they are not
+        called as usual.
+    refuse_moves : bool
+        Whether a close that moves by more than :data:`LARGEST_MOVE` in a day is refused where nothing is adjusted.
+
+    Returns
+    -------
+    DataFrame
+        `instrument`, `date`, `open`, `high`, `low`, `close` (price units), `volume` (null where there is none),
+        `adjusted` (whether the file has an adjusted close), `row` (of the file).
+
+    Raises
+    ------
+    SourceAbsentError
+        When there is no such file.
+    DataError
+        What cannot be read or is no price, with file, row and column; two rows of one name and day.
+
+    >>> import polars as pl
+    >>> read_prices(pl.DataFrame({"Date": ["2024-01-02", "2024-01-03"], "AAPL": [185.6, 184.2]}))["close"].to_list()
+    [185.6, 184.2]
+    """
+    return price_table(source, columns, how=how, refuse_moves=refuse_moves).frame
+
+
+def price_table(
+    source: object, columns: Called = MappingProxyType({}), *, how: HowToMap = TYPED, refuse_moves: bool = False
+) -> Prices:
+    """:func:`read_prices` with what was noticed on the way."""
+    files: list[object] = [source]
+    if isinstance(source, str | Path) and Path(source).is_dir():
+        inside = Path(source) / "panel.parquet"
+        files = [inside] if inside.is_file() else sorted(Path(source).glob("*.csv"))
+        if not files:
+            raise SourceAbsentError("a file of daily prices", f"nothing at {inside}", "check the path")
+    parts = [_prices_of(one, columns, how, refuse_moves) for one in files]
+    if len(parts) == 1:
+        return parts[0]
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    frame = pl.concat([part.frame for part in parts]).sort("instrument", "date")
+    return Prices(frame, notes, frozenset.intersection(*(part.has for part in parts)))
+
+
+def _prices_of(source: object, columns: Called, how: HowToMap, refuse_moves: bool) -> Prices:
+    table = read_table(source, how)
+    stem = Path(source).name.split(".")[0] if isinstance(source, str | Path) else "price"
+    wide = _is_wide(table, columns)
+    long, has = (_of_wide(table, columns), frozenset[str]()) if wide else _of_long(table, columns, stem)
+    frame = long.frame
+    _refuse_twice(frame, long.where)
+    notes = []
+    closed = frame.filter(pl.col("close").is_not_null())
+    if closed.is_empty():
+        raise DataError("a close above 0 in some row", f"none in {long.where}", "check the file")
+    if gaps := frame.height - closed.height:
+        first = frame.filter(pl.col("close").is_null()).row(0, named=True)
+        cell = f"{first['instrument']} on {first['date']}, row {first[ROW]}"
+        notes.append(f"{gaps:,} of {frame.height:,} closes are empty in {long.where} (first: {cell}): no price there")
+    order = closed.with_columns(step=pl.col("date").diff().over("instrument").dt.total_days().sign())
+    mixed = order.group_by("instrument", maintain_order=True).agg(pl.col("step").n_unique() > 2)
+    if jumbled := mixed.filter("step")["instrument"].to_list():
+        notes.append(f"dates of {first_names(jumbled)} are out of order in {long.where}: sorted")
+    frame = closed.sort("instrument", "date")
+    notes += _moves(frame, long.where, refuse_moves)
+    return Prices(frame, tuple(notes), has)
+
+
+def _is_wide(table: Table, columns: Called) -> bool:
+    """Whether a file has one column of closes a name: no close of its own, and mostly columns that nobody knows."""
+    if {"symbol", "close", "adj_close"} & set(columns):
+        return False
+    names = [name for name in table.frame.columns if name != ROW]
+    plain = {name: plain_name(name) for name in names}
+    closes = {word for one in ("close", "adj_close") for word in USUAL[one]}
+    symbol = [name for name in names if plain[name] in USUAL["symbol"]]
+    others = [name for name in names if plain[name] not in USUAL["date"]]
+    unknown = [name for name in others if not any(plain[name] in USUAL[one] for one in ("symbol", *PRICES))]
+    slips = [name for name in unknown if nearest(name, ("close", "adj close", "adjusted close"), like=SLIP)]
+    texts = any(table.frame[name].dtype == pl.String and not _numeric(table.frame[name]) for name in symbol)
+    return not texts and not slips and not closes & set(plain.values()) and 2 * len(unknown) > len(others)
+
+
+def _numeric(cells: pl.Series) -> bool:
+    found = cells.drop_nulls().head(20).cast(pl.Float64, strict=False)
+    return found.null_count() == 0
+
+
+def _of_wide(table: Table, columns: Called) -> Table:
+    table = renamed(table, ("date",), (), columns, USUAL)
+    names = [name for name in table.frame.columns if name not in ("date", ROW)]
+    wide = pl.DataFrame([table.frame[ROW], days(table, "date"), *(_price(table, name) for name in names)])
+    long = wide.unpivot(names, index=["date", ROW], variable_name="instrument", value_name="close")
+    # a name that is not there on a day has an empty cell
+    return replace(table, frame=_whole(long.drop_nulls("close"), adjusted=False))
+
+
+def _of_long(table: Table, columns: Called, stem: str) -> tuple[Table, frozenset[str]]:
+    """Rows of a long file or of a single name's, and which columns it has."""
+    plain = {plain_name(name) for name in table.frame.columns}
+    closed = "close" in columns or bool(plain & set(USUAL["close"]))
+    alone = not closed and ("adj_close" in columns or bool(plain & set(USUAL["adj_close"])))
+    needed = ("date", "adj_close" if alone else "close")
+    table = renamed(table, needed, [one for one in ("symbol", *PRICES) if one not in needed], columns, USUAL)
+    found = {name: _price(table, name) for name in ("close", "adj_close") if name in table.frame.columns}
+    found |= {name: numbers(table, name) for name in (*RANGE, "volume") if name in table.frame.columns}
+    frame = pl.DataFrame([table.frame[ROW], days(table, "date"), *found.values()])
+    who = pl.lit(stem).alias("instrument")
+    if "symbol" in table.frame.columns:
+        who = table.frame["symbol"].cast(pl.String).str.strip_chars().alias("instrument")
+        table.refuse(who.fill_null("") == "", "symbol", "a symbol in every row", "write it, or take the row out")
+    frame = frame.with_columns(who)
+    if alone:  # what is not adjusted has nothing to be scaled by
+        frame = frame.drop(RANGE, strict=False).rename({"adj_close": "close"})
+    elif "adj_close" in found:
+        factor = pl.col("adj_close") / pl.col("close")
+        frame = frame.with_columns(*(pl.col(name) * factor for name in RANGE if name in found), close="adj_close")
+    has = frozenset(n for n in (*RANGE, "volume") if n in frame.columns and frame[n].count())
+    return replace(table, frame=_whole(frame, "adj_close" in found)), has
+
+
+def _price(table: Table, name: str) -> pl.Series:
+    values = numbers(table, name, "a price")
+    remedy = "correct the cell, or leave it empty: no price there"
+    table.refuse(values <= 0, name, "a price above 0", remedy)
+    return values
+
+
+def _whole(frame: pl.DataFrame, adjusted: bool) -> pl.DataFrame:
+    """All columns, in order; a price that the file does not have is the close."""
+    lacking = [pl.col("close").alias(name) for name in RANGE if name not in frame.columns]
+    volume = [] if "volume" in frame.columns else [pl.lit(None, pl.Float64).alias("volume")]
+    whole = frame.with_columns(*lacking, *volume, adjusted=pl.lit(adjusted))
+    return whole.select("instrument", "date", *RANGE, "close", "volume", "adjusted", ROW)
+
+
+def _refuse_twice(frame: pl.DataFrame, where: str) -> None:
+    twice = frame.filter(pl.struct("instrument", "date").is_duplicated())
+    if twice.is_empty():
+        return
+    first = twice.row(0, named=True)
+    same = twice.filter(pl.col("instrument") == first["instrument"], pl.col("date") == first["date"])
+    rows = " and ".join(map(str, same[ROW].to_list()[:2]))
+    received = f"two of {first['instrument']} on {first['date']} in {where}, rows {rows}"
+    raise DataError("one row a name and day", received, "take one of them out")
+
+
+def _moves(frame: pl.DataFrame, where: str, refuse: bool) -> list[str]:
+    """What is said of moves that nothing adjusts, or their refusal."""
+    move = (pl.col("close") / pl.col("close").shift(1)).over("instrument")
+    large = frame.with_columns(move=move).filter(pl.col("move").log().abs() > LARGEST_MOVE, ~pl.col("adjusted"))
+    if large.is_empty():
+        return []
+    listed = [
+        f"{r['instrument']} on {r['date']} by {r['move'] - 1:+.0%}, row {r[ROW]}" for r in large.head(3).to_dicts()
+    ]
+    received = f"{large.height:,} in {where}: {'; '.join(listed)}{'; ...' if large.height > 3 else ''}"
+    if refuse:
+        remedy = "add an adjusted close (Adj Close), or take the rows out"
+        raise DataError("closes adjusted for splits, or none that moves by -39 % or +65 % in a day", received, remedy)
+    return [f"moves of -39 % or +65 % in a day without an adjusted close: {received}; labels over them are void"]
+
+
+def first_names(names: Sequence[str], most: int = 5) -> str:
+    """Some names and how many more there are.
+
+    >>> first_names(["A", "B", "C"], 2)
+    'A, B and 1 more'
+    """
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
