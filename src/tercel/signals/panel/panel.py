@@ -48,7 +48,7 @@ class Panel:
         self.max_age = dict(max_age or {})
         self.absent: dict[str, str] = {}
         self._facts: dict[str, pl.DataFrame] = {}
-        self._columns = {source.name: source.columns for source in sources}
+        self._columns: dict[str, tuple[str, ...]] = {}
         for source in sources:
             try:
                 self._facts[source.name] = fresh(source.facts())
@@ -56,6 +56,8 @@ class Panel:
                 if len(sources) == 1:
                     raise
                 self.absent[source.name] = str(error)
+            # which columns a file has may be known once it was read
+            self._columns[source.name] = source.columns
         if not self._facts:
             raise DataError("at least one source that is there", "; ".join(self.absent.values()), "check the paths")
 

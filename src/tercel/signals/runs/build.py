@@ -23,7 +23,7 @@ from tercel.signals.panel.panel import joined as as_of
 from tercel.signals.runs.config import SignalsConfig, SourceSection
 from tercel.signals.sources.daily import SETTLES, DailyFactors, MarketState, daily_panel
 from tercel.signals.sources.port import SignalSource, SourceAbsentError, time_type
-from tercel.signals.sources.registry import source_of
+from tercel.signals.sources.registry import in_table, source_of
 from tercel.signals.sources.stocknet import StockNetFactors
 from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_market
 
@@ -84,6 +84,7 @@ def joined_all(data: Dataset, config: SignalsConfig) -> Dataset:
         except SourceAbsentError as error:
             _absent(found, one, error)
             continue
+        warnings += [f"source {source.name}: {note}" for note in getattr(source, "notes", ())]
         present = int((~np.isnan(more.x[:, list(more.sources[source.name])]).all(axis=1)).sum())
         if present >= LEAST_ROWS:
             data = more
@@ -156,6 +157,7 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
             Path(panel.path), horizon=panel.horizon, lag=panel.lag, every=panel.every, first=panel.first,
             source=source, prices=prices,
         )  # fmt: skip
+        data = replace(data, warnings=(*source.notes, *data.warnings))
         state = MarketState(prices.select("instrument", "time", "close"), SETTLES)
     return joined_all(joined(data, state), config)
 
@@ -169,7 +171,11 @@ def market_of(config: SignalsConfig, seed: int) -> SyntheticMarket:
 def prices_of(config: SignalsConfig) -> DailyFactors:
     """The panel's own source of daily factors."""
     kind = StockNetFactors if config.panel.kind == "stocknet" else DailyFactors
-    return kind(Path(config.panel.path))
+    panel = config.panel
+    return kind(
+        Path(panel.path), without=panel.without, history=panel.history, least_dollars=panel.least_dollars,
+        called=panel.columns, how=in_table("panel"), survivors=panel.survivors,
+    )  # fmt: skip
 
 
 def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:

@@ -25,7 +25,17 @@ class PanelSection(_Section):
 
     kind: Literal["synthetic", "daily", "stocknet"] = "synthetic"
     path: str = ""
-    """Folder or Parquet file of daily prices, or the StockNet set; relative to the configuration file."""
+    """Daily prices (CSV, Parquet, JSON lines, or a folder of them), or the StockNet set; from this file's folder."""
+    columns: dict[str, str | tuple[str, ...]] = {}
+    """What the file calls date, symbol, open, high, low, close, adj_close, volume, where that is not usual."""
+    history: int = Field(default=252, ge=0, le=10_000)
+    """Days that a name must have behind it."""
+    least_dollars: float = Field(default=1e6, ge=0)
+    """Least median of what is traded of a name in a day."""
+    without: tuple[str, ...] = ("QQQ",)
+    """Names left out (funds)."""
+    survivors: bool = False
+    """Whether it is known that names which were delisted are missing: said beside every number."""
     horizon: int = Field(default=5, ge=1, le=252)
     """Bars that the forecast return holds."""
     lag: int = Field(default=1, ge=0, le=20)
@@ -53,6 +63,8 @@ class SourceSection(BaseModel):
     """Relative to the configuration file."""
     name: str = Field(default="", pattern=r"^[A-Za-z0-9_-]*$")
     """How the panel calls it; empty: the kind's own name."""
+    columns: dict[str, str | tuple[str, ...]] = {}
+    """What the file calls the columns that the kind reads, where that is not usual."""
     required: bool = False
     """Whether its absence is an error; else the panel goes on without it and says so."""
     max_age_days: float | None = Field(default=None, gt=0)
@@ -61,7 +73,8 @@ class SourceSection(BaseModel):
     @property
     def options(self) -> dict[str, Any]:
         """What the kind's own constructor is given."""
-        return {**(self.model_extra or {}), **({"name": self.name} if self.name else {})}
+        named = {"name": self.name, "columns": self.columns}
+        return {**(self.model_extra or {}), **{key: value for key, value in named.items() if value}}
 
     @property
     def called(self) -> str:

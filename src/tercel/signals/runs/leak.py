@@ -104,7 +104,11 @@ def configs_of(data: Path) -> list[SignalsConfig]:
     reports = SourceSection.model_validate({"kind": "fundamentals", "path": path, "drop_impossible": True})
     found = []
     if daily.exists():
-        found.append(SignalsConfig(name="daily", panel=PanelSection(kind="daily", path=str(daily)), source=(reports,)))
+        found.append(
+            SignalsConfig(
+                name="daily", panel=PanelSection(kind="daily", path=str(daily), survivors=True), source=(reports,)
+            )
+        )
     if tweets.exists():
         words = SourceSection(kind="tweets", path=str(tweets), max_age_days=5)
         panel = PanelSection(kind="stocknet", path=str(tweets), last="2015-12-31")

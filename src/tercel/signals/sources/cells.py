@@ -30,6 +30,20 @@ USUAL: Final[dict[str, tuple[str, ...]]] = {
         "date", "day", "tradedate", "tradingday", "asof", "asofdate", "datetime", "timestamp", "time", "", "index",
     ),
     "symbol": ("symbol", *SYMBOLS, "tickersymbol", "name", "names", "code", "company", "tickers", "symbols"),
+    "known": (
+        "known", "knowntime", "knownat", "filed", "filedat", "fileddate", "filingdate", "filedon", "reportdate",
+        "reported", "announced", "announcementdate", "releasedate", "released", "publisheddate", "publicationdate",
+        "published", "collected", "accepted", "acceptancedate", "acceptancedatetime", "availabledate", "datekey",
+    ),
+    "event": (
+        "event", "eventtime", "eventdate", "period", "periodend", "periodending", "periodenddate", "enddate", "end",
+        "fiscalperiodend", "fiscaldateending", "quarterend", "reportperiod", "calendardate",
+    ),
+    "time": (
+        "time", "timestamp", "datetime", "published", "publishedat", "publishedutc", "publishtime", "createdat", "date",
+        "timeutc", "versioncreated", "known", "knowntime",
+    ),
+    "text": ("text", "headline", "title", "headlinetext", "body", "content", "message", "summary", "news"),
     "open": ("open", "openprice", "pxopen"),
     "high": ("high", "highprice", "pxhigh"),
     "low": ("low", "lowprice", "pxlow"),
@@ -169,10 +183,10 @@ def _of_csv(text: str, path: Path) -> tuple[pl.DataFrame, str]:
     if first >= len(lines):
         raise DataError("a table with a header", f"an empty file, {path}", "write the names of columns, then rows")
     separator = separator or max(",;\t|", key=lines[first].count)
-    names = [name.strip() for name in next(csv.reader([lines[first]], delimiter=separator))]
+    header = [name.strip() for name in next(csv.reader([lines[first]], delimiter=separator))]
+    names = [name or (f"column {at}" if at else "") for at, name in enumerate(header)]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        received = f"{twice[0] or 'a column without a name'} twice in {path}"
-        raise DataError("columns of different names", received, "rename one")
+        raise DataError("columns of different names", f"{twice[0]} twice in {path}", "rename one")
     rows, cells = [], []
     reader, row = csv.reader((line + "\n" for line in lines[first + 1 :]), delimiter=separator), first + 2
     for found in reader:  # a cell in quotes may hold ends of lines
@@ -212,6 +226,19 @@ def renamed(
     header = header_of(table.where, theirs, needed, [(one,) for one in optional], called, {}, {}, table.how)
     frame = table.frame.rename(dict(zip(theirs, header, strict=True)))
     return replace(table, frame=frame, theirs=dict(zip(header, theirs, strict=True)))
+
+
+def numeric(table: Table, besides: Sequence[str]) -> list[str]:
+    """Columns of numbers, but those of `besides`: every cell that says something is one."""
+
+    def holds(cells: pl.Series) -> bool:
+        if cells.dtype.is_temporal() or cells.dtype.is_nested() or cells.dtype == pl.Boolean:
+            return False
+        said = cells.cast(pl.String).str.to_lowercase()
+        values = cells.cast(pl.Float64, strict=False)
+        return values.count() > 0 and bool((values.is_not_null() | said.is_in(NOTHING) | said.is_null()).all())
+
+    return [name for name in table.frame.columns if name not in (ROW, *besides) and holds(table.frame[name])]
 
 
 def checked_map(columns: Called, ours: Sequence[str], how: HowToMap) -> dict[str, tuple[str, ...]]:

@@ -9,42 +9,50 @@ What its prices show of the state of the market is the same for every instrument
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import polars as pl
 
 from tercel.core.errors import DataError
-from tercel.signals.features.factors import factors, guarded
+from tercel.core.rows import TYPED, HowToMap
+from tercel.signals.features.factors import LARGEST_MOVE, factors, guarded
 from tercel.signals.labels import forward_returns, ranked
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import Panel, from_frame
-from tercel.signals.sources.port import EVERY, ROW, FrameSource, at_new_york, checked, file_in, read_parquet
+from tercel.signals.sources.cells import Called
+from tercel.signals.sources.port import EVERY, ROW, FrameSource, Noting, at_new_york, checked
+from tercel.signals.sources.tables import first_names, price_table
 
 SURVIVORS = (
     "survivors only: names delisted by the day of collection are missing, so levels of return are flattered, "
     "above all on the long side and for buying losers; read differences, not levels"
 )
+UNKNOWN = "prices of names that still exist flatter returns, if yours are such (survivors = true says so)"
 FACTORS = (
     "ret_1", "ret_5", "ret_21", "mom_3_1", "mom_6_1", "mom_12_1", "adj_ret_5", "vol_20", "vol_60", "vol_ratio",
     "skew_60", "max_21", "beta_252", "idio_60", "dollar_volume", "volume_ratio", "illiquidity", "range_21",
     "close_in_range", "high_252", "overnight_21", "intraday_21",
 )  # fmt: skip
-NEEDED = ("ticker", "date", "open", "high", "low", "close", "volume")
+NEEDS = {
+    "volume": ("dollar_volume", "volume_ratio", "illiquidity"), "open": ("overnight_21", "intraday_21"),
+    "high": ("range_21", "close_in_range"), "low": ("range_21", "close_in_range"),
+}  # fmt: skip
+"""Factors that a column of prices is needed for, beside the close."""
 SETTLES = timedelta(minutes=15)
 """From the close to the moment when its print can be relied on."""
 
 
 @dataclass(frozen=True)
-class DailyFactors:
+class DailyFactors(Noting):
     """Factors of each stock and day, ranked within the day's cross-section to [-0.5, 0.5].
 
     Parameters
     ----------
-    path : Path
-        Parquet with `ticker`, `date`, `open`, `high`, `low`, `close`, `volume`; or a folder with `panel.parquet`.
+    path : Path or data frame
+        Daily prices as :func:`tercel.signals.sources.tables.read_prices` takes them.
     collected : datetime, optional
         Day of collection; later rows are refused.
     without : sequence of str
@@ -52,23 +60,49 @@ class DailyFactors:
     history : int
         Days that a name must have behind it.
     least_dollars : float
-        Least median of dollar volume over 60 days.
+        Least median of dollar volume over 60 days; not asked of a file without volume.
+    called : mapping
+        What columns are called, ours to theirs.
+    survivors : bool
+        Whether it is known that names are missing because they were delisted.
     """
 
-    bias: ClassVar[str] = SURVIVORS
-    """Caveat for every number of a panel of these prices."""
-
-    path: Path
+    path: Any
     collected: datetime | None = None
     without: Sequence[str] = ("QQQ",)
     history: int = 252
     least_dollars: float = 1e6
+    called: Called = field(default_factory=dict)
+    how: HowToMap = TYPED
+    survivors: bool = False
     name: str = "daily"
-    columns: tuple[str, ...] = FACTORS
+    usual: ClassVar[tuple[str, ...]] = FACTORS
+    known_bias: ClassVar[str] = ""
+
+    @property
+    def bias(self) -> str:
+        """Caveat for every number of a panel of these prices."""
+        return self.known_bias or (SURVIVORS if self.survivors else UNKNOWN)
 
     def prices(self) -> pl.DataFrame:
         """`instrument`, `time` (the close, UTC), prices, volume and what :func:`guarded` adds; and `listed`."""
-        return universe(guarded(read_daily(self.path, self.without)), self.history, self.least_dollars)
+        found = price_table(self.path, self.called, how=self.how)
+        dropped = found.frame.filter(pl.col("instrument").is_in(list(self.without)))["instrument"].unique().sort()
+        frame = found.frame.filter(~pl.col("instrument").is_in(list(self.without)))
+        priced = frame.drop("adjusted").with_columns(time=at_new_york(pl.col("date"), 16))
+        lacking = [name for name in NEEDS if name not in found.has]
+        out = sorted({factor for name in lacking for factor in NEEDS[name]})
+        traded = "volume" in found.has
+        listed = universe(guarded(priced), self.history, self.least_dollars if traded else None)
+        notes = list(found.notes)
+        if len(dropped):
+            notes.append(f"left out: {first_names(dropped.to_list())} (without = [] keeps them)")
+        if out:
+            asked = "" if traded else "; least_dollars is not asked"
+            notes.append(f"no {', '.join(lacking)} in {self.path}: left out {', '.join(out)}{asked}")
+        notes += unlisted(listed, self.history, self.least_dollars)
+        self._seen.update(columns=tuple(name for name in FACTORS if name not in out), notes=notes)
+        return listed
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
@@ -87,39 +121,38 @@ class DailyFactors:
         return checked(kept, self.columns, str(self.path), self.collected)
 
 
-def read_daily(path: Path, without: Sequence[str] = ()) -> pl.DataFrame:
-    """Daily rows as `instrument`, `time`, prices, volume, `row`.
+def universe(prices: pl.DataFrame, history: int, least_dollars: float | None) -> pl.DataFrame:
+    """Add `listed`: enough history behind it and, unless None, enough traded, both known on the day."""
+    days = pl.int_range(pl.len()).over("instrument")
+    enough = days >= history
+    if least_dollars is not None:
+        enough &= pl.col("dollar").rolling_median(60, min_samples=40).over("instrument") > least_dollars
+    return prices.with_columns(listed=enough.fill_null(False))
+
+
+def unlisted(prices: pl.DataFrame, history: int, least_dollars: float) -> list[str]:
+    """What is said of names that are never listed.
 
     Raises
     ------
-    SourceAbsentError
-        When there is no such file.
     DataError
-        When columns are missing, or a name has two rows on a day.
+        When none is.
     """
-    file = file_in(path, "panel.parquet", "daily prices")
-    read = read_parquet(file, NEEDED)
-    frame = read.with_columns(pl.col("ticker").cast(pl.String), pl.col("date").cast(pl.Date))
-    twice = frame.filter(pl.struct("ticker", "date").is_duplicated())
-    if not twice.is_empty():
-        first = twice.row(0, named=True)
-        raise DataError(
-            "one row a name and day",
-            f"two of {first['ticker']} on {first['date']} in {file}, row {first[ROW]}",
-            "drop one",
-        )
-    frame = frame.filter(~pl.col("ticker").is_in(list(without)))
-    return frame.select(
-        pl.col("ticker").alias("instrument"), at_new_york(pl.col("date"), 16).alias("time"),
-        "date", "open", "high", "low", "close", "volume", ROW,
-    )  # fmt: skip
-
-
-def universe(prices: pl.DataFrame, history: int, least_dollars: float) -> pl.DataFrame:
-    """Add `listed`: enough history behind it and enough traded, both known on the day."""
-    days = pl.int_range(pl.len()).over("instrument")
-    traded = pl.col("dollar").rolling_median(60, min_samples=40).over("instrument")
-    return prices.with_columns(listed=((days >= history) & (traded > least_dollars)).fill_null(False))
+    names = prices.group_by("instrument").agg(pl.col("listed").any(), days=pl.len()).sort("instrument")
+    out = names.filter(~pl.col("listed"))
+    short = out.filter(pl.col("days") <= history)["instrument"].to_list()
+    thin = out.filter(pl.col("days") > history)["instrument"].to_list()
+    notes = []
+    if short:
+        said = f"{len(short)} of {names.height} names have no {history} days behind them"
+        notes.append(f"{said}: {first_names(short)} (history = {history})")
+    if thin:
+        said = f"{len(thin)} of {names.height} names never trade {least_dollars:,.0f} a day"
+        notes.append(f"{said} (median of 60 days): {first_names(thin)} (least_dollars = {least_dollars:g})")
+    if out.height == names.height:
+        expected = f"names with over {history} days of prices that trade over {least_dollars:,.0f} a day"
+        raise DataError(expected, "; ".join(notes), "set a smaller history or least_dollars")
+    return notes
 
 
 def daily_panel(
@@ -135,7 +168,8 @@ def daily_panel(
     Raises
     ------
     SourceAbsentError, DataError
-        As :func:`read_daily`; and when no name has enough days for a label.
+        As :func:`tercel.signals.sources.tables.read_prices`; when no name has enough days for a label, or there is
+        no cross-section of two names.
     """
     source = source or DailyFactors(Path(path))
     prices = source.prices() if prices is None else prices
@@ -154,11 +188,14 @@ def daily_panel(
     # a name that is no longer traded enough has no fact of the day: out of the cross-section
     rows = panel.join(labels).drop_nulls(panel.columns[:1])
     rows = rows.with_columns(ranked("forward").alias("y"), pl.col("forward").alias("outcome")).drop_nulls("y")
+    if rows.is_empty():
+        received = f"{first_names(prices['instrument'].unique().sort().to_list())} from {days.min()}, never two at once"
+        remedy = "name prices of more names, or set first, last, history or least_dollars"
+        raise DataError("dates on which two names or more have a fact and a label", received, remedy)
     delay = "no lag: bought at the close that makes the signal, an upper bound" if lag == 0 else f"{lag}-day lag"
     return from_frame(rows, panel.columns, f"{delay}; {source.bias}")
 
 
-LARGEST_MOVE = 0.5
 MONTH, WEEK = 20, 5
 
 

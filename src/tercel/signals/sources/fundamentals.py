@@ -1,115 +1,143 @@
-"""Reports of companies as a source: known from the day after they were collected, never from the end of their period.
+"""Reports of companies as a source: known from the day on which anybody could read them, never from the end of their
+period.
 
-The median report is collected 39 days after its period ends. A set that does not say when its reports came out is not
-point in time: it is refused unless a person states the lag to assume.
+A file of one's own has a symbol, the day it was known (`known`, `filed`, `report_date`, ...), perhaps the end of the
+period, and columns of numbers, which are the values. A report that is restated is a later row of the same period: from
+its own day on it replaces the earlier one. A file that does not say when its reports came out is not point in time: it
+is refused unless a person states the lag to assume.
+
+Two known layouts become ratios: reports with `collected` (columns :data:`features.fundamentals.NEEDED`; their median is
+collected 39 days after the period ends), and statements with `Period Ending`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from tercel.core.errors import DataError
+from tercel.core.rows import TYPED, HowToMap
 from tercel.signals.features.fundamentals import NEEDED, RATIOS, ratios
-from tercel.signals.sources.port import ROW, at_new_york, checked, file_in, lagged, need_columns, read_parquet
+from tercel.signals.sources.cells import USUAL, Called, Table, days, moments, numbers, numeric, read_table, renamed
+from tercel.signals.sources.port import ROW, Noting, at_new_york, checked, lagged
+
+STATED = {"Net Income": "return_on_assets", "Total Equity": "equity_to_assets"}
+KEYS = ("symbol", "known", "event")
 
 
 @dataclass(frozen=True)
-class Fundamentals:
-    """Ratios of each report, from a Parquet file with a column `collected`.
+class Fundamentals(Noting):
+    """Values of each report from the day on which it was known.
 
     Parameters
     ----------
-    path : Path
-        The file, or a folder with `reports.parquet`.
+    path : Path or data frame
+        CSV, Parquet or JSON lines; or a folder with `reports.parquet`.
+    values : sequence of str
+        Columns to read; all that hold numbers where none is named.
+    lag_days : float, optional
+        From the end of the period to the day from which a report may be used, where the file does not say.
+    timezone : str
+        Zone of known times that have a clock and no zone. A day without a clock is known from the midnight after it.
     collected : datetime, optional
         Day on which the set itself was collected; reports dated later are refused.
     drop_impossible : bool
-        Leave out reports collected before their period was over, instead of refusing the set; `dropped` counts them.
+        Leave out reports known before their period was over, and count them, instead of refusing the set.
+    called : mapping
+        What columns are called: `symbol`, `known`, `event`, to theirs.
     """
 
-    path: Path
+    path: Any
+    values: Sequence[str] = ()
+    lag_days: float | None = None
+    timezone: str = ""
     collected: datetime | None = None
     drop_impossible: bool = False
+    called: Called = field(default_factory=dict)
+    how: HowToMap = TYPED
     name: str = "fundamentals"
-    columns: tuple[str, ...] = RATIOS
-
-    def reports(self) -> pl.DataFrame:
-        """Rows of the file with `row`, by symbol and period."""
-        remedy = "a set without the day of collection is not point in time: use Statements and state its lag"
-        frame = read_parquet(file_in(self.path, "reports.parquet", "reports"), NEEDED, remedy)
-        return frame.sort("symbol", "end_date", "collected")
-
-    def dropped(self) -> int:
-        """Number of reports that were collected before their period was over."""
-        return self.reports().filter(pl.col("collected") < pl.col("end_date")).height
+    usual: ClassVar[tuple[str, ...]] = RATIOS
+    inside: ClassVar[str] = "reports.parquet"
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
-        frame = self.reports()
-        if self.drop_impossible:
-            frame = frame.filter(pl.col("collected") >= pl.col("end_date"))
-        frame = frame.with_columns(ratios().values())
-        timed = frame.select(
-            pl.col("symbol").alias("instrument"),
-            at_new_york(pl.col("end_date"), 0).alias("event_time"),
-            # a date without an hour: whoever trades on that day may not have had it
-            at_new_york(pl.col("collected") + pl.duration(days=1), 0).alias("known_time"),
-            ROW, *self.columns,
-        )  # fmt: skip
-        impossible = frame.filter(pl.col("collected") < pl.col("end_date"))
-        if not impossible.is_empty():
-            first = impossible.row(0, named=True)
-            what = f"{first['symbol']}, period to {first['end_date']}, collected {first['collected']}"
-            received = f"{what}, in {self.path}, row {first[ROW]}"
-            others = f", and {impossible.height - 1} more" if impossible.height > 1 else ""
-            raise DataError(
-                "reports collected after their period",
-                received + others,
-                "drop them (drop_impossible) or mend the dates",
-            )
-        return checked(timed, self.columns, str(self.path), self.collected)
+        path = self.path / self.inside if hasattr(self.path, "is_dir") and self.path.is_dir() else self.path
+        table = renamed(read_table(path, self.how), ("symbol",), KEYS[1:], self.called, USUAL)
+        event, known = self._times(table)
+        notes = []
+        # a day is known from the midnight after it: at the period's own last midnight it was not over
+        both = {"known", "event"} <= set(table.frame.columns)
+        if (early := (known <= event).fill_null(False) & both).any():
+            if not self.drop_impossible:
+                self._refuse(table, early)
+            notes.append(f"{int(early.sum()):,} reports known before their period was over are left out")
+            table = replace(table, frame=table.frame.filter(~early))
+            event, known = event.filter(~early), known.filter(~early)
+        values = self._values(table)
+        flat = [one.name for one in values if one.drop_nulls().n_unique() < 2 and not self.values]
+        if 0 < len(flat) < len(values):
+            notes.append(f"left out, as they never change: {', '.join(flat)}")
+            values = [one for one in values if one.name not in flat]
+        who = table.frame["symbol"].cast(pl.String).alias("instrument")
+        timed = pl.DataFrame([who, event.alias("event_time"), known.alias("known_time"), table.frame[ROW], *values])
+        columns = tuple(one.name for one in values)
+        self._seen.update(columns=columns, notes=notes)
+        return checked(timed, columns, table.where, self.collected)
+
+    def _refuse(self, table: Table, early: pl.Series) -> None:
+        first = table.frame.filter(early).row(0, named=True)
+        what = ", ".join(f"{table.theirs[key]} {first[key]}" for key in KEYS if key in first)
+        others = f", and {int(early.sum()) - 1} more" if early.sum() > 1 else ""
+        remedy = "correct the dates, or drop_impossible = true leaves them out and counts them"
+        received = f"{what} in {table.where}, row {first[ROW]}{others}"
+        raise DataError("reports known after their period", received, remedy)
+
+    def _times(self, table: Table) -> tuple[pl.Series, pl.Series]:
+        """When each report's period ended, and when it was known."""
+        ended = days(table, "event") if "event" in table.frame.columns else None
+        event = None if ended is None else ended.to_frame("d").select(at_new_york(pl.col("d"), 0))["d"]
+        if "known" in table.frame.columns:
+            zone = ZoneInfo(self.timezone) if self.timezone else None
+            known = moments(table, "known", zone, 'write the zone, or say timezone = "America/New_York"')
+            return known if event is None else event, known
+        if event is None or self.lag_days is None:
+            expected = "reports with the day on which they were known (known, filed, report_date, ...)"
+            theirs = ", ".join(table.theirs.values())
+            map_it = table.how.column.format("known", "THEIRS")
+            remedy = f"say which column it is: {map_it}; or state the lag from the end of the period: lag_days = 120"
+            raise DataError(expected, f"{theirs} in {table.where}", remedy)
+        return event, event + lagged(self.lag_days)
+
+    def _values(self, table: Table) -> list[pl.Series]:
+        """Value columns: ratios of a known layout, those that are named, or all numbers."""
+        frame = table.frame.rename(dict(table.theirs))
+        if set(NEEDED) <= set(frame.columns) and not self.values:
+            dated = frame.with_columns(end_date=days(table, "event"), collected=days(table, "known"))
+            made = dated.sort("symbol", "end_date", "collected").with_columns(ratios().values()).sort(ROW)
+            return [made[name] for name in RATIOS]
+        items = {"Total Assets", *STATED}
+        if items <= set(frame.columns) and not self.values:
+            item = {name: numbers(table, name) for name in items}
+            assets = item["Total Assets"].set(item["Total Assets"] <= 0, None)
+            return [(item[name] / assets).alias(ratio) for name, ratio in STATED.items()]
+        chosen = list(self.values) or numeric(table, KEYS)
+        if missing := [name for name in chosen if name not in table.frame.columns]:
+            received = f"none named {', '.join(missing)} in {table.where}"
+            raise DataError(f"columns {', '.join(chosen)}", received, f"there are {', '.join(table.frame.columns[1:])}")
+        if not chosen:
+            raise DataError("columns of numbers", f"none in {table.where}", "name them: values = [...]")
+        return [numbers(table, name) for name in chosen]
 
 
 @dataclass(frozen=True)
-class Statements:
-    """Annual statements from a CSV without filing dates: usable only with a stated lag.
+class Statements(Fundamentals):
+    """Statements that do not say when they came out: usable only with a stated lag, `lag_days`."""
 
-    Parameters
-    ----------
-    path : Path
-        CSV with `Ticker Symbol`, `Period Ending` (month/day/year) and the items of `items`.
-    lag_days : float or None
-        Days from the end of the period to the day from which the statements may be used. None refuses the set.
-    """
-
-    path: Path
-    lag_days: float | None = None
-    collected: datetime | None = None
     name: str = "statements"
-    columns: tuple[str, ...] = ("return_on_assets", "equity_to_assets")
-
-    def facts(self) -> pl.DataFrame:
-        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
-        if self.lag_days is None:
-            remedy = "state the lag to assume (lag_days, say 120), or use a set with the day of collection"
-            raise DataError(
-                "statements with the day on which they were known", f"only period ends in {self.path}", remedy
-            )
-        file = file_in(self.path, "fundamentals.csv", "statements")
-        items = ("Ticker Symbol", "Period Ending", "Net Income", "Total Assets", "Total Equity")
-        frame = pl.read_csv(file, infer_schema_length=None)
-        need_columns(frame, items, file)
-        frame = frame.select(items).with_row_index(ROW, offset=2)
-        ended = at_new_york(pl.col("Period Ending").str.to_date("%m/%d/%Y", strict=False), 0)
-        assets = pl.when(pl.col("Total Assets") > 0).then(pl.col("Total Assets").cast(pl.Float64))
-        timed = frame.select(
-            pl.col("Ticker Symbol").alias("instrument"), ended.alias("event_time"),
-            (ended + lagged(self.lag_days)).alias("known_time"), ROW,
-            (pl.col("Net Income") / assets).alias("return_on_assets"),
-            (pl.col("Total Equity") / assets).alias("equity_to_assets"),
-        )  # fmt: skip
-        return checked(timed, self.columns, str(file), self.collected)
+    usual: ClassVar[tuple[str, ...]] = tuple(STATED.values())
+    inside: ClassVar[str] = "fundamentals.csv"

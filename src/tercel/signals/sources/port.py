@@ -15,10 +15,10 @@ all of them (an index, a search volume). Only `known_time` may decide who sees a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import polars as pl
 
@@ -59,6 +59,24 @@ class SignalSource(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Noting:
+    """Base of sources of files: which columns a file has and what was left out is known once it was read."""
+
+    _seen: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    usual: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Value columns; until facts were read those that such a file usually has."""
+        return tuple(self._seen.get("columns", self.usual))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was noticed and left out; empty until facts were read."""
+        return tuple(self._seen.get("notes", ()))
+
+
 def time_type() -> pl.Datetime:
     """Type of every time column: nanoseconds, UTC."""
     return pl.Datetime("ns", "UTC")
@@ -83,22 +101,6 @@ def file_in(path: Path, inside: str, what: str) -> Path:
     if not file.is_file():
         raise SourceAbsentError(f"a file of {what}", f"nothing at {file}", "check the path")
     return file
-
-
-def read_parquet(file: Path, columns: Sequence[str], remedy: str = "check the file") -> pl.DataFrame:
-    """A Parquet file that has these columns, with the column `row`.
-
-    Raises
-    ------
-    DataError
-        When it is none, or lacks a column.
-    """
-    try:
-        frame = pl.read_parquet(file)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError("a Parquet file", f"{error} in {file}", "check the file") from error
-    need_columns(frame, columns, file, remedy)
-    return frame.with_row_index(ROW, offset=1)
 
 
 def checked(

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.rows import HowToMap
 from tercel.signals.sources.altdata import DatedSeries, NighttimeLights, Scenes
 from tercel.signals.sources.daily import DailyFactors
 from tercel.signals.sources.fundamentals import Fundamentals, Statements
@@ -60,16 +61,26 @@ def source_of(kind: str, path: Path, **options: Any) -> SignalSource:
     if kind not in PLAIN:
         raise UnknownNameError(f"a kind of source among {', '.join(KINDS)}", kind, "name one of them")
     made, where = PLAIN[kind]
-    known = {field.name for field in fields(made)} - {where, "columns"}
+    known = {field.name for field in fields(made) if field.init} - {where, "columns", "how", "prices"}
+    if "called" in known:
+        known = known - {"called"} | {"columns"}
     unknown = sorted(set(options) - known)
     if unknown:
         raise ConfigError(f"options of {kind} among {', '.join(sorted(known))}", ", ".join(unknown), "mend the names")
     tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+    if "columns" in known:
+        tuples |= {"called": tuples.pop("columns", {}), "how": in_table("source")}
     try:
         source: SignalSource = made(**{where: path}, **tuples)
     except TypeError as error:
         raise ConfigError(f"the options that {kind} needs", str(error), "add them") from error
     return source
+
+
+def in_table(table: str) -> HowToMap:
+    """How columns are mapped in a table of a configuration, for errors."""
+    whole = f"[{table}.columns]"
+    return HowToMap(f'{{}} = "{{}}" in {whole}', whole, f'say what they are called in {whole}: close = "Last"')
 
 
 def _tweets(path: Path, phrasebank: str | None = None, embed: bool = False, **options: Any) -> SignalSource:

@@ -236,7 +236,7 @@ NEEDED = ("Date", "Open", "High", "Low", "Close", "Adj Close", "Volume")
 class StockNetFactors(DailyFactors):
     """Daily factors of StockNet's names."""
 
-    bias: ClassVar[str] = LARGE
+    known_bias: ClassVar[str] = LARGE
 
     name: str = "daily"
 

@@ -18,13 +18,12 @@ import polars as pl
 from tercel.core.errors import DataError
 from tercel.core.names import nearest
 from tercel.core.rows import SLIP, TYPED, HowToMap, plain_name
+from tercel.signals.features.factors import LARGEST_MOVE
 from tercel.signals.sources.cells import USUAL, Called, Table, days, numbers, read_table, renamed
 from tercel.signals.sources.port import ROW, SourceAbsentError
 
 RANGE: Final = ("open", "high", "low")
 PRICES: Final = (*RANGE, "close", "adj_close", "volume")
-LARGEST_MOVE: Final = 0.5
-"""Absolute log return of a day (-39 %, +65 %) from which on it is a split or a bad print far more often than news."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +52,8 @@ def read_prices(
         Ours (`date`, `symbol`, `open`, `high`, `low`, `close`, `adj_close`, `volume`) to theirs, where they are not
         called as usual.
     refuse_moves : bool
-        Whether a close that moves by more than :data:`LARGEST_MOVE` in a day is refused where nothing is adjusted.
+        Whether a close that moves by -39 % or +65 % in a day (`features.factors.LARGEST_MOVE`) is refused where
+        nothing is adjusted.
 
     Returns
     -------
