@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import polars as pl
@@ -26,6 +26,7 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.report import style
 from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core.stats.ranks import ranks
 from tercel.signals.panel.panel import Panel
 from tercel.signals.scores import Skill, rank_ic_of_rows, skill
 from tercel.signals.sources.port import EVERY, SignalSource
@@ -39,7 +40,12 @@ COLLAPSED = 0.35
 SHIFTS = range(-2, 5)
 MOST_BARS = 1000
 """A longer panel is looked at every so many bars: a leak does not need them all."""
+SPARSE = 0.2
+"""Share of bars with a new value of a name below which a source is judged at its news too, not at every bar alone."""
+FEWEST_BARS = 30
+"""Bars with news below which that is not tried."""
 Verdict = Literal["clean", "suspect", "leak"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 @dataclass(frozen=True)
@@ -115,26 +121,29 @@ def leak_report(
     panel = Panel([source], {} if max_age is None else {source.name: max_age})
     facts = panel.facts(source.name)
     values, returns = _matrices(prices, panel)
-    rng = np.random.default_rng(seed)
-    best, strongest = -1, 0.0
-    profiles: dict[int, dict[int, Floats]] = {}
-    for at in range(len(panel.columns)):
-        profiles[at] = {shift: _by_bar(values[at], returns, shift) for shift in SHIFTS}
-        means = [_mean(profiles[at][shift]) for shift in SHIFTS if shift >= 1]
-        if best < 0 or max(map(abs, means)) > strongest:
-            best, strongest = at, max(map(abs, means))
-    if best < 0 or not np.isfinite(profiles[best][1]).any():
+    looks = [(values, _pooled if returns.shape[1] == 1 else _by_bar)]
+    news = [_news(value) for value in values]
+    if returns.shape[1] > 1 and sum(map(_said, news)) < SPARSE * sum(map(_said, values)):
+        looks.append((news, _pooled))
+    delay = (facts["known_time"] - facts["event_time"]).dt.total_nanoseconds().to_numpy() / 1e9
+    found = []
+    for table, measure in looks:
+        profiles = [{shift: measure(column, returns, shift) for shift in SHIFTS} for column in table]
+        strongest = [max(abs(_mean(profile[shift])) for shift in SHIFTS if shift >= 1) for profile in profiles]
+        best = int(np.argmax(strongest))
+        if np.isfinite(profiles[best][1]).sum() < (1 if table is values else FEWEST_BARS):
+            continue
+        rng = np.random.default_rng(seed)
+        ic, late = skill(profiles[best][1], rng, block=block), skill(profiles[best][2], rng, block=block)
+        profile, instant = {shift: _mean(profiles[best][shift]) for shift in SHIFTS}, float(np.mean(delay == 0))
+        verdict, reasons = judged(ic, late, profile, instant, ceiling, profiles[best])
+        column, median = source.columns[best], float(np.median(delay))
+        found.append(LeakReport(source.name, column, verdict, reasons, ic, late, profile, instant, median))
+    if not found:
         raise DataError(
             "facts and prices of the same instruments and times", "no cross-section of 5", "check the names and times"
         )
-    delay = (facts["known_time"] - facts["event_time"]).dt.total_nanoseconds().to_numpy() / 1e9
-    ic, late = skill(profiles[best][1], rng, block=block), skill(profiles[best][2], rng, block=block)
-    profile = {shift: _mean(profiles[best][shift]) for shift in SHIFTS}
-    instant = float(np.mean(delay == 0))
-    verdict, reasons = judged(ic, late, profile, instant, ceiling, profiles[best])
-    return LeakReport(
-        source.name, source.columns[best], verdict, reasons, ic, late, profile, instant, float(np.median(delay))
-    )  # fmt: skip
+    return max(found, key=lambda report: VERDICTS.index(report.verdict))
 
 
 def judged(
@@ -174,10 +183,8 @@ def _matrices(prices: pl.DataFrame, panel: Panel) -> tuple[list[Floats], Floats]
     names = panel.instruments()
     if names:
         prices = prices.filter(pl.col("instrument").is_in(names))
-    elif panel.facts(panel.columns[0].split(".")[0])["instrument"][0] == EVERY:
-        raise DataError(
-            "facts of single instruments", "facts that hold for all of them", "a cross-section cannot judge them"
-        )
+    else:
+        prices = _market(prices)
     if prices.is_empty():
         raise DataError("prices of the source's instruments", "none", "check the names")
     rows = panel.join(prices.select("instrument", "time", "close"))
@@ -195,6 +202,49 @@ def _matrices(prices: pl.DataFrame, panel: Panel) -> tuple[list[Floats], Floats]
     with np.errstate(divide="ignore", invalid="ignore"):
         returns[1:] = np.log(close[1:] / close[:-1])
     return [wide(column) for column in panel.columns], returns
+
+
+def _market(prices: pl.DataFrame) -> pl.DataFrame:
+    """One instrument that moves as all of them do on average: facts that hold for all can foretell that alone."""
+    move = (pl.col("close") / pl.col("close").shift(1)).log().over("instrument")
+    moves = prices.sort("instrument", "time").select("time", move=move).group_by("time").agg(pl.col("move").mean())
+    level = pl.col("move").fill_null(0.0).cum_sum().exp()
+    return moves.sort("time").select(pl.lit(EVERY).alias("instrument"), "time", close=level)
+
+
+def _news(values: Floats) -> Floats:
+    """Values at the bars at which they are new, NaN at the others."""
+    before = np.vstack([np.full((1, values.shape[1]), np.nan), values[:-1]])
+    return np.where(values == before, np.nan, values)
+
+
+def _said(values: Floats) -> int:
+    return int(np.isfinite(values).sum())
+
+
+def _pooled(values: Floats, returns: Floats, shift: int) -> Floats:
+    """Parts of one rank correlation over all bars and names, by bar: its mean is the correlation; NaN without values.
+
+    Returns are ranked among the names of their bar; where there is one name, among all bars.
+    """
+    moved = np.full_like(returns, np.nan)
+    first, last = max(0, -shift), min(len(returns), len(returns) - shift)
+    moved[first:last] = returns[first + shift : last + shift]
+    if returns.shape[1] > 1:
+        names = np.maximum(np.isfinite(moved).sum(axis=1, keepdims=True), 1)
+        moved = np.where(np.isfinite(moved), ranks(moved) / names, np.nan)
+    held = np.isfinite(values) & np.isfinite(moved)
+    out = np.full(len(values), np.nan)
+    if held.sum() < FEWEST_BARS:
+        return out
+    sides = [ranks(side[held]) for side in (values, moved)]
+    scaled = [(side - side.mean()) / (side.std() or 1.0) for side in sides]
+    product = np.zeros(values.shape)
+    product[held] = scaled[0] * scaled[1]
+    bars = held.any(axis=1)
+    # each bar by its share of what is held, so that the mean over bars is the correlation itself
+    out[bars] = product[bars].sum(axis=1) * bars.sum() / held.sum()
+    return out
 
 
 def _by_bar(values: Floats, returns: Floats, shift: int) -> Floats:

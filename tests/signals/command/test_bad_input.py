@@ -63,7 +63,7 @@ def no_scene_time(folder: Path) -> str:
         (latin_tweets, ("texts in UTF-8", "tweet/preprocessed/N0/bad, row 1")),
         (latin_series, ("source series", "UTF-8", "trend.csv")),
         (future, ("source series", "dated in the future", "trend.csv, row 62", "known by the day of collection")),
-        (undated, ("an event time and a known time", "trend.csv, row 172")),
+        (undated, ("a date such as", "date '' in row 172 of", "trend.csv")),
         (constant, ("features that vary", "debt", "trend.csv")),
         (no_scene_time, ("0.png without one", "scenes.csv, row 2")),
     ],

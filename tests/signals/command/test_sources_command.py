@@ -33,7 +33,7 @@ def test_sources_join_and_a_gate_reads_what_holds_for_all(tmp_path: Path) -> Non
     assert found["gate"]["columns"] == ["series.debt", "market.vol_20"]
     assert found["gate"]["adds"]["ci_low"] < 0.02
     assert found["ablation"]["linear"]["adds"]["ci_low"] > 0
-    assert {one["source"]: one["verdict"] for one in found["leak"]}["series"] == "not judged"
+    assert {one["source"]: one["verdict"] for one in found["leak"]}["series"] == "clean"
     told = signals("evaluate", config, "--out", out)
     assert "gate: series.debt" in told.stdout
     (out / "model" / model_folder.STATES).write_bytes(b"x")

@@ -3,24 +3,30 @@
 import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from tests.market.tape.tapes import DAY, rude_events
+from tests.signals.command.foreign import foreign, headlines
 
 from tercel.api.testing.source import SourceContract
 from tercel.core.errors import DataError
 from tercel.market.tape import Lake
+from tercel.signals.features.text import masked
+from tercel.signals.labels import forward_returns, ranked
 from tercel.signals.panel.panel import Panel
 from tercel.signals.sources.altdata import DatedSeries, NighttimeLights, Scenes
 from tercel.signals.sources.daily import DailyFactors, daily_panel
 from tercel.signals.sources.fundamentals import Fundamentals, Statements
 from tercel.signals.sources.microstructure import MicrostructureBars
-from tercel.signals.sources.port import SignalSource, SourceAbsentError
+from tercel.signals.sources.news import PENALTY, RARE, News, learned
+from tercel.signals.sources.port import SignalSource, SourceAbsentError, at_new_york
 from tercel.signals.sources.sentiment import word_score
 from tercel.signals.sources.stocknet import TweetTone, assigned, read_stocknet
 from tercel.signals.sources.synthetic import planted_leak, synthetic_market
+from tercel.signals.sources.tables import read_prices
 
 REPORT = {
     "symbol": "A", "period_focus": "Q1", "revenues": 10.0, "op_income": 2.0, "net_income": 1.0, "assets": 100.0,
@@ -28,6 +34,12 @@ REPORT = {
 }  # fmt: skip
 
 
+REPORTS = """Ticker;Period End;Filed;ROE;Comment
+A;31.03.2015;04.05.2015;0,10;first
+A;30.06.2015;03.08.2015;0,12;
+A;31.03.2015;10.08.2015;0,07;restated
+B;31.03.2015;05.05.2015;0,20;
+"""
 TONES = ("tone", "tone_above_usual")
 
 
@@ -142,6 +154,22 @@ class TestFundamentals(SourceContract):
         return Fundamentals(reports_file(tmp_path))
 
 
+class TestNews(SourceContract):
+    @pytest.fixture(params=[True, False])
+    def source(self, tmp_path: Path, request: pytest.FixtureRequest) -> SignalSource:
+        made = foreign(tmp_path, days=120)
+        headlines(made, "n.csv", False, 1)
+        closes = read_prices(made.prices()).with_columns(time=at_new_york(pl.col("date"), 16))
+        return News(tmp_path / "n.csv", prices=closes if request.param else None)
+
+
+class TestOwnReports(SourceContract):
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> SignalSource:
+        (tmp_path / "r.csv").write_text(REPORTS)
+        return Fundamentals(tmp_path / "r.csv")
+
+
 class TestTweets(SourceContract):
     @pytest.fixture(params=["open", "close"])
     def source(self, tmp_path: Path, request: pytest.FixtureRequest) -> SignalSource:
@@ -212,6 +240,78 @@ def test_statements_without_filing_dates_need_a_stated_lag(tmp_path: Path) -> No
     assert (facts["known_time"] - facts["event_time"]).to_list() == [timedelta(days=120)] * 2
 
 
+def test_a_restated_report_replaces_its_own_and_hides_no_newer_one(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text(REPORTS + "B;31.03.2015;20.06.2015;0,15;\n")
+    panel = Panel([Fundamentals(tmp_path / "r.csv")])
+    when = [datetime(2015, m, d, 20, tzinfo=UTC) for m, d in ((5, 4), (5, 5), (8, 4), (8, 12))]
+    found = panel.as_of([*when, datetime(2015, 6, 21, 20, tzinfo=UTC)], ["A", "B"])
+    told = {(str(r["time"])[:10], r["instrument"]): r["fundamentals.ROE"] for r in found.to_dicts()}
+    assert [told[day, "A"] for day in ("2015-05-04", "2015-05-05", "2015-08-04", "2015-08-12")] == [
+        None,
+        0.1,
+        0.12,
+        0.12,
+    ]
+    assert told["2015-05-05", "B"] is None
+    assert told["2015-06-21", "B"] == 0.15
+    (tmp_path / "p.csv").write_text("Ticker,Period End,ROE\nA,2015-03-31,1\n")
+    with pytest.raises(DataError, match=r"reports with the day on which they were known .*state the lag"):
+        Fundamentals(tmp_path / "p.csv").facts()
+    with pytest.raises(DataError, match=r"columns EPS in .*; received none named EPS"):
+        Fundamentals(tmp_path / "r.csv", values=("EPS",)).facts()
+
+
+def test_counts_and_tones_are_those_of_the_window(tmp_path: Path) -> None:
+    (tmp_path / "n.jsonl").write_text(
+        '{"time": "2018-03-05T15:30:00-05:00", "names": ["A", "B"], "text": "strong rally"}\n'
+        '{"time": "2018-03-05T16:00:01-05:00", "names": "A|C", "text": "weak"}\n'
+        '{"time": "2018-03-07T10:00:00-05:00", "names": "A", "text": "down"}\n'
+    )
+    closes = pl.DataFrame({"date": [date(2018, 3, d) for d in (5, 6, 7, 8)]}).select(
+        time=at_new_york(pl.col("date"), 16)
+    )
+    prices = closes.with_columns(instrument=pl.lit("A"), close=pl.lit(1.0))
+    facts = News(tmp_path / "n.jsonl", window_days=1, features=("count", "tone"), prices=prices).facts()
+    told = {(r["instrument"], r["known_time"].day): (round(np.expm1(r["count"])), r["tone"]) for r in facts.to_dicts()}
+    assert [told["A", d] for d in (5, 6, 7, 8)] == [(1, 2.0), (1, -1.0), (1, -1.0), (0, None)]
+    assert [told["B", d] for d in (5, 6)] == [(1, 2.0), (0, None)]
+    assert ("C", 5) not in told
+
+
+def test_what_is_learned_of_words_is_the_ridge_of_earlier_quarters_alone(tmp_path: Path) -> None:
+    text = pytest.importorskip("sklearn.feature_extraction.text")
+    linear = pytest.importorskip("sklearn.linear_model")
+    made = foreign(tmp_path, days=150)
+    headlines(made, "n.csv", False, 1)
+    prices = read_prices(made.prices()).with_columns(time=at_new_york(pl.col("date"), 16))
+    told = News(tmp_path / "n.csv", prices=prices).headlines()
+    score = learned(told, prices, 5)
+    begin = datetime(2018, 4, 1, tzinfo=UTC)
+    moved = forward_returns(prices.select("instrument", "time", "close"), horizon=5).with_columns(y=ranked("forward"))
+    past = told.join_asof(
+        moved.sort("time"), left_on="published", right_on="time", by="instrument", strategy="forward",
+        check_sortedness=False,
+    ).filter(pl.col("end") < begin)  # fmt: skip
+    words = text.TfidfVectorizer(
+        ngram_range=(1, 2), preprocessor=masked, sublinear_tf=True,
+        vocabulary=[w for w, n in _counted(past["text"].to_list(), text) if n >= RARE],
+    ).fit(past["text"])  # fmt: skip
+    model = linear.Ridge(alpha=PENALTY).fit(words.transform(past["text"]), past["y"])
+    now = (told["published"] >= begin) & (told["published"] < datetime(2018, 7, 1, tzinfo=UTC))
+    assert np.isnan(score[~(told["published"] >= begin).to_numpy()]).all()
+    assert score[now.to_numpy()] == pytest.approx(model.predict(words.transform(told.filter(now)["text"])), abs=1e-4)
+    # prices and headlines of later days change nothing
+    cut = datetime(2018, 6, 1, tzinfo=UTC)
+    early, known = told.filter(pl.col("published") < cut), prices.filter(pl.col("time") < cut)
+    assert np.array_equal(learned(early, known, 5), score[: early.height], equal_nan=True)
+
+
+def _counted(texts: list[str], text: Any) -> list[tuple[str, int]]:
+    counter = text.CountVectorizer(ngram_range=(1, 2), preprocessor=masked)
+    rows = (counter.fit_transform(texts) > 0).sum(axis=0).A1
+    return list(zip(counter.get_feature_names_out(), rows.tolist(), strict=True))
+
+
 def test_tweets_belong_to_the_first_cutoff_after_them(tmp_path: Path) -> None:
     data = read_stocknet(stocknet_folder(tmp_path))
     for cutoff, expected in (
@@ -272,7 +372,8 @@ def test_daily_files_are_checked(tmp_path: Path) -> None:
     "source",
     [
         DailyFactors(Path("nowhere")), Fundamentals(Path("nowhere")), Statements(Path("nowhere"), lag_days=1),
-        DatedSeries(Path("nowhere"), "d", ("x",), 1), NighttimeLights(Path("nowhere")), Scenes(Path("nowhere")),
+        DatedSeries(Path("nowhere"), "d", ("x",), lag_days=1), NighttimeLights(Path("nowhere")),
+        Scenes(Path("nowhere")),
         MicrostructureBars(Path("nowhere"), [("A", "2020-01-01")]),
     ],
 )  # fmt: skip
@@ -294,11 +395,11 @@ def test_an_undated_scene_and_a_flat_picture_are_refused(tmp_path: Path) -> None
 def test_series_errors_name_the_file(tmp_path: Path) -> None:
     path = series_file(tmp_path)
     with pytest.raises(DataError, match=r"gold in .*trend\.csv; received none named gold"):
-        DatedSeries(path, "date", ("gold",), 1).facts()
+        DatedSeries(path, "date", ("gold",), lag_days=1).facts()
     with pytest.raises(DataError, match="lag of 0 days or more"):
-        DatedSeries(path, "date", ("debt",), -1).facts()
+        DatedSeries(path, "date", ("debt",), lag_days=-1).facts()
     with pytest.raises(DataError, match=r"dated in the future in .*trend\.csv"):
-        DatedSeries(path, "date", ("debt",), 1, collected=datetime(2010, 1, 20, tzinfo=UTC)).facts()
+        DatedSeries(path, "date", ("debt",), lag_days=1, collected=datetime(2010, 1, 20, tzinfo=UTC)).facts()
     path.write_text("date,debt\n" + "2010-01-01,5\n" * 4)
     with pytest.raises(DataError, match="constant or empty debt"):
-        DatedSeries(path, "date", ("debt",), 1).facts()
+        DatedSeries(path, "date", ("debt",), lag_days=1).facts()

@@ -43,8 +43,8 @@ class FoundSources:
         )
 
 
-def sources_of(config: SignalsConfig) -> FoundSources:
-    """Every source of a configuration that can be made here.
+def sources_of(config: SignalsConfig, prices: pl.DataFrame | None = None) -> FoundSources:
+    """Every source of a configuration that can be made here; some learn from the panel's `prices`.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def sources_of(config: SignalsConfig) -> FoundSources:
             raise ConfigError("sources of different names", f"{one.called} twice", "give one of them a name = ...")
         taken.add(one.called)
         try:
-            source = source_of(one.kind, Path(one.path), **one.options)
+            source = source_of(one.kind, Path(one.path), prices, **one.options)
         except SourceAbsentError as error:
             _absent(found, one, error)
             continue
@@ -69,9 +69,9 @@ def sources_of(config: SignalsConfig) -> FoundSources:
     return found
 
 
-def joined_all(data: Dataset, config: SignalsConfig) -> Dataset:
-    """The rows with every source of the configuration, as of each row's time."""
-    found = sources_of(config)
+def joined_all(data: Dataset, config: SignalsConfig, prices: pl.DataFrame | None = None) -> Dataset:
+    """The rows with every source of the configuration, as of each row's time; `prices` as in :func:`sources_of`."""
+    found = sources_of(config, prices)
     by_name = {one.called: one for one in config.source}
     warnings = []
     for source, age in found.sources:
@@ -149,7 +149,7 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
     """
     if config.panel.kind == "synthetic":
         market = market_of(config, seed)
-        data, state = market.data, MarketState(market.prices)
+        data, closes, state = market.data, market.prices, MarketState(market.prices)
     else:
         panel, source = config.panel, prices_of(config)
         prices = source.prices().filter(pl.col("date") <= pl.lit(panel.last).str.to_date())
@@ -158,8 +158,9 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
             source=source, prices=prices,
         )  # fmt: skip
         data = replace(data, warnings=(*source.notes, *data.warnings))
-        state = MarketState(prices.select("instrument", "time", "close"), SETTLES)
-    return joined_all(joined(data, state), config)
+        closes = prices.select("instrument", "time", "close")
+        state = MarketState(closes, SETTLES)
+    return joined_all(joined(data, state), config, closes)
 
 
 def market_of(config: SignalsConfig, seed: int) -> SyntheticMarket:

@@ -162,6 +162,8 @@ def read_config(path: Path) -> SignalsConfig:
     ConfigError
         With the file, the key and the nearest known one.
     """
+    from tercel.signals.sources.registry import check_source
+
     raw = read_toml(path, "name one, such as docs/examples/signals.toml")
     config = parse(raw, str(path))
     base = path.resolve().parent
@@ -169,6 +171,11 @@ def read_config(path: Path) -> SignalsConfig:
     if panel.path:
         panel = panel.model_copy(update={"path": str(base / panel.path)})
     sources = tuple(_placed(one, base) for one in config.source)
+    for at, one in enumerate(sources):
+        try:
+            check_source(one.kind, one.options)
+        except ConfigError as error:
+            raise type(error)(error.expected, f"{error.received} in source[{at}] of {path}", error.remedy) from error
     return config.model_copy(update={"panel": panel, "source": sources})
 
 

@@ -35,9 +35,10 @@ def reports_of(config: SignalsConfig, seed: int, planted: bool) -> tuple[dict[st
         market = panels.market_of(config, seed)
         # planted skill lies far above what is honest on a panel of real stocks: the ceiling follows it
         ceiling = max(CEILING, 2 * config.panel.strength)
-        return _looked(market.prices, list(market.sources), config, seed, STRENGTHS["synthetic"] * planted, ceiling)
-    bars, own = _bars(config)
-    return _looked(bars, [own], config, seed, STRENGTHS["files"] * planted, CEILING)
+        found = panels.sources_of(config, market.prices)
+        return _looked(market.prices, list(market.sources), found, seed, STRENGTHS["synthetic"] * planted, ceiling)
+    bars, own, closes = _bars(config)
+    return _looked(bars, [own], panels.sources_of(config, closes), seed, STRENGTHS["files"] * planted, CEILING)
 
 
 def leaks_of(config: SignalsConfig, seed: int, planted: bool) -> list[dict[str, Any]]:
@@ -55,10 +56,14 @@ def _lines(config: SignalsConfig, reports: dict[str, LeakReport], unjudged: dict
 
 
 def _looked(
-    prices: pl.DataFrame, own: list[SignalSource], config: SignalsConfig, seed: int, strength: float, ceiling: float
+    prices: pl.DataFrame,
+    own: list[SignalSource],
+    found: panels.FoundSources,
+    seed: int,
+    strength: float,
+    ceiling: float,
 ) -> tuple[dict[str, LeakReport], dict[str, str]]:
     reports: dict[str, LeakReport] = {}
-    found = panels.sources_of(config)
     unjudged = {name: f"absent: {why}" for name, why in found.absent.items()}
     named: dict[str, SignalSource] = {}
     ages = {source.name: age for source, age in found.sources}
@@ -79,8 +84,8 @@ def _looked(
     return reports, unjudged
 
 
-def _bars(config: SignalsConfig) -> tuple[pl.DataFrame, SignalSource]:
-    """Daily bars of the last two years, dated as decisions are, and the panel's own factors over them."""
+def _bars(config: SignalsConfig) -> tuple[pl.DataFrame, SignalSource, pl.DataFrame]:
+    """Daily bars of the last two years, dated as decisions are, the panel's own factors over them, and all closes."""
     source = panels.prices_of(config)
     prices = source.prices().filter(pl.col("date") <= pl.lit(config.panel.last).str.to_date())
     last: Any = prices["time"].max()
@@ -88,7 +93,8 @@ def _bars(config: SignalsConfig) -> tuple[pl.DataFrame, SignalSource]:
     facts = source.facts_of(prices, recent["time"].unique())
     # a bar decided at the close cannot hold a fact that settles after it: bars are dated as decisions are
     bars = recent.select("instrument", pl.col("time") + 2 * SETTLES, "close")
-    return bars, FrameSource(source.name, source.columns, facts, config.panel.path)
+    own = FrameSource(source.name, source.columns, facts, config.panel.path, flat=True)
+    return bars, own, prices.select("instrument", "time", "close")
 
 
 def configs_of(data: Path) -> list[SignalsConfig]:

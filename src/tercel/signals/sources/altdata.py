@@ -7,60 +7,77 @@ traps: search terms were chosen after the fact (Preis, Moat & Stanley 2013 picke
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from tercel.core.errors import DataError
+from tercel.core.rows import TYPED, HowToMap
 from tercel.signals.features.altdata import activity, bright_spots, read_scene
-from tercel.signals.sources.port import EVERY, ROW, SourceAbsentError, checked, lagged, need_columns, time_type
+from tercel.signals.sources.cells import USUAL, Called, instants, read_table, renamed, values_of
+from tercel.signals.sources.port import EVERY, ROW, Noting, SourceAbsentError, checked, lagged, need_columns
 
 
 @dataclass(frozen=True)
-class DatedSeries:
-    """Columns of a CSV with a date: search volumes, vegetation, anything that holds for every instrument.
+class DatedSeries(Noting):
+    """Numbers with a date: search volumes, vegetation, ratings; of every instrument, or by name.
 
     Parameters
     ----------
-    path : Path
+    path : Path or data frame
+        CSV, Parquet or JSON lines.
     date : str
-        Column of the date on which the period ends, or begins when `period_days` is given.
+        Column of the date on which the period ends, or begins when `period_days` is given; empty: by its usual name.
     series : sequence of str
-        Columns to read.
+        Columns to read; all that hold numbers where none is named.
     lag_days : float
         From the end of the period to its publication.
     period_days : float
         Length of the period after `date`.
     instrument : str
-        All of them by default.
+        Whom all rows speak of; empty: each row's symbol, or all instruments in a file without one.
+    called : mapping
+        What columns are called: `date`, `symbol`, to theirs.
     """
 
-    path: Path
-    date: str
-    series: tuple[str, ...]
-    lag_days: float
+    path: Any
+    date: str = ""
+    series: Sequence[str] = ()
+    lag_days: float = field(kw_only=True)
     period_days: float = 0.0
-    instrument: str = EVERY
+    instrument: str = ""
     collected: datetime | None = None
+    called: Called = field(default_factory=dict)
+    how: HowToMap = TYPED
     name: str = "series"
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Each series and its change against the mean of the three values before."""
-        return tuple(column for name in self.series for column in (name, f"{name}_change"))
+        return tuple(column for name in self._seen.get("columns", self.series) for column in (name, f"{name}_change"))
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
-        frame = read_table(self.path, (self.date, *self.series))
-        ended = _utc(pl.col(self.date)) + lagged(self.period_days)
-        before = {name: pl.col(name).cast(pl.Float64).shift(1).rolling_mean(3) for name in self.series}
-        changes = {f"{name}_change": pl.col(name).cast(pl.Float64) - mean for name, mean in before.items()}
-        timed = frame.sort(self.date).with_columns(**changes).with_columns(
-            instrument=pl.lit(self.instrument), event_time=ended, known_time=ended + lagged(self.lag_days)
+        called = {**self.called, **({"date": self.date} if self.date else {})}
+        by_name = () if self.instrument else ("symbol",)
+        table = renamed(read_table(self.path, self.how), ("date",), by_name, called, USUAL)
+        values, notes = values_of(table, self.series, ("date", "symbol"))
+        names = [one.name for one in values]
+        self._seen.update(columns=names, notes=notes)
+        who = table.frame["symbol"].cast(pl.String) if "symbol" in table.frame.columns else pl.lit(EVERY)
+        who = pl.lit(self.instrument) if self.instrument else who
+        frame = pl.DataFrame([table.frame[ROW], instants(table, "date").alias("date"), *values])
+        before = {name: pl.col(name).shift(1).rolling_mean(3).over("instrument") for name in names}
+        ended = pl.col("date") + lagged(self.period_days)
+        timed = frame.with_columns(who.alias("instrument")).sort("date", maintain_order=True).with_columns(
+            *(pl.col(name).sub(mean).alias(f"{name}_change") for name, mean in before.items()),
+            event_time=ended, known_time=ended + lagged(self.lag_days),
         )  # fmt: skip
-        return checked(timed, self.columns, str(self.path), self.collected)
+        return checked(timed, self.columns, table.where, self.collected)
 
 
 @dataclass(frozen=True)
@@ -120,8 +137,9 @@ class Scenes:
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
-        frame = read_table(self.manifest, ("file", "instrument", "taken", "published"))
-        measured = []
+        table = read_table(self.manifest)
+        need_columns(table.frame, ("file", "instrument", "taken", "published"), self.manifest)
+        frame, measured = table.frame, []
         for row in frame.iter_rows(named=True):
             if not row["taken"] or not row["published"]:
                 received = f"{row['file']} without one in {self.manifest}, row {row[ROW]}"
@@ -132,30 +150,8 @@ class Scenes:
             measured.append((activity(scene), bright_spots(scene)))
         timed = frame.with_columns(
             pl.Series(name, [values[at] for values in measured], pl.Float64) for at, name in enumerate(self.columns)
-        ).with_columns(event_time=_utc(pl.col("taken")), known_time=_utc(pl.col("published")))
+        ).with_columns(event_time=instants(table, "taken"), known_time=instants(table, "published"))
         return checked(timed, self.columns, str(self.manifest), self.collected)
-
-
-def read_table(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
-    """A CSV's columns with `row`, the line of the file; dates parsed.
-
-    Raises
-    ------
-    SourceAbsentError
-        When the file is not there.
-    DataError
-        When it is no UTF-8 CSV or lacks a column.
-    """
-    if not path.is_file():
-        raise SourceAbsentError("a CSV file", f"nothing at {path}", "check the path")
-    try:
-        frame = pl.read_csv(path, try_parse_dates=True)
-    except pl.exceptions.PolarsError as error:
-        raise DataError(
-            "a CSV in UTF-8", f"{str(error).splitlines()[0]} in {path}", "check the file and its encoding"
-        ) from error
-    need_columns(frame, columns, path)
-    return frame.select(columns).with_row_index(ROW, offset=2)
 
 
 def _lines(path: Path) -> list[list[str]]:
@@ -170,9 +166,3 @@ def _lines(path: Path) -> list[list[str]]:
         raise DataError(
             "a CSV in UTF-8", f"{error.reason} at byte {error.start} of {path}", "convert the file"
         ) from error
-
-
-def _utc(column: pl.Expr) -> pl.Expr:
-    """Dates and times, with or without a zone, or text, as nanoseconds UTC; null where there is none."""
-    text = column.cast(pl.String).str.replace("Z$", "").str.replace(r"\+00:?00$", "")
-    return text.str.to_datetime(time_unit="ns", strict=False).dt.replace_time_zone("UTC").cast(time_type())

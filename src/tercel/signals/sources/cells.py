@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
@@ -228,17 +229,46 @@ def renamed(
     return replace(table, frame=frame, theirs=dict(zip(header, theirs, strict=True)))
 
 
-def numeric(table: Table, besides: Sequence[str]) -> list[str]:
-    """Columns of numbers, but those of `besides`: every cell that says something is one."""
+def values_of(table: Table, named: Sequence[str], besides: Sequence[str]) -> tuple[list[pl.Series], list[str]]:
+    """Value columns that are named, or all of numbers that vary but those of `besides`; and what is said of others.
 
-    def holds(cells: pl.Series) -> bool:
-        if cells.dtype.is_temporal() or cells.dtype.is_nested() or cells.dtype == pl.Boolean:
-            return False
-        said = cells.cast(pl.String).str.to_lowercase()
-        values = cells.cast(pl.Float64, strict=False)
-        return values.count() > 0 and bool((values.is_not_null() | said.is_in(NOTHING) | said.is_null()).all())
+    Raises
+    ------
+    DataError
+        A column that is named and not there; none.
+    """
+    there = [name for name in table.frame.columns if name not in (ROW, *besides)]
+    chosen = list(named) or [name for name in there if _holds_numbers(table, name)]
+    if missing := [name for name in chosen if name not in there] or (not chosen and ["numbers"]):
+        expected = f"columns {', '.join(chosen) or 'of numbers'} in {table.where}"
+        raise DataError(expected, f"none named {', '.join(missing)}", f"there are {', '.join(there) or 'no others'}")
+    values = [numbers(table, name) for name in chosen]
+    flat = [] if named else [one.name for one in values if one.drop_nulls().n_unique() < 2]
+    if not flat or len(flat) == len(values):
+        return values, []
+    return [one for one in values if one.name not in flat], [f"left out, as they never change: {', '.join(flat)}"]
 
-    return [name for name in table.frame.columns if name not in (ROW, *besides) and holds(table.frame[name])]
+
+def _holds_numbers(table: Table, name: str) -> bool:
+    """Whether most cells that say something are numbers: one that is not is a slip, and refused."""
+    kind = table.frame[name].dtype
+    if kind.is_temporal() or kind.is_nested() or kind == pl.Boolean:
+        return False
+    found = _parsed(table, name)
+    return found["value"].count() > 0 and 2 * found["value"].count() > found["text"].count()
+
+
+def _parsed(table: Table, name: str) -> pl.DataFrame:
+    """Cells of a column as `text`, null where they say nothing, and as `value`, null where they are no number."""
+    text = pl.col(name).cast(pl.String).str.strip_chars().str.replace("^[$€£]", "")
+    if table.comma:
+        pointed = text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+        text = pl.when(text.str.contains(",")).then(pointed).otherwise(text)
+    else:
+        grouped = text.str.contains(r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$")
+        text = pl.when(grouped).then(text.str.replace_all(",", "")).otherwise(text)
+    text = pl.when(text.str.to_lowercase().is_in(NOTHING)).then(None).otherwise(text)
+    return table.frame.select(text.alias("text"), value=text.cast(pl.Float64, strict=False))
 
 
 def checked_map(columns: Called, ours: Sequence[str], how: HowToMap) -> dict[str, tuple[str, ...]]:
@@ -254,15 +284,7 @@ def numbers(table: Table, name: str, expected: str = "a number") -> pl.Series:
     if cells.dtype.is_numeric() or cells.dtype in (pl.Null, pl.Boolean):
         values = cells.cast(pl.Float64).fill_nan(None)
     else:
-        text = pl.col(name).cast(pl.String).str.strip_chars().str.replace("^[$€£]", "")
-        if table.comma:
-            text = pl.when(text.str.contains(",")).then(text.str.replace_all(".", "", literal=True)).otherwise(text)
-            text = text.str.replace(",", ".", literal=True)
-        else:
-            grouped = text.str.contains(r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$")
-            text = pl.when(grouped).then(text.str.replace_all(",", "")).otherwise(text)
-        text = pl.when(text.str.to_lowercase().is_in(NOTHING)).then(None).otherwise(text)
-        found = table.frame.select(text.alias("text"), value=text.cast(pl.Float64, strict=False))
+        found = _parsed(table, name)
         values = found["value"]
         remedy = "correct the cell, or leave it empty where there is none"
         if name in ("open", "high", "low", "volume"):
@@ -317,7 +339,11 @@ def moments(table: Table, name: str, zone: tzinfo | None, how_zone: str) -> pl.S
     if isinstance(cells.dtype, pl.Datetime):
         if cells.dtype.time_zone is None and zone is None:
             table.refuse(cells.is_not_null(), name, "a time with its zone", how_zone)
-        aware = cells if cells.dtype.time_zone else cells.dt.replace_time_zone(str(zone), ambiguous="earliest")
+        aware = (
+            cells
+            if cells.dtype.time_zone
+            else cells.dt.replace_time_zone("UTC" if zone is UTC else str(zone), ambiguous="earliest")
+        )
         found = aware.dt.convert_time_zone("UTC").cast(time_type())
     else:
         text = cells.cast(pl.String).str.strip_chars()
@@ -331,6 +357,29 @@ def moments(table: Table, name: str, zone: tzinfo | None, how_zone: str) -> pl.S
     remedy = "correct the row, or take it out"
     table.refuse(found.is_null(), name, "a time such as 2024-01-31T15:30:00-05:00", remedy)
     return found.alias(name)
+
+
+def instants(table: Table, name: str) -> pl.Series:
+    """A column as moments by a clock of UTC; a date without one is its first midnight."""
+    cells = table.frame[name]
+    if isinstance(cells.dtype, pl.Datetime) or (cells.dtype == pl.String and cells.str.contains(_CLOCK).any()):
+        return moments(table, name, UTC, "write the zone")
+    return days(table, name).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")
+
+
+def zone_of(name: str) -> ZoneInfo | None:
+    """The time zone of a name, None for "".
+
+    Raises
+    ------
+    ConfigError
+        When there is none such.
+    """
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        remedy = "write one such as America/New_York"
+        raise ConfigError("an IANA time zone", f"timezone = {name!r}", remedy) from error
 
 
 def _clocked(text: pl.Series, zone: tzinfo | None) -> pl.Series:

@@ -93,7 +93,7 @@ class DailyFactors(Noting):
         lacking = [name for name in NEEDS if name not in found.has]
         out = sorted({factor for name in lacking for factor in NEEDS[name]})
         traded = "volume" in found.has
-        listed = universe(guarded(priced), self.history, self.least_dollars if traded else None)
+        listed = universe(guarded(priced), self.history, (self.least_dollars or None) if traded else None)
         notes = list(found.notes)
         if len(dropped):
             notes.append(f"left out: {first_names(dropped.to_list())} (without = [] keeps them)")
@@ -112,13 +112,24 @@ class DailyFactors(Noting):
         """Facts from prices already read by :meth:`prices`, of all days or some (closes)."""
         chosen = factors()
         frame = prices.with_columns(chosen[name] for name in self.columns).filter(pl.col("listed"))
+        self._leave_out_flat(frame)
         if days is not None:
             frame = frame.filter(pl.col("time").is_in(days.implode()))
         # the median of a cross-section where a factor is missing: a rank of 0
         frame = frame.with_columns(ranked(name).fill_null(0.0).fill_nan(0.0) for name in self.columns)
         timed = frame.rename({"time": "event_time"}).with_columns(known_time=pl.col("event_time") + SETTLES)
         kept = timed.select("instrument", "event_time", "known_time", ROW, *self.columns)
-        return checked(kept, self.columns, str(self.path), self.collected)
+        return checked(kept, self.columns, str(self.path), self.collected, flat=True)
+
+    def _leave_out_flat(self, frame: pl.DataFrame) -> None:
+        """Leave out factors that never differ: prices that open where they close, a history too short for them."""
+        ends = frame.select(pl.col(self.columns).min().name.suffix(" min"), pl.col(self.columns).max()).row(
+            0, named=True
+        )
+        flat = [n for n in self.columns if ends[n] is None or ends[n] - ends[f"{n} min"] <= 1e-9 * abs(ends[n])]
+        if flat and len(flat) < len(self.columns):
+            notes = [*self.notes, f"factors that never differ in {self.path} are left out: {', '.join(flat)}"]
+            self._seen.update(columns=tuple(n for n in self.columns if n not in flat), notes=notes)
 
 
 def universe(prices: pl.DataFrame, history: int, least_dollars: float | None) -> pl.DataFrame:
@@ -183,13 +194,16 @@ def daily_panel(
     # decided half an hour after the close; without a lag the label begins at that very close, which no one attains
     decided = pl.col("time") + 2 * SETTLES
     labels = labels.with_columns(time=decided, start=pl.max_horizontal(decided, "start"))
-    known = FrameSource(source.name, source.columns, source.facts_of(prices, days), str(source.path))
+    facts = source.facts_of(prices, days)
+    known = FrameSource(source.name, source.columns, facts, str(source.path), flat=True)
     panel = Panel([known], max_age={source.name: timedelta(days=1)})
     # a name that is no longer traded enough has no fact of the day: out of the cross-section
     rows = panel.join(labels).drop_nulls(panel.columns[:1])
     rows = rows.with_columns(ranked("forward").alias("y"), pl.col("forward").alias("outcome")).drop_nulls("y")
     if rows.is_empty():
-        received = f"{first_names(prices['instrument'].unique().sort().to_list())} from {days.min()}, never two at once"
+        received = (
+            f"{first_names(prices['instrument'].unique().sort().to_list())} from {days.min()!s}, never two at once"
+        )
         remedy = "name prices of more names, or set first, last, history or least_dollars"
         raise DataError("dates on which two names or more have a fact and a label", received, remedy)
     delay = "no lag: bought at the close that makes the signal, an upper bound" if lag == 0 else f"{lag}-day lag"

@@ -16,14 +16,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from tercel.core.errors import DataError
 from tercel.core.rows import TYPED, HowToMap
 from tercel.signals.features.fundamentals import NEEDED, RATIOS, ratios
-from tercel.signals.sources.cells import USUAL, Called, Table, days, moments, numbers, numeric, read_table, renamed
+from tercel.signals.sources.cells import (
+    USUAL,
+    Called,
+    Table,
+    days,
+    moments,
+    numbers,
+    read_table,
+    renamed,
+    values_of,
+    zone_of,
+)
 from tercel.signals.sources.port import ROW, Noting, at_new_york, checked, lagged
 
 STATED = {"Net Income": "return_on_assets", "Total Equity": "equity_to_assets"}
@@ -78,15 +88,11 @@ class Fundamentals(Noting):
             notes.append(f"{int(early.sum()):,} reports known before their period was over are left out")
             table = replace(table, frame=table.frame.filter(~early))
             event, known = event.filter(~early), known.filter(~early)
-        values = self._values(table)
-        flat = [one.name for one in values if one.drop_nulls().n_unique() < 2 and not self.values]
-        if 0 < len(flat) < len(values):
-            notes.append(f"left out, as they never change: {', '.join(flat)}")
-            values = [one for one in values if one.name not in flat]
+        values, flat = self._values(table)
         who = table.frame["symbol"].cast(pl.String).alias("instrument")
         timed = pl.DataFrame([who, event.alias("event_time"), known.alias("known_time"), table.frame[ROW], *values])
         columns = tuple(one.name for one in values)
-        self._seen.update(columns=columns, notes=notes)
+        self._seen.update(columns=columns, notes=[*notes, *flat])
         return checked(timed, columns, table.where, self.collected)
 
     def _refuse(self, table: Table, early: pl.Series) -> None:
@@ -102,7 +108,7 @@ class Fundamentals(Noting):
         ended = days(table, "event") if "event" in table.frame.columns else None
         event = None if ended is None else ended.to_frame("d").select(at_new_york(pl.col("d"), 0))["d"]
         if "known" in table.frame.columns:
-            zone = ZoneInfo(self.timezone) if self.timezone else None
+            zone = zone_of(self.timezone)
             known = moments(table, "known", zone, 'write the zone, or say timezone = "America/New_York"')
             return known if event is None else event, known
         if event is None or self.lag_days is None:
@@ -113,25 +119,18 @@ class Fundamentals(Noting):
             raise DataError(expected, f"{theirs} in {table.where}", remedy)
         return event, event + lagged(self.lag_days)
 
-    def _values(self, table: Table) -> list[pl.Series]:
-        """Value columns: ratios of a known layout, those that are named, or all numbers."""
+    def _values(self, table: Table) -> tuple[list[pl.Series], list[str]]:
+        """Value columns: ratios of a known layout, those that are named, or all numbers; and what is said of others."""
         frame = table.frame.rename(dict(table.theirs))
         if set(NEEDED) <= set(frame.columns) and not self.values:
             dated = frame.with_columns(end_date=days(table, "event"), collected=days(table, "known"))
-            made = dated.sort("symbol", "end_date", "collected").with_columns(ratios().values()).sort(ROW)
-            return [made[name] for name in RATIOS]
-        items = {"Total Assets", *STATED}
-        if items <= set(frame.columns) and not self.values:
-            item = {name: numbers(table, name) for name in items}
-            assets = item["Total Assets"].set(item["Total Assets"] <= 0, None)
-            return [(item[name] / assets).alias(ratio) for name, ratio in STATED.items()]
-        chosen = list(self.values) or numeric(table, KEYS)
-        if missing := [name for name in chosen if name not in table.frame.columns]:
-            received = f"none named {', '.join(missing)} in {table.where}"
-            raise DataError(f"columns {', '.join(chosen)}", received, f"there are {', '.join(table.frame.columns[1:])}")
-        if not chosen:
-            raise DataError("columns of numbers", f"none in {table.where}", "name them: values = [...]")
-        return [numbers(table, name) for name in chosen]
+            made = dated.sort("symbol", "end_date", "collected", maintain_order=True).with_columns(ratios().values())
+            return list(made.sort(ROW).select(RATIOS)), []
+        if {"Total Assets", *STATED} <= set(frame.columns) and not self.values:
+            assets = numbers(table, "Total Assets")
+            assets = assets.set(assets <= 0, None)
+            return [(numbers(table, item) / assets).alias(ratio) for item, ratio in STATED.items()], []
+        return values_of(table, self.values, KEYS)
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def file_in(path: Path, inside: str, what: str) -> Path:
 
 
 def checked(
-    frame: pl.DataFrame, columns: tuple[str, ...], where: str, collected: datetime | None = None
+    frame: pl.DataFrame, columns: tuple[str, ...], where: str, collected: datetime | None = None, flat: bool = False
 ) -> pl.DataFrame:
     """Facts in the order in which they became known, without the column `row`.
 
@@ -118,6 +118,8 @@ def checked(
         The file, for errors.
     collected : datetime, optional
         When the set was collected, with a zone: nothing in it can have been known later.
+    flat : bool
+        Whether a value column may say the same of every record: of a few days a factor may.
 
     Raises
     ------
@@ -146,7 +148,8 @@ def checked(
         rules.append((known > pl.lit(collected).cast(time_type()), expected, "one dated in the future"))
     for bad, expected, received in rules:
         _refuse(facts, bad, where, expected, received)
-    refuse_constants(facts, columns, where)
+    if not flat:
+        refuse_constants(facts, columns, where)
     return facts.sort("known_time", "event_time", "instrument", maintain_order=True).drop(ROW)
 
 
@@ -223,7 +226,8 @@ class FrameSource:
     frame: pl.DataFrame
     where: str = "memory"
     collected: datetime | None = None
+    flat: bool = False
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
-        return checked(self.frame, self.columns, self.where, self.collected)
+        return checked(self.frame, self.columns, self.where, self.collected, self.flat)

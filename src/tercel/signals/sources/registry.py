@@ -4,31 +4,38 @@
 
 | kind | path | options |
 |---|---|---|
-| `daily` | daily prices, Parquet | `history`, `least_dollars`, `without` |
+| `daily` | daily prices | `history`, `least_dollars`, `without`, `survivors` |
+| `news` | headlines: time, names, text | `timezone`, `window_days`, `features`, `learn_days`, `drop_broken` |
+| `fundamentals` | reports with the day they were known | `values`, `lag_days`, `timezone`, `drop_impossible` |
+| `statements` | statements without it | the same; `lag_days` must be stated |
+| `series` | numbers with a date, of all or by name | `lag_days`; `date`, `series`, `period_days`, `instrument` |
 | `bars` | a lake | `days` (pairs of symbol and date), `every_s`, `levels` |
-| `fundamentals` | reports with the day of collection, Parquet | `drop_impossible` |
-| `statements` | statements without it, CSV | `lag_days` (must be stated) |
 | `tweets` | StockNet | `cutoff`; `phrasebank` and `embed` for the sentiment head, else words are counted |
-| `series` | CSV with a date | `date`, `series`, `lag_days`, `period_days`, `instrument` |
 | `lights` | night lights, CSV | `lag_days` |
 | `scenes` | manifest of scenes, CSV | |
 
+The first five read CSV, Parquet and JSON lines, columns by their usual names or by a table `[source.columns]`.
 All take `name` and `collected`, the day (with a zone) after which nothing in the set can have been known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import offer
 from tercel.core.rows import HowToMap
 from tercel.signals.sources.altdata import DatedSeries, NighttimeLights, Scenes
 from tercel.signals.sources.daily import DailyFactors
 from tercel.signals.sources.fundamentals import Fundamentals, Statements
 from tercel.signals.sources.microstructure import MicrostructureBars
+from tercel.signals.sources.news import News
 from tercel.signals.sources.port import SignalSource
 from tercel.signals.sources.stocknet import TweetTone, read_stocknet
 
@@ -40,12 +47,32 @@ PLAIN: dict[str, tuple[type, str]] = {
     "series": (DatedSeries, "path"),
     "lights": (NighttimeLights, "path"),
     "scenes": (Scenes, "manifest"),
+    "news": (News, "path"),
 }
 KINDS = (*PLAIN, "tweets")
 
 
-def source_of(kind: str, path: Path, **options: Any) -> SignalSource:
-    """A source of a kind.
+OF_TWEETS = {"cutoff", "phrasebank", "embed", "collected", "name"}
+
+
+def check_source(kind: str, options: Mapping[str, Any]) -> None:
+    """Refuse a kind or options that cannot be, without a look at the files.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError
+        As :func:`source_of`.
+    """
+    if kind != "tweets":
+        source_of(kind, Path(), None, **options)
+    elif unknown := sorted(set(options) - OF_TWEETS):
+        raise ConfigError(
+            f"options of tweets among {', '.join(sorted(OF_TWEETS))}", ", ".join(unknown), "mend the names"
+        )
+
+
+def source_of(kind: str, path: Path, prices: pl.DataFrame | None = None, /, **options: Any) -> SignalSource:
+    """A source of a kind; `prices` (`instrument`, `time`, `close`) are the panel's, for kinds that learn from them.
 
     Raises
     ------
@@ -56,22 +83,29 @@ def source_of(kind: str, path: Path, **options: Any) -> SignalSource:
     DataError
         (tweets) when the set cannot be read.
     """
+    if kind not in KINDS:
+        raise UnknownNameError(
+            f"a kind of source among {', '.join(KINDS)}", kind, offer(kind, KINDS, "name one of them")
+        )
+    if isinstance(day := options.get("collected"), date) and not isinstance(day, datetime):
+        # a day without an hour: until its end
+        options["collected"] = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
     if kind == "tweets":
+        check_source(kind, options)
         return _tweets(path, **options)
-    if kind not in PLAIN:
-        raise UnknownNameError(f"a kind of source among {', '.join(KINDS)}", kind, "name one of them")
     made, where = PLAIN[kind]
-    known = {field.name for field in fields(made) if field.init} - {where, "columns", "how", "prices"}
-    if "called" in known:
-        known = known - {"called"} | {"columns"}
+    taken = {field.name for field in fields(made) if field.init} - {where, "how", "columns"}
+    known = {"columns" if name == "called" else name for name in taken - {"prices"}}
     unknown = sorted(set(options) - known)
     if unknown:
         raise ConfigError(f"options of {kind} among {', '.join(sorted(known))}", ", ".join(unknown), "mend the names")
-    tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
-    if "columns" in known:
-        tuples |= {"called": tuples.pop("columns", {}), "how": in_table("source")}
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+    if "called" in taken:
+        given |= {"called": given.pop("columns", {}), "how": in_table("source")}
+    if "prices" in taken:
+        given["prices"] = prices
     try:
-        source: SignalSource = made(**{where: path}, **tuples)
+        source: SignalSource = made(**{where: path}, **given)
     except TypeError as error:
         raise ConfigError(f"the options that {kind} needs", str(error), "add them") from error
     return source
@@ -84,10 +118,6 @@ def in_table(table: str) -> HowToMap:
 
 
 def _tweets(path: Path, phrasebank: str | None = None, embed: bool = False, **options: Any) -> SignalSource:
-    unknown = sorted(set(options) - {"cutoff", "collected", "name"})
-    if unknown:
-        known = "cutoff, phrasebank, embed, collected, name"
-        raise ConfigError(f"options of tweets among {known}", ", ".join(unknown), "mend the names")
     score: Callable[..., Any]
     if phrasebank is None:
         from tercel.signals.sources.sentiment import word_score

@@ -82,7 +82,7 @@ def price_table(
     files: list[object] = [source]
     if isinstance(source, str | Path) and Path(source).is_dir():
         inside = Path(source) / "panel.parquet"
-        files = [inside] if inside.is_file() else sorted(Path(source).glob("*.csv"))
+        files = [inside] if inside.is_file() else [*sorted(Path(source).glob("*.csv"))]
         if not files:
             raise SourceAbsentError("a file of daily prices", f"nothing at {inside}", "check the path")
     parts = [_prices_of(one, columns, how, refuse_moves) for one in files]
@@ -153,10 +153,10 @@ def _of_long(table: Table, columns: Called, stem: str) -> tuple[Table, frozenset
     alone = not closed and ("adj_close" in columns or bool(plain & set(USUAL["adj_close"])))
     needed = ("date", "adj_close" if alone else "close")
     table = renamed(table, needed, [one for one in ("symbol", *PRICES) if one not in needed], columns, USUAL)
-    found = {name: _price(table, name) for name in ("close", "adj_close") if name in table.frame.columns}
+    found: dict[str, pl.Series] = {n: _price(table, n) for n in ("close", "adj_close") if n in table.frame.columns}
     found |= {name: numbers(table, name) for name in (*RANGE, "volume") if name in table.frame.columns}
     frame = pl.DataFrame([table.frame[ROW], days(table, "date"), *found.values()])
-    who = pl.lit(stem).alias("instrument")
+    who = pl.Series("instrument", [stem]).new_from_index(0, frame.height)
     if "symbol" in table.frame.columns:
         who = table.frame["symbol"].cast(pl.String).str.strip_chars().alias("instrument")
         table.refuse(who.fill_null("") == "", "symbol", "a symbol in every row", "write it, or take the row out")

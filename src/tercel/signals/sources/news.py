@@ -1,0 +1,237 @@
+"""Headlines as a source: how many of a name, their tone, and what such words were followed by.
+
+A file has a time with its zone, a name or several, and a text. At each close of the panel's prices three values are
+taken over the window behind it: `count` (its log), `tone` (rising less falling words,
+:func:`tercel.signals.sources.sentiment.word_score`) and `learned`, a ridge regression on TF-IDF weights of words and
+pairs. That one is fitted anew each quarter to headlines whose name's following return had ended before the quarter
+began, so that no value knows what came after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from tercel.core.arrays import Floats
+from tercel.core.errors import DataError
+from tercel.core.extras import needed
+from tercel.core.names import check_known
+from tercel.core.rows import TYPED, HowToMap
+from tercel.signals.features.text import masked
+from tercel.signals.labels import forward_returns, ranked
+from tercel.signals.sources.cells import USUAL, Called, Table, moments, read_table, renamed, zone_of
+from tercel.signals.sources.port import ROW, Noting, checked, lagged, time_type
+from tercel.signals.sources.sentiment import word_score
+
+FEATURES = ("count", "tone", "learned")
+FEWEST = 200
+"""Headlines with an outcome below which nothing is learned."""
+RARE = 3
+"""Headlines in which a word must stand to have a weight."""
+PENALTY = 30.0
+"""Of the ridge, against rows of TF-IDF weights of length 1."""
+
+
+@dataclass(frozen=True)
+class News(Noting):
+    """Values of each name's headlines at the panel's closes.
+
+    Parameters
+    ----------
+    path : Path or data frame
+        CSV, Parquet or JSON lines: a time, names (a list, or words between commas, semicolons or bars), a text.
+    timezone : str
+        IANA zone of times that do not say theirs; empty: such times are refused.
+    window_days : float
+        Days behind a close over which headlines count.
+    features : sequence of str
+        Of `FEATURES`.
+    learn_days : int
+        Bars of the return that words are weighed by.
+    collected : datetime, optional
+        When the set was collected; a later headline is refused. Not given: one over a day after the last price.
+    drop_broken : bool
+        Leave out headlines without a time, a name or a text, or of the future, and count them, instead of refusing.
+    prices : DataFrame, optional
+        `instrument`, `time`, `close` of the panel; without them values are taken at 21:00 UTC and nothing is learned.
+    """
+
+    path: Any
+    timezone: str = ""
+    window_days: float = 5.0
+    features: Sequence[str] = FEATURES
+    learn_days: int = 5
+    collected: datetime | None = None
+    drop_broken: bool = False
+    called: Called = field(default_factory=dict)
+    how: HowToMap = TYPED
+    prices: pl.DataFrame | None = field(default=None, repr=False, compare=False)
+    name: str = "news"
+    usual: ClassVar[tuple[str, ...]] = FEATURES[:2]
+
+    def headlines(self) -> pl.DataFrame:
+        """`instrument`, `published` (Datetime ns UTC), `text`, `row`; one row a name, by time."""
+        table = renamed(read_table(self.path, self.how), ("time", "symbol", "text"), (), self.called, USUAL)
+        notes: list[str] = []
+        table = self._sound(table, _names(table).list.len() == 0, "symbol", "a name in every headline", notes)
+        for cell in ("text", "time"):
+            empty = table.frame[cell].cast(pl.String).fill_null("").str.strip_chars() == ""
+            table = self._sound(table, empty, cell, f"a {cell} in every headline", notes)
+        zone = zone_of(self.timezone)
+        published = moments(table, "time", zone, 'write the zone, or say timezone = "America/New_York"')
+        last: Any = self.collected
+        if last is None and self.prices is not None:
+            last = self.prices["time"].max() + timedelta(days=1)  # type: ignore[operator]
+        if last is not None:
+            until = "the day of collection" if self.collected else "a day after the last price"
+            remedy = "bring prices up to date, say when the set was collected (collected = 2024-01-31T00:00:00Z)"
+            late = published > last
+            table = self._sound(table, late, "time", f"headlines up to {until}, {last}", notes, remedy)
+            published = published.filter(~late)
+        self._seen["notes"] = notes
+        told = table.frame.select("text", ROW).with_columns(instrument=_names(table), published=published)
+        return told.explode("instrument").sort("published", "instrument", maintain_order=True)
+
+    def _sound(
+        self, table: Table, bad: pl.Series, name: str, expected: str, notes: list[str], remedy: str = ""
+    ) -> Table:
+        """The table without rows that are bad, where they may be left out; else they are refused."""
+        if not bad.any():
+            return table
+        if not self.drop_broken:
+            table.refuse(
+                bad, name, expected, f"{remedy or 'correct the row'}, or leave such rows out: drop_broken = true"
+            )
+        notes.append(f"{int(bad.sum()):,} headlines are left out: not {expected}")
+        return Table(table.frame.filter(~bad), table.where, table.comma, table.how, table.theirs)
+
+    def facts(self) -> pl.DataFrame:
+        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
+        for one in self.features:
+            check_known(one, FEATURES, "features of news among", f"features = {list(self.features)}")
+        told = self.headlines()
+        if told.is_empty():
+            raise DataError("headlines", f"none in {self.path}", "check the file")
+        told = told.with_columns(pl.Series("tone", word_score(told["text"].to_list())))
+        score = np.full(told.height, np.nan)
+        if "learned" in self.features and self.prices is not None:
+            score = learned(told, self.prices, self.learn_days)
+        told = told.with_columns(pl.Series("learned", score, nan_to_null=True))
+        closes = _evenings(told) if self.prices is None else self.prices["time"].unique().sort()
+        facts = windowed(told, closes, lagged(self.window_days))
+        kept = [one for one in self.features if facts[one].drop_nulls().n_unique() > 1]
+        if out := [one for one in self.features if one not in kept]:
+            why = "needs prices" if self.prices is None else f"needs {FEWEST} headlines with a return before a quarter"
+            said = {"learned": why, "tone": "no rising or falling words"}
+            reasons = "; ".join(f"{one} ({said.get(one, 'always the same')})" for one in out)
+            if not kept:
+                raise DataError("features of news that vary", f"{reasons} in {self.path}", "name other features")
+            self._seen["notes"].append(f"left out: {reasons}")
+        self._seen["columns"] = kept
+        return checked(facts, tuple(kept), str(self.path))
+
+
+def _names(table: Table) -> pl.Series:
+    """Names of each headline, from a list or from words between commas, semicolons or bars."""
+    cells = table.frame["symbol"]
+    if not isinstance(cells.dtype, pl.List):
+        cells = (
+            cells.cast(pl.String)
+            .fill_null("")
+            .str.replace_all(r"[\[\]'\"]", "")
+            .str.replace_all("[;|]", ",")
+            .str.split(",")
+        )
+    words = cells.to_frame("names").select(pl.col("names").list.eval(pl.element().cast(pl.String).str.strip_chars()))
+    return words.select(
+        pl.col("names").list.eval(pl.element().filter(pl.element() != "")).list.unique(maintain_order=True)
+    )["names"].fill_null([])
+
+
+def _evenings(told: pl.DataFrame) -> pl.Series:
+    day = told["published"].dt.truncate("1d")
+    days: list[Any] = [day.min() + timedelta(days=d, hours=21) for d in range((day.max() - day.min()).days + 2)]  # type: ignore[operator,union-attr]
+    return pl.Series(days).cast(time_type())
+
+
+def windowed(told: pl.DataFrame, closes: pl.Series, window: timedelta) -> pl.DataFrame:
+    """Facts at each close: what was told in `(close - window, close]`, float64; `count` is log(1 + n).
+
+    Parameters
+    ----------
+    told : DataFrame
+        `instrument`, `published`, `tone`, `learned`; by time.
+    """
+    sums = told.select(
+        "instrument", "published", n=pl.col("published").cum_count().over("instrument").cast(pl.Float64),
+        tone=pl.col("tone").cum_sum().over("instrument"),
+        scores=pl.col("learned").fill_null(0.0).cum_sum().over("instrument"),
+        scored=pl.col("learned").is_not_null().cum_sum().over("instrument").cast(pl.Float64),
+    )  # fmt: skip
+    names = told.select(pl.col("instrument").unique().sort())
+    grid = (
+        closes.alias("known_time")
+        .to_frame()
+        .join(names, how="cross")
+        .with_columns(before=(pl.col("known_time") - window).cast(time_type()))
+    )
+    grid = grid.sort("known_time", "instrument")
+    how: dict[str, Any] = {
+        "by": "instrument",
+        "right_on": "published",
+        "strategy": "backward",
+        "check_sortedness": False,
+    }
+    now = grid.join_asof(sums.with_columns(event_time="published"), left_on="known_time", **how)
+    then = grid.join_asof(sums, left_on="before", **how)
+    n, tone, scores, scored = (
+        (now[one] - then[one].fill_null(0.0)).alias(one) for one in ("n", "tone", "scores", "scored")
+    )
+    found = now.select("instrument", "known_time", "event_time").with_columns(n, tone, scores, scored)
+    return found.drop_nulls("event_time").select(
+        "instrument", "event_time", "known_time", count=pl.col("n").log1p(),
+        tone=pl.when(pl.col("n") > 0).then(pl.col("tone") / pl.col("n")),
+        learned=pl.when(pl.col("scored") > 0).then(pl.col("scores") / pl.col("scored")),
+    )  # fmt: skip
+
+
+def learned(told: pl.DataFrame, prices: pl.DataFrame, horizon: int) -> Floats:
+    """Score of each headline by a model of earlier quarters, float64 (n,), NaN before there is one.
+
+    Parameters
+    ----------
+    told : DataFrame
+        `instrument`, `published`, `text`.
+    prices : DataFrame
+        `instrument`, `time`, `close`. The outcome of a headline is the rank of its name's return over `horizon` bars
+        from the first close after it, among all names at that close.
+    """
+    moved = forward_returns(prices.select("instrument", "time", "close"), horizon=horizon)
+    moved = moved.select("instrument", "time", "end", outcome=ranked("forward")).drop_nulls().sort("time")
+    rows = told.select("instrument", "published").join_asof(
+        moved, left_on="published", right_on="time", by="instrument", strategy="forward", tolerance="5d",
+        check_sortedness=False,
+    )  # fmt: skip
+    text = needed("sklearn.feature_extraction.text")
+    texts, at = np.unique(told["text"].to_numpy().astype(str), return_inverse=True)
+    words = text.CountVectorizer(ngram_range=(1, 2), preprocessor=masked, dtype=np.float64).fit_transform(texts)[at]
+    end = rows["end"].dt.epoch("ns").fill_null(np.iinfo(np.int64).max).to_numpy()
+    outcome = rows["outcome"].to_numpy()
+    quarter = rows["published"].dt.truncate("1q").dt.epoch("ns").to_numpy()
+    out = np.full(told.height, np.nan)
+    for begin in np.unique(quarter):
+        past, now = np.flatnonzero(end < begin), np.flatnonzero(quarter == begin)
+        if len(past) < FEWEST:
+            continue
+        seen = words[past]
+        common = np.flatnonzero(np.bincount(seen.indices, minlength=seen.shape[1]) >= RARE)
+        weights = text.TfidfTransformer(sublinear_tf=True).fit(seen[:, common])
+        model = needed("sklearn.linear_model").Ridge(alpha=PENALTY, solver="sparse_cg")
+        model.fit(weights.transform(seen[:, common]), outcome[past])
+        out[now] = model.predict(weights.transform(words[now][:, common]))
+    return out

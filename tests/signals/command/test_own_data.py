@@ -1,0 +1,207 @@
+"""Files of a stranger, from two lines of TOML to forecasts; a leak is caught through every adapter."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.signals.command.foreign import SMALL, TRAIN, TWO_LINES, Foreign, foreign, headlines
+from tests.signals.command.material import done, refused, signals
+from typer.testing import CliRunner
+
+from tercel.cli import app
+from tercel.signals.leak import leak_report
+from tercel.signals.runs.build import load
+from tercel.signals.sources.port import FrameSource
+from tercel.signals.sources.registry import source_of
+from tercel.signals.sources.tables import read_prices
+
+
+def configured(made: Foreign, *parts: str, panel: str = SMALL) -> Path:
+    path = made.folder / "s.toml"
+    path.write_text(panel + "".join(parts) + TRAIN)
+    return path
+
+
+def source(kind: str, path: str, *options: str, name: str = "") -> str:
+    named = [f'name = "{name}"'] if name else []
+    return "\n".join(["[[source]]", f'kind = "{kind}"', f'path = "{path}"', *named, *options]) + "\n"
+
+
+def test_two_lines_and_a_csv_are_enough(tmp_path: Path) -> None:
+    made = foreign(tmp_path, names=6, days=420)
+    made.prices()
+    config = made.folder / "s.toml"
+    config.write_text(TWO_LINES + "least_dollars = 1e9\n")
+    told = refused("build", config, "--out", tmp_path / "thin")
+    assert "6 of 6 names never trade 1,000,000,000 a day" in told
+    config.write_text(TWO_LINES)
+    with (tmp_path / "prices.csv").open("a") as file:
+        file.write("2019-07-01,NEW,1,1,1,1,1,1\n")
+    built = done("build", config, "--out", tmp_path / "o")
+    assert built["instruments"] == 6
+    assert any("1 of 7 names have no 252 days behind them: NEW" in one for one in built["warnings"])
+    assert "flatter returns, if yours are such" in built["note"]
+    trained = done("train", config, "--out", tmp_path / "o")
+    assert trained["warnings"] == built["warnings"]
+    assert (tmp_path / "o" / "model").is_dir()
+
+
+def test_shapes_of_prices_give_one_panel(tmp_path: Path) -> None:
+    made = foreign(tmp_path)
+    long = made.prices()
+    plain = done("build", configured(made), "--out", tmp_path / "a")
+    frame = read_prices(long)
+    wide = frame.pivot("instrument", index="date", values="close").rename({"date": "Day"})
+    wide.write_csv(tmp_path / "wide.csv", separator=";")
+    config = configured(made, panel=SMALL.replace("prices.csv", "wide.csv"))
+    built = done("build", config, "--out", tmp_path / "b")
+    assert built["rows"] == plain["rows"]
+    assert "no volume, open, high, low in" in built["warnings"][0]
+    assert "left out close_in_range, dollar_volume" in built["warnings"][0]
+    assert set(built["sources"]["daily"]) < set(plain["sources"]["daily"])
+    kept, first = load(tmp_path / "b")[0], load(tmp_path / "a")[0]
+    assert np.allclose(kept.outcome, first.outcome, atol=1e-6)
+    assert np.array_equal(kept.x[:, 0], first.x[:, first.names.index(kept.names[0])])
+    renamed = "When,Who," + long.read_text().split(",", 2)[2].replace("Close,Adj Close", "Last,Total", 1)
+    (tmp_path / "odd.csv").write_text(renamed)
+    config.write_text(SMALL.replace("prices.csv", "odd.csv") + TRAIN)
+    assert "say what they are called in [panel.columns]" in refused("build", config, "--out", tmp_path / "c")
+    mapped = '[panel.columns]\ndate = "When"\nsymbol = "Who"\nclose = "Last"\nadj_close = ["Adjusted", "Total"]\n'
+    config.write_text(SMALL.replace("prices.csv", "odd.csv") + mapped + TRAIN)
+    done("build", config, "--out", tmp_path / "c")
+    assert load(tmp_path / "c")[0].x.tobytes() == first.x.tobytes()
+    single = made.write(
+        "ONE.csv", "Date,Adj Close", [f"{d},{c}" for d, c in zip(made.days, made.close[:, 0], strict=True)]
+    )
+    config.write_text(SMALL.replace("prices.csv", single.name) + TRAIN)
+    assert "dates on which two names or more" in refused("build", config, "--out", tmp_path / "d")
+
+
+def dated(made: Foreign, name: str, header: str, values: np.ndarray, every: int = 1) -> None:
+    rows = [f"{made.names[n]},{made.days[d]},{values[d, n]:.6f}" for d, n in made.cells() if (d + n) % every == 0]
+    made.write(name, header, rows)
+
+
+def planted(made: Foreign, leak: bool) -> str:
+    """A source of each kind, honest or not; all over the same names and days."""
+    seed, word = 10 + leak, "leaky" if leak else "honest"
+    made.prices(f"{word}_daily.csv", shift=int(leak))
+    headlines(made, f"{word}_news.csv", leak, seed)
+    # a day is known from the midnight after it, so that a leak is two days ahead of what the file says
+    dated(made, f"{word}_fundamentals.csv", "Ticker,Filed,Mood", made.values(leak, seed, ahead=1))
+    dated(made, f"{word}_rare.csv", "Ticker,Filed,Mood", made.values(3 * leak, seed, ahead=1), every=15)
+    dated(made, f"{word}_statements.csv", "Ticker,Period Ending,Mood", made.values(leak, seed, ahead=1))
+    dated(made, f"{word}_names.csv", "Symbol,Date,Mood", made.values(leak, seed))
+    market = made.values(leak, seed).mean(axis=1) if leak else np.random.default_rng(9).standard_normal(len(made.days))
+    made.write(f"{word}_market.csv", "Date,Mood", [f"{d},{v:.6f}" for d, v in zip(made.days, market, strict=True)])
+    return "".join(
+        [
+            source("daily", f"{word}_daily.csv", "history = 20", "least_dollars = 0", name=f"{word}_daily"),
+            source("news", f"{word}_news.csv", "window_days = 1", 'features = ["count", "tone"]', name=f"{word}_news"),
+            source("news", f"{word}_news.csv", "window_days = 1", 'features = ["learned"]', name=f"{word}_learned"),
+            source("fundamentals", f"{word}_fundamentals.csv", name=f"{word}_fundamentals"),
+            source("fundamentals", f"{word}_rare.csv", name=f"{word}_rare"),
+            source("statements", f"{word}_statements.csv", "lag_days = 1", name=f"{word}_statements"),
+            source("series", f"{word}_names.csv", "lag_days = 0", name=f"{word}_names"),
+            source("series", f"{word}_market.csv", "lag_days = 0", name=f"{word}_market"),
+        ]
+    )
+
+
+def test_a_planted_leak_is_caught_through_every_adapter_and_an_honest_twin_is_not(tmp_path: Path) -> None:
+    made = foreign(tmp_path, names=16, days=400)
+    made.prices()
+    config = configured(made, planted(made, True), planted(made, False))
+    found = done("leak", config, "--out", tmp_path / "leak")
+    verdicts = {one["source"]: one["verdict"] for one in found["leak"]}
+    assert {name: one for name, one in verdicts.items() if name.startswith("leaky")} == dict.fromkeys(
+        [name for name in verdicts if name.startswith("leaky")], "leak"
+    ), {one["source"]: one["reasons"] for one in found["leak"]}
+    honest = {name: one for name, one in verdicts.items() if not name.startswith(("leaky", "planted, false"))}
+    assert set(honest.values()) == {"clean"}, honest
+    assert len(verdicts) == 2 * 8 + 3
+
+
+def test_a_leak_in_a_frame_is_caught(tmp_path: Path) -> None:
+    made = foreign(tmp_path, names=16)
+    prices = read_prices(made.prices()).with_columns(time=pl.col("date").cast(pl.Datetime("ns", "UTC")))
+    for leak, verdict in ((True, "leak"), (False, "clean")):
+        dated(made, "f.csv", "Symbol,Date,Mood", made.values(leak, 4))
+        frame = pl.read_csv(tmp_path / "f.csv", try_parse_dates=True)
+        assert leak_report(prices, source_of("series", frame, lag_days=0)).verdict == verdict  # type: ignore[arg-type]
+        day = pl.col("Date").cast(pl.Datetime("ns", "UTC"))
+        facts = frame.select(pl.col("Symbol").alias("instrument"), "Mood", event_time=day, known_time=day)
+        assert leak_report(prices, FrameSource("mine", ("Mood",), facts)).verdict == verdict
+
+
+def test_several_files_on_one_panel(tmp_path: Path) -> None:
+    made = foreign(tmp_path)
+    made.prices()
+    parts = planted(made, False).replace("honest_", "")
+    parts = (
+        parts.replace('path = "', 'path = "honest_')
+        .replace('name = "daily"', 'name = "other"')
+        .replace('name = "market"', 'name = "mood"')
+    )
+    built = done("build", configured(made, parts), "--out", tmp_path / "o")
+    assert built["sources"]["news"] == ["news.count", "news.tone"]
+    assert built["sources"]["names"] == ["names.Mood", "names.Mood_change"]
+    assert built["missing"]["fundamentals"] < 0.05
+    checked = json.loads(CliRunner().invoke(app, ["config", "check", str(made.folder / "s.toml"), "--json"]).stdout)
+    assert checked["kind"] == "signals"
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        (source("nws", "n.csv"), "try 'news'"),
+        (source("news", "n.csv", "window = 3"), "options of news among"),
+        (source("series", "n.csv"), "the options that series needs"),
+        (source("bars", "n", '[source.columns]\ntime = "T"'), "options of bars among"),
+    ],
+)
+def test_config_check_knows_kinds_and_options(tmp_path: Path, part: str, said: str) -> None:
+    made = foreign(tmp_path)
+    result = CliRunner().invoke(app, ["config", "check", str(configured(made, part))])
+    assert result.exit_code == 2
+    told = " ".join(result.output.split())
+    assert said in told
+    assert "source[0] of" in told
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "said"),
+    [
+        (["2018-03-05T10:00:00Z,,up"], (), "a name in every headline received Ticker '' in row 2"),
+        (["2018-03-05T10:00:00Z,N1,"], (), "a text in every headline received Headline '' in row 2"),
+        (["2018-03-05 10:00,N1,up"], (), 'a time with its zone received published \'2018-03-05 10:00\' in row 2'),
+        (["2018-03-05 10:00,N1,up"], ('timezone = "Mars"',), "an IANA time zone"),
+        (["soon,N1,up"], (), "received published 'soon' in row 2"),
+        (["2030-03-05T10:00:00Z,N1,up"], (), "headlines up to a day after the last price"),
+        (["2018-03-05T10:00:00Z,N1,up"], ("collected = 2018-03-01",), "headlines up to the day of collection"),
+        (["2018-03-05T10:00:00Z,N1,up"], ('features = ["mood"]',), "features of news among count, tone, learned"),
+    ],
+)  # fmt: skip
+def test_broken_headlines_are_refused_with_their_row(
+    tmp_path: Path, rows: list[str], options: tuple[str, ...], said: str
+) -> None:
+    made = foreign(tmp_path, days=60)
+    made.prices()
+    made.write("n.csv", "published,Ticker,Headline", rows)
+    told = refused("build", configured(made, source("news", "n.csv", *options)), "--out", tmp_path / "o")
+    assert said in told
+
+
+def test_an_evaluation_says_what_was_left_out(tmp_path: Path) -> None:
+    made = foreign(tmp_path)
+    path = made.prices()
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(line.rsplit(",", 2)[0] for line in lines) + "\n")
+    config = configured(made)
+    done("train", config, "--out", tmp_path / "o")
+    told = signals("evaluate", config, "--out", tmp_path / "o")
+    words = " ".join(told.output.split())
+    assert "moves of -39 % or +65 % in a day without an adjusted close: 1 in" in words
+    assert "N0 on 2018-06" in words
