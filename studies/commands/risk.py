@@ -1,4 +1,4 @@
-"""`tercel risk ...`."""
+"""`tercel risk ...`: models of risk on trial."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,23 +89,6 @@ def anomaly(request: Anomaly) -> None:
 
     found = found_anomaly(request.market, request.days, request.withdrawals, request.seed, say)
     _show(found, request.as_json, request.out)
-
-
-@dataclass(frozen=True)
-class PostureRequest:
-    """What is asked of `tercel risk posture`."""
-
-    market: Market = "csco-santa-fe"
-    out: Out = None
-    seed: Seed = 1
-    as_json: AsJson = False
-
-
-def posture(request: PostureRequest) -> None:
-    """Show the posture through a scripted stress: what changed, when and why."""
-    from studies.risk.trials.anomaly import found_posture
-
-    _show(found_posture(request.market, request.seed), request.as_json, request.out)
 
 
 def _show(found: "TrialReport", as_json: bool, out: Path | None) -> None:

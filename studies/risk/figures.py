@@ -11,27 +11,6 @@ from tercel.core.report import style
 from tercel.core.report.svg import Figure, finished, sketch
 
 
-def bars(name: str, title: str, values: Mapping[str, float], unit: str, bar: float | None = None) -> Figure:
-    """One bar a model, the best on top; a dashed line where a level has to be met."""
-    order = sorted(values, key=lambda key: values[key])
-
-    with sketch(0.8 + 0.3 * len(order)) as drawing:
-        panel = drawing.subplots()
-        panel.barh(order, [values[key] for key in order], color=style.SERIES[1].token, height=0.6)
-        for row, key in enumerate(order):
-            panel.text(values[key], row, f" {values[key]:.3g}", va="center", fontsize=9, color=style.INK.token)
-        if bar is not None:
-            panel.axvline(bar, color=style.SERIES[0].token, linestyle="--", linewidth=1.2)
-        panel.invert_yaxis()
-        panel.grid(axis="y", visible=False)
-        panel.margins(x=0.12)
-        panel.set_xlabel(unit)
-
-    summary = ", ".join(f"{key} {values[key]:.4g}" for key in order)
-    caption = "Lower is better." + (f" Dashed: {bar:g}." if bar is not None else "")
-    return finished(drawing, name, f"{title}: {summary}.", caption)
-
-
 def through_time(
     name: str, title: str, days: Sequence[date], lines: Mapping[str, Floats], unit: str, log: bool = False
 ) -> Figure:
@@ -51,26 +30,6 @@ def through_time(
         drawing.legend(loc="outside upper right", ncols=len(names))
 
     return finished(drawing, name, f"{title}: {', '.join(lines)} over {len(days)} days.", "")
-
-
-def tails(days: Sequence[date], returns: Floats, var: Mapping[str, Floats]) -> Figure:
-    """Daily returns, the negative VaR of some models, and the days on which it was exceeded; one panel a model."""
-    x: Any = np.asarray(days, "datetime64[D]")
-
-    with sketch(0.5 + 2.0 * len(var)) as drawing:
-        panels = drawing.subplots(len(var), 1, sharex=True, sharey=True, squeeze=False).ravel()
-        for panel, (key, level) in zip(panels, var.items(), strict=True):
-            hit = returns < -level
-            panel.plot(x, 100 * returns, ".", color=style.RULE.token, markersize=2)
-            panel.plot(x, -100 * level, color=style.SERIES[1].token, linewidth=1)
-            panel.plot(x[hit], 100 * returns[hit], "x", color=style.BAD.token, markersize=5)
-            panel.set_title(f"{key}: {int(hit.sum())} hits")
-            panel.margins(x=0)
-        drawing.supylabel("daily return, %", fontsize=9.5, color=style.SOFT.token)
-
-    summary = "; ".join(f"{key} {int((returns < -level).sum())} hits" for key, level in var.items())
-    caption = "Line: minus VaR; crosses: days beyond it. A model that waits for its window has its hits in clusters."
-    return finished(drawing, "tails", f"Daily returns against 99 % VaR. {summary}.", caption)
 
 
 def regimes(days: Sequence[date], returns: Floats, probability: Floats, state: Bools) -> Figure:
@@ -128,21 +87,3 @@ def histogram(name: str, title: str, values: Floats, unit: str) -> Figure:
 
     summary = f"median {np.median(values):.0f}, {len(values)} of them" if len(values) else "none"
     return finished(drawing, name, f"{title}: {summary}.", "Right of zero: the alarm came before the trough.")
-
-
-def posture(seconds: Floats, inputs: Mapping[str, Floats], series: Mapping[str, Floats]) -> Figure:
-    """What was measured, and under it what the posture made of it."""
-
-    with sketch(1.5 * (len(inputs) + 1)) as drawing:
-        panels = drawing.subplots(len(inputs) + 1, 1, sharex=True)
-        for panel, (key, values), colour in zip(panels, inputs.items(), style.SERIES[1:], strict=False):
-            panel.plot(seconds / 60, values, color=colour.token)
-            panel.set_title(key)
-            panel.margins(x=0)
-        for (key, values), colour in zip(series.items(), style.SERIES, strict=False):
-            panels[-1].step(seconds / 60, values, where="post", color=colour.token, label=key)
-        panels[-1].set(title="posture", ylim=(-0.05, 1.05), xlabel="minute")
-        panels[-1].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(series))
-
-    summary = "; ".join(f"{key} from {np.nanmin(v):.2g} to {np.nanmax(v):.2g}" for key, v in series.items())
-    return finished(drawing, "posture", f"A stress and the posture that answers it: {summary}.", "")

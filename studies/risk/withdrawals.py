@@ -11,18 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.market.simulator.seconds import FAR5, OWN5
 from tercel.market.simulator.source import Source
-from tercel.signals.risk.anomaly import AnomalyBaseline, StreamingAnomaly, alarm_starts, learn_calm
+from tercel.signals.risk.anomaly import StreamingAnomaly, alarm_starts
 from tercel.signals.risk.seconds import simulate
+from tercel.signals.risk.stress import CANCELS_UP, DAY_S, LIMITS_DOWN, depth_of, power_for
 
-DAY_S = 23_400
-SMOOTH_S = 10
-DEPTH_LEFT = 1 / 3
-CANCELS_UP, LIMITS_DOWN = 2.0, 0.4
-"""Cancels are multiplied by the first to a power, limit orders by the second to the same power."""
-LEARNING = 1 << 40
-"""First stream index that thresholds are learned on: no trial reaches it."""
 AFTER_S = 600
 """Alarms so long after a withdrawal has ended are still its own: the book refills slowly."""
 
@@ -79,20 +72,6 @@ class WithdrawalVerdict:
     threshold: float
 
 
-def power_for(source: Source, left: float = DEPTH_LEFT, seed: int = 0) -> float:
-    """The power of `CANCELS_UP` and `LIMITS_DOWN` at which a market's mean depth settles at `left` of its usual."""
-
-    def mean_depth(power: float) -> float:
-        rates = np.tile([LIMITS_DOWN**power, 1.0, CANCELS_UP**power], (3 * 3600, 1))
-        return float(depth_of(simulate(source, rates, seed))[1800:].mean())
-
-    usual, low, high = mean_depth(0.0), 0.0, 2.0
-    for _ in range(12):
-        middle = (low + high) / 2
-        low, high = (middle, high) if mean_depth(middle) > left * usual else (low, middle)
-    return (low + high) / 2
-
-
 def plant(rng: np.random.Generator, power: float = 1.0, seconds: int = DAY_S) -> tuple[Withdrawal, Floats]:
     """A withdrawal at a random time, sudden to slow, and the rates of the day (see `seconds.simulate`)."""
     onset = int(rng.integers(seconds // 5, seconds * 3 // 5))
@@ -104,19 +83,6 @@ def plant(rng: np.random.Generator, power: float = 1.0, seconds: int = DAY_S) ->
     rates[:, 0] = LIMITS_DOWN ** (power * strength)
     rates[:, 2] = CANCELS_UP ** (power * strength)
     return Withdrawal(onset, full, end), rates
-
-
-def depth_of(seconds: Floats) -> Floats:
-    """Lots on five levels of both sides, mean of the last ten seconds, float64[n]."""
-    total = seconds[:, OWN5] + seconds[:, FAR5]
-    sums = np.cumsum(np.concatenate([np.full(SMOOTH_S, total[0]), total]))
-    mean: Floats = (sums[SMOOTH_S:] - sums[:-SMOOTH_S]) / SMOOTH_S
-    return mean
-
-
-def calm_of(source: Source, days: int = 20, seed: int = 0, seconds: int = DAY_S) -> AnomalyBaseline:
-    """What is ordinary in a simulated market, from so many days of it; streams that no trial draws from."""
-    return learn_calm([simulate(source, np.ones((seconds, 3)), seed, LEARNING + day) for day in range(days)])
 
 
 def judge(

@@ -47,9 +47,13 @@ def test_anomaly_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
 
 
 def test_posture_says_what_changed_and_why() -> None:
-    changes = ran("posture")["changes"]
+    found = ran("posture", "--seed", "3")
+    assert set(found) == {"market", "seed", "changes", "notes", "posture"}
+    changes = found["changes"]
     assert isinstance(changes, list)
+    assert set(changes[0]) == {"minute", "what", "urgency", "max_participation", "size", "styles"}
     said = " ".join(change["what"] for change in changes)
+    assert max(change["urgency"] for change in changes) == 0.9
     assert "in force: depth thin: depth against its usual level is" in said
     assert "lifted" in said
     assert "cautious: volatility against its usual level is no number" in said
@@ -79,6 +83,117 @@ def test_own_files_are_read(tmp_path: Path) -> None:
     assert "GJR" in str(ran("volatility", "--data", str(csv(tmp_path, 1300))))
     assert "historical 250 d" in str(ran("tail", "--data", str(csv(tmp_path, 2200))))
     assert "HMM" in str(ran("regimes", "--data", str(csv(tmp_path, 2200))))
+
+
+# -- own prices -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> Path:
+    """Closes of three names, a column each, as a spreadsheet saves them."""
+    from studies.risk.synthetic import gjr_series
+
+    made = [gjr_series(320, seed).series for seed in (1, 2, 3)]
+    lines = ["\ufeffDate;AAA;BBB;CCC"]
+    closes = [100.0, 50.0, 20.0]
+    for t, day in enumerate(made[0].days):
+        closes = [close * (1 + one.returns[t]) for close, one in zip(closes, made, strict=True)]
+        lines.append(";".join([f"{day:%d.%m.%Y}", *(f"{close:.6f}" for close in closes)]))
+    path = tmp_path / "wide.csv"
+    path.write_text("\r\n".join(lines) + "\r\n", encoding="utf-8")
+    return path
+
+
+def test_forecast_var_and_covariance_of_a_file(wide: Path, tmp_path: Path) -> None:
+    found = ran("forecast", str(wide), "--out", str(tmp_path / "o"))
+    assert found["names"] == ["AAA", "BBB", "CCC"]
+    assert found["at"] == "2001-03-23"
+    assert found["horizon_days"] == 1
+    assert len(str(found["covariance"]).split("],")) == 3
+    assert json.loads((tmp_path / "o" / "forecast.json").read_text()) == found
+    assert "<svg" in (tmp_path / "o" / "forecast.html").read_text()
+    var = ran("var", str(wide), "--level", "0.95", "--since", "2001-03-01", "--out", str(tmp_path / "v"))
+    assert var["level"] == 0.95
+    assert set(var["backtest"]) >= {"hits", "kupiec_p", "christoffersen_p", "pinball", "passes"}  # type: ignore[call-overload]
+    assert (tmp_path / "v" / "var.html").is_file()
+    code, out, _ = run("covariance", str(wide), "--covariance", "ledoit-wolf")
+    assert code == 0
+    rows = [line.split(",") for line in out.splitlines()]
+    assert rows[0] == ["name", "AAA", "BBB", "CCC"]
+    matrix = ran("covariance", str(wide), "--covariance", "ledoit-wolf", "--out", str(tmp_path / "m.csv"))
+    assert [[float(cell) for cell in row[1:]] for row in rows[1:]] == matrix["covariance"]
+    assert (tmp_path / "m.csv").read_text() == out
+    assert "var_99" not in matrix
+
+
+def test_weights_and_a_map_of_columns(wide: Path, tmp_path: Path) -> None:
+    (tmp_path / "w.csv").write_text("Ticker,Weight\nAAA,60\nBBB,-0.4\n".replace("60", "0.6"))
+    code, out, _ = run("forecast", str(wide), "--weights", str(tmp_path / "w.csv"))
+    assert code == 0
+    assert "gross 1.00, net 0.20" in " ".join(out.split())
+    assert "CCC" not in out
+    single = tmp_path / "MINE.csv"
+    rows = [line.split(";") for line in wide.read_text(encoding="utf-8-sig").splitlines()]
+    single.write_text("\n".join(["When,Px", *(f"{row[0]},{row[1]}" for row in rows[1:])]) + "\n")
+    (tmp_path / "map.toml").write_text('[columns]\ndate = "When"\nclose = "Px"\n')
+    by_map = ran("forecast", str(single), "--map", str(tmp_path / "map.toml"))
+    assert by_map["names"] == ["MINE"]
+    assert ran("forecast", str(single), "--column", "date=When", "--column", "close=Px") == by_map
+    posture = ran("posture", str(wide))
+    assert posture["changes"] == []
+    assert "3 names is" in str(posture["notes"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["forecast", "{tmp}/none.csv"], "nothing at {tmp}/none.csv"),
+        (["forecast", "{tmp}/empty.csv"], "an empty file"),
+        (["forecast", "{tmp}/short.csv"], "at least 100 days"),
+        (["forecast", "{tmp}/flat.csv"], "the same close for 200 days"),
+        (["forecast", "{tmp}/twice.csv"], "rows 3 and 4"),
+        (["var", "{tmp}/split.csv"], "row 102"),
+        (["forecast", "{tmp}/good.csv", "--weights", "{tmp}/w.csv"], "'ZZZ'"),
+        (["forecast", "{tmp}/good.csv", "--weights", "{tmp}/bad.csv"], "row 2"),
+        (["forecast", "{tmp}/good.csv", "--column", "close"], "OURS=THEIRS"),
+        (["forecast", "{tmp}/good.csv", "--column", "adj_close=Last"], "Last"),
+        (["forecast", "{tmp}/good.csv", "--map", "{tmp}/map.toml"], "[columns] alone"),
+        (["forecast", "{tmp}/good.csv", "--volatility", "grach"], "'grach'"),
+        (["forecast", "{tmp}/good.csv", "--volatility", "har"], "no column rv"),
+        (["covariance", "{tmp}/good.csv", "--covariance", "moon"], "'moon'"),
+        (["var", "{tmp}/good.csv", "--level", "1.5"], "1.5"),
+        (["var", "{tmp}/good.csv", "--model", "fhs-gjr"], "days"),
+        (["posture", "{tmp}/short.csv"], "at least 100 days"),
+        (["posture", "--market", "moon"], "'moon'"),
+    ],
+)
+def test_prices_that_cannot_be_used_end_with_2(tmp_path: Path, words: list[str], told: str) -> None:
+    days = [f"{2000 + n // 300}-{n // 25 % 12 + 1:02}-{n % 25 + 1:02}" for n in range(200)]
+    good = [100 + 3 * ((7 * n) % 11) for n in range(200)]
+
+    def write(name: str, closes: list[float]) -> None:
+        rows = [f"{day},{close}" for day, close in zip(days, closes, strict=False)]
+        (tmp_path / name).write_text("\n".join(["date,close", *rows]) + "\n")
+
+    write("good.csv", good)
+    write("flat.csv", [100.0] * 200)
+    write("split.csv", good[:100] + [close / 10 for close in good[100:]])
+    write("short.csv", good[:3])
+    (tmp_path / "twice.csv").write_text("date,close\n2020-01-02,3\n2020-01-03,4\n2020-01-03,5\n")
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "w.csv").write_text("name,weight\nZZZ,1\n")
+    (tmp_path / "bad.csv").write_text("name,weight\ngood,much\n")
+    (tmp_path / "map.toml").write_text('close = "Last"\n')
+    out = tmp_path / "out"
+    code, printed, err = run(*(word.format(tmp=tmp_path) for word in words), "--out", str(out), "--json")
+    assert code == 2
+    assert told.format(tmp=tmp_path) in err
+    assert "Traceback" not in err
+    assert set(json.loads(printed)) == {"error"}
+    assert not out.exists()
+
+
+# -- trials -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from tercel.cli.limits import limits_app
 from tercel.cli.market import market_app
 from tercel.cli.operator import console, kill, rearm
 from tercel.cli.request import add
+from tercel.cli.risk import risk_app
 from tercel.cli.run import run
 from tercel.cli.shared import command_line, run_app
 from tercel.cli.signals import signals_app
@@ -30,7 +31,7 @@ from tercel.cli.trade import trade_app
 from tercel.cli.venue import venue_app
 
 app = command_line("tercel", "From tick data to an execution agent that is judged.")
-for _room in (data_app, market_app, agent_app, signals_app, limits_app, venue_app, trade_app, config_app):
+for _room in (data_app, market_app, agent_app, signals_app, risk_app, limits_app, venue_app, trade_app, config_app):
     app.add_typer(_room, name=str(_room.info.name))
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from studies.risk import covariance, figures, synthetic
+from studies.risk import covariance, synthetic
 from studies.risk.panel import read_panel
 from studies.risk.trials.report import Table, TrialReport
 from tercel.core.errors import ConfigError
 from tercel.core.report.tables import fixed
+from tercel.signals.risk.figures import bars
 
 FIRST = date(2002, 1, 2)
 REBUILD = 21
@@ -67,7 +68,5 @@ def found(data: Path | None, names: int, window: int, seed: int) -> TrialReport:
     }
     best = verdicts[0]
     lead = f"{best.name}: {100 * best.volatility:.2f} % a year out of sample, the least of {len(verdicts)}."
-    drawing = figures.bars(
-        "volatility", "Out-of-sample volatility", {v.name: 100 * v.volatility for v in verdicts}, "% a year"
-    )
+    drawing = bars("volatility", "Out-of-sample volatility", {v.name: 100 * v.volatility for v in verdicts}, "% a year")
     return TrialReport("Covariance estimators", lead, [Table(title, headings, rows)], notes, [drawing], body)

@@ -10,6 +10,7 @@ from studies.risk.series import first_of_test, read_csv, read_sp500
 from studies.risk.tail import tail_models
 from studies.risk.trials.report import Table, TrialReport
 from tercel.core.report.tables import fixed
+from tercel.signals.risk.figures import tails
 from tercel.signals.risk.series import DailySeries
 from tercel.signals.risk.tail import judge
 
@@ -63,7 +64,7 @@ def found_tail(data: Path | None, seed: int) -> TrialReport:
         },
         "notes": notes,
     }  # fmt: skip
-    drawing = figures.tails(days[first:], returns[first:], {v.name: v.var for v in (verdicts[1], verdicts[-1])})
+    drawing = tails(days[first:], returns[first:], {v.name: v.var for v in (verdicts[1], verdicts[-1])})
     last = verdicts[-1].tests
     table = Table(title, headings, rows, leaves=("in 250 d", "joint p", "pinball", "loss / ES"))
     lead = f"{verdicts[-1].name}: {last.hits} hits for {expected:.1f} expected, Kupiec p {last.kupiec:.3f}."

@@ -12,6 +12,7 @@ from studies.risk.series import first_of_test, read_csv, read_sp500, read_spy
 from studies.risk.trials.report import Table, TrialReport
 from studies.risk.volatility import RankedModel, daily_models, rank, realised_models
 from tercel.core.report.tables import fixed
+from tercel.signals.risk.figures import bars
 from tercel.signals.risk.ports import VolatilityModel
 from tercel.signals.risk.series import DailySeries
 
@@ -100,7 +101,7 @@ def _shown(parts: Sequence[dict[str, Any]], notes: list[str], is_synthetic: bool
     for place, part in enumerate(parts):
         losses = {one.name: one.loss for one in part["ranked"]}
         if min(losses.values()) > 0:
-            drawings.append(figures.bars(f"qlike{place}", f"QLIKE, {part['series']}, {part['proxy']}", losses, "QLIKE"))
+            drawings.append(bars(f"qlike{place}", f"QLIKE, {part['series']}, {part['proxy']}", losses, "QLIKE"))
     part = parts[0]
     best = part["ranked"][0]
     lines = {"what was measured": part["truth"], best.name: best.forecasts}

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from studies.risk.withdrawals import calm_of, depth_of, judge, plant, power_for
+from studies.risk.withdrawals import judge, plant
 from tercel.core.errors import CapacityError, DataError
 from tercel.core.orders import MarketRows
 from tercel.core.seeds import seed_stream
@@ -18,6 +18,7 @@ from tercel.signals.risk.anomaly import SIGNS, StreamingAnomaly, alarm_starts, l
 from tercel.signals.risk.meter import RiskMeter, SecondReader
 from tercel.signals.risk.posture import PosturePolicy
 from tercel.signals.risk.seconds import Second, simulate
+from tercel.signals.risk.stress import calm_of, depth_of, power_for
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +168,22 @@ def test_a_meter_that_warms_up_or_meets_a_broken_second_is_cautious(source: Sour
     assert math.isfinite(state.depth_ratio or math.nan)
     broken = meter.update(Second(*row[5].tolist())._replace(depth_own5=math.nan), 300)
     assert math.isnan(broken.depth_ratio or 0.0)
+
+
+def test_a_holidays_book_is_never_taken_for_calm() -> None:
+    """Quotes far apart that nobody moves, nothing traded: nothing that a ratio can be measured against."""
+    meter, policy = RiskMeter("A", warm_s=200), PosturePolicy("A")
+    for t in range(400):
+        state = meter.update(Second(12_200.0, 3.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0), t)
+        posture = policy.update(state, t)
+    assert posture.size_multiplier == 0
+    assert "volatility against its usual level is no number" in posture.reasons[0]
+
+
+def test_a_locked_book_and_one_without_trades_are_measured(source: Source) -> None:
+    row = simulate(source, np.ones((400, 3)), 18)
+    row[:, 0] = 0.0  # bid and ask at one price
+    row[:, 5] = 0.0  # nothing traded
+    meter = RiskMeter("A", warm_s=200)
+    states = [meter.update(Second(*one.tolist()), t) for t, one in enumerate(row)]
+    assert all(math.isfinite(value) for state in states[200:] for value in state[2:])  # type: ignore[arg-type]

@@ -1,0 +1,244 @@
+"""`tercel risk ...`: tomorrow's risk of a book from a file of daily prices, and the posture that answers risk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tercel.cli.request import add
+from tercel.cli.shared import JsonRequest, Seed, check_date, page_folder
+from tercel.cli.terminal import check_folder, hand_over, print_table, say
+from tercel.core.errors import ConfigError
+from tercel.core.report.tables import fixed
+from tercel.core.toml import read_toml
+from tercel.core.written import write_whole
+
+if TYPE_CHECKING:
+    from tercel.signals.risk.forecast import RiskForecast
+    from tercel.signals.risk.portfolio import Portfolio
+
+risk_app = typer.Typer(
+    name="risk",
+    help="Tomorrow's volatility, covariance and Value at Risk of a book; anomalies, and the posture that follows.",
+    no_args_is_help=True,
+)
+SHOWN = 20
+"""Names that a terminal shows."""
+
+Weights = Annotated[
+    Path | None, typer.Option(help="CSV of name,weight; short below 0. Default: equal weights.", metavar="FILE")
+]
+Map = Annotated[
+    Path | None, typer.Option(help="File of \\[columns] close = ...: what they are called.", metavar="MAP.toml")
+]
+Column = Annotated[
+    list[str] | None, typer.Option(help="One column, as close=Last; may be repeated.", metavar="OURS=THEIRS")
+]
+Adjusted = Annotated[bool, typer.Option("--adjusted", help="The closes are adjusted though none is called so.")]
+Prices = Annotated[
+    Path,
+    typer.Argument(help="Daily prices, CSV, Parquet, JSON: a row a name and day or a column each", metavar="FILE"),
+]
+Volatility = Annotated[
+    str,
+    typer.Option(
+        help="ewma, garch, gjr, har (needs a column rv). Default: har where there is rv, gjr for up to 20 names, else "
+        "that of the covariance.",
+        metavar="MODEL",
+    ),
+]
+Covariance = Annotated[
+    str,
+    typer.Option(
+        help="ewma-nonlinear (default: EWMA volatilities, nonlinearly shrunk correlation), nonlinear, ledoit-wolf, "
+        "sample.",
+        metavar="MODEL",
+    ),
+]
+Window = Annotated[int, typer.Option(help="Days that the covariance is estimated from.", min=20, metavar="N")]
+
+
+@dataclass(frozen=True)
+class OwnPrices:
+    """A file of daily prices, what its columns are called, and the weights of its names."""
+
+    file: Prices
+    weights: Weights = None
+    map: Map = None
+    column: Column = None
+    adjusted: Adjusted = False
+
+    def book(self) -> "Portfolio":
+        """The book of the file."""
+        from tercel.signals.portfolios import read_portfolio
+
+        called: dict[str, Any] = {}
+        if self.map is not None:
+            tables = read_toml(self.map, "see --map", "a map of columns")
+            called |= tables.get("columns", {})
+            if set(tables) != {"columns"} or not isinstance(called, dict):
+                raise ConfigError("a map with the table [columns] alone", ", ".join(tables) or "nothing", "see --map")
+        for one in self.column or ():
+            ours, equals, theirs = one.partition("=")
+            if not equals:
+                raise ConfigError("a column as OURS=THEIRS", f"--column {one}", "write it as close=Last")
+            called[ours.strip()] = theirs.strip()
+        return read_portfolio(self.file, called, self.weights, adjusted=self.adjusted)
+
+
+@dataclass(frozen=True)
+class Matrix(JsonRequest):
+    """What is asked of `tercel risk covariance`."""
+
+    prices: OwnPrices
+    volatility: Volatility = ""
+    covariance: Covariance = ""
+    window: Window = 504
+    out: Annotated[Path | None, typer.Option(help="Write the matrix as CSV.", metavar="FILE.csv")] = None
+
+    def found(self) -> "RiskForecast":
+        """The forecast by the models that are named."""
+        from tercel.signals.risk.forecast import forecast
+
+        return forecast(self.prices.book(), self.volatility, self.covariance, window=self.window)
+
+
+@dataclass(frozen=True)
+class Forecast(Matrix):
+    """What is asked of `tercel risk forecast`."""
+
+    out: Annotated[Path | None, page_folder("forecast")] = None
+
+
+def forecast(request: Forecast) -> None:
+    """Tomorrow's volatility of each name, their covariance, and the book's Value at Risk and Expected Shortfall."""
+    check_folder(request.out)
+    found = request.found()
+    from tercel.signals.risk.report import forecast_page, forecast_rows, sentences
+
+    def show() -> None:
+        headings, rows = forecast_rows(found)
+        title = f"{request.prices.file.name}: risk of the trading day after {found.book.days[-1]}"
+        print_table(title, headings, [_cells(row) for row in (*rows[:SHOWN], *rows[max(SHOWN, len(rows) - 1) :])])
+        _say(sentences(found))
+
+    hand_over(found.to_json(), request.as_json, show, request.out, "forecast", lambda: forecast_page(found))
+
+
+@dataclass(frozen=True)
+class Var(JsonRequest):
+    """What is asked of `tercel risk var`."""
+
+    prices: OwnPrices
+    level: Annotated[float, typer.Option(help="Level, such as 0.975.", metavar="P")] = 0.99
+    model: Annotated[
+        str,
+        typer.Option(
+            help="fhs-gjr (default from 1,000 days on: filtered historical simulation on GJR), fhs-garch, ewma-normal.",
+            metavar="MODEL",
+        ),
+    ] = ""
+    since: Annotated[
+        str | None, typer.Option(help="Begin the backtest on this day (default: as early as can be).", metavar="DATE")
+    ] = None
+    out: Annotated[Path | None, page_folder("var")] = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no day."""
+        check_date(self.since)
+
+
+def var(request: Var) -> None:
+    """Tomorrow's Value at Risk and Expected Shortfall of a book, and the model's backtest on that very book."""
+    check_folder(request.out)
+    from tercel.signals.risk.forecast import value_at_risk
+    from tercel.signals.risk.report import sentences, var_page, var_rows
+
+    book = request.prices.book()
+    since = 0 if request.since is None else sum(day < date.fromisoformat(request.since) for day in book.days[1:])
+    found = value_at_risk(book, request.level, request.model, since)
+
+    def show() -> None:
+        title = f"{request.prices.file.name}: Value at Risk {100 * found.level:g} % of the day after {book.days[-1]}"
+        print_table(title, ("", "value"), [_cells(row) for row in var_rows(found)])
+        _say(sentences(found))
+
+    hand_over(found.to_json(), request.as_json, show, request.out, "var", lambda: var_page(found))
+
+
+def covariance(request: Matrix) -> None:
+    """Covariance matrix of tomorrow's returns: CSV on stdout or in a file, JSON, by the estimator that is named."""
+    found = request.found()
+    names = found.book.names
+    rows = [",".join(["name", *names])]
+    rows += [",".join([name, *map(repr, row)]) for name, row in zip(names, found.covariance.tolist(), strict=True)]
+    if request.out is not None:
+        write_whole(request.out, "\n".join(rows) + "\n")
+        say(f"matrix  {request.out}")
+    of_tails = ("var_99", "es_99", "var_99_by_name", "weights", "gross", "net", "book_sd")
+    said = {key: value for key, value in found.to_json().items() if key not in of_tails}
+
+    def show() -> None:
+        if request.out is None:
+            typer.echo("\n".join(rows))
+        for note in found.notes:
+            say(f"note: {note}")
+
+    hand_over(said, request.as_json, show)
+
+
+@dataclass(frozen=True)
+class PostureRequest(JsonRequest):
+    """What is asked of `tercel risk posture`."""
+
+    file: Annotated[Path | None, typer.Argument(help="Daily prices that say it.", metavar="FILE")] = None
+    market: Annotated[
+        str, typer.Option(help="Without a FILE: preset market, by name or as a .json file.", metavar="NAME")
+    ] = "csco-santa-fe"
+    out: Annotated[Path | None, typer.Option(help="Write report.html with the figures here.", metavar="DIR")] = None
+    seed: Seed = 1
+
+
+def posture(request: PostureRequest) -> None:
+    """Say how much and how fast risk lets a desk trade: now, for a file of prices, or through a scripted stress."""
+    check_folder(request.out)
+    from tercel.signals.risk import stress
+    from tercel.signals.risk.report import posture_page
+
+    if request.file is not None:
+        story = stress.of_book(OwnPrices(request.file).book())
+    else:
+        story = stress.scripted(request.market, request.seed)
+    found = story.to_json() | {"seed": request.seed}
+    if request.out is not None:
+        write_whole(request.out / "report.html", posture_page(story))
+        say(f"report  {request.out / 'report.html'}")
+
+    def show() -> None:
+        headings = ("minute", "urgency", "most part.", "size", "styles", "what changed")
+        rows = [(f"{one['minute']:.1f}", *(f"{one[key]:g}" for key in stress.WORDS), one["styles"], one["what"])
+                for one in found["changes"]]  # fmt: skip
+        if rows:
+            print_table(story.market, headings, rows, left=("styles",), wraps=("what changed",))
+        _say(story.notes)
+
+    hand_over(found, request.as_json, show)
+
+
+def _cells(row: Sequence[object]) -> list[str]:
+    return [f"{fixed(100 * cell)} %" if isinstance(cell, float) else str(cell) for cell in row]
+
+
+def _say(sentences: Sequence[str]) -> None:
+    from rich.text import Text
+
+    from tercel.cli.terminal import result_console
+
+    for sentence in sentences:
+        result_console().print(Text(sentence))
+
+
+add(risk_app, forecast, var, covariance, posture)

@@ -1,0 +1,99 @@
+"""Books from a person's own files: daily prices, weights, and what else is measured of a single name.
+
+forecast(read_portfolio("prices.csv"))                    tomorrow's risk, equally weighted
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import polars as pl
+
+from tercel.core.arrays import Floats
+from tercel.core.rows import plain_name
+from tercel.signals.risk.portfolio import Portfolio, make_portfolio
+from tercel.signals.sources.cells import USUAL, Called, days, numbers, read_table, renamed
+from tercel.signals.sources.port import ROW
+from tercel.signals.sources.tables import price_table
+
+MEASURED: Final = {"rv": ("rv", "realisedvariance", "realizedvariance"), "vix": ("vix", "vixclose")}
+"""What a file of one name may have beside its closes, and what it is called."""
+_WEIGHTS: Final = {"name": ("name", *USUAL["symbol"]), "weight": ("weight", "weights", "share", "allocation", "w")}
+
+
+def read_portfolio(
+    source: object,
+    columns: Called = MappingProxyType({}),
+    weights: Mapping[str, float] | str | Path | None = None,
+    *,
+    adjusted: bool = False,
+) -> Portfolio:
+    """Book of a file of daily prices, see :func:`tercel.signals.sources.tables.read_prices`.
+
+    Parameters
+    ----------
+    source : path or data frame
+        A file of a single name may have `rv`, realised variance as a squared fraction, and `vix` too.
+    columns : mapping
+        Ours to theirs; `rv` and `vix` as well.
+    weights : mapping, or path of a file of `name,weight`, optional
+        Equal ones without it.
+    adjusted : bool
+        Whether closes are adjusted though the file calls none so.
+
+    Raises
+    ------
+    DataError
+        What cannot be read or used, by file and row.
+
+    >>> frame = pl.DataFrame({"date": pl.date_range(pl.date(2024, 1, 1), pl.date(2024, 6, 1), eager=True)})
+    >>> prices = frame.with_columns(A=100.0 + frame["date"].dt.day(), B=90.0 - frame["date"].dt.day())
+    >>> read_portfolio(prices, weights={"B": 0.5}).names
+    ('B',)
+    """
+    table = price_table(source, {key: name for key, name in columns.items() if key not in MEASURED})
+    shares = read_weights(Path(weights)) if isinstance(weights, str | Path) else weights
+    book = make_portfolio(table.frame.with_columns(pl.col("adjusted") | adjusted), shares)
+    noticed = [f"{note[0].upper()}{note[1:]}." for note in table.notes if not note.startswith("moves")]
+    book = replace(book, notes=(*noticed, *book.notes))
+    return replace(book, columns=_measured(source, columns, book)) if len(book.names) == 1 else book
+
+
+def read_weights(path: Path) -> dict[str, float]:
+    """Weights of a file with a name and a weight in each row.
+
+    Raises
+    ------
+    DataError
+        A missing column, no number, or two rows of one name.
+    """
+    table = renamed(read_table(path), ("name", "weight"), (), {}, _WEIGHTS)
+    table.refuse(table.frame["name"].is_duplicated(), "name", "one weight a name", "take one of the rows out")
+    values = numbers(table, "weight", "a weight")
+    table.refuse(values.is_null(), "weight", "a weight", "write one, or take the row out")
+    return dict(zip(table.frame["name"].cast(pl.String).to_list(), values.to_list(), strict=True))
+
+
+def _measured(source: object, columns: Called, book: Portfolio) -> dict[str, Floats]:
+    """Realised variance and VIX on the book's days, where a file of one name has them."""
+    if isinstance(source, str | Path) and Path(source).is_dir():
+        return {}
+    table = read_table(source)
+    plain = {plain_name(name) for name in table.frame.columns if name != ROW}
+    there = [one for one, usual in MEASURED.items() if one in columns or plain & set(usual)]
+    wanted = {key: name for key, name in columns.items() if key in ("date", *there)}
+    table = renamed(table, ("date", *there), (), wanted, MEASURED | USUAL)
+    found: dict[str, Floats] = {}
+    day = days(table, "date")
+    used = day.is_in(list(book.days))
+    for name in there:
+        values = numbers(table, name)
+        remedy = f"correct the cell, or go on without the column: `column={name}=`"
+        table.refuse(used & ~(values.fill_null(0.0) > 0), name, "a number above 0 on each day", remedy)
+        known = dict(zip(day.to_list(), values.to_list(), strict=True))
+        found[name] = pl.Series([known[one] for one in book.days]).to_numpy()
+    return found if "rv" in found else {}

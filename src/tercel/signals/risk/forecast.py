@@ -1,0 +1,276 @@
+"""Tomorrow's risk of a book: volatility by name, the covariance matrix, Value at Risk and Expected Shortfall.
+
+A model forecasts the day after a series, with the code that `studies/risk` judges it with: one more row is added, of
+which no model sees anything.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.util import find_spec
+from statistics import NormalDist
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+
+from tercel.core.arrays import Floats
+from tercel.core.errors import ConfigError, DataError
+from tercel.core.names import check_known
+from tercel.signals.risk.covariance import FastVolatility, LinearShrinkage, NonlinearShrinkage, SampleCovariance
+from tercel.signals.risk.garch import LEAST_DAYS as GARCH_DAYS
+from tercel.signals.risk.portfolio import Portfolio
+from tercel.signals.risk.ports import CovarianceEstimator, TailModel, VolatilityModel
+from tercel.signals.risk.series import DailySeries
+from tercel.signals.risk.tail import EwmaNormal, FilteredHistoricalSimulation, TailVerdict, judge
+from tercel.signals.risk.volatility import Ewma, Garch, Har
+
+LEVEL: Final = 0.99
+WINDOW: Final = 504
+"""Days that a covariance is estimated from."""
+FEW: Final = 20
+"""Names up to which each has a GARCH fit of its own."""
+FEW_HITS: Final = 250
+"""Days of a backtest below which it says little of a 99 % level."""
+YEAR: Final = 252
+VOLATILITY: Final[Mapping[str, Callable[[Mapping[str, Floats]], VolatilityModel]]] = MappingProxyType({
+    "ewma": lambda _: Ewma(target="r2"),
+    "garch": lambda _: Garch(target="r2"),
+    "gjr": lambda _: Garch(asymmetric=True, target="r2"),
+    "har": lambda columns: Har(logs=True, vix="vix" in columns),
+})  # fmt: skip
+COVARIANCE: Final[Mapping[str, CovarianceEstimator]] = MappingProxyType({
+    "ewma-nonlinear": FastVolatility(),
+    "ledoit-wolf": LinearShrinkage(),
+    "nonlinear": NonlinearShrinkage(),
+    "sample": SampleCovariance(),
+})  # fmt: skip
+TAIL: Final[Mapping[str, TailModel]] = MappingProxyType({
+    "fhs-gjr": FilteredHistoricalSimulation(),
+    "fhs-garch": FilteredHistoricalSimulation(asymmetric=False),
+    "ewma-normal": EwmaNormal(),
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RiskForecast:
+    """Risk of the trading day after a book's last one; daily, fractions of log return.
+
+    Parameters
+    ----------
+    book : Portfolio
+    sd : float64[p]
+        Volatility of each name.
+    covariance : float64[p, p]
+    var_by_name : float64[p]
+        Value at Risk of each name held alone, a positive loss.
+    var, es : float
+        Value at Risk and Expected Shortfall of the book, positive losses.
+    level : float
+        Of both.
+    models : mapping of str to str
+        What forecast `volatility`, `covariance` and `tail`.
+    window : int
+        Days that the covariance was estimated from.
+    notes : tuple of str
+    """
+
+    book: Portfolio
+    sd: Floats
+    covariance: Floats
+    var_by_name: Floats
+    var: float
+    es: float
+    level: float
+    models: Mapping[str, str]
+    window: int
+    notes: tuple[str, ...]
+
+    @property
+    def book_sd(self) -> float:
+        """Volatility of the book, by the covariance matrix."""
+        return math.sqrt(float(self.book.weights @ self.covariance @ self.book.weights))
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain values; `var_99` and `es_99` are of the level 0.99."""
+        called = f"{100 * self.level:g}".replace(".", "_")
+        weights = self.book.weights
+        return {
+            "at": self.book.days[-1], "horizon_days": 1, "returns": "log", "names": self.book.names,
+            "sd": self.sd, "covariance": self.covariance, f"var_{called}": self.var, f"es_{called}": self.es,
+            f"var_{called}_by_name": self.var_by_name, "weights": weights, "gross": np.abs(weights).sum(),
+            "net": weights.sum(), "book_sd": self.book_sd, "models": self.models, "days": len(self.book.returns),
+            "window": self.window, "left_out": self.book.left_out, "notes": self.notes,
+        }  # fmt: skip
+
+
+def forecast(
+    book: Portfolio,
+    volatility: str = "",
+    covariance: str = "",
+    *,
+    window: int = WINDOW,
+    level: float = LEVEL,
+) -> RiskForecast:
+    """Risk of the day after the book's last.
+
+    Parameters
+    ----------
+    book : Portfolio
+    volatility : str
+        One of :data:`VOLATILITY`. By default log-HAR where there is realised variance, GJR for up to twenty names, else
+        what the covariance has on its diagonal; that too where a covariance alone is named.
+    covariance : str
+        One of :data:`COVARIANCE`, by default "ewma-nonlinear": EWMA 0.99 volatilities, nonlinearly shrunk correlation.
+    window, level
+        See :class:`RiskForecast`.
+
+    Raises
+    ------
+    ConfigError
+        An unknown model, or one whose extra is not installed.
+    DataError
+        What a model cannot be fitted to.
+    """
+    check_known(volatility or "gjr", VOLATILITY, error=ConfigError)
+    check_known(covariance or "ewma-nonlinear", COVARIANCE, error=ConfigError)
+    estimator = COVARIANCE[covariance or "ewma-nonlinear"]
+    days, count = book.returns.shape
+    chosen, notes = _volatility(book, volatility, covariance)
+    matrix = estimator.estimate(book.returns[-window:])
+    sd = np.sqrt(np.diag(matrix))
+    if chosen is not None:
+        forecasts = [_tomorrow(chosen, book, column) for column in range(count)]
+        sd, before = np.sqrt(np.array(forecasts)), sd
+        matrix = matrix * np.outer(sd / before, sd / before)
+    tail, why = tail_model(book)
+    var, es = _tail_tomorrow(tail, book.earned(), level)
+    if count <= FEW:
+        alone = np.array([_tail_tomorrow(tail, column, level)[0] for column in book.returns.T])
+    else:
+        alone = sd * NormalDist().inv_cdf(level)
+    models = {"volatility": "of the covariance" if chosen is None else chosen.name, "covariance": estimator.name}
+    said = (*book.notes, *notes, *why)
+    return RiskForecast(book, sd, matrix, alone, var, es, level, models | {"tail": tail.name}, min(window, days), said)
+
+
+def _volatility(book: Portfolio, asked: str, covariance: str) -> tuple[VolatilityModel | None, list[str]]:
+    """The model that is asked for or serves best; None for the covariance's own diagonal."""
+    if asked == "har" and "rv" not in book.columns:
+        received = f"{len(book.names)} names" if len(book.names) > 1 else f"no column rv of {book.names[0]}"
+        raise DataError("realised variance of one name, a column rv, for log-HAR", received, "name another model")
+    if asked or covariance:
+        return VOLATILITY[asked](book.columns) if asked else None, []
+    if "rv" in book.columns:
+        return VOLATILITY["har"](book.columns), []
+    if len(book.names) > FEW:
+        return None, []
+    if find_spec("arch") is None:
+        return None, ["EWMA volatility: GJR needs the extra [risk], pip install 'tercel[risk]'."]
+    if len(book.returns) < GARCH_DAYS:
+        return None, [f"EWMA volatility: GJR needs {GARCH_DAYS} days, here are {len(book.returns)}."]
+    return VOLATILITY["gjr"](book.columns), []
+
+
+def tail_model(book: Portfolio, asked: str = "") -> tuple[TailModel, tuple[str, ...]]:
+    """The tail model that is asked for, one of :data:`TAIL`, or serves best; and why it is not the best one."""
+    best = FilteredHistoricalSimulation()
+    if asked:
+        check_known(asked, TAIL, error=ConfigError)
+        return TAIL[asked], ()
+    if find_spec("arch") is None:
+        return EwmaNormal(), ("VaR by EWMA and a normal: the better model needs the extra [risk].",)
+    if len(book.returns) < best.window:
+        said = f"VaR by EWMA and a normal, which has too many hits: filtered simulation needs {best.window:,} days."
+        return EwmaNormal(), (said,)
+    return best, ()
+
+
+def _tomorrow(model: VolatilityModel, book: Portfolio, name: int) -> float:
+    """Variance of the day after the last one."""
+    returns = np.concatenate([[0.0], book.returns[:, name], [0.0]])
+    days = (*book.days, book.days[-1] + timedelta(days=1))
+    more = {key: np.append(values, values[-1]) for key, values in book.columns.items()}
+    found = float(model.forecast(DailySeries(book.names[name], days, returns, more), len(book.days))[0])
+    if isinstance(model, Har):  # of the trading hours: scaled to a whole day
+        found *= float(np.mean(returns[1:-1] ** 2) / np.mean(book.columns["rv"][1:]))
+    return found
+
+
+def _tail_tomorrow(model: TailModel, returns: Floats, level: float) -> tuple[float, float]:
+    var, es = model.forecast(np.append(returns, 0.0), len(returns), level)
+    return float(var[0]), float(es[0])
+
+
+@dataclass(frozen=True)
+class ValueAtRisk:
+    """Value at Risk and Expected Shortfall of a book's next day, and how the model did on days that it did not see.
+
+    Parameters
+    ----------
+    book : Portfolio
+    var, es : float
+        Positive losses, fractions of log return.
+    level : float
+    verdict : TailVerdict or None
+        The backtest; None where there are too few days for one.
+    first : int
+        Index of its first day among the book's returns.
+    earned : float64[n]
+        Log returns of the book.
+    notes : tuple of str
+    """
+
+    book: Portfolio
+    var: float
+    es: float
+    level: float
+    model: str
+    verdict: TailVerdict | None
+    first: int
+    earned: Floats
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return {
+            "at": self.book.days[-1], "horizon_days": 1, "returns": "log", "level": self.level, "model": self.model,
+            "var": self.var, "es": self.es, "names": self.book.names, "weights": self.book.weights,
+            "backtest": self._backtest(), "left_out": self.book.left_out, "notes": self.notes,
+        }  # fmt: skip
+
+    def _backtest(self) -> dict[str, Any] | None:
+        if self.verdict is None:
+            return None
+        tests = self.verdict.tests
+        return {
+            "first": self.book.days[self.first + 1], "last": self.book.days[-1], "days": tests.days, "hits": tests.hits,
+            "expected": (1 - self.level) * tests.days, "rate": tests.rate, "kupiec_p": tests.kupiec,
+            "christoffersen_p": tests.independence, "joint_p": tests.joint, "pinball": self.verdict.pinball,
+            "es_ratio": self.verdict.es_ratio, "most_in_250_days": self.verdict.most_in_year,
+            "passes": min(tests.kupiec, tests.independence) > 0.05,
+        }  # fmt: skip
+
+
+def value_at_risk(book: Portfolio, level: float = LEVEL, model: str = "", since: int = 0) -> ValueAtRisk:
+    """Value at Risk of the day after the book's last, and the model's backtest over all days that it can be tested on.
+
+    Parameters
+    ----------
+    book : Portfolio
+    level : float
+    model : str
+        One of :data:`TAIL`; by default filtered simulation on GJR from 1,000 days on, else EWMA and a normal.
+    since : int
+        Index of the first return that is tested, where the model can begin so early.
+    """
+    chosen, notes = tail_model(book, model)
+    earned = book.earned()
+    var, es = _tail_tomorrow(chosen, earned, level)
+    first = max(since, chosen.window if isinstance(chosen, FilteredHistoricalSimulation) else GARCH_DAYS)
+    tested = len(earned) - first
+    verdict = judge([chosen], earned, first, level)[0] if tested > 1 else None
+    if tested < FEW_HITS:
+        notes = (*notes, f"The backtest has {max(tested, 0)} days: fewer than {FEW_HITS} say little of such a level.")
+    return ValueAtRisk(book, var, es, level, chosen.name, verdict, first, earned, (*book.notes, *notes))

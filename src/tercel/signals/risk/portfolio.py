@@ -1,0 +1,202 @@
+"""A book: daily returns of a portfolio's names on the days that they share; what was left out of it, and why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from tercel.core.arrays import Bools, Floats
+from tercel.core.errors import DataError
+from tercel.core.names import offer
+
+LEAST_DAYS = 100
+"""Days that names must share."""
+ENOUGH_DAYS = 504
+"""Days of its own with which a name is kept, though others have more."""
+LARGEST_GAP = 0.02
+"""Share of days without a close above which a name is left out; on fewer the close before stands."""
+LATE = 0.1
+"""Share of the days by which a name may begin later than others though it has fewer."""
+STALE_DAYS, ENDED_DAYS = 10, 5
+LARGEST_MOVE = 0.6
+"""Move of a day beyond which a close that is not adjusted is refused."""
+DOUBTFUL = -0.39, 0.65
+"""Moves of a day beyond which it is named."""
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """Daily log returns of a portfolio, no gaps.
+
+    Parameters
+    ----------
+    names : tuple of str, length p
+    weights : float64[p]
+        Shares of the book's value, short below 0; brought back to themselves every day.
+    days : tuple of date, length n + 1
+        The first is that of the closes before the first returns.
+    returns : float64[n, p]
+    left_out : mapping of str to str
+        Names that cannot be used, and why.
+    notes : tuple of str
+    columns : mapping of str to float64[n + 1]
+        Of one name: realised variance `rv` (a squared fraction), and `vix`, on its days.
+    """
+
+    names: tuple[str, ...]
+    weights: Floats
+    days: tuple[date, ...]
+    returns: Floats
+    left_out: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    columns: Mapping[str, Floats] = field(default_factory=dict)
+
+    def earned(self) -> Floats:
+        """Daily log returns of the whole book, float64[n].
+
+        Raises
+        ------
+        DataError
+            A day on which it lost all it had, or did not move at all.
+        """
+        if self.weights.tolist() == [1.0]:
+            return self.returns[:, 0]
+        growth = 1.0 + np.expm1(self.returns) @ self.weights
+        if np.any(growth <= 0):
+            day = self.days[1 + int(np.argmax(growth <= 0))]
+            raise DataError("a book that never loses all of its value", f"one that does on {day}", "lower the weights")
+        earned = np.asarray(np.log(growth))
+        if earned.std() < 1e-12:
+            raise DataError("a book that moves", "one whose weights cancel out", "check the weights")
+        return earned
+
+
+def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = None) -> Portfolio:
+    """Book of closes: of all names that can be used, equally weighted, or of those that weights are given for.
+
+    Days on which no more than half of the names then alive have a close are no trading days. A name cannot be used that
+    has no close on more than 2 % of its days, has the same one for ten days on end, or ends before the others. Without
+    weights a name is left out, too, that begins late and has no more than 504 days.
+
+    Parameters
+    ----------
+    closes : DataFrame
+        `instrument`, `date`, `close` above 0, `adjusted` (whether for splits), `row` of its file; one row a name and
+        day.
+    weights : mapping of str to float, optional
+
+    Raises
+    ------
+    DataError
+        No name that can be used, a weight for one that cannot or is not there, too few days that all share, or a close
+        that moves by more than 60 % in a day and is not adjusted.
+
+    >>> days = pl.date_range(date(2024, 1, 1), date(2024, 6, 1), eager=True)
+    >>> walk = np.exp(np.random.default_rng(1).normal(0, 0.01, len(days)).cumsum())
+    >>> closes = pl.DataFrame({"instrument": "A", "date": days, "close": walk, "adjusted": True, "row": 1})
+    >>> book = make_portfolio(closes)
+    >>> book.names, book.returns.shape, book.weights.tolist()
+    (('A',), (152, 1), [1.0])
+    """
+    if weights is not None:
+        closes = closes.filter(pl.col("instrument").is_in(_checked(weights, closes["instrument"].unique().to_list())))
+    doubtful = _moved(closes.filter(~pl.col("adjusted")))
+    table = closes.pivot("instrument", index="date", values="close").sort("date")
+    names, prices = table.columns[1:], table.drop("date").to_numpy().astype(np.float64)
+    every: list[date] = table["date"].to_list()
+    prices, days = _trading(prices, every)
+    why = {name: _why_not(prices[:, c], days, weights is None) for c, name in enumerate(names)}
+    left_out = {name: reason for name, reason in sorted(why.items()) if reason}
+    kept = sorted(name for name in names if not why[name])
+    if not kept or (weights is not None and left_out):
+        name, reason = next(iter(left_out.items()))
+        remedy = "give its other days" if len(names) == 1 else "leave the name out"
+        raise DataError("a name that can be used" if weights is None else "usable names alone in the weights",
+                        f"{name}: {reason}", remedy)  # fmt: skip
+    prices = prices[:, [names.index(name) for name in kept]]
+    begins = np.argmax(np.isfinite(prices), axis=0)
+    first, latest = int(begins.max()), kept[int(begins.argmax())]
+    if len(days) - first <= LEAST_DAYS:
+        received = f"{len(days) - first - 1} returns; {latest} begins on {days[first]}"
+        raise DataError(f"at least {LEAST_DAYS} days of returns of every name", received, "give a longer history")
+    holes = int(np.isnan(prices[first:]).sum())
+    notes = doubtful
+    if left_out:
+        said = "; ".join(f"{name} ({reason})" for name, reason in list(left_out.items())[:4])
+        notes.append(
+            f"{len(left_out)} of {len(names)} names are left out: {said}{'' if len(left_out) <= 4 else ' ...'}."
+        )
+    if first:
+        notes.append(f"The names share {len(days) - first - 1:,} days of returns: {latest} begins on {days[first]}.")
+    if holes:
+        notes.append(f"Closes missing on days on which others traded: {holes}; the close before stands.")
+    if closed := len(every) - len(days):
+        last = max(set(every) - set(days))
+        notes.append(f"Days on which most names have no close are left out: {closed}, the last of them {last}.")
+    share = np.array([1.0 / len(kept) if weights is None else weights[name] for name in kept])
+    returns = np.diff(np.log(_carried(prices)[first:]), axis=0)
+    return Portfolio(tuple(kept), share, tuple(days[first:]), returns, left_out, tuple(notes))
+
+
+def _checked(weights: Mapping[str, float], names: list[str]) -> list[str]:
+    """Names with a weight other than 0."""
+    for name, weight in weights.items():
+        if name not in names:
+            raise DataError("weights of names that have prices", f"one of {name!r}", offer(name, names, "take it out"))
+        if not np.isfinite(weight):
+            raise DataError("a finite weight", f"{weight} of {name}", "correct the weight")
+    used = [name for name, weight in weights.items() if weight]
+    if not used:
+        raise DataError("a weight other than 0", "none", "correct the weights")
+    return used
+
+
+def _moved(closes: pl.DataFrame) -> list[str]:
+    """A note on what may be a split; what can hardly be anything else is refused."""
+    move = (pl.col("close") / pl.col("close").shift(1) - 1).over("instrument", order_by="date")
+    moved = closes.with_columns(move=move).filter(~pl.col("move").is_between(*DOUBTFUL)).sort("instrument", "date")
+    largest = moved.filter(pl.col("move").abs() > LARGEST_MOVE)
+    if moved.is_empty():
+        return []
+    first = (moved if largest.is_empty() else largest).row(0, named=True)
+    said = f"{first['instrument']} moves by {100 * first['move']:+.0f} % on {first['date']}, row {first['row']}"
+    if largest.is_empty():
+        more = f" (and {moved.height - 1} more)" if moved.height > 1 else ""
+        return [f"{said}{more}: a split, if these closes are not adjusted."]
+    more = f", and {largest.height - 1} more" if largest.height > 1 else ""
+    remedy = "add an adjusted close; or say `adjusted=True` where this one is; or give weights of other names"
+    raise DataError("closes adjusted for splits, or none that moves by 60 % in a day", said + more, remedy)
+
+
+def _trading(prices: Floats, days: list[date]) -> tuple[Floats, list[date]]:
+    known = np.isfinite(prices)
+    begun = np.maximum.accumulate(known, axis=0)
+    going = np.maximum.accumulate(known[::-1], axis=0)[::-1]
+    open_: Bools = 2 * known.sum(axis=1) > (begun & going).sum(axis=1)
+    return prices[open_], [day for day, is_open in zip(days, open_.tolist(), strict=True) if is_open]
+
+
+def _carried(prices: Floats) -> Floats:
+    """Closes with the close before where there is none; NaN before the first."""
+    row = np.arange(len(prices)).reshape(-1, *[1] * (prices.ndim - 1))
+    last = np.maximum.accumulate(np.where(np.isfinite(prices), row, 0), axis=0)
+    return np.take_along_axis(prices, last, axis=0)
+
+
+def _why_not(prices: Floats, days: list[date], equal: bool) -> str:
+    """Why a name cannot be used; empty where it can."""
+    known = np.flatnonzero(np.isfinite(prices))
+    first, last, count = int(known[0]), int(known[-1]), len(known)
+    if len(days) - 1 - last > ENDED_DAYS:
+        return f"ends on {days[last]}"
+    missing = 1 - count / (len(days) - first)
+    if missing > LARGEST_GAP:
+        return f"no close on {100 * missing:.1f} % of its days"
+    moves = np.flatnonzero(np.diff(_carried(prices[first:])))
+    still = np.diff(np.concatenate([[-1], moves, [len(days) - 1 - first]])) - 1
+    if still.max() >= STALE_DAYS:
+        return f"the same close for {still.max() + 1} days"
+    late = equal and len(days) - first <= min(ENOUGH_DAYS, (1 - LATE) * len(days))
+    return f"begins on {days[first]}" if late else ""

@@ -1,0 +1,255 @@
+"""Tomorrow's risk: the same as arch and scikit-learn give, closed forms, books of real prices, and bad input."""
+
+import math
+from collections.abc import Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+import polars as pl
+import pytest
+
+from studies.risk.series import read_sp500
+from studies.risk.synthetic import factor_covariance, factor_returns, gjr_series
+from tercel.core.errors import ConfigError, DataError
+from tercel.signals.portfolios import read_portfolio
+from tercel.signals.risk.forecast import forecast, value_at_risk
+from tercel.signals.risk.portfolio import Portfolio, make_portfolio
+from tercel.signals.risk.report import forecast_page, sentences, var_page
+
+arch = pytest.importorskip("arch")
+DAY = date(2015, 1, 1)
+
+
+def prices(returns: Mapping[str, np.ndarray]) -> pl.DataFrame:
+    """Closes of names, adjusted, on successive days; NaN is no close."""
+    long = [
+        pl.DataFrame({
+            "instrument": name,
+            "date": [DAY + timedelta(days=t) for t in range(len(values))],
+            "close": 100 * np.exp(np.cumsum(np.nan_to_num(values))),
+            "known": np.isfinite(values),
+        })
+        for name, values in returns.items()
+    ]  # fmt: skip
+    whole = pl.concat(long).filter("known").drop("known")
+    return whole.with_columns(adjusted=pl.lit(True), row=pl.int_range(2, len(whole) + 2))
+
+
+def book_of(names: int, days: int, seed: int = 1) -> Portfolio:
+    made = factor_returns(factor_covariance(names, seed), days + 1, seed + 1)
+    return make_portfolio(prices({f"N{c:02}": made[:, c] for c in range(names)}))
+
+
+@pytest.mark.parametrize(("model", "o"), [("gjr", 1), ("garch", 0)])
+def test_volatility_is_archs_forecast(model: str, o: int) -> None:
+    returns = {name: gjr_series(601, seed).series.returns for name, seed in (("A", 3), ("B", 4))}
+    book = make_portfolio(prices(returns))
+    found = forecast(book, model)
+    for column in range(2):
+        theirs = arch.arch_model(100 * book.returns[:, column], p=1, o=o, q=1, rescale=False)
+        variance = theirs.fit(disp="off", show_warning=False).forecast(horizon=1).variance.iloc[-1, 0]
+        assert found.sd[column] == pytest.approx(math.sqrt(variance) / 100, rel=1e-10)
+    np.testing.assert_allclose(np.sqrt(np.diag(found.covariance)), found.sd, rtol=1e-12)
+    if model == "gjr":  # the default of a few names
+        np.testing.assert_array_equal(forecast(book).covariance, found.covariance)
+
+
+def test_ewma_is_archs_once_the_start_is_forgotten() -> None:
+    book = book_of(2, 800)
+    theirs = arch.univariate.ZeroMean(100 * book.returns[:, 0], volatility=arch.univariate.EWMAVariance(0.94))
+    variance = theirs.fit(disp="off").forecast(horizon=1).variance.iloc[-1, 0]
+    assert forecast(book, "ewma").sd[0] == pytest.approx(math.sqrt(variance) / 100, rel=1e-10)
+
+
+def test_a_named_covariance_is_scikit_learns() -> None:
+    sklearn = pytest.importorskip("sklearn.covariance")
+    book = book_of(30, 400)
+    ours = forecast(book, covariance="ledoit-wolf")
+    np.testing.assert_allclose(ours.covariance, sklearn.LedoitWolf().fit(book.returns).covariance_, rtol=1e-10)
+    np.testing.assert_allclose(ours.sd**2, np.diag(ours.covariance), rtol=1e-12)
+    sample = forecast(book, covariance="sample", window=100)
+    np.testing.assert_allclose(sample.covariance, np.cov(book.returns[-100:], rowvar=False), rtol=1e-10)
+    assert sample.window == 100
+    both = forecast(book, "ewma", "sample")
+    spread = np.sqrt(np.diag(both.covariance))
+    np.testing.assert_allclose(both.covariance / np.outer(spread, spread), np.corrcoef(book.returns, rowvar=False))
+
+
+def test_the_books_risk_adds_up() -> None:
+    book = book_of(3, 300)
+    found = forecast(book)
+    assert found.book_sd == pytest.approx(math.sqrt(found.covariance.sum() / 9))
+    np.testing.assert_allclose(book.earned(), np.log(np.exp(book.returns).mean(axis=1)))
+    told = found.to_json()
+    assert {"at", "names", "sd", "covariance", "var_99", "es_99"} <= set(told)
+    assert 0 < told["var_99"] < told["es_99"]
+    assert "1,000 days" in " ".join(found.notes)  # filtered simulation needs more than there is
+    assert found.models["tail"] == "EWMA 0.94 normal"
+    assert found.var == pytest.approx(found.es * NormalDist().inv_cdf(0.99) / 2.66521422, rel=1e-6)
+
+
+def test_many_names_take_the_volatility_of_the_covariance() -> None:
+    found = forecast(book_of(25, 260))
+    assert found.models["volatility"] == "of the covariance"
+    np.testing.assert_allclose(found.var_by_name, found.sd * NormalDist().inv_cdf(0.99))
+
+
+def test_without_the_extra_it_goes_on_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tercel.signals.risk.forecast.find_spec", lambda _: None)
+    found = forecast(book_of(2, 1100))
+    assert found.models["volatility"] == "of the covariance"
+    assert found.models["tail"] == "EWMA 0.94 normal"
+    assert ["[risk]" in note for note in found.notes] == [True, True]
+
+
+def test_realised_variance_is_used_where_it_is_there(tmp_path: Path) -> None:
+    series = gjr_series(900, 6).series
+    close = 100 * np.exp(np.cumsum(series.returns))
+    frame = pl.DataFrame({"Date": series.days, "Close": close, "RV": series.columns["rv"], "VIX": 15 + close % 7})
+    frame.write_csv(tmp_path / "one.csv")
+    book = read_portfolio(tmp_path / "one.csv")
+    assert set(book.columns) == {"rv", "vix"}
+    found = forecast(book)
+    assert found.models["volatility"] == "log-HAR + VIX"
+    assert 0.5 < found.sd[0] / forecast(book, "gjr").sd[0] < 2
+    holed = frame.with_columns(RV=pl.when(pl.col("Date") == series.days[40]).then(0.0).otherwise("RV"))
+    with pytest.raises(DataError, match=r"RV 0\.0 in row 41"):
+        read_portfolio(holed)
+    with pytest.raises(DataError, match="no column rv"):
+        forecast(book_of(1, 200), "har")
+    with pytest.raises(ConfigError, match="'grach'"):
+        forecast(book, "grach")
+
+
+def test_tomorrow_is_the_forecast_that_the_backtest_would_make_of_it() -> None:
+    returns = gjr_series(1301, 8).series.returns
+    whole, cut = make_portfolio(prices({"A": returns})), make_portfolio(prices({"A": returns[:1200]}))
+    today, later = value_at_risk(cut), value_at_risk(whole, since=1199)
+    assert later.verdict is not None
+    assert today.var == pytest.approx(float(later.verdict.var[0]), rel=1e-9)
+    assert today.es == pytest.approx(float(later.verdict.es[0]), rel=1e-9)
+    assert "199 days" in today.notes[-1]
+
+
+def test_a_short_history_has_no_backtest() -> None:
+    found = value_at_risk(book_of(2, 120), 0.975)
+    assert found.verdict is None
+    assert found.to_json()["backtest"] is None
+    assert "too few days for a backtest" in " ".join(sentences(found))
+    assert "none: too few days" in var_page(found)
+
+
+def test_pages_begin_with_the_answer() -> None:
+    found = forecast(book_of(4, 300))
+    page = forecast_page(found)
+    assert page.index("the book loses") < page.index("<svg")
+    assert len(sentences(found)) <= 5
+
+
+# -- books ------------------------------------------------------------------------------------------------------------
+
+
+def walks(names: str, days: int = 300, seed: int = 1) -> dict[str, np.ndarray]:
+    drawn = np.random.default_rng(seed).normal(0, 0.01, (len(names), days))
+    return dict(zip(names, drawn, strict=True))
+
+
+def test_what_cannot_be_used_is_left_out_and_said() -> None:
+    made = walks("ABCDEF")
+    made["B"][:250] = np.nan  # begins late
+    made["C"][200:] = np.nan  # ends
+    made["D"][50:150:4] = np.nan  # gaps
+    made["E"][100:115] = 0.0  # stale
+    made["A"][7] = np.nan  # one day is carried
+    book = make_portfolio(prices(made))
+    assert book.names == ("A", "F")
+    assert {name: why.split()[0] for name, why in book.left_out.items()} == {
+        "B": "begins", "C": "ends", "D": "no", "E": "the",
+    }  # fmt: skip
+    said = " ".join(book.notes)
+    assert "4 of 6 names are left out" in said
+    assert "others traded: 1;" in said
+    assert book.returns[6, 0] == 0.0
+    assert book.weights.tolist() == [0.5, 0.5]
+
+
+def test_weights_name_the_book_and_its_window() -> None:
+    made = walks("ABC", 800)
+    made["B"][:150] = np.nan
+    book = make_portfolio(prices(made), {"A": 1.5, "B": -0.5, "C": 0.0})
+    assert book.names == ("A", "B")
+    assert book.weights.tolist() == [1.5, -0.5]
+    assert len(book.returns) == 649
+    assert "B begins on" in book.notes[0]
+    growth = 1 + 1.5 * np.expm1(book.returns[:, 0]) - 0.5 * np.expm1(book.returns[:, 1])
+    np.testing.assert_allclose(book.earned(), np.log(growth))
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ({"A": 1.0, "Z": 1.0}, "one of 'Z'"),
+        ({"A": math.nan}, "nan of A"),
+        ({"A": 0.0}, "a weight other than 0"),
+        ({"A": 1.0, "S": 1.0}, "S: the same close for 300 days"),
+        ({"A": 1.0, "L": 1.0}, "L begins on"),
+        ({"A": 200.0}, "never loses all of its value"),
+    ],
+)
+def test_weights_that_make_no_book_are_refused(weights: dict[str, float], words: str) -> None:
+    made = walks("ALS")
+    made["S"][:] = 0.0
+    made["L"][:250] = np.nan
+    with pytest.raises(DataError, match=words):
+        make_portfolio(prices(made), weights).earned()
+
+
+def test_days_on_which_few_names_trade_are_no_trading_days() -> None:
+    made = walks("ABC")
+    for name in "AB":
+        made[name][::7] = np.nan  # C trades on Sundays
+    assert len(make_portfolio(prices(made)).days) == 300 - math.ceil(300 / 7)
+
+
+def test_moves_that_nothing_adjusts_are_refused_with_their_row() -> None:
+    made = walks("AB")
+    made["B"][77] = math.log(0.25)
+    frame = prices(made)
+    assert make_portfolio(frame).names == ("A", "B")  # adjusted: it happened
+    bare = frame.with_columns(adjusted=pl.lit(False))
+    row = frame.filter(pl.col("instrument") == "B")["row"][77]
+    with pytest.raises(DataError, match=rf"B moves by -75 % on {DAY + timedelta(days=77)}, row {row}"):
+        make_portfolio(bare)
+    assert make_portfolio(bare, {"A": 1.0}).names == ("A",)
+    made["B"][77] = math.log(0.5)
+    halved = make_portfolio(prices(made).with_columns(adjusted=pl.lit(False)))
+    assert f"B moves by -50 % on {DAY + timedelta(days=77)}, row {row}: a split, if" in halved.notes[0]
+
+
+# -- real books -------------------------------------------------------------------------------------------------------
+
+
+def passes(book: Portfolio, days: int) -> None:
+    found = value_at_risk(book).to_json()["backtest"]
+    assert found["days"] >= days
+    assert found["kupiec_p"] > 0.05
+    assert found["christoffersen_p"] > 0.05
+
+
+def test_three_books_pass_the_tests_of_a_99_percent_value_at_risk(shared_data: Path) -> None:
+    index = read_sp500(shared_data)
+    sp500 = Portfolio(("S&P 500",), np.ones(1), index.days, index.returns[1:, None], {})
+    first = index.since(date(2004, 1, 2)) - 1
+    published = value_at_risk(sp500, since=first).to_json()["backtest"]
+    assert (published["days"], published["hits"]) == (3775, 45)
+    passes(sp500, 4000)
+    panel = pl.read_parquet(shared_data / "us-daily-ohlcv-2000-2017" / "panel.parquet")
+    panel = panel.filter(pl.col("close") > 0).select(
+        pl.col("ticker").cast(pl.String).alias("instrument"), "date", pl.col("close").cast(pl.Float64),
+        adjusted=pl.lit(True), row=pl.lit(0),
+    )  # fmt: skip
+    passes(make_portfolio(panel), 3500)  # some 450 stocks, equally weighted
+    oil = ("APA", "COP", "CVX", "DVN", "EOG", "HAL", "MRO", "OXY", "SLB", "XOM")
+    passes(make_portfolio(panel.filter(pl.col("instrument").is_in(oil))), 3500)
