@@ -111,7 +111,8 @@ def config_of(model: SignalModel) -> SignalsConfig:
         raise DataError("a model that says which files it reads", f"{model.folder}: {what}", AGAIN)
     for one in raw["source"]:
         if isinstance(one.get("collected"), str):
-            one["collected"] = datetime.fromisoformat(one["collected"])
+            text = one["collected"]
+            one["collected"] = date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
     return SignalsConfig.model_validate(raw)
 
 
@@ -124,10 +125,10 @@ def cross_section(model: SignalModel, config: SignalsConfig, at: date | None) ->
     DataError
         As :func:`predict`.
     """
-    data = _synthetic(model, config, at) if config.panel.kind == "synthetic" else _daily(config, at)
+    data, prices = _synthetic(model, config, at) if config.panel.kind == "synthetic" else _daily(config, at)
     heard = {one.source for one in model.models}
     wanted = config.model_copy(update={"source": tuple(one for one in config.source if one.called in heard)})
-    found = sources_of(wanted)
+    found = sources_of(wanted, prices)
     missing = dict(found.absent)
     for source, age in found.sources:
         try:
@@ -138,8 +139,8 @@ def cross_section(model: SignalModel, config: SignalsConfig, at: date | None) ->
     return data, missing | dict.fromkeys(sorted(silent & heard), "nothing known by then")
 
 
-def _daily(config: SignalsConfig, at: date | None) -> Dataset:
-    """Factors of the names that are in the panel on a day, from rows up to it."""
+def _daily(config: SignalsConfig, at: date | None) -> tuple[Dataset, pl.DataFrame]:
+    """Factors of the names that are in the panel on a day, and all closes."""
     source = prices_of(config)
     prices = source.prices()
     days = prices["time"].unique().sort()
@@ -148,20 +149,22 @@ def _daily(config: SignalsConfig, at: date | None) -> Dataset:
         wanted = f"names with {source.history} days behind them and enough traded on {day.date()}"
         raise DataError(wanted, f"none in {config.panel.path}", "name a later day, or give longer files")
     recent = days.filter(days <= day).tail(RECENT)
-    facts = source.facts_of(prices.filter(pl.col("time") <= day), recent).filter(pl.col("event_time") == day)
+    # factors look back alone; which of them the files allow is asked of all rows, as where the model was trained
+    facts = source.facts_of(prices, recent).filter(pl.col("event_time") == day)
     names = tuple(f"{source.name}.{column}" for column in source.columns)
     counts = prices.filter(pl.col("time").is_in(recent.implode())).group_by("time").len().sort("time")["len"]
     thin = f"{counts[-1]} names have a price on {day.date()}, {counts[-2]} the day before" if len(counts) > 1 else ""
     note = thin if thin and counts[-1] < FULL * counts[-2] else ""
-    return replace(_unlabelled(facts, source.columns, names, day + 2 * SETTLES), note=note)
+    data = replace(_unlabelled(facts, source.columns, names, day + 2 * SETTLES), note=note)
+    return data, prices.select("instrument", "time", "close")
 
 
-def _synthetic(model: SignalModel, config: SignalsConfig, at: date | None) -> Dataset:
+def _synthetic(model: SignalModel, config: SignalsConfig, at: date | None) -> tuple[Dataset, pl.DataFrame]:
     market = market_of(config, int(model.card["seed"]))
     days = market.prices["time"].unique().sort()
     day = _chosen(days, at, days.dt.date(), "the synthetic market")
     panel = Panel(market.sources)
-    return _unlabelled(panel.as_of([day]), panel.columns, panel.columns, day)
+    return _unlabelled(panel.as_of([day]), panel.columns, panel.columns, day), market.prices
 
 
 def _chosen(days: pl.Series, at: date | None, dates: pl.Series, where: str) -> datetime:

@@ -1,6 +1,7 @@
 """Files of a stranger, from two lines of TOML to forecasts; a leak is caught through every adapter."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from typer.testing import CliRunner
 
 from tercel.cli import app
 from tercel.signals.leak import leak_report
+from tercel.signals.model_folder import load as load_model
 from tercel.signals.runs.build import load
+from tercel.signals.serve import config_of, cross_section
 from tercel.signals.sources.port import FrameSource
 from tercel.signals.sources.registry import source_of
 from tercel.signals.sources.tables import read_prices
@@ -205,3 +208,23 @@ def test_an_evaluation_says_what_was_left_out(tmp_path: Path) -> None:
     words = " ".join(told.output.split())
     assert "moves of -39 % or +65 % in a day without an adjusted close: 1 in" in words
     assert "N0 on 2018-06" in words
+
+
+def test_what_is_served_of_own_files_is_what_the_panel_has(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    made = foreign(tmp_path)
+    made.prices()
+    headlines(made, "n.csv", True, 4)
+    dated(made, "f.csv", "Ticker,Filed,Mood", made.values(True, 4), every=15)
+    sources = source("news", "n.csv", "window_days = 1", "collected = 2018-12-31") + source("fundamentals", "f.csv")
+    done("train", configured(made, sources), "--out", tmp_path / "o")
+    model = load_model(tmp_path / "o" / "model")
+    data = load(tmp_path / "o")[0]
+    for at in (data.time_ns[-1], data.time_ns[len(data.time_ns) // 2]):
+        served, missing = cross_section(model, config_of(model), datetime.fromtimestamp(at / 1e9, UTC).date())
+        rows = data.rows(data.time_ns == at)
+        assert missing == {}
+        assert {"news.tone", "news.learned", "fundamentals.Mood"} <= set(served.names)
+        kept = np.isin(served.instrument, rows.instrument)
+        columns = [rows.names.index(name) for name in served.names]
+        assert np.array_equal(served.x[kept], rows.x[:, columns], equal_nan=True)

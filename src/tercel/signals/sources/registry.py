@@ -87,9 +87,12 @@ def source_of(kind: str, path: Path, prices: pl.DataFrame | None = None, /, **op
         raise UnknownNameError(
             f"a kind of source among {', '.join(KINDS)}", kind, offer(kind, KINDS, "name one of them")
         )
-    if isinstance(day := options.get("collected"), date) and not isinstance(day, datetime):
+    day = options.get("collected")
+    if isinstance(day, date) and not isinstance(day, datetime):
         # a day without an hour: until its end
         options["collected"] = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+    elif isinstance(day, datetime) and day.tzinfo is None:
+        options["collected"] = day.replace(tzinfo=UTC)
     if kind == "tweets":
         check_source(kind, options)
         return _tweets(path, **options)
