@@ -184,7 +184,7 @@ def covariance(request: Matrix) -> None:
     def show() -> None:
         if request.out is None:
             typer.echo("\n".join(rows))
-        for note in found.notes:
+        for note in found.book.notes:
             say(f"note: {note}")
 
     hand_over(said, request.as_json, show)

@@ -134,7 +134,7 @@ def test_tomorrow_is_the_forecast_that_the_backtest_would_make_of_it() -> None:
 
 
 def test_a_short_history_has_no_backtest() -> None:
-    found = value_at_risk(book_of(2, 120), 0.975)
+    found = value_at_risk(book_of(2, 101), 0.975)
     assert found.verdict is None
     assert found.to_json()["backtest"] is None
     assert "too few days for a backtest" in " ".join(sentences(found))

@@ -20,7 +20,7 @@ from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import check_known
 from tercel.signals.risk.covariance import FastVolatility, LinearShrinkage, NonlinearShrinkage, SampleCovariance
 from tercel.signals.risk.garch import LEAST_DAYS as GARCH_DAYS
-from tercel.signals.risk.portfolio import Portfolio
+from tercel.signals.risk.portfolio import LEAST_DAYS, Portfolio
 from tercel.signals.risk.ports import CovarianceEstimator, TailModel, VolatilityModel
 from tercel.signals.risk.series import DailySeries
 from tercel.signals.risk.tail import EwmaNormal, FilteredHistoricalSimulation, TailVerdict, judge
@@ -268,7 +268,7 @@ def value_at_risk(book: Portfolio, level: float = LEVEL, model: str = "", since:
     chosen, notes = tail_model(book, model)
     earned = book.earned()
     var, es = _tail_tomorrow(chosen, earned, level)
-    first = max(since, chosen.window if isinstance(chosen, FilteredHistoricalSimulation) else GARCH_DAYS)
+    first = max(since, chosen.window if isinstance(chosen, FilteredHistoricalSimulation) else LEAST_DAYS)
     tested = len(earned) - first
     verdict = judge([chosen], earned, first, level)[0] if tested > 1 else None
     if tested < FEW_HITS:
