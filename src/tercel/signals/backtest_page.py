@@ -1,6 +1,7 @@
 """Page of a backtest: the newest forecast and what it would be held as, then what such books earned after costs."""
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, Final
 
 import numpy as np
@@ -35,7 +36,7 @@ def backtest_page(found: Mapping[str, Any]) -> str:
         for row in found["years"]
     ]  # fmt: skip
     sections = [
-        Section(f"Forecast of {found['at'][:10]}", found["warnings"], legs(held, found["weights"])),
+        Section(f"Forecast of {found['at'][:10]}", found["warnings"], both_legs(held, found["weights"])),
         Section("Equity after costs", [*rest[:2], *rest[3:]], figures=[equity(found["curve"])]),
         Section("Skill through time", rest[2:3], figures=[skill_through_time(found["curve"], found["dates_a_year"])]),
         Section("Turnover and cost", figures=[turnover(found["curve"])]),
@@ -55,24 +56,20 @@ def title(held: Sequence[Mapping[str, Any]]) -> str:
     >>> title([{"name": "A", "weight": 1.0}, {"name": "B", "weight": -1.0}])
     'long A, short B'
     """
-    longs = [row["name"] for row in held if row["weight"] > 0]
-    shorts = [row["name"] for row in held[::-1] if row["weight"] < 0]
-    parts = [("long", longs), ("short", shorts)]
+    longs, shorts = [row for row in held if row["weight"] > 0], [row for row in held[::-1] if row["weight"] < 0]
+    parts = [(word, [row["name"] for row in leg]) for word, leg in (("long", longs), ("short", shorts))]
     said = [f"{word} {', '.join(names[:3])}{' ...' * (len(names) > 3)}" for word, names in parts if names]
     return ", ".join(said) or "no book"
 
 
-def legs(held: Sequence[Mapping[str, Any]], ranked: Sequence[Mapping[str, Any]]) -> str:
+def both_legs(held: Sequence[Mapping[str, Any]], ranked: Sequence[Mapping[str, Any]]) -> str:
     """The ends of both legs side by side: names with their forecast and weight."""
-    longs = [row for row in held if row["weight"] > 0][:SHOWN]
-    shorts = [row for row in held[::-1] if row["weight"] < 0][:SHOWN]
-
-    def cells(rows: Sequence[Mapping[str, Any]], at: int) -> tuple[str, str, str]:
-        if at >= len(rows):
-            return "", "", ""
-        return rows[at]["name"], fixed(rows[at]["expected_bps"], 1, signed=True), fixed(100 * rows[at]["weight"], 1)
-
-    rows = [(*cells(longs, at), *cells(shorts, at)) for at in range(max(len(longs), len(shorts)))]
+    rows, blank = [], ("", "", "")
+    legs = ([row for row in held if row["weight"] > 0], [row for row in held[::-1] if row["weight"] < 0])
+    for pair in zip_longest(*(leg[:SHOWN] for leg in legs)):
+        cells = ((row["name"], fixed(row["expected_bps"], 1, True), fixed(100 * row["weight"], 1)) if row else blank
+                 for row in pair)  # fmt: skip
+        rows.append([cell for leg in cells for cell in leg])
     caption = f"Largest of {len(held)} weights among {len(ranked)} names"
     return plain_table(("long", "bps", "% held", "short", "bps ", "% held "), rows, caption)
 
@@ -96,7 +93,7 @@ def equity(curve: Sequence[Mapping[str, Any]]) -> Figure:
         top.plot(at, net, color=style.SERIES[1].token, linewidth=2.0, label="after costs")
         top.set_ylabel("equity, 1 at the start")
         if gross.max() > WIDE * net.min():
-            top.set_yscale("log")
+            top.set_yscale("log", subs=[2, 5])
             top.yaxis.set_major_formatter("{x:g}")
             top.yaxis.set_minor_formatter("{x:g}")
         top.legend(loc="upper left")
@@ -134,16 +131,14 @@ def skill_through_time(curve: Sequence[Mapping[str, Any]], periods: float) -> Fi
 
 def turnover(curve: Sequence[Mapping[str, Any]]) -> Figure:
     """Half-turns of each date, and what they cost so far."""
-    at, turned, paid = _dates(curve), _column(curve, "turnover"), 100 * np.cumsum(_column(curve, "cost"))
+    at, paid = _dates(curve), 100 * np.cumsum(_column(curve, "cost"))
+    lines = {"half-turns": _column(curve, "turnover"), "cost so far, % of equity": paid}
     with sketch(2.6) as drawing:
-        left, right = drawing.subplots(1, 2)
-        left.plot(at, turned, color=style.SERIES[2].token, linewidth=0.8)
-        left.set_title("half-turns")
-        left.set_ylim(bottom=0)
-        right.plot(at, paid, color=style.SERIES[0].token)
-        right.set_title("cost so far, % of equity")
-        right.set_ylim(bottom=0)
-        for panel in (left, right):
+        for panel, (title, line), colour in zip(
+            drawing.subplots(1, 2), lines.items(), style.SERIES[2::-2], strict=True
+        ):
+            panel.plot(at, line, color=colour.token, linewidth=1.0)
+            panel.set(title=title, ylim=(0, None))
             panel.margins(x=0.01)
-    alt = f"Half-turns a date: {turned.mean():.2f} on average; costs add up to {paid[-1]:.1f} % of equity."
+    alt = f"Half-turns a date: {lines['half-turns'].mean():.2f} on average; costs add up to {paid[-1]:.1f} % of equity."
     return finished(drawing, "turnover", alt, "A half-turn is the sum of |change of weight|, both legs.")

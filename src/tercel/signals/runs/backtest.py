@@ -126,6 +126,10 @@ def backtested(model: SignalModel, book: BookRule, charge: Charge, seed: int) ->
     walk, rows, said = forecasts(model)
     said += thin(walk)
     found = books.backtest(walk, book, charge.cost(model, walk), np.random.default_rng([seed, 31]))
+    if book.long_only:
+        all_names = float(np.prod(1.0 + np.nanmean(found.walk.outcome, axis=1)))
+        yearly = all_names ** (found.periods / len(found.net)) - 1.0
+        said.append(f"All names, held equally, made {100 * yearly:.1f} % a year before costs: read the difference.")
     rng = np.random.default_rng([seed, 32])
     net, gross = (books.sharpe(returns, found.periods, rng) for returns in (found.net, found.gross))
     table = books.years(found)
@@ -190,7 +194,8 @@ def sentences(found: dict[str, Any]) -> list[str]:
         As :func:`backtested` makes it.
     """
     net, ic, worst = found["sharpe_net_interval"], found["ic"], found["worst_year"]
-    sure = "" if net["ci_low"] is not None and net["ci_low"] > 0 else ", which cannot be told from nothing"
+    open_ = net["ci_low"] is None or net["ci_low"] <= 0.0 <= net["ci_high"]
+    sure = ", which cannot be told from nothing" if open_ else ""
     span = f"{found['first'][:10]} to {found['last'][:10]}"
     even = found["breakeven_bps"]
     free = f"it breaks even at {even:.1f} bps" if even and even > 0 else "it loses before any cost"

@@ -98,10 +98,9 @@ def parts_of(parts: Parts, rows: Dataset) -> dict[str, Any]:
     names = []
     for row, name in enumerate(rows.instrument.tolist()):
         bps = parts.bps[row]
-        ordered = np.argsort(-np.abs(bps), kind="stable").tolist()
         made = [
-            {"feature": one, "bps": float(bps[at]), "value": float(values[one][row]) if one in values else None}
-            for at, one in ((at, parts.features[at]) for at in ordered)
+            {"feature": one, "bps": part, "value": float(values[one][row]) if one in values else None}
+            for one, part in sorted(zip(parts.features, bps.tolist(), strict=True), key=lambda pair: -abs(pair[1]))
         ]
         names.append({"name": name, "expected_bps": parts.common + float(bps.sum()), "parts": made})
     return {"common_bps": parts.common, "names": sorted(names, key=lambda one: -one["expected_bps"])}
@@ -129,7 +128,7 @@ def sentences(found: dict[str, Any]) -> list[str]:
         f"{found['at'][:10]}: {first['name']} is expected at {first['expected_bps']:+.1f} bps ({made_of(first)}), "
         f"{last['name']} at {last['expected_bps']:+.1f} ({made_of(last)}).",
         f"Without {best['name']} the rank IC of {found['ic']['mean']:.4f} loses {lost}, the most of all features.",
-        f"{len(sure)} of {len(found['features'])} features have an interval above zero: {some}.{agree}",
+        f"The interval lies above zero for {len(sure)} of {len(found['features'])} features: {some}.{agree}",
         "Features that say nearly the same stand in for each other, and a line may weigh one against the other: read "
         "their parts together.",
     ]
