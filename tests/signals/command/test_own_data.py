@@ -46,6 +46,7 @@ def test_two_lines_and_a_csv_are_enough(tmp_path: Path) -> None:
     assert built["instruments"] == 6
     assert any("1 of 7 names have no 252 days behind them: NEW" in one for one in built["warnings"])
     assert "flatter returns, if yours are such" in built["note"]
+    config.write_text(TWO_LINES.replace("[panel]", "[[source]]"))
     trained = done("train", config, "--out", tmp_path / "o")
     assert trained["warnings"] == built["warnings"]
     assert (tmp_path / "o" / "model").is_dir()

@@ -77,8 +77,10 @@ def test_a_map_says_what_columns_are_called(tmp_path: Path) -> None:
     path = written(tmp_path, "When;Who;Px;Last;Volume\n02.01.2020;A;1,25;9;x\n")
     mapped = {"date": "When", "symbol": ["Name", "Who"], "close": "Px", "volume": ""}
     assert read_prices(path, mapped).row(0)[:6] == ("A", date(2020, 1, 2), 1.25, 1.25, 1.25, 1.25)
-    with pytest.raises(DataError, match="the column that is called close; received no Pxx in the first row"):
+    with pytest.raises(DataError, match=r"the column that is called close; received no Pxx in .*px.csv: When, Who"):
         read_prices(path, mapped | {"close": "Pxx"})
+    with pytest.raises(DataError, match="the column that is called close; received no Lst"):
+        read_prices(written(tmp_path, LONG), {"close": "Lst"})
     with pytest.raises(TercelError, match="a column of date, close, symbol"):
         read_prices(path, mapped | {"clos": "Px"})
 

@@ -189,10 +189,22 @@ def _placed(one: SourceSection, base: Path) -> SourceSection:
 
 def parse(raw: dict[str, Any], name: str) -> SignalsConfig:
     """A configuration from plain values; `name` is how errors call it."""
-    config = validated(SignalsConfig, raw, name, "`tercel signals`")
+    config = validated(SignalsConfig, _with_panel(raw), name, "`tercel signals`")
     if config.panel.kind != "synthetic" and not config.panel.path:
         raise ConfigError(f"panel.path of {config.panel.kind} prices", f"{name}: none", "say where they are")
     return config
+
+
+def _with_panel(raw: dict[str, Any]) -> dict[str, Any]:
+    """A file without [panel] whose source is daily prices: they are the panel."""
+    sources = raw.get("source")
+    if "panel" in raw or not isinstance(sources, list):
+        return raw
+    daily = next((one for one in sources if isinstance(one, dict) and one.get("kind") == "daily"), None)
+    if daily is None:
+        return raw
+    panel = {key: value for key, value in daily.items() if key not in ("name", "required", "max_age_days")}
+    return {**raw, "panel": panel, "source": [one for one in sources if one is not daily]}
 
 
 def demo() -> SignalsConfig:

@@ -218,7 +218,11 @@ def renamed(
     """
     called = checked_map(columns, (*needed, *optional), table.how)
     theirs = [name for name in table.frame.columns if name != ROW]
-    plain = [plain_name(name) for name in theirs]
+    plain, low = [plain_name(name) for name in theirs], {name.lower() for name in theirs}
+    for ours, names in called.items():
+        if any(names) and not low & {name.strip().lower() for name in names}:
+            received = f"no {' or '.join(names)} in {table.where}: {', '.join(theirs)}"
+            raise DataError(f"the column that is called {ours}", received, f"correct {table.how.whole}")
     for ours in (*needed, *optional):
         taken = {name for names in called.values() for name in names}
         found = [theirs[plain.index(word)] for word in usual[ours] if word in plain]
