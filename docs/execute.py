@@ -38,6 +38,8 @@ FENCE: Final = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DO
 MARK: Final = re.compile(r"<!-- (data|needs|port|digits vary):? ?(.*?) ?-->")
 TITLE: Final = re.compile(r'title="([^"]+)"')
 COLUMNS: Final = "92"
+HASH: Final = re.compile(r"\b(?=[a-f]*\d)[0-9a-f]{12}\b")
+"""What a file is told by; of one that names its own folder it is another in each."""
 TURN: Final = {
     "cheaper", "dearer", "no", "significant", "difference", "spread", "impact", "timing", "forced", "risk", "unfilled",
     "adapt", "twice",
@@ -246,6 +248,7 @@ def same(shown: str, now: str, words_alone: bool = False) -> bool:
 
 def words(text: str) -> list[str]:
     """The words of an output, sorted: rows of a table may change places, columns go and verdicts turn as figures do."""
+    text = HASH.sub("", text)
     return sorted(word for word in re.findall(r"[A-Za-z_]{2,}", text) if word not in TURN)
 
 

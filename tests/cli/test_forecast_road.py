@@ -29,7 +29,7 @@ def told(*words: object) -> dict[str, Any]:
 
 
 def test_five_commands_lead_from_prices_to_a_first_order(tmp_path: Path) -> None:
-    prices(620).write_parquet(tmp_path / "prices.parquet")
+    prices(620).write_csv(tmp_path / "prices.csv")
     (tmp_path / "s.toml").write_text(SIGNALS)
     told("signals", "train", tmp_path / "s.toml", "--out", tmp_path / "o")
     rows = {row["name"]: row for row in told("signals", "predict", tmp_path / "o" / "model")["rows"]}
@@ -63,7 +63,7 @@ def test_five_commands_lead_from_prices_to_a_first_order(tmp_path: Path) -> None
 
 
 def test_a_desk_whose_folder_was_edited_trades_without_it_and_says_so(tmp_path: Path) -> None:
-    prices(500).write_parquet(tmp_path / "prices.parquet")
+    prices(500).write_csv(tmp_path / "prices.csv")
     (tmp_path / "s.toml").write_text(SIGNALS)
     told("signals", "train", tmp_path / "s.toml", "--out", tmp_path / "o")
     (tmp_path / "desk.toml").write_text(DESK)

@@ -58,7 +58,7 @@ def test_the_last_date_is_there_without_a_label(folder: Path, model: SignalModel
 def test_rows_to_come_change_no_earlier_forecast_and_need_no_training(tmp_path: Path) -> None:
     model = load(trained(tmp_path, 500))
     before = predict(model)
-    prices(560).write_parquet(tmp_path / "prices.parquet")
+    prices(560).write_csv(tmp_path / "prices.csv")
     grown = predict(model)
     assert grown.at_ns > before.at_ns
     again = predict(model, weekdays(500)[-1])
@@ -67,7 +67,7 @@ def test_rows_to_come_change_no_earlier_forecast_and_need_no_training(tmp_path: 
         pl.when(pl.col("date") > weekdays(500)[-1]).then(pl.col(c) * 7).otherwise(pl.col(c)).alias(c)
         for c in ("open", "high", "low", "close")
     )
-    spoilt.write_parquet(tmp_path / "prices.parquet")
+    spoilt.write_csv(tmp_path / "prices.csv")
     assert predict(model, weekdays(500)[-1]).rows() == before.rows()
 
 
@@ -86,7 +86,7 @@ def test_the_walk_says_what_was_forecast_and_what_came(model: SignalModel) -> No
 def test_a_day_on_which_few_names_trade_is_told(tmp_path: Path) -> None:
     model = load(trained(tmp_path, 500))
     thin = prices(501).filter((pl.col("date") < weekdays(501)[-1]) | pl.col("ticker").is_in(NAMES[:3]))
-    thin.write_parquet(tmp_path / "prices.parquet")
+    thin.write_csv(tmp_path / "prices.csv")
     assert predict(model).note.startswith("3 names have a price on")
     assert predict(model, weekdays(500)[-1]).note == ""
 
@@ -121,8 +121,8 @@ def test_days_that_are_none_and_files_that_are_gone(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="a day of"):
         predict(load(folder), date(2014, 1, 1))
     assert "252 days behind them" in refused("predict", folder, "--date", "2015-01-09")
-    (tmp_path / "prices.parquet").unlink()
-    assert "prices.parquet" in refused("predict", folder)
+    (tmp_path / "prices.csv").unlink()
+    assert "prices.csv" in refused("predict", folder)
 
 
 def test_folders_that_cannot_be_trusted_are_refused(folder: Path, tmp_path: Path) -> None:
@@ -175,14 +175,14 @@ def test_a_model_of_a_market_is_no_model_of_files() -> None:
 
 def test_a_source_that_is_gone_makes_a_forecast_less_sure(tmp_path: Path) -> None:
     trained(tmp_path, 500)
-    prices(500, seed=4).write_parquet(tmp_path / "other.parquet")
+    prices(500, seed=4).write_csv(tmp_path / "other.csv")
     config = tmp_path / "s.toml"
-    config.write_text(config.read_text() + '[[source]]\nkind = "daily"\npath = "other.parquet"\nname = "other"\n')
+    config.write_text(config.read_text() + '[[source]]\nkind = "daily"\npath = "other.csv"\nname = "other"\n')
     done("train", config, "--out", tmp_path / "both")
     whole = {one["name"]: one for one in done("predict", tmp_path / "both")["rows"]}
-    (tmp_path / "other.parquet").unlink()
+    (tmp_path / "other.csv").unlink()
     found = done("predict", tmp_path / "both")
-    assert "other.parquet" in found["missing"]["other"]
+    assert "other.csv" in found["missing"]["other"]
     less = {one["name"]: one for one in found["rows"]}
     assert all("other" not in row["sources"] for row in less.values())
     assert all(less[name]["sd_bps"] >= whole[name]["sd_bps"] for name in NAMES)

@@ -15,7 +15,7 @@ SIGNALS = """
 name = "small"
 [panel]
 kind = "daily"
-path = "prices.parquet"
+path = "prices.csv"
 first = "2016-01-04"
 [train]
 families = ["linear"]
@@ -68,7 +68,7 @@ def prices(days: int, seed: int = 3, reversal: float = 0.15) -> pl.DataFrame:
 def trained(folder: Path, days: int = 620) -> Path:
     """A model folder of such prices; returns it."""
     folder.mkdir(parents=True, exist_ok=True)
-    prices(days).write_parquet(folder / "prices.parquet")
+    prices(days).write_csv(folder / "prices.csv")
     (folder / "s.toml").write_text(SIGNALS)
     train(read_config(folder / "s.toml"), 1, folder / "o")
     return folder / "o" / MODEL

@@ -42,7 +42,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(made: Path, tmp_path: Path) -> Path:
     """Prices, a model of them that reads these, and a desk's file."""
-    for part in ("prices.parquet", "s.toml", "desk.toml"):
+    for part in ("prices.csv", "s.toml", "desk.toml"):
         shutil.copy(made / part, tmp_path / part)
     trained(tmp_path)
     return tmp_path
@@ -147,11 +147,11 @@ def no_card(folder: Path) -> None:
 
 
 def files_gone(folder: Path) -> None:
-    (folder / "prices.parquet").unlink()
+    (folder / "prices.csv").unlink()
 
 
 def rubbish(folder: Path) -> None:
-    (folder / "prices.parquet").write_bytes(b"PAR1 and so on")
+    (folder / "prices.csv").write_bytes(b"PAR1 and so on")
 
 
 def endless(folder: Path) -> None:
@@ -177,7 +177,7 @@ def no_number(folder: Path) -> None:
     ("spoil", "said"),
     [
         (edited, "edited"), (cut, "changed"), (later_version, "format 4"), (no_card, "card.json"),
-        (files_gone, "prices.parquet"), (rubbish, "Parquet"), (endless, "expected_bps"), (no_number, "sd_bps"),
+        (files_gone, "prices.csv"), (rubbish, "Parquet"), (endless, "expected_bps"), (no_number, "sd_bps"),
     ],
 )  # fmt: skip
 def test_a_desk_trades_without_what_it_cannot_trust_and_says_so_once(
@@ -238,7 +238,7 @@ def test_the_folder_of_the_run_will_do_and_a_new_day_reads_anew(folder: Path, to
     forecasts = opened.desk._forecasts
     assert forecasts is not None
     before = dict(forecasts._served)
-    prices(625).write_parquet(folder / "prices.parquet")
+    prices(625).write_csv(folder / "prices.csv")
     forecasts.look(opened.session.now_ns)
     assert forecasts._served == before
     forecasts.look(opened.session.now_ns + 3 * DAY_NS)
