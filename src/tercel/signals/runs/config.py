@@ -97,13 +97,14 @@ class TrainSection(_Section):
     families: tuple[str, ...] = ("linear", "boosting")
     splits: int = Field(default=5, ge=1, le=100)
     """Test blocks, unless `refit` is yearly."""
-    refit: Literal["blocks", "yearly"] = "blocks"
-    test_from: str = Field(default="2003-01-01", pattern=r"^\d{4}-\d{2}-\d{2}$")
-    """Yearly: first day of the first test year."""
+    refit: Literal["auto", "blocks", "yearly"] = "auto"
+    """`auto`: yearly where the panel has four calendar years or more."""
+    test_from: str = Field(default="", pattern=r"^(\d{4}-\d{2}-\d{2})?$")
+    """Yearly: first day of the first test year; empty: the panel's third calendar year."""
     embargo_days: float = Field(default=10.0, ge=0, le=3650)
     shrink: float = Field(default=0.5, ge=0, le=1)
     """Of fusion weights to equal ones."""
-    most_rows: int = Field(default=60_000, ge=100)
+    most_rows: int = Field(default=400_000, ge=100)
     """Rows that a training sees at most: whole cross-sections, evenly left out."""
     settings: dict[str, dict[str, float | int | str]] = {}
     """Of a family, by name: [train.settings.boosting] n_estimators = 200."""

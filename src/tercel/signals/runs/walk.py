@@ -13,14 +13,17 @@ from tercel.signals.runs.config import TrainSection
 from tercel.signals.validation import DAY, walk_forward
 
 EMBARGO_DAYS = 10
+LEAST_YEARS = 4
+"""Calendar years of a panel from which on it is refitted by years."""
 
 
 def folds_of(data: Dataset, train: TrainSection) -> list[Fold]:
     """Test blocks as configured, purged and embargoed."""
     embargo = int(train.embargo_days * DAY)
-    if train.refit == "blocks":
+    first, last = (_year(int(ns)) for ns in data.time_ns[[0, -1]])
+    if train.refit == "blocks" or (train.refit == "auto" and last - first + 1 < LEAST_YEARS):
         return list(walk_forward(data.time_ns, data.end_ns, splits=train.splits, embargo_ns=embargo))
-    found = yearly(data, int(train.test_from[:4]))
+    found = yearly(data, int(train.test_from[:4] or first + 2))
     kept = []
     for past, test in found:
         begin = int(data.time_ns[test].min())
@@ -30,11 +33,15 @@ def folds_of(data: Dataset, train: TrainSection) -> list[Fold]:
 
 def yearly(data: Dataset, first_year: int) -> list[Fold]:
     """(train, test) of each calendar year from `first_year` on."""
-    last = int(np.datetime64(int(data.time_ns[-1]), "ns").astype("datetime64[Y]").astype(int)) + 1970
+    last = _year(int(data.time_ns[-1]))
     if last < first_year:
         raise DataError(f"dates from {first_year} on", f"a panel that ends in {last}", "test from an earlier year")
     cuts = [int(np.datetime64(f"{year}-01-01", "ns").astype(np.int64)) for year in range(first_year, last + 2)]
     return list(walk_forward(data.time_ns, data.end_ns, cuts=cuts, embargo_ns=EMBARGO_DAYS * DAY))
+
+
+def _year(ns: int) -> int:
+    return int(np.datetime64(ns, "ns").astype("datetime64[Y]").astype(int)) + 1970
 
 
 def walked(data: Dataset, names: tuple[str, ...], train: TrainSection, seed: int, label: str) -> tuple[Floats, float]:
