@@ -102,6 +102,16 @@ def test_a_table_for_people_names_the_skill_and_writes_a_file(folder: Path, tmp_
     assert [float(row["expected_bps"]) for row in rows] == [row["expected_bps"] for row in exact]
 
 
+def test_a_model_that_expects_nothing_says_so_in_few_rows(model: SignalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = replace(model, scale=replace(model.scale, unit_bps=0.0))
+    monkeypatch.setattr(model_folder, "load", lambda _: silent)
+    told = signals("predict", model.folder).output
+    assert "5 of 8 names shown; each" in told
+    assert "It expects nothing of any name" in told
+    assert told.count("+0.0") == 5
+    assert len(done("predict", model.folder)["rows"]) == 8
+
+
 def test_a_folder_is_found_as_people_name_it(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert folder_at(folder) == folder_at(folder.parent) == folder_at(folder / "card.json") == folder
     monkeypatch.chdir(tmp_path)

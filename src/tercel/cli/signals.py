@@ -237,18 +237,23 @@ def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
 
 SHOWN = 10
 """Names at either end of a forecast's table."""
+FEW = 5
+"""Names in it where nothing is expected of any."""
 
 
 def _show_predicted(name: str, rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
     ordered = sorted(rows, key=lambda row: -float(row["expected_bps"]))
+    silent = not any(row["expected_bps"] for row in rows)
     shown = ordered if len(ordered) <= 2 * SHOWN else [*ordered[:SHOWN], *ordered[-SHOWN:]]
+    shown = shown[:FEW] if silent else shown
     cells = [
-        (row["name"], f"{row['expected_bps']:+.1f}", f"{row['sd_bps']:.0f}", ", ".join(row["sources"])) for row in shown
+        (row["name"], f"{row['expected_bps'] + 0.0:+.1f}", f"{row['sd_bps']:.0f}", ", ".join(row["sources"]))
+        for row in shown
     ]
     first = rows[0]
     title = f"{name}, model {first['model']}: forecast of {first['at']}"
     print_rows(title, ("name", "expected, bps", "sd, bps", "sources"), cells)
-    left = f", {len(rows) - len(shown):,} between them" if len(shown) < len(rows) else ""
+    left = f", {len(rows) - len(shown):,} between them" if len(shown) < len(rows) and not silent else ""
     days = first["horizon_s"] / 86_400
     say(f"{len(shown)} of {len(rows):,} names shown{left}; each over {days:.3g} days, beyond the mean of all.")
     if (ic := about["ic"]) is None:
@@ -257,7 +262,7 @@ def _show_predicted(name: str, rows: list[dict[str, Any]], about: dict[str, Any]
         verdict = "" if ic["ci_low"] > 0 else " It cannot be told from none."
         span = f"{ic['ci_low']:.4f} to {ic['ci_high']:.4f}"
         say(f"Out of sample its rank IC was {ic['mean']:.4f} ({span}, t {ic['t']:.1f}, {ic['dates']} dates).{verdict}")
-    if not any(row["expected_bps"] for row in rows):
+    if silent:
         say("It expects nothing of any name: what it said out of sample came out the wrong way round.")
     said = [f"without source {source}: {why}" for source, why in about["missing"].items()]
     if said := [*filter(None, [about["note"]]), *said]:

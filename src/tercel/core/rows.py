@@ -181,7 +181,7 @@ def rows(
             file.seek(0)
             reader = csv.reader(file, delimiter=";" if semicolons else ",")
             theirs = [name.strip() for name in next(reader, [])]
-            header = header_of(path, theirs, needed, optional, called, usual, mapped)
+            header = FileHeader(path, theirs, needed, optional, called, usual, mapped).names()
             for cells in reader:
                 if not any(cell.strip() for cell in cells):
                     continue
@@ -202,94 +202,86 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def header_of(
-    path: Path | str,
-    theirs: Sequence[str],
-    needed: Sequence[str],
-    optional: Sequence[Sequence[str]] = (),
-    called: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    usual: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    mapped: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    how: HowToMap = TYPED,
-) -> list[str]:
-    """Names of a header's columns as :func:`rows` gives them; `how` a person maps them is what errors offer.
+class FileHeader(NamedTuple):
+    """Columns of a file as it names them, and what they have to be; the parameters are those of :func:`rows`.
 
-    >>> header_of("fills.csv", ["Time", "ClOrdID", "note"], ["time"], [["parent"]], {"parent": ["clordid"]})
+    `how` is the way in which a person maps columns, for errors.
+
+    >>> FileHeader("fills.csv", ["Time", "ClOrdID", "note"], ["time"], [["parent"]], {"parent": ["clordid"]}).names()
     ['time', 'parent', 'note']
-
-    Raises
-    ------
-    DataError
-        As :func:`rows`.
     """
-    known = [*needed, *(name for spellings in optional for name in spellings)]
-    header = _renamed(path, theirs, needed, known, called, how)
-    _refuse_missing(path, theirs, header, needed, optional, called, usual, mapped, how)
-    _refuse_misspelt(path, header, [names for names in optional if names[0] not in called], known)
-    return header
 
+    path: Path | str
+    theirs: Sequence[str]
+    needed: Sequence[str]
+    optional: Sequence[Sequence[str]] = ()
+    called: Mapping[str, Sequence[str]] = MappingProxyType({})
+    usual: Mapping[str, Sequence[str]] = MappingProxyType({})
+    mapped: Mapping[str, Sequence[str]] = MappingProxyType({})
+    how: HowToMap = TYPED
 
-def _renamed(
-    path: Path | str,
-    theirs: Sequence[str],
-    needed: Sequence[str],
-    known: Sequence[str],
-    called: Mapping[str, Sequence[str]],
-    how: HowToMap,
-) -> list[str]:
-    """Our names of a header's columns; those that we do not know as they are."""
-    low = [name.lower() for name in theirs]
-    header = [small if small in known else name for small, name in zip(low, theirs, strict=True)]
-    for ours, names in called.items():
-        if ours not in known:
-            continue
-        places = [low.index(name.strip().lower()) for name in names if name.strip().lower() in low]
-        if not places and any(names) and ours not in header:
-            received = f"no {' or '.join(names)} in the first row of {path}: {', '.join(theirs)}"
-            without = "" if ours in needed else f", or go on without: {how.column.format(ours, '')}"
-            raise DataError(f"the column that is called {ours}", received, f"correct {how.whole}{without}")
-        if places or not any(names):
-            header = [f"{name} (left out)" if name == ours else name for name in header]
-        if places:
-            header[places[0]] = ours
-    if twice := [name for name in dict.fromkeys(header) if name and header.count(name) > 1]:
-        raise DataError("columns of different names", f"{', '.join(twice)} twice in {path}", "rename one of them")
-    return header
+    def names(self) -> list[str]:
+        """Names of the columns as :func:`rows` gives them: ours, and those that we do not know as they are.
 
+        Raises
+        ------
+        DataError
+            As :func:`rows`.
+        """
+        known = [*self.needed, *(name for spellings in self.optional for name in spellings)]
+        header = self._renamed(known)
+        self._refuse_missing(header)
+        possible = [name for names in self._absent(header) for name in names]
+        for name in header:
+            if name and name not in known and nearest(name, possible, like=SLIP):
+                check_known(name, known, "the columns", f"{name!r} in the first row of {self.path}", DataError)
+        return header
 
-def _refuse_missing(
-    path: Path | str,
-    theirs: Sequence[str],
-    header: Sequence[str],
-    needed: Sequence[str],
-    optional: Sequence[Sequence[str]],
-    called: Mapping[str, Sequence[str]],
-    usual: Mapping[str, Sequence[str]],
-    mapped: Mapping[str, Sequence[str]],
-    how: HowToMap,
-) -> None:
-    """Columns that are needed, and those that seem to be there under a name of the field's."""
-    missing = [name for name in needed if name not in header]
-    absent = missing + [names[0] for names in optional if not set(names) & set(header) and names[0] not in called]
-    alike = {ours: [name for name in header if plain_name(name) in usual.get(ours, ())] for ours in absent}
-    alike = {ours: names for ours, names in alike.items() if names}
-    options = " ".join(how.column.format(ours, names[0]) for ours, names in alike.items())
-    more = [f"{ours} may be {' or '.join(names[1:])} too" for ours, names in alike.items() if len(names) > 1]
-    plain = {plain_name(name) for name in theirs}
-    kinds = [f"{option}, which reads such files" for option, names in mapped.items() if len(plain & set(names)) > 1]
-    said = "; ".join([f"say what they are: {options}", *more]) if alike else how.otherwise
-    remedy = "; or ".join([*kinds, said])
-    if missing:
-        received = f"{', '.join(theirs) or 'an empty file'} in {path}"
-        raise DataError(f"the columns {', '.join(needed)}", received, remedy)
-    if alike:
-        received = ", ".join(f"{' and '.join(names)}, perhaps {ours}" for ours, names in alike.items())
-        without = " ".join(how.column.format(ours, "") for ours in alike)
-        raise DataError(
-            f"every column under a name that is known: {', '.join(alike)}",
-            f"{received}, in the first row of {path}",
-            f"{remedy}; or go on without: {without}",
-        )
+    def _absent(self, header: Sequence[str]) -> list[Sequence[str]]:
+        """Spellings of columns that are not there, but those that may be that the map speaks of."""
+        optional = [names for names in self.optional if not set(names) & set(header) and names[0] not in self.called]
+        return [*([name] for name in self.needed if name not in header), *optional]
+
+    def _renamed(self, known: Sequence[str]) -> list[str]:
+        low = [name.lower() for name in self.theirs]
+        header = [small if small in known else name for small, name in zip(low, self.theirs, strict=True)]
+        for ours, names in self.called.items():
+            if ours not in known:
+                continue
+            places = [low.index(name.strip().lower()) for name in names if name.strip().lower() in low]
+            if not places and any(names) and ours not in header:
+                received = f"no {' or '.join(names)} in the first row of {self.path}: {', '.join(self.theirs)}"
+                without = "" if ours in self.needed else f", or go on without: {self.how.column.format(ours, '')}"
+                raise DataError(f"the column that is called {ours}", received, f"correct {self.how.whole}{without}")
+            if places or not any(names):
+                header = [f"{name} (left out)" if name == ours else name for name in header]
+            if places:
+                header[places[0]] = ours
+        if twice := [name for name in dict.fromkeys(header) if name and header.count(name) > 1]:
+            received = f"{', '.join(twice)} twice in {self.path}"
+            raise DataError("columns of different names", received, "rename one of them")
+        return header
+
+    def _refuse_missing(self, header: Sequence[str]) -> None:
+        """Columns that are needed, and those that seem to be there under a name of the field's."""
+        column = self.how.column.format
+        absent = [names[0] for names in self._absent(header)]
+        alike = {ours: [name for name in header if plain_name(name) in self.usual.get(ours, ())] for ours in absent}
+        alike = {ours: names for ours, names in alike.items() if names}
+        options = " ".join(column(ours, names[0]) for ours, names in alike.items())
+        more = [f"{ours} may be {' or '.join(names[1:])} too" for ours, names in alike.items() if len(names) > 1]
+        plain = {plain_name(name) for name in self.theirs}
+        mapped = [option for option, names in self.mapped.items() if len(plain & set(names)) > 1]
+        said = "; ".join([f"say what they are: {options}", *more]) if alike else self.how.otherwise
+        remedy = "; or ".join([*(f"{option}, which reads such files" for option in mapped), said])
+        if not set(self.needed) <= set(header):
+            received = f"{', '.join(self.theirs) or 'an empty file'} in {self.path}"
+            raise DataError(f"the columns {', '.join(self.needed)}", received, remedy)
+        if alike:
+            expected = f"every column under a name that is known: {', '.join(alike)}"
+            received = ", ".join(f"{' and '.join(names)}, perhaps {ours}" for ours, names in alike.items())
+            without = f"; or go on without: {' '.join(column(ours, '') for ours in alike)}"
+            raise DataError(expected, f"{received}, in the first row of {self.path}", remedy + without)
 
 
 def unread(cells: Mapping[str, str], needed: Sequence[str], optional: Sequence[Sequence[str]]) -> list[str]:
@@ -300,12 +292,3 @@ def unread(cells: Mapping[str, str], needed: Sequence[str], optional: Sequence[S
     """
     known = {*needed, *(name for spellings in optional for name in spellings)}
     return [name for name in cells if name and name not in known]
-
-
-def _refuse_misspelt(
-    path: Path | str, header: Sequence[str], optional: Sequence[Sequence[str]], known: Sequence[str]
-) -> None:
-    absent = [name for spellings in optional if not set(spellings) & set(header) for name in spellings]
-    for name in header:
-        if name and name not in known and nearest(name, absent, like=SLIP):
-            check_known(name, known, "the columns", f"{name!r} in the first row of {path}", DataError)

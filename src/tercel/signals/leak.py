@@ -89,10 +89,6 @@ class LeakReport:
             "instant": self.instant, "median_delay_s": self.median_delay_s,
         }  # fmt: skip
 
-    def figure(self, name: str = "leak") -> Figure:
-        """Picture of the profile: bars that had happened, bars that had not."""
-        return profile_figure({self.source: self}, name)
-
 
 def leak_report(
     prices: pl.DataFrame, source: SignalSource, *, ceiling: float = CEILING, seed: int = 0, block: int = 5,
@@ -140,9 +136,8 @@ def leak_report(
         column, median = source.columns[best], float(np.median(delay))
         found.append(LeakReport(source.name, column, verdict, reasons, ic, late, profile, instant, median))
     if not found:
-        raise DataError(
-            "facts and prices of the same instruments and times", "no cross-section of 5", "check the names and times"
-        )
+        expected = "facts and prices of the same instruments and times"
+        raise DataError(expected, "no cross-section of 5", "check the names and times")
     return max(found, key=lambda report: VERDICTS.index(report.verdict))
 
 
@@ -150,13 +145,11 @@ def judged(
     ic: Skill, late: Skill, profile: dict[int, float], instant: float, ceiling: float, by_bar: dict[int, Floats]
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Verdict of a leak check, and the reason."""
-    reasons = []
     blatant = max((shift for shift in profile if shift >= 1), key=lambda shift: abs(profile[shift]))
     if abs(profile[blatant]) > BLATANT:
-        reasons.append(
-            f"its values are the return of bar +{blatant}, which had not happened: IC {profile[blatant]:+.3f}"
-        )
-        return "leak", tuple(reasons)
+        what = f"its values are the return of bar +{blatant}, which had not happened"
+        return "leak", (f"{what}: IC {profile[blatant]:+.3f}",)
+    reasons = []
     too_good = abs(ic.mean) > ceiling and abs(ic.t) > SURE
     if too_good:
         reasons.append(f"too good to be true: IC {ic.mean:+.4f}, t {ic.t:.1f}, above {ceiling:g}")
@@ -181,27 +174,19 @@ def judged(
 def _matrices(prices: pl.DataFrame, panel: Panel) -> tuple[list[Floats], Floats]:
     """As-of values of each column and returns of each bar, float64 (times, instruments)."""
     names = panel.instruments()
-    if names:
-        prices = prices.filter(pl.col("instrument").is_in(names))
-    else:
-        prices = _market(prices)
+    prices = prices.filter(pl.col("instrument").is_in(names)) if names else _market(prices)
     if prices.is_empty():
         raise DataError("prices of the source's instruments", "none", "check the names")
     rows = panel.join(prices.select("instrument", "time", "close"))
-    who = sorted(rows["instrument"].unique().to_list())
-    when, at_time = np.unique(rows["time"].dt.epoch("ns").to_numpy(), return_inverse=True)
-    at_name = np.searchsorted(np.array(who), rows["instrument"].to_numpy().astype(str))
-
-    def wide(column: str) -> Floats:
-        out = np.full((len(when), len(who)), np.nan)
-        out[at_time, at_name] = rows[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        return out
-
-    close = wide("close")
+    wide = {
+        column: rows.pivot("instrument", index="time", values=column, sort_columns=True).sort("time").drop("time")
+        for column in ("close", *panel.columns)
+    }
+    close, *values = (table.cast(pl.Float64).fill_null(float("nan")).to_numpy() for table in wide.values())
     returns = np.full_like(close, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         returns[1:] = np.log(close[1:] / close[:-1])
-    return [wide(column) for column in panel.columns], returns
+    return values, returns
 
 
 def _market(prices: pl.DataFrame) -> pl.DataFrame:
@@ -227,9 +212,7 @@ def _pooled(values: Floats, returns: Floats, shift: int) -> Floats:
 
     Returns are ranked among the names of their bar; where there is one name, among all bars.
     """
-    moved = np.full_like(returns, np.nan)
-    first, last = max(0, -shift), min(len(returns), len(returns) - shift)
-    moved[first:last] = returns[first + shift : last + shift]
+    moved = _later(returns, shift)
     if returns.shape[1] > 1:
         names = np.maximum(np.isfinite(moved).sum(axis=1, keepdims=True), 1)
         moved = np.where(np.isfinite(moved), ranks(moved) / names, np.nan)
@@ -251,11 +234,16 @@ def _by_bar(values: Floats, returns: Floats, shift: int) -> Floats:
     """IC of each bar's values with the returns of the bar that ends `shift` bars later; NaN where there is none."""
     n = len(values)
     out = np.full(n, np.nan)
-    first, last = max(0, -shift), min(n, n - shift)
-    if last <= first:
-        return out
-    rows = np.arange(first, last)[:: max(1, -(-n // MOST_BARS))]
-    out[rows] = rank_ic_of_rows(values[rows], returns[rows + shift])
+    rows = np.arange(max(0, -shift), n, max(1, -(-n // MOST_BARS)))
+    out[rows] = rank_ic_of_rows(values[rows], _later(returns, shift)[rows])
+    return out
+
+
+def _later(returns: Floats, shift: int) -> Floats:
+    """Returns of the bars that end `shift` bars later, NaN where there are none."""
+    out = np.full_like(returns, np.nan)
+    first, last = max(0, -shift), min(len(returns), len(returns) - shift)
+    out[first:last] = returns[first + shift : last + shift]
     return out
 
 

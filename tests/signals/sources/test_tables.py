@@ -73,6 +73,29 @@ def test_wide_and_single_files_and_frames(tmp_path: Path) -> None:
     assert read_prices(tmp_path / "many").drop("row").equals(frame.drop("row"))
 
 
+PRICES = "Price,Close,High,Low,Open,Volume,Close,High,Low,Open,Volume"
+TICKERS = "Ticker,AAPL,AAPL,AAPL,AAPL,AAPL,MSFT,MSFT,MSFT,MSFT,MSFT"
+YAHOO = "\n2024-01-02,185.6,188,183,187,82,370.8,375,366,373,25\n2024-01-03,184.2,185,183,184,58,,,,,\n"
+
+
+@pytest.mark.parametrize("levels", [(PRICES, TICKERS), (TICKERS, PRICES)])
+def test_the_file_that_yfinance_writes_is_long(tmp_path: Path, levels: tuple[str, str]) -> None:
+    text = "\n".join([*levels, "Date,,,,,,,,,,"]) + YAHOO
+    found = price_table(written(tmp_path, text))
+    assert found.frame.select("instrument", "date", "open", "high", "low", "close", "volume", "row").rows() == [
+        ("AAPL", date(2024, 1, 2), 187, 188, 183, 185.6, 82, 4),
+        ("AAPL", date(2024, 1, 3), 184, 185, 183, 184.2, 58, 5),
+        ("MSFT", date(2024, 1, 2), 373, 375, 366, 370.8, 25, 4),
+    ]
+    assert (found.notes, found.has) == ((), {"open", "high", "low", "volume"})
+    with pytest.raises(DataError, match=r"a price; received Close 'x' in row 4"):
+        read_prices(written(tmp_path, text.replace("370.8", "x")))
+    with pytest.raises(DataError, match="11 cells, as in the first row; received 10 cells in row 5"):
+        read_prices(written(tmp_path, text.replace("58,,,,,", "58,,,,")))
+    one = "Price,Close,Volume\nTicker,SPY,SPY\nDate,,\n2024-01-02,472.6,123\n"
+    assert read_prices(written(tmp_path, one)).rows()[0][0] == "SPY"
+
+
 def test_a_map_says_what_columns_are_called(tmp_path: Path) -> None:
     path = written(tmp_path, "When;Who;Px;Last;Volume\n02.01.2020;A;1,25;9;x\n")
     mapped = {"date": "When", "symbol": ["Name", "Who"], "close": "Px", "volume": ""}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ import polars as pl
 from tercel.core.errors import DataError
 from tercel.core.rows import TYPED, HowToMap
 from tercel.signals.features.altdata import activity, bright_spots, read_scene
-from tercel.signals.sources.cells import USUAL, Called, instants, read_table, renamed, values_of
-from tercel.signals.sources.port import EVERY, ROW, Noting, SourceAbsentError, checked, lagged, need_columns
+from tercel.signals.sources.cells import USUAL, Called, Table, instants, numbers, read_table, renamed, values_of
+from tercel.signals.sources.port import EVERY, ROW, Noting, SourceAbsentError, checked, lagged, need_columns, time_type
 
 
 @dataclass(frozen=True)
@@ -100,27 +100,27 @@ class NighttimeLights:
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
-        rows = _lines(self.path)
-        if len(rows) < 2 or len(rows[0]) != 29 or rows[0][:2] != ["DISTRICT", "ST_NM"]:
-            raise DataError(
-                "district, state, three codes and 24 months",
-                f"{len(rows[0]) if rows else 0} columns in {self.path}",
-                "check the file",
+        try:
+            read = pl.read_csv(self.path, infer_schema=False)
+        except OSError as error:
+            raise SourceAbsentError("a CSV file", f"{error.strerror} at {self.path}", "check the path") from error
+        except pl.exceptions.PolarsError as error:
+            raise DataError("a CSV in UTF-8", f"{error} in {self.path}", "convert the file") from error
+        if read.width != 29 or read.columns[:2] != ["DISTRICT", "ST_NM"]:
+            received = f"{read.width} columns in {self.path}"
+            raise DataError("district, state, three codes and 24 months", received, "check the file")
+        table = Table(read.with_row_index(ROW, 2), str(self.path))
+        who = read.select(instrument=pl.format("{}/{}", "ST_NM", "DISTRICT"))["instrument"]
+        light = [numbers(table, name).alias("light") for name in read.columns[5:]]
+        year = [now - light[m - 12] if m >= 12 else now * None for m, now in enumerate(light)]
+        ended = [datetime(2019 + m // 12, m % 12 + 1, 1, tzinfo=UTC) for m in range(1, len(light) + 1)]
+        frame = pl.concat(
+            pl.DataFrame([table.frame[ROW], who, now, change.alias("change_of_year")]).with_columns(
+                event_time=pl.lit(end, time_type()), known_time=pl.lit(end + lagged(self.lag_days), time_type())
             )
-        found = []
-        for at, row in enumerate(rows[1:], start=2):
-            try:
-                months = [float(value) if value else float("nan") for value in row[5:29]]
-            except ValueError as error:
-                raise DataError("24 numbers", f"{error} in {self.path}, row {at}", "mend the row") from error
-            for m, light in enumerate(months):
-                year = light - months[m - 12] if m >= 12 else float("nan")
-                found.append((f"{row[1]}/{row[0]}", datetime(2019 + m // 12, m % 12 + 1, 1), light, year, at))
-        frame = pl.DataFrame(found, schema=["instrument", "month", *self.columns, ROW], orient="row")
-        ended = pl.col("month").dt.offset_by("1mo").cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")
-        timed = frame.with_columns(event_time=ended, known_time=ended + lagged(self.lag_days))
-        lit = timed.with_columns(pl.col(name).fill_nan(None) for name in self.columns).drop_nulls("light")
-        return checked(lit, self.columns, str(self.path), self.collected)
+            for now, change, end in zip(light, year, ended, strict=True)
+        )
+        return checked(frame.drop_nulls("light"), self.columns, str(self.path), self.collected)
 
 
 @dataclass(frozen=True)
@@ -143,26 +143,11 @@ class Scenes:
         for row in frame.iter_rows(named=True):
             if not row["taken"] or not row["published"]:
                 received = f"{row['file']} without one in {self.manifest}, row {row[ROW]}"
-                raise DataError(
-                    "the times at which a scene was taken and published", received, "date the scene or leave it out"
-                )
+                expected = "the times at which a scene was taken and published"
+                raise DataError(expected, received, "date the scene or leave it out")
             scene = read_scene(self.manifest.parent / str(row["file"]))
             measured.append((activity(scene), bright_spots(scene)))
         timed = frame.with_columns(
             pl.Series(name, [values[at] for values in measured], pl.Float64) for at, name in enumerate(self.columns)
         ).with_columns(event_time=instants(table, "taken"), known_time=instants(table, "published"))
         return checked(timed, self.columns, str(self.manifest), self.collected)
-
-
-def _lines(path: Path) -> list[list[str]]:
-    import csv
-
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.reader(file))
-    except OSError as error:
-        raise SourceAbsentError("a CSV file", f"{error.strerror} at {path}", "check the path") from error
-    except UnicodeDecodeError as error:
-        raise DataError(
-            "a CSV in UTF-8", f"{error.reason} at byte {error.start} of {path}", "convert the file"
-        ) from error

@@ -21,7 +21,7 @@ import polars as pl
 
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import check_known
-from tercel.core.rows import SYMBOLS, TYPED, HowToMap, header_of, parse_time, plain_name
+from tercel.core.rows import SYMBOLS, TYPED, FileHeader, HowToMap, parse_time, plain_name
 from tercel.signals.sources.port import ROW, SourceAbsentError, at_new_york, time_type
 
 Called = Mapping[str, str | Sequence[str]]
@@ -105,7 +105,7 @@ def read_table(source: object, how: HowToMap = TYPED) -> Table:
         When it is no such table; a row with more or fewer cells than the header is named.
     """
     if not isinstance(source, str | Path):
-        return Table(_numbered(_of_frame(source), 1), "the data frame", how=how)
+        return Table(_numbered(_of_frame(source)), "the data frame", how=how)
     path = Path(source)
     if not path.is_file():
         raise SourceAbsentError("a table: CSV, Parquet or JSON lines", f"nothing at {path}", "check the path")
@@ -115,22 +115,27 @@ def read_table(source: object, how: HowToMap = TYPED) -> Table:
     suffix = path.suffix.lower()
     if data[:4] == b"PAR1" or suffix == ".parquet":
         try:
-            return Table(_numbered(pl.read_parquet(io.BytesIO(data)), 1), str(path), how=how)
+            return Table(_numbered(pl.read_parquet(io.BytesIO(data))), str(path), how=how)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise DataError("a Parquet file", f"{error} in {path}", "write the file again") from error
     if data[:2] == b"PK" or suffix in (".xlsx", ".xls"):
         raise DataError("a table: CSV, Parquet or JSON lines", f"a workbook of Excel, {path}", "save it as CSV (UTF-8)")
-    text = _text(data, path)
+    try:
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = data[: error.start].count(b"\n") + 1
+        received = f"{error.reason} in row {row} of {path}"
+        raise DataError("a text file in UTF-8", received, "save it as CSV (UTF-8)") from error
     if suffix in (".jsonl", ".ndjson", ".json") or text.lstrip()[:1] == "{":
         return Table(_of_json(text, path), str(path), how=how)
     frame, separator = _of_csv(text, path)
     return Table(frame, str(path), separator == ";", how)
 
 
-def _numbered(frame: pl.DataFrame, first: int) -> pl.DataFrame:
-    if ROW in frame.columns:
-        frame = frame.rename({ROW: f"their {ROW}"})
-    return frame.with_row_index(ROW, offset=first)
+def _numbered(frame: pl.DataFrame, rows: Sequence[int] = ()) -> pl.DataFrame:
+    """With the column `row`: those that are named, or 1, 2, ...; a column of that name is theirs."""
+    numbered = pl.Series(ROW, rows or range(1, frame.height + 1), pl.UInt32)
+    return frame.rename({ROW: f"their {ROW}"}, strict=False).insert_column(0, numbered)
 
 
 def _of_frame(source: Any) -> pl.DataFrame:
@@ -144,64 +149,62 @@ def _of_frame(source: Any) -> pl.DataFrame:
     return pl.DataFrame({str(name): values.to_list() for name, values in none.items()}, strict=False)
 
 
-def _text(data: bytes, path: Path) -> str:
-    coding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        return data.decode(coding)
-    except UnicodeDecodeError as error:
-        row = data[: error.start].count(b"\n") + 1
-        received = f"{error.reason} in row {row} of {path}"
-        raise DataError("a text file in UTF-8", received, "save it as CSV (UTF-8)") from error
-
-
 def _of_json(text: str, path: Path) -> pl.DataFrame:
-    records, rows = [], []
+    records: dict[int, dict[str, Any]] = {}
     for row, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
         try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise DataError("one JSON object a line", f"{error} in row {row} of {path}", "correct the row") from error
-        if not isinstance(record, dict):
-            raise DataError("one JSON object a line", f"{line[:40]!r} in row {row} of {path}", "correct the row")
-        records.append(record)
-        rows.append(row)
-    names = list(dict.fromkeys(name for record in records for name in record))
+            if line.strip():
+                records[row] = {**json.loads(line)}
+        except (ValueError, TypeError) as error:
+            received = f"{line[:40]!r} in row {row} of {path}: {error}"
+            raise DataError("one JSON object a line", received, "correct the row") from error
     if not records:
         raise DataError("JSON objects, one a line", f"an empty file, {path}", "write a line a record")
-    columns = {name: pl.Series(name, [one.get(name) for one in records], strict=False) for name in names}
-    return _numbered(pl.DataFrame(columns), 1).with_columns(pl.Series(ROW, rows, pl.UInt32))
+    names = dict.fromkeys(name for record in records.values() for name in record)
+    columns = {name: pl.Series(name, [one.get(name) for one in records.values()], strict=False) for name in names}
+    return _numbered(pl.DataFrame(columns), list(records))
 
 
 def _of_csv(text: str, path: Path) -> tuple[pl.DataFrame, str]:
     """Cells as text, with the file's lines as rows, and what stands between them."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = io.StringIO(text, None).readlines()
     first = next((at for at, line in enumerate(lines) if line.strip()), len(lines))
     separator = ""
     if first < len(lines) and lines[first].lower().startswith("sep="):  # Excel's own way to name it
         separator, first = lines[first].strip()[4:5], first + 1
     if first >= len(lines):
         raise DataError("a table with a header", f"an empty file, {path}", "write the names of columns, then rows")
-    separator = separator or max(",;\t|", key=lines[first].count)
-    header = [name.strip() for name in next(csv.reader([lines[first]], delimiter=separator))]
+    reader = csv.reader(lines[first:], delimiter=separator or max(",;\t|", key=lines[first].count))
+    rows: list[tuple[int, list[str]]] = []
+    row = first + 1
+    for found in reader:  # a cell in quotes may hold ends of lines
+        if not rows or any(cell.strip() for cell in found):
+            rows.append((row, [cell.strip() for cell in found]))
+            if len(found) != len(rows[0][1]):
+                received = f"{len(found)} cells in row {row} of {path}"
+                raise DataError(f"{len(rows[0][1])} cells, as in the first row", received, "correct the row")
+        row = first + 1 + reader.line_num
+    (_, header), *rows = _by_ticker(rows)
     names = [name or (f"column {at}" if at else "") for at, name in enumerate(header)]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise DataError("columns of different names", f"{twice[0]} twice in {path}", "rename one")
-    rows, cells = [], []
-    reader, row = csv.reader((line + "\n" for line in lines[first + 1 :]), delimiter=separator), first + 2
-    for found in reader:  # a cell in quotes may hold ends of lines
-        if any(cell.strip() for cell in found):
-            rows.append(row)
-            cells.append([cell.strip() for cell in found])
-            if len(found) != len(names):
-                received = f"{len(found)} cells in row {row} of {path}"
-                raise DataError(f"{len(names)} cells, as in the first row", received, "correct the row")
-        row = first + 2 + reader.line_num
-    names = [f"their {ROW}" if name == ROW else name for name in names]
-    columns = zip(*cells, strict=True) if cells else [()] * len(names)
-    by_name = {name: pl.Series(column, dtype=pl.String) for name, column in zip(names, columns, strict=True)}
-    return pl.DataFrame({ROW: pl.Series(rows, dtype=pl.UInt32), **by_name}), separator
+    columns = zip(*(cells for _, cells in rows), strict=True) if rows else [()] * len(names)
+    frame = pl.DataFrame([pl.Series(n, column, pl.String) for n, column in zip(names, columns, strict=True)])
+    return _numbered(frame, [row for row, _ in rows]), reader.dialect.delimiter
+
+
+def _by_ticker(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """A file of yfinance, whose first rows say price, ticker and `Date`, with a row a day and ticker; others as is."""
+    levels = {cells[0]: cells[1:] for _, cells in rows[:2]}
+    if set(levels) != {"Price", "Ticker"}:
+        return rows
+    tickers, prices = (list(dict.fromkeys(levels[name])) for name in ("Ticker", "Price"))
+    long = [(rows[0][0], ["Date", "Ticker", *prices])]
+    for row, (day, *cells) in rows[3:]:
+        by = dict(zip(zip(levels["Ticker"], levels["Price"], strict=True), cells, strict=True))
+        found = [[by.get((ticker, price), "") for price in prices] for ticker in tickers]
+        long += [(row, [day, ticker, *said]) for ticker, said in zip(tickers, found, strict=True) if any(said)]
+    return long
 
 
 def renamed(
@@ -228,7 +231,7 @@ def renamed(
         found = [theirs[plain.index(word)] for word in usual[ours] if word in plain]
         if ours not in called and (free := [name for name in found if name not in taken]):
             called[ours] = (free[0],)
-    header = header_of(table.where, theirs, needed, [(one,) for one in optional], called, {}, {}, table.how)
+    header = FileHeader(table.where, theirs, needed, [(one,) for one in optional], called, how=table.how).names()
     frame = table.frame.rename(dict(zip(theirs, header, strict=True)))
     return replace(table, frame=frame, theirs=dict(zip(header, theirs, strict=True)))
 
@@ -341,20 +344,18 @@ def moments(table: Table, name: str, zone: tzinfo | None, how_zone: str) -> pl.S
     """
     cells = table.frame[name]
     if isinstance(cells.dtype, pl.Datetime):
-        if cells.dtype.time_zone is None and zone is None:
-            table.refuse(cells.is_not_null(), name, "a time with its zone", how_zone)
-        aware = (
-            cells
-            if cells.dtype.time_zone
-            else cells.dt.replace_time_zone("UTC" if zone is UTC else str(zone), ambiguous="earliest")
-        )
-        found = aware.dt.convert_time_zone("UTC").cast(time_type())
+        if cells.dtype.time_zone is None:
+            if zone is None:
+                table.refuse(cells.is_not_null(), name, "a time with its zone", how_zone)
+            cells = cells.dt.replace_time_zone(str(zone or UTC), ambiguous="earliest")
+        found = cells.dt.convert_time_zone("UTC").cast(time_type())
     else:
         text = cells.cast(pl.String).str.strip_chars()
         bare = text.str.replace(_CLOCK, "")
         days_alone = (bare == text) & ~text.str.contains(r"^\d{9,19}(\.\d+)?$|^\d{8}[-;]\d")
         if cells.dtype == pl.Date or (days_alone | text.is_null()).all():
-            return _day_after(days(table, name)).alias(name)
+            after = days(table, name).to_frame().select(at_new_york(pl.col(name) + pl.duration(days=1), 0))
+            return after[name]
         found = _clocked(text, zone)
         unzoned = found.is_null() & _clocked(text, UTC).is_not_null()
         table.refuse(unzoned, name, "a time with its zone", how_zone)
@@ -389,14 +390,11 @@ def zone_of(name: str) -> ZoneInfo | None:
 def _clocked(text: pl.Series, zone: tzinfo | None) -> pl.Series:
     text = text.str.replace(r"([T ]\d\d:\d\d)(Z|[+-]| |$)", "${1}:00$2").str.replace(r"\s*(UTC|GMT)$", "Z")
 
-    def ns(cell: str | None) -> int | None:
+    def ns(cell: str) -> int | None:
         try:
-            return None if cell is None else parse_time(cell, zone)
+            return parse_time(cell, zone)
         except (ValueError, OverflowError):
             return None
 
-    return pl.Series([ns(cell) for cell in text], dtype=pl.Int64).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")
-
-
-def _day_after(day: pl.Series) -> pl.Series:
-    return day.to_frame("d").select(at_new_york(pl.col("d") + pl.duration(days=1), 0))["d"]
+    found = text.map_elements(ns, pl.Int64, skip_nulls=True)
+    return found.cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")

@@ -123,10 +123,10 @@ class DailyFactors(Noting):
 
     def _leave_out_flat(self, frame: pl.DataFrame) -> None:
         """Leave out factors that never differ: prices that open where they close, a history too short for them."""
-        ends = frame.select(pl.col(self.columns).min().name.suffix(" min"), pl.col(self.columns).max()).row(
-            0, named=True
-        )
-        flat = [n for n in self.columns if ends[n] is None or ends[n] - ends[f"{n} min"] <= 1e-9 * abs(ends[n])]
+        values = pl.col(self.columns)
+        least, most = (frame.select(ends).row(0) for ends in (values.min(), values.max()))
+        ends = zip(self.columns, least, most, strict=True)
+        flat = [name for name, low, high in ends if high is None or high - low <= 1e-9 * abs(high)]
         if flat and len(flat) < len(self.columns):
             notes = [*self.notes, f"factors that never differ in {self.path} are left out: {', '.join(flat)}"]
             self._seen.update(columns=tuple(n for n in self.columns if n not in flat), notes=notes)
@@ -184,12 +184,10 @@ def daily_panel(
     """
     source = source or DailyFactors(Path(path))
     prices = source.prices() if prices is None else prices
-    labels = forward_returns(
-        prices.select("instrument", "time", "close", "void"), horizon=horizon, lag=lag, void="void"
-    )
+    closes = prices.select("instrument", "time", "close", "void")
+    labels = forward_returns(closes, horizon=horizon, lag=lag, void="void")
     days = prices["time"].unique().sort()
-    started = days.filter(days >= datetime.fromisoformat(first + "T00:00:00+00:00"))
-    days = started.gather_every(every)
+    days = days.filter(days >= datetime.fromisoformat(first + "T00:00:00+00:00")).gather_every(every)
     labels = labels.filter(pl.col("time").is_in(days.implode()))
     # decided half an hour after the close; without a lag the label begins at that very close, which no one attains
     decided = pl.col("time") + 2 * SETTLES
@@ -201,9 +199,8 @@ def daily_panel(
     rows = panel.join(labels).drop_nulls(panel.columns[:1])
     rows = rows.with_columns(ranked("forward").alias("y"), pl.col("forward").alias("outcome")).drop_nulls("y")
     if rows.is_empty():
-        received = (
-            f"{first_names(prices['instrument'].unique().sort().to_list())} from {days.min()!s}, never two at once"
-        )
+        names = first_names(prices["instrument"].unique().sort().to_list())
+        received = f"{names} from {days.min()!s}, never two at once"
         remedy = "name prices of more names, or set first, last, history or least_dollars"
         raise DataError("dates on which two names or more have a fact and a label", received, remedy)
     delay = "no lag: bought at the close that makes the signal, an upper bound" if lag == 0 else f"{lag}-day lag"
@@ -235,9 +232,8 @@ class MarketState:
         import numpy as np
 
         close = pl.col("close")
-        moves = self.prices.sort("instrument", "time").with_columns(
-            move=(close / close.shift(1)).log().over("instrument")
-        )
+        move = (close / close.shift(1)).log().over("instrument")
+        moves = self.prices.sort("instrument", "time").with_columns(move=move)
         # a move this large is a split or a bad print far more often than news
         kept = moves.filter(pl.col("move").abs() <= LARGEST_MOVE)
         times = kept["time"].unique().sort()

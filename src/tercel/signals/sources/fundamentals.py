@@ -22,18 +22,8 @@ import polars as pl
 from tercel.core.errors import DataError
 from tercel.core.rows import TYPED, HowToMap
 from tercel.signals.features.fundamentals import NEEDED, RATIOS, ratios
-from tercel.signals.sources.cells import (
-    USUAL,
-    Called,
-    Table,
-    days,
-    moments,
-    numbers,
-    read_table,
-    renamed,
-    values_of,
-    zone_of,
-)
+from tercel.signals.sources import cells
+from tercel.signals.sources.cells import USUAL, Called, Table
 from tercel.signals.sources.port import ROW, Noting, at_new_york, checked, lagged
 
 STATED = {"Net Income": "return_on_assets", "Total Equity": "equity_to_assets"}
@@ -77,8 +67,9 @@ class Fundamentals(Noting):
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
         path = self.path / self.inside if hasattr(self.path, "is_dir") and self.path.is_dir() else self.path
-        table = renamed(read_table(path, self.how), ("symbol",), KEYS[1:], self.called, USUAL)
+        table = cells.renamed(cells.read_table(path, self.how), ("symbol",), KEYS[1:], self.called, USUAL)
         event, known = self._times(table)
+        times = pl.DataFrame({"event_time": event, "known_time": known})
         notes = []
         # a day is known from the midnight after it: at the period's own last midnight it was not over
         both = {"known", "event"} <= set(table.frame.columns)
@@ -86,13 +77,12 @@ class Fundamentals(Noting):
             if not self.drop_impossible:
                 self._refuse(table, early)
             notes.append(f"{int(early.sum()):,} reports known before their period was over are left out")
-            table = replace(table, frame=table.frame.filter(~early))
-            event, known = event.filter(~early), known.filter(~early)
+            table, times = replace(table, frame=table.frame.filter(~early)), times.filter(~early)
         values, flat = self._values(table)
-        who = table.frame["symbol"].cast(pl.String).alias("instrument")
-        timed = pl.DataFrame([who, event.alias("event_time"), known.alias("known_time"), table.frame[ROW], *values])
+        who = pl.col("symbol").cast(pl.String).alias("instrument")
         columns = tuple(one.name for one in values)
         self._seen.update(columns=columns, notes=[*notes, *flat])
+        timed = table.frame.select(who, ROW).with_columns(*times, *values)
         return checked(timed, columns, table.where, self.collected)
 
     def _refuse(self, table: Table, early: pl.Series) -> None:
@@ -105,11 +95,11 @@ class Fundamentals(Noting):
 
     def _times(self, table: Table) -> tuple[pl.Series, pl.Series]:
         """When each report's period ended, and when it was known."""
-        ended = days(table, "event") if "event" in table.frame.columns else None
+        ended = cells.days(table, "event") if "event" in table.frame.columns else None
         event = None if ended is None else ended.to_frame("d").select(at_new_york(pl.col("d"), 0))["d"]
         if "known" in table.frame.columns:
-            zone = zone_of(self.timezone)
-            known = moments(table, "known", zone, 'write the zone, or say timezone = "America/New_York"')
+            zone = cells.zone_of(self.timezone)
+            known = cells.moments(table, "known", zone, 'write the zone, or say timezone = "America/New_York"')
             return known if event is None else event, known
         if event is None or self.lag_days is None:
             expected = "reports with the day on which they were known (known, filed, report_date, ...)"
@@ -123,14 +113,14 @@ class Fundamentals(Noting):
         """Value columns: ratios of a known layout, those that are named, or all numbers; and what is said of others."""
         frame = table.frame.rename(dict(table.theirs))
         if set(NEEDED) <= set(frame.columns) and not self.values:
-            dated = frame.with_columns(end_date=days(table, "event"), collected=days(table, "known"))
+            dated = frame.with_columns(end_date=cells.days(table, "event"), collected=cells.days(table, "known"))
             made = dated.sort("symbol", "end_date", "collected", maintain_order=True).with_columns(ratios().values())
             return list(made.sort(ROW).select(RATIOS)), []
         if {"Total Assets", *STATED} <= set(frame.columns) and not self.values:
-            assets = numbers(table, "Total Assets")
+            assets = cells.numbers(table, "Total Assets")
             assets = assets.set(assets <= 0, None)
-            return [(numbers(table, item) / assets).alias(ratio) for item, ratio in STATED.items()], []
-        return values_of(table, self.values, KEYS)
+            return [(cells.numbers(table, item) / assets).alias(ratio) for item, ratio in STATED.items()], []
+        return cells.values_of(table, self.values, KEYS)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ began, so that no value knows what came after it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -104,11 +104,10 @@ class News(Noting):
         if not bad.any():
             return table
         if not self.drop_broken:
-            table.refuse(
-                bad, name, expected, f"{remedy or 'correct the row'}, or leave such rows out: drop_broken = true"
-            )
+            left_out = f"{remedy or 'correct the row'}, or leave such rows out: drop_broken = true"
+            table.refuse(bad, name, expected, left_out)
         notes.append(f"{int(bad.sum()):,} headlines are left out: not {expected}")
-        return Table(table.frame.filter(~bad), table.where, table.comma, table.how, table.theirs)
+        return replace(table, frame=table.frame.filter(~bad))
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
@@ -140,23 +139,17 @@ def _names(table: Table) -> pl.Series:
     """Names of each headline, from a list or from words between commas, semicolons or bars."""
     cells = table.frame["symbol"]
     if not isinstance(cells.dtype, pl.List):
-        cells = (
-            cells.cast(pl.String)
-            .fill_null("")
-            .str.replace_all(r"[\[\]'\"]", "")
-            .str.replace_all("[;|]", ",")
-            .str.split(",")
-        )
-    words = cells.to_frame("names").select(pl.col("names").list.eval(pl.element().cast(pl.String).str.strip_chars()))
-    return words.select(
-        pl.col("names").list.eval(pl.element().filter(pl.element() != "")).list.unique(maintain_order=True)
-    )["names"].fill_null([])
+        plain = cells.cast(pl.String).fill_null("").str.replace_all(r"[\[\]'\"]", "")
+        cells = plain.str.replace_all("[;|]", ",").str.split(",")
+    word = pl.element().cast(pl.String).str.strip_chars()
+    words = cells.to_frame("names").select(pl.col("names").list.eval(word.filter(word != "")))
+    return words["names"].list.unique(maintain_order=True).fill_null([])
 
 
 def _evenings(told: pl.DataFrame) -> pl.Series:
-    day = told["published"].dt.truncate("1d")
-    days: list[Any] = [day.min() + timedelta(days=d, hours=21) for d in range((day.max() - day.min()).days + 2)]  # type: ignore[operator,union-attr]
-    return pl.Series(days).cast(time_type())
+    day = told["published"].dt.truncate("1d") + timedelta(hours=21)
+    first, last = day.min(), day.max() + timedelta(days=1)  # type: ignore[operator]
+    return pl.select(at=pl.datetime_range(pl.lit(first), pl.lit(last), "1d"))["at"].cast(time_type())
 
 
 def windowed(told: pl.DataFrame, closes: pl.Series, window: timedelta) -> pl.DataFrame:
@@ -168,31 +161,21 @@ def windowed(told: pl.DataFrame, closes: pl.Series, window: timedelta) -> pl.Dat
         `instrument`, `published`, `tone`, `learned`; by time.
     """
     sums = told.select(
-        "instrument", "published", n=pl.col("published").cum_count().over("instrument").cast(pl.Float64),
+        "instrument", "published", event_time="published",
+        n=pl.col("published").cum_count().over("instrument").cast(pl.Float64),
         tone=pl.col("tone").cum_sum().over("instrument"),
         scores=pl.col("learned").fill_null(0.0).cum_sum().over("instrument"),
         scored=pl.col("learned").is_not_null().cum_sum().over("instrument").cast(pl.Float64),
     )  # fmt: skip
-    names = told.select(pl.col("instrument").unique().sort())
-    grid = (
-        closes.alias("known_time")
-        .to_frame()
-        .join(names, how="cross")
-        .with_columns(before=(pl.col("known_time") - window).cast(time_type()))
+    names = told.select(pl.col("instrument").unique())
+    grid = closes.alias("known_time").to_frame().join(names, how="cross").sort("known_time", "instrument")
+    grid = grid.with_columns(before=(pl.col("known_time") - window).cast(time_type()))
+    now, then = (
+        grid.join_asof(sums, left_on=at, right_on="published", by="instrument", check_sortedness=False)
+        for at in ("known_time", "before")
     )
-    grid = grid.sort("known_time", "instrument")
-    how: dict[str, Any] = {
-        "by": "instrument",
-        "right_on": "published",
-        "strategy": "backward",
-        "check_sortedness": False,
-    }
-    now = grid.join_asof(sums.with_columns(event_time="published"), left_on="known_time", **how)
-    then = grid.join_asof(sums, left_on="before", **how)
-    n, tone, scores, scored = (
-        (now[one] - then[one].fill_null(0.0)).alias(one) for one in ("n", "tone", "scores", "scored")
-    )
-    found = now.select("instrument", "known_time", "event_time").with_columns(n, tone, scores, scored)
+    counted = [(now[one] - then[one].fill_null(0.0)).alias(one) for one in ("n", "tone", "scores", "scored")]
+    found = now.select("instrument", "known_time", "event_time").with_columns(counted)
     return found.drop_nulls("event_time").select(
         "instrument", "event_time", "known_time", count=pl.col("n").log1p(),
         tone=pl.when(pl.col("n") > 0).then(pl.col("tone") / pl.col("n")),

@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import polars as pl
@@ -84,23 +83,8 @@ def time_type() -> pl.Datetime:
 
 def need_columns(frame: pl.DataFrame, columns: Sequence[str], where: object, remedy: str = "check the file") -> None:
     """Refuse a frame that lacks a column; `where` is the file, for the error."""
-    missing = [name for name in columns if name not in frame.columns]
-    if missing:
+    if missing := [name for name in columns if name not in frame.columns]:
         raise DataError(f"columns {', '.join(columns)} in {where}", f"none named {', '.join(missing)}", remedy)
-
-
-def file_in(path: Path, inside: str, what: str) -> Path:
-    """The file `path`, or the one called `inside` in the folder `path`.
-
-    Raises
-    ------
-    SourceAbsentError
-        When there is none.
-    """
-    file = path / inside if path.is_dir() else path
-    if not file.is_file():
-        raise SourceAbsentError(f"a file of {what}", f"nothing at {file}", "check the path")
-    return file
 
 
 def checked(
@@ -131,12 +115,8 @@ def checked(
     if frame.is_empty():
         raise DataError(f"facts in {where}", "not one", "check the file and what was asked of it")
     row = pl.col(ROW) if ROW in frame.columns else pl.int_range(1, pl.len() + 1).alias(ROW)
-    kinds: dict[str, Any] = {
-        KEYS[0]: pl.String,
-        **dict.fromkeys(KEYS[1:], time_type()),
-        **dict.fromkeys(columns, pl.Float64),
-    }
-    facts = frame.select(*(pl.col(name).cast(kind) for name, kind in kinds.items()), row.cast(pl.Int64))
+    kinds = (pl.col(KEYS[0]).cast(pl.String), pl.col(KEYS[1:]).cast(time_type()), pl.col(columns).cast(pl.Float64))
+    facts = frame.select(*kinds, row.cast(pl.Int64))
     who, event, known = (pl.col(key) for key in KEYS)
     rules = [
         (who.is_null() | (who == ""), "an instrument in every record", "an empty one"),
@@ -160,9 +140,8 @@ def _refuse(facts: pl.DataFrame, bad: pl.Expr, where: str, expected: str, receiv
     first = found.row(0, named=True)
     dated = ", ".join(f"{key} {first[key]}" for key in KEYS)
     others = f" and {found.height - 1} more" if found.height > 1 else ""
-    raise DataError(
-        expected, f"{received} in {where}, row {first[ROW]} ({dated}){others}", "remove the record or mend its times"
-    )
+    received += f" in {where}, row {first[ROW]} ({dated}){others}"
+    raise DataError(expected, received, "remove the record or mend its times")
 
 
 def refuse_constants(facts: pl.DataFrame, columns: tuple[str, ...], where: str) -> None:
@@ -175,11 +154,7 @@ def refuse_constants(facts: pl.DataFrame, columns: tuple[str, ...], where: str) 
     """
     if facts.height < 2 or not columns:
         return
-    ranges = facts.select(pl.col(name).drop_nulls().drop_nans().n_unique().alias(name) for name in columns).row(
-        0, named=True
-    )
-    flat = [name for name, different in ranges.items() if different < 2]
-    if flat:
+    if flat := [name for name in columns if facts[name].drop_nulls().drop_nans().n_unique() < 2]:
         raise DataError("features that vary", f"constant or empty {', '.join(flat)} in {where}", "leave the column out")
 
 
@@ -195,9 +170,8 @@ def lagged(days: float) -> timedelta:
         When it is negative.
     """
     if not days >= 0:
-        raise DataError(
-            "a publication lag of 0 days or more", f"{days}", "state how long after the event it was published"
-        )
+        remedy = "state how long after the event it was published"
+        raise DataError("a publication lag of 0 days or more", f"{days}", remedy)
     return timedelta(days=days)
 
 

@@ -21,15 +21,15 @@ All take `name` and `collected`, the day (with a zone) after which nothing in th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError
+from tercel.core.names import check_known
 from tercel.core.rows import HowToMap
 from tercel.signals.sources.altdata import DatedSeries, NighttimeLights, Scenes
 from tercel.signals.sources.daily import DailyFactors
@@ -37,22 +37,29 @@ from tercel.signals.sources.fundamentals import Fundamentals, Statements
 from tercel.signals.sources.microstructure import MicrostructureBars
 from tercel.signals.sources.news import News
 from tercel.signals.sources.port import SignalSource
-from tercel.signals.sources.stocknet import TweetTone, read_stocknet
+from tercel.signals.sources.stocknet import Cutoff, TweetTone, read_stocknet
 
-PLAIN: dict[str, tuple[type, str]] = {
-    "daily": (DailyFactors, "path"),
-    "bars": (MicrostructureBars, "lake"),
-    "fundamentals": (Fundamentals, "path"),
-    "statements": (Statements, "path"),
-    "series": (DatedSeries, "path"),
-    "lights": (NighttimeLights, "path"),
-    "scenes": (Scenes, "manifest"),
-    "news": (News, "path"),
-}
+
+def _tweets(
+    path: Path, phrasebank: str | None = None, embed: bool = False, cutoff: Cutoff = "open",
+    collected: datetime | None = None, name: str = "tweets",
+) -> TweetTone:  # fmt: skip
+    from tercel.signals.sources import sentiment
+
+    score: Callable[..., Any] = sentiment.word_score
+    if phrasebank is not None:
+        labelled = sentiment.read_phrasebank(Path(phrasebank))
+        head = sentiment.SentimentHead(sentiment.embedder() if embed else None)
+        score = head.fit(labelled.texts, labelled.labels).tone
+    return TweetTone(read_stocknet(path), score, cutoff, collected, name)
+
+
+PLAIN: dict[str, Callable[..., SignalSource]] = {
+    "daily": DailyFactors, "bars": MicrostructureBars, "fundamentals": Fundamentals, "statements": Statements,
+    "series": DatedSeries, "lights": NighttimeLights, "scenes": Scenes, "news": News,
+}  # fmt: skip
+"""What makes a source of a kind, from a path and options."""
 KINDS = (*PLAIN, "tweets")
-
-
-OF_TWEETS = {"cutoff", "phrasebank", "embed", "collected", "name"}
 
 
 def check_source(kind: str, options: Mapping[str, Any]) -> None:
@@ -63,12 +70,14 @@ def check_source(kind: str, options: Mapping[str, Any]) -> None:
     UnknownNameError, ConfigError
         As :func:`source_of`.
     """
-    if kind != "tweets":
-        source_of(kind, Path(), None, **options)
-    elif unknown := sorted(set(options) - OF_TWEETS):
-        raise ConfigError(
-            f"options of tweets among {', '.join(sorted(OF_TWEETS))}", ", ".join(unknown), "mend the names"
-        )
+    check_known(kind, KINDS, "a kind of source among")
+    _, *takes = signature(PLAIN.get(kind, _tweets)).parameters.values()
+    names = {one.name for one in takes} - {"columns", "how", "prices"}
+    known = sorted("columns" if name == "called" else name for name in names)
+    if unknown := sorted(set(options) - set(known)):
+        raise ConfigError(f"options of {kind} among {', '.join(known)}", ", ".join(unknown), "mend the names")
+    if lacking := [one.name for one in takes if one.default is one.empty and one.name not in options]:
+        raise ConfigError(f"the options that {kind} needs", f"no {', '.join(lacking)}", "add them")
 
 
 def source_of(kind: str, path: Path, prices: pl.DataFrame | None = None, /, **options: Any) -> SignalSource:
@@ -83,52 +92,24 @@ def source_of(kind: str, path: Path, prices: pl.DataFrame | None = None, /, **op
     DataError
         (tweets) when the set cannot be read.
     """
-    if kind not in KINDS:
-        raise UnknownNameError(
-            f"a kind of source among {', '.join(KINDS)}", kind, offer(kind, KINDS, "name one of them")
-        )
-    day = options.get("collected")
-    if isinstance(day, date) and not isinstance(day, datetime):
-        # a day without an hour: until its end
-        options["collected"] = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
-    elif isinstance(day, datetime) and day.tzinfo is None:
-        options["collected"] = day.replace(tzinfo=UTC)
-    if kind == "tweets":
-        check_source(kind, options)
-        return _tweets(path, **options)
-    made, where = PLAIN[kind]
-    taken = {field.name for field in fields(made) if field.init} - {where, "how", "columns"}
-    known = {"columns" if name == "called" else name for name in taken - {"prices"}}
-    unknown = sorted(set(options) - known)
-    if unknown:
-        raise ConfigError(f"options of {kind} among {', '.join(sorted(known))}", ", ".join(unknown), "mend the names")
+    check_source(kind, options)
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
-    if "called" in taken:
+    day = given.get("collected")
+    if isinstance(day, datetime):
+        given["collected"] = day if day.tzinfo else day.replace(tzinfo=UTC)
+    elif isinstance(day, date):
+        # a day without an hour: until its end
+        given["collected"] = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+    made = PLAIN.get(kind, _tweets)
+    takes = signature(made).parameters
+    if "called" in takes:
         given |= {"called": given.pop("columns", {}), "how": in_table("source")}
-    if "prices" in taken:
+    if "prices" in takes:
         given["prices"] = prices
-    try:
-        source: SignalSource = made(**{where: path}, **given)
-    except TypeError as error:
-        raise ConfigError(f"the options that {kind} needs", str(error), "add them") from error
-    return source
+    return made(path, **given)
 
 
 def in_table(table: str) -> HowToMap:
     """How columns are mapped in a table of a configuration, for errors."""
     whole = f"[{table}.columns]"
     return HowToMap(f'{{}} = "{{}}" in {whole}', whole, f'say what they are called in {whole}: close = "Last"')
-
-
-def _tweets(path: Path, phrasebank: str | None = None, embed: bool = False, **options: Any) -> SignalSource:
-    score: Callable[..., Any]
-    if phrasebank is None:
-        from tercel.signals.sources.sentiment import word_score
-
-        score = word_score
-    else:
-        from tercel.signals.sources.sentiment import SentimentHead, embedder, read_phrasebank
-
-        labelled = read_phrasebank(Path(phrasebank))
-        score = SentimentHead(embedder() if embed else None).fit(labelled.texts, labelled.labels).tone
-    return TweetTone(read_stocknet(path), score, **options)

@@ -128,13 +128,9 @@ def _is_wide(table: Table, columns: Called) -> bool:
     others = [name for name in names if plain[name] not in USUAL["date"]]
     unknown = [name for name in others if not any(plain[name] in USUAL[one] for one in ("symbol", *PRICES))]
     slips = [name for name in unknown if nearest(name, ("close", "adj close", "adjusted close"), like=SLIP)]
-    texts = any(table.frame[name].dtype == pl.String and not _numeric(table.frame[name]) for name in symbol)
+    heads = [table.frame[name].drop_nulls().head(20).cast(pl.String) for name in symbol]
+    texts = any(head.cast(pl.Float64, strict=False).has_nulls() for head in heads)
     return not texts and not slips and not closes & set(plain.values()) and 2 * len(unknown) > len(others)
-
-
-def _numeric(cells: pl.Series) -> bool:
-    found = cells.drop_nulls().head(20).cast(pl.Float64, strict=False)
-    return found.null_count() == 0
 
 
 def _of_wide(table: Table, columns: Called) -> Table:
@@ -187,13 +183,9 @@ def _whole(frame: pl.DataFrame, adjusted: bool) -> pl.DataFrame:
 
 def _refuse_twice(frame: pl.DataFrame, where: str) -> None:
     twice = frame.filter(pl.struct("instrument", "date").is_duplicated())
-    if twice.is_empty():
-        return
-    first = twice.row(0, named=True)
-    same = twice.filter(pl.col("instrument") == first["instrument"], pl.col("date") == first["date"])
-    rows = " and ".join(map(str, same[ROW].to_list()[:2]))
-    received = f"two of {first['instrument']} on {first['date']} in {where}, rows {rows}"
-    raise DataError("one row a name and day", received, "take one of them out")
+    for (name, day), same in twice.group_by("instrument", "date", maintain_order=True):
+        received = f"two of {name} on {day} in {where}, rows {same[ROW][0]} and {same[ROW][1]}"
+        raise DataError("one row a name and day", received, "take one of them out")
 
 
 def _moves(frame: pl.DataFrame, where: str, refuse: bool) -> list[str]:
@@ -202,9 +194,8 @@ def _moves(frame: pl.DataFrame, where: str, refuse: bool) -> list[str]:
     large = frame.with_columns(move=move).filter(pl.col("move").log().abs() > LARGEST_MOVE, ~pl.col("adjusted"))
     if large.is_empty():
         return []
-    listed = [
-        f"{r['instrument']} on {r['date']} by {r['move'] - 1:+.0%}, row {r[ROW]}" for r in large.head(3).to_dicts()
-    ]
+    rows = large.head(3).to_dicts()
+    listed = [f"{r['instrument']} on {r['date']} by {r['move'] - 1:+.0%}, row {r[ROW]}" for r in rows]
     received = f"{large.height:,} in {where}: {'; '.join(listed)}{'; ...' if large.height > 3 else ''}"
     if refuse:
         remedy = "add an adjusted close (Adj Close), or take the rows out"
