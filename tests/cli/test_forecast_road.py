@@ -74,3 +74,12 @@ def test_a_desk_whose_folder_was_edited_trades_without_it_and_says_so(tmp_path: 
     checked = CliRunner().invoke(app, ["config", "check", str(tmp_path / "desk.toml")])
     assert checked.exit_code == 2
     assert "edited" in checked.output
+
+
+def test_the_readme_shows_the_commands_that_the_page_runs() -> None:
+    root = Path(__file__).resolve().parents[2]
+    page = (root / "docs" / "howto" / "own_forecast.md").read_text(encoding="utf-8")
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    commands = [line[2:] for line in page.splitlines() if line.startswith("$ tercel")]
+    assert len(commands) == 5
+    assert "\n".join(f"    {one}" for one in commands) in readme

@@ -48,11 +48,8 @@ def read_targets(path: Path, names: Mapping[str, str]) -> dict[str, Target]:
         With file and row: an unknown name, two rows of one, what is no number, no rows.
     """
     rows, unit = _rows(path)
-    dates = [row.get("date") or "" for _, row in rows]
     found: dict[str, Target] = {}
-    for (number, row), day in zip(rows, dates, strict=True):
-        if day != max(dates):
-            continue
+    for number, row in rows:
         name, where = row.get("name") or "", f"{path}, row {number}"
         value = _number(row[unit])
         if not math.isfinite(value):
@@ -70,8 +67,19 @@ def read_targets(path: Path, names: Mapping[str, str]) -> dict[str, Target]:
     return found
 
 
+def names_in(path: Path) -> tuple[str, ...]:
+    """Names of a file of targets, each once, in its order.
+
+    Raises
+    ------
+    DataError
+        For a file that is none.
+    """
+    return tuple(dict.fromkeys(row.get("name") or "" for _, row in _rows(path)[0]))
+
+
 def _rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], str]:
-    """Rows with their numbers in the file, by names of columns in lower case; and the column that holds targets."""
+    """Rows of the last date with their numbers in the file, by columns in lower case; and the targets' column."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -90,7 +98,8 @@ def _rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], str]:
         if any(row.values()):
             row[units[0]] = row.get(units[0], "").replace(",", ".") if comma else row.get(units[0], "")
             rows.append((number, row))
-    return rows, units[0]
+    last = max((row.get("date") or "" for _, row in rows), default="")
+    return [(number, row) for number, row in rows if (row.get("date") or "") == last], units[0]
 
 
 def _number(text: str) -> float:

@@ -191,3 +191,15 @@ def test_a_target_without_a_price_waits_until_there_is_one() -> None:
     mids["AAA"] = 1000
     assert list(orders.due(1)) == [Demand(1, "AAA", BUY, 13)]
     assert list(orders.due(2)) == []
+
+
+def test_a_desk_that_names_no_instrument_trades_those_of_its_targets(tmp_path: Path) -> None:
+    file = written(tmp_path, "date,name,lots\n2024-01-01,OLD,1\n2024-01-02,AAA,3\n2024-01-02,BBB,-2\n")
+    text = file.read_text(encoding="utf-8")
+    for name in ("AAA", "BBB"):
+        text = text.replace(f'[[instrument]]\nname = "{name}"\n', "")
+    file.write_text(text, encoding="utf-8")
+    assert [one.name for one in read_config(file).instrument] == ["AAA", "BBB"]
+    (tmp_path / "targets.csv").unlink()
+    with pytest.raises(TercelError, match="a CSV file of targets"):
+        read_config(file)

@@ -17,6 +17,7 @@ from tercel.core.validated import TomlTable, validated
 from tercel.desk.rounds.config import OFF, DeskConfig, InstrumentSection, SignalsSection
 from tercel.desk.rounds.forecasts import PACKAGED, model_of
 from tercel.desk.rounds.running import refuse
+from tercel.signals.targets import names_in
 
 DEMO: Final = "demo.toml"
 HELP: Final = "see tercel trade run `show_demo=True`"
@@ -77,9 +78,19 @@ def described(path: Path | None, settings: Mapping[str, Any]) -> tuple[DemoConfi
     """
     raw = parse_toml(demo_text(), DEMO, HELP) if path is None else read_toml(path, HELP, "a desk file")
     text = demo_text() if path is None else path.read_text(encoding="utf-8")
-    config = validated(DemoConfig, changed(raw, settings), DEMO if path is None else str(path), "a desk")
+    told = _with_instruments(changed(raw, settings), path)
+    config = validated(DemoConfig, told, DEMO if path is None else str(path), "a desk")
     config = config if path is None else _placed(config, path.parent)
     return config, "".join(f"# changed: {key} = {value!r}\n" for key, value in settings.items()) + text
+
+
+def _with_instruments(raw: dict[str, Any], path: Path | None) -> dict[str, Any]:
+    """A desk that names no instrument trades those of its file of targets."""
+    signals = raw.get("signals")
+    if path is None or "instrument" in raw or not isinstance(signals, dict) or signals.get("orders") != "targets":
+        return raw
+    names = names_in(path.parent / str(signals.get("targets", "")))
+    return {**raw, "instrument": [{"name": name} for name in names]}
 
 
 def _placed(config: DemoConfig, folder: Path) -> DemoConfig:
