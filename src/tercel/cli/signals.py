@@ -225,14 +225,9 @@ def predict(request: PredictSignals) -> None:
 
 
 def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    from csv import DictWriter
-    from io import StringIO
+    import polars as pl
 
-    text = StringIO()
-    writer = DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row | {"sources": " ".join(row["sources"])} for row in rows)
-    write_whole(path, text.getvalue())
+    write_whole(path, pl.DataFrame(rows).with_columns(pl.col("sources").list.join(" ")).write_csv())
 
 
 SHOWN = 10

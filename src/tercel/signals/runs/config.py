@@ -168,24 +168,19 @@ def read_config(path: Path) -> SignalsConfig:
     raw = read_toml(path, "name one, such as docs/examples/signals.toml")
     config = parse(raw, str(path))
     base = path.resolve().parent
-    panel = config.panel
-    if panel.path:
-        panel = panel.model_copy(update={"path": str(base / panel.path)})
-    sources = tuple(_placed(one, base) for one in config.source)
-    for at, one in enumerate(sources):
+    panel = config.panel.model_copy(update={"path": str(base / config.panel.path)} if config.panel.path else {})
+    for at, one in enumerate(config.source):
         try:
             check_source(one.kind, one.options)
         except ConfigError as error:
             raise type(error)(error.expected, f"{error.received} in source[{at}] of {path}", error.remedy) from error
-    return config.model_copy(update={"panel": panel, "source": sources})
+    return config.model_copy(update={"panel": panel, "source": tuple(_placed(one, base) for one in config.source)})
 
 
 def _placed(one: SourceSection, base: Path) -> SourceSection:
     """A source with its paths taken from the file's folder."""
-    extra = dict(one.model_extra or {})
-    if isinstance(extra.get("phrasebank"), str):
-        extra["phrasebank"] = str(base / extra["phrasebank"])
-    return SourceSection.model_validate({**one.model_dump(), **extra, "path": str(base / one.path)})
+    paths = {"path": one.path, "phrasebank": one.options.get("phrasebank")}
+    return one.model_copy(update={key: str(base / value) for key, value in paths.items() if isinstance(value, str)})
 
 
 def parse(raw: dict[str, Any], name: str) -> SignalsConfig:
@@ -198,14 +193,12 @@ def parse(raw: dict[str, Any], name: str) -> SignalsConfig:
 
 def _with_panel(raw: dict[str, Any]) -> dict[str, Any]:
     """A file without [panel] whose source is daily prices: they are the panel."""
-    sources = raw.get("source")
-    if "panel" in raw or not isinstance(sources, list):
+    sources = raw.get("source") if isinstance(raw.get("source"), list) else []
+    daily = [one for one in sources if isinstance(one, dict) and one.get("kind") == "daily"]
+    if "panel" in raw or not daily:
         return raw
-    daily = next((one for one in sources if isinstance(one, dict) and one.get("kind") == "daily"), None)
-    if daily is None:
-        return raw
-    panel = {key: value for key, value in daily.items() if key not in ("name", "required", "max_age_days")}
-    return {**raw, "panel": panel, "source": [one for one in sources if one is not daily]}
+    panel = {key: value for key, value in daily[0].items() if key not in ("name", "required", "max_age_days")}
+    return {**raw, "panel": panel, "source": [one for one in sources if one is not daily[0]]}
 
 
 def demo() -> SignalsConfig:

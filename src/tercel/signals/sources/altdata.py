@@ -8,22 +8,20 @@ traps: search terms were chosen after the fact (Preis, Moat & Stanley 2013 picke
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from tercel.core.errors import DataError
-from tercel.core.rows import TYPED, HowToMap
 from tercel.signals.features.altdata import activity, bright_spots, read_scene
-from tercel.signals.sources.cells import USUAL, Called, Table, instants, numbers, read_table, renamed, values_of
-from tercel.signals.sources.port import EVERY, ROW, Noting, SourceAbsentError, checked, lagged, need_columns, time_type
+from tercel.signals.sources.cells import Table, TableSource, instants, numbers, read_table, values_of
+from tercel.signals.sources.port import EVERY, ROW, SourceAbsentError, checked, lagged, need_columns, time_type
 
 
 @dataclass(frozen=True)
-class DatedSeries(Noting):
+class DatedSeries(TableSource):
     """Numbers with a date: search volumes, vegetation, ratings; of every instrument, or by name.
 
     Parameters
@@ -44,15 +42,11 @@ class DatedSeries(Noting):
         What columns are called: `date`, `symbol`, to theirs.
     """
 
-    path: Any
     date: str = ""
     series: Sequence[str] = ()
     lag_days: float = field(kw_only=True)
     period_days: float = 0.0
     instrument: str = ""
-    collected: datetime | None = None
-    called: Called = field(default_factory=dict)
-    how: HowToMap = TYPED
     name: str = "series"
 
     @property
@@ -62,9 +56,8 @@ class DatedSeries(Noting):
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
-        called = {**self.called, **({"date": self.date} if self.date else {})}
-        by_name = () if self.instrument else ("symbol",)
-        table = renamed(read_table(self.path, self.how), ("date",), by_name, called, USUAL)
+        called = replace(self, called={**self.called, "date": self.date}) if self.date else self
+        table = called.table(("date",), () if self.instrument else ("symbol",))
         values, notes = values_of(table, self.series, ("date", "symbol"))
         names = [one.name for one in values]
         self._seen.update(columns=names, notes=notes)

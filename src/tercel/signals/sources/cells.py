@@ -22,7 +22,7 @@ import polars as pl
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import check_known
 from tercel.core.rows import SYMBOLS, TYPED, FileHeader, HowToMap, parse_time, plain_name
-from tercel.signals.sources.port import ROW, SourceAbsentError, at_new_york, time_type
+from tercel.signals.sources.port import ROW, Noting, SourceAbsentError, at_new_york, time_type
 
 Called = Mapping[str, str | Sequence[str]]
 """Our names of columns to theirs: one, or several of which the first that a file has counts; "" leaves one out."""
@@ -219,7 +219,9 @@ def renamed(
     DataError
         A column is missing, misspelt, or named by the map and not there.
     """
-    called = checked_map(columns, (*needed, *optional), table.how)
+    for name in columns:
+        check_known(name, (*needed, *optional), "a column of", f"{name!r} in {table.how.whole}", ConfigError)
+    called = {name: (words,) if isinstance(words, str) else tuple(words) for name, words in columns.items()}
     theirs = [name for name in table.frame.columns if name != ROW]
     plain, low = [plain_name(name) for name in theirs], {name.lower() for name in theirs}
     for ours, names in called.items():
@@ -234,6 +236,33 @@ def renamed(
     header = FileHeader(table.where, theirs, needed, [(one,) for one in optional], called, how=table.how).names()
     frame = table.frame.rename(dict(zip(theirs, header, strict=True)))
     return replace(table, frame=frame, theirs=dict(zip(header, theirs, strict=True)))
+
+
+@dataclass(frozen=True)
+class TableSource(Noting):
+    """Base of sources of a table that a person has.
+
+    Parameters
+    ----------
+    path : Path or data frame
+        As :func:`read_table` takes it.
+    collected : datetime, optional
+        Day of collection; later records are refused.
+    called : mapping
+        What columns are called, ours to theirs.
+    how : HowToMap
+        How a person says so, for errors.
+    """
+
+    path: Any
+    collected: datetime | None = field(default=None, kw_only=True)
+    called: Called = field(default_factory=dict, kw_only=True)
+    how: HowToMap = field(default=TYPED, kw_only=True)
+
+    def table(self, needed: Sequence[str], optional: Sequence[str] = (), inside: str = "") -> Table:
+        """The table, or that of the file called `inside` in a folder, under our names of columns."""
+        path = self.path / inside if inside and isinstance(self.path, Path) and self.path.is_dir() else self.path
+        return renamed(read_table(path, self.how), needed, optional, self.called, USUAL)
 
 
 def values_of(table: Table, named: Sequence[str], besides: Sequence[str]) -> tuple[list[pl.Series], list[str]]:
@@ -278,13 +307,6 @@ def _parsed(table: Table, name: str) -> pl.DataFrame:
     return table.frame.select(text.alias("text"), value=text.cast(pl.Float64, strict=False))
 
 
-def checked_map(columns: Called, ours: Sequence[str], how: HowToMap) -> dict[str, tuple[str, ...]]:
-    """A map of columns, each with its names in order of preference."""
-    for name in columns:
-        check_known(name, ours, "a column of", f"{name!r} in {how.whole}", ConfigError)
-    return {name: (words,) if isinstance(words, str) else tuple(words) for name, words in columns.items()}
-
-
 def numbers(table: Table, name: str, expected: str = "a number") -> pl.Series:
     """A column as Float64, null where a cell says nothing; text in a number is refused with its row."""
     cells = table.frame[name]
@@ -304,8 +326,8 @@ def numbers(table: Table, name: str, expected: str = "a number") -> pl.Series:
 def days(table: Table, name: str) -> pl.Series:
     """A column as dates, by the calendar that the file writes; none, text that is no date, mixed zones are refused."""
     cells = table.frame[name]
-    if cells.dtype == pl.Date or isinstance(cells.dtype, pl.Datetime):
-        found = cells.dt.date() if cells.dtype != pl.Date else cells
+    if cells.dtype in (pl.Date, pl.Datetime):
+        found = cells.dt.date()
     else:
         text = cells.cast(pl.String).str.strip_chars()
         _refuse_mixed_zones(table, text, name)
@@ -334,20 +356,28 @@ def _refuse_mixed_zones(table: Table, text: pl.Series, name: str) -> None:
         raise DataError("times of one zone", received, "write all rows by one clock")
 
 
-def moments(table: Table, name: str, zone: tzinfo | None, how_zone: str) -> pl.Series:
+def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
     """A column as moments, Datetime ns UTC. A date without a clock is the midnight after it, in New York.
 
     Raises
     ------
+    ConfigError
+        When there is no such time zone.
     DataError
-        With the row: no time, or one without its zone where `zone` is None; `how_zone` says how to name it.
+        With the row: no time, or one without its zone where `timezone` names none.
     """
+    try:
+        zone = ZoneInfo(timezone) if timezone else None
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        remedy = "write one such as America/New_York"
+        raise ConfigError("an IANA time zone", f"timezone = {timezone!r}", remedy) from error
     cells = table.frame[name]
+    zoned, remedy = "a time with its zone", 'write the zone, or say timezone = "America/New_York"'
     if isinstance(cells.dtype, pl.Datetime):
         if cells.dtype.time_zone is None:
             if zone is None:
-                table.refuse(cells.is_not_null(), name, "a time with its zone", how_zone)
-            cells = cells.dt.replace_time_zone(str(zone or UTC), ambiguous="earliest")
+                table.refuse(cells.is_not_null(), name, zoned, remedy)
+            cells = cells.dt.replace_time_zone(timezone, ambiguous="earliest")
         found = cells.dt.convert_time_zone("UTC").cast(time_type())
     else:
         text = cells.cast(pl.String).str.strip_chars()
@@ -358,9 +388,9 @@ def moments(table: Table, name: str, zone: tzinfo | None, how_zone: str) -> pl.S
             return after[name]
         found = _clocked(text, zone)
         unzoned = found.is_null() & _clocked(text, UTC).is_not_null()
-        table.refuse(unzoned, name, "a time with its zone", how_zone)
-    remedy = "correct the row, or take it out"
-    table.refuse(found.is_null(), name, "a time such as 2024-01-31T15:30:00-05:00", remedy)
+        table.refuse(unzoned, name, zoned, remedy)
+    expected = "a time such as 2024-01-31T15:30:00-05:00"
+    table.refuse(found.is_null(), name, expected, "correct the row, or take it out")
     return found.alias(name)
 
 
@@ -368,23 +398,8 @@ def instants(table: Table, name: str) -> pl.Series:
     """A column as moments by a clock of UTC; a date without one is its first midnight."""
     cells = table.frame[name]
     if isinstance(cells.dtype, pl.Datetime) or (cells.dtype == pl.String and cells.str.contains(_CLOCK).any()):
-        return moments(table, name, UTC, "write the zone")
+        return moments(table, name, "UTC")
     return days(table, name).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")
-
-
-def zone_of(name: str) -> ZoneInfo | None:
-    """The time zone of a name, None for "".
-
-    Raises
-    ------
-    ConfigError
-        When there is none such.
-    """
-    try:
-        return ZoneInfo(name) if name else None
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        remedy = "write one such as America/New_York"
-        raise ConfigError("an IANA time zone", f"timezone = {name!r}", remedy) from error
 
 
 def _clocked(text: pl.Series, zone: tzinfo | None) -> pl.Series:

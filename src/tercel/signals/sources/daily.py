@@ -9,21 +9,20 @@ What its prices show of the state of the market is the same for every instrument
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import polars as pl
 
 from tercel.core.errors import DataError
-from tercel.core.rows import TYPED, HowToMap
 from tercel.signals.features.factors import LARGEST_MOVE, factors, guarded
 from tercel.signals.labels import forward_returns, ranked
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import Panel, from_frame
-from tercel.signals.sources.cells import Called
-from tercel.signals.sources.port import EVERY, ROW, FrameSource, Noting, at_new_york, checked
+from tercel.signals.sources.cells import TableSource
+from tercel.signals.sources.port import EVERY, ROW, FrameSource, at_new_york, checked
 from tercel.signals.sources.tables import first_names, price_table
 
 SURVIVORS = (
@@ -46,7 +45,7 @@ SETTLES = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
-class DailyFactors(Noting):
+class DailyFactors(TableSource):
     """Factors of each stock and day, ranked within the day's cross-section to [-0.5, 0.5].
 
     Parameters
@@ -67,13 +66,9 @@ class DailyFactors(Noting):
         Whether it is known that names are missing because they were delisted.
     """
 
-    path: Any
-    collected: datetime | None = None
     without: Sequence[str] = ("QQQ",)
     history: int = 252
     least_dollars: float = 1e6
-    called: Called = field(default_factory=dict)
-    how: HowToMap = TYPED
     survivors: bool = False
     name: str = "daily"
     usual: ClassVar[tuple[str, ...]] = FACTORS
@@ -151,15 +146,16 @@ def unlisted(prices: pl.DataFrame, history: int, least_dollars: float) -> list[s
     """
     names = prices.group_by("instrument").agg(pl.col("listed").any(), days=pl.len()).sort("instrument")
     out = names.filter(~pl.col("listed"))
-    short = out.filter(pl.col("days") <= history)["instrument"].to_list()
-    thin = out.filter(pl.col("days") > history)["instrument"].to_list()
+    short = pl.col("days") <= history
+    thin = f"never trade {least_dollars:,.0f} a day (median of 60 days)"
+    reasons = (
+        (short, f"have no {history} days behind them", f"history = {history}"),
+        (~short, thin, f"least_dollars = {least_dollars:g}"),
+    )
     notes = []
-    if short:
-        said = f"{len(short)} of {names.height} names have no {history} days behind them"
-        notes.append(f"{said}: {first_names(short)} (history = {history})")
-    if thin:
-        said = f"{len(thin)} of {names.height} names never trade {least_dollars:,.0f} a day"
-        notes.append(f"{said} (median of 60 days): {first_names(thin)} (least_dollars = {least_dollars:g})")
+    for those, said, option in reasons:
+        if left_out := out.filter(those)["instrument"].to_list():
+            notes.append(f"{len(left_out)} of {names.height} names {said}: {first_names(left_out)} ({option})")
     if out.height == names.height:
         expected = f"names with over {history} days of prices that trade over {least_dollars:,.0f} a day"
         raise DataError(expected, "; ".join(notes), "set a smaller history or least_dollars")

@@ -13,25 +13,23 @@ collected 39 days after the period ends), and statements with `Period Ending`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import polars as pl
 
 from tercel.core.errors import DataError
-from tercel.core.rows import TYPED, HowToMap
 from tercel.signals.features.fundamentals import NEEDED, RATIOS, ratios
 from tercel.signals.sources import cells
-from tercel.signals.sources.cells import USUAL, Called, Table
-from tercel.signals.sources.port import ROW, Noting, at_new_york, checked, lagged
+from tercel.signals.sources.cells import Table, TableSource
+from tercel.signals.sources.port import ROW, at_new_york, checked, lagged
 
 STATED = {"Net Income": "return_on_assets", "Total Equity": "equity_to_assets"}
 KEYS = ("symbol", "known", "event")
 
 
 @dataclass(frozen=True)
-class Fundamentals(Noting):
+class Fundamentals(TableSource):
     """Values of each report from the day on which it was known.
 
     Parameters
@@ -52,22 +50,17 @@ class Fundamentals(Noting):
         What columns are called: `symbol`, `known`, `event`, to theirs.
     """
 
-    path: Any
     values: Sequence[str] = ()
     lag_days: float | None = None
     timezone: str = ""
-    collected: datetime | None = None
     drop_impossible: bool = False
-    called: Called = field(default_factory=dict)
-    how: HowToMap = TYPED
     name: str = "fundamentals"
     usual: ClassVar[tuple[str, ...]] = RATIOS
     inside: ClassVar[str] = "reports.parquet"
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
-        path = self.path / self.inside if hasattr(self.path, "is_dir") and self.path.is_dir() else self.path
-        table = cells.renamed(cells.read_table(path, self.how), ("symbol",), KEYS[1:], self.called, USUAL)
+        table = self.table(("symbol",), KEYS[1:], self.inside)
         event, known = self._times(table)
         times = pl.DataFrame({"event_time": event, "known_time": known})
         notes = []
@@ -98,8 +91,7 @@ class Fundamentals(Noting):
         ended = cells.days(table, "event") if "event" in table.frame.columns else None
         event = None if ended is None else ended.to_frame("d").select(at_new_york(pl.col("d"), 0))["d"]
         if "known" in table.frame.columns:
-            zone = cells.zone_of(self.timezone)
-            known = cells.moments(table, "known", zone, 'write the zone, or say timezone = "America/New_York"')
+            known = cells.moments(table, "known", self.timezone)
             return known if event is None else event, known
         if event is None or self.lag_days is None:
             expected = "reports with the day on which they were known (known, filed, report_date, ...)"

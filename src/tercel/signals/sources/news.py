@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,11 +21,10 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
 from tercel.core.names import check_known
-from tercel.core.rows import TYPED, HowToMap
 from tercel.signals.features.text import masked
 from tercel.signals.labels import forward_returns, ranked
-from tercel.signals.sources.cells import USUAL, Called, Table, moments, read_table, renamed, zone_of
-from tercel.signals.sources.port import ROW, Noting, checked, lagged, time_type
+from tercel.signals.sources.cells import Table, TableSource, moments
+from tercel.signals.sources.port import ROW, checked, lagged, time_type
 from tercel.signals.sources.sentiment import word_score
 
 FEATURES = ("count", "tone", "learned")
@@ -38,7 +37,7 @@ PENALTY = 30.0
 
 
 @dataclass(frozen=True)
-class News(Noting):
+class News(TableSource):
     """Values of each name's headlines at the panel's closes.
 
     Parameters
@@ -61,29 +60,24 @@ class News(Noting):
         `instrument`, `time`, `close` of the panel; without them values are taken at 21:00 UTC and nothing is learned.
     """
 
-    path: Any
     timezone: str = ""
     window_days: float = 5.0
     features: Sequence[str] = FEATURES
     learn_days: int = 5
-    collected: datetime | None = None
     drop_broken: bool = False
-    called: Called = field(default_factory=dict)
-    how: HowToMap = TYPED
     prices: pl.DataFrame | None = field(default=None, repr=False, compare=False)
     name: str = "news"
     usual: ClassVar[tuple[str, ...]] = FEATURES[:2]
 
     def headlines(self) -> pl.DataFrame:
         """`instrument`, `published` (Datetime ns UTC), `text`, `row`; one row a name, by time."""
-        table = renamed(read_table(self.path, self.how), ("time", "symbol", "text"), (), self.called, USUAL)
+        table = self.table(("time", "symbol", "text"))
         notes: list[str] = []
         table = self._sound(table, _names(table).list.len() == 0, "symbol", "a name in every headline", notes)
         for cell in ("text", "time"):
             empty = table.frame[cell].cast(pl.String).fill_null("").str.strip_chars() == ""
             table = self._sound(table, empty, cell, f"a {cell} in every headline", notes)
-        zone = zone_of(self.timezone)
-        published = moments(table, "time", zone, 'write the zone, or say timezone = "America/New_York"')
+        published = moments(table, "time", self.timezone)
         last: Any = self.collected
         if last is None and self.prices is not None:
             last = self.prices["time"].max() + timedelta(days=1)  # type: ignore[operator]

@@ -86,8 +86,6 @@ def price_table(
         if not files:
             raise SourceAbsentError("a file of daily prices", f"nothing at {inside}", "check the path")
     parts = [_prices_of(one, columns, how, refuse_moves) for one in files]
-    if len(parts) == 1:
-        return parts[0]
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
     frame = pl.concat([part.frame for part in parts]).sort("instrument", "date")
     return Prices(frame, notes, frozenset.intersection(*(part.has for part in parts)))
@@ -152,11 +150,11 @@ def _of_long(table: Table, columns: Called, stem: str) -> tuple[Table, frozenset
     found: dict[str, pl.Series] = {n: _price(table, n) for n in ("close", "adj_close") if n in table.frame.columns}
     found |= {name: numbers(table, name) for name in (*RANGE, "volume") if name in table.frame.columns}
     frame = pl.DataFrame([table.frame[ROW], days(table, "date"), *found.values()])
-    who = pl.Series("instrument", [stem]).new_from_index(0, frame.height)
+    frame = frame.with_columns(instrument=pl.lit(stem))
     if "symbol" in table.frame.columns:
-        who = table.frame["symbol"].cast(pl.String).str.strip_chars().alias("instrument")
-        table.refuse(who.fill_null("") == "", "symbol", "a symbol in every row", "write it, or take the row out")
-    frame = frame.with_columns(who)
+        frame = frame.with_columns(instrument=table.frame["symbol"].cast(pl.String).str.strip_chars())
+        unnamed = frame["instrument"].fill_null("") == ""
+        table.refuse(unnamed, "symbol", "a symbol in every row", "write it, or take the row out")
     if alone:  # what is not adjusted has nothing to be scaled by
         frame = frame.drop(RANGE, strict=False).rename({"adj_close": "close"})
     elif "adj_close" in found:
