@@ -82,12 +82,10 @@ class LeakReport:
 
     def to_json(self) -> dict[str, Any]:
         """The figures by name."""
-        return {
-            "source": self.source, "column": self.column, "verdict": self.verdict, "reasons": list(self.reasons),
-            "ic": self.ic.to_json(), "ic_one_period_later": self.late.to_json(),
-            "profile": {str(shift): value for shift, value in self.profile.items()},
-            "instant": self.instant, "median_delay_s": self.median_delay_s,
-        }  # fmt: skip
+        plain = {name: value for name, value in vars(self).items() if name not in ("ic", "late")}
+        skills = {"ic": self.ic.to_json(), "ic_one_period_later": self.late.to_json()}
+        profile = {str(shift): value for shift, value in self.profile.items()}
+        return plain | skills | {"profile": profile, "reasons": list(self.reasons)}
 
 
 def leak_report(

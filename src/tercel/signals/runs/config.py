@@ -193,7 +193,8 @@ def parse(raw: dict[str, Any], name: str) -> SignalsConfig:
 
 def _with_panel(raw: dict[str, Any]) -> dict[str, Any]:
     """A file without [panel] whose source is daily prices: they are the panel."""
-    sources = raw.get("source") if isinstance(raw.get("source"), list) else []
+    found = raw.get("source")
+    sources = found if isinstance(found, list) else []
     daily = [one for one in sources if isinstance(one, dict) and one.get("kind") == "daily"]
     if "panel" in raw or not daily:
         return raw

@@ -31,14 +31,35 @@ NOT_PROVEN = (
 
 def reports_of(config: SignalsConfig, seed: int, planted: bool) -> tuple[dict[str, LeakReport], dict[str, str]]:
     """Reports by source, planted ones first, and sources that cannot be judged with the reason."""
-    if config.panel.kind == "synthetic":
+    kind = "synthetic" if config.panel.kind == "synthetic" else "files"
+    own: list[SignalSource]
+    if kind == "synthetic":
         market = panels.market_of(config, seed)
-        # planted skill lies far above what is honest on a panel of real stocks: the ceiling follows it
-        ceiling = max(CEILING, 2 * config.panel.strength)
-        found = panels.sources_of(config, market.prices)
-        return _looked(market.prices, list(market.sources), found, seed, STRENGTHS["synthetic"] * planted, ceiling)
-    bars, own, closes = _bars(config)
-    return _looked(bars, [own], panels.sources_of(config, closes), seed, STRENGTHS["files"] * planted, CEILING)
+        bars, own, closes = market.prices, list(market.sources), market.prices
+    else:
+        bars, factors, closes = _bars(config)
+        own = [factors]
+    # planted skill lies far above what is honest on a panel of real stocks: the ceiling follows it
+    ceiling = max(CEILING, 2 * config.panel.strength) if kind == "synthetic" else CEILING
+    found = panels.sources_of(config, closes)
+    reports: dict[str, LeakReport] = {}
+    unjudged = {name: f"absent: {why}" for name, why in found.absent.items()}
+    ages = {source.name: age for source, age in found.sources}
+    named: dict[str, SignalSource] = {}
+    if planted:
+        for name, falsified in ((FALSE, True), (TRUE, False)):
+            named[name] = planted_leak(bars, seed, strength=STRENGTHS[kind], falsified=falsified)
+    named |= {source.name: source for source in (*own, *(source for source, _ in found.sources))}
+    for name, source in named.items():
+        say(f"leak check: {name}")
+        try:
+            reports[name] = leak_report(bars, source, ceiling=ceiling, seed=seed, max_age=ages.get(name))
+        except DataError as error:
+            if name in (FALSE, TRUE):
+                raise
+            absent = isinstance(error, SourceAbsentError)
+            unjudged[name] = f"absent: {error.received}" if absent else f"{error.expected}; received {error.received}"
+    return reports, unjudged
 
 
 def leaks_of(config: SignalsConfig, seed: int, planted: bool) -> list[dict[str, Any]]:
@@ -53,35 +74,6 @@ def _lines(config: SignalsConfig, reports: dict[str, LeakReport], unjudged: dict
         {"source": name, "panel": config.name, "verdict": "not judged", "reasons": [why], "profile": {}, **empty}
         for name, why in unjudged.items()
     ]
-
-
-def _looked(
-    prices: pl.DataFrame,
-    own: list[SignalSource],
-    found: panels.FoundSources,
-    seed: int,
-    strength: float,
-    ceiling: float,
-) -> tuple[dict[str, LeakReport], dict[str, str]]:
-    reports: dict[str, LeakReport] = {}
-    unjudged = {name: f"absent: {why}" for name, why in found.absent.items()}
-    named: dict[str, SignalSource] = {}
-    ages = {source.name: age for source, age in found.sources}
-    if strength > 0:
-        named[FALSE] = planted_leak(prices, seed, strength=strength)
-        named[TRUE] = planted_leak(prices, seed, strength=strength, falsified=False)
-    named |= {source.name: source for source in (*own, *(source for source, _ in found.sources))}
-    for name, source in named.items():
-        say(f"leak check: {name}")
-        try:
-            reports[name] = leak_report(prices, source, ceiling=ceiling, seed=seed, max_age=ages.get(name))
-        except SourceAbsentError as error:
-            unjudged[name] = f"absent: {error.received}"
-        except DataError as error:
-            if name in (FALSE, TRUE):
-                raise
-            unjudged[name] = f"{error.expected}; received {error.received}"
-    return reports, unjudged
 
 
 def _bars(config: SignalsConfig) -> tuple[pl.DataFrame, SignalSource, pl.DataFrame]:
@@ -110,11 +102,8 @@ def configs_of(data: Path) -> list[SignalsConfig]:
     reports = SourceSection.model_validate({"kind": "fundamentals", "path": path, "drop_impossible": True})
     found = []
     if daily.exists():
-        found.append(
-            SignalsConfig(
-                name="daily", panel=PanelSection(kind="daily", path=str(daily), survivors=True), source=(reports,)
-            )
-        )
+        panel = PanelSection(kind="daily", path=str(daily), survivors=True)
+        found.append(SignalsConfig(name="daily", panel=panel, source=(reports,)))
     if tweets.exists():
         words = SourceSection(kind="tweets", path=str(tweets), max_age_days=5)
         panel = PanelSection(kind="stocknet", path=str(tweets), last="2015-12-31")

@@ -57,11 +57,8 @@ def synthetic_market(
         When it would be too small to hold a cross-section.
     """
     if instruments < 5 or days < 10 or not 0 <= strength < 1 or not 0 <= persistence < 1:
-        raise DataError(
-            "at least 5 instruments, 10 days, strength and persistence in [0, 1)",
-            f"{instruments}, {days}, {strength}, {persistence}",
-            "make it larger",
-        )
+        expected = "at least 5 instruments, 10 days, strength and persistence in [0, 1)"
+        raise DataError(expected, f"{instruments}, {days}, {strength}, {persistence}", "make it larger")
     rng = np.random.default_rng(seed)
     signal = _persistent(rng, days, instruments, 5, persistence)
     planted = strength * (signal[..., 0] + signal[..., 1] * signal[..., 2])
@@ -77,9 +74,8 @@ def synthetic_market(
         _source("interaction", times, names, {"b": signal[..., 1], "c": signal[..., 2]}),
         _source("noise", times, names, {"d": signal[..., 3], "e": signal[..., 4]}),
     )
-    return SyntheticMarket(
-        prices, sources, dataset_of(prices, Panel(sources), ranked("forward").alias("y"), pl.col("forward"))
-    )
+    data = dataset_of(prices, Panel(sources), ranked("forward").alias("y"), pl.col("forward"))
+    return SyntheticMarket(prices, sources, data)
 
 
 def _persistent(rng: np.random.Generator, days: int, instruments: int, count: int, persistence: float) -> Floats:
