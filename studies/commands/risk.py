@@ -91,6 +91,32 @@ def anomaly(request: Anomaly) -> None:
     _show(found, request.as_json, request.out)
 
 
+@dataclass(frozen=True)
+class Precursors:
+    """What is asked of `tercel risk precursors`."""
+
+    market: Annotated[
+        list[str] | None, typer.Option(help="Preset markets (default: csco, ibm, amzn, goog); several.", metavar="NAME")
+    ] = None
+    days: Annotated[int, typer.Option(help="Calm simulated days that are judged, for false alarms.", metavar="N")] = 100
+    withdrawals: Annotated[int, typer.Option(help="Withdrawals that are judged, one a day.", metavar="N")] = 200
+    lake: Annotated[
+        Path | None, typer.Option(help="Tape lake: alarms on all days of the markets' symbols.", metavar="DIR")
+    ] = None
+    out: Out = None
+    seed: Seed = 1
+    as_json: AsJson = False
+
+
+def precursors(request: Precursors) -> None:
+    """Judge a learned hazard of withdrawals beside the anomaly score and the posture's thresholds."""
+    from studies.risk.trials.precursors import MARKETS, Sizes, found_precursors
+
+    sizes = Sizes(request.withdrawals, request.days)
+    found = found_precursors(request.market or MARKETS, sizes, request.lake, request.seed, say)
+    _show(found, request.as_json, request.out)
+
+
 def _show(found: "TrialReport", as_json: bool, out: Path | None) -> None:
     """Print it, and write its page to `out` where one is asked for."""
     if out is not None:
