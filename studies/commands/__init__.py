@@ -7,7 +7,7 @@ from studies.commands.market_arbitrage import arbitrage
 from studies.commands.market_facts import facts, sanity
 from studies.commands.market_response import response
 from studies.commands.market_table import table as market_table
-from studies.commands.risk import anomaly, correlation, precursors, regimes, tail, volatility
+from studies.commands.risk import PostureOrStress, anomaly, correlation, precursors, regimes, tail, volatility
 from studies.commands.signals_compare import compare
 from studies.commands.signals_train import TrainWithAlpha
 from studies.commands.trade_run import RunDeskWithExperiments
@@ -18,5 +18,5 @@ COMMANDS = [
     PluginCommands("agent", (ablate, agent_table, package)),
     PluginCommands("signals", (compare, TrainWithAlpha)),
     PluginCommands("trade", (RunDeskWithExperiments,)),
-    PluginCommands("risk", (volatility, correlation, tail, regimes, anomaly, precursors)),
+    PluginCommands("risk", (volatility, correlation, tail, regimes, anomaly, precursors, PostureOrStress)),
 ]

@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
+from tercel.cli.risk import PostureRequest
 from tercel.cli.shared import AsJson, Seed
 from tercel.cli.terminal import hand_over, print_table, result_console, say
 from tercel.core.written import write_whole
 
 if TYPE_CHECKING:
     from studies.risk.trials.report import TrialReport
+    from tercel.signals.risk.posture_story import PostureStory
 
 Data = Annotated[
     Path | None,
@@ -115,6 +117,25 @@ def precursors(request: Precursors) -> None:
     sizes = Sizes(request.withdrawals, request.days)
     found = found_precursors(request.market or MARKETS, sizes, request.lake, request.seed, say)
     _show(found, request.as_json, request.out)
+
+
+@dataclass(frozen=True)
+class PostureOrStress(PostureRequest):
+    """What is asked of `tercel risk posture`, through a scripted stress where no file is named."""
+
+    body: ClassVar[str] = "tercel.cli.risk:posture"
+
+    market: Annotated[
+        str, typer.Option(help="Without a FILE: preset market, by name or as a .json file.", metavar="NAME")
+    ] = "csco-santa-fe"
+
+    def story(self) -> "PostureStory":
+        """The posture that is asked for."""
+        if self.file is not None:
+            return super().story()
+        from studies.risk.stress import scripted
+
+        return scripted(self.market, self.seed)
 
 
 def _show(found: "TrialReport", as_json: bool, out: Path | None) -> None:

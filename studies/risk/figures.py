@@ -87,3 +87,22 @@ def histogram(name: str, title: str, values: Floats, unit: str) -> Figure:
 
     summary = f"median {np.median(values):.0f}, {len(values)} of them" if len(values) else "none"
     return finished(drawing, name, f"{title}: {summary}.", "Right of zero: the alarm came before the trough.")
+
+
+def posture(inputs: Mapping[str, Floats], series: Mapping[str, Floats]) -> Figure:
+    """What was measured each second, and under it what the posture made of it."""
+    minutes = np.arange(len(next(iter(inputs.values())))) / 60
+
+    with sketch(1.5 * (len(inputs) + 1)) as drawing:
+        panels = drawing.subplots(len(inputs) + 1, 1, sharex=True)
+        for panel, (key, values), colour in zip(panels, inputs.items(), style.SERIES[1:], strict=False):
+            panel.plot(minutes, values, color=colour.token)
+            panel.set_title(key)
+            panel.margins(x=0)
+        for (key, values), colour in zip(series.items(), style.SERIES, strict=False):
+            panels[-1].step(minutes, values, where="post", color=colour.token, label=key.replace("_", " "))
+        panels[-1].set(title="posture", ylim=(-0.05, 1.05), xlabel="minute")
+        panels[-1].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(series))
+
+    summary = "; ".join(f"{key} from {np.nanmin(v):.2g} to {np.nanmax(v):.2g}" for key, v in series.items())
+    return finished(drawing, "posture", f"A stress and the posture that answers it: {summary}.", "")

@@ -1,12 +1,19 @@
 """`tercel risk ...`: one JSON object, a page with figures, errors without a traceback."""
 
 import json
+import math
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from tercel.cli.plugins import BESIDE
+from tercel.cli.risk import PostureRequest
 from tercel.cli.root import app
+from tercel.core.errors import ConfigError
 
 pytest.importorskip("arch")
 
@@ -46,8 +53,9 @@ def test_anomaly_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
     assert "<svg" in (tmp_path / "report.html").read_text()
 
 
-def test_posture_says_what_changed_and_why() -> None:
-    found = ran("posture", "--seed", "3")
+def test_posture_says_what_changed_and_why(tmp_path: Path) -> None:
+    found = ran("posture", "--seed", "3", "--out", str(tmp_path / "new"))
+    assert "<svg" in (tmp_path / "new" / "posture.html").read_text()
     assert set(found) == {"market", "seed", "changes", "notes", "posture"}
     changes = found["changes"]
     assert isinstance(changes, list)
@@ -142,6 +150,33 @@ def test_weights_and_a_map_of_columns(wide: Path, tmp_path: Path) -> None:
     posture = ran("posture", str(wide))
     assert posture["changes"] == []
     assert "3 names is" in str(posture["notes"])
+
+
+def test_posture_of_a_file_marks_what_was_measured_on_seconds(tmp_path: Path) -> None:
+    """Calm days, then days of four times their moves: the ratio is EWMA's of today over its own median."""
+    moves = np.where(np.arange(400) % 2, 0.01, -0.01) * np.where(np.arange(400) < 380, 1, 4)
+    closes = 100 * np.exp(np.cumsum(moves))
+    days = [date(2020, 1, 1) + timedelta(days=t) for t in range(400)]
+    path = tmp_path / "A.csv"
+    path.write_text("\n".join(["date,close", *(f"{d},{c}" for d, c in zip(days, closes, strict=True))]) + "\n")
+    found: Any = ran("posture", str(path), "--out", str(tmp_path / "new"))
+    assert found["median_volatility"] == pytest.approx(0.01)
+    assert found["volatility_ratio"] == pytest.approx(math.sqrt(1 + 15 * (1 - 0.94**20)))
+    assert found["days_as_volatile"] == pytest.approx(1 / 300, rel=0.01)
+    assert found["thresholds"] == "measured on seconds, not on days"
+    assert (found["posture"]["urgency"], found["posture"]["size"]) == (0.9, 0.5)
+    assert [one["minute"] for one in found["changes"]] == [0.0] * 3
+    assert json.loads((tmp_path / "new" / "posture.json").read_text()) == found
+    assert "measured on seconds, not on days" in (tmp_path / "new" / "posture.html").read_text()
+    _, out, _ = run("posture", str(path))
+    assert "not on days" in " ".join(out.split())
+
+
+def test_posture_without_a_file_or_studies_says_how_to_get_the_stress() -> None:
+    with pytest.raises(ConfigError, match=r"pip install \./studies") as error:
+        PostureRequest().story()
+    assert "a FILE of daily prices" in str(error.value)
+    assert "risk posture --market" in BESIDE["studies"]
 
 
 @pytest.mark.parametrize(

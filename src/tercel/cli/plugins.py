@@ -35,8 +35,9 @@ BESIDE: Final[dict[str, tuple[str, ...]]] = {
     "certify": ("certify", "limits stress", "market simulate --itch", "trade faults"),
     "studies": (
         "agent ablate", "agent package", "agent table", "market arbitrage", "market facts", "market response",
-        "market sanity", "market table", "risk anomaly", "risk correlation", "risk regimes", "risk tail",
-        "risk volatility", "signals compare", "trade run --ablate", "trade run --freeze", "trade run --seeds",
+        "market sanity", "market table", "risk anomaly", "risk correlation", "risk posture --market",
+        "risk regimes", "risk tail", "risk volatility", "signals compare", "trade run --ablate", "trade run --freeze",
+        "trade run --seeds",
     ),
 }  # fmt: skip
 """Folder of a clone -> commands, groups of commands, and options of commands that are there once it is installed."""

@@ -19,6 +19,7 @@ from tercel.core.written import write_whole
 if TYPE_CHECKING:
     from tercel.signals.risk.forecast import RiskForecast
     from tercel.signals.risk.portfolio import Portfolio
+    from tercel.signals.risk.posture_story import PostureStory
 
 risk_app = typer.Typer(
     name="risk",
@@ -195,37 +196,29 @@ class PostureRequest(JsonRequest):
     """What is asked of `tercel risk posture`."""
 
     file: Annotated[Path | None, typer.Argument(help="Daily prices that say it.", metavar="FILE")] = None
-    market: Annotated[
-        str, typer.Option(help="Without a FILE: preset market, by name or as a .json file.", metavar="NAME")
-    ] = "csco-santa-fe"
-    out: Annotated[Path | None, typer.Option(help="Write report.html with the figures here.", metavar="DIR")] = None
+    out: Annotated[Path | None, page_folder("posture")] = None
     seed: Seed = 1
+
+    def story(self) -> "PostureStory":
+        """The posture that is asked for."""
+        from tercel.signals.risk.posture_story import of_book
+
+        if self.file is None:
+            remedy = "name one; for a scripted stress: pip install ./studies, from a clone of the repository"
+            raise ConfigError("a FILE of daily prices", "none", remedy)
+        return of_book(OwnPrices(self.file).book())
 
 
 def posture(request: PostureRequest) -> None:
-    """Say how much and how fast risk lets a desk trade: now, for a file of prices, or through a scripted stress."""
+    """Say how much and how fast risk lets a desk trade: for a file of prices, or with studies in a scripted stress."""
     check_folder(request.out)
-    from tercel.signals.risk import stress
-    from tercel.signals.risk.report import posture_page
-
-    if request.file is not None:
-        story = stress.of_book(OwnPrices(request.file).book())
-    else:
-        story = stress.scripted(request.market, request.seed)
-    found = story.to_json() | {"seed": request.seed}
-    if request.out is not None:
-        write_whole(request.out / "report.html", posture_page(story))
-        say(f"report  {request.out / 'report.html'}")
+    story = request.story()
 
     def show() -> None:
-        headings = ("minute", "urgency", "most part.", "size", "styles", "what changed")
-        rows = [(f"{one['minute']:.1f}", *(f"{one[key]:g}" for key in stress.WORDS), one["styles"], one["what"])
-                for one in found["changes"]]  # fmt: skip
-        if rows:
-            print_table(story.market, headings, rows, left=("styles",), wraps=("what changed",))
+        print_table(story.market, story.headings, story.rows, left=("styles",), wraps=("what changed",))
         _say(story.notes)
 
-    hand_over(found, request.as_json, show)
+    hand_over(story.to_json() | {"seed": request.seed}, request.as_json, show, request.out, "posture", story.page)
 
 
 def _cells(row: Sequence[object]) -> list[str]:

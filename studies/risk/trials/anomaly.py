@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from studies.risk import figures, withdrawals
+from studies.risk.stress import calm_of, depth_of, power_for
 from studies.risk.trials.report import Table, TrialReport
 from tercel.core.errors import ConfigError
 from tercel.core.report.svg import Figure
@@ -13,7 +14,6 @@ from tercel.market.flow import preset
 from tercel.market.simulator.source import Source, reactive
 from tercel.signals.risk.anomaly import StreamingAnomaly, alarm_starts
 from tercel.signals.risk.seconds import simulate
-from tercel.signals.risk.stress import calm_of, depth_of, power_for
 
 LEARNED_DAYS = 20
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from studies.risk import figures, precursors
 from studies.risk.precursors import LEARNERS, Alarm, Calm, Hazard
+from studies.risk.stress import DAY_S, LEARNING, depth_of, power_for
 from studies.risk.trials.report import Table, TrialReport
 from studies.risk.withdrawals import Withdrawal, plant
 from tercel.core.arrays import Floats
@@ -26,7 +27,6 @@ from tercel.market.simulator.source import Source, reactive
 from tercel.market.tape import Lake
 from tercel.signals.risk.anomaly import AnomalyBaseline, StreamingAnomaly, learn_calm
 from tercel.signals.risk.seconds import simulate
-from tercel.signals.risk.stress import DAY_S, LEARNING, depth_of, power_for
 
 MARKETS = ("csco", "ibm", "amzn", "goog")
 RATE = 0.1

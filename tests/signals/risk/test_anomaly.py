@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from studies.risk.stress import calm_of, depth_of, power_for
 from studies.risk.withdrawals import judge, plant
 from tercel.core.errors import CapacityError, DataError
 from tercel.core.orders import MarketRows
@@ -18,7 +19,6 @@ from tercel.signals.risk.anomaly import SIGNS, StreamingAnomaly, alarm_starts, l
 from tercel.signals.risk.meter import RiskMeter, SecondReader
 from tercel.signals.risk.posture import PosturePolicy
 from tercel.signals.risk.seconds import Second, simulate
-from tercel.signals.risk.stress import calm_of, depth_of, power_for
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from studies.risk import precursors as p
+from studies.risk.stress import power_for
 from studies.risk.trials.precursors import METHODS, Sizes, Usual, found_precursors
 from studies.risk.withdrawals import Withdrawal, plant
 from tercel.api.testing.feed import read_all
@@ -22,7 +23,6 @@ from tercel.signals.risk.anomaly import alarm_starts
 from tercel.signals.risk.meter import RiskMeter
 from tercel.signals.risk.posture import PosturePolicy, finish_early
 from tercel.signals.risk.seconds import Second, simulate
-from tercel.signals.risk.stress import power_for
 
 pytest.importorskip("sklearn")
 pytest.importorskip("lightgbm")

@@ -47,21 +47,3 @@ def tails(days: Sequence[date], returns: Floats, var: Mapping[str, Floats]) -> F
     summary = "; ".join(f"{key} {int((returns < -level).sum())} hits" for key, level in var.items())
     caption = "Line: minus VaR; crosses: days beyond it. A model that waits for its window has its hits in clusters."
     return finished(drawing, "tails", f"Daily returns against 99 % VaR. {summary}.", caption)
-
-
-def posture(seconds: Floats, inputs: Mapping[str, Floats], series: Mapping[str, Floats]) -> Figure:
-    """What was measured, and under it what the posture made of it."""
-
-    with sketch(1.5 * (len(inputs) + 1)) as drawing:
-        panels = drawing.subplots(len(inputs) + 1, 1, sharex=True)
-        for panel, (key, values), colour in zip(panels, inputs.items(), style.SERIES[1:], strict=False):
-            panel.plot(seconds / 60, values, color=colour.token)
-            panel.set_title(key)
-            panel.margins(x=0)
-        for (key, values), colour in zip(series.items(), style.SERIES, strict=False):
-            panels[-1].step(seconds / 60, values, where="post", color=colour.token, label=key)
-        panels[-1].set(title="posture", ylim=(-0.05, 1.05), xlabel="minute")
-        panels[-1].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(series))
-
-    summary = "; ".join(f"{key} from {np.nanmin(v):.2g} to {np.nanmax(v):.2g}" for key, v in series.items())
-    return finished(drawing, "posture", f"A stress and the posture that answers it: {summary}.", "")

@@ -7,9 +7,8 @@ import numpy as np
 from tercel.core.report.page import Section, render
 from tercel.core.report.svg import Figure
 from tercel.core.report.tables import plain_table
-from tercel.signals.risk.figures import bars, posture, tails
+from tercel.signals.risk.figures import bars, tails
 from tercel.signals.risk.forecast import YEAR, RiskForecast, ValueAtRisk
-from tercel.signals.risk.stress import PostureStory
 
 SENTENCES = 5
 """So many are said; all notes stand in the object."""
@@ -84,15 +83,3 @@ def var_page(found: ValueAtRisk) -> str:
     lead, *others = sentences(found)
     title = f"Value at Risk {100 * found.level:g} % of the trading day after {found.book.days[-1]}"
     return render(title, lead, [Section("Backtest", html=plain_table(("", "value"), rows), figures=drawn, text=others)])
-
-
-def posture_page(story: PostureStory) -> str:
-    """The page of a posture through time."""
-    told = story.to_json()["changes"]
-    rows = [tuple(one.values()) for one in told]
-    table = plain_table(tuple(told[0]) if told else ("changes",), rows or [("none",)], prose=True)
-    drawing = posture(*story.series())
-    lead = f"{len(told)} changes in {len(story.states)} states of {story.market}."
-    return render(
-        "Posture under stress", lead, [Section(story.market, html=table, figures=[drawing], text=story.notes)]
-    )
