@@ -19,10 +19,11 @@ from tercel.signals.risk.portfolio import Portfolio, make_portfolio
 from tercel.signals.sources.cells import USUAL, Called, days, numbers, read_table, renamed
 from tercel.signals.sources.port import ROW
 from tercel.signals.sources.tables import price_table
+from tercel.signals.targets import read_named
 
 MEASURED: Final = {"rv": ("rv", "realisedvariance", "realizedvariance"), "vix": ("vix", "vixclose")}
 """What a file of one name may have beside its closes, and what it is called."""
-_WEIGHTS: Final = {"name": ("name", *USUAL["symbol"]), "weight": ("weight", "weights", "share", "allocation", "w")}
+_WEIGHTS: Final = {"weight": ("weight", "weights", "share", "allocation", "w")}
 
 
 def read_portfolio(
@@ -56,26 +57,12 @@ def read_portfolio(
     ('B',)
     """
     table = price_table(source, {key: name for key, name in columns.items() if key not in MEASURED})
-    shares = read_weights(Path(weights)) if isinstance(weights, str | Path) else weights
-    book = make_portfolio(table.frame.with_columns(pl.col("adjusted") | adjusted), shares)
+    if isinstance(weights, str | Path):
+        weights = {name: weight for name, weight, _ in read_named(Path(weights), _WEIGHTS)[1]}
+    book = make_portfolio(table.frame.with_columns(pl.col("adjusted") | adjusted), weights)
     noticed = [f"{note[0].upper()}{note[1:]}." for note in table.notes if not note.startswith("moves")]
     book = replace(book, notes=(*noticed, *book.notes))
     return replace(book, columns=_measured(source, columns, book)) if len(book.names) == 1 else book
-
-
-def read_weights(path: Path) -> dict[str, float]:
-    """Weights of a file with a name and a weight in each row.
-
-    Raises
-    ------
-    DataError
-        A missing column, no number, or two rows of one name.
-    """
-    table = renamed(read_table(path), ("name", "weight"), (), {}, _WEIGHTS)
-    table.refuse(table.frame["name"].is_duplicated(), "name", "one weight a name", "take one of the rows out")
-    values = numbers(table, "weight", "a weight")
-    table.refuse(values.is_null(), "weight", "a weight", "write one, or take the row out")
-    return dict(zip(table.frame["name"].cast(pl.String).to_list(), values.to_list(), strict=True))
 
 
 def _measured(source: object, columns: Called, book: Portfolio) -> dict[str, Floats]:

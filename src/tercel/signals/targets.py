@@ -7,18 +7,17 @@
 A file with a column `date` counts by its last one.
 """
 
-import csv
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import DataError
 from tercel.core.names import offer
 from tercel.core.orders import Listing
+from tercel.core.rows import plain_name
 
-UNITS: Final = ("lots", "shares", "weight")
+UNITS: Final = {"lots": ("lots",), "shares": ("shares",), "weight": ("weight",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,70 +39,68 @@ class Target:
 
 
 def read_targets(path: Path, names: Mapping[str, str]) -> dict[str, Target]:
-    """Targets in a CSV file (comma, semicolon or tab), by instrument; `names` are those of the file's.
+    """Targets in a file, by instrument; `names` are those of the file's.
 
     Raises
     ------
     DataError
         With file and row: an unknown name, two rows of one, what is no number, no rows.
     """
-    rows, unit = _rows(path)
+    unit, rows = read_named(path, UNITS)
     found: dict[str, Target] = {}
-    for number, row in rows:
-        name, where = row.get("name") or "", f"{path}, row {number}"
-        value = _number(row[unit])
-        if not math.isfinite(value):
-            raise DataError(f"a number of {unit}", f"{row[unit]!r} in {where}", "write a number, 0 to hold none")
-        if name not in names:
-            if value == 0:
-                continue
+    for name, value, row in rows:
+        if name in names:
+            found[names[name]] = Target(value, unit)
+        elif value:
             remedy = offer(name, names, "add it as [[instrument]], map it by [signals.names], or take the row out")
-            raise DataError(f"names among {', '.join(names)}", f"{name!r} in {where}", remedy)
-        if names[name] in found:
-            raise DataError("one row a name", f"a second of {name} in {where}", "take one out")
-        found[names[name]] = Target(value, unit)
+            raise DataError(f"names among {', '.join(names)}", f"{name!r} in row {row} of {path}", remedy)
     if not found:
         raise DataError("rows of targets", f"none in {path}", "write one a name: name,lots")
     return found
 
 
 def names_in(path: Path) -> tuple[str, ...]:
-    """Names of a file of targets, each once, in its order.
+    """Names of a file of targets, in its order.
 
     Raises
     ------
     DataError
         For a file that is none.
     """
-    return tuple(dict.fromkeys(row.get("name") or "" for _, row in _rows(path)[0]))
+    return tuple(name for name, _, _ in read_named(path, UNITS)[1])
 
 
-def _rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], str]:
-    """Rows of the last date with their numbers in the file, by columns in lower case; and the targets' column."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError("a CSV file of targets", f"{path}: {error}", "check signals.targets") from error
-    head = lines[0] if lines else ""
-    mark = max(",;\t", key=head.count)
-    columns = [cell.strip().lower() for cell in head.split(mark)]
-    units = [unit for unit in UNITS if unit in columns]
-    if "name" not in columns or len(units) != 1:
-        wanted = "columns name and one of lots, shares, weight"
-        raise DataError(wanted, f"{', '.join(filter(None, columns)) or 'nothing'} in {path}, row 1", "name them so")
-    comma = mark == ";"
-    rows = []
-    for number, cells in enumerate(csv.reader(lines[1:], delimiter=mark), start=2):
-        row = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
-        if any(row.values()):
-            row[units[0]] = row.get(units[0], "").replace(",", ".") if comma else row.get(units[0], "")
-            rows.append((number, row))
-    last = max((row.get("date") or "" for _, row in rows), default="")
-    return [(number, row) for number, row in rows if (row.get("date") or "") == last], units[0]
+def read_named(path: Path, units: Mapping[str, Sequence[str]]) -> tuple[str, list[tuple[str, float, int]]]:
+    """A file of names and numbers: what they count, and name, number and row of its last date, of all without dates.
 
+    Parameters
+    ----------
+    path : Path
+        As :func:`tercel.signals.sources.cells.read_table` reads it.
+    units : mapping of str to sequence of str
+        What may be counted, and what the column is called.
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+    Raises
+    ------
+    DataError
+        With file and row: not one column of `units`, two rows of a name, what is no number.
+    """
+    from tercel.signals.sources.cells import USUAL, days, numbers, read_table, renamed
+    from tercel.signals.sources.port import ROW
+
+    table = read_table(path)
+    plain = [plain_name(column) for column in table.frame.columns]
+    counted = [unit for unit, called in units.items() if set(called) & set(plain)]
+    if len(counted) != 1:
+        wanted = f"columns name and one of {', '.join(units)}"
+        raise DataError(wanted, f"{', '.join(table.frame.columns[1:])} in {path}, row 1", "name them so")
+    dated = ("date",) if "date" in plain else ()
+    table = renamed(table, ("name", *counted, *dated), (), {}, {**units, "name": USUAL["symbol"], "date": ("date",)})
+    if dated:
+        day = days(table, "date")
+        table = replace(table, frame=table.frame.filter(day == day.max()))
+    table.refuse(~table.frame["name"].is_first_distinct(), "name", "one row a name", "take one of them out")
+    values = numbers(table, counted[0])
+    table.refuse(values.is_null(), counted[0], f"a number of {counted[0]}", "write a number, 0 to hold none")
+    called = table.frame["name"].cast(str).to_list()
+    return counted[0], list(zip(called, values.to_list(), table.frame[ROW].to_list(), strict=True))

@@ -121,15 +121,16 @@ def test_lots_at_work_are_not_asked_for_again(tmp_path: Path, tools: SimulatedMa
     ("text", "wanted"),
     [
         ("name,lots\nAAB,5\n", ("AAB", "row 2", "AAA")),
-        ("name,lots\nAAA,5\nAAA,6\n", ("second", "row 3")),
+        ("name,lots\nAAA,5\nAAA,6\n", ("one row a name", "AAA", "row 3")),
         ("name,lots\nAAA,nan\n", ("row 2", "nan")),
         ("name,lots\nAAA,inf\n", ("row 2", "inf")),
         ("name,lots\nAAA,\n", ("row 2",)),
         ("name,lots\nAAA,five\n", ("five",)),
         ("name,lots\n", ("rows of targets",)),
-        ("", ("columns name",)),
+        ("", ("an empty file",)),
         ("name,lots,weight\nAAA,1,.5\n", ("one of lots, shares, weight",)),
-        ("symbol,lots\nAAA,1\n", ("symbol",)),
+        ("who,lots\nAAA,1\n", ("who",)),
+        ('name,lots\nAAA,"2,5"\n', ("2,5", "row 2")),
     ],
 )
 def test_files_that_cannot_be_obeyed_to_the_letter_are_refused(
@@ -155,6 +156,7 @@ def test_a_file_that_is_not_there_and_none_that_is_named(tmp_path: Path) -> None
     [
         "\ufeffname,lots\r\nAAA,5\r\nBBB,-2.5\r\n\r\n",
         "Name;Lots\nAAA;5\nBBB;-2,5\n",
+        "Ticker,Lots\nAAA,5\nBBB,-2.5\n",
         "LOTS\tnote\tNAME\n5\tx\tAAA\n-2.5\t\tBBB\n",
         'name,lots\n"AAA", 5 \nBBB,-2.5\nZZZ,0\n',
     ],
@@ -201,5 +203,5 @@ def test_a_desk_that_names_no_instrument_trades_those_of_its_targets(tmp_path: P
     file.write_text(text, encoding="utf-8")
     assert [one.name for one in read_config(file).instrument] == ["AAA", "BBB"]
     (tmp_path / "targets.csv").unlink()
-    with pytest.raises(TercelError, match="a CSV file of targets"):
+    with pytest.raises(TercelError, match=r"nothing at .*targets\.csv"):
         read_config(file)
