@@ -35,7 +35,7 @@ BESIDE: Final[dict[str, tuple[str, ...]]] = {
     "certify": ("certify", "limits stress", "market simulate --itch", "trade faults"),
     "studies": (
         "agent ablate", "agent package", "agent table", "market arbitrage", "market facts", "market response",
-        "market sanity", "market table", "risk anomaly", "risk correlation", "risk posture --market",
+        "market sanity", "market table", "risk anomaly", "risk correlation", "risk posture --market", "risk precursors",
         "risk regimes", "risk tail", "risk volatility", "signals compare", "trade run --ablate", "trade run --freeze",
         "trade run --seeds",
     ),
