@@ -28,14 +28,13 @@ from tercel.core.errors import DataError
 from tercel.core.plain import json_text, plain
 from tercel.core.stats import mean_interval
 from tercel.core.written import beside
-from tercel.signals.evaluated import BLOCK
 from tercel.signals.fusion_walk import Fold, base_names, fit_base, fused, mean_of_said, out_of_fold, thinned
 from tercel.signals.leak import CEILING
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs.build import dataset_of_config
 from tercel.signals.runs.config import SignalsConfig, TrainSection
 from tercel.signals.runs.walk import folds_of, walked
-from tercel.signals.scores import rank_ic
+from tercel.signals.scores import BLOCK, rank_ic
 from tercel.signals.zoo import absent, families, family
 
 PERIODS_A_YEAR = 252 / 5

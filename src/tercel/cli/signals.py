@@ -11,10 +11,9 @@ import typer
 
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest, Seed, check_date
-from tercel.cli.signals_backtest import backtest, explain
+from tercel.cli.signals_backtest import OfModel, backtest, explain
 from tercel.cli.terminal import hand_over, print_rows, say
 from tercel.core.errors import ConfigError
-from tercel.core.report.tables import spelt_cell
 from tercel.core.written import write_whole
 
 if TYPE_CHECKING:
@@ -72,7 +71,10 @@ def _typed(verb: str, request: Configured, out: Path) -> str:
 
 
 @contextmanager
-def resumable(verb: str, request: Configured, out: Path, hint: str) -> Iterator[None]:
+def resumable(
+    verb: str, request: Configured, out: Path, hint: str = "nothing was left half written; again"
+) -> Iterator[None]:
+    """Say how to go on after Ctrl-C."""
     try:
         yield
     except KeyboardInterrupt:
@@ -84,7 +86,7 @@ def build(request: Configured) -> None:
     settings, out = settings_of(request)
     from tercel.signals.runs import build as panels
 
-    with resumable("build", request, out, "nothing was left half written; again"):
+    with resumable("build", request, out):
         manifest = panels.build(settings, request.seed, out)
 
     def show() -> None:
@@ -114,7 +116,7 @@ def train(request: TrainSignals) -> None:
     from tercel.signals.model_folder import MODEL
     from tercel.signals.runs.train import train as trained
 
-    with resumable("train", request, out, "nothing was left half written; again"):
+    with resumable("train", request, out):
         found = trained(settings, request.seed, out)
         figures, show_beside = request.beside(out)
 
@@ -154,6 +156,7 @@ def leak(request: Leak) -> None:
         raise ConfigError("a CONFIG.toml, --demo or --data DIR", "none of them", "add one, say --demo")
     if request.data is not None and not request.data.is_dir():
         raise ConfigError("a folder of real data sets", f"nothing at {request.data}", "check --data")
+    from tercel.signals.leak import leak_table
     from tercel.signals.runs import leak as checks
     from tercel.signals.runs.config import demo, read_config
 
@@ -164,7 +167,8 @@ def leak(request: Leak) -> None:
 
     def show() -> None:
         for name in dict.fromkeys(one["panel"] for one in found["leak"]):
-            _show_leaks(f"leak check on {name}", [one for one in found["leak"] if one["panel"] == name])
+            lines = [one for one in found["leak"] if one["panel"] == name]
+            print_rows(f"leak check on {name}", *leak_table(lines))
         say(f"note: {found['not_proven']}")
         say(f"report    {found['report']}")
 
@@ -177,28 +181,28 @@ def evaluate(request: Evaluate) -> None:
         received, remedy = f"--data {request.data}", "a configuration names its files: leave it out"
         raise ConfigError("a CONFIG.toml or --demo", received, remedy)
     settings, out = settings_of(request)
-    from tercel.signals.evaluated import evaluate_page
+    from tercel.signals.evaluated import evaluate_page, tables
     from tercel.signals.runs.train import evaluate as evaluated
 
-    with resumable("evaluate", request, out, "nothing was left half written; again"):
+    with resumable("evaluate", request, out):
         found = evaluated(settings, request.seed, out, demo=request.demo)
     (out / "report.html").write_text(evaluate_page(found), encoding="utf-8")
 
     def show() -> None:
-        _show_evaluation(found)
+        for table in tables(found):
+            print_rows(*table)
+        if found["unranked"]:
+            say(f"the same for every name, so for the gate alone: {', '.join(found['unranked'])}")
+        _notes(found)
         say(f"report    {out / 'report.html'}")
 
     hand_over(found, request.as_json, show)
 
 
 @dataclass(frozen=True)
-class PredictSignals(JsonRequest):
+class PredictSignals(OfModel):
     """What is asked of `tercel signals predict`."""
 
-    model: Annotated[
-        Path,
-        typer.Argument(help="Folder of a model or of its run, or the CONFIG.toml it was trained by.", metavar="MODEL"),
-    ]
     date: Annotated[str | None, typer.Option(help="A day of the files (default: the last).", metavar="YYYY-MM-DD")] = (
         None
     )
@@ -210,24 +214,19 @@ def predict(request: PredictSignals) -> None:
     """Forecast every name on the last date of the files, or another: what a desk with this model reads."""
     from datetime import date
 
-    from tercel.signals.model_folder import folder_at, load
+    import polars as pl
+
     from tercel.signals.serve import predict as served
 
     check_date(request.date)
-    model = load(folder_at(request.model, request.seed))
+    model, _ = request.opened()
     found = served(model, None if request.date is None else date.fromisoformat(request.date))
     rows = found.rows()
     if request.out is not None:
-        _write_rows(request.out, rows)
+        write_whole(request.out, pl.DataFrame(rows).with_columns(pl.col("sources").list.join(" ")).write_csv())
     about = {"model": found.model, "name": model.name, "at": found.at, "ic": model.card.get("ic")}
     about |= {"missing": found.missing, "note": found.note}
     hand_over(about | {"rows": rows}, request.as_json, lambda: _show_predicted(model.name, rows, about))
-
-
-def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    import polars as pl
-
-    write_whole(path, pl.DataFrame(rows).with_columns(pl.col("sources").list.join(" ")).write_csv())
 
 
 SHOWN = 10
@@ -237,10 +236,12 @@ FEW = 5
 
 
 def _show_predicted(name: str, rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
+    from tercel.signals.runs.backtest import ends
+    from tercel.signals.scores import told
+
     ordered = sorted(rows, key=lambda row: -float(row["expected_bps"]))
     silent = not any(row["expected_bps"] for row in rows)
-    shown = ordered if len(ordered) <= 2 * SHOWN else [*ordered[:SHOWN], *ordered[-SHOWN:]]
-    shown = shown[:FEW] if silent else shown
+    shown = ordered[:FEW] if silent else ends(ordered, SHOWN)
     cells = [
         (row["name"], f"{row['expected_bps'] + 0.0:+.1f}", f"{row['sd_bps']:.0f}", ", ".join(row["sources"]))
         for row in shown
@@ -251,45 +252,12 @@ def _show_predicted(name: str, rows: list[dict[str, Any]], about: dict[str, Any]
     left = f", {len(rows) - len(shown):,} between them" if len(shown) < len(rows) and not silent else ""
     days = first["horizon_s"] / 86_400
     say(f"{len(shown)} of {len(rows):,} names shown{left}; each over {days:.3g} days, beyond the mean of all.")
-    if (ic := about["ic"]) is None:
-        say("Its skill out of sample is not known: too few dates or names.")
-    else:
-        verdict = "" if ic["ci_low"] > 0 else " It cannot be told from none."
-        span = f"{ic['ci_low']:.4f} to {ic['ci_high']:.4f}"
-        say(f"Out of sample its rank IC was {ic['mean']:.4f} ({span}, t {ic['t']:.1f}, {ic['dates']} dates).{verdict}")
+    say(told(about["ic"]))
     if silent:
         say("It expects nothing of any name: what it said out of sample came out the wrong way round.")
     said = [f"without source {source}: {why}" for source, why in about["missing"].items()]
     if said := [*filter(None, [about["note"]]), *said]:
         say(f"Note: {'; '.join(said)}.")
-
-
-def _show_evaluation(found: dict[str, Any]) -> None:
-    rows = [
-        (n, f"{ic['mean']:.4f}", f"{ic['ci_low']:.4f}..{ic['ci_high']:.4f}", f"{ic['t']:.1f}")
-        if ic
-        else (n, "-", "-", "-")
-        for n, ic in found["ic"].items()
-    ]
-    print_rows(f"out of sample, {found['dates']} dates", ("forecast", "rank IC", "95 %", "t"), rows)
-    adds = [(name, spelt_cell(one["adds"], digits=4), one["dates"]) for name, one in found["ablation"].items()]
-    if gate := found["gate"]:
-        text = spelt_cell(gate["adds"], digits=4) if gate["adds"] else "-"
-        adds.append((f"gate: {', '.join(gate['columns'])}", text, gate["dates"]))
-    print_rows("what each source adds to the IC, 95 %", ("source", "adds", "dates"), adds)
-    if found["unranked"]:
-        say(f"the same for every name, so for the gate alone: {', '.join(found['unranked'])}")
-    calibration = found["calibration"]
-    shares = [(name, spelt_cell(calibration[name], digits=3)) for name in ("within_1_sd", "within_1.645_sd")]
-    title = "calibration: slope 1, .577 and .950 are right for ranks"
-    print_rows(title, ("", "value"), [("slope", f"{calibration['slope']:.2f}"), *shares])
-    _show_leaks("leak check", found["leak"])
-    _notes(found)
-
-
-def _show_leaks(title: str, lines: list[dict[str, Any]]) -> None:
-    rows = [(one["source"], one["verdict"], "; ".join(one["reasons"])) for one in lines]
-    print_rows(title, ("source", "verdict", "why"), rows)
 
 
 def _notes(found: dict[str, Any]) -> None:

@@ -9,7 +9,6 @@ import typer
 from tercel.cli.shared import JsonRequest, Seed, share_of
 from tercel.cli.terminal import check_folder, hand_over, print_rows, result_console, say
 from tercel.core.errors import ConfigError
-from tercel.core.report.tables import fixed, spelt_cell
 
 if TYPE_CHECKING:
     from tercel.signals.model_folder import SignalModel
@@ -24,10 +23,25 @@ SHOWN = 12
 
 
 @dataclass(frozen=True)
-class BacktestSignals(JsonRequest):
-    """What is asked of `tercel signals backtest`."""
+class OfModel(JsonRequest):
+    """What is asked of a command that reads a trained model."""
 
     model: Model
+    out: Out = None
+    seed: Seed = 1
+
+    def opened(self) -> "tuple[SignalModel, Path]":
+        """The model that is meant, and the folder of its results."""
+        from tercel.signals.model_folder import folder_at, load
+
+        folder = folder_at(self.model, self.seed)
+        return load(folder), self.out or folder.parent
+
+
+@dataclass(frozen=True)
+class BacktestSignals(OfModel):
+    """What is asked of `tercel signals backtest`."""
+
     cost_bps: Annotated[float | None, typer.Option(help="Cost of a half-turn, bps of its value.", metavar="X")] = None
     cost_law: Annotated[float | None, typer.Option(help="Or the square-root law: its Y, about 1.", metavar="Y")] = None
     cost_from: Annotated[Path | None, typer.Option(help="Or the mean of a desk's parents.", metavar="DESK")] = None
@@ -36,8 +50,6 @@ class BacktestSignals(JsonRequest):
     hold: Annotated[float, typer.Option(help="Weight of a name's past scores: less turnover.", metavar="0..1")] = 0.0
     leave: Annotated[str, typer.Option(help="A name of a decile stays in this share.", metavar="SHARE")] = "10%"
     long_only: Annotated[bool, typer.Option("--long-only", help="The long leg alone.")] = False
-    out: Out = None
-    seed: Seed = 1
 
 
 def backtest(request: BacktestSignals) -> None:
@@ -49,7 +61,7 @@ def backtest(request: BacktestSignals) -> None:
 
     charge = charge_of(request)
     book = BookRule(request.book, request.hold, share_of(request.leave), request.long_only)  # type: ignore[arg-type]
-    model, out = opened(request)
+    model, out = request.opened()
     found = {**backtested(model, book, charge, request.seed), "out": out}
     found["targets"] = write_targets(found, out)
     hand_over(found, request.as_json, lambda: _show_backtest(found), out, "backtest", lambda: backtest_page(found))
@@ -77,67 +89,41 @@ def charge_of(request: BacktestSignals) -> "Charge":
     return Charge(max(total["is_bps"], 0.0), whose=whose)
 
 
-def opened(request: "BacktestSignals | ExplainSignals") -> "tuple[SignalModel, Path]":
-    """The model that is meant, and the folder of its results."""
-    from tercel.signals.model_folder import folder_at, load
-
-    folder = folder_at(request.model, request.seed)
-    return load(folder), request.out or folder.parent
-
-
 def _show_backtest(found: dict[str, Any]) -> None:
+    from tercel.signals.backtest_page import figures_of, weights_table
     from tercel.signals.runs.backtest import ends
 
-    worst = found["worst_year"]
-    rows = [
-        ("rank IC", spelt_cell(found["ic"], digits=4)), ("Sharpe, gross", spelt_cell(found["sharpe_gross_interval"])),
-        ("Sharpe, net", spelt_cell(found["sharpe_net_interval"])), ("half-turns a date", f"{found['turnover']:.2f}"),
-        ("worst drawdown, %", f"{100 * found['drawdown']:.1f}"),
-        ("worst year", f"{worst['year']}: {100 * worst['net']:.1f} %"),
-    ]  # fmt: skip
-    print_rows(f"{found['name']}, {found['dates']} dates out of sample, {found['book']}", ("", "value"), rows)
+    title = f"{found['name']}, {found['dates']} dates out of sample, {found['book']}"
+    print_rows(title, ("", "value"), list(figures_of(found).items()))
     held = [row for row in found["weights"] if row["weight"]]
     shown = ends(held)
-    cells = [(row["name"], fixed(row["expected_bps"], 1), fixed(100 * row["weight"], 2)) for row in shown]
     more = f", {len(shown)} of {len(held)}" if len(shown) < len(held) else ""
-    print_rows(f"weights of {found['at'][:10]}{more}", ("name", "expected bps", "weight %"), cells)
+    print_rows(f"weights of {found['at'][:10]}{more}", *weights_table(shown))
     _told(found["sentences"], found["warnings"])
     say(f"targets {found['targets']}")
 
 
-@dataclass(frozen=True)
-class ExplainSignals(JsonRequest):
-    """What is asked of `tercel signals explain`."""
-
-    model: Model
-    out: Out = None
-    seed: Seed = 1
-
-
-def explain(request: ExplainSignals) -> None:
+def explain(request: OfModel) -> None:
     """What the newest forecast is made of, name by name, and what each feature is worth out of sample."""
     check_folder(request.out)
     from tercel.signals.explain_page import explain_page
     from tercel.signals.runs.explain import explained
 
-    model, out = opened(request)
+    model, out = request.opened()
     found = {**explained(model, request.seed), "out": out}
     hand_over(found, request.as_json, lambda: _show_explained(found), out, "explain", lambda: explain_page(found))
 
 
 def _show_explained(found: dict[str, Any]) -> None:
+    from tercel.signals.explain_page import parts_table, worth_table
     from tercel.signals.runs.backtest import ends
-    from tercel.signals.runs.explain import made_of
 
-    for what in ("sources", "features"):
-        cells = ((each["name"], each["ic_lost"], each["same_sign"]) for each in found[what][:SHOWN])
-        rows = [(name, spelt_cell(lost, digits=4), f"{100 * same:.0f} %") for name, lost, same in cells]
-        more = f", {SHOWN} of {len(found[what])}" if len(found[what]) > SHOWN else ""
-        title = f"{what}{more}: rank IC lost where shuffled, {found['dates']} dates out of sample"
-        print_rows(title, (what[:-1], "IC lost, 95 %", f"sign kept in {found['folds']} folds"), rows)
-    names = [(one["name"], fixed(one["expected_bps"], 1, signed=True), made_of(one)) for one in ends(found["names"])]
+    features = found["features"][:SHOWN]
+    title = f"rank IC lost where shuffled, {found['dates']} dates out of sample in {found['folds']} folds"
+    more = f"; {len(features)} of {len(found['features'])} features" if len(features) < len(found["features"]) else ""
+    print_rows(title + more, *worth_table([*found["sources"], *features]))
     title = f"forecast of {found['at'][:10]}; {found['common_bps']:+.1f} bps is common to {len(found['names'])} names"
-    print_rows(title, ("name", "bps", "largest parts, bps"), names)
+    print_rows(title, *parts_table(ends(found["names"]), 3))
     _told(found["sentences"], found["warnings"])
 
 

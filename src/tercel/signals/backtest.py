@@ -19,10 +19,8 @@ from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.estimate import Estimate
 from tercel.core.stats import intervals, moments_of_mean
-from tercel.signals.scores import Skill, rank_ic_of_rows, skill
+from tercel.signals.scores import BLOCK, rank_ic_of_rows, stride
 
-BLOCK: Final = 4
-"""Dates of a block that intervals are drawn over."""
 SHARE: Final = 0.1
 """Of the names, in each leg of a book of deciles."""
 YEAR_NS: Final = 365.25 * 86_400e9
@@ -160,8 +158,7 @@ def apart(walk: Walk) -> NDArray[np.intp]:
     if not len(seen):
         raise DataError("outcomes beside the forecasts", f"none on {len(walk.time_ns)} dates", "take a longer panel")
     start, end = walk.start_ns[seen], walk.end_ns[seen]
-    every = (k for k in range(1, len(seen)) if np.median(start[k:] - end[:-k]) >= 0)
-    return seen[:: next(every, len(seen))]
+    return seen[:: stride(start, end)]
 
 
 def averaged(value: Floats, hold: float) -> Floats:
@@ -260,8 +257,6 @@ class Backtest:
     weights : float64 (D, N)
     gross, cost, net, turnover, ic : float64 (D,)
         Returns of equity, half-turns, rank IC (NaN where a cross-section is too small).
-    skill : Skill
-        IC over all dates with an outcome.
     target : float64 (N,)
         Weights of the newest date, with an outcome or not.
     periods : float
@@ -275,7 +270,6 @@ class Backtest:
     net: Floats
     turnover: Floats
     ic: Floats
-    skill: Skill
     target: Floats
     periods: float
 
@@ -287,34 +281,21 @@ class Backtest:
     @property
     def drawdown(self) -> Floats:
         """Loss from the highest equity so far, a fraction of it, float64 (D,)."""
-        return drawdown(self.net)
+        return np.asarray(1.0 - self.equity / np.maximum.accumulate(np.maximum(self.equity, 1.0)), np.float64)
 
 
-def drawdown(net: Floats) -> Floats:
-    """Loss from the highest equity so far, of returns (D,); equity begins at 1.
-
-    >>> drawdown(np.array([0.5, -0.5, 0.2])).round(2).tolist()
-    [0.0, 0.5, 0.4]
-    """
-    equity = np.cumprod(1.0 + net)
-    return 1.0 - equity / np.maximum.accumulate(np.maximum(equity, 1.0))
-
-
-def backtest(walk: Walk, book: BookRule, charge: Cost, rng: np.random.Generator) -> Backtest:
+def backtest(walk: Walk, book: BookRule, charge: Cost) -> Backtest:
     """Trade a book through the dates of a walk.
 
     Raises
     ------
     DataError
-        Forecasts never differ between names, there are too few dates, or the book loses all that it has.
+        Forecasts never differ between names, or the book loses all that it has.
     """
     rows, newest = apart(walk), len(walk.time_ns) - 1
-    by_date = rank_ic_of_rows(walk.value, walk.outcome)
     if not (np.nanmax(walk.value, axis=1) > np.nanmin(walk.value, axis=1)).any():
         text = f"one forecast for all of {len(walk.names)} names on each of {len(walk.time_ns)} dates"
         raise DataError("forecasts that differ between names", text, "train on features that do")
-    overlap = int(np.median(np.diff(rows))) if len(rows) > 1 else 1
-    known = skill(by_date[np.isfinite(walk.outcome).any(axis=1)], rng, block=max(BLOCK, overlap))
     at = rows if rows[-1] == newest else np.append(rows, newest)
     held, wanted = np.zeros(len(walk.names)), weights(walk.value[at], book)
     figures = np.zeros((4, len(rows)))
@@ -328,10 +309,8 @@ def backtest(walk: Walk, book: BookRule, charge: Cost, rng: np.random.Generator)
         held = wanted[t] * (1.0 + moved) / (1.0 + earned - paid)
     span = float(walk.start_ns[rows[-1]] - walk.start_ns[rows[0]])
     periods = (len(rows) - 1) * YEAR_NS / span if span > 0 else float("nan")
-    gross, cost, net, turned = figures
-    return Backtest(
-        walk.rows(rows), wanted[: len(rows)], gross, cost, net, turned, by_date[rows], known, wanted[-1], periods
-    )
+    ic, traded = rank_ic_of_rows(walk.value[rows], walk.outcome[rows]), walk.rows(rows)
+    return Backtest(traded, wanted[: len(rows)], *figures, ic, wanted[-1], periods)
 
 
 def sharpe(returns: Floats, periods: float, rng: np.random.Generator) -> Estimate:
@@ -356,17 +335,14 @@ def sharpe(returns: Floats, periods: float, rng: np.random.Generator) -> Estimat
 
 def years(found: Backtest) -> list[dict[str, Any]]:
     """Each calendar year of a book: dates, IC, returns (net compounded), Sharpe ratio, half-turns, worst drawdown."""
-    year = found.walk.start_ns.astype("datetime64[ns]").astype("datetime64[Y]").astype(int) + 1970
-    table = []
-    for one in np.unique(year).tolist():
-        mine = year == one
-        net, ic = found.net[mine], found.ic[mine & np.isfinite(found.ic)]
-        sd = float(net.std(ddof=1)) if len(net) > 1 else 0.0
-        table.append({
-            "year": one, "dates": int(mine.sum()), "ic": float(ic.mean()) if len(ic) else None,
-            "gross": float(np.prod(1.0 + found.gross[mine]) - 1.0), "cost": float(found.cost[mine].sum()),
-            "net": float(np.prod(1.0 + net) - 1.0),
-            "sharpe_net": float(net.mean() / sd * np.sqrt(found.periods)) if sd > 0 else None,
-            "turnover": float(found.turnover[mine].mean()), "drawdown": float(drawdown(net).max()),
-        })  # fmt: skip
-    return table
+    columns = {key: getattr(found, key) for key in ("gross", "cost", "net", "turnover", "ic")}
+    rows = pl.DataFrame({"start": found.walk.start_ns, **columns}).fill_nan(None)
+    grown = {key: (1.0 + pl.col(key)).product() - 1.0 for key in ("gross", "net")}
+    equity, mean, sd = (1.0 + pl.col("net")).cum_prod(), pl.col("net").mean(), pl.col("net").std()
+    year = pl.from_epoch("start", "ns").dt.year().alias("year")
+    table = rows.group_by(year, maintain_order=True).agg(
+        dates=pl.len(), ic=pl.col("ic").mean(), gross=grown["gross"], cost=pl.col("cost").sum(), net=grown["net"],
+        sharpe_net=pl.when(sd > 0).then(mean / sd * found.periods**0.5), turnover=pl.col("turnover").mean(),
+        drawdown=(1.0 - equity / pl.max_horizontal(equity.cum_max(), 1.0)).max(),
+    )  # fmt: skip
+    return table.to_dicts()

@@ -1,6 +1,6 @@
 """Out-of-sample figures of forecasts: rank IC with its interval, calibration, what each source and a gate add."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,18 +8,27 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Floats
 from tercel.core.errors import DataError
+from tercel.core.estimate import Estimate
 from tercel.core.report import style
+from tercel.core.report.cells import NOTHING
+from tercel.core.report.figures import whisker
 from tercel.core.report.page import Section, render
-from tercel.core.report.svg import Figure, finished, sketch
-from tercel.core.report.tables import plain_table
+from tercel.core.report.svg import Figure, finished, name_rows, sketch
+from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.core.stats import mean_interval
 from tercel.signals.fusion_walk import Fold, fused
 from tercel.signals.gate import FusionGate, gated
+from tercel.signals.leak import leak_table
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.scores import rank_ic, rank_ic_by_date
+from tercel.signals.scores import BLOCK, rank_ic, rank_ic_by_date, stride, told
 
-BLOCK = 4
-"""Dates of a block that intervals are drawn over."""
+Table = tuple[str, tuple[str, ...], list[tuple[Any, ...]]]
+"""Title, headings and rows, for a terminal and a page."""
+
+
+def tested_of(folds: Sequence[Fold]) -> NDArray[np.intp]:
+    """Rows of every test block but the first, before which nothing was fused; of the first where it is alone."""
+    return np.sort(np.concatenate([test for _, test in folds[1:] or folds]))
 
 
 def out_of_sample(
@@ -37,55 +46,49 @@ def out_of_sample(
     Parameters
     ----------
     data : Dataset
-    told : float64 (n, columns)
+    forecasts : float64 (n, columns)
         Forecasts out of fold, NaN where there is none.
     columns : tuple of str
         What a column is: source:family.
     folds : sequence of Fold
-        Past and test rows; the first test has no fusion before it, so it is left out where there are others.
+        Past and test rows; measured is what :func:`tested_of` takes.
     gate : FusionGate or None
     shrink : float
         Of fusion weights to equal ones.
     seed : int
     """
-    tested = np.sort(np.concatenate([test for _, test in folds[1:] or folds]))
-    part, rng = data.rows(tested), np.random.default_rng([seed, 9])
+    tested, rng = tested_of(folds), np.random.default_rng([seed, 9])
+    part = data.rows(tested)
     value, sd, even = (a[tested] for a in fused(data, forecasts, columns, folds, shrink=shrink))
-    scores = {"fusion": value, "equal weights": even, **{n: forecasts[tested, k] for k, n in enumerate(columns)}}
-    found = None if gate is None else _gate(data, forecasts, columns, folds, gate, shrink)
-    if found is not None:
-        scores = {"fusion": value, "fusion, gated": found[0][tested], **scores}
+    scores, chance = {"fusion": value}, None
+    if gate is not None:
+        mixed, _, chance = (a[tested] for a in gated(data, forecasts, columns, folds, gate, shrink=shrink))
+        scores["fusion, gated"] = np.where(np.isnan(mixed), value, mixed)  # the fusion stands where no gate was ready
+    scores |= {"equal weights": even, **{name: forecasts[tested, k] for k, name in enumerate(columns)}}
+
+    def less(keep: NDArray[np.intp]) -> Floats:
+        return fused(data, forecasts[:, keep], [columns[k] for k in keep], folds, shrink=shrink)[0][tested]
+
     return {
         "rows": len(tested), "dates": len(np.unique(part.time_ns)),
         "ic": {name: ic_of(score, part, rng) for name, score in scores.items()},
         "calibration": _calibration(value, sd, part, rng),
-        "ablation": _ablation(data, forecasts, columns, folds, tested, shrink, rng),
-        "gate": None if gate is None or found is None else _gate_adds(value, found, tested, part, gate, rng),
+        "ablation": _ablation(part, forecasts[tested], columns, value, less, rng),
+        "gate": None if gate is None or chance is None else _gate_adds(scores, chance, part, gate, rng),
         "unranked": [name for name in data.sources if name not in data.ranking],
     }  # fmt: skip
 
 
-def _gate(
-    data: Dataset, forecasts: Floats, columns: tuple[str, ...], folds: Sequence[Fold], gate: FusionGate, shrink: float
-) -> tuple[Floats, Floats]:
-    """The gated fusion (n,) and the states' chances (n, S); the plain fusion stands where there was no gate yet."""
-    plain_value = fused(data, forecasts, columns, folds, shrink=shrink)[0]
-    value, _, chance = gated(data, forecasts, columns, folds, gate, shrink=shrink)
-    return np.where(np.isnan(value), plain_value, value), chance
-
-
 def _gate_adds(
-    value: Floats, found: tuple[Floats, Floats], tested: NDArray[np.intp], part: Dataset, gate: FusionGate,
-    rng: np.random.Generator,
-) -> dict[str, Any]:  # fmt: skip
+    scores: dict[str, Floats], chance: Floats, part: Dataset, gate: FusionGate, rng: np.random.Generator
+) -> dict[str, Any]:
     """IC of the gated fusion less the plain one's, date by date, over the dates that a gate was ready for."""
-    ready = np.isfinite(found[1][tested]).all(axis=1)
-    dates = part.dates
-    plain_ic = rank_ic_by_date(value[ready], part.outcome[ready], dates[ready])
-    gated_ic = rank_ic_by_date(found[0][tested][ready], part.outcome[ready], dates[ready])
-    share = np.nanmean(found[1][tested], axis=0).tolist() if ready.any() else []
-    forecasts = {"columns": gate.columns, "share_of_states": share}
-    return {**forecasts, **(_difference(gated_ic, plain_ic, rng) or {"adds": None, "dates": 0})}
+    ready = np.isfinite(chance).all(axis=1)
+    kept = part.rows(ready)
+    plain, mixed = (rank_ic_by_date(scores[n][ready], kept.outcome, kept.dates) for n in ("fusion", "fusion, gated"))
+    share = np.nanmean(chance, axis=0).tolist() if ready.any() else []
+    found = _difference(mixed, plain, rng) or {"adds": None, "dates": 0}
+    return {"columns": gate.columns, "share_of_states": share, **found}
 
 
 def _where(compared: Bools, ic: Floats) -> Floats:
@@ -102,9 +105,13 @@ def _difference(first: Floats, second: Floats, rng: np.random.Generator) -> dict
 
 
 def ic_of(score: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, float] | None:
-    """Rank IC of a score (n,) with t and interval over blocks of dates; None where dates are too few."""
+    """Rank IC of a score (n,) with t and interval over blocks of dates, which no label outlasts; None where they are
+    too few.
+    """
+    first = np.unique(part.time_ns, return_index=True)[1]
+    block = max(BLOCK, stride(part.start_ns[first], part.end_ns[first]))
     try:
-        return rank_ic(score, part.outcome, part.dates, rng, block=BLOCK).to_json()
+        return rank_ic(score, part.outcome, part.dates, rng, block=block).to_json()
     except DataError:
         return None
 
@@ -127,21 +134,18 @@ def _calibration(value: Floats, sd: Floats, part: Dataset, rng: np.random.Genera
 
 
 def _ablation(
-    data: Dataset, forecasts: Floats, columns: tuple[str, ...], folds: Sequence[Fold], tested: NDArray[np.intp],
-    shrink: float, rng: np.random.Generator,
+    part: Dataset, forecasts: Floats, columns: tuple[str, ...], value: Floats,
+    less: Callable[[NDArray[np.intp]], Floats], rng: np.random.Generator,
 ) -> dict[str, Any]:  # fmt: skip
     """What each source adds: IC of the fusion less that of a fusion without it, over the dates when it forecast."""
-    part = data.rows(tested)
-    whole = rank_ic_by_date(fused(data, forecasts, columns, folds, shrink=shrink)[0][tested], part.outcome, part.dates)
-    found: dict[str, Any] = {}
-    for source in data.ranking:
-        mine = np.array([name.rsplit(":", 1)[0] == source for name in columns])
+    whole, found = rank_ic_by_date(value, part.outcome, part.dates), dict[str, Any]()
+    of = np.array([name.rsplit(":", 1)[0] for name in columns])
+    for source in dict.fromkeys(of.tolist()):
+        mine = of == source
         if mine.all():
             continue
-        keep = np.flatnonzero(~mine)
-        less = fused(data, forecasts[:, keep], [columns[k] for k in keep], folds, shrink=shrink)[0][tested]
-        gone = rank_ic_by_date(less, part.outcome, part.dates)
-        present = np.bincount(part.dates, ~np.isnan(forecasts[tested][:, mine]).all(axis=1)) > 0
+        gone = rank_ic_by_date(less(np.flatnonzero(~mine)), part.outcome, part.dates)
+        present = np.bincount(part.dates, ~np.isnan(forecasts[:, mine]).all(axis=1)) > 0
         # a fusion that says nothing, or the same of all, has no skill
         compared = present & (np.isfinite(whole) | np.isfinite(gone))
         one = _difference(_where(compared, whole), _where(compared, gone), rng)
@@ -150,65 +154,62 @@ def _ablation(
     return found
 
 
+def tables(found: dict[str, Any]) -> tuple[Table, Table, Table, Table]:
+    """Skill, what each source adds, calibration and leak check of what `evaluate` found."""
+    known = {name: ic or dict.fromkeys(("mean", "t", "dates")) for name, ic in found["ic"].items()}
+    ics = [(name, spelt_cell(ic, digits=4), fixed(ic["t"], 1), ic["dates"] or NOTHING) for name, ic in known.items()]
+    adds = [(name, spelt_cell(one["adds"], digits=4), one["dates"]) for name, one in found["ablation"].items()]
+    if gate := found["gate"]:
+        adds.append((f"gate: {', '.join(gate['columns'])}", spelt_cell(gate["adds"] or {}, digits=4), gate["dates"]))
+    shares = found["calibration"]
+    within = [(name, spelt_cell(shares[name], digits=3)) for name in ("within_1_sd", "within_1.645_sd")]
+    return (
+        (f"out of sample, {found['dates']} dates", ("forecast", "rank IC, 95 %", "t", "dates"), ics),
+        ("what each source adds to the IC, 95 %", ("source", "adds", "dates"), adds),
+        ("calibration: slope 1, .577 and .950 are right for ranks", ("", "value"),
+         [("slope", fixed(shares["slope"], 3)), *within]),
+        ("leak check", *leak_table(found["leak"])),
+    )  # fmt: skip
+
+
 def evaluate_page(result: dict[str, Any]) -> str:
     """Page of the figures of `evaluate`, as HTML."""
-    ic, whole = result["ic"], result["ic"]["fusion"]
-    lead = "The fusion's information coefficient cannot be measured here."
-    if whole:
-        lead = (
-            f"The fused forecast's rank IC out of sample is {whole['mean']:.4f}, from {whole['ci_low']:.4f} to "
-            f"{whole['ci_high']:.4f} (95 %), t {whole['t']:.1f}, over {whole['dates']} dates."
-        )
-    heads = ("forecast", "rank IC", "low", "high", "t", "dates")
-    rows = [(n, x["mean"], x["ci_low"], x["ci_high"], x["t"], x["dates"]) for n, x in ic.items() if x]
+    skill, added, shares, leak = (plain_table(heads, rows, prose=True) for _, heads, rows in tables(result))
     adds = {name: one["adds"] for name, one in result["ablation"].items()}
-    if result["gate"] and result["gate"]["adds"]:
+    if result["gate"]:
         adds["gate"] = result["gate"]["adds"]
-    leak = [
-        (x["source"], x["verdict"], None if x["ic"] is None else x["ic"]["mean"], "; ".join(x["reasons"]))
-        for x in result["leak"]
-    ]
-    calibration = result["calibration"]
     sections = [
-        Section("Skill", result["note"], html=plain_table(heads, rows), figures=[interval_figure("ic", "rank IC", ic)]),
+        Section("Skill", result["note"], skill, [interval_figure("ic", "rank IC", result["ic"])]),
         Section(
             "What each source adds",
             "The fusion's IC less that of a fusion without the source, over the dates when it forecast; for a gate, "
             "the gated fusion's less the plain one's. " + " ".join(result["warnings"]),
-            figures=[interval_figure("adds", "IC added", adds)],
+            added,
+            [interval_figure("adds", "IC added", adds)],
         ),
         Section(
             "Calibration",
             "Slope of what came on what was said: 1 is right. Labels are ranks: .577 of them lie within one standard "
             "deviation, .950 within 1.645.",
-            facts={
-                "slope": f"{calibration['slope']:.3f}",
-                "within 1 sd": f"{calibration['within_1_sd']['mean']:.3f}",
-                "within 1.645 sd": f"{calibration['within_1.645_sd']['mean']:.3f}",
-            },
+            shares,
         ),
-        Section("Leak check", html=plain_table(("source", "verdict", "IC, next bar", "why"), leak, prose=True)),
+        Section("Leak check", html=leak),
     ]
+    facts = {"rows": result["rows"]}
     return render(
-        "Signals, out of sample", lead, sections, {"rows": result["rows"]}, "printed by: tercel signals evaluate"
+        "Signals, out of sample", told(result["ic"]["fusion"]), sections, facts, "printed by: tercel signals evaluate"
     )
 
 
-def interval_figure(name: str, label: str, rows: dict[str, Any]) -> Figure:
+def interval_figure(name: str, label: str, rows: Mapping[str, Any]) -> Figure:
     """A dot and its interval per row."""
-    shown = {key: row for key, row in rows.items() if row}
-
+    shown = {key: Estimate.of(row) for key, row in rows.items() if row}
     with sketch(0.8 + 0.35 * max(1, len(shown))) as drawing:
         panel = drawing.subplots()
         panel.axvline(0, color=style.INK.token, linewidth=1)
         for at, row in enumerate(shown.values()):
-            if row["ci_low"] is not None and row["ci_high"] is not None:
-                panel.plot([row["ci_low"], row["ci_high"]], [at, at], color=style.SERIES[1].token, linewidth=2)
-            panel.plot([row["mean"]], [at], "o", color=style.SERIES[1].token)
-        panel.set_yticks(range(len(shown)), list(shown))
-        panel.invert_yaxis()
-        panel.grid(axis="y", visible=False)
+            whisker(panel, at, row, style.SERIES[1].token)
+        name_rows(panel, list(shown))
         panel.set_xlabel(f"{label}, 95 % interval")
-
-    forecasts = "; ".join(f"{key} {row['mean']:.4f}" for key, row in shown.items())
+    forecasts = "; ".join(f"{key} {row.mean:.4f}" for key, row in shown.items())
     return finished(drawing, name, f"{label}: {forecasts}.", "Dots: means over dates.")

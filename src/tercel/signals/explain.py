@@ -20,13 +20,12 @@ from tercel.core.arrays import Floats
 from tercel.core.estimate import Estimate
 from tercel.core.stats import mean_interval
 from tercel.core.stats.ranks import spearman
-from tercel.signals.backtest import BLOCK
 from tercel.signals.base_model import BaseModel
 from tercel.signals.fusion import Fusion
 from tercel.signals.fusion_walk import Fold, base_names, fitted, forecast_by, fusions, mean_of_said
 from tercel.signals.model_folder import SignalModel
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.scores import rank_ic_by_date
+from tercel.signals.scores import BLOCK, rank_ic_by_date
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +101,7 @@ class Importance:
     value, ic : float64 (n,), (D,)
         The fused forecasts out of sample of all rows (NaN in no test block), and their IC by date.
     fold : int64 (D,)
-        Number of each date's fold.
+        Number of each date's fold; the first of several, before which nothing was fused, is not measured.
     lost : mapping of str to float64 (D,)
         By feature (`source.column`) and by source.
     """
@@ -165,6 +164,8 @@ def importance(
     for number, ((_, test), fit, fusion) in enumerate(zip(folds, models, combined, strict=True)):
         part = data.rows(test)
         value[test] = _fused(fusion, forecasts[test])
+        if number == 0 and len(folds) > 1:
+            continue
         ic.append(rank_ic_by_date(value[test], part.outcome, part.time_ns))
         fold.append(np.full(len(ic[-1]), number))
         mixed = np.lexsort((rng.random(part.n), part.time_ns))  # rows are in order of time: each keeps its date

@@ -1,6 +1,6 @@
 """Page of an explanation: why the newest forecasts are what they are, then what each feature is worth out of sample."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -12,38 +12,45 @@ from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.signals.evaluated import interval_figure
 from tercel.signals.runs.backtest import ends
 from tercel.signals.runs.explain import made_of
+from tercel.signals.scores import IC_OVER
 
 DRAWN: Final = 15
 """Features of a picture."""
 
 
+def worth_table(rows: Sequence[Mapping[str, Any]], folds: int = 0) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Headings and rows of what features and sources are worth, in all and in each of `folds`."""
+    return ("feature or source", "IC lost, 95 %", "sign kept", *(f"fold {k + 1}" for k in range(folds))), [
+        (one["name"], spelt_cell(one["ic_lost"], digits=4), f"{100 * one['same_sign']:.0f} %",
+         *(fixed(lost, 3) for lost in one["by_fold"][:folds]))
+        for one in rows
+    ]  # fmt: skip
+
+
+def parts_table(names: Sequence[Mapping[str, Any]], most: int = 4) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Headings and rows of forecasts with their largest parts."""
+    rows = [(one["name"], fixed(one["expected_bps"], 1, signed=True), made_of(one, most)) for one in names]
+    return ("name", "bps", "largest parts, bps"), rows
+
+
 def explain_page(found: Mapping[str, Any]) -> str:
     """HTML page of what `tercel.signals.runs.explain.explained` found."""
     lead, *rest = found["sentences"]
-    shown = ends(found["names"])
-    made = [(one["name"], fixed(one["expected_bps"], 1, signed=True), made_of(one, 4)) for one in shown]
-    common = f"{len(shown)} of {len(found['names'])} names; {found['common_bps']:+.1f} bps is common to all."
-    rows = [
-        (one["name"], spelt_cell(one["ic_lost"], digits=4), f"{100 * one['same_sign']:.0f} %",
-         *(fixed(lost, 3) for lost in one["by_fold"]))
-        for one in [*found["sources"], *found["features"]]
-    ]  # fmt: skip
-    heads = ("feature or source", "IC lost", "sign kept", *(f"fold {k + 1}" for k in range(found["folds"])))
+    names, shown, ic = found["names"], ends(found["names"]), found["ic"]
+    common = f"{len(shown)} of {len(names)} names; {found['common_bps']:+.1f} bps is common to all."
+    worth = worth_table([*found["sources"], *found["features"]], found["folds"])
     best = {one["name"]: one["ic_lost"] for one in found["features"][:DRAWN]}
-    every = [(one["name"], fixed(one["expected_bps"], 1, signed=True), made_of(one, 4)) for one in found["names"]]
     sections = [
         Section(f"Forecast of {found['at'][:10]}, by feature", [common, *found["warnings"]],
-                plain_table(("name", "bps", "largest parts, bps"), made, prose=True), [parts_figure(found)]),
+                plain_table(*parts_table(shown), prose=True), [parts_figure(found)]),
         Section("What features are worth", [*rest, *[f"Bias: {found['note']}."] * bool(found["note"])],
                 figures=[interval_figure("worth", "rank IC lost", best)]),
-        Section("Fold by fold", "Mean IC lost in each test block, with models fitted on what came before it.",
-                plain_table(heads, rows)),
-        Section(f"All names: {len(every)}", html=plain_table(("name", "bps", "largest parts, bps"), every, prose=True),
-                folded=True),
+        Section("Fold by fold", "Mean IC lost in each test block, with models fitted on what came before it. "
+                + IC_OVER, plain_table(*worth)),
+        Section(f"All names: {len(names)}", html=plain_table(*parts_table(names), prose=True), folded=True),
     ]  # fmt: skip
-    ic = found["ic"]
-    facts = {"rank IC": f"{ic['mean']:.4f}, t {ic['t']:.1f}", "dates": found["dates"], "folds": found["folds"]}
-    extremes = (f"{one['name']} {one['expected_bps']:+.1f}" for one in (found["names"][0], found["names"][-1]))
+    facts = {"rank IC": f"{ic['mean']:.4f}, t {fixed(ic['t'], 1)}", "dates": found["dates"], "folds": found["folds"]}
+    extremes = (f"{one['name']} {one['expected_bps']:+.1f}" for one in (names[0], names[-1]))
     title = f"{found['name']}: why {' and '.join(extremes)} bps"
     return render(title, lead, sections, facts, "printed by: tercel signals explain")
 

@@ -15,6 +15,7 @@ verdict proves nothing: a leak weaker than the ceiling, or one in the label, pas
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, get_args
@@ -24,6 +25,7 @@ import polars as pl
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
+from tercel.core.plain import plain
 from tercel.core.report import style
 from tercel.core.report.svg import Figure, finished, sketch
 from tercel.core.stats.ranks import ranks
@@ -61,7 +63,7 @@ class LeakReport:
         Why, with figures.
     ic : Skill
         With the return of the bar after the known time.
-    late : Skill
+    ic_one_period_later : Skill
         The same, had it been known one period later.
     profile : dict of int to float
         IC with the return of the bar that ends so many periods after the known time; 0 and below had happened.
@@ -75,17 +77,14 @@ class LeakReport:
     verdict: Verdict
     reasons: tuple[str, ...]
     ic: Skill
-    late: Skill
+    ic_one_period_later: Skill
     profile: dict[int, float]
     instant: float
     median_delay_s: float
 
     def to_json(self) -> dict[str, Any]:
         """The figures by name."""
-        plain = {name: value for name, value in vars(self).items() if name not in ("ic", "late")}
-        skills = {"ic": self.ic.to_json(), "ic_one_period_later": self.late.to_json()}
-        profile = {str(shift): value for shift, value in self.profile.items()}
-        return plain | skills | {"profile": profile, "reasons": list(self.reasons)}
+        return dict(plain(self))
 
 
 def leak_report(
@@ -248,6 +247,12 @@ def _later(returns: Floats, shift: int) -> Floats:
 def _mean(by_bar: Floats) -> float:
     kept = by_bar[np.isfinite(by_bar)]
     return float(kept.mean()) if len(kept) else 0.0
+
+
+def leak_table(lines: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Headings and rows of a leak check, for a terminal and a page."""
+    rows = [(one["source"], one["verdict"], "; ".join(one["reasons"])) for one in lines]
+    return ("source", "verdict", "why"), rows
 
 
 def profile_figure(reports: dict[str, LeakReport], name: str = "leak") -> Figure:

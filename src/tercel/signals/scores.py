@@ -1,48 +1,49 @@
 """Scores of forecasts: information coefficient by date. NumPy only.
 
-ic = rank_ic(forecast, outcome, dates, rng)        ic.mean, ic.t, ic.ci_low, ic.ci_high, ic.by_date
+ic = rank_ic(forecast, outcome, dates, rng)        ic.mean, ic.t, ic.ci_low, ic.ci_high, ic.dates
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tercel.core.arrays import Floats
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
+from tercel.core.estimate import Estimate
+from tercel.core.report.tables import fixed, spelt_cell
 from tercel.core.stats import clustered_se, mean_interval
 from tercel.core.stats.ranks import spearman
 
+BLOCK = 4
+"""Dates of a block that intervals are drawn over."""
 FEWEST = 5
 """Instruments below which a cross-section has no rank correlation."""
 
 
 @dataclass(frozen=True)
-class Skill:
+class Skill(Estimate):
     """Information coefficient of a forecast: Spearman's correlation with what came, averaged over dates.
 
     Parameters
     ----------
-    mean, t : float
-        Mean over dates; that divided by its standard error, clustered by blocks of neighbouring dates.
+    mean : float
+        Over dates.
     ci_low, ci_high : float
         95 % block-bootstrap interval of the mean.
+    t : float
+        The mean divided by its standard error, clustered by blocks of neighbouring dates.
     dates : int
-    by_date : float64 (dates,)
     """
 
-    mean: float
-    t: float
     ci_low: float
     ci_high: float
+    t: float
     dates: int
-    by_date: Floats = field(repr=False, compare=False, default_factory=lambda: np.zeros(0))
-
-    def to_json(self) -> dict[str, float]:
-        """The numbers by name."""
-        return {"mean": self.mean, "t": self.t, "ci_low": self.ci_low, "ci_high": self.ci_high, "dates": self.dates}
 
 
 def rank_ic_by_date(forecast: ArrayLike, outcome: ArrayLike, dates: ArrayLike) -> Floats:
@@ -69,7 +70,7 @@ def rank_ic_of_rows(forecast: Floats, outcome: Floats) -> Floats:
 
 
 def rank_ic(
-    forecast: ArrayLike, outcome: ArrayLike, dates: ArrayLike, rng: np.random.Generator, *, block: int = 4
+    forecast: ArrayLike, outcome: ArrayLike, dates: ArrayLike, rng: np.random.Generator, *, block: int = BLOCK
 ) -> Skill:
     """Information coefficient with t and interval, both over blocks of `block` neighbouring dates.
 
@@ -78,11 +79,10 @@ def rank_ic(
     DataError
         When fewer than two blocks of dates have a cross-section of at least 5 instruments.
     """
-    by_date = rank_ic_by_date(forecast, outcome, dates)
-    return skill(by_date, rng, block=block)
+    return skill(rank_ic_by_date(forecast, outcome, dates), rng, block=block)
 
 
-def skill(by_date: Floats, rng: np.random.Generator, *, block: int = 4) -> Skill:
+def skill(by_date: Floats, rng: np.random.Generator, *, block: int = BLOCK) -> Skill:
     """:class:`Skill` of correlations already computed by date (NaN are left out)."""
     kept = by_date[np.isfinite(by_date)]
     labels = np.arange(len(kept)) // block
@@ -93,12 +93,34 @@ def skill(by_date: Floats, rng: np.random.Generator, *, block: int = 4) -> Skill
         )  # fmt: skip
     found = mean_interval(kept, labels, rng)
     error = clustered_se(kept, labels)
-    low, high = found.ci_low, found.ci_high
+    low, high = (float("nan") if end is None else end for end in (found.ci_low, found.ci_high))
     mean = float(kept.mean())
-    t = mean / error if error > 0 else float("nan")
-    return Skill(
-        mean, t, float("nan") if low is None else low, float("nan") if high is None else high, len(kept), by_date
-    )
+    return Skill(mean, low, high, mean / error if error > 0 else float("nan"), len(kept))
+
+
+IC_OVER = "The rank IC is that of all test blocks but the first, before which nothing was fused."
+"""Which dates `signals train`, `evaluate`, `predict`, `backtest` and `explain` measure a fusion by."""
+
+
+def stride(start_ns: Ints, end_ns: Ints) -> int:
+    """Least k for which labels of every k-th date do not overlap: they begin, in the median, at or after the end of
+    those before.
+    """
+    apart = (k for k in range(1, len(start_ns)) if np.median(start_ns[k:] - end_ns[:-k]) >= 0)
+    return next(apart, len(start_ns))
+
+
+def told(ic: Mapping[str, Any] | None) -> str:
+    """The sentence in which every command says a fusion's skill.
+
+    >>> told({"mean": 0.02, "ci_low": 0.01, "ci_high": 0.03, "t": 4.0, "dates": 90})
+    "The fused forecast's rank IC out of sample is 0.0200 [0.0100, 0.0300], t 4.0, over 90 dates."
+    """
+    if ic is None:
+        return "The fused forecast's rank IC out of sample is not known: too few dates or names."
+    open_ = "" if (ic["ci_low"] or 0.0) > 0 else ": no skill that can be told from none"
+    text = f"{spelt_cell(ic, digits=4)}, t {fixed(ic['t'], 1)}, over {ic['dates']} dates{open_}"
+    return f"The fused forecast's rank IC out of sample is {text}."
 
 
 def single_class(which: object, rows: int) -> DataError:

@@ -21,10 +21,10 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.signals.model_folder import AGAIN, SignalModel
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import Panel
-from tercel.signals.runs.build import joined, market_of, prices_of, sources_of
+from tercel.signals.runs.build import joined_all, market_of, prices_of
 from tercel.signals.runs.config import SignalsConfig
 from tercel.signals.sources.daily import SETTLES
-from tercel.signals.sources.port import NEW_YORK, SourceAbsentError
+from tercel.signals.sources.port import NEW_YORK
 
 FULL = 0.8
 """Share of the names of the day before below which a day is told to be incomplete."""
@@ -128,13 +128,7 @@ def cross_section(model: SignalModel, config: SignalsConfig, at: date | None) ->
     data, prices = _synthetic(model, config, at) if config.panel.kind == "synthetic" else _daily(config, at)
     heard = {one.source for one in model.models}
     wanted = config.model_copy(update={"source": tuple(one for one in config.source if one.called in heard)})
-    found = sources_of(wanted, prices)
-    missing = dict(found.absent)
-    for source, age in found.sources:
-        try:
-            data = joined(data, source, age)
-        except SourceAbsentError as error:
-            missing[source.name] = error.received
+    data, missing = joined_all(data, wanted, prices, least=0)
     silent = {name for name, columns in data.sources.items() if np.isnan(data.x[:, list(columns)]).all()}
     return data, missing | dict.fromkeys(sorted(silent & heard), "nothing known by then")
 

@@ -40,6 +40,7 @@ def test_a_backtest_from_folder_to_page(out: Path, tmp_path: Path) -> None:
     assert {"dates", "ic", "sharpe_net", "turnover", "drawdown", "curve"} <= set(found)
     assert set(found["ic"]) >= {"mean", "ci_low", "ci_high", "t"}
     assert found["ic"]["ci_low"] > 0.05  # planted
+    assert found["ic"] == done("predict", out)["ic"]
     assert found["dates"] == len(found["curve"]) == 80
     equity, peak = 1.0, 1.0
     for row in found["curve"]:
@@ -161,6 +162,8 @@ def test_without_its_files_the_walk_still_stands(out: Path, tmp_path: Path, monk
 
 def test_an_explanation_from_folder_to_page(out: Path, copied: Path, tmp_path: Path) -> None:
     found = done("explain", out, "--out", tmp_path)
+    assert found["ic"] == done("predict", out)["ic"]
+    assert found["dates"] == found["ic"]["dates"]
     assert found["warnings"] == []  # fits done again are those of the training
     served = {row["name"]: row["expected_bps"] for row in done("predict", out)["rows"]}
     for one in found["names"]:

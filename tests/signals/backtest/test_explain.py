@@ -87,7 +87,7 @@ def test_importance_is_that_of_a_plain_loop(data: Dataset, folds: list[tuple[np.
     np.testing.assert_array_equal(found.value, value)
     rng, lost = np.random.default_rng(1), []
     column = data.names.index("linear.a")
-    for _, test in folds:
+    for _, test in folds[1:]:  # before the first block nothing was fused
         order = np.lexsort((rng.random(len(test)), data.time_ns[test]))
         x = data.x.copy()
         x[test, column] = data.x[test[order], column]

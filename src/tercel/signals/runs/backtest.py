@@ -14,8 +14,9 @@ from tercel.core.report.tables import spelt_cell
 from tercel.core.written import write_whole
 from tercel.signals import backtest as books
 from tercel.signals.backtest import Backtest, BookRule, Cost, Walk, walk_of
-from tercel.signals.model_folder import SignalModel
+from tercel.signals.model_folder import AGAIN, SignalModel
 from tercel.signals.runs.build import prices_of
+from tercel.signals.scores import BLOCK, FEWEST, told
 from tercel.signals.serve import config_of, predict
 from tercel.signals.sources.daily import SETTLES
 from tercel.signals.sources.port import time_type
@@ -124,8 +125,9 @@ def backtested(model: SignalModel, book: BookRule, charge: Charge, seed: int) ->
         As :mod:`tercel.signals.backtest`; and for a folder without forecasts out of sample.
     """
     walk, rows, said = forecasts(model)
+    ic = ic_of(model)
     said += thin(walk)
-    found = books.backtest(walk, book, charge.cost(model, walk), np.random.default_rng([seed, 31]))
+    found = books.backtest(walk, book, charge.cost(model, walk))
     if book.long_only:
         all_names = float(np.prod(1.0 + np.nanmean(found.walk.outcome, axis=1)))
         yearly = all_names ** (found.periods / len(found.net)) - 1.0
@@ -139,7 +141,7 @@ def backtested(model: SignalModel, book: BookRule, charge: Charge, seed: int) ->
         "model": model.id, "name": model.name, "folder": model.folder, "dates": len(found.net),
         "names": len(walk.names), "first": when(found.walk.start_ns[0]), "last": when(found.walk.end_ns[-1]),
         "dates_a_year": found.periods, "book": str(book), "cost": str(charge), "definition": books.DEFINITION,
-        "ic": found.skill.to_json(), "sharpe_net": net.mean, "sharpe_gross": gross.mean,
+        "ic": ic, "sharpe_net": net.mean, "sharpe_gross": gross.mean,
         "sharpe_net_interval": net.to_json(), "sharpe_gross_interval": gross.to_json(),
         "gross": float(found.gross.mean()), "net": float(found.net.mean()),
         "net_a_year": float(found.equity[-1] ** (found.periods / len(found.net)) - 1.0), "turnover": turned,
@@ -151,6 +153,19 @@ def backtested(model: SignalModel, book: BookRule, charge: Charge, seed: int) ->
         "note": str(model.card.get("note", "")), "warnings": said, "seed": seed,
     }  # fmt: skip
     return {**result, "sentences": sentences(result)}
+
+
+def ic_of(model: SignalModel) -> dict[str, Any]:
+    """Rank IC of a model out of sample, as its training measured it and `signals evaluate` shows it.
+
+    Raises
+    ------
+    DataError
+        Where dates were too few for one.
+    """
+    if (ic := model.card.get("ic")) is None:
+        raise DataError(f"at least {BLOCK + 1} dates with {FEWEST} names after the first test block", "fewer", AGAIN)
+    return dict(ic)
 
 
 def when(ns: int) -> str:
@@ -193,13 +208,12 @@ def sentences(found: dict[str, Any]) -> list[str]:
     found : dict
         As :func:`backtested` makes it.
     """
-    net, ic, worst = found["sharpe_net_interval"], found["ic"], found["worst_year"]
+    net, worst = found["sharpe_net_interval"], found["worst_year"]
     open_ = net["ci_low"] is None or net["ci_low"] <= 0.0 <= net["ci_high"]
     sure = ", which cannot be told from nothing" if open_ else ""
     span = f"{found['first'][:10]} to {found['last'][:10]}"
     even = found["breakeven_bps"]
     free = f"it breaks even at {even:.1f} bps" if even and even > 0 else "it loses before any cost"
-    skill = "" if ic["ci_low"] > 0 else ": no skill that can be told from none"
     lines = [
         f"After {found['cost']} the book made {100 * found['net_a_year']:.1f} % a year at a Sharpe ratio of "
         f"{spelt_cell(net)}{sure}, {found['dates']} dates, {span}.",
@@ -207,7 +221,7 @@ def sentences(found: dict[str, Any]) -> list[str]:
         f"year; {free}.",
         f"At worst it stood {100 * found['drawdown']:.1f} % below its peak, {found['drawdown_from'][:10]} to "
         f"{found['drawdown_to'][:10]}; its worst year is {worst['year']}, {100 * worst['net']:+.1f} %.",
-        f"The forecast's rank IC is {spelt_cell(ic, digits=4)}, t {ic['t']:.1f}{skill}.",
+        told(found["ic"]),
     ]
     return lines + [f"Bias: {found['note']}."] * bool(found["note"])
 

@@ -4,7 +4,7 @@ The sources that a configuration names are joined to its rows point in time; wha
 """
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,24 +27,12 @@ from tercel.signals.sources.registry import in_table, source_of
 from tercel.signals.sources.stocknet import StockNetFactors
 from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_market
 
-
-@dataclass
-class FoundSources:
-    """Sources that are at hand with their facts' longest life, and the reason for each that is not."""
-
-    sources: list[tuple[SignalSource, timedelta | None]] = field(default_factory=list)
-    absent: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """One warning a source that is absent."""
-        return tuple(
-            f"source {name} is absent, the panel goes on without it: {why}" for name, why in self.absent.items()
-        )
+Aged = tuple[SignalSource, timedelta | None]
+"""A source and its facts' longest life."""
 
 
-def sources_of(config: SignalsConfig, prices: pl.DataFrame | None = None) -> FoundSources:
-    """Every source of a configuration that can be made here; some learn from the panel's `prices`.
+def sources_of(config: SignalsConfig, prices: pl.DataFrame | None = None) -> tuple[list[Aged], dict[str, str]]:
+    """Every source of a configuration that can be made here, and why others cannot; some learn from `prices`.
 
     Raises
     ------
@@ -53,8 +41,7 @@ def sources_of(config: SignalsConfig, prices: pl.DataFrame | None = None) -> Fou
     DataError
         For one whose records are refused.
     """
-    found = FoundSources()
-    taken: set[str] = set()
+    found, absent, taken = list[Aged](), dict[str, str](), set[str]()
     for one in config.source:
         if one.called in taken:
             raise ConfigError("sources of different names", f"{one.called} twice", "give one of them a name = ...")
@@ -62,19 +49,21 @@ def sources_of(config: SignalsConfig, prices: pl.DataFrame | None = None) -> Fou
         try:
             source = source_of(one.kind, Path(one.path), prices, **one.options)
         except SourceAbsentError as error:
-            _absent(found, one, error)
+            absent[one.called] = _absent(one, error)
             continue
-        age = None if one.max_age_days is None else timedelta(days=one.max_age_days)
-        found.sources.append((source, age))
-    return found
+        found.append((source, None if one.max_age_days is None else timedelta(days=one.max_age_days)))
+    return found, absent
 
 
-def joined_all(data: Dataset, config: SignalsConfig, prices: pl.DataFrame | None = None) -> Dataset:
-    """The rows with every source of the configuration, as of each row's time; `prices` as in :func:`sources_of`."""
-    found = sources_of(config, prices)
+def joined_all(
+    data: Dataset, config: SignalsConfig, prices: pl.DataFrame | None = None, least: int = LEAST_ROWS
+) -> tuple[Dataset, dict[str, str]]:
+    """The rows with every source of the configuration that says something of `least` of them, as of each row's time,
+    and why sources are absent; `prices` as in :func:`sources_of`.
+    """
+    (sources, absent), warnings = sources_of(config, prices), []
     by_name = {one.called: one for one in config.source}
-    warnings = []
-    for source, age in found.sources:
+    for source, age in sources:
         if source.name in data.sources:
             text = f"{source.name}, which the panel has already"
             raise ConfigError("sources of different names", text, "give the source a name = ...")
@@ -82,27 +71,28 @@ def joined_all(data: Dataset, config: SignalsConfig, prices: pl.DataFrame | None
         try:
             more = joined(data, source, age)
         except SourceAbsentError as error:
-            _absent(found, one, error)
+            absent[source.name] = _absent(one, error)
             continue
         warnings += [f"source {source.name}: {note}" for note in getattr(source, "notes", ())]
         present = int((~np.isnan(more.x[:, list(more.sources[source.name])]).all(axis=1)).sum())
-        if present >= LEAST_ROWS:
+        if present >= least:
             data = more
             continue
         text = f"{present} of {data.n} rows of which source {source.name} says something"
         if one.required:
             remedy = "check its names, its times and max_age_days, or leave out `required`"
-            raise DataError(f"at least {LEAST_ROWS} rows with a source", text, remedy)
+            raise DataError(f"at least {least} rows with a source", text, remedy)
         warnings.append(f"source {source.name} is left out: it says something of {present} of {data.n} rows")
-    return replace(data, warnings=(*data.warnings, *found.warnings, *warnings))
+    lacking = [f"source {name} is absent, the panel goes on without it: {why}" for name, why in absent.items()]
+    return replace(data, warnings=(*data.warnings, *lacking, *warnings)), absent
 
 
-def _absent(found: FoundSources, one: SourceSection, error: SourceAbsentError) -> None:
-    """Note a source that is not there, or refuse where it is required."""
+def _absent(one: SourceSection, error: SourceAbsentError) -> str:
+    """Why a source is not there; refused where it is required."""
     if one.required:
         text = f"source {one.called}: {error.received}"
         raise ConfigError(error.expected, text, f"{error.remedy}, or leave out `required`") from error
-    found.absent[one.called] = error.received
+    return error.received
 
 
 def joined(data: Dataset, source: SignalSource, max_age: timedelta | None = None) -> Dataset:
@@ -137,6 +127,7 @@ def utc(data: Dataset) -> pl.Series:
 PANEL = "panel.parquet"
 MANIFEST = "manifest.json"
 KEYS = ("instrument", "time_ns", "start_ns", "end_ns", "y", "outcome")
+"""Columns of a panel's file that are no features: fields of :class:`~tercel.signals.panel.dataset.Dataset`."""
 
 
 def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
@@ -160,7 +151,7 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
         data = replace(data, warnings=(*source.notes, *data.warnings))
         closes = prices.select("instrument", "time", "close")
         state = MarketState(closes, SETTLES)
-    return joined_all(joined(data, state), config, closes)
+    return joined_all(joined(data, state), config, closes)[0]
 
 
 def market_of(config: SignalsConfig, seed: int) -> SyntheticMarket:
@@ -215,10 +206,7 @@ def rows_of(config: SignalsConfig) -> dict[str, Any]:
 
 def frame(data: Dataset) -> pl.DataFrame:
     """A training set as one table."""
-    keys = {
-        "instrument": data.instrument, "time_ns": data.time_ns, "start_ns": data.start_ns, "end_ns": data.end_ns,
-        "y": data.y, "outcome": data.outcome,
-    }  # fmt: skip
+    keys = {key: getattr(data, key) for key in KEYS}
     return pl.DataFrame({**keys, **{name: data.x[:, c] for c, name in enumerate(data.names)}})
 
 
@@ -244,8 +232,5 @@ def load(folder: Path) -> tuple[Dataset, dict[str, Any]]:
     names = tuple(name for name in table.columns if name not in KEYS)
     x = np.ascontiguousarray(table.select(names).to_numpy(), np.float64)
     numbers = {key: table[key].to_numpy().copy() for key in KEYS[1:]}
-    data = Dataset(
-        x, numbers["y"], numbers["outcome"], names, numbers["time_ns"], numbers["start_ns"], numbers["end_ns"],
-        table["instrument"].to_numpy().astype(np.str_), manifest["note"], tuple(manifest["warnings"]),
-    )  # fmt: skip
-    return data, manifest
+    who, warnings = table["instrument"].to_numpy().astype(np.str_), tuple(manifest["warnings"])
+    return Dataset(x=x, names=names, instrument=who, note=manifest["note"], warnings=warnings, **numbers), manifest

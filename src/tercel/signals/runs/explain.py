@@ -12,9 +12,8 @@ from tercel.signals.fusion_walk import base_names
 from tercel.signals.model_folder import AGAIN, SignalModel
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs import build as panels
-from tercel.signals.runs.backtest import when
+from tercel.signals.runs.backtest import ic_of, when
 from tercel.signals.runs.walk import folds_of
-from tercel.signals.scores import skill
 from tercel.signals.serve import config_of, cross_section
 
 NEAR: Final = 1e-9
@@ -36,7 +35,8 @@ def explained(model: SignalModel, seed: int) -> dict[str, Any]:
     folds, rng = folds_of(data, config.train), np.random.default_rng([seed, 33])
     count = sum(len(data.sources[source]) + 1 for source in data.ranking)
     with progress(counted=True, transient=True, now=True) as bar:
-        task = bar.add_task("explain", total=len(folds) * (len(model.models) + count), now="")
+        total = len(folds) * len(model.models) + max(len(folds) - 1, 1) * count
+        task = bar.add_task("explain", total=total, now="")
         found = importance(
             data, families, folds, rng, shrink=config.train.shrink, seed=int(model.card["seed"]),
             most_rows=config.train.most_rows, settings=config.train.settings,
@@ -50,7 +50,7 @@ def explained(model: SignalModel, seed: int) -> dict[str, Any]:
     features = sorted((one for one in shares if one["name"] != one["source"]), key=lambda one: -one["ic_lost"]["mean"])
     result = {
         "model": model.id, "name": model.name, "folder": model.folder, "at": when(rows.time_ns[0]),
-        "dates": len(found.ic), "folds": len(folds), "ic": skill(found.ic, rng).to_json(),
+        "dates": len(found.ic), "folds": len(np.unique(found.fold)), "ic": ic_of(model),
         **parts_of(contributions(model, rows), rows), "features": features,
         "sources": [one for one in shares if one["name"] == one["source"]],
         "agreement": found.agreement([one["name"] for one in features]),

@@ -11,7 +11,7 @@ from tercel.core.plain import plain, write_page
 from tercel.core.progress import say
 from tercel.core.report.page import Section, render
 from tercel.core.report.tables import plain_table
-from tercel.signals.leak import CEILING, LeakReport, leak_report, profile_figure
+from tercel.signals.leak import CEILING, LeakReport, leak_report, leak_table, profile_figure
 from tercel.signals.runs import build as panels
 from tercel.signals.runs.config import PanelSection, SignalsConfig, SourceSection
 from tercel.signals.sources.daily import SETTLES
@@ -20,9 +20,9 @@ from tercel.signals.sources.synthetic import planted_leak
 
 YEARS = 2
 """Days of daily prices that a check reads: a cross-section a day is slow to rank."""
-STRENGTHS = {"synthetic": 0.3, "files": 0.2}
+PLANTED, PLANTED_SYNTHETIC = 0.2, 0.3
+"""Strengths of leaks that are planted: in files, in a synthetic market."""
 FALSE, TRUE = "planted, false time", "planted, true time"
-ICS = ("ic", "ic_one_period_later")
 NOT_PROVEN = (
     "A clean verdict is no proof: a leak weaker than the ceiling passes, so do one in the label, one that concerns few "
     "names or dates, a choice of the source after the fact, and survivors in the prices."
@@ -31,34 +31,32 @@ NOT_PROVEN = (
 
 def reports_of(config: SignalsConfig, seed: int, planted: bool) -> tuple[dict[str, LeakReport], dict[str, str]]:
     """Reports by source, planted ones first, and sources that cannot be judged with the reason."""
-    kind = "synthetic" if config.panel.kind == "synthetic" else "files"
-    own: list[SignalSource]
-    if kind == "synthetic":
+    ceiling, strength = CEILING, PLANTED
+    if config.panel.kind == "synthetic":
         market = panels.market_of(config, seed)
-        bars, own, closes = market.prices, list(market.sources), market.prices
+        bars, closes, own = market.prices, market.prices, list[SignalSource](market.sources)
+        # planted skill lies far above what is honest on a panel of real stocks: the ceiling follows it
+        ceiling, strength = max(CEILING, 2 * config.panel.strength), PLANTED_SYNTHETIC
     else:
-        bars, factors, closes = _bars(config)
-        own = [factors]
-    # planted skill lies far above what is honest on a panel of real stocks: the ceiling follows it
-    ceiling = max(CEILING, 2 * config.panel.strength) if kind == "synthetic" else CEILING
-    found = panels.sources_of(config, closes)
-    reports: dict[str, LeakReport] = {}
-    unjudged = {name: f"absent: {why}" for name, why in found.absent.items()}
-    ages = {source.name: age for source, age in found.sources}
-    named: dict[str, SignalSource] = {}
+        bars, own, closes = _bars(config)
+    sources, absent = panels.sources_of(config, closes)
+    named = {source.name: source for source in (*own, *(source for source, _ in sources))}
     if planted:
-        for name, falsified in ((FALSE, True), (TRUE, False)):
-            named[name] = planted_leak(bars, seed, strength=STRENGTHS[kind], falsified=falsified)
-    named |= {source.name: source for source in (*own, *(source for source, _ in found.sources))}
+        leaks = {FALSE: planted_leak(bars, seed, strength=strength)}
+        leaks[TRUE] = planted_leak(bars, seed, strength=strength, falsified=False)
+        named = leaks | named
+    reports, unjudged = dict[str, LeakReport](), {name: f"absent: {why}" for name, why in absent.items()}
+    ages = {source.name: age for source, age in sources}
     for name, source in named.items():
         say(f"leak check: {name}")
         try:
             reports[name] = leak_report(bars, source, ceiling=ceiling, seed=seed, max_age=ages.get(name))
+        except SourceAbsentError as error:
+            unjudged[name] = f"absent: {error.received}"
         except DataError as error:
             if name in (FALSE, TRUE):
                 raise
-            absent = isinstance(error, SourceAbsentError)
-            unjudged[name] = f"absent: {error.received}" if absent else f"{error.expected}; received {error.received}"
+            unjudged[name] = f"{error.expected}; received {error.received}"
     return reports, unjudged
 
 
@@ -76,7 +74,7 @@ def _lines(config: SignalsConfig, reports: dict[str, LeakReport], unjudged: dict
     ]
 
 
-def _bars(config: SignalsConfig) -> tuple[pl.DataFrame, SignalSource, pl.DataFrame]:
+def _bars(config: SignalsConfig) -> tuple[pl.DataFrame, list[SignalSource], pl.DataFrame]:
     """Daily bars of the last two years, dated as decisions are, the panel's own factors over them, and all closes."""
     source = panels.prices_of(config)
     prices = source.prices().filter(pl.col("date") <= pl.lit(config.panel.last).str.to_date())
@@ -86,7 +84,7 @@ def _bars(config: SignalsConfig) -> tuple[pl.DataFrame, SignalSource, pl.DataFra
     # a bar decided at the close cannot hold a fact that settles after it: bars are dated as decisions are
     bars = recent.select("instrument", pl.col("time") + 2 * SETTLES, "close")
     own = FrameSource(source.name, source.columns, facts, config.panel.path, flat=True)
-    return bars, own, prices.select("instrument", "time", "close")
+    return bars, [own], prices.select("instrument", "time", "close")
 
 
 def configs_of(data: Path) -> list[SignalsConfig]:
@@ -120,21 +118,12 @@ def leak(configs: list[SignalsConfig], seed: int, out: Path) -> dict[str, Any]:
         reports, unjudged = reports_of(config, seed, planted=True)
         lines = _lines(config, reports, unjudged)
         rows += lines
-        table = plain_table(
-            ("source", "verdict", "IC, next bar", "known one bar later", "why"),
-            [
-                (one["source"], one["verdict"], *(None if one[k] is None else f"{one[k]['mean']:+.4f}" for k in ICS),
-                 "; ".join(one["reasons"]))
-                for one in lines
-            ],
-            prose=True,
-        )  # fmt: skip
         names = list(reports)
         parts = [names[at : at + 3] for at in range(0, len(names), 3)]
         figures = [
             profile_figure({n: reports[n] for n in part}, f"leak-{config.name}-{at}") for at, part in enumerate(parts)
         ]
-        sections.append(Section(f"On {config.name}", html=table, figures=figures))
+        sections.append(Section(f"On {config.name}", html=plain_table(*leak_table(lines), prose=True), figures=figures))
     caught = [one for one in rows if one["source"] == FALSE and one["verdict"] == "leak"]
     lead = f"{len(caught)} of {len(configs)} planted leaks are caught. {NOT_PROVEN}"
     page = render("Do sources know the future?", lead, sections, {"seed": seed}, "printed by: tercel signals leak")

@@ -14,7 +14,7 @@ from tercel.core.plain import json_text, plain
 from tercel.core.progress import say
 from tercel.core.written import beside, file_hash
 from tercel.signals.alpha import scale_of
-from tercel.signals.evaluated import ic_of, out_of_sample
+from tercel.signals.evaluated import ic_of, out_of_sample, tested_of
 from tercel.signals.fusion_walk import Fold, base_names, final, fused
 from tercel.signals.gate import FusionGate, trained
 from tercel.signals.model_folder import MODEL, SignalModel, save
@@ -110,7 +110,7 @@ def walk_of(data: Dataset, value: Floats, sd: Floats, model: SignalModel) -> pl.
 
 def _ic(data: Dataset, value: Floats, folds: list[Fold], seed: int) -> dict[str, float] | None:
     """The fusion's rank IC out of sample as `signals evaluate` has it; None where dates are too few."""
-    tested = np.sort(np.concatenate([test for _, test in folds[1:] or folds]))
+    tested = tested_of(folds)
     return ic_of(value[tested], data.rows(tested), np.random.default_rng([seed, 9]))
 
 
