@@ -138,16 +138,12 @@ def train(request: TrainSignals) -> None:
 
 
 @dataclass(frozen=True)
-class Leak(JsonRequest):
+class Leak(Configured):
     """What is asked of `tercel signals leak`."""
 
-    config: Config = None
-    demo: Demo = False
     data: Annotated[
         Path | None, typer.Option(help="Folder of real data sets: its daily stocks, reports, tweets.", metavar="DIR")
     ] = None
-    seed: Seed = 1
-    out: Out = None
 
 
 def leak(request: Leak) -> None:

@@ -140,16 +140,7 @@ def scale_of(data: Dataset, value: ArrayLike, full_sd: float, periods: Sequence[
 
 def chained(data: Dataset, periods: Sequence[int]) -> Floats:
     """Sums of an instrument's outcomes over the next dates, float64 (n, H); NaN where a date of it is missing."""
-    dates = data.dates
-    at = {(who, int(date)): row for row, (who, date) in enumerate(zip(data.instrument, dates, strict=True))}
-    out = np.full((data.n, len(periods)), np.nan)
-    for row, (who, date) in enumerate(zip(data.instrument, dates, strict=True)):
-        total, reached = 0.0, 0
-        for h, period in enumerate(periods):
-            while reached < period and (next_row := at.get((who, int(date) + reached))) is not None:
-                total += float(data.outcome[next_row])
-                reached += 1
-            if reached < period:
-                break
-            out[row, h] = total
-    return out
+    who, dates = np.unique(data.instrument, return_inverse=True)[1], data.dates
+    table = np.full((dates.max(initial=0) + max(periods) + 1, who.max(initial=0) + 1), np.nan)
+    table[dates, who] = data.outcome
+    return np.stack([np.sum([table[dates + k, who] for k in range(h)], axis=0) for h in periods], axis=1)

@@ -309,8 +309,9 @@ def backtest(walk: Walk, book: BookRule, charge: Cost) -> Backtest:
         held = wanted[t] * (1.0 + moved) / (1.0 + earned - paid)
     span = float(walk.start_ns[rows[-1]] - walk.start_ns[rows[0]])
     periods = (len(rows) - 1) * YEAR_NS / span if span > 0 else float("nan")
-    ic, traded = rank_ic_of_rows(walk.value[rows], walk.outcome[rows]), walk.rows(rows)
-    return Backtest(traded, wanted[: len(rows)], *figures, ic, wanted[-1], periods)
+    gross, cost, net, turned = figures
+    ic, done = rank_ic_of_rows(walk.value[rows], walk.outcome[rows]), walk.rows(rows)
+    return Backtest(done, wanted[: len(rows)], gross, cost, net, turned, ic, wanted[-1], periods)
 
 
 def sharpe(returns: Floats, periods: float, rng: np.random.Generator) -> Estimate:

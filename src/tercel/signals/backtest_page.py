@@ -23,7 +23,7 @@ def figures_of(found: Mapping[str, Any]) -> dict[str, str]:
     """What a terminal and a page say of a backtest first, in words."""
     worst = found["worst_year"]
     return {
-        "Sharpe, net": spelt_cell(found["sharpe_net_interval"]), "gross": spelt_cell(found["sharpe_gross_interval"]),
+        "Sharpe, net": spelt_cell(found["sharpe_net_interval"]), "Sharpe, gross": spelt_cell(found["sharpe_gross_interval"]),
         "rank IC": spelt_cell(found["ic"], digits=4), "half-turns a date": fixed(found["turnover"]),
         "worst drawdown, %": fixed(100 * found["drawdown"], 1),
         "worst year": f"{worst['year']}: {100 * worst['net']:.1f} %",
@@ -129,7 +129,7 @@ def skill_through_time(curve: pl.DataFrame, periods: float, whole: float) -> Fig
         panel.set_ylabel("rank IC")
         panel.legend(loc="upper right", ncols=2)
         panel.margins(x=0.01)
-    ends = f"from {table['mean'].min():.3f} to {table['mean'].max():.3f}" if table.height else "too few of them"
+    ends = f"from {mean.min():.3f} to {mean.max():.3f}" if len(mean) else "too few of them"
     alt = f"Rank IC through time, mean of {over} dates: {ends}; of all {whole:.4f}."
     caption = f"Line: the mean of the last {over} dates; band: 1.96 standard errors of it, dates taken as independent."
     return finished(drawing, "skill", alt, caption)
@@ -137,11 +137,11 @@ def skill_through_time(curve: pl.DataFrame, periods: float, whole: float) -> Fig
 
 def turnover(curve: pl.DataFrame) -> Figure:
     """Half-turns of each date, and what they cost so far."""
-    turned, paid = curve["turnover"], 100 * curve["cost"].cum_sum()
+    turned, paid = curve["turnover"].to_numpy(), 100 * curve["cost"].cum_sum().to_numpy()
     drawn = ("half-turns", turned, style.SERIES[2]), ("cost so far, % of equity", paid, style.SERIES[0])
     with sketch(2.6) as drawing:
         for panel, (title, line, colour) in zip(drawing.subplots(1, 2), drawn, strict=True):
-            panel.plot(curve["at"].to_numpy(), line.to_numpy(), color=colour.token, linewidth=1.0)
+            panel.plot(curve["at"].to_numpy(), line, color=colour.token, linewidth=1.0)
             panel.set(title=title, ylim=(0, None))
             panel.margins(x=0.01)
     alt = f"Half-turns a date: {turned.mean():.2f} on average; costs add up to {paid[-1]:.1f} % of equity."

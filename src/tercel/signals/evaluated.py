@@ -83,7 +83,7 @@ def _gate_adds(
     scores: dict[str, Floats], chance: Floats, part: Dataset, gate: FusionGate, rng: np.random.Generator
 ) -> dict[str, Any]:
     """IC of the gated fusion less the plain one's, date by date, over the dates that a gate was ready for."""
-    ready = np.isfinite(chance).all(axis=1)
+    ready: Bools = np.isfinite(chance).all(axis=1)
     kept = part.rows(ready)
     plain, mixed = (rank_ic_by_date(scores[n][ready], kept.outcome, kept.dates) for n in ("fusion", "fusion, gated"))
     share = np.nanmean(chance, axis=0).tolist() if ready.any() else []

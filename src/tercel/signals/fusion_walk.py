@@ -164,9 +164,5 @@ def final(
     names = base_names(data, families)
     tested = ~np.isnan(forecasts).all(axis=1)
     fusion = stack(forecasts[tested], data.y[tested], names, shrink=shrink)
-    rows = thinned(np.arange(data.n), data.dates, most_rows)
-    models = []
-    for name in names:
-        source, one = name.rsplit(":", 1)
-        models.append(fit_base(data, source, one, rows, seed, settings))
-    return fusion, models
+    rows, parts = thinned(np.arange(data.n), data.dates, most_rows), [name.rsplit(":", 1) for name in names]
+    return fusion, [fit_base(data, source, one, rows, seed, settings) for source, one in parts]

@@ -132,10 +132,7 @@ def test_a_dataset_knows_its_sources_and_dates() -> None:
     data = small()
     assert data.sources == {"a": (0,), "b": (1,)}
     assert data.dates.tolist() == [0, 0, 1, 1, 2, 2]
-    assert data.only(["b"]).names == data.without("a").names == ("b.y",)
     assert data.rows(np.array([2, 3])).instrument.tolist() == ["A", "B"]
-    with pytest.raises(DataError, match="sources among a, b"):
-        data.only(["c"])
 
 
 def test_a_label_that_looks_back_is_refused() -> None:

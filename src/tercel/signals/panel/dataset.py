@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -105,21 +105,3 @@ class Dataset:
             self, x=self.x[index], y=self.y[index], outcome=self.outcome[index], time_ns=self.time_ns[index],
             start_ns=self.start_ns[index], end_ns=self.end_ns[index], instrument=self.instrument[index],
         )  # fmt: skip
-
-    def only(self, sources: Sequence[str]) -> Dataset:
-        """The same rows with the columns of these sources alone (ablation).
-
-        Raises
-        ------
-        DataError
-            When none of them is in the set.
-        """
-        known = self.sources
-        at = [c for name in known if name in sources for c in known[name]]
-        if not at:
-            raise DataError(f"sources among {', '.join(known)}", ", ".join(sources) or "none", "name one of them")
-        return replace(self, x=self.x[:, at], names=tuple(self.names[c] for c in at))
-
-    def without(self, source: str) -> Dataset:
-        """The same rows without one source."""
-        return self.only([name for name in self.sources if name != source])

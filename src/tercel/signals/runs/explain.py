@@ -1,5 +1,6 @@
 """Explanation of a model's folder: the newest forecast by feature, and what each feature is worth out of sample."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -106,7 +107,7 @@ def parts_of(parts: Parts, rows: Dataset) -> dict[str, Any]:
     return {"common_bps": parts.common, "names": sorted(names, key=lambda one: -one["expected_bps"])}
 
 
-def made_of(name: dict[str, Any], most: int = 3) -> str:
+def made_of(name: Mapping[str, Any], most: int = 3) -> str:
     """The largest parts of a name's forecast in words."""
     return ", ".join(f"{part['feature']} {part['bps']:+.1f}" for part in name["parts"][:most])
 
