@@ -23,7 +23,7 @@ def figures_of(found: Mapping[str, Any]) -> dict[str, str]:
     """What a terminal and a page say of a backtest first, in words."""
     worst = found["worst_year"]
     return {
-        "Sharpe, net": spelt_cell(found["sharpe_net_interval"]), "Sharpe, gross": spelt_cell(found["sharpe_gross_interval"]),
+        **{f"Sharpe, {key}": spelt_cell(found[f"sharpe_{key}_interval"]) for key in ("net", "gross")},
         "rank IC": spelt_cell(found["ic"], digits=4), "half-turns a date": fixed(found["turnover"]),
         "worst drawdown, %": fixed(100 * found["drawdown"], 1),
         "worst year": f"{worst['year']}: {100 * worst['net']:.1f} %",
