@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Floats
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.estimate import Estimate
 from tercel.core.report import style
@@ -83,16 +83,12 @@ def _gate_adds(
     scores: dict[str, Floats], chance: Floats, part: Dataset, gate: FusionGate, rng: np.random.Generator
 ) -> dict[str, Any]:
     """IC of the gated fusion less the plain one's, date by date, over the dates that a gate was ready for."""
-    ready: Bools = np.isfinite(chance).all(axis=1)
+    ready = np.flatnonzero(np.isfinite(chance).all(axis=1))
     kept = part.rows(ready)
     plain, mixed = (rank_ic_by_date(scores[n][ready], kept.outcome, kept.dates) for n in ("fusion", "fusion, gated"))
-    share = np.nanmean(chance, axis=0).tolist() if ready.any() else []
+    share = np.nanmean(chance, axis=0).tolist() if len(ready) else []
     found = _difference(mixed, plain, rng) or {"adds": None, "dates": 0}
     return {"columns": gate.columns, "share_of_states": share, **found}
-
-
-def _where(compared: Bools, ic: Floats) -> Floats:
-    return np.where(compared, np.nan_to_num(ic), np.nan)
 
 
 def _difference(first: Floats, second: Floats, rng: np.random.Generator) -> dict[str, Any] | None:
@@ -148,7 +144,8 @@ def _ablation(
         present = np.bincount(part.dates, ~np.isnan(forecasts[:, mine]).all(axis=1)) > 0
         # a fusion that says nothing, or the same of all, has no skill
         compared = present & (np.isfinite(whole) | np.isfinite(gone))
-        one = _difference(_where(compared, whole), _where(compared, gone), rng)
+        with_it, without = (np.where(compared, np.nan_to_num(ic), np.nan) for ic in (whole, gone))
+        one = _difference(with_it, without, rng)
         if one is not None:
             found[source] = one
     return found

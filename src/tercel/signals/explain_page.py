@@ -27,7 +27,7 @@ def worth_table(rows: Sequence[Mapping[str, Any]], folds: int = 0) -> tuple[tupl
     ]  # fmt: skip
 
 
-def parts_table(names: Sequence[Mapping[str, Any]], most: int = 4) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def parts_table(names: Sequence[Mapping[str, Any]], most: int = 4) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """Headings and rows of forecasts with their largest parts."""
     rows = [(one["name"], fixed(one["expected_bps"], 1, signed=True), made_of(one, most)) for one in names]
     return ("name", "bps", "largest parts, bps"), rows

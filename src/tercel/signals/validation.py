@@ -29,7 +29,6 @@ def walk_forward(
     splits: int = 5,
     embargo_ns: int = 0,
     cuts: Sequence[int] | None = None,
-    window_ns: int | None = None,
     first: float = 0.5,
 ) -> Iterator[tuple[Index, Index]]:
     """(train, test) row numbers: always the past to train on, the block that follows to test.
@@ -44,8 +43,6 @@ def walk_forward(
         Between the last training label and the first test time.
     cuts : sequence of int, optional
         Bounds of the test blocks instead (m + 1 times for m blocks): [cuts[i], cuts[i + 1]).
-    window_ns : int, optional
-        Train on rows no older than this before the block; all of the past when not given.
     first : float
         Share of the times that only ever trains.
 
@@ -59,10 +56,7 @@ def walk_forward(
     bounds = _cuts(time_ns, splits, first) if cuts is None else [int(cut) for cut in cuts]
     for low, high in pairwise(bounds):
         test = np.flatnonzero((time_ns >= low) & (time_ns < high))
-        past = end_ns + embargo_ns <= low
-        if window_ns is not None:
-            past &= time_ns >= low - window_ns
-        train = np.flatnonzero(past & (time_ns < low))
+        train = np.flatnonzero((end_ns + embargo_ns <= low) & (time_ns < low))
         if len(test) == 0:
             continue
         if len(train) == 0:

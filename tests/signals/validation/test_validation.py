@@ -31,12 +31,6 @@ def test_walk_forward_trains_on_the_past_alone(drawn: tuple[int, int, int, int],
     assert seen == np.flatnonzero(time >= time[seen[0]]).tolist()
 
 
-def test_a_window_forgets() -> None:
-    time = np.arange(100, dtype=np.int64)
-    for train, test in walk_forward(time, time + 1, splits=3, window_ns=20):
-        assert time[train].min() >= time[test].min() - 20
-
-
 def test_cuts_are_obeyed() -> None:
     time = np.arange(10, dtype=np.int64)
     found = [
