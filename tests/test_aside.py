@@ -23,6 +23,7 @@ from tercel.cli.help_texts import help_texts
 from tercel.cli.operator import AskDesk, DeskRequest
 from tercel.cli.request import add, request_of
 from tercel.cli.shared import JsonRequest
+from tercel.core import given
 
 PLUGINS = tuple(name for name in ASIDE if (ROOT / name / "pyproject.toml").is_file())
 """Those that are distributions of their own: their commands join `tercel` by entry point."""
@@ -132,6 +133,11 @@ def test_every_one_is_set_up() -> None:
     line = re.search(r"^BESIDE := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert line is not None
     assert set(line[1].split()) == set(PLUGINS)
+
+
+def test_what_studies_gives_by_name_is_known_where_it_is_not_installed() -> None:
+    groups = of("studies")["project"]["entry-points"]
+    assert {group: tuple(sorted(groups[group])) for group in given.STUDIES} == given.STUDIES
 
 
 ALONE = """

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import tercel
+from tercel.core.given import STUDIES
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "tercel"
@@ -102,7 +103,7 @@ BESIDE = [ROOT / one for one in ("benchmarks", "certify", "replications", "studi
 HOMES = {"tercel": PACKAGE} | {one.name: one for one in (*(PACKAGE / wing for wing in WINGS), *BESIDE)}
 DOTTED = re.compile(rf"(?<!`)`~?((?:{'|'.join(HOMES)})(?:\.\w+)+)`(?!`)")
 """A name in single backticks that begins with the package, a wing or a folder beside it."""
-GROUPS = {"tercel.commands", "tercel.files", "tercel.judges", "tercel.strategies", "tercel.progress"}
+GROUPS = {"tercel.commands", "tercel.files", "tercel.strategies", "tercel.progress", *STUDIES}
 """Groups of entry points and a logger: no modules."""
 FILES = (".lock", ".toml", ".py", ".json", ".md")
 

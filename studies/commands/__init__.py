@@ -9,6 +9,7 @@ from studies.commands.market_response import response
 from studies.commands.market_table import table as market_table
 from studies.commands.risk import PostureOrStress, anomaly, correlation, precursors, regimes, tail, volatility
 from studies.commands.signals_compare import compare
+from studies.commands.signals_leak import LeakWithTweets
 from studies.commands.signals_train import TrainWithAlpha
 from studies.commands.trade_run import RunDeskWithExperiments
 from tercel.cli.plugins import PluginCommands
@@ -16,7 +17,7 @@ from tercel.cli.plugins import PluginCommands
 COMMANDS = [
     PluginCommands("market", (market_table, facts, sanity, response, arbitrage)),
     PluginCommands("agent", (ablate, agent_table, package)),
-    PluginCommands("signals", (compare, TrainWithAlpha)),
+    PluginCommands("signals", (compare, TrainWithAlpha, LeakWithTweets)),
     PluginCommands("trade", (RunDeskWithExperiments,)),
     PluginCommands("risk", (volatility, correlation, tail, regimes, anomaly, precursors, PostureOrStress)),
 ]

@@ -26,10 +26,11 @@ from scipy.special import expit
 from studies.families.classifiers import Classifier, classifier
 from studies.families.gated import GatedClassifier
 from studies.families.scores import auc, brier, ece
+from studies.zoo import FAMILIES
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.signals.fusion import Fusion, stack
-from tercel.signals.zoo import absent, families, family
+from tercel.signals.zoo import absent, family
 from tercel.signals.zoo.regimes import HmmRegimes
 
 STEPS = 16
@@ -255,7 +256,7 @@ class StackedEnsemble(Classifier):
 
 def candidates() -> tuple[str, ...]:
     """Names of all that can be compared: the zoo, linear experts gated by an HMM, and a stack."""
-    return (*families(), GATED, STACKED)
+    return (*FAMILIES, GATED, STACKED)
 
 
 def lacking(name: str) -> str | None:

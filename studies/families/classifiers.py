@@ -14,14 +14,14 @@ from scipy.special import expit
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 
+from studies.zoo.networks import SequenceNetwork
+from studies.zoo.svm import SupportVectors, gamma_of
 from tercel.core.arrays import Floats
 from tercel.signals.zoo import family
 from tercel.signals.zoo.base import Estimator, FitError, checks, scale_of
 from tercel.signals.zoo.boosting import BoostedTrees
 from tercel.signals.zoo.forest import ForestNodes
-from tercel.signals.zoo.networks import SequenceNetwork
 from tercel.signals.zoo.regimes import regimes_of
-from tercel.signals.zoo.svm import SupportVectors, gamma_of
 
 _FOLDS: Final = 3
 
@@ -211,7 +211,7 @@ class SvmClassifier(SupportVectors, Classifier):
 
 
 class LstmClassifier(SequenceNetwork, Classifier):
-    """LSTM classifier of up against down; parameters as :class:`tercel.signals.zoo.networks.LstmRegressor`."""
+    """LSTM classifier of up against down; parameters as :class:`studies.zoo.networks.LstmRegressor`."""
 
     body = "lstm"
 

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from studies.families.cells import Measurement
+from studies.zoo import FAMILIES, SEQUENCES
 from tercel.cli.terminal import say
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
@@ -35,7 +36,7 @@ from tercel.signals.runs.build import dataset_of_config
 from tercel.signals.runs.config import SignalsConfig, TrainSection
 from tercel.signals.runs.walk import folds_of, walked
 from tercel.signals.scores import BLOCK, rank_ic
-from tercel.signals.zoo import absent, families, family
+from tercel.signals.zoo import absent, family
 
 PERIODS_A_YEAR = 252 / 5
 
@@ -296,8 +297,8 @@ def calibration(forecast: Floats, part: Dataset, rng: np.random.Generator) -> di
 
 def regressors(asked: tuple[str, ...]) -> tuple[str, ...]:
     """Families that forecast numbers and are installed: those asked for, or all tabular ones."""
-    found = asked or tuple(name for name in families() if not family(name).sequence)
-    return tuple(n for n in found if n in families() and family(n).model and absent(family(n)) is None)
+    found = asked or tuple(name for name in FAMILIES if name not in SEQUENCES)
+    return tuple(n for n in found if n in FAMILIES and family(n).model and absent(family(n)) is None)
 
 
 def compare_on_panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:

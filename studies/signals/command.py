@@ -31,8 +31,8 @@ def text(data: Path, seed: int, out: Path) -> dict[str, Any]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from studies.signals.text import text_study
-    from tercel.signals.features.text_embedding import Embedder
-    from tercel.signals.sources.sentiment import embedder
+    from studies.tweets.sentiment import embedder
+    from studies.tweets.text_embedding import Embedder
 
     known, found = data / LM, embedder()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
@@ -97,7 +97,7 @@ def panel(data: Path, seed: int, out: Path) -> dict[str, Any]:
 def stocknet(data: Path, seed: int, out: Path) -> dict[str, Any]:
     """StockNet's published split: counts, majority, models of text and price, with day-clustered intervals."""
     from studies.signals.stocknet import stocknet_study
-    from tercel.signals.sources.stocknet import read_stocknet
+    from studies.tweets.stocknet import read_stocknet
 
     path = data / "stocknet" if (data / "stocknet").exists() else data
     return {"studies": [stocknet_study(read_stocknet(path), seed=seed).to_json()]}

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.signals.metrics import accuracy, clustered, correlation, mcc
+from studies.tweets.stocknet import Cutoff, StockNet, assigned
 from tercel.core.extras import needed
 from tercel.core.plain import plain
 from tercel.core.stats import Estimate
 from tercel.core.stats.ranks import ranks
+from tercel.signals.features.text import word_score
 from tercel.signals.scores import single_class
-from tercel.signals.sources.sentiment import word_score
-from tercel.signals.sources.stocknet import Cutoff, StockNet, assigned
 
 if TYPE_CHECKING:
     import polars as pl
@@ -90,7 +90,7 @@ def stocknet_study(data: StockNet, *, tone: Tone | None = None, seed: int = 0) -
     ----------
     data : StockNet
     tone : callable, optional
-        From texts to tones (a :class:`~tercel.signals.sources.sentiment.SentimentHead`'s): its correlations too.
+        From texts to tones (a :class:`~studies.tweets.sentiment.SentimentHead`'s): its correlations too.
 
     Raises
     ------

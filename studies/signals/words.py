@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from studies.tweets.sentiment import vectorizer
 from tercel.core.errors import DataError
-from tercel.signals.features.text import masked, vectorizer, words
+from tercel.signals.features.text import masked, words
 
 Floats = NDArray[np.float64]
 BLOCK = 512

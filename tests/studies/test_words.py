@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from studies.tweets.sentiment import vectorizer
 from tercel.core.errors import DataError
-from tercel.signals.features.text import masked, vectorizer
+from tercel.signals.features.text import masked
 
 pytest.importorskip("sklearn")
 from studies.signals.words import Dictionary, near_duplicates

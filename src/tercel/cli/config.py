@@ -9,11 +9,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from tercel.cli.plugins import loaded
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest
 from tercel.cli.terminal import hand_over, say
 from tercel.core.errors import ConfigError
+from tercel.core.given import loaded
 from tercel.core.names import check_known
 from tercel.core.plain import json_text
 from tercel.core.schema import schema_of

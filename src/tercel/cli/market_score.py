@@ -1,17 +1,16 @@
 """`tercel market score`: the realism card of a preset on days that it has not seen, or another benchmark's figures."""
 
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Final, Protocol
 
 import typer
 
 from tercel.cli import market_score_rows as rows
-from tercel.cli.plugins import loaded
 from tercel.cli.shared import PRESET, From, JsonRequest, PresetsSymbol, To, Venue, listed_dates
 from tercel.cli.terminal import hand_over, print_table, say
-from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.errors import ConfigError
+from tercel.core.given import given
 
 OWN: Final = "tercel"
 JUDGES: Final = "tercel.judges"
@@ -70,7 +69,7 @@ def score(request: ScoreRequest) -> None:
     """Score a market against tape that it has not seen (a lake's, or its card's), real against real beside it."""
     dates = listed_dates(request.dates)
     if request.by != OWN:
-        judge = judge_named(request.by)
+        judge: Judge = given(JUDGES, request.by, (OWN,), "a judge:", f"--by {request.by}")
         if request.out is not None or request.impact or request.write:
             alone = f"--by {request.by} alone"
             raise ConfigError(alone, "--out, --impact or --write", "leave them out; --json has all")
@@ -89,22 +88,6 @@ class Judge(Protocol):
 
     def show(self, found: dict[str, Any]) -> None:
         """Print the figures as tables."""
-
-
-def judge_named(name: str) -> Judge:
-    """An installed judge.
-
-    Raises
-    ------
-    UnknownNameError
-        None is of that name.
-    """
-    installed = {entry.name: entry for entry in entry_points(group=JUDGES)}
-    if name not in installed:
-        remedy = "name one of them; lob-bench comes with pip install ./studies, from a clone of the repository"
-        raise UnknownNameError(f"a judge: {', '.join((OWN, *installed))}", f"--by {name}", remedy)
-    judge: Judge = loaded(installed[name])
-    return judge
 
 
 def _by_card(request: ScoreRequest) -> dict[str, Any]:

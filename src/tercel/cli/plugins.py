@@ -82,21 +82,6 @@ class _Offer:
         return own is not None and kind is not None and own is not kind and issubclass(kind, own)
 
 
-def loaded(entry: EntryPoint) -> Any:
-    """Object that an entry point of another package names.
-
-    Raises
-    ------
-    ConfigError
-        It cannot be imported.
-    """
-    try:
-        return entry.load()
-    except Exception as error:
-        expected = f"{entry.value} of the entry point {entry.name}"
-        raise ConfigError(expected, f"{type(error).__name__}: {error}", "install its package again") from error
-
-
 def join(app: typer.Typer) -> list[str]:
     """Add every installed package's commands and the help texts of all; a line for each that has to be left out.
 

@@ -14,6 +14,7 @@ from tercel.cli.shared import JsonRequest, Seed, check_date
 from tercel.cli.signals_backtest import OfModel, backtest, explain
 from tercel.cli.terminal import hand_over, print_rows, say
 from tercel.core.errors import ConfigError
+from tercel.core.given import INSTALL
 from tercel.core.written import write_whole
 
 if TYPE_CHECKING:
@@ -145,6 +146,12 @@ class Leak(Configured):
         Path | None, typer.Option(help="Folder of real data sets: its daily stocks, reports, tweets.", metavar="DIR")
     ] = None
 
+    def sets(self, data: Path) -> "list[SignalsConfig]":
+        """Configurations of the data sets that a folder holds."""
+        from tercel.signals.runs.leak import configs_of
+
+        return configs_of(data)
+
 
 def leak(request: Leak) -> None:
     """Look for knowledge of the future in every source, with planted leaks beside them that must be caught."""
@@ -158,8 +165,11 @@ def leak(request: Leak) -> None:
 
     configs = [demo()] if request.demo else []
     configs += [] if request.config is None else [read_config(request.config)]
-    configs += [] if request.data is None else checks.configs_of(request.data)
-    found = checks.leak(configs, request.seed, request.out or RUNS / f"signals-leak-{request.seed}")
+    sets = [] if request.data is None else request.sets(request.data)
+    if request.data is not None and not sets:
+        expected = f"{checks.STOCKS}, or stocknet where studies is installed"
+        raise ConfigError(expected, f"neither in {request.data}", f"check `data=`, or {INSTALL}")
+    found = checks.leak(configs + sets, request.seed, request.out or RUNS / f"signals-leak-{request.seed}")
 
     def show() -> None:
         for name in dict.fromkeys(one["panel"] for one in found["leak"]):

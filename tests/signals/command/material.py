@@ -68,26 +68,3 @@ def trend(folder: Path, days: int = 170, first: date = date(2020, 1, 1)) -> Path
     path = folder / "trend.csv"
     path.write_text("date,debt\n" + rows, encoding="utf-8")
     return path
-
-
-def stocknet(folder: Path, names: int = 8, days: int = 420) -> Path:
-    """A set like StockNet: a year of prices before tweets begin, then a tweet or more a day of each name."""
-    rng = np.random.default_rng(5)
-    weekdays = [d for d in (date(2013, 1, 1) + timedelta(days=i) for i in range(2 * days)) if d.weekday() < 5][:days]
-    prices = folder / "price" / "raw"
-    prices.mkdir(parents=True)
-    for n in range(names):
-        close = 40 * np.exp(np.cumsum(0.02 * rng.standard_normal(days)))
-        lines = [
-            f"{day},{c * 0.99:.4f},{c * 1.02:.4f},{c * 0.97:.4f},{c:.4f},{c / 2:.4f},{int(v)}"
-            for day, c, v in zip(weekdays, close, rng.integers(100_000, 200_000, days), strict=True)
-        ]
-        (prices / f"N{n}.csv").write_text("Date,Open,High,Low,Close,Adj Close,Volume\n" + "\n".join(lines) + "\n")
-        told = folder / "tweet" / "preprocessed" / f"N{n}"
-        told.mkdir(parents=True)
-        for day in weekdays[260:]:
-            words = ["rally", "strong"] if rng.random() < 0.5 else ["falling", "weak"]
-            stamp = day.strftime("%a %b %d") + " 15:00:00 +0000 " + str(day.year)
-            line = json.dumps({"text": words[: rng.integers(1, 3)], "created_at": stamp}) + "\n"
-            (told / str(day)).write_text(line * int(rng.integers(1, 4)))
-    return folder

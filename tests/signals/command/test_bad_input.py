@@ -4,27 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.signals.command.material import SERIES, configured, refused, stocknet, trend
-from typer.testing import CliRunner
-
-from studies.__main__ import app as studies_app
-
-TWEETS = '[[source]]\nkind = "tweets"\npath = "net"\n'
-PHRASES = "Profit rose .@positive\nProfit fell .@negative\nIt is a firm .@neutral\n"
-
-
-def no_ticker(folder: Path) -> str:
-    net = stocknet(folder / "net", names=5, days=270)
-    stray = net / "tweet" / "preprocessed" / "2014-01-02"
-    stray.write_text('{"text": ["hello"], "created_at": "Thu Jan 02 15:45:02 +0000 2014"}\n')
-    return TWEETS
-
-
-def latin_tweets(folder: Path) -> str:
-    net = stocknet(folder / "net", names=5, days=270)
-    one = sorted((net / "tweet" / "preprocessed" / "N0").iterdir())[0]
-    one.with_name("bad").write_bytes('{"text": ["é"]}\n'.encode("latin-1"))
-    return TWEETS
+from tests.signals.command.material import SERIES, configured, refused, trend
 
 
 def latin_series(folder: Path) -> str:
@@ -59,8 +39,6 @@ def no_scene_time(folder: Path) -> str:
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (no_ticker, ("a text without ticker in tweet/preprocessed/2014-01-02, row 1",)),
-        (latin_tweets, ("texts in UTF-8", "tweet/preprocessed/N0/bad, row 1")),
         (latin_series, ("source series", "UTF-8", "trend.csv")),
         (future, ("source series", "dated in the future", "trend.csv, row 62", "known by the day of collection")),
         (undated, ("a date such as", "date '' in row 172 of", "trend.csv")),
@@ -77,29 +55,6 @@ def test_a_source_that_cannot_be_used_is_refused_whole(
     for words in said:
         assert words in told
     assert not out.exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (PHRASES.encode() + "caf\u00e9 .@neutral\n".encode(), "UTF-8 in {file}, row 4"),
-        (PHRASES.encode("utf-16"), "UTF-16, UTF-8 with a mark, or no text in {file}, row 1"),
-        (PHRASES.encode() + b"no label\n", "'no label' in {file}, row 4"),
-        (b"Profit rose .@positive\n" * 3, "class 1 alone in 3 rows"),
-    ],
-)
-def test_texts_of_another_encoding_or_of_a_single_class_are_refused(tmp_path: Path, text: bytes, said: str) -> None:
-    pytest.importorskip("sklearn")
-    bank = tmp_path / "data" / "financial-phrasebank"
-    bank.mkdir(parents=True)
-    file = bank / "Sentences_50Agree.txt"
-    file.write_bytes(text)
-    words = ("signals", "text", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"))
-    result = CliRunner().invoke(studies_app, words)
-    assert result.exit_code == 2, result.output
-    assert "Traceback" not in result.output
-    assert said.format(file=file) in " ".join(result.output.split())
-    assert not (tmp_path / "out").exists()
 
 
 def test_a_panel_shorter_than_its_embargo_is_refused(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.signals.command.material import SERIES, TRAIN, configured, done, refused, signals, stocknet, trend
+from tests.signals.command.material import SERIES, configured, done, refused, signals, trend
 
 from tercel.signals import model_folder
 
@@ -71,25 +71,6 @@ def test_old_facts_are_stale(tmp_path: Path) -> None:
     stale = done("build", configured(tmp_path, SERIES + "max_age_days = 5\n"), "--out", tmp_path / "b")
     assert always < 0.05
     assert 0.5 < stale["missing"]["series"] < 0.7
-
-
-def test_tweets_beside_prices_of_the_same_names(tmp_path: Path) -> None:
-    stocknet(tmp_path / "net")
-    config = tmp_path / "net.toml"
-    panel = 'name = "net"\n[panel]\nkind = "stocknet"\npath = "net"\nfirst = "2013-06-01"\nevery = 1\nhorizon = 1\n'
-    tweets = '[[source]]\nkind = "tweets"\npath = "net"\ncutoff = "close"\nmax_age_days = 5\n'
-    config.write_text(panel + tweets + TRAIN)
-    out = tmp_path / "out"
-    built = done("build", config, "--out", out)
-    assert built["instruments"] == 8
-    assert built["missing"]["tweets"] < 0.1
-    assert "large names" in built["note"]
-    done("train", config, "--out", out)
-    found = done("evaluate", config, "--out", out)
-    assert set(found["ablation"]) == {"daily", "tweets"}
-    assert {one["verdict"] for one in found["leak"]} == {"clean"}
-    config.write_text((panel + tweets + TRAIN).replace("first", 'last = "2013-05-01"\nfirst'))
-    assert refused("build", config, "--out", tmp_path / "other")
 
 
 def test_the_leak_command_catches_what_is_planted(tmp_path: Path) -> None:

@@ -3,19 +3,17 @@
 from pathlib import Path
 
 import pytest
-from tests.signals.sources.test_sources import lights_file, series_file, stocknet_folder
+from tests.signals.sources.test_sources import lights_file, series_file
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.signals.sources.port import SignalSource
-from tercel.signals.sources.registry import KINDS, PLAIN, source_of
+from tercel.signals.sources.registry import KINDS, source_of
 
 
 def test_every_kind_makes_a_source(tmp_path: Path) -> None:
     needed = {"bars": {"days": [["A", "2020-01-01"]]}, "series": {"date": "date", "series": ["debt"], "lag_days": 1}}
-    for kind in PLAIN:
+    for kind in KINDS:
         assert isinstance(source_of(kind, tmp_path, **needed.get(kind, {})), SignalSource), kind
-    assert isinstance(source_of("tweets", stocknet_folder(tmp_path / "s"), cutoff="close"), SignalSource)
-    assert set(KINDS) == {*PLAIN, "tweets"}
 
 
 def test_options_reach_the_source(tmp_path: Path) -> None:
@@ -31,5 +29,3 @@ def test_unknown_kinds_and_options_are_refused(tmp_path: Path) -> None:
         source_of("lights", tmp_path, lag=3)
     with pytest.raises(ConfigError, match="the options that series needs"):
         source_of("series", tmp_path)
-    with pytest.raises(ConfigError, match="options of tweets"):
-        source_of("tweets", tmp_path, lag=3)

@@ -1,15 +1,12 @@
-"""Linear models against scikit-learn's, and what networks must leave alone."""
+"""Models against scikit-learn's."""
 
 import numpy as np
 import pytest
 
 from tercel.api.testing.signal_model import separable
-from tercel.core.errors import DataError
 from tercel.signals.zoo.forest import ForestRegressor
 from tercel.signals.zoo.linear import Ridge
-from tercel.signals.zoo.networks import LstmRegressor
 from tercel.signals.zoo.regimes import ClusterRegimes
-from tercel.signals.zoo.svm import SvmRegressor
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -34,23 +31,6 @@ def test_forests_are_scikit_learns_node_by_node() -> None:
     np.testing.assert_allclose(ForestRegressor(**how).fit(X, y, weights).predict(X), oracle.predict(X), rtol=1e-12)
 
 
-@pytest.mark.parametrize("kernel", ["linear", "rbf"])
-def test_machines_decide_as_scikit_learns(kernel: str) -> None:
-    svm = pytest.importorskip("sklearn.svm")
-    X, y, _ = separable(400)
-    weights = np.random.default_rng(1).uniform(0.1, 2, len(X))
-    mean = np.average(X, axis=0, weights=weights)
-    Z = (X - mean) / np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weights))
-    centre = np.average(y, weights=weights)
-    spread = np.sqrt(np.average((y - centre) ** 2, weights=weights))
-    loss = "squared_epsilon_insensitive"
-    made = svm.LinearSVR(loss=loss, dual=False, max_iter=3000, random_state=0) if kernel == "linear" else svm.SVR()
-    oracle = made.fit(Z, (y - centre) / spread, weights).predict(Z) * spread + centre
-    np.testing.assert_allclose(SvmRegressor(kernel).fit(X, y, weights).predict(X), oracle, atol=1e-7)
-    with pytest.raises(DataError, match="linear or rbf"):
-        SvmRegressor("poly").fit(X, y)
-
-
 def test_clusters_are_those_of_scikit_learn() -> None:
     mixture = pytest.importorskip("sklearn.mixture")
     rng = np.random.default_rng(0)
@@ -60,20 +40,3 @@ def test_clusters_are_those_of_scikit_learn() -> None:
     oracle = mixture.GaussianMixture(2, covariance_type="diag", n_init=3, random_state=0).fit(Z)
     order = np.argsort(oracle.covariances_[:, 0])
     np.testing.assert_allclose(model.predict_proba(X), oracle.predict_proba(Z)[:, order], atol=1e-9)
-
-
-def test_networks_read_the_order_of_steps() -> None:
-    pytest.importorskip("torch")
-    rng = np.random.default_rng(1)
-    X = rng.normal(size=(900, 6))
-    y = X[:, 5] - X[:, 0]
-    model = LstmRegressor(steps=6, epochs=40, rate=0.02).fit(X[:700], y[:700])
-    assert model.score(X[700:], y[700:]) > 0.7
-    assert model.score(X[700:, ::-1], y[700:]) < 0
-
-
-def test_sequences_that_do_not_fit_are_refused() -> None:
-    pytest.importorskip("torch")
-    rng = np.random.default_rng(0)
-    with pytest.raises(DataError, match="no multiple of 3 steps"):
-        LstmRegressor(steps=3).fit(rng.normal(size=(300, 4)), rng.normal(size=300))

@@ -1,14 +1,24 @@
-"""Texts as numbers: words, masked numbers, weights of terms."""
+"""Texts as numbers: words, masked numbers, rising less falling words."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Sequence
 
-from tercel.core.extras import needed
+import numpy as np
+
+from tercel.core.arrays import Floats
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _WORD = re.compile(r"[A-Za-z][A-Za-z'&-]*")
+RISING = frozenset(
+    """up rise rises rising rose gain gains gained rally rallies bull bullish buy buying beat beats high higher strong
+    upgrade upgraded surge surges jump jumps soar soars long calls breakout positive outperform growth""".split()  # noqa: SIM905 - words read best as words
+)
+FALLING = frozenset(
+    """down fall falls falling fell loss losses lost drop drops dropped bear bearish sell selling miss misses low lower
+    weak downgrade downgraded plunge plunges slump short puts breakdown negative underperform decline cut""".split()  # noqa: SIM905
+)
 
 
 def words(text: str) -> list[str]:
@@ -29,12 +39,14 @@ def masked(text: str) -> str:
     return _NUMBER.sub("#", text.lower())
 
 
-def vectorizer(**options: Any) -> Any:
-    """A TF-IDF vectorizer of scikit-learn.
+def word_score(texts: Sequence[str]) -> Floats:
+    """Number of rising less falling words of each text, float64 (n,).
 
-    Raises
-    ------
-    ConfigError
-        Without scikit-learn.
+    >>> word_score(["$aapl rally, strong buy", "falling again"]).tolist()
+    [3.0, -1.0]
     """
-    return needed("sklearn.feature_extraction.text").TfidfVectorizer(**options)
+    out = np.zeros(len(texts))
+    for i, text in enumerate(texts):
+        for word in words(text):
+            out[i] += (word in RISING) - (word in FALLING)
+    return out

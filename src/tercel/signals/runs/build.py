@@ -23,8 +23,7 @@ from tercel.signals.panel.panel import joined as as_of
 from tercel.signals.runs.config import SignalsConfig, SourceSection
 from tercel.signals.sources.daily import SETTLES, DailyFactors, MarketState, daily_panel
 from tercel.signals.sources.port import SignalSource, SourceAbsentError, time_type
-from tercel.signals.sources.registry import in_table, source_of
-from tercel.signals.sources.stocknet import StockNetFactors
+from tercel.signals.sources.registry import in_table, panel_named, source_of
 from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_market
 
 Aged = tuple[SignalSource, timedelta | None]
@@ -162,12 +161,12 @@ def market_of(config: SignalsConfig, seed: int) -> SyntheticMarket:
 
 def prices_of(config: SignalsConfig) -> DailyFactors:
     """The panel's own source of daily factors."""
-    kind = StockNetFactors if config.panel.kind == "stocknet" else DailyFactors
     panel = config.panel
-    return kind(
+    source: DailyFactors = panel_named(panel.kind)(
         Path(panel.path), without=panel.without, history=panel.history, least_dollars=panel.least_dollars,
         called=panel.columns, how=in_table("panel"), survivors=panel.survivors,
     )  # fmt: skip
+    return source
 
 
 def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:

@@ -23,9 +23,10 @@ class _Section(BaseModel):
 class PanelSection(_Section):
     """What the rows are."""
 
-    kind: Literal["synthetic", "daily", "stocknet"] = "synthetic"
+    kind: str = "synthetic"
+    """`synthetic`, `daily`, or one of an installed package: `stocknet` comes with studies."""
     path: str = ""
-    """Daily prices (CSV, Parquet, JSON lines, or a folder of them), or the StockNet set; from this file's folder."""
+    """Daily prices (CSV, Parquet, JSON lines, or a folder of them), or the package's set; from this file's folder."""
     columns: dict[str, str | tuple[str, ...]] = {}
     """What the file calls date, symbol, open, high, low, close, adj_close, volume, where that is not usual."""
     history: int = Field(default=252, ge=0, le=10_000)
@@ -178,14 +179,23 @@ def read_config(path: Path) -> SignalsConfig:
 
 
 def _placed(one: SourceSection, base: Path) -> SourceSection:
-    """A source with its paths taken from the file's folder."""
-    paths = {"path": one.path, "phrasebank": one.options.get("phrasebank")}
+    """A source with its paths taken from the file's folder; a kind may have others, `paths`, among its options."""
+    from tercel.signals.sources.registry import kind_named
+
+    names = getattr(kind_named(one.kind), "paths", ())
+    paths = {"path": one.path, **{name: one.options.get(name) for name in names}}
     return one.model_copy(update={key: str(base / value) for key, value in paths.items() if isinstance(value, str)})
 
 
 def parse(raw: dict[str, Any], name: str) -> SignalsConfig:
     """A configuration from plain values; `name` is how errors call it."""
+    from tercel.signals.sources.registry import panel_named
+
     config = validated(SignalsConfig, _with_panel(raw), name, "`tercel signals`")
+    try:
+        panel_named(config.panel.kind)
+    except ConfigError as error:
+        raise type(error)(error.expected, f"{name}: panel.kind {error.received}", error.remedy) from error
     if config.panel.kind != "synthetic" and not config.panel.path:
         raise ConfigError(f"panel.path of {config.panel.kind} prices", f"{name}: none", "say where they are")
     return config

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from tercel.core.errors import ConfigError, DataError
+from tercel.core.errors import DataError
 from tercel.core.plain import plain, write_page
 from tercel.core.progress import say
 from tercel.core.report.page import Section, render
@@ -18,6 +18,8 @@ from tercel.signals.sources.daily import SETTLES
 from tercel.signals.sources.port import FrameSource, SignalSource, SourceAbsentError
 from tercel.signals.sources.synthetic import planted_leak
 
+STOCKS = "us-daily-ohlcv-2000-2017"
+"""Folder of daily stocks in a folder of data sets."""
 YEARS = 2
 """Days of daily prices that a check reads: a cross-section a day is slow to rank."""
 PLANTED, PLANTED_SYNTHETIC = 0.2, 0.3
@@ -88,27 +90,13 @@ def _bars(config: SignalsConfig) -> tuple[pl.DataFrame, list[SignalSource], pl.D
 
 
 def configs_of(data: Path) -> list[SignalsConfig]:
-    """Configurations that a folder of data sets allows to check: daily stocks with reports, StockNet with tweets.
-
-    Raises
-    ------
-    ConfigError
-        When it holds neither.
-    """
-    daily, tweets = data / "us-daily-ohlcv-2000-2017", data / "stocknet"
-    path = str(data / "us-fundamentals-pit-2015-2017")
-    reports = SourceSection.model_validate({"kind": "fundamentals", "path": path, "drop_impossible": True})
-    found = []
-    if daily.exists():
-        panel = PanelSection(kind="daily", path=str(daily), survivors=True)
-        found.append(SignalsConfig(name="daily", panel=panel, source=(reports,)))
-    if tweets.exists():
-        words = SourceSection(kind="tweets", path=str(tweets), max_age_days=5)
-        panel = PanelSection(kind="stocknet", path=str(tweets), last="2015-12-31")
-        found.append(SignalsConfig(name="stocknet", panel=panel, source=(words,)))
-    if not found:
-        raise ConfigError(f"{daily.name} or {tweets.name}", f"neither in {data}", "check `data=`")
-    return found
+    """Configurations that a folder of data sets allows to check: daily stocks with reports, where they are there."""
+    daily, reports = data / STOCKS, str(data / "us-fundamentals-pit-2015-2017")
+    if not daily.exists():
+        return []
+    source = SourceSection.model_validate({"kind": "fundamentals", "path": reports, "drop_impossible": True})
+    panel = PanelSection(kind="daily", path=str(daily), survivors=True)
+    return [SignalsConfig(name="daily", panel=panel, source=(source,))]
 
 
 def leak(configs: list[SignalsConfig], seed: int, out: Path) -> dict[str, Any]:

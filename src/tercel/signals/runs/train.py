@@ -62,7 +62,7 @@ def installed(config: SignalsConfig) -> tuple[str, ...]:
     for name, settings in config.train.settings.items():
         card = family(name)
         if name in kept:
-            card.make(0, 1, **settings)
+            card.make(0, **settings)
     if not kept:
         raise ConfigError("a family that is installed", "none", "pip install 'tercel[signals]', or add linear")
     return tuple(kept)

@@ -2,7 +2,7 @@
 
 A file has a time with its zone, a name or several, and a text. At each close of the panel's prices three values are
 taken over the window behind it: `count` (its log), `tone` (rising less falling words,
-:func:`tercel.signals.sources.sentiment.word_score`) and `learned`, a ridge regression on TF-IDF weights of words and
+:func:`tercel.signals.features.text.word_score`) and `learned`, a ridge regression on TF-IDF weights of words and
 pairs. That one is fitted anew each quarter to headlines whose name's following return had ended before the quarter
 began, so that no value knows what came after it.
 """
@@ -21,11 +21,10 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
 from tercel.core.names import check_known
-from tercel.signals.features.text import masked
+from tercel.signals.features.text import masked, word_score
 from tercel.signals.labels import forward_returns, ranked
 from tercel.signals.sources.cells import Table, TableSource, moments
 from tercel.signals.sources.port import ROW, checked, lagged, time_type
-from tercel.signals.sources.sentiment import word_score
 
 FEATURES = ("count", "tone", "learned")
 FEWEST = 200

@@ -10,12 +10,15 @@
 | `statements` | statements without it | the same; `lag_days` must be stated |
 | `series` | numbers with a date, of all or by name | `lag_days`; `date`, `series`, `period_days`, `instrument` |
 | `bars` | a lake | `days` (pairs of symbol and date), `every_s`, `levels` |
-| `tweets` | StockNet | `cutoff`; `phrasebank` and `embed` for the sentiment head, else words are counted |
 | `lights` | night lights, CSV | `lag_days` |
 | `scenes` | manifest of scenes, CSV | |
 
 The first five read CSV, Parquet and JSON lines, columns by their usual names or by a table `[source.columns]`.
 All take `name` and `collected`, the day (with a zone) after which nothing in the set can have been known.
+
+A package of one's own gives a kind by a dataclass in the entry point group ``tercel.sources``, a kind of panel by a
+subclass of `DailyFactors` in ``tercel.panels``. `studies` so gives the StockNet archive: the source `tweets` (options
+`cutoff`, `phrasebank`, `embed`) and the panel `stocknet`.
 """
 
 from __future__ import annotations
@@ -24,12 +27,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
 from tercel.core.errors import ConfigError
-from tercel.core.names import check_known
+from tercel.core.given import given
 from tercel.core.rows import HowToMap
 from tercel.signals.sources.altdata import DatedSeries, NighttimeLights, Scenes
 from tercel.signals.sources.daily import DailyFactors
@@ -37,29 +40,36 @@ from tercel.signals.sources.fundamentals import Fundamentals, Statements
 from tercel.signals.sources.microstructure import MicrostructureBars
 from tercel.signals.sources.news import News
 from tercel.signals.sources.port import SignalSource
-from tercel.signals.sources.stocknet import Cutoff, TweetTone, read_stocknet
 
-
-def _tweets(
-    path: Path, phrasebank: str | None = None, embed: bool = False, cutoff: Cutoff = "open",
-    collected: datetime | None = None, name: str = "tweets",
-) -> TweetTone:  # fmt: skip
-    from tercel.signals.sources import sentiment
-
-    score: Callable[..., Any] = sentiment.word_score
-    if phrasebank is not None:
-        labelled = sentiment.read_phrasebank(Path(phrasebank))
-        head = sentiment.SentimentHead(sentiment.embedder() if embed else None)
-        score = head.fit(labelled.texts, labelled.labels).tone
-    return TweetTone(read_stocknet(path), score, cutoff, collected, name)
-
-
-PLAIN: dict[str, Callable[..., SignalSource]] = {
+KINDS: Final[dict[str, Callable[..., SignalSource]]] = {
     "daily": DailyFactors, "bars": MicrostructureBars, "fundamentals": Fundamentals, "statements": Statements,
     "series": DatedSeries, "lights": NighttimeLights, "scenes": Scenes, "news": News,
 }  # fmt: skip
 """What makes a source of a kind, from a path and options."""
-KINDS = (*PLAIN, "tweets")
+PANELS: Final = {"synthetic": None, "daily": DailyFactors}
+"""Kind of panel -> its daily factors."""
+
+
+def kind_named(kind: str) -> Any:
+    """The class of a kind of source.
+
+    Raises
+    ------
+    UnknownNameError
+        Neither one of `KINDS` nor of an installed package.
+    """
+    return KINDS[kind] if kind in KINDS else given("tercel.sources", kind, KINDS, "a kind of source among")
+
+
+def panel_named(kind: str) -> Any:
+    """The class of daily factors that a kind of panel has; none of a synthetic one.
+
+    Raises
+    ------
+    UnknownNameError
+        Neither one of `PANELS` nor of an installed package.
+    """
+    return PANELS[kind] if kind in PANELS else given("tercel.panels", kind, PANELS, "a kind of panel among")
 
 
 def check_source(kind: str, options: Mapping[str, Any]) -> None:
@@ -70,8 +80,7 @@ def check_source(kind: str, options: Mapping[str, Any]) -> None:
     UnknownNameError, ConfigError
         As :func:`source_of`.
     """
-    check_known(kind, KINDS, "a kind of source among")
-    _, *takes = signature(PLAIN.get(kind, _tweets)).parameters.values()
+    _, *takes = signature(kind_named(kind)).parameters.values()
     names = {one.name for one in takes} - {"columns", "how", "prices"}
     known = sorted("columns" if name == "called" else name for name in names)
     if unknown := sorted(set(options) - set(known)):
@@ -86,27 +95,26 @@ def source_of(kind: str, path: Path, prices: pl.DataFrame | None = None, /, **op
     Raises
     ------
     UnknownNameError
-        For a kind that is none of `KINDS`.
+        For a kind that neither `KINDS` nor an installed package has.
     ConfigError
         For an option that the kind does not know, or lacks.
-    DataError
-        (tweets) when the set cannot be read.
     """
     check_source(kind, options)
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
-    day = given.get("collected")
+    handed = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+    day = handed.get("collected")
     if isinstance(day, datetime):
-        given["collected"] = day if day.tzinfo else day.replace(tzinfo=UTC)
+        handed["collected"] = day if day.tzinfo else day.replace(tzinfo=UTC)
     elif isinstance(day, date):
         # a day without an hour: until its end
-        given["collected"] = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
-    made = PLAIN.get(kind, _tweets)
+        handed["collected"] = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+    made = kind_named(kind)
     takes = signature(made).parameters
     if "called" in takes:
-        given |= {"called": given.pop("columns", {}), "how": in_table("source")}
+        handed |= {"called": handed.pop("columns", {}), "how": in_table("source")}
     if "prices" in takes:
-        given["prices"] = prices
-    return made(path, **given)
+        handed["prices"] = prices
+    source: SignalSource = made(path, **handed)
+    return source
 
 
 def in_table(table: str) -> HowToMap:

@@ -1,7 +1,8 @@
-"""The port of the zoo: one table of families, each with the classes that make its models.
+"""The port of the zoo: families of models, each a card that says what makes its models.
 
 To add a family: a file here, a row of `FAMILIES`, and a test class that inherits
-:class:`tercel.api.testing.signal_model.SignalModelConformance`.
+:class:`tercel.api.testing.signal_model.SignalModelConformance`. A package of one's own names its card in the entry
+point group ``tercel.families``; `studies` so gives support vector machines and sequence networks.
 """
 
 import importlib
@@ -12,7 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError
+from tercel.core.given import given, names_given
 from tercel.core.names import check_known
+
+GROUP: Final = "tercel.families"
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,9 @@ class FamilyCard:
     needs : tuple of str
         Modules that it imports.
     model : str
-        ``file.Class`` of its forecast; "": it tells states of the market alone, for a gate.
+        ``module:Class`` of its forecast; "": it tells states of the market alone, for a gate.
     settings : mapping
         Parameters that set it apart from other families of the same classes.
-    sequence : bool
-        Whether it reads the order of the steps.
     """
 
     name: str
@@ -40,10 +42,9 @@ class FamilyCard:
     needs: tuple[str, ...]
     model: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    sequence: bool = False
 
-    def make(self, seed: int = 0, steps: int = 1, **settings: Any) -> Any:
-        """An unfitted model of this family; `steps` is the length of a sequence laid out flat, oldest first.
+    def make(self, seed: int = 0, **settings: Any) -> Any:
+        """An unfitted model of this family.
 
         Raises
         ------
@@ -54,56 +55,47 @@ class FamilyCard:
             raise ConfigError("the extra [signals]", f"no module {lacking}", "pip install 'tercel[signals]'")
         if not self.model:
             raise ConfigError("a family that forecasts", f"{self.name}, which tells states", "take another family")
-        file, _, kind = self.model.partition(".")
-        made = getattr(importlib.import_module(f"tercel.signals.zoo.{file}"), kind)
+        module, _, kind = self.model.partition(":")
+        made = getattr(importlib.import_module(module), kind)
         known = inspect.signature(made).parameters
         for key in settings:
             check_known(key, known, f"settings of {self.name}:")
-        given = {"random_state": seed, "steps": steps}
-        return made(**{key: value for key, value in given.items() if key in known} | {**self.settings, **settings})
+        seeded = {"random_state": seed} if "random_state" in known else {}
+        return made(**{**seeded, **self.settings, **settings})
 
 
 FAMILIES: Final = {
     card.name: card
     for card in (
-        FamilyCard("linear", "ridge regression", ("sklearn",), "linear.Ridge"),
-        FamilyCard("forest", "random forest, 150 trees", ("sklearn",), "forest.ForestRegressor"),
+        FamilyCard("linear", "ridge regression", ("sklearn",), "tercel.signals.zoo.linear:Ridge"),
+        FamilyCard("forest", "random forest, 150 trees", ("sklearn",), "tercel.signals.zoo.forest:ForestRegressor"),
         FamilyCard(
-            "boosting", "gradient boosting, LightGBM", ("lightgbm", "sklearn"), "boosting.BoostingRegressor"
-        ),
-        FamilyCard(
-            "svm_linear", "linear support vector machine", ("sklearn",), "svm.SvmRegressor",
-            {"kernel": "linear", "C": 0.1, "subsample": None},
-        ),
-        FamilyCard(
-            "svm_rbf", "support vector machine, Gaussian kernel, at most 5,000 rows", ("sklearn",), "svm.SvmRegressor"
+            "boosting", "gradient boosting, LightGBM", ("lightgbm", "sklearn"),
+            "tercel.signals.zoo.boosting:BoostingRegressor",
         ),
         FamilyCard("hmm", "hidden Markov model, two states, filtered", ("hmmlearn", "sklearn")),
         FamilyCard("clusters", "mixture of two Gaussians", ("sklearn",)),
-        FamilyCard("lstm", "LSTM, one layer of 24", ("torch", "sklearn"), "networks.LstmRegressor", sequence=True),
-        FamilyCard(
-            "transformer", "Transformer, one layer of 24, four heads", ("torch", "sklearn"),
-            "networks.TransformerRegressor", sequence=True,
-        ),
     )
 }  # fmt: skip
 
 
 def families() -> tuple[str, ...]:
-    """Names of all families, installed or not."""
-    return tuple(FAMILIES)
+    """Names of all families, those of installed packages last; their libraries may be absent."""
+    return (*FAMILIES, *names_given(GROUP))
 
 
 def family(name: str) -> FamilyCard:
-    """The card of a family.
+    """The card of a family; a package cannot take the name of one of these.
 
     Raises
     ------
     UnknownNameError
-        No such family; the nearest name is offered.
+        No such family; the nearest name is offered, or the folder of a clone that has it.
     """
-    check_known(name, FAMILIES, said=f"family {name!r}")
-    return FAMILIES[name]
+    if name in FAMILIES:
+        return FAMILIES[name]
+    card: FamilyCard = given(GROUP, name, FAMILIES, "one of", f"family {name!r}")
+    return card
 
 
 def absent(card: FamilyCard) -> str | None:

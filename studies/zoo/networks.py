@@ -44,7 +44,7 @@ class SequenceNetwork(Estimator):
     random_state: int = 0
 
     def learn(self, X: Floats, y: Floats, weights: Floats, classify: bool) -> None:
-        from tercel.signals.zoo import torch_nets
+        from studies.zoo import torch_nets
 
         sequences = _folded(X, self.steps)
         flat = sequences.reshape(-1, sequences.shape[2])
@@ -60,7 +60,7 @@ class SequenceNetwork(Estimator):
 
     def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
         """Put the weights into a network of the same make."""
-        from tercel.signals.zoo import torch_nets
+        from studies.zoo import torch_nets
 
         super().put_back(kept)
         weights = {name.removeprefix(_NET): value for name, value in kept.items() if name.startswith(_NET)}
@@ -68,7 +68,7 @@ class SequenceNetwork(Estimator):
         return self
 
     def out(self, X: Floats) -> Floats:
-        from tercel.signals.zoo import torch_nets
+        from studies.zoo import torch_nets
 
         return torch_nets.forward(self.net_, (_folded(X, self.steps) - self.mean_) / self.deviation_)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from studies.tweets import text_embedding as te
 from tercel.core.errors import DataError
-from tercel.signals.features import text_embedding as te
 
 pytest.importorskip("sklearn")
 

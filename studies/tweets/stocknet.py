@@ -192,7 +192,7 @@ class TweetTone:
     ----------
     data : StockNet
     score : callable
-        From texts to tones, float (n,): a :class:`~tercel.signals.sources.sentiment.SentimentHead`'s `tone`, or counts.
+        From texts to tones, float (n,): a :class:`~studies.tweets.sentiment.SentimentHead`'s `tone`, or counts.
     cutoff : {"close", "open"}
         Up to 16:00 of the day before, or to 09:30 of the day.
     collected : datetime, optional

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from studies.signals.text import NO_DICTIONARY, NO_EMBEDDING, grouped_folds, text_study
+from studies.tweets.sentiment import SentimentHead, read_phrasebank
 from tercel.core.errors import DataError
 from tercel.signals.sources.port import SourceAbsentError
-from tercel.signals.sources.sentiment import SentimentHead, read_phrasebank
 
 pytest.importorskip("sklearn")
 GOOD = ["profit rose sharply", "sales increased and margin improved", "orders grew strongly", "the best year so far"]

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from studies.tweets.text_embedding import available
 from tercel.core.arrays import Float32, Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
-from tercel.signals.features.text import masked, vectorizer, words
-from tercel.signals.features.text_embedding import available
+from tercel.signals.features.text import masked
 from tercel.signals.scores import single_class
 from tercel.signals.sources.port import SourceAbsentError
 
@@ -120,14 +120,6 @@ def _wrong_encoding(found: str, path: Path, row: int) -> DataError:
 
 
 Embed = Callable[[Sequence[str]], Float32]
-RISING = frozenset(
-    """up rise rises rising rose gain gains gained rally rallies bull bullish buy buying beat beats high higher strong
-    upgrade upgraded surge surges jump jumps soar soars long calls breakout positive outperform growth""".split()  # noqa: SIM905 - words read best as words
-)
-FALLING = frozenset(
-    """down fall falls falling fell loss losses lost drop drops dropped bear bearish sell selling miss misses low lower
-    weak downgrade downgraded plunge plunges slump short puts breakdown negative underperform decline cut""".split()  # noqa: SIM905
-)
 VIEWS = ("tfidf", "embedding")
 
 
@@ -137,7 +129,7 @@ class SentimentHead:
     Parameters
     ----------
     embed : callable, optional
-        From texts to unit vectors (:class:`tercel.signals.features.text_embedding.Embedder`); None leaves the view out.
+        From texts to unit vectors (:class:`studies.tweets.text_embedding.Embedder`); None leaves the view out.
     views : sequence of str
         Of `VIEWS`; `embedding` without an `embed` is left out.
     """
@@ -193,17 +185,15 @@ class SentimentHead:
         return sparse.hstack(parts, format="csr")
 
 
-def word_score(texts: Sequence[str]) -> Floats:
-    """Number of rising less falling words of each text, float64 (n,).
+def vectorizer(**options: Any) -> Any:
+    """A TF-IDF vectorizer of scikit-learn.
 
-    >>> word_score(["$aapl rally, strong buy", "falling again"]).tolist()
-    [3.0, -1.0]
+    Raises
+    ------
+    ConfigError
+        Without scikit-learn.
     """
-    out = np.zeros(len(texts))
-    for i, text in enumerate(texts):
-        for word in words(text):
-            out[i] += (word in RISING) - (word in FALLING)
-    return out
+    return needed("sklearn.feature_extraction.text").TfidfVectorizer(**options)
 
 
 def embedder() -> Embed | None:
@@ -216,6 +206,6 @@ def embedder() -> Embed | None:
     """
     if not available():
         return None
-    from tercel.signals.features.text_embedding import Embedder
+    from studies.tweets.text_embedding import Embedder
 
     return Embedder()

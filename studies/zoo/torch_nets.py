@@ -16,7 +16,7 @@ from tercel.core.arrays import Floats
 
 @dataclass(frozen=True)
 class NetTraining:
-    """How a network is trained; see :class:`tercel.signals.zoo.networks.LstmRegressor`."""
+    """How a network is trained; see :class:`studies.zoo.networks.LstmRegressor`."""
 
     epochs: int
     patience: int
