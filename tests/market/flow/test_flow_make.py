@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from tercel.core.errors import ConfigError, TapeError
+from tercel.core.vocabulary import BUY
 from tercel.feeds.lobster import LobsterFeed
 from tercel.market.feed import FeedOptions
 from tercel.market.flow import load
 from tercel.market.flow.make import make
 from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
 from tercel.market.simulator.days import simulated_day
-from tercel.market.tape import Instrument, Lake
+from tercel.market.tape import Events, Instrument, Lake
 
 S = 10**9
 SOURCES = {
@@ -32,6 +33,17 @@ def lake(toy: Preset, tmp_path_factory: pytest.TempPathFactory) -> Path:
         bounds = {"session_open_ns": shift, "session_close_ns": shift + 18_600 * S}
         Lake(root).write(Instrument("TEST", "TOY", date, 0.01, timezone="UTC", **bounds), events)
     return root
+
+
+def test_a_day_without_bid_and_ask_for_half_an_hour_is_refused(lake: Path, tmp_path: Path) -> None:
+    """As on a holiday: no bids for hours."""
+    instrument, events = Lake(lake).read("TOY", "1970-01-02")
+    kept = (events.side != BUY) | (events.exch_ns - events.exch_ns[0] > 7200 * S)
+    Lake(tmp_path).write(instrument, Events.from_frame(events.to_frame().filter(kept)))
+    with pytest.raises(ConfigError, match="stretches of 1970-01-02") as error:
+        make(tmp_path, "TOY", days=["1970-01-02"], held_out=[], name="x", out=tmp_path / "x.json", date="2026-01-01")
+    assert "a bid and an ask" in str(error.value)
+    assert not (tmp_path / "x.json").exists()
 
 
 def test_make_writes_a_judged_preset(lake: Path, tmp_path: Path, toy: Preset) -> None:
