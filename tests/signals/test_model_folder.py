@@ -153,3 +153,11 @@ def test_trees_that_lead_back_are_refused(data: Dataset, tmp_path: Path) -> None
     planted(tmp_path, card, packed.getvalue())
     with pytest.raises(DataError, match="lead down"):
         load(tmp_path)
+
+
+def test_a_card_that_calls_itself_older_is_held_to_its_hash(data: Dataset, tmp_path: Path) -> None:
+    card = dict(saved(data, tmp_path, "linear")[1].card) | {"format": 2}
+    card["alpha"] = {**card["alpha"], "unit_bps": -100 * card["alpha"]["unit_bps"]}
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    with pytest.raises(DataError, match="was edited"):
+        load(tmp_path)

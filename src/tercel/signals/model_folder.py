@@ -220,7 +220,8 @@ def load(folder: Path) -> SignalModel:
         if card["format"] not in READ:
             what = f"format {card['format']} in {folder}, whose files may run code and were not opened"
             raise DataError(f"a trained model of format {FORMAT}, arrays alone", what, AGAIN)
-        if card["format"] == FORMAT and card.get("sha256") != _digest(card):
+        hashed = card["format"] == FORMAT or bool({"sha256", "config"} & set(card))
+        if hashed and card.get("sha256") != _digest(card):
             raise DataError("a card as it was written", f"{folder / CARD}, which was edited", AGAIN)
         fusion = Fusion.from_json(json.loads(_checked(folder, card["fusion"])))
         models = tuple(_part(folder, raw) for raw in card["parts"])

@@ -67,6 +67,11 @@ def test_a_backtest_from_folder_to_page(out: Path, tmp_path: Path) -> None:
         best[0]: -0.5,
         best[1]: -0.5,
     }
+    with (tmp_path / "targets.csv").open("a", encoding="utf-8") as file:
+        file.write(f"{found['at'][:10]},GONE,0.1\n")
+    done("backtest", out, "--cost-bps", "5", "--out", tmp_path)
+    with (tmp_path / "targets.csv").open(encoding="utf-8") as file:
+        assert [row["name"] for row in csv.DictReader(file) if float(row["weight"]) == 0.0] == ["GONE"], "closed"
     page = (tmp_path / "backtest.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 3
     assert page.index(f"Forecast of {found['at'][:10]}") < page.index("Equity after costs") < page.index("By year")

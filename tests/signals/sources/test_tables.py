@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError, TercelError
+from tercel.signals.features.factors import guarded
 from tercel.signals.sources.port import SourceAbsentError
 from tercel.signals.sources.tables import price_table, read_prices
 
@@ -41,8 +42,8 @@ def written(folder: Path, text: str | bytes, name: str = "px.csv") -> Path:
 def test_files_that_say_the_same_give_the_same(tmp_path: Path, text: str | bytes) -> None:
     found = price_table(written(tmp_path, text))
     rows = [
-        ("A", date(2020, 1, 2), 0.5, 1.0, 0.25, 0.75, 100.0, True),
-        ("A", date(2020, 1, 3), 0.5, 1.0, 0.25, 0.8, 100.0, True),
+        ("A", date(2020, 1, 2), 0.5, 1.0, 0.25, 0.75, 200.0, True),
+        ("A", date(2020, 1, 3), 0.5, 1.0, 0.25, 0.8, 200.0, True),
         ("B", date(2020, 1, 2), 1.0, 2.0, 0.5, 1.5, None, True),
     ]
     assert found.frame.drop("row").rows() == [(a, b, *map(pytest.approx, c[:4]), *c[4:]) for a, b, *c in rows]
@@ -170,3 +171,21 @@ def test_long_and_wide_say_the_same_in_any_order(tmp_path_factory: pytest.TempPa
     mixed = [f"{names[n]},{close[d, n]!r},{days[d]:%m/%d/%Y}" for d, n in data.draw(st.permutations(there))]
     text = "Ticker,Close,Date\n" + "\n".join(mixed).replace("np.float64(", "").replace(")", "")
     assert read_prices(written(folder, text, "long.csv")).drop("row").equals(wide.drop("row"))
+
+
+def test_a_folder_of_files_has_one_row_a_name_and_day(tmp_path: Path) -> None:
+    for name in ("A.csv", "A.old.csv"):
+        written(tmp_path, "date,close\n2024-01-02,1\n2024-01-03,2\n", name)
+    with pytest.raises(DataError, match="two of A on 2024-01-02"):
+        read_prices(tmp_path)
+
+
+def test_a_split_that_is_adjusted_leaves_what_was_traded_and_a_crash_is_a_move(tmp_path: Path) -> None:
+    """Dollars of a day do not know of later splits; where closes are adjusted, a fall by half and more is one."""
+    split = "date,symbol,close,adj close,volume\n2024-01-02,A,100,25,10\n2024-01-03,A,26,26,40\n2024-01-04,A,10,10,50\n"
+    found = guarded(read_prices(written(tmp_path, split)).rename({"date": "time"}))
+    assert found["dollar"].to_list() == [1000.0, 1040.0, 500.0]
+    assert not found["void"].any()
+    np.testing.assert_allclose(found["r"].to_list()[1:], np.log([26 / 25, 10 / 26]))
+    raw = guarded(read_prices(written(tmp_path, split.replace("adj close", "other"))).rename({"date": "time"}))
+    assert raw["void"].to_list() == [False, True, True]

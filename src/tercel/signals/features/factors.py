@@ -51,12 +51,13 @@ def guarded(prices: pl.DataFrame) -> pl.DataFrame:
     close = pl.col("close")
     move = (close / close.shift(1)).log().over(BY)
     high, low = pl.max_horizontal("high", "close"), pl.min_horizontal("low", "close")
+    adjusted = pl.col("adjusted") if "adjusted" in frame.columns else pl.lit(False)  # then a large move is one
     frame = frame.with_columns(
-        _move=move, void=move.abs() > LARGEST_MOVE, day=(close / pl.col("open")).log(),
+        _move=move, void=(move.abs() > LARGEST_MOVE) & ~adjusted, day=(close / pl.col("open")).log(),
         dollar=close * pl.col("volume"), span=(high / low).log(),
         place=(close - low) / pl.when(high > low).then(high - low),
     )  # fmt: skip
-    ok = pl.col("_move").abs() <= LARGEST_MOVE
+    ok = ~pl.col("void")
     frame = frame.with_columns(r=pl.when(ok).then(pl.col("_move")), void=pl.col("void").fill_null(False))
     small_day = pl.when(ok & (pl.col("day").abs() <= LARGEST_MOVE)).then(pl.col("day"))
     return frame.with_columns(

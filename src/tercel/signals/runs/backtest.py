@@ -20,6 +20,7 @@ from tercel.signals.scores import BLOCK, FEWEST, told
 from tercel.signals.serve import config_of, predict
 from tercel.signals.sources.daily import SETTLES
 from tercel.signals.sources.port import time_type
+from tercel.signals.targets import names_in
 
 TARGETS: Final = "targets.csv"
 STALE: Final = "10d"
@@ -227,8 +228,11 @@ def sentences(found: dict[str, Any]) -> list[str]:
 
 
 def write_targets(found: dict[str, Any], out: Path) -> Path:
-    """Weights of the newest date as a CSV of date, name, weight; names without a weight are left out."""
+    """Weights of the newest date as a CSV of date, name, weight; 0 of a name that the file before had, else none."""
+    before = names_in(out / TARGETS) if (out / TARGETS).is_file() else ()
     table = pl.DataFrame(found["weights"], {"name": pl.String, "weight": pl.Float64}).filter(pl.col("weight") != 0.0)
+    left = [name for name in before if name not in set(table["name"])]
+    table = pl.concat([table, pl.DataFrame({"name": left, "weight": [0.0] * len(left)}, table.schema)])
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / TARGETS, table.select(pl.lit(found["at"][:10]).alias("date"), "name", "weight").write_csv())
     return out / TARGETS

@@ -84,11 +84,13 @@ class DailyFactors(TableSource):
         found = price_table(self.path, self.called, how=self.how)
         dropped = found.frame.filter(pl.col("instrument").is_in(list(self.without)))["instrument"].unique().sort()
         frame = found.frame.filter(~pl.col("instrument").is_in(list(self.without)))
-        priced = frame.drop("adjusted").with_columns(time=at_new_york(pl.col("date"), 16))
+        priced = frame.with_columns(time=at_new_york(pl.col("date"), 16))
         lacking = [name for name in NEEDS if name not in found.has]
         out = sorted({factor for name in lacking for factor in NEEDS[name]})
         traded = "volume" in found.has
-        listed = universe(guarded(priced), self.history, (self.least_dollars or None) if traded else None)
+        listed = universe(
+            guarded(priced).drop("adjusted"), self.history, (self.least_dollars or None) if traded else None
+        )
         notes = list(found.notes)
         if len(dropped):
             notes.append(f"left out: {first_names(dropped.to_list())} (without = [] keeps them)")

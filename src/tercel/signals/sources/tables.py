@@ -58,7 +58,8 @@ def read_prices(
     Returns
     -------
     DataFrame
-        `instrument`, `date`, `open`, `high`, `low`, `close` (price units), `volume` (null where there is none),
+        `instrument`, `date`, `open`, `high`, `low`, `close` (price units), `volume` (null where there is none; adjusted
+        against the prices, so that their product is what was traded),
         `adjusted` (whether the file has an adjusted close), `row` (of the file).
 
     Raises
@@ -88,6 +89,7 @@ def price_table(
     parts = [_prices_of(one, columns, how, refuse_moves) for one in files]
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
     frame = pl.concat([part.frame for part in parts]).sort("instrument", "date")
+    _refuse_twice(frame, str(source))
     return Prices(frame, notes, frozenset.intersection(*(part.has for part in parts)))
 
 
@@ -159,7 +161,11 @@ def _of_long(table: Table, columns: Called, stem: str) -> tuple[Table, frozenset
         frame = frame.drop(RANGE, strict=False).rename({"adj_close": "close"})
     elif "adj_close" in found:
         factor = pl.col("adj_close") / pl.col("close")
-        frame = frame.with_columns(*(pl.col(name) * factor for name in RANGE if name in found), close="adj_close")
+        frame = frame.with_columns(
+            *(pl.col(name) * factor for name in RANGE if name in found),
+            *(pl.col(name) / factor for name in ("volume",) if name in found),  # price x volume is what was traded
+            close="adj_close",
+        )
     has = frozenset(n for n in (*RANGE, "volume") if n in frame.columns and frame[n].count())
     return replace(table, frame=_whole(frame, "adj_close" in found)), has
 
