@@ -27,9 +27,9 @@ from tests.desk.gate.wall import (
 from tests.desk.trading.desk_of_two import WIDE, S, asked, by_name
 from tests.waiting import DEADLINE_S, until
 
-from tercel.api.testing.venue import Trader, VenueConformance
+from tercel.api.testing.venue import PublicBook, Trader, VenueConformance
 from tercel.core.errors import ConfigError, VenueError
-from tercel.core.orders import CancelReject, LinkStatus, NewOrder, OrdStatus, Report, Tif
+from tercel.core.orders import CancelReject, LinkStatus, MarketRows, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
 from tercel.desk.address import TRADER
@@ -71,6 +71,21 @@ class TestAGateToAVenueThatRunsFreely(VenueConformance):
             venue = session_at(gate_of(server, accounts=("kit",)), ("kit",))
             yield venue
             venue.close()
+
+    def test_market_data_is_the_book(self, trader: Trader) -> None:
+        """Orders come and go between the last row and the next snapshot: who was there before it stands as it stood."""
+        trader.rest()
+        trader.run(30 * S)
+        before, heard = {who: tuple(order[:2]) for who, order in trader.book.orders.items()}, len(trader.events)
+        trader.follow()
+        again = [one for one in trader.events[heard:] if isinstance(one, MarketRows) and one.snapshot]
+        told = PublicBook()
+        told.apply(again[-1])
+        stood = {who: tuple(order[:2]) for who, order in told.orders.items() if who in before}
+        assert stood
+        assert stood == {who: before[who] for who in stood}
+        trader.run(30 * S)
+        assert trader.book.best(1) < trader.book.best(-1)
 
 
 def session_over(venue: Venue) -> Session:
