@@ -186,6 +186,7 @@ def test_a_split_that_is_adjusted_leaves_what_was_traded_and_a_crash_is_a_move(t
     found = guarded(read_prices(written(tmp_path, split)).rename({"date": "time"}))
     assert found["dollar"].to_list() == [1000.0, 1040.0, 500.0]
     assert not found["void"].any()
+    assert found["day"][0] is None, "a name's first day has no return, and no legs of one"
     np.testing.assert_allclose(found["r"].to_list()[1:], np.log([26 / 25, 10 / 26]))
     raw = guarded(read_prices(written(tmp_path, split.replace("adj close", "other"))).rename({"date": "time"}))
     assert raw["void"].to_list() == [False, True, True]

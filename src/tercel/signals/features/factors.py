@@ -57,9 +57,9 @@ def guarded(prices: pl.DataFrame) -> pl.DataFrame:
         dollar=close * pl.col("volume"), span=(high / low).log(),
         place=(close - low) / pl.when(high > low).then(high - low),
     )  # fmt: skip
-    ok = ~pl.col("void")
-    frame = frame.with_columns(r=pl.when(ok).then(pl.col("_move")), void=pl.col("void").fill_null(False))
-    small_day = pl.when(ok & (pl.col("day").abs() <= LARGEST_MOVE)).then(pl.col("day"))
+    frame = frame.with_columns(r=pl.when(~pl.col("void")).then(pl.col("_move")), void=pl.col("void").fill_null(False))
+    whole = pl.col("r").is_not_null() & (pl.col("day").abs() <= LARGEST_MOVE)
+    small_day = pl.when(whole).then(pl.col("day"))
     return frame.with_columns(
         market=pl.col("r").mean().over("time"), day=small_day, night=pl.col("r") - small_day
     ).drop("_move")
