@@ -17,7 +17,8 @@ from tercel.core.messages import Alpha
 from tercel.signals import model_folder
 from tercel.signals.model_folder import SignalModel, folder_at, load
 from tercel.signals.runs.build import load as load_panel
-from tercel.signals.serve import predict
+from tercel.signals.runs.walk import folds_of
+from tercel.signals.serve import config_of, predict
 
 DAYS = 620
 
@@ -77,10 +78,27 @@ def test_the_walk_says_what_was_forecast_and_what_came(model: SignalModel) -> No
     assert walk.columns == columns
     assert walk.sort("time", "name").equals(walk)
     assert walk["time"].dtype == pl.Datetime("ns", "UTC")
-    tested = walk.filter(pl.col("value").is_not_nan())
-    expected = model.scale.unit_bps * (tested["value"] - model.fusion.base)
-    np.testing.assert_allclose(tested["expected_bps"], expected, rtol=1e-12)
     assert (walk["start"] >= walk["time"]).all()
+
+
+def test_basis_points_of_the_walk_are_by_the_scale_that_was_known(folder: Path, model: SignalModel) -> None:
+    walk = model.walk()
+    data, _ = load_panel(folder.parent)
+    folds = folds_of(data, config_of(model).train)
+    scaled = 0
+    for number, (_, test) in enumerate(folds):
+        begin, last = (datetime.fromtimestamp(int(data.time_ns[test][at]) / 1e9, UTC) for at in (0, -1))
+        block = walk.filter(pl.col("time").is_between(begin, last), pl.col("value").is_not_nan())
+        past = walk.filter(pl.col("end") <= begin, pl.col("value").is_not_nan())
+        x, y = (past[c] - past.select(pl.col(c).mean().over("time"))[c] for c in ("value", "outcome"))
+        if number == 0:
+            assert block["expected_bps"].is_nan().all()
+            continue
+        unit = 1e4 * max(x.dot(y) / x.dot(x), 0.0)
+        steps = np.diff(np.sort(block["value"].to_numpy()))
+        np.testing.assert_allclose(np.diff(np.sort(block["expected_bps"].to_numpy())), unit * steps, atol=1e-7)
+        scaled += unit > 0
+    assert scaled
 
 
 def test_a_day_on_which_few_names_trade_is_told(tmp_path: Path) -> None:

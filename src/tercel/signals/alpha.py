@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.stats import cluster_index, cluster_sums
 from tercel.core.stats.ranks import spearman
@@ -126,16 +126,26 @@ def scale_of(data: Dataset, value: ArrayLike, full_sd: float, periods: Sequence[
     if seen.sum() < 30:
         raise DataError("at least 30 rows with a forecast", str(int(seen.sum())), "take a longer panel")
     moves = chained(data, periods)
-    index, count = cluster_index(data.dates[seen])
-    rows = cluster_sums(np.ones(index.size), index, count)
-    x = f[seen] - (cluster_sums(f[seen], index, count) / rows)[index]
-    y = data.outcome[seen] - (cluster_sums(data.outcome[seen], index, count) / rows)[index]
+    x, y = within_dates(data, f, seen)
     if not x @ x > 0:
         raise DataError("forecasts that vary within a date", "one value a date", "add names to the panel")
-    slope = max(float(x @ y / (x @ x)), 0.0)
+    slope = slope_of(x, y)
     horizon = int(np.median(data.end_ns - data.start_ns))
     shape = decay(x, moves[seen], [horizon * period for period in periods])
     return AlphaScale(1e4 * slope, 1e4 * float((y - slope * x).std()), full_sd, horizon, shape.half_life_ns)
+
+
+def within_dates(data: Dataset, value: Floats, rows: Bools) -> tuple[Floats, Floats]:
+    """Forecasts and outcomes of some rows, less the means of their dates."""
+    index, count = cluster_index(data.dates[rows])
+    size = cluster_sums(np.ones(index.size), index, count)
+    x, y = (a[rows] - (cluster_sums(a[rows], index, count) / size)[index] for a in (value, data.outcome))
+    return x, y
+
+
+def slope_of(x: Floats, y: Floats) -> float:
+    """Slope of outcomes on forecasts, 0 where it comes out negative or nothing varies."""
+    return max(float(x @ y / (x @ x)), 0.0) if x @ x > 0 else 0.0
 
 
 def chained(data: Dataset, periods: Sequence[int]) -> Floats:

@@ -32,15 +32,9 @@ def tested_of(folds: Sequence[Fold]) -> NDArray[np.intp]:
 
 
 def out_of_sample(
-    data: Dataset,
-    forecasts: Floats,
-    columns: tuple[str, ...],
-    folds: Sequence[Fold],
-    gate: FusionGate | None,
-    *,
-    shrink: float,
-    seed: int,
-) -> dict[str, Any]:
+    data: Dataset, forecasts: Floats, columns: tuple[str, ...], folds: Sequence[Fold], gate: FusionGate | None, *,
+    shrink: float, seed: int,
+) -> dict[str, Any]:  # fmt: skip
     """Figures of forecasts that were walked forward: "ic", "calibration", "ablation", "gate" and how many rows.
 
     Parameters

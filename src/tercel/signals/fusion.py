@@ -132,14 +132,9 @@ class Fusion:
 
 
 def stack(
-    out_of_fold: ArrayLike,
-    y: ArrayLike,
-    sources: Sequence[str],
-    *,
-    shrink: float = 0.5,
-    row_weights: ArrayLike | None = None,
-    towards: Floats | None = None,
-) -> Fusion:
+    out_of_fold: ArrayLike, y: ArrayLike, sources: Sequence[str], *, shrink: float = 0.5,
+    row_weights: ArrayLike | None = None, towards: Floats | None = None,
+) -> Fusion:  # fmt: skip
     """Learn how to weigh sources from forecasts that none of their trainings saw the answers of.
 
     Parameters

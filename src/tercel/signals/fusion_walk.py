@@ -68,15 +68,9 @@ def fit_base(
 
 
 def fitted(
-    data: Dataset,
-    families: Sequence[str],
-    folds: Sequence[Fold],
-    *,
-    seed: int = 0,
-    most_rows: int = 10**9,
-    settings: Settings | None = None,
-    tick: Callable[[str], None] = lambda _: None,
-) -> Iterator[list[BaseModel | None]]:
+    data: Dataset, families: Sequence[str], folds: Sequence[Fold], *, seed: int = 0, most_rows: int = 10**9,
+    settings: Settings | None = None, tick: Callable[[str], None] = lambda _: None,
+) -> Iterator[list[BaseModel | None]]:  # fmt: skip
     """Base models of each fold in turn, as :func:`base_names`; None where a source has too little to learn from."""
     dates = data.dates
     for train, _ in folds:
@@ -151,15 +145,9 @@ def fusions(
 
 
 def final(
-    data: Dataset,
-    families: Sequence[str],
-    forecasts: Floats,
-    *,
-    seed: int = 0,
-    shrink: float = 0.5,
-    most_rows: int = 10**9,
-    settings: Settings | None = None,
-) -> tuple[Fusion, list[BaseModel]]:
+    data: Dataset, families: Sequence[str], forecasts: Floats, *, seed: int = 0, shrink: float = 0.5,
+    most_rows: int = 10**9, settings: Settings | None = None,
+) -> tuple[Fusion, list[BaseModel]]:  # fmt: skip
     """Model to be saved: base models on all rows, weighed by all out-of-fold forecasts."""
     names = base_names(data, families)
     tested = ~np.isnan(forecasts).all(axis=1)

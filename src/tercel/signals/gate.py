@@ -157,14 +157,9 @@ class TrainedGate:
 
 
 def gated(
-    data: Dataset,
-    predicted: Floats,
-    names: Sequence[str],
-    folds: Sequence[Fold],
-    gate: FusionGate,
-    *,
+    data: Dataset, predicted: Floats, names: Sequence[str], folds: Sequence[Fold], gate: FusionGate, *,
     shrink: float = 0.5,
-) -> tuple[Floats, Floats, Floats]:
+) -> tuple[Floats, Floats, Floats]:  # fmt: skip
     """Fused forecast, its standard deviation, float64 (n,), and the states' chances (n, S).
 
     NaN in rows of no test block, and in blocks before which too little was heard for a gate: there the caller's plain

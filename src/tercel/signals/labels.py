@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from tercel.core.errors import DataError
@@ -56,7 +58,7 @@ def forward_returns(prices: pl.DataFrame, *, horizon: int, lag: int = 0, void: s
     return out.select("instrument", "time", "start", "end", "forward").sort("time", "instrument")
 
 
-def ranked(column: str, by: str = "time") -> pl.Expr:
+def ranked(column: str, by: str | Sequence[str] = "time") -> pl.Expr:
     """Rank within each cross-section, from -0.5 to 0.5; null stays null.
 
     >>> import polars as pl

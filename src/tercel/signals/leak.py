@@ -1,7 +1,7 @@
 """The leak check: whether a source knows the future, by three comparisons of its facts with later prices.
 
-*Too good*: the rank IC with the next bar's return lies above a ceiling that nothing honest reaches on such a panel
-(0.04 on daily stocks), and not by chance.
+*Too good*: the rank IC with the return of one bar, from the next one to the last of the label, lies above a ceiling
+that nothing honest reaches on such a panel (0.04 on daily stocks), and not by chance.
 
 *Profile*: the IC with the return of every bar around the known time. What has skill fades over several bars; what was
 copied from one bar's return stands in that bar alone: known one period later, it is worth nothing.
@@ -39,7 +39,8 @@ SURE = 4.0
 BLATANT = 0.5
 COLLAPSED = 0.35
 """Share of the IC that is left one period later, below which it stood in one bar alone."""
-SHIFTS = range(-2, 5)
+BEFORE, AHEAD, FURTHEST = 2, 3, 25
+"""Bars of a profile that had happened, the fewest that a source is judged at, and the most."""
 MOST_BARS = 1000
 """A longer panel is looked at every so many bars: a leak does not need them all."""
 SPARSE = 0.2
@@ -62,7 +63,7 @@ class LeakReport:
     reasons : tuple of str
         Why, with figures.
     ic : Skill
-        With the return of the bar after the known time.
+        With the return of the bar after the known time, or of the later one that decides the verdict.
     ic_one_period_later : Skill
         The same, had it been known one period later.
     profile : dict of int to float
@@ -89,7 +90,7 @@ class LeakReport:
 
 def leak_report(
     prices: pl.DataFrame, source: SignalSource, *, ceiling: float = CEILING, seed: int = 0, block: int = 5,
-    max_age: timedelta | None = None,
+    max_age: timedelta | None = None, ahead: int = AHEAD,
 ) -> LeakReport:  # fmt: skip
     """Check a source for knowledge of the future.
 
@@ -105,6 +106,8 @@ def leak_report(
         Neighbouring bars that are one cluster of the interval.
     max_age : timedelta, optional
         Facts whose event is older count as missing, as in the panel.
+    ahead : int
+        Bars from the known time to the end of the label, each of which is judged; from 3 to 25.
 
     Raises
     ------
@@ -119,19 +122,22 @@ def leak_report(
     if returns.shape[1] > 1 and sum(map(_said, news)) < SPARSE * sum(map(_said, values)):
         looks.append((news, _pooled))
     delay = (facts["known_time"] - facts["event_time"]).dt.total_nanoseconds().to_numpy() / 1e9
-    found = []
+    found, last = [], min(max(ahead, AHEAD), FURTHEST)
+    shifts = range(-BEFORE, last + 2)
     for table, measure in looks:
-        profiles = [{shift: measure(column, returns, shift) for shift in SHIFTS} for column in table]
-        strongest = [max(abs(_mean(profile[shift])) for shift in SHIFTS if shift >= 1) for profile in profiles]
+        profiles = [{shift: measure(column, returns, shift) for shift in shifts} for column in table]
+        strongest = [max(abs(_mean(profile[shift])) for shift in shifts if shift >= 1) for profile in profiles]
         best = int(np.argmax(strongest))
         if np.isfinite(profiles[best][1]).sum() < (1 if table is values else FEWEST_BARS):
             continue
-        rng = np.random.default_rng(seed)
-        ic, late = skill(profiles[best][1], rng, block=block), skill(profiles[best][2], rng, block=block)
-        profile, instant = {shift: _mean(profiles[best][shift]) for shift in SHIFTS}, float(np.mean(delay == 0))
-        verdict, reasons = judged(ic, late, profile, instant, ceiling, profiles[best])
+        profile, instant = {shift: _mean(profiles[best][shift]) for shift in shifts}, float(np.mean(delay == 0))
+        known = [shift for shift in range(1, last + 2) if np.isfinite(profiles[best][shift]).sum() > block]
+        skills = {shift: skill(profiles[best][shift], np.random.default_rng(seed), block=block) for shift in known}
         column, median = source.columns[best], float(np.median(delay))
-        found.append(LeakReport(source.name, column, verdict, reasons, ic, late, profile, instant, median))
+        for bar in (shift for shift in range(1, last + 1) if {shift, shift + 1} <= set(known)):
+            ic, late = skills[bar], skills[bar + 1]
+            verdict, reasons = judged(bar, ic, late, profile, instant, ceiling, profiles[best])
+            found.append(LeakReport(source.name, column, verdict, reasons, ic, late, profile, instant, median))
     if not found:
         expected = "facts and prices of the same instruments and times"
         raise DataError(expected, "no cross-section of 5", "check the names and times")
@@ -139,24 +145,25 @@ def leak_report(
 
 
 def judged(
-    ic: Skill, late: Skill, profile: dict[int, float], instant: float, ceiling: float, by_bar: dict[int, Floats]
-) -> tuple[Verdict, tuple[str, ...]]:
-    """Verdict of a leak check, and the reason."""
+    bar: int, ic: Skill, late: Skill, profile: dict[int, float], instant: float, ceiling: float,
+    by_bar: dict[int, Floats],
+) -> tuple[Verdict, tuple[str, ...]]:  # fmt: skip
+    """Verdict of a leak check by the IC with the return of one bar and of the one after, and the reason."""
     blatant = max((shift for shift in profile if shift >= 1), key=lambda shift: abs(profile[shift]))
     if abs(profile[blatant]) > BLATANT:
         what = f"its values are the return of bar +{blatant}, which had not happened"
         return "leak", (f"{what}: IC {profile[blatant]:+.3f}",)
-    reasons = []
+    reasons, at = [], f" with bar +{bar}" if bar > 1 else ""
     too_good = abs(ic.mean) > ceiling and abs(ic.t) > SURE
     if too_good:
-        reasons.append(f"too good to be true: IC {ic.mean:+.4f}, t {ic.t:.1f}, above {ceiling:g}")
-    lost = by_bar[1] - by_bar[2]
+        reasons.append(f"too good to be true: IC {ic.mean:+.4f}{at}, t {ic.t:.1f}, above {ceiling:g}")
+    lost = by_bar[bar] - by_bar[bar + 1]
     lost = lost[np.isfinite(lost)]
     error = float(lost.std(ddof=1)) / len(lost) ** 0.5 if len(lost) > 1 else float("inf")
     sure = error > 0 and abs(float(lost.mean())) / error > SURE
     collapses = abs(ic.t) > SURE and abs(late.mean) < COLLAPSED * abs(ic.mean) and sure
     if collapses:
-        reasons.append(f"skill stands in one bar alone: IC {ic.mean:+.4f}, known one period later {late.mean:+.4f}")
+        reasons.append(f"skill stands in one bar alone: IC {ic.mean:+.4f}{at}, known one period later {late.mean:+.4f}")
     stamped = instant > 0.99 and abs(ic.t) > SURE
     if stamped:
         reasons.append(f"no time stamp of its own: {instant:.0%} of facts known at the very time of their event")

@@ -166,7 +166,8 @@ class SignalModel:
         return self.alphas(columns, [instrument], at_ns)[0]
 
     def walk(self) -> "pl.DataFrame":
-        """Forecasts out of sample, a row a name and date: time, start, end, name, value, sd, expected_bps, outcome, y.
+        """Forecasts out of sample, a row a name and date: time, start, end, name, value, sd, expected_bps, outcome, y;
+        basis points by the scale that was known when the row's test block began, NaN in the first.
 
         Raises
         ------

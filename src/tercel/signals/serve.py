@@ -7,7 +7,7 @@ The sources are read anew, so that files which have grown since training give a 
 after the date are left out before anything is computed from them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -20,16 +20,14 @@ from tercel.core.messages import Alpha
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.signals.model_folder import AGAIN, SignalModel
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.panel.panel import Panel
+from tercel.signals.panel.panel import Panel, from_frame
 from tercel.signals.runs.build import joined_all, market_of, prices_of
 from tercel.signals.runs.config import SignalsConfig
-from tercel.signals.sources.daily import SETTLES
-from tercel.signals.sources.port import NEW_YORK
+from tercel.signals.sources.daily import FACTORS, SETTLES
+from tercel.signals.sources.port import NEW_YORK, time_type
 
 FULL = 0.8
 """Share of the names of the day before below which a day is told to be incomplete."""
-RECENT = 21
-"""Days of which a date's facts are read: a column that says the same of all names on one day may still be sound."""
 
 
 @dataclass(frozen=True)
@@ -125,26 +123,28 @@ def cross_section(model: SignalModel, config: SignalsConfig, at: date | None) ->
     DataError
         As :func:`predict`.
     """
-    data, prices = _synthetic(model, config, at) if config.panel.kind == "synthetic" else _daily(config, at)
-    heard = {one.source for one in model.models}
-    wanted = config.model_copy(update={"source": tuple(one for one in config.source if one.called in heard)})
-    data, missing = joined_all(data, wanted, prices, least=0)
+    wanted = {one.source: [name.split(".", 1)[1] for name in one.names] for one in model.models}
+    synthetic = config.panel.kind == "synthetic"
+    data, prices = _synthetic(model, config, at) if synthetic else _daily(config, wanted, at)
+    config = config.model_copy(update={"source": tuple(one for one in config.source if one.called in wanted)})
+    data, missing = joined_all(data, config, prices, wanted)
     silent = {name for name, columns in data.sources.items() if np.isnan(data.x[:, list(columns)]).all()}
-    return data, missing | dict.fromkeys(sorted(silent & heard), "nothing known by then")
+    return data, missing | dict.fromkeys(sorted(silent & set(wanted)), "nothing known by then")
 
 
-def _daily(config: SignalsConfig, at: date | None) -> tuple[Dataset, pl.DataFrame]:
+def _daily(config: SignalsConfig, wanted: Mapping[str, list[str]], at: date | None) -> tuple[Dataset, pl.DataFrame]:
     """Factors of the names that are in the panel on a day, and all closes."""
     source = prices_of(config)
+    source = replace(source, wanted=wanted.get(source.name, FACTORS))
     prices = source.prices()
     days = prices["time"].unique().sort()
     day = _chosen(days, at, days.dt.convert_time_zone(NEW_YORK).dt.date(), config.panel.path)
     if not prices.filter(pl.col("time") == day)["listed"].any():
-        wanted = f"names with {source.history} days behind them and enough traded on {day.date()}"
-        raise DataError(wanted, f"none in {config.panel.path}", "name a later day, or give longer files")
-    recent = days.filter(days <= day).tail(RECENT)
-    # factors look back alone; which of them the files allow is asked of all rows, as where the model was trained
-    facts = source.facts_of(prices, recent).filter(pl.col("event_time") == day)
+        expected = f"names with {source.history} days behind them and enough traded on {day.date()}"
+        raise DataError(expected, f"none in {config.panel.path}", "name a later day, or give longer files")
+    recent = days.filter(days <= day).tail(2)
+    # factors look back alone, and the model says which of them it reads
+    facts = source.facts_of(prices, recent.tail(1))
     names = tuple(f"{source.name}.{column}" for column in source.columns)
     counts = prices.filter(pl.col("time").is_in(recent.implode())).group_by("time").len().sort("time")["len"]
     thin = f"{counts[-1]} names have a price on {day.date()}, {counts[-2]} the day before" if len(counts) > 1 else ""
@@ -179,11 +179,7 @@ def _unlabelled(facts: pl.DataFrame, columns: Sequence[str], names: tuple[str, .
     facts = facts.sort("instrument")
     if facts.is_empty():
         raise DataError("names in the cross-section", f"none on {known.date()}", "look at the prices of that day")
-    x = facts.select(pl.col(c).cast(pl.Float64).fill_null(float("nan")) for c in columns).to_numpy()
-    n = len(x)
-    time = np.full(n, int(pl.Series([known]).dt.epoch("ns")[0]))
-    nothing = np.full(n, np.nan)
-    return Dataset(
-        np.ascontiguousarray(x, np.float64), nothing, nothing, names, time, time, time + 1,
-        facts["instrument"].to_numpy().astype(np.str_),
-    )  # fmt: skip
+    values = [pl.col(column).alias(name) for column, name in zip(columns, names, strict=True)]
+    at, blank = pl.lit(known, time_type()), pl.lit(None, pl.Float64)
+    end = at + pl.duration(microseconds=1)
+    return from_frame(facts.select("instrument", *values, time=at, start=at, end=end, y=blank, outcome=blank), names)

@@ -23,14 +23,9 @@ Index = NDArray[np.intp]
 
 
 def walk_forward(
-    time_ns: Ints,
-    end_ns: Ints,
-    *,
-    splits: int = 5,
-    embargo_ns: int = 0,
-    cuts: Sequence[int] | None = None,
+    time_ns: Ints, end_ns: Ints, *, splits: int = 5, embargo_ns: int = 0, cuts: Sequence[int] | None = None,
     first: float = 0.5,
-) -> Iterator[tuple[Index, Index]]:
+) -> Iterator[tuple[Index, Index]]:  # fmt: skip
     """(train, test) row numbers: always the past to train on, the block that follows to test.
 
     Parameters

@@ -1,10 +1,13 @@
 """The leak test: a planted leak is flagged under its falsified time and shows no skill under the true one."""
 
+import numpy as np
+import polars as pl
 import pytest
 
 from tercel.core.errors import DataError
 from tercel.signals.leak import leak_report, profile_figure
 from tercel.signals.panel.panel import Panel, dataset_of
+from tercel.signals.sources.port import FrameSource
 from tercel.signals.sources.synthetic import SyntheticMarket, planted_leak, synthetic_market
 
 
@@ -35,10 +38,6 @@ def test_honest_sources_pass(market: SyntheticMarket) -> None:
 
 
 def test_a_leak_of_a_later_bar_is_caught_too(market: SyntheticMarket) -> None:
-    import polars as pl
-
-    from tercel.signals.sources.port import FrameSource
-
     early = market.prices.sort("instrument", "time").with_columns(
         hint=(pl.col("close").shift(-3) / pl.col("close").shift(-2)).log().over("instrument")
     )
@@ -46,6 +45,25 @@ def test_a_leak_of_a_later_bar_is_caught_too(market: SyntheticMarket) -> None:
     report = leak_report(market.prices, FrameSource("later", ("hint",), facts))
     assert report.verdict == "leak"
     assert "bar +3" in report.reasons[0]
+
+
+@pytest.mark.parametrize("bar", [1, 2, 4, 6])
+def test_a_faint_leak_of_any_bar_of_the_label_is_caught(market: SyntheticMarket, bar: int) -> None:
+    closes = market.prices.sort("instrument", "time")
+    move = (pl.col("close").shift(-bar) / pl.col("close").shift(1 - bar)).log().over("instrument")
+    noise = pl.Series(np.random.default_rng(bar).normal(size=closes.height))
+    facts = closes.with_columns(move=move, noise=noise).drop_nulls()
+    facts = facts.with_columns(hint=pl.col("move") / pl.col("move").std() + 3.0 * pl.col("noise"))
+    source = FrameSource(
+        "faint", ("hint",), facts.select("instrument", event_time="time", known_time="time", hint="hint")
+    )
+    report = leak_report(market.prices, source, ahead=6)
+    assert report.verdict == "leak"
+    assert report.ic.mean == pytest.approx(report.profile[bar])
+    assert 0.2 < report.ic.mean < 0.4
+    assert max(report.profile) == 7
+    if bar > 1:
+        assert f"with bar +{bar}" in report.reasons[0]
 
 
 def test_the_report_reads_as_json_and_picture(market: SyntheticMarket) -> None:

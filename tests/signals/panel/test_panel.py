@@ -12,6 +12,7 @@ from studies.families.panel import long_short, smoothed
 from tercel.core.errors import DataError
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import Panel
+from tercel.signals.runs import build
 from tercel.signals.sources.port import EVERY, FrameSource, SourceAbsentError
 
 T0 = datetime(2020, 1, 1, tzinfo=UTC)
@@ -89,13 +90,20 @@ def test_a_missing_source_degrades_and_says_so() -> None:
     [
         ([("A", 0, 1, 1.0), ("A", 5, 4, 2.0)], r"known earlier in facts\.csv, row 2 \(instrument A"),
         ([("A", 0, 1, 1.0), ("", 1, 1, 2.0)], r"an instrument in every record.*row 2"),
-        ([("A", 0, 1, 3.0), ("A", 1, 1, 3.0)], r"features that vary; received constant or empty value in facts\.csv"),
         ([], "not one"),
     ],
 )
 def test_bad_facts_are_refused_with_file_and_row(rows: list[tuple[str, int, int, float]], said: str) -> None:
     with pytest.raises(DataError, match=said):
         source(rows).facts()
+
+
+def test_a_source_that_never_varies_is_refused_to_train_on_alone() -> None:
+    flat = source([("A", 0, 1, 3.0), ("A", 1, 1, 3.0)])
+    rows = small()
+    with pytest.raises(DataError, match="source s: features that vary; received constant or empty value in s"):
+        build.joined(rows, flat, varies=True)
+    assert build.joined(rows, flat).names[-1] == "s.value"
 
 
 def test_records_from_the_future_are_refused() -> None:

@@ -332,6 +332,33 @@ def test_series_errors_name_the_file(tmp_path: Path) -> None:
         DatedSeries(path, "date", ("debt",), lag_days=-1).facts()
     with pytest.raises(DataError, match=r"dated in the future in .*trend\.csv"):
         DatedSeries(path, "date", ("debt",), lag_days=1, collected=datetime(2010, 1, 20, tzinfo=UTC)).facts()
-    path.write_text("date,debt\n" + "2010-01-01,5\n" * 4)
-    with pytest.raises(DataError, match="constant or empty debt"):
+    path.write_text("date,debt\n")
+    with pytest.raises(SourceAbsentError, match=r"not one in .*trend\.csv"):
         DatedSeries(path, "date", ("debt",), lag_days=1).facts()
+
+
+def test_a_report_that_is_restated_later_changes_no_growth_that_was_known() -> None:
+    rows = [
+        (who, date(year, 12, 31), "FY", 100.0 + grown * (year - 2012) ** 2, date(year + 1, 2, 10))
+        for who, grown in (("A", 5), ("B", 9))
+        for year in (2012, 2013, 2014, 2015)
+    ]
+
+    def facts(rows: list[tuple[str, date, str, float, date]]) -> pl.DataFrame:
+        told = [
+            {**REPORT, "symbol": who, "end_date": end, "period_focus": focus, "assets": assets, "collected": known}
+            for who, end, focus, assets, known in rows
+        ]
+        return Fundamentals(pl.DataFrame(told)).facts()
+
+    before = facts(rows)
+    for at, (who, end, focus, _, known) in enumerate(rows):
+        for later in (90, 400, 900):
+            day = known + timedelta(days=later)
+            after = facts([*rows[: at + 1], (who, end, focus, 70.0, day), *rows[at + 1 :]])
+            cut = pl.col("known_time") < datetime(day.year, day.month, day.day, tzinfo=UTC)
+            assert after.filter(cut).equals(before.filter(cut))
+    # what is collected after the restatement compares with it
+    after = facts([*rows, ("A", date(2014, 12, 31), "FY", 70.0, date(2015, 6, 1))])
+    newest = after.filter(instrument="A").sort("event_time", "known_time")["asset_growth"][-1]
+    assert newest == pytest.approx(np.log(145.0 / 70.0))

@@ -25,7 +25,7 @@ EXTREME = 10.0
 
 
 def ratios() -> dict[str, pl.Expr]:
-    """The ratios by name, over columns :data:`NEEDED`; rows by symbol, then end of period. Null where not reported."""
+    """The ratios by name, over :data:`NEEDED` and columns of :func:`with_year_before`; null where not reported."""
     import polars as pl
 
     assets, revenues = _positive("assets"), _positive("revenues")
@@ -41,8 +41,8 @@ def ratios() -> dict[str, pl.Expr]:
         "equity_to_assets": pl.col("equity") / assets,
         "current_ratio": pl.col("cur_assets") / _positive("cur_liab"),
         "cash_to_assets": pl.col("cash") / assets,
-        "asset_growth": _growth(assets),
-        "revenue_growth": _growth(revenues),
+        "asset_growth": (assets / _positive("assets_before")).log(),
+        "revenue_growth": (revenues / _positive("revenues_before")).log(),
     }
     return {name: ratio.clip(-EXTREME, EXTREME).alias(name) for name, ratio in built.items()}
 
@@ -53,11 +53,17 @@ def _positive(name: str) -> pl.Expr:
     return pl.when(pl.col(name) > 0).then(pl.col(name))
 
 
-def _growth(value: pl.Expr) -> pl.Expr:
-    """Log growth over the same period a year before; null unless that report is 300 to 430 days older and was known."""
+def with_year_before(reports: pl.DataFrame) -> pl.DataFrame:
+    """Reports with `assets_before` and `revenues_before`: of the same period 300 to 430 days earlier, in the newest
+    version that was collected by the report's own day; null where none was.
+    """
     import polars as pl
 
-    by = ("symbol", "period_focus")
-    days = (pl.col("end_date") - pl.col("end_date").shift(1).over(by)).dt.total_days()
-    known = pl.col("collected").shift(1).over(by) <= pl.col("collected")
-    return pl.when(days.is_between(300, 430) & known).then((value / value.shift(1).over(by)).log())
+    by, times, row = ["symbol", "period_focus"], ["end_date", "collected"], pl.int_range(pl.len()).alias("_row")
+    mine = reports.with_columns(row)
+    pairs = mine.select("_row", *by, *times).join(reports.select(*by, *times, "assets", "revenues"), on=by)
+    days = (pl.col("end_date") - pl.col("end_date_right")).dt.total_days()
+    known = pairs.filter(days.is_between(300, 430), pl.col("collected_right") <= pl.col("collected"))
+    last = known.sort("end_date_right", "collected_right", maintain_order=True).group_by("_row").last()
+    before = last.select("_row", assets_before="assets", revenues_before="revenues")
+    return mine.join(before, on="_row", how="left", maintain_order="left").drop("_row")

@@ -4,9 +4,11 @@ The sources that a configuration names are joined to its rows point in time; wha
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ from tercel.signals.panel.panel import fresh
 from tercel.signals.panel.panel import joined as as_of
 from tercel.signals.runs.config import SignalsConfig, SourceSection
 from tercel.signals.sources.daily import SETTLES, DailyFactors, MarketState, daily_panel
-from tercel.signals.sources.port import SignalSource, SourceAbsentError, time_type
+from tercel.signals.sources.port import SignalSource, SourceAbsentError, refuse_constants, time_type
 from tercel.signals.sources.registry import in_table, panel_named, source_of
 from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_market
 
@@ -30,8 +32,13 @@ Aged = tuple[SignalSource, timedelta | None]
 """A source and its facts' longest life."""
 
 
-def sources_of(config: SignalsConfig, prices: pl.DataFrame | None = None) -> tuple[list[Aged], dict[str, str]]:
-    """Every source of a configuration that can be made here, and why others cannot; some learn from `prices`.
+def sources_of(
+    config: SignalsConfig,
+    prices: pl.DataFrame | None = None,
+    wanted: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> tuple[list[Aged], dict[str, str]]:
+    """Every source of a configuration that can be made here, and why others cannot; some learn from `prices`, some
+    choose columns where `wanted` does not name those of a model, by source.
 
     Raises
     ------
@@ -46,7 +53,7 @@ def sources_of(config: SignalsConfig, prices: pl.DataFrame | None = None) -> tup
             raise ConfigError("sources of different names", f"{one.called} twice", "give one of them a name = ...")
         taken.add(one.called)
         try:
-            source = source_of(one.kind, Path(one.path), prices, **one.options)
+            source = source_of(one.kind, Path(one.path), prices, wanted.get(one.called, ()), **one.options)
         except SourceAbsentError as error:
             absent[one.called] = _absent(one, error)
             continue
@@ -55,12 +62,15 @@ def sources_of(config: SignalsConfig, prices: pl.DataFrame | None = None) -> tup
 
 
 def joined_all(
-    data: Dataset, config: SignalsConfig, prices: pl.DataFrame | None = None, least: int = LEAST_ROWS
-) -> tuple[Dataset, dict[str, str]]:
-    """The rows with every source of the configuration that says something of `least` of them, as of each row's time,
-    and why sources are absent; `prices` as in :func:`sources_of`.
+    data: Dataset, config: SignalsConfig, prices: pl.DataFrame | None = None,
+    wanted: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> tuple[Dataset, dict[str, str]]:  # fmt: skip
+    """The rows with every source of the configuration, as of each row's time, and why sources are absent; `prices` and
+    `wanted` as in :func:`sources_of`. Without `wanted`, to train on: a source that never varies is refused, one that
+    says something of too few rows left out.
     """
-    (sources, absent), warnings = sources_of(config, prices), []
+    (sources, absent), warnings = sources_of(config, prices, wanted), []
+    least = 0 if wanted else LEAST_ROWS
     by_name = {one.called: one for one in config.source}
     for source, age in sources:
         if source.name in data.sources:
@@ -68,7 +78,7 @@ def joined_all(
             raise ConfigError("sources of different names", text, "give the source a name = ...")
         one = by_name[source.name]
         try:
-            more = joined(data, source, age)
+            more = joined(data, source, age, varies=not wanted)
         except SourceAbsentError as error:
             absent[source.name] = _absent(one, error)
             continue
@@ -94,8 +104,8 @@ def _absent(one: SourceSection, error: SourceAbsentError) -> str:
     return error.received
 
 
-def joined(data: Dataset, source: SignalSource, max_age: timedelta | None = None) -> Dataset:
-    """The rows with one more source, as known at each row's time.
+def joined(data: Dataset, source: SignalSource, max_age: timedelta | None = None, varies: bool = False) -> Dataset:
+    """The rows with one more source, as known at each row's time; one that never varies is refused where it has to.
 
     Raises
     ------
@@ -106,6 +116,8 @@ def joined(data: Dataset, source: SignalSource, max_age: timedelta | None = None
     """
     try:
         facts = fresh(source.facts())
+        if varies:
+            refuse_constants(facts, source.columns, str(getattr(source, "path", source.name)))
     except SourceAbsentError:
         raise
     except DataError as error:

@@ -33,7 +33,7 @@ NOT_PROVEN = (
 
 def reports_of(config: SignalsConfig, seed: int, planted: bool) -> tuple[dict[str, LeakReport], dict[str, str]]:
     """Reports by source, planted ones first, and sources that cannot be judged with the reason."""
-    ceiling, strength = CEILING, PLANTED
+    ceiling, strength, ahead = CEILING, PLANTED, config.panel.lag + config.panel.horizon
     if config.panel.kind == "synthetic":
         market = panels.market_of(config, seed)
         bars, closes, own = market.prices, market.prices, list[SignalSource](market.sources)
@@ -52,7 +52,7 @@ def reports_of(config: SignalsConfig, seed: int, planted: bool) -> tuple[dict[st
     for name, source in named.items():
         say(f"leak check: {name}")
         try:
-            reports[name] = leak_report(bars, source, ceiling=ceiling, seed=seed, max_age=ages.get(name))
+            reports[name] = leak_report(bars, source, ceiling=ceiling, seed=seed, max_age=ages.get(name), ahead=ahead)
         except SourceAbsentError as error:
             unjudged[name] = f"absent: {error.received}"
         except DataError as error:
@@ -85,7 +85,7 @@ def _bars(config: SignalsConfig) -> tuple[pl.DataFrame, list[SignalSource], pl.D
     facts = source.facts_of(prices, recent["time"].unique())
     # a bar decided at the close cannot hold a fact that settles after it: bars are dated as decisions are
     bars = recent.select("instrument", pl.col("time") + 2 * SETTLES, "close")
-    own = FrameSource(source.name, source.columns, facts, config.panel.path, flat=True)
+    own = FrameSource(source.name, source.columns, facts, config.panel.path)
     return bars, [own], prices.select("instrument", "time", "close")
 
 

@@ -1,5 +1,6 @@
 """Training and evaluation of a configuration: walk forward, fuse, save, measure."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -13,9 +14,10 @@ from tercel.core.errors import ConfigError
 from tercel.core.plain import json_text, plain
 from tercel.core.progress import say
 from tercel.core.written import beside, file_hash
-from tercel.signals.alpha import scale_of
+from tercel.signals.alpha import scale_of, slope_of, within_dates
 from tercel.signals.evaluated import ic_of, out_of_sample, tested_of
-from tercel.signals.fusion_walk import Fold, base_names, final, fused
+from tercel.signals.fusion import Fusion
+from tercel.signals.fusion_walk import Fold, base_names, final, fused, fusions
 from tercel.signals.gate import FusionGate, trained
 from tercel.signals.model_folder import MODEL, SignalModel, save
 from tercel.signals.panel.dataset import Dataset
@@ -89,7 +91,8 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         "name": config.name, "seed": seed, "config": config, "data": data_of(config), "panel": manifest["files"],
         "note": data.note, "ic": _ic(data, value, folds, seed),
     }  # fmt: skip
-    card = save(out / MODEL, model, plain(about), walk_of(data, value, sd, model)).card
+    blocks = list(fusions(data, forecasts, columns, folds, shrink=config.train.shrink))
+    card = save(out / MODEL, model, plain(about), walk_of(data, value, sd, folds, blocks)).card
     with beside(out / FORECASTS) as part:
         np.savez(part, told=forecasts, columns=np.array(columns))
     return {
@@ -100,10 +103,21 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def walk_of(data: Dataset, value: Floats, sd: Floats, model: SignalModel) -> pl.DataFrame:
-    """What each row was forecast walking forward, and what came: by time and name, NaN in rows of no test block."""
+def walk_of(
+    data: Dataset, value: Floats, sd: Floats, folds: Sequence[Fold], blocks: Sequence[Fusion | None]
+) -> pl.DataFrame:
+    """What each row was forecast walking forward, and what came: by time and name, NaN in rows of no test block.
+
+    Basis points are by the scale of earlier blocks' forecasts whose labels were known when the block began, NaN in one
+    before which there were none.
+    """
+    bps = np.full(data.n, np.nan)
+    for (_, test), fusion in zip(folds, blocks, strict=True):
+        if fusion is not None:
+            known = np.isfinite(value) & (data.end_ns <= data.time_ns[test].min())
+            bps[test] = 1e4 * slope_of(*within_dates(data, value, known)) * (value[test] - fusion.base)
     times = {"time": data.time_ns, "start": data.start_ns, "end": data.end_ns}
-    columns = {"name": data.instrument, "value": value, "sd": sd, "expected_bps": model.bps(value)}
+    columns = {"name": data.instrument, "value": value, "sd": sd, "expected_bps": bps}
     frame = pl.DataFrame({**times, **columns, "outcome": data.outcome, "y": data.y})
     return frame.with_columns(pl.col(list(times)).cast(time_type())).sort("time", "name")
 

@@ -58,7 +58,7 @@ class DatedSeries(TableSource):
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
         called = replace(self, called={**self.called, "date": self.date}) if self.date else self
         table = called.table(("date",), () if self.instrument else ("symbol",))
-        values, notes = values_of(table, self.series, ("date", "symbol"))
+        values, notes = values_of(table, self.wanted[::2] or self.series, ("date", "symbol"))
         names = [one.name for one in values]
         self._seen.update(columns=names, notes=notes)
         who = table.frame["symbol"].cast(pl.String) if "symbol" in table.frame.columns else pl.lit(EVERY)

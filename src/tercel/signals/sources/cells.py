@@ -252,12 +252,21 @@ class TableSource(Noting):
         What columns are called, ours to theirs.
     how : HowToMap
         How a person says so, for errors.
+    wanted : sequence of str
+        Columns that a model reads: none is chosen or left out by what the file holds, so that rows to come change
+        nothing.
     """
 
     path: Any
     collected: datetime | None = field(default=None, kw_only=True)
     called: Called = field(default_factory=dict, kw_only=True)
     how: HowToMap = field(default=TYPED, kw_only=True)
+    wanted: Sequence[str] = field(default=(), kw_only=True)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Value columns: those that are wanted; else what the file has, once it was read."""
+        return tuple(self.wanted) or super().columns
 
     def table(self, needed: Sequence[str], optional: Sequence[str] = (), inside: str = "") -> Table:
         """The table, or that of the file called `inside` in a folder, under our names of columns."""

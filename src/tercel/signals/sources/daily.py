@@ -84,18 +84,18 @@ class DailyFactors(TableSource):
         found = price_table(self.path, self.called, how=self.how)
         dropped = found.frame.filter(pl.col("instrument").is_in(list(self.without)))["instrument"].unique().sort()
         frame = found.frame.filter(~pl.col("instrument").is_in(list(self.without)))
-        priced = frame.with_columns(time=at_new_york(pl.col("date"), 16))
         lacking = [name for name in NEEDS if name not in found.has]
+        priced = frame.with_columns(pl.lit(None, pl.Float64).alias(name) for name in lacking)
+        priced = priced.with_columns(time=at_new_york(pl.col("date"), 16))
         out = sorted({factor for name in lacking for factor in NEEDS[name]})
-        traded = "volume" in found.has
-        listed = universe(
-            guarded(priced).drop("adjusted"), self.history, (self.least_dollars or None) if traded else None
-        )
+        listed = universe(guarded(priced).drop("adjusted"), self.history, self.least_dollars)
+        if self.wanted:
+            return listed
         notes = list(found.notes)
         if len(dropped):
             notes.append(f"left out: {first_names(dropped.to_list())} (without = [] keeps them)")
         if out:
-            asked = "" if traded else "; least_dollars is not asked"
+            asked = "; least_dollars is not asked" if "volume" in lacking else ""
             notes.append(f"no {', '.join(lacking)} in {self.path}: left out {', '.join(out)}{asked}")
         notes += unlisted(listed, self.history, self.least_dollars)
         self._seen.update(columns=tuple(name for name in FACTORS if name not in out), notes=notes)
@@ -109,14 +109,15 @@ class DailyFactors(TableSource):
         """Facts from prices already read by :meth:`prices`, of all days or some (closes)."""
         chosen = factors()
         frame = prices.with_columns(chosen[name] for name in self.columns).filter(pl.col("listed"))
-        self._leave_out_flat(frame)
+        if not self.wanted:
+            self._leave_out_flat(frame)
         if days is not None:
             frame = frame.filter(pl.col("time").is_in(days.implode()))
         # the median of a cross-section where a factor is missing: a rank of 0
         frame = frame.with_columns(ranked(name).fill_null(0.0).fill_nan(0.0) for name in self.columns)
         timed = frame.rename({"time": "event_time"}).with_columns(known_time=pl.col("event_time") + SETTLES)
         kept = timed.select("instrument", "event_time", "known_time", ROW, *self.columns)
-        return checked(kept, self.columns, str(self.path), self.collected, flat=True)
+        return checked(kept, self.columns, str(self.path), self.collected)
 
     def _leave_out_flat(self, frame: pl.DataFrame) -> None:
         """Leave out factors that never differ: prices that open where they close, a history too short for them."""
@@ -129,12 +130,16 @@ class DailyFactors(TableSource):
             self._seen.update(columns=tuple(n for n in self.columns if n not in flat), notes=notes)
 
 
-def universe(prices: pl.DataFrame, history: int, least_dollars: float | None) -> pl.DataFrame:
-    """Add `listed`: enough history behind it and, unless None, enough traded, both known on the day."""
+def universe(prices: pl.DataFrame, history: int, least_dollars: float) -> pl.DataFrame:
+    """Add `listed`: enough history behind it and, from the first volume of the file on, enough traded; both known on
+    the day.
+    """
     days = pl.int_range(pl.len()).over("instrument")
     enough = days >= history
-    if least_dollars is not None:
-        enough &= pl.col("dollar").rolling_median(60, min_samples=40).over("instrument") > least_dollars
+    if least_dollars:
+        unasked = pl.col("time") < pl.col("time").filter(pl.col("dollar").is_not_null()).min()
+        traded = pl.col("dollar").rolling_median(60, min_samples=40).over("instrument")
+        enough &= unasked.fill_null(True) | (traded > least_dollars)
     return prices.with_columns(listed=enough.fill_null(False))
 
 
@@ -191,7 +196,7 @@ def daily_panel(
     decided = pl.col("time") + 2 * SETTLES
     labels = labels.with_columns(time=decided, start=pl.max_horizontal(decided, "start"))
     facts = source.facts_of(prices, days)
-    known = FrameSource(source.name, source.columns, facts, str(source.path), flat=True)
+    known = FrameSource(source.name, source.columns, facts, str(source.path))
     panel = Panel([known], max_age={source.name: timedelta(days=1)})
     # a name that is no longer traded enough has no fact of the day: out of the cross-section
     rows = panel.join(labels).drop_nulls(panel.columns[:1])

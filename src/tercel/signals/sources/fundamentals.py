@@ -19,7 +19,7 @@ from typing import ClassVar
 import polars as pl
 
 from tercel.core.errors import DataError
-from tercel.signals.features.fundamentals import NEEDED, RATIOS, ratios
+from tercel.signals.features.fundamentals import NEEDED, RATIOS, ratios, with_year_before
 from tercel.signals.sources import cells
 from tercel.signals.sources.cells import Table, TableSource
 from tercel.signals.sources.port import ROW, at_new_york, checked, lagged
@@ -106,13 +106,12 @@ class Fundamentals(TableSource):
         frame = table.frame.rename(dict(table.theirs))
         if set(NEEDED) <= set(frame.columns) and not self.values:
             dated = frame.with_columns(end_date=cells.days(table, "event"), collected=cells.days(table, "known"))
-            made = dated.sort("symbol", "end_date", "collected", maintain_order=True).with_columns(ratios().values())
-            return list(made.sort(ROW).select(RATIOS)), []
+            return list(with_year_before(dated).select(ratios().values())), []
         if {"Total Assets", *STATED} <= set(frame.columns) and not self.values:
             assets = cells.numbers(table, "Total Assets")
             assets = assets.set(assets <= 0, None)
             return [(cells.numbers(table, item) / assets).alias(ratio) for item, ratio in STATED.items()], []
-        return cells.values_of(table, self.values, KEYS)
+        return cells.values_of(table, self.wanted or self.values, KEYS)
 
 
 @dataclass(frozen=True)

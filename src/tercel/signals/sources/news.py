@@ -24,7 +24,7 @@ from tercel.core.names import check_known
 from tercel.signals.features.text import masked, word_score
 from tercel.signals.labels import forward_returns, ranked
 from tercel.signals.sources.cells import Table, TableSource, moments
-from tercel.signals.sources.port import ROW, checked, lagged, time_type
+from tercel.signals.sources.port import ROW, SourceAbsentError, checked, lagged, time_type
 
 FEATURES = ("count", "tone", "learned")
 FEWEST = 200
@@ -104,20 +104,21 @@ class News(TableSource):
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
-        for one in self.features:
+        features = self.wanted or self.features
+        for one in features:
             check_known(one, FEATURES, "features of news among", f"features = {list(self.features)}")
         told = self.headlines()
         if told.is_empty():
-            raise DataError("headlines", f"none in {self.path}", "check the file")
+            raise SourceAbsentError("headlines", f"none in {self.path}", "check the file")
         told = told.with_columns(pl.Series("tone", word_score(told["text"].to_list())))
         score = np.full(told.height, np.nan)
-        if "learned" in self.features and self.prices is not None:
+        if "learned" in features and self.prices is not None:
             score = learned(told, self.prices, self.learn_days)
         told = told.with_columns(pl.Series("learned", score, nan_to_null=True))
         closes = _evenings(told) if self.prices is None else self.prices["time"].unique().sort()
         facts = windowed(told, closes, lagged(self.window_days))
-        kept = [one for one in self.features if facts[one].drop_nulls().n_unique() > 1]
-        if out := [one for one in self.features if one not in kept]:
+        kept = list(self.wanted) or [one for one in features if facts[one].drop_nulls().n_unique() > 1]
+        if out := [one for one in features if one not in kept]:
             why = "needs prices" if self.prices is None else f"needs {FEWEST} headlines with a return before a quarter"
             said = {"learned": why, "tone": "no rising or falling words"}
             reasons = "; ".join(f"{one} ({said.get(one, 'always the same')})" for one in out)
@@ -188,7 +189,9 @@ def learned(told: pl.DataFrame, prices: pl.DataFrame, horizon: int) -> Floats:
         from the first close after it, among all names at that close.
     """
     moved = forward_returns(prices.select("instrument", "time", "close"), horizon=horizon)
-    moved = moved.select("instrument", "time", "end", outcome=ranked("forward")).drop_nulls().sort("time")
+    # among names whose return ends with it: a rank that waits for others would know more than the quarter's begin
+    among = ranked("forward", ("time", "end"))
+    moved = moved.select("instrument", "time", "end", outcome=among).drop_nulls().sort("time")
     rows = told.select("instrument", "published").join_asof(
         moved, left_on="published", right_on="time", by="instrument", strategy="forward", tolerance="5d",
         check_sortedness=False,

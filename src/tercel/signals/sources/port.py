@@ -31,7 +31,7 @@ ROW = "row"
 
 
 class SourceAbsentError(DataError):
-    """A source whose files or extra are not there: a panel goes on without it and says so."""
+    """A source whose files, records or extra are not there: a panel goes on without it and says so."""
 
 
 @runtime_checkable
@@ -88,7 +88,7 @@ def need_columns(frame: pl.DataFrame, columns: Sequence[str], where: object, rem
 
 
 def checked(
-    frame: pl.DataFrame, columns: tuple[str, ...], where: str, collected: datetime | None = None, flat: bool = False
+    frame: pl.DataFrame, columns: tuple[str, ...], where: str, collected: datetime | None = None
 ) -> pl.DataFrame:
     """Facts in the order in which they became known, without the column `row`.
 
@@ -102,18 +102,18 @@ def checked(
         The file, for errors.
     collected : datetime, optional
         When the set was collected, with a zone: nothing in it can have been known later.
-    flat : bool
-        Whether a value column may say the same of every record: of a few days a factor may.
 
     Raises
     ------
+    SourceAbsentError
+        When there is no record.
     DataError
         When a column is missing, a record has no instrument or no time, was known before it happened or later than the
-        day of collection, or a value column never changes.
+        day of collection.
     """
     need_columns(frame, (*KEYS, *columns), where)
     if frame.is_empty():
-        raise DataError(f"facts in {where}", "not one", "check the file and what was asked of it")
+        raise SourceAbsentError("facts", f"not one in {where}", "check the file and what was asked of it")
     row = pl.col(ROW) if ROW in frame.columns else pl.int_range(1, pl.len() + 1).alias(ROW)
     kinds = (pl.col(KEYS[0]).cast(pl.String), pl.col(KEYS[1:]).cast(time_type()), pl.col(columns).cast(pl.Float64))
     facts = frame.select(*kinds, row.cast(pl.Int64))
@@ -128,8 +128,6 @@ def checked(
         rules.append((known > pl.lit(collected).cast(time_type()), expected, "one dated in the future"))
     for bad, expected, received in rules:
         _refuse(facts, bad, where, expected, received)
-    if not flat:
-        refuse_constants(facts, columns, where)
     return facts.sort("known_time", "event_time", "instrument", maintain_order=True).drop(ROW)
 
 
@@ -200,8 +198,7 @@ class FrameSource:
     frame: pl.DataFrame
     where: str = "memory"
     collected: datetime | None = None
-    flat: bool = False
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
-        return checked(self.frame, self.columns, self.where, self.collected, self.flat)
+        return checked(self.frame, self.columns, self.where, self.collected)

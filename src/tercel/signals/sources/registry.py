@@ -23,7 +23,7 @@ subclass of `DailyFactors` in ``tercel.panels``. `studies` so gives the StockNet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from inspect import signature
 from pathlib import Path
@@ -81,7 +81,7 @@ def check_source(kind: str, options: Mapping[str, Any]) -> None:
         As :func:`source_of`.
     """
     _, *takes = signature(kind_named(kind)).parameters.values()
-    names = {one.name for one in takes} - {"columns", "how", "prices"}
+    names = {one.name for one in takes} - {"columns", "how", "prices", "wanted"}
     known = sorted("columns" if name == "called" else name for name in names)
     if unknown := sorted(set(options) - set(known)):
         raise ConfigError(f"options of {kind} among {', '.join(known)}", ", ".join(unknown), "mend the names")
@@ -89,8 +89,11 @@ def check_source(kind: str, options: Mapping[str, Any]) -> None:
         raise ConfigError(f"the options that {kind} needs", f"no {', '.join(lacking)}", "add them")
 
 
-def source_of(kind: str, path: Path, prices: pl.DataFrame | None = None, /, **options: Any) -> SignalSource:
-    """A source of a kind; `prices` (`instrument`, `time`, `close`) are the panel's, for kinds that learn from them.
+def source_of(
+    kind: str, path: Path, prices: pl.DataFrame | None = None, wanted: Sequence[str] = (), /, **options: Any
+) -> SignalSource:
+    """A source of a kind; `prices` (`instrument`, `time`, `close`) are the panel's, for kinds that learn from them;
+    `wanted` are the columns that a model reads.
 
     Raises
     ------
@@ -111,8 +114,7 @@ def source_of(kind: str, path: Path, prices: pl.DataFrame | None = None, /, **op
     takes = signature(made).parameters
     if "called" in takes:
         handed |= {"called": handed.pop("columns", {}), "how": in_table("source")}
-    if "prices" in takes:
-        handed["prices"] = prices
+    handed |= {name: value for name, value in (("prices", prices), ("wanted", wanted)) if name in takes}
     source: SignalSource = made(path, **handed)
     return source
 

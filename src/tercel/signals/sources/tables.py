@@ -37,9 +37,7 @@ class Prices:
     has: frozenset[str]
 
 
-def read_prices(
-    source: object, columns: Called = MappingProxyType({}), *, how: HowToMap = TYPED, refuse_moves: bool = False
-) -> pl.DataFrame:
+def read_prices(source: object, columns: Called = MappingProxyType({}), *, how: HowToMap = TYPED) -> pl.DataFrame:
     """Daily prices by instrument and date, adjusted where the file has an adjusted close.
 
     Parameters
@@ -51,9 +49,6 @@ def read_prices(
     columns : mapping
         Ours (`date`, `symbol`, `open`, `high`, `low`, `close`, `adj_close`, `volume`) to theirs, where they are not
         called as usual.
-    refuse_moves : bool
-        Whether a close that moves by -39 % or +65 % in a day (`features.factors.LARGEST_MOVE`) is refused where
-        nothing is adjusted.
 
     Returns
     -------
@@ -73,12 +68,10 @@ def read_prices(
     >>> read_prices(pl.DataFrame({"Date": ["2024-01-02", "2024-01-03"], "AAPL": [185.6, 184.2]}))["close"].to_list()
     [185.6, 184.2]
     """
-    return price_table(source, columns, how=how, refuse_moves=refuse_moves).frame
+    return price_table(source, columns, how=how).frame
 
 
-def price_table(
-    source: object, columns: Called = MappingProxyType({}), *, how: HowToMap = TYPED, refuse_moves: bool = False
-) -> Prices:
+def price_table(source: object, columns: Called = MappingProxyType({}), *, how: HowToMap = TYPED) -> Prices:
     """:func:`read_prices` with what was noticed on the way."""
     files: list[object] = [source]
     if isinstance(source, str | Path) and Path(source).is_dir():
@@ -86,14 +79,14 @@ def price_table(
         files = [inside] if inside.is_file() else [*sorted(Path(source).glob("*.csv"))]
         if not files:
             raise SourceAbsentError("a file of daily prices", f"nothing at {inside}", "check the path")
-    parts = [_prices_of(one, columns, how, refuse_moves) for one in files]
+    parts = [_prices_of(one, columns, how) for one in files]
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
     frame = pl.concat([part.frame for part in parts]).sort("instrument", "date")
     _refuse_twice(frame, str(source))
     return Prices(frame, notes, frozenset.intersection(*(part.has for part in parts)))
 
 
-def _prices_of(source: object, columns: Called, how: HowToMap, refuse_moves: bool) -> Prices:
+def _prices_of(source: object, columns: Called, how: HowToMap) -> Prices:
     table = read_table(source, how)
     stem = Path(source).name.split(".")[0] if isinstance(source, str | Path) else "price"
     wide = _is_wide(table, columns)
@@ -103,7 +96,7 @@ def _prices_of(source: object, columns: Called, how: HowToMap, refuse_moves: boo
     notes = []
     closed = frame.filter(pl.col("close").is_not_null())
     if closed.is_empty():
-        raise DataError("a close above 0 in some row", f"none in {long.where}", "check the file")
+        raise SourceAbsentError("a close above 0 in some row", f"none in {long.where}", "check the file")
     if gaps := frame.height - closed.height:
         first = frame.filter(pl.col("close").is_null()).row(0, named=True)
         cell = f"{first['instrument']} on {first['date']}, row {first[ROW]}"
@@ -113,7 +106,7 @@ def _prices_of(source: object, columns: Called, how: HowToMap, refuse_moves: boo
     if jumbled := mixed.filter("step")["instrument"].to_list():
         notes.append(f"dates of {first_names(jumbled)} are out of order in {long.where}: sorted")
     frame = closed.sort("instrument", "date")
-    notes += _moves(frame, long.where, refuse_moves)
+    notes += _moves(frame, long.where)
     return Prices(frame, tuple(notes), has)
 
 
@@ -192,8 +185,8 @@ def _refuse_twice(frame: pl.DataFrame, where: str) -> None:
         raise DataError("one row a name and day", received, "take one of them out")
 
 
-def _moves(frame: pl.DataFrame, where: str, refuse: bool) -> list[str]:
-    """What is said of moves that nothing adjusts, or their refusal."""
+def _moves(frame: pl.DataFrame, where: str) -> list[str]:
+    """What is said of moves that nothing adjusts."""
     move = (pl.col("close") / pl.col("close").shift(1)).over("instrument")
     large = frame.with_columns(move=move).filter(pl.col("move").log().abs() > LARGEST_MOVE, ~pl.col("adjusted"))
     if large.is_empty():
@@ -201,9 +194,6 @@ def _moves(frame: pl.DataFrame, where: str, refuse: bool) -> list[str]:
     rows = large.head(3).to_dicts()
     listed = [f"{r['instrument']} on {r['date']} by {r['move'] - 1:+.0%}, row {r[ROW]}" for r in rows]
     received = f"{large.height:,} in {where}: {'; '.join(listed)}{'; ...' if large.height > 3 else ''}"
-    if refuse:
-        remedy = "add an adjusted close (Adj Close), or take the rows out"
-        raise DataError("closes adjusted for splits, or none that moves by -39 % or +65 % in a day", received, remedy)
     return [f"moves of -39 % or +65 % in a day without an adjusted close: {received}; labels over them are void"]
 
 
