@@ -63,11 +63,8 @@ def _cuts(time_ns: Ints, splits: int, first: float) -> list[int]:
     times = np.unique(time_ns)
     begin = int(len(times) * first)
     if splits < 1 or not 0.0 < first < 1.0 or begin < 1 or len(times) - begin < splits:
-        raise DataError(
-            f"enough different times for {splits} test blocks after the first {first:.0%}",
-            f"{len(times)} times",
-            "use fewer splits or a longer panel",
-        )
+        expected = f"enough different times for {splits} test blocks after the first {first:.0%}"
+        raise DataError(expected, f"{len(times)} times", "use fewer splits or a longer panel")
     at = np.linspace(begin, len(times), splits + 1).round().astype(int)
     return [*times[at[:-1]].tolist(), int(times[-1]) + 1]
 

@@ -176,7 +176,8 @@ def daily_panel(
     """Cross-sections every `every` days: factors known after the close of t, held from the close of t + lag.
 
     `y` is the rank of the forward return of `horizon` days within its cross-section, [-0.5, 0.5]; `outcome` the return.
-    Labels whose interval holds a move above one half are left out. `prices` are those of :meth:`DailyFactors.prices`,
+    Labels whose interval holds a move above one half that nothing adjusts are left out, and counted; a name that leaves
+    is settled at its last close. `prices` are those of :meth:`DailyFactors.prices`,
     where they are in memory already.
 
     Raises
@@ -188,7 +189,7 @@ def daily_panel(
     source = source or DailyFactors(Path(path))
     prices = source.prices() if prices is None else prices
     closes = prices.select("instrument", "time", "close", "void")
-    labels = forward_returns(closes, horizon=horizon, lag=lag, void="void")
+    labels = forward_returns(closes, horizon=horizon, lag=lag, void="void", settle=True)
     days = prices["time"].unique().sort()
     days = days.filter(days >= datetime.fromisoformat(first + "T00:00:00+00:00")).gather_every(every)
     labels = labels.filter(pl.col("time").is_in(days.implode()))
@@ -200,6 +201,7 @@ def daily_panel(
     panel = Panel([known], max_age={source.name: timedelta(days=1)})
     # a name that is no longer traded enough has no fact of the day: out of the cross-section
     rows = panel.join(labels).drop_nulls(panel.columns[:1])
+    void, rows = rows.filter("void"), rows.filter(~pl.col("void"))
     rows = rows.with_columns(ranked("forward").alias("y"), pl.col("forward").alias("outcome")).drop_nulls("y")
     if rows.is_empty():
         names = first_names(prices["instrument"].unique().sort().to_list())
@@ -207,7 +209,12 @@ def daily_panel(
         remedy = "name prices of more names, or set first, last, history or least_dollars"
         raise DataError("dates on which two names or more have a fact and a label", received, remedy)
     delay = "no lag: bought at the close that makes the signal, an upper bound" if lag == 0 else f"{lag}-day lag"
-    return from_frame(rows, panel.columns, f"{delay}; {source.bias}")
+    settled = rows.filter("settled")
+    left = first_names(settled["instrument"].unique().sort().to_list())
+    over = f"{void.height:,} labels over moves that nothing adjusts are left out: the walk has no such row"
+    said = [over] * bool(void.height)
+    said += [f"{settled.height:,} labels of names that leave are settled at their last close: {left}"] * bool(left)
+    return from_frame(rows, panel.columns, f"{delay}; {source.bias}", tuple(said))
 
 
 MONTH, WEEK = 20, 5
