@@ -13,7 +13,7 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.signals.risk.ports import VolatilityModel
 from tercel.signals.risk.series import DailySeries
-from tercel.signals.risk.volatility import Ewma, Garch, Har, check_past
+from tercel.signals.risk.volatility import MONTH, Ewma, Garch, Har, check_past
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,62 @@ class Yesterday:
         """Variance forecasts of days `first .. n - 1`."""
         check_past(series, first)
         return series.column(self.target)[first - 1 : -1].copy()
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A model of close-to-close returns, scaled by the ratio of past means to what has no night, such as `rv`."""
+
+    model: VolatilityModel
+    target: str = "rv"
+
+    @property
+    def name(self) -> str:
+        """As tables show it."""
+        return self.model.name
+
+    def forecast(self, series: DailySeries, first: int) -> Floats:
+        """Variance forecasts of days `first .. n - 1`."""
+        found = self.model.forecast(series, first)
+        if self.target == "r2":
+            return found
+        values, squares = series.column(self.target), series.returns**2
+        known = np.arange(first, len(series))
+        ratio: Floats = np.cumsum(values)[known - 1] / np.maximum(np.cumsum(squares)[known - 1], 1e-300)
+        return found * ratio
+
+
+@dataclass(frozen=True)
+class EwmaOf(Ewma):
+    """Exponentially weighted mean of a column."""
+
+    source: str = "rv"
+
+    @property
+    def name(self) -> str:
+        """As tables show it."""
+        return f"{super().name} on {self.source}"
+
+    def forecast(self, series: DailySeries, first: int) -> Floats:
+        """Variance forecasts of days `first .. n - 1`."""
+        check_past(series, first)
+        return self.mean_of(series.column(self.source))[first:]
+
+
+@dataclass(frozen=True)
+class Harq(Har):
+    """HARQ (Bollerslev, Patton and Quaedvlieg 2016): yesterday counts the less, the worse it was measured."""
+
+    @property
+    def name(self) -> str:
+        """As tables show it."""
+        return super().name.replace("HAR", "HARQ")
+
+    def inputs(self, series: DailySeries) -> tuple[Floats, Floats]:
+        """Those of HAR, and yesterday times the deviation of its measurement."""
+        y, columns = super().inputs(series)
+        noise = np.sqrt(series.column("rq"))
+        return y, np.column_stack([columns, series.column(self.target) * noise / noise[:MONTH].mean()])
 
 
 def qlike(forecast: Floats, proxy: Floats) -> Floats:
@@ -120,13 +176,13 @@ def _r2_log(forecast: Floats, truth: Floats) -> float:
 def realised_models() -> tuple[VolatilityModel, ...]:
     """Models that are ranked on realised variance; those with VIX where the series has it."""
     return (
-        Ewma(),
+        Scaled(Ewma()),
         Yesterday(),
-        Garch(),
-        Garch(asymmetric=True),
-        Ewma(0.7, source="rv"),
+        Scaled(Garch()),
+        Scaled(Garch(asymmetric=True)),
+        EwmaOf(0.7),
         Har(),
-        Har(quarticity=True),
+        Harq(),
         Har(logs=True),
         Har(logs=True, vix=True),
     )
@@ -135,9 +191,9 @@ def realised_models() -> tuple[VolatilityModel, ...]:
 def daily_models(target: str = "r2") -> tuple[VolatilityModel, ...]:
     """Models of returns and the daily range, scaled to what they are ranked on: squared returns, or a column."""
     return (
-        Ewma(target=target),
-        Garch(target=target),
-        Garch(asymmetric=True, target=target),
+        Scaled(Ewma(), target),
+        Scaled(Garch(), target),
+        Scaled(Garch(asymmetric=True), target),
         RescaledForecast(Har(target="range", refit=5), target),
         RescaledForecast(Har(target="range", logs=True, refit=5), target),
         RescaledForecast(Har(target="range", logs=True, vix=True, refit=5), target),

@@ -8,7 +8,7 @@ import pytest
 
 from studies.risk.series import checked, read_csv, read_sp500, read_spy
 from studies.risk.synthetic import gjr_series
-from studies.risk.volatility import Yesterday, qlike, rank
+from studies.risk.volatility import Scaled, Yesterday, qlike, rank
 from tercel.core.errors import DataError
 from tercel.signals.risk.garch import GarchFit, fit_garch
 from tercel.signals.risk.series import DailySeries
@@ -41,7 +41,7 @@ def test_ewma_by_hand() -> None:
     level = float(np.mean(series.returns[1:22] ** 2))
     for r in series.returns[:150]:
         level = 0.94 * level + 0.06 * r * r
-    assert Ewma(target="r2").forecast(series, 150)[0] == pytest.approx(level)
+    assert Ewma().forecast(series, 150)[0] == pytest.approx(level)
 
 
 def test_a_har_of_a_har_process_finds_its_coefficients() -> None:
@@ -58,7 +58,7 @@ def test_a_har_of_a_har_process_finds_its_coefficients() -> None:
 
 def test_the_true_model_ranks_first_against_the_true_variance() -> None:
     known = gjr_series(1800, 4)
-    models = (Ewma(target="rv"), Garch(), Garch(asymmetric=True), Yesterday())
+    models = (Scaled(Ewma()), Scaled(Garch()), Scaled(Garch(asymmetric=True)), Yesterday())
     ranked = rank(models, known.series, 900, known.variance, ("GJR",))
     assert ranked[0].name == "GJR"
     assert all(one.against["GJR"].t > 2 for one in ranked[1:])
@@ -139,7 +139,7 @@ def test_the_bars_on_spy(shared_data: Path) -> None:
     spy = read_spy(shared_data)
     first = spy.since(date(2017, 1, 3))
     assert len(spy) - first == 745
-    models = (Garch(), Har(), Har(logs=True), Har(logs=True, vix=True))
+    models = (Scaled(Garch()), Har(), Har(logs=True), Har(logs=True, vix=True))
     ranked = {one.name: one for one in rank(models, spy, first, spy.column("rv"))}
     assert ranked["log-HAR"].loss <= 0.210
     assert ranked["log-HAR"].against["GARCH"].t < -3

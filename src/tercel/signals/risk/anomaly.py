@@ -35,6 +35,9 @@ SHRINK = 0.2
 """Weight of the identity in the signs' correlation."""
 FLOOR = 1e-3
 """Smallest scale of a sign: one that never moved in calm is not infinitely surprising."""
+FAST_S, SLOW_S = 40.0, 7200.0
+"""Half-lives of the inputs' smoothing and of what follows slowly, seconds."""
+FAST, SLOW = 1.0 - math.exp2(-1.0 / FAST_S), 1.0 - math.exp2(-1.0 / SLOW_S)
 
 # A second as bytes: a row is filled by it in a third of the time that NumPy takes.
 _ROW = struct.Struct(f"{COLUMNS}d")
@@ -50,10 +53,10 @@ _STATE = _Z + N
 
 
 @kernel
-def _signs(state: Floats, second: Floats, fast: float, out: Floats) -> None:
+def _signs(state: Floats, second: Floats, out: Floats) -> None:
     """Smooth the inputs of one second and write the six signs, each the larger the more stress."""
     own, far = second[OWN5], second[FAR5]
-    gain = max(fast, 1.0 / (state[_SEEN] + 1.0))  # a plain mean at first
+    gain = max(FAST, 1.0 / (state[_SEEN] + 1.0))  # a plain mean at first
     state[_SMOOTH] += gain * (second[SPREAD] - state[_SMOOTH])
     state[_SMOOTH + 1] += gain * (own + far - state[_SMOOTH + 1])
     state[_SMOOTH + 2] += gain * (min(own, far) - state[_SMOOTH + 2])
@@ -70,11 +73,9 @@ def _signs(state: Floats, second: Floats, fast: float, out: Floats) -> None:
 
 
 @kernel
-def _score(
-    state: Floats, second: Floats, weights: Floats, fast: float, slow: float, threshold: float, signs: Floats
-) -> float:
+def _score(state: Floats, second: Floats, weights: Floats, threshold: float, signs: Floats) -> float:
     """Score of one more second over its threshold; median and scale of each sign follow slowly outside alarms."""
-    _signs(state, second, fast, signs)
+    _signs(state, second, signs)
     score: float = 0.0
     for i in range(N):
         z = (signs[i] - state[_CENTRE + i]) / state[_SCALE + i]
@@ -88,34 +89,22 @@ def _score(
     if state[_ALARM] == 0.0:
         for i in range(N):
             z = min(max(state[_Z + i], -FOLLOWED), FOLLOWED)
-            state[_CENTRE + i] += slow * z * state[_SCALE + i]
+            state[_CENTRE + i] += SLOW * z * state[_SCALE + i]
             # the mean deviation of a normal is 0.798 of its standard deviation
-            state[_SCALE + i] = max(state[_SCALE + i] * (1.0 + slow * (abs(z) / 0.798 - 1.0)), FLOOR)
+            state[_SCALE + i] = max(state[_SCALE + i] * (1.0 + SLOW * (abs(z) / 0.798 - 1.0)), FLOOR)
     return score
 
 
 @kernel
 def _follow(
-    scoring: bool,
-    state: Floats,
-    seconds: Floats,
-    weights: Floats,
-    fast: float,
-    slow: float,
-    threshold: float,
-    signs: Floats,
-    out: Floats,
+    scoring: bool, state: Floats, seconds: Floats, weights: Floats, threshold: float, signs: Floats, out: Floats
 ) -> None:
     """Scores of seconds into `out`, with room for one row of `signs`; or a row of `signs` for each."""
     for t in range(len(seconds)):
         if scoring:
-            out[t] = _score(state, seconds[t], weights, fast, slow, threshold, signs[0])
+            out[t] = _score(state, seconds[t], weights, threshold, signs[0])
         else:
-            _signs(state, seconds[t], fast, signs[t])
-
-
-def _gain(half_life_s: float) -> float:
-    return 1.0 - math.exp2(-1.0 / half_life_s)
+            _signs(state, seconds[t], signs[t])
 
 
 @dataclass(frozen=True)
@@ -132,8 +121,6 @@ class AnomalyBaseline:
         The matched filter; the score has unit variance in calm.
     threshold : float
         Score of the alarm, in standard deviations.
-    fast_s, slow_s : float
-        Half-lives of the inputs' smoothing and of what follows slowly, seconds.
     variance : float
         Mean squared move of the mid in a second, ticks^2.
     """
@@ -143,8 +130,6 @@ class AnomalyBaseline:
     scale: Floats
     weights: Floats
     threshold: float
-    fast_s: float
-    slow_s: float
     variance: float
 
     @property
@@ -153,15 +138,7 @@ class AnomalyBaseline:
         return float(self.smooth[1])
 
 
-def learn_calm(
-    days: Sequence[Floats],
-    *,
-    false_alarms_per_day: float = 0.25,
-    margin: float = 1.0,
-    least: float = 4.0,
-    fast_s: float = 40.0,
-    slow_s: float = 7200.0,
-) -> AnomalyBaseline:
+def learn_calm(days: Sequence[Floats], *, false_alarms_per_day: float = 0.25, least: float = 4.0) -> AnomalyBaseline:
     """Baseline of calm days, and the lowest alarm threshold that they stay under.
 
     Parameters
@@ -170,23 +147,19 @@ def learn_calm(
         Seconds as in :class:`tercel.signals.risk.seconds.Second`.
     false_alarms_per_day : float
         How many alarms a day these very days may have given.
-    margin : float
-        What the threshold is raised by, since other days are not these.
     least : float
         Lowest threshold, standard deviations: a few calm minutes say little of what a calm day can bring.
-    fast_s, slow_s : float
-        Half-lives, seconds.
 
     Raises
     ------
     DataError
         NaN, rows that are no seconds, or less than four half-lives of seconds in a day.
     """
-    arrays = [_checked(day, number, fast_s) for number, day in enumerate(days)]
+    arrays = [_checked(day, number) for number, day in enumerate(days)]
     if not arrays:
         raise DataError("at least one calm day", "none", "let the market run for a while first")
-    signs = [_smoothed(day, fast_s) for day in arrays]
-    skip = int(2 * fast_s)  # until the smoothing is warm
+    signs = [_smoothed(day) for day in arrays]
+    skip = int(2 * FAST_S)  # until the smoothing is warm
     everything = np.concatenate([one[skip:] for one in signs])
     centre = np.median(everything, axis=0)
     scale = np.maximum(1.4826 * np.median(np.abs(everything - centre), axis=0), FLOOR)
@@ -195,17 +168,17 @@ def learn_calm(
     weights /= max(float((z @ weights).std()), 1e-9)
     smooth = np.mean([_inputs(day) for day in arrays], axis=0)
     variance = float(np.mean(np.concatenate([day[:, MOVE] for day in arrays]) ** 2))
-    calm = AnomalyBaseline(smooth, centre, scale, weights, 1.0, fast_s, slow_s, variance)
+    calm = AnomalyBaseline(smooth, centre, scale, weights, 1.0, variance)
     scores = [_scored(calm, day) for day in arrays]
-    return replace(calm, threshold=_threshold(scores, false_alarms_per_day, margin, least))
+    return replace(calm, threshold=_threshold(scores, false_alarms_per_day, least))
 
 
-def _checked(day: Floats, number: int, fast_s: float) -> Floats:
+def _checked(day: Floats, number: int) -> Floats:
     array = np.ascontiguousarray(day, np.float64)
     if array.ndim != 2 or array.shape[1] != COLUMNS:
         raise DataError(f"seconds of {COLUMNS} columns", f"shape {array.shape} as day {number}", "see `Second`")
-    if len(array) < 4 * fast_s:
-        raise DataError(f"at least {4 * fast_s:.0f} calm seconds", f"{len(array)} in day {number}", "wait for more")
+    if len(array) < 4 * FAST_S:
+        raise DataError(f"at least {4 * FAST_S:.0f} calm seconds", f"{len(array)} in day {number}", "wait for more")
     if not np.isfinite(array).all():
         row, column = np.argwhere(~np.isfinite(array))[0]
         received = f"{array[row, column]} in day {number}, row {row}, column {Second._fields[column]}"
@@ -215,20 +188,14 @@ def _checked(day: Floats, number: int, fast_s: float) -> Floats:
 
 def _inputs(day: Floats) -> Floats:
     thin = np.minimum(day[:, OWN5], day[:, FAR5])
-    inputs: tuple[Floats, ...] = (
-        day[:, SPREAD],
-        day[:, OWN5] + day[:, FAR5],
-        thin,
-        day[:, CANCELS],
-        day[:, ADDS],
-        np.abs(day[:, MOVE]),
-    )
+    depth, moves = day[:, OWN5] + day[:, FAR5], np.abs(day[:, MOVE])
+    inputs: tuple[Floats, ...] = (day[:, SPREAD], depth, thin, day[:, CANCELS], day[:, ADDS], moves)
     return np.array([column.mean() for column in inputs])
 
 
-def _smoothed(day: Floats, fast_s: float) -> Floats:
+def _smoothed(day: Floats) -> Floats:
     out = np.zeros((len(day), N))
-    _follow(False, np.zeros(_STATE), day, np.zeros(N), _gain(fast_s), 0.0, 1.0, out, np.zeros(0))
+    _follow(False, np.zeros(_STATE), day, np.zeros(N), 1.0, out, np.zeros(0))
     return out
 
 
@@ -242,15 +209,15 @@ def _matched(z: Floats) -> Floats:
     return np.asarray(np.maximum(weights, 0.0))
 
 
-def _threshold(scores: Sequence[Floats], allowed: float, margin: float, least: float) -> float:
-    """Lowest threshold with at most `allowed` alarms a day on these scores, raised by the margin."""
+def _threshold(scores: Sequence[Floats], allowed: float, least: float) -> float:
+    """Lowest threshold with at most `allowed` alarms a day on these scores."""
     everything = np.concatenate(scores)
     low, high = least, max(float(np.nanmax(everything)), least)
     for _ in range(40):
         middle = (low + high) / 2
         alarms = sum(len(alarm_starts(one / middle)) for one in scores)
         low, high = (low, middle) if alarms <= allowed * len(scores) else (middle, high)
-    return max(high * margin, least)
+    return high
 
 
 def alarm_starts(scores: Floats) -> Ints:
@@ -269,7 +236,7 @@ def alarm_starts(scores: Floats) -> Ints:
 
 def _start(calm: AnomalyBaseline) -> Floats:
     state = np.zeros(_STATE)
-    state[_SEEN] = 4 * calm.fast_s  # the smoothing starts where calm is, warm
+    state[_SEEN] = 4 * FAST_S  # the smoothing starts where calm is, warm
     state[_SMOOTH:_CENTRE] = calm.smooth
     state[_CENTRE:_SCALE] = calm.centre
     state[_SCALE:_Z] = calm.scale
@@ -278,8 +245,7 @@ def _start(calm: AnomalyBaseline) -> Floats:
 
 def _scored(calm: AnomalyBaseline, seconds: Floats) -> Floats:
     out = np.zeros(len(seconds))
-    fast, slow = _gain(calm.fast_s), _gain(calm.slow_s)
-    _follow(True, _start(calm), seconds, calm.weights, fast, slow, calm.threshold, np.zeros((1, N)), out)
+    _follow(True, _start(calm), seconds, calm.weights, calm.threshold, np.zeros((1, N)), out)
     return out
 
 
@@ -311,7 +277,7 @@ class StreamingAnomaly:
     def _begin(self, calm: AnomalyBaseline) -> None:
         self.calm = calm
         self._state = _start(calm)
-        self._terms = calm.weights, _gain(calm.fast_s), _gain(calm.slow_s), calm.threshold, np.zeros(N)
+        self._terms = calm.weights, calm.threshold, np.zeros(N)
 
     def update(self, second: Second) -> float:
         """Score over its alarm threshold after one more second; NaN where the second holds NaN, and while warming."""

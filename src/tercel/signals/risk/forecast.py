@@ -35,9 +35,9 @@ FEW_HITS: Final = 250
 """Days of a backtest below which it says little of a 99 % level."""
 YEAR: Final = 252
 VOLATILITY: Final[Mapping[str, Callable[[Mapping[str, Floats]], VolatilityModel]]] = MappingProxyType({
-    "ewma": lambda _: Ewma(target="r2"),
-    "garch": lambda _: Garch(target="r2"),
-    "gjr": lambda _: Garch(asymmetric=True, target="r2"),
+    "ewma": lambda _: Ewma(),
+    "garch": lambda _: Garch(),
+    "gjr": lambda _: Garch(asymmetric=True),
     "har": lambda columns: Har(logs=True, vix="vix" in columns),
 })  # fmt: skip
 COVARIANCE: Final[Mapping[str, CovarianceEstimator]] = MappingProxyType({

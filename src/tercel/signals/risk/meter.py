@@ -1,7 +1,7 @@
 """Risk meter: `RiskState` from market data, second by second, for a live desk and for studies."""
 
 import math
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 from tercel.signals.risk.anomaly import AnomalyBaseline, StreamingAnomaly
 from tercel.signals.risk.posture import RiskState
 from tercel.signals.risk.seconds import Second
+
+GAINS: Final = 1.0 - math.exp2(-1.0 / 120.0), 1.0 - math.exp2(-1.0 / 30.0)
+"""Shares of a new second in volatility and in depth now: half-lives of two minutes and of half a minute."""
 
 
 class FollowedBook(Protocol):
@@ -86,21 +89,11 @@ class RiskMeter:
         What is ordinary (`anomaly.learn_calm`). Without it the first `warm_s` seconds are taken for calm; until then
         the state holds NaN, and the posture is the cautious one.
     warm_s : int
-    volatility_s, depth_s : float
-        Half-lives of volatility and of depth now, seconds.
     """
 
-    def __init__(
-        self,
-        instrument: str,
-        calm: AnomalyBaseline | None = None,
-        warm_s: int = 600,
-        volatility_s: float = 120.0,
-        depth_s: float = 30.0,
-    ) -> None:
+    def __init__(self, instrument: str, calm: AnomalyBaseline | None = None, warm_s: int = 600) -> None:
         self.instrument = instrument
         self.score = StreamingAnomaly(calm, warm_s)
-        self._gains = 1.0 - math.exp2(-1.0 / volatility_s), 1.0 - math.exp2(-1.0 / depth_s)
         self._variance = self._depth = math.nan
 
     def update(self, second: Second, at_ns: int) -> RiskState:
@@ -114,8 +107,8 @@ class RiskMeter:
         if math.isnan(self._variance):
             self._variance, self._depth = calm.variance, calm.depth
         if math.isfinite(square) and math.isfinite(lots):
-            self._variance += self._gains[0] * (square - self._variance)
-            self._depth += self._gains[1] * (lots - self._depth)
+            self._variance += GAINS[0] * (square - self._variance)
+            self._depth += GAINS[1] * (lots - self._depth)
             volatility = math.sqrt(self._variance / calm.variance) if calm.variance > 0 else math.nan
             depth = self._depth / calm.depth if calm.depth > 0 else math.nan
         else:

@@ -77,7 +77,7 @@ def of_book(book: Portfolio) -> PostureStory:
     seconds.
     """
     series = DailySeries("book", (*book.days, book.days[-1] + timedelta(days=1)), np.pad(book.earned(), 1))
-    sd = np.sqrt(Ewma(target="r2").forecast(series, LEAST_PAST))
+    sd = np.sqrt(Ewma().forecast(series, LEAST_PAST))
     usual = float(np.median(sd))
     ratio, as_high = float(sd[-1]) / usual, float(np.mean(sd >= sd[-1]))
     policy = PosturePolicy("the book", PostureConfig(required=("volatility_ratio",)))

@@ -1,8 +1,4 @@
-"""Models of tomorrow's variance, each from the past alone.
-
-Models on close-to-close returns are scaled to the mean of the target's past, since a night is no part of realised
-variance.
-"""
+"""Models of tomorrow's variance, each from the past alone."""
 
 from dataclasses import dataclass
 
@@ -34,49 +30,30 @@ def trailing_mean(values: Floats, window: int) -> Floats:
     return mean
 
 
-def _to_target(forecast: Floats, series: DailySeries, target: str, first: int) -> Floats:
-    """Scale a close-to-close variance to the target: by the ratio of their means over the past."""
-    if target == "r2":
-        return forecast
-    values, squares = series.column(target), series.returns**2
-    known = np.arange(first, len(series))
-    ratio: Floats = np.cumsum(values)[known - 1] / np.maximum(np.cumsum(squares)[known - 1], 1e-300)
-    return forecast * ratio
-
-
 @dataclass(frozen=True)
 class Ewma:
-    """Exponentially weighted mean of squared returns (RiskMetrics), or of a column.
-
-    Parameters
-    ----------
-    decay : float
-    target : str
-        Column that is forecast; "r2" is the squared return.
-    source : str
-        What is averaged.
-    """
+    """Exponentially weighted mean of squared returns (RiskMetrics)."""
 
     decay: float = 0.94
-    target: str = "rv"
-    source: str = "r2"
 
     @property
     def name(self) -> str:
         """Name in tables."""
-        return f"EWMA {self.decay:g}" + ("" if self.source == "r2" else f" on {self.source}")
+        return f"EWMA {self.decay:g}"
 
     def forecast(self, series: DailySeries, first: int) -> Floats:
         """Variance forecasts of days `first .. n - 1`."""
         check_past(series, first)
-        values = series.returns**2 if self.source == "r2" else series.column(self.source)
+        return self.mean_of(series.returns**2)[first:]
+
+    def mean_of(self, values: Floats) -> Floats:
+        """Mean of the values before each, float64[n]; the first month's mean before any."""
         level = float(values[1:MONTH].mean())
-        out = np.empty(len(series))
+        out = np.empty(len(values))
         for t, value in enumerate(values.tolist()):
             out[t] = level
             level = self.decay * level + (1 - self.decay) * value
-        forecast = out[first:]
-        return _to_target(forecast, series, self.target, first) if self.source == "r2" else forecast
+        return out
 
 
 @dataclass(frozen=True)
@@ -84,7 +61,6 @@ class Garch:
     """GARCH(1,1), or GJR with an answer of its own to falls; refitted on all the past every `refit` days."""
 
     asymmetric: bool = False
-    target: str = "rv"
     refit: int = 63
 
     @property
@@ -99,7 +75,7 @@ class Garch:
         returns = series.returns[1:]  # the first day has none
         for start, stop, _, _, h in expanding(returns, first - 1, self.asymmetric, self.refit):
             out[start + 1 : stop + 1] = h[start:stop]
-        return _to_target(out[first:], series, self.target, first)
+        return out[first:]
 
 
 @dataclass(frozen=True)
@@ -112,8 +88,6 @@ class Har:
         Column that is forecast and regressed on.
     logs : bool
         In logarithms, with half the residual variance added back.
-    quarticity : bool
-        HARQ (Bollerslev, Patton and Quaedvlieg 2016): yesterday counts the less, the worse it was measured.
     vix : bool
         With the logarithm of the VIX at yesterday's close.
     refit : int
@@ -122,24 +96,19 @@ class Har:
 
     target: str = "rv"
     logs: bool = False
-    quarticity: bool = False
     vix: bool = False
     refit: int = 1
 
     @property
     def name(self) -> str:
         """Name in tables."""
-        stem = "HARQ" if self.quarticity else "HAR"
-        return ("log-" if self.logs else "") + stem + (" + VIX" if self.vix else "")
+        return ("log-" if self.logs else "") + "HAR" + (" + VIX" if self.vix else "")
 
-    def _inputs(self, series: DailySeries) -> tuple[Floats, Floats]:
+    def inputs(self, series: DailySeries) -> tuple[Floats, Floats]:
         """What is forecast, float64[n], and what it is regressed on, known at the close of the same row."""
         values = series.column(self.target)
         y = np.log(values) if self.logs else values
         columns = [np.ones(len(y)), y, trailing_mean(y, WEEK), trailing_mean(y, MONTH)]
-        if self.quarticity:
-            noise = np.sqrt(series.column("rq"))
-            columns.append(values * noise / noise[:MONTH].mean())
         if self.vix:
             columns.append(np.log(series.column("vix")))
         return y, np.column_stack(columns)
@@ -147,7 +116,7 @@ class Har:
     def forecast(self, series: DailySeries, first: int) -> Floats:
         """Variance forecasts of days `first .. n - 1`."""
         check_past(series, first)
-        y, inputs = self._inputs(series)
+        y, inputs = self.inputs(series)
         out = np.empty(len(y))
         for start in range(first, len(y), self.refit):
             stop = min(start + self.refit, len(y))
