@@ -21,7 +21,7 @@ from tercel.signals.zoo import family
 from tercel.signals.zoo.base import Estimator, FitError, checks, scale_of
 from tercel.signals.zoo.boosting import BoostedTrees
 from tercel.signals.zoo.forest import ForestNodes
-from tercel.signals.zoo.regimes import regimes_of
+from tercel.signals.zoo.regimes import KINDS
 
 _FOLDS: Final = 3
 
@@ -254,7 +254,7 @@ class RegimeClassifier(Classifier):
         self.up_ = (share.T @ up + 1.0) / (share.sum(axis=0) + 2.0)
 
     def _gate(self) -> Any:
-        return regimes_of(self.regimes, self.states, self.random_state)
+        return KINDS[self.regimes](states=self.states, random_state=self.random_state)
 
     def kept(self) -> dict[str, NDArray[Any]]:
         """The states' own arrays beside the share of ups."""

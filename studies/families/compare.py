@@ -9,11 +9,12 @@ from studies.families.cells import PROBLEMS, FittedCell, candidates, lacking, pl
 from studies.families.claims import judge, summary
 from studies.families.panel import ProcessMeter, compare_on_panel
 from studies.families.report import compare_page
+from studies.families.settings import CompareSection, compare_section
 from tercel.cli.terminal import progress, say
 from tercel.core.errors import ConfigError
 from tercel.core.plain import json_text
 from tercel.core.written import write_whole
-from tercel.signals.runs.config import CompareSection, SignalsConfig
+from tercel.signals.runs.config import SignalsConfig
 
 SETTINGS = "compare.json"
 CELLS = "cells"
@@ -35,10 +36,11 @@ class Settings:
 
 def compare(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
     """Run the cells that are not there yet, judge and write the report; what was found."""
-    settings, missing = _settings(config.compare, seed)
+    section = compare_section(config)
+    settings, missing = _settings(section, seed)
     _claim(settings, out)
     rows = _measure(settings, out)
-    panel = None if config.compare.panel == "off" else compare_on_panel(config, seed, out / "panel")
+    panel = None if section.panel == "off" else compare_on_panel(config, seed, out / "panel")
     verdicts = judge(rows, settings.rows)
     result = {
         "settings": asdict(settings),

@@ -13,7 +13,7 @@ from studies.families.classifiers import Classifier, Logistic
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.signals.gate import MOST_STATES
-from tercel.signals.zoo.regimes import regimes_of
+from tercel.signals.zoo.regimes import KINDS
 
 
 @dataclass(eq=False, repr=False)
@@ -45,7 +45,7 @@ class GatedClassifier(Classifier):
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
         if not 1 <= self.states <= MOST_STATES:
             raise DataError(f"1 to {MOST_STATES} states", str(self.states), "use fewer states")
-        self.gate_ = regimes_of(self.regimes, self.states, self.random_state).fit(self._gate(X))
+        self.gate_ = KINDS[self.regimes](states=self.states, random_state=self.random_state).fit(self._gate(X))
         chance = self.gate_.predict_proba(self._gate(X))
         model = Logistic() if self.expert is None else self.expert
         self.experts_ = []

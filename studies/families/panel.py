@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from studies.families.cells import Measurement
+from studies.families.settings import compare_section
 from studies.zoo import FAMILIES, SEQUENCES
 from tercel.cli.terminal import say
 from tercel.core.arrays import Floats
@@ -236,10 +237,10 @@ def noise(
 
     Every level is trained on at most `compare.noise_rows` rows; levels that `out` holds are not run again.
     """
-    train = config.train.model_copy(update={"most_rows": config.compare.noise_rows})
+    train = config.train.model_copy(update={"most_rows": compare_section(config).noise_rows})
     tested = np.sort(np.concatenate([test for _, test in folds]))
     part, found = data.rows(tested), {}
-    for level in config.compare.noise:
+    for level in compare_section(config).noise:
         about = {**train.model_dump(mode="json"), "families": [name], "seed": seed, "n": data.n, "level": level}
         file = out / f"noise-{name}-{level:.2f}.json"
         kept = _noise_kept(file, json.loads(json_text(about)))
@@ -304,7 +305,7 @@ def regressors(asked: tuple[str, ...]) -> tuple[str, ...]:
 def compare_on_panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
     """Score every family, the fusion and the rules; forecasts are kept in `out`, a family's in a file of its own."""
     data = dataset_of_config(config, seed)
-    names = regressors(config.compare.families or config.train.families)
+    names = regressors(compare_section(config).families or config.train.families)
     if not names:
         raise DataError("a family that forecasts numbers", "none of those asked for", "add linear or boosting")
     out.mkdir(parents=True, exist_ok=True)
@@ -329,7 +330,7 @@ def compare_on_panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, A
         mean = mean_of_said(columns[at])[tested]
         spent = costs(data, name, config.train, folds, seed)
         right = calibration(mean, part, np.random.default_rng([seed, 7]))
-        dirty = noise(data, name, config, folds, seed, out) if config.compare.panel_noise else {}
+        dirty = noise(data, name, config, folds, seed, out) if compare_section(config).panel_noise else {}
         add(name, mean, {"all_fits_s": seconds[name], **spent, **right, "noise": dirty})
     if forecasts.shape[1] > 1:
         add("fusion", value[tested])

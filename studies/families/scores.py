@@ -3,8 +3,15 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tercel.core.errors import DataError
 from tercel.core.stats.ranks import ranks
-from tercel.signals.scores import single_class
+
+
+def single_class(which: object, rows: int) -> DataError:
+    """Error of a set that holds one class alone."""
+    return DataError(
+        "at least two classes", f"class {which} alone in {rows} rows", "use a longer span or another label"
+    )
 
 
 def auc(truth: ArrayLike, score: ArrayLike) -> float:

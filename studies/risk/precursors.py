@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from studies.risk.rules import finish_early
 from studies.risk.stress import depth_of
 from studies.risk.withdrawals import AFTER_S, Withdrawal
 from tercel.core.arrays import Floats
@@ -20,7 +21,6 @@ from tercel.market.observed import Observed
 from tercel.market.observed.kinds import LIMIT_DEEPER, MARKET
 from tercel.market.simulator.seconds import ADDS, CANCELS, COLUMNS, FAR5, MOVE, OWN5, SPREAD, TRADES
 from tercel.signals.risk.anomaly import LEAVE, alarm_starts
-from tercel.signals.risk.posture import finish_early
 
 SPANS_S = (5, 30, 60)
 INPUTS = ("depth", "thin side", "spread", "cancels", "adds", "trades", "volatility")

@@ -12,11 +12,18 @@ import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
-from tercel.signals.risk.series import DailySeries, log_returns
+from tercel.signals.risk.series import DailySeries
 
 OPTIONAL = ("rv", "rq", "vix")
 STALE_DAYS = 10
 """Closes equal for so many days in a row are a stale price, not a quiet market."""
+
+
+def log_returns(close: Floats) -> Floats:
+    """Log returns, the first 0."""
+    returns = np.zeros(len(close))
+    returns[1:] = np.diff(np.log(close))
+    return returns
 
 
 def checked(series: DailySeries) -> DailySeries:

@@ -13,7 +13,7 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.signals.risk.ports import VolatilityModel
 from tercel.signals.risk.series import DailySeries
-from tercel.signals.risk.volatility import MONTH, Ewma, Garch, Har, check_past
+from tercel.signals.risk.volatility import MONTH, Ewma, Garch, Har, check_past, ewma
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ class EwmaOf(Ewma):
     def forecast(self, series: DailySeries, first: int) -> Floats:
         """Variance forecasts of days `first .. n - 1`."""
         check_past(series, first)
-        return self.mean_of(series.column(self.source))[first:]
+        values = series.column(self.source)
+        return ewma(values, self.decay, float(values[1:MONTH].mean()))[first:-1]
 
 
 @dataclass(frozen=True)

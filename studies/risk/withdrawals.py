@@ -5,6 +5,7 @@ depth of five levels settles at a third of what it was; it stays so for some min
 in which depth, averaged over ten seconds, is lowest. Judged on seeds that the threshold has never seen.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -126,7 +127,7 @@ def judge(
         sum(alarms) / max(calm_days, 1),
         sum(count > 0 for count in alarms),
         float(np.mean(left)),
-        score.threshold,
+        math.nan if score.calm is None else score.calm.threshold,
     )
     known = np.array(leads)
     return verdict, known[np.isfinite(known)]

@@ -14,7 +14,7 @@ from tercel.cli.terminal import print_json, print_rows, say
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.plain import json_text, plain
 from tercel.core.report.tables import spelt_cell
-from tercel.signals.runs.config import CompareSection, PanelSection, SignalsConfig, TrainSection
+from tercel.signals.runs.config import PanelSection, SignalsConfig, TrainSection
 
 LM = Path("filings-10k-sentiment-2022") / "LM_MasterDictionary_1993-2021.csv"
 LOBSTER = "lobster-zips-20120621"
@@ -89,7 +89,7 @@ def panel(data: Path, seed: int, out: Path) -> dict[str, Any]:
         train=TrainSection(
             families=("linear", "boosting"), refit="yearly", most_rows=400_000, settings={"boosting": BOOSTING}
         ),
-        compare=CompareSection(families=("linear", "boosting")),
+        compare={"families": ("linear", "boosting")},
     )
     return {"studies": [compare_on_panel(config, seed, out)]}
 

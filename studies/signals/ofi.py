@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.families.scores import auc
+from studies.families.scores import auc, single_class
 from studies.signals.metrics import clustered
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
@@ -24,7 +24,6 @@ from tercel.core.stats import Estimate
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument
 from tercel.signals.features.bars import Flow, bar_names, bars, clock, flow_of
-from tercel.signals.scores import single_class
 from tercel.signals.sources.microstructure import SECOND, session
 
 Floats = NDArray[np.float64]

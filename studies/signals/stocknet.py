@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from studies.families.scores import single_class
 from studies.signals.metrics import accuracy, clustered, correlation, mcc
 from studies.tweets.stocknet import Cutoff, StockNet, assigned
 from tercel.core.extras import needed
@@ -21,7 +22,6 @@ from tercel.core.plain import plain
 from tercel.core.stats import Estimate
 from tercel.core.stats.ranks import ranks
 from tercel.signals.features.text import word_score
-from tercel.signals.scores import single_class
 
 if TYPE_CHECKING:
     import polars as pl

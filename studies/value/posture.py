@@ -13,6 +13,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from studies.risk.rules import finish_early
 from studies.value.alpha import is_bps
 from studies.value.stress import Turn
 from tercel import Task, View
@@ -32,7 +33,6 @@ from tercel.signals.risk.posture import (
     PosturePolicy,
     PostureRule,
     RiskState,
-    finish_early,
 )
 
 Floats = NDArray[np.float64]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tests.markets import martingale_market
 
+from studies.risk.rules import finish_early
 from studies.value.posture import (
     DESIGNS,
     Run,
@@ -22,7 +23,6 @@ from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
-from tercel.signals.risk.posture import finish_early
 
 TASK = Task(horizon_s=900.0, decisions=30, warmup_s=300.0)
 

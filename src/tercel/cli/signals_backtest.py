@@ -50,6 +50,8 @@ class BacktestSignals(OfModel):
     hold: Annotated[float, typer.Option(help="Weight of a name's past scores: less turnover.", metavar="0..1")] = 0.0
     leave: Annotated[str, typer.Option(help="A name of a decile stays in this share.", metavar="SHARE")] = "10%"
     long_only: Annotated[bool, typer.Option("--long-only", help="The long leg alone.")] = False
+    vol_target: Annotated[str | None, typer.Option(help="Scale to this volatility a year.", metavar="SD")] = None
+    gate: Annotated[bool, typer.Option("--gate", help="Scale by the odds of a calm market.")] = False
 
 
 def backtest(request: BacktestSignals) -> None:
@@ -62,7 +64,8 @@ def backtest(request: BacktestSignals) -> None:
     charge = charge_of(request)
     book = BookRule(request.book, request.hold, share_of(request.leave), request.long_only)  # type: ignore[arg-type]
     model, out = request.opened()
-    found = {**backtested(model, book, charge, request.seed), "out": out}
+    target = None if request.vol_target is None else share_of(request.vol_target)
+    found = {**backtested(model, book, charge, request.seed, target, request.gate), "out": out}
     found["targets"] = write_targets(found, out)
     hand_over(found, request.as_json, lambda: _show_backtest(found), out, "backtest", lambda: backtest_page(found))
 

@@ -7,7 +7,7 @@ A book is 1 long and 1 short of its equity, rebuilt on dates whose labels do not
 and bought anew takes four. The first book is bought, the last is not sold. Profits stay in it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.estimate import Estimate
-from tercel.core.stats import intervals, moments_of_mean
+from tercel.core.stats import Replicates, moments_of_mean, over_seeds, replicate
 from tercel.signals.scores import BLOCK, rank_ic_of_rows, stride
 
 SHARE: Final = 0.1
@@ -32,6 +32,8 @@ DEFINITION: Final = (
 
 Cost: TypeAlias = Callable[[int, Floats], float]
 """From the row of a date and the changes of weights (N,) to what they cost, a fraction of equity."""
+Exposure: TypeAlias = Callable[[Ints, Floats], Floats]
+"""From the times of dates (T,) and their weights (T, N) to what the weights are multiplied by (T,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,8 +286,8 @@ class Backtest:
         return np.asarray(1.0 - self.equity / np.maximum.accumulate(np.maximum(self.equity, 1.0)), np.float64)
 
 
-def backtest(walk: Walk, book: BookRule, charge: Cost) -> Backtest:
-    """Trade a book through the dates of a walk.
+def backtest(walk: Walk, book: BookRule, charge: Cost, exposure: Sequence[Exposure] = ()) -> Backtest:
+    """Trade a book through the dates of a walk, its weights multiplied by each `exposure`.
 
     Raises
     ------
@@ -297,7 +299,10 @@ def backtest(walk: Walk, book: BookRule, charge: Cost) -> Backtest:
         text = f"one forecast for all of {len(walk.names)} names on each of {len(walk.time_ns)} dates"
         raise DataError("forecasts that differ between names", text, "train on features that do")
     at = rows if rows[-1] == newest else np.append(rows, newest)
-    held, wanted = np.zeros(len(walk.names)), weights(walk.value[at], book)
+    held, plain = np.zeros(len(walk.names)), weights(walk.value[at], book)
+    wanted = plain.copy()
+    for one in exposure:
+        wanted *= one(walk.time_ns[at], plain)[:, None]
     figures = np.zeros((4, len(rows)))
     for t, row in enumerate(rows.tolist()):
         moved, traded = np.nan_to_num(walk.outcome[row]), wanted[t] - held
@@ -324,14 +329,23 @@ def sharpe(returns: Floats, periods: float, rng: np.random.Generator) -> Estimat
         Dates a year.
     rng : numpy Generator
     """
-    n = len(returns)
-    moments = moments_of_mean(np.column_stack([returns, returns**2]), np.arange(n) // BLOCK)
+    return sharpes({"": returns}, periods, rng)[""].estimate()
+
+
+def sharpes(books: Mapping[str, Floats], periods: float, rng: np.random.Generator) -> dict[str, Replicates]:
+    """Sharpe ratios of books on the same dates, drawn together: the difference of two is paired."""
 
     def ratio(means: Floats) -> Floats:
         variance = (means[:, 1:] - means[:, :1] ** 2) * n / max(n - 1, 1)
         return np.sqrt(periods / np.where(variance > 1e-18, variance, np.nan)) * means[:, :1]
 
-    return intervals(replace(moments, statistic=ratio), rng)[0]
+    n = len(next(iter(books.values())))
+    squares = {name: np.column_stack([one, one**2]) for name, one in books.items()}
+    moments = {
+        name: replace(moments_of_mean(one, np.arange(n) // BLOCK), statistic=ratio) for name, one in squares.items()
+    }
+    draws = replicate(moments, 2000, rng)
+    return {name: over_seeds(one.point(), draws[name].T, one.clusters, rng) for name, one in moments.items()}
 
 
 def years(found: Backtest) -> list[dict[str, Any]]:

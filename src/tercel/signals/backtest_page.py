@@ -9,7 +9,7 @@ import polars as pl
 
 from tercel.core.report import style
 from tercel.core.report.page import Section, render
-from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core.report.svg import PAGE, Figure, finished, sketch
 from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.signals.scores import IC_OVER
 
@@ -21,12 +21,14 @@ WIDE: Final = 3.0
 
 def figures_of(found: Mapping[str, Any]) -> dict[str, str]:
     """What a terminal and a page say of a backtest first, in words."""
-    worst = found["worst_year"]
+    worst, scaled = found["worst_year"], (found["exposure"] or {"worth": ()})["worth"]
+    gained = {f"Sharpe gained by {one['name']}": one["sharpe_gained"] for one in scaled}
     return {
         **{f"Sharpe, {key}": spelt_cell(found[f"sharpe_{key}_interval"]) for key in ("net", "gross")},
         "rank IC": spelt_cell(found["ic"], digits=4), "half-turns a date": fixed(found["turnover"]),
         "worst drawdown, %": fixed(100 * found["drawdown"], 1),
-        "worst year": f"{worst['year']}: {100 * worst['net']:.1f} %",
+        "worst year": f"{worst['year']}: {fixed(100 * worst['net'], 1)} %",
+        **{name: f"{spelt_cell(one, '+')}, t {fixed(one['t'], 1)}" for name, one in gained.items()},
     }  # fmt: skip
 
 
@@ -49,13 +51,11 @@ def backtest_page(found: Mapping[str, Any]) -> str:
         for row in found["years"]
     ]  # fmt: skip
     heads = ("year", "dates", "IC", *(f"{key} %" for key in percent), "Sharpe", "half-turns")
-    curve = pl.DataFrame(found["curve"], infer_schema_length=None).with_columns(
-        pl.col("at").str.to_datetime(time_zone="UTC")
-    )
+    curve, plain = (_drawn(found["curve"]), _drawn(found["exposure"]["plain"]) if found["exposure"] else None)
     legs = both_legs(held, f"Largest of {len(held)} weights among {len(found['weights'])} names")
     sections = [
         Section(f"Forecast of {day}", found["warnings"], legs),
-        Section("Equity after costs", [*rest[:2], *rest[3:]], figures=[equity(curve)]),
+        Section("Equity after costs", [*rest[:2], *rest[3:]], figures=[equity(curve, found["last"], plain)]),
         Section("Skill through time", rest[2:3],
                 figures=[skill_through_time(curve, found["dates_a_year"], found["ic"]["mean"])]),
         Section("Turnover and cost", figures=[turnover(curve)]),
@@ -90,15 +90,24 @@ def both_legs(held: Sequence[Mapping[str, Any]], caption: str) -> str:
     return plain_table(("long", "bps", "% held", "short", "bps ", "% held "), rows, caption)
 
 
-def equity(curve: pl.DataFrame) -> Figure:
-    """Equity net and gross of costs, and below it the drawdown of the net one."""
-    at, net, fallen = (curve[key].to_numpy() for key in ("at", "equity", "drawdown"))
-    gross = (1.0 + curve["gross"]).cum_prod().to_numpy()
-    with sketch(4.2) as drawing:
+def _drawn(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.col("at").str.to_datetime(time_zone="UTC"))
+
+
+def equity(curve: pl.DataFrame, last: str, plain: pl.DataFrame | None = None) -> Figure:
+    """Equity net and gross of costs from 1 at the first decision to `last`, below it the drawdown of the net one; and
+    the net equity of a `plain` book.
+    """
+    at = np.append(curve["at"].to_numpy(), np.datetime64(last.removesuffix("Z")))
+    net, fallen = np.append(1.0, curve["equity"]), np.append(0.0, curve["drawdown"])
+    gross = np.append(1.0, (1.0 + curve["gross"]).cum_prod())
+    with sketch(5.0, PAGE) as drawing:
         top, low = drawing.subplots(2, 1, sharex=True, height_ratios=(2.4, 1.0))
         top.axhline(1.0, color=style.SOFT.token, linewidth=0.9)
         top.plot(at, gross, color=style.SERIES[9].token, linewidth=1.2, label="before costs")
         top.plot(at, net, color=style.SERIES[1].token, linewidth=2.0, label="after costs")
+        if plain is not None:
+            top.plot(at, np.append(1.0, plain["equity"]), color=style.SERIES[0].token, label="after costs, not scaled")
         top.set_ylabel("equity, 1 at the start")
         if gross.max() > WIDE * net.min():
             top.set_yscale("log", subs=[2, 5])
@@ -120,7 +129,7 @@ def skill_through_time(curve: pl.DataFrame, periods: float, whole: float) -> Fig
         "at", mean=pl.col("ic").rolling_mean(over), half=1.96 * pl.col("ic").rolling_std(over) / over**0.5
     ).drop_nulls()
     at, mean, half = (table[key].to_numpy() for key in table.columns)
-    with sketch(2.8) as drawing:
+    with sketch(3.2, PAGE) as drawing:
         panel, blue = drawing.subplots(), style.SERIES[1].token
         panel.axhline(0.0, color=style.INK.token, linewidth=0.9)
         panel.fill_between(at, mean - half, mean + half, color=blue, alpha=0.18, linewidth=0)
@@ -139,7 +148,7 @@ def turnover(curve: pl.DataFrame) -> Figure:
     """Half-turns of each date, and what they cost so far."""
     turned, paid = curve["turnover"].to_numpy(), 100 * curve["cost"].cum_sum().to_numpy()
     drawn = ("half-turns", turned, style.SERIES[2]), ("cost so far, % of equity", paid, style.SERIES[0])
-    with sketch(2.6) as drawing:
+    with sketch(3.0, PAGE) as drawing:
         for panel, (title, line, colour) in zip(drawing.subplots(1, 2), drawn, strict=True):
             panel.plot(curve["at"].to_numpy(), line, color=colour.token, linewidth=1.0)
             panel.set(title=title, ylim=(0, None))

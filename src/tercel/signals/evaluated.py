@@ -13,7 +13,7 @@ from tercel.core.report import style
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.figures import whisker
 from tercel.core.report.page import Section, render
-from tercel.core.report.svg import Figure, finished, name_rows, sketch
+from tercel.core.report.svg import PAGE, Figure, finished, name_rows, sketch
 from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.core.stats import mean_interval
 from tercel.signals.fusion_walk import Fold, fused
@@ -195,7 +195,7 @@ def evaluate_page(result: dict[str, Any]) -> str:
 def interval_figure(name: str, label: str, rows: Mapping[str, Any]) -> Figure:
     """A dot and its interval per row."""
     shown = {key: Estimate.of(row) for key, row in rows.items() if row}
-    with sketch(0.8 + 0.35 * max(1, len(shown))) as drawing:
+    with sketch(0.8 + 0.35 * max(1, len(shown)), PAGE) as drawing:
         panel = drawing.subplots()
         panel.axvline(0, color=style.INK.token, linewidth=1)
         for at, row in enumerate(shown.values()):

@@ -7,7 +7,7 @@ import numpy as np
 
 from tercel.core.report import style
 from tercel.core.report.page import Section, render
-from tercel.core.report.svg import Figure, finished, name_rows, sketch, small_panels
+from tercel.core.report.svg import PAGE, Figure, finished, name_rows, sketch, small_panels
 from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.signals.evaluated import interval_figure
 from tercel.signals.runs.backtest import ends
@@ -58,7 +58,7 @@ def explain_page(found: Mapping[str, Any]) -> str:
 def parts_figure(found: Mapping[str, Any], most: int = 6) -> Figure:
     """The largest parts of the highest and the lowest forecasts, as bars."""
     chosen = ends(found["names"], 2)
-    with sketch(1.2 + 0.55 * most) as drawing:
+    with sketch(1.4 + 0.6 * most, PAGE) as drawing:
         for panel, one in zip(small_panels(drawing, len(chosen), 2), chosen, strict=True):
             parts = one["parts"][:most]
             bps = np.array([part["bps"] for part in parts])

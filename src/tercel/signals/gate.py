@@ -25,7 +25,7 @@ from tercel.core.errors import ConfigError, DataError
 from tercel.signals.fusion import LEAST_ROWS, Fusion, stack
 from tercel.signals.fusion_walk import Fold
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.zoo.regimes import KINDS, regimes_of
+from tercel.signals.zoo.regimes import KINDS
 
 MOST_STATES = 4
 
@@ -116,7 +116,7 @@ class FusionGate:
 
     def make(self) -> Any:
         """An unfitted model of the states."""
-        return regimes_of(self.kind, self.states, self.seed)
+        return KINDS[self.kind](states=self.states, random_state=self.seed)
 
     def by_date(self, data: Dataset) -> Floats:
         """The columns' values, one row a date, float64 (D, C); NaN where nothing is known.

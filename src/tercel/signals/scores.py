@@ -121,10 +121,3 @@ def told(ic: Mapping[str, Any] | None) -> str:
     open_ = "" if (ic["ci_low"] or 0.0) > 0 else ": no skill that can be told from none"
     text = f"{spelt_cell(ic, digits=4)}, t {fixed(ic['t'], 1)}, over {ic['dates']} dates{open_}"
     return f"The fused forecast's rank IC out of sample is {text}."
-
-
-def single_class(which: object, rows: int) -> DataError:
-    """Error of a set that holds one class alone."""
-    return DataError(
-        "at least two classes", f"class {which} alone in {rows} rows", "use a longer span or another label"
-    )

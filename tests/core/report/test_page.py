@@ -44,6 +44,7 @@ def every_figure() -> list[Figure]:
             ladder.OwnFills([60, 90], [102, 103], [3, 4], [True, False]),
             -1,
             np.full(13, 102.0),
+            np.full(13, 103.0),
         ),
     ]
 

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from studies.risk import precursors as p
+from studies.risk.rules import finish_early
 from studies.risk.stress import power_for
 from studies.risk.trials.precursors import METHODS, Sizes, Usual, found_precursors
 from studies.risk.withdrawals import Withdrawal, plant
@@ -21,7 +22,7 @@ from tercel.market.simulator.source import reactive
 from tercel.market.tape import Lake
 from tercel.signals.risk.anomaly import alarm_starts
 from tercel.signals.risk.meter import RiskMeter
-from tercel.signals.risk.posture import PosturePolicy, finish_early
+from tercel.signals.risk.posture import PosturePolicy
 from tercel.signals.risk.seconds import Second, simulate
 
 pytest.importorskip("sklearn")

@@ -28,8 +28,8 @@ def book_around_trades(
     lots: ArrayLike,
     own: OwnFills,
     side: int,
-    best_bid_ticks: ArrayLike | None = None,
-    best_ask_ticks: ArrayLike | None = None,
+    best_bid_ticks: ArrayLike,
+    best_ask_ticks: ArrayLike,
     tick: float = 1.0,
     title: str = "",
     name: str = "book",
@@ -47,7 +47,7 @@ def book_around_trades(
     own : OwnFills
     side : int
         +1 when the order buys, -1 when it sells.
-    best_bid_ticks, best_ask_ticks : arrays of shape (T,), optional
+    best_bid_ticks, best_ask_ticks : arrays of shape (T,)
         The touch, NaN where a side is empty.
     tick : float
         Price units per tick, for the axis.
@@ -61,9 +61,8 @@ def book_around_trades(
         panel = drawing.subplots()
         _shades(panel, time, prices * tick, depth)
         for touch, colour in ((best_bid_ticks, style.BUY), (best_ask_ticks, style.SELL)):
-            if touch is not None:
-                level = np.asarray(touch, dtype=np.float64) * tick
-                panel.step(time / 60, level, where="post", color=colour.token, linewidth=1)
+            level = np.asarray(touch, dtype=np.float64) * tick
+            panel.step(time / 60, level, where="post", color=colour.token, linewidth=1)
         marker = "^" if side > 0 else "v"
         for rested, word in ((True, "rested"), (False, "taken")):
             _fills(panel, [a[passive == rested] for a in fills], tick, marker, rested, word)

@@ -57,8 +57,8 @@ class Figure:
         return path
 
 
-WIDE = 8.0
-"""Width of a figure, inches; a page scales it to its column."""
+WIDE, PAGE = 8.0, 11.0
+"""Width of a figure, inches, that a page scales to its column; of one that fills a page from edge to edge."""
 
 
 def look() -> AbstractContextManager[None]:

@@ -297,12 +297,3 @@ class StreamingAnomaly:
         if self.calm is None:
             raise DataError("a score that knows its calm", "one still warming", "pass `calm`, or update it first")
         return _scored(self.calm, np.ascontiguousarray(seconds, np.float64))
-
-    @property
-    def threshold(self) -> float:
-        """Standard deviations of calm at which the alarm sounds; NaN while warming."""
-        return math.nan if self.calm is None else self.calm.threshold
-
-    def signs(self) -> dict[str, float]:
-        """Each sign now, in standard deviations of calm."""
-        return dict(zip(SIGNS, self._state[_Z:_STATE].tolist(), strict=True))

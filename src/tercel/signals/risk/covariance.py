@@ -13,6 +13,7 @@ import numpy as np
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
+from tercel.signals.risk.volatility import ewma
 
 SINGULAR = 1e-12
 """Smallest over largest eigenvalue below which a matrix is singular."""
@@ -155,13 +156,9 @@ class FastVolatility:
     def estimate(self, returns: Floats) -> Floats:
         """Covariance, float64[p, p]."""
         x = checked_returns(returns)
-        variance = np.mean(x**2, axis=0)
-        standard = np.empty_like(x)
-        for t, row in enumerate(x):
-            standard[t] = row / np.sqrt(variance)
-            variance = self.decay * variance + (1 - self.decay) * row**2
-        standard = np.clip(standard, -OUTLIER_SD, OUTLIER_SD)
+        variance = ewma(x**2, self.decay, np.mean(x**2, axis=0))
+        standard = np.clip(x / np.sqrt(variance[:-1]), -OUTLIER_SD, OUTLIER_SD)
         correlation = NonlinearShrinkage().estimate(standard)
-        scale = np.sqrt(variance / np.diag(correlation))
+        scale = np.sqrt(variance[-1] / np.diag(correlation))
         covariance: Floats = correlation * np.outer(scale, scale)
         return covariance

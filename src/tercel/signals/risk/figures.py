@@ -8,14 +8,14 @@ import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.report import style
-from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core.report.svg import PAGE, Figure, finished, sketch
 
 
 def bars(name: str, title: str, values: Mapping[str, float], unit: str, caption: str = "Lower is better.") -> Figure:
     """One bar a name, the lowest on top."""
     order = sorted(values, key=lambda key: values[key])
 
-    with sketch(0.8 + 0.3 * len(order)) as drawing:
+    with sketch(0.8 + 0.3 * len(order), PAGE) as drawing:
         panel = drawing.subplots()
         panel.barh(order, [values[key] for key in order], color=style.SERIES[1].token, height=0.6)
         for row, key in enumerate(order):
@@ -33,7 +33,7 @@ def tails(days: Sequence[date], returns: Floats, var: Mapping[str, Floats]) -> F
     """Daily returns, the negative VaR of some models, and the days on which it was exceeded; one panel a model."""
     x: Any = np.asarray(days, "datetime64[D]")
 
-    with sketch(0.5 + 2.0 * len(var)) as drawing:
+    with sketch(0.5 + 2.0 * len(var), PAGE) as drawing:
         panels = drawing.subplots(len(var), 1, sharex=True, sharey=True, squeeze=False).ravel()
         for panel, (key, level) in zip(panels, var.items(), strict=True):
             hit = returns < -level

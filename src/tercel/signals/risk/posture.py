@@ -8,7 +8,7 @@ highest one asked for. An input that is missing, no number, stale or from the fu
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -133,6 +133,7 @@ the horizon takes what is left in a thin book; haste while there is depth cuts i
 """
 
 CAUTIOUS = PostureDemand(urgency=0.0, max_participation=0.05, styles=Style.JOIN, size_multiplier=0.0)
+"""Of broken inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +149,12 @@ class PostureConfig:
         A state older than this is stale.
     dwell_ns : int
         A rule stays in force at least so long, and so does caution after the last broken input.
-    calm, cautious : PostureDemand
-        With no rule in force; with broken inputs.
     """
 
     rules: tuple[PostureRule, ...] = DEFAULT_RULES
     required: tuple[str, ...] = ("volatility_ratio", "depth_ratio", "anomaly")
     stale_ns: int = 10 * NS_PER_SECOND
     dwell_ns: int = 30 * NS_PER_SECOND
-    calm: PostureDemand = field(default=PostureDemand())
-    cautious: PostureDemand = field(default=CAUTIOUS)
 
     def __post_init__(self) -> None:
         """Refuse unknown inputs, times below zero and two rules of one name."""
@@ -170,15 +167,6 @@ class PostureConfig:
         named = [rule.name for rule in self.rules]
         if len(set(named)) < len(named):
             raise ConfigError("a name of its own for each rule", ", ".join(named), "rename the rule that stands twice")
-
-
-def finish_early(urgency: float = 0.9, volatility: float = 2.5, depth: float = 0.55) -> PostureConfig:
-    """Posture rules that finish early: haste and no caps once volatility is up or depth is going.
-
-    The thresholds and the urgency were chosen in the default market on episodes that nothing is judged on: lower
-    thresholds sound in calm, and a lower urgency stays in too long.
-    """
-    return PostureConfig(early_rules(urgency, volatility, depth), ("volatility_ratio", "depth_ratio"))
 
 
 class PosturePolicy:
@@ -250,10 +238,10 @@ class PosturePolicy:
         """The posture at the last state."""
         at_ns, state = self._last_ns or 0, self._state
         if state is None or self._caution:
-            return self._posture(at_ns, [self.config.cautious], self._caution)
+            return self._posture(at_ns, [CAUTIOUS], self._caution)
         active = [rule for rule in self.config.rules if rule.name in self._since]
         reason = tuple(self._why(rule, state, at_ns) for rule in active)
-        return self._posture(at_ns, [self.config.calm, *(rule.asks for rule in active)], reason)
+        return self._posture(at_ns, [PostureDemand(), *(rule.asks for rule in active)], reason)
 
     def _calm(self, state: RiskState, at_ns: int) -> bool:
         """Whether no rule is in force, none comes into force, and the state is whole: most seconds are so."""

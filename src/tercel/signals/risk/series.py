@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-import numpy as np
-
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 
@@ -43,10 +41,3 @@ class DailySeries:
     def since(self, day: date) -> int:
         """Index of the first day from `day` on."""
         return sum(one < day for one in self.days)
-
-
-def log_returns(close: Floats) -> Floats:
-    """Log returns, the first 0."""
-    returns = np.zeros(len(close))
-    returns[1:] = np.diff(np.log(close))
-    return returns

@@ -17,6 +17,7 @@ from tercel.core.errors import DataError
 from tercel.signals.risk.coverage import Coverage, coverage
 from tercel.signals.risk.garch import expanding
 from tercel.signals.risk.ports import TailModel
+from tercel.signals.risk.volatility import ewma
 
 
 def check_tail_past(returns: Floats, first: int, least: int, level: float) -> None:
@@ -58,12 +59,8 @@ class EwmaNormal:
     def forecast(self, returns: Floats, first: int, level: float) -> tuple[Floats, Floats]:
         """VaR and ES of days `first .. n - 1`, positive losses."""
         check_tail_past(returns, first, 50, level)
-        variance = float(np.mean(returns[:25] ** 2))
-        out = np.empty(len(returns))
-        for t, r in enumerate(returns.tolist()):
-            out[t] = variance
-            variance = self.decay * variance + (1 - self.decay) * r * r
-        sd, z = np.sqrt(out[first:]), NormalDist().inv_cdf(level)
+        variance = ewma(returns**2, self.decay, float(np.mean(returns[:25] ** 2)))
+        sd, z = np.sqrt(variance[first:-1]), NormalDist().inv_cdf(level)
         return sd * z, sd * (NormalDist().pdf(z) / (1 - level))
 
 

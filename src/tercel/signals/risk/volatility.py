@@ -30,6 +30,18 @@ def trailing_mean(values: Floats, window: int) -> Floats:
     return mean
 
 
+def ewma(values: Floats, decay: float, level: Floats | float) -> Floats:
+    """Exponentially weighted mean of the rows before each and of all, float64[n + 1, ...], from `level` on.
+
+    >>> ewma(np.array([4.0, 0.0]), 0.5, 2.0).tolist()
+    [2.0, 3.0, 1.5]
+    """
+    out = [np.asarray(level)]
+    for value in values:
+        out.append(decay * out[-1] + (1 - decay) * value)
+    return np.array(out)
+
+
 @dataclass(frozen=True)
 class Ewma:
     """Exponentially weighted mean of squared returns (RiskMetrics)."""
@@ -44,16 +56,8 @@ class Ewma:
     def forecast(self, series: DailySeries, first: int) -> Floats:
         """Variance forecasts of days `first .. n - 1`."""
         check_past(series, first)
-        return self.mean_of(series.returns**2)[first:]
-
-    def mean_of(self, values: Floats) -> Floats:
-        """Mean of the values before each, float64[n]; the first month's mean before any."""
-        level = float(values[1:MONTH].mean())
-        out = np.empty(len(values))
-        for t, value in enumerate(values.tolist()):
-            out[t] = level
-            level = self.decay * level + (1 - self.decay) * value
-        return out
+        squares = series.returns**2
+        return ewma(squares, self.decay, float(squares[1:MONTH].mean()))[first:-1]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Backtest of a model's folder: its forecasts out of sample and the newest one, as a book after costs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,8 @@ from tercel.core.progress import say
 from tercel.core.report.tables import spelt_cell
 from tercel.core.written import write_whole
 from tercel.signals import backtest as books
-from tercel.signals.backtest import Backtest, BookRule, Cost, Walk, walk_of
+from tercel.signals.backtest import Backtest, BookRule, Cost, Exposure, Walk, walk_of
+from tercel.signals.exposure import DailyReturns, regime_gate, volatility_target
 from tercel.signals.model_folder import AGAIN, SignalModel
 from tercel.signals.runs.build import prices_of
 from tercel.signals.scores import BLOCK, FEWEST, told
@@ -72,10 +74,7 @@ def traded(model: SignalModel, walk: Walk) -> tuple[Floats, Floats]:
     DataError
         For a panel without prices and volumes.
     """
-    config = config_of(model)
-    if config.panel.kind == "synthetic":
-        raise DataError("a panel with volumes", "a synthetic one", "give `cost_bps=` instead")
-    prices = prices_of(config).prices().sort("instrument", "time")
+    prices = _prices(model, "give `cost_bps=` instead").sort("instrument", "time")
     sd, dollars = pl.col("r").rolling_std(20, min_samples=10), pl.col("dollar").rolling_median(60, min_samples=20)
     known = prices.select("instrument", "time", sd=sd.over("instrument"), dollars=dollars.over("instrument"))
     known = known.with_columns((pl.col("time") + SETTLES).cast(time_type())).sort("time")
@@ -85,6 +84,46 @@ def traded(model: SignalModel, walk: Walk) -> tuple[Floats, Floats]:
     found = asked.join_asof(known, on="time", by="instrument", tolerance=STALE, check_sortedness=False)
     both = found.select(pl.col("sd", "dollars").fill_null(float("nan"))).to_numpy()
     return both[:, 0].reshape(size), both[:, 1].reshape(size)
+
+
+def _prices(model: SignalModel, remedy: str) -> pl.DataFrame:
+    config = config_of(model)
+    if config.panel.kind == "synthetic":
+        raise DataError("a panel with volumes", "a synthetic one", remedy)
+    return prices_of(config).prices()
+
+
+def exposures(model: SignalModel, names: list[str], vol_target: float | None, gate: bool) -> dict[str, Exposure]:
+    """What scales a book, by its name; nothing where neither is asked for.
+
+    Raises
+    ------
+    DataError
+        For a panel without daily prices.
+    """
+    if vol_target is None and not gate:
+        return {}
+    prices = _prices(model, "leave `vol_target` and `gate` out").filter(pl.col("instrument").is_in(names))
+    wide = prices.pivot("instrument", index="time", values="r").sort("time")
+    known = (wide["time"] + SETTLES).cast(time_type()).dt.epoch("ns").to_numpy()
+    days = DailyReturns(known, wide.select(pl.col(name).exp() - 1.0 for name in names).fill_null(0.0).to_numpy())
+    found = {"regime gate": regime_gate(days)} if gate else {}
+    if vol_target is None:
+        return found
+    return {f"volatility target {100 * vol_target:g} %": volatility_target(vol_target, days), **found}
+
+
+def worth(plain: Backtest, scaled: Mapping[str, Backtest], rng: np.random.Generator) -> list[dict[str, Any]]:
+    """What scaled books gain in net Sharpe ratio over the plain one, date by date."""
+    drawn = books.sharpes({"": plain.net} | {name: one.net for name, one in scaled.items()}, plain.periods, rng)
+    gains = {name: drawn[name] - drawn[""] for name in scaled}
+    return [
+        {
+            "name": name, "sharpe_net": drawn[name].point, "drawdown": float(one.drawdown.max()),
+            "sharpe_gained": {**gains[name].estimate().to_json(), "t": gains[name].point / gains[name].error},
+        }
+        for name, one in scaled.items()
+    ]  # fmt: skip
 
 
 def forecasts(model: SignalModel) -> tuple[Walk, dict[str, dict[str, Any]], list[str]]:
@@ -117,7 +156,9 @@ def thin(walk: Walk) -> list[str]:
     return [few] * bool(2 * names[-1] < usual)
 
 
-def backtested(model: SignalModel, book: BookRule, charge: Charge, seed: int) -> dict[str, Any]:
+def backtested(
+    model: SignalModel, book: BookRule, charge: Charge, seed: int, vol_target: float | None = None, gate: bool = False
+) -> dict[str, Any]:
     """Every figure of a backtest, with its curve, its years, the weights of the newest date and what to say of it.
 
     Raises
@@ -128,13 +169,17 @@ def backtested(model: SignalModel, book: BookRule, charge: Charge, seed: int) ->
     walk, rows, said = forecasts(model)
     ic = ic_of(model)
     said += thin(walk)
-    found = books.backtest(walk, book, charge.cost(model, walk))
+    cost, scales = charge.cost(model, walk), exposures(model, walk.names.tolist(), vol_target, gate)
+    found = books.backtest(walk, book, cost, list(scales.values()))
+    scaled = {name: books.backtest(walk, book, cost, [one]) for name, one in scales.items()}
+    scaled |= {"all together": found} if len(scales) > 1 else {}
     if book.long_only:
         all_names = float(np.prod(1.0 + np.nanmean(found.walk.outcome, axis=1)))
         yearly = all_names ** (found.periods / len(found.net)) - 1.0
         said.append(f"All names, held equally, made {100 * yearly:.1f} % a year before costs: read the difference.")
     rng = np.random.default_rng([seed, 32])
     net, gross = (books.sharpe(returns, found.periods, rng) for returns in (found.net, found.gross))
+    plain = books.backtest(walk, book, cost) if scales else found
     table = books.years(found)
     turned, at = float(found.turnover.mean()), int(found.drawdown.argmax())
     high = int(np.argmax(np.concatenate([[1.0], found.equity[:at]])))
@@ -151,6 +196,7 @@ def backtested(model: SignalModel, book: BookRule, charge: Charge, seed: int) ->
         "drawdown_to": when(found.walk.end_ns[at]), "years": table,
         "worst_year": min(table, key=lambda row: row["net"]), "curve": curve(found), "at": when(walk.time_ns[-1]),
         "weights": weights_of(walk, found, rows),
+        "exposure": {"worth": worth(plain, scaled, rng), "plain": curve(plain)} if scales else None,
         "note": str(model.card.get("note", "")), "warnings": said, "seed": seed,
     }  # fmt: skip
     return {**result, "sentences": sentences(result)}

@@ -7,7 +7,7 @@ import numpy as np
 
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.progress import progress, say
-from tercel.core.report.tables import spelt_cell
+from tercel.core.report.tables import fixed, spelt_cell
 from tercel.signals.explain import Importance, Parts, contributions, importance
 from tercel.signals.fusion_walk import base_names
 from tercel.signals.model_folder import AGAIN, SignalModel
@@ -109,7 +109,7 @@ def parts_of(parts: Parts, rows: Dataset) -> dict[str, Any]:
 
 def made_of(name: Mapping[str, Any], most: int = 3) -> str:
     """The largest parts of a name's forecast in words."""
-    return ", ".join(f"{part['feature']} {part['bps']:+.1f}" for part in name["parts"][:most])
+    return ", ".join(f"{part['feature']} {fixed(part['bps'], 1, signed=True)}" for part in name["parts"][:most])
 
 
 def sentences(found: dict[str, Any]) -> list[str]:

@@ -149,8 +149,3 @@ class ClusterRegimes(_States):
 
 
 KINDS: dict[str, type[HmmRegimes | ClusterRegimes]] = {"hmm": HmmRegimes, "clusters": ClusterRegimes}
-
-
-def regimes_of(kind: str, states: int, seed: int) -> HmmRegimes | ClusterRegimes:
-    """Unfitted states of a kind."""
-    return KINDS[kind](states=states, random_state=seed)
