@@ -12,7 +12,7 @@ from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.actions.kernels import decode_placement_row
 from tercel.execution.policies.mlp import mlp_forward
 from tercel.execution.reconcile import force, reconcile, send_waiting
-from tercel.execution.step import end, observe_and_draw, schedule
+from tercel.execution.step import end, number, observe_and_draw, schedule
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate, is_own
 from tercel.market.book.records import ledger_at, order_at
@@ -261,6 +261,7 @@ def fall_due(b: Packed, k: Longs, now: int) -> int:
         mark_grid(k, FOREVER_NS if over else 0)
         s.phase = sim.DONE
         return NOTHING
+    number(k)
     return DECIDE
 
 
@@ -271,6 +272,7 @@ def answer(b: Packed, k: Longs, intent: Packed) -> None:
     if s.left > 0:
         reconcile(b, k, intent)
     s.decision += 1
+    s.taken += 1
     schedule(k)
 
 

@@ -53,6 +53,17 @@ def schedule(k: Longs) -> None:
         s.due_ns = horizon
     else:
         s.due_ns = s.start_ns + s.decision * s.horizon_ns // s.decisions
+    if s.gap_ns > 0 and s.left > 0:
+        s.due_ns = min(s.due_ns, s.now + sim.LONGEST_GAPS * s.gap_ns)
+        s.awake_ns = s.now + s.gap_ns
+
+
+@kernel
+def number(k: Longs) -> None:
+    """A decision between two of the schedule has the number of the first, so that it tells the time as they do."""
+    s = state_at(k)
+    if s.gap_ns > 0 and s.start_ns + s.decision * s.horizon_ns // s.decisions > s.now:
+        s.decision -= 1
 
 
 @kernel
@@ -64,6 +75,8 @@ def run(b: Packed, k: Longs, flow: Floats, tape: Longs) -> int:
         if why != sim.ACKNOWLEDGED:
             s.due_events = FOREVER_NS
             s.due_volume = FOREVER_NS
+            if s.phase == sim.WORKING and why == sim.DUE:
+                number(k)
             return why
         send_waiting(b, k)
 
@@ -201,6 +214,7 @@ def act(b: Packed, k: Longs, flow: Floats, tape: Longs, intent: Packed, terms: L
     if s.left > 0:
         reconcile(b, k, intent)
     s.decision += 1
+    s.taken += 1
     if s.left > 0 or s.run_out != 0:
         schedule(k)
         why = run(b, k, flow, tape)

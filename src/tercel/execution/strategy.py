@@ -35,12 +35,33 @@ class Strategy(Protocol):
     def name(self) -> str:
         """Name of the strategy in every table."""
 
+    @property
+    def gap_ns(self) -> int:
+        """Least time between two decisions on the clock of events; 0: it decides as the task's clock says."""
+        return 0
+
     def decide(self, view: View) -> Intents:
         """Intents of each market, int32 (n, 10), see `execution.intent`."""
 
     def expected(self, view: View) -> Shares:
         """Expected (take, rungs) as shares of what is left, float64 (n, 6); by default those of `decide`."""
         return shares(self.decide(view), view)
+
+
+class Wrapper(Strategy):
+    """A strategy around another, at its clock."""
+
+    inner: Strategy
+
+    @property
+    def gap_ns(self) -> int:
+        """The inner strategy's."""
+        return gap_of(self.inner)
+
+
+def gap_of(strategy: Strategy) -> int:
+    """Least time between two decisions of a strategy, ns; 0 for one that says nothing of a clock."""
+    return int(getattr(strategy, "gap_ns", 0))
 
 
 def shares(intents: Intents, view: View) -> Shares:

@@ -75,14 +75,18 @@ def limit_at(task: Task, side: int, tick: float, mid2: int) -> int:
     return int(step.limit_of(episode, mid2))
 
 
-def begin(state: Ints, order: Assignment, now_ns: int, tick: float) -> None:
-    """Write an order into the state that it arrives in, as `execution.step.arrive` does for an episode."""
+def begin(state: Ints, order: Assignment, now_ns: int, tick: float, gap_ns: int = 0) -> None:
+    """Write an order into the state that it arrives in, as `execution.step.arrive` does for an episode.
+
+    `gap_ns` is its strategy's clock of events (`execution.strategy.gap_of`).
+    """
     task = order.task
     # A late arrival moves the whole horizon: time that has passed is nobody's to trade in.
     state[[sim.NOW, sim.START_NS]] = max(now_ns, order.start_ns)
     state[[sim.HORIZON_NS, sim.DECISIONS]] = task.horizon_ns, task.decisions
     state[sim.CLOCK_EVENTS] = task.clock_step if task.clock == "events" else 0
     state[sim.CLOCK_VOLUME] = task.clock_step if task.clock == "volume" else 0
+    state[sim.GAP_NS] = gap_ns
     state[sim.RUN_OUT] = int(order.run_out)
     state[sim.SIDE] = order.side
     state[[sim.QUANTITY, sim.LEFT]] = order.quantity

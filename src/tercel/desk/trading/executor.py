@@ -42,7 +42,7 @@ from tercel.execution.costs import Costs
 from tercel.execution.driver import Driver
 from tercel.execution.guidance import guided_row
 from tercel.execution.reconcile import open_lots
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, gap_of
 from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
@@ -72,7 +72,8 @@ class ParentExecutor:
         self._follower = follower
         self._driver: Driver | None = None
         self._waiting: list[Ints] = []
-        self._by_time = order.task.clock == "time"
+        self._gap_ns = gap_of(strategy)
+        self._by_time = order.task.clock == "time" and self._gap_ns == 0
         self._missed: TapeError | None = None  # raised when the next word or time comes
         self._children = Children(order)
         self._rows = DriverRows(order.instrument, follower.listing.dense_ids)
@@ -161,7 +162,7 @@ class ParentExecutor:
     @property
     def decisions(self) -> int:
         """Number of decisions taken."""
-        return self._driver.words[sim.DECISION] if self._driver else 0
+        return self._driver.words[sim.TAKEN if self._gap_ns else sim.DECISION] if self._driver else 0
 
     def take_recorded(self) -> Ints:
         """Driver rows since the last call, int64 (r, 8): with the state at arrival they replay the session."""
@@ -309,8 +310,9 @@ class ParentExecutor:
         self.states.add(StateReason.CALLED_OFF, "called off")
         commands = self._withdraw()
         if self._driver is not None:
-            # By all three clocks: a volume clock would go on deciding for an order that was called off.
+            # By every clock: one of volume or events would go on deciding for an order that was called off.
             self.driver.state[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME]] = FOREVER_NS
+            self.driver.state[sim.GAP_NS] = 0
         return commands
 
     def amend(self, quantity: int) -> list[Command]:
@@ -342,7 +344,7 @@ class ParentExecutor:
         order, task = self.order, self.order.task
         interval = task.horizon_ns // task.decisions
         b, k = self._follower.arrival(order.start_ns, interval, task.warmup_ns, (task.grid_points, LOG_ROWS))
-        begin(k, order, now_ns, self._follower.listing.tick)
+        begin(k, order, now_ns, self._follower.listing.tick, self._gap_ns)
         self.began = b, k
         self._driver = Driver(b, k, self.strategy, kernels.apply_heard)
 

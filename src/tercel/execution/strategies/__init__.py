@@ -15,6 +15,7 @@ from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, AlmgrenChr
 from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
 from tercel.execution.strategies.best_response import BestResponse
 from tercel.execution.strategies.direction_rule import DirectionRule
+from tercel.execution.strategies.events_clock import OnEvents
 from tercel.execution.strategies.estimates import MarketEstimates, eta_of_depth
 from tercel.execution.strategies.score_rule import ScoreRule
 from tercel.execution.strategies.trend_switch import TrendSwitch
@@ -121,8 +122,9 @@ WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {
     "alpha": AlphaTilt,
     "posture": PostureCap,
     "trend": TrendSwitch,
+    "events": OnEvents,
 }
-"""What `+alpha`, `+posture` and `+trend` behind a strategy's name do, from the inside out."""
+"""What `+alpha`, `+posture`, `+trend` and `+events` behind a strategy's name do, from the inside out."""
 
 
 def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:

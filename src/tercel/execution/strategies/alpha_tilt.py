@@ -43,12 +43,12 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.execution.intent import Intents
 from tercel.execution.strategies import tilt_kernels as kernels
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, Wrapper
 from tercel.execution.view import View
 
 
 @dataclass(frozen=True)
-class AlphaTilt(Strategy):
+class AlphaTilt(Wrapper):
     """`inner`'s intents, tilted; exactly `inner`'s where nothing is forecast.
 
     Parameters
@@ -97,7 +97,7 @@ class AlphaTilt(Strategy):
 
 
 @dataclass(frozen=True)
-class PostureCap(Strategy):
+class PostureCap(Wrapper):
     """`inner`'s intents within the posture of the view; exactly `inner`'s where the posture asks for nothing.
 
     >>> from tercel.execution import intent as it

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tercel.core.arrays import Bools
 from tercel.execution.intent import Intents
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, Wrapper
 from tercel.execution.view import View
 
 BEYOND: Final = 0.20
@@ -18,7 +18,7 @@ TAKES: Final = "twap_take"
 
 
 @dataclass(frozen=True)
-class HandOver(Strategy):
+class HandOver(Wrapper):
     """`inner`'s intents in markets whose order is at most so large, `takes`' in the others.
 
     Parameters

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from tercel.execution.intent import Intents
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, Wrapper
 from tercel.execution.trend import Trend
 from tercel.execution.view import View
 
 
 @dataclass(frozen=True)
-class TrendSwitch(Trend, Strategy):
+class TrendSwitch(Trend, Wrapper):
     """`inner`'s intents, unless the market trends; exactly `inner`'s where nothing says so.
 
     Parameters

@@ -133,6 +133,10 @@ class Episodes:
         self._worlds[:, sim.LATENCY_KIND] = LATENCIES["constant"]
         self._worlds[:, sim.LATENCY_A] = latency_ns
 
+    def pace(self, gap_ns: int) -> None:
+        """Set the clock of events of the strategy that decides from now on (`Strategy.gap_ns`), 0: none."""
+        self._worlds[:, sim.GAP_NS] = self.states[:, sim.GAP_NS] = gap_ns
+
     @property
     def view(self) -> View:
         """View of this decision; its arrays are overwritten by the next step."""

@@ -13,7 +13,7 @@ from tercel.execution.costs import Costs
 from tercel.execution.intent import empty
 from tercel.execution.observation import OBS_PRIVATE
 from tercel.execution.strategies import MarketEstimates, eta_of_depth
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, gap_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.adaptability import Decisions
 from tercel.lab.evaluation.episodes import Episodes, Plan
@@ -114,6 +114,7 @@ def run_strategies(
             if stop():
                 break
             episodes.restore(arrived)
+            episodes.pace(gap_of(strategy))
             seen = _Seen(recording.episodes, task) if recording is not None and number == 0 else None
             while episodes.working.any():
                 if seen is not None:
@@ -130,6 +131,7 @@ def run_recorded(source: Source, task: Task, plan: Plan, strategy: Strategy) -> 
     """Recorded decisions of the plan's episodes (all at once: keep them few)."""
     episodes = Episodes(source, task, len(plan))
     episodes.start(plan)
+    episodes.pace(gap_of(strategy))
     seen = _Seen(len(plan), task)
     while episodes.working.any() and len(seen.columns) < task.decisions:
         seen.observe(episodes)

@@ -69,13 +69,27 @@ def far_public_best(b: Packed, side: int) -> int:
 
 
 @kernel
+def hasten(k: Longs) -> None:
+    """(clock of events) Something that matters happened: the next decision falls due as soon as it may.
+
+    What the background does alone matters to nobody of ours.
+    """
+    s = state_at(k)
+    if s.gap_ns > 0 and s.phase == sim.WORKING and s.left > 0 and s.apart != sim.WILL_PART:
+        s.due_ns = min(s.due_ns, max(s.now, s.awake_ns))
+
+
+@kernel
 def settle(b: Packed, k: Longs, side: int, price: int) -> None:
     """After a public change at `price`: refresh the public touch, the mid and its squared moves."""
     s = state_at(k)
     at = sim.PUBLIC_BID if side > 0 else sim.PUBLIC_ASK
     if (price - k[at]) * side < 0:
         return
+    before = k[at]
     k[at] = public_best(b, side)
+    if k[at] != before:
+        hasten(k)
     if k[at] == NO_BID or k[at] == NO_ASK:
         return
     k[sim.LAST_BID if side > 0 else sim.LAST_ASK] = k[at]
@@ -228,6 +242,7 @@ def book_fill(k: Longs, price: int, lots: int, mid2: int, touch2: int, passive: 
         k[sim.GRID + (2 if forced else 1) * points + g] += lots
     if passive:
         s.passive_lots += lots
+        hasten(k)
     if forced:
         s.forced_lots += lots
     if s.fill_rows < s.log_rows:

@@ -1,0 +1,58 @@
+"""`OnEvents`: any strategy, asked again whenever something happened that matters to it.
+
+A task's decisions are those of a schedule: so many slices, one decision at the beginning of each. Under this clock a
+strategy decides between them as well: when a public touch moved or an own resting order was filled, at the earliest
+`gap_ns` after its last decision and at the latest ten times as long. The number of a decision and what the market did
+"in the last interval" stay those of the schedule, so a schedule is the same at both clocks, and who holds between its
+slices does what it does without the clock, to the byte.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution.intent import Intents
+from tercel.execution.strategy import Strategy
+from tercel.execution.view import View
+
+GAP_NS: Final = 3 * NS_PER_SECOND
+"""Least time between two decisions."""
+
+
+@dataclass(frozen=True)
+class OnEvents(Strategy):
+    """`inner`'s intents, decided on the clock of events.
+
+    Parameters
+    ----------
+    inner : Strategy
+        Anything.
+    gap_ns : int
+        Least time between two decisions.
+
+    Raises
+    ------
+    ConfigError
+        A gap below a millisecond.
+
+    >>> from tercel.execution.strategies import build
+    >>> OnEvents(build("peg_touch")).name, OnEvents(build("peg_touch")).gap_ns
+    ('peg_touch+events', 3000000000)
+    """
+
+    inner: Strategy
+    gap_ns: int = GAP_NS
+
+    def __post_init__(self) -> None:
+        if self.gap_ns < NS_PER_SECOND // 1000:
+            raise ConfigError("a gap of 1,000,000 ns or more", f"{self.gap_ns}", "3 s, 3,000,000,000, is usual")
+
+    @property
+    def name(self) -> str:
+        """Name of the inner strategy with +events."""
+        return f"{self.inner.name}+events"
+
+    def decide(self, view: View) -> Intents:
+        """Intents of the inner strategy."""
+        return self.inner.decide(view)

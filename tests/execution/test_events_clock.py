@@ -1,0 +1,169 @@
+"""The clock of events: when it wakes a strategy, and that a strategy which sleeps between its slices gains nothing."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.execution.test_identity import ROWS, TASK, Watched, assert_same_markets, commands_of, plan_of, recorded_tape
+from tests.execution.test_identity import markets as markets
+
+from benchmarks.arrival import at_arrival
+from tercel.core.errors import ConfigError
+from tercel.execution import columns as c
+from tercel.execution.driver import Driver
+from tercel.execution.intent import Intents
+from tercel.execution.strategies import build
+from tercel.execution.strategies.events_clock import OnEvents
+from tercel.execution.strategy import Strategy, gap_of, hold
+from tercel.execution.task import Latency, Task
+from tercel.execution.view import View
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.experiment import run_strategy
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import Source
+
+LATE = Latency("exponential", 5_000_000, 400_000_000)
+GAP = 2 * 10**9
+EVERY = ["santa_fe", "queue_reactive", "martingale", "tape", "tape_of_5_levels", "translated"]
+
+
+@dataclass
+class OnSchedule(Strategy):
+    """A strategy that holds between the decisions of the schedule."""
+
+    inner: Strategy
+    name: str = "on schedule"
+    numbers: NDArray[np.int64] | None = None
+    held: int = 0
+
+    def decide(self, view: View) -> Intents:
+        new = np.ones(view.n, np.bool_) if self.numbers is None else view.decision != self.numbers
+        self.numbers = view.decision.copy()
+        wanted = self.inner.decide(view)
+        wanted[~new] = hold(view)[~new]
+        self.held += int((~new).sum())
+        return wanted
+
+
+@dataclass
+class Noted(Strategy):
+    """A strategy that notes when it was asked, and what it saw of the touch and of its fills."""
+
+    inner: Strategy
+    name: str = "noted"
+    seen: list[tuple[int, ...]] = field(default_factory=list)
+    state: NDArray[np.int64] | None = None
+
+    def decide(self, view: View) -> Intents:
+        assert self.state is not None
+        words = [sim.NOW, sim.PUBLIC_BID, sim.PUBLIC_ASK, sim.PASSIVE_LOTS, sim.LEFT]
+        self.seen.append((*self.state[0, words].tolist(), int(view.decision[0])))
+        return self.inner.decide(view)
+
+
+@pytest.mark.parametrize("strategy", ["random", "twap_repeg", "immediate"])
+@pytest.mark.parametrize("market", EVERY)
+def test_a_session_on_the_clock_of_events_is_the_same_through_the_driver(
+    markets: dict[str, Source], market: str, strategy: str
+) -> None:
+    source, task = markets[market], Task(latency=LATE, **TASK)
+    episodes, plan = Episodes(source, task, 1, record_rows=ROWS), plan_of(source, task, 600, 0)
+    episodes.pace(GAP)
+    batch, mine = Watched(build(strategy)), Watched(build(strategy))
+    episodes.start(plan)
+    batch.market = episodes.books[0], episodes.states[0]
+    while episodes.working.all():
+        episodes.step(batch.decide(episodes.view))
+    record = episodes.record(0).copy()
+    b, k = at_arrival(episodes, plan)
+    assert k[sim.GAP_NS] == GAP
+    driver = Driver(b, k, mine)
+    mine.market = driver.book, driver.state
+    sent = driver.run(record[k[sim.RECORD] :])
+    driver.decide_due(int(episodes.states[0, sim.NOW]))
+    assert mine.seen == batch.seen
+    np.testing.assert_array_equal(sent, commands_of(record))
+    assert_same_markets(batch, mine)
+    assert driver.state[sim.TAKEN] == episodes.states[0, sim.TAKEN] == len(batch.seen)
+
+
+@pytest.mark.parametrize("market", EVERY)
+def test_who_holds_between_slices_does_as_on_the_schedule(markets: dict[str, Source], market: str) -> None:
+    # a hold is no hold while lots wait for a halt to end
+    source = recorded_tape(1, halts=False) if market == "tape" else markets[market]
+    task = Task(latency=Latency("constant", 40_000_000), **TASK)
+    plan = plan_of(source, task, 300, 0)
+    plain = run_strategy(source, task, plan, build("twap_passive"))
+    sleeper = OnSchedule(build("twap_passive"))
+    paced = run_strategy(source, task, plan, OnEvents(sleeper, GAP))
+    assert sleeper.held > 10
+    for name in ("spread", "walk", "timing", "passive_lots", "forced_lots", "mid2_grid", "lots_grid"):
+        np.testing.assert_array_equal(getattr(paced, name), getattr(plain, name), err_msg=name)
+
+
+@pytest.mark.parametrize("market", ["santa_fe", "queue_reactive", "tape"])
+def test_it_wakes_for_a_reason_not_too_soon_and_not_too_late(markets: dict[str, Source], market: str) -> None:
+    source, task = markets[market], Task(latency=LATE, **TASK)
+    episodes, plan = Episodes(source, task, 1), plan_of(source, task, 300, 0)
+    episodes.pace(GAP)
+    noted = Noted(build("twap_passive"), state=episodes.states)
+    episodes.start(plan)
+    while episodes.working.all():
+        episodes.step(noted.decide(episodes.view))
+    seen = np.array(noted.seen)
+    start, slice_ns = seen[0, 0], task.horizon_ns // task.decisions
+    live = seen[:-1, 4] > 0
+    gaps, changed = np.diff(seen[:, 0])[live], (np.diff(seen[:, 1:4], axis=0) != 0).any(axis=1)[live]
+    on_schedule = (((seen[1:, 0] - start) % slice_ns) == 0)[live]
+    waited = gaps == sim.LONGEST_GAPS * GAP
+    if market != "tape":  # its halts hold decisions up
+        assert (gaps <= sim.LONGEST_GAPS * GAP).all()
+        assert (seen[:, 5] == (seen[:, 0] - start) // slice_ns).all(), "a decision's number tells the time"
+        assert (gaps[~on_schedule] >= GAP).all()
+    assert set(range(task.decisions)) - set(seen[:, 5].tolist()) == set() or market == "tape"
+    assert (~on_schedule).sum() > 5
+    # whoever wakes him sooner than the longest wait and off the schedule has changed something, or put it back since
+    told = changed | on_schedule | waited
+    assert told.mean() > 0.6
+
+
+def test_a_market_in_which_nothing_happens_asks_at_the_longest_wait(markets: dict[str, Source]) -> None:
+    source = markets["tape"]
+    task = Task(horizon_s=200.0, decisions=1, warmup_s=20.0, grid_points=3)
+    plan = plan_of(source, task, 300, 0)
+    quiet = Source(source.name, source.model, source.flow, source.tape[:0], source.worlds_b, source.worlds_k, 0.01, 1)
+    plan.rows[:, 6:8] = 0
+    episodes = Episodes(quiet, task, 1)
+    episodes.pace(GAP)
+    episodes.start(plan)
+    times = []
+    while episodes.working.all():
+        times.append(int(episodes.states[0, sim.NOW] - episodes.states[0, sim.START_NS]))
+        episodes.step(hold(episodes.view))
+    assert times == [n * sim.LONGEST_GAPS * GAP for n in range(10)]
+
+
+def test_intervals_are_those_of_the_schedule(markets: dict[str, Source]) -> None:
+    source, task = markets["santa_fe"], Task(latency=LATE, **TASK)
+    plan = plan_of(source, task, 300, 0)
+    shown: dict[int, dict[int, bytes]] = {}
+    for gap in (0, GAP):
+        episodes = Episodes(source, task, 1)
+        episodes.pace(gap)
+        episodes.start(plan)
+        shown[gap] = {}
+        while episodes.working.all():
+            view = episodes.view
+            shown[gap].setdefault(int(view.decision[0]), view.m[0, c.V_SAME :].tobytes())
+            episodes.step(hold(view))
+    assert shown[0] == shown[GAP]
+
+
+def test_names_and_bounds() -> None:
+    inside = build("twap_repeg+events+posture+alpha")
+    assert inside.name == "twap_repeg+events+posture+alpha"
+    assert gap_of(inside) == 3 * 10**9
+    assert gap_of(build("twap_repeg+posture")) == gap_of(build("twap_take")) == 0
+    with pytest.raises(ConfigError, match="a gap"):
+        OnEvents(build("twap_take"), 10)
