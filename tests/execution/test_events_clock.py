@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.execution.test_identity import ROWS, TASK, Watched, assert_same_markets, commands_of, plan_of, recorded_tape
-from tests.execution.test_identity import markets as markets
+from tests.execution.test_identity import markets as markets  # noqa: PLC0414 - a fixture
 
 from benchmarks.arrival import at_arrival
 from tercel.core.errors import ConfigError

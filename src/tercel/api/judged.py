@@ -22,7 +22,7 @@ from tercel.execution.strategies import ALL_BASELINES, WRITTEN, build
 from tercel.execution.task import Task
 from tercel.execution.user_strategy import checked, findable, installed, is_own, tried
 from tercel.lab.evaluation.orders import Order
-from tercel.lab.evaluation.pipeline.candidates import SPARE, Candidate, own_of, refuse_same_names
+from tercel.lab.evaluation.pipeline.candidates import SPARE, Candidate, own_of, refuse_same_names, wrapped
 from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.families import Participants, field_of, members_of
 from tercel.lab.evaluation.pipeline.page import write_page
@@ -217,7 +217,7 @@ def _policy(name: str) -> str:
     """
     try:
         if not members_of(name):
-            resolve_policy(name)
+            resolve_policy(wrapped(name)[0])
     except UnknownNameError as error:
         known = [*WRITTEN, *choices(), *installed()]
         raise unknown(name, known, "a policy, a written strategy, or module:Name") from error

@@ -8,7 +8,7 @@ import typer
 
 from tercel.cli.order import JudgedOptions
 from tercel.cli.shared import JsonRequest, ObservationOption, Ray, listed_dates, listed_seeds
-from tercel.cli.terminal import ALL_IN, hand_over, result_console, say
+from tercel.cli.terminal import ALL_IN, hand_over, print_rows, result_console, say
 from tercel.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -79,6 +79,10 @@ class EvaluatePolicies(JudgedOptions, JsonRequest):
     trust: Annotated[
         bool, typer.Option("--trust", help="Unpickle .zip archives of Stable-Baselines3, which may run anything.")
     ] = False
+    apart: Annotated[
+        bool,
+        typer.Option("--apart", help="What each part of the policy (or family) is worth: the same without it."),
+    ] = False
     ray: Ray = None
     out: Annotated[
         Path, typer.Option(help="Folder of results, figures and page; what is finished there is not run again.")
@@ -125,6 +129,7 @@ def _requested(request: EvaluatePolicies) -> "EvaluationRequest":
     from tercel.execution.task import Task
     from tercel.execution.user_strategy import findable
     from tercel.lab.evaluation.order_files import read_orders
+    from tercel.lab.evaluation.pipeline.apart import members_apart
     from tercel.lab.evaluation.pipeline.candidates import baselines_of, own_of
     from tercel.lab.evaluation.pipeline.request import EACH, EvaluationRequest, settings_of, specialists
     from tercel.lab.learning.agent.convert import opened
@@ -154,7 +159,10 @@ def _requested(request: EvaluatePolicies) -> "EvaluationRequest":
         specialists(request.trained_for or (), eyes),
         None if request.ray is None else on_cluster(request.ray),
         allow_seen_days=request.allow_seen_days,
+        apart=request.apart,
     )
+    if request.apart:
+        members_apart(requested.participants, requested.baselines)
     if request.adaptation and next(iter(markets.values())).market.on_tape:
         raise ConfigError("--adaptation in a preset's market", "a tape", "a tape has the regimes that it had")
     return requested
@@ -162,8 +170,11 @@ def _requested(request: EvaluatePolicies) -> "EvaluationRequest":
 
 def show(result: "EvaluationResult", file: Path, page: Path) -> None:
     """Print the table and where the rest is."""
+    from tercel.lab.evaluation.pipeline import apart
     from tercel.lab.evaluation.pipeline.terminal import judged_table
 
     result_console().print(replace(judged_table(result), all_in=ALL_IN))
+    if result.apart is not None:
+        print_rows("taken apart", apart.HEADINGS, apart.rows(result.apart))
     say(f"report    {page}")
     say(f"figures   {file}")

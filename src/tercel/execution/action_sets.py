@@ -32,6 +32,8 @@ class ActionSet(NamedTuple):
     labels: tuple[str, ...]
     decode: Decoder
     continuous: bool = False
+    from_a_rule: bool = False
+    """Whether action 0, or a vector of zeros, is a written strategy, whatever it is."""
 
     @property
     def size(self) -> int:
@@ -89,7 +91,7 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
     thresholds, filtered = given.pop("guard", None), given.pop("trend", False)
     if name in _MADE:
         made = _MADE[name](given)
-        actions = ActionSet(name, made.labels, made.decode, made.continuous)
+        actions = ActionSet(name, made.labels, made.decode, made.continuous, True)
     else:
         check_known(name, SETS, said=f"actions {name!r}")
         refuse_unknown(given, (), name)

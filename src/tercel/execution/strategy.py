@@ -5,7 +5,7 @@ what it wants; reconcile turns that into commands and sees to it that nothing is
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,17 +35,26 @@ class Strategy(Protocol):
     def name(self) -> str:
         """Name of the strategy in every table."""
 
-    @property
-    def gap_ns(self) -> int:
-        """Least time between two decisions on the clock of events; 0: it decides as the task's clock says."""
-        return 0
-
     def decide(self, view: View) -> Intents:
         """Intents of each market, int32 (n, 10), see `execution.intent`."""
 
     def expected(self, view: View) -> Shares:
         """Expected (take, rungs) as shares of what is left, float64 (n, 6); by default those of `decide`."""
         return shares(self.decide(view), view)
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A strategy with a clock of events (`execution.strategies.events_clock`)."""
+
+    @property
+    def gap_ns(self) -> int:
+        """Least time between two decisions; 0: it decides as the task's clock says."""
+
+
+def gap_of(strategy: object) -> int:
+    """Least time between two decisions of a strategy, ns; 0 for one without a clock of events."""
+    return int(strategy.gap_ns) if isinstance(strategy, Paced) else 0
 
 
 class Wrapper(Strategy):
@@ -57,11 +66,6 @@ class Wrapper(Strategy):
     def gap_ns(self) -> int:
         """The inner strategy's."""
         return gap_of(self.inner)
-
-
-def gap_of(strategy: Strategy) -> int:
-    """Least time between two decisions of a strategy, ns; 0 for one that says nothing of a clock."""
-    return int(getattr(strategy, "gap_ns", 0))
 
 
 def shares(intents: Intents, view: View) -> Shares:

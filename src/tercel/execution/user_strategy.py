@@ -28,7 +28,7 @@ from tercel.execution.intent import WIDTH, Intent, Intents
 from tercel.execution.observations import FROM_FILE
 from tercel.execution.own_code import is_installed, mark_of, place_of, remedy_of, searched
 from tercel.execution.probes import whole_order
-from tercel.execution.strategy import Shares, Strategy, settle, shares
+from tercel.execution.strategy import Shares, Strategy, gap_of, settle, shares
 from tercel.execution.view import View
 
 GROUP: Final = "tercel.strategies"
@@ -139,6 +139,11 @@ class CheckedStrategy(Strategy):
         """Name in every table."""
         return self._name
 
+    @property
+    def gap_ns(self) -> int:
+        """Its clock of events."""
+        return gap_of(self._own)
+
     def __repr__(self) -> str:
         return f"{self._name} ({self.mark})"
 
@@ -151,6 +156,8 @@ class CheckedStrategy(Strategy):
             An answer that is no intent.
         """
         begins = view.decision == 0
+        if self.gap_ns:
+            begins &= view.time_left_ns >= view.horizon_ns
         if begins.any() and hasattr(self._own, "reset"):
             self._own.reset(begins)
         return self._rows(view)

@@ -91,6 +91,11 @@ class PolicyStrategy:
         object.__setattr__(self, "_actions", actions)
         object.__setattr__(self, "_observer", eyes)
 
+    @property
+    def from_a_rule(self) -> bool:
+        """Whether it is a written strategy where its network says nothing."""
+        return self._actions.from_a_rule
+
     def decide(self, view: View) -> Intents:
         """Intents of the greedy actions, int32 (n, 10)."""
         return self.answer(self.observe(view), view)

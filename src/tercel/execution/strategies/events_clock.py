@@ -13,7 +13,7 @@ from typing import Final
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.intent import Intents
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, Wrapper
 from tercel.execution.view import View
 
 GAP_NS: Final = 3 * NS_PER_SECOND
@@ -21,7 +21,7 @@ GAP_NS: Final = 3 * NS_PER_SECOND
 
 
 @dataclass(frozen=True)
-class OnEvents(Strategy):
+class OnEvents(Wrapper):
     """`inner`'s intents, decided on the clock of events.
 
     Parameters

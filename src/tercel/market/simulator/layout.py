@@ -170,7 +170,7 @@ WORST_PAID, UNFILLED_PAID, BEGAN_MID2 = range(MIRROR_ROW + 6, MIRROR_ROW + 9)
 MIRROR: Final = APART + 24
 MIRROR_ROWS: Final = 128  # of one event of the flow; more: the book on show is laid anew
 
-# -- the clock of events: decisions between those of the schedule (`execution.step`) ------------------------------------
+# -- the clock of events: decisions between those of the schedule (`execution.step`) -----------------------------------
 GAP_NS, AWAKE_NS, SEEN_SLICE, TAKEN = range(MIRROR + MIRROR_ROWS * 8, MIRROR + MIRROR_ROWS * 8 + 4)
 # GAP_NS: least time between two decisions, 0: the schedule's alone
 # AWAKE_NS: from when on what happens calls for the next decision

@@ -13,10 +13,11 @@ from tercel.core.names import listed
 from tercel.execution.observations import is_own_name, same_name
 from tercel.execution.own_code import mark_of
 from tercel.execution.policies.card import Card, read_card
+from tercel.execution.policies.parts import without
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
-from tercel.execution.strategies import ALL_BASELINES, WRITTEN, MarketEstimates, build
+from tercel.execution.strategies import ALL_BASELINES, WRAPPERS, WRITTEN, MarketEstimates, build, wrap
 from tercel.execution.strategy import Strategy
 from tercel.execution.user_strategy import CheckedStrategy, located, named, tried
 from tercel.lab.evaluation.judge import Kind
@@ -39,6 +40,10 @@ class Candidate:
         Name in tables: a written strategy's, or what was typed for a policy.
     folder : str
         Of a policy; empty for anything else.
+    wrappers : tuple of str
+        Around a policy (`execution.strategies.WRAPPERS`).
+    lacks : str
+        The part that is taken from it (`execution.policies.parts`); "" for none.
     own : str, Strategy or callable, optional
         What a user brings: as it was named (`execution.user_strategy`), an object, or what makes one of a market's
         estimates.
@@ -46,6 +51,8 @@ class Candidate:
 
     key: str
     folder: str = ""
+    wrappers: tuple[str, ...] = field(default=(), kw_only=True)
+    lacks: str = field(default="", kw_only=True)
     own: Any = field(default=None, compare=False, kw_only=True)
     eyes: Any = field(default=None, compare=False, kw_only=True)
     """The user's observation that a policy was trained with: a function, or as it was named."""
@@ -77,16 +84,37 @@ class Candidate:
         """The strategy that decides, with what it may know of this market; of a user's object a fresh copy.
 
         Orders beyond what a policy's card is for go to a schedule of takes (`pipeline.sizes`).
+
+        Raises
+        ------
+        ConfigError
+            It has no such part as it is to lack.
         """
+        made = self.without(self.lacks, market) if self.lacks else self._whole(market)
+        if made is None:
+            raise ConfigError(f"a strategy with a {self.lacks}", self.key, "leave the part out")
+        return made
+
+    def without(self, part: str, market: JobMarket) -> Strategy | None:
+        """The strategy without a part; None where it has none."""
+        return without(self._whole(market), part)
+
+    def _whole(self, market: JobMarket) -> Strategy:
         if self.learned:
-            made = policy_strategy(Path(self.folder), self.key, self._eyes)
+            shown = self.key.split("+")[0] if self.wrappers else self.key
+            made = wrap(policy_strategy(Path(self.folder), shown, self._eyes), self.wrappers)
             return handing_over(made, self.card.limits, market)
         if self.own is None:
-            return build(self.key, market.estimates)
+            return build(self._written, market.estimates)
         own: Strategy = named(self.own) if isinstance(self.own, str) else self.own
         if not hasattr(own, "decide"):
             own = self.own(market.estimates)
         return own.fresh() if isinstance(own, CheckedStrategy) else own
+
+    @property
+    def _written(self) -> str:
+        """Name of a written strategy, whatever part it lacks."""
+        return self.key.removesuffix(f" without {self.lacks}")
 
     @property
     def _eyes(self) -> Any:
@@ -102,7 +130,8 @@ class Candidate:
         elif self.own is not None:
             identity = repr(named(self.own)) if isinstance(self.own, str) else self.session
         else:
-            identity = repr(build(self.key, replace(SPARE, market=market)))
+            identity = repr(build(self._written, replace(SPARE, market=market)))
+        identity += "".join(f" {one}" for one in (*self.wrappers, self.lacks) if one)
         plain = "".join(letter if letter.isalnum() or letter in "_+-" else "-" for letter in Path(self.key).name)
         return f"{plain[:60]}@{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
@@ -123,6 +152,16 @@ class Recipe:
     members: tuple[str, ...]
 
 
+def wrapped(text: str) -> tuple[str, tuple[str, ...]]:
+    """A policy's name and the wrappers behind it; a folder's path may have a + of its own.
+
+    >>> wrapped("default-1+events"), wrapped("runs/a+b/policy")
+    (('default-1', ('events',)), ('runs/a+b/policy', ()))
+    """
+    base, *wrappers = text.split("+")
+    return (base, tuple(wrappers)) if set(wrappers) <= set(WRAPPERS) else (text, ())
+
+
 def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[Candidate]:
     """Policies by the names that were typed, in that order.
 
@@ -141,14 +180,15 @@ def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[
     """
     found = []
     for text in typed:
-        folder = resolve_policy(text)
-        if text in WRITTEN:
+        base, wrappers = wrapped(text)
+        folder = resolve_policy(base)
+        if base in WRITTEN:
             raise ConfigError("a policy", f"the written strategy {text}", "name it with `against=`")
         observation = read_card(folder / CARD).observation
         eyes = next((one for one in observations if is_own_name(observation) and same_name(observation, one)), None)
-        policy_strategy(folder, text, None if eyes is None else located(eyes, "observation"))
-        found.append(Candidate(text, str(folder.resolve()), eyes=eyes))
-    if len({one.folder for one in found}) != len(found):
+        wrap(policy_strategy(folder, text, None if eyes is None else located(eyes, "observation")), wrappers)
+        found.append(Candidate(text, str(folder.resolve()), wrappers=wrappers, eyes=eyes))
+    if len({(one.folder, one.wrappers) for one in found}) != len(found):
         raise ConfigError("different policies", f"{', '.join(typed)}", "name each once")
     return found
 
@@ -206,7 +246,8 @@ def recipes_of(policies: Sequence[Candidate]) -> list[Recipe]:
     names: dict[str, str] = {}
     for one in policies:
         card = one.card
-        same = json.dumps([card.name, card.actions, card.observes, _market_of(card), card.task], sort_keys=True)
+        alike = [card.name, card.actions, card.observes, _market_of(card), card.task, *one.wrappers]
+        same = json.dumps(alike, sort_keys=True)
         groups.setdefault(same, []).append((card.seed, one.key))
         names[same] = card.name
     taken = {one.key for one in policies}

@@ -153,6 +153,8 @@ class EvaluationResult(JudgedRun):
         How many were corrected.
     checks : list of str
         What was made sure of, in words.
+    apart : mapping of part to Estimate or None, optional
+        What each part of a strategy saves, bps, None where it has none; None where that was not asked.
     """
 
     paired: Mapping[str, Mapping[str, PairedGain]]
@@ -183,6 +185,7 @@ class EvaluationResult(JudgedRun):
     adaptation: Mapping[str, AdaptationCell]
     comparisons: int
     checks: list[str]
+    apart: Mapping[str, Estimate | None] | None = None
 
     @property
     def reported_rows(self) -> list[str]:

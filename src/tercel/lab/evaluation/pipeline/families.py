@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tercel.core.errors import TercelError, UnknownNameError
 from tercel.execution.policies_packaged import ALL, family, names
 from tercel.execution.registry.resolve import PACKAGED, POLICY
-from tercel.lab.evaluation.pipeline.candidates import Candidate, Recipe, free_name, policies_of, recipes_of
+from tercel.lab.evaluation.pipeline.candidates import Candidate, Recipe, free_name, policies_of, recipes_of, wrapped
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.flow import preset as presets
 
@@ -47,14 +47,14 @@ def members_of(word: str) -> tuple[str, ...]:
     >>> members_of("ppo-all"), members_of("default")
     (('ppo-csco-santa-fe',), ())
     """
-    plain = _plain(word)
+    plain, wrappers = wrapped(_plain(word))
     if not plain.endswith(ALL):
         return ()
     found = family(plain.removesuffix(ALL))
     if not found:
         received = f"{word!r}; packaged: {', '.join(names())}"
         raise UnknownNameError("a family of packaged policies", received, f"such as default{ALL}")
-    return found
+    return tuple("+".join((one, *wrappers)) for one in found)
 
 
 def field_of(
@@ -87,7 +87,7 @@ def field_of(
     found = policies_of(listed, observations)
     by_key = {one.key: one for one in found}
     families = {name: list(found)} if name else {
-        _plain(word).removesuffix(ALL): [by_key[one] for one in members_of(word)] for word in typed if members_of(word)
+        _plain(word).replace(ALL, ""): [by_key[one] for one in members_of(word)] for word in typed if members_of(word)
     }  # fmt: skip
     free = [one for one in found if not any(one in members for members in families.values())]
     recipes, notes = recipes_of(free), list[str]()

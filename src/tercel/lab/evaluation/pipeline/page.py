@@ -18,7 +18,7 @@ from tercel.lab.evaluation.comparisons import ScenarioCell
 from tercel.lab.evaluation.example import book_example
 from tercel.lab.evaluation.metrics import FILE as METRICS
 from tercel.lab.evaluation.metrics import LOOKS, rows_so_far
-from tercel.lab.evaluation.pipeline import adaptation
+from tercel.lab.evaluation.pipeline import adaptation, apart
 from tercel.lab.evaluation.pipeline.claim_text import claimed, gains_figure
 from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.results import Evaluation
@@ -41,6 +41,7 @@ def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, foo
     sections = [
         Section("The judged table", html=table.brief_html()),
         *_book(evaluation, first[0] if first else best, "The book around the trades"),
+        *_apart(result),
         *_learning(evaluation, result),
         _verdicts(result, first),
         Section("Every interval", html=table.html(), folded=True),
@@ -100,6 +101,14 @@ def lead(result: EvaluationResult) -> str:
         for name in result.reported_rows[:MOST_VERDICTS]
     ]
     return " ".join(sentences or [f"{best} costs {its} bps of the order's value."])
+
+
+def _apart(result: EvaluationResult) -> Iterator[Section]:
+    """What each part of a strategy is worth, where that was asked."""
+    if result.apart is not None:
+        drawn = {part: saves for part, saves in result.apart.items() if saves is not None}
+        made = [figures.paired_differences(drawn, "the same without it", "apart")] if drawn else []
+        yield Section("Taken apart", html=plain_table(apart.HEADINGS, apart.rows(result.apart)), figures=made)
 
 
 def _verdicts(result: EvaluationResult, first: list[str]) -> Section:

@@ -12,6 +12,7 @@ from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.market import judged_words, looked_up, validated
 from tercel.lab.evaluation.order_files import with_orders
 from tercel.lab.evaluation.orders import Order
+from tercel.lab.evaluation.pipeline.apart import members_apart, taken_apart
 from tercel.lab.evaluation.pipeline.candidates import Candidate, policies_of
 from tercel.lab.evaluation.pipeline.card_limits import notes_on, size_notes, untrained_in
 from tercel.lab.evaluation.pipeline.families import Participants, members_of
@@ -63,6 +64,8 @@ class EvaluationRequest:
         Episodes at most on which the best written strategy is chosen.
     allow_seen_days : bool
         Whether policies are judged on days that they learned from, which the notes then say.
+    apart : bool
+        Whether the one policy or family, or the one strategy, is taken apart in the first market.
     """
 
     participants: Participants
@@ -78,6 +81,7 @@ class EvaluationRequest:
     here: bool = False
     chosen_on: int = 1_000
     allow_seen_days: bool = False
+    apart: bool = False
 
     def candidates(self, market: str) -> list[Candidate]:
         """Everyone who is judged in a market, policies first."""
@@ -161,6 +165,9 @@ def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) 
         sample_size=enough,
     )
     evaluation = without_overflow(evaluation)
+    if request.apart:
+        members = members_apart(request.participants, request.baselines)
+        evaluation = replace(evaluation, apart=taken_apart(members, evaluation.main, out, *run_where(request)))
     if main.settings.orders:
         return replace(evaluation, markets={LISTED: as_one(list(evaluation.markets.values()))})
     few = [one for one in evaluation.baselines if one.key in {*SHORT, evaluation.best}]
@@ -173,6 +180,11 @@ def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) 
             trained_for={regime: tuple(one.key for one in row) for regime, row in request.trained_for.items()},
         )
     )
+
+
+def run_where(request: EvaluationRequest) -> tuple[JobRunner | None, bool]:
+    """Where jobs run: on other machines, in this process, or (neither) in processes of this machine."""
+    return request.elsewhere, request.here
 
 
 def _orders_a_day(scenarios: Sequence[Scenario]) -> float:

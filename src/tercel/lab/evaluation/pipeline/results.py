@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
+from tercel.core.stats import Estimate
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.costs import Costs
 from tercel.lab.evaluation.claims import RANDOM
@@ -84,6 +85,8 @@ class Evaluation:
         As `validation`, of the other markets.
     sample_size : SampleSize or None
         How many episodes 1 bps needs, as it was said before any was judged.
+    apart : mapping of part to Estimate or None, optional
+        What each part of the row that is taken apart saves in the main market, bps.
     """
 
     policies: Sequence[Candidate]
@@ -99,6 +102,7 @@ class Evaluation:
     trained_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     validations: Mapping[str, Results] = field(default_factory=dict)
     sample_size: SampleSize | None = None
+    apart: Mapping[str, Estimate | None] | None = None
 
     @cached_property
     def best(self) -> str:

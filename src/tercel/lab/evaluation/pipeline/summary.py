@@ -88,6 +88,7 @@ class _Summary:
             adaptation=self._adaptation(),
             comparisons=self.ledger.adjust(),
             checks=_checks(evaluation),
+            apart=evaluation.apart,
         )
 
     def _judged(self) -> JudgedRun:

@@ -1,0 +1,95 @@
+"""What each part of a strategy is worth: the same episodes with and without it (`execution.policies.parts`)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tercel.core.errors import ConfigError
+from tercel.core.report.tables import spelt
+from tercel.core.stats import Estimate
+from tercel.execution.policies.parts import PARTS
+from tercel.lab.evaluation.comparisons import ResampledScores, Scores
+from tercel.lab.evaluation.pipeline.candidates import Candidate
+from tercel.lab.evaluation.pipeline.families import Participants
+from tercel.lab.evaluation.pipeline.jobs import Results
+from tercel.lab.evaluation.pipeline.run import JobRunner, run_jobs
+from tercel.lab.evaluation.pipeline.scenarios import build_scenario
+
+Worth = Mapping[str, Estimate | None]
+"""Part -> what it saves, bps; None where the strategy has none."""
+HEADINGS = ("part", "what it is", "saves, bps")
+SEED = 20_232
+
+
+def members_apart(participants: Participants, baselines: Sequence[Candidate]) -> list[Candidate]:
+    """The policies behind the one row that is taken apart: a policy, a family, or a single written strategy.
+
+    Raises
+    ------
+    ConfigError
+        Several rows, or none.
+    """
+    inside = {member for recipe in participants.recipes for member in recipe.members}
+    rows = [[one for one in participants.policies if one.key in recipe.members] for recipe in participants.recipes]
+    rows += [[one] for one in participants.policies if one.key not in inside]
+    rows = rows or [[one] for one in baselines]
+    if len(rows) != 1:
+        names = ", ".join(row[0].key for row in rows) or "none"
+        raise ConfigError("one policy, family or strategy to take apart", names, "name one, or leave --apart out")
+    return rows[0]
+
+
+def taken_apart(
+    members: Sequence[Candidate], judged: Results, out: Path, elsewhere: JobRunner | None = None, here: bool = False
+) -> Worth:
+    """What each part of a strategy, mean over its training seeds, saves in a scenario that was judged.
+
+    Parameters
+    ----------
+    members : sequence of Candidate
+        Those of one row.
+    judged : Results
+        With the costs of all of them.
+    out : Path
+        Folder of the evaluation.
+    elsewhere, here
+        As of :func:`run.run_jobs`.
+    """
+    market = build_scenario(judged.scenario).market
+    members = [one for one in members if one.key in judged.costs]
+    reduced = {
+        part: [replace(one, key=f"{one.key} without {part}", lacks=part) for one in members]
+        for part in PARTS
+        if all(one.without(part, market) is not None for one in members)
+    }
+    work = {part: (judged.scenario, row, False) for part, row in reduced.items() if row}
+    found = run_jobs(work, out, "take it apart", elsewhere, here)
+    rng = np.random.default_rng(SEED)
+    return {part: _saved(members, reduced[part], judged, found[part], rng) if part in found else None for part in PARTS}
+
+
+def _saved(
+    members: Sequence[Candidate],
+    reduced: Sequence[Candidate],
+    judged: Results,
+    without: Results,
+    rng: np.random.Generator,
+) -> Estimate:
+    """Costs without a part less costs with it, pair by pair, over the episodes in which all orders found room."""
+    rows = np.arange(len(next(iter(without.costs.values())))) if judged.plan_rows is None else judged.plan_rows
+    less = {one.key: without.costs[one.key].select(rows) for one in reduced}
+    whole = {one.key: judged.costs[one.key] for one in members}
+    complete = np.logical_and.reduce([costs.overflow == 0 for costs in (*less.values(), *whole.values())])
+    scores = Scores.of(
+        {key: costs.select(complete) for key, costs in (*less.items(), *whole.items())},
+        {"with": [one.key for one in members], "without": [one.key for one in reduced]},
+    )
+    gain = Scores({"gain": scores.bps["without"] - scores.bps["with"]}, scores.cluster)
+    return ResampledScores.of(gain, rng).replicates(rng)["gain"].estimate()
+
+
+def rows(worth: Worth) -> list[tuple[str, str, str]]:
+    """Rows of the table; see `HEADINGS`."""
+    return [(part, PARTS[part], "it has none" if saves is None else spelt(saves, "+")) for part, saves in worth.items()]
