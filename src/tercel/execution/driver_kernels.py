@@ -12,7 +12,7 @@ from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.actions.kernels import decode_placement_row
 from tercel.execution.policies.mlp import mlp_forward
 from tercel.execution.reconcile import force, reconcile, send_waiting
-from tercel.execution.step import end, number, observe_and_draw, schedule
+from tercel.execution.step import end, observe_and_draw, schedule, sleeps
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate, is_own
 from tercel.market.book.records import ledger_at, order_at
@@ -241,15 +241,18 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
 def fall_due(b: Packed, k: Longs, now: int) -> int:
     """Decision or horizon due once everything up to `now` has been seen: NOTHING, DECIDE or CLOSED."""
     s = state_at(k)
-    due = max(s.due_ns, s.now)
-    if s.phase != sim.WORKING or due > now:
-        return NOTHING
-    mark_grid(k, due + 1)
-    s.now = due
-    if s.halted != 0:
-        s.due_held = 1
-        s.due_ns = FOREVER_NS
-        return NOTHING
+    while True:
+        due = max(s.due_ns, s.now)
+        if s.phase != sim.WORKING or due > now:
+            return NOTHING
+        mark_grid(k, due + 1)
+        s.now = due
+        if s.halted != 0:
+            s.due_held = 1
+            s.due_ns = FOREVER_NS
+            return NOTHING
+        if not sleeps(k, due):
+            break
     s.due_events = FOREVER_NS
     s.due_volume = FOREVER_NS
     over = s.now >= s.start_ns + s.horizon_ns
@@ -261,7 +264,6 @@ def fall_due(b: Packed, k: Longs, now: int) -> int:
         mark_grid(k, FOREVER_NS if over else 0)
         s.phase = sim.DONE
         return NOTHING
-    number(k)
     return DECIDE
 
 

@@ -141,10 +141,9 @@ def observe_market(b: Packed, k: Longs, m: Longs) -> None:
     m[c.LONG_OFI] = side * s.ofi
     m[c.LONG_DRIFT] = side * (s.mid2 - s.began_mid2)
     m[c.SEEN_AGAINST] = s.sold - s.arrived_sold if side > 0 else s.bought - s.arrived_bought
-    if s.gap_ns > 0:
-        if s.seen_slice == s.decision + 1:
-            return  # an interval lasts from one decision of the schedule to the next
-        s.seen_slice = s.decision + 1
+    if s.gap_ns > 0 and s.seen_slice == s.decision + 1:
+        return  # an interval lasts from one decision of the schedule to the next
+    s.seen_slice = s.decision + 1
     for j in range(sim.PAST_WORDS - 1, sim.PAST_FEATURES - 1, -1):
         k[sim.PAST + j] = k[sim.PAST + j - sim.PAST_FEATURES]
     k[sim.PAST], k[sim.PAST + 1], k[sim.PAST + 2] = m[c.V_SAME], m[c.V_AGAINST], m[c.OFI]

@@ -54,16 +54,30 @@ def schedule(k: Longs) -> None:
     else:
         s.due_ns = s.start_ns + s.decision * s.horizon_ns // s.decisions
     if s.gap_ns > 0 and s.left > 0:
-        s.due_ns = min(s.due_ns, s.now + sim.LONGEST_GAPS * s.gap_ns)
-        s.awake_ns = s.now + s.gap_ns
+        s.due_ns = min(s.due_ns, s.now + s.gap_ns)
+        s.last_ns = s.now
+        s.happened = 0
 
 
 @kernel
-def number(k: Longs) -> None:
-    """A decision between two of the schedule has the number of the first, so that it tells the time as they do."""
+def sleeps(k: Longs, now: int) -> bool:
+    """(clock of events) Whether nothing calls for a decision at the look that falls due; then the next one is set.
+
+    A decision between two of the schedule has the number of the first, so that it tells the time as they do.
+    """
     s = state_at(k)
-    if s.gap_ns > 0 and s.start_ns + s.decision * s.horizon_ns // s.decisions > s.now:
-        s.decision -= 1
+    scheduled = s.start_ns + s.decision * s.horizon_ns // s.decisions
+    if s.gap_ns == 0 or now >= scheduled:
+        return False
+    if s.left == 0:
+        s.due_ns = scheduled
+        return True
+    latest = s.last_ns + sim.LONGEST_GAPS * s.gap_ns
+    if s.happened == 0 and now < latest:
+        s.due_ns = min(now + s.gap_ns, latest, scheduled)
+        return True
+    s.decision -= 1
+    return False
 
 
 @kernel
@@ -75,10 +89,10 @@ def run(b: Packed, k: Longs, flow: Floats, tape: Longs) -> int:
         if why != sim.ACKNOWLEDGED:
             s.due_events = FOREVER_NS
             s.due_volume = FOREVER_NS
-            if s.phase == sim.WORKING and why == sim.DUE:
-                number(k)
-            return why
-        send_waiting(b, k)
+            if why != sim.DUE or s.phase != sim.WORKING or not sleeps(k, s.now):
+                return why
+        else:
+            send_waiting(b, k)
 
 
 @kernel

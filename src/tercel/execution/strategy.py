@@ -49,11 +49,11 @@ class Paced(Protocol):
 
     @property
     def gap_ns(self) -> int:
-        """Least time between two decisions; 0: it decides as the task's clock says."""
+        """Time between two looks at what happened; 0: it decides as the task's clock says."""
 
 
 def gap_of(strategy: object) -> int:
-    """Least time between two decisions of a strategy, ns; 0 for one without a clock of events."""
+    """Time between two looks of a strategy, ns; 0 for one without a clock of events."""
     return int(strategy.gap_ns) if isinstance(strategy, Paced) else 0
 
 

@@ -19,7 +19,7 @@ from tercel.execution.costs import Costs
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, gap_of
 from tercel.execution.task import Latency, Task
 from tercel.feeds import FeedOptions, LobsterFeed
 from tercel.fix.client import FixVenue
@@ -41,7 +41,7 @@ LATENCIES = [
     Latency("constant", 40_000_000),
     Latency("exponential", 1_000_000, 700_000_000),
 ]
-STRATEGIES = ["twap_passive", "twap_take", "peg_behind", "random", "mlp"]
+STRATEGIES = ["twap_passive", "twap_take", "peg_behind", "random", "mlp", "twap_repeg+events", "random+events"]
 
 
 def strategy_of(name: str) -> Strategy:
@@ -71,7 +71,7 @@ def work(
     ended = 0
     for _ in range(200_000):
         due = min(executor.due_ns for executor in executors)
-        until = due if due < FOREVER_NS else exchange.now_ns + 10**9
+        until = due if due < FOREVER_NS else exchange.now_ns + 999_999_937  # no time at which a row of a tape lies
         events = exchange.step(until)
         for event in events:
             if isinstance(event, MarketRows):
@@ -94,6 +94,7 @@ def work(
 def batch(source: Source, task: Task, plan: Plan, strategy: Strategy, run_out: bool) -> tuple[Costs, np.ndarray]:
     episodes = Episodes(source, task, 1, run_out=run_out, log_rows=4096)
     episodes.start(plan)
+    episodes.pace(gap_of(strategy))
     while episodes.working.any():
         episodes.step(strategy.decide(episodes.view))
     return episodes.costs(), episodes.fills(0)
@@ -152,7 +153,7 @@ def test_an_executor_is_the_batch_in_a_reactive_market(csco: Source, name: str, 
         assert_same(got, wanted)
 
 
-@pytest.mark.parametrize("name", ["twap_passive", "random", "mlp"])
+@pytest.mark.parametrize("name", ["twap_passive", "random", "mlp", "random+events"])
 def test_an_executor_is_the_batch_in_a_market_that_own_trades_translate(csco: Source, name: str) -> None:
     loud = with_impact(csco, ImpactLaw("translation", 5.0, trades=10.0, sigma_ticks=6.0))
     task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7)

@@ -59,7 +59,7 @@ def check(session):
 
 
 @pytest.mark.parametrize("limit", [None, "-2bps"])
-@pytest.mark.parametrize("strategy", ["twap_passive", "peg_behind", "twap_take"])
+@pytest.mark.parametrize("strategy", ["twap_passive", "peg_behind", "twap_take", "twap_repeg+events"])
 def test_a_session_trades_as_a_bare_executor_does(strategy, limit):
     session = session_of(exchange_of(seed=5), seed=9)
     began = session.now_ns
@@ -139,7 +139,7 @@ def test_a_decision_is_kept_with_what_it_saw():
     assert named <= {entry.order for _, entry in session.journal.read(kinds=[kinds.ORDER_OUT])}
 
 
-@pytest.mark.parametrize("strategy", ["twap_passive", "random"])
+@pytest.mark.parametrize("strategy", ["twap_passive", "random", "random+events"])
 def test_the_journal_replays_every_decision_byte_for_byte(strategy):
     session = session_of(exchange_of(), seed=4)
     alpha = Alpha("X", session.now_ns, 600 * S, 12.0, 5.0, 300 * S, ("news",))

@@ -73,7 +73,7 @@ class ParentExecutor:
         self._driver: Driver | None = None
         self._waiting: list[Ints] = []
         self._gap_ns = gap_of(strategy)
-        self._by_time = order.task.clock == "time" and self._gap_ns == 0
+        self._by_time = order.task.clock == "time"
         self._missed: TapeError | None = None  # raised when the next word or time comes
         self._children = Children(order)
         self._rows = DriverRows(order.instrument, follower.listing.dense_ids)

@@ -1,10 +1,10 @@
 """`OnEvents`: any strategy, asked again whenever something happened that matters to it.
 
 A task's decisions are those of a schedule: so many slices, one decision at the beginning of each. Under this clock a
-strategy decides between them as well: when a public touch moved or an own resting order was filled, at the earliest
-`gap_ns` after its last decision and at the latest ten times as long. The number of a decision and what the market did
-"in the last interval" stay those of the schedule, so a schedule is the same at both clocks, and who holds between its
-slices does what it does without the clock, to the byte.
+strategy decides between them as well. It looks every `gap_ns`, and decides if a public touch moved or an own resting
+order was filled since its last decision, and at every tenth look, whatever happened. The number of a decision and what
+the market did "in the last interval" stay those of the schedule. So a schedule is the same at both clocks, and who
+holds between its slices does what it does without the clock, to the byte.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from tercel.execution.intent import Intents
 from tercel.execution.strategy import Strategy, Wrapper
 from tercel.execution.view import View
 
-GAP_NS: Final = 3 * NS_PER_SECOND
-"""Least time between two decisions."""
+GAP_NS: Final = NS_PER_SECOND
+"""Time between two looks."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class OnEvents(Wrapper):
     inner : Strategy
         Anything.
     gap_ns : int
-        Least time between two decisions.
+        Time between two looks.
 
     Raises
     ------
@@ -38,7 +38,7 @@ class OnEvents(Wrapper):
 
     >>> from tercel.execution.strategies import build
     >>> OnEvents(build("peg_touch")).name, OnEvents(build("peg_touch")).gap_ns
-    ('peg_touch+events', 3000000000)
+    ('peg_touch+events', 1000000000)
     """
 
     inner: Strategy
@@ -46,7 +46,7 @@ class OnEvents(Wrapper):
 
     def __post_init__(self) -> None:
         if self.gap_ns < NS_PER_SECOND // 1000:
-            raise ConfigError("a gap of 1,000,000 ns or more", f"{self.gap_ns}", "3 s, 3,000,000,000, is usual")
+            raise ConfigError("a gap of 1,000,000 ns or more", f"{self.gap_ns}", "a second, 1,000,000,000, is usual")
 
     @property
     def name(self) -> str:

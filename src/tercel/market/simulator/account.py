@@ -69,14 +69,11 @@ def far_public_best(b: Packed, side: int) -> int:
 
 
 @kernel
-def hasten(k: Longs) -> None:
-    """(clock of events) Something that matters happened: the next decision falls due as soon as it may.
-
-    What the background does alone matters to nobody of ours.
-    """
+def matters(k: Longs) -> None:
+    """(clock of events) Something that matters happened; what the background does alone matters to nobody of ours."""
     s = state_at(k)
-    if s.gap_ns > 0 and s.phase == sim.WORKING and s.left > 0 and s.apart != sim.WILL_PART:
-        s.due_ns = min(s.due_ns, max(s.now, s.awake_ns))
+    if s.apart != sim.WILL_PART:
+        s.happened = 1
 
 
 @kernel
@@ -89,7 +86,7 @@ def settle(b: Packed, k: Longs, side: int, price: int) -> None:
     before = k[at]
     k[at] = public_best(b, side)
     if k[at] != before:
-        hasten(k)
+        matters(k)
     if k[at] == NO_BID or k[at] == NO_ASK:
         return
     k[sim.LAST_BID if side > 0 else sim.LAST_ASK] = k[at]
@@ -242,7 +239,7 @@ def book_fill(k: Longs, price: int, lots: int, mid2: int, touch2: int, passive: 
         k[sim.GRID + (2 if forced else 1) * points + g] += lots
     if passive:
         s.passive_lots += lots
-        hasten(k)
+        matters(k)
     if forced:
         s.forced_lots += lots
     if s.fill_rows < s.log_rows:

@@ -171,15 +171,15 @@ MIRROR: Final = APART + 24
 MIRROR_ROWS: Final = 128  # of one event of the flow; more: the book on show is laid anew
 
 # -- the clock of events: decisions between those of the schedule (`execution.step`) -----------------------------------
-GAP_NS, AWAKE_NS, SEEN_SLICE, TAKEN = range(MIRROR + MIRROR_ROWS * 8, MIRROR + MIRROR_ROWS * 8 + 4)
-# GAP_NS: least time between two decisions, 0: the schedule's alone
-# AWAKE_NS: from when on what happens calls for the next decision
+GAP_NS, LAST_NS, HAPPENED, SEEN_SLICE, TAKEN = range(MIRROR + MIRROR_ROWS * 8, MIRROR + MIRROR_ROWS * 8 + 5)
+# GAP_NS: time between two looks at what happened, 0: decisions of the schedule alone
+# LAST_NS, HAPPENED: when the last decision was taken; 1: something that matters happened since
 # SEEN_SLICE: number of the decision of the schedule that the last observation belonged to, from 1; 0: there was none
 # TAKEN: decisions taken, whatever called for them
 LONGEST_GAPS: Final = 10
 """A decision falls due so many gaps after the last one at the latest, whatever happened."""
 
-GRID: Final = GAP_NS + 4  # mids[G], lots[G], forced lots[G]; then the record, then the log
+GRID: Final = GAP_NS + 5  # mids[G], lots[G], forced lots[G]; then the record, then the log
 
 
 # -- values ------------------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ _WORDS = (
     *("feed_kind", "feed_a", "feed_b", "feed_at_ns", "feed_drawn"),
     *("apart", "restore_ns", "mirror_row", "mirror_at", "mirror_room", "translated_lots", "crossed_lots"),
     *("worst_paid", "unfilled_ticks", "unfilled_paid", "began_mid2"),
-    *("gap_ns", "awake_ns", "seen_slice", "taken"),
+    *("gap_ns", "last_ns", "happened", "seen_slice", "taken"),
 )
 _REALS = ("limit_factor", "market_factor", "cancel_factor", "pace_factor", "lean", "season", "bias", "rounding")
 _TALLIES = ("events", "bought", "sold", "ofi", "variance", "mid2")
