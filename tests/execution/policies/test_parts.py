@@ -70,7 +70,7 @@ def test_wrappers_keep_what_is_around_the_part() -> None:
     learned, schedule = named["learned"], named["clock"]
     assert learned is not None
     assert schedule is not None
-    np.testing.assert_array_equal(learned.decide(VIEWS), build("guarded+posture").decide(VIEWS))
+    np.testing.assert_array_equal(learned.decide(VIEWS), build("guarded+events+posture").decide(VIEWS))
     assert gap_of(learned) == gap_of(whole)
     assert gap_of(schedule) == 0
     np.testing.assert_array_equal(schedule.decide(VIEWS), whole.decide(VIEWS))

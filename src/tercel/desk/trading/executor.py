@@ -72,7 +72,6 @@ class ParentExecutor:
         self._follower = follower
         self._driver: Driver | None = None
         self._waiting: list[Ints] = []
-        self._gap_ns = gap_of(strategy)
         self._by_time = order.task.clock == "time"
         self._missed: TapeError | None = None  # raised when the next word or time comes
         self._children = Children(order)
@@ -162,7 +161,7 @@ class ParentExecutor:
     @property
     def decisions(self) -> int:
         """Number of decisions taken."""
-        return self._driver.words[sim.TAKEN if self._gap_ns else sim.DECISION] if self._driver else 0
+        return self._driver.words[sim.TAKEN if gap_of(self.strategy) else sim.DECISION] if self._driver else 0
 
     def take_recorded(self) -> Ints:
         """Driver rows since the last call, int64 (r, 8): with the state at arrival they replay the session."""
@@ -310,9 +309,8 @@ class ParentExecutor:
         self.states.add(StateReason.CALLED_OFF, "called off")
         commands = self._withdraw()
         if self._driver is not None:
-            # By every clock: one of volume or events would go on deciding for an order that was called off.
+            # By all three clocks: a volume clock would go on deciding for an order that was called off.
             self.driver.state[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME]] = FOREVER_NS
-            self.driver.state[sim.GAP_NS] = 0
         return commands
 
     def amend(self, quantity: int) -> list[Command]:
@@ -344,7 +342,7 @@ class ParentExecutor:
         order, task = self.order, self.order.task
         interval = task.horizon_ns // task.decisions
         b, k = self._follower.arrival(order.start_ns, interval, task.warmup_ns, (task.grid_points, LOG_ROWS))
-        begin(k, order, now_ns, self._follower.listing.tick, self._gap_ns)
+        begin(k, order, now_ns, self._follower.listing.tick, gap_of(self.strategy))
         self.began = b, k
         self._driver = Driver(b, k, self.strategy, kernels.apply_heard)
 

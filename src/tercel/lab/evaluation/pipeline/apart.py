@@ -37,7 +37,7 @@ def members_apart(participants: Participants, baselines: Sequence[Candidate]) ->
     rows = rows or [[one] for one in baselines]
     if len(rows) != 1:
         names = ", ".join(row[0].key for row in rows) or "none"
-        raise ConfigError("one policy, family or strategy to take apart", names, "name one, or leave --apart out")
+        raise ConfigError("one policy, family or strategy to take apart", names, "name one alone")
     return rows[0]
 
 
