@@ -120,11 +120,11 @@ def test_a_name_that_leaves_counts_in_the_walk_and_a_move_that_nothing_adjusts_i
     assert done("backtest", tmp_path / "fell", "--cost-bps", "5")["dates"] > 10
 
 
-def test_a_day_on_which_few_names_trade_is_told(tmp_path: Path) -> None:
+def test_names_that_a_day_leaves_out_are_told(tmp_path: Path) -> None:
     model = load(trained(tmp_path, 500))
     thin = prices(501).filter((pl.col("date") < weekdays(501)[-1]) | pl.col("ticker").is_in(NAMES[:3]))
     thin.write_csv(tmp_path / "prices.csv")
-    assert predict(model).note.startswith("3 names have a price on")
+    assert predict(model).note == "5 of 8 names have no row on 2016-12-05: DDD, EEE, FFF, GGG, HHH"
     assert predict(model, weekdays(500)[-1]).note == ""
 
 

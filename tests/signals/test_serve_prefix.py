@@ -15,7 +15,7 @@ from tercel.core.errors import DataError
 from tercel.signals.model_folder import SignalModel, load
 from tercel.signals.runs.config import read_config
 from tercel.signals.runs.train import train
-from tercel.signals.serve import config_of, cross_section
+from tercel.signals.serve import cross_section
 
 pytest.importorskip("sklearn")
 DAYS = 420
@@ -111,7 +111,7 @@ def write(folder: Path, made: Mapping[str, pl.DataFrame], until: date | None = N
 
 def said(model: SignalModel, day: date) -> object:
     try:
-        rows, missing = cross_section(model, config_of(model), day)
+        rows, missing, _ = cross_section(model, day)
     except DataError as error:
         return str(error)
     columns = {name: rows.x[:, c] for c, name in enumerate(rows.names)}

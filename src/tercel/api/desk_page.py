@@ -67,28 +67,31 @@ def page(
 
 
 def _forecasts(found: Mapping[str, Any]) -> Iterator[Section]:
-    """Forecasts that were served from files, beside what came; why there was none."""
-    if not found["names"] and not found["without"]:
-        return
+    """Forecasts that were served from files, beside what came; why there was none; what became of targets."""
     heads = ["name", "rounds", "forecast, bps", "came, bps", "right way"]
     rows = [
-        [one["name"], one["rounds"], f"{one['forecast_bps']:+.2f}", f"{one['came_bps']:+.2f}", one["hits"]]
+        [one["name"], one["rounds"], _bps(one["forecast_bps"]), _bps(one["came_bps"]), one["hits"]]
         for one in found["names"]
     ]
-    table = plain_table(heads, rows) if rows else ""
-    yield Section("Forecasts, and what came", forecast_sentences(found), html=table)
+    if said := forecast_sentences(found, len(found["targets"])):
+        yield Section("Forecasts, and what came", said, html=plain_table(heads, rows) if rows else "")
 
 
-def forecast_sentences(found: Mapping[str, Any]) -> list[str]:
-    """What the forecasts of a desk came to, in sentences; none where it asked for none."""
+def _bps(value: float) -> str:
+    return f"{value:+.2f}" if round(value, 2) else "0.00"
+
+
+def forecast_sentences(found: Mapping[str, Any], most: int = 4) -> list[str]:
+    """What the forecasts of a desk and at most so many of its targets came to; none where it asked for none."""
     said = []
     if found["names"]:
         said.append(f"Model {found['model']} forecast {len(found['names'])} names, as known by {found['at']}.")
     if found["hit_rate"] is not None:
         low, high = 100 * found["ci_low"], 100 * found["ci_high"]
-        rate = f"The way was right in {found['hits']} of {found['rounds']} rounds ({low:.0f} to {high:.0f} %)"
-        said.append(f"{rate}; a desk's rounds are few, so this says little of the model.")
-    return said + [f"Traded without a forecast: {why}" for why in found["without"]]
+        rate = f"The way was right in {found['hits']} of {found['rounds']} cases ({low:.0f} to {high:.0f} %)"
+        said.append(f"{rate}, a name and a round each; they are few, so this says little of the model.")
+    more = [f"{len(found['targets']) - most} more targets: the report has them."] * (len(found["targets"]) > most)
+    return [*said, *(f"Traded without a forecast: {why}" for why in found["without"]), *found["targets"][:most], *more]
 
 
 def _answer(config: DemoConfig, result: Mapping[str, Any]) -> tuple[str, str]:
@@ -148,8 +151,7 @@ def _example(opened: BuiltDesk, entries: Sequence[Entry]) -> Iterator[Section]:
     if not drawn:
         return
     entry, fills, mids = max(drawn, key=lambda one: len(one[1]))
-    tick = units.get(entry.instrument)
     yield Section(
         "A parent and its fills",
-        figures=[path_with_fills(entry.parent, entry.body["side"], fills, mids, "parent", tick)],
+        figures=[path_with_fills(entry.parent, entry.body["side"], fills, mids, "parent", units.get(entry.instrument))],
     )

@@ -8,7 +8,7 @@ after the date are left out before anything is computed from them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -25,9 +25,10 @@ from tercel.signals.runs.build import joined_all, market_of, prices_of
 from tercel.signals.runs.config import SignalsConfig
 from tercel.signals.sources.daily import FACTORS, SETTLES
 from tercel.signals.sources.port import NEW_YORK, time_type
+from tercel.signals.sources.tables import first_names
 
-FULL = 0.8
-"""Share of the names of the day before below which a day is told to be incomplete."""
+RECENT = 21
+"""Days to a date whose names are told where the date has no row of them."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ class ServedForecasts:
     missing : dict of str to str
         Sources that the model knows and that say nothing now, with the reason.
     note : str
-        What is odd about the day; empty where nothing is.
+        Names that the days before had and the date has not; empty where there are none.
+    closes : dict of str to float
+        Every name of the files, with its last close by then.
     """
 
     model: str
@@ -53,6 +56,7 @@ class ServedForecasts:
     alphas: tuple[Alpha, ...]
     missing: dict[str, str]
     note: str = ""
+    closes: dict[str, float] = field(default_factory=dict)
 
     @property
     def at(self) -> str:
@@ -87,12 +91,13 @@ def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
         For a model of a market's features, one without a configuration, a day that the files do not have, files that
         are gone.
     """
-    config = config_of(model)
-    data, missing = cross_section(model, config, at)
+    data, missing, prices = cross_section(model, at)
     columns = {name: data.x[:, c] for c, name in enumerate(data.names)}
     at_ns = int(data.time_ns[0])
     alphas = model.alphas(columns, data.instrument.tolist(), at_ns)
-    return ServedForecasts(model.id, at_ns, tuple(alphas), missing, data.note)
+    known = prices.filter(pl.col("time").dt.epoch("ns") <= at_ns).sort("time")
+    closes = dict(known.group_by("instrument").agg(pl.col("close").last()).iter_rows())
+    return ServedForecasts(model.id, at_ns, tuple(alphas), missing, data.note, closes)
 
 
 def config_of(model: SignalModel) -> SignalsConfig:
@@ -114,22 +119,23 @@ def config_of(model: SignalModel) -> SignalsConfig:
     return SignalsConfig.model_validate(raw)
 
 
-def cross_section(model: SignalModel, config: SignalsConfig, at: date | None) -> tuple[Dataset, dict[str, str]]:
-    """The cross-section of a date (the files' last if None) with every source that the model listens to, and why others
-    say nothing.
+def cross_section(model: SignalModel, at: date | None) -> tuple[Dataset, dict[str, str], pl.DataFrame]:
+    """The cross-section of a date (the files' last if None) with every source that the model listens to, why others say
+    nothing, and all closes.
 
     Raises
     ------
     DataError
         As :func:`predict`.
     """
+    config = config_of(model)
     wanted = {one.source: [name.split(".", 1)[1] for name in one.names] for one in model.models}
     synthetic = config.panel.kind == "synthetic"
     data, prices = _synthetic(model, config, at) if synthetic else _daily(config, wanted, at)
     config = config.model_copy(update={"source": tuple(one for one in config.source if one.called in wanted)})
     data, missing = joined_all(data, config, prices, wanted)
     silent = {name for name, columns in data.sources.items() if np.isnan(data.x[:, list(columns)]).all()}
-    return data, missing | dict.fromkeys(sorted(silent & set(wanted)), "nothing known by then")
+    return data, missing | dict.fromkeys(sorted(silent & set(wanted)), "nothing known by then"), prices
 
 
 def _daily(config: SignalsConfig, wanted: Mapping[str, list[str]], at: date | None) -> tuple[Dataset, pl.DataFrame]:
@@ -142,13 +148,13 @@ def _daily(config: SignalsConfig, wanted: Mapping[str, list[str]], at: date | No
     if not prices.filter(pl.col("time") == day)["listed"].any():
         expected = f"names with {source.history} days behind them and enough traded on {day.date()}"
         raise DataError(expected, f"none in {config.panel.path}", "name a later day, or give longer files")
-    recent = days.filter(days <= day).tail(2)
+    recent = days.filter(days <= day).tail(RECENT)
     # factors look back alone, and the model says which of them it reads
     facts = source.facts_of(prices, recent.tail(1))
     names = tuple(f"{source.name}.{column}" for column in source.columns)
-    counts = prices.filter(pl.col("time").is_in(recent.implode())).group_by("time").len().sort("time")["len"]
-    thin = f"{counts[-1]} names have a price on {day.date()}, {counts[-2]} the day before" if len(counts) > 1 else ""
-    note = thin if thin and counts[-1] < FULL * counts[-2] else ""
+    were = prices.filter(pl.col("time").is_in(recent.implode()) & pl.col("listed"))["instrument"].unique()
+    gone = sorted(set(were) - set(facts["instrument"]))
+    note = f"{len(gone)} of {len(were)} names have no row on {day.date()}: {first_names(gone)}" if gone else ""
     data = replace(_unlabelled(facts, source.columns, names, day + 2 * SETTLES), note=note)
     return data, prices.select("instrument", "time", "close")
 

@@ -4,13 +4,14 @@
     AAA,500
     BBB,-200
 
-A file with a column `date` counts by its last one.
+A file with a column `date` counts by its last one, and has an age by it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tercel.core.errors import DataError
 from tercel.core.names import offer
@@ -22,10 +23,11 @@ UNITS: Final = {"lots": ("lots",), "shares": ("shares",), "weight": ("weight",)}
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A position to be reached: `value` of lots, of shares, or the share of the desk's capital."""
+    """A position to be reached: `value` of lots, of shares, or the share of the desk's capital; the day it is of."""
 
     value: float
     unit: str
+    day: date | None = None
 
     def lots(self, listing: Listing, mid2: int, capital: float) -> float:
         """In lots of an instrument, at its mid in half ticks; not rounded.
@@ -46,14 +48,14 @@ def read_targets(path: Path, names: Mapping[str, str]) -> dict[str, Target]:
     DataError
         With file and row: an unknown name, two rows of one, what is no number, no rows.
     """
-    unit, rows = read_named(path, UNITS)
+    unit, rows, day = read_named(path, UNITS)
     found: dict[str, Target] = {}
     for name, value, row in rows:
         if name in names:
-            found[names[name]] = Target(value, unit)
+            found[names[name]] = Target(value, unit, day)
         elif value:
             remedy = offer(name, names, "add it as [[instrument]], map it by [signals.names], or take the row out")
-            raise DataError(f"names among {', '.join(names)}", f"{name!r} in row {row} of {path}", remedy)
+            raise DataError(f"names such as {', '.join(list(names)[:5])}", f"{name!r} in row {row} of {path}", remedy)
     if not found:
         raise DataError("rows of targets", f"none in {path}", "write one a name: name,lots")
     return found
@@ -70,8 +72,9 @@ def names_in(path: Path) -> tuple[str, ...]:
     return tuple(name for name, _, _ in read_named(path, UNITS)[1])
 
 
-def read_named(path: Path, units: Mapping[str, Sequence[str]]) -> tuple[str, list[tuple[str, float, int]]]:
-    """A file of names and numbers: what they count, and name, number and row of its last date, of all without dates.
+def read_named(path: Path, units: Mapping[str, Sequence[str]]) -> tuple[str, list[tuple[str, float, int]], date | None]:
+    """A file of names and numbers: what they count; name, number and row of its last date, of all without dates; that
+    date.
 
     Parameters
     ----------
@@ -94,13 +97,14 @@ def read_named(path: Path, units: Mapping[str, Sequence[str]]) -> tuple[str, lis
     if len(counted) != 1:
         wanted = f"columns name and one of {', '.join(units)}"
         raise DataError(wanted, f"{', '.join(table.frame.columns[1:])} in {path}, row 1", "name them so")
-    dated = ("date",) if "date" in plain else ()
-    table = renamed(table, ("name", *counted, *dated), (), {}, {**units, "name": USUAL["symbol"], "date": ("date",)})
-    if dated:
+    table = renamed(table, ("name", *counted), ("date",), {}, {**units, "name": USUAL["symbol"], "date": ("date",)})
+    last: Any = None
+    if "date" in table.frame.columns:
         day = days(table, "date")
-        table = replace(table, frame=table.frame.filter(day == day.max()))
+        last = day.max()
+        table = replace(table, frame=table.frame.filter(day == last))
     table.refuse(~table.frame["name"].is_first_distinct(), "name", "one row a name", "take one of them out")
     values = numbers(table, counted[0])
     table.refuse(values.is_null(), counted[0], f"a number of {counted[0]}", "write a number, 0 to hold none")
     called = table.frame["name"].cast(str).to_list()
-    return counted[0], list(zip(called, values.to_list(), table.frame[ROW].to_list(), strict=True))
+    return counted[0], list(zip(called, values.to_list(), table.frame[ROW].to_list(), strict=True)), last

@@ -1,13 +1,16 @@
 """Parents from a file of positions: target less what is held and at work; files that cannot be obeyed are refused."""
 
+import json
+import re
 from pathlib import Path
+from shutil import copy, copytree
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.desk.rounds.forecast_material import DESK
+from tests.desk.rounds.forecast_material import DESK, trained
 
 from tercel.api.demo.config import check_file, read_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
@@ -17,12 +20,16 @@ from tercel.core.orders import Listing
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.rounds.build import BuiltDesk, check, open_desk
+from tercel.desk.rounds.config import SignalsSection
 from tercel.desk.rounds.demand import Demand
+from tercel.desk.rounds.forecasts import forecasts_in
 from tercel.desk.rounds.parts import DeskParts
 from tercel.desk.rounds.targets import TargetOrders
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.session import SessionTerms
+from tercel.signals.model_folder import _digest, load
+from tercel.signals.serve import predict
 from tercel.signals.targets import Target, read_targets
 
 TARGETS = 'orders = "targets"\ntargets = "targets.csv"\n'
@@ -70,8 +77,9 @@ def test_a_desk_trades_to_its_targets_and_to_nothing_else(tmp_path: Path, tools:
     assert held(opened) == {"AAA": 30, "BBB": -20}
     sides = {(parent.order.instrument, parent.order.side) for parent in opened.session.ledger.parents}
     assert sides == {("AAA", BUY), ("BBB", SELL)}
-    assert said(entries)["AAA"] == "target 30 lots, holds 0, 0 at work: buys 30"
-    assert said(entries)["BBB"].startswith("target -20 lots (-20.4 rounded)")
+    assert "target 30, worth" in said(entries)["AAA"]
+    assert said(entries)["AAA"].endswith("holds 0, 0 at work: buys 30")
+    assert "is -20.4 lots; target -20, worth -" in said(entries)["BBB"]
     opened, entries = ran(written(tmp_path, "name,lots\nAAA,30\n"), tools)
     assert held(opened) == {"AAA": 30}
 
@@ -98,7 +106,7 @@ def test_a_session_that_follows_counts_what_the_first_holds(tmp_path: Path, tool
     second = open_desk(config, journal, DeskParts(exchange), terms=SessionTerms(mark="b-"))
     second.desk.run()
     texts = said([entry for _, entry in journal.read(0)])
-    assert texts["AAA"] == "target 12 lots, holds 30, 0 at work: sells 18"
+    assert texts["AAA"].endswith("holds 30, 0 at work: sells 18")
     assert held(second) == {"AAA": 12, "BBB": 5}
     third = open_desk(config, journal, DeskParts(exchange), terms=SessionTerms(mark="c-"))
     before = third.session.ledger.fills
@@ -114,7 +122,7 @@ def test_lots_at_work_are_not_asked_for_again(tmp_path: Path, tools: SimulatedMa
     asked = {"id": "mine", "instrument": "AAA", "side": BUY, "lots": 10, "horizon_ns": 10**12, "agent": "taker"}
     opened.session.accept(opened.session.request(asked))
     opened.desk.round()
-    assert said([entry for _, entry in journal.read(0)])["AAA"] == "target 30 lots, holds 0, 10 at work: buys 20"
+    assert said([entry for _, entry in journal.read(0)])["AAA"].endswith("holds 0, 10 at work: buys 20")
 
 
 @pytest.mark.parametrize(
@@ -180,6 +188,7 @@ def test_a_weight_is_worth_its_share_of_the_capital(w: float, tick: float, lot: 
 def test_a_target_without_a_price_waits_until_there_is_one() -> None:
     mids, alerts = {"AAA": 0}, []
     session: Any = SimpleNamespace(
+        now_ns=0,
         follow=lambda name: SimpleNamespace(mid2=mids[name]),
         listings={"AAA": Listing("AAA", 0.01, 1)},
         gateway=SimpleNamespace(alert=lambda *words: alerts.append(words)),
@@ -187,7 +196,7 @@ def test_a_target_without_a_price_waits_until_there_is_one() -> None:
             positions=SimpleNamespace(qty=lambda: {"ann": {"AAA": -3 * ONE}}), parents=SimpleNamespace(open=list)
         ),
     )
-    orders = TargetOrders({"AAA": Target(0.5, "weight")}, session, 100.0)
+    orders = TargetOrders({"AAA": Target(0.5, "weight")}, session, SignalsSection(capital=100.0), None)
     assert list(orders.due(0)) == []
     assert "waits a round" in alerts[0][2]
     mids["AAA"] = 1000
@@ -205,3 +214,101 @@ def test_a_desk_that_names_no_instrument_trades_those_of_its_targets(tmp_path: P
     (tmp_path / "targets.csv").unlink()
     with pytest.raises(TercelError, match=r"nothing at .*targets\.csv"):
         read_config(file)
+
+
+DATED = "date,name,lots\n{day},AAA,30\n{day},BBB,-2\n"
+
+
+@pytest.mark.parametrize(
+    ("day", "more", "traded"),
+    [
+        ("2017-05-19", 'date = "2017-05-19"\n', True),
+        ("2017-05-19", 'date = "2017-05-26"\n', True),
+        ("2017-05-19", 'date = "2017-05-27"\n', False),
+        ("2017-05-19", 'date = "2017-05-18"\n', False),
+        ("2017-05-19", 'date = "2017-05-20"\ntargets_days = 0\n', False),
+        ("1999-05-19", 'date = "2017-05-19"\ntargets_days = 9999\n', True),
+        ("1999-05-19", "", True),
+    ],
+)
+def test_targets_with_a_date_are_traded_for_so_many_days(
+    tmp_path: Path, tools: SimulatedMarkets, day: str, more: str, traded: bool
+) -> None:
+    """A clock without dates and a file that names none: then no age is known."""
+    opened, entries = ran(written(tmp_path, DATED.format(day=day), more), tools)
+    assert held(opened) == ({"AAA": 30, "BBB": -2} if traded else {})
+    if not traded:
+        told = said(entries)
+        assert list(told) == [""]
+        assert all(word in told[""] for word in ("targets.csv is not traded", day, "targets_days"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prices and a model of them, whose last date is 2017-05-19, and targets of that day."""
+    folder = tmp_path_factory.mktemp("targets")
+    trained(folder)
+    return folder
+
+
+@pytest.fixture
+def beside(made: Path, tmp_path: Path) -> Path:
+    for part in ("prices.csv", "s.toml", "o"):
+        (copytree if (made / part).is_dir() else copy)(made / part, tmp_path / part)
+    card = tmp_path / "o" / "model" / "card.json"
+    raw = json.loads(card.read_text())
+    raw["config"]["panel"]["path"] = str(tmp_path / "prices.csv")
+    card.write_text(json.dumps(raw | {"sha256": _digest(raw)}))
+    return tmp_path
+
+
+def modelled(folder: Path, text: str, more: str = "") -> Path:
+    file = written(folder, text, more)
+    file.write_text(file.read_text().replace(TARGETS, TARGETS + 'model = "o/model"\ncapital = 100_000.0\n'))
+    return file
+
+
+def test_targets_are_held_back_while_their_forecast_is_refused(beside: Path, tools: SimulatedMarkets) -> None:
+    file = modelled(beside, DATED.format(day="2017-05-19"))
+    assert held(ran(file, tools)[0]) == {"AAA": 30, "BBB": -2}
+    old = modelled(beside, DATED.format(day="1999-05-19"))
+    assert "it is of 1999-05-19" in said(ran(old, tools)[1])[""]
+    (beside / "prices.csv").unlink()
+    opened, entries = ran(modelled(beside, DATED.format(day="2017-05-19")), tools)
+    assert held(opened) == {}
+    assert "forecast that it is made from is refused" in said(entries)[""]
+    assert "prices.csv" in said(entries)[""]
+    opened, entries = ran(modelled(beside, "name,lots\nAAA,30\n"), tools)
+    assert held(opened) == {"AAA": 30}
+
+
+def test_a_weight_is_worth_its_share_where_the_desk_trades_and_the_file_s_close_is_told(
+    beside: Path, tools: SimulatedMarkets
+) -> None:
+    opened, entries = ran(modelled(beside, "name,weight\nAAA,0.5\nBBB,-0.2\n"), tools)
+    close = predict(load(beside / "o" / "model")).closes["AAA"]
+    listing = opened.session.listings["AAA"]
+    pattern = r"weight 0.5 at (\S+) \(the file's last close, (\S+), .*target (\d+), worth ([\d,.]+)"
+    found = re.search(pattern, said(entries)["AAA"])
+    assert found is not None
+    price, told, lots, worth = (float(one.replace(",", "")) for one in found.groups())
+    assert told == pytest.approx(close)
+    assert worth == pytest.approx(price * lots * listing.lot)
+    assert worth == pytest.approx(50_000, abs=price * listing.lot)
+    assert held(opened)["AAA"] == lots
+    assert len(forecasts_in(entries).targets) == 2
+
+
+def test_a_target_of_no_name_in_the_panel_is_refused_with_the_nearest(beside: Path, tools: SimulatedMarkets) -> None:
+    file = modelled(beside, "name,weight\nAAA,0.5\nBBBB,-0.2\n")
+    text = file.read_text(encoding="utf-8")
+    for name in ("AAA", "BBB"):
+        text = text.replace(f'[[instrument]]\nname = "{name}"\n', "")
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(TercelError, match=r"'BBBB' in row 3 .*try 'BBB'"):
+        read_config(file)
+    (beside / "targets.csv").write_text("name,weight\nAAA,0.5\nBBB,-0.2\n")
+    assert [one.name for one in read_config(file).instrument] == ["AAA", "BBB"]
+    (beside / "prices.csv").unlink()
+    (beside / "targets.csv").write_text("name,weight\nAAA,0.5\nBBBB,-0.2\n")
+    assert [one.name for one in read_config(file).instrument] == ["AAA", "BBBB"]

@@ -15,7 +15,7 @@ from tercel.cli import app
 from tercel.signals.leak import leak_report
 from tercel.signals.model_folder import load as load_model
 from tercel.signals.runs.build import load
-from tercel.signals.serve import config_of, cross_section
+from tercel.signals.serve import cross_section
 from tercel.signals.sources.port import FrameSource
 from tercel.signals.sources.registry import source_of
 from tercel.signals.sources.tables import read_prices
@@ -222,7 +222,7 @@ def test_what_is_served_of_own_files_is_what_the_panel_has(tmp_path: Path) -> No
     model = load_model(tmp_path / "o" / "model")
     data = load(tmp_path / "o")[0]
     for at in (data.time_ns[-1], data.time_ns[len(data.time_ns) // 2]):
-        served, missing = cross_section(model, config_of(model), datetime.fromtimestamp(at / 1e9, UTC).date())
+        served, missing, _ = cross_section(model, datetime.fromtimestamp(at / 1e9, UTC).date())
         rows = data.rows(data.time_ns == at)
         assert missing == {}
         assert {"news.tone", "news.learned", "fundamentals.Mood"} <= set(served.names)

@@ -17,7 +17,7 @@ from tercel.core.validated import TomlTable, validated
 from tercel.desk.rounds.config import OFF, DeskConfig, InstrumentSection, SignalsSection
 from tercel.desk.rounds.forecasts import PACKAGED, model_of
 from tercel.desk.rounds.running import refuse
-from tercel.signals.targets import names_in
+from tercel.desk.rounds.targets import names_to_trade
 
 DEMO: Final = "demo.toml"
 HELP: Final = "see tercel trade run `show_demo=True`"
@@ -89,7 +89,7 @@ def _with_instruments(raw: dict[str, Any], path: Path | None) -> dict[str, Any]:
     signals = raw.get("signals")
     if path is None or "instrument" in raw or not isinstance(signals, dict) or signals.get("orders") != "targets":
         return raw
-    names = names_in(path.parent / str(signals.get("targets", "")))
+    names = names_to_trade(*(path.parent / str(signals.get(key, "")) for key in ("targets", "model")))
     return {**raw, "instrument": [{"name": name} for name in names]}
 
 

@@ -212,10 +212,9 @@ def check_gross(query: LimitQuery) -> Denial | None:
 
 def check_messages(query: LimitQuery) -> Denial | None:
     """Maximum message rate over a sliding window; cancels count but are never refused."""
-    now_ns = query.now_ns
     for scope in query.holding.scopes:
         times = scope.times
-        if len(times) == scope.messages and (not times or times[0] > now_ns - scope.window_ns):
+        if len(times) == scope.messages and (not times or times[0] > query.now_ns - scope.window_ns):
             return Denial("MESSAGES", f"scope={scope.name} limit={scope.messages} window_ns={scope.window_ns}")
     return None
 

@@ -38,11 +38,9 @@ POLICY: Final = "policy:"
 
 def estimates(config: DeskConfig, preset: Preset) -> MarketEstimates:
     """Market estimates for written schedules, from the figures of a preset's card over a round."""
-    horizon_s = config.desk.round_s
-    decision_s = config.desk.decision_s
     return MarketEstimates(
-        expected_volume=preset.volume_per_s * horizon_s,
-        sigma=preset.sd60_ticks / 60**0.5 * decision_s**0.5,
+        expected_volume=preset.volume_per_s * config.desk.round_s,
+        sigma=preset.sd60_ticks / 60**0.5 * config.desk.decision_s**0.5,
         eta=preset.eta_ticks_per_lot,
         spread=preset.mean_spread_ticks,
     )
@@ -187,10 +185,9 @@ def open_desk(
         For anything in the configuration that does not exist.
     """
     venue = parts.venue
-    listed = {listing.instrument for listing in venue.listings()}
+    listed = sorted(listing.instrument for listing in venue.listings())
     for instrument in config.instrument:
-        if instrument.name not in listed:
-            raise ConfigError(f"an instrument of {venue.name}: {', '.join(sorted(listed))}", instrument.name, "mend it")
+        check_known(instrument.name, listed, f"an instrument of {venue.name}:")
     known = known_of(config)
     slots = [slot_of(agent, known) for agent in config.agent]
 
@@ -221,8 +218,8 @@ def open_desk(
     )  # fmt: skip
     try:
         aims = targets_of(config)
-        orders = None if aims is None else TargetOrders(aims, session, config.signals.capital)
         forecasts = None if config.signals.model == OFF else DeskForecasts(config, parts.news)
+        orders = None if aims is None else TargetOrders(aims, session, config.signals, forecasts)
         desks.append(DeskLoop(config, session, slots, forecasts, orders, parts.calm, progress))
     except TercelError:
         session.close()

@@ -4,7 +4,7 @@
 [[instrument]] name, market
 [[agent]]     name, strategy; alpha and posture: whether it takes them; challenger: another strategy, on paper
 [demand]      side, share: the orders that come in
-[signals]     model, names, date; orders, targets, capital: positions to reach
+[signals]     model, names, date; orders, targets, targets_days, capital: positions to reach
 [risk]        posture
 [loop]        feedback, hedge
 [limits]      file
@@ -103,7 +103,9 @@ class SignalsSection(TomlTable):
     orders: Literal["drawn", "targets"] = "drawn"
     """`drawn`: by [demand]; `targets`: from a file of positions to reach."""
     targets: str = ""
-    """A CSV with name and one of lots, shares, weight; from the desk's file."""
+    """A CSV with name and one of lots, shares, weight, and maybe date; from the desk's file."""
+    targets_days: float = Field(default=7.0, ge=0)
+    """Days after its date for which such a file is traded."""
     capital: float = Field(default=0.0, ge=0)
     """In money: what weights are shares of."""
 

@@ -34,10 +34,5 @@ def demand(config: DeskConfig, volume_per_s: dict[str, float], seed: int) -> lis
         instrument.name: fixed.get(config.demand.side, BUY if rng.random() < 0.5 else SELL)
         for instrument in config.instrument
     }
-    orders = []
-    for number in range(config.desk.rounds):
-        for instrument in config.instrument:
-            side = sides[instrument.name]
-            lots = max(round(config.demand.share * volume_per_s[instrument.name] * config.desk.round_s), 1)
-            orders.append(Demand(number, instrument.name, side, lots))
-    return orders
+    lots = {name: max(round(config.demand.share * volume_per_s[name] * config.desk.round_s), 1) for name in sides}
+    return [Demand(number, name, sides[name], lots[name]) for number in range(config.desk.rounds) for name in sides]

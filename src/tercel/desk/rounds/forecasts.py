@@ -9,8 +9,8 @@ the desk's file names.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -31,15 +31,18 @@ from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.execution.guidance import remaining
 from tercel.signals.model_folder import SignalModel, folder_at, load, load_packaged, packaged
+from tercel.signals.sources.tables import first_names
 
 PACKAGED: Final = "packaged:"
 NO_FORECAST: Final = "NO_FORECAST"
+TARGET: Final = "TARGET"
 DAY_NS: Final = 86_400 * NS_PER_SECOND
 DATED_NS: Final = 20 * 365 * DAY_NS
 """Clocks beyond it, 1989, tell dates."""
 NEW_YORK: Final = ZoneInfo("America/New_York")
 OPENS: Final = time(9, 30)
 REMEDY: Final = "the desk trades without; write a newer one (`tercel signals predict` shows it)"
+UNREAD: Final = "the desk trades without; let signals.model name a folder of `tercel signals train` that reads"
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,15 @@ class DeskForecasts:
 
     def __init__(self, config: DeskConfig, news: NewsPort | None = None) -> None:
         self._section, self._news = config.signals, news
+        self._names = [instrument.name for instrument in config.instrument]
         self._span_ns = round(config.desk.round_s * NS_PER_SECOND)
         self._model: SignalModel | None = None
         self._served: dict[str, Alpha] = {}
         self._about: dict[str, Any] = {}
-        self._day, self._told = -1, set[tuple[str, str]]()
-        self._at_ns = self._offset_ns = self._horizon_ns = 0
+        self._at_ns = self.offset_ns = self.horizon_ns = 0
+        self._day, self._note = -1, ""
+        self.closes: dict[str, float] = {}
+        """Last close in the files of the model by its names; empty of a model that measures."""
         self._unread: TercelError | None = None
         self.fault: TercelError | None = None
         """Why there is no forecast of any instrument; None where there is one."""
@@ -98,9 +104,9 @@ class DeskForecasts:
                 if self.served:
                     self._read(self._model, now_ns)
             except TercelError as error:
-                self._unread = error
+                self._unread = DataError(error.expected, error.received, UNREAD)
             except Exception as error:  # whatever a file holds: a desk goes on without its forecast
-                self._unread = DataError("a forecast", f"{type(error).__name__}: {error}", REMEDY)
+                self._unread = DataError("a forecast", f"{type(error).__name__}: {error}", UNREAD)
         self.fault = self._unread or (self._too_old(now_ns) if self.served else None)
 
     def _read(self, model: SignalModel, now_ns: int) -> None:
@@ -108,23 +114,21 @@ class DeskForecasts:
 
         found = predict(model)
         self._served = {one.instrument: one for one in found.alphas}
-        self._about = {"model": found.model, "at": found.at}
-        self._at_ns, self._horizon_ns = found.at_ns, found.alphas[0].horizon_ns
-        if now_ns < DATED_NS and not self._offset_ns:
-            self._offset_ns = begins_ns(found.at_ns, self._section.date) - now_ns
+        self._about, self._note = {"model": found.model, "at": found.at}, found.note
+        self.closes, self._at_ns, self.horizon_ns = found.closes, found.at_ns, found.alphas[0].horizon_ns
+        if now_ns < DATED_NS and not self.offset_ns:
+            self.offset_ns = begins_ns(found.at_ns, self._section.date) - now_ns
 
     def take(self, name: str, monitor: MarketMonitor, number: int, at_ns: int, gateway: OrderGateway) -> Outlook | None:
         """The forecast of an instrument as round `number` begins, journaled; None and an alert where there is none."""
         try:
             found = self.outlook(name, monitor, number, at_ns)
         except TercelError as error:
-            told = "" if self.fault else name, str(error)
-            if told not in self._told:
-                gateway.alert("warning", NO_FORECAST, told[1], told[0])
-            self._told.add(told)
+            gateway.alert_once("warning", NO_FORECAST, str(error), "" if self.served or self.fault else name)
             return None
-        about = ("horizon_ns", "expected_bps", "sd_bps", "half_life_ns")
-        body = {key: plain(getattr(found.alpha, key)) for key in about} | {"sources": list(found.alpha.sources)}
+        if self._note:
+            gateway.alert_once("warning", NO_FORECAST, self._note)
+        body = {key: value for key, value in plain(found.alpha).items() if key not in ("instrument", "at_ns")}
         gateway.write([Entry(kinds.ALPHA, at_ns, name, body=body | dict(found.about))])
         return found
 
@@ -147,9 +151,10 @@ class DeskForecasts:
             return Outlook(alpha, alpha, {})
         known = self._section.names.get(name, name)
         if known not in self._served:
-            received = f"no row of {known} in that of model {model.id}"
-            raise DataError(f"a forecast of {known}", received, "map its name by [signals.names], or trade it without")
-        alpha = replace(self._served[known], instrument=name, at_ns=self._at_ns - self._offset_ns)
+            lacking = {self._section.names.get(one, one) for one in self._names} - set(self._served)
+            received = f"no row of {first_names(sorted(lacking))} in that of model {model.id}, {self._about['at']}"
+            raise DataError("a forecast of each name", received, "map names by [signals.names], or trade them without")
+        alpha = replace(self._served[known], instrument=name, at_ns=self._at_ns - self.offset_ns)
         share = within(alpha, at_ns, self._span_ns)
         sd_bps = alpha.sd_bps * min(self._span_ns / alpha.horizon_ns, 1.0) ** 0.5  # of a random walk
         ahead = replace(alpha, expected_bps=alpha.expected_bps * share, sd_bps=sd_bps)
@@ -157,14 +162,12 @@ class DeskForecasts:
 
     def _too_old(self, at_ns: int) -> TercelError | None:
         """A forecast that is over, or of the future, by the venue's clock."""
-        age_ns, said = at_ns + self._offset_ns - self._at_ns, self._about["at"]
-        if 0 <= age_ns < self._horizon_ns:
+        age_ns, said = at_ns + self.offset_ns - self._at_ns, self._about["at"]
+        if 0 <= age_ns < self.horizon_ns:
             return None
-        session = datetime.fromtimestamp((at_ns + self._offset_ns) // NS_PER_SECOND, UTC).date()
-        if age_ns < 0:
-            return DataError("a forecast that is known by now", f"one of {said}, in a session of {session}", REMEDY)
-        text = f"one of {said} that reaches {self._horizon_ns / DAY_NS:.3g} days, in a session of {session}"
-        return DataError("a forecast whose horizon is not over", text, REMEDY)
+        reaches = f"that reaches {self.horizon_ns / DAY_NS:.3g} days"
+        text = f"one of {said} {reaches}, in a session of {session_day(at_ns + self.offset_ns, '')}"
+        return DataError("a forecast that is known by now, and whose horizon is not over", text, REMEDY)
 
 
 def model_of(name: str) -> SignalModel:
@@ -202,12 +205,23 @@ def check_signals(config: DeskConfig) -> None:
         raise ConfigError(f"a model folder, {PACKAGED}NAME or off", f"signals.model = {section.model!r}", remedy)
 
 
+def session_day(at_ns: int, said: str) -> date | None:
+    """Day in New York of a clock that tells dates, else the one that is said; None where there is none.
+
+    >>> session_day(1514583000 * 10**9, ""), session_day(5, "2018-07-02"), session_day(5, "")
+    (datetime.date(2017, 12, 29), datetime.date(2018, 7, 2), None)
+    """
+    if at_ns < DATED_NS:
+        return date.fromisoformat(said) if said else None
+    return datetime.fromtimestamp(at_ns // NS_PER_SECOND, NEW_YORK).date()
+
+
 def begins_ns(at_ns: int, said: str) -> int:
     """When a session on a clock without dates begins: of the day that is said, or the weekday after a forecast's.
 
     >>> friday = 1514583000 * 10**9
-    >>> [datetime.fromtimestamp(begins_ns(friday, day) // 10**9, UTC).isoformat()[:16] for day in ("", "2018-07-02")]
-    ['2018-01-01T14:30', '2018-07-02T13:30']
+    >>> [str(datetime.fromtimestamp(begins_ns(friday, day) // 10**9, NEW_YORK))[:16] for day in ("", "2018-07-02")]
+    ['2018-01-01 09:30', '2018-07-02 09:30']
     """
     day = date.fromisoformat(said) if said else datetime.fromtimestamp(at_ns // NS_PER_SECOND, NEW_YORK).date()
     while not said:
@@ -254,6 +268,8 @@ class ForecastOutcome:
         Share of right signs, with its 95 % interval as if rounds were independent (Wilson, 1927).
     without : tuple of str
         Why there was none, as it was told.
+    targets : tuple of str
+        What became of targets, as it was told.
     """
 
     model: str | None = None
@@ -265,16 +281,13 @@ class ForecastOutcome:
     ci_low: float | None = None
     ci_high: float | None = None
     without: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return dict(plain(asdict(self)))
+    targets: tuple[str, ...] = ()
 
 
 def forecasts_in(entries: Iterable[Entry]) -> ForecastOutcome:
     """The same from a journal's entries of FORECAST and ALERT."""
     rows: dict[str, dict[str, Any]] = {}
-    told: list[str] = []
+    told, aims = list[str](), list[str]()
     last: Mapping[str, Any] = {}
     moved = hits = 0
     for entry in entries:
@@ -287,8 +300,10 @@ def forecasts_in(entries: Iterable[Entry]) -> ForecastOutcome:
             for key, more in (("rounds", 1), ("forecast_bps", expected), ("came_bps", came), ("hits", right)):
                 row[key] += more
             moved, hits = moved + (came != 0), hits + right
+        elif entry.body.get("code") == TARGET:
+            aims.append(str(entry.body["text"]))
         elif entry.body.get("code") == NO_FORECAST:
             told.append(": ".join(filter(None, (entry.instrument, str(entry.body["text"])))))
     rate, low, high = wilson(hits, moved)
     names, without = tuple(rows.values()), tuple(dict.fromkeys(told))
-    return ForecastOutcome(last.get("model"), last.get("at"), names, moved, hits, rate, low, high, without)
+    return ForecastOutcome(last.get("model"), last.get("at"), names, moved, hits, rate, low, high, without, tuple(aims))

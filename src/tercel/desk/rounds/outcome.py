@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tercel.core.fixed import shown
+from tercel.core.plain import plain
 from tercel.core.ports import Journal
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.rounds.build import BuiltDesk
@@ -187,8 +188,7 @@ class DeskOutcome:
 
     def to_json(self) -> dict[str, Any]:
         """The outcome as plain JSON values."""
-        lists = {name: [asdict(one) for one in getattr(self, name)] for name in ("parents", "open_parents")}
-        return {**asdict(self), **lists, "forecasts": self.forecasts.to_json()}
+        return dict(plain(asdict(self)))
 
 
 def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:

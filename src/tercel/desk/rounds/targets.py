@@ -1,20 +1,28 @@
 """Positions that a desk is to reach: parents are made from target less position.
 
-A name without a row is left as it is. Lots that are still at work for the desk's agents count as traded, so that a
-session which follows another asks for nothing twice.
+A name without a row is left as it is. Targets with a date are traded for `targets_days` after it, and not while the
+forecast of the desk's model is refused. A weight is worth its share of the capital at the price where the desk trades,
+whatever the files' last close is: both are told where they differ. Lots that are still at work for the desk's agents
+count as traded, so that a session which follows another asks for nothing twice.
 """
 
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from tercel.core.errors import ConfigError
 from tercel.core.fixed import ONE
 from tercel.core.vocabulary import BUY, SELL
-from tercel.desk.rounds.config import DeskConfig
+from tercel.desk.rounds.config import DeskConfig, SignalsSection
 from tercel.desk.rounds.demand import Demand
+from tercel.desk.rounds.forecasts import TARGET, DeskForecasts, session_day
 from tercel.desk.trading.session import Session
-from tercel.signals.targets import Target, read_targets
+from tercel.signals.model_folder import folder_at, load
+from tercel.signals.targets import Target, names_in, read_targets
+
+FAR: Final = 0.2
+"""Part of a close beyond which both prices are told."""
 
 
 def targets_of(config: DeskConfig) -> dict[str, Target] | None:
@@ -37,6 +45,23 @@ def targets_of(config: DeskConfig) -> dict[str, Target] | None:
     return found
 
 
+def names_to_trade(path: Path, model: Path) -> tuple[str, ...]:
+    """Names of a file of targets, each of the panel of a model folder; of any name where that does not read.
+
+    Raises
+    ------
+    DataError
+        For a file that is none, and a name that the panel lacks.
+    """
+    from tercel.signals.serve import predict
+
+    try:
+        known = predict(load(folder_at(model))).closes
+    except Exception:  # whatever a file holds: a desk trades without its forecast
+        known = {}
+    return tuple(read_targets(path, {name: name for name in known or names_in(path)}))
+
+
 class TargetOrders:
     """Orders of a desk towards its targets, each once, as soon as its instrument has a market.
 
@@ -44,29 +69,59 @@ class TargetOrders:
     ----------
     targets : mapping of instrument to Target
     session : Session
-    capital : float
-        Of the desk, in money.
+    section : SignalsSection
+        Of the desk: its capital, in money; how old targets may be.
+    forecasts : DeskForecasts, optional
+        What targets with a date are made from: they are not traded while it is refused.
     """
 
-    def __init__(self, targets: Mapping[str, Target], session: Session, capital: float) -> None:
-        self._targets, self._session, self._capital = dict(targets), session, capital
+    def __init__(
+        self, targets: Mapping[str, Target], session: Session, section: SignalsSection, forecasts: DeskForecasts | None
+    ) -> None:
+        self._targets, self._session, self._section, self._forecasts = dict(targets), session, section, forecasts
+        self._say = partial(session.gateway.alert, "info", TARGET)
 
     def due(self, number: int) -> Iterator[Demand]:
         """Orders that can be sized now, for round `number`; an alert says what became of each target."""
-        say = partial(self._session.gateway.alert, "info", "TARGET")
+        if why := self._refused():
+            self._session.gateway.alert_once("warning", TARGET, f"{self._section.targets} is not traded: {why}")
+            return
+        closes = {} if self._forecasts is None else self._forecasts.closes
         for name in list(self._targets):
-            mid2 = self._session.follow(name).mid2
+            mid2, listing = self._session.follow(name).mid2, self._session.listings[name]
             if not mid2:
-                say("no two-sided market yet: its target waits a round", name)
+                self._say(f"{name}: no two-sided market yet: its target waits a round", name)
                 continue
-            exact = self._targets.pop(name).lots(self._session.listings[name], mid2, self._capital)
-            target, held, works = round(exact), *self._held(name)
+            aim, price = self._targets.pop(name), mid2 / 2 * listing.tick
+            exact, held, works = aim.lots(listing, mid2, self._section.capital), *self._held(name)
+            target = round(exact)
             lots = target - held - works
-            rounded = "" if target == exact else f" ({exact:.6g} rounded)"
+            close = closes.get(self._section.names.get(name, name), price)
+            file = f" (the file's last close, {close:.8g}, counts nothing)" if abs(price - close) > FAR * close else ""
+            asked = f"{name}: {aim.unit} {aim.value:g} at {price:.8g}{file} is {exact:.8g} lots"
+            worth = f"target {target}, worth {target * listing.lot * price:,.2f}"
             order = f"{'buys' if lots > 0 else 'sells'} {abs(lots)}" if lots else "nothing to trade"
-            say(f"target {target} lots{rounded}, holds {held}, {works} at work: {order}", name)
+            self._say(f"{asked}; {worth}; holds {held}, {works} at work: {order}", name)
             if lots:
                 yield Demand(number, name, BUY if lots > 0 else SELL, abs(lots))
+
+    def _refused(self) -> str:
+        """Why targets that have a date may not be traded now: their forecast is refused, or they are too old."""
+        day, found = next((one.day for one in self._targets.values()), None), self._forecasts
+        now_ns, days = self._session.now_ns, self._section.targets_days
+        if day is None:
+            return ""
+        if found is not None:
+            found.look(now_ns)
+            if found.fault is not None:
+                return f"the forecast that it is made from is refused, {found.fault.received}"
+            now_ns += found.offset_ns
+        session = session_day(now_ns, self._section.date)
+        if session is None or 0 <= (session - day).days <= days:
+            return ""
+        return (
+            f"it is of {day}, to be traded within {days:g} days (signals.targets_days), not in a session of {session}"
+        )
 
     def _held(self, name: str) -> tuple[int, int]:
         """Lots that the desk's agents hold of an instrument, and those that their open parents will still trade."""

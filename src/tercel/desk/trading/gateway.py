@@ -95,6 +95,7 @@ class OrderGateway:
         numbers = count(1)
         self.new_name = name or (lambda: f"~{ledger.orders.session}x{next(numbers)}")
         self._received: list[codec.OrderMessage | o.Holdings] = []
+        self._said = set[tuple[str, ...]]()
         self._owed: list[Entry] = []
         """Entries of what left before it was journaled."""
         check_capabilities(venue)
@@ -136,6 +137,12 @@ class OrderGateway:
     def alert(self, severity: str, code: str, text: str, *where: str, **more: Any) -> None:
         """Journal an alert as of now: see `journal.codec.entry_alert`."""
         self.write([codec.entry_alert(severity, code, text, self.venue.now_ns, *where, **more)])
+
+    def alert_once(self, severity: str, code: str, text: str, *where: str) -> None:
+        """Journal an alert, unless this session has already said the same."""
+        if (code, text, *where) not in self._said:
+            self._said.add((code, text, *where))
+            self.alert(severity, code, text, *where)
 
     def fall(self, error: JournalError) -> None:
         """The journal failed: cancel open orders, alert, and send nothing new until it can be written again."""

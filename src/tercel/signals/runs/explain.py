@@ -75,7 +75,7 @@ def trained_on(model: SignalModel) -> Dataset:
 def newest(model: SignalModel, data: Dataset) -> tuple[Dataset, list[str]]:
     """The newest cross-section that the model's files hold, else the last of its panel; what to say of it."""
     try:
-        rows, missing = cross_section(model, config_of(model), None)
+        rows, missing, _ = cross_section(model, None)
     except TercelError as error:
         last = data.rows(data.time_ns == data.time_ns[-1])
         return last, [f"No newer forecast than the panel's: {error.received}"]
