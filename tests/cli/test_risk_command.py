@@ -188,6 +188,9 @@ def test_posture_without_a_file_or_studies_says_how_to_get_the_stress() -> None:
         (["forecast", "{tmp}/flat.csv"], "the same close for 200 days"),
         (["forecast", "{tmp}/twice.csv"], "rows 3 and 4"),
         (["var", "{tmp}/split.csv"], "row 102"),
+        (["forecast", "{tmp}/halved.csv"], "row 102"),
+        (["covariance", "{tmp}/halved.csv"], "--adjusted"),
+        (["posture", "{tmp}/halved.csv"], "as in a split of 2:1"),
         (["forecast", "{tmp}/good.csv", "--weights", "{tmp}/w.csv"], "'ZZZ'"),
         (["forecast", "{tmp}/good.csv", "--weights", "{tmp}/bad.csv"], "row 2"),
         (["forecast", "{tmp}/good.csv", "--column", "close"], "OURS=THEIRS"),
@@ -213,6 +216,7 @@ def test_prices_that_cannot_be_used_end_with_2(tmp_path: Path, words: list[str],
     write("good.csv", good)
     write("flat.csv", [100.0] * 200)
     write("split.csv", good[:100] + [close / 10 for close in good[100:]])
+    write("halved.csv", good[:100] + [close / 2 for close in good[99:-1]])
     write("short.csv", good[:3])
     (tmp_path / "twice.csv").write_text("date,close\n2020-01-02,3\n2020-01-03,4\n2020-01-03,5\n")
     (tmp_path / "empty.csv").write_text("")
@@ -226,6 +230,17 @@ def test_prices_that_cannot_be_used_end_with_2(tmp_path: Path, words: list[str],
     assert "Traceback" not in err
     assert set(json.loads(printed)) == {"error"}
     assert not out.exists()
+
+
+def test_a_posture_of_moves_that_are_true_says_so_by_an_option(tmp_path: Path) -> None:
+    days = [date(2020, 1, 1) + timedelta(days=t) for t in range(200)]
+    closes = [(100 + t % 7) / (1 + (t > 99)) for t in range(200)]
+    path = tmp_path / "A.csv"
+    path.write_text("\n".join(["date,close", *(f"{d},{c}" for d, c in zip(days, closes, strict=True))]) + "\n")
+    code, _, err = run("posture", str(path))
+    assert code == 2
+    assert "--adjusted" in err
+    assert ran("posture", str(path), "--adjusted")["changes"] == []
 
 
 # -- trials -----------------------------------------------------------------------------------------------------------

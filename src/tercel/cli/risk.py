@@ -173,9 +173,8 @@ def var(request: Var) -> None:
 def covariance(request: Matrix) -> None:
     """Covariance matrix of tomorrow's returns: CSV on stdout or in a file, JSON, by the estimator that is named."""
     found = request.found()
-    names = found.book.names
-    rows = [",".join(["name", *names])]
-    rows += [",".join([name, *map(repr, row)]) for name, row in zip(names, found.covariance.tolist(), strict=True)]
+    columns = zip(found.book.names, found.covariance.tolist(), strict=True)
+    rows = [",".join(["name", *found.book.names]), *(",".join([name, *map(repr, row)]) for name, row in columns)]
     if request.out is not None:
         write_whole(request.out, "\n".join(rows) + "\n")
         say(f"matrix  {request.out}")
@@ -198,6 +197,7 @@ class PostureRequest(JsonRequest):
     file: Annotated[Path | None, typer.Argument(help="Daily prices that say it.", metavar="FILE")] = None
     out: Annotated[Path | None, page_folder("posture")] = None
     seed: Seed = 1
+    adjusted: Adjusted = False
 
     def story(self) -> "PostureStory":
         """The posture that is asked for."""
@@ -206,7 +206,7 @@ class PostureRequest(JsonRequest):
         if self.file is None:
             remedy = "name one; for a scripted stress: pip install ./studies, from a clone of the repository"
             raise ConfigError("a FILE of daily prices", "none", remedy)
-        return of_book(OwnPrices(self.file).book())
+        return of_book(OwnPrices(self.file, adjusted=self.adjusted).book())
 
 
 def posture(request: PostureRequest) -> None:

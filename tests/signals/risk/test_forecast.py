@@ -223,9 +223,31 @@ def test_moves_that_nothing_adjusts_are_refused_with_their_row() -> None:
     with pytest.raises(DataError, match=rf"B moves by -75 % on {DAY + timedelta(days=77)}, row {row}"):
         make_portfolio(bare)
     assert make_portfolio(bare, {"A": 1.0}).names == ("A",)
-    made["B"][77] = math.log(0.5)
-    halved = make_portfolio(prices(made).with_columns(adjusted=pl.lit(False)))
-    assert f"B moves by -50 % on {DAY + timedelta(days=77)}, row {row}: a split, if" in halved.notes[0]
+    made["B"][77] = math.log(0.55)
+    fallen = make_portfolio(prices(made).with_columns(adjusted=pl.lit(False)))
+    assert f"B moves by -45 % on {DAY + timedelta(days=77)}, row {row}: a split, if" in fallen.notes[0]
+
+
+@pytest.mark.parametrize("besides", [0.987, 1.0, 1.013])
+@pytest.mark.parametrize("split", ["3:2", "2:1", "5:2", "3:1", "7:1", "20:1", "100:1", "1:2", "1:3", "1:10"])
+def test_a_split_is_refused_by_its_ratio(split: str, besides: float) -> None:
+    new, old = map(int, split.split(":"))
+    made = walks("AB")
+    made["B"][77] = math.log(old / new * besides)
+    bare = prices(made).with_columns(adjusted=pl.lit(False))
+    with pytest.raises(DataError, match=rf"B moves by .* % on {DAY + timedelta(days=77)}, row 379, as in a split") as e:
+        make_portfolio(bare)
+    if besides == 1.0:
+        assert f"a split of {split}." in str(e.value)
+    assert "add an adjusted close; or say `adjusted=True`" in str(e.value)
+    assert make_portfolio(bare.with_columns(adjusted=pl.lit(True))).names == ("A", "B")
+
+
+@pytest.mark.parametrize("kept", [0.7, 0.75, 0.8, 1.25, 1.45])
+def test_a_true_crash_passes(kept: float) -> None:
+    made = walks("AB")
+    made["B"][77] = math.log(kept)
+    assert make_portfolio(prices(made).with_columns(adjusted=pl.lit(False))).notes == ()
 
 
 # -- real books -------------------------------------------------------------------------------------------------------

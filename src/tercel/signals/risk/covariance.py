@@ -38,8 +38,7 @@ def checked_returns(returns: Floats) -> Floats:
 def sample_covariance(returns: Floats) -> Floats:
     """Sample covariance, divided by n - 1."""
     centred = returns - returns.mean(axis=0)
-    covariance: Floats = centred.T @ centred / (len(returns) - 1)
-    return covariance
+    return np.asarray(centred.T @ centred / (len(returns) - 1))
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,7 @@ class LinearShrinkage:
         ConfigError
             When the extra [risk] is not installed.
         """
-        shrunk: Floats = needed("sklearn.covariance", "risk").ledoit_wolf(checked_returns(returns))[0]
-        return shrunk
+        return np.asarray(needed("sklearn.covariance", "risk").ledoit_wolf(checked_returns(returns))[0])
 
 
 def shrink_eigenvalues(eigenvalues: Floats, days: int) -> Floats:
@@ -138,8 +136,7 @@ class NonlinearShrinkage:
             raise DataError("more than 12 days for nonlinear shrinkage", f"{len(x)}", "use a longer window")
         eigenvalues, vectors = np.linalg.eigh(sample_covariance(x))
         shrunk = shrink_eigenvalues(np.maximum(eigenvalues, 0.0), len(x) - 1)
-        covariance: Floats = (vectors * shrunk) @ vectors.T
-        return covariance
+        return np.asarray((vectors * shrunk) @ vectors.T)
 
 
 @dataclass(frozen=True)
@@ -160,5 +157,4 @@ class FastVolatility:
         standard = np.clip(x / np.sqrt(variance[:-1]), -OUTLIER_SD, OUTLIER_SD)
         correlation = NonlinearShrinkage().estimate(standard)
         scale = np.sqrt(variance[-1] / np.diag(correlation))
-        covariance: Floats = correlation * np.outer(scale, scale)
-        return covariance
+        return np.asarray(correlation * np.outer(scale, scale))

@@ -106,12 +106,7 @@ class RiskForecast:
 
 
 def forecast(
-    book: Portfolio,
-    volatility: str = "",
-    covariance: str = "",
-    *,
-    window: int = WINDOW,
-    level: float = LEVEL,
+    book: Portfolio, volatility: str = "", covariance: str = "", *, window: int = WINDOW, level: float = LEVEL
 ) -> RiskForecast:
     """Risk of the day after the book's last.
 

@@ -22,8 +22,12 @@ LATE = 0.1
 STALE_DAYS, ENDED_DAYS = 10, 5
 LARGEST_MOVE = 0.6
 """Move of a day beyond which a close that is not adjusted is refused."""
-DOUBTFUL = -0.39, 0.65
+DOUBTFUL = -0.32, 0.65
 """Moves of a day beyond which it is named."""
+SPLITS = np.array([1.5, 2.0, 2.5, *range(3, 101)])
+"""New shares for one old; a fall to 3/4 or 4/5 is more often a crash."""
+NEAR = 0.015
+"""What the day itself may have moved a split's ratio by, as a share of it."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,8 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
     ------
     DataError
         No name that can be used, a weight for one that cannot or is not there, too few days that all share, or a close
-        that moves by more than 60 % in a day and is not adjusted.
+        that is not adjusted and moves by more than 60 % in a day or, within 1.5 %, by the ratio of a split (3:2 and
+        more, 1:2 and less).
 
     >>> days = pl.date_range(date(2024, 1, 1), date(2024, 6, 1), eager=True)
     >>> walk = np.exp(np.random.default_rng(1).normal(0, 0.01, len(days)).cumsum())
@@ -102,7 +107,7 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
     """
     if weights is not None:
         closes = closes.filter(pl.col("instrument").is_in(_checked(weights, closes["instrument"].unique().to_list())))
-    doubtful = _moved(closes.filter(~pl.col("adjusted")))
+    notes = _moved(closes.filter(~pl.col("adjusted")))
     table = closes.pivot("instrument", index="date", values="close").sort("date")
     names, prices = table.columns[1:], table.drop("date").to_numpy().astype(np.float64)
     every: list[date] = table["date"].to_list()
@@ -122,12 +127,9 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
         received = f"{len(days) - first - 1} returns; {latest} begins on {days[first]}"
         raise DataError(f"at least {LEAST_DAYS} days of returns of every name", received, "give a longer history")
     holes = int(np.isnan(prices[first:]).sum())
-    notes = doubtful
     if left_out:
         said = "; ".join(f"{name} ({reason})" for name, reason in list(left_out.items())[:4])
-        notes.append(
-            f"{len(left_out)} of {len(names)} names are left out: {said}{'' if len(left_out) <= 4 else ' ...'}."
-        )
+        notes.append(f"{len(left_out)} of {len(names)} names are left out: {said}{' ...' * (len(left_out) > 4)}.")
     if first:
         notes.append(f"The names share {len(days) - first - 1:,} days of returns: {latest} begins on {days[first]}.")
     if holes:
@@ -154,20 +156,31 @@ def _checked(weights: Mapping[str, float], names: list[str]) -> list[str]:
 
 
 def _moved(closes: pl.DataFrame) -> list[str]:
-    """A note on what may be a split; what can hardly be anything else is refused."""
+    """A note on what may be a split; what is near the ratio of one, or larger than moves are, is refused."""
     move = (pl.col("close") / pl.col("close").shift(1) - 1).over("instrument", order_by="date")
-    moved = closes.with_columns(move=move).filter(~pl.col("move").is_between(*DOUBTFUL)).sort("instrument", "date")
-    largest = moved.filter(pl.col("move").abs() > LARGEST_MOVE)
-    if moved.is_empty():
+    table = closes.with_columns(move=move).filter(~pl.col("move").is_between(*DOUBTFUL)).sort("instrument", "date")
+    moved = table.to_dicts()
+    if not moved:
         return []
-    first = (moved if largest.is_empty() else largest).row(0, named=True)
+    sure = [row for row in moved if abs(row["move"]) > LARGEST_MOVE or _split(row["move"])]
+    first, more = (sure or moved)[0], f" (and {len(sure or moved) - 1} more)" if len(sure or moved) > 1 else ""
     said = f"{first['instrument']} moves by {100 * first['move']:+.0f} % on {first['date']}, row {first['row']}"
-    if largest.is_empty():
-        more = f" (and {moved.height - 1} more)" if moved.height > 1 else ""
+    if not sure:
         return [f"{said}{more}: a split, if these closes are not adjusted."]
-    more = f", and {largest.height - 1} more" if largest.height > 1 else ""
-    remedy = "add an adjusted close; or say `adjusted=True` where this one is; or give weights of other names"
-    raise DataError("closes adjusted for splits, or none that moves by 60 % in a day", said + more, remedy)
+    remedy = "add an adjusted close; or say `adjusted=True` where this one is, or the move is true; or give weights of "
+    remedy += "other names"
+    expected = "closes adjusted for splits, or none that moves as in a split or by 60 % in a day"
+    raise DataError(expected, said + _split(first["move"]) + more, remedy)
+
+
+def _split(move: float) -> str:
+    """What split a day's move suggests; empty where none is near."""
+    ratio = 1 / (1 + move) if move < 0 else 1 + move
+    near = SPLITS[np.abs(SPLITS / ratio - 1).argmin()]
+    if abs(ratio / near - 1) > NEAR:
+        return ""
+    new, old = float(near).as_integer_ratio()
+    return f", as in a split of {f'{new}:{old}' if move < 0 else f'{old}:{new}'}"
 
 
 def _trading(prices: Floats, days: list[date]) -> tuple[Floats, list[date]]:

@@ -26,8 +26,7 @@ def trailing_mean(values: Floats, window: int) -> Floats:
     sums = np.concatenate([[0.0], np.cumsum(values)])
     stop = np.arange(1, len(values) + 1)
     start = np.maximum(stop - window, 0)
-    mean: Floats = (sums[stop] - sums[start]) / (stop - start)
-    return mean
+    return np.asarray((sums[stop] - sums[start]) / (stop - start))
 
 
 def ewma(values: Floats, decay: float, level: Floats | float) -> Floats:
