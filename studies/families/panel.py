@@ -36,7 +36,7 @@ from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs.build import dataset_of_config
 from tercel.signals.runs.config import SignalsConfig, TrainSection
 from tercel.signals.runs.walk import folds_of, walked
-from tercel.signals.scores import BLOCK, rank_ic
+from tercel.signals.scores import BLOCK, rank_ic_by_date, skill
 from tercel.signals.zoo import absent, family
 
 PERIODS_A_YEAR = 252 / 5
@@ -250,9 +250,8 @@ def noise(
             forecasts = out_of_fold(
                 dirty, (name,), folds, seed=seed, most_rows=train.most_rows, settings=train.settings
             )
-            ic = rank_ic(
-                mean_of_said(forecasts)[tested], part.outcome, part.dates, np.random.default_rng([seed, 6]), block=BLOCK
-            )
+            by_date = rank_ic_by_date(mean_of_said(forecasts)[tested], part.outcome, part.dates)
+            ic = skill(by_date, np.random.default_rng([seed, 6]), block=BLOCK)
             kept = json.loads(json_text(ic.to_json()))
             file.write_text(json_text({"about": about, "ic": kept}) + "\n", encoding="utf-8")
         found[f"{level:g}"] = kept
@@ -359,7 +358,7 @@ def _kept(data: Dataset, name: str, train: TrainSection, seed: int, out: Path) -
 
 def scored(forecast: Floats, data: Dataset, rng: np.random.Generator) -> dict[str, Any]:
     """IC of a forecast on the rows of `data`, and long-short portfolios by it as it stands and smoothed; no NaN."""
-    ic = rank_ic(forecast, data.outcome, data.dates, rng)
+    ic = skill(rank_ic_by_date(forecast, data.outcome, data.dates), rng)
     warning = ""
     if ic.mean > CEILING:
         warning = f"an IC of {ic.mean:.3f} is above {CEILING}: look for a leak before believing it"

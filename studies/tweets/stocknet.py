@@ -245,7 +245,9 @@ class StockNetFactors(DailyFactors):
         frames = [_daily(name, data) for name, data in price_files(self.path)]
         if not frames:
             raise DataError("price files of StockNet", f"none in {self.path}", "check the set")
-        return universe(guarded(pl.concat(frames)), self.history, self.least_dollars)
+        return universe(
+            guarded(pl.concat(frames).with_columns(adjusted=pl.lit(False))), self.history, self.least_dollars
+        )
 
 
 def _daily(name: str, data: bytes) -> pl.DataFrame:

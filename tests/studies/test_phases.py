@@ -6,7 +6,7 @@ import numpy as np
 from tests.signals.sources.test_sources import daily_file
 
 from studies.signals.phases import WEEK, phase_study
-from tercel.signals.scores import rank_ic
+from tercel.signals.scores import rank_ic_by_date, skill
 from tercel.signals.sources.daily import DailyFactors, daily_panel
 
 
@@ -22,6 +22,6 @@ def test_the_first_phase_is_the_panel_and_all_make_every_day(tmp_path: Path) -> 
     for lag, row in ((1, rows[0]), (0, rows[1])):
         data = daily_panel(path, source=DailyFactors(path), lag=lag)
         signal = -data.x[:, data.names.index("daily.ret_5")]
-        whole = rank_ic(signal, data.outcome, data.dates, np.random.default_rng(0))
+        whole = skill(rank_ic_by_date(signal, data.outcome, data.dates), np.random.default_rng(0))
         assert whole.dates == row.phases[0].dates
         assert abs(whole.mean - row.phases[0].mean) < 1e-9

@@ -20,7 +20,7 @@ from tercel.signals.fusion_walk import Fold, fused
 from tercel.signals.gate import FusionGate, gated
 from tercel.signals.leak import leak_table
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.scores import BLOCK, rank_ic, rank_ic_by_date, stride, told
+from tercel.signals.scores import BLOCK, FEWEST, rank_ic_by_date, skill, stride, told
 
 Table = tuple[str, tuple[str, ...], list[tuple[Any, ...]]]
 """Title, headings and rows, for a terminal and a page."""
@@ -79,7 +79,7 @@ def _gate_adds(
     """IC of the gated fusion less the plain one's, date by date, over the dates that a gate was ready for."""
     ready = np.flatnonzero(np.isfinite(chance).all(axis=1))
     kept = part.rows(ready)
-    plain, mixed = (rank_ic_by_date(scores[n][ready], kept.outcome, kept.dates) for n in ("fusion", "fusion, gated"))
+    plain, mixed = (_by_date(scores[n][ready], kept) for n in ("fusion", "fusion, gated"))
     share = np.nanmean(chance, axis=0).tolist() if len(ready) else []
     found = _difference(mixed, plain, rng) or {"adds": None, "dates": 0}
     return {"columns": gate.columns, "share_of_states": share, **found}
@@ -96,14 +96,25 @@ def _difference(first: Floats, second: Floats, rng: np.random.Generator) -> dict
 
 def ic_of(score: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, float] | None:
     """Rank IC of a score (n,) with t and interval over blocks of dates, which no label outlasts; None where they are
-    too few.
+    too few, or it never says anything.
     """
     first = np.unique(part.time_ns, return_index=True)[1]
     block = max(BLOCK, stride(part.start_ns[first], part.end_ns[first]))
+    by_date = _by_date(score, part)
     try:
-        return rank_ic(score, part.outcome, part.dates, rng, block=block).to_json()
+        return skill(by_date, rng, block=block).to_json() if np.nan_to_num(by_date).any() else None
     except DataError:
         return None
+
+
+def _by_date(score: Floats, part: Dataset) -> Floats:
+    """Rank IC of each date, 0 where the score is the same of all its names.
+
+    Fusions fall silent after a bad block: the mean of the dates on which they spoke would lie below that of all.
+    """
+    ic = rank_ic_by_date(score, part.outcome, part.dates)
+    many = np.bincount(part.dates, np.isfinite(score) & np.isfinite(part.outcome)) >= FEWEST
+    return np.where(many, np.nan_to_num(ic), ic)
 
 
 def _calibration(value: Floats, sd: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, Any]:

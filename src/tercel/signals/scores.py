@@ -1,6 +1,6 @@
 """Scores of forecasts: information coefficient by date. NumPy only.
 
-ic = rank_ic(forecast, outcome, dates, rng)        ic.mean, ic.t, ic.ci_low, ic.ci_high, ic.dates
+ic = skill(rank_ic_by_date(forecast, outcome, dates), rng)        ic.mean, ic.t, ic.ci_low, ic.ci_high, ic.dates
 """
 
 from __future__ import annotations
@@ -69,21 +69,15 @@ def rank_ic_of_rows(forecast: Floats, outcome: Floats) -> Floats:
     return np.where(count >= FEWEST, spearman(forecast, outcome), np.nan)
 
 
-def rank_ic(
-    forecast: ArrayLike, outcome: ArrayLike, dates: ArrayLike, rng: np.random.Generator, *, block: int = BLOCK
-) -> Skill:
-    """Information coefficient with t and interval, both over blocks of `block` neighbouring dates.
+def skill(by_date: Floats, rng: np.random.Generator, *, block: int = BLOCK) -> Skill:
+    """:class:`Skill` of correlations by date, with t and interval over blocks of `block` neighbouring dates; NaN are
+    left out.
 
     Raises
     ------
     DataError
         When fewer than two blocks of dates have a cross-section of at least 5 instruments.
     """
-    return skill(rank_ic_by_date(forecast, outcome, dates), rng, block=block)
-
-
-def skill(by_date: Floats, rng: np.random.Generator, *, block: int = BLOCK) -> Skill:
-    """:class:`Skill` of correlations already computed by date (NaN are left out)."""
     kept = by_date[np.isfinite(by_date)]
     labels = np.arange(len(kept)) // block
     if len(kept) == 0 or labels[-1] < 1:

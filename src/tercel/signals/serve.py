@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from tercel.core.errors import DataError
@@ -133,9 +132,7 @@ def cross_section(model: SignalModel, at: date | None) -> tuple[Dataset, dict[st
     synthetic = config.panel.kind == "synthetic"
     data, prices = _synthetic(model, config, at) if synthetic else _daily(config, wanted, at)
     config = config.model_copy(update={"source": tuple(one for one in config.source if one.called in wanted)})
-    data, missing = joined_all(data, config, prices, wanted)
-    silent = {name for name, columns in data.sources.items() if np.isnan(data.x[:, list(columns)]).all()}
-    return data, missing | dict.fromkeys(sorted(silent & set(wanted)), "nothing known by then"), prices
+    return *joined_all(data, config, prices, wanted), prices
 
 
 def _daily(config: SignalsConfig, wanted: Mapping[str, list[str]], at: date | None) -> tuple[Dataset, pl.DataFrame]:

@@ -229,3 +229,25 @@ def test_what_is_served_of_own_files_is_what_the_panel_has(tmp_path: Path) -> No
         kept = np.isin(served.instrument, rows.instrument)
         columns = [rows.names.index(name) for name in served.names]
         assert np.array_equal(served.x[kept], rows.x[:, columns], equal_nan=True)
+
+
+def test_a_news_file_that_has_ended_is_not_heard(tmp_path: Path) -> None:
+    """Counts of 0 would say that nothing happened: the forecast says which file has ended, and when."""
+    pytest.importorskip("sklearn")
+    made = foreign(tmp_path)
+    made.prices()
+    headlines(made, "n.csv", True, 4)
+    head, *rows = (made.folder / "n.csv").read_text().splitlines()
+    rows = sorted(rows)[: len(rows) * 4 // 5]
+    (made.folder / "n.csv").write_text("\n".join([head, *rows]))
+    config = configured(made, source("news", "n.csv", "window_days = 1", 'features = ["count", "tone"]'))
+    trained = done("train", config, "--out", tmp_path / "o")
+    ended = f"the last headline of {made.folder / 'n.csv'} is of {rows[-1][:10]}"
+    assert any(ended in warning for warning in trained["warnings"])
+    told = done("predict", tmp_path / "o")
+    assert told["missing"]["news"].startswith(f"nothing known by then; {ended}")
+    assert not any("news" in row["sources"] for row in told["rows"])
+    odd = head.replace("Headline", "Said")
+    (made.folder / "n.csv").write_text("\n".join([odd, *rows]))
+    why = refused("train", config, "--out", tmp_path / "p")
+    assert 'say what they are called in [source.columns]: text = "..."' in why

@@ -29,7 +29,11 @@ def prices(seed: int = 0, names: int = 4) -> pl.DataFrame:
 
 
 def of(frame: pl.DataFrame, name: str = "N1") -> pl.DataFrame:
-    return guarded(frame).with_columns(factors().values()).filter(pl.col("instrument") == name)
+    return (
+        guarded(frame.with_columns(adjusted=pl.lit(False)))
+        .with_columns(factors().values())
+        .filter(pl.col("instrument") == name)
+    )
 
 
 def test_there_are_22_factors_and_the_source_names_them() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tercel.core.errors import DataError
 from tercel.signals.alpha import AlphaScale, chained, scale_of
+from tercel.signals.evaluated import ic_of
 from tercel.signals.fusion_walk import base_names, final, fit_base, fused, out_of_fold, thinned
 from tercel.signals.model_folder import SignalModel, load, save
 from tercel.signals.panel.dataset import Dataset
@@ -138,3 +139,18 @@ def test_chained_moves_are_sums_of_the_same_name() -> None:
     np.testing.assert_allclose(moves[one][:-1, 1], outcome[:-1] + outcome[1:])
     assert np.isnan(moves[one][-1, 1:]).all()
     assert np.isnan(moves[one][-2, 2])
+
+
+def test_dates_on_which_a_fusion_is_silent_count_as_no_skill(data: Dataset) -> None:
+    """A fusion falls silent after a bad block: were its dates left out, a mean over noise would be too low."""
+    dates = np.unique(data.dates)
+    speaks = np.isin(data.dates, dates[::2])
+    score = np.where(speaks, data.outcome, 0.5)
+    found = ic_of(score, data, np.random.default_rng(0))
+    assert found is not None
+    assert found["mean"] == pytest.approx(0.5, abs=0.01)
+    assert found["dates"] == len(dates)
+    unheard = ic_of(np.where(speaks, data.outcome, np.nan), data, np.random.default_rng(0))
+    assert unheard is not None
+    assert unheard["mean"] == pytest.approx(1.0)
+    assert ic_of(np.full(data.n, 0.5), data, np.random.default_rng(0)) is None

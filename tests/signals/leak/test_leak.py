@@ -89,16 +89,16 @@ def test_planted_alphas_have_the_skill_they_were_given() -> None:
     import polars as pl
 
     from tercel.signals.labels import ranked
-    from tercel.signals.scores import rank_ic
+    from tercel.signals.scores import rank_ic_by_date, skill
 
     market = synthetic_market(4, strength=0.1)
     panel = Panel(market.sources)
     data = dataset_of(market.prices, panel, ranked("forward").alias("y"), pl.col("forward"))
     assert data.names == market.data.names
     rng = np.random.default_rng(0)
-    linear = rank_ic(data.x[:, 0], data.outcome, data.dates, rng)
+    linear = skill(rank_ic_by_date(data.x[:, 0], data.outcome, data.dates), rng)
     assert linear.mean == pytest.approx(0.1, abs=0.03)
     assert linear.t > 5
-    product = rank_ic(data.x[:, 1] * data.x[:, 2], data.outcome, data.dates, rng)
+    product = skill(rank_ic_by_date(data.x[:, 1] * data.x[:, 2], data.outcome, data.dates), rng)
     assert product.t > 5
-    assert abs(rank_ic(data.x[:, 3], data.outcome, data.dates, rng).t) < 3
+    assert abs(skill(rank_ic_by_date(data.x[:, 3], data.outcome, data.dates), rng).t) < 3

@@ -187,7 +187,7 @@ def test_a_report_is_known_the_day_after_it_was_collected(tmp_path: Path) -> Non
 def test_impossible_and_future_reports_are_refused_or_dropped_and_counted(tmp_path: Path) -> None:
     early = [date(2015, 5, 1), date(2015, 6, 1), date(2016, 5, 2)]
     path = reports_file(tmp_path, collected=early)
-    with pytest.raises(DataError, match=r"collected 2015-06-01, end_date 2015-06-30 in .*, row 2, and 1 more"):
+    with pytest.raises(DataError, match=r"collected .*2015, 6, 1\) in row 2 of .*, and 1 more rows"):
         Fundamentals(path).facts()
     dropping = Fundamentals(path, drop_impossible=True)
     assert dropping.facts().height == 4
@@ -240,10 +240,26 @@ def test_counts_and_tones_are_those_of_the_window(tmp_path: Path) -> None:
     )
     prices = closes.with_columns(instrument=pl.lit("A"), close=pl.lit(1.0))
     facts = News(tmp_path / "n.jsonl", window_days=1, features=("count", "tone"), prices=prices).facts()
-    told = {(r["instrument"], r["known_time"].day): (round(np.expm1(r["count"])), r["tone"]) for r in facts.to_dicts()}
-    assert [told["A", d] for d in (5, 6, 7, 8)] == [(1, 2.0), (1, -1.0), (1, -1.0), (0, None)]
-    assert [told["B", d] for d in (5, 6)] == [(1, 2.0), (0, None)]
+    counts = facts.with_columns(pl.col("count").exp() - 1.0)
+    told = {(r["instrument"], r["known_time"].day): (r["count"], r["tone"]) for r in counts.to_dicts()}
+    one = pytest.approx(1.0)
+    # nobody has a headline within a day of the last close: the file has ended, and nothing is known of any name
+    assert [told["A", d] for d in (5, 6, 7, 8)] == [(one, 2.0), (one, -1.0), (one, -1.0), (None, None)]
+    assert [told["B", d] for d in (5, 6, 7, 8)] == [(one, 2.0), (0.0, None), (0.0, None), (None, None)]
     assert ("C", 5) not in told
+
+
+def test_news_says_which_names_are_unknown_and_when_it_ended(tmp_path: Path) -> None:
+    rows = ["2018-03-05T15:30:00-05:00,A,strong", "2018-03-05T15:31:00-05:00,ZZ,weak"]
+    (tmp_path / "n.csv").write_text("\n".join(["time,symbol,text", *rows]))
+    times = pl.DataFrame({"date": [date(2018, 3, d) for d in (5, 6)]}).select(time=at_new_york(pl.col("date"), 16))
+    prices = times.with_columns(instrument=pl.lit("A"), close=pl.lit(1.0))
+    source = News(tmp_path / "n.csv", window_days=1, features=("count", "tone"), prices=prices)
+    source.facts()
+    assert source.notes[:2] == (
+        "1 of 2 headlines are of names that the panel does not have: ZZ",
+        f"the last headline of {tmp_path / 'n.csv'} is of 2018-03-05: nothing is heard by 2018-03-06",
+    )
 
 
 def test_what_is_learned_of_words_is_the_ridge_of_earlier_quarters_alone(tmp_path: Path) -> None:

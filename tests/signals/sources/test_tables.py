@@ -47,7 +47,10 @@ def test_files_that_say_the_same_give_the_same(tmp_path: Path, text: str | bytes
         ("B", date(2020, 1, 2), 1.0, 2.0, 0.5, 1.5, None, True),
     ]
     assert found.frame.drop("row").rows() == [(a, b, *map(pytest.approx, c[:4]), *c[4:]) for a, b, *c in rows]
-    assert (found.notes, found.has) == ((), {"open", "high", "low", "volume"})
+    slashed = "1/2/2020" in str(text)
+    assert [note.partition(" of ")[0] for note in found.notes] == ["Date 1/2/2020"] * slashed
+    assert all("is read month first, as no row tells: write 2024-01-31" in note for note in found.notes)
+    assert found.has == {"open", "high", "low", "volume"}
 
 
 def test_wide_and_single_files_and_frames(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_rank_ic_is_spearman_by_date() -> None:
     outcome = RNG.random(300)
     by_hand = [stats.spearmanr(SCORE[dates == d], outcome[dates == d]).statistic for d in range(12)]
     assert scores.rank_ic_by_date(SCORE, outcome, dates) == pytest.approx(by_hand)
-    skill = scores.rank_ic(SCORE, outcome, dates, np.random.default_rng(0))
+    skill = scores.skill(scores.rank_ic_by_date(SCORE, outcome, dates), np.random.default_rng(0))
     assert skill.mean == pytest.approx(np.mean(by_hand))
     assert skill.ci_low < skill.mean < skill.ci_high
     assert skill.dates == 12
@@ -45,6 +45,8 @@ def test_a_single_class_and_short_panels_are_refused() -> None:
     with pytest.raises(DataError, match="class 1 alone in 3 rows"):
         own_scores.auc([1, 1, 1], [0.1, 0.2, 0.3])
     with pytest.raises(DataError, match="dates with 5 instruments"):
-        scores.rank_ic([1, 2, 3], [1, 2, 3], [0, 0, 0], np.random.default_rng(0))
+        scores.skill(scores.rank_ic_by_date([1, 2, 3], [1, 2, 3], [0, 0, 0]), np.random.default_rng(0))
     with pytest.raises(DataError, match="not constant"):
-        scores.rank_ic(np.ones(300), CHANCE, np.repeat(np.arange(12), 25), np.random.default_rng(0))
+        scores.skill(
+            scores.rank_ic_by_date(np.ones(300), CHANCE, np.repeat(np.arange(12), 25)), np.random.default_rng(0)
+        )

@@ -34,7 +34,8 @@ def guarded(prices: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     prices : DataFrame
-        `instrument`, `time`, `open`, `high`, `low`, `close`, `volume`; one row an instrument and day.
+        `instrument`, `time`, `open`, `high`, `low`, `close`, `volume`, `adjusted` (then a large move
+        is one); one row an instrument and day.
 
     Returns
     -------
@@ -51,9 +52,8 @@ def guarded(prices: pl.DataFrame) -> pl.DataFrame:
     close = pl.col("close")
     move = (close / close.shift(1)).log().over(BY)
     high, low = pl.max_horizontal("high", "close"), pl.min_horizontal("low", "close")
-    adjusted = pl.col("adjusted") if "adjusted" in frame.columns else pl.lit(False)  # then a large move is one
     frame = frame.with_columns(
-        _move=move, void=(move.abs() > LARGEST_MOVE) & ~adjusted, day=(close / pl.col("open")).log(),
+        _move=move, void=(move.abs() > LARGEST_MOVE) & ~pl.col("adjusted"), day=(close / pl.col("open")).log(),
         dollar=close * pl.col("volume"), span=(high / low).log(),
         place=(close - low) / pl.when(high > low).then(high - low),
     )  # fmt: skip

@@ -86,6 +86,8 @@ def joined_all(
         present = int((~np.isnan(more.x[:, list(more.sources[source.name])]).all(axis=1)).sum())
         if present >= least:
             data = more
+            if not present:
+                absent[source.name] = "; ".join(("nothing known by then", *getattr(source, "notes", ())))
             continue
         text = f"{present} of {data.n} rows of which source {source.name} says something"
         if one.required:

@@ -23,21 +23,16 @@ def folds_of(data: Dataset, train: TrainSection) -> list[Fold]:
     first, last = (_year(int(ns)) for ns in data.time_ns[[0, -1]])
     if train.refit == "blocks" or (train.refit == "auto" and last - first + 1 < LEAST_YEARS):
         return list(walk_forward(data.time_ns, data.end_ns, splits=train.splits, embargo_ns=embargo))
-    found = yearly(data, int(train.test_from[:4] or first + 2))
-    kept = []
-    for past, test in found:
-        begin = int(data.time_ns[test].min())
-        kept.append((past[data.end_ns[past] + embargo <= begin], test))
-    return kept
+    return yearly(data, int(train.test_from[:4] or first + 2), embargo)
 
 
-def yearly(data: Dataset, first_year: int) -> list[Fold]:
-    """(train, test) of each calendar year from `first_year` on."""
+def yearly(data: Dataset, first_year: int, embargo_ns: int = 0) -> list[Fold]:
+    """(train, test) of each calendar year from `first_year` on, at least `EMBARGO_DAYS` after the last label."""
     last = _year(int(data.time_ns[-1]))
     if last < first_year:
         raise DataError(f"dates from {first_year} on", f"a panel that ends in {last}", "test from an earlier year")
     cuts = [int(np.datetime64(f"{year}-01-01", "ns").astype(np.int64)) for year in range(first_year, last + 2)]
-    return list(walk_forward(data.time_ns, data.end_ns, cuts=cuts, embargo_ns=EMBARGO_DAYS * DAY))
+    return list(walk_forward(data.time_ns, data.end_ns, cuts=cuts, embargo_ns=max(embargo_ns, EMBARGO_DAYS * DAY)))
 
 
 def _year(ns: int) -> int:

@@ -60,10 +60,10 @@ class DatedSeries(TableSource):
         table = called.table(("date",), () if self.instrument else ("symbol",))
         values, notes = values_of(table, self.wanted[::2] or self.series, ("date", "symbol"))
         names = [one.name for one in values]
-        self._seen.update(columns=names, notes=notes)
         who = table.frame["symbol"].cast(pl.String) if "symbol" in table.frame.columns else pl.lit(EVERY)
         who = pl.lit(self.instrument) if self.instrument else who
         frame = pl.DataFrame([table.frame[ROW], instants(table, "date").alias("date"), *values])
+        self._seen.update(columns=names, notes=[*table.notes, *notes])
         before = {name: pl.col(name).shift(1).rolling_mean(3).over("instrument") for name in names}
         ended = pl.col("date") + lagged(self.period_days)
         timed = frame.with_columns(who.alias("instrument")).sort("date", maintain_order=True).with_columns(

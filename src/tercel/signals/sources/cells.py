@@ -67,7 +67,8 @@ _OFFSET: Final = r"\d\s*(Z|UTC|[+-]\d\d:?\d\d)$"
 class Table:
     """Rows of a file with the column `row`; `where` names it in errors, `theirs` has its own names of columns.
 
-    `comma` says that a comma is the decimal sign, as in files whose columns stand between semicolons.
+    `comma` says that a comma is the decimal sign, as in files whose columns stand between semicolons; `notes`
+    grows by what is noticed while cells are read.
     """
 
     frame: pl.DataFrame
@@ -75,6 +76,7 @@ class Table:
     comma: bool = False
     how: HowToMap = TYPED
     theirs: Mapping[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def refuse(self, bad: pl.Series, name: str, expected: str, remedy: str) -> None:
         """Refuse the first row where `bad` is true, with what it has in a column."""
@@ -85,6 +87,15 @@ class Table:
         called = self.theirs.get(name, name)
         received = f"{called} {self.frame[name][at]!r} in row {self.frame[ROW][at]} of {self.where}"
         raise DataError(expected, received + (f", and {rows - 1} more rows" if rows > 1 else ""), remedy)
+
+    def sound(self, bad: pl.Series, name: str, expected: str, remedy: str, said: str) -> Table:
+        """The table without rows that are bad, which are counted and `said`; empty: they are refused."""
+        if not said:
+            self.refuse(bad, name, expected, remedy)
+        if not bad.any():
+            return self
+        self.notes.append(f"{int(bad.sum()):,} {said}")
+        return replace(self, frame=self.frame.filter(~bad))
 
 
 def read_table(source: object, how: HowToMap = TYPED) -> Table:
@@ -233,7 +244,9 @@ def renamed(
         found = [theirs[plain.index(word)] for word in usual[ours] if word in plain]
         if ours not in called and (free := [name for name in found if name not in taken]):
             called[ours] = (free[0],)
-    header = FileHeader(table.where, theirs, needed, [(one,) for one in optional], called, how=table.how).names()
+    lacking = [f'{name} = "..."' for name in needed if name not in called and name not in low]
+    how = table.how._replace(otherwise=table.how.otherwise.format(", ".join(lacking)))
+    header = FileHeader(table.where, theirs, needed, [(one,) for one in optional], called, how=how).names()
     frame = table.frame.rename(dict(zip(theirs, header, strict=True)))
     return replace(table, frame=frame, theirs=dict(zip(header, theirs, strict=True)))
 
@@ -343,6 +356,9 @@ def days(table: Table, name: str) -> pl.Series:
         day = text.str.replace(_CLOCK, "")
         tries = [day.str.to_date(form, strict=False) for form in _DAYS]
         found = min(tries, key=lambda one: one.null_count())
+        if len(day) and day.str.contains(r"^(0?\d|1[0-2])/(0?\d|1[0-2])/\d{4}$").all():
+            first = f"{table.theirs.get(name, name)} {day[0]} of {table.where}"
+            table.notes.append(f"{first} is read month first, as no row tells: write 2024-01-31 if the day is")
         since = text.str.extract(r"^(\d{9,19})(?:\.0*)?$")
         if since.null_count() < found.null_count():
             found = since.map_elements(lambda t: datetime.fromtimestamp(parse_time(t) / 1e9, UTC).date(), pl.Date)

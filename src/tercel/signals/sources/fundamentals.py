@@ -13,7 +13,7 @@ collected 39 days after the period ends), and statements with `Period Ending`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import polars as pl
@@ -63,28 +63,16 @@ class Fundamentals(TableSource):
         table = self.table(("symbol",), KEYS[1:], self.inside)
         event, known = self._times(table)
         times = pl.DataFrame({"event_time": event, "known_time": known})
-        notes = []
         # a day is known from the midnight after it: at the period's own last midnight it was not over
-        both = {"known", "event"} <= set(table.frame.columns)
-        if (early := (known <= event).fill_null(False) & both).any():
-            if not self.drop_impossible:
-                self._refuse(table, early)
-            notes.append(f"{int(early.sum()):,} reports known before their period was over are left out")
-            table, times = replace(table, frame=table.frame.filter(~early)), times.filter(~early)
-        values, flat = self._values(table)
-        who = pl.col("symbol").cast(pl.String).alias("instrument")
-        columns = tuple(one.name for one in values)
-        self._seen.update(columns=columns, notes=[*notes, *flat])
-        timed = table.frame.select(who, ROW).with_columns(*times, *values)
-        return checked(timed, columns, table.where, self.collected)
-
-    def _refuse(self, table: Table, early: pl.Series) -> None:
-        first = table.frame.filter(early).row(0, named=True)
-        what = ", ".join(f"{table.theirs[key]} {first[key]}" for key in KEYS if key in first)
-        others = f", and {int(early.sum()) - 1} more" if early.sum() > 1 else ""
+        early = (known <= event).fill_null(False) & ({"known", "event"} <= set(table.frame.columns))
+        said = "reports known before their period was over are left out" if self.drop_impossible else ""
         remedy = "correct the dates, or drop_impossible = true leaves them out and counts them"
-        received = f"{what} in {table.where}, row {first[ROW]}{others}"
-        raise DataError("reports known after their period", received, remedy)
+        table = table.sound(early, "known", "reports known after their period", remedy, said)
+        values, flat = self._values(table)
+        columns = tuple(one.name for one in values)
+        self._seen.update(columns=columns, notes=[*table.notes, *flat])
+        named = table.frame.select(ROW, instrument=pl.col("symbol").cast(pl.String))
+        return checked(named.with_columns(*times.filter(~early), *values), columns, table.where, self.collected)
 
     def _times(self, table: Table) -> tuple[pl.Series, pl.Series]:
         """When each report's period ended, and when it was known."""

@@ -10,8 +10,8 @@ began, so that no value knows what came after it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,6 +25,7 @@ from tercel.signals.features.text import masked, word_score
 from tercel.signals.labels import forward_returns, ranked
 from tercel.signals.sources.cells import Table, TableSource, moments
 from tercel.signals.sources.port import ROW, SourceAbsentError, checked, lagged, time_type
+from tercel.signals.sources.tables import first_names
 
 FEATURES = ("count", "tone", "learned")
 FEWEST = 200
@@ -71,11 +72,10 @@ class News(TableSource):
     def headlines(self) -> pl.DataFrame:
         """`instrument`, `published` (Datetime ns UTC), `text`, `row`; one row a name, by time."""
         table = self.table(("time", "symbol", "text"))
-        notes: list[str] = []
-        table = self._sound(table, _names(table).list.len() == 0, "symbol", "a name in every headline", notes)
+        table = self._sound(table, _names(table).list.len() == 0, "symbol", "a name in every headline")
         for cell in ("text", "time"):
             empty = table.frame[cell].cast(pl.String).fill_null("").str.strip_chars() == ""
-            table = self._sound(table, empty, cell, f"a {cell} in every headline", notes)
+            table = self._sound(table, empty, cell, f"a {cell} in every headline")
         published = moments(table, "time", self.timezone)
         last: Any = self.collected
         if last is None and self.prices is not None:
@@ -84,23 +84,16 @@ class News(TableSource):
             until = "the day of collection" if self.collected else "a day after the last price"
             remedy = "bring prices up to date, say when the set was collected (collected = 2024-01-31T00:00:00Z)"
             late = published > last
-            table = self._sound(table, late, "time", f"headlines up to {until}, {last}", notes, remedy)
+            table = self._sound(table, late, "time", f"headlines up to {until}, {last}", remedy)
             published = published.filter(~late)
-        self._seen["notes"] = notes
+        self._seen["notes"] = table.notes
         told = table.frame.select("text", ROW).with_columns(instrument=_names(table), published=published)
         return told.explode("instrument").sort("published", "instrument", maintain_order=True)
 
-    def _sound(
-        self, table: Table, bad: pl.Series, name: str, expected: str, notes: list[str], remedy: str = ""
-    ) -> Table:
+    def _sound(self, table: Table, bad: pl.Series, name: str, expected: str, remedy: str = "correct the row") -> Table:
         """The table without rows that are bad, where they may be left out; else they are refused."""
-        if not bad.any():
-            return table
-        if not self.drop_broken:
-            left_out = f"{remedy or 'correct the row'}, or leave such rows out: drop_broken = true"
-            table.refuse(bad, name, expected, left_out)
-        notes.append(f"{int(bad.sum()):,} headlines are left out: not {expected}")
-        return replace(table, frame=table.frame.filter(~bad))
+        said = f"headlines are left out: not {expected}" if self.drop_broken else ""
+        return table.sound(bad, name, expected, f"{remedy}, or leave such rows out: drop_broken = true", said)
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
@@ -115,7 +108,10 @@ class News(TableSource):
         if "learned" in features and self.prices is not None:
             score = learned(told, self.prices, self.learn_days)
         told = told.with_columns(pl.Series("learned", score, nan_to_null=True))
-        closes = _evenings(told) if self.prices is None else self.prices["time"].unique().sort()
+        closes = _evenings(told)
+        if self.prices is not None:
+            closes = self.prices["time"].unique().sort()
+            self._tell(told, self.prices["instrument"].unique(), closes[-1])
         facts = windowed(told, closes, lagged(self.window_days))
         kept = list(self.wanted) or [one for one in features if facts[one].drop_nulls().n_unique() > 1]
         if out := [one for one in features if one not in kept]:
@@ -127,6 +123,15 @@ class News(TableSource):
             self._seen["notes"].append(f"left out: {reasons}")
         self._seen["columns"] = kept
         return checked(facts, tuple(kept), str(self.path))
+
+    def _tell(self, told: pl.DataFrame, names: pl.Series, close: datetime) -> None:
+        """Note headlines of names that the panel does not have, and a file that ends before the last close."""
+        last: Any = told["published"].max()
+        strange = told.filter(~pl.col("instrument").is_in(names.implode()))["instrument"]
+        few = first_names(strange.unique(maintain_order=True).to_list())
+        unknown = f"{len(strange):,} of {told.height:,} headlines are of names that the panel does not have: {few}"
+        over = f"the last headline of {self.path} is of {last.date()}: nothing is heard by {close.date()}"
+        self._seen["notes"] += [unknown] * bool(few) + [over] * (last <= close - lagged(self.window_days))
 
 
 def _names(table: Table) -> pl.Series:
@@ -147,7 +152,8 @@ def _evenings(told: pl.DataFrame) -> pl.Series:
 
 
 def windowed(told: pl.DataFrame, closes: pl.Series, window: timedelta) -> pl.DataFrame:
-    """Facts at each close: what was told in `(close - window, close]`, float64; `count` is log(1 + n).
+    """Facts at each close: what was told in `(close - window, close]`, float64; `count` is log(1 + n), null where
+    nothing was told of any name: a file that begins later or has ended says nothing.
 
     Parameters
     ----------
@@ -170,8 +176,9 @@ def windowed(told: pl.DataFrame, closes: pl.Series, window: timedelta) -> pl.Dat
     )
     counted = [(now[one] - then[one].fill_null(0.0)).alias(one) for one in ("n", "tone", "scores", "scored")]
     found = now.select("instrument", "known_time", "event_time").with_columns(counted)
+    heard = pl.col("n").sum().over("known_time") > 0
     return found.drop_nulls("event_time").select(
-        "instrument", "event_time", "known_time", count=pl.col("n").log1p(),
+        "instrument", "event_time", "known_time", count=pl.when(heard).then(pl.col("n").log1p()),
         tone=pl.when(pl.col("n") > 0).then(pl.col("tone") / pl.col("n")),
         learned=pl.when(pl.col("scored") > 0).then(pl.col("scores") / pl.col("scored")),
     )  # fmt: skip

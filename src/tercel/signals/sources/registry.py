@@ -122,4 +122,4 @@ def source_of(
 def in_table(table: str) -> HowToMap:
     """How columns are mapped in a table of a configuration, for errors."""
     whole = f"[{table}.columns]"
-    return HowToMap(f'{{}} = "{{}}" in {whole}', whole, f'say what they are called in {whole}: close = "Last"')
+    return HowToMap(f'{{}} = "{{}}" in {whole}', whole, f"say what they are called in {whole}: {{}}")

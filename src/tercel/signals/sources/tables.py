@@ -93,7 +93,7 @@ def _prices_of(source: object, columns: Called, how: HowToMap) -> Prices:
     long, has = (_of_wide(table, columns), frozenset[str]()) if wide else _of_long(table, columns, stem)
     frame = long.frame
     _refuse_twice(frame, long.where)
-    notes = []
+    notes = [*long.notes]
     closed = frame.filter(pl.col("close").is_not_null())
     if closed.is_empty():
         raise SourceAbsentError("a close above 0 in some row", f"none in {long.where}", "check the file")
