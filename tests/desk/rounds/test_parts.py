@@ -15,7 +15,7 @@ from tercel.core.fixed import ONE, PAID_ONE
 from tercel.core.messages import Alpha, CostFeedback, Posture
 from tercel.core.orders import MarketRows
 from tercel.desk.rounds.allocation import MultiplicativeWeights, WeightsRule, split
-from tercel.desk.rounds.build import known_of, limits_of, out_of_card, slot_of, strategy_of
+from tercel.desk.rounds.build import check, known_of, limits_of, out_of_card, slot_of, strategy_of
 from tercel.desk.rounds.challenge import Evidence, paper_rows
 from tercel.desk.rounds.demand import demand
 from tercel.desk.rounds.drift import DriftDetector
@@ -318,6 +318,17 @@ def test_the_demo_works_the_policy_that_ships_in_its_market_under_limits_of_its_
     for path in ("agents.*.long_lot", "agents.long_lots", "desk.order_lots.x"):
         with pytest.raises(ConfigError, match=r"limits.changed"):
             limits_of(parse_config(demo_text().replace('"agents.*.long_lots"', f'"{path}"'), "desk.toml"))
+
+
+def test_a_clock_of_events_that_would_send_more_than_its_limit_is_refused_before_anything_runs() -> None:
+    text = demo_text().replace('strategy = "packaged:default"', 'strategy = "packaged:default+events"', 1)
+    check(parse_config(text, "desk.toml"))
+    slow = text.replace('"agents.*.long_lots"', '"agents.*.messages" = 11\n"agents.*.long_lots"')
+    with pytest.raises(ConfigError, match="at most 11 messages in 1000 ms") as refused:
+        check(parse_config(slow, "desk.toml"))
+    assert "may send 12 of one order, a look every 1 s" in str(refused.value)
+    check(parse_config(slow.replace("= 11", "= 12"), "desk.toml"))
+    check(parse_config(slow.replace("+events", ""), "desk.toml"))
 
 
 def test_an_agent_saves_on_the_others_of_its_round_alone() -> None:

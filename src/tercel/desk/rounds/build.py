@@ -29,11 +29,14 @@ from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import pinned, resolve_policy
 from tercel.execution.strategies import MarketEstimates, wrap
 from tercel.execution.strategies.hand_over import most_share
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, gap_of
 from tercel.market.flow.port import Preset
 from tercel.market.flow.preset import load
+from tercel.market.simulator.layout import RUNGS
 
 POLICY: Final = "policy:"
+A_DECISION: Final = 2 * (RUNGS + 1)
+"""Messages that a decision sends where it moves every place: an order taken back and a new one each."""
 
 
 def estimates(config: DeskConfig, preset: Preset) -> MarketEstimates:
@@ -90,6 +93,27 @@ def slot_of(agent: AgentSection, known: Mapping[str, MarketEstimates]) -> AgentS
     return slot
 
 
+def refuse_fast(slot: AgentSlot, limits: Limits) -> None:
+    """Refuse an agent on a clock of events that may want more messages than its limits let leave.
+
+    Raises
+    ------
+    ConfigError
+        With what it may want in one window of the limit, for one parent order.
+    """
+    scope, gaps = limits.of_agent(slot.name), [gap_of(slot.strategy), gap_of(slot.challenger)]
+    if scope is None:
+        return
+    for gap_ns in filter(None, gaps):
+        wanted = A_DECISION * max(1, ceil(scope.window_ns / gap_ns))
+        if wanted > scope.messages:
+            raise ConfigError(
+                f"a clock that sends at most {scope.messages} messages in {scope.window_ns / 1e6:g} ms",
+                f"agent {slot.name}: {slot.shown} may send {wanted} of one order, a look every {gap_ns / 1e9:g} s",
+                f"raise agents.{slot.name}.messages, or leave +events out",
+            )
+
+
 def share_of(strategy: str) -> float:
     """Largest parent a policy's card covers, as a share of the expected volume; infinite for a rule."""
     base = strategy.partition("+")[0]
@@ -104,7 +128,7 @@ def detector_of(strategy: str) -> DriftDetector | None:
     """Drift detector for a packaged policy; None for a strategy without a card."""
     if not strategy.startswith(PACKAGED):
         return None
-    seen = policies_packaged.observed(strategy.removeprefix(PACKAGED))
+    seen = policies_packaged.observed(strategy.removeprefix(PACKAGED).partition("+")[0])
     return DriftDetector(seen.mean, seen.sd, OBS_NAMES)
 
 
@@ -135,11 +159,12 @@ def check(config: DeskConfig, beside: Path | None = None) -> None:
         For a market, a strategy, targets or a limits file that does not exist or does not read.
     """
     known = known_of(config)
-    for agent in config.agent:
-        slot_of(agent, known)
+    slots = [slot_of(agent, known) for agent in config.agent]
     check_signals(config)
     targets_of(config)
-    limits_of(config, beside)
+    limits = limits_of(config, beside)
+    for slot in slots:
+        refuse_fast(slot, limits)
 
 
 @dataclass
@@ -209,7 +234,10 @@ def open_desk(
         return replace(asked, strategy=works)
 
     killed = None if latch is None else latch.killed
-    gate = LimitGate(limits_of(config, beside), venue.listings(), [slot.name for slot in slots], killed)
+    limits = limits_of(config, beside)
+    for slot in slots:
+        refuse_fast(slot, limits)
+    gate = LimitGate(limits, venue.listings(), [slot.name for slot in slots], killed)
     desks: list[DeskLoop] = []
     terms = replace(terms or SessionTerms(), seed=config.desk.seed, warmup_s=config.desk.warmup_s)
     session = Session(
@@ -233,8 +261,8 @@ def out_of_card(config: DeskConfig) -> list[tuple[str, str]]:
     """Agents that trade a market their policy was not trained for: (agent, warning text)."""
     found = []
     for agent in config.agent:
-        policy = agent.strategy.removeprefix(PACKAGED)
-        if policy == agent.strategy:
+        policy = agent.strategy.removeprefix(PACKAGED).partition("+")[0]
+        if not agent.strategy.startswith(PACKAGED):
             continue
         homes = read_card(policies_packaged.folder_of(policies_packaged.shipped(policy)) / CARD).markets
         markets = {each.name: each.market.preset for each in config.instrument}

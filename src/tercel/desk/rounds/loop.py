@@ -42,9 +42,12 @@ from tercel.desk.trading.parents import ParentOrder, ParentRequest
 from tercel.desk.trading.session import Session
 from tercel.desk.trading.tca.measure import fees_of, fill_rows, shortfall
 from tercel.desk.trading.tca.shortfall import Shortfall
+from tercel.execution.strategy import gap_of
 from tercel.signals.risk.anomaly import AnomalyBaseline
 from tercel.signals.risk.posture import PosturePolicy
 
+WHOLE: Final = 1e-3
+"""How far from a whole number of slices a decision of the schedule may lie."""
 CALM_S: Final = 180
 """Fewest seconds that risk learns what is calm from, however short the warm-up is."""
 
@@ -373,7 +376,10 @@ class DeskLoop:
     def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:
         """Update drift detection with the observation."""
         slot = self.slots.get(order.agent)
-        if slot is not None and slot.drift is not None:
+        # The card's statistics are of decisions of the schedule: those between them see part of an interval.
+        slices = float(observation[0]) * order.decisions
+        between = slot is not None and gap_of(slot.strategy) > 0 and abs(slices - round(slices)) > WHOLE
+        if slot is not None and slot.drift is not None and not between:
             slot.drift.update(observation)
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
