@@ -37,7 +37,7 @@ def explain_page(found: Mapping[str, Any]) -> str:
     """HTML page of what `tercel.signals.runs.explain.explained` found."""
     lead, *rest = found["sentences"]
     names, shown, ic = found["names"], ends(found["names"]), found["ic"]
-    common = f"{len(shown)} of {len(names)} names; {found['common_bps']:+.1f} bps is common to all."
+    common = f"{len(shown)} of {len(names)} names; {fixed(found['common_bps'], 1, True)} bps is common to all."
     worth = worth_table([*found["sources"], *found["features"]], found["folds"])
     best = {one["name"]: one["ic_lost"] for one in found["features"][:DRAWN]}
     sections = [
@@ -50,7 +50,7 @@ def explain_page(found: Mapping[str, Any]) -> str:
         Section(f"All names: {len(names)}", html=plain_table(*parts_table(names), prose=True), folded=True),
     ]  # fmt: skip
     facts = {"rank IC": f"{ic['mean']:.4f}, t {fixed(ic['t'], 1)}", "dates": found["dates"], "folds": found["folds"]}
-    extremes = (f"{one['name']} {one['expected_bps']:+.1f}" for one in (names[0], names[-1]))
+    extremes = (f"{one['name']} {fixed(one['expected_bps'], 1, True)}" for one in (names[0], names[-1]))
     title = f"{found['name']}: why {' and '.join(extremes)} bps"
     return render(title, lead, sections, facts, "printed by: tercel signals explain")
 
@@ -66,7 +66,7 @@ def parts_figure(found: Mapping[str, Any], most: int = 6) -> Figure:
             panel.barh(range(len(parts)), bps, height=0.6, color=colours)
             panel.axvline(0, color=style.INK.token, linewidth=0.9)
             name_rows(panel, [part["feature"].split(".", 1)[-1] for part in parts])
-            panel.set_title(f"{one['name']} {one['expected_bps']:+.1f} bps")
-    alt = "; ".join(f"{one['name']} {one['expected_bps']:+.1f} bps: {made_of(one)}" for one in chosen)
+            panel.set_title(f"{one['name']} {fixed(one['expected_bps'], 1, True)} bps")
+    alt = "; ".join(f"{one['name']} {fixed(one['expected_bps'], 1, True)} bps: {made_of(one)}" for one in chosen)
     caption = "Bps that each feature makes, less its mean over names; with what is common to all they add up."
     return finished(drawing, "parts", alt, caption)

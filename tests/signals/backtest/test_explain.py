@@ -8,6 +8,7 @@ from tercel.signals.explain import Importance, contributions, importance, split_
 from tercel.signals.fusion_walk import base_names, final, fit_base, fused, out_of_fold
 from tercel.signals.model_folder import SignalModel
 from tercel.signals.panel.dataset import Dataset
+from tercel.signals.runs.explain import sentences
 from tercel.signals.scores import rank_ic_by_date
 from tercel.signals.sources.synthetic import synthetic_market
 from tercel.signals.validation import DAY, walk_forward
@@ -128,3 +129,13 @@ def test_folds_that_agree_by_hand() -> None:
     assert found.agreement(["a", "b"]) == pytest.approx(1.0)
     assert found.agreement(["a", "b", "c"]) == pytest.approx(0.0, abs=1e-12)  # ranks 3 2 1, then 2.5 1 2.5
     assert np.isnan(found.agreement(["a"]))
+
+
+def test_a_forecast_that_rounds_to_zero_is_said_without_a_sign() -> None:
+    names = [{"name": name, "expected_bps": bps, "parts": []} for name, bps in (("A", 0.01), ("B", -0.01))]
+    lost = {"mean": 0.1, "ci_low": 0.05, "ci_high": 0.2}
+    said = sentences({
+        "at": "2020-01-02T00:00:00Z", "names": names, "features": [{"name": "s.f", "ic_lost": lost}], "folds": 1,
+        "ic": {"mean": 0.02},
+    })  # fmt: skip
+    assert said[0] == "2020-01-02: A is expected at 0.0 bps (), B at 0.0 ()."

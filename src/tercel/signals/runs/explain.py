@@ -34,9 +34,9 @@ def explained(model: SignalModel, seed: int) -> dict[str, Any]:
     if base_names(data, families) != model.fusion.sources:
         raise ConfigError("files of the model's sources", f"{', '.join(base_names(data, families))} in them", AGAIN)
     folds, rng = folds_of(data, config.train), np.random.default_rng([seed, 33])
-    count = sum(len(data.sources[source]) + 1 for source in data.ranking)
+    things = sum(len(data.sources[source]) + 1 for source in data.ranking)
+    total = len(folds) * len(model.models) + max(len(folds) - 1, 1) * things
     with progress(counted=True, transient=True, now=True) as bar:
-        total = len(folds) * len(model.models) + max(len(folds) - 1, 1) * count
         task = bar.add_task("explain", total=total, now="")
         found = importance(
             data, families, folds, rng, shrink=config.train.shrink, seed=int(model.card["seed"]),
@@ -47,7 +47,7 @@ def explained(model: SignalModel, seed: int) -> dict[str, Any]:
     walk = model.walk()["value"].fill_null(float("nan")).to_numpy()
     if len(walk) != data.n or not np.allclose(np.sort(walk), np.sort(found.value), atol=NEAR, equal_nan=True):
         said.append("Fits done again differ from those of the training: its files or libraries have changed.")
-    shares = measured(found, data, rng)
+    shares = measured(found, rng)
     features = sorted((one for one in shares if one["name"] != one["source"]), key=lambda one: -one["ic_lost"]["mean"])
     result = {
         "model": model.id, "name": model.name, "folder": model.folder, "at": when(rows.time_ns[0]),
@@ -82,7 +82,7 @@ def newest(model: SignalModel, data: Dataset) -> tuple[Dataset, list[str]]:
     return rows, [f"Source {name} says nothing: {why}." for name, why in missing.items()]
 
 
-def measured(found: Importance, data: Dataset, rng: np.random.Generator) -> list[dict[str, Any]]:
+def measured(found: Importance, rng: np.random.Generator) -> list[dict[str, Any]]:
     """A row for each feature and source: the IC lost without it, in all and by fold."""
     return [
         {
@@ -124,10 +124,10 @@ def sentences(found: dict[str, Any]) -> list[str]:
     sure = [one["name"] for one in found["features"] if (one["ic_lost"]["ci_low"] or 0.0) > 0]
     some = f"{', '.join(sure[:6])}{' ...' * (len(sure) > 6)}" if sure else "none"
     agree = f" Folds rank features alike at {found['agreement']:.2f}." if found["folds"] > 1 else ""
-    lost = spelt_cell(best["ic_lost"], digits=4)
+    lost, *bps = spelt_cell(best["ic_lost"], digits=4), *(fixed(one["expected_bps"], 1, True) for one in (first, last))
     return [
-        f"{found['at'][:10]}: {first['name']} is expected at {first['expected_bps']:+.1f} bps ({made_of(first)}), "
-        f"{last['name']} at {last['expected_bps']:+.1f} ({made_of(last)}).",
+        f"{found['at'][:10]}: {first['name']} is expected at {bps[0]} bps ({made_of(first)}), "
+        f"{last['name']} at {bps[1]} ({made_of(last)}).",
         f"Without {best['name']} the rank IC of {found['ic']['mean']:.4f} loses {lost}, the most of all features.",
         f"The interval lies above zero for {len(sure)} of {len(found['features'])} features: {some}.{agree}",
         "Features that say nearly the same stand in for each other, and a line may weigh one against the other: read "
