@@ -25,8 +25,10 @@ from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.regimes.law import RegimeChain, Season, with_regimes
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.bounds import undercutting
 from tercel.market.simulator.source import Source, blank_state, reactive, run_free, with_impact
 from tercel.market.simulator.terms import Fees
+from tercel.market.simulator.undercut import AGES, RATES, ROOMS
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
 
 MS = 1_000_000
@@ -123,6 +125,7 @@ def window(b: NDArray[np.int32], rows: list[list[int]], levels: int) -> list[lis
     Edits the book `b` to what is shown at the start.
     """
     slots = int(b[lay.ORDERS])
+    usual = range(slots - sim.RIVAL_SLOTS)
     orders = {s: b[lay.HEADER + s * lay.ORDER :][: lay.ORDER] for s in range(slots)}
     live = {s: [int(o[lay.SIDE]), int(o[lay.PRICE]), int(o[lay.QTY])] for s, o in orders.items() if o[lay.QTY] > 0}
     shown = set(live)
@@ -143,7 +146,7 @@ def window(b: NDArray[np.int32], rows: list[list[int]], levels: int) -> list[lis
             for price in now - seen[side]:
                 lots = sum(o[2] for s, o in live.items() if o[:2] == [side, price] and s not in shown)
                 if lots:
-                    slot = free.pop() if free else next(s for s in reversed(range(slots)) if s not in blocks.values())
+                    slot = free.pop() if free else next(s for s in reversed(usual) if s not in blocks.values())
                     blocks[side, price] = slot
                     out.append([ns, ROLL_IN, slot, side, price, lots])
             seen[side] = now
@@ -189,7 +192,17 @@ def markets() -> dict[str, Source]:
         "tape_of_5_levels": recorded_tape(2, levels=5),
         "translated": with_impact(reactive(load("csco-santa-fe"), settle_s=600.0), LOUD),
         "translated_tape_of_5_levels": with_impact(recorded_tape(2, levels=5), LOUD),
+        "undercut_tape": often_undercut(recorded_tape(1)),
+        "undercut_tape_of_5_levels": often_undercut(with_impact(recorded_tape(2, levels=5), LOUD)),
     }
+
+
+def often_undercut(source: Source) -> Source:
+    """The tape under the bound `undercut`, at rates at which it happens in four minutes."""
+    source = undercutting(source, "2003")
+    rates = int(source.worlds_k[0, sim.UNDERCUT]) + RATES
+    source.flow[rates : rates + ROOMS * AGES] += 5.0
+    return source
 
 
 # -- the contract -----------------------------------------------------------------------------------------------------
@@ -265,6 +278,8 @@ def test_regimes_fees_and_a_late_feed_are_the_same(markets: dict[str, Source]) -
         "tape_of_5_levels",
         "translated",
         "translated_tape_of_5_levels",
+        "undercut_tape",
+        "undercut_tape_of_5_levels",
     ],
 )
 def test_a_recorded_session_through_the_driver_is_the_same(
@@ -283,8 +298,12 @@ def test_a_recorded_session_through_the_driver_is_the_same(
         driver.decide_due(int(episodes.states[0, sim.NOW]))
         assert len(batch.seen) > 1
         if strategy == "random":
-            moved = "translated" in market or market == "queue_reactive"
+            moved = market in ("queue_reactive", "undercut_tape_of_5_levels") or "translated" in market
             assert (sim.SHIFTED in record[:, sim.R_KIND]) == moved
+            if "undercut" in market and latency == "none":
+                slots = int(b[lay.ORDERS])
+                undercut = (record[:, sim.R_KIND] == ADD) & (record[:, sim.R_WHO] >= slots - sim.RIVAL_SLOTS)
+                assert undercut.any()
         assert mine.seen == batch.seen
         np.testing.assert_array_equal(sent, commands_of(record))
         assert_same_markets(batch, mine)

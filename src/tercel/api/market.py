@@ -68,6 +68,7 @@ def replay(
     fees: FeesLike = NO_FEES,
     latency: LatencyLike = AT_ONCE,
     feed_latency: LatencyLike = AT_ONCE,
+    bound: str = "undercut",
 ) -> Market:
     """Recorded days as a market: own orders join queues at their true place, take displayed lots once.
 
@@ -86,6 +87,9 @@ def replay(
         Queue model where the tape shows level totals alone.
     fees, latency, feed_latency
         As in :func:`load_market`; a latency may also be ``"tape"``: as late as the tape's rows were received.
+    bound : str
+        Who gets what fills an own order and the tape's at one price: kind (ours), strict (theirs), undercut (theirs,
+        and who stands alone inside the spread is undercut as often as the public is).
 
     Raises
     ------
@@ -100,7 +104,7 @@ def replay(
     'SIM tape'
     """
     market = Market(
-        lake=str(lake), symbol=symbol, days=tuple(days), impact=impact, queue=queue, fees=fees_of(fees),
+        lake=str(lake), symbol=symbol, days=tuple(days), impact=impact, queue=queue, fees=fees_of(fees), bound=bound,
         latency=latency_of(latency, "latency", lake, symbol),
         feed_latency=latency_of(feed_latency, "feed_latency", lake, symbol),
     )  # fmt: skip

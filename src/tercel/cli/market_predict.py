@@ -79,7 +79,7 @@ def predict(request: Predict) -> None:
     file = file_to_write(request.preset) if request.write else None
     candidates = candidates_of(request.strategy or ("all",))
     task = Task(share=request.share)
-    tape = Market("", str(request.lake), request.symbol or preset.symbol, tuple(dates), impact or "")
+    tape = Market("", str(request.lake), request.symbol or preset.symbol, tuple(dates), impact or "", bound="kind")
     settings = settings_of([Market(request.preset), tape], task)
     refuse_calibrated(request.preset, settings)
     notes = refuse_leaks([one for one in candidates if one.learned], settings.values())

@@ -24,6 +24,16 @@ Impact = Annotated[
 ]
 
 
+Bound = Annotated[
+    str | None,
+    typer.Option(
+        help="(--tape) Who gets what fills an own order and the tape's at one price: kind (ours), strict (theirs), "
+        "undercut (theirs, and who improves the touch is undercut; default).",
+        metavar="kind|strict|undercut",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class MarketOptions:
     """Where orders are worked, as it was typed; None: not."""
@@ -46,6 +56,7 @@ class MarketOptions:
     ] = None
     symbol: Symbols = None
     impact: Impact = None
+    bound: Bound = None
 
     def __post_init__(self) -> None:
         """Refuse empty names, half a tape, and several markets where a command takes one.
@@ -54,13 +65,19 @@ class MarketOptions:
         ------
         ConfigError
         """
-        for option, value in (("--market", self.market and ",".join(self.market)), ("--impact", self.impact)):
+        for option, value in (
+            ("--market", self.market and ",".join(self.market)),
+            ("--impact", self.impact),
+            ("--bound", self.bound),
+        ):
             if value == "":
                 raise ConfigError(f"a name with {option}", "an empty one", f"leave {option} out for the default")
         if not self.by_list and (self.tape is None) != (self.symbol is None):
             given, missing = ("--tape", "--symbol") if self.symbol is None else ("--symbol", "--tape")
             remedy = f"add {missing}; `tercel data list --lake LAKE` names what a lake holds"
             raise ConfigError("--tape and --symbol together", f"{given} alone", remedy)
+        if self.bound is not None and self.tape is None:
+            raise ConfigError("--bound with --tape", "--bound alone", "add --tape and --symbol, or leave --bound out")
         if not self.several and len(self.presets) + (self.tape is not None) > 1:
             received = " and ".join([*self.presets, *([f"--tape {self.tape}"] if self.tape else [])])
             raise ConfigError("one market, of --market or --tape", received, "leave all but one out")
@@ -84,7 +101,7 @@ class MarketOptions:
         if self.tape is None:
             return [Market(name, impact=law, regimes=regimes, **terms) for name in names or [DEFAULT]]
         beside = "" if names else regimes
-        tape = Market("", str(self.tape), self.symbol or "", days, law, regimes=beside, **terms)
+        tape = Market("", str(self.tape), self.symbol or "", days, law, regimes=beside, bound=self.bound or "", **terms)
         return [*(Market(name, regimes=regimes, **terms) for name in names), tape]
 
 

@@ -11,6 +11,7 @@ from tercel.execution.task import Latency, Task
 from tercel.market.flow import preset as presets
 from tercel.market.impact.law import LAWS
 from tercel.market.impact.propagator import TAPE_LAWS
+from tercel.market.simulator.bounds import BOUNDS, UNDERCUT
 from tercel.market.simulator.queue_models import DEFAULT, queue_model
 from tercel.market.simulator.terms import NO_FEES, Fees, receive_delays
 from tercel.market.tape import Lake
@@ -45,6 +46,9 @@ class Market:
         What switches in a simulated market (chain, season, a name, a file); "": nothing.
     queue : str
         Queue model of tapes that show level totals alone.
+    bound : str
+        On tape, who gets what fills an own order and the tape's at one price: kind (the own order), strict (the tape),
+        undercut (the tape, and who stands alone inside the spread is undercut; also "").
 
     Raises
     ------
@@ -65,6 +69,7 @@ class Market:
     feed_latency: Latency = AT_ONCE
     regimes: str = ""
     queue: str = DEFAULT
+    bound: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what is none; files are named by their whole paths, to be found from any folder."""
@@ -76,6 +81,11 @@ class Market:
             raise ConfigError("regimes in a simulated market", "`regimes=` with `tape=`", "a tape has its own")
         if self.queue != DEFAULT and not self.lake:
             raise ConfigError("`queue=` with `tape=`", "`queue=` alone", "a simulated market has a queue of its own")
+        if self.bound and not self.lake:
+            raise ConfigError("`bound=` with `tape=`", "`bound=` alone", "a simulated market answers by itself")
+        if self.lake:
+            object.__setattr__(self, "bound", self.bound or UNDERCUT)
+            check_known(self.bound, BOUNDS, "a bound on fills:", f"`bound={self.bound}`", ConfigError)
         queue_model(self.queue)
         laws, where = (TAPE_LAWS, "a tape") if self.on_tape else (LAWS, "a preset's market")
         if self.impact:

@@ -18,6 +18,7 @@ from tercel.market.simulator.background import part
 from tercel.market.simulator.engine import advance, mark_grid
 from tercel.market.simulator.entry import ladder_end, next_arrival
 from tercel.market.simulator.records import state_at
+from tercel.market.simulator.undercut import begin_undercut
 
 # -- an episode's orders: int64 columns -------------------------------------------------------------------------------
 E_SEED, E_INDEX, E_SIDE, E_QUANTITY, E_START_NS, E_WARMUP_NS = range(6)
@@ -167,6 +168,7 @@ def warm_up(b: Packed, k: Longs, flow: Floats, tape: Longs, worlds_b: Packed, wo
             s.flow_ns = tape[s.cursor, sim.T_NS]
     seed_stream(k, sim.FEED_RNG, episode[E_SEED], episode[E_INDEX], 5)
     s.feed_at_ns = -1
+    begin_undercut(k, episode[E_SEED], episode[E_INDEX])
     begin_regimes(k, flow, episode[E_SEED], episode[E_INDEX], start)
     s.began_ns = start - episode[E_WARMUP_NS]
     s.start_ns = start

@@ -51,6 +51,9 @@ class Column:
 
 COLUMNS = (
     Column("is_bps", "cost", "implementation shortfall against the arrival mid, bps"),
+    Column("kind_bps", "kind", "cost where what trades at an own order's price fills it too, bps"),
+    Column("strict_bps", "strict", "cost where that stays the tape's, bps"),
+    Column("undercut_bps", "undercut", "cost where, besides, who improves the touch is undercut, bps"),
     Column("spread_bps", "spread", "paid when taking, earned when passive"),
     Column("impact_bps", "impact", "walking past the touch, and displacement by own trading"),
     Column("timing_bps", "timing", "what the market did meanwhile"),
@@ -229,7 +232,8 @@ class JudgedTable:
         They are taken in the order in which a reader would miss them. Each costs its cells and three characters.
         """
         wanted = (
-            "is_bps", "passive_share", *RARE, "timing_risk_bps", "spread_bps", "impact_bps", "timing_bps", "forced_bps"
+            "is_bps", "kind_bps", "strict_bps", "undercut_bps", "passive_share", *RARE, "timing_risk_bps",
+            "spread_bps", "impact_bps", "timing_bps", "forced_bps",
         )  # fmt: skip
         rank = {key: position for position, key in enumerate((*wanted, "adaptability", "fees_bps"))}
 

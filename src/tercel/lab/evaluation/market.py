@@ -367,7 +367,7 @@ def _on_tape(settings: MarketTask, seed: int, episodes: int, quick: bool) -> Job
     split = split_by_clock(settings) or split_days(lake, symbol, settings.market.days)
     curve, one_source = split.curve, split.cut_ns or split.hours
     queue, law = settings.market.queue, tape_law(split.days, settings.market.impact)
-    recorded = partial(replay, lake, symbol, queue=queue, impact=law)
+    recorded = partial(replay, lake, symbol, queue=queue, impact=law, bound=settings.market.bound)
     training, training_days = recorded(split.train)
     judged, judged_days = (training, training_days) if one_source else recorded(split.test)
     judged_days = [day for day in judged_days if day.instrument.date in split.test]

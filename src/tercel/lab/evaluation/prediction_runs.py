@@ -17,8 +17,8 @@ from tercel.lab.evaluation.pipeline.overflow import overflowing, without_overflo
 from tercel.lab.evaluation.pipeline.scenarios import BuiltScenario, Scenario, build_scenario
 from tercel.lab.evaluation.prediction import LEAST, StrategyCosts
 from tercel.lab.evaluation.settings import MarketTask
+from tercel.market.simulator.bounds import theirs
 from tercel.market.simulator.levels import QUEUE
-from tercel.market.simulator.tape_source import theirs
 
 THEIRS = "theirs"
 

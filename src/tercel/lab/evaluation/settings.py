@@ -12,19 +12,20 @@ from tercel.core.names import listed
 from tercel.execution.market import AT_ONCE, Market
 from tercel.execution.task import LATER, Task
 from tercel.lab.evaluation.orders import Order
+from tercel.market.simulator.bounds import KIND
 from tercel.market.simulator.terms import Fees
 
 FILE = "run.json"
 QUICK_FRAMES = 16_384
 QUICK_EPISODES = 64
 EPISODES = 1_000
-UNSAID: Final = ("orders", "strategies")
+UNSAID: Final = ("orders", "strategies", "bound")
 """Left out of `run.json` where there are none."""
-ASIDE: Final = ("lake", "symbol", "regimes", "queue", "impact")
+ASIDE: Final = ("lake", "symbol", "regimes", "queue", "impact", "bound")
 """What of a market stands in `run.json` by its own name."""
 WRITTEN: Final = (
     *("market", "lake", "symbol", "quick", "seed", "episodes", "seeds", "frames", "task", "regimes", "fees", "queue"),
-    *("impact", "judged", "orders", "strategies"),
+    *("impact", "judged", "orders", "strategies", "bound"),
 )
 
 
@@ -172,6 +173,7 @@ def load_settings(folder: Path) -> RunSettings:
         orders = tuple(Order(**row) for row in raw.pop("orders", ()))
         told = {name: raw.pop(name) for name in ASIDE if name in raw}
         told["impact"] = told.get("impact") or ("none" if told.get("lake") else "")
+        told["bound"] = told.get("bound") or (KIND if told.get("lake") else "")
         fees, days = Fees(**raw.pop("fees", {})), tuple(listed(raw.pop("judged", "")))
         market = Market(raw.pop("market"), **told, fees=fees, days=days)
         return RunSettings(market, task, orders, **{**raw, "strategies": tuple(raw.get("strategies", ()))})

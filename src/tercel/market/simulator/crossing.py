@@ -5,10 +5,11 @@ from tercel.core.memory import fixed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import best, in_window
-from tercel.market.book.records import ledger_at, level_at, own_order_at
+from tercel.market.book.records import ledger_at, level_at, order_at, own_order_at
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import fill_own_head
+from tercel.market.simulator.account import fill_own_head, public_take
 from tercel.market.simulator.records import state_at
+from tercel.market.tape.schema import DELETE, REDUCE
 
 
 @kernel
@@ -49,6 +50,39 @@ def first_own(b: Packed, side: int, price: int, through: bool) -> int:
 
 
 @kernel
+def first_rival(b: Packed, k: Longs, side: int, price: int, own: int) -> int:
+    """The undercutting order of `side` that a public trade at `price` meets before own order `own` (-1: none).
+
+    Its slot, -1 where none is ahead by price and time.
+    """
+    s = state_at(k)
+    found = -1
+    if s.rivals == 0 or side != s.side:
+        return found
+    for slot in range(fixed(b, lay.ORDERS) - sim.RIVAL_SLOTS, fixed(b, lay.ORDERS)):
+        o = order_at(b, slot)
+        if o.qty == 0 or (o.price - price) * side < 0:
+            continue
+        if own >= 0:
+            mine = own_order_at(b, own)
+            if (mine.price - o.price) * side > 0 or (mine.price == o.price and mine.arrival < o.arrival):
+                continue
+        if found >= 0:
+            f = order_at(b, found)
+            if (f.price - o.price) * side > 0 or (f.price == o.price and f.arrival < o.arrival):
+                continue
+        found = slot
+    return found
+
+
+@kernel
+def take_rival(b: Packed, k: Longs, slot: int, lots: int) -> int:
+    """An undercutting order loses lots to a trade that the tape counts elsewhere; returns them."""
+    have = order_at(b, slot).qty
+    return public_take(b, k, slot, min(lots, have), DELETE if lots >= have else REDUCE, False)
+
+
+@kernel
 def fill_crossed(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
     """A public order of `side` at `price` first trades with own orders it crosses. Returns lots left."""
     while lots > 0 and b[lay.OWN_RESTING] > 0:
@@ -60,6 +94,21 @@ def fill_crossed(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
 
 
 @kernel
+def fill_met(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
+    """As `fill_crossed`, and with orders that undercut own ones, by price and time. Returns lots left."""
+    while lots > 0:
+        own = first_own(b, -side, price, True) if b[lay.OWN_RESTING] > 0 else -1
+        rival = first_rival(b, k, -side, price, own)
+        if rival >= 0:
+            lots -= take_rival(b, k, rival, lots)
+        elif own >= 0:
+            lots -= fill_own_head(b, k, own, lots)
+        else:
+            break
+    return lots
+
+
+@kernel
 def fill_traded(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
     """A tape trade of `lots` of `side`'s resting orders at `price` also fills own orders with priority.
 
@@ -67,13 +116,19 @@ def fill_traded(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
     """
     s = state_at(k)
     done = 0
-    while done < lots and b[lay.OWN_RESTING] > 0:
-        own = first_own(b, side, price, False)
+    while lots > 0:
+        own = first_own(b, side, price, False) if b[lay.OWN_RESTING] > 0 else -1
+        rival = first_rival(b, k, side, price, own)
+        if rival >= 0:
+            lots -= take_rival(b, k, rival, lots)
+            continue
         if own < 0:
             break
         if s.theirs != 0 and own_order_at(b, own).price == price:
             break  # better prices came first: all that is left stands here
-        done += fill_own_head(b, k, own, lots - done)
+        filled = fill_own_head(b, k, own, lots)
+        done += filled
+        lots -= filled
     if s.model == sim.REPLAY:
         s.double_lots += done
     return done
@@ -91,14 +146,15 @@ def meet(k: Longs, side: int) -> None:
 
 @kernel
 def hit_own(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
-    """A resting tape order trades with own orders it crosses. Returns the lots, which are filled twice."""
+    """A resting tape order trades with own orders it crosses, and who undercuts them. Returns these lots."""
     s = state_at(k)
-    if first_own(b, -side, price, True) < 0:
+    if first_own(b, -side, price, True) < 0 and first_rival(b, k, -side, price, -1) < 0:
         return 0
     meet(k, side)
-    done = lots - fill_crossed(b, k, side, price, lots)
+    before = s.passive_lots
+    done = lots - fill_met(b, k, side, price, lots)
     if s.model == sim.REPLAY:
-        s.double_lots += done
+        s.double_lots += s.passive_lots - before
     return done
 
 

@@ -19,6 +19,7 @@ from tercel.market.simulator.background import enter_background, leave_backgroun
 from tercel.market.simulator.entry import arrive, next_arrival
 from tercel.market.simulator.records import state_at
 from tercel.market.simulator.replay import replay_event
+from tercel.market.simulator.undercut import undercut_event, watch_alone
 
 
 @kernel
@@ -43,22 +44,25 @@ def decision_is_due(k: Longs) -> bool:
 
 @kernel
 def next_public(k: Longs) -> int:
-    """Time of the market's next event: flow, regime, impact or restoration."""
+    """Time of the market's next event: flow, regime, impact, restoration or undercutting."""
     s = state_at(k)
-    return min(s.flow_ns, s.regime_ns, s.impact_ns, s.restore_ns)
+    return min(s.flow_ns, s.regime_ns, s.impact_ns, s.restore_ns, s.undercut_ns)
 
 
 @kernel
 def public_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
     """Process the market's next event, at `next_public`.
 
-    At equal times a regime changes first, then impact is paid, then lots come back, then the flow acts.
+    At equal times a regime changes first, then impact is paid, then lots come back, then the flow acts, and who
+    undercuts comes last.
     """
     s = state_at(k)
     if s.regime_ns <= next_public(k):
         regime_event(k, flow)
     elif s.impact_ns <= next_public(k):
         impact_event(b, k, flow)
+    elif s.undercut_ns < s.flow_ns and s.undercut_ns < s.restore_ns:
+        undercut_event(b, k, flow)
     elif s.restore_ns <= s.flow_ns:
         restore_event(b, k, flow)
     elif s.apart == sim.PARTED:
@@ -107,6 +111,8 @@ def advance(b: Packed, k: Longs, flow: Floats, tape: Longs) -> int:
             mark_grid(k, flow_ns)
             s.now = flow_ns
             public_event(b, k, flow, tape)
+            if s.undercut != 0:
+                watch_alone(b, k, flow)
             # The clocks of events and volume: due at once, after everything else of this moment.
             if decision_is_due(k):
                 s.due_ns = s.now
@@ -114,6 +120,8 @@ def advance(b: Packed, k: Longs, flow: Floats, tape: Longs) -> int:
             mark_grid(k, command_ns + 1)  # the mid at a grid point is the one before own orders of that moment
             s.now = command_ns
             arrive(b, k, flow)
+            if s.undercut != 0:
+                watch_alone(b, k, flow)
         elif due_ns < FOREVER_NS:
             mark_grid(k, due_ns + 1)
             s.now = due_ns

@@ -179,7 +179,21 @@ GAP_NS, LAST_NS, HAPPENED, SEEN_SLICE, TAKEN = range(MIRROR + MIRROR_ROWS * 8, M
 LONGEST_GAPS: Final = 10
 """A decision falls due so many gaps after the last one at the latest, whatever happened."""
 
-GRID: Final = GAP_NS + 5  # mids[G], lots[G], forced lots[G]; then the record, then the log
+# -- undercutting: public orders that come because an own one improves the touch (`market.simulator.undercut`) ---------
+UNDERCUT: Final = GAP_NS + 5
+UNDERCUT_NS, RIVALS, ALONE_AT, ALONE_SINCE, HAZARD_NS = range(UNDERCUT + 1, UNDERCUT + 6)
+# UNDERCUT: (replay) where the rates lie among the flow's parameters, 0: nobody undercuts
+# UNDERCUT_NS: when the next undercutting order comes or goes, or its rate changes; FOREVER: none
+# RIVALS: how many stand
+# ALONE_AT, ALONE_SINCE: own price alone inside the public spread (NO_BID: none), and since when
+# HAZARD_NS: up to when the hazard was used up
+HAZARD_LEFT, HAZARD, UNDERCUT_RNG = range(UNDERCUT + 6, UNDERCUT + 9)
+# HAZARD_LEFT, HAZARD: reals: hazard left until the next one comes, and the rate in force, 1/s; UNDERCUT_RNG: two words
+RIVAL_UNTIL: Final = UNDERCUT + 10
+RIVAL_SLOTS: Final = 8
+"""The last public slots of a replayed book are for undercutting orders; RIVAL_UNTIL: until when they stand, 0: free."""
+
+GRID: Final = RIVAL_UNTIL + RIVAL_SLOTS  # mids[G], lots[G], forced lots[G]; then the record, then the log
 
 
 # -- values ------------------------------------------------------------------------------------------------------------

@@ -32,8 +32,12 @@ _WORDS = (
     *("apart", "restore_ns", "mirror_row", "mirror_at", "mirror_room", "translated_lots", "crossed_lots"),
     *("worst_paid", "unfilled_ticks", "unfilled_paid", "began_mid2"),
     *("gap_ns", "last_ns", "happened", "seen_slice", "taken"),
+    *("undercut", "undercut_ns", "rivals", "alone_at", "alone_since", "hazard_ns"),
 )
-_REALS = ("limit_factor", "market_factor", "cancel_factor", "pace_factor", "lean", "season", "bias", "rounding")
+_REALS = (
+    *("limit_factor", "market_factor", "cancel_factor", "pace_factor", "lean", "season", "bias", "rounding"),
+    *("hazard_left", "hazard"),
+)
 _TALLIES = ("events", "bought", "sold", "ofi", "variance", "mid2")
 
 

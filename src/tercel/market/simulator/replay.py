@@ -69,18 +69,31 @@ def empty_public(b: Packed, k: Longs) -> None:
 
 
 @kernel
+def give_way(b: Packed, k: Longs, side: int, price: int) -> None:
+    """The tape's own order of `side` reaches undercutting orders or passes them: they go."""
+    if side != state_at(k).side:
+        return
+    for slot in range(fixed(b, lay.ORDERS) - sim.RIVAL_SLOTS, fixed(b, lay.ORDERS)):
+        o = order_at(b, slot)
+        if o.qty > 0 and (price - o.price) * side >= 0:
+            public_take(b, k, slot, o.qty, schema.DELETE, False)
+
+
+@kernel
 def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int, lots: int) -> None:
     """Apply one tape row to the book with own orders."""
     s = state_at(k)
     if kind == schema.ADD:
-        if b[lay.OWN_RESTING] > 0:
+        if s.rivals > 0:
+            give_way(b, k, side, price)
+        if b[lay.OWN_RESTING] > 0 or s.rivals > 0:
             lots -= hit_own(b, k, side, price, lots)
             if lots > 0:
                 settle_frozen(b, side, price)
         if lots > 0:
             public_add(b, k, slot, side, price, lots)
     elif kind == schema.EXECUTE:
-        if b[lay.OWN_RESTING] > 0 and s.halted == 0:  # an auction's executions are none of ours
+        if (b[lay.OWN_RESTING] > 0 or s.rivals > 0) and s.halted == 0:  # an auction's executions are none of ours
             meet(k, -side)
             fill_traded(b, k, side, price, lots)
         if slot >= 0:
@@ -95,7 +108,9 @@ def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int,
     elif kind == schema.ROLL_OUT or kind == schema.ROLL_IN:
         if k[QUEUE] != 0:
             tell(b, slot, lots)
-        if kind == schema.ROLL_IN and b[lay.OWN_RESTING] > 0:
+        if s.rivals > 0 and kind == schema.ROLL_IN:
+            give_way(b, k, side, price)
+        if kind == schema.ROLL_IN and (b[lay.OWN_RESTING] > 0 or s.rivals > 0):
             # an own order that stands where the feed showed nothing trades with what comes to light
             lots -= hit_own(b, k, side, price, lots)
         roll(b, k, kind, slot, side, price, lots)

@@ -82,7 +82,7 @@ def blank_state(model: int) -> Longs:
     k = np.zeros(sim.GRID, np.int64)
     k[sim.MODEL] = model
     k[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME]] = FOREVER_NS
-    k[[sim.FLOW_NS, sim.REGIME_NS, sim.IMPACT_NS, sim.RESTORE_NS]] = FOREVER_NS
+    k[[sim.FLOW_NS, sim.REGIME_NS, sim.IMPACT_NS, sim.RESTORE_NS, sim.UNDERCUT_NS]] = FOREVER_NS
     k[sim.APART] = sim.WILL_PART if model in sim.ALWAYS_APART else sim.TOGETHER
     k[[sim.PUBLIC_BID, sim.PUBLIC_ASK]] = NO_BID, NO_ASK
     k[[sim.LAST_BID, sim.LAST_ASK]] = NO_BID, NO_ASK

@@ -1,7 +1,7 @@
 """Replay sources: compiled days of a lake, with worlds from their checkpoints."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from tercel.market.book.ladder import insert
 from tercel.market.book.records import order_at
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.bounds import KIND, bounded
 from tercel.market.simulator.float_bits import put_real
 from tercel.market.simulator.levels import POWER, QUEUE, tell
 from tercel.market.simulator.queue_models import DEFAULT, queue_model
@@ -73,7 +74,7 @@ def world_of(
     checkpoint: Checkpoint, slots: int, levels: int, queue: tuple[int, float] | None = None
 ) -> tuple[Packed, Longs]:
     """Market of a checkpoint as two arrays; `queue` is the queue model for level-total tapes."""
-    b = lay.new_book(slots, WIDTH, OWN_ORDERS)
+    b = lay.new_book(slots + sim.RIVAL_SLOTS, WIDTH, OWN_ORDERS)
     k = blank_state(sim.REPLAY)
     load_orders(b, checkpoint.orders)
     k[sim.NOW] = checkpoint.ns
@@ -97,6 +98,7 @@ def replay(
     venue: str | None = None,
     queue: str = DEFAULT,
     impact: ImpactLaw | None = None,
+    bound: str = KIND,
 ) -> tuple[Source, list[TapeDay]]:
     """The recorded days of a symbol as one source; `queue` names the queue model of tapes of level totals.
 
@@ -104,6 +106,8 @@ def replay(
     ----------
     impact : ImpactLaw, optional
         What own trades do to the prices of the tape (`market.impact.propagator.tape_law`); default: nothing.
+    bound : str
+        One of `bounds.BOUNDS`.
 
     Raises
     ------
@@ -120,25 +124,7 @@ def replay(
             "import the days with the same `tick=`",
         )  # fmt: skip
     source, placed = source_of(days, queue)
-    return with_impact(source, impact), placed
-
-
-def theirs(source: Source) -> Source:
-    """The same recorded days under the other bound on double fills (`docs/design.md`, rule 6).
-
-    What a tape's trade fills twice at an own order's price stays the tape's: own orders fill by trades beyond their
-    price, and by orders that arrive through them.
-
-    Raises
-    ------
-    ConfigError
-        A tape of level totals, or no tape.
-    """
-    if source.model != sim.REPLAY or source.worlds_k[:, QUEUE].any():
-        raise ConfigError("a tape of single orders", f"{source.name} without any", "leave the bound out")
-    states = source.worlds_k.copy()
-    states[:, sim.THEIRS] = 1
-    return replace(source, worlds_k=states)
+    return bounded(with_impact(source, impact), bound, symbol, days[0].instrument.date), placed
 
 
 def source_of(days: Sequence[CompiledDay], queue: str = DEFAULT) -> tuple[Source, list[TapeDay]]:

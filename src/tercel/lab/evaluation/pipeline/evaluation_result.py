@@ -155,6 +155,10 @@ class EvaluationResult(JudgedRun):
         What was made sure of, in words.
     apart : mapping of part to Estimate or None, optional
         What each part of a strategy saves, bps, None where it has none; None where that was not asked.
+    bound : str or None
+        (on tape) The bound on fills that verdicts are by.
+    by_bound : mapping of bound to strategy to Estimate
+        Mean shortfall under every bound, bps; empty in a simulated market, or on level totals.
     """
 
     paired: Mapping[str, Mapping[str, PairedGain]]
@@ -186,6 +190,8 @@ class EvaluationResult(JudgedRun):
     comparisons: int
     checks: list[str]
     apart: Mapping[str, Estimate | None] | None = None
+    bound: str | None = None
+    by_bound: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
 
     @property
     def reported_rows(self) -> list[str]:

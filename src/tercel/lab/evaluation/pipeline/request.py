@@ -1,6 +1,6 @@
 """Request of an evaluation: candidates, markets, task; run, read and written down."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from tercel.lab.evaluation.risk_statistics import FROZEN
 from tercel.lab.evaluation.sample_size import sample_size
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.regimes.named import NAMED
+from tercel.market.simulator.bounds import BOUNDS, by_level
 from tercel.market.simulator.terms import Fees
 
 EACH = "each"
@@ -148,9 +149,12 @@ def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) 
     if not request.here:
         say("how many episodes 1 bps needs is not known: too little was tried" if enough is None else enough.words)
     regimes = {name: _regimes(request, scenario) for name, scenario in scenarios.items()}
+    other = {name: _other_bounds(scenario) for name, scenario in scenarios.items()}
     work = {(name, ""): (scenario, request.candidates(name), True) for name, scenario in scenarios.items()}
     for name, row in regimes.items():
         work |= {(name, regime): (scenario, request.candidates(name), False) for regime, scenario in row.items()}
+    for name, row in other.items():
+        work |= {(name, one.name): (one, request.candidates(name), False) for one in row.values()}
     found = run_jobs(work, out, elsewhere=request.elsewhere, here=request.here)
     evaluation = Evaluation(
         request.participants.policies,
@@ -162,6 +166,7 @@ def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) 
         request.seeds,
         list(notes),
         validations=others,
+        bounds=_under_bounds(request, other, found),
         sample_size=enough,
     )
     evaluation = without_overflow(evaluation)
@@ -185,6 +190,30 @@ def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) 
 def run_where(request: EvaluationRequest) -> tuple[JobRunner | None, bool]:
     """Where jobs run: on other machines, in this process, or (neither) in processes of this machine."""
     return request.elsewhere, request.here
+
+
+def _other_bounds(scenario: Scenario) -> dict[str, Scenario]:
+    """A recorded market under the bounds on fills that verdicts are not by; none on level totals."""
+    if not scenario.settings.market.on_tape or by_level(build_scenario(scenario).source):
+        return {}
+    return {
+        bound: replace(scenario, name=f"{scenario.name} {bound}", settings=scenario.settings.in_market(bound=bound))
+        for bound in BOUNDS
+        if bound != scenario.settings.market.bound
+    }
+
+
+def _under_bounds(
+    request: EvaluationRequest, other: Mapping[str, Mapping[str, Scenario]], found: Mapping[tuple[str, str], Results]
+) -> dict[str, Results]:
+    """Results of the first market, or of all orders of a list, under the other bounds."""
+    first = next(iter(request.markets))
+    names = list(other) if request.markets[first].orders else [first]
+    return {
+        bound: as_one([found[name, other[name][bound].name] for name in names])
+        for bound in other[first]
+        if all(bound in other[name] for name in names)
+    }
 
 
 def _orders_a_day(scenarios: Sequence[Scenario]) -> float:

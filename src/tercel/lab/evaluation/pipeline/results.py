@@ -83,6 +83,8 @@ class Evaluation:
         Policies trained in it.
     validations : mapping of market to Results
         As `validation`, of the other markets.
+    bounds : mapping of bound to Results
+        The first market under the other bounds on fills, costs alone.
     sample_size : SampleSize or None
         How many episodes 1 bps needs, as it was said before any was judged.
     apart : mapping of part to Estimate or None, optional
@@ -101,6 +103,7 @@ class Evaluation:
     adaptation: Mapping[str, Results] = field(default_factory=dict)
     trained_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     validations: Mapping[str, Results] = field(default_factory=dict)
+    bounds: Mapping[str, Results] = field(default_factory=dict)
     sample_size: SampleSize | None = None
     apart: Mapping[str, Estimate | None] | None = None
 

@@ -24,6 +24,7 @@ from tercel.lab.evaluation.pipeline.jobs import Results
 from tercel.lab.evaluation.pipeline.results import LISTED, Evaluation, course_of, twins_of
 from tercel.lab.evaluation.pipeline.scenarios import PLAIN, build_scenario
 from tercel.lab.evaluation.result import REPLAY_NOTE, JudgedRun
+from tercel.market.simulator.bounds import BOUNDS, KIND, by_level
 
 SEED = 20_231
 """Of everything that the statistics draw: the same cells give the same figures."""
@@ -89,7 +90,30 @@ class _Summary:
             comparisons=self.ledger.adjust(),
             checks=_checks(evaluation),
             apart=evaluation.apart,
+            bound=self._bound(),
+            by_bound=self._by_bound(),
         )
+
+    def _bound(self) -> str | None:
+        """The bound on fills that verdicts are by; level totals have one alone."""
+        market = self.main.scenario.settings.market
+        if not market.on_tape:
+            return None
+        return KIND if by_level(build_scenario(self.main.scenario).source) else market.bound
+
+    def _by_bound(self) -> dict[str, dict[str, Estimate]]:
+        """Bound -> shortfalls of everybody; drawn apart, so that no other figure hangs on them."""
+        bound = self._bound()
+        if bound is None or not self.evaluation.bounds:
+            return {}
+        found = {bound: self.main} | dict(self.evaluation.bounds)
+        rng = np.random.default_rng(SEED)
+        tables = {one: self.evaluation.scores(found[one]) for one in BOUNDS}
+        names = [name for name in self.scores.bps if all(name in table.bps for table in tables.values())]
+        return {
+            one: {name: mean_interval(table.mean(name), table.cluster, rng) for name in names}
+            for one, table in tables.items()
+        }
 
     def _judged(self) -> JudgedRun:
         """The table."""

@@ -32,6 +32,7 @@ def judged_table(result: EvaluationResult) -> JudgedTable:
     rows = {
         name: result.strategies[name].known
         | {key: Estimate(getattr(result.counts[name], key), None, None) for key in RARE}
+        | {f"{bound}_bps": row[name] for bound, row in result.by_bound.items() if bound != result.bound and name in row}
         for name in result.ranked
         if name not in inside
     }
@@ -90,6 +91,9 @@ def sentences(result: EvaluationResult) -> Iterator[str]:
     """What a desk would say below the table; verdicts come before it."""
     best, first = result.best_baseline, result.reported_rows
     yield from (note for note in result.notes if note.startswith((SEEN, ORDER, LARGE)))
+    if result.by_bound:
+        beside = " and ".join(bound for bound in result.by_bound if bound != result.bound)
+        yield f"Costs and verdicts are under the bound {result.bound} on fills; {beside} stand beside them."
     if len(result.by_market) > 1:
         for name in first[:MOST_VERDICTS]:
             yield from primary_sentences(result, name)

@@ -1,0 +1,206 @@
+"""Undercutting in replay: a closed form, its rules one by one, never kinder than the strict bound."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.market.simulator.audit import audit, public_lots
+from tests.market.simulator.replay_oracle import RandomTape
+from tests.market.simulator.test_replay_rules import Replay
+
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.book import layout as lay
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator import undercut as u
+from tercel.market.simulator.engine import advance
+from tercel.market.simulator.undercut_rates import packed, table_of, tables
+from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE
+
+S = NS_PER_SECOND
+
+
+def words(rate: float, life_s: float = 1e9, step: float = 0.01, lots: float = 1.0, usual: float = 5.0) -> np.ndarray:
+    """A table of one rate, one life, one size."""
+    sizes, draws = np.ones(u.SIZES), np.ones(u.DRAWS)
+    rates = np.full(u.ROOMS * u.AGES, rate)
+    return np.concatenate(([0.0], [usual], rates, sizes, step * draws, lots * draws, life_s * draws))
+
+
+class Undercut(Replay):
+    """A replay market in which own orders are undercut."""
+
+    def __init__(self, rows, flow, side=1, seed=1, **more):
+        super().__init__(rows, side, **more)
+        self.flow = flow
+        self.k[sim.UNDERCUT], self.k[sim.THEIRS] = 1, 1
+        u.begin_undercut(self.k, seed, 0)
+
+    def run_to(self, ns):
+        self.k[sim.DUE_NS] = ns
+        return advance(self.b, self.k, self.flow, self.tape) == sim.DUE
+
+    def rivals(self):
+        """Public orders of the last slots: (price, lots)."""
+        slots = range(int(self.b[lay.ORDERS]) - sim.RIVAL_SLOTS, int(self.b[lay.ORDERS]))
+        rows = [self.b[lay.HEADER + slot * lay.ORDER :][: lay.ORDER] for slot in slots]
+        return [(int(row[lay.PRICE]), int(row[lay.QTY])) for row in rows if row[lay.QTY] > 0]
+
+
+@pytest.fixture(params=[1, -1])
+def side(request):
+    return request.param
+
+
+def book(side):
+    return [(0, ADD, 0, side, 1000, 10), (0, ADD, 1, -side, 1000 + 20 * side, 10)]
+
+
+def test_the_share_undercut_by_a_time_is_exponential():
+    """1 - exp(-rate t), whatever classes of age begin on the way."""
+    rate, t, n = 0.05, 12.0, 2000
+    flow = words(rate)
+    undercut = 0
+    for seed in range(n):
+        m = Undercut(book(1), flow, seed=seed, orders=16)
+        m.run_to(1)
+        m.new(1005, 3)
+        m.run_to(int(t * S))
+        undercut += bool(m.rivals())
+    expected = 1.0 - np.exp(-rate * t)
+    assert abs(undercut / n - expected) < 4 * np.sqrt(expected * (1 - expected) / n)
+
+
+def test_an_undercutting_order_is_one_of_the_book(side):
+    m = Undercut([*book(side), (9 * S, DELETE, 1, -side, 1000 + 20 * side, 10)], words(50.0), side)
+    m.run_to(1)
+    own = m.new(1000 + 5 * side, 3)
+    m.run_to(2 * S)
+    assert m.rivals() == [(1000 + 6 * side, 5)], "one tick better, as large as usual"
+    assert public_lots(m.b)[side, 1000 + 6 * side] == 5
+    assert m.k[sim.PUBLIC_BID if side > 0 else sim.PUBLIC_ASK] == 1000 + 6 * side, "the touch moves"
+    assert m.own() == {own: (1000 + 5 * side, 3, 0)}
+    audit(m.b, m.k)
+    m.new(1000 + 7 * side, 2)  # undercuts it in turn, and is undercut again
+    m.run_to(4 * S)
+    assert m.rivals() == [(1000 + 6 * side, 5), (1000 + 8 * side, 5)]
+
+
+def test_trades_meet_it_first_and_count_once(side):
+    rows = [*book(side), (3 * S, EXECUTE, 0, side, 1000, 3), (4 * S, EXECUTE, 0, side, 1000, 4)]
+    m = Undercut(rows, words(50.0), side)
+    m.run_to(1)
+    own = m.new(1000 + 5 * side, 30)
+    m.run_to(3 * S)
+    assert m.fills() == []
+    assert m.rivals() == [(1000 + 6 * side, 2)]
+    m.run_to(4 * S)
+    assert [(f[1], f[3]) for f in m.fills()] == [(own, 2)]
+    assert m.k[sim.SOLD if side > 0 else sim.BOUGHT] == 7, "the tape's volume alone"
+    assert m.k[sim.DOUBLE_LOTS] == 2
+    audit(m.b, m.k)
+
+
+def test_an_order_that_crosses_trades_with_it_first(side):
+    m = Undercut([*book(side), (3 * S, ADD, 2, -side, 1000 + 5 * side, 7)], words(5.0), side)
+    m.run_to(1)
+    own = m.new(1000 + 5 * side, 30)
+    m.run_to(3 * S)
+    assert [(f[1], f[3]) for f in m.fills()] == [(own, 2)]
+    assert public_lots(m.b).get((-side, 1000 + 5 * side), 0) == 0
+    audit(m.b, m.k)
+
+
+@pytest.mark.parametrize("better", [0, 3])
+def test_it_goes_when_the_tape_reaches_or_passes_it(side, better):
+    m = Undercut([*book(side), (3 * S, ADD, 2, side, 1000 + (6 + better) * side, 7)], words(50.0), side)
+    m.run_to(1)
+    m.new(1000 + 5 * side, 30)
+    m.run_to(3 * S)
+    assert m.rivals() == []
+    assert public_lots(m.b)[side, 1000 + (6 + better) * side] == 7
+
+
+def test_it_goes_when_its_time_is_over(side):
+    m = Undercut([*book(side), (3 * S, CLEAR, -1, 0, 0, 0)], words(0.0, life_s=0.5), side)
+    m.run_to(1)
+    m.new(1000 + 5 * side, 30)
+    m.flow = words(1e6, life_s=0.5)
+    m.k[sim.HAZARD_LEFT] = 0
+    m.run_to(S // 10 + 5000)  # a new age begins: from here on it is undercut at once, again and again
+    assert m.rivals() == [(1000 + 6 * side, 5)]
+    m.flow = words(0.0)
+    m.run_to(S)
+    assert m.rivals() == []
+    m.run_to(3 * S)
+    assert m.k[sim.RIVALS] == 0
+    audit(m.b, m.k)
+
+
+def test_nobody_undercuts_what_does_not_stand_alone_inside(side):
+    m = Undercut(book(side), words(1e6), side)
+    m.run_to(1)
+    m.new(1000, 3)  # joins
+    m.new(1000 - 3 * side, 3)  # behind
+    m.run_to(2 * S)
+    assert m.rivals() == []
+    m.new(1000 + 19 * side, 3)  # no price is left inside
+    m.run_to(4 * S)
+    assert m.rivals() == []
+
+
+def stretched(rows, by):
+    return [(row[0] * by, *row[1:]) for row in rows]
+
+
+def filled_by(seed, messages, side, inside, flow):
+    """Lots of one resting order that are filled, after each of the tape's moments."""
+    tape = RandomTape(random.Random(seed), messages, 0)
+    rows = stretched(tape.rows, S)
+    m = Replay(rows, side) if flow is None else Undercut(rows, flow, side, seed=seed)
+    m.k[sim.THEIRS] = 1
+    m.run_to(rows[-1][0] // 4 + 1)
+    near, far = (m.k[sim.PUBLIC_BID], m.k[sim.PUBLIC_ASK])[:: 1 if side > 0 else -1]
+    if not 0 < near < 10**6 or not 0 < far < 10**6 or (far - near) * side < 3:
+        return []
+    m.new(int(near) + side * min(inside, int(far - near) * side - 2), 8)
+    out = []
+    for ns in range(rows[-1][0] // 4 + 2, rows[-1][0] + S, S):
+        m.run_to(ns)
+        out.append(sum(f[3] for f in m.fills()))
+    audit(m.b, m.k)
+    return out
+
+
+@given(st.integers(0, 2**32), st.integers(20, 90), st.sampled_from([1, -1]), st.integers(0, 3), st.floats(0.01, 20.0))
+@settings(max_examples=60)
+def test_it_never_fills_more_than_the_strict_bound(seed, messages, side, inside, rate):
+    strict = filled_by(seed, messages, side, inside, None)
+    under = filled_by(seed, messages, side, inside, words(rate, life_s=3.0))
+    assert len(strict) == len(under)
+    assert all(a <= b for a, b in zip(under, strict, strict=True))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_rate_of_nothing_is_the_strict_bound(seed):
+    rows = stretched(RandomTape(random.Random(seed), 80, 0).rows, S)
+    plain, other = Replay(rows), Undercut(rows, words(0.0))
+    plain.k[sim.THEIRS] = 1
+    for m in (plain, other):
+        m.run_to(10 * S)
+        m.new(1001, 4)
+        m.run_to(rows[-1][0] + S)
+    assert plain.fills() == other.fills()
+    assert plain.b.tobytes() == other.b.tobytes()
+
+
+def test_every_table_is_whole_and_a_stranger_has_one():
+    assert {"", "2003", "2012", "IBM 2003"} <= set(tables())
+    for name in tables():
+        table = packed(name, 400.0)
+        assert table.shape == (u.RATE_WORDS,)
+        assert (table >= 0).all()
+        assert table[u.USUAL] == 400.0
+        assert (np.diff(table[u.LIVES :]) >= 0).all()
+    assert table_of("IBM", "2012-06-21") == "2012"
