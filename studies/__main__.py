@@ -80,6 +80,26 @@ def _days(lake: Path, symbol: str, date: str, leave_out: str, venue: str) -> Map
 
 
 @app.command()
+def undercut(
+    lake: Annotated[list[Path], typer.Option(help="Lake of tapes of single orders; several.", metavar="DIR")],
+    symbol: Annotated[
+        str, typer.Option(help="Symbols, separated by commas. Default: all.", metavar="SYM[,SYM...]")
+    ] = "",
+    leave_out: LeaveOut = "",
+    rates: Annotated[Path | None, typer.Option(help="Write the bound's rates here.", metavar="FILE")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Write the picture here, SVG.", metavar="FILE")] = None,
+    seed: Seed = 7,
+    as_json: AsJson = False,
+) -> None:
+    """How often a public order that improves the touch is undercut, and how much of that is a reaction."""
+    with reported(as_json):
+        from studies.tape import undercut_command as command
+        from tercel.core.names import listed
+
+        command.run(lake, listed(symbol), listed_dates(leave_out), rates, picture, seed, as_json)
+
+
+@app.command()
 def replenishment(
     preset: Annotated[
         str, typer.Argument(help="Market whose days and hours are read, by name or as a .json file.", metavar="PRESET")

@@ -165,7 +165,8 @@ def clusters_of(days: Sequence[DayOfQuotes]) -> list[Counts]:
 def hazards(counts: Counts, first_age: int = 1) -> Floats:
     """Undercutting orders a second, from an age class on, by room: float64 (3, rooms)."""
     events, seconds = counts.events[:, :, first_age:].sum((2, 3)), counts.seconds[:, :, first_age:].sum((2, 3))
-    return np.divide(events, seconds, out=np.full(events.shape, np.nan), where=seconds > LEAST_S)
+    rates: Floats = np.divide(events, seconds, out=np.full(events.shape, np.nan), where=seconds > LEAST_S)
+    return rates
 
 
 def interval(clusters: Sequence[Counts], of: Callable[[Counts], Floats], seed: int) -> tuple[Floats, Floats]:
@@ -240,7 +241,8 @@ def by_size(counts: Counts, rates: Floats) -> Floats:
     calm = np.divide(counts.events[2].sum(2), seconds, out=np.zeros(rates.shape), where=seconds > 0)
     came = counts.events[0] - calm[:, :, None] * counts.seconds[0]
     expected = np.nan_to_num(rates)[:, :, None] * counts.seconds[0]
-    return np.clip(came[:, 1:].sum((0, 1)) / np.maximum(expected[:, 1:].sum((0, 1)), 1e-9), 0.5, 2.0)
+    over: Floats = came[:, 1:].sum((0, 1)) / np.maximum(expected[:, 1:].sum((0, 1)), 1e-9)
+    return np.clip(over, 0.5, 2.0)
 
 
 def rates_file(names: Mapping[str, Sequence[DayOfQuotes]]) -> dict[str, Any]:

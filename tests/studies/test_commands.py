@@ -9,7 +9,7 @@ from studies.__main__ import app
 
 runner = CliRunner()
 COMMANDS = (
-    "event-study", "metaorders", "replenishment", "queues", "transfer", "regimes", "worth alpha", "worth posture",
+    "event-study", "metaorders", "replenishment", "queues", "undercut", "transfer", "regimes", "worth alpha", "worth posture",
     "signals",
 )  # fmt: skip
 
