@@ -135,7 +135,7 @@ def test_a_run_written_before_markets_were_one_object_opens_and_is_written_as_it
     (tmp_path / "run.json").write_text(json.dumps(BEFORE))
     settings = load_settings(tmp_path)
     fees, days = Fees(1.0, 5.0, "bps"), ("2003-01-14", "2003-01-15")
-    assert settings.market == Market("", "/days", "SIM", days, "propagator", fees)
+    assert settings.market == Market("", "/days", "SIM", days, "propagator", fees, bound="kind")
     assert settings.task == Task(side=1, quantity=500, latency=Latency("uniform", 1, 5))
     assert json.dumps(settings.to_dict()) == json.dumps(BEFORE), "marks of folders are made of it"
 

@@ -66,6 +66,8 @@ def written() -> dict[str, Any]:
         "adaptability_vs": {"mine": {"vwap_passive": None}}, "power": {"mine": dict.fromkeys(OTHERS, 0.5)},
         "deflated": {"mine": None}, "adaptation": {}, "comparisons": 3, "checks": ["Sides: 20 buys and 20 sells."],
         "apart": None,
+        "bound": None,
+        "by_bound": {},
     }  # fmt: skip
 
 
