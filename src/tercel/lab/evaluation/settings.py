@@ -84,7 +84,8 @@ class MarketTask:
             if not out["task"][name]:
                 del out["task"][name]
         out["orders"] = [order.to_dict() for order in self.orders]
-        market["bound"] = "" if market["bound"] == KIND else market["bound"]  # what runs from before there were bounds had
+        if market["bound"] == KIND:  # as runs that know no bounds
+            market["bound"] = ""
         out = market | out | {"market": market["preset"], "judged": ",".join(market["days"])}
         return {name: out[name] for name in WRITTEN if name in out and (out[name] or name not in UNSAID)}
 
