@@ -191,7 +191,9 @@ def test_a_target_without_a_price_waits_until_there_is_one() -> None:
         now_ns=0,
         follow=lambda name: SimpleNamespace(mid2=mids[name]),
         listings={"AAA": Listing("AAA", 0.01, 1)},
-        gateway=SimpleNamespace(alert=lambda *words: alerts.append(words)),
+        gateway=SimpleNamespace(
+            alert=lambda *words: alerts.append(words), alert_once=lambda *words: alerts.append(words)
+        ),
         ledger=SimpleNamespace(
             positions=SimpleNamespace(qty=lambda: {"ann": {"AAA": -3 * ONE}}), parents=SimpleNamespace(open=list)
         ),
@@ -202,6 +204,31 @@ def test_a_target_without_a_price_waits_until_there_is_one() -> None:
     mids["AAA"] = 1000
     assert list(orders.due(1)) == [Demand(1, "AAA", BUY, 13)]
     assert list(orders.due(2)) == []
+
+
+@pytest.mark.parametrize("value", ["1e9", "-3e7", "1e300"])
+def test_a_target_that_no_order_reaches_is_refused_alone(tmp_path: Path, tools: SimulatedMarkets, value: str) -> None:
+    file = written(tmp_path, f"name,weight\nAAA,{value}\nBBB,-0.25\n")
+    file.write_text(file.read_text().replace(TARGETS, TARGETS + "capital = 100_000.0\n"))
+    opened, entries = ran(file, tools)
+    told = said(entries)
+    assert f"weight {float(value):g} at" in told["AAA"]
+    assert "it is refused, the others are traded" in told["AAA"]
+    assert f"gross exposure of {abs(float(value)) + 0.25:g} times the capital, 100,000.00" in told[""]
+    assert list(held(opened)) == ["BBB"]
+    assert "sells" in told["BBB"]
+
+
+@pytest.mark.parametrize(("weights", "gross"), [((-5, 1), 6), ((0.6, -0.5), 1.1), ((0.5, 0.5001), 0), ((0.9, 0), 0)])
+def test_weights_beyond_the_capital_are_traded_and_told_once(
+    tmp_path: Path, tools: SimulatedMarkets, weights: tuple[float, float], gross: float
+) -> None:
+    file = written(tmp_path, f"name,weight\nAAA,{weights[0]}\nBBB,{weights[1]}\n")
+    file.write_text(file.read_text().replace(TARGETS, TARGETS + "capital = 10_000.0\n"))
+    _, entries = ran(file, tools)
+    told = [e.body for e in entries if e.kind == kinds.ALERT and "gross exposure" in str(e.body["text"])]
+    assert [(body["severity"], body["code"]) for body in told] == ([("warning", "TARGET")] if gross else [])
+    assert all(f"targets.csv asks for a gross exposure of {gross:g} times" in str(body["text"]) for body in told)
 
 
 def test_a_desk_that_names_no_instrument_trades_those_of_its_targets(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tercel.core.errors import DataError, TercelError
 from tercel.signals.features.factors import guarded
 from tercel.signals.sources.port import SourceAbsentError
+from tercel.signals.sources.registry import source_of
 from tercel.signals.sources.tables import price_table, read_prices
 
 LONG = """Date,Symbol,Open,High,Low,Close,Adj Close,Volume
@@ -191,3 +192,13 @@ def test_a_split_that_is_adjusted_leaves_what_was_traded_and_a_crash_is_a_move(t
     np.testing.assert_allclose(found["r"].to_list()[1:], np.log([26 / 25, 10 / 26]))
     raw = guarded(read_prices(written(tmp_path, split.replace("adj close", "other"))).rename({"date": "time"}))
     assert raw["void"].to_list() == [False, True, True]
+
+
+def test_an_empty_list_is_told_as_it_stands(tmp_path: Path) -> None:
+    file = tmp_path / "told.jsonl"
+    file.write_text('{"time": "2021-02-03T10:00:00Z", "symbols": [], "text": "good"}\n')
+    with pytest.raises(TercelError) as error:
+        source_of("news", file).facts()
+    assert f"symbols [] in row 1 of {file}" in str(error.value)
+    with pytest.raises(TercelError, match="no days"):
+        source_of("bars", tmp_path, days=[])

@@ -106,7 +106,7 @@ class SignalsSection(TomlTable):
     """A CSV with name and one of lots, shares, weight, and maybe date; from the desk's file."""
     targets_days: float = Field(default=7.0, ge=0)
     """Days after its date for which such a file is traded."""
-    capital: float = Field(default=0.0, ge=0)
+    capital: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """In money: what weights are shares of."""
 
 

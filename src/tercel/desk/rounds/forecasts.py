@@ -162,11 +162,10 @@ class DeskForecasts:
 
     def _too_old(self, at_ns: int) -> TercelError | None:
         """A forecast that is over, or of the future, by the venue's clock."""
-        age_ns, said = at_ns + self.offset_ns - self._at_ns, self._about["at"]
-        if 0 <= age_ns < self.horizon_ns:
+        now_ns, days = at_ns + self.offset_ns, self.horizon_ns / DAY_NS
+        if 0 <= now_ns - self._at_ns < self.horizon_ns:
             return None
-        reaches = f"that reaches {self.horizon_ns / DAY_NS:.3g} days"
-        text = f"one of {said} {reaches}, in a session of {session_day(at_ns + self.offset_ns, '')}"
+        text = f"one of {self._about['at']} that reaches {days:.3g} days, in a session of {session_day(now_ns, '')}"
         return DataError("a forecast that is known by now, and whose horizon is not over", text, REMEDY)
 
 
@@ -223,11 +222,10 @@ def begins_ns(at_ns: int, said: str) -> int:
     >>> [str(datetime.fromtimestamp(begins_ns(friday, day) // 10**9, NEW_YORK))[:16] for day in ("", "2018-07-02")]
     ['2018-01-01 09:30', '2018-07-02 09:30']
     """
-    day = date.fromisoformat(said) if said else datetime.fromtimestamp(at_ns // NS_PER_SECOND, NEW_YORK).date()
-    while not said:
+    morrow = datetime.fromtimestamp(at_ns // NS_PER_SECOND, NEW_YORK) + timedelta(days=1)
+    day = date.fromisoformat(said) if said else morrow.date()
+    while not said and day.weekday() >= 5:
         day += timedelta(days=1)
-        if day.weekday() < 5:
-            break
     return round(datetime.combine(day, OPENS, NEW_YORK).timestamp()) * NS_PER_SECOND
 
 

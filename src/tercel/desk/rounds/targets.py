@@ -3,7 +3,8 @@
 A name without a row is left as it is. Targets with a date are traded for `targets_days` after it, and not while the
 forecast of the desk's model is refused. A weight is worth its share of the capital at the price where the desk trades,
 whatever the files' last close is: both are told where they differ. Lots that are still at work for the desk's agents
-count as traded, so that a session which follows another asks for nothing twice.
+count as traded, so that a session which follows another asks for nothing twice. A target that no order can reach is
+refused alone; weights that come to more than the capital, long and short together, are traded and told.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.rounds.config import DeskConfig, SignalsSection
 from tercel.desk.rounds.demand import Demand
 from tercel.desk.rounds.forecasts import TARGET, DeskForecasts, session_day
+from tercel.desk.trading.parents import MOST_LOTS
 from tercel.desk.trading.session import Session
 from tercel.signals.model_folder import folder_at, load
 from tercel.signals.targets import Target, names_in, read_targets
@@ -79,13 +81,18 @@ class TargetOrders:
         self, targets: Mapping[str, Target], session: Session, section: SignalsSection, forecasts: DeskForecasts | None
     ) -> None:
         self._targets, self._session, self._section, self._forecasts = dict(targets), session, section, forecasts
+        self._gross = sum(abs(one.value) for one in targets.values() if one.unit == "weight")
         self._say = partial(session.gateway.alert, "info", TARGET)
+        self._warn = partial(session.gateway.alert_once, "warning", TARGET)
 
     def due(self, number: int) -> Iterator[Demand]:
         """Orders that can be sized now, for round `number`; an alert says what became of each target."""
         if why := self._refused():
-            self._session.gateway.alert_once("warning", TARGET, f"{self._section.targets} is not traded: {why}")
+            self._warn(f"{self._section.targets} is not traded: {why}")
             return
+        if round(self._gross, 3) > 1:  # weights may be rounded
+            asks = f"gross exposure of {self._gross:g} times the capital, {self._section.capital:,.2f}"
+            self._warn(f"{self._section.targets} asks for a {asks}, long and short together")
         closes = {} if self._forecasts is None else self._forecasts.closes
         for name in list(self._targets):
             mid2, listing = self._session.follow(name).mid2, self._session.listings[name]
@@ -94,11 +101,14 @@ class TargetOrders:
                 continue
             aim, price = self._targets.pop(name), mid2 / 2 * listing.tick
             exact, held, works = aim.lots(listing, mid2, self._section.capital), *self._held(name)
-            target = round(exact)
-            lots = target - held - works
             close = closes.get(self._section.names.get(name, name), price)
             file = f" (the file's last close, {close:.8g}, counts nothing)" if abs(price - close) > FAR * close else ""
             asked = f"{name}: {aim.unit} {aim.value:g} at {price:.8g}{file} is {exact:.8g} lots"
+            if abs(exact - held - works) > MOST_LOTS:
+                self._warn(f"{asked}, beyond the {MOST_LOTS} of one order: it is refused, the others are traded", name)
+                continue
+            target = round(exact)
+            lots = target - held - works
             worth = f"target {target}, worth {target * listing.lot * price:,.2f}"
             order = f"{'buys' if lots > 0 else 'sells'} {abs(lots)}" if lots else "nothing to trade"
             self._say(f"{asked}; {worth}; holds {held}, {works} at work: {order}", name)
@@ -119,9 +129,7 @@ class TargetOrders:
         session = session_day(now_ns, self._section.date)
         if session is None or 0 <= (session - day).days <= days:
             return ""
-        return (
-            f"it is of {day}, to be traded within {days:g} days (signals.targets_days), not in a session of {session}"
-        )
+        return f"it is of {day}, traded for {days:g} days (signals.targets_days), not in a session of {session}"
 
     def _held(self, name: str) -> tuple[int, int]:
         """Lots that the desk's agents hold of an instrument, and those that their open parents will still trade."""

@@ -85,7 +85,7 @@ class Table:
             return
         rows = int(bad.sum())
         called = self.theirs.get(name, name)
-        received = f"{called} {self.frame[name][at]!r} in row {self.frame[ROW][at]} of {self.where}"
+        received = f"{called} {self.frame.row(at, named=True)[name]!r} in row {self.frame[ROW][at]} of {self.where}"
         raise DataError(expected, received + (f", and {rows - 1} more rows" if rows > 1 else ""), remedy)
 
     def sound(self, bad: pl.Series, name: str, expected: str, remedy: str, said: str) -> Table:

@@ -85,7 +85,7 @@ def check_source(kind: str, options: Mapping[str, Any]) -> None:
     known = sorted("columns" if name == "called" else name for name in names)
     if unknown := sorted(set(options) - set(known)):
         raise ConfigError(f"options of {kind} among {', '.join(known)}", ", ".join(unknown), "mend the names")
-    if lacking := [one.name for one in takes if one.default is one.empty and one.name not in options]:
+    if lacking := [one.name for one in takes if one.default is one.empty and options.get(one.name) in (None, [], ())]:
         raise ConfigError(f"the options that {kind} needs", f"no {', '.join(lacking)}", "add them")
 
 
