@@ -12,6 +12,7 @@ import typer
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest, Seed, check_date
 from tercel.cli.signals_backtest import OfModel, backtest, explain
+from tercel.cli.signals_flow import flow_app
 from tercel.cli.terminal import hand_over, print_rows, say
 from tercel.core.errors import ConfigError
 from tercel.core.given import INSTALL
@@ -272,4 +273,5 @@ def _notes(found: dict[str, Any]) -> None:
             say(f"note: {note}")
 
 
+signals_app.add_typer(flow_app)
 add(signals_app, build, train, predict, leak, evaluate, backtest, explain)

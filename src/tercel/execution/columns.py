@@ -40,6 +40,12 @@ LONG_SAME, LONG_AGAINST, LONG_OFI, SEEN_AGAINST, LONG_DRIFT, MX = range(AGE_NS +
     PAST_SAME3, PAST_AGAINST3, PAST_OFI3, PAST_RV3, PAST_EVENTS3, PAST_DRIFT3,
 ) = range(PAST0, AGE_NS)  # fmt: skip
 
+# the outlook: columns of a forecaster, where there is one
+
+USUAL_SPREAD, FORECAST_10, FORECAST_10_SD, FORECAST_30, FORECAST_30_SD, OUTLOOK = range(6)
+# USUAL_SPREAD: mean of the last quarter hour, thousandths of a tick, 0: not known; the others milli-bps, a standard
+# deviation of 0: no forecast; OUTLOOK: how many there are
+
 X_NAMES: Final = (
     *("side", "qty0", "left", "decision", "decisions", "time_left_ns", "horizon_ns"),
     *("live", "outside_lots", "inflight"),
@@ -59,3 +65,4 @@ M_NAMES: Final = (
     ),
     *("age_ns", "long_same", "long_against", "long_ofi", "seen_against", "long_drift"),
 )
+OUTLOOK_NAMES: Final = ("usual_spread", "forecast_10", "forecast_10_sd", "forecast_30", "forecast_30_sd")

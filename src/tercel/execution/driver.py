@@ -22,7 +22,7 @@ from tercel.execution.intent import WIDTH, empty
 from tercel.execution.observation import OBS_SIZE
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, forecaster_of
 from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
@@ -84,7 +84,10 @@ class Driver:
         self._draw = np.zeros(1)
         self._intent = np.zeros((1, WIDTH), np.int32)
         self._out = np.zeros((2 * sim.COMMAND_SLOTS, kernels.COMMAND_WORDS), np.int64)
-        self.view = View(self._x, self._m, self._obs, self._draw)
+        forecaster = forecaster_of(strategy)
+        self._teller = None if forecaster is None else forecaster.teller()
+        self._outlook = None if forecaster is None else np.zeros((1, c.OUTLOOK), np.int64)
+        self.view = View(self._x, self._m, self._obs, self._draw, self._outlook)
         """What was seen at the last decision; overwritten by the next."""
         seen = self._x, self._m, self._obs, self._draw
         self._serve = partial(kernels.serve, self.book, self.state, *seen, self._out)
@@ -234,6 +237,8 @@ class Driver:
                 raise PolicyError(
                     "an observation of numbers", "NaN or infinity in it", "see its features in the journal"
                 )
+            if self._teller is not None and self._outlook is not None:
+                self._teller.tell(self.book[None], self.state[None], self._outlook)
             answer = np.asarray(self.strategy.decide(self.view))
             if answer.dtype.kind != "i":
                 received = "NaN" if answer.dtype.kind == "f" and np.isnan(answer).any() else f"{answer.dtype}"

@@ -30,7 +30,7 @@ from tercel.market.simulator.account import (
     public_take,
     write,
 )
-from tercel.market.simulator.engine import decision_is_due, mark_grid
+from tercel.market.simulator.engine import decision_is_due, mark_grid, mark_time
 from tercel.market.simulator.records import row_at, state_at
 from tercel.market.simulator.replay import empty_public, roll, take_block
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
@@ -142,7 +142,7 @@ def apply_own(b: Packed, k: Longs, row: Longs) -> int:
     if fault != FINE:
         return fault
     arrives = kind != sim.OWN_FILL or how & 1 == 0
-    mark_grid(k, r.ns + (1 if arrives else 0))
+    mark_time(b, k, r.ns + (1 if arrives else 0))
     s.now = r.ns
     if ends_command(b, kind, who, how, price, lots):
         s.command_head += 1
@@ -166,10 +166,10 @@ def apply_own(b: Packed, k: Longs, row: Longs) -> int:
 
 
 @kernel
-def guide(k: Longs, row: Longs) -> None:
+def guide(b: Packed, k: Longs, row: Longs) -> None:
     """Write new guidance into a market's state; the next decision sees it."""
     s, r = state_at(k), row_at(row, 0)
-    mark_grid(k, r.ns)
+    mark_time(b, k, r.ns)
     s.now = r.ns
     s.alpha = r.who
     s.alpha_sd = r.side
@@ -192,10 +192,10 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
     if kind == sim.OWN_REST or kind == sim.OWN_FILL or kind == sim.OWN_DEAD or kind == sim.OWN_DENIED:
         return apply_own(b, k, row)
     if kind == sim.GUIDED:
-        guide(k, row)
+        guide(b, k, row)
         return FINE
     if kind == sim.REGIME_IS:  # known to the simulated venue alone: no observation tells of it
-        mark_grid(k, r.ns)
+        mark_time(b, k, r.ns)
         s.now = r.ns
         write(k, kind, who, side, price, lots, 0, 0)
         return FINE
@@ -203,7 +203,7 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
     if fault != FINE:
         return fault
     ours = kind == EXECUTE and r.touch2 != 0
-    mark_grid(k, r.ns + (1 if ours else 0))
+    mark_time(b, k, r.ns + (1 if ours else 0))
     s.now = r.ns
     if kind == ADD:
         if b[lay.OWN_RESTING] > 0:
@@ -245,7 +245,7 @@ def fall_due(b: Packed, k: Longs, now: int) -> int:
         due = max(s.due_ns, s.now)
         if s.phase != sim.WORKING or due > now:
             return NOTHING
-        mark_grid(k, due + 1)
+        mark_time(b, k, due + 1)
         s.now = due
         if s.halted != 0:
             s.due_held = 1

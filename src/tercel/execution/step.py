@@ -17,6 +17,7 @@ from tercel.market.simulator.account import book_fill, mark_unfilled
 from tercel.market.simulator.background import part
 from tercel.market.simulator.engine import advance, mark_grid
 from tercel.market.simulator.entry import ladder_end, next_arrival
+from tercel.market.simulator.past_seconds import forget_tallies
 from tercel.market.simulator.records import state_at
 from tercel.market.simulator.undercut import begin_undercut
 
@@ -181,7 +182,7 @@ def warm_up(b: Packed, k: Longs, flow: Floats, tape: Longs, worlds_b: Packed, wo
     s.due_ns = s.began_ns
     run(b, k, flow, tape)
     # long volatility and slow flow are those of the warm-up and the episode, however long the world ran before
-    s.variance = s.bought = s.sold = s.ofi = 0
+    forget_tallies(k)
     s.began_mid2 = s.mid2
     s.due_ns = max(start - interval, s.began_ns)
     run(b, k, flow, tape)

@@ -5,7 +5,7 @@ what it wants; reconcile turns that into commands and sees to it that nothing is
 """
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from tercel.core.arrays import Floats, Ints
 from tercel.execution import intent
 from tercel.execution.intent import Intents
 from tercel.execution.view import View
+
+if TYPE_CHECKING:
+    from tercel.execution.foresight.forecaster import Forecaster
 
 Shares = Floats
 """float64 (n, 1 + K): take and rungs as shares of what is left."""
@@ -66,6 +69,25 @@ class Wrapper(Strategy):
     def gap_ns(self) -> int:
         """The inner strategy's."""
         return gap_of(self.inner)
+
+    @property
+    def forecaster(self) -> "Forecaster | None":
+        """The inner strategy's."""
+        return forecaster_of(self.inner)
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A strategy that is told of forecasts (`View.forecast_10_bps` and others)."""
+
+    @property
+    def forecaster(self) -> "Forecaster | None":
+        """Whose; None: nobody's."""
+
+
+def forecaster_of(strategy: object) -> "Forecaster | None":
+    """Whose forecasts a strategy is told of; None for one that asks for none."""
+    return strategy.forecaster if isinstance(strategy, Foreseeing) else None
 
 
 def shares(intents: Intents, view: View) -> Shares:

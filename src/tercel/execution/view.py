@@ -47,6 +47,12 @@ class _Market(_Column[Ints]):
     array = "m"
 
 
+class _Outlook(_Column[Floats]):
+    """A column of a forecaster; 0 where there is none."""
+
+    array = "told"
+
+
 @dataclass(frozen=True, eq=False)
 class View:
     """One decision of `n` markets. Strategies read it by name and never write to it.
@@ -66,6 +72,8 @@ class View:
     draw : float64 (n,)
         One uniform number in [0, 1) a decision, fixed by the market's seed: all the randomness a strategy may
         use.
+    outlook : int64 (n, OUTLOOK), optional
+        What a forecaster says; None: there is none.
 
     >>> x, m = np.zeros((1, c.PX), np.int64), np.zeros((1, c.MX), np.int64)
     >>> view = View(x, m, np.zeros((1, 0), np.float32), np.zeros(1))
@@ -78,6 +86,7 @@ class View:
     m: Ints
     obs: Float32
     draw: Floats
+    outlook: Ints | None = None
 
     def read_only(self) -> "View":
         """A copy that cannot be written to and that no later decision overwrites.
@@ -86,15 +95,23 @@ class View:
         >>> view.left.flags.writeable
         False
         """
-        copy = View(self.x.copy(), self.m.copy(), self.obs.copy(), self.draw.copy())
-        for array in (copy.x, copy.m, copy.obs, copy.draw):
-            array.setflags(write=False)
+        outlook = None if self.outlook is None else self.outlook.copy()
+        copy = View(self.x.copy(), self.m.copy(), self.obs.copy(), self.draw.copy(), outlook)
+        for array in (copy.x, copy.m, copy.obs, copy.draw, copy.outlook):
+            if array is not None:
+                array.setflags(write=False)
         return copy
 
     @property
     def n(self) -> int:
         """Number of markets."""
         return len(self.x)
+
+    @property
+    def arrays(self) -> dict[str, Any]:
+        """What a journal keeps of it, by name."""
+        told = {} if self.outlook is None else {"outlook": self.outlook}
+        return {"x": self.x, "m": self.m, "obs": self.obs, **told}
 
     # the order
 
@@ -142,6 +159,31 @@ class View:
     )
     styles = _Order(c.STYLES, "Allowed styles, bits of `core.messages.Style`.")
     size_multiplier = _Scaled(c.SIZE_MULTIPLIER, "Posture's size multiplier.", parts=1e6)
+
+    # the outlook: what a forecaster says
+
+    @property
+    def told(self) -> Ints:
+        """(n, OUTLOOK) what a forecaster says, zeros where there is none."""
+        return np.zeros((self.n, c.OUTLOOK), np.int64) if self.outlook is None else self.outlook
+
+    usual_spread = _Outlook(c.USUAL_SPREAD, "Mean spread of the last quarter hour, ticks; 0: not known.", parts=1000.0)
+    forecast_10_bps = _Outlook(
+        c.FORECAST_10,
+        "Move of the mid expected in 10 s, against the order; bps, positive: waiting costs.",
+        parts=1000.0,
+    )
+    forecast_10_sd_bps = _Outlook(
+        c.FORECAST_10_SD, "Standard deviation of that forecast, bps; 0: there is none.", parts=1000.0
+    )
+    forecast_30_bps = _Outlook(
+        c.FORECAST_30,
+        "Move of the mid expected in 30 s, against the order; bps, positive: waiting costs.",
+        parts=1000.0,
+    )
+    forecast_30_sd_bps = _Outlook(
+        c.FORECAST_30_SD, "Standard deviation of that forecast, bps; 0: there is none.", parts=1000.0
+    )
 
     # the market
 

@@ -42,7 +42,7 @@ from tercel.execution.costs import Costs
 from tercel.execution.driver import Driver
 from tercel.execution.guidance import guided_row
 from tercel.execution.reconcile import open_lots
-from tercel.execution.strategy import Strategy, gap_of
+from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
@@ -184,7 +184,7 @@ class ParentExecutor:
         # Asked after the decision, before its commands leave: NaN in a network gives an action like any other.
         if not np.isfinite(view.obs).all():
             raise PolicyError("an observation of numbers", "NaN or infinity in it", "see its features in the journal")
-        arrays: dict[str, Any] = {"x": view.x, "m": view.m, "obs": view.obs, "rows": self.take_recorded()}
+        arrays: dict[str, Any] = {**view.arrays, "rows": self.take_recorded()}
         if self.began is not None and not self._began_journaled:
             arrays["book"], arrays["state"] = self.began
             self._began_journaled = True
@@ -340,10 +340,10 @@ class ParentExecutor:
 
     def _arrive(self, now_ns: int) -> None:
         order, task = self.order, self.order.task
-        interval = task.horizon_ns // task.decisions
-        b, k = self._follower.arrival(order.start_ns, interval, task.warmup_ns, (task.grid_points, LOG_ROWS))
+        interval, rooms = task.horizon_ns // task.decisions, (task.grid_points, LOG_ROWS)
+        looks_back = forecaster_of(self.strategy) is not None
+        self.began = b, k = self._follower.arrival(order.start_ns, interval, task.warmup_ns, rooms, looks_back)
         begin(k, order, now_ns, self._follower.listing.tick, gap_of(self.strategy))
-        self.began = b, k
         self._driver = Driver(b, k, self.strategy, kernels.apply_heard)
 
     def _decide(self, now_ns: int, commands: list[Command]) -> None:

@@ -58,7 +58,7 @@ class Follower:
 
     def _lay(self) -> None:
         self.book = lay.new_book(self.listing.dense_ids, self._width, OWN_ORDERS)
-        self.state = blank_state(sim.REPLAY)
+        self.state = sim.extend(blank_state(sim.REPLAY), 0, seconds=sim.PAST_SECONDS)
         self.state[sim.FEED_LEVELS] = self._feed_levels
         self.ready = False
         """Whether a snapshot has come."""
@@ -145,9 +145,9 @@ class Follower:
         changed = np.flatnonzero(np.diff(stored[first:, 6], prepend=-1))
         return stored[first + changed, 0], stored[first + changed, 6]
 
-    def arrival(self, start_ns: int, interval_ns: int, warmup_ns: int, rooms: tuple[int, int]) -> tuple[
-        NDArray[np.int32], Ints
-    ]:  # fmt: skip
+    def arrival(
+        self, start_ns: int, interval_ns: int, warmup_ns: int, rooms: tuple[int, int], looks_back: bool = False
+    ) -> tuple[NDArray[np.int32], Ints]:
         """Book and state for a parent that arrives now, as `execution.step.arrive` leaves them.
 
         Parameters
@@ -158,14 +158,20 @@ class Follower:
             Of a decision; of what counts as long volatility before arrival.
         rooms : (int, int)
             Points of the grid of mids, rows of the log of fills.
+        looks_back : bool
+            It goes on keeping the last seconds, for a strategy that is told of forecasts.
         """
-        k = sim.extend(self.state, rooms[0], 0, rooms[1])
+        k = sim.extend(self.state, rooms[0], 0, rooms[1], sim.PAST_SECONDS if looks_back else 0)
+        k[[sim.SECOND, sim.FIRST_SECOND]] *= int(looks_back)
         k[sim.MAKER_FEE : sim.TAKER_RATE + 1] = self.listing.fees
         k[sim.BEGAN_NS] = began = max(start_ns - warmup_ns, self.began_ns)
         k[sim.SEEN : sim.SEEN + 6] = self.tallies(max(start_ns - interval_ns, began))
         then = self.tallies(began)  # long volatility, slow flow and drift count from there
         before, k[sim.BEGAN_MID2] = then[1:5], then[5]
         k[sim.BOUGHT : sim.VARIANCE + 1] -= before
+        if looks_back:
+            k[k[sim.SECONDS_AT] :] = self.state[self.state[sim.SECONDS_AT] :]
+            k[k[sim.SECONDS_AT] :].reshape(-1, sim.SECOND_WORDS)[:, :3] -= before[:3]
         k[sim.SEEN + 1 : sim.SEEN + 5] -= before
         k[sim.ARRIVED : sim.ARRIVED + 5] = k[sim.EVENTS : sim.EVENTS + 5]
         k[sim.NOW] = k[sim.START_NS] = max(start_ns, self.now_ns)

@@ -100,10 +100,23 @@ def _seen(entry: Entry) -> dict[str, dict[str, Any]]:
         if key in arrays:
             rows = zip(names, arrays[key].ravel().tolist(), strict=True)
             tables[title] = dict(_shown(name, value) for name, value in rows)
+    if "outlook" in arrays:
+        tables["what the forecaster said, bps"] = _outlook(arrays["outlook"].ravel().tolist())
     if "obs" in arrays and arrays["obs"].size == len(OBS_NAMES):
         values = zip(OBS_NAMES, arrays["obs"].ravel().tolist(), strict=True)
         tables["what a policy observes (scaled)"] = {name: round(value, 4) for name, value in values}
     return tables
+
+
+def _outlook(words: list[int]) -> dict[str, Any]:
+    """The forecasts of a decision as people read them."""
+    said = dict(zip(c.OUTLOOK_NAMES, words, strict=True))
+    table: dict[str, Any] = {"usual spread, ticks": said["usual_spread"] / 1000}
+    for ahead in (10, 30):
+        sd = said[f"forecast_{ahead}_sd"]
+        about = f"{said[f'forecast_{ahead}'] / 1000:+.2f}, sd {sd / 1000:.2f}" if sd else "none: it went on without"
+        table[f"next {ahead} s, against it"] = about
+    return table
 
 
 def _shown(name: str, value: int) -> tuple[str, int | float | str]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import check_known
 from tercel.execution.strategies import baselines as b
+from tercel.execution.strategies import timed
 from tercel.execution.strategies import tunable as t
 from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, AlmgrenChrissAlpha, CarteaJaimungal, Parameters
 from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
@@ -114,6 +115,9 @@ _ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     # Schedules that read a forecast: no rows of a table whose markets give none.
     "almgren_chriss_alpha": (_almgren_chriss_alpha, True),
     "cartea_jaimungal": (_cartea_jaimungal, True),
+    # Takes that wait for their moment, on a clock of their own.
+    timed.SpreadRule.name: (timed.SpreadRule, False),
+    timed.TakeTimed.name: (timed.TakeTimed, False),
 }
 WRITTEN: Final = (*NAMES, YARDSTICK, b.PegTouch.name, CarteaJaimungal.name, *TUNABLE)
 """Everything written; what `tercel run` judges comes first."""

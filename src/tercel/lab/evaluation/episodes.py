@@ -20,6 +20,7 @@ from tercel.execution import columns as c
 from tercel.execution import step as kernels
 from tercel.execution.accounts import costs_of, fills_of
 from tercel.execution.costs import Costs
+from tercel.execution.foresight.forecaster import Forecaster, Teller
 from tercel.execution.guidance import WORDS, Guidance
 from tercel.execution.intent import WIDTH, Intents
 from tercel.execution.observation import OBS_SIZE
@@ -32,8 +33,8 @@ from tercel.market.simulator.source import Source
 
 Ints = NDArray[np.int64]
 
-ROOM = [sim.GRID_POINTS, sim.RECORD_AT, sim.RECORD_ROWS, sim.LOG_AT, sim.LOG_ROWS]
-"""Words of a market that say where its grid, its record and its log lie behind the world it began as."""
+ROOM = [sim.GRID_POINTS, sim.RECORD_AT, sim.RECORD_ROWS, sim.LOG_AT, sim.LOG_ROWS, sim.SECONDS_AT, sim.SECONDS_ROOM]
+"""Words of a market that say where its grid, its record, its log and its seconds lie behind the world it began as."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +78,8 @@ class Episodes:
         1, or more to spread the markets over threads: the results are the same bytes.
     log_rows, record_rows : int
         Own fills and event rows kept per market: the memory grows with `n` and not with the worlds of the source.
+    looks_back : bool
+        Markets keep their last seconds, for strategies that are told of forecasts (:meth:`foresee`).
     """
 
     def __init__(
@@ -89,9 +92,12 @@ class Episodes:
         threads: int = 1,
         log_rows: int = 0,
         record_rows: int = 0,
+        looks_back: bool = False,
     ) -> None:
         self.source, self.task, self.n = source, task, n
-        room = sim.extend(source.worlds_k[:1], task.grid_points, record_rows, log_rows)
+        room = sim.extend(
+            source.worlds_k[:1], task.grid_points, record_rows, log_rows, sim.PAST_SECONDS if looks_back else 0
+        )
         worlds = source.worlds_k[:, : sim.GRID].copy()
         worlds[:, ROOM] = room[0, ROOM]
         worlds[:, sim.HORIZON_NS] = task.horizon_ns
@@ -118,6 +124,8 @@ class Episodes:
         self._draw = np.zeros(n)
         self._cluster = np.zeros(n, np.int64)
         self._guidance: Guidance | None = None
+        self._teller: Teller | None = None
+        self._outlook: Ints | None = None
         self._act: Callable[..., None] = kernels.act_batch
         if threads > 1:
             from numba import set_num_threads
@@ -137,10 +145,28 @@ class Episodes:
         """Set the clock of events of the strategy that decides from now on (`Strategy.gap_ns`), 0: none."""
         self._worlds[:, sim.GAP_NS] = self.states[:, sim.GAP_NS] = gap_ns
 
+    def foresee(self, forecaster: Forecaster | None) -> None:
+        """Tell the strategy that decides from now on, this decision on, what a forecaster says; None: nothing.
+
+        Raises
+        ------
+        ConfigError
+            Markets that keep no seconds.
+        """
+        if forecaster is not None and not self.states[0, sim.SECONDS_ROOM] and not self._worlds[0, sim.SECONDS_ROOM]:
+            raise ConfigError("markets that look back", self.source.name, "make Episodes(..., looks_back=True)")
+        self._teller = None if forecaster is None else forecaster.teller()
+        self._outlook = None if forecaster is None else np.zeros((self.n, c.OUTLOOK), np.int64)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._teller is not None and self._outlook is not None:
+            self._teller.tell(self.books, self.states, self._outlook)
+
     @property
     def view(self) -> View:
         """View of this decision; its arrays are overwritten by the next step."""
-        return View(self._x, self._m, self._obs, self._draw)
+        return View(self._x, self._m, self._obs, self._draw, self._outlook)
 
     @property
     def working(self) -> NDArray[np.bool_]:
@@ -159,6 +185,7 @@ class Episodes:
         )  # fmt: skip
         self._cluster[which] = plan.cluster
         self._write_guidance()
+        self._tell()
 
     def snapshot(self) -> tuple[NDArray[Any], ...]:
         """A copy of everything that the markets are, for :meth:`restore`: one warm-up serves many strategies."""
@@ -237,6 +264,7 @@ class Episodes:
             np.ascontiguousarray(intents), self.terms, self._x, self._m, self._obs, self._draw,
         )  # fmt: skip
         self._write_guidance()
+        self._tell()
 
     def fills(self, market: int) -> Ints:
         """Logged own fills of a market: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced."""

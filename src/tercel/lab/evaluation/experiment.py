@@ -13,7 +13,7 @@ from tercel.execution.costs import Costs
 from tercel.execution.intent import empty
 from tercel.execution.observation import OBS_PRIVATE
 from tercel.execution.strategies import MarketEstimates, eta_of_depth
-from tercel.execution.strategy import Strategy, gap_of
+from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.adaptability import Decisions
 from tercel.lab.evaluation.episodes import Episodes, Plan
@@ -105,7 +105,8 @@ def run_strategies(
     """
     parts: list[list[Costs]] = [[] for _ in strategies]
     for number, part in enumerate(batches(plan)):
-        episodes = Episodes(source, task, len(part))
+        looks_back = any(forecaster_of(one) is not None for one in strategies)
+        episodes = Episodes(source, task, len(part), looks_back=looks_back)
         episodes.start(part)
         first = number * BATCH
         episodes.states[:, sim.RUN_OUT] = run_out if isinstance(run_out, bool) else run_out[first : first + len(part)]
@@ -115,6 +116,7 @@ def run_strategies(
                 break
             episodes.restore(arrived)
             episodes.pace(gap_of(strategy))
+            episodes.foresee(forecaster_of(strategy))
             seen = _Seen(recording.episodes, task) if recording is not None and number == 0 else None
             while episodes.working.any():
                 if seen is not None:
@@ -129,9 +131,10 @@ def run_strategies(
 
 def run_recorded(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Decisions:
     """Recorded decisions of the plan's episodes (all at once: keep them few)."""
-    episodes = Episodes(source, task, len(plan))
+    episodes = Episodes(source, task, len(plan), looks_back=forecaster_of(strategy) is not None)
     episodes.start(plan)
     episodes.pace(gap_of(strategy))
+    episodes.foresee(forecaster_of(strategy))
     seen = _Seen(len(plan), task)
     while episodes.working.any() and len(seen.columns) < task.decisions:
         seen.observe(episodes)

@@ -17,9 +17,17 @@ from tercel.market.regimes.kernel import regime_event
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.background import enter_background, leave_background, restore_event
 from tercel.market.simulator.entry import arrive, next_arrival
+from tercel.market.simulator.past_seconds import keep_seconds
 from tercel.market.simulator.records import state_at
 from tercel.market.simulator.replay import replay_event
 from tercel.market.simulator.undercut import undercut_event, watch_alone
+
+
+@kernel
+def mark_time(b: Packed, k: Longs, until: int) -> None:
+    """Time moves on to `until`: write the seconds that end before it, and the grid's points."""
+    keep_seconds(b, k, until)
+    mark_grid(k, until)
 
 
 @kernel
@@ -108,7 +116,7 @@ def advance(b: Packed, k: Longs, flow: Floats, tape: Longs) -> int:
         # At one moment the public comes first, then own commands, then decisions: nobody is ahead of what they could
         # not see.
         if flow_ns <= command_ns and flow_ns <= due_ns and flow_ns < FOREVER_NS:
-            mark_grid(k, flow_ns)
+            mark_time(b, k, flow_ns)
             s.now = flow_ns
             public_event(b, k, flow, tape)
             if s.undercut != 0:
@@ -117,13 +125,13 @@ def advance(b: Packed, k: Longs, flow: Floats, tape: Longs) -> int:
             if decision_is_due(k):
                 s.due_ns = s.now
         elif command_ns <= due_ns and command_ns < FOREVER_NS:
-            mark_grid(k, command_ns + 1)  # the mid at a grid point is the one before own orders of that moment
+            mark_time(b, k, command_ns + 1)  # the mid at a grid point is the one before own orders of that moment
             s.now = command_ns
             arrive(b, k, flow)
             if s.undercut != 0:
                 watch_alone(b, k, flow)
         elif due_ns < FOREVER_NS:
-            mark_grid(k, due_ns + 1)
+            mark_time(b, k, due_ns + 1)
             s.now = due_ns
             if s.halted == 0:
                 return sim.DUE

@@ -193,7 +193,20 @@ RIVAL_UNTIL: Final = UNDERCUT + 10
 RIVAL_SLOTS: Final = 8
 """The last public slots of a replayed book are for undercutting orders; RIVAL_UNTIL: until when they stand, 0: free."""
 
-GRID: Final = RIVAL_UNTIL + RIVAL_SLOTS  # mids[G], lots[G], forced lots[G]; then the record, then the log
+# -- what the market was like, second by second, and what a forecaster made of it (`simulator.past_seconds`) -----------
+SECONDS_AT, SECONDS_ROOM, SECOND, FIRST_SECOND, USUAL_SPREAD, FORECAST = range(
+    RIVAL_UNTIL + RIVAL_SLOTS, RIVAL_UNTIL + RIVAL_SLOTS + 6
+)
+# SECONDS_AT, SECONDS_ROOM: where the ring of seconds lies in this array, for how many it has room; 0: none are kept
+# SECOND, FIRST_SECOND: the next one to be kept, and the first one that was, seconds of the market's clock; 0: none yet
+# USUAL_SPREAD: mean spread of the seconds kept, thousandths of a tick; 0: not known
+# FORECAST: expected move of the mid, up is positive, and its standard deviation, milli-bps, over 10 s and over 30 s; a
+#     standard deviation of 0: no forecast
+FORECAST_WORDS: Final = 4
+PAST_SECONDS: Final = 1024
+"""Seconds that a ring has room for: the longest past that anything looks at, and some."""
+
+GRID: Final = FORECAST + FORECAST_WORDS  # mids[G], lots[G], forced lots[G]; then the record, the log, the seconds
 
 
 # -- values ------------------------------------------------------------------------------------------------------------
@@ -252,24 +265,30 @@ REGIME_IS: Final = 41
 FILL_WORDS: Final = 7  # ns, price ticks, lots, mid2, touch2, passive, forced (UNFILLED: booked, nobody sold them)
 
 
+# -- the ring of seconds: 10-word rows, as the market stood at the end of each -----------------------------------------
+SECOND_WORDS: Final = 10
+# bought, sold, ofi, hidden lots, events, mid2; sums of squared moves of 1 s and of 10 s, of spreads, of lots
+
 # -- the tape as kernels read it: int64[n, 6] rows ---------------------------------------------------------------------
 T_NS, T_KIND, T_SLOT, T_SIDE, T_PRICE, T_LOTS, TAPE_WORDS = range(7)
 
 
-def extend(k: Ints, grid_points: int, record_rows: int = 0, log_rows: int = 0) -> Ints:
-    """Extend a market's int64 array (or a stack) by a grid of mids, a record and a log of own fills.
+def extend(k: Ints, grid_points: int, record_rows: int = 0, log_rows: int = 0, seconds: int = 0) -> Ints:
+    """Extend a market's int64 array (or a stack) by a grid of mids, a record, a log of own fills and past seconds.
 
     Parameters
     ----------
     k : int64[..., >= GRID]
         Only its first GRID words are kept.
-    grid_points, record_rows, log_rows : int
-        Points of the time grid, rows of each store (a full record wraps, a full log stops).
+    grid_points, record_rows, log_rows, seconds : int
+        Points of the time grid, rows of each store (a full record wraps, as seconds do; a full log stops).
     """
     record_at = GRID + 3 * grid_points
     log_at = record_at + record_rows * RECORD_WORDS
-    out = np.zeros((*k.shape[:-1], log_at + log_rows * FILL_WORDS), np.int64)
+    seconds_at = log_at + log_rows * FILL_WORDS
+    out = np.zeros((*k.shape[:-1], seconds_at + seconds * SECOND_WORDS), np.int64)
     out[..., :GRID] = k[..., :GRID]
     out[..., GRID_POINTS] = grid_points
     out[..., [RECORD_AT, RECORD_ROWS, LOG_AT, LOG_ROWS]] = record_at, record_rows, log_at, log_rows
+    out[..., [SECONDS_AT, SECONDS_ROOM]] = seconds_at if seconds else 0, seconds
     return out

@@ -33,6 +33,7 @@ _WORDS = (
     *("worst_paid", "unfilled_ticks", "unfilled_paid", "began_mid2"),
     *("gap_ns", "last_ns", "happened", "seen_slice", "taken"),
     *("undercut", "undercut_ns", "rivals", "alone_at", "alone_since", "hazard_ns"),
+    *("seconds_at", "seconds_room", "second", "first_second", "usual_spread", "forecast"),
 )
 _REALS = (
     *("limit_factor", "market_factor", "cancel_factor", "pace_factor", "lean", "season", "bias", "rounding"),
@@ -65,8 +66,11 @@ STATE = record_of(
 ROW = _row("ns", "kind", "who", "side", "price", "lots", "mid2", "touch2")
 COMMAND = _row("ns", "what", "who", "price", "lots", "how")
 FILL = _row("ns", "price", "lots", "mid2", "touch2", "passive", "forced")
+_PAST = ("bought", "sold", "ofi", "hidden", "events", "mid2", "squares", "tens", "spreads", "depths")
+PAST_SECOND = _row(*_PAST)
 
 _state, _record, _command, _fill = record_at(STATE), record_at(ROW), record_at(COMMAND), record_at(FILL)
+_second = record_at(PAST_SECOND)
 
 
 @inlined_kernel
@@ -98,3 +102,10 @@ def command_at(k: Longs, n: int) -> Any:
 def fill_at(k: Longs, n: int) -> Any:
     """Row `n` of the log of own fills."""
     return _fill(k, state_at(k).log_at + n * sim.FILL_WORDS)
+
+
+@inlined_kernel
+def second_at(k: Longs, second: int) -> Any:
+    """The market as it stood at the end of a second that is kept."""
+    s = state_at(k)
+    return _second(k, s.seconds_at + second % s.seconds_room * sim.SECOND_WORDS)

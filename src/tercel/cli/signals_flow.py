@@ -1,0 +1,86 @@
+"""`tercel signals flow ...`: forecasts of the next seconds, learned from recorded days."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tercel.cli.request import add
+from tercel.cli.shared import IN_LAKE, JsonRequest, Seed
+from tercel.cli.terminal import check_folder, hand_over, print_rows, result_console, say
+from tercel.core.names import listed
+
+flow_app = typer.Typer(
+    name="flow", help="Forecasts of the next seconds, learned from recorded days.", no_args_is_help=True
+)
+
+Tape = Annotated[Path, typer.Argument(help="Folder of the tape lake.", metavar="LAKE")]
+Names = Annotated[str, typer.Option(help="Symbols of the lake, with commas.", metavar="SYM"), IN_LAKE]
+
+
+@dataclass(frozen=True)
+class TrainFlow(JsonRequest):
+    """What is asked of `tercel signals flow train`."""
+
+    lake: Tape
+    symbol: Names
+    out: Annotated[Path, typer.Option(help="Folder of the forecaster.", metavar="DIR")]
+    kind: Annotated[str, typer.Option(help="boosting (LightGBM) or linear.", metavar="KIND")] = "boosting"
+    days: Annotated[str | None, typer.Option(help="Days to train on, with commas (default: all).", metavar="DATES")] = (
+        None
+    )
+    seed: Seed = 1
+
+
+@dataclass(frozen=True)
+class ScoreFlow(JsonRequest):
+    """What is asked of `tercel signals flow score`."""
+
+    model: Annotated[str, typer.Argument(help="A forecaster's folder, or the name of one that ships.", metavar="MODEL")]
+    lake: Tape
+    symbol: Names
+    out: Annotated[Path | None, typer.Option(help="Also write a page there.", metavar="DIR")] = None
+
+
+def train(request: TrainFlow) -> None:
+    """Learn the next 3 to 60 seconds from all days of some symbols; how it does on later days and on strangers."""
+    check_folder(request.out)
+    from tercel.market.tape.lake import Lake
+    from tercel.signals.flow.page import trained_table
+    from tercel.signals.flow.train import train as trained
+
+    dates = listed(request.days) if request.days else ()
+    found = trained(Lake(request.lake), listed(request.symbol), request.out, request.seed, request.kind, dates)
+
+    def show() -> None:
+        print_rows(*trained_table(found))
+        say(f"model     {request.out}, {found['trees']} trees, {found['model']}")
+        out, lake = shlex.quote(str(request.out)), shlex.quote(str(request.lake))
+        say(f"next      tercel signals flow score {out} {lake} --symbol SYM, of days that it was not trained on")
+
+    hand_over(found, request.as_json, show)
+
+
+def score(request: ScoreFlow) -> None:
+    """Score a forecaster on days that it was not trained on: R², AUC, calibration, and what it is worth."""
+    check_folder(request.out)
+    from tercel.execution.foresight.forecaster import resolve
+    from tercel.market.tape.lake import Lake
+    from tercel.signals.flow.page import flow_page
+    from tercel.signals.flow.run import score as scored
+
+    found = scored(resolve(request.model), Lake(request.lake), listed(request.symbol))
+    hand_over(found, request.as_json, lambda: _show(found), request.out, "flow", lambda: flow_page(found))
+
+
+def _show(found: dict[str, Any]) -> None:
+    from tercel.signals.flow.page import scored_table, sentences
+
+    print_rows(*scored_table(found))
+    for sentence in sentences(found):
+        result_console().print(sentence, soft_wrap=True, markup=False)
+
+
+add(flow_app, train, score)

@@ -1,0 +1,1 @@
+"""Forecasts of the next seconds, in the decision path."""

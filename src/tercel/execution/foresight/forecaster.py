@@ -1,0 +1,237 @@
+"""A trained forecaster as a folder, in the form of the served models: arrays and a card, nothing that can run.
+
+    foresight = load(Path("o"))
+    foresight.predict(x, 10)
+
+`card.json` holds the version of the features, what it was trained on and how it did, and the hash of every file and of
+itself; `flow.npz` the trees. The core package reads and runs it; LightGBM is needed to train one alone.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.arrays import Floats, Ints
+from tercel.core.errors import DataError
+from tercel.core.jit import Floats as Reals
+from tercel.core.jit import Longs, Packed, allocating_kernel
+from tercel.core.names import check_known
+from tercel.execution import columns as c
+from tercel.execution.foresight import features as f
+from tercel.execution.foresight.walker import SERVED, foresee, walk
+from tercel.market.simulator import layout as sim
+
+CARD: Final = "card.json"
+ARRAYS: Final = "flow.npz"
+FORMAT: Final = 1
+HORIZONS: Final = (3, 10, 30, 60)
+"""Seconds."""
+AGAIN: Final = "train one: tercel signals flow train LAKE `symbol=SYM` `out=FOLDER`"
+SHIPPED: Final = Path(__file__).parent / "packaged"
+DEFAULT: Final = "flow-1"
+_TREES: Final = ("roots", "feature", "threshold", "left", "right", "value")
+_DAMAGED = (ValueError, KeyError, TypeError, AttributeError, EOFError, IndexError, BadZipFile)
+
+
+@dataclass(frozen=True, eq=False)
+class Forecaster:
+    """Forecasts of the mid over HORIZONS, from the features of one moment.
+
+    Parameters
+    ----------
+    lines : float64 (4, 1 + FEATURES)
+        Of each horizon an intercept and a weight for each feature.
+    ends : int64 (5,)
+        Where its trees begin among all.
+    scale : float64 (4, 2)
+        What its sum is multiplied by, and the standard deviation of the error, in units of the market's past.
+    roots, feature, left, right : int64
+    threshold, value : float64
+        See `walker`.
+    card : mapping
+    id : str
+        The first 12 hex digits of the hash of the card.
+    """
+
+    lines: Floats
+    ends: Ints
+    scale: Floats
+    roots: Ints
+    feature: Ints
+    threshold: Floats
+    left: Ints
+    right: Ints
+    value: Floats
+    card: Mapping[str, Any] = field(default_factory=dict)
+    id: str = ""
+
+    @property
+    def trees(self) -> tuple[NDArray[Any], ...]:
+        """The arrays of the trees, in the order that kernels take them."""
+        return tuple(getattr(self, name) for name in _TREES)
+
+    def raw(self, x: Floats, horizon_s: int) -> Floats:
+        """What trees and line say (n,) of features (n, FEATURES), in units of the past, oriented as the features."""
+        h = HORIZONS.index(horizon_s)
+        out = np.empty(len(x))
+        rows = np.ascontiguousarray(x, np.float64)
+        _walk_rows(rows, out, self.lines[h], int(self.ends[h]), int(self.ends[h + 1]), *self.trees)
+        return out
+
+    def predict(self, x: Floats, horizon_s: int) -> Floats:
+        """The same, calibrated: the expected move over its standard deviation."""
+        said: Floats = self.scale[HORIZONS.index(horizon_s), 0] * self.raw(x, horizon_s)
+        return said
+
+    def teller(self) -> "Teller":
+        """What writes forecasts into markets."""
+        return Teller(self)
+
+
+class Teller:
+    """Writes a forecaster's words into markets, and into what a strategy sees of them."""
+
+    def __init__(self, forecaster: Forecaster) -> None:
+        served = [HORIZONS.index(h) for h in SERVED]
+        at = served[0]
+        whole = forecaster.ends[at : at + len(SERVED) + 1]
+        lines, scale = forecaster.lines[served].copy(), forecaster.scale[served].copy()
+        self._of = (np.zeros(f.WIDTH), scale, lines, whole, *forecaster.trees)
+
+    def tell(self, books: Packed, states: Longs, outlook: Longs) -> None:
+        """Write the forecasts of markets as they stand into their states, and into what is seen of them.
+
+        Parameters
+        ----------
+        books : int32 (n, ...)
+        states : int64 (n, ...)
+            With room for seconds (`sim.extend`).
+        outlook : int64 (n, OUTLOOK)
+            Out.
+        """
+        _tell_rows(books, states, outlook, *self._of)
+
+
+@allocating_kernel
+def _walk_rows(
+    x: Reals, out: Reals, line: Reals, first: int, last: int,
+    roots: Longs, feature: Longs, threshold: Reals, left: Longs, right: Longs, value: Reals,
+) -> None:  # fmt: skip
+    for n in range(x.shape[0]):
+        out[n] = walk(x[n], line, first, last, roots, feature, threshold, left, right, value)
+
+
+@allocating_kernel
+def _tell_rows(
+    bs: Packed, ks: Longs, out: Longs, features: Reals, scale: Reals, lines: Reals, ends: Longs,
+    roots: Longs, feature: Longs, threshold: Reals, left: Longs, right: Longs, value: Reals,
+) -> None:  # fmt: skip
+    for n in range(ks.shape[0]):
+        if ks[n, sim.PHASE] != sim.WORKING:
+            continue
+        foresee(bs[n], ks[n], features, scale, lines, ends, roots, feature, threshold, left, right, value)
+        side = ks[n, sim.SIDE]
+        out[n, c.USUAL_SPREAD] = ks[n, sim.USUAL_SPREAD]
+        for h in range(0, sim.FORECAST_WORDS, 2):
+            out[n, c.FORECAST_10 + h] = side * ks[n, sim.FORECAST + h]
+            out[n, c.FORECAST_10 + h + 1] = ks[n, sim.FORECAST + h + 1]
+
+
+def save(folder: Path, forecaster: Forecaster) -> Forecaster:
+    """Write a forecaster, the card last; returns it as it is in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CARD).unlink(missing_ok=True)
+    arrays = {name: getattr(forecaster, name) for name in ("lines", "ends", "scale", "roots", "threshold", "value")}
+    small = {name: getattr(forecaster, name).astype(np.int32) for name in ("feature", "left", "right")}
+    np.savez_compressed(folder / ARRAYS, allow_pickle=False, **arrays, **small)
+    named = {"file": ARRAYS, "sha256": hashlib.sha256((folder / ARRAYS).read_bytes()).hexdigest()}
+    card = {"format": FORMAT, "features": f.VERSION, "names": list(f.NAMES), "horizons_s": list(HORIZONS)}
+    card = card | dict(forecaster.card) | {"arrays": named}
+    whole = card | {"sha256": _digest(card)}
+    (folder / CARD).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return load(folder)
+
+
+def load(folder: Path) -> Forecaster:
+    """The forecaster in a folder.
+
+    Raises
+    ------
+    DataError
+        When there is none, it is of another format or of other features, or a file is not the one that the card names.
+    """
+    try:
+        text = (folder / CARD).read_bytes()
+        card = json.loads(text)
+        if card["format"] != FORMAT:
+            raise DataError(f"a forecaster of format {FORMAT}", f"format {card['format']} in {folder}", AGAIN)
+        if card["features"] != f.VERSION:
+            received = f"version {card['features']} in {folder}"
+            raise DataError(f"a forecaster of features of version {f.VERSION}", received, AGAIN)
+        if card["sha256"] != _digest(card):
+            raise DataError("a card as it was written", f"{folder / CARD}, which was edited", AGAIN)
+        data = (folder / ARRAYS).read_bytes()
+        if hashlib.sha256(data).hexdigest() != card["arrays"]["sha256"]:
+            raise DataError("the file that the card names", f"{folder / ARRAYS}, which was changed", AGAIN)
+        with np.load(io.BytesIO(data), allow_pickle=False) as kept:
+            made = {name: _wide(kept[name]) for name in kept.files}
+        found = Forecaster(**made, card=card, id=hashlib.sha256(text).hexdigest()[:12])
+        if found.lines.shape != (len(HORIZONS), 1 + f.FEATURES) or not np.isfinite(found.value).all():
+            raise ValueError(f"lines of shape {found.lines.shape}")
+    except OSError as error:
+        raise DataError("the folder of a forecaster", f"{folder}: {error}", AGAIN) from error
+    except _DAMAGED as error:
+        raise DataError("a forecaster as it was trained", f"{folder}: {type(error).__name__} {error}", AGAIN) from error
+    return found
+
+
+@cache
+def spread_alone() -> Forecaster:
+    """A forecaster that forecasts nothing: a strategy with it is told of the usual spread."""
+    few, horizons = np.zeros(1, np.int64), len(HORIZONS)
+    return Forecaster(
+        lines=np.zeros((horizons, 1 + f.FEATURES)), ends=np.zeros(horizons + 1, np.int64),
+        scale=np.zeros((horizons, 2)), roots=few, feature=few - 1, threshold=np.zeros(1), left=few, right=few,
+        value=np.zeros(1), card={"format": FORMAT, "features": f.VERSION}, id="spread alone",
+    )  # fmt: skip
+
+
+def packaged() -> tuple[str, ...]:
+    """Names of the forecasters that ship."""
+    return tuple(sorted(card.parent.name for card in SHIPPED.glob(f"*/{CARD}")))
+
+
+@cache
+def shipped(name: str = DEFAULT) -> Forecaster:
+    """A forecaster that ships, by name.
+
+    Raises
+    ------
+    UnknownNameError
+        No such forecaster; the nearest name is offered.
+    """
+    check_known(name, packaged(), said=f"forecaster {name!r}")
+    return load(SHIPPED / name)
+
+
+def resolve(said: str) -> Forecaster:
+    """A forecaster by the name that it ships under, or by its folder."""
+    return shipped(said) if said in packaged() else load(Path(said))
+
+
+def _wide(array: NDArray[Any]) -> NDArray[Any]:
+    return np.ascontiguousarray(array, np.int64 if array.dtype.kind in "iu" else np.float64)
+
+
+def _digest(card: Mapping[str, Any]) -> str:
+    body = {key: value for key, value in card.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()

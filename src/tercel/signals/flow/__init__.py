@@ -1,0 +1,1 @@
+"""Forecasts of the next seconds: learned from recorded days, judged on others."""

@@ -1,0 +1,397 @@
+"""Forecasts in the decision path: features against a brute-force twin, the walker, the folder, batch against driver."""
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from tests.execution.test_identity import ROWS, TASK, commands_of, plan_of, recorded_tape
+
+from benchmarks.arrival import at_arrival
+from tercel.api.testing.strategy import StrategyConformance, view_of
+from tercel.core.errors import DataError, UnknownNameError
+from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
+from tercel.execution import columns as c
+from tercel.execution.driver import Driver
+from tercel.execution.foresight import features as f
+from tercel.execution.foresight import forecaster as fore
+from tercel.execution.intent import TAKE, Intents
+from tercel.execution.strategies import build
+from tercel.execution.strategies.timed import SpreadRule, TakeTimed, slices
+from tercel.execution.strategy import Strategy, forecaster_of, gap_of
+from tercel.execution.task import Latency, Task
+from tercel.execution.view import View
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.market.flow.preset import load
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.engine import next_public, public_event
+from tercel.market.simulator.source import Source, reactive
+from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE
+
+PAST = ("bought", "sold", "ofi", "hidden", "events", "mid2", "spread", "lots")
+LONG = Task(latency=Latency("constant", 10**9), **(TASK | {"warmup_s": 120.0, "horizon_s": 120.0, "decisions": 6}))
+
+
+@pytest.fixture(scope="module")
+def tape() -> Source:
+    return recorded_tape(1, halts=False)
+
+
+def levels(book: dict[int, list[int]], side: int) -> list[tuple[int, int]]:
+    """Price and lots of a side's levels, best first."""
+    lots: dict[int, int] = {}
+    for at, price, qty in book.values():
+        if at == side and qty > 0:
+            lots[price] = lots.get(price, 0) + qty
+    return sorted(lots.items(), key=lambda level: -side * level[0])
+
+
+def brute_features(source: Source, until_ns: int) -> list[float]:
+    """The features of a tape at a time, from a book of dictionaries and a list of all seconds."""
+    b = source.worlds_b[0]
+    from tercel.market.book import layout as lay
+
+    orders = b[lay.HEADER : lay.HEADER + int(b[lay.ORDERS]) * lay.ORDER].reshape(-1, lay.ORDER)
+    book = {i: [int(o[lay.SIDE]), int(o[lay.PRICE]), int(o[lay.QTY])] for i, o in enumerate(orders) if o[lay.QTY] > 0}
+    now = dict.fromkeys(PAST, 0)
+    kept: list[dict[str, int]] = []
+
+    def look() -> None:
+        bids, asks = levels(book, 1), levels(book, -1)
+        now["mid2"], now["spread"] = bids[0][0] + asks[0][0], asks[0][0] - bids[0][0]
+        now["lots"] = bids[0][1] + asks[0][1]
+
+    look()
+    second = int(source.worlds_k[0, sim.NOW]) // NS_PER_SECOND + 1
+    for ns, kind, slot, side, price, lots in source.tape.tolist():
+        if ns > until_ns:
+            break
+        while ns > second * NS_PER_SECOND:
+            kept.append(dict(now))
+            second += 1
+        best = {at: levels(book, at)[0][0] for at in (1, -1)}
+        if kind == ADD:
+            book[slot] = [side, price, lots]
+            now["ofi"] += side * lots * ((price - best[side]) * side >= 0)
+        elif kind in (EXECUTE, REDUCE, DELETE):
+            at, level, qty = book[slot]
+            taken = min(lots, qty)
+            book[slot][2] -= taken
+            now["ofi"] -= at * taken * (level == best[at])
+            if kind == EXECUTE:
+                now["sold" if at > 0 else "bought"] += taken
+        else:
+            assert kind != CLEAR
+            now["hidden"] += lots
+            continue
+        now["events"] += 1
+        look()
+    while until_ns >= second * NS_PER_SECOND:
+        kept.append(dict(now))
+        second += 1
+    return from_seconds(kept, now, levels(book, 1), levels(book, -1))
+
+
+def from_seconds(
+    kept: list[dict[str, int]], now: dict[str, int], bids: list[tuple[int, int]], asks: list[tuple[int, int]]
+) -> list[float]:
+    n = len(kept) - 1
+    mid = [row["mid2"] for row in kept]
+    ones = [(mid[i] - mid[i - 1]) ** 2 for i in range(1, n + 1)]
+    tens = [(mid[i] - mid[max(i - 10, 0)]) ** 2 for i in range(1, n + 1)]
+    unit, second = math.sqrt(max(sum(tens), 4) / (10 * n)), math.sqrt(max(sum(ones), 4) / n)
+    spread, lots = sum(row["spread"] for row in kept[1:]) / n, max(sum(row["lots"] for row in kept[1:]) / (2 * n), 1)
+    per = {key: (kept[-1][key] - kept[0][key]) / n for key in ("bought", "sold", "events")}
+    volume, events = max(per["bought"] + per["sold"], 1 / n), max(per["events"], 1 / n)
+    sign = 1 if bids[0][1] > asks[0][1] else -1
+    out: list[float] = []
+    ago = {w: kept[max(n - w, 0)] for w in f.WINDOWS}
+    for w, row in ago.items():
+        out.append(sign * (now["ofi"] - row["ofi"]) / (lots * math.sqrt(w)))
+        net = now["bought"] - row["bought"] - now["sold"] + row["sold"]
+        out.append(sign * net / (volume * w + lots))
+        out.append(sign * (now["mid2"] - row["mid2"]) / (unit * math.sqrt(w)))
+    five = [sum(qty for _, qty in side[:5]) for side in (bids, asks)]
+    queue = sign * (bids[0][1] - asks[0][1]) / (bids[0][1] + asks[0][1])
+    wide = now["spread"] / unit
+    gap = sign * ((asks[1][0] - asks[0][0]) - (bids[0][0] - bids[1][0])) / spread
+    heavy, thin = (bids, asks) if sign > 0 else (asks, bids)
+    out += [queue, sign * (five[0] - five[1]) / sum(five), queue * wide, gap]
+    out += [math.log1p(heavy[0][1] / lots), math.log1p(thin[0][1] / lots), now["spread"] / spread, wide]
+    for w in (10, 60):
+        out.append(sum(now[key] - ago[w][key] for key in ("bought", "sold")) / (volume * w))
+    out.append((now["events"] - ago[10]["events"]) / (events * 10))
+    out.append(math.sqrt(sum(ones[-60:]) / 60) / second)
+    out.append((now["hidden"] - ago[60]["hidden"]) / (volume * 60))
+    return [*out, second / unit]
+
+
+def at_time(source: Source, until_ns: int) -> NDArray[np.float64] | None:
+    """The features of the kernels at a time."""
+    from tercel.market.simulator.engine import mark_time
+
+    b, k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0, seconds=sim.PAST_SECONDS)
+    k[sim.CURSOR_END], k[sim.FLOW_NS] = len(source.tape), source.tape[0, sim.T_NS]
+    while next_public(k) <= until_ns:
+        mark_time(b, k, next_public(k))
+        k[sim.NOW] = next_public(k)
+        public_event(b, k, source.flow, source.tape)
+    mark_time(b, k, until_ns + 1)
+    k[sim.NOW] = until_ns
+    x = np.full(f.WIDTH, np.nan)
+    return x if f.features(b, k, x) else None
+
+
+@pytest.mark.parametrize("after_s", [61.0, 100.25, 290.75])
+def test_features_are_those_of_a_list_of_all_seconds(tape: Source, after_s: float) -> None:
+    until = int(tape.worlds_k[0, sim.NOW]) + round(after_s * NS_PER_SECOND)
+    found = at_time(tape, until)
+    assert found is not None
+    np.testing.assert_allclose(found[: f.FEATURES], brute_features(tape, until), rtol=1e-12, atol=1e-12)
+    assert len(f.NAMES) == f.FEATURES
+
+
+def test_nothing_is_said_of_a_past_that_is_too_short(tape: Source) -> None:
+    assert at_time(tape, int(tape.worlds_k[0, sim.NOW]) + 50 * NS_PER_SECOND) is None
+
+
+def test_a_market_in_the_mirror_has_the_same_features_the_other_way(tape: Source) -> None:
+    """Bids for asks at prices mirrored: what is forecast of one is the opposite of the other, exactly."""
+    from tercel.market.book import layout as lay
+    from tercel.market.book.ladder import insert
+
+    first = tape.worlds_b[0]
+    across = 2 * int(tape.worlds_k[0, sim.PUBLIC_BID])
+    orders = first[lay.HEADER : lay.HEADER + int(first[lay.ORDERS]) * lay.ORDER].reshape(-1, lay.ORDER)
+    b = lay.new_book(int(first[lay.ORDERS]), int(first[lay.WIDTH]), int(first[lay.OWN]))
+    for slot in sorted(np.flatnonzero(orders[:, lay.QTY]), key=lambda i: orders[i, lay.ARR]):
+        insert(b, slot, -orders[slot, lay.SIDE], across - orders[slot, lay.PRICE], orders[slot, lay.QTY])
+    k, rows = tape.worlds_k[0].copy(), tape.tape.copy()
+    k[[sim.PUBLIC_BID, sim.PUBLIC_ASK]] = across - k[[sim.PUBLIC_ASK, sim.PUBLIC_BID]]
+    k[[sim.LAST_BID, sim.LAST_ASK]] = k[[sim.PUBLIC_BID, sim.PUBLIC_ASK]]
+    k[sim.MID2] = 2 * across - k[sim.MID2]
+    rows[:, sim.T_SIDE] *= -1
+    rows[:, sim.T_PRICE] = across - rows[:, sim.T_PRICE]
+    mirrored = Source("mirror", sim.REPLAY, tape.flow, rows, b[None], k[None], tape.tick, tape.lot)
+    for after_s in (90, 200):
+        until = int(tape.worlds_k[0, sim.NOW]) + after_s * NS_PER_SECOND
+        one, other = at_time(tape, until), at_time(mirrored, until)
+        assert one is not None
+        assert other is not None
+        assert other[f.SIGN] == -one[f.SIGN]
+        np.testing.assert_allclose(other[: f.FEATURES], one[: f.FEATURES], rtol=1e-12)
+
+
+# -- the walker and the folder ----------------------------------------------------------------------------------------
+
+
+def test_the_walker_equals_lightgbm() -> None:
+    pytest.importorskip("lightgbm")
+    from tercel.signals.flow.train import forecaster_of as made_of
+    from tercel.signals.flow.trees import CLIP, boosted, fit
+
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(6000, f.FEATURES))
+    y = np.clip(np.tanh(x[:, 0] * x[:, 1]) + 0.3 * x[:, 2] + rng.normal(size=len(x)), -CLIP, CLIP)
+    booster, trees = boosted(x, y, np.ones(len(x)), 5), fit("boosting", x, y, np.ones(len(x)), 5)
+    fresh = np.concatenate([rng.normal(size=(3000, f.FEATURES)), np.round(x[:500], 1), np.zeros((1, f.FEATURES))])
+    said = made_of([trees] * len(fore.HORIZONS)).raw(fresh, 30)
+    np.testing.assert_allclose(said, booster.predict(fresh), rtol=0, atol=1e-12)
+    assert said.std() > 0.1
+
+
+def test_a_line_is_the_regression_of_another_library() -> None:
+    sklearn = pytest.importorskip("sklearn.linear_model")
+    from tercel.signals.flow.train import forecaster_of as made_of
+    from tercel.signals.flow.trees import fit
+
+    rng = np.random.default_rng(4)
+    x, weight = rng.normal(1.0, 2.0, (4000, f.FEATURES)), rng.uniform(0.5, 2.0, 4000)
+    y = np.clip(x @ rng.normal(0, 0.2, f.FEATURES) + rng.normal(size=4000), -6, 6)
+    ours = made_of([fit("linear", x, y, weight, 1)] * 4).raw(x[:100], 10)
+    theirs = sklearn.LinearRegression().fit(x, y, weight).predict(x[:100])
+    np.testing.assert_allclose(ours, theirs, atol=0.02)
+
+
+@given(st.integers(0, f.FEATURES - 1))
+@settings(max_examples=10, deadline=None)
+def test_nan_in_a_feature_is_nan_out(at: int) -> None:
+    x = np.zeros((2, f.FEATURES))
+    x[1, at] = np.nan
+    assert np.isnan(fore.shipped().predict(x, 10)).tolist() == [False, True]
+
+
+def test_one_ships_small_and_without_its_data() -> None:
+    assert fore.packaged() == (fore.DEFAULT,)
+    folder = fore.SHIPPED / fore.DEFAULT
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 300_000
+    assert sorted(file.name for file in folder.iterdir()) == [fore.CARD, fore.ARRAYS]
+    with pytest.raises(UnknownNameError, match="flow-1"):
+        fore.shipped("flow-2")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda card: card | {"features": 2}, "features of version 1"),
+        (lambda card: card | {"format": 9}, "format 1"),
+        (lambda card: card | {"kind": "other"}, "as it was written"),
+        (lambda card: {"format": 1}, "as it was trained"),
+    ],
+)
+def test_another_version_and_an_edited_card_are_refused(
+    tmp_path: Path, change: Callable[[dict[str, object]], dict[str, object]], said: str
+) -> None:
+    folder = tmp_path / "flow"
+    shutil.copytree(fore.SHIPPED / fore.DEFAULT, folder)
+    assert fore.load(folder).id == fore.shipped().id
+    card = json.loads((folder / fore.CARD).read_text())
+    (folder / fore.CARD).write_text(json.dumps(change(card)))
+    with pytest.raises(DataError, match=said):
+        fore.load(folder)
+
+
+def test_changed_trees_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the folder of a forecaster"):
+        fore.load(tmp_path)
+    shutil.copytree(fore.SHIPPED / fore.DEFAULT, tmp_path / "flow")
+    (tmp_path / "flow" / fore.ARRAYS).write_bytes(b"other")
+    with pytest.raises(DataError, match="the file that the card names"):
+        fore.load(tmp_path / "flow")
+
+
+# -- the decision path ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Listening(Strategy):
+    """A strategy that remembers what it was told."""
+
+    strategy: Strategy
+    name: str = "listening"
+    told: list[list[int]] = field(default_factory=list)
+
+    @property
+    def gap_ns(self) -> int:
+        return gap_of(self.strategy)
+
+    @property
+    def forecaster(self) -> fore.Forecaster | None:
+        return forecaster_of(self.strategy)
+
+    def decide(self, view: View) -> Intents:
+        self.told.append(view.told[0].tolist())
+        return self.strategy.decide(view)
+
+
+@pytest.mark.parametrize("strategy", ["spread_rule", "take_timed"])
+@pytest.mark.parametrize("market", ["santa_fe", "tape"])
+def test_batch_and_driver_are_told_the_same(tape: Source, market: str, strategy: str) -> None:
+    source = tape if market == "tape" else reactive(load("csco-santa-fe"), settle_s=600.0)
+    episodes = Episodes(source, LONG, 1, record_rows=ROWS, looks_back=True)
+    plan = plan_of(source, LONG, 60, 0)
+    batch, mine = Listening(build(strategy)), Listening(build(strategy))
+    episodes.pace(gap_of(batch))
+    episodes.start(plan)
+    episodes.foresee(forecaster_of(batch))
+    while episodes.working.all():
+        episodes.step(batch.decide(episodes.view))
+    record = episodes.record(0).copy()
+    b, k = at_arrival(episodes, plan)
+    driver = Driver(b, k, mine)
+    sent = driver.run(record[k[sim.RECORD] :])
+    driver.decide_due(int(episodes.states[0, sim.NOW]))
+    assert mine.told == batch.told
+    np.testing.assert_array_equal(sent, commands_of(record))
+    told = np.array(batch.told)
+    assert len(told) > LONG.decisions
+    assert (told[:, c.USUAL_SPREAD] > 0).all()
+    assert (told[:, c.FORECAST_10_SD] > 0).any() == (strategy != "spread_rule")
+    assert episodes.costs().lots_filled[0] == 60
+
+
+def test_who_is_told_nothing_has_a_market_of_the_same_bytes(tape: Source) -> None:
+    """Room for seconds lies behind everything else, and nobody else reads it."""
+    plan, ends = plan_of(tape, LONG, 60, 0), []
+    for looks_back in (False, True):
+        episodes = Episodes(tape, LONG, 1, looks_back=looks_back)
+        strategy = build("twap_passive")
+        episodes.start(plan)
+        while episodes.working.all():
+            assert episodes.view.outlook is None
+            episodes.step(strategy.decide(episodes.view))
+        state = episodes.states[0].copy()
+        assert bool(state[sim.SECOND]) == looks_back
+        state[sim.SECONDS_AT : sim.USUAL_SPREAD] = 0
+        ends.append((episodes.books.tobytes(), state[: sim.GRID].tobytes()))
+    assert ends[0] == ends[1]
+
+
+# -- the strategies ---------------------------------------------------------------------------------------------------
+
+
+class TestSpreadRule(StrategyConformance):
+    def strategy(self) -> SpreadRule:
+        return SpreadRule()
+
+
+class TestTakeTimed(StrategyConformance):
+    def strategy(self) -> TakeTimed:
+        return TakeTimed()
+
+
+def told_view(forecast_bps: float, spread: int = 2, usual: float = 4.0, into: float = 0.5) -> View:
+    """One market in the middle of slice 3 of 10, with a forecast against the order."""
+    left_ns = round((1000 - 300 - 100 * into) * NS_PER_SECOND)
+    view = view_of(
+        qty0=100, left=70, decisions=10, decision=3, time_left_ns=left_ns, horizon_ns=1000 * NS_PER_SECOND,
+        side=1, touch=1000, far=1000 + spread, mid2=2000 + spread, far1=500, own1=500,
+    )  # fmt: skip
+    outlook = np.zeros((1, c.OUTLOOK), np.int64)
+    outlook[0, c.USUAL_SPREAD] = 1000 * usual
+    outlook[0, c.FORECAST_10], outlook[0, c.FORECAST_10_SD] = round(1000 * forecast_bps), 5000
+    return View(view.x, view.m, view.obs, view.draw, outlook)
+
+
+def test_a_slice_is_taken_when_the_spread_is_small_and_overdue_lots_at_any() -> None:
+    rule = SpreadRule(0.5, 0.4)
+    assert rule.decide(told_view(0.0, spread=2))[0, TAKE] == 10
+    assert rule.decide(told_view(0.0, spread=3))[0, TAKE] == 0  # .75 of the usual is above .5 + .4 / 2
+    assert rule.decide(told_view(0.0, spread=3, into=0.9))[0, TAKE] == 10
+    late = told_view(0.0, spread=9)
+    late.x[0, c.LEFT] = 80
+    assert rule.decide(late)[0, TAKE] == 10
+    late.x[0, c.INFLIGHT] = 10
+    assert rule.decide(late)[0, TAKE] == 0
+
+
+def test_a_forecast_against_the_order_makes_it_take_and_one_for_it_wait() -> None:
+    rule = TakeTimed(0.3, 0.6, 1.5)
+    # half a spread of 2 ticks over half of 4 is .5, at most .6; 10 bps of 1001 ticks are 1 tick
+    assert rule.decide(told_view(0.0))[0, TAKE] == 10
+    assert rule.decide(told_view(-10.0))[0, TAKE] == 0
+    assert rule.decide(told_view(0.0, spread=3))[0, TAKE] == 0
+    assert rule.decide(told_view(10.0, spread=3))[0, TAKE] == 10
+    assert rule.cost(told_view(10.0, spread=2))[0] == pytest.approx((2 - 1.5 * 10e-4 * 1001 * 2) / 4)
+
+
+def test_without_a_forecast_it_is_the_spread_rule() -> None:
+    view = told_view(-50.0)
+    assert view.outlook is not None
+    view.outlook[0, c.FORECAST_10_SD] = 0
+    assert TakeTimed(0.5, 0.4).decide(view).tolist() == SpreadRule(0.5, 0.4).decide(view).tolist()
+    assert View(view.x, view.m, view.obs, view.draw).told.tolist() == [[0] * c.OUTLOOK]
+
+
+def test_all_is_overdue_before_the_horizon() -> None:
+    view = told_view(0.0)
+    view.x[0, c.TIME_LEFT_NS] = 9 * NS_PER_SECOND
+    assert slices(view)[0].tolist() == [70]
+    assert NO_BID < 0 < NO_ASK
