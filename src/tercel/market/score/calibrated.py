@@ -54,8 +54,12 @@ def calibrated(
     try:
         made: Preset = calibrate(cut, **common)
     except ValidationError as error:
-        received = f"{error.errors()[0]['msg']} on {', '.join(day.label for day in days)}"
-        raise ConfigError(f"a {model} preset within its bounds", received, "give a coarser `lot=`") from error
+        first, dates = error.errors()[0], ", ".join(day.label for day in days)
+        if first["type"] == "finite_number":  # nothing that could be counted came: a holiday's tape
+            received, remedy = f"no number for {first['loc'][0]} on {dates}", "name other days: too little happened"
+        else:
+            received, remedy = f"{first['msg']} on {dates}", "give a coarser `lot=`"
+        raise ConfigError(f"a {model} preset within its bounds", received, remedy) from error
     extra = {"days": [day.instrument.date for day in days]} | ({"window_s": window} if windowed else {})
     return made.model_copy(update={"card": {**made.card, **extra}})
 
