@@ -114,12 +114,21 @@ def refuse_fast(slot: AgentSlot, limits: Limits) -> None:
             )
 
 
+def bare(strategy: str) -> str:
+    """Name of a packaged policy or rule without what is around it.
+
+    >>> bare("packaged:default+events"), bare("peg_touch")
+    ('default', 'peg_touch')
+    """
+    return strategy.removeprefix(PACKAGED).partition("+")[0]
+
+
 def share_of(strategy: str) -> float:
     """Largest parent a policy's card covers, as a share of the expected volume; infinite for a rule."""
     base = strategy.partition("+")[0]
     if base.startswith(POLICY):
         return most_share(read_card(resolve_policy(base) / CARD).limits)
-    packaged = policies_packaged.shipped(base.removeprefix(PACKAGED))
+    packaged = policies_packaged.shipped(bare(base))
     known = packaged in policies_packaged.names()
     return most_share(policies_packaged.packaged(packaged)[1].limits) if known else inf
 
@@ -128,7 +137,7 @@ def detector_of(strategy: str) -> DriftDetector | None:
     """Drift detector for a packaged policy; None for a strategy without a card."""
     if not strategy.startswith(PACKAGED):
         return None
-    seen = policies_packaged.observed(strategy.removeprefix(PACKAGED).partition("+")[0])
+    seen = policies_packaged.observed(bare(strategy))
     return DriftDetector(seen.mean, seen.sd, OBS_NAMES)
 
 
@@ -261,7 +270,7 @@ def out_of_card(config: DeskConfig) -> list[tuple[str, str]]:
     """Agents that trade a market their policy was not trained for: (agent, warning text)."""
     found = []
     for agent in config.agent:
-        policy = agent.strategy.removeprefix(PACKAGED).partition("+")[0]
+        policy = bare(agent.strategy)
         if not agent.strategy.startswith(PACKAGED):
             continue
         homes = read_card(policies_packaged.folder_of(policies_packaged.shipped(policy)) / CARD).markets
