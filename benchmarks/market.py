@@ -1,5 +1,8 @@
 """``benchmarks market``: simulated messages per second of the default model, beside Santa Fe's in the same run.
 
+One more strategy in an episode of half an hour, whose public was simulated for others already, is timed beside the
+same without sharing (`Episodes.share`).
+
 Each market runs recorded on one core with own orders at and behind both touches, laid again every minute of its time.
 A message is one public row: an order placed, withdrawn or executed. The two models take turns, seconds are the
 process's own CPU time, and medians of several blocks count. A simulated day is 23,400 s of the market; calibration is
@@ -16,15 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import measured
-from tercel import TercelError
+from tercel import Task, TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution.strategies import build
+from tercel.lab.evaluation.backgrounds import Backgrounds
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.book import layout as lay
 from tercel.market.flow import Preset
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.days import simulated_day
-from tercel.market.simulator.source import NO_TAPE, OWN_ORDERS, first_world, run_free
+from tercel.market.simulator.source import NO_TAPE, OWN_ORDERS, first_world, reactive, run_free
 from tercel.market.tape import Instrument
 
 MODEL, RIVAL = "csco", "csco-santa-fe"
@@ -37,6 +43,7 @@ STEP_S = 60
 OWN = 5
 OWN_LOTS = 2
 ROWS = 1 << 16
+EPISODES = 32
 
 
 @dataclass
@@ -113,11 +120,34 @@ def bench(minutes: int = 390, blocks: int = 5, calibrated: bool = True) -> list[
         measured("market.share_of_santa_fe", rate / rival, "of santa_fe's rate", "target", SHARE),
         measured("market.day_s", median(days), "s a simulated day", "the market's clock", DAY_S, less=True),
     ]
+    rows.append(measured("market.one_more_strategy_ms", *_one_more(blocks), less=True))
     if calibrated:
         seconds = _timed(_calibration(markets[0].preset))
         bar = CALIBRATION_S
         rows.append(measured("market.calibration_s", seconds, "s a day of tape", "bar", bar, less=True))
     return rows
+
+
+def _one_more(blocks: int, n: int = EPISODES) -> tuple[float, str, str, float]:
+    """CPU of one more strategy in an episode, ms, with the public's events at hand and with each simulating them."""
+    task, preset, strategy = Task(), load(MODEL), build("twap_repeg")
+    plan = seeded_plan(task, task.lots(preset.volume_per_s), 1, 0, n)
+    ways = [Episodes(reactive(preset), task, n) for _ in range(2)]
+    times: tuple[list[float], list[float]] = ([], [])
+    ways[0].share(Backgrounds())
+    arrived = []
+    for episodes in ways:
+        episodes.start(plan)
+        arrived.append(episodes.snapshot())
+    for _ in range(blocks + 1):
+        for episodes, start, found in zip(ways, arrived, times, strict=True):
+            episodes.restore(start)
+            began = process_time()
+            while episodes.working.any():
+                episodes.step(strategy.decide(episodes.view))
+            found.append(1e3 * (process_time() - began) / n)
+    shared, anew = (median(found[1:]) for found in times)
+    return shared, "ms an episode", "the public simulated anew", anew
 
 
 def _check(market: Running, own: int) -> None:

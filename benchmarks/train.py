@@ -5,6 +5,9 @@ normalised observations, scaled rewards), in turns, an update each. A frame is o
 learning together. Seconds are the process's own CPU time, so that a neighbour on the core weighs on neither. Without
 Stable-Baselines3 the reference is null.
 
+Rows end in ``.pool`` where the episodes are those of a pool, which come again: both learners' markets find what the
+public does at hand.
+
 ``train.learner_frames_per_s`` is the learner without a market, on episodes of nothing: 320 slots of 10 decisions, 26
 entries, 7 shares by a logistic-normal law, minibatches of 400 in 4 epochs, networks of 2 x 64 and 2 x 128.
 """
@@ -27,6 +30,8 @@ from tercel.lab.learning.port import VecEnv
 SIZES = ((64, 10), (256, 4), (2048, 4))
 """Minibatch and epochs: Stable-Baselines3's defaults, CleanRL's order, and large batches."""
 UNITS = (64, 128)
+POOL = 128
+"""Episodes that come again and again in the rows `.pool`; the first update meets them all."""
 
 
 def _environment() -> VecEnv:
@@ -34,14 +39,24 @@ def _environment() -> VecEnv:
     return execution_env(n=64)
 
 
-def bench(make_env: Callable[[], VecEnv] = _environment, updates: int = 5) -> list[dict[str, Any]]:
+def _pool() -> VecEnv:
+    """The same, from a pool of episodes, whose public is simulated once."""
+    return execution_env(n=64, pool=POOL)
+
+
+def bench(
+    make_env: Callable[[], VecEnv] = _environment, updates: int = 5, make_pool: Callable[[], VecEnv] = _pool
+) -> list[dict[str, Any]]:
     """Measure all sizes; medians of `updates` updates after one that compiles and warms up."""
     with one_core():
         rows = [_compare(make_env, minibatch, epochs, updates) for minibatch, epochs in SIZES]
+        rows += [_compare(make_pool, minibatch, epochs, updates, ".pool") for minibatch, epochs in SIZES[:2]]
         return rows + [_alone(units, updates) for units in UNITS]
 
 
-def _compare(make_env: Callable[[], VecEnv], minibatch: int, epochs: int, updates: int) -> dict[str, Any]:
+def _compare(
+    make_env: Callable[[], VecEnv], minibatch: int, epochs: int, updates: int, kind: str = ""
+) -> dict[str, Any]:
     settings = PpoSettings(minibatch=minibatch, epochs=epochs)
     native = Ppo(make_env(), settings, seed=1)
     runs: list[Callable[[], object]] = [native.update]
@@ -59,7 +74,7 @@ def _compare(make_env: Callable[[], VecEnv], minibatch: int, epochs: int, update
     rates = [native.batch / median(times) for times in seconds]
     reference = rates[1] if len(rates) > 1 else None
     return measured(
-        f"train.ppo_frames_per_s.{minibatch}x{epochs}",
+        f"train.ppo_frames_per_s.{minibatch}x{epochs}{kind}",
         rates[0],
         "frames/s",
         "Stable-Baselines3" if reference else None,

@@ -100,6 +100,46 @@ def undercut(
 
 
 @app.command()
+def orders(
+    agent: Annotated[str, typer.Argument(help="Policy that is judged, by name.", metavar="POLICY")] = "default",
+    market: Annotated[str, typer.Option(help="Presets, separated by commas.")] = "csco,ibm,amzn,goog",
+    horizon: Annotated[str, typer.Option(help="Lengths of the order, separated by commas.")] = "1min,10min,30min,2h",
+    episodes: Annotated[int, typer.Option(help="Episodes of each cell.", min=16, max=100_000)] = 200,
+    out: Annotated[Path | None, typer.Option(help="Folder that keeps what is finished.", metavar="DIR")] = None,
+    seed: Seed = 77,
+    as_json: AsJson = False,
+) -> None:
+    """What an agent costs on orders of .5 to 100 % of the volume, beside the cheapest of three plain rules."""
+    with reported(as_json):
+        check_folder(out)
+        from studies.sizes import orders_command as command
+        from tercel.core.names import listed
+
+        command.run(agent, listed(market), listed(horizon), episodes, out, seed, as_json)
+
+
+@app.command()
+def flow(
+    lake: Annotated[list[Path], typer.Option(help="Lake of tapes of single orders; several.", metavar="DIR")],
+    symbol: Annotated[
+        str, typer.Option(help="Symbols, separated by commas. Default: all.", metavar="SYM[,SYM...]")
+    ] = "",
+    strategy: Annotated[
+        str, typer.Option(help="Written strategies and packaged policies, with commas.", metavar="NAME[,NAME...]")
+    ] = "guarded,guarded+events,default-1",
+    bound: Annotated[str, typer.Option(help="Bounds of replay, with commas.", metavar="B[,B...]")] = "strict,undercut",
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """What hiding on a forecast saves where neither forecaster nor thresholds saw the symbol, beside placebos."""
+    with reported(as_json):
+        from studies.tape import flow_command as command
+        from tercel.core.names import listed
+
+        command.run(lake, listed(symbol), listed(strategy), listed(bound), seed, as_json)
+
+
+@app.command()
 def replenishment(
     preset: Annotated[
         str, typer.Argument(help="Market whose days and hours are read, by name or as a .json file.", metavar="PRESET")

@@ -15,11 +15,11 @@ from tercel.core.errors import ConfigError
 from tercel.core.plain import json_text
 from tercel.core.written import write_whole
 from tercel.signals.runs.config import SignalsConfig
+from tercel.signals.zoo import family as known
 
 SETTINGS = "compare.json"
 CELLS = "cells"
 REPORT = "report.html"
-EXTRA = "tercel[signals]"
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,9 @@ def _settings(section: CompareSection, seed: int) -> tuple[Settings, list[dict[s
     asked = section.families or candidates()
     for family in asked:
         if family not in candidates():
-            from tercel.signals.zoo import family as known
-
             known(family)
-    missing = [{"family": f, "module": m, "extra": EXTRA} for f in asked if (m := lacking(f)) is not None]
+    absent = [(family, module) for family in asked if (module := lacking(family)) is not None]
+    missing = [{"family": f, "module": m, "extra": f"tercel[{known(f).extra}]"} for f, m in absent]
     gone = {one["family"] for one in missing}
     seeds = tuple(seed * 1000 + i for i in range(section.seeds))
     problems: tuple[str, ...] = section.problems or tuple(PROBLEMS)

@@ -23,7 +23,7 @@ from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
 from tercel.execution.policies_packaged import SHARED, CalmObservations
 from tercel.execution.strategies import build
 from tercel.lab.evaluation.episodes import seeded_plan
-from tercel.lab.evaluation.experiment import run_recorded, run_strategies
+from tercel.lab.evaluation.experiment import Recording, run_strategies
 from tercel.lab.learning.agent.config import AgentConfig, preset_file, preset_names, read_config
 from tercel.lab.learning.agent.run_folder import resumed
 from tercel.lab.learning.agent.validation import shortfall
@@ -169,6 +169,8 @@ def observed(team: Sequence[PackagedPolicy], command: str) -> CalmObservations:
     for at, rows in enumerate(np.array_split(np.arange(OBSERVED_EPISODES), len(team))):
         if len(rows):
             plan = seeded_plan(task, quantity, OBSERVED_SEED, int(rows[0]), len(rows))
-            seen = run_recorded(source, task, plan, team[at].strategy)
+            recording = Recording(len(rows))
+            run_strategies(source, task, plan, [team[at].strategy], recording=recording)
+            seen = recording.decisions[0]
             parts.append(seen.obs[seen.live].astype(np.float64))
     return CalmObservations.of(np.concatenate(parts), OBSERVED_EPISODES, preset.name, command)

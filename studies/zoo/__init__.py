@@ -13,11 +13,11 @@ SVM_RBF: Final = FamilyCard(
     "studies.zoo.svm:SvmRegressor",
 )  # fmt: skip
 LSTM: Final = FamilyCard(
-    "lstm", "LSTM, one layer of 24", ("torch", "sklearn"), "studies.zoo.networks:LstmRegressor"
+    "lstm", "LSTM, one layer of 24", ("torch", "sklearn"), "studies.zoo.networks:LstmRegressor", extra="learn"
 )  # fmt: skip
 TRANSFORMER: Final = FamilyCard(
     "transformer", "Transformer, one layer of 24, four heads", ("torch", "sklearn"),
-    "studies.zoo.networks:TransformerRegressor",
+    "studies.zoo.networks:TransformerRegressor", extra="learn",
 )  # fmt: skip
 SEQUENCES: Final = (LSTM.name, TRANSFORMER.name)
 """Families that read the order of steps."""

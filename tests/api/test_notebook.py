@@ -254,3 +254,19 @@ def test_a_model_says_what_its_actions_mean(market: tc.Market, task: tc.Task) ->
     found = tc.evaluate([tc.model_strategy(Model(), "still"), "twap_take"], market, task, episodes=4)
     assert found.figures.counts["still"].forced_share >= 0
     assert dict(zip(found.table()["strategy"], found.table()["kind"], strict=True))["still"] == "own"
+
+
+def test_an_episode_is_worked_on_the_clock_and_with_the_forecasts_that_it_was_judged_with(market: tc.Market) -> None:
+    names = ["guarded+events", "take_timed", "twap_take"]
+    found = tc.evaluate(names, market, tc.Task(share=0.1, horizon="10min", decisions=20), episodes=4)
+    kinds = {name: found.figures.kinds[name] for name in names}
+    assert kinds == {"guarded+events": "baseline", "take_timed": "learned", "twap_take": "baseline"}
+    for number in range(4):
+        episode = found.episode(number)
+        paid = {name: (fills["price"] * fills["lots"]).sum() for name in names for fills in [episode.fills(name)]}
+        cost = {name: episode.costs_bps[name]["is_bps"] for name in names}
+        # one arrival price for all: what one pays more in money is what it costs more in bps
+        more = {name: episode.side * (paid[name] - paid["twap_take"]) for name in names[:2]}
+        ratio = [more[name] / (cost[name] - cost["twap_take"]) for name in more]
+        assert ratio[0] > 0
+        assert ratio[0] == pytest.approx(ratio[1], rel=1e-6)

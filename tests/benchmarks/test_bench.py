@@ -87,7 +87,7 @@ def test_the_desk_bench_gives_its_row() -> None:
 def test_the_other_benches_give_their_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     _has_shape(
         market.bench(minutes=2, blocks=1, calibrated=False),
-        ["market.messages_per_s", "market.share_of_santa_fe", "market.day_s"],
+        ["market.messages_per_s", "market.share_of_santa_fe", "market.day_s", "market.one_more_strategy_ms"],
     )
     _has_shape(imports.bench(rows=2_000), ["import.rows_per_s", "import.rows_per_s.l5", "import.share_of_floor"])
     for name, small in (("MARKET_S", 20), ("ORDERS", 5), ("PARENTS", 2)):

@@ -9,22 +9,28 @@ NAMES = [
     "train.ppo_frames_per_s.64x10",
     "train.ppo_frames_per_s.256x4",
     "train.ppo_frames_per_s.2048x4",
+    "train.ppo_frames_per_s.64x10.pool",
+    "train.ppo_frames_per_s.256x4.pool",
     "train.learner_frames_per_s.2x64",
     "train.learner_frames_per_s.2x128",
 ]
 
 
+def toy() -> ToyVec:
+    return ToyVec(64, 8)
+
+
 @pytest.mark.long
 def test_native_training_is_faster():
     pytest.importorskip("stable_baselines3")
-    results = train.bench(lambda: ToyVec(64, 8), updates=1)
+    results = train.bench(toy, updates=1, make_pool=toy)
     assert [r["name"] for r in results] == NAMES
-    assert all(r["ratio"] > 1.5 for r in results[:3])
+    assert all(r["ratio"] > 1.5 for r in results[:5])
 
 
 def test_without_torch_the_reference_is_null(monkeypatch):
     monkeypatch.setattr(train.sb3_judge, "available", lambda: False)
-    results = train.bench(lambda: ToyVec(64, 8), updates=1) + policy.policy_bench(200, 2)
+    results = train.bench(toy, updates=1, make_pool=toy) + policy.policy_bench(200, 2)
     acts = [f"policy.{name}_p99_us" for name in ("logits", "vector", "simplex", "onnx")]
     assert [r["name"] for r in results] == [*NAMES, "policy.p50_us", *acts[: len(results) - len(NAMES) - 1]]
     assert all(r["value"] > 0 for r in results)

@@ -48,9 +48,11 @@ def test_five_commands_lead_from_prices_to_a_first_order(tmp_path: Path) -> None
     why = " ".join(told("trade", "replay", "--desk", desk)["sentences"])
     assert f"{rows['AAA']['expected_bps']:+.1f} bps" in why
     assert f"Model {forecasts['model']} made it, known by {forecasts['at']}" in why
+    assert f"The file of targets asked for it, AAA: lots {40 * side} at " in why
     page = (desk / "report.html").read_text(encoding="utf-8")
     assert "Forecasts, and what came" in page
     assert forecasts["model"] in page
+    assert page.count("AAA: lots") == 1, "a target is told once"
     state = DeskState()
     with closing(JournalReader(desk)) as journal:
         for seq, entry in journal.read(0):

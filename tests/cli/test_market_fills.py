@@ -52,6 +52,7 @@ def test_one_object_and_a_page(lake: Path, tmp_path: Path) -> None:
         assert found["figures"][f"filled_{key}s"]["real"] == share["share"]
     assert json.loads((tmp_path / "page" / "fills.json").read_text()) == found
     assert (tmp_path / "page" / "fills.html").read_text().count("<svg") == 4
+    assert found["carry"] is None or found["carry"]["judged_on"] == [DAYS[1]]
 
 
 def test_the_market_that_made_the_tape_fills_as_the_tape_does(lake: Path) -> None:
@@ -62,7 +63,41 @@ def test_the_market_that_made_the_tape_fills_as_the_tape_does(lake: Path) -> Non
     for wait in (10, 30, 100):
         assert abs(gates[f"filled_{wait}s"].simulated - gates[f"filled_{wait}s"].real) < 0.05
     assert len(sentences(found)) <= 5
-    assert [row[-1] for row in table(found)] == ["yes" if gate.passed else "NO" for gate in found.gates]
+    assert [row[-1] for row in table(found)][:19] == ["yes" if gate.passed else "NO" for gate in found.gates]
+
+
+def test_a_card_keeps_what_its_market_teaches(lake: Path, tmp_path: Path) -> None:
+    pytest.importorskip("lightgbm")
+    file = tmp_path / "mine.json"
+    made = load("csco-santa-fe")
+    made.model_copy(update={"card": {**made.card, "teaches": None}}).save(file)
+    result = tercel(file, "--lake", lake, *SYMBOL, "--date", f"{DAYS[0]},{DAYS[1]}", "--write", "--json")
+    assert result.exit_code == 0, result.output
+    found, kept = json.loads(result.stdout), load(file).card["teaches"]
+    assert load(file).mark == made.mark
+    assert (kept["symbol"], kept["days"], kept["simulated_days"], kept["seed"]) == ("SIM", list(DAYS[:2]), 2, 1)
+    assert kept["filled"]["30"]["tape"] == pytest.approx(found["real"][1]["share"], rel=1e-3)
+    assert kept["filled"]["900"]["simulated"] == pytest.approx(found["simulated"][4], rel=1e-3)
+    assert kept["markouts_bps"]["60"]["tape"] == pytest.approx(found["markouts_bps"]["real"]["60"], rel=1e-3)
+    assert set(found["carry"]) == {"carry", "learned_on", "judged_on", "horizons"}
+    assert set(found["carry"]["horizons"]["30"]) == {"tape", "simulated", "carry", "ci_low", "ci_high"}
+    assert (kept["carry"], kept["judged_on"]) == (found["carry"]["carry"], [DAYS[1]])
+    assert tercel("csco-santa-fe", "--lake", lake, *SYMBOL, "--date", DAYS[0], "--write").exit_code == 2
+
+
+def test_cards_print_fills_markouts_and_carry() -> None:
+    listed = {
+        one["name"]: one for one in json.loads(CliRunner().invoke(app, ["market", "list", "--json"]).stdout)["presets"]
+    }
+    assert listed["cw-flow"]["teaches"] is None
+    assert listed["es"]["teaches"]["carry"] is None
+    assert listed["csco"]["teaches"]["carry"] >= 0.5 > listed["ibm-santa-fe"]["teaches"]["carry"]
+    printed = CliRunner().invoke(app, ["market", "list"]).stdout
+    assert "what they teach" in printed
+    assert "none: no tape" in printed
+    scored = CliRunner().invoke(app, ["market", "score", "ibm-hawkes", "--seeds", "1"])
+    assert "fills 30 s" in scored.stdout
+    assert "below 0.5: no policy reads forecasts that are learned in it" in scored.stderr.replace("\n", " ")
 
 
 def test_a_table_and_what_it_means(lake: Path) -> None:

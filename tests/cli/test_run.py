@@ -179,6 +179,10 @@ def test_the_json_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None
     assert result["strategies"]["twap_take"]["adaptability"]["mean"] == 0
     assert result["best_baseline"] in ALL_BASELINES
     assert set(result["paired_vs_best_baseline"]) == set(LEARNED)
+    # without its network the agent that ships is a written rule of the same table
+    saved = result["strategies"]["guarded"]["is_bps"]["mean"] - result["strategies"]["default"]["is_bps"]["mean"]
+    assert result["learned_saves"]["default"]["mean"] == pytest.approx(saved, abs=1e-9)
+    assert result["learned_saves"]["trained"] is not None
     assert (result["episodes"], result["clusters"]) == (64, 32)
     assert 1000 in result["seeds"]
     assert result["market"] == "csco"

@@ -139,7 +139,7 @@ def test_absent_libraries_are_listed_with_their_extra(
     config.write_text(SMALL.replace("linear_twin", "lstm"), encoding="utf-8")
     monkeypatch.setattr(compare, "lacking", lambda name: "torch" if name == "lstm" else None)
     found = done("compare", config, "--out", tmp_path / "cmp")
-    assert found["absent"] == [{"family": "lstm", "module": "torch", "extra": "tercel[signals]"}]
+    assert found["absent"] == [{"family": "lstm", "module": "torch", "extra": "tercel[learn]"}]
 
 
 @pytest.mark.parametrize(

@@ -82,4 +82,5 @@ def costs_of_fills(
         double_lots=nothing,
         overflow=nothing,
         run_out=nothing + 1,
+        messages=nothing,
     )

@@ -4,7 +4,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +24,9 @@ from tercel.execution.foresight import features as f
 from tercel.execution.foresight import forecaster as fore
 from tercel.execution.intent import TAKE, Intents
 from tercel.execution.strategies import build
+from tercel.execution.strategies.flow import FILE
 from tercel.execution.strategies.timed import SpreadRule, TakeTimed, slices
-from tercel.execution.strategy import Strategy, forecaster_of, gap_of
+from tercel.execution.strategy import Strategy, forecaster_of, gap_of, hold
 from tercel.execution.task import Latency, Task
 from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes
@@ -33,7 +34,7 @@ from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.engine import next_public, public_event
 from tercel.market.simulator.source import Source, reactive
-from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE
+from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, TRADE_HIDDEN
 
 PAST = ("bought", "sold", "ofi", "hidden", "events", "mid2", "spread", "lots")
 LONG = Task(latency=Latency("constant", 10**9), **(TASK | {"warmup_s": 120.0, "horizon_s": 120.0, "decisions": 6}))
@@ -232,7 +233,7 @@ def test_one_ships_small_and_without_its_data() -> None:
     assert fore.packaged() == (fore.DEFAULT,)
     folder = fore.SHIPPED / fore.DEFAULT
     assert sum(file.stat().st_size for file in folder.iterdir()) < 300_000
-    assert sorted(file.name for file in folder.iterdir()) == [fore.CARD, fore.ARRAYS]
+    assert sorted(file.name for file in folder.iterdir()) == [fore.CARD, fore.ARRAYS, FILE]
     with pytest.raises(UnknownNameError, match="flow-1"):
         fore.shipped("flow-2")
 
@@ -291,7 +292,7 @@ class Listening(Strategy):
         return self.strategy.decide(view)
 
 
-@pytest.mark.parametrize("strategy", ["spread_rule", "take_timed"])
+@pytest.mark.parametrize("strategy", ["spread_rule", "take_timed", "guarded+flow", "twap_passive+flow+events"])
 @pytest.mark.parametrize("market", ["santa_fe", "tape"])
 def test_batch_and_driver_are_told_the_same(tape: Source, market: str, strategy: str) -> None:
     source = tape if market == "tape" else reactive(load("csco-santa-fe"), settle_s=600.0)
@@ -311,10 +312,30 @@ def test_batch_and_driver_are_told_the_same(tape: Source, market: str, strategy:
     assert mine.told == batch.told
     np.testing.assert_array_equal(sent, commands_of(record))
     told = np.array(batch.told)
-    assert len(told) > LONG.decisions
+    assert len(told) > LONG.decisions or not gap_of(mine)
     assert (told[:, c.USUAL_SPREAD] > 0).all()
     assert (told[:, c.FORECAST_10_SD] > 0).any() == (strategy != "spread_rule")
     assert episodes.costs().lots_filled[0] == 60
+
+
+def test_nothing_is_told_of_what_comes_later(tape: Source) -> None:
+    """A tape that goes on otherwise after a time is told of in the same words up to it."""
+    plan, told, until = plan_of(tape, LONG, 60, 0), [], 0
+    for changed in (False, True):
+        rows = tape.tape.copy()
+        if changed:
+            rows[rows[:, sim.T_NS] > until, sim.T_KIND] = TRADE_HIDDEN
+        episodes = Episodes(replace(tape, tape=rows), LONG, 1, looks_back=True)
+        episodes.start(plan)
+        episodes.foresee(fore.shipped())
+        said = []
+        while episodes.working.all():
+            said.append((int(episodes.states[0, sim.NOW]), *episodes.view.told[0].tolist()))
+            episodes.step(hold(episodes.view))
+        until = said[3][0]
+        told.append(said)
+    assert told[0][:4] == told[1][:4]
+    assert told[0][4:] != told[1][4:]
 
 
 def test_who_is_told_nothing_has_a_market_of_the_same_bytes(tape: Source) -> None:

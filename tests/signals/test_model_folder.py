@@ -6,7 +6,6 @@ import json
 import sys
 import zipfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import pytest
 from tercel.core.errors import DataError
 from tercel.signals.alpha import AlphaScale
 from tercel.signals.fusion_walk import final, out_of_fold
-from tercel.signals.gate import FusionGate, GatedFusion, TrainedGate
 from tercel.signals.model_folder import SignalModel, _digest, load, save
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.sources.synthetic import synthetic_market
@@ -42,12 +40,12 @@ def data() -> Dataset:
 SCALE = AlphaScale(1e4, 200.0, 0.3, 7 * DAY, 3 * DAY)
 
 
-def saved(data: Dataset, folder: Path, name: str, gate: TrainedGate | None = None) -> tuple[SignalModel, SignalModel]:
+def saved(data: Dataset, folder: Path, name: str) -> tuple[SignalModel, SignalModel]:
     """A model that was trained, and the same as its folder has it."""
     folds = list(walk_forward(data.time_ns, data.end_ns, splits=2, embargo_ns=2 * DAY))
     told = out_of_fold(data, (name,), folds, settings=FAST)
     fusion, models = final(data, (name,), told, settings=FAST)
-    model = SignalModel(fusion, tuple(models), SCALE, gate)
+    model = SignalModel(fusion, tuple(models), SCALE)
     return model, save(folder, model, {"name": "x"})
 
 
@@ -67,21 +65,6 @@ def comes_back(data: Dataset, tmp_path: Path, name: str) -> None:
     features = {name: data.x[:200, c] for c, name in enumerate(data.names)}
     for one, two in zip(again.forecast(features), model.forecast(features), strict=True):
         np.testing.assert_array_equal(one, two)
-
-
-@pytest.mark.parametrize("kind", ["hmm", "clusters"])
-def test_a_gate_comes_back_to_the_bit(data: Dataset, tmp_path: Path, kind: str) -> None:
-    pytest.importorskip("hmmlearn" if kind == "hmm" else "sklearn")
-    rng = np.random.default_rng(0)
-    history = rng.normal(size=(200, 2)) * np.where(np.arange(200) % 50 < 25, 1.0, 3.0)[:, None]
-    model, _ = saved(data, tmp_path, "linear")
-    gate = FusionGate(("market.vol_20", "market.ret_5"), kind)
-    regimes = gate.make().fit(history)
-    usual = regimes.predict_proba(history).mean(axis=0)
-    made = TrainedGate(gate, regimes, GatedFusion((model.fusion, model.fusion)), usual)
-    again = save(tmp_path, replace(model, gate=made), {}).gate
-    assert again is not None
-    np.testing.assert_array_equal(again.chances(history), regimes.predict_proba(history))
 
 
 class Bomb:

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.desk.rounds.forecast_material import NAMES, prices, trained, weekdays
+from tests.signals.command.foreign import SMALL, TRAIN, foreign, headlines
 from tests.signals.command.material import done, refused, signals
 
 from tercel.core.errors import DataError
@@ -18,7 +19,7 @@ from tercel.signals import model_folder
 from tercel.signals.model_folder import SignalModel, folder_at, load
 from tercel.signals.runs.build import load as load_panel
 from tercel.signals.runs.walk import folds_of
-from tercel.signals.serve import config_of, predict
+from tercel.signals.serve import config_of, predict, span_of
 
 DAYS = 620
 PRICES = ("open", "high", "low", "close")
@@ -55,6 +56,20 @@ def test_the_last_date_is_there_without_a_label(folder: Path, model: SignalModel
     wanted = {"at", "name", "horizon_s", "expected_bps", "sd_bps", "half_life_s", "sources", "model"}
     assert all(set(row) == wanted and row["sources"] == ["daily"] for row in found["rows"])
     assert found["rows"][0]["horizon_s"] == 7 * 86_400
+
+
+def test_a_forecast_reaches_to_the_close_at_which_its_label_ends(model: SignalModel) -> None:
+    """The walk's own labels are the oracle; where the files end first, weekdays stand in."""
+    labels = model.walk().select(pl.col("time", "start", "end").dt.date()).unique().sort("time")
+    for at, start, end in (labels.row(0), labels.row(-1)):
+        held = predict(model, at).held
+        assert (held.first, held.last, held.beyond) == (start, end, False)
+    newest = predict(model)
+    day, held = newest.at[:10], newest.held
+    assert held.beyond
+    assert (held.first, held.last) == tuple(np.busday_offset(day, bars).item() for bars in (1, 6))
+    everyday = [date(2024, 1, 1) + timedelta(days=n) for n in range(10)]  # a file that has weekends
+    assert span_of(everyday, everyday[-1], 1, 5).last == date(2024, 1, 16)
 
 
 def test_rows_to_come_change_no_earlier_forecast_and_need_no_training(tmp_path: Path) -> None:
@@ -205,7 +220,7 @@ def test_a_folder_of_the_format_before_forecasts_from_features_and_says_what_it_
 
     old = Path(shutil.copytree(folder, tmp_path / "old"))
     card = json.loads((old / "card.json").read_text())
-    kept = {key: card[key] for key in ("alpha", "name", "seed", "panel", "parts", "fusion", "gate")}
+    kept = {key: card[key] for key in ("alpha", "name", "seed", "panel", "parts", "fusion")}
     (old / "card.json").write_text(json.dumps(kept | {"format": 2, "train": card["config"]["train"]}))
     again = load(old)
     features = {"daily.ret_5": [0.3, -0.2], "daily.vol_20": [0.1, 0.0]}
@@ -252,3 +267,41 @@ def test_forecasts_that_are_no_numbers_are_refused(model: SignalModel) -> None:
     with pytest.raises(Exception, match="expected_bps is a number"):
         predict(endless)
     assert isinstance(predict(model).alphas[0], Alpha)
+
+
+def test_the_same_files_in_another_folder_make_the_same_model(tmp_path: Path) -> None:
+    """A model's name is of what it learned from and how, wherever its files lie."""
+    found = []
+    for place in ("here", "there/deep/down"):
+        folder = tmp_path / place
+        folder.mkdir(parents=True)
+        made = foreign(folder, names=6, days=120)
+        made.prices()
+        (folder / "more").mkdir()
+        headlines(made, "more/n.csv", True, 4)
+        text = f'{SMALL}[[source]]\nkind = "news"\npath = "more/n.csv"\n{TRAIN}'
+        (folder / "c.toml").write_text(text, encoding="utf-8")
+        done("train", folder / "c.toml", "--out", folder / "o")
+        found.append(load(folder / "o" / "model"))
+        assert predict(found[-1]).model == found[-1].id
+    here, there = found
+    assert here.id == there.id
+    assert {key: one for key, one in here.card.items() if key != "base"} == {
+        key: one for key, one in there.card.items() if key != "base"
+    }
+    assert here.card["data"].keys() == {"prices.csv", "more/n.csv"}
+    assert [Path(one.card["base"]).name for one in found] == ["here", "down"]
+    assert "prices.csv" in str(here.card["config"])
+    assert str(tmp_path) not in json.dumps({**here.card, "base": ""})
+
+
+def test_files_that_have_grown_are_trained_on_again(tmp_path: Path) -> None:
+    made = foreign(tmp_path, names=6, days=120)
+    path = made.prices()
+    whole = path.read_text().splitlines()
+    (tmp_path / "c.toml").write_text(SMALL + TRAIN, encoding="utf-8")
+    path.write_text("\n".join(whole[:-60]) + "\n", encoding="utf-8")
+    before = done("train", tmp_path / "c.toml", "--out", tmp_path / "o")
+    path.write_text("\n".join(whole) + "\n", encoding="utf-8")
+    assert "signals train" in refused("evaluate", tmp_path / "c.toml", "--out", tmp_path / "o")
+    assert done("train", tmp_path / "c.toml", "--out", tmp_path / "o")["rows"] > before["rows"]

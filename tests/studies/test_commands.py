@@ -9,8 +9,8 @@ from studies.__main__ import app
 
 runner = CliRunner()
 COMMANDS = (
-    "event-study", "metaorders", "replenishment", "queues", "undercut", "transfer", "regimes", "worth alpha",
-    "worth posture", "signals",
+    "event-study", "metaorders", "replenishment", "queues", "undercut", "orders", "flow", "transfer", "regimes",
+    "worth alpha", "worth posture", "signals",
 )  # fmt: skip
 
 

@@ -27,7 +27,9 @@ def page(
     with closing(JournalReader(folder)) as journal:
         entries = {one.parent: one for _, one in journal.read(0, (kinds.TCA,))}
         alerts = [
-            [e.ns / 1e9, e.body.get("code"), e.agent, e.body.get("text")] for _, e in journal.read(0, (kinds.ALERT,))
+            [e.ns / 1e9, e.body.get("code"), e.agent, e.body.get("text")]
+            for _, e in journal.read(0, (kinds.ALERT,))
+            if e.body.get("text") not in result["forecasts"]["targets"]  # told above
         ]
     costs = [dict(entry.body) for entry in entries.values()]
     sections = [

@@ -9,8 +9,9 @@ from tercel.core.names import check_known
 from tercel.core.report.svg import Figure
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.costs import attribute
-from tercel.lab.evaluation.episodes import Episodes, Plan
+from tercel.lab.evaluation.episodes import Plan
 from tercel.lab.evaluation.example import book_example
+from tercel.lab.evaluation.experiment import markets_of
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.jobs import Results
 from tercel.lab.evaluation.pipeline.results import Evaluation
@@ -79,9 +80,9 @@ class Episode:
         import polars as pl
 
         built, candidate = self._built(), self._candidate(name)
-        episodes = Episodes(built.source, self._scenario.settings.task, 1, log_rows=FILLS)
-        episodes.start(self._plan(built))
-        strategy, start = candidate.strategy(built.market), int(episodes.states[0, sim.START_NS])
+        strategy = candidate.strategy(built.market)
+        episodes = markets_of(strategy, built.source, self._scenario.settings.task, self._plan(built), FILLS)
+        start = int(episodes.states[0, sim.START_NS])
         while episodes.working.any():
             episodes.step(strategy.decide(episodes.view))
         ns, price, lots, _, _, passive, forced = episodes.fills(0).T

@@ -18,7 +18,7 @@ from tercel.core.written import write_whole
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import PACKAGED, POLICY, choices, unknown
-from tercel.execution.strategies import ALL_BASELINES, WRITTEN, build
+from tercel.execution.strategies import ALL_BASELINES, KNOWN, build
 from tercel.execution.task import Task
 from tercel.execution.user_strategy import checked, findable, installed, is_own, tried
 from tercel.lab.evaluation.orders import Order
@@ -186,18 +186,20 @@ def _renamed(candidates: Sequence[Any]) -> list[Any]:
 
 
 def _sorted(candidates: Sequence[Any]) -> tuple[list[Candidate], list[str], list[Candidate]]:
-    """Written strategies that ship, names of policies, and everything that is given as an object or is the user's."""
+    """Written strategies that ship, names of policies, and all else that is judged as they are: what is given as an
+    object or is the user's, and rules that read a learned forecast."""
     baselines, typed, own = list[Candidate](), list[str](), list[Candidate]()
     for one in candidates:
         if isinstance(one, Path):
             typed.append(str(one))
         elif isinstance(one, Candidate):
-            (own if one.kind == "own" else baselines).append(one)
+            (baselines if one.kind in ("baseline", "random") else own).append(one)
         elif isinstance(one, str) and one == ALL:
             baselines += [Candidate(name) for name in ALL_BASELINES]
-        elif isinstance(one, str) and one.split("+")[0] in WRITTEN:
+        elif isinstance(one, str) and one.split("+")[0] in KNOWN:
             build(one, SPARE)
-            baselines.append(Candidate(one))
+            found = Candidate(one)
+            (own if found.kind == "learned" else baselines).append(found)
         elif isinstance(one, str) and is_own(one) and not one.startswith((POLICY, PACKAGED)):
             own += own_of([findable(one)])
         elif isinstance(one, str):
@@ -219,7 +221,7 @@ def _policy(name: str) -> str:
         if not members_of(name):
             resolve_policy(wrapped(name)[0])
     except UnknownNameError as error:
-        known = [*WRITTEN, *choices(), *installed()]
+        known = [*KNOWN, *choices(), *installed()]
         raise unknown(name, known, "a policy, a written strategy, or module:Name") from error
     return name
 

@@ -209,5 +209,6 @@ def _judge(settings: RunSettings, out: Path, footer: str) -> EvaluationResult:
         settings.episodes,
         (settings.seed,),
         chosen_on=CHOSEN_ON,
+        learned=True,
     )
     return judge(request, out).write(out, out / RESULT, out / REPORT, footer)

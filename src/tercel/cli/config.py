@@ -29,7 +29,7 @@ KINDS: Final = {
         "tercel.lab.learning.agent.config:AgentConfig",
         "tercel.lab.learning.agent.config:read_config",
     ),
-    "signals": ("signals", "tercel.signals.runs.config:SignalsConfig", "tercel.signals.runs.config:read_config"),
+    "signals": ("signals", "tercel.signals.runs.config:SignalsConfig", "tercel.signals.runs.build:check_file"),
     "regimes": ("regimes", "tercel.market.regimes.choice:RegimesFile", "tercel.market.regimes.choice:check_file"),
     "map": ("a map of a CSV file", "tercel.feeds.csv_map:schema", "tercel.feeds.csv_map:load_map"),
     "profile": (
@@ -92,7 +92,9 @@ class ConfigCheck(JsonRequest):
 
 
 def check(request: ConfigCheck) -> None:
-    """Say which kind of file it is, and read it as its command does; exit 2 with file and row or key of an error."""
+    """Say which kind of file it is, and read it and the files that it names as its command does; exit 2 with file and
+    row or key of an error.
+    """
     kind, remedy = request.kind, f"name its kind: --kind {'|'.join(NAMES)}"
     mend = "name a file that can be read, and mend the row that is named"
     if kind:
@@ -101,9 +103,16 @@ def check(request: ConfigCheck) -> None:
     if not kind:
         raise ConfigError("keys of one kind of file", f"{request.file}: none that is known", remedy)
     about, _, reader = kinds()[kind]
-    _named(reader)(str(request.file) if kind == "map" else request.file)
-    found = {"file": str(request.file), "kind": kind, "about": about}
-    hand_over(found, request.as_json, lambda: typer.echo(f"{request.file}: {about} ({kind}), as it should be"))
+    read = _named(reader)(str(request.file) if kind == "map" else request.file)
+    notes = read if isinstance(read, list) else []
+    found = {"file": str(request.file), "kind": kind, "about": about, "notes": notes}
+
+    def show() -> None:
+        typer.echo(
+            "\n".join([f"{request.file}: {about} ({kind}), as it should be", *(f"note: {one}" for one in notes)])
+        )
+
+    hand_over(found, request.as_json, show)
 
 
 @dataclass(frozen=True)

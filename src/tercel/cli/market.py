@@ -12,7 +12,7 @@ from tercel.cli.market_fills import fills
 from tercel.cli.market_impact import impact
 from tercel.cli.market_predict import predict
 from tercel.cli.market_score import score
-from tercel.cli.market_score_rows import passed, predicted
+from tercel.cli.market_score_rows import TAUGHT, cell, passed, predicted, taught
 from tercel.cli.request import add
 from tercel.cli.shared import (
     PRESET,
@@ -209,12 +209,14 @@ def list_(request: ListMarkets) -> None:
     from tercel.market.flow import preset as presets
     from tercel.market.score.card import calibrated_on
 
-    found, cells = [], []
+    found, cells, teach = [], [], []
     for preset in map(presets.load, presets.names()):
         scores, days = preset.card.get("scores") or {}, calibrated_on(preset)
         judged, prediction = bool(scores.get("judged")), preset.card.get("prediction")
         about = {"name": preset.name, "model": preset.model, "symbol": preset.symbol, "calibrated_on": days}
-        found.append(about | {"judged": judged, "prediction": prediction, "scores": scores})
+        teaches = preset.card.get("teaches")
+        found.append(about | {"judged": judged, "prediction": prediction, "teaches": teaches, "scores": scores})
+        teach.append([preset.name, *taught(teaches), cell(teaches["carry"], 2) if teaches else "none: no tape"])
         figures = [scores.get(key) for key in ("mean_l1", "floor_mean_l1", "pooled_floor_mean_l1", "classifier_auc")]
         span = days[0] if len(days) == 1 else f"{days[0]} .. {days[-1]}, {len(days)} days" if days else ""
         cells.append(
@@ -229,6 +231,8 @@ def list_(request: ListMarkets) -> None:
         leaves = ["pooled", "symbol", "judged", "gates", "dynamics", "AUC", "calibrated on", "floor", "MEAN14"]
         title = "presets and their scores on held-out tape"
         print_table(title, SHIPPED, cells, leaves, left=["model", "calibrated on"])
+        title = "what they teach, simulated / tape: fills at the touch, mark-outs in bps, R² of forecasts on tape"
+        print_table(title, ["preset", *TAUGHT, "carry"], teach, list(TAUGHT)[::2])
 
     hand_over({"presets": found}, request.as_json, show)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tercel.cli.market_score import file_to_write
 from tercel.cli.shared import PRESET, JsonRequest, Lake, PresetsSymbol, Seed, Venue, listed_dates, page_folder
 from tercel.cli.terminal import check_folder, hand_over, print_table, say
 from tercel.core.plain import plain
@@ -30,22 +31,26 @@ class FillsRequest(JsonRequest):
     ]
     symbol: PresetsSymbol = ""
     venue: Venue = ""
-    days: Annotated[int, typer.Option(help="Days to simulate.", min=1, max=1000, metavar="N")] = 5
+    days: Annotated[int, typer.Option(help="Days to simulate.", min=1, max=1000, metavar="N")] = 20
     seed: Seed = 1
     out: Annotated[Path | None, page_folder("fills")] = None
+    write: Annotated[bool, typer.Option("--write", help="Keep it in the preset file's card.")] = False
 
 
 def fills(request: FillsRequest) -> None:
-    """Do resting orders fill as on tape? Fill curves, mark-outs, returns and cancels beside simulated days."""
+    """Do resting orders fill as on tape? Fill curves, mark-outs, returns, cancels and carry of simulated days."""
     check_folder(request.out)
-    dates = listed_dates(",".join(request.dates))
-    from tercel.lab.fills.fill_comparison import card, study
+    file, dates = file_to_write(request.preset) if request.write else None, listed_dates(",".join(request.dates))
+    from tercel.lab.fills.fill_comparison import card, study, teaches
     from tercel.market.flow.preset import load
     from tercel.market.score.stretches import days_of
 
     preset = load(request.preset)
     days = days_of(preset, request.lake, dates, symbol=request.symbol, venue=request.venue)
     found = study(preset, days, request.days, request.seed, say)
+    if file is not None:
+        preset.model_copy(update={"card": {**preset.card, "teaches": teaches(found)}}).save(file)
+        say(f"written  {file}")
     hand_over(card(found), request.as_json, lambda: show(found), request.out, "fills", lambda: page(found))
 
 
@@ -60,6 +65,7 @@ def show(found: "Fills") -> None:
 
 def table(found: "Fills") -> list[list[str]]:
     """A row for each gate; mark-outs are judged in bps and shown in ticks."""
+    from tercel.execution.foresight.forecaster import ENOUGH
     from tercel.lab.fills.fill_comparison import WORDS
 
     rows = []
@@ -67,6 +73,9 @@ def table(found: "Fills") -> list[list[str]]:
         cell = found.figures[gate.name.removesuffix("_bps") + "_ticks" if gate.name.endswith("_bps") else gate.name]
         numbers = [_number(x) for x in (cell.real, cell.floor, cell.simulated)]
         rows.append([WORDS[gate.name], *numbers, "yes" if gate.passed else "NO"])
+    for h, one in found.carry.horizons.items() if found.carry else ():
+        enough = "yes" if (one.carry or 0.0) >= ENOUGH else "NO"
+        rows.append([f"R² of a forecast of {h} s on tape", _number(one.tape), NOTHING, _number(one.simulated), enough])
     return rows
 
 
@@ -76,10 +85,13 @@ def _number(value: float) -> str:
 
 def sentences(found: "Fills") -> list[str]:
     """Findings and how to read them, five sentences at most."""
+    from tercel.signals.flow.carry import in_words
+
     passed = sum(gate.passed for gate in found.gates)
     lot = f"A ghost is an order of {found.scale.ghost} shares that joins the touch every 10 s and takes nothing;"
     lines = [
-        f"{passed} of {len(found.gates)} gates passed.",
+        f"{passed} of {len(found.gates)} gates passed; {found.simulated_days} simulated days have "
+        f"{in_words(asdict(found.carry)) if found.carry else 'no carry: that needs LightGBM, and hours of tape'}.",
         f"{lot} a start whose wait runs over the end of the session is left out of that wait.",
         "Intervals are over days." if found.clusters == "days" else
         "Intervals are over the half hours of one day, which is optimistic.",

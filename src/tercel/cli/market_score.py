@@ -163,8 +163,13 @@ def file_to_write(which: str) -> Path:
 
 def show(card: dict[str, Any]) -> None:
     """The card as tables."""
+    from tercel.signals.flow.carry import in_words
+
     if card["prediction"]:
         print_table("does it predict tape?", ["", "value"], rows.prediction_rows(card["prediction"]))
+    if card["teaches"]:
+        taught = list(zip(rows.TAUGHT, rows.taught(card["teaches"]), strict=True))
+        print_table("what it teaches, simulated / tape", ["", "value"], taught)
     title = f"{card['preset']} ({card['model']}) on {', '.join(card['scored_on'])}"
     print_table(f"{title}: distance to real tape", *rows.distance_table(card))
     print_table(
@@ -189,5 +194,5 @@ def show(card: dict[str, Any]) -> None:
         ["the bars apply (default model, two hours each)", "yes" if card["judged"] else "no"],
     ]
     print_table("and", ["", "value"], facts)
-    for note in card["notes"]:
+    for note in [*card["notes"], in_words(card["teaches"])]:
         say(f"note: {note}")

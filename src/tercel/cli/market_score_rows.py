@@ -1,7 +1,7 @@
 """The realism card as rows of text, for a terminal and for a page."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.tables import spelt_cell
@@ -92,6 +92,20 @@ def prediction_rows(one: Mapping[str, Any]) -> list[list[str]]:
         ["pairs that differ significantly on tape", f"{signs['told']}{agree}"],
         ["days of tape", str(len(one["days"]))],
     ]
+
+
+TAUGHT: Final = {
+    **{f"fills {wait} s": ("filled", wait) for wait in ("30", "300", "900")},
+    **{f"mark-out {h} s": ("markouts_bps", h) for h in ("10", "60")},
+    **{f"R² {h} s": ("horizons", h) for h in ("10", "30")},
+}
+"""What a market teaches: an order at the touch fills, the mid after that (bps), forecasts of it on tape."""
+
+
+def taught(one: Mapping[str, Any] | None) -> list[str]:
+    """What `tercel market fills` found and kept, simulated / tape, figure by figure; empty where nothing is known."""
+    found = [((one or {}).get(kind) or {}).get(at) for kind, at in TAUGHT.values()]
+    return [f"{cell(each['simulated'])} / {cell(each['tape'])}" if each else "" for each in found]
 
 
 def cell(value: float | None, digits: int = 3) -> str:

@@ -36,7 +36,8 @@ Map = Annotated[
     Path | None, typer.Option(help="File of \\[columns] close = ...: what they are called.", metavar="MAP.toml")
 ]
 Column = Annotated[
-    list[str] | None, typer.Option(help="One column, as close=Last; may be repeated.", metavar="OURS=THEIRS")
+    list[str] | None,
+    typer.Option(help="One column, as close=Last, or date_order=dmy; may be repeated.", metavar="OURS=THEIRS"),
 ]
 Adjusted = Annotated[bool, typer.Option("--adjusted", help="The closes are adjusted though none is called so.")]
 Prices = Annotated[
@@ -197,6 +198,8 @@ class PostureRequest(JsonRequest):
     file: Annotated[Path | None, typer.Argument(help="Daily prices that say it.", metavar="FILE")] = None
     out: Annotated[Path | None, page_folder("posture")] = None
     seed: Seed = 1
+    map: Map = None
+    column: Column = None
     adjusted: Adjusted = False
 
     def story(self) -> "PostureStory":
@@ -206,7 +209,7 @@ class PostureRequest(JsonRequest):
         if self.file is None:
             remedy = "name one; for a scripted stress: pip install ./studies, from a clone of the repository"
             raise ConfigError("a FILE of daily prices", "none", remedy)
-        return of_book(OwnPrices(self.file, adjusted=self.adjusted).book())
+        return of_book(OwnPrices(self.file, map=self.map, column=self.column, adjusted=self.adjusted).book())
 
 
 def posture(request: PostureRequest) -> None:

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +20,7 @@ from tercel.core.written import write_whole
 
 if TYPE_CHECKING:
     from tercel.signals.runs.config import SignalsConfig
+    from tercel.signals.serve import HeldSpan
 
 signals_app = typer.Typer(
     name="signals",
@@ -232,8 +233,8 @@ def predict(request: PredictSignals) -> None:
     if request.out is not None:
         write_whole(request.out, pl.DataFrame(rows).with_columns(pl.col("sources").list.join(" ")).write_csv())
     about = {"model": found.model, "name": model.name, "at": found.at, "ic": model.card.get("ic")}
-    about |= {"missing": found.missing, "note": found.note}
-    hand_over(about | {"rows": rows}, request.as_json, lambda: _show_predicted(model.name, rows, about))
+    about |= {"missing": found.missing, "note": found.note, "held": asdict(found.held)}
+    hand_over(about | {"rows": rows}, request.as_json, lambda: _show_predicted(model.name, rows, about, found.held))
 
 
 SHOWN = 10
@@ -242,7 +243,7 @@ FEW = 5
 """Names in it where nothing is expected of any."""
 
 
-def _show_predicted(name: str, rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
+def _show_predicted(name: str, rows: list[dict[str, Any]], about: dict[str, Any], held: "HeldSpan") -> None:
     from tercel.signals.runs.backtest import ends
     from tercel.signals.scores import told
 
@@ -254,11 +255,10 @@ def _show_predicted(name: str, rows: list[dict[str, Any]], about: dict[str, Any]
         for row in shown
     ]
     first = rows[0]
-    title = f"{name}, model {first['model']}: forecast of {first['at']}"
+    title = f"{name}, model {first['model']}: forecast of {first['at']}, to the close of {held.last}"
     print_rows(title, ("name", "expected, bps", "sd, bps", "sources"), cells)
     left = f", {len(rows) - len(shown):,} between them" if len(shown) < len(rows) and not silent else ""
-    days = first["horizon_s"] / 86_400
-    say(f"{len(shown)} of {len(rows):,} names shown{left}; each over {days:.3g} days, beyond the mean of all.")
+    say(f"{len(shown)} of {len(rows):,} names shown{left}; each beyond the mean of all, {held}.")
     say(told(about["ic"]))
     if silent:
         say("It expects nothing of any name: what it said out of sample came out the wrong way round.")

@@ -19,7 +19,7 @@ Model = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder of the results (default: beside the model).", metavar="DIR")]
 SHOWN = 12
-"""Features that a terminal shows."""
+"""Groups of features that a terminal shows."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def charge_of(request: BacktestSignals) -> "Charge":
 
 
 def _show_backtest(found: dict[str, Any]) -> None:
-    from tercel.signals.backtest_page import figures_of, weights_table
+    from tercel.signals.backtest_page import figures_of, until, weights_table
     from tercel.signals.runs.backtest import ends
 
     title = f"{found['name']}, {found['dates']} dates out of sample, {found['book']}"
@@ -101,7 +101,7 @@ def _show_backtest(found: dict[str, Any]) -> None:
     held = [row for row in found["weights"] if row["weight"]]
     shown = ends(held)
     more = f", {len(shown)} of {len(held)}" if len(shown) < len(held) else ""
-    print_rows(f"weights of {found['at'][:10]}{more}", *weights_table(shown))
+    print_rows(f"weights of {found['at'][:10]}{until(found)}{more}", *weights_table(shown))
     _told(found["sentences"], found["warnings"])
     say(f"targets {found['targets']}")
 
@@ -118,13 +118,12 @@ def explain(request: OfModel) -> None:
 
 
 def _show_explained(found: dict[str, Any]) -> None:
-    from tercel.signals.explain_page import parts_table, worth_table
+    from tercel.signals.explain_page import by_group, parts_table, worth_table
     from tercel.signals.runs.backtest import ends
 
-    features = found["features"][:SHOWN]
     title = f"rank IC lost where shuffled, {found['dates']} dates out of sample in {found['folds']} folds"
-    more = f"; {len(features)} of {len(found['features'])} features" if len(features) < len(found["features"]) else ""
-    print_rows(title + more, *worth_table([*found["sources"], *features]))
+    more = f"; {SHOWN} of {len(found['groups'])} groups" if len(found["groups"]) > SHOWN else ""
+    print_rows(title + more, *worth_table(by_group(found, SHOWN)))
     title = f"forecast of {found['at'][:10]}; {found['common_bps']:+.1f} bps is common to {len(found['names'])} names"
     print_rows(title, *parts_table(ends(found["names"]), 3))
     _told(found["sentences"], found["warnings"])

@@ -48,6 +48,7 @@ def train(request: TrainFlow) -> None:
     """Learn the next 3 to 60 seconds from all days of some symbols; how it does on later days and on strangers."""
     check_folder(request.out)
     from tercel.market.tape.lake import Lake
+    from tercel.signals.flow.carry import in_words
     from tercel.signals.flow.page import trained_table
     from tercel.signals.flow.train import train as trained
 
@@ -58,6 +59,8 @@ def train(request: TrainFlow) -> None:
         print_rows(*trained_table(found))
         say(f"model     {request.out}, {found['trees']} trees, {found['model']}")
         out, lake = shlex.quote(str(request.out)), shlex.quote(str(request.lake))
+        for symbol, one in found.get("simulated", {}).items():
+            say(f"note      {symbol} was simulated by {one['market']}, {in_words(one)}")
         say(f"next      tercel signals flow score {out} {lake} --symbol SYM, of days that it was not trained on")
 
     hand_over(found, request.as_json, show)

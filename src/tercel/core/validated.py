@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_args
+from types import UnionType
+from typing import Any, Final, TypeVar, get_args, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, create_model, field_validator
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
@@ -25,7 +26,9 @@ class TomlTable(BaseModel):
     def _as_written(cls, value: Any, info: ValidationInfo) -> Any:
         """A number is written as one: neither true nor "3"."""
         wanted = cls.model_fields[str(info.field_name)].annotation
-        if (wanted in (int, float) and isinstance(value, bool | str)) or (wanted is bool and type(value) is not bool):
+        kinds = get_args(wanted) if isinstance(wanted, UnionType) else (wanted,)
+        number = isinstance(value, bool | str) and {int, float} & set(kinds) and type(value) not in kinds
+        if number or (wanted is bool and type(value) is not bool):
             raise ValueError(f"a value of type {getattr(wanted, '__name__', wanted)}")
         return value
 
@@ -60,6 +63,32 @@ def validated(kind: type[Model], raw: Mapping[str, Any], name: str, reader: str)
             raise ConfigError(f"keys that {reader} knows", f"{name}: {where}{row}", hint) from None
         said = f"{where}: {words_of(first)}" if where else words_of(first)
         raise ConfigError(said, f"{name}: {first['input']!r}"[:200] + row, "mend the file") from None
+
+
+def fitting(made: Any, options: Mapping[str, Any], name: str, **types: Any) -> dict[str, Any]:
+    """Options of a dataclass as its annotations have them; `name` is how errors call them.
+
+    Parameters
+    ----------
+    made : type, or a function
+    options : mapping of str to Any
+        An option without an annotation may be anything.
+    name : str
+    **types : Any
+        Of options that are read by another type than they are kept as.
+
+    Raises
+    ------
+    ConfigError
+        The first value that will not do.
+
+    >>> from dataclasses import make_dataclass
+    >>> fitting(make_dataclass("Lag", [("days", float)]), {"days": 3}, "lag")
+    {'days': 3.0}
+    """
+    known = get_type_hints(made, include_extras=True) | types
+    fields: dict[str, Any] = {one: (known.get(one, Any), ...) for one in options}
+    return dict(validated(create_model("Options", __base__=TomlTable, **fields), options, name, name))
 
 
 def _row(name: str, keys: Sequence[str | int]) -> str:

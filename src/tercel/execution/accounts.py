@@ -45,4 +45,5 @@ def costs_of(books: NDArray[np.int32], states: Ints, points: int, cluster: Ints)
         side=k[:, sim.SIDE].astype(np.int8),
         cluster=cluster.copy(),
         overflow=overflow.astype(np.int64),
+        messages=k[:, sim.COMMAND_TAIL].copy(),
     )

@@ -80,6 +80,8 @@ class Costs:
         Overflows of any fixed-size store during the episode.
     run_out : int64 (n,)
         1: the episode ran to its horizon, also where its order was filled before; displacement is estimated on these.
+    messages : int64 (n,)
+        Orders and cancels sent to the venue.
     """
 
     qty: Ints
@@ -104,6 +106,7 @@ class Costs:
     double_lots: Ints
     overflow: Ints
     run_out: Ints
+    messages: Ints
 
     def __post_init__(self) -> None:
         """Refuse arrays of another dtype or shape: sums must be exact and rows must mean the same episode."""

@@ -12,6 +12,7 @@ from tercel.core.report.page import Section, render
 from tercel.core.report.svg import PAGE, Figure, finished, sketch
 from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.signals.scores import IC_OVER
+from tercel.signals.serve import HeldSpan
 
 SHOWN: Final = 5
 """Names of each leg in the first screen."""
@@ -54,7 +55,7 @@ def backtest_page(found: Mapping[str, Any]) -> str:
     curve, plain = (_drawn(found["curve"]), _drawn(found["exposure"]["plain"]) if found["exposure"] else None)
     legs = both_legs(held, f"Largest of {len(held)} weights among {len(found['weights'])} names")
     sections = [
-        Section(f"Forecast of {day}", found["warnings"], legs),
+        Section(f"Forecast of {day}" + until(found), [*reach(found), *found["warnings"]], legs),
         Section("Equity after costs", [*rest[:2], *rest[3:]], figures=[equity(curve, found["last"], plain)]),
         Section("Skill through time", rest[2:3],
                 figures=[skill_through_time(curve, found["dates_a_year"], found["ic"]["mean"])]),
@@ -67,6 +68,16 @@ def backtest_page(found: Mapping[str, Any]) -> str:
     ]  # fmt: skip
     facts = figures_of(found) | {"book": found["book"]}
     return render(f"{found['name']}: {title(held)}", first, sections, facts, "printed by: tercel signals backtest")
+
+
+def until(found: Mapping[str, Any]) -> str:
+    """The day on which the newest forecast's horizon ends; nothing where no forecast was served."""
+    return f", to the close of {found['held']['last']}" if found["held"] else ""
+
+
+def reach(found: Mapping[str, Any]) -> list[str]:
+    """The closes between which the forecast's return lies, in a sentence."""
+    return [f"Expected beyond the mean of all names, {HeldSpan(**found['held'])}."] if found["held"] else []
 
 
 def title(held: Sequence[Mapping[str, Any]]) -> str:

@@ -6,14 +6,17 @@
 A tree's parts are those of TreeSHAP (Lundberg et al., 2018; LightGBM's ``pred_contrib``), a line's its coefficients
 times its values; what other families say is one part, the model. Shuffling within a date leaves what a feature says of
 the whole date, and breaks what it says of names (permutation importance: Breiman, 2001; out of sample here, with the
-models and the fusion of each fold).
+models and the fusion of each fold). Features that rank the names of a date alike are one group (complete linkage of
+rank correlations: scikit-learn's user guide, "Permutation importance with multicollinear features"): a line weighs one
+against the other, so that only their sum says something.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats
@@ -26,6 +29,41 @@ from tercel.signals.fusion_walk import Fold, base_names, fitted, forecast_by, fu
 from tercel.signals.model_folder import SignalModel
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.scores import BLOCK, rank_ic_by_date
+
+ALIKE: Final = 0.7
+"""Rank correlation, either sign, from which two features stand in for each other."""
+
+
+def groups_of(data: Dataset) -> tuple[tuple[str, ...], ...]:
+    """Features that rank the names of a date alike, every two of a group by `ALIKE`; in the order of the columns.
+
+    A feature that is like no other is a group of its own.
+    """
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
+    names = [data.names[c] for source in data.ranking for c in data.sources[source]]
+    if len(names) < 2:
+        return tuple((name,) for name in names)
+    table = pl.DataFrame(data.x, schema=list(data.names), orient="row").select(names).fill_nan(None)
+    table = table.with_columns(at=pl.Series(data.time_ns))
+    among = ((pl.col(name).rank() - 0.5) / pl.col(name).count() for name in names)
+    ranks = table.select(one.over("at").fill_null(0.5) for one in among).to_numpy() - 0.5
+    length = np.sqrt((ranks**2).sum(axis=0))
+    apart = 1.0 - np.abs(ranks.T @ ranks) / np.maximum(np.outer(length, length), 1e-300)
+    np.fill_diagonal(apart, 0.0)
+    label = fcluster(linkage(squareform(apart.clip(0.0), checks=False), "complete"), 1.0 - ALIKE, "distance")
+    return tuple(tuple(np.array(names)[label == one].tolist()) for one in dict.fromkeys(label))
+
+
+def called(group: Sequence[str]) -> str:
+    """The name of a group.
+
+    >>> called(("daily.ret_5", "daily.adj_ret_5"))
+    'daily.ret_5 & adj_ret_5'
+    """
+    first, *rest = group
+    return " & ".join([first, *(name.removeprefix(first.split(".", 1)[0] + ".") for name in rest)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +141,7 @@ class Importance:
     fold : int64 (D,)
         Number of each date's fold; the first of several, before which nothing was fused, is not measured.
     lost : mapping of str to float64 (D,)
-        By feature (`source.column`) and by source.
+        By feature (`source.column`), by source and by group as it is called.
     """
 
     value: Floats
@@ -134,9 +172,9 @@ class Importance:
 
 def importance(
     data: Dataset, families: Sequence[str], folds: Sequence[Fold], rng: np.random.Generator, *, shrink: float,
-    tick: Callable[[str], None] = lambda _: None, **how: Any,
+    groups: Sequence[Sequence[str]] = (), tick: Callable[[str], None] = lambda _: None, **how: Any,
 ) -> Importance:  # fmt: skip
-    """Fit each fold again and shuffle each feature and each source in its test block.
+    """Fit each fold again and shuffle each feature, each source and each group in its test block.
 
     Parameters
     ----------
@@ -144,6 +182,8 @@ def importance(
         As :func:`tercel.signals.fusion_walk.fitted` and :func:`~tercel.signals.fusion_walk.fusions` take them.
     rng : numpy Generator
         Shuffles; the seed of the fits is one of `how`.
+    groups : sequence of groups of features
+        Each shuffled as a whole.
     tick : callable
         Told what is done, once a fit and once a thing shuffled in a fold.
 
@@ -155,6 +195,7 @@ def importance(
     names, known = base_names(data, families), data.sources
     things = {data.names[c]: [c] for source in data.ranking for c in known[source]}
     things |= {source: list(known[source]) for source in data.ranking}
+    things |= {called(group): [data.names.index(name) for name in group] for group in groups}
     models = list(fitted(data, families, folds, tick=tick, **how))
     forecasts, value = np.full((data.n, len(names)), np.nan), np.full(data.n, np.nan)
     for (_, test), fit in zip(folds, models, strict=True):

@@ -15,7 +15,7 @@ from tercel.signals.runs.explain import made_of
 from tercel.signals.scores import IC_OVER
 
 DRAWN: Final = 15
-"""Features of a picture."""
+"""Groups of a picture."""
 
 
 def worth_table(rows: Sequence[Mapping[str, Any]], folds: int = 0) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -27,10 +27,20 @@ def worth_table(rows: Sequence[Mapping[str, Any]], folds: int = 0) -> tuple[tupl
     ]  # fmt: skip
 
 
+def by_group(found: Mapping[str, Any], most: int | None = None) -> list[Mapping[str, Any]]:
+    """Rows of `worth_table`: sources, then groups with the features inside after each."""
+    feature = {one["name"]: one for one in found["features"]}
+    rows = list(found["sources"])
+    for group in found["groups"][:most]:
+        inside = [{**feature[name], "name": f"- {name}"} for name in group["features"]]
+        rows += [group, *inside[: len(inside) * (len(inside) > 1)]]
+    return rows
+
+
 def parts_table(names: Sequence[Mapping[str, Any]], most: int = 4) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """Headings and rows of forecasts with their largest parts."""
-    rows = [(one["name"], fixed(one["expected_bps"], 1, signed=True), made_of(one, most)) for one in names]
-    return ("name", "bps", "largest parts, bps"), rows
+    """Headings and rows of forecasts with their largest groups of parts."""
+    rows = [(one["name"], fixed(one["expected_bps"], 1, signed=True), made_of(one, most, inside=True)) for one in names]
+    return ("name", "bps", "largest parts, bps; of a group (&) the sum = its features"), rows
 
 
 def explain_page(found: Mapping[str, Any]) -> str:
@@ -38,8 +48,8 @@ def explain_page(found: Mapping[str, Any]) -> str:
     lead, *rest = found["sentences"]
     names, shown, ic = found["names"], ends(found["names"]), found["ic"]
     common = f"{len(shown)} of {len(names)} names; {fixed(found['common_bps'], 1, True)} bps is common to all."
-    worth = worth_table([*found["sources"], *found["features"]], found["folds"])
-    best = {one["name"]: one["ic_lost"] for one in found["features"][:DRAWN]}
+    worth = worth_table(by_group(found), found["folds"])
+    best = {one["name"]: one["ic_lost"] for one in found["groups"][:DRAWN]}
     sections = [
         Section(f"Forecast of {found['at'][:10]}, by feature", [common, *found["warnings"]],
                 plain_table(*parts_table(shown), prose=True), [parts_figure(found)]),
@@ -56,17 +66,30 @@ def explain_page(found: Mapping[str, Any]) -> str:
 
 
 def parts_figure(found: Mapping[str, Any], most: int = 6) -> Figure:
-    """The largest parts of the highest and the lowest forecasts, as bars."""
+    """The largest groups of the highest and the lowest forecasts, as bars, with a mark for each feature inside."""
     chosen = ends(found["names"], 2)
     with sketch(1.4 + 0.6 * most, PAGE) as drawing:
         for panel, one in zip(small_panels(drawing, len(chosen), 2), chosen, strict=True):
-            parts = one["parts"][:most]
-            bps = np.array([part["bps"] for part in parts])
+            groups = one["groups"][:most]
+            bps = np.array([group["bps"] for group in groups])
             colours = [style.GOOD.token if each > 0 else style.BAD.token for each in bps]
-            panel.barh(range(len(parts)), bps, height=0.6, color=colours)
+            panel.barh(range(len(groups)), bps, height=0.6, color=colours)
+            inside = [(part["bps"], row) for row, group in enumerate(groups) for part in group["parts"]
+                      if len(group["parts"]) > 1]  # fmt: skip
+            panel.plot(*zip(*inside, strict=True) if inside else ((), ()), "|", color=style.INK.token, markersize=9)
             panel.axvline(0, color=style.INK.token, linewidth=0.9)
-            name_rows(panel, [part["feature"].split(".", 1)[-1] for part in parts])
+            name_rows(panel, [short(group["group"]) for group in groups])
             panel.set_title(f"{one['name']} {fixed(one['expected_bps'], 1, True)} bps")
     alt = "; ".join(f"{one['name']} {fixed(one['expected_bps'], 1, True)} bps: {made_of(one)}" for one in chosen)
-    caption = "Bps that each feature makes, less its mean over names; with what is common to all they add up."
+    caption = "Bar: a group's bps, less the mean over names; with what is common to all they add up. Stroke: a feature."
     return finished(drawing, "parts", alt, caption)
+
+
+def short(group: str) -> str:
+    """A group's name on an axis: two features, and how many more.
+
+    >>> short("daily.vol_20 & vol_60 & idio_60")
+    'vol_20 & vol_60 & 1 more'
+    """
+    names = [name.split(".", 1)[-1] for name in group.split(" & ")]
+    return " & ".join([*names[:2], *[f"{len(names) - 2} more"] * (len(names) > 2)])

@@ -10,7 +10,8 @@ Walked forward:
     value, sd, chance = gated(data, told, names, folds, gate)
 
 States are read from columns that say the same of every instrument. They are found on dates before each block and
-filtered through it: the chance of a date knows that date and those before it, never a later one.
+filtered through it: the chance of a date knows that date and those before it, never a later one. It is measured by
+`signals evaluate`; what `signals predict` serves and `signals backtest` holds is the plain fusion.
 """
 
 from collections.abc import Sequence
@@ -126,7 +127,7 @@ class FusionGate:
         ConfigError
             For a column that the set does not have.
         DataError
-            For a column that differs between the instruments of a date.
+            For a column that differs between the instruments of a date; when fewer than 60 dates know all columns.
         """
         shared = [n for n in data.names if n.split(".", 1)[0] not in data.ranking]
         missing = [name for name in self.columns if name not in data.names]
@@ -139,21 +140,12 @@ class FusionGate:
         if (high > low).any():
             bad = self.columns[int(np.flatnonzero((high > low).any(axis=0))[0])]
             raise DataError("columns that say the same of every instrument", bad, f"use {', '.join(shared)}")
+        if (count := int(np.isfinite(high).all(axis=1).sum())) < LEAST_DATES:
+            what = f"{count} of {len(high)} that know {', '.join(self.columns)}"
+            raise DataError(
+                f"at least {LEAST_DATES} dates for a gate", what, "take a longer panel, or leave the gate out"
+            )
         return np.asarray(high)
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedGate:
-    """A gate as it is saved: the model of states, the fusion of each, and the chances where nothing is known."""
-
-    gate: FusionGate
-    regimes: Any
-    fusion: GatedFusion
-    usual: Floats
-
-    def chances(self, history: Floats) -> Floats:
-        """Filtered chances (D, S) along a history of the gate's columns, oldest first; NaN rows have the usual ones."""
-        return _chances(self.regimes, history, self.usual)
 
 
 def gated(
@@ -186,28 +178,6 @@ def gated(
         chance[test] = states[dates[test]]
         value[test], sd[test] = fusion.combine(predicted[test], chance[test])
     return value, sd, chance
-
-
-def trained(
-    data: Dataset, predicted: Floats, names: Sequence[str], gate: FusionGate, *, shrink: float = 0.5
-) -> TrainedGate:
-    """The gate on all dates and all out-of-fold forecasts, to be saved.
-
-    Raises
-    ------
-    DataError
-        When fewer than 60 dates know the gate's columns.
-    """
-    values, rows = gate.by_date(data), ~np.isnan(predicted).all(axis=1)
-    count = int(np.isfinite(values).all(axis=1).sum())
-    if count < LEAST_DATES:
-        what = f"{count} of {len(values)} that know {', '.join(gate.columns)}"
-        raise DataError(f"at least {LEAST_DATES} dates for a gate", what, "take a longer panel, or leave the gate out")
-    regimes, usual = _fitted(gate, values)
-    states = _chances(regimes, values, usual)[data.dates[rows]]
-    return TrainedGate(
-        gate, regimes, stack_by_state(predicted[rows], data.y[rows], states, names, shrink=shrink), usual
-    )
 
 
 def _fitted(gate: FusionGate, past: Floats) -> tuple[Any, Floats]:

@@ -33,13 +33,11 @@ from tercel.signals.fusion import Fusion
 if TYPE_CHECKING:
     import polars as pl
 
-    from tercel.signals.gate import TrainedGate
-
 CARD: Final = "card.json"
 WEIGHTS: Final = "fusion.json"
-STATES: Final = "gate.npz"
-GATED: Final = "gated.json"
 WALK: Final = "walk.parquet"
+BASE: Final = "base"
+"""Key of a card: the folder that its configuration's paths are taken from; no part of any hash."""
 MODEL: Final = "model"
 """Name of the model folder in a run's folder."""
 RUNS: Final = Path("runs")
@@ -63,18 +61,15 @@ class SignalModel:
     models : tuple of BaseModel, length K
         In the order of the fusion.
     scale : AlphaScale
-    gate : TrainedGate or None
-        What `signals evaluate` weighs sources by, state by state; forecasts that are served are not gated.
     card : mapping
     folder : Path, optional
     id : str
-        The first 12 hex digits of the hash of the card.
+        The first 12 hex digits of the hash of the card: the same for the same files and settings in any folder.
     """
 
     fusion: Fusion
     models: tuple[BaseModel, ...]
     scale: AlphaScale
-    gate: "TrainedGate | None" = None
     card: Mapping[str, Any] = field(default_factory=dict)
     folder: Path = Path()
     id: str = ""
@@ -199,8 +194,7 @@ def save(folder: Path, model: SignalModel, about: Mapping[str, Any], walk: "pl.D
         walk.write_parquet(folder / WALK)
     card = {
         "format": FORMAT, "inputs": "panel", **about, "alpha": asdict(model.scale), "parts": parts,
-        "fusion": _named(folder / WEIGHTS), "gate": _save_gate(folder, model.gate),
-        "walk": None if walk is None else _named(folder / WALK),
+        "fusion": _named(folder / WEIGHTS), "walk": None if walk is None else _named(folder / WALK),
     }  # fmt: skip
     whole = card | {"sha256": _digest(card)}
     (folder / CARD).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -216,8 +210,7 @@ def load(folder: Path) -> SignalModel:
         When there is none, it is of another format, or a file is not the one that the card names.
     """
     try:
-        text = (folder / CARD).read_bytes()
-        card = json.loads(text)
+        card = json.loads((folder / CARD).read_bytes())
         if card["format"] not in READ:
             what = f"format {card['format']} in {folder}, whose files may run code and were not opened"
             raise DataError(f"a trained model of format {FORMAT}, arrays alone", what, AGAIN)
@@ -230,12 +223,12 @@ def load(folder: Path) -> SignalModel:
             raise DataError("a fusion of the model's parts", f"{', '.join(fusion.sources)} in {folder}", AGAIN)
         if card.get("walk") is not None:
             _checked(folder, card["walk"])
-        scale, gate = AlphaScale(**card["alpha"]), _load_gate(folder, card.get("gate"))
+        scale = AlphaScale(**card["alpha"])
     except OSError as error:
         raise DataError("the folder of a trained model", f"{folder}: {error}", AGAIN) from error
     except DAMAGED as error:
         raise DataError("a model as it was trained", f"{folder}: {type(error).__name__} {error}", AGAIN) from error
-    return SignalModel(fusion, models, scale, gate, card, folder, hashlib.sha256(text).hexdigest()[:12])
+    return SignalModel(fusion, models, scale, card, folder, _digest(card)[:12])
 
 
 def folder_at(path: Path, seed: int = 1) -> Path:
@@ -280,28 +273,6 @@ def load_packaged(name: str) -> SignalModel:
     return load(SHIPPED / name)
 
 
-def _save_gate(folder: Path, gate: "TrainedGate | None") -> dict[str, Any] | None:
-    """Write the gate's two files; returns what the card says of them."""
-    if gate is None:
-        return None
-    np.savez_compressed(folder / STATES, allow_pickle=False, **gate.regimes.kept())
-    fusions = [part.to_json() for part in gate.fusion.parts]
-    (folder / GATED).write_text(json.dumps(fusions, indent=1) + "\n", encoding="utf-8")
-    about = {**asdict(gate.gate), "columns": list(gate.gate.columns), "usual": gate.usual.tolist()}
-    return about | _named(folder / STATES) | {"fusions": _named(folder / GATED)}
-
-
-def _load_gate(folder: Path, raw: Mapping[str, Any] | None) -> "TrainedGate | None":
-    if raw is None:
-        return None
-    from tercel.signals.gate import FusionGate, GatedFusion, TrainedGate
-
-    gate = FusionGate(tuple(raw["columns"]), raw["kind"], raw["states"], raw["seed"])
-    parts = json.loads(_checked(folder, raw["fusions"]))
-    fusion = GatedFusion(tuple(map(Fusion.from_json, parts)))
-    return TrainedGate(gate, gate.make().put_back(_arrays(folder, raw)), fusion, np.array(raw["usual"]))
-
-
 def _part(folder: Path, raw: Mapping[str, Any]) -> BaseModel:
     arrays = _arrays(folder, raw)
     if raw["family"] == BOUNDED:
@@ -334,8 +305,8 @@ def _named(file: Path) -> dict[str, str]:
 
 
 def _digest(card: Mapping[str, Any]) -> str:
-    """Hash of a card without its own."""
-    body = {key: value for key, value in card.items() if key != "sha256"}
+    """Hash of a card without its own and without the folder where its files lie."""
+    body = {key: value for key, value in card.items() if key not in ("sha256", BASE)}
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 

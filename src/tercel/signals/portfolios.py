@@ -17,6 +17,7 @@ from tercel.core.arrays import Floats
 from tercel.core.rows import plain_name
 from tercel.signals.risk.portfolio import Portfolio, make_portfolio
 from tercel.signals.sources.cells import USUAL, Called, days, numbers, read_table, renamed
+from tercel.signals.sources.dates import ORDER
 from tercel.signals.sources.port import ROW
 from tercel.signals.sources.tables import price_table
 from tercel.signals.targets import read_named
@@ -72,7 +73,7 @@ def _measured(source: object, columns: Called, book: Portfolio) -> dict[str, Flo
     table = read_table(source)
     plain = {plain_name(name) for name in table.frame.columns if name != ROW}
     there = [one for one, usual in MEASURED.items() if one in columns or plain & set(usual)]
-    wanted = {key: name for key, name in columns.items() if key in ("date", *there)}
+    wanted = {key: name for key, name in columns.items() if key in ("date", ORDER, *there)}
     table = renamed(table, ("date", *there), (), wanted, MEASURED | USUAL)
     found: dict[str, Floats] = {}
     day = days(table, "date")

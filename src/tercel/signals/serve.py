@@ -10,24 +10,73 @@ after the date are left out before anything is computed from them.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import polars as pl
 
 from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.signals.model_folder import AGAIN, SignalModel
+from tercel.signals.model_folder import AGAIN, BASE, SignalModel
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import Panel, from_frame
 from tercel.signals.runs.build import joined_all, market_of, prices_of
-from tercel.signals.runs.config import SignalsConfig
+from tercel.signals.runs.config import SignalsConfig, placed
 from tercel.signals.sources.daily import FACTORS, SETTLES
 from tercel.signals.sources.port import NEW_YORK, time_type
 from tercel.signals.sources.tables import first_names
 
 RECENT = 21
 """Days to a date whose names are told where the date has no row of them."""
+
+
+@dataclass(frozen=True)
+class HeldSpan:
+    """The closes between which a forecast's return lies.
+
+    Parameters
+    ----------
+    first, last : date
+    bars : int
+        Trading days from one to the other.
+    beyond : bool
+        Whether the last one is after the files' end: counted over the days of the week that they have.
+    """
+
+    first: date
+    last: date
+    bars: int
+    beyond: bool
+
+    def __str__(self) -> str:
+        """In words.
+
+        >>> str(HeldSpan(date(2024, 1, 2), date(2024, 1, 9), 5, True))
+        'from the close of 2024-01-02 to that of 2024-01-09 (5 trading days; the files end before: holidays not known)'
+        """
+        known = "; the files end before: holidays not known" * self.beyond
+        return f"from the close of {self.first} to that of {self.last} ({self.bars} trading days{known})"
+
+
+def span_of(days: Sequence[date], at: date, lag: int, horizon: int) -> HeldSpan:
+    """From the close `lag` days after a day to that `horizon` days later, by a file's own days as far as they go.
+
+    >>> span_of([date(2024, 1, day) for day in (1, 2, 3, 4, 5)], date(2024, 1, 3), 1, 3).last
+    datetime.date(2024, 1, 9)
+    """
+    begun = days.index(at)
+    week = np.bincount([day.weekday() for day in days], minlength=7) > 0
+    after = len(days) - 1 - begun
+    first, last = (
+        days[begun + bars]
+        if bars <= after
+        else date.fromisoformat(str(np.busday_offset(days[-1], bars - after, weekmask=week)))
+        for bars in (lag, lag + horizon)
+    )
+    return HeldSpan(first, last, horizon, lag + horizon > after)
 
 
 @dataclass(frozen=True)
@@ -44,6 +93,8 @@ class ServedForecasts:
         By name; `expected_bps` of a panel is what the name is expected to do beyond its cross-section.
     missing : dict of str to str
         Sources that the model knows and that say nothing now, with the reason.
+    held : HeldSpan
+        Until when they reach.
     note : str
         Names that the days before had and the date has not; empty where there are none.
     closes : dict of str to float
@@ -54,6 +105,7 @@ class ServedForecasts:
     at_ns: int
     alphas: tuple[Alpha, ...]
     missing: dict[str, str]
+    held: HeldSpan
     note: str = ""
     closes: dict[str, float] = field(default_factory=dict)
 
@@ -96,7 +148,11 @@ def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
     alphas = model.alphas(columns, data.instrument.tolist(), at_ns)
     known = prices.filter(pl.col("time").dt.epoch("ns") <= at_ns).sort("time")
     closes = dict(known.group_by("instrument").agg(pl.col("close").last()).iter_rows())
-    return ServedForecasts(model.id, at_ns, tuple(alphas), missing, data.note, closes)
+    panel = config_of(model).panel
+    zone, lag, horizon = ("UTC", 0, 1) if panel.kind == "synthetic" else (NEW_YORK, panel.lag, panel.horizon)
+    days = prices["time"].dt.convert_time_zone(zone).dt.date().unique().sort().to_list()
+    held = span_of(days, datetime.fromtimestamp(at_ns // NS_PER_SECOND, ZoneInfo(zone)).date(), lag, horizon)
+    return ServedForecasts(model.id, at_ns, tuple(alphas), missing, held, data.note, closes)
 
 
 def config_of(model: SignalModel) -> SignalsConfig:
@@ -115,7 +171,7 @@ def config_of(model: SignalModel) -> SignalsConfig:
         if isinstance(one.get("collected"), str):
             text = one["collected"]
             one["collected"] = date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
-    return SignalsConfig.model_validate(raw)
+    return placed(SignalsConfig.model_validate(raw), Path(str(model.card.get(BASE, ""))))
 
 
 def cross_section(model: SignalModel, at: date | None) -> tuple[Dataset, dict[str, str], pl.DataFrame]:

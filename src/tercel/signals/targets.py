@@ -16,7 +16,7 @@ from typing import Any, Final
 from tercel.core.errors import DataError
 from tercel.core.names import offer
 from tercel.core.orders import Listing
-from tercel.core.rows import plain_name
+from tercel.core.rows import HowToMap, plain_name
 
 UNITS: Final = {"lots": ("lots",), "shares": ("shares",), "weight": ("weight",)}
 
@@ -91,7 +91,7 @@ def read_named(path: Path, units: Mapping[str, Sequence[str]]) -> tuple[str, lis
     from tercel.signals.sources.cells import USUAL, days, numbers, read_table, renamed
     from tercel.signals.sources.port import ROW
 
-    table = read_table(path)
+    table = read_table(path, HowToMap(column=""))
     plain = [plain_name(column) for column in table.frame.columns]
     counted = [unit for unit, called in units.items() if set(called) & set(plain)]
     if len(counted) != 1:

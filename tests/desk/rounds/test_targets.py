@@ -27,6 +27,8 @@ from tercel.desk.rounds.parts import DeskParts
 from tercel.desk.rounds.targets import TargetOrders
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.parents import entry_of
+from tercel.desk.trading.replay import explain
 from tercel.desk.trading.session import SessionTerms
 from tercel.signals.model_folder import _digest, load
 from tercel.signals.serve import predict
@@ -339,3 +341,26 @@ def test_a_target_of_no_name_in_the_panel_is_refused_with_the_nearest(beside: Pa
     (beside / "prices.csv").unlink()
     (beside / "targets.csv").write_text("name,weight\nAAA,0.5\nBBBB,-0.2\n")
     assert [one.name for one in read_config(file).instrument] == ["AAA", "BBBB"]
+
+
+def test_why_names_the_target_of_its_own_orders_alone() -> None:
+    journal = MemoryJournal(chained=False)
+    told = Entry(kinds.ALERT, 1, "AAA", body={"code": "TARGET", "text": "AAA: lots 3 at 10 is 3 lots; buys 3"})
+    entries = [
+        Entry(kinds.SESSION, 0, body={}),
+        told,
+        entry_of("drawn", "accepted", 2, "BBB"),
+        entry_of("asked", "accepted", 2, "AAA"),
+        entry_of("by-hand", "accepted", 3, "AAA", operator=1),
+        Entry(kinds.SESSION, 4, body={}),
+        entry_of("later", "accepted", 5, "AAA"),
+    ]
+    names = {"drawn": "BBB", "asked": "AAA", "by-hand": "AAA", "later": "AAA"}
+    entries += [Entry(kinds.DECISION, 6, instrument, "agent", name, body={}) for name, instrument in names.items()]
+    journal.append(entries)
+    why = {
+        entry.parent: " ".join((explain(journal, seq) or {})["sentences"])
+        for seq, entry in journal.read(0, (kinds.DECISION,))
+    }
+    assert why["asked"].startswith("The file of targets asked for it, AAA: lots 3 at 10 is 3 lots; buys 3.")
+    assert [name for name, said in why.items() if "targets" in said] == ["asked"]

@@ -1,6 +1,7 @@
 """The parity contract: an executor over the exchange is the batch, fill for fill and sum for sum."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tercel.execution.costs import Costs
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build
-from tercel.execution.strategy import Strategy, gap_of
+from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Latency, Task
 from tercel.feeds import FeedOptions, LobsterFeed
 from tercel.fix.client import FixVenue
@@ -42,6 +43,7 @@ LATENCIES = [
     Latency("exponential", 1_000_000, 700_000_000),
 ]
 STRATEGIES = ["twap_passive", "twap_take", "peg_behind", "random", "mlp", "twap_repeg+events", "random+events"]
+FORESEEING = ["twap_passive+flow", "twap_passive+flow+events"]
 
 
 def strategy_of(name: str) -> Strategy:
@@ -92,9 +94,11 @@ def work(
 
 
 def batch(source: Source, task: Task, plan: Plan, strategy: Strategy, run_out: bool) -> tuple[Costs, np.ndarray]:
-    episodes = Episodes(source, task, 1, run_out=run_out, log_rows=4096)
+    told_by = forecaster_of(strategy)
+    episodes = Episodes(source, task, 1, run_out=run_out, log_rows=4096, looks_back=told_by is not None)
     episodes.start(plan)
     episodes.pace(gap_of(strategy))
+    episodes.foresee(told_by)
     while episodes.working.any():
         episodes.step(strategy.decide(episodes.view))
     return episodes.costs(), episodes.fills(0)
@@ -140,7 +144,7 @@ def csco() -> Source:
 
 
 @pytest.mark.parametrize("latency", LATENCIES, ids=lambda law: f"{law.kind}-{law.a_ns}")
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", [*STRATEGIES, *FORESEEING])
 def test_an_executor_is_the_batch_in_a_reactive_market(csco: Source, name: str, latency: Latency) -> None:
     task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=latency, grid_points=7)
     for index, run_out in ((0, False), (1, True)):
@@ -294,7 +298,7 @@ def test_an_executor_is_the_batch_on_a_tape(name: str, levels: int, limit: str |
 
 @pytest.mark.parametrize("levels", [1, 5])
 def test_an_executor_is_the_batch_on_a_recorded_day(levels: int, shared_data: Path, tmp_path: Path) -> None:
-    """Three windows of one real day that shows few levels."""
+    """Three windows of one real day that shows few levels; forecasts want a quarter of an hour before."""
     files = sorted(shared_data.rglob(f"*AMZN_2012-06-21_{levels}.zip"))
     if not files:
         pytest.skip(f"no day of AMZN with {levels} levels")
@@ -304,16 +308,21 @@ def test_an_executor_is_the_batch_on_a_recorded_day(levels: int, shared_data: Pa
             imported = day.read()
             lake.write(imported.instrument, imported.events)
     source, placed = replay(lake, "AMZN", ["2012-06-21"])
-    task = Task(share=0.1, horizon_s=300.0, decisions=20, warmup_s=120.0, latency=LATENCIES[2])
-    plan = tape_plan(placed, task, [20_000.0] * 13, seed=1)
-    for i in (0, len(plan) // 2, len(plan) - 1):
-        row = plan.rows[i]
+    told = Task(share=0.1, horizon_s=300.0, decisions=20, warmup_s=920.0, latency=LATENCIES[2])
+    every = [(replace(told, warmup_s=120.0), ("twap_passive", "random"), (0, 0.5, 1)), (told, FORESEEING, (0.3, 0.8))]
+    for task, names, parts in every:
+        plan = tape_plan(placed, task, [20_000.0] * 13, seed=1)
+        _assert_same_windows(source, task, plan.take(np.array([int(part * (len(plan) - 1)) for part in parts])), names)
+
+
+def _assert_same_windows(source: Source, task: Task, plan: Plan, names: Sequence[str]) -> None:
+    for i, row in enumerate(plan.rows):
         start = int(row[step.E_START_NS])
         spec = MarketSpec(
             source, int(row[step.E_SEED]), int(row[step.E_INDEX]), int(row[step.E_WORLD]),
             began_ns=start - task.warmup_ns, first_row=int(row[step.E_CURSOR]), last_row=int(row[step.E_CURSOR_END]),
         )  # fmt: skip
-        for name in ("twap_passive", "random"):
+        for name in names:
             wanted = batch(source, task, plan.take(np.array([i])), build(name), False)
             assert len(wanted[1])
             assert_same(live(spec, task, row, start, build(name), False), wanted)

@@ -7,13 +7,16 @@ import pytest
 
 from tercel.api.testing.strategy import StrategyConformance, random_views, view_of
 from tercel.core.errors import UnknownNameError
+from tercel.execution import columns as c
+from tercel.execution.foresight.forecaster import shipped as shipped_forecaster
+from tercel.execution.foresight.forecaster import spread_alone
 from tercel.execution.policies.parts import PARTS, without
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.strategies import build, wrap
 from tercel.execution.strategies.hand_over import HandOver
-from tercel.execution.strategy import Strategy, gap_of
+from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.user_strategy import checked
 from tercel.execution.view import View
 
@@ -79,6 +82,44 @@ def test_wrappers_keep_what_is_around_the_part() -> None:
     inside = without(handed, "network")
     assert isinstance(inside, HandOver)
     assert gap_of(inside) == gap_of(whole)
+
+
+def foretold(view: View) -> View:
+    """The same view with forecasts of all sizes."""
+    outlook = np.random.default_rng(1).integers(-9000, 9000, (view.n, c.OUTLOOK))
+    outlook[:, [c.USUAL_SPREAD, c.FORECAST_10_SD, c.FORECAST_30_SD]] = 3000
+    return replace(view, outlook=outlook)
+
+
+@pytest.mark.parametrize("name", ["guarded+flow", "peg_touch+flow+events", "take_timed"])
+def test_without_its_forecast_a_strategy_is_told_of_nothing_and_goes_on(name: str) -> None:
+    whole = build(name)
+    silent = without(whole, "forecast")
+    assert silent is not None
+    assert forecaster_of(silent) is spread_alone()
+    assert (gap_of(silent), silent.name) == (gap_of(whole), name)
+    assert (whole.decide(foretold(VIEWS)) != whole.decide(VIEWS)).any()
+    if "flow" in name:
+        np.testing.assert_array_equal(silent.decide(VIEWS), build(name.replace("+flow", "")).decide(VIEWS))
+    learned = without(whole, "learned")
+    assert learned is not None
+    assert forecaster_of(learned) is spread_alone()
+
+
+def test_an_agent_that_listens_has_all_parts_and_keeps_its_forecaster_on_the_schedule() -> None:
+    whole = wrap(shipped(), ["flow", "events"])
+    named = {part: without(whole, part) for part in PARTS}
+    assert all(one is not None for one in named.values())
+    for part in ("network", "guard", "clock"):
+        told_by = forecaster_of(named[part])
+        assert told_by is not None
+        assert told_by.id == shipped_forecaster().id
+    learned, schedule = named["learned"], named["clock"]
+    assert learned is not None
+    assert schedule is not None
+    assert gap_of(schedule) == 0
+    np.testing.assert_array_equal(learned.decide(VIEWS), build("guarded+events").decide(VIEWS))
+    assert without(build("spread_rule"), "forecast") is None
 
 
 def test_written_rules_and_somebodys_own_have_none_but_a_clock() -> None:

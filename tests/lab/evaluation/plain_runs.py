@@ -4,6 +4,7 @@ from tercel.execution.costs import Costs
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.lab.evaluation import experiment
+from tercel.lab.evaluation.adaptability import Decisions
 from tercel.lab.evaluation.episodes import Episodes, Plan
 from tercel.market.simulator.source import Source
 
@@ -18,3 +19,14 @@ def run_alone(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Cos
             episodes.step(strategy.decide(episodes.view))
         parts.append(episodes.costs())
     return Costs.concat(parts)
+
+
+def run_recorded(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Decisions:
+    """Recorded decisions of the plan's episodes (all at once: keep them few)."""
+    episodes = Episodes(source, task, len(plan))
+    episodes.start(plan)
+    seen = experiment._Seen(len(plan), task)
+    while episodes.working.any() and len(seen.columns) < task.decisions:
+        seen.observe(episodes)
+        episodes.step(strategy.decide(episodes.view))
+    return seen.decisions(plan)

@@ -72,7 +72,7 @@ def costs(shortfall):
         unfilled_lots=zero, unfilled_paid=zero, mid2_grid=grid, lots_grid=early,
         forced_lots_grid=np.zeros((n, 3), np.int64),
         side=np.where(np.arange(n) % 2 == 0, 1, -1).astype(np.int8),
-        cluster=np.arange(n), fees=zero, double_lots=zero, overflow=zero, run_out=one,
+        cluster=np.arange(n), fees=zero, double_lots=zero, overflow=zero, run_out=one, messages=zero,
     )  # fmt: skip
 
 

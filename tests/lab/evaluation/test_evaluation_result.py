@@ -40,7 +40,10 @@ def written() -> dict[str, Any]:
         "lowest": {"by_market": {"against": "pov", "in": "thin", **GAIN, "below_0": 0, "parts": 3}},
         "verdict": {"by_market": words},
     }  # fmt: skip
-    counts = {"unfilled_lots": 0, "unfilled_share": 0.0, "forced_share": 0.1, "double_filled_share": 0.0}
+    counts = {
+        "unfilled_lots": 0, "unfilled_share": 0.0, "forced_share": 0.1, "double_filled_share": 0.0,
+        "messages_per_order": 12.5,
+    }  # fmt: skip
     return {
         "strategies": dict.fromkeys(KINDS, row), "kinds": KINDS, "best_baseline": "pov",
         "paired_vs_best_baseline": {"mine": COST}, "paired": paired,
@@ -65,7 +68,7 @@ def written() -> dict[str, Any]:
         "by_side": {key: {"buy": 2.0, "sell": 2.0} for key in KINDS},
         "adaptability_vs": {"mine": {"vwap_passive": None}}, "power": {"mine": dict.fromkeys(OTHERS, 0.5)},
         "deflated": {"mine": None}, "adaptation": {}, "comparisons": 3, "checks": ["Sides: 20 buys and 20 sells."],
-        "apart": None,
+        "apart": None, "learned_saves": {"mine": COST, "other": None},
         "bound": None,
         "by_bound": {},
     }  # fmt: skip
@@ -74,12 +77,14 @@ def written() -> dict[str, Any]:
 def test_what_was_written_comes_back() -> None:
     found = EvaluationResult.from_json(written())
     assert json.loads(json.dumps(found.to_json())) == written()
-    assert next(iter(judged_table(found).sentences())).startswith("mine: cheaper than pov")
+    first, worth, *_ = judged_table(found).sentences()
+    assert first.startswith("mine: cheaper than pov")
+    assert worth.startswith("What was learned saves ")
 
 
 def test_a_file_of_before_hand_overs_opens() -> None:
-    older = {key: value for key, value in written().items() if key not in ("handed_over", "apart")}
-    assert EvaluationResult.from_json(older) == EvaluationResult.from_json(written())
+    older = {key: value for key, value in written().items() if key not in ("handed_over", "apart", "learned_saves")}
+    assert EvaluationResult.from_json(older) == replace(EvaluationResult.from_json(written()), learned_saves={})
 
 
 @pytest.mark.parametrize("data", [{}, {"strategies": 3}, {**written(), "claims": {"mine": {}}}])

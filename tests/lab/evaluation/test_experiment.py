@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.lab.evaluation.plain_runs import run_recorded
 from tests.markets import martingale_market
 
 from benchmarks.arrival import at_arrival
@@ -12,7 +13,7 @@ from tercel.execution.strategies import NAMES, MarketEstimates, build
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation import experiment
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
-from tercel.lab.evaluation.experiment import batches, pilot, run_recorded, run_strategy, without_orders
+from tercel.lab.evaluation.experiment import batches, pilot, run_strategy, without_orders
 from tercel.lab.evaluation.judge import JudgedEntry, judge
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from tests.lab.evaluation.plain_runs import run_alone
+from tests.lab.evaluation.plain_runs import run_alone, run_recorded
 
 from studies.twins import run_twins
 from tercel.execution.strategies import MarketEstimates, build
@@ -12,7 +12,7 @@ from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation import experiment, guards
 from tercel.lab.evaluation.arrivals import run_arrivals, terciles
 from tercel.lab.evaluation.episodes import seeded_plan
-from tercel.lab.evaluation.experiment import Recording, batches, run_recorded, run_strategies
+from tercel.lab.evaluation.experiment import Recording, batches, run_strategies
 from tercel.lab.evaluation.guards import Guard, guard
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive

@@ -55,6 +55,7 @@ def make(episodes, extra, *, seed=0, clusters=None, moved=0, forced=0):
         cluster=np.arange(episodes) if clusters is None else clusters,
         fees=ints(),
         double_lots=ints(),
+        messages=ints(),
         overflow=ints(),
         run_out=ints(1),
     )
@@ -257,6 +258,7 @@ def test_unfilled_and_double_filled_lots_are_counted():
         lots_filled=np.full(30, QTY - 5),
         passive_lots=np.zeros(30, np.int64),
         double_lots=np.full(30, 2),
+        messages=np.arange(30),
     )
     result = run([JudgedEntry("a", "baseline", (costs,))])
     assert plain(result.counts["a"]) == {
@@ -264,6 +266,7 @@ def test_unfilled_and_double_filled_lots_are_counted():
         "unfilled_share": 0.05,
         "forced_share": 0.2,
         "double_filled_share": 0.02,
+        "messages_per_order": 14.5,
     }
     assert sum("a 5.00%" in note or "a 2.00%" in note for note in result.notes) == 2
 

@@ -20,7 +20,7 @@ def costs(bps, days, passive=0, late=0):
         passive_lots=passive * one, forced_lots=late * one, unfilled_lots=zero, unfilled_paid=zero,
         mid2_grid=np.full((n, 1), 20_000, np.int64), lots_grid=10 * one[:, None], forced_lots_grid=zero[:, None],
         side=np.ones(n, np.int8), cluster=np.arange(n) if days is None else np.repeat(np.arange(days), n // days),
-        fees=zero, double_lots=zero, overflow=zero, run_out=one,
+        fees=zero, double_lots=zero, overflow=zero, run_out=one, messages=zero,
     )  # fmt: skip
 
 

@@ -1,14 +1,16 @@
 """What a forecast is made of: parts that add up, differences by hand, a plain loop for what a feature is worth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tercel.signals.alpha import AlphaScale
-from tercel.signals.explain import Importance, contributions, importance, split_of
+from tercel.signals.explain import Importance, Parts, called, contributions, groups_of, importance, split_of
 from tercel.signals.fusion_walk import base_names, final, fit_base, fused, out_of_fold
 from tercel.signals.model_folder import SignalModel
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.runs.explain import sentences
+from tercel.signals.runs.explain import made_of, parts_of, sentences
 from tercel.signals.scores import rank_ic_by_date
 from tercel.signals.sources.synthetic import synthetic_market
 from tercel.signals.validation import DAY, walk_forward
@@ -117,6 +119,46 @@ def test_what_was_planted_is_worth_something(data: Dataset, folds: list[tuple[np
     assert found.same_sign("linear.a") == 1.0
 
 
+def twinned(data: Dataset) -> Dataset:
+    """The same with two columns more: a feature less the mean of its date, turned; a feature with a little noise."""
+    a, b = data.names.index("linear.a"), data.names.index("interaction.b")
+    market = np.array([data.x[data.time_ns == at, a].mean() for at in data.time_ns])
+    noisy = data.x[:, b] + 0.3 * data.x[:, b].std() * np.random.default_rng(1).normal(size=data.n)
+    names = (*data.names, "linear.turned", "interaction.noisy")
+    return replace(data, x=np.column_stack([data.x, market - data.x[:, a], noisy]), names=names)
+
+
+def test_features_that_rank_a_date_alike_are_a_group(data: Dataset) -> None:
+    several = [group for group in groups_of(twinned(data)) if len(group) > 1]
+    assert several == [("linear.a", "linear.turned"), ("interaction.b", "interaction.noisy")]
+    assert all(len(group) == 1 for group in groups_of(data))
+
+
+def test_parts_that_cancel_are_said_by_their_sum(data: Dataset) -> None:
+    """Two forms of one fact, +28.6 and -26.5, come after what moves the forecast; the parts themselves stay."""
+    features = ("s.ret", "s.adjusted", "s.other", "s:forest")
+    parts = Parts(features, np.array([[28.6, -26.5, 9.0, -1.0]]), 0.4)
+    rows = data.rows(np.array([0]))
+    (found,) = parts_of(parts, rows, [("s.ret", "s.adjusted"), ("s.other",), ("s.unread",)])["names"]
+    assert [(one["group"], round(one["bps"], 6)) for one in found["groups"]] == [
+        ("s.other", 9.0),
+        ("s.ret & adjusted", 2.1),
+        ("s:forest", -1.0),
+    ]
+    assert sum(one["bps"] for one in found["groups"]) + 0.4 == pytest.approx(found["expected_bps"])
+    assert [one["feature"] for one in found["parts"]] == ["s.ret", "s.adjusted", "s.other", "s:forest"]
+    assert made_of(found) == "s.other +9.0, s.ret & adjusted +2.1, s:forest -1.0"
+    assert made_of(found, 2, inside=True) == "s.other +9.0, s.ret & adjusted +2.1 = +28.6 -26.5"
+
+
+def test_a_group_is_shuffled_as_a_whole(data: Dataset, folds: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    group = ("linear.a", "noise.d")
+    found = importance(data, ("linear",), folds, np.random.default_rng(1), shrink=0.5, seed=0, groups=[group])
+    plain = importance(data, ("linear",), folds, np.random.default_rng(1), shrink=0.5, seed=0)
+    assert set(found.lost) - set(plain.lost) == {called(group)}
+    assert all(np.array_equal(found.lost[name], lost) for name, lost in plain.lost.items())
+
+
 def test_folds_that_agree_by_hand() -> None:
     lost = {
         "a": np.array([3.0, 3.0, 2.0, 2.0]),
@@ -132,10 +174,12 @@ def test_folds_that_agree_by_hand() -> None:
 
 
 def test_a_forecast_that_rounds_to_zero_is_said_without_a_sign() -> None:
-    names = [{"name": name, "expected_bps": bps, "parts": []} for name, bps in (("A", 0.01), ("B", -0.01))]
+    names = [
+        {"name": name, "expected_bps": bps, "parts": [], "groups": []} for name, bps in (("A", 0.01), ("B", -0.01))
+    ]
     lost = {"mean": 0.1, "ci_low": 0.05, "ci_high": 0.2}
     said = sentences({
-        "at": "2020-01-02T00:00:00Z", "names": names, "features": [{"name": "s.f", "ic_lost": lost}], "folds": 1,
+        "at": "2020-01-02T00:00:00Z", "names": names, "groups": [{"name": "s.f", "ic_lost": lost}], "folds": 1,
         "ic": {"mean": 0.02},
     })  # fmt: skip
     assert said[0] == "2020-01-02: A is expected at 0.0 bps (), B at 0.0 ()."

@@ -176,6 +176,34 @@ def test_config_check_knows_kinds_and_options(tmp_path: Path, part: str, said: s
 
 
 @pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ('[panel.columns]\nclose = "Lst"', "the column that is called close received no Lst in"),
+        ('[source.columns]\ntext = "Words"', "in source news: the column that is called text received no Words in"),
+        ('[source.columns]\ntxt = "Headline"', "try 'text'"),
+    ],
+)
+def test_config_check_reads_the_files_that_are_named(tmp_path: Path, columns: str, said: str) -> None:
+    made = foreign(tmp_path, names=3, days=40)
+    made.prices()
+    headlines(made, "n.csv", False, 1)
+    file = tmp_path / "s.toml"
+    part = source("news", "n.csv")
+    panel, table = (SMALL + columns, part) if columns.startswith("[panel") else (SMALL, part + columns)
+    file.write_text(f"{panel}\n{table}\n{TRAIN}", encoding="utf-8")
+    result = CliRunner().invoke(app, ["config", "check", str(file)])
+    assert result.exit_code == 2
+    assert said in (told := " ".join(result.output.split()))
+    assert "Date, Symbol, Open" in told or "published, Ticker, Headline" in told or "try" in said
+    file.write_text(f"{SMALL}\n{part}\n{TRAIN}", encoding="utf-8")
+    (tmp_path / "n.csv").unlink()
+    checked = json.loads(CliRunner().invoke(app, ["config", "check", str(file), "--json"]).stdout)
+    assert checked["notes"] == [f"news is absent: nothing at {tmp_path / 'n.csv'}"]
+    file.write_text(f"{SMALL}\n{part}required = true\n{TRAIN}", encoding="utf-8")
+    assert CliRunner().invoke(app, ["config", "check", str(file)]).exit_code == 2
+
+
+@pytest.mark.parametrize(
     ("rows", "options", "said"),
     [
         (["2018-03-05T10:00:00Z,,up"], (), "a name in every headline received Ticker '' in row 2"),
@@ -207,7 +235,7 @@ def test_an_evaluation_says_what_was_left_out(tmp_path: Path) -> None:
     done("train", config, "--out", tmp_path / "o")
     told = signals("evaluate", config, "--out", tmp_path / "o")
     words = " ".join(told.output.split())
-    assert "moves of -39 % or +65 % in a day without an adjusted close: 1 in" in words
+    assert "moves of a split, or beyond -60% or +65% in a day, without an adjusted close: 1 in" in words
     assert "N0 on 2018-06" in words
 
 

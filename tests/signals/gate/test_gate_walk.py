@@ -5,7 +5,7 @@ import pytest
 
 from tercel.core.errors import ConfigError, DataError
 from tercel.signals.fusion_walk import fused
-from tercel.signals.gate import FusionGate, gated, trained
+from tercel.signals.gate import FusionGate, gated
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.scores import rank_ic_by_date
 from tercel.signals.sources.daily import MarketState
@@ -63,16 +63,8 @@ def test_later_dates_change_nothing_earlier() -> None:
     np.testing.assert_array_equal(whole[:cut], again[:cut])
 
 
-def test_dates_that_know_nothing_have_the_usual_chances() -> None:
-    data, told = turning(5)
-    model = trained(data, told, COLUMNS, FusionGate(("market.mood",)))
-    chance = model.chances(np.array([[np.nan], [0.1], [9.0]]))
-    assert np.allclose(chance[0], model.usual)
-    assert chance[2, 1] > 0.9
-
-
 def test_what_is_no_state_is_refused() -> None:
-    data, told = turning(6)
+    data, _ = turning(6)
     with pytest.raises(ConfigError, match=r"columns for the gate among market\.mood; received market\.fear"):
         FusionGate(("market.fear",)).by_date(data)
     with pytest.raises(DataError, match=r"the same of every instrument; received s\.a"):
@@ -81,7 +73,7 @@ def test_what_is_no_state_is_refused() -> None:
         FusionGate(("market.mood",), states=7)
     short = data.rows(np.arange(30 * NAMES))
     with pytest.raises(DataError, match="at least 60 dates"):
-        trained(short, told[: 30 * NAMES], COLUMNS, FusionGate(("market.mood",)))
+        FusionGate(("market.mood",)).by_date(short)
 
 
 def test_the_state_of_the_market_is_its_mean_move() -> None:

@@ -1,7 +1,10 @@
 """Every family of the zoo passes the kit, and scikit-learn's own checks as far as they apply."""
 
 import importlib.util
+import re
+import tomllib
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,3 +110,12 @@ def test_absent_library_names_the_extra() -> None:
 def test_a_family_that_tells_states_alone_does_not_forecast() -> None:
     with pytest.raises(ConfigError, match="a family that forecasts"):
         family("clusters").make()
+
+
+@pytest.mark.parametrize("name", families())
+def test_the_extra_of_a_family_brings_what_it_needs(name: str) -> None:
+    text = (Path(__file__).resolve().parents[3] / "pyproject.toml").read_text(encoding="utf-8")
+    extras = tomllib.loads(text)["project"]["optional-dependencies"]
+    brought = " ".join(extras[family(name).extra]).replace("scikit-learn", "sklearn").replace("stable-baselines3", "")
+    assert set(family(name).needs) - {"sklearn"} <= set(re.findall(r"[a-z]+", brought))
+    assert "torch" not in " ".join(extras["signals"])

@@ -35,7 +35,6 @@ from tercel.signals.sources.tables import first_names
 
 PACKAGED: Final = "packaged:"
 NO_FORECAST: Final = "NO_FORECAST"
-TARGET: Final = "TARGET"
 DAY_NS: Final = 86_400 * NS_PER_SECOND
 DATED_NS: Final = 20 * 365 * DAY_NS
 """Clocks beyond it, 1989, tell dates."""
@@ -298,7 +297,7 @@ def forecasts_in(entries: Iterable[Entry]) -> ForecastOutcome:
             for key, more in (("rounds", 1), ("forecast_bps", expected), ("came_bps", came), ("hits", right)):
                 row[key] += more
             moved, hits = moved + (came != 0), hits + right
-        elif entry.body.get("code") == TARGET:
+        elif entry.body.get("code") == kinds.TARGET:
             aims.append(str(entry.body["text"]))
         elif entry.body.get("code") == NO_FORECAST:
             told.append(": ".join(filter(None, (entry.instrument, str(entry.body["text"])))))

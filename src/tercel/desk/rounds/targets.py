@@ -17,7 +17,8 @@ from tercel.core.fixed import ONE
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.rounds.config import DeskConfig, SignalsSection
 from tercel.desk.rounds.demand import Demand
-from tercel.desk.rounds.forecasts import TARGET, DeskForecasts, session_day
+from tercel.desk.rounds.forecasts import DeskForecasts, session_day
+from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.parents import MOST_LOTS
 from tercel.desk.trading.session import Session
 from tercel.signals.model_folder import folder_at, load
@@ -82,8 +83,8 @@ class TargetOrders:
     ) -> None:
         self._targets, self._session, self._section, self._forecasts = dict(targets), session, section, forecasts
         self._gross = sum(abs(one.value) for one in targets.values() if one.unit == "weight")
-        self._say = partial(session.gateway.alert, "info", TARGET)
-        self._warn = partial(session.gateway.alert_once, "warning", TARGET)
+        self._say = partial(session.gateway.alert, "info", kinds.TARGET)
+        self._warn = partial(session.gateway.alert_once, "warning", kinds.TARGET)
 
     def due(self, number: int) -> Iterator[Demand]:
         """Orders that can be sized now, for round `number`; an alert says what became of each target."""

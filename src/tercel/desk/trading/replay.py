@@ -26,6 +26,7 @@ def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
     if entry is None or entry.kind != kinds.DECISION:
         return None
     sentences = [
+        *_asked(journal, seq, entry),
         *_market(entry),
         *_guidance(journal, seq, entry),
         _wanted(entry),
@@ -36,6 +37,21 @@ def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
     if entry.body.get("strategy"):
         title += f", by {entry.body['strategy']}"
     return {"title": title, "sentences": sentences, "tables": _seen(entry)}
+
+
+def _asked(journal: Journal, seq: int, entry: Entry) -> list[str]:
+    """The target that made the parent; nothing for an order that was drawn, or that a person sent."""
+    target = made_by = ""
+    for number, before in journal.read(0, (kinds.SESSION, kinds.ALERT, kinds.PARENT)):
+        if number > seq:
+            break
+        if before.kind == kinds.SESSION:
+            target = ""
+        elif before.instrument == entry.instrument and before.body.get("code") == kinds.TARGET:
+            target = str(before.body["text"])
+        elif before.parent == entry.parent and before.body.get("event") == "accepted":
+            made_by = "" if "operator" in before.body else target
+    return [f"The file of targets asked for it, {made_by}."] if made_by else []
 
 
 def _ran(journal: Journal, seq: int, entry: Entry) -> str:

@@ -38,6 +38,8 @@ HORIZONS: Final = (3, 10, 30, 60)
 AGAIN: Final = "train one: tercel signals flow train LAKE `symbol=SYM` `out=FOLDER`"
 SHIPPED: Final = Path(__file__).parent / "packaged"
 DEFAULT: Final = "flow-1"
+ENOUGH: Final = 0.5
+"""Carry of a simulated market below which no policy reads a forecast that was learned in it."""
 _TREES: Final = ("roots", "feature", "threshold", "left", "right", "value")
 _DAMAGED = (ValueError, KeyError, TypeError, AttributeError, EOFError, IndexError, BadZipFile)
 
@@ -226,6 +228,23 @@ def shipped(name: str = DEFAULT) -> Forecaster:
 def resolve(said: str) -> Forecaster:
     """A forecaster by the name that it ships under, or by its folder."""
     return shipped(said) if said in packaged() else load(Path(said))
+
+
+def heard(said: str) -> Forecaster:
+    """The same for a policy to read, which learns of the future from tape, or from a market that carries to tape.
+
+    Raises
+    ------
+    DataError
+        A forecaster learned in a market whose carry is too low.
+    """
+    found = resolve(said)
+    for symbol, one in found.card.get("simulated", {}).items():
+        if one["carry"] is not None and one["carry"] < ENOUGH:
+            received = f"{said}, learned on {symbol} of {one['market']}, which has {one['carry']:.2f}"
+            expected = f"a forecaster learned on tape, or in a market with a carry of {ENOUGH}"
+            raise DataError(expected, received, f"take {DEFAULT}, or train on days of tape")
+    return found
 
 
 def _wide(array: NDArray[Any]) -> NDArray[Any]:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Float32
 from tercel.core.names import check_known
+from tercel.execution.foresight.forecaster import Forecaster, spread_alone
 from tercel.execution.intent import Intents
 from tercel.execution.policies.policy import PolicyPort
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies.alpha_tilt import AlphaTilt
 from tercel.execution.strategies.guarded import Guarded
-from tercel.execution.strategy import Strategy, Wrapper, gap_of
+from tercel.execution.strategy import Strategy, Wrapper, forecaster_of, gap_of
 from tercel.execution.view import View
 
 NETWORK, FORECAST, GUARD, CLOCK, LEARNED = "network", "forecast", "guard", "clock", "learned"
@@ -46,8 +47,8 @@ class Idle:
 
 
 @dataclass(frozen=True)
-class OnSchedule(Strategy):
-    """A strategy without its clock of events: it decides as the task's clock says."""
+class _Same(Wrapper):
+    """A strategy under its own name, asked otherwise."""
 
     inner: Strategy
 
@@ -59,6 +60,24 @@ class OnSchedule(Strategy):
     def decide(self, view: View) -> Intents:
         """Intents of the inner strategy."""
         return self.inner.decide(view)
+
+
+class OnSchedule(_Same):
+    """A strategy without its clock of events: it decides as the task's clock says."""
+
+    @property
+    def gap_ns(self) -> int:
+        """None."""
+        return 0
+
+
+class Untold(_Same):
+    """A strategy that is told of no forecast, the usual spread alone: it goes on without."""
+
+    @property
+    def forecaster(self) -> Forecaster:
+        """Nobody's."""
+        return spread_alone()
 
 
 def without(strategy: Strategy, part: str) -> Strategy | None:
@@ -85,6 +104,8 @@ def without(strategy: Strategy, part: str) -> Strategy | None:
     if part == LEARNED:
         silent = without(strategy, NETWORK)
         return without(silent or strategy, FORECAST) or silent
+    if part == FORECAST and forecaster_of(strategy) not in (None, spread_alone()):
+        return Untold(strategy)
     if isinstance(strategy, AlphaTilt) and part == FORECAST:
         return strategy.inner
     if isinstance(strategy, Wrapper):

@@ -18,6 +18,7 @@ from tercel.execution.strategies.best_response import BestResponse
 from tercel.execution.strategies.direction_rule import DirectionRule
 from tercel.execution.strategies.estimates import MarketEstimates, eta_of_depth
 from tercel.execution.strategies.events_clock import OnEvents
+from tercel.execution.strategies.flow import OnFlow
 from tercel.execution.strategies.guarded import Guarded
 from tercel.execution.strategies.score_rule import ScoreRule
 from tercel.execution.strategies.trend_switch import TrendSwitch
@@ -27,6 +28,7 @@ from tercel.execution.strategy import Strategy
 
 __all__ = [
     "ALL_BASELINES",
+    "KNOWN",
     "NAMES",
     "TUNABLE",
     "WRAPPERS",
@@ -119,7 +121,9 @@ _ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     timed.SpreadRule.name: (timed.SpreadRule, False),
     timed.TakeTimed.name: (timed.TakeTimed, False),
 }
-WRITTEN: Final = (*NAMES, YARDSTICK, b.PegTouch.name, CarteaJaimungal.name, *TUNABLE)
+KNOWN: Final = (*_ALL, *TUNABLE)
+"""Every name that `build` knows."""
+WRITTEN: Final = (*NAMES, YARDSTICK, b.PegTouch.name, Guarded.name, CarteaJaimungal.name, *TUNABLE)
 """Everything written; what `tercel run` judges comes first."""
 ALL_BASELINES: Final = tuple(name for name in WRITTEN if name != BestResponse.name)
 """The rules that a policy is held against by default. The best response is named besides: it is searched for in a
@@ -128,9 +132,10 @@ WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {
     "alpha": AlphaTilt,
     "posture": PostureCap,
     "trend": TrendSwitch,
+    "flow": OnFlow,
     "events": OnEvents,
 }
-"""What `+alpha`, `+posture`, `+trend` and `+events` behind a strategy's name do, from the inside out."""
+"""What `+alpha`, `+posture`, `+trend`, `+flow` and `+events` behind a strategy's name do, from the inside out."""
 
 
 def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:
@@ -181,7 +186,7 @@ def build(name: str, estimates: MarketEstimates | None = None, parameters: Mappi
     name, *wrappers = name.split("+")
     if name in TUNABLE:
         return wrap(_tunable(name, estimates, parameters or {}), wrappers)
-    check_known(name, [*_ALL, *TUNABLE], said=f"strategy {name!r}")
+    check_known(name, KNOWN, said=f"strategy {name!r}")
     maker, informed = _ALL[name]
     arguments = dict(parameters or {})
     if informed and estimates is None:

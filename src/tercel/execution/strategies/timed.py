@@ -16,7 +16,7 @@ import numpy as np
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.execution.foresight.forecaster import Forecaster, resolve, shipped, spread_alone
+from tercel.execution.foresight.forecaster import Forecaster, heard, shipped, spread_alone
 from tercel.execution.intent import TAKE, Intents
 from tercel.execution.strategy import Strategy, ladder, settle
 from tercel.execution.view import View
@@ -96,7 +96,7 @@ class TakeTimed(SpreadRule):
     @property
     def forecaster(self) -> Forecaster:
         """The shipped one, or that of a folder."""
-        return resolve(self.model) if self.model else shipped()
+        return heard(self.model) if self.model else shipped()
 
     def cost(self, view: View) -> Floats:
         """Half the spread less the weighted forecast, over half the usual spread."""

@@ -26,6 +26,7 @@ from tercel.execution.intent import WIDTH, Intents
 from tercel.execution.observation import OBS_SIZE
 from tercel.execution.task import LATENCIES, Task
 from tercel.execution.view import View
+from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.market.regimes.factors import Factors, impose
 from tercel.market.regimes.truth import RegimeOccupancy, in_force
 from tercel.market.simulator import layout as sim
@@ -95,6 +96,8 @@ class Episodes:
         looks_back: bool = False,
     ) -> None:
         self.source, self.task, self.n = source, task, n
+        self._backgrounds: Backgrounds | None = None
+        self._tape = source.tape
         room = sim.extend(
             source.worlds_k[:1], task.grid_points, record_rows, log_rows, sim.PAST_SECONDS if looks_back else 0
         )
@@ -141,6 +144,16 @@ class Episodes:
         self._worlds[:, sim.LATENCY_KIND] = LATENCIES["constant"]
         self._worlds[:, sim.LATENCY_A] = latency_ns
 
+    def share(self, backgrounds: Backgrounds | None) -> None:
+        """Simulate what the public does once for all episodes that meet it, whatever is done in them (None: in each).
+
+        It is kept in `backgrounds`, which batches of one source may share. The results are the same bytes; on tape
+        nothing changes.
+        """
+        if self.source.model != sim.REPLAY:
+            self._backgrounds = backgrounds
+            self._tape = self.source.tape if backgrounds is None else backgrounds.rows
+
     def pace(self, gap_ns: int) -> None:
         """Set the clock of events of the strategy that decides from now on (`Strategy.gap_ns`), 0: none."""
         self._worlds[:, sim.GAP_NS] = self.states[:, sim.GAP_NS] = gap_ns
@@ -184,6 +197,8 @@ class Episodes:
             self.source.worlds_b, self._worlds, plan.rows, which, self._x, self._m, self._obs, self._draw,
         )  # fmt: skip
         self._cluster[which] = plan.cluster
+        if self._backgrounds is not None:
+            self._backgrounds.share(self.books, self.states, plan.rows, which, self.source.flow)
         self._write_guidance()
         self._tell()
 
@@ -241,10 +256,11 @@ class Episodes:
         Raises
         ------
         ConfigError
-            Markets without a flow of their own.
+            Markets without a flow of their own, or that share it (:meth:`share`).
         """
-        if self.source.model in (sim.REPLAY, sim.MARTINGALE):
-            raise ConfigError("a reactive market", self.source.name, "plant stress in a preset's market")
+        if self.source.model in (sim.REPLAY, sim.MARTINGALE) or self._backgrounds is not None:
+            remedy = "plant stress in a preset's market that no episodes share"
+            raise ConfigError("a reactive market", self.source.name, remedy)
         impose(self.states, factors)
 
     def step(self, intents: Intents) -> None:
@@ -260,7 +276,7 @@ class Episodes:
             wanted = f"intents int32 of shape ({self.n}, {WIDTH})"
             raise ConfigError(wanted, f"{got[0]} of shape {got[1]}", "make them with execution.intent.empty(n)")
         self._act(
-            self.books, self.states, self.source.flow, self.source.tape,
+            self.books, self.states, self.source.flow, self._tape,
             np.ascontiguousarray(intents), self.terms, self._x, self._m, self._obs, self._draw,
         )  # fmt: skip
         self._write_guidance()

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution.strategy import Strategy
-from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.experiment import markets_of
 from tercel.lab.evaluation.market import JobMarket
 from tercel.lab.evaluation.report import BookExample
 from tercel.lab.evaluation.settings import MarketTask
@@ -21,8 +21,7 @@ MOST_PRICES = 60
 def book_example(settings: MarketTask, market: JobMarket, strategy: Strategy, episode: int = 0) -> BookExample:
     """Run one judged episode with its record on and lay the public book out over time."""
     plan = market.plan.take(slice(episode, episode + 1))
-    episodes = Episodes(market.judged, settings.task, 1, record_rows=RECORD_ROWS, log_rows=4096)
-    episodes.start(plan)
+    episodes = markets_of(strategy, market.judged, settings.task, plan, 4096, RECORD_ROWS)
     levels = levels_of(episodes.books[0])
     start = int(episodes.states[0, sim.START_NS])
     first = int(episodes.states[0, sim.RECORD])

@@ -16,7 +16,8 @@ from tercel.execution.strategies import MarketEstimates, eta_of_depth
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.adaptability import Decisions
-from tercel.lab.evaluation.episodes import Episodes, Plan
+from tercel.lab.evaluation.backgrounds import Backgrounds
+from tercel.lab.evaluation.episodes import Episodes, Plan, sides_of
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 
@@ -99,14 +100,17 @@ def run_strategies(
 ) -> list[Costs]:
     """Costs of several strategies over all episodes of a plan: as :func:`run_strategy` for each, to the byte.
 
-    Every market warms up once; each strategy then finds it as it was at arrival. Where `stop` says so between two
-    strategies, the rest is left out (of a plan of one batch; otherwise everything). Without `run_out` (bool
-    (n,), or one for all) an episode ends with its order: the same costs, but mids on the grid only as far as it went.
+    Every market warms up once, and what its public does after that is simulated once; each strategy finds it as it was
+    at arrival. Where `stop` says so between two strategies, the rest is left out (of a plan of one batch; otherwise
+    everything). Without `run_out` (bool (n,), or one for all) an episode ends with its order: the same costs, but mids
+    on the grid only as far as it went.
     """
     parts: list[list[Costs]] = [[] for _ in strategies]
     for number, part in enumerate(batches(plan)):
         looks_back = any(forecaster_of(one) is not None for one in strategies)
         episodes = Episodes(source, task, len(part), looks_back=looks_back)
+        if len(strategies) * sides_of(part) > 1:
+            episodes.share(Backgrounds())
         episodes.start(part)
         first = number * BATCH
         episodes.states[:, sim.RUN_OUT] = run_out if isinstance(run_out, bool) else run_out[first : first + len(part)]
@@ -129,17 +133,16 @@ def run_strategies(
     return [Costs.concat(done) for done in parts if len(done) == batches_in_all]
 
 
-def run_recorded(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Decisions:
-    """Recorded decisions of the plan's episodes (all at once: keep them few)."""
-    episodes = Episodes(source, task, len(plan), looks_back=forecaster_of(strategy) is not None)
+def markets_of(
+    strategy: Strategy, source: Source, task: Task, plan: Plan, log_rows: int, record_rows: int = 0
+) -> Episodes:
+    """A plan's markets, begun, in which one strategy is to decide: on its own clock, told of its forecasts."""
+    looks_back = forecaster_of(strategy) is not None
+    episodes = Episodes(source, task, len(plan), log_rows=log_rows, record_rows=record_rows, looks_back=looks_back)
     episodes.start(plan)
     episodes.pace(gap_of(strategy))
     episodes.foresee(forecaster_of(strategy))
-    seen = _Seen(len(plan), task)
-    while episodes.working.any() and len(seen.columns) < task.decisions:
-        seen.observe(episodes)
-        episodes.step(strategy.decide(episodes.view))
-    return seen.decisions(plan)
+    return episodes
 
 
 def pilot(source: Source, task: Task, plan: Plan) -> MarketEstimates:

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import Episodes, Plan
+from tercel.lab.evaluation.episodes import Plan
+from tercel.lab.evaluation.experiment import markets_of
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 
@@ -49,8 +50,7 @@ class Guard:
 
 def guard(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Guard:
     """Run a strategy with its fills on record, and check each."""
-    episodes = Episodes(source, task, len(plan), log_rows=LOG_ROWS)
-    episodes.start(plan)
+    episodes = markets_of(strategy, source, task, plan, LOG_ROWS)
     seen: list[tuple[Ints, Ints, Ints]] = []
     while episodes.working.any():
         view = episodes.view

@@ -311,7 +311,8 @@ def _counts(entry: JudgedEntry) -> Counts:
 
     lots = total("qty")
     unfilled, forced, double = (total(name) for name in ("unfilled_lots", "forced_lots", "double_lots"))
-    return Counts(unfilled, unfilled / lots, forced / lots, double / lots)
+    messages = total("messages") / sum(map(len, entry.runs))
+    return Counts(unfilled, unfilled / lots, forced / lots, double / lots, messages)
 
 
 def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> list[str]:

@@ -54,12 +54,13 @@ KEYS = tuple(one.name for one in fields(CostRow))
 
 @dataclass(frozen=True)
 class Counts(Record):
-    """Lots of a strategy that deserve a remark, and shares of all its lots."""
+    """Lots of a strategy that deserve a remark, shares of all its lots, and orders and cancels that it sends."""
 
     unfilled_lots: int
     unfilled_share: float
     forced_share: float
     double_filled_share: float
+    messages_per_order: float | None = None
 
 
 @dataclass(frozen=True)

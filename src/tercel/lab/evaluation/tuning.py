@@ -20,6 +20,7 @@ from tercel.execution.strategies import TUNABLE, MarketEstimates, tuned_values
 from tercel.execution.strategies.vector import Tunable
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
+from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.lab.evaluation.cma import CmaEs
 from tercel.lab.evaluation.episodes import Episodes, Plan, sides_of
 from tercel.lab.evaluation.experiment import run_strategies
@@ -170,7 +171,7 @@ def scores(arena: Arena, plan: Plan, strategies: Sequence[Strategy]) -> list[Tun
 def side_by_side(
     markets: Callable[[int], Episodes], plan: Plan, count: int, candidates: Callable[[slice], Strategy]
 ) -> Iterator[tuple[Costs, int]]:
-    """Run candidates on all episodes of a plan; the markets warm up once and are copied.
+    """Run candidates on all episodes of a plan; the markets warm up once and are copied, their public acts once.
 
     Parameters
     ----------
@@ -187,13 +188,15 @@ def side_by_side(
     (Costs, int)
         Of as many candidates as run together: their episodes in that order, and how many decisions they took.
     """
-    first = markets(len(plan))
+    first, backgrounds = markets(len(plan)), Backgrounds()
+    first.share(backgrounds)
     first.start(plan)
     warm, together = first.snapshot(), max(BATCH // len(plan), 1)
     for start in range(0, count, together):
         some = slice(start, min(start + together, count))
         copies = some.stop - some.start
         episodes, decisions = markets(copies * len(plan)), 0
+        episodes.share(backgrounds)
         episodes.restore(tuple(np.concatenate([array] * copies) for array in warm))
         strategy = candidates(some)
         while episodes.working.any():

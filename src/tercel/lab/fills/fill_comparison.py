@@ -1,11 +1,12 @@
 """Comparison of resting orders' fills: real and simulated days, read by the same code."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from tercel.core.plain import plain
 from tercel.feeds.lobster_write import as_shown
 from tercel.lab.fills.fill_gates import MARKOUTS_S, FillGate, GateCell, compare
 from tercel.lab.fills.fill_study import sums_of
@@ -15,8 +16,10 @@ from tercel.lab.fills.replayed import replayed
 from tercel.market.flow.port import Preset
 from tercel.market.score.days import Day, of_one_market
 from tercel.market.score.stretches import seen_days
-from tercel.market.score.sums import Sums
+from tercel.market.score.tape import rounded
 from tercel.market.simulator.synthetic import synthetic, working_days
+from tercel.signals.flow.carry import Carry, carry
+from tercel.signals.flow.days import flow_day
 
 FIRST = "2030-01-02"
 """Date of the first simulated day; it names the day and nothing else."""
@@ -57,6 +60,8 @@ class Fills:
         Minutes of tape without a book.
     figures : dict of str to GateCell
     gates : list of FillGate
+    carry : Carry or None
+        Of forecasts; None without LightGBM, and of short days.
     """
 
     preset: str
@@ -70,6 +75,7 @@ class Fills:
     dropped_minutes: int
     figures: dict[str, GateCell]
     gates: list[FillGate]
+    carry: Carry | None
 
 
 def study(preset: Preset, days: Sequence[Day], simulated_days: int, seed: int, tell: Tell = lambda line: None) -> Fills:
@@ -87,25 +93,22 @@ def study(preset: Preset, days: Sequence[Day], simulated_days: int, seed: int, t
     tell(f"tape       {len(real)} days")
     seconds = float(np.median([day.session_s for day in days]))
     levels = min((day.instrument.levels for day in days if day.instrument.levels), default=0)
-    made = list(simulated_sums(preset, scale, simulated_days, seed, seconds, tell, levels))
+    made, flows = [], []
+    for number, date in enumerate(working_days(FIRST, simulated_days)):
+        day = synthetic(preset, seed + number, date, seconds, preset.symbol)
+        day = as_shown(*day, levels) if levels else day
+        made.append(sums_of(replayed(*day), scale))
+        flows.append(flow_day(*day))
+        tell(f"simulated  day {number + 1} of {simulated_days}")
     cells, gates, clusters = compare(real, made, seed)
+    seen = tuple(day.instrument.date for day in seen_days(preset, days))
     return Fills(
         preset=preset.name, symbol=days[0].instrument.symbol,
-        days=tuple(day.instrument.date for day in days),
-        calibrated_on=tuple(day.instrument.date for day in seen_days(preset, days)),
-        simulated_days=simulated_days, seed=seed, clusters=clusters, scale=scale,
+        days=tuple(day.instrument.date for day in days), calibrated_on=seen, simulated_days=simulated_days,
+        seed=seed, clusters=clusters, scale=scale,
         dropped_minutes=sum(int(np.sum(~day.booked)) for day in read), figures=cells, gates=gates,
+        carry=carry([flow_day(day.instrument, day.events) for day in days], seen, flows, seed),
     )  # fmt: skip
-
-
-def simulated_sums(
-    preset: Preset, scale: FillScale, days: int, seed: int, seconds: float, tell: Tell, levels: int = 0
-) -> Iterator[Sums]:
-    """The sums of each simulated day, one after the other; `levels` reads it as a feed of so many, 0: of all."""
-    for number, date in enumerate(working_days(FIRST, days)):
-        day = synthetic(preset, seed + number, date, seconds, preset.symbol)
-        yield sums_of(replayed(*(as_shown(*day, levels) if levels else day)), scale)
-        tell(f"simulated  day {number + 1} of {days}")
 
 
 def card(found: Fills) -> dict[str, Any]:
@@ -125,3 +128,13 @@ def card(found: Fills) -> dict[str, Any]:
         "hidden_share": {"real": cells["hidden_rows"].real, "simulated": cells["hidden_rows"].simulated},
         **asdict(found),
     }
+
+
+def teaches(found: Fills) -> dict[str, Any]:
+    """What a preset's card keeps of it: fills at the touch, mark-outs and carry, and of which days."""
+    cells = {name: {"tape": cell.real, "simulated": cell.simulated} for name, cell in found.figures.items()}
+    filled = {wait: cells[f"filled_{wait}s"] for wait in ("30", "300", "900")}
+    markouts = {h: cells[f"markout_{h}s_bps"] for h in ("10", "60")}
+    about = {"symbol": found.symbol, "days": found.days, "simulated_days": found.simulated_days, "seed": found.seed}
+    kept = about | {"filled": filled, "markouts_bps": markouts} | plain(found.carry or {"carry": None})
+    return dict(rounded(plain(kept), 4))

@@ -32,8 +32,9 @@ from tercel.execution.costs import BPS
 from tercel.execution.intent import WIDTH
 from tercel.execution.observations import ObservationFunction, observer
 from tercel.execution.task import Task
+from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.lab.evaluation.episodes import Episodes
-from tercel.lab.evaluation.sampling import Sampler, bank_sampler
+from tercel.lab.evaluation.sampling import Sampler, bank_sampler, pooled
 from tercel.lab.learning.own_reward import Reward, Step, rewards_of
 from tercel.lab.learning.port import State
 from tercel.market.flow import preset as presets
@@ -122,6 +123,7 @@ class Options(TypedDict, total=False):
     observation: str | ObservationFunction
     stack: int
     threads: int
+    share: bool
 
 
 class ExecutionVec:
@@ -149,6 +151,9 @@ class ExecutionVec:
         Decision intervals that it shows.
     threads : int
         Threads that the markets are spread over; the results are the same bytes.
+    share : bool
+        Episodes come again, as those of a pool do: what the public does in one is simulated once
+        (:meth:`Episodes.share`). The results are the same bytes.
 
     Notes
     -----
@@ -179,6 +184,7 @@ class ExecutionVec:
         observation: str | ObservationFunction = "v1",
         stack: int = 1,
         threads: int = 1,
+        share: bool = False,
     ) -> None:
         if n < 1:
             raise ConfigError("1 or more markets", f"{n}", "64 is a good number")
@@ -195,6 +201,8 @@ class ExecutionVec:
         self.own_reward = None if weights is None or isinstance(weights, RewardWeights) else weights
         self.weights = weights if isinstance(weights, RewardWeights) else RewardWeights()
         self.episodes = Episodes(source, task, n, run_out=False, threads=threads)
+        self.backgrounds = Backgrounds() if share else None
+        self.episodes.share(self.backgrounds)
         self.seed, self.started = 0, 0
         self.final_obs = np.zeros((n, self.observation_size), np.float32)
         self.sums = np.zeros((3, n))
@@ -276,19 +284,15 @@ class ExecutionVec:
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         e, view = self.episodes, self.episodes.view
-        markets: dict[str, NDArray[Any]] = {
-            "books": e.books,
-            "states": e.states,
-            "x": view.x,
-            "m": view.m,
-            "obs": view.obs,
-            "draw": view.draw,
-        }
-        return {**markets, "sums": self.sums, "done": self._done, "total": self._total}
+        seen: dict[str, NDArray[Any]] = {name: getattr(view, name) for name in ("x", "m", "obs", "draw")}
+        counted: dict[str, NDArray[Any]] = {"sums": self.sums, "done": self._done, "total": self._total}
+        return {"books": e.books, "states": e.states, **seen, **counted}
 
     def state(self) -> State:
         """State of books, streams, observations and counters: what a bit-identical resume needs."""
         state: State = {name: array.copy() for name, array in self._arrays().items()}
+        if self.backgrounds is not None:
+            state["ahead"] = self.backgrounds.ahead(self.episodes.states)
         return {**state, "seed": self.seed, "started": self.started, "ended": self._ended}
 
     def restore(self, state: State) -> Float32:
@@ -307,6 +311,10 @@ class ExecutionVec:
                     "resume with the market, the task and the number of markets of the run",
                 )
             array[:] = state[name]
+        if "ahead" in state:
+            self.backgrounds = self.backgrounds or Backgrounds()
+            self.episodes.share(self.backgrounds)
+            self.backgrounds.go_on(self.episodes.states, state["ahead"])
         self.seed, self.started, self._ended = (int(state[name]) for name in ("seed", "started", "ended"))
         return self.observer.encode(self.episodes.view)
 
@@ -317,11 +325,15 @@ def execution_env(
     n: int = 64,
     *,
     worlds: int = WORLDS,
+    pool: int = 0,
     source: Source | None = None,
     sampler: Sampler | None = None,
     **options: Unpack[Options],
 ) -> ExecutionVec:
     """The environment of a shipped market, its flow and a bank of `worlds` warmed books, or of a source of one's own.
+
+    With a `pool`, the first so many episodes come again and again, and what their public does is simulated once: each
+    takes a third of the time from its second turn on. 0: no episode comes again.
 
     Raises
     ------
@@ -338,4 +350,6 @@ def execution_env(
         raise ConfigError("a source and its sampler", f"a {have} without a {lack}", "give both or neither")
     market = presets.load(preset)
     sampler = bank_sampler(task, task.lots(market.volume_per_s), worlds)
+    if pool > 0:
+        sampler, options["share"] = pooled(sampler, pool), True
     return ExecutionVec(reactive(market, worlds), task, sampler, n, **options)

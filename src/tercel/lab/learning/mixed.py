@@ -56,10 +56,13 @@ class DrawnOrdersVec(ExecutionVec):
         hindsight: int = 0,
         **options: Unpack[Options],
     ) -> None:
+        options.setdefault("share", hindsight > 0)
         super().__init__(source, task, self._draw, n, **options)
         self.ranges, self._plain, self.unit = ranges, sampler, unit
         self.rival, self._rival_costs = rival, np.zeros(n)
         self._twins = Episodes(source, task, n, run_out=False) if rival is not None else None
+        if self._twins is not None:
+            self._twins.share(self.backgrounds)
         self._gain = np.zeros(n)
         self.pool = hindsight
         self.hindsight: Hindsight | None = None
@@ -94,6 +97,7 @@ class DrawnOrdersVec(ExecutionVec):
 
         def make(n: int) -> Episodes:
             episodes = Episodes(self.episodes.source, self.task, n)
+            episodes.share(self.backgrounds)
             if self.ranges is not None:
                 episodes.vary(*self.now.worlds(self.task, len(episodes.source.worlds_k)))
             return episodes

@@ -102,7 +102,7 @@ class Preset(BaseModel):
         numbers = isinstance(window, list | tuple) and all(type(x) in (int, float) for x in window)
         if window is not None and not (numbers and len(window) == 2):
             raise ValueError(f"window_s {window!r} is no start and end in seconds")
-        for key in ("scores", "scored_tape", "prediction"):
+        for key in ("scores", "scored_tape", "prediction", "teaches"):
             if not isinstance(card.get(key, {}), dict | None):
                 raise ValueError(f"{key} {card[key]!r} is no table")
         return card

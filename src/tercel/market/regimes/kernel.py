@@ -17,6 +17,7 @@ from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import write
+from tercel.market.simulator.followed import follows
 from tercel.market.simulator.records import state_at
 
 # -- the head of a law, from flow[REGIMES_AT] on -----------------------------------------------------------------------
@@ -157,7 +158,7 @@ def _apply(k: Longs, flow: Floats, at: int, before: float) -> None:
     pace = flow[row + 4] * s.season
     s.pace_factor = pace
     s.lean = flow[row + 5]
-    if pace != before and s.now < s.flow_ns < FOREVER_NS:
+    if pace != before and s.now < s.flow_ns < FOREVER_NS and not follows(k):
         s.flow_ns = s.now + int((s.flow_ns - s.now) * (before / pace))
     s.regime_ns = min(s.change_ns, s.phase_ns, s.season_ns)
 

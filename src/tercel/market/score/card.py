@@ -36,7 +36,7 @@ def score(
     dict
         "model", "calibrated_on", "scored_on", "judged", "distances", "mean_l1", "floor_mean_l1",
         "pooled_floor_mean_l1", "interleaved_mean_l1", "interleaved_floor_mean_l1", "gates", "gates_train", "dynamics",
-        "conditional", "classifier_auc", "classifier_auc_real", "impact", "prediction", "seeds", "notes".
+        "conditional", "classifier_auc", "classifier_auc_real", "impact", "prediction", "teaches", "seeds", "notes".
     """
     simulated, real = classifier_scores(drawn) if classifier else (None, None)
     found = _described(drawn.preset, drawn.tape, drawn.made, impact)
@@ -77,6 +77,7 @@ def _described(preset: Preset, tape: HeldOutTape, made: Simulated, impact: Mappi
         "classifier_auc_real": None,
         "impact": {key: (impact or {}).get(key) for key in IMPACT_KEYS},
         "prediction": preset.card.get("prediction"),
+        "teaches": preset.card.get("teaches"),
         "seeds": len(made.seen[0]),
         "notes": list(tape.notes),
     }
@@ -129,7 +130,7 @@ def compact(card: Mapping[str, Any], digits: int = 4) -> dict[str, Any]:
     kept = {
         key: value
         for key, value in card.items()
-        if key not in {"conditional", "gates_train", "calibrated_on", "preset", "prediction"}
+        if key not in {"conditional", "gates_train", "calibrated_on", "preset", "prediction", "teaches"}
     }
     kept["dynamics"] = {
         name: {key: row[key] for key in ("value", "real", "passed")} for name, row in card["dynamics"].items()

@@ -68,12 +68,17 @@ def enter_background(k: Longs) -> None:
 
 @kernel
 def leave_background(b: Packed, k: Longs) -> None:
-    """Switch back: the shown book follows the event's rows."""
-    s = state_at(k)
-    s.apart = sim.PARTED
+    """Switch back after the flow's event."""
+    state_at(k).apart = sim.PARTED
     swap(k)
+    b[lay.OVERFLOW] = b[fixed(b, lay.BACKGROUND) + lay.OVERFLOW]
+
+
+@kernel
+def mirror(b: Packed, k: Longs) -> None:
+    """The shown book follows the rows of the background's event."""
+    s = state_at(k)
     background = b[fixed(b, lay.BACKGROUND) :]
-    b[lay.OVERFLOW] = background[lay.OVERFLOW]
     s.aggressor_mid2 = s.mid2
     if s.mirror_row > sim.MIRROR_ROWS:
         lay_anew(b, k)

@@ -15,8 +15,9 @@ from tercel.market.flow.santa_fe import santa_fe_event
 from tercel.market.impact.kernel import impact_event
 from tercel.market.regimes.kernel import regime_event
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.background import enter_background, leave_background, restore_event
+from tercel.market.simulator.background import enter_background, leave_background, mirror, restore_event
 from tercel.market.simulator.entry import arrive, next_arrival
+from tercel.market.simulator.followed import follows, unpack_event
 from tercel.market.simulator.past_seconds import keep_seconds
 from tercel.market.simulator.records import state_at
 from tercel.market.simulator.replay import replay_event
@@ -74,11 +75,21 @@ def public_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
     elif s.restore_ns <= s.flow_ns:
         restore_event(b, k, flow)
     elif s.apart == sim.PARTED:
-        enter_background(k)
-        _flow_event(b[fixed(b, lay.BACKGROUND) :], k, flow, tape)
-        leave_background(b, k)
+        if follows(k):
+            unpack_event(b, k, tape)
+        else:
+            background_event(b, k, flow, tape)
+        mirror(b, k)
     else:
         _flow_event(b, k, flow, tape)
+
+
+@kernel
+def background_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
+    """The flow's next event, in the background."""
+    enter_background(k)
+    _flow_event(b[fixed(b, lay.BACKGROUND) :], k, flow, tape)
+    leave_background(b, k)
 
 
 @kernel

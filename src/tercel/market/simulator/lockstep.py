@@ -17,10 +17,12 @@ from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
 from tercel.market.book.records import own_order_at
+from tercel.market.regimes.kernel import regime_event
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import free_if_over, own_dead, public_add
-from tercel.market.simulator.engine import advance, next_public, public_event
+from tercel.market.simulator.engine import advance, background_event, next_public, public_event
 from tercel.market.simulator.entry import arrive_new, note_sent
+from tercel.market.simulator.followed import NO_ROOM, drawn_since, pack_event
 from tercel.market.simulator.records import recorded_at, state_at
 from tercel.market.simulator.seconds import run_seconds
 from tercel.market.tape.schema import CLEAR, ROLL_OUT
@@ -47,6 +49,8 @@ class KernelRequest(IntEnum):
     """Own market orders at the times in `at`, out[:, :] on a grid of times: first, step."""
     WATCH = 8
     """One market at out[:]'s times: first, step."""
+    PACK = 9
+    """A market's background beyond a time, into the rows `at`: until."""
 
 
 SCRATCH: Final = 8
@@ -67,7 +71,6 @@ FULL = 2  # a record must be handed out first
 NOWHERE: Final = np.zeros((0, AT_WORDS), np.int64)
 """`at` of a market that stands alone."""
 NO_OUT: Final = np.zeros((0, 8))
-NO_FLOW: Final = np.zeros(0)
 NO_TAPE: Final = np.zeros((0, sim.TAPE_WORDS), np.int64)
 
 
@@ -95,6 +98,8 @@ def _operate(what: int, b: Packed, k: Longs, flow: Floats, tape: Longs, at: Long
         return _watch(b, k, flow, tape, w[0], w[1], out)
     if what == KernelRequest.PROGRAM:
         return _program(b, k, flow, tape, at, w[0], w[1], out)
+    if what == KernelRequest.PACK:
+        return _pack(b, k, flow, tape, at, w[0])
     i = w[0]
     book, state = b[at[i, BOOK] : at[i, BOOK_END]], k[at[i, STATE] : at[i, STATE_END]]
     if what == KernelRequest.NEW:
@@ -181,6 +186,24 @@ def _program(b: Packed, k: Longs, flow: Floats, tape: Longs, orders: Longs, firs
             _enter_new(b, k, flow, 0, side, side * FARTHEST, abs(lots), True)
             i += 1
     return 0
+
+
+@kernel
+def _pack(b: Packed, k: Longs, flow: Floats, tape: Longs, rows: Longs, until: int) -> int:
+    """Let a market's background move on its own beyond `until`, packed into `rows` (`followed`); how many they are."""
+    s = state_at(k)
+    at, since, overflow = 0, s.now, b[lay.OVERFLOW]
+    while at >= 0 and since <= until:
+        s.now = min(s.flow_ns, s.regime_ns)
+        if s.regime_ns <= s.now:
+            regime_event(k, flow)
+            continue
+        mid2, before = s.background_mid2, sim.DRAW_RNG  # nobody draws from that one here
+        k[before], k[before + 1] = k[sim.FLOW_RNG], k[sim.FLOW_RNG + 1]
+        background_event(b, k, flow, tape)
+        at = pack_event(k, rows, at, s.now - since, drawn_since(k, before), s.background_mid2 != mid2)
+        since = s.now
+    return at if b[lay.OVERFLOW] == overflow else NO_ROOM
 
 
 @kernel
@@ -297,6 +320,14 @@ def enter_new(
 def enter_cancel(b: Packed, k: Longs, flow: Floats, at: Longs, market: int, place: int, lots: int) -> None:
     """Reduce a client's resting order."""
     _ask(KernelRequest.CANCEL, b, k, flow, NO_TAPE, market, place, lots, at=at)
+
+
+def pack_background(b: Packed, k: Longs, flow: Floats, rows: Longs, until: int) -> int:
+    """Run a market's background beyond `until` on its own, its events packed into `rows` int64 (n, 2).
+
+    How many rows they are, or NO_ROOM. The market is used up.
+    """
+    return _ask(KernelRequest.PACK, b, k, flow, NO_TAPE, until, at=rows)
 
 
 def measure_seconds(b: Packed, k: Longs, flow: Floats, out: Floats) -> int:

@@ -3,8 +3,8 @@
     frame = guarded(prices)                                  adds returns that splits and bad prints cannot poison
     frame.with_columns(factors().values())                   22 columns, each a function of the past of one name
 
-All returns are logs. A day whose |log return| exceeds one half is a split, a spin-off or a bad print far more often
-than news: it is missing. Opens of zero are missing; closes outside the day's range widen the range.
+All returns are logs. A day whose return is that of a split or larger than moves are (:mod:`.moves`) is missing where
+nothing adjusts it. Opens of zero are missing; closes outside the day's range widen the range.
 
 | factor | is | factor | is |
 |---|---|---|---|
@@ -20,11 +20,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tercel.signals.features.moves import unadjusted
+
 if TYPE_CHECKING:
     import polars as pl
 
-LARGEST_MOVE = 0.5
-"""Absolute log return of a day from which on it is no price move."""
+LARGEST_LEG = 0.5
+"""Absolute log return from open to close beyond which the open is a bad print."""
 BY = "instrument"
 
 
@@ -50,15 +52,15 @@ def guarded(prices: pl.DataFrame) -> pl.DataFrame:
     positive = {name: pl.when(pl.col(name) > 0).then(pl.col(name)) for name in ("open", "high", "low", "close")}
     frame = frame.with_columns(**positive)
     close = pl.col("close")
-    move = (close / close.shift(1)).log().over(BY)
+    grown = (close / close.shift(1)).over(BY)
     high, low = pl.max_horizontal("high", "close"), pl.min_horizontal("low", "close")
     frame = frame.with_columns(
-        _move=move, void=(move.abs() > LARGEST_MOVE) & ~pl.col("adjusted"), day=(close / pl.col("open")).log(),
+        _move=grown.log(), void=unadjusted(grown - 1) & ~pl.col("adjusted"), day=(close / pl.col("open")).log(),
         dollar=close * pl.col("volume"), span=(high / low).log(),
         place=(close - low) / pl.when(high > low).then(high - low),
     )  # fmt: skip
     frame = frame.with_columns(r=pl.when(~pl.col("void")).then(pl.col("_move")), void=pl.col("void").fill_null(False))
-    whole = pl.col("r").is_not_null() & (pl.col("day").abs() <= LARGEST_MOVE)
+    whole = pl.col("r").is_not_null() & (pl.col("day").abs() <= LARGEST_LEG)
     small_day = pl.when(whole).then(pl.col("day"))
     return frame.with_columns(
         market=pl.col("r").mean().over("time"), day=small_day, night=pl.col("r") - small_day

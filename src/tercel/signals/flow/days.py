@@ -18,10 +18,10 @@ from tercel.execution.foresight.features import FEATURES, SIGN, UNIT, WIDTH, fea
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.engine import mark_time, next_public, public_event
 from tercel.market.simulator.records import state_at
-from tercel.market.simulator.source import Source
-from tercel.market.simulator.tape_source import TapeDay, source_of
+from tercel.market.simulator.tape_source import source_of
+from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.checkpoints import compiled
-from tercel.market.tape.lake import Lake
+from tercel.market.tape.compiled import CompiledDay, compile_day
 
 STEP_NS: Final = NS_PER_SECOND // 4
 """Quotes are kept so often."""
@@ -111,12 +111,17 @@ def watch(
 
 def read_day(lake: Lake, symbol: str, date: str, every: int = EVERY) -> FlowDay:
     """One day of a lake as samples, `every` quarters of a second apart."""
-    source, (day,) = source_of([compiled(lake, symbol, date, None)])
-    return watch_day(source, day, every)
+    return watch_day(compiled(lake, symbol, date, None), every)
 
 
-def watch_day(source: Source, day: TapeDay, every: int = EVERY) -> FlowDay:
-    """The same of a day of a source of replay."""
+def flow_day(instrument: Instrument, events: Events) -> FlowDay:
+    """The same of a day's events."""
+    return watch_day(compile_day(instrument, events))
+
+
+def watch_day(one: CompiledDay, every: int = EVERY) -> FlowDay:
+    """The same of a day that is ready for replay."""
+    source, (day,) = source_of([one])
     world = int(day.world[0])
     b, k = source.worlds_b[world].copy(), sim.extend(source.worlds_k[world], 0, seconds=sim.PAST_SECONDS)
     k[sim.CURSOR], k[sim.CURSOR_END] = int(day.world_row[0]), day.last_row
@@ -129,9 +134,9 @@ def watch_day(source: Source, day: TapeDay, every: int = EVERY) -> FlowDay:
     x, known = np.zeros((n, WIDTH)), np.zeros(n, np.int64)
     watch(b, k, source.flow, source.tape, first, every, quotes, x, known)
     kept: Bools = known > 0
-    at, one, x = np.arange(n)[kept] * every, day.instrument, x[kept]
+    at, x = np.arange(n)[kept] * every, x[kept]
     return FlowDay(
-        one.symbol, one.date, one.tick, first, quotes[:, 0], quotes[:, 1], at,
+        day.instrument.symbol, day.instrument.date, day.instrument.tick, first, quotes[:, 0], quotes[:, 1], at,
         np.ascontiguousarray(x[:, :FEATURES]), x[:, SIGN].copy(), x[:, UNIT].copy(),
         int(k[sim.BOUGHT] + k[sim.SOLD] + k[sim.HIDDEN_LOTS]),
     )  # fmt: skip

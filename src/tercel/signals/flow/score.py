@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.stats import t_quantile
+from tercel.core.stats.student import weighted_interval
 from tercel.execution.foresight.features import NAMES
 from tercel.execution.foresight.forecaster import HORIZONS, Forecaster
 from tercel.market.score.classifier import auc
@@ -75,10 +75,8 @@ def _at(forecaster: Forecaster, days: Sequence[FlowDay], n: int, horizon_s: int)
 
 def _interval(values: Sequence[float]) -> list[float] | None:
     """95 % interval of a mean over days, by Student's t; None below three days."""
-    if len(values) < 3:
-        return None
-    half = t_quantile(0.975, len(values) - 1) * float(np.std(values, ddof=1)) / np.sqrt(len(values))
-    return [float(np.mean(values) - half), float(np.mean(values) + half)]
+    mean, half = weighted_interval(values, [1.0] * len(values))
+    return None if mean is None or half is None else [mean - half, mean + half]
 
 
 def worth(forecaster: Forecaster, days: Sequence[FlowDay]) -> dict[str, Any]:

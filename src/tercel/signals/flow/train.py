@@ -13,6 +13,7 @@ from tercel.core.names import check_known
 from tercel.core.progress import progress
 from tercel.execution.foresight.features import FEATURES
 from tercel.execution.foresight.forecaster import HORIZONS, Forecaster, save
+from tercel.market.flow.preset import load, names
 from tercel.market.tape.lake import Lake
 from tercel.signals.flow.days import FlowDay, read_day
 from tercel.signals.flow.score import accuracy
@@ -139,9 +140,22 @@ def train(
     calibrated = [calibration(list((each[2] or each[1] or each[3]).values())) for each in learned]
     widths = [width for _, width in calibrated]
     card = {"kind": kind, "seed": seed, "symbols": about, "levels": list(LEVELS), "widths": widths}
+    if made := simulated(lake, about):
+        card["simulated"] = made
     scale = np.array([both for both, _ in calibrated])
     saved = save(out, forecaster_of([each[0] for each in learned], scale, card))
     return {"out": out, "model": saved.id, "trees": len(saved.roots), **card}
+
+
+def simulated(lake: Lake, symbols: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The markets of symbols whose days were simulated, and their carry to tape: None where no card knows of one."""
+    found = {}
+    for symbol, about in symbols.items():
+        for date in about["days"]:
+            if market := lake.instrument(symbol, date).extra.get("preset"):
+                card = load(market).card if market in names() else {}
+                found[symbol] = {"market": market, "carry": (card.get("teaches") or {}).get("carry")}
+    return found
 
 
 def learn(

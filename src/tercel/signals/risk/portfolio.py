@@ -10,6 +10,7 @@ import polars as pl
 from tercel.core.arrays import Bools, Floats
 from tercel.core.errors import DataError
 from tercel.core.names import offer
+from tercel.signals.features.moves import DOUBTFUL, split_of, unadjusted
 
 LEAST_DAYS = 100
 """Days that names must share."""
@@ -20,14 +21,6 @@ LARGEST_GAP = 0.02
 LATE = 0.1
 """Share of the days by which a name may begin later than others though it has fewer."""
 STALE_DAYS, ENDED_DAYS = 10, 5
-LARGEST_MOVE = 0.6
-"""Move of a day beyond which a close that is not adjusted is refused."""
-DOUBTFUL = -0.32, 0.65
-"""Moves of a day beyond which it is named."""
-SPLITS = np.array([1.5, 2.0, 2.5, *range(3, 101)])
-"""New shares for one old; a fall to 3/4 or 4/5 is more often a crash."""
-NEAR = 0.015
-"""What the day itself may have moved a split's ratio by, as a share of it."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +88,8 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
     ------
     DataError
         No name that can be used, a weight for one that cannot or is not there, too few days that all share, or a close
-        that is not adjusted and moves by more than 60 % in a day or, within 1.5 %, by the ratio of a split (3:2 and
-        more, 1:2 and less).
+        that is not adjusted and whose move is none (:mod:`tercel.signals.features.moves`): it falls by more than 60 %
+        in a day, rises by more than 65 % or, within 1.5 %, falls by the ratio of a split (3:2 and more).
 
     >>> days = pl.date_range(date(2024, 1, 1), date(2024, 6, 1), eager=True)
     >>> walk = np.exp(np.random.default_rng(1).normal(0, 0.01, len(days)).cumsum())
@@ -158,11 +151,11 @@ def _checked(weights: Mapping[str, float], names: list[str]) -> list[str]:
 def _moved(closes: pl.DataFrame) -> list[str]:
     """A note on what may be a split; what is near the ratio of one, or larger than moves are, is refused."""
     move = (pl.col("close") / pl.col("close").shift(1) - 1).over("instrument", order_by="date")
-    table = closes.with_columns(move=move).filter(~pl.col("move").is_between(*DOUBTFUL)).sort("instrument", "date")
-    moved = table.to_dicts()
+    table = closes.with_columns(move=move).with_columns(sure=unadjusted(pl.col("move")))
+    moved = table.filter((pl.col("move") < DOUBTFUL) | pl.col("sure")).sort("instrument", "date").to_dicts()
     if not moved:
         return []
-    sure = [row for row in moved if abs(row["move"]) > LARGEST_MOVE or _split(row["move"])]
+    sure = [row for row in moved if row["sure"]]
     first, more = (sure or moved)[0], f" (and {len(sure or moved) - 1} more)" if len(sure or moved) > 1 else ""
     said = f"{first['instrument']} moves by {100 * first['move']:+.0f} % on {first['date']}, row {first['row']}"
     if not sure:
@@ -170,17 +163,8 @@ def _moved(closes: pl.DataFrame) -> list[str]:
     remedy = "add an adjusted close; or say `adjusted=True` where this one is, or the move is true; or give weights of "
     remedy += "other names"
     expected = "closes adjusted for splits, or none that moves as in a split or by 60 % in a day"
-    raise DataError(expected, said + _split(first["move"]) + more, remedy)
-
-
-def _split(move: float) -> str:
-    """What split a day's move suggests; empty where none is near."""
-    ratio = 1 / (1 + move) if move < 0 else 1 + move
-    near = SPLITS[np.abs(SPLITS / ratio - 1).argmin()]
-    if abs(ratio / near - 1) > NEAR:
-        return ""
-    new, old = float(near).as_integer_ratio()
-    return f", as in a split of {f'{new}:{old}' if move < 0 else f'{old}:{new}'}"
+    split = split_of(first["move"])
+    raise DataError(expected, said + (f", as in a split of {split}" if split else "") + more, remedy)
 
 
 def _trading(prices: Floats, days: list[date]) -> tuple[Floats, list[date]]:

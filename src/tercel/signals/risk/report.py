@@ -6,7 +6,7 @@ import numpy as np
 
 from tercel.core.report.page import Section, render
 from tercel.core.report.svg import Figure
-from tercel.core.report.tables import plain_table
+from tercel.core.report.tables import fixed, plain_table
 from tercel.signals.risk.figures import bars, tails
 from tercel.signals.risk.forecast import YEAR, RiskForecast, ValueAtRisk
 
@@ -36,7 +36,7 @@ def var_rows(found: ValueAtRisk) -> Rows:
         *rows, ("backtest", f"{told['first']} to {told['last']}, {told['days']:,} days"),
         ("hits, expected", f"{told['hits']}, {told['expected']:.1f}"), ("Kupiec p", f"{told['kupiec_p']:.3f}"),
         ("Christoffersen p", f"{told['christoffersen_p']:.3f}"), ("joint p", f"{told['joint_p']:.3f}"),
-        ("pinball x 10,000", f"{1e4 * told['pinball']:.2f}"), ("loss / ES on hits", f"{told['es_ratio']:.2f}"),
+        ("pinball x 10,000", f"{1e4 * told['pinball']:.2f}"), ("loss / ES on hits", fixed(told["es_ratio"], 2)),
         ("most hits in 250 days", str(told["most_in_250_days"])),
     ]  # fmt: skip
 
@@ -75,7 +75,7 @@ def forecast_page(found: RiskForecast) -> str:
 
 def var_page(found: ValueAtRisk) -> str:
     """The page of a Value at Risk: the loss, its backtest, the days on which it was exceeded."""
-    rows = [(name, f"{value:.2%}" if isinstance(value, float) else value) for name, value in var_rows(found)]
+    rows = [(name, f"{100 * value:.2f} %" if isinstance(value, float) else value) for name, value in var_rows(found)]
     drawn: list[Figure] = []
     if found.verdict is not None:
         days, earned = found.book.days[found.first + 1 :], found.earned[found.first :]

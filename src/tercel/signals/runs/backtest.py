@@ -1,7 +1,7 @@
 """Backtest of a model's folder: its forecasts out of sample and the newest one, as a book after costs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from tercel.signals.exposure import DailyReturns, regime_gate, volatility_target
 from tercel.signals.model_folder import AGAIN, SignalModel
 from tercel.signals.runs.build import prices_of
 from tercel.signals.scores import BLOCK, FEWEST, told
-from tercel.signals.serve import config_of, predict
+from tercel.signals.serve import HeldSpan, config_of, predict
 from tercel.signals.sources.daily import SETTLES
 from tercel.signals.sources.port import time_type
 from tercel.signals.targets import names_in
@@ -126,25 +126,27 @@ def worth(plain: Backtest, scaled: Mapping[str, Backtest], rng: np.random.Genera
     ]  # fmt: skip
 
 
-def forecasts(model: SignalModel) -> tuple[Walk, dict[str, dict[str, Any]], list[str]]:
-    """Forecasts out of sample with the newest date behind them; its rows by name; what has to be said of it."""
+def forecasts(model: SignalModel) -> tuple[Walk, dict[str, dict[str, Any]], HeldSpan | None, list[str]]:
+    """Forecasts out of sample with the newest date behind them; its rows by name and until when they reach; what has to
+    be said of it.
+    """
     table = model.walk().select(books.NEEDED)
     unit, last = model.scale.unit_bps, table["time"].dt.epoch("ns").max()
     if not unit > 0:
-        return walk_of(table), {}, ["The fusion was wrong out of sample, so its newest forecast says nothing."]
+        return walk_of(table), {}, None, ["The fusion was wrong out of sample, so its newest forecast says nothing."]
     try:
         say("forecast of the newest date")
         served = predict(model)
     except TercelError as error:
-        return walk_of(table), {}, [f"No newer forecast than the walk's: {error.received}"]
+        return walk_of(table), {}, None, [f"No newer forecast than the walk's: {error.received}"]
     if not table.is_empty() and served.at_ns <= last:  # type: ignore[operator]
-        return walk_of(table), {}, [f"No newer forecast than the walk's: its files end at {served.at}"]
+        return walk_of(table), {}, None, [f"No newer forecast than the walk's: its files end at {served.at}"]
     rows = {row["name"]: row for row in served.rows()}
     value = [row["expected_bps"] / unit + model.fusion.base for row in rows.values()]
     times = pl.lit(served.at_ns).cast(table.schema["time"])
     newest = pl.DataFrame({"name": list(rows), "value": value, "outcome": float("nan")})
     newest = newest.with_columns(time=times, start=times, end=times).select(books.NEEDED)
-    return walk_of(pl.concat([table, newest], how="vertical_relaxed")), rows, []
+    return walk_of(pl.concat([table, newest], how="vertical_relaxed")), rows, served.held, []
 
 
 def thin(walk: Walk) -> list[str]:
@@ -166,7 +168,7 @@ def backtested(
     ConfigError, DataError
         As :mod:`tercel.signals.backtest`; and for a folder without forecasts out of sample.
     """
-    walk, rows, said = forecasts(model)
+    walk, rows, held, said = forecasts(model)
     ic = ic_of(model)
     said += thin(walk)
     cost, scales = charge.cost(model, walk), exposures(model, walk.names.tolist(), vol_target, gate)
@@ -195,7 +197,7 @@ def backtested(
         "drawdown": float(found.drawdown.max()), "drawdown_from": when(found.walk.start_ns[high]),
         "drawdown_to": when(found.walk.end_ns[at]), "years": table,
         "worst_year": min(table, key=lambda row: row["net"]), "curve": curve(found), "at": when(walk.time_ns[-1]),
-        "weights": weights_of(walk, found, rows),
+        "held": None if held is None else asdict(held), "weights": weights_of(walk, found, rows),
         "exposure": {"worth": worth(plain, scaled, rng), "plain": curve(plain)} if scales else None,
         "note": str(model.card.get("note", "")), "warnings": said, "seed": seed,
     }  # fmt: skip
@@ -211,7 +213,8 @@ def ic_of(model: SignalModel) -> dict[str, Any]:
         Where dates were too few for one.
     """
     if (ic := model.card.get("ic")) is None:
-        raise DataError(f"at least {BLOCK + 1} dates with {FEWEST} names after the first test block", "fewer", AGAIN)
+        fewer = "fewer: the files are short, or the fusion was wrong out of sample"
+        raise DataError(f"at least {BLOCK + 1} dates with {FEWEST} names after the first test block", fewer, AGAIN)
     return dict(ic)
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,8 +23,10 @@ from tercel.signals.fusion import LEAST_ROWS
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import fresh
 from tercel.signals.panel.panel import joined as as_of
-from tercel.signals.runs.config import SignalsConfig, SourceSection
+from tercel.signals.runs.config import SignalsConfig, SourceSection, portable, read_config
+from tercel.signals.sources.cells import TableSource
 from tercel.signals.sources.daily import SETTLES, DailyFactors, MarketState, daily_panel
+from tercel.signals.sources.news import News
 from tercel.signals.sources.port import SignalSource, SourceAbsentError, refuse_constants, time_type
 from tercel.signals.sources.registry import in_table, panel_named, source_of
 from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_market
@@ -98,6 +101,35 @@ def joined_all(
     return replace(data, warnings=(*data.warnings, *lacking, *warnings)), absent
 
 
+def check_file(path: Path) -> list[str]:
+    """What is not there of the files that a configuration names; those that are tables are read.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As :func:`dataset_of_config`, of a column that is named or needed and not there, or a cell that does not read.
+    """
+    config = read_config(path)
+    (sources, absent), by_name = sources_of(config), {one.called: one for one in config.source}
+    if config.panel.kind != "synthetic":
+        try:
+            prices_of(config).prices()
+        except SourceAbsentError as error:
+            absent["panel"] = error.received
+    for source in (one for one, _ in sources if isinstance(one, TableSource)):
+        try:
+            source.headlines() if isinstance(source, News) else source.facts()
+        except SourceAbsentError as error:
+            absent[source.name] = _absent(by_name[source.name], error)
+        except DataError as error:
+            raise _of_source(source, error) from error
+    return [f"{name} is absent: {why}" for name, why in absent.items()]
+
+
+def _of_source(source: SignalSource, error: DataError) -> DataError:
+    return DataError(f"in source {source.name}: {error.expected}", error.received, error.remedy)
+
+
 def _absent(one: SourceSection, error: SourceAbsentError) -> str:
     """Why a source is not there; refused where it is required."""
     if one.required:
@@ -123,7 +155,7 @@ def joined(data: Dataset, source: SignalSource, max_age: timedelta | None = None
     except SourceAbsentError:
         raise
     except DataError as error:
-        raise DataError(f"in source {source.name}: {error.expected}", error.received, error.remedy) from error
+        raise _of_source(source, error) from error
     wanted = {column: f"{source.name}.{column}" for column in source.columns}
     rows = pl.DataFrame({"instrument": data.instrument, "time": utc(data), "row": np.arange(data.n)})
     rows = rows.with_columns(pl.col("time").cast(time_type()))
@@ -194,6 +226,7 @@ def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         "name": config.name,
         "seed": seed,
         "config": rows_of(config),
+        "data": data_of(config),
         "sources": {name: [data.names[c] for c in columns] for name, columns in data.sources.items()},
         "rows": data.n,
         "dates": len(np.unique(data.time_ns)),
@@ -215,6 +248,19 @@ def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
 def rows_of(config: SignalsConfig) -> dict[str, Any]:
     """Settings that decide a panel's rows and columns, as plain values."""
     return {"panel": plain(config.panel), "source": plain(config.source)}
+
+
+def data_of(config: SignalsConfig) -> dict[str, str]:
+    """Hash of each file that a configuration names; of a folder, of the names and sizes in it."""
+    found, (kept, base) = {}, portable(config)
+    for name in (one for one in (kept.panel.path, *(source.path for source in kept.source)) if one):
+        path = base / name
+        if path.is_file():
+            found[name] = file_hash(path)
+        elif path.is_dir():
+            inside = [(str(one.relative_to(path)), one.stat().st_size) for one in sorted(path.rglob("*"))]
+            found[name] = sha256(repr(inside).encode()).hexdigest()
+    return found
 
 
 def frame(data: Dataset) -> pl.DataFrame:

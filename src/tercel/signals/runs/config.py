@@ -6,32 +6,40 @@
 [compare]   families, problems, rows, test_rows, noise, seeds, panel
 """
 
+import os
+import re
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator
 
 from tercel.core.errors import ConfigError
 from tercel.core.toml import read_toml
-from tercel.core.validated import validated
+from tercel.core.validated import TomlTable, validated
+from tercel.signals.sources.port import LONGEST_DAYS
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+def _day(text: str) -> str:
+    """A day of the calendar, after those that times in nanoseconds cannot be of."""
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) or date.fromisoformat(text).year < 1700:
+        raise ValueError("a day such as 2024-01-31")
+    return text
 
 
-class PanelSection(_Section):
+class PanelSection(TomlTable):
     """What the rows are."""
 
     kind: str = "synthetic"
     """`synthetic`, `daily`, or one of an installed package: `stocknet` comes with studies."""
     path: str = ""
     """Daily prices (CSV, Parquet, JSON lines, or a folder of them), or the package's set; from this file's folder."""
-    columns: dict[str, str | tuple[str, ...]] = {}
+    columns: dict[str, str | tuple[str, ...]] = Field(default={})
     """What the file calls date, symbol, open, high, low, close, adj_close, volume, where that is not usual."""
     history: int = Field(default=252, ge=0, le=10_000)
     """Days that a name must have behind it."""
-    least_dollars: float = Field(default=1e6, ge=0)
+    least_dollars: float = Field(default=1e6, ge=0, le=1e15)
     """Least median of what is traded of a name in a day."""
     without: tuple[str, ...] = ("QQQ",)
     """Names left out (funds)."""
@@ -43,8 +51,8 @@ class PanelSection(_Section):
     """Bars between the signal's close and the close that is traded."""
     every: int = Field(default=5, ge=1, le=252)
     """Bars between cross-sections."""
-    first: str = Field(default="2001-01-01", pattern=r"^\d{4}-\d{2}-\d{2}$")
-    last: str = Field(default="9999-12-31", pattern=r"^\d{4}-\d{2}-\d{2}$")
+    first: Annotated[str, AfterValidator(_day)] = "2001-01-01"
+    last: Annotated[str, AfterValidator(_day)] = "9999-12-31"
     """First cross-section, and last day of prices; not for a synthetic panel."""
     instruments: int = Field(default=60, ge=5, le=2000)
     """Synthetic: how many."""
@@ -54,21 +62,21 @@ class PanelSection(_Section):
     """Synthetic: planted information coefficient of each honest source."""
 
 
-class SourceSection(BaseModel):
+class SourceSection(TomlTable):
     """A source beside the panel's own; keys that are not named here go to the kind's own options."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow")
 
     kind: str
     path: str = Field(min_length=1)
     """Relative to the configuration file."""
     name: str = Field(default="", pattern=r"^[A-Za-z0-9_-]*$")
     """How the panel calls it; empty: the kind's own name."""
-    columns: dict[str, str | tuple[str, ...]] = {}
+    columns: dict[str, str | tuple[str, ...]] = Field(default={})
     """What the file calls the columns that the kind reads, where that is not usual."""
     required: bool = False
     """Whether its absence is an error; else the panel goes on without it and says so."""
-    max_age_days: float | None = Field(default=None, gt=0)
+    max_age_days: float | None = Field(default=None, gt=0, le=LONGEST_DAYS)
     """Facts whose event is older are stale: missing."""
 
     @property
@@ -83,7 +91,7 @@ class SourceSection(BaseModel):
         return self.name or self.kind
 
 
-class GateSection(_Section):
+class GateSection(TomlTable):
     """States of the market that weigh sources differently."""
 
     columns: tuple[str, ...] = ("market.vol_20", "market.ret_5")
@@ -92,7 +100,7 @@ class GateSection(_Section):
     states: int = Field(default=2, ge=2, le=4)
 
 
-class TrainSection(_Section):
+class TrainSection(TomlTable):
     """How models are trained."""
 
     families: tuple[str, ...] = ("linear", "boosting")
@@ -100,14 +108,14 @@ class TrainSection(_Section):
     """Test blocks, unless `refit` is yearly."""
     refit: Literal["auto", "blocks", "yearly"] = "auto"
     """`auto`: yearly where the panel has four calendar years or more."""
-    test_from: str = Field(default="", pattern=r"^(\d{4}-\d{2}-\d{2})?$")
+    test_from: Annotated[str, AfterValidator(lambda text: text and _day(text))] = ""
     """Yearly: first day of the first test year; empty: the panel's third calendar year."""
     embargo_days: float = Field(default=10.0, ge=0, le=3650)
     shrink: float = Field(default=0.5, ge=0, le=1)
     """Of fusion weights to equal ones."""
     most_rows: int = Field(default=400_000, ge=100)
     """Rows that a training sees at most: whole cross-sections, evenly left out."""
-    settings: dict[str, dict[str, float | int | str]] = {}
+    settings: dict[str, dict[str, float | int | str]] = Field(default={})
     """Of a family, by name: [train.settings.boosting] n_estimators = 200."""
     gate: GateSection | None = None
     """Absent: no gate."""
@@ -120,14 +128,14 @@ class TrainSection(_Section):
         return families
 
 
-class SignalsConfig(_Section):
+class SignalsConfig(TomlTable):
     """A whole configuration."""
 
     name: str = Field(default="signals", min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$")
     panel: PanelSection = PanelSection()
     source: tuple[SourceSection, ...] = ()
     train: TrainSection = TrainSection()
-    compare: dict[str, Any] = {}
+    compare: dict[str, Any] = Field(default={})
     """Read by `signals compare`, which comes with studies."""
 
 
@@ -143,23 +151,47 @@ def read_config(path: Path) -> SignalsConfig:
 
     raw = read_toml(path, "name one, such as docs/examples/signals.toml")
     config = parse(raw, str(path))
-    base = path.resolve().parent
-    panel = config.panel.model_copy(update={"path": str(base / config.panel.path)} if config.panel.path else {})
     for at, one in enumerate(config.source):
         try:
             check_source(one.kind, one.options)
         except ConfigError as error:
             raise type(error)(error.expected, f"{error.received} in source[{at}] of {path}", error.remedy) from error
-    return config.model_copy(update={"panel": panel, "source": tuple(_placed(one, base) for one in config.source)})
+    return placed(config, path.resolve().parent)
 
 
-def _placed(one: SourceSection, base: Path) -> SourceSection:
-    """A source with its paths taken from the file's folder; a kind may have others, `paths`, among its options."""
+def placed(config: SignalsConfig, base: Path) -> SignalsConfig:
+    """The same with its paths taken from a folder."""
+    return _with_paths(config, lambda path: str(base / path))
+
+
+def portable(config: SignalsConfig) -> tuple[SignalsConfig, Path]:
+    """The same with its paths taken from the folder that all of them share, and that folder: two configurations are the
+    same wherever their files lie.
+
+    >>> config = parse({"panel": {"kind": "daily", "path": "/data/own/prices.csv"}}, "example")
+    >>> found, base = portable(config)
+    >>> found.panel.path, str(base)
+    ('prices.csv', '/data/own')
+    """
+    found = [path for one in config.source for path in _paths(one).values()] + [config.panel.path]
+    folders = [str(Path(path).absolute().parent) for path in found if path]
+    base = os.path.commonpath(folders) if folders else ""
+    return _with_paths(config, lambda path: os.path.relpath(path, base)), Path(base)
+
+
+def _paths(one: SourceSection) -> dict[str, str]:
+    """Paths of a source by their keys; a kind may have others, `paths`, among its options."""
     from tercel.signals.sources.registry import kind_named
 
-    names = getattr(kind_named(one.kind), "paths", ())
-    paths = {"path": one.path, **{name: one.options.get(name) for name in names}}
-    return one.model_copy(update={key: str(base / value) for key, value in paths.items() if isinstance(value, str)})
+    told = {"path": one.path, **{name: one.options.get(name) for name in getattr(kind_named(one.kind), "paths", ())}}
+    return {key: value for key, value in told.items() if isinstance(value, str)}
+
+
+def _with_paths(config: SignalsConfig, change: Callable[[str], str]) -> SignalsConfig:
+    """Every path changed."""
+    panel = config.panel.model_copy(update={"path": config.panel.path and change(config.panel.path)})
+    sources = (one.model_copy(update={key: change(path) for key, path in _paths(one).items()}) for one in config.source)
+    return config.model_copy(update={"panel": panel, "source": tuple(sources)})
 
 
 def parse(raw: dict[str, Any], name: str) -> SignalsConfig:

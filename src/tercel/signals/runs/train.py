@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,16 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.core.plain import json_text, plain
 from tercel.core.progress import say
-from tercel.core.written import beside, file_hash
+from tercel.core.written import beside
 from tercel.signals.alpha import scale_of, slope_of, within_dates
 from tercel.signals.evaluated import ic_of, out_of_sample, tested_of
 from tercel.signals.fusion import Fusion
 from tercel.signals.fusion_walk import Fold, base_names, final, fused, fusions
-from tercel.signals.gate import FusionGate, trained
-from tercel.signals.model_folder import MODEL, SignalModel, save
+from tercel.signals.gate import FusionGate
+from tercel.signals.model_folder import BASE, MODEL, SignalModel, save
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs import build as panels
-from tercel.signals.runs.config import SignalsConfig
+from tercel.signals.runs.config import SignalsConfig, portable
 from tercel.signals.runs.leak import leaks_of
 from tercel.signals.runs.walk import folds_of, walked
 from tercel.signals.sources.port import time_type
@@ -33,13 +32,20 @@ RESULT = "result.json"
 
 
 def panel_in(config: SignalsConfig, seed: int, out: Path) -> tuple[Dataset, dict[str, Any]]:
-    """The panel in a folder; built where there is none, refused where it is another configuration's."""
+    """The panel in a folder; built where there is none or its files are others now, refused where it is another
+    configuration's.
+    """
     if not (out / panels.MANIFEST).exists():
         say(f"building the panel in {out}")
         panels.build(config, seed, out)
     data, manifest = panels.load(out)
     if manifest["config"] != panels.rows_of(config) or manifest["seed"] != seed:
         raise ConfigError("the panel of this configuration and seed", f"{out} holds another", "name another `out=`")
+    if manifest.get("data", now := panels.data_of(config)) != now:
+        say(f"files have changed: building the panel in {out} again")
+        (out / FORECASTS).unlink(missing_ok=True)
+        panels.build(config, seed, out)
+        data, manifest = panels.load(out)
     return data, manifest
 
 
@@ -60,7 +66,7 @@ def installed(config: SignalsConfig) -> tuple[str, ...]:
         if (module := absent(family(name))) is None:
             kept.append(name)
         else:
-            say(f"absent: {name} (no module {module}); pip install 'tercel[signals]'")
+            say(f"absent: {name} (no module {module}); pip install 'tercel[{family(name).extra}]'")
     for name, settings in config.train.settings.items():
         card = family(name)
         if name in kept:
@@ -85,11 +91,11 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
     folds = folds_of(data, config.train)
     value, sd, _ = fused(data, forecasts, columns, folds, shrink=config.train.shrink)
     scale = scale_of(data, value, fusion.without(np.ones(len(columns), dtype=bool))[1])
-    gated = None if gate is None else trained(data, forecasts, columns, gate, shrink=config.train.shrink)
-    model = SignalModel(fusion, tuple(models), scale, gated)
+    model = SignalModel(fusion, tuple(models), scale)
+    kept, base = portable(config)
     about = {
-        "name": config.name, "seed": seed, "config": config, "data": data_of(config), "panel": manifest["files"],
-        "note": data.note, "ic": _ic(data, value, folds, seed),
+        "name": config.name, "seed": seed, "config": kept, BASE: base, "data": panels.data_of(config),
+        "panel": manifest["files"], "note": data.note, "ic": _ic(data, value, folds, seed),
     }  # fmt: skip
     blocks = list(fusions(data, forecasts, columns, folds, shrink=config.train.shrink))
     card = save(out / MODEL, model, plain(about), walk_of(data, value, sd, folds, blocks)).card
@@ -99,7 +105,7 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         "out": out, "rows": data.n, "tested": int((~np.isnan(forecasts).all(axis=1)).sum()), "seconds": seconds,
         "weights": dict(zip(columns, (fusion.weights * fusion.slope).tolist(), strict=True)),
         "alpha_scale": asdict(scale), "parts": [part["file"] for part in card["parts"]],
-        "gate": card["gate"], "note": data.note, "warnings": data.warnings,
+        "gate": None if gate is None else plain(asdict(gate)), "note": data.note, "warnings": data.warnings,
     }  # fmt: skip
 
 
@@ -126,18 +132,6 @@ def _ic(data: Dataset, value: Floats, folds: list[Fold], seed: int) -> dict[str,
     """The fusion's rank IC out of sample as `signals evaluate` has it; None where dates are too few."""
     tested = tested_of(folds)
     return ic_of(value[tested], data.rows(tested), np.random.default_rng([seed, 9]))
-
-
-def data_of(config: SignalsConfig) -> dict[str, str]:
-    """Hash of each file that a configuration names; of a folder, of the names and sizes in it."""
-    found = {}
-    for path in (Path(one) for one in (config.panel.path, *(source.path for source in config.source)) if one):
-        if path.is_file():
-            found[str(path)] = file_hash(path)
-        elif path.is_dir():
-            inside = [(str(one.relative_to(path)), one.stat().st_size) for one in sorted(path.rglob("*"))]
-            found[str(path)] = sha256(repr(inside).encode()).hexdigest()
-    return found
 
 
 def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import polars as pl
 from tercel.core.errors import DataError
 from tercel.signals.features.altdata import activity, bright_spots, read_scene
 from tercel.signals.sources.cells import Table, TableSource, instants, numbers, read_table, values_of
-from tercel.signals.sources.port import EVERY, ROW, SourceAbsentError, checked, lagged, need_columns, time_type
+from tercel.signals.sources.port import EVERY, ROW, Days, SourceAbsentError, checked, lagged, need_columns, time_type
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class DatedSeries(TableSource):
 
     date: str = ""
     series: Sequence[str] = ()
-    lag_days: float = field(kw_only=True)
-    period_days: float = 0.0
+    lag_days: Days = field(kw_only=True)
+    period_days: Days = 0.0
     instrument: str = ""
     name: str = "series"
 
@@ -86,7 +86,7 @@ class NighttimeLights:
     """
 
     path: Path
-    lag_days: float = 30.0
+    lag_days: Days = 30.0
     collected: datetime | None = None
     name: str = "lights"
     columns: tuple[str, ...] = ("light", "change_of_year")

@@ -22,6 +22,7 @@ import polars as pl
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import check_known
 from tercel.core.rows import SYMBOLS, TYPED, FileHeader, HowToMap, parse_time, plain_name
+from tercel.signals.sources.dates import ORDER, PLACES, readings
 from tercel.signals.sources.port import ROW, Noting, SourceAbsentError, at_new_york, time_type
 
 Called = Mapping[str, str | Sequence[str]]
@@ -55,10 +56,7 @@ USUAL: Final[dict[str, tuple[str, ...]]] = {
 """What the field calls a column, as :func:`tercel.core.rows.plain_name`, the likeliest first."""
 NOTHING: Final = ("", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", ".")
 """Cells that say nothing, in small letters."""
-_DAYS: Final = (
-    "%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m/%d/%y", "%b %d, %Y", "%d-%b-%Y",
-    "%d %b %Y", "%d-%m-%Y",
-)  # fmt: skip
+_DAYS: Final = ("%Y-%m-%d", "%Y%m%d", "%b %d, %Y", "%d-%b-%Y", "%d %b %Y")
 _CLOCK: Final = r"[T ]\d\d?:\d\d.*$"
 _OFFSET: Final = r"\d\s*(Z|UTC|[+-]\d\d:?\d\d)$"
 
@@ -67,8 +65,8 @@ _OFFSET: Final = r"\d\s*(Z|UTC|[+-]\d\d:?\d\d)$"
 class Table:
     """Rows of a file with the column `row`; `where` names it in errors, `theirs` has its own names of columns.
 
-    `comma` says that a comma is the decimal sign, as in files whose columns stand between semicolons; `notes`
-    grows by what is noticed while cells are read.
+    `comma` says that a comma is the decimal sign, as in files whose columns stand between semicolons; `order` is that
+    of dates of three numbers, if it is known; `notes` grows by what is noticed while cells are read.
     """
 
     frame: pl.DataFrame
@@ -76,6 +74,7 @@ class Table:
     comma: bool = False
     how: HowToMap = TYPED
     theirs: Mapping[str, str] = field(default_factory=dict)
+    order: str = ""
     notes: list[str] = field(default_factory=list)
 
     def refuse(self, bad: pl.Series, name: str, expected: str, remedy: str) -> None:
@@ -226,13 +225,20 @@ def renamed(
     Raises
     ------
     ConfigError
-        A map that names a column that is none of ours.
+        A map that names a column that is none of ours, or an order of dates that is none.
     DataError
         A column is missing, misspelt, or named by the map and not there.
     """
-    for name in columns:
-        check_known(name, (*needed, *optional), "a column of", f"{name!r} in {table.how.whole}", ConfigError)
-    called = {name: (words,) if isinstance(words, str) else tuple(words) for name, words in columns.items()}
+    called, order = {}, str(columns.get(ORDER, ""))
+    if ORDER in columns:
+        check_known(order, PLACES, said=f"{ORDER} = {order!r} in {table.how.whole}", error=ConfigError)
+    for name, words in columns.items():
+        if name == ORDER:
+            continue
+        check_known(name, (*needed, *optional, ORDER), "a column of", f"{name!r} in {table.how.whole}", ConfigError)
+        called[name] = (words,) if isinstance(words, str) else tuple(words)
+        if not words and words != "":
+            raise ConfigError(f"what {name} is called", f"nothing in {table.how.whole}", 'name it, or say "" for none')
     theirs = [name for name in table.frame.columns if name != ROW]
     plain, low = [plain_name(name) for name in theirs], {name.lower() for name in theirs}
     for ours, names in called.items():
@@ -248,7 +254,7 @@ def renamed(
     how = table.how._replace(otherwise=table.how.otherwise.format(", ".join(lacking)))
     header = FileHeader(table.where, theirs, needed, [(one,) for one in optional], called, how=how).names()
     frame = table.frame.rename(dict(zip(theirs, header, strict=True)))
-    return replace(table, frame=frame, theirs=dict(zip(header, theirs, strict=True)))
+    return replace(table, frame=frame, order=order, theirs=dict(zip(header, theirs, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -353,18 +359,25 @@ def days(table: Table, name: str) -> pl.Series:
     else:
         text = cells.cast(pl.String).str.strip_chars()
         _refuse_mixed_zones(table, text, name)
-        day = text.str.replace(_CLOCK, "")
+        day = _ordered(table, text.str.replace(_CLOCK, ""), name)
         tries = [day.str.to_date(form, strict=False) for form in _DAYS]
         found = min(tries, key=lambda one: one.null_count())
-        if len(day) and day.str.contains(r"^(0?\d|1[0-2])/(0?\d|1[0-2])/\d{4}$").all():
-            first = f"{table.theirs.get(name, name)} {day[0]} of {table.where}"
-            table.notes.append(f"{first} is read month first, as no row tells: write 2024-01-31 if the day is")
         since = text.str.extract(r"^(\d{9,19})(?:\.0*)?$")
         if since.null_count() < found.null_count():
             found = since.map_elements(lambda t: datetime.fromtimestamp(parse_time(t) / 1e9, UTC).date(), pl.Date)
     expected = "a date such as 2024-01-31, written alike in every row"
     table.refuse(found.is_null(), name, expected, "correct the row, or take it out")
     return found.alias(name)
+
+
+def _ordered(table: Table, text: pl.Series, name: str) -> pl.Series:
+    """Texts with dates of three numbers as 2024-01-31; refused where no row tells their order."""
+    first, *others = readings(text, table.order)
+    for other in others:
+        key = table.how.column.format(ORDER, "dmy")
+        remedy = (f"say it: {key} (mdy, ymd); or " if key else "") + "write 2024-01-31"
+        table.refuse(first != other, name, "dates whose order is said, or shown by a day after the 12th", remedy)
+    return first
 
 
 def _refuse_mixed_zones(table: Table, text: pl.Series, name: str) -> None:
@@ -411,6 +424,7 @@ def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
         if cells.dtype == pl.Date or (days_alone | text.is_null()).all():
             after = days(table, name).to_frame().select(at_new_york(pl.col(name) + pl.duration(days=1), 0))
             return after[name]
+        text = _ordered(table, text, name)
         found = _clocked(text, zone)
         unzoned = found.is_null() & _clocked(text, UTC).is_not_null()
         table.refuse(unzoned, name, zoned, remedy)

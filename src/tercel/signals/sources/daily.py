@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import polars as pl
+from pydantic import Field
 
 from tercel.core.errors import DataError
-from tercel.signals.features.factors import LARGEST_MOVE, factors, guarded
+from tercel.signals.features.factors import factors, guarded
+from tercel.signals.features.moves import unadjusted
 from tercel.signals.labels import forward_returns, ranked
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import Panel, from_frame
@@ -67,8 +69,8 @@ class DailyFactors(TableSource):
     """
 
     without: Sequence[str] = ("QQQ",)
-    history: int = 252
-    least_dollars: float = 1e6
+    history: Annotated[int, Field(ge=0, le=10_000)] = 252
+    least_dollars: Annotated[float, Field(ge=0, le=1e15)] = 1e6
     survivors: bool = False
     name: str = "daily"
     usual: ClassVar[tuple[str, ...]] = FACTORS
@@ -176,9 +178,9 @@ def daily_panel(
     """Cross-sections every `every` days: factors known after the close of t, held from the close of t + lag.
 
     `y` is the rank of the forward return of `horizon` days within its cross-section, [-0.5, 0.5]; `outcome` the return.
-    Labels whose interval holds a move above one half that nothing adjusts are left out, and counted; a name that leaves
-    is settled at its last close. `prices` are those of :meth:`DailyFactors.prices`,
-    where they are in memory already.
+    Labels whose interval holds a move that is none (:mod:`tercel.signals.features.moves`) and that nothing adjusts are
+    left out, and counted; a name that leaves is settled at its last close. `prices` are those of
+    :meth:`DailyFactors.prices`, where they are in memory already.
 
     Raises
     ------
@@ -191,7 +193,7 @@ def daily_panel(
     closes = prices.select("instrument", "time", "close", "void")
     labels = forward_returns(closes, horizon=horizon, lag=lag, void="void", settle=True)
     days = prices["time"].unique().sort()
-    days = days.filter(days >= datetime.fromisoformat(first + "T00:00:00+00:00")).gather_every(every)
+    days = days.filter(days.dt.date() >= date.fromisoformat(first)).gather_every(every)
     labels = labels.filter(pl.col("time").is_in(days.implode()))
     # decided half an hour after the close; without a lag the label begins at that very close, which no one attains
     decided = pl.col("time") + 2 * SETTLES
@@ -242,10 +244,9 @@ class MarketState:
         import numpy as np
 
         close = pl.col("close")
-        move = (close / close.shift(1)).log().over("instrument")
-        moves = self.prices.sort("instrument", "time").with_columns(move=move)
-        # a move this large is a split or a bad print far more often than news
-        kept = moves.filter(pl.col("move").abs() <= LARGEST_MOVE)
+        grown = (close / close.shift(1)).over("instrument")
+        moves = self.prices.sort("instrument", "time").with_columns(move=grown.log(), void=unadjusted(grown - 1))
+        kept = moves.filter(~pl.col("void"))
         times = kept["time"].unique().sort()
         at = times.search_sorted(kept["time"]).to_numpy()
         # summed in one order, so that the same prices give the same bits

@@ -14,15 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import polars as pl
+from pydantic import Field
 
 from tercel.core.errors import DataError
 from tercel.signals.features.fundamentals import NEEDED, RATIOS, ratios, with_year_before
 from tercel.signals.sources import cells
 from tercel.signals.sources.cells import Table, TableSource
-from tercel.signals.sources.port import ROW, at_new_york, checked, lagged
+from tercel.signals.sources.port import LONGEST_DAYS, ROW, at_new_york, checked, lagged
 
 STATED = {"Net Income": "return_on_assets", "Total Equity": "equity_to_assets"}
 KEYS = ("symbol", "known", "event")
@@ -51,7 +52,7 @@ class Fundamentals(TableSource):
     """
 
     values: Sequence[str] = ()
-    lag_days: float | None = None
+    lag_days: Annotated[float | None, Field(ge=0, le=LONGEST_DAYS)] = None
     timezone: str = ""
     drop_impossible: bool = False
     name: str = "fundamentals"

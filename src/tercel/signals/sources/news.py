@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
@@ -24,7 +25,7 @@ from tercel.core.names import check_known
 from tercel.signals.features.text import masked, word_score
 from tercel.signals.labels import forward_returns, ranked
 from tercel.signals.sources.cells import Table, TableSource, moments
-from tercel.signals.sources.port import ROW, SourceAbsentError, checked, lagged, time_type
+from tercel.signals.sources.port import LONGEST_DAYS, ROW, SourceAbsentError, checked, lagged, time_type
 from tercel.signals.sources.tables import first_names
 
 FEATURES = ("count", "tone", "learned")
@@ -61,9 +62,9 @@ class News(TableSource):
     """
 
     timezone: str = ""
-    window_days: float = 5.0
-    features: Sequence[str] = FEATURES
-    learn_days: int = 5
+    window_days: Annotated[float, Field(gt=0, le=LONGEST_DAYS)] = 5.0
+    features: Annotated[Sequence[str], Field(min_length=1)] = FEATURES
+    learn_days: Annotated[int, Field(ge=1, le=252)] = 5
     drop_broken: bool = False
     prices: pl.DataFrame | None = field(default=None, repr=False, compare=False)
     name: str = "news"

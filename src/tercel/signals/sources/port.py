@@ -17,9 +17,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar, Final, Protocol, runtime_checkable
 
 import polars as pl
+from pydantic import Field
 
 from tercel.core.errors import DataError
 
@@ -28,6 +29,10 @@ EVERY = "*"
 KEYS = ("instrument", "event_time", "known_time")
 ROW = "row"
 """Optional column: the row of the source's file that a fact was read from, counted from 1."""
+
+LONGEST_DAYS: Final = 36_500
+Days = Annotated[float, Field(ge=0, le=LONGEST_DAYS)]
+"""A length in days: a lag, a window."""
 
 
 class SourceAbsentError(DataError):
@@ -165,11 +170,11 @@ def lagged(days: float) -> timedelta:
     Raises
     ------
     DataError
-        When it is negative.
+        When it is negative, or longer than anybody waits.
     """
-    if not days >= 0:
+    if not 0 <= days <= LONGEST_DAYS:
         remedy = "state how long after the event it was published"
-        raise DataError("a publication lag of 0 days or more", f"{days}", remedy)
+        raise DataError(f"a publication lag of 0 to {LONGEST_DAYS:,} days", f"{days}", remedy)
     return timedelta(days=days)
 
 

@@ -30,10 +30,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
+from pydantic import InstanceOf
 
 from tercel.core.errors import ConfigError
 from tercel.core.given import given
 from tercel.core.rows import HowToMap
+from tercel.core.validated import fitting
 from tercel.signals.sources.altdata import DatedSeries, NighttimeLights, Scenes
 from tercel.signals.sources.daily import DailyFactors
 from tercel.signals.sources.fundamentals import Fundamentals, Statements
@@ -72,8 +74,8 @@ def panel_named(kind: str) -> Any:
     return PANELS[kind] if kind in PANELS else given("tercel.panels", kind, PANELS, "a kind of panel among")
 
 
-def check_source(kind: str, options: Mapping[str, Any]) -> None:
-    """Refuse a kind or options that cannot be, without a look at the files.
+def check_source(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a kind as their types are; a kind or options that cannot be are refused, without a look at the files.
 
     Raises
     ------
@@ -87,6 +89,7 @@ def check_source(kind: str, options: Mapping[str, Any]) -> None:
         raise ConfigError(f"options of {kind} among {', '.join(known)}", ", ".join(unknown), "mend the names")
     if lacking := [one.name for one in takes if one.default is one.empty and options.get(one.name) in (None, [], ())]:
         raise ConfigError(f"the options that {kind} needs", f"no {', '.join(lacking)}", "add them")
+    return fitting(kind_named(kind), options, f"[[source]] {kind}", collected=InstanceOf[date])
 
 
 def source_of(
@@ -102,8 +105,8 @@ def source_of(
     ConfigError
         For an option that the kind does not know, or lacks.
     """
-    check_source(kind, options)
-    handed = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+    told = check_source(kind, options)
+    handed = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
     day = handed.get("collected")
     if isinstance(day, datetime):
         handed["collected"] = day if day.tzinfo else day.replace(tzinfo=UTC)

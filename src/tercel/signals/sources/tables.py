@@ -18,7 +18,7 @@ import polars as pl
 from tercel.core.errors import DataError
 from tercel.core.names import nearest
 from tercel.core.rows import SLIP, TYPED, HowToMap, plain_name
-from tercel.signals.features.factors import LARGEST_MOVE
+from tercel.signals.features.moves import LARGEST, split_of, unadjusted
 from tercel.signals.sources.cells import USUAL, Called, Table, days, numbers, read_table, renamed
 from tercel.signals.sources.port import ROW, SourceAbsentError
 
@@ -144,6 +144,9 @@ def _of_long(table: Table, columns: Called, stem: str) -> tuple[Table, frozenset
     table = renamed(table, needed, [one for one in ("symbol", *PRICES) if one not in needed], columns, USUAL)
     found: dict[str, pl.Series] = {n: _price(table, n) for n in ("close", "adj_close") if n in table.frame.columns}
     found |= {name: numbers(table, name) for name in (*RANGE, "volume") if name in table.frame.columns}
+    if "volume" in found:
+        bad = ~found["volume"].is_between(0, 1e15)
+        table.refuse(bad, "volume", "a volume of 0 to 1e15", "correct the cell, or leave it empty")
     frame = pl.DataFrame([table.frame[ROW], days(table, "date"), *found.values()])
     frame = frame.with_columns(instrument=pl.lit(stem))
     if "symbol" in table.frame.columns:
@@ -167,6 +170,7 @@ def _price(table: Table, name: str) -> pl.Series:
     values = numbers(table, name, "a price")
     remedy = "correct the cell, or leave it empty: no price there"
     table.refuse(values <= 0, name, "a price above 0", remedy)
+    table.refuse(~values.is_between(1e-12, 1e12), name, "a price of 1e-12 to 1e12", remedy)
     return values
 
 
@@ -187,14 +191,18 @@ def _refuse_twice(frame: pl.DataFrame, where: str) -> None:
 
 def _moves(frame: pl.DataFrame, where: str) -> list[str]:
     """What is said of moves that nothing adjusts."""
-    move = (pl.col("close") / pl.col("close").shift(1)).over("instrument")
-    large = frame.with_columns(move=move).filter(pl.col("move").log().abs() > LARGEST_MOVE, ~pl.col("adjusted"))
+    move = (pl.col("close") / pl.col("close").shift(1) - 1).over("instrument")
+    large = frame.with_columns(move=move).filter(unadjusted(pl.col("move")), ~pl.col("adjusted"))
     if large.is_empty():
         return []
     rows = large.head(3).to_dicts()
-    listed = [f"{r['instrument']} on {r['date']} by {r['move'] - 1:+.0%}, row {r[ROW]}" for r in rows]
+    said = [f" (a split of {split})" if (split := split_of(r["move"])) else "" for r in rows]
+    named = [f"{r['instrument']} on {r['date']} by {r['move']:+.0%}" for r in rows]
+    listed = [f"{name}{split}, row {r[ROW]}" for name, split, r in zip(named, said, rows, strict=True)]
     received = f"{large.height:,} in {where}: {'; '.join(listed)}{'; ...' if large.height > 3 else ''}"
-    return [f"moves of -39 % or +65 % in a day without an adjusted close: {received}; labels over them are void"]
+    least, most = LARGEST
+    beyond = f"moves of a split, or beyond {least:.0%} or {most:+.0%} in a day, without an adjusted close"
+    return [f"{beyond}: {received}; labels over them are void"]
 
 
 def first_names(names: Sequence[str], most: int = 5) -> str:

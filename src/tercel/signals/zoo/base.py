@@ -6,16 +6,23 @@ wrong is caught here once. No model can predict NaN: what is not finite is an er
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import _check_sample_weight, check_array, check_X_y
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
+
+Count = Annotated[int, Field(ge=1, le=100_000)]
+Penalty = Annotated[float, Field(ge=0, le=1e12)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Whole = Annotated[int, Field(ge=0, lt=2**31)]
+"""What a setting may be."""
 
 
 class FitError(DataError, ValueError):

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from tercel.core.arrays import Floats
-from tercel.signals.zoo.base import Estimator, Regressor
+from tercel.signals.zoo.base import Count, Estimator, Penalty, Regressor, Share, Whole
 
 _FIXED: Final[dict[str, Any]] = {
     "n_jobs": 1,
@@ -25,14 +26,14 @@ class BoostedTrees(Estimator):
 
     native_nan = True
 
-    n_estimators: int = 150
-    learning_rate: float = 0.05
-    num_leaves: int = 15
-    min_child_samples: int = 20
-    subsample: float = 0.8
-    colsample_bytree: float = 0.8
-    reg_lambda: float = 1.0
-    random_state: int = 0
+    n_estimators: Count = 150
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.05
+    num_leaves: Annotated[int, Field(ge=2, le=131_072)] = 15
+    min_child_samples: Whole = 20
+    subsample: Share = 0.8
+    colsample_bytree: Share = 0.8
+    reg_lambda: Penalty = 1.0
+    random_state: Whole = 0
 
     def grown(self, kind: Any, X: Floats, y: Any, weights: Floats) -> None:
         """Grow trees by a model of LightGBM."""

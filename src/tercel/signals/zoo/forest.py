@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from tercel.core.arrays import Float32, Floats, Ints
-from tercel.signals.zoo.base import Estimator, FitError, Regressor
+from tercel.signals.zoo.base import Count, Estimator, FitError, Regressor, Share, Whole
 
 NODES: Final = ("feature_", "threshold_", "left_", "right_", "value_")
 # Rows that go down all trees at once.
@@ -30,11 +31,11 @@ class ForestNodes(_Nodes):
 
     learned = ("roots_", *NODES)
 
-    n_estimators: int = 150
-    max_depth: int | None = None
-    min_samples_leaf: int = 10
-    max_features: Any = "sqrt"
-    random_state: int = 0
+    n_estimators: Count = 150
+    max_depth: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    min_samples_leaf: Count = 10
+    max_features: Share | Literal["sqrt", "log2"] = "sqrt"
+    random_state: Whole = 0
 
     def hold(self, forest: Any) -> None:
         """Take the nodes of a fitted forest of scikit-learn; the value of a classifier's is its share of ups."""
@@ -93,7 +94,7 @@ class ForestRegressor(ForestNodes, Regressor):
     NaN is refused; sample weights are used.
     """
 
-    max_features: Any = 0.33
+    max_features: Share | Literal["sqrt", "log2"] = 0.33
 
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         from sklearn.ensemble import RandomForestRegressor

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.signals.zoo.base import Regressor, scale_of
+from tercel.signals.zoo.base import Penalty, Regressor, scale_of
 
 
 @dataclass(eq=False, repr=False)
@@ -26,7 +26,7 @@ class Ridge(Regressor):
 
     learned = ("coef_", "intercept_")
 
-    alpha: float = 1.0
+    alpha: Penalty = 1.0
 
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         mean, deviation = scale_of(X, weights)

@@ -15,6 +15,7 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError
 from tercel.core.given import given, names_given
 from tercel.core.names import check_known
+from tercel.core.validated import fitting
 
 GROUP: Final = "tercel.families"
 
@@ -35,6 +36,8 @@ class FamilyCard:
         ``module:Class`` of its forecast; "": it tells states of the market alone, for a gate.
     settings : mapping
         Parameters that set it apart from other families of the same classes.
+    extra : str
+        Of `tercel`, that brings `needs`.
     """
 
     name: str
@@ -42,6 +45,7 @@ class FamilyCard:
     needs: tuple[str, ...]
     model: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    extra: str = "signals"
 
     def make(self, seed: int = 0, **settings: Any) -> Any:
         """An unfitted model of this family.
@@ -49,10 +53,12 @@ class FamilyCard:
         Raises
         ------
         ConfigError
-            When a library is absent (the extra is named), the family does not forecast or does not know a setting.
+            When a library is absent (the extra is named), the family does not forecast, does not know a setting or
+            cannot be so.
         """
         if (lacking := absent(self)) is not None:
-            raise ConfigError("the extra [signals]", f"no module {lacking}", "pip install 'tercel[signals]'")
+            remedy = f"pip install 'tercel[{self.extra}]'"
+            raise ConfigError(f"the extra [{self.extra}]", f"no module {lacking}", remedy)
         if not self.model:
             raise ConfigError("a family that forecasts", f"{self.name}, which tells states", "take another family")
         module, _, kind = self.model.partition(":")
@@ -60,6 +66,7 @@ class FamilyCard:
         known = inspect.signature(made).parameters
         for key in settings:
             check_known(key, known, f"settings of {self.name}:")
+        fitting(made, settings, f"settings of {self.name}")
         seeded = {"random_state": seed} if "random_state" in known else {}
         return made(**{**seeded, **self.settings, **settings})
 

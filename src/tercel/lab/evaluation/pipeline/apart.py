@@ -9,8 +9,9 @@ import numpy as np
 from tercel.core.errors import ConfigError
 from tercel.core.report.tables import spelt
 from tercel.core.stats import Estimate
-from tercel.execution.policies.parts import PARTS
+from tercel.execution.policies.parts import LEARNED, PARTS
 from tercel.lab.evaluation.comparisons import ResampledScores, Scores
+from tercel.lab.evaluation.market import JobMarket
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.families import Participants
 from tercel.lab.evaluation.pipeline.jobs import Results
@@ -31,14 +32,53 @@ def members_apart(participants: Participants, baselines: Sequence[Candidate]) ->
     ConfigError
         Several rows, or none.
     """
-    inside = {member for recipe in participants.recipes for member in recipe.members}
-    rows = [[one for one in participants.policies if one.key in recipe.members] for recipe in participants.recipes]
-    rows += [[one] for one in participants.policies if one.key not in inside]
-    rows = rows or [[one] for one in baselines]
+    rows = list(_rows(participants).values()) or [[one] for one in baselines]
     if len(rows) != 1:
         names = ", ".join(row[0].key for row in rows) or "none"
         raise ConfigError("one policy, family or strategy to take apart", names, "name one alone")
     return rows[0]
+
+
+def _rows(participants: Participants) -> dict[str, list[Candidate]]:
+    """Row -> the policies behind it: training seeds of a recipe, or one that belongs to none."""
+    inside = {member for recipe in participants.recipes for member in recipe.members}
+    return {
+        recipe.key: [one for one in participants.policies if one.key in recipe.members]
+        for recipe in participants.recipes
+    } | {one.key: [one] for one in participants.policies if one.key not in inside}
+
+
+def what_was_learned_saves(
+    participants: Participants,
+    judged: Results,
+    out: Path,
+    elsewhere: JobRunner | None = None,
+    here: bool = False,
+) -> Worth:
+    """What network and forecast together save of each row of policies; None where they cannot be switched off.
+
+    Parameters
+    ----------
+    participants : Participants
+    judged, out, elsewhere, here
+        As of :func:`taken_apart`.
+    """
+    rows = {name: [one for one in row if one.key in judged.costs] for name, row in _rows(participants).items()}
+    market = build_scenario(judged.scenario).market
+    reduced = {name: _lacking(row, LEARNED, market) for name, row in rows.items()}
+    everyone = [one for row in reduced.values() for one in row]
+    if not everyone:
+        return dict.fromkeys(rows)
+    found = run_jobs({LEARNED: (judged.scenario, everyone, False)}, out, "what was learned", elsewhere, here)[LEARNED]
+    rng = np.random.default_rng(SEED)
+    return {name: _saved(rows[name], row, judged, found, rng) if row else None for name, row in reduced.items()}
+
+
+def _lacking(members: Sequence[Candidate], part: str, market: JobMarket) -> list[Candidate]:
+    """The members without a part; none where one of them has none."""
+    if any(one.without(part, market) is None for one in members):
+        return []
+    return [replace(one, key=f"{one.key} without {part}", lacks=part) for one in members]
 
 
 def taken_apart(
@@ -59,11 +99,7 @@ def taken_apart(
     """
     market = build_scenario(judged.scenario).market
     members = [one for one in members if one.key in judged.costs]
-    reduced = {
-        part: [replace(one, key=f"{one.key} without {part}", lacks=part) for one in members]
-        for part in PARTS
-        if all(one.without(part, market) is not None for one in members)
-    }
+    reduced = {part: _lacking(members, part, market) for part in PARTS}
     work = {part: (judged.scenario, row, False) for part, row in reduced.items() if row}
     found = run_jobs(work, out, "take it apart", elsewhere, here)
     rng = np.random.default_rng(SEED)

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import listed
+from tercel.execution.foresight.forecaster import spread_alone
 from tercel.execution.observations import is_own_name, same_name
 from tercel.execution.own_code import mark_of
 from tercel.execution.policies.card import Card, read_card
@@ -18,7 +19,7 @@ from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.strategies import ALL_BASELINES, WRAPPERS, WRITTEN, MarketEstimates, build, wrap
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, forecaster_of
 from tercel.execution.user_strategy import CheckedStrategy, located, named, tried
 from tercel.lab.evaluation.judge import Kind
 from tercel.lab.evaluation.market import JobMarket
@@ -66,17 +67,19 @@ class Candidate:
 
     @property
     def kind(self) -> Kind:
-        """Kind of the candidate for the judge."""
+        """Kind of the candidate for the judge; a rule that reads a learned forecast is no written strategy."""
         if self.learned:
             return "learned"
         if self.own is not None:
             return "own"
+        if forecaster_of(build(self._written, SPARE)) not in (None, spread_alone()):
+            return "learned"
         return "random" if self.key == "random" else "baseline"
 
     @property
     def card(self) -> Card:
-        """The card of a policy; of what a user brings one that says nothing."""
-        if self.own is not None:
+        """The card of a policy; of anything else one that says nothing."""
+        if not self.learned:
             return Card(self.key, (), "", 0)
         return read_card(Path(self.folder) / CARD)
 

@@ -253,19 +253,20 @@ def _adaptation(result: EvaluationResult, first: list[str]) -> Iterator[Section]
 
 
 def _questions(result: EvaluationResult) -> Section:
-    """Tails, odds and bets in figures."""
+    """Tails, messages and bets in figures."""
     rows = [
         (
             name,
             result.cvar95_bps[name].mean,
+            result.counts[name].messages_per_order,
             result.price_move_beta[name].mean,
             result.by_side[name].get("buy"),
             result.by_side[name].get("sell"),
         )
         for name in result.ranked
     ]
-    heads = ("strategy", "mean of the dearest 5 %, bps", "slope on the adverse move", "buys, bps", "sells, bps")
-    return Section("Tails, and bets on the trend", html=plain_table(heads, rows), folded=True)
+    heads = ("strategy", "mean of dearest 5 %, bps", "messages an order", "slope on adverse move", "buys", "sells")
+    return Section("Tails, messages, and bets on the trend", html=plain_table(heads, rows), folded=True)
 
 
 def _method(result: EvaluationResult) -> Section:

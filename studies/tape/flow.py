@@ -1,0 +1,197 @@
+"""What a forecast saves on tape, leaving one symbol out: forecaster and thresholds are of other names."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from tercel.core.arrays import Floats, Ints
+from tercel.core.estimate import Estimate
+from tercel.core.stats.clusters import clustered_se
+from tercel.core.stats.student import t_quantile
+from tercel.execution import columns as c
+from tercel.execution.foresight.forecaster import HORIZONS, Forecaster, save
+from tercel.execution.intent import TAKE, Intents
+from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.policies_packaged import folder_of
+from tercel.execution.strategies import WRITTEN, build
+from tercel.execution.strategies.events_clock import OnEvents
+from tercel.execution.strategies.flow import OnFlow, Thresholds, against
+from tercel.execution.strategy import Strategy, Wrapper, settle
+from tercel.execution.task import Task
+from tercel.execution.view import View
+from tercel.lab.evaluation.comparisons import Scores
+from tercel.lab.evaluation.episodes import Plan
+from tercel.lab.evaluation.experiment import run_strategies
+from tercel.lab.evaluation.market import curve_lots
+from tercel.lab.evaluation.windows import tape_plan
+from tercel.market.impact.propagator import tape_law
+from tercel.market.simulator.source import Source
+from tercel.market.simulator.tape_source import replay
+from tercel.market.tape import Lake
+from tercel.signals.flow.days import FlowDay
+from tercel.signals.flow.train import calibration, fitted, forecaster_of, halves, told
+
+TASK = Task(share=0.1, horizon_s=1800.0)
+HORIZON_S = 30
+HIDE, SLACK, TAKES = (0.2, 0.3, 0.4, 0.6), (0.0, 0.5, 1.0), (0.3, 0.5, 0.8)
+PLACEBOS = 3
+NEVER = 1e9
+"""A threshold that no forecast passes."""
+LEAST_DAYS = 5
+"""A symbol of fewer is learned from and not judged."""
+Days = Mapping[str, Sequence[FlowDay]]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Half-hour orders of a symbol, both sides, under a bound of replay."""
+
+    source: Source
+    plan: Plan
+
+    def scores(self, strategies: Mapping[str, Strategy], recipes: Mapping[str, Sequence[str]] | None = None) -> Scores:
+        """Cost of each order, bps, where no strategy ran out of room for its own orders."""
+        costs = run_strategies(self.source, TASK, self.plan, list(strategies.values()))
+        complete = np.logical_and.reduce([one.overflow == 0 for one in costs])
+        named = {name: one.select(complete) for name, one in zip(strategies, costs, strict=True)}
+        return Scores.of(named, recipes or {})
+
+
+def ground(lake: Lake, symbol: str, bound: str, dates: Sequence[str]) -> Ground:
+    """The ground of some days; sizes and the law of impact are those of all days of the lake."""
+    days = [lake.read(symbol, date) for date in lake.days(symbol)]
+    curve = np.mean([curve_lots(instrument, events) for instrument, events in days], axis=0)
+    source, placed = replay(lake, symbol, dates, impact=tape_law(days, "square_root"), bound=bound)
+    return Ground(source, tape_plan(placed, TASK, [float(lots) for lots in curve], seed=1))
+
+
+def learned(days: Days, out: Path, seed: int) -> str:
+    """Folder of a forecaster of some days, calibrated on the later of them."""
+    kept = {name: found for name, found in days.items() if found}
+    early = fitted("boosting", [halves(found)[0] for found in kept.values()], HORIZON_S, seed)
+    later = [told(early, halves(found)[1], HORIZON_S) for found in kept.values() if halves(found)[1]]
+    whole = fitted("boosting", list(kept.values()), HORIZON_S, seed)
+    scale, widths = calibration(later)
+    n = len(HORIZONS)
+    card = {"kind": "boosting", "seed": seed, "levels": [], "widths": [widths] * n}
+    save(out, forecaster_of([whole] * n, np.array([scale] * n), card))
+    return str(out)
+
+
+def without_days(days: Days, symbol: str, dates: Sequence[str], strangers: Sequence[str]) -> Days:
+    """The days of `strangers`, and those of a symbol that are not among `dates`."""
+    own = [day for day in days[symbol] if day.date not in dates]
+    return {name: days[name] for name in strangers} | {symbol: own}
+
+
+def base_of(name: str) -> Strategy:
+    """A written strategy or a packaged policy, on the schedule."""
+    plain = name.removesuffix("+events")
+    return build(plain) if plain in WRITTEN else policy_strategy(folder_of(plain), plain)
+
+
+def clocked(name: str, made: Strategy) -> Strategy:
+    """On the clock that the name says."""
+    return OnEvents(made) if name.endswith("+events") else made
+
+
+@dataclass(frozen=True)
+class ToldOtherwise(Wrapper):
+    """A strategy that is told something else than what is forecast."""
+
+    inner: Strategy
+    change: Callable[[Ints], Ints]
+    name: str = "told otherwise"
+
+    def decide(self, view: View) -> Intents:
+        """Intents of the inner strategy, given the changed words."""
+        return self.inner.decide(replace(view, outlook=self.change(view.told)))
+
+
+def flipped(told_: Ints) -> Ints:
+    """The opposite of every forecast."""
+    other = told_.copy()
+    other[:, [c.FORECAST_10, c.FORECAST_30]] *= -1
+    return other
+
+
+def of_another_order(seed: int) -> Callable[[Ints], Ints]:
+    """Every order is told all the time what is forecast for one other order."""
+    return lambda told_: told_[np.random.default_rng(seed).permutation(len(told_))]
+
+
+@dataclass(frozen=True)
+class Taking(Wrapper):
+    """What the packaged wrapper does not do: three slices are taken at once where the price will run."""
+
+    inner: Strategy
+    model: str
+    take: float
+    part: float = 3.0
+    name: str = "taking"
+
+    @property
+    def forecaster(self) -> Forecaster | None:
+        """As of `OnFlow`."""
+        return OnFlow(self.inner, self.model).forecaster
+
+    def decide(self, view: View) -> Intents:
+        """Intents of the inner strategy, and a part ahead of the schedule at most."""
+        intents = self.inner.decide(view).astype(np.int32, casting="same_kind")
+        slices = view.qty0 / view.decisions
+        ahead = np.ceil((view.decision + 1 + self.part) * slices) - view.done - view.inflight
+        lots = np.minimum(np.minimum(np.ceil(self.part * slices), ahead), view.far_depth[:, 0])
+        intents[:, TAKE] = np.maximum(intents[:, TAKE], np.where(against(view) > self.take, lots, 0.0))
+        return settle(intents, view)
+
+
+def cells(model: str) -> dict[str, Strategy]:
+    """The base and all that thresholds are chosen from, by name."""
+    base = base_of("guarded")
+    hiding = {
+        f"hide {hide:g}, slack {slack:g}": OnFlow(base, model, Thresholds(hide, slack))
+        for hide in HIDE
+        for slack in SLACK
+    }
+    return {"base": base} | hiding | {f"take {take:g}": Taking(base, model, take) for take in TAKES}
+
+
+def thresholds_of(cell: str) -> Thresholds:
+    """The thresholds that a name of a cell says."""
+    hide, slack = (float(words.split()[1]) for words in cell.split(", "))
+    return Thresholds(hide, slack)
+
+
+def rows(name: str, model: str, at: Thresholds) -> tuple[dict[str, Strategy], dict[str, Sequence[str]]]:
+    """A base, the same with its forecast, and both controls."""
+    flow = OnFlow(base_of(name), model, at)
+    others = {f"placebo {n}": ToldOtherwise(flow, of_another_order(n)) for n in range(PLACEBOS)}
+    made = {"base": base_of(name), "flow": flow, "flipped": ToldOtherwise(flow, flipped)} | others
+    return {row: clocked(name, one) for row, one in made.items()}, {"placebo": list(others)}
+
+
+def joined(parts: Sequence[Scores]) -> Scores:
+    """Orders of several symbols or days; no cluster is in two of them."""
+    names = set.intersection(*(set(part.bps) for part in parts))
+    labels = [np.unique(part.cluster, return_inverse=True)[1] for part in parts]
+    first = np.cumsum([0, *(int(label.max()) + 1 for label in labels[:-1])])
+    cluster = np.concatenate([label + n for label, n in zip(labels, first, strict=True)])
+    return Scores({name: np.concatenate([part.bps[name] for part in parts], axis=1) for name in names}, cluster)
+
+
+def saved(scores: Scores, row: str, on: str = "base") -> Estimate:
+    """What a row saves on another, bps, with a 95 % interval over days."""
+    gain: Floats = scores.mean(on) - scores.mean(row)
+    mean, days = float(gain.mean()), len(np.unique(scores.cluster))
+    if days < 2:
+        return Estimate(mean, None, None)
+    half = t_quantile(0.975, days - 1) * clustered_se(gain, scores.cluster)
+    return Estimate(mean, mean - half, mean + half)
+
+
+def chosen(*bounds: Scores) -> str:
+    """The hiding cell whose interval begins highest, under the bound where it begins lowest."""
+    hiding = [name for name in cells("") if name.startswith("hide")]
+    return max(hiding, key=lambda name: min(saved(scores, name).ci_low or -NEVER for scores in bounds))

@@ -1,0 +1,265 @@
+"""The public of a seed simulated once: markets that follow it, held against markets that simulate it themselves."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from tests.market.simulator.test_background import Anything, orders
+
+from tercel.core.errors import ConfigError
+from tercel.execution.strategies import build
+from tercel.execution.strategy import Strategy, gap_of
+from tercel.execution.task import Latency, Task
+from tercel.lab.evaluation.backgrounds import Backgrounds
+from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
+from tercel.lab.evaluation.experiment import run_strategies
+from tercel.lab.evaluation.sampling import bank_sampler, pooled
+from tercel.lab.learning.envs import ExecutionVec, execution_env
+from tercel.market.book import layout as lay
+from tercel.market.flow.preset import load
+from tercel.market.impact.law import of_card
+from tercel.market.regimes.choice import with_chosen
+from tercel.market.regimes.factors import Factors
+from tercel.market.simulator import followed
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import Source, reactive
+from tercel.market.tape.schema import ADD, TRADE_HIDDEN
+
+TASK = Task(share=1.0, horizon_s=300.0, decisions=30, warmup_s=60.0, latency=Latency("uniform", 0, 2_000_000_000))
+SAME = {"latency": TASK.latency, "warmup_s": 60.0, "horizon_s": 300.0, "decisions": 30}
+
+
+def own_words() -> NDArray[np.bool_]:
+    """Words of a market that own orders, views and accounts rest on: all but the flow's memory and scratch."""
+    own = np.ones(sim.GRID, np.bool_)
+    own[sim.SESSION_NS + 1 : sim.FLOW_MEMORY + sim.FLOW_WORDS] = False
+    own[sim.BACKGROUND : sim.BACKGROUND + sim.TALLIES] = False
+    own[sim.BACKGROUND + sim.MID2 - sim.EVENTS] = True
+    own[sim.MIRROR : sim.MIRROR + sim.MIRROR_ROWS * sim.RECORD_WORDS] = False
+    own[[sim.CURSOR, sim.CURSOR_END]] = False
+    return own
+
+
+def market(name: str, regimes: str = "") -> Source:
+    preset = load(name)
+    law = of_card(preset.card)
+    source = reactive(preset, worlds=2, seed=3, settle_s=900.0, impact=law or "none")
+    return with_chosen(source, regimes, preset, 100.0) if regimes else source
+
+
+def check_same(one: Episodes, other: Episodes) -> None:
+    """Everything that anybody of ours sees, owns, paid or draws from."""
+    length = int(one.source.worlds_b[0, lay.BACKGROUND])
+    own = np.ones(one.states.shape[1], np.bool_)
+    own[: sim.GRID] = own_words()
+    assert np.array_equal(one.books[:, :length], other.books[:, :length])
+    assert np.array_equal(one.states[:, own], other.states[:, own])
+    words = [lay.PRICE, lay.QTY, lay.SIDE, lay.TOLD]
+    for b, c in zip(one.books[:, length:], other.books[:, length:], strict=True):
+        assert b[lay.HIGH] == c[lay.HIGH]
+        assert np.array_equal(orders(b)[:, words], orders(c)[:, words])
+    for column in ("x", "m", "obs", "draw"):
+        assert np.array_equal(getattr(one.view, column), getattr(other.view, column))
+
+
+def run_both(source: Source, task: Task, plan: Plan, make: Strategy, again: Strategy, **options: int) -> Episodes:
+    """Run a plan with the public shared and not, the same at every decision."""
+    alone, shared = (Episodes(source, task, len(plan), record_rows=40_000, log_rows=4_000) for _ in range(2))
+    shared.share(Backgrounds(**options))
+    for episodes in (alone, shared):
+        episodes.pace(gap_of(make))
+        episodes.start(plan)
+    while alone.working.any():
+        check_same(alone, shared)
+        alone.step(make.decide(alone.view))
+        shared.step(again.decide(shared.view))
+    check_same(alone, shared)
+    for one in range(len(plan)):
+        assert np.array_equal(alone.fills(one), shared.fills(one))
+        assert np.array_equal(alone.record(one), shared.record(one))
+    return shared
+
+
+@pytest.mark.parametrize(
+    ("name", "regimes"),
+    [
+        ("csco", ""),
+        ("goog", ""),
+        ("csco-hawkes", ""),
+        ("amzn", "chain"),
+        ("ibm", "flash_crash,season"),
+        ("cw-flow", ""),
+    ],
+)
+def test_a_market_that_follows_is_the_one_that_simulates(name: str, regimes: str) -> None:
+    source = market(name, regimes)
+    plan = seeded_plan(TASK, TASK.lots(load(name).volume_per_s), 11, 0, 8, worlds=2)
+    shared = run_both(source, TASK, plan, Anything(5), Anything(5))
+    apart = shared.states[:, sim.APART] == sim.PARTED
+    assert (shared.states[apart, sim.CURSOR_END] > 0).all()
+    assert apart.all() or name == "cw-flow"
+    assert shared.states[:, sim.PASSIVE_LOTS].sum() > 0
+
+
+@pytest.mark.parametrize("rule", ["twap_repeg", "popv", "guarded"])
+def test_written_strategies_and_their_clocks(rule: str) -> None:
+    task = Task(warmup_s=60.0, horizon_s=600.0, decisions=20, latency=Latency("exponential", 1_000, 20_000_000))
+    plan = seeded_plan(task, task.lots(load("csco").volume_per_s), 3, 0, 4)
+    run_both(market("csco"), task, plan, build(rule), build(rule))
+
+
+def test_both_sides_share_one_and_room_is_bounded() -> None:
+    source, plan = market("csco"), seeded_plan(TASK, 2_000, 4, 0, 8)
+    shared = run_both(source, TASK, plan, Anything(1), Anything(1))
+    ends = shared.states[:, sim.CURSOR_END]
+    assert np.array_equal(ends[::2], ends[1::2])
+    assert len(set(ends.tolist())) == 4
+    small = run_both(source, TASK, plan, Anything(1), Anything(1), most_mb=0.13)
+    kept = small.states[:, sim.CURSOR_END] > 0
+    assert 0 < kept.sum() < 8
+
+
+def test_a_full_room_begins_anew_with_a_whole_batch() -> None:
+    source, backgrounds = market("csco"), Backgrounds(most_mb=0.13)
+    episodes = Episodes(source, TASK, 8)
+    episodes.share(backgrounds)
+    followed_by = []
+    for seed in (1, 2):
+        episodes.start(seeded_plan(TASK, 100, seed, 0, 8))
+        followed_by.append(int((episodes.states[:, sim.CURSOR_END] > 0).sum()))
+    assert all(0 < n < 8 for n in followed_by)
+    assert backgrounds.rows.nbytes <= 130_000
+
+
+def test_several_strategies_cost_what_each_costs_alone() -> None:
+    source, plan = market("goog"), seeded_plan(TASK, 300, 5, 0, 6)
+    rules = [build(name) for name in ("twap_take", "twap_passive")]
+    together = run_strategies(source, TASK, plan, rules)
+    for rule, costs in zip(rules, together, strict=True):
+        episodes = Episodes(source, TASK, len(plan))
+        episodes.start(plan)
+        while episodes.working.any():
+            episodes.step(rule.decide(episodes.view))
+        alone = episodes.costs()
+        for name in vars(alone):
+            assert np.array_equal(getattr(alone, name), getattr(costs, name)), name
+
+
+def test_a_market_that_loses_orders_simulates_itself() -> None:
+    preset = load("csco")
+    source = market("csco")
+    books = source.worlds_b.copy()
+    length = int(books[0, lay.BACKGROUND])
+    books[:, lay.FREE] = -1
+    books[:, lay.HIGH] = preset.orders  # no slot is left
+    assert length > 0
+    source = Source(**{**vars(source), "worlds_b": books})
+    plan = seeded_plan(TASK, 300, 5, 0, 2, worlds=2)
+    shared = run_both(source, TASK, plan, Anything(2), Anything(2))
+    assert not shared.states[:, sim.CURSOR_END].any()
+    assert (shared.costs().overflow > 0).all()
+
+
+def test_flow_that_own_trades_lean_on_is_not_shared() -> None:
+    preset = load("csco")
+    law = of_card(preset.card)
+    assert law is not None
+    source = reactive(preset, 2, 3, 900.0, replace(law, law="weights"))
+    plan = seeded_plan(TASK, 2_000, 5, 0, 4, worlds=2)
+    shared = run_both(source, TASK, plan, Anything(4), Anything(4))
+    assert not shared.states[:, sim.CURSOR_END].any()
+
+
+def test_shared_markets_take_no_regime_from_outside() -> None:
+    episodes = Episodes(market("csco"), TASK, 2)
+    episodes.share(Backgrounds())
+    with pytest.raises(ConfigError, match="no episodes share"):
+        episodes.impose(Factors())
+
+
+# -- environments ------------------------------------------------------------------------------------------------------
+
+
+def environments() -> tuple[ExecutionVec, ExecutionVec]:
+    """An environment of a pool, and one of the same episodes that shares nothing."""
+    task = Task(horizon_s=300.0, decisions=10, warmup_s=60.0)
+    one = execution_env("csco", task, 8, worlds=2, pool=6)
+    sampler = pooled(bank_sampler(task, task.lots(load("csco").volume_per_s), 2), 6)
+    return one, ExecutionVec(one.episodes.source, task, sampler, 8)
+
+
+def test_a_pool_pays_what_it_paid_and_goes_on_from_a_state() -> None:
+    one, other = environments()
+    rng, states = np.random.default_rng(0), []
+    assert np.array_equal(one.reset(3), other.reset(3))
+    actions = rng.integers(0, one.n_actions, (60, 8))
+    paid = []
+    for n, action in enumerate(actions):
+        obs, reward, done, _ = one.step(action)
+        paid.append((obs.copy(), reward.copy(), done.copy()))
+        for a, b in zip(paid[-1], other.step(action)[:3], strict=True):
+            assert np.array_equal(a, b)
+        if n in (13, 14):
+            states.append((n, one.state()))
+    for fresh in environments():
+        for n, state in states:
+            fresh.restore(state)
+            for action, expected in zip(actions[n + 1 :], paid[n + 1 :], strict=True):
+                for a, b in zip(fresh.step(action)[:3], expected, strict=True):
+                    assert np.array_equal(a, b)
+
+
+# -- rows --------------------------------------------------------------------------------------------------------------
+
+ROW = st.tuples(
+    st.sampled_from([ADD, TRADE_HIDDEN]),
+    st.integers(0, 63),
+    st.sampled_from([1, -1]),
+    st.integers(0, followed.MOST + 1),
+    st.integers(0, followed.MOST + 1),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(ROW, max_size=5),
+    wait=st.integers(0, followed.LONGEST_WAIT + 1),
+    draws=st.integers(0, 40),
+    mid2=st.none() | st.integers(-(1 << 40), 1 << 40),
+)
+def test_rows_come_out_as_they_went_in(rows: list[tuple[int, ...]], wait: int, draws: int, mid2: int | None) -> None:
+    k = np.zeros(sim.GRID, np.int64)
+    b = lay.new_book(64, 64, 4, background=True)
+    packed = np.zeros((9, followed.PACKED_WORDS), np.int64)
+    for n, row in enumerate(rows):
+        at = sim.MIRROR + n * sim.RECORD_WORDS
+        k[[at + sim.R_KIND, at + sim.R_WHO, at + sim.R_SIDE, at + sim.R_PRICE, at + sim.R_LOTS]] = row
+    k[sim.MIRROR_ROW] = len(rows)
+    k[sim.BACKGROUND + sim.MID2 - sim.EVENTS] = mid2 or 0
+    end = followed.pack_event(k, packed, 1, wait, draws, mid2 is not None)
+    if wait > followed.LONGEST_WAIT or any(max(row[3:]) > followed.MOST for row in rows):
+        assert end == followed.NO_ROOM
+        return
+    assert end == 1 + max(len(rows) + (mid2 is not None), 1)
+    assert followed.pack_event(k, packed[:end], 1, wait, draws, True) in (end, followed.NO_ROOM)
+    assert int(packed[1, followed.HEAD]) >> followed.WAIT_AT == wait
+    there = np.zeros_like(k)
+    there[[sim.CURSOR, sim.CURSOR_END]] = 1, end
+    there[[sim.FLOW_RNG, sim.FLOW_RNG + 1]] = 12345, 678
+    k[[sim.FLOW_RNG, sim.FLOW_RNG + 1]] = 12345, 678
+    followed.unpack_event(b, there, packed)
+    assert there[sim.CURSOR] == end
+    assert there[sim.MIRROR_ROW] == len(rows)
+    for n, row in enumerate(rows):
+        at = sim.MIRROR + n * sim.RECORD_WORDS
+        found = there[[at + sim.R_KIND, at + sim.R_WHO, at + sim.R_SIDE, at + sim.R_PRICE, at + sim.R_LOTS]]
+        assert tuple(found.tolist()) == row
+    if mid2 is not None:
+        assert there[sim.BACKGROUND + sim.MID2 - sim.EVENTS] == mid2
+    assert there[sim.HIDDEN_LOTS] == sum(row[4] for row in rows if row[0] == TRADE_HIDDEN)
+    k[[sim.DRAW_RNG, sim.DRAW_RNG + 1]] = k[[sim.FLOW_RNG, sim.FLOW_RNG + 1]]
+    k[[sim.FLOW_RNG, sim.FLOW_RNG + 1]] = there[[sim.FLOW_RNG, sim.FLOW_RNG + 1]]
+    assert followed.drawn_since(k, sim.DRAW_RNG) == draws

@@ -1,0 +1,139 @@
+"""Carry: oracles with the tape's own stream, with noise and with another library; who may read what."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from tercel.cli import app
+from tercel.core.errors import DataError
+from tercel.execution.foresight.forecaster import heard, load, resolve, save
+from tercel.execution.strategies.timed import TakeTimed
+from tercel.market.flow.preset import load as preset
+from tercel.market.simulator.synthetic import synthetic, working_days
+from tercel.market.tape import Lake
+from tercel.signals.flow import carry as carried
+from tercel.signals.flow.carry import carry, in_words
+from tercel.signals.flow.days import FlowDay, flow_day, read_day
+from tercel.signals.flow.train import fitted, stacked, train
+
+pytest.importorskip("lightgbm")
+DATES = tuple(working_days("2030-01-02", 10))
+
+
+@pytest.fixture(scope="module")
+def tape() -> list[FlowDay]:
+    """Ten days of one market."""
+    market = preset("csco")
+    return [flow_day(*synthetic(market, seed, date, 5400.0, "SIM")) for seed, date in enumerate(DATES)]
+
+
+def noise(day: FlowDay) -> FlowDay:
+    """The same moments, each with another's features and looking up or down by chance."""
+    rng = np.random.default_rng(4)
+    return replace(day, x=rng.permutation(day.x), sign=rng.choice([-1.0, 1.0], len(day.x)))
+
+
+def test_what_learns_from_the_tapes_own_days_carries_exactly(tape: list[FlowDay]) -> None:
+    found = carry(tape, (), tape[:6], 1)
+    assert found is not None
+    assert (found.learned_on, found.judged_on) == (DATES[:6], DATES[6:])
+    assert found.horizons["10"].carry == found.horizons["10"].ci_low == found.horizons["10"].ci_high == 1.0
+    assert found.horizons["10"].tape == found.horizons["10"].simulated > 0.02
+
+
+def test_another_seed_of_the_same_market_carries(tape: list[FlowDay]) -> None:
+    market = preset("csco")
+    other = [flow_day(*synthetic(market, 50 + n, DATES[n], 5400.0, "SIM")) for n in range(6)]
+    found = carry(tape, (), other, 1)
+    assert found is not None
+    assert found.horizons["10"].carry == pytest.approx(1.0, abs=0.35)
+
+
+def test_noise_carries_nothing(tape: list[FlowDay]) -> None:
+    found = carry(tape, (), [noise(day) for day in tape[:6]], 1)
+    assert found is not None
+    assert found.carry is not None
+    assert found.carry < 0.1
+    assert "below 0.5: no policy reads" in in_words({"carry": found.carry})
+
+
+def test_r2_is_that_of_another_library(tape: list[FlowDay]) -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    found = carry(tape, (), tape[:6], 1)
+    assert found is not None
+    x, y = stacked(tape[6:], 10)
+    said = carried.told(fitted("boosting", [tape[:6]], 10, 1), tape[6:], 10)[0]
+    both, forecasts = np.concatenate([y, -y]), np.concatenate([said, -said])  # mirrored, so that the mean is 0
+    assert len(x) == len(y)
+    assert found.horizons["10"].tape == pytest.approx(metrics.r2_score(both, forecasts), abs=1e-12)
+
+
+def test_days_calibrated_on_are_not_judged_on_where_there_are_others(tape: list[FlowDay]) -> None:
+    one, all_seen = carry(tape, DATES[6:7], tape[:6], 1), carry(tape, DATES, tape[:6], 1)
+    assert one is not None
+    assert all_seen is not None
+    assert (one.judged_on, all_seen.judged_on) == (DATES[7:], DATES[6:])
+
+
+def test_a_single_day_is_judged_on_its_second_half(tape: list[FlowDay]) -> None:
+    found = carry(tape[:1], (), tape, 1)
+    assert found is not None
+    assert found.learned_on == found.judged_on == DATES[:1]
+
+
+def test_too_little_and_no_library_is_no_carry(tape: list[FlowDay], monkeypatch: pytest.MonkeyPatch) -> None:
+    short = replace(tape[0], at=tape[0].at[:300], x=tape[0].x[:300], sign=tape[0].sign[:300], unit=tape[0].unit[:300])
+    assert carry([short, tape[1]], (), tape, 1) is None
+    assert carry(tape, (), [short], 1) is None
+    monkeypatch.setattr(carried, "find_spec", lambda name: None)
+    assert carry(tape, (), tape, 1) is None
+
+
+def test_a_tape_that_teaches_nothing_has_no_quotient(tape: list[FlowDay]) -> None:
+    found = carry([noise(day) for day in tape], (), tape[:6], 1)
+    assert found is not None
+    assert found.carry is None
+    assert "too little tape to tell" in in_words({"carry": None})
+    assert in_words(None).startswith("carry none: no tape")
+
+
+def test_no_policy_reads_what_was_learned_in_a_market_that_does_not_carry(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    lake.write(*synthetic(preset("csco-santa-fe"), 3, DATES[0], 3600.0, "SIM"))
+    out = tmp_path / "flow"
+    words = ["signals", "flow", "train", str(lake.root), "--symbol", "SIM", "--kind", "linear", "--out", str(out)]
+    ran = CliRunner().invoke(app, words)
+    assert ran.exit_code == 0, ran.output
+    assert "SIM was simulated by csco-santa-fe, carry -0.48, below 0.5" in ran.stderr.replace("\n", " ")
+    assert json.loads((out / "card.json").read_text())["simulated"]["SIM"]["market"] == "csco-santa-fe"
+    assert resolve(str(out)).id == load(out).id
+    with pytest.raises(DataError, match=r"csco-santa-fe, which has -0\.48"):
+        TakeTimed(model=str(out)).forecaster  # noqa: B018 - what a policy reads
+    assert heard("flow-1").id == resolve("flow-1").id
+
+
+def test_a_market_that_carries_and_one_that_nobody_judged_are_heard(tmp_path: Path) -> None:
+    found = resolve("flow-1")
+    for carry_, name in ((0.62, "csco"), (None, "mine")):
+        one = replace(found, card={**found.card, "simulated": {"SIM": {"market": name, "carry": carry_}}})
+        assert save(tmp_path / name, one).id == heard(str(tmp_path / name)).id
+
+
+def test_the_day_of_a_lake_is_that_of_its_events(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    day = synthetic(preset("csco-santa-fe"), 3, DATES[0], 1200.0, "SIM")
+    lake.write(*day)
+    one, other = flow_day(*day), read_day(lake, "SIM", DATES[0])
+    np.testing.assert_array_equal(one.x, other.x)
+    np.testing.assert_array_equal(one.bid, other.bid)
+
+
+def test_training_on_tape_says_nothing_of_simulation(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    instrument, events = synthetic(preset("csco-santa-fe"), 3, DATES[0], 3600.0, "SIM")
+    lake.write(replace(instrument, extra={}), events)
+    assert "simulated" not in train(lake, ["SIM"], tmp_path / "flow", kind="linear")
