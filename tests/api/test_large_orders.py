@@ -1,16 +1,22 @@
-"""Orders beyond what an agent's card is for go to a schedule of takes, and the table says so."""
+"""Orders beyond what an agent's card is for go to who takes what cannot rest, and the table says so."""
 
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import tercel as tc
 from tercel.api.testing.strategy import StrategyConformance
-from tercel.execution.strategies import build
+from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.strategies.hand_over import HandOver
 from tercel.execution.strategy import Strategy
 
-SETS = ["default-1", "twap_repeg", "twap_take"]
+SETS = ["default-1", "twap_repeg", "rest_and_take"]
+
+
+class TestRestAndTake(StrategyConformance):
+    def strategy(self) -> Strategy:
+        return build("rest_and_take", MarketEstimates(expected_volume=1000.0))
 
 
 class TestHandOver(StrategyConformance):
@@ -20,24 +26,32 @@ class TestHandOver(StrategyConformance):
 
 def test_an_agent_hands_a_large_order_over(market: tc.Market) -> None:
     result = tc.evaluate(SETS, market, tc.Task(share=0.5, horizon="10min", decisions=10), episodes=4)
-    assert result.shortfall_bps["default-1"] == result.shortfall_bps["twap_take"]
-    assert result.shortfall_bps["twap_repeg"] != result.shortfall_bps["twap_take"]
-    assert result.figures.handed_over == {"default-1": "twap_take"}
+    assert result.shortfall_bps["default-1"] == result.shortfall_bps["rest_and_take"]
+    assert result.shortfall_bps["twap_repeg"] != result.shortfall_bps["rest_and_take"]
+    assert result.figures.handed_over == {"default-1": "rest_and_take"}
     shown = " ".join(str(result).split())
-    assert "Orders of 50 % of the volume: default-1 hands over to twap_take, whose costs these are." in shown
+    assert "Orders of 50 % of the volume: default-1 hands over to rest_and_take, whose costs these are." in shown
     assert "Orders of 50 % of the volume: twap_repeg is tuned for up to 20 %" in shown
-    fills = [result.episode(0).fills(name)["lots"].to_list() for name in ("default-1", "twap_take")]
+    fills = [result.episode(0).fills(name)["lots"].to_list() for name in ("default-1", "rest_and_take")]
     assert fills[0] == fills[1]
 
 
 def test_what_its_card_is_for_it_works_itself(market: tc.Market) -> None:
     result = tc.evaluate(SETS, market, tc.Task(share=0.2, horizon="10min", decisions=10), episodes=4)
-    assert result.shortfall_bps["default-1"] != result.shortfall_bps["twap_take"]
+    assert result.shortfall_bps["default-1"] != result.shortfall_bps["rest_and_take"]
     assert result.figures.handed_over == {}
     assert "Orders of" not in str(result)
 
 
 def test_a_policy_whose_card_says_nothing_of_orders_keeps_them(market: tc.Market, tmp_path: Path) -> None:
     at_the_touch = tc.save_policy([(np.zeros((40, 8)), np.eye(8)[2])], tmp_path / "mine", "mine")
-    result = tc.evaluate([at_the_touch, "twap_take"], market, tc.Task(share=1.0, horizon="10min"), episodes=2)
-    assert result.shortfall_bps["mine"] != result.shortfall_bps["twap_take"]
+    result = tc.evaluate([at_the_touch, "rest_and_take"], market, tc.Task(share=1.0, horizon="10min"), episodes=2)
+    assert result.shortfall_bps["mine"] != result.shortfall_bps["rest_and_take"]
+
+
+@pytest.mark.parametrize(("name", "horizon"), [("amzn", "2h"), ("csco", "30min")])
+def test_an_order_of_all_the_volume_is_cheaper_than_by_a_schedule_of_takes(name: str, horizon: str) -> None:
+    names = ["rest_and_take", "twap_take", "twap_repeg"]
+    found = tc.evaluate(names, tc.load_market(name), tc.Task(share=1.0, horizon=horizon), episodes=8).shortfall_bps
+    cost = {one: np.mean(found[one]) for one in names}
+    assert cost["rest_and_take"] < min(cost["twap_take"], cost["twap_repeg"]) + 0.5

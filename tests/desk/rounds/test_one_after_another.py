@@ -58,9 +58,9 @@ def test_a_parent_beyond_an_agents_card_goes_to_a_schedule_of_takes_with_an_aler
         entries = [entry.body for _, entry in journal.read(0, (kinds.ALERT,))]
         told = [body["text"] for body in entries if body["code"] == "HANDED_OVER"]
         worked = {parent.order.strategy for parent in opened.session.ledger.parents}
-        assert worked == {f"{'twap_take' if over else 'packaged:default-1'}+alpha+posture"}
+        assert worked == {f"{'rest_and_take' if over else 'packaged:default-1'}+alpha+posture"}
         assert bool(told) == over
-        assert all(text.endswith("a round at most: twap_take+alpha+posture works them") for text in told)
+        assert all(text.endswith("a round at most: rest_and_take+alpha+posture works them") for text in told)
 
 
 def test_a_parent_by_hand_is_held_against_the_card_at_its_pace() -> None:
@@ -80,5 +80,5 @@ def test_a_parent_by_hand_is_held_against_the_card_at_its_pace() -> None:
     assert works(2 * most, 3 * round_ns).startswith("packaged:default-1")
     assert works(9 * most, round_ns, "peg_touch") == "peg_touch"
     assert alerts() == 0
-    assert works(2 * most, round_ns) == works(most, round_ns // 2) == "twap_take+alpha+posture"
+    assert works(2 * most, round_ns) == works(most, round_ns // 2) == "rest_and_take+alpha+posture"
     assert alerts() == 2

@@ -53,7 +53,7 @@ class AgentSlot:
     def working(self, instrument: str, lots: int) -> tuple[str, Strategy | None, str]:
         """Strategy that works a parent of so many lots: its name, the object (None: by name), why another replaces it.
 
-        A parent that is more than a policy's card is for goes to a schedule of takes, with its alpha and posture.
+        A parent that is more than a policy's card is for goes to `TAKES`, with its alpha and posture.
         """
         most = self.most_lots.get((self.shown, instrument), math.inf)
         if lots <= most:

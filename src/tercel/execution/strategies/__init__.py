@@ -19,7 +19,7 @@ from tercel.execution.strategies.direction_rule import DirectionRule
 from tercel.execution.strategies.estimates import MarketEstimates, eta_of_depth
 from tercel.execution.strategies.events_clock import OnEvents
 from tercel.execution.strategies.flow import OnFlow
-from tercel.execution.strategies.guarded import Guarded
+from tercel.execution.strategies.guarded import Guarded, RestAndTake
 from tercel.execution.strategies.score_rule import ScoreRule
 from tercel.execution.strategies.trend_switch import TrendSwitch
 from tercel.execution.strategies.tuned import tuned_parameters
@@ -114,6 +114,7 @@ _ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     YARDSTICK: (b.Peg, False),
     b.PegTouch.name: (b.PegTouch, False),
     Guarded.name: (Guarded, False),
+    RestAndTake.name: (RestAndTake, True),
     # Schedules that read a forecast: no rows of a table whose markets give none.
     "almgren_chriss_alpha": (_almgren_chriss_alpha, True),
     "cartea_jaimungal": (_cartea_jaimungal, True),

@@ -1,13 +1,18 @@
-"""`guarded`: the rule and the guard that the shipped agents are made of, without their networks."""
+"""`guarded`: the rule and the guard that the shipped agents are made of, without their networks; `rest_and_take`: the
+same for orders too large to rest."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
+import numpy as np
+
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.actions.guard import CatchUp
 from tercel.execution.grains import keep_grains
-from tercel.execution.intent import Intents
+from tercel.execution.intent import TAKE, Intents
+from tercel.execution.strategies.estimates import MarketEstimates
 from tercel.execution.strategies.tunable import FOR_ANY_MARKET, TwapRepeg
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, hold, settle
 from tercel.execution.view import View
 
 GUARD: Final = CatchUp(0.7, 0.5)
@@ -38,3 +43,39 @@ class Guarded(Strategy):
         intents = self.base.decide(view)
         keep_grains(view.x, intents)
         return self.guard.applied(intents, view)
+
+
+@dataclass(frozen=True, eq=False)
+class RestAndTake(Strategy):
+    """`guarded`, and what is more than can rest is taken evenly, every ten seconds.
+
+    Parameters
+    ----------
+    estimates : MarketEstimates
+    most : float
+        Share of the volume to come that may wait for it.
+
+    >>> from tercel.api.testing.strategy import view_of
+    >>> large = view_of(qty0=1000, left=1000, far1=500, time_left_ns=100 * 10**9, horizon_ns=100 * 10**9)
+    >>> RestAndTake(MarketEstimates(expected_volume=1000.0)).decide(large)[:, 0].tolist()
+    [60]
+    """
+
+    name: ClassVar[str] = "rest_and_take"
+    gap_ns: ClassVar[int] = NS_PER_SECOND
+    estimates: MarketEstimates
+    most: float = 0.4
+    base: Strategy = field(default_factory=Guarded)
+
+    def decide(self, view: View) -> Intents:
+        """Intents of `guarded` at the schedule's decisions, what rests as it is between them, and an even take."""
+        intents = self.base.decide(view).astype(np.int32, casting="same_kind")
+        passed = view.horizon_ns - view.time_left_ns
+        between = passed != view.decision * view.horizon_ns // view.decisions
+        intents[between] = hold(view)[between]
+        may_wait = self.most * self.estimates.volume_left(passed / np.maximum(view.horizon_ns, 1))
+        step = np.maximum(np.minimum(10 * self.gap_ns, view.horizon_ns / view.decisions), 1)
+        steps = np.maximum(np.ceil(view.time_left_ns / step - 1e-9), 1)
+        lots = np.floor(np.maximum(view.left - may_wait, 0.0) / steps + 0.5)
+        intents[:, TAKE] = np.maximum(intents[:, TAKE], lots)
+        return settle(intents, view)

@@ -1,4 +1,4 @@
-"""`HandOver`: a strategy up to a size of order, a schedule of takes beyond it."""
+"""`HandOver`: a strategy up to a size of order, another that takes what cannot rest beyond it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from tercel.core.arrays import Bools
 from tercel.execution.intent import Intents
-from tercel.execution.strategy import Strategy, Wrapper
+from tercel.execution.strategy import Strategy, Wrapper, gap_of, hold
 from tercel.execution.view import View
 
 BEYOND: Final = 0.20
 """Share of the expected volume up to which every agent and rule works by itself: who rests for more of it waits for
 trades that do not come, and pays for what is left at the horizon."""
-TAKES: Final = "twap_take"
+TAKES: Final = "rest_and_take"
 """Who takes over beyond it."""
 
 
@@ -45,17 +45,25 @@ class HandOver(Wrapper):
         """Name of the inner strategy."""
         return self.inner.name
 
+    @property
+    def gap_ns(self) -> int:
+        """The inner strategy's, or else that of who takes over."""
+        return gap_of(self.inner) or gap_of(self.takes)
+
     def beyond(self, view: View) -> Bools:
         """Whether each market's order is too large for the inner strategy, bool (n,)."""
         large: Bools = view.qty0 * float(self.horizon_ns) > self.most_lots * view.horizon_ns
         return large
 
     def decide(self, view: View) -> Intents:
-        """Intents of the inner strategy, or of the schedule where the order is too large."""
+        """Intents of the inner strategy, or of who takes over where the order is too large."""
         large = self.beyond(view)
         if large.all():
             return self.takes.decide(view)
         intents = self.inner.decide(view)
+        if self.gap_ns and not gap_of(self.inner):  # the inner strategy keeps the schedule's clock
+            between = view.horizon_ns - view.time_left_ns != view.decision * view.horizon_ns // view.decisions
+            intents[between] = hold(view)[between]
         if large.any():
             intents[large] = self.takes.decide(view)[large]
         return intents

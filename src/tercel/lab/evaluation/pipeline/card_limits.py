@@ -34,7 +34,7 @@ def outside(policy: Candidate, settings: MarketTask, market: str) -> str:
 
 
 def handed_over(policies: Iterable[Candidate], settings: MarketTask) -> dict[str, str]:
-    """Policies whose orders, told as a share of the volume, go to a schedule of takes: name -> that schedule."""
+    """Policies whose orders, told as a share of the volume, go to another: name -> whose."""
     share = settings.task.share
     large = [one.key for one in policies if share is not None and share > most_share(one.card.limits) * (1 + SLACK)]
     return dict.fromkeys(large, TAKES)

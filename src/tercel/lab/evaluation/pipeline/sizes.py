@@ -1,4 +1,4 @@
-"""Orders larger than a policy's card is for, handed over to a schedule of takes."""
+"""Orders larger than a policy's card is for, handed over."""
 
 from collections.abc import Mapping
 from math import inf
@@ -14,7 +14,7 @@ SLACK: Final = 1e-9
 
 
 def handing_over(strategy: Strategy, limits: Mapping[str, Any], market: JobMarket) -> Strategy:
-    """A policy that hands orders beyond its size to a schedule of takes."""
+    """A policy that hands orders beyond its size over."""
     most, task = most_share(limits), market.task
     if most == inf or (task.share is not None and task.share <= most * (1 + SLACK)):
         return strategy
