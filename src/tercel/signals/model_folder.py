@@ -156,8 +156,7 @@ class SignalModel:
             if value is not None and not math.isfinite(value):
                 text = f"{value} in {name} of {instrument} at {at_ns}"
                 raise DataError("features that are numbers, or None", text, "send None where a fact is missing")
-        given = {name: features.get(name) for name in known}
-        columns = {name: [math.nan if value is None else value] for name, value in given.items()}
+        columns = {name: [math.nan if (value := features.get(name)) is None else value] for name in known}
         return self.alphas(columns, [instrument], at_ns)[0]
 
     def walk(self) -> "pl.DataFrame":
@@ -212,7 +211,7 @@ def load(folder: Path) -> SignalModel:
     try:
         card = json.loads((folder / CARD).read_bytes())
         if card["format"] not in READ:
-            what = f"format {card['format']} in {folder}, whose files may run code and were not opened"
+            what = f"format {card['format']} in {folder}, whose files were not opened"
             raise DataError(f"a trained model of format {FORMAT}, arrays alone", what, AGAIN)
         hashed = card["format"] == FORMAT or bool({"sha256", "config"} & set(card))
         if hashed and card.get("sha256") != _digest(card):
@@ -227,7 +226,7 @@ def load(folder: Path) -> SignalModel:
     except OSError as error:
         raise DataError("the folder of a trained model", f"{folder}: {error}", AGAIN) from error
     except DAMAGED as error:
-        raise DataError("a model as it was trained", f"{folder}: {type(error).__name__} {error}", AGAIN) from error
+        raise DataError("a model as it was trained", f"{folder}, cut off or edited: {error}", AGAIN) from error
     return SignalModel(fusion, models, scale, card, folder, _digest(card)[:12])
 
 
@@ -253,7 +252,7 @@ def folder_at(path: Path, seed: int = 1) -> Path:
         if (folder / CARD).is_file():
             return folder
     remedy = "train one: tercel signals train CONFIG.toml `out=FOLDER`"
-    raise DataError("the folder of a trained model", f"{path}: no {CARD} in {tried[-1]}", remedy)
+    raise DataError("the folder of a trained model", f"{path}: no {CARD} in {' or '.join(map(str, tried))}", remedy)
 
 
 def packaged() -> tuple[str, ...]:

@@ -185,8 +185,7 @@ def cross_section(model: SignalModel, at: date | None) -> tuple[Dataset, dict[st
     """
     config = config_of(model)
     wanted = {one.source: [name.split(".", 1)[1] for name in one.names] for one in model.models}
-    synthetic = config.panel.kind == "synthetic"
-    data, prices = _synthetic(model, config, at) if synthetic else _daily(config, wanted, at)
+    data, prices = _synthetic(model, config, at) if config.panel.kind == "synthetic" else _daily(config, wanted, at)
     config = config.model_copy(update={"source": tuple(one for one in config.source if one.called in wanted)})
     return *joined_all(data, config, prices, wanted), prices
 
@@ -226,8 +225,7 @@ def _chosen(days: pl.Series, at: date | None, dates: pl.Series, where: str) -> d
         return days[-1]  # type: ignore[no-any-return]
     found = dates.index_of(at)
     if found is None:
-        before = dates.filter(dates < at)
-        nearest = before[-1] if len(before) else dates[0]
+        nearest = dates.filter(dates <= max(at, dates[0]))[-1]
         span = f"a day of {where}, {dates[0]} to {dates[-1]}"
         raise DataError(span, f"{at}", f"name one of them, such as {nearest}; without a date it is the last")
     return days[found]  # type: ignore[no-any-return]
