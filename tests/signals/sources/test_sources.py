@@ -230,6 +230,21 @@ def test_a_restated_report_replaces_its_own_and_hides_no_newer_one(tmp_path: Pat
         Fundamentals(tmp_path / "r.csv", values=("EPS",)).facts()
 
 
+def test_two_restatements_of_one_day_are_told(tmp_path: Path) -> None:
+    again = "A;30.06.2015;03.08.2015;0,{};restated at once\n"
+    for last, told in ((12, False), (13, True)):
+        (tmp_path / "r.csv").write_text(REPORTS + again.format(last))
+        source = Fundamentals(tmp_path / "r.csv")
+        found = Panel([source]).as_of([datetime(2015, 8, 4, 20, tzinfo=UTC)], ["A"])
+        assert found["fundamentals.ROE"].to_list() == [last / 100]
+        assert [note for note in source.notes if "(first: A, rows 3 and 6)" in note] == list(source.notes) * told
+    (tmp_path / "s.csv").write_text("Symbol,Date,x\nA,2015-01-02,1\nA,2015-01-05,2\nA,2015-01-05,3\nB,2015-01-05,4\n")
+    series = DatedSeries(tmp_path / "s.csv", lag_days=0)
+    series.facts()
+    assert "of which the last row counts: 1 in" in series.notes[0]
+    assert "rows 3 and 4" in series.notes[0]
+
+
 def test_counts_and_tones_are_those_of_the_window(tmp_path: Path) -> None:
     (tmp_path / "n.jsonl").write_text(
         '{"time": "2018-03-05T15:30:00-05:00", "names": ["A", "B"], "text": "strong rally"}\n'

@@ -74,9 +74,7 @@ class Panel:
 
     def instruments(self) -> list[str]:
         """Every instrument that any source names, sorted."""
-        found: set[str] = set()
-        for facts in self._facts.values():
-            found.update(facts["instrument"].unique().to_list())
+        found: set[str] = {one for facts in self._facts.values() for one in facts["instrument"].unique()}
         return sorted(found - {EVERY})
 
     def as_of(self, times: Sequence[object] | pl.Series, instruments: Sequence[str] | None = None) -> pl.DataFrame:

@@ -16,7 +16,7 @@ import polars as pl
 
 from tercel.core.errors import DataError
 from tercel.signals.features.altdata import activity, bright_spots, read_scene
-from tercel.signals.sources.cells import Table, TableSource, instants, numbers, read_table, values_of
+from tercel.signals.sources.cells import Table, TableSource, differing, instants, numbers, read_table, values_of
 from tercel.signals.sources.port import EVERY, ROW, Days, SourceAbsentError, checked, lagged, need_columns, time_type
 
 
@@ -63,13 +63,13 @@ class DatedSeries(TableSource):
         who = table.frame["symbol"].cast(pl.String) if "symbol" in table.frame.columns else pl.lit(EVERY)
         who = pl.lit(self.instrument) if self.instrument else who
         frame = pl.DataFrame([table.frame[ROW], instants(table, "date").alias("date"), *values])
-        self._seen.update(columns=names, notes=[*table.notes, *notes])
         before = {name: pl.col(name).shift(1).rolling_mean(3).over("instrument") for name in names}
         ended = pl.col("date") + lagged(self.period_days)
         timed = frame.with_columns(who.alias("instrument")).sort("date", maintain_order=True).with_columns(
             *(pl.col(name).sub(mean).alias(f"{name}_change") for name, mean in before.items()),
             event_time=ended, known_time=ended + lagged(self.lag_days),
         )  # fmt: skip
+        self._seen.update(columns=names, notes=[*table.notes, *notes, *differing(timed, names, table.where)])
         return checked(timed, self.columns, table.where, self.collected)
 
 

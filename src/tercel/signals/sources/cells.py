@@ -23,7 +23,7 @@ from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import check_known
 from tercel.core.rows import SYMBOLS, TYPED, FileHeader, HowToMap, parse_time, plain_name
 from tercel.signals.sources.dates import ORDER, PLACES, readings
-from tercel.signals.sources.port import ROW, Noting, SourceAbsentError, at_new_york, time_type
+from tercel.signals.sources.port import KEYS, ROW, Noting, SourceAbsentError, at_new_york, time_type
 
 Called = Mapping[str, str | Sequence[str]]
 """Our names of columns to theirs: one, or several of which the first that a file has counts; "" leaves one out."""
@@ -313,6 +313,14 @@ def values_of(table: Table, named: Sequence[str], besides: Sequence[str]) -> tup
     return [one for one in values if one.name not in flat], [f"left out, as they never change: {', '.join(flat)}"]
 
 
+def differing(facts: pl.DataFrame, columns: Sequence[str], where: str) -> list[str]:
+    """What to say of records of one instrument, event and known time whose values differ; nothing where none do."""
+    told = facts.unique([*KEYS, *columns], keep="last", maintain_order=True).group_by(KEYS, maintain_order=True)
+    several = told.agg(ROW).filter(pl.col(ROW).list.len() > 1)
+    what = f"records of one name and day with other values, of which the last row counts: {several.height:,} in {where}"
+    return [f"{what} (first: {who}, rows {rows[-2]} and {rows[-1]})" for who, _, _, rows in several.head(1).rows()]
+
+
 def _holds_numbers(table: Table, name: str) -> bool:
     """Whether most cells that say something are numbers: one that is not is a slip, and refused."""
     kind = table.frame[name].dtype
@@ -422,8 +430,7 @@ def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
         bare = text.str.replace(_CLOCK, "")
         days_alone = (bare == text) & ~text.str.contains(r"^\d{9,19}(\.\d+)?$|^\d{8}[-;]\d")
         if cells.dtype == pl.Date or (days_alone | text.is_null()).all():
-            after = days(table, name).to_frame().select(at_new_york(pl.col(name) + pl.duration(days=1), 0))
-            return after[name]
+            return days(table, name).to_frame().select(at_new_york(pl.col(name) + pl.duration(days=1), 0))[name]
         text = _ordered(table, text, name)
         found = _clocked(text, zone)
         unzoned = found.is_null() & _clocked(text, UTC).is_not_null()

@@ -71,9 +71,10 @@ class Fundamentals(TableSource):
         table = table.sound(early, "known", "reports known after their period", remedy, said)
         values, flat = self._values(table)
         columns = tuple(one.name for one in values)
-        self._seen.update(columns=columns, notes=[*table.notes, *flat])
         named = table.frame.select(ROW, instrument=pl.col("symbol").cast(pl.String))
-        return checked(named.with_columns(*times.filter(~early), *values), columns, table.where, self.collected)
+        facts = named.with_columns(*times.filter(~early), *values)
+        self._seen.update(columns=columns, notes=[*table.notes, *flat, *cells.differing(facts, columns, table.where)])
+        return checked(facts, columns, table.where, self.collected)
 
     def _times(self, table: Table) -> tuple[pl.Series, pl.Series]:
         """When each report's period ended, and when it was known."""
