@@ -65,11 +65,11 @@ def prices(days: int, seed: int = 3, reversal: float = 0.15) -> pl.DataFrame:
     return pl.DataFrame(frame).head(asked * len(NAMES))
 
 
-def trained(folder: Path, days: int = 620) -> Path:
-    """A model folder of such prices; returns it."""
+def trained(folder: Path, days: int = 620, more: str = "") -> Path:
+    """A model folder of such prices, with more lines of its panel; returns it."""
     folder.mkdir(parents=True, exist_ok=True)
     prices(days).write_csv(folder / "prices.csv")
-    (folder / "s.toml").write_text(SIGNALS)
+    (folder / "s.toml").write_text(SIGNALS.replace("[train]", f"{more}[train]"))
     train(read_config(folder / "s.toml"), 1, folder / "o")
     return folder / "o" / MODEL
 

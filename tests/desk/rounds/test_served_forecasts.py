@@ -203,7 +203,7 @@ def test_a_check_of_the_file_refuses_a_folder_that_does_not_load(folder: Path, s
 
 @pytest.mark.parametrize(
     ("day", "said"),
-    [("2017-05-19", "known by now"), ("2017-05-26", None), ("2017-05-29", "horizon is not over")],
+    [("2017-05-19", "known by now"), ("2017-05-26", None), ("2017-05-29", None), ("2017-05-30", "horizon is not over")],
 )
 def test_a_forecast_of_the_future_or_a_stale_one_is_not_traded(
     folder: Path, tools: SimulatedMarkets, day: str, said: str | None
@@ -212,6 +212,15 @@ def test_a_forecast_of_the_future_or_a_stale_one_is_not_traded(
     told = why_none(entries)
     assert [said in text for _, text in told] == ([] if said is None else [True])
     assert bool(of(entries, kinds.ALPHA)) == (said is None)
+
+
+def test_a_fridays_forecast_of_one_day_reaches_over_the_weekend(tmp_path: Path, tools: SimulatedMarkets) -> None:
+    """It is of the move from Monday's close to Tuesday's."""
+    trained(tmp_path, more="horizon = 1\n")
+    for day, fresh in (("2017-05-22", True), ("2017-05-23", True), ("2017-05-24", False)):
+        _, entries = ran(desk_file(tmp_path, f'date = "{day}"\n'), tools)
+        assert bool(of(entries, kinds.ALPHA)) == fresh
+        assert [("to the close of 2017-05-23" in text) for _, text in why_none(entries)] == [True] * (not fresh)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A desk's forecasts: of a model that measures its markets live, or served from files, a row a name and date.
 
 A desk never stops for a forecast. A folder that does not load, files that are gone, a forecast of the future or one
-whose horizon is over: the desk trades without, and says so.
+whose last day, to the close of which it reaches, is over: the desk trades without, and says so.
 
 Times are the venue's. A clock that counts from 1970 has dates; that of a simulated exchange begins at nothing. There
 the session stands for one day, from half past nine in New York on: the weekday after the forecast's, or the day that
@@ -80,8 +80,8 @@ class DeskForecasts:
         self._model: SignalModel | None = None
         self._served: dict[str, Alpha] = {}
         self._about: dict[str, Any] = {}
-        self._at_ns = self.offset_ns = self.horizon_ns = 0
-        self._day, self._note = -1, ""
+        self._at_ns = self.offset_ns = 0
+        self._day, self._note, self._until = -1, "", date.min
         self.closes: dict[str, float] = {}
         """Last close in the files of the model by its names; empty of a model that measures."""
         self._unread: TercelError | None = None
@@ -114,7 +114,7 @@ class DeskForecasts:
         found = predict(model)
         self._served = {one.instrument: one for one in found.alphas}
         self._about, self._note = {"model": found.model, "at": found.at}, found.note
-        self.closes, self._at_ns, self.horizon_ns = found.closes, found.at_ns, found.alphas[0].horizon_ns
+        self.closes, self._at_ns, self._until = found.closes, found.at_ns, found.held.last
         if now_ns < DATED_NS and not self.offset_ns:
             self.offset_ns = begins_ns(found.at_ns, self._section.date) - now_ns
 
@@ -161,10 +161,10 @@ class DeskForecasts:
 
     def _too_old(self, at_ns: int) -> TercelError | None:
         """A forecast that is over, or of the future, by the venue's clock."""
-        now_ns, days = at_ns + self.offset_ns, self.horizon_ns / DAY_NS
-        if 0 <= now_ns - self._at_ns < self.horizon_ns:
+        day = session_day(at_ns + self.offset_ns, "") or date.max
+        if at_ns + self.offset_ns >= self._at_ns and day <= self._until:
             return None
-        text = f"one of {self._about['at']} that reaches {days:.3g} days, in a session of {session_day(now_ns, '')}"
+        text = f"one of {self._about['at']} to the close of {self._until}, in a session of {day}"
         return DataError("a forecast that is known by now, and whose horizon is not over", text, REMEDY)
 
 
