@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.market.tape.tapes import DAY, rude_events
+from tests.signals.command.material import done
 
 from studies.families.panel import RULES, scored
 from studies.signals.ofi import FlowStudy, flow_study
@@ -94,6 +95,20 @@ def test_the_daily_panel_has_a_small_sure_skill(panel: Dataset) -> None:
     assert ridge["warning"] == ""
     assert ridge["portfolio"]["net"] > reversal["portfolio"]["net"]
     assert ridge["smoothed"]["half_turns"] < ridge["portfolio"]["half_turns"]
+
+
+@pytest.mark.long
+def test_two_lines_and_prices_come_to_the_skill_that_the_documents_tell(shared_data: Path, tmp_path: Path) -> None:
+    path = (shared_data / "us-daily-ohlcv-2000-2017").resolve()
+    (tmp_path / "s.toml").write_text(f'[panel]\nkind = "daily"\npath = "{path}"\n')
+    done("train", tmp_path / "s.toml", "--out", tmp_path / "o")
+    found = done("evaluate", tmp_path / "s.toml", "--out", tmp_path / "o")["ic"]
+    fusion, linear, boosting = (found[name] for name in ("fusion", "daily:linear", "daily:boosting"))
+    assert 0.021 <= fusion["mean"] < 0.04
+    assert fusion["t"] >= 4
+    assert linear["mean"] >= 0.021
+    assert linear["t"] >= 4
+    assert abs(boosting["mean"] - linear["mean"]) <= 0.002
 
 
 @pytest.mark.long
