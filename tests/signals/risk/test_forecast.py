@@ -156,6 +156,16 @@ def walks(names: str, days: int = 300, seed: int = 1) -> dict[str, np.ndarray]:
     return dict(zip(names, drawn, strict=True))
 
 
+def test_a_file_of_which_nothing_can_be_used_is_refused_with_how_many_names() -> None:
+    moves = {name: 0.01 * np.random.default_rng(c).standard_normal(300) for c, name in enumerate("ABC")}
+    gaps = {name: np.where(np.arange(300) % 20 == c, np.nan, moves[name]) for c, name in enumerate("ABC")}
+    with pytest.raises(DataError, match=r"3 of 3 that cannot: A: no close on .*give the days that lack"):
+        make_portfolio(prices(gaps))
+    one = prices(moves | {"B": gaps["B"]})
+    with pytest.raises(DataError, match=r"names that can be used alone.*1 of 3 that cannot: B.*leave such names out"):
+        make_portfolio(one, {"A": 0.5, "B": 0.3, "C": 0.2})
+
+
 def test_what_cannot_be_used_is_left_out_and_said() -> None:
     made = walks("ABCDEF")
     made["B"][:250] = np.nan  # begins late

@@ -110,9 +110,9 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
     kept = sorted(name for name in names if not why[name])
     if not kept or (weights is not None and left_out):
         name, reason = next(iter(left_out.items()))
-        remedy = "give its other days" if len(names) == 1 else "leave the name out"
-        raise DataError("a name that can be used" if weights is None else "usable names alone in the weights",
-                        f"{name}: {reason}", remedy)  # fmt: skip
+        received = f"{len(left_out)} of {len(names)} that cannot: {name}: {reason}"
+        remedy = "leave such names out" if kept else "give the days that lack"
+        raise DataError("names that can be used" + " alone" * bool(kept), received, remedy)
     prices = prices[:, [names.index(name) for name in kept]]
     begins = np.argmax(np.isfinite(prices), axis=0)
     first, latest = int(begins.max()), kept[int(begins.argmax())]
