@@ -126,7 +126,7 @@ def flow(
     ] = "",
     strategy: Annotated[
         str, typer.Option(help="Written strategies and packaged policies, with commas.", metavar="NAME[,NAME...]")
-    ] = "guarded,guarded+events,default-1",
+    ] = "guarded,default-1",
     bound: Annotated[str, typer.Option(help="Bounds of replay, with commas.", metavar="B[,B...]")] = "strict,undercut",
     seed: Seed = 1,
     as_json: AsJson = False,

@@ -10,32 +10,35 @@ from tercel.core.arrays import Floats, Ints
 from tercel.core.estimate import Estimate
 from tercel.core.stats.clusters import clustered_se
 from tercel.core.stats.student import t_quantile
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import columns as c
+from tercel.execution.costs import Costs
 from tercel.execution.foresight.forecaster import HORIZONS, Forecaster, save
 from tercel.execution.intent import TAKE, Intents
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.policies_packaged import folder_of
+from tercel.execution.step import E_WORLD
 from tercel.execution.strategies import WRITTEN, build
-from tercel.execution.strategies.events_clock import OnEvents
 from tercel.execution.strategies.flow import OnFlow, Thresholds, against
 from tercel.execution.strategy import Strategy, Wrapper, settle
 from tercel.execution.task import Task
 from tercel.execution.view import View
 from tercel.lab.evaluation.comparisons import Scores
 from tercel.lab.evaluation.episodes import Plan
-from tercel.lab.evaluation.experiment import run_strategies
+from tercel.lab.evaluation.experiment import batches, markets_of, run_strategies
 from tercel.lab.evaluation.market import curve_lots
 from tercel.lab.evaluation.windows import tape_plan
 from tercel.market.impact.propagator import tape_law
+from tercel.market.simulator.layout import NOW
 from tercel.market.simulator.source import Source
-from tercel.market.simulator.tape_source import replay
+from tercel.market.simulator.tape_source import TapeDay, replay
 from tercel.market.tape import Lake
-from tercel.signals.flow.days import FlowDay
+from tercel.signals.flow.days import STEP_NS, FlowDay
 from tercel.signals.flow.train import calibration, fitted, forecaster_of, halves, told
 
 TASK = Task(share=0.1, horizon_s=1800.0)
 HORIZON_S = 30
-HIDE, SLACK, TAKES = (0.2, 0.3, 0.4, 0.6), (0.0, 0.5, 1.0), (0.3, 0.5, 0.8)
+HIDE, SLACK, TAKES = (0.1, 0.2, 0.3, 0.4, 0.6), (0.5, 1.0), (0.5,)
 PLACEBOS = 3
 NEVER = 1e9
 """A threshold that no forecast passes."""
@@ -50,13 +53,41 @@ class Ground:
 
     source: Source
     plan: Plan
+    placed: Sequence[TapeDay]
 
-    def scores(self, strategies: Mapping[str, Strategy], recipes: Mapping[str, Sequence[str]] | None = None) -> Scores:
-        """Cost of each order, bps, where no strategy ran out of room for its own orders."""
-        costs = run_strategies(self.source, TASK, self.plan, list(strategies.values()))
-        complete = np.logical_and.reduce([one.overflow == 0 for one in costs])
-        named = {name: one.select(complete) for name, one in zip(strategies, costs, strict=True)}
-        return Scores.of(named, recipes or {})
+    def scores(
+        self,
+        strategies: Mapping[str, Strategy],
+        recipes: Mapping[str, Sequence[str]] | None = None,
+        days: Sequence[FlowDay] = (),
+    ) -> Scores:
+        """Cost of each order, bps, where no strategy ran out of room for its own orders; `oracle` is the one called
+        `flow`, told of what `days` bring."""
+        costs = dict(
+            zip(strategies, run_strategies(self.source, TASK, self.plan, list(strategies.values())), strict=True)
+        )
+        if days:
+            costs["oracle"] = self.foreknown(strategies["flow"], days)
+        complete = np.logical_and.reduce([one.overflow == 0 for one in costs.values()])
+        return Scores.of({name: one.select(complete) for name, one in costs.items()}, recipes or {})
+
+    def foreknown(self, strategy: Strategy, days: Sequence[FlowDay]) -> Costs:
+        """Costs of a strategy that is told where the tape's mid will be in 30 s."""
+        truth, date = {day.date: day for day in days}, np.empty(len(self.source.worlds_k), object)
+        for day in self.placed:
+            date[day.world] = day.instrument.date
+        costs = []
+        for part in batches(self.plan):
+            markets, where = markets_of(strategy, self.source, TASK, part, 0), date[part.rows[:, E_WORLD]]
+            while markets.working.any():
+                view = markets.view
+                came = [moved(truth[day], now) for day, now in zip(where, markets.states[:, NOW].tolist(), strict=True)]
+                told_ = view.told.copy()
+                told_[:, c.FORECAST_30] = 1e7 * view.side * np.array(came) / np.maximum(np.abs(view.mid2), 1)
+                told_[:, c.FORECAST_30_SD] = 1
+                markets.step(strategy.decide(replace(view, outlook=told_)))
+            costs.append(markets.costs())
+        return Costs.concat(costs)
 
 
 def ground(lake: Lake, symbol: str, bound: str, dates: Sequence[str]) -> Ground:
@@ -64,7 +95,15 @@ def ground(lake: Lake, symbol: str, bound: str, dates: Sequence[str]) -> Ground:
     days = [lake.read(symbol, date) for date in lake.days(symbol)]
     curve = np.mean([curve_lots(instrument, events) for instrument, events in days], axis=0)
     source, placed = replay(lake, symbol, dates, impact=tape_law(days, "square_root"), bound=bound)
-    return Ground(source, tape_plan(placed, TASK, [float(lots) for lots in curve], seed=1))
+    return Ground(source, tape_plan(placed, TASK, [float(lots) for lots in curve], seed=1), placed)
+
+
+def moved(day: FlowDay, now: int) -> float:
+    """Half-ticks that the tape's mid moves in the 30 s from `now` on; 0 where it is not known."""
+    at = (now - day.first_ns) // STEP_NS
+    then = at + HORIZON_S * NS_PER_SECOND // STEP_NS
+    known = at >= 0 and then < len(day.bid)
+    return float(np.nan_to_num(day.mid2[then] - day.mid2[at])) if known else 0.0
 
 
 def learned(days: Days, out: Path, seed: int) -> str:
@@ -87,14 +126,11 @@ def without_days(days: Days, symbol: str, dates: Sequence[str], strangers: Seque
 
 
 def base_of(name: str) -> Strategy:
-    """A written strategy or a packaged policy, on the schedule."""
-    plain = name.removesuffix("+events")
-    return build(plain) if plain in WRITTEN else policy_strategy(folder_of(plain), plain)
-
-
-def clocked(name: str, made: Strategy) -> Strategy:
-    """On the clock that the name says."""
-    return OnEvents(made) if name.endswith("+events") else made
+    """A written strategy, or a packaged policy that is told of no forecast."""
+    if name in WRITTEN:
+        return build(name)
+    policy = policy_strategy(folder_of(name), name)
+    return replace(policy, action_parameters={k: v for k, v in policy.action_parameters.items() if k != "flow"})
 
 
 @dataclass(frozen=True)
@@ -169,7 +205,7 @@ def rows(name: str, model: str, at: Thresholds) -> tuple[dict[str, Strategy], di
     flow = OnFlow(base_of(name), model, at)
     others = {f"placebo {n}": ToldOtherwise(flow, of_another_order(n)) for n in range(PLACEBOS)}
     made = {"base": base_of(name), "flow": flow, "flipped": ToldOtherwise(flow, flipped)} | others
-    return {row: clocked(name, one) for row, one in made.items()}, {"placebo": list(others)}
+    return made, {"placebo": list(others)}
 
 
 def joined(parts: Sequence[Scores]) -> Scores:

@@ -16,7 +16,10 @@ from tercel.signals.flow.days import FlowDay
 from tercel.signals.flow.train import read_days, steps
 
 POOLED = "all"
-HEADINGS = ("strategy", "symbol", "orders", "costs, bps", "saves, bps", "placebo", "sign flipped", "saves on placebo")
+HEADINGS = (
+    "strategy", "symbol", "orders", "costs, bps", "saves, bps", "placebo", "sign flipped", "saves on placebo",
+    "oracle of 30 s", "earned, %",
+)  # fmt: skip
 
 
 def run(
@@ -100,17 +103,20 @@ class _Study:
             others = {one: found_ for one, found_ in self.days.items() if one != symbol}
             strategies, recipes = flow.rows(name, self._model(others, symbol), flow.thresholds_of(at[symbol]))
             dates = [day.date for day in self.days[symbol]]
-            found[symbol] = flow.ground(self.homes[symbol], symbol, bound, dates).scores(strategies, recipes)
+            here = flow.ground(self.homes[symbol], symbol, bound, dates)
+            found[symbol] = here.scores(strategies, recipes, self.days[symbol])
             self.step()
         whole = found | {POOLED: flow.joined(list(found.values()))}
         return [_row(name, symbol, scores) for symbol, scores in whole.items()]
 
 
 def _row(name: str, symbol: str, scores: Scores) -> dict[str, Any]:
+    saved = {row: flow.saved(scores, row) for row in ("flow", "placebo", "flipped", "oracle")}
     return {
         "strategy": name, "symbol": symbol, "orders": len(scores), "bps": float(scores.mean("base").mean()),
-        **{row: _cell(flow.saved(scores, row)) for row in ("flow", "placebo", "flipped")},
+        **{row: _cell(one) for row, one in saved.items()},
         "over_placebo": _cell(flow.saved(scores, "flow", "placebo")),
+        "earned": saved["flow"].mean / saved["oracle"].mean,
     }  # fmt: skip
 
 
@@ -119,12 +125,12 @@ def _cell(one: Estimate) -> dict[str, float | None]:
 
 
 def _show(bound: str, found: Mapping[str, Any]) -> None:
-    grid, shown = found["grid"], ("flow", "placebo", "flipped", "over_placebo")
+    grid, shown = found["grid"], ("flow", "placebo", "flipped", "over_placebo", "oracle")
     lines = [(cell, *(_spelt(grid[symbol][cell]) for symbol in grid)) for cell in next(iter(grid.values()))]
     print_table(f"{bound}: saves of guarded+flow, bps, forecaster of the symbol's other days", ("cell", *grid), lines)
     cells = [
         (*(row[key] for key in ("strategy", "symbol")), f"{row['orders']:,}", f"{row['bps']:.2f}",
-         *(_spelt(row[key]) for key in shown))
+         *(_spelt(row[key]) for key in shown), f"{100 * row['earned']:.0f}")
         for row in found["judged"]
     ]  # fmt: skip
     print_table(f"{bound}: forecaster and thresholds of the other symbols alone", HEADINGS, cells)

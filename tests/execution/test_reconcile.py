@@ -92,8 +92,11 @@ def plain(b, k, row):
             if led[lay.OWN_PRICE] not in prices and lots > 0 and not take:
                 cancels.add(("cancel", led[lay.SENT], 0, lots, False))
     room = int(k[sim.LEFT]) - sum(led[lay.OPEN] for led in own)
+    leaving = bool(cancels) or any(led[lay.PENDING_CANCEL] > 0 for led in own)
     news = []
     for price, lots, now in [(int(row[it.TAKE_LIMIT]), int(row[it.TAKE]), True), *((p, g, False) for p, g in grow)]:
+        if not now and lots > room and leaving:
+            break  # a rung is one order: it waits for what leaves
         if min(lots, room) > 0:
             news.append((price, min(lots, room), now))
             room -= min(lots, room)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.names import check_known
@@ -17,6 +18,8 @@ from tercel.execution.actions.choice import refuse_unknown
 from tercel.execution.actions.guard import guarded
 from tercel.execution.intent import Intents
 from tercel.execution.strategies import MarketEstimates, build
+from tercel.execution.strategies.events_clock import between_slices
+from tercel.execution.strategies.flow import thresholds_of
 from tercel.execution.strategy import Strategy
 from tercel.execution.trend import Trend
 from tercel.execution.view import View
@@ -75,7 +78,8 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
     parameters : mapping, optional
         Of the set, such as ``{"base": "peg_behind"}`` of `residual`; the discrete ones have none. Behind any of them
         ``guard`` = [late, resume] puts a guard (`execution.actions.guard`), ``trend`` a filter of trends
-        (`execution.trend`; true, or its numbers by name), the filter last.
+        (`execution.trend`; true, or its numbers by name), ``flow`` a forecast that is listened to (a forecaster's
+        ``model`` and the thresholds of `strategies.flow`), ``events`` the clock of events, in this order.
 
     Raises
     ------
@@ -89,6 +93,7 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
     """
     given = dict(parameters or {})
     thresholds, filtered = given.pop("guard", None), given.pop("trend", False)
+    listening, on_events = given.pop("flow", None), given.pop("events", False)
     if name in _MADE:
         made = _MADE[name](given)
         actions = ActionSet(name, made.labels, made.decode, made.continuous, True)
@@ -99,7 +104,16 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
         actions = ActionSet(name, plain.LABELS, plain.decode, name == "allocation")
     if thresholds is not None:
         actions = actions._replace(decode=guarded(actions.decode, thresholds))
-    return actions._replace(decode=_filtered(actions.decode, filtered)) if filtered else actions
+    if filtered:
+        actions = actions._replace(decode=_filtered(actions.decode, filtered))
+    if listening is not None:
+        actions = actions._replace(decode=_then(actions.decode, thresholds_of(listening).applied))
+    return actions._replace(decode=_then(actions.decode, between_slices)) if on_events else actions
+
+
+def _then(decode: Decoder, change: Callable[[Intents, View], Intents]) -> Decoder:
+    """A decoder whose intents are changed by a function of them and of the view."""
+    return lambda actions, view: change(decode(actions, view).astype(np.int32, casting="same_kind"), view)
 
 
 def _filtered(decode: Decoder, numbers: Mapping[str, float] | bool) -> Decoder:

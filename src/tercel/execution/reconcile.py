@@ -78,10 +78,17 @@ def shrink(b: Packed, k: Longs, side: int, anchor: int, step: int, rung: int, ex
 
 @kernel
 def send_waiting(b: Packed, k: Longs) -> None:
-    """Send waiting lots, the take first and then rungs from the best price, within the parent's lots."""
+    """Send waiting lots, the take first and then rungs from the best price, within the parent's lots.
+
+    A rung whose lots do not all have room waits for the cancels that are on their way, and is one order: sent with each
+    acknowledgement, an order that moves would come apart in as many pieces as it had, and more at each move.
+    """
     s = state_at(k)
     # Lots with a cancel on its way count as open: they may still fill, and the parent would be exceeded.
-    room = s.left - open_lots(b)
+    room, leaving = s.left, 0
+    for i in range(fixed(b, lay.OWN)):
+        room -= ledger_at(b, i).open
+        leaving += ledger_at(b, i).pending_cancel
     lots = min(s.waiting_take, room)
     if lots > 0:
         how = sim.IMMEDIATE | (sim.FORCED if s.phase == sim.CLOSING else 0)
@@ -90,6 +97,8 @@ def send_waiting(b: Packed, k: Longs) -> None:
             room -= lots
     # From the best price on: where the lots do not reach, the worst rungs wait.
     for j in range(it.K):
+        if room < k[sim.WAITING_REST + j] and leaving > 0:
+            return
         lots = min(k[sim.WAITING_REST + j], room)
         if lots > 0:
             price = s.waiting_anchor - s.side * s.waiting_step * j

@@ -321,14 +321,14 @@ def test_the_demo_works_the_policy_that_ships_in_its_market_under_limits_of_its_
 
 
 def test_a_clock_of_events_that_would_send_more_than_its_limit_is_refused_before_anything_runs() -> None:
-    text = demo_text().replace('strategy = "packaged:default"', 'strategy = "packaged:default+events"', 1)
+    text = demo_text()
     check(parse_config(text, "desk.toml"))
     slow = text.replace('"agents.*.long_lots"', '"agents.*.messages" = 11\n"agents.*.long_lots"')
     with pytest.raises(ConfigError, match="at most 11 messages in 1000 ms") as refused:
         check(parse_config(slow, "desk.toml"))
     assert "may send 12 of one order, a look every 1 s" in str(refused.value)
     check(parse_config(slow.replace("= 11", "= 12"), "desk.toml"))
-    check(parse_config(slow.replace("+events", ""), "desk.toml"))
+    check(parse_config(re.sub(r"packaged:default(-\d)?", "twap_take", slow), "desk.toml"))
 
 
 def test_an_agent_saves_on_the_others_of_its_round_alone() -> None:

@@ -239,7 +239,7 @@ class Channel(RuleBasedStateMachine):
         assert [(f.exec_id, whole(f.qty), whole(f.px)) for f in self.ledger.orders.fills] == [f[:3] for f in fills]
         held = {}
         for _, lots, price, side, account in fills:
-            held[account, "X"] = held.get((account, "X"), Position()).after(side, lots, price)
+            held[account, "X"] = held.get((account, "X"), Position()).after(side, lots * ONE, price * ONE)
         assert self.ledger.positions.all() == held
 
     def teardown(self):

@@ -98,7 +98,7 @@ def test_without_a_forecast_it_is_the_inner_strategy_to_the_byte(outlook: int | 
 
 
 def test_it_listens_to_the_shipped_forecaster_at_the_inner_clock() -> None:
-    for name, clock in (("guarded+flow", 0), ("guarded+flow+events", 10**9), ("spread_rule+flow", 10**8)):
+    for name, clock in (("twap_repeg+flow", 0), ("guarded+flow", 10**9), ("spread_rule+flow", 10**8)):
         made = build(name)
         assert (made.name, gap_of(made)) == (name, clock)
         forecaster = forecaster_of(made)

@@ -101,16 +101,18 @@ def refuse_fast(slot: AgentSlot, limits: Limits) -> None:
     ConfigError
         With what it may want in one window of the limit, for one parent order.
     """
-    scope, gaps = limits.of_agent(slot.name), [gap_of(slot.strategy), gap_of(slot.challenger)]
+    scope = limits.of_agent(slot.name)
     if scope is None:
         return
-    for gap_ns in filter(None, gaps):
+    for shown, strategy in ((slot.shown, slot.strategy), (slot.challenger_shown, slot.challenger)):
+        if not (gap_ns := gap_of(strategy)):
+            continue
         wanted = A_DECISION * max(1, ceil(scope.window_ns / gap_ns))
         if wanted > scope.messages:
             raise ConfigError(
                 f"a clock that sends at most {scope.messages} messages in {scope.window_ns / 1e6:g} ms",
-                f"agent {slot.name}: {slot.shown} may send {wanted} of one order, a look every {gap_ns / 1e9:g} s",
-                f"raise agents.{slot.name}.messages, or leave +events out",
+                f"agent {slot.name}: {shown} may send {wanted} of one order, a look every {gap_ns / 1e9:g} s",
+                f"raise agents.{slot.name}.messages, or name a strategy without a clock of events",
             )
 
 

@@ -104,16 +104,24 @@ def without(strategy: Strategy, part: str) -> Strategy | None:
     if part == LEARNED:
         silent = without(strategy, NETWORK)
         return without(silent or strategy, FORECAST) or silent
-    if part == FORECAST and forecaster_of(strategy) not in (None, spread_alone()):
-        return Untold(strategy)
-    if isinstance(strategy, AlphaTilt) and part == FORECAST:
-        return strategy.inner
+    if part == FORECAST:
+        deaf = _without_alpha(strategy)
+        told = forecaster_of(strategy) not in (None, spread_alone())
+        return Untold(deaf or strategy) if told else deaf
     if isinstance(strategy, Wrapper):
         inner = without(strategy.inner, part)
         return None if inner is None else replace(strategy, inner=inner)  # type: ignore[type-var]
     if isinstance(strategy, PolicyStrategy):
         return _of_a_policy(strategy, part)
     return strategy.base if isinstance(strategy, Guarded) and part == GUARD else None
+
+
+def _without_alpha(strategy: Strategy) -> Strategy | None:
+    """A strategy without the tilt of an alpha; None where it has none."""
+    if isinstance(strategy, AlphaTilt):
+        return strategy.inner
+    inner = _without_alpha(strategy.inner) if isinstance(strategy, Wrapper) else None
+    return None if inner is None else replace(strategy, inner=inner)  # type: ignore[type-var]
 
 
 def _of_a_policy(strategy: PolicyStrategy, part: str) -> Strategy | None:

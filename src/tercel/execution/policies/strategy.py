@@ -10,11 +10,13 @@ import numpy as np
 from tercel.core.arrays import Float32
 from tercel.core.errors import PolicyError
 from tercel.execution.action_sets import ActionSet, action_set
+from tercel.execution.foresight.forecaster import DEFAULT, Forecaster, heard
 from tercel.execution.intent import Intents
 from tercel.execution.observations import ObservationFunction, Observer, is_own_name, name_of, observer, same_name
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.onnx_file import RecurrentPolicy
 from tercel.execution.policies.policy import CARD, PolicyPort, load_policy
+from tercel.execution.strategies.events_clock import GAP_NS
 from tercel.execution.strategy import Shares, expected_shares, shares
 from tercel.execution.view import View
 
@@ -95,6 +97,17 @@ class PolicyStrategy:
     def from_a_rule(self) -> bool:
         """Whether it is a written strategy where its network says nothing."""
         return self._actions.from_a_rule
+
+    @property
+    def gap_ns(self) -> int:
+        """Time between two looks, ns; 0 for a policy that decides as the task's clock says."""
+        return GAP_NS if self.action_parameters.get("events") else 0
+
+    @property
+    def forecaster(self) -> Forecaster | None:
+        """Whose forecasts it is told of; None: nobody's."""
+        listening = self.action_parameters.get("flow")
+        return heard(str(listening.get("model", DEFAULT))) if listening else None
 
     def decide(self, view: View) -> Intents:
         """Intents of the greedy actions, int32 (n, 10)."""

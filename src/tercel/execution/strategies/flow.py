@@ -9,15 +9,16 @@ part at once where the price will run was tried as well, and costs (`python -m s
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
+from tercel.core.errors import ConfigError, DataError
 from tercel.execution.foresight.forecaster import DEFAULT, SHIPPED, Forecaster, heard
 from tercel.execution.intent import CANCEL, OUTSIDE, REST0, Intents
 from tercel.execution.strategy import Strategy, Wrapper, settle
@@ -52,6 +53,34 @@ class Thresholds:
         if not (np.isfinite(values).all() and (values >= 0.0).all()):
             raise DataError("thresholds that are finite numbers from 0", f"{values.tolist()}", f"correct {FILE}")
 
+    def applied(self, intents: Intents, view: View) -> Intents:
+        """`intents`, changed in place: nothing at rest where the price will come, int32 (n, 10)."""
+        to_go = view.decisions_left / view.decisions
+        behind = np.maximum(view.left / np.maximum(view.qty0, 1) - to_go, 0.0)
+        hidden = against(view) < -(self.hide + self.slack * behind / np.sqrt(to_go))
+        intents[hidden, REST0:] = 0
+        intents[hidden, OUTSIDE] = CANCEL
+        return settle(intents, view)
+
+
+def thresholds_of(listening: Mapping[str, Any]) -> Thresholds:
+    """The thresholds on a policy's card, beside the name of the forecaster that they are for.
+
+    Raises
+    ------
+    ConfigError
+        Another name than theirs, or one that is missing.
+
+    >>> thresholds_of({"model": "flow-1", "hide": 0.3, "slack": 1.0})
+    Thresholds(hide=0.3, slack=1.0)
+    """
+    try:
+        return Thresholds(**{name: float(value) for name, value in listening.items() if name != "model"})
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(
+            "a forecaster's model, hide and slack", f"{listening!r}", "as on the card of default-1"
+        ) from error
+
 
 @cache
 def shipped_thresholds(folder: Path = SHIPPED / DEFAULT) -> Thresholds:
@@ -66,9 +95,8 @@ def shipped_thresholds(folder: Path = SHIPPED / DEFAULT) -> Thresholds:
     True
     """
     try:
-        said = json.loads((folder / FILE).read_text(encoding="utf-8"))["thresholds"]
-        return Thresholds(**{name: float(value) for name, value in said.items()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return thresholds_of(json.loads((folder / FILE).read_text(encoding="utf-8"))["thresholds"])
+    except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
         expected = "a file of the thresholds hide and slack"
         raise DataError(expected, f"{folder / FILE}: {error}", f"copy {SHIPPED / DEFAULT / FILE}") from error
 
@@ -106,13 +134,7 @@ class OnFlow(Wrapper):
 
     def decide(self, view: View) -> Intents:
         """Intents of the inner strategy; nothing at rest where the price will come."""
-        intents, at = self.inner.decide(view).astype(np.int32, casting="same_kind"), self.thresholds
-        to_go = view.decisions_left / view.decisions
-        behind = np.maximum(view.left / np.maximum(view.qty0, 1) - to_go, 0.0)
-        hidden = against(view) < -(at.hide + at.slack * behind / np.sqrt(to_go))
-        intents[hidden, REST0:] = 0
-        intents[hidden, OUTSIDE] = CANCEL
-        return settle(intents, view)
+        return self.thresholds.applied(self.inner.decide(view).astype(np.int32, casting="same_kind"), view)
 
 
 def against(view: View) -> Floats:

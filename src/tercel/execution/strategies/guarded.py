@@ -11,6 +11,7 @@ from tercel.execution.actions.guard import CatchUp
 from tercel.execution.grains import keep_grains
 from tercel.execution.intent import TAKE, Intents
 from tercel.execution.strategies.estimates import MarketEstimates
+from tercel.execution.strategies.events_clock import GAP_NS, between_slices
 from tercel.execution.strategies.tunable import FOR_ANY_MARKET, TwapRepeg
 from tercel.execution.strategy import Strategy, hold, settle
 from tercel.execution.view import View
@@ -21,7 +22,8 @@ GUARD: Final = CatchUp(0.7, 0.5)
 
 @dataclass(frozen=True)
 class Guarded(Strategy):
-    """`twap_repeg` with its generic numbers, moved in whole grains, behind a guard against late fills.
+    """`twap_repeg` with its generic numbers, moved in whole grains, behind a guard against late fills; on the clock of
+    events.
 
     Parameters
     ----------
@@ -37,12 +39,13 @@ class Guarded(Strategy):
     base: Strategy = field(default_factory=lambda: TwapRepeg(FOR_ANY_MARKET))
     guard: CatchUp = GUARD
     name: ClassVar[str] = "guarded"
+    gap_ns: ClassVar[int] = GAP_NS
 
     def decide(self, view: View) -> Intents:
         """Intents of the rule, brought back to the schedule by taking where it is too late."""
         intents = self.base.decide(view)
         keep_grains(view.x, intents)
-        return self.guard.applied(intents, view)
+        return between_slices(self.guard.applied(intents, view), view)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from tercel.execution.policies.policy import PolicyPort
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import TUNABLE, build
 from tercel.execution.strategies.baselines import Peg, PegTouch
+from tercel.execution.strategies.flow import shipped_thresholds
 from tercel.execution.strategies.tuned import tuned_parameters
 from tercel.execution.strategy import Strategy
 from tercel.execution.trend import Trend
@@ -24,6 +25,10 @@ def action_parameters(config: AgentConfig) -> dict[str, Any]:
     behind: dict[str, Any] = {"guard": list(section.guard)} if section.guard else {}
     if section.trend:
         behind["trend"] = asdict(Trend())
+    if section.flow:
+        behind["flow"] = {"model": section.flow, **asdict(shipped_thresholds())}
+    if section.events:
+        behind["events"] = True
     if section.actions not in BASED:
         return behind
     values: dict[str, float] = dict(section.parameters)
