@@ -127,6 +127,9 @@ def flow(
     strategy: Annotated[
         str, typer.Option(help="Written strategies and packaged policies, with commas.", metavar="NAME[,NAME...]")
     ] = "guarded,default-1",
+    against: Annotated[
+        str, typer.Option(help="Written strategies with generic numbers beside, with commas.", metavar="NAME[,NAME...]")
+    ] = "twap_take,twap_repeg,twap_repeg+events,score_rule+events,twap_cross+events,popv+events,peg_touch+events",
     bound: Annotated[str, typer.Option(help="Bounds of replay, with commas.", metavar="B[,B...]")] = "strict,undercut",
     seed: Seed = 1,
     as_json: AsJson = False,
@@ -136,7 +139,7 @@ def flow(
         from studies.tape import flow_command as command
         from tercel.core.names import listed
 
-        command.run(lake, listed(symbol), listed(strategy), listed(bound), seed, as_json)
+        command.run(lake, listed(symbol), listed(strategy), listed(against), listed(bound), seed, as_json)
 
 
 @app.command()

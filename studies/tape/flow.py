@@ -15,6 +15,7 @@ from tercel.execution import columns as c
 from tercel.execution.costs import Costs
 from tercel.execution.foresight.forecaster import HORIZONS, Forecaster, save
 from tercel.execution.intent import TAKE, Intents
+from tercel.execution.policies.parts import OnSchedule
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.step import E_WORLD
@@ -200,12 +201,15 @@ def thresholds_of(cell: str) -> Thresholds:
     return Thresholds(hide, slack)
 
 
-def rows(name: str, model: str, at: Thresholds) -> tuple[dict[str, Strategy], dict[str, Sequence[str]]]:
-    """A base, the same with its forecast, and both controls."""
+def rows(
+    name: str, model: str, at: Thresholds, against: Sequence[str] = ()
+) -> tuple[dict[str, Strategy], dict[str, Sequence[str]]]:
+    """A base, the same with its forecast, with both controls, on the schedule's clock alone, and written strategies."""
     flow = OnFlow(base_of(name), model, at)
     others = {f"placebo {n}": ToldOtherwise(flow, of_another_order(n)) for n in range(PLACEBOS)}
     made = {"base": base_of(name), "flow": flow, "flipped": ToldOtherwise(flow, flipped)} | others
-    return made, {"placebo": list(others)}
+    made["schedule"] = OnSchedule(base_of(name))
+    return made | {one: build(one) for one in against}, {"placebo": list(others)}
 
 
 def joined(parts: Sequence[Scores]) -> Scores:

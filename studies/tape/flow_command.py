@@ -18,13 +18,13 @@ from tercel.signals.flow.train import read_days, steps
 POOLED = "all"
 HEADINGS = (
     "strategy", "symbol", "orders", "costs, bps", "saves, bps", "placebo", "sign flipped", "saves on placebo",
-    "oracle of 30 s", "earned, %",
+    "oracle of 30 s", "earned, %", "saves on the schedule",
 )  # fmt: skip
 
 
 def run(
-    lakes: Sequence[Path], symbols: Sequence[str], strategies: Sequence[str], bounds: Sequence[str], seed: int,
-    as_json: bool,
+    lakes: Sequence[Path], symbols: Sequence[str], strategies: Sequence[str], against: Sequence[str],
+    bounds: Sequence[str], seed: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Print the grid that thresholds were chosen from, and a table a bound."""
     days, homes = _read(lakes, symbols)
@@ -35,7 +35,7 @@ def run(
         raise ConfigError(expected, received, "name lakes of more days with --lake")
     total = len(bounds) * len(judged) * (2 + len(strategies))
     with TemporaryDirectory() as kept, steps("judging", total) as step:
-        study = _Study(days, homes, judged, Path(kept), seed, step)
+        study = _Study(days, homes, judged, against, Path(kept), seed, step)
         found = {bound: study.of(bound, strategies) for bound in bounds}
         shipped = flow.chosen(*(study.pooled[bound] for bound in bounds))
     if as_json:
@@ -59,9 +59,10 @@ class _Study:
     """Grounds, forecasters and scores of a study, each made once."""
 
     def __init__(
-        self, days: flow.Days, homes: Mapping[str, Lake], judged: Sequence[str], kept: Path, seed: int,
-        step: Callable[[], None],
+        self, days: flow.Days, homes: Mapping[str, Lake], judged: Sequence[str], against: Sequence[str], kept: Path,
+        seed: int, step: Callable[[], None],
     ) -> None:  # fmt: skip
+        self.against = against
         self.days, self.homes, self.judged, self.kept, self.seed, self.step = days, homes, judged, kept, seed, step
         self.others = [one for one in days if one not in judged]
         self.pooled: dict[str, Scores] = {}
@@ -101,21 +102,24 @@ class _Study:
         found = {}
         for symbol in self.judged:
             others = {one: found_ for one, found_ in self.days.items() if one != symbol}
-            strategies, recipes = flow.rows(name, self._model(others, symbol), flow.thresholds_of(at[symbol]))
+            strategies, recipes = flow.rows(
+                name, self._model(others, symbol), flow.thresholds_of(at[symbol]), self.against
+            )
             dates = [day.date for day in self.days[symbol]]
             here = flow.ground(self.homes[symbol], symbol, bound, dates)
             found[symbol] = here.scores(strategies, recipes, self.days[symbol])
             self.step()
         whole = found | {POOLED: flow.joined(list(found.values()))}
-        return [_row(name, symbol, scores) for symbol, scores in whole.items()]
+        return [_row(name, symbol, scores, self.against) for symbol, scores in whole.items()]
 
 
-def _row(name: str, symbol: str, scores: Scores) -> dict[str, Any]:
+def _row(name: str, symbol: str, scores: Scores, against: Sequence[str]) -> dict[str, Any]:
     saved = {row: flow.saved(scores, row) for row in ("flow", "placebo", "flipped", "oracle")}
     return {
         "strategy": name, "symbol": symbol, "orders": len(scores), "bps": float(scores.mean("base").mean()),
         **{row: _cell(one) for row, one in saved.items()},
         "over_placebo": _cell(flow.saved(scores, "flow", "placebo")),
+        "on": {one: _cell(flow.saved(scores, "flow", one)) for one in ("schedule", *against)},
         "earned": saved["flow"].mean / saved["oracle"].mean,
     }  # fmt: skip
 
@@ -130,10 +134,12 @@ def _show(bound: str, found: Mapping[str, Any]) -> None:
     print_table(f"{bound}: saves of guarded+flow, bps, forecaster of the symbol's other days", ("cell", *grid), lines)
     cells = [
         (*(row[key] for key in ("strategy", "symbol")), f"{row['orders']:,}", f"{row['bps']:.2f}",
-         *(_spelt(row[key]) for key in shown), f"{100 * row['earned']:.0f}")
+         *(_spelt(row[key]) for key in shown), f"{100 * row['earned']:.0f}",
+         *map(_spelt, row["on"].values()))
         for row in found["judged"]
     ]  # fmt: skip
-    print_table(f"{bound}: forecaster and thresholds of the other symbols alone", HEADINGS, cells)
+    against = [f"on {one}" for one in list(found["judged"][0]["on"])[1:]]
+    print_table(f"{bound}: forecaster and thresholds of the other symbols alone", (*HEADINGS, *against), cells)
     chosen = "; ".join(f"without {symbol} {cell}" for symbol, cell in found["thresholds"].items())
     say(f"chosen, the interval that begins highest: {chosen}")
 

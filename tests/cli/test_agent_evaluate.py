@@ -15,14 +15,15 @@ import tercel as tc
 from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.cli.root import app
 from tercel.core.errors import ConfigError
+from tercel.execution.foresight.forecaster import save, spread_alone
 from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.registry import resolve_policy
-from tercel.lab.evaluation.pipeline.candidates import policies_of, recipes_of, variants_of
+from tercel.lab.evaluation.pipeline.candidates import Candidate, policies_of, recipes_of, variants_of
 from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
-from tercel.lab.evaluation.pipeline.leaks import refuse_leaks
+from tercel.lab.evaluation.pipeline.leaks import refuse_leaks, seen_by
 from tercel.lab.evaluation.pipeline.terminal import judged_table
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.learning.agent.config import AgentConfig
@@ -318,6 +319,27 @@ def test_a_market_that_nobody_knows_is_told(tmp_path: Path, one_day: MarketTask)
     [policy] = policies_of([str(copy_of_the_shipped(tmp_path / "p", trained_on={"market": "/gone/mine.json"}))])
     [said] = refuse_leaks([policy], [one_day])
     assert said.endswith(f"What {policy.key} learned from is not known.")
+
+
+def test_days_of_a_forecaster_are_as_seen_as_those_of_a_policy(
+    tmp_path: Path, one_day: MarketTask
+) -> None:
+    """Of a rule and of a policy that listen to it; who does not listen has seen nothing."""
+    days = {"SIM": {"days": [DAYS[0], "2003-01-14"], "samples": 1}}
+    save(tmp_path / "heard", replace(spread_alone(), card={"symbols": days}))
+    policy = copy_of_the_shipped(
+        tmp_path / "p",
+        trained_on={"market": "csco-santa-fe"},
+        action_parameters={"flow": {"model": str(tmp_path / "heard"), "hide": 0.3, "slack": 1.0}},
+    )
+    said = f"listens to a forecaster that was trained on SIM, {DAYS[0]} to 2003-01-14"
+    with pytest.raises(ConfigError, match=said):
+        refuse_leaks(policies_of([str(policy)]), [one_day])
+    [note, _] = refuse_leaks(policies_of([str(policy)]), [one_day], allowed=True)
+    assert note.startswith("Seen days: ")
+    assert said in note
+    assert {"IBM", "CSCO"} <= {seen.symbol for seen in seen_by(Candidate("guarded+flow"))}
+    assert not seen_by(Candidate("guarded"))
 
 
 @pytest.mark.long

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import listed
-from tercel.execution.foresight.forecaster import spread_alone
+from tercel.execution.foresight.forecaster import Forecaster, spread_alone
 from tercel.execution.observations import is_own_name, same_name
 from tercel.execution.own_code import mark_of
 from tercel.execution.policies.card import Card, read_card
@@ -72,9 +72,22 @@ class Candidate:
             return "learned"
         if self.own is not None:
             return "own"
-        if forecaster_of(build(self._written, SPARE)) not in (None, spread_alone()):
+        if self.forecaster is not None:
             return "learned"
         return "random" if self.key == "random" else "baseline"
+
+    @property
+    def forecaster(self) -> Forecaster | None:
+        """Whose learned forecasts it is told of; None: nobody's, or not known of a user's own strategy."""
+        if self.own is not None:
+            return None
+        made: Strategy
+        if self.learned:
+            made = wrap(policy_strategy(Path(self.folder), "", self._eyes), self.wrappers)
+        else:
+            made = build(self._written, SPARE)
+        found = forecaster_of(made)
+        return None if found is spread_alone() else found
 
     @property
     def card(self) -> Card:

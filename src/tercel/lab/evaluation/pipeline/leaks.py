@@ -111,7 +111,7 @@ class JudgedDays:
 
 
 def seen_by(policy: Candidate) -> list[SeenDays]:
-    """Recorded days that a policy learned from, as far as its card says."""
+    """Recorded days that a policy learned from, or the forecaster that it listens to, as far as their cards say."""
     trained_on = policy.card.trained_on
     symbol = str(trained_on.get("symbol", ""))
     found = [
@@ -125,6 +125,10 @@ def seen_by(policy: Candidate) -> list[SeenDays]:
     ]
     for name in _texts(trained_on.get("market", "")) + _texts(trained_on.get("markets", "")):
         found += calibrated_on(name)
+    told = {} if policy.forecaster is None else policy.forecaster.card.get("symbols", {})
+    for name, about in told.items():
+        how = f"listens to a forecaster that was trained on {name}, {about['days'][0]} to {about['days'][-1]}"
+        found += [SeenDays(name, day, day, inf, 1.0, how) for day in about["days"]]
     return found
 
 

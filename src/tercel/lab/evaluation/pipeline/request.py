@@ -113,7 +113,8 @@ def notes_of(request: EvaluationRequest) -> list[str]:
         *(note for one in request.participants.policies if one.learned for note in _kept(one)),
     ]
     for name, settings in request.markets.items():
-        everyone = [*request.participants.teams[name], *specialists]
+        told = [one for one in request.baselines if one.forecaster is not None]
+        everyone = [*request.participants.teams[name], *specialists, *told]
         notes += refuse_leaks(everyone, [settings], allowed=request.allow_seen_days)
     return notes
 
