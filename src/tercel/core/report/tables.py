@@ -68,7 +68,12 @@ COLUMNS = (
     Column(
         "adaptability", "adapt", "share of the decisions' variance that the market explains, 0 for a fixed schedule"
     ),
+    Column("messages_per_order", "sent", "messages an order"),
 )
+
+
+DIGITS = {"adaptability": 2, "messages_per_order": 0}
+"""After the point, of columns that are no bps."""
 
 
 @dataclass(frozen=True)
@@ -266,7 +271,7 @@ class JudgedTable:
             return f"{100 * mean:.2g} %" if few else f"{100 * mean:.0f} %"
         if column.key == "is_bps":
             return spelt(interval, digits=self.digits)
-        return fixed(_number(interval), 2 if column.key == "adaptability" else self.digits)
+        return fixed(_number(interval), DIGITS.get(column.key, self.digits))
 
     def _paired_rows(self) -> list[list[str]]:
         """A row of `PAIRED` for each policy and opponent."""
@@ -331,7 +336,7 @@ class JudgedTable:
             return self._cell(name, column)
         if column.percent:
             return _html_interval(interval and interval.times(100), 1, unit=" %")
-        return _html_interval(interval, 2 if column.key == "adaptability" else self.digits, beside=brief)
+        return _html_interval(interval, DIGITS.get(column.key, self.digits), beside=brief)
 
     def _bar(self, name: str) -> str:
         """The cost and its interval as a small drawing on the scale of all strategies, zero marked."""

@@ -31,7 +31,7 @@ def judged_table(result: EvaluationResult) -> JudgedTable:
     inside = {member for members in result.recipes.values() for member in members}
     rows = {
         name: result.strategies[name].known
-        | {key: Estimate(getattr(result.counts[name], key), None, None) for key in RARE}
+        | {key: Estimate(getattr(result.counts[name], key), None, None) for key in (*RARE, "messages_per_order")}
         | {f"{bound}_bps": row[name] for bound, row in result.by_bound.items() if bound != result.bound and name in row}
         for name in result.ranked
         if name not in inside
