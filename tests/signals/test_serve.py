@@ -139,8 +139,44 @@ def test_names_that_a_day_leaves_out_are_told(tmp_path: Path) -> None:
     model = load(trained(tmp_path, 500))
     thin = prices(501).filter((pl.col("date") < weekdays(501)[-1]) | pl.col("ticker").is_in(NAMES[:3]))
     thin.write_csv(tmp_path / "prices.csv")
-    assert predict(model).note == "5 of 8 names have no row on 2016-12-05: DDD, EEE, FFF, GGG, HHH"
+    assert predict(model, weekdays(501)[-1]).note == "5 of 8 names have no row on 2016-12-05: DDD, EEE, FFF, GGG, HHH"
     assert predict(model, weekdays(500)[-1]).note == ""
+
+
+def test_a_day_that_few_names_have_yet_is_told_and_not_forecast(tmp_path: Path) -> None:
+    """Oracle: the same files without it."""
+    model = load(trained(tmp_path, 500))
+    before, days = predict(model), weekdays(502)
+    backtested = done("backtest", tmp_path / "o", "--cost-bps", "5")
+    early = (pl.col("date") <= days[499]) | pl.col("ticker").is_in(NAMES[:3])
+    prices(502).filter(early).write_csv(tmp_path / "prices.csv")
+    said = f"only 3 of 8 names have prices of {days[501]}, after {days[499]}, the last whole day"
+    found = predict(model)
+    assert found.rows() == before.rows()
+    assert found.note == f"{said}, which is forecast (signals predict `date={days[501]}` takes the newer one)"
+    assert f"--date {days[501]} takes" in " ".join(signals("predict", tmp_path / "o").output.split())
+    assert [row["name"] for row in done("predict", tmp_path / "o", "--date", days[501])["rows"]] == list(NAMES[:3])
+    again = done("backtest", tmp_path / "o", "--cost-bps", "5")
+    assert again["weights"] == backtested["weights"]
+    assert again["warnings"] == [found.note]
+    assert done("explain", tmp_path / "o")["warnings"][0] == found.note
+    config = tmp_path / "s.toml"
+    late = done("train", config, "--out", tmp_path / "late")
+    assert late["warnings"][-1] == f'{said}: prices that follow it are left out (last = "{days[501]}" keeps them)'
+    assert "settled" not in " ".join(late["warnings"])
+    assert load(tmp_path / "late" / "model").walk().equals(model.walk()), "names that are late have not left"
+    config.write_text(config.read_text().replace("first =", f'last = "{days[501]}"\nfirst ='))
+    kept = " ".join(done("train", config, "--out", tmp_path / "kept")["warnings"])
+    assert "are left out (last" not in kept
+
+
+def test_a_day_that_half_of_the_names_have_is_forecast(tmp_path: Path) -> None:
+    model = load(trained(tmp_path, 500))
+    half = prices(501).filter((pl.col("date") < weekdays(501)[-1]) | pl.col("ticker").is_in(NAMES[:4]))
+    half.write_csv(tmp_path / "prices.csv")
+    found = predict(model)
+    assert [one.instrument for one in found.alphas] == list(NAMES[:4])
+    assert found.note == "4 of 8 names have no row on 2016-12-05: EEE, FFF, GGG, HHH"
 
 
 def test_a_table_for_people_names_the_skill_and_writes_a_file(folder: Path, tmp_path: Path) -> None:

@@ -85,15 +85,15 @@ def _bps(value: float) -> str:
 
 def forecast_sentences(found: Mapping[str, Any], most: int = 4) -> list[str]:
     """What the forecasts of a desk and at most so many of its targets came to; none where it asked for none."""
-    said = []
-    if found["names"]:
-        said.append(f"Model {found['model']} forecast {len(found['names'])} names, as known by {found['at']}.")
+    said = [f"Model {found['model']} forecast {len(found['names'])} names, as known by {found['at']}."]
+    said *= bool(found["names"])
     if found["hit_rate"] is not None:
         low, high = 100 * found["ci_low"], 100 * found["ci_high"]
         rate = f"The way was right in {found['hits']} of {found['rounds']} cases ({low:.0f} to {high:.0f} %)"
         said.append(f"{rate}, a name and a round each; they are few, so this says little of the model.")
     more = [f"{len(found['targets']) - most} more targets: the report has them."] * (len(found["targets"]) > most)
-    return [*said, *(f"Traded without a forecast: {why}" for why in found["without"]), *found["targets"][:most], *more]
+    none = (f"Traded without a forecast: {why}" if "expected " in why else f"{why}." for why in found["without"])
+    return [*said, *none, *found["targets"][:most], *more]
 
 
 def _answer(config: DemoConfig, result: Mapping[str, Any]) -> tuple[str, str]:

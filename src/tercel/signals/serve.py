@@ -25,12 +25,9 @@ from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import Panel, from_frame
 from tercel.signals.runs.build import joined_all, market_of, prices_of
 from tercel.signals.runs.config import SignalsConfig, placed
-from tercel.signals.sources.daily import FACTORS, SETTLES
+from tercel.signals.sources.daily import FACTORS, RECENT, SETTLES, last_whole
 from tercel.signals.sources.port import NEW_YORK, time_type
 from tercel.signals.sources.tables import first_names
-
-RECENT = 21
-"""Days to a date whose names are told where the date has no row of them."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +131,7 @@ def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
     model : SignalModel
         Of a panel: its card holds the configuration that its files are read by.
     at : date, optional
-        A day of the files; the last one if not given.
+        A day of the files; if not given, the last one on which at least half of the usual names have prices.
 
     Raises
     ------
@@ -195,7 +192,10 @@ def _daily(config: SignalsConfig, wanted: Mapping[str, list[str]], at: date | No
     source = prices_of(config)
     source = replace(source, wanted=wanted.get(source.name, FACTORS))
     prices = source.prices()
-    days = prices["time"].unique().sort()
+    days, late = prices["time"].unique().sort(), ""
+    if at is None:
+        at, late = last_whole(prices)
+        late = late and f"{late}, which is forecast (signals predict `date={days[-1].date()}` takes the newer one)"
     day = _chosen(days, at, days.dt.convert_time_zone(NEW_YORK).dt.date(), config.panel.path)
     if not prices.filter(pl.col("time") == day)["listed"].any():
         expected = f"names with {source.history} days behind them and enough traded on {day.date()}"
@@ -207,7 +207,8 @@ def _daily(config: SignalsConfig, wanted: Mapping[str, list[str]], at: date | No
     were = prices.filter(pl.col("time").is_in(recent.implode()) & pl.col("listed"))["instrument"].unique()
     gone = sorted(set(were) - set(facts["instrument"]))
     note = f"{len(gone)} of {len(were)} names have no row on {day.date()}: {first_names(gone)}" if gone else ""
-    data = replace(_unlabelled(facts, source.columns, names, day + 2 * SETTLES), note=note)
+    told = "; ".join(filter(None, (late, note)))
+    data = replace(_unlabelled(facts, source.columns, names, day + 2 * SETTLES), note=told)
     return data, prices.select("instrument", "time", "close")
 
 

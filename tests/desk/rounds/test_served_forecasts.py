@@ -3,16 +3,19 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
-from tests.desk.rounds.forecast_material import desk_file, prices, trained
+from tests.desk.rounds.forecast_material import NAMES, desk_file, prices, trained, weekdays
 
 from tercel.api.demo.config import check_file, read_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.api.desk_page import forecast_sentences
 from tercel.core.errors import ConfigError, DataError, TercelError
 from tercel.core.ports import Entry
 from tercel.desk.rounds.build import BuiltDesk, check, open_desk
@@ -126,6 +129,24 @@ def test_names_of_the_desk_are_mapped_and_one_without_a_row_has_none(folder: Pat
     rows = {row["name"]: row for row in predict(load(folder / "o" / "model")).rows()}
     mapped = {entry.instrument: entry.body["expected_bps"] for entry in of(entries, kinds.ALPHA)}
     assert mapped == {"AAA": rows["AAA"]["expected_bps"], "XYZ": rows["DDD"]["expected_bps"]}
+
+
+def test_a_day_that_few_names_have_is_not_what_a_desk_trades(folder: Path, tools: SimulatedMarkets) -> None:
+    """The last whole day is, and the files are what is to be mended."""
+    before = predict(load(folder / "o" / "model")).rows()
+    days = weekdays(621)
+    grown = prices(621)
+    late = pl.col("date") < days[-1]
+    grown.filter(late | (pl.col("ticker") == "AAA")).write_csv(folder / "prices.csv")
+    _, entries = ran(folder / "desk.toml", tools)
+    assert [entry.body["at"] for entry in of(entries, kinds.ALPHA)] == [before[0]["at"]] * 4
+    ((_, told),) = why_none(entries)
+    assert f"(signals predict `date={days[-1]}` takes the newer one)" in told
+    said = forecast_sentences(asdict(forecasts_in(entries)))
+    assert said[-1] == f"{told}."
+    grown.filter(late | pl.col("ticker").is_in(NAMES).and_(pl.col("ticker") != "BBB")).write_csv(folder / "prices.csv")
+    _, entries = ran(folder / "desk.toml", tools)
+    assert any("no row of BBB" in text and "give the files their prices" in text for _, text in why_none(entries))
 
 
 def edited(folder: Path) -> None:

@@ -150,13 +150,14 @@ class DeskForecasts:
             return Outlook(alpha, alpha, {})
         known = self._section.names.get(name, name)
         if known not in self._served:
-            lacking = {self._section.names.get(one, one) for one in self._names} - set(self._served)
+            lacking = {self._section.names.get(one, one) for one in self._names} - self._served.keys()
             received = f"no row of {first_names(sorted(lacking))} in that of model {model.id}, {self._about['at']}"
-            raise DataError("a forecast of each name", received, "map names by [signals.names], or trade them without")
+            late = lacking & self.closes.keys()
+            remedy = "give the files their prices of that day" if late else "map names by [signals.names]"
+            raise DataError("a forecast of each name", received, f"{remedy}, or trade them without")
         alpha = replace(self._served[known], instrument=name, at_ns=self._at_ns - self.offset_ns)
-        share = within(alpha, at_ns, self._span_ns)
         sd_bps = alpha.sd_bps * min(self._span_ns / alpha.horizon_ns, 1.0) ** 0.5  # of a random walk
-        ahead = replace(alpha, expected_bps=alpha.expected_bps * share, sd_bps=sd_bps)
+        ahead = replace(alpha, expected_bps=alpha.expected_bps * within(alpha, at_ns, self._span_ns), sd_bps=sd_bps)
         return Outlook(alpha, ahead, {**self._about, "ahead_bps": ahead.expected_bps})
 
     def _too_old(self, at_ns: int) -> TercelError | None:
@@ -189,8 +190,7 @@ def check_signals(config: DeskConfig) -> None:
     ConfigError
         For a model that is nowhere, a packaged one of another name, a name of no instrument.
     """
-    section = config.signals
-    names = [instrument.name for instrument in config.instrument]
+    section, names = config.signals, [instrument.name for instrument in config.instrument]
     for name in section.names:
         check_known(name, names, "an instrument of the desk:", f"signals.names: {name}")
     if section.model == OFF:

@@ -146,16 +146,12 @@ def forecasts(model: SignalModel) -> tuple[Walk, dict[str, dict[str, Any]], Held
     times = pl.lit(served.at_ns).cast(table.schema["time"])
     newest = pl.DataFrame({"name": list(rows), "value": value, "outcome": float("nan")})
     newest = newest.with_columns(time=times, start=times, end=times).select(books.NEEDED)
-    return walk_of(pl.concat([table, newest], how="vertical_relaxed")), rows, served.held, []
-
-
-def thin(walk: Walk) -> list[str]:
-    """What to say of a newest date on which fewer than half of the usual names are forecast."""
-    names = np.isfinite(walk.value).sum(axis=1)
-    usual = int(np.median(names))
-    day = when(walk.time_ns[-1])[:10]
-    few = f"Only {names[-1]} names are forecast for {day}, {usual} on most dates: is it a whole day?"
-    return [few] * bool(2 * names[-1] < usual)
+    return (
+        walk_of(pl.concat([table, newest], how="vertical_relaxed")),
+        rows,
+        served.held,
+        [served.note] * bool(served.note),
+    )
 
 
 def backtested(
@@ -170,7 +166,6 @@ def backtested(
     """
     walk, rows, held, said = forecasts(model)
     ic = ic_of(model)
-    said += thin(walk)
     cost, scales = charge.cost(model, walk), exposures(model, walk.names.tolist(), vol_target, gate)
     found = books.backtest(walk, book, cost, list(scales.values()))
     scaled = {name: books.backtest(walk, book, cost, [one]) for name, one in scales.items()}

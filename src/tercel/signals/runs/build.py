@@ -25,7 +25,7 @@ from tercel.signals.panel.panel import fresh
 from tercel.signals.panel.panel import joined as as_of
 from tercel.signals.runs.config import SignalsConfig, SourceSection, portable, read_config
 from tercel.signals.sources.cells import TableSource
-from tercel.signals.sources.daily import SETTLES, DailyFactors, MarketState, daily_panel
+from tercel.signals.sources.daily import SETTLES, DailyFactors, MarketState, daily_panel, last_whole
 from tercel.signals.sources.news import News
 from tercel.signals.sources.port import SignalSource, SourceAbsentError, refuse_constants, time_type
 from tercel.signals.sources.registry import in_table, panel_named, source_of
@@ -57,10 +57,9 @@ def sources_of(
         taken.add(one.called)
         try:
             source = source_of(one.kind, Path(one.path), prices, wanted.get(one.called, ()), **one.options)
+            found.append((source, None if one.max_age_days is None else timedelta(days=one.max_age_days)))
         except SourceAbsentError as error:
             absent[one.called] = _absent(one, error)
-            continue
-        found.append((source, None if one.max_age_days is None else timedelta(days=one.max_age_days)))
     return found, absent
 
 
@@ -189,11 +188,15 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
     else:
         panel, source = config.panel, prices_of(config)
         prices = source.prices().filter(pl.col("date") <= pl.lit(panel.last).str.to_date())
+        whole, late = last_whole(prices)
+        if late and panel.last != (newest := str(prices["date"].max())):
+            prices = prices.filter(pl.col("date") <= whole)
+            late = f'{late}: prices that follow it are left out (last = "{newest}" keeps them)'
         data = daily_panel(
             Path(panel.path), horizon=panel.horizon, lag=panel.lag, every=panel.every, first=panel.first,
             source=source, prices=prices,
         )  # fmt: skip
-        data = replace(data, warnings=(*source.notes, *data.warnings))
+        data = replace(data, warnings=(*source.notes, *[late] * bool(late), *data.warnings))
         closes = prices.select("instrument", "time", "close")
         state = MarketState(closes, SETTLES)
     return joined_all(joined(data, state), config, closes)[0]
@@ -221,25 +224,16 @@ def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
     with beside(out / PANEL) as part:
         frame(data).write_parquet(part)
+    times = {"first": data.time_ns[0], "last": data.time_ns[-1]}
+    gap = np.isnan(data.x)
     manifest = {
-        "tercel": __version__,
-        "name": config.name,
-        "seed": seed,
-        "config": rows_of(config),
-        "data": data_of(config),
+        "tercel": __version__, "name": config.name, "seed": seed, "config": rows_of(config), "data": data_of(config),
         "sources": {name: [data.names[c] for c in columns] for name, columns in data.sources.items()},
-        "rows": data.n,
-        "dates": len(np.unique(data.time_ns)),
-        "instruments": len(np.unique(data.instrument)),
-        "first": str(np.datetime64(int(data.time_ns[0]), "ns")),
-        "last": str(np.datetime64(int(data.time_ns[-1]), "ns")),
-        "missing": {
-            name: float(np.isnan(data.x[:, list(columns)]).all(axis=1).mean()) for name, columns in data.sources.items()
-        },
-        "note": data.note,
-        "warnings": list(data.warnings),
-        "files": {PANEL: file_hash(out / PANEL)},
-    }
+        "rows": data.n, "dates": len(np.unique(data.time_ns)), "instruments": len(np.unique(data.instrument)),
+        **{key: str(np.datetime64(int(ns), "ns")) for key, ns in times.items()},
+        "missing": {name: float(gap[:, list(columns)].all(axis=1).mean()) for name, columns in data.sources.items()},
+        "note": data.note, "warnings": list(data.warnings), "files": {PANEL: file_hash(out / PANEL)},
+    }  # fmt: skip
     known: dict[str, Any] = plain(manifest)
     write_whole(out / MANIFEST, json.dumps(known, indent=1) + "\n")
     return known

@@ -82,7 +82,8 @@ def newest(model: SignalModel, data: Dataset) -> tuple[Dataset, list[str]]:
     except TercelError as error:
         last = data.rows(data.time_ns == data.time_ns[-1])
         return last, [f"No newer forecast than the panel's: {error.received}"]
-    return rows, [f"Source {name} says nothing: {why}." for name, why in missing.items()]
+    lacking = [f"Source {name} says nothing: {why}." for name, why in missing.items()]
+    return rows, [rows.note] * bool(rows.note) + lacking
 
 
 def measured(found: Importance, rng: np.random.Generator) -> list[dict[str, Any]]:

@@ -147,11 +147,8 @@ def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[st
     folds = folds_of(data, config.train)
     gate, shrink = gate_of(config, seed), config.train.shrink
     result = {
-        "out": out,
-        **out_of_sample(data, forecasts, columns, folds, gate, shrink=shrink, seed=seed),
-        "leak": leaks_of(config, seed, planted=demo),
-        "note": data.note,
-        "warnings": data.warnings,
-    }
+        "out": out, **out_of_sample(data, forecasts, columns, folds, gate, shrink=shrink, seed=seed),
+        "leak": leaks_of(config, seed, planted=demo), "note": data.note, "warnings": data.warnings,
+    }  # fmt: skip
     (out / RESULT).write_text(json_text(result) + "\n", encoding="utf-8")
     return result

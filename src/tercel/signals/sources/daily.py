@@ -44,6 +44,8 @@ NEEDS = {
 """Factors that a column of prices is needed for, beside the close."""
 SETTLES = timedelta(minutes=15)
 """From the close to the moment when its print can be relied on."""
+RECENT = 21
+"""Days of which the fullest says how many names are usual, and whose names are told where the last one has no row."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,20 @@ def unlisted(prices: pl.DataFrame, history: int, least_dollars: float) -> list[s
         expected = f"names with over {history} days of prices that trade over {least_dollars:,.0f} a day"
         raise DataError(expected, "; ".join(notes), "set a smaller history or least_dollars")
     return notes
+
+
+def last_whole(prices: pl.DataFrame) -> tuple[date, str]:
+    """The last day on which at least half of the usual names have prices, and what to say where others came later.
+
+    >>> names, days = ["A", "B", "C", "C"], [date(2024, 1, day) for day in (2, 2, 2, 3)]
+    >>> last_whole(pl.DataFrame({"instrument": names, "date": days}))[1]
+    'only 1 of 3 names has prices of 2024-01-03, after 2024-01-02, the last whole day'
+    """
+    days = prices.group_by("date").len("names").sort("date").tail(RECENT)
+    newest, names, usual = (str(one) for one in (days["date"].last(), days["names"].last(), days["names"].max()))
+    whole: date = days.filter(2 * pl.col("names") >= pl.col("names").max())["date"].last()  # type: ignore[assignment]
+    have = f"only {names} of {usual} names {'has' if names == '1' else 'have'} prices of {newest}"
+    return whole, f"{have}, after {whole}, the last whole day" if newest != str(whole) else ""
 
 
 def daily_panel(
