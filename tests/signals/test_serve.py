@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -224,8 +225,6 @@ def test_days_that_are_none_and_files_that_are_gone(tmp_path: Path) -> None:
 
 
 def test_folders_that_cannot_be_trusted_are_refused(folder: Path, tmp_path: Path) -> None:
-    import shutil
-
     def spoilt(name: str) -> Path:
         return Path(shutil.copytree(folder, tmp_path / name))
 
@@ -257,8 +256,6 @@ def test_folders_that_cannot_be_trusted_are_refused(folder: Path, tmp_path: Path
 def test_a_folder_of_the_format_before_forecasts_from_features_and_says_what_it_lacks(
     folder: Path, model: SignalModel, tmp_path: Path
 ) -> None:
-    import shutil
-
     old = Path(shutil.copytree(folder, tmp_path / "old"))
     card = json.loads((old / "card.json").read_text())
     kept = {key: card[key] for key in ("alpha", "name", "seed", "panel", "parts", "fusion")}
@@ -331,9 +328,52 @@ def test_the_same_files_in_another_folder_make_the_same_model(tmp_path: Path) ->
         key: one for key, one in there.card.items() if key != "base"
     }
     assert here.card["data"].keys() == {"prices.csv", "more/n.csv"}
-    assert [Path(one.card["base"]).name for one in found] == ["here", "down"]
+    assert [one.card["base"] for one in found] == ["../.."] * 2
     assert "prices.csv" in str(here.card["config"])
-    assert str(tmp_path) not in json.dumps({**here.card, "base": ""})
+    assert str(tmp_path) not in json.dumps(dict(here.card))
+
+
+def test_a_project_that_is_copied_reads_its_own_files(tmp_path: Path) -> None:
+    project, copy = tmp_path / "project", tmp_path / "else" / "where"
+    trained(project, 500)
+    (project / "data").mkdir()
+    (project / "prices.csv").rename(project / "data" / "prices.csv")
+    (project / "s.toml").write_text((project / "s.toml").read_text().replace("prices.csv", "data/prices.csv"))
+    shutil.rmtree(project / "o")
+    (project / "runs").mkdir()
+    for out in ("o", "runs/one"):
+        done("train", project / "s.toml", "--out", project / out)
+    before = done("predict", project / "o")["rows"]
+    shutil.copytree(project, copy)
+    assert done("predict", copy / "o")["rows"] == before
+    assert "files have changed" not in signals("train", copy / "s.toml", "--out", copy / "o").output, "the same panel"
+    prices(501).write_csv(copy / "data" / "prices.csv")
+    assert done("predict", project / "o")["rows"] == before
+    shutil.rmtree(project)
+    for out in ("o", "runs/one"):
+        found = done("predict", copy / out)["rows"]
+        assert found[0]["at"].startswith(str(weekdays(501)[-1]))
+        assert found[0]["model"] == before[0]["model"]
+    assert done("backtest", copy / "o", "--cost-law", "1")["at"].startswith(str(weekdays(501)[-1]))
+    (copy / "data" / "prices.csv").unlink()
+    (copy / "o" / "panel.parquet").unlink()
+    for said in (
+        refused("predict", copy / "o"),
+        refused("backtest", copy / "o", "--cost-law", "1"),
+        refused("explain", copy / "o"),
+    ):
+        assert "prices.csv, which the model reads" in said
+        assert f"nothing at {copy / 'data' / 'prices.csv'}" in " ".join(said.split())
+        assert "train it again: tercel signals train CONFIG.toml --out FOLDER" in " ".join(said.split())
+
+
+def test_a_model_whose_files_are_of_no_project_reads_them_from_anywhere(tmp_path: Path) -> None:
+    made = trained(tmp_path / "prices", 500)
+    (tmp_path / "a").mkdir()
+    done("train", tmp_path / "prices" / "s.toml", "--out", tmp_path / "a" / "b" / "o")
+    shutil.copytree(tmp_path / "a" / "b" / "o" / "model", tmp_path / "deeper" / "down" / "model")
+    rows = done("predict", tmp_path / "deeper" / "down" / "model")["rows"]
+    assert rows == done("predict", made)["rows"]
 
 
 def test_files_that_have_grown_are_trained_on_again(tmp_path: Path) -> None:

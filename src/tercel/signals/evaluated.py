@@ -180,27 +180,23 @@ def evaluate_page(result: dict[str, Any]) -> str:
     adds = {name: one["adds"] for name, one in result["ablation"].items()}
     if result["gate"]:
         adds["gate"] = result["gate"]["adds"]
+    less = (
+        "The fusion's IC less that of a fusion without the source, over the dates when it forecast; for a gate, the "
+        "gated fusion's less the plain one's. "
+    )
+    slope = (
+        "Slope of what came on what was said: 1 is right. Labels are ranks: .577 of them lie within one standard "
+        "deviation, .950 within 1.645."
+    )
+    less, skilled = less + " ".join(result["warnings"]), told(result["ic"]["fusion"])
     sections = [
         Section("Skill", result["note"], skill, [interval_figure("ic", "rank IC", result["ic"])]),
-        Section(
-            "What each source adds",
-            "The fusion's IC less that of a fusion without the source, over the dates when it forecast; for a gate, "
-            "the gated fusion's less the plain one's. " + " ".join(result["warnings"]),
-            added,
-            [interval_figure("adds", "IC added", adds)],
-        ),
-        Section(
-            "Calibration",
-            "Slope of what came on what was said: 1 is right. Labels are ranks: .577 of them lie within one standard "
-            "deviation, .950 within 1.645.",
-            shares,
-        ),
+        Section("What each source adds", less, added, [interval_figure("adds", "IC added", adds)]),
+        Section("Calibration", slope, shares),
         Section("Leak check", html=leak),
     ]
-    facts = {"rows": result["rows"]}
-    return render(
-        "Signals, out of sample", told(result["ic"]["fusion"]), sections, facts, "printed by: tercel signals evaluate"
-    )
+    printed = "printed by: tercel signals evaluate"
+    return render("Signals, out of sample", skilled, sections, {"rows": result["rows"]}, printed)
 
 
 def interval_figure(name: str, label: str, rows: Mapping[str, Any]) -> Figure:

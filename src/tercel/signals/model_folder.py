@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -37,7 +38,7 @@ CARD: Final = "card.json"
 WEIGHTS: Final = "fusion.json"
 WALK: Final = "walk.parquet"
 BASE: Final = "base"
-"""Key of a card: the folder that its configuration's paths are taken from; no part of any hash."""
+"""Key of a card: the folder that its configuration's paths are taken from, seen from the card; no part of any hash."""
 MODEL: Final = "model"
 """Name of the model folder in a run's folder."""
 RUNS: Final = Path("runs")
@@ -253,6 +254,24 @@ def folder_at(path: Path, seed: int = 1) -> Path:
             return folder
     remedy = "train one: tercel signals train CONFIG.toml `out=FOLDER`"
     raise DataError("the folder of a trained model", f"{path}: no {CARD} in {' or '.join(map(str, tried))}", remedy)
+
+
+def seen_from(folder: Path, base: Path) -> Path:
+    """Where files lie, as the card of a model folder has it: from that folder on, so that a project which is copied
+    reads its own; whole where they are outside the project, the folder that holds the run's folder or its `runs`.
+
+    >>> seen_from(Path("/home/me/project/o/model"), Path("/home/me/project/data")).as_posix()
+    '../../data'
+    >>> seen_from(Path("/home/me/project/o/model"), Path("/data")).as_posix()
+    '/data'
+    """
+    if not base.is_absolute():
+        return base
+    folder, base = folder.resolve(), Path(os.path.normpath(base))
+    tree = folder.parent.parent if folder.parent.parent.name != RUNS.name else folder.parents[2]
+    common = Path(os.path.commonpath([folder, base]))
+    near = common.is_relative_to(tree) or common == base
+    return Path(os.path.relpath(base, folder)) if near and common.name else base
 
 
 def packaged() -> tuple[str, ...]:

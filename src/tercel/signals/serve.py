@@ -7,6 +7,7 @@ The sources are read anew, so that files which have grown since training give a 
 after the date are left out before anything is computed from them.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -64,16 +65,10 @@ def span_of(days: Sequence[date], at: date, lag: int, horizon: int) -> HeldSpan:
     >>> span_of([date(2024, 1, day) for day in (1, 2, 3, 4, 5)], date(2024, 1, 3), 1, 3).last
     datetime.date(2024, 1, 9)
     """
-    begun = days.index(at)
     week = np.bincount([day.weekday() for day in days], minlength=7) > 0
-    after = len(days) - 1 - begun
-    first, last = (
-        days[begun + bars]
-        if bars <= after
-        else date.fromisoformat(str(np.busday_offset(days[-1], bars - after, weekmask=week)))
-        for bars in (lag, lag + horizon)
-    )
-    return HeldSpan(first, last, horizon, lag + horizon > after)
+    beyond = np.busday_offset([days[-1]], np.arange(1, lag + horizon + 1), weekmask=week).tolist()
+    known, begun = [*days, *beyond], days.index(at) + lag
+    return HeldSpan(known[begun], known[begun + horizon], horizon, begun + horizon >= len(days))
 
 
 @dataclass(frozen=True)
@@ -168,7 +163,22 @@ def config_of(model: SignalModel) -> SignalsConfig:
         if isinstance(one.get("collected"), str):
             text = one["collected"]
             one["collected"] = date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
-    return placed(SignalsConfig.model_validate(raw), Path(str(model.card.get(BASE, ""))))
+    base = os.path.normpath(model.folder.resolve() / str(model.card.get(BASE, "")))
+    return placed(SignalsConfig.model_validate(raw), Path(base))
+
+
+def present(config: SignalsConfig) -> SignalsConfig:
+    """The same, whose prices are there.
+
+    Raises
+    ------
+    DataError
+        They are gone.
+    """
+    prices = Path(config.panel.path)
+    if config.panel.path and not prices.exists():
+        raise DataError(f"{prices.name}, which the model reads", f"nothing at {prices}", f"put it there, or {AGAIN}")
+    return config
 
 
 def cross_section(model: SignalModel, at: date | None) -> tuple[Dataset, dict[str, str], pl.DataFrame]:
@@ -180,7 +190,7 @@ def cross_section(model: SignalModel, at: date | None) -> tuple[Dataset, dict[st
     DataError
         As :func:`predict`.
     """
-    config = config_of(model)
+    config = present(config_of(model))
     wanted = {one.source: [name.split(".", 1)[1] for name in one.names] for one in model.models}
     data, prices = _synthetic(model, config, at) if config.panel.kind == "synthetic" else _daily(config, wanted, at)
     config = config.model_copy(update={"source": tuple(one for one in config.source if one.called in wanted)})

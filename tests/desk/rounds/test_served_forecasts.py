@@ -47,7 +47,7 @@ def folder(made: Path, tmp_path: Path) -> Path:
     """Prices, a model of them that reads these, and a desk's file."""
     for part in ("prices.csv", "s.toml", "desk.toml"):
         shutil.copy(made / part, tmp_path / part)
-    trained(tmp_path)
+    shutil.copytree(made / "o", tmp_path / "o")
     return tmp_path
 
 

@@ -16,13 +16,10 @@ from tercel.core.errors import ConfigError, DataError
 from tercel.core.messages import ANY_STYLE, Posture, Style
 from tercel.core.vocabulary import NS_PER_SECOND
 
-NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        "volatility_ratio": "volatility against its usual level",
-        "depth_ratio": "depth against its usual level",
-        "anomaly": "anomaly score against its alarm",
-    }
-)
+NAMES: Mapping[str, str] = MappingProxyType({
+    "volatility_ratio": "volatility against its usual level", "depth_ratio": "depth against its usual level",
+    "anomaly": "anomaly score against its alarm",
+})  # fmt: skip
 """Inputs and how a reason calls them."""
 
 
@@ -321,11 +318,7 @@ class PosturePolicy:
         for stance in stances:
             styles &= stance.styles
         return Posture(
-            self.instrument,
-            at_ns,
-            urgency=max(stance.urgency for stance in stances),
-            max_participation=min(stance.max_participation for stance in stances),
-            styles=styles or Style.JOIN,
-            size_multiplier=min(stance.size_multiplier for stance in stances),
-            reasons=reasons,
-        )
+            self.instrument, at_ns, urgency=max(stance.urgency for stance in stances),
+            max_participation=min(stance.max_participation for stance in stances), styles=styles or Style.JOIN,
+            size_multiplier=min(stance.size_multiplier for stance in stances), reasons=reasons,
+        )  # fmt: skip

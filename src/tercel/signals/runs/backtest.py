@@ -19,7 +19,7 @@ from tercel.signals.exposure import DailyReturns, regime_gate, volatility_target
 from tercel.signals.model_folder import AGAIN, SignalModel
 from tercel.signals.runs.build import prices_of
 from tercel.signals.scores import BLOCK, FEWEST, told
-from tercel.signals.serve import HeldSpan, config_of, predict
+from tercel.signals.serve import HeldSpan, config_of, predict, present
 from tercel.signals.sources.daily import SETTLES
 from tercel.signals.sources.port import time_type
 from tercel.signals.targets import names_in
@@ -90,7 +90,7 @@ def _prices(model: SignalModel, remedy: str) -> pl.DataFrame:
     config = config_of(model)
     if config.panel.kind == "synthetic":
         raise DataError("a panel with volumes", "a synthetic one", remedy)
-    return prices_of(config).prices()
+    return prices_of(present(config)).prices()
 
 
 def exposures(model: SignalModel, names: list[str], vol_target: float | None, gate: bool) -> dict[str, Exposure]:
@@ -146,12 +146,8 @@ def forecasts(model: SignalModel) -> tuple[Walk, dict[str, dict[str, Any]], Held
     times = pl.lit(served.at_ns).cast(table.schema["time"])
     newest = pl.DataFrame({"name": list(rows), "value": value, "outcome": float("nan")})
     newest = newest.with_columns(time=times, start=times, end=times).select(books.NEEDED)
-    return (
-        walk_of(pl.concat([table, newest], how="vertical_relaxed")),
-        rows,
-        served.held,
-        [served.note] * bool(served.note),
-    )
+    walk = walk_of(pl.concat([table, newest], how="vertical_relaxed"))
+    return walk, rows, served.held, [served.note] * bool(served.note)
 
 
 def backtested(

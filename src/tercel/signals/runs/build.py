@@ -240,8 +240,9 @@ def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
 
 
 def rows_of(config: SignalsConfig) -> dict[str, Any]:
-    """Settings that decide a panel's rows and columns, as plain values."""
-    return {"panel": plain(config.panel), "source": plain(config.source)}
+    """Settings that decide a panel's rows and columns, as plain values: the same wherever its files lie."""
+    kept, _ = portable(config)
+    return {"panel": plain(kept.panel), "source": plain(kept.source)}
 
 
 def data_of(config: SignalsConfig) -> dict[str, str]:

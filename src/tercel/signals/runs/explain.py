@@ -15,7 +15,7 @@ from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs import build as panels
 from tercel.signals.runs.backtest import ic_of, when
 from tercel.signals.runs.walk import folds_of
-from tercel.signals.serve import config_of, cross_section
+from tercel.signals.serve import config_of, cross_section, present
 
 NEAR: Final = 1e-9
 """Difference of forecasts of the walk, in units of the label, below which they are the same."""
@@ -72,7 +72,7 @@ def trained_on(model: SignalModel) -> Dataset:
     except TercelError:
         pass
     say("the panel is not beside the model: built anew")
-    return panels.dataset_of_config(config_of(model), int(model.card["seed"]))
+    return panels.dataset_of_config(present(config_of(model)), int(model.card["seed"]))
 
 
 def newest(model: SignalModel, data: Dataset) -> tuple[Dataset, list[str]]:

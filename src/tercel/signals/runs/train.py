@@ -18,7 +18,7 @@ from tercel.signals.evaluated import ic_of, out_of_sample, tested_of
 from tercel.signals.fusion import Fusion
 from tercel.signals.fusion_walk import Fold, base_names, final, fused, fusions
 from tercel.signals.gate import FusionGate
-from tercel.signals.model_folder import BASE, MODEL, SignalModel, save
+from tercel.signals.model_folder import BASE, MODEL, SignalModel, save, seen_from
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs import build as panels
 from tercel.signals.runs.config import SignalsConfig, portable
@@ -93,6 +93,7 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
     scale = scale_of(data, value, fusion.without(np.ones(len(columns), dtype=bool))[1])
     model = SignalModel(fusion, tuple(models), scale)
     kept, base = portable(config)
+    base = seen_from(out / MODEL, base)
     about = {
         "name": config.name, "seed": seed, "config": kept, BASE: base, "data": panels.data_of(config),
         "panel": manifest["files"], "note": data.note, "ic": _ic(data, value, folds, seed),

@@ -12,12 +12,8 @@ from tercel.core.arrays import Floats
 from tercel.signals.zoo.base import Count, Estimator, Penalty, Regressor, Share, Whole
 
 _FIXED: Final[dict[str, Any]] = {
-    "n_jobs": 1,
-    "deterministic": True,
-    "force_row_wise": True,
-    "verbose": -1,
-    "subsample_freq": 1,
-}
+    "n_jobs": 1, "deterministic": True, "force_row_wise": True, "verbose": -1, "subsample_freq": 1,
+}  # fmt: skip
 
 
 @dataclass(eq=False, repr=False)
