@@ -103,7 +103,7 @@ def _show_backtest(found: dict[str, Any]) -> None:
     more = f", {len(shown)} of {len(held)}" if len(shown) < len(held) else ""
     print_rows(f"weights of {found['at'][:10]}{until(found)}{more}", *weights_table(shown))
     _told(found["sentences"], found["warnings"])
-    say(f"targets {found['targets']}")
+    say(f"targets {found['targets'] or 'none'}")
 
 
 def explain(request: OfModel) -> None:

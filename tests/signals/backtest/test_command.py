@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import shutil
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ import pytest
 from tests.signals.command.material import PANEL, TRAIN, done, refused, signals
 
 from tercel.core.errors import DataError
+from tercel.signals import model_folder
 from tercel.signals.runs import backtest as runs
 from tercel.signals.runs import explain as reasons
 
@@ -154,13 +156,36 @@ def test_stopped_by_ctrl_c(out: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     assert not (tmp_path / "x").exists()
 
 
+def test_a_fusion_that_was_wrong_leaves_no_targets(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights of the last walked date are weeks old, and a desk could trade them."""
+    done("backtest", out, "--cost-bps", "5", "--out", tmp_path)
+    assert (tmp_path / "targets.csv").is_file()
+    model = model_folder.load(out / "model")
+    wrong = replace(model, scale=replace(model.scale, unit_bps=0.0))
+    monkeypatch.setattr(model_folder, "load", lambda _: wrong)
+    told = signals("backtest", out, "--cost-bps", "5", "--out", tmp_path)
+    assert told.exit_code == 0
+    said = " ".join(told.output.split())
+    assert "The fusion was wrong out of sample, so its newest forecast says nothing." in said
+    assert "targets.csv of before is removed" in said
+    assert "targets none" in said
+    assert not (tmp_path / "targets.csv").exists()
+    assert "no targets are written" in (tmp_path / "backtest.html").read_text(encoding="utf-8")
+
+
 def test_without_its_files_the_walk_still_stands(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(*_: object) -> None:
         raise DataError("files", "prices.csv, which is gone", "bring it back")
 
     monkeypatch.setattr(runs, "predict", gone)
     found = done("backtest", out, "--cost-bps", "5", "--out", tmp_path)
-    assert found["warnings"] == ["No newer forecast than the walk's: prices.csv, which is gone"]
+    none = "No forecast is given, so no targets are written"
+    assert found["warnings"] == ["No newer forecast than the walk's: prices.csv, which is gone", f"{none}."]
+    assert found["targets"] is None
+    (tmp_path / "targets.csv").write_text("no table\n")
+    again = done("backtest", out, "--cost-bps", "5", "--out", tmp_path)
+    assert again["warnings"][1] == f"{none}, and {tmp_path / 'targets.csv'} of before is removed."
+    assert not (tmp_path / "targets.csv").exists()
     assert found["at"] == found["curve"][-1]["at"]
     assert all(row["expected_bps"] is None for row in found["weights"])
 

@@ -267,9 +267,17 @@ def sentences(found: dict[str, Any]) -> list[str]:
     return lines + [f"Bias: {found['note']}."] * bool(found["note"])
 
 
-def write_targets(found: dict[str, Any], out: Path) -> Path:
-    """Weights of the newest date as a CSV of date, name, weight; 0 of a name that the file before had, else none."""
-    before = names_in(out / TARGETS) if (out / TARGETS).is_file() else ()
+def write_targets(found: dict[str, Any], out: Path) -> Path | None:
+    """Weights of the newest date as a CSV of date, name, weight; 0 of a name that the file before had, else none. Where
+    no forecast is given there is no file: one of before is removed, and `found` warns of it.
+    """
+    there = (out / TARGETS).is_file()
+    if found["held"] is None:
+        (out / TARGETS).unlink(missing_ok=True)
+        removed = f", and {out / TARGETS} of before is removed" * there
+        found["warnings"].append(f"No forecast is given, so no targets are written{removed}.")
+        return None
+    before = names_in(out / TARGETS) if there else ()
     table = pl.DataFrame(found["weights"], {"name": pl.String, "weight": pl.Float64}).filter(pl.col("weight") != 0.0)
     left = [name for name in before if name not in set(table["name"])]
     table = pl.concat([table, pl.DataFrame({"name": left, "weight": [0.0] * len(left)}, table.schema)])

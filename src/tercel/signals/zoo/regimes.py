@@ -72,13 +72,9 @@ class HmmRegimes(_States):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the states from rows in time order, `X` float (n, F)."""
         rows, kind, seed = self._standardised(X), gaussian_hmm("signals"), self.random_state * 1000
-        best = likeliest(
-            (
-                kind(self.states, "diag", n_iter=self.n_iter, tol=1e-3, random_state=seed + i)
-                for i in range(self.n_init)
-            ),
-            rows,
-        )
+        seeds = range(seed, seed + self.n_init)
+        tried = (kind(self.states, "diag", n_iter=self.n_iter, tol=1e-3, random_state=one) for one in seeds)
+        best = likeliest(tried, rows)
         order = np.argsort(best.covars_[:, 0, 0] if best.covars_.ndim == 3 else best.covars_[:, 0])
         variances = np.array([np.diag(c) if c.ndim == 2 else c for c in best.covars_])
         self.start_ = _stationary(best.transmat_[np.ix_(order, order)])
