@@ -1,10 +1,12 @@
 """From files to a desk's first order, as a person types it: the same numbers in every place that tells them."""
 
+import csv
 import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.desk.rounds.forecast_material import DESK, SIGNALS, prices
 from typer.testing import CliRunner
 
@@ -13,7 +15,13 @@ from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
 
-TARGETS = 'model = "o/model"\norders = "targets"\ntargets = "targets.csv"\n'
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ROAD = [line.strip() for line in README.partition("makes a forecast, and a desk trades it")[2].splitlines()]
+ROAD = [line for line in ROAD if line.startswith("tercel ")][:5]
+"""The five commands, as the README has them."""
+TARGETS = 'orders = "targets"\ntargets = "o/targets.csv"\ncapital = 100_000\n'
+INSTRUMENTS = '[[instrument]]\nname = "AAA"\n[[instrument]]\nname = "BBB"\n'
 
 
 def typed(*words: object) -> str:
@@ -28,40 +36,61 @@ def told(*words: object) -> dict[str, Any]:
     return found
 
 
-def test_five_commands_lead_from_prices_to_a_first_order(tmp_path: Path) -> None:
-    prices(620).write_csv(tmp_path / "prices.csv")
-    (tmp_path / "s.toml").write_text(SIGNALS)
-    told("signals", "train", tmp_path / "s.toml", "--out", tmp_path / "o")
-    rows = {row["name"]: row for row in told("signals", "predict", tmp_path / "o" / "model")["rows"]}
-    side = 1 if rows["AAA"]["expected_bps"] > 0 else -1
-    (tmp_path / "targets.csv").write_text(f"name,lots\nAAA,{40 * side}\n")
-    desk, file = tmp_path / "desk", tmp_path / "desk.toml"
-    file.write_text(DESK.replace('model = "o/model"\n', TARGETS))
-    assert "as it should be" in typed("config", "check", file)
-    ran = told("trade", "run", file, "--desk", desk)
-    assert [(row["instrument"], row["side"]) for row in ran["parents"]] == [("AAA", side)]
-    assert ran["parents"][0]["alpha_bps"] == rows["AAA"]["expected_bps"]
+def in_file(file: str, column: str) -> dict[str, float]:
+    """A column of a file that a command wrote, by name."""
+    with Path(file).open(encoding="utf-8") as rows:
+        return {row["name"]: float(row[column]) for row in csv.DictReader(rows)}
+
+
+def test_five_commands_lead_from_prices_to_a_first_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    prices(620).write_csv("prices.csv")
+    Path("s.toml").write_text(SIGNALS)
+    Path("desk.toml").write_text(DESK.replace(INSTRUMENTS, "") + TARGETS)
+    assert [command.split()[1:3] for command in ROAD] == [
+        ["signals", "train"], ["signals", "predict"], ["signals", "backtest"], ["config", "check"], ["trade", "run"],
+    ]  # fmt: skip
+    train, predict, backtest, check, run = (command.split()[1:] for command in ROAD)
+    told(*train)
+    rows = {row["name"]: row for row in told(*predict)["rows"]}
+    book = {row["name"]: row for row in told(*backtest)["weights"]}
+    assert "as it should be" in typed(*check)
+    ran = told(*run)
+    written = in_file("forecast.csv", "expected_bps")
+    assert written == {name: row["expected_bps"] for name, row in rows.items()}
+    assert {name: row["expected_bps"] for name, row in book.items()} == written
+    targets = in_file("o/targets.csv", "weight")
+    best = sorted(written, key=lambda name: written[name])
+    assert targets == {best[-1]: 1.0, best[0]: -1.0}
+    assert {row["instrument"]: row["side"] for row in ran["parents"]} == targets
+    for row in ran["parents"]:
+        assert row["alpha_bps"] == written[row["instrument"]]
     forecasts = ran["forecasts"]
     assert forecasts["at"] == rows["AAA"]["at"]
-    assert {one["name"] for one in forecasts["names"]} == {"AAA", "BBB"}
+    assert {one["name"] for one in forecasts["names"]} == set(targets)
     assert forecasts["without"] == []
+    desk = tmp_path / "desk"
     why = " ".join(told("trade", "replay", "--desk", desk)["sentences"])
-    assert f"{rows['AAA']['expected_bps']:+.1f} bps" in why
+    assert any(f"{written[name]:+.1f} bps" in why for name in targets)
     assert f"Model {forecasts['model']} made it, known by {forecasts['at']}" in why
-    assert f"The file of targets asked for it, AAA: lots {40 * side} at " in why
+    assert any(
+        f"The file of targets asked for it, {name}: weight {weight:g} at " in why for name, weight in targets.items()
+    )
     page = (desk / "report.html").read_text(encoding="utf-8")
     assert "Forecasts, and what came" in page
     assert forecasts["model"] in page
-    assert page.count("AAA: lots") == 1, "a target is told once"
+    assert [page.count(f"{name}: weight") for name in targets] == [1, 1], "a target is told once"
     state = DeskState()
     with closing(JournalReader(desk)) as journal:
         for seq, entry in journal.read(0):
             state.apply(seq, entry)
         first = next(entry for _, entry in journal.read(0, (kinds.ORDER_OUT,)))
-    assert first.instrument == "AAA"
+    assert first.instrument in targets
     shown = state.shown()
-    assert shown["alphas"]["AAA"]["expected_bps"] == rows["AAA"]["expected_bps"]
-    assert set(shown["forecasts"]) == {"AAA", "BBB"}
+    assert {name: shown["alphas"][name]["expected_bps"] for name in targets} == {
+        name: written[name] for name in targets
+    }
+    assert set(shown["forecasts"]) == set(targets)
 
 
 def test_a_desk_whose_folder_was_edited_trades_without_it_and_says_so(tmp_path: Path) -> None:
@@ -79,9 +108,7 @@ def test_a_desk_whose_folder_was_edited_trades_without_it_and_says_so(tmp_path: 
 
 
 def test_the_readme_shows_the_commands_that_the_page_runs() -> None:
-    root = Path(__file__).resolve().parents[2]
-    page = (root / "docs" / "howto" / "own_forecast.md").read_text(encoding="utf-8")
-    readme = (root / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "howto" / "own_forecast.md").read_text(encoding="utf-8")
     commands = [line[2:] for line in page.splitlines() if line.startswith("$ tercel")]
-    assert len(commands) == 5
-    assert "\n".join(f"    {one}" for one in commands) in readme
+    assert commands == ROAD
+    assert "\n".join(f"    {one}" for one in commands) in README
