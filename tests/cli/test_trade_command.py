@@ -174,6 +174,7 @@ def test_tables_for_people(folder: Path, config: Path) -> None:
     assert result.exit_code == 0, result.output
     for part in ("desk small, seed 5", "peg", "taker", "cost, bps", "consistent", "tercel trade tca --desk"):
         assert part in result.stdout.replace("\n", " "), part
+    assert f"watch     {folder / 'shown'}: tercel console --desk" in " ".join(result.stderr.split("\n"))
 
 
 @pytest.mark.long
@@ -531,13 +532,17 @@ def test_a_file_that_cannot_be_obeyed_is_refused_and_leaves_nothing(
 ) -> None:
     file = tmp_path / "desk.toml"
     file.write_text(SMALL.replace(old, new), encoding="utf-8")
-    refused(tercel("trade", "run", file, "--desk", tmp_path / "desk"), *said)
+    found = tercel("trade", "run", file, "--desk", tmp_path / "desk")
+    refused(found, *said)
+    assert "tercel console" not in found.stderr, "there is nothing to watch"
     assert [path.name for path in tmp_path.iterdir()] == ["desk.toml"]
 
 
 def test_a_venue_where_nobody_answers_is_said(tmp_path: Path, config: Path) -> None:
     venue = ("--venue", "fix://127.0.0.1:9")
-    refused(tercel("trade", "run", config, "--desk", tmp_path / "desk", *venue), "127.0.0.1", "Connection refused")
+    found = tercel("trade", "run", config, "--desk", tmp_path / "desk", *venue)
+    refused(found, "127.0.0.1", "Connection refused")
+    assert "tercel console" not in found.stderr
 
 
 def test_files_that_are_not_there_or_not_text(tmp_path: Path) -> None:

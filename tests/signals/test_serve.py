@@ -302,7 +302,7 @@ def test_a_synthetic_panel_is_served_at_its_end(tmp_path: Path) -> None:
 
 def test_forecasts_that_are_no_numbers_are_refused(model: SignalModel) -> None:
     endless = replace(model, scale=replace(model.scale, unit_bps=float("inf")))
-    with pytest.raises(Exception, match="expected_bps is a number"):
+    with pytest.raises(Exception, match="an Alpha of AAA whose expected_bps is a number"):
         predict(endless)
     assert isinstance(predict(model).alphas[0], Alpha)
 

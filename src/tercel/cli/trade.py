@@ -116,21 +116,18 @@ def _traded(config: "DemoConfig", settings: dict[str, Any], folder: Path, reques
 
         def show(done: int) -> None:
             bar.update(task, completed=done)
-            if not done and (waits := waiting(folder, ledger_of(folder))):
-                say(waits)
+            if not done:  # it is open, so nothing refused it
+                say(f"watch     {folder}: tercel console --desk {folder}, then http://127.0.0.1:{PORT}")
+                if waits := waiting(folder, ledger_of(folder)):
+                    say(waits)
             if done and config.desk.pace != "stepped" and not sys.stderr.isatty():
                 say(f"round {done:,} of {config.desk.rounds:,} is over")
 
-        say(f"watch     {folder}: tercel console --desk {folder}, then http://127.0.0.1:{PORT}")
         try:
             with tc.Desk(
-                request.config,
-                folder=folder,
-                settings=settings,
-                acknowledge=request.acknowledge,
-                progress=show,
+                request.config, folder=folder, settings=settings, acknowledge=request.acknowledge, progress=show,
                 program="tercel trade run",
-            ) as desk:
+            ) as desk:  # fmt: skip
                 desk.run()
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_what_remains(folder)) from None

@@ -25,10 +25,8 @@ class Style(IntFlag):
 ANY_STYLE = Style.JOIN | Style.IMPROVE | Style.TAKE
 
 
-def _refuse(message: str, name: str, expected: str, value: object) -> ConfigError:
-    return ConfigError(
-        f"{message} whose {name} is {expected}", f"{value!r}", f"mend what makes the {message.rsplit(maxsplit=1)[-1]}"
-    )
+def _refuse(what: str, name: str, expected: str, value: object) -> ConfigError:
+    return ConfigError(f"{what} whose {name} is {expected}", f"{value!r}", f"mend what makes the {what.split()[1]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +58,13 @@ class Alpha:
 
     def __post_init__(self) -> None:
         """Refuse what no one can act on."""
+        what = f"an Alpha of {self.instrument}"
         if not math.isfinite(self.expected_bps):
-            raise _refuse("an Alpha", "expected_bps", "a number", self.expected_bps)
+            raise _refuse(what, "expected_bps", "a number", self.expected_bps)
         if not (math.isfinite(self.sd_bps) and self.sd_bps >= 0):
-            raise _refuse("an Alpha", "sd_bps", "a number, at least 0", self.sd_bps)
+            raise _refuse(what, "sd_bps", "a number, at least 0", self.sd_bps)
         if self.horizon_ns <= 0 or self.half_life_ns <= 0:
-            raise _refuse("an Alpha", "horizon_ns and half_life_ns", "above 0", (self.horizon_ns, self.half_life_ns))
+            raise _refuse(what, "horizon_ns and half_life_ns", "above 0", (self.horizon_ns, self.half_life_ns))
 
 
 @dataclass(frozen=True, slots=True)
