@@ -133,6 +133,12 @@ class View:
         left: Ints = np.maximum(self.decisions - self.decision, 1)
         return left
 
+    @property
+    def on_schedule(self) -> Bools:
+        """Whether this decision is one of the schedule, bool (n,); on a clock of events others fall between."""
+        passed: Ints = self.horizon_ns - self.time_left_ns
+        return np.asarray(passed == self.decision * self.horizon_ns // np.maximum(self.decisions, 1))
+
     time_left_ns = _Order(c.TIME_LEFT_NS, "Nanoseconds to the horizon.")
     horizon_ns = _Order(c.HORIZON_NS, "Nanoseconds from arrival to the horizon.")
 

@@ -25,8 +25,8 @@ def run_recorded(source: Source, task: Task, plan: Plan, strategy: Strategy) -> 
     """Recorded decisions of the plan's episodes (all at once: keep them few)."""
     episodes = Episodes(source, task, len(plan))
     episodes.start(plan)
-    seen = experiment._Seen(len(plan), task)
-    while episodes.working.any() and len(seen.columns) < task.decisions:
+    seen = experiment._Seen(len(plan), task, 0)
+    while episodes.working.any() and seen.steps < task.decisions:
         seen.observe(episodes)
         episodes.step(strategy.decide(episodes.view))
     return seen.decisions(plan)

@@ -1,6 +1,6 @@
 """Many strategies on one warm-up, byte for byte; fills looked at one by one; markets at arrival."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from tests.lab.evaluation.plain_runs import run_alone, run_recorded
 
 from studies.twins import run_twins
 from tercel.execution.strategies import MarketEstimates, build
+from tercel.execution.strategy import Wrapper, hold
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation import experiment, guards
 from tercel.lab.evaluation.arrivals import run_arrivals, terciles
@@ -52,6 +53,30 @@ def test_decisions_recorded_on_the_way_are_those_of_a_run_of_their_own(market, s
     for one, seen in zip(strategies, recording.decisions, strict=True):
         alone = run_recorded(market, TASK, plan.take(slice(0, 6)), one)
         assert all(np.array_equal(getattr(seen, f.name), getattr(alone, f.name)) for f in fields(alone))
+
+
+class HoldsBetween(Wrapper):
+    """On the clock of events, and what rests stays as it is between two slices."""
+
+    gap_ns = 10**9
+    name = "holds between"
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def decide(self, view):
+        return np.where(view.on_schedule[:, None], self.inner.decide(view), hold(view)).astype(np.int32)
+
+
+def test_on_the_clock_of_events_decisions_of_the_schedule_are_recorded(market, strategies):
+    """Who holds between its slices has decided as without the clock, and that is what a record says; only chance is
+    drawn more often."""
+    plan = seeded_plan(TASK, 40, 5, 0, 13)
+    plain, paced = Recording(6), Recording(6)
+    run_strategies(market, TASK, plan, strategies[1:], recording=plain)
+    run_strategies(market, TASK, plan, [HoldsBetween(one) for one in strategies[1:]], recording=paced)
+    for one, other in zip(plain.decisions, paced.decisions, strict=True):
+        assert same(replace(one, draw=other.draw), other)
 
 
 def test_a_stop_keeps_what_is_whole(market, strategies):

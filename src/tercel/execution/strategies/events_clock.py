@@ -78,7 +78,7 @@ def between_slices(intents: Intents, view: View) -> Intents:
     >>> between_slices(wanted, view)[:, REST0 : REST0 + 2].tolist()
     [[30, 50]]
     """
-    between = view.horizon_ns - view.time_left_ns != view.decision * view.horizon_ns // view.decisions
+    between = ~view.on_schedule
     if between.any():
         changed = intents[between]
         wanted = changed[:, REST0:].astype(np.int64)

@@ -73,10 +73,9 @@ class RestAndTake(Strategy):
     def decide(self, view: View) -> Intents:
         """Intents of `guarded` at the schedule's decisions, what rests as it is between them, and an even take."""
         intents = self.base.decide(view).astype(np.int32, casting="same_kind")
-        passed = view.horizon_ns - view.time_left_ns
-        between = passed != view.decision * view.horizon_ns // view.decisions
-        intents[between] = hold(view)[between]
-        may_wait = self.most * self.estimates.volume_left(passed / np.maximum(view.horizon_ns, 1))
+        intents[~view.on_schedule] = hold(view)[~view.on_schedule]
+        passed = 1.0 - view.time_left_ns / np.maximum(view.horizon_ns, 1)
+        may_wait = self.most * self.estimates.volume_left(passed)
         step = np.maximum(np.minimum(10 * self.gap_ns, view.horizon_ns / view.decisions), 1)
         steps = np.maximum(np.ceil(view.time_left_ns / step - 1e-9), 1)
         lots = np.floor(np.maximum(view.left - may_wait, 0.0) / steps + 0.5)

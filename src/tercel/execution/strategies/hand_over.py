@@ -62,8 +62,7 @@ class HandOver(Wrapper):
             return self.takes.decide(view)
         intents = self.inner.decide(view)
         if self.gap_ns and not gap_of(self.inner):  # the inner strategy keeps the schedule's clock
-            between = view.horizon_ns - view.time_left_ns != view.decision * view.horizon_ns // view.decisions
-            intents[between] = hold(view)[between]
+            intents[~view.on_schedule] = hold(view)[~view.on_schedule]
         if large.any():
             intents[large] = self.takes.decide(view)[large]
         return intents

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,20 +73,28 @@ class Recording:
 
 
 class _Seen:
-    """What the first markets of a batch show, decision by decision."""
+    """What the first markets of a batch show, decision by decision of the schedule."""
 
-    def __init__(self, most: int, task: Task) -> None:
-        self.most, self.task = most, task
-        self.columns: list[tuple[NDArray[np.generic], ...]] = []
+    def __init__(self, most: int, task: Task, gap_ns: int) -> None:
+        self.most, self.task, self.gap_ns, self.steps = most, task, gap_ns, 0
+        self.arrays: list[NDArray[Any]] = []
 
     def observe(self, episodes: Episodes) -> None:
-        if len(self.columns) < self.task.decisions:
-            view, few = episodes.view, slice(0, self.most)
-            live = episodes.working & (view.left > 0)
-            self.columns.append(tuple(a[few].copy() for a in (view.x, view.m, view.obs, view.draw, live)))
+        view = episodes.view
+        live = episodes.working & (view.left > 0)
+        shown = [array[: self.most] for array in (view.x, view.m, view.obs, view.draw, live)]
+        if not self.arrays:
+            self.arrays = [np.zeros((len(one), self.task.decisions, *one.shape[1:]), one.dtype) for one in shown]
+        at = view.decision[: self.most] if self.gap_ns else np.full(len(shown[0]), self.steps)
+        kept = at < self.task.decisions
+        if self.gap_ns:
+            kept &= (view.on_schedule & episodes.working)[: self.most]
+        for array, one in zip(self.arrays, shown, strict=True):
+            array[kept, at[kept]] = one[kept]
+        self.steps += 1
 
     def decisions(self, plan: Plan) -> Decisions:
-        x, m, obs, draw, live = (np.stack(column, axis=1) for column in zip(*self.columns, strict=True))
+        x, m, obs, draw, live = self.arrays
         return Decisions(x, m, obs, draw, live, OBS_PRIVATE, plan.cluster[: self.most])
 
 
@@ -121,7 +130,7 @@ def run_strategies(
             episodes.restore(arrived)
             episodes.pace(gap_of(strategy))
             episodes.foresee(forecaster_of(strategy))
-            seen = _Seen(recording.episodes, task) if recording is not None and number == 0 else None
+            seen = _Seen(recording.episodes, task, gap_of(strategy)) if recording is not None and number == 0 else None
             while episodes.working.any():
                 if seen is not None:
                     seen.observe(episodes)
