@@ -321,9 +321,7 @@ def test_a_market_that_nobody_knows_is_told(tmp_path: Path, one_day: MarketTask)
     assert said.endswith(f"What {policy.key} learned from is not known.")
 
 
-def test_days_of_a_forecaster_are_as_seen_as_those_of_a_policy(
-    tmp_path: Path, one_day: MarketTask
-) -> None:
+def test_days_of_a_forecaster_are_as_seen_as_those_of_a_policy(tmp_path: Path, one_day: MarketTask) -> None:
     """Of a rule and of a policy that listen to it; who does not listen has seen nothing."""
     days = {"SIM": {"days": [DAYS[0], "2003-01-14"], "samples": 1}}
     save(tmp_path / "heard", replace(spread_alone(), card={"symbols": days}))

@@ -4,17 +4,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.execution.test_identity import ROWS, TASK, Watched, assert_same_markets, commands_of, plan_of, recorded_tape
 from tests.execution.test_identity import markets as markets  # noqa: PLC0414 - a fixture
 
 from benchmarks.arrival import at_arrival
+from tercel.api.testing.strategy import random_views
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
+from tercel.execution import intent as it
 from tercel.execution.driver import Driver
-from tercel.execution.intent import Intents
+from tercel.execution.grains import keep_grains
+from tercel.execution.intent import Intents, ladder
 from tercel.execution.strategies import build
-from tercel.execution.strategies.events_clock import OnEvents
+from tercel.execution.strategies.events_clock import OnEvents, between_slices
 from tercel.execution.strategy import Strategy, gap_of, hold
 from tercel.execution.task import Latency, Task
 from tercel.execution.view import View
@@ -166,3 +171,38 @@ def test_names_and_bounds() -> None:
     assert gap_of(build("twap_repeg+posture")) == gap_of(build("twap_take")) == 0
     with pytest.raises(ConfigError, match="a gap"):
         OnEvents(build("twap_take"), 10)
+
+
+# -- what stands between two slices ------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=60)
+def test_what_stands_at_the_touch_or_inside_stays_between_two_slices(seed: int) -> None:
+    """Row by row, in school arithmetic: the best places first, and never more than is wanted at rest."""
+    view = random_views(32, seed)
+    rng = np.random.default_rng(seed)
+    view.x[:, c.TIME_LEFT_NS] -= rng.integers(0, 2, view.n) * 1_000
+    view.x[:, c.QTY0] = np.maximum(view.qty0 // 24 * 24, 24)
+    wanted = ladder(view.side, view.touch)
+    wanted[:, it.REST0 :] = rng.integers(0, 50, (view.n, it.K)) * (rng.random((view.n, it.K)) < 0.5)
+    other = rng.random(view.n) < 0.2
+    wanted[other, it.ANCHOR] += 1
+    found = between_slices(wanted.copy(), view)
+    for row in range(view.n):
+        if view.on_schedule[row]:
+            assert found[row].tolist() == wanted[row].tolist()
+            continue
+        want, rest, room = wanted[row, it.REST0 :].tolist(), view.rest[row].tolist(), int(wanted[row, it.REST0 :].sum())
+        keeps = [0] * it.K
+        for rung in range(it.AT_TOUCH + 1):
+            if not other[row]:
+                keeps[rung] = min(rest[rung], room)
+                room -= keeps[rung]
+        for rung in range(it.K):
+            more = min(max(want[rung] - keeps[rung], 0), room)
+            keeps[rung] += more
+            room -= more
+        wanted[row, it.REST0 :] = keeps
+        keep_grains(np.ascontiguousarray(view.x[row : row + 1]), wanted[row : row + 1])
+        assert found[row].tolist() == wanted[row].tolist()

@@ -53,7 +53,8 @@ def test_the_shipped_agent_without_its_guard_is_the_card_without_it() -> None:
     assert shipped().decide(late)[0, 0] > bare.decide(late)[0, 0]
     plain = without(build("guarded"), "guard")
     assert plain is not None
-    assert plain.name == "twap_repeg"
+    assert gap_of(plain) == gap_of(build("guarded"))
+    assert plain.decide(late)[0, 0] == 0 < build("guarded").decide(late)[0, 0]
 
 
 @pytest.mark.parametrize("name", ["dqn-csco-santa-fe", "ppo-csco-santa-fe"])

@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 from tests.execution.test_identity import TASK, plan_of, recorded_tape
 
 from tercel.api.testing.strategy import StrategyConformance, random_views, view_of
-from tercel.core.errors import DataError, UnknownNameError
+from tercel.core.errors import ConfigError, DataError, UnknownNameError
 from tercel.execution import columns as c
 from tercel.execution import intent as it
+from tercel.execution.action_sets import action_set
+from tercel.execution.policies.parts import without
+from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.policies_packaged import folder_of
 from tercel.execution.strategies import build, wrap
 from tercel.execution.strategies.flow import FILE, OnFlow, Thresholds, against, shipped_thresholds
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
@@ -142,3 +146,22 @@ def test_the_shipped_ones_lie_beside_the_forecaster(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(json.dumps({"thresholds": {"hide": 1, "slack": 2}}))
     assert shipped_thresholds(tmp_path) == Thresholds(1.0, 2.0)
     assert repr(build("guarded+flow")) == repr(OnFlow(build("guarded"), thresholds=shipped_thresholds()))
+
+
+def test_a_card_says_what_a_policy_listens_to() -> None:
+    """Without its network it is the rule with the same wrapper, told or not."""
+    policy = policy_strategy(folder_of("default-1"))
+    silent = without(policy, "network")
+    assert silent is not None
+    assert (gap_of(policy), forecaster_of(policy)) == (10**9, forecaster_of(build("guarded+flow")))
+    view = foretold(random_views(200, 3), [-2.0, -0.4, 0.0, 2.0])
+    np.testing.assert_array_equal(silent.decide(view), build("guarded+flow").decide(view))
+    assert (silent.decide(view) != build("guarded").decide(view)).any()
+    for wrong in (
+        {"model": "flow-1"},
+        {"hide": "much", "slack": 1.0},
+        {"hide": 0.3, "slack": 1.0, "take": 1.0},
+        "flow-1",
+    ):
+        with pytest.raises(ConfigError, match="hide and slack"):
+            action_set("residual", policy.action_parameters | {"flow": wrong})

@@ -28,7 +28,7 @@ class Guarded(Strategy):
     Parameters
     ----------
     base : Strategy
-    guard : CatchUp
+    guard : CatchUp, optional
 
     >>> from tercel.api.testing.strategy import view_of
     >>> late = view_of(qty0=100, left=[80, 100], decision=59, decisions=60, far1=500)
@@ -37,7 +37,7 @@ class Guarded(Strategy):
     """
 
     base: Strategy = field(default_factory=lambda: TwapRepeg(FOR_ANY_MARKET))
-    guard: CatchUp = GUARD
+    guard: CatchUp | None = GUARD
     name: ClassVar[str] = "guarded"
     gap_ns: ClassVar[int] = GAP_NS
 
@@ -45,7 +45,7 @@ class Guarded(Strategy):
         """Intents of the rule, brought back to the schedule by taking where it is too late."""
         intents = self.base.decide(view)
         keep_grains(view.x, intents)
-        return between_slices(self.guard.applied(intents, view), view)
+        return between_slices(intents if self.guard is None else self.guard.applied(intents, view), view)
 
 
 @dataclass(frozen=True, eq=False)
