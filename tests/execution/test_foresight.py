@@ -318,6 +318,45 @@ def test_batch_and_driver_are_told_the_same(tape: Source, market: str, strategy:
     assert episodes.costs().lots_filled[0] == 60
 
 
+@dataclass
+class ToldBy(Listening):
+    """The same, told by a forecaster of the test's."""
+
+    by: fore.Forecaster = field(default_factory=fore.shipped)
+
+    @property
+    def forecaster(self) -> fore.Forecaster | None:
+        return self.by
+
+
+def test_batch_and_driver_are_told_the_words_of_the_symbol(tape: Source) -> None:
+    """Half the forecasts of 10 s and none of 30 s where the card says so of this symbol; all of them of another."""
+    words = {"10": {"slope": 0.5, "speaks": True}, "30": {"slope": 0.9, "speaks": False}}
+    by = replace(fore.shipped(), card={**fore.shipped().card, fore.TABLE: {"ABC": words}})
+    told = {}
+    for symbol in ("ABC", "XYZ"):
+        episodes = Episodes(replace(tape, name=symbol), LONG, 1, record_rows=ROWS, looks_back=True)
+        plan, batch = plan_of(tape, LONG, 60, 0), ToldBy(build("twap_passive"), by=by)
+        mine = ToldBy(build("twap_passive"), by=by)
+        episodes.start(plan)
+        episodes.foresee(forecaster_of(batch))
+        while episodes.working.all():
+            episodes.step(batch.decide(episodes.view))
+        record = episodes.record(0).copy()
+        b, k = at_arrival(episodes, plan)
+        driver = Driver(b, k, mine, symbol=symbol)
+        driver.run(record[k[sim.RECORD] :])
+        driver.decide_due(int(episodes.states[0, sim.NOW]))
+        assert mine.told == batch.told
+        told[symbol] = np.array(batch.told)
+    half, whole = told["ABC"], told["XYZ"]
+    assert np.abs(whole[:, c.FORECAST_10]).max() > 100
+    assert np.abs(half[:, c.FORECAST_10] - whole[:, c.FORECAST_10] / 2).max() <= 1
+    np.testing.assert_array_equal(half[:, c.FORECAST_10_SD], whole[:, c.FORECAST_10_SD])
+    assert not half[:, [c.FORECAST_30, c.FORECAST_30_SD]].any()
+    assert (whole[:, c.FORECAST_30_SD] > 0).any()
+
+
 def test_nothing_is_told_of_what_comes_later(tape: Source) -> None:
     """A tape that goes on otherwise after a time is told of in the same words up to it."""
     plan, told, until = plan_of(tape, LONG, 60, 0), [], 0

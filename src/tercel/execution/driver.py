@@ -62,6 +62,8 @@ class Driver:
         What decides. A `PolicyStrategy` of an MLP over the placement actions runs compiled as a whole.
     apply : callable
         `driver_kernels.apply_row`, or the same from a kernel that is compiled anyway.
+    symbol : str
+        Whose forecasts it is told of (`Forecaster.of`).
 
     Raises
     ------
@@ -70,8 +72,9 @@ class Driver:
     """
 
     def __init__(
-        self, book: NDArray[np.int32], state: Ints, strategy: Strategy, apply: ApplyRow = kernels.apply_row
-    ) -> None:
+        self, book: NDArray[np.int32], state: Ints, strategy: Strategy, apply: ApplyRow = kernels.apply_row,
+        symbol: str = "",
+    ) -> None:  # fmt: skip
         self.book, self.state, self.strategy = book.copy(), state.copy(), strategy
         self._apply = apply
         self.words = self.state.data
@@ -85,7 +88,7 @@ class Driver:
         self._intent = np.zeros((1, WIDTH), np.int32)
         self._out = np.zeros((2 * sim.COMMAND_SLOTS, kernels.COMMAND_WORDS), np.int64)
         forecaster = forecaster_of(strategy)
-        self._teller = None if forecaster is None else forecaster.teller()
+        self._teller = None if forecaster is None else forecaster.teller(symbol)
         self._outlook = None if forecaster is None else np.zeros((1, c.OUTLOOK), np.int64)
         self.view = View(self._x, self._m, self._obs, self._draw, self._outlook)
         """What was seen at the last decision; overwritten by the next."""

@@ -17,9 +17,11 @@ from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.follower import Follower
 from tercel.execution import step
 from tercel.execution.costs import Costs
+from tercel.execution.foresight.forecaster import TABLE, save, shipped
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build
+from tercel.execution.strategies.flow import OnFlow, Thresholds
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Latency, Task
 from tercel.feeds import FeedOptions, LobsterFeed
@@ -155,6 +157,23 @@ def test_an_executor_is_the_batch_in_a_reactive_market(csco: Source, name: str, 
         got = live(spec, task, plan.rows[0], began + task.warmup_ns, strategy_of(name), run_out)
         assert len(wanted[1]) > 3
         assert_same(got, wanted)
+
+
+def test_an_executor_is_told_the_forecasts_of_its_instrument(csco: Source, tmp_path: Path) -> None:
+    """A symbol whose gate is closed trades as without the forecaster, at the desk as in the batch."""
+    gates = {
+        symbol: {h: {"slope": 0.4, "speaks": symbol == "X"} for h in ("10", "30")} for symbol in ("X", "csco-santa-fe")
+    }
+    save(tmp_path, replace(shipped(), card={**shipped().card, TABLE: gates}))
+    strategy = OnFlow(build("twap_passive"), str(tmp_path), Thresholds(0.0, 0.0))
+    task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[1], grid_points=7)
+    plan = seeded_plan(task, 220, 7, 0, 1)
+    start = int(csco.worlds_k[0, sim.NOW]) + task.warmup_ns
+    heard = batch(replace(csco, name="X"), task, plan, strategy, True)
+    assert_same(live(MarketSpec(csco, seed=7), task, plan.rows[0], start, strategy, True), heard)
+    plain = batch(csco, task, plan, build("twap_passive"), True)
+    assert_same(batch(csco, task, plan, strategy, True), plain)
+    assert heard[1].tolist() != plain[1].tolist()
 
 
 @pytest.mark.parametrize("name", ["twap_passive", "random", "mlp", "random+events"])

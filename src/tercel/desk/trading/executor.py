@@ -344,7 +344,7 @@ class ParentExecutor:
         looks_back = forecaster_of(self.strategy) is not None
         self.began = b, k = self._follower.arrival(order.start_ns, interval, task.warmup_ns, rooms, looks_back)
         begin(k, order, now_ns, self._follower.listing.tick, gap_of(self.strategy))
-        self._driver = Driver(b, k, self.strategy, kernels.apply_heard)
+        self._driver = Driver(b, k, self.strategy, kernels.apply_heard, order.instrument)
 
     def _decide(self, now_ns: int, commands: list[Command]) -> None:
         """Take the decisions due by `now_ns`; a paused order only lets them pass."""

@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +38,8 @@ HORIZONS: Final = (3, 10, 30, 60)
 AGAIN: Final = "train one: tercel signals flow train LAKE `symbol=SYM` `out=FOLDER`"
 SHIPPED: Final = Path(__file__).parent / "packaged"
 DEFAULT: Final = "flow-1"
+TABLE: Final = "recalibrated"
+"""Where a card keeps the slopes of symbols."""
 ENOUGH: Final = 0.5
 """Carry of a simulated market below which no policy reads a forecast that was learned in it."""
 _TREES: Final = ("roots", "feature", "threshold", "left", "right", "value")
@@ -94,9 +96,34 @@ class Forecaster:
         said: Floats = self.scale[HORIZONS.index(horizon_s), 0] * self.raw(x, horizon_s)
         return said
 
-    def teller(self) -> "Teller":
-        """What writes forecasts into markets."""
-        return Teller(self)
+    def of(self, symbol: str) -> "Forecaster":
+        """The same for one symbol: forecasts times its slope, and nothing said where its gate is closed.
+
+        The slopes stand on the card (`tercel signals flow recalibrate`); a symbol without any keeps its forecasts.
+
+        Parameters
+        ----------
+        symbol : str
+            As its tape or its venue names it.
+
+        Returns
+        -------
+        Forecaster
+            With a `scale` of its own, of the horizons that are served; the standard deviation 0 where it says nothing.
+
+        >>> shipped().of("NOBODY") is shipped()
+        True
+        """
+        if (slopes := self.card.get(TABLE, {}).get(symbol)) is None:
+            return self
+        scale = self.scale.copy()
+        for h in SERVED:
+            scale[HORIZONS.index(h)] *= (slopes[str(h)]["slope"], 1.0) if slopes[str(h)]["speaks"] else (0.0, 0.0)
+        return replace(self, scale=scale)
+
+    def teller(self, symbol: str = "") -> "Teller":
+        """What writes the forecasts of a symbol into its markets."""
+        return Teller(self.of(symbol))
 
 
 class Teller:

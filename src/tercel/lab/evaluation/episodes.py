@@ -161,6 +161,8 @@ class Episodes:
     def foresee(self, forecaster: Forecaster | None) -> None:
         """Tell the strategy that decides from now on, this decision on, what a forecaster says; None: nothing.
 
+        Recalibrated forecasts are those of the symbol that the source is called by.
+
         Raises
         ------
         ConfigError
@@ -168,7 +170,7 @@ class Episodes:
         """
         if forecaster is not None and not self.states[0, sim.SECONDS_ROOM] and not self._worlds[0, sim.SECONDS_ROOM]:
             raise ConfigError("markets that look back", self.source.name, "make Episodes(..., looks_back=True)")
-        self._teller = None if forecaster is None else forecaster.teller()
+        self._teller = None if forecaster is None else forecaster.teller(self.source.name)
         self._outlook = None if forecaster is None else np.zeros((self.n, c.OUTLOOK), np.int64)
         self._tell()
 
