@@ -178,7 +178,7 @@ class Dated:
         check_date(self.date)
 
 
-def check_date(text: str | None) -> None:
+def check_date(text: str | None, option: str = "--date") -> None:
     """Refuse what is no day of the calendar."""
     if text is None:
         return
@@ -187,7 +187,7 @@ def check_date(text: str | None) -> None:
     except ValueError:
         understood = False
     if not understood:
-        raise ConfigError("a day of the calendar as YYYY-MM-DD", f"--date {text}", "write it as 2012-06-21")
+        raise ConfigError("a day of the calendar as YYYY-MM-DD", f"{option} {text}", "write it as 2012-06-21")
 
 
 def listed_dates(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tercel.cli.request import add
-from tercel.cli.shared import IN_LAKE, JsonRequest, Seed
+from tercel.cli.shared import IN_LAKE, JsonRequest, Seed, check_date
 from tercel.cli.terminal import check_folder, hand_over, print_rows, result_console, say
 from tercel.core.names import listed
 
@@ -16,7 +16,9 @@ flow_app = typer.Typer(
     name="flow", help="Forecasts of the next seconds, learned from recorded days.", no_args_is_help=True
 )
 
+Out = Annotated[Path, typer.Option(help="Folder of the forecaster.", metavar="DIR")]
 Tape = Annotated[Path, typer.Argument(help="Folder of the tape lake.", metavar="LAKE")]
+Model = Annotated[str, typer.Argument(help="A forecaster's folder, or the name of one that ships.", metavar="MODEL")]
 Names = Annotated[str, typer.Option(help="Symbols of the lake, with commas.", metavar="SYM"), IN_LAKE]
 
 
@@ -26,7 +28,7 @@ class TrainFlow(JsonRequest):
 
     lake: Tape
     symbol: Names
-    out: Annotated[Path, typer.Option(help="Folder of the forecaster.", metavar="DIR")]
+    out: Out
     kind: Annotated[str, typer.Option(help="boosting (LightGBM) or linear.", metavar="KIND")] = "boosting"
     days: Annotated[str | None, typer.Option(help="Days to train on, with commas (default: all).", metavar="DATES")] = (
         None
@@ -38,10 +40,21 @@ class TrainFlow(JsonRequest):
 class ScoreFlow(JsonRequest):
     """What is asked of `tercel signals flow score`."""
 
-    model: Annotated[str, typer.Argument(help="A forecaster's folder, or the name of one that ships.", metavar="MODEL")]
+    model: Model
     lake: Tape
     symbol: Names
     out: Annotated[Path | None, typer.Option(help="Also write a page there.", metavar="DIR")] = None
+
+
+@dataclass(frozen=True)
+class RecalibrateFlow(JsonRequest):
+    """What is asked of `tercel signals flow recalibrate`."""
+
+    model: Model
+    lake: Tape
+    symbol: Names
+    out: Out
+    until: Annotated[str, typer.Option(help="Take later days back, and read none.", metavar="DATE")] = ""
 
 
 def train(request: TrainFlow) -> None:
@@ -78,6 +91,20 @@ def score(request: ScoreFlow) -> None:
     hand_over(found, request.as_json, lambda: _show(found), request.out, "flow", lambda: flow_page(found))
 
 
+def recalibrate(request: RecalibrateFlow) -> None:
+    """Go on with a forecaster's slopes by day; of a symbol of which it knows nothing it says nothing from then on."""
+    check_folder(request.out)
+    check_date(request.until or None, "--until")
+    from tercel.execution.foresight.forecaster import resolve
+    from tercel.market.tape.lake import Lake
+    from tercel.signals.flow.page import slopes_table
+    from tercel.signals.flow.recalibrate import recalibrate as recalibrated
+
+    model, lake = resolve(request.model), Lake(request.lake)
+    found = recalibrated(model, lake, listed(request.symbol), request.out, request.until)
+    hand_over(found, request.as_json, lambda: print_rows(*slopes_table(found)))
+
+
 def _show(found: dict[str, Any]) -> None:
     from tercel.signals.flow.page import scored_table, sentences
 
@@ -86,4 +113,4 @@ def _show(found: dict[str, Any]) -> None:
         result_console().print(sentence, soft_wrap=True, markup=False)
 
 
-add(flow_app, train, score)
+add(flow_app, train, score, recalibrate)

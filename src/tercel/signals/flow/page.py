@@ -7,6 +7,8 @@ from tercel.core.report import style
 from tercel.core.report.page import Section, render
 from tercel.core.report.svg import Figure, finished, sketch, small_panels
 from tercel.core.report.tables import fixed, plain_table
+from tercel.execution.foresight.forecaster import TABLE
+from tercel.execution.foresight.walker import SERVED
 
 Table = tuple[str, tuple[str, ...], list[tuple[Any, ...]]]
 """Title, headings and rows."""
@@ -19,6 +21,16 @@ def trained_table(found: Mapping[str, Any]) -> Table:
         for what, said in (("later days", one["forward"]), ("never seen", one["stranger"])):
             rows += [(symbol, what, f"{h} s", *_figures(each)) for h, each in said.items()]
     return "out of sample", ("symbol", "on", "ahead", "R², %", "AUC", "slope"), rows
+
+
+def slopes_table(found: Mapping[str, Any]) -> Table:
+    """Slopes of recalibrated symbols, a row a symbol and horizon."""
+    rows: list[tuple[Any, ...]] = []
+    for symbol, one in found[TABLE].items():
+        for at, h in ((one[str(h)], h) for h in SERVED):
+            figures = (fixed(at[key], 2) for key in ("slope", "se", "low"))
+            rows.append((symbol, f"{h} s", len(one["days"]), *figures, "yes" if at["speaks"] else "no"))
+    return "slope of moves on forecasts", ("symbol", "ahead", "days", "slope", "s.e.", "at least", "speaks"), rows
 
 
 def scored_table(found: Mapping[str, Any]) -> Table:
@@ -42,10 +54,8 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
         gain = f"{one['choice_bps']:+.2f} bps{t}"
         said.append(f"{symbol}: {'none' if one['worth_bps'] is None else 'it is worth something'} ({gain}).")
     head = "Worth of one free choice, now or 30 s later, carried out 1 s late: " + " ".join(said)
-    return [
-        head,
-        "Intervals are over days; AUC counts moves alone; the queue's AUC is the imbalance at the touch alone.",
-    ]
+    tail = "Intervals are over days; AUC counts moves alone; the queue's AUC is the imbalance at the touch alone."
+    return [head, tail]
 
 
 def flow_page(found: Mapping[str, Any]) -> str:

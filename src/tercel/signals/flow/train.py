@@ -142,8 +142,7 @@ def train(
     card = {"kind": kind, "seed": seed, "symbols": about, "levels": list(LEVELS), "widths": widths}
     if made := simulated(lake, about):
         card["simulated"] = made
-    scale = np.array([both for both, _ in calibrated])
-    saved = save(out, forecaster_of([each[0] for each in learned], scale, card))
+    saved = save(out, forecaster_of([each[0] for each in learned], np.array([both for both, _ in calibrated]), card))
     return {"out": out, "model": saved.id, "trees": len(saved.roots), **card}
 
 

@@ -1,0 +1,146 @@
+"""Recalibration of a forecaster by day: a recursive slope of a symbol's moves on its forecasts, behind a gate.
+
+A slope of 1 says that forecasts are as large as what comes. Where the days of a symbol do not tell its slope from 0,
+the gate closes, and the forecaster says nothing of it. Each day is known by two sums, which stay on the card: so later
+days go on from there, and earlier ones are taken back.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from tercel.core.arrays import Floats
+from tercel.core.errors import DataError
+from tercel.core.stats.student import t_quantile
+from tercel.execution.foresight.forecaster import CARD, TABLE, Forecaster, save
+from tercel.execution.foresight.walker import SERVED
+from tercel.market.tape.lake import Lake
+from tercel.signals.flow.days import FlowDay, read_day
+from tercel.signals.flow.train import steps
+
+HALF_LIFE_DAYS: Final = 20.0
+LEAST_DAYS: Final = 3
+"""Days before which the prior holds, a slope of 1."""
+SURE: Final = 0.95
+"""Of the interval's lower end, one-sided."""
+MOST: Final = 1.5
+"""Slope that no forecast is multiplied by more than."""
+
+NO_DAYS: Final = np.zeros(7)
+"""What is known of a slope before its first day."""
+
+
+def after(known: Floats, square: float, cross: float, half_life_days: float = HALF_LIFE_DAYS) -> Floats:
+    """What is known of a slope with one more day, older ones forgotten; a day without forecasts is none.
+
+    Its prior is a slope of 1 with the weight of the first day, forgotten as a day is.
+
+    Parameters
+    ----------
+    known : float64 (7,)
+        Days so far, and weighted sums over them: of the prior, of squares of forecasts, of forecasts times moves; of
+        each day's square squared, square times cross, and cross squared, by squared weights.
+    square, cross : float
+        Sums of the day's squared forecasts, and of forecasts times moves.
+    half_life_days : float
+        Days after which a day has half of its weight.
+
+    Returns
+    -------
+    float64 (7,)
+    """
+    if square == 0.0:
+        return known
+    keep = 0.5 ** (1.0 / half_life_days)
+    prior = 0.0 if known[0] else keep * square
+    kept = known * np.array([1.0, *[keep] * 3, *[keep**2] * 3])
+    return np.asarray(kept + np.array([1.0, prior, square, cross, square**2, square * cross, cross**2]))
+
+
+def words(known: Floats) -> dict[str, Any]:
+    """A slope as a card says it: with its prior, 0 to MOST; s.e. and lower end of the days alone; whether it speaks.
+
+    The gate is by days alone, as clusters: the prior holds none open. Standard error and lower end are None, and the
+    gate closed, where one day has most of the weight.
+
+    >>> two = after(after(NO_DAYS, 10.0, 5.0), 10.0, 5.0)
+    >>> words(two)["slope"], words(two)["speaks"]
+    (1.0, True)
+    >>> round(words(after(two, 10.0, 5.5))["slope"], 2), words(after(two, 10.0, -9.0))["speaks"]
+    (0.63, False)
+    """
+    days, prior, square, cross, squares, mixed, crosses = known.tolist()
+    if days < LEAST_DAYS:
+        return {"slope": 1.0, "se": None, "low": None, "speaks": True}
+    effective, alone, se, low = square**2 / squares, cross / square, None, None
+    if effective >= 2.0:
+        spread = max(crosses - 2.0 * alone * mixed + alone**2 * squares, 0.0)
+        se = math.sqrt(spread * effective / (effective - 1.0)) / square
+        low = alone - t_quantile(SURE, effective - 1.0) * se
+    slope = min(max((cross + prior) / (square + prior), 0.0), MOST)
+    return {"slope": slope, "se": se, "low": low, "speaks": low is not None and low > 0.0}
+
+
+def day_sums(forecaster: Forecaster, day: FlowDay, horizon_s: int) -> list[float]:
+    """Sum of a day's squared forecasts, and of forecasts times scaled moves."""
+    came = day.scaled(horizon_s)
+    known = np.isfinite(came)
+    said = forecaster.predict(day.x[known], horizon_s)
+    return [float((said * said).sum()), float((said * came[known]).sum())]
+
+
+def recalibrate(model: Forecaster, lake: Lake, symbols: Sequence[str], out: Path, until: str = "") -> dict[str, Any]:
+    """Go on with the slopes of some symbols, by the days of a lake in their order, and save the forecaster with them.
+
+    Days that it was trained on, and those that the slopes know already, are left out.
+
+    Parameters
+    ----------
+    until : str
+        ISO date: days after it are taken back, and none is read.
+
+    Returns
+    -------
+    dict
+        Folder, hash, and for each symbol its days and the slope of each horizon served.
+
+    Raises
+    ------
+    DataError
+        A day earlier than the last that a slope knows, or a symbol of which there is none to learn from.
+    """
+    table = dict(model.card.get(TABLE, {}))
+    wanted = {one: _fresh(model, lake, one, until) for one in symbols}
+    with steps("reading days", sum(len(fresh) for _, fresh in wanted.values())) as step:
+        for symbol, (kept, fresh) in wanted.items():
+            sums = table[symbol]["sums"][: len(kept)] if kept else []
+            for date in fresh:
+                day = read_day(lake, symbol, date)
+                sums = [*sums, [day_sums(model, day, h) for h in SERVED]]
+                step()
+            table[symbol] = {"days": [*kept, *fresh], "sums": sums}
+            for n, h in enumerate(SERVED):
+                table[symbol][str(h)] = words(reduce(lambda known, row, n=n: after(known, *row[n]), sums, NO_DAYS))
+    saved = save(out, replace(model, card={**model.card, TABLE: table}))
+    said = {one: {key: value for key, value in table[one].items() if key != "sums"} for one in symbols}
+    return {"out": out, "model": saved.id, TABLE: said}
+
+
+def _fresh(model: Forecaster, lake: Lake, symbol: str, until: str) -> tuple[list[str], list[str]]:
+    """Days that a slope of a symbol keeps, and those to go on with."""
+    known, trained = (model.card.get(key, {}).get(symbol, {}).get("days", []) for key in (TABLE, "symbols"))
+    kept, dates = ([date for date in some if date <= (until or date)] for some in (known, lake.days(symbol)))
+    fresh = [date for date in dates if date not in {*kept, *trained}]
+    if not kept and not fresh:
+        expected = f"days of {symbol} that {model.id} was not trained on"
+        raise DataError(expected, f"none in {lake.root}{until and ' until ' + until}", "import other days")
+    if kept and fresh and fresh[0] < kept[-1]:
+        received = f"{fresh[0]} in {lake.root}, none of its {len(known)} on the {CARD} of {model.id}"
+        remedy = f"go back with `until={fresh[0]}`, then on without it"
+        raise DataError(f"days of {symbol} after {kept[-1]}", received, remedy)
+    return kept, fresh

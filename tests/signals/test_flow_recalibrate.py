@@ -1,0 +1,242 @@
+"""Recalibration of forecasters by day: slopes against plain least squares, the gate, the folder that goes on."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from typer.testing import CliRunner
+
+from tercel.cli import app
+from tercel.core.arrays import Floats
+from tercel.core.errors import DataError
+from tercel.execution.foresight.forecaster import HORIZONS, TABLE, load, resolve, shipped
+from tercel.market.flow.preset import load as preset
+from tercel.market.simulator.days import session
+from tercel.market.tape import Instrument, Lake
+from tercel.signals.flow.days import read_day
+from tercel.signals.flow.recalibrate import HALF_LIFE_DAYS, MOST, NO_DAYS, SURE, after, day_sums, recalibrate, words
+from tercel.signals.flow.run import score
+from tercel.signals.flow.train import train
+
+OLD, DATES = ["2019-12-30", "2019-12-31"], [f"2020-01-0{day}" for day in range(2, 7)]
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """Two symbols of simulated days, half an hour each."""
+    made = Lake(tmp_path_factory.mktemp("recalibrate") / "lake")
+    for number, (symbol, date) in enumerate([*(("AAA", date) for date in OLD + DATES), ("BBB", DATES[0])]):
+        add_day(made, symbol, date, number)
+    return made
+
+
+def add_day(lake: Lake, symbol: str, date: str, seed: int) -> None:
+    market = preset("csco-santa-fe")
+    open_ns = Instrument("SIM", symbol, date, market.tick, market.lot).clock_ns("10:00")
+    one = Instrument(
+        "SIM", symbol, date, market.tick, market.lot, session_open_ns=open_ns, session_close_ns=open_ns + 1800 * 10**9
+    )
+    lake.write(one, session(market, 5 + seed, 1800.0, open_ns, warmup_s=300.0))
+
+
+@pytest.fixture(scope="module")
+def trained(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("recalibrate") / "model"
+    train(lake, ["AAA"], out, seed=3, kind="linear", dates=OLD)
+    return out
+
+
+# -- the arithmetic ---------------------------------------------------------------------------------------------------
+
+
+def made_days(rng: np.random.Generator, days: int, slope: float, unrest: float = 0.0) -> list[tuple[Any, Any]]:
+    """Forecasts and moves of some days; the slope of a day strays by `unrest`."""
+    made = []
+    for _ in range(days):
+        said = 0.2 * rng.normal(size=int(rng.integers(50, 150)))
+        made.append((said, rng.normal(slope, unrest) * said + rng.normal(size=len(said))))
+    return made
+
+
+def sums(days: list[tuple[Any, Any]]) -> list[tuple[float, float]]:
+    return [(float(said @ said), float(said @ came)) for said, came in days]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(3, 40), st.floats(2.0, 100.0))
+@settings(max_examples=40, deadline=None)
+def test_it_is_weighted_least_squares_written_out(seed: int, n: int, half_life: float) -> None:
+    days = made_days(np.random.default_rng(seed), n, 0.6, 0.3)
+    found = words(reduce(lambda known, one: after(known, *one, half_life), sums(days), NO_DAYS))
+    weights = [0.5 ** ((n - 1 - at) / half_life) for at in range(n)]
+    x, y = (np.concatenate([day[part] for day in days]) for part in range(2))
+    root = np.sqrt(np.concatenate([np.full(len(day[0]), w) for day, w in zip(days, weights, strict=True)]))
+    first = np.sqrt((days[0][0] ** 2).sum() * weights[0] * 0.5 ** (1 / half_life))  # the prior: a day before the first
+    with_prior = np.linalg.lstsq(np.append(root * x, first)[:, None], np.append(root * y, first), rcond=None)[0][0]
+    alone = np.linalg.lstsq((root * x)[:, None], root * y, rcond=None)[0][0]
+    square = [w * (said**2).sum() for (said, _), w in zip(days, weights, strict=True)]
+    scores = [w * (said * (came - alone * said)).sum() for (said, came), w in zip(days, weights, strict=True)]
+    effective = sum(square) ** 2 / sum(one**2 for one in square)
+    assert found["slope"] == pytest.approx(np.clip(with_prior, 0.0, MOST), abs=1e-9)
+    if effective < 2.0:
+        assert (found["se"], found["speaks"]) == (None, False)
+        return
+    se = np.sqrt(sum(one**2 for one in scores) * effective / (effective - 1)) / sum(square)
+    low = alone - stats.t.ppf(SURE, effective - 1) * se
+    assert found["se"] == pytest.approx(se, rel=1e-6)
+    assert found["low"] == pytest.approx(low, rel=1e-4, abs=1e-6)
+    assert found["speaks"] == (found["low"] > 0)
+
+
+def slope_of(days: Iterable[Sequence[float]]) -> dict[str, Any]:
+    return words(known_of(days))
+
+
+def known_of(days: Iterable[Sequence[float]]) -> Floats:
+    return reduce(lambda known, one: after(known, *one), days, NO_DAYS)
+
+
+def test_noise_closes_the_gate_and_a_signal_opens_it() -> None:
+    rng = np.random.default_rng(1)
+    spoke = {slope: [slope_of(sums(made_days(rng, 30, slope))) for _ in range(300)] for slope in (0.0, 0.7)}
+    share = {slope: np.mean([one["speaks"] for one in found]) for slope, found in spoke.items()}
+    assert 0.02 < share[0.0] < 0.08  # one-sided 95 %
+    assert share[0.7] > 0.98
+    # 19 days have weight beside a prior of .35 days: .7 + .3 * .35 / 19
+    assert np.mean([one["slope"] for one in spoke[0.7]]) == pytest.approx(0.705, abs=0.02)
+
+
+def test_the_gate_opens_and_closes_again() -> None:
+    rng = np.random.default_rng(2)
+    good, bad = sums(made_days(rng, 20, 1.0)), sums(made_days(rng, 80, -0.5))
+    assert slope_of(good)["speaks"]
+    closed = slope_of(good + bad)
+    assert (closed["slope"], closed["speaks"]) == (0.0, False)
+    assert slope_of(good + bad + sums(made_days(rng, 80, 1.0)))["speaks"]
+
+
+def test_the_prior_holds_for_two_days_and_holds_no_gate_open() -> None:
+    for days in range(3):
+        assert slope_of([(4.0, -4.0)] * days) == {"slope": 1.0, "se": None, "low": None, "speaks": True}
+    third = slope_of([(4.0, 0.4), (4.0, -0.4), (4.0, 0.0)])  # with its prior .25, and sure of it
+    assert 0.2 < third["slope"] < 0.3
+    assert not third["speaks"]
+
+
+def test_a_slope_is_at_most_1_5_and_days_without_forecasts_are_none() -> None:
+    assert slope_of([(1.0, 9.0), (1.0, 9.1), (1.0, 9.2)])["slope"] == MOST
+    assert not known_of([(0.0, 0.0)] * 9).any()
+    np.testing.assert_array_equal(known_of([(1.0, 0.5), (0.0, 0.0)]), known_of([(1.0, 0.5)]))
+    weighty = slope_of([(1e-6, 1e-7), (1e-6, 1e-7), (1.0, 0.5)])  # one day is no sample of days
+    assert (weighty["se"], weighty["speaks"]) == (None, False)
+
+
+def test_a_day_counts_half_after_its_half_life() -> None:
+    known = known_of([(1.0, 0.0)] + [(1e-9, 0.0)] * int(HALF_LIFE_DAYS))
+    assert known[2] == pytest.approx(0.5, abs=1e-6)
+
+
+# -- the folder -------------------------------------------------------------------------------------------------------
+
+
+def test_slopes_are_those_of_the_days_that_it_was_not_trained_on(lake: Lake, trained: Path, tmp_path: Path) -> None:
+    found = recalibrate(load(trained), lake, ["AAA", "BBB"], tmp_path / "o")
+    assert found[TABLE]["AAA"]["days"] == DATES
+    assert found[TABLE]["BBB"]["days"] == DATES[:1]
+    days = [read_day(lake, "AAA", date) for date in DATES]
+    for h in (10, 30):
+        by_hand = slope_of(day_sums(load(trained), day, h) for day in days)
+        assert found[TABLE]["AAA"][str(h)] == by_hand
+    assert found[TABLE]["BBB"]["10"] == {"slope": 1.0, "se": None, "low": None, "speaks": True}
+    assert found["model"] == load(tmp_path / "o").id != load(trained).id
+
+
+def test_going_on_by_day_is_the_same_to_the_byte(lake: Lake, trained: Path, tmp_path: Path) -> None:
+    once, days = tmp_path / "once", tmp_path / "days"
+    recalibrate(load(trained), lake, ["AAA"], once)
+    recalibrate(load(trained), lake, ["AAA"], days, until=DATES[1])
+    assert load(days).card[TABLE]["AAA"]["days"] == DATES[:2]
+    recalibrate(load(days), lake, ["AAA"], days, until=DATES[2])
+    recalibrate(load(days), lake, ["AAA"], days)
+    assert load(days).id == load(once).id
+    recalibrate(load(days), lake, ["AAA"], days)  # no day twice
+    assert load(days).id == load(once).id
+    back, early = tmp_path / "back", tmp_path / "early"
+    recalibrate(load(once), lake, ["AAA"], back, until=DATES[1])
+    recalibrate(load(trained), lake, ["AAA"], early, until=DATES[1])
+    assert load(back).id == load(early).id
+
+
+def test_an_earlier_day_is_refused_with_a_way_on(trained: Path, tmp_path: Path) -> None:
+    lake, out = Lake(tmp_path / "lake"), tmp_path / "o"
+    add_day(lake, "CCC", "2020-02-03", 1)
+    add_day(lake, "CCC", "2020-02-05", 2)
+    recalibrate(load(trained), lake, ["CCC"], out)
+    add_day(lake, "CCC", "2020-02-04", 3)
+    with pytest.raises(DataError, match="days of CCC after 2020-02-05") as raised:
+        recalibrate(load(out), lake, ["CCC"], out)
+    assert "2020-02-04 in" in raised.value.received
+    assert "2020-02-04" in raised.value.remedy
+    recalibrate(load(out), lake, ["CCC"], out, until="2020-02-04")
+    recalibrate(load(out), lake, ["CCC"], out)
+    assert load(out).card[TABLE]["CCC"]["days"] == ["2020-02-03", "2020-02-04", "2020-02-05"]
+
+
+def test_a_symbol_without_days_to_learn_from_is_refused(lake: Lake, trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="was not trained on"):
+        recalibrate(load(trained), lake, ["AAA"], tmp_path / "o", until=OLD[1])
+    assert not (tmp_path / "o").exists()
+
+
+def test_forecasts_of_a_symbol_are_scaled_and_of_others_kept() -> None:
+    slopes = {"days": [], "10": {"slope": 0.5, "speaks": True}, "30": {"slope": 0.3, "speaks": False}}
+    plain = shipped()
+    made = replace(plain, card={**plain.card, TABLE: {"AAA": slopes}})
+    assert made.of("BBB") is made
+    x, ten, thirty = (
+        np.random.default_rng(3).normal(size=(20, plain.lines.shape[1] - 1)),
+        *map(HORIZONS.index, (10, 30)),
+    )
+    np.testing.assert_allclose(made.of("AAA").predict(x, 10), 0.5 * plain.predict(x, 10), rtol=1e-12)
+    assert made.of("AAA").scale[ten, 1] == plain.scale[ten, 1]
+    assert made.of("AAA").scale[thirty].tolist() == [0.0, 0.0]
+    kept = [n for n in range(len(HORIZONS)) if n not in (ten, thirty)]
+    np.testing.assert_array_equal(made.of("AAA").scale[kept], plain.scale[kept])
+
+
+def test_days_that_slopes_know_are_not_scored(lake: Lake, trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o"
+    recalibrate(load(trained), lake, ["AAA"], out, until=DATES[2])
+    found, plain = score(load(out), lake, ["AAA"]), score(load(trained), lake, ["AAA"])
+    assert (found["symbols"]["AAA"]["left_out"], plain["symbols"]["AAA"]["left_out"]) == (5, 2)
+    assert not load(out).card[TABLE]["AAA"]["10"]["speaks"]  # a line of two half hours knows nothing of the others
+    ten, was = (one["symbols"]["AAA"]["horizons"]["10"] for one in (found, plain))
+    assert (ten["r2"], ten["slope"], ten["auc"]) == (0.0, None, 0.5)
+    assert was["r2"] < 0
+
+
+def test_the_command_as_a_user_runs_it(lake: Lake, trained: Path, tmp_path: Path) -> None:
+    def ran(*more: str, code: int = 0) -> str:
+        words = ["signals", "flow", "recalibrate", str(trained), str(lake.root), "--out", str(tmp_path / "o"), *more]
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == code, done.output
+        return done.stdout
+
+    table = ran("--symbol", "aaa,bbb")
+    assert [line.split()[:4] for line in table.splitlines()[2:]] == [
+        [symbol, h, "s", str(days)] for symbol, days in (("AAA", 5), ("BBB", 1)) for h in ("10", "30")
+    ]
+    found = json.loads(ran("--symbol", "AAA", "--until", DATES[3], "--json"))
+    assert found[TABLE]["AAA"]["days"] == DATES[:4]
+    assert set(found[TABLE]["AAA"]["30"]) == {"slope", "se", "low", "speaks"}
+    assert resolve(str(tmp_path / "o")).card[TABLE].keys() == {"AAA"}
+    told = json.loads(ran("--symbol", "AAA", "--until", "later", "--json", code=2))
+    assert told["error"]["received"] == "--until later"
+    assert "was not trained on" in ran("--symbol", "AAA", "--until", OLD[1], "--json", code=2)
