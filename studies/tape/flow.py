@@ -1,6 +1,6 @@
 """What a forecast saves on tape, leaving one symbol out: forecaster and thresholds are of other names."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tercel.core.stats.student import t_quantile
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import columns as c
 from tercel.execution.costs import Costs
-from tercel.execution.foresight.forecaster import HORIZONS, Forecaster, save
+from tercel.execution.foresight.forecaster import HORIZONS, Forecaster, load, save
 from tercel.execution.intent import TAKE, Intents
 from tercel.execution.policies.parts import OnSchedule
 from tercel.execution.policies.strategy import policy_strategy
@@ -25,7 +25,7 @@ from tercel.execution.strategy import Strategy, Wrapper, settle
 from tercel.execution.task import Task
 from tercel.execution.view import View
 from tercel.lab.evaluation.comparisons import Scores
-from tercel.lab.evaluation.episodes import Plan
+from tercel.lab.evaluation.episodes import Episodes, Plan
 from tercel.lab.evaluation.experiment import batches, markets_of, run_strategies
 from tercel.lab.evaluation.market import curve_lots
 from tercel.lab.evaluation.windows import tape_plan
@@ -35,6 +35,7 @@ from tercel.market.simulator.source import Source
 from tercel.market.simulator.tape_source import TapeDay, replay
 from tercel.market.tape import Lake
 from tercel.signals.flow.days import STEP_NS, FlowDay
+from tercel.signals.flow.recalibrate import NO_DAYS, after, day_sums, words
 from tercel.signals.flow.train import calibration, fitted, forecaster_of, halves, told
 
 TASK = Task(share=0.1, horizon_s=1800.0)
@@ -61,34 +62,68 @@ class Ground:
         strategies: Mapping[str, Strategy],
         recipes: Mapping[str, Sequence[str]] | None = None,
         days: Sequence[FlowDay] = (),
+        slopes: Mapping[str, float] | None = None,
     ) -> Scores:
         """Cost of each order, bps, where no strategy ran out of room for its own orders; `oracle` is the one called
-        `flow`, told of what `days` bring."""
+        `flow`, told of what `days` bring, `recalibrated` the same, told of its forecasts times the slope of its day."""
         costs = dict(
             zip(strategies, run_strategies(self.source, TASK, self.plan, list(strategies.values())), strict=True)
         )
         if days:
             costs["oracle"] = self.foreknown(strategies["flow"], days)
+        if slopes:
+            costs["recalibrated"] = self.rescaled(strategies["flow"], slopes)
         complete = np.logical_and.reduce([one.overflow == 0 for one in costs.values()])
         return Scores.of({name: one.select(complete) for name, one in costs.items()}, recipes or {})
 
     def foreknown(self, strategy: Strategy, days: Sequence[FlowDay]) -> Costs:
         """Costs of a strategy that is told where the tape's mid will be in 30 s."""
-        truth, date = {day.date: day for day in days}, np.empty(len(self.source.worlds_k), object)
+        truth = {day.date: day for day in days}
+
+        def told_of(where: Iterable[str], markets: Episodes) -> Ints:
+            view, times = markets.view, markets.states[:, NOW].tolist()
+            came = [moved(truth[day], now) for day, now in zip(where, times, strict=True)]
+            told_ = view.told.copy()
+            told_[:, c.FORECAST_30] = 1e7 * view.side * np.array(came) / np.maximum(np.abs(view.mid2), 1)
+            told_[:, c.FORECAST_30_SD] = 1
+            return told_
+
+        return self.walked(strategy, told_of)
+
+    def rescaled(self, strategy: Strategy, slopes: Mapping[str, float]) -> Costs:
+        """Costs of a strategy that is told of its forecasts times the slope of the day; of nothing where that is 0."""
+
+        def told_of(where: Iterable[str], markets: Episodes) -> Ints:
+            told_, slope = markets.view.told.copy(), np.array([slopes[day] for day in where])
+            told_[:, c.FORECAST_30] = np.rint(slope * told_[:, c.FORECAST_30])
+            told_[slope == 0.0, c.FORECAST_30_SD] = 0
+            return told_
+
+        return self.walked(strategy, told_of)
+
+    def walked(self, strategy: Strategy, told_of: Callable[[Iterable[str], Episodes], Ints]) -> Costs:
+        """Costs of a strategy that is told of something else, given the day of each market and the markets."""
+        date = np.empty(len(self.source.worlds_k), object)
         for day in self.placed:
             date[day.world] = day.instrument.date
         costs = []
         for part in batches(self.plan):
             markets, where = markets_of(strategy, self.source, TASK, part, 0), date[part.rows[:, E_WORLD]]
             while markets.working.any():
-                view = markets.view
-                came = [moved(truth[day], now) for day, now in zip(where, markets.states[:, NOW].tolist(), strict=True)]
-                told_ = view.told.copy()
-                told_[:, c.FORECAST_30] = 1e7 * view.side * np.array(came) / np.maximum(np.abs(view.mid2), 1)
-                told_[:, c.FORECAST_30_SD] = 1
-                markets.step(strategy.decide(replace(view, outlook=told_)))
+                view = replace(markets.view, outlook=told_of(where, markets))
+                markets.step(strategy.decide(view))
             costs.append(markets.costs())
         return Costs.concat(costs)
+
+
+def walked_slopes(model: str, days: Sequence[FlowDay]) -> dict[str, float]:
+    """Of each day the slope that its earlier days give a forecaster; 0 where they close its gate."""
+    slopes, known, forecaster = {}, NO_DAYS, load(Path(model))
+    for day in days:
+        said = words(known)
+        slopes[day.date] = said["slope"] if said["speaks"] else 0.0
+        known = after(known, *day_sums(forecaster, day, HORIZON_S))
+    return slopes
 
 
 def ground(lake: Lake, symbol: str, bound: str, dates: Sequence[str]) -> Ground:

@@ -17,8 +17,8 @@ from tercel.signals.flow.train import read_days, steps
 
 POOLED = "all"
 HEADINGS = (
-    "strategy", "symbol", "orders", "costs, bps", "saves, bps", "placebo", "sign flipped", "saves on placebo",
-    "oracle of 30 s", "earned, %", "saves on the schedule",
+    "strategy", "symbol", "orders", "costs, bps", "saves, bps", "recalibrated", "saves on unscaled", "placebo",
+    "sign flipped", "saves on placebo", "oracle of 30 s", "earned, %", "saves on the schedule",
 )  # fmt: skip
 
 
@@ -99,25 +99,29 @@ class _Study:
         return str(folder) if folder.exists() else flow.learned(days, folder, self.seed)
 
     def _rows(self, name: str, bound: str, at: Mapping[str, str]) -> list[dict[str, Any]]:
-        found = {}
+        found, slopes = {}, {}
         for symbol in self.judged:
             others = {one: found_ for one, found_ in self.days.items() if one != symbol}
-            strategies, recipes = flow.rows(
-                name, self._model(others, symbol), flow.thresholds_of(at[symbol]), self.against
-            )
+            model = self._model(others, symbol)
+            strategies, recipes = flow.rows(name, model, flow.thresholds_of(at[symbol]), self.against)
+            slopes[symbol] = flow.walked_slopes(model, self.days[symbol])
             dates = [day.date for day in self.days[symbol]]
             here = flow.ground(self.homes[symbol], symbol, bound, dates)
-            found[symbol] = here.scores(strategies, recipes, self.days[symbol])
+            found[symbol] = here.scores(strategies, recipes, self.days[symbol], slopes[symbol])
             self.step()
         whole = found | {POOLED: flow.joined(list(found.values()))}
-        return [_row(name, symbol, scores, self.against) for symbol, scores in whole.items()]
+        return [
+            _row(name, symbol, scores, self.against) | {"slopes": slopes.get(symbol)}
+            for symbol, scores in whole.items()
+        ]
 
 
 def _row(name: str, symbol: str, scores: Scores, against: Sequence[str]) -> dict[str, Any]:
-    saved = {row: flow.saved(scores, row) for row in ("flow", "placebo", "flipped", "oracle")}
+    saved = {row: flow.saved(scores, row) for row in ("flow", "recalibrated", "placebo", "flipped", "oracle")}
     return {
         "strategy": name, "symbol": symbol, "orders": len(scores), "bps": float(scores.mean("base").mean()),
         **{row: _cell(one) for row, one in saved.items()},
+        "over_flow": _cell(flow.saved(scores, "recalibrated", "flow")),
         "over_placebo": _cell(flow.saved(scores, "flow", "placebo")),
         "on": {one: _cell(flow.saved(scores, "flow", one)) for one in ("schedule", *against)},
         "earned": saved["flow"].mean / saved["oracle"].mean,
@@ -129,7 +133,7 @@ def _cell(one: Estimate) -> dict[str, float | None]:
 
 
 def _show(bound: str, found: Mapping[str, Any]) -> None:
-    grid, shown = found["grid"], ("flow", "placebo", "flipped", "over_placebo", "oracle")
+    grid, shown = found["grid"], ("flow", "recalibrated", "over_flow", "placebo", "flipped", "over_placebo", "oracle")
     lines = [(cell, *(_spelt(grid[symbol][cell]) for symbol in grid)) for cell in next(iter(grid.values()))]
     print_table(f"{bound}: saves of guarded+flow, bps, forecaster of the symbol's other days", ("cell", *grid), lines)
     cells = [
@@ -140,6 +144,11 @@ def _show(bound: str, found: Mapping[str, Any]) -> None:
     ]  # fmt: skip
     against = [f"on {one}" for one in list(found["judged"][0]["on"])[1:]]
     print_table(f"{bound}: forecaster and thresholds of the other symbols alone", (*HEADINGS, *against), cells)
+    for row in found["judged"]:
+        slopes = list((row["slopes"] or {}).values())
+        if slopes:
+            told = f"{sum(slope > 0 for slope in slopes)} of {len(slopes)}"
+            say(f"{row['strategy']}, {row['symbol']}: told on {told} days, last slope {slopes[-1]:.2f}")
     chosen = "; ".join(f"without {symbol} {cell}" for symbol, cell in found["thresholds"].items())
     say(f"chosen, the interval that begins highest: {chosen}")
 
