@@ -215,6 +215,7 @@ def test_days_that_slopes_know_are_not_scored(lake: Lake, trained: Path, tmp_pat
     out = tmp_path / "o"
     recalibrate(load(trained), lake, ["AAA"], out, until=DATES[2])
     found, plain = score(load(out), lake, ["AAA"]), score(load(trained), lake, ["AAA"])
+    assert load(out).seen == {"AAA": OLD + DATES[:3]}
     assert (found["symbols"]["AAA"]["left_out"], plain["symbols"]["AAA"]["left_out"]) == (5, 2)
     assert not load(out).card[TABLE]["AAA"]["10"]["speaks"]  # a line of two half hours knows nothing of the others
     ten, was = (one["symbols"]["AAA"]["horizons"]["10"] for one in (found, plain))

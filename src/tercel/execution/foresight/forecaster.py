@@ -96,6 +96,17 @@ class Forecaster:
         said: Floats = self.scale[HORIZONS.index(horizon_s), 0] * self.raw(x, horizon_s)
         return said
 
+    @property
+    def seen(self) -> dict[str, list[str]]:
+        """Days of each symbol that it was trained on, or recalibrated by, ascending.
+
+        >>> list(shipped().seen)
+        ['IBM', 'CSCO', 'AMZN', 'GOOG']
+        """
+        tables = [self.card.get(table, {}) for table in ("symbols", TABLE)]
+        known = [(one, day) for table in tables for one, about in table.items() for day in about["days"]]
+        return {one: sorted({day for name, day in known if name == one}) for one, _ in known}
+
     def of(self, symbol: str) -> "Forecaster":
         """The same for one symbol: forecasts times its slope, and nothing said where its gate is closed.
 

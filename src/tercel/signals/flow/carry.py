@@ -96,8 +96,7 @@ def _in_two(day: FlowDay) -> tuple[list[FlowDay], list[FlowDay]]:
 
 def _at(early: Sequence[FlowDay], later: Sequence[FlowDay], made: Sequence[FlowDay], h: int, seed: int) -> CarryCell:
     own, other = (fitted(KIND, [days], h, seed) for days in (early, made))
-    sums = table([_errors(day, h, own, other) for day in later], _SUMS)
-    found = estimates(_FIGURES, sums, _SUMS, seed)
+    found = estimates(_FIGURES, table([_errors(day, h, own, other) for day in later], _SUMS), _SUMS, seed)
     r2, quotient = found["tape"], found["carry"]
     cell = CarryCell(r2.mean, found["simulated"].mean)
     teaches = r2.ci_low is not None and r2.ci_low > 0.0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tercel.core.errors import DataError
-from tercel.execution.foresight.forecaster import TABLE, Forecaster
+from tercel.execution.foresight.forecaster import Forecaster
 from tercel.market.tape.lake import Lake
 from tercel.signals.flow.score import scored
 from tercel.signals.flow.train import read_days
@@ -18,12 +18,10 @@ def score(forecaster: Forecaster, lake: Lake, symbols: Sequence[str]) -> dict[st
     DataError
         When it was trained on all days of a symbol.
     """
-    trained, slopes = (forecaster.card.get(table, {}) for table in ("symbols", TABLE))
     cards = {}
     for symbol in symbols:
         dates = list(lake.days(symbol))
-        seen = {date for table in (trained, slopes) for date in table.get(symbol, {}).get("days", ())}
-        fresh = [date for date in dates if date not in seen]
+        fresh = [date for date in dates if date not in forecaster.seen.get(symbol, ())]
         if not fresh:
             expected = f"days of {symbol} that {forecaster.id} was not trained on"
             raise DataError(expected, f"{len(dates)} that it was", "import other days, or train on fewer")

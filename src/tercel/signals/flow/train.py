@@ -106,8 +106,7 @@ def calibration(found: Sequence[tuple[Floats, Floats]]) -> tuple[list[float], li
     order = np.argsort(np.abs(error))
     share = np.cumsum(weight[order]) / weight.sum()
     places = [min(int(np.searchsorted(share, level)), len(order) - 1) for level in LEVELS]
-    widths = [float(np.abs(error)[order][place]) / sd for place in places]
-    return [slope, sd], widths
+    return [slope, sd], [float(np.abs(error)[order][place]) / sd for place in places]
 
 
 def train(
@@ -179,5 +178,4 @@ def learn(
 def told(model: Trees, days: Days, horizon_s: int) -> tuple[Floats, Floats]:
     """What a model says of the samples of some days, and what came."""
     x, y = stacked(days, horizon_s)
-    alone = forecaster_of([model] * len(HORIZONS))
-    return alone.raw(x, horizon_s), y
+    return forecaster_of([model] * len(HORIZONS)).raw(x, horizon_s), y

@@ -125,10 +125,10 @@ def seen_by(policy: Candidate) -> list[SeenDays]:
     ]
     for name in _texts(trained_on.get("market", "")) + _texts(trained_on.get("markets", "")):
         found += calibrated_on(name)
-    told = {} if policy.forecaster is None else policy.forecaster.card.get("symbols", {})
-    for name, about in told.items():
-        how = f"listens to a forecaster that was trained on {name}, {about['days'][0]} to {about['days'][-1]}"
-        found += [SeenDays(name, day, day, inf, 1.0, how) for day in about["days"]]
+    told = {} if policy.forecaster is None else policy.forecaster.seen
+    for name, days in told.items():
+        how = f"listens to a forecaster that was trained on {name}, {days[0]} to {days[-1]}"
+        found += [SeenDays(name, day, day, inf, 1.0, how) for day in days]
     return found
 
 
