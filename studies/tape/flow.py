@@ -126,6 +126,23 @@ def walked_slopes(model: str, days: Sequence[FlowDay]) -> dict[str, float]:
     return slopes
 
 
+def opened(model: str, days: Sequence[FlowDay], seed: int, times: int = 100) -> float:
+    """Share of forecasts of other hours of the same day, as prices go, that are told of after all days."""
+    forecaster, rng, parts = load(Path(model)), np.random.default_rng(seed), []
+    for day in days:
+        came = day.sign * day.scaled(HORIZON_S)
+        known = np.isfinite(came)
+        parts.append((day.sign[known] * forecaster.predict(day.x[known], HORIZON_S), came[known]))
+    told_ = 0
+    for _ in range(times):
+        shifted = [(np.roll(said, rng.integers(len(said) // 4, 3 * len(said) // 4 + 1)), came) for said, came in parts]
+        known_ = NO_DAYS
+        for said, came in shifted:
+            known_ = after(known_, float((said * said).sum()), float((said * came).sum()))
+        told_ += words(known_)["speaks"]
+    return told_ / times
+
+
 def ground(lake: Lake, symbol: str, bound: str, dates: Sequence[str]) -> Ground:
     """The ground of some days; sizes and the law of impact are those of all days of the lake."""
     days = [lake.read(symbol, date) for date in lake.days(symbol)]

@@ -99,19 +99,20 @@ class _Study:
         return str(folder) if folder.exists() else flow.learned(days, folder, self.seed)
 
     def _rows(self, name: str, bound: str, at: Mapping[str, str]) -> list[dict[str, Any]]:
-        found, slopes = {}, {}
+        found, slopes, opened = {}, {}, {}
         for symbol in self.judged:
             others = {one: found_ for one, found_ in self.days.items() if one != symbol}
             model = self._model(others, symbol)
             strategies, recipes = flow.rows(name, model, flow.thresholds_of(at[symbol]), self.against)
             slopes[symbol] = flow.walked_slopes(model, self.days[symbol])
+            opened[symbol] = flow.opened(model, self.days[symbol], self.seed)
             dates = [day.date for day in self.days[symbol]]
             here = flow.ground(self.homes[symbol], symbol, bound, dates)
             found[symbol] = here.scores(strategies, recipes, self.days[symbol], slopes[symbol])
             self.step()
         whole = found | {POOLED: flow.joined(list(found.values()))}
         return [
-            _row(name, symbol, scores, self.against) | {"slopes": slopes.get(symbol)}
+            _row(name, symbol, scores, self.against) | {"slopes": slopes.get(symbol), "opened": opened.get(symbol)}
             for symbol, scores in whole.items()
         ]
 
@@ -148,7 +149,8 @@ def _show(bound: str, found: Mapping[str, Any]) -> None:
         slopes = list((row["slopes"] or {}).values())
         if slopes:
             told = f"{sum(slope > 0 for slope in slopes)} of {len(slopes)}"
-            say(f"{row['strategy']}, {row['symbol']}: told on {told} days, last slope {slopes[-1]:.2f}")
+            said = f"told on {told} days, last slope {slopes[-1]:.2f}; of other hours' forecasts {row['opened']:.0%}"
+            say(f"{row['strategy']}, {row['symbol']}: {said}")
     chosen = "; ".join(f"without {symbol} {cell}" for symbol, cell in found["thresholds"].items())
     say(f"chosen, the interval that begins highest: {chosen}")
 
