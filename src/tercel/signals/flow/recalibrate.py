@@ -140,7 +140,7 @@ def _fresh(model: Forecaster, lake: Lake, symbol: str, until: str) -> tuple[list
         expected = f"days of {symbol} that {model.id} was not trained on"
         raise DataError(expected, f"none in {lake.root}{until and ' until ' + until}", "import other days")
     if kept and fresh and fresh[0] < kept[-1]:
-        received = f"{fresh[0]} in {lake.root}, none of its {len(known)} on the {CARD} of {model.id}"
+        received = f"{fresh[0]} in {lake.root}, none of the {len(known)} on the {CARD} of {model.id}"
         remedy = f"go back with `until={fresh[0]}`, then on without it"
         raise DataError(f"days of {symbol} after {kept[-1]}", received, remedy)
     return kept, fresh
