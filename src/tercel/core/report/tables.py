@@ -240,7 +240,9 @@ class JudgedTable:
             "is_bps", "kind_bps", "strict_bps", "undercut_bps", "passive_share", *RARE, "timing_risk_bps",
             "spread_bps", "impact_bps", "timing_bps", "forced_bps",
         )  # fmt: skip
-        rank = {key: position for position, key in enumerate((*wanted, "adaptability", "fees_bps"))}
+        rank = {
+            key: position for position, key in enumerate((*wanted, "adaptability", "messages_per_order", "fees_bps"))
+        }
 
         def need(heading: str, cells: Sequence[str]) -> int:
             return max(len(heading), *map(len, cells)) + 3 if cells else len(heading) + 3
