@@ -338,6 +338,11 @@ def test_days_of_a_forecaster_are_as_seen_as_those_of_a_policy(tmp_path: Path, o
     assert said in note
     assert {"IBM", "CSCO"} <= {seen.symbol for seen in seen_by(Candidate("guarded+flow"))}
     assert not seen_by(Candidate("guarded"))
+    # what is kept of its episodes is not that of a folder that was trained again
+    [before] = policies_of([str(policy)])
+    kept = before.fingerprint("SIM")
+    save(tmp_path / "heard", replace(spread_alone(), card={"symbols": days, "seed": 2}))
+    assert before.fingerprint("SIM") != kept
 
 
 @pytest.mark.long

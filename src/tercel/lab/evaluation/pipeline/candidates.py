@@ -137,7 +137,8 @@ class Candidate:
         return located(self.eyes, "observation") if isinstance(self.eyes, str) else self.eyes
 
     def fingerprint(self, market: str) -> str:
-        """Name of its results on disk: changes with the weights of a policy, and with a rule's tuned parameters."""
+        """Name of its results on disk: changes with a policy's weights, a rule's tuned parameters, and the forecaster
+        that either listens to."""
         if self.learned:
             card = self.card
             identity = f"{card.weights_sha256} {card.actions} {card.action_parameters} {card.observes}"
@@ -147,7 +148,8 @@ class Candidate:
             identity = repr(named(self.own)) if isinstance(self.own, str) else self.session
         else:
             identity = repr(build(self._written, replace(SPARE, market=market)))
-        identity += "".join(f" {one}" for one in (*self.wrappers, self.lacks) if one)
+        told = "" if self.forecaster is None else self.forecaster.id
+        identity += "".join(f" {one}" for one in (*self.wrappers, self.lacks, told) if one)
         plain = "".join(letter if letter.isalnum() or letter in "_+-" else "-" for letter in Path(self.key).name)
         return f"{plain[:60]}@{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
