@@ -28,7 +28,8 @@ class Tune(MarketOptions, JsonRequest):
     interrupted: ClassVar[str] = "what is finished is kept; the same command goes on"
 
     strategies: Annotated[
-        list[str] | None, typer.Argument(help="Strategies to tune; all rules that can be when none is named.")
+        list[str] | None,
+        typer.Argument(help="Strategies to tune, NAME or NAME+events; all rules that can be when none is named."),
     ] = None
     episodes: Annotated[
         int, typer.Option(help="Training episodes of each search; by the number of parameters when 0.", min=0)
@@ -77,8 +78,10 @@ def _names(request: Sequence[str]) -> list[str]:
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
 
     for name in request:
-        if name not in TUNABLE:
-            raise UnknownNameError(f"a strategy to tune: {', '.join(TUNABLE)}", repr(name), _instead(name))
+        rule, _, clock = name.partition("+")
+        if rule not in TUNABLE or clock not in ("", "events"):
+            known = f"{', '.join(TUNABLE)}, any of them with +events"
+            raise UnknownNameError(f"a strategy to tune: {known}", repr(name), _instead(rule))
     return list(dict.fromkeys(request)) or [name for name in ALL_BASELINES if name in TUNABLE]
 
 

@@ -9,8 +9,9 @@ from tercel.api.testing.strategy import HORIZON_NS, StrategyConformance, random_
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
 from tercel.execution import intent as i
+from tercel.execution import strategies
 from tercel.execution.grains import GRAINS
-from tercel.execution.strategies import ALL_BASELINES, NAMES, build, tuned_values
+from tercel.execution.strategies import ALL_BASELINES, NAMES, MarketEstimates, build, tuned_values
 from tercel.execution.strategies.best_response import LAYOUT as BEST
 from tercel.execution.strategies.best_response import BestResponse
 from tercel.execution.strategies.direction_rule import DirectionRule
@@ -57,6 +58,17 @@ def test_a_best_response_begins_as_the_rule_tuned_in_its_market() -> None:
     for market in tuned_markets():
         known, own = tuned_values("best_response", market), tuned_parameters(market, "best_response")
         assert known == (own or tuned_parameters(market, "twap_repeg"))
+
+
+def test_numbers_tuned_on_the_clock_of_events_come_before_the_schedules(monkeypatch) -> None:
+    known = {"twap_repeg": {"ahead": 1.0, "behind": 2.0}, "twap_repeg+events": {"ahead": 3.0}}
+    monkeypatch.setattr(strategies, "tuned_parameters", lambda market, name: known.get(name, {}))
+    assert tuned_values("twap_repeg", "csco") == {"ahead": 1.0, "behind": 2.0}
+    assert tuned_values("twap_repeg+events", "csco") == {"ahead": 3.0, "behind": 2.0}
+    here = MarketEstimates(930.0, market="csco")
+    on_clock, plain = build("twap_repeg+events", here), build("twap_repeg", here)
+    np.testing.assert_array_equal(on_clock.inner.parameters, TwapRepeg({"ahead": 3.0, "behind": 2.0}).parameters)
+    np.testing.assert_array_equal(plain.parameters, TwapRepeg({"ahead": 1.0, "behind": 2.0}).parameters)
 
 
 class TestLoudParameters(StrategyConformance):

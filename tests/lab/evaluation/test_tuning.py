@@ -8,7 +8,7 @@ from tests.markets import martingale_market
 
 from tercel.core.errors import ConfigError
 from tercel.execution.costs import attribute
-from tercel.execution.strategies import TUNABLE, MarketEstimates, build
+from tercel.execution.strategies import TUNABLE, MarketEstimates, build, wrap
 from tercel.execution.task import Task
 from tercel.lab.evaluation.cma import CmaEs
 from tercel.lab.evaluation.episodes import seeded_plan
@@ -121,6 +121,22 @@ def test_candidates_side_by_side_cost_what_each_costs_alone(arena):
     plan = arena.sample(0, TRIED_ON)
     alone = [scores(arena, plan, [kind(row)])[0].bps for row in rows]
     np.testing.assert_allclose(try_all(arena, plan, kind, rows).bps, alone, rtol=1e-12)
+
+
+def test_candidates_on_the_clock_of_events_cost_what_each_costs_alone(arena):
+    kind = TUNABLE["twap_repeg"]
+    rows = kind.layout.vector() + np.random.default_rng(4).normal(0, 1, (3, len(kind.layout.names)))
+    plan = arena.sample(0, TRIED_ON)
+    found = try_all(arena, plan, kind, rows, ["events"]).bps
+    alone = [scores(arena, plan, [wrap(kind(row), ["events"])])[0].bps for row in rows]
+    np.testing.assert_allclose(found, alone, rtol=1e-12)
+    assert not np.allclose(found, try_all(arena, plan, kind, rows).bps), "another clock, another cost"
+
+
+def test_a_rule_is_tuned_on_the_clock_that_its_name_says(arena):
+    found = tune(arena, "obizhaeva_wang+events", 3 * 8 * TRIED_ON, 1)
+    both = [build("obizhaeva_wang+events", arena.estimates, one) for one in (found.parameters, {})]
+    assert [found.validation, found.begun_from] == scores(arena, arena.validation, both)
 
 
 def test_a_candidate_that_loses_orders_is_dear_and_counted_and_stops_nothing(arena):

@@ -89,19 +89,24 @@ _NEED_ESTIMATES: Final = (t.VwapCross.name, t.PovPassive.name)
 
 def tuned_values(name: str, market: str) -> dict[str, float]:
     """What is known of a tunable strategy's parameters in a market: tuned there, for it or for the rule that it begins
-    from; the others are generic.
+    from; the others are generic. On the clock of events (``twap_repeg+events``) those tuned on that clock come first.
 
     >>> tuned_values("best_response", "csco").keys() >= tuned_values("twap_repeg", "csco").keys()
     True
     """
-    return {**tuned_parameters(market, TUNABLE[name].begins), **tuned_parameters(market, name)}
+    rule, _, clock = name.partition("+")
+    known = {**tuned_parameters(market, TUNABLE[rule].begins), **tuned_parameters(market, rule)}
+    return {**known, **tuned_parameters(market, name)} if clock else known
 
 
-def _tunable(name: str, estimates: MarketEstimates | None, parameters: Mapping[str, Any]) -> Strategy:
-    """A tunable strategy: the given values over those tuned in its market over the generic ones."""
+def _tunable(
+    name: str, wrappers: Sequence[str], estimates: MarketEstimates | None, parameters: Mapping[str, Any]
+) -> Strategy:
+    """A tunable strategy: the given values over those tuned in its market, on its clock, over the generic ones."""
     if name in _NEED_ESTIMATES and estimates is None:
         raise _no_estimates(name)
-    known = {} if estimates is None else tuned_values(name, estimates.market)
+    clock = "+events" if "events" in wrappers else ""
+    known = {} if estimates is None else tuned_values(name + clock, estimates.market)
     return TUNABLE[name]({**known, **parameters}, estimates)
 
 
@@ -186,7 +191,7 @@ def build(name: str, estimates: MarketEstimates | None = None, parameters: Mappi
     """
     name, *wrappers = name.split("+")
     if name in TUNABLE:
-        return wrap(_tunable(name, estimates, parameters or {}), wrappers)
+        return wrap(_tunable(name, wrappers, estimates, parameters or {}), wrappers)
     check_known(name, KNOWN, said=f"strategy {name!r}")
     maker, informed = _ALL[name]
     arguments = dict(parameters or {})

@@ -16,9 +16,9 @@ from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats, Longs
 from tercel.core.stats import clustered_se
 from tercel.execution.costs import Costs, attribute
-from tercel.execution.strategies import TUNABLE, MarketEstimates, tuned_values
+from tercel.execution.strategies import TUNABLE, MarketEstimates, tuned_values, wrap
 from tercel.execution.strategies.vector import Tunable
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, gap_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.lab.evaluation.cma import CmaEs
@@ -199,23 +199,26 @@ def side_by_side(
         episodes.share(backgrounds)
         episodes.restore(tuple(np.concatenate([array] * copies) for array in warm))
         strategy = candidates(some)
+        episodes.pace(gap_of(strategy))
         while episodes.working.any():
             decisions += int(episodes.working.sum())
             episodes.step(strategy.decide(episodes.view))
         yield episodes.costs(), decisions
 
 
-def try_all(arena: Arena, plan: Plan, kind: type[Tunable], rows: Floats) -> CandidateCosts:
+def try_all(
+    arena: Arena, plan: Plan, kind: type[Tunable], rows: Floats, wrappers: Sequence[str] = ()
+) -> CandidateCosts:
     """Try each row of parameters, float64 (rows, P), on all episodes of a plan.
 
-    Candidates run side by side.
+    Candidates run side by side, in the wrappers named.
     """
 
     def markets(n: int) -> Episodes:
         return Episodes(arena.source, arena.task, n, run_out=False)
 
     def candidates(some: slice) -> Strategy:
-        return kind(np.repeat(rows[some], len(plan), axis=0), arena.estimates)
+        return wrap(kind(np.repeat(rows[some], len(plan), axis=0), arena.estimates), wrappers)
 
     found, lost = [], []
     for costs, _ in side_by_side(markets, plan, len(rows), candidates):
@@ -224,21 +227,24 @@ def try_all(arena: Arena, plan: Plan, kind: type[Tunable], rows: Floats) -> Cand
     return CandidateCosts(np.concatenate(found), np.concatenate(lost))
 
 
-def _best_start(arena: Arena, kind: type[Tunable]) -> Floats:
+def _best_start(arena: Arena, kind: type[Tunable], wrappers: Sequence[str]) -> Floats:
     """Where to begin, float64 (P,): the values at hand, or what its layout offers if that is cheaper at first sight."""
     layout = kind.layout
-    offered = [tuned_values(layout.rule, arena.estimates.market), *layout.starts]
+    offered = [tuned_values("+".join((layout.rule, *wrappers)), arena.estimates.market), *layout.starts]
     rows = np.array([layout.vector(one) for one in offered])
     if len(rows) == 1:
         return np.asarray(rows[0], np.float64)
     sight = arena.sample(SIGHT_FROM, SIGHT)
-    return np.asarray(rows[int(np.argmin(try_all(arena, sight, kind, rows).bps))], np.float64)
+    return np.asarray(rows[int(np.argmin(try_all(arena, sight, kind, rows, wrappers).bps))], np.float64)
 
 
 def search(
-    arena: Arena, kind: type[Tunable], episodes: int, seed: int, progress: Callable[[int], None] | None = None
-) -> SearchResult:
+    arena: Arena, kind: type[Tunable], episodes: int, seed: int, progress: Callable[[int], None] | None = None,
+    wrappers: Sequence[str] = (),
+) -> SearchResult:  # fmt: skip
     """Search for parameters on training episodes; a candidate that loses orders is dear, no more.
+
+    Candidates stand in the wrappers named, such as the clock of events.
 
     Raises
     ------
@@ -247,7 +253,7 @@ def search(
     """
     layout = kind.layout
     free = np.flatnonzero(layout.scales > 0)
-    start = _best_start(arena, kind)
+    start = _best_start(arena, kind, wrappers)
     rng = np.random.default_rng((seed, len(free)))
     population = population_of(len(free))
     generations = episodes // (population * TRIED_ON)
@@ -263,7 +269,7 @@ def search(
         tried = tuner.ask()
         rows = np.tile(start, (population, 1))
         rows[:, free] = tried
-        cost = try_all(arena, plan, kind, rows)
+        cost = try_all(arena, plan, kind, rows, wrappers)
         tuner.tell(tried, cost.bps)
         means.append(tuner.mean)
         values.append(float(cost.bps.mean()))
@@ -280,11 +286,12 @@ def search(
 def tune(
     arena: Arena, name: str, episodes: int | None, seed: int, progress: Callable[[int], None] | None = None
 ) -> TuningOutcome:
-    """Search, then validate what was found beside what was begun from."""
-    kind = TUNABLE[name]
-    end = search(arena, kind, episodes or episodes_for(kind), seed, progress)
+    """Search, then validate what was found beside what was begun from; a name may end in +events."""
+    rule, *wrappers = name.split("+")
+    kind = TUNABLE[rule]
+    end = search(arena, kind, episodes or episodes_for(kind), seed, progress, wrappers)
     start = {**kind.layout.generic, **tuned_values(name, arena.estimates.market)}
-    both = [kind(values, arena.estimates) for values in (end.parameters, start)]
+    both = [wrap(kind(values, arena.estimates), wrappers) for values in (end.parameters, start)]
     found, begun = scores(arena, arena.validation, both)
     better = found.bps <= begun.bps
     chosen, score = (end.parameters, found) if better else (start, begun)

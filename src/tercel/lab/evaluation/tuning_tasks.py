@@ -218,12 +218,12 @@ def rank(one: dict[str, Any]) -> tuple[bool, float]:
 
 
 def _length(name: str) -> int:
-    return episodes_for(TUNABLE[name])
+    return episodes_for(TUNABLE[name.partition("+")[0]])
 
 
 def result_of(label: str, settings: TuningSettings, results: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    tuned = {name: one for name, one in results.items() if name in TUNABLE}
-    untuned = {name: one for name, one in results.items() if name not in TUNABLE}
+    tuned = {name: one for name, one in results.items() if "parameters" in one}
+    untuned = {name: one for name, one in results.items() if "parameters" not in one}
     best = min(results, key=lambda name: rank(results[name]))
     return {
         "market": label,
