@@ -67,8 +67,8 @@ def test_numbers_tuned_on_the_clock_of_events_come_before_the_schedules(monkeypa
     assert tuned_values("twap_repeg+events", "csco") == {"ahead": 3.0, "behind": 2.0}
     here = MarketEstimates(930.0, market="csco")
     on_clock, plain = build("twap_repeg+events", here), build("twap_repeg", here)
-    np.testing.assert_array_equal(on_clock.inner.parameters, TwapRepeg({"ahead": 3.0, "behind": 2.0}).parameters)
-    np.testing.assert_array_equal(plain.parameters, TwapRepeg({"ahead": 1.0, "behind": 2.0}).parameters)
+    np.testing.assert_array_equal(on_clock.inner.vector, TwapRepeg({"ahead": 3.0, "behind": 2.0}).vector)
+    np.testing.assert_array_equal(plain.vector, TwapRepeg({"ahead": 1.0, "behind": 2.0}).vector)
 
 
 class TestLoudParameters(StrategyConformance):
