@@ -52,7 +52,8 @@ class Calibrate(JsonRequest):
     model: Annotated[
         str,
         typer.Option(
-            help="queue_reactive (of two levels a side or more), hawkes, or santa_fe (of the touch alone too).",
+            help="queue_reactive (of two levels a side or more), hawkes, santa_fe (of the touch alone too), or "
+            "resampled (days made of blocks of these, order by order).",
             metavar="MODEL",
         ),
     ] = "queue_reactive"
@@ -106,7 +107,16 @@ def calibrate(request: Calibrate) -> None:
         return
     if both := ", ".join(sorted(set(dates) & set(held_out))):
         raise ConfigError("days either calibrated on or held out", f"{both} in both", "name each day once")
-    made = calibrated(request.model, days, name=name, stamp=stamp, windowed=windowed, lot=request.lot, tell=say)
+    made = calibrated(
+        request.model,
+        days,
+        name=name,
+        stamp=stamp,
+        windowed=windowed,
+        lot=request.lot,
+        tell=say,
+        lake=str(request.lake.resolve()),
+    )
     if levels:
         made = made.model_copy(update={"card": {**made.card, "levels_read": levels}})
     scores = None

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.written import write_whole
+from tercel.market.tape import Events, Instrument
 
 Rate = Annotated[float, Field(ge=0.0, le=1e12, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, le=1e12, allow_inf_nan=False)]
@@ -141,6 +142,14 @@ class Preset(BaseModel):
     def packed(self) -> Floats:
         """Parameters as the kernel's one float64 array: `REGIMES_AT` and `IMPACT_AT` are 0, the rest is its own."""
         raise NotImplementedError
+
+    def recorded(self, date: str, seed: int) -> tuple[Instrument, Events] | None:
+        """A whole day that comes from tape and no kernel; None: days are simulated."""
+        return None
+
+    def path(self, seed: int, number: int) -> int:
+        """Seed of the path that is held against stretch `number` of a tape."""
+        return seed
 
     def remember(self, k: Ints) -> None:
         """Initialise the model's memory (`FLOW_MEMORY`) in a blank state with a laid book; times are ns from 0."""

@@ -12,6 +12,7 @@ from tercel.market.flow.cheridito_weiss.preset import CheriditoWeissPreset
 from tercel.market.flow.hawkes.preset import HawkesPreset
 from tercel.market.flow.port import Preset
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
+from tercel.market.flow.resampled import ResampledPreset
 from tercel.market.flow.santa_fe_preset import SantaFePreset
 
 DEFAULT = "csco"
@@ -22,6 +23,7 @@ MODELS: Final[dict[str, type[Preset]]] = {
     "queue_reactive": QueueReactivePreset,
     "hawkes": HawkesPreset,
     "cheridito_weiss": CheriditoWeissPreset,
+    "resampled": ResampledPreset,
 }
 """Flow models that a preset file can be of."""
 

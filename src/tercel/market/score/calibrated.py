@@ -17,6 +17,7 @@ CALIBRATORS = {
     "santa_fe": "tercel.market.flow.calibrate",
     "queue_reactive": "tercel.market.flow.queue_reactive.calibrate",
     "hawkes": "tercel.market.flow.hawkes.calibrate",
+    "resampled": "tercel.market.flow.resampled",
 }
 """Module of each model's `calibrate(days, *, name, date, lot_shares, skip_s, ...)`."""
 
@@ -30,10 +31,11 @@ def calibrated(
     windowed: bool = False,
     lot: int | None = None,
     tell: Callable[[str], None] = lambda line: None,
+    lake: str = "",
 ) -> Preset:
     """A preset of `model` from stretches of days; its card says which. `lot` is a simulated lot's units.
 
-    `tell` is given lines on the way.
+    `tell` is given lines on the way; `lake` is the folder of the days, for a model that goes on reading them.
 
     Raises
     ------
@@ -45,6 +47,8 @@ def calibrated(
     common: dict[str, Any] = {"name": name, "date": stamp, "lot_shares": lot}
     if "tell" in signature(calibrate).parameters:
         common["tell"] = tell
+    if "lake" in signature(calibrate).parameters:
+        common["lake"] = lake
     if windowed and "from_s" in signature(calibrate).parameters:
         cut = [(day.instrument, day.events) for day in days]
         common |= {"skip_s": days[0].skip_s, "from_s": window[0], "to_s": window[1]}

@@ -25,8 +25,9 @@ class Simulated:
 
     @classmethod
     def like(cls, tape: HeldOutTape, preset: Preset, seeds: Sequence[int] = SEEDS) -> "Simulated":
-        """One path for each stretch of the tape and each seed."""
-        seen = [[simulated(preset, seed, one) for seed in seeds] for one in tape.stretches]
+        """One path for each stretch of the tape and each seed; whole days of tape are another for each stretch."""
+        paths = [[preset.path(seed, number) for seed in seeds] for number in range(len(tape.stretches))]
+        seen = [[simulated(preset, seed, one) for seed in row] for one, row in zip(tape.stretches, paths, strict=True)]
         return cls(seen, [[sample(o, tape.clock_ns) for o in row] for row in seen])
 
 

@@ -57,6 +57,9 @@ def observed_day(
     preset: Preset, seed: int, seconds: float, warmup_s: float, from_s: float | None = None, window: int = 0
 ) -> Observed:
     """A simulated day observed as a tape is, without warm-up, through a window of levels (0: all)."""
+    if (found := preset.recorded("2000-01-03", seed)) is not None:
+        start = from_s or 0.0
+        return observe(found[0], found[1], 0.0, from_s=start, to_s=start + seconds, window=window)
     stop = round((warmup_s + seconds) * NS_PER_SECOND)
     instrument = Instrument(
         preset.venue, preset.symbol, "2000-01-03", preset.tick, preset.lot, window, session_close_ns=stop

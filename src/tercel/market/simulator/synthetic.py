@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tercel.core.arrays import Floats
+from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.port import Preset
 from tercel.market.regimes.choice import chosen
@@ -71,7 +72,17 @@ def working_days(first: str, count: int) -> Iterator[str]:
 def synthetic(
     preset: Preset, seed: int, date: str, seconds: float, symbol: str, law: Floats | None = None
 ) -> tuple[Instrument, Events]:
-    """One day: resting orders as OPENING rows at 09:30, then the events of `seconds`."""
+    """One day: resting orders as OPENING rows at 09:30, then the events of `seconds`; whole where it comes from tape.
+
+    Raises
+    ------
+    ConfigError
+        Regimes in a market that comes from tape.
+    """
+    if (found := preset.recorded(date, seed)) is not None:
+        if law is not None:
+            raise ConfigError("days of tape as they were", "regimes", f"leave them out with {preset.name}")
+        return dataclasses.replace(found[0], venue=VENUE, symbol=symbol), found[1]
     opening = midnight_ns(date, TIMEZONE) + OPEN_S * NS_PER_SECOND
     events = session(preset, seed, seconds, opening, WARMUP_S, law)
     extra: dict[str, Any] = {"synthetic": True, "preset": preset.name, "model": preset.model, "seed": seed}
