@@ -131,6 +131,10 @@ def flow(
         str, typer.Option(help="Written strategies with generic numbers beside, with commas.", metavar="NAME[,NAME...]")
     ] = "twap_take,twap_repeg,twap_repeg+events,score_rule+events,twap_cross+events,popv+events,peg_touch+events",
     bound: Annotated[str, typer.Option(help="Bounds of replay, with commas.", metavar="B[,B...]")] = "strict,undercut",
+    taught: Annotated[
+        Path | None,
+        typer.Option(help="Lake of simulated days that forecasters learn from in the place of tape.", metavar="DIR"),
+    ] = None,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -139,7 +143,7 @@ def flow(
         from studies.tape import flow_command as command
         from tercel.core.names import listed
 
-        command.run(lake, listed(symbol), listed(strategy), listed(against), listed(bound), seed, as_json)
+        command.run(lake, listed(symbol), listed(strategy), listed(against), listed(bound), seed, as_json, taught)
 
 
 @app.command()

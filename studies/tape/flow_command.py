@@ -24,7 +24,7 @@ HEADINGS = (
 
 def run(
     lakes: Sequence[Path], symbols: Sequence[str], strategies: Sequence[str], against: Sequence[str],
-    bounds: Sequence[str], seed: int, as_json: bool,
+    bounds: Sequence[str], seed: int, as_json: bool, taught: Path | None = None,
 ) -> None:  # fmt: skip
     """Print the grid that thresholds were chosen from, and a table a bound."""
     days, homes = _read(lakes, symbols)
@@ -33,9 +33,10 @@ def run(
         received = f"{', '.join(judged) or 'none'} of {', '.join(days) or 'none'}"
         expected = f"two symbols of {flow.LEAST_DAYS} days or more"
         raise ConfigError(expected, received, "name lakes of more days with --lake")
+    lessons = days if taught is None else days | {one: read_days(Lake(taught), [one])[one] for one in judged}
     total = len(bounds) * len(judged) * (2 + len(strategies))
     with TemporaryDirectory() as kept, steps("judging", total) as step:
-        study = _Study(days, homes, judged, against, Path(kept), seed, step)
+        study = _Study(days, lessons, homes, judged, against, Path(kept), seed, step)
         found = {bound: study.of(bound, strategies) for bound in bounds}
         shipped = flow.chosen(*(study.pooled[bound] for bound in bounds))
     if as_json:
@@ -59,10 +60,10 @@ class _Study:
     """Grounds, forecasters and scores of a study, each made once."""
 
     def __init__(
-        self, days: flow.Days, homes: Mapping[str, Lake], judged: Sequence[str], against: Sequence[str], kept: Path,
-        seed: int, step: Callable[[], None],
+        self, days: flow.Days, lessons: flow.Days, homes: Mapping[str, Lake], judged: Sequence[str],
+        against: Sequence[str], kept: Path, seed: int, step: Callable[[], None],
     ) -> None:  # fmt: skip
-        self.against = against
+        self.against, self.lessons = against, lessons
         self.days, self.homes, self.judged, self.kept, self.seed, self.step = days, homes, judged, kept, seed, step
         self.others = [one for one in days if one not in judged]
         self.pooled: dict[str, Scores] = {}
@@ -101,7 +102,7 @@ class _Study:
     def _rows(self, name: str, bound: str, at: Mapping[str, str]) -> list[dict[str, Any]]:
         found, slopes, opened = {}, {}, {}
         for symbol in self.judged:
-            others = {one: found_ for one, found_ in self.days.items() if one != symbol}
+            others = {one: found_ for one, found_ in self.lessons.items() if one != symbol}
             model = self._model(others, symbol)
             strategies, recipes = flow.rows(name, model, flow.thresholds_of(at[symbol]), self.against)
             slopes[symbol] = flow.walked_slopes(model, self.days[symbol])

@@ -1,9 +1,10 @@
 """Days that never were, made of blocks of days that were: a resampled tape.
 
 A day is cut into blocks of some minutes. Each block is a stretch of one of the real days, order by order, at its own
-hour, and begins where a real book stood as the day's book stands now: the same spread, queues at the touch of the same
-class, about the same time of day. Prices are moved so that the bids meet. What a fill costs who rested, how fast
-queues go and what can be foreseen within a block are so the tape's own, with as many days as one wants.
+hour, and begins where a real book stood as the day's book stands now: the same spread, queues at the touch and trades
+of the last minutes of the same class, about the same time of day. Prices are moved so that the bids meet. What a fill
+costs who rested, how fast queues go and what can be foreseen within a block are so the tape's own, with as many days as
+one wants.
 
 Where two blocks meet, trading stands still for a moment of no length, and the book becomes that of the new block:
 lots too many at a price leave from the back of its queue, lots too few join there. Who stands ahead of an own order
@@ -35,7 +36,9 @@ EACH_NS: Final = 10 * NS_PER_SECOND
 HOUR_NS: Final = 1800 * NS_PER_SECOND
 """Blocks come from so near the same time of day, where such blocks exist."""
 CLASSES: Final = 3
-"""Of queues at the touch, by quantiles of the tape."""
+"""Of queues at the touch, and of how much traded lately, by quantiles of the tape."""
+BUSY_NS: Final = 300 * NS_PER_SECOND
+"""What is lately."""
 WIDEST: Final = 100
 """Ticks of a spread beyond which nothing begins."""
 
@@ -295,7 +298,7 @@ class Resampler:
         return made, as_events(rows)
 
     def _moments(self, number: int, day: CompiledDay) -> Longs:
-        """Number of the day, its moments, halts before each, time since the opening; int64 (moments, 9)."""
+        """Number of the day, its moments, trades lately, halts before each, time since the opening; int64 (n, 10)."""
         one = day.instrument
         about = f"{one.symbol} {one.date}"
         if day.by_level or one.levels or np.isin(day.rows[:, _KIND], (schema.ROLL_IN, schema.ROLL_OUT)).any():
@@ -309,8 +312,10 @@ class Resampler:
         found = np.zeros((count, 6), np.int64)
         moments(day.rows, first_ns, np.zeros((day.slots, 4), np.int64), found)
         stops = np.append(0, np.cumsum(np.isin(day.rows[:, _KIND], (schema.STATUS, schema.CLEAR))))
-        columns = np.full(count, number), found, stops[found[:, _ROW]], found[:, _AT] - one.session_open_ns
-        return np.column_stack(columns)
+        traded = np.append(0, np.cumsum(day.rows[:, _KIND] == schema.EXECUTE))
+        busy = traded[found[:, _ROW]] - traded[np.searchsorted(day.rows[:, _NS], found[:, _AT] - BUSY_NS)]
+        since = found[:, _AT] - one.session_open_ns
+        return np.column_stack((np.full(count, number), found, busy, stops[found[:, _ROW]], since))
 
     def _rows(self, at: "_Moments", opening: int, blocks: Sequence[tuple[int, int]], opened: int) -> Longs:
         """The rows of a day: the opening up to a moment, and blocks, each from one moment to another."""
@@ -362,16 +367,21 @@ def _queues(book: Longs, arrival: Longs | None = None) -> Longs:
 
 
 class _Moments:
-    """Where blocks may begin and end: `table`, int64 (m, 9), and the class of book of each moment."""
+    """Where blocks may begin and end: `table`, int64 (m, 10), and the class of each moment by queues and activity."""
 
     def __init__(self, table: Longs) -> None:
         self.table = table
         self.day, self.clock, self.stops = table[:, 0], table[:, -1], table[:, -2]
         self.spread = table[:, 1 + _ASK] - table[:, 1 + _BID]
         self.sound = (table[:, 1 + _BID] > 0) & (self.spread > 0) & (self.spread <= WIDEST)
-        lots = table[:, [1 + _BID_LOTS, 1 + _ASK_LOTS]]
-        edges = np.quantile(lots[self.sound], np.arange(1, CLASSES) / CLASSES) if self.sound.any() else np.zeros(0)
-        self.queues = np.searchsorted(edges, lots) @ np.array([CLASSES, 1])
+        queues = self._classes(table[:, [1 + _BID_LOTS, 1 + _ASK_LOTS]])
+        self.kind = self._classes(table[:, -3]) + CLASSES * queues[:, 0] + CLASSES**2 * queues[:, 1]
+
+    def _classes(self, values: Longs) -> Longs:
+        """Classes by quantiles over the moments that have a book."""
+        known = values[self.sound]
+        edges = np.quantile(known, np.arange(1, CLASSES) / CLASSES) if len(known) else np.zeros(0)
+        return np.searchsorted(edges, values)
 
     def blocks(self, steps: int, rng: np.random.Generator) -> tuple[int, list[tuple[int, int]]]:
         """The moment up to which a day's opening goes, and where each block after it begins and ends."""
@@ -397,7 +407,7 @@ class _Moments:
         if not fits.any():
             raise TapeError("blocks without a halt, with a book at both ends", "none", "shorten the blocks")
         away = np.abs(self.spread - self.spread[now])
-        near, alike = np.abs(self.clock - clock) <= HOUR_NS, self.queues == self.queues[now]
+        near, alike = np.abs(self.clock - clock) <= HOUR_NS, self.kind == self.kind[now]
         fits &= away == away[fits].min()
         for some in (fits & alike & near, fits & alike, fits & near):
             if some.any():
