@@ -33,7 +33,8 @@ def run(
         received = f"{', '.join(judged) or 'none'} of {', '.join(days) or 'none'}"
         expected = f"two symbols of {flow.LEAST_DAYS} days or more"
         raise ConfigError(expected, received, "name lakes of more days with --lake")
-    lessons = days if taught is None else days | {one: read_days(Lake(taught), [one])[one] for one in judged}
+    learned_in = {} if taught is None else {one: read_days(Lake(taught), [one])[one] for one in judged}
+    lessons: flow.Days = {**days, **learned_in}
     total = len(bounds) * len(judged) * (2 + len(strategies))
     with TemporaryDirectory() as kept, steps("judging", total) as step:
         study = _Study(days, lessons, homes, judged, against, Path(kept), seed, step)

@@ -42,8 +42,10 @@ def test_one_object_and_a_page(lake: Path, tmp_path: Path) -> None:
     assert [set(one) for one in found["real"]] == [{"share", "ci_low", "ci_high"}] * 5
     for key in ("real_floor", "simulated"):
         assert [type(one) for one in found[key]] == [float] * 5
-    for who in ("real", "simulated"):
-        assert set(found["markouts_bps"][who]) == {"1", "10", "60", "300"}
+    assert set(found["mark_outs"]) == {"1", "10", "60", "300"}
+    assert set(found["ofi_r2"]) == {"10", "60"}
+    for one in (*found["mark_outs"].values(), *found["ofi_r2"].values(), *found["moves"].values()):
+        assert set(one) == {"real", "simulated"}
     assert found["hidden_share"] == {"real": 0.0, "simulated": 0.0}
     assert (found["days"], found["clusters"], found["simulated_days"]) == (list(DAYS[:2]), "days", 2)
     assert {gate["name"] for gate in found["gates"]} == set(WORDS)
@@ -52,7 +54,7 @@ def test_one_object_and_a_page(lake: Path, tmp_path: Path) -> None:
         assert found["figures"][f"filled_{key}s"]["real"] == share["share"]
     assert json.loads((tmp_path / "page" / "fills.json").read_text()) == found
     assert (tmp_path / "page" / "fills.html").read_text().count("<svg") == 4
-    assert found["carry"] is None or found["carry"]["judged_on"] == [DAYS[1]]
+    assert found["carried"] is None or found["carried"]["judged_on"] == [DAYS[1]]
 
 
 def test_the_market_that_made_the_tape_fills_as_the_tape_does(lake: Path) -> None:
@@ -78,10 +80,10 @@ def test_a_card_keeps_what_its_market_teaches(lake: Path, tmp_path: Path) -> Non
     assert (kept["symbol"], kept["days"], kept["simulated_days"], kept["seed"]) == ("SIM", list(DAYS[:2]), 2, 1)
     assert kept["filled"]["30"]["tape"] == pytest.approx(found["real"][1]["share"], rel=1e-3)
     assert kept["filled"]["900"]["simulated"] == pytest.approx(found["simulated"][4], rel=1e-3)
-    assert kept["markouts_bps"]["60"]["tape"] == pytest.approx(found["markouts_bps"]["real"]["60"], rel=1e-3)
-    assert set(found["carry"]) == {"carry", "learned_on", "judged_on", "horizons"}
-    assert set(found["carry"]["horizons"]["30"]) == {"tape", "simulated", "carry", "ci_low", "ci_high"}
-    assert (kept["carry"], kept["judged_on"]) == (found["carry"]["carry"], [DAYS[1]])
+    assert kept["markouts_bps"]["60"]["tape"] == pytest.approx(found["mark_outs"]["60"]["real"], rel=1e-3)
+    assert set(found["carried"]) == {"carry", "learned_on", "judged_on", "horizons"}
+    assert set(found["carried"]["horizons"]["30"]) == {"tape", "simulated", "carry", "ci_low", "ci_high"}
+    assert (kept["carry"], kept["judged_on"]) == (found["carry"], [DAYS[1]])
     assert tercel("csco-santa-fe", "--lake", lake, *SYMBOL, "--date", DAYS[0], "--write").exit_code == 2
 
 

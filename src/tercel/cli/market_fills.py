@@ -66,13 +66,22 @@ def show(found: "Fills") -> None:
 def table(found: "Fills") -> list[list[str]]:
     """A row for each gate; mark-outs are judged in bps and shown in ticks."""
     from tercel.execution.foresight.forecaster import ENOUGH
-    from tercel.lab.fills.fill_comparison import WORDS
+    from tercel.lab.fills.fill_comparison import MOVES, WORDS
+    from tercel.lab.fills.fills import PLACES
 
     rows = []
     for gate in found.gates:
         cell = found.figures[gate.name.removesuffix("_bps") + "_ticks" if gate.name.endswith("_bps") else gate.name]
         numbers = [_number(x) for x in (cell.real, cell.floor, cell.simulated)]
         rows.append([WORDS[gate.name], *numbers, "yes" if gate.passed else "NO"])
+    moves = [(MOVES[name], cell) for name, cell in found.moves.items()]
+    moves += [
+        (f"mark-out {h} s after a fill, {words}, ticks", {"real": cell.real, "simulated": cell.simulated})
+        for name, words in PLACES.items()
+        for h in (10, 60)
+        for cell in [found.figures[f"markout_{name}_{h}s_ticks"]]
+    ]
+    rows += [[words, _number(one["real"]), NOTHING, _number(one["simulated"]), NOTHING] for words, one in moves]
     for h, one in found.carry.horizons.items() if found.carry else ():
         enough = "yes" if (one.carry or 0.0) >= ENOUGH else "NO"
         rows.append([f"R² of a forecast of {h} s on tape", _number(one.tape), NOTHING, _number(one.simulated), enough])

@@ -12,12 +12,16 @@ from tercel.lab.fills.fill_gates import MARKOUTS_S, FillGate, GateCell, compare
 from tercel.lab.fills.fill_study import sums_of
 from tercel.lab.fills.fills import WAITS_S, FillScale, scale_of
 from tercel.lab.fills.markouts import HORIZONS_S
-from tercel.lab.fills.replayed import replayed
+from tercel.lab.fills.replayed import SKIP_S, replayed
 from tercel.market.flow.port import Preset
+from tercel.market.observed import observe
+from tercel.market.score import dynamics
 from tercel.market.score.days import Day, of_one_market
 from tercel.market.score.stretches import seen_days
+from tercel.market.score.sums import Sums, table, values
 from tercel.market.score.tape import rounded
 from tercel.market.simulator.synthetic import synthetic, working_days
+from tercel.market.tape import Events, Instrument
 from tercel.signals.flow.carry import Carry, carry
 from tercel.signals.flow.days import flow_day
 
@@ -36,6 +40,15 @@ WORDS = {
     "hidden_rows": "hidden among executions",
 }
 """What a gate asks."""
+
+MOVES = {
+    "ofi_r2_10s": "R² of 10 s moves on order-flow imbalance",
+    "ofi_r2_60s": "R² of 60 s moves on order-flow imbalance",
+    "variance_1s_to_10s": "variance over 10 s by that over 1 s, ratio",
+    "variance_1s_to_60s": "variance over 60 s by that over 1 s, ratio",
+    "variance_1s_to_300s": "variance over 300 s by that over 1 s, ratio",
+}
+"""What is printed of how prices move, beside the gates; `market score` judges it."""
 
 Tell = Callable[[str], None]
 
@@ -60,6 +73,8 @@ class Fills:
         Minutes of tape without a book.
     figures : dict of str to GateCell
     gates : list of FillGate
+    moves : dict of str to dict of str to float
+        "real" and "simulated" of each of `MOVES`.
     carry : Carry or None
         Of forecasts; None without LightGBM, and of short days.
     """
@@ -75,6 +90,7 @@ class Fills:
     dropped_minutes: int
     figures: dict[str, GateCell]
     gates: list[FillGate]
+    moves: dict[str, dict[str, float]]
     carry: Carry | None
 
 
@@ -93,40 +109,55 @@ def study(preset: Preset, days: Sequence[Day], simulated_days: int, seed: int, t
     tell(f"tape       {len(real)} days")
     seconds = float(np.median([day.session_s for day in days]))
     levels = min((day.instrument.levels for day in days if day.instrument.levels), default=0)
-    made, flows = [], []
+    made, flows, moved = [], [], []
     for number, date in enumerate(working_days(FIRST, simulated_days)):
         day = synthetic(preset, seed + number, date, seconds, preset.symbol)
         day = as_shown(*day, levels) if levels else day
         made.append(sums_of(replayed(*day), scale))
         flows.append(flow_day(*day))
+        moved.append(_moved(*day))
         tell(f"simulated  day {number + 1} of {simulated_days}")
     cells, gates, clusters = compare(real, made, seed)
+    told = _moves([_moved(day.instrument, day.events) for day in days]), _moves(moved)
     seen = tuple(day.instrument.date for day in seen_days(preset, days))
     return Fills(
         preset=preset.name, symbol=days[0].instrument.symbol,
         days=tuple(day.instrument.date for day in days), calibrated_on=seen, simulated_days=simulated_days,
         seed=seed, clusters=clusters, scale=scale,
         dropped_minutes=sum(int(np.sum(~day.booked)) for day in read), figures=cells, gates=gates,
+        moves={name: {"real": told[0][name], "simulated": told[1][name]} for name in MOVES},
         carry=carry([flow_day(day.instrument, day.events) for day in days], seen, flows, seed),
     )  # fmt: skip
 
 
+def _moved(instrument: Instrument, events: Events) -> Sums:
+    return dynamics.sums_of(observe(instrument, events, SKIP_S))
+
+
+def _moves(days: Sequence[Sums]) -> dict[str, float]:
+    return values(dynamics.FIGURES, table(days, dynamics.COLUMNS), dynamics.COLUMNS)
+
+
 def card(found: Fills) -> dict[str, Any]:
-    """The JSON of the comparison: the curves by wait, mark-outs and hidden share, and every figure by name."""
+    """The JSON of the comparison: the curves by wait, mark-outs (bps, of a ghost that joined the touch), R² of
+    order-flow imbalance, carry and hidden share, and every figure by name; `carried` is the carry by horizon.
+    """
     cells = found.figures
     curve = [cells[f"filled_{wait}s"] for wait in WAITS_S]
     marks = {str(h): cells[f"markout_{h}s_bps"] for h in HORIZONS_S}
+    plainly = asdict(found)
+    carried = plainly.pop("carry")
     return {
         "waits_s": list(WAITS_S),
         "real": [{"share": cell.real, "ci_low": cell.ci_low, "ci_high": cell.ci_high} for cell in curve],
         "real_floor": [cell.floor for cell in curve],
         "simulated": [cell.simulated for cell in curve],
-        "markouts_bps": {
-            "real": {h: cell.real for h, cell in marks.items()},
-            "simulated": {h: cell.simulated for h, cell in marks.items()},
-        },
+        "mark_outs": {h: {"real": cell.real, "simulated": cell.simulated} for h, cell in marks.items()},
+        "carry": carried and carried["carry"],
+        "carried": carried,
+        "ofi_r2": {h: found.moves[f"ofi_r2_{h}s"] for h in ("10", "60")},
         "hidden_share": {"real": cells["hidden_rows"].real, "simulated": cells["hidden_rows"].simulated},
-        **asdict(found),
+        **plainly,
     }
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.lab.fills import fills_kernel as k
+from tercel.lab.fills.markouts import add_ghosts
 from tercel.lab.fills.replayed import DISTANCES, ReplayedDay, ReplayTally
 from tercel.market.tape.schema import ADD
 
@@ -25,6 +26,8 @@ SHOWN_S: Final = (30, 300)
 """Waits that are reported by place, spread, size and distance."""
 SPREADS: Final = {"1": (1, 1), "2": (2, 2), "3-4": (3, 4), "5-8": (5, 8), "9-16": (9, 16), "17+": (17, 1 << 30)}
 """Classes of the touch's width, ticks."""
+PLACES: Final = {"place_1": "first in the queue", "place_4": "last in it", "behind_1": "a tick behind"}
+"""Ghosts whose mark-outs are told apart: few or many lots ahead (quartiles of tape), or behind the touch."""
 ROUND_SHARES: Final = 100
 SIZES: Final = (0.25, 0.5, 1.0)
 """Parts of the usual queue."""
@@ -92,9 +95,13 @@ def add_fills(tally: ReplayTally, scale: FillScale) -> Floats:
     _add_parts(tally, ns, found, fine)
     for name, among in _classes(day, scale).items():
         _add_shown(tally, name, ns, found[..., k.FILLED], fine & among)
+        if name in PLACES:
+            add_ghosts(tally, f"markout_{name}", found, fine & among)
     for name, (shares, distance) in _others(scale).items():
         other = run_ghosts(day, shares, distance, SHOWN_S[-1])
         _add_shown(tally, name, ns, other[..., k.FILLED], fine)
+        if name in PLACES:
+            add_ghosts(tally, f"markout_{name}", other, fine, distance)
     for name, lots, stood in (("ahead", k.CANCEL_AHEAD, k.AHEAD_S), ("behind", k.CANCEL_BEHIND, k.BEHIND_S)):
         tally.add(f"cancelled_{name}", ns[fine], found[..., lots][fine])
         tally.add(f"cancelled_{name}#", ns[fine], found[..., stood][fine])
