@@ -184,8 +184,9 @@ def simulate(request: Simulate) -> None:
     """Write simulated days into a lake, as tape like any other."""
     check_date(request.first)
     from tercel.market.flow.preset import load
-    from tercel.market.simulator.synthetic import LONGEST_S, law_of, synthetic, truth, working_days
+    from tercel.market.simulator.synthetic import LONGEST_S, law_of, synthetic, truth
     from tercel.market.tape import Lake as Store
+    from tercel.market.tape.instrument import working_days
 
     preset, seconds = load(request.preset), request.seconds
     if not 60.0 <= seconds <= LONGEST_S:

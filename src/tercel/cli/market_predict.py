@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,13 +80,16 @@ def predict(request: Predict) -> None:
     candidates = candidates_of(request.strategy or ("all",))
     task = Task(share=request.share)
     tape = Market("", str(request.lake), request.symbol or preset.symbol, tuple(dates), impact or "", bound="kind")
-    settings = settings_of([Market(request.preset), tape], task)
+    home = Market(request.preset)
+    beside = replace(home, bound=tape.bound) if home.on_tape else home
+    (own,) = settings_of([beside], task).values()
+    settings = {preset.name: own, **settings_of([tape], task)}
     refuse_calibrated(request.preset, settings)
     notes = refuse_leaks([one for one in candidates if one.learned], settings.values())
-    home, recorded = (
+    simulated, recorded = (
         Scenario(name, one, (seed,), 0 if one.market.on_tape else request.episodes) for name, one in settings.items()
     )
-    results, more = sides(home, recorded, preset.name, candidates, seed)
+    results, more = sides(simulated, recorded, preset.name, candidates, seed)
     found = Predicted(
         market=preset.name,
         symbol=settings[recorded.name].market.symbol,

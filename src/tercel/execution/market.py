@@ -9,6 +9,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.names import check_known, listed
 from tercel.execution.task import Latency, Task
 from tercel.market.flow import preset as presets
+from tercel.market.flow.resampled import ResampledPreset
 from tercel.market.impact.law import LAWS
 from tercel.market.impact.propagator import TAPE_LAWS
 from tercel.market.simulator.bounds import BOUNDS, UNDERCUT
@@ -30,7 +31,7 @@ class Market:
     Parameters
     ----------
     preset : str
-        A simulated market, by name or as a ``.json`` file; empty on tape.
+        A simulated market, by name or as a ``.json`` file; empty on tape. One of resampled days becomes their tape.
     lake, symbol : str
         Recorded days, and whose (several with commas, none for a list of orders); empty in a simulated market.
     days : tuple of str
@@ -72,7 +73,14 @@ class Market:
     bound: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what is none; files are named by their whole paths, to be found from any folder."""
+        """Refuse what is none; files are named by their whole paths, to be found from any folder.
+
+        A market of resampled days is the lake in which they are written.
+        """
+        made = presets.load(self.preset) if self.preset.endswith(".json") else None
+        if isinstance(made, ResampledPreset):
+            for name, value in (("preset", ""), ("lake", str(made.written())), ("symbol", made.symbol)):
+                object.__setattr__(self, name, value)
         if bool(self.preset) == bool(self.lake) or (self.symbol and not self.lake):
             received = f"preset {self.preset!r}, lake {self.lake!r}, symbol {self.symbol!r}"
             remedy = "call load_market(name) or replay(lake, symbol)"

@@ -390,6 +390,8 @@ def _on_tape(settings: MarketTask, seed: int, episodes: int, quick: bool) -> Job
     blocks = bool(settings.orders) or one_day
     guessed = any(by_level(events) for _, events in split.days)
     seen, unseen = split.spans
+    if of := instrument.extra.get("resampled_of"):
+        seen += f", made of {_span(of)}"
     return JobMarket(
         f"{symbol} replay",
         training,

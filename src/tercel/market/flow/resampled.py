@@ -7,18 +7,26 @@ from typing import ClassVar, Literal
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
+from tercel.core.kernel_keys import cache_root
+from tercel.core.progress import say
 from tercel.market.flow.calibrate import calibrate as counted
 from tercel.market.flow.port import Positive, Preset
 from tercel.market.simulator import layout as sim
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.checkpoints import compiled
+from tercel.market.tape.instrument import working_days
 from tercel.market.tape.resampled import BLOCK_S, Resampler
+
+FIRST = "2030-01-02"
+"""Date of the first day that is made; it names the day and nothing else."""
+DAYS = 60
+"""Days of a market on which orders are worked: the earlier two thirds to learn on, the others to judge on."""
 
 
 class ResampledPreset(Preset):
     """Days of a lake that others are made of; its card names them.
 
-    It has no kernel: its days are written (`tercel market simulate`), and orders are worked on them as on any tape.
+    It has no kernel: orders are worked on days of it that are written once, as on any tape.
 
     Attributes
     ----------
@@ -47,6 +55,23 @@ class ResampledPreset(Preset):
         """Another day for each stretch."""
         return 1000 * number + seed
 
+    def written(self, days: int = DAYS) -> Path:
+        """Folder of a lake with so many days of it; those that are there are not made again.
+
+        Raises
+        ------
+        TapeError
+            As :meth:`recorded`, and a cache that cannot be written.
+        """
+        lake = Lake(cache_root() / "resampled" / self.mark)
+        known = {one.date for one in lake.list()} if lake.root.is_dir() else set()
+        dates = list(working_days(FIRST, days))
+        if missing := [(seed, date) for seed, date in enumerate(dates, 1) if date not in known]:
+            say(f"{self.name}: {len(missing)} days are resampled, once")
+        for seed, date in missing:
+            lake.write(*self.recorded(date, seed), replace=True)
+        return lake.root
+
     def packed(self) -> Floats:
         """Refused: nothing answers here but tape.
 
@@ -54,10 +79,11 @@ class ResampledPreset(Preset):
         ------
         ConfigError
         """
-        remedy = (
-            f"write days with `tercel market simulate {self.name}.json --out LAKE --days 60`, then name `tape=LAKE`"
+        received, remedy = (
+            f"{self.name}, of tape",
+            "orders are worked in it, and `tercel market simulate` writes its days",
         )
-        raise ConfigError("a flow model that is simulated as orders are worked", f"{self.name}, of tape", remedy)
+        raise ConfigError("a flow model that is simulated as orders are worked", received, remedy)
 
 
 @lru_cache(maxsize=2)

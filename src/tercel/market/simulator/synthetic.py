@@ -1,9 +1,7 @@
 """Synthetic days: a preset's market as a recorded day, with its regimes as ground truth."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
-from datetime import date as calendar_date
-from datetime import timedelta
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -53,20 +51,6 @@ def truth(law: Floats, names: Sequence[str], seed: int, seconds: float) -> list[
         else:
             told.append({"from_s": from_s, "regime": names[number]})
     return told
-
-
-def working_days(first: str, count: int) -> Iterator[str]:
-    """ISO dates from Monday to Friday.
-
-    >>> list(working_days("2030-01-04", 2))
-    ['2030-01-04', '2030-01-07']
-    """
-    day = calendar_date.fromisoformat(first)
-    while count:
-        if day.weekday() < 5:
-            yield day.isoformat()
-            count -= 1
-        day += timedelta(days=1)
 
 
 def synthetic(

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date as calendar_date
 from datetime import datetime, timedelta
@@ -205,3 +206,17 @@ def content_hash(instrument: Instrument, events: Events) -> str:
         little = column.astype(column.dtype.newbyteorder("<"), copy=False)
         digest.update(np.ascontiguousarray(little).data)
     return digest.hexdigest()
+
+
+def working_days(first: str, count: int) -> Iterator[str]:
+    """ISO dates from Monday to Friday.
+
+    >>> list(working_days("2030-01-04", 2))
+    ['2030-01-04', '2030-01-07']
+    """
+    day = calendar_date.fromisoformat(first)
+    while count:
+        if day.weekday() < 5:
+            yield day.isoformat()
+            count -= 1
+        day += timedelta(days=1)

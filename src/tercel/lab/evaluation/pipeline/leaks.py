@@ -234,7 +234,8 @@ def judged_days(settings: MarketTask) -> JudgedDays:
         return JudgedDays(symbol, tuple(sorted(hours)), hours="" if settings.orders else settings.task.hours)
     train, judged = split_dates(lake, symbol, settings.market.days)
     if train != judged:
-        return JudgedDays(symbol, tuple(judged))
+        about = [lake.instrument(symbol, date).extra.get("resampled_of", ()) for date in judged]
+        return JudgedDays(symbol, (*judged, *sorted({date for dates in about for date in dates})))
     instrument, events = lake.read(symbol, judged[0])
     opening, closing, cut = cut_of(instrument, events)
     midnight = midnight_ns(instrument.date, instrument.timezone)
