@@ -131,7 +131,7 @@ def calibrate(
     days : sequence of str
         YYYY-MM-DD.
     model : str
-        queue_reactive, hawkes or santa_fe.
+        queue_reactive, hawkes, santa_fe, or resampled: days made of blocks of these, which go on being read.
     name : str
         Of the market; symbol and days if not given.
     out : str or Path, optional
@@ -156,5 +156,5 @@ def calibrate(
     read = read_days(Path(lake), symbol, list(days))
     called = name or f"{symbol.lower()}-{days[0]}" + (f"-{days[-1]}" if len(days) > 1 else "")
     file = Path(tempfile.mkdtemp(prefix="tercel-")) / f"{called}.json" if out is None else Path(out)
-    calibrated(model, read, name=called, stamp=days[-1]).save(file)
+    calibrated(model, read, name=called, stamp=days[-1], lake=str(Path(lake).resolve())).save(file)
     return load_market(str(file))

@@ -83,8 +83,9 @@ def predict(request: Predict) -> None:
     home = Market(request.preset)
     beside = replace(home, bound=tape.bound) if home.on_tape else home
     (own,) = settings_of([beside], task).values()
-    settings = {preset.name: own, **settings_of([tape], task)}
-    refuse_calibrated(request.preset, settings)
+    judged = settings_of([tape], task)
+    settings = {preset.name: own, **judged}
+    refuse_calibrated(request.preset, judged)
     notes = refuse_leaks([one for one in candidates if one.learned], settings.values())
     simulated, recorded = (
         Scenario(name, one, (seed,), 0 if one.market.on_tape else request.episodes) for name, one in settings.items()

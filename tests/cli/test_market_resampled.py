@@ -1,0 +1,106 @@
+"""A market of resampled days as typed: made of a lake, scored by every market's gates, worked in, judged for leaks."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from tercel.api.testing.lake import simulated_lake
+from tercel.cli import app
+from tercel.execution.market import Market
+from tercel.execution.task import Task
+from tercel.lab.evaluation.market import build_market
+from tercel.lab.evaluation.pipeline.leaks import SeenDays, judged_days
+from tercel.lab.evaluation.settings import MarketTask
+from tercel.market.flow import resampled
+from tercel.market.flow.preset import load
+from tercel.market.tape import Lake
+
+DAYS = ("2003-01-13", "2003-01-14", "2003-01-15")
+
+
+def tercel(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return simulated_lake(tmp_path_factory.mktemp("lake"), 0.6, DAYS).root
+
+
+@pytest.fixture(scope="module")
+def preset(lake: Path) -> Path:
+    out = lake.parent / "mine.json"
+    words = ("--lake", lake, "--symbol", "SIM", "--date", ",".join(DAYS[:2]), "--model", "resampled")
+    result = tercel("market", "calibrate", *words, "--out", out)
+    assert result.exit_code == 0, result.output
+    return out
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(resampled, "cache_root", lambda: tmp_path)
+    monkeypatch.setattr(resampled.ResampledPreset.written, "__defaults__", (3,))
+
+
+def test_its_days_are_tape_like_any_other(preset: Path, tmp_path: Path) -> None:
+    words = ("market", "simulate", preset, "--out", tmp_path, "--days", 2, "--seed", 4, "--json")
+    found = json.loads(tercel(*words).stdout)
+    assert found["model"] == "resampled"
+    assert [row["outcome"] for row in found["days"]] == ["written", "written"]
+    instrument, events = Lake(tmp_path).read("SIM", found["days"][0]["date"])
+    again = load(preset).recorded(found["days"][0]["date"], 4)
+    assert again[1] == events
+    assert instrument.extra["resampled_of"] == list(DAYS[:2])
+    refused = tercel(*words[:5], "--days", 1, "--regimes", "chain")
+    assert refused.exit_code == 2
+    assert "leave them out" in refused.output
+
+
+def test_it_is_scored_by_the_gates_of_every_market(preset: Path, lake: Path) -> None:
+    about = ("--lake", lake, "--symbol", "SIM", "--venue", "TEST")
+    scored = tercel("market", "score", preset, *about, "--date", DAYS[2], "--no-classifier", "--json")
+    assert scored.exit_code == 0, scored.output
+    gates = json.loads(scored.stdout)["gates"]
+    assert gates["mean_spread"]["passed"]
+    filled = tercel("market", "fills", preset, *about, "--date", DAYS[2], "--days", 2, "--json")
+    assert filled.exit_code == 0, filled.output
+    assert json.loads(filled.stdout)["preset"] == "mine"
+    seen = tercel("market", "score", preset, *about, "--date", DAYS[0])
+    assert seen.exit_code == 2, "days that it is made of"
+
+
+@pytest.mark.usefixtures("few")
+def test_orders_are_worked_on_days_that_are_written_once(preset: Path) -> None:
+    market = Market(str(preset))
+    assert (market.preset, market.symbol, market.on_tape) == ("", "SIM", True)
+    days = Lake(Path(market.lake)).days("SIM")
+    assert len(days) == 3
+    before = {path: path.stat().st_mtime_ns for path in Path(market.lake).rglob("*.parquet")}
+    assert Market(str(preset)) == market
+    assert {path: path.stat().st_mtime_ns for path in Path(market.lake).rglob("*.parquet")} == before
+    result = tercel(
+        "agent", "evaluate", "twap_repeg", "--market", preset, "--against", "twap_take", "--horizon", "5min", "--json"
+    )
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.usefixtures("few")
+def test_who_learned_from_the_days_that_it_is_made_of_has_seen_them(preset: Path) -> None:
+    settings = MarketTask(Market(str(preset)), Task(horizon_s=300.0))
+    judged = judged_days(settings)
+    assert set(DAYS[:2]) < set(judged.days)
+    assert judged.overlaps(SeenDays("SIM", DAYS[0], DAYS[1], float("inf"), 1.0, "was trained on these"))
+    assert not judged.overlaps(SeenDays("SIM", DAYS[2], DAYS[2], float("inf"), 1.0, "was trained on another"))
+    built = build_market(settings, quick=True)
+    assert str(built.facts["trained on"]).endswith(f"made of {DAYS[0]} to {DAYS[1]}"), "cards say it, and are read"
+
+
+def test_a_lake_that_is_gone_is_said(preset: Path, lake: Path, tmp_path: Path) -> None:
+    moved = load(preset).model_copy(update={"lake": str(tmp_path / "gone")})
+    moved.save(tmp_path / "moved.json")
+    result = tercel("market", "simulate", tmp_path / "moved.json", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
