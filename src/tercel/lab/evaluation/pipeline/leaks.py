@@ -114,12 +114,19 @@ def seen_by(policy: Candidate) -> list[SeenDays]:
     """Recorded days that a policy learned from, or the forecaster that it listens to, as far as their cards say."""
     trained_on = policy.card.trained_on
     symbol = str(trained_on.get("symbol", ""))
+    told_of = [value for key, value in trained_on.items() if key.startswith(("trained", "days", "train"))]
+    by_symbol = [(symbol, value) for value in told_of if not isinstance(value, dict)]
+    by_symbol += [
+        (symbol if _DATE.search(name) else name, {name: days})
+        for value in told_of
+        if isinstance(value, dict)
+        for name, days in value.items()
+    ]
     found = [
         SeenDays(
-            symbol, first, last, inf, TRAINING_SHARE if _PART in text else 1.0, f"was trained on {text}", _apart(text)
+            name, first, last, inf, TRAINING_SHARE if _PART in text else 1.0, f"was trained on {text}", _apart(text)
         )
-        for key, value in trained_on.items()
-        if key.startswith(("trained", "days", "train"))
+        for name, value in by_symbol
         for text in _texts(value)
         for first, last in _spans(text)
     ]

@@ -82,7 +82,8 @@ def markets_of(config: AgentConfig) -> list[TrainingMarket]:
         return [_on_tape(config)]
     section = config.market
     stakes = (section.regime_stakes or (1.0,) * len(section.laws)) * len(section.presets)
-    return [_simulated(config, *one) for one in zip(section.markets, stakes, strict=True)]
+    pairs = zip(section.markets, stakes, strict=True)
+    return [(_resampled if market.on_tape else _simulated)(config, market, stake) for market, stake in pairs]
 
 
 def acting_in(config: AgentConfig) -> tuple[Source, Task, Sampler]:
@@ -129,6 +130,17 @@ def _simulated(config: AgentConfig, market: Market, loss_weight: float) -> Train
         {"market": preset.name, **({"regimes": market.regimes} if market.regimes else {})},
         loss_weight,
     )
+
+
+def _resampled(config: AgentConfig, market: Market, loss_weight: float) -> TrainingMarket:
+    """A market among others whose days are written: its earlier days."""
+    built = build_market(MarketTask(market, _longest(config)))
+    facts = {key: built.facts[key] for key in ("symbol", "trained on")}
+    plan = built.sampler(-1 - VALIDATION_SEED, 0, config.validation.episodes)
+    return TrainingMarket(
+        f"{market.symbol} resampled", f"{market.symbol} resampled", _longest(config), built.training, built.training,
+        built.sampler, plan, built.estimates.spread, facts, loss_weight,
+    )  # fmt: skip
 
 
 def _on_tape(config: AgentConfig) -> TrainingMarket:
