@@ -5,8 +5,6 @@ power of ten that holds the largest order; an order has as many lots as cover wh
 before its end and every row is the difference of two such numbers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final

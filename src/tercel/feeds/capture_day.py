@@ -3,8 +3,6 @@
 Only the whole capture knows its days. A later day opens with the book that the day before left.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ of one feed may follow one another (a recorder starts a new one at each start); 
 since a killed recorder cannot finish it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

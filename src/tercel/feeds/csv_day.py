@@ -6,8 +6,6 @@ the quote in force, without a lag, and at the mid by the last different price. R
 trades before quotes of other files: a quote that follows a trade at once shows what the trade left.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Final
 

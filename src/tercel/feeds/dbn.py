@@ -4,8 +4,6 @@ Files are DBN (``.dbn``, ``.dbn.zst``, any number of zstd frames) or CSV. A day 
 that continue one another are joined in order of time. A file of the schema `definition` beside them gives ticks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

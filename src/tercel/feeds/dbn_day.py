@@ -1,7 +1,5 @@
 """One Databento day of one instrument: its records to the tape."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -10,8 +10,6 @@ TRADE_HIDDEN at another price, and a REDUCE alone when it is not to be printed (
 is counted and stays: the book was never put back. All else is counted.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager

@@ -1,7 +1,5 @@
 """The books of all symbols of an ITCH file, and what they say of it: nothing crossed, no share lost."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 

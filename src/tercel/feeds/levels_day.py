@@ -5,8 +5,6 @@ say what the trades left. Within a message levels that vanish come before levels
 no row of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from operator import attrgetter
 

@@ -1,7 +1,5 @@
 """The tick of a LOBSTER file: what the prices say, or what the user says."""
 
-from __future__ import annotations
-
 import math
 from typing import Final
 

@@ -1,7 +1,5 @@
 """The files in a list of paths: plain, in folders, compressed (.gz, .xz, .bz2, .zst), in .zip, .tar, .7z archives."""
 
-from __future__ import annotations
-
 import bz2
 import gzip
 import importlib

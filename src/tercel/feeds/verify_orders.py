@@ -6,8 +6,6 @@ events between knew nothing of. Where the importer found them to differ it opene
 against it.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

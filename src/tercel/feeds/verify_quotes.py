@@ -4,8 +4,6 @@ A best quote (`bookTicker`) names the update after which it held. Where a depth 
 of the tape must show the same best bid and ask with the same lots. Nothing of the tape was made from these quotes.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

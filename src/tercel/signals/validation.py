@@ -7,8 +7,6 @@ less than `embargo_ns` before the block (Lopez de Prado 2018, "Advances in Finan
 times are ns; rows may be in any order.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Bars of a recorded tape as a source, known at the end of each bar."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
