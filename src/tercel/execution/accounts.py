@@ -18,8 +18,7 @@ _COLUMNS = (
 def fills_of(state: Ints) -> Ints:
     """Logged own fills of one market: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced; a view."""
     rows, at = min(int(state[sim.FILL_ROWS]), int(state[sim.LOG_ROWS])), int(state[sim.LOG_AT])
-    fills: Ints = state[at : at + rows * sim.FILL_WORDS].reshape(rows, sim.FILL_WORDS)
-    return fills
+    return state[at : at + rows * sim.FILL_WORDS].reshape(rows, sim.FILL_WORDS)
 
 
 def costs_of(books: NDArray[np.int32], states: Ints, points: int, cluster: Ints) -> Costs:

@@ -200,8 +200,7 @@ class View:
     def spread(self) -> Ints:
         """Ticks between the best public prices; 0 where a side is not quoted."""
         quoted = (np.abs(self.touch) < NO_ASK) & (np.abs(self.far) < NO_ASK)
-        spread: Ints = np.where(quoted, (self.far - self.touch) * self.side, 0)
-        return spread
+        return np.where(quoted, (self.far - self.touch) * self.side, 0)
 
     mid2 = _Market(c.MID2, "Bid + ask, half ticks.")
     arrival_mid2 = _Market(c.ARRIVAL_MID2, "Bid + ask at arrival, half ticks.")

@@ -169,8 +169,7 @@ def infer_unit(words: k.Words) -> int:
 
 def flags_of(words: k.Words) -> NDArray[np.uint8]:
     """The flag bits of records, uint8[n]: a view."""
-    flags: NDArray[np.uint8] = words.view(np.uint8)[:, 8 * k.BODY + 4]
-    return flags
+    return words.view(np.uint8)[:, 8 * k.BODY + 4]
 
 
 def event_ends(words: k.Words) -> NDArray[np.uint8]:

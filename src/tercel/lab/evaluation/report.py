@@ -81,8 +81,7 @@ def left_to_do(costs: Costs) -> Floats:
     What the last bucket and the horizon order fill lies behind the last time shown.
     """
     done = np.cumsum(costs.lots_grid, axis=1) - costs.lots_grid
-    shares: Floats = 1.0 - done / costs.qty[:, None]
-    return shares
+    return 1.0 - done / costs.qty[:, None]
 
 
 def distribution(name: str, costs: Sequence[Costs], best: Sequence[Costs]) -> list[object]:

@@ -124,8 +124,7 @@ def price_moves(costs: Costs, mid2_grid: NDArray[np.int64]) -> Floats:
         Mids of the same episodes without own orders, half ticks.
     """
     gone = (mid2_grid[:, -1] - mid2_grid[:, 0]) * costs.side.astype(np.int64)
-    moves: Floats = gone / mid2_grid[:, 0] * BPS
-    return moves
+    return gone / mid2_grid[:, 0] * BPS
 
 
 def price_move_beta(scores: Scores, moves_bps: Floats, rng: np.random.Generator) -> dict[str, stats.Estimate]:

@@ -48,8 +48,7 @@ class AppendedVec:
 
     def take_metrics(self) -> dict[str, float]:
         """Metrics of the inner environment, if it has some."""
-        own: dict[str, float] = getattr(self.env, "take_metrics", dict)()
-        return own
+        return getattr(self.env, "take_metrics", dict)()
 
     def progress(self, frames: int) -> None:
         """Advance the curriculum of the inner environment, if it has one."""

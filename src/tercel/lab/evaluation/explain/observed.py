@@ -125,8 +125,7 @@ def parts(intents: Intents, view: View) -> Floats:
 def behind_touch(intents: Intents, view: View) -> NDArray[np.int64]:
     """Ticks by which each rung stands behind the own touch, int64 (n, K); negative inside the spread."""
     steps = intents[:, [STEP]].astype(np.int64) * np.arange(K)
-    ticks: NDArray[np.int64] = (view.touch - intents[:, ANCHOR])[:, None] * view.side[:, None] + steps
-    return ticks
+    return (view.touch - intents[:, ANCHOR])[:, None] * view.side[:, None] + steps
 
 
 def places(intents: Intents, view: View) -> Floats:

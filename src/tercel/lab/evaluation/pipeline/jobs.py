@@ -85,8 +85,7 @@ def run_to_the_end(first: int, n: int, episodes: int) -> NDArray[np.bool_]:
     if episodes < THINNED_FROM:
         return np.ones(n, np.bool_)
     drawn = np.random.default_rng(7).random((first + n + 1) // 2) < SHARE
-    chosen: NDArray[np.bool_] = np.repeat(drawn, 2)[first : first + n]
-    return chosen
+    return np.repeat(drawn, 2)[first : first + n]
 
 
 def is_done(job: Job, out: Path) -> bool:

@@ -46,8 +46,7 @@ class States:
     def cells(self, kind: int) -> Ints:
         """(spread, imbalance, queue) of a kind as one number: int64[n, 2]."""
         queue = self.queue[:, ::-1] if kind == at.MARKET else self.queue
-        cells: Ints = (self.spread[:, None] * at.IMBALANCES + self.imbalance) * at.QUEUES + queue
-        return cells
+        return (self.spread[:, None] * at.IMBALANCES + self.imbalance) * at.QUEUES + queue
 
 
 @dataclass(frozen=True, eq=False)
