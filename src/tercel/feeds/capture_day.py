@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds.captures import CaptureLine, CaptureWarnings, lines_of, shown, stated_unit
@@ -40,7 +40,7 @@ class CaptureDay:
     """
 
     imported: Imported
-    updates: NDArray[np.int64]
+    updates: Ints
     quotes: tuple[Any, ...] = ()
 
     @property
@@ -135,7 +135,7 @@ def days_of(
     base: Instrument,
     events: Events,
     warnings: tuple[str, ...],
-    updates: NDArray[np.int64] | None = None,
+    updates: Ints | None = None,
     quotes: Sequence[Any] = (),
 ) -> Iterator[CaptureDay]:
     """One day of tape for each day of UTC in a tape.

@@ -12,8 +12,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError
 from tercel.feeds.members import Member
 
@@ -134,7 +134,7 @@ def exact(text: str, where: str) -> int:
     return whole
 
 
-def unit_of(numbers: NDArray[np.int64], stated: int, what: str, where: str, known: int = 0) -> int:
+def unit_of(numbers: Ints, stated: int, what: str, where: str, known: int = 0) -> int:
     """The tick or lot: what is stated, or the greatest common divisor of all numbers above zero.
 
     `known`, what the exchange says, counts among those numbers: it holds unless the data are finer (old dust is).

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bytes, Int32
 from tercel.core.errors import FeedError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import csv_kernels as k
@@ -221,9 +221,7 @@ def _signed(t: pl.DataFrame, check: bool, report: r.Taken) -> tuple[pl.DataFrame
     return both.sort("seq"), {"signed": dict(zip(names, counts, strict=True))}
 
 
-def _levels(
-    q: pl.DataFrame, tick: float, lot: int, report: r.Taken
-) -> tuple[pl.DataFrame, list[NDArray[np.int32]], NDArray[np.uint8]]:
+def _levels(q: pl.DataFrame, tick: float, lot: int, report: r.Taken) -> tuple[pl.DataFrame, list[Int32], Bytes]:
     """Quotes in ticks and lots, and which are off the tick; those whose levels make no sense are left out."""
     sides = r.side_columns(sum(name.startswith("bid_size_") for name in q.columns))
     bid, bid_size, ask, ask_size = (np.ascontiguousarray(q.select(names).to_numpy()) for names in sides)

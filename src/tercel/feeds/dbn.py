@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
 from tercel.feeds import dbn_kernels as k
 from tercel.feeds import dbn_records as r
@@ -169,7 +169,7 @@ def split(records: r.Records) -> Iterator[tuple[int, str, k.Words]]:
             yield number, str(np.datetime64(day, "D")), own[days == day]
 
 
-def _values(column: NDArray[np.int64]) -> list[int]:
+def _values(column: Ints) -> list[int]:
     """The different values of a column, sorted; fast where there is one."""
     if len(column) == 0:
         return []

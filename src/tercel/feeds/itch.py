@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError
 from tercel.core.names import listed, nearest
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -125,7 +125,7 @@ class ItchDay:
         )
 
 
-def tape_of(rows: NDArray[np.int64], midnight: int, unit: int, mask_hidden: bool) -> tuple[Events, int]:
+def tape_of(rows: Ints, midnight: int, unit: int, mask_hidden: bool) -> tuple[Events, int]:
     """Staged rows of one symbol as a tape, prices in ticks of `unit`, and the prices beyond the last tick."""
     meta, price = rows[:, f.R_META], rows[:, f.R_LOTS_PRICE] & 0xFFFFFFFF
     kind, side, marks = (meta >> 16) & 255, ((meta >> 8) & 255) - 1, meta & 255

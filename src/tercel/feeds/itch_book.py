@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bytes
 from tercel.core.errors import FeedError
 from tercel.feeds import itch_book_kernels as k
 from tercel.feeds import itch_format as f
@@ -62,7 +62,7 @@ class ItchBooks:
         self.levels = np.zeros((FIRST_POOL, 4), np.int32)
         self.per = np.zeros((f.LOCATES, k.PER), np.int64)
 
-    def take(self, data: NDArray[np.uint8], start: int, store: ItchStore) -> int:
+    def take(self, data: Bytes, start: int, store: ItchStore) -> int:
         """Apply whole messages."""
         while True:
             books = k.Books(self.sides, self.rungs, self.levels, self.per)

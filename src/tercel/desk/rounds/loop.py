@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.errors import OrderError
 from tercel.core.fixed import ONE, ceiled
 from tercel.core.messages import Alpha, CostFeedback, Posture
@@ -365,7 +365,7 @@ class DeskLoop:
             else:
                 self._challenges[id_][2].on_market(rows)
 
-    def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
+    def on_arrival(self, order: ParentRequest, book: Int32, state: Ints) -> None:
         """Start the paper trials of an order whose agent has a challenger."""
         slot = self.slots.get(order.agent)
         champion, challenger = slot.at(order.instrument) if slot is not None else (None, None)
@@ -373,7 +373,7 @@ class DeskLoop:
             trial = Challenge(book, state, champion, challenger)
             self._challenges[order.id] = (order.agent, order.instrument, trial)
 
-    def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:
+    def on_decision(self, order: ParentRequest, observation: Float32) -> None:
         """Update drift detection with the observation."""
         slot = self.slots.get(order.agent)
         # The card's statistics are of decisions of the schedule: those between them see part of an interval.

@@ -20,9 +20,8 @@ from hashlib import sha256
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Ints
+from tercel.core.arrays import Int32, Ints
 from tercel.core.errors import OrderError, PolicyError, TapeError
 from tercel.core.fixed import against
 from tercel.core.messages import Alpha, Posture
@@ -82,7 +81,7 @@ class ParentExecutor:
         self._began_journaled = False
         self._guidance: tuple[Alpha | None, Posture | None] = (None, None)
         self._told: list[dict[str, Any] | None] = [None, None]
-        self.began: tuple[NDArray[np.int32], Ints] | None = None
+        self.began: tuple[Int32, Ints] | None = None
         """Book and state at arrival: with what `take_recorded` gives they replay the session."""
         self.seen = 0
         """Decisions that :meth:`decision` has returned."""

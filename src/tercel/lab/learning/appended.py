@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Float32, Floats
+from tercel.core.arrays import AnyArray, Bools, Float32, Floats
 from tercel.lab.learning.port import MaskedVecEnv, RestorableVecEnv, State, action_sizes
 
 
@@ -41,7 +40,7 @@ class AppendedVec:
     def reset(self, seed: int) -> Float32:
         return self._seen(self.env.reset(seed))
 
-    def step(self, actions: NDArray[Any]) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
+    def step(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """As the environment's own."""
         obs, reward, done, info = self.env.step(actions)
         return self._seen(obs), reward, done, info

@@ -9,9 +9,8 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Ints
+from tercel.core.arrays import Int32, Ints
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book import tape_kernels as tape
@@ -81,7 +80,7 @@ class Book:
             start, stop, self._touch,
         )  # fmt: skip
 
-    def quotes(self, events: Events) -> NDArray[np.int32]:
+    def quotes(self, events: Events) -> Int32:
         """Apply tape rows; best bid and ask after each, int32 (n, 2), NO_BID and NO_ASK where a side is empty."""
         found = np.zeros((len(events.kind), 2), np.int32)
         tape.quotes_after(
@@ -178,7 +177,7 @@ class Book:
         """Best ask in ticks, NO_ASK when there is none."""
         return int(self.state[lay.BEST_ASK])
 
-    def depth(self, side: int, levels: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def depth(self, side: int, levels: int) -> tuple[Int32, Int32]:
         """Prices and lots of the best occupied levels, best first: int32[levels] each, padded with no price and 0."""
         prices = np.full(levels, NO_BID if side > 0 else NO_ASK, np.int32)
         lots = np.zeros(levels, np.int32)
@@ -186,7 +185,7 @@ class Book:
             self._depth_with_far(side, prices, lots)
         return prices, lots
 
-    def _depth_with_far(self, side: int, prices: NDArray[np.int32], lots: NDArray[np.int32]) -> None:
+    def _depth_with_far(self, side: int, prices: Int32, lots: Int32) -> None:
         rows = self.orders()
         rows = rows[rows[:, 1] == side]
         found = sorted({int(p) for p in rows[:, 2]}, reverse=side > 0)[: len(prices)]

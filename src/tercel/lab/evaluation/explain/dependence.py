@@ -6,7 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from tercel.lab.evaluation.explain.observed import ExplainableStrategy, Floats, ObservedDecisions, parts, rows_of
+from tercel.core.arrays import Floats
+from tercel.lab.evaluation.explain.observed import ExplainableStrategy, ObservedDecisions, parts, rows_of
 
 POINTS: Final = 13
 _LEVELS: Final = (0.02, 0.98)

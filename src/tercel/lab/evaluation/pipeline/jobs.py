@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import AnyArray, Bools, Floats, Indices
 from tercel.core.pool import stopping
 from tercel.execution.costs import Costs
 from tercel.execution.strategy import Strategy
@@ -73,7 +73,7 @@ def episodes_of(scenario: Scenario) -> int:
     return len(build_scenario(scenario).plan) if scenario.settings.market.on_tape else scenario.episodes
 
 
-def run_to_the_end(first: int, n: int, episodes: int) -> NDArray[np.bool_]:
+def run_to_the_end(first: int, n: int, episodes: int) -> Bools:
     """Which of `n` episodes from `first` on run to their horizon, of `episodes` in all: pairs of a buy and a sell.
 
     Which pairs, follows from their numbers alone, without a period: on tape every so many rows lie at one hour.
@@ -170,9 +170,9 @@ class Results:
     responses: dict[str, Response]
     arrivals: Arrivals | None = None
     guard: Guard | None = None
-    hindsight_bps: NDArray[np.float64] | None = None
+    hindsight_bps: Floats | None = None
     parts: tuple["Results", ...] = ()
-    plan_rows: NDArray[np.intp] | None = None
+    plan_rows: Indices | None = None
 
     def without(self, gone: Collection[str]) -> "Results":
         """Results without some candidates."""
@@ -180,7 +180,7 @@ class Results:
         responses = {key: one for key, one in self.responses.items() if key not in gone}
         return replace(self, costs=costs, responses=responses)
 
-    def select(self, rows: NDArray[np.bool_]) -> "Results":
+    def select(self, rows: Bools) -> "Results":
         """The same scenario with some of its episodes; `responses` are of all that were recorded."""
         plan_rows = np.flatnonzero(rows)
         return replace(
@@ -244,11 +244,11 @@ def _write(path: Path, prefix: str, record: Any) -> None:
     write_arrays(path, _arrays(prefix, record))
 
 
-def _arrays(prefix: str, record: Any) -> dict[str, NDArray[Any]]:
+def _arrays(prefix: str, record: Any) -> dict[str, AnyArray]:
     return {f"{prefix}.{field.name}": _narrow(getattr(record, field.name)) for field in fields(record)}
 
 
-def _narrow(array: NDArray[Any]) -> NDArray[Any]:
+def _narrow(array: AnyArray) -> AnyArray:
     """The same whole numbers in as few bytes as hold them: most lots and mids need two or four of eight."""
     if array.dtype != np.int64 or not array.size:
         return array

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import Floats, Int8, Int32, Ints
 from tercel.market.flow.hawkes import layout as at
 
 PRIOR = 5.0
@@ -86,8 +85,8 @@ def edges(values: Ints, weights: Floats, classes: int) -> Ints:
 
 
 def classify(
-    bid_px: NDArray[np.int32],
-    ask_px: NDArray[np.int32],
+    bid_px: Int32,
+    ask_px: Int32,
     bid_lots: Floats,
     ask_lots: Floats,
     spread_edges: Ints,
@@ -104,7 +103,7 @@ def classify(
     return States(spread, imbalance, queue, depth)
 
 
-def resting(px: NDArray[np.int32], lots: Floats, theta: Floats) -> Floats:
+def resting(px: Int32, lots: Floats, theta: Floats) -> Floats:
     """Lots on levels 2 to 5 of a side, each times the relative cancel rate of its distance: float64[n]."""
     away = np.clip(np.abs(px[:, 1:].astype(np.int64) - px[:, :1]), 0, at.REACH - 1)
     total: Floats = (lots[:, 1:] * theta[away]).sum(axis=1)
@@ -137,8 +136,8 @@ def cancel_rates(away: Ints, rested: Ints, lot_seconds: Floats) -> Floats:
 
 def rake(
     states: Sequence[States],
-    kinds: Sequence[NDArray[np.int8]],
-    sides: Sequence[NDArray[np.int8]],
+    kinds: Sequence[Int8],
+    sides: Sequence[Int8],
     waits: Sequence[Floats],
     exposure: Sequence[Floats],
 ) -> HawkesFactors:
