@@ -16,8 +16,7 @@ from tercel.feeds.bitstamp_book import BitstampRow, follow
 from tercel.feeds.bitstamp_messages import Pair, pairs_of
 from tercel.feeds.capture_day import Capture, CaptureDay, CaptureFeed, days_of
 from tercel.feeds.captures import MOST, ONE, CaptureLine, shown, stated_unit, unit_of
-from tercel.market.tape import schema
-from tercel.market.tape.events import Events
+from tercel.market.tape import Events, schema
 
 VENUE: Final = "BITSTAMP"
 _SMALLEST_LOT: Final = ONE // 10**8

@@ -18,9 +18,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds.captures import CaptureLine, CaptureWarnings, lines_of, shown, stated_unit
 from tercel.feeds.members import members
 from tercel.market.feed import FeedOptions, Imported
-from tercel.market.tape import schema
-from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument
+from tercel.market.tape import Events, Instrument, schema
 
 NS_A_DAY: Final = 86_400 * NS_PER_SECOND
 

@@ -21,8 +21,7 @@ from tercel.feeds.csv_clean import clean_quotes, clean_trades, in_order, merge_e
 from tercel.feeds.csv_map import CsvMap, FileMap
 from tercel.feeds.members import Member
 from tercel.market.feed import Imported
-from tercel.market.tape import schema
-from tercel.market.tape.events import Events
+from tercel.market.tape import Events, schema
 from tercel.market.tape.instrument import Instrument, clock_s, midnight_ns, next_midnight_ns
 
 MOST_BACKWARDS: Final = 0.01

@@ -12,8 +12,7 @@ from tercel.core.errors import FeedError
 from tercel.feeds import dbn_kernels as k
 from tercel.market.book.id_map import new_ids
 from tercel.market.feed import Imported
-from tercel.market.tape import schema
-from tercel.market.tape.events import Events
+from tercel.market.tape import Events, schema
 from tercel.market.tape.instrument import Instrument, midnight_ns, next_midnight_ns
 
 TIMEZONE: Final = "UTC"

@@ -15,8 +15,7 @@ from tercel.feeds.capture_day import CaptureDay
 from tercel.feeds.captures import exact
 from tercel.market.book import Book
 from tercel.market.feed import FeedOptions
-from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument
+from tercel.market.tape import Events, Instrument
 
 
 def verify_quotes(instrument: Instrument, events: Events, capture: Path) -> dict[str, Any]:

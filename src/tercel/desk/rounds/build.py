@@ -30,8 +30,7 @@ from tercel.execution.registry import pinned, resolve_policy
 from tercel.execution.strategies import MarketEstimates, wrap
 from tercel.execution.strategies.hand_over import most_share
 from tercel.execution.strategy import Strategy, gap_of
-from tercel.market.flow.port import Preset
-from tercel.market.flow.preset import load
+from tercel.market.flow import Preset, load
 from tercel.market.simulator.layout import RUNGS
 
 POLICY: Final = "policy:"

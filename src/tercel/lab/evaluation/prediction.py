@@ -16,8 +16,7 @@ import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.record import Record
-from tercel.core.stats import Estimate
-from tercel.core.stats.bootstrap import Replicates, moments_of_mean
+from tercel.core.stats import Estimate, Replicates, moments_of_mean
 from tercel.core.stats.ranks import ranks, spearman, split_half
 from tercel.execution.costs import Costs
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ResampledScores, Scores
