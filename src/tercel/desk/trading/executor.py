@@ -244,8 +244,8 @@ class ParentExecutor:
                     self._catch_up(commands)
             elif isinstance(event, Report):
                 self._on_report(event, commands)
-            elif isinstance(event, CancelReject):
-                self._on_reject(event, commands)
+            elif isinstance(event, CancelReject) and event.cl_ord_id in self._children.cancels:
+                self._cancel_over(event.cl_ord_id, 0, event.ns, commands)
         self._end_if_over()
         if self._missed is not None:
             raise self._missed
@@ -480,10 +480,6 @@ class ParentExecutor:
         self._feed(self._row(ns, sim.OWN_FILL, child, 2, worst, lots, mid2, 2 * worst), commands)
         # After the row, which books them as filled: this takes them out of the fills and counts them by themselves.
         mark_unfilled(k, worst, lots, paid)
-
-    def _on_reject(self, reject: CancelReject, commands: list[Command]) -> None:
-        if reject.cl_ord_id in self._children.cancels:
-            self._cancel_over(reject.cl_ord_id, 0, reject.ns, commands)
 
     def _cancel_over(self, name: str, dead: int, ns: int, commands: list[Command]) -> None:
         """A cancel, or a replace that stands for one, was answered."""

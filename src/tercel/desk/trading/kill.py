@@ -15,7 +15,7 @@ import json
 import os
 import stat
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -159,7 +159,8 @@ class KillLatch(Latch):
         return state
 
     def _change(self, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str]) -> KillState:
-        with self._locked():
+        # Alone among all writers; a lock of its own file, as a rename takes the other away. Dies with its holder.
+        with locked(self.path.with_name(self.path.name + ".lock")):
             old = self.state()
             state = _after(old, what, reason, by, at_ns, agents)
             if old.damaged:
@@ -167,10 +168,6 @@ class KillLatch(Latch):
             self._write(state)
         self.killed("")
         return state
-
-    def _locked(self) -> AbstractContextManager[None]:
-        """Alone among all writers; a lock of its own file, as a rename takes the other away. Dies with its holder."""
-        return locked(self.path.with_name(self.path.name + ".lock"))
 
     def state(self) -> KillState:
         """The file's current contents."""

@@ -119,7 +119,7 @@ def run_job(job: Job, out: Path) -> bool:
         return False
     if not all(_file(folder, name, job.first).exists() for name in job.known):
         arrivals, bps = run_arrivals(built.source, task, plan)
-        _write(_file(folder, TWINS, job.first), "twins", arrivals)
+        write_arrays(_file(folder, TWINS, job.first), _arrays("twins", arrivals))
         write_arrays(_file(folder, HINDSIGHT, job.first), {"bps": bps})
     missing: list[tuple[str, Strategy]] = []
     for one in job.candidates:
@@ -238,10 +238,6 @@ def _write_run(path: Path, costs: Costs, response: Response | None) -> None:
     if response is not None:
         arrays |= _arrays("response", response)
     write_arrays(path, arrays)
-
-
-def _write(path: Path, prefix: str, record: Any) -> None:
-    write_arrays(path, _arrays(prefix, record))
 
 
 def _arrays(prefix: str, record: Any) -> dict[str, AnyArray]:
