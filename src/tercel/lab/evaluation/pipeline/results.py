@@ -11,7 +11,7 @@ import numpy as np
 from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 from tercel.core.stats import Estimate
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import DAY_NS
 from tercel.execution.costs import Costs
 from tercel.lab.evaluation.claims import RANDOM
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ScenarioComparison, Scores, compare
@@ -23,7 +23,6 @@ from tercel.lab.evaluation.windows import BLOCK_NS
 
 LISTED = "orders"
 """What a list of orders is called where markets are."""
-DAY_NS = 86_400 * NS_PER_SECOND
 
 
 def twins_of(judged: Results) -> Ints | None:
