@@ -211,8 +211,7 @@ def displacement(costs: Costs, twin_mid2_grid: Ints) -> Floats:
     seen = int(costs.run_out.sum())
     if not seen:
         raise TercelError("episodes that ran to their horizon", f"none of {len(costs)}", "run some of them out")
-    result: Floats = own_displacement(costs, twin_mid2_grid).sum(axis=0) / seen
-    return result
+    return np.asarray(own_displacement(costs, twin_mid2_grid).sum(axis=0) / seen)
 
 
 def own_displacement(costs: Costs, twin_mid2_grid: Ints) -> Ints:

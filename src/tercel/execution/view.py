@@ -130,8 +130,7 @@ class View:
     @property
     def decisions_left(self) -> Ints:
         """Decisions from this one on, at least 1."""
-        left: Ints = np.maximum(self.decisions - self.decision, 1)
-        return left
+        return np.asarray(np.maximum(self.decisions - self.decision, 1))
 
     @property
     def on_schedule(self) -> Bools:
@@ -216,8 +215,7 @@ class View:
     @property
     def halted(self) -> Bools:
         """True while trading is halted."""
-        halted: Bools = self.m[:, c.HALTED] != 0
-        return halted
+        return np.asarray(self.m[:, c.HALTED] != 0)
 
     rv_long = _Market(
         c.RV_LONG, "Squared half-tick moves of the mid a decision interval, on average since the warm-up began."

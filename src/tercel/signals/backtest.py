@@ -201,8 +201,7 @@ def _deciles(score: Floats, held: Floats, leave: float) -> Floats:
     enter, stay = max(1, int(n * SHARE)), max(1, int(n * leave))
     longs = (place >= n - enter) | ((held > 0) & (place >= n - stay))
     shorts = (place < enter) | ((held < 0) & (place < stay))
-    found: Floats = longs / longs.sum() - shorts / shorts.sum()
-    return found
+    return np.asarray(longs / longs.sum() - shorts / shorts.sum())
 
 
 def flat(bps: float) -> Cost:

@@ -88,8 +88,7 @@ class MarketDay:
         highest[by_time] = np.maximum.reduceat(np.append(self.ask, 0), edges)[::2]
         quoted = np.empty_like(inside)
         quoted[by_time] = self.bid[first] > 0
-        found: Bools = inside & quoted & (ns > self.ns[0]) & (lowest <= price) & (price <= highest)
-        return found
+        return np.asarray(inside & quoted & (ns > self.ns[0]) & (lowest <= price) & (price <= highest))
 
     @cached_property
     def mids(self) -> tuple[Ints, Ints]:

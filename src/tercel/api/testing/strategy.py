@@ -94,8 +94,7 @@ def take_rows(view: View, rows: ArrayLike) -> View:
 
 def wanted(intents: Intents) -> NDArray[np.int64]:
     """int64 (n,): lots that the intents want, taken and resting."""
-    lots: NDArray[np.int64] = intents[:, i.REST0 :].sum(axis=1, dtype=np.int64) + intents[:, i.TAKE]
-    return lots
+    return np.asarray(intents[:, i.REST0 :].sum(axis=1, dtype=np.int64) + intents[:, i.TAKE])
 
 
 def answer(own: object, view: View) -> Intents:

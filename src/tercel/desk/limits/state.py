@@ -288,9 +288,7 @@ class OpenOrder:
     @property
     def most(self) -> int:
         """Largest total lots it may come to, replaces in flight included."""
-        if not self.requested:
-            return self.lots
-        return max(self.lots, *(lots for _, lots, _ in self.requested.values()))
+        return max([self.lots, *(lots for _, lots, _ in self.requested.values())])
 
 
 class LimitQuery:

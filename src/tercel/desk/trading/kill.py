@@ -52,9 +52,7 @@ class KillState:
 
     def why(self, agent: str) -> str | None:
         """Why an agent is killed, or None."""
-        if self.damaged:
-            return self.damaged
-        return self.killed.get(ALL) or self.killed.get(agent)
+        return self.damaged or self.killed.get(ALL) or self.killed.get(agent)
 
 
 class Latch:

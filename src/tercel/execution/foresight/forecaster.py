@@ -92,8 +92,7 @@ class Forecaster:
 
     def predict(self, x: Floats, horizon_s: int) -> Floats:
         """The same, calibrated: the expected move over its standard deviation."""
-        said: Floats = self.scale[HORIZONS.index(horizon_s), 0] * self.raw(x, horizon_s)
-        return said
+        return np.asarray(self.scale[HORIZONS.index(horizon_s), 0] * self.raw(x, horizon_s))
 
     @property
     def seen(self) -> dict[str, list[str]]:

@@ -55,8 +55,7 @@ class _Acting:
         actions = self.act(obs)
         if self.continuous:
             return actions.astype(np.float32)
-        chosen: Float32 = np.eye(self.n_actions, dtype=np.float32)[actions]
-        return chosen
+        return np.asarray(np.eye(self.n_actions, dtype=np.float32)[actions])
 
     def probabilities(self, obs: Float32, mask: Bools | None = None) -> Float32:
         """Probability 1 of the action taken: the policy is greedy."""

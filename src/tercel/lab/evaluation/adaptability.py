@@ -192,5 +192,4 @@ def _share(means: Floats) -> Floats:
     total = second - (first**2).sum(axis=1)
     varies = total > _NO_VARIANCE
     share = np.divide(within, total, out=np.zeros_like(total), where=varies)
-    result: Floats = np.clip(share, 0.0, 1.0)[:, None]
-    return result
+    return np.asarray(np.clip(share, 0.0, 1.0)[:, None])

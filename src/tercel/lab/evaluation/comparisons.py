@@ -58,8 +58,7 @@ class Scores:
 
     def mean(self, name: str) -> Floats:
         """Shortfall of each episode, mean over training seeds, float64 (n,)."""
-        result: Floats = self.bps[name].mean(axis=0)
-        return result
+        return np.asarray(self.bps[name].mean(axis=0))
 
     def means(self) -> dict[str, float]:
         """Mean shortfall of every strategy."""

@@ -183,8 +183,7 @@ class Episodes:
     @property
     def working(self) -> Bools:
         """Whether each market's episode goes on, bool (n,)."""
-        working: Bools = self.states[:, sim.PHASE] == sim.WORKING
-        return working
+        return np.asarray(self.states[:, sim.PHASE] == sim.WORKING)
 
     def start(self, plan: Plan, which: Ints | None = None) -> None:
         """Start the plan's episodes in the markets `which` (all of them by default)."""
@@ -297,8 +296,7 @@ class Episodes:
         rows, at = int(k[sim.RECORD]), int(k[sim.RECORD_AT])
         if rows > k[sim.RECORD_ROWS]:
             raise CapacityError(f"at most {k[sim.RECORD_ROWS]} recorded rows", f"{rows}", "raise record_rows")
-        record: Ints = k[at : at + rows * sim.RECORD_WORDS].reshape(rows, sim.RECORD_WORDS)
-        return record
+        return np.asarray(k[at : at + rows * sim.RECORD_WORDS].reshape(rows, sim.RECORD_WORDS))
 
     def costs(self) -> Costs:
         """Cost sums of the episodes that are over, as they stand."""

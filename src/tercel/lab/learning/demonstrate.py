@@ -17,8 +17,7 @@ def nearest_actions(actions: ActionSet, view: View, wanted: Shares) -> Ints:
     for action in range(actions.size):
         intents = actions.decode(np.full(view.n, action, np.int64), view)
         away[action] = np.abs(shares(intents, view) - wanted).sum(axis=1)
-    nearest: Ints = away.argmin(axis=0)
-    return nearest
+    return np.asarray(away.argmin(axis=0))
 
 
 def as_actions(actions: ActionSet, view: View, strategy: Strategy) -> Ints | Float32:

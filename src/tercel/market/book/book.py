@@ -3,10 +3,8 @@
 For millions of messages use :meth:`Book.apply` on tape columns: every other method costs a Python call.
 """
 
-from __future__ import annotations
-
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,10 +14,8 @@ from tercel.market.book import layout as lay
 from tercel.market.book import tape_kernels as tape
 from tercel.market.book.id_map import find, new_ids
 from tercel.market.book.ladder import lots_at
+from tercel.market.tape.events import Events
 from tercel.market.tape.schema import DELETE, EXECUTE, REDUCE
-
-if TYPE_CHECKING:
-    from tercel.market.tape.events import Events
 
 WHOLE = 1 << 30
 

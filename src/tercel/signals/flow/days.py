@@ -80,8 +80,7 @@ class FlowDay:
 
     def scaled(self, seconds: int) -> Floats:
         """The same over its standard deviation, and the way the features look."""
-        scaled: Floats = self.sign * self.moves(seconds) / (self.unit * np.sqrt(seconds))
-        return scaled
+        return np.asarray(self.sign * self.moves(seconds) / (self.unit * np.sqrt(seconds)))
 
 
 @kernel

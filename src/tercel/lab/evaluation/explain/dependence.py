@@ -33,8 +33,7 @@ class Dependence:
     @property
     def swing(self) -> Floats:
         """Largest less smallest mean of each part, float64 (4,)."""
-        swing: Floats = self.mean.max(axis=0) - self.mean.min(axis=0)
-        return swing
+        return np.asarray(self.mean.max(axis=0) - self.mean.min(axis=0))
 
 
 def partial_dependence(

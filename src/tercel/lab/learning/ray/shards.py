@@ -110,8 +110,7 @@ class Shard:
         return obs.copy(), np.array(reward), done.copy()
 
     def mask(self) -> Bools:
-        allowed: Bools = self.env.mask().copy()
-        return allowed
+        return np.array(self.env.mask())
 
     def state(self) -> State:
         state: State = self.env.state()

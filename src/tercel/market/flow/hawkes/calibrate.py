@@ -159,8 +159,7 @@ def spread_ties(ns: Ints) -> Floats:
     group = np.cumsum(first) - 1
     size = np.bincount(group)
     rank = np.arange(len(ns)) - np.flatnonzero(first)[group]
-    spread: Floats = (ns + step * rank / size[group]) / NS_PER_SECOND
-    return spread
+    return np.asarray((ns + step * rank / size[group]) / NS_PER_SECOND)
 
 
 # -- the law -----------------------------------------------------------------------------------------------------------
@@ -261,8 +260,7 @@ def _theta(days: Sequence[HawkesDay]) -> Floats:
 def _depth_shown(px: Int32, lots: Floats) -> Ints:
     """Ticks from the best to the last level shown."""
     distance = np.abs(px.astype(np.int64) - px[:, :1])
-    deepest: Ints = np.where(lots > 0, distance, 0).max(axis=1)
-    return deepest
+    return np.asarray(np.where(lots > 0, distance, 0).max(axis=1))
 
 
 def _season(days: Sequence[HawkesDay], season_s: float) -> Floats:

@@ -106,8 +106,7 @@ def classify(
 def resting(px: Int32, lots: Floats, theta: Floats) -> Floats:
     """Lots on levels 2 to 5 of a side, each times the relative cancel rate of its distance: float64[n]."""
     away = np.clip(np.abs(px[:, 1:].astype(np.int64) - px[:, :1]), 0, at.REACH - 1)
-    total: Floats = (lots[:, 1:] * theta[away]).sum(axis=1)
-    return total
+    return np.asarray((lots[:, 1:] * theta[away]).sum(axis=1))
 
 
 def cancel_rates(away: Ints, rested: Ints, lot_seconds: Floats) -> Floats:
@@ -130,8 +129,7 @@ def cancel_rates(away: Ints, rested: Ints, lot_seconds: Floats) -> Floats:
     rates = (died + PRIOR) / (alive + PRIOR / max(mean, 1e-12))
     theta = rates[np.maximum(which, 0)]
     theta[0] = 0.0
-    relative: Floats = theta / theta.max()
-    return relative
+    return np.asarray(theta / theta.max())
 
 
 def rake(
