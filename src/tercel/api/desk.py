@@ -387,8 +387,7 @@ class Desk(Closing):
         return self._running.session
 
     def _agent(self, name: str) -> str:
-        slots = self._running.desk.slots
-        check_known(name, slots, "an agent of the desk:")
+        check_known(name, self._running.desk.slots, "an agent of the desk:")
         return name
 
     def _why(self, reason: str) -> str:

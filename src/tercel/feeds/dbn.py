@@ -118,8 +118,7 @@ def records_of(member: Member, ticks: dict[int, float] | None = None) -> r.Recor
 
 def definition_ticks(data: bytes) -> dict[int, float]:
     """Ticks of the instruments of a definition file, by instrument id."""
-    library = r.dbn_library()
-    decoder = library.DBNDecoder()
+    decoder = r.dbn_library().DBNDecoder()
     decoder.write(data)
     found: dict[int, float] = {}
     for record in decoder.decode():

@@ -177,8 +177,7 @@ class ItchFeed:
         """See :meth:`tercel.market.feed.Feed.days`; the files are passed over here, once."""
         self.files = []
         with ExitStack() as stack:
-            found = stack.enter_context(members(paths))
-            named = named_files(found, options.date)
+            named = named_files(stack.enter_context(members(paths)), options.date)
             days: list[ItchDay] = []
             for member, date, venue in named:
                 days += self._of_file(member, date, venue, options, stack)

@@ -115,7 +115,9 @@ def _of_file(path: Path, stack: ExitStack) -> list[Member]:
     name = path.name.lower()
     try:
         if name.endswith(".zip"):
-            return _of_zip(path, stack)
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            files = [(info.filename, partial(archive.open, info)) for info in archive.infolist() if not info.is_dir()]
+            return _in_archive(path, files)
         if name.endswith(_TAR_ZST):
             return _of_tar(path, stack.enter_context(_decompressed(path)), stack)
         if name.endswith(_TAR):
@@ -130,12 +132,6 @@ def _of_file(path: Path, stack: ExitStack) -> list[Member]:
     if name.endswith(_COMPRESSED):
         return [Member(path.stem, str(path), None, lambda: path.open("rb"))]
     return [Member(path.name, str(path), path, lambda: path.open("rb"))]
-
-
-def _of_zip(path: Path, stack: ExitStack) -> list[Member]:
-    archive = stack.enter_context(zipfile.ZipFile(path))
-    files = [(info.filename, partial(archive.open, info)) for info in archive.infolist() if not info.is_dir()]
-    return _in_archive(path, files)
 
 
 def _of_tar(path: Path, file: IO[bytes] | None, stack: ExitStack) -> list[Member]:

@@ -176,9 +176,7 @@ def model_of(name: str) -> SignalModel:
     TercelError
         For one that does not exist, was edited or does not read.
     """
-    if name.startswith(PACKAGED):
-        return load_packaged(name.removeprefix(PACKAGED))
-    return load(folder_at(Path(name)))
+    return load_packaged(name.removeprefix(PACKAGED)) if name.startswith(PACKAGED) else load(folder_at(Path(name)))
 
 
 def check_signals(config: DeskConfig) -> None:

@@ -313,7 +313,10 @@ class DeskLoop:
                     self.session.guide(name, line.alpha, line.posture)
             for _, _, challenge in self._challenges.values():
                 challenge.seen(max(second, self.session.now_ns))  # a venue with a clock of its own may be ahead
-            self._settle_challenges()
+            for parent, (agent, _, challenge) in list(self._challenges.items()):
+                if challenge.done:
+                    del self._challenges[parent]
+                    self.slots[agent].gains_bps.append(challenge.gain_bps)
         self.session.run_until(until_ns)
 
     def _end_round(self) -> None:
@@ -454,12 +457,6 @@ class DeskLoop:
 
     def _note(self, entries: Sequence[Entry]) -> None:
         self.session.gateway.write(entries)
-
-    def _settle_challenges(self) -> None:
-        for parent, (agent, _, challenge) in list(self._challenges.items()):
-            if challenge.done:
-                del self._challenges[parent]
-                self.slots[agent].gains_bps.append(challenge.gain_bps)
 
     def _watch_drift(self, slot: AgentSlot) -> None:
         if slot.drift is None or slot.drift.drifting == slot.drifting:

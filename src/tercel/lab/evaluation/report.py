@@ -6,8 +6,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.report import figures
 from tercel.core.report.ladder import OwnFills, book_around_trades
 from tercel.core.report.page import Section
@@ -17,9 +18,6 @@ from tercel.core.stats import Estimate
 from tercel.execution.costs import BPS, Costs, attribute, displacement
 from tercel.execution.task import size_in_words
 from tercel.lab.evaluation.result import MEANINGS
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 TAIL = 0.05
 """Share of the worst episodes whose mean cost is shown."""

@@ -98,8 +98,7 @@ class Book:
 
     def delete(self, order_id: int, qty: int = 0, side: int = 0, price: int = 0) -> int:
         """Withdraw a whole order (`qty` serves only where its id is unknown). Returns the lots taken."""
-        known = self._find(order_id) >= 0
-        lots = WHOLE if known else qty
+        lots = WHOLE if self._find(order_id) >= 0 else qty
         return int(tape.reduce_any(self.state, self._ids, DELETE, order_id, side, price, lots))
 
     def execute(self, order_id: int, qty: int, side: int = 0, price: int = 0) -> int:

@@ -22,7 +22,6 @@ from tercel.core.arrays import AnyArray, Bools, Bytes, Int8, Int32, Ints
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import kernel as k
-from tercel.market.observed.kernel import play
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.schema import ADD, LEVEL_SET, MODIFY, TRADE_HIDDEN
 
@@ -177,7 +176,7 @@ def observe(
     state = np.zeros(k.STATE, np.int64)
     shown = instrument.levels if window is None else window
     level, known = np.zeros((2, len(prices), k.COLUMNS), np.int64), np.zeros((len(ids), k.FIELDS), np.int64)
-    play(
+    k.play(
         events.columns(), dense.astype(np.int64), rank.astype(np.int64), prices.astype(np.int64), start, stop, shown,
         k.Tally(level, known, state, wide, book), grid2, hidden,
     )  # fmt: skip
