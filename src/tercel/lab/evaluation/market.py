@@ -239,8 +239,7 @@ class Split:
         table = np.stack(parts)
         if not np.nansum(table) > 0:
             raise ConfigError("hours that trade and are not judged", f"none in {_span(self.train)}", "import more days")
-        known = ~np.isnan(table)
-        counts = known.sum(axis=0)
+        counts = (~np.isnan(table)).sum(axis=0)
         means = np.where(counts > 0, np.nansum(table, axis=0) / np.maximum(counts, 1), np.nanmean(table))
         return [float(lots) for lots in means]
 
