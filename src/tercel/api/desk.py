@@ -5,7 +5,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import polars as pl
 
 from tercel.api.demo.config import described
 from tercel.api.desk_page import page
@@ -25,9 +27,6 @@ from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parents import ParentOrder
 from tercel.desk.trading.session import Session
 from tercel.execution.task import SIDES, seconds_of
-
-if TYPE_CHECKING:
-    import polars as pl
 
 REPORT: Final = "report.html"
 
@@ -286,11 +285,11 @@ class Desk(Closing):
         session = self._running.session
         return session.ledger.parents.get(name) or Ledger.of(session.journal).parents.must(name)
 
-    def parents(self) -> "pl.DataFrame":
+    def parents(self) -> pl.DataFrame:
         """parent, instrument, agent, side, lots, filled, left, refused, status, strategy, reason: a row each."""
         return _frame([{"parent": one.id, **one.row} for one in Ledger.of(self._running.session.journal).parents])
 
-    def fills(self) -> "pl.DataFrame":
+    def fills(self) -> pl.DataFrame:
         """parent, instrument, agent, side, lots, price (money), time_s (of the venue), passive: a row each."""
         session = self._running.session
         return _frame(
@@ -304,7 +303,7 @@ class Desk(Closing):
             ]
         )  # fmt: skip
 
-    def positions(self) -> "pl.DataFrame":
+    def positions(self) -> pl.DataFrame:
         """agent, instrument, lots (signed), average and mark (prices), realised and unrealised (money)."""
         rows, session = [], self._running.session
         for (agent, instrument), held in sorted(session.ledger.positions.all().items()):
@@ -319,7 +318,7 @@ class Desk(Closing):
             )  # fmt: skip
         return _frame(rows)
 
-    def costs(self) -> "pl.DataFrame":
+    def costs(self) -> pl.DataFrame:
         """Parents that are over, a row each: parent, instrument, agent, side, lots, filled, unfilled, refused,
         shortfall_bps (of the fills, against the mid at arrival), opportunity_bps (of unfilled lots), status."""
         rows = [
@@ -388,8 +387,7 @@ class Desk(Closing):
         return self._running.session
 
     def _agent(self, name: str) -> str:
-        slots = self._running.desk.slots
-        check_known(name, slots, "an agent of the desk:")
+        check_known(name, self._running.desk.slots, "an agent of the desk:")
         return name
 
     def _why(self, reason: str) -> str:
@@ -397,7 +395,5 @@ class Desk(Closing):
         return f"{person()}: {reason}"
 
 
-def _frame(rows: list[dict[str, Any]]) -> "pl.DataFrame":
-    import polars as pl
-
+def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(rows, infer_schema_length=None)

@@ -13,7 +13,6 @@ from tercel.lab.evaluation.episodes import Plan
 from tercel.lab.evaluation.example import book_example
 from tercel.lab.evaluation.experiment import markets_of
 from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.jobs import Results
 from tercel.lab.evaluation.pipeline.results import Evaluation
 from tercel.lab.evaluation.pipeline.scenarios import BuiltScenario, Scenario, build_scenario
 from tercel.market.simulator import layout as sim
@@ -137,10 +136,6 @@ def episode_of(evaluation: Evaluation, number: int) -> Episode:
         if inside < size:
             break
         inside -= size
-    row = _row_of(judged, inside)
+    # Some episodes may have been left out for everybody.
+    row = inside if judged.plan_rows is None else int(judged.plan_rows[inside])
     return Episode(number, int(first.side[number]), int(first.qty[number]), parts, evaluation, judged.scenario, row)
-
-
-def _row_of(judged: Results, number: int) -> int:
-    """Its row in the plan: some episodes may have been left out for everybody."""
-    return number if judged.plan_rows is None else int(judged.plan_rows[number])

@@ -38,7 +38,8 @@ def list_(request: ListPolicies) -> None:
     for row in packaged:
         row["alias"] = "default" if row["policy"] == policies_packaged.DEFAULT else ""
     registered = [row for entry in store.entries() for row in _registered(entry, store)]
-    trained = [_run(folder) for folder in _folders(request.runs)]
+    folders = sorted(path for path in request.runs.iterdir() if path.is_dir()) if request.runs.is_dir() else []
+    trained = [_run(folder) for folder in folders]
 
     def show() -> None:
         _table("packaged", packaged)
@@ -58,10 +59,6 @@ def score_text(score: Mapping[str, Any]) -> str:
     low, high = score.get("ci_low"), score.get("ci_high")
     between = f" [{low:.2f}, {high:.2f}]" if isinstance(low, float) and isinstance(high, float) else ""
     return f"{score['mean']:.2f}{between}"
-
-
-def _folders(runs: Path) -> list[Path]:
-    return sorted(path for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
 
 
 def _run(folder: Path) -> dict[str, Any]:

@@ -58,8 +58,7 @@ def train(request: Train) -> None:
         raise KeyboardInterrupt(
             f"`tercel agent train --resume {run.folder}{trusted}` goes on at {result['frames']:,} decisions"
         )
-    page = run.report(result)
-    found = {**result, "folder": str(run.folder), "report": str(page)}
+    found = {**result, "folder": str(run.folder), "report": str(run.report(result))}
     hand_over(found, request.as_json, lambda: _show(run, found))
 
 

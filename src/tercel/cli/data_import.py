@@ -13,10 +13,9 @@ from tercel.cli.shared import Dated, JsonRequest, Lake, Replace
 from tercel.cli.terminal import hand_over, print_table, progress, result_console, say
 from tercel.core.errors import ConfigError, FeedError, TercelError
 from tercel.core.names import listed
-from tercel.feeds import feed_named, feeds_of_others
+from tercel.feeds import Feed, FeedDay, FeedOptions, feed_named, feeds_of_others
 
 if TYPE_CHECKING:
-    from tercel.feeds import Feed, FeedDay
     from tercel.feeds.itch_book import SymbolCheck
     from tercel.feeds.itch_pass import FileCounts, Progress
     from tercel.market.tape import Lake as Store
@@ -210,7 +209,6 @@ def itch(request: ImportItch) -> None:
     if request.lake is None:
         raise ConfigError("--lake DIR, a folder to import into", "none", "give --lake, or --check to import nothing")
     from tercel.feeds.itch import ItchFeed
-    from tercel.market.feed import FeedOptions
     from tercel.market.tape import Lake as Store
 
     target = Store(request.lake)
@@ -231,7 +229,6 @@ def itch(request: ImportItch) -> None:
 
 def _import(feed: "Callable[[], Feed]", request: FeedImport | Csv, paths: Sequence[Path], root: Path) -> None:
     """Import the days that a feed finds; says on stderr what happens, on stdout what was done."""
-    from tercel.feeds import FeedOptions
     from tercel.market.tape import Lake as Store
 
     lake, options = Store(root), FeedOptions(request.symbol, request.date, request.tick)

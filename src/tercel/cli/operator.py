@@ -3,7 +3,7 @@
 import os
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +96,8 @@ def kill(request: Kill) -> None:
 
     reason, agents = request.reason.strip() or "no reason given", request.agent or []
     folder = _stopped(request.desk)
-    strangers = _strangers(folder, agents)
+    has = _agents(folder) if agents else set()  # empty also where it is not known whom the desk has
+    strangers = [agent for agent in agents if has and agent not in has]
     whom = [agent for agent in agents if agent not in strangers]
     latch = KillLatch(folder / LATCH)
     if whom or not strangers:
@@ -154,12 +155,6 @@ def _agents(folder: Path) -> set[str]:
             return {entry.agent for _, entry in reader.read(0, (kinds.SEAT, kinds.PARENT)) if entry.agent}
     except TercelError:
         return set()
-
-
-def _strangers(folder: Path, agents: Sequence[str]) -> list[str]:
-    """Those of some agents that a desk does not have; none where it is not known whom it has."""
-    known = _agents(folder) if agents else set()
-    return [agent for agent in agents if known and agent not in known]
 
 
 def _stopped(desk: Path | None) -> Path:

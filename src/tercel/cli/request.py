@@ -50,8 +50,7 @@ def add(app: typer.Typer, *bodies: Callable[[Any], int | None] | type) -> None:
 
 def request_of(callback: Any) -> type | None:
     """The request that a command made here is of; None for any other command."""
-    kind: type | None = getattr(callback, "request", None)
-    return kind
+    return getattr(callback, "request", None)
 
 
 def _named(kind: Any) -> Callable[[Any], int | None]:

@@ -10,7 +10,7 @@ import typer
 
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest, Seed, check_date, page_folder
-from tercel.cli.terminal import check_folder, hand_over, print_table, say
+from tercel.cli.terminal import check_folder, hand_over, print_table, result_console, say
 from tercel.core.errors import ConfigError
 from tercel.core.report.tables import fixed
 from tercel.core.toml import read_toml
@@ -230,8 +230,6 @@ def _cells(row: Sequence[object]) -> list[str]:
 
 def _say(sentences: Sequence[str]) -> None:
     from rich.text import Text
-
-    from tercel.cli.terminal import result_console
 
     for sentence in sentences:
         result_console().print(Text(sentence))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.desks import find_desk
-from tercel.cli.operator import AskDesk
+from tercel.cli.operator import AskDesk, Reason
 from tercel.cli.terminal import print_json, say
 from tercel.cli.trade_look import short
 from tercel.core.errors import ConfigError
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from tercel.core.ports import Entry
 
 Parent = Annotated[str, typer.Argument(help="A parent order's id; `tercel trade orders` names them.", metavar="PARENT")]
-Reason = Annotated[str, typer.Option(help="Why: it is journaled.", metavar="TEXT")]
 HorizonS = Annotated[
     float | None, typer.Option(help="The same in seconds.", min=1.0, max=1e7, metavar="S", hidden=True)
 ]

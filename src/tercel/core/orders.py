@@ -10,10 +10,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import ClassVar, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tercel.core import fixed
+from tercel.core.arrays import Ints
 
 
 class Tif(StrEnum):
@@ -261,7 +259,7 @@ class MarketRows:
     """
 
     instrument: str
-    rows: NDArray[np.int64]
+    rows: Ints
     snapshot: bool = False
 
 

@@ -104,9 +104,7 @@ def words_of(refusal: Mapping[str, Any]) -> str:
     >>> words_of({"type": "model_type", "msg": "Input should be a valid dictionary or instance of Inner"})
     'a table'
     """
-    if refusal["type"] in TABLES:
-        return "a table"
-    return str(refusal["msg"]).removeprefix("Value error, ")
+    return "a table" if refusal["type"] in TABLES else str(refusal["msg"]).removeprefix("Value error, ")
 
 
 def keys_of(kind: type[BaseModel]) -> list[str]:

@@ -10,6 +10,7 @@ SELL: Final = -1
 SIDE_WORDS: Final = {BUY: "buy", SELL: "sell"}
 
 NS_PER_SECOND: Final = 1_000_000_000
+DAY_NS: Final = 86_400 * NS_PER_SECOND
 NO_BID: Final = -(2**30)
 """Price in ticks that stands for "no bid": worse than every bid."""
 NO_ASK: Final = 2**30

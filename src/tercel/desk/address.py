@@ -123,11 +123,14 @@ def connect(
     from tercel.fix.received import holds_session
 
     reset = store is not None and not holds_session(store)
-    profile = found.profile or "tercel"
-    if near is not None and (near / profile).is_file():
-        profile = str(near / profile)
+    profile = profile_near(found.profile or "tercel", near)
     user = found.user or (TRADER if profile == "tercel" else "")
     terms = load(profile, user)
     if link_s is not None and terms.profile.extension:
         terms = terms.beating(link_s)
     return FixVenue(found.host, found.port, user, profile=terms, store=store, reset=reset, wall=wall)
+
+
+def profile_near(name: str, near: Path | None) -> str:
+    """A profile as it is loaded: the file of that name in a folder, where there is one."""
+    return str(near / name) if near is not None and (near / name).is_file() else name

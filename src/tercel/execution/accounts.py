@@ -1,9 +1,8 @@
 """What markets' states say of the orders in them: cost sums and fills, of a batch or of one."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Ints
+from tercel.core.arrays import Int32, Ints
 from tercel.execution.costs import Costs
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
@@ -18,11 +17,10 @@ _COLUMNS = (
 def fills_of(state: Ints) -> Ints:
     """Logged own fills of one market: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced; a view."""
     rows, at = min(int(state[sim.FILL_ROWS]), int(state[sim.LOG_ROWS])), int(state[sim.LOG_AT])
-    fills: Ints = state[at : at + rows * sim.FILL_WORDS].reshape(rows, sim.FILL_WORDS)
-    return fills
+    return state[at : at + rows * sim.FILL_WORDS].reshape(rows, sim.FILL_WORDS)
 
 
-def costs_of(books: NDArray[np.int32], states: Ints, points: int, cluster: Ints) -> Costs:
+def costs_of(books: Int32, states: Ints, points: int, cluster: Ints) -> Costs:
     """Cost sums of n markets as they stand.
 
     Parameters

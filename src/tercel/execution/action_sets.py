@@ -10,8 +10,8 @@ from dataclasses import fields
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import AnyArray
 from tercel.core.names import check_known
 from tercel.execution.actions import allocation, fraction, level, levers, override, placement, residual, sized
 from tercel.execution.actions.choice import refuse_unknown
@@ -24,7 +24,7 @@ from tercel.execution.strategy import Strategy
 from tercel.execution.trend import Trend
 from tercel.execution.view import View
 
-Decoder = Callable[[NDArray[Any], View], Intents]
+Decoder = Callable[[AnyArray, View], Intents]
 """int64 (n,) actions, or float (n, A) vectors, and a view -> int32 (n, 10) intents."""
 
 

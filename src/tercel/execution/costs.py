@@ -24,9 +24,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Floats, Ints
+from tercel.core.arrays import Bools, Floats, Indices, Int8, Ints
 from tercel.core.errors import TercelError
 
 BPS = 1e4
@@ -100,7 +99,7 @@ class Costs:
     mid2_grid: Ints
     lots_grid: Ints
     forced_lots_grid: Ints
-    side: NDArray[np.int8]
+    side: Int8
     cluster: Ints
     fees: Ints
     double_lots: Ints
@@ -138,7 +137,7 @@ class Costs:
         before = self.spread + self.walk + self.timing
         return before + self.forced_spread + self.forced_walk + self.forced_timing + self.fees
 
-    def select(self, rows: Bools | NDArray[np.intp]) -> "Costs":
+    def select(self, rows: Bools | Indices) -> "Costs":
         """The episodes of a boolean mask or of an index array, in its order."""
         return Costs(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
@@ -212,8 +211,7 @@ def displacement(costs: Costs, twin_mid2_grid: Ints) -> Floats:
     seen = int(costs.run_out.sum())
     if not seen:
         raise TercelError("episodes that ran to their horizon", f"none of {len(costs)}", "run some of them out")
-    result: Floats = own_displacement(costs, twin_mid2_grid).sum(axis=0) / seen
-    return result
+    return np.asarray(own_displacement(costs, twin_mid2_grid).sum(axis=0) / seen)
 
 
 def own_displacement(costs: Costs, twin_mid2_grid: Ints) -> Ints:

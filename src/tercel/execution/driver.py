@@ -10,9 +10,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Ints
+from tercel.core.arrays import Int32, Ints
 from tercel.core.errors import CapacityError, PolicyError, TapeError
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution import columns as c
@@ -29,7 +28,7 @@ from tercel.market.simulator import layout as sim
 
 Commands = Ints
 """int64 (n, 6): sent at ns, what (NEW, CANCEL), own order, price, lots, flags (IMMEDIATE, FORCED)."""
-ApplyRow = Callable[[NDArray[np.int32], Ints, Ints], int]
+ApplyRow = Callable[[Int32, Ints, Ints], int]
 """Book, state, row: FINE or why the row was refused."""
 
 # Words of a command in the order of its record row.
@@ -72,7 +71,7 @@ class Driver:
     """
 
     def __init__(
-        self, book: NDArray[np.int32], state: Ints, strategy: Strategy, apply: ApplyRow = kernels.apply_row,
+        self, book: Int32, state: Ints, strategy: Strategy, apply: ApplyRow = kernels.apply_row,
         symbol: str = "",
     ) -> None:  # fmt: skip
         self.book, self.state, self.strategy = book.copy(), state.copy(), strategy
@@ -115,9 +114,9 @@ class Driver:
         return (self.book, self.state, *network, self._x, self._m, self._obs, self._draw, self._intent, self._out)
 
     @property
-    def last_intent(self) -> NDArray[np.int32]:
+    def last_intent(self) -> Int32:
         """What the last decision wanted, int32 (WIDTH,); overwritten by the next."""
-        wanted: NDArray[np.int32] = self._intent[0]
+        wanted: Int32 = self._intent[0]
         return wanted
 
     @property

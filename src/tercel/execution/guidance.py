@@ -159,8 +159,7 @@ def pack(alpha: Alpha | None, posture: Posture | None, now_ns: int) -> Ints:
     >>> pack(None, None, 0).tolist()
     [0, 0, 0, 0, 1000000, 7, 1000000]
     """
-    words: Ints = Guidance.of([alpha], [posture]).words(now_ns)[0]
-    return words
+    return np.asarray(Guidance.of([alpha], [posture]).words(now_ns)[0])
 
 
 def guided_row(alpha: Alpha | None, posture: Posture | None, now_ns: int) -> Ints:

@@ -8,9 +8,8 @@ a challenger is compared with a champion's *paper* twin, never with its live fil
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Ints
+from tercel.core.arrays import Int32, Ints
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution import columns as c
@@ -40,7 +39,7 @@ class PaperTrial:
     strategy : Strategy
     """
 
-    def __init__(self, book: NDArray[np.int32], state: Ints, strategy: Strategy) -> None:
+    def __init__(self, book: Int32, state: Ints, strategy: Strategy) -> None:
         self._book, self._state, self._strategy = book.copy(), state.copy(), strategy
         self._state[sim.DUE_NS] = self._seen = int(state[sim.NOW])
         self._x, self._m = np.zeros((1, c.PX), np.int64), np.zeros((1, c.MX), np.int64)

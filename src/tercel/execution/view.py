@@ -130,8 +130,7 @@ class View:
     @property
     def decisions_left(self) -> Ints:
         """Decisions from this one on, at least 1."""
-        left: Ints = np.maximum(self.decisions - self.decision, 1)
-        return left
+        return np.asarray(np.maximum(self.decisions - self.decision, 1))
 
     @property
     def on_schedule(self) -> Bools:
@@ -200,8 +199,7 @@ class View:
     def spread(self) -> Ints:
         """Ticks between the best public prices; 0 where a side is not quoted."""
         quoted = (np.abs(self.touch) < NO_ASK) & (np.abs(self.far) < NO_ASK)
-        spread: Ints = np.where(quoted, (self.far - self.touch) * self.side, 0)
-        return spread
+        return np.where(quoted, (self.far - self.touch) * self.side, 0)
 
     mid2 = _Market(c.MID2, "Bid + ask, half ticks.")
     arrival_mid2 = _Market(c.ARRIVAL_MID2, "Bid + ask at arrival, half ticks.")
@@ -217,8 +215,7 @@ class View:
     @property
     def halted(self) -> Bools:
         """True while trading is halted."""
-        halted: Bools = self.m[:, c.HALTED] != 0
-        return halted
+        return np.asarray(self.m[:, c.HALTED] != 0)
 
     rv_long = _Market(
         c.RV_LONG, "Squared half-tick moves of the mid a decision interval, on average since the warm-up began."

@@ -4,8 +4,6 @@ Files are lines of local ns and JSON (:mod:`tercel.feeds.captures`), plain or co
 information (`exchangeInfo`) beside them gives tick and lot; else both are the greatest common divisor of what occurs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any, Final

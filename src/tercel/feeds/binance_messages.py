@@ -4,8 +4,6 @@ Spot, USD-M and COIN-M futures say the same things with other fields: diffs of f
 diff before) and `T` (time of the match); COIN-M messages name their pair (`ps`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final

@@ -5,8 +5,6 @@ Spot: diffs with ``u <= lastUpdateId`` are old; the first one applied has ``U <=
 <= u``; then each ``pu`` is the last ``u``. After a gap the book is unknown until the next snapshot that fits.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final

@@ -5,8 +5,6 @@ power of ten that holds the largest order; an order has as many lots as cover wh
 before its end and every row is the difference of two such numbers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final
@@ -18,8 +16,7 @@ from tercel.feeds.bitstamp_book import BitstampRow, follow
 from tercel.feeds.bitstamp_messages import Pair, pairs_of
 from tercel.feeds.capture_day import Capture, CaptureDay, CaptureFeed, days_of
 from tercel.feeds.captures import MOST, ONE, CaptureLine, shown, stated_unit, unit_of
-from tercel.market.tape import schema
-from tercel.market.tape.events import Events
+from tercel.market.tape import Events, schema
 
 VENUE: Final = "BITSTAMP"
 _SMALLEST_LOT: Final = ONE // 10**8

@@ -14,8 +14,6 @@ are read. That settles what the feed leaves open:
   cleared and opened again (counted, as are those that agree).
 """
 
-from __future__ import annotations
-
 import heapq
 from collections import defaultdict
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ Channels ``live_orders_PAIR`` (order_created, order_changed, order_deleted), ``l
 answer ``order_book/PAIR?group=2``, wrapped by the recorder as event ``snapshot`` of channel ``order_book_PAIR``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final

@@ -3,28 +3,22 @@
 Only the whole capture knows its days. A later day opens with the book that the day before left.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import DAY_NS
 from tercel.feeds.captures import CaptureLine, CaptureWarnings, lines_of, shown, stated_unit
 from tercel.feeds.members import members
 from tercel.market.feed import FeedOptions, Imported
-from tercel.market.tape import schema
-from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument
-
-NS_A_DAY: Final = 86_400 * NS_PER_SECOND
+from tercel.market.tape import Events, Instrument, schema
 
 
 @dataclass(frozen=True)
@@ -42,7 +36,7 @@ class CaptureDay:
     """
 
     imported: Imported
-    updates: NDArray[np.int64]
+    updates: Ints
     quotes: tuple[Any, ...] = ()
 
     @property
@@ -137,7 +131,7 @@ def days_of(
     base: Instrument,
     events: Events,
     warnings: tuple[str, ...],
-    updates: NDArray[np.int64] | None = None,
+    updates: Ints | None = None,
     quotes: Sequence[Any] = (),
 ) -> Iterator[CaptureDay]:
     """One day of tape for each day of UTC in a tape.
@@ -154,7 +148,7 @@ def days_of(
     """
     updates = np.zeros(events.n, np.int64) if updates is None else updates
     levels = not events.order_id.any()
-    cuts = [0, *(int(i) + 1 for i in np.flatnonzero(np.diff(events.exch_ns // NS_A_DAY))), events.n]
+    cuts = [0, *(int(i) + 1 for i in np.flatnonzero(np.diff(events.exch_ns // DAY_NS))), events.n]
     for start, stop in pairwise(cuts):
         part, update = events.slice(start, stop), updates[start:stop]
         if start:
@@ -164,7 +158,7 @@ def days_of(
             part = Events.joined([head, replace(part, seq=part.seq - part.seq[0] + 1)])
             update = np.concatenate([np.zeros(head.n, np.int64), update])
         first, last = int(part.exch_ns[0]), int(part.exch_ns[-1])
-        day = str(np.datetime64(first // NS_A_DAY, "D"))
+        day = str(np.datetime64(first // DAY_NS, "D"))
         instrument = replace(base, date=day, rows=part.n, session_open_ns=first, session_close_ns=last)
         yield CaptureDay(Imported(instrument, part, warnings), update, tuple(quotes))
 

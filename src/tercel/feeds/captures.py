@@ -5,8 +5,6 @@ of one feed may follow one another (a recorder starts a new one at each start); 
 since a killed recorder cannot finish it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +12,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError
 from tercel.feeds.members import Member
 
@@ -136,7 +134,7 @@ def exact(text: str, where: str) -> int:
     return whole
 
 
-def unit_of(numbers: NDArray[np.int64], stated: int, what: str, where: str, known: int = 0) -> int:
+def unit_of(numbers: Ints, stated: int, what: str, where: str, known: int = 0) -> int:
     """The tick or lot: what is stated, or the greatest common divisor of all numbers above zero.
 
     `known`, what the exchange says, counts among those numbers: it holds unless the data are finer (old dust is).

@@ -20,8 +20,6 @@ exchanges of the map      one exchange only (P3)
 ========================= ============================================================================================
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

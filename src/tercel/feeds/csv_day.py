@@ -6,15 +6,13 @@ the quote in force, without a lag, and at the mid by the last different price. R
 trades before quotes of other files: a quote that follows a trade at once shows what the trade left.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bytes, Int32
 from tercel.core.errors import FeedError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import csv_kernels as k
@@ -23,8 +21,7 @@ from tercel.feeds.csv_clean import clean_quotes, clean_trades, in_order, merge_e
 from tercel.feeds.csv_map import CsvMap, FileMap
 from tercel.feeds.members import Member
 from tercel.market.feed import Imported
-from tercel.market.tape import schema
-from tercel.market.tape.events import Events
+from tercel.market.tape import Events, schema
 from tercel.market.tape.instrument import Instrument, clock_s, midnight_ns, next_midnight_ns
 
 MOST_BACKWARDS: Final = 0.01
@@ -223,9 +220,7 @@ def _signed(t: pl.DataFrame, check: bool, report: r.Taken) -> tuple[pl.DataFrame
     return both.sort("seq"), {"signed": dict(zip(names, counts, strict=True))}
 
 
-def _levels(
-    q: pl.DataFrame, tick: float, lot: int, report: r.Taken
-) -> tuple[pl.DataFrame, list[NDArray[np.int32]], NDArray[np.uint8]]:
+def _levels(q: pl.DataFrame, tick: float, lot: int, report: r.Taken) -> tuple[pl.DataFrame, list[Int32], Bytes]:
     """Quotes in ticks and lots, and which are off the tick; those whose levels make no sense are left out."""
     sides = r.side_columns(sum(name.startswith("bid_size_") for name in q.columns))
     bid, bid_size, ask, ask_size = (np.ascontiguousarray(q.select(names).to_numpy()) for names in sides)

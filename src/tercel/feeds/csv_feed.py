@@ -1,7 +1,5 @@
 """Tick files of any columns, by a map (`csv_map`): which files are there, and for which symbols and days."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ gives symbol and date, its columns, its clock) and which rows are quotes, trades
 which rules clean it (`[clean]`). Maps that are shipped are used by name; any other value is the path of a file.
 """
 
-from __future__ import annotations
-
 import re
 from importlib import resources
 from pathlib import Path

@@ -2,8 +2,6 @@
 converted is named with its row.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -75,7 +73,7 @@ class TextRows:
     frame: pl.DataFrame
     where: str
 
-    def of(self, column: str, values: Sequence[str]) -> TextRows:
+    def of(self, column: str, values: Sequence[str]) -> "TextRows":
         """Rows whose column holds one of some values."""
         return TextRows(self.frame.filter(stripped(column).is_in(list(values))), self.where)
 

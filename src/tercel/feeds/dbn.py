@@ -4,8 +4,6 @@ Files are DBN (``.dbn``, ``.dbn.zst``, any number of zstd frames) or CSV. A day 
 that continue one another are joined in order of time. A file of the schema `definition` beside them gives ticks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
 from tercel.feeds import dbn_kernels as k
 from tercel.feeds import dbn_records as r
@@ -120,8 +118,7 @@ def records_of(member: Member, ticks: dict[int, float] | None = None) -> r.Recor
 
 def definition_ticks(data: bytes) -> dict[int, float]:
     """Ticks of the instruments of a definition file, by instrument id."""
-    library = r.dbn_library()
-    decoder = library.DBNDecoder()
+    decoder = r.dbn_library().DBNDecoder()
     decoder.write(data)
     found: dict[int, float] = {}
     for record in decoder.decode():
@@ -171,7 +168,7 @@ def split(records: r.Records) -> Iterator[tuple[int, str, k.Words]]:
             yield number, str(np.datetime64(day, "D")), own[days == day]
 
 
-def _values(column: NDArray[np.int64]) -> list[int]:
+def _values(column: Ints) -> list[int]:
     """The different values of a column, sorted; fast where there is one."""
     if len(column) == 0:
         return []

@@ -1,21 +1,18 @@
 """One Databento day of one instrument: its records to the tape."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Bytes, Ints
 from tercel.core.errors import FeedError
 from tercel.feeds import dbn_kernels as k
 from tercel.market.book.id_map import new_ids
 from tercel.market.feed import Imported
-from tercel.market.tape import schema
-from tercel.market.tape.events import Events
+from tercel.market.tape import Events, schema
 from tercel.market.tape.instrument import Instrument, midnight_ns, next_midnight_ns
 
 TIMEZONE: Final = "UTC"
@@ -169,19 +166,18 @@ def infer_unit(words: k.Words) -> int:
     return unit or 10**7
 
 
-def flags_of(words: k.Words) -> NDArray[np.uint8]:
+def flags_of(words: k.Words) -> Bytes:
     """The flag bits of records, uint8[n]: a view."""
-    flags: NDArray[np.uint8] = words.view(np.uint8)[:, 8 * k.BODY + 4]
-    return flags
+    return words.view(np.uint8)[:, 8 * k.BODY + 4]
 
 
-def event_ends(words: k.Words) -> NDArray[np.uint8]:
+def event_ends(words: k.Words) -> Bytes:
     """Which records are the last of their event: uint8[n].
 
     Some venues mark every record of a trade; those of one time and sequence number stay together.
     """
     flags = flags_of(words)
-    ends: NDArray[np.bool_] = (flags & k.LAST) != 0
+    ends: Bools = (flags & k.LAST) != 0
     if not ends.any():
         return np.ones(len(words), np.uint8)
     tails = words.view(np.uint32)[:, 2 * k.TAIL + 1]
@@ -191,7 +187,7 @@ def event_ends(words: k.Words) -> NDArray[np.uint8]:
     return ends.view(np.uint8)
 
 
-def pieces(ends: NDArray[np.uint8], size: int) -> list[tuple[int, int]]:
+def pieces(ends: Bytes, size: int) -> list[tuple[int, int]]:
     """Runs of whole events of about `size` records: (start, stop) each."""
     stops = np.flatnonzero(ends) + 1
     found, start = [], 0
@@ -202,7 +198,7 @@ def pieces(ends: NDArray[np.uint8], size: int) -> list[tuple[int, int]]:
     return found
 
 
-def translate(words: k.Words, unit: int, date: str, where: str, piece: int = PIECE) -> tuple[Events, NDArray[np.int64]]:
+def translate(words: k.Words, unit: int, date: str, where: str, piece: int = PIECE) -> tuple[Events, Ints]:
     """Records of one instrument to rows of the tape, and the report of :mod:`dbn_kernels`.
 
     Raises
@@ -231,7 +227,7 @@ def translate(words: k.Words, unit: int, date: str, where: str, piece: int = PIE
     return Events.joined(parts), report
 
 
-def _with_room(orders: k.Resting, more: int, state: NDArray[np.int64]) -> k.Resting:
+def _with_room(orders: k.Resting, more: int, state: Ints) -> k.Resting:
     """The resting orders, in larger arrays where `more` may find no room."""
     have, need = len(orders.kept), int(state[k.LIVE]) + more
     if need <= have and have > 1:
@@ -258,7 +254,7 @@ def _opening_ns(words: k.Words, date: str) -> int:
     return max(received, midnight_ns(date, TIMEZONE))
 
 
-def _error(report: NDArray[np.int64], words: k.Words, where: str) -> FeedError:
+def _error(report: Ints, words: k.Words, where: str) -> FeedError:
     code, row = int(report[k.CODE]), int(report[k.WHERE])
     expected, name, remedy = _ERRORS[code]
     record = words[row]

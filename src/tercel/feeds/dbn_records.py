@@ -4,8 +4,6 @@ Symbols and schema come from the file's metadata through Databento's own library
 56 bytes are read as they lie. CSV needs no library: it says per row what a DBN file says once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date

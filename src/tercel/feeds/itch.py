@@ -10,8 +10,6 @@ TRADE_HIDDEN at another price, and a REDUCE alone when it is not to be printed (
 is counted and stays: the book was never put back. All else is counted.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,8 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError
 from tercel.core.names import listed, nearest
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -31,8 +29,7 @@ from tercel.feeds.itch_pass import FileCounts, ItchStore, Progress, Staging, run
 from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, infer_unit, stated_unit
 from tercel.feeds.members import Member, members
 from tercel.market.feed import FeedOptions, Imported
-from tercel.market.tape import schema
-from tercel.market.tape.events import Events
+from tercel.market.tape import Events, schema
 from tercel.market.tape.instrument import Instrument, midnight_ns
 
 TIMEZONE: Final = "America/New_York"
@@ -127,7 +124,7 @@ class ItchDay:
         )
 
 
-def tape_of(rows: NDArray[np.int64], midnight: int, unit: int, mask_hidden: bool) -> tuple[Events, int]:
+def tape_of(rows: Ints, midnight: int, unit: int, mask_hidden: bool) -> tuple[Events, int]:
     """Staged rows of one symbol as a tape, prices in ticks of `unit`, and the prices beyond the last tick."""
     meta, price = rows[:, f.R_META], rows[:, f.R_LOTS_PRICE] & 0xFFFFFFFF
     kind, side, marks = (meta >> 16) & 255, ((meta >> 8) & 255) - 1, meta & 255
@@ -180,8 +177,7 @@ class ItchFeed:
         """See :meth:`tercel.market.feed.Feed.days`; the files are passed over here, once."""
         self.files = []
         with ExitStack() as stack:
-            found = stack.enter_context(members(paths))
-            named = named_files(found, options.date)
+            named = named_files(stack.enter_context(members(paths)), options.date)
             days: list[ItchDay] = []
             for member, date, venue in named:
                 days += self._of_file(member, date, venue, options, stack)

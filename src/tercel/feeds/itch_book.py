@@ -1,13 +1,11 @@
 """The books of all symbols of an ITCH file, and what they say of it: nothing crossed, no share lost."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bytes
 from tercel.core.errors import FeedError
 from tercel.feeds import itch_book_kernels as k
 from tercel.feeds import itch_format as f
@@ -64,7 +62,7 @@ class ItchBooks:
         self.levels = np.zeros((FIRST_POOL, 4), np.int32)
         self.per = np.zeros((f.LOCATES, k.PER), np.int64)
 
-    def take(self, data: NDArray[np.uint8], start: int, store: ItchStore) -> int:
+    def take(self, data: Bytes, start: int, store: ItchStore) -> int:
         """Apply whole messages."""
         while True:
             books = k.Books(self.sides, self.rungs, self.levels, self.per)

@@ -8,7 +8,8 @@ dollars x 10,000 unless said otherwise. Source: NASDAQ TotalView-ITCH 5.0 specif
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+from tercel.core.arrays import Ints
 
 NAMES: Final = {
     "S": ("system event", 12),
@@ -48,7 +49,7 @@ CANCELLED, DELETED, REPLACED = ord("X"), ord("D"), ord("U")
 PRINT, CROSSED, BROKEN = ord("P"), ord("Q"), ord("B")
 
 
-def lengths() -> NDArray[np.int64]:
+def lengths() -> Ints:
     """Length by type, int64[256]; 0 where no type is known.
 
     >>> int(lengths()[ord("A")]), int(lengths()[ord("?")])

@@ -3,8 +3,6 @@
 Rows beyond a limit of memory go to a temporary file, so that a day of all symbols needs no more than that.
 """
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import Callable, Iterator

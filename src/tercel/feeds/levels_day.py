@@ -5,14 +5,12 @@ say what the trades left. Within a message levels that vanish come before levels
 no row of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from operator import attrgetter
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.feeds.binance_messages import BinanceTrade, Level
 from tercel.feeds.binance_sync import LOST, OPENED, SyncStep
 from tercel.market.tape import schema
@@ -21,7 +19,7 @@ PRICE, LOTS, FLAGS, UPDATE = 6, 7, 8, 9
 """Columns of the table: the tape's, and the venue's number of the update that a row ends."""
 
 
-def rows_of(steps: Sequence[SyncStep], trades: Sequence[BinanceTrade]) -> tuple[NDArray[np.int64], int]:
+def rows_of(steps: Sequence[SyncStep], trades: Sequence[BinanceTrade]) -> tuple[Ints, int]:
     """All rows in order, int64 (n, 10), prices and quantities in 1e-10, and the trades before the first book.
 
     Those are left out.

@@ -4,8 +4,6 @@ Names are ``TICKER_YYYY-MM-DD_start_end_message_LEVELS.csv`` and ``..._orderbook
 midnight. Files of other names are taken when symbol and date are given and no more than one of each role is there.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

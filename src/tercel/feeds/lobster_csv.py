@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import FeedError
 from tercel.feeds.members import Member
 
@@ -30,12 +30,12 @@ MESSAGE_WIDTHS: Final = (len(MESSAGE_FIELDS), len(MESSAGE_FIELDS) + 1)
 class Messages:
     """A message file: six arrays of one length, and whether it has a seventh column."""
 
-    time: NDArray[np.float64]
-    type: NDArray[np.int64]
-    order_id: NDArray[np.int64]
-    size: NDArray[np.int64]
-    price: NDArray[np.int64]
-    direction: NDArray[np.int64]
+    time: Floats
+    type: Ints
+    order_id: Ints
+    size: Ints
+    price: Ints
+    direction: Ints
     attributed: bool = False
 
 
@@ -57,7 +57,7 @@ def read_messages(member: Member) -> Messages:
     return Messages(time, kind, order_id, size, price, side, attributed)
 
 
-def read_orderbook(member: Member) -> NDArray[np.int64]:
+def read_orderbook(member: Member) -> Ints:
     """Read an orderbook file as int64[columns, rows] (a column of the file is a contiguous row here).
 
     Raises

@@ -5,8 +5,6 @@ hidden trades was masked), 6 CROSS (its id says which: -1 open, -2 close, others
 orderbook file opens with the levels of its first row less what message 1 did, as anonymous blocks of message 0.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Errors of rows of a LOBSTER file: expected, received, remedy."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from tercel.core.errors import FeedError

@@ -1,13 +1,11 @@
 """The tick of a LOBSTER file: what the prices say, or what the user says."""
 
-from __future__ import annotations
-
 import math
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError
 
 UNITS_PER_DOLLAR: Final = 10_000
@@ -25,7 +23,7 @@ WORTH_SAYING: Final = 0.5
 """A warning says so above this share."""
 
 
-def infer_unit(prices: NDArray[np.int64]) -> int:
+def infer_unit(prices: Ints) -> int:
     """Tick in units of 0.0001 dollars: the coarsest of 1, 0.5, 0.1, 0.01 cents with 99.9 % of `prices` on it.
 
     >>> infer_unit(np.array([100, 200, 350])), infer_unit(np.array([100, 200, 300]))
@@ -37,7 +35,7 @@ def infer_unit(prices: NDArray[np.int64]) -> int:
     return CANDIDATES[-1]
 
 
-def stated_unit(tick: float, prices: NDArray[np.int64], where: str) -> int:
+def stated_unit(tick: float, prices: Ints, where: str) -> int:
     """Tick in units of 0.0001 dollars, after a look at whether the visible `prices` can bear it.
 
     Raises
@@ -64,7 +62,7 @@ def stated_unit(tick: float, prices: NDArray[np.int64], where: str) -> int:
     return unit
 
 
-def share_off(unit: int, prices: NDArray[np.int64]) -> float:
+def share_off(unit: int, prices: Ints) -> float:
     """Share of prices that are not on the tick.
 
     >>> share_off(100, np.array([100, 250]))

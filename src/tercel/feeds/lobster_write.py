@@ -106,5 +106,4 @@ def in_units(book: NDArray[np.int64], unit: int, lot: int) -> NDArray[np.int64]:
     book[:, 0::2] *= unit
     book[:, 1::2] *= lot
     fillers = np.tile([EMPTY_ASK, 0, EMPTY_BID, 0], book.shape[1] // 4)
-    result: NDArray[np.int64] = np.where(empty, fillers, book)
-    return result
+    return np.where(empty, fillers, book)

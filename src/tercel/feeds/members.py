@@ -1,7 +1,5 @@
 """The files in a list of paths: plain, in folders, compressed (.gz, .xz, .bz2, .zst), in .zip, .tar, .7z archives."""
 
-from __future__ import annotations
-
 import bz2
 import gzip
 import importlib
@@ -117,7 +115,9 @@ def _of_file(path: Path, stack: ExitStack) -> list[Member]:
     name = path.name.lower()
     try:
         if name.endswith(".zip"):
-            return _of_zip(path, stack)
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            files = [(info.filename, partial(archive.open, info)) for info in archive.infolist() if not info.is_dir()]
+            return _in_archive(path, files)
         if name.endswith(_TAR_ZST):
             return _of_tar(path, stack.enter_context(_decompressed(path)), stack)
         if name.endswith(_TAR):
@@ -132,12 +132,6 @@ def _of_file(path: Path, stack: ExitStack) -> list[Member]:
     if name.endswith(_COMPRESSED):
         return [Member(path.stem, str(path), None, lambda: path.open("rb"))]
     return [Member(path.name, str(path), path, lambda: path.open("rb"))]
-
-
-def _of_zip(path: Path, stack: ExitStack) -> list[Member]:
-    archive = stack.enter_context(zipfile.ZipFile(path))
-    files = [(info.filename, partial(archive.open, info)) for info in archive.infolist() if not info.is_dir()]
-    return _in_archive(path, files)
 
 
 def _of_tar(path: Path, file: IO[bytes] | None, stack: ExitStack) -> list[Member]:

@@ -3,8 +3,6 @@
 Pure words and numbers: a stream opens no socket and reads no clock, so it is tested without either.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Any, Final

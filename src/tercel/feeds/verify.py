@@ -8,8 +8,6 @@ are `illegal_rolls`; beyond the touch they leave it as it is. A tape is explaine
 illegal.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final

@@ -5,8 +5,6 @@ must be the state of the book at some row of the tape of the same time, in order
 of one time is thus checked as well, except that a trade and the change of its order are one row of the tape.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final

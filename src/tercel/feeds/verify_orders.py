@@ -6,8 +6,6 @@ events between knew nothing of. Where the importer found them to differ it opene
 against it.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,7 @@ from tercel.feeds.bitstamp_messages import OrderBookAnswer, pairs_of
 from tercel.feeds.capture_day import book_after
 from tercel.feeds.captures import CaptureWarnings, exact, lines_of
 from tercel.feeds.members import members
-from tercel.market.tape import schema
-from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument
+from tercel.market.tape import Events, Instrument, schema
 
 
 def verify_orders(instrument: Instrument, events: Events, capture: Path) -> dict[str, Any]:

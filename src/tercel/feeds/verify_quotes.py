@@ -4,8 +4,6 @@ A best quote (`bookTicker`) names the update after which it held. Where a depth 
 of the tape must show the same best bid and ask with the same lots. Nothing of the tape was made from these quotes.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,7 @@ from tercel.feeds.capture_day import CaptureDay
 from tercel.feeds.captures import exact
 from tercel.market.book import Book
 from tercel.market.feed import FeedOptions
-from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument
+from tercel.market.tape import Events, Instrument
 
 
 def verify_quotes(instrument: Instrument, events: Events, capture: Path) -> dict[str, Any]:

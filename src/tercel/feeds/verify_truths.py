@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import TapeError
-from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument
+from tercel.market.tape import Events, Instrument
 
 Truth = Callable[[Instrument, Events, Path], dict[str, Any]]
 """Instrument, events, the file: findings, with the verdict as ``explained``."""

@@ -74,8 +74,7 @@ class Commands:
         if isinstance(command, o.ReplaceOrder):
             return [self._replace(command)], ""
         if isinstance(command, o.CancelOrder):
-            told = self._memory.tell(command)
-            return [self._cancel(told, command)], ""
+            return [self._cancel(self._memory.tell(command), command)], ""
         if isinstance(command, o.MassCancel):
             return self._mass_cancel(command), ""
         return self._status(command)

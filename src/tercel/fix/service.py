@@ -199,9 +199,8 @@ class VenueService:
 
     def _accounts_of(self, party: Counterparty, command: o.Command) -> list[o.Command]:
         """A command for every account that it means."""
-        if command.account or not isinstance(command, o.MassCancel | o.StatusRequest):
-            return [command]
-        if isinstance(command, o.StatusRequest) and command.cl_ord_id:
+        of_all = isinstance(command, o.StatusRequest) and not command.cl_ord_id
+        if command.account or not (of_all or isinstance(command, o.MassCancel)):
             return [command]
         return [replace(command, account=account) for account in sorted(party.accounts)]
 

@@ -118,8 +118,11 @@ class StandardDialect(RejectTracker):
         try:
             return [(number, item) for item in self._items(message, now_ns)]
         except (TercelError, ValueError, KeyError, InvalidOperation) as error:
-            if kind in (t.SNAPSHOT, t.INCREMENT):
-                self._spoilt(message)
+            asked = self.requests.get(message.get(t.MD_REQ_ID))
+            if kind in (t.SNAPSHOT, t.INCREMENT) and asked is not None:
+                # A change could not be read: the book is not to be trusted until a whole one comes.
+                self._books[asked[0]].ready = False
+                self.spoilt.append(asked[0])
             return [(number, self._hears.unread(message, error, now_ns))]
 
     def _items(self, message: Message, now_ns: int) -> list[Item]:
@@ -132,8 +135,7 @@ class StandardDialect(RejectTracker):
             return self._market(message, now_ns)
         if kind == t.SECURITY_LIST:
             self._listed(self._listings_of(message))
-            name = message.get(t.SECURITY_REQ_ID)
-            return [StepAnswer(name, now_ns, self.listings)]
+            return [StepAnswer(message.get(t.SECURITY_REQ_ID), now_ns, self.listings)]
         if kind == t.MASS_CANCEL_REPORT:
             refused = self._hears.mass_refusal(message, now_ns)
             return [] if refused is None else [refused]
@@ -210,12 +212,6 @@ class StandardDialect(RejectTracker):
             return [book.snapshot(entries, now_ns)]
         rows = book.changes(entries, now_ns)
         return [] if rows is None else [rows]
-
-    def _spoilt(self, message: Message) -> None:
-        """A change could not be read: the book is not to be trusted until a whole one comes."""
-        if (request := self.requests.get(message.get(t.MD_REQ_ID))) is not None:
-            self._books[request[0]].ready = False
-            self.spoilt.append(request[0])
 
     # -- instruments --------------------------------------------------------------------------------------------------
     def _listed(self, found: tuple[tuple[o.Listing, PriceScale], ...]) -> None:

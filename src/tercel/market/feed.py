@@ -9,8 +9,6 @@ found by its name among the entry points of the group ``tercel.feeds``, those of
 A new feed inherits ``tercel.api.testing.feed.FeedContract`` in a test class.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -50,8 +48,8 @@ class FeedOptions:
 class Imported:
     """One imported day: instrument (hash still empty), events, and notes for people."""
 
-    instrument: Instrument
-    events: Events
+    instrument: "Instrument"
+    events: "Events"
     warnings: tuple[str, ...] = ()
 
 

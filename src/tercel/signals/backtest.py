@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import Floats, Indices, Ints
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.estimate import Estimate
 from tercel.core.stats import Replicates, moments_of_mean, over_seeds, replicate
@@ -56,7 +56,7 @@ class Walk:
     value: Floats
     outcome: Floats
 
-    def rows(self, index: NDArray[np.intp]) -> "Walk":
+    def rows(self, index: Indices) -> "Walk":
         """Some dates, in order."""
         times = (self.time_ns[index], self.start_ns[index], self.end_ns[index])
         return Walk(*times, self.names, self.value[index], self.outcome[index])
@@ -147,7 +147,7 @@ def _refuse(bad: pl.DataFrame, expected: str) -> None:
         raise DataError(expected, text, "train the model again")
 
 
-def apart(walk: Walk) -> NDArray[np.intp]:
+def apart(walk: Walk) -> Indices:
     """Rows of dates with outcomes whose labels do not overlap: every k-th, for the least k whose labels begin, in the
     median, at or after the end of those before.
 
@@ -201,8 +201,7 @@ def _deciles(score: Floats, held: Floats, leave: float) -> Floats:
     enter, stay = max(1, int(n * SHARE)), max(1, int(n * leave))
     longs = (place >= n - enter) | ((held > 0) & (place >= n - stay))
     shorts = (place < enter) | ((held < 0) & (place < stay))
-    found: Floats = longs / longs.sum() - shorts / shorts.sum()
-    return found
+    return np.asarray(longs / longs.sum() - shorts / shorts.sum())
 
 
 def flat(bps: float) -> Cost:

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Floats
+from tercel.core.arrays import AnyArray, Floats, Indices
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +30,7 @@ class BoundedLinear:
         of many."""
         return np.array([np.clip(row, self.low, self.high) @ self.coef + self.intercept for row in X])
 
-    def kept(self) -> dict[str, NDArray[Any]]:
+    def kept(self) -> dict[str, AnyArray]:
         """All that a prediction needs."""
         return {name: np.asarray(getattr(self, name), np.float64) for name in ("low", "high", "coef", "intercept")}
 
@@ -63,7 +62,7 @@ class BaseModel:
     source: str
     family: str
     names: tuple[str, ...]
-    used: NDArray[np.intp]
+    used: Indices
     medians: Floats
     model: Any
 

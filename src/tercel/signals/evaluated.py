@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Floats
+from tercel.core.arrays import Floats, Indices
 from tercel.core.errors import DataError
 from tercel.core.estimate import Estimate
 from tercel.core.report import style
@@ -26,7 +25,7 @@ Table = tuple[str, tuple[str, ...], list[tuple[Any, ...]]]
 """Title, headings and rows, for a terminal and a page."""
 
 
-def tested_of(folds: Sequence[Fold]) -> NDArray[np.intp]:
+def tested_of(folds: Sequence[Fold]) -> Indices:
     """Rows of every test block but the first, before which nothing was fused; of the first where it is alone."""
     return np.sort(np.concatenate([test for _, test in folds[1:] or folds]))
 
@@ -60,7 +59,7 @@ def out_of_sample(
         scores["fusion, gated"] = np.where(np.isnan(mixed), value, mixed)  # the fusion stands where no gate was ready
     scores |= {"equal weights": even, **{name: forecasts[tested, k] for k, name in enumerate(columns)}}
 
-    def less(keep: NDArray[np.intp]) -> Floats:
+    def less(keep: Indices) -> Floats:
         return fused(data, forecasts[:, keep], [columns[k] for k in keep], folds, shrink=shrink)[0][tested]
 
     return {
@@ -136,7 +135,7 @@ def _calibration(value: Floats, sd: Floats, part: Dataset, rng: np.random.Genera
 
 def _ablation(
     part: Dataset, forecasts: Floats, columns: tuple[str, ...], value: Floats,
-    less: Callable[[NDArray[np.intp]], Floats], rng: np.random.Generator,
+    less: Callable[[Indices], Floats], rng: np.random.Generator,
 ) -> dict[str, Any]:  # fmt: skip
     """What each source adds: IC of the fusion less that of a fusion without it, over the dates when it forecast."""
     whole, found = rank_ic_by_date(value, part.outcome, part.dates), dict[str, Any]()

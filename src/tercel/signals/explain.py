@@ -17,9 +17,8 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Floats
+from tercel.core.arrays import Floats, Indices
 from tercel.core.estimate import Estimate
 from tercel.core.stats import mean_interval
 from tercel.core.stats.ranks import spearman
@@ -146,7 +145,7 @@ class Importance:
 
     value: Floats
     ic: Floats
-    fold: NDArray[np.intp]
+    fold: Indices
     lost: Mapping[str, Floats]
 
     def interval(self, name: str, rng: np.random.Generator) -> Estimate:
@@ -226,7 +225,7 @@ def _fused(fusion: Fusion | None, forecasts: Floats) -> Floats:
 
 
 def _shuffled(
-    part: Dataset, models: Sequence[BaseModel | None], forecasts: Floats, columns: list[int], mixed: NDArray[np.intp]
+    part: Dataset, models: Sequence[BaseModel | None], forecasts: Floats, columns: list[int], mixed: Indices
 ) -> Floats:
     """Forecasts of models where some columns hold another name's values: only models that read them are asked again."""
     x, out = part.x.copy(), forecasts.copy()

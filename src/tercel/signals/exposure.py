@@ -13,10 +13,9 @@ import numpy as np
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError, DataError
 from tercel.signals.backtest import Exposure
-from tercel.signals.risk.volatility import LEAST_PAST, MONTH, Ewma, ewma
+from tercel.signals.risk.volatility import LEAST_PAST, MONTH, YEAR, Ewma, ewma
 from tercel.signals.zoo.regimes import HmmRegimes
 
-YEAR: Final = 252
 MOST: Final = 2.0
 """Times its own weights that a book is held at most."""
 LEAST_DAYS: Final = 500

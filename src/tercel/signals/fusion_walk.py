@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import Floats, Indices, Ints
 from tercel.core.errors import DataError
 from tercel.signals.base_model import BaseModel
 from tercel.signals.fusion import LEAST_ROWS, Fusion, stack
@@ -21,8 +20,7 @@ from tercel.signals.panel.dataset import Dataset
 from tercel.signals.zoo import family
 from tercel.signals.zoo.base import filled
 
-Index = NDArray[np.intp]
-Fold = tuple[Index, Index]
+Fold = tuple[Indices, Indices]
 Settings = Mapping[str, Mapping[str, Any]]
 
 
@@ -31,7 +29,7 @@ def base_names(data: Dataset, families: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{source}:{one}" for source in data.ranking for one in families)
 
 
-def thinned(rows: Index, dates: Ints, most: int) -> Index:
+def thinned(rows: Indices, dates: Ints, most: int) -> Indices:
     """At most about `most` of the rows: whole cross-sections, evenly left out, the newest always kept."""
     if len(rows) <= most:
         return rows
@@ -41,7 +39,7 @@ def thinned(rows: Index, dates: Ints, most: int) -> Index:
 
 
 def fit_base(
-    data: Dataset, source: str, name: str, rows: Index, seed: int, settings: Settings | None = None
+    data: Dataset, source: str, name: str, rows: Indices, seed: int, settings: Settings | None = None
 ) -> BaseModel:
     """Fit one family to one source's columns on some rows.
 
@@ -85,7 +83,7 @@ def fitted(
         yield models
 
 
-def forecast_by(data: Dataset, models: Sequence[BaseModel | None], rows: Index) -> Floats:
+def forecast_by(data: Dataset, models: Sequence[BaseModel | None], rows: Indices) -> Floats:
     """Forecasts of a fold's models on some rows, float64 (rows, K); NaN where there is no model."""
     out = np.full((len(rows), len(models)), np.nan)
     for k, model in enumerate(models):

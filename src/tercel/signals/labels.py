@@ -1,7 +1,5 @@
 """Labels: what happens after a decision, with the interval in which it happens."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import polars as pl

@@ -13,8 +13,6 @@ One look is a suspicion, two are a leak; a correlation of one half with any late
 verdict proves nothing: a leak weaker than the ceiling, or one in the label, passes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta

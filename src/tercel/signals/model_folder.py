@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
@@ -292,7 +292,8 @@ def load_packaged(name: str) -> SignalModel:
 
 
 def _part(folder: Path, raw: Mapping[str, Any]) -> BaseModel:
-    arrays = _arrays(folder, raw)
+    with np.load(io.BytesIO(_checked(folder, raw)), allow_pickle=False) as kept:  # one that holds objects is refused
+        arrays = {name: kept[name] for name in kept.files}
     if raw["family"] == BOUNDED:
         model: Any = BoundedLinear(arrays["low"], arrays["high"], arrays["coef"], float(arrays["intercept"]))
     else:
@@ -301,12 +302,6 @@ def _part(folder: Path, raw: Mapping[str, Any]) -> BaseModel:
         model = family(raw["family"]).make(**raw["parameters"]).put_back(arrays)
     used, medians = np.array(raw["used"], np.intp), np.array(raw["medians"], np.float64)
     return BaseModel(raw["source"], raw["family"], tuple(raw["features"]), used, medians, model)
-
-
-def _arrays(folder: Path, raw: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """Arrays of a file; one that holds objects is refused."""
-    with np.load(io.BytesIO(_checked(folder, raw)), allow_pickle=False) as kept:
-        return {name: kept[name] for name in kept.files}
 
 
 def _checked(folder: Path, raw: Mapping[str, Any]) -> bytes:

@@ -3,8 +3,6 @@
 forecast(read_portfolio("prices.csv"))                    tomorrow's risk, equally weighted
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path

@@ -3,8 +3,6 @@
 ic = skill(rank_ic_by_date(forecast, outcome, dates), rng)        ic.mean, ic.t, ic.ci_low, ic.ci_high, ic.dates
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

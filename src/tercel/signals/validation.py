@@ -7,25 +7,21 @@ less than `embargo_ns` before the block (Lopez de Prado 2018, "Advances in Finan
 times are ns; rows may be in any order.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Ints
+from tercel.core.arrays import Indices, Ints
 from tercel.core.errors import DataError
 
 DAY = 86_400 * 1_000_000_000
-Index = NDArray[np.intp]
 
 
 def walk_forward(
     time_ns: Ints, end_ns: Ints, *, splits: int = 5, embargo_ns: int = 0, cuts: Sequence[int] | None = None,
     first: float = 0.5,
-) -> Iterator[tuple[Index, Index]]:  # fmt: skip
+) -> Iterator[tuple[Indices, Indices]]:  # fmt: skip
     """(train, test) row numbers: always the past to train on, the block that follows to test.
 
     Parameters

@@ -17,8 +17,7 @@ from tercel.desk.rounds.config import OFF, DeskConfig
 from tercel.desk.rounds.parts import DeskParts
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market
-from tercel.market.flow.port import Preset
-from tercel.market.flow.preset import load
+from tercel.market.flow import Preset, load
 from tercel.market.flow.santa_fe_preset import SantaFePreset
 from tercel.market.flow.scenario import scaled
 from tercel.market.regimes.factors import Factors

@@ -6,11 +6,9 @@ This is ground truth. The desk reads the news score alone, which is known at the
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.api.demo.config import DemoConfig, PlantedChange, PlantedInstrument
-
-Floats = NDArray[np.float64]
+from tercel.core.arrays import Floats
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.api.tca.market_day import Calendar
 from tercel.api.tca.own_fills import OwnParent
+from tercel.core.arrays import Floats, Ints
 from tercel.core.stats import Estimate, Moments, Replicates, cluster_index, cluster_sums, replicate
 from tercel.core.stats.clusters import BLOCK_NS, FEW_CLUSTERS
 from tercel.core.stats.student import normal_quantile, t_quantile
@@ -35,8 +35,6 @@ from tercel.market.simulator.source import Source
 from tercel.market.simulator.tape_source import TapeDay, replay
 from tercel.market.tape import Instrument, Lake
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Maker = Callable[[MarketEstimates], Strategy]
 
 PILOT_WINDOWS = 16

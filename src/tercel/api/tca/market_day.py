@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import DataError, TapeError
 from tercel.core.vocabulary import NO_ASK
 from tercel.desk.trading.tca.measure import PRINTS
@@ -16,8 +16,6 @@ from tercel.market.book import Book
 from tercel.market.tape import Instrument, Lake
 from tercel.market.tape.instrument import midnight_ns, next_midnight_ns
 from tercel.market.tape.schema import MESSAGE_END, STATUS
-
-Ints = NDArray[np.int64]
 
 FEWEST = 1024
 """Orders that a book has room for at least."""
@@ -75,7 +73,7 @@ class MarketDay:
         bid, ask = self.bid[seen], self.ask[seen]
         return int(bid[bid > 0].min()), int(ask.max())
 
-    def fits(self, ns: Ints, price: NDArray[np.float64], within_ns: int = 0) -> NDArray[np.bool_]:
+    def fits(self, ns: Ints, price: Floats, within_ns: int = 0) -> Bools:
         """Whether prices (ticks) lie within `span` of their times; shape of both."""
         inside = (ns >= self.open_ns) & (ns <= self.close_ns)
         for since, until in self.halts:
@@ -90,8 +88,7 @@ class MarketDay:
         highest[by_time] = np.maximum.reduceat(np.append(self.ask, 0), edges)[::2]
         quoted = np.empty_like(inside)
         quoted[by_time] = self.bid[first] > 0
-        found: NDArray[np.bool_] = inside & quoted & (ns > self.ns[0]) & (lowest <= price) & (price <= highest)
-        return found
+        return np.asarray(inside & quoted & (ns > self.ns[0]) & (lowest <= price) & (price <= highest))
 
     @cached_property
     def mids(self) -> tuple[Ints, Ints]:

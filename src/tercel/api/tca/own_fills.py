@@ -16,17 +16,16 @@ from fractions import Fraction
 from math import lcm
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.api.tca.files import FileFill, FileOrder
 from tercel.api.tca.market_day import Calendar, MarketDay, read_day
+from tercel.core.arrays import Ints
 from tercel.core.errors import DataError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.tca.measure import ParentCost, ParentFacts, measure, without_own
 from tercel.market.tape import Instrument, Lake
 
 NS_PER_HOUR = 3600 * NS_PER_SECOND
-Ints = NDArray[np.int64]
 Odd = dict[str, list[FileFill]]
 NAMED = {
     "no_parent": "without a parent: one parent is made of each symbol, side, agent and day",

@@ -10,18 +10,17 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from tercel.core.arrays import AnyArray
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy
 from tercel.lab.learning.port import AnyVecEnv, Learner, MaskedVecEnv, RestorableVecEnv, action_sizes
 
 
-def _actions(env: AnyVecEnv, rng: np.random.Generator) -> NDArray[Any]:
+def _actions(env: AnyVecEnv, rng: np.random.Generator) -> AnyArray:
     """Random allowed actions; vectors are shares, which a vector of any numbers may be too."""
     if not action_sizes(env)[0]:
         return rng.dirichlet(np.ones(action_sizes(env)[1]), env.n).astype(np.float32)
@@ -31,7 +30,7 @@ def _actions(env: AnyVecEnv, rng: np.random.Generator) -> NDArray[Any]:
     return np.asarray(weights.argmax(axis=1), np.int64)
 
 
-def _play(env: AnyVecEnv, steps: int, seed: int) -> list[NDArray[Any]]:
+def _play(env: AnyVecEnv, steps: int, seed: int) -> list[AnyArray]:
     """Copies of everything seen over `steps` random decisions."""
     rng, seen = np.random.default_rng(seed), []
     for _ in range(steps):
@@ -40,11 +39,11 @@ def _play(env: AnyVecEnv, steps: int, seed: int) -> list[NDArray[Any]]:
     return seen
 
 
-def _same(a: list[NDArray[Any]], b: list[NDArray[Any]]) -> bool:
+def _same(a: list[AnyArray], b: list[AnyArray]) -> bool:
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def _weights(policy: MlpPolicy | OnnxPolicy) -> NDArray[Any]:
+def _weights(policy: MlpPolicy | OnnxPolicy) -> AnyArray:
     """All of a policy's numbers as they are now."""
     if isinstance(policy, MlpPolicy):
         return replace(policy).packed[0].copy()  # replace() forgets what was packed before

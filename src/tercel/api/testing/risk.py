@@ -8,13 +8,11 @@ class TestMine(AnomalyConformance):
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.market.simulator.seconds import COLUMNS
 from tercel.signals.risk.ports import AnomalyScore
 from tercel.signals.risk.seconds import Second
-
-Floats = NDArray[np.float64]
 
 
 class AnomalyConformance:

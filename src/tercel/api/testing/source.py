@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from tercel.signals.panel.panel import Panel
-from tercel.signals.sources.port import EVERY, KEYS, ROW, SignalSource, time_type
+from tercel.signals.sources.port import EVERY, KEYS, ROW, FrameSource, SignalSource, time_type
 
 
 class SourceContract:
@@ -61,8 +61,6 @@ class SourceContract:
         assert before.select(panel.columns).row(0) == (None,) * len(source.columns)
 
     def test_later_facts_do_not_change_what_was_known(self, source: SignalSource, facts: pl.DataFrame) -> None:
-        from tercel.signals.sources.port import FrameSource
-
         middle = facts["known_time"][facts.height // 2]
         early = FrameSource(source.name, source.columns, facts.filter(pl.col("known_time") <= middle))
         if any(early.frame[name].drop_nulls().n_unique() < 2 for name in source.columns):

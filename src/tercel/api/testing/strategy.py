@@ -18,7 +18,6 @@ from tercel.core.messages import ANY_STYLE
 from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
 from tercel.execution import intent as i
-from tercel.execution.intent import Intents
 from tercel.execution.user_strategy import checked
 from tercel.execution.view import View
 
@@ -92,13 +91,12 @@ def take_rows(view: View, rows: ArrayLike) -> View:
     return View(view.x[rows], view.m[rows], view.obs[rows], view.draw[rows])
 
 
-def wanted(intents: Intents) -> NDArray[np.int64]:
+def wanted(intents: i.Intents) -> NDArray[np.int64]:
     """int64 (n,): lots that the intents want, taken and resting."""
-    lots: NDArray[np.int64] = intents[:, i.REST0 :].sum(axis=1, dtype=np.int64) + intents[:, i.TAKE]
-    return lots
+    return np.asarray(intents[:, i.REST0 :].sum(axis=1, dtype=np.int64) + intents[:, i.TAKE])
 
 
-def answer(own: object, view: View) -> Intents:
+def answer(own: object, view: View) -> i.Intents:
     """What a strategy, shipped or a user's, answers to a view after the first decision of an order in each market."""
     strategy, x = checked(own), view.x.copy()
     x[:, c.DECISION] = 0

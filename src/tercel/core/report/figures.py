@@ -133,8 +133,7 @@ def _density(value: Floats, grid: Floats) -> Floats:
     edges = np.append(grid - step / 2, grid[-1] + step / 2)
     counts, _ = np.histogram(value, bins=edges)
     weights: Floats = np.exp(-0.5 * ((grid[:, None] - grid[None, :]) / width) ** 2)
-    smooth: Floats = weights @ counts
-    return smooth
+    return np.asarray(weights @ counts)
 
 
 def decomposition(strategies: Mapping[str, Mapping[str, Estimate]]) -> Figure:

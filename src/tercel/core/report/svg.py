@@ -66,8 +66,7 @@ def look() -> AbstractContextManager[None]:
     import matplotlib
 
     settings: Any = {**style.MATPLOTLIB, "svg.hashsalt": "tercel"}
-    context: AbstractContextManager[None] = matplotlib.rc_context(settings)
-    return context
+    return matplotlib.rc_context(settings)
 
 
 @contextmanager

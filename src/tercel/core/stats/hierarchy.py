@@ -75,5 +75,4 @@ def over_markets(
 def _weights(units: int, resamples: int, rng: np.random.Generator) -> Floats:
     """Weights of the units of a level in each resample, float64 (B, units), each row adding up to 1."""
     counts = draw_counts(units, resamples, rng)
-    weights: Floats = counts / counts.sum(axis=1, keepdims=True)
-    return weights
+    return np.asarray(counts / counts.sum(axis=1, keepdims=True))

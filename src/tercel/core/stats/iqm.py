@@ -22,8 +22,7 @@ def trimmed_mean(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     cut = int(TRIM * scores.shape[1])
     ranked = np.sort(scores, axis=1)
-    middle: NDArray[np.float64] = ranked[:, cut : scores.shape[1] - cut].mean(axis=1)
-    return middle
+    return np.asarray(ranked[:, cut : scores.shape[1] - cut].mean(axis=1))
 
 
 def interquartile_mean(

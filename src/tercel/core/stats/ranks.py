@@ -54,8 +54,7 @@ def spearman(first: ArrayLike, second: ArrayLike) -> Floats:
     held = np.isfinite(a) & np.isfinite(b)
     x, y = (_centred_ranks(side, held) for side in (a, b))
     scale = np.sqrt((x * x).sum(axis=-1) * (y * y).sum(axis=-1))
-    result: Floats = np.divide((x * y).sum(axis=-1), scale, out=np.full(np.shape(scale), np.nan), where=scale > 0.0)
-    return result
+    return np.asarray(np.divide((x * y).sum(axis=-1), scale, out=np.full(np.shape(scale), np.nan), where=scale > 0.0))
 
 
 def _centred_ranks(values: Floats, held: NDArray[np.bool_]) -> Floats:

@@ -51,5 +51,4 @@ def _slope(means: Floats) -> Floats:
     a, b, ab, aa = means.T
     variance = aa - a * a
     slope = np.divide(ab - a * b, variance, out=np.zeros_like(variance), where=variance > 1e-18)
-    result: Floats = slope[:, None]
-    return result
+    return np.asarray(slope[:, None])

@@ -231,8 +231,7 @@ class DeskState:
     def _tca(self, seq: int, entry: Entry) -> None:
         """A second analysis of a parent takes the place of what was said of its costs before."""
         if entry.parent in self._analysed:
-            costs = self._agent(entry.agent).costs
-            costs.remove(self._costs.pop(entry.parent))
+            self._agent(entry.agent).costs.remove(self._costs.pop(entry.parent))
         self._analysed.add(entry.parent)
         self._feedback(seq, entry)
 

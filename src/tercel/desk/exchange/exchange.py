@@ -206,7 +206,10 @@ class SimulatedExchange:
     def step(self, until_ns: int) -> list[o.VenueEvent]:
         """Advance to `until_ns`, or to the end of the first moment with a report on client orders."""
         events, self._outbox = self._outbox, []
-        self._show_books(events)
+        for market in self._waiting_snapshots:
+            self._subscribed.add(market)
+            events.append(self._markets.snapshot(market))
+        self._waiting_snapshots.clear()
         if any(not isinstance(event, o.MarketRows) for event in events):
             return events
         until = max(until_ns if self._pace is None else self._pace.wait(until_ns), self.now_ns)
@@ -234,12 +237,6 @@ class SimulatedExchange:
 
     def _next_regime(self) -> tuple[int, int]:
         return min(((script[0].at_ns, i) for i, script in enumerate(self._regimes) if script), default=(FOREVER_NS, 0))
-
-    def _show_books(self, events: list[o.VenueEvent]) -> None:
-        for market in self._waiting_snapshots:
-            self._subscribed.add(market)
-            events.append(self._markets.snapshot(market))
-        self._waiting_snapshots.clear()
 
     def _hand_out(self, events: list[o.VenueEvent]) -> bool:
         """What the markets did by themselves; whether client orders were among it."""

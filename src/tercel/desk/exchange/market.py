@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import Floats, Int32, Ints
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.core.orders import M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE, MARKET_WORDS, Listing, MarketRows
 from tercel.core.seeds import seed_stream
@@ -109,7 +109,7 @@ class MarketSpec:
             )
 
 
-def with_client_orders(book: NDArray[np.int32], own: int) -> NDArray[np.int32]:
+def with_client_orders(book: Int32, own: int) -> Int32:
     """A copy of a book without own orders, with room for `own` client orders."""
     orders, width = int(book[lay.ORDERS]), int(book[lay.WIDTH])
     out = lay.new_book(orders, width, own, background=bool(book[lay.BACKGROUND]))
@@ -120,7 +120,7 @@ def with_client_orders(book: NDArray[np.int32], own: int) -> NDArray[np.int32]:
     return out
 
 
-def _world(spec: MarketSpec) -> tuple[NDArray[np.int32], Ints]:
+def _world(spec: MarketSpec) -> tuple[Int32, Ints]:
     """Book and state at the world's moment, with an episode's streams."""
     source = spec.source
     b = with_client_orders(source.worlds_b[spec.world], spec.client_orders)

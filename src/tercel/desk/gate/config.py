@@ -19,10 +19,12 @@ LONGEST_PATH: Final = 100
 """Bytes of the path of a socket."""
 
 
-class DropCopyTerms(BaseModel):
-    """A drop copy session of the venue that is reconciled with the order session."""
-
+class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DropCopyTerms(_Table):
+    """A drop copy session of the venue that is reconciled with the order session."""
 
     venue: str
     """`fix://COMPID@host:port?profile=NAME`, or `fix:PROFILE.toml`."""
@@ -30,10 +32,8 @@ class DropCopyTerms(BaseModel):
     """How long an execution of one session waits for the other's."""
 
 
-class WatchdogTerms(BaseModel):
+class WatchdogTerms(_Table):
     """[gate.watchdog]: a second process, with a login of its own at the venue that may cancel the orders of others."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     comp_id: str = Field(min_length=1)
     """Its name at the venue."""
@@ -43,10 +43,8 @@ class WatchdogTerms(BaseModel):
     """A gate that does not answer for so long, or has no link to the venue, has its orders cancelled."""
 
 
-class GateTerms(BaseModel):
+class GateTerms(_Table):
     """A gate. Relative paths begin at the file's own folder."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     venue: str
     """`fix://[COMPID@]host:port[?profile=NAME]`, or `fix:PROFILE.toml`."""
@@ -87,10 +85,8 @@ class GateTerms(BaseModel):
         return accounts
 
 
-class GateConfig(BaseModel):
+class GateConfig(_Table):
     """A whole gate configuration file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     gate: GateTerms
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from tercel.core.errors import VenueError
 from tercel.core.orders import LinkStatus, Listing, Report, Unread, VenueEvent
-from tercel.desk.address import address
+from tercel.desk.address import address, profile_near
 from tercel.desk.trading.drop_copy import CopyBreak, CopyWatch
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.state import StateReason
@@ -92,10 +92,7 @@ def copy_session(where: str, store: Path, near: Path, listings: Sequence[Listing
         Nobody answers there, or the logon is refused.
     """
     found = address(where)
-    profile = found.profile or _PROFILE
-    if (near / profile).is_file():
-        profile = str(near / profile)
-    terms = load(profile, found.user)
+    terms = load(profile_near(found.profile or _PROFILE, near), found.user)
     return FixVenue(
         found.host,
         found.port,

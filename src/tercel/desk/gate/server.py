@@ -136,7 +136,8 @@ class Gate(Hub):
         self._pump()
         check_store(self.gateway)
         self._look()
-        self._take_inbox()
+        for entry in take_inbox(self.gateway):  # what people ask of limits; a desk's own commands are for the desk
+            carry_out(self.gateway, entry, self._obey)
         self._look_after()
 
     def close(self) -> None:
@@ -361,11 +362,6 @@ class Gate(Hub):
             self.on_subscribe(event.instrument)
         ns = int(event.rows[-1, 0]) if len(event.rows) else follower.now_ns
         self.gateway.limits.mark(event.instrument, *quotes, ns, self._venue.now_ns)
-
-    def _take_inbox(self) -> None:
-        """What people ask of limits; a desk's own commands are for the desk."""
-        for entry in take_inbox(self.gateway):
-            carry_out(self.gateway, entry, self._obey)
 
     def _obey(self, entry: Entry) -> None:
         command = str(entry.body["command"])

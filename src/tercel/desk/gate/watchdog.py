@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from tercel.core.errors import VenueError
 from tercel.core.orders import MassCancel
-from tercel.desk.address import VenueAddress, address, connect
+from tercel.desk.address import VenueAddress, address, connect, profile_near
 from tercel.desk.gate.config import GateConfig, WatchdogTerms
 from tercel.desk.wire import frames
 from tercel.fix.profiles import load
@@ -179,8 +179,7 @@ def _own_way(found: VenueAddress, watchdog: WatchdogTerms, beside: Path) -> str:
     """Address of the venue for the watchdog: where its profile says, else where the gate goes."""
     place, profile = f"{found.host}:{found.port}", watchdog.profile or found.profile
     if watchdog.profile:
-        near = beside / watchdog.profile
-        session = load(str(near) if near.is_file() else watchdog.profile, watchdog.comp_id).profile.session
+        session = load(profile_near(watchdog.profile, beside), watchdog.comp_id).profile.session
         place = f"{session.host or found.host}:{session.port or found.port}"
     return f"fix://{watchdog.comp_id}@{place}" + (f"?profile={profile}" if profile else "")
 

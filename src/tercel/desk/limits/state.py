@@ -288,9 +288,7 @@ class OpenOrder:
     @property
     def most(self) -> int:
         """Largest total lots it may come to, replaces in flight included."""
-        if not self.requested:
-            return self.lots
-        return max(self.lots, *(lots for _, lots, _ in self.requested.values()))
+        return max([self.lots, *(lots for _, lots, _ in self.requested.values())])
 
 
 class LimitQuery:
@@ -411,7 +409,10 @@ class LimitCounts:
         holding.agent.equity += made
         self.desk.equity += made
         self._exposed(holding)
-        self._note_holders(at)
+        if any(one.position for one in at.exposed):
+            self.held[at.name] = at
+        else:
+            self.held.pop(at.name, None)
 
     @staticmethod
     def reserve(holding: Holding, side: int, opened: int) -> None:
@@ -440,12 +441,6 @@ class LimitCounts:
                 at.exposed[holding] = None
             else:
                 del at.exposed[holding]
-
-    def _note_holders(self, at: InstrumentState) -> None:
-        if any(holding.position for holding in at.exposed):
-            self.held[at.name] = at
-        else:
-            self.held.pop(at.name, None)
 
     def revalue(self, at: InstrumentState, mid2: int) -> None:
         """Revalue positions and worst cases at a new mid."""

@@ -26,15 +26,13 @@ from tercel.execution.observation import OBS_NAMES
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy
-from tercel.execution.registry import pinned, resolve_policy
+from tercel.execution.registry.resolve import POLICY, pinned, resolve_policy
 from tercel.execution.strategies import MarketEstimates, wrap
 from tercel.execution.strategies.hand_over import most_share
 from tercel.execution.strategy import Strategy, gap_of
-from tercel.market.flow.port import Preset
-from tercel.market.flow.preset import load
+from tercel.market.flow import Preset, load
 from tercel.market.simulator.layout import RUNGS
 
-POLICY: Final = "policy:"
 A_DECISION: Final = 2 * (RUNGS + 1)
 """Messages that a decision sends where it moves every place: an order taken back and a new one each."""
 

@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Int32, Ints
 from tercel.core.orders import M_AGGRESSOR, M_KIND, MarketRows
 from tercel.core.stats.student import weighted_interval
 from tercel.execution.paper import PaperTrial
 from tercel.execution.strategy import Strategy
 from tercel.market.simulator import layout as sim
 from tercel.market.tape.schema import EXECUTE, REDUCE
-
-Ints = NDArray[np.int64]
 
 WAITING: Final = 1024
 """Updates of a market that wait at most."""
@@ -51,7 +49,7 @@ class Challenge:
     champion, challenger : Strategy
     """
 
-    def __init__(self, book: NDArray[np.int32], state: Ints, champion: Strategy, challenger: Strategy) -> None:
+    def __init__(self, book: Int32, state: Ints, champion: Strategy, challenger: Strategy) -> None:
         self._trials = (PaperTrial(book, state, champion), PaperTrial(book, state, challenger))
         self._waiting: list[Ints] = []
         self._seen_ns = int(state[sim.NOW])

@@ -23,7 +23,7 @@ from tercel.core.names import check_known
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.stats.shares import wilson
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import DAY_NS, NS_PER_SECOND
 from tercel.desk.rounds.config import OFF, DeskConfig
 from tercel.desk.rounds.monitor import MarketMonitor
 from tercel.desk.rounds.parts import NewsPort
@@ -35,7 +35,6 @@ from tercel.signals.sources.tables import first_names
 
 PACKAGED: Final = "packaged:"
 NO_FORECAST: Final = "NO_FORECAST"
-DAY_NS: Final = 86_400 * NS_PER_SECOND
 DATED_NS: Final = 20 * 365 * DAY_NS
 """Clocks beyond it, 1989, tell dates."""
 NEW_YORK: Final = ZoneInfo("America/New_York")
@@ -177,9 +176,7 @@ def model_of(name: str) -> SignalModel:
     TercelError
         For one that does not exist, was edited or does not read.
     """
-    if name.startswith(PACKAGED):
-        return load_packaged(name.removeprefix(PACKAGED))
-    return load(folder_at(Path(name)))
+    return load_packaged(name.removeprefix(PACKAGED)) if name.startswith(PACKAGED) else load(folder_at(Path(name)))
 
 
 def check_signals(config: DeskConfig) -> None:

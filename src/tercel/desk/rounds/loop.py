@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.errors import OrderError
 from tercel.core.fixed import ONE, ceiled
 from tercel.core.messages import Alpha, CostFeedback, Posture
@@ -313,7 +313,10 @@ class DeskLoop:
                     self.session.guide(name, line.alpha, line.posture)
             for _, _, challenge in self._challenges.values():
                 challenge.seen(max(second, self.session.now_ns))  # a venue with a clock of its own may be ahead
-            self._settle_challenges()
+            for parent, (agent, _, challenge) in list(self._challenges.items()):
+                if challenge.done:
+                    del self._challenges[parent]
+                    self.slots[agent].gains_bps.append(challenge.gain_bps)
         self.session.run_until(until_ns)
 
     def _end_round(self) -> None:
@@ -365,7 +368,7 @@ class DeskLoop:
             else:
                 self._challenges[id_][2].on_market(rows)
 
-    def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
+    def on_arrival(self, order: ParentRequest, book: Int32, state: Ints) -> None:
         """Start the paper trials of an order whose agent has a challenger."""
         slot = self.slots.get(order.agent)
         champion, challenger = slot.at(order.instrument) if slot is not None else (None, None)
@@ -373,7 +376,7 @@ class DeskLoop:
             trial = Challenge(book, state, champion, challenger)
             self._challenges[order.id] = (order.agent, order.instrument, trial)
 
-    def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:
+    def on_decision(self, order: ParentRequest, observation: Float32) -> None:
         """Update drift detection with the observation."""
         slot = self.slots.get(order.agent)
         # The card's statistics are of decisions of the schedule: those between them see part of an interval.
@@ -454,12 +457,6 @@ class DeskLoop:
 
     def _note(self, entries: Sequence[Entry]) -> None:
         self.session.gateway.write(entries)
-
-    def _settle_challenges(self) -> None:
-        for parent, (agent, _, challenge) in list(self._challenges.items()):
-            if challenge.done:
-                del self._challenges[parent]
-                self.slots[agent].gains_bps.append(challenge.gain_bps)
 
     def _watch_drift(self, slot: AgentSlot) -> None:
         if slot.drift is None or slot.drift.drifting == slot.drifting:

@@ -14,8 +14,8 @@ from hashlib import blake2b
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import AnyArray
 from tercel.core.executions import Key
 from tercel.core.orders import Report
 from tercel.core.ports import Entry, Journal
@@ -90,7 +90,7 @@ def _stem(order: str) -> str:
     return stem if digits.isdigit() else ""
 
 
-def text_of(values: NDArray[Any]) -> str:
+def text_of(values: AnyArray) -> str:
     """Little-endian bytes of an array in base64."""
     return b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode()
 

@@ -53,8 +53,7 @@ class DriverRows:
     def marks(self) -> list[list[int]]:
         """Own fills in the rows applied last, which reports will follow: own order, passive, mid2, touch2."""
         n = self._words[kernels.G_MARKS]
-        marks: list[list[int]] = self._marks[:n].tolist() if n else []
-        return marks
+        return self._marks[:n].tolist() if n else []
 
     def keep(self, row: Ints) -> None:
         """Record a row that the driver was given directly."""

@@ -20,9 +20,8 @@ from hashlib import sha256
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Ints
+from tercel.core.arrays import Int32, Ints
 from tercel.core.errors import OrderError, PolicyError, TapeError
 from tercel.core.fixed import against
 from tercel.core.messages import Alpha, Posture
@@ -82,7 +81,7 @@ class ParentExecutor:
         self._began_journaled = False
         self._guidance: tuple[Alpha | None, Posture | None] = (None, None)
         self._told: list[dict[str, Any] | None] = [None, None]
-        self.began: tuple[NDArray[np.int32], Ints] | None = None
+        self.began: tuple[Int32, Ints] | None = None
         """Book and state at arrival: with what `take_recorded` gives they replay the session."""
         self.seen = 0
         """Decisions that :meth:`decision` has returned."""
@@ -245,8 +244,8 @@ class ParentExecutor:
                     self._catch_up(commands)
             elif isinstance(event, Report):
                 self._on_report(event, commands)
-            elif isinstance(event, CancelReject):
-                self._on_reject(event, commands)
+            elif isinstance(event, CancelReject) and event.cl_ord_id in self._children.cancels:
+                self._cancel_over(event.cl_ord_id, 0, event.ns, commands)
         self._end_if_over()
         if self._missed is not None:
             raise self._missed
@@ -481,10 +480,6 @@ class ParentExecutor:
         self._feed(self._row(ns, sim.OWN_FILL, child, 2, worst, lots, mid2, 2 * worst), commands)
         # After the row, which books them as filled: this takes them out of the fills and counts them by themselves.
         mark_unfilled(k, worst, lots, paid)
-
-    def _on_reject(self, reject: CancelReject, commands: list[Command]) -> None:
-        if reject.cl_ord_id in self._children.cancels:
-            self._cancel_over(reject.cl_ord_id, 0, reject.ns, commands)
 
     def _cancel_over(self, name: str, dead: int, ns: int, commands: list[Command]) -> None:
         """A cancel, or a replace that stands for one, was answered."""

@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Int32, Ints
 from tercel.core.errors import TapeError, VenueError
 from tercel.core.orders import Listing, MarketRows
 from tercel.core.ports import Venue
@@ -19,8 +19,6 @@ from tercel.execution.driver import REASONS
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import OWN_ORDERS, blank_state
-
-Ints = NDArray[np.int64]
 
 WIDTH: Final = 256
 HISTORY: Final = 1 << 15
@@ -147,7 +145,7 @@ class Follower:
 
     def arrival(
         self, start_ns: int, interval_ns: int, warmup_ns: int, rooms: tuple[int, int], looks_back: bool = False
-    ) -> tuple[NDArray[np.int32], Ints]:
+    ) -> tuple[Int32, Ints]:
         """Book and state for a parent that arrives now, as `execution.step.arrive` leaves them.
 
         Parameters

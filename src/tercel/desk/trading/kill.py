@@ -15,7 +15,7 @@ import json
 import os
 import stat
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -52,9 +52,7 @@ class KillState:
 
     def why(self, agent: str) -> str | None:
         """Why an agent is killed, or None."""
-        if self.damaged:
-            return self.damaged
-        return self.killed.get(ALL) or self.killed.get(agent)
+        return self.damaged or self.killed.get(ALL) or self.killed.get(agent)
 
 
 class Latch:
@@ -159,7 +157,8 @@ class KillLatch(Latch):
         return state
 
     def _change(self, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str]) -> KillState:
-        with self._locked():
+        # Alone among all writers; a lock of its own file, as a rename takes the other away. Dies with its holder.
+        with locked(self.path.with_name(self.path.name + ".lock")):
             old = self.state()
             state = _after(old, what, reason, by, at_ns, agents)
             if old.damaged:
@@ -167,10 +166,6 @@ class KillLatch(Latch):
             self._write(state)
         self.killed("")
         return state
-
-    def _locked(self) -> AbstractContextManager[None]:
-        """Alone among all writers; a lock of its own file, as a rename takes the other away. Dies with its holder."""
-        return locked(self.path.with_name(self.path.name + ".lock"))
 
     def state(self) -> KillState:
         """The file's current contents."""

@@ -10,9 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.deadline import Deadline
 from tercel.core.errors import JournalError, OrderError, TapeError, VenueError
 from tercel.core.fixed import ceiled, shown
@@ -50,10 +48,10 @@ class SessionObserver(Protocol):
     def on_events(self, events: Sequence[VenueEvent]) -> None:
         """Venue events, after followers and executors processed them."""
 
-    def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
+    def on_arrival(self, order: ParentRequest, book: Int32, state: Ints) -> None:
         """A parent arrived: its market with the order in it."""
 
-    def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:
+    def on_decision(self, order: ParentRequest, observation: Float32) -> None:
         """A decision was taken on this observation."""
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:

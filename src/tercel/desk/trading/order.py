@@ -286,7 +286,9 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
         order, notices = _answered(order, report)
     else:
         notices = _oddities(before, report)
-        order = _moved(_traded(order, report) if kind == X.TRADE else order, report, before.last_ns)
+        if kind == X.TRADE:
+            order = rebooked(order, report.last_qty, report.last_qty * report.last_px)
+        order = _moved(order, report, before.last_ns)
     # Against the report's own count, too: one that was overtaken says nothing of later fills.
     if order.cum_qty < min(report.cum_qty, order.venue_qty):
         text = f"{decimals(order.cum_qty)} lots booked, the venue counts {decimals(report.cum_qty)}"
@@ -322,11 +324,6 @@ def _oddities(order: ChildOrder, report: Report) -> list[Notice]:
     elif kind in _HOLDS:
         notices.append(Notice(Code.HELD, root, f"{kind} {report.text}".rstrip()))
     return notices
-
-
-def _traded(order: ChildOrder, report: Report) -> ChildOrder:
-    """The order with an execution booked."""
-    return rebooked(order, report.last_qty, report.last_qty * report.last_px)
 
 
 def _moved(order: ChildOrder, report: Report, last_ns: int) -> ChildOrder:

@@ -269,7 +269,11 @@ class Session:
         # First: nothing may be sent while the venue session's own numbers cannot be written.
         check_store(self.gateway)
         way = self._come_back()
-        self._take_inbox()
+        entries = take_inbox(self.gateway)
+        if entries:
+            crashpoints.at("session.inbox")
+        for entry in entries:
+            carry_out(self.gateway, entry, self._obey)
         self._look()
         self.manager.pause_killed()
         if not way:
@@ -412,13 +416,6 @@ class Session:
             self.positions.look()
 
     # -- people --------------------------------------------------------------------------------------------------
-
-    def _take_inbox(self) -> None:
-        entries = take_inbox(self.gateway)
-        if entries:
-            crashpoints.at("session.inbox")
-        for entry in entries:
-            carry_out(self.gateway, entry, self._obey)
 
     def _obey(self, entry: Entry) -> None:
         command, body = entry.body["command"], entry.body["body"]

@@ -247,7 +247,10 @@ class PositionKeeper:
             self._states.end(StateReason.POSITIONS_AWAITED)
             if self._shut:
                 self._gateway.alert("info", AGREE, "positions are the venue's, or settled: trading goes on")
-            self._resume()
+            # Agents that wait until positions agree go on: what nobody asked for is booked, and nothing differs.
+            for agent, codes in paused(self._gateway).items():
+                why = f"{', '.join(codes)}: it is booked, and positions agree"
+                go_on(self._gateway, agent, "positions", why, codes)
             return
         texts = [f"{account} holds {text(here)} lots of {name} here and {text(there)} at the venue"
                  for (account, name), (here, there) in found.items()]  # fmt: skip
@@ -257,12 +260,6 @@ class PositionKeeper:
             self._states.add(reason, why)
             self._gateway.alert("critical", reason, why)
         self._states.end(StateReason.POSITIONS_AWAITED)
-
-    def _resume(self) -> None:
-        """Agents that wait until positions agree go on: what nobody asked for is booked, and nothing differs."""
-        for agent, codes in paused(self._gateway).items():
-            text = f"{', '.join(codes)}: it is booked, and positions agree"
-            go_on(self._gateway, agent, "positions", text, codes)
 
 
 def ends(orders: Sequence[ChildOrder], mark: str, ns: int, by: str, reason: str) -> list[Report]:

@@ -286,9 +286,8 @@ class TradingStates:
                 self.end(reason)
             if body["severity"] == "critical":
                 self.add(StateReason(code), str(body["text"]))
-        elif STOPS in body or code in PAUSES:
-            if code not in self.causes(StateReason.STOPPED, entry.agent):
-                self.add(StateReason.STOPPED, f"{code} {entry.order}", entry.agent, code)
+        elif (STOPS in body or code in PAUSES) and code not in self.causes(StateReason.STOPPED, entry.agent):
+            self.add(StateReason.STOPPED, f"{code} {entry.order}", entry.agent, code)
 
     def rows(self) -> list[dict[str, Any]]:
         """State of the desk (account "") and of accounts that are not active."""

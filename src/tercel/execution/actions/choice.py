@@ -1,12 +1,10 @@
 """Checks that all action decoders share: indices, vectors, unknown parameters."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import AnyArray, Floats, Ints
 from tercel.core.errors import ConfigError
 
 
@@ -42,7 +40,7 @@ def refuse_unknown(parameters: Iterable[str], known: tuple[str, ...], name: str)
         raise ConfigError(f"{wanted} of {name}", f"{unknown[0]!r}", "leave it out")
 
 
-def checked_vectors(actions: NDArray[Any], n: int, labels: tuple[str, ...]) -> Floats:
+def checked_vectors(actions: AnyArray, n: int, labels: tuple[str, ...]) -> Floats:
     """`actions` as float64 (n, A), finite, one column a label.
 
     Raises

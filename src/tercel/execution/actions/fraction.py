@@ -17,8 +17,7 @@ LABELS: Final = tuple(f"take {percent} %" for percent in PERCENT)
 def lots(actions: Ints, view: View) -> Ints:
     """int64 (n,): lots that `actions` take, rounded up."""
     percent = np.array(PERCENT)[checked(actions, view.n, LABELS)]
-    taken: Ints = -(-view.left * percent // 100)
-    return taken
+    return np.asarray(-(-view.left * percent // 100))
 
 
 def decode(actions: Ints, view: View) -> Intents:

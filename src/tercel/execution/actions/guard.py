@@ -9,11 +9,10 @@ other.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import AnyArray
 from tercel.core.errors import ConfigError
 from tercel.execution.intent import TAKE, Intents
 from tercel.execution.strategy import settle
@@ -64,8 +63,8 @@ class CatchUp:
 
 
 def guarded(
-    decode: Callable[[NDArray[Any], View], Intents], thresholds: tuple[float, float]
-) -> Callable[[NDArray[Any], View], Intents]:
+    decode: Callable[[AnyArray, View], Intents], thresholds: tuple[float, float]
+) -> Callable[[AnyArray, View], Intents]:
     """A decoder behind which the guard stands.
 
     Raises

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Ints
+from tercel.core.arrays import AnyArray, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
 from tercel.core.names import check_known
@@ -57,7 +56,7 @@ class RuleLeversDecoder:
     labels: tuple[str, ...]
     continuous: ClassVar = True
 
-    def decode(self, actions: NDArray[Any], view: View) -> Intents:
+    def decode(self, actions: AnyArray, view: View) -> Intents:
         """Intents int32 (n, 10) of float (n, A) actions.
 
         Raises

@@ -39,8 +39,7 @@ def _takes(actions: Ints, view: View) -> Ints:
     quarters[TAKE_AND_REST] = 2
     lots = -(-far * quarters[actions] // 4)
     lots = np.where(actions == SLICE, -(-view.left // view.decisions_left), lots)
-    takes: Ints = np.minimum(lots, np.maximum(view.left, 0))
-    return takes
+    return np.asarray(np.minimum(lots, np.maximum(view.left, 0)))
 
 
 def decode(actions: Ints, view: View) -> Intents:

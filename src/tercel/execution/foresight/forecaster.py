@@ -18,9 +18,8 @@ from typing import Any, Final
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import AnyArray, Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.jit import Floats as Reals
 from tercel.core.jit import Longs, Packed, allocating_kernel
@@ -79,7 +78,7 @@ class Forecaster:
     id: str = ""
 
     @property
-    def trees(self) -> tuple[NDArray[Any], ...]:
+    def trees(self) -> tuple[AnyArray, ...]:
         """The arrays of the trees, in the order that kernels take them."""
         return tuple(getattr(self, name) for name in _TREES)
 
@@ -93,8 +92,7 @@ class Forecaster:
 
     def predict(self, x: Floats, horizon_s: int) -> Floats:
         """The same, calibrated: the expected move over its standard deviation."""
-        said: Floats = self.scale[HORIZONS.index(horizon_s), 0] * self.raw(x, horizon_s)
-        return said
+        return np.asarray(self.scale[HORIZONS.index(horizon_s), 0] * self.raw(x, horizon_s))
 
     @property
     def seen(self) -> dict[str, list[str]]:
@@ -285,7 +283,7 @@ def heard(said: str) -> Forecaster:
     return found
 
 
-def _wide(array: NDArray[Any]) -> NDArray[Any]:
+def _wide(array: AnyArray) -> AnyArray:
     return np.ascontiguousarray(array, np.int64 if array.dtype.kind in "iu" else np.float64)
 
 

@@ -15,16 +15,14 @@ after the last is `output`: nothing, a softmax, or the mean of a Dirichlet law w
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Float32, Ints
+from tercel.core.arrays import AnyArray, Bools, Float32, Int32, Ints
 from tercel.core.errors import PolicyError
 from tercel.core.jit import kernel
 
-Int32 = NDArray[np.int32]
 Activation = Literal["tanh", "relu"]
 Head = Literal["logits", "q", "vector", "simplex", "dirichlet"]
 """What a policy puts out: values of discrete actions (logits, q), a vector, or shares that add up to 1 (the others)."""
@@ -190,14 +188,14 @@ class Greedy:
         """Values of the actions, or the mean action itself, float32[n, A], for raw observations float32[n, D]."""
         raise NotImplementedError
 
-    def act(self, obs: Float32, mask: Bools | None = None) -> NDArray[Any]:
+    def act(self, obs: Float32, mask: Bools | None = None) -> AnyArray:
         """Greedy actions: int64[n], or of a continuous head the mean action, float32[n, A].
 
         `mask[n, A]` False forbids an action; what a vector may be is its decoder's affair, so there it has no meaning.
         """
         return self.greedy(self.logits(obs), mask)
 
-    def greedy(self, values: Float32, mask: Bools | None = None) -> NDArray[Any]:
+    def greedy(self, values: Float32, mask: Bools | None = None) -> AnyArray:
         """Greedy actions of given outputs of the head."""
         if self.continuous:
             return values

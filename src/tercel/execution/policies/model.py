@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Float32
+from tercel.core.arrays import AnyArray, Bools, Float32
 from tercel.core.errors import ConfigError
 from tercel.execution.action_sets import action_set
 from tercel.execution.observations import ObservationFunction, observer
@@ -20,7 +19,7 @@ class _Acting:
         self._act, self.observation_size, self.n_actions, self.continuous = act, size, n_actions, continuous
         self.head = "vector" if continuous else "logits"
 
-    def act(self, obs: Float32, mask: Bools | None = None) -> NDArray[Any]:
+    def act(self, obs: Float32, mask: Bools | None = None) -> AnyArray:
         """Actions int64 (n,), or float32 (n, A)."""
         found, n = np.asarray(self._act(obs.copy())), len(obs)
         wanted = (n, self.n_actions) if self.continuous else (n,)
@@ -34,7 +33,7 @@ class _Acting:
             raise ConfigError(f"actions from 0 to {self.n_actions - 1}", received, "name the set that it was made for")
         return found.astype(np.float32 if self.continuous else np.int64)
 
-    def _remedy(self, found: NDArray[Any], n: int) -> str:
+    def _remedy(self, found: AnyArray, n: int) -> str:
         """How to go on with an answer of another shape or kind."""
         if found.ndim == 0 or len(found) != n:
             return f"answer every row of the observation: {n} here"
@@ -56,8 +55,7 @@ class _Acting:
         actions = self.act(obs)
         if self.continuous:
             return actions.astype(np.float32)
-        chosen: Float32 = np.eye(self.n_actions, dtype=np.float32)[actions]
-        return chosen
+        return np.asarray(np.eye(self.n_actions, dtype=np.float32)[actions])
 
     def probabilities(self, obs: Float32, mask: Bools | None = None) -> Float32:
         """Probability 1 of the action taken: the policy is greedy."""

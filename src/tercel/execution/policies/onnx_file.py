@@ -157,8 +157,7 @@ def _read_mlp(model: "onnx.ModelProto") -> MlpPolicy | None:
     operators = [node.op_type for node in nodes]
     if operators[:3] != ["Sub", "Mul", "Clip"] or len(graph.output) != 1 or not _is_chain(model):
         return None
-    output = graph.output[0].name
-    head = next((known for known in HEADS if known == output), None)
+    head = next((known for known in HEADS if known == graph.output[0].name), None)
     if head is None:
         return None
     tail = _TAILS.get(head, ())

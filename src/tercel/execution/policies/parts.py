@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Float32
+from tercel.core.arrays import AnyArray, Bools, Float32
 from tercel.core.names import check_known
 from tercel.execution.foresight.forecaster import Forecaster, spread_alone
 from tercel.execution.intent import Intents
@@ -41,7 +40,7 @@ class Idle:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.policy, name)
 
-    def act(self, obs: Float32, mask: Bools | None = None) -> NDArray[Any]:
+    def act(self, obs: Float32, mask: Bools | None = None) -> AnyArray:
         """Zeros of the actions' shape."""
         return np.zeros_like(self.policy.act(obs, mask))
 

@@ -5,12 +5,10 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
-
-from numpy.typing import NDArray
+from typing import Protocol
 
 from tercel import __version__
-from tercel.core.arrays import Bools, Float32
+from tercel.core.arrays import AnyArray, Bools, Float32
 from tercel.core.errors import ConfigError, PolicyError
 from tercel.execution.policies.card import Card, layout_hash, read_card
 from tercel.execution.policies.mlp import HEADS, Head, MlpPolicy
@@ -33,7 +31,7 @@ class PolicyPort(Protocol):
     def logits(self, obs: Float32) -> Float32:
         """Outputs of the network, float32[n, A], for raw observations float32[n, D]."""
 
-    def act(self, obs: Float32, mask: Bools | None = None) -> NDArray[Any]:
+    def act(self, obs: Float32, mask: Bools | None = None) -> AnyArray:
         """Greedy actions int64[n]; of a continuous policy the mean action, float32[n, A]."""
 
     def probabilities(self, obs: Float32, mask: Bools | None = None) -> Float32:

@@ -144,8 +144,7 @@ class MlflowRegistry:
         cached.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cached.parent) as aside:
             stored = self._call(lambda: self._client.get_model_version(version.name, str(version.number)))
-            run_id = stored.run_id
-            self._call(lambda: self._client.download_artifacts(run_id, FILES, aside))
+            self._call(lambda: self._client.download_artifacts(stored.run_id, FILES, aside))
             Path(aside, FILES).rename(cached)
 
     def _log(self, folder: Path, name: str, tags: dict[str, str]) -> Any:

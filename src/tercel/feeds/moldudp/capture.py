@@ -5,8 +5,6 @@ every second and at the end. A process that is killed leaves whole messages and 
 :meth:`MoldCapture.resume` cuts off.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path
@@ -33,7 +31,7 @@ class MoldCapture:
         return path.with_name(path.name + ".json")
 
     @classmethod
-    def start(cls, path: Path, note: dict[str, Any]) -> MoldCapture:
+    def start(cls, path: Path, note: dict[str, Any]) -> "MoldCapture":
         """A new capture.
 
         Raises
@@ -52,7 +50,7 @@ class MoldCapture:
         return capture
 
     @classmethod
-    def resume(cls, path: Path) -> MoldCapture:
+    def resume(cls, path: Path) -> "MoldCapture":
         """Go on with a capture: counts its messages and cuts off what a kill left of one.
 
         Raises

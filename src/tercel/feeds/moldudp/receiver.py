@@ -1,7 +1,5 @@
 """Sockets: packets in, requests out, accepted messages into a capture, until the session ends or someone stops it."""
 
-from __future__ import annotations
-
 import ipaddress
 import select
 import socket

@@ -6,8 +6,6 @@ each with its length (2) before it: the framing of ITCH files. A request is a he
 number, number of messages wanted. Source: NASDAQ MoldUDP64 protocol specification.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ another one after a pause that doubles up to half a minute and shrinks again wit
 Lines are appended to a capture file one system call each, so that a kill leaves all of them, the last one maybe cut.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Callable

@@ -87,8 +87,7 @@ def read_settings(path: Path, sender: str = "") -> tuple[dict[str, Any], list[st
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "bytes that are no UTF-8"
         raise ConfigError("a settings file of QuickFIX", f"{path}: {why}", "name another file") from None
-    sections = _sections(text, path)
-    session = _chosen(sections, path, sender)
+    session = _chosen(_sections(text, path), path, sender)
     kind = session.get("connectiontype", ("initiator", 0))
     if kind[0].lower() != "initiator":
         raise ConfigError("ConnectionType=initiator", f"{path}: {kind[0]} (row {kind[1]})", _BAD)

@@ -20,14 +20,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Floats, Indices, Ints
 from tercel.core.errors import TercelError
 from tercel.core.stats import Moments, cluster_index, cluster_sums
 from tercel.execution import columns as c
 from tercel.execution.view import View
 
-Floats = NDArray[np.float64]
 Expected = Callable[[View], Floats]
 """View of n decisions -> expected (take, rungs) as shares of what is left, float64 (n, V)."""
 
@@ -59,13 +58,13 @@ class Decisions:
         Cluster label of each episode.
     """
 
-    x: NDArray[np.int64]
-    m: NDArray[np.int64]
-    obs: NDArray[np.float32]
+    x: Ints
+    m: Ints
+    obs: Float32
     draw: Floats
-    live: NDArray[np.bool_]
+    live: Bools
     private: int
-    cluster: NDArray[np.int64]
+    cluster: Ints
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not describe the same decisions."""
@@ -97,7 +96,7 @@ class Response:
         Sum of the mean squared length of the same.
     """
 
-    cluster: NDArray[np.int64]
+    cluster: Ints
     rows: Floats
     within: Floats
     first: Floats
@@ -134,7 +133,7 @@ def respond(decisions: Decisions, expected: Expected, rng: np.random.Generator, 
         raise TercelError("at least 2 redraws of the market", f"{redraws}", "ask for 8 or 16")
     episodes, steps = decisions.live.shape
     rows, within, second = np.zeros(episodes), np.zeros(episodes), np.zeros(episodes)
-    wanted: list[tuple[NDArray[np.intp], Floats]] = []
+    wanted: list[tuple[Indices, Floats]] = []
     for t in range(steps):
         for side in (1, -1):
             peers = np.flatnonzero(decisions.x[:, t, c.SIDE] == side)
@@ -160,7 +159,7 @@ def respond(decisions: Decisions, expected: Expected, rng: np.random.Generator, 
     return Response(decisions.cluster, rows, within, first, second)
 
 
-def _partners(count: int, redraws: int, rng: np.random.Generator) -> NDArray[np.intp]:
+def _partners(count: int, redraws: int, rng: np.random.Generator) -> Indices:
     """For each of `count` episodes, `redraws` different others in random order, intp (count, redraws).
 
     One random circle, and the neighbours at `redraws` random distances around it: every episode serves as
@@ -173,9 +172,7 @@ def _partners(count: int, redraws: int, rng: np.random.Generator) -> NDArray[np.
     return partner
 
 
-def _intents(
-    decisions: Decisions, expected: Expected, t: int, who: NDArray[np.intp], markets: NDArray[np.intp]
-) -> Floats:
+def _intents(decisions: Decisions, expected: Expected, t: int, who: Indices, markets: Indices) -> Floats:
     """What is wanted at decision t by episodes `who` (w,) in each of `markets` (w, J), float64 (w, J, V)."""
     redraws = markets.shape[1]
     own, other = np.repeat(who, redraws), markets.ravel()
@@ -195,5 +192,4 @@ def _share(means: Floats) -> Floats:
     total = second - (first**2).sum(axis=1)
     varies = total > _NO_VARIANCE
     share = np.divide(within, total, out=np.zeros_like(total), where=varies)
-    result: Floats = np.clip(share, 0.0, 1.0)[:, None]
-    return result
+    return np.asarray(np.clip(share, 0.0, 1.0)[:, None])

@@ -8,8 +8,8 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import AnyArray
 from tercel.core.errors import ConfigError
 from tercel.core.written import beside
 
@@ -31,7 +31,7 @@ def reading(path: Path) -> Iterator[Any]:
         raise ConfigError("a judged result", f"{path}: {error}", remedy) from error
 
 
-def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+def write_arrays(path: Path, arrays: Mapping[str, AnyArray]) -> None:
     """Write the arrays of a result, whole or not at all.
 
     >>> from tempfile import TemporaryDirectory

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Floats, Indices, Ints
 from tercel.execution import step as kernels
 from tercel.execution.intent import empty
 from tercel.execution.task import Task
@@ -13,8 +13,6 @@ from tercel.lab.evaluation.episodes import Episodes, Plan
 from tercel.lab.evaluation.experiment import batches, streams_of, without_orders
 from tercel.lab.evaluation.hindsight_bound import MarketSnapshot, hindsight
 from tercel.market.simulator.source import Source
-
-Ints = NDArray[np.int64]
 
 TERCILES = ("low", "middle", "high")
 
@@ -40,7 +38,7 @@ class Arrivals:
     spread: Ints
     volume: Ints
 
-    def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "Arrivals":
+    def select(self, rows: Bools | Indices) -> "Arrivals":
         """The episodes of a mask, or of so many rows."""
         return Arrivals(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
@@ -50,7 +48,7 @@ class Arrivals:
         return cls(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)})
 
 
-def run_arrivals(source: Source, task: Task, plan: Plan) -> tuple[Arrivals, NDArray[np.float64]]:
+def run_arrivals(source: Source, task: Task, plan: Plan) -> tuple[Arrivals, Floats]:
     """Run the plan's markets with nothing to execute, each once: what they were, and the arrival shortfall of the
     oracle in every episode, bps: float64 (n,)."""
     first, which = streams_of(plan)
@@ -77,7 +75,7 @@ def run_arrivals(source: Source, task: Task, plan: Plan) -> tuple[Arrivals, NDAr
     return Arrivals.concat(parts).select(which), bps
 
 
-def terciles(values: Ints) -> dict[str, NDArray[np.intp]]:
+def terciles(values: Ints) -> dict[str, Indices]:
     """Row numbers of the lowest, middle and highest third, by name; equal values stay together.
 
     >>> {name: rows.tolist() for name, rows in terciles(np.array([5, 1, 3, 1, 9, 7])).items()}

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import Floats, Int32, Ints
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import step as kernels
 from tercel.market.simulator import layout as sim
@@ -52,7 +51,7 @@ class Backgrounds:
         self._spans: dict[tuple[bytes, int], tuple[int, int]] = {}
         self._used = 0
 
-    def share(self, books: NDArray[np.int32], states: Ints, rows: Ints, which: Ints, flow: Floats) -> None:
+    def share(self, books: Int32, states: Ints, rows: Ints, which: Ints, flow: Floats) -> None:
         """Let the markets `which`, at the arrival of the orders `rows`, follow what their seeds' public does."""
         if len(which) == len(states) and (0, 0) in self._spans.values():
             self._forget()
@@ -63,7 +62,7 @@ class Backgrounds:
                 self._spans[key] = self._simulated(books[i], states[i], flow, key[1])
             states[i, _CURSORS] = self._spans.get(key, (0, 0))
 
-    def _simulated(self, b: NDArray[np.int32], k: Ints, flow: Floats, until: int) -> tuple[int, int]:
+    def _simulated(self, b: Int32, k: Ints, flow: Floats, until: int) -> tuple[int, int]:
         """Simulate a market's background: where it is kept, (0, 0) where it does not fit."""
         first = self._used
         self._used += max(lockstep.pack_background(b.copy(), k.copy(), flow, self.rows[first:], until), 0)

@@ -74,8 +74,7 @@ class Against(Record):
 
     def view(self, key: str) -> PairedGain:
         """The gain in a view of a claim: see :attr:`Claim.told`."""
-        found: PairedGain = self.first if key == FIRST else getattr(self, key)
-        return found
+        return self.first if key == FIRST else getattr(self, key)
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,12 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core import stats
+from tercel.core.arrays import Floats, Indices, Ints
 from tercel.core.record import Record
 from tercel.execution.costs import Costs, attribute
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Gains = dict[str, dict[str, stats.Replicates]]
 """Policy -> opponent -> what the policy saves, bps."""
 
@@ -54,14 +52,13 @@ class Scores:
         """Episodes."""
         return len(self.cluster)
 
-    def part(self, rows: NDArray[np.intp]) -> "Scores":
+    def part(self, rows: Indices) -> "Scores":
         """Scores of some of the episodes."""
         return Scores({name: table[:, rows] for name, table in self.bps.items()}, self.cluster[rows])
 
     def mean(self, name: str) -> Floats:
         """Shortfall of each episode, mean over training seeds, float64 (n,)."""
-        result: Floats = self.bps[name].mean(axis=0)
-        return result
+        return np.asarray(self.bps[name].mean(axis=0))
 
     def means(self) -> dict[str, float]:
         """Mean shortfall of every strategy."""

@@ -9,11 +9,10 @@ costs = episodes.costs()
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import AnyArray, Bools, Ints
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.core.vocabulary import BUY, SELL
 from tercel.execution import columns as c
@@ -31,8 +30,6 @@ from tercel.market.regimes.factors import Factors, impose
 from tercel.market.regimes.truth import RegimeOccupancy, in_force
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
-
-Ints = NDArray[np.int64]
 
 ROOM = [sim.GRID_POINTS, sim.RECORD_AT, sim.RECORD_ROWS, sim.LOG_AT, sim.LOG_ROWS, sim.SECONDS_AT, sim.SECONDS_ROOM]
 """Words of a market that say where its grid, its record, its log and its seconds lie behind the world it began as."""
@@ -184,10 +181,9 @@ class Episodes:
         return View(self._x, self._m, self._obs, self._draw, self._outlook)
 
     @property
-    def working(self) -> NDArray[np.bool_]:
+    def working(self) -> Bools:
         """Whether each market's episode goes on, bool (n,)."""
-        working: NDArray[np.bool_] = self.states[:, sim.PHASE] == sim.WORKING
-        return working
+        return np.asarray(self.states[:, sim.PHASE] == sim.WORKING)
 
     def start(self, plan: Plan, which: Ints | None = None) -> None:
         """Start the plan's episodes in the markets `which` (all of them by default)."""
@@ -204,17 +200,17 @@ class Episodes:
         self._write_guidance()
         self._tell()
 
-    def snapshot(self) -> tuple[NDArray[Any], ...]:
+    def snapshot(self) -> tuple[AnyArray, ...]:
         """A copy of everything that the markets are, for :meth:`restore`: one warm-up serves many strategies."""
         return tuple(array.copy() for array in self._everything)
 
-    def restore(self, snapshot: tuple[NDArray[Any], ...]) -> None:
+    def restore(self, snapshot: tuple[AnyArray, ...]) -> None:
         """Put the markets back to what :meth:`snapshot` copied."""
         for array, copy in zip(self._everything, snapshot, strict=True):
             array[...] = copy
 
     @property
-    def _everything(self) -> tuple[NDArray[Any], ...]:
+    def _everything(self) -> tuple[AnyArray, ...]:
         return (self.books, self.states, self.terms, self._x, self._m, self._obs, self._draw, self._cluster)
 
     def guide(self, guidance: Guidance | None, which: Ints | None = None) -> None:
@@ -300,8 +296,7 @@ class Episodes:
         rows, at = int(k[sim.RECORD]), int(k[sim.RECORD_AT])
         if rows > k[sim.RECORD_ROWS]:
             raise CapacityError(f"at most {k[sim.RECORD_ROWS]} recorded rows", f"{rows}", "raise record_rows")
-        record: Ints = k[at : at + rows * sim.RECORD_WORDS].reshape(rows, sim.RECORD_WORDS)
-        return record
+        return np.asarray(k[at : at + rows * sim.RECORD_WORDS].reshape(rows, sim.RECORD_WORDS))
 
     def costs(self) -> Costs:
         """Cost sums of the episodes that are over, as they stand."""

@@ -1,8 +1,8 @@
 """One episode in full, for the report: the book around a strategy's trades."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Int32, Ints
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution.strategy import Strategy
 from tercel.lab.evaluation.experiment import markets_of
@@ -53,7 +53,7 @@ def book_example(settings: MarketTask, market: JobMarket, strategy: Strategy, ep
     )
 
 
-def levels_of(b: NDArray[np.int32]) -> dict[tuple[int, int], int]:
+def levels_of(b: Int32) -> dict[tuple[int, int], int]:
     """Public lots by (side, price) of a packed book."""
     total = int(b[lay.ORDERS]) + 2 * int(b[lay.OWN])
     records = b[lay.HEADER : lay.HEADER + total * lay.ORDER].reshape(-1, lay.ORDER)
@@ -68,11 +68,11 @@ def levels_of(b: NDArray[np.int32]) -> dict[tuple[int, int], int]:
 
 def _replay_levels(
     levels: dict[tuple[int, int], int],
-    rows: NDArray[np.int64],
+    rows: Ints,
     start: int,
-    times: NDArray[np.float64],
-    prices: NDArray[np.int64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    times: Floats,
+    prices: Ints,
+) -> tuple[Floats, Floats, Floats]:
     """Signed lots (T, P) and touches (T,) at the given times."""
     lots = np.zeros((len(times), len(prices)))
     bid, ask = np.full(len(times), np.nan), np.full(len(times), np.nan)

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import AnyArray, Bools, Floats, Indices, Ints
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import columns as c
 from tercel.execution import step as kernels
@@ -40,7 +39,7 @@ def without_orders(plan: Plan) -> Plan:
     return Plan(rows, plan.cluster)
 
 
-def streams_of(plan: Plan) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def streams_of(plan: Plan) -> tuple[Indices, Indices]:
     """Rows of a plan whose markets, without orders, are all that there are, and for each row which of them is its own.
 
     A market that is bought and sold in is one: without orders both are the same.
@@ -77,7 +76,7 @@ class _Seen:
 
     def __init__(self, most: int, task: Task, gap_ns: int) -> None:
         self.most, self.task, self.gap_ns, self.steps = most, task, gap_ns, 0
-        self.arrays: list[NDArray[Any]] = []
+        self.arrays: list[AnyArray] = []
 
     def observe(self, episodes: Episodes) -> None:
         view = episodes.view
@@ -105,7 +104,7 @@ def run_strategies(
     strategies: Sequence[Strategy],
     stop: Callable[[], bool] = lambda: False,
     recording: Recording | None = None,
-    run_out: bool | NDArray[np.bool_] = True,
+    run_out: bool | Bools = True,
 ) -> list[Costs]:
     """Costs of several strategies over all episodes of a plan: as :func:`run_strategy` for each, to the byte.
 
@@ -162,8 +161,8 @@ def pilot(source: Source, task: Task, plan: Plan) -> MarketEstimates:
     """
     episodes = Episodes(source, task, len(plan))
     episodes.start(without_orders(plan))
-    volume: list[NDArray[np.int64]] = []
-    depth: list[NDArray[np.float64]] = []
+    volume: list[Ints] = []
+    depth: list[Floats] = []
     spread: list[float] = []
     while episodes.working.any():
         view = episodes.view

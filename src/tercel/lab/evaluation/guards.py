@@ -3,16 +3,14 @@
 from dataclasses import astuple, dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Plan
 from tercel.lab.evaluation.experiment import markets_of
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
-
-Ints = NDArray[np.int64]
 
 LOG_ROWS = 2048
 NS, PRICE, LOTS, MID2, TOUCH2, PASSIVE, FORCED = range(7)

@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools
+from tercel.core.arrays import Bools, Ints
 from tercel.core.jit import Floats
 from tercel.execution import columns as c
 from tercel.execution.costs import BPS
@@ -29,7 +28,6 @@ from tercel.lab.evaluation.episodes import Episodes
 
 LABEL = "hindsight (not attainable)"
 """How tables call it."""
-Ints = NDArray[np.int64]
 _ONE_SIDE = [c.TOUCH, *range(c.OWN1, c.OWN1 + c.LEVELS), c.V_SAME]
 # Columns of a market row that trade places where an order is on the other side.
 _OTHER = [c.FAR, *range(c.FAR1, c.FAR1 + c.LEVELS), c.V_AGAINST]

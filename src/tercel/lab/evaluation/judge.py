@@ -17,8 +17,8 @@ from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Indices, Ints
 from tercel.core.errors import CapacityError, ConfigError, TercelError
 from tercel.core.stats import Estimate, Moments, Replicates, cluster_index, cluster_sums, over_seeds, replicate
 from tercel.core.stats.clusters import FEW_CLUSTERS
@@ -27,8 +27,6 @@ from tercel.lab.evaluation.adaptability import Response
 from tercel.lab.evaluation.result import FEW_NOTE, KEYS, REPLAY_NOTE, Cell, CostRow, Counts, JudgedRun
 
 Kind = Literal["baseline", "random", "learned", "own"]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 CHALLENGERS = ("learned", "own")
 """Kinds that are compared with the best baseline."""
@@ -158,7 +156,7 @@ def cost_replicates(
     return _replicate_costs(entries, twin_mid2_grid, rng)[0]
 
 
-def cost_moments(costs: Costs, twin_mid2_grid: Ints | None, index: NDArray[np.intp], clusters: int) -> Moments:
+def cost_moments(costs: Costs, twin_mid2_grid: Ints | None, index: Indices, clusters: int) -> Moments:
     """Sums by cluster from which every cost key follows, displacement included.
 
     Mean impact is the mean walk plus `sum over g of mean(lots_g / m0 Q) * mean(s (m - m')_g)`, the last over the

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import BUY, FOREVER_NS
 from tercel.execution import step as kernels
@@ -239,8 +239,7 @@ class Split:
         table = np.stack(parts)
         if not np.nansum(table) > 0:
             raise ConfigError("hours that trade and are not judged", f"none in {_span(self.train)}", "import more days")
-        known = ~np.isnan(table)
-        counts = known.sum(axis=0)
+        counts = (~np.isnan(table)).sum(axis=0)
         means = np.where(counts > 0, np.nansum(table, axis=0) / np.maximum(counts, 1), np.nanmean(table))
         return [float(lots) for lots in means]
 
@@ -254,7 +253,7 @@ def by_level(events: Events) -> bool:
     return bool(np.any(events.kind == LEVEL_SET))
 
 
-def curve_lots(instrument: Instrument, events: Events) -> NDArray[np.float64]:
+def curve_lots(instrument: Instrument, events: Events) -> Floats:
     """Lots traded in each thirteenth of a session."""
     if not by_level(events):
         return census_of(instrument, events).curve_lots
@@ -453,7 +452,7 @@ def _at_any_time(task: Task) -> Task:
     return replace(task, start="", limit_price=None if price else task.limit_price)
 
 
-def _order_words(task: Task, quantities: NDArray[np.int64], lot: int, of_list: int) -> str:
+def _order_words(task: Task, quantities: Ints, lot: int, of_list: int) -> str:
     """How large the orders of a tape's windows are."""
     unit = "1 share" if lot == 1 else f"{lot} shares"
     if of_list:
@@ -497,5 +496,5 @@ def thinned(plan: Plan, most: int, once: bool = False) -> Plan:
     count = min(max(most if once else most // each, 1), len(plan) // each)
     windows = np.linspace(0, len(plan) // each - 1, count).astype(np.int64)
     kept = np.arange(count)[:, None] % 2 if once else np.arange(each)
-    which: NDArray[np.int64] = (each * windows[:, None] + kept).ravel()
+    which: Ints = (each * windows[:, None] + kept).ravel()
     return plan.take(which)

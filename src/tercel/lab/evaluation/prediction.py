@@ -13,16 +13,13 @@ from itertools import combinations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.record import Record
-from tercel.core.stats import Estimate
-from tercel.core.stats.bootstrap import Replicates, moments_of_mean
+from tercel.core.stats import Estimate, Replicates, moments_of_mean
 from tercel.core.stats.ranks import ranks, spearman, split_half
 from tercel.execution.costs import Costs
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ResampledScores, Scores
-
-Floats = NDArray[np.float64]
 
 RESTING: Final = 0.5
 """Who has so much of the order filled while it rests, in simulation or on tape, counts as resting."""

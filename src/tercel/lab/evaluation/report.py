@@ -6,8 +6,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.report import figures
 from tercel.core.report.ladder import OwnFills, book_around_trades
 from tercel.core.report.page import Section
@@ -17,9 +18,6 @@ from tercel.core.stats import Estimate
 from tercel.execution.costs import BPS, Costs, attribute, displacement
 from tercel.execution.task import size_in_words
 from tercel.lab.evaluation.result import MEANINGS
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 TAIL = 0.05
 """Share of the worst episodes whose mean cost is shown."""
@@ -81,8 +79,7 @@ def left_to_do(costs: Costs) -> Floats:
     What the last bucket and the horizon order fill lies behind the last time shown.
     """
     done = np.cumsum(costs.lots_grid, axis=1) - costs.lots_grid
-    shares: Floats = 1.0 - done / costs.qty[:, None]
-    return shares
+    return 1.0 - done / costs.qty[:, None]
 
 
 def distribution(name: str, costs: Sequence[Costs], best: Sequence[Costs]) -> list[object]:

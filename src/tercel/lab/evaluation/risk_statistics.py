@@ -4,18 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core import stats
+from tercel.core.arrays import Floats, Int8, Ints
 from tercel.core.errors import DataError
 from tercel.core.record import Record
 from tercel.execution.costs import BPS, Costs
 from tercel.lab.evaluation.adaptability import Response
 from tercel.lab.evaluation.comparisons import Scores
 from tercel.lab.evaluation.judge import JudgedEntry, cost_replicates, replicate_responses
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 SCHEDULES = ("twap_take", "vwap_take")
 """Denominators of the ratios."""
@@ -113,7 +110,7 @@ def wins(scores: Scores, policies: Sequence[str], rng: np.random.Generator) -> d
     }
 
 
-def price_moves(costs: Costs, mid2_grid: NDArray[np.int64]) -> Floats:
+def price_moves(costs: Costs, mid2_grid: Ints) -> Floats:
     """Adverse move of the market from arrival to the horizon of each order, bps: float64 (n,).
 
     Parameters
@@ -124,8 +121,7 @@ def price_moves(costs: Costs, mid2_grid: NDArray[np.int64]) -> Floats:
         Mids of the same episodes without own orders, half ticks.
     """
     gone = (mid2_grid[:, -1] - mid2_grid[:, 0]) * costs.side.astype(np.int64)
-    moves: Floats = gone / mid2_grid[:, 0] * BPS
-    return moves
+    return gone / mid2_grid[:, 0] * BPS
 
 
 def price_move_beta(scores: Scores, moves_bps: Floats, rng: np.random.Generator) -> dict[str, stats.Estimate]:
@@ -143,7 +139,7 @@ def price_move_beta(scores: Scores, moves_bps: Floats, rng: np.random.Generator)
     return found
 
 
-def by_side(scores: Scores, side: NDArray[np.int8]) -> dict[str, dict[str, float]]:
+def by_side(scores: Scores, side: Int8) -> dict[str, dict[str, float]]:
     """Mean shortfall of each strategy's buys and sells, bps."""
     return {
         name: {

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.execution import step as kernels
@@ -20,9 +20,7 @@ BLOCK_NS = 1800 * NS_PER_SECOND
 """Within one day, non-overlapping half hours are what is independent."""
 
 
-def window_starts(
-    day: TapeDay, task: Task, every_ns: int, earliest_ns: int = 0, latest_ns: int = FOREVER_NS
-) -> NDArray[np.int64]:
+def window_starts(day: TapeDay, task: Task, every_ns: int, earliest_ns: int = 0, latest_ns: int = FOREVER_NS) -> Ints:
     """Arrival times in a day, `every_ns` apart, or the one that the task names: after the opening and the warm-up, the
     horizon inside the tape.
 

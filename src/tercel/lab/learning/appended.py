@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Float32, Floats
+from tercel.core.arrays import AnyArray, Bools, Float32, Floats
 from tercel.lab.learning.port import MaskedVecEnv, RestorableVecEnv, State, action_sizes
 
 
@@ -41,15 +40,14 @@ class AppendedVec:
     def reset(self, seed: int) -> Float32:
         return self._seen(self.env.reset(seed))
 
-    def step(self, actions: NDArray[Any]) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
+    def step(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """As the environment's own."""
         obs, reward, done, info = self.env.step(actions)
         return self._seen(obs), reward, done, info
 
     def take_metrics(self) -> dict[str, float]:
         """Metrics of the inner environment, if it has some."""
-        own: dict[str, float] = getattr(self.env, "take_metrics", dict)()
-        return own
+        return getattr(self.env, "take_metrics", dict)()
 
     def progress(self, frames: int) -> None:
         """Advance the curriculum of the inner environment, if it has one."""

@@ -1,11 +1,8 @@
 """Demonstrations of a written strategy in a policy's own actions: pairs for behaviour cloning."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Float32, Ints
+from tercel.core.arrays import AnyArray, Float32, Ints
 from tercel.core.errors import ConfigError
 from tercel.execution.action_sets import ActionSet
 from tercel.execution.actions.allocation import SIZE as PLACES
@@ -20,8 +17,7 @@ def nearest_actions(actions: ActionSet, view: View, wanted: Shares) -> Ints:
     for action in range(actions.size):
         intents = actions.decode(np.full(view.n, action, np.int64), view)
         away[action] = np.abs(shares(intents, view) - wanted).sum(axis=1)
-    nearest: Ints = away.argmin(axis=0)
-    return nearest
+    return np.asarray(away.argmin(axis=0))
 
 
 def as_actions(actions: ActionSet, view: View, strategy: Strategy) -> Ints | Float32:
@@ -53,7 +49,7 @@ def demonstrations(env: MixedVec, strategy: Strategy, decisions: int, seed: int)
     """
     obs = env.reset(seed)
     seen: list[Float32] = []
-    done: list[NDArray[Any]] = []
+    done: list[AnyArray] = []
     while len(seen) * env.n < decisions:
         views = [part.episodes.view for part in env.parts]
         actions = np.concatenate([as_actions(env.actions, view, strategy) for view in views])

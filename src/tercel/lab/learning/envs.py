@@ -20,9 +20,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Float32, Ints
+from tercel.core.arrays import AnyArray, Bools, Float32, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Bytes, Floats, Longs, kernel
 from tercel.execution import columns as c
@@ -222,7 +221,7 @@ class ExecutionVec:
         self._ended, self._total = 0, np.zeros(4)
         return self.restart(np.arange(self.n))
 
-    def step(self, actions: NDArray[Any]) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
+    def step(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """Decode, act, and start the next episodes where some ended."""
         result = self.advance(actions)
         if result[2].any():
@@ -231,7 +230,7 @@ class ExecutionVec:
 
     # -- its two halves, for environments that restart when told to --------------------------------------------------
 
-    def advance(self, actions: NDArray[Any]) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
+    def advance(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """Everything that :meth:`step` does except starting episodes again."""
         e = self.episodes
         view = e.view
@@ -282,10 +281,10 @@ class ExecutionVec:
 
     # -- Restorable --------------------------------------------------------------------------------------------------
 
-    def _arrays(self) -> dict[str, NDArray[Any]]:
+    def _arrays(self) -> dict[str, AnyArray]:
         e, view = self.episodes, self.episodes.view
-        seen: dict[str, NDArray[Any]] = {name: getattr(view, name) for name in ("x", "m", "obs", "draw")}
-        counted: dict[str, NDArray[Any]] = {"sums": self.sums, "done": self._done, "total": self._total}
+        seen: dict[str, AnyArray] = {name: getattr(view, name) for name in ("x", "m", "obs", "draw")}
+        counted: dict[str, AnyArray] = {"sums": self.sums, "done": self._done, "total": self._total}
         return {"books": e.books, "states": e.states, **seen, **counted}
 
     def state(self) -> State:

@@ -15,9 +15,8 @@ from typing import Any, Unpack
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Float32
+from tercel.core.arrays import AnyArray, Float32
 from tercel.core.errors import ConfigError
 from tercel.execution.task import Task
 from tercel.lab.evaluation.sampling import Sampler
@@ -138,7 +137,7 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
         return obs[0].copy(), float(reward[0]), bool(done[0]), False, row
 
 
-class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, NDArray[Any], NDArray[Any]]):
+class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]):
     """`num_envs` markets of `Execution-v0` in one compiled loop; see :class:`ExecutionEnv` for the card.
 
     Autoreset is SAME_STEP: the observation that comes with `terminated` is the first of the next episode, and
@@ -183,7 +182,7 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, NDArray[Any], NDArr
         obs = self.vec.reset(int(self.np_random.integers(SEEDS)) if seed is None else seed)
         return self._own(obs), {}
 
-    def step(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[Any], NDArray[Any], NDArray[Any], Info]:
+    def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:
         """One decision in every market."""
         obs, reward, done, info = self.vec.step(checked(self.single_action_space, actions))
         out: Info = {name: self._own(info[name]) for name in (*COSTS, "is_bps")}
@@ -191,7 +190,7 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, NDArray[Any], NDArr
             out |= {"final_obs": self._own(info["final_obs"]), "_final_obs": done.copy(), "_is_bps": done.copy()}
         return self._own(obs), self._own(reward), self._own(done), self._truncated.copy(), out
 
-    def _own(self, array: NDArray[Any]) -> NDArray[Any]:
+    def _own(self, array: AnyArray) -> AnyArray:
         return array.copy() if self._copy else array
 
 
@@ -204,7 +203,7 @@ def spaces_of(vec: ExecutionVec) -> tuple[gymnasium.Space[Any], gymnasium.Space[
     return box, gymnasium.spaces.Discrete(vec.n_actions)
 
 
-def checked(space: gymnasium.Space[Any], actions: NDArray[Any]) -> NDArray[Any]:
+def checked(space: gymnasium.Space[Any], actions: AnyArray) -> AnyArray:
     """`actions`, all of them in `space`; vectors are checked where they are decoded.
 
     Raises

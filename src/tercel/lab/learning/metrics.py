@@ -77,9 +77,6 @@ class MetricsLog:
         self.rows: list[Metrics] = []
         if frames and path.exists():
             self.rows = [row for row in some_metrics(path, needs) if row["frames"] <= frames]
-        self._rewrite()
-
-    def _rewrite(self) -> None:
         with beside(self.path) as part, part.open("w", newline="") as file:
             if self.rows:
                 writer = csv.DictWriter(file, list(self.rows[0]))

@@ -10,9 +10,8 @@ from itertools import pairwise
 from typing import Any, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Float32, Floats, Ints
+from tercel.core.arrays import AnyArray, Bools, Float32, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
@@ -125,7 +124,7 @@ class DrawnOrdersVec(ExecutionVec):
         known = self.hindsight
         return 0.0 if known is None else known.potential(self.episodes.states, self.episodes.view.decision)
 
-    def advance(self, actions: NDArray[Any]) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
+    def advance(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """As :meth:`ExecutionVec.advance`, in units of `unit`, against the rival where there is one."""
         before = self._potential()
         obs, reward, done, info = super().advance(actions)
@@ -187,7 +186,7 @@ class MixedVec:
         """Start all episodes: every part has its own."""
         return np.concatenate([part.reset(len(self.parts) * seed + i) for i, part in enumerate(self.parts)])
 
-    def step(self, actions: NDArray[Any]) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
+    def step(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """Act in all of them; `info` holds the costs and `is_bps` of all slots."""
         results = [part.step(actions[where]) for part, where in zip(self.parts, self.slices, strict=True)]
         obs, reward, done = (np.concatenate([result[j] for result in results]) for j in range(3))

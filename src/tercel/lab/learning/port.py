@@ -8,9 +8,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
-from numpy.typing import NDArray
-
-from tercel.core.arrays import Bools, Float32, Ints
+from tercel.core.arrays import AnyArray, Bools, Float32, Ints
 from tercel.core.errors import ConfigError, TercelError
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy
@@ -38,7 +36,7 @@ class VecEnv(Protocol):
     def reset(self, seed: int) -> Float32:
         """Start all episodes; the same seed gives the same episodes. Returns observations float32[n, D]."""
 
-    def step(self, actions: Ints) -> tuple[Float32, NDArray[Any], Bools, dict[str, Any]]:
+    def step(self, actions: Ints) -> tuple[Float32, AnyArray, Bools, dict[str, Any]]:
         """Act in all episodes: observations float32[n, D], rewards float[n], done bool[n], arrays to look at.
 
         The arrays may be the environment's own buffers, valid until the next call.
@@ -58,7 +56,7 @@ class ContinuousVecEnv(Protocol):
     def reset(self, seed: int) -> Float32:
         """As :meth:`VecEnv.reset`."""
 
-    def step(self, actions: Float32) -> tuple[Float32, NDArray[Any], Bools, dict[str, Any]]:
+    def step(self, actions: Float32) -> tuple[Float32, AnyArray, Bools, dict[str, Any]]:
         """As :meth:`VecEnv.step`, with actions float32[n, A]."""
 
 

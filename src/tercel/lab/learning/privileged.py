@@ -76,15 +76,11 @@ class ForesightOrdersVec(DrawnOrdersVec):
     def _look_ahead(self, plan: Plan, which: Ints) -> None:
         """Keep the mid at every decision of the twins, and the lots against the own side up to it."""
         paths = undisturbed(self._ahead, plan, which)
-        self._make_room(paths.mids.shape[1])
+        more = paths.mids.shape[1] - self._mids.shape[1]
+        if more > 0:  # horizons may be drawn longer than the task's
+            self._mids, self._lots = (np.pad(a, ((0, 0), (0, more)), "edge") for a in (self._mids, self._lots))
         short = ((0, 0), (0, self._mids.shape[1] - paths.mids.shape[1]))
         self._mids[which], self._lots[which] = (np.pad(a, short, "edge") for a in (paths.mids, paths.lots))
-
-    def _make_room(self, width: int) -> None:
-        """Let the paths hold so many decisions: horizons may be drawn longer than the task's."""
-        more = width - self._mids.shape[1]
-        if more > 0:
-            self._mids, self._lots = (np.pad(a, ((0, 0), (0, more)), "edge") for a in (self._mids, self._lots))
 
     def foresight(self) -> Float32:
         """float32 (n, len(FORESIGHT)): see the module's table."""

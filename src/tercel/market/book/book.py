@@ -3,24 +3,19 @@
 For millions of messages use :meth:`Book.apply` on tape columns: every other method costs a Python call.
 """
 
-from __future__ import annotations
-
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Ints
+from tercel.core.arrays import Int32, Ints
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book import tape_kernels as tape
 from tercel.market.book.id_map import find, new_ids
 from tercel.market.book.ladder import lots_at
+from tercel.market.tape.events import Events
 from tercel.market.tape.schema import DELETE, EXECUTE, REDUCE
-
-if TYPE_CHECKING:
-    from tercel.market.tape.events import Events
 
 WHOLE = 1 << 30
 
@@ -81,7 +76,7 @@ class Book:
             start, stop, self._touch,
         )  # fmt: skip
 
-    def quotes(self, events: Events) -> NDArray[np.int32]:
+    def quotes(self, events: Events) -> Int32:
         """Apply tape rows; best bid and ask after each, int32 (n, 2), NO_BID and NO_ASK where a side is empty."""
         found = np.zeros((len(events.kind), 2), np.int32)
         tape.quotes_after(
@@ -103,8 +98,7 @@ class Book:
 
     def delete(self, order_id: int, qty: int = 0, side: int = 0, price: int = 0) -> int:
         """Withdraw a whole order (`qty` serves only where its id is unknown). Returns the lots taken."""
-        known = self._find(order_id) >= 0
-        lots = WHOLE if known else qty
+        lots = WHOLE if self._find(order_id) >= 0 else qty
         return int(tape.reduce_any(self.state, self._ids, DELETE, order_id, side, price, lots))
 
     def execute(self, order_id: int, qty: int, side: int = 0, price: int = 0) -> int:
@@ -178,7 +172,7 @@ class Book:
         """Best ask in ticks, NO_ASK when there is none."""
         return int(self.state[lay.BEST_ASK])
 
-    def depth(self, side: int, levels: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def depth(self, side: int, levels: int) -> tuple[Int32, Int32]:
         """Prices and lots of the best occupied levels, best first: int32[levels] each, padded with no price and 0."""
         prices = np.full(levels, NO_BID if side > 0 else NO_ASK, np.int32)
         lots = np.zeros(levels, np.int32)
@@ -186,7 +180,7 @@ class Book:
             self._depth_with_far(side, prices, lots)
         return prices, lots
 
-    def _depth_with_far(self, side: int, prices: NDArray[np.int32], lots: NDArray[np.int32]) -> None:
+    def _depth_with_far(self, side: int, prices: Int32, lots: Int32) -> None:
         rows = self.orders()
         rows = rows[rows[:, 1] == side]
         found = sorted({int(p) for p in rows[:, 2]}, reverse=side > 0)[: len(prices)]

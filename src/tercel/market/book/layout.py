@@ -12,8 +12,8 @@ is own order `i`), and `[orders + own, orders + 2 own)` pieces of anonymous bloc
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Int32
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NO_ASK, NO_BID
 
@@ -66,7 +66,7 @@ NO_WINDOW: Final = 2**30
 """Lower bound of the ring's window of an empty side: no price lies in it."""
 
 
-def new_book(orders: int, width: int, own: int = 0, *, background: bool = False) -> NDArray[np.int32]:
+def new_book(orders: int, width: int, own: int = 0, *, background: bool = False) -> Int32:
     """An empty book: int32 array of the whole state.
 
     Parameters

@@ -178,20 +178,15 @@ def cancel_rates(counts: Sequence[Census], reach: int) -> Floats:
         short = orders[start:stop].sum() < MIN_CANCELS or resting[start:stop].sum() <= 0.0
         if short and stop < reach:
             continue
-        if short:  # the far end has too few: join it to the pool before
-            start = _pool_before(orders, stop)
+        if short:  # the far end has too few: the shortest run up to it that holds `MIN_CANCELS`, else all
+            from_end = np.cumsum(orders[:stop][::-1])
+            start = max(0, stop - 1 - int(np.searchsorted(from_end, MIN_CANCELS)))
         rest = resting[start:stop].sum()
         if rest <= 0.0 or lots[start:stop].sum() <= 0.0:
             raise ConfigError("cancelled orders to calibrate on", "none", "calibrate on more or longer days")
         rates[start:stop] = lots[start:stop].sum() / rest
         start = stop
     return rates
-
-
-def _pool_before(orders: Floats, stop: int) -> int:
-    """Start of the shortest run up to `stop` that holds `MIN_CANCELS`, or 0."""
-    from_end = np.cumsum(orders[:stop][::-1])
-    return max(0, stop - 1 - int(np.searchsorted(from_end, MIN_CANCELS)))
 
 
 def to_lots(units: Ints, per_lot: float) -> Ints:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Floats, Ints
+from tercel.core.arrays import AnyArray, Bools, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import count as c
@@ -142,7 +141,7 @@ def _collect(events: Events, open_ns: int, close_ns: int, marks: c.Marks, over: 
     bins = ((events.exch_ns[visible] - open_ns) * CURVE_BINS // (close_ns - open_ns)).astype(np.int64)
     hidden = (kind == TRADE_HIDDEN) & (events.exch_ns >= open_ns) & (events.exch_ns < close_ns)
 
-    def by_distance(rows: Bools, weights: NDArray[Any] | None = None) -> Floats:
+    def by_distance(rows: Bools, weights: AnyArray | None = None) -> Floats:
         chosen = rows & near
         weighted = None if weights is None else weights[chosen]
         return np.bincount(distance[chosen], weights=weighted, minlength=c.REACH + 1).astype(np.float64)

@@ -6,9 +6,7 @@ Book: ``level[side, price, column]``, side 0 bid and 1 ask, a dense array of pri
 
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from tercel.core.arrays import Bools
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.tape import schema
@@ -44,7 +42,7 @@ class Marks(NamedTuple):
 
     distance: Packed
     removed: Longs
-    whole: NDArray[np.bool_]
+    whole: Bools
     market: Packed
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -18,6 +19,8 @@ Lots = Annotated[int, Field(ge=1, le=1_000_000)]
 FirstOrder = tuple[int, int, int]
 """Side, price in ticks, lots."""
 Five = Annotated[tuple[Rate, ...], Field(min_length=5, max_length=5)]
+MOST_EVENTS_PER_S = 100_000
+"""Orders per side and second beyond which rates are a slip: settling the book would take hours."""
 
 
 class Preset(BaseModel):
@@ -158,6 +161,16 @@ class Preset(BaseModel):
         """Write as JSON atomically, floats unrounded, one list of numbers a line."""
         body = ",\n".join(f" {json.dumps(k)}: {_json(v)}" for k, v in self.model_dump(mode="json").items())
         write_whole(path, "{\n" + body + "\n}\n")
+
+
+def check_rates(limit: Sequence[float], cancel: Sequence[float], events_per_s: float) -> None:
+    """Refuse rates by distance that no zero-intelligence market has; the last argument is of one side."""
+    if len(limit) != len(cancel):
+        raise ValueError(f"{len(limit)} limit rates with {len(cancel)} cancel rates")
+    if sum(limit) <= 0.0:
+        raise ValueError("all limit rates are zero: the book would stay empty")
+    if events_per_s > MOST_EVENTS_PER_S:
+        raise ValueError(f"more than {MOST_EVENTS_PER_S:,} orders a second on each side")
 
 
 def _json(value: Any) -> str:

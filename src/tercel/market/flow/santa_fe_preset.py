@@ -18,11 +18,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from tercel.core.arrays import Floats
-from tercel.market.flow.port import Lots, Positive, Preset, Rate
+from tercel.market.flow.port import Lots, Positive, Preset, Rate, check_rates
 from tercel.market.simulator import layout as sim
 
-MOST_EVENTS_PER_S = 100_000
-"""Orders per side and second beyond which rates are a slip: settling the book would take hours."""
 SIZES = 64
 """Entries of a size table."""
 
@@ -54,12 +52,7 @@ class SantaFePreset(Preset):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "SantaFePreset":
-        if len(self.limit_rate) != len(self.cancel_rate):
-            raise ValueError(f"{len(self.limit_rate)} limit rates with {len(self.cancel_rate)} cancel rates")
-        if sum(self.limit_rate) <= 0.0:
-            raise ValueError("all limit rates are zero: the book would stay empty")
-        if sum(self.limit_rate) + self.market_rate > MOST_EVENTS_PER_S:
-            raise ValueError(f"more than {MOST_EVENTS_PER_S:,} orders a second on each side")
+        check_rates(self.limit_rate, self.cancel_rate, sum(self.limit_rate) + self.market_rate)
         if self.start_mid_ticks <= 2 * len(self.limit_rate):
             raise ValueError(f"start_mid_ticks {self.start_mid_ticks}: prices below zero are within reach")
         if self.width < 2 * len(self.limit_rate):

@@ -9,9 +9,8 @@ on the weights of public market orders against our flow (Noble, Rosenbaum & Soui
 G is a sum of exponentials, so that what a market remembers has a fixed size.
 """
 
-import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -148,7 +147,7 @@ class ImpactLaw:
 
     def card(self) -> dict[str, Any]:
         """Entry on a preset's card."""
-        stated = {**dataclasses.asdict(self), "replenishment_s": list(self.replenishment_s)}
+        stated = {**asdict(self), "replenishment_s": list(self.replenishment_s)}
         if not self.explicit:
             del stated["explicit"]
         return stated

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools
+from tercel.core.arrays import Bools, Int8
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -104,7 +103,7 @@ def delays(days: Sequence[Observed]) -> Delays:
     return Delays(seconds, how == _LATE, how == _CUT)
 
 
-def _of_day(day: Observed) -> tuple[Floats, NDArray[np.int8]]:
+def _of_day(day: Observed) -> tuple[Floats, Int8]:
     """Delay and how it ended, of each market order of one stretch."""
     rows = np.flatnonzero(day.kind == MARKET)
     seconds, how = np.full(len(rows), LONGEST_S), np.zeros(len(rows), np.int8)

@@ -15,16 +15,13 @@ than its prints left is a limit order, what it has less is a cancel. Several ord
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Ints
+from tercel.core.arrays import AnyArray, Bools, Bytes, Int8, Int32, Ints
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import kernel as k
-from tercel.market.observed.kernel import play
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.schema import ADD, LEVEL_SET, MODIFY, TRADE_HIDDEN
 
@@ -70,17 +67,17 @@ class Observed:
     """
 
     ns: Ints
-    kind: NDArray[np.uint8]
-    side: NDArray[np.int8]
-    price: NDArray[np.int32]
-    distance: NDArray[np.int32]
-    lots: NDArray[np.int32]
+    kind: Bytes
+    side: Int8
+    price: Int32
+    distance: Int32
+    lots: Int32
     order_id: Ints
     remainder: Bools
-    bid_px: NDArray[np.int32]
-    ask_px: NDArray[np.int32]
-    bid_lots: NDArray[np.int32]
-    ask_lots: NDArray[np.int32]
+    bid_px: Int32
+    ask_px: Int32
+    bid_lots: Int32
+    ask_lots: Int32
     hidden: Ints
     mid2: Ints
     spread: Ints
@@ -179,7 +176,7 @@ def observe(
     state = np.zeros(k.STATE, np.int64)
     shown = instrument.levels if window is None else window
     level, known = np.zeros((2, len(prices), k.COLUMNS), np.int64), np.zeros((len(ids), k.FIELDS), np.int64)
-    play(
+    k.play(
         events.columns(), dense.astype(np.int64), rank.astype(np.int64), prices.astype(np.int64), start, stop, shown,
         k.Tally(level, known, state, wide, book), grid2, hidden,
     )  # fmt: skip
@@ -221,9 +218,7 @@ def stretch(
     return start, stop, opening
 
 
-def _columns(wide: Ints, book: NDArray[np.int32], n: int) -> dict[str, NDArray[Any]]:
+def _columns(wide: Ints, book: Int32, n: int) -> dict[str, AnyArray]:
     """The kernel's rows as columns."""
-    columns: dict[str, NDArray[Any]] = {
-        name: wide[:n, at].astype(dtype) for at, (name, dtype) in enumerate(_WIDE.items())
-    }
+    columns: dict[str, AnyArray] = {name: wide[:n, at].astype(dtype) for at, (name, dtype) in enumerate(_WIDE.items())}
     return columns | {name: np.ascontiguousarray(book[:n, at]) for at, name in enumerate(_BOOK)}

@@ -35,8 +35,7 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import listed
 from tercel.core.toml import read_toml
 from tercel.core.validated import validated
-from tercel.market.flow.port import Preset
-from tercel.market.flow.preset import load
+from tercel.market.flow import Preset, load
 from tercel.market.regimes.factors import Factors
 from tercel.market.regimes.law import LONGEST_S, Law, RegimeChain, RegimeScript, Season, with_regimes
 from tercel.market.regimes.named import NAMED, PLAIN, Phase, Regime, steady

@@ -136,7 +136,9 @@ def first_world(
     b = lay.new_book(preset.orders, preset.width, own, background=True)
     k = blank_state(preset.code)
     seed_stream(k, sim.FLOW_RNG, seed, index, 0)
-    _lay_first_book(b, k, flow, preset)
+    for side, price, lots in preset.first_orders():
+        if lockstep.lay_order(b, k, flow, NO_TAPE, side, price, lots) < 0:
+            raise too_small(preset)
     k[sim.FLOW_NS] = 1
     k[sim.SESSION_NS] = session_ns
     preset.remember(k)
@@ -212,13 +214,6 @@ def settled_bank(preset: Preset, worlds: int, seed: int = 0, settle_s: float = 3
         books.append(b)
         states.append(k)
     return replace(source, worlds_b=np.stack(books), worlds_k=np.stack(states))
-
-
-def _lay_first_book(b: Packed, k: Longs, flow: Floats, preset: Preset) -> None:
-    """The preset's first orders come to rest."""
-    for side, price, lots in preset.first_orders():
-        if lockstep.lay_order(b, k, flow, NO_TAPE, side, price, lots) < 0:
-            raise too_small(preset)
 
 
 def too_small(preset: Preset) -> CapacityError:

@@ -18,10 +18,9 @@ from tercel.market.simulator.levels import POWER, QUEUE, tell
 from tercel.market.simulator.queue_models import DEFAULT, queue_model
 from tercel.market.simulator.replay import touch_from_book
 from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state, with_impact
+from tercel.market.tape import Instrument, Lake
 from tercel.market.tape.checkpoints import compiled
 from tercel.market.tape.compiled import WIDTH, Checkpoint, CompiledDay
-from tercel.market.tape.instrument import Instrument
-from tercel.market.tape.lake import Lake
 
 
 @dataclass(frozen=True, eq=False)

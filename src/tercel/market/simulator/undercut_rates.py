@@ -24,8 +24,7 @@ FILE: Final = Path(__file__).with_name("undercut.json")
 @cache
 def tables() -> dict[str, Any]:
     """Every table, by name and year, by year, and "" for all."""
-    read: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))["tables"]
-    return read
+    return json.loads(FILE.read_text(encoding="utf-8"))["tables"]
 
 
 def table_of(symbol: str, date: str) -> str:

@@ -4,8 +4,6 @@ The measures are plain image statistics. They count structure, not ships or cont
 crop move them too.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

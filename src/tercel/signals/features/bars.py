@@ -6,8 +6,6 @@
 One huge order ruins a slope that is fitted to sums of flow. So contributions can be clipped before they are summed.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -124,7 +122,7 @@ def bar_names(levels: int) -> tuple[str, ...]:
     return (*k.BAR_COLUMNS, *(f"ofi_{level}" for level in range(1, levels + 1)))
 
 
-def bar_frame(flow: Flow, edges: Longs, clip: Floats | None = None) -> pl.DataFrame:
+def bar_frame(flow: Flow, edges: Longs, clip: Floats | None = None) -> "pl.DataFrame":
     """The same as a frame, with `start` and `end` (Datetime ns UTC)."""
     import polars as pl
 

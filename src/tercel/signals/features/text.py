@@ -1,7 +1,5 @@
 """Texts as numbers: words, masked numbers, rising less falling words."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -67,14 +67,12 @@ class FlowDay:
     @cached_property
     def mid2(self) -> Floats:
         """Bid + ask of each quote, half-ticks; NaN where a side is not quoted."""
-        mid2: Floats = np.where((self.bid > 0) & (self.ask > 0), self.bid + self.ask, np.nan)
-        return mid2
+        return np.where((self.bid > 0) & (self.ask > 0), self.bid + self.ask, np.nan)
 
     def later(self, seconds: int) -> Floats:
         """The mid so many seconds after each sample, half-ticks; NaN where it is not known."""
         then = self.at + seconds * NS_PER_SECOND // STEP_NS
-        mid2: Floats = np.where(then < len(self.bid), self.mid2[np.minimum(then, len(self.bid) - 1)], np.nan)
-        return mid2
+        return np.where(then < len(self.bid), self.mid2[np.minimum(then, len(self.bid) - 1)], np.nan)
 
     def moves(self, seconds: int) -> Floats:
         """Move of the mid in the next `seconds` of each sample, half-ticks; NaN where it is not known."""
@@ -82,8 +80,7 @@ class FlowDay:
 
     def scaled(self, seconds: int) -> Floats:
         """The same over its standard deviation, and the way the features look."""
-        scaled: Floats = self.sign * self.moves(seconds) / (self.unit * np.sqrt(seconds))
-        return scaled
+        return np.asarray(self.sign * self.moves(seconds) / (self.unit * np.sqrt(seconds)))
 
 
 @kernel

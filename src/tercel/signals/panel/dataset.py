@@ -1,7 +1,5 @@
 """Training sets: rows of features with a label, its interval, and the source of each column."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -9,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Floats, Ints
+from tercel.core.arrays import Bools, Floats, Indices, Ints
 from tercel.core.errors import DataError
 
 
@@ -91,7 +89,7 @@ class Dataset:
             shared = set(np.flatnonzero((high == low).any(axis=0) & ~(high > low).any(axis=0)).tolist())
         return tuple(name for name, columns in self.sources.items() if not shared.issuperset(columns))
 
-    def rows(self, index: NDArray[np.intp] | Bools) -> Dataset:
+    def rows(self, index: Indices | Bools) -> "Dataset":
         """Some rows, in order."""
         return replace(
             self, x=self.x[index], y=self.y[index], outcome=self.outcome[index], time_ns=self.time_ns[index],

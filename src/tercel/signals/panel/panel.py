@@ -11,8 +11,6 @@ revises. A source whose files are missing leaves empty columns and a line in `pa
 :func:`dataset_of` makes a :class:`Dataset` of a panel and prices.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 

@@ -106,8 +106,7 @@ def shrink_eigenvalues(eigenvalues: Floats, days: int) -> Floats:
     ratio = p / n
     if p <= n:
         real = 1 - ratio - math.pi * ratio * kept * hilbert
-        shrunk: Floats = kept / ((math.pi * ratio * kept * density) ** 2 + real**2)
-        return shrunk
+        return np.asarray(kept / ((math.pi * ratio * kept * density) ** 2 + real**2))
     at_zero = (1 / math.pi) * (
         0.3 / h**2
         + 0.75 / (math.sqrt(5) * h) * (1 - 0.2 / h**2) * math.log((1 + math.sqrt(5) * h) / (1 - math.sqrt(5) * h))

@@ -33,7 +33,6 @@ FEW: Final = 20
 """Names up to which each has a GARCH fit of its own."""
 FEW_HITS: Final = 250
 """Days of a backtest below which it says little of a 99 % level."""
-YEAR: Final = 252
 VOLATILITY: Final[Mapping[str, Callable[[Mapping[str, Floats]], VolatilityModel]]] = MappingProxyType({
     "ewma": lambda _: Ewma(),
     "garch": lambda _: Garch(),

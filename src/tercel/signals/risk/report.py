@@ -8,7 +8,8 @@ from tercel.core.report.page import Section, render
 from tercel.core.report.svg import Figure
 from tercel.core.report.tables import fixed, plain_table
 from tercel.signals.risk.figures import bars, tails
-from tercel.signals.risk.forecast import YEAR, RiskForecast, ValueAtRisk
+from tercel.signals.risk.forecast import RiskForecast, ValueAtRisk
+from tercel.signals.risk.volatility import YEAR
 
 SENTENCES = 5
 """So many are said; all notes stand in the object."""

@@ -9,7 +9,7 @@ from tercel.core.errors import DataError
 from tercel.signals.risk.garch import expanding
 from tercel.signals.risk.series import DailySeries
 
-WEEK, MONTH = 5, 22
+WEEK, MONTH, YEAR = 5, 22, 252
 LEAST_PAST = 100
 """Days of past below which no model forecasts."""
 

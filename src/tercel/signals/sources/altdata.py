@@ -5,8 +5,6 @@ traps: search terms were chosen after the fact (Preis, Moat & Stanley 2013 picke
 (lights, vegetation) say nothing of a stock until someone says why.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime

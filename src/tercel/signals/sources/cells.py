@@ -4,8 +4,6 @@ Cells are read strictly: what is no number, date or time is refused with its fil
 or `-` says nothing. Rows are counted as the file has them, the header of a CSV being row 1.
 """
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io
@@ -87,7 +85,7 @@ class Table:
         received = f"{called} {self.frame.row(at, named=True)[name]!r} in row {self.frame[ROW][at]} of {self.where}"
         raise DataError(expected, received + (f", and {rows - 1} more rows" if rows > 1 else ""), remedy)
 
-    def sound(self, bad: pl.Series, name: str, expected: str, remedy: str, said: str) -> Table:
+    def sound(self, bad: pl.Series, name: str, expected: str, remedy: str, said: str) -> "Table":
         """The table without rows that are bad, which are counted and `said`; empty: they are refused."""
         if not said:
             self.refuse(bad, name, expected, remedy)

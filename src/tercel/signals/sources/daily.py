@@ -6,8 +6,6 @@ flattered, above all those of buying losers; :data:`SURVIVORS` says so beside ev
 What its prices show of the state of the market is the same for every instrument, so food for a gate alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta

@@ -10,8 +10,6 @@ Two known layouts become ratios: reports with `collected` (columns :data:`featur
 collected 39 days after the period ends), and statements with `Period Ending`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar

@@ -1,7 +1,5 @@
 """Bars of a recorded tape as a source, known at the end of each bar."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,8 +10,7 @@ import polars as pl
 from pydantic import Field
 
 from tercel.core.errors import TapeError
-from tercel.market.tape import Lake
-from tercel.market.tape.events import Events
+from tercel.market.tape import Events, Lake
 from tercel.market.tape.instrument import Instrument, midnight_ns
 from tercel.signals.features.bars import bar_frame, bar_names, clock, flow_of
 from tercel.signals.sources.port import Noting, SourceAbsentError, checked

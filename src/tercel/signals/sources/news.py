@@ -7,8 +7,6 @@ pairs. That one is fitted anew each quarter to headlines whose name's following 
 began, so that no value knows what came after it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta

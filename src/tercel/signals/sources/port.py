@@ -12,8 +12,6 @@ all of them (an index, a search volume). Only `known_time` may decide who sees a
 :class:`FrameSource` holds facts that are in memory already: what notebooks, tests and other programs hand over.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta

@@ -21,8 +21,6 @@ subclass of `DailyFactors` in ``tercel.panels``. `studies` so gives the StockNet
 `cutoff`, `phrasebank`, `embed`) and the panel `stocknet`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from inspect import signature

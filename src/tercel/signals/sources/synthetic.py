@@ -8,8 +8,6 @@ tells; and `noise`, which tells nothing.
 :func:`planted_leak` is a source that carries the next bar's return, under a falsified time or under the true one.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 

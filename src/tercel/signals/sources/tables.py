@@ -5,8 +5,6 @@ read_prices("px.csv", {"close": "Last"})      what a column is called here, ours
 read_prices(frame)                            a data frame of Polars or pandas
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

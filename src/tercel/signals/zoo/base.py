@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import _check_sample_weight, check_array, check_X_y
 
-from tercel.core.arrays import Floats
+from tercel.core.arrays import AnyArray, Floats
 from tercel.core.errors import DataError
 
 Count = Annotated[int, Field(ge=1, le=100_000)]
@@ -102,7 +101,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             super().set_params(**params)
         return self
 
-    def kept(self) -> dict[str, NDArray[Any]]:
+    def kept(self) -> dict[str, AnyArray]:
         """Fitted arrays: with the parameters all that a prediction needs.
 
         Raises
@@ -113,7 +112,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         return {name: np.asarray(getattr(self, name)) for name in (*self.common, *self.learned)}
 
-    def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
+    def put_back(self, kept: Mapping[str, AnyArray]) -> Self:
         """Restore a fitted model from :meth:`kept`.
 
         Raises

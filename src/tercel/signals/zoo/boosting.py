@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from tercel.core.arrays import Floats
+from tercel.core.arrays import AnyArray, Floats
 from tercel.signals.zoo.base import Count, Estimator, Penalty, Regressor, Share, Whole
 
 _FIXED: Final[dict[str, Any]] = {
@@ -35,11 +34,11 @@ class BoostedTrees(Estimator):
         """Grow trees by a model of LightGBM."""
         self.booster_ = kind(**self.get_params(), **_FIXED).fit(X, y, weights).booster_
 
-    def kept(self) -> dict[str, NDArray[Any]]:
+    def kept(self) -> dict[str, AnyArray]:
         """The trees as bytes of LightGBM's text format, which is read by a parser and runs nothing."""
         return super().kept() | {"trees": np.frombuffer(self.booster_.model_to_string().encode(), np.uint8)}
 
-    def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
+    def put_back(self, kept: Mapping[str, AnyArray]) -> Self:
         """Restore the trees from their text."""
         from lightgbm import Booster
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from tercel.core.arrays import Float32, Floats, Ints
+from tercel.core.arrays import AnyArray, Float32, Floats, Ints
 from tercel.signals.zoo.base import Count, Estimator, FitError, Regressor, Share, Whole
 
 NODES: Final = ("feature_", "threshold_", "left_", "right_", "value_")
@@ -54,7 +53,7 @@ class ForestNodes(_Nodes):
         for name, part in parts.items():
             setattr(self, name, np.concatenate(part))
 
-    def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
+    def put_back(self, kept: Mapping[str, AnyArray]) -> Self:
         """Refuse nodes that lead nowhere or back."""
         super().put_back(kept)
         here = np.arange(len(self.value_))

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Floats
+from tercel.core.arrays import Floats, Indices
 from tercel.core.stats.hidden_markov import filtered, gaussian_hmm, likeliest
 from tercel.signals.zoo.base import Estimator, FitError, scale_of
 
@@ -36,7 +35,7 @@ class _States(Estimator):
         """Probabilities of the states, float64 (n, S)."""
         raise NotImplementedError
 
-    def predict(self, X: Any) -> NDArray[np.intp]:
+    def predict(self, X: Any) -> Indices:
         """The likeliest state of each row, by what was known then."""
         return np.asarray(self.predict_proba(X).argmax(axis=1))
 

@@ -3,12 +3,12 @@
 import json
 import threading
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import zstandard
-from numpy.typing import NDArray
 
+from tercel.core.arrays import AnyArray
 from tercel.core.errors import JournalError
 
 
@@ -22,7 +22,7 @@ class _Compressor(threading.local):
 _PACKED: Final = _Compressor()
 
 
-def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+def pack(arrays: Mapping[str, AnyArray]) -> bytes:
     """Arrays as the blob of an entry.
 
     >>> unpack(pack({"x": np.arange(3)}))["x"].tolist()
@@ -33,7 +33,7 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return _PACKED.compress(b"\n".join([head.encode(), b"".join(array.tobytes() for array in whole.values())]))
 
 
-def unpack(blob: bytes) -> dict[str, NDArray[Any]]:
+def unpack(blob: bytes) -> dict[str, AnyArray]:
     """The arrays of a blob; {} of an empty one.
 
     Raises

@@ -1,7 +1,5 @@
 """Location of a journal, and database errors."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,7 +71,7 @@ class JournalPlace:
             return str(self.file)
         return str(sqlalchemy().engine.make_url(self.url).render_as_string(hide_password=True))
 
-    def engine(self) -> Engine:
+    def engine(self) -> "Engine":
         """A SQLAlchemy engine for the server, configured for a journal."""
         sa = sqlalchemy()
         try:

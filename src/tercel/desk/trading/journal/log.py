@@ -3,8 +3,6 @@
 Values stand in a statement by name (`:seq`), which both take; `sqlite` and `server` say what differs.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -71,7 +69,7 @@ class Log(ABC):
         """Flush what was written without sync to disk."""
 
     @abstractmethod
-    def set_aside(self, last: int) -> Log:
+    def set_aside(self, last: int) -> "Log":
         """A log with the rows up to `last` alone; the damaged one is kept beside it."""
 
     @abstractmethod

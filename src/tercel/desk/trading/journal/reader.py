@@ -5,8 +5,6 @@ for seq, entry in journal.read(after=seen): ...
 post("desk", "pause", {"parent": "p1"}, by="ann", reason="news", wall_ns=now)
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager

@@ -1,7 +1,5 @@
 """Journal rows in a PostgreSQL database, by SQLAlchemy: one journal a database, one session a journal."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -84,7 +82,7 @@ class ServerLog(Log):
             self.say("flushed", str(self.last()))  # a durable commit makes all before it durable
             self._owes = False
 
-    def set_aside(self, last: int) -> ServerLog:
+    def set_aside(self, last: int) -> "ServerLog":
         """Rows beyond `last` go to a table of their own."""
         with journal_errors(self._place, "write"), self._transaction():
             self._execute(ENTRIES.format(name="journal_damaged", **self.types), {})

@@ -5,8 +5,6 @@ fails for anything but another process's lock, what is on disk is unknown: the j
 it is opened anew and read back.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os
@@ -276,7 +274,7 @@ class SqlJournal:
             self._rows.keep(one._replace(seal=_seal(one, self.key)), NEWEST)
             crashpoints.at("journal.snapshot.after")
 
-    def reader(self) -> SnapshotReader:
+    def reader(self) -> "SnapshotReader":
         """A separate reader of the same entries and snapshots, for another thread."""
         return SnapshotReader(self._place, self.key)
 

@@ -4,21 +4,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import AnyArray, Floats, Ints
 from tercel.core.fixed import ONE
 from tercel.core.report import style
 from tercel.core.report.svg import Figure, finished, sketch
 from tercel.desk.trading.tca.measure import F_PX, F_QTY
 from tercel.desk.trading.tca.shortfall import by_filled
 
-Ints = NDArray[np.int64]
 DOTS = 1000
 """Parents that a picture shows one by one."""
 BENCHMARKS = {"is_bps": "arrival", "vwap_bps": "VWAP", "twap_bps": "TWAP", "close_bps": "the close"}
 
 
-def fills_in(arrays: Mapping[str, Ints]) -> NDArray[np.float64]:
+def fills_in(arrays: Mapping[str, Ints]) -> Floats:
     """Fills of an analysis in a journal, in ticks and lots; older entries call them `fills`."""
     if "fills" in arrays:
         return arrays["fills"].astype(np.float64)
@@ -28,7 +27,7 @@ def fills_in(arrays: Mapping[str, Ints]) -> NDArray[np.float64]:
 
 
 def path_with_fills(
-    parent: str, side: int, fills: NDArray[Any], mids: Ints, name: str, unit: float | None = None
+    parent: str, side: int, fills: AnyArray, mids: Ints, name: str, unit: float | None = None
 ) -> Figure:
     """The mid over a parent's life with its fills: dots passive, triangles aggressive.
 

@@ -12,16 +12,14 @@ from operator import mul
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.positions import Fill
 from tercel.desk.trading.tca.shortfall import BPS, Shortfall
 from tercel.market.simulator import layout as sim
 from tercel.market.tape.schema import EXECUTE, TRADE, TRADE_HIDDEN
-
-Ints = NDArray[np.int64]
 
 MARKOUTS_S = (1, 10, 60, 300, 1800)
 
@@ -278,7 +276,7 @@ def _check(facts: ParentFacts) -> None:
         raise DataError("no more lots than the order has", received, "run `tercel trade reconcile`")
 
 
-def _mid_at(facts: ParentFacts, ns: Ints) -> NDArray[np.float64]:
+def _mid_at(facts: ParentFacts, ns: Ints) -> Floats:
     """Mid at some times, half ticks: the last change by then, the first one before that."""
     at = np.searchsorted(facts.mid_ns, ns, side="right") - 1
     return facts.mid2[np.maximum(at, 0)].astype(np.float64)

@@ -7,8 +7,8 @@ from operator import mul
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.errors import DataError
 from tercel.core.fixed import ONE, PAID_PLACES, shown
 from tercel.core.orders import M_KIND, M_LOTS, M_NS, M_PRICE, MarketRows, VenueEvent
@@ -24,8 +24,6 @@ from tercel.desk.trading.parents import ParentOrder, ParentRequest
 from tercel.desk.trading.session import Session
 from tercel.desk.trading.tca import measure as tca
 from tercel.market.simulator import layout as sim
-
-Ints = NDArray[np.int64]
 
 WAITED_S = tuple(span for span in tca.MARKOUTS_S if span <= 60)
 """Mark-outs that an analysis waits for."""
@@ -76,11 +74,11 @@ class TcaRecorder:
             if (parent := ledger.parents.get(name)) is not None and parent.over and name not in waiting:
                 self.on_over(parent, None)
 
-    def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: Ints) -> None:
+    def on_arrival(self, order: ParentRequest, book: Int32, state: Ints) -> None:
         """Start collecting the market's trades as benchmark."""
         self._live[order.instrument].add(order.id)
 
-    def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:
+    def on_decision(self, order: ParentRequest, observation: Float32) -> None:
         """Nothing: decisions are in the journal."""
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:

@@ -6,7 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from tercel.lab.evaluation.explain.observed import ExplainableStrategy, Floats, ObservedDecisions, parts, rows_of
+from tercel.core.arrays import Floats
+from tercel.lab.evaluation.explain.observed import ExplainableStrategy, ObservedDecisions, parts, rows_of
 
 POINTS: Final = 13
 _LEVELS: Final = (0.02, 0.98)
@@ -32,8 +33,7 @@ class Dependence:
     @property
     def swing(self) -> Floats:
         """Largest less smallest mean of each part, float64 (4,)."""
-        swing: Floats = self.mean.max(axis=0) - self.mean.min(axis=0)
-        return swing
+        return np.asarray(self.mean.max(axis=0) - self.mean.min(axis=0))
 
 
 def partial_dependence(

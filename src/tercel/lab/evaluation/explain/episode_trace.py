@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Floats, Ints
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import intent as i
 from tercel.execution.costs import BPS
@@ -23,7 +23,6 @@ from tercel.lab.evaluation.explain import observed
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 
-Ints = NDArray[np.int64]
 BACKGROUND: Final = 32
 """Decisions of other episodes that a feature is drawn from."""
 REASONS: Final = 3
@@ -108,14 +107,14 @@ class EpisodeTrace:
     lots: int
     cost_bps: float
     steps: tuple[EpisodeStep, ...]
-    fill_s: observed.Floats
+    fill_s: Floats
     fill_ticks: Ints
     fill_lots: Ints
-    fill_passive: NDArray[np.bool_]
-    fill_forced: NDArray[np.bool_]
+    fill_passive: Bools
+    fill_forced: Bools
 
 
-def chosen(cost_bps: observed.Floats, each: int) -> list[tuple[str, int]]:
+def chosen(cost_bps: Floats, each: int) -> list[tuple[str, int]]:
     """The `each` cheapest, middle and dearest episodes: (title, row).
 
     >>> chosen(np.array([3.0, 1.0, 2.0]), 1)
@@ -143,7 +142,7 @@ def trace_episodes(
     episodes.start(plan.take(rows))
     start = episodes.states[:, sim.START_NS].copy()
     background, ranks = seen.some(BACKGROUND, rng).obs, np.sort(seen.obs, axis=0)
-    moments: list[list[tuple[View, observed.Singles, Intents, int]]] = [[] for _ in picks]
+    moments: list[list[tuple[View, Float32, Intents, int]]] = [[] for _ in picks]
     while episodes.working.any():
         view = episodes.view
         obs = strategy.observe(view).copy()
@@ -173,9 +172,9 @@ def trace_episodes(
 def why(
     strategy: observed.ExplainableStrategy,
     view: View,
-    obs: observed.Singles,
-    background: observed.Singles,
-    ranks: observed.Singles,
+    obs: Float32,
+    background: Float32,
+    ranks: Float32,
     names: Sequence[str],
 ) -> tuple[Reason, ...]:
     """Features that moved one decision most, with their effects.
@@ -212,7 +211,7 @@ def _ladder(intents: Intents, view: View) -> tuple[tuple[int, int], ...]:
 
 
 def _steps(
-    moments: Sequence[tuple[View, observed.Singles, Intents, int]],
+    moments: Sequence[tuple[View, Float32, Intents, int]],
     reasons: Sequence[tuple[Reason, ...]],
     fills: Ints,
     order: tuple[int, int, int],

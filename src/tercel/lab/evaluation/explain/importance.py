@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tercel.core.arrays import Floats
 from tercel.core.stats import Estimate, mean_interval
 from tercel.execution.costs import Costs, attribute
 from tercel.execution.intent import Intents
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, Plan
 from tercel.lab.evaluation.experiment import batches
-from tercel.lab.evaluation.explain.observed import ExplainableStrategy, Floats, ObservedDecisions, parts, places
+from tercel.lab.evaluation.explain.observed import ExplainableStrategy, ObservedDecisions, parts, places
 from tercel.market.simulator.source import Source
 
 Columns = Mapping[str, tuple[int, ...]]

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.execution.costs import Costs
 from tercel.execution.intent import ANCHOR, STEP, Intents, K
@@ -16,9 +17,6 @@ from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes, Plan
 from tercel.lab.evaluation.experiment import batches
 from tercel.market.simulator.source import Source
-
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
 
 GROUPS: Final = (
     ("time and lots left", ("time_left", "lots_left", "seconds_left")),
@@ -47,10 +45,10 @@ class ExplainableStrategy(Protocol):
     @property
     def name(self) -> str: ...
 
-    def observe(self, view: View) -> Singles:
+    def observe(self, view: View) -> Float32:
         """Observation of a view, float32 (n, D)."""
 
-    def answer(self, obs: Singles, view: View) -> Intents:
+    def answer(self, obs: Float32, view: View) -> Intents:
         """Intents on the observations `obs`, int32 (n, 10)."""
 
 
@@ -68,13 +66,13 @@ class ObservedDecisions:
     """
 
     view: View
-    obs: Singles
-    episode: NDArray[np.int64]
+    obs: Float32
+    episode: Ints
 
     def __len__(self) -> int:
         return len(self.obs)
 
-    def take(self, rows: NDArray[np.int64]) -> "ObservedDecisions":
+    def take(self, rows: Ints) -> "ObservedDecisions":
         """Some of the decisions."""
         return ObservedDecisions(rows_of(self.view, rows), self.obs[rows], self.episode[rows])
 
@@ -83,7 +81,7 @@ class ObservedDecisions:
         return self if len(self) <= most else self.take(np.sort(rng.choice(len(self), most, replace=False)))
 
 
-def rows_of(view: View, rows: NDArray[np.int64]) -> View:
+def rows_of(view: View, rows: Ints) -> View:
     """A view of some of its rows, which may come again."""
     return View(view.x[rows], view.m[rows], view.obs[rows], view.draw[rows])
 
@@ -122,11 +120,10 @@ def parts(intents: Intents, view: View) -> Floats:
     return np.stack([all_[:, 0], all_[:, 1:].sum(axis=1) - behind, behind, 1.0 - all_.sum(axis=1)], axis=1)
 
 
-def behind_touch(intents: Intents, view: View) -> NDArray[np.int64]:
+def behind_touch(intents: Intents, view: View) -> Ints:
     """Ticks by which each rung stands behind the own touch, int64 (n, K); negative inside the spread."""
     steps = intents[:, [STEP]].astype(np.int64) * np.arange(K)
-    ticks: NDArray[np.int64] = (view.touch - intents[:, ANCHOR])[:, None] * view.side[:, None] + steps
-    return ticks
+    return (view.touch - intents[:, ANCHOR])[:, None] * view.side[:, None] + steps
 
 
 def places(intents: Intents, view: View) -> Floats:

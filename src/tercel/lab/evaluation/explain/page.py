@@ -162,7 +162,7 @@ class Explanation:
             trace.side, title, f"story{number}", self.tick,
         )  # fmt: skip
         table = plain_table(STEP_HEADINGS, [_row(step, self.tick) for step in steps], title, prose=True)
-        return Section(title, _summary(trace), _details(table), [figure])
+        return Section(title, _summary(trace), f"<details><summary>Step by step</summary>{table}</details>", [figure])
 
     def to_dict(self) -> dict[str, object]:
         """The explanation as plain values, for JSON."""
@@ -218,10 +218,6 @@ def _summary(trace: EpisodeTrace) -> str:
         f"{'Buys' if trace.side > 0 else 'Sells'} {trace.lots} lots: {rested} filled resting, "
         f"{int(lots.sum()) - rested - forced} taken, {forced} sent at the horizon.{led}"
     )
-
-
-def _details(table: str) -> str:
-    return f"<details><summary>{html.escape('Step by step')}</summary>{table}</details>"
 
 
 def _distances(moved: Sequence[PermutationImportance]) -> dict[str, Estimate]:

@@ -92,9 +92,7 @@ class Candidate:
     @property
     def card(self) -> Card:
         """The card of a policy; of anything else one that says nothing."""
-        if not self.learned:
-            return Card(self.key, (), "", 0)
-        return read_card(Path(self.folder) / CARD)
+        return read_card(Path(self.folder) / CARD) if self.learned else Card(self.key, (), "", 0)
 
     def strategy(self, market: JobMarket) -> Strategy:
         """The strategy that decides, with what it may know of this market; of a user's object a fresh copy.

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import AnyArray, Bools, Floats, Indices
 from tercel.core.pool import stopping
 from tercel.execution.costs import Costs
 from tercel.execution.strategy import Strategy
@@ -73,7 +73,7 @@ def episodes_of(scenario: Scenario) -> int:
     return len(build_scenario(scenario).plan) if scenario.settings.market.on_tape else scenario.episodes
 
 
-def run_to_the_end(first: int, n: int, episodes: int) -> NDArray[np.bool_]:
+def run_to_the_end(first: int, n: int, episodes: int) -> Bools:
     """Which of `n` episodes from `first` on run to their horizon, of `episodes` in all: pairs of a buy and a sell.
 
     Which pairs, follows from their numbers alone, without a period: on tape every so many rows lie at one hour.
@@ -85,8 +85,7 @@ def run_to_the_end(first: int, n: int, episodes: int) -> NDArray[np.bool_]:
     if episodes < THINNED_FROM:
         return np.ones(n, np.bool_)
     drawn = np.random.default_rng(7).random((first + n + 1) // 2) < SHARE
-    chosen: NDArray[np.bool_] = np.repeat(drawn, 2)[first : first + n]
-    return chosen
+    return np.repeat(drawn, 2)[first : first + n]
 
 
 def is_done(job: Job, out: Path) -> bool:
@@ -120,7 +119,7 @@ def run_job(job: Job, out: Path) -> bool:
         return False
     if not all(_file(folder, name, job.first).exists() for name in job.known):
         arrivals, bps = run_arrivals(built.source, task, plan)
-        _write(_file(folder, TWINS, job.first), "twins", arrivals)
+        write_arrays(_file(folder, TWINS, job.first), _arrays("twins", arrivals))
         write_arrays(_file(folder, HINDSIGHT, job.first), {"bps": bps})
     missing: list[tuple[str, Strategy]] = []
     for one in job.candidates:
@@ -171,9 +170,9 @@ class Results:
     responses: dict[str, Response]
     arrivals: Arrivals | None = None
     guard: Guard | None = None
-    hindsight_bps: NDArray[np.float64] | None = None
+    hindsight_bps: Floats | None = None
     parts: tuple["Results", ...] = ()
-    plan_rows: NDArray[np.intp] | None = None
+    plan_rows: Indices | None = None
 
     def without(self, gone: Collection[str]) -> "Results":
         """Results without some candidates."""
@@ -181,7 +180,7 @@ class Results:
         responses = {key: one for key, one in self.responses.items() if key not in gone}
         return replace(self, costs=costs, responses=responses)
 
-    def select(self, rows: NDArray[np.bool_]) -> "Results":
+    def select(self, rows: Bools) -> "Results":
         """The same scenario with some of its episodes; `responses` are of all that were recorded."""
         plan_rows = np.flatnonzero(rows)
         return replace(
@@ -241,15 +240,11 @@ def _write_run(path: Path, costs: Costs, response: Response | None) -> None:
     write_arrays(path, arrays)
 
 
-def _write(path: Path, prefix: str, record: Any) -> None:
-    write_arrays(path, _arrays(prefix, record))
-
-
-def _arrays(prefix: str, record: Any) -> dict[str, NDArray[Any]]:
+def _arrays(prefix: str, record: Any) -> dict[str, AnyArray]:
     return {f"{prefix}.{field.name}": _narrow(getattr(record, field.name)) for field in fields(record)}
 
 
-def _narrow(array: NDArray[Any]) -> NDArray[Any]:
+def _narrow(array: AnyArray) -> AnyArray:
     """The same whole numbers in as few bytes as hold them: most lots and mids need two or four of eight."""
     if array.dtype != np.int64 or not array.size:
         return array

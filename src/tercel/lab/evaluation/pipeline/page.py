@@ -215,12 +215,6 @@ def _map(result: EvaluationResult, parts: Mapping[str, ScenarioCell], first: lis
     return Section(title, html=plain_table(heads, rows), figures=drawn, folded=True)
 
 
-def _needed(result: EvaluationResult) -> Iterator[str]:
-    """What was said before anybody was judged."""
-    if result.sample_size is not None:
-        yield f"Said before: {result.sample_size.words}."
-
-
 def _adjusted(cell: ScenarioCell, result: EvaluationResult, first: list[str]) -> list[str]:
     sentences = []
     for name in first:
@@ -274,7 +268,7 @@ def _method(result: EvaluationResult) -> Section:
         "Every strategy met the same episodes; differences are paired, intervals are bootstrapped over clusters of "
         "episodes, training seeds being a level of their own.",
         correction(result),
-        *_needed(result),
+        *([f"Said before: {result.sample_size.words}."] if result.sample_size is not None else []),
         "A score is deflated for the N variants tried, after Bailey and Lopez de Prado: the threshold is SR* = sd "
         "(0.423 z(1 - 1/N) + 0.577 z(1 - 1/(N e))), SR the mean paired gain over its standard deviation, sd that of a "
         "ratio's sampling error.",

@@ -7,11 +7,11 @@ from operator import add
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 from tercel.core.stats import Estimate
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import DAY_NS
 from tercel.execution.costs import Costs
 from tercel.lab.evaluation.claims import RANDOM
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ScenarioComparison, Scores, compare
@@ -23,16 +23,15 @@ from tercel.lab.evaluation.windows import BLOCK_NS
 
 LISTED = "orders"
 """What a list of orders is called where markets are."""
-DAY_NS = 86_400 * NS_PER_SECOND
 
 
-def twins_of(judged: Results) -> NDArray[np.int64] | None:
+def twins_of(judged: Results) -> Ints | None:
     """Mids of a scenario without own orders, half ticks; None where nothing answers or none were recorded."""
     arrivals = judged.arrivals
     return arrivals.mid2_grid if arrivals is not None and judged.scenario.answers else None
 
 
-def course_of(judged: Results) -> NDArray[np.int64]:
+def course_of(judged: Results) -> Ints:
     """Mids of a scenario's episodes without own orders, at both ends: int64 (n, 2), half ticks."""
     return np.concatenate(
         [one.arrivals.mid2_grid[:, [0, -1]] for one in judged.parts or (judged,) if one.arrivals is not None]
@@ -190,7 +189,7 @@ class Evaluation:
         return next(iter(self.markets.values()))
 
     @property
-    def twins(self) -> NDArray[np.int64] | None:
+    def twins(self) -> Ints | None:
         """Mids of the main scenario without own orders; None where nothing answers."""
         return twins_of(self.main)
 

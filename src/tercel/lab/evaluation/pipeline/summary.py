@@ -6,8 +6,8 @@ from functools import reduce
 from operator import add
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Indices
 from tercel.core.stats import DeflatedScore, Estimate, interquartile_mean, mean_interval
 from tercel.execution.market import in_words as venue_words
 from tercel.lab.evaluation import comparisons, risk_statistics
@@ -189,7 +189,7 @@ class _Summary:
             for number in np.flatnonzero(share > 0).tolist()
         }
 
-    def _part(self, rows: NDArray[np.intp]) -> comparisons.ScenarioCell:
+    def _part(self, rows: Indices) -> comparisons.ScenarioCell:
         """Some episodes of the main scenario."""
         challengers, members = self.evaluation.challengers(self.main), self.evaluation.members(self.main)
         return comparisons.compared(self.scores.part(rows), challengers, members, self.ledger, self.rng)

@@ -83,8 +83,7 @@ def title_of(market: str, order: Mapping[str, Any]) -> str:
         return market
     task = Task.of(order)
     side = next(word for word, number in SIDES.items() if number == task.side)
-    size = size_in_words(task.share, task.quantity)
-    return f"{market}: {side} {size}, {task.hours}"
+    return f"{market}: {side} {size_in_words(task.share, task.quantity)}, {task.hours}"
 
 
 def sentences(result: EvaluationResult) -> Iterator[str]:

@@ -54,13 +54,6 @@ def sb3_settings(config: AgentConfig, actions: ActionSet) -> Sb3Settings:
     return Sb3Settings(algorithm, section.frames, given, **own)
 
 
-def sb3_learner(settings: Sb3Settings, env: Any, seed: int) -> Learner:
-    """Stable-Baselines3's learner at its start."""
-    from tercel.lab.learning.sb3 import Sb3Learner
-
-    return Sb3Learner(env, settings, seed)
-
-
 RULE_FIRST: Final = 0.6
 """Probability of the rule in every state before an `override` policy has learned; greedily it is the rule."""
 
@@ -148,7 +141,9 @@ def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
     """
     settings = learner_settings(config)
     if isinstance(settings, Sb3Settings):
-        return sb3_learner(settings, env, seed)
+        from tercel.lab.learning.sb3 import Sb3Learner
+
+        return Sb3Learner(env, settings, seed)
     if isinstance(settings, EvolutionSettings):
         return Evolution(env, settings, seed)
     if isinstance(settings, PpoSettings):

@@ -7,9 +7,8 @@ numbers int64[n], vectors float32[n, A], or shares float32[n, A] that add up to 
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Float32, Floats
+from tercel.core.arrays import AnyArray, Bools, Float32, Floats
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
 from tercel.execution.policies.mlp import Head
@@ -43,7 +42,7 @@ class Distribution:
     def __init__(self, size: int) -> None:
         self.width = size
 
-    def store(self, rows: int) -> NDArray[Any]:
+    def store(self, rows: int) -> AnyArray:
         """Room for `rows` actions."""
         return np.empty((rows, self.width), np.float32)
 
@@ -51,7 +50,7 @@ class Distribution:
         """The head's bias [width] that has the greedy action `mean` [A]."""
         return mean
 
-    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> NDArray[Any]:
+    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> AnyArray:
         """Draw into `actions` (a slice of a store) and `logps`; returns what the environment receives."""
         raise NotImplementedError
 
@@ -86,13 +85,13 @@ class Categorical(Distribution):
         super().__init__(size)
         self._logp = np.empty(size, np.float32)
 
-    def store(self, rows: int) -> NDArray[Any]:
+    def store(self, rows: int) -> AnyArray:
         return np.empty(rows, np.int64)
 
     def start(self, mean: Floats) -> Floats:
         return np.asarray(np.log(np.maximum(mean, 1e-3)))
 
-    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> NDArray[Any]:
+    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> AnyArray:
         uniform = rng.random((head.raw.shape[0],), np.float32)
         sample_actions(head.raw, head.bias, head.mask, uniform, self._logp, actions, logps)
         return np.asarray(actions)
@@ -114,7 +113,7 @@ class Gaussian(Distribution):
 
     head: Head = "vector"
 
-    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> NDArray[Any]:
+    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> AnyArray:
         noise = rng.standard_normal(head.raw.shape, np.float32)
         c.sample_gaussian(head.raw, head.bias, noise, head.sigma, actions, logps)
         return np.asarray(actions)
@@ -144,7 +143,7 @@ class LogisticNormal(Gaussian):
         logs = np.log(np.maximum(mean, 1e-3))
         return np.asarray(logs[:-1] - logs[-1])
 
-    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> NDArray[Any]:
+    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> AnyArray:
         super().sample(head, rng, actions, logps)
         shares = np.empty((head.raw.shape[0], self.width + 1), np.float32)
         c.shares_of(actions, shares)
@@ -172,7 +171,7 @@ class Dirichlet(Distribution):
         alpha = (1.0 + 1e-3) * shares / shares.min()  # the least concentration is just above 1
         return np.asarray(np.log(np.expm1(alpha - 1.0)))
 
-    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> NDArray[Any]:
+    def sample(self, head: HeadOutput, rng: np.random.Generator, actions: Any, logps: Float32) -> AnyArray:
         alpha = np.empty(head.raw.shape, np.float32)
         c.concentrations(head.raw, head.bias, alpha)
         actions[:] = rng.standard_gamma(alpha, dtype=np.float32)

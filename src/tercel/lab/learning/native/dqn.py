@@ -67,8 +67,7 @@ class Replay:
         """`batch` random transitions (time * n + slot) that have `ahead` later steps in the ring."""
         oldest = self.at if self.filled == self.capacity else 0
         age = rng.integers(0, (self.filled - ahead) * self.n, batch)
-        rows: Ints = (age // self.n + oldest) % self.capacity * self.n + age % self.n
-        return rows
+        return (age // self.n + oldest) % self.capacity * self.n + age % self.n
 
     def state(self) -> State:
         fields = ("obs", "actions", "rewards", "dones", "masks")

@@ -121,8 +121,7 @@ class ValueNormaliser:
 
     def values(self, raw: Float32) -> Float32:
         """Values in the units of returns."""
-        result: Float32 = (raw * self.scale + self.mean).astype(np.float32)
-        return result
+        return (raw * self.scale + self.mean).astype(np.float32)
 
     def learn(self, returns: Float32, weight: Float32, bias: Float32) -> Float32:
         """Targets float32[n] for the head (weight[units, 1], bias[1]), which goes on saying the same."""
@@ -130,8 +129,7 @@ class ValueNormaliser:
         merge_moments(returns.reshape(-1, 1), self.moments)
         weight *= np.float32(scale / self.scale)
         bias[:] = (bias * scale + mean - self.mean) / self.scale
-        targets: Float32 = ((returns - self.mean) / self.scale).astype(np.float32)
-        return targets
+        return ((returns - self.mean) / self.scale).astype(np.float32)
 
     def state(self) -> State:
         return {"moments": self.moments.copy()}

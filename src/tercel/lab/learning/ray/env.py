@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Float32, Floats
+from tercel.core.arrays import AnyArray, Bools, Float32, Floats
 from tercel.core.errors import ConfigError
 from tercel.lab.learning.native.ppo import Ppo
 from tercel.lab.learning.port import LearningError, State
@@ -94,7 +93,7 @@ class ShardedVec:
     def _slots_of(self, shard: int) -> slice:
         return slice(shard * self.slots, (shard + 1) * self.slots)
 
-    def _joined(self, parts: Mapping[int, Any]) -> NDArray[Any]:
+    def _joined(self, parts: Mapping[int, Any]) -> AnyArray:
         return np.concatenate([parts[shard] for shard in range(self.crew.shards)])
 
     # -- the VecEnv port ---------------------------------------------------------------------------------------------
@@ -107,7 +106,7 @@ class ShardedVec:
         lost = [shard for shard in seeds if shard not in seen]
         return self._joined(seen | (self._reset_lost(lost) if lost else {}))
 
-    def step(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[Any], Bools, dict[str, Any]]:
+    def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, Bools, dict[str, Any]]:
         """Act in all episodes. Those lost with a worker end here, without reward."""
         given = {shard: (np.ascontiguousarray(actions[self._slots_of(shard)]),) for shard in range(self.crew.shards)}
         taken = self.crew.call("step", given)

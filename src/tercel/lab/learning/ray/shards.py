@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Float32, Floats
+from tercel.core.arrays import AnyArray, Bools, Float32, Floats
 from tercel.lab.learning.native.blas import one_thread
 from tercel.lab.learning.native.normalise import merge_moments
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
@@ -51,7 +50,7 @@ class ShardOrders:
 class ShardRollout:
     """One shard's rollout."""
 
-    arrays: dict[str, NDArray[Any]]
+    arrays: dict[str, AnyArray]
     """By name as in the learner's `Rollout`, with as many slots as the shard has."""
     moments: Floats
     """Of the raw observations seen, as :func:`merge_moments` has them."""
@@ -74,7 +73,7 @@ class _Seen:
         """What is seen now: the episodes go on."""
         return self.obs
 
-    def step(self, actions: Any) -> tuple[Float32, NDArray[Any], Bools, dict[str, Any]]:
+    def step(self, actions: Any) -> tuple[Float32, AnyArray, Bools, dict[str, Any]]:
         obs, reward, done, info = self.env.step(actions)
         self.obs[:] = obs
         merge_moments(self.obs, self.moments)
@@ -105,14 +104,13 @@ class Shard:
         self.seen.obs[:] = self.env.reset(seed)
         return self.seen.obs.copy()
 
-    def step(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[Any], Bools]:
+    def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, Bools]:
         obs, reward, done, _ = self.env.step(actions)
         self.seen.obs[:] = obs
         return obs.copy(), np.array(reward), done.copy()
 
     def mask(self) -> Bools:
-        allowed: Bools = self.env.mask().copy()
-        return allowed
+        return np.array(self.env.mask())
 
     def state(self) -> State:
         state: State = self.env.state()

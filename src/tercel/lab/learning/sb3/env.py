@@ -33,8 +33,7 @@ def require(module: str = "stable_baselines3") -> None:
 def softmax(x: Float32) -> Float32:
     """Shares float32[n, A] that vectors stand for."""
     weights = np.exp(x - x.max(axis=1, keepdims=True))
-    shares: Float32 = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-    return shares
+    return np.asarray((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
 def to_sb3(env: AnyVecEnv, seed: int, *, shares: bool = False, returns: ReturnTracker | None = None) -> "Sb3VecEnv":

@@ -8,11 +8,8 @@ from pydantic import Field, model_validator
 from tercel.core.arrays import Floats, Ints
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.market.flow.cheridito_weiss import layout as cw
-from tercel.market.flow.port import FirstOrder, Lots, Positive, Preset, Rate
+from tercel.market.flow.port import FirstOrder, Lots, Positive, Preset, Rate, check_rates
 from tercel.market.simulator import layout as sim
-
-MOST_EVENTS_PER_S = 100_000
-"""Orders per side and second beyond which rates are a slip."""
 
 
 class CheriditoWeissPreset(Preset):
@@ -61,12 +58,8 @@ class CheriditoWeissPreset(Preset):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "CheriditoWeissPreset":
-        if len(self.limit_rate) != len(self.cancel_rate):
-            raise ValueError(f"{len(self.limit_rate)} limit rates with {len(self.cancel_rate)} cancel rates")
-        if sum(self.limit_rate) <= 0.0:
-            raise ValueError("all limit rates are zero: the book would stay empty")
-        if (1.0 + self.reaction) * (sum(self.limit_rate) + self.market_rate) > MOST_EVENTS_PER_S:
-            raise ValueError(f"more than {MOST_EVENTS_PER_S:,} orders a second on each side")
+        most = (1.0 + self.reaction) * (sum(self.limit_rate) + self.market_rate)
+        check_rates(self.limit_rate, self.cancel_rate, most)
         if abs(sum(self.size_share) - 1.0) > 1e-9:
             raise ValueError(f"size_share sums to {sum(self.size_share)}, not to 1")
         if 0.0 < self.strategic_s < 1e-3:

@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import Floats, Int32, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import calibrate as plain
@@ -140,7 +139,7 @@ def _day(day: Observed, reach: int, per_lot: float) -> HawkesDay:
     )  # fmt: skip
 
 
-def _in_lots(units: NDArray[np.int32], per_lot: float) -> Floats:
+def _in_lots(units: Int32, per_lot: float) -> Floats:
     """Level totals in simulated lots, at least one where there is anything."""
     return np.where(units > 0, plain.to_lots(units.astype(np.int64), per_lot), 0).astype(np.float64)
 
@@ -160,8 +159,7 @@ def spread_ties(ns: Ints) -> Floats:
     group = np.cumsum(first) - 1
     size = np.bincount(group)
     rank = np.arange(len(ns)) - np.flatnonzero(first)[group]
-    spread: Floats = (ns + step * rank / size[group]) / NS_PER_SECOND
-    return spread
+    return np.asarray((ns + step * rank / size[group]) / NS_PER_SECOND)
 
 
 # -- the law -----------------------------------------------------------------------------------------------------------
@@ -259,11 +257,10 @@ def _theta(days: Sequence[HawkesDay]) -> Floats:
     return cancel_rates(np.concatenate(away), np.concatenate(rested), np.concatenate(lot_seconds))
 
 
-def _depth_shown(px: NDArray[np.int32], lots: Floats) -> Ints:
+def _depth_shown(px: Int32, lots: Floats) -> Ints:
     """Ticks from the best to the last level shown."""
     distance = np.abs(px.astype(np.int64) - px[:, :1])
-    deepest: Ints = np.where(lots > 0, distance, 0).max(axis=1)
-    return deepest
+    return np.asarray(np.where(lots > 0, distance, 0).max(axis=1))
 
 
 def _season(days: Sequence[HawkesDay], season_s: float) -> Floats:

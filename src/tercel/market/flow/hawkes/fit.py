@@ -69,8 +69,7 @@ class Excitation:
     @property
     def branching(self) -> Floats:
         """Mean children of kind i, either side, per event of kind j: float64[M, M]."""
-        summed: Floats = (self.alpha / self.beta).sum(axis=(1, 3))
-        return summed
+        return np.asarray((self.alpha / self.beta).sum(axis=(1, 3)))
 
     @property
     def radius(self) -> float:

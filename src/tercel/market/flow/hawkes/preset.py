@@ -126,8 +126,7 @@ class HawkesPreset(Preset):
     @property
     def branching(self) -> Floats:
         """Mean children of kind i, either side, per event of kind j: float64[6, 6]."""
-        summed: Floats = np.asarray(self.children).sum(axis=(1, 3))
-        return summed
+        return np.asarray(np.sum(self.children, axis=(1, 3)))
 
     @property
     def radius(self) -> float:

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import Floats, Int8, Int32, Ints
 from tercel.market.flow.hawkes import layout as at
 
 PRIOR = 5.0
@@ -46,8 +45,7 @@ class States:
     def cells(self, kind: int) -> Ints:
         """(spread, imbalance, queue) of a kind as one number: int64[n, 2]."""
         queue = self.queue[:, ::-1] if kind == at.MARKET else self.queue
-        cells: Ints = (self.spread[:, None] * at.IMBALANCES + self.imbalance) * at.QUEUES + queue
-        return cells
+        return (self.spread[:, None] * at.IMBALANCES + self.imbalance) * at.QUEUES + queue
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +85,8 @@ def edges(values: Ints, weights: Floats, classes: int) -> Ints:
 
 
 def classify(
-    bid_px: NDArray[np.int32],
-    ask_px: NDArray[np.int32],
+    bid_px: Int32,
+    ask_px: Int32,
     bid_lots: Floats,
     ask_lots: Floats,
     spread_edges: Ints,
@@ -105,11 +103,10 @@ def classify(
     return States(spread, imbalance, queue, depth)
 
 
-def resting(px: NDArray[np.int32], lots: Floats, theta: Floats) -> Floats:
+def resting(px: Int32, lots: Floats, theta: Floats) -> Floats:
     """Lots on levels 2 to 5 of a side, each times the relative cancel rate of its distance: float64[n]."""
     away = np.clip(np.abs(px[:, 1:].astype(np.int64) - px[:, :1]), 0, at.REACH - 1)
-    total: Floats = (lots[:, 1:] * theta[away]).sum(axis=1)
-    return total
+    return np.asarray((lots[:, 1:] * theta[away]).sum(axis=1))
 
 
 def cancel_rates(away: Ints, rested: Ints, lot_seconds: Floats) -> Floats:
@@ -132,14 +129,13 @@ def cancel_rates(away: Ints, rested: Ints, lot_seconds: Floats) -> Floats:
     rates = (died + PRIOR) / (alive + PRIOR / max(mean, 1e-12))
     theta = rates[np.maximum(which, 0)]
     theta[0] = 0.0
-    relative: Floats = theta / theta.max()
-    return relative
+    return np.asarray(theta / theta.max())
 
 
 def rake(
     states: Sequence[States],
-    kinds: Sequence[NDArray[np.int8]],
-    sides: Sequence[NDArray[np.int8]],
+    kinds: Sequence[Int8],
+    sides: Sequence[Int8],
     waits: Sequence[Floats],
     exposure: Sequence[Floats],
 ) -> HawkesFactors:

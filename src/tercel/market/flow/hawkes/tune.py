@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Floats
+from tercel.core.arrays import Floats, Int8, Int32
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.market.flow.hawkes import layout as at
 from tercel.market.flow.hawkes.preset import HawkesPreset
@@ -47,9 +46,9 @@ class Means:
 
 def means(
     seconds: float,
-    kind: NDArray[np.int8],
+    kind: Int8,
     waits: Floats,
-    px: Sequence[NDArray[np.int32]],
+    px: Sequence[Int32],
     lots: Sequence[Floats],
     theta: Floats,
 ) -> Means:

@@ -94,7 +94,8 @@ def calibrate(
     first = one_market(days)
     observed = [observe(i, e, skip_s=skip_s, levels=q.LEVELS, from_s=from_s, to_s=to_s) for i, e in days]
     _enough(observed, [i for i, _ in days])
-    _deep_enough(observed, first.levels)
+    if not any((o.bid_px[:, 1] > 0).any() and (o.ask_px[:, 1] > 0).any() for o in observed):
+        raise touch_alone(first.levels)
     lot = lot_shares or first.lot
     stretch = [day_of(o, lot / first.lot) for o in observed]
     sessions = [(i.session_open_ns, i.session_close_ns) for i, _ in days]
@@ -125,11 +126,6 @@ def _enough(observed: Sequence[Observed], instruments: Sequence[Any]) -> None:
             f"{events} and {markets} on {', '.join(str(i.date) for i in instruments)}",
             "calibrate on more or longer days",
         )
-
-
-def _deep_enough(observed: Sequence[Observed], levels: int) -> None:
-    if not any((o.bid_px[:, 1] > 0).any() and (o.ask_px[:, 1] > 0).any() for o in observed):
-        raise touch_alone(levels)
 
 
 def touch_alone(levels: int) -> ConfigError:

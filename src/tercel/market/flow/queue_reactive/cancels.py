@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Ints
+from tercel.core.arrays import Floats, Ints
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import cuts, pad
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, ranks
 from tercel.market.flow.queue_reactive.preset import UNBOUNDED
 from tercel.market.flow.queue_reactive.queues import queues
 
-Table = NDArray[np.float64]
+Table = Floats
 
 AGES_AT: Final = (0.08, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.96, 0.985)
 """Shares of the withdrawals at whose ages a class begins; ages are counted in limit orders that came since."""

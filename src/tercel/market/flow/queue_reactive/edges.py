@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import AnyArray, Floats, Ints
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, FlowState, of_side, since_fell
 from tercel.market.flow.queue_reactive.preset import UNBOUNDED
@@ -165,7 +165,7 @@ def pauses(days: Sequence[ExtractedDay]) -> Floats:
     return _rising(np.concatenate([*found, [1]]), PAUSES_AT)
 
 
-def _rising(sample: NDArray[Any], shares: Sequence[float]) -> Floats:
+def _rising(sample: AnyArray, shares: Sequence[float]) -> Floats:
     """Quantiles of times, ns; the first moved up by 1, the next by 2, so that no two edges are the same."""
     return np.asarray(np.quantile(sample, shares) + np.arange(1, len(shares) + 1))
 

@@ -4,15 +4,14 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Ints
+from tercel.core.arrays import Bools, Floats, Ints
 from tercel.market.flow.queue_reactive import extract
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import cuts, pad
 from tercel.market.flow.queue_reactive.repeats import fresh
 
-Table = NDArray[np.float64]
+Table = Floats
 CURVE = 13
 GAPS_AT = (0.12, 0.25, 0.4, 0.55, 0.68, 0.8, 0.9, 0.96, 0.99)
 

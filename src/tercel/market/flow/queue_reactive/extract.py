@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools
+from tercel.core.arrays import AnyArray, Bools, Int32
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.calibrate import to_lots
@@ -71,7 +70,7 @@ class ExtractedDay:
 def day_of(o: Observed, per_lot: float) -> ExtractedDay:
     """An observed stretch in simulated lots of `per_lot` tape lots."""
 
-    def depth(lots: NDArray[np.int32]) -> Longs:
+    def depth(lots: Int32) -> Longs:
         return np.where(lots > 0, to_lots(lots.astype(np.int64), per_lot), 0)
 
     return ExtractedDay(
@@ -107,7 +106,7 @@ class FlowState:
         Class of the wait before the event.
     """
 
-    cells: NDArray[np.int32]
+    cells: Int32
     event: Longs
     slow: Floats
     fast: Floats
@@ -193,7 +192,7 @@ def since_fell(day: ExtractedDay) -> Longs:
     return out
 
 
-def of_side(values: Longs, side: NDArray[Any]) -> Longs:
+def of_side(values: Longs, side: AnyArray) -> Longs:
     """Of int64[n, 2] the bid's column where `side` is above 0, else the ask's."""
     return np.asarray(np.where(side > 0, values[:, 0], values[:, 1]))
 

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Ints
+from tercel.core.arrays import Bools, Floats, Ints
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import cuts, pad
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, FlowState, behind_best
 
-Table = NDArray[np.float64]
+Table = Floats
 SIZES_AT = (0.25, 0.5, 0.85)
 
 
