@@ -1,6 +1,7 @@
 """A market of resampled days as typed: made of a lake, scored by every market's gates, worked in, judged for leaks."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,17 @@ from typer.testing import CliRunner
 from tercel.api.testing.lake import simulated_lake
 from tercel.cli import app
 from tercel.execution.market import Market
+from tercel.execution.policies.policy import load_policy, save_policy
+from tercel.execution.policies_packaged import folder_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.pipeline.leaks import SeenDays, judged_days
 from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.learning.agent.config import parse
+from tercel.lab.learning.agent.market import acting_in, markets_of
 from tercel.market.flow import resampled
 from tercel.market.flow.preset import load
+from tercel.market.simulator.layout import REPLAY
 from tercel.market.tape import Lake
 
 DAYS = ("2003-01-13", "2003-01-14", "2003-01-15")
@@ -104,3 +110,37 @@ def test_a_lake_that_is_gone_is_said(preset: Path, lake: Path, tmp_path: Path) -
     result = tercel("market", "simulate", tmp_path / "moved.json", "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert "Traceback" not in result.output
+
+
+@pytest.mark.usefixtures("few")
+def test_agents_learn_in_it_beside_others_and_their_card_says_whose_days_they_saw(preset: Path, tmp_path: Path) -> None:
+    raw = {
+        "market": {"presets": [str(preset), "csco-santa-fe"]},
+        "task": {"horizon_s": 120.0},
+        "policy": {"base": "popv"},
+    }
+    config = parse({**raw, "validation": {"episodes": 16}}, "mine.toml")
+    made, other = markets_of(config)
+    assert (made.name, other.name) == ("SIM resampled", "csco-santa-fe")
+    assert made.training.model == REPLAY
+    assert len(made.plan) == 16
+    assert acting_in(config)[0].model == REPLAY
+    text = str(made.facts["trained on"])
+    assert text.endswith(f"made of {DAYS[0]} to {DAYS[1]}")
+    policy, card = load_policy(folder_of("ppo-csco-santa-fe"))
+    seen = {"markets": [made.name, other.name], "trained on": {"SIM": text}}
+    save_policy(tmp_path / "p", policy, replace(card, trained_on=seen))
+    about = (
+        "agent",
+        "evaluate",
+        tmp_path / "p",
+        "--tape",
+        Path(load(preset).lake),
+        "--symbol",
+        "SIM",
+        "--date",
+        DAYS[1],
+    )
+    refused = tercel(*about, "--against", "twap_take")
+    assert refused.exit_code == 2
+    assert "was trained on" in refused.output

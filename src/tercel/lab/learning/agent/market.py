@@ -88,10 +88,10 @@ def markets_of(config: AgentConfig) -> list[TrainingMarket]:
 
 def acting_in(config: AgentConfig) -> tuple[Source, Task, Sampler]:
     """Where a configuration's first market is acted in, and its training episodes, without what validation needs."""
-    if config.on_tape:
-        market = _on_tape(config)
-        return market.training, market.task, market.sampler
     where, task = config.market.markets[0], config.task.task
+    if where.on_tape:
+        market = _on_tape(config) if config.on_tape else _resampled(config, where, 1.0)
+        return market.training, market.task, market.sampler
     preset = presets.load(where.preset)
     bank = settled_bank(preset, config.market.worlds, impact=law_for(preset, where.impact or None) or "none")
     source = with_chosen(bank, where.regimes, preset, task.horizon_s / 3)
