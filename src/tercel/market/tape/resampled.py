@@ -374,6 +374,7 @@ class _Moments:
         self.day, self.clock, self.stops = table[:, 0], table[:, -1], table[:, -2]
         self.spread = table[:, 1 + _ASK] - table[:, 1 + _BID]
         self.sound = (table[:, 1 + _BID] > 0) & (self.spread > 0) & (self.spread <= WIDEST)
+        self._known: dict[int, Longs] = {}
         queues = self._classes(table[:, [1 + _BID_LOTS, 1 + _ASK_LOTS]])
         self.kind = self._classes(table[:, -3]) + CLASSES * queues[:, 0] + CLASSES**2 * queues[:, 1]
 
@@ -401,18 +402,26 @@ class _Moments:
 
     def _follows(self, now: int, clock: int, steps: int, rng: np.random.Generator) -> int:
         """A moment at which a block may begin that follows on this one."""
-        stop = np.minimum(np.arange(len(self.day)) + steps, len(self.day) - 1)
-        whole = (self.clock[stop] - self.clock == steps * EACH_NS) & (self.day[stop] == self.day)
-        fits = whole & self.sound & self.sound[stop] & (self.stops == self.stops[stop])
-        if not fits.any():
-            raise TapeError("blocks without a halt, with a book at both ends", "none", "shorten the blocks")
-        away = np.abs(self.spread - self.spread[now])
-        near, alike = np.abs(self.clock - clock) <= HOUR_NS, self.kind == self.kind[now]
-        fits &= away == away[fits].min()
-        for some in (fits & alike & near, fits & alike, fits & near):
-            if some.any():
-                return int(rng.choice(np.flatnonzero(some)))
-        return int(rng.choice(np.flatnonzero(fits)))
+        fits = self._whole(steps)
+        away = np.abs(self.spread[fits] - self.spread[now])
+        fits = fits[away == away.min()]
+        near = np.abs(self.clock[fits] - clock) <= HOUR_NS
+        alike = self.kind[fits] == self.kind[now]
+        for some in (fits[alike & near], fits[alike], fits[near]):
+            if len(some):
+                return int(rng.choice(some))
+        return int(rng.choice(fits))
+
+    def _whole(self, steps: int) -> Longs:
+        """Moments from which a block goes so many steps, without a halt and with a book at both ends."""
+        if steps not in self._known:
+            stop = np.minimum(np.arange(len(self.day)) + steps, len(self.day) - 1)
+            whole = (self.clock[stop] - self.clock == steps * EACH_NS) & (self.day[stop] == self.day)
+            fits = whole & self.sound & self.sound[stop] & (self.stops == self.stops[stop])
+            if not fits.any():
+                raise TapeError("blocks without a halt, with a book at both ends", "none", "shorten the blocks")
+            self._known[steps] = np.flatnonzero(fits)
+        return self._known[steps]
 
 
 def as_events(rows: Longs) -> Events:
