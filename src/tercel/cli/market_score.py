@@ -172,11 +172,12 @@ def show(card: dict[str, Any]) -> None:
         print_table("what it teaches, simulated / tape", ["", "value"], taught)
     title = f"{card['preset']} ({card['model']}) on {', '.join(card['scored_on'])}"
     print_table(f"{title}: distance to real tape", *rows.distance_table(card))
+    level = f"; at equal level of the days {rows.passed(card['gates_level'], ' of ')}" if card["gates_level"] else ""
     print_table(
-        f"gates: {rows.passed(card['gates'], ' of ')} passed",
+        f"gates: {rows.passed(card['gates'], ' of ')} passed{level}",
         *rows.gate_table(card),
         ["calibrated on"],
-        left=["passed"],
+        left=["passed", "at equal level"],
     )
     if card["dynamics"]:
         near = [abs(r["train"] - r["real"]) <= r["bar"] for r in card["dynamics"].values() if r["train"] is not None]

@@ -27,14 +27,17 @@ def distance_table(card: Mapping[str, Any]) -> Table:
 
 def gate_table(card: Mapping[str, Any]) -> Table:
     """A row for each gate."""
+    level = card["gates_level"]
     rows = [
         [
             _in_words(name), cell(gate["value"], 4), cell(gate["real"], 4),
             cell(card["gates_train"].get(name, {}).get("real"), 4), "yes" if gate["passed"] else "NO",
+            *(cell(level.get(name, {}).get(key), 2) for key in ("by_model", "by_day")),
+            ("yes" if level[name]["passed"] else "NO") if level else cell(None),
         ]
         for name, gate in card["gates"].items()
     ]  # fmt: skip
-    return ("", "simulated", "real", "calibrated on", "passed"), rows
+    return ("", "simulated", "real", "calibrated on", "passed", "by model", "by day", "at equal level"), rows
 
 
 def dynamics_table(card: Mapping[str, Any]) -> Table:

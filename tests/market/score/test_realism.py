@@ -106,7 +106,7 @@ def test_a_card_scores_as_its_days_do(truth: Preset, days: list[Day]) -> None:
         assert again["distances"][name]["wasserstein"] is None
     for key in ("mean_l1", "floor_mean_l1", "interleaved_mean_l1", "interleaved_floor_mean_l1"):
         assert again[key] == pytest.approx(told[key], rel=1e-4)
-    for key in ("gates", "gates_train", "dynamics"):
+    for key in ("gates", "gates_train", "gates_level", "dynamics"):
         assert {name: row["passed"] for name, row in again[key].items()} == {
             name: row["passed"] for name, row in told[key].items()
         }

@@ -35,8 +35,9 @@ def score(
     -------
     dict
         "model", "calibrated_on", "scored_on", "judged", "distances", "mean_l1", "floor_mean_l1",
-        "pooled_floor_mean_l1", "interleaved_mean_l1", "interleaved_floor_mean_l1", "gates", "gates_train", "dynamics",
-        "conditional", "classifier_auc", "classifier_auc_real", "impact", "prediction", "teaches", "seeds", "notes".
+        "pooled_floor_mean_l1", "interleaved_mean_l1", "interleaved_floor_mean_l1", "gates", "gates_train",
+        "gates_level", "dynamics", "conditional", "classifier_auc", "classifier_auc_real", "impact", "prediction",
+        "teaches", "seeds", "notes".
     """
     simulated, real = classifier_scores(drawn) if classifier else (None, None)
     found = _described(drawn.preset, drawn.tape, drawn.made, impact)
@@ -130,7 +131,7 @@ def compact(card: Mapping[str, Any], digits: int = 4) -> dict[str, Any]:
     kept = {
         key: value
         for key, value in card.items()
-        if key not in {"conditional", "gates_train", "calibrated_on", "preset", "prediction", "teaches"}
+        if key not in {"conditional", "gates_train", "gates_level", "calibrated_on", "preset", "prediction", "teaches"}
     }
     kept["dynamics"] = {
         name: {key: row[key] for key in ("value", "real", "passed")} for name, row in card["dynamics"].items()

@@ -20,6 +20,8 @@ SIGN_LAGS: Final = (1, 5, 20)
 RESPONSE: Final = 0.25
 """Response function, relative."""
 GATED_LAGS: Final = (1, 5, 20)
+LEVELS: Final = ("sd_", "mean_spread", "market_")
+"""How figures begin that a day has a level of its own of."""
 RATIO: Final = 0.15
 """Variance ratios, absolute."""
 
@@ -34,6 +36,26 @@ def gates(real: Sample | Sequence[Sample], simulated: Sample | Sequence[Sample])
 def held(reals: Mapping[str, float], sims: Mapping[str, float]) -> Gates:
     """Gates from `numbers` computed before."""
     return {name: judged(name, sims[name], reals[name]) for name in sims}
+
+
+def at_level(reals: Mapping[str, float], train: Mapping[str, float], sims: Mapping[str, float]) -> Gates:
+    """Gates with the days' level taken out: volatility, spread, and rate and size of market orders move as the tape's
+    do from the days calibrated on to these.
+
+    `by_model` is the simulated value over that of the days calibrated on, `by_day` theirs over that of these days; the
+    product is the misfit. Both are None for what has no level.
+
+    >>> found = at_level({"sd_1s": 2.0}, {"sd_1s": 1.0}, {"sd_1s": 1.05})["sd_1s"]
+    >>> found["passed"], found["by_model"], found["by_day"]
+    (True, 1.05, 0.5)
+    """
+    found = {}
+    for name, value in sims.items():
+        has_level = name.startswith(LEVELS) and reals[name] > 0 and train[name] > 0
+        moved = value * reals[name] / train[name] if has_level else value
+        ratios = (value / train[name], train[name] / reals[name]) if has_level else (None, None)
+        found[name] = judged(name, moved, reals[name]) | dict(zip(("by_model", "by_day"), ratios, strict=True))
+    return found
 
 
 def numbers(drawn: Sample | Sequence[Sample]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from tercel.market.observed import Observed
 from tercel.market.score import dynamics
 from tercel.market.score.days import Day, of_one_market, simulated
 from tercel.market.score.distance import mean14
-from tercel.market.score.gates import held, numbers
+from tercel.market.score.gates import at_level, held, numbers
 from tercel.market.score.sample import Sample, clock_of, sample
 from tercel.market.score.tape import HeldOutTape, half_sample, mean_of
 
@@ -96,7 +96,8 @@ def interleaved(tape: HeldOutTape, made: Simulated) -> float | None:
 
 
 def realism(tape: HeldOutTape, made: Simulated) -> dict[str, Any]:
-    """Distances, floors and gates of a market; `gates_train` are those against the days calibrated on.
+    """Distances, floors and gates of a market; `gates_train` are those against the days calibrated on, `gates_level`
+    those of the test days with their level taken out.
 
     Where a gate is missed on the test days and passed on the others, the day has changed and not the model failed.
     """
@@ -111,5 +112,6 @@ def realism(tape: HeldOutTape, made: Simulated) -> dict[str, Any]:
         "interleaved_floor_mean_l1": tape.interleaved_floor_mean_l1,
         "gates": held(tape.gates, sims),
         "gates_train": held(tape.gates_train, sims) if tape.gates_train else {},
+        "gates_level": at_level(tape.gates, tape.gates_train, sims) if tape.gates_train else {},
         "dynamics": dynamics.judge(tape.dynamics, [dynamics.sums_of(o) for row in made.seen for o in row]),
     }
