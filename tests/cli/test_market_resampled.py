@@ -102,6 +102,7 @@ def test_who_learned_from_the_days_that_it_is_made_of_has_seen_them(preset: Path
     assert not judged.overlaps(SeenDays("SIM", DAYS[2], DAYS[2], float("inf"), 1.0, "was trained on another"))
     built = build_market(settings, quick=True)
     assert str(built.facts["trained on"]).endswith(f"made of {DAYS[0]} to {DAYS[1]}"), "cards say it, and are read"
+    assert built.notes[1] == "Days are made of 2 real ones: intervals say nothing of other days."
 
 
 def test_a_lake_that_is_gone_is_said(preset: Path, lake: Path, tmp_path: Path) -> None:

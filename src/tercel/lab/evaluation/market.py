@@ -386,11 +386,10 @@ def _on_tape(settings: MarketTask, seed: int, episodes: int, quick: bool) -> Job
     instrument = judged_days[0].instrument
     quantities = plan.rows[:, kernels.E_QUANTITY]
     one_day = len(judged_days) == 1
-    blocks = bool(settings.orders) or one_day
     guessed = any(by_level(events) for _, events in split.days)
     seen, unseen = split.spans
-    if of := instrument.extra.get("resampled_of"):
-        seen += f", made of {_span(of)}"
+    of = instrument.extra.get("resampled_of", ())
+    seen += f", made of {_span(of)}" if of else ""
     return JobMarket(
         f"{symbol} replay",
         training,
@@ -398,9 +397,10 @@ def _on_tape(settings: MarketTask, seed: int, episodes: int, quick: bool) -> Job
         tape_sampler(drawn),
         thinned(plan, episodes) if quick else plan,
         pilot(training, task, thinned(drawn, PILOT_EPISODES, once=True)),
-        "30-minute block" if blocks else "day",
+        "30-minute block" if settings.orders or one_day else "day",
         (
             f"Trained on {seen}, judged on {unseen}.",
+            *((f"Days are made of {len(of)} real ones: intervals say nothing of other days.",) if of else ()),
             _order_words(task, quantities, instrument.lot, of_list=len(settings.orders)),
             *(("Judged on one day: whether it holds on others is not known.",) if one_day else ()),
             *_hidden_words(judged),
