@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import Result
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from tercel.api.testing.lake import simulated_lake
 from tercel.cli import app
+from tercel.execution.foresight.forecaster import shipped
 from tercel.execution.market import Market
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies_packaged import folder_of
@@ -19,6 +21,7 @@ from tercel.lab.evaluation.pipeline.leaks import SeenDays, judged_days
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.learning.agent.config import parse
 from tercel.lab.learning.agent.market import acting_in, markets_of
+from tercel.lab.learning.agent.training import Training
 from tercel.market.flow import resampled
 from tercel.market.flow.preset import load
 from tercel.market.simulator.layout import REPLAY
@@ -97,12 +100,79 @@ def test_orders_are_worked_on_days_that_are_written_once(preset: Path) -> None:
 def test_who_learned_from_the_days_that_it_is_made_of_has_seen_them(preset: Path) -> None:
     settings = MarketTask(Market(str(preset)), Task(horizon_s=300.0))
     judged = judged_days(settings)
-    assert set(DAYS[:2]) < set(judged.days)
+    assert judged.made_of == DAYS[:2], "of two days both parts are made of both"
+    assert str(judged) == f"SIM, {judged.days[0]}, made of {DAYS[0]} to {DAYS[1]}"
     assert judged.overlaps(SeenDays("SIM", DAYS[0], DAYS[1], float("inf"), 1.0, "was trained on these"))
     assert not judged.overlaps(SeenDays("SIM", DAYS[2], DAYS[2], float("inf"), 1.0, "was trained on another"))
     built = build_market(settings, quick=True)
     assert str(built.facts["trained on"]).endswith(f"made of {DAYS[0]} to {DAYS[1]}"), "cards say it, and are read"
     assert built.notes[1] == "Days are made of 2 real ones: intervals say nothing of other days."
+
+
+@pytest.mark.usefixtures("few")
+def test_no_hour_is_learned_on_and_judged_and_other_days_are_written_anew(preset: Path, tmp_path: Path) -> None:
+    made = load(preset)
+    three = made.model_copy(update={"card": {**made.card, "days": list(DAYS)}})
+    assert three.mark == made.mark
+    assert three.written() != made.written(), "the same market of other days is another"
+    three.save(tmp_path / "three.json")
+    settings = MarketTask(Market(str(tmp_path / "three.json")), Task(horizon_s=300.0))
+    assert judged_days(settings).made_of == DAYS[2:]
+    built = build_market(settings, quick=True)
+    assert str(built.facts["trained on"]).endswith(f"made of {DAYS[0]} to {DAYS[1]}")
+    (tmp_path / "none.json").write_text((tmp_path / "three.json").read_text().replace('"days": [', '"no_days": [', 1))
+    assert (
+        "at least one day to resample" in tercel("market", "simulate", tmp_path / "none.json", "--out", tmp_path).output
+    )
+
+
+def test_whoever_reads_its_days_reads_the_days_behind_them(preset: Path, tmp_path: Path) -> None:
+    words = ("market", "simulate", preset, "--out", tmp_path / "lake", "--days", 1)
+    assert tercel(*words).exit_code == 0
+    lake = Lake(tmp_path / "lake")
+    (date,) = lake.days("SIM")
+    assert lake.behind("SIM", [date]) == list(DAYS[:2])
+    one = Market(lake=str(lake.root), symbol="SIM")
+    for task in (Task(horizon_s=300.0), Task(horizon_s=300.0, start="09:50")):
+        judged = judged_days(MarketTask(one, task))
+        assert judged.overlaps(SeenDays("SIM", DAYS[0], DAYS[0], float("inf"), 1.0, "was trained on it"))
+    again = ("market", "calibrate", "--lake", lake.root, "--symbol", "SIM", "--date", date)
+    flow = tercel(*again, "--model", "santa_fe", "--to", "10:05", "--out", tmp_path / "flow.json")
+    assert flow.exit_code == 0, flow.output
+    assert load(tmp_path / "flow.json").card["days"] == [date, *DAYS[:2]]
+    refused = tercel(*again, "--model", "resampled", "--out", tmp_path / "twice.json")
+    assert refused.exit_code == 2
+    assert "which is made of others" in refused.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("simulate", "--symbol", "FOO"),
+        ("simulate", "--seconds", "600"),
+        ("calibrate", "--lot", "10"),
+        ("calibrate", "--from", "10:00"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(words: tuple[str, ...], preset: Path, lake: Path, tmp_path: Path) -> None:
+    about = (preset, "--out", tmp_path / "lake")
+    if words[0] == "calibrate":
+        about = (
+            "--lake",
+            lake,
+            "--symbol",
+            "SIM",
+            "--date",
+            DAYS[0],
+            "--model",
+            "resampled",
+            "--out",
+            tmp_path / "x.json",
+        )
+    result = tercel("market", words[0], *about, *words[1:])
+    assert result.exit_code == 2
+    assert "leave" in result.output
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_lake_that_is_gone_is_said(preset: Path, lake: Path, tmp_path: Path) -> None:
@@ -145,3 +215,17 @@ def test_agents_learn_in_it_beside_others_and_their_card_says_whose_days_they_sa
     refused = tercel(*about, "--against", "twap_take")
     assert refused.exit_code == 2
     assert "was trained on" in refused.output
+
+
+def test_a_forecaster_says_the_days_behind_the_days_that_it_saw() -> None:
+    model = shipped()
+    about = {"IBM": {"days": ["2030-01-02"], "made_of": ["2003-01-13", "2003-01-14"]}}
+    told = replace(model, card={**model.card, "symbols": about})
+    assert told.seen == {"IBM": ["2003-01-13", "2003-01-14", "2030-01-02"]}
+
+
+def test_a_card_says_the_days_of_every_market_of_a_symbol() -> None:
+    markets = [SimpleNamespace(name="a", facts={"symbol": "IBM", "trained on": one}) for one in ("first", "second")]
+    laws = SimpleNamespace(market=SimpleNamespace(laws=("",)))
+    training = SimpleNamespace(markets=markets, config=laws, seed=1, _names=["a"])
+    assert Training.trained_on.fget(training)["trained on"] == {"IBM": ["first", "second"]}

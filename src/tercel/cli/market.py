@@ -97,6 +97,8 @@ def calibrate(request: Calibrate) -> None:
         raise touch_alone(1)
     labels = ", ".join(day.label for day in days)
     say(f"{labels} read; fitting {request.model}, about a minute for a few days")
+    if request.model == "resampled" and (windowed or levels or request.lot):
+        raise ConfigError("whole days as they are", "--from, --to, --levels or --lot", "leave them out with resampled")
     halves = len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S  # odd half hours against even ones
     if request.model == "santa_fe" and not (windowed or levels) and (held_out or halves):
         made = make(
@@ -191,6 +193,9 @@ def simulate(request: Simulate) -> None:
     preset, seconds = load(request.preset), request.seconds
     if not 60.0 <= seconds <= LONGEST_S:
         raise ConfigError(f"60 to {LONGEST_S:g} seconds a day", f"{seconds:g}", "simulate several days instead")
+    if preset.model == "resampled" and (request.symbol not in ("", preset.symbol) or seconds != Simulate.seconds):
+        received = f"{request.symbol or preset.symbol} for {seconds:g} s"
+        raise ConfigError(f"{preset.symbol} for whole sessions", received, "leave --symbol and --seconds out")
     law, names = law_of(request.regimes, preset, seconds)
     lake, rows = Store(request.out), []
     for seed, date in enumerate(working_days(request.first, request.days), request.seed):

@@ -80,7 +80,10 @@ def test_blocks_begin_where_a_book_stands_like_the_one_before(resampler) -> None
     same = []
     for seed in range(40):
         _, blocks = at.blocks(resampler.steps, np.random.default_rng((seed, resampler.steps)))
-        same += [(at.spread[end] == at.spread[begin], end == begin) for (_, end), (begin, _) in pairwise(blocks)]
+        joins = list(pairwise(blocks))[:-1]  # the close of a real day is one of three here
+        same += [(at.spread[end] == at.spread[begin], end == begin) for (_, end), (begin, _) in joins]
+        last = blocks[-1][1]
+        assert last == len(at.day) - 1 or at.day[last + 1] != at.day[last], "a day closes as a real one does"
     assert all(spread for spread, _ in same)
     assert np.mean([joined for _, joined in same]) < 0.5, "days are mixed"
 
@@ -148,14 +151,19 @@ def test_what_cannot_be_resampled_is_refused(days) -> None:
         Resampler([])
     with pytest.raises(TapeError, match="longer than its opening and two blocks"):
         Resampler(days, 600.0)
-    with pytest.raises(TapeError, match="blocks of 10 s or more"):
+    with pytest.raises(TapeError, match="blocks of 10 s, or a multiple"):
         Resampler(days, float("nan"))
+    with pytest.raises(TapeError, match="blocks of 10 s, or a multiple"):
+        Resampler(days, 125.0)
+    again = replace(days[0], instrument=replace(days[0].instrument, extra={"resampled_of": ["2003-01-13"]}))
+    with pytest.raises(TapeError, match="which is made of others"):
+        Resampler([again], BLOCK_S)
     windowed = replace(days[0], instrument=replace(days[0].instrument, levels=5))
     with pytest.raises(TapeError, match="every single order"):
         Resampler([windowed], BLOCK_S)
     one_sided = replace(days[0], rows=days[0].rows[days[0].rows[:, 3] >= 0])
-    with pytest.raises(TapeError, match="two sides"):
-        Resampler([one_sided], BLOCK_S).day("2031-01-02", 1)
+    with pytest.raises(TapeError, match="two sides 90% of the time"):
+        Resampler([one_sided], BLOCK_S)
 
 
 def test_a_block_never_holds_a_halt(days) -> None:

@@ -102,7 +102,8 @@ class Forecaster:
         ['IBM', 'CSCO']
         """
         tables = [self.card.get(table, {}) for table in ("symbols", TABLE)]
-        known = [(one, day) for table in tables for one, about in table.items() for day in about["days"]]
+        days = [(one, about, key) for table in tables for one, about in table.items() for key in ("days", "made_of")]
+        known = [(one, day) for one, about, key in days for day in about.get(key, [])]
         return {one: sorted({day for name, day in known if name == one}) for one, _ in known}
 
     def of(self, symbol: str) -> "Forecaster":

@@ -388,8 +388,8 @@ def _on_tape(settings: MarketTask, seed: int, episodes: int, quick: bool) -> Job
     one_day = len(judged_days) == 1
     guessed = any(by_level(events) for _, events in split.days)
     seen, unseen = split.spans
-    of = instrument.extra.get("resampled_of", ())
-    seen += f", made of {_span(of)}" if of else ""
+    of, learned = (lake.behind(symbol, part) for part in (split.test, split.train))
+    seen += f", made of {_span(learned)}" if learned else ""
     return JobMarket(
         f"{symbol} replay",
         training,

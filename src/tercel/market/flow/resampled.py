@@ -1,5 +1,6 @@
 """`resampled`: a market whose days are made of blocks of real days, order by order (`market.tape.resampled`)."""
 
+import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,10 @@ FIRST = "2030-01-02"
 """Date of the first day that is made; it names the day and nothing else."""
 DAYS = 60
 """Days of a market on which orders are worked: the earlier two thirds to learn on, the others to judge on."""
+TRAINING_SHARE = 2 / 3
+"""As `lab.evaluation.market` has it for every lake."""
+VERSION = "1"
+"""Of how days are made: days that were written by another are made again."""
 
 
 class ResampledPreset(Preset):
@@ -49,7 +54,14 @@ class ResampledPreset(Preset):
         TapeError
             Days that the lake does not hold any more, or that cannot be resampled.
         """
-        return _resampler(self.lake, self.symbol, self.venue, tuple(self.card["days"]), self.block_s).day(date, seed)
+        return self._made_of(self._dates).day(date, seed)
+
+    @property
+    def _dates(self) -> tuple[str, ...]:
+        return tuple(self.card.get("days", []))
+
+    def _made_of(self, dates: Sequence[str]) -> Resampler:
+        return _resampler(self.lake, self.symbol, self.venue, tuple(dates), self.block_s)
 
     def path(self, seed: int, number: int) -> int:
         """Another day for each stretch."""
@@ -58,18 +70,27 @@ class ResampledPreset(Preset):
     def written(self, days: int = DAYS) -> Path:
         """Folder of a lake with so many days of it; those that are there are not made again.
 
+        The earlier two thirds, to learn on, are made of the earlier two thirds of its days, the others of the others:
+        no hour is learned on and judged. Of fewer than three days both are made of all.
+
         Raises
         ------
         TapeError
             As :meth:`recorded`, and a cache that cannot be written.
         """
-        lake = Lake(cache_root() / "resampled" / self.mark)
+        source = Lake(Path(self.lake))
+        source.refuse_absent(self.symbol, self._dates, self.venue)
+        hashes = [source.instrument(self.symbol, date, self.venue).content_hash for date in self._dates]
+        key = hashlib.sha256("|".join((VERSION, self.mark, *self._dates, *hashes)).encode()).hexdigest()[:16]
+        lake, cut = Lake(cache_root() / "resampled" / key), round(TRAINING_SHARE * len(self._dates))
+        early, late = (self._dates[:cut], self._dates[cut:]) if len(self._dates) > 2 else (self._dates, self._dates)
         known = {one.date for one in lake.list()} if lake.root.is_dir() else set()
         dates = list(working_days(FIRST, days))
         if missing := [(seed, date) for seed, date in enumerate(dates, 1) if date not in known]:
             say(f"{self.name}: {len(missing)} days are resampled, once")
         for seed, date in missing:
-            lake.write(*self.recorded(date, seed), replace=True)
+            part = early if seed <= int(TRAINING_SHARE * len(dates)) else late
+            lake.write(*self._made_of(part).day(date, seed), replace=True)
         return lake.root
 
     def packed(self) -> Floats:
@@ -120,4 +141,7 @@ def calibrate(
     """
     common = counted(days, name=name, date=date, lot_shares=lot_shares, skip_s=skip_s)
     fields = {field: getattr(common, field) for field in Preset.model_fields if field != "model"}
-    return ResampledPreset(**fields, lake=lake, block_s=block_s)
+    made = ResampledPreset(**fields, lake=lake, block_s=block_s)
+    if lake:  # what cannot be resampled is refused now
+        made._made_of([instrument.date for instrument, _ in days]).day(FIRST, 1)
+    return made

@@ -64,7 +64,8 @@ def calibrated(
         else:
             received, remedy = f"{first['msg']} on {dates}", "give a coarser `lot=`"
         raise ConfigError(f"a {model} preset within its bounds", received, remedy) from error
-    extra = {"days": [day.instrument.date for day in days]} | ({"window_s": window} if windowed else {})
+    made_of = sorted({str(date) for day in days for date in day.instrument.extra.get("resampled_of", ())})
+    extra = {"days": [*(day.instrument.date for day in days), *made_of]} | ({"window_s": window} if windowed else {})
     return made.model_copy(update={"card": {**made.card, **extra}})
 
 

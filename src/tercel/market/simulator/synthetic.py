@@ -66,7 +66,7 @@ def synthetic(
     if (found := preset.recorded(date, seed)) is not None:
         if law is not None:
             raise ConfigError("days of tape as they were", "regimes", f"leave them out with {preset.name}")
-        return dataclasses.replace(found[0], venue=VENUE, symbol=symbol), found[1]
+        return dataclasses.replace(found[0], venue=VENUE), found[1]
     opening = midnight_ns(date, TIMEZONE) + OPEN_S * NS_PER_SECOND
     events = session(preset, seed, seconds, opening, WARMUP_S, law)
     extra: dict[str, Any] = {"synthetic": True, "preset": preset.name, "model": preset.model, "seed": seed}

@@ -16,7 +16,7 @@ import os
 import shutil
 import uuid
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -112,6 +112,11 @@ class Lake:
             )
             raise TapeError(f"a folder to write in at {self.root}", received, remedy) from error
         return "replaced" if replaced else "written"
+
+    def behind(self, symbol: str, dates: Iterable[str], venue: str | None = None) -> list[str]:
+        """Dates of the real days that resampled ones among these are made of, ascending."""
+        about = (self.instrument(symbol, date, venue) for date in dates)
+        return sorted({day for one in about for day in one.extra.get("resampled_of", ())})
 
     def read(self, symbol: str, date: str, venue: str | None = None) -> tuple[Instrument, Events]:
         """One day of tape.

@@ -6,6 +6,8 @@ of the last minutes of the same class, about the same time of day. Prices are mo
 costs who rested, how fast queues go and what can be foreseen within a block are so the tape's own, with as many days as
 one wants.
 
+The first block is the opening of a real day, the last one the close of one.
+
 Where two blocks meet, trading stands still for a moment of no length, and the book becomes that of the new block:
 lots too many at a price leave from the back of its queue, lots too few join there. Who stands ahead of an own order
 stays ahead of it. An order of the new block that stood before it began is carried on by the lots at its place in the
@@ -39,6 +41,8 @@ CLASSES: Final = 3
 """Of queues at the touch, and of how much traded lately, by quantiles of the tape."""
 BUSY_NS: Final = 300 * NS_PER_SECOND
 """What is lately."""
+SOUND: Final = 0.9
+"""Share of a day's moments that have a book, at least."""
 WIDEST: Final = 100
 """Ticks of a spread beyond which nothing begins."""
 
@@ -266,10 +270,15 @@ class Resampler:
     def __post_init__(self) -> None:
         if not self.days:
             raise TapeError("at least one day to resample", "none", "name days that the lake holds")
-        if not self.block_s * NS_PER_SECOND >= EACH_NS:
-            raise TapeError(f"blocks of {EACH_NS // NS_PER_SECOND} s or more", f"{self.block_s:g} s", "600 s is usual")
-        tables = [self._moments(number, day) for number, day in enumerate(self.days)]
-        object.__setattr__(self, "_at", _Moments(np.concatenate(tables)))
+        if not (self.block_s > 0 and self.block_s * NS_PER_SECOND % EACH_NS == 0):
+            expected = f"blocks of {EACH_NS // NS_PER_SECOND} s, or a multiple of it"
+            raise TapeError(expected, f"{self.block_s:g} s", "600 s is usual")
+        at = _Moments(np.concatenate([self._moments(number, day) for number, day in enumerate(self.days)]))
+        for number, day in enumerate(self.days):
+            if (share := float(at.sound[at.day == number].mean())) < SOUND:
+                received = f"{share:.0%} on {day.instrument.symbol} {day.instrument.date}"
+                raise TapeError(f"a book of two sides {SOUND:.0%} of the time", received, "leave this day out")
+        object.__setattr__(self, "_at", at)
 
     @property
     def steps(self) -> int:
@@ -301,6 +310,8 @@ class Resampler:
         """Number of the day, its moments, trades lately, halts before each, time since the opening; int64 (n, 10)."""
         one = day.instrument
         about = f"{one.symbol} {one.date}"
+        if one.extra.get("resampled_of"):
+            raise TapeError("real days", f"{about}, which is made of others", "name the days that it is made of")
         if day.by_level or one.levels or np.isin(day.rows[:, _KIND], (schema.ROLL_IN, schema.ROLL_OUT)).any():
             received = f"levels alone, or those near the touch, in {about}"
             raise TapeError("tapes of every single order", received, "name days of whole books")
@@ -374,7 +385,7 @@ class _Moments:
         self.day, self.clock, self.stops = table[:, 0], table[:, -1], table[:, -2]
         self.spread = table[:, 1 + _ASK] - table[:, 1 + _BID]
         self.sound = (table[:, 1 + _BID] > 0) & (self.spread > 0) & (self.spread <= WIDEST)
-        self._known: dict[int, Longs] = {}
+        self._known: dict[tuple[int, bool], Longs] = {}
         queues = self._classes(table[:, [1 + _BID_LOTS, 1 + _ASK_LOTS]])
         self.kind = self._classes(table[:, -3]) + CLASSES * queues[:, 0] + CLASSES**2 * queues[:, 1]
 
@@ -394,15 +405,15 @@ class _Moments:
         found, clock = [], int(self.clock[now])
         while left > 0:
             some = min(steps, left)
-            begins = self._follows(now, clock, some, rng)
+            begins = self._follows(now, clock, some, rng, closes=some == left)
             now = begins + some
             found.append((begins, now))
             left, clock = left - some, clock + some * EACH_NS
         return opening, found
 
-    def _follows(self, now: int, clock: int, steps: int, rng: np.random.Generator) -> int:
-        """A moment at which a block may begin that follows on this one."""
-        fits = self._whole(steps)
+    def _follows(self, now: int, clock: int, steps: int, rng: np.random.Generator, closes: bool) -> int:
+        """A moment at which a block may begin that follows on this one; the last block is the close of a real day."""
+        fits = self._whole(steps, closes)
         away = np.abs(self.spread[fits] - self.spread[now])
         fits = fits[away == away.min()]
         near = np.abs(self.clock[fits] - clock) <= HOUR_NS
@@ -412,16 +423,19 @@ class _Moments:
                 return int(rng.choice(some))
         return int(rng.choice(fits))
 
-    def _whole(self, steps: int) -> Longs:
+    def _whole(self, steps: int, closes: bool) -> Longs:
         """Moments from which a block goes so many steps, without a halt and with a book at both ends."""
-        if steps not in self._known:
+        key = steps, closes
+        if key not in self._known:
             stop = np.minimum(np.arange(len(self.day)) + steps, len(self.day) - 1)
             whole = (self.clock[stop] - self.clock == steps * EACH_NS) & (self.day[stop] == self.day)
             fits = whole & self.sound & self.sound[stop] & (self.stops == self.stops[stop])
+            if closes:
+                fits &= np.diff(self.day, append=-1)[stop] != 0
             if not fits.any():
                 raise TapeError("blocks without a halt, with a book at both ends", "none", "shorten the blocks")
-            self._known[steps] = np.flatnonzero(fits)
-        return self._known[steps]
+            self._known[key] = np.flatnonzero(fits)
+        return self._known[key]
 
 
 def as_events(rows: Longs) -> Events:

@@ -130,6 +130,7 @@ def train(
         learned = [learn(kind, days, h, seed, step) for h in HORIZONS]
     about = {
         one: {"days": [day.date for day in found], "samples": sum(len(day.x) for day in found)}
+        | ({"made_of": of} if (of := lake.behind(one, [day.date for day in found])) else {})
         | {
             what: {str(h): accuracy(*said[one]) for h, said in zip(HORIZONS, every, strict=True) if one in said}
             for what, every in (("forward", [each[1] for each in learned]), ("stranger", [each[2] for each in learned]))

@@ -76,6 +76,8 @@ class JudgedDays:
         Seconds after midnight at which it opens, local time of the exchange.
     hours : str
         By the clock, where orders have a time of their own.
+    made_of : tuple of str
+        Real days that resampled ones among them are made of.
     """
 
     symbol: str
@@ -84,6 +86,7 @@ class JudgedDays:
     session_s: float = 0.0
     opening_s: float = 0.0
     hours: str = ""
+    made_of: tuple[str, ...] = ()
 
     def until(self, seen: SeenDays) -> float:
         """Seconds after the opening that were seen of the only day."""
@@ -97,7 +100,7 @@ class JudgedDays:
         """Judged days of which some hours were seen."""
         if (seen.symbol and seen.symbol != self.symbol) or (self.hours and seen.apart == self.hours):
             return []
-        return [day for day in self.days if seen.first <= day <= seen.last]
+        return [day for day in (*self.days, *self.made_of) if seen.first <= day <= seen.last]
 
     def clock(self, seconds: float) -> str:
         """Local time of the exchange so long after the opening."""
@@ -107,7 +110,8 @@ class JudgedDays:
     def __str__(self) -> str:
         if self.after_s:
             return f"{self.symbol}, {self.days[0]} {self.clock(self.after_s)} to {self.clock(self.session_s)}"
-        return f"{self.symbol}, {self.days[0]}" + (f" to {self.days[-1]}" if len(self.days) > 1 else "")
+        of = f", made of {self.made_of[0]} to {self.made_of[-1]}" if self.made_of else ""
+        return f"{self.symbol}, {self.days[0]}" + (f" to {self.days[-1]}" if len(self.days) > 1 else "") + of
 
 
 def seen_by(policy: Candidate) -> list[SeenDays]:
@@ -238,18 +242,19 @@ def judged_days(settings: MarketTask) -> JudgedDays:
     """Days that a run on tape judges: its judged days, or the rest of the only one."""
     lake, symbol = Lake(settings.market.lake), settings.market.symbol
     if hours := judged_hours(settings):
-        return JudgedDays(symbol, tuple(sorted(hours)), hours="" if settings.orders else settings.task.hours)
+        apart, dates = "" if settings.orders else settings.task.hours, tuple(sorted(hours))
+        return JudgedDays(symbol, dates, hours=apart, made_of=tuple(lake.behind(symbol, dates)))
     train, judged = split_dates(lake, symbol, settings.market.days)
+    made_of = tuple(lake.behind(symbol, judged))
     if train != judged:
-        about = [lake.instrument(symbol, date).extra.get("resampled_of", ()) for date in judged]
-        return JudgedDays(symbol, (*judged, *sorted({date for dates in about for date in dates})))
+        return JudgedDays(symbol, tuple(judged), made_of=made_of)
     instrument, events = lake.read(symbol, judged[0])
     opening, closing, cut = cut_of(instrument, events)
     midnight = midnight_ns(instrument.date, instrument.timezone)
     after_s, session_s, opening_s = (
         ns / NS_PER_SECOND for ns in (cut - opening, closing - opening, opening - midnight)
     )
-    return JudgedDays(symbol, tuple(judged), after_s, session_s, opening_s)
+    return JudgedDays(symbol, tuple(judged), after_s, session_s, opening_s, made_of=made_of)
 
 
 def refuse_trained_seeds(scenario: Scenario, plan: Plan) -> None:

@@ -236,10 +236,11 @@ class Training:
         facts: dict[str, Any] = dict(self.markets[0].facts)
         if len(self.markets) > 1:
             facts = {"markets": self._names, "regimes": ", ".join(law or PLAIN.name for law in self.config.market.laws)}
-            if days := {
-                str(one.facts["symbol"]): one.facts["trained on"] for one in self.markets if "symbol" in one.facts
-            }:
-                facts["trained on"] = days
+            days: dict[str, list[object]] = {}
+            for one in self.markets:
+                if "symbol" in one.facts:
+                    days.setdefault(str(one.facts["symbol"]), []).append(one.facts["trained on"])
+            facts |= {"trained on": days} if days else {}
         return {**facts, "seed": self.seed, "streams": "negative seeds alone"}
 
     @property
