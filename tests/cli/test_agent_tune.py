@@ -53,11 +53,13 @@ def test_shipped_values_are_of_presets_and_fit_their_strategies() -> None:
     for market in tuned_markets():
         values = read_tuned(FOLDER / f"{market}.json")
         raw = json.loads((FOLDER / f"{market}.json").read_text())
-        assert set(values) <= set(TUNABLE)
+        assert {name.removesuffix("+events") for name in values} <= set(TUNABLE)
+        assert "twap_repeg+events" in values, "on its clock"
         assert raw["best"] in ALL_BASELINES
         for name, parameters in values.items():
-            assert tuple(parameters) == TUNABLE[name].layout.names
-            TUNABLE[name](tuned_parameters(market, name))
+            kind = TUNABLE[name.removesuffix("+events")]
+            assert tuple(parameters) == kind.layout.names
+            kind(tuned_parameters(market, name))
 
 
 def test_values_of_a_market_are_used_where_it_is_named() -> None:
