@@ -101,10 +101,14 @@ class Forecaster:
         >>> list(shipped().seen)
         ['IBM', 'CSCO']
         """
-        tables = [self.card.get(table, {}) for table in ("symbols", TABLE)]
-        days = [(one, about, key) for table in tables for one, about in table.items() for key in ("days", "made_of")]
-        known = [(one, day) for one, about, key in days for day in about.get(key, [])]
-        return {one: sorted({day for name, day in known if name == one}) for one, _ in known}
+        slopes = self.card.get(TABLE, {})
+        names = dict.fromkeys((*self.card.get("symbols", {}), *slopes))
+        return {one: sorted({*self.trained_on(one), *slopes.get(one, {}).get("days", ())}) for one in names}
+
+    def trained_on(self, symbol: str) -> list[str]:
+        """Days of a symbol that it was trained on, and those that resampled ones among them are made of."""
+        about = self.card.get("symbols", {}).get(symbol, {})
+        return [*about.get("days", ()), *about.get("made_of", ())]
 
     def of(self, symbol: str) -> "Forecaster":
         """The same for one symbol: forecasts times its slope, and nothing said where its gate is closed.

@@ -133,7 +133,7 @@ def recalibrate(model: Forecaster, lake: Lake, symbols: Sequence[str], out: Path
 
 def _fresh(model: Forecaster, lake: Lake, symbol: str, until: str) -> tuple[list[str], list[str]]:
     """Days that a slope of a symbol keeps, and those to go on with."""
-    known, trained = (model.card.get(key, {}).get(symbol, {}).get("days", []) for key in (TABLE, "symbols"))
+    known, trained = model.card.get(TABLE, {}).get(symbol, {}).get("days", []), model.trained_on(symbol)
     kept, dates = ([date for date in some if date <= (until or date)] for some in (known, lake.days(symbol)))
     fresh = [date for date in dates if date not in {*kept, *trained}]
     if not kept and not fresh:
