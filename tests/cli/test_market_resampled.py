@@ -100,13 +100,13 @@ def test_orders_are_worked_on_days_that_are_written_once(preset: Path) -> None:
 def test_who_learned_from_the_days_that_it_is_made_of_has_seen_them(preset: Path) -> None:
     settings = MarketTask(Market(str(preset)), Task(horizon_s=300.0))
     judged = judged_days(settings)
-    assert judged.made_of == DAYS[:2], "of two days both parts are made of both"
-    assert str(judged) == f"SIM, {judged.days[0]}, made of {DAYS[0]} to {DAYS[1]}"
+    assert judged.made_of == DAYS[1:2], "the earlier days are learned on"
+    assert str(judged) == f"SIM, {judged.days[0]}, made of {DAYS[1]} to {DAYS[1]}"
     assert judged.overlaps(SeenDays("SIM", DAYS[0], DAYS[1], float("inf"), 1.0, "was trained on these"))
     assert not judged.overlaps(SeenDays("SIM", DAYS[2], DAYS[2], float("inf"), 1.0, "was trained on another"))
     built = build_market(settings, quick=True)
-    assert str(built.facts["trained on"]).endswith(f"made of {DAYS[0]} to {DAYS[1]}"), "cards say it, and are read"
-    assert built.notes[1] == "Days are made of 2 real ones: intervals say nothing of other days."
+    assert str(built.facts["trained on"]).endswith(f"made of {DAYS[0]} to {DAYS[0]}"), "cards say it, and are read"
+    assert built.notes[1] == f"Days are made of {DAYS[1]} to {DAYS[1]}, 1 in all: no word on others."
 
 
 @pytest.mark.usefixtures("few")
@@ -185,6 +185,8 @@ def test_a_lake_that_is_gone_is_said(preset: Path, lake: Path, tmp_path: Path) -
 
 @pytest.mark.usefixtures("few")
 def test_agents_learn_in_it_beside_others_and_their_card_says_whose_days_they_saw(preset: Path, tmp_path: Path) -> None:
+    of_three = load(preset).model_copy(update={"card": {**load(preset).card, "days": list(DAYS)}})
+    of_three.save(preset := tmp_path / "three.json")
     raw = {
         "market": {"presets": [str(preset), "csco-santa-fe"]},
         "task": {"horizon_s": 120.0},

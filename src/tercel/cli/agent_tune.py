@@ -101,6 +101,8 @@ def _settings(request: Tune) -> "TuningSettings":
     from tercel.lab.evaluation.settings import MarketTask
     from tercel.lab.evaluation.tuning_tasks import VALIDATION_EPISODES, TuningSettings
 
+    if request.validation == 1:
+        raise ConfigError("two validation episodes or more", "1", "leave --validation out for 1,024")
     market, episodes, held_out = request.markets()[0], request.episodes, request.validation or VALIDATION_EPISODES
     looked_up(market)
     return TuningSettings(MarketTask(market), episodes, held_out, request.seed)

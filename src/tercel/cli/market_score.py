@@ -179,6 +179,8 @@ def show(card: dict[str, Any]) -> None:
         ["calibrated on"],
         left=["passed", "at equal level"],
     )
+    if level:
+        say("by model: simulated over the days calibrated on; by day: those over the days scored")
     if card["dynamics"]:
         near = [abs(r["train"] - r["real"]) <= r["bar"] for r in card["dynamics"].values() if r["train"] is not None]
         beside = f"; by the days calibrated on {sum(near)} of {len(near)}" if near else ""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, TapeError
 from tercel.core.kernel_keys import cache_root
 from tercel.core.progress import say
 from tercel.market.flow.calibrate import calibrate as counted
@@ -71,19 +71,21 @@ class ResampledPreset(Preset):
         """Folder of a lake with so many days of it; those that are there are not made again.
 
         The earlier two thirds, to learn on, are made of the earlier two thirds of its days, the others of the others:
-        no hour is learned on and judged. Of fewer than three days both are made of all.
+        no hour is learned on and judged.
 
         Raises
         ------
         TapeError
-            As :meth:`recorded`, and a cache that cannot be written.
+            As :meth:`recorded`, a single day, and a cache that cannot be written.
         """
         source = Lake(Path(self.lake))
         source.refuse_absent(self.symbol, self._dates, self.venue)
         hashes = [source.instrument(self.symbol, date, self.venue).content_hash for date in self._dates]
         key = hashlib.sha256("|".join((VERSION, self.mark, *self._dates, *hashes)).encode()).hexdigest()[:16]
+        if len(hashes) < 2:
+            raise TapeError("two real days, to learn on one and judge on another", f"{len(hashes)}", "name more days")
         lake, cut = Lake(cache_root() / "resampled" / key), round(TRAINING_SHARE * len(self._dates))
-        early, late = (self._dates[:cut], self._dates[cut:]) if len(self._dates) > 2 else (self._dates, self._dates)
+        early, late = self._dates[:cut], self._dates[cut:]
         known = {one.date for one in lake.list()} if lake.root.is_dir() else set()
         dates = list(working_days(FIRST, days))
         if missing := [(seed, date) for seed, date in enumerate(dates, 1) if date not in known]:

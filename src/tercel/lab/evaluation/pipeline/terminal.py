@@ -17,6 +17,8 @@ from tercel.lab.evaluation.risk_statistics import ScheduleRatios
 
 ORDER = "The order"
 """How the note begins that says how large the orders are."""
+MADE_OF = "Days are made of"
+"""And the one on a market of resampled days."""
 QUICK = "A quick run: too few episodes to judge by; a look, not a judgement."
 """The note of an evaluation that is a smoke run: it goes before any verdict."""
 MOST_VERDICTS = 3
@@ -91,7 +93,7 @@ def sentences(result: EvaluationResult) -> Iterator[str]:
     best, first = result.best_baseline, result.reported_rows
     if saves := {row: found for row, found in result.learned_saves.items() if found is not None}:
         yield learned_sentence(saves)
-    yield from (note for note in result.notes if note.startswith((SEEN, ORDER, LARGE)))
+    yield from (note for note in result.notes if note.startswith((SEEN, ORDER, LARGE, MADE_OF)))
     if result.by_bound:
         beside = " and ".join(bound for bound in result.by_bound if bound != result.bound)
         yield f"Costs and verdicts are under the bound {result.bound} on fills; {beside} stand beside them."
