@@ -116,6 +116,8 @@ def test_no_hour_is_learned_on_and_judged_and_other_days_are_written_anew(preset
     assert three.mark == made.mark
     assert three.written() != made.written(), "the same market of other days is another"
     three.save(tmp_path / "three.json")
+    turned = made.model_copy(update={"card": {**made.card, "days": list(reversed(DAYS))}})
+    assert turned.written() == three.written(), "the earlier days are learned on, however they were named"
     settings = MarketTask(Market(str(tmp_path / "three.json")), Task(horizon_s=300.0))
     assert judged_days(settings).made_of == DAYS[2:]
     built = build_market(settings, quick=True)

@@ -31,10 +31,9 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive, settled_bank
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Events, Instrument, Lake
+from tercel.market.tape.lake import TRAINING_SHARE, learned_on
 from tercel.market.tape.schema import EXECUTE, LEVEL_SET, TRADE, TRADE_HIDDEN
 
-TRAINING_SHARE = 2 / 3
-"""Of the recorded days (or of the one day) that training may see."""
 PILOT_EPISODES = 256
 PILOT_SEED = -2_000_000_000
 """Of the pilot's streams: apart from every training and judged seed."""
@@ -274,7 +273,7 @@ def split_dates(lake: Lake, symbol: str, judged: Sequence[str] = ()) -> tuple[li
     """
     dates = list(lake.days(symbol))
     if not judged:
-        first = max(int(len(dates) * TRAINING_SHARE), 1)
+        first = learned_on(len(dates))
         return dates[:first], dates[first:] if len(dates) > 1 else dates
     wanted = sorted(set(judged))
     for date in wanted:

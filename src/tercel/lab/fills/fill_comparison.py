@@ -22,12 +22,9 @@ from tercel.market.score.sums import Sums, table, values
 from tercel.market.score.tape import rounded
 from tercel.market.simulator.synthetic import synthetic
 from tercel.market.tape import Events, Instrument
-from tercel.market.tape.instrument import working_days
+from tercel.market.tape.instrument import FIRST_MADE, working_days
 from tercel.signals.flow.carry import Carry, carry
 from tercel.signals.flow.days import flow_day
-
-FIRST = "2030-01-02"
-"""Date of the first simulated day; it names the day and nothing else."""
 
 WORDS = {
     **{f"filled_{wait}s": f"filled in {wait} s" for wait in WAITS_S},
@@ -111,7 +108,7 @@ def study(preset: Preset, days: Sequence[Day], simulated_days: int, seed: int, t
     seconds = float(np.median([day.session_s for day in days]))
     levels = min((day.instrument.levels for day in days if day.instrument.levels), default=0)
     made, flows, moved = [], [], []
-    for number, date in enumerate(working_days(FIRST, simulated_days)):
+    for number, date in enumerate(working_days(FIRST_MADE, simulated_days)):
         day = synthetic(preset, seed + number, date, seconds, preset.symbol)
         day = as_shown(*day, levels) if levels else day
         made.append(sums_of(replayed(*day), scale))

@@ -15,15 +15,12 @@ from tercel.market.flow.port import Positive, Preset
 from tercel.market.simulator import layout as sim
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.checkpoints import compiled
-from tercel.market.tape.instrument import working_days
+from tercel.market.tape.instrument import FIRST_MADE, working_days
+from tercel.market.tape.lake import TRAINING_SHARE, learned_on
 from tercel.market.tape.resampled import BLOCK_S, Resampler
 
-FIRST = "2030-01-02"
-"""Date of the first day that is made; it names the day and nothing else."""
 DAYS = 60
 """Days of a market on which orders are worked: the earlier two thirds to learn on, the others to judge on."""
-TRAINING_SHARE = 2 / 3
-"""As `lab.evaluation.market` has it for every lake."""
 VERSION = "1"
 """Of how days are made: days that were written by another are made again."""
 
@@ -58,7 +55,7 @@ class ResampledPreset(Preset):
 
     @property
     def _dates(self) -> tuple[str, ...]:
-        return tuple(self.card.get("days", []))
+        return tuple(sorted(self.card.get("days", [])))
 
     def _made_of(self, dates: Sequence[str]) -> Resampler:
         return _resampler(self.lake, self.symbol, self.venue, tuple(dates), self.block_s)
@@ -87,11 +84,11 @@ class ResampledPreset(Preset):
         lake, cut = Lake(cache_root() / "resampled" / key), round(TRAINING_SHARE * len(self._dates))
         early, late = self._dates[:cut], self._dates[cut:]
         known = {one.date for one in lake.list()} if lake.root.is_dir() else set()
-        dates = list(working_days(FIRST, days))
+        dates = list(working_days(FIRST_MADE, days))
         if missing := [(seed, date) for seed, date in enumerate(dates, 1) if date not in known]:
             say(f"{self.name}: {len(missing)} days are resampled, once")
         for seed, date in missing:
-            part = early if seed <= int(TRAINING_SHARE * len(dates)) else late
+            part = early if seed <= learned_on(len(dates)) else late
             lake.write(*self._made_of(part).day(date, seed), replace=True)
         return lake.root
 
@@ -102,11 +99,8 @@ class ResampledPreset(Preset):
         ------
         ConfigError
         """
-        received, remedy = (
-            f"{self.name}, of tape",
-            "orders are worked in it, and `tercel market simulate` writes its days",
-        )
-        raise ConfigError("a flow model that is simulated as orders are worked", received, remedy)
+        remedy = "orders are worked in it, and `tercel market simulate` writes its days"
+        raise ConfigError("a flow model that is simulated as orders are worked", f"{self.name}, of tape", remedy)
 
 
 @lru_cache(maxsize=2)
@@ -124,7 +118,6 @@ def calibrate(
     lot_shares: int | None = None,
     skip_s: float = 900.0,
     lake: str = "",
-    block_s: float = BLOCK_S,
 ) -> ResampledPreset:
     """A preset whose days are made of these.
 
@@ -134,7 +127,6 @@ def calibrate(
         As for every model (`market.flow.calibrate`); they are counted for the averages of the preset.
     lake : str
         Folder of the lake that holds them.
-    block_s : float
 
     Raises
     ------
@@ -143,7 +135,7 @@ def calibrate(
     """
     common = counted(days, name=name, date=date, lot_shares=lot_shares, skip_s=skip_s)
     fields = {field: getattr(common, field) for field in Preset.model_fields if field != "model"}
-    made = ResampledPreset(**fields, lake=lake, block_s=block_s)
+    made = ResampledPreset(**fields, lake=lake)
     if lake:  # what cannot be resampled is refused now
-        made._made_of([instrument.date for instrument, _ in days]).day(FIRST, 1)
+        made._made_of([instrument.date for instrument, _ in days]).day(FIRST_MADE, 1)
     return made

@@ -101,20 +101,8 @@ def standing(b: Packed) -> Longs:
 
 def as_events(rows: Longs) -> Events:
     """Public rows of a record, from a moment when the book was empty, as canonical events."""
-    n = len(rows)
-    return Events.from_columns(
-        {
-            "exch_ns": rows[:, sim.R_NS],
-            "recv_ns": rows[:, sim.R_NS],
-            "seq": np.arange(1, n + 1),
-            "kind": rows[:, sim.R_KIND],
-            "order_id": order_ids(rows),
-            "side": rows[:, sim.R_SIDE],
-            "price_ticks": rows[:, sim.R_PRICE],
-            "qty_lots": rows[:, sim.R_LOTS],
-            "flags": np.full(n, MESSAGE_END),
-        }
-    )
+    told = (rows[:, column] for column in (sim.R_SIDE, sim.R_PRICE, sim.R_LOTS))
+    return Events.of_messages(rows[:, sim.R_NS], rows[:, sim.R_KIND], order_ids(rows), *told)
 
 
 def order_ids(rows: Longs) -> Longs:

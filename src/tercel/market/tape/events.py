@@ -105,6 +105,18 @@ class Events:
         return cls(*(table[:, i].astype(dtype) for i, (_, dtype) in enumerate(schema.COLUMNS)))
 
     @classmethod
+    def of_messages(cls, ns: Ints, kind: Ints, order_id: Ints, side: Ints, price: Ints, lots: Ints) -> Events:
+        """Rows that are a message each and were received when they happened.
+
+        >>> Events.of_messages(*np.array([[5, 9], [1, 3], [7, 7], [1, 1], [99, 99], [2, 2]])).seq.tolist()
+        [1, 2]
+        """
+        n = len(ns)
+        flags = np.full(n, schema.MESSAGE_END)
+        columns = ns, ns, np.arange(1, n + 1), kind, order_id, side, price, lots, flags
+        return cls.from_columns(dict(zip(schema.COLUMN_NAMES, columns, strict=True)))
+
+    @classmethod
     def joined(cls, parts: Sequence[Events]) -> Events:
         """Tapes one after the other; the tape itself where there is one."""
         if len(parts) < 2:

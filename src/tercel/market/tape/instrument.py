@@ -23,6 +23,8 @@ from tercel.market.tape.events import Events
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-+]{0,63}")
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?|24:00(?::00)?")
 FIRST_YEAR, LAST_YEAR = 1970, 2261
+FIRST_MADE = "2030-01-02"
+"""Date of the first day that a market makes; it names the day and nothing else."""
 
 
 @dataclass(frozen=True)

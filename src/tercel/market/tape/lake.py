@@ -18,7 +18,7 @@ import uuid
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from tercel.core.errors import LakeConflictError, TapeError
 from tercel.core.locks import locked
@@ -38,6 +38,19 @@ INSTRUMENT = "instrument.json"
 Outcome = Literal["written", "unchanged", "replaced"]
 Dates = list[str]
 Days = list[Instrument]
+
+
+TRAINING_SHARE: Final = 2 / 3
+"""Share of a lake's days, the earlier ones, that is learned on where nothing else is said; the others are judged."""
+
+
+def learned_on(days: int) -> int:
+    """How many of so many days are learned on.
+
+    >>> learned_on(60), learned_on(1)
+    (40, 1)
+    """
+    return max(int(days * TRAINING_SHARE), 1)
 
 
 class Lake:

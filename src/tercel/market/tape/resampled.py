@@ -440,11 +440,5 @@ class _Moments:
 
 def as_events(rows: Longs) -> Events:
     """Rows whose slot is the number of an order as a tape."""
-    n = len(rows)
-    return Events.from_columns(
-        {
-            "exch_ns": rows[:, _NS], "recv_ns": rows[:, _NS], "seq": np.arange(1, n + 1), "kind": rows[:, _KIND],
-            "order_id": rows[:, _SLOT] + 1, "side": rows[:, _SIDE], "price_ticks": rows[:, _PRICE],
-            "qty_lots": rows[:, _LOTS], "flags": np.full(n, schema.MESSAGE_END),
-        }
-    )  # fmt: skip
+    told = (rows[:, column] for column in (_SIDE, _PRICE, _LOTS))
+    return Events.of_messages(rows[:, _NS], rows[:, _KIND], rows[:, _SLOT] + 1, *told)

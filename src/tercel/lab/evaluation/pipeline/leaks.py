@@ -10,7 +10,7 @@ from tercel.core.errors import ConfigError, TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import step as kernels
 from tercel.lab.evaluation.episodes import Plan
-from tercel.lab.evaluation.market import OTHER_HOURS, TRAINING_SHARE, cut_of, judged_hours, split_dates
+from tercel.lab.evaluation.market import OTHER_HOURS, cut_of, judged_hours, split_dates
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.scenarios import Scenario
 from tercel.lab.evaluation.settings import MarketTask
@@ -18,6 +18,7 @@ from tercel.market.flow import Preset
 from tercel.market.flow import preset as presets
 from tercel.market.tape import Lake
 from tercel.market.tape.instrument import midnight_ns
+from tercel.market.tape.lake import TRAINING_SHARE
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SPAN = re.compile(r"(\d{4}-\d{2}-\d{2}) to (\d{4}-\d{2}-\d{2})")
