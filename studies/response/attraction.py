@@ -114,27 +114,14 @@ def _translated(rows: Rows, own: Ints, side: int) -> NDArray[np.bool_]:
     return found
 
 
-def count(hits: PassiveFills, twin: PassiveFills, until_ns: int) -> dict[str, int]:
-    """Takers and lots of a world up to a time.
-
-    A market order that takes from public orders what it takes in the twin, and from ours besides, is one order: it
-    counts with the larger of both.
-    """
+def count(hits: PassiveFills, until_ns: int) -> dict[str, int]:
+    """Takers and lots of a world up to a time, own lots and the public's together."""
     seen, own = hits.moments <= until_ns, (hits.own_ns <= until_ns) & (hits.own_by == MARKET)
     crossed = (hits.own_ns <= until_ns) & (hits.own_by == CROSSING)
-    moments, of = np.unique(np.concatenate((hits.moments[seen], hits.own_ns[own])), return_inverse=True)
-    parts = seen.sum()
-    public = np.bincount(of[:parts], weights=hits.lots[seen], minlength=len(moments))
-    ours = np.bincount(of[parts:], weights=hits.own_lots[own], minlength=len(moments))
-    lots = public + ours
-    same = np.zeros(len(moments), bool)
-    if len(twin.moments):
-        at = np.minimum(np.searchsorted(twin.moments, moments), len(twin.moments) - 1)
-        same = (twin.moments[at] == moments) & (twin.lots[at] == public) & (ours > 0)
-    lots = np.where(same, np.maximum(public, ours), lots)
+    moments = np.unique(np.concatenate((hits.moments[seen], hits.own_ns[own])))
     return {
         "takers": len(moments),
-        "market_lots": int(lots.sum()),
+        "market_lots": int(hits.lots[seen].sum() + hits.own_lots[own].sum()),
         "crossing_lots": int(hits.own_lots[crossed].sum()),
         "crossings": len(np.unique(hits.own_ns[crossed])),
         "own_lots": int(hits.own_lots[own].sum()),
@@ -209,7 +196,7 @@ def _counts(
 ) -> list[tuple[dict[str, int], dict[str, int]]]:
     until = batch.start_ns + seconds * NS_PER_SECOND
     pairs = zip(here, twins, until.tolist(), strict=True)
-    return [(count(one, twin, at), count(twin, twin, at)) for one, twin, at in pairs]
+    return [(count(one, at), count(twin, at)) for one, twin, at in pairs]
 
 
 def _by_kind(hits: PassiveFills) -> Floats:

@@ -130,21 +130,16 @@ def test_own_fills_are_told_apart_by_who_made_them() -> None:
     hits = read_hits(rows, 1)
     assert (hits.moments.tolist(), hits.lots.tolist()) == ([10], [3])
     assert hits.own_by.tolist() == [MARKET, MARKET, CROSSING, TRANSLATION]
-    twin = read_hits(rows[:1], 1)
-    found = count(hits, twin, 60)
+    found = count(hits, 60)
     assert found["takers"] == 2
     assert found["crossing_lots"] == 5
-    assert count(hits, twin, 15)["takers"] == 1
+    assert count(hits, 15)["takers"] == 1
 
 
-def test_an_order_that_takes_from_the_public_as_in_the_twin_counts_once() -> None:
-    """The public executes its 3 lots as in the twin, and 2 of ours beside: one order of 3, not of 5."""
-    none = np.zeros(0, np.int64)
-    twin = PassiveFills(np.array([10]), np.array([3]), none, none, none)
-    ours = PassiveFills(np.array([10]), np.array([3]), np.array([10]), np.array([2]), np.array([MARKET]))
-    assert count(ours, twin, 20)["market_lots"] == 3
-    other = PassiveFills(np.array([10]), np.array([1]), np.array([10]), np.array([2]), np.array([MARKET]))
-    assert count(other, twin, 20)["market_lots"] == 3
+def test_own_and_public_lots_of_one_market_order_add_up() -> None:
+    hits = PassiveFills(np.array([10]), np.array([1]), np.array([10]), np.array([2]), np.array([MARKET]))
+    found = count(hits, 20)
+    assert (found["takers"], found["market_lots"]) == (1, 3)
 
 
 # -- figures and bars -------------------------------------------------------------------------------------------------

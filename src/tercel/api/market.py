@@ -28,7 +28,7 @@ def load_market(
     feed_latency: LatencyLike = AT_ONCE,
     regimes: str = "",
 ) -> Market:
-    """A simulated market: order flow calibrated from recorded days, own orders by the rules of replay.
+    """A simulated market: order flow calibrated from recorded days, own orders in its book.
 
     Parameters
     ----------

@@ -70,13 +70,31 @@ def source_of(name: str) -> Source:
     return reactive(load(name), worlds=2, seed=3, settle_s=900.0)
 
 
+def kept_slots(b: Book, k: State) -> list[int]:
+    """Slots of the kept orders that stand."""
+    listed = k[sim.KEPT_AT : sim.KEPT_AT + k[sim.KEPT]].tolist()
+    return [slot for slot in listed if orders(b)[slot, lay.QTY] > 0]
+
+
 def check(b: Book, k: State) -> None:
-    """Every public order on show is one of the background's, at its price moved by the law, with at most its lots."""
-    shown, real = orders(b), orders(behind(b))
-    for slot in np.flatnonzero(shown[:, lay.QTY]):
-        assert shown[slot, lay.SIDE] == real[slot, lay.SIDE]
-        assert shown[slot, lay.PRICE] == real[slot, lay.PRICE] + k[sim.SHIFT]
-        assert shown[slot, lay.QTY] <= real[slot, lay.QTY]
+    """Public orders on show are the background's, at their price moved by the law, or kept; what they have more than
+    those is no more than own orders traded in their place.
+    """
+    shown, real, kept = orders(b), orders(behind(b)), kept_slots(b, k)
+    more, seen = int(shown[kept, lay.QTY].sum()), set(kept)
+    assert len(seen) == len(kept)
+    for slot in np.flatnonzero(real[:, lay.QTY]).tolist():
+        spare = np.flatnonzero(k[sim.SPARE_AT : sim.SPARE_AT + k[sim.SPARES]] == slot + 1)
+        at = len(shown) - sim.KEPT_SLOTS + int(spare[0]) if len(spare) else slot
+        assert len(spare) < 2
+        if shown[at, lay.QTY] > 0:
+            assert shown[at, lay.SIDE] == real[slot, lay.SIDE]
+            assert shown[at, lay.PRICE] == real[slot, lay.PRICE] + k[sim.SHIFT]
+            more += max(int(shown[at, lay.QTY] - real[slot, lay.QTY]), 0)
+            assert at not in seen
+            seen.add(at)
+    assert seen == set(np.flatnonzero(shown[:, lay.QTY]).tolist())
+    assert more <= k[sim.PASSIVE_LOTS]
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -114,6 +114,9 @@ def owe(b: Packed, k: Longs, slot: int) -> None:
     """Mark a public order whose lots own orders took, for restoration: its owner still has them in the background."""
     s = state_at(k)
     if s.apart == sim.PARTED:
+        spare = slot - fixed(b, lay.ORDERS) + sim.KEPT_SLOTS
+        if spare >= 0 and k[sim.SPARE_AT + spare] > 0:
+            slot = k[sim.SPARE_AT + spare] - 1
         order_at(b[fixed(b, lay.BACKGROUND) :], slot).told = lay.UNDATED
         s.restore_ns = s.now
 

@@ -1,10 +1,10 @@
 """Background book: the public market without own trades; the shown one is it, shifted by impact, with own orders.
 
 From the first own order on a world holds two books. The flow acts on the *background*: public orders alone, order by
-order those of the twin that nobody of ours trades in. Whatever happens there is mirrored in the book on show by the
-rules of replay (`docs/simulator.md`): own orders join queues at their true place and take their share of an aggressor
-by priority, and the public orders that he met in the background are gone all the same. So own orders neither size an
-aggressor nor call him forth, and all strategies on one seed share the market's moves.
+order those of the twin that nobody of ours trades in. Whatever happens there is mirrored in the book on show
+(`docs/simulator.md`): own orders join queues at their true place and take their share of an aggressor by priority, and
+of the public orders that he met in the background as many lots stay (`kept`). So own orders neither size an aggressor
+nor call him forth, what they trade nobody else does, and all strategies on one seed share the market's moves.
 
 Lots that own orders took are gone from the book on show. Their owner still has them in the background; they come back,
 behind what stands at their price by then, after a delay that the tape's replenishment says, and not while a resting own
@@ -20,7 +20,8 @@ from tercel.market.book.records import order_at
 from tercel.market.impact import layout
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import owe, public_add, public_take, write
-from tercel.market.simulator.crossing import fill_traded, first_own, meet
+from tercel.market.simulator.crossing import first_own
+from tercel.market.simulator.kept import execute, forget_gone, give_way, place_for, shown_at, thin
 from tercel.market.simulator.records import row_at, state_at
 from tercel.market.simulator.replay import replay_row
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, TRADE_HIDDEN
@@ -78,25 +79,36 @@ def leave_background(b: Packed, k: Longs) -> None:
 def mirror(b: Packed, k: Longs) -> None:
     """The shown book follows the rows of the background's event."""
     s = state_at(k)
-    background = b[fixed(b, lay.BACKGROUND) :]
     s.aggressor_mid2 = s.mid2
     if s.mirror_row > sim.MIRROR_ROWS:
         lay_anew(b, k)
         return
+    if s.kept > 0:
+        forget_gone(b, k)
     for row in range(s.mirror_row):
         r = row_at(k, sim.MIRROR + row * sim.RECORD_WORDS)
-        slot, side, lots = r.who, r.side, r.lots
+        side, lots = r.side, r.lots
         price = r.price + s.shift
         if r.kind == ADD:
-            order_at(background, slot).told = 0
+            slot = place_for(b, k, r.who)
+            if slot < 0:
+                lay_anew(b, k)
+                return
+            if s.kept > 0:
+                give_way(b, k, side, price)
+            order_at(b[fixed(b, lay.BACKGROUND) :], r.who).told = 0
             arrives(b, k, slot, side, price, lots)
         elif r.kind == TRADE_HIDDEN:
             write(k, TRADE_HIDDEN, 0, side, price, lots, 0, 0)
-        elif order_at(b, slot).qty > 0:
-            replay_row(b, k, r.kind, slot, side, price, lots)
-        elif r.kind == EXECUTE and b[lay.OWN_RESTING] > 0:  # all of it is ours, nobody sees it leave
-            meet(k, -side)
-            fill_traded(b, k, side, price, lots)
+        elif r.kind == EXECUTE:
+            execute(b, k, row, side, price, lots)
+        else:
+            if s.kept > 0:
+                thin(b, k, row, side, price)
+            slot = shown_at(b, k, r.who)
+            have = order_at(b, slot).qty
+            if have > 0:  # what own orders kept for it is cancelled with it
+                replay_row(b, k, r.kind, slot, side, price, have if r.kind == DELETE else lots)
 
 
 @kernel
@@ -112,12 +124,15 @@ def arrives(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int) ->
 
 @kernel
 def lay_anew(b: Packed, k: Longs) -> None:
-    """Rebuild the shown public book after an event with more rows than there is room for."""
+    """Rebuild the shown public book after an event with more rows than there is room for; kept orders go."""
     background = b[fixed(b, lay.BACKGROUND) :]
     for slot in range(fixed(b, lay.ORDERS)):
         o = order_at(b, slot)
         if o.qty > 0:
             public_take(b, k, slot, o.qty, DELETE, False)
+    state_at(k).kept = 0
+    for spare in range(sim.KEPT_SLOTS):
+        k[sim.SPARE_AT + spare] = 0
     after = -1
     while True:
         found = -1
@@ -149,7 +164,7 @@ def restore_event(b: Packed, k: Longs, flow: Floats) -> None:
         when = o.told
         if when == 0:
             continue
-        if o.qty <= order_at(b, slot).qty:
+        if o.qty <= order_at(b, shown_at(b, k, slot)).qty:
             o.told = 0
             continue
         if when == lay.UNDATED:
@@ -185,8 +200,9 @@ def put_back(b: Packed, k: Longs, slot: int) -> bool:
     side, price = o.side, o.price + state_at(k).shift
     if b[lay.OWN_RESTING] > 0 and first_own(b, -side, price, True) >= 0:
         return False
-    left = order_at(b, slot).qty
+    shown = shown_at(b, k, slot)
+    left = order_at(b, shown).qty
     if left > 0:
-        public_take(b, k, slot, left, DELETE, False)
-    public_add(b, k, slot, side, price, o.qty)
+        public_take(b, k, shown, left, DELETE, False)
+    public_add(b, k, shown, side, price, o.qty)
     return True

@@ -109,13 +109,12 @@ def fill_met(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
 
 
 @kernel
-def fill_traded(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
+def fill_traded(b: Packed, k: Longs, side: int, price: int, lots: int) -> None:
     """A tape trade of `lots` of `side`'s resting orders at `price` also fills own orders with priority.
 
-    Returns the lots that own orders traded. Where `THEIRS` is set, those at the trade's own price trade nothing.
+    Where `THEIRS` is set, those at the trade's own price trade nothing.
     """
     s = state_at(k)
-    done = 0
     while lots > 0:
         own = first_own(b, side, price, False) if b[lay.OWN_RESTING] > 0 else -1
         rival = first_rival(b, k, side, price, own)
@@ -127,11 +126,8 @@ def fill_traded(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
         if s.theirs != 0 and own_order_at(b, own).price == price:
             break  # better prices came first: all that is left stands here
         filled = fill_own_head(b, k, own, lots)
-        done += filled
+        s.double_lots += filled
         lots -= filled
-    if s.model == sim.REPLAY:
-        s.double_lots += done
-    return done
 
 
 @kernel

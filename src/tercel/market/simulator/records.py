@@ -30,7 +30,7 @@ _WORDS = (
     *("maker_fee", "taker_fee", "maker_rate", "taker_rate", "fees", "fees_rest", "hidden_lots"),
     *("feed_kind", "feed_a", "feed_b", "feed_at_ns", "feed_drawn"),
     *("apart", "restore_ns", "mirror_row", "mirror_at", "mirror_room", "translated_lots", "crossed_lots"),
-    *("worst_paid", "unfilled_ticks", "unfilled_paid", "began_mid2"),
+    *("worst_paid", "unfilled_ticks", "unfilled_paid", "began_mid2", "kept", "spares"),
     *("gap_ns", "last_ns", "happened", "seen_slice", "taken"),
     *("undercut", "undercut_ns", "rivals", "alone_at", "alone_since", "hazard_ns"),
     *("seconds_at", "seconds_room", "second", "first_second", "usual_spread", "forecast"),
