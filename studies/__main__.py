@@ -100,6 +100,23 @@ def undercut(
 
 
 @app.command()
+def places(
+    market: Annotated[
+        str, typer.Option(help="Presets, separated by commas.", metavar="M[,M...]")
+    ] = "csco,ibm,amzn,goog",
+    episodes: Annotated[int, typer.Option(help="Episodes of each place.", min=8)] = 64,
+    seed: Seed = 77,
+    as_json: AsJson = False,
+) -> None:
+    """Lots that our side trades beside the twin's, where an order of the whole volume rests."""
+    with reported(as_json):
+        from studies.sizes import places_command as command
+        from tercel.core.names import listed
+
+        command.run(listed(market), episodes, seed, as_json)
+
+
+@app.command()
 def orders(
     agent: Annotated[str, typer.Argument(help="Policy that is judged, by name.", metavar="POLICY")] = "default",
     market: Annotated[str, typer.Option(help="Presets, separated by commas.")] = "csco,ibm,amzn,goog",

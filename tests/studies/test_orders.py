@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from studies.__main__ import app
+from studies.sizes import places_command
 from studies.sizes.orders_command import Cell, cell, dearer, sentences
 
 
@@ -51,3 +52,11 @@ def test_the_command_prints_every_cell() -> None:
     cells = json.loads(result.stdout)["cells"]
     assert [one["share"] for one in cells] == [0.005, 0.05, 0.2, 0.5, 1.0]
     assert all(one["dearer"] == pytest.approx(one["cost"] - one["rule_cost"]) for one in cells)
+
+
+def test_our_side_trades_what_the_twin_does(capsys: pytest.CaptureFixture[str]) -> None:
+    places_command.run(["goog"], 8, 77, True)
+    rows = {one["place"]: one for one in json.loads(capsys.readouterr().out)["places"]}
+    assert set(rows) == set(places_command.PLACES)
+    assert all(one["own"] > 0.0 and 0.95 < one["traded"] < places_command.MOST for one in rows.values())
+    assert rows["inside"]["own"] > rows["touch"]["own"] > rows["behind"]["own"]

@@ -49,6 +49,7 @@ class Brute:
     real: dict[int, Order] = field(default_factory=dict)
     traded: dict[int, int] = field(default_factory=lambda: {1: 0, -1: 0})
     filled: int = 0
+    early: dict[int, int] = field(default_factory=lambda: {1: 0, -1: 0})
 
     def ahead(self, order: Order) -> list[Order]:
         """Orders that an aggressor meets before one, by price and time."""
@@ -72,6 +73,7 @@ class Brute:
             o.lots -= take
             lots -= take
             self.filled += take
+            self.early[-side] += take
         self.shown.append(Order(PUBLIC, slot, side, price, lots))
         self.clear()
 
@@ -84,7 +86,9 @@ class Brute:
             lots -= self.meet(real, min(lots, real.lots))
 
     def meet(self, real: Order, lots: int) -> int:
-        left, order = lots, self.counterpart(real.slot)
+        done = min(lots, self.early[real.side])
+        self.early[real.side] -= done
+        left, order = lots - done, self.counterpart(real.slot)
         blocked = False
         for o in self.ahead(order or Order(PUBLIC, -1, real.side, real.price, 0)):
             blocked |= o.what == PUBLIC and o.price == real.price
@@ -244,11 +248,13 @@ class World:
         assert levels == {(o.side, o.price): self.brute.queue(o.side, o.price) for o in self.brute.shown}
         assert self.brute.filled == k[sim.PASSIVE_LOTS]
         assert self.brute.traded == {1: k[sim.SOLD], -1: k[sim.BOUGHT]}
-        both, crossed = int(k[sim.SOLD] + k[sim.BOUGHT]), int(k[sim.CROSSED_LOTS])
+        early = [self.brute.early[1], self.brute.early[-1]]
+        assert k[sim.EARLY : sim.EARLY + 2].tolist() == early
+        both = int(k[sim.SOLD] + k[sim.BOUGHT])
         twins = int(theirs[sim.SOLD - sim.EVENTS] + theirs[sim.BOUGHT - sim.EVENTS])
-        if passive_only and crossed == 0:
-            assert both + self.brute.filled == twins
-        assert both + self.brute.filled - crossed <= twins
+        if passive_only:
+            assert both + self.brute.filled - sum(early) == twins
+        assert both + self.brute.filled - sum(early) <= twins
 
 
 SIDES, LOTS, NEAR = st.sampled_from([1, -1]), st.integers(1, 7), st.integers(-5, 5)
@@ -419,7 +425,7 @@ def test_where_no_slot_is_left_a_kept_order_goes(slots: int, calls: list[tuple[i
 @pytest.mark.parametrize("name", ["csco", "ibm", "amzn", "goog"])
 @pytest.mark.parametrize("ticks", [0, -1, 1])
 def test_own_and_public_lots_on_our_side_are_the_twins(name: str, ticks: int) -> None:
-    """Joining the touch, inside and behind at 100 %; what limit orders and the law's moves bring is besides."""
+    """Joining the touch, inside and behind at 100 %; what the law's moves fill is besides."""
     preset = load(name)
     task = Task(share=1.0, horizon_s=600.0, decisions=60, warmup_s=60.0, latency=Latency("constant", 1_000_000, 0))
     plan = seeded_plan(task, round(600 * preset.volume_per_s), 7, 0, 8, 2)
@@ -432,6 +438,7 @@ def test_own_and_public_lots_on_our_side_are_the_twins(name: str, ticks: int) ->
     assert 0 < most < sim.KEPT_SLOTS
     for k in episodes.states:
         at = sim.SOLD if k[sim.SIDE] > 0 else sim.BOUGHT
-        own = k[sim.PASSIVE_LOTS] - k[sim.CROSSED_LOTS] - k[sim.TRANSLATED_LOTS]
+        early = k[sim.EARLY + (0 if k[sim.SIDE] > 0 else 1)]
+        own = k[sim.PASSIVE_LOTS] - k[sim.TRANSLATED_LOTS] - early
         assert k[at] + own == k[sim.BACKGROUND + at - sim.EVENTS]
     assert episodes.states[:, sim.PASSIVE_LOTS].sum() > 0

@@ -119,6 +119,7 @@ def arrives(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int) ->
     replay_row(b, k, ADD, slot, side, price, lots)
     if s.passive_lots > before:
         s.crossed_lots += s.passive_lots - before
+        k[sim.EARLY + (1 if side > 0 else 0)] += s.passive_lots - before
         owe(b, k, slot)
 
 

@@ -5,6 +5,9 @@ lives these are lots of one order, and go with it; when the counterpart has been
 stands where it stood and trades by price and time, goes as often as public orders of its price or the next one behind
 are cancelled, and gives way to a public order of the other side that reaches it.
 
+A public limit order that crosses own ones has traded early: as many lots of the next aggressors of its side trade
+nothing, and what they met in the background is kept. So own and public lots of a side together are the twin's.
+
 The flow uses a slot again at once. While a kept order holds it, one of the last KEPT_SLOTS shows the new order.
 """
 
@@ -62,11 +65,18 @@ def place_for(b: Packed, k: Longs, slot: int) -> int:
 
 @kernel
 def execute(b: Packed, k: Longs, row: int, side: int, price: int, lots: int) -> None:
-    """Row `row` of the background executes an order: own and kept orders ahead of it trade in its place."""
+    """Row `row` of the background executes an order: own and kept orders ahead of it trade in its place.
+
+    Lots that limit orders traded with own ones before are done: that much less is traded now.
+    """
     s = state_at(k)
     of = row_at(k, sim.MIRROR + row * sim.RECORD_WORDS).who
     slot = shown_at(b, k, of)
-    if b[lay.OWN_RESTING] > 0 or s.kept > 0:
+    early = sim.EARLY + (0 if side > 0 else 1)
+    done = min(lots, k[early])
+    k[early] -= done
+    lots -= done
+    if lots > 0 and (b[lay.OWN_RESTING] > 0 or s.kept > 0):
         meet(k, -side)
         lots = fill_ahead(b, k, side, price, lots, slot)
     have = order_at(b, slot).qty
