@@ -40,7 +40,8 @@ def run(markets: Sequence[str], episodes: int, seed: int, as_json: bool) -> None
         return
     shown = [(x.market, x.place, f"{x.own:.2f}", f"{x.crossed:.2f}", f"{x.traded:.2f}") for x in rows]
     print_table(
-        "lots of our side over the twin's: an order of ten minutes' volume", ("market", "place", "own", "crossed", "all"),
+        "lots of our side over the twin's: an order of ten minutes' volume",
+        ("market", "place", "own", "crossed", "all"),
         shown,
     )  # fmt: skip
     above = [f"{x.market} {x.place}" for x in rows if x.traded > MOST]
