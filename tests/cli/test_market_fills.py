@@ -1,6 +1,7 @@
 """`tercel market fills` as typed: one object on stdout in its shape, a page, a table, clear refusals."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.cli import app
-from tercel.cli.market_fills import sentences, table
+from tercel.cli.market_fills import head, sentences, table
 from tercel.core.plain import json_text
 from tercel.feeds.lobster_write import as_shown
 from tercel.lab.fills import fill_comparison
@@ -55,6 +56,22 @@ def test_one_object_and_a_page(lake: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "page" / "fills.json").read_text()) == found
     assert (tmp_path / "page" / "fills.html").read_text().count("<svg") == 4
     assert found["carried"] is None or found["carried"]["judged_on"] == [DAYS[1]]
+
+
+def test_the_tape_is_told_by_month(lake: Path) -> None:
+    days = [Day(*Lake(lake).read("SIM", date)) for date in DAYS[:2]]
+    later = Day(replace(days[1].instrument, date="2031-02-03"), days[1].events)
+    both, alone = (study(load("csco-santa-fe"), some, 1, 9) for some in ([days[0], later], days[:1]))
+    assert alone.months == {}
+    assert set(both.months) == set(both.figures) | set(both.moves)
+    for name, one in both.months.items():
+        if "place" in name or "size" in name:  # by the queues of all days
+            continue
+        mine = alone.figures[name].real if name in alone.figures else alone.moves[name]["real"]
+        assert list(one) == [days[0].instrument.date[:7], "2031-02"]
+        assert one[days[0].instrument.date[:7]] == pytest.approx(mine, nan_ok=True)
+    assert {len(row) for row in table(both)} == {len(head(both))} == {6}
+    assert {len(row) for row in table(alone)} == {len(head(alone))} == {5}
 
 
 def test_the_market_that_made_the_tape_fills_as_the_tape_does(lake: Path) -> None:

@@ -58,9 +58,14 @@ def show(found: "Fills") -> None:
     """The table of gates and what there is to say."""
     days = f"{len(found.days)} day{'s' if len(found.days) > 1 else ''} of tape"
     title = f"{found.preset} beside {found.symbol}: {days}, {found.simulated_days} simulated"
-    print_table(title, HEAD, table(found), leaves=("floor",), left=("passed",))
+    print_table(title, head(found), table(found), leaves=("floor", "by month"), left=("passed",))
     for line in sentences(found):
         say(line)
+
+
+def head(found: "Fills") -> tuple[str, ...]:
+    """Headings of the table; the tape by month where its days are of several."""
+    return (*HEAD[:2], "by month", *HEAD[2:]) if found.months else HEAD
 
 
 def table(found: "Fills") -> list[list[str]]:
@@ -69,22 +74,31 @@ def table(found: "Fills") -> list[list[str]]:
     from tercel.lab.fills.fill_comparison import MOVES, WORDS
     from tercel.lab.fills.fills import PLACES
 
+    def months(name: str) -> list[str]:
+        return [" / ".join(_number(x) for x in found.months[name].values())] if found.months else []
+
     rows = []
     for gate in found.gates:
-        cell = found.figures[gate.name.removesuffix("_bps") + "_ticks" if gate.name.endswith("_bps") else gate.name]
-        numbers = [_number(x) for x in (cell.real, cell.floor, cell.simulated)]
-        rows.append([WORDS[gate.name], *numbers, "yes" if gate.passed else "NO"])
-    moves = [(MOVES[name], cell) for name, cell in found.moves.items()]
+        name = gate.name.removesuffix("_bps") + "_ticks" if gate.name.endswith("_bps") else gate.name
+        cell = found.figures[name]
+        floor, made = _number(cell.floor), _number(cell.simulated)
+        rows.append([WORDS[gate.name], _number(cell.real), *months(name), floor, made, "yes" if gate.passed else "NO"])
+    moves = [(name, MOVES[name], cell) for name, cell in found.moves.items()]
     moves += [
-        (f"mark-out {h} s after a fill, {words}, ticks", {"real": cell.real, "simulated": cell.simulated})
-        for name, words in PLACES.items()
+        (name, f"mark-out {h} s after a fill, {words}, ticks", {"real": cell.real, "simulated": cell.simulated})
+        for place, words in PLACES.items()
         for h in (10, 60)
-        for cell in [found.figures[f"markout_{name}_{h}s_ticks"]]
+        for name in [f"markout_{place}_{h}s_ticks"]
+        for cell in [found.figures[name]]
     ]
-    rows += [[words, _number(one["real"]), NOTHING, _number(one["simulated"]), NOTHING] for words, one in moves]
+    rows += [
+        [words, _number(one["real"]), *months(name), NOTHING, _number(one["simulated"]), NOTHING]
+        for name, words, one in moves
+    ]
     for h, one in found.carry.horizons.items() if found.carry else ():
         enough = "yes" if (one.carry or 0.0) >= ENOUGH else "NO"
-        rows.append([f"R² of a forecast of {h} s on tape", _number(one.tape), NOTHING, _number(one.simulated), enough])
+        words, blank = f"R² of a forecast of {h} s on tape", [NOTHING] * bool(found.months)
+        rows.append([words, _number(one.tape), *blank, NOTHING, _number(one.simulated), enough])
     return rows
 
 
@@ -124,7 +138,7 @@ def page(found: "Fills") -> str:
         for name, cell in found.figures.items()
     ]
     sections = [
-        Section("Gates", html=plain_table(HEAD, table(found))),
+        Section("Gates", html=plain_table(head(found), table(found))),
         Section("Do orders fill as on tape?", figures=[fill_curves(cells, WAITS_S, symbol), by_class(cells, symbol)]),
         Section("Prices after a fill", figures=[markouts(cells, HORIZONS_S, symbol)]),
         Section("After the touch was emptied, and hidden executions", figures=[returns_and_hidden(cells, symbol)]),

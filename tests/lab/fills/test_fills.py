@@ -1,6 +1,7 @@
 """Ghost fills against a slow twin, against the exchange's own queues, against a closed form, and trap by trap."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.lab.fills import fills_kernel as k
 from tercel.lab.fills.fills import FillScale, add_fills, run_ghosts, scale_of, usable
 from tercel.lab.fills.replayed import DISTANCES, ReplayedDay, ReplayTally, noted, replayed
+from tercel.lab.fills.turns import TURNS, turns
 from tercel.market.flow import load
-from tercel.market.score.sums import Sums
+from tercel.market.observed import observe
+from tercel.market.score.sums import Sums, table, values
 from tercel.market.simulator.days import session
 from tercel.market.simulator.tape_source import source_of
 from tercel.market.tape import Events, Instrument
@@ -101,6 +104,31 @@ def test_market_orders_of_a_constant_rate_on_a_fixed_queue_fill_as_erlang_has_it
         assert bids.mean() == pytest.approx(erlang, abs=0.03)
         both = sums[f"filled_{wait}s"].sum() / sums[f"filled_{wait}s#"].sum()
         assert both == pytest.approx(bids.mean() / 2.0, abs=0.01)  # nobody hits the asks
+
+
+def test_a_ghost_inside_meets_who_comes_down_to_it_and_joins_no_narrow_touch() -> None:
+    assert ghost((5.0, ADD, 3, -1, 101, 2), distance=-1)[k.FILLED] == pytest.approx(5.0)
+    assert ghost((5.0, ADD, 3, -1, 101, 2))[k.FILLED] == k.NEVER
+    assert ghost((5.0, EXECUTE, 1, 1, 100, 1), distance=-1)[k.FILLED] == pytest.approx(5.0)
+    wide, narrow = (replayed(*tape([*OPENS, (2.0, ADD, 3, -1, 102 - off, 5)])) for off in (0, 1))
+    counted = [tallied(day, FillScale(1, 1.0, (1.0, 2.0, 3.0)))["filled_30s_inside_1#"].sum() for day in (wide, narrow)]
+    assert counted[0] > counted[1] == 0.0
+
+
+def test_moves_go_on_or_turn_as_a_plain_loop_says() -> None:
+    """And a variance over 2 h is that over h twice, times 1 + trend - bounce."""
+    day = observe(*drawn(5, 3000), skip_s=900.0)
+    sums = turns(day)
+    found = values(TURNS, table([sums], sorted(sums)), sorted(sums))
+    mid = day.mid2[np.argmax(day.mid2 != 0) :] / 2.0
+    for h in (10, 60):
+        moved = [mid[i + h] - mid[i] for i in range(0, len(mid) - h, h)]
+        pairs = list(pairwise(moved))
+        squares = sum((x * x + y * y) / 2.0 for x, y in pairs)
+        assert found[f"trend_{h}s"] == pytest.approx(sum(max(x * y, 0.0) for x, y in pairs) / squares)
+        assert found[f"bounce_{h}s"] == pytest.approx(sum(max(-x * y, 0.0) for x, y in pairs) / squares)
+        over_both = sum((x + y) ** 2 for x, y in pairs) / (2.0 * squares)
+        assert over_both == pytest.approx(1.0 + found[f"trend_{h}s"] - found[f"bounce_{h}s"])
 
 
 def tallied(day: ReplayedDay, scale: FillScale) -> Sums:

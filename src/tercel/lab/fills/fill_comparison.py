@@ -9,10 +9,11 @@ import numpy as np
 from tercel.core.plain import plain
 from tercel.feeds.lobster_write import as_shown
 from tercel.lab.fills.fill_gates import MARKOUTS_S, FillGate, GateCell, compare
-from tercel.lab.fills.fill_study import sums_of
+from tercel.lab.fills.fill_study import figures, sums_of
 from tercel.lab.fills.fills import WAITS_S, FillScale, scale_of
 from tercel.lab.fills.markouts import HORIZONS_S
 from tercel.lab.fills.replayed import SKIP_S, replayed
+from tercel.lab.fills.turns import TURNS, TURNS_S, turns
 from tercel.market.flow.port import Preset
 from tercel.market.observed import observe
 from tercel.market.score import dynamics
@@ -45,8 +46,11 @@ MOVES = {
     "variance_1s_to_10s": "variance over 10 s by that over 1 s, ratio",
     "variance_1s_to_60s": "variance over 60 s by that over 1 s, ratio",
     "variance_1s_to_300s": "variance over 300 s by that over 1 s, ratio",
+    **{f"trend_{h}s": f"moves of {h} s that go on, part of the variance" for h in TURNS_S},
+    **{f"bounce_{h}s": f"moves of {h} s that turn, part of the variance" for h in TURNS_S},
 }
-"""What is printed of how prices move, beside the gates; `market score` judges it."""
+"""What is printed of how prices move, beside the gates; `market score` judges all but trend and bounce: a variance over
+2 h is that over h twice, times 1 + trend - bounce."""
 
 Tell = Callable[[str], None]
 
@@ -73,6 +77,8 @@ class Fills:
     gates : list of FillGate
     moves : dict of str to dict of str to float
         "real" and "simulated" of each of `MOVES`.
+    months : dict of str to dict of str to float
+        Figures and moves of the tape by month (YYYY-MM), where its days are of several months.
     carry : Carry or None
         Of forecasts; None without LightGBM, and of short days.
     """
@@ -89,6 +95,7 @@ class Fills:
     figures: dict[str, GateCell]
     gates: list[FillGate]
     moves: dict[str, dict[str, float]]
+    months: dict[str, dict[str, float]]
     carry: Carry | None
 
 
@@ -116,7 +123,8 @@ def study(preset: Preset, days: Sequence[Day], simulated_days: int, seed: int, t
         moved.append(_moved(*day))
         tell(f"simulated  day {number + 1} of {simulated_days}")
     cells, gates, clusters = compare(real, made, seed)
-    told = _moves([_moved(day.instrument, day.events) for day in days]), _moves(moved)
+    tape = [_moved(day.instrument, day.events) for day in days]
+    told = _moves(tape), _moves(moved)
     seen = tuple(day.instrument.date for day in seen_days(preset, days))
     return Fills(
         preset=preset.name, symbol=days[0].instrument.symbol,
@@ -124,16 +132,35 @@ def study(preset: Preset, days: Sequence[Day], simulated_days: int, seed: int, t
         seed=seed, clusters=clusters, scale=scale,
         dropped_minutes=sum(int(np.sum(~day.booked)) for day in read), figures=cells, gates=gates,
         moves={name: {"real": told[0][name], "simulated": told[1][name]} for name in MOVES},
+        months=_by_month(days, real, tape),
         carry=carry([flow_day(day.instrument, day.events) for day in days], seen, flows, seed),
     )  # fmt: skip
 
 
 def _moved(instrument: Instrument, events: Events) -> Sums:
-    return dynamics.sums_of(observe(instrument, events, SKIP_S))
+    seen = observe(instrument, events, SKIP_S)
+    return dynamics.sums_of(seen) | turns(seen)
 
 
 def _moves(days: Sequence[Sums]) -> dict[str, float]:
-    return values(dynamics.FIGURES, table(days, dynamics.COLUMNS), dynamics.COLUMNS)
+    wanted = [*dynamics.FIGURES, *TURNS]
+    columns = sorted({name for figure in wanted for name in figure.columns})
+    return values(wanted, table(days, columns), columns)
+
+
+def _by_month(days: Sequence[Day], real: Sequence[Sums], moved: Sequence[Sums]) -> dict[str, dict[str, float]]:
+    """Every figure of the tape by month, where its days are of several; else none."""
+    months = sorted({day.instrument.date[:7] for day in days})
+    wanted = figures()
+    columns = sorted({name for figure in wanted for name in figure.columns})
+    found: dict[str, dict[str, float]] = {}
+    for month in months if len(months) > 1 else ():
+        mine = [i for i, day in enumerate(days) if day.instrument.date[:7] == month]
+        told = _moves([moved[i] for i in mine])
+        both = values(wanted, table([real[i] for i in mine], columns), columns) | {name: told[name] for name in MOVES}
+        for name, value in both.items():
+            found.setdefault(name, {})[month] = value
+    return found
 
 
 def card(found: Fills) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import numpy as np
 from tercel.core.jit import Floats
 from tercel.lab.fills import fills_kernel as k
 from tercel.lab.fills.depletions import FOLLOWED_S, RETURNS_S, add_depletions
-from tercel.lab.fills.fills import PLACES, SHOWN_S, SIZES, SPREADS, WAITS_S, FillScale, add_fills, usable
+from tercel.lab.fills.fills import OFFS, PLACES, SHOWN_S, SIZES, SPREADS, WAITS_S, FillScale, add_fills, usable
 from tercel.lab.fills.markouts import HORIZONS_S, add_counts, add_markouts, market_orders
 from tercel.lab.fills.own_orders import KINDS, QUICK_S, add_own_orders
-from tercel.lab.fills.replayed import DISTANCES, ReplayedDay, ReplayTally
+from tercel.lab.fills.replayed import ReplayedDay, ReplayTally
 from tercel.market.score.sums import SumFigure, Sums, over, shares
 from tercel.market.tape.schema import EXECUTE, TRADE_HIDDEN
 
@@ -47,7 +47,7 @@ def add_hidden(tally: ReplayTally) -> None:
 def figures() -> list[SumFigure]:
     """Figures of the study from the sums of its days."""
     classes = [f"place_{q}" for q in range(1, 5)] + [f"spread_{name}" for name in SPREADS]
-    classes += [f"behind_{d}" for d in DISTANCES[1:]] + [f"size_{part:g}" for part in SIZES]
+    classes += list(OFFS.values()) + [f"size_{part:g}" for part in SIZES]
     names = [f"filled_{wait}s" for wait in WAITS_S] + list(PARTS)
     names += [f"filled_{wait}s_{name}" for name in classes for wait in SHOWN_S]
     names += ["cancelled_ahead", "cancelled_behind"]

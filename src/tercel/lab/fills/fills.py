@@ -26,8 +26,12 @@ SHOWN_S: Final = (30, 300)
 """Waits that are reported by place, spread, size and distance."""
 SPREADS: Final = {"1": (1, 1), "2": (2, 2), "3-4": (3, 4), "5-8": (5, 8), "9-16": (9, 16), "17+": (17, 1 << 30)}
 """Classes of the touch's width, ticks."""
-PLACES: Final = {"place_1": "first in the queue", "place_4": "last in it", "behind_1": "a tick behind"}
-"""Ghosts whose mark-outs are told apart: few or many lots ahead (quartiles of tape), or behind the touch."""
+PLACES: Final = {
+    "place_1": "first in the queue", "place_4": "last in it", "behind_1": "a tick behind", "inside_1": "a tick inside",
+}  # fmt: skip
+"""Ghosts whose mark-outs are told apart: few or many lots ahead (quartiles of tape), behind the touch or inside it."""
+OFFS: Final = {d: f"behind_{d}" if d > 0 else f"inside_{-d}" for d in DISTANCES if d}
+"""Names of ghosts off the touch, by ticks behind it."""
 ROUND_SHARES: Final = 100
 SIZES: Final = (0.25, 0.5, 1.0)
 """Parts of the usual queue."""
@@ -99,9 +103,10 @@ def add_fills(tally: ReplayTally, scale: FillScale) -> Floats:
             add_ghosts(tally, f"markout_{name}", found, fine & among)
     for name, (shares, distance) in _others(scale).items():
         other = run_ghosts(day, shares, distance, SHOWN_S[-1])
-        _add_shown(tally, name, ns, other[..., k.FILLED], fine)
+        room = fine if distance >= 0 else fine & (_width(day) > -distance)
+        _add_shown(tally, name, ns, other[..., k.FILLED], room)
         if name in PLACES:
-            add_ghosts(tally, f"markout_{name}", other, fine, distance)
+            add_ghosts(tally, f"markout_{name}", other, room, DISTANCES.index(distance))
     for name, lots, stood in (("ahead", k.CANCEL_AHEAD, k.AHEAD_S), ("behind", k.CANCEL_BEHIND, k.BEHIND_S)):
         tally.add(f"cancelled_{name}", ns[fine], found[..., lots][fine])
         tally.add(f"cancelled_{name}#", ns[fine], found[..., stood][fine])
@@ -115,8 +120,8 @@ def _add_shown(tally: ReplayTally, name: str, ns: Longs, filled: Floats, among: 
 
 
 def _others(scale: FillScale) -> dict[str, tuple[float, int]]:
-    """Ghosts of other sizes and behind the touch: shares and ticks."""
-    found: dict[str, tuple[float, int]] = {f"behind_{d}": (scale.ghost, d) for d in DISTANCES[1:]}
+    """Ghosts of other sizes and off the touch: shares and ticks behind it."""
+    found: dict[str, tuple[float, int]] = {name: (scale.ghost, d) for d, name in OFFS.items()}
     return found | {f"size_{part:g}": (part * scale.queue, 0) for part in SIZES}
 
 
@@ -137,11 +142,16 @@ def _add_parts(tally: ReplayTally, ns: Longs, found: Floats, fine: Bools) -> Non
     tally.share("back_given_away", ns, np.minimum(back, filled) <= wait, among & left)
 
 
+def _width(day: ReplayedDay) -> Longs:
+    """Ticks between the best prices at each start, int64[G, 1]."""
+    return np.asarray((day.stand[:, 1, 0, k.STAND_PRICE] - day.stand[:, 0, 0, k.STAND_PRICE])[:, None])
+
+
 def _classes(day: ReplayedDay, scale: FillScale) -> dict[str, Bools]:
     """Ghosts by lots ahead (quartiles of tape) and by the width of the touch, bool[G, 2] each."""
     ahead = day.stand[:, :, 0, k.STAND_LOTS] * day.lot
     place = np.searchsorted(np.asarray(scale.places), ahead, side="left")
-    width = (day.stand[:, 1, 0, k.STAND_PRICE] - day.stand[:, 0, 0, k.STAND_PRICE])[:, None]
+    width = _width(day)
     found = {f"place_{q + 1}": place == q for q in range(4)}
     within = {name: (width >= low) & (width <= high) for name, (low, high) in SPREADS.items()}
     return found | {f"spread_{name}": np.repeat(one, 2, axis=1) for name, one in within.items()}

@@ -53,7 +53,7 @@ def market_orders(day: ReplayedDay) -> MarkoutOrders:
 
 
 def add_ghosts(tally: ReplayTally, name: str, ghosts: Floats, among: NDArray[np.bool_], behind: int = 0) -> None:
-    """Add up mark-outs of ghosts, float64[G, 2, FOUND], that joined so many distances behind the touch."""
+    """Add up mark-outs of ghosts, float64[G, 2, FOUND], that joined at the `behind`-th of `DISTANCES`."""
     day = tally.day
     filled = among & (ghosts[..., k.FILLED] < k.NEVER)
     when = day.starts[:, None] + np.round(np.where(filled, ghosts[..., k.FILLED], 0.0) * NS_PER_SECOND).astype(np.int64)

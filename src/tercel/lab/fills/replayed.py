@@ -25,8 +25,8 @@ SKIP_S: Final = 900.0
 END_S: Final = 300.0
 EACH_S: Final = 10.0
 """Ghosts join so often, on each side."""
-DISTANCES: Final = (0, 1, 2)
-"""Ticks behind the touch."""
+DISTANCES: Final = (0, 1, 2, -1)
+"""Ticks behind the touch; below 0: inside the spread."""
 WIDE_TICKS: Final = 100
 """A wider touch is none."""
 MINUTE_NS: Final = 60 * NS_PER_SECOND
