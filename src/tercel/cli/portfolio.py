@@ -24,6 +24,9 @@ class BacktestPortfolio(JsonRequest):
     file: Annotated[Path, typer.Argument(help="A portfolio (see docs/examples/portfolio.toml).", metavar="FILE")]
     out: Annotated[Path | None, page_folder("portfolio")] = None
     seed: Seed = 1
+    shuffled: Annotated[
+        bool, typer.Option("--shuffled", help="A control: outcomes exchanged among the names of a date.")
+    ] = False
 
 
 def backtest(request: BacktestPortfolio) -> None:
@@ -32,7 +35,7 @@ def backtest(request: BacktestPortfolio) -> None:
     from tercel.signals.portfolio_page import portfolio_page
     from tercel.signals.runs.portfolio import backtested, table_of
 
-    found = backtested(request.file, request.seed)
+    found = backtested(request.file, request.seed, shuffled=request.shuffled)
 
     def show() -> None:
         print_rows(f"{found['name']}, {found['dates']} dates out of sample, {found['cost']}", *table_of(found["rules"]))

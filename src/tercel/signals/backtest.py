@@ -267,7 +267,7 @@ def square_root(law: float, capital: float, sd: Floats, dollars: Floats) -> Law:
     scale = law * sd * np.sqrt(capital / np.where(dollars > 0, dollars, np.nan))
     if (bare := np.isnan(scale).all(axis=1)).any():
         text = f"none on date {int(bare.argmax()) + 1}"
-        raise DataError("prices and volumes for every date", text, "give `cost_bps=` instead")
+        raise DataError("prices and volumes for every date", text, "give a cost in bps instead")
     filled = np.where(np.isfinite(scale), scale, np.nanmedian(scale, axis=1, keepdims=True))
     return Law(filled, 1.5)
 

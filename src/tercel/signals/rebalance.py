@@ -39,6 +39,10 @@ NOISE: Final = 3.0**-0.5
 """Deviation of a fill's price by chance, in deviations of a day's return: the mean of a Brownian day from its start."""
 
 
+HALVINGS: Final = 50
+"""Of the interval in which the centre of balanced legs is sought."""
+
+
 @dataclass(frozen=True, eq=False)
 class Sought:
     """What forecasts want of a book and what came, date by name; D dates whose labels do not overlap, N names.
@@ -95,6 +99,9 @@ def sought_of(
         Weight of a name's past scores (:func:`tercel.signals.backtest.averaged`).
     """
     known, scores = np.isfinite(walk.value), averaged(walk.value, hold)
+    if not (np.nanmax(walk.value, axis=1) > np.nanmin(walk.value, axis=1)).any():
+        text = f"one forecast for all of {len(walk.names)} names on each of {len(walk.time_ns)} dates"
+        raise DataError("forecasts that differ between names", text, "train on features that do")
     if (bare := ~np.isfinite(np.where(known, sd, np.nan)).any(axis=1)).any():
         raise DataError("a volatility beside the forecasts", f"none on date {int(bare.argmax()) + 1}", "add prices")
     risk = np.where(sd > 0, sd, np.nanmedian(np.where(known & (sd > 0), sd, np.nan), axis=1, keepdims=True))
@@ -137,8 +144,22 @@ def _share(sought: Sought, t: int, held: Floats, rate: Floats) -> Floats:
 
 
 def _to_the_edge(sought: Sought, t: int, held: Floats, width: Floats) -> Floats:
-    gap = sought.target[t] - held
-    return np.asarray(np.sign(gap) * np.maximum(np.abs(gap) - width * sought.unit[t], 0.0))
+    """To the edge of each name's zone, the centre of all scores moved so far that the legs stay balanced: else a book
+    whose scores are skewed would bear the market, which no forecast asks for.
+    """
+    aim, unit = sought.target[t], sought.unit[t]
+
+    def wanted(centre: Floats) -> Floats:
+        middle = aim - centre * unit
+        return np.clip(held, middle - width * unit, middle + width * unit)
+
+    far = ((np.abs(aim) + np.abs(held)) / np.where(unit > 0, unit, np.inf)).max(axis=-1, keepdims=True) + width
+    low, high = -far, far
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2.0
+        long = wanted(middle).sum(axis=-1, keepdims=True) > 0.0
+        low, high = np.where(long, middle, low), np.where(long, high, middle)
+    return np.asarray(wanted((low + high) / 2.0) - held)
 
 
 def _by_name(sought: Sought, t: int, held: Floats, _: Floats) -> Floats:
@@ -188,7 +209,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType({
     for one in (
         Rule("all_at_once", _share, says="the target, whatever it costs"),
         Rule("rate", _share, RATES, "a share of the way to the target"),
-        Rule("zone", _to_the_edge, WIDTHS, "to the edge of a zone around the target"),
+        Rule("zone", _to_the_edge, WIDTHS, "to the edge of a zone around the target, legs balanced"),
         Rule("by_name", _by_name, says="this date's forecast less the true cost, name by name"),
         Rule("mean_variance", _to_optimum, says="inverse covariance times forecasts, all at once"),
     )

@@ -75,7 +75,7 @@ def traded(model: SignalModel, walk: Walk) -> tuple[Floats, Floats]:
         For a panel without prices and volumes.
     """
     sd, dollars = pl.col("r").rolling_std(20, min_samples=10), pl.col("dollar").rolling_median(60, min_samples=20)
-    both = known_by(model, walk, "give `cost_bps=` instead", sd, dollars)
+    both = known_by(model, walk, "give a cost in bps instead", sd, dollars)
     return both[0], both[1]
 
 

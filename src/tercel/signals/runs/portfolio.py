@@ -1,6 +1,7 @@
 """A portfolio through the dates of its forecasts, by each rule of trading, after costs that are believed or learned."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,8 +24,9 @@ THIRD: Final = 1 / 3
 """Of the true cost of the last date: a belief to be compared with."""
 
 
-def backtested(file: Path, seed: int = 1) -> dict[str, Any]:
-    """Every figure of `tercel portfolio backtest` on a configuration.
+def backtested(file: Path, seed: int = 1, *, shuffled: bool = False) -> dict[str, Any]:
+    """Every figure of `tercel portfolio backtest` on a configuration; `shuffled`, with outcomes exchanged among the names
+    of a date, so that no forecast says anything.
 
     Raises
     ------
@@ -33,7 +35,8 @@ def backtested(file: Path, seed: int = 1) -> dict[str, Any]:
     """
     config = read_config(file)
     found = opened(config, file.resolve().parent, seed)
-    sought, walk = found.sought, found.sought.walk
+    sought = shuffle(found.sought, seed) if shuffled else found.sought
+    walk = sought.walk
     at = judged(config, sought)
     chosen = [RULES[name] for name in config.rules.names]
     paper = {rule.name: on_paper(sought, rule) for rule in chosen if len(rule.parameters) > 1}
@@ -53,7 +56,7 @@ def backtested(file: Path, seed: int = 1) -> dict[str, Any]:
     rules = {name: _figures(name, one, at, sought.periods) for name, one in by_rule.items()}
     for name, row in rules.items():
         row["sharpe_net"], row["sharpe_net_interval"] = net[name].point, net[name].estimate().to_json()
-        row["sharpe_gross"] = gross[name].point
+        row["sharpe_gross"], row["sharpe_gross_interval"] = gross[name].point, gross[name].estimate().to_json()
         row["against_all_at_once"] = _difference(net[name], net[ALL_AT_ONCE])
     for name in CONTROLS:
         if name in rules and "rate" in rules:
@@ -70,9 +73,18 @@ def backtested(file: Path, seed: int = 1) -> dict[str, Any]:
         "believed": asked, "definition": books.DEFINITION, "rules": rules,
         "beliefs": _beliefs(of_paper, at, sought, rng),
         "cost_learned": _learned(by_belief["learned"][next(iter(paper), ALL_AT_ONCE)], sought, config.cost.changes),
-        "curve": _curve(by_rule, at, sought), "note": found.note, "seed": seed,
+        "curve": _curve(by_rule, at, sought), "note": found.note, "seed": seed, "shuffled": shuffled,
     }  # fmt: skip
     return {**result, "sentences": sentences(result)}
+
+
+def shuffle(sought: Sought, seed: int) -> Sought:
+    """The same with outcomes exchanged among the names of each date: a control in which no rule may gain gross."""
+    outcome, rng = sought.walk.outcome.copy(), np.random.default_rng([seed, 35])
+    for row in outcome:
+        at = np.flatnonzero(np.isfinite(row))
+        row[at] = row[rng.permutation(at)]
+    return replace(sought, walk=replace(sought.walk, outcome=outcome))
 
 
 def belief_of(config: PortfolioConfig, sought: Sought, believed: str | float) -> CostBelief | None:
@@ -93,23 +105,18 @@ def judged(config: PortfolioConfig, sought: Sought) -> Indices:
         Fewer than two.
     """
     walk = sought.walk
-    day = walk.time_ns.astype("datetime64[ns]")
-    past = finished(walk)
-    begun = day.astype("datetime64[Y]")
-    first = np.r_[True, begun[1:] != begun[:-1]]
-    ready = np.flatnonzero(first & (past >= LEAST_PAST))
-    since = (
-        np.datetime64(config.rules.first)
-        if config.rules.first
-        else day[ready[0]]
-        if len(ready)
-        else np.datetime64("NaT")
-    )
-    at = np.flatnonzero((day >= since) & (day < np.datetime64(config.rules.last) + np.timedelta64(1, "D")))
+    day = walk.time_ns.astype("datetime64[ns]").astype("datetime64[D]")
+    year = day.astype("datetime64[Y]")
+    ready = np.flatnonzero(np.r_[True, year[1:] != year[:-1]] & (finished(walk) >= LEAST_PAST))
+    since = np.datetime64(config.rules.first or (day[ready[0]] if len(ready) else "NaT"), "D")
+    at = np.flatnonzero((day >= since) & (day <= np.datetime64(config.rules.last)))
     if len(at) < 2:
-        span = f"{day[0].astype('datetime64[D]')} to {day[-1].astype('datetime64[D]')}"
         expected = f"two dates to judge, after a year that begins with {LEAST_PAST} dates of past results"
-        raise DataError(expected, f"{len(day)} dates, {span}", "take a longer walk, or set rules.first and rules.last")
+        raise DataError(
+            expected,
+            f"{len(day)} dates, {day[0]} to {day[-1]}",
+            "take a longer walk, or set rules.first and rules.last",
+        )
     return at
 
 
@@ -216,7 +223,7 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
     if name != ALL_AT_ONCE:
         said += f", trading all at once {plain['sharpe_net']:.2f}: {spelt_gain(best['against_all_at_once'])}"
     lines = [
-        f"{said}; {span}.",
+        f"{'Control, outcomes exchanged among names: ' * found['shuffled']}{said}; {span}.",
         f"It turns over {best['turnover']:.2f} half-turns a date for {plain['turnover']:.2f}; before costs its Sharpe "
         f"ratio is {best['sharpe_gross']:.2f} for {plain['sharpe_gross']:.2f}.",
     ]
