@@ -311,6 +311,12 @@ def choose(paper: tuple[Floats, Floats], past: int, level: float) -> int:
     return int(np.argmax(np.where(sd > 1e-12, net.mean(axis=0) / np.where(sd > 1e-12, sd, 1.0), -np.inf)))
 
 
+def picks_of(walk: Walk) -> Indices:
+    """The first date of the calendar year of each date: when the parameter of that year was chosen."""
+    years = walk.time_ns.astype("datetime64[ns]").astype("datetime64[Y]")
+    return np.searchsorted(years, years)
+
+
 def trade(
     sought: Sought, rule: Rule, belief: CostBelief | None = None, *, seed: int = 1,
     paper: tuple[Floats, Floats] | None = None,
@@ -333,13 +339,13 @@ def trade(
     """
     walk, dates = sought.walk, len(sought.target)
     paper = on_paper(sought, rule) if paper is None and len(rule.parameters) > 1 else paper
-    years, past = walk.time_ns.astype("datetime64[ns]").astype("datetime64[Y]"), finished(walk)
+    first, past = picks_of(walk), finished(walk)
     noise = np.random.default_rng([seed, 34]).standard_normal(dates)
     held, pick, left = np.zeros(sought.target.shape[1]), 0, 0
     weights, figures, told = np.zeros(sought.target.shape), np.zeros((4, dates)), np.zeros((2, dates))
     for t, moved in enumerate(np.nan_to_num(walk.outcome)):
         level = float(sought.level[t]) if belief is None else belief.level
-        if paper is not None and (t == 0 or years[t] != years[t - 1]):
+        if paper is not None and first[t] == t:
             pick = choose(paper, int(past[t]), level)
         left += int(((held != 0) & ~np.isfinite(walk.value[t])).sum())
         change = step(sought, rule, t, held[None, :], np.array([[rule.parameters[pick]]]))[0]

@@ -4,6 +4,7 @@ import json
 import math
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tests.signals.command.material import daily_model
 from typer.testing import CliRunner, Result
 
 from tercel.cli import app
+from tercel.signals.targets import read_targets
 
 DATES, NAMES = 150, 20
 TOML = """
@@ -187,3 +189,76 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
     assert "is a file" in refused(placed(tmp_path), "--out", tmp_path / "x")
     assert "a configuration file" in refused(tmp_path / "none.toml")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of a portfolio beside its trained model; nobody writes into its folder."""
+    folder = tmp_path_factory.mktemp("model")
+    run = daily_model(folder)
+    (folder / "p.toml").write_text(f'[forecasts]\nmodel = "{run.name}"\n[cost]\nbps = 12\n')
+    return folder / "p.toml"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["portfolio", "run", *map(str, arguments)], env={"COLUMNS": "200"})
+
+
+def stepped(*arguments: object) -> dict[str, Any]:
+    told = run(*arguments, "--json")
+    assert told.exit_code == 0, told.output
+    found: dict[str, Any] = json.loads(told.stdout)
+    return found
+
+
+def test_todays_book_is_a_step_from_the_one_before(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "book"
+    out.mkdir()
+    (out / "targets.csv").write_text("date,name,weight\n2012-01-02,N00,0.5\n2012-01-02,GONE,-0.25\n")
+    found = stepped(model, "--out", out, "--rule", "rate")
+    rows = {row["name"]: row for row in found["trades"]}
+    for row in rows.values():
+        assert (
+            row["trade"] == pytest.approx(found["parameter"] * (row["target"] - row["held"])) or row["name"] == "GONE"
+        )
+    assert (rows["N00"]["held"], rows["GONE"]["weight"], rows["GONE"]["trade"]) == (0.5, 0.0, 0.25)
+    assert sum(row["target"] for row in rows.values()) == pytest.approx(0.0, abs=1e-12)
+    read = read_targets(out / "targets.csv", {name: name for name in rows})  # as a desk reads it
+    assert {name: one.value for name, one in read.items()} == pytest.approx({n: r["weight"] for n, r in rows.items()})
+    assert {one.unit for one in read.values()} == {"weight"}
+    before = (out / "targets.csv").read_bytes()
+    told = run(model, "--out", out)
+    assert told.exit_code == 2
+    assert "one step after the targets of before" in " ".join(told.output.split())
+    assert (out / "targets.csv").read_bytes() == before
+    shown = run(model, "--out", tmp_path / "new", "--rule", "zone")
+    assert shown.exit_code == 0
+    assert "`zone` at" in shown.stdout
+
+
+def test_desks_say_what_was_paid(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"is_bps": 40.0, "notional": 1e4, "filled": 5}
+    rows = [row | {"instrument": f"N{n:02d}"} for n in range(12)] + [row | {"instrument": "N01", "filled": 0}]
+    monkeypatch.setattr("tercel.api.desk_folder.costs_of", lambda folder: SimpleNamespace(rows=rows))
+    found = stepped(model, "--out", tmp_path / "a", *[word for n in range(9) for word in ("--desk", f"d{n}")])
+    assert found["parents"] == 9 * 12
+    assert 28.0 < found["cost_believed"] < 40.0  # nine days, the prior of 12 forgotten as a day is
+    assert found["cost_said"] == 12.0
+    assert stepped(model, "--out", tmp_path / "b")["cost_believed"] == 12.0
+    rows[:] = [row | {"instrument": "XYZ"}]
+    told = run(model, "--out", tmp_path / "c", "--desk", "d1")
+    assert told.exit_code == 2
+    assert "XYZ of d1" in told.output
+
+
+def test_what_has_no_book_of_today_is_refused(model: Path, tmp_path: Path) -> None:
+    for arguments, part in (
+        ((model, "--rule", "zoen"), "try 'zone'"),
+        ((placed(tmp_path), "--rule", "zone"), "forecasts.model"),
+        ((model, "--desk", tmp_path / "no-desk"), "no-desk"),
+    ):
+        told = run(*arguments, "--out", tmp_path / "x")
+        assert told.exit_code == 2, told.output
+        assert part in told.output
+        assert "Traceback" not in told.output
+    assert not (tmp_path / "x").exists()

@@ -1,6 +1,6 @@
 """Backtest of a model's folder: its forecasts out of sample and the newest one, as a book after costs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -296,10 +296,15 @@ def write_targets(found: dict[str, Any], out: Path) -> Path | None:
         removed = f", and {out / TARGETS} of before is removed" * there
         found["warnings"].append(f"No forecast is given, so no targets are written{removed}.")
         return None
-    before = names_in(out / TARGETS) if there else ()
-    table = pl.DataFrame(found["weights"], {"name": pl.String, "weight": pl.Float64}).filter(pl.col("weight") != 0.0)
-    left = [name for name in before if name not in set(table["name"])]
-    table = pl.concat([table, pl.DataFrame({"name": left, "weight": [0.0] * len(left)}, table.schema)])
-    out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / TARGETS, table.select(pl.lit(found["at"][:10]).alias("date"), "name", "weight").write_csv())
-    return out / TARGETS
+    weights = {row["name"]: row["weight"] for row in found["weights"]}
+    return write_weights(out / TARGETS, found["at"][:10], weights, names_in(out / TARGETS) if there else ())
+
+
+def write_weights(path: Path, day: str, weights: Mapping[str, float], before: Iterable[str]) -> Path:
+    """Write weights that are not 0, and 0 for a name that was there before, as a file of targets."""
+    table = {name: weight for name, weight in weights.items() if weight}
+    table |= {name: 0.0 for name in before if name not in table}
+    rows = {"date": [day] * len(table), "name": list(table), "weight": list(table.values())}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, pl.DataFrame(rows, {"date": pl.String, "name": pl.String, "weight": pl.Float64}).write_csv())
+    return path

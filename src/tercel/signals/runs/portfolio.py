@@ -12,7 +12,18 @@ from tercel.core.errors import DataError
 from tercel.core.report.tables import fixed, spelt_cell
 from tercel.core.stats.bootstrap import Replicates
 from tercel.signals import backtest as books
-from tercel.signals.rebalance import CONTROLS, LEAST_PAST, RULES, CostBelief, Sought, Traded, finished, on_paper, trade
+from tercel.signals.rebalance import (
+    CONTROLS,
+    LEAST_PAST,
+    RULES,
+    CostBelief,
+    Sought,
+    Traded,
+    finished,
+    on_paper,
+    picks_of,
+    trade,
+)
 from tercel.signals.runs.backtest import when
 from tercel.signals.runs.portfolio_file import ALL_AT_ONCE, PortfolioConfig, opened, read_config
 
@@ -25,8 +36,8 @@ THIRD: Final = 1 / 3
 
 
 def backtested(file: Path, seed: int = 1, *, shuffled: bool = False) -> dict[str, Any]:
-    """Every figure of `tercel portfolio backtest` on a configuration; `shuffled`, with outcomes exchanged among the names
-    of a date, so that no forecast says anything.
+    """Every figure of `tercel portfolio backtest` on a configuration; `shuffled`, with outcomes exchanged among the
+    names of a date, so that no forecast says anything.
 
     Raises
     ------
@@ -106,8 +117,7 @@ def judged(config: PortfolioConfig, sought: Sought) -> Indices:
     """
     walk = sought.walk
     day = walk.time_ns.astype("datetime64[ns]").astype("datetime64[D]")
-    year = day.astype("datetime64[Y]")
-    ready = np.flatnonzero(np.r_[True, year[1:] != year[:-1]] & (finished(walk) >= LEAST_PAST))
+    ready = np.flatnonzero((picks_of(walk) == np.arange(len(day))) & (finished(walk) >= LEAST_PAST))
     since = np.datetime64(config.rules.first or (day[ready[0]] if len(ready) else "NaT"), "D")
     at = np.flatnonzero((day >= since) & (day <= np.datetime64(config.rules.last)))
     if len(at) < 2:

@@ -28,7 +28,7 @@ from tercel.signals.rebalance import HALF_LIFE, RULES, Sought, sought_of
 from tercel.signals.risk.covariance import FastVolatility
 from tercel.signals.risk.forecast import WINDOW
 from tercel.signals.risk.volatility import MONTH
-from tercel.signals.runs.backtest import Charge, daily_returns, known_by, traded
+from tercel.signals.runs.backtest import Charge, daily_returns, forecasts, known_by, traded
 from tercel.signals.runs.config import day_of
 from tercel.signals.sources.cells import USUAL, days, numbers, read_table, renamed
 from tercel.signals.sources.port import time_type
@@ -141,8 +141,9 @@ class Opened:
     note: str = ""
 
 
-def opened(config: PortfolioConfig, base: Path, seed: int = 1) -> Opened:
-    """Forecasts, volatilities and costs of a configuration whose paths are taken from a folder.
+def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool = False) -> Opened:
+    """Forecasts, volatilities and costs of a configuration whose paths are taken from a folder; with the `newest` date
+    of a model's files behind them, whose outcome nobody knows.
 
     Raises
     ------
@@ -156,8 +157,8 @@ def opened(config: PortfolioConfig, base: Path, seed: int = 1) -> Opened:
         traded_of = sd, dollars
     else:
         model = load(folder_at(base / config.forecasts.model, seed))
-        walk = walk_of(model.walk())
-        walk, where = walk.rows(apart(walk)), str(model.folder)
+        walk, where = with_newest(model) if newest else walk_of(model.walk()), str(model.folder)
+        walk = walk if newest else walk.rows(apart(walk))
         away, remedy = 1.0 - FastVolatility().decay, "give the forecasts as a table with a column sd: file = ..."
         variance = (pl.col("r") ** 2).ewm_mean(alpha=away, adjust=False, min_samples=MONTH, ignore_nulls=True)
         (sd,) = known_by(model, walk, remedy, variance.sqrt())
@@ -177,6 +178,23 @@ def opened(config: PortfolioConfig, base: Path, seed: int = 1) -> Opened:
     sought = sought_of(walk, sd, law, level, by_risk=config.book.kind == "by_risk", hold=config.book.hold)
     note = "" if model is None else str(model.card.get("note", ""))
     return Opened(replace(sought, optimum=optimum), model, note)
+
+
+def with_newest(model: SignalModel) -> Walk:
+    """Dates of a model whose labels do not overlap, and the newest one of its files.
+
+    Raises
+    ------
+    DataError
+        No forecast of a newer date is given.
+    """
+    walk, _, held, said = forecasts(model)
+    if held is None:
+        raise DataError("a forecast of a date after the walk's", said[0], "bring the files up to date, or train again")
+    found = walk.rows(np.append(apart(walk), len(walk.time_ns) - 1))
+    end = found.end_ns.copy()
+    end[-1] = found.time_ns[-1] + int(np.median(found.end_ns[:-1] - found.time_ns[:-1]))
+    return replace(found, end_ns=end)
 
 
 def _since(walk: Walk, day: str) -> slice:
