@@ -205,7 +205,7 @@ def _deciles(score: Floats, held: Floats, leave: float) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class Law:
+class CostLaw:
     """A cost name by name: a change of weight costs ``scale * |change| ** power``, a fraction of equity.
 
     Parameters
@@ -213,7 +213,7 @@ class Law:
     scale : float64 (T, N), or (1, 1) where it is one for all
     power : float
 
-    >>> Law(np.array([[0.1]]), 1.5)(7, np.array([0.25, -0.01]))
+    >>> float(CostLaw(np.array([[0.1]]), 1.5)(7, np.array([0.25, -0.01])))
     0.0126
     """
 
@@ -229,7 +229,7 @@ class Law:
         return (self.at(t) * np.abs(traded) ** self.power).sum(axis=-1)
 
 
-def flat(bps: float) -> Law:
+def flat(bps: float) -> CostLaw:
     """A cost of so many bps of every half-turn.
 
     Raises
@@ -239,10 +239,10 @@ def flat(bps: float) -> Law:
     """
     if not (np.isfinite(bps) and bps >= 0.0):
         raise ConfigError("a cost of 0 bps or more, per half-turn", f"{bps:g}", "give `cost_bps=5`")
-    return Law(np.array([[1e-4 * bps]]), 1.0)
+    return CostLaw(np.array([[1e-4 * bps]]), 1.0)
 
 
-def square_root(law: float, capital: float, sd: Floats, dollars: Floats) -> Law:
+def square_root(law: float, capital: float, sd: Floats, dollars: Floats) -> CostLaw:
     """The square-root law: a name's trade costs ``law * sd * sqrt(value traded / value of a day)`` of its value.
 
     Parameters
@@ -269,7 +269,7 @@ def square_root(law: float, capital: float, sd: Floats, dollars: Floats) -> Law:
         text = f"none on date {int(bare.argmax()) + 1}"
         raise DataError("prices and volumes for every date", text, "give a cost in bps instead")
     filled = np.where(np.isfinite(scale), scale, np.nanmedian(scale, axis=1, keepdims=True))
-    return Law(filled, 1.5)
+    return CostLaw(filled, 1.5)
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Indices
 from tercel.core.errors import DataError
-from tercel.signals.backtest import YEAR_NS, Backtest, Law, Walk, averaged
+from tercel.signals.backtest import YEAR_NS, Backtest, CostLaw, Walk, averaged
 from tercel.signals.flow.recalibrate import NO_DAYS, after
 from tercel.signals.scores import rank_ic_of_rows
 
@@ -58,7 +58,7 @@ class Sought:
         Deviation of a day's return.
     gain : float64 (D,)
         What such a score was worth before a date: expected return, in `sd`.
-    law : Law
+    law : CostLaw
         Cost at a level of 1.
     level : float64 (D,)
         The true one.
@@ -71,7 +71,7 @@ class Sought:
     unit: Floats
     sd: Floats
     gain: Floats
-    law: Law
+    law: CostLaw
     level: Floats
     optimum: Floats | None = None
 
@@ -83,7 +83,7 @@ class Sought:
 
 
 def sought_of(
-    walk: Walk, sd: Floats, law: Law, level: Floats, *, by_risk: bool = True, hold: float = 0.0,
+    walk: Walk, sd: Floats, law: CostLaw, level: Floats, *, by_risk: bool = True, hold: float = 0.0,
     optimum: Floats | None = None,
 ) -> Sought:  # fmt: skip
     """Targets of forecasts: scores around their date's mean, over forecast volatility where that is asked for, each leg
@@ -254,7 +254,7 @@ class CostBelief:
     >>> for _ in range(30):
     ...     belief.learn(square=4.0, cross=12.0)
     >>> round(belief.level, 1), CostBelief(1.0).level
-    (2.9, 1.0)
+    (3.0, 1.0)
     """
 
     prior: float

@@ -12,7 +12,7 @@ from scipy.optimize import brentq, minimize_scalar
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.signals.backtest import BookRule, Law, Walk, backtest, flat, square_root
+from tercel.signals.backtest import BookRule, CostLaw, Walk, backtest, flat, square_root
 from tercel.signals.rebalance import (
     LEAST_PAST,
     RULES,
@@ -44,12 +44,12 @@ def drawn(seed: int, dates: int = 120, names: int = 12, skill: float = 0.3, miss
     return Walk(time, time + WEEK // 7, time + WEEK // 7 + WEEK, labels, value, np.clip(outcome, -0.5, 0.5))
 
 
-def sought(walk: Walk, bps: float = 10.0, law: Law | None = None, **more: Any) -> Sought:
+def sought(walk: Walk, bps: float = 10.0, law: CostLaw | None = None, **more: Any) -> Sought:
     sd = 0.01 + 0.002 * np.arange(len(walk.names))[None, :] * np.ones((len(walk.time_ns), 1))
     return sought_of(walk, sd, law or flat(1.0), np.full(len(walk.time_ns), bps), **more)
 
 
-def root(walk: Walk) -> Law:
+def root(walk: Walk) -> CostLaw:
     shape = walk.value.shape
     return square_root(1.0, 1e7, np.full(shape, 0.02), 1e7 * (1.0 + np.arange(shape[1])) * np.ones(shape))
 

@@ -219,7 +219,7 @@ def spelt_gain(cell: Mapping[str, Any]) -> str:
     """A difference of Sharpe ratios in words.
 
     >>> spelt_gain({"mean": 0.5, "ci_low": 0.1, "ci_high": 0.9, "t": 2.5})
-    '+0.50 (+0.10 to +0.90), t 2.5'
+    '+0.50 [+0.10, +0.90], t 2.5'
     """
     return spelt_cell(cell, "+") + ("" if cell["t"] is None else f", t {fixed(cell['t'], 1)}")
 

@@ -51,7 +51,7 @@ class BookSection(TomlTable):
     """How forecasts become targets."""
 
     kind: Literal["by_risk", "equal_risk"] = "by_risk"
-    """Scores over forecast volatility; or scores as they are, as `signals backtest --book scores`."""
+    """Scores over forecast volatility; or scores as they are, as a book of scores in `signals backtest`."""
     hold: float = Field(default=0.0, ge=0, lt=1)
     """Weight of a name's past scores in its score."""
 
