@@ -229,7 +229,7 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
     rules, name = found["rules"], best_of(found["rules"])
     best, plain = rules[name], rules[ALL_AT_ONCE]
     span = f"{found['dates']} dates, {found['first'][:10]} to {found['last'][:10]}"
-    said = f"After {found['cost']}, `{name}` has a Sharpe ratio of {best['sharpe_net']:.2f}"
+    said = f"After {found['cost']}, {name} has a Sharpe ratio of {best['sharpe_net']:.2f}"
     if name != ALL_AT_ONCE:
         said += f", trading all at once {plain['sharpe_net']:.2f}: {spelt_gain(best['against_all_at_once'])}"
     lines = [

@@ -122,7 +122,7 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
     """What a desk would say of today's book, in at most three sentences."""
     said = f"of {found['parents']} parents of {len(found['desks'])} desks" if found["desks"] else "no desk has said yet"
     return [
-        f"`{found['rule']}` at {found['parameter']:g} trades {found['turnover']:.3f} half-turns in "
+        f"{found['rule']} at {found['parameter']:g} trades {found['turnover']:.3f} half-turns in "
         f"{len(found['trades'])} names towards the targets of {found['at'][:10]}.",
         f"Cost believed {found['cost_believed']:.3g}, {said}; the file says {found['cost_said']:.3g}.",
     ]
