@@ -120,7 +120,7 @@ def learn(belief: CostBelief, sought: Sought, capital: float, desk: str, paid: P
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
     """What a desk would say of today's book, in at most three sentences."""
-    said = f"of {found['parents']} parents of {len(found['desks'])} desks" if found["desks"] else "no desk has said yet"
+    said = f"by {found['parents']} parents of desks" if found["desks"] else "no desk has said yet"
     return [
         f"{found['rule']} at {found['parameter']:g} trades {found['turnover']:.3f} half-turns in "
         f"{len(found['trades'])} names towards the targets of {found['at'][:10]}.",
