@@ -66,10 +66,9 @@ def run(request: RunPortfolio) -> None:
     from tercel.signals.runs.backtest import ends
     from tercel.signals.runs.portfolio_run import stepped
 
-    paid = {
-        str(one): [(row["instrument"], row["is_bps"], row["notional"]) for row in costs_of(one).rows if row["filled"]]
-        for one in request.desk or ()
-    }
+    rows = {str(one): costs_of(one).rows for one in request.desk or ()}
+    said = {desk: [row for row in its if row["is_bps"] is not None] for desk, its in rows.items()}
+    paid = {desk: [(row["instrument"], row["is_bps"], row["notional"]) for row in its] for desk, its in said.items()}
     found = stepped(request.file, request.out, paid, request.rule, request.seed)
 
     def show() -> None:

@@ -237,8 +237,8 @@ def test_todays_book_is_a_step_from_the_one_before(model: Path, tmp_path: Path) 
 
 
 def test_desks_say_what_was_paid(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = {"is_bps": 40.0, "notional": 1e4, "filled": 5}
-    rows = [row | {"instrument": f"N{n:02d}"} for n in range(12)] + [row | {"instrument": "N01", "filled": 0}]
+    row = {"is_bps": 40.0, "notional": 1e4}
+    rows = [row | {"instrument": f"N{n:02d}"} for n in range(12)] + [row | {"instrument": "N01", "is_bps": None}]
     monkeypatch.setattr("tercel.api.desk_folder.costs_of", lambda folder: SimpleNamespace(rows=rows))
     found = stepped(model, "--out", tmp_path / "a", *[word for n in range(9) for word in ("--desk", f"d{n}")])
     assert found["parents"] == 9 * 12
