@@ -30,6 +30,11 @@ KINDS: Final = {
         "tercel.lab.learning.agent.config:read_config",
     ),
     "signals": ("signals", "tercel.signals.runs.config:SignalsConfig", "tercel.signals.runs.build:check_file"),
+    "portfolio": (
+        "a portfolio",
+        "tercel.signals.runs.portfolio_file:PortfolioConfig",
+        "tercel.signals.runs.portfolio_file:read_config",
+    ),
     "regimes": ("regimes", "tercel.market.regimes.choice:RegimesFile", "tercel.market.regimes.choice:check_file"),
     "map": ("a map of a CSV file", "tercel.feeds.csv_map:schema", "tercel.feeds.csv_map:load_map"),
     "profile": (

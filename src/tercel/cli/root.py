@@ -20,6 +20,7 @@ from tercel.cli.gate import gate
 from tercel.cli.limits import limits_app
 from tercel.cli.market import market_app
 from tercel.cli.operator import console, kill, rearm
+from tercel.cli.portfolio import portfolio_app
 from tercel.cli.request import add
 from tercel.cli.risk import risk_app
 from tercel.cli.run import run
@@ -31,7 +32,10 @@ from tercel.cli.trade import trade_app
 from tercel.cli.venue import venue_app
 
 app = command_line("tercel", "From tick data to an execution agent that is judged.")
-for _room in (data_app, market_app, agent_app, signals_app, risk_app, limits_app, venue_app, trade_app, config_app):
+_ROOMS = (
+    data_app, market_app, agent_app, signals_app, portfolio_app, risk_app, limits_app, venue_app, trade_app, config_app,
+)  # fmt: skip
+for _room in _ROOMS:
     app.add_typer(_room, name=str(_room.info.name))
 
 

@@ -204,7 +204,32 @@ def _deciles(score: Floats, held: Floats, leave: float) -> Floats:
     return np.asarray(longs / longs.sum() - shorts / shorts.sum())
 
 
-def flat(bps: float) -> Cost:
+@dataclass(frozen=True, eq=False)
+class CostLaw:
+    """A cost name by name: a change of weight costs ``scale * |change| ** power``, a fraction of equity.
+
+    Parameters
+    ----------
+    scale : float64 (T, N), or (1, 1) where it is one for all
+    power : float
+
+    >>> float(CostLaw(np.array([[0.1]]), 1.5)(7, np.array([0.25, -0.01])))
+    0.0126
+    """
+
+    scale: Floats
+    power: float
+
+    def at(self, t: int) -> Floats:
+        """The scale of a date."""
+        return np.asarray(self.scale[t if len(self.scale) > 1 else 0])
+
+    def __call__(self, t: int, traded: Floats) -> Any:
+        """Cost of the changes of a date: a number for (N,), (G,) for (G, N)."""
+        return (self.at(t) * np.abs(traded) ** self.power).sum(axis=-1)
+
+
+def flat(bps: float) -> CostLaw:
     """A cost of so many bps of every half-turn.
 
     Raises
@@ -214,10 +239,10 @@ def flat(bps: float) -> Cost:
     """
     if not (np.isfinite(bps) and bps >= 0.0):
         raise ConfigError("a cost of 0 bps or more, per half-turn", f"{bps:g}", "give `cost_bps=5`")
-    return lambda _, traded: float(1e-4 * bps * np.abs(traded).sum())
+    return CostLaw(np.array([[1e-4 * bps]]), 1.0)
 
 
-def square_root(law: float, capital: float, sd: Floats, dollars: Floats) -> Cost:
+def square_root(law: float, capital: float, sd: Floats, dollars: Floats) -> CostLaw:
     """The square-root law: a name's trade costs ``law * sd * sqrt(value traded / value of a day)`` of its value.
 
     Parameters
@@ -242,9 +267,9 @@ def square_root(law: float, capital: float, sd: Floats, dollars: Floats) -> Cost
     scale = law * sd * np.sqrt(capital / np.where(dollars > 0, dollars, np.nan))
     if (bare := np.isnan(scale).all(axis=1)).any():
         text = f"none on date {int(bare.argmax()) + 1}"
-        raise DataError("prices and volumes for every date", text, "give `cost_bps=` instead")
+        raise DataError("prices and volumes for every date", text, "give a cost in bps instead")
     filled = np.where(np.isfinite(scale), scale, np.nanmedian(scale, axis=1, keepdims=True))
-    return lambda t, traded: float((filled[t] * np.abs(traded) ** 1.5).sum())
+    return CostLaw(filled, 1.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -305,7 +330,7 @@ def backtest(walk: Walk, book: BookRule, charge: Cost, exposure: Sequence[Exposu
     figures = np.zeros((4, len(rows)))
     for t, row in enumerate(rows.tolist()):
         moved, traded = np.nan_to_num(walk.outcome[row]), wanted[t] - held
-        earned, paid = float(wanted[t] @ moved), charge(row, traded)
+        earned, paid = float(wanted[t] @ moved), float(charge(row, traded))
         figures[:, t] = earned, paid, earned - paid, np.abs(traded).sum()
         if earned - paid <= -1.0:
             text = f"a return of {earned - paid:.0%} at {np.datetime64(int(walk.time_ns[row]), 'ns')}"

@@ -5,7 +5,6 @@ import json
 import math
 import shutil
 from dataclasses import replace
-from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from tests.signals.command.material import PANEL, TRAIN, done, refused, signals
+from tests.signals.command.material import PANEL, TRAIN, daily_model, done, refused, signals
 
 from tercel.core.errors import DataError
 from tercel.signals import model_folder
@@ -221,22 +220,7 @@ def test_an_explanation_from_folder_to_page(out: Path, copied: Path, tmp_path: P
 @pytest.fixture(scope="module")
 def daily(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained folder of daily prices: twelve names over two years."""
-    folder, rng, days = tmp_path_factory.mktemp("daily"), np.random.default_rng(4), 560
-    weekdays = [one for one in (date(2010, 1, 1) + timedelta(days=i) for i in range(2 * days)) if one.weekday() < 5][
-        :days
-    ]
-    frames = []
-    for n in range(12):
-        close = 40 * np.exp(np.cumsum(0.02 * rng.standard_normal(days)))
-        frames.append(pl.DataFrame({
-            "ticker": f"N{n:02d}", "date": weekdays, "open": close * 0.995, "high": close * 1.01, "low": close * 0.99,
-            "close": close, "volume": 1e5 * rng.integers(1, 20, days).astype(float),
-        }))  # fmt: skip
-    pl.concat(frames).write_parquet(folder / "prices.parquet")
-    panel = '[panel]\nkind = "daily"\npath = "prices.parquet"\nfirst = "2010-01-01"\n'
-    (folder / "s.toml").write_text(f'name = "days"\n{panel}{TRAIN}', encoding="utf-8")
-    done("train", folder / "s.toml", "--out", folder / "o")
-    return folder / "o"
+    return daily_model(tmp_path_factory.mktemp("daily"))
 
 
 def test_the_square_root_law_reads_the_panels_prices(daily: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from typer.testing import CliRunner, Result
 
 from tercel.cli import app
@@ -68,3 +69,21 @@ def trend(folder: Path, days: int = 170, first: date = date(2020, 1, 1)) -> Path
     path = folder / "trend.csv"
     path.write_text("date,debt\n" + rows, encoding="utf-8")
     return path
+
+
+def daily_model(folder: Path, days: int = 560, names: int = 12) -> Path:
+    """The run's folder of a model that was trained on daily prices of some names."""
+    rng, frames = np.random.default_rng(4), []
+    calendar = (date(2010, 1, 1) + timedelta(days=i) for i in range(2 * days))
+    weekdays = [one for one in calendar if one.weekday() < 5][:days]
+    for n in range(names):
+        close = 40 * np.exp(np.cumsum(0.02 * rng.standard_normal(days)))
+        frames.append(pl.DataFrame({
+            "ticker": f"N{n:02d}", "date": weekdays, "open": close * 0.995, "high": close * 1.01, "low": close * 0.99,
+            "close": close, "volume": 1e5 * rng.integers(1, 20, days).astype(float),
+        }))  # fmt: skip
+    pl.concat(frames).write_parquet(folder / "prices.parquet")
+    panel = '[panel]\nkind = "daily"\npath = "prices.parquet"\nfirst = "2010-01-01"\n'
+    (folder / "s.toml").write_text(f'name = "days"\n{panel}{TRAIN}', encoding="utf-8")
+    done("train", folder / "s.toml", "--out", folder / "o")
+    return folder / "o"

@@ -1,6 +1,6 @@
 """Backtest of a model's folder: its forecasts out of sample and the newest one, as a book after costs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -74,23 +74,45 @@ def traded(model: SignalModel, walk: Walk) -> tuple[Floats, Floats]:
     DataError
         For a panel without prices and volumes.
     """
-    prices = _prices(model, "give `cost_bps=` instead").sort("instrument", "time")
     sd, dollars = pl.col("r").rolling_std(20, min_samples=10), pl.col("dollar").rolling_median(60, min_samples=20)
-    known = prices.select("instrument", "time", sd=sd.over("instrument"), dollars=dollars.over("instrument"))
+    both = known_by(model, walk, "give a cost in bps instead", sd, dollars)
+    return both[0], both[1]
+
+
+def known_by(model: SignalModel, walk: Walk, remedy: str, *measures: pl.Expr) -> tuple[Floats, ...]:
+    """Measures of each name's daily prices (columns `r`, log return, and `dollar`) as known at each date: (T, N) each.
+
+    Raises
+    ------
+    DataError
+        For a panel without daily prices, with a `remedy`.
+    """
+    prices = daily_prices(model, remedy).sort("instrument", "time")
+    named = {f"m{k}": one.over("instrument") for k, one in enumerate(measures)}
+    known = prices.select("instrument", "time", **named)
     known = known.with_columns((pl.col("time") + SETTLES).cast(time_type())).sort("time")
     size = walk.value.shape
     asked = pl.DataFrame({"instrument": np.tile(walk.names, size[0]), "time": np.repeat(walk.time_ns, size[1])})
     asked = asked.with_columns(pl.col("time").cast(time_type()))
     found = asked.join_asof(known, on="time", by="instrument", tolerance=STALE, check_sortedness=False)
-    both = found.select(pl.col("sd", "dollars").fill_null(float("nan"))).to_numpy()
-    return both[:, 0].reshape(size), both[:, 1].reshape(size)
+    wide = found.select(pl.col(list(named)).fill_null(float("nan"))).to_numpy()
+    return tuple(wide[:, k].reshape(size) for k in range(len(measures)))
 
 
-def _prices(model: SignalModel, remedy: str) -> pl.DataFrame:
+def daily_prices(model: SignalModel, remedy: str) -> pl.DataFrame:
+    """Daily prices of the model's panel."""
     config = config_of(model)
     if config.panel.kind == "synthetic":
         raise DataError("a panel with volumes", "a synthetic one", remedy)
     return prices_of(present(config)).prices()
+
+
+def daily_returns(model: SignalModel, names: list[str], remedy: str) -> DailyReturns:
+    """Daily returns of some names, from the prices of the model's panel."""
+    prices = daily_prices(model, remedy).filter(pl.col("instrument").is_in(names))
+    wide = prices.pivot("instrument", index="time", values="r").sort("time")
+    known = (wide["time"] + SETTLES).cast(time_type()).dt.epoch("ns").to_numpy()
+    return DailyReturns(known, wide.select(pl.col(name).exp() - 1.0 for name in names).fill_null(0.0).to_numpy())
 
 
 def exposures(model: SignalModel, names: list[str], vol_target: float | None, gate: bool) -> dict[str, Exposure]:
@@ -103,10 +125,7 @@ def exposures(model: SignalModel, names: list[str], vol_target: float | None, ga
     """
     if vol_target is None and not gate:
         return {}
-    prices = _prices(model, "leave `vol_target` and `gate` out").filter(pl.col("instrument").is_in(names))
-    wide = prices.pivot("instrument", index="time", values="r").sort("time")
-    known = (wide["time"] + SETTLES).cast(time_type()).dt.epoch("ns").to_numpy()
-    days = DailyReturns(known, wide.select(pl.col(name).exp() - 1.0 for name in names).fill_null(0.0).to_numpy())
+    days = daily_returns(model, names, "leave `vol_target` and `gate` out")
     found = {"regime gate": regime_gate(days)} if gate else {}
     if vol_target is None:
         return found
@@ -277,10 +296,15 @@ def write_targets(found: dict[str, Any], out: Path) -> Path | None:
         removed = f", and {out / TARGETS} of before is removed" * there
         found["warnings"].append(f"No forecast is given, so no targets are written{removed}.")
         return None
-    before = names_in(out / TARGETS) if there else ()
-    table = pl.DataFrame(found["weights"], {"name": pl.String, "weight": pl.Float64}).filter(pl.col("weight") != 0.0)
-    left = [name for name in before if name not in set(table["name"])]
-    table = pl.concat([table, pl.DataFrame({"name": left, "weight": [0.0] * len(left)}, table.schema)])
-    out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / TARGETS, table.select(pl.lit(found["at"][:10]).alias("date"), "name", "weight").write_csv())
-    return out / TARGETS
+    weights = {row["name"]: row["weight"] for row in found["weights"]}
+    return write_weights(out / TARGETS, found["at"][:10], weights, names_in(out / TARGETS) if there else ())
+
+
+def write_weights(path: Path, day: str, weights: Mapping[str, float], before: Iterable[str]) -> Path:
+    """Write weights that are not 0, and 0 for a name that was there before, as a file of targets."""
+    table = {name: weight for name, weight in weights.items() if weight}
+    table |= {name: 0.0 for name in before if name not in table}
+    rows = {"date": [day] * len(table), "name": list(table), "weight": list(table.values())}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, pl.DataFrame(rows, {"date": pl.String, "name": pl.String, "weight": pl.Float64}).write_csv())
+    return path

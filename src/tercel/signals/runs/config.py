@@ -21,7 +21,7 @@ from tercel.core.validated import TomlTable, validated
 from tercel.signals.sources.port import LONGEST_DAYS
 
 
-def _day(text: str) -> str:
+def day_of(text: str) -> str:
     """A day of the calendar, after those that times in nanoseconds cannot be of."""
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) or date.fromisoformat(text).year < 1700:
         raise ValueError("a day such as 2024-01-31")
@@ -51,8 +51,8 @@ class PanelSection(TomlTable):
     """Bars between the signal's close and the close that is traded."""
     every: int = Field(default=5, ge=1, le=252)
     """Bars between cross-sections."""
-    first: Annotated[str, AfterValidator(_day)] = "2001-01-01"
-    last: Annotated[str, AfterValidator(_day)] = "9999-12-31"
+    first: Annotated[str, AfterValidator(day_of)] = "2001-01-01"
+    last: Annotated[str, AfterValidator(day_of)] = "9999-12-31"
     """First cross-section, and last day of prices; not for a synthetic panel."""
     instruments: int = Field(default=60, ge=5, le=2000)
     """Synthetic: how many."""
@@ -108,7 +108,7 @@ class TrainSection(TomlTable):
     """Test blocks, unless `refit` is yearly."""
     refit: Literal["auto", "blocks", "yearly"] = "auto"
     """`auto`: yearly where the panel has four calendar years or more."""
-    test_from: Annotated[str, AfterValidator(lambda text: text and _day(text))] = ""
+    test_from: Annotated[str, AfterValidator(lambda text: text and day_of(text))] = ""
     """Yearly: first day of the first test year; empty: the panel's third calendar year."""
     embargo_days: float = Field(default=10.0, ge=0, le=3650)
     shrink: float = Field(default=0.5, ge=0, le=1)

@@ -1,0 +1,375 @@
+"""How fast a book follows what its forecasts want: rules of trading, each chosen by what it would have earned.
+
+    sought = sought_of(walk, sd, flat(1.0), np.full(len(walk.time_ns), 10.0))
+    found = trade(sought, RULES["zone"], CostBelief(10.0))
+
+A rule has a parameter (the share of the way to the target that is traded, the half-width of a zone in which nothing
+is). Books of each value are held on paper from the first date on; at the first date of a calendar year the value whose
+past net results had the highest Sharpe ratio, at the cost that is believed then, is taken for that year. Past are dates
+whose labels had ended. What a book trades is known when its date falls due.
+
+References
+----------
+Garleanu and Pedersen (2013), Dynamic trading with predictable returns and transaction costs, J. Finance 68: to trade a
+constant share of the way is best under quadratic costs. Davis and Norman (1990), Portfolio selection with transaction
+costs, Math. Oper. Res. 15: under proportional ones a zone without trades, and trades to its edge. Grinold (1994), Alpha
+is volatility times IC times score, J. Portfolio Management 20.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from tercel.core.arrays import Floats, Indices
+from tercel.core.errors import DataError
+from tercel.signals.backtest import YEAR_NS, Backtest, CostLaw, Walk, averaged
+from tercel.signals.flow.recalibrate import NO_DAYS, after
+from tercel.signals.scores import rank_ic_of_rows
+
+RATES: Final = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05)
+WIDTHS: Final = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+LEAST_PAST: Final = 26
+"""Dates of past results below which a rule trades all at once."""
+HALF_LIFE: Final = 8.0
+"""Dates after which a fill counts half of a cost that is learned."""
+NOISE: Final = 3.0**-0.5
+"""Deviation of a fill's price by chance, in deviations of a day's return: the mean of a Brownian day from its start."""
+
+
+HALVINGS: Final = 50
+"""Of the interval in which the centre of balanced legs is sought."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sought:
+    """What forecasts want of a book and what came, date by name; D dates whose labels do not overlap, N names.
+
+    Parameters
+    ----------
+    walk : Walk
+    target : float64 (D, N)
+        Weights where trading costs nothing: each leg adds up to 1; 0 without a forecast.
+    unit : float64 (D, N)
+        Weight of a name whose score is as far from the mean as scores are on average.
+    sd : float64 (D, N)
+        Deviation of a day's return.
+    gain : float64 (D,)
+        What such a score was worth before a date: expected return, in `sd`.
+    law : CostLaw
+        Cost at a level of 1.
+    level : float64 (D,)
+        The true one.
+    optimum : float64 (D, N), optional
+        Mean-variance weights, for the rule of that name.
+    """
+
+    walk: Walk
+    target: Floats
+    unit: Floats
+    sd: Floats
+    gain: Floats
+    law: CostLaw
+    level: Floats
+    optimum: Floats | None = None
+
+    @property
+    def periods(self) -> float:
+        """Dates a year, from their spacing."""
+        span = float(self.walk.start_ns[-1] - self.walk.start_ns[0])
+        return (len(self.level) - 1) * YEAR_NS / span if span > 0 else float("nan")
+
+
+def sought_of(
+    walk: Walk, sd: Floats, law: CostLaw, level: Floats, *, by_risk: bool = True, hold: float = 0.0,
+    optimum: Floats | None = None,
+) -> Sought:  # fmt: skip
+    """Targets of forecasts: scores around their date's mean, over forecast volatility where that is asked for, each leg
+    adding up to 1.
+
+    Parameters
+    ----------
+    walk : Walk
+        Dates whose labels do not overlap (:func:`tercel.signals.backtest.apart`).
+    sd : float64 (D, N)
+        Deviation of a day's return, as forecast; a name without one has the date's median.
+    hold : float
+        Weight of a name's past scores (:func:`tercel.signals.backtest.averaged`).
+    """
+    known, scores = np.isfinite(walk.value), averaged(walk.value, hold)
+    if not (np.nanmax(walk.value, axis=1) > np.nanmin(walk.value, axis=1)).any():
+        text = f"one forecast for all of {len(walk.names)} names on each of {len(walk.time_ns)} dates"
+        raise DataError("forecasts that differ between names", text, "train on features that do")
+    if (bare := ~np.isfinite(np.where(known, sd, np.nan)).any(axis=1)).any():
+        raise DataError("a volatility beside the forecasts", f"none on date {int(bare.argmax()) + 1}", "add prices")
+    risk = np.where(sd > 0, sd, np.nanmedian(np.where(known & (sd > 0), sd, np.nan), axis=1, keepdims=True))
+    target, unit, score = (np.zeros(walk.value.shape) for _ in range(3))
+    for t, row in enumerate(scores):
+        at = np.flatnonzero(known[t])
+        score[t, at] = row[at] - row[at].mean()
+        each = 1.0 / risk[t, at] if by_risk else np.ones(len(at))
+        wanted = score[t, at] * each
+        if len(at) < 2 or not np.ptp(row[at]) > 0:
+            continue
+        legs = np.maximum(wanted, 0.0).sum(), np.maximum(-wanted, 0.0).sum()
+        target[t, at] = wanted / np.where(wanted > 0, *legs)
+        unit[t, at] = each * np.abs(score[t, at]).mean() * 2.0 / sum(legs)
+    return Sought(walk, target, unit, risk, _gain(walk, score, risk), law, level, optimum)
+
+
+def finished(walk: Walk) -> Indices:
+    """Number of dates whose labels had ended when each date fell due, (D,)."""
+    return np.searchsorted(walk.end_ns, walk.time_ns, side="right")
+
+
+def _gain(walk: Walk, score: Floats, sd: Floats) -> Floats:
+    """Slope of outcomes, in deviations of a day, on scores of dates whose labels had ended, times the mean score."""
+    there = np.isfinite(walk.outcome)
+    mean = np.nansum(walk.outcome, axis=1) / np.maximum(there.sum(axis=1), 1)
+    cross = np.nansum(score * (walk.outcome - mean[:, None]) / sd, axis=1)
+    done, square = finished(walk), (score**2 * there).sum(axis=1)
+    crossed, squared = (np.append(0.0, np.cumsum(one))[done] for one in (cross, square))
+    slope = np.divide(crossed, squared, out=np.zeros(len(done)), where=squared > 0)
+    return np.asarray(np.maximum(slope, 0.0) * np.abs(score).sum(axis=1) / np.maximum((score != 0).sum(axis=1), 1))
+
+
+Step = Callable[[Sought, int, Floats, Floats], Floats]
+"""From a date, what is held (G, N) and parameters (G, 1) to changes of weights (G, N)."""
+
+
+def _share(sought: Sought, t: int, held: Floats, rate: Floats) -> Floats:
+    return np.asarray(rate * (sought.target[t] - held))
+
+
+def _to_the_edge(sought: Sought, t: int, held: Floats, width: Floats) -> Floats:
+    """To the edge of each name's zone, the centre of all scores moved so far that the legs stay balanced: else a book
+    whose scores are skewed would bear the market, which no forecast asks for.
+    """
+    aim, unit = sought.target[t], sought.unit[t]
+
+    def wanted(centre: Floats) -> Floats:
+        middle = aim - centre * unit
+        return np.clip(held, middle - width * unit, middle + width * unit)
+
+    far = ((np.abs(aim) + np.abs(held)) / np.where(unit > 0, unit, np.inf)).max(axis=-1, keepdims=True) + width
+    low, high = -far, far
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2.0
+        long = wanted(middle).sum(axis=-1, keepdims=True) > 0.0
+        low, high = np.where(long, middle, low), np.where(long, high, middle)
+    return np.asarray(wanted((low + high) / 2.0) - held)
+
+
+def _by_name(sought: Sought, t: int, held: Floats, _: Floats) -> Floats:
+    """Each name's own best trade by this date's forecast alone: its expected return, less risk, less its true cost."""
+    gap = sought.target[t] - held
+    far = np.abs(gap)
+    cost = sought.level[t] * np.broadcast_to(sought.law.at(t), far.shape)
+    unit = sought.unit[t]
+    curve = np.divide(sought.gain[t] * sought.sd[t], unit, out=np.zeros(len(unit)), where=unit > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if sought.law.power == 1.0:
+            best = np.maximum(far - cost / curve, 0.0)
+        else:
+            slope = 1.5 * cost
+            best = ((np.sqrt(slope**2 + 4.0 * curve**2 * far) - slope) / (2.0 * curve)) ** 2
+    return np.asarray(np.sign(gap) * np.where(curve > 0, best, 0.0))
+
+
+def _to_optimum(sought: Sought, t: int, held: Floats, _: Floats) -> Floats:
+    if sought.optimum is None:
+        raise DataError("mean-variance weights", "none", "give daily prices: forecasts of a trained model")
+    return np.asarray(sought.optimum[t] - held)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A way to trade towards targets.
+
+    Parameters
+    ----------
+    name : str
+    step : callable
+        From a date, what is held and parameters to changes of weights.
+    parameters : tuple of float
+        What it may choose from, the fastest first.
+    says : str
+    """
+
+    name: str
+    step: Step
+    parameters: tuple[float, ...] = (1.0,)
+    says: str = ""
+
+
+RULES: Final[Mapping[str, Rule]] = MappingProxyType({
+    one.name: one
+    for one in (
+        Rule("all_at_once", _share, says="the target, whatever it costs"),
+        Rule("rate", _share, RATES, "a share of the way to the target"),
+        Rule("zone", _to_the_edge, WIDTHS, "to the edge of a zone around the target, legs balanced"),
+        Rule("by_name", _by_name, says="this date's forecast less the true cost, name by name"),
+        Rule("mean_variance", _to_optimum, says="inverse covariance times forecasts, all at once"),
+    )
+})  # fmt: skip
+CONTROLS: Final = ("by_name", "mean_variance")
+"""Rules that lose, kept so that it is seen."""
+
+
+def step(sought: Sought, rule: Rule, t: int, held: Floats, parameter: Floats) -> Floats:
+    """Changes of weights of a date; a name without a forecast is closed, at its last close."""
+    return np.where(np.isfinite(sought.walk.value[t]), rule.step(sought, t, held, parameter), -held)
+
+
+def on_paper(sought: Sought, rule: Rule) -> tuple[Floats, Floats]:
+    """Gross returns and costs at a level of 1 of a book of each parameter, float64 (D, G) both; no book pays."""
+    parameters = np.array(rule.parameters)[:, None]
+    held = np.zeros((len(parameters), sought.target.shape[1]))
+    gross, units = (np.zeros((len(sought.target), len(parameters))) for _ in range(2))
+    for t, moved in enumerate(np.nan_to_num(sought.walk.outcome)):
+        change = step(sought, rule, t, held, parameters)
+        wanted = held + change
+        gross[t], units[t] = wanted @ moved, sought.law(t, change)
+        held = wanted * (1.0 + moved) / np.maximum(1.0 + gross[t], 1e-3)[:, None]
+    return gross, units
+
+
+@dataclass(eq=False)
+class CostBelief:
+    """The level of cost that is believed: a number, or learned from fills, each of which says it with noise.
+
+    Learned is the least-squares slope of shortfalls on what a level of 1 would cost, weighted by the noise of a fill,
+    older dates forgotten (:func:`tercel.signals.flow.recalibrate.after`); before any fill, `prior`.
+
+    Parameters
+    ----------
+    prior : float
+    learns : bool
+    half_life : float
+        In dates.
+
+    >>> belief = CostBelief(1.0, learns=True)
+    >>> for _ in range(30):
+    ...     belief.learn(square=4.0, cross=12.0)
+    >>> round(belief.level, 1), CostBelief(1.0).level
+    (3.0, 1.0)
+    """
+
+    prior: float
+    learns: bool = False
+    half_life: float = HALF_LIFE
+    known: Floats = field(default_factory=NO_DAYS.copy)
+
+    @property
+    def level(self) -> float:
+        """What is believed now."""
+        _, weight, square, cross = self.known[:4].tolist()
+        return max((cross + weight * self.prior) / (square + weight), 0.0) if square + weight > 0 else self.prior
+
+    def learn(self, square: float, cross: float) -> None:
+        """One more date: sums over fills of squared costs at a level of 1, and of those times shortfalls, each over the
+        variance of its noise.
+        """
+        if self.learns:
+            self.known = after(self.known, square, cross, self.half_life)
+
+
+@dataclass(frozen=True, eq=False)
+class Traded:
+    """A book that followed a rule.
+
+    Parameters
+    ----------
+    book : Backtest
+    chosen : float64 (D,)
+        The parameter of each date.
+    believed : float64 (D,)
+        Level of cost that was believed when the date fell due.
+    left : int
+        Positions closed because their names had no forecast any more.
+    """
+
+    book: Backtest
+    chosen: Floats
+    believed: Floats
+    left: int
+
+
+def choose(paper: tuple[Floats, Floats], past: int, level: float) -> int:
+    """Index of the parameter with the best past net Sharpe ratio at a level of cost; the fastest while `past` is short.
+
+    >>> gross = np.tile([[0.02, 0.01], [0.0, 0.01]], (20, 1)) + np.arange(40)[:, None] * 1e-5
+    >>> choose((gross, np.tile([0.001, 0.0001], (40, 1))), 40, 1.0), choose((gross, gross), 20, 1.0)
+    (1, 0)
+    """
+    if past < LEAST_PAST:
+        return 0
+    net = paper[0][:past] - level * paper[1][:past]
+    sd = net.std(axis=0, ddof=1)
+    return int(np.argmax(np.where(sd > 1e-12, net.mean(axis=0) / np.where(sd > 1e-12, sd, 1.0), -np.inf)))
+
+
+def picks_of(walk: Walk) -> Indices:
+    """The first date of the calendar year of each date: when the parameter of that year was chosen."""
+    years = walk.time_ns.astype("datetime64[ns]").astype("datetime64[Y]")
+    return np.searchsorted(years, years)
+
+
+def trade(
+    sought: Sought, rule: Rule, belief: CostBelief | None = None, *, seed: int = 1,
+    paper: tuple[Floats, Floats] | None = None,
+) -> Traded:  # fmt: skip
+    """Follow a rule from the first date to the last and pay the true cost.
+
+    Parameters
+    ----------
+    belief : CostBelief, optional
+        None: the true level of each date is known. One that learns is told the fills of the book's own trades.
+    seed : int
+        Of the noise of fills.
+    paper : (float64 (D, G), float64 (D, G)), optional
+        What :func:`on_paper` found, where it is known.
+
+    Raises
+    ------
+    DataError
+        The book loses all that it has.
+    """
+    walk, dates = sought.walk, len(sought.target)
+    paper = on_paper(sought, rule) if paper is None and len(rule.parameters) > 1 else paper
+    first, past = picks_of(walk), finished(walk)
+    noise = np.random.default_rng([seed, 34]).standard_normal(dates)
+    held, pick, left = np.zeros(sought.target.shape[1]), 0, 0
+    weights, figures, told = np.zeros(sought.target.shape), np.zeros((4, dates)), np.zeros((2, dates))
+    for t, moved in enumerate(np.nan_to_num(walk.outcome)):
+        level = float(sought.level[t]) if belief is None else belief.level
+        if paper is not None and first[t] == t:
+            pick = choose(paper, int(past[t]), level)
+        left += int(((held != 0) & ~np.isfinite(walk.value[t])).sum())
+        change = step(sought, rule, t, held[None, :], np.array([[rule.parameters[pick]]]))[0]
+        wanted = held + change
+        earned, paid = float(wanted @ moved), float(sought.level[t] * sought.law(t, change))
+        if earned - paid <= -1.0:
+            text = f"a return of {earned - paid:.0%} at {np.datetime64(int(walk.time_ns[t]), 'ns')} by {rule.name}"
+            raise DataError("a book that outlives its losses", text, "look at that date's outcomes, or the cost")
+        figures[:, t], told[:, t] = (earned, paid, earned - paid, np.abs(change).sum()), (rule.parameters[pick], level)
+        if belief is not None:
+            square = _told(sought, t, change)
+            belief.learn(square, float(sought.level[t]) * square + square**0.5 * float(noise[t]))
+        weights[t], held = wanted, wanted * (1.0 + moved) / (1.0 + earned - paid)
+    ic = rank_ic_of_rows(walk.value, walk.outcome)
+    gross, cost, net, turned = figures
+    book = Backtest(walk, weights, gross, cost, net, turned, ic, weights[-1], sought.periods)
+    return Traded(book, told[0], told[1], left)
+
+
+def _told(sought: Sought, t: int, change: Floats) -> float:
+    """What fills of a date say of the level: squared costs of a value at a level of 1, over their noise's variance.
+
+    The sum of independent noises, each weighted so, is one normal number of this very variance.
+    """
+    at = np.flatnonzero(np.abs(change) > 1e-12)
+    scale = np.broadcast_to(sought.law.at(t), change.shape)[at] * np.abs(change[at]) ** (sought.law.power - 1.0)
+    return float(((scale / (NOISE * sought.sd[t, at])) ** 2).sum())

@@ -1,0 +1,275 @@
+"""A portfolio through the dates of its forecasts, by each rule of trading, after costs that are believed or learned."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from tercel.core.arrays import Floats, Indices
+from tercel.core.errors import DataError
+from tercel.core.report.tables import fixed, spelt_cell
+from tercel.core.stats.bootstrap import Replicates
+from tercel.signals import backtest as books
+from tercel.signals.rebalance import (
+    CONTROLS,
+    LEAST_PAST,
+    RULES,
+    CostBelief,
+    Sought,
+    Traded,
+    finished,
+    on_paper,
+    picks_of,
+    trade,
+)
+from tercel.signals.runs.backtest import when
+from tercel.signals.runs.portfolio_file import ALL_AT_ONCE, PortfolioConfig, opened, read_config
+
+NEAR: Final = 0.2
+"""How far from the true cost, as a share of it, a belief is back."""
+STAYS: Final = 4
+"""Dates in a row on which it has to be."""
+THIRD: Final = 1 / 3
+"""Of the true cost of the last date: a belief to be compared with."""
+
+
+def backtested(file: Path, seed: int = 1, *, shuffled: bool = False) -> dict[str, Any]:
+    """Every figure of `tercel portfolio backtest` on a configuration; `shuffled`, with outcomes exchanged among the
+    names of a date, so that no forecast says anything.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As :mod:`tercel.signals.runs.portfolio_file`; and where no date is left to judge.
+    """
+    config = read_config(file)
+    found = opened(config, file.resolve().parent, seed)
+    sought = shuffle(found.sought, seed) if shuffled else found.sought
+    walk = sought.walk
+    at = judged(config, sought)
+    chosen = [RULES[name] for name in config.rules.names]
+    paper = {rule.name: on_paper(sought, rule) for rule in chosen if len(rule.parameters) > 1}
+
+    def run(believed: str | float) -> dict[str, Traded]:
+        beliefs = {name: belief_of(config, sought, believed) for name in config.rules.names}
+        return {
+            rule.name: trade(sought, rule, beliefs[rule.name], seed=seed, paper=paper.get(rule.name)) for rule in chosen
+        }
+
+    by_belief = {"learned": run("learned"), "true": run("true"), "third": run(THIRD)}
+    asked = config.cost.believed
+    by_rule = by_belief[asked] if isinstance(asked, str) else run(asked)
+    rng = np.random.default_rng([seed, 34])
+    net = books.sharpes({name: one.book.net[at] for name, one in by_rule.items()}, sought.periods, rng)
+    gross = books.sharpes({name: one.book.gross[at] for name, one in by_rule.items()}, sought.periods, rng)
+    rules = {name: _figures(name, one, at, sought.periods) for name, one in by_rule.items()}
+    for name, row in rules.items():
+        row["sharpe_net"], row["sharpe_net_interval"] = net[name].point, net[name].estimate().to_json()
+        row["sharpe_gross"], row["sharpe_gross_interval"] = gross[name].point, gross[name].estimate().to_json()
+        row["against_all_at_once"] = _difference(net[name], net[ALL_AT_ONCE])
+    for name in CONTROLS:
+        if name in rules and "rate" in rules:
+            rules[name]["against_rate"] = _difference(net[name], net["rate"])
+    charge = str(config.cost.charge)
+    if config.cost.changes:
+        charge += f", {config.cost.times:g} times as much from {config.cost.changes} on"
+    of_paper = {key: {name: ran[name] for name in paper} for key, ran in by_belief.items()}
+    first, last = when(walk.start_ns[at[0]]), when(walk.end_ns[at[-1]])
+    result = {
+        "name": config.name, "file": file, "model": None if found.model is None else found.model.id,
+        "dates": len(at), "names": len(walk.names), "first": first, "last": last,
+        "dates_a_year": sought.periods, "book": config.book.kind, "hold": config.book.hold, "cost": charge,
+        "believed": asked, "definition": books.DEFINITION, "rules": rules,
+        "beliefs": _beliefs(of_paper, at, sought, rng),
+        "cost_learned": _learned(by_belief["learned"][next(iter(paper), ALL_AT_ONCE)], sought, config.cost.changes),
+        "curve": _curve(by_rule, at, sought), "note": found.note, "seed": seed, "shuffled": shuffled,
+    }  # fmt: skip
+    return {**result, "sentences": sentences(result)}
+
+
+def shuffle(sought: Sought, seed: int) -> Sought:
+    """The same with outcomes exchanged among the names of each date: a control in which no rule may gain gross."""
+    outcome, rng = sought.walk.outcome.copy(), np.random.default_rng([seed, 35])
+    for row in outcome:
+        at = np.flatnonzero(np.isfinite(row))
+        row[at] = row[rng.permutation(at)]
+    return replace(sought, walk=replace(sought.walk, outcome=outcome))
+
+
+def belief_of(config: PortfolioConfig, sought: Sought, believed: str | float) -> CostBelief | None:
+    """A belief by its name; a number is that many times the first true level, a third that of the last."""
+    if believed == "true":
+        return None
+    if believed == "learned":
+        return CostBelief(config.cost.prior * float(sought.level[0]), learns=True, half_life=config.cost.half_life)
+    return CostBelief(float(believed) * float(sought.level[-1 if believed == THIRD else 0]))
+
+
+def judged(config: PortfolioConfig, sought: Sought) -> Indices:
+    """Dates that figures are of: those asked for, by default from the first year whose parameters were chosen.
+
+    Raises
+    ------
+    DataError
+        Fewer than two.
+    """
+    walk = sought.walk
+    day = walk.time_ns.astype("datetime64[ns]").astype("datetime64[D]")
+    ready = np.flatnonzero((picks_of(walk) == np.arange(len(day))) & (finished(walk) >= LEAST_PAST))
+    since = np.datetime64(config.rules.first or (day[ready[0]] if len(ready) else "NaT"), "D")
+    at = np.flatnonzero((day >= since) & (day <= np.datetime64(config.rules.last)))
+    if len(at) < 2:
+        expected = f"two dates to judge, after a year that begins with {LEAST_PAST} dates of past results"
+        raise DataError(
+            expected,
+            f"{len(day)} dates, {day[0]} to {day[-1]}",
+            "take a longer walk, or set rules.first and rules.last",
+        )
+    return at
+
+
+def _figures(name: str, one: Traded, at: Indices, periods: float) -> dict[str, Any]:
+    book = one.book
+    growth = np.cumprod(1.0 + book.net[at])
+    fallen = 1.0 - growth / np.maximum(np.maximum.accumulate(growth), 1.0)
+    year = book.walk.time_ns[at].astype("datetime64[ns]").astype("datetime64[Y]").astype(int) + 1970
+    told = {str(y): float(one.chosen[at][year == y][0]) for y in np.unique(year)}
+    return {
+        "says": RULES[name].says, "turnover": float(book.turnover[at].mean()), "gross": float(book.gross[at].mean()),
+        "cost": float(book.cost[at].mean()), "net_a_year": float(growth[-1] ** (periods / len(at)) - 1.0),
+        "sd_a_year": float(book.net[at].std(ddof=1) * periods**0.5), "drawdown": float(fallen.max()),
+        "held": float(np.abs(book.weights[at]).sum(axis=1).mean()), "left_while_held": one.left,
+        "chosen": told if len(RULES[name].parameters) > 1 else None,
+    }  # fmt: skip
+
+
+def _difference(one: Replicates, other: Replicates) -> dict[str, Any]:
+    """A difference of Sharpe ratios with its interval and t, drawn over blocks of dates; None where it is of itself."""
+    gain = one - other
+    t = gain.point / gain.error if gain.error > 0 else None
+    return {**gain.estimate().to_json(), "t": t, "error": gain.error}
+
+
+def _beliefs(
+    ran: Mapping[str, Mapping[str, Traded]], at: Indices, sought: Sought, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Net Sharpe ratio of each rule that chooses, by what is believed of costs, and what learning them gains."""
+    flat = {f"{belief} {name}": one.book.net[at] for belief, rules in ran.items() for name, one in rules.items()}
+    drawn = books.sharpes(flat, sought.periods, rng) if flat else {}
+    return {
+        name: {
+            **{belief: drawn[f"{belief} {name}"].point for belief in ran},
+            **{f"learned_against_{other}": _difference(drawn[f"learned {name}"], drawn[f"{other} {name}"])
+               for other in ("true", "third")},
+        }
+        for name in ran["learned"]
+    }  # fmt: skip
+
+
+def _learned(one: Traded, sought: Sought, changes: str) -> dict[str, Any]:
+    """What a rule learned of costs, and after how many dates it was back where they changed."""
+    told = {
+        "at_last": float(one.believed[-1]),
+        "true_at_last": float(sought.level[-1]),
+        "near": NEAR,
+        "back_after": None,
+    }
+    if changes:
+        since = int(np.searchsorted(sought.walk.time_ns, np.datetime64(changes, "ns").astype(np.int64)))
+        told["back_after"] = back_after(one.believed[since:], sought.level[since:])
+    return told
+
+
+def back_after(believed: Floats, true: Floats) -> int | None:
+    """Dates until a belief is near the truth and stays for :data:`STAYS` dates; None where it never does.
+
+    >>> back_after(np.array([1.0, 2.0, 2.8, 2.9, 3.0, 3.1]), np.full(6, 3.0))
+    2
+    """
+    near = np.abs(believed / np.where(true > 0, true, 1.0) - 1.0) <= NEAR
+    runs = np.convolve(near, np.ones(STAYS), "valid") == STAYS
+    return int(runs.argmax()) if runs.any() else None
+
+
+def _curve(by_rule: Mapping[str, Traded], at: Indices, sought: Sought) -> list[dict[str, Any]]:
+    """A row a date: what each rule earned net, its equity, its parameter, the cost believed and the true one."""
+    equity = {name: np.cumprod(1.0 + one.book.net[at]) for name, one in by_rule.items()}
+    return [
+        {
+            "at": when(sought.walk.time_ns[t]), "cost_true": float(sought.level[t]),
+            "rules": {
+                name: {"net": float(one.book.net[t]), "equity": float(equity[name][k]), "chosen": float(one.chosen[t]),
+                       "turnover": float(one.book.turnover[t]), "cost_believed": float(one.believed[t])}
+                for name, one in by_rule.items()
+            },
+        }
+        for k, t in enumerate(at.tolist())
+    ]  # fmt: skip
+
+
+def best_of(rules: Mapping[str, Mapping[str, Any]]) -> str:
+    """The rule with the highest Sharpe ratio after costs, of those that choose by past results where there are any."""
+    able = {name: row for name, row in rules.items() if row["chosen"]} or rules
+    return max(able, key=lambda name: able[name]["sharpe_net"])
+
+
+def spelt_gain(cell: Mapping[str, Any]) -> str:
+    """A difference of Sharpe ratios in words.
+
+    >>> spelt_gain({"mean": 0.5, "ci_low": 0.1, "ci_high": 0.9, "t": 2.5})
+    '+0.50 [+0.10, +0.90], t 2.5'
+    """
+    return spelt_cell(cell, "+") + ("" if cell["t"] is None else f", t {fixed(cell['t'], 1)}")
+
+
+def sentences(found: Mapping[str, Any]) -> list[str]:
+    """What a desk would say of a portfolio, in at most five sentences."""
+    rules, name = found["rules"], best_of(found["rules"])
+    best, plain = rules[name], rules[ALL_AT_ONCE]
+    span = f"{found['dates']} dates, {found['first'][:10]} to {found['last'][:10]}"
+    said = f"After {found['cost']}, {name} has a Sharpe ratio of {best['sharpe_net']:.2f}"
+    if name != ALL_AT_ONCE:
+        said += f", trading all at once {plain['sharpe_net']:.2f}: {spelt_gain(best['against_all_at_once'])}"
+    lines = [
+        f"{'Control, outcomes exchanged among names: ' * found['shuffled']}{said}; {span}.",
+        f"It turns over {best['turnover']:.2f} half-turns a date for {plain['turnover']:.2f}; before costs its Sharpe "
+        f"ratio is {best['sharpe_gross']:.2f} for {plain['sharpe_gross']:.2f}.",
+    ]
+    if name in found["beliefs"]:
+        belief, cost = found["beliefs"][name], found["cost_learned"]
+        back = f", back within {cost['near']:.0%} {cost['back_after']} dates after the change" * (
+            cost["back_after"] is not None
+        )
+        lines.append(
+            f"A cost learned from fills ends at {cost['at_last']:.3g}, true {cost['true_at_last']:.3g}{back}; it is "
+            f"worth {belief['learned_against_true']['mean']:+.2f} beside the true one, "
+            f"{belief['learned_against_third']['mean']:+.2f} beside a third of it."
+        )
+    left = sum(row["left_while_held"] for row in (best,))
+    lines += [f"{left} positions were closed at their last close as their names had no forecast any more."] * bool(left)
+    return lines + [f"Bias: {found['note']}."] * bool(found["note"])
+
+
+def table_of(rules: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Headings and rows of rules, for a terminal and a page."""
+    heads = (
+        "rule",
+        "Sharpe net",
+        "gross",
+        "half-turns",
+        "against all at once, 95 %",
+        "t",
+        "drawdown, %",
+        "last choice",
+    )
+    rows: list[tuple[str, ...]] = []
+    for name, row in rules.items():
+        gain, chosen = row["against_all_at_once"], list((row["chosen"] or {"": None}).values())[-1]
+        rows.append((
+            name, fixed(row["sharpe_net"]), fixed(row["sharpe_gross"]), fixed(row["turnover"]),
+            "" if name == ALL_AT_ONCE else spelt_cell(gain, "+"), "" if gain["t"] is None else fixed(gain["t"], 1),
+            fixed(100 * row["drawdown"], 1), "" if chosen is None else f"{chosen:g}",
+        ))  # fmt: skip
+    return heads, rows

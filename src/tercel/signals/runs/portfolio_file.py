@@ -1,0 +1,268 @@
+"""What `tercel portfolio` is told, one TOML file, and the forecasts, volatilities and costs that it names.
+
+[forecasts] model, or file: a trained model's folder, or a table of date, name, value, outcome, sd (end, dollars)
+[book]      kind, hold: how forecasts become targets
+[cost]      bps, or law and capital; believed, prior, half_life; changes, times: a cost that changes on a day
+[rules]     names, first, last: ways to trade, and the dates that figures are of
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import AfterValidator, Field, field_validator
+
+from tercel.core.arrays import Floats
+from tercel.core.errors import ConfigError, DataError
+from tercel.core.names import check_known
+from tercel.core.rows import HowToMap
+from tercel.core.toml import read_toml
+from tercel.core.validated import TomlTable, validated
+from tercel.signals import backtest as books
+from tercel.signals.backtest import Walk, apart, walk_of
+from tercel.signals.exposure import DailyReturns
+from tercel.signals.model_folder import SignalModel, folder_at, load
+from tercel.signals.rebalance import HALF_LIFE, RULES, Sought, sought_of
+from tercel.signals.risk.covariance import FastVolatility
+from tercel.signals.risk.forecast import WINDOW
+from tercel.signals.risk.volatility import MONTH
+from tercel.signals.runs.backtest import Charge, daily_returns, forecasts, known_by, traded
+from tercel.signals.runs.config import day_of
+from tercel.signals.sources.cells import USUAL, days, numbers, read_table, renamed
+from tercel.signals.sources.port import time_type
+
+EXAMPLE: Final = "see docs/examples/portfolio.toml"
+ALL_AT_ONCE: Final = "all_at_once"
+Day = Annotated[str, AfterValidator(day_of)]
+
+
+class ForecastSection(TomlTable):
+    """Whose forecasts, out of sample."""
+
+    model: str = ""
+    """Folder of a trained model or of its run, from this file's folder."""
+    file: str = ""
+    """Or a table, CSV or Parquet: date, name, value, outcome (a fraction), sd (of a day's return); end, dollars."""
+
+
+class BookSection(TomlTable):
+    """How forecasts become targets."""
+
+    kind: Literal["by_risk", "equal_risk"] = "by_risk"
+    """Scores over forecast volatility; or scores as they are, as a book of scores in `signals backtest`."""
+    hold: float = Field(default=0.0, ge=0, lt=1)
+    """Weight of a name's past scores in its score."""
+
+
+class CostSection(TomlTable):
+    """What trading costs, and what is believed of it."""
+
+    bps: float | None = Field(default=None, ge=0)
+    law: float | None = Field(default=None, gt=0)
+    """Y of the square-root law, about 1."""
+    capital: float = Field(default=1e7, gt=0)
+    believed: Literal["learned", "true"] | float = "learned"
+    """Learned from the book's fills; known; or a number, times the true level at the start."""
+    prior: float = Field(default=1 / 3, gt=0)
+    """What is believed before any fill, times the true level."""
+    half_life: float = Field(default=HALF_LIFE, gt=0)
+    """Dates after which a fill counts half."""
+    changes: Day | Literal[""] = ""
+    times: float = Field(default=1.0, gt=0)
+    """From the day of `changes` on costs are so many times what they were."""
+
+    @property
+    def charge(self) -> Charge:
+        """The cost at its true level."""
+        if (self.bps is None) == (self.law is None):
+            given = "neither" if self.bps is None else "both"
+            raise ConfigError("one of cost.bps and cost.law", given, "write bps = 10, or law = 1 and capital = 5e7")
+        return Charge(self.bps, self.law or 1.0, self.capital)
+
+
+class RulesSection(TomlTable):
+    """Which rules, over which dates."""
+
+    names: tuple[str, ...] = (ALL_AT_ONCE, "rate", "zone")
+    first: Day | Literal[""] = ""
+    """Empty: the first year whose parameters were chosen on past results."""
+    last: Day = "9999-12-31"
+
+    @field_validator("names")
+    @classmethod
+    def _with_the_plain_one(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((ALL_AT_ONCE, *names)))
+
+
+class PortfolioConfig(TomlTable):
+    """A whole configuration."""
+
+    name: str = Field(default="portfolio", min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$")
+    forecasts: ForecastSection = ForecastSection()
+    book: BookSection = BookSection()
+    cost: CostSection = CostSection()
+    rules: RulesSection = RulesSection()
+
+
+def read_config(path: Path) -> PortfolioConfig:
+    """The configuration in a file.
+
+    Raises
+    ------
+    ConfigError
+        With the file, the key and the nearest known one; forecasts without costs, or costs without forecasts.
+    """
+    raw = read_toml(path, EXAMPLE)
+    config = validated(PortfolioConfig, raw, str(path), "`tercel portfolio`")
+    for section, remedy in (("forecasts", 'model = "FOLDER" of a trained model'), ("cost", "bps = 10")):
+        if section not in raw:
+            others = ", ".join(f"[{one}]" for one in raw if isinstance(raw[one], dict)) or "no table"
+            raise ConfigError(
+                f"a table [{section}]", f"{others} in {path}", f"add [{section}] with {remedy}; {EXAMPLE}"
+            )
+    for name in config.rules.names:
+        check_known(name, RULES, "rules among", f"{name!r} in rules.names of {path}", ConfigError)
+    given = [key for key in ("model", "file") if getattr(config.forecasts, key)]
+    if len(given) != 1:
+        remedy = 'write model = "FOLDER", or file = "forecasts.csv"'
+        raise ConfigError("one of forecasts.model and forecasts.file", f"{len(given)} in {path}", remedy)
+    _ = config.cost.charge
+    return config
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """What a file names: targets of dates whose labels do not overlap with costs at a level of 1, and what to say."""
+
+    sought: Sought
+    model: SignalModel | None
+    note: str = ""
+
+
+def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool = False) -> Opened:
+    """Forecasts, volatilities and costs of a configuration whose paths are taken from a folder; with the `newest` date
+    of a model's files behind them, whose outcome nobody knows.
+
+    Raises
+    ------
+    ConfigError, DataError
+        What cannot be read or used, by file and row.
+    """
+    model, traded_of = None, None
+    if config.forecasts.file:
+        where = str(base / config.forecasts.file)
+        walk, sd, dollars = read_forecasts(base / config.forecasts.file, config.cost.law is not None)
+        traded_of = sd, dollars
+    else:
+        model = load(folder_at(base / config.forecasts.model, seed))
+        walk, where = with_newest(model) if newest else walk_of(model.walk()), str(model.folder)
+        walk = walk if newest else walk.rows(apart(walk))
+        away, remedy = 1.0 - FastVolatility().decay, "give the forecasts as a table with a column sd: file = ..."
+        variance = (pl.col("r") ** 2).ewm_mean(alpha=away, adjust=False, min_samples=MONTH, ignore_nulls=True)
+        (sd,) = known_by(model, walk, remedy, variance.sqrt())
+    if len(walk.time_ns) < 2:
+        raise DataError("forecasts of two dates or more", f"{len(walk.time_ns)} in {where}", "take a longer panel")
+    level = np.full(len(walk.time_ns), config.cost.bps if config.cost.law is None else config.cost.law)
+    if config.cost.changes:
+        level[_since(walk, config.cost.changes)] *= config.cost.times
+    law = books.flat(1.0)
+    if config.cost.law is not None:
+        law = books.square_root(1.0, config.cost.capital, *(traded(model, walk) if model else traded_of or (sd, sd)))
+    optimum = None
+    if "mean_variance" in config.rules.names:
+        if model is None:
+            raise ConfigError("forecasts.model for the rule mean_variance", where, "take it out of rules.names")
+        optimum = mean_variance(walk, sd, daily_returns(model, walk.names.tolist(), "take mean_variance out"))
+    sought = sought_of(walk, sd, law, level, by_risk=config.book.kind == "by_risk", hold=config.book.hold)
+    note = "" if model is None else str(model.card.get("note", ""))
+    return Opened(replace(sought, optimum=optimum), model, note)
+
+
+def with_newest(model: SignalModel) -> Walk:
+    """Dates of a model whose labels do not overlap, and the newest one of its files.
+
+    Raises
+    ------
+    DataError
+        No forecast of a newer date is given.
+    """
+    walk, _, held, said = forecasts(model)
+    if held is None:
+        raise DataError("a forecast of a date after the walk's", said[0], "bring the files up to date, or train again")
+    found = walk.rows(np.append(apart(walk), len(walk.time_ns) - 1))
+    end = found.end_ns.copy()
+    end[-1] = found.time_ns[-1] + int(np.median(found.end_ns[:-1] - found.time_ns[:-1]))
+    return replace(found, end_ns=end)
+
+
+def _since(walk: Walk, day: str) -> slice:
+    return slice(int(np.searchsorted(walk.time_ns, np.datetime64(day, "ns").astype(np.int64))), None)
+
+
+def read_forecasts(path: Path, by_law: bool) -> tuple[Walk, Floats, Floats]:
+    """Forecasts in a table of one's own with volatilities and traded values, dates by names.
+
+    Parameters
+    ----------
+    path : Path
+        Columns date, name, value, outcome, sd; `end` of the outcome where that is not the next date; dollars.
+    by_law : bool
+        Whether traded values are needed.
+
+    Raises
+    ------
+    DataError
+        With file and row.
+    """
+    remedy = "correct the cell, or take the row out"
+    table = read_table(path, HowToMap(column=""))
+    usual: dict[str, tuple[str, ...]] = {
+        "date": USUAL["date"], "name": USUAL["symbol"], "value": ("value", "forecast"), "end": ("end",),
+        "outcome": ("outcome", "return"), "sd": ("sd", "volatility"), "dollars": ("dollars", "adv"),
+    }  # fmt: skip
+    needed = ("date", "name", "value", "outcome", "sd", *["dollars"] * by_law)
+    table = renamed(table, needed, ("end", *["dollars"] * (not by_law)), {}, usual)
+    found = {key: numbers(table, key) for key in ("value", "outcome", "sd", "dollars") if key in table.frame.columns}
+    table.refuse(found["value"].is_null(), "value", "a forecast in each row", remedy)
+    table.refuse(found["outcome"] < -1.0, "outcome", "a return of -1 or more", remedy)
+    table.refuse(~(found["sd"].fill_null(0.0) > 0), "sd", "the deviation of a day's return, above 0", remedy)
+    when, who = days(table, "date"), table.frame["name"].cast(pl.String)
+    table.refuse(pl.DataFrame({"d": when, "n": who}).is_duplicated(), "name", "one row a date and name", remedy)
+    time = when.cast(pl.Datetime("ns")).cast(time_type())
+    rows = pl.DataFrame([time.alias("time"), time.alias("start"), who, *found.values()])
+    if "end" in table.frame.columns:
+        rows = rows.with_columns(end=days(table, "end").cast(pl.Datetime("ns")).cast(time_type()))
+    else:
+        dates = rows.select(pl.col("time").unique().sort()).with_columns(end=pl.col("time").shift(-1))
+        last = pl.col("time") + (pl.col("end") - pl.col("time")).median()
+        rows = rows.join(dates.with_columns(pl.col("end").fill_null(last)), on="time")
+    walk = walk_of(rows)
+    at = rows.with_columns(
+        t=pl.col("time").dt.epoch("ns").replace_strict(walk.time_ns, np.arange(len(walk.time_ns))),
+        n=pl.col("name").replace_strict(walk.names.tolist(), np.arange(len(walk.names))),
+    )
+    wide = np.full((2, *walk.value.shape), np.nan)
+    wide[0, at["t"], at["n"]] = at["sd"]
+    if "dollars" in at.columns:
+        wide[1, at["t"], at["n"]] = at["dollars"].fill_null(float("nan"))
+    kept = apart(walk)
+    return walk.rows(kept), wide[0, kept], wide[1, kept]
+
+
+def mean_variance(walk: Walk, sd: Floats, days_of: DailyReturns) -> Floats:
+    """Weights in proportion to the inverse covariance times forecasts (Grinold: score times volatility), 2 in absolute
+    sum; covariance by :class:`~tercel.signals.risk.covariance.FastVolatility` of the last two years. A name that moved
+    on less than half of their days has none.
+    """
+    out = np.zeros(walk.value.shape)
+    for t, stop in enumerate(days_of.before(walk.time_ns, MONTH).tolist()):
+        window = days_of.returns[max(stop - WINDOW, 0) : stop]
+        at = np.flatnonzero(np.isfinite(walk.value[t] * sd[t]) & ((window != 0.0).mean(axis=0) > 0.5))
+        if len(at) < 2 or not np.ptp(walk.value[t, at]) > 0:
+            continue
+        alpha = sd[t, at] * (walk.value[t, at] - walk.value[t, at].mean())
+        found = np.linalg.solve(FastVolatility().estimate(np.log1p(window[:, at])), alpha)
+        out[t, at] = 2.0 * found / np.abs(found).sum()
+    return out

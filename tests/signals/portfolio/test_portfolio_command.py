@@ -1,0 +1,264 @@
+"""`tercel portfolio backtest`: one JSON object, a table with few sentences, a page with pictures, refusals."""
+
+import json
+import math
+from datetime import date, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.signals.command.material import daily_model
+from typer.testing import CliRunner, Result
+
+from tercel.cli import app
+from tercel.signals.targets import read_targets
+
+DATES, NAMES = 150, 20
+TOML = """
+name = "mine"
+[forecasts]
+file = "forecasts.csv"
+[cost]
+bps = 10
+"""
+
+
+def portfolio(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["portfolio", "backtest", *map(str, arguments)], env={"COLUMNS": "200"})
+
+
+def done(*arguments: object) -> dict[str, Any]:
+    told = portfolio(*arguments, "--json")
+    assert told.exit_code == 0, told.output
+    found: dict[str, Any] = json.loads(told.stdout)
+    return found
+
+
+def refused(*arguments: object) -> str:
+    told = portfolio(*arguments)
+    assert told.exit_code == 2, told.output
+    assert "Traceback" not in told.output
+    for part in ("expected", "received", "to go on"):
+        assert part in told.output
+    return " ".join(told.output.split())
+
+
+def table(seed: int = 1, gone: str = "") -> pl.DataFrame:
+    """Forecasts that persist, with skill; one name is gone from date 100 on."""
+    rng = np.random.default_rng(seed)
+    value, rows = rng.standard_normal(NAMES), []
+    for t in range(DATES):
+        value = 0.9 * value + 0.45 * rng.standard_normal(NAMES)
+        for n in range(NAMES):
+            outcome = 0.005 * value[n] + 0.03 * rng.standard_normal()
+            day = date(2010, 1, 5) + timedelta(days=7 * t)
+            rows.append((day, f"N{n:02d}", value[n], round(outcome, 6), 0.01 + 0.001 * n, 1e7 * (n + 1)))
+    frame = pl.DataFrame(rows, ["date", "name", "value", "outcome", "sd", "dollars"], orient="row")
+    return frame.filter(~((pl.col("name") == gone) & (pl.col("date") > date(2012, 1, 1))))
+
+
+def placed(folder: Path, text: str = TOML, frame: pl.DataFrame | None = None) -> Path:
+    (table() if frame is None else frame).write_csv(folder / "forecasts.csv")
+    (folder / "p.toml").write_text(text, encoding="utf-8")
+    return folder / "p.toml"
+
+
+def test_from_a_table_to_a_page(tmp_path: Path) -> None:
+    file = placed(tmp_path)
+    found = done(file, "--out", tmp_path / "out")
+    assert list(found["rules"]) == ["all_at_once", "rate", "zone"]
+    for row in found["rules"].values():
+        assert {"sharpe_net", "turnover", "against_all_at_once"} <= set(row)
+        assert {"mean", "t"} <= set(row["against_all_at_once"])
+        assert row["sharpe_net"] < row["sharpe_gross"]
+    assert found["rules"]["zone"]["turnover"] < found["rules"]["all_at_once"]["turnover"]
+    assert found["rules"]["all_at_once"]["against_all_at_once"]["t"] is None
+    gain = found["rules"]["rate"]["against_all_at_once"]
+    assert gain["mean"] == pytest.approx(
+        found["rules"]["rate"]["sharpe_net"] - found["rules"]["all_at_once"]["sharpe_net"]
+    )
+    assert set(found["rules"]["zone"]["chosen"]) == {"2011", "2012"}
+    assert found["first"].startswith("2011-01")
+    assert found["cost_learned"]["at_last"] > 0.0
+    assert {"true", "learned", "third"} <= set(found["beliefs"]["rate"])
+    assert len(found["sentences"]) <= 5
+    page = (tmp_path / "out" / "portfolio.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 3
+    assert page.index("Equity after costs") < page.index("What each year chose") < page.index("believed of costs")
+    equity = math.prod(1.0 + row["rules"]["rate"]["net"] for row in found["curve"])
+    assert equity == pytest.approx(found["curve"][-1]["rules"]["rate"]["equity"])
+    assert done(file)["curve"] == found["curve"]
+    told = portfolio(file)
+    assert told.exit_code == 0
+    assert "against all at once" in told.stdout
+    assert found["sentences"][0] in " ".join(told.stdout.split())
+
+
+def test_costs_of_the_law_that_triple(tmp_path: Path) -> None:
+    law = TOML.replace("bps = 10", 'law = 1.0\ncapital = 2e7\nchanges = "2011-06-01"\ntimes = 3')
+    found = done(placed(tmp_path, law + '[rules]\nnames = ["zone", "by_name"]\n'))
+    assert list(found["rules"]) == ["all_at_once", "zone", "by_name"]
+    assert found["cost"] == "the square-root law, Y 1, on 20,000,000, 3 times as much from 2011-06-01 on"
+    true = [row["cost_true"] for row in found["curve"]]
+    assert (true[0], true[-1]) == (1.0, 3.0)
+    assert found["cost_learned"]["back_after"] <= 26
+    shuffled = done(tmp_path / "p.toml", "--shuffled")
+    assert shuffled["sentences"][0].startswith("Control")
+    low, high = (shuffled["rules"]["zone"]["sharpe_gross_interval"][key] for key in ("ci_low", "ci_high"))
+    assert low < 0 < high
+    assert done(tmp_path / "p.toml", "--seed", "2")["curve"] != found["curve"]
+
+
+def test_a_name_that_leaves_while_held_is_closed_and_counted(tmp_path: Path) -> None:
+    """Its last return counts; no cost of it is asked for afterwards."""
+    found = done(placed(tmp_path, frame=table(gone="N03")))
+    assert all(row["left_while_held"] == 1 for row in found["rules"].values())
+    assert any("closed at their last close" in line for line in found["sentences"])
+    assert all(row["left_while_held"] == 0 for row in done(placed(tmp_path))["rules"].values())
+
+
+def test_a_belief_that_is_named(tmp_path: Path) -> None:
+    for believed, first in (("true", 10.0), ("0.5", 5.0)):
+        quoted = f'"{believed}"' if believed == "true" else believed
+        found = done(placed(tmp_path, TOML + f"believed = {quoted}\n"))
+        assert {row["rules"]["zone"]["cost_believed"] for row in found["curve"]} == {first}
+
+
+def test_a_trained_model_and_both_controls(tmp_path: Path) -> None:
+    run = daily_model(tmp_path)
+    text = f'[forecasts]\nmodel = "{run.name}"\n[cost]\nbps = 5\n[rules]\nfirst = "2011-01-01"\n'
+    (tmp_path / "p.toml").write_text(text + 'names = ["rate", "by_name", "mean_variance"]\n')
+    found = done(tmp_path / "p.toml")
+    assert list(found["rules"]) == ["all_at_once", "rate", "by_name", "mean_variance"]
+    assert found["rules"]["mean_variance"]["held"] == pytest.approx(2.0)
+    assert set(found["rules"]["by_name"]["against_rate"]) >= {"mean", "t"}
+    assert "survivors" in found["sentences"][-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("[cost]\nbps = 10", ""), ("a table [cost]", "[forecasts] in", "add [cost] with bps = 10")),
+        (('[forecasts]\nfile = "forecasts.csv"', ""), ("a table [forecasts]", "[cost] in", "model = ")),
+        (("bps = 10", "bps = -1"), ("cost.bps", "-1", "row 6")),
+        (("bps = 10", "bps = 10\nlaw = 1.0"), ("one of cost.bps and cost.law", "both")),
+        (("bps = 10", ""), ("one of cost.bps and cost.law", "neither")),
+        (("bps = 10", "bsp = 10"), ("cost.bsp", "try 'bps'")),
+        (("bps = 10", 'bps = 10\n[rules]\nnames = ["zoen"]'), ("rules among", "'zoen' in rules.names", "try 'zone'")),
+        (("bps = 10", 'bps = 10\n[rules]\nnames = ["mean_variance"]'), ("forecasts.model for the rule mean_variance",)),
+        (("bps = 10", 'bps = 10\n[rules]\nfirst = "2030-01-01"'), ("two dates to judge", "150 dates")),
+        (("bps = 10", 'bps = 10\nchanges = "soon"'), ("a day such as",)),
+        (('file = "forecasts.csv"', 'model = "nowhere"'), ("the folder of a trained model", "nowhere")),
+        (('file = "forecasts.csv"', 'file = "none.csv"'), ("a table", "none.csv")),
+        (('file = "forecasts.csv"', 'file = "a"\nmodel = "b"'), ("one of forecasts.model and forecasts.file",)),
+    ],
+)
+def test_what_is_no_portfolio_is_refused(tmp_path: Path, change: tuple[str, str], said: tuple[str, ...]) -> None:
+    told = refused(placed(tmp_path, TOML.replace(*change)), "--out", tmp_path / "x")
+    assert all(part in told for part in said), told
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_table_that_cannot_be_used_is_refused_by_its_row(tmp_path: Path) -> None:
+    def said(frame: pl.DataFrame, text: str = TOML) -> str:
+        return refused(placed(tmp_path, text, frame))
+
+    good, last = table(), pl.int_range(pl.len()) == 7
+    for column, bad, what in (
+        ("value", None, "a forecast in each row"),
+        ("outcome", -1.5, "a return of -1 or more"),
+        ("sd", 0.0, "above 0"),
+        ("sd", None, "above 0"),
+    ):
+        told = said(good.with_columns(pl.when(last).then(bad).otherwise(pl.col(column)).alias(column)))
+        assert what in told
+        assert "row 9" in told
+    assert "row 3002" in said(pl.concat([good, good[:1]])) or "row 2" in said(pl.concat([good, good[:1]]))
+    assert "sd" in said(good.drop("sd"))
+    law = TOML.replace("bps = 10", "law = 1.0\ncapital = 1e7")
+    assert "dollars" in said(good.drop("dollars"), law)
+    assert "on date" in said(good.with_columns(dollars=pl.lit(None, pl.Float64)), law)
+    assert "two dates" in said(good[:NAMES])
+    assert "differ" in said(good.with_columns(value=1.0))
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("")
+    assert "is a file" in refused(placed(tmp_path), "--out", tmp_path / "x")
+    assert "a configuration file" in refused(tmp_path / "none.toml")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of a portfolio beside its trained model; nobody writes into its folder."""
+    folder = tmp_path_factory.mktemp("model")
+    run = daily_model(folder)
+    (folder / "p.toml").write_text(f'[forecasts]\nmodel = "{run.name}"\n[cost]\nbps = 12\n')
+    return folder / "p.toml"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["portfolio", "run", *map(str, arguments)], env={"COLUMNS": "200"})
+
+
+def stepped(*arguments: object) -> dict[str, Any]:
+    told = run(*arguments, "--json")
+    assert told.exit_code == 0, told.output
+    found: dict[str, Any] = json.loads(told.stdout)
+    return found
+
+
+def test_todays_book_is_a_step_from_the_one_before(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "book"
+    out.mkdir()
+    (out / "targets.csv").write_text("date,name,weight\n2012-01-02,N00,0.5\n2012-01-02,GONE,-0.25\n")
+    found = stepped(model, "--out", out, "--rule", "rate")
+    rows = {row["name"]: row for row in found["trades"]}
+    for row in rows.values():
+        assert (
+            row["trade"] == pytest.approx(found["parameter"] * (row["target"] - row["held"])) or row["name"] == "GONE"
+        )
+    assert (rows["N00"]["held"], rows["GONE"]["weight"], rows["GONE"]["trade"]) == (0.5, 0.0, 0.25)
+    assert sum(row["target"] for row in rows.values()) == pytest.approx(0.0, abs=1e-12)
+    read = read_targets(out / "targets.csv", {name: name for name in rows})  # as a desk reads it
+    assert {name: one.value for name, one in read.items()} == pytest.approx({n: r["weight"] for n, r in rows.items()})
+    assert {one.unit for one in read.values()} == {"weight"}
+    before = (out / "targets.csv").read_bytes()
+    told = run(model, "--out", out)
+    assert told.exit_code == 2
+    assert "one step after the targets of before" in " ".join(told.output.split())
+    assert (out / "targets.csv").read_bytes() == before
+    shown = run(model, "--out", tmp_path / "new", "--rule", "zone")
+    assert shown.exit_code == 0
+    assert "zone at" in shown.stdout
+
+
+def test_desks_say_what_was_paid(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"is_bps": 40.0, "notional": 1e4}
+    rows = [row | {"instrument": f"N{n:02d}"} for n in range(12)] + [row | {"instrument": "N01", "is_bps": None}]
+    monkeypatch.setattr("tercel.api.desk_folder.costs_of", lambda folder: SimpleNamespace(rows=rows))
+    found = stepped(model, "--out", tmp_path / "a", *[word for n in range(9) for word in ("--desk", f"d{n}")])
+    assert found["parents"] == 9 * 12
+    assert 28.0 < found["cost_believed"] < 40.0  # nine days, the prior of 12 forgotten as a day is
+    assert found["cost_said"] == 12.0
+    assert stepped(model, "--out", tmp_path / "b")["cost_believed"] == 12.0
+    rows[:] = [row | {"instrument": "XYZ"}]
+    told = run(model, "--out", tmp_path / "c", "--desk", "d1")
+    assert told.exit_code == 2
+    assert "XYZ of d1" in told.output
+
+
+def test_what_has_no_book_of_today_is_refused(model: Path, tmp_path: Path) -> None:
+    for arguments, part in (
+        ((model, "--rule", "zoen"), "try 'zone'"),
+        ((placed(tmp_path), "--rule", "zone"), "forecasts.model"),
+        ((model, "--desk", tmp_path / "no-desk"), "no-desk"),
+    ):
+        told = run(*arguments, "--out", tmp_path / "x")
+        assert told.exit_code == 2, told.output
+        assert part in told.output
+        assert "Traceback" not in told.output
+    assert not (tmp_path / "x").exists()
