@@ -114,10 +114,15 @@ def phases(data: Path, seed: int, out: Path) -> dict[str, Any]:
 
 
 def online(data: Path, seed: int, out: Path) -> dict[str, Any]:
-    """Learning online on planted panels whose coefficient flips, and on shuffled labels; it needs no data."""
-    from studies.signals.online import study_tables
+    """Learning online on planted panels whose coefficient flips and on shuffled labels; with a folder of data, on daily
+    stocks too."""
+    from studies.signals.online import panel_table, study_tables
 
-    return {"studies": [study_tables(seed)]}
+    if not (data / DAILY).is_dir():
+        return {"studies": [study_tables(seed)]}
+    panel = PanelSection(kind="daily", path=str(data / DAILY))
+    config = SignalsConfig(name="online", panel=panel, train=TrainSection(families=("linear",), refit="yearly"))
+    return {"studies": [study_tables(seed), {"daily stocks, by `update`": panel_table(config, seed, out / "panel")}]}
 
 
 WITHOUT_DATA = ("online",)
@@ -134,7 +139,7 @@ def study(name: str, data: Path | None, seed: int, out: Path) -> dict[str, Any]:
     ConfigError
         When no folder of data is named, or there is none.
     """
-    if name in WITHOUT_DATA:
+    if data is None and name in WITHOUT_DATA:
         return {"study": name, **STUDIES[name](Path(), seed, out)}
     if data is None:
         raise ConfigError("--data DIR, the folder of real data sets", "none", f"add --data to `signals {name}`")

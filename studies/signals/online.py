@@ -6,6 +6,7 @@ the coefficient changes sign. Seeds are the clusters of every interval; all fore
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -14,9 +15,14 @@ from tercel.core.arrays import Floats
 from tercel.core.stats.bootstrap import Replicates, moments_of_mean, replicate
 from tercel.core.stats.p_values import holm
 from tercel.core.stats.ranks import ranks
-from tercel.signals.online import EXPERTS, OnlineRule, learn
+from tercel.signals.fusion_walk import base_names, fused
+from tercel.signals.model_folder import MODEL, load
+from tercel.signals.online import EXPERTS, FAMILY, OnlineRule, learn
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.scores import rank_ic_by_date
+from tercel.signals.runs.config import SignalsConfig, TrainSection
+from tercel.signals.runs.train import train
+from tercel.signals.runs.walk import folds_of
+from tercel.signals.scores import rank_ic_by_date, skill
 from tercel.signals.validation import DAY
 
 SEEDS: Final = 200
@@ -26,7 +32,8 @@ RULE: Final = OnlineRule()
 SPANS: Final = {"before": slice(RULE.warm + 1, BEFORE), "1 to 40": slice(BEFORE, BEFORE + 40),
                 "41 to 80": slice(BEFORE + 40, BEFORE + 80)}  # fmt: skip
 """Dates by span: those that were forecast before the flip, and two after it."""
-NAMES: Final = (*EXPERTS, "blend", "oracle")
+NAMES: Final = (*EXPERTS, "blend", "blend, fused", "oracle")
+"""Fused: as `signals train` gives it, by the slope that earlier blocks of `warm` dates had."""
 
 
 def planted(
@@ -59,14 +66,16 @@ def shuffled(data: Dataset, rng: np.random.Generator) -> Dataset:
 
 
 def ics(data: Dataset, truth: Floats, rule: OnlineRule = RULE) -> Floats:
-    """Rank IC of every date, float64 (forecasts as `NAMES`, T)."""
+    """Rank IC of every date, float64 (forecasts as `NAMES`, T); 0 where nothing is said."""
     found = learn(data, "a", "blend", rule)
-    scores = [*found.said.T, found.told, truth]
-    return np.stack([rank_ic_by_date(score, data.outcome, data.dates) for score in scores])
+    folds = folds_of(data, TrainSection(families=(FAMILY,), update="blend", online=rule))
+    value, _, _ = fused(data, found.told[:, None], base_names(data, (FAMILY,)), folds)
+    scores = [*found.said.T, found.told, value, truth]
+    return np.nan_to_num([rank_ic_by_date(score, data.outcome, data.dates) for score in scores])
 
 
 def over_seeds(seed: int, seeds: int = SEEDS, *, flips: bool = True, **how: Any) -> Floats:
-    """Mean ICs by seed, forecast and span, float64 (seeds, 5, 3); labels are shuffled where nothing flips."""
+    """Mean ICs by seed, forecast and span, float64 (seeds, 6, 3); labels are shuffled where nothing flips."""
     table = []
     for one in range(seeds):
         rng = np.random.default_rng([seed, one])
@@ -78,7 +87,9 @@ def over_seeds(seed: int, seeds: int = SEEDS, *, flips: bool = True, **how: Any)
 
 def flip_table(table: Floats, rng: np.random.Generator) -> list[dict[str, Any]]:
     """A row a forecast: mean IC of each span, and its share of the oracle's in the last."""
-    means = _means({f"{name} {span}": table[:, k, s] for k, name in enumerate(NAMES) for s, span in enumerate(SPANS)}, rng)
+    means = _means(
+        {f"{name} {span}": table[:, k, s] for k, name in enumerate(NAMES) for s, span in enumerate(SPANS)}, rng
+    )
     share = {name: means[f"{name} 41 to 80"] / means["oracle 41 to 80"] for name in NAMES}
     return [
         {"forecast": name, **{span: means[f"{name} {span}"].estimate().to_json() for span in SPANS},
@@ -105,6 +116,30 @@ def study_tables(seed: int, seeds: int = SEEDS) -> dict[str, Any]:
         tables[title] = flip_table(table, np.random.default_rng([seed, 7]))
     chance = over_seeds(seed + 2, seeds, flips=False, features=10)
     return {**tables, f"labels shuffled, 10 features, {seeds} seeds": chance_table(chance, np.random.default_rng(seed))}
+
+
+def panel_table(config: SignalsConfig, seed: int, out: Path) -> list[dict[str, Any]]:
+    """A row a way to learn, each trained in `out`: rank IC over the dates that all of them forecast after a first test
+    block, and what it is beyond that of models refitted by block.
+    """
+    walks = dict[str, dict[int, float]]()
+    for update in ("refit", *EXPERTS, "blend"):
+        section = config.train.model_copy(update={"update": update})
+        train(config.model_copy(update={"train": section}), seed, out)
+        walk = load(out / MODEL).walk()
+        value = walk["value"].fill_null(float("nan")).to_numpy()
+        at = walk["time"].dt.epoch("ns").to_numpy()
+        told = np.unique(at[walk["expected_bps"].is_finite().fill_null(value=False).to_numpy()])
+        by_date = np.nan_to_num(rank_ic_by_date(value, walk["outcome"].to_numpy(), at))
+        walks[update] = {day: ic for day, ic in zip(np.unique(at).tolist(), by_date, strict=True) if day in set(told)}
+    days = sorted(set.intersection(*(set(one) for one in walks.values())))
+    ics = {name: np.array([one[day] for day in days]) for name, one in walks.items()}
+    rows = []
+    for name, one in ics.items():
+        beyond = {} if name == "refit" else skill(one - ics["refit"], np.random.default_rng(seed)).to_json()
+        found = skill(one, np.random.default_rng(seed)).to_json()
+        rows.append({"update": name, "IC": found, "t": found["t"], "beyond refit": beyond or None, "dates": len(days)})
+    return rows
 
 
 def _means(values: Mapping[str, Floats], rng: np.random.Generator) -> dict[str, Replicates]:

@@ -3,9 +3,10 @@
     model = load(Path("o/model"))
     model.alphas({"daily.ret_5": [0.1, -0.2]}, ["AAA", "BBB"], at_ns)     one `Alpha` a name
 
-`fusion.json` holds the weights, an npz what each part learned, `walk.parquet` the forecasts out of sample, `updates.jsonl`
-how parameters moved where they learn online, `card.json` all else: the configuration, seed, scale, and the hash of every file and of itself. Nothing in it can run code when it
-is read. Training writes the card last: a folder without one was cut short.
+`fusion.json` holds the weights, an npz what each part learned, `walk.parquet` the forecasts out of sample,
+`updates.jsonl` how parameters moved where they learn online, `card.json` all else: the configuration, seed, scale, and
+the hash of every file and of itself. Nothing in it can run code when it is read. Training writes the card last: a
+folder without one was cut short.
 """
 
 import hashlib
@@ -186,7 +187,9 @@ class SignalModel:
             When the folder has none.
         """
         if self.card.get("updates") is None:
-            raise DataError(f"a journal of updates in {self.folder}", f"no {UPDATES}", "set train.update and train again")
+            raise DataError(
+                f"a journal of updates in {self.folder}", f"no {UPDATES}", "set train.update and train again"
+            )
         return [json.loads(line) for line in _checked(self.folder, self.card["updates"]).splitlines()]
 
 

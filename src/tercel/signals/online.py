@@ -1,11 +1,11 @@
-"""Learning that goes on: a line on a source's features whose coefficients move from date to date, and the journal of how.
+"""Learning that goes on: a line on a source's features whose coefficients move from date to date, and their journal.
 
     found = learn(data, "daily", "blend")        found.told, one forecast a row, each by labels that had ended by then
     as_of(model, at_ns)                          a trained model with the parameters that it had at a moment
 
 Three experts. `static` is fitted once; `rolling` to the labels of the last `window` dates; `recursive` to all of them,
-each date forgotten by half in `half_life` dates: recursive least squares in its information form, which is least squares
-with exponential weights (Ljung & Soderstrom 1983, "Theory and Practice of Recursive Identification"). `blend` weighs the
+each date forgotten by half in `half_life` dates: recursive least squares in its information form, which is ridge with
+exponential weights (Ljung & Soderstrom 1983, "Theory and Practice of Recursive Identification"). `blend` weighs the
 three by fixed share (Herbster & Warmuth 1998, "Tracking the Best Expert"; Cesa-Bianchi & Lugosi 2006, "Prediction,
 Learning, and Games", chapter 5): by their losses, and with a share of each weight handed on to the others, so that one
 which was wrong for years is heard soon after it turns right.
@@ -22,7 +22,7 @@ from pydantic import Field
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.validated import TomlTable
-from tercel.signals.base_model import BaseModel
+from tercel.signals.base_model import BaseModel, BoundedLinear
 from tercel.signals.fusion import LEAST_ROWS
 from tercel.signals.model_folder import SignalModel
 from tercel.signals.panel.dataset import Dataset
@@ -186,19 +186,21 @@ def learn_all(data: Dataset, update: Update, rule: OnlineRule = USUAL) -> tuple[
 
 
 def as_of(model: SignalModel, at_ns: int) -> SignalModel:
-    """The model with the parameters that its journal gives it at a moment: by no label that had not ended.
+    """The model with the parameters that its journal gives it at a moment, by no label that had not ended.
+
+    A source that had learned nothing by then says nothing.
 
     Raises
     ------
     DataError
-        Where the model does not learn online, or one of its sources had learned nothing by then.
+        Where the model does not learn online, or none of its sources had learned anything.
     """
-    states = states_at(model.updates(), at_ns)
-    if missing := [one.source for one in model.models if one.source not in states]:
-        lines = model.updates()
-        first = max(min(line["at"] for line in lines if line["source"] == one) for one in missing)
-        raise DataError(f"a date from {first[:10]} on", f"{stamp(at_ns)[:10]}", "the model had learned nothing by then")
-    return replace(model, models=tuple(_set(one, states[one.source]) for one in model.models))
+    moves = model.updates()
+    states = states_at(moves, at_ns)
+    if not states:
+        first = min(line["at"] for line in moves)[:10]
+        raise DataError(f"a date from {first} on", stamp(at_ns)[:10], "the model had learned nothing by then")
+    return replace(model, models=tuple(_set(one, states.get(one.source, {})) for one in model.models))
 
 
 def states_at(moves: Iterable[Mapping[str, Any]], at_ns: int) -> dict[str, dict[str, float]]:
@@ -265,7 +267,10 @@ def _moved(
 
 
 def _set(part: BaseModel, state: Mapping[str, float]) -> BaseModel:
-    """A part with the parameters of a state."""
+    """A part with the parameters of a state; without any it says nothing."""
+    if not state:
+        none = np.full(len(part.used), np.nan)
+        return replace(part, model=BoundedLinear(none, none, none, np.nan))
     experts = [one for one in EXPERTS if f"weight:{one}" in state]
     names = [*(part.names[c] for c in part.used), "intercept"]
     lines = np.array([[state[f"{one}:{name}"] for name in names] for one in experts])

@@ -1,7 +1,8 @@
-"""Learning online: each expert against a closed form, fixed share against every sequence, nothing from labels to come."""
+"""Learning online: experts against closed forms, fixed share against every sequence, nothing from labels to come."""
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
+from tercel.signals.alpha import AlphaScale
 from tercel.signals.flow.recalibrate import NO_DAYS, after, words
-from tercel.signals.online import EXPERTS, OnlineRule, fixed_share, forgotten, learn, solved, stamp, states_at
+from tercel.signals.fusion import stack
+from tercel.signals.model_folder import SignalModel, save
+from tercel.signals.online import (
+    EXPERTS,
+    OnlineRule,
+    as_of,
+    fixed_share,
+    forgotten,
+    learn,
+    learn_all,
+    solved,
+    stamp,
+    states_at,
+)  # fmt: skip
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.sources.synthetic import synthetic_market
 
@@ -69,7 +84,9 @@ def test_fixed_share_is_bayes_over_every_sequence_of_experts(experts: int, share
     losses = np.random.default_rng(experts).exponential(1.0, (5, experts))
     mass = np.zeros(experts)
     for path in itertools.product(range(experts), repeat=len(losses) + 1):
-        switches = [share / max(experts - 1, 1) if a != b else 1.0 - share * (experts > 1) for a, b in itertools.pairwise(path)]
+        switches = [
+            share / max(experts - 1, 1) if a != b else 1.0 - share * (experts > 1) for a, b in itertools.pairwise(path)
+        ]
         mass[path[-1]] += np.prod(switches) * np.exp(-losses[np.arange(len(losses)), path[:-1]].sum())
     weights = np.full(experts, 1.0 / experts)
     for loss in losses:
@@ -86,7 +103,9 @@ def test_the_blend_is_not_much_worse_than_the_best_sequence(data: st.DataObject)
     share, rng = data.draw(st.sampled_from([0.01, 0.1, 0.3])), np.random.default_rng(data.draw(st.integers(0, 999)))
     said, came = rng.random((rounds, experts)), rng.integers(0, 2, rounds)
     path = np.sort(rng.integers(0, rounds, data.draw(st.integers(0, 3))))
-    best = [int(np.argmin(((said - came[:, None]) ** 2)[part].sum(axis=0))) for part in np.split(np.arange(rounds), path)]
+    best = [
+        int(np.argmin(((said - came[:, None]) ** 2)[part].sum(axis=0))) for part in np.split(np.arange(rounds), path)
+    ]
     path = np.repeat(best, [len(part) for part in np.split(np.arange(rounds), path)])
     switches = int((np.diff(path) != 0).sum())
     weights, lost = np.full(experts, 1.0 / experts), 0.0
@@ -124,6 +143,25 @@ def test_the_journal_leads_back_to_any_state_and_tells_the_forecasts(data: Datas
     assert state == states_at(found.moves, times[0])["linear"]
     for old, _ in found.moves[0]["moved"].values():
         assert old is None
+
+
+def test_a_source_that_had_learned_nothing_is_silent_as_it_was(data: Dataset, tmp_path: Path) -> None:
+    column = data.names.index("linear.a")
+    x = data.x.copy()
+    x[data.dates < 50, column] = np.nan
+    late = replace(data, x=x)
+    told, parts, moves = learn_all(late, "recursive", RULE)
+    names = [one.name for one in parts]
+    fusion = stack(told, data.y, names)
+    model = save(tmp_path, SignalModel(fusion, tuple(parts), AlphaScale(1e4, 1.0, 1.0, 1, 1)), {}, updates=moves)
+    for date in (30, 60, 90):
+        rows = data.dates == date
+        at = int(data.time_ns[rows][0])
+        then = as_of(model, at).told({name: late.x[rows, c] for c, name in enumerate(late.names)})
+        np.testing.assert_allclose(then, told[rows], rtol=0, atol=1e-12)
+        assert np.isnan(then[:, names.index("linear:linear")]).all() == (date < 70)
+    with pytest.raises(DataError, match="had learned nothing"):
+        as_of(model, int(data.time_ns[0]))
 
 
 def test_too_little_history_is_refused(data: Dataset) -> None:

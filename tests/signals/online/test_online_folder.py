@@ -51,12 +51,14 @@ def test_a_file_that_ends_earlier_gives_the_same_forecasts(whole: Path, tmp_path
     cut, full = load(trained(tmp_path / "cut", "blend", weekdays(DAYS)[days])), load(whole)
     walk = cut.walk()
     same = full.walk().filter(pl.col("time") <= walk["time"].max())
-    assert walk.height > 200 and walk["expected_bps"].is_not_nan().sum() > 50
+    assert walk.height > 200
+    assert walk["expected_bps"].is_not_nan().sum() > 50
     assert walk.equals(same, null_equal=True)
     assert cut.updates() == full.updates()[: len(cut.updates())]
     at = int(walk["time"].dt.epoch("ns").max())  # type: ignore[arg-type]
     for one, two in zip(as_of(full, at).models, cut.models, strict=True):
-        assert one.model.coef_.tobytes() == two.model.coef_.tobytes() and one.model.intercept_ == two.model.intercept_
+        assert one.model.coef_.tobytes() == two.model.coef_.tobytes()
+        assert one.model.intercept_ == two.model.intercept_
 
 
 def test_a_date_is_forecast_with_the_parameters_of_that_date(whole: Path) -> None:
@@ -79,10 +81,12 @@ def test_it_is_backtested_evaluated_and_explained(whole: Path, tmp_path: Path) -
 
 def test_without_the_key_nothing_is_new_and_a_journal_of_before_goes(tmp_path: Path) -> None:
     model = trained(tmp_path, "recursive")
-    assert (model / "updates.jsonl").is_file() and load(model).card["config"]["train"]["update"] == "recursive"
+    assert (model / "updates.jsonl").is_file()
+    assert load(model).card["config"]["train"]["update"] == "recursive"
     model = trained(tmp_path, "refit")
     card = json.loads((model / "card.json").read_text())
-    assert not (model / "updates.jsonl").exists() and "updates" not in card
+    assert not (model / "updates.jsonl").exists()
+    assert "updates" not in card
     assert not {"update", "online"} & set(card["config"]["train"])
     with pytest.raises(DataError, match=r"train\.update"):
         load(model).updates()
