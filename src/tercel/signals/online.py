@@ -8,7 +8,8 @@ each date forgotten by half in `half_life` dates: recursive least squares in its
 exponential weights (Ljung & Soderstrom 1983, "Theory and Practice of Recursive Identification"). `blend` weighs the
 three by fixed share (Herbster & Warmuth 1998, "Tracking the Best Expert"; Cesa-Bianchi & Lugosi 2006, "Prediction,
 Learning, and Games", chapter 5): by their losses, and with a share of each weight handed on to the others, so that one
-which was wrong for years is heard soon after it turns right.
+which was wrong for years is heard soon after it turns right. A loss is a Gaussian log-likelihood of `bets` names a date:
+the weights are the chances of a switching model, and what bounds the blend's regret bounds that log-likelihood.
 """
 
 from collections import deque

@@ -108,12 +108,14 @@ def test_the_blend_is_not_much_worse_than_the_best_sequence(data: st.DataObject)
     ]
     path = np.repeat(best, [len(part) for part in np.split(np.arange(rounds), path)])
     switches = int((np.diff(path) != 0).sum())
-    weights, lost = np.full(experts, 1.0 / experts), 0.0
+    weights, lost, mixed = np.full(experts, 1.0 / experts), 0.0, 0.0
     for row, y in zip(said, came, strict=True):
         lost += (weights @ row - y) ** 2
+        mixed -= 2.0 * np.log(weights @ np.exp(-0.5 * (row - y) ** 2))
         weights = fixed_share(weights, 0.5 * (row - y) ** 2, share)
     prior = np.log(experts) + switches * np.log((experts - 1) / share) - (rounds - 1 - switches) * np.log(1.0 - share)
-    assert lost <= ((said[np.arange(rounds), path] - came) ** 2).sum() + 2.0 * prior + 1e-9
+    assert lost <= mixed + 1e-9
+    assert mixed <= ((said[np.arange(rounds), path] - came) ** 2).sum() + 2.0 * prior + 1e-9
 
 
 def test_labels_to_come_change_no_forecast_and_no_parameter(data: Dataset) -> None:
