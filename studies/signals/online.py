@@ -17,7 +17,8 @@ from tercel.core.stats.p_values import holm
 from tercel.core.stats.ranks import ranks
 from tercel.signals.fusion_walk import base_names, fused
 from tercel.signals.model_folder import MODEL, load
-from tercel.signals.online import EXPERTS, FAMILY, OnlineRule, learn
+from tercel.signals.online import FAMILY, learn
+from tercel.signals.online_rule import EXPERTS, OnlineRule
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs.config import SignalsConfig, TrainSection
 from tercel.signals.runs.train import train

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from studies.signals.online import NAMES, chance_table, flip_table, over_seeds, panel_table, planted, shuffled
-from tercel.signals.online import OnlineRule
+from tercel.signals.online_rule import OnlineRule
 from tercel.signals.runs.config import PanelSection, SignalsConfig, TrainSection
 
 pytest.importorskip("sklearn")

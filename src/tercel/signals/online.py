@@ -8,51 +8,28 @@ each date forgotten by half in `half_life` dates: recursive least squares in its
 exponential weights (Ljung & Soderstrom 1983, "Theory and Practice of Recursive Identification"). `blend` weighs the
 three by fixed share (Herbster & Warmuth 1998, "Tracking the Best Expert"; Cesa-Bianchi & Lugosi 2006, "Prediction,
 Learning, and Games", chapter 5): by their losses, and with a share of each weight handed on to the others, so that one
-which was wrong for years is heard soon after it turns right. A loss is a Gaussian log-likelihood of `bets` names a date:
-the weights are the chances of a switching model, and what bounds the blend's regret bounds that log-likelihood.
+which was wrong for years is heard soon after it turns right. A loss is a Gaussian log-likelihood of `bets` names a
+date: weights are the chances of a switching model, and what bounds the blend's regret bounds that log-likelihood.
 """
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
-from pydantic import Field
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
-from tercel.core.validated import TomlTable
 from tercel.signals.base_model import BaseModel, BoundedLinear
 from tercel.signals.fusion import LEAST_ROWS
 from tercel.signals.model_folder import SignalModel
+from tercel.signals.online_rule import EXPERTS, USUAL, OnlineRule, Update
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.zoo import family
 
-EXPERTS: Final = ("static", "rolling", "recursive")
-Update = Literal["static", "rolling", "recursive", "blend"]
 FAMILY: Final = "linear"
 """Of the zoo: what a part that learns online is in a model folder."""
-
-
-class OnlineRule(TomlTable):
-    """How a line learns, in dates of the panel."""
-
-    warm: int = Field(default=52, ge=2, le=10_000)
-    """Dates of a source before its first forecast: they fix scale, medians and `static`."""
-    window: int = Field(default=104, ge=1, le=10_000)
-    """Of `rolling`."""
-    half_life: float = Field(default=20.0, ge=1, le=1e6)
-    """Of `recursive`."""
-    share: float = Field(default=0.01, ge=0, le=0.5)
-    """Chance, a date, that the best expert is another from then on."""
-    bets: float = Field(default=50.0, gt=0, le=1e6)
-    """Names of a date count as no more independent ones in a loss."""
-    penalty: float = Field(default=1.0, ge=0, le=1e12)
-    """Of the ridge, on standardised coefficients, in rows."""
-
-
-USUAL: Final = OnlineRule()
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,6 @@ from tercel.signals.flow.recalibrate import NO_DAYS, after, words
 from tercel.signals.fusion import stack
 from tercel.signals.model_folder import SignalModel, save
 from tercel.signals.online import (
-    EXPERTS,
-    OnlineRule,
     as_of,
     fixed_share,
     forgotten,
@@ -26,6 +24,7 @@ from tercel.signals.online import (
     stamp,
     states_at,
 )  # fmt: skip
+from tercel.signals.online_rule import EXPERTS, OnlineRule
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.sources.synthetic import synthetic_market
 

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_s
 from tercel.core.errors import ConfigError
 from tercel.core.toml import read_toml
 from tercel.core.validated import TomlTable, validated
-from tercel.signals.online import USUAL, OnlineRule, Update
+from tercel.signals.online_rule import USUAL, OnlineRule, Update
 from tercel.signals.sources.port import LONGEST_DAYS
 
 
