@@ -30,8 +30,8 @@ app = command_line("studies", "Measurements whose figures the docs print.")
 worth_app = typer.Typer(help="What an alpha or a posture is worth in bps of cost, measured.", no_args_is_help=True)
 app.add_typer(worth_app, name="worth")
 
-SIGNALS = ("text", "ofi", "panel", "stocknet", "phases")
-"""Studies of signals on real data."""
+SIGNALS = ("text", "ofi", "panel", "stocknet", "phases", "online")
+"""Studies of signals; all but `online` on real data."""
 Dates = Annotated[str, typer.Option(help="Days, separated by commas. Default: all of the lake.", metavar="D[,D...]")]
 LeaveOut = Annotated[str, typer.Option(help="Days to leave out, separated by commas.", metavar="D[,D...]")]
 
@@ -323,7 +323,7 @@ def worth_posture(
 
 @app.command()
 def signals(
-    what: Annotated[str, typer.Argument(help="text, ofi, panel, stocknet or phases.", metavar="STUDY")],
+    what: Annotated[str, typer.Argument(help="text, ofi, panel, stocknet, phases or online.", metavar="STUDY")],
     data: Annotated[Path | None, typer.Option(help="Folder of real data sets.", metavar="DIR")] = None,
     seed: Seed = 1,
     out: Annotated[

@@ -113,8 +113,21 @@ def phases(data: Path, seed: int, out: Path) -> dict[str, Any]:
     }
 
 
+def online(data: Path, seed: int, out: Path) -> dict[str, Any]:
+    """Learning online on planted panels whose coefficient flips and on shuffled labels; with a folder of data, on daily
+    stocks too."""
+    from studies.signals.online import panel_table, study_tables
+
+    if not (data / DAILY).is_dir():
+        return {"studies": [study_tables(seed)]}
+    panel = PanelSection(kind="daily", path=str(data / DAILY))
+    config = SignalsConfig(name="online", panel=panel, train=TrainSection(families=("linear",), refit="yearly"))
+    return {"studies": [study_tables(seed), {"daily stocks, by `update`": panel_table(config, seed, out / "panel")}]}
+
+
+WITHOUT_DATA = ("online",)
 STUDIES: dict[str, Callable[[Path, int, Path], dict[str, Any]]] = {
-    "text": text, "ofi": ofi, "panel": panel, "stocknet": stocknet, "phases": phases,
+    "online": online, "text": text, "ofi": ofi, "panel": panel, "stocknet": stocknet, "phases": phases,
 }  # fmt: skip
 
 
@@ -126,6 +139,8 @@ def study(name: str, data: Path | None, seed: int, out: Path) -> dict[str, Any]:
     ConfigError
         When no folder of data is named, or there is none.
     """
+    if data is None and name in WITHOUT_DATA:
+        return {"study": name, **STUDIES[name](Path(), seed, out)}
     if data is None:
         raise ConfigError("--data DIR, the folder of real data sets", "none", f"add --data to `signals {name}`")
     if not data.exists():

@@ -3,9 +3,10 @@
     model = load(Path("o/model"))
     model.alphas({"daily.ret_5": [0.1, -0.2]}, ["AAA", "BBB"], at_ns)     one `Alpha` a name
 
-`fusion.json` holds the weights, an npz what each part learned, `walk.parquet` the forecasts out of sample, `card.json`
-all else: the configuration, seed, scale, and the hash of every file and of itself. Nothing in it can run code when it
-is read. Training writes the card last: a folder without one was cut short.
+`fusion.json` holds the weights, an npz what each part learned, `walk.parquet` the forecasts out of sample,
+`updates.jsonl` how parameters moved where they learn online, `card.json` all else: the configuration, seed, scale, and
+the hash of every file and of itself. Nothing in it can run code when it is read. Training writes the card last: a
+folder without one was cut short.
 """
 
 import hashlib
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 CARD: Final = "card.json"
 WEIGHTS: Final = "fusion.json"
 WALK: Final = "walk.parquet"
+UPDATES: Final = "updates.jsonl"
 BASE: Final = "base"
 """Key of a card: the folder that its configuration's paths are taken from, seen from the card; no part of any hash."""
 MODEL: Final = "model"
@@ -175,11 +177,29 @@ class SignalModel:
             raise DataError(f"forecasts out of sample in {self.folder}", f"no {WALK}", AGAIN)
         return pl.read_parquet(io.BytesIO(_checked(self.folder, self.card["walk"])))
 
+    def updates(self) -> list[dict[str, Any]]:
+        """The journal of a model that learned online, a line a date and source: `at`, `source`, and in `moved` the old
+        and the new value of each parameter.
 
-def save(folder: Path, model: SignalModel, about: Mapping[str, Any], walk: "pl.DataFrame | None" = None) -> SignalModel:
+        Raises
+        ------
+        DataError
+            When the folder has none.
+        """
+        if self.card.get("updates") is None:
+            raise DataError(
+                f"a journal of updates in {self.folder}", f"no {UPDATES}", "set train.update and train again"
+            )
+        return [json.loads(line) for line in _checked(self.folder, self.card["updates"]).splitlines()]
+
+
+def save(
+    folder: Path, model: SignalModel, about: Mapping[str, Any], walk: "pl.DataFrame | None" = None,
+    updates: Sequence[Mapping[str, Any]] = (),
+) -> SignalModel:  # fmt: skip
     """Write a trained fusion, the card last; `about` goes into the card. Returns the model as it is in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in (folder / CARD, *folder.glob("*.joblib")):
+    for stale in (folder / CARD, folder / UPDATES, *folder.glob("*.joblib")):
         stale.unlink(missing_ok=True)
     (folder / WEIGHTS).write_text(json.dumps(model.fusion.to_json(), indent=1) + "\n", encoding="utf-8")
     parts = []
@@ -196,6 +216,9 @@ def save(folder: Path, model: SignalModel, about: Mapping[str, Any], walk: "pl.D
         "format": FORMAT, "inputs": "panel", **about, "alpha": asdict(model.scale), "parts": parts,
         "fusion": _named(folder / WEIGHTS), "walk": None if walk is None else _named(folder / WALK),
     }  # fmt: skip
+    if updates:
+        (folder / UPDATES).write_text("".join(f"{json.dumps(line)}\n" for line in updates), encoding="utf-8")
+        card["updates"] = _named(folder / UPDATES)
     whole = card | {"sha256": _digest(card)}
     (folder / CARD).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return load(folder)
@@ -221,8 +244,9 @@ def load(folder: Path) -> SignalModel:
         models = tuple(_part(folder, raw) for raw in card["parts"])
         if fusion.sources != tuple(one.name for one in models):
             raise DataError("a fusion of the model's parts", f"{', '.join(fusion.sources)} in {folder}", AGAIN)
-        if card.get("walk") is not None:
-            _checked(folder, card["walk"])
+        for name in ("walk", "updates"):
+            if card.get(name) is not None:
+                _checked(folder, card[name])
         scale = AlphaScale(**card["alpha"])
     except OSError as error:
         raise DataError("the folder of a trained model", f"{folder}: {error}", AGAIN) from error

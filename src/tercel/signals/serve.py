@@ -22,6 +22,7 @@ from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.signals.model_folder import AGAIN, BASE, SignalModel
+from tercel.signals.online import as_of
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import Panel, from_frame
 from tercel.signals.runs.build import joined_all, market_of, prices_of
@@ -126,7 +127,8 @@ def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
     model : SignalModel
         Of a panel: its card holds the configuration that its files are read by.
     at : date, optional
-        A day of the files; if not given, the last one on which at least half of the usual names have prices.
+        A day of the files; if not given, the last one on which at least half of the usual names have prices. A model
+        that learned online forecasts it with the parameters of that day.
 
     Raises
     ------
@@ -135,6 +137,8 @@ def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
         are gone.
     """
     data, missing, prices = cross_section(model, at)
+    if at is not None and model.card.get("updates"):
+        model = as_of(model, int(data.time_ns[0]))
     columns = {name: data.x[:, c] for c, name in enumerate(data.names)}
     at_ns = int(data.time_ns[0])
     alphas = model.alphas(columns, data.instrument.tolist(), at_ns)

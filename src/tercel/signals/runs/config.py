@@ -2,7 +2,8 @@
 
 [panel]     kind, path, horizon, lag, every, first, ...: what rows are and what their label is
 [[source]]  kind, path, name, required, max_age_days and what the kind takes: what is known of them
-[train]     families, splits, embargo_days, shrink, most_rows; [train.gate] columns, kind, states
+[train]     families, splits, embargo_days, shrink, most_rows, update; [train.gate] columns, kind, states;
+            [train.online] warm, window, half_life, share, bets, penalty
 [compare]   families, problems, rows, test_rows, noise, seeds, panel
 """
 
@@ -13,11 +14,12 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_serializer, model_validator
 
 from tercel.core.errors import ConfigError
 from tercel.core.toml import read_toml
 from tercel.core.validated import TomlTable, validated
+from tercel.signals.online_rule import USUAL, OnlineRule, Update
 from tercel.signals.sources.port import LONGEST_DAYS
 
 
@@ -119,6 +121,23 @@ class TrainSection(TomlTable):
     """Of a family, by name: [train.settings.boosting] n_estimators = 200."""
     gate: GateSection | None = None
     """Absent: no gate."""
+    update: Literal["refit"] | Update = "refit"
+    """`refit`: each test block by models fitted to all before it. Others, of the family `linear` alone: parameters that
+    stay, or move from date to date, each move in the model folder's journal."""
+    online: OnlineRule = USUAL
+    """How they move."""
+
+    @model_validator(mode="after")
+    def _linear(self) -> "TrainSection":
+        if self.update != "refit" and "linear" not in self.families:
+            raise ValueError(f"update = {self.update!r} for the family linear, not {', '.join(self.families)}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Without what only learning online reads, where nothing does."""
+        kept = handler(self)
+        return kept if self.update != "refit" else {k: v for k, v in kept.items() if k not in ("update", "online")}
 
     @field_validator("families")
     @classmethod

@@ -1,5 +1,6 @@
 """Training and evaluation of a configuration: walk forward, fuse, save, measure."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,10 +16,11 @@ from tercel.core.progress import say
 from tercel.core.written import beside
 from tercel.signals.alpha import scale_of, slope_of, within_dates
 from tercel.signals.evaluated import ic_of, out_of_sample, tested_of
-from tercel.signals.fusion import Fusion
+from tercel.signals.fusion import Fusion, stack
 from tercel.signals.fusion_walk import Fold, base_names, final, fused, fusions
 from tercel.signals.gate import FusionGate
 from tercel.signals.model_folder import BASE, MODEL, SignalModel, save, seen_from
+from tercel.signals.online import FAMILY, learn_all
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs import build as panels
 from tercel.signals.runs.config import SignalsConfig, portable
@@ -62,7 +64,10 @@ def gate_of(config: SignalsConfig, seed: int) -> FusionGate | None:
 def installed(config: SignalsConfig) -> tuple[str, ...]:
     """The configured families that are installed; the others are said."""
     kept = []
-    for name in config.train.families:
+    wanted = config.train.families if config.train.update == "refit" else (FAMILY,)
+    if len(wanted) < len(config.train.families):
+        say(f"update = {config.train.update!r} learns online by {FAMILY} alone: other families are left out")
+    for name in wanted:
         if (module := absent(family(name))) is None:
             kept.append(name)
         else:
@@ -82,12 +87,19 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
     data, manifest = panel_in(config, seed, out)
     if gate is not None:
         gate.by_date(data)
-    forecasts, seconds = walked(data, names, config.train, seed, "train")
-    columns = base_names(data, names)
-    fusion, models = final(
-        data, names, forecasts, seed=seed, shrink=config.train.shrink, most_rows=config.train.most_rows,
-        settings=config.train.settings,
-    )  # fmt: skip
+    moves: list[dict[str, Any]] = []
+    if config.train.update == "refit":
+        forecasts, seconds = walked(data, names, config.train, seed, "train")
+        columns = base_names(data, names)
+        fusion, models = final(
+            data, names, forecasts, seed=seed, shrink=config.train.shrink, most_rows=config.train.most_rows,
+            settings=config.train.settings,
+        )  # fmt: skip
+    else:
+        start, columns = time.process_time(), base_names(data, (FAMILY,))
+        forecasts, models, moves = learn_all(data, config.train.update, config.train.online)
+        seconds, tested = time.process_time() - start, ~np.isnan(forecasts).all(axis=1)
+        fusion = stack(forecasts[tested], data.y[tested], columns, shrink=config.train.shrink)
     folds = folds_of(data, config.train)
     value, sd, _ = fused(data, forecasts, columns, folds, shrink=config.train.shrink)
     scale = scale_of(data, value, fusion.without(np.ones(len(columns), dtype=bool))[1])
@@ -99,7 +111,7 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         "panel": manifest["files"], "note": data.note, "ic": _ic(data, value, folds, seed),
     }  # fmt: skip
     blocks = list(fusions(data, forecasts, columns, folds, shrink=config.train.shrink))
-    card = save(out / MODEL, model, plain(about), walk_of(data, value, sd, folds, blocks)).card
+    card = save(out / MODEL, model, plain(about), walk_of(data, value, sd, folds, blocks), moves).card
     with beside(out / FORECASTS) as part:
         np.savez(part, told=forecasts, columns=np.array(columns))
     return {

@@ -20,6 +20,8 @@ LEAST_YEARS = 4
 def folds_of(data: Dataset, train: TrainSection) -> list[Fold]:
     """Test blocks as configured, purged and embargoed."""
     embargo = int(train.embargo_days * DAY)
+    if train.update != "refit":
+        return _by_dates(data, train.online.warm)
     first, last = (_year(int(ns)) for ns in data.time_ns[[0, -1]])
     if train.refit == "blocks" or (train.refit == "auto" and last - first + 1 < LEAST_YEARS):
         return list(walk_forward(data.time_ns, data.end_ns, splits=train.splits, embargo_ns=embargo))
@@ -33,6 +35,14 @@ def yearly(data: Dataset, first_year: int, embargo_ns: int = 0) -> list[Fold]:
         raise DataError(f"dates from {first_year} on", f"a panel that ends in {last}", "test from an earlier year")
     cuts = [int(np.datetime64(f"{year}-01-01", "ns").astype(np.int64)) for year in range(first_year, last + 2)]
     return list(walk_forward(data.time_ns, data.end_ns, cuts=cuts, embargo_ns=max(embargo_ns, EMBARGO_DAYS * DAY)))
+
+
+def _by_dates(data: Dataset, dates: int) -> list[Fold]:
+    """Blocks of so many dates after the first as many, of models that learn by date: later dates move none of them."""
+    times = np.unique(data.time_ns)
+    if len(times) <= 2 * dates:
+        raise DataError(f"more than {2 * dates} dates, to learn online", f"{len(times)}", "lower train.online.warm")
+    return list(walk_forward(data.time_ns, data.end_ns, cuts=[*times[dates::dates].tolist(), int(times[-1]) + 1]))
 
 
 def _year(ns: int) -> int:
