@@ -14,6 +14,7 @@ from tests.signals.command.material import daily_model
 from typer.testing import CliRunner, Result
 
 from tercel.cli import app
+from tercel.signals.runs.portfolio import sentences
 from tercel.signals.targets import read_targets
 
 DATES, NAMES = 150, 20
@@ -95,6 +96,9 @@ def test_from_a_table_to_a_page(tmp_path: Path) -> None:
     assert told.exit_code == 0
     assert "against all at once" in told.stdout
     assert found["sentences"][0] in " ".join(told.stdout.split())
+    bare = {name: row | {"sharpe_gross": math.nan} for name, row in found["rules"].items()}
+    assert "before costs" in sentences(found)[1]
+    assert sentences(found | {"rules": bare})[1].endswith(f"for {bare['all_at_once']['turnover']:.2f}.")
 
 
 def test_costs_of_the_law_that_triple(tmp_path: Path) -> None:

@@ -232,10 +232,11 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
     said = f"After {found['cost']}, {name} has a Sharpe ratio of {best['sharpe_net']:.2f}"
     if name != ALL_AT_ONCE:
         said += f", trading all at once {plain['sharpe_net']:.2f}: {spelt_gain(best['against_all_at_once'])}"
+    gross = [best["sharpe_gross"], plain["sharpe_gross"]]  # a book that hardly ever held anything has none
+    before = f"; before costs its Sharpe ratio is {gross[0]:.2f} for {gross[1]:.2f}" * bool(np.isfinite(gross).all())
     lines = [
         f"{'Control, outcomes exchanged among names: ' * found['shuffled']}{said}; {span}.",
-        f"It turns over {best['turnover']:.2f} half-turns a date for {plain['turnover']:.2f}; before costs its Sharpe "
-        f"ratio is {best['sharpe_gross']:.2f} for {plain['sharpe_gross']:.2f}.",
+        f"It turns over {best['turnover']:.2f} half-turns a date for {plain['turnover']:.2f}{before}.",
     ]
     if name in found["beliefs"]:
         belief, cost = found["beliefs"][name], found["cost_learned"]
