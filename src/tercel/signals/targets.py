@@ -101,6 +101,8 @@ def read_named(path: Path, units: Mapping[str, Sequence[str]]) -> tuple[str, lis
     last: Any = None
     if "date" in table.frame.columns:
         day = days(table, "date")
+        if day.is_empty():
+            raise DataError("a row a name", f"none in {path}", "write one, 0 to hold none, or take the file away")
         last = day.max()
         table = replace(table, frame=table.frame.filter(day == last))
     table.refuse(~table.frame["name"].is_first_distinct(), "name", "one row a name", "take one of them out")

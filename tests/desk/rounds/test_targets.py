@@ -14,7 +14,7 @@ from tests.desk.rounds.forecast_material import DESK, trained
 
 from tercel.api.demo.config import check_file, read_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
-from tercel.core.errors import TercelError
+from tercel.core.errors import DataError, TercelError
 from tercel.core.fixed import ONE
 from tercel.core.orders import Listing
 from tercel.core.ports import Entry
@@ -175,6 +175,12 @@ def test_files_as_spreadsheets_write_them(tmp_path: Path, text: str) -> None:
     (tmp_path / "t.csv").write_text(text, encoding="utf-8", newline="")
     found = read_targets(tmp_path / "t.csv", NAMES)
     assert found == {"AAA": Target(5.0, "lots"), "BBB": Target(-2.5, "lots")}
+
+
+def test_a_dated_file_without_rows_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("date,name,weight\n", encoding="utf-8")
+    with pytest.raises(DataError, match="none in"):
+        read_targets(tmp_path / "t.csv", NAMES)
 
 
 @given(

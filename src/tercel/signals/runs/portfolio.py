@@ -148,7 +148,7 @@ def _figures(name: str, one: Traded, at: Indices, periods: float) -> dict[str, A
 def _difference(one: Replicates, other: Replicates) -> dict[str, Any]:
     """A difference of Sharpe ratios with its interval and t, drawn over blocks of dates; None where it is of itself."""
     gain = one - other
-    t = gain.point / gain.error if gain.error > 0 else None
+    t = gain.point / gain.error if gain.error > 1e-9 else None  # less is rounding: the same book twice
     return {**gain.estimate().to_json(), "t": t, "error": gain.error}
 
 
