@@ -1,5 +1,7 @@
 """Interaction of own and public orders: matching order, quantities, and levels beyond the feed."""
 
+from typing import Any
+
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.memory import fixed
 from tercel.core.vocabulary import NO_ASK, NO_BID
@@ -50,6 +52,12 @@ def first_own(b: Packed, side: int, price: int, through: bool) -> int:
 
 
 @kernel
+def sooner(one: Any, other: Any, side: int) -> bool:
+    """Whether an order of `side` trades before another, by price and time."""
+    return bool((one.price - other.price) * side > 0 or (one.price == other.price and one.arrival < other.arrival))
+
+
+@kernel
 def first_rival(b: Packed, k: Longs, side: int, price: int, own: int) -> int:
     """The undercutting order of `side` that a public trade at `price` meets before own order `own` (-1: none).
 
@@ -63,14 +71,10 @@ def first_rival(b: Packed, k: Longs, side: int, price: int, own: int) -> int:
         o = order_at(b, slot)
         if o.qty == 0 or (o.price - price) * side < 0:
             continue
-        if own >= 0:
-            mine = own_order_at(b, own)
-            if (mine.price - o.price) * side > 0 or (mine.price == o.price and mine.arrival < o.arrival):
-                continue
-        if found >= 0:
-            f = order_at(b, found)
-            if (f.price - o.price) * side > 0 or (f.price == o.price and f.arrival < o.arrival):
-                continue
+        if own >= 0 and sooner(own_order_at(b, own), o, side):
+            continue
+        if found >= 0 and sooner(order_at(b, found), o, side):
+            continue
         found = slot
     return found
 

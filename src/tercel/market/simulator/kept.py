@@ -19,7 +19,7 @@ from tercel.market.book.ladder import in_window, is_own
 from tercel.market.book.records import level_at, order_at, own_order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, public_take
-from tercel.market.simulator.crossing import first_own, meet
+from tercel.market.simulator.crossing import first_own, meet, sooner
 from tercel.market.simulator.records import row_at, state_at
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE
 
@@ -116,14 +116,10 @@ def first_kept(b: Packed, k: Longs, side: int, price: int, slot: int, own: int) 
             continue
         if o.price == price and order_at(b, slot).qty > 0 and order_at(b, slot).arrival < o.arrival:
             continue
-        if own >= 0:
-            mine = own_order_at(b, own)
-            if (mine.price - o.price) * side > 0 or (mine.price == o.price and mine.arrival < o.arrival):
-                continue
-        if found >= 0:
-            f = order_at(b, found)
-            if (f.price - o.price) * side > 0 or (f.price == o.price and f.arrival < o.arrival):
-                continue
+        if own >= 0 and sooner(own_order_at(b, own), o, side):
+            continue
+        if found >= 0 and sooner(order_at(b, found), o, side):
+            continue
         found = at
     return int(found)
 

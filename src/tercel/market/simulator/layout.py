@@ -213,9 +213,8 @@ KEPT_SLOTS: Final = 64
 """Room for kept orders; so many of the last public slots of the book on show are spare."""
 KEPT_AT: Final = FORECAST + FORECAST_WORDS  # slots of the kept orders
 SPARE_AT: Final = KEPT_AT + KEPT_SLOTS  # of each spare slot: 1 + the background's slot whose order it shows, 0: none
-EARLY: Final = (
-    SPARE_AT + KEPT_SLOTS
-)  # (own bids, own asks) lots that limit orders traded with them and aggressors will not
+EARLY: Final = SPARE_AT + KEPT_SLOTS
+# two words, of own bids and of own asks: lots that limit orders traded with them and that aggressors will not
 
 GRID: Final = EARLY + 2  # mids[G], lots[G], forced lots[G]; then the record, the log, the seconds
 
