@@ -3,6 +3,7 @@
 import json
 import math
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,12 +28,12 @@ bps = 10
 """
 
 
-def portfolio(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["portfolio", "backtest", *map(str, arguments)], env={"COLUMNS": "200"})
+def portfolio(*arguments: object, what: str = "backtest") -> Result:
+    return CliRunner().invoke(app, ["portfolio", what, *map(str, arguments)], env={"COLUMNS": "200"})
 
 
-def done(*arguments: object) -> dict[str, Any]:
-    told = portfolio(*arguments, "--json")
+def done(*arguments: object, what: str = "backtest") -> dict[str, Any]:
+    told = portfolio(*arguments, "--json", what=what)
     assert told.exit_code == 0, told.output
     found: dict[str, Any] = json.loads(told.stdout)
     return found
@@ -204,15 +205,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "p.toml"
 
 
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["portfolio", "run", *map(str, arguments)], env={"COLUMNS": "200"})
-
-
-def stepped(*arguments: object) -> dict[str, Any]:
-    told = run(*arguments, "--json")
-    assert told.exit_code == 0, told.output
-    found: dict[str, Any] = json.loads(told.stdout)
-    return found
+run = partial(portfolio, what="run")
+stepped = partial(done, what="run")
 
 
 def test_todays_book_is_a_step_from_the_one_before(model: Path, tmp_path: Path) -> None:
