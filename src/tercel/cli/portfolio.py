@@ -8,7 +8,7 @@ import typer
 
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest, Seed, page_folder
-from tercel.cli.terminal import check_folder, hand_over, print_rows, result_console, say
+from tercel.cli.terminal import check_folder, hand_over, print_rows, print_sentences, say
 
 portfolio_app = typer.Typer(
     name="portfolio",
@@ -39,8 +39,7 @@ def backtest(request: BacktestPortfolio) -> None:
 
     def show() -> None:
         print_rows(f"{found['name']}, {found['dates']} dates out of sample, {found['cost']}", *table_of(found["rules"]))
-        for sentence in found["sentences"]:
-            result_console().print(sentence, soft_wrap=True, markup=False)
+        print_sentences(found["sentences"])
 
     hand_over(found, request.as_json, show, request.out, "portfolio", lambda: portfolio_page(found))
 
@@ -77,8 +76,7 @@ def run(request: RunPortfolio) -> None:
         keys = ("held", "target", "weight", "trade")
         cells = [(row["name"], *(f"{100 * row[key]:+.2f}" for key in keys)) for row in shown]
         print_rows(f"book of {found['at'][:10]}, %, {len(shown)} of {len(rows)} names", ("name", *keys), cells)
-        for sentence in found["sentences"]:
-            result_console().print(sentence, soft_wrap=True, markup=False)
+        print_sentences(found["sentences"])
         say(f"targets {found['targets']}")
 
     hand_over(found, request.as_json, show)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.shared import JsonRequest, Seed, share_of
-from tercel.cli.terminal import check_folder, hand_over, print_rows, result_console, say
+from tercel.cli.terminal import check_folder, hand_over, print_rows, print_sentences, say
 from tercel.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -130,7 +130,6 @@ def _show_explained(found: dict[str, Any]) -> None:
 
 
 def _told(sentences: list[str], warnings: list[str]) -> None:
-    for sentence in sentences:
-        result_console().print(sentence, soft_wrap=True, markup=False)
+    print_sentences(sentences)
     for warning in warnings:
         say(f"note: {warning}")

@@ -9,7 +9,7 @@ import typer
 
 from tercel.cli.request import add
 from tercel.cli.shared import IN_LAKE, JsonRequest, Seed, check_date
-from tercel.cli.terminal import check_folder, hand_over, print_rows, result_console, say
+from tercel.cli.terminal import check_folder, hand_over, print_rows, print_sentences, say
 from tercel.core.names import listed
 
 flow_app = typer.Typer(
@@ -109,8 +109,7 @@ def _show(found: dict[str, Any]) -> None:
     from tercel.signals.flow.page import scored_table, sentences
 
     print_rows(*scored_table(found))
-    for sentence in sentences(found):
-        result_console().print(sentence, soft_wrap=True, markup=False)
+    print_sentences(sentences(found))
 
 
 add(flow_app, train, score, recalibrate)

@@ -4,7 +4,7 @@ With `as_json` stdout carries exactly one JSON object.
 """
 
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -115,6 +115,12 @@ def _table_of(
 
 # Letters of a cell that is not broken over lines.
 _SHORT = 12
+
+
+def print_sentences(sentences: Iterable[str]) -> None:
+    """What a result says in words, on stdout, each sentence a line that is not broken."""
+    for sentence in sentences:
+        result_console().print(sentence, soft_wrap=True, markup=False)
 
 
 def print_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from tercel.cli.desks import find_desk
 from tercel.cli.operator import DeskRequest
-from tercel.cli.terminal import print_json, print_table, result_console, say
+from tercel.cli.terminal import print_json, print_sentences, print_table, result_console, say
 from tercel.core.report.tables import without_idle
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
 
@@ -218,8 +218,7 @@ def _print_tca(folder: Path, rows: Sequence[Mapping[str, Any]], summed: Mapping[
     print_rows(f"parents{more}; a mark-out is positive in the order's favour", parents, leaves)
     result_console().print()
     note = "95 % of Student's t over parents as if independent: those of one time share a market."
-    for sentence in (*sentences(rows), note):
-        result_console().print(sentence, soft_wrap=True, markup=False)
+    print_sentences((*sentences(rows), note))
 
 
 def _agents(summed: Mapping[str, Any]) -> list[dict[str, Any]]:
