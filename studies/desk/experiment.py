@@ -48,11 +48,12 @@ class DeskRun:
 
 
 def without(config: DemoConfig, arrow: str) -> DemoConfig:
-    """The same desk without one arrow: `alpha`, `posture` or `feedback`."""
+    """The same desk without one arrow: `alpha`, `posture`, `feedback` or `context`."""
     changes: dict[str, dict[str, Any]] = {
         "alpha": {"signals": config.signals.model_copy(update={"model": "off"})},
         "posture": {"risk": config.risk.model_copy(update={"posture": "off"})},
         "feedback": {"loop": config.loop.model_copy(update={"feedback": False})},
+        "context": {"loop": config.loop.model_copy(update={"shares": "cost"})},
     }
     return config.model_copy(update=changes[arrow])
 
@@ -60,7 +61,7 @@ def without(config: DemoConfig, arrow: str) -> DemoConfig:
 def frozen(config: DemoConfig, agent: str) -> DemoConfig:
     """The same desk with one agent that gets all the flow."""
     alone = tuple(section for section in config.agent if section.name == agent)
-    return config.model_copy(update={"agent": alone})
+    return without(config.model_copy(update={"agent": alone}), "context")
 
 
 def arrows(config: DemoConfig) -> dict[str, DemoConfig]:

@@ -9,6 +9,7 @@ back.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tercel.core.errors import ConfigError
 
@@ -48,7 +49,44 @@ class WeightsRule:
             )
 
 
-class MultiplicativeWeights:
+class Shares:
+    """Shares of the flow of a desk's agents on one instrument: what a rule wants, less penalties, over a floor."""
+
+    def __init__(self, agents: Sequence[str], rule: WeightsRule) -> None:
+        if not agents:
+            raise ConfigError("at least one agent", "none", "add an [[agent]] to the desk's file")
+        self._rule = rule
+        self._penalty = dict.fromkeys(agents, 1.0)
+        self.ahead_bps = 0.0
+        """Move of the mid that is expected of the next round, against the orders; not every rule asks."""
+
+    def _wanted(self) -> dict[str, float]:
+        """Shares before penalties and floor."""
+        raise NotImplementedError
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of the flow of each agent; they sum to 1."""
+        floor = min(self._rule.floor, 1.0 / len(self._penalty))
+        raw = {agent: weight * self._penalty[agent] for agent, weight in self._wanted().items()}
+        total = sum(raw.values())
+        room = 1.0 - floor * len(raw)
+        return {agent: floor + room * weight / total for agent, weight in raw.items()}
+
+    def update(self, cost_bps: Mapping[str, float], move_bps: float = 0.0) -> None:
+        """Learn from each agent's cost of one round, in which the mid moved so far against the orders."""
+        raise NotImplementedError
+
+    def learned(self) -> dict[str, Any]:
+        """What the journal keeps of it beside the shares."""
+        return {}
+
+    def penalise(self, agent: str, drifting: bool) -> None:
+        """Reduce the share of an agent whose observations have drifted, or restore it."""
+        self._penalty[agent] = self._rule.drift_penalty if drifting else 1.0
+
+
+class MultiplicativeWeights(Shares):
     """Weights of a desk's agents on one instrument.
 
     >>> weights = MultiplicativeWeights(["good", "poor"], WeightsRule())
@@ -59,22 +97,13 @@ class MultiplicativeWeights:
     """
 
     def __init__(self, agents: Sequence[str], rule: WeightsRule) -> None:
-        if not agents:
-            raise ConfigError("at least one agent", "none", "add an [[agent]] to the desk's file")
-        self._rule = rule
+        super().__init__(agents, rule)
         self._weights = {agent: 1.0 / len(agents) for agent in agents}
-        self._penalty = dict.fromkeys(agents, 1.0)
 
-    @property
-    def shares(self) -> dict[str, float]:
-        """Share of the flow of each agent; they sum to 1."""
-        floor = min(self._rule.floor, 1.0 / len(self._weights))
-        raw = {agent: weight * self._penalty[agent] for agent, weight in self._weights.items()}
-        total = sum(raw.values())
-        room = 1.0 - floor * len(raw)
-        return {agent: floor + room * weight / total for agent, weight in raw.items()}
+    def _wanted(self) -> dict[str, float]:
+        return self._weights
 
-    def update(self, cost_bps: Mapping[str, float]) -> None:
+    def update(self, cost_bps: Mapping[str, float], move_bps: float = 0.0) -> None:
         """Update the weights with each agent's cost of one round; missing or NaN costs count as the mean."""
         known = {agent: cost for agent, cost in cost_bps.items() if agent in self._weights and math.isfinite(cost)}
         if len(known) < 2:
@@ -85,10 +114,6 @@ class MultiplicativeWeights:
         grown = {a: w * math.exp(-self._rule.rate * losses.get(a, absent)) for a, w in self._weights.items()}
         total, n = sum(grown.values()), len(grown)
         self._weights = {a: (1 - self._rule.share) * w / total + self._rule.share / n for a, w in grown.items()}
-
-    def penalise(self, agent: str, drifting: bool) -> None:
-        """Reduce the share of an agent whose observations have drifted, or restore it."""
-        self._penalty[agent] = self._rule.drift_penalty if drifting else 1.0
 
 
 def split(lots: int, shares: Mapping[str, float]) -> dict[str, int]:

@@ -5,18 +5,19 @@
 [[agent]]     name, strategy; alpha and posture: whether it takes them; challenger: another strategy, on paper
 [demand]      side, share: the orders that come in
 [signals]     model, names, date; orders, targets, targets_days, capital: positions to reach
-[risk]        posture
-[loop]        feedback, hedge
+[risk]        posture; run: haste where the flow runs away
+[loop]        feedback, hedge, sizing; shares, context: by what the flow of an agent is set
 [limits]      file
 [alerts]      webhook
 """
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
 from tercel.core.validated import TomlTable
 from tercel.desk.rounds.allocation import WeightsRule
+from tercel.desk.rounds.context import ContextRule
 from tercel.desk.rounds.sizing import SizingRule
 from tercel.execution.market import Market
 
@@ -114,6 +115,8 @@ class RiskSection(TomlTable):
     """How much and how fast."""
 
     posture: Literal["on", "off"] = "on"
+    run: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Half spreads that the public's flow makes expect against the orders from which on they make haste; 0: never."""
 
 
 class LoopSection(TomlTable):
@@ -121,6 +124,9 @@ class LoopSection(TomlTable):
 
     feedback: bool = True
     hedge: WeightsRule = WeightsRule()
+    shares: Literal["cost", "context"] = "cost"
+    """`cost`: by what each agent has cost; `context`: by what each would cost as the public's flow leans now."""
+    context: ContextRule = ContextRule()
     sizing: SizingRule = SizingRule()
 
 
@@ -165,3 +171,11 @@ class DeskConfig(TomlTable):
         if len(set(names)) != len(names):
             raise ValueError(f"names that differ, not {', '.join(names)}")
         return sections
+
+    @model_validator(mode="after")
+    def _expected_of_all(self) -> Self:
+        said, agents = self.loop.context.expected_bps, {section.name for section in self.agent}
+        if said and self.loop.shares == "context" and set(said) != agents:
+            told = f"{', '.join(said)} of {', '.join(sorted(agents))}"
+            raise ValueError(f"loop.context.expected_bps of every agent or of none, not {told}")
+        return self

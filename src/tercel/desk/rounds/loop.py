@@ -13,7 +13,7 @@ import math
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 import numpy as np
@@ -22,16 +22,18 @@ from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.errors import OrderError
 from tercel.core.fixed import ONE, ceiled
 from tercel.core.messages import Alpha, CostFeedback, Posture
-from tercel.core.orders import MarketRows, Report, VenueEvent
+from tercel.core.orders import ExecType, MarketRows, Report, VenueEvent
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
 from tercel.desk.rounds.agent_slot import AgentSlot
-from tercel.desk.rounds.allocation import MultiplicativeWeights, split
+from tercel.desk.rounds.allocation import split
 from tercel.desk.rounds.challenge import Challenge, Evidence, paper_rows
 from tercel.desk.rounds.config import CLOSING_S, DeskConfig
+from tercel.desk.rounds.context import MINUTE_S, shares_of
 from tercel.desk.rounds.demand import Demand, demand
 from tercel.desk.rounds.forecasts import DeskForecasts, Outlook, came_entry
+from tercel.desk.rounds.line import Line
 from tercel.desk.rounds.monitor import MarketMonitor, seconds_between
 from tercel.desk.rounds.program import Program
 from tercel.desk.rounds.sizing import Sizing
@@ -44,36 +46,12 @@ from tercel.desk.trading.tca.measure import fees_of, fill_rows, shortfall
 from tercel.desk.trading.tca.shortfall import Shortfall
 from tercel.execution.strategy import gap_of
 from tercel.signals.risk.anomaly import AnomalyBaseline
-from tercel.signals.risk.posture import PosturePolicy
+from tercel.signals.risk.posture import posture_policy
 
 WHOLE: Final = 1e-3
 """How far from a whole number of slices a decision of the schedule may lie."""
 CALM_S: Final = 180
 """Fewest seconds that risk learns what is calm from, however short the warm-up is."""
-
-
-@dataclass
-class _Line:
-    """What the desk knows of one instrument."""
-
-    program: Program
-    monitor: MarketMonitor
-    sizing: Sizing
-    weights: MultiplicativeWeights
-    policy: PosturePolicy | None
-    outlook: Outlook | None = None
-    posture: Posture | None = None
-    round_costs: dict[str, float] = field(default_factory=dict)
-    begun_mid2: int = 0
-    """The mid at the start of the round, half ticks."""
-    begun_ns: int = 0
-    share_path: "array[float]" = field(default_factory=lambda: array("d"))
-    """The agents' shares after every round, one round after the other."""
-
-    @property
-    def alpha(self) -> Alpha | None:
-        """The forecast that agents read."""
-        return None if self.outlook is None else self.outlook.alpha
 
 
 class DeskLoop:
@@ -111,6 +89,7 @@ class DeskLoop:
         self._forecasts, self._targets, self._calm = forecasts, targets, calm or {}
         self._progress = progress or (lambda _round: None)
         names = [instrument.name for instrument in config.instrument]
+        self._minutes = max(round(config.desk.round_s / MINUTE_S), 2)  # of a round
         volume = {name: session.listings[name].volume_per_s for name in names}
         self._orders: dict[int, list[Demand]] = defaultdict(list)
         for order in demand(config, volume, config.desk.seed) if targets is None else ():
@@ -138,18 +117,19 @@ class DeskLoop:
             if parent.over and parent.id not in booked:
                 self.on_over(parent, None)
 
-    def _line(self, name: str, side: int) -> _Line:
+    def _line(self, name: str, side: int) -> Line:
         loop, on = self.config.loop, self.config.risk.posture == "on"
-        return _Line(
+        return Line(
             program=Program(side),
             monitor=MarketMonitor(
                 self.session.follow(name),
                 self._calm.get(name),
                 warm_s=int(min(600, max(self.config.desk.warmup_s - 60, CALM_S))),
+                minutes=max(loop.context.minutes, self._minutes),
             ),
             sizing=Sizing(loop.sizing),
-            weights=MultiplicativeWeights(list(self.slots), loop.hedge),
-            policy=PosturePolicy(name) if on else None,
+            weights=shares_of(list(self.slots), loop.hedge, None if loop.shares == "cost" else loop.context),
+            policy=posture_policy(name, self.config.risk.run) if on else None,
         )
 
     # -- the loop -----------------------------------------------------------------------------------------------------
@@ -241,6 +221,7 @@ class DeskLoop:
             self._take_posture(name, line, at_ns)
             self.session.guide(name, line.alpha, line.posture)
             waiting = max(line.program.open - self._at_work(name), 0)
+            line.foresee(self.config.loop.context.minutes, self._minutes)
             ahead = None if line.outlook is None else line.outlook.ahead
             lots = line.sizing.lots(line.program.side, waiting, ahead, line.posture, last)
             self._share_out(name, line, lots, number)
@@ -253,12 +234,15 @@ class DeskLoop:
             if parent.id in self._expected and parent.order.instrument == name
         )
 
-    @staticmethod
-    def _follow_risk(line: _Line, at_ns: int) -> bool:
+    def _follow_risk(self, line: Line, at_ns: int) -> bool:
         """Show the policy what risk measures now; True where its posture may be another one."""
-        return line.policy is not None and (line.policy.follow(line.monitor.risk, at_ns) or line.posture is None)
+        if line.policy is None:
+            return False
+        left = max(self._next_ns - at_ns, 0) / NS_PER_SECOND / MINUTE_S
+        state = line.risk(self.config.loop.context.minutes, left) if self.config.risk.run else line.monitor.risk
+        return line.policy.follow(state, at_ns) or line.posture is None
 
-    def _take_posture(self, name: str, line: _Line, at_ns: int) -> bool:
+    def _take_posture(self, name: str, line: Line, at_ns: int) -> bool:
         """Take the policy's posture; True where it asks for something else than before."""
         if line.policy is None:
             return False
@@ -272,7 +256,7 @@ class DeskLoop:
         self.posture_path.append((at_ns, name, posture))
         return True
 
-    def _share_out(self, name: str, line: _Line, lots: int, number: int) -> None:
+    def _share_out(self, name: str, line: Line, lots: int, number: int) -> None:
         parts = {agent: part for agent, part in split(lots, self._alive(line.weights.shares)).items() if part}
         horizon_s = self.config.desk.round_s - CLOSING_S
         for agent, part in parts.items():
@@ -327,19 +311,20 @@ class DeskLoop:
             if line.outlook is not None and line.begun_mid2:
                 self._learn_move(name, line, line.outlook, now)
             if self.config.loop.feedback and costs:
-                line.weights.update(costs)
+                line.weights.update(costs, line.program.side * line.moved_bps(self.session.follow(name).mid2))
+                line.foresee(self.config.loop.context.minutes, self._minutes)
                 body = {"shares": line.weights.shares, "why": f"cost of the round, bps: {_rounded(costs)}"}
-                self._note([Entry(kinds.SHARE, now, name, body=body)])
+                self._note([Entry(kinds.SHARE, now, name, body=body | line.weights.learned())])
             line.share_path.extend(line.weights.shares.values())
         for slot in self.slots.values():
             self._watch_drift(slot)
         self._journal_slots()
 
-    def _learn_move(self, name: str, line: _Line, outlook: Outlook, now_ns: int) -> None:
+    def _learn_move(self, name: str, line: Line, outlook: Outlook, now_ns: int) -> None:
         """What the market did in the round beside what was forecast of it."""
         mid2 = self.session.follow(name).mid2
         if self.config.loop.feedback:
-            line.sizing.learn_move(outlook.ahead.expected_bps, 1e4 * (mid2 / line.begun_mid2 - 1.0))
+            line.sizing.learn_move(outlook.ahead.expected_bps, line.moved_bps(mid2))
         if outlook.about and mid2:
             self._note([came_entry(name, outlook, (line.begun_mid2, mid2), now_ns, line.begun_ns)])
 
@@ -351,8 +336,11 @@ class DeskLoop:
             if isinstance(event, MarketRows) and event.instrument in self._lines:
                 self._lines[event.instrument].monitor.on_market(event)
                 self._challenge(event)
-            elif isinstance(event, Report) and (number := event.order_id.partition(".")[0]).isdigit():
-                self._own.add(int(number))
+            elif isinstance(event, Report):
+                if event.exec_type == ExecType.TRADE and not event.passive and event.instrument in self._lines:
+                    self._lines[event.instrument].monitor.took(event.side, event.last_qty)
+                if (number := event.order_id.partition(".")[0]).isdigit():
+                    self._own.add(int(number))
 
     def _challenge(self, event: MarketRows) -> None:
         """Feed challenges in an instrument; where market data were missed they are evidence of nothing any more."""

@@ -6,8 +6,10 @@ Both are read from the follower of the instrument's market data, the very arrays
 from collections import deque
 from typing import Final
 
+from tercel.core.fixed import ONE
 from tercel.core.orders import MarketRows
-from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
+from tercel.core.vocabulary import BUY, NO_ASK, NO_BID, NS_PER_SECOND, SELL
+from tercel.desk.rounds.context import MINUTE_S, PublicLean
 from tercel.desk.trading.follower import Follower
 from tercel.market.simulator import layout as sim
 from tercel.signals.risk.anomaly import AnomalyBaseline
@@ -32,19 +34,30 @@ class MarketMonitor:
     calm : AnomalyBaseline, optional
         What is ordinary in its market; without it the first `warm_s` seconds are taken for that.
     warm_s : int
+    minutes : int
+        Of public flow that are kept.
     """
 
-    def __init__(self, follower: Follower, calm: AnomalyBaseline | None = None, warm_s: int = 600) -> None:
+    def __init__(
+        self, follower: Follower, calm: AnomalyBaseline | None = None, warm_s: int = 600, minutes: int = 3
+    ) -> None:
         self._follower = follower
         self._reader, self._meter = SecondReader(), RiskMeter(follower.instrument, calm, warm_s)
         self._tallies: deque[tuple[int, int, int]] = deque(maxlen=WINDOW_S + 1)
         self._second: Second | None = None
+        self.lean = PublicLean(minutes)
+        """Which way the public's market orders went, minute by minute; the desk's own are not among them."""
+        self._took, self._seconds = {BUY: 0, SELL: 0}, 0
         self.risk: RiskState | None = None
         """The current risk measurements; None before the first second."""
 
     def on_market(self, event: MarketRows) -> None:
         """Count cancelled, traded and added lots."""
         self._reader.on_market(event)
+
+    def took(self, side: int, qty: int) -> None:
+        """Leave an own order that took out of the public's flow; `qty` in 10^-8 of a lot."""
+        self._took[side] += qty
 
     def second(self, at_ns: int) -> None:
         """Close one more second."""
@@ -53,7 +66,17 @@ class MarketMonitor:
             return
         self._second = self._reader.close(self._follower)
         self.risk = self._meter.update(self._second, at_ns)
-        self._tallies.append((word(sim.OFI), word(sim.BOUGHT) - word(sim.SOLD), word(sim.MID2)))
+        bought, sold = word(sim.BOUGHT), word(sim.SOLD)
+        self._tallies.append((word(sim.OFI), bought - sold, word(sim.MID2)))
+        self._seconds += 1
+        if self._seconds % MINUTE_S == 0:
+            self.lean.minute(bought - self._took[BUY] // ONE, sold - self._took[SELL] // ONE, word(sim.MID2))
+
+    @property
+    def half_spread_bps(self) -> float:
+        """Half the spread of the last second; half a tick where a side was empty."""
+        ticks = self._second.spread_ticks if self._second is not None else 1.0
+        return 1e4 * max(ticks, 1.0) / max(self._follower.mid2, 1)
 
     def features(self, news: float | None) -> dict[str, float | None]:
         """Values of the features in `NAMES`; None where one is missing (an empty side, no data yet)."""

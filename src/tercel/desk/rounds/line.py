@@ -1,0 +1,52 @@
+"""What a desk knows of one instrument: its program, market, sizes, shares, forecast and posture."""
+
+from array import array
+from dataclasses import dataclass, field
+
+from tercel.core.messages import Alpha, Posture
+from tercel.desk.rounds.allocation import Shares
+from tercel.desk.rounds.forecasts import Outlook
+from tercel.desk.rounds.monitor import MarketMonitor
+from tercel.desk.rounds.program import Program
+from tercel.desk.rounds.sizing import Sizing
+from tercel.signals.risk.posture import PosturePolicy, RiskState
+
+
+@dataclass
+class Line:
+    """What the desk knows of one instrument."""
+
+    program: Program
+    monitor: MarketMonitor
+    sizing: Sizing
+    weights: Shares
+    policy: PosturePolicy | None
+    outlook: Outlook | None = None
+    posture: Posture | None = None
+    round_costs: dict[str, float] = field(default_factory=dict)
+    begun_mid2: int = 0
+    """The mid at the start of the round, half ticks."""
+    begun_ns: int = 0
+    share_path: "array[float]" = field(default_factory=lambda: array("d"))
+    """The agents' shares after every round, one round after the other."""
+
+    @property
+    def alpha(self) -> Alpha | None:
+        """The forecast that agents read."""
+        return None if self.outlook is None else self.outlook.alpha
+
+    def moved_bps(self, mid2: int) -> float:
+        """Move of the mid since the round began; 0 where it had none."""
+        return 1e4 * (mid2 / self.begun_mid2 - 1.0) if self.begun_mid2 else 0.0
+
+    def foresee(self, minutes: int, span: float) -> None:
+        """Tell the shares what the public's flow makes expect of the next `span` minutes."""
+        self.weights.ahead_bps = self.program.side * self.monitor.lean.ahead_bps(minutes, span)
+
+    def risk(self, minutes: int, span: float) -> RiskState | None:
+        """What risk measures now, with the move that flow makes expect against the orders in so many minutes."""
+        state = self.monitor.risk
+        if state is None:
+            return None
+        against = self.program.side * self.monitor.lean.ahead_bps(minutes, span)
+        return state._replace(run=max(against, 0.0) / self.monitor.half_spread_bps)
