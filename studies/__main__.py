@@ -253,6 +253,22 @@ def transfer(
 
 
 @app.command()
+def desk_day(
+    seeds: Annotated[int, typer.Option(help="Desks on each ground.", min=2, max=1000)] = 24,
+    seed: Seed = 1,
+    out: Annotated[Path, typer.Option(help="Folder of results; what is finished there is not done again.")] = Path(
+        "runs/desk-day"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Each arrow of a desk's loop cut, in a day in which it has something to do and in one in which none has."""
+    with reported(as_json, "what is finished is kept; the same command goes on"):
+        from studies.desk.day import run
+
+        run(seeds, seed, out, as_json)
+
+
+@app.command()
 def regimes(
     market: Annotated[str, typer.Option(help="Preset market, by name or as a .json file.", metavar="NAME")] = "",
     as_json: AsJson = False,

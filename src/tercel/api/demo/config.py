@@ -2,7 +2,7 @@
 
 [[instrument]]         drift: planted informed flow
 [[instrument.change]]  a planted change of regime: at_round, depth, activity, buy_share
-[signals]              news: how good the planted score is
+[signals]              news, news_flips: how good the planted score is, and from which round on it misleads
 """
 
 from collections.abc import Mapping
@@ -48,6 +48,8 @@ class PlantedSignals(SignalsSection):
 
     news: float = Field(default=0.6, ge=-1, le=1)
     """Correlation of the synthetic news score with the planted drift; where none is planted there is no score."""
+    news_flips: int = Field(default=0, ge=0)
+    """Round from which on the score says the opposite; 0: never."""
 
 
 class DemoConfig(DeskConfig):
