@@ -9,7 +9,7 @@ A ceiling says what an arrow could save at most by what is planted:
 - alpha: of what is asked for in a round a part may wait for the next one; with forecasts of correlation rho and rounds
   whose drift has standard deviation s, waiting for the better of two moments saves at most rho s E[max(z, 0)];
 - trust: what wrong forecasts cost at most, alpha's ceiling over the rounds in which they mislead;
-- context, haste, feedback: each stretch of the day by the agent that is cheapest there, less the whole day by one.
+- context, haste, lean, feedback: each stretch of the day by the agent that is cheapest there, less the whole day by one.
 """
 
 import math
@@ -80,6 +80,13 @@ def changed(config: DemoConfig, changes: Sequence[PlantedChange], drift: float |
     return config.model_copy(update={"instrument": tuple(one.model_copy(update=more) for one in config.instrument)})
 
 
+def blind(config: DemoConfig) -> DemoConfig:
+    """The same desk without anything that the flow's lean does: shares, haste, sizes."""
+    for arrow in ("context", "haste", "lean"):
+        config = without(config, arrow)
+    return config
+
+
 def martingale(config: DemoConfig) -> DemoConfig:
     """The same desk where nothing is planted but a score of noise: what it forecasts does not come."""
     quiet = changed(config, (), drift=1e-9)
@@ -128,7 +135,7 @@ def ceilings_of(config: DemoConfig, runs: Sequence[DeskRun], alone: Sequence[Des
     paths = np.array([_by_round(name, alone) for name in sorted({run.variant for run in alone} - {DESK})])
     context = float(paths.mean(axis=1).min() - paths.min(axis=0).mean())
     worst = float(paths.mean(axis=1).mean() - paths.mean(axis=1).min())
-    shares = {"context": context, "haste": context, "feedback": worst + context}
+    shares = {"context": context, "haste": context, "lean": context, "feedback": worst + context}
     return {"alpha": alpha, "trust": alpha * (rounds - flips) / rounds if flips else 0.0, **shares}
 
 
@@ -152,7 +159,7 @@ def run(seeds: int, seed: int, out: Path, as_json: bool) -> None:
     grounds["stable"] = changed(regime, ())
     rows, pooled = list[Arrow](), list[DeskRun]()
     for name, config in grounds.items():
-        variants = freezes(config) | {"context": without(without(config, "context"), "haste")}
+        variants = freezes(config) | {"context": blind(config)}
         done = run_variants(variants, each, out / f"{name.replace(' ', '-')}.jsonl", name)
         rows += against_best(name, done)
         if name.startswith("drawn"):

@@ -19,8 +19,8 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 
 ARROWS: Final = ("alpha", "posture", "feedback")
-MORE_ARROWS: Final = ("context", "haste", "trust")
-"""Of a desk that has them: shares by the flow's lean, haste where it runs away, belief in forecasts by what came."""
+MORE_ARROWS: Final = ("context", "haste", "lean", "trust")
+"""Of a desk that has them: shares by the flow's lean, haste where it runs away, sizes by it, belief in forecasts by what came."""
 DESK: Final = "desk"
 
 
@@ -60,6 +60,7 @@ def without(config: DemoConfig, arrow: str) -> DemoConfig:
         "posture": {"risk": config.risk.model_copy(update={"posture": "off"})},
         "feedback": {"loop": config.loop.model_copy(update={"feedback": False})},
         "context": {"loop": config.loop.model_copy(update={"shares": "cost"})},
+        "lean": {"signals": config.signals.model_copy(update={"lean": False})},
         "haste": {"risk": config.risk.model_copy(update={"run": 0.0})},
         "trust": {"loop": config.loop.model_copy(update={"sizing": replace(config.loop.sizing, prior_bps=1e9)})},
     }
@@ -69,7 +70,8 @@ def without(config: DemoConfig, arrow: str) -> DemoConfig:
 def frozen(config: DemoConfig, agent: str) -> DemoConfig:
     """The same desk with one agent that gets all the flow."""
     alone = tuple(section for section in config.agent if section.name == agent)
-    return without(config.model_copy(update={"agent": alone}), "context")
+    whole = config.model_copy(update={"agent": alone})
+    return without(without(without(whole, "context"), "lean"), "haste")
 
 
 def arrows(config: DemoConfig) -> dict[str, DemoConfig]:

@@ -39,9 +39,11 @@ class Line:
         """Move of the mid since the round began; 0 where it had none."""
         return 1e4 * (mid2 / self.begun_mid2 - 1.0) if self.begun_mid2 else 0.0
 
-    def foresee(self, minutes: int, span: float) -> None:
-        """Tell the shares what the public's flow makes expect of the next `span` minutes."""
-        self.weights.ahead_bps = self.program.side * self.monitor.lean.ahead_bps(minutes, span)
+    def foresee(self, minutes: int, span: float) -> float:
+        """Move of the mid that the public's flow makes expect in the next `span` minutes; the shares are told."""
+        move = self.monitor.lean.ahead_bps(minutes, span)
+        self.weights.ahead_bps = self.program.side * move
+        return move
 
     def risk(self, minutes: int, span: float) -> RiskState | None:
         """What risk measures now, with the move that flow makes expect against the orders in so many minutes."""

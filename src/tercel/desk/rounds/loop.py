@@ -226,9 +226,10 @@ class DeskLoop:
             self._take_posture(name, line, at_ns)
             self.session.guide(name, line.alpha, line.posture)
             waiting = max(line.program.open - self._at_work(name), 0)
-            line.foresee(self.config.loop.context.minutes, self._minutes)
+            flow_bps = line.foresee(self.config.loop.context.minutes, self._minutes)
             ahead = None if line.outlook is None else line.outlook.ahead
-            lots = line.sizing.lots(line.program.side, waiting, ahead, line.posture, last)
+            told = flow_bps if self.config.signals.lean else 0.0
+            lots = line.sizing.lots(line.program.side, waiting, ahead, line.posture, last, told)
             self._share_out(name, line, lots, number)
 
     def _at_work(self, name: str) -> int:

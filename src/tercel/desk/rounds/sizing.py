@@ -63,18 +63,29 @@ class Sizing:
         """What a round is expected to cost, learned from feedback."""
         self._agreed = self._said = rule.prior_bps**2
 
-    def lots(self, side: int, wanted: int, alpha: Alpha | None, posture: Posture | None, last: bool) -> int:
-        """Lots of `wanted` to work this round; the last round takes all."""
+    def lots(
+        self,
+        side: int,
+        wanted: int,
+        alpha: Alpha | None,
+        posture: Posture | None,
+        last: bool,
+        flow_bps: float = 0.0,
+    ) -> int:
+        """Lots of `wanted` to work this round; the last round takes all.
+
+        `flow_bps` is the move of the mid that the public's flow makes expect beside the forecast.
+        """
         if last or wanted == 0:
             return wanted
         share = 1.0 if posture is None else posture.size_multiplier
         if share == 0.0:
             return 0
-        if alpha is not None:
-            against = side * alpha.expected_bps * self.trust
-            sure = max(abs(against) - self._rule.confidence * alpha.sd_bps, 0.0)
-            if against < 0:  # the market is expected to come: wait with some of it, less where waiting has cost much
-                share *= 1.0 - (1.0 - self._rule.least) * min(sure / self._rule.scale_bps, 1.0)
+        said, sd_bps = (0.0, 0.0) if alpha is None else (alpha.expected_bps * self.trust, alpha.sd_bps)
+        against = side * (said + flow_bps)
+        sure = max(abs(against) - self._rule.confidence * sd_bps, 0.0)
+        if against < 0:  # the market is expected to come: wait with some of it, less where waiting has cost much
+            share *= 1.0 - (1.0 - self._rule.least) * min(sure / self._rule.scale_bps, 1.0)
         return min(max(round(share * wanted), min(1, wanted)), wanted)
 
     def learn(self, feedback: CostFeedback) -> None:
