@@ -253,6 +253,22 @@ def transfer(
 
 
 @app.command()
+def lean(
+    lake: Lake,
+    symbol: Symbol,
+    date: Dates = "",
+    leave_out: LeaveOut = "",
+    venue: Venue = "",
+    as_json: AsJson = False,
+) -> None:
+    """On real days: does the mid go where the lean of the public's flow makes a desk expect it?"""
+    with reported(as_json):
+        from studies.desk import lean as command
+
+        command.run(symbol, _days(lake, symbol, date, leave_out, venue), as_json)
+
+
+@app.command()
 def desk_day(
     seeds: Annotated[int, typer.Option(help="Desks on each ground.", min=2, max=1000)] = 24,
     seed: Seed = 1,

@@ -9,7 +9,7 @@ A ceiling says what an arrow could save at most by what is planted:
 - alpha: of what is asked for in a round a part may wait for the next one; with forecasts of correlation rho and rounds
   whose drift has standard deviation s, waiting for the better of two moments saves at most rho s E[max(z, 0)];
 - trust: what wrong forecasts cost at most, alpha's ceiling over the rounds in which they mislead;
-- context, haste, lean, feedback: each stretch of the day by the agent that is cheapest there, less the whole day by one.
+- context, haste, lean, feedback: each round of the day by the agent that is cheapest there, less the day by one.
 """
 
 import math

@@ -20,7 +20,7 @@ from tercel.desk.trading.journal.memory import MemoryJournal
 
 ARROWS: Final = ("alpha", "posture", "feedback")
 MORE_ARROWS: Final = ("context", "haste", "lean", "trust")
-"""Of a desk that has them: shares by the flow's lean, haste where it runs away, sizes by it, belief in forecasts by what came."""
+"""Of a desk that has them: shares, haste and sizes by the flow's lean; belief in forecasts by what came of them."""
 DESK: Final = "desk"
 
 
