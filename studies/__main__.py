@@ -164,6 +164,25 @@ def flow(
 
 
 @app.command()
+def seconds(
+    lake: Annotated[list[Path], typer.Option(help="Lake of tapes of single orders; several.", metavar="DIR")],
+    symbol: Annotated[
+        str, typer.Option(help="Symbols, separated by commas. Default: all.", metavar="SYM[,SYM...]")
+    ] = "",
+    leave_out: LeaveOut = "",
+    bound: Annotated[str, typer.Option(help="Bound of replay.", metavar="BOUND")] = "strict",
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """What `+seconds` saves where its forecaster knows other symbols alone; what haste by the same forecast costs."""
+    with reported(as_json):
+        from studies.tape import seconds_command as command
+        from tercel.core.names import listed
+
+        command.run(lake, listed(symbol), listed_dates(leave_out), bound, seed, as_json)
+
+
+@app.command()
 def replenishment(
     preset: Annotated[
         str, typer.Argument(help="Market whose days and hours are read, by name or as a .json file.", metavar="PRESET")

@@ -27,7 +27,7 @@ def run(
     bounds: Sequence[str], seed: int, as_json: bool, taught: Path | None = None,
 ) -> None:  # fmt: skip
     """Print the grid that thresholds were chosen from, and a table a bound."""
-    days, homes = _read(lakes, symbols)
+    days, homes = read_lakes(lakes, symbols)
     judged = [one for one in days if len(days[one]) >= flow.LEAST_DAYS]
     if len(judged) < 2:
         received = f"{', '.join(judged) or 'none'} of {', '.join(days) or 'none'}"
@@ -48,7 +48,8 @@ def run(
     say(f"on all symbols, under the worse of all bounds: {shipped}")
 
 
-def _read(lakes: Sequence[Path], symbols: Sequence[str]) -> tuple[flow.Days, Mapping[str, Lake]]:
+def read_lakes(lakes: Sequence[Path], symbols: Sequence[str]) -> tuple[flow.Days, Mapping[str, Lake]]:
+    """Days by symbol, and the lake of each."""
     held = {about.symbol: lake for lake in map(Lake, lakes) for about in lake.list()}
     homes = {symbol: held.get(symbol, Lake(lakes[0])) for symbol in symbols or sorted(held)}
     days: dict[str, Sequence[FlowDay]] = {}

@@ -288,7 +288,9 @@ class TestSeat:
         known = known_of(config)
         slot = slot_of(config.agent[0], known)
         before = {name: slot.at(name) for name in known}
+        watched, waiting = slot.drift, slot.challenger_drift
         slot.promote()
+        assert (slot.drift, slot.challenger_drift) == (waiting, watched)
         assert {name: slot.at(name) for name in known} == {name: (b, a) for name, (a, b) in before.items()}
 
 

@@ -18,6 +18,7 @@ from tercel.desk.rounds.config import OFF, DeskConfig, InstrumentSection, Signal
 from tercel.desk.rounds.forecasts import PACKAGED, model_of
 from tercel.desk.rounds.running import refuse
 from tercel.desk.rounds.targets import names_to_trade
+from tercel.execution.foresight.forecaster import packaged
 
 DEMO: Final = "demo.toml"
 HELP: Final = "see tercel trade run `show_demo=True`"
@@ -96,11 +97,13 @@ def _with_instruments(raw: dict[str, Any], path: Path | None) -> dict[str, Any]:
 
 
 def _placed(config: DemoConfig, folder: Path) -> DemoConfig:
-    """The same with its model and its targets from the folder of its file."""
+    """The same with its models and its targets from the folder of its file."""
     section = config.signals
     where = {key: str(folder / said) for key in ("model", "targets") if (said := getattr(section, key))}
     if section.model == OFF or section.model.startswith(PACKAGED):
         where.pop("model")
+    if section.flow != OFF and section.flow not in packaged():
+        where["flow"] = str(folder / section.flow)
     return config.model_copy(update={"signals": section.model_copy(update=where)})
 
 

@@ -37,6 +37,8 @@ class AgentSlot:
     challenger: Strategy | None = None
     challenger_shown: str = ""
     drift: DriftDetector | None = None
+    challenger_drift: DriftDetector | None = None
+    """Of the challenger's card: it watches once the challenger is promoted."""
     drifting: bool = False
     gains_bps: list[float] = field(default_factory=list)
     """What the challenger saved, trial by trial."""
@@ -78,7 +80,10 @@ class AgentSlot:
         self.strategy, self.challenger = self.challenger, self.strategy
         self.shown, self.challenger_shown = self.challenger_shown, self.shown
         self.elsewhere = {name: (rival, best) for name, (best, rival) in self.elsewhere.items() if rival is not None}
-        self.gains_bps, self.drift, self.drifting = [], None, False
+        self.drift, self.challenger_drift = self.challenger_drift, self.drift
+        for detector in filter(None, (self.drift, self.challenger_drift)):
+            detector.begin()
+        self.gains_bps, self.drifting = [], False
 
     def body(self) -> dict[str, Any]:
         """The body of a `seat` entry (see `trading.journal.kinds`)."""

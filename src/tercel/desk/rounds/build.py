@@ -22,6 +22,7 @@ from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.parents import ParentRequest
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.execution import policies_packaged
+from tercel.execution.foresight.forecaster import heard
 from tercel.execution.observation import OBS_NAMES
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import CARD
@@ -29,6 +30,7 @@ from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry.resolve import POLICY, pinned, resolve_policy
 from tercel.execution.strategies import MarketEstimates, wrap
 from tercel.execution.strategies.hand_over import most_share
+from tercel.execution.strategies.seconds import OnSeconds
 from tercel.execution.strategy import Strategy, gap_of
 from tercel.market.flow import Preset, load
 from tercel.market.simulator.layout import RUNGS
@@ -54,10 +56,10 @@ def known_of(config: DeskConfig) -> dict[str, MarketEstimates]:
     return {instrument.name: figures[instrument.market] for instrument in config.instrument}
 
 
-def strategy_of(name: str, known: MarketEstimates | None) -> Strategy:
+def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> Strategy:
     """The strategy a desk's name stands for: a written one, `packaged:NAME`, `policy:FOLDER` or `policy:NAME@VERSION`.
 
-    Behind it `+alpha`, `+posture` or both.
+    Behind it `+alpha`, `+posture` and `+seconds`; that one listens to the forecaster `flow`, where there is one.
 
     Raises
     ------
@@ -66,24 +68,29 @@ def strategy_of(name: str, known: MarketEstimates | None) -> Strategy:
     """
     base, *wrappers = name.split("+")
     if base.startswith(POLICY):
-        return wrap(policy_strategy(resolve_policy(base)), wrappers)
-    return policies_packaged.named(name.removeprefix(PACKAGED), known)
+        made = wrap(policy_strategy(resolve_policy(base)), wrappers)
+    else:
+        made = policies_packaged.named(name.removeprefix(PACKAGED), known)
+    return replace(made, model=flow) if isinstance(made, OnSeconds) and flow != OFF else made
 
 
-def full_name(agent: AgentSection, strategy: str) -> str:
-    """A strategy's name with its `+alpha` and `+posture` wrappers; a registry alias is pinned to its version."""
-    return pinned(strategy) + ("+alpha" if agent.alpha else "") + ("+posture" if agent.posture else "")
+def full_name(agent: AgentSection, strategy: str, flow: str = OFF) -> str:
+    """A strategy's name with what guides it behind it; a registry alias is pinned to its version."""
+    guided = {"+alpha": agent.alpha, "+posture": agent.posture, "+seconds": agent.alpha and flow != OFF}
+    return pinned(strategy) + "".join(name for name, taken in guided.items() if taken)
 
 
-def slot_of(agent: AgentSection, known: Mapping[str, MarketEstimates]) -> AgentSlot:
+def slot_of(agent: AgentSection, known: Mapping[str, MarketEstimates], flow: str = OFF) -> AgentSlot:
     """The agent slot of a configuration section; `known` holds market estimates by instrument."""
-    name, rival = full_name(agent, agent.strategy), full_name(agent, agent.challenger) if agent.challenger else ""
+    name = full_name(agent, agent.strategy, flow)
+    rival = full_name(agent, agent.challenger, flow) if agent.challenger else ""
     made = {
-        market: (strategy_of(name, market), strategy_of(rival, market) if rival else None)
+        market: (strategy_of(name, market, flow), strategy_of(rival, market, flow) if rival else None)
         for market in dict.fromkeys(known.values())
     }
     first = next(iter(known.values()))
     slot = AgentSlot(agent.name, made[first][0], name, made[first][1], rival, detector_of(agent.strategy))
+    slot.challenger_drift = detector_of(agent.challenger)
     slot.elsewhere = {instrument: made[market] for instrument, market in known.items() if market != first}
     for shown in filter(None, (name, rival)):
         if (share := share_of(shown)) < inf:
@@ -168,8 +175,10 @@ def check(config: DeskConfig, beside: Path | None = None) -> None:
         For a market, a strategy, targets or a limits file that does not exist or does not read.
     """
     known = known_of(config)
-    slots = [slot_of(agent, known) for agent in config.agent]
+    slots = [slot_of(agent, known, config.signals.flow) for agent in config.agent]
     check_signals(config)
+    if config.signals.flow != OFF:
+        heard(config.signals.flow)
     targets_of(config)
     limits = limits_of(config, beside)
     for slot in slots:
@@ -223,7 +232,7 @@ def open_desk(
     for instrument in config.instrument:
         check_known(instrument.name, listed, f"an instrument of {venue.name}:")
     known = known_of(config)
-    slots = [slot_of(agent, known) for agent in config.agent]
+    slots = [slot_of(agent, known, config.signals.flow) for agent in config.agent]
 
     def request(body: Mapping[str, Any]) -> ParentRequest:
         """What a person asked for; by default the agent's own strategy, or takes where its card is for less, and as
@@ -249,8 +258,9 @@ def open_desk(
     gate = LimitGate(limits, venue.listings(), [slot.name for slot in slots], killed)
     desks: list[DeskLoop] = []
     terms = replace(terms or SessionTerms(), seed=config.desk.seed, warmup_s=config.desk.warmup_s)
+    flow = config.signals.flow
     session = Session(
-        venue, journal, gate, lambda name, of: strategy_of(name, known.get(of)), terms, latch=latch,
+        venue, journal, gate, lambda name, of: strategy_of(name, known.get(of), flow), terms, latch=latch,
         on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry), request=request,
     )  # fmt: skip
     try:

@@ -4,7 +4,7 @@
 [[instrument]] name, market
 [[agent]]     name, strategy; alpha and posture: whether it takes them; challenger: another strategy, on paper
 [demand]      side, share: the orders that come in
-[signals]     model, names, date, lean; orders, targets, targets_days, capital: positions to reach
+[signals]     model, names, date, flow, lean; orders, targets, targets_days, capital: positions to reach
 [risk]        posture; run: haste where the flow runs away
 [loop]        feedback, hedge, sizing; shares, context: by what the flow of an agent is set
 [limits]      file
@@ -101,6 +101,8 @@ class SignalsSection(TomlTable):
     """An instrument's name in the model and the targets, where it is another: {AAA = "AAPL"}."""
     date: str = Field(default="", pattern=r"^(\d{4}-\d{2}-\d{2})?$")
     """The day of a session at a venue whose clock has no dates; empty: the weekday after the forecast's."""
+    flow: str = OFF
+    """A forecaster of the next seconds, by name or folder, that agents which take alpha are guided by as well."""
     lean: bool = False
     """Whether sizes go by the move that the lean of the public's flow over minutes makes expect, as by a forecast."""
     orders: Literal["drawn", "targets"] = "drawn"

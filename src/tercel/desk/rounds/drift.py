@@ -39,7 +39,11 @@ class DriftDetector:
             raise ConfigError(f"{len(names)} means and deviations", f"{len(mean)} and {len(sd)}", "write the card anew")
         self._mean, self._sd = np.asarray(mean, np.float64), np.maximum(np.asarray(sd, np.float64), 1e-6)
         self._names = tuple(names)
-        self._windows: list[Any] = [_adwin(DELTA) for _ in names]
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was seen: the policy begins to decide now."""
+        self._windows: list[Any] = [_adwin(DELTA) for _ in self._names]
         self._seen = 0
 
     def update(self, observation: NDArray[np.floating]) -> None:

@@ -437,6 +437,8 @@ class DeskLoop:
             raise OrderError("an agent with a challenger", agent or "none named", "see `tercel trade orders`")
         evidence, before = Evidence.of(slot.gains_bps), slot.shown
         slot.promote()
+        for line in self._lines.values():
+            line.weights.penalise(slot.name, False)
         who = {"by": entry.body.get("by"), "reason": entry.body.get("reason"), "operator": entry.body.get("id")}
         body = {"champion": before, "challenger": slot.shown, **who, "evidence": str(evidence)}
         self._note([Entry(kinds.PROMOTED, self.session.now_ns, agent=agent, body=body)])

@@ -21,6 +21,7 @@ from tercel.execution.strategies.events_clock import OnEvents
 from tercel.execution.strategies.flow import OnFlow
 from tercel.execution.strategies.guarded import Guarded, RestAndTake
 from tercel.execution.strategies.score_rule import ScoreRule
+from tercel.execution.strategies.seconds import OnSeconds
 from tercel.execution.strategies.trend_switch import TrendSwitch
 from tercel.execution.strategies.tuned import tuned_parameters
 from tercel.execution.strategies.vector import Tunable
@@ -139,9 +140,10 @@ WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {
     "posture": PostureCap,
     "trend": TrendSwitch,
     "flow": OnFlow,
+    "seconds": OnSeconds,
     "events": OnEvents,
 }
-"""What `+alpha`, `+posture`, `+trend`, `+flow` and `+events` behind a strategy's name do, from the inside out."""
+"""What `+alpha`, `+posture`, `+trend`, `+flow`, `+seconds`, `+events` behind a name do, from the inside out."""
 
 
 def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:

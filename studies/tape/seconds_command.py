@@ -1,0 +1,97 @@
+"""``python -m studies seconds``: what `+seconds` saves on tape, its forecaster of other symbols; what haste costs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import numpy as np
+
+from studies.tape import flow
+from studies.tape.flow_command import read_lakes
+from tercel.cli.terminal import print_json, print_table, say
+from tercel.core.errors import ConfigError
+from tercel.execution import columns as c
+from tercel.execution.foresight.forecaster import Forecaster, heard
+from tercel.execution.intent import Intents
+from tercel.execution.strategies import build
+from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
+from tercel.execution.strategies.flow import against
+from tercel.execution.strategies.seconds import OnSeconds
+from tercel.execution.strategy import Strategy, Wrapper
+from tercel.execution.view import View
+from tercel.signals.flow.train import steps
+
+BASES: Final = ("immediate", "twap_take", "guarded", "peg_touch", "twap_repeg")
+HASTE: Final = ((0.5, 0.5), (0.5, 0.8))
+"""Half spreads against an order from which it makes haste, and the urgency."""
+
+
+@dataclass(frozen=True)
+class Hasty(Wrapper):
+    """What the packaged wrapper does not do: urgency is raised where the next 30 s go against the order."""
+
+    inner: Strategy
+    model: str
+    hurry: float
+    urgency: float
+    name: str = "hasty"
+
+    @property
+    def forecaster(self) -> Forecaster | None:
+        """Whose forecasts it is told of."""
+        return heard(self.model)
+
+    def decide(self, view: View) -> Intents:
+        """Intents of the inner strategy under a higher urgency."""
+        x = view.x.copy()
+        hasty = against(view) > self.hurry
+        x[hasty, c.URGENCY] = np.maximum(x[hasty, c.URGENCY], round(self.urgency * 1e6))
+        return self.inner.decide(replace(view, x=x))
+
+
+def strategies_of(base: str, model: str) -> dict[str, Strategy]:
+    """A base, the same guided by seconds, and in haste by them."""
+    inner = build(base)
+    hasty = {f"{base}, haste {u:g} from {h:g}": Hasty(PostureCap(inner), model, h, u) for h, u in HASTE}
+    return {base: inner, f"{base}+alpha+seconds": OnSeconds(AlphaTilt(inner), model), **hasty}
+
+
+def run(
+    lakes: Sequence[Path], symbols: Sequence[str], leave_out: Sequence[str], bound: str, seed: int, as_json: bool
+) -> None:
+    """Print a row a symbol and strategy."""
+    days, homes = read_lakes(lakes, symbols)
+    judged = [one for one in days if len(days[one]) >= flow.LEAST_DAYS]
+    if len(judged) < 2:
+        received = f"{', '.join(judged) or 'none'} of {', '.join(days) or 'none'}"
+        raise ConfigError(f"two symbols of {flow.LEAST_DAYS} days or more", received, "name lakes of more days")
+    rows: list[Mapping[str, object]] = []
+    with TemporaryDirectory() as kept, steps("judging", len(judged)) as step:
+        for symbol in judged:
+            others = {name: found for name, found in days.items() if name != symbol}
+            model = flow.learned(others, Path(kept) / symbol, seed)
+            dates = [day.date for day in days[symbol] if day.date not in leave_out]
+            grounds = flow.ground(homes[symbol], symbol, bound, dates)
+            made = {base: strategies_of(base, model) for base in BASES}
+            scores = grounds.scores({name: one for each in made.values() for name, one in each.items()})
+            for base, each in made.items():
+                cost = float(scores.mean(base).mean())
+                for name in list(each)[1:]:
+                    found = flow.saved(scores, name, base)
+                    rows.append({"symbol": symbol, "orders": len(scores.cluster), "strategy": name, "cost_bps": cost,
+                                 "saves_bps": found.to_json()})  # fmt: skip
+            step()
+    if as_json:
+        print_json({"bound": bound, "rows": rows})
+        return
+    shown = [(str(x["symbol"]), str(x["strategy"]), f"{x['cost_bps']:.2f}", _spelt(x["saves_bps"])) for x in rows]
+    title = f"half-hour orders of 10 %, both sides, {bound}; the forecaster knows other symbols alone"
+    print_table(title, ("symbol", "strategy", "without it, bps", "saves, bps"), shown)
+    say("Intervals are over days.")
+
+
+def _spelt(cell: object) -> str:
+    assert isinstance(cell, dict)
+    return f"{cell['mean']:.2f} [{cell['ci_low']:.2f}, {cell['ci_high']:.2f}]"
