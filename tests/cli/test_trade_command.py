@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trad
 
 from tercel.api import desk_word
 from tercel.api.demo.config import demo_text, parse_config
+from tercel.api.desk_folder import weights_of
 from tercel.cli import app, trade
 from tercel.cli import terminal as output
 from tercel.core.errors import ConfigError, JournalError
@@ -39,6 +41,7 @@ from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.journal.reader import JournalReader, post
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import Ledger
+from tercel.market.flow import load
 
 runner = CliRunner()
 SMALL = """
@@ -209,9 +212,17 @@ def test_orders_and_positions(desk: Path, ran: dict[str, Any]) -> None:
     told = tercel("trade", "positions", "--desk", desk).stdout
     assert "taker" in told
     assert "ticks x lots" in told
+    csco = load("csco-santa-fe")
+    unit = csco.tick * csco.lot
     for row in held:
         assert row["realised_ticks"] == row["realised_half_ticks"] / 2
         assert row["unrealised_ticks"] == pytest.approx(row["lots"] * (row["mark"] - row["average"]))
+        assert row["value"] == pytest.approx(row["lots"] * row["mark"] * unit)
+    assert weights_of(desk) is None  # its file names no capital
+    copy = desk.parent / "with-capital"
+    copytree(desk, copy)
+    (copy / "desk.toml").write_text('[signals]\ncapital = 1e6\nnames = { AAA = "IBM" }\n' + SMALL)
+    assert weights_of(copy) == {"IBM": pytest.approx(sum(row["value"] for row in held) / 1e6)}
 
 
 def test_replay_says_why(desk: Path) -> None:

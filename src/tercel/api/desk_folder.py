@@ -12,7 +12,9 @@ from tercel.core.machine import person
 from tercel.core.ports import Entry
 from tercel.core.report.page import Section, render
 from tercel.core.report.tables import plain_table
+from tercel.core.toml import read_toml
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
+from tercel.desk.rounds.running import CONFIG
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.lock import holder
@@ -63,11 +65,38 @@ def positions_of(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
+def names_of(folder: Path) -> dict[str, str]:
+    """Names of a desk's instruments in its model and its targets, where they are others: `signals.names`."""
+    return {str(own): str(known) for own, known in _signals(folder).get("names", {}).items()}
+
+
+def weights_of(folder: Path) -> dict[str, float] | None:
+    """What a desk holds as shares of the capital that its file names, at its last marks, by the names of its model.
+
+    None where its file names no capital, or a position has no mark in money.
+    """
+    capital, names = float(_signals(folder).get("capital", 0.0)), names_of(folder)
+    rows = [row for row in positions_of(folder) if row["lots"]]
+    if not capital or any(row["value"] is None for row in rows):
+        return None
+    held: dict[str, float] = {}
+    for row in rows:
+        name = names.get(row["instrument"], row["instrument"])
+        held[name] = held.get(name, 0.0) + row["value"] / capital
+    return held
+
+
+def _signals(folder: Path) -> dict[str, Any]:
+    found = read_toml(folder / CONFIG, "name the folder of a desk", "a desk file").get("signals", {})
+    return found if isinstance(found, dict) else {}
+
+
 def _position(position: Position, market: Entry | None) -> dict[str, Any]:
-    """A position in ticks and ticks x lots; the mark is the last mid that the journal has, None without one."""
+    """A position in ticks, ticks x lots and money; the mark is the last mid that the journal has, None without one."""
     sides = (None, None) if market is None else (market.body["bid"], market.body["ask"])
     mid2 = None if sides[0] is None or sides[1] is None else int(sides[0]) + int(sides[1])
     open2 = None if mid2 is None else position.worth2(mid2) - position.realised2
+    unit = None if market is None else market.body.get("unit")
     return {
         "lots": position.lots,
         "average": position.average,
@@ -75,6 +104,7 @@ def _position(position: Position, market: Entry | None) -> dict[str, Any]:
         "mark_ns": None if market is None or mid2 is None else market.ns,
         "realised_ticks": position.realised2 / (2 * fixed.PAID_ONE),
         "unrealised_ticks": None if open2 is None else open2 / (2 * fixed.PAID_ONE),
+        "value": None if mid2 is None or unit is None else position.lots * mid2 / 2 * unit,
         "realised_half_ticks": fixed.shown(position.realised2, fixed.PAID_PLACES),
     }
 
@@ -158,18 +188,18 @@ class DeskCosts:
         return render(f"Cost analysis of {self.folder.name}", note[0], sections)
 
 
-def costs_of(folder: Path, parent: str | None = None) -> DeskCosts:
+def costs_of(folder: Path, parent: str | None = None, *, maybe_none: bool = False) -> DeskCosts:
     """The last analysis of every finished parent, or of one.
 
     Raises
     ------
     ConfigError
-        There is none yet.
+        There is none yet, unless that may be.
     """
     with closing(JournalReader(folder)) as reader:
         last = {e.parent: e for _, e in reader.read(0, (kinds.TCA,)) if parent in (None, e.parent)}
     found = sorted(last.values(), key=lambda e: (e.body["start_ns"], e.instrument, e.parent))
-    if not found:
+    if not found and not maybe_none:
         received = f"no analysis of {parent or 'any parent'} in {folder}"
         raise ConfigError("finished parents", received, "an analysis is written a minute after its parent is over")
     return DeskCosts(folder, found)

@@ -52,7 +52,10 @@ class RunPortfolio(JsonRequest):
     out: Annotated[Path, typer.Option(help="Folder of targets.csv, which says what is held too.", metavar="DIR")]
     desk: Annotated[
         list[Path] | None,
-        typer.Option(help="A desk's folder, whose parents say what was paid; several.", metavar="DIR"),
+        typer.Option(
+            help="A desk's folder, whose parents say what was paid; the last one's positions say what is held.",
+            metavar="DIR",
+        ),
     ] = None
     rule: Annotated[str, typer.Option(help="How the targets are followed.", metavar="RULE")] = "rate"
     seed: Seed = 1
@@ -61,14 +64,19 @@ class RunPortfolio(JsonRequest):
 def run(request: RunPortfolio) -> None:
     """Write today's book as targets of a desk: a step from what is held, at the cost that desks paid."""
     check_folder(request.out)
-    from tercel.api.desk_folder import costs_of
+    from tercel.api.desk_folder import costs_of, names_of, weights_of
     from tercel.signals.runs.backtest import ends
     from tercel.signals.runs.portfolio_run import stepped
 
-    rows = {str(one): costs_of(one).rows for one in request.desk or ()}
+    rows = {str(one): costs_of(one, maybe_none=True).rows for one in request.desk or ()}
     said = {desk: [row for row in its if row["is_bps"] is not None] for desk, its in rows.items()}
-    paid = {desk: [(row["instrument"], row["is_bps"], row["notional"]) for row in its] for desk, its in said.items()}
-    found = stepped(request.file, request.out, paid, request.rule, request.seed)
+    known = {desk: names_of(Path(desk)) for desk in said}
+    paid = {
+        desk: [(known[desk].get(row["instrument"], row["instrument"]), row["is_bps"], row["notional"]) for row in its]
+        for desk, its in said.items()
+    }
+    held = weights_of(request.desk[-1]) if request.desk else None
+    found = stepped(request.file, request.out, paid, request.rule, request.seed, held)
 
     def show() -> None:
         rows = sorted(found["trades"], key=lambda row: -row["trade"])

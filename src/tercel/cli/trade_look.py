@@ -82,10 +82,12 @@ def positions(request: ListPositions) -> None:
     if request.as_json:
         print_json({"desk": str(folder), "positions": rows})
         return
-    columns = ("agent", "instrument", "lots", "average", "mark", "realised", "unrealised")
+    columns = ("agent", "instrument", "lots", "value", "average", "mark", "realised", "unrealised")
     shown = [{key.removesuffix("_ticks"): value for key, value in row.items()} for row in rows]
     print_rows(f"positions of {folder}", [{key: row[key] for key in columns} for row in shown], ("average", "mark"))
-    result_console().print("average and mark in ticks, realised and unrealised in ticks x lots", style="dim")
+    result_console().print(
+        "value in money at the mark; average and mark in ticks, realised and unrealised in ticks x lots", style="dim"
+    )
     times = [row["mark_ns"] for row in rows if row["mark_ns"] is not None]
     if times:
         when = f"marks: the last mid journaled (at most one a minute), {min(times) / NS_PER_SECOND:.0f} s or later"

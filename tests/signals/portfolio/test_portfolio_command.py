@@ -237,16 +237,41 @@ def test_todays_book_is_a_step_from_the_one_before(model: Path, tmp_path: Path) 
 def test_desks_say_what_was_paid(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     row = {"is_bps": 40.0, "notional": 1e4}
     rows = [row | {"instrument": f"N{n:02d}"} for n in range(12)] + [row | {"instrument": "N01", "is_bps": None}]
-    monkeypatch.setattr("tercel.api.desk_folder.costs_of", lambda folder: SimpleNamespace(rows=rows))
+    held: list[dict[str, float] | None] = [None]
+    monkeypatch.setattr("tercel.api.desk_folder.costs_of", lambda folder, maybe_none: SimpleNamespace(rows=rows))
+    monkeypatch.setattr("tercel.api.desk_folder.names_of", lambda folder: {"first": "N00"})
+    monkeypatch.setattr("tercel.api.desk_folder.weights_of", lambda folder: held[0])
     found = stepped(model, "--out", tmp_path / "a", *[word for n in range(9) for word in ("--desk", f"d{n}")])
     assert found["parents"] == 9 * 12
     assert 28.0 < found["cost_believed"] < 40.0  # nine days, the prior of 12 forgotten as a day is
     assert found["cost_said"] == 12.0
     assert stepped(model, "--out", tmp_path / "b")["cost_believed"] == 12.0
+    rows[:] = [row | {"instrument": "first"}]
+    assert stepped(model, "--out", tmp_path / "named", "--desk", "d1")["parents"] == 1
+    rows[:] = [row | {"instrument": "N01", "is_bps": None}]  # a day on which limits refused all of it
+    assert stepped(model, "--out", tmp_path / "none", "--desk", "d1")["cost_believed"] == 12.0
     rows[:] = [row | {"instrument": "XYZ"}]
     told = run(model, "--out", tmp_path / "c", "--desk", "d1")
     assert told.exit_code == 2
     assert "XYZ of d1" in told.output
+
+
+def test_what_a_desk_holds_is_what_is_stepped_from(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tercel.api.desk_folder.costs_of", lambda folder, maybe_none: SimpleNamespace(rows=[]))
+    monkeypatch.setattr("tercel.api.desk_folder.names_of", lambda folder: {})
+    monkeypatch.setattr("tercel.api.desk_folder.weights_of", lambda folder: {"N00": 0.2, "GONE": -0.1})
+    (tmp_path / "targets.csv").write_text("date,name,weight\n2012-01-02,N00,0.5\n")
+    found = stepped(model, "--out", tmp_path, "--desk", "monday")
+    rows = {row["name"]: row for row in found["trades"]}
+    assert (rows["N00"]["held"], rows["GONE"]["held"], rows["GONE"]["weight"]) == (0.2, -0.1, 0.0)
+    assert (found["held"], found["missed"]) == ("positions", pytest.approx(0.4))
+    assert "0.400 half-turns away from the targets of before" in " ".join(found["sentences"])
+    monkeypatch.setattr("tercel.api.desk_folder.weights_of", lambda folder: None)
+    (tmp_path / "targets.csv").write_text("date,name,weight\n2012-01-02,N00,0.5\n")
+    found = stepped(model, "--out", tmp_path, "--desk", "monday")
+    assert (found["held"], {row["name"]: row["held"] for row in found["trades"]}["N00"]) == ("targets", 0.5)
 
 
 def test_what_has_no_book_of_today_is_refused(model: Path, tmp_path: Path) -> None:

@@ -39,7 +39,8 @@ def heartbeat(gateway: OrderGateway, followers: Mapping[str, Follower]) -> list[
         entries.append(entry_alert("warning", "clock_offset", text, now))
     for instrument, follower in followers.items():
         bid, ask = follower.quotes
-        entries.append(Entry(kinds.MARKET, now, instrument, body={"bid": bid, "ask": ask}))
+        unit = follower.listing.tick * follower.listing.lot
+        entries.append(Entry(kinds.MARKET, now, instrument, body={"bid": bid, "ask": ask, "unit": unit}))
     return entries
 
 

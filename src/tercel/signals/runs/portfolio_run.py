@@ -23,7 +23,10 @@ Paid = Sequence[tuple[str, float, float]]
 """A desk day's filled parents: name, cost in bps, and value at arrival."""
 
 
-def stepped(file: Path, out: Path, desks: Mapping[str, Paid], rule: str = "rate", seed: int = 1) -> dict[str, Any]:
+def stepped(
+    file: Path, out: Path, desks: Mapping[str, Paid], rule: str = "rate", seed: int = 1,
+    held: Mapping[str, float] | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Write today's book as targets that a desk reads, one step of a rule from those of before.
 
     Parameters
@@ -31,10 +34,12 @@ def stepped(file: Path, out: Path, desks: Mapping[str, Paid], rule: str = "rate"
     file : Path
         As `tercel portfolio backtest` reads it; its cost is what is believed before any fill.
     out : Path
-        Folder of `targets.csv`; the one of before says what is held, none: nothing.
+        Folder of `targets.csv`; where `held` says nothing the one of before says what is held, none: nothing.
     desks : mapping of str to sequence of (str, float, float)
         What was paid, a day each, the oldest first.
     rule : str
+    held : mapping of str to float, optional
+        Weights that are held, as a desk's positions say.
 
     Raises
     ------
@@ -48,13 +53,14 @@ def stepped(file: Path, out: Path, desks: Mapping[str, Paid], rule: str = "rate"
     sought = opened(config, file.resolve().parent, seed, newest=True).sought
     walk, names, last = sought.walk, sought.walk.names.tolist(), len(sought.level) - 1
     belief = CostBelief(float(sought.level[-1]), learns=True, half_life=config.cost.half_life)
-    parents = [learn(belief, sought, config.cost.capital, *each) for each in desks.items()]
+    parents = [learn(belief, sought, config.cost.capital, *each) for each in desks.items() if each[1]]
     pick, able = 0, RULES[rule]
     if len(able.parameters) > 1:
         pick = choose(on_paper(sought, able), int(finished(walk)[picks_of(walk)[-1]]), belief.level)
-    before = held_before(out / TARGETS, sought)
-    held: Floats = np.array([before.get(name, 0.0) for name in names])
-    wanted = held + step(sought, able, last, held[None, :], np.array([[able.parameters[pick]]]))[0]
+    targeted = held_before(out / TARGETS, sought)
+    before = targeted if held is None else held
+    own: Floats = np.array([before.get(name, 0.0) for name in names])
+    wanted = own + step(sought, able, last, own[None, :], np.array([[able.parameters[pick]]]))[0]
     book = {name: w if abs(w) > DUST else 0.0 for name, w in zip(names, wanted.tolist(), strict=True)}
     day = when(walk.time_ns[-1])
     rows = [
@@ -73,6 +79,9 @@ def stepped(file: Path, out: Path, desks: Mapping[str, Paid], rule: str = "rate"
         "parents": sum(parents), "trades": sorted(rows + gone, key=lambda row: -abs(row["trade"])),
         "turnover": float(sum(abs(row["trade"]) for row in rows + gone)),
         "targets": write_weights(out / TARGETS, day[:10], book, before), "seed": seed,
+        "held": "targets" if held is None else "positions",
+        "missed": None if held is None else float(sum(abs(held.get(n, 0.0) - targeted.get(n, 0.0))
+                                                      for n in {*held, *targeted} if targeted)),
     }  # fmt: skip
     return {**result, "sentences": sentences(result)}
 
@@ -119,10 +128,15 @@ def learn(belief: CostBelief, sought: Sought, capital: float, desk: str, paid: P
 
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
-    """What a desk would say of today's book, in at most three sentences."""
-    said = f"by {found['parents']} parents of desks" if found["desks"] else "no desk has said yet"
+    """What a desk would say of today's book, in at most four sentences."""
+    missed = found["missed"]
+    away = f", {missed:.3f} half-turns away from the targets of before" if missed else ""
+    said = f"by {found['parents']} parents of desks" if found["parents"] else "no desk has filled a parent yet"
     return [
         f"{found['rule']} at {found['parameter']:g} trades {found['turnover']:.3f} half-turns in "
         f"{len(found['trades'])} names towards the targets of {found['at'][:10]}.",
+        f"What is held is said by the desk's positions{away}."
+        if found["held"] == "positions"
+        else "What is held is taken to be the targets of before; no desk with a capital said otherwise.",
         f"Cost believed {found['cost_believed']:.3g}, {said}; the file says {found['cost_said']:.3g}.",
     ]
