@@ -331,6 +331,8 @@ def _part(folder: Path, raw: Mapping[str, Any]) -> BaseModel:
 def _checked(folder: Path, raw: Mapping[str, Any]) -> bytes:
     """The bytes of a file, which are those that the card names."""
     file = folder / Path(str(raw["file"])).name
+    if not file.is_file():
+        raise DataError("the file that the card names", f"{file}, which is gone", AGAIN)
     data = file.read_bytes()
     if hashlib.sha256(data).hexdigest() != raw["sha256"]:
         raise DataError("the file that the card names", f"{file}, which was changed", AGAIN)

@@ -149,6 +149,7 @@ def test_a_trained_model_and_both_controls(tmp_path: Path) -> None:
         (("[cost]\nbps = 10", ""), ("a table [cost]", "[forecasts] in", "add [cost] with bps = 10")),
         (('[forecasts]\nfile = "forecasts.csv"', ""), ("a table [forecasts]", "[cost] in", "model = ")),
         (("bps = 10", "bps = -1"), ("cost.bps", "-1", "row 6")),
+        (("bps = 10", "law = 1.0"), ("cost.capital beside cost.law", "none")),
         (("bps = 10", "bps = 10\nlaw = 1.0"), ("one of cost.bps and cost.law", "both")),
         (("bps = 10", ""), ("one of cost.bps and cost.law", "neither")),
         (("bps = 10", "bsp = 10"), ("cost.bsp", "try 'bps'")),
@@ -187,6 +188,7 @@ def test_a_table_that_cannot_be_used_is_refused_by_its_row(tmp_path: Path) -> No
     assert "dollars" in said(good.drop("dollars"), law)
     assert "on date" in said(good.with_columns(dollars=pl.lit(None, pl.Float64)), law)
     assert "two dates" in said(good[:NAMES])
+    assert "divide the column outcome by 100" in said(good.with_columns(outcome=pl.lit(0.9)))
     assert "differ" in said(good.with_columns(value=1.0))
 
 

@@ -121,7 +121,7 @@ class TrainSection(TomlTable):
     """Of a family, by name: [train.settings.boosting] n_estimators = 200."""
     gate: GateSection | None = None
     """Absent: no gate."""
-    update: Literal["refit"] | Update = "refit"
+    update: Literal["refit", Update] = "refit"
     """`refit`: each test block by models fitted to all before it. Others, of the family `linear` alone: parameters that
     stay, or move from date to date, each move in the model folder's journal."""
     online: OnlineRule = USUAL

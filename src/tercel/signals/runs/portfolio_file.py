@@ -35,6 +35,8 @@ from tercel.signals.sources.port import time_type
 
 EXAMPLE: Final = "see docs/examples/portfolio.toml"
 ALL_AT_ONCE: Final = "all_at_once"
+LARGE: Final = 0.3
+"""Median absolute outcome beyond which a table is in percent."""
 Day = Annotated[str, AfterValidator(day_of)]
 
 
@@ -79,6 +81,8 @@ class CostSection(TomlTable):
         if (self.bps is None) == (self.law is None):
             given = "neither" if self.bps is None else "both"
             raise ConfigError("one of cost.bps and cost.law", given, "write bps = 10, or law = 1 and capital = 5e7")
+        if self.law is not None and "capital" not in self.model_fields_set:
+            raise ConfigError("cost.capital beside cost.law", "none", "write what is traded with: capital = 5e7")
         return Charge(self.bps, self.law or 1.0, self.capital)
 
 
@@ -163,7 +167,8 @@ def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool =
         variance = (pl.col("r") ** 2).ewm_mean(alpha=away, adjust=False, min_samples=MONTH, ignore_nulls=True)
         (sd,) = known_by(model, walk, remedy, variance.sqrt())
     if len(walk.time_ns) < 2:
-        raise DataError("forecasts of two dates or more", f"{len(walk.time_ns)} in {where}", "take a longer panel")
+        remedy = "write more dates" if model is None else "take a longer panel"
+        raise DataError("forecasts of two dates or more", f"{len(walk.time_ns)} in {where}", remedy)
     level = np.full(len(walk.time_ns), config.cost.bps if config.cost.law is None else config.cost.law)
     if config.cost.changes:
         level[_since(walk, config.cost.changes)] *= config.cost.times
@@ -227,6 +232,10 @@ def read_forecasts(path: Path, by_law: bool) -> tuple[Walk, Floats, Floats]:
     found = {key: numbers(table, key) for key in ("value", "outcome", "sd", "dollars") if key in table.frame.columns}
     table.refuse(found["value"].is_null(), "value", "a forecast in each row", remedy)
     table.refuse(found["outcome"] < -1.0, "outcome", "a return of -1 or more", remedy)
+    usual_size = found["outcome"].abs().median()
+    if isinstance(usual_size, float) and usual_size > LARGE:
+        received = f"half of them beyond {usual_size:.3g} in {path}"
+        raise DataError("outcomes as fractions, 0.01 for 1 %", received, "divide the column outcome by 100")
     table.refuse(~(found["sd"].fill_null(0.0) > 0), "sd", "the deviation of a day's return, above 0", remedy)
     when, who = days(table, "date"), table.frame["name"].cast(pl.String)
     table.refuse(pl.DataFrame({"d": when, "n": who}).is_duplicated(), "name", "one row a date and name", remedy)
