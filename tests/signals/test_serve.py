@@ -55,6 +55,8 @@ def test_the_last_date_is_there_without_a_label(folder: Path, model: SignalModel
     walk = model.walk()
     assert walk["time"].max() < datetime.fromisoformat(found["at"])
     wanted = {"at", "name", "horizon_s", "expected_bps", "sd_bps", "half_life_s", "sources", "model"}
+    wanted |= {"low_bps", "high_bps"}
+    assert all(row["low_bps"] < row["expected_bps"] < row["high_bps"] for row in found["rows"])
     assert all(set(row) == wanted and row["sources"] == ["daily"] for row in found["rows"])
     assert found["rows"][0]["horizon_s"] == 7 * 86_400
 
