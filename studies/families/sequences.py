@@ -26,6 +26,7 @@ from studies.families.classifiers import classifier
 from studies.families.gated import GatedClassifier, GatedRegressor
 from studies.families.scores import ece
 from studies.zoo import SEQUENCES, SVM_RBF
+from studies.zoo.networks import EPOCH_ROWS
 from tercel.core.arrays import Floats, Ints
 from tercel.core.stats.p_values import two_sided_p
 from tercel.core.stats.student import weighted_interval
@@ -85,7 +86,7 @@ def made(name: str, rows: int, steps: int, seed: int) -> tuple[Any, Any]:
         return GatedRegressor(**how), GatedClassifier(**how)
     name = name.removesuffix("_steps")
     if name in SEQUENCES:
-        epochs = int(np.clip(math.ceil(SEEN / rows), 2, 40))
+        epochs = int(np.clip(math.ceil(SEEN / min(rows, EPOCH_ROWS)), 2, 40))
         how = {"steps": steps, "epochs": epochs, "batch": 128 if rows <= 10_000 else 512}
         return family(name).make(seed, **how), classifier(name, seed, steps).set_params(**how)
     pair = family(name).make(seed), classifier(name, seed)
