@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 app = command_line("studies", "Measurements whose figures the docs print.")
 worth_app = typer.Typer(help="What an alpha or a posture is worth in bps of cost, measured.", no_args_is_help=True)
 app.add_typer(worth_app, name="worth")
+families_app = typer.Typer(help="What families of models can do on real books.", no_args_is_help=True)
+app.add_typer(families_app, name="families")
 
 SIGNALS = ("text", "ofi", "panel", "stocknet", "phases", "online")
 """Studies of signals; all but `online` on real data."""
@@ -389,6 +391,30 @@ def signals(
         from studies.signals import command
 
         raise typer.Exit(command.run(what, data, seed, out, as_json))
+
+
+@families_app.command("sequences")
+def families_sequences(
+    lake: Lake,
+    symbol: Symbol,
+    rows: Annotated[list[int] | None, typer.Option(help="Rows to train on; several.", min=1000)] = None,
+    family: Annotated[str, typer.Option(help="Families, separated by commas (default: all).", metavar="F[,F...]")] = "",
+    leave_out: LeaveOut = "",
+    steps: Annotated[int, typer.Option(help="Seconds of a sequence.", min=2, max=120)] = 10,
+    seed: Seed = 1,
+    out: Annotated[Path, typer.Option(help="Folder of cells and page; what is finished there is not done again.")] = (
+        Path("runs/families-sequences")
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Families on seconds of real books, trained on earlier days, judged on later ones, beside a line."""
+    with reported(as_json, "what is finished is kept; the same command goes on"):
+        check_folder(out)
+        from studies.families import sequences_command as command
+        from tercel.core.names import listed
+
+        sizes = rows or [1_000, 10_000, 100_000, 1_000_000]
+        command.run(lake, symbol, sizes, listed(family), listed_dates(leave_out), steps, seed, out, as_json)
 
 
 if __name__ == "__main__":

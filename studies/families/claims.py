@@ -52,7 +52,7 @@ class Cells:
         Absent
             When the cell was not run.
         """
-        value = self.found.get((problem, family, int(self.rows * times), noise), {}).get(key)
+        value = self.found.get((problem, family, round(self.rows * times), noise), {}).get(key)
         if value is None:
             raise MissingCell(f"{key} of {family} on {problem}")
         return float(value)

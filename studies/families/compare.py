@@ -38,7 +38,8 @@ def compare(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
     """Run the cells that are not there yet, judge and write the report; what was found."""
     section = compare_section(config)
     settings, missing = _settings(section, seed)
-    _claim(settings, out)
+    claim_folder(settings, out)
+    (out / CELLS).mkdir(exist_ok=True)
     rows = _measure(settings, out)
     panel = None if section.panel == "off" else compare_on_panel(config, seed, out / "panel")
     verdicts = judge(rows, settings.rows)
@@ -70,7 +71,7 @@ def _settings(section: CompareSection, seed: int) -> tuple[Settings, list[dict[s
     return Settings(here, problems, section.rows, section.test_rows, section.noise, seeds), missing
 
 
-def _claim(settings: Settings, out: Path) -> None:
+def claim_folder(settings: Any, out: Path) -> None:
     """Make the folder this comparison's own, or go on with it."""
     file = out / SETTINGS
     mine = json.loads(json_text(asdict(settings)))
@@ -88,7 +89,7 @@ def _claim(settings: Settings, out: Path) -> None:
         return
     if out.exists() and any(out.iterdir()):
         raise ConfigError("an empty or new folder as `out=`", f"{out} holds other files", "name another `out=`")
-    (out / CELLS).mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     file.write_text(json_text(mine) + "\n", encoding="utf-8")
 
 

@@ -4,8 +4,9 @@ At most four states: each has to be learned from its share of the rows (Jacobs e
 experts").
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,17 +14,19 @@ from studies.families.classifiers import Classifier, Logistic
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.signals.gate import MOST_STATES
+from tercel.signals.zoo.base import Estimator, Regressor
+from tercel.signals.zoo.linear import Ridge
 from tercel.signals.zoo.regimes import KINDS
 
 
 @dataclass(eq=False, repr=False)
-class GatedClassifier(Classifier):
+class _Gated(Estimator):
     """Mixture of one expert a regime, by filtered probabilities.
 
     Parameters
     ----------
     expert : model of the zoo, optional
-        Copied for every state; logistic regression when not given.
+        Copied for every state; a line when not given.
     columns : tuple of int, optional
         Columns that the regimes are read from; all when not given.
     regimes : {"hmm", "clusters"}
@@ -42,22 +45,42 @@ class GatedClassifier(Classifier):
     states: int = 2
     random_state: int = 0
 
-    def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
+    usual: ClassVar[type[Estimator]]
+
+    def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         if not 1 <= self.states <= MOST_STATES:
             raise DataError(f"1 to {MOST_STATES} states", str(self.states), "use fewer states")
         self.gate_ = KINDS[self.regimes](states=self.states, random_state=self.random_state).fit(self._gate(X))
         chance = self.gate_.predict_proba(self._gate(X))
-        model = Logistic() if self.expert is None else self.expert
+        model = self.usual() if self.expert is None else self.expert
         self.experts_ = []
         for state in range(self.states):
             # a tenth of the other states' weight keeps an expert sane where its own state was hardly seen
             part = weights * (0.1 + 0.9 * chance[:, state])
-            self.experts_.append(type(model)(**model.get_params(deep=False)).fit(X, up, part))
+            self.experts_.append(type(model)(**model.get_params(deep=False)).fit(X, y, part))
 
     def _gate(self, X: Floats) -> Floats:
         return X if self.columns is None else X[:, list(self.columns)]
 
-    def _chance(self, X: Floats) -> Floats:
+    def mixed(self, X: Floats, told: Callable[[Any], Floats]) -> Floats:
+        """What the experts say of rows, (n,), each as likely as its regime."""
         chance = self.gate_.predict_proba(self._gate(X))
-        predicted = np.stack([expert.predict_proba(X)[:, 1] for expert in self.experts_], axis=1)
-        return np.asarray((chance * predicted).sum(axis=1))
+        return np.asarray((chance * np.stack([told(one) for one in self.experts_], axis=1)).sum(axis=1))
+
+
+class GatedClassifier(_Gated, Classifier):
+    """The mixture as a classifier, of logistic regressions."""
+
+    usual = Logistic
+
+    def _chance(self, X: Floats) -> Floats:
+        return self.mixed(X, lambda expert: expert.predict_proba(X)[:, 1])
+
+
+class GatedRegressor(_Gated, Regressor):
+    """The mixture as a regressor, of ridges."""
+
+    usual = Ridge
+
+    def _value(self, X: Floats) -> Floats:
+        return self.mixed(X, lambda expert: expert.predict(X))

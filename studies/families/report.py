@@ -30,7 +30,7 @@ def compare_page(result: dict[str, Any], verdicts: Sequence[Verdict]) -> str:
             "What the field says",
             "Each claim is a number per seed that is positive where it holds; margins are part of the rule. Confirmed: "
             "the 95 % interval over seeds lies above 0; refuted: below; open: it holds 0.",
-            html=_claims_table(verdicts),
+            html=claims_table(verdicts),
             figures=[claims_figure(verdicts)],
         ),
         Section(
@@ -52,7 +52,8 @@ def compare_page(result: dict[str, Any], verdicts: Sequence[Verdict]) -> str:
     return render("Families of models, compared", lead, sections, facts, "printed by: tercel signals compare")
 
 
-def _claims_table(verdicts: Sequence[Verdict]) -> str:
+def claims_table(verdicts: Sequence[Verdict]) -> str:
+    """Verdicts, and what their numbers are."""
     numbers = [
         (
             f"{v.family}: {v.text}",
@@ -127,7 +128,7 @@ def share_figure(table: Sequence[dict[str, Any]]) -> Figure:
     return finished(drawing, "share", f"Share of the oracle's skill. {summary}.", "Right is better; 1 is the oracle.")
 
 
-def cost_figure(table: Sequence[dict[str, Any]]) -> Figure:
+def cost_figure(table: Sequence[dict[str, Any]], label: str = "mean share of the oracle's skill") -> Figure:
     """Time to fit against skill, mean over problems."""
     families = _families(table)
     colours = style.series_colours(families)
@@ -142,7 +143,7 @@ def cost_figure(table: Sequence[dict[str, Any]]) -> Figure:
             panel.plot([max(seconds, 1e-5)], [share], "o", markersize=8, color=colours[family].token)
             panel.annotate(family, (max(seconds, 1e-5), share), xytext=(6, 4), textcoords="offset points", fontsize=8.5)
         panel.set_xscale("log")
-        panel.set(xlabel="seconds to fit", ylabel="mean share of the oracle's skill")
+        panel.set(xlabel="seconds to fit", ylabel=label)
 
     summary = "; ".join(f"{family}: {seconds:.3f} s, {share:.2f}" for family, (seconds, share) in points.items())
     return finished(drawing, "cost", f"Time to fit against skill. {summary}.", "Up and left is better.")

@@ -22,6 +22,8 @@ def _folded(X: Floats, steps: int) -> Floats:
     return X.reshape(len(X), steps, -1)
 
 
+EPOCH_ROWS: Final = 100_000
+"""Rows that an epoch visits at most: of more, the held-out part is looked at before all were seen."""
 _SCALES: Final = ("mean_", "deviation_", "losses_", "n_iter_")
 # Before the names of a network's weights among what is kept.
 _NET: Final = "net."

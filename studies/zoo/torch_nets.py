@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from studies.zoo.networks import EPOCH_ROWS
 from tercel.core.arrays import Floats
 
 
@@ -86,8 +87,8 @@ def train(
     best, kept, waited, losses = math.inf, copy.deepcopy(net.state_dict()), 0, []
     for _ in range(how.epochs):
         net.train()
-        order = torch.randperm(cut, generator=shuffler)
-        for start in range(0, cut, how.batch):
+        order = torch.randperm(cut, generator=shuffler)[:EPOCH_ROWS]
+        for start in range(0, len(order), how.batch):
             rows = order[start : start + how.batch]
             loss = _loss(net(xs[rows]), ys[rows], ws[rows], classify)
             optimiser.zero_grad()

@@ -55,8 +55,35 @@ def test_the_last_date_is_there_without_a_label(folder: Path, model: SignalModel
     walk = model.walk()
     assert walk["time"].max() < datetime.fromisoformat(found["at"])
     wanted = {"at", "name", "horizon_s", "expected_bps", "sd_bps", "half_life_s", "sources", "model"}
+    wanted |= {"low_bps", "high_bps"}
+    assert all(row["low_bps"] < row["expected_bps"] < row["high_bps"] for row in found["rows"])
     assert all(set(row) == wanted and row["sources"] == ["daily"] for row in found["rows"])
     assert found["rows"][0]["horizon_s"] == 7 * 86_400
+
+
+def test_the_interval_is_of_labels_that_had_ended_and_none_without_a_walk(model: SignalModel) -> None:
+    walk = model.walk()
+    at = walk["time"].unique().sort()[-10]
+    served = predict(model, at.date())
+    interval = served.interval
+    assert interval is not None
+    assert interval.rows["time"].max() < at
+    scaled = model.scale.sd_bps / model.scale.full_sd
+    mean = pl.col("outcome").mean().over("time")
+    error = walk.select("time", said=(1e4 * (pl.col("outcome") - mean) - pl.col("expected_bps")).abs() / pl.col("sd"))
+    last = error.filter(pl.col("time") == interval.rows["time"].max())["said"] / scaled
+    found = interval.rows.filter(pl.col("time") == interval.rows["time"].max())["score"]
+    np.testing.assert_allclose(np.sort(found), np.sort(last))
+    for row, alpha in zip(served.rows(), served.alphas, strict=True):
+        assert row["high_bps"] - row["low_bps"] == pytest.approx(2 * interval.width * alpha.sd_bps)
+    years = interval.by_year()
+    assert set(years) == {str(year) for year in interval.rows["time"].dt.year()} | {"all"}
+    share = (interval.rows["score"] <= interval.rows["width"]).mean()
+    assert years["all"]["coverage"] == pytest.approx(share)
+    bare = predict(replace(model, card={**model.card, "walk": None}), at.date())
+    assert bare.interval is None
+    assert {row["low_bps"] for row in bare.rows()} == {None}
+    assert list(bare.alphas) == list(served.alphas)
 
 
 def test_a_forecast_reaches_to_the_close_at_which_its_label_ends(model: SignalModel) -> None:

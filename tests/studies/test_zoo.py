@@ -122,3 +122,15 @@ def test_without_studies_a_name_and_a_model_say_what_to_install(
         family("svm_linaer")
     with pytest.raises(UnknownNameError, match=r"pip install \./studies"):
         load(tmp_path)
+
+
+def test_an_epoch_visits_no_more_rows_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    nets = pytest.importorskip("studies.zoo.torch_nets")
+    looked, real = [], nets._loss
+    monkeypatch.setattr(nets, "_loss", lambda out, *rest: looked.append(len(out)) or real(out, *rest))
+    X, y = np.random.default_rng(0).standard_normal((500, 6)), np.arange(500.0)
+    for most, sizes in ((100, [50, 50, 100]), (1_000, [50] * 8 + [100])):
+        looked.clear()
+        monkeypatch.setattr(nets, "EPOCH_ROWS", most)
+        LstmRegressor(steps=3, epochs=1, batch=50).fit(X, y)
+        assert looked == sizes

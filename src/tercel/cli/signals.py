@@ -244,19 +244,23 @@ FEW = 5
 
 
 def _show_predicted(name: str, rows: list[dict[str, Any]], about: dict[str, Any], held: "HeldSpan") -> None:
+    from tercel.core.report.cells import NOTHING
     from tercel.signals.runs.backtest import ends
     from tercel.signals.scores import told
+
+    def around(row: dict[str, Any]) -> tuple[str, str]:
+        inside = NOTHING if row["low_bps"] is None else f"{row['low_bps']:+.0f} to {row['high_bps']:+.0f}"
+        return f"{row['sd_bps']:.0f}", inside
 
     ordered = sorted(rows, key=lambda row: -float(row["expected_bps"]))
     silent = not any(row["expected_bps"] for row in rows)
     shown = ordered[:FEW] if silent else ends(ordered, SHOWN)
     cells = [
-        (row["name"], f"{row['expected_bps'] + 0.0:+.1f}", f"{row['sd_bps']:.0f}", ", ".join(row["sources"]))
-        for row in shown
+        (row["name"], f"{row['expected_bps'] + 0.0:+.1f}", *around(row), ", ".join(row["sources"])) for row in shown
     ]
     first = rows[0]
     title = f"{name}, model {first['model']}: forecast of {first['at']}, to the close of {held.last}"
-    print_rows(title, ("name", "expected, bps", "sd, bps", "sources"), cells)
+    print_rows(title, ("name", "expected, bps", "sd, bps", "90 %", "sources"), cells)
     left = f", {len(rows) - len(shown):,} between them" if len(shown) < len(rows) and not silent else ""
     say(f"{len(shown)} of {len(rows):,} names shown{left}; each beyond the mean of all, {held}.")
     say(told(about["ic"]))

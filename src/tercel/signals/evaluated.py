@@ -155,8 +155,8 @@ def _ablation(
     return found
 
 
-def tables(found: dict[str, Any]) -> tuple[Table, Table, Table, Table]:
-    """Skill, what each source adds, calibration and leak check of what `evaluate` found."""
+def tables(found: dict[str, Any]) -> tuple[Table, ...]:
+    """Skill, what each source adds, calibration, leak check of what `evaluate` found, intervals if any."""
     known = {name: ic or dict.fromkeys(("mean", "t", "dates")) for name, ic in found["ic"].items()}
     ics = [(name, spelt_cell(ic, digits=4), fixed(ic["t"], 1), ic["dates"] or NOTHING) for name, ic in known.items()]
     adds = [(name, spelt_cell(one["adds"], digits=4), one["dates"]) for name, one in found["ablation"].items()]
@@ -164,18 +164,21 @@ def tables(found: dict[str, Any]) -> tuple[Table, Table, Table, Table]:
         adds.append((f"gate: {', '.join(gate['columns'])}", spelt_cell(gate["adds"] or {}, digits=4), gate["dates"]))
     shares = found["calibration"]
     within = [(name, spelt_cell(shares[name], digits=3)) for name in ("within_1_sd", "within_1.645_sd")]
+    interval = found.get("interval") or {}
+    years = [(year, fixed(one["coverage"], 3), fixed(one["width_sd"], 2)) for year, one in interval.items()]
     return (
         (f"out of sample, {found['dates']} dates", ("forecast", "rank IC, 95 %", "t", "dates"), ics),
         ("what each source adds to the IC, 95 %", ("source", "adds", "dates"), adds),
         ("calibration: slope 1, .577 and .950 are right for ranks", ("", "value"),
          [("slope", fixed(shares["slope"], 3)), *within]),
         ("leak check", *leak_table(found["leak"])),
+        *((("90 % interval of predict, by year", ("year", "inside", "half of it, sd"), years),) if years else ()),
     )  # fmt: skip
 
 
 def evaluate_page(result: dict[str, Any]) -> str:
     """Page of the figures of `evaluate`, as HTML."""
-    skill, added, shares, leak = (plain_table(heads, rows, prose=True) for _, heads, rows in tables(result))
+    skill, added, shares, leak, *years = (plain_table(heads, rows, prose=True) for _, heads, rows in tables(result))
     adds = {name: one["adds"] for name, one in result["ablation"].items()}
     if result["gate"]:
         adds["gate"] = result["gate"]["adds"]
@@ -191,7 +194,7 @@ def evaluate_page(result: dict[str, Any]) -> str:
     sections = [
         Section("Skill", result["note"], skill, [interval_figure("ic", "rank IC", result["ic"])]),
         Section("What each source adds", less, added, [interval_figure("adds", "IC added", adds)]),
-        Section("Calibration", slope, shares),
+        Section("Calibration", slope, shares + "".join(years)),
         Section("Leak check", html=leak),
     ]
     printed = "printed by: tercel signals evaluate"

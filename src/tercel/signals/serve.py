@@ -21,6 +21,7 @@ import polars as pl
 from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.signals.conformal import WalkInterval, bounds, interval_of
 from tercel.signals.model_folder import AGAIN, BASE, SignalModel
 from tercel.signals.online import as_of
 from tercel.signals.panel.dataset import Dataset
@@ -92,6 +93,8 @@ class ServedForecasts:
         Names that the days before had and the date has not; empty where there are none.
     closes : dict of str to float
         Every name of the files, with its last close by then.
+    interval : WalkInterval, optional
+        Of 90 %, as the model's forecasts out of sample taught it by then; None where they are too few.
     """
 
     model: str
@@ -101,6 +104,7 @@ class ServedForecasts:
     held: HeldSpan
     note: str = ""
     closes: dict[str, float] = field(default_factory=dict)
+    interval: WalkInterval | None = None
 
     @property
     def at(self) -> str:
@@ -108,12 +112,15 @@ class ServedForecasts:
         return datetime.fromtimestamp(self.at_ns // NS_PER_SECOND, UTC).isoformat().replace("+00:00", "Z")
 
     def rows(self) -> list[dict[str, Any]]:
-        """One plain row a name: at, name, horizon_s, expected_bps, sd_bps, half_life_s, sources, model."""
+        """One plain row a name: at, name, horizon_s, expected_bps, sd_bps, half_life_s, sources, model, and the 90 %
+        interval: low_bps, high_bps.
+        """
         return [
             {
                 "at": self.at, "name": one.instrument, "horizon_s": one.horizon_ns / NS_PER_SECOND,
                 "expected_bps": one.expected_bps, "sd_bps": one.sd_bps,
                 "half_life_s": one.half_life_ns / NS_PER_SECOND, "sources": list(one.sources), "model": self.model,
+                **bounds(self.interval, one.expected_bps, one.sd_bps),
             }
             for one in self.alphas
         ]  # fmt: skip
@@ -148,7 +155,8 @@ def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
     zone, lag, horizon = ("UTC", 0, 1) if panel.kind == "synthetic" else (NEW_YORK, panel.lag, panel.horizon)
     days = prices["time"].dt.convert_time_zone(zone).dt.date().unique().sort().to_list()
     held = span_of(days, datetime.fromtimestamp(at_ns // NS_PER_SECOND, ZoneInfo(zone)).date(), lag, horizon)
-    return ServedForecasts(model.id, at_ns, tuple(alphas), missing, held, data.note, closes)
+    interval = interval_of(model, at_ns)
+    return ServedForecasts(model.id, at_ns, tuple(alphas), missing, held, data.note, closes, interval)
 
 
 def config_of(model: SignalModel) -> SignalsConfig:

@@ -15,11 +15,12 @@ from tercel.core.plain import json_text, plain
 from tercel.core.progress import say
 from tercel.core.written import beside
 from tercel.signals.alpha import scale_of, slope_of, within_dates
+from tercel.signals.conformal import interval_of
 from tercel.signals.evaluated import ic_of, out_of_sample, tested_of
 from tercel.signals.fusion import Fusion, stack
 from tercel.signals.fusion_walk import Fold, base_names, final, fused, fusions
 from tercel.signals.gate import FusionGate
-from tercel.signals.model_folder import BASE, MODEL, SignalModel, save, seen_from
+from tercel.signals.model_folder import BASE, CARD, MODEL, SignalModel, load, save, seen_from
 from tercel.signals.online import FAMILY, learn_all
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs import build as panels
@@ -163,5 +164,7 @@ def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[st
         "out": out, **out_of_sample(data, forecasts, columns, folds, gate, shrink=shrink, seed=seed),
         "leak": leaks_of(config, seed, planted=demo), "note": data.note, "warnings": data.warnings,
     }  # fmt: skip
+    if (out / MODEL / CARD).exists() and (interval := interval_of(load(out / MODEL))) is not None:
+        result["interval"] = interval.by_year()
     (out / RESULT).write_text(json_text(result) + "\n", encoding="utf-8")
     return result

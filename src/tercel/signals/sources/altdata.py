@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import polars as pl
 
 from tercel.core.errors import DataError
 from tercel.signals.features.altdata import activity, bright_spots, read_scene
-from tercel.signals.sources.cells import Table, TableSource, differing, instants, numbers, read_table, values_of
-from tercel.signals.sources.port import EVERY, ROW, Days, SourceAbsentError, checked, lagged, need_columns, time_type
+from tercel.signals.sources.cells import Table, TableSource, differing, instants, numbers, values_of
+from tercel.signals.sources.port import EVERY, ROW, Days, SourceAbsentError, checked, lagged, time_type
 
 
 @dataclass(frozen=True)
@@ -115,30 +116,37 @@ class NighttimeLights:
 
 
 @dataclass(frozen=True)
-class Scenes:
-    """Satellite scenes listed in a manifest CSV: `file`, `instrument`, `taken`, `published` (ISO times, UTC).
+class Scenes(TableSource):
+    """Satellite scenes listed in a manifest: the file of each, whom it shows, when it was taken and published (UTC).
 
     A scene without both times is refused: its picture may be of any day.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, Parquet or JSON lines; pictures are named as seen from its folder.
+    called : mapping
+        What columns are called: `file`, `symbol`, `taken`, `published`, to theirs.
     """
 
-    manifest: Path
-    collected: datetime | None = None
     name: str = "scenes"
-    columns: tuple[str, ...] = ("activity", "bright_spots")
+    usual: ClassVar[tuple[str, ...]] = ("activity", "bright_spots")
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
-        table = read_table(self.manifest)
-        need_columns(table.frame, ("file", "instrument", "taken", "published"), self.manifest)
-        frame, measured = table.frame, []
-        for row in frame.iter_rows(named=True):
+        table = self.table(("file", "symbol", "taken", "published"))
+        measured = []
+        for row in table.frame.iter_rows(named=True):
             if not row["taken"] or not row["published"]:
-                received = f"{row['file']} without one in {self.manifest}, row {row[ROW]}"
+                received = f"{row['file']} without one in {self.path}, row {row[ROW]}"
                 expected = "the times at which a scene was taken and published"
                 raise DataError(expected, received, "date the scene or leave it out")
-            scene = read_scene(self.manifest.parent / str(row["file"]))
+            scene = read_scene(self.path.parent / str(row["file"]))
             measured.append((activity(scene), bright_spots(scene)))
-        timed = frame.with_columns(
-            pl.Series(name, [values[at] for values in measured], pl.Float64) for at, name in enumerate(self.columns)
-        ).with_columns(event_time=instants(table, "taken"), known_time=instants(table, "published"))
-        return checked(timed, self.columns, str(self.manifest), self.collected)
+        timed = table.frame.with_columns(
+            pl.Series(name, [values[at] for values in measured], pl.Float64) for at, name in enumerate(self.usual)
+        ).with_columns(
+            pl.col("symbol").cast(pl.String).alias("instrument"), event_time=instants(table, "taken"),
+            known_time=instants(table, "published"),
+        )  # fmt: skip
+        return checked(timed, self.columns, str(self.path), self.collected)

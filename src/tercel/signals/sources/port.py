@@ -12,7 +12,6 @@ all of them (an index, a search volume). Only `known_time` may decide who sees a
 :class:`FrameSource` holds facts that are in memory already: what notebooks, tests and other programs hand over.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Final, Protocol, runtime_checkable
@@ -84,12 +83,6 @@ def time_type() -> pl.Datetime:
     return pl.Datetime("ns", "UTC")
 
 
-def need_columns(frame: pl.DataFrame, columns: Sequence[str], where: object, remedy: str = "check the file") -> None:
-    """Refuse a frame that lacks a column; `where` is the file, for the error."""
-    if missing := [name for name in columns if name not in frame.columns]:
-        raise DataError(f"columns {', '.join(columns)} in {where}", f"none named {', '.join(missing)}", remedy)
-
-
 def checked(
     frame: pl.DataFrame, columns: tuple[str, ...], where: str, collected: datetime | None = None
 ) -> pl.DataFrame:
@@ -114,7 +107,9 @@ def checked(
         When a column is missing, a record has no instrument or no time, was known before it happened or later than the
         day of collection.
     """
-    need_columns(frame, (*KEYS, *columns), where)
+    wanted = (*KEYS, *columns)
+    if missing := [name for name in wanted if name not in frame.columns]:
+        raise DataError(f"columns {', '.join(wanted)} in {where}", f"none named {', '.join(missing)}", "check the file")
     if frame.is_empty():
         raise SourceAbsentError("facts", f"not one in {where}", "check the file and what was asked of it")
     row = pl.col(ROW) if ROW in frame.columns else pl.int_range(1, pl.len() + 1).alias(ROW)
