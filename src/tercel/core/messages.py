@@ -1,7 +1,7 @@
-"""What the pillars say to each other: three small frozen messages, and nothing else.
+"""What the pillars say to each other: two small frozen messages, and nothing else.
 
-Signals say which way (`Alpha`), risk says how much and how fast (`Posture`), and what trading really cost comes back to
-both (`CostFeedback`).
+Signals say which way (`Alpha`), risk says how much and how fast (`Posture`). What trading really cost comes back by the
+journal (`feedback`).
 """
 
 import math
@@ -104,34 +104,3 @@ class Posture:
             raise _refuse(
                 "a Posture", "max_participation and styles", "not empty", (self.max_participation, self.styles)
             )
-
-
-@dataclass(frozen=True, slots=True)
-class CostFeedback:
-    """What a finished parent order really cost.
-
-    Parameters
-    ----------
-    instrument, agent, parent : str
-    at_ns : int
-        When the parent was over.
-    side, quantity, filled : int
-        +1 or -1; lots asked for and filled.
-    is_bps : float
-        Implementation shortfall in bps of the arrival mid; a cost is positive.
-    expected_bps : float
-        What sizing had expected.
-    markout_bps : float
-        Move of the mid after the parent, in its favour, bps; NaN where not yet known.
-    """
-
-    instrument: str
-    agent: str
-    parent: str
-    at_ns: int
-    side: int
-    quantity: int
-    filled: int | float
-    is_bps: float
-    expected_bps: float
-    markout_bps: float = math.nan

@@ -12,7 +12,7 @@ from tercel.api.demo.config import demo_config, demo_text, parse_config
 from tercel.api.demo.planted import planted
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import ONE, PAID_ONE
-from tercel.core.messages import Alpha, CostFeedback, Posture
+from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import MarketRows
 from tercel.desk.rounds.allocation import MultiplicativeWeights, WeightsRule, split
 from tercel.desk.rounds.build import check, known_of, limits_of, out_of_card, slot_of, strategy_of
@@ -104,13 +104,6 @@ class TestSizing:
         sizing, stop = Sizing(SizingRule()), Posture("A", 0, size_multiplier=0.0)
         assert sizing.lots(1, 100, None, stop, last=False) == 0
         assert sizing.lots(1, 100, None, stop, last=True) == 100
-
-    def test_learns_what_trading_costs_and_passes_over_what_is_no_number(self) -> None:
-        sizing = Sizing(SizingRule(memory=0.5), expected_bps=4.0)
-        sizing.learn(CostFeedback("A", "a", "p", 0, 1, 10, 10, 12.0, 4.0))
-        assert sizing.expected_bps == 8.0
-        sizing.learn(CostFeedback("A", "a", "p", 0, 1, 10, 10, math.nan, 4.0))
-        assert sizing.expected_bps == 8.0
 
     def test_forecasts_that_do_not_hold_are_believed_less_and_those_that_do_are_kept(self) -> None:
         sizing, rng = Sizing(SizingRule()), np.random.default_rng(1)

@@ -21,7 +21,7 @@ import numpy as np
 from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.errors import OrderError
 from tercel.core.fixed import ONE, ceiled
-from tercel.core.messages import Alpha, CostFeedback, Posture
+from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import ExecType, MarketRows, Report, VenueEvent
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
@@ -99,7 +99,7 @@ class DeskLoop:
         self._prefix = f"{session.mark}{session.number}." if session.mark or session.number > 1 else ""
         self._own: set[int] = set()
         self._challenges: dict[str, tuple[str, str, Challenge]] = {}
-        self._expected: dict[str, tuple[float, float | None, str]] = {}
+        self._told: dict[str, tuple[float | None, str]] = {}
         self._journaled: dict[str, dict[str, Any]] = {}
         self._next_ns = 0  # when the next round begins, once the market was watched
         self.posture_changes = 0
@@ -237,7 +237,7 @@ class DeskLoop:
         return sum(
             parent.lots
             for parent in self.session.ledger.parents.open()
-            if parent.id in self._expected and parent.order.instrument == name
+            if parent.id in self._told and parent.order.instrument == name
         )
 
     def _follow_risk(self, line: Line, at_ns: int) -> bool:
@@ -281,7 +281,7 @@ class DeskLoop:
             )
             alpha = line.alpha.expected_bps if line.alpha is not None else None
             reasons = "; ".join(line.posture.reasons) or "calm" if line.posture is not None else "off"
-            self._expected[order.id] = (line.sizing.expected_bps, alpha, reasons)
+            self._told[order.id] = (alpha, reasons)
             try:
                 self.session.accept(order, works)
             except OrderError as error:
@@ -380,15 +380,17 @@ class DeskLoop:
             slot.drift.update(observation)
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
-        """Book a finished parent's cost; sizing and shares learn from the desk's own parents."""
+        """Book a finished parent's cost; shares learn from the desk's own parents."""
         order, cost = parent.order, self._cost(parent)
-        expected, alpha, reasons = self._expected.pop(order.id, (None, None, ""))
-        if expected is not None:
+        own = order.id in self._told
+        alpha, reasons = self._told.pop(order.id, (None, ""))
+        if own:
             self._book(parent, cost)
-            self._learn(order, cost, expected)
+            if math.isfinite(cost.whole_bps):
+                self._lines[order.instrument].round_costs[order.agent] = cost.whole_bps
         listing = self.session.listings[order.instrument]
         body = cost.to_dict(listing.tick / 2 * listing.lot) | {"status": str(parent.status)}
-        body |= {"alpha_bps": alpha, "posture": reasons, "expected_bps": expected}
+        body |= {"alpha_bps": alpha, "posture": reasons}
         self._note([Entry(kinds.FEEDBACK, parent.over_ns, order.instrument, order.agent, order.id, body=body)])
 
     def _book(self, parent: ParentOrder, cost: Shortfall) -> None:
@@ -397,24 +399,6 @@ class DeskLoop:
         if (added := ceiled(cost.filled - program.open_qty)) > 0:
             program.ask(added, parent.arrival_mid2)
         program.fill(cost.filled, cost.paid2)
-
-    def _learn(self, order: ParentRequest, cost: Shortfall, expected: float) -> None:
-        line = self._lines[order.instrument]
-        feedback = CostFeedback(
-            instrument=order.instrument,
-            agent=order.agent,
-            parent=order.id,
-            at_ns=self.session.now_ns,
-            side=order.side,
-            quantity=order.lots,
-            filled=cost.lots(cost.filled),
-            is_bps=cost.is_bps,
-            expected_bps=expected,
-        )
-        if math.isfinite(cost.whole_bps):
-            line.round_costs[order.agent] = cost.whole_bps
-        if self.config.loop.feedback:
-            line.sizing.learn(feedback)
 
     def _cost(self, parent: ParentOrder) -> Shortfall:
         """What a parent cost that is over: the figures of its analysis, before its mark-outs are known."""
@@ -467,7 +451,7 @@ class DeskLoop:
         self.alert("warning" if slot.drifting else "info", "DRIFT", f"{slot.name}: {text}", agent=slot.name)
 
 
-def _body(message: Alpha | Posture | CostFeedback) -> dict[str, Any]:
+def _body(message: Alpha | Posture) -> dict[str, Any]:
     """A message's own fields: those that its entry holds too are left out."""
     beside = ("instrument", "agent", "parent", "at_ns")
     return {key: plain(value) for key, value in asdict(message).items() if key not in beside}

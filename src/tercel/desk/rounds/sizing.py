@@ -1,4 +1,4 @@
-"""Sizing of a round's parent orders by posture, alpha and past trading cost, in that order.
+"""Sizing of a round's parent orders by posture, forecast and the flow's lean.
 
 What is not worked now is carried to the next round and keeps its first arrival price, so that waiting is paid for in
 the desk's cost, not hidden.
@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 from tercel.core.errors import ConfigError
-from tercel.core.messages import Alpha, CostFeedback, Posture
+from tercel.core.messages import Alpha, Posture
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,6 @@ class SizingRule:
         An alpha is acted on beyond so many of its standard deviations.
     scale_bps : float
         A favourable move of so many bps (beyond what confidence asks) defers everything that may be deferred.
-    memory : float
-        Weight of the newest parent in the expected cost: one parent's cost is mostly luck.
     prior_bps : float
         Forecasts are believed at first as if they had held over so many bps (root sum of squares) of forecast moves.
     """
@@ -32,23 +30,22 @@ class SizingRule:
     least: float = 0.25
     confidence: float = 0.1
     scale_bps: float = 12.0
-    memory: float = 0.08
     prior_bps: float = 60.0
 
     def __post_init__(self) -> None:
         """Refuse what is no rule."""
-        shares = 0 <= self.least <= 1 and 0 <= self.memory <= 1
+        shares = 0 <= self.least <= 1
         scales = 0 < self.scale_bps < math.inf and 0 < self.prior_bps < math.inf
         if not (shares and scales and 0 <= self.confidence < math.inf):
             raise ConfigError(
-                "least and memory in [0, 1], confidence >= 0, scale_bps and prior_bps > 0",
+                "least in [0, 1], confidence >= 0, scale_bps and prior_bps > 0",
                 f"{self}",
                 "mend [loop.sizing]",
             )
 
 
 class Sizing:
-    """Sizes one instrument's rounds and learns its trading cost.
+    """Sizes one instrument's rounds and learns how far forecasts hold.
 
     >>> sizing = Sizing(SizingRule())
     >>> sizing.lots(1, 100, None, None, last=False)
@@ -57,10 +54,8 @@ class Sizing:
     50
     """
 
-    def __init__(self, rule: SizingRule, expected_bps: float = 8.0) -> None:
+    def __init__(self, rule: SizingRule) -> None:
         self._rule = rule
-        self.expected_bps = expected_bps
-        """What a round is expected to cost, learned from feedback."""
         self._agreed = self._said = rule.prior_bps**2
 
     def lots(
@@ -84,14 +79,9 @@ class Sizing:
         said, sd_bps = (0.0, 0.0) if alpha is None else (alpha.expected_bps * self.trust, alpha.sd_bps)
         against = side * (said + flow_bps)
         sure = max(abs(against) - self._rule.confidence * sd_bps, 0.0)
-        if against < 0:  # the market is expected to come: wait with some of it, less where waiting has cost much
+        if against < 0:  # the market is expected to come: wait with some of it
             share *= 1.0 - (1.0 - self._rule.least) * min(sure / self._rule.scale_bps, 1.0)
         return min(max(round(share * wanted), min(1, wanted)), wanted)
-
-    def learn(self, feedback: CostFeedback) -> None:
-        """Update the expected cost with a parent's cost."""
-        if math.isfinite(feedback.is_bps) and feedback.filled > 0:
-            self.expected_bps += self._rule.memory * (feedback.is_bps - self.expected_bps)
 
     def learn_move(self, expected_bps: float, realised_bps: float) -> None:
         """Update the trust in forecasts with a round's forecast and realised move."""

@@ -44,7 +44,7 @@ FORECAST: Final = "forecast"
 POSTURE: Final = "posture"
 """{"urgency", "max_participation", "styles", "size_multiplier", "reasons"}."""
 FEEDBACK: Final = "feedback"
-"""What a finished parent cost: `trading.tca.shortfall.Shortfall.to_dict`, {"status"} it ended with, {"expected_bps"}
+"""What a finished parent cost: `trading.tca.shortfall.Shortfall.to_dict`, {"status"} it ended with,
 and, as its agent saw them, {"alpha_bps", "posture"}."""
 TCA: Final = "tca"
 """The analysis of a finished parent: fields of `trading.tca.measure.ParentCost`, {"limit"} in ticks (None: none); lots
