@@ -175,8 +175,11 @@ def run(seeds: int, seed: int, out: Path, as_json: bool) -> None:
     for name, config in {"day.toml": day, "martingale": martingale(day)}.items():
         variants = {DESK: config} | {arrow: without(config, arrow) for arrow in EVERY}
         done = run_variants(variants, each, out / f"arrows-{name}.jsonl", name)
-        alone = run_variants(freezes(config), each, out / f"alone-{name}.jsonl", f"{name}, agents alone")
-        arrows += arrow_rows(name, done, ceilings_of(config, done, alone) if name == "day.toml" else None)
+        ceilings = None
+        if config is day:
+            alone = run_variants(freezes(day), each, out / f"alone-{name}.jsonl", f"{name}, agents alone")
+            ceilings = ceilings_of(day, done, alone)
+        arrows += arrow_rows(name, done, ceilings)
     _tell(rows, arrows, seeds, seed, out, as_json)
 
 
