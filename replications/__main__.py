@@ -126,9 +126,9 @@ def ning(
 @app.command()
 def buehler(
     full: Annotated[
-        bool, typer.Option("--full", help="Longer trainings, three seeds, a million judged paths.")
+        bool, typer.Option("--full", help="Trainings of 20,000 steps, a million judged paths: hours.")
     ] = False,
-    seed: Seed = 1,
+    seeds: Annotated[str, typer.Option(help="Seeds of trainings, separated by commas.", metavar="S[,S...]")] = "1",
     out: Annotated[Path, typer.Option(help="Folder of the figure and of what is finished.")] = ROOT / "buehler",
     as_json: AsJson = False,
 ) -> None:
@@ -136,12 +136,12 @@ def buehler(
     with reported(as_json, KEPT):
         from replications import buehler as study
 
-        study.run(study.settings_of(seed, full), out, as_json)
+        study.run(study.settings_of(listed_seeds(seeds), full), out, as_json)
 
 
 @app.command("gu-kelly-xiu")
 def gu_kelly_xiu(
-    repetitions: Annotated[int, typer.Option(help="Simulated panels.", min=2, max=1000)] = 16,
+    repetitions: Annotated[int, typer.Option(help="Simulated panels.", min=2, max=1000)] = 12,
     full: Annotated[
         bool, typer.Option("--full", help="The study's size: 100 panels, 50 and 100 characteristics.")
     ] = False,

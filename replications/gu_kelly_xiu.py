@@ -54,7 +54,7 @@ class Settings:
     """Size of the study."""
 
     seed: int = 1
-    repetitions: int = 16
+    repetitions: int = 12
     characteristics: tuple[int, ...] = (100,)
     trees: int = 60
     networks: int = 4
