@@ -277,9 +277,9 @@ def _print(found: Mapping[str, Any], periods: int) -> None:
 
 
 def figure(cells: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Mean of a day by year and method, after costs."""
+    """Mean of a day by year and method, after costs; years of fewer than 100 days are left out."""
     years = np.concatenate([cell["years"] for cell in cells.values()])
-    named = sorted({int(year) for year in years})
+    named = [int(year) for year, days in zip(*np.unique(years, return_counts=True), strict=True) if days >= 100]
     with sketch(3.4) as drawing:
         panel = drawing.subplots()
         for place, (name, colour) in enumerate(zip(NAMES, style.SERIES, strict=False)):
