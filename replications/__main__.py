@@ -161,6 +161,9 @@ def fischer_krauss(
     data: Annotated[
         Path, typer.Option(help="Daily prices, as `tercel signals` reads them: a file, or a folder.", exists=True)
     ],
+    leave_out: Annotated[
+        list[int] | None, typer.Option(help="Year whose days are not judged; several.", metavar="YEAR")
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="All rows, 1,000 trees and epochs: days of CPU.")] = False,
     seed: Seed = 1,
     out: Annotated[Path, typer.Option(help="Folder of the figure and of what is finished.")] = ROOT / "fischer-krauss",
@@ -170,7 +173,7 @@ def fischer_krauss(
     with reported(as_json, KEPT):
         from replications import fischer_krauss as study
 
-        study.run(data, study.settings_of(seed, full), out, as_json)
+        study.run(data, study.settings_of(seed, full), out, as_json, leave_out or ())
 
 
 def recorded(lake: Path | None, symbol: str) -> Path:

@@ -82,12 +82,12 @@ CHAINS: Final[dict[str, dict[str, Task]]] = {
     "shortfall": {
         "cvar-50": Task(0.5),
         "cvar-99": Task(0.99, after="cvar-50"),
+        "entropic-0": Task(0.0, after="cvar-50"),  # from nothing, its exponents of bad hedges teach little
         "cvar-99-cost": Task(0.99, 0.01),
         "cvar-99-cost-simple": Task(0.99, 0.01, recurrent=False),
     },
     "entropic": {
-        f"entropic-{i}": Task(0.0, cost, after=f"entropic-{i - 1}" if i > 1 else "")
-        for i, cost in enumerate((0.0, *COSTS))
+        f"entropic-{i}": Task(0.0, cost, after=f"entropic-{i - 1}" if i > 1 else "") for i, cost in enumerate(COSTS, 1)
     },
 }
 """Hedges learned one after another."""

@@ -10,7 +10,7 @@ Published figures are read from the working paper of the study (FAU Discussion P
 that has none from the article's abstract.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -203,12 +203,15 @@ def flushed() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def judged(cells: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Figures by era and method: % a day with Newey and West's intervals of one lag, as published."""
+def judged(cells: Mapping[str, Mapping[str, Any]], without: Collection[int] = ()) -> dict[str, Any]:
+    """Figures by era and method: % a day with Newey and West's intervals of one lag, as published.
+
+    Days of the years in `without` are not judged.
+    """
     years = np.concatenate([cell["years"] for cell in cells.values()])
     found: dict[str, Any] = {}
     for era, (low, high) in ERAS.items():
-        inside = (years >= low) & (years <= high)
+        inside = (years >= low) & (years <= high) & ~np.isin(years, list(without))
         if not inside.any():
             continue
         rows = {}
@@ -230,7 +233,7 @@ def judged(cells: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def run(data: Path, settings: Settings, out: Path, as_json: bool) -> None:
+def run(data: Path, settings: Settings, out: Path, as_json: bool, without: Sequence[int] = ()) -> None:
     """Print our figures beside the published ones, by era, and draw what the strategies earn."""
     needed("torch", "learn")
     prices = prices_of(data)
@@ -239,13 +242,13 @@ def run(data: Path, settings: Settings, out: Path, as_json: bool) -> None:
     cells = measured(
         out / "cells", asked, {name: partial(period, prices, start, settings) for name, start in names.items()}
     )
-    found = judged(cells)
+    found = judged(cells, without)
     out.mkdir(parents=True, exist_ok=True)
-    path = figure(cells).save(out)
+    path = figure(cells, without).save(out)
     if as_json:
         about = {name: cell["about"] for name, cell in cells.items()}
-        print_json({"study": STUDY, "published": PUBLISHED, "ours": found, "settings": asked, "periods": about,
-                    "figure": str(path)})  # fmt: skip
+        how = {"settings": asked, "without": without, "periods": about}
+        print_json({"study": STUDY, "published": PUBLISHED, "ours": found, **how, "figure": str(path)})
     else:
         _print(found, len(names))
     say(f"figure  {path}")
@@ -276,10 +279,11 @@ def _print(found: Mapping[str, Any], periods: int) -> None:
     )
 
 
-def figure(cells: Mapping[str, Mapping[str, Any]]) -> Figure:
+def figure(cells: Mapping[str, Mapping[str, Any]], without: Collection[int] = ()) -> Figure:
     """Mean of a day by year and method, after costs; years of fewer than 100 days are left out."""
     years = np.concatenate([cell["years"] for cell in cells.values()])
-    named = [int(year) for year, days in zip(*np.unique(years, return_counts=True), strict=True) if days >= 100]
+    counted = zip(*np.unique(years, return_counts=True), strict=True)
+    named = [int(year) for year, days in counted if days >= 100 and year not in without]
     with sketch(3.4) as drawing:
         panel = drawing.subplots()
         for place, (name, colour) in enumerate(zip(NAMES, style.SERIES, strict=False)):

@@ -87,7 +87,7 @@ def test_a_planted_reversal_is_traded_and_gone_a_day_later(prices: Path, tmp_pat
         assert rows[name]["after_as_traded"]["mean"] >= rows[name]["after"]["mean"]
     assert rows["linear"]["late"]["mean"] < 0.5 * rows["linear"]["before"]["mean"]
     assert rows["linear"]["accuracy"]["mean"] > 55
-    study.run(prices, small, tmp_path / "out", False)  # read from what was kept
+    study.run(prices, small, tmp_path / "out", False, [2001])  # read from what was kept
     assert "survivors only" in capsys.readouterr().out
 
 
