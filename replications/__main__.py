@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tercel.cli.shared import AsJson, command_line, listed_seeds, reported, run_app
+from tercel.cli.shared import AsJson, Seed, command_line, listed_seeds, reported, run_app
 from tercel.core.errors import ConfigError
 
 app = command_line("replications", "Published studies, done again: our figures beside theirs.")
@@ -14,6 +14,7 @@ Seeds = Annotated[str, typer.Option(help="Base seeds of evaluation, separated by
 ROOT = Path("runs") / "replications"
 Recorded = Annotated[Path | None, typer.Option("--lake", help="Folder of the tape lake.", metavar="DIR")]
 Learn = Annotated[bool, typer.Option("--train", help="Learn on the earlier days, into --out, and judge that.")]
+KEPT = "what is finished is kept; the same command goes on"
 REMEDY = (
     "import days with `tercel data import` and name them; simulated ones, of `tercel market simulate csco --days 6 "
     "--out LAKE`, prove the road"
@@ -120,6 +121,59 @@ def ning(
         from replications.ning import command
 
         command.run(days, symbol, train, shares, chosen, out, as_json)
+
+
+@app.command()
+def buehler(
+    full: Annotated[
+        bool, typer.Option("--full", help="Trainings of 20,000 steps, a million judged paths: hours.")
+    ] = False,
+    seeds: Annotated[str, typer.Option(help="Seeds of trainings, separated by commas.", metavar="S[,S...]")] = "1",
+    out: Annotated[Path, typer.Option(help="Folder of the figure and of what is finished.")] = ROOT / "buehler",
+    as_json: AsJson = False,
+) -> None:
+    """Buehler et al. (2019): a call hedged in Heston's market, with and without costs, beside the study's figures."""
+    with reported(as_json, KEPT):
+        from replications import buehler as study
+
+        study.run(study.settings_of(listed_seeds(seeds), full), out, as_json)
+
+
+@app.command("gu-kelly-xiu")
+def gu_kelly_xiu(
+    repetitions: Annotated[int, typer.Option(help="Simulated panels.", min=2, max=1000)] = 12,
+    full: Annotated[
+        bool, typer.Option("--full", help="The study's size: 100 panels, 50 and 100 characteristics.")
+    ] = False,
+    seed: Seed = 1,
+    out: Annotated[Path, typer.Option(help="Folder of the figure and of what is finished.")] = ROOT / "gu-kelly-xiu",
+    as_json: AsJson = False,
+) -> None:
+    """Gu, Kelly and Xiu (2020): families of models on the study's own simulation, R2 beside its table."""
+    with reported(as_json, KEPT):
+        from replications import gu_kelly_xiu as study
+
+        study.run(study.settings_of(seed, repetitions, full), out, as_json)
+
+
+@app.command("fischer-krauss")
+def fischer_krauss(
+    data: Annotated[
+        Path, typer.Option(help="Daily prices, as `tercel signals` reads them: a file, or a folder.", exists=True)
+    ],
+    leave_out: Annotated[
+        list[int] | None, typer.Option(help="Year whose days are not judged; several.", metavar="YEAR")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="All rows, 1,000 trees and epochs: days of CPU.")] = False,
+    seed: Seed = 1,
+    out: Annotated[Path, typer.Option(help="Folder of the figure and of what is finished.")] = ROOT / "fischer-krauss",
+    as_json: AsJson = False,
+) -> None:
+    """Fischer and Krauss (2018): an LSTM against a forest on daily stocks, by period, net of costs."""
+    with reported(as_json, KEPT):
+        from replications import fischer_krauss as study
+
+        study.run(data, study.settings_of(seed, full), out, as_json, leave_out or ())
 
 
 def recorded(lake: Path | None, symbol: str) -> Path:
