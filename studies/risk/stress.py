@@ -10,7 +10,7 @@ from tercel.market.simulator.seconds import FAR5, OWN5
 from tercel.market.simulator.source import Source, reactive
 from tercel.signals.risk.anomaly import AnomalyBaseline, learn_calm
 from tercel.signals.risk.meter import RiskMeter
-from tercel.signals.risk.posture import NAMES, PosturePolicy
+from tercel.signals.risk.posture import PosturePolicy
 from tercel.signals.risk.posture_story import PostureStory, asked, changed
 from tercel.signals.risk.seconds import Second, simulate
 
@@ -72,7 +72,7 @@ def scripted(market: str, seed: int) -> PostureStory:
     for t, row in enumerate(seconds):
         state = meter.update(Second(*row.tolist()), (t + 1) * NS_PER_SECOND)
         postures.append(policy.update(state, state.at_ns))
-        measured.append([getattr(state, name) for name in NAMES])
+        measured.append(state[2:5])
         changes += changed(policy, postures[-1], t / 60)
     notes = (
         "Script: calm; from minute 15 cancels rise and limit orders thin until depth settles at a third, market orders "

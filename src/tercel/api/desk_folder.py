@@ -66,7 +66,7 @@ def positions_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def names_of(folder: Path) -> dict[str, str]:
-    """Names of a desk's instruments in its model and its targets, where they are others: `signals.names`."""
+    """Names of a desk's instruments in its model and its targets, where they are others: `names` of `[signals]`."""
     return {str(own): str(known) for own, known in _signals(folder).get("names", {}).items()}
 
 

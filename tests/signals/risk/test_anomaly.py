@@ -185,4 +185,4 @@ def test_a_locked_book_and_one_without_trades_are_measured(source: Source) -> No
     row[:, 5] = 0.0  # nothing traded
     meter = RiskMeter("A", warm_s=200)
     states = [meter.update(Second(*one.tolist()), t) for t, one in enumerate(row)]
-    assert all(math.isfinite(value) for state in states[200:] for value in state[2:])  # type: ignore[arg-type]
+    assert all(math.isfinite(value) for state in states[200:] for value in state[2:5])  # type: ignore[arg-type]

@@ -49,7 +49,7 @@ class WeightsRule:
             )
 
 
-class Shares:
+class FlowShares:
     """Shares of the flow of a desk's agents on one instrument: what a rule wants, less penalties, over a floor."""
 
     def __init__(self, agents: Sequence[str], rule: WeightsRule) -> None:
@@ -86,7 +86,7 @@ class Shares:
         self._penalty[agent] = self._rule.drift_penalty if drifting else 1.0
 
 
-class MultiplicativeWeights(Shares):
+class MultiplicativeWeights(FlowShares):
     """Weights of a desk's agents on one instrument.
 
     >>> weights = MultiplicativeWeights(["good", "poor"], WeightsRule())

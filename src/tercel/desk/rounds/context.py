@@ -22,7 +22,7 @@ from scipy.special import ndtr
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
-from tercel.desk.rounds.allocation import MultiplicativeWeights, Shares, WeightsRule
+from tercel.desk.rounds.allocation import FlowShares, MultiplicativeWeights, WeightsRule
 
 MINUTE_S: Final = 60
 KAPPA: Final = 1.5
@@ -132,7 +132,7 @@ class PublicLean:
         return span * sure * self._cross / (self._gram + 1.0)
 
 
-class ContextualShares(Shares):
+class ContextualShares(FlowShares):
     """Shares of agents on one instrument by what each would cost in the flow to come.
 
     >>> shares = ContextualShares(["rests", "takes"], WeightsRule(), ContextRule())
@@ -198,7 +198,7 @@ class ContextualShares(Shares):
         return dict(zip(self._agents, (cheapest / cheapest.sum()).tolist(), strict=True))
 
 
-def shares_of(agents: Sequence[str], weights: WeightsRule, context: ContextRule | None) -> Shares:
+def shares_of(agents: Sequence[str], weights: WeightsRule, context: ContextRule | None) -> FlowShares:
     """Shares by what each agent has cost, or by what it would cost in the context of now."""
     if context is None:
         return MultiplicativeWeights(agents, weights)

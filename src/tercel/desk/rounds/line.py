@@ -4,7 +4,7 @@ from array import array
 from dataclasses import dataclass, field
 
 from tercel.core.messages import Alpha, Posture
-from tercel.desk.rounds.allocation import Shares
+from tercel.desk.rounds.allocation import FlowShares
 from tercel.desk.rounds.forecasts import Outlook
 from tercel.desk.rounds.monitor import MarketMonitor
 from tercel.desk.rounds.program import Program
@@ -19,7 +19,7 @@ class Line:
     program: Program
     monitor: MarketMonitor
     sizing: Sizing
-    weights: Shares
+    weights: FlowShares
     policy: PosturePolicy | None
     outlook: Outlook | None = None
     posture: Posture | None = None
