@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -93,8 +94,8 @@ class ServedForecasts:
         Names that the days before had and the date has not; empty where there are none.
     closes : dict of str to float
         Every name of the files, with its last close by then.
-    interval : WalkInterval, optional
-        Of 90 %, as the model's forecasts out of sample taught it by then; None where they are too few.
+    by : SignalModel, optional
+        Whose they are, as of that date.
     """
 
     model: str
@@ -104,7 +105,12 @@ class ServedForecasts:
     held: HeldSpan
     note: str = ""
     closes: dict[str, float] = field(default_factory=dict)
-    interval: WalkInterval | None = None
+    by: SignalModel | None = None
+
+    @cached_property
+    def interval(self) -> WalkInterval | None:
+        """Of 90 %, as the model's forecasts out of sample taught it by then; None where they are too few."""
+        return None if self.by is None else interval_of(self.by, self.at_ns)
 
     @property
     def at(self) -> str:
@@ -155,8 +161,7 @@ def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
     zone, lag, horizon = ("UTC", 0, 1) if panel.kind == "synthetic" else (NEW_YORK, panel.lag, panel.horizon)
     days = prices["time"].dt.convert_time_zone(zone).dt.date().unique().sort().to_list()
     held = span_of(days, datetime.fromtimestamp(at_ns // NS_PER_SECOND, ZoneInfo(zone)).date(), lag, horizon)
-    interval = interval_of(model, at_ns)
-    return ServedForecasts(model.id, at_ns, tuple(alphas), missing, held, data.note, closes, interval)
+    return ServedForecasts(model.id, at_ns, tuple(alphas), missing, held, data.note, closes, model)
 
 
 def config_of(model: SignalModel) -> SignalsConfig:
