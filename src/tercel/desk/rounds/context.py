@@ -78,6 +78,7 @@ class PublicLean:
     def __init__(self, minutes: int) -> None:
         self._seen: deque[tuple[int, int, int]] = deque(maxlen=8 * max(minutes, SPAN) + 1)
         self._gram, self._cross = 0.0, 0.0
+        self._sure: dict[int, float] = {}
 
     def minute(self, bought: int, sold: int, mid2: int) -> None:
         """Lots that the public has bought and sold by market orders until now, and the mid, at the end of a minute."""
@@ -88,6 +89,7 @@ class PublicLean:
                 self._gram += (net / gross) ** 2
                 self._cross += net / gross * 2e4 * (mid2 - before[2]) / (mid2 + before[2]) / SPAN
         self._seen.append((bought, sold, mid2))
+        self._sure.clear()
 
     def over(self, minutes: int) -> tuple[float, float]:
         """Lean of the last minutes and its standard error; (0, 1) where fewer than two of them had a market order.
@@ -127,9 +129,10 @@ class PublicLean:
         The lean is shrunk by its standard error (James and Stein, positive part); what it moves the mid by is a least
         squares slope over five minutes each, with a prior of 0.
         """
-        lean, error = self.steady(minutes)
-        sure = lean * max(1.0 - (error / lean) ** 2, 0.0) if lean else 0.0
-        return span * sure * self._cross / (self._gram + 1.0)
+        if minutes not in self._sure:  # asked every second, new every minute
+            lean, error = self.steady(minutes)
+            self._sure[minutes] = lean * max(1.0 - (error / lean) ** 2, 0.0) if lean else 0.0
+        return span * self._sure[minutes] * self._cross / (self._gram + 1.0)
 
 
 class ContextualShares(FlowShares):

@@ -182,11 +182,6 @@ class DeskLoop:
         return cost / value if value else 0.0
 
     @property
-    def ends_ns(self) -> list[int]:
-        """Venue time at which each round ended."""
-        return self._ends_ns.tolist()
-
-    @property
     def results(self) -> list[dict[str, Any]]:
         """One row per finished parent, from the journal: `parents` in the JSON of `trade run`."""
         return [_result(entry) for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))]
