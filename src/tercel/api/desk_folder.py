@@ -70,6 +70,13 @@ def names_of(folder: Path) -> dict[str, str]:
     return {str(own): str(known) for own, known in _signals(folder).get("names", {}).items()}
 
 
+def paid_of(folder: Path) -> list[tuple[str, float, float]]:
+    """Name in its model, cost in bps and value at arrival of each parent of a desk that was filled."""
+    names, rows = names_of(folder), costs_of(folder, maybe_none=True).rows
+    found = [(row["instrument"], row["is_bps"], row["notional"]) for row in rows if row["is_bps"] is not None]
+    return [(names.get(name, name), bps, value) for name, bps, value in found]
+
+
 def weights_of(folder: Path) -> dict[str, float] | None:
     """What a desk holds as shares of the capital that its file names, at its last marks, by the names of its model.
 

@@ -64,17 +64,11 @@ class RunPortfolio(JsonRequest):
 def run(request: RunPortfolio) -> None:
     """Write today's book as targets of a desk: a step from what is held, at the cost that desks paid."""
     check_folder(request.out)
-    from tercel.api.desk_folder import costs_of, names_of, weights_of
+    from tercel.api.desk_folder import paid_of, weights_of
     from tercel.signals.runs.backtest import ends
     from tercel.signals.runs.portfolio_run import stepped
 
-    rows = {str(one): costs_of(one, maybe_none=True).rows for one in request.desk or ()}
-    said = {desk: [row for row in its if row["is_bps"] is not None] for desk, its in rows.items()}
-    known = {desk: names_of(Path(desk)) for desk in said}
-    paid = {
-        desk: [(known[desk].get(row["instrument"], row["instrument"]), row["is_bps"], row["notional"]) for row in its]
-        for desk, its in said.items()
-    }
+    paid = {str(one): paid_of(one) for one in request.desk or ()}
     held = weights_of(request.desk[-1]) if request.desk else None
     found = stepped(request.file, request.out, paid, request.rule, request.seed, held)
 

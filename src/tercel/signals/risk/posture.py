@@ -131,15 +131,14 @@ DEFAULT_RULES = (
 Measured (`python -m studies worth posture`): caps on what is at work make the tail of cost worse when depth goes, as
 the horizon takes what is left in a thin book; haste while there is depth cuts it.
 """
+RUN_URGENCY = 0.8
+"""What is left of an order is then worked at four times the even pace."""
 
 
 def run_rule(half_spreads: float) -> PostureRule:
     """A rule that asks for haste once the price is expected to run away by so many half spreads."""
     return PostureRule("flow runs away", "run", half_spreads, half_spreads / 2, PostureDemand(urgency=RUN_URGENCY))
 
-
-RUN_URGENCY = 0.8
-"""What is left of an order is then worked at four times the even pace."""
 
 CAUTIOUS = PostureDemand(urgency=0.0, max_participation=0.05, styles=Style.JOIN, size_multiplier=0.0)
 """Of broken inputs."""

@@ -80,10 +80,14 @@ def stepped(
         "turnover": float(sum(abs(row["trade"]) for row in rows + gone)),
         "targets": write_weights(out / TARGETS, day[:10], book, before), "seed": seed,
         "held": "targets" if held is None else "positions",
-        "missed": None if held is None else float(sum(abs(held.get(n, 0.0) - targeted.get(n, 0.0))
-                                                      for n in {*held, *targeted} if targeted)),
+        "missed": None if held is None else away(held, targeted),
     }  # fmt: skip
     return {**result, "sentences": sentences(result)}
+
+
+def away(held: Mapping[str, float], targeted: Mapping[str, float]) -> float:
+    """Half-turns between what is held and what was targeted; 0 where nothing was."""
+    return float(sum(abs(held.get(n, 0.0) - targeted.get(n, 0.0)) for n in ({*held, *targeted} if targeted else ())))
 
 
 def held_before(path: Path, sought: Sought) -> dict[str, float]:
@@ -130,12 +134,12 @@ def learn(belief: CostBelief, sought: Sought, capital: float, desk: str, paid: P
 def sentences(found: Mapping[str, Any]) -> list[str]:
     """What a desk would say of today's book, in at most four sentences."""
     missed = found["missed"]
-    away = f", {missed:.3f} half-turns away from the targets of before" if missed else ""
+    aside = f", {missed:.3f} half-turns away from the targets of before" if missed else ""
     said = f"by {found['parents']} parents of desks" if found["parents"] else "no desk has filled a parent yet"
     return [
         f"{found['rule']} at {found['parameter']:g} trades {found['turnover']:.3f} half-turns in "
         f"{len(found['trades'])} names towards the targets of {found['at'][:10]}.",
-        f"What is held is said by the desk's positions{away}."
+        f"What is held is said by the desk's positions{aside}."
         if found["held"] == "positions"
         else "What is held is taken to be the targets of before; no desk with a capital said otherwise.",
         f"Cost believed {found['cost_believed']:.3g}, {said}; the file says {found['cost_said']:.3g}.",
