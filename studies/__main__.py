@@ -35,6 +35,8 @@ app.add_typer(families_app, name="families")
 SIGNALS = ("text", "ofi", "panel", "stocknet", "phases", "online")
 """Studies of signals; all but `online` on real data."""
 Dates = Annotated[str, typer.Option(help="Days, separated by commas. Default: all of the lake.", metavar="D[,D...]")]
+Lakes = Annotated[list[Path], typer.Option(help="Lake of tapes of single orders; several.", metavar="DIR")]
+Symbols = Annotated[str, typer.Option(help="Symbols, separated by commas. Default: all.", metavar="SYM[,SYM...]")]
 LeaveOut = Annotated[str, typer.Option(help="Days to leave out, separated by commas.", metavar="D[,D...]")]
 
 
@@ -83,10 +85,8 @@ def _days(lake: Path, symbol: str, date: str, leave_out: str, venue: str) -> Map
 
 @app.command()
 def undercut(
-    lake: Annotated[list[Path], typer.Option(help="Lake of tapes of single orders; several.", metavar="DIR")],
-    symbol: Annotated[
-        str, typer.Option(help="Symbols, separated by commas. Default: all.", metavar="SYM[,SYM...]")
-    ] = "",
+    lake: Lakes,
+    symbol: Symbols = "",
     leave_out: LeaveOut = "",
     rates: Annotated[Path | None, typer.Option(help="Write the bound's rates here.", metavar="FILE")] = None,
     picture: Annotated[Path | None, typer.Option(help="Write the picture here, SVG.", metavar="FILE")] = None,
@@ -139,10 +139,8 @@ def orders(
 
 @app.command()
 def flow(
-    lake: Annotated[list[Path], typer.Option(help="Lake of tapes of single orders; several.", metavar="DIR")],
-    symbol: Annotated[
-        str, typer.Option(help="Symbols, separated by commas. Default: all.", metavar="SYM[,SYM...]")
-    ] = "",
+    lake: Lakes,
+    symbol: Symbols = "",
     strategy: Annotated[
         str, typer.Option(help="Written strategies and packaged policies, with commas.", metavar="NAME[,NAME...]")
     ] = "guarded,default-1",
@@ -167,10 +165,8 @@ def flow(
 
 @app.command()
 def seconds(
-    lake: Annotated[list[Path], typer.Option(help="Lake of tapes of single orders; several.", metavar="DIR")],
-    symbol: Annotated[
-        str, typer.Option(help="Symbols, separated by commas. Default: all.", metavar="SYM[,SYM...]")
-    ] = "",
+    lake: Lakes,
+    symbol: Symbols = "",
     leave_out: LeaveOut = "",
     bound: Annotated[str, typer.Option(help="Bound of replay.", metavar="BOUND")] = "strict",
     seed: Seed = 1,

@@ -20,8 +20,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from studies.desk.experiment import ARROWS, DESK, MORE_ARROWS, DeskRun, by_variant, freezes, without
+from studies.desk.experiment import ARROWS, DESK, MORE_ARROWS, DeskRun, blind, by_variant, freezes, without
 from studies.desk.variants import run_variants
+from studies.value.report import gain_text
 from tercel.api.demo.config import DemoConfig, PlantedChange, read_config
 from tercel.api.demo.planted import planted
 from tercel.cli.terminal import print_json, print_table, say
@@ -78,13 +79,6 @@ def changed(config: DemoConfig, changes: Sequence[PlantedChange], drift: float |
     """The same desk with other changes planted in its markets."""
     more = {"change": tuple(changes)} | ({} if drift is None else {"drift": drift})
     return config.model_copy(update={"instrument": tuple(one.model_copy(update=more) for one in config.instrument)})
-
-
-def blind(config: DemoConfig) -> DemoConfig:
-    """The same desk without anything that the flow's lean does: shares, haste, sizes."""
-    for arrow in ("context", "haste", "lean"):
-        config = without(config, arrow)
-    return config
 
 
 def martingale(config: DemoConfig) -> DemoConfig:
@@ -187,7 +181,7 @@ HEADINGS: Final = ("ground", "against", "saves, bps", "t", "p, Holm", "sd", "fou
 
 
 def _cells(row: Arrow) -> tuple[str, ...]:
-    saves = f"{row.saves.mean:+.2f} [{row.saves.ci_low:+.2f}, {row.saves.ci_high:+.2f}]"
+    saves = gain_text(row.saves)
     ceiling = "" if row.ceiling is None else f"{row.ceiling:.1f}"
     return (
         row.ground,

@@ -70,8 +70,14 @@ def without(config: DemoConfig, arrow: str) -> DemoConfig:
 def frozen(config: DemoConfig, agent: str) -> DemoConfig:
     """The same desk with one agent that gets all the flow."""
     alone = tuple(section for section in config.agent if section.name == agent)
-    whole = config.model_copy(update={"agent": alone})
-    return without(without(without(whole, "context"), "lean"), "haste")
+    return blind(config.model_copy(update={"agent": alone}))
+
+
+def blind(config: DemoConfig) -> DemoConfig:
+    """The same desk without anything that the flow's lean does: shares, haste, sizes."""
+    for arrow in ("context", "haste", "lean"):
+        config = without(config, arrow)
+    return config
 
 
 def arrows(config: DemoConfig) -> dict[str, DemoConfig]:
@@ -101,7 +107,10 @@ def run_variant(variant: str, config: DemoConfig, seed: int) -> DeskRun:
         {name: tuple(float(np.mean(at)) for at in rounds.values()) for name, rounds in steps.items()},
         sum(1 for _ in journal.read(0, (kinds.DENIED,))),
         opened.desk.posture_changes,
-        _moves(opened.desk.session.follow(config.instrument[0].name), opened.desk.ends_ns),
+        _moves(
+            opened.desk.session.follow(config.instrument[0].name),
+            list(dict.fromkeys(ns for ns, _, _ in opened.desk.share_path)),
+        ),
     )
 
 

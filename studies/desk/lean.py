@@ -11,6 +11,7 @@ import numpy as np
 
 from tercel.cli.terminal import print_json, print_table, say
 from tercel.core.arrays import Floats
+from tercel.core.report.tables import spelt
 from tercel.core.stats import Estimate, mean_interval
 from tercel.desk.rounds.context import ContextRule, PublicLean
 from tercel.market.observed import Observed
@@ -96,7 +97,7 @@ def run(symbol: str, days: Mapping[str, Observed], as_json: bool) -> None:
     if as_json:
         print_json({"symbol": symbol, "days": len(days), **asdict(found)})
         return
-    cells = [f"{one.mean:.2f} [{one.ci_low:.2f}, {one.ci_high:.2f}]" for one in (found.slope, found.came_bps)]
+    cells = [spelt(one) for one in (found.slope, found.came_bps)]
     heads = ("rounds", "came of 1 bps expected", "hasty rounds", "expected there, bps", "came, bps")
     row = (str(found.rounds), cells[0], str(found.hasty), f"{found.expected_bps:.1f}", cells[1])
     print_table(f"{symbol}, {len(days)} days: moves of {EVERY} minutes", heads, [row])

@@ -1,10 +1,10 @@
 """``python -m studies seconds``: what `+seconds` saves on tape, its forecaster of other symbols; what haste costs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from studies.tape import flow
 from studies.tape.flow_command import read_lakes
 from tercel.cli.terminal import print_json, print_table, say
 from tercel.core.errors import ConfigError
+from tercel.core.report.tables import spelt
 from tercel.execution import columns as c
 from tercel.execution.foresight.forecaster import Forecaster, heard
 from tercel.execution.intent import Intents
@@ -67,7 +68,7 @@ def run(
     if len(judged) < 2:
         received = f"{', '.join(judged) or 'none'} of {', '.join(days) or 'none'}"
         raise ConfigError(f"two symbols of {flow.LEAST_DAYS} days or more", received, "name lakes of more days")
-    rows: list[Mapping[str, object]] = []
+    rows: list[dict[str, Any]] = []
     with TemporaryDirectory() as kept, steps("judging", len(judged)) as step:
         for symbol in judged:
             others = {name: found for name, found in days.items() if name != symbol}
@@ -81,17 +82,12 @@ def run(
                 for name in list(each)[1:]:
                     found = flow.saved(scores, name, base)
                     rows.append({"symbol": symbol, "orders": len(scores.cluster), "strategy": name, "cost_bps": cost,
-                                 "saves_bps": found.to_json()})  # fmt: skip
+                                 "saves_bps": found})  # fmt: skip
             step()
     if as_json:
-        print_json({"bound": bound, "rows": rows})
+        print_json({"bound": bound, "rows": [row | {"saves_bps": row["saves_bps"].to_json()} for row in rows]})
         return
-    shown = [(str(x["symbol"]), str(x["strategy"]), f"{x['cost_bps']:.2f}", _spelt(x["saves_bps"])) for x in rows]
+    shown = [(str(x["symbol"]), str(x["strategy"]), f"{x['cost_bps']:.2f}", spelt(x["saves_bps"])) for x in rows]
     title = f"half-hour orders of 10 %, both sides, {bound}; the forecaster knows other symbols alone"
     print_table(title, ("symbol", "strategy", "without it, bps", "saves, bps"), shown)
     say("Intervals are over days.")
-
-
-def _spelt(cell: object) -> str:
-    assert isinstance(cell, dict)
-    return f"{cell['mean']:.2f} [{cell['ci_low']:.2f}, {cell['ci_high']:.2f}]"

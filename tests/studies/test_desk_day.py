@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from studies.desk.day import EXAMPLES, arrow_rows, blind, drawn, martingale
-from studies.desk.experiment import DESK, MORE_ARROWS, DeskRun, frozen, without
+from studies.desk.day import EXAMPLES, arrow_rows, drawn, martingale
+from studies.desk.experiment import DESK, MORE_ARROWS, DeskRun, blind, frozen, without
 from tercel.api.demo.config import read_config
 from tercel.api.demo.planted import planted
 
