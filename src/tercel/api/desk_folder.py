@@ -70,11 +70,24 @@ def names_of(folder: Path) -> dict[str, str]:
     return {str(own): str(known) for own, known in _signals(folder).get("names", {}).items()}
 
 
-def paid_of(folder: Path) -> list[tuple[str, float, float]]:
-    """Name in its model, cost in bps and value at arrival of each parent of a desk that was filled."""
-    names, rows = names_of(folder), costs_of(folder, maybe_none=True).rows
-    found = [(row["instrument"], row["is_bps"], row["notional"]) for row in rows if row["is_bps"] is not None]
-    return [(names.get(name, name), bps, value) for name, bps, value in found]
+def paid_of(folder: Path) -> dict[str, list[tuple[str, float, float]]]:
+    """Each session of a desk with its filled parents: name in its model, cost in bps, value at arrival.
+
+    A parent counts in the session that analysed it first, by its last analysis.
+    """
+    names, found, at = names_of(folder), dict[str, tuple[int, Entry]](), 0
+    with closing(JournalReader(folder)) as reader:
+        for _, entry in reader.read(0, (kinds.SESSION, kinds.TCA)):
+            if entry.kind == kinds.SESSION:
+                at += 1
+            else:
+                found[entry.parent] = found.get(entry.parent, (at, entry))[0], entry
+    days: dict[str, list[tuple[str, float, float]]] = {}
+    for number in range(1, at + 1):
+        filled = [one for when, one in found.values() if when == number and one.body["is_bps"] is not None]
+        rows = [(names.get(one.instrument, one.instrument), one.body["is_bps"], one.body["notional"]) for one in filled]
+        days[str(folder) if at == 1 else f"{folder}, session {number}"] = rows
+    return days
 
 
 def weights_of(folder: Path) -> dict[str, float] | None:
@@ -195,18 +208,18 @@ class DeskCosts:
         return render(f"Cost analysis of {self.folder.name}", note[0], sections)
 
 
-def costs_of(folder: Path, parent: str | None = None, *, maybe_none: bool = False) -> DeskCosts:
+def costs_of(folder: Path, parent: str | None = None) -> DeskCosts:
     """The last analysis of every finished parent, or of one.
 
     Raises
     ------
     ConfigError
-        There is none yet, unless that may be.
+        There is none yet.
     """
     with closing(JournalReader(folder)) as reader:
         last = {e.parent: e for _, e in reader.read(0, (kinds.TCA,)) if parent in (None, e.parent)}
     found = sorted(last.values(), key=lambda e: (e.body["start_ns"], e.instrument, e.parent))
-    if not found and not maybe_none:
+    if not found:
         received = f"no analysis of {parent or 'any parent'} in {folder}"
         raise ConfigError("finished parents", received, "an analysis is written a minute after its parent is over")
     return DeskCosts(folder, found)

@@ -9,6 +9,7 @@ import typer
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest, Seed, page_folder
 from tercel.cli.terminal import check_folder, hand_over, print_rows, print_sentences, say
+from tercel.core.written import write_whole
 
 portfolio_app = typer.Typer(
     name="portfolio",
@@ -62,15 +63,18 @@ class RunPortfolio(JsonRequest):
 
 
 def run(request: RunPortfolio) -> None:
-    """Write today's book as targets of a desk: a step from what is held, at the cost that desks paid."""
+    """Write today's book as targets of a desk: a step from what is held, at the cost that desks paid; a page of all."""
     check_folder(request.out)
     from tercel.api.desk_folder import paid_of, weights_of
     from tercel.signals.runs.backtest import ends
-    from tercel.signals.runs.portfolio_run import stepped
+    from tercel.signals.runs.portfolio_run import recorded, stepped, steps_of
+    from tercel.signals.steps_page import steps_page
 
-    paid = {str(one): paid_of(one) for one in request.desk or ()}
+    paid = {session: rows for one in request.desk or () for session, rows in paid_of(one).items()}
     held = weights_of(request.desk[-1]) if request.desk else None
+    before = steps_of(request.out)
     found = stepped(request.file, request.out, paid, request.rule, request.seed, held)
+    write_whole(request.out / "steps.html", steps_page(recorded(request.out, [*before, found])))
 
     def show() -> None:
         rows = sorted(found["trades"], key=lambda row: -row["trade"])
@@ -79,7 +83,7 @@ def run(request: RunPortfolio) -> None:
         cells = [(row["name"], *(f"{100 * row[key]:+.2f}" for key in keys)) for row in shown]
         print_rows(f"book of {found['at'][:10]}, %, {len(shown)} of {len(rows)} names", ("name", *keys), cells)
         print_sentences(found["sentences"])
-        say(f"targets {found['targets']}")
+        say(f"targets {found['targets']}\nreport  {request.out / 'steps.html'}")
 
     hand_over(found, request.as_json, show)
 

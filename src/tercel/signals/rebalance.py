@@ -304,11 +304,16 @@ def choose(paper: tuple[Floats, Floats], past: int, level: float) -> int:
     >>> choose((gross, np.tile([0.001, 0.0001], (40, 1))), 40, 1.0), choose((gross, gross), 20, 1.0)
     (1, 0)
     """
-    if past < LEAST_PAST:
-        return 0
+    return 0 if past < LEAST_PAST else int(np.argmax(np.nan_to_num(past_sharpes(paper, past, level), nan=-np.inf)))
+
+
+def past_sharpes(paper: tuple[Floats, Floats], past: int, level: float) -> Floats:
+    """Net Sharpe ratio a date of each parameter over the first `past` dates at a level of cost, float64 (G,); NaN where
+    nothing moved.
+    """
     net = paper[0][:past] - level * paper[1][:past]
     sd = net.std(axis=0, ddof=1)
-    return int(np.argmax(np.where(sd > 1e-12, net.mean(axis=0) / np.where(sd > 1e-12, sd, 1.0), -np.inf)))
+    return np.asarray(np.where(sd > 1e-12, net.mean(axis=0) / np.where(sd > 1e-12, sd, 1.0), np.nan))
 
 
 def picks_of(walk: Walk) -> Indices:

@@ -2,10 +2,10 @@
 
 import json
 import math
+from contextlib import closing
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,11 @@ import pytest
 from tests.signals.command.material import daily_model
 from typer.testing import CliRunner, Result
 
+from tercel.api.desk_folder import paid_of
 from tercel.cli import app
+from tercel.core.ports import Entry
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.store import SqlJournal
 from tercel.signals.runs.portfolio import sentences
 from tercel.signals.targets import read_targets
 
@@ -237,43 +241,64 @@ def test_todays_book_is_a_step_from_the_one_before(model: Path, tmp_path: Path) 
 
 
 def test_desks_say_what_was_paid(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = {"is_bps": 40.0, "notional": 1e4}
-    rows = [row | {"instrument": f"N{n:02d}"} for n in range(12)] + [row | {"instrument": "N01", "is_bps": None}]
-    held: list[dict[str, float] | None] = [None]
-    monkeypatch.setattr("tercel.api.desk_folder.costs_of", lambda folder, maybe_none: SimpleNamespace(rows=rows))
-    monkeypatch.setattr("tercel.api.desk_folder.names_of", lambda folder: {"first": "N00"})
-    monkeypatch.setattr("tercel.api.desk_folder.weights_of", lambda folder: held[0])
+    rows = [(f"N{n:02d}", 40.0, 1e4) for n in range(12)]
+    sessions = 1
+
+    def paid(folder: Path) -> dict[str, list[tuple[str, float, float]]]:
+        return {f"{folder}, session {n}": rows for n in range(sessions)}
+
+    monkeypatch.setattr("tercel.api.desk_folder.paid_of", paid)
+    monkeypatch.setattr("tercel.api.desk_folder.weights_of", lambda folder: None)
     found = stepped(model, "--out", tmp_path / "a", *[word for n in range(9) for word in ("--desk", f"d{n}")])
     assert found["parents"] == 9 * 12
     assert 28.0 < found["cost_believed"] < 40.0  # nine days, the prior of 12 forgotten as a day is
     assert found["cost_said"] == 12.0
+    assert [(one["bps"], one["half_bps"]) for one in found["learned"]] == 9 * [(40.0, 0.0)]
+    assert [one["before"] for one in found["learned"]] == [12.0, *(one["after"] for one in found["learned"][:-1])]
+    sessions = 9
+    again = stepped(model, "--out", tmp_path / "one", "--desk", "d1")
+    assert again["cost_believed"] == found["cost_believed"], "sessions of one folder count as desks do"
     assert stepped(model, "--out", tmp_path / "b")["cost_believed"] == 12.0
-    rows[:] = [row | {"instrument": "first"}]
-    assert stepped(model, "--out", tmp_path / "named", "--desk", "d1")["parents"] == 1
-    rows[:] = [row | {"instrument": "N01", "is_bps": None}]  # a day on which limits refused all of it
+    sessions, rows[:] = 1, []  # a day on which limits refused all of it
     assert stepped(model, "--out", tmp_path / "none", "--desk", "d1")["cost_believed"] == 12.0
-    rows[:] = [row | {"instrument": "XYZ"}]
+    rows[:] = [("XYZ", 40.0, 1e4)]
     told = run(model, "--out", tmp_path / "c", "--desk", "d1")
     assert told.exit_code == 2
     assert "XYZ of d1" in told.output
 
 
+def test_a_desk_tells_what_each_session_paid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A parent belongs to the session that analysed it first; a correction takes the place of what it corrects."""
+    monkeypatch.setattr("tercel.api.desk_folder.names_of", lambda folder: {"first": "N00"})
+
+    def tca(parent: str, instrument: str, bps: float | None) -> Entry:
+        return Entry(kinds.TCA, 1, instrument, "a", parent, body={"is_bps": bps, "notional": 1e4, "start_ns": 0})
+
+    with closing(SqlJournal(tmp_path, "test")) as journal:
+        begun = Entry(kinds.SESSION, 1)
+        journal.append([begun, tca("p1", "first", 5.0), tca("p2", "N01", None)])
+        assert paid_of(tmp_path) == {str(tmp_path): [("N00", 5.0, 1e4)]}
+        journal.append([begun, tca("p3", "N01", 7.0), tca("p1", "first", 6.0), begun])
+    assert list(paid_of(tmp_path).values()) == [[("N00", 6.0, 1e4)], [("N01", 7.0, 1e4)], []]
+
+
 def test_what_a_desk_holds_is_what_is_stepped_from(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tercel.api.desk_folder.costs_of", lambda folder, maybe_none: SimpleNamespace(rows=[]))
-    monkeypatch.setattr("tercel.api.desk_folder.names_of", lambda folder: {})
+    monkeypatch.setattr("tercel.api.desk_folder.paid_of", lambda folder: {})
     monkeypatch.setattr("tercel.api.desk_folder.weights_of", lambda folder: {"N00": 0.2, "GONE": -0.1})
-    (tmp_path / "targets.csv").write_text("date,name,weight\n2012-01-02,N00,0.5\n")
+    (tmp_path / "targets.csv").write_text("date,name,weight\n2012-01-02,N00,0.5\n2012-01-02,LATE,0.1\n")
     found = stepped(model, "--out", tmp_path, "--desk", "monday")
     rows = {row["name"]: row for row in found["trades"]}
     assert (rows["N00"]["held"], rows["GONE"]["held"], rows["GONE"]["weight"]) == (0.2, -0.1, 0.0)
-    assert (found["held"], found["missed"]) == ("positions", pytest.approx(0.4))
-    assert "0.400 half-turns away from the targets of before" in " ".join(found["sentences"])
+    assert (rows["N00"]["asked"], rows["LATE"]["asked"], rows["LATE"]["held"]) == (0.5, 0.1, 0.0)
+    assert (found["held"], found["missed"]) == ("positions", pytest.approx(0.5))
+    assert "0.500 half-turns away from the targets of before" in " ".join(found["sentences"])
     monkeypatch.setattr("tercel.api.desk_folder.weights_of", lambda folder: None)
     (tmp_path / "targets.csv").write_text("date,name,weight\n2012-01-02,N00,0.5\n")
     found = stepped(model, "--out", tmp_path, "--desk", "monday")
     assert (found["held"], {row["name"]: row["held"] for row in found["trades"]}["N00"]) == ("targets", 0.5)
+    assert len((tmp_path / "steps.jsonl").read_text().splitlines()) == 2
 
 
 def test_what_has_no_book_of_today_is_refused(model: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Today's book of a portfolio: from what is held a step towards the newest targets, at the cost that desks paid."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +10,23 @@ import numpy as np
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import check_known
-from tercel.signals.rebalance import NOISE, RULES, CostBelief, Sought, choose, finished, on_paper, picks_of, step
+from tercel.core.plain import json_text
+from tercel.core.report.tables import fixed
+from tercel.core.stats.student import weighted_interval
+from tercel.core.written import write_whole
+from tercel.signals.rebalance import (
+    LEAST_PAST,
+    NOISE,
+    RULES,
+    CostBelief,
+    Sought,
+    choose,
+    finished,
+    on_paper,
+    past_sharpes,
+    picks_of,
+    step,
+)
 from tercel.signals.runs.backtest import TARGETS, when, write_weights
 from tercel.signals.runs.portfolio_file import EXAMPLE, opened, read_config
 from tercel.signals.targets import read_named
@@ -17,6 +34,8 @@ from tercel.signals.targets import read_named
 BPS: Final = 1e-4
 DUST: Final = 1e-9
 """Weight below which a name is not held."""
+STEPS: Final = "steps.jsonl"
+"""The journal of a book: a line a step."""
 SPACED: Final = 0.7
 """Of the spacing of dates, between two steps of a book."""
 Paid = Sequence[tuple[str, float, float]]
@@ -53,36 +72,63 @@ def stepped(
     sought = opened(config, file.resolve().parent, seed, newest=True).sought
     walk, names, last = sought.walk, sought.walk.names.tolist(), len(sought.level) - 1
     belief = CostBelief(float(sought.level[-1]), learns=True, half_life=config.cost.half_life)
-    parents = [learn(belief, sought, config.cost.capital, *each) for each in desks.items() if each[1]]
-    pick, able = 0, RULES[rule]
+    learned = [learn(belief, sought, config.cost.capital, *each) for each in desks.items() if each[1]]
+    pick, able, past, tried = 0, RULES[rule], int(finished(walk)[picks_of(walk)[-1]]), list[float]()
     if len(able.parameters) > 1:
-        pick = choose(on_paper(sought, able), int(finished(walk)[picks_of(walk)[-1]]), belief.level)
+        paper = on_paper(sought, able)
+        pick = choose(paper, past, belief.level)
+        if past >= LEAST_PAST:
+            tried = (past_sharpes(paper, past, belief.level) * sought.periods**0.5).tolist()
     targeted = held_before(out / TARGETS, sought)
     before = targeted if held is None else held
     own: Floats = np.array([before.get(name, 0.0) for name in names])
     wanted = own + step(sought, able, last, own[None, :], np.array([[able.parameters[pick]]]))[0]
     book = {name: w if abs(w) > DUST else 0.0 for name, w in zip(names, wanted.tolist(), strict=True)}
-    day = when(walk.time_ns[-1])
+    aims = dict(zip(names, sought.target[last].tolist(), strict=True))
     rows = [
-        {"name": name, "held": before.get(name, 0.0), "target": float(sought.target[last, i]), "weight": book[name],
-         "trade": book[name] - before.get(name, 0.0)}
-        for i, name in enumerate(names) if book[name] or before.get(name)
+        {"name": name, "asked": targeted.get(name, 0.0), "held": before.get(name, 0.0), "target": aims.get(name, 0.0),
+         "weight": book.get(name, 0.0), "trade": book.get(name, 0.0) - before.get(name, 0.0)}
+        for name in dict.fromkeys([*names, *before, *targeted])
+        if book.get(name) or before.get(name) or targeted.get(name)
     ]  # fmt: skip
-    gone = [
-        {"name": n, "held": w, "target": 0.0, "weight": 0.0, "trade": -w}
-        for n, w in before.items()
-        if n not in book and w
-    ]
+    day = when(walk.time_ns[-1])
     result = {
         "name": config.name, "file": file, "at": day, "rule": rule, "parameter": able.parameters[pick],
         "cost_said": float(sought.level[-1]), "cost_believed": belief.level, "desks": list(desks),
-        "parents": sum(parents), "trades": sorted(rows + gone, key=lambda row: -abs(row["trade"])),
-        "turnover": float(sum(abs(row["trade"]) for row in rows + gone)),
+        "parents": sum(one["parents"] for one in learned), "learned": learned,
+        "tried": [{"parameter": one, "sharpe_net": r} for one, r in zip(able.parameters, tried, strict=False)],
+        "past": past, "trades": sorted(rows, key=lambda row: -abs(row["trade"])),
+        "turnover": float(sum(abs(row["trade"]) for row in rows)),
         "targets": write_weights(out / TARGETS, day[:10], book, before), "seed": seed,
         "held": "targets" if held is None else "positions",
         "missed": None if held is None else away(held, targeted),
     }  # fmt: skip
     return {**result, "sentences": sentences(result)}
+
+
+def steps_of(out: Path) -> list[dict[str, Any]]:
+    """Steps in the journal of a book's folder, as they were taken.
+
+    Raises
+    ------
+    DataError
+        The journal holds what is no step.
+    """
+    path, found = out / STEPS, list[dict[str, Any]]()
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.is_file() else [], 1):
+        try:
+            found.append(json.loads(line))
+            _ = found[-1]["at"], found[-1]["learned"], found[-1]["tried"]
+        except (ValueError, TypeError, KeyError):
+            remedy = "take the row out, or move the file away: then the page begins anew"
+            raise DataError("a step of a book, one JSON object", f"row {number} of {path}", remedy) from None
+    return found
+
+
+def recorded(out: Path, steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Write the journal of a book's folder; its steps by date, the last one of each."""
+    write_whole(out / STEPS, "".join(json_text(step) + "\n" for step in steps))
+    return [one for _, one in sorted({str(step["at"]): step for step in steps}.items())]
 
 
 def away(held: Mapping[str, float], targeted: Mapping[str, float]) -> float:
@@ -109,8 +155,9 @@ def held_before(path: Path, sought: Sought) -> dict[str, float]:
     return {name: weight for name, weight, _ in rows}
 
 
-def learn(belief: CostBelief, sought: Sought, capital: float, desk: str, paid: Paid) -> int:
-    """Tell a belief what a desk day paid; how many of its parents are of names that have a forecast now.
+def learn(belief: CostBelief, sought: Sought, capital: float, desk: str, paid: Paid) -> dict[str, Any]:
+    """Tell a belief what a desk day paid: how many of its parents are of names that have a forecast now, their mean by
+    value with its interval over parents, what was believed before and after.
 
     Raises
     ------
@@ -127,20 +174,46 @@ def learn(belief: CostBelief, sought: Sought, capital: float, desk: str, paid: P
     scale = np.broadcast_to(sought.law.at(len(sought.level) - 1), sought.target[-1].shape)[who]
     unit = scale * (value / capital) ** (sought.law.power - 1.0)
     noise = NOISE * sought.sd[-1, who]
+    mean, half = weighted_interval(bps.tolist(), value.tolist())
+    told = {"desk": desk, "parents": len(known), "bps": mean, "half_bps": half, "before": belief.level}
     belief.learn(float(((unit / noise) ** 2).sum()), float((unit * BPS * bps / noise**2).sum()))
-    return len(known)
+    return told | {"after": belief.level}
 
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
     """What a desk would say of today's book, in at most four sentences."""
-    missed = found["missed"]
+    missed, last = found["missed"], found["learned"][-1] if found["learned"] else None
     aside = f", {missed:.3f} half-turns away from the targets of before" if missed else ""
-    said = f"by {found['parents']} parents of desks" if found["parents"] else "no desk has filled a parent yet"
+    believed = f"Cost believed {found['cost_believed']:.3g}"
     return [
         f"{found['rule']} at {found['parameter']:g} trades {found['turnover']:.3f} half-turns in "
         f"{len(found['trades'])} names towards the targets of {found['at'][:10]}.",
         f"What is held is said by the desk's positions{aside}."
         if found["held"] == "positions"
         else "What is held is taken to be the targets of before; no desk with a capital said otherwise.",
-        f"Cost believed {found['cost_believed']:.3g}, {said}; the file says {found['cost_said']:.3g}.",
+        f"{believed}, as the file says: no desk has filled a parent yet."
+        if last is None
+        else f"{believed}, {last['before']:.3g} before the last session: {last['parents']} parents that paid "
+        f"{spelt_paid(last)} bps; the file says {found['cost_said']:.3g}.",
+        *([why(found)] if found["tried"] else []),
     ]
+
+
+def why(found: Mapping[str, Any]) -> str:
+    """The reason of a step's parameter, in words."""
+    rows = sorted(found["tried"], key=lambda row: -(row["sharpe_net"] or 0.0))
+    near = ", ".join(f"{row['parameter']:g} {fixed(row['sharpe_net'])}" for row in rows[:3])
+    return (
+        f"At this cost the {found['past']} dates before {found['at'][:4]} would have had these Sharpe ratios, the best "
+        f"three of {len(rows)} parameters: {near}."
+    )
+
+
+def spelt_paid(told: Mapping[str, Any]) -> str:
+    """What a session paid, bps, with its interval.
+
+    >>> spelt_paid({"bps": 1.5, "half_bps": 0.25}), spelt_paid({"bps": 1.5, "half_bps": None})
+    ('1.50 ± 0.25', '1.50')
+    """
+    half = told["half_bps"]
+    return fixed(told["bps"]) + ("" if half is None else f" ± {fixed(half)}")
