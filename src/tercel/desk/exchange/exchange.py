@@ -129,6 +129,19 @@ class SimulatedExchange:
         """The book as it stands after the last step."""
         return self._markets.snapshot(self._find(instrument))
 
+    def would_fill(self, instrument: str, side: int, price: int | None, lots: int) -> list[tuple[int, int]]:
+        """Price in ticks and lots of every fill that an immediate order would have if it arrived now, impact included.
+
+        Raises
+        ------
+        UnknownNameError
+            Not listed.
+        CapacityError
+            More than the record of one moment keeps: such an order may not be sent.
+        """
+        limit = side * NO_ASK if price is None else price
+        return self._markets.try_new(self._find(instrument), side, limit, lots)
+
     def executions(self, account: str, after: str = "") -> list[o.Report]:
         """Trades of an account after execution `after` ("": all), exactly as first reported.
 

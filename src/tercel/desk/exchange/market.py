@@ -202,6 +202,28 @@ class Markets:
         """Reduce a client's resting order; the rest keeps its queue position."""
         lockstep.enter_cancel(self._books, self._states, self._flows, self._at, market, place, lots)
 
+    def try_new(self, market: int, side: int, price: int, lots: int) -> list[tuple[int, int]]:
+        """Price and lots of every fill that an immediate order would have now; nothing changes.
+
+        Raises
+        ------
+        CapacityError
+            It would move the market further than the record of one moment keeps.
+        """
+        books, states, place = self._books.copy(), self._states.copy(), self.free_place(market)
+        if place < 0:
+            return []
+        lockstep.enter_new(books, states, self._flows, self._at, market, place, side, price, lots, True)
+        k = states[slice(*self._at[market, [lockstep.STATE, lockstep.STATE_END]].tolist())]
+        since, upto = int(self.states[market][sim.RECORD]), int(k[sim.RECORD])
+        if upto - since > RECORD_ROWS:
+            raise CapacityError(f"at most {RECORD_ROWS} rows in a moment", f"{upto - since}", "send a smaller order")
+        first = int(k[sim.RECORD_AT])
+        record = k[first : first + RECORD_ROWS * sim.RECORD_WORDS].reshape(RECORD_ROWS, sim.RECORD_WORDS)
+        rows = record[np.arange(since, upto) % RECORD_ROWS]
+        taken = rows[(rows[:, sim.R_KIND] == sim.OWN_FILL) & (rows[:, sim.R_WHO] == place)]
+        return [(paid, part) for paid, part in taken[:, [sim.R_PRICE, sim.R_LOTS]].tolist()]
+
     def free_place(self, market: int) -> int:
         """A ledger place for a new client order, -1 when all are taken."""
         b = self.books[market]

@@ -1,0 +1,50 @@
+"""The report of a run at an exchange that `tercel venue serve` offered: what an account's orders cost, and moved."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tercel.api.tca.report import own_costs
+from tercel.core.errors import TercelError
+from tercel.desk.binance.engine import BinanceExchange
+from tercel.desk.binance.run_record import impact, summed, write_fills, write_tape
+
+
+def venue_report(
+    engine: BinanceExchange, twin: BinanceExchange | None, account: str, out: Path, strategies: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Write `fills.csv`, `lake`, `report.json` and, where there were fills, `report.html` into a folder; the report.
+
+    Parameters
+    ----------
+    engine : BinanceExchange
+        As the run left it.
+    twin : BinanceExchange or None
+        The same market without orders (:func:`tercel.desk.binance.opened.twin`); None: nothing is said of impact.
+    account : str
+    out : Path
+        The report of an earlier run there is replaced.
+    strategies : tuple of str
+        Written strategies that work the same parents again (as `own_costs` has them).
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    mine = engine.account(account)
+    report: dict[str, Any] = {"account": account, "balanced": not engine.imbalance(account), "symbols": {}}
+    for symbol, rules in engine.rules.items():
+        date, rows = write_tape(out / "lake", engine.markets[symbol])
+        told = {"date": date, "rows": rows, **summed(mine, rules)}
+        if twin is not None:
+            told["impact"] = impact(engine, twin, mine, symbol)
+        report["symbols"][symbol] = told
+    fills = write_fills(out / "fills.csv", mine, engine.rules)
+    report["costs"] = None
+    if fills:
+        try:
+            costs = own_costs(out / "fills.csv", out / "lake", strategies=strategies)
+        except TercelError as error:  # too short a run, or one across midnight: the figures above stand
+            report["why_no_costs"] = str(error)
+        else:
+            report["costs"] = costs.to_json()
+            (out / "report.html").write_text(costs.page("What the orders at this exchange cost"))
+    (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    return report

@@ -1,0 +1,102 @@
+"""`tercel venue serve --api binance`: an exchange that any bot with a base URL can log on to, and its report."""
+
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+from tercel.cli.machine import end_on_termination
+from tercel.cli.terminal import check_folder, hand_over, say
+from tercel.cli.venue_request import CRYPTO, Serve
+from tercel.core.errors import ConfigError
+from tercel.core.machine import WallClock
+
+if TYPE_CHECKING:
+    from tercel.desk.binance.engine import BinanceExchange
+    from tercel.desk.binance.serve import BinanceServer
+    from tercel.desk.binance.signing import ApiKey
+
+ACCOUNT = "TRADER"
+
+
+def serve_until_stopped(request: Serve) -> None:
+    """Serve until Ctrl-C; then write the report."""
+    from tercel.core.pace import Pace
+    from tercel.desk.binance import opened as o
+    from tercel.desk.binance.limits import RateLimits
+    from tercel.desk.binance.serve import serve_binance
+
+    speed = 1.0 if request.speed is None else request.speed
+    if not speed:
+        raise ConfigError("a clock that runs", "--speed 0", "--speed 1 is real time")
+    check_folder(request.out)
+    if request.tape is None:
+        lots = o.lots_of_presets(request.market or [CRYPTO])
+    else:
+        lots = o.lots_of_lake(request.tape, request.symbol, request.date) if request.symbol else {}
+    wall = time.time_ns() if speed == 1.0 or request.tape is None else None
+    engine = o.opened(request.markets(), lots, wall_ns=wall, fee=round(request.fee_bps * 10_000))
+    pace = Pace(WallClock(), speed)
+    pace.begin(engine.now_ns)
+    o.endow(engine, ACCOUNT, request.balance or ())
+    key = _key(request)
+    limits = RateLimits(orders=request.order_limit)
+    server = serve_binance(
+        engine, [key], pace=pace, port=request.port, limits=limits, latency_s=request.latency_ms / 1e3
+    )
+    end_on_termination()
+    _announce(request, server, key, speed)
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.close()
+    _report(request, engine)
+
+
+def _key(request: Serve) -> "ApiKey":
+    from tercel.desk.binance.signing import ApiKey, check_public
+
+    name = secrets.token_hex(32)
+    if request.public_key is None:
+        return ApiKey(name, ACCOUNT, secret=secrets.token_hex(32))
+    try:
+        pem = request.public_key.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"a public key in {request.public_key}", f"{error}", "name another file") from None
+    return ApiKey(name, ACCOUNT, public=check_public(pem, str(request.public_key)))
+
+
+def _announce(request: Serve, server: "BinanceServer", key: "ApiKey", speed: float) -> None:
+    """Where it is, at once: whoever started it waits for this line."""
+    symbols = list(server.engine.rules)
+
+    def show() -> None:
+        say(f"{', '.join(symbols)} in Binance's words at {server.url}, {speed:g} s of it in a second; Ctrl-C ends it")
+        say(f"streams: {server.ws_url}/ws, {server.ws_url}/stream; WebSocket API: {server.ws_api_url}")
+        say(f"key: {key.name}\nsecret: {key.secret or '(of the Ed25519 key that was named)'}")
+
+    found: dict[str, Any] = {
+        "url": server.url,
+        "ws_url": server.ws_url,
+        "ws_api_url": server.ws_api_url,
+        "key": key.name,
+        "secret": key.secret or None,
+        "symbols": symbols,
+    }
+    hand_over(found, request.as_json, show)
+
+
+def _report(request: Serve, engine: "BinanceExchange") -> None:
+    from tercel.api.tca.venue_run import venue_report
+    from tercel.desk.binance.opened import twin
+
+    say("\nthe exchange is closed; the report is being written ...")
+    found = venue_report(engine, twin(engine, request.markets()), ACCOUNT, request.out)
+    for symbol, told in found["symbols"].items():
+        moved = told["impact"]["moved_bps"].get("+60s")
+        after = "" if moved is None else f"; a minute after a fill they had moved the price by {moved:.2f} bps"
+        say(f"{symbol}: {told['orders']:,} orders, {told['fills']:,} fills{after}")
+    for sentence in (found["costs"] or {}).get("sentences", [found.get("why_no_costs", "no fills: no costs")]):
+        say(sentence)
+    say(f"report: {request.out / 'report.json'}")

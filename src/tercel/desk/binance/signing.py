@@ -1,0 +1,132 @@
+"""Signatures of Binance requests, made and verified: HMAC-SHA256 and Ed25519.
+
+A REST request signs its query string and body as they are sent, one after the other, without the signature; a request
+of the WebSocket API its parameters in order of their names. Ed25519 needs the package `cryptography` (extra [sign]).
+
+>>> payload = "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000"
+>>> secret = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
+>>> hmac_signature(secret, payload + "&timestamp=1499827319559")
+'c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71'
+"""
+
+import hashlib
+import hmac
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tercel.core.errors import ConfigError
+
+NAME = "signature"
+
+
+def hmac_signature(secret: str, payload: str) -> str:
+    """HMAC-SHA256 of a payload, in hexadecimal."""
+    return hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+
+
+def unsigned(text: str) -> str:
+    """A query string or body without its signature, otherwise as it was sent.
+
+    >>> unsigned("symbol=A&signature=ff&timestamp=1")
+    'symbol=A&timestamp=1'
+    """
+    return "&".join(pair for pair in text.split("&") if pair.partition("=")[0] != NAME)
+
+
+def sorted_payload(params: Mapping[str, Any]) -> str:
+    """Payload of a request of the WebSocket API.
+
+    >>> sorted_payload({"symbol": "A", "apiKey": "k", "signature": "s", "recvWindow": 100, "flag": True})
+    'apiKey=k&flag=true&recvWindow=100&symbol=A'
+    """
+    return "&".join(f"{name}={in_text(value)}" for name, value in sorted(params.items()) if name != NAME)
+
+
+def in_text(value: Any) -> str:
+    """A JSON value as it stands in a payload."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A key as the exchange knows it.
+
+    Parameters
+    ----------
+    name : str
+        What a client sends as X-MBX-APIKEY.
+    account : str
+    secret : str
+        Of HMAC; "": the key is one of Ed25519.
+    public : str
+        Public Ed25519 key in PEM.
+    """
+
+    name: str
+    account: str
+    secret: str = field(default="", repr=False)
+    public: str = field(default="", repr=False)
+
+    def verify(self, payload: str, signature: str) -> bool:
+        """Whether a signature is this key's. Hexadecimal digits may be large; base64 may not be changed."""
+        if self.secret:
+            try:
+                return hmac.compare_digest(hmac_signature(self.secret, payload), signature.lower())
+            except TypeError:  # a signature that is no ASCII
+                return False
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives import serialization
+
+        key: Any = serialization.load_pem_public_key(self.public.encode())
+        try:
+            key.verify(b64decode(signature, validate=True), payload.encode())
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+def ed25519_signature(private: str, payload: str) -> str:
+    """Ed25519 signature of a payload with a private key in PEM, in base64.
+
+    Raises
+    ------
+    ConfigError
+        Without the package `cryptography`, or for another key.
+    """
+    key = _loaded(private, private=True)
+    return b64encode(key.sign(payload.encode())).decode("ascii")
+
+
+def check_public(pem: str, where: str) -> str:
+    """A public Ed25519 key, looked at.
+
+    Raises
+    ------
+    ConfigError
+        Something else.
+    """
+    _loaded(pem, private=False, where=where)
+    return pem
+
+
+def _loaded(pem: str, private: bool, where: str = "the key") -> Any:
+    try:
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ed25519
+    except ImportError:
+        raise ConfigError("the package cryptography", "none", "pip install 'tercel[sign]'") from None
+    wanted = ed25519.Ed25519PrivateKey if private else ed25519.Ed25519PublicKey
+    try:
+        text = pem.encode()
+        key: Any = (
+            serialization.load_pem_private_key(text, None) if private else serialization.load_pem_public_key(text)
+        )
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, wanted):
+        what = "a private" if private else "a public"
+        raise ConfigError(f"{what} Ed25519 key in PEM in {where}", "something else (not shown)", "name the right file")
+    return key

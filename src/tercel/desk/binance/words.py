@@ -1,0 +1,235 @@
+"""Words of Binance Spot that both sides share: enumerations, error codes, request weights, limits.
+
+Source: binance-spot-api-docs at a5e0bc3, `rest-api.md`, `web-socket-api.md`, `enums.md`, `errors.md`, `filters.md`.
+"""
+
+from enum import IntEnum, StrEnum
+from typing import Any, Final
+
+NS_PER_MS: Final = 1_000_000
+CLIENT_ORDER_ID: Final = r"^[a-zA-Z0-9-_]{1,36}$"
+"""Names that a client may give its orders."""
+DEFAULT_WINDOW_MS: Final = 5_000
+LONGEST_WINDOW_MS: Final = 60_000
+AHEAD_MS: Final = 1_000
+"""How far a timestamp may be ahead of the server's clock."""
+BAN_MS: Final = 120_000
+"""The first ban: "from 2 minutes to 3 days"."""
+
+
+class ErrorCode(IntEnum):
+    """Error codes (`errors.md`)."""
+
+    UNKNOWN = -1000
+    DISCONNECTED = -1001
+    UNAUTHORIZED = -1002
+    TOO_MANY_REQUESTS = -1003
+    TIMEOUT = -1007
+    INVALID_MESSAGE = -1013
+    TOO_MANY_ORDERS = -1015
+    UNSUPPORTED_OPERATION = -1020
+    INVALID_TIMESTAMP = -1021
+    INVALID_SIGNATURE = -1022
+    ILLEGAL_CHARS = -1100
+    TOO_MANY_PARAMETERS = -1101
+    MANDATORY_PARAM = -1102
+    UNREAD_PARAMETERS = -1104
+    PARAM_EMPTY = -1105
+    PARAM_NOT_REQUIRED = -1106
+    BAD_PRECISION = -1111
+    TIF_NOT_REQUIRED = -1114
+    INVALID_TIF = -1115
+    INVALID_ORDER_TYPE = -1116
+    INVALID_SIDE = -1117
+    BAD_INTERVAL = -1120
+    BAD_SYMBOL = -1121
+    INVALID_SYMBOL_STATUS = -1122
+    INVALID_LISTEN_KEY = -1125
+    MORE_THAN_XX_HOURS = -1127
+    BAD_COMBINATION = -1128
+    INVALID_PARAMETER = -1130
+    BAD_STRATEGY_TYPE = -1134
+    INVALID_JSON = -1135
+    INVALID_TICKER_TYPE = -1139
+    INVALID_CANCEL_RESTRICTIONS = -1145
+    DUPLICATE_SYMBOLS = -1151
+    STATUS_MISMATCH = -1220
+    ORDER_REJECTED = -2010
+    CANCEL_REJECTED = -2011
+    NO_SUCH_ORDER = -2013
+    BAD_API_KEY = -2014
+    REJECTED_KEY = -2015
+    PARTLY_FAILED = -2021
+    FAILED = -2022
+    SUBSCRIPTION_ACTIVE = -2035
+    SUBSCRIPTION_INACTIVE = -2036
+    AMEND_REJECTED = -2038
+    WRONG_CLIENT_ORDER_ID = -2039
+
+
+class BinanceError(Exception):
+    """A request that is refused.
+
+    Parameters
+    ----------
+    code : ErrorCode
+    msg : str
+        As `errors.md` words it.
+    status : int
+        Of HTTP, and of the WebSocket API.
+    data : mapping, optional
+        What became of the parts of a request that failed in part.
+    retry_ms : int
+        From when on a request may be tried again, ms since 1970; 0: at once.
+
+    >>> str(BinanceError(ErrorCode.BAD_SYMBOL, "Invalid symbol."))
+    '-1121: Invalid symbol.'
+    """
+
+    def __init__(
+        self, code: ErrorCode, msg: str, status: int = 400, data: dict[str, Any] | None = None, retry_ms: int = 0
+    ) -> None:
+        super().__init__(f"{code.value}: {msg}")
+        self.code, self.msg, self.status, self.data, self.retry_ms = code, msg, status, data, retry_ms
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The object that a client reads."""
+        return {"code": self.code.value, "msg": self.msg} | ({} if self.data is None else {"data": self.data})
+
+
+def rejected(msg: str) -> BinanceError:
+    """A new order that the matching engine refuses (-2010)."""
+    return BinanceError(ErrorCode.ORDER_REJECTED, msg)
+
+
+def filtered(name: str) -> BinanceError:
+    """An order that fails a filter (-1013).
+
+    >>> filtered("LOT_SIZE").msg
+    'Filter failure: LOT_SIZE'
+    """
+    return BinanceError(ErrorCode.INVALID_MESSAGE, f"Filter failure: {name}")
+
+
+def missing(name: str) -> BinanceError:
+    """A parameter that has to be there (-1102)."""
+    return BinanceError(
+        ErrorCode.MANDATORY_PARAM, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
+    )
+
+
+def illegal(name: str, legal: str) -> BinanceError:
+    """A parameter with characters that are not its own (-1100)."""
+    return BinanceError(
+        ErrorCode.ILLEGAL_CHARS, f"Illegal characters found in parameter '{name}'; legal range is '{legal}'."
+    )
+
+
+def not_valid(name: str) -> BinanceError:
+    """A parameter with a value that is none of its own (-1130)."""
+    return BinanceError(ErrorCode.INVALID_PARAMETER, f"Data sent for parameter '{name}' is not valid.")
+
+
+class BinanceSide(StrEnum):
+    """Order side."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        """+1 or -1."""
+        return 1 if self is BinanceSide.BUY else -1
+
+
+class BinanceOrderType(StrEnum):
+    """Order type; the last four are refused by the exchange here, in Binance's words (`UNSUPPORTED`)."""
+
+    LIMIT = "LIMIT"
+    MARKET = "MARKET"
+    LIMIT_MAKER = "LIMIT_MAKER"
+    STOP_LOSS = "STOP_LOSS"
+    STOP_LOSS_LIMIT = "STOP_LOSS_LIMIT"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    TAKE_PROFIT_LIMIT = "TAKE_PROFIT_LIMIT"
+
+
+UNSUPPORTED: Final = {
+    BinanceOrderType.STOP_LOSS: "Stop loss orders are not supported for this symbol.",
+    BinanceOrderType.STOP_LOSS_LIMIT: "Stop loss limit orders are not supported for this symbol.",
+    BinanceOrderType.TAKE_PROFIT: "Take profit orders are not supported for this symbol.",
+    BinanceOrderType.TAKE_PROFIT_LIMIT: "Take profit limit orders are not supported for this symbol.",
+}
+INSUFFICIENT: Final = "Account has insufficient balance for requested action."
+WOULD_MATCH: Final = "Order would immediately match and take."
+UNKNOWN_ORDER: Final = "Unknown order sent."
+NO_ORDER: Final = "Order does not exist."
+
+
+class TimeInForce(StrEnum):
+    """How long an order is active."""
+
+    GTC = "GTC"
+    IOC = "IOC"
+    FOK = "FOK"
+
+
+class Status(StrEnum):
+    """Order status."""
+
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
+
+
+WORKING: Final = frozenset({Status.NEW, Status.PARTIALLY_FILLED})
+
+
+class Security(StrEnum):
+    """What a request needs: nothing, a key, or a key and a signature."""
+
+    NONE = "NONE"
+    USER_STREAM = "USER_STREAM"
+    USER_DATA = "USER_DATA"
+    TRADE = "TRADE"
+
+
+SIGNED: Final = frozenset({Security.USER_DATA, Security.TRADE})
+INTERVALS: Final = {
+    "1s": 1, "1m": 60, "3m": 180, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "2h": 7200, "4h": 14400,
+    "6h": 21600, "8h": 28800, "12h": 43200, "1d": 86400, "3d": 259200, "1w": 604800, "1M": 0,
+}  # fmt: skip
+"""Kline intervals in seconds; a month has no length."""
+
+
+def rate_limits(weight: int, orders: int, orders_a_day: int, requests: int) -> list[dict[str, Any]]:
+    """The `rateLimits` of `exchangeInfo`."""
+    return [
+        {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": weight},
+        {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": orders},
+        {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": orders_a_day},
+        {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": requests},
+    ]
+
+
+def ms(ns: int) -> int:
+    """Nanoseconds as the milliseconds of the API.
+
+    >>> ms(1_700_000_000_123_999_999)
+    1700000000123
+    """
+    return ns // NS_PER_MS
+
+
+def depth_weight(limit: int) -> int:
+    """Weight of a depth request.
+
+    >>> [depth_weight(n) for n in (100, 101, 1000, 5000)]
+    [5, 25, 50, 250]
+    """
+    return 5 if limit <= 100 else 25 if limit <= 500 else 50 if limit <= 1000 else 250

@@ -1,0 +1,106 @@
+"""`tercel venue serve --api binance`: says where it is, ends with 0, writes a report of what the orders cost."""
+
+import hmac
+import json
+import signal
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+from tests.waiting import DEADLINE_S, until
+
+COMMAND = [sys.executable, "-m", "tercel.cli", "venue", "serve", "--api", "binance"]
+KEYS = ["url", "ws_url", "ws_api_url", "key", "secret", "symbols"]
+
+
+def ask(said: dict[str, Any], method: str, path: str, **params: Any) -> Any:
+    query = urlencode(params | {"timestamp": time.time_ns() // 10**6})
+    signature = hmac.new(said["secret"].encode(), query.encode(), sha256).hexdigest()
+    url = f"{said['url']}/api/v3/{path}?{query}&signature={signature}"
+    answer = httpx.request(method, url, headers={"X-MBX-APIKEY": said["key"]}, timeout=60)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_a_bot_trades_and_its_owner_reads_what_it_cost(tmp_path: Path, end: signal.Signals) -> None:
+    out = tmp_path / "report"
+    command = [*COMMAND, "--market", "csco", "--port", "0", "--speed", "20", "--out", str(out), "--json"]
+    process = subprocess.Popen([*command, "--balance", "USDT=500000"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = json.loads(process.stdout.readline())
+    try:
+        assert list(said) == KEYS
+        assert said["symbols"] == ["CSCOUSDT"]
+        assert ask(said, "GET", "account")["balances"][1]["free"] == "500000.00000000"
+        for _ in range(5):
+            ask(said, "POST", "order", symbol="CSCOUSDT", side="BUY", type="MARKET", quantity=4000)
+        resting = {"type": "LIMIT", "timeInForce": "GTC", "price": "14.00", "quantity": 10}
+        ask(said, "POST", "order", symbol="CSCOUSDT", side="BUY", **resting)
+        began = httpx.get(f"{said['url']}/api/v3/time").json()["serverTime"]
+        until(lambda: httpx.get(f"{said['url']}/api/v3/time").json()["serverTime"] > began + 20_000)
+        paid = sum(float(one["quoteQty"]) for one in ask(said, "GET", "myTrades", symbol="CSCOUSDT"))
+    finally:
+        process.send_signal(end)
+        assert process.wait(DEADLINE_S) == 0
+    assert process.stdout.read() == ""
+    found = json.loads((out / "report.json").read_text())
+    told = found["symbols"]["CSCOUSDT"]
+    assert found["balanced"] is True
+    assert (told["orders"], told["by_status"]) == (6, {"FILLED": 5, "NEW": 1})
+    assert float(told["bought"]["value"]) == pytest.approx(paid)
+    assert told["bought"]["quantity"] == "20000"
+    assert told["fees"] == {"CSCO": "20"}
+    assert told["impact"]["moved_bps"]["+10s"] > 0
+    total = found["costs"]["total"]
+    parts = [total[f"{name}_bps"] for name in ("spread", "walk", "timing", "forced", "fees")]
+    assert total["is_bps"] == pytest.approx(sum(parts))
+    assert total["fees_bps"] == pytest.approx(10, rel=0.02)
+    assert "<html" in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--api", "kraken"], "--api fix or binance"),
+        (["--speed", "0"], "a clock that runs"),
+        (["--balance", "DOGE=5"], "an asset of"),
+        (["--balance", "USDT=lots"], "an amount"),
+        (["--public-key", "/dev/null"], "Ed25519"),
+        (["--market", "nope"], "btc-spot"),
+        (["--tape", "nowhere", "--symbol", "X"], "nowhere"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments: list[str], words: str) -> None:
+    command = [*COMMAND, "--port", "0", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert words in done.stderr
+
+
+def test_a_recorded_day_is_served_at_its_own_time(tmp_path: Path) -> None:
+    from tercel.api.testing.lake import simulated_lake
+
+    simulated_lake(tmp_path / "lake", 0.25)
+    arguments = ["--lake", str(tmp_path / "lake"), "--symbol", "SIM", "--date", "2003-01-13", "--speed", "50"]
+    command = [*COMMAND, *arguments, "--port", "0", "--out", str(tmp_path / "out"), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = json.loads(process.stdout.readline())
+    try:
+        assert said["symbols"] == ["SIMUSDT"]
+        now = httpx.get(f"{said['url']}/api/v3/time").json()["serverTime"]
+        assert time.strftime("%Y-%m-%d", time.gmtime(now / 1000)) == "2003-01-13"
+        bought = ask(said, "POST", "order", symbol="SIMUSDT", side="BUY", type="MARKET", quantity=100)
+        assert bought["status"] == "FILLED"
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE_S) == 0
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["symbols"]["SIMUSDT"]["fills"] >= 1
