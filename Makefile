@@ -48,7 +48,7 @@ demo: $(TRADE) ## the whole loop on the embedded default: signals, posture, agen
 
 fix: $(FIX) ## add QuickFIX, which is built from source (some five minutes): FIX 4.4 and its tests
 
-peers: build/peers/binance/.made build/peers/.made ## install FIX engines of others into build/peers, for tests that talk to them (needs npm)
+peers: build/peers/binance/.made build/peers/exchange/.made build/peers/.made ## install FIX engines and exchange clients of others into build/peers, for tests that talk to them (needs npm)
 
 # Scripts of packages are not run: nothing of what they would unpack is used.
 build/peers/.made: Makefile
@@ -65,6 +65,13 @@ build/peers/binance/.made: Makefile
 	  "cryptography>=42,<100" simplefix==1.0.17
 	@build/peers/binance/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install \
 	  --no-deps binance-fix-connector==1.2.0
+	@touch $@
+
+build/peers/exchange/.made: Makefile
+	@echo "[set-up] installing ccxt and schemathesis (some 30 seconds)" >&2
+	@$(PYTHON) -m venv --clear build/peers/exchange
+	@build/peers/exchange/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install \
+	  ccxt==4.5.90 schemathesis==4.32.5
 	@touch $@
 
 # One thread for linear algebra in each of the two workers: two cores are shared by two of them. Compiled sources are

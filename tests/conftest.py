@@ -60,6 +60,15 @@ def binance_connector() -> Path:
     return _no_engine(f"no binance-fix-connector in {_FOREIGN / 'binance'}; run make peers")
 
 
+@pytest.fixture(scope="session")
+def exchange_clients() -> Path:
+    """The Python that has ccxt and schemathesis, among the foreign engines."""
+    python = _FOREIGN / "exchange" / "bin" / "python"
+    if any(python.parent.parent.glob("lib/python3*/site-packages/ccxt")):
+        return python
+    return _no_engine(f"no ccxt in {_FOREIGN / 'exchange'}; run make peers")
+
+
 def _no_engine(message: str) -> NoReturn:
     if os.environ.get("TERCEL_REQUIRE_PEERS") == "1":
         pytest.fail(message)

@@ -1,11 +1,9 @@
 """Other people's clients as they come, at our server: ccxt, schemathesis.
 
-They live in an interpreter of their own, `$TERCEL_FOREIGN`, which `python -m venv` and `pip install ccxt schemathesis`
-make; without it these tests skip.
+They are where `make peers` puts them, with a Python of their own.
 """
 
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -17,14 +15,6 @@ from tests.desk.binance.conftest import KEY, SECRET
 HERE = Path(__file__).parent
 
 
-@pytest.fixture
-def foreign() -> str:
-    python = os.environ.get("TERCEL_FOREIGN", "")
-    if not Path(python).is_file():
-        pytest.skip("no $TERCEL_FOREIGN: an interpreter with ccxt and schemathesis")
-    return python
-
-
 def run(python: str, *arguments: str) -> str:
     done = subprocess.run([python, *arguments], capture_output=True, text=True, timeout=900, check=False, env={})
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
@@ -33,10 +23,10 @@ def run(python: str, *arguments: str) -> str:
 
 @pytest.mark.parametrize("orders", [60, pytest.param(1700, marks=pytest.mark.long)])
 @pytest.mark.parametrize(("market", "symbol"), [("csco", "CSCO/USDT"), ("btc-spot", "BTC/USDT")])
-def test_ccxt_trades_and_its_books_are_ours(served, foreign, market, symbol, orders) -> None:
+def test_ccxt_trades_and_its_books_are_ours(served, exchange_clients, market, symbol, orders) -> None:
     server = served(market)
     told: dict[str, Any] = json.loads(
-        run(foreign, str(HERE / "foreign_ccxt.py"), server.url, KEY, SECRET, symbol, str(orders))
+        run(str(exchange_clients), str(HERE / "foreign_ccxt.py"), server.url, KEY, SECRET, symbol, str(orders))
     )
     assert told["made"] >= (2000 if orders > 1000 else orders)
     assert told["found"] == told["made"]
@@ -63,12 +53,12 @@ def test_ccxt_trades_and_its_books_are_ours(served, foreign, market, symbol, ord
 
 
 @pytest.mark.long
-def test_schemathesis_finds_no_request_that_breaks_the_server(served, foreign, shared_peers, tmp_path) -> None:
+def test_schemathesis_finds_no_request_that_breaks_the_server(served, exchange_clients, shared_peers, tmp_path) -> None:
     server = served()
     schema = shared_peers / "binance" / "spot_api.yaml"
+    judge = str(exchange_clients.with_name("schemathesis"))
     command = [
-        str(Path(foreign).with_name("schemathesis")), "run", str(schema), "--url", server.url, "--include-path-regex",
-        "^/api/v3/", "--checks", "not_a_server_error", "--phases", "fuzzing", "--max-examples", "300", "--seed", "1",
+        judge, "run", str(schema), "--url", server.url, "--include-path-regex", "^/api/v3/", "--checks", "not_a_server_error", "--phases", "fuzzing", "--max-examples", "300", "--seed", "1",
         "--header", f"X-MBX-APIKEY: {KEY}", "--no-color",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=1500, check=False, cwd=tmp_path)

@@ -13,8 +13,9 @@ from tests.desk.binance.client import Rest
 from tests.desk.binance.conftest import ACCOUNT, FREE, KEY, SECRET
 
 from tercel.desk.binance.limits import PATIENCE, RateLimits, RateUsage
-from tercel.desk.binance.signing import ApiKey, ed25519_signature, hmac_signature
+from tercel.desk.binance.signing import ApiKey, hmac_signature
 from tercel.desk.binance.words import BinanceError
+from tercel.fix.profiles.signing import signer
 
 jsonschema = pytest.importorskip("jsonschema")
 yaml = pytest.importorskip("yaml")
@@ -93,6 +94,7 @@ def test_every_answer_is_as_the_openapi_has_it(served, judge) -> None:
         look("GET", path, signed=False)
     for path in ("depth", "trades", "historicalTrades", "aggTrades", "avgPrice", "ticker", "ticker/tradingDay"):
         assert look("GET", path, signed=False, symbol=symbol)
+    assert look("GET", "historicalTrades", signed=False, symbol=symbol, fromId=2**63 - 1) == []
     for path in ("klines", "uiKlines"):
         assert look("GET", path, signed=False, symbol=symbol, interval="1s")
     for path in ("ticker/24hr", "ticker/tradingDay", "ticker/price", "ticker/bookTicker"):
@@ -266,7 +268,7 @@ def test_ed25519_keys_sign_too(served) -> None:
     public = made.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     rest = Rest(served(keys=[ApiKey(KEY, ACCOUNT, public=public.decode())]))
     query = f"timestamp={time.time_ns() // 10**6}"
-    signature = ed25519_signature(private, query)
+    signature = signer(private, "the test")(query)
     for text, status in ((signature, 200), (signature.swapcase(), 400)):
         answer = rest.http.get(f"/api/v3/account?{query}&signature={quote(text)}", headers={"X-MBX-APIKEY": KEY})
         assert answer.status_code == status

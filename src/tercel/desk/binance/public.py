@@ -160,15 +160,10 @@ class PublicMarket:
         """`avgPrice`, 1e-8 of a tick."""
         return self.bars.average(now_ns, AVERAGE_MINUTES)
 
-    def walk(self, side: int, lots: int, limit: int = 0) -> tuple[int, int]:
-        """What a taker would get of the book: lots, ticks x lots; `limit` 0: at any price."""
-        got = value = 0
-        for ticks, there in self.book.top(-side):
-            if got >= lots or (limit and side * (ticks - limit) > 0):
-                break
-            part = min(there, lots - got)
-            got, value = got + part, value + part * ticks
-        return got, value
+    def average_price(self, now_ns: int) -> tuple[str, int]:
+        """`avgPrice` as the API writes it, and when it last changed, ms."""
+        last = self.trades[-1].ns if self.trades else now_ns
+        return shown(self.average(now_ns) * self.rules.tick // ONE), ms(last)
 
     # -- the book -----------------------------------------------------------------------------------------------------
 
@@ -228,7 +223,8 @@ class PublicMarket:
             return []
         held = len(self.trades)
         start = held - limit if first is None else first - self.trades[0].number
-        return list(islice(self.trades, max(start, 0), max(start, 0) + limit))
+        start = min(max(start, 0), held)
+        return list(islice(self.trades, start, start + limit))
 
     def trade_row(self, trade: PublicTrade) -> dict[str, Any]:
         """A row of `trades`."""
