@@ -9,13 +9,12 @@ from tercel.cli.terminal import check_folder, hand_over, say
 from tercel.cli.venue_request import CRYPTO, Serve
 from tercel.core.errors import ConfigError
 from tercel.core.machine import WallClock
+from tercel.desk.address import TRADER
 
 if TYPE_CHECKING:
     from tercel.desk.binance.engine import BinanceExchange
     from tercel.desk.binance.serve import BinanceServer
     from tercel.desk.binance.signing import ApiKey
-
-ACCOUNT = "TRADER"
 
 
 def serve_until_stopped(request: Serve) -> None:
@@ -37,7 +36,7 @@ def serve_until_stopped(request: Serve) -> None:
     engine = o.opened(request.markets(), lots, wall_ns=wall, fee=round(request.fee_bps * 10_000))
     pace = Pace(WallClock(), speed)
     pace.begin(engine.now_ns)
-    o.endow(engine, ACCOUNT, request.balance or ())
+    o.endow(engine, TRADER, request.balance or ())
     key = _key(request)
     limits = RateLimits(orders=request.order_limit)
     server = serve_binance(
@@ -55,16 +54,18 @@ def serve_until_stopped(request: Serve) -> None:
 
 
 def _key(request: Serve) -> "ApiKey":
-    from tercel.desk.binance.signing import ApiKey, check_public
+    from tercel.desk.binance.signing import ApiKey
+    from tercel.fix.profiles.signing import ed25519_key
 
     name = secrets.token_hex(32)
     if request.public_key is None:
-        return ApiKey(name, ACCOUNT, secret=secrets.token_hex(32))
+        return ApiKey(name, TRADER, secret=secrets.token_hex(32))
     try:
         pem = request.public_key.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"a public key in {request.public_key}", f"{error}", "name another file") from None
-    return ApiKey(name, ACCOUNT, public=check_public(pem, str(request.public_key)))
+    ed25519_key(pem, str(request.public_key), private=False)  # another one is refused now, not at the first request
+    return ApiKey(name, TRADER, public=pem)
 
 
 def _announce(request: Serve, server: "BinanceServer", key: "ApiKey", speed: float) -> None:
@@ -92,7 +93,7 @@ def _report(request: Serve, engine: "BinanceExchange") -> None:
     from tercel.desk.binance.opened import twin
 
     say("\nthe exchange is closed; the report is being written ...")
-    found = venue_report(engine, twin(engine, request.markets()), ACCOUNT, request.out)
+    found = venue_report(engine, twin(engine, request.markets()), TRADER, request.out)
     for symbol, told in found["symbols"].items():
         moved = told["impact"]["moved_bps"].get("+60s")
         after = "" if moved is None else f"; a minute after a fill they had moved the price by {moved:.2f} bps"

@@ -9,7 +9,8 @@ from tests.desk.binance.client import Rest, Socket
 from tests.desk.binance.conftest import ACCOUNT, KEY
 from tests.waiting import until
 
-from tercel.desk.binance.signing import ApiKey, ed25519_signature, hmac_signature, sorted_payload
+from tercel.desk.binance.signing import ApiKey, hmac_signature, sorted_payload
+from tercel.fix.profiles.signing import signer
 
 SYMBOL, STREAM = "CSCOUSDT", "cscousdt"
 ORDER = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "10", "price": "14.00"}
@@ -184,7 +185,7 @@ def test_a_session_that_logs_on_signs_no_more(served) -> None:
 
     with Socket(server.ws_api_url) as api:
         pairs = {"apiKey": KEY, "timestamp": now()}
-        signature = ed25519_signature(private, sorted_payload(pairs))
+        signature = signer(private, "the test")(sorted_payload(pairs))
         assert api.call("session.logon", **pairs, signature=signature)["result"]["apiKey"] == KEY
         assert api.call("userDataStream.subscribe")["result"] == {"subscriptionId": 0}
         assert api.call("order.place", **ORDER, timestamp=now())["result"]["status"] == "NEW"

@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from tercel.core.fixed import ONE
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.binance.symbols import SymbolRules, shown
 from tercel.desk.binance.words import INTERVALS, ms
@@ -163,11 +164,12 @@ class Bars:
         """Mean price by volume of the last minutes, 1e-8 of a tick; the last price where nothing traded."""
         since = now_ns - minutes * 60 * NS_PER_SECOND
         lots = value = 0
-        for bar in reversed(self.of("1s", now_ns)):
+        self._at("1s", now_ns)
+        for bar in reversed(self._bars["1s"]):
             if bar.close_ns <= since:
                 break
             lots, value = lots + bar.lots, value + bar.value
-        return value * 10**8 // lots if lots else self._bars["1s"][-1].closed * 10**8
+        return value * ONE // lots if lots else self._bars["1s"][-1].closed * ONE
 
 
 def _empty(interval: str, ns: int, ticks: int) -> Bar:
@@ -177,9 +179,7 @@ def _empty(interval: str, ns: int, ticks: int) -> Bar:
 def joined(bars: Iterable[Bar], now_ns: int) -> Bar:
     """Bars one after the other as one; at least one of them."""
     found: Iterator[Bar] = iter(bars)
-    first = next(found)
-    whole = Bar(first.open_ns, now_ns, first.first, first.last, first.opened, first.high, first.low, first.closed,
-                first.lots, first.value, first.taken_lots, first.taken_value)  # fmt: skip
+    whole = replace(next(found), close_ns=now_ns)
     for bar in found:
         if bar.lots:
             if not whole.lots:

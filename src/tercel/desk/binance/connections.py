@@ -15,6 +15,7 @@ from tercel.desk.binance.words import (
     ErrorCode,
     Security,
     ms,
+    unsupported,
 )
 
 _METHODS: Final = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
@@ -199,7 +200,7 @@ class ApiConnection:
             self.desk.usage.ask(self.address, 2)
             return (self.key.account if self.key else ""), own(self, params)
         if (one := self.desk.by_call.get(method)) is None:
-            raise BinanceError(ErrorCode.UNSUPPORTED_OPERATION, "This operation is not supported.")
+            raise unsupported()
         self.desk.usage.ask(self.address, self.desk.weight(one, values))
         key = None if one.security is Security.NONE else self._let_in(params)
         result = self.desk.answer(one, params, key, _SESSION if one.security in SIGNED else (*_SESSION, "apiKey"))
@@ -231,7 +232,7 @@ class ApiConnection:
         key = self.desk.key(params.needed("apiKey"))
         self.desk.signed(key, params, sorted_payload(params.values))
         if key.secret:  # "Only Ed25519 keys are supported for this feature."
-            raise BinanceError(ErrorCode.UNSUPPORTED_OPERATION, "This operation is not supported.")
+            raise unsupported()
         self.key, self.since = key, ms(self.desk.engine.now_ns)
         return self._status()
 

@@ -13,7 +13,7 @@ from tercel.core.fixed import ONE
 from tercel.desk.binance.balances import Balances
 from tercel.desk.binance.order import BinanceFill, BinanceOrder, fee_of
 from tercel.desk.binance.public import PublicMarket
-from tercel.desk.binance.symbols import MOST_LOTS, MOST_ORDERS, SymbolRules
+from tercel.desk.binance.symbols import MOST_LOTS, MOST_ORDERS, SymbolRules, shown
 from tercel.desk.binance.words import (
     INSUFFICIENT,
     NO_ORDER,
@@ -128,7 +128,7 @@ class BinanceExchange:
         """Money comes, or goes where `amount` is below 0, by somebody else's hand."""
         account = self.account(name)
         account.balances.add(asset, amount)
-        from_symbols = {"e": "balanceUpdate", "E": ms(self.now_ns), "a": asset, "d": _signed(amount)}
+        from_symbols = {"e": "balanceUpdate", "E": ms(self.now_ns), "a": asset, "d": shown(amount)}
         self.told.append((name, from_symbols | {"T": ms(self.now_ns)}))
         self._position(account, asset)
 
@@ -489,7 +489,3 @@ class BinanceExchange:
             key = f"locked {asset}"
             found[key] = found.get(key, 0) + held.locked[asset]
         return {key: amount for key, amount in found.items() if amount}
-
-
-def _signed(amount: int) -> str:
-    return f"{'-' if amount < 0 else ''}{abs(amount) // ONE}.{abs(amount) % ONE:08d}"

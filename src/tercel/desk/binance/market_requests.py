@@ -6,13 +6,14 @@ from typing import Any, Final
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.desk.binance.engine import BinanceExchange
 from tercel.desk.binance.limits import RateUsage
-from tercel.desk.binance.params import Params
+from tercel.desk.binance.params import Params, page, within
 from tercel.desk.binance.public import PublicMarket
-from tercel.desk.binance.symbols import AVERAGE_MINUTES, shown
+from tercel.desk.binance.symbols import AVERAGE_MINUTES
 from tercel.desk.binance.words import (
     INTERVALS,
     BinanceError,
     ErrorCode,
+    either,
     ms,
     not_valid,
 )
@@ -125,37 +126,25 @@ class MarketRequests:
         if first is not None and (start is not None or end is not None):
             raise BinanceError(ErrorCode.BAD_COMBINATION, "Combination of optional parameters invalid.")
         chosen = [
-            one
-            for one in market.trades
-            if (first is None or one.aggregate >= first)
-            and (start is None or ms(one.ns) >= start)
-            and (end is None or ms(one.ns) <= end)
+            one for one in market.trades if (first is None or one.aggregate >= first) and within(one.ns, start, end)
         ]
-        rows = market.aggregates(chosen)
-        return rows[:limit] if first is not None or start is not None else rows[-limit:]
+        return page(market.aggregates(chosen), limit, first, start)
 
     def klines(self, params: Params) -> list[list[Any]]:
         """`klines` and `uiKlines`."""
         market, interval = self.market(params), params.needed("interval")
         if interval not in INTERVALS:
             raise BinanceError(ErrorCode.BAD_INTERVAL, "Invalid interval.")
-        if params.text("timeZone").strip("+-0:"):
-            raise not_valid("timeZone")  # bars begin at UTC alone here
+        _utc(params)
         limit = params.integer("limit", 500, 1000)
         start, end = params.time_ms("startTime"), params.time_ms("endTime")
-        bars = [
-            one
-            for one in market.bars.of(interval, self.engine.now_ns)
-            if (start is None or ms(one.open_ns) >= start) and (end is None or ms(one.open_ns) <= end)
-        ]
-        return [one.row(market.rules) for one in (bars[-limit:] if start is None else bars[:limit])]
+        bars = [one for one in market.bars.of(interval, self.engine.now_ns) if within(one.open_ns, start, end)]
+        return [one.row(market.rules) for one in page(bars, limit, start)]
 
     def average(self, params: Params) -> dict[str, Any]:
         """`avgPrice`."""
-        market, now = self.market(params), self.engine.now_ns
-        price = market.average(now) * market.rules.tick // 10**8
-        last = market.trades[-1].ns if market.trades else now
-        return {"mins": AVERAGE_MINUTES, "price": shown(price), "closeTime": ms(last)}
+        price, last = self.market(params).average_price(self.engine.now_ns)
+        return {"mins": AVERAGE_MINUTES, "price": price, "closeTime": last}
 
     # -- tickers ------------------------------------------------------------------------------------------------------
 
@@ -167,8 +156,7 @@ class MarketRequests:
     def trading_day(self, params: Params) -> Any:
         """`ticker/tradingDay`: since midnight UTC."""
         _either(params)
-        if params.text("timeZone").strip("+-0:"):
-            raise not_valid("timeZone")
+        _utc(params)
         mini, now = _mini(params), self.engine.now_ns
 
         def tell(market: PublicMarket) -> dict[str, Any]:
@@ -222,6 +210,10 @@ def _mini(params: Params) -> bool:
 
 def _either(params: Params) -> None:
     if "symbol" not in params and "symbols" not in params:
-        raise BinanceError(
-            ErrorCode.MANDATORY_PARAM, "Param 'symbol' or 'symbols' must be sent, but both were empty/null!"
-        )
+        raise either("symbol", "symbols")
+
+
+def _utc(params: Params) -> None:
+    """Bars begin at UTC alone here."""
+    if params.text("timeZone").strip("+-0:"):
+        raise not_valid("timeZone")

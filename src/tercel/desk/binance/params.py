@@ -16,6 +16,7 @@ from tercel.desk.binance.words import (
     ErrorCode,
     illegal,
     missing,
+    ms,
     not_valid,
 )
 
@@ -25,6 +26,7 @@ SYMBOL: Final = r"^[\w\-._&&[^a-z]]{1,50}$"
 _SYMBOL: Final = re.compile(r"[\w\-.]{1,50}")
 LONGEST_INT: Final = 2**63 - 1
 E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
 
 
 def query_pairs(query: str, body: str) -> dict[str, str]:
@@ -42,6 +44,20 @@ def query_pairs(query: str, body: str) -> dict[str, str]:
             raise BinanceError(ErrorCode.TOO_MANY_PARAMETERS, "Duplicate values for a parameter detected.")
         found |= dict(pairs)
     return found
+
+
+def within(ns: int, start: int | None, end: int | None) -> bool:
+    """Whether a time lies between `startTime` and `endTime`, ms, both included; None: no bound."""
+    return (start is None or ms(ns) >= start) and (end is None or ms(ns) <= end)
+
+
+def page(rows: list[T], limit: int, *since: int | None) -> list[T]:
+    """At most `limit` rows: the first where a request says since when or which, else the last.
+
+    >>> page([1, 2, 3], 2, None), page([1, 2, 3], 2, None, 7)
+    ([2, 3], [1, 2])
+    """
+    return rows[-limit:] if all(one is None for one in since) else rows[:limit]
 
 
 class Params:

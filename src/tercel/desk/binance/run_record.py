@@ -15,7 +15,7 @@ from tercel.core.fixed import ONE, text
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
 from tercel.desk.binance.engine import BinanceExchange, TradingAccount
 from tercel.desk.binance.order import BinanceFill
-from tercel.desk.binance.public import RECORDED, PublicMarket
+from tercel.desk.binance.public import DAY_NS, RECORDED, PublicMarket
 from tercel.desk.binance.symbols import SymbolRules
 from tercel.desk.binance.words import BinanceSide
 from tercel.market.tape import Events, Instrument, Lake, schema
@@ -44,7 +44,7 @@ def write_tape(lake: Path, market: PublicMarket) -> tuple[str, int]:
     rules, rows = market.rules, recorded(market)
     began = int(rows[0, _NS])
     date = datetime.fromtimestamp(began // NS_PER_SECOND, UTC).date().isoformat()
-    midnight = (began // (86_400 * NS_PER_SECOND) + 1) * 86_400 * NS_PER_SECOND
+    midnight = (began // DAY_NS + 1) * DAY_NS
     rows = rows[rows[:, _NS] < midnight]
     new = np.append(rows[1:, _NS] != rows[:-1, _NS], True)
     seq = np.cumsum(np.append(True, new[:-1]))

@@ -24,7 +24,7 @@ from tercel.desk.binance.params import Params, query_pairs
 from tercel.desk.binance.signing import ApiKey, unsigned
 from tercel.desk.binance.streams import Streams
 from tercel.desk.binance.symbols import decimal, shown
-from tercel.desk.binance.words import SIGNED, BinanceError, ErrorCode, Security, ms
+from tercel.desk.binance.words import SIGNED, BinanceError, ErrorCode, Security, ms, not_valid, unsupported
 from tercel.desk.listening import LOOPBACK, bind
 
 if TYPE_CHECKING:
@@ -229,9 +229,7 @@ class BinanceServer(Closing):
         one = self.desk.by_path.get((method, path))
         if one is None:
             known = any(key[1] == path for key in self.desk.by_path)
-            raise BinanceError(
-                ErrorCode.UNSUPPORTED_OPERATION, "This operation is not supported.", 405 if known else 404
-            )
+            raise unsupported(405 if known else 404)
         pairs = query_pairs(query, body)
         self.usage.ask(address, self.desk.weight(one, pairs))
         params, key = Params(pairs), None
@@ -255,10 +253,10 @@ class BinanceServer(Closing):
     def _deposit(self, account: str, params: Params) -> dict[str, str]:
         asset, text = params.needed("asset"), params.needed("amount")
         if asset not in self.engine.assets:
-            raise BinanceError(ErrorCode.INVALID_PARAMETER, "Data sent for parameter 'asset' is not valid.")
+            raise not_valid("asset")
         amount = decimal("amount", text.removeprefix("-")) * (-1 if text.startswith("-") else 1)
         if self.engine.account(account).balances.free[asset] + amount < 0:
-            raise BinanceError(ErrorCode.INVALID_PARAMETER, "Data sent for parameter 'amount' is not valid.")
+            raise not_valid("amount")
         self.engine.deposit(account, asset, amount)
         return {"asset": asset, "free": shown(self.engine.account(account).balances.free[asset])}
 
@@ -271,7 +269,7 @@ class BinanceServer(Closing):
             self._listen_keys[listen] = account, now + _LISTEN_KEY_MS
             return {"listenKey": listen}
         if method not in ("PUT", "DELETE"):
-            raise BinanceError(ErrorCode.UNSUPPORTED_OPERATION, "This operation is not supported.", 405)
+            raise unsupported(405)
         params.allow(("listenKey",))
         listen = params.needed("listenKey")
         if self._listen_keys.get(listen, ("", 0))[0] != account:

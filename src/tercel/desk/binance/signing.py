@@ -11,12 +11,12 @@ of the WebSocket API its parameters in order of their names. Ed25519 needs the p
 
 import hashlib
 import hmac
-from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from tercel.core.errors import ConfigError
+from tercel.fix.profiles.signing import ed25519_key, is_signed
 
 NAME = "signature"
 
@@ -76,57 +76,8 @@ class ApiKey:
                 return hmac.compare_digest(hmac_signature(self.secret, payload), signature.lower())
             except TypeError:  # a signature that is no ASCII
                 return False
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives import serialization
+        return is_signed(self._public_key, payload, signature)
 
-        key: Any = serialization.load_pem_public_key(self.public.encode())
-        try:
-            key.verify(b64decode(signature, validate=True), payload.encode())
-        except (InvalidSignature, ValueError):
-            return False
-        return True
-
-
-def ed25519_signature(private: str, payload: str) -> str:
-    """Ed25519 signature of a payload with a private key in PEM, in base64.
-
-    Raises
-    ------
-    ConfigError
-        Without the package `cryptography`, or for another key.
-    """
-    key = _loaded(private, private=True)
-    return b64encode(key.sign(payload.encode())).decode("ascii")
-
-
-def check_public(pem: str, where: str) -> str:
-    """A public Ed25519 key, looked at.
-
-    Raises
-    ------
-    ConfigError
-        Something else.
-    """
-    _loaded(pem, private=False, where=where)
-    return pem
-
-
-def _loaded(pem: str, private: bool, where: str = "the key") -> Any:
-    try:
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric import ed25519
-    except ImportError:
-        raise ConfigError("the package cryptography", "none", "pip install 'tercel[sign]'") from None
-    wanted = ed25519.Ed25519PrivateKey if private else ed25519.Ed25519PublicKey
-    try:
-        text = pem.encode()
-        key: Any = (
-            serialization.load_pem_private_key(text, None) if private else serialization.load_pem_public_key(text)
-        )
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, wanted):
-        what = "a private" if private else "a public"
-        raise ConfigError(f"{what} Ed25519 key in PEM in {where}", "something else (not shown)", "name the right file")
-    return key
+    @cached_property
+    def _public_key(self) -> Any:
+        return ed25519_key(self.public, f"the key of {self.account}", private=False)

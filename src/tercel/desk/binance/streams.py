@@ -11,7 +11,8 @@ from typing import Any, Final
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.binance.engine import BinanceExchange
 from tercel.desk.binance.public import PublicMarket
-from tercel.desk.binance.words import INTERVALS
+from tercel.desk.binance.symbols import AVERAGE_MINUTES
+from tercel.desk.binance.words import INTERVALS, ms
 
 MOST_STREAMS: Final = 1024
 _PERIOD: Final = {"": NS_PER_SECOND, "@100ms": NS_PER_SECOND // 10, "@1000ms": NS_PER_SECOND}
@@ -110,7 +111,7 @@ class Streams:
         if stream.what == "trade":
             yield from ((stream.name, market.trade_event(one, now)) for one in trades)
         elif stream.what == "aggTrade":
-            head = {"e": "aggTrade", "E": now // 1_000_000, "s": market.rules.symbol}
+            head = {"e": "aggTrade", "E": ms(now), "s": market.rules.symbol}
             yield from ((stream.name, head | row) for row in market.aggregates(trades))
         else:
             told = market.book_ticker()
@@ -144,11 +145,9 @@ class Streams:
 
 
 def _average(market: PublicMarket, now: int) -> dict[str, Any]:
-    rules = market.rules
-    price = market.average(now) * rules.tick // 10**8
-    last = market.trades[-1].ns if market.trades else now
-    told = {"e": "avgPrice", "E": now // 1_000_000, "s": rules.symbol, "i": "5m"}
-    return told | {"w": f"{price // 10**8}.{price % 10**8:08d}", "T": last // 1_000_000}
+    price, last = market.average_price(now)
+    told = {"e": "avgPrice", "E": ms(now), "s": market.rules.symbol, "i": f"{AVERAGE_MINUTES}m"}
+    return told | {"w": price, "T": last}
 
 
 _TELL: Final[dict[str, Callable[[PublicMarket, int], dict[str, Any]]]] = {

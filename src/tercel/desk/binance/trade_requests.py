@@ -8,19 +8,23 @@ from tercel.core.fixed import ONE
 from tercel.desk.binance.engine import BinanceExchange, OrderAsked, TradingAccount
 from tercel.desk.binance.limits import DAY_MS, RateUsage
 from tercel.desk.binance.order import BinanceOrder, own_trade
-from tercel.desk.binance.params import Params
+from tercel.desk.binance.params import Params, page, within
 from tercel.desk.binance.symbols import shown
 from tercel.desk.binance.words import (
+    UNKNOWN_ORDER,
     UNSUPPORTED,
     BinanceError,
     BinanceOrderType,
     BinanceSide,
     ErrorCode,
+    Status,
     TimeInForce,
+    either,
     missing,
     ms,
     not_valid,
     rejected,
+    unasked,
 )
 
 ORDER_PARAMS: Final = (
@@ -86,10 +90,7 @@ class TradeRequests:
         """
         for name in ("symbol", "side", "type"):
             params.needed(name)
-        symbol = params.symbol()
-        if symbol not in self.engine.rules:
-            raise BinanceError(ErrorCode.BAD_SYMBOL, "Invalid symbol.")
-        rules = self.engine.rules[symbol]
+        rules = self.engine.rules[self._symbol(params)]
         side = params.choice("side", BinanceSide, ErrorCode.INVALID_SIDE, "Invalid side.") or BinanceSide.BUY
         kind = (
             params.choice("type", BinanceOrderType, ErrorCode.INVALID_ORDER_TYPE, "Invalid orderType.")
@@ -102,7 +103,7 @@ class TradeRequests:
             if name in params and params.text(name) not in ("0", "0.0", "0.00000000"):
                 raise rejected(msg)
         if "stopPrice" in params:
-            raise _unasked("stopPrice")
+            raise unasked("stopPrice")
         if params.text("selfTradePreventionMode") not in ("", "NONE"):
             raise not_valid("selfTradePreventionMode")
         self._composed(params, kind, tif)
@@ -124,26 +125,23 @@ class TradeRequests:
         """Which parameters a kind of order has."""
         if kind is BinanceOrderType.MARKET:
             if tif is not None:
-                raise _unasked("timeInForce")
+                raise unasked("timeInForce")
             if "price" in params:
-                raise _unasked("price")
+                raise unasked("price")
             if ("quantity" in params) == ("quoteOrderQty" in params):
                 if "quantity" in params:
-                    raise BinanceError(
-                        ErrorCode.PARAM_NOT_REQUIRED, "Parameter 'quoteOrderQty' sent when not required."
-                    )
-                msg = "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!"
-                raise BinanceError(ErrorCode.MANDATORY_PARAM, msg)
+                    raise unasked("quoteOrderQty")
+                raise either("quantity", "quoteOrderQty")
             return
         if kind is BinanceOrderType.LIMIT and tif is None:
             raise missing("timeInForce")
         if kind is BinanceOrderType.LIMIT_MAKER and tif is not None:
-            raise _unasked("timeInForce")
+            raise unasked("timeInForce")
         for name in ("quantity", "price"):
             if name not in params:
                 raise missing(name)
         if "quoteOrderQty" in params:
-            raise _unasked("quoteOrderQty")
+            raise unasked("quoteOrderQty")
 
     def place(self, account: TradingAccount, params: Params) -> dict[str, Any]:
         """`order`, POST."""
@@ -153,7 +151,7 @@ class TradeRequests:
 
     def _placed(self, account: TradingAccount, asked: OrderAsked, params: Params) -> dict[str, Any]:
         order = self.engine.place(account, asked)
-        if order.status == "FILLED":
+        if order.status is Status.FILLED:
             self.usage.filled(account.name)
         wanted = shape(params, asked.kind)
         return order.ack() if wanted is Shape.ACK else order.result() if wanted is Shape.RESULT else order.full()
@@ -178,8 +176,7 @@ class TradeRequests:
         self, params: Params, number: str = "orderId", name: str = "origClientOrderId"
     ) -> tuple[int | None, str]:
         if number not in params and name not in params:
-            msg = f"Param '{number}' or '{name}' must be sent, but both were empty/null!"
-            raise BinanceError(ErrorCode.MANDATORY_PARAM, msg)
+            raise either(number, name)
         return params.whole(number), params.text(name)
 
     def _symbol(self, params: Params) -> str:
@@ -198,7 +195,7 @@ class TradeRequests:
         symbol = self._symbol(params)
         mine = [one for one in account.living.values() if one.rules.symbol == symbol]
         if not mine:
-            raise BinanceError(ErrorCode.CANCEL_REJECTED, "Unknown order sent.")
+            raise BinanceError(ErrorCode.CANCEL_REJECTED, UNKNOWN_ORDER)
         told = []
         for order in mine:
             if order.open:  # others may have gone with the one before
@@ -255,7 +252,7 @@ class TradeRequests:
         params.needed("newQty")
         order = self.engine.find(account, symbol, number, name)
         if order is None:
-            raise BinanceError(ErrorCode.AMEND_REJECTED, "Unknown order sent.")
+            raise BinanceError(ErrorCode.AMEND_REJECTED, UNKNOWN_ORDER)
         lots = order.rules.lots(params.amount("newQty"))
         return self.engine.amend(account, order, lots, params.client_id("newClientOrderId"))
 
@@ -277,12 +274,9 @@ class TradeRequests:
         found: list[BinanceOrder] = [
             one
             for one in account.orders.values()
-            if one.rules.symbol == symbol
-            and (first is None or one.order_id >= first)
-            and (start is None or ms(one.ns) >= start)
-            and (end is None or ms(one.ns) <= end)
+            if one.rules.symbol == symbol and (first is None or one.order_id >= first) and within(one.ns, start, end)
         ]
-        return [one.query() for one in (found[-limit:] if first is None and start is None else found[:limit])]
+        return [one.query() for one in page(found, limit, first, start)]
 
     def my_trades(self, account: TradingAccount, params: Params) -> list[dict[str, Any]]:
         """`myTrades`."""
@@ -297,11 +291,9 @@ class TradeRequests:
             if one.symbol == symbol
             and (number is None or one.order_id == number)
             and (first is None or one.trade >= first)
-            and (start is None or ms(one.ns) >= start)
-            and (end is None or ms(one.ns) <= end)
+            and within(one.ns, start, end)
         ]
-        chosen = found[-limit:] if first is None and start is None else found[:limit]
-        return [own_trade(one, self.engine.rules[symbol]) for one in chosen]
+        return [own_trade(one, self.engine.rules[symbol]) for one in page(found, limit, first, start)]
 
     def account(self, account: TradingAccount, params: Params) -> dict[str, Any]:
         """`account`."""
@@ -396,10 +388,6 @@ def shape(params: Params, kind: BinanceOrderType) -> Shape:
     """`newOrderRespType`: FULL for market and limit orders, else ACK."""
     chosen = params.choice("newOrderRespType", Shape, *_wrong("newOrderRespType"))
     return chosen or (Shape.ACK if kind is BinanceOrderType.LIMIT_MAKER else Shape.FULL)
-
-
-def _unasked(name: str) -> BinanceError:
-    return BinanceError(ErrorCode.PARAM_NOT_REQUIRED, f"Parameter '{name}' sent when not required.")
 
 
 def _wrong(name: str) -> tuple[ErrorCode, str]:

@@ -131,6 +131,22 @@ def not_valid(name: str) -> BinanceError:
     return BinanceError(ErrorCode.INVALID_PARAMETER, f"Data sent for parameter '{name}' is not valid.")
 
 
+def unasked(name: str) -> BinanceError:
+    """A parameter that has no place here (-1106)."""
+    return BinanceError(ErrorCode.PARAM_NOT_REQUIRED, f"Parameter '{name}' sent when not required.")
+
+
+def either(one: str, other: str) -> BinanceError:
+    """Two parameters of which one has to be there (-1102)."""
+    msg = f"Param '{one}' or '{other}' must be sent, but both were empty/null!"
+    return BinanceError(ErrorCode.MANDATORY_PARAM, msg)
+
+
+def unsupported(status: int = 400) -> BinanceError:
+    """A request that is not served (-1020)."""
+    return BinanceError(ErrorCode.UNSUPPORTED_OPERATION, "This operation is not supported.", status)
+
+
 class BinanceSide(StrEnum):
     """Order side."""
 

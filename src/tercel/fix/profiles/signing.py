@@ -28,7 +28,7 @@ def signer(pem: str, name: str) -> Callable[[str], str]:
     ConfigError
         Without the package `cryptography`, or for another key.
     """
-    made = _key(pem, name, private=True)
+    made = ed25519_key(pem, name, private=True)
     return lambda text: b64encode(made.sign(text.encode("ascii"))).decode("ascii")
 
 
@@ -40,22 +40,34 @@ def verifier(pem: str, name: str) -> Callable[[Message], bool]:
     ConfigError
         As for :func:`signer`.
     """
-    made = _key(pem, name, private=False)
+    made = ed25519_key(pem, name, private=False)
 
     def signed(logon: Message) -> bool:
-        from cryptography.exceptions import InvalidSignature
-
         text = signed_text(logon.get(t.SENDER), logon.get(t.TARGET), logon.get(t.SEQ_NUM), logon.get(52))
-        try:
-            made.verify(b64decode(logon.get(RAW).encode(errors="replace"), validate=True), text.encode())
-        except (InvalidSignature, ValueError):
-            return False
-        return True
+        return is_signed(made, text, logon.get(RAW))
 
     return signed
 
 
-def _key(pem: str, name: str, private: bool) -> Any:
+def is_signed(key: Any, text: str, signature: str) -> bool:
+    """Whether a signature in base64 is a public key's of a text."""
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        key.verify(b64decode(signature.encode(errors="replace"), validate=True), text.encode())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def ed25519_key(pem: str, name: str, private: bool) -> Any:
+    """A key from its PEM.
+
+    Raises
+    ------
+    ConfigError
+        As for :func:`signer`.
+    """
     try:
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives import serialization
