@@ -15,13 +15,17 @@ from hypothesis import strategies as st
 from tests.desk.rounds.forecast_material import prices, weekdays
 from tests.signals.command.material import done, refused, signals
 from tests.signals.online.test_online_folder import CONFIG
+from typer.testing import CliRunner
 
+from tercel.cli import app
 from tercel.core.errors import DataError
 from tercel.signals.model_folder import SignalModel, load
 from tercel.signals.online import as_of, states_at
 from tercel.signals.online_rule import EXPERTS
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs.config import read_config
+from tercel.signals.runs.portfolio_file import opened
+from tercel.signals.runs.portfolio_file import read_config as read_portfolio
 from tercel.signals.runs.train import train
 from tercel.signals.serve import cross_section, predict
 from tercel.signals.since import EVER, drift_of
@@ -248,3 +252,36 @@ def test_drift_is_told_as_seldom_as_it_says_and_found_where_it_is() -> None:
     assert told[1.0] <= 9, "one per cent of 300 is 3"
     assert told[-1.0] >= 290
     assert drift_of(None, value, rows) is None
+
+
+# -- the portfolio loop -----------------------------------------------------------------------------------------------
+
+
+def stepped(model: SignalModel, book: Path) -> list[str]:
+    """Today's step of a portfolio by it, and what it says."""
+    file = model.folder.parents[1] / "p.toml"
+    file.write_text('[forecasts]\nmodel = "o"\n[cost]\nbps = 12\n')
+    told = CliRunner().invoke(app, ["portfolio", "run", str(file), "--out", str(book), "--json"])
+    assert told.exit_code == 0, told.output
+    found: list[str] = json.loads(told.stdout)["sentences"]
+    return found
+
+
+def test_a_portfolio_steps_by_what_was_learned_while_its_desk_was_off(tmp_path: Path) -> None:
+    files = prices(690, turns=450)
+    model, served = project("recursive", 450, files), project("recursive", 450, files)
+    days = len({line["at"] for line in predict(served).since.lines})  # type: ignore[union-attr]
+    assert any(f"It learned on {days} dates" in line for line in stepped(model, tmp_path / "book"))
+    assert journal(model) == journal(served)
+    rows = cross_section(model, None)[0]
+    walk = opened(read_portfolio(model.folder.parents[1] / "p.toml"), model.folder.parents[1], newest=True).sought.walk
+    columns = {name: rows.x[:, c] for c, name in enumerate(rows.names)}
+    learned, trained = (one.forecast(columns)[0] for one in (as_of(model, EVER), model))
+    here = np.searchsorted(walk.names, rows.instrument)
+    np.testing.assert_allclose(walk.value[-1, here], learned, rtol=0, atol=1e-12)
+    assert np.corrcoef(learned, trained)[0, 1] < 0, "its sign has turned since"
+
+
+def test_a_portfolio_is_told_of_a_model_that_drifted_while_its_desk_was_off(tmp_path: Path) -> None:
+    assert any("it has drifted" in line for line in stepped(project("static", 450, prices(690, turns=450)), tmp_path))
+    assert not any("it has drifted" in line for line in stepped(project("static", 450, prices(690)), tmp_path / "b"))

@@ -166,7 +166,7 @@ def forecasts(model: SignalModel) -> tuple[Walk, dict[str, dict[str, Any]], Held
     newest = pl.DataFrame({"name": list(rows), "value": value, "outcome": float("nan")})
     newest = newest.with_columns(time=times, start=times, end=times).select(books.NEEDED)
     walk = walk_of(pl.concat([table, newest], how="vertical_relaxed"))
-    return walk, rows, served.held, [served.note] * bool(served.note)
+    return walk, rows, served.held, [served.note] * bool(served.note) + served.sentences()
 
 
 def backtested(
