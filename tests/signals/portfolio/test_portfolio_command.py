@@ -2,6 +2,7 @@
 
 import json
 import math
+import sqlite3
 from contextlib import closing
 from datetime import date, timedelta
 from functools import partial
@@ -302,10 +303,16 @@ def test_what_a_desk_holds_is_what_is_stepped_from(
 
 
 def test_what_has_no_book_of_today_is_refused(model: Path, tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "desk.toml").write_text("[desk]\n")
+    with closing(sqlite3.connect(foreign / "journal.db")) as other:
+        other.execute("CREATE TABLE photos (id INTEGER)")
     for arguments, part in (
         ((model, "--rule", "zoen"), "try 'zone'"),
         ((placed(tmp_path), "--rule", "zone"), "forecasts.model"),
         ((model, "--desk", tmp_path / "no-desk"), "no-desk"),
+        ((model, "--desk", foreign), "another database: no such table: journal"),
     ):
         told = run(*arguments, "--out", tmp_path / "x")
         assert told.exit_code == 2, told.output
