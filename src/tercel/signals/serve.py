@@ -195,9 +195,11 @@ def section(model: SignalModel, at: date | None) -> tuple[Dataset, dict[str, str
     rows, missing = joined_all(data, heard(config, wanted), prices, wanted)
     at_ns = int(data.time_ns[0])
     since = Since(as_of(model, at_ns) if model.online else model)
-    if 0 < model.last_ns("time") < at_ns:
+    if 0 < (trained := model.last_ns("time")) < at_ns:
         try:
-            since = caught_up(model, joined_all(past(), heard(config, wanted), prices, wanted)[0], config.train)
+            rows_since = past(0 if model.online else trained)  # what learns walks anew from the first date on
+            data = joined_all(rows_since, heard(config, wanted), prices, wanted)[0]
+            since = caught_up(model, data, config.train)
         except DataError as error:
             since = replace(since, note=f"what came since training cannot be read: {error.received}")
     note = "; ".join(filter(None, (rows.note, since.note, since.keep())))
@@ -266,8 +268,9 @@ def cross_section(model: SignalModel, at: date | None) -> tuple[Dataset, dict[st
     return *joined_all(data, heard(config, wanted), prices, wanted), prices
 
 
-Read = tuple[Dataset, pl.DataFrame, Callable[[], Dataset]]
-"""A cross-section of the panel's own source, all closes, and the panel until then: labels that are open are NaN."""
+Read = tuple[Dataset, pl.DataFrame, Callable[[int], Dataset]]
+"""A cross-section of the panel's own source, all closes, and the panel after a moment and until then: labels that are
+open are NaN."""
 
 
 def _read(model: SignalModel, config: SignalsConfig, wanted: Mapping[str, list[str]], at: date | None) -> Read:
@@ -289,6 +292,7 @@ def _daily(config: SignalsConfig, wanted: Mapping[str, list[str]], at: date | No
         raise DataError(expected, f"none in {config.panel.path}", "name a later day, or give longer files")
     recent = days.filter(days <= day).tail(RECENT)
     # factors look back alone, and the model says which of them it reads
+    prices = source.with_factors(prices)
     facts = source.facts_of(prices, recent.tail(1))
     names = tuple(f"{source.name}.{column}" for column in source.columns)
     were = prices.filter(pl.col("time").is_in(recent.implode()) & pl.col("listed"))["instrument"].unique()
@@ -297,11 +301,11 @@ def _daily(config: SignalsConfig, wanted: Mapping[str, list[str]], at: date | No
     told = "; ".join(filter(None, (late, note)))
     data = replace(_unlabelled(facts, source.columns, names, day + 2 * SETTLES), note=told)
 
-    def past() -> Dataset:
+    def past(after_ns: int) -> Dataset:
         panel = config.panel
         return daily_panel(
             Path(panel.path), horizon=panel.horizon, lag=panel.lag, every=panel.every, first=panel.first,
-            source=source, prices=prices, until=day,
+            source=source, prices=prices, until=day, after_ns=after_ns,
         )  # fmt: skip
 
     return data, prices.select("instrument", "time", "close"), past
@@ -314,8 +318,9 @@ def _synthetic(model: SignalModel, config: SignalsConfig, at: date | None) -> Re
     panel = Panel(market.sources)
     now = _unlabelled(panel.as_of([day]), panel.columns, panel.columns, day)
 
-    def past() -> Dataset:
-        known = market.data.rows(market.data.end_ns <= now.time_ns[0])
+    def past(after_ns: int) -> Dataset:
+        data = market.data
+        known = data.rows((data.end_ns <= now.time_ns[0]) & (data.time_ns > after_ns))
         both: Any = {key: np.concatenate([getattr(one, key) for one in (known, now)]) for key in ("x", *KEYS)}
         return replace(now, **both)
 

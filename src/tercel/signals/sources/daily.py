@@ -109,10 +109,14 @@ class DailyFactors(TableSource):
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
         return self.facts_of(self.prices())
 
+    def with_factors(self, prices: pl.DataFrame) -> pl.DataFrame:
+        """Prices with the factors, not ranked, that they lack."""
+        chosen = factors()
+        return prices.with_columns(chosen[name] for name in self.columns if name not in prices.columns)
+
     def facts_of(self, prices: pl.DataFrame, days: pl.Series | None = None) -> pl.DataFrame:
         """Facts from prices already read by :meth:`prices`, of all days or some (closes)."""
-        chosen = factors()
-        frame = prices.with_columns(chosen[name] for name in self.columns).filter(pl.col("listed"))
+        frame = self.with_factors(prices).filter(pl.col("listed"))
         if not self.wanted:
             self._leave_out_flat(frame)
         if days is not None:
@@ -190,6 +194,7 @@ def last_whole(prices: pl.DataFrame) -> tuple[date, str]:
 def daily_panel(
     path: Path, *, horizon: int = 5, lag: int = 1, every: int = 5, first: str = "2001-01-01",
     source: DailyFactors | None = None, prices: pl.DataFrame | None = None, until: datetime | None = None,
+    after_ns: int = 0,
 ) -> Dataset:  # fmt: skip
     """Cross-sections every `every` days: factors known after the close of t, held from the close of t + lag.
 
@@ -197,7 +202,8 @@ def daily_panel(
     Labels whose interval holds a move that is none (:mod:`tercel.signals.features.moves`) and that nothing adjusts are
     left out, and counted; a name that leaves is settled at its last close. `prices` are those of
     :meth:`DailyFactors.prices`, where they are in memory already. With `until`, a close, nothing after it is read: its
-    own cross-section is the last one, and rows whose label is open then have y NaN and end after it.
+    own cross-section is the last one, and rows whose label is open then have y NaN and end after it. Dates that were
+    decided by `after_ns` are left out.
 
     Raises
     ------
@@ -207,16 +213,17 @@ def daily_panel(
     """
     source = source or DailyFactors(Path(path))
     prices = source.prices() if prices is None else prices
-    prices = prices if until is None else prices.filter(pl.col("time") <= until)
     closes = prices.select("instrument", "time", "close", "void")
+    closes = closes if until is None else closes.filter(pl.col("time") <= until)
     labels = forward_returns(closes, horizon=horizon, lag=lag, void="void", settle=True)
-    days = prices["time"].unique().sort()
+    days = closes["time"].unique().sort()
     days = days.filter(days.dt.date() >= date.fromisoformat(first)).gather_every(every)
     if until is not None:
         days = pl.concat([days, pl.Series([until], dtype=days.dtype)]).unique().sort()
         still = closes.select("instrument", "time").join(labels, on=["instrument", "time"], how="anti")
         still = still.with_columns(start="time", end=pl.lit(until, days.dtype) + OPEN, void=False, settled=False)
         labels = pl.concat([labels, still], how="diagonal_relaxed")
+    days = days.filter((days + 2 * SETTLES).dt.epoch("ns") > after_ns) if after_ns else days
     labels = labels.filter(pl.col("time").is_in(days.implode()))
     # decided half an hour after the close; without a lag the label begins at that very close, which no one attains
     decided = pl.col("time") + 2 * SETTLES
