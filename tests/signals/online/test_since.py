@@ -124,6 +124,42 @@ def test_days_between_that_were_served_change_no_later_one() -> None:
     near(states_at(often.updates(), EVER), states_at(once.updates(), EVER))
 
 
+def test_every_source_learns_and_one_that_is_gone_keeps_what_it_knew(tmp_path: Path) -> None:
+    """A second source that begins late; then its file is not there any more."""
+
+    def of(days: int) -> SignalModel:
+        folder = tmp_path / f"{days}"
+        folder.mkdir(exist_ok=True)
+        grow(folder, days)
+        more = '[[source]]\nkind = "daily"\npath = "other.csv"\nname = "other"\nhistory = 40\n[train]'
+        (folder / "s.toml").write_text(CONFIG.format("blend").replace("[train]\n", more + "\n", 1))
+        train(read_config(folder / "s.toml"), 1, folder / "o")
+        return load(folder / "o" / "model")
+
+    def grow(folder: Path, days: int) -> None:
+        prices(days).write_csv(folder / "prices.csv")
+        late = prices(days, seed=4).filter(pl.col("date") >= weekdays(DAYS)[300])
+        late.write_csv(folder / "other.csv")
+
+    early, late = of(500), of(560)
+    grow(early.folder.parents[1], 560)
+    ours, oracle = predict(early), predict(late)
+    assert ours.since is not None
+    assert oracle.since is not None
+    assert {one.source for one in ours.since.model.models} == {"daily", "other"}
+    np.testing.assert_allclose(lines_of(ours.since.model), lines_of(oracle.since.model), rtol=0, atol=1e-12)
+    assert {json.loads(line)["source"] for line in journal(early).splitlines()} == {"daily", "other"}
+    grow(early.folder.parents[1], 600)
+    (early.folder.parents[1] / "other.csv").unlink()
+    found = predict(early)
+    assert "other" in found.missing
+    assert found.since is not None
+    at = [one.source for one in early.models].index("other")
+    kept_line, now = ours.since.model.models[at].model, found.since.model.models[at].model
+    assert now.coef_.tobytes() == kept_line.coef_.tobytes()
+    assert {line["source"] for line in found.since.lines} == {"daily"}
+
+
 def test_lines_that_are_taken_out_are_taken_back_and_learned_again() -> None:
     model = project("blend", 500, prices(560))
     predict(model)
