@@ -275,7 +275,7 @@ def test_drift_is_told_as_seldom_as_it_says_and_found_where_it_is() -> None:
     week = 7 * 86_400 * 10**9
     time = np.repeat(np.arange(dates) * week, names)
     for _ in range(300):
-        before = {"mean": 0.1 + 0.1 * rng.standard_normal() / 20, "t": 20.0}
+        before = {"mean": 0.0951 * (1 + rng.standard_normal() / 20), "t": 20.0}  # rank correlation of r .0995
         value, noise = rng.standard_normal((2, dates * names))
         for sign in told:
             outcome = sign * 0.1 * value + noise
