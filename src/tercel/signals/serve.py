@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -190,30 +190,17 @@ def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
 
 def section(model: SignalModel, at: date | None) -> tuple[Dataset, dict[str, str], pl.DataFrame, Since]:
     """:func:`cross_section`, and the model as of its date: what came since training is learned, kept and watched."""
-    config, wanted = present(config_of(model)), wanted_of(model)
-    data, prices, past = _read(model, config, wanted, at)
-    rows, missing = joined_all(data, heard(config, wanted), prices, wanted)
-    at_ns = int(data.time_ns[0])
+    (rows, missing), prices, past = _read(model, at)
+    at_ns = int(rows.time_ns[0])
     since = Since(as_of(model, at_ns) if model.online else model)
     if 0 < (trained := model.last_ns("time")) < at_ns:
         try:
-            rows_since = past(0 if model.online else trained)  # what learns walks anew from the first date on
-            data = joined_all(rows_since, heard(config, wanted), prices, wanted)[0]
-            since = caught_up(model, data, config.train)
+            # what learns walks anew from the panel's first date on
+            since = caught_up(model, past(0 if model.online else trained), config_of(model).train)
         except DataError as error:
             since = replace(since, note=f"what came since training cannot be read: {error.received}")
     note = "; ".join(filter(None, (rows.note, since.note, since.keep())))
     return replace(rows, note=note), missing, prices, since
-
-
-def wanted_of(model: SignalModel) -> dict[str, list[str]]:
-    """Columns that a model reads, by source."""
-    return {one.source: [name.split(".", 1)[1] for name in one.names] for one in model.models}
-
-
-def heard(config: SignalsConfig, wanted: Mapping[str, object]) -> SignalsConfig:
-    """The same without sources that a model does not listen to."""
-    return config.model_copy(update={"source": tuple(one for one in config.source if one.called in wanted)})
 
 
 def _told(at_ns: int) -> str:
@@ -263,22 +250,29 @@ def cross_section(model: SignalModel, at: date | None) -> tuple[Dataset, dict[st
     DataError
         As :func:`predict`.
     """
-    config, wanted = present(config_of(model)), wanted_of(model)
-    data, prices, _ = _read(model, config, wanted, at)
-    return *joined_all(data, heard(config, wanted), prices, wanted), prices
+    found, prices, _ = _read(model, at)
+    return *found, prices
 
 
-Read = tuple[Dataset, pl.DataFrame, Callable[[int], Dataset]]
-"""A cross-section of the panel's own source, all closes, and the panel after a moment and until then: labels that are
-open are NaN."""
+Past = Callable[[int], Dataset]
+"""The panel after a moment, until the date that is forecast: labels that are open are NaN."""
 
 
-def _read(model: SignalModel, config: SignalsConfig, wanted: Mapping[str, list[str]], at: date | None) -> Read:
-    return _synthetic(model, config, at) if config.panel.kind == "synthetic" else _daily(config, wanted, at)
+def _read(model: SignalModel, at: date | None) -> tuple[tuple[Dataset, dict[str, str]], pl.DataFrame, Past]:
+    """A cross-section with every source that the model listens to and why others say nothing, all closes, the past."""
+    config = present(config_of(model))
+    wanted = {one.source: [name.split(".", 1)[1] for name in one.names] for one in model.models}
+    synthetic = config.panel.kind == "synthetic"
+    data, prices, past = _synthetic(model, config, at) if synthetic else _daily(config, wanted, at)
+    config = config.model_copy(update={"source": tuple(one for one in config.source if one.called in wanted)})
+    join = partial(joined_all, config=config, prices=prices, wanted=wanted)
+    return join(data), prices, lambda after_ns: join(past(after_ns))[0]
 
 
-def _daily(config: SignalsConfig, wanted: Mapping[str, list[str]], at: date | None) -> Read:
-    """Factors of the names that are in the panel on a day, and all closes."""
+def _daily(
+    config: SignalsConfig, wanted: Mapping[str, list[str]], at: date | None
+) -> tuple[Dataset, pl.DataFrame, Past]:
+    """Factors of the names that are in the panel on a day, all closes, the past."""
     source = prices_of(config)
     source = replace(source, wanted=wanted.get(source.name, FACTORS))
     prices = source.prices()
@@ -311,7 +305,7 @@ def _daily(config: SignalsConfig, wanted: Mapping[str, list[str]], at: date | No
     return data, prices.select("instrument", "time", "close"), past
 
 
-def _synthetic(model: SignalModel, config: SignalsConfig, at: date | None) -> Read:
+def _synthetic(model: SignalModel, config: SignalsConfig, at: date | None) -> tuple[Dataset, pl.DataFrame, Past]:
     market = market_of(config, int(model.card["seed"]))
     days = market.prices["time"].unique().sort()
     day = _chosen(days, at, days.dt.date(), "the synthetic market")

@@ -8,6 +8,7 @@ The walk is that of training, over the files as they are now: what is learned de
 the model was trained or which dates were served between. The journal of training stays as it was written.
 """
 
+import fcntl
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from tercel.core.errors import DataError
 from tercel.core.report.tables import spelt_cell
 from tercel.core.stats import clustered_se
 from tercel.core.stats.student import t_quantile
-from tercel.core.written import write_whole
 from tercel.signals.model_folder import AGAIN, SERVED, SignalModel
 from tercel.signals.online import as_of, learn, states_at
 from tercel.signals.panel.dataset import Dataset
@@ -42,8 +42,10 @@ class Since:
     ----------
     model : SignalModel
         With the parameters of that date.
+    moves : sequence of mapping
+        The journal of the whole walk to that date, as the files are now.
     lines : sequence of mapping
-        By which the journal goes on; none where no parameter moved.
+        By which the model's journal goes on; none where no parameter moved.
     drift : mapping, optional
         Rank IC over these dates beside that of training: `mean`, `ci_low`, `ci_high`, `dates`, `training`, `t` of the
         difference, `drifted`; None where they are too few.
@@ -52,19 +54,22 @@ class Since:
     """
 
     model: SignalModel
+    moves: Sequence[Mapping[str, Any]] = ()
     lines: Sequence[Mapping[str, Any]] = ()
     drift: Mapping[str, Any] | None = None
     note: str = ""
 
     def keep(self) -> str:
         """Write the lines behind those in the model's folder; returns what to say where that cannot be done."""
-        if self.lines:
-            file = self.model.folder / SERVED
-            before = file.read_text(encoding="utf-8") if file.is_file() else ""
-            try:
-                write_whole(file, before + "".join(f"{json.dumps(line)}\n" for line in self.lines))
-            except OSError as error:
-                return f"what was learned is not kept, and learned again next time: {file}: {error.strerror}"
+        path = self.model.folder / SERVED
+        try:
+            if self.lines:
+                with path.open("a", encoding="utf-8") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX)  # by now another process may have learned the same, and written it
+                    lines = further(self.model.updates(), self.moves, self.model.id)
+                    file.write("".join(f"{json.dumps(line)}\n" for line in lines))
+        except OSError as error:
+            return f"what was learned is not kept, and learned again next time: {path}: {error.strerror}"
         return ""
 
     def about(self) -> dict[str, Any]:
@@ -81,25 +86,23 @@ class Since:
 def caught_up(model: SignalModel, past: Dataset, train: TrainSection) -> Since:
     """What came since training, in rows of which the last date's are to be forecast; labels that are open are NaN."""
     new = (past.time_ns > model.last_ns("time")) & np.isfinite(past.outcome)
-    dates = len(np.unique(past.time_ns[new]))
-    columns = {name: past.x[new, c] for c, name in enumerate(past.names)}
-    told = model.told(columns) if dates else np.zeros((0, len(model.models)))
-    lines, note = list[dict[str, Any]](), ""
+    told = model.told({name: past.x[new, c] for c, name in enumerate(past.names)})
+    moves, lines, note = list[dict[str, Any]](), list[dict[str, Any]](), ""
     if model.online and train.update != "refit":
         try:
             found = {one.source: learn(past, one.source, train.update, train.online) for one in model.models
                      if one.source in past.sources}  # fmt: skip
-            moves = [line for one in found.values() for line in one.moves]
-            lines = further(model.updates(), sorted(moves, key=lambda line: str(line["at"])), model.id)
-            at = [k for k, one in enumerate(model.models) if one.source in found]
-            told[:, at] = np.stack([found[model.models[k].source].told[new] for k in at], axis=1)
+            moves = sorted((line for one in found.values() for line in one.moves), key=lambda line: str(line["at"]))
+            lines = further(model.updates(), moves, model.id)
+            for k, one in enumerate(model.models):
+                told[:, k] = found[one.source].told[new] if one.source in found else told[:, k]
             model = as_of(model, int(past.time_ns[-1]), lines)
         except DataError as error:
             lines, note = [], f"nothing is learned since training: expected {error.expected}, received {error.received}"
             model = as_of(model, int(past.time_ns[-1]))
-    drift = drift_of(model.card.get("ic"), model.fusion.combine(told)[0], past.rows(new)) if dates else None
+    drift = drift_of(model.card.get("ic"), model.fusion.combine(told)[0], past.rows(new))
     drifted = spelt_drift(drift).rstrip(".") if drift is not None and drift["drifted"] else ""
-    return Since(model, lines, drift, "; ".join(filter(None, (note, drifted))))
+    return Since(model, moves, lines, drift, "; ".join(filter(None, (note, drifted))))
 
 
 def further(

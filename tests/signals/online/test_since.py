@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -27,8 +28,8 @@ from tercel.signals.runs.config import read_config
 from tercel.signals.runs.portfolio_file import opened
 from tercel.signals.runs.portfolio_file import read_config as read_portfolio
 from tercel.signals.runs.train import train
-from tercel.signals.serve import cross_section, predict
-from tercel.signals.since import EVER, drift_of
+from tercel.signals.serve import config_of, cross_section, predict
+from tercel.signals.since import EVER, caught_up, drift_of
 
 pytest.importorskip("sklearn")
 METHODS = (*EXPERTS, "blend")
@@ -71,7 +72,7 @@ def near(one: Mapping[str, Mapping[str, float]], two: Mapping[str, Mapping[str, 
 
 
 @given(update=st.sampled_from(METHODS), start=st.integers(450, 600), more=st.integers(1, 60))
-@settings(max_examples=16, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_what_is_served_is_what_a_training_to_the_date_would_serve(update: str, start: int, more: int) -> None:
     early = project(update, start, prices(start + more))
     late, trained = project(update, start + more), load(kept(update, start + more) / "o" / "model")
@@ -92,7 +93,7 @@ def test_what_is_served_is_what_a_training_to_the_date_would_serve(update: str, 
 
 
 @given(update=st.sampled_from(METHODS), start=st.integers(450, 560), more=st.integers(1, 18))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_what_was_served_is_what_a_later_training_walks(update: str, start: int, more: int) -> None:
     """On a date of the panel, while labels of dates before it were open: served and judged by the same lines."""
     at = 260 + 3 * (-((start - 260) // -3) + more - 1)  # the first cross-section is that of day 260
@@ -105,7 +106,7 @@ def test_what_was_served_is_what_a_later_training_walks(update: str, start: int,
 @given(
     update=st.sampled_from(METHODS), start=st.integers(450, 560), more=st.integers(1, 40), factor=st.floats(0.2, 5.0)
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_labels_that_end_later_change_nothing(update: str, start: int, more: int, factor: float) -> None:
     day = weekdays(DAYS)[start + more - 1]
     plain = project(update, start, prices(start + more))
@@ -192,6 +193,46 @@ def test_a_journal_that_does_not_go_on_is_refused(row: int) -> None:
         assert "learns them anew" in told
         with pytest.raises(DataError, match=f"row {row} of"):
             model.updates()
+
+
+def test_two_desks_that_learn_at_once_write_each_line_once() -> None:
+    """The second had read the journal before the first one wrote; one of them forecasts a day later."""
+    model = project("blend", 500, prices(560))
+    one, two, later = (predict(project("blend", 500, prices(560 + more))).since for more in (0, 0, 1))
+    alone = project("blend", 500, prices(560))
+    predict(alone)
+    for since in (one, two, later):
+        assert since is not None
+        here = replace(since, model=replace(since.model, folder=model.folder))
+        assert here.keep() == ""
+    assert journal(model).startswith(journal(alone))
+    assert later is not None
+    assert lines_of(as_of(model, EVER)).tobytes() == lines_of(later.model).tobytes()
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_the_forecast_given() -> None:
+    model, plain = project("recursive", 500, prices(560)), project("recursive", 500, prices(560))
+    (model.folder / "served.jsonl").mkdir()
+    found = predict(model)
+    assert "what was learned is not kept, and learned again next time" in found.note
+    assert found.rows() == predict(plain).rows()
+
+
+def test_a_model_none_of_whose_sources_is_there_keeps_its_parameters() -> None:
+    model = project("recursive", 500, prices(560))
+    rows = cross_section(model, None)[0]
+    strange = replace(rows, names=tuple(name.replace("daily", "strange") for name in rows.names))
+    since = caught_up(model, strange, config_of(model).train)
+    assert not since.lines
+    assert lines_of(since.model).tobytes() == lines_of(model).tobytes()
+
+
+def test_an_explanation_is_of_the_forecast_that_is_served() -> None:
+    model = project("recursive", 500, prices(560))
+    expected = {row["name"]: row["expected_bps"] for row in done("predict", model.folder)["rows"]}
+    made = done("explain", model.folder, "--out", model.folder.parent)["names"]
+    assert {one["name"]: one["expected_bps"] for one in made} == pytest.approx(expected)
+    assert journal(model)
 
 
 def test_a_new_training_begins_a_new_journal(tmp_path: Path) -> None:
