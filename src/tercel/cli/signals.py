@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -232,8 +232,7 @@ def predict(request: PredictSignals) -> None:
     rows = found.rows()
     if request.out is not None:
         write_whole(request.out, pl.DataFrame(rows).with_columns(pl.col("sources").list.join(" ")).write_csv())
-    about = {"model": found.model, "name": model.name, "at": found.at, "ic": model.card.get("ic")}
-    about |= {"missing": found.missing, "note": found.note, "held": asdict(found.held)}
+    about = {"name": model.name, "ic": model.card.get("ic")} | found.about()
     hand_over(about | {"rows": rows}, request.as_json, lambda: _show_predicted(model.name, rows, about, found.held))
 
 
@@ -263,7 +262,8 @@ def _show_predicted(name: str, rows: list[dict[str, Any]], about: dict[str, Any]
     print_rows(title, ("name", "expected, bps", "sd, bps", "90 %", "sources"), cells)
     left = f", {len(rows) - len(shown):,} between them" if len(shown) < len(rows) and not silent else ""
     say(f"{len(shown)} of {len(rows):,} names shown{left}; each beyond the mean of all, {held}.")
-    say(told(about["ic"]))
+    for line in (told(about["ic"]), *about["sentences"]):
+        say(line)
     if silent:
         say("It expects nothing of any name: what it said out of sample came out the wrong way round.")
     said = [f"without source {source}: {why}" for source, why in about["missing"].items()]

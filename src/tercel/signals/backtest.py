@@ -27,7 +27,7 @@ YEAR_NS: Final = 365.25 * 86_400e9
 NEEDED: Final = ("time", "start", "end", "name", "value", "outcome")
 DEFINITION: Final = (
     "a half-turn is the sum of |change of weight| over all names, both legs, from the weights that prices left; the "
-    "first book is bought, the last is not sold"
+    "first book is bought, the last is not sold; what is made a year is compounded"
 )
 
 Cost: TypeAlias = Callable[[int, Floats], float]

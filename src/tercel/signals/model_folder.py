@@ -6,7 +6,7 @@
 `fusion.json` holds the weights, an npz what each part learned, `walk.parquet` the forecasts out of sample,
 `updates.jsonl` how parameters moved where they learn online, `card.json` all else: the configuration, seed, scale, and
 the hash of every file and of itself. Nothing in it can run code when it is read. Training writes the card last: a
-folder without one was cut short.
+folder without one was cut short. `served.jsonl` goes on where `updates.jsonl` ends, with what was learned since.
 """
 
 import hashlib
@@ -39,6 +39,7 @@ CARD: Final = "card.json"
 WEIGHTS: Final = "fusion.json"
 WALK: Final = "walk.parquet"
 UPDATES: Final = "updates.jsonl"
+SERVED: Final = "served.jsonl"
 BASE: Final = "base"
 """Key of a card: the folder that its configuration's paths are taken from, seen from the card; no part of any hash."""
 MODEL: Final = "model"
@@ -86,6 +87,11 @@ class SignalModel:
     def name(self) -> str:
         """Of its configuration."""
         return str(self.card.get("name", ""))
+
+    @property
+    def online(self) -> bool:
+        """Whether its parameters move from date to date."""
+        return self.card.get("updates") is not None
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -177,20 +183,40 @@ class SignalModel:
             raise DataError(f"forecasts out of sample in {self.folder}", f"no {WALK}", AGAIN)
         return pl.read_parquet(io.BytesIO(_checked(self.folder, self.card["walk"])))
 
+    def last_ns(self, column: str) -> int:
+        """When the last row of training was forecast, `time`, or its outcome known, `end`; 0 without a walk."""
+        return 0 if self.card.get("walk") is None else int(self.walk()[column].dt.epoch("ns").max())  # type: ignore[arg-type]
+
     def updates(self) -> list[dict[str, Any]]:
-        """The journal of a model that learned online, a line a date and source: `at`, `source`, and in `moved` the old
-        and the new value of each parameter.
+        """The journal of a model that learns online, a line a date and source: `at`, `source`, and in `moved` the old
+        and the new value of each parameter; what training learned, and then what was learned when it was served.
 
         Raises
         ------
         DataError
-            When the folder has none.
+            When the folder has none; for a line that does not go on from those before it.
         """
-        if self.card.get("updates") is None:
+        if not self.online:
             raise DataError(
                 f"a journal of updates in {self.folder}", f"no {UPDATES}", "set train.update and train again"
             )
-        return [json.loads(line) for line in _checked(self.folder, self.card["updates"]).splitlines()]
+        lines = [json.loads(line) for line in _checked(self.folder, self.card["updates"]).splitlines()]
+        file = self.folder / SERVED
+        known = {(one["source"], name): new for one in lines for name, (_, new) in one["moved"].items()}
+        for row, text in enumerate(file.read_text(encoding="utf-8").splitlines() if file.is_file() else [], 1):
+            try:
+                one = json.loads(text)
+                follows = one["model"] == self.id and one["at"] >= lines[-1]["at"]
+                for name, (old, new) in one["moved"].items():
+                    follows &= known[one["source"], name] == old
+                    known[one["source"], name] = new
+            except DAMAGED:
+                follows = False
+            if not follows:
+                remedy = "remove it and all after it, or the file: predict learns them anew"
+                raise DataError("a line of this model that goes on from those before", f"row {row} of {file}", remedy)
+            lines.append(one)
+        return lines
 
 
 def save(
@@ -199,7 +225,7 @@ def save(
 ) -> SignalModel:  # fmt: skip
     """Write a trained fusion, the card last; `about` goes into the card. Returns the model as it is in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in (folder / CARD, folder / UPDATES, *folder.glob("*.joblib")):
+    for stale in (folder / CARD, folder / UPDATES, folder / SERVED, *folder.glob("*.joblib")):
         stale.unlink(missing_ok=True)
     (folder / WEIGHTS).write_text(json.dumps(model.fusion.to_json(), indent=1) + "\n", encoding="utf-8")
     parts = []

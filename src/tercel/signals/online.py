@@ -163,8 +163,9 @@ def learn_all(data: Dataset, update: Update, rule: OnlineRule = USUAL) -> tuple[
     return np.stack([one.told for one in found], axis=1), [one.model for one in found], moves
 
 
-def as_of(model: SignalModel, at_ns: int) -> SignalModel:
-    """The model with the parameters that its journal gives it at a moment, by no label that had not ended.
+def as_of(model: SignalModel, at_ns: int, more: Sequence[Mapping[str, Any]] = ()) -> SignalModel:
+    """The model with the parameters that its journal, and lines that go on from it, give it at a moment, by no label
+    that had not ended.
 
     A source that had learned nothing by then says nothing.
 
@@ -173,7 +174,7 @@ def as_of(model: SignalModel, at_ns: int) -> SignalModel:
     DataError
         Where the model does not learn online, or none of its sources had learned anything.
     """
-    moves = model.updates()
+    moves = [*model.updates(), *more]
     states = states_at(moves, at_ns)
     if not states:
         first = min(line["at"] for line in moves)[:10]

@@ -8,10 +8,10 @@ after the date are left out before anything is computed from them.
 """
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,9 +27,10 @@ from tercel.signals.model_folder import AGAIN, BASE, SignalModel
 from tercel.signals.online import as_of
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import Panel, from_frame
-from tercel.signals.runs.build import joined_all, market_of, prices_of
+from tercel.signals.runs.build import KEYS, joined_all, market_of, prices_of
 from tercel.signals.runs.config import SignalsConfig, placed
-from tercel.signals.sources.daily import FACTORS, RECENT, SETTLES, last_whole
+from tercel.signals.since import Since, caught_up
+from tercel.signals.sources.daily import FACTORS, RECENT, SETTLES, daily_panel, last_whole
 from tercel.signals.sources.port import NEW_YORK, time_type
 from tercel.signals.sources.tables import first_names
 
@@ -91,11 +92,11 @@ class ServedForecasts:
     held : HeldSpan
         Until when they reach.
     note : str
-        Names that the days before had and the date has not; empty where there are none.
+        Names that the days before had and the date has not, and what else is amiss; empty where nothing is.
     closes : dict of str to float
         Every name of the files, with its last close by then.
-    by : SignalModel, optional
-        Whose they are, as of that date.
+    since : Since, optional
+        Whose they are, as of that date, and what came after its training by then.
     """
 
     model: str
@@ -105,17 +106,40 @@ class ServedForecasts:
     held: HeldSpan
     note: str = ""
     closes: dict[str, float] = field(default_factory=dict)
-    by: SignalModel | None = None
+    since: Since | None = None
 
     @cached_property
     def interval(self) -> WalkInterval | None:
         """Of 90 %, as the model's forecasts out of sample taught it by then; None where they are too few."""
-        return None if self.by is None else interval_of(self.by, self.at_ns)
+        return None if self.since is None else interval_of(self.since.model, self.at_ns)
 
     @property
     def at(self) -> str:
         """When they were known, as text: ISO 8601, UTC."""
-        return datetime.fromtimestamp(self.at_ns // NS_PER_SECOND, UTC).isoformat().replace("+00:00", "Z")
+        return _told(self.at_ns)
+
+    @cached_property
+    def seen_until(self) -> str | None:
+        """Until when training saw outcomes, as `at`, where that is after it; None where all of it was before."""
+        last = 0 if self.since is None else self.since.model.last_ns("end")
+        return _told(last) if last > self.at_ns else None
+
+    def about(self) -> dict[str, Any]:
+        """All but the rows: `seen_until`, `sentences`, `learned` and `drift` among it."""
+        told = {} if self.since is None else self.since.about()
+        return {
+            "model": self.model, "at": self.at, "missing": self.missing, "note": self.note, "held": asdict(self.held),
+            "seen_until": self.seen_until, "sentences": self.sentences(), **told,
+        }  # fmt: skip
+
+    def sentences(self) -> list[str]:
+        """Whether training had seen what came, and what was learned since."""
+        said = [] if self.since is None else self.since.sentences()
+        if self.since is not None and self.seen_until is not None:
+            which = "all but its lines" if self.since.model.online else "the model"
+            seen = f"Training saw outcomes until {self.seen_until[:10]}: {which} knew more than was known then."
+            said.append(f"{seen} For skill read the walk: signals evaluate, backtest.")
+        return said
 
     def rows(self) -> list[dict[str, Any]]:
         """One plain row a name: at, name, horizon_s, expected_bps, sd_bps, half_life_s, sources, model, and the 90 %
@@ -141,7 +165,8 @@ def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
         Of a panel: its card holds the configuration that its files are read by.
     at : date, optional
         A day of the files; if not given, the last one on which at least half of the usual names have prices. A model
-        that learned online forecasts it with the parameters of that day.
+        that learns online forecasts it with the parameters of that day: of a day after its journal it learns until then
+        and writes what moved into its folder.
 
     Raises
     ------
@@ -149,9 +174,8 @@ def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
         For a model of a market's features, one without a configuration, a day that the files do not have, files that
         are gone.
     """
-    data, missing, prices = cross_section(model, at)
-    if at is not None and model.card.get("updates"):
-        model = as_of(model, int(data.time_ns[0]))
+    data, missing, prices, since = section(model, at)
+    model = since.model
     columns = {name: data.x[:, c] for c, name in enumerate(data.names)}
     at_ns = int(data.time_ns[0])
     alphas = model.alphas(columns, data.instrument.tolist(), at_ns)
@@ -161,7 +185,26 @@ def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
     zone, lag, horizon = ("UTC", 0, 1) if panel.kind == "synthetic" else (NEW_YORK, panel.lag, panel.horizon)
     days = prices["time"].dt.convert_time_zone(zone).dt.date().unique().sort().to_list()
     held = span_of(days, datetime.fromtimestamp(at_ns // NS_PER_SECOND, ZoneInfo(zone)).date(), lag, horizon)
-    return ServedForecasts(model.id, at_ns, tuple(alphas), missing, held, data.note, closes, model)
+    return ServedForecasts(model.id, at_ns, tuple(alphas), missing, held, data.note, closes, since)
+
+
+def section(model: SignalModel, at: date | None) -> tuple[Dataset, dict[str, str], pl.DataFrame, Since]:
+    """:func:`cross_section`, and the model as of its date: what came since training is learned, kept and watched."""
+    (rows, missing), prices, past = _read(model, at)
+    at_ns = int(rows.time_ns[0])
+    since = Since(as_of(model, at_ns) if model.online else model)
+    if 0 < (trained := model.last_ns("time")) < at_ns:
+        try:
+            # what learns walks anew from the panel's first date on
+            since = caught_up(model, past(0 if model.online else trained), config_of(model).train)
+        except DataError as error:
+            since = replace(since, note=f"what came since training cannot be read: {error.received}")
+    note = "; ".join(filter(None, (rows.note, since.note, since.keep())))
+    return replace(rows, note=note), missing, prices, since
+
+
+def _told(at_ns: int) -> str:
+    return datetime.fromtimestamp(at_ns // NS_PER_SECOND, UTC).isoformat().replace("+00:00", "Z")
 
 
 def config_of(model: SignalModel) -> SignalsConfig:
@@ -207,15 +250,29 @@ def cross_section(model: SignalModel, at: date | None) -> tuple[Dataset, dict[st
     DataError
         As :func:`predict`.
     """
+    found, prices, _ = _read(model, at)
+    return *found, prices
+
+
+Past = Callable[[int], Dataset]
+"""The panel after a moment, until the date that is forecast: labels that are open are NaN."""
+
+
+def _read(model: SignalModel, at: date | None) -> tuple[tuple[Dataset, dict[str, str]], pl.DataFrame, Past]:
+    """A cross-section with every source that the model listens to and why others say nothing, all closes, the past."""
     config = present(config_of(model))
     wanted = {one.source: [name.split(".", 1)[1] for name in one.names] for one in model.models}
-    data, prices = _synthetic(model, config, at) if config.panel.kind == "synthetic" else _daily(config, wanted, at)
+    synthetic = config.panel.kind == "synthetic"
+    data, prices, past = _synthetic(model, config, at) if synthetic else _daily(config, wanted, at)
     config = config.model_copy(update={"source": tuple(one for one in config.source if one.called in wanted)})
-    return *joined_all(data, config, prices, wanted), prices
+    join = partial(joined_all, config=config, prices=prices, wanted=wanted)
+    return join(data), prices, lambda after_ns: join(past(after_ns))[0]
 
 
-def _daily(config: SignalsConfig, wanted: Mapping[str, list[str]], at: date | None) -> tuple[Dataset, pl.DataFrame]:
-    """Factors of the names that are in the panel on a day, and all closes."""
+def _daily(
+    config: SignalsConfig, wanted: Mapping[str, list[str]], at: date | None
+) -> tuple[Dataset, pl.DataFrame, Past]:
+    """Factors of the names that are in the panel on a day, all closes, the past."""
     source = prices_of(config)
     source = replace(source, wanted=wanted.get(source.name, FACTORS))
     prices = source.prices()
@@ -229,6 +286,7 @@ def _daily(config: SignalsConfig, wanted: Mapping[str, list[str]], at: date | No
         raise DataError(expected, f"none in {config.panel.path}", "name a later day, or give longer files")
     recent = days.filter(days <= day).tail(RECENT)
     # factors look back alone, and the model says which of them it reads
+    prices = source.with_factors(prices)
     facts = source.facts_of(prices, recent.tail(1))
     names = tuple(f"{source.name}.{column}" for column in source.columns)
     were = prices.filter(pl.col("time").is_in(recent.implode()) & pl.col("listed"))["instrument"].unique()
@@ -236,15 +294,31 @@ def _daily(config: SignalsConfig, wanted: Mapping[str, list[str]], at: date | No
     note = f"{len(gone)} of {len(were)} names have no row on {day.date()}: {first_names(gone)}" if gone else ""
     told = "; ".join(filter(None, (late, note)))
     data = replace(_unlabelled(facts, source.columns, names, day + 2 * SETTLES), note=told)
-    return data, prices.select("instrument", "time", "close")
+
+    def past(after_ns: int) -> Dataset:
+        panel = config.panel
+        return daily_panel(
+            Path(panel.path), horizon=panel.horizon, lag=panel.lag, every=panel.every, first=panel.first,
+            source=source, prices=prices, until=day, after_ns=after_ns,
+        )  # fmt: skip
+
+    return data, prices.select("instrument", "time", "close"), past
 
 
-def _synthetic(model: SignalModel, config: SignalsConfig, at: date | None) -> tuple[Dataset, pl.DataFrame]:
+def _synthetic(model: SignalModel, config: SignalsConfig, at: date | None) -> tuple[Dataset, pl.DataFrame, Past]:
     market = market_of(config, int(model.card["seed"]))
     days = market.prices["time"].unique().sort()
     day = _chosen(days, at, days.dt.date(), "the synthetic market")
     panel = Panel(market.sources)
-    return _unlabelled(panel.as_of([day]), panel.columns, panel.columns, day), market.prices
+    now = _unlabelled(panel.as_of([day]), panel.columns, panel.columns, day)
+
+    def past(after_ns: int) -> Dataset:
+        data = market.data
+        known = data.rows((data.end_ns <= now.time_ns[0]) & (data.time_ns > after_ns))
+        both: Any = {key: np.concatenate([getattr(one, key) for one in (known, now)]) for key in ("x", *KEYS)}
+        return replace(now, **both)
+
+    return now, market.prices, past
 
 
 def _chosen(days: pl.Series, at: date | None, dates: pl.Series, where: str) -> datetime:

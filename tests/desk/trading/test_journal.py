@@ -176,6 +176,21 @@ def test_a_reader_of_nothing_is_told(tmp_path):
         JournalReader("mysql://x/y")
 
 
+@pytest.mark.parametrize("table", ["photos (id INTEGER)", "journal (id INTEGER)"])
+def test_another_programs_database_is_refused_and_left_as_it_was(tmp_path, table):
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as other:
+        other.execute(f"CREATE TABLE {table}")
+    before = (tmp_path / "journal.db").read_bytes()
+    openings = (JournalReader, SqlJournal) if table.startswith("photos") else (JournalReader,)
+    for opened in openings:
+        with pytest.raises(JournalError, match="another database") as told:
+            opened(tmp_path)
+        assert f"a desk's journal at {tmp_path / 'journal.db'}" in str(told.value)
+        assert "name the folder of a desk that has run" in str(told.value)
+    assert (tmp_path / "journal.db").read_bytes() == before
+    assert [file.name for file in tmp_path.glob("journal.db*")] == ["journal.db"]
+
+
 # -- the inbox --------------------------------------------------------------------------------------------------------
 
 

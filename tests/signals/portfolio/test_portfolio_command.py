@@ -2,6 +2,7 @@
 
 import json
 import math
+import sqlite3
 from contextlib import closing
 from datetime import date, timedelta
 from functools import partial
@@ -91,6 +92,22 @@ def test_from_a_table_to_a_page(tmp_path: Path) -> None:
     assert found["cost_learned"]["at_last"] > 0.0
     assert {"true", "learned", "third"} <= set(found["beliefs"]["rate"])
     assert len(found["sentences"]) <= 5
+    before = found["not_judged"]
+    assert (before["first"][:10], before["dates"] + found["dates"]) == ("2010-01-05", DATES)
+    assert f"; the {before['dates']} before, from 2010-01-05 on, are not judged (the past by" in found["sentences"][0]
+    named = done(placed(tmp_path, TOML + '[rules]\nfirst = "2010-01-01"\n'))
+    assert named["not_judged"]["dates"] == 0
+    assert "not judged" not in named["sentences"][0]
+    later = done(placed(tmp_path, TOML + '[rules]\nfirst = "2012-01-01"\n'))
+    assert (
+        f"the {later['not_judged']['dates']} before, from 2010-01-05 on, are not judged (rules.first)"
+        in (later["sentences"][0])
+    )
+    grown = math.prod(1.0 + row["rules"]["rate"]["net"] for row in found["curve"])
+    compounded = grown ** (found["dates_a_year"] / found["dates"]) - 1.0
+    assert found["rules"]["rate"]["net_a_year"] == pytest.approx(compounded)
+    assert found["definition"].endswith("what is made a year is compounded")
+    file = placed(tmp_path)
     page = (tmp_path / "out" / "portfolio.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 3
     assert page.index("Equity after costs") < page.index("What each year chose") < page.index("believed of costs")
@@ -302,10 +319,16 @@ def test_what_a_desk_holds_is_what_is_stepped_from(
 
 
 def test_what_has_no_book_of_today_is_refused(model: Path, tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "desk.toml").write_text("[desk]\n")
+    with closing(sqlite3.connect(foreign / "journal.db")) as other:
+        other.execute("CREATE TABLE photos (id INTEGER)")
     for arguments, part in (
         ((model, "--rule", "zoen"), "try 'zone'"),
         ((placed(tmp_path), "--rule", "zone"), "forecasts.model"),
         ((model, "--desk", tmp_path / "no-desk"), "no-desk"),
+        ((model, "--desk", foreign), "another database: no such table: journal"),
     ):
         told = run(*arguments, "--out", tmp_path / "x")
         assert told.exit_code == 2, told.output

@@ -1,4 +1,4 @@
-"""Models against scikit-learn's."""
+"""Models against closed forms and scikit-learn's."""
 
 import numpy as np
 import pytest
@@ -10,16 +10,19 @@ from tercel.signals.zoo.regimes import ClusterRegimes
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_ridge_regression_is_scikit_learns_on_standardised_columns(weighted: bool) -> None:
-    linear = pytest.importorskip("sklearn.linear_model")
+@pytest.mark.parametrize("alpha", [0.0, 3.0, 1e4])
+def test_ridge_regression_solves_the_normal_equations_of_standardised_columns(weighted: bool, alpha: float) -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 5)) * [1, 10, 0.1, 3, 1] + 2
     y = X @ [1, 0.1, 2, 0, 0] + rng.normal(size=300)
     weights = rng.uniform(0.1, 2, 300) if weighted else np.ones(300)
-    mean = np.average(X, axis=0, weights=weights)
-    Z = (X - mean) / np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weights))
-    oracle = linear.Ridge(alpha=3.0).fit(Z, y, weights)
-    np.testing.assert_allclose(Ridge(alpha=3.0).fit(X, y, weights).predict(X), oracle.predict(Z), rtol=1e-8)
+    mean, centre = (np.average(one, axis=0, weights=weights) for one in (X, y))
+    deviation = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weights))
+    Z = (X - mean) / deviation
+    slopes = np.linalg.solve((Z * weights[:, None]).T @ Z + alpha * np.eye(5), (Z * weights[:, None]).T @ (y - centre))
+    found = Ridge(alpha=alpha).fit(X, y, weights)
+    np.testing.assert_allclose(found.coef_, slopes / deviation, rtol=1e-10)
+    np.testing.assert_allclose(found.intercept_, centre - mean @ (slopes / deviation), rtol=1e-10)
 
 
 def test_forests_are_scikit_learns_node_by_node() -> None:

@@ -166,7 +166,7 @@ def forecasts(model: SignalModel) -> tuple[Walk, dict[str, dict[str, Any]], Held
     newest = pl.DataFrame({"name": list(rows), "value": value, "outcome": float("nan")})
     newest = newest.with_columns(time=times, start=times, end=times).select(books.NEEDED)
     walk = walk_of(pl.concat([table, newest], how="vertical_relaxed"))
-    return walk, rows, served.held, [served.note] * bool(served.note)
+    return walk, rows, served.held, [served.note] * bool(served.note) + served.sentences()
 
 
 def backtested(
@@ -187,8 +187,8 @@ def backtested(
     scaled |= {"all together": found} if len(scales) > 1 else {}
     if book.long_only:
         all_names = float(np.prod(1.0 + np.nanmean(found.walk.outcome, axis=1)))
-        yearly = all_names ** (found.periods / len(found.net)) - 1.0
-        said.append(f"All names, held equally, made {100 * yearly:.1f} % a year before costs: read the difference.")
+        grew = 100 * (all_names ** (found.periods / len(found.net)) - 1.0)
+        said += [f"All names, held equally, made {grew:.1f} % a year, compounded, before costs: read the difference."]
     rng = np.random.default_rng([seed, 32])
     net, gross = (books.sharpe(returns, found.periods, rng) for returns in (found.net, found.gross))
     plain = books.backtest(walk, book, cost) if scales else found
@@ -275,8 +275,8 @@ def sentences(found: dict[str, Any]) -> list[str]:
     even = found["breakeven_bps"]
     free = f"it breaks even at {even:.1f} bps" if even and even > 0 else "it loses before any cost"
     lines = [
-        f"After {found['cost']} the book made {100 * found['net_a_year']:.1f} % a year at a Sharpe ratio of "
-        f"{spelt_cell(net)}{sure}, {found['dates']} dates, {span}.",
+        f"After {found['cost']} the book made {100 * found['net_a_year']:.1f} % a year, compounded, at a Sharpe ratio "
+        f"of {spelt_cell(net)}{sure}, {found['dates']} dates, {span}.",
         f"It turns over {found['turnover']:.2f} half-turns a date, {found['turnover'] * found['dates_a_year']:.0f} a "
         f"year; {free}.",
         f"At worst it stood {100 * found['drawdown']:.1f} % below its peak, {found['drawdown_from'][:10]} to "

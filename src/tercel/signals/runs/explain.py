@@ -15,7 +15,7 @@ from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs import build as panels
 from tercel.signals.runs.backtest import ic_of, when
 from tercel.signals.runs.walk import folds_of
-from tercel.signals.serve import config_of, cross_section, present
+from tercel.signals.serve import config_of, present, section
 
 NEAR: Final = 1e-9
 """Difference of forecasts of the walk, in units of the label, below which they are the same."""
@@ -45,7 +45,7 @@ def explained(model: SignalModel, seed: int) -> dict[str, Any]:
             most_rows=config.train.most_rows, settings=config.train.settings, groups=groups,
             tick=lambda now: bar.update(task, advance=1, now=now),
         )  # fmt: skip
-    rows, said = newest(model, data)
+    told_by, rows, said = newest(model, data)
     walk = model.walk()["value"].fill_null(float("nan")).to_numpy()
     if config.train.update != "refit":
         said.append("Worth is that of lines refitted by block; those that forecast learned online.")
@@ -56,7 +56,7 @@ def explained(model: SignalModel, seed: int) -> dict[str, Any]:
     result = {
         "model": model.id, "name": model.name, "folder": model.folder, "at": when(rows.time_ns[0]),
         "dates": len(found.ic), "folds": len(np.unique(found.fold)), "ic": ic,
-        **parts_of(contributions(model, rows), rows, groups), "features": features,
+        **parts_of(contributions(told_by, rows), rows, groups), "features": features,
         "groups": most_first({**shares[called(group)], "features": list(group)} for group in groups),
         "sources": [shares[source] for source in data.ranking],
         "agreement": found.agreement([one["name"] for one in features]),
@@ -77,15 +77,16 @@ def trained_on(model: SignalModel) -> Dataset:
     return panels.dataset_of_config(present(config_of(model)), int(model.card["seed"]))
 
 
-def newest(model: SignalModel, data: Dataset) -> tuple[Dataset, list[str]]:
-    """The newest cross-section that the model's files hold, else the last of its panel; what to say of it."""
+def newest(model: SignalModel, data: Dataset) -> tuple[SignalModel, Dataset, list[str]]:
+    """The newest cross-section that the model's files hold, else the last of its panel; the model as of its date, and
+    what to say of it."""
     try:
-        rows, missing, _ = cross_section(model, None)
+        rows, missing, _, since = section(model, None)
     except TercelError as error:
         last = data.rows(data.time_ns == data.time_ns[-1])
-        return last, [f"No newer forecast than the panel's: {error.received}"]
+        return model, last, [f"No newer forecast than the panel's: {error.received}"]
     lacking = [f"Source {name} says nothing: {why}." for name, why in missing.items()]
-    return rows, [rows.note] * bool(rows.note) + lacking
+    return since.model, rows, [rows.note] * bool(rows.note) + lacking
 
 
 def measured(found: Importance, rng: np.random.Generator) -> list[dict[str, Any]]:

@@ -31,6 +31,8 @@ NEAR: Final = 0.2
 """How far from the true cost, as a share of it, a belief is back."""
 STAYS: Final = 4
 """Dates in a row on which it has to be."""
+WHY: Final = {True: "rules.first", False: "the past by which parameters are first chosen; rules.first names a day"}
+"""Why dates are not judged, by whether the file says which are."""
 THIRD: Final = 1 / 3
 """Of the true cost of the last date: a belief to be compared with."""
 
@@ -80,6 +82,7 @@ def backtested(file: Path, seed: int = 1, *, shuffled: bool = False) -> dict[str
     result = {
         "name": config.name, "file": file, "model": None if found.model is None else found.model.id,
         "dates": len(at), "names": len(walk.names), "first": first, "last": last,
+        "not_judged": {"dates": int(at[0]), "first": when(walk.start_ns[0]), "why": WHY[bool(config.rules.first)]},
         "dates_a_year": sought.periods, "book": config.book.kind, "hold": config.book.hold, "cost": charge,
         "believed": asked, "definition": books.DEFINITION, "rules": rules,
         "beliefs": _beliefs(of_paper, at, sought, rng),
@@ -228,7 +231,9 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
     """What a desk would say of a portfolio, in at most five sentences."""
     rules, name = found["rules"], best_of(found["rules"])
     best, plain = rules[name], rules[ALL_AT_ONCE]
-    span = f"{found['dates']} dates, {found['first'][:10]} to {found['last'][:10]}"
+    span, before = f"{found['dates']} dates, {found['first'][:10]} to {found['last'][:10]}", found["not_judged"]
+    if before["dates"]:
+        span += f"; the {before['dates']} before, from {before['first'][:10]} on, are not judged ({before['why']})"
     said = f"After {found['cost']}, {name} has a Sharpe ratio of {best['sharpe_net']:.2f}"
     if name != ALL_AT_ONCE:
         said += f", trading all at once {plain['sharpe_net']:.2f}: {spelt_gain(best['against_all_at_once'])}"

@@ -6,6 +6,7 @@
 [rules]     names, first, last: ways to trade, and the dates that figures are of
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -138,11 +139,14 @@ def read_config(path: Path) -> PortfolioConfig:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """What a file names: targets of dates whose labels do not overlap with costs at a level of 1, and what to say."""
+    """What a file names: targets of dates whose labels do not overlap with costs at a level of 1, and what to say: of
+    the panel, and of the newest forecast.
+    """
 
     sought: Sought
     model: SignalModel | None
     note: str = ""
+    said: Sequence[str] = ()
 
 
 def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool = False) -> Opened:
@@ -154,15 +158,15 @@ def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool =
     ConfigError, DataError
         What cannot be read or used, by file and row.
     """
-    model, traded_of = None, None
+    model, traded_of, said = None, None, list[str]()
     if config.forecasts.file:
         where = str(base / config.forecasts.file)
         walk, sd, dollars = read_forecasts(base / config.forecasts.file, config.cost.law is not None)
         traded_of = sd, dollars
     else:
         model = load(folder_at(base / config.forecasts.model, seed))
-        walk, where = with_newest(model) if newest else walk_of(model.walk()), str(model.folder)
-        walk = walk if newest else walk.rows(apart(walk))
+        walk, where = walk_of(model.walk()), str(model.folder)
+        walk, said = with_newest(model) if newest else (walk.rows(apart(walk)), said)
         away, remedy = 1.0 - FastVolatility().decay, "give the forecasts as a table with a column sd: file = ..."
         variance = (pl.col("r") ** 2).ewm_mean(alpha=away, adjust=False, min_samples=MONTH, ignore_nulls=True)
         (sd,) = known_by(model, walk, remedy, variance.sqrt())
@@ -182,11 +186,11 @@ def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool =
         optimum = mean_variance(walk, sd, daily_returns(model, walk.names.tolist(), "take mean_variance out"))
     sought = sought_of(walk, sd, law, level, by_risk=config.book.kind == "by_risk", hold=config.book.hold)
     note = "" if model is None else str(model.card.get("note", ""))
-    return Opened(replace(sought, optimum=optimum), model, note)
+    return Opened(replace(sought, optimum=optimum), model, note, said)
 
 
-def with_newest(model: SignalModel) -> Walk:
-    """Dates of a model whose labels do not overlap, and the newest one of its files.
+def with_newest(model: SignalModel) -> tuple[Walk, list[str]]:
+    """Dates of a model whose labels do not overlap, and the newest one of its files; what to say of that.
 
     Raises
     ------
@@ -199,7 +203,7 @@ def with_newest(model: SignalModel) -> Walk:
     found = walk.rows(np.append(apart(walk), len(walk.time_ns) - 1))
     end = found.end_ns.copy()
     end[-1] = found.time_ns[-1] + int(np.median(found.end_ns[:-1] - found.time_ns[:-1]))
-    return replace(found, end_ns=end)
+    return replace(found, end_ns=end), said
 
 
 def _since(walk: Walk, day: str) -> slice:

@@ -69,7 +69,8 @@ def stepped(
     config = read_config(file)
     if not config.forecasts.model:
         raise ConfigError("forecasts.model, whose files have a newest date", f"a table in {file}", EXAMPLE)
-    sought = opened(config, file.resolve().parent, seed, newest=True).sought
+    found = opened(config, file.resolve().parent, seed, newest=True)
+    sought = found.sought
     walk, names, last = sought.walk, sought.walk.names.tolist(), len(sought.level) - 1
     belief = CostBelief(float(sought.level[-1]), learns=True, half_life=config.cost.half_life)
     learned = [learn(belief, sought, config.cost.capital, *each) for each in desks.items() if each[1]]
@@ -103,7 +104,7 @@ def stepped(
         "held": "targets" if held is None else "positions",
         "missed": None if held is None else away(held, targeted),
     }  # fmt: skip
-    return {**result, "sentences": sentences(result)}
+    return {**result, "sentences": [*sentences(result), *found.said]}
 
 
 def steps_of(out: Path) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ What its prices show of the state of the market is the same for every instrument
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -42,6 +42,8 @@ NEEDS = {
 """Factors that a column of prices is needed for, beside the close."""
 SETTLES = timedelta(minutes=15)
 """From the close to the moment when its print can be relied on."""
+OPEN = 2 * SETTLES + timedelta(microseconds=1)
+"""From the last close to the end of a label that is open then: after the moment at which that close is decided on."""
 RECENT = 21
 """Days of which the fullest says how many names are usual, and whose names are told where the last one has no row."""
 
@@ -107,10 +109,14 @@ class DailyFactors(TableSource):
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
         return self.facts_of(self.prices())
 
+    def with_factors(self, prices: pl.DataFrame) -> pl.DataFrame:
+        """Prices with the factors, not ranked, that they lack."""
+        chosen = factors()
+        return prices.with_columns(chosen[name] for name in self.columns if name not in prices.columns)
+
     def facts_of(self, prices: pl.DataFrame, days: pl.Series | None = None) -> pl.DataFrame:
         """Facts from prices already read by :meth:`prices`, of all days or some (closes)."""
-        chosen = factors()
-        frame = prices.with_columns(chosen[name] for name in self.columns).filter(pl.col("listed"))
+        frame = self.with_factors(prices).filter(pl.col("listed"))
         if not self.wanted:
             self._leave_out_flat(frame)
         if days is not None:
@@ -187,14 +193,17 @@ def last_whole(prices: pl.DataFrame) -> tuple[date, str]:
 
 def daily_panel(
     path: Path, *, horizon: int = 5, lag: int = 1, every: int = 5, first: str = "2001-01-01",
-    source: DailyFactors | None = None, prices: pl.DataFrame | None = None,
+    source: DailyFactors | None = None, prices: pl.DataFrame | None = None, until: datetime | None = None,
+    after_ns: int = 0,
 ) -> Dataset:  # fmt: skip
     """Cross-sections every `every` days: factors known after the close of t, held from the close of t + lag.
 
     `y` is the rank of the forward return of `horizon` days within its cross-section, [-0.5, 0.5]; `outcome` the return.
     Labels whose interval holds a move that is none (:mod:`tercel.signals.features.moves`) and that nothing adjusts are
     left out, and counted; a name that leaves is settled at its last close. `prices` are those of
-    :meth:`DailyFactors.prices`, where they are in memory already.
+    :meth:`DailyFactors.prices`, where they are in memory already. With `until`, a close, nothing after it is read: its
+    own cross-section is the last one, and rows whose label is open then have y NaN and end after it. Dates that were
+    decided by `after_ns` are left out.
 
     Raises
     ------
@@ -205,9 +214,16 @@ def daily_panel(
     source = source or DailyFactors(Path(path))
     prices = source.prices() if prices is None else prices
     closes = prices.select("instrument", "time", "close", "void")
+    closes = closes if until is None else closes.filter(pl.col("time") <= until)
     labels = forward_returns(closes, horizon=horizon, lag=lag, void="void", settle=True)
-    days = prices["time"].unique().sort()
+    days = closes["time"].unique().sort()
     days = days.filter(days.dt.date() >= date.fromisoformat(first)).gather_every(every)
+    if until is not None:
+        days = pl.concat([days, pl.Series([until], dtype=days.dtype)]).unique().sort()
+        still = closes.select("instrument", "time").join(labels, on=["instrument", "time"], how="anti")
+        still = still.with_columns(start="time", end=pl.lit(until, days.dtype) + OPEN, void=False, settled=False)
+        labels = pl.concat([labels, still], how="diagonal_relaxed")
+    days = days.filter((days + 2 * SETTLES).dt.epoch("ns") > after_ns) if after_ns else days
     labels = labels.filter(pl.col("time").is_in(days.implode()))
     # decided half an hour after the close; without a lag the label begins at that very close, which no one attains
     decided = pl.col("time") + 2 * SETTLES
@@ -218,7 +234,8 @@ def daily_panel(
     # a name that is no longer traded enough has no fact of the day: out of the cross-section
     rows = panel.join(labels).drop_nulls(panel.columns[:1])
     void, rows = rows.filter("void"), rows.filter(~pl.col("void"))
-    rows = rows.with_columns(ranked("forward").alias("y"), pl.col("forward").alias("outcome")).drop_nulls("y")
+    rows = rows.with_columns(ranked("forward").alias("y"), pl.col("forward").alias("outcome"))
+    rows = rows.filter(pl.col("y").is_not_null() | pl.col("forward").is_null())
     if rows.is_empty():
         names = first_names(prices["instrument"].unique().sort().to_list())
         received = f"{names} from {days.min()!s}, never two at once"

@@ -7,6 +7,7 @@ coefficients, never on the intercept.
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn import linear_model
 
 from tercel.core.arrays import Floats
 from tercel.signals.zoo.base import Penalty, Regressor, scale_of
@@ -14,7 +15,7 @@ from tercel.signals.zoo.base import Penalty, Regressor, scale_of
 
 @dataclass(eq=False, repr=False)
 class Ridge(Regressor):
-    """Least squares with an L2 penalty (Hoerl & Kennard, 1970), in closed form.
+    """Least squares with an L2 penalty (Hoerl & Kennard, 1970): scikit-learn's, on scaled columns.
 
     Parameters
     ----------
@@ -30,12 +31,9 @@ class Ridge(Regressor):
 
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         mean, deviation = scale_of(X, weights)
-        centre = float(np.average(y, weights=weights))
-        Z = (X - mean) / deviation
-        weighted = Z * weights[:, None]
-        normal = weighted.T @ Z + max(self.alpha, 1e-10) * np.eye(Z.shape[1])
-        self.coef_ = np.linalg.solve(normal, weighted.T @ (y - centre)) / deviation
-        self.intercept_ = centre - float(mean @ self.coef_)
+        line = linear_model.Ridge(max(self.alpha, 1e-10)).fit((X - mean) / deviation, y, weights)
+        self.coef_ = line.coef_ / deviation
+        self.intercept_ = float(line.intercept_ - mean @ self.coef_)
 
     def _value(self, X: Floats) -> Floats:
         return np.asarray(X @ self.coef_ + self.intercept_)

@@ -90,6 +90,8 @@ def journal_errors(place: JournalPlace, doing: str) -> Iterator[None]:
         yield
     except failures(place) as error:
         reason = reason_of(error)
+        if place.file is not None and "no such" in reason:
+            raise missing(place.file, f"another database: {reason}") from error
         raise JournalError(f"to be able to {doing} {place}", reason, remedy_of(reason)) from error
     except OSError as error:
         raise JournalError(
@@ -131,6 +133,6 @@ def keep_elsewhere(folder: Path, url: str) -> None:
     path.write_text(url + "\n", encoding="utf-8")
 
 
-def missing(file: Path) -> JournalError:
-    """The error for a journal that does not exist."""
-    return JournalError(f"a journal at {file}", "no such file", "name the folder of a desk that has run")
+def missing(file: Path, found: str = "no such file") -> JournalError:
+    """The error for a journal that does not exist: what is there in its place."""
+    return JournalError(f"a desk's journal at {file}", found, "name the folder of a desk that has run")

@@ -69,7 +69,16 @@ class SqliteLog(Log):
         self._connection.executemany(_INSERT, rows)
 
     def meta(self) -> dict[str, str]:
-        """See `log.Log`."""
+        """See `log.Log`.
+
+        Raises
+        ------
+        JournalError
+            Another's database lies there.
+        """
+        tables = {name for (name,) in self._run("open", "SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and not tables & {"meta", "journal"}:
+            raise database.missing(self._file, f"another database, of {', '.join(sorted(tables))}")
         self._run("open", "PRAGMA journal_mode=WAL")
         self._run("open", "PRAGMA synchronous=FULL")
         return super().meta()

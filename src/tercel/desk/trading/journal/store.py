@@ -110,8 +110,8 @@ class SqlJournal:
         try:
             words = self._rows.meta()
         except JournalError as error:
-            if self._place.file is None or database.is_transient(error.__cause__):
-                raise
+            if self._place.file is None or error.__cause__ is None or database.is_transient(error.__cause__):
+                raise  # a server that is away, another program's database, another process that holds the file
             return SoundPrefix(0, origin(self.key), 0, f"the file does not read: {error.received}")
         self._begin_chain(words)
         with database.journal_errors(self._place, "read"):

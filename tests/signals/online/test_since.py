@@ -1,0 +1,364 @@
+"""Learning while served: a training to the date is the oracle; what is to come changes nothing; drift is said."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.desk.rounds.forecast_material import prices, weekdays
+from tests.signals.command.material import done, refused, signals
+from tests.signals.online.test_online_folder import CONFIG
+from typer.testing import CliRunner
+
+from tercel.cli import app
+from tercel.core.errors import DataError
+from tercel.signals.model_folder import SignalModel, load
+from tercel.signals.online import as_of, states_at
+from tercel.signals.online_rule import EXPERTS
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.runs.config import read_config
+from tercel.signals.runs.portfolio_file import opened
+from tercel.signals.runs.portfolio_file import read_config as read_portfolio
+from tercel.signals.runs.train import train
+from tercel.signals.serve import config_of, cross_section, predict
+from tercel.signals.since import EVER, caught_up, drift_of
+
+pytest.importorskip("sklearn")
+METHODS = (*EXPERTS, "blend")
+DAYS = 620
+CLOSES = ("open", "high", "low", "close")
+
+
+@cache
+def kept(update: str, days: int) -> Path:
+    """The project of a model that was trained on so many days."""
+    folder = Path(mkdtemp())
+    prices(days).write_csv(folder / "prices.csv")
+    (folder / "s.toml").write_text(CONFIG.format(update))
+    train(read_config(folder / "s.toml"), 1, folder / "o")
+    return folder
+
+
+def project(update: str, days: int, files: pl.DataFrame | None = None) -> SignalModel:
+    """A copy of it, whose files are others by now."""
+    folder = Path(mkdtemp()) / "copy"
+    shutil.copytree(kept(update, days), folder)
+    if files is not None:
+        files.write_csv(folder / "prices.csv")
+    return load(folder / "o" / "model")
+
+
+def lines_of(model: SignalModel) -> np.ndarray:
+    return np.concatenate([np.append(one.model.coef_, one.model.intercept_) for one in model.models])
+
+
+def journal(model: SignalModel) -> str:
+    file = model.folder / "served.jsonl"
+    return file.read_text() if file.is_file() else ""
+
+
+def near(one: Mapping[str, Mapping[str, float]], two: Mapping[str, Mapping[str, float]]) -> None:
+    assert one.keys() == two.keys()
+    for source, state in one.items():
+        assert state == pytest.approx(two[source], rel=0, abs=1e-12)
+
+
+@given(update=st.sampled_from(METHODS), start=st.integers(450, 600), more=st.integers(1, 60))
+@settings(max_examples=10, deadline=None)
+def test_what_is_served_is_what_a_training_to_the_date_would_serve(update: str, start: int, more: int) -> None:
+    early = project(update, start, prices(start + more))
+    late, trained = project(update, start + more), load(kept(update, start + more) / "o" / "model")
+    ours, oracle = predict(early), predict(late)
+    assert ours.since is not None
+    assert oracle.since is not None
+    assert ours.at_ns == oracle.at_ns
+    np.testing.assert_allclose(lines_of(ours.since.model), lines_of(oracle.since.model), rtol=0, atol=1e-12)
+    rows = cross_section(early, None)[0]
+    columns = {name: rows.x[:, c] for c, name in enumerate(rows.names)}
+    np.testing.assert_allclose(ours.since.model.told(columns), oracle.since.model.told(columns), rtol=0, atol=1e-12)
+    for line in trained.updates():  # by the labels alone, no open row among them
+        at = int(np.datetime64(line["at"][:-1], "ns").astype(np.int64))
+        near(states_at(early.updates(), at), states_at(trained.updates(), at))
+    near(states_at(early.updates(), EVER), states_at(late.updates(), EVER))
+    if update != "static":
+        assert journal(early)
+
+
+@given(update=st.sampled_from(METHODS), start=st.integers(450, 560), more=st.integers(1, 18))
+@settings(max_examples=8, deadline=None)
+def test_what_was_served_is_what_a_later_training_walks(update: str, start: int, more: int) -> None:
+    """On a date of the panel, while labels of dates before it were open: served and judged by the same lines."""
+    at = 260 + 3 * (-((start - 260) // -3) + more - 1)  # the first cross-section is that of day 260
+    model, later = project(update, start, prices(DAYS)), load(kept(update, DAYS) / "o" / "model")
+    served = predict(model, weekdays(DAYS)[at])
+    assert any(line["at"].startswith(str(weekdays(DAYS)[at])) for line in later.updates()) or update == "static"
+    near(states_at(model.updates(), served.at_ns), states_at(later.updates(), served.at_ns))
+
+
+@given(
+    update=st.sampled_from(METHODS), start=st.integers(450, 560), more=st.integers(1, 40), factor=st.floats(0.2, 5.0)
+)
+@settings(max_examples=8, deadline=None)
+def test_labels_that_end_later_change_nothing(update: str, start: int, more: int, factor: float) -> None:
+    day = weekdays(DAYS)[start + more - 1]
+    plain = project(update, start, prices(start + more))
+    moved = [pl.when(pl.col("date") > day).then(pl.col(c) * factor).otherwise(pl.col(c)).alias(c) for c in CLOSES]
+    spoilt = project(update, start, prices(DAYS).with_columns(moved))
+    assert predict(spoilt, day).rows() == predict(plain).rows()
+    assert journal(spoilt) == journal(plain)
+
+
+def test_days_between_that_were_served_change_no_later_one() -> None:
+    """Nor does it matter whether a day is one of the panel's own, every third, or lies between two of them."""
+    often, once = project("blend", 500, prices(560)), project("blend", 500, prices(560))
+    for day in range(500, 560, 7):
+        predict(often, weekdays(DAYS)[day])
+    assert predict(often).rows() == predict(once).rows()
+    near(states_at(often.updates(), EVER), states_at(once.updates(), EVER))
+
+
+def test_every_source_learns_and_one_that_is_gone_keeps_what_it_knew(tmp_path: Path) -> None:
+    """A second source that begins late; then its file is not there any more."""
+
+    def of(days: int) -> SignalModel:
+        folder = tmp_path / f"{days}"
+        folder.mkdir(exist_ok=True)
+        grow(folder, days)
+        more = '[[source]]\nkind = "daily"\npath = "other.csv"\nname = "other"\nhistory = 40\n[train]'
+        (folder / "s.toml").write_text(CONFIG.format("blend").replace("[train]\n", more + "\n", 1))
+        train(read_config(folder / "s.toml"), 1, folder / "o")
+        return load(folder / "o" / "model")
+
+    def grow(folder: Path, days: int) -> None:
+        prices(days).write_csv(folder / "prices.csv")
+        late = prices(days, seed=4).filter(pl.col("date") >= weekdays(DAYS)[300])
+        late.write_csv(folder / "other.csv")
+
+    early, late = of(500), of(560)
+    grow(early.folder.parents[1], 560)
+    ours, oracle = predict(early), predict(late)
+    assert ours.since is not None
+    assert oracle.since is not None
+    assert {one.source for one in ours.since.model.models} == {"daily", "other"}
+    np.testing.assert_allclose(lines_of(ours.since.model), lines_of(oracle.since.model), rtol=0, atol=1e-12)
+    assert {json.loads(line)["source"] for line in journal(early).splitlines()} == {"daily", "other"}
+    grow(early.folder.parents[1], 600)
+    (early.folder.parents[1] / "other.csv").unlink()
+    found = predict(early)
+    assert "other" in found.missing
+    assert found.since is not None
+    at = [one.source for one in early.models].index("other")
+    kept_line, now = ours.since.model.models[at].model, found.since.model.models[at].model
+    assert now.coef_.tobytes() == kept_line.coef_.tobytes()
+    assert {line["source"] for line in found.since.lines} == {"daily"}
+
+
+def test_lines_that_are_taken_out_are_taken_back_and_learned_again() -> None:
+    model = project("blend", 500, prices(560))
+    predict(model)
+    whole = journal(model).splitlines(keepends=True)
+    assert len(whole) > 15
+    assert {tuple(json.loads(line)) for line in whole} == {("at", "source", "moved", "model")}
+    before = as_of(model, EVER)
+    (model.folder / "served.jsonl").write_text("".join(whole[:9]))
+    back = as_of(model, EVER)
+    assert lines_of(back).tobytes() != lines_of(before).tobytes()
+    last = json.loads(whole[8])["at"]
+    then = int(np.datetime64(last[:-1], "ns").astype(np.int64))
+    predict(model)
+    assert journal(model) == "".join(whole)
+    assert lines_of(as_of(model, then)).tobytes() == lines_of(back).tobytes()
+    (model.folder / "served.jsonl").unlink()
+    assert as_of(model, EVER).updates() == load(kept("blend", 500) / "o" / "model").updates()
+    load(model.folder)  # its own files are as they were written
+
+
+@pytest.mark.parametrize("row", [1, 5])
+def test_a_journal_that_does_not_go_on_is_refused(row: int) -> None:
+    model = project("recursive", 500, prices(560))
+    predict(model)
+    lines = journal(model).splitlines(keepends=True)
+    for broken in ("no line\n", "", lines[row - 1].replace(model.id, "another")):
+        (model.folder / "served.jsonl").write_text("".join([*lines[: row - 1], broken, *lines[row:]]))
+        told = refused("predict", model.folder)
+        assert f"row{row}of{model.folder / 'served.jsonl'}" in told.replace(" ", "")
+        assert "learns them anew" in told
+        with pytest.raises(DataError, match=f"row {row} of"):
+            model.updates()
+
+
+def test_two_desks_that_learn_at_once_write_each_line_once() -> None:
+    """The second had read the journal before the first one wrote; one of them forecasts a day later."""
+    model = project("blend", 500, prices(560))
+    one, two, later = (predict(project("blend", 500, prices(560 + more))).since for more in (0, 0, 1))
+    alone = project("blend", 500, prices(560))
+    predict(alone)
+    for since in (one, two, later):
+        assert since is not None
+        here = replace(since, model=replace(since.model, folder=model.folder))
+        assert here.keep() == ""
+    assert journal(model).startswith(journal(alone))
+    assert later is not None
+    assert lines_of(as_of(model, EVER)).tobytes() == lines_of(later.model).tobytes()
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_the_forecast_given() -> None:
+    model, plain = project("recursive", 500, prices(560)), project("recursive", 500, prices(560))
+    (model.folder / "served.jsonl").mkdir()
+    found = predict(model)
+    assert "what was learned is not kept, and learned again next time" in found.note
+    assert found.rows() == predict(plain).rows()
+
+
+def test_a_model_none_of_whose_sources_is_there_keeps_its_parameters() -> None:
+    model = project("recursive", 500, prices(560))
+    rows = cross_section(model, None)[0]
+    strange = replace(rows, names=tuple(name.replace("daily", "strange") for name in rows.names))
+    since = caught_up(model, strange, config_of(model).train)
+    assert not since.lines
+    assert lines_of(since.model).tobytes() == lines_of(model).tobytes()
+
+
+def test_an_explanation_is_of_the_forecast_that_is_served() -> None:
+    model = project("recursive", 500, prices(560))
+    expected = {row["name"]: row["expected_bps"] for row in done("predict", model.folder)["rows"]}
+    made = done("explain", model.folder, "--out", model.folder.parent)["names"]
+    assert {one["name"]: one["expected_bps"] for one in made} == pytest.approx(expected)
+    assert journal(model)
+
+
+def test_a_new_training_begins_a_new_journal(tmp_path: Path) -> None:
+    model = project("recursive", 500, prices(560))
+    predict(model)
+    train(read_config(model.folder.parents[1] / "s.toml"), 1, model.folder.parent)
+    assert not journal(model)
+
+
+def test_files_whose_past_is_gone_are_told_and_the_lines_of_training_kept() -> None:
+    model = project("recursive", 500, prices(560).filter(pl.col("date") > weekdays(DAYS)[480]))
+    found = predict(model)
+    assert "nothing is learned since training" in found.note
+    assert not journal(model)
+    assert found.since is not None
+    assert lines_of(found.since.model).tobytes() == lines_of(model).tobytes()
+
+
+def test_the_synthetic_market_is_learned_to_its_last_day(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text(
+        '[panel]\nkind = "synthetic"\ninstruments = 20\ndays = 160\nstrength = 0.2\n[train]\nupdate = "recursive"\n'
+    )
+    done("train", tmp_path / "s.toml", "--out", tmp_path / "o")
+    found = done("predict", tmp_path / "o")
+    assert found["learned"]
+    assert {line[:10] for line in found["learned"]} == {found["at"][:10]}
+    assert done("predict", tmp_path / "o")["rows"] == found["rows"]
+
+
+# -- what training had seen -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("update", ["refit", "recursive"])
+def test_a_date_whose_outcome_training_saw_is_told(update: str) -> None:
+    model = project(update, 560, prices(DAYS))
+    end = model.walk()["end"].max()
+    for at, seen in ((520, True), (559, False), (619, False)):
+        day = weekdays(DAYS)[at]
+        found = done("predict", model.folder, "--date", day)
+        assert found["seen_until"] == (f"{end:%Y-%m-%dT%H:%M:%S}Z" if seen else None)
+        told = " ".join(signals("predict", model.folder, "--date", day).output.split())
+        assert (f"Training saw outcomes until {end:%Y-%m-%d}" in told) is seen
+        assert ("all but its lines knew more" in told) is (seen and update == "recursive")
+
+
+# -- drift ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("update", ["refit", "static"])
+def test_a_model_that_drifted_while_nobody_looked_is_told(update: str) -> None:
+    """What it learned turns round where its training ends."""
+    turned = project(update, 450, prices(690, turns=450))
+    found = done("predict", turned.folder)
+    assert found["drift"]["drifted"]
+    assert "it has drifted" in found["note"]
+    assert found["drift"]["mean"] < found["drift"]["training"]
+    assert "it has drifted" in " ".join(signals("predict", turned.folder).output.split())
+    as_before = done("predict", project(update, 450, prices(690)).folder)
+    assert not as_before["drift"]["drifted"]
+    assert any("no drift that can be told" in line for line in as_before["sentences"])
+    short = done("predict", project(update, 450, prices(460)).folder)
+    assert short["drift"] is None
+
+
+def test_a_model_that_learned_what_had_turned_has_not_drifted() -> None:
+    """Of the same dates: one that learns is right again soon, one that does not is wrong to the end."""
+    still, learns = (predict(project(update, 450, prices(690, turns=450))) for update in ("static", "recursive"))
+    assert still.since is not None
+    assert learns.since is not None
+    assert still.since.drift is not None
+    assert learns.since.drift is not None
+    assert still.since.drift["drifted"]
+    assert not learns.since.drift["drifted"]
+    assert learns.since.drift["mean"] > still.since.drift["mean"] + 0.1
+    assert learns.since.drift["dates"] == still.since.drift["dates"]
+
+
+def test_drift_is_told_as_seldom_as_it_says_and_found_where_it_is() -> None:
+    """A forecast whose skill stays, and one whose sign turns: the share of seeds that are told of drift."""
+    rng, dates, names, told = np.random.default_rng(2), 40, 60, {1.0: 0, -1.0: 0}
+    week = 7 * 86_400 * 10**9
+    time = np.repeat(np.arange(dates) * week, names)
+    for _ in range(300):
+        before = {"mean": 0.0951 * (1 + rng.standard_normal() / 20), "t": 20.0}  # rank correlation of r .0995
+        value, noise = rng.standard_normal((2, dates * names))
+        for sign in told:
+            outcome = sign * 0.1 * value + noise
+            rows = Dataset(
+                value[:, None], outcome, outcome, ("a.b",), time, time, time + week, np.full(len(value), "A")
+            )
+            found = drift_of(before, value, rows)
+            assert found is not None
+            told[sign] += found["drifted"]
+    assert told[1.0] <= 9, "one per cent of 300 is 3"
+    assert told[-1.0] >= 290
+    assert drift_of(None, value, rows) is None
+
+
+# -- the portfolio loop -----------------------------------------------------------------------------------------------
+
+
+def stepped(model: SignalModel, book: Path) -> list[str]:
+    """Today's step of a portfolio by it, and what it says."""
+    file = model.folder.parents[1] / "p.toml"
+    file.write_text('[forecasts]\nmodel = "o"\n[cost]\nbps = 12\n')
+    told = CliRunner().invoke(app, ["portfolio", "run", str(file), "--out", str(book), "--json"])
+    assert told.exit_code == 0, told.output
+    found: list[str] = json.loads(told.stdout)["sentences"]
+    return found
+
+
+def test_a_portfolio_steps_by_what_was_learned_while_its_desk_was_off(tmp_path: Path) -> None:
+    files = prices(690, turns=450)
+    model, served = project("recursive", 450, files), project("recursive", 450, files)
+    days = len({line["at"] for line in predict(served).since.lines})  # type: ignore[union-attr]
+    assert any(f"It learned on {days} dates" in line for line in stepped(model, tmp_path / "book"))
+    assert journal(model) == journal(served)
+    rows = cross_section(model, None)[0]
+    walk = opened(read_portfolio(model.folder.parents[1] / "p.toml"), model.folder.parents[1], newest=True).sought.walk
+    columns = {name: rows.x[:, c] for c, name in enumerate(rows.names)}
+    learned, trained = (one.forecast(columns)[0] for one in (as_of(model, EVER), model))
+    here = np.searchsorted(walk.names, rows.instrument)
+    np.testing.assert_allclose(walk.value[-1, here], learned, rtol=0, atol=1e-12)
+    assert np.corrcoef(learned, trained)[0, 1] < 0, "its sign has turned since"
+
+
+def test_a_portfolio_is_told_of_a_model_that_drifted_while_its_desk_was_off(tmp_path: Path) -> None:
+    assert any("it has drifted" in line for line in stepped(project("static", 450, prices(690, turns=450)), tmp_path))
+    assert not any("it has drifted" in line for line in stepped(project("static", 450, prices(690)), tmp_path / "b"))
