@@ -46,9 +46,17 @@ def opened(
         What clients' time is now, ns since 1970; None: the market's own.
     fee : int
         1e-8 of what is received.
+
+    Raises
+    ------
+    ConfigError
+        Two markets that would be one symbol.
     """
     exchange = SimulatedExchange(markets)
     rules = [rules_of(one, lots.get(one.instrument, 0)) for one in exchange.listings()]
+    if len({one.symbol for one in rules}) < len(rules):
+        received = ", ".join(f"{one.instrument} as {one.symbol}" for one in rules)
+        raise ConfigError("each symbol once", received, "serve one of them, or each at a port of its own")
     offset = 0 if wall_ns is None else wall_ns - exchange.now_ns
     return BinanceExchange(exchange, rules, offset_ns=offset, maker=fee, taker=fee)
 

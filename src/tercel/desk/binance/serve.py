@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from tercel.core.closing import Closing
@@ -86,7 +86,8 @@ class BinanceServer(Closing):
         self._sessions: list[ApiConnection] = []
         self._listen_keys: dict[str, tuple[str, int]] = {}
         self._server: uvicorn.Server = self._made()
-        self._thread: Thread | None = None
+        self._ended = Event()
+        self._ended.set()
 
     @property
     def url(self) -> str:
@@ -137,30 +138,26 @@ class BinanceServer(Closing):
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Serve until Ctrl-C, or until the exchange dies.
-
-        Raises
-        ------
-        KeyboardInterrupt
-        TercelError
-            What the exchange died of.
-        """
-        self._server.run(sockets=[self.socket])
-        if self.error is not None:
-            raise self.error
-
     def start(self) -> Self:
         """Serve in a thread, from now on."""
-        self._thread = Thread(target=self._server.run, kwargs={"sockets": [self.socket]}, daemon=True)
-        self._thread.start()
+        self._ended.clear()
+        Thread(target=self._run, daemon=True).start()
         return self
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self.socket])
+        finally:
+            self._ended.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it has ended, by itself, within a time; `error` then has what it died of."""
+        return self._ended.wait(seconds)
 
     def close(self) -> None:
         """Stop serving."""
         self._server.should_exit = True
-        if self._thread is not None:
-            self._thread.join()
+        self._ended.wait()
         self.socket.close()
 
     @asynccontextmanager
@@ -361,7 +358,7 @@ def serve_binance(
     engine: BinanceExchange, keys: Sequence[ApiKey], *, pace: Pace, port: int = 0, limits: RateLimits | None = None,
     latency_s: float = 0.0, wall_ns: Callable[[], int] = time.time_ns,
 ) -> BinanceServer:  # fmt: skip
-    """Binance's APIs over an exchange; ``start`` or ``run`` the server, ``close`` it.
+    """Binance's APIs over an exchange; ``start`` the server, ``close`` it.
 
     Parameters
     ----------
