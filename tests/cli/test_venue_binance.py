@@ -118,7 +118,9 @@ def two_names(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("listening", [False, True])
 def test_ctrl_c_at_once_and_while_streams_are_open_ends_well(tmp_path: Path, listening: bool) -> None:
     command = [*COMMAND, "--market", "csco", "--port", "0", "--out", str(tmp_path / "out"), "--json"]
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell starts what runs in its background
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
     assert process.stdout is not None
     said = json.loads(process.stdout.readline())
     with ExitStack() as stack:

@@ -1,6 +1,7 @@
 """`tercel venue serve --api binance`: an exchange that any bot with a base URL can log on to, and its report."""
 
 import secrets
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ def serve_until_stopped(request: Serve) -> None:
         engine, [key], pace=pace, port=request.port, limits=limits, latency_s=request.latency_ms / 1e3
     )
     end_on_termination()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what runs in its background ignore it
     try:
         server.start()
         _announce(request, server, key, speed)
@@ -78,11 +80,12 @@ def _announce(request: Serve, server: "BinanceServer", key: "ApiKey", speed: flo
     """Where it is, at once: whoever started it waits for this line."""
     symbols = list(server.engine.rules)
 
+    where = f"{', '.join(symbols)} in Binance's words at {server.url}, {speed:g} s of it in a second; Ctrl-C ends it"
+
     def show() -> None:
+        say(where)
         say(f"streams: {server.ws_url}/ws, {server.ws_url}/stream; WebSocket API: {server.ws_api_url}")
         say(f"key: {key.name}\nsecret: {key.secret or '(of the Ed25519 key that was named)'}")
-
-    say(f"{', '.join(symbols)} in Binance's words at {server.url}, {speed:g} s of it in a second; Ctrl-C ends it")
 
     found: dict[str, Any] = {
         "url": server.url,
@@ -93,6 +96,8 @@ def _announce(request: Serve, server: "BinanceServer", key: "ApiKey", speed: flo
         "symbols": symbols,
     }
     hand_over(found, request.as_json, show)
+    if request.as_json:
+        say(where)
 
 
 def _report(request: Serve, engine: "BinanceExchange") -> None:

@@ -55,7 +55,7 @@ def write_tape(lake: Path, market: PublicMarket) -> tuple[str, int]:
     )  # fmt: skip
     instrument = Instrument(
         VENUE, rules.symbol, date, rules.tick / ONE, timezone="UTC", session_open_ns=began,
-        session_close_ns=int(rows[-1, _NS]) + 1, extra={"lot_size": rules.lot / ONE, "feed": "tercel venue serve"},
+        session_close_ns=int(rows[-1, _NS]) + 1, extra={"lot_size": text(rules.lot), "feed": "tercel venue serve"},
     )  # fmt: skip
     events = Events.from_table(np.stack(columns, axis=1))
     Lake(lake).write(instrument, events, replace=True)
@@ -63,14 +63,14 @@ def write_tape(lake: Path, market: PublicMarket) -> tuple[str, int]:
 
 
 def write_fills(path: Path, account: TradingAccount, rules: dict[str, SymbolRules]) -> int:
-    """Write an account's fills; how many. Quantities count lots, and a fee is in the quote asset for one lot's base."""
+    """Write an account's fills; how many. Quantities count lots; a fee is in the quote asset."""
     with path.open("w", newline="") as file:
         out = csv.writer(file)
         out.writerow(["time", "symbol", "side", "quantity", "price", "venue", "fee"])
         for fill in account.fills:
             mine = rules[fill.symbol]
             row = [_iso(fill.ns), fill.symbol, fill.side.lower(), fill.lots, text(fill.ticks * mine.tick), VENUE]
-            out.writerow([*row, text(_fee(fill, mine) * ONE // mine.lot)])
+            out.writerow([*row, text(_fee(fill, mine))])
     return len(account.fills)
 
 

@@ -1,0 +1,34 @@
+"""The report of a run: its money is what the account paid, whatever a lot is."""
+
+import json
+
+import pytest
+from tests.desk.binance.conftest import bench_of
+
+from tercel.api.tca.venue_run import venue_report
+from tercel.core.fixed import ONE
+from tercel.desk.binance.opened import twin
+from tercel.desk.exchange.named import preset_markets
+
+
+@pytest.mark.parametrize("name", ["csco", "btc-spot"])
+def test_costs_are_in_the_money_that_was_paid(name, tmp_path) -> None:
+    bench = bench_of(name)
+    bench.go_on(60)
+    for _ in range(5):
+        bench.place(kind="MARKET", lots=2000)
+        bench.go_on(20)
+    alone = twin(bench.engine, preset_markets([name], 1))
+    venue_report(bench.engine, alone, bench.account.name, tmp_path)
+    found = json.loads((tmp_path / "report.json").read_text())
+    total, rules = found["costs"]["total"], bench.engine.rules[bench.symbol]
+    paid = sum(fill.lots * fill.ticks for fill in bench.account.fills) * rules.unit / ONE
+    fees = sum(fill.fee * fill.ticks * rules.tick for fill in bench.account.fills) / ONE / ONE
+    bought = sum(fill.lots for fill in bench.account.fills) * rules.lot / ONE
+    (parent,) = found["costs"]["parents"]
+    assert parent["average_price"] == pytest.approx(paid / bought)
+    assert float(found["symbols"][bench.symbol]["bought"]["value"]) == pytest.approx(paid)
+    assert total["money"]["fees"] == pytest.approx(fees, rel=1e-3)
+    cost = total["money"]["whole"] - total["money"]["fees"]
+    assert cost == pytest.approx(paid - parent["arrival_price"] * bought, rel=1e-6)
+    assert total["is_bps"] == pytest.approx(1e4 * total["money"]["whole"] / total["notional"], rel=1e-6)
