@@ -8,7 +8,9 @@ import pytest
 from tests.desk.binance.client import Rest, Socket
 from tests.desk.binance.conftest import ACCOUNT, KEY
 from tests.waiting import until
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tercel.desk.binance.limits import RateLimits
 from tercel.desk.binance.signing import ApiKey, hmac_signature, sorted_payload
 from tercel.fix.profiles.signing import signer
 
@@ -59,7 +61,7 @@ def test_the_diffs_rebuild_the_snapshot(served) -> None:
 def test_every_stream_says_what_it_is(served) -> None:
     server = served(speed=30.0)
     names = ["trade", "aggTrade", "bookTicker", "depth", "depth5", "depth10@100ms", "depth20", "kline_1m", "miniTicker"]
-    names += ["ticker", "avgPrice", "kline_1s"]
+    names += ["ticker", "avgPrice", "kline_1s", "kline_1d@+08:00"]
     path = "/".join(f"{STREAM}@{one}" for one in names)
     rest = Rest(server)
     with Socket(f"{server.ws_url}/stream?streams={path}/!miniTicker@arr") as stream:
@@ -74,6 +76,7 @@ def test_every_stream_says_what_it_is(served) -> None:
     assert float(told["bookTicker"]["b"]) < float(told["bookTicker"]["a"])
     assert [len(told[one]["bids"]) for one in ("depth5", "depth10@100ms")] == [5, 10]
     assert told["kline_1m"]["k"]["i"] == "1m"
+    assert told["kline_1d@+08:00"]["k"]["t"] % 86_400_000 == 16 * 3_600_000
     assert told["miniTicker"]["e"] == "24hrMiniTicker"
     assert {one["s"] for one in told["arr"]} == {SYMBOL}
     assert told["ticker"]["n"] >= 1
@@ -222,3 +225,52 @@ def test_the_market_goes_on_at_its_speed(served) -> None:
     assert rest.signed("GET", "/api/v3/account").status_code == 200  # stamped by the wall's clock
     now = rest.ask("GET", "/api/v3/time").json()["serverTime"]
     assert rest.signed("GET", "/api/v3/account", timestamp=now, recvWindow=60_000).status_code == 200
+
+
+def test_times_come_in_microseconds_where_they_are_asked_for(served) -> None:
+    server = served(speed=30.0)
+    rest = Rest(server)
+
+    def asked(unit: str, path: str = "time") -> Any:
+        return rest.http.get(f"/api/v3/{path}", headers={"X-MBX-TIME-UNIT": unit} if unit else {}).json()
+
+    for unit in ("MICROSECOND", "microsecond"):
+        assert 10**15 < asked(unit)["serverTime"] < 10**16
+    assert 10**12 < asked("")["serverTime"] < 10**13
+    assert asked("NANOSECOND")["code"] == -1194
+    bar = asked("MICROSECOND", f"klines?symbol={SYMBOL}&interval=1m")[-1]
+    assert (bar[0] % 60_000_000, bar[6] - bar[0]) == (0, 59_999_999)
+    micro = f"{server.ws_url}/stream?streams={STREAM}@trade&timeUnit=MICROSECOND"
+    with Socket(micro) as fine, Socket(f"{server.ws_url}/ws/{STREAM}@trade") as coarse:
+        rest.signed("POST", "/api/v3/order", **SELL)
+        plain, told = coarse.read(), fine.read()["data"]
+        while told["t"] < plain["t"]:
+            told = fine.read()["data"]
+        assert (told["t"], told["T"] // 1000) == (plain["t"], plain["T"])
+    with Socket(f"{server.ws_api_url}?timeUnit=MICROSECOND") as api:
+        api.signed("userDataStream.subscribe.signature")
+        placed = api.signed("order.place", **ORDER)["result"]
+        event = api.event(lambda one: one.get("event", {}).get("x") == "NEW")["event"]
+        assert event["T"] == placed["transactTime"] > 10**15
+    with pytest.raises(InvalidStatus):
+        Socket(f"{server.ws_url}/ws/{STREAM}@trade?timeUnit=SECOND")
+
+
+def test_who_says_more_than_five_things_a_second_is_cut_off(served) -> None:
+    server = served(limits=RateLimits())
+    with Socket(f"{server.ws_url}/ws") as stream:
+        for number in range(5):
+            stream.ws.send(json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": number}))
+        assert [stream.read()["id"] for _ in range(5)] == [0, 1, 2, 3, 4]
+        stream.ws.send(json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": 5}))
+        with pytest.raises(ConnectionClosed):
+            stream.read()
+
+
+def test_who_says_five_things_a_second_is_not(served) -> None:
+    seconds = iter(range(0, 10**6))
+    server = served(limits=RateLimits(), wall_ns=lambda: time.time_ns() + next(seconds) * 200_000_000)
+    with Socket(f"{server.ws_url}/ws") as stream:
+        for number in range(30):
+            stream.ws.send(json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": number}))
+            assert stream.read()["id"] == number

@@ -14,6 +14,7 @@ from tercel.desk.binance.words import (
     BinanceError,
     ErrorCode,
     Security,
+    in_us,
     ms,
     unsupported,
 )
@@ -23,9 +24,9 @@ _SESSION: Final = ("returnRateLimits",)
 Say = Callable[[str], None]
 
 
-def in_json(value: Any) -> str:
-    """As it goes over the wire."""
-    return json.dumps(value, separators=(",", ":"))
+def in_json(value: Any, micro: bool = False) -> str:
+    """As it goes over the wire; `micro`: times in microseconds."""
+    return json.dumps(in_us(value) if micro else value, separators=(",", ":"))
 
 
 class _WrongError(Exception):
@@ -49,12 +50,15 @@ class StreamConnection:
         Whether a message names its stream.
     account : str
         Whose events come here; "": nobody's.
+    micro : bool
+        Whether times are in microseconds.
     """
 
     streams: Streams
     say: Say
     combined: bool = False
     account: str = ""
+    micro: bool = False
     names: list[str] = field(default_factory=list)
 
     def listen(self, names: list[str]) -> None:
@@ -71,9 +75,10 @@ class StreamConnection:
                 self.names.remove(name)
                 self.streams.leave(name)
 
-    def tell(self, name: str, text: str) -> None:
-        """A stream has told something."""
+    def tell(self, name: str, told: Any, text: str) -> None:
+        """A stream has told something; `text` is that with times in milliseconds."""
         if name in self.names:
+            text = in_json(told, True) if self.micro else text
             self.say(f'{{"stream":{json.dumps(name)},"data":{text}}}' if self.combined else text)
 
     def heed(self, text: str) -> None:
@@ -143,12 +148,15 @@ class ApiConnection:
         Whose weight is used.
     limits_told : bool
         Whether answers have `rateLimits` unless they are asked not to.
+    micro : bool
+        Whether times are in microseconds.
     """
 
     desk: RequestDesk
     say: Say
     address: str
     limits_told: bool = True
+    micro: bool = False
     key: ApiKey | None = None
     since: int | None = None
     connected: int = 0
@@ -162,7 +170,7 @@ class ApiConnection:
         """An account's event."""
         for number, name in self.subscriptions.items():
             if name == account:
-                self.say(in_json({"subscriptionId": number, "event": event}))
+                self._say({"subscriptionId": number, "event": event})
 
     def heed(self, text: str) -> None:
         """A request, and its answer."""
@@ -191,7 +199,10 @@ class ApiConnection:
             account = account or (self.key.account if self.key else "")
         if limits:
             answer["rateLimits"] = self.desk.usage.rows(self.address, account)
-        self.say(in_json(answer))
+        self._say(answer)
+
+    def _say(self, told: dict[str, Any]) -> None:
+        self.say(in_json(told, self.micro))
 
     def _answer(self, method: str, values: dict[str, Any]) -> tuple[str, Any]:
         """The account that a request is of, and the answer."""
@@ -272,7 +283,7 @@ class ApiConnection:
     def _end(self, number: int) -> None:
         if self.subscriptions.pop(number, None) is not None:
             event = {"e": "eventStreamTerminated", "E": ms(self.desk.engine.now_ns)}
-            self.say(in_json({"subscriptionId": number, "event": event}))
+            self._say({"subscriptionId": number, "event": event})
         if number == self.logged:
             self.logged = None
 

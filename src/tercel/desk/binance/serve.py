@@ -7,6 +7,7 @@ import asyncio
 import secrets
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from tercel.core.closing import Closing
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.pace import Pace
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.binance.connections import ApiConnection, StreamConnection, in_json
 from tercel.desk.binance.endpoints import Endpoint, RequestDesk
 from tercel.desk.binance.engine import BinanceExchange
@@ -24,7 +26,16 @@ from tercel.desk.binance.params import Params, query_pairs
 from tercel.desk.binance.signing import ApiKey, unsigned
 from tercel.desk.binance.streams import Streams
 from tercel.desk.binance.symbols import decimal, shown
-from tercel.desk.binance.words import SIGNED, BinanceError, ErrorCode, Security, ms, not_valid, unsupported
+from tercel.desk.binance.words import (
+    SIGNED,
+    BinanceError,
+    ErrorCode,
+    Security,
+    microseconds,
+    ms,
+    not_valid,
+    unsupported,
+)
 from tercel.desk.listening import LOOPBACK, bind
 
 if TYPE_CHECKING:
@@ -50,13 +61,20 @@ class _Link:
 
     socket: "WebSocket"
     queue: asyncio.Queue[str | None]
+    micro: bool
+    """Whether times are in microseconds."""
 
     def say(self, text: str) -> None:
         with suppress(asyncio.QueueFull):
             self.queue.put_nowait(text)
         if self.queue.full():
+            self.cut()
+
+    def cut(self) -> None:
+        """It is sent no more than what waits, and closed."""
+        if self.queue.full():
             self.queue.get_nowait()
-            self.queue.put_nowait(None)
+        self.queue.put_nowait(None)
 
     async def send(self) -> None:
         """Send until it is cut off."""
@@ -184,14 +202,14 @@ class BinanceServer(Closing):
         for name, told in self.streams.flow():
             text = in_json(told)
             for one in self._listeners:
-                one.tell(name, text)
+                one.tell(name, told, text)
         events, self.engine.told = self.engine.told, []
         for account, event in events:
             for session in self._sessions:
                 session.tell(account, event)
             for one in self._listeners:
                 if one.account == account:
-                    one.say(in_json(event))
+                    one.say(in_json(event, one.micro))
 
     # -- REST ---------------------------------------------------------------------------------------------------------
 
@@ -201,8 +219,9 @@ class BinanceServer(Closing):
         body = (await request.body()).decode(errors="replace")
         address = request.client.host if request.client else LOOPBACK
         headers: dict[str, str] = {}
-        status, told = 200, None
+        status, told, micro = 200, None, False
         try:
+            micro = microseconds(request.headers.get("X-MBX-TIME-UNIT", ""))
             told = await self._rest(request.method, request.url.path, query, body, address, request, headers)
         except BinanceError as error:
             status, told = error.status, error.body
@@ -210,7 +229,7 @@ class BinanceServer(Closing):
                 headers["Retry-After"] = str(max(error.retry_ms - self._wall_ms(), 0) // 1000 + 1)
         used = str(self.usage.used(address))
         headers |= {"X-MBX-USED-WEIGHT": used, "X-MBX-USED-WEIGHT-1M": used}
-        return _response(in_json(told), status, headers)
+        return _response(in_json(told, micro), status, headers)
 
     async def _rest(
         self, method: str, path: str, query: str, body: str, address: str, request: "Request", headers: dict[str, str]
@@ -280,16 +299,28 @@ class BinanceServer(Closing):
     # -- WebSockets ---------------------------------------------------------------------------------------------------
 
     async def _stream(self, ws: "WebSocket") -> None:
-        link = await self._opened(ws)
+        if (link := await self._opened(ws)) is None:
+            return
         combined = ws.url.path == "/stream"
         names = ws.query_params.get("streams", "") if combined else ws.path_params.get("names", "")
-        listed = [one for one in names.split("/") if one]
+        listed = [one for one in names.replace(" ", "+").split("/") if one]  # @+08:00, though + is a blank in a query
         account, until = self._listen_keys.get(listed[0], ("", 0)) if len(listed) == 1 else ("", 0)
-        one = StreamConnection(self.streams, link.say, combined, account if until > self._wall_ms() else "")
+        account = account if until > self._wall_ms() else ""
+        one = StreamConnection(self.streams, link.say, combined, account, link.micro)
         one.listen([] if one.account else listed)
         self._listeners.append(one)
+        heard: deque[int] = deque(maxlen=self.usage.limits.messages)
+
+        def heed(text: str) -> None:
+            now = self._wall_ns()
+            if len(heard) == heard.maxlen and now - heard[0] < NS_PER_SECOND:
+                link.cut()
+            else:
+                heard.append(now)
+                one.heed(text)
+
         try:
-            await self._heard(link, one.heed)
+            await self._heard(link, heed)
         finally:
             self._listeners.remove(one)
             one.close()
@@ -301,9 +332,10 @@ class BinanceServer(Closing):
         except BinanceError:
             await ws.close(1008)
             return
-        link = await self._opened(ws)
+        if (link := await self._opened(ws)) is None:
+            return
         told = ws.query_params.get("returnRateLimits", "true").lower() != "false"
-        one = ApiConnection(self.desk, link.say, address, told, connected=ms(self.engine.now_ns))
+        one = ApiConnection(self.desk, link.say, address, told, link.micro, connected=ms(self.engine.now_ns))
         self._sessions.append(one)
 
         def heed(text: str) -> None:
@@ -318,9 +350,15 @@ class BinanceServer(Closing):
             self._sessions.remove(one)
 
     @staticmethod
-    async def _opened(ws: "WebSocket") -> _Link:
+    async def _opened(ws: "WebSocket") -> _Link | None:
+        """None: refused."""
+        try:
+            micro = microseconds(ws.query_params.get("timeUnit", ""))
+        except BinanceError:
+            await ws.close(1008)
+            return None
         await ws.accept()
-        return _Link(ws, asyncio.Queue(_WAITING))
+        return _Link(ws, asyncio.Queue(_WAITING), micro)
 
     @staticmethod
     async def _heard(link: _Link, heed: Any, latency_s: float = 0.0) -> None:

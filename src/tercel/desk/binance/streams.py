@@ -17,7 +17,7 @@ from tercel.desk.binance.words import INTERVALS, ms
 MOST_STREAMS: Final = 1024
 _PERIOD: Final = {"": NS_PER_SECOND, "@100ms": NS_PER_SECOND // 10, "@1000ms": NS_PER_SECOND}
 _DEPTH: Final = re.compile(r"depth(5|10|20)?(@100ms|@1000ms)?")
-_KLINE: Final = re.compile(rf"kline_({'|'.join(INTERVALS)})")
+_KLINE: Final = re.compile(rf"kline_({'|'.join(INTERVALS)})(@\+08:00)?")
 _AT_ONCE: Final = frozenset({"trade", "aggTrade", "bookTicker"})
 _EACH_SECOND: Final = frozenset({"miniTicker", "ticker", "avgPrice"})
 _ALL: Final = {"!miniTicker@arr": "miniTicker", "!ticker@arr": "ticker"}
@@ -69,8 +69,8 @@ class Streams:
             return MarketStream(name, what, market, NS_PER_SECOND)
         if found := _DEPTH.fullmatch(what):
             return MarketStream(name, f"depth{found[1] or ''}", market, _PERIOD[found[2] or ""])
-        if _KLINE.fullmatch(what):
-            return MarketStream(name, what, market, NS_PER_SECOND * (1 if what == "kline_1s" else 2))
+        if found := _KLINE.fullmatch(what):
+            return MarketStream(name, what, market, NS_PER_SECOND * (1 if found[1] == "1s" else 2))
         return None
 
     def listen(self, name: str) -> None:
@@ -136,10 +136,10 @@ class Streams:
 
     @staticmethod
     def _kline(stream: MarketStream, market: PublicMarket, now: int) -> Iterator[dict[str, Any]]:
-        interval = stream.what.partition("_")[2]
-        bar, last = market.bars.current(interval, now), market.bars.before(interval)
-        if last is not None and stream.seen not in (None, bar.open_ns):
-            yield last.event(market.rules, interval, now)  # closed since
+        interval, _, zone = stream.what.removeprefix("kline_").partition("@")
+        *before, bar = market.bars.zoned(interval, now, 8 * 3600 if zone else 0)
+        if before and stream.seen not in (None, bar.open_ns):
+            yield before[-1].event(market.rules, interval, now)  # closed since
         stream.seen = bar.open_ns
         yield bar.event(market.rules, interval, now)
 
