@@ -192,7 +192,7 @@ class BinanceServer(Closing):
             while True:
                 self._turn()
                 await asyncio.sleep(_TURN_S)
-        except TercelError as error:
+        except (TercelError, OSError) as error:  # a disk that is full
             self.error = error
             self._server.should_exit = True
 
