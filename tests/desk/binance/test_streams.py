@@ -61,7 +61,7 @@ def test_the_diffs_rebuild_the_snapshot(served) -> None:
 def test_every_stream_says_what_it_is(served) -> None:
     server = served(speed=30.0)
     names = ["trade", "aggTrade", "bookTicker", "depth", "depth5", "depth10@100ms", "depth20", "kline_1m", "miniTicker"]
-    names += ["ticker", "avgPrice", "kline_1s", "kline_1d@+08:00"]
+    names += ["ticker", "avgPrice", "kline_1s", "kline_1d@+08:00", "ticker_1h", "ticker_1d"]
     path = "/".join(f"{STREAM}@{one}" for one in names)
     rest = Rest(server)
     with Socket(f"{server.ws_url}/stream?streams={path}/!miniTicker@arr") as stream:
@@ -80,6 +80,8 @@ def test_every_stream_says_what_it_is(served) -> None:
     assert told["miniTicker"]["e"] == "24hrMiniTicker"
     assert {one["s"] for one in told["arr"]} == {SYMBOL}
     assert told["ticker"]["n"] >= 1
+    assert told["ticker_1h"]["e"] == "1hTicker"
+    assert told["ticker_1h"].keys() == told["ticker"].keys() - set("xQbBaA")
 
 
 def test_control_messages(served) -> None:
@@ -93,6 +95,8 @@ def test_control_messages(served) -> None:
         assert say(method="SUBSCRIBE", params=[f"{STREAM}@trade", f"{STREAM}@depth"], id=1) == {"result": None, "id": 1}
         assert say(method="LIST_SUBSCRIPTIONS", id="a3")["result"] == [f"{STREAM}@trade", f"{STREAM}@depth"]
         assert say(method="UNSUBSCRIBE", params=[f"{STREAM}@depth"], id=2)["result"] is None
+        unlike = "e42095a0-916a-4c81-978c-d89dc8bba69d"
+        assert say(method="LIST_SUBSCRIPTIONS", id=unlike)["id"] == unlike
         assert say(method="LIST_SUBSCRIPTIONS", id=3)["result"] == [f"{STREAM}@trade"]
         assert say(method="GET_PROPERTY", params=["combined"], id=4)["result"] is False
         assert say(method="SET_PROPERTY", params=["combined", True], id=5)["result"] is None
@@ -145,7 +149,10 @@ def test_the_websocket_api_trades_and_tells(served) -> None:
         number = swapped["result"]["newOrderResponse"]["orderId"]
         fewer = api.signed("order.amend.keepPriority", symbol=SYMBOL, orderId=number, newQty="4")
         assert fewer["result"]["amendedOrder"]["qty"] == "4.00000000"
+        (told,) = api.signed("order.amendments", symbol=SYMBOL, orderId=number)["result"]
+        assert (told["origQty"], told["newQty"]) == ("10.00000000", "4.00000000")
         replaced = api.event(lambda told: told.get("event", {}).get("x") == "REPLACED")["event"]
+        assert (replaced["c"], replaced["I"]) == (told["newClientOrderId"], told["executionId"])
         assert (replaced["q"], replaced["C"]) == ("4.00000000", swapped["result"]["newOrderResponse"]["clientOrderId"])
         assert api.signed("order.cancel", symbol=SYMBOL, orderId=number)["result"]["status"] == "CANCELED"
         assert api.signed("account.status")["result"]["balances"]

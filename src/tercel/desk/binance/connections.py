@@ -102,7 +102,7 @@ class StreamConnection:
     def _number(asked: dict[str, Any]) -> Any:
         number = asked.get("id")
         whole = isinstance(number, int) and not isinstance(number, bool) and abs(number) < 2**63
-        text = isinstance(number, str) and number.isalnum() and len(number) <= 36
+        text = isinstance(number, str) and number.replace("-", "").isalnum() and len(number) <= 36  # UUIDs are sent too
         if number is not None and not whole and not text:
             raise _WrongError(2, "Invalid request: request ID must be an unsigned integer")
         return number

@@ -327,21 +327,23 @@ class PublicMarket:
 
     def day_event(self, now_ns: int) -> dict[str, Any]:
         """A `24hrTicker` event."""
-        told = self.day(now_ns)
+        return self._event("24hrTicker", self.day(now_ns), now_ns)
+
+    def window_event(self, kind: str, now_ns: int, length_ns: int) -> dict[str, Any]:
+        """A `1hTicker` event, and its like."""
+        return self._event(kind, self.ticker(now_ns, length_ns), now_ns)
+
+    def mini_event(self, now_ns: int) -> dict[str, Any]:
+        """A `24hrMiniTicker` event."""
+        told = self._event("24hrMiniTicker", self.day(now_ns, mini=True), now_ns)
+        return {short: value for short, value in told.items() if short in "eEscohlvq"}
+
+    def _event(self, kind: str, told: dict[str, Any], now_ns: int) -> dict[str, Any]:
         names = {
             "p": "priceChange", "P": "priceChangePercent", "w": "weightedAvgPrice", "x": "prevClosePrice",
             "c": "lastPrice", "Q": "lastQty", "b": "bidPrice", "B": "bidQty", "a": "askPrice", "A": "askQty",
             "o": "openPrice", "h": "highPrice", "l": "lowPrice", "v": "volume", "q": "quoteVolume", "O": "openTime",
             "C": "closeTime", "F": "firstId", "L": "lastId", "n": "count",
         }  # fmt: skip
-        head = {"e": "24hrTicker", "E": ms(now_ns), "s": self.rules.symbol}
-        return head | {short: told[name] for short, name in names.items()}
-
-    def mini_event(self, now_ns: int) -> dict[str, Any]:
-        """A `24hrMiniTicker` event."""
-        told = self.day(now_ns, mini=True)
-        names = {
-            "c": "lastPrice", "o": "openPrice", "h": "highPrice", "l": "lowPrice", "v": "volume", "q": "quoteVolume",
-        }  # fmt: skip
-        head = {"e": "24hrMiniTicker", "E": ms(now_ns), "s": self.rules.symbol}
-        return head | {short: told[name] for short, name in names.items()}
+        head = {"e": kind, "E": ms(now_ns), "s": self.rules.symbol}
+        return head | {short: told[name] for short, name in names.items() if name in told}

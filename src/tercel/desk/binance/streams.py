@@ -19,8 +19,9 @@ _PERIOD: Final = {"": NS_PER_SECOND, "@100ms": NS_PER_SECOND // 10, "@1000ms": N
 _DEPTH: Final = re.compile(r"depth(5|10|20)?(@100ms|@1000ms)?")
 _KLINE: Final = re.compile(rf"kline_({'|'.join(INTERVALS)})(@\+08:00)?")
 _AT_ONCE: Final = frozenset({"trade", "aggTrade", "bookTicker"})
-_EACH_SECOND: Final = frozenset({"miniTicker", "ticker", "avgPrice"})
-_ALL: Final = {"!miniTicker@arr": "miniTicker", "!ticker@arr": "ticker"}
+_WINDOW_S: Final = {"ticker_1h": 3600, "ticker_4h": 14400, "ticker_1d": 86400}
+_EACH_SECOND: Final = frozenset({"miniTicker", "ticker", "avgPrice", *_WINDOW_S})
+_ALL: Final = {f"!{one}@arr": one for one in _EACH_SECOND if one != "avgPrice"}
 Told = tuple[str, Any]
 """A stream's name, and what it tells."""
 
@@ -150,8 +151,14 @@ def _average(market: PublicMarket, now: int) -> dict[str, Any]:
     return told | {"w": price, "T": last}
 
 
+def _window(what: str) -> Callable[[PublicMarket, int], dict[str, Any]]:
+    length_ns, kind = _WINDOW_S[what] * NS_PER_SECOND, f"{what.removeprefix('ticker_')}Ticker"
+    return lambda market, now: market.window_event(kind, now, length_ns)
+
+
 _TELL: Final[dict[str, Callable[[PublicMarket, int], dict[str, Any]]]] = {
     "miniTicker": PublicMarket.mini_event,
     "ticker": PublicMarket.day_event,
     "avgPrice": _average,
+    **{one: _window(one) for one in _WINDOW_S},
 }
