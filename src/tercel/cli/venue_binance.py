@@ -110,6 +110,7 @@ def _report(request: Serve, engine: "BinanceExchange") -> None:
         moved = told["impact"]["moved_bps"].get("+60s")
         after = "" if moved is None else f"; a minute after a fill they had moved the price by {moved:.2f} bps"
         say(f"{symbol}: {told['orders']:,} orders, {told['fills']:,} fills{after}")
-    for sentence in (found["costs"] or {}).get("sentences", [found.get("why_no_costs", "no fills: no costs")]):
+    sentences = (found["costs"] or {}).get("sentences", [found.get("why_no_costs", "no fills: no costs")])
+    for sentence in sentences[:2]:  # the others, of fills to look at, are in the report
         say(sentence)
     say(f"report: {request.out / 'report.json'}")

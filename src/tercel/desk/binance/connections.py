@@ -39,7 +39,7 @@ class _WrongError(Exception):
 
 @dataclass(eq=False)
 class StreamConnection:
-    """A connection that listens to market streams, or to an account by its listen key.
+    """A connection that listens to market streams, and to accounts by their listen keys.
 
     Parameters
     ----------
@@ -48,17 +48,19 @@ class StreamConnection:
         Sends a text.
     combined : bool
         Whether a message names its stream.
-    account : str
-        Whose events come here; "": nobody's.
+    account_of : callable
+        The account of a listen key, which is a stream's name too; "": it is none.
     micro : bool
         Whether times are in microseconds.
     """
 
     streams: Streams
     say: Say
+    account_of: Callable[[str], str]
     combined: bool = False
-    account: str = ""
     micro: bool = False
+    accounts: dict[str, str] = field(default_factory=dict)
+    """Whose events come here, by listen key."""
     names: list[str] = field(default_factory=list)
 
     def listen(self, names: list[str]) -> None:
@@ -66,20 +68,32 @@ class StreamConnection:
         for name in names:
             if name and name not in self.names and len(self.names) < MOST_STREAMS:
                 self.names.append(name)
-                self.streams.listen(name)
+                if account := self.account_of(name):
+                    self.accounts[name] = account
+                else:
+                    self.streams.listen(name)
 
     def leave(self, names: list[str]) -> None:
         """Listen no longer."""
         for name in names:
             if name in self.names:
                 self.names.remove(name)
-                self.streams.leave(name)
+                if not self.accounts.pop(name, ""):
+                    self.streams.leave(name)
 
     def tell(self, name: str, told: Any, text: str) -> None:
         """A stream has told something; `text` is that with times in milliseconds."""
         if name in self.names:
-            text = in_json(told, True) if self.micro else text
-            self.say(f'{{"stream":{json.dumps(name)},"data":{text}}}' if self.combined else text)
+            self._say(name, in_json(told, True) if self.micro else text)
+
+    def hear(self, account: str, event: dict[str, Any]) -> None:
+        """An account's event."""
+        for name, mine in self.accounts.items():
+            if mine == account:
+                self._say(name, in_json(event, self.micro))
+
+    def _say(self, name: str, text: str) -> None:
+        self.say(f'{{"stream":{json.dumps(name)},"data":{text}}}' if self.combined else text)
 
     def heed(self, text: str) -> None:
         """A control message."""

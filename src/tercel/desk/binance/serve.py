@@ -208,8 +208,7 @@ class BinanceServer(Closing):
             for session in self._sessions:
                 session.tell(account, event)
             for one in self._listeners:
-                if one.account == account:
-                    one.say(in_json(event, one.micro))
+                one.hear(account, event)
 
     # -- REST ---------------------------------------------------------------------------------------------------------
 
@@ -304,10 +303,8 @@ class BinanceServer(Closing):
         combined = ws.url.path == "/stream"
         names = ws.query_params.get("streams", "") if combined else ws.path_params.get("names", "")
         listed = [one for one in names.replace(" ", "+").split("/") if one]  # @+08:00, though + is a blank in a query
-        account, until = self._listen_keys.get(listed[0], ("", 0)) if len(listed) == 1 else ("", 0)
-        account = account if until > self._wall_ms() else ""
-        one = StreamConnection(self.streams, link.say, combined, account, link.micro)
-        one.listen([] if one.account else listed)
+        one = StreamConnection(self.streams, link.say, self._listening, combined, link.micro)
+        one.listen(listed)
         self._listeners.append(one)
         heard: deque[int] = deque(maxlen=self.usage.limits.messages)
 
@@ -324,6 +321,10 @@ class BinanceServer(Closing):
         finally:
             self._listeners.remove(one)
             one.close()
+
+    def _listening(self, key: str) -> str:
+        account, until = self._listen_keys.get(key, ("", 0))
+        return account if until > self._wall_ms() else ""
 
     async def _api(self, ws: "WebSocket") -> None:
         address = ws.client.host if ws.client else LOOPBACK
