@@ -6,13 +6,15 @@
 A page is run from its top, in an empty folder:
 
 - ```` ```console ````: every line that begins with ``$ `` is a command (a backslash continues it); what follows is its
-  output on stdout. A command that ends in ``&`` is a server: it runs until the page ends.
+  output on stdout. A command that ends in ``&`` is a server: it runs until the page ends, or until the line ``$ ^C``
+  ends the latest with Ctrl-C, and shows what it then says.
 - ```` ```python ````: run in one namespace. A ```` ```text ```` block right behind it is what it prints; the value of
   a last expression is printed as a notebook prints it.
 - a block with ``title="FILE"`` is written to that file and not run.
 
 ``<!-- data: PATH -->`` copies a file of the folder of real data; ``<!-- needs: MODULE -->`` names an extra;
 ``<!-- port: NUMBER -->`` runs the page with a free port in the place of that one;
+``<!-- peer: NAME -->`` lets ``python`` be that of build/peers/NAME, where ``make peers`` puts programs of others;
 ``<!-- digits vary -->`` compares words alone (what training gives depends on the machine, a duration on its load).
 """
 
@@ -34,8 +36,9 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+PEERS: Final = Path(os.environ.get("TERCEL_FOREIGN", ROOT / "build" / "peers"))
 FENCE: Final = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-MARK: Final = re.compile(r"<!-- (data|needs|port|digits vary):? ?(.*?) ?-->")
+MARK: Final = re.compile(r"<!-- (data|needs|port|peer|digits vary):? ?(.*?) ?-->")
 TITLE: Final = re.compile(r'title="([^"]+)"')
 COLUMNS: Final = "92"
 HASH: Final = re.compile(r"\b(?=[a-f]*\d)[0-9a-f]{12}\b")
@@ -71,7 +74,7 @@ def blocks(page: str) -> list[Block]:
 
 def marks(page: str) -> dict[str, list[str]]:
     """What the comments of a page ask for."""
-    asked: dict[str, list[str]] = {"data": [], "needs": [], "port": [], "digits vary": []}
+    asked: dict[str, list[str]] = {"data": [], "needs": [], "port": [], "peer": [], "digits vary": []}
     for kind, value in MARK.findall(page):
         asked[kind].append(value)
     return asked
@@ -80,7 +83,7 @@ def marks(page: str) -> dict[str, list[str]]:
 class Session:
     """One page at work in a folder: the namespace of its Python, its servers."""
 
-    def __init__(self, folder: Path, page: Path, ports: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, page: Path, ports: Sequence[str] = (), peers: Sequence[str] = ()) -> None:
         self.folder = folder
         self._names: dict[str, Any] = {"__name__": "__main__"}
         self._page, self._ports = page, {port: str(free_port()) for port in ports}
@@ -90,7 +93,8 @@ class Session:
         tool.write_text(f'#!/bin/sh\nexec {sys.executable} -m tercel.cli "$@"\n')
         tool.chmod(0o755)
         python = tool.with_name("python")
-        python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        own = [str(PEERS / name / "bin" / "python") for name in peers] or [sys.executable]
+        python.write_text(f'#!/bin/sh\nexec {own[0]} "$@"\n')
         python.chmod(0o755)
         path = f"{tool.parent}{os.pathsep}{os.environ['PATH']}"
         self._environment = os.environ | {"PATH": path, "COLUMNS": COLUMNS, "PYTHONWARNINGS": "ignore", "TERM": "dumb"}
@@ -112,6 +116,8 @@ class Session:
         return "".join(said)
 
     def _shell(self, command: str) -> str:
+        if command == "^C":
+            return self._ended(self._servers.pop())
         if command.endswith("&"):
             self._servers.append(self._start(command.removesuffix("&")))
             return ""
@@ -121,6 +127,14 @@ class Session:
         if done.returncode:
             raise SystemExit(f"{self._page}: `{command}` ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return trimmed(done.stdout)
+
+    def _ended(self, server: "subprocess.Popen[str]") -> str:
+        """What a server says at Ctrl-C."""
+        os.killpg(server.pid, signal.SIGINT)
+        _, said = server.communicate(timeout=600)
+        if server.returncode:
+            raise SystemExit(f"{self._page}: Ctrl-C ended a server with {server.returncode}:\n{said}")
+        return trimmed(said)
 
     def _start(self, command: str) -> "subprocess.Popen[str]":
         """A server that has said where it is."""
@@ -191,7 +205,7 @@ def trimmed(text: str) -> str:
 
 def pairs(page: Path, text: str, folder: Path) -> Iterator[tuple[Block, str]]:
     """Every block with an output, and that output as it is now; the page is run as they are taken."""
-    session, found = Session(folder, page, marks(text)["port"]), blocks(text)
+    session, found = Session(folder, page, marks(text)["port"], marks(text)["peer"]), blocks(text)
     try:
         for number, block in enumerate(found):
             if block.title:

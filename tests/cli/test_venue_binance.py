@@ -3,17 +3,24 @@
 import hmac
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
+import numpy as np
 import pytest
 from tests.waiting import DEADLINE_S, until
+from websockets.sync.client import connect
+
+from tercel.market.tape import Events, Instrument, Lake, schema
 
 COMMAND = [sys.executable, "-m", "tercel.cli", "venue", "serve", "--api", "binance"]
 KEYS = ["url", "ws_url", "ws_api_url", "key", "secret", "symbols"]
@@ -74,22 +81,64 @@ def test_a_bot_trades_and_its_owner_reads_what_it_cost(tmp_path: Path, end: sign
         (["--balance", "USDT=lots"], "an amount"),
         (["--public-key", "/dev/null"], "Ed25519"),
         (["--market", "nope"], "btc-spot"),
+        (["--market", "csco", "--market", "csco"], "each symbol once"),
         (["--tape", "nowhere", "--symbol", "X"], "nowhere"),
+        (["--lake", "nowhere"], "no days"),
+        (["--lake", "LAKE"], "the lake holds ONE, TWO"),
+        (["--lake", "LAKE", "--symbol", "THREE"], "take one of ONE, TWO"),
+        (["--lake", "LAKE", "--symbol", "ONE", "--date", "2001-01-01"], "use one of 2024-08-08"),
+        (["--lake", "LAKE", "--symbol", "ONE"], "a tape of single orders"),
+        (["--port", "TAKEN"], "a free port at 127.0.0.1"),
+        (["--out", "/dev/null"], "a folder to write to"),
     ],
 )
-def test_what_makes_no_sense_is_refused(arguments: list[str], words: str) -> None:
-    command = [*COMMAND, "--port", "0", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+def test_what_makes_no_sense_is_refused(two_names: Path, tmp_path: Path, arguments: list[str], words: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        given = {"LAKE": str(two_names), "TAKEN": str(taken.getsockname()[1])}
+        command = [*COMMAND, *(given.get(one, one) for one in ["--port", "0", *arguments])]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert words in done.stderr
+
+
+@pytest.fixture(scope="module")
+def two_names(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with a day of two symbols, of which level totals are known."""
+    folder, ns = tmp_path_factory.mktemp("lake"), 1_723_075_200 * 10**9
+    instrument = Instrument("BINANCE", "ONE", "2024-08-08", 0.01, timezone="UTC", session_close_ns=ns + 10**9)
+    both = [[ns, ns, 1, schema.LEVEL_SET, 0, side, 100 - side, 5, schema.OPENING] for side in (1, -1)]
+    both[1][-1] |= schema.MESSAGE_END
+    for symbol in ("ONE", "TWO"):
+        day = replace(instrument, symbol=symbol, session_open_ns=ns)
+        Lake(folder).write(day, Events.from_table(np.array(both, np.int64)))
+    return folder
+
+
+@pytest.mark.parametrize("listening", [False, True])
+def test_ctrl_c_at_once_and_while_streams_are_open_ends_well(tmp_path: Path, listening: bool) -> None:
+    command = [*COMMAND, "--market", "csco", "--port", "0", "--out", str(tmp_path / "out"), "--json"]
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell starts what runs in its background
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
+    assert process.stdout is not None
+    said = json.loads(process.stdout.readline())
+    with ExitStack() as stack:
+        if listening:
+            for url in (f"{said['ws_url']}/ws/cscousdt@depth@100ms", said["ws_api_url"]):
+                stack.enter_context(connect(url))
+        process.send_signal(signal.SIGINT)
+        _, heard = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, heard
+    assert "Traceback" not in heard
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["balanced"] is True
 
 
 def test_a_recorded_day_is_served_at_its_own_time(tmp_path: Path) -> None:
     from tercel.api.testing.lake import simulated_lake
 
     simulated_lake(tmp_path / "lake", 0.25)
-    arguments = ["--lake", str(tmp_path / "lake"), "--symbol", "SIM", "--date", "2003-01-13", "--speed", "50"]
+    arguments = ["--lake", str(tmp_path / "lake"), "--date", "2003-01-13", "--speed", "50"]  # it has one symbol alone
     command = [*COMMAND, *arguments, "--port", "0", "--out", str(tmp_path / "out"), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -30,6 +30,17 @@ MADE = {
 """Pages that `docs/hooks.py` makes."""
 
 
+SERVER = """
+import signal
+import sys
+
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+print("at 127.0.0.1", file=sys.stderr)
+signal.sigwait([signal.SIGINT])
+print("gone", file=sys.stderr)
+"""
+
+
 def run_alone(page: Path) -> bool:
     """Whether a page has anything to run."""
     return any(block.language in ("console", "python") for block in execute.blocks(page.read_text(encoding="utf-8")))
@@ -42,6 +53,8 @@ def test_a_page_shows_what_its_commands_print(page: Path, request: pytest.Fixtur
     for module in asked["needs"]:
         if importlib.util.find_spec(module) is None:
             pytest.fail(f"no module {module}") if REQUIRE_DATA else pytest.skip(f"no module {module}")
+    if asked["peer"]:
+        request.getfixturevalue("exchange_clients")
     data = request.getfixturevalue("shared_data") if asked["data"] else None
     found = None if data is None else gathered(data, request.getfixturevalue("tmp_path"), asked["data"])
     assert "\n".join(execute.run(page.relative_to(ROOT), found)) == ""
@@ -134,6 +147,10 @@ def test_what_is_printed_is_written_and_held(tmp_path: Path) -> None:
     assert execute.run(page, None) == []
     assert "$ echo one\none\n" in page.read_text()
     assert "```text\n2\n" in page.read_text()
+    (tmp_path / "server.py").write_text(SERVER)
+    page.write_text(f"```console\n$ python {tmp_path / 'server.py'} &\n$ ^C\n```\n")
+    execute.run(page, None, write=True)
+    assert "$ ^C\ngone\n" in page.read_text()
     page.write_text("```console\n$ exit 3\n```\n")
     with pytest.raises(SystemExit, match="ended with 3"):
         execute.run(page, None)

@@ -1,6 +1,7 @@
 """`tercel venue serve --api binance`: an exchange that any bot with a base URL can log on to, and its report."""
 
 import secrets
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +29,14 @@ def serve_until_stopped(request: Serve) -> None:
     if not speed:
         raise ConfigError("a clock that runs", "--speed 0", "--speed 1 is real time")
     check_folder(request.out)
+    request.out.mkdir(parents=True, exist_ok=True)  # who cannot write there hears it now, not at the end
+    markets = request.markets()
     if request.tape is None:
         lots = o.lots_of_presets(request.market or [CRYPTO])
     else:
-        lots = o.lots_of_lake(request.tape, request.symbol, request.date) if request.symbol else {}
+        lots = o.lots_of_lake(request.tape, next(iter(markets)), request.date)
     wall = time.time_ns() if speed == 1.0 or request.tape is None else None
-    engine = o.opened(request.markets(), lots, wall_ns=wall, fee=round(request.fee_bps * 10_000))
+    engine = o.opened(markets, lots, wall_ns=wall, fee=round(request.fee_bps * 10_000))
     pace = Pace(WallClock(), speed)
     pace.begin(engine.now_ns)
     o.endow(engine, TRADER, request.balance or ())
@@ -43,14 +46,19 @@ def serve_until_stopped(request: Serve) -> None:
         engine, [key], pace=pace, port=request.port, limits=limits, latency_s=request.latency_ms / 1e3
     )
     end_on_termination()
-    _announce(request, server, key, speed)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what runs in its background ignore it
     try:
-        server.run()
-    except KeyboardInterrupt:
+        server.start()
+        _announce(request, server, key, speed)
+        while not server.wait(0.2):
+            pass
+    except KeyboardInterrupt:  # from the first line on, an end with a report
         pass
     finally:
         server.close()
     _report(request, engine)
+    if server.error is not None:
+        raise server.error
 
 
 def _key(request: Serve) -> "ApiKey":
@@ -72,8 +80,10 @@ def _announce(request: Serve, server: "BinanceServer", key: "ApiKey", speed: flo
     """Where it is, at once: whoever started it waits for this line."""
     symbols = list(server.engine.rules)
 
+    where = f"{', '.join(symbols)} in Binance's words at {server.url}, {speed:g} s of it in a second; Ctrl-C ends it"
+
     def show() -> None:
-        say(f"{', '.join(symbols)} in Binance's words at {server.url}, {speed:g} s of it in a second; Ctrl-C ends it")
+        say(where)
         say(f"streams: {server.ws_url}/ws, {server.ws_url}/stream; WebSocket API: {server.ws_api_url}")
         say(f"key: {key.name}\nsecret: {key.secret or '(of the Ed25519 key that was named)'}")
 
@@ -86,6 +96,8 @@ def _announce(request: Serve, server: "BinanceServer", key: "ApiKey", speed: flo
         "symbols": symbols,
     }
     hand_over(found, request.as_json, show)
+    if request.as_json:
+        say(where)
 
 
 def _report(request: Serve, engine: "BinanceExchange") -> None:
@@ -98,6 +110,7 @@ def _report(request: Serve, engine: "BinanceExchange") -> None:
         moved = told["impact"]["moved_bps"].get("+60s")
         after = "" if moved is None else f"; a minute after a fill they had moved the price by {moved:.2f} bps"
         say(f"{symbol}: {told['orders']:,} orders, {told['fills']:,} fills{after}")
-    for sentence in (found["costs"] or {}).get("sentences", [found.get("why_no_costs", "no fills: no costs")]):
+    sentences = (found["costs"] or {}).get("sentences", [found.get("why_no_costs", "no fills: no costs")])
+    for sentence in sentences[:2]:  # the others, of fills to look at, are in the report
         say(sentence)
     say(f"report: {request.out / 'report.json'}")

@@ -20,7 +20,7 @@ from tercel.desk.exchange.named import preset_markets
 KEY, SECRET, ACCOUNT = "k" * 64, "s" * 64, "TRADER"
 SECOND = 10**9
 MARKET = "csco"
-FREE = RateLimits(weight=10**9, orders=10**9, orders_a_day=10**9, requests=10**9)
+FREE = RateLimits(weight=10**9, orders=10**9, orders_a_day=10**9, requests=10**9, messages=10**5)
 
 
 @dataclass

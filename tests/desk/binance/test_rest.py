@@ -113,6 +113,10 @@ def test_every_answer_is_as_the_openapi_has_it(served, judge) -> None:
         assert look("GET", path, symbol=symbol)
     for path in ("account", "rateLimit/order"):
         assert look("GET", path)
+    for path in ("openOrderList", "allOrderList"):
+        assert look("GET", path) == []
+    for path in ("myPreventedMatches", "myAllocations"):
+        assert look("GET", path, symbol=symbol) == []
     listen = look("POST", "userDataStream", signed=False)["listenKey"]
     look("PUT", "userDataStream", signed=False, listenKey=listen)
     look("DELETE", "userDataStream", signed=False, listenKey=listen)
@@ -121,6 +125,7 @@ def test_every_answer_is_as_the_openapi_has_it(served, judge) -> None:
 
 
 UNPUBLISHED = {
+    "/api/v3/order/amendments",  # rest-api.md, line 4853; younger than the OpenAPI
     "/api/v3/order/amend/keepPriority",  # rest-api.md, line 2996; younger than the OpenAPI
     "/sapi/v1/account/apiRestrictions",
     "/sapi/v1/capital/config/getall",
@@ -212,6 +217,9 @@ def one_server() -> Any:
         ("DELETE", "/api/v3/openOrders", {"symbol": "CSCOUSDT"}, -2011),
         ("GET", "/api/v3/depth", {"symbol": "CSCOUSDT", "limit": "x"}, -1100),
         ("GET", "/api/v3/klines", {"symbol": "CSCOUSDT", "interval": "7m"}, -1120),
+        ("GET", "/api/v3/klines", {"symbol": "CSCOUSDT", "interval": "1d", "timeZone": "15"}, -1130),
+        ("GET", "/api/v3/klines", {"symbol": "CSCOUSDT", "interval": "1d", "timeZone": "-12:30"}, -1130),
+        ("GET", "/api/v3/klines", {"symbol": "CSCOUSDT", "interval": "1d", "timeZone": "8:60"}, -1130),
         ("GET", "/api/v3/ticker", {"symbol": "CSCOUSDT", "windowSize": "0m"}, -1130),
         ("GET", "/api/v3/ticker/24hr", {"symbol": "CSCOUSDT", "symbols": '["CSCOUSDT"]'}, -1101),
         ("GET", "/api/v3/ticker/24hr", {"symbols": '["CSCOUSDT","CSCOUSDT"]'}, -1151),

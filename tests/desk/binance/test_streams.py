@@ -8,7 +8,9 @@ import pytest
 from tests.desk.binance.client import Rest, Socket
 from tests.desk.binance.conftest import ACCOUNT, KEY
 from tests.waiting import until
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tercel.desk.binance.limits import RateLimits
 from tercel.desk.binance.signing import ApiKey, hmac_signature, sorted_payload
 from tercel.fix.profiles.signing import signer
 
@@ -59,7 +61,7 @@ def test_the_diffs_rebuild_the_snapshot(served) -> None:
 def test_every_stream_says_what_it_is(served) -> None:
     server = served(speed=30.0)
     names = ["trade", "aggTrade", "bookTicker", "depth", "depth5", "depth10@100ms", "depth20", "kline_1m", "miniTicker"]
-    names += ["ticker", "avgPrice", "kline_1s"]
+    names += ["ticker", "avgPrice", "kline_1s", "kline_1d@+08:00", "ticker_1h", "ticker_1d"]
     path = "/".join(f"{STREAM}@{one}" for one in names)
     rest = Rest(server)
     with Socket(f"{server.ws_url}/stream?streams={path}/!miniTicker@arr") as stream:
@@ -74,9 +76,12 @@ def test_every_stream_says_what_it_is(served) -> None:
     assert float(told["bookTicker"]["b"]) < float(told["bookTicker"]["a"])
     assert [len(told[one]["bids"]) for one in ("depth5", "depth10@100ms")] == [5, 10]
     assert told["kline_1m"]["k"]["i"] == "1m"
+    assert told["kline_1d@+08:00"]["k"]["t"] % 86_400_000 == 16 * 3_600_000
     assert told["miniTicker"]["e"] == "24hrMiniTicker"
     assert {one["s"] for one in told["arr"]} == {SYMBOL}
     assert told["ticker"]["n"] >= 1
+    assert told["ticker_1h"]["e"] == "1hTicker"
+    assert told["ticker_1h"].keys() == told["ticker"].keys() - set("xQbBaA")
 
 
 def test_control_messages(served) -> None:
@@ -90,6 +95,8 @@ def test_control_messages(served) -> None:
         assert say(method="SUBSCRIBE", params=[f"{STREAM}@trade", f"{STREAM}@depth"], id=1) == {"result": None, "id": 1}
         assert say(method="LIST_SUBSCRIPTIONS", id="a3")["result"] == [f"{STREAM}@trade", f"{STREAM}@depth"]
         assert say(method="UNSUBSCRIBE", params=[f"{STREAM}@depth"], id=2)["result"] is None
+        unlike = "e42095a0-916a-4c81-978c-d89dc8bba69d"
+        assert say(method="LIST_SUBSCRIPTIONS", id=unlike)["id"] == unlike
         assert say(method="LIST_SUBSCRIPTIONS", id=3)["result"] == [f"{STREAM}@trade"]
         assert say(method="GET_PROPERTY", params=["combined"], id=4)["result"] is False
         assert say(method="SET_PROPERTY", params=["combined", True], id=5)["result"] is None
@@ -142,12 +149,32 @@ def test_the_websocket_api_trades_and_tells(served) -> None:
         number = swapped["result"]["newOrderResponse"]["orderId"]
         fewer = api.signed("order.amend.keepPriority", symbol=SYMBOL, orderId=number, newQty="4")
         assert fewer["result"]["amendedOrder"]["qty"] == "4.00000000"
+        (told,) = api.signed("order.amendments", symbol=SYMBOL, orderId=number)["result"]
+        assert (told["origQty"], told["newQty"]) == ("10.00000000", "4.00000000")
         replaced = api.event(lambda told: told.get("event", {}).get("x") == "REPLACED")["event"]
+        assert (replaced["c"], replaced["I"]) == (told["newClientOrderId"], told["executionId"])
         assert (replaced["q"], replaced["C"]) == ("4.00000000", swapped["result"]["newOrderResponse"]["clientOrderId"])
         assert api.signed("order.cancel", symbol=SYMBOL, orderId=number)["result"]["status"] == "CANCELED"
         assert api.signed("account.status")["result"]["balances"]
         assert api.call("depth", symbol=SYMBOL, limit=5)["result"]["bids"]
         assert "rateLimits" not in api.call("time", returnRateLimits=False)
+
+
+def test_a_listen_key_is_a_stream_among_others(served) -> None:
+    server = served()
+    rest = Rest(server)
+    listen = rest.ask("POST", "/api/v3/userDataStream").json()["listenKey"]
+    with Socket(f"{server.ws_url}/stream?streams={STREAM}@depth") as stream:
+        stream.ws.send(json.dumps({"method": "SUBSCRIBE", "params": [listen], "id": 1}))
+        stream.event(lambda told: told.get("id") == 1)
+        rest.signed("POST", "/api/v3/order", **ORDER)
+        told = stream.event(lambda told: told["stream"] == listen)
+        assert (told["data"]["e"], told["data"]["x"]) == ("executionReport", "NEW")
+        stream.event(lambda told: told["stream"] == listen and told["data"]["e"] == "outboundAccountPosition")
+        stream.ws.send(json.dumps({"method": "UNSUBSCRIBE", "params": [listen], "id": 2}))
+        stream.event(lambda told: told.get("id") == 2)
+        rest.signed("DELETE", "/api/v3/openOrders", symbol=SYMBOL)
+        assert stream.event(lambda told: True)["stream"] == f"{STREAM}@depth"
 
 
 @pytest.mark.parametrize(
@@ -222,3 +249,52 @@ def test_the_market_goes_on_at_its_speed(served) -> None:
     assert rest.signed("GET", "/api/v3/account").status_code == 200  # stamped by the wall's clock
     now = rest.ask("GET", "/api/v3/time").json()["serverTime"]
     assert rest.signed("GET", "/api/v3/account", timestamp=now, recvWindow=60_000).status_code == 200
+
+
+def test_times_come_in_microseconds_where_they_are_asked_for(served) -> None:
+    server = served(speed=30.0)
+    rest = Rest(server)
+
+    def asked(unit: str, path: str = "time") -> Any:
+        return rest.http.get(f"/api/v3/{path}", headers={"X-MBX-TIME-UNIT": unit} if unit else {}).json()
+
+    for unit in ("MICROSECOND", "microsecond"):
+        assert 10**15 < asked(unit)["serverTime"] < 10**16
+    assert 10**12 < asked("")["serverTime"] < 10**13
+    assert asked("NANOSECOND")["code"] == -1194
+    bar = asked("MICROSECOND", f"klines?symbol={SYMBOL}&interval=1m")[-1]
+    assert (bar[0] % 60_000_000, bar[6] - bar[0]) == (0, 59_999_999)
+    micro = f"{server.ws_url}/stream?streams={STREAM}@trade&timeUnit=MICROSECOND"
+    with Socket(micro) as fine, Socket(f"{server.ws_url}/ws/{STREAM}@trade") as coarse:
+        rest.signed("POST", "/api/v3/order", **SELL)
+        plain, told = coarse.read(), fine.read()["data"]
+        while told["t"] < plain["t"]:
+            told = fine.read()["data"]
+        assert (told["t"], told["T"] // 1000) == (plain["t"], plain["T"])
+    with Socket(f"{server.ws_api_url}?timeUnit=MICROSECOND") as api:
+        api.signed("userDataStream.subscribe.signature")
+        placed = api.signed("order.place", **ORDER)["result"]
+        event = api.event(lambda one: one.get("event", {}).get("x") == "NEW")["event"]
+        assert event["T"] == placed["transactTime"] > 10**15
+    with pytest.raises(InvalidStatus):
+        Socket(f"{server.ws_url}/ws/{STREAM}@trade?timeUnit=SECOND")
+
+
+def test_who_says_more_than_five_things_a_second_is_cut_off(served) -> None:
+    server = served(limits=RateLimits())
+    with Socket(f"{server.ws_url}/ws") as stream:
+        for number in range(5):
+            stream.ws.send(json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": number}))
+        assert [stream.read()["id"] for _ in range(5)] == [0, 1, 2, 3, 4]
+        stream.ws.send(json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": 5}))
+        with pytest.raises(ConnectionClosed):
+            stream.read()
+
+
+def test_who_says_five_things_a_second_is_not(served) -> None:
+    seconds = iter(range(0, 10**6))
+    server = served(limits=RateLimits(), wall_ns=lambda: time.time_ns() + next(seconds) * 200_000_000)
+    with Socket(f"{server.ws_url}/ws") as stream:
+        for number in range(30):
+            stream.ws.send(json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": number}))
+            assert stream.read()["id"] == number

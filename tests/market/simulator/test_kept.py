@@ -50,6 +50,8 @@ class Brute:
     traded: dict[int, int] = field(default_factory=lambda: {1: 0, -1: 0})
     filled: int = 0
     early: dict[int, int] = field(default_factory=lambda: {1: 0, -1: 0})
+    lost: int = 0
+    """Lots that met what had traded early: they trade nothing, and its owner's side owes as many still."""
 
     def ahead(self, order: Order) -> list[Order]:
         """Orders that an aggressor meets before one, by price and time."""
@@ -106,8 +108,10 @@ class Brute:
             take = min(left, order.lots)
             order.lots -= take
             self.traded[real.side] += take
+            left -= take
             if real.lots == 0:
                 order.what = KEPT
+        self.lost += left
         if real.lots == 0:
             del self.real[real.slot]
         self.clear()
@@ -253,7 +257,7 @@ class World:
         both = int(k[sim.SOLD] + k[sim.BOUGHT])
         twins = int(theirs[sim.SOLD - sim.EVENTS] + theirs[sim.BOUGHT - sim.EVENTS])
         if passive_only:
-            assert both + self.brute.filled - sum(early) == twins
+            assert both + self.brute.filled - sum(early) + self.brute.lost == twins
         assert both + self.brute.filled - sum(early) <= twins
 
 

@@ -376,7 +376,7 @@ def _grain(day: Instrument, groups: Sequence[_Group]) -> int:
     finer = grain
     for group in groups:
         fees = sum((fill.fee for fill in group.fills), Fraction(0))
-        finer = min(lcm(finer, (2 * fees / (tick * day.lot)).denominator), grain * FEES)
+        finer = min(lcm(finer, (2 * fees / (tick * day.lot_units)).denominator), grain * FEES)
     return finer
 
 
@@ -384,7 +384,7 @@ def _measured(group: _Group, day: MarketDay, grain: int, odd: Odd, within_ns: in
     """The parent's cost; None where none of its fills can be measured, and nothing else was asked for."""
     about, order = day.instrument, group.order
     tick = Fraction(str(about.tick))
-    unit = tick / (2 * grain) * about.lot
+    unit = tick / (2 * grain) * about.lot_units
     met = [(fill, row) for fill in group.fills if (row := _met(fill, day, tick, grain, odd, within_ns)) is not None]
     lost = sum(fill.quantity for fill in group.fills) - sum(fill.quantity for fill, _ in met)
     quantity = _lots(group.quantity - lost, about, group)

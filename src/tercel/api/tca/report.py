@@ -191,7 +191,7 @@ def row_of(one: OwnParent) -> dict[str, Any]:
     """A parent's analysis with its money, in price units, and its clock times."""
     values = plain(one.cost)
     zone = ZoneInfo(one.day.timezone)
-    price = one.cost.average_price * float(one.unit) * 2 / one.day.lot
+    price = one.cost.average_price * float(one.unit * 2 / one.day.lot_units)
     return {
         **values,
         "date": one.day.date,
@@ -199,7 +199,7 @@ def row_of(one: OwnParent) -> dict[str, Any]:
         "start": clock(one.cost.start_ns, zone),
         "end": clock(one.cost.end_ns, zone),
         "average_price": plain(price),
-        "arrival_price": float(one.arrival_mid2 * one.unit / one.day.lot),
+        "arrival_price": float(one.arrival_mid2 * one.unit / one.day.lot_units),
         "limit": None if one.limit is None else float(one.limit),
         "money": _floats(one.money),
     }
@@ -347,7 +347,7 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[Any]], caption: str 
 def _path(one: OwnParent, name: str) -> Figure:
     from tercel.desk.trading.tca.figures import path_with_fills
 
-    price = float(2 * one.unit / one.day.lot)
+    price = float(2 * one.unit / one.day.lot_units)
     return path_with_fills(one.cost.parent, one.cost.side, one.fills, one.mids, name, price)
 
 

@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
+from math import gcd
 from typing import Any, Final
 
 from tercel.core.fixed import ONE
@@ -58,7 +60,7 @@ class Bar:
             ms(self.open_ns),
             *(rules.price(one) for one in (self.opened, self.high, self.low, self.closed)),
             rules.quantity(self.lots),
-            ms(self.close_ns) - 1,
+            ms(self.close_ns - 1),
             shown(self.value * rules.unit),
             self.count,
             rules.quantity(self.taken_lots),
@@ -74,7 +76,7 @@ class Bar:
             "s": rules.symbol,
             "k": {
                 "t": ms(self.open_ns),
-                "T": ms(self.close_ns) - 1,
+                "T": ms(self.close_ns - 1),
                 "s": rules.symbol,
                 "i": interval,
                 "f": self.first if self.lots else -1,
@@ -141,19 +143,27 @@ class Bars:
                 bars.append(_empty(interval, bars[-1].close_ns, bars[-1].closed))
         return bars[-1]
 
-    def current(self, interval: str, ns: int) -> Bar:
-        """The bar of a time that is not before the last."""
-        return self._at(interval, ns)
-
-    def before(self, interval: str) -> Bar | None:
-        """The bar before the current one."""
-        bars = self._bars[interval]
-        return bars[-2] if len(bars) > 1 else None
-
     def of(self, interval: str, now_ns: int) -> list[Bar]:
         """All that are kept, oldest first, the current one last."""
         self._at(interval, now_ns)
         return list(self._bars[interval])
+
+    def zoned(self, interval: str, now_ns: int, shift_s: int) -> list[Bar]:
+        """The same where days begin at midnight of a zone `shift_s` east of UTC: joined of bars that fit into both."""
+        whole = INTERVALS[interval] or INTERVALS["1d"]
+        if not shift_s % whole:
+            return self.of(interval, now_ns)
+        part = gcd(shift_s, whole)
+        base = max(
+            (one for one, length in INTERVALS.items() if length and not part % length), key=INTERVALS.__getitem__
+        )
+        shift_ns = shift_s * NS_PER_SECOND
+        found = []
+        for start, bars in groupby(self.of(base, now_ns), lambda one: bounds(interval, one.open_ns + shift_ns)):
+            bar = joined(bars, start[1] - shift_ns)
+            bar.open_ns = start[0] - shift_ns
+            found.append(bar)
+        return found
 
     def window(self, now_ns: int, length_ns: int) -> Bar:
         """Everything since the beginning of the minute `length_ns` ago, as one bar."""
@@ -187,4 +197,5 @@ def joined(bars: Iterable[Bar], now_ns: int) -> Bar:
             whole.last, whole.closed = bar.last, bar.closed
             whole.high, whole.low = max(whole.high, bar.high), min(whole.low, bar.low)
             whole.lots, whole.value = whole.lots + bar.lots, whole.value + bar.value
+            whole.taken_lots, whole.taken_value = whole.taken_lots + bar.taken_lots, whole.taken_value + bar.taken_value
     return whole

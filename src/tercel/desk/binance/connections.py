@@ -14,6 +14,7 @@ from tercel.desk.binance.words import (
     BinanceError,
     ErrorCode,
     Security,
+    in_us,
     ms,
     unsupported,
 )
@@ -23,9 +24,9 @@ _SESSION: Final = ("returnRateLimits",)
 Say = Callable[[str], None]
 
 
-def in_json(value: Any) -> str:
-    """As it goes over the wire."""
-    return json.dumps(value, separators=(",", ":"))
+def in_json(value: Any, micro: bool = False) -> str:
+    """As it goes over the wire; `micro`: times in microseconds."""
+    return json.dumps(in_us(value) if micro else value, separators=(",", ":"))
 
 
 class _WrongError(Exception):
@@ -38,7 +39,7 @@ class _WrongError(Exception):
 
 @dataclass(eq=False)
 class StreamConnection:
-    """A connection that listens to market streams, or to an account by its listen key.
+    """A connection that listens to market streams, and to accounts by their listen keys.
 
     Parameters
     ----------
@@ -47,14 +48,19 @@ class StreamConnection:
         Sends a text.
     combined : bool
         Whether a message names its stream.
-    account : str
-        Whose events come here; "": nobody's.
+    account_of : callable
+        The account of a listen key, which is a stream's name too; "": it is none.
+    micro : bool
+        Whether times are in microseconds.
     """
 
     streams: Streams
     say: Say
+    account_of: Callable[[str], str]
     combined: bool = False
-    account: str = ""
+    micro: bool = False
+    accounts: dict[str, str] = field(default_factory=dict)
+    """Whose events come here, by listen key."""
     names: list[str] = field(default_factory=list)
 
     def listen(self, names: list[str]) -> None:
@@ -62,19 +68,32 @@ class StreamConnection:
         for name in names:
             if name and name not in self.names and len(self.names) < MOST_STREAMS:
                 self.names.append(name)
-                self.streams.listen(name)
+                if account := self.account_of(name):
+                    self.accounts[name] = account
+                else:
+                    self.streams.listen(name)
 
     def leave(self, names: list[str]) -> None:
         """Listen no longer."""
         for name in names:
             if name in self.names:
                 self.names.remove(name)
-                self.streams.leave(name)
+                if not self.accounts.pop(name, ""):
+                    self.streams.leave(name)
 
-    def tell(self, name: str, text: str) -> None:
-        """A stream has told something."""
+    def tell(self, name: str, told: Any, text: str) -> None:
+        """A stream has told something; `text` is that with times in milliseconds."""
         if name in self.names:
-            self.say(f'{{"stream":{json.dumps(name)},"data":{text}}}' if self.combined else text)
+            self._say(name, in_json(told, True) if self.micro else text)
+
+    def hear(self, account: str, event: dict[str, Any]) -> None:
+        """An account's event."""
+        for name, mine in self.accounts.items():
+            if mine == account:
+                self._say(name, in_json(event, self.micro))
+
+    def _say(self, name: str, text: str) -> None:
+        self.say(f'{{"stream":{json.dumps(name)},"data":{text}}}' if self.combined else text)
 
     def heed(self, text: str) -> None:
         """A control message."""
@@ -97,7 +116,7 @@ class StreamConnection:
     def _number(asked: dict[str, Any]) -> Any:
         number = asked.get("id")
         whole = isinstance(number, int) and not isinstance(number, bool) and abs(number) < 2**63
-        text = isinstance(number, str) and number.isalnum() and len(number) <= 36
+        text = isinstance(number, str) and number.replace("-", "").isalnum() and len(number) <= 36  # UUIDs are sent too
         if number is not None and not whole and not text:
             raise _WrongError(2, "Invalid request: request ID must be an unsigned integer")
         return number
@@ -143,12 +162,15 @@ class ApiConnection:
         Whose weight is used.
     limits_told : bool
         Whether answers have `rateLimits` unless they are asked not to.
+    micro : bool
+        Whether times are in microseconds.
     """
 
     desk: RequestDesk
     say: Say
     address: str
     limits_told: bool = True
+    micro: bool = False
     key: ApiKey | None = None
     since: int | None = None
     connected: int = 0
@@ -162,7 +184,7 @@ class ApiConnection:
         """An account's event."""
         for number, name in self.subscriptions.items():
             if name == account:
-                self.say(in_json({"subscriptionId": number, "event": event}))
+                self._say({"subscriptionId": number, "event": event})
 
     def heed(self, text: str) -> None:
         """A request, and its answer."""
@@ -191,7 +213,10 @@ class ApiConnection:
             account = account or (self.key.account if self.key else "")
         if limits:
             answer["rateLimits"] = self.desk.usage.rows(self.address, account)
-        self.say(in_json(answer))
+        self._say(answer)
+
+    def _say(self, told: dict[str, Any]) -> None:
+        self.say(in_json(told, self.micro))
 
     def _answer(self, method: str, values: dict[str, Any]) -> tuple[str, Any]:
         """The account that a request is of, and the answer."""
@@ -272,7 +297,7 @@ class ApiConnection:
     def _end(self, number: int) -> None:
         if self.subscriptions.pop(number, None) is not None:
             event = {"e": "eventStreamTerminated", "E": ms(self.desk.engine.now_ns)}
-            self.say(in_json({"subscriptionId": number, "event": event}))
+            self._say({"subscriptionId": number, "event": event})
         if number == self.logged:
             self.logged = None
 

@@ -117,6 +117,14 @@ def endpoints(market: MarketRequests, trade: TradeRequests) -> list[Endpoint]:
              "orderId", "fromId", *span),
         mine("GET", "rateLimit/order", "account.rateLimits.orders", 40, trade.order_count),
         mine("GET", "account/commission", "account.commission", 20, trade.commission, "symbol"),
+        mine("GET", "openOrderList", "openOrderLists.status", 6, trade.nothing),
+        mine("GET", "allOrderList", "allOrderLists", 20, trade.nothing, "fromId", *span),
+        mine("GET", "myPreventedMatches", "myPreventedMatches", lambda p: 20 if "orderId" in p else 2, trade.nothing,
+             "symbol", "preventedMatchId", "orderId", "fromPreventedMatchId", "limit"),
+        mine("GET", "myAllocations", "myAllocations", 20, trade.nothing, "symbol", "orderId", "fromAllocationId",
+             *span),
+        mine("GET", "order/amendments", "order.amendments", 4, trade.amendments, "symbol", "orderId",
+             "fromExecutionId", "limit"),
         *(Endpoint("GET", f"/sapi/v1/{path}", "", 1, user, answer) for path, answer in trade.wallet.items()),
     ]  # fmt: skip
 

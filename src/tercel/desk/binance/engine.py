@@ -223,10 +223,11 @@ class BinanceExchange:
         """An amendment: fewer lots."""
         gone = order.lots - report.lots
         self._release(order, gone)
-        order.lots = report.lots
         name, original = self._canceling
         self._latest(order, name)
+        before, order.lots = order.lots, report.lots
         self._say(order, "REPLACED", original=original)
+        order.amendments.append(order.amendment(self._executions, original, before))
 
     def _release(self, order: BinanceOrder, lots: int) -> None:
         """Money of lots that will not trade is free again."""

@@ -19,12 +19,16 @@ PATIENCE: Final = 20
 
 @dataclass(frozen=True)
 class RateLimits:
-    """How much may be asked: weight a minute, orders in ten seconds and a day, requests in five minutes."""
+    """How much may be asked: weight a minute, orders in ten seconds and a day, requests in five minutes.
+
+    And messages that a connection of market streams may send in a second.
+    """
 
     weight: int = 6000
     orders: int = 100
     orders_a_day: int = 200_000
     requests: int = 61_000
+    messages: int = 5
 
     def words(self) -> list[dict[str, Any]]:
         """As `exchangeInfo` has them."""

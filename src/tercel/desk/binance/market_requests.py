@@ -1,5 +1,6 @@
 """Requests that anybody may make: times, rules, the book, trades, klines, tickers."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from tercel.desk.binance.words import (
     not_valid,
 )
 
+_ZONE: Final = re.compile(r"([+-]?)([0-9]{1,2})(?::([0-5][0-9]))?")
 _WINDOW: Final = {"m": (60, 59), "h": (3600, 23), "d": (86_400, 7)}
 """Seconds of a unit of `windowSize`, and the most of it."""
 
@@ -135,10 +137,11 @@ class MarketRequests:
         market, interval = self.market(params), params.needed("interval")
         if interval not in INTERVALS:
             raise BinanceError(ErrorCode.BAD_INTERVAL, "Invalid interval.")
-        _utc(params)
+        shift = _zone(params)
         limit = params.integer("limit", 500, 1000)
         start, end = params.time_ms("startTime"), params.time_ms("endTime")
-        bars = [one for one in market.bars.of(interval, self.engine.now_ns) if within(one.open_ns, start, end)]
+        found = market.bars.zoned(interval, self.engine.now_ns, shift)
+        bars = [one for one in found if within(one.open_ns, start, end)]
         return [one.row(market.rules) for one in page(bars, limit, start)]
 
     def average(self, params: Params) -> dict[str, Any]:
@@ -154,15 +157,14 @@ class MarketRequests:
         return self._each(params, lambda one: one.day(self.engine.now_ns, mini))
 
     def trading_day(self, params: Params) -> Any:
-        """`ticker/tradingDay`: since midnight UTC."""
+        """`ticker/tradingDay`: since midnight."""
         _either(params)
-        _utc(params)
-        mini, now = _mini(params), self.engine.now_ns
+        shift, mini, now = _zone(params), _mini(params), self.engine.now_ns
 
         def tell(market: PublicMarket) -> dict[str, Any]:
-            bar = market.bars.current("1d", now)
+            bar = market.bars.zoned("1d", now, shift)[-1]
             told = market.statistics(bar, now, mini)
-            return told | {"openTime": ms(bar.open_ns), "closeTime": ms(bar.close_ns) - 1}
+            return told | {"openTime": ms(bar.open_ns), "closeTime": ms(bar.close_ns - 1)}
 
         return self._each(params, tell)
 
@@ -213,7 +215,14 @@ def _either(params: Params) -> None:
         raise either("symbol", "symbols")
 
 
-def _utc(params: Params) -> None:
-    """Bars begin at UTC alone here."""
-    if params.text("timeZone").strip("+-0:"):
+def _zone(params: Params) -> int:
+    """Seconds east of UTC of `timeZone`: hours, or hours and minutes, from -12:00 to +14:00."""
+    found = _ZONE.fullmatch(params.text("timeZone") or "0")
+    if found is None:
         raise not_valid("timeZone")
+    seconds = int(found[2]) * 3600 + int(found[3] or 0) * 60
+    if found[1] == "-":
+        seconds = -seconds
+    if not -12 * 3600 <= seconds <= 14 * 3600:
+        raise not_valid("timeZone")
+    return seconds

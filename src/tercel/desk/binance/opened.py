@@ -6,6 +6,7 @@ from typing import Final
 
 from tercel.core.errors import ConfigError
 from tercel.core.fixed import ONE
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.binance.engine import BinanceExchange
 from tercel.desk.binance.symbols import SymbolRules, decimal, rules_of
 from tercel.desk.binance.words import BinanceError
@@ -14,6 +15,8 @@ from tercel.market.flow import preset as presets
 from tercel.market.tape import Lake
 
 MILLION: Final = 10**6 * ONE
+_SLICE_NS: Final = 60 * NS_PER_SECOND
+"""How far a twin goes at once: a day's rows need not be in memory together."""
 CRYPTO: Final = frozenset({"BINANCE", "BITSTAMP"})
 """Venues whose presets count lots in 1e-8 of the base asset."""
 
@@ -46,9 +49,17 @@ def opened(
         What clients' time is now, ns since 1970; None: the market's own.
     fee : int
         1e-8 of what is received.
+
+    Raises
+    ------
+    ConfigError
+        Two markets that would be one symbol.
     """
     exchange = SimulatedExchange(markets)
     rules = [rules_of(one, lots.get(one.instrument, 0)) for one in exchange.listings()]
+    if len({one.symbol for one in rules}) < len(rules):
+        received = ", ".join(f"{one.instrument} as {one.symbol}" for one in rules)
+        raise ConfigError("each symbol once", received, "serve one of them, or each at a port of its own")
     offset = 0 if wall_ns is None else wall_ns - exchange.now_ns
     return BinanceExchange(exchange, rules, offset_ns=offset, maker=fee, taker=fee)
 
@@ -57,7 +68,10 @@ def twin(engine: BinanceExchange, markets: Mapping[str, MarketSpec]) -> BinanceE
     """The same markets, as they began, without anybody's orders, as far as the engine has come."""
     rules: list[SymbolRules] = list(engine.rules.values())
     found = BinanceExchange(SimulatedExchange(markets), rules, offset_ns=engine.offset_ns)
-    found.advance(engine.now_ns)
+    while found.now_ns < engine.now_ns:
+        found.advance(min(found.now_ns + _SLICE_NS, engine.now_ns))
+        for market in found.markets.values():
+            market.fresh.clear()
     return found
 
 

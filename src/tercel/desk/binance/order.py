@@ -73,6 +73,8 @@ class BinanceOrder:
     locked: int = 0
     """1e-8 set aside for it."""
     fills: list[BinanceFill] = field(default_factory=list)
+    amendments: list[dict[str, Any]] = field(default_factory=list)
+    """As `order/amendments` has them."""
 
     @property
     def open(self) -> bool:
@@ -187,6 +189,19 @@ class BinanceOrder:
                 "workingTime": ms(self.working_ns),
                 "selfTradePreventionMode": "NONE",
             },
+        }
+
+    def amendment(self, execution: int, original: str, lots: int) -> dict[str, Any]:
+        """A row of `order/amendments`; `original`, `lots`: of before."""
+        return {
+            "symbol": self.rules.symbol,
+            "orderId": self.order_id,
+            "executionId": execution,
+            "origClientOrderId": original,
+            "newClientOrderId": self.client_id,
+            "origQty": self.rules.quantity(lots),
+            "newQty": self.rules.quantity(self.lots),
+            "time": ms(self.update_ns),
         }
 
     def report(

@@ -1,6 +1,5 @@
 """Public market data of one symbol: its book by level, trades, and the objects of REST and streams that tell them."""
 
-from array import array
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,13 +13,13 @@ from tercel.core.arrays import Ints
 from tercel.core.fixed import ONE
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.desk.binance.bars import Bar, Bars
+from tercel.desk.binance.record import MarketRecord
 from tercel.desk.binance.symbols import AVERAGE_MINUTES, SymbolRules, shown
 from tercel.desk.binance.words import ms
 from tercel.fix.aggregated import AggregatedBook, Level
 from tercel.market.tape import schema
 
 TRADES_KEPT: Final = 100_000
-RECORDED: Final = 5
 DAY_NS: Final = 86_400 * NS_PER_SECOND
 _TRADES: Final = frozenset({schema.EXECUTE, schema.TRADE_HIDDEN, schema.TRADE, schema.CROSS})
 
@@ -59,8 +58,7 @@ class PublicMarket:
         self._touched: dict[str, set[Level]] = {}
         self._told: dict[str, int] = {}
         self.halted = False
-        self.record = array("q")
-        """Level totals and trades since the beginning: time as clients see it, kind, side, ticks, lots (`RECORDED`)."""
+        self.record = MarketRecord()
         self._apply(snapshot)
         self.trades: deque[PublicTrade] = deque(maxlen=TRADES_KEPT)
         self._count = self._aggregates = 0
@@ -98,7 +96,7 @@ class PublicMarket:
             self.update += 1
             ns = int(rows.rows[-1, o.M_NS]) + self._offset_ns
             for side, ticks in touched:
-                self.record.extend((ns, schema.LEVEL_SET, side, ticks, self.book.lots((side, ticks))))
+                self.record.add(ns, schema.LEVEL_SET, side, ticks, self.book.lots((side, ticks)))
             for levels in self._touched.values():
                 levels.update(touched)
 
@@ -132,7 +130,7 @@ class PublicMarket:
         self._aggregates += not same
         trade.aggregate = self._aggregates
         self.trades.append(trade)
-        self.record.extend((trade.ns, schema.TRADE, BUY if trade.buyer_rested else SELL, trade.ticks, trade.lots))
+        self.record.add(trade.ns, schema.TRADE, BUY if trade.buyer_rested else SELL, trade.ticks, trade.lots)
         self.fresh.append(trade)
         self.bars.take(trade.number, trade.ns, trade.ticks, trade.lots, not trade.buyer_rested)
 
@@ -329,21 +327,23 @@ class PublicMarket:
 
     def day_event(self, now_ns: int) -> dict[str, Any]:
         """A `24hrTicker` event."""
-        told = self.day(now_ns)
+        return self._event("24hrTicker", self.day(now_ns), now_ns)
+
+    def window_event(self, kind: str, now_ns: int, length_ns: int) -> dict[str, Any]:
+        """A `1hTicker` event, and its like."""
+        return self._event(kind, self.ticker(now_ns, length_ns), now_ns)
+
+    def mini_event(self, now_ns: int) -> dict[str, Any]:
+        """A `24hrMiniTicker` event."""
+        told = self._event("24hrMiniTicker", self.day(now_ns, mini=True), now_ns)
+        return {short: value for short, value in told.items() if short in "eEscohlvq"}
+
+    def _event(self, kind: str, told: dict[str, Any], now_ns: int) -> dict[str, Any]:
         names = {
             "p": "priceChange", "P": "priceChangePercent", "w": "weightedAvgPrice", "x": "prevClosePrice",
             "c": "lastPrice", "Q": "lastQty", "b": "bidPrice", "B": "bidQty", "a": "askPrice", "A": "askQty",
             "o": "openPrice", "h": "highPrice", "l": "lowPrice", "v": "volume", "q": "quoteVolume", "O": "openTime",
             "C": "closeTime", "F": "firstId", "L": "lastId", "n": "count",
         }  # fmt: skip
-        head = {"e": "24hrTicker", "E": ms(now_ns), "s": self.rules.symbol}
-        return head | {short: told[name] for short, name in names.items()}
-
-    def mini_event(self, now_ns: int) -> dict[str, Any]:
-        """A `24hrMiniTicker` event."""
-        told = self.day(now_ns, mini=True)
-        names = {
-            "c": "lastPrice", "o": "openPrice", "h": "highPrice", "l": "lowPrice", "v": "volume", "q": "quoteVolume",
-        }  # fmt: skip
-        head = {"e": "24hrMiniTicker", "E": ms(now_ns), "s": self.rules.symbol}
-        return head | {short: told[name] for short, name in names.items()}
+        head = {"e": kind, "E": ms(now_ns), "s": self.rules.symbol}
+        return head | {short: told[name] for short, name in names.items() if name in told}

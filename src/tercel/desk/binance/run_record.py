@@ -4,6 +4,7 @@ Also what it did to the price: the middle of the touch beside that of the same m
 """
 
 import csv
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,8 @@ from tercel.core.fixed import ONE, text
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
 from tercel.desk.binance.engine import BinanceExchange, TradingAccount
 from tercel.desk.binance.order import BinanceFill
-from tercel.desk.binance.public import DAY_NS, RECORDED, PublicMarket
+from tercel.desk.binance.public import DAY_NS, PublicMarket
+from tercel.desk.binance.record import RECORDED, MarketRecord
 from tercel.desk.binance.symbols import SymbolRules
 from tercel.desk.binance.words import BinanceSide
 from tercel.market.tape import Events, Instrument, Lake, schema
@@ -26,12 +28,15 @@ SPANS_S: Final = (0, 1, 10, 60)
 _NS, _KIND, _SIDE, _TICKS, _LOTS = range(RECORDED)
 
 
-def recorded(market: PublicMarket) -> Ints:
-    """Rows of a symbol's record, int64 (n, 5), in order of time: at one moment trades, levels that vanish, the others.
+def recorded(record: MarketRecord) -> Iterator[Ints]:
+    """Rows of a record, int64 (n, 5), some at a time: of one moment trades, levels that vanish, the others.
 
     Of a level that changed several times in a moment the last total counts.
     """
-    table = np.array(market.record, np.int64).reshape(-1, RECORDED)
+    yield from map(_settled, record.blocks())
+
+
+def _settled(table: Ints) -> Ints:
     level = table[:, _KIND] == schema.LEVEL_SET
     _, last = np.unique(table[level][::-1][:, [_NS, _SIDE, _TICKS]], axis=0, return_index=True)
     kept = np.concatenate([table[~level], table[level][::-1][last]])
@@ -41,36 +46,36 @@ def recorded(market: PublicMarket) -> Ints:
 
 def write_tape(lake: Path, market: PublicMarket) -> tuple[str, int]:
     """Write a symbol's record as a day of a lake, up to midnight UTC of the day that it began on; the day, its rows."""
-    rules, rows = market.rules, recorded(market)
-    began = int(rows[0, _NS])
+    rules, parts = market.rules, list[Events]()
+    began = messages = 0
+    for block in recorded(market.record):
+        began = began or int(block[0, _NS])
+        rows = block[block[:, _NS] < (began // DAY_NS + 1) * DAY_NS]
+        new = np.append(rows[1:, _NS] != rows[:-1, _NS], True)[: len(rows)]
+        seq = messages + np.cumsum(np.append(True, new[:-1]))[: len(rows)]
+        flags = np.where(new, schema.MESSAGE_END, 0) | np.where(rows[:, _NS] == began, schema.OPENING, 0)
+        ns, messages = rows[:, _NS], messages + int(new.sum())
+        columns = (ns, ns, seq, rows[:, _KIND], 0 * ns, rows[:, _SIDE], rows[:, _TICKS], rows[:, _LOTS], flags)
+        parts.append(Events.from_table(np.stack(columns, axis=1)))
+    events = Events.joined(parts)
     date = datetime.fromtimestamp(began // NS_PER_SECOND, UTC).date().isoformat()
-    midnight = (began // DAY_NS + 1) * DAY_NS
-    rows = rows[rows[:, _NS] < midnight]
-    new = np.append(rows[1:, _NS] != rows[:-1, _NS], True)
-    seq = np.cumsum(np.append(True, new[:-1]))
-    flags = np.where(new, schema.MESSAGE_END, 0) | np.where(rows[:, _NS] == began, schema.OPENING, 0)
-    zeros = np.zeros(len(rows), np.int64)
-    columns = (
-        rows[:, _NS], rows[:, _NS], seq, rows[:, _KIND], zeros, rows[:, _SIDE], rows[:, _TICKS], rows[:, _LOTS], flags,
-    )  # fmt: skip
     instrument = Instrument(
         VENUE, rules.symbol, date, rules.tick / ONE, timezone="UTC", session_open_ns=began,
-        session_close_ns=int(rows[-1, _NS]) + 1, extra={"lot_size": rules.lot / ONE, "feed": "tercel venue serve"},
+        session_close_ns=int(events.exch_ns[-1]) + 1, extra={"lot_size": text(rules.lot), "feed": "tercel venue serve"},
     )  # fmt: skip
-    events = Events.from_table(np.stack(columns, axis=1))
     Lake(lake).write(instrument, events, replace=True)
-    return date, len(rows)
+    return date, len(events)
 
 
 def write_fills(path: Path, account: TradingAccount, rules: dict[str, SymbolRules]) -> int:
-    """Write an account's fills; how many. Quantities count lots, and a fee is in the quote asset for one lot's base."""
+    """Write an account's fills; how many. Quantities count lots; a fee is in the quote asset."""
     with path.open("w", newline="") as file:
         out = csv.writer(file)
         out.writerow(["time", "symbol", "side", "quantity", "price", "venue", "fee"])
         for fill in account.fills:
             mine = rules[fill.symbol]
             row = [_iso(fill.ns), fill.symbol, fill.side.lower(), fill.lots, text(fill.ticks * mine.tick), VENUE]
-            out.writerow([*row, text(_fee(fill, mine) * ONE // mine.lot)])
+            out.writerow([*row, text(_fee(fill, mine))])
     return len(account.fills)
 
 
@@ -88,18 +93,18 @@ def middles(market: PublicMarket) -> Ints:
     """The middle's path, int64 (m, 2): time, half ticks; moments with both sides alone."""
     levels: dict[int, dict[int, int]] = {1: {}, -1: {}}
     path: list[tuple[int, int]] = []
-    rows = recorded(market)
-    rows = rows[rows[:, _KIND] == schema.LEVEL_SET]
-    ends = np.append(rows[1:, _NS] != rows[:-1, _NS], True).tolist()
-    for (ns, _, side, ticks, lots), end in zip(rows.tolist(), ends, strict=True):
-        if lots:
-            levels[side][ticks] = lots
-        else:
-            levels[side].pop(ticks, None)
-        if end and levels[1] and levels[-1]:
-            middle = max(levels[1]) + min(levels[-1])
-            if not path or path[-1][1] != middle:
-                path.append((ns, middle))
+    for block in recorded(market.record):
+        rows = block[block[:, _KIND] == schema.LEVEL_SET]
+        ends = np.append(rows[1:, _NS] != rows[:-1, _NS], True)[: len(rows)].tolist()
+        for (ns, _, side, ticks, lots), end in zip(rows.tolist(), ends, strict=True):
+            if lots:
+                levels[side][ticks] = lots
+            else:
+                levels[side].pop(ticks, None)
+            if end and levels[1] and levels[-1]:
+                middle = max(levels[1]) + min(levels[-1])
+                if not path or path[-1][1] != middle:
+                    path.append((ns, middle))
     return np.array(path, np.int64).reshape(-1, 2)
 
 

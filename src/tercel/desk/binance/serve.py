@@ -7,15 +7,17 @@ import asyncio
 import secrets
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from tercel.core.closing import Closing
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.pace import Pace
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.binance.connections import ApiConnection, StreamConnection, in_json
 from tercel.desk.binance.endpoints import Endpoint, RequestDesk
 from tercel.desk.binance.engine import BinanceExchange
@@ -24,7 +26,16 @@ from tercel.desk.binance.params import Params, query_pairs
 from tercel.desk.binance.signing import ApiKey, unsigned
 from tercel.desk.binance.streams import Streams
 from tercel.desk.binance.symbols import decimal, shown
-from tercel.desk.binance.words import SIGNED, BinanceError, ErrorCode, Security, ms, not_valid, unsupported
+from tercel.desk.binance.words import (
+    SIGNED,
+    BinanceError,
+    ErrorCode,
+    Security,
+    microseconds,
+    ms,
+    not_valid,
+    unsupported,
+)
 from tercel.desk.listening import LOOPBACK, bind
 
 if TYPE_CHECKING:
@@ -50,13 +61,20 @@ class _Link:
 
     socket: "WebSocket"
     queue: asyncio.Queue[str | None]
+    micro: bool
+    """Whether times are in microseconds."""
 
     def say(self, text: str) -> None:
         with suppress(asyncio.QueueFull):
             self.queue.put_nowait(text)
         if self.queue.full():
+            self.cut()
+
+    def cut(self) -> None:
+        """It is sent no more than what waits, and closed."""
+        if self.queue.full():
             self.queue.get_nowait()
-            self.queue.put_nowait(None)
+        self.queue.put_nowait(None)
 
     async def send(self) -> None:
         """Send until it is cut off."""
@@ -86,7 +104,8 @@ class BinanceServer(Closing):
         self._sessions: list[ApiConnection] = []
         self._listen_keys: dict[str, tuple[str, int]] = {}
         self._server: uvicorn.Server = self._made()
-        self._thread: Thread | None = None
+        self._ended = Event()
+        self._ended.set()
 
     @property
     def url(self) -> str:
@@ -137,30 +156,26 @@ class BinanceServer(Closing):
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Serve until Ctrl-C, or until the exchange dies.
-
-        Raises
-        ------
-        KeyboardInterrupt
-        TercelError
-            What the exchange died of.
-        """
-        self._server.run(sockets=[self.socket])
-        if self.error is not None:
-            raise self.error
-
     def start(self) -> Self:
         """Serve in a thread, from now on."""
-        self._thread = Thread(target=self._server.run, kwargs={"sockets": [self.socket]}, daemon=True)
-        self._thread.start()
+        self._ended.clear()
+        Thread(target=self._run, daemon=True).start()
         return self
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self.socket])
+        finally:
+            self._ended.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it has ended, by itself, within a time; `error` then has what it died of."""
+        return self._ended.wait(seconds)
 
     def close(self) -> None:
         """Stop serving."""
         self._server.should_exit = True
-        if self._thread is not None:
-            self._thread.join()
+        self._ended.wait()
         self.socket.close()
 
     @asynccontextmanager
@@ -177,7 +192,7 @@ class BinanceServer(Closing):
             while True:
                 self._turn()
                 await asyncio.sleep(_TURN_S)
-        except TercelError as error:
+        except (TercelError, OSError) as error:  # a disk that is full
             self.error = error
             self._server.should_exit = True
 
@@ -187,14 +202,13 @@ class BinanceServer(Closing):
         for name, told in self.streams.flow():
             text = in_json(told)
             for one in self._listeners:
-                one.tell(name, text)
+                one.tell(name, told, text)
         events, self.engine.told = self.engine.told, []
         for account, event in events:
             for session in self._sessions:
                 session.tell(account, event)
             for one in self._listeners:
-                if one.account == account:
-                    one.say(in_json(event))
+                one.hear(account, event)
 
     # -- REST ---------------------------------------------------------------------------------------------------------
 
@@ -204,8 +218,9 @@ class BinanceServer(Closing):
         body = (await request.body()).decode(errors="replace")
         address = request.client.host if request.client else LOOPBACK
         headers: dict[str, str] = {}
-        status, told = 200, None
+        status, told, micro = 200, None, False
         try:
+            micro = microseconds(request.headers.get("X-MBX-TIME-UNIT", ""))
             told = await self._rest(request.method, request.url.path, query, body, address, request, headers)
         except BinanceError as error:
             status, told = error.status, error.body
@@ -213,7 +228,7 @@ class BinanceServer(Closing):
                 headers["Retry-After"] = str(max(error.retry_ms - self._wall_ms(), 0) // 1000 + 1)
         used = str(self.usage.used(address))
         headers |= {"X-MBX-USED-WEIGHT": used, "X-MBX-USED-WEIGHT-1M": used}
-        return _response(in_json(told), status, headers)
+        return _response(in_json(told, micro), status, headers)
 
     async def _rest(
         self, method: str, path: str, query: str, body: str, address: str, request: "Request", headers: dict[str, str]
@@ -283,19 +298,33 @@ class BinanceServer(Closing):
     # -- WebSockets ---------------------------------------------------------------------------------------------------
 
     async def _stream(self, ws: "WebSocket") -> None:
-        link = await self._opened(ws)
+        if (link := await self._opened(ws)) is None:
+            return
         combined = ws.url.path == "/stream"
         names = ws.query_params.get("streams", "") if combined else ws.path_params.get("names", "")
-        listed = [one for one in names.split("/") if one]
-        account, until = self._listen_keys.get(listed[0], ("", 0)) if len(listed) == 1 else ("", 0)
-        one = StreamConnection(self.streams, link.say, combined, account if until > self._wall_ms() else "")
-        one.listen([] if one.account else listed)
+        listed = [one for one in names.replace(" ", "+").split("/") if one]  # @+08:00, though + is a blank in a query
+        one = StreamConnection(self.streams, link.say, self._listening, combined, link.micro)
+        one.listen(listed)
         self._listeners.append(one)
+        heard: deque[int] = deque(maxlen=self.usage.limits.messages)
+
+        def heed(text: str) -> None:
+            now = self._wall_ns()
+            if len(heard) == heard.maxlen and now - heard[0] < NS_PER_SECOND:
+                link.cut()
+            else:
+                heard.append(now)
+                one.heed(text)
+
         try:
-            await self._heard(link, one.heed)
+            await self._heard(link, heed)
         finally:
             self._listeners.remove(one)
             one.close()
+
+    def _listening(self, key: str) -> str:
+        account, until = self._listen_keys.get(key, ("", 0))
+        return account if until > self._wall_ms() else ""
 
     async def _api(self, ws: "WebSocket") -> None:
         address = ws.client.host if ws.client else LOOPBACK
@@ -304,9 +333,10 @@ class BinanceServer(Closing):
         except BinanceError:
             await ws.close(1008)
             return
-        link = await self._opened(ws)
+        if (link := await self._opened(ws)) is None:
+            return
         told = ws.query_params.get("returnRateLimits", "true").lower() != "false"
-        one = ApiConnection(self.desk, link.say, address, told, connected=ms(self.engine.now_ns))
+        one = ApiConnection(self.desk, link.say, address, told, link.micro, connected=ms(self.engine.now_ns))
         self._sessions.append(one)
 
         def heed(text: str) -> None:
@@ -321,9 +351,15 @@ class BinanceServer(Closing):
             self._sessions.remove(one)
 
     @staticmethod
-    async def _opened(ws: "WebSocket") -> _Link:
+    async def _opened(ws: "WebSocket") -> _Link | None:
+        """None: refused."""
+        try:
+            micro = microseconds(ws.query_params.get("timeUnit", ""))
+        except BinanceError:
+            await ws.close(1008)
+            return None
         await ws.accept()
-        return _Link(ws, asyncio.Queue(_WAITING))
+        return _Link(ws, asyncio.Queue(_WAITING), micro)
 
     @staticmethod
     async def _heard(link: _Link, heed: Any, latency_s: float = 0.0) -> None:
@@ -361,7 +397,7 @@ def serve_binance(
     engine: BinanceExchange, keys: Sequence[ApiKey], *, pace: Pace, port: int = 0, limits: RateLimits | None = None,
     latency_s: float = 0.0, wall_ns: Callable[[], int] = time.time_ns,
 ) -> BinanceServer:  # fmt: skip
-    """Binance's APIs over an exchange; ``start`` or ``run`` the server, ``close`` it.
+    """Binance's APIs over an exchange; ``start`` the server, ``close`` it.
 
     Parameters
     ----------

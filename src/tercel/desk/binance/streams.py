@@ -17,10 +17,11 @@ from tercel.desk.binance.words import INTERVALS, ms
 MOST_STREAMS: Final = 1024
 _PERIOD: Final = {"": NS_PER_SECOND, "@100ms": NS_PER_SECOND // 10, "@1000ms": NS_PER_SECOND}
 _DEPTH: Final = re.compile(r"depth(5|10|20)?(@100ms|@1000ms)?")
-_KLINE: Final = re.compile(rf"kline_({'|'.join(INTERVALS)})")
+_KLINE: Final = re.compile(rf"kline_({'|'.join(INTERVALS)})(@\+08:00)?")
 _AT_ONCE: Final = frozenset({"trade", "aggTrade", "bookTicker"})
-_EACH_SECOND: Final = frozenset({"miniTicker", "ticker", "avgPrice"})
-_ALL: Final = {"!miniTicker@arr": "miniTicker", "!ticker@arr": "ticker"}
+_WINDOW_S: Final = {"ticker_1h": 3600, "ticker_4h": 14400, "ticker_1d": 86400}
+_EACH_SECOND: Final = frozenset({"miniTicker", "ticker", "avgPrice", *_WINDOW_S})
+_ALL: Final = {f"!{one}@arr": one for one in _EACH_SECOND if one != "avgPrice"}
 Told = tuple[str, Any]
 """A stream's name, and what it tells."""
 
@@ -69,8 +70,8 @@ class Streams:
             return MarketStream(name, what, market, NS_PER_SECOND)
         if found := _DEPTH.fullmatch(what):
             return MarketStream(name, f"depth{found[1] or ''}", market, _PERIOD[found[2] or ""])
-        if _KLINE.fullmatch(what):
-            return MarketStream(name, what, market, NS_PER_SECOND * (1 if what == "kline_1s" else 2))
+        if found := _KLINE.fullmatch(what):
+            return MarketStream(name, what, market, NS_PER_SECOND * (1 if found[1] == "1s" else 2))
         return None
 
     def listen(self, name: str) -> None:
@@ -136,10 +137,10 @@ class Streams:
 
     @staticmethod
     def _kline(stream: MarketStream, market: PublicMarket, now: int) -> Iterator[dict[str, Any]]:
-        interval = stream.what.partition("_")[2]
-        bar, last = market.bars.current(interval, now), market.bars.before(interval)
-        if last is not None and stream.seen not in (None, bar.open_ns):
-            yield last.event(market.rules, interval, now)  # closed since
+        interval, _, zone = stream.what.removeprefix("kline_").partition("@")
+        *before, bar = market.bars.zoned(interval, now, 8 * 3600 if zone else 0)
+        if before and stream.seen not in (None, bar.open_ns):
+            yield before[-1].event(market.rules, interval, now)  # closed since
         stream.seen = bar.open_ns
         yield bar.event(market.rules, interval, now)
 
@@ -150,8 +151,14 @@ def _average(market: PublicMarket, now: int) -> dict[str, Any]:
     return told | {"w": price, "T": last}
 
 
+def _window(what: str) -> Callable[[PublicMarket, int], dict[str, Any]]:
+    length_ns, kind = _WINDOW_S[what] * NS_PER_SECOND, f"{what.removeprefix('ticker_')}Ticker"
+    return lambda market, now: market.window_event(kind, now, length_ns)
+
+
 _TELL: Final[dict[str, Callable[[PublicMarket, int], dict[str, Any]]]] = {
     "miniTicker": PublicMarket.mini_event,
     "ticker": PublicMarket.day_event,
     "avgPrice": _average,
+    **{one: _window(one) for one in _WINDOW_S},
 }

@@ -256,6 +256,13 @@ class TradeRequests:
         lots = order.rules.lots(params.amount("newQty"))
         return self.engine.amend(account, order, lots, params.client_id("newClientOrderId"))
 
+    def amendments(self, account: TradingAccount, params: Params) -> list[dict[str, Any]]:
+        """`order/amendments`."""
+        symbol, number = self._symbol(params), params.needed("orderId") and params.whole("orderId")
+        first, limit = params.whole("fromExecutionId"), params.integer("limit", 500, 1000)
+        order = self.engine.query(account, symbol, int(number or 0), "")
+        return [one for one in order.amendments if one["executionId"] >= (first or 0)][:limit]
+
     # -- questions ----------------------------------------------------------------------------------------------------
 
     def order(self, account: TradingAccount, params: Params) -> dict[str, Any]:
@@ -339,7 +346,7 @@ class TradeRequests:
 
     @staticmethod
     def nothing(_account: TradingAccount, _params: Params) -> list[Any]:
-        """Pairs with margin: none."""
+        """Pairs with margin, lists of orders, prevented matches, allocations: none."""
         return []
 
     def coins(self, account: TradingAccount, _params: Params) -> list[dict[str, Any]]:

@@ -53,6 +53,7 @@ class ErrorCode(IntEnum):
     INVALID_TICKER_TYPE = -1139
     INVALID_CANCEL_RESTRICTIONS = -1145
     DUPLICATE_SYMBOLS = -1151
+    INVALID_TIME_UNIT = -1194
     STATUS_MISMATCH = -1220
     ORDER_REJECTED = -2010
     CANCEL_REJECTED = -2011
@@ -233,13 +234,48 @@ def rate_limits(weight: int, orders: int, orders_a_day: int, requests: int) -> l
     ]
 
 
-def ms(ns: int) -> int:
+class Stamp(int):
+    """A time of the API in milliseconds that knows its microseconds."""
+
+    us: int
+
+
+def ms(ns: int) -> Stamp:
     """Nanoseconds as the milliseconds of the API.
 
     >>> ms(1_700_000_000_123_999_999)
     1700000000123
     """
-    return ns // NS_PER_MS
+    found = Stamp(ns // NS_PER_MS)
+    found.us = ns // 1000
+    return found
+
+
+def in_us(value: Any) -> Any:
+    """An answer or event with its times in microseconds.
+
+    >>> in_us({"a": [ms(1_700_000_000_123_999_999), 5]})
+    {'a': [1700000000123999, 5]}
+    """
+    if isinstance(value, dict):
+        return {key: in_us(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [in_us(one) for one in value]
+    return value.us if isinstance(value, Stamp) else value
+
+
+def microseconds(unit: str) -> bool:
+    """Whether a `timeUnit` asks for microseconds; "": it asks for nothing.
+
+    Raises
+    ------
+    BinanceError
+        -1194.
+    """
+    if unit.upper() not in ("", "MILLISECOND", "MICROSECOND"):
+        msg = "Invalid value for time unit; expected either MICROSECOND or MILLISECOND."
+        raise BinanceError(ErrorCode.INVALID_TIME_UNIT, msg)
+    return unit.upper() == "MICROSECOND"
 
 
 def depth_weight(limit: int) -> int:

@@ -33,17 +33,21 @@ def preset_markets(names: Sequence[str], seed: int) -> dict[str, MarketSpec]:
 
 
 def recorded_market(tape: Path, symbol: str | None, date: str | None, seed: int) -> dict[str, MarketSpec]:
-    """A recorded day of a lake (the last one by default), from its opening.
+    """A recorded day of a lake (the last one by default), from its opening; the lake's one symbol where none is named.
 
     Raises
     ------
     ConfigError, UnknownNameError
-        No symbol, a day that the lake lacks, or one that shows level totals alone.
+        No symbol named of several, a day that the lake lacks, or one that shows level totals alone.
     """
 
     lake = Lake(tape)
     if symbol is None:
-        raise ConfigError("`symbol=` with `tape=`", "none", f"name one; tercel data list `lake={tape}` shows them")
+        names = sorted({one.symbol for one in lake.list()})
+        if len(names) != 1:
+            held = ", ".join(names) or "no days"
+            raise ConfigError(f"`symbol=` with `tape={tape}`", f"none, and the lake holds {held}", "name one")
+        symbol = names[0]
     days = list(lake.days(symbol))
     chosen = date or (days[-1] if days else "")
     if chosen not in days:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date as calendar_date
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -103,6 +104,15 @@ class Instrument:
     def key(self) -> tuple[str, str, str]:
         """(venue, symbol, date): what is unique in a lake."""
         return self.venue, self.symbol, self.date
+
+    @property
+    def lot_units(self) -> Fraction:
+        """A lot in shares, contracts or coins: `lot`, or the part of a coin that a feed names in `extra["lot_size"]`.
+
+        >>> Instrument("BINANCE", "BTCUSDT", "2024-08-08", 0.01, extra={"lot_size": "0.00001"}).lot_units
+        Fraction(1, 100000)
+        """
+        return Fraction(str(self.extra.get("lot_size", self.lot)))
 
     def clock_ns(self, text: str) -> int:
         """A time of day of the exchange on this date, ns since 1970-01-01 UTC; see :func:`clock_s`.
