@@ -20,7 +20,7 @@ async def main() -> None:
     x.urls["api"]["sapi"] = f"{url}/sapi/v1"
     x.urls["api"]["ws"]["spot"] = f"{url}/ws".replace("http", "ws")
     x.urls["api"]["ws"]["ws-api"]["spot"] = f"{url}/ws-api/v3".replace("http", "ws")
-    seen, heard, made = collections.Counter(), set(), set()
+    seen, heard, made, news = collections.Counter(), set(), set(), asyncio.Event()
 
     async def watch(name, call):
         while True:
@@ -30,11 +30,19 @@ async def main() -> None:
                 heard.update(row["id"] for row in rows)
             elif name == "book":
                 assert rows["bids"][0][0] < rows["asks"][0][0]
+            news.set()
 
     names = {"book": x.watch_order_book, "trades": x.watch_trades, "orders": x.watch_orders}
     tasks = [asyncio.create_task(watch(name, call)) for name, call in names.items()]
-    while not any(one.done() for one in tasks) and seen["book"] < 2:
-        await asyncio.sleep(0.05)
+    for one in tasks:
+        one.add_done_callback(lambda _: news.set())
+
+    async def until(holds):
+        while not any(one.done() for one in tasks) and not holds():
+            news.clear()
+            await news.wait()
+
+    await until(lambda: seen["book"] >= 2)
     for number in range(int(count)):
         bid = (await x.fetch_order_book(symbol, 5))["bids"][0][0]
         if number % 2:
@@ -43,8 +51,7 @@ async def main() -> None:
             order = await x.create_order_ws(symbol, "limit", "buy", 20, bid)
             await x.cancel_order_ws(order["id"], symbol) if order["status"] == "open" else None
         made.add(order["id"])
-    while not any(one.done() for one in tasks) and not (made <= heard and seen["trades"]):
-        await asyncio.sleep(0.05)
+    await until(lambda: made <= heard and seen["trades"])
     failed = [repr(one.exception()) for one in tasks if one.done()]
     for one in tasks:
         one.cancel()
