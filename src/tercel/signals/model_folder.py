@@ -16,6 +16,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zipfile import BadZipFile
@@ -23,7 +24,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tercel.core.arrays import Floats
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
 from tercel.core.names import check_known, offer
@@ -183,9 +184,13 @@ class SignalModel:
             raise DataError(f"forecasts out of sample in {self.folder}", f"no {WALK}", AGAIN)
         return pl.read_parquet(io.BytesIO(_checked(self.folder, self.card["walk"])))
 
-    def last_ns(self, column: str) -> int:
-        """When the last row of training was forecast, `time`, or its outcome known, `end`; 0 without a walk."""
-        return 0 if self.card.get("walk") is None else int(self.walk()[column].dt.epoch("ns").max())  # type: ignore[arg-type]
+    @cached_property
+    def walked_ns(self) -> tuple[Ints, int]:
+        """Dates that training forecast, in order, and when the last outcome was known; none and 0 without a walk."""
+        if self.card.get("walk") is None:
+            return np.zeros(0, np.int64), 0
+        times, ends = self.walk().select("time", "end")
+        return times.dt.epoch("ns").unique().sort().to_numpy(), int(ends.dt.epoch("ns").max())  # type: ignore[arg-type]
 
     def updates(self) -> list[dict[str, Any]]:
         """The journal of a model that learns online, a line a date and source: `at`, `source`, and in `moved` the old
@@ -196,17 +201,27 @@ class SignalModel:
         DataError
             When the folder has none; for a line that does not go on from those before it.
         """
+        return self.journal()[0]
+
+    def journal(self) -> tuple[list[dict[str, Any]], str]:
+        """:meth:`updates`, and what to say of a last line that was cut short, which is no part of them."""
         if not self.online:
             raise DataError(
                 f"a journal of updates in {self.folder}", f"no {UPDATES}", "set train.update and train again"
             )
         lines = [json.loads(line) for line in _checked(self.folder, self.card["updates"]).splitlines()]
-        file = self.folder / SERVED
         known = {(one["source"], name): new for one in lines for name, (_, new) in one["moved"].items()}
-        for row, text in enumerate(file.read_text(encoding="utf-8").splitlines() if file.is_file() else [], 1):
+        last, file = {one["source"]: one["at"] for one in lines}, self.folder / SERVED
+        *whole, rest = (file.read_bytes() if file.is_file() else b"").split(b"\n")
+        for row, text in enumerate([*whole, *[rest] * bool(rest)], 1):
             try:
-                one = json.loads(text)
-                follows = one["model"] == self.id and one["at"] >= lines[-1]["at"]
+                one = json.loads(text.decode())
+            except ValueError:
+                if row > len(whole):
+                    return lines, f"row {row} of {file} was cut short: it is left out, and learned again"
+                one = {}
+            try:
+                follows = one["model"] == self.id and one["at"] >= last[one["source"]]
                 for name, (old, new) in one["moved"].items():
                     follows &= known[one["source"], name] == old
                     known[one["source"], name] = new
@@ -216,7 +231,8 @@ class SignalModel:
                 remedy = "remove it and all after it, or the file: predict learns them anew"
                 raise DataError("a line of this model that goes on from those before", f"row {row} of {file}", remedy)
             lines.append(one)
-        return lines
+            last[one["source"]] = one["at"]
+        return lines, ""
 
 
 def save(

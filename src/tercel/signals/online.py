@@ -163,9 +163,8 @@ def learn_all(data: Dataset, update: Update, rule: OnlineRule = USUAL) -> tuple[
     return np.stack([one.told for one in found], axis=1), [one.model for one in found], moves
 
 
-def as_of(model: SignalModel, at_ns: int, more: Sequence[Mapping[str, Any]] = ()) -> SignalModel:
-    """The model with the parameters that its journal, and lines that go on from it, give it at a moment, by no label
-    that had not ended.
+def as_of(model: SignalModel, at_ns: int) -> SignalModel:
+    """The model with the parameters that its journal gives it at a moment, by no label that had not ended.
 
     A source that had learned nothing by then says nothing.
 
@@ -174,11 +173,15 @@ def as_of(model: SignalModel, at_ns: int, more: Sequence[Mapping[str, Any]] = ()
     DataError
         Where the model does not learn online, or none of its sources had learned anything.
     """
-    moves = [*model.updates(), *more]
-    states = states_at(moves, at_ns)
-    if not states:
+    moves = model.updates()
+    if not (states := states_at(moves, at_ns)):
         first = min(line["at"] for line in moves)[:10]
         raise DataError(f"a date from {first} on", stamp(at_ns)[:10], "the model had learned nothing by then")
+    return with_states(model, states)
+
+
+def with_states(model: SignalModel, states: Mapping[str, Mapping[str, float]]) -> SignalModel:
+    """The model with parameters by source and name; a source without any says nothing."""
     return replace(model, models=tuple(_set(one, states.get(one.source, {})) for one in model.models))
 
 

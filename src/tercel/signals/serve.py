@@ -10,7 +10,7 @@ after the date are left out before anything is computed from them.
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import Panel, from_frame
 from tercel.signals.runs.build import KEYS, joined_all, market_of, prices_of
 from tercel.signals.runs.config import SignalsConfig, placed
-from tercel.signals.since import Since, caught_up
+from tercel.signals.since import Since, caught_up, learns
 from tercel.signals.sources.daily import FACTORS, RECENT, SETTLES, daily_panel, last_whole
 from tercel.signals.sources.port import NEW_YORK, time_type
 from tercel.signals.sources.tables import first_names
@@ -97,6 +97,8 @@ class ServedForecasts:
         Every name of the files, with its last close by then.
     since : Since, optional
         Whose they are, as of that date, and what came after its training by then.
+    seen_ns : int
+        When the last outcome that training saw was known; 0 where no walk says so.
     """
 
     model: str
@@ -107,6 +109,7 @@ class ServedForecasts:
     note: str = ""
     closes: dict[str, float] = field(default_factory=dict)
     since: Since | None = None
+    seen_ns: int = 0
 
     @cached_property
     def interval(self) -> WalkInterval | None:
@@ -116,13 +119,12 @@ class ServedForecasts:
     @property
     def at(self) -> str:
         """When they were known, as text: ISO 8601, UTC."""
-        return _told(self.at_ns)
+        return when(self.at_ns)
 
-    @cached_property
+    @property
     def seen_until(self) -> str | None:
         """Until when training saw outcomes, as `at`, where that is after it; None where all of it was before."""
-        last = 0 if self.since is None else self.since.model.last_ns("end")
-        return _told(last) if last > self.at_ns else None
+        return when(self.seen_ns) if self.seen_ns > self.at_ns else None
 
     def about(self) -> dict[str, Any]:
         """All but the rows: `seen_until`, `sentences`, `learned` and `drift` among it."""
@@ -175,7 +177,7 @@ def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
         are gone.
     """
     data, missing, prices, since = section(model, at)
-    model = since.model
+    (_, seen_ns), model = model.walked_ns, since.model
     columns = {name: data.x[:, c] for c, name in enumerate(data.names)}
     at_ns = int(data.time_ns[0])
     alphas = model.alphas(columns, data.instrument.tolist(), at_ns)
@@ -185,26 +187,34 @@ def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
     zone, lag, horizon = ("UTC", 0, 1) if panel.kind == "synthetic" else (NEW_YORK, panel.lag, panel.horizon)
     days = prices["time"].dt.convert_time_zone(zone).dt.date().unique().sort().to_list()
     held = span_of(days, datetime.fromtimestamp(at_ns // NS_PER_SECOND, ZoneInfo(zone)).date(), lag, horizon)
-    return ServedForecasts(model.id, at_ns, tuple(alphas), missing, held, data.note, closes, since)
+    return ServedForecasts(model.id, at_ns, tuple(alphas), missing, held, data.note, closes, since, seen_ns)
 
 
 def section(model: SignalModel, at: date | None) -> tuple[Dataset, dict[str, str], pl.DataFrame, Since]:
-    """:func:`cross_section`, and the model as of its date: what came since training is learned, kept and watched."""
+    """:func:`cross_section`, and the model as of its date: what came since training is learned, kept and watched; on a
+    day between two dates of training too, what had come by then is learned.
+    """
     (rows, missing), prices, past = _read(model, at)
-    at_ns = int(rows.time_ns[0])
-    since = Since(as_of(model, at_ns) if model.online else model)
-    if 0 < (trained := model.last_ns("time")) < at_ns:
+    at_ns, train, since = int(rows.time_ns[0]), config_of(model).train, None
+    (dates, _), anew, note = model.walked_ns, learns(model, config_of(model).train), ""
+    if len(dates) and (at_ns > dates[-1] or (anew and at_ns not in dates)):
         try:
             # what learns walks anew from the panel's first date on
-            since = caught_up(model, past(0 if model.online else trained), config_of(model).train)
+            since = caught_up(model, past(0 if anew else int(dates[-1])), train)
         except DataError as error:
-            since = replace(since, note=f"what came since training cannot be read: {error.received}")
+            note = f"what came since training cannot be read: {error.received}"
+    since = since or Since(as_of(model, at_ns) if model.online else model, note=note)
     note = "; ".join(filter(None, (rows.note, since.note, since.keep())))
     return replace(rows, note=note), missing, prices, since
 
 
-def _told(at_ns: int) -> str:
-    return datetime.fromtimestamp(at_ns // NS_PER_SECOND, UTC).isoformat().replace("+00:00", "Z")
+def when(at_ns: int) -> str:
+    """A time as text: ISO 8601, UTC.
+
+    >>> when(0)
+    '1970-01-01T00:00:00Z'
+    """
+    return f"{np.datetime64(int(at_ns), 'ns').astype('datetime64[s]')}Z"
 
 
 def config_of(model: SignalModel) -> SignalsConfig:

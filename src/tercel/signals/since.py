@@ -8,8 +8,8 @@ The walk is that of training, over the files as they are now: what is learned de
 the model was trained or which dates were served between. The journal of training stays as it was written.
 """
 
-import fcntl
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,11 +18,13 @@ import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
+from tercel.core.locks import LOCK, locked
 from tercel.core.report.tables import spelt_cell
 from tercel.core.stats import clustered_se
 from tercel.core.stats.student import t_quantile
+from tercel.core.written import write_whole
 from tercel.signals.model_folder import AGAIN, SERVED, SignalModel
-from tercel.signals.online import as_of, learn, states_at
+from tercel.signals.online import as_of, learn, stamp, states_at, with_states
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs.config import TrainSection
 from tercel.signals.scores import BLOCK, rank_ic_by_date, skill, stride
@@ -30,6 +32,8 @@ from tercel.signals.scores import BLOCK, rank_ic_by_date, skill, stride
 EVER: Final = np.iinfo(np.int64).max
 LEVEL: Final = 0.01
 """Chance that a model which has not drifted is said to have, one-sided, a look."""
+SAME: Final = 1e-6
+"""Relative difference up to which two walks are the same one, rounded in another way."""
 LEAST_BLOCKS: Final = 4
 """Of dates since training, below which nothing is said of drift."""
 
@@ -49,32 +53,41 @@ class Since:
     drift : mapping, optional
         Rank IC over these dates beside that of training: `mean`, `ci_low`, `ci_high`, `dates`, `training`, `t` of the
         difference, `drifted`; None where they are too few.
+    corrected : mapping, optional
+        Where the files now teach other parameters of training's dates than training learned, as :func:`corrected_of`.
     note : str
-        Why nothing could be learned, and that it has drifted; else empty.
+        Why nothing could be learned, that prices were corrected, and that it has drifted; else empty.
     """
 
     model: SignalModel
     moves: Sequence[Mapping[str, Any]] = ()
     lines: Sequence[Mapping[str, Any]] = ()
     drift: Mapping[str, Any] | None = None
+    corrected: Mapping[str, Any] | None = None
     note: str = ""
 
     def keep(self) -> str:
-        """Write the lines behind those in the model's folder; returns what to say where that cannot be done."""
-        path = self.model.folder / SERVED
+        """Write the lines behind those in the model's folder, and a line that was cut short anew; returns what to say
+        of that, and where it cannot be done.
+        """
+        if not self.model.online:
+            return ""
+        path, (journal, cut) = self.model.folder / SERVED, self.model.journal()
         try:
-            if self.lines:
-                with path.open("a", encoding="utf-8") as file:
-                    fcntl.flock(file, fcntl.LOCK_EX)  # by now another process may have learned the same, and written it
-                    lines = further(self.model.updates(), self.moves, self.model.id)
-                    file.write("".join(f"{json.dumps(line)}\n" for line in lines))
+            if cut or further(journal, self.moves, self.model.id):
+                with locked(path.with_name(LOCK)):  # by now another process may have learned the same, and written it
+                    journal, again = self.model.journal()
+                    lines = [*(one for one in journal if "model" in one), *further(journal, self.moves, self.model.id)]
+                    write_whole(path, "".join(f"{json.dumps(line)}\n" for line in lines))
+                    cut = again or cut
         except OSError as error:
-            return f"what was learned is not kept, and learned again next time: {path}: {error.strerror}"
-        return ""
+            kept = f"what was learned is not kept, and learned again next time: {path}: {error.strerror}"
+            return "; ".join(filter(None, (cut, kept)))
+        return cut
 
     def about(self) -> dict[str, Any]:
-        """Dates on which it learned just now, and drift."""
-        return {"learned": [line["at"] for line in self.lines], "drift": self.drift}
+        """Dates on which it learned just now, drift, and whether prices were corrected."""
+        return {"learned": [line["at"] for line in self.lines], "drift": self.drift, "corrected": self.corrected}
 
     def sentences(self) -> list[str]:
         """What was learned, and that no drift can be told; that it has drifted is in the note."""
@@ -83,32 +96,42 @@ class Since:
         return told if self.drift is None or self.drift["drifted"] else [*told, spelt_drift(self.drift)]
 
 
+def learns(model: SignalModel, train: TrainSection) -> bool:
+    """Whether labels that have ended since training teach it anything: a line that is fitted once is fitted once."""
+    return model.online and train.update not in ("refit", "static")
+
+
 def caught_up(model: SignalModel, past: Dataset, train: TrainSection) -> Since:
     """What came since training, in rows of which the last date's are to be forecast; labels that are open are NaN."""
-    new = (past.time_ns > model.last_ns("time")) & np.isfinite(past.outcome)
+    dates, _ = model.walked_ns
+    new = (past.time_ns > max(dates, default=0)) & np.isfinite(past.outcome)
     told = model.told({name: past.x[new, c] for c, name in enumerate(past.names)})
-    moves, lines, note = list[dict[str, Any]](), list[dict[str, Any]](), ""
-    if model.online and train.update != "refit":
+    moves, lines, corrected, note = list[dict[str, Any]](), list[dict[str, Any]](), None, ""
+    if learns(model, train) and train.update != "refit":
+        journal, at = model.updates(), int(past.time_ns[-1])
         try:
             found = {one.source: learn(past, one.source, train.update, train.online) for one in model.models
                      if one.source in past.sources}  # fmt: skip
             moves = sorted((line for one in found.values() for line in one.moves), key=lambda line: str(line["at"]))
-            lines = further(model.updates(), moves, model.id)
+            lines = further(journal, moves, model.id)
             for k, one in enumerate(model.models):
                 told[:, k] = found[one.source].told[new] if one.source in found else told[:, k]
-            model = as_of(model, int(past.time_ns[-1]), lines)
+            corrected = corrected_of(model, past, journal, moves)
+            model = with_states(model, states_at(journal, at) | states_at(moves, EVER))
         except DataError as error:
-            lines, note = [], f"nothing is learned since training: expected {error.expected}, received {error.received}"
-            model = as_of(model, int(past.time_ns[-1]))
+            moves, lines, model = [], [], as_of(model, at)
+            note = f"nothing is learned since training: expected {error.expected}, received {error.received}"
     drift = drift_of(model.card.get("ic"), model.fusion.combine(told)[0], past.rows(new))
     drifted = spelt_drift(drift).rstrip(".") if drift is not None and drift["drifted"] else ""
-    return Since(model, moves, lines, drift, "; ".join(filter(None, (note, drifted))))
+    other = "" if corrected is None else spelt_correction(corrected)
+    return Since(model, moves, lines, drift, corrected, "; ".join(filter(None, (note, other, drifted))))
 
 
 def further(
     journal: Sequence[Mapping[str, Any]], moves: Sequence[Mapping[str, Any]], model: str
 ) -> list[dict[str, Any]]:
-    """Lines by which a model's journal goes on to where a walk has led, each with the values of the line before it.
+    """Lines by which a model's journal goes on to where a walk has led, each with the values of the line before it, of
+    every source from its own last line on.
 
     Raises
     ------
@@ -122,7 +145,7 @@ def further(
     [{'at': '2', 'source': 'a', 'moved': {'w': [1.0, 3.0]}, 'model': 'm'}]
     """
     old, now = states_at(journal, EVER), dict[str, dict[str, float]]()
-    last, lines = max(line["at"] for line in journal), list[dict[str, Any]]()
+    last, lines = {line["source"]: line["at"] for line in journal}, list[dict[str, Any]]()
     for line in moves:
         source = line["source"]
         now.setdefault(source, {}).update({name: new for name, (_, new) in line["moved"].items()})
@@ -130,10 +153,53 @@ def further(
             others = ", ".join(sorted(set(now[source]) ^ set(old[source])))
             raise DataError(f"the parameters that {source} had in training", f"others by the files: {others}", AGAIN)
         moved = {name: [old[source][name], new] for name, new in now[source].items() if old[source][name] != new}
-        if line["at"] > last and moved:
+        if line["at"] > last[source] and moved:
             lines.append({"at": line["at"], "source": source, "moved": moved, "model": model})
             old[source] = dict(now[source])
     return lines
+
+
+def corrected_of(
+    model: SignalModel, past: Dataset, journal: Sequence[Mapping[str, Any]], moves: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """Where a walk over the files as they are now differs from that of training: the `source` whose line does most,
+    the date `from` which on, and how far the forecasts of its last line are `apart`, in their deviation, over all rows;
+    None where it is the same walk.
+    """
+    until = int(model.walked_ns[0][-1])
+    columns = {name: past.x[:, c] for c, name in enumerate(past.names)}
+    then, now = (with_states(model, states_at(one, until)).told(columns) for one in (journal, moves))
+    far = {
+        one.source: float(np.nanstd(now[:, k] - then[:, k]) / np.nanstd(then[:, k]))
+        for k, one in enumerate(model.models) if one.source in {line["source"] for line in moves}
+    }  # fmt: skip
+    source = max(far, key=far.__getitem__, default="")
+    if not source or not far[source] > SAME:
+        return None
+    learned, taught = (
+        {line["at"]: line["moved"] for line in one if line["source"] == source and line["at"] <= stamp(until)}
+        for one in (journal, moves)
+    )
+    parted = (at for at in sorted({*learned, *taught}) if not _same(learned.get(at, {}), taught.get(at, {})))
+    return {"source": source, "from": next(parted, stamp(until)), "apart": far[source]}
+
+
+def _same(one: Mapping[str, Sequence[float]], two: Mapping[str, Sequence[float]]) -> bool:
+    """Whether two lines of a journal lead to the same values, but for rounding."""
+    return one.keys() == two.keys() and all(math.isclose(one[k][1], two[k][1], rel_tol=SAME) for k in one)
+
+
+def spelt_correction(corrected: Mapping[str, Any]) -> str:
+    """A correction in words.
+
+    >>> spelt_correction({"source": "daily", "from": "2016-05-02T21:30:00Z", "apart": 0.12})[:78]
+    'daily has other prices than training saw, in what it learned on 2016-05-02 and '
+    """
+    return (
+        f"{corrected['source']} has other prices than training saw, in what it learned on {corrected['from'][:10]} and "
+        f"after: it goes on by those of now, whose line at training's end forecasts {corrected['apart']:.2g} of a "
+        f"deviation apart; scale, fusion and intervals are of those of before. {AGAIN}"
+    )
 
 
 def drift_of(before: Mapping[str, Any] | None, value: Floats, rows: Dataset) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from tercel.signals.exposure import DailyReturns, regime_gate, volatility_target
 from tercel.signals.model_folder import AGAIN, SignalModel
 from tercel.signals.runs.build import prices_of
 from tercel.signals.scores import BLOCK, FEWEST, told
-from tercel.signals.serve import HeldSpan, config_of, predict, present
+from tercel.signals.serve import HeldSpan, config_of, predict, present, when
 from tercel.signals.sources.daily import SETTLES
 from tercel.signals.sources.port import time_type
 from tercel.signals.targets import names_in
@@ -226,15 +226,6 @@ def ic_of(model: SignalModel) -> dict[str, Any]:
         fewer = "fewer: the files are short, or the fusion was wrong out of sample"
         raise DataError(f"at least {BLOCK + 1} dates with {FEWEST} names after the first test block", fewer, AGAIN)
     return dict(ic)
-
-
-def when(ns: int) -> str:
-    """A time as text: ISO 8601, UTC.
-
-    >>> when(0)
-    '1970-01-01T00:00:00Z'
-    """
-    return f"{np.datetime64(int(ns), 'ns').astype('datetime64[s]')}Z"
 
 
 def curve(found: Backtest) -> list[dict[str, Any]]:

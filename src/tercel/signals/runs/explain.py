@@ -13,9 +13,9 @@ from tercel.signals.fusion_walk import base_names
 from tercel.signals.model_folder import AGAIN, SignalModel
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs import build as panels
-from tercel.signals.runs.backtest import ic_of, when
+from tercel.signals.runs.backtest import ic_of
 from tercel.signals.runs.walk import folds_of
-from tercel.signals.serve import config_of, present, section
+from tercel.signals.serve import config_of, present, section, when
 
 NEAR: Final = 1e-9
 """Difference of forecasts of the walk, in units of the label, below which they are the same."""

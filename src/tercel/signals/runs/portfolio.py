@@ -24,8 +24,8 @@ from tercel.signals.rebalance import (
     picks_of,
     trade,
 )
-from tercel.signals.runs.backtest import when
 from tercel.signals.runs.portfolio_file import ALL_AT_ONCE, PortfolioConfig, opened, read_config
+from tercel.signals.serve import when
 
 NEAR: Final = 0.2
 """How far from the true cost, as a share of it, a belief is back."""

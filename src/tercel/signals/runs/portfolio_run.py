@@ -27,8 +27,9 @@ from tercel.signals.rebalance import (
     picks_of,
     step,
 )
-from tercel.signals.runs.backtest import TARGETS, when, write_weights
+from tercel.signals.runs.backtest import TARGETS, write_weights
 from tercel.signals.runs.portfolio_file import EXAMPLE, opened, read_config
+from tercel.signals.serve import when
 from tercel.signals.targets import read_named
 
 BPS: Final = 1e-4

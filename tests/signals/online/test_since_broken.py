@@ -1,0 +1,311 @@
+"""What is learned while served, when things go wrong: lines cut short, other bytes, two processes, other prices."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.desk.rounds.forecast_material import prices, weekdays
+from tests.signals.command.material import done, refused, signals
+from tests.signals.online.test_online_folder import CONFIG
+from tests.signals.online.test_since import CLOSES, DAYS, METHODS, journal, kept, lines_of, near, project
+
+from tercel.signals.model_folder import SignalModel, load
+from tercel.signals.online import as_of, states_at
+from tercel.signals.runs.config import read_config
+from tercel.signals.runs.train import train
+from tercel.signals.serve import predict
+from tercel.signals.since import EVER
+
+pytest.importorskip("sklearn")
+
+
+def served(model: SignalModel) -> Path:
+    return model.folder / "served.jsonl"
+
+
+def said(found: dict[str, object]) -> str:
+    return " ".join(str(found["note"]).split())
+
+
+# -- lines of the file ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("left", [1, 40, -1])
+def test_a_line_that_was_cut_short_is_told_and_learned_again(left: int) -> None:
+    """A crash while it was written: nothing of it, its begin, all but its last brace."""
+    model, whole = project("recursive", 500, prices(560)), project("recursive", 500, prices(560))
+    expected = done("predict", whole.folder)
+    predict(model, weekdays(DAYS)[540])
+    lines = journal(whole).splitlines()
+    served(model).write_text("\n".join(lines[:9]) + "\n" + lines[9][:left])
+    assert model.updates() == [*load(kept("recursive", 500) / "o" / "model").updates(), *map(json.loads, lines[:9])]
+    found = done("predict", model.folder)
+    assert f"row 10 of {served(model)} was cut short" in said(found)
+    assert found["rows"] == expected["rows"]
+    assert journal(model) == journal(whole)
+    again = done("predict", model.folder)
+    assert "cut short" not in said(again)
+
+
+def test_a_line_that_was_cut_short_is_told_where_nothing_is_learned() -> None:
+    model = project("recursive", 500, prices(560))
+    predict(model)
+    before = journal(model)
+    served(model).write_text(before + '{"at": "2')
+    found = done("predict", model.folder)
+    assert f"row {len(before.splitlines()) + 1} of {served(model)} was cut short" in said(found)
+    assert journal(model) == before
+    assert "cut short" not in said(done("predict", model.folder))
+
+
+def test_a_source_whose_line_of_a_date_was_cut_short_learns_that_date(tmp_path: Path) -> None:
+    """Two sources learn of one date; the crash took the second one's line."""
+
+    def of(days: int) -> SignalModel:
+        folder = tmp_path / f"{days}"
+        folder.mkdir()
+        grow(folder, days)
+        more = '[[source]]\nkind = "daily"\npath = "other.csv"\nname = "other"\nhistory = 40\n[train]'
+        (folder / "s.toml").write_text(CONFIG.format("recursive").replace("[train]\n", more + "\n", 1))
+        train(read_config(folder / "s.toml"), 1, folder / "o")
+        return load(folder / "o" / "model")
+
+    def grow(folder: Path, days: int) -> None:
+        prices(days).write_csv(folder / "prices.csv")
+        prices(days, seed=4).write_csv(folder / "other.csv")
+
+    model = of(500)
+    grow(model.folder.parents[1], 560)
+    predict(model)
+    whole = journal(model)
+    lines = whole.splitlines(keepends=True)
+    assert json.loads(lines[-1])["at"] == json.loads(lines[-2])["at"]
+    served(model).write_text("".join([*lines[:-1], lines[-1][:50]]))
+    predict(model)
+    assert journal(model) == whole
+    # a source that was away when the other learned is caught up in, though the other knows later dates
+    served(model).write_text("".join(line for line in lines if json.loads(line)["source"] == "daily"))
+    assert predict(model).since is not None
+    near(states_at(model.updates(), EVER), states_at(of_lines(model, lines), EVER))
+    model.updates()
+
+
+def of_lines(model: SignalModel, lines: list[str]) -> list[dict[str, object]]:
+    trained = [one for one in model.updates() if "model" not in one]
+    return [*trained, *map(json.loads, lines)]
+
+
+def test_a_last_line_without_its_end_is_whole_and_none_is_glued_to_it() -> None:
+    model, whole = project("recursive", 500, prices(560)), project("recursive", 500, prices(560))
+    predict(whole)
+    lines = journal(whole).splitlines()
+    served(model).write_text("\n".join(lines[:9]))
+    assert "cut short" not in said(done("predict", model.folder))
+    assert journal(model) == journal(whole)
+
+
+@pytest.mark.parametrize("row", [1, 4])
+@pytest.mark.parametrize("bad", [b"\xff\xfe\x00", b'{"at": "2', b"\0\0\0\0", b"[1, 2]", b'{"at": 3}'])
+def test_a_broken_line_in_the_middle_is_refused_by_its_row(bad: bytes, row: int) -> None:
+    model = project("recursive", 500, prices(560))
+    predict(model)
+    lines = journal(model).encode().splitlines(keepends=True)
+    served(model).write_bytes(b"".join([*lines[: row - 1], bad + b"\n", *lines[row:]]))
+    told = refused("predict", model.folder)
+    assert f"row{row}of{served(model)}" in told.replace(" ", "")
+    assert "learns them anew" in told
+
+
+def test_a_last_line_that_ends_is_none_that_was_cut_short() -> None:
+    model = project("recursive", 500, prices(560))
+    predict(model)
+    rows = len(journal(model).splitlines())
+    served(model).write_bytes(journal(model).encode() + b"\xff\n")
+    assert f"row{rows + 1}of{served(model)}" in refused("predict", model.folder).replace(" ", "")
+
+
+# -- two processes ----------------------------------------------------------------------------------------------------
+
+SERVE = """
+import sys
+from pathlib import Path
+from tercel.signals.model_folder import load
+from tercel.signals.runs.config import read_config
+from tercel.signals.runs.train import train
+from tercel.signals.serve import predict
+print("ready", flush=True)
+sys.stdin.readline()
+predict(load(Path(sys.argv[1])))
+"""
+HOLD = """
+import sys
+from pathlib import Path
+from tercel.core.locks import LOCK, locked
+with locked(Path(sys.argv[1]) / LOCK):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def started(code: str, folder: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() in ("ready\n", "held\n")
+    return process
+
+
+def test_processes_that_learn_the_same_dates_write_each_line_once() -> None:
+    model, alone = project("recursive", 500, prices(560)), project("recursive", 500, prices(560))
+    predict(alone)
+    both = [started(SERVE, model.folder) for _ in range(2)]
+    for one in both:
+        one.communicate("go\n", timeout=120)
+    assert [one.returncode for one in both] == [0, 0]
+    assert journal(model) == journal(alone)
+
+
+def test_a_reader_never_sees_a_part_of_what_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever the file changes, it is whole: what is there before it changes is read by a second process."""
+    model, seen = project("recursive", 500, prices(560)), list[int]()
+    predict(model, weekdays(DAYS)[530])
+    before, written = model.updates(), Path.replace
+
+    def watched(self: Path, target: Path) -> Path:
+        seen.append(len(load(model.folder).updates()))
+        return written(self, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    predict(model)
+    assert seen == [len(before)]
+    assert len(model.updates()) > len(before)
+
+
+def test_a_lock_that_a_dead_process_left_holds_nobody() -> None:
+    model = project("recursive", 500, prices(560))
+    holder = started(HOLD, model.folder)
+    holder.send_signal(signal.SIGKILL)
+    holder.communicate(timeout=60)
+    predict(model)
+    assert journal(model)
+    load(model.folder)
+
+
+def test_what_another_wrote_meanwhile_is_gone_on_from() -> None:
+    """A second process has learned a part of it, and died in its last line, between our reading and our writing."""
+    model, whole = project("recursive", 500, prices(560)), project("recursive", 500, prices(560))
+    since = predict(whole).since
+    assert since is not None
+    lines = journal(whole).splitlines(keepends=True)
+    served(model).write_text("".join(lines[:7]) + lines[7][:30])
+    assert "row 8" in replace(since, model=replace(since.model, folder=model.folder)).keep()
+    assert journal(model) == journal(whole)
+
+
+# -- other prices, other days -----------------------------------------------------------------------------------------
+
+
+def corrected(days: int, at: int, factor: float = 1.05) -> pl.DataFrame:
+    """Prices of one name on one day were wrong, and are put right."""
+    wrong = (pl.col("date") == weekdays(DAYS)[at]) & (pl.col("ticker") == "CCC")
+    return prices(days).with_columns(
+        pl.when(wrong).then(pl.col(c) * factor).otherwise(pl.col(c)).alias(c) for c in CLOSES
+    )
+
+
+@pytest.mark.parametrize("update", ["recursive", "rolling", "blend"])
+def test_prices_corrected_since_training_are_told(update: str) -> None:
+    model = project(update, 500, corrected(560, 470))
+    found = done("predict", model.folder)
+    first = str(weekdays(DAYS)[470])
+    assert "other prices than training" in said(found)
+    told = found["corrected"]
+    assert told["source"] == "daily"
+    assert first <= told["from"][:10] <= str(weekdays(DAYS)[480])
+    assert told["apart"] > 0.001
+    assert told["from"][:10] in said(found)
+    assert "train" in said(found)
+    shown = " ".join(signals("predict", model.folder).output.split())
+    assert "other prices than training" in shown
+    later = project(update, 500, corrected(560, 530))
+    assert done("predict", later.folder)["corrected"] is None
+    assert done("predict", project(update, 500, prices(560)).folder)["corrected"] is None
+
+
+def test_prices_corrected_are_served_as_a_training_on_them_would(tmp_path: Path) -> None:
+    model = project("recursive", 500, corrected(560, 470))
+    anew = project("recursive", 500, corrected(560, 470))
+    train(read_config(anew.folder.parents[1] / "s.toml"), 1, anew.folder.parent)
+    ours, oracle = predict(model).since, predict(load(anew.folder)).since
+    assert ours is not None
+    assert oracle is not None
+    np.testing.assert_allclose(lines_of(ours.model), lines_of(oracle.model), rtol=0, atol=1e-12)
+    # and once they were told, what goes on from there is the same walk
+    np.testing.assert_allclose(lines_of(as_of(model, EVER)), lines_of(ours.model), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("at", [300, 470])
+@pytest.mark.parametrize("update", ["static", "refit"])
+def test_a_model_that_does_not_learn_says_nothing_of_learning(update: str, at: int) -> None:
+    model = project(update, 500, corrected(560, at))
+    found = done("predict", model.folder)
+    assert found["corrected"] is None
+    assert found["learned"] == []
+    assert not any("learned" in line for line in found["sentences"])
+    assert "learned" not in said(found)
+    assert not journal(model)
+    if update == "static":
+        since = predict(model).since
+        assert since is not None
+        assert lines_of(since.model).tobytes() == lines_of(load(kept("static", 500) / "o" / "model")).tobytes()
+
+
+def between(update: str, days: int, folder: Path, then: int) -> SignalModel:
+    """Cross-sections of every third day whose labels end on days between them; files that have grown since."""
+    folder.mkdir()
+    prices(days).write_csv(folder / "prices.csv")
+    (folder / "s.toml").write_text(CONFIG.format(update).replace("every = 3", "every = 3\nhorizon = 4"))
+    train(read_config(folder / "s.toml"), 1, folder / "o")
+    prices(then).write_csv(folder / "prices.csv")
+    return load(folder / "o" / "model")
+
+
+@pytest.mark.parametrize("update", METHODS)
+def test_a_day_between_cross_sections_is_the_same_whatever_was_served_before(update: str, tmp_path: Path) -> None:
+    """Whether later days were served, or training went on beyond it, changes nothing: nor does it change them."""
+    after, late = between(update, 500, tmp_path / "after", 560), between(update, 560, tmp_path / "late", 560)
+    predict(after)
+    predict(late)
+    for at in (510, 511, 540):
+        fresh = between(update, 500, tmp_path / f"fresh{at}", at + 1)
+        expected, *found = (predict(one, weekdays(DAYS)[at]) for one in (fresh, after, late))
+        assert expected.since is not None
+        for one in found:
+            assert one.since is not None
+            np.testing.assert_allclose(lines_of(one.since.model), lines_of(expected.since.model), rtol=0, atol=1e-12)
+        assert found[0].rows() == expected.rows()
+    near(states_at(after.updates(), EVER), states_at(late.updates(), EVER))
+    assert predict(after).rows() == predict(between(update, 500, tmp_path / "once", 560)).rows()
+
+
+def test_the_walk_is_read_once_for_a_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, reads = project("recursive", 500, prices(560)), list[Path]()
+    walk = SignalModel.walk
+
+    def counted(self: SignalModel) -> pl.DataFrame:
+        reads.append(self.folder)
+        return walk(self)
+
+    monkeypatch.setattr(SignalModel, "walk", counted)
+    found = predict(model)
+    _ = found.about()
+    assert len(reads) == 1
