@@ -286,6 +286,27 @@ def lean(
 
 
 @app.command()
+def costs(
+    file: Annotated[Path, typer.Argument(help="As `tercel portfolio backtest` reads it.", metavar="FILE")],
+    on: Annotated[str, typer.Option(help="Days on which costs change, each by itself, with commas.")] = "2010-01-01",
+    times: Annotated[float, typer.Option(help="So many times as high from then on.", min=0.01)] = 3.0,
+    half_life: Annotated[
+        list[float] | None, typer.Option(help="Dates after which a fill counts half; several (default: 8).", min=0.1)
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Draws of the noise of fills.", min=1)] = 5,
+    picture: Annotated[Path | None, typer.Option(help="Write the picture here, SVG.", metavar="FILE")] = None,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """After costs have tripled: how soon a book that learns them from its fills trades as if it had been told."""
+    with reported(as_json):
+        days = listed_dates(on)
+        from studies.signals import costs as command
+
+        command.run(file, days, times, half_life or [8.0], range(seed, seed + seeds), picture, as_json)
+
+
+@app.command()
 def desk_day(
     seeds: Annotated[int, typer.Option(help="Desks on each ground.", min=2, max=1000)] = 24,
     seed: Seed = 1,

@@ -114,15 +114,20 @@ def phases(data: Path, seed: int, out: Path) -> dict[str, Any]:
 
 
 def online(data: Path, seed: int, out: Path) -> dict[str, Any]:
-    """Learning online on planted panels whose coefficient flips and on shuffled labels; with a folder of data, on daily
-    stocks too."""
+    """Learning online on planted panels whose coefficient flips, with a picture, and on shuffled labels; with a folder
+    of data, on daily stocks too."""
     from studies.signals.online import panel_table, study_tables
 
     if not (data / DAILY).is_dir():
-        return {"studies": [study_tables(seed)]}
+        return {"studies": [study_tables(seed, out=out)]}
     panel = PanelSection(kind="daily", path=str(data / DAILY))
     config = SignalsConfig(name="online", panel=panel, train=TrainSection(families=("linear",), refit="yearly"))
-    return {"studies": [study_tables(seed), {"daily stocks, by `update`": panel_table(config, seed, out / "panel")}]}
+    return {
+        "studies": [
+            study_tables(seed, out=out),
+            {"daily stocks, by `update`": panel_table(config, seed, out / "panel")},
+        ]
+    }
 
 
 WITHOUT_DATA = ("online",)

@@ -10,7 +10,7 @@ from studies.__main__ import app
 runner = CliRunner()
 COMMANDS = (
     "event-study", "metaorders", "replenishment", "queues", "undercut", "orders", "flow", "transfer", "regimes",
-    "worth alpha", "worth posture", "signals", "families sequences",
+    "worth alpha", "worth posture", "signals", "costs", "families sequences",
 )  # fmt: skip
 
 

@@ -5,7 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studies.signals.online import NAMES, chance_table, flip_table, over_seeds, panel_table, planted, shuffled
+from studies.signals.online import (
+    NAMES,
+    chance_table,
+    flip_figure,
+    flip_table,
+    over_seeds,
+    panel_table,
+    planted,
+    shuffled,
+)
 from tercel.signals.online_rule import OnlineRule
 from tercel.signals.runs.config import PanelSection, SignalsConfig, TrainSection
 
@@ -13,13 +22,16 @@ pytest.importorskip("sklearn")
 
 
 def test_after_a_flip_the_blend_is_back_at_the_oracles_and_a_fit_that_stays_is_as_wrong() -> None:
-    rows = {row["forecast"]: row for row in flip_table(over_seeds(1, 10), np.random.default_rng(0))}
+    table = over_seeds(1, 10)
+    rows = {row["forecast"]: row for row in flip_table(table, np.random.default_rng(0))}
     share = {name: rows[name]["of the oracle's"]["mean"] for name in NAMES}
     assert min(share["recursive"], share["blend"], share["blend, fused"]) >= 0.9
     assert share["static"] < -0.9
     assert share["rolling"] < 0.7
     assert rows["blend"]["before"]["mean"] > 0.97 * rows["oracle"]["before"]["mean"]
     assert rows["blend"]["of the oracle's"]["ci_low"] > 0.9
+    picture = flip_figure({1: table}).svg
+    assert all(name in picture for name in ("recursive", "rolling", "static", "oracle", "dates after the flip"))
 
 
 def test_shuffled_labels_teach_nothing() -> None:

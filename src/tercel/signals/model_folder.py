@@ -213,14 +213,14 @@ class SignalModel:
         known = {(one["source"], name): new for one in lines for name, (_, new) in one["moved"].items()}
         last, file = {one["source"]: one["at"] for one in lines}, self.folder / SERVED
         *whole, rest = (file.read_bytes() if file.is_file() else b"").split(b"\n")
-        for row, text in enumerate([*whole, *[rest] * bool(rest)], 1):
+        cut = ""
+        try:
+            json.loads(rest.decode() or "0")
+        except ValueError:
+            cut = f"row {len(whole) + 1} of {file} was cut short: it is left out, and learned again"
+        for row, text in enumerate([*whole, *[rest] * bool(rest and not cut)], 1):
             try:
                 one = json.loads(text.decode())
-            except ValueError:
-                if row > len(whole):
-                    return lines, f"row {row} of {file} was cut short: it is left out, and learned again"
-                one = {}
-            try:
                 follows = one["model"] == self.id and one["at"] >= last[one["source"]]
                 for name, (old, new) in one["moved"].items():
                     follows &= known[one["source"], name] == old
@@ -232,7 +232,7 @@ class SignalModel:
                 raise DataError("a line of this model that goes on from those before", f"row {row} of {file}", remedy)
             lines.append(one)
             last[one["source"]] = one["at"]
-        return lines, ""
+        return lines, cut
 
 
 def save(

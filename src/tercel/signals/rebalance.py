@@ -361,7 +361,7 @@ def trade(
             raise DataError("a book that outlives its losses", text, "look at that date's outcomes, or the cost")
         figures[:, t], told[:, t] = (earned, paid, earned - paid, np.abs(change).sum()), (rule.parameters[pick], level)
         if belief is not None:
-            square = _told(sought, t, change)
+            square = told_by(sought, t, change)
             belief.learn(square, float(sought.level[t]) * square + square**0.5 * float(noise[t]))
         weights[t], held = wanted, wanted * (1.0 + moved) / (1.0 + earned - paid)
     ic = rank_ic_of_rows(walk.value, walk.outcome)
@@ -370,7 +370,7 @@ def trade(
     return Traded(book, told[0], told[1], left)
 
 
-def _told(sought: Sought, t: int, change: Floats) -> float:
+def told_by(sought: Sought, t: int, change: Floats) -> float:
     """What fills of a date say of the level: squared costs of a value at a level of 1, over their noise's variance.
 
     The sum of independent noises, each weighted so, is one normal number of this very variance.

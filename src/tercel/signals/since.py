@@ -177,16 +177,13 @@ def corrected_of(
     if not source or not far[source] > SAME:
         return None
     learned, taught = (
-        {line["at"]: line["moved"] for line in one if line["source"] == source and line["at"] <= stamp(until)}
+        {(line["at"], name): new for line in one if line["source"] == source and line["at"] <= stamp(until)
+         for name, (_, new) in line["moved"].items()}
         for one in (journal, moves)
-    )
-    parted = (at for at in sorted({*learned, *taught}) if not _same(learned.get(at, {}), taught.get(at, {})))
+    )  # fmt: skip
+    parted = (key[0] for key in sorted({*learned, *taught})
+              if not math.isclose(learned.get(key, math.nan), taught.get(key, math.nan), rel_tol=SAME))  # fmt: skip
     return {"source": source, "from": next(parted, stamp(until)), "apart": far[source]}
-
-
-def _same(one: Mapping[str, Sequence[float]], two: Mapping[str, Sequence[float]]) -> bool:
-    """Whether two lines of a journal lead to the same values, but for rounding."""
-    return one.keys() == two.keys() and all(math.isclose(one[k][1], two[k][1], rel_tol=SAME) for k in one)
 
 
 def spelt_correction(corrected: Mapping[str, Any]) -> str:

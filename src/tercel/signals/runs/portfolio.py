@@ -185,13 +185,13 @@ def _learned(one: Traded, sought: Sought, changes: str) -> dict[str, Any]:
     return told
 
 
-def back_after(believed: Floats, true: Floats) -> int | None:
+def back_after(believed: Floats, true: Floats, within: float = NEAR) -> int | None:
     """Dates until a belief is near the truth and stays for :data:`STAYS` dates; None where it never does.
 
     >>> back_after(np.array([1.0, 2.0, 2.8, 2.9, 3.0, 3.1]), np.full(6, 3.0))
     2
     """
-    near = np.abs(believed / np.where(true > 0, true, 1.0) - 1.0) <= NEAR
+    near = np.abs(believed / np.where(true > 0, true, 1.0) - 1.0) <= within
     runs = np.convolve(near, np.ones(STAYS), "valid") == STAYS
     return int(runs.argmax()) if runs.any() else None
 
