@@ -166,7 +166,8 @@ def corrected_of(
     the date `from` which on, and how far the forecasts of its last line are `apart`, in their deviation, over all rows;
     None where it is the same walk.
     """
-    until = int(model.walked_ns[0][-1])
+    dates, _ = model.walked_ns
+    until = int(dates[dates <= past.time_ns[-1]].max(initial=0))
     columns = {name: past.x[:, c] for c, name in enumerate(past.names)}
     then, now = (with_states(model, states_at(one, until)).told(columns) for one in (journal, moves))
     far = {

@@ -285,6 +285,7 @@ def test_a_day_between_cross_sections_is_the_same_whatever_was_served_before(upd
     after, late = between(update, 500, tmp_path / "after", 560), between(update, 560, tmp_path / "late", 560)
     predict(after)
     predict(late)
+    assert predict(late, weekdays(DAYS)[401]).since.corrected is None  # type: ignore[union-attr]
     for at in (510, 511, 540):
         fresh = between(update, 500, tmp_path / f"fresh{at}", at + 1)
         expected, *found = (predict(one, weekdays(DAYS)[at]) for one in (fresh, after, late))
@@ -292,6 +293,7 @@ def test_a_day_between_cross_sections_is_the_same_whatever_was_served_before(upd
         for one in found:
             assert one.since is not None
             np.testing.assert_allclose(lines_of(one.since.model), lines_of(expected.since.model), rtol=0, atol=1e-12)
+            assert one.since.corrected is None
         assert found[0].rows() == expected.rows()
     near(states_at(after.updates(), EVER), states_at(late.updates(), EVER))
     assert predict(after).rows() == predict(between(update, 500, tmp_path / "once", 560)).rows()
