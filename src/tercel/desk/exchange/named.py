@@ -7,6 +7,7 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.desk.exchange.market import MarketSpec
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.levels import QUEUE
+from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.source import reactive
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Lake
@@ -32,8 +33,16 @@ def preset_markets(names: Sequence[str], seed: int) -> dict[str, MarketSpec]:
     return markets
 
 
-def recorded_market(tape: Path, symbol: str | None, date: str | None, seed: int) -> dict[str, MarketSpec]:
+def recorded_market(
+    tape: Path, symbol: str | None, date: str | None, seed: int, *, levels: bool = False, queue: str = DEFAULT,
+    venue: str | None = None,
+) -> dict[str, MarketSpec]:  # fmt: skip
     """A recorded day of a lake (the last one by default), from its opening; the lake's one symbol where none is named.
+
+    Parameters
+    ----------
+    levels : bool
+        Whether a day of level totals will do; `queue` is then the model of queues.
 
     Raises
     ------
@@ -54,8 +63,8 @@ def recorded_market(tape: Path, symbol: str | None, date: str | None, seed: int)
         raise UnknownNameError(
             f"a day of {symbol} in {tape}", repr(chosen), f"use one of {', '.join(days) or '(none)'}"
         )
-    source, (day,) = replay(lake, symbol, [chosen])
-    if source.worlds_k[0, QUEUE]:
+    source, (day,) = replay(lake, symbol, [chosen], venue, queue)
+    if source.worlds_k[0, QUEUE] and not levels:
         raise ConfigError(
             "a tape of single orders", f"level totals in {symbol} {chosen}",
             "an exchange shows its clients orders: serve a day of an order-level feed",
