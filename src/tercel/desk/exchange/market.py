@@ -281,7 +281,7 @@ class Markets:
         Of a tape of level totals the totals, as it told them last, and clients' orders.
         """
         b, k = self.books[market], self.states[market]
-        by_level = bool(k[QUEUE])
+        by_level = bool(k[sim.MODEL] == sim.REPLAY and k[QUEUE])
         room = int(b[lay.ORDERS] + 2 * b[lay.OWN])
         orders = b[lay.HEADER : lay.HEADER + room * lay.ORDER].reshape(room, lay.ORDER)
         lots = orders[:, lay.QTY].copy()
