@@ -31,8 +31,7 @@ from tercel.market.simulator.account import (
     write,
 )
 from tercel.market.simulator.engine import decision_is_due, mark_grid, mark_time
-from tercel.market.simulator.levels import QUEUE, level_row, print_row, tell, untell
-from tercel.market.simulator.queue_models import RISK_AVERSE
+from tercel.market.simulator.levels import guess_queues, level_row, print_row, shows_levels, tell, untell
 from tercel.market.simulator.records import row_at, state_at
 from tercel.market.simulator.replay import empty_public, roll, take_block
 from tercel.market.tape.schema import (
@@ -104,7 +103,7 @@ def public_fault(b: Packed, k: Longs, kind: int, who: int, price: int, lots: int
             return BAD_SLOT
         return FINE if lots > 0 else BAD_LOTS
     if kind == EXECUTE or kind == REDUCE or kind == DELETE:
-        return FINE if who < 0 or qty >= lots >= 0 else BAD_LOTS
+        return FINE if who < 0 or qty >= lots >= 0 or shows_levels(k) else BAD_LOTS  # of a level's lots many were guessed
     if kind == LEVEL_SET or kind == TRADE:
         return FINE if -int(kind == TRADE) <= who < slots and lots >= int(kind == TRADE) else BAD_SLOT
     if kind == ROLL_IN:
@@ -233,16 +232,15 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
         else:
             take_block(b, k, side, price, lots, kind)
     elif kind == ROLL_OUT or kind == ROLL_IN:
-        if k[QUEUE] != 0:
+        if shows_levels(k):
             tell(b, who, lots)
         roll(b, k, kind, who, side, price, lots)
     elif kind == CLEAR:
-        if k[QUEUE] != 0:
+        if shows_levels(k):
             untell(b)
         empty_public(b, k)
     elif kind == LEVEL_SET or kind == TRADE:
-        if k[QUEUE] == 0:  # totals alone are shown: places in queues are guessed, cautiously
-            k[QUEUE] = RISK_AVERSE
+        guess_queues(k)
         if kind == LEVEL_SET:
             level_row(b, k, who, side, price, lots, False)
         else:

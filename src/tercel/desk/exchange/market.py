@@ -286,7 +286,8 @@ class Markets:
         orders = b[lay.HEADER : lay.HEADER + room * lay.ORDER].reshape(room, lay.ORDER)
         lots = orders[:, lay.QTY].copy()
         if by_level:
-            lots[: b[lay.ORDERS]] = orders[: b[lay.ORDERS], lay.TOLD]
+            levels = lots[: b[lay.ORDERS]]
+            levels[levels > 0] = orders[: b[lay.ORDERS], lay.TOLD][levels > 0]
             lots[b[lay.ORDERS] + b[lay.OWN] :] = 0
         slots = np.flatnonzero(lots)
         slots = slots[np.argsort(orders[slots, lay.ARR], kind="stable")]

@@ -15,8 +15,7 @@ from tercel.market.book.ladder import best, insert, public_lots_at
 from tercel.market.book.records import ledger_at, order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.crossing import outside_feed
-from tercel.market.simulator.levels import QUEUE
-from tercel.market.simulator.queue_models import RISK_AVERSE
+from tercel.market.simulator.levels import guess_queues
 from tercel.market.simulator.records import row_at, state_at
 from tercel.market.simulator.replay import touch_from_book
 from tercel.market.tape.schema import ADD, EXECUTE, LEVEL_SET, ROLL_IN, STATUS
@@ -121,7 +120,7 @@ def _load(b: Packed, k: Longs, rows: Longs) -> int:
         if kind != ADD:
             order_at(b, slot).marks |= lay.ANONYMOUS
         if kind == LEVEL_SET:
-            k[QUEUE] = RISK_AVERSE
+            guess_queues(k)
             order_at(b, slot).told = rows[i, M_LOTS]
     touch_from_book(b, k)
     return int(rows.shape[0])

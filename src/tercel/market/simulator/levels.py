@@ -28,7 +28,7 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, settle, write
 from tercel.market.simulator.crossing import first_own, hit_own, meet
 from tercel.market.simulator.float_bits import put_real, real
-from tercel.market.simulator.queue_models import share_ahead
+from tercel.market.simulator.queue_models import EXPONENT, POWER_PROB, share_ahead
 from tercel.market.simulator.records import state_at
 from tercel.market.tape.schema import LEVEL_SET, TRADE
 
@@ -38,6 +38,20 @@ POWER: Final = sim.FLOW_MEMORY + 2  # real: the exponent n
 CARRY: Final = sim.FLOW_MEMORY + 8  # for each own order: its sequence number + 1, real: lots that rounding left
 CARRIED: Final = 64
 ALL: Final = 1 << 30
+
+
+@kernel
+def shows_levels(k: Longs) -> bool:
+    """Whether a market is of level totals; in one that a flow moves the word is the flow's."""
+    return bool(state_at(k).model == sim.REPLAY and k[QUEUE] != 0)
+
+
+@kernel
+def guess_queues(k: Longs) -> None:
+    """Places in queues go by the default model: a follower's first total, nothing said of one."""
+    if k[QUEUE] == 0:
+        k[QUEUE] = POWER_PROB
+        put_real(k, POWER, EXPONENT)
 
 
 # -- what stands at a price -------------------------------------------------------------------------------------------
