@@ -9,10 +9,11 @@ what its bounds are.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
-from tercel.core.arrays import Int32, Ints
+from tercel.core.arrays import Ints
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import VenueError
 from tercel.core.orders import M_AGGRESSOR, M_KIND, M_LOTS, M_NS, Listing, MarketRows, VenueEvent
@@ -20,6 +21,7 @@ from tercel.core.ports import Venue
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.exchange.exchange import SimulatedExchange
 from tercel.desk.exchange.market import CLIENT_ORDERS, EntryLatency, MarketSpec
+from tercel.desk.exchange.stream import LevelTotals, StreamFile
 from tercel.market.book import layout as lay
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
@@ -33,7 +35,6 @@ from tercel.market.tape import schema
 
 FIRST_S = 60.0
 """Seconds of the data venue within which it has to show every book."""
-_NO_ROWS: Ints = np.zeros((0, M_AGGRESSOR), np.int64)
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,13 @@ class ShadowRules:
         What the tape trades at an own order's price stays the tape's (`market.simulator.bounds`, `strict`); orders alone.
     laws : mapping of str to ImpactLaw
         What own trades do to prices, by instrument; those that are not there: nothing.
+    totals : bool
+        Orders that the data venue shows are made of level totals, and become totals again.
     """
 
     queue: str = DEFAULT
     theirs: bool = False
+    totals: bool = False
     laws: Mapping[str, ImpactLaw] | None = None
 
 
@@ -65,6 +69,8 @@ class ShadowVenue(SimulatedExchange):
     instruments : sequence of str
     latency : EntryLatency
     rules : ShadowRules
+    keep : Path, optional
+        New file that what is shown is kept in (`exchange.stream`).
 
     Raises
     ------
@@ -76,12 +82,18 @@ class ShadowVenue(SimulatedExchange):
 
     def __init__(
         self, data: Venue, instruments: Sequence[str], *, latency: EntryLatency | None = None,
-        rules: ShadowRules = ShadowRules(),
+        rules: ShadowRules = ShadowRules(), keep: Path | None = None,
     ) -> None:  # fmt: skip
         self._data, self._rules = data, rules
         self._listed = {one.instrument: one for one in data.listings()}
         snapshots, later = first_books(data, instruments)
-        specs = {name: self._spec(name, rows) for name, rows in snapshots.items()}
+        there = [self._listed[name] for name in snapshots]
+        self._totals = {one.instrument: LevelTotals(one.dense_ids) for one in there if rules.totals}
+        self._kept = None
+        if keep is not None:
+            depths = [depth_of(data, name) for name in snapshots]
+            self._kept = StreamFile(keep, there, depths, data.now_ns)
+        specs = {name: self._spec(name, self._seen(event)) for name, event in snapshots.items()}
         super().__init__(specs, latency=latency)
         self.now_ns = max(self.now_ns, data.now_ns)
         self._feed(later)
@@ -111,6 +123,15 @@ class ShadowVenue(SimulatedExchange):
         source = with_impact(source, (rules.laws or {}).get(name))
         return MarketSpec(source, volume_per_s=listing.volume_per_s, began_ns=self._data.now_ns)
 
+    def _seen(self, event: MarketRows) -> Ints:
+        """Rows of an event as this venue is to see them; they are kept."""
+        rows = event.rows
+        if event.instrument in self._totals:
+            rows = self._totals[event.instrument].of(rows, event.snapshot)
+        if self._kept is not None:
+            self._kept.write(MarketRows(event.instrument, rows, event.snapshot), self._data.now_ns)
+        return rows
+
     def _by_level(self, k: Ints) -> None:
         k[QUEUE], power = queue_model(self._rules.queue)
         put_real(k, POWER, power)
@@ -121,7 +142,8 @@ class ShadowVenue(SimulatedExchange):
         for event in events:
             if isinstance(event, MarketRows) and event.instrument in self._number:
                 market = self._number[event.instrument]
-                fed.setdefault(market, []).append(begun_anew(event) if event.snapshot else event.rows[:, :M_AGGRESSOR])
+                rows = self._seen(event)[:, :M_AGGRESSOR]
+                fed.setdefault(market, []).append(begun_anew(rows) if event.snapshot else rows)
             elif not isinstance(event, MarketRows):
                 self._outbox.append(event)
         for market, parts in fed.items():
@@ -154,22 +176,29 @@ class ShadowVenue(SimulatedExchange):
         """Advance to `until_ns` as the data venue gets there, or to the end of the first moment with a report."""
         events: list[VenueEvent] = []
         while True:
-            if self._data.now_ns <= self.now_ns:
+            pulled = self._data.now_ns <= self.now_ns
+            if pulled:
                 self._feed(self._data.step(until_ns))
             seen = self._data.now_ns
             events += super().step(min(until_ns, seen))
             said = any(not isinstance(event, MarketRows) for event in events)
-            stopped = self.now_ns < min(until_ns, seen)
-            if said or stopped or self.now_ns >= until_ns or not self._data.capabilities.stepped:
+            if said or pulled or self.now_ns < seen or self.now_ns >= until_ns:
                 return events
 
+    def flush(self) -> None:
+        """Let others read what was kept."""
+        if self._kept is not None:
+            self._kept.flush()
+
     def close(self) -> None:
-        """Close both."""
+        """Close both, and what was kept."""
         super().close()
+        if self._kept is not None:
+            self._kept.close()
         self._data.close()
 
 
-def first_books(data: Venue, instruments: Sequence[str]) -> tuple[dict[str, Ints], list[VenueEvent]]:
+def first_books(data: Venue, instruments: Sequence[str]) -> tuple[dict[str, MarketRows], list[VenueEvent]]:
     """The first snapshot of each instrument, and what came behind them.
 
     Raises
@@ -183,7 +212,7 @@ def first_books(data: Venue, instruments: Sequence[str]) -> tuple[dict[str, Ints
             received = f"{name}, which is not" if name not in listed else f"{name}, whose ids are arbitrary"
             raise VenueError(f"an instrument that {data.name} shows", received, f"use one of {', '.join(listed)}")
         data.subscribe(name)
-    found: dict[str, Ints] = {}
+    found: dict[str, MarketRows] = {}
     later: list[VenueEvent] = []
     until = data.now_ns
     last = until + round(FIRST_S * NS_PER_SECOND)
@@ -193,7 +222,7 @@ def first_books(data: Venue, instruments: Sequence[str]) -> tuple[dict[str, Ints
             raise VenueError("a snapshot of every book", f"none of {missing} in {FIRST_S:g} s", "ask the venue")
         for event in data.step(until):
             if isinstance(event, MarketRows) and event.snapshot and event.instrument not in found:
-                found[event.instrument] = event.rows
+                found[event.instrument] = event
             else:
                 later.append(event)
         until = data.now_ns + NS_PER_SECOND // 10
@@ -217,9 +246,8 @@ def snapshot_orders(rows: Ints) -> Ints:
     return np.column_stack((rows[:, sim.T_SLOT : sim.TAPE_WORDS], np.arange(len(rows)), anonymous))
 
 
-def begun_anew(event: MarketRows) -> Ints:
+def begun_anew(rows: Ints) -> Ints:
     """A later snapshot as tape: the book is cleared and laid again."""
-    rows = event.rows[:, :M_AGGRESSOR].copy()
     clear = np.array([[rows[0, M_NS] if len(rows) else 0, schema.CLEAR, -1, 0, 0, 0]], np.int64)
     return np.concatenate((clear, rows))
 

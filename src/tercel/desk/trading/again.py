@@ -34,14 +34,14 @@ class ParentScript:
     ----------
     acts : tuple of (int, callable)
         Venue time, and what a session is asked then.
-    parents : tuple of str
-        Those that are over.
+    instruments : mapping of str to str
+        Of each parent that is over.
     end_ns : int
         Time of the last entry.
     """
 
     acts: tuple[tuple[int, Callable[[Session], object]], ...]
-    parents: tuple[str, ...]
+    instruments: Mapping[str, str]
     end_ns: int
 
     @classmethod
@@ -51,7 +51,7 @@ class ParentScript:
         ledger = Ledger()
         for entry in read:
             ledger.apply(entry)
-        over = tuple(parent.id for parent in ledger.parents if parent.over)
+        over = {parent.id: parent.order.instrument for parent in ledger.parents if parent.over}
         end_ns = max((entry.ns for entry in read), default=0)
         return cls(tuple(_acts(read, {parent.id: parent for parent in ledger.parents})), over, end_ns)
 
@@ -71,7 +71,7 @@ class ParentScript:
             act(session)
         session.run_until(self.end_ns)
         session.run(self.end_ns + round(SETTLE_S * NS_PER_SECOND))
-        return {id_: costs.found[id_] for id_ in self.parents if id_ in costs.found}
+        return {id_: costs.found[id_] for id_ in self.instruments if id_ in costs.found}
 
 
 def _acts(
