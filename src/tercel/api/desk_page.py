@@ -13,6 +13,7 @@ from tercel.core.report.page import Section, render
 from tercel.core.report.tables import plain_table, without_idle
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.rounds.build import BuiltDesk
+from tercel.desk.rounds.shadow import ShadowBounds, scored
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.reader import JournalReader
@@ -66,6 +67,17 @@ def page(
         "journal entries": f"{result['journal']['events']:,}",
     }
     return render(title, lead, sections, facts, f"tercel {__version__}")
+
+
+def bounds_section(found: ShadowBounds, realised: Mapping[str, float | None]) -> Section:
+    """The two bounds of a desk in shadow, parent by parent, with what the same parents cost where they were filled."""
+    if found.optimistic_bps is None or found.pessimistic_bps is None:
+        return Section("Bounds", "no parent was filled: there are no bounds")
+    real = {one: cost for one, cost in realised.items() if cost is not None}
+    score = scored(found.parents, real)
+    within = "" if score.within is None else f"; {100 * score.within:.0f} % of {score.parents} parents cost what lies between"
+    text = f"bounds: {found.optimistic_bps:.2f} (optimistic) to {found.pessimistic_bps:.2f} bps (pessimistic){within}"
+    return Section("Bounds", text, figures=[figures.bounds_and_fills(found.parents, real)])
 
 
 def _forecasts(found: Mapping[str, Any]) -> Iterator[Section]:
