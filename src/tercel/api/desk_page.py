@@ -75,7 +75,11 @@ def bounds_section(found: ShadowBounds, realised: Mapping[str, float | None]) ->
         return Section("Bounds", "no parent was filled: there are no bounds")
     real = {one: cost for one, cost in realised.items() if cost is not None}
     score = scored(found.parents, real)
-    within = "" if score.within is None else f"; {100 * score.within:.0f} % of {score.parents} parents cost what lies between"
+    within = (
+        ""
+        if score.within is None
+        else f"; {100 * score.within:.0f} % of {score.parents} parents cost what lies between"
+    )
     text = f"bounds: {found.optimistic_bps:.2f} (optimistic) to {found.pessimistic_bps:.2f} bps (pessimistic){within}"
     return Section("Bounds", text, figures=[figures.bounds_and_fills(found.parents, real)])
 

@@ -103,7 +103,9 @@ def public_fault(b: Packed, k: Longs, kind: int, who: int, price: int, lots: int
             return BAD_SLOT
         return FINE if lots > 0 else BAD_LOTS
     if kind == EXECUTE or kind == REDUCE or kind == DELETE:
-        return FINE if who < 0 or qty >= lots >= 0 or shows_levels(k) else BAD_LOTS  # of a level's lots many were guessed
+        return (
+            FINE if who < 0 or qty >= lots >= 0 or shows_levels(k) else BAD_LOTS
+        )  # of a level's lots many were guessed
     if kind == LEVEL_SET or kind == TRADE:
         return FINE if -int(kind == TRADE) <= who < slots and lots >= int(kind == TRADE) else BAD_SLOT
     if kind == ROLL_IN:

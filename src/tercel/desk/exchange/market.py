@@ -294,9 +294,17 @@ class Markets:
         rows = np.full((len(slots) + 1, MARKET_WORDS), -1, np.int64)
         rows[:, M_NS] = k[sim.NOW]
         rows[0, 1:] = STATUS, 0, 0, -1 if k[sim.HALTED] else 1, 0, -1
-        rows[1:, M_KIND] = np.where(slots >= b[lay.ORDERS] if by_level else orders[slots, lay.FLAGS] & lay.ANONYMOUS == 0, ADD, LEVEL_SET if by_level else ROLL_IN)
+        rows[1:, M_KIND] = np.where(
+            slots >= b[lay.ORDERS] if by_level else orders[slots, lay.FLAGS] & lay.ANONYMOUS == 0,
+            ADD,
+            LEVEL_SET if by_level else ROLL_IN,
+        )
         rows[1:, M_ID] = slots
-        rows[1:, M_SIDE], rows[1:, M_PRICE], rows[1:, M_LOTS] = orders[slots, lay.SIDE], orders[slots, lay.PRICE], lots[slots]
+        rows[1:, M_SIDE], rows[1:, M_PRICE], rows[1:, M_LOTS] = (
+            orders[slots, lay.SIDE],
+            orders[slots, lay.PRICE],
+            lots[slots],
+        )
         return MarketRows(self.names[market], rows, snapshot=True)
 
     def listing(self, market: int) -> Listing:

@@ -1,6 +1,8 @@
 """Markets of an exchange by name: presets, or a recorded day of a lake."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 from tercel.core.errors import ConfigError, UnknownNameError
@@ -42,7 +44,8 @@ def recorded_market(
     Parameters
     ----------
     levels : bool
-        Whether a day of level totals will do; `queue` is then the model of queues.
+        For a desk's own exchange: a day of level totals will do, `queue` is then the model of queues, and of lots that
+        are parts of a coin prices are those of a lot.
 
     Raises
     ------
@@ -75,4 +78,6 @@ def recorded_market(
         source, seed, world=int(day.world[at]), began_ns=max(day.open_ns, int(day.world_ns[at])),
         first_row=int(day.world_row[at]), last_row=day.last_row,
     )  # fmt: skip
+    if levels and (units := day.instrument.lot_units) < 1:  # lots are parts of a coin: a tick is money for a lot
+        spec = replace(spec, source=replace(source, tick=float(Fraction(repr(source.tick)) * units)))
     return {symbol: spec}

@@ -93,7 +93,7 @@ class ShadowVenue(SimulatedExchange):
         if keep is not None:
             depths = [depth_of(data, name) for name in snapshots]
             self._kept = StreamFile(keep, there, depths, data.now_ns)
-        specs = {name: self._spec(name, self._seen(event)) for name, event in snapshots.items()}
+        specs = {name: self._spec(name, self._seen(event, 0)) for name, event in snapshots.items()}
         super().__init__(specs, latency=latency)
         self.now_ns = max(self.now_ns, data.now_ns)
         self._feed(later)
@@ -123,14 +123,16 @@ class ShadowVenue(SimulatedExchange):
         source = with_impact(source, (rules.laws or {}).get(name))
         return MarketSpec(source, volume_per_s=listing.volume_per_s, began_ns=self._data.now_ns)
 
-    def _seen(self, event: MarketRows) -> Ints:
-        """Rows of an event as this venue is to see them; they are kept."""
+    def _seen(self, event: MarketRows, now_ns: int) -> Ints:
+        """Rows of an event as this venue sees them, none before now; they are to be kept."""
         rows = event.rows
         if event.instrument in self._totals:
             rows = self._totals[event.instrument].of(rows, event.snapshot)
-        if self._kept is not None:
-            self._kept.write(MarketRows(event.instrument, rows, event.snapshot), self._data.now_ns)
-        return rows
+        rows = np.array(rows, np.int64)
+        rows[:, M_NS] = np.maximum.accumulate(np.maximum(rows[:, M_NS], now_ns))
+        if self._kept is not None and len(rows):
+            self._kept.add(MarketRows(event.instrument, rows, event.snapshot))
+        return rows[:, :M_AGGRESSOR]
 
     def _by_level(self, k: Ints) -> None:
         k[QUEUE], power = queue_model(self._rules.queue)
@@ -142,17 +144,21 @@ class ShadowVenue(SimulatedExchange):
         for event in events:
             if isinstance(event, MarketRows) and event.instrument in self._number:
                 market = self._number[event.instrument]
-                rows = self._seen(event)[:, :M_AGGRESSOR]
-                fed.setdefault(market, []).append(begun_anew(rows) if event.snapshot else rows)
+                parts = fed.setdefault(market, [])
+                rows = self._seen(event, int(parts[-1][-1, M_NS]) if parts else self.now_ns)
+                if len(rows):
+                    parts.append(begun_anew(rows) if event.snapshot else rows)
             elif not isinstance(event, MarketRows):
                 self._outbox.append(event)
         for market, parts in fed.items():
+            if not parts:
+                continue
             rows, k = np.concatenate(parts), self._markets.states[market]
-            np.maximum(rows[:, M_NS], self.now_ns, out=rows[:, M_NS])
-            np.maximum.accumulate(rows[:, M_NS], out=rows[:, M_NS])
             if not k[QUEUE] and np.any(rows[:, M_KIND] == schema.LEVEL_SET):
                 self._by_level(k)
             self._markets.feed(market, rows)
+        if self._kept is not None:
+            self._kept.write()
 
     # -- as a venue ----------------------------------------------------------------------------------------------
 
@@ -248,7 +254,7 @@ def snapshot_orders(rows: Ints) -> Ints:
 
 def begun_anew(rows: Ints) -> Ints:
     """A later snapshot as tape: the book is cleared and laid again."""
-    clear = np.array([[rows[0, M_NS] if len(rows) else 0, schema.CLEAR, -1, 0, 0, 0]], np.int64)
+    clear = np.array([[rows[0, M_NS], schema.CLEAR, -1, 0, 0, 0]], np.int64)
     return np.concatenate((clear, rows))
 
 

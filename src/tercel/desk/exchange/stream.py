@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -13,13 +13,12 @@ from tercel.core.capabilities import Capabilities
 from tercel.core.errors import TapeError, VenueError
 from tercel.core.orders import M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE, MARKET_WORDS, Command, Listing
 from tercel.core.orders import MarketRows, VenueEvent
-from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.simulator import layout as sim
 from tercel.market.tape import schema
 
 STREAM: Final = "stream.rows"
 """Its name in a desk's folder."""
-_HEAD: Final = 4
+_HEAD: Final = 3
 _MORE: Final = frozenset({schema.ADD, schema.ROLL_IN})
 _LESS: Final = frozenset({schema.REDUCE, schema.DELETE, schema.EXECUTE})
 _AS_IT_IS: Final = frozenset({schema.STATUS, schema.TRADE_HIDDEN, schema.TRADE, schema.LEVEL_SET})
@@ -41,21 +40,47 @@ class StreamFile:
 
     def __init__(self, path: Path, listings: Sequence[Listing], depths: Sequence[tuple[int, int]], began_ns: int):
         self._file: BinaryIO = path.open("wb")
+        self._waiting: list[MarketRows] = []
         self._number = {one.instrument: i for i, one in enumerate(listings)}
         head = {"began_ns": began_ns, "listings": [asdict(one) for one in listings], "depths": list(depths)}
         self._file.write(json.dumps(head).encode() + b"\n")
 
-    def write(self, event: MarketRows, at_ns: int) -> None:
-        """Keep an event that came at a time of the venue."""
-        head = (self._number[event.instrument], int(event.snapshot), at_ns, len(event.rows))
-        self._file.write(np.array(head, np.int64).tobytes() + np.ascontiguousarray(event.rows).tobytes())
+    def add(self, event: MarketRows) -> None:
+        """Rows that were seen at their times, to be written with others of the same step."""
+        if event.snapshot:
+            self.write()
+            self._put(event.instrument, event.rows, True)
+        else:
+            self._waiting.append(event)
+
+    def write(self) -> None:
+        """Write what was added, all instruments in order of time."""
+        waiting, self._waiting = self._waiting, []
+        if len({event.instrument for event in waiting}) < 2:
+            for event in waiting:
+                self._put(event.instrument, event.rows)
+            return
+        rows = np.concatenate([event.rows for event in waiting])
+        of = np.repeat([self._number[event.instrument] for event in waiting], [len(event.rows) for event in waiting])
+        by_time = np.argsort(rows[:, M_NS], kind="stable")
+        rows, of = rows[by_time], of[by_time]
+        cuts = np.flatnonzero(np.diff(of)) + 1
+        names = list(self._number)
+        for part, first in zip(np.split(rows, cuts), (0, *cuts.tolist()), strict=True):
+            self._put(names[int(of[first])], part)
+
+    def _put(self, instrument: str, rows: Ints, snapshot: bool = False) -> None:
+        head = np.array((self._number[instrument], int(snapshot), len(rows)), np.int64)
+        self._file.write(head.tobytes() + np.ascontiguousarray(rows).tobytes())
 
     def flush(self) -> None:
-        """Let others read what was written."""
+        """Let others read what was seen."""
+        self.write()
         self._file.flush()
 
     def close(self) -> None:
         """Close the file."""
+        self.write()
         self._file.close()
 
 
@@ -79,12 +104,14 @@ class RecordedStream:
             self._file: BinaryIO = path.open("rb")
             head = json.loads(self._file.readline())
             self._listings = [Listing(**one) for one in head["listings"]]
-            self._depths = {one.instrument: tuple(depth) for one, depth in zip(self._listings, head["depths"], strict=True)}
+            self._depths = {
+                one.instrument: tuple(depth) for one, depth in zip(self._listings, head["depths"], strict=True)
+            }
             self.now_ns = int(head["began_ns"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             received = f"{path}: {getattr(error, 'strerror', None) or 'something else'}"
             raise TapeError("a stream that a desk in shadow kept", received, f"name its {STREAM}") from error
-        self._next, self._next_ns = self._read()
+        self._next = self._read()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -119,9 +146,12 @@ class RecordedStream:
     def step(self, until_ns: int) -> list[VenueEvent]:
         """What came up to a time."""
         events: list[VenueEvent] = []
-        while self._next is not None and self._next_ns <= until_ns:
-            events.append(self._next)
-            self._next, self._next_ns = self._read()
+        while (event := self._next) is not None:
+            upto = int(np.searchsorted(event.rows[:, M_NS], until_ns, "right"))
+            if upto < len(event.rows) and (event.snapshot or not upto):
+                break
+            events.append(replace(event, rows=event.rows[:upto]))
+            self._next = self._read() if upto == len(event.rows) else replace(event, rows=event.rows[upto:])
         self.now_ns = max(self.now_ns, until_ns)
         return events
 
@@ -130,15 +160,15 @@ class RecordedStream:
         """Whether everything was shown."""
         return self._next is None
 
-    def _read(self) -> tuple[MarketRows | None, int]:
+    def _read(self) -> MarketRows | None:
         head = np.frombuffer(self._file.read(8 * _HEAD), np.int64)
         if len(head) < _HEAD:
-            return None, FOREVER_NS
-        number, snapshot, at_ns, n = head.tolist()
+            return None
+        number, snapshot, n = head.tolist()
         rows = np.frombuffer(self._file.read(8 * n * MARKET_WORDS), np.int64)
         if len(rows) < n * MARKET_WORDS:  # cut short by a kill
-            return None, FOREVER_NS
-        return MarketRows(self._listings[number].instrument, rows.reshape(n, -1).copy(), bool(snapshot)), at_ns
+            return None
+        return MarketRows(self._listings[number].instrument, rows.reshape(n, -1).copy(), bool(snapshot))
 
     def close(self) -> None:
         """Close the file."""

@@ -94,7 +94,9 @@ class Running(Closing):
                 last = max((seq for seq, _ in reader.read(kinds=[kinds.SESSION])), default=0)
                 _send(reader, config, last, opened)
             alerts = _send(JournalReader(folder), config, journal.last, opened)
-            terms = SessionTerms(watch_s=WATCH_S, holder=holder, mark=mark_of(SIMULATED if held_here(config) else config.desk.venue))
+            terms = SessionTerms(
+                watch_s=WATCH_S, holder=holder, mark=mark_of(SIMULATED if held_here(config) else config.desk.venue)
+            )
             self.opened = open_desk(
                 config, journal, made, latch=self.latch, beside=beside, progress=progress, terms=terms
             )

@@ -6,7 +6,7 @@ moved the price (the square-root law, with the prefactors between which markets 
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -121,34 +121,51 @@ class ShadowBounds:
 def bounds_of(
     config: DeskConfig, entries: Iterable[tuple[int, Entry]], stream: Path, beside: Path | None = None
 ) -> ShadowBounds:
-    """The bounds of a journal's parents on the stream that they were traded on.
+    """The bounds of a desk's parents on the stream that they were traded on.
 
     Raises
     ------
     TercelError
         A stream that cannot be read, strategies or limits that are gone.
     """
-    script, laws = ParentScript.of(entries), stream_laws(stream)
+    return bounds_on(
+        stream, ParentScript.of(entries), lambda venue: session_again(config, venue, beside), latency_of(config)
+    )
+
+
+def bounds_on(
+    stream: Path, script: ParentScript, session_at: Callable[[Venue], Session], latency: EntryLatency
+) -> ShadowBounds:
+    """The bounds of a script of parents, worked by a new session each.
+
+    Raises
+    ------
+    TercelError
+        A stream that cannot be read, strategies or limits that are gone.
+    """
+    laws = stream_laws(stream)
     found: dict[str, Mapping[str, Shortfall]] = {}
     listings: dict[str, Listing] = {}
     for bound, queue in QUEUES.items():
         moved = {name: replace(law, y=PREFACTORS[bound]) for name, law in laws.items()}
         rules = ShadowRules(queue, theirs=bound == PESSIMISTIC, laws=moved)
         data = RecordedStream(stream)
-        venue = ShadowVenue(data, [one.instrument for one in data.listings()], latency=latency_of(config), rules=rules)
-        session = session_again(config, venue, beside)
+        venue = ShadowVenue(data, [one.instrument for one in data.listings()], latency=latency, rules=rules)
+        session = session_at(venue)
         with closing(session):
             found[bound] = script.work(session)
             listings = dict(session.listings)
-    asked = {parent: name for parent, name in script.instruments.items() if all(parent in one for one in found.values())}
+    asked = {
+        parent: name for parent, name in script.instruments.items() if all(parent in one for one in found.values())
+    }
     means = {bound: _mean(costs, asked, listings) for bound, costs in found.items()}
     parents = {one: (found[OPTIMISTIC][one].whole_bps, found[PESSIMISTIC][one].whole_bps) for one in asked}
-    return ShadowBounds(parents, means[OPTIMISTIC], means[PESSIMISTIC], {name: law.card() for name, law in laws.items()})
+    return ShadowBounds(
+        parents, means[OPTIMISTIC], means[PESSIMISTIC], {name: law.card() for name, law in laws.items()}
+    )
 
 
-def _mean(
-    costs: Mapping[str, Shortfall], asked: Mapping[str, str], listings: Mapping[str, Listing]
-) -> float | None:
+def _mean(costs: Mapping[str, Shortfall], asked: Mapping[str, str], listings: Mapping[str, Listing]) -> float | None:
     units = {name: one.tick / 2 * one.lot for name, one in listings.items()}
     return by_filled([costs[parent].to_dict(units[name]) for parent, name in asked.items()])[0]
 
@@ -265,6 +282,10 @@ def read_bounds(folder: Path) -> dict[str, tuple[float, float]]:
         There are none.
     """
     try:
-        return {one: (low, high) for one, (low, high) in json.loads((folder / BOUNDS).read_text("utf-8"))["parents"].items()}
+        return {
+            one: (low, high) for one, (low, high) in json.loads((folder / BOUNDS).read_text("utf-8"))["parents"].items()
+        }
     except (OSError, ValueError, KeyError) as error:
-        raise ConfigError("the folder of a desk in shadow", f"{folder} without {BOUNDS}", "run one with stage = \"shadow\"") from error
+        raise ConfigError(
+            "the folder of a desk in shadow", f"{folder} without {BOUNDS}", 'run one with stage = "shadow"'
+        ) from error

@@ -33,7 +33,9 @@ def check_stage(config: DeskConfig, beside: Path | None = None) -> None:
     said = f'stage = "{stage}"' if stage else "no stage"
     where = f'venue = "{config.desk.venue}"'
     if stage in ("", PAPER, LIVE) and recorded:
-        raise ConfigError('stage = "replay" or "shadow" with recorded data', f"{said} and a lake under [data]", "say it in [desk]")
+        raise ConfigError(
+            'stage = "replay" or "shadow" with recorded data', f"{said} and a lake under [data]", "say it in [desk]"
+        )
     if recorded and not simulated:
         raise ConfigError("recorded data or a venue's", f"both [data] and {where}", "leave one out")
     if stage == REPLAY and not recorded:
@@ -66,7 +68,9 @@ def hosts_of(venue: str, beside: Path | None = None) -> Iterable[str]:
     """Hosts that a venue's address leads to; none where a gate stands before it."""
     found = address(venue)
     if found.scheme == "gate":
-        raise ConfigError(f'stage = "{PAPER}" at a venue whose host is known', f"a gate, {venue}", "name the venue itself")
+        raise ConfigError(
+            f'stage = "{PAPER}" at a venue whose host is known', f"a gate, {venue}", "name the venue itself"
+        )
     if found.host:
         return [found.host]
     return [load(profile_near(found.profile, beside), found.user).profile.session.host]
@@ -121,14 +125,18 @@ def check_live(config: DeskConfig, limits: Limits, typed: str, tried: Path, now_
     """
     own = {path.partition(".")[2] for path in config.limits.changed if path.startswith("desk.")}
     if not config.limits.file and not {"daily_loss", "gross_value"} <= own:
-        remedy = 'write them: [limits] file = "limits.toml", or "desk.daily_loss" and "desk.gross_value" in [limits.changed]'
+        remedy = (
+            'write them: [limits] file = "limits.toml", or "desk.daily_loss" and "desk.gross_value" in [limits.changed]'
+        )
         raise ConfigError("limits in money that a person set", "the packaged ones", remedy)
     today = dt.datetime.fromtimestamp(now_ns / NS_PER_SECOND, dt.UTC).date()
     if today not in kills_tried(tried):
         remedy = "tercel kill and tercel rearm at a desk in shadow or on paper, then name its folder with `tried=DIR`"
         raise ConfigError(f"a kill switch that was tried on {today}", f"none confirmed in {tried}", remedy)
     if typed.strip() != (wanted := sentence(config, limits)):
-        raise ConfigError(f'the words "{wanted}"', repr(typed.strip()) if typed.strip() else "none", f'`confirm="{wanted}"`')
+        raise ConfigError(
+            f'the words "{wanted}"', repr(typed.strip()) if typed.strip() else "none", f'`confirm="{wanted}"`'
+        )
 
 
 def kills_tried(folder: Path) -> set[dt.date]:
@@ -170,6 +178,10 @@ def check_clock(venue: Venue, folders: Iterable[Path]) -> None:
             told = [entry.body.get("clock_s") for _, entry in journal.read(0, (kinds.HEARTBEAT,))]
             ahead = next((float(one) for one in reversed(told) if one is not None), ahead)
     if ahead is None or abs(ahead) > CLOCK_S:
-        received = "a venue that does not tell its time" if ahead is None else f"one {ahead:+.3f} s ahead of the venue's"
-        remedy = "set this machine's clock by a time server" if ahead is not None else "ask the venue for dated messages"
+        received = (
+            "a venue that does not tell its time" if ahead is None else f"one {ahead:+.3f} s ahead of the venue's"
+        )
+        remedy = (
+            "set this machine's clock by a time server" if ahead is not None else "ask the venue for dated messages"
+        )
         raise ConfigError(f'stage = "{LIVE}" with a clock within {CLOCK_S:g} s of the venue\'s', received, remedy)

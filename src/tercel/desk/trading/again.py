@@ -97,9 +97,7 @@ _ALPHA: Final = ("horizon_ns", "expected_bps", "sd_bps", "half_life_ns")
 _POSTURE: Final = ("urgency", "max_participation", "size_multiplier")
 
 
-def _parent_act(
-    parent: ParentOrder, event: str, body: Mapping[str, Any]
-) -> Callable[[Session], object] | None:
+def _parent_act(parent: ParentOrder, event: str, body: Mapping[str, Any]) -> Callable[[Session], object] | None:
     id_, reason = parent.id, str(body.get("reason", ""))
     if event == "accepted":
         return lambda s: s.accept(parent.order)
