@@ -161,14 +161,13 @@ class RecordedStream:
         return self._next is None
 
     def _read(self) -> MarketRows | None:
-        head = np.frombuffer(self._file.read(8 * _HEAD), np.int64)
-        if len(head) < _HEAD:
+        if len(head := self._file.read(8 * _HEAD)) < 8 * _HEAD:
             return None
-        number, snapshot, n = head.tolist()
-        rows = np.frombuffer(self._file.read(8 * n * MARKET_WORDS), np.int64)
-        if len(rows) < n * MARKET_WORDS:  # cut short by a kill
+        number, snapshot, n = np.frombuffer(head, np.int64).tolist()
+        if len(words := self._file.read(8 * n * MARKET_WORDS)) < 8 * n * MARKET_WORDS:  # cut short by a kill
             return None
-        return MarketRows(self._listings[number].instrument, rows.reshape(n, -1).copy(), bool(snapshot))
+        rows = np.frombuffer(words, np.int64).reshape(n, MARKET_WORDS).copy()
+        return MarketRows(self._listings[number].instrument, rows, bool(snapshot))
 
     def close(self) -> None:
         """Close the file."""

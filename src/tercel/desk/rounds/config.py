@@ -1,7 +1,7 @@
 """The configuration of a desk: one TOML file, read whole or refused.
 
 [desk]        name, stage, seed, rounds, round_s, decision_s, pace, speed
-[data]        lake, date, venue, queue: the recorded day of a replay or a shadow; totals: orders that are made of totals
+[data]        lake, date, venue, queue, fees: a recorded day to replay or shadow; totals: orders that are made of totals
 [[instrument]] name, market
 [[agent]]     name, strategy; alpha and posture: whether it takes them; challenger: another strategy, on paper
 [demand]      side, share: the orders that come in
@@ -92,6 +92,9 @@ class DataSection(TomlTable):
     """Of the lake, where it has the symbol of several."""
     queue: str = DEFAULT
     """Model of queues where totals alone are shown."""
+    maker_bps: float = Field(default=0.0, ge=-1000, le=1000)
+    taker_bps: float = Field(default=0.0, ge=-1000, le=1000)
+    """Fees of the venue that the day is of."""
     totals: bool = False
     """(a venue's data) What it shows as orders is made of level totals, and queues are guessed by the model."""
 

@@ -37,6 +37,7 @@ from tercel.market.impact.propagator import law_of
 from tercel.market.observed.observe import observe
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import order_ids
+from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Events, Instrument, schema
 
 OPTIMISTIC, PESSIMISTIC = "optimistic", "pessimistic"
@@ -66,7 +67,10 @@ def recorded_exchange(
             lake, instrument.name, data.date or None, seed, levels=True, queue=data.queue, venue=data.venue or None
         )
         spec = specs[instrument.name]
-        specs[instrument.name] = replace(spec, index=number, volume_per_s=traded_per_s(spec.source.tape))
+        charged = replace(spec.source, fees=Fees(data.maker_bps, data.taker_bps, "bps"))
+        specs[instrument.name] = replace(
+            spec, source=charged, index=number, volume_per_s=traded_per_s(charged.tape)
+        )
     if shown:
         return SimulatedExchange({name: replace(spec, client_orders=0) for name, spec in specs.items()}, pace=pace)
     return SimulatedExchange(specs, latency=latency_of(config), pace=pace)
