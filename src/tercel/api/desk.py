@@ -29,7 +29,7 @@ from tercel.desk.rounds.config import LIVE
 from tercel.desk.rounds.outcome import DeskOutcome, outcome
 from tercel.desk.rounds.running import Running
 from tercel.desk.rounds.shadow import ShadowBounds, bounds_of, write_bounds
-from tercel.desk.rounds.stage import check_clock, check_live
+from tercel.desk.rounds.stage import check_clock, check_live, check_stage
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parents import ParentOrder
 from tercel.desk.trading.session import Session
@@ -110,6 +110,7 @@ class Desk(Closing):
         self._temporary = TemporaryDirectory(prefix="tercel-desk-")
         self.folder = Path(self._temporary.name if folder is None else folder)
         if live := self.config.desk.stage == LIVE:
+            check_stage(self.config, beside)
             in_force = limits_of(self.config, beside)
             check_live(self.config, in_force, confirm, Path(tried or self.folder), time.time_ns())
         self._beside = beside
