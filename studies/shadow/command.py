@@ -13,9 +13,7 @@ HEADINGS: Final = ("", "parents", "realised", "between", "centre", "width", "abo
 BARS: Final = {"within": 0.80, "centre_bps": 0.5}
 
 
-def run(
-    markets: Sequence[str], parents: int, horizon_s: float, seed: int, picture: Path | None, as_json: bool
-) -> None:
+def run(markets: Sequence[str], parents: int, horizon_s: float, seed: int, picture: Path | None, as_json: bool) -> None:
     """Print scores by market, size, spread and strategy."""
     with TemporaryDirectory(prefix="tercel-shadow-") as folder:
         worked, bounds = ShadowTrial(markets, parents, horizon_s, seed).run(Path(folder))

@@ -198,4 +198,7 @@ def _cell(name: str, worked: Sequence[WorkedParent]) -> dict[str, Any]:
 
 def by_number(worked: Sequence[WorkedParent]) -> tuple[Mapping[str, tuple[float, float]], Mapping[str, float]]:
     """Bounds and costs under the same names."""
-    return ({str(i): one.bounds for i, one in enumerate(worked)}, {str(i): one.cost_bps for i, one in enumerate(worked)})
+    return (
+        {str(i): one.bounds for i, one in enumerate(worked)},
+        {str(i): one.cost_bps for i, one in enumerate(worked)},
+    )

@@ -1,4 +1,4 @@
-"""`tercel trade run` with a stage: shadow with its bounds, replay of the same day, what is refused, own fills scored."""
+"""`tercel trade run` with a stage: shadow with its bounds, replay of the day, what is refused, own fills scored."""
 
 import json
 import time

@@ -203,15 +203,15 @@ def tca(request: DeskTca) -> None:
 
     found = costs_of(folder := find_desk(request.desk), request.parent)
     rows, summed = found.rows, found.summed
-    scored = () if request.shadow is None else (bounds_scored(request.shadow, rows),)
-    figures = {"bounds": score.figures for score in scored}
+    score = None if request.shadow is None else bounds_scored(request.shadow, rows)
+    figures = {} if score is None else {"bounds": score.figures}
     if request.as_json:
         print_json({"desk": str(folder), "parents": rows, **summed, **figures})
     else:
         _print_tca(folder, rows, summed)
-        print_sentences([str(score.section.text) for score in scored])
+        print_sentences([] if score is None else [str(score.section.text)])
     page = request.out if request.out is not None else folder / "tca.html"
-    page.write_text(found.page(LIMIT, _agents(summed), [score.section for score in scored]), encoding="utf-8")
+    page.write_text(found.page(LIMIT, _agents(summed), [] if score is None else [score.section]), encoding="utf-8")
     say(f"report: {page}")
 
 

@@ -113,9 +113,7 @@ def traded(venue: Venue, lots: int, horizon_s: int = 240, warm_s: int = 70) -> t
 
 def but_its_name(entries: Sequence[Entry]) -> list[Entry]:
     """The journal without the name of its venue."""
-    return [
-        replace(one, body={**one.body, "venue": ""}) if one.kind == kinds.SESSION else one for one in entries
-    ]
+    return [replace(one, body={**one.body, "venue": ""}) if one.kind == kinds.SESSION else one for one in entries]
 
 
 def alike(lake: Path, lots: int, folder: Path, **words: int) -> list[Entry]:
@@ -217,17 +215,17 @@ def test_totals_are_those_of_a_book_of_orders(told: list[tuple[int, int, int, in
     """Orders are added where their number is free, and taken from where it is not."""
     orders: dict[int, list[int]] = {}
     rows, prints = [], 0
-    for n, (who, side, price, lots) in enumerate(told):
+    for n, (who, *new) in enumerate(told):
         if who not in orders:
-            orders[who] = [side, price, lots]
-            rows.append([n, schema.ADD, who, side, price, lots, -1])
+            orders[who] = list(new)
+            rows.append([n, schema.ADD, who, *new, -1])
             continue
-        side, price, left = orders[who]
-        lots, kind = min(lots, left), schema.EXECUTE if n % 2 else schema.REDUCE
+        one, kind = orders[who], schema.EXECUTE if n % 2 else schema.REDUCE
+        lots = min(new[2], one[2])
         prints += lots if kind == schema.EXECUTE else 0
-        rows.append([n, kind, who, side, price, lots, -1])
-        orders[who][2] -= lots
-        if not orders[who][2]:
+        rows.append([n, kind, who, one[0], one[1], lots, -1])
+        one[2] -= lots
+        if not one[2]:
             del orders[who]
     shown = LevelTotals(12).of(np.array(rows, np.int64).reshape(-1, 7))
     book: dict[tuple[int, int], int] = {}
@@ -235,7 +233,8 @@ def test_totals_are_those_of_a_book_of_orders(told: list[tuple[int, int, int, in
         book[side, price] = book.get((side, price), 0) + lots
     assert totals_of(shown) == book
     assert shown[shown[:, M_KIND] == schema.TRADE, M_LOTS].sum() == prints
-    first = LevelTotals(12).of(np.array([[9, schema.ADD, w, *o, -1] for w, o in orders.items()], np.int64).reshape(-1, 7), True)
+    stood = np.array([[9, schema.ADD, who, *one, -1] for who, one in orders.items()], np.int64).reshape(-1, 7)
+    first = LevelTotals(12).of(stood, snapshot=True)
     assert totals_of(first) == book
 
 
@@ -244,5 +243,3 @@ def test_rows_that_no_feed_of_totals_has_are_refused() -> None:
         LevelTotals(4).of(np.array([[1, 99, -1, 0, 2, 0, -1]]))
     with pytest.raises(TapeError, match="room"):
         LevelTotals(1).of(np.array([[1, schema.ADD, n, 1, 90 + n, 5, -1] for n in range(2)]))
-
-

@@ -45,7 +45,8 @@ LAKE = '[data]\nlake = "lake"\n'
     ("stage", "venue", "more"),
     [
         ("", "simulated", ""), ("", FIX, ""), ("replay", "simulated", LAKE), ("shadow", "simulated", LAKE),
-        ("shadow", FIX, ""), ("paper", FIX, ""), ("live", FIX, ""), ("paper", "fix://D@testnet.binance.vision:9000", ""),
+        ("shadow", FIX, ""), ("paper", FIX, ""), ("live", FIX, ""),
+        ("paper", "fix://D@testnet.binance.vision:9000", ""),
     ],
 )  # fmt: skip
 def test_what_fits_together(stage: str, venue: str, more: str) -> None:
@@ -106,7 +107,9 @@ def operator(command: str, at: dt.datetime) -> Entry:
 
 
 def kill(event: str) -> Entry:
-    return Entry(kinds.KILL, 6, agent="ann", body={"event": event, "scope": "ann", "by": "ann", "reason": "d", "open": 0})
+    return Entry(
+        kinds.KILL, 6, agent="ann", body={"event": event, "scope": "ann", "by": "ann", "reason": "d", "open": 0}
+    )
 
 
 REARM = Entry(kinds.REARM, 7, agent="ann", body={"scope": "ann", "by": "ann", "reason": "done"})

@@ -11,8 +11,18 @@ import numpy as np
 from tercel.core.arrays import Ints
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import TapeError, VenueError
-from tercel.core.orders import M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE, MARKET_WORDS, Command, Listing
-from tercel.core.orders import MarketRows, VenueEvent
+from tercel.core.orders import (
+    M_KIND,
+    M_LOTS,
+    M_NS,
+    M_PRICE,
+    M_SIDE,
+    MARKET_WORDS,
+    Command,
+    Listing,
+    MarketRows,
+    VenueEvent,
+)
 from tercel.market.simulator import layout as sim
 from tercel.market.tape import schema
 
