@@ -102,6 +102,23 @@ def undercut(
 
 
 @app.command()
+def shadow(
+    market: Annotated[str, typer.Option(help="Presets, separated by commas.", metavar="M[,M...]")] = "amzn,csco,ibm",
+    parents: Annotated[int, typer.Option(help="Parents in all.", min=1)] = 500,
+    horizon: Annotated[float, typer.Option(help="Seconds of a parent.", min=10.0)] = 300.0,
+    picture: Annotated[Path | None, typer.Option(help="Write the picture here, SVG.", metavar="FILE")] = None,
+    seed: Seed = 35,
+    as_json: AsJson = False,
+) -> None:
+    """Bounds of a desk in shadow beside what the same parents cost where they really traded."""
+    with reported(as_json):
+        from studies.shadow import command
+        from tercel.core.names import listed
+
+        command.run(listed(market), parents, horizon, seed, picture, as_json)
+
+
+@app.command()
 def places(
     market: Annotated[
         str, typer.Option(help="Presets, separated by commas.", metavar="M[,M...]")

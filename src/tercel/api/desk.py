@@ -21,8 +21,15 @@ from tercel.core.ports import Journal
 from tercel.core.report.page import Section
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.core.written import write_whole
+from tercel.desk.exchange.shadow import ShadowVenue
+from tercel.desk.exchange.stream import STREAM
+from tercel.desk.gate.process import FOLDER
+from tercel.desk.rounds.build import limits_of
+from tercel.desk.rounds.config import LIVE
 from tercel.desk.rounds.outcome import DeskOutcome, outcome
 from tercel.desk.rounds.running import Running
+from tercel.desk.rounds.shadow import ShadowBounds, bounds_of, write_bounds
+from tercel.desk.rounds.stage import check_clock, check_live, check_stage
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parents import ParentOrder
 from tercel.desk.trading.session import Session
@@ -58,6 +65,10 @@ class Desk(Closing):
         Called with the rounds that are over: 0 before the warm-up, then after each.
     program : str
         What holds the journal, as others are told beside the person's name.
+    confirm : str
+        (``stage = "live"``) The sentence with venue, accounts and the largest loss that a refusal shows.
+    tried : str or Path, optional
+        (``stage = "live"``) Folder of a desk whose kill switch was tried today; its own if not given.
 
     Raises
     ------
@@ -88,6 +99,8 @@ class Desk(Closing):
         acknowledge: str = "",
         progress: Callable[[int], None] | None = None,
         program: str = "tercel.Desk",
+        confirm: str = "",
+        tried: str | Path | None = None,
     ) -> None:
         file = None if config is None else Path(config)
         beside = None if file is None else file.parent
@@ -96,6 +109,11 @@ class Desk(Closing):
         self.config, text = described(file, changes)
         self._temporary = TemporaryDirectory(prefix="tercel-desk-")
         self.folder = Path(self._temporary.name if folder is None else folder)
+        if live := self.config.desk.stage == LIVE:
+            check_stage(self.config, beside)
+            in_force = limits_of(self.config, beside)
+            check_live(self.config, in_force, confirm, Path(tried or self.folder), time.time_ns())
+        self._beside = beside
         self._running = Running(
             self.config,
             self.folder,
@@ -111,6 +129,8 @@ class Desk(Closing):
             if progress is not None:
                 progress(0)
             self._running.desk.begin()
+            if live:
+                check_clock(self._running.opened.venue, (self.folder / FOLDER, self.folder))
         except BaseException:
             self._running.close()
             raise
@@ -335,6 +355,19 @@ class Desk(Closing):
     def outcome(self) -> DeskOutcome:
         """Outcome so far: costs, agents and their shares of the flow, denials, state of the journal."""
         return outcome(self._running.opened, self.folder)
+
+    def bounds(self) -> ShadowBounds | None:
+        """(``stage = "shadow"``) What the parents that are over would have cost at both bounds; kept in the folder.
+
+        None in another stage. It works the stream that the desk saw twice more: ``docs/shadow.md``.
+        """
+        venue = self._running.opened.venue
+        if not isinstance(venue, ShadowVenue):
+            return None
+        venue.flush()
+        found = bounds_of(self.config, self.journal.read(), self.folder / STREAM, self._beside)
+        write_bounds(self.folder, found)
+        return found
 
     def report(
         self,

@@ -116,3 +116,30 @@ def postures(path: Sequence[tuple[int, str, Posture]], until_ns: int, name: str 
         f"Posture of each instrument through time. {text[:600]}",
         "1 is what the task asks for; lower size and caps are restraint, higher urgency is haste.",
     )
+
+
+def bounds_and_fills(
+    bounds: Mapping[str, Sequence[float]], realised: Mapping[str, float], name: str = "bounds"
+) -> Figure:
+    """Bounds of parents as lines, what they cost as points, by what they cost; bps.
+
+    Parameters
+    ----------
+    bounds : mapping of str to (float, float)
+    realised : mapping of str to float
+    """
+    names = sorted((one for one in bounds if one in realised), key=lambda one: realised[one])
+    low, high = (np.array([pick(bounds[one]) for one in names]) for pick in (min, max))
+    real = np.array([realised[one] for one in names])
+    with sketch(3.0) as drawing:
+        panel = drawing.subplots()
+        place = np.arange(len(names))
+        panel.vlines(place, low, high, colors=style.SOFT.token, linewidth=1.0, label="bounds")
+        inside = (real >= low) & (real <= high)
+        for label, colour, which in (("between", style.GOOD, inside), ("outside", style.BAD, ~inside)):
+            panel.plot(place[which], real[which], ".", color=colour.token, markersize=4, label=label)
+        panel.set_xlabel("parents, by what they cost")
+        panel.set_ylabel("cost, bps")
+        panel.legend(frameon=False)
+    told = f"{int(inside.sum())} of {len(names)} parents cost what lies between their bounds"
+    return finished(drawing, name, told, "Bounds: who cancels was ahead of us or not, and how far we move the price.")

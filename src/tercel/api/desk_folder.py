@@ -181,8 +181,9 @@ class DeskCosts:
         """Costs summed by agent, and over all of them (`trading.tca.summary`)."""
         return summary(self.rows)
 
-    def page(self, limit: str, agents: Sequence[Mapping[str, Any]]) -> str:
-        """The page with plots; `limit` heads the column of limit prices, `agents` are rows of the first table."""
+    def page(self, limit: str, agents: Sequence[Mapping[str, Any]], more: Sequence[Section] = ()) -> str:
+        """The page with plots; `limit` heads the column of limit prices, `agents` are rows of the first table, `more`
+        are sections behind it."""
         from tercel.desk.trading.tca.figures import against_benchmarks, fills_in, markouts, path_with_fills
 
         rows = self.rows
@@ -201,6 +202,7 @@ class DeskCosts:
         sections = [
             Section("Agents", "Means by what was filled, bps.", of_agents),
             *([Section("In short", note[1:])] if note[1:] else []),
+            *more,
             Section("Against benchmarks", figures=[against_benchmarks(rows), markouts(rows)]),
             Section("All parents", html=plain_table(["parent", "agent", *keys.values()], shown), folded=True),
             Section("Parent by parent", first, figures=paths, folded=True),

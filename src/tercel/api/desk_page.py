@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tercel import __version__
 from tercel.api import desk_figures as figures
 from tercel.api.demo.config import DemoConfig
+from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
 from tercel.core.report.page import Section, render
 from tercel.core.report.tables import plain_table, without_idle
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.rounds.build import BuiltDesk
+from tercel.desk.rounds.shadow import ShadowBounds, read_bounds, scored
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.reader import JournalReader
@@ -66,6 +69,49 @@ def page(
         "journal entries": f"{result['journal']['events']:,}",
     }
     return render(title, lead, sections, facts, f"tercel {__version__}")
+
+
+def bounds_section(found: ShadowBounds, realised: Mapping[str, float | None]) -> Section:
+    """The two bounds of a desk in shadow, parent by parent, with what the same parents cost where they were filled."""
+    if found.optimistic_bps is None or found.pessimistic_bps is None:
+        return Section("Bounds", "no parent was filled: there are no bounds")
+    real = {one: cost for one, cost in realised.items() if cost is not None}
+    score = scored(found.parents, real)
+    within = (
+        ""
+        if score.within is None
+        else f"; {100 * score.within:.0f} % of {score.parents} parents cost what lies between"
+    )
+    text = f"bounds: {found.optimistic_bps:.2f} (optimistic) to {found.pessimistic_bps:.2f} bps (pessimistic){within}"
+    return Section("Bounds", text, figures=[figures.bounds_and_fills(found.parents, real)])
+
+
+class ScoredBounds(NamedTuple):
+    """Own fills beside the bounds of a desk in shadow: as figures, and as a section of a page."""
+
+    figures: dict[str, Any]
+    section: Section
+
+
+def bounds_scored(shadow: Path, rows: Sequence[Mapping[str, Any]]) -> ScoredBounds:
+    """Score the bounds that a desk in shadow left in its folder by rows of `parent` and `is_bps`.
+
+    Raises
+    ------
+    ConfigError
+        No bounds, or none of these parents.
+    """
+    bounds, real = read_bounds(shadow), {str(row["parent"]): row["is_bps"] for row in rows if row["is_bps"] is not None}
+    score = scored(bounds, real)
+    if score.within is None or score.centre_bps is None:
+        received = f"{shadow}, whose parents are others"
+        raise ConfigError("a desk in shadow that worked the same parents", received, "run both by one file and seed")
+    text = (
+        f"{100 * score.within:.0f} % of {score.parents} parents cost what lies between the bounds of {shadow}; the "
+        f"middle of the bounds is {score.centre_bps:+.2f} bps from what they cost, bounds are {score.width_bps:.2f} apart"
+    )
+    figures_of = asdict(score) | {"misses": dict(score.misses)}
+    return ScoredBounds(figures_of, Section("Bounds in shadow", text, figures=[figures.bounds_and_fills(bounds, real)]))
 
 
 def _forecasts(found: Mapping[str, Any]) -> Iterator[Section]:

@@ -4,11 +4,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tercel.api.demo.config import DemoConfig
-from tercel.api.demo.markets import SimulatedMarkets, warm_up
-from tercel.core.ports import Clock
-from tercel.desk.address import SIMULATED
+from tercel.api.demo.markets import SimulatedMarkets, pace_of, warm_up
+from tercel.core.ports import Clock, Venue
+from tercel.desk.address import SIMULATED, connect
+from tercel.desk.exchange.stream import STREAM
 from tercel.desk.gate.process import FOLDER, venue_at
+from tercel.desk.rounds.config import REPLAY, SHADOW
 from tercel.desk.rounds.parts import DeskParts, PartsMaker
+from tercel.desk.rounds.shadow import recorded_exchange, shadow_of
 
 
 def parts_of(config: DemoConfig, clock: Clock, beside: Path | None = None) -> PartsMaker:
@@ -26,6 +29,8 @@ def parts_of(config: DemoConfig, clock: Clock, beside: Path | None = None) -> Pa
     def make(folder: Path, latch: Path, opened: ExitStack) -> DeskParts:
         markets, where, limits = SimulatedMarkets(), config.desk.venue, config.limits.file
         warm_up(config, markets)
+        if config.desk.stage in (REPLAY, SHADOW):
+            return DeskParts(_kept_here(config, clock, folder, beside), calm=markets.calm(config))
         if where == SIMULATED:
             return markets.parts(config, clock)
         calm = markets.calm(config)
@@ -34,3 +39,15 @@ def parts_of(config: DemoConfig, clock: Clock, beside: Path | None = None) -> Pa
         return DeskParts(venue, calm=calm, alerts=folder / FOLDER)
 
     return make
+
+
+def _kept_here(config: DemoConfig, clock: Clock, folder: Path, beside: Path | None) -> Venue:
+    """A venue whose orders do not leave: a recorded day, or the shadow of one or of another venue."""
+    pace = pace_of(config, clock)
+    if config.desk.stage == REPLAY:
+        return recorded_exchange(config, beside, pace)
+    if config.data.lake:
+        data: Venue = recorded_exchange(config, beside, pace, shown=True)
+    else:
+        data = connect(config.desk.venue, [], folder / "data", beside)
+    return shadow_of(config, data, folder / STREAM)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -70,6 +70,14 @@ class RunDesk(JsonRequest):
         str, typer.Option(help="Go on with the sound part of a damaged journal; why, journaled.", metavar="REASON")
     ] = ""
 
+    confirm: Annotated[
+        str, typer.Option(help='(stage = "live") The sentence that its refusal shows.', metavar="TEXT")
+    ] = ""
+    tried: Annotated[
+        Path | None,
+        typer.Option(help='(stage = "live") Desk whose kill switch was tried today (default: itself).', metavar="DIR"),
+    ] = None
+
     def experiments(self, config: "DemoConfig", folder: Path) -> Experiments:
         """What is tried beside the run, once it is over."""
         return Experiments()
@@ -92,20 +100,47 @@ def run(request: RunDesk) -> None:
     if folder is None:  # a new one, once the configuration is known to be one that can be opened
         refuse(config, None if request.config is None else request.config.parent)
         folder = new_desk(config.desk.name)
-    desk = _traded(config, settings, folder, request)
+    request = _confirmed(request, config)
+    desk, staged = _traded(config, settings, folder, request)
     tried = request.experiments(config, folder)
-    result = desk.outcome.to_json() | tried.figures
-    desk.report(figures=result, experiments=tried.sections)
+    result = desk.outcome.to_json() | staged.figures | tried.figures
+    desk.report(figures=result, experiments=[*staged.sections, *tried.sections])
     if request.as_json:
         print_json(result)
     else:
-        _print(config, result, folder, tried.lines)
+        _print(config, result, folder, [*staged.lines, *tried.lines])
     if desk.unknown:
         say(f"NOT known to be over: {', '.join(desk.unknown)}; see tercel trade reconcile --desk {folder}")
         raise typer.Exit(1)
 
 
-def _traded(config: "DemoConfig", settings: dict[str, Any], folder: Path, request: RunDesk) -> "tc.Desk":
+def _confirmed(request: RunDesk, config: "DemoConfig") -> RunDesk:
+    """Ask whoever sits there for the sentence of a live desk."""
+    if config.desk.stage != "live" or request.confirm or not sys.stdin.isatty():
+        return request
+    from tercel.desk.rounds.build import limits_of
+    from tercel.desk.rounds.stage import sentence
+
+    beside = None if request.config is None else request.config.parent
+    say(f"money is at risk. To go on, type: {sentence(config, limits_of(config, beside))}")
+    return replace(request, confirm=input("> "))
+
+
+def _staged(config: "DemoConfig", desk: "tc.Desk") -> Experiments:
+    """The stage of a desk that says one, and the bounds of one in shadow."""
+    from tercel.api.desk_page import bounds_section
+
+    if not config.desk.stage:
+        return Experiments()
+    if (found := desk.bounds()) is None:
+        return Experiments({"stage": config.desk.stage, "bounds": None})
+    section = bounds_section(found, {one.id: one.is_bps for one in desk.outcome.parents})
+    return Experiments({"stage": config.desk.stage, "bounds": found.to_json()}, [section], [section.text])
+
+
+def _traded(
+    config: "DemoConfig", settings: dict[str, Any], folder: Path, request: RunDesk
+) -> tuple["tc.Desk", Experiments]:
     """Run the desk over its venue and journal; alerts leave while it runs."""
     from tercel.api.desk_folder import ledger_of
     from tercel.desk.trading.journal.store import SqlJournal
@@ -126,16 +161,17 @@ def _traded(config: "DemoConfig", settings: dict[str, Any], folder: Path, reques
         try:
             with tc.Desk(
                 request.config, folder=folder, settings=settings, acknowledge=request.acknowledge, progress=show,
-                program="tercel trade run",
+                program="tercel trade run", confirm=request.confirm, tried=request.tried,
             ) as desk:  # fmt: skip
                 desk.run()
+                staged = _staged(config, desk)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_what_remains(folder)) from None
     journal = desk.journal
     if isinstance(journal, SqlJournal):
         key = "" if journal.key else ", hashes without a key"
         say(f"the journal ends with entry {journal.last:,}, hash {journal.head}{key}")
-    return desk
+    return desk, staged
 
 
 def _what_remains(folder: Path) -> str:

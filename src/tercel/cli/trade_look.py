@@ -190,20 +190,28 @@ class DeskTca(DeskRequest):
     out: Annotated[
         Path | None, typer.Option(help="The page with plots (default: tca.html in the desk's folder).", metavar="FILE")
     ] = None
+    shadow: Annotated[
+        Path | None,
+        typer.Option(help="Score the bounds of a desk in shadow that worked the same parents.", metavar="DIR"),
+    ] = None
 
 
 def tca(request: DeskTca) -> None:
     """Analyse what finished parents cost: arrival, VWAP, TWAP, the split, mark-outs."""
     from tercel.api.desk_folder import costs_of
+    from tercel.api.desk_page import bounds_scored
 
     found = costs_of(folder := find_desk(request.desk), request.parent)
     rows, summed = found.rows, found.summed
+    score = None if request.shadow is None else bounds_scored(request.shadow, rows)
+    figures = {} if score is None else {"bounds": score.figures}
     if request.as_json:
-        print_json({"desk": str(folder), "parents": rows, **summed})
+        print_json({"desk": str(folder), "parents": rows, **summed, **figures})
     else:
         _print_tca(folder, rows, summed)
+        print_sentences([] if score is None else [str(score.section.text)])
     page = request.out if request.out is not None else folder / "tca.html"
-    page.write_text(found.page(LIMIT, _agents(summed)), encoding="utf-8")
+    page.write_text(found.page(LIMIT, _agents(summed), [] if score is None else [score.section]), encoding="utf-8")
     say(f"report: {page}")
 
 

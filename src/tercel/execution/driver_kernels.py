@@ -31,9 +31,22 @@ from tercel.market.simulator.account import (
     write,
 )
 from tercel.market.simulator.engine import decision_is_due, mark_grid, mark_time
+from tercel.market.simulator.levels import guess_queues, level_row, print_row, shows_levels, tell, untell
 from tercel.market.simulator.records import row_at, state_at
 from tercel.market.simulator.replay import empty_public, roll, take_block
-from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
+from tercel.market.tape.schema import (
+    ADD,
+    CLEAR,
+    DELETE,
+    EXECUTE,
+    LEVEL_SET,
+    REDUCE,
+    ROLL_IN,
+    ROLL_OUT,
+    STATUS,
+    TRADE,
+    TRADE_HIDDEN,
+)
 
 # -- a command as the driver hands it out: int64 columns --------------------------------------------------------------
 C_NS, C_WHAT, C_WHO, C_PRICE, C_LOTS, C_HOW, COMMAND_WORDS = range(7)
@@ -90,7 +103,11 @@ def public_fault(b: Packed, k: Longs, kind: int, who: int, price: int, lots: int
             return BAD_SLOT
         return FINE if lots > 0 else BAD_LOTS
     if kind == EXECUTE or kind == REDUCE or kind == DELETE:
-        return FINE if who < 0 or qty >= lots >= 0 else BAD_LOTS
+        return (
+            FINE if who < 0 or qty >= lots >= 0 or shows_levels(k) else BAD_LOTS
+        )  # of a level's lots many were guessed
+    if kind == LEVEL_SET or kind == TRADE:
+        return FINE if -int(kind == TRADE) <= who < slots and lots >= int(kind == TRADE) else BAD_SLOT
     if kind == ROLL_IN:
         return FINE if 0 <= who < slots and qty == 0 else BAD_SLOT
     if kind == ROLL_OUT or kind == STATUS or kind == CLEAR or kind == TRADE_HIDDEN:
@@ -217,9 +234,19 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
         else:
             take_block(b, k, side, price, lots, kind)
     elif kind == ROLL_OUT or kind == ROLL_IN:
+        if shows_levels(k):
+            tell(b, who, lots)
         roll(b, k, kind, who, side, price, lots)
     elif kind == CLEAR:
+        if shows_levels(k):
+            untell(b)
         empty_public(b, k)
+    elif kind == LEVEL_SET or kind == TRADE:
+        guess_queues(k)
+        if kind == LEVEL_SET:
+            level_row(b, k, who, side, price, lots, False)
+        else:
+            print_row(b, k, who, side, price, lots, False)
     elif kind == sim.WALKED:
         walk_to(k, price)
     elif kind == sim.SHIFTED:

@@ -28,6 +28,7 @@ MODELS = {
     "power_prob3:2": lambda f, b: 1 - (f / (f + b)) ** 2,
     "log_prob": lambda f, b: math.log(1 + b) / (math.log(1 + b) + math.log(1 + f)),
     "log_prob2": lambda f, b: math.log(1 + b) / math.log(1 + b + f),
+    "first": lambda f, b: 0.0,
 }
 """P(behind) as the docstring of `levels` states it, in the open."""
 

@@ -91,15 +91,20 @@ class SimulatedMarkets:
                 for regime in truth[instrument.name].regimes
             ]
             specs[instrument.name] = replace(specs[instrument.name], regimes=regimes)
-        pace = None
-        if clock is not None and config.desk.pace != "stepped":
-            pace = Pace(clock, 1.0 if config.desk.pace == "real" else config.desk.speed)
+        pace = None if clock is None else pace_of(config, clock)
         latency = EntryLatency("constant", round(config.desk.latency_ms * 1e6))
         return SimulatedExchange(specs, latency=latency, pace=pace)
 
     def parts(self, config: DemoConfig, clock: Clock | None = None) -> DeskParts:
         """Exchange, planted news and calm baselines of a desk."""
         return DeskParts(self.exchange(config, clock), PlantedNews(planted(config)), self.calm(config))
+
+
+def pace_of(config: DeskConfig, clock: Clock) -> Pace | None:
+    """How fast a desk's own exchange goes; None: as fast as it can."""
+    if config.desk.pace == "stepped":
+        return None
+    return Pace(clock, 1.0 if config.desk.pace == "real" else config.desk.speed)
 
 
 def open_demo(config: DemoConfig, journal: Journal, markets: SimulatedMarkets | None = None) -> BuiltDesk:

@@ -18,8 +18,9 @@ from tercel.market.regimes.factors import Factors, impose
 from tercel.market.regimes.kernel import begin_regimes
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
+from tercel.market.simulator.levels import QUEUE
 from tercel.market.simulator.source import Source
-from tercel.market.tape.schema import ADD, ROLL_IN, STATUS
+from tercel.market.tape.schema import ADD, LEVEL_SET, ROLL_IN, STATUS
 
 S = TypeVar("S", bound=np.generic)
 
@@ -178,6 +179,21 @@ class Markets:
             self._at[i, [lockstep.TAPE, lockstep.TAPE_END]] = first, first + len(spec.source.tape)
         return next(iter(tapes.values())) if len(tapes) == 1 else np.concatenate(list(tapes.values()))
 
+    def feed(self, market: int, rows: Ints) -> None:
+        """Append rows to the tape of a market, behind those that it has not played: int64 (n, TAPE_WORDS), by time."""
+        parts = []
+        for i, k in enumerate(self.states):
+            first = int(self._at[i, lockstep.TAPE])
+            parts.append(self._tape[first + int(k[sim.CURSOR]) : first + int(k[sim.CURSOR_END])])
+        parts[market] = np.concatenate((parts[market], rows))
+        start = 0
+        for i, (part, k) in enumerate(zip(parts, self.states, strict=True)):
+            self._at[i, [lockstep.TAPE, lockstep.TAPE_END]] = start, start + len(part)
+            k[[sim.CURSOR, sim.CURSOR_END]] = 0, len(part)
+            k[sim.FLOW_NS] = part[0, sim.T_NS] if len(part) else FOREVER_NS
+            start += len(part)
+        self._tape = np.concatenate(parts)
+
     def _begin(self) -> None:
         """Run to the moment that all have reached; from here on client orders matter and rows are stored."""
         self.began_ns = max(*(spec.began_ns for spec in self.specs), *(int(k[sim.NOW]) for k in self.states), 0)
@@ -260,19 +276,35 @@ class Markets:
         return self._rows[: self._counts[0]].copy(), self._words[: self._counts[1]].copy()
 
     def snapshot(self, market: int) -> MarketRows:
-        """Book snapshot: trading status, then every order by priority. Publish what is new first."""
+        """Book snapshot: trading status, then every order by priority. Publish what is new first.
+
+        Of a tape of level totals the totals, as it told them last, and clients' orders.
+        """
         b, k = self.books[market], self.states[market]
+        by_level = bool(k[sim.MODEL] == sim.REPLAY and k[QUEUE])
         room = int(b[lay.ORDERS] + 2 * b[lay.OWN])
         orders = b[lay.HEADER : lay.HEADER + room * lay.ORDER].reshape(room, lay.ORDER)
-        slots = np.flatnonzero(orders[:, lay.QTY])
+        lots = orders[:, lay.QTY].copy()
+        if by_level:
+            levels = lots[: b[lay.ORDERS]]
+            levels[levels > 0] = orders[: b[lay.ORDERS], lay.TOLD][levels > 0]
+            lots[b[lay.ORDERS] + b[lay.OWN] :] = 0
+        slots = np.flatnonzero(lots)
         slots = slots[np.argsort(orders[slots, lay.ARR], kind="stable")]
         rows = np.full((len(slots) + 1, MARKET_WORDS), -1, np.int64)
         rows[:, M_NS] = k[sim.NOW]
         rows[0, 1:] = STATUS, 0, 0, -1 if k[sim.HALTED] else 1, 0, -1
-        rows[1:, M_KIND] = np.where(orders[slots, lay.FLAGS] & lay.ANONYMOUS, ROLL_IN, ADD)
+        rows[1:, M_KIND] = np.where(
+            slots >= b[lay.ORDERS] if by_level else orders[slots, lay.FLAGS] & lay.ANONYMOUS == 0,
+            ADD,
+            LEVEL_SET if by_level else ROLL_IN,
+        )
         rows[1:, M_ID] = slots
-        for word, column in ((M_SIDE, lay.SIDE), (M_PRICE, lay.PRICE), (M_LOTS, lay.QTY)):
-            rows[1:, word] = orders[slots, column]
+        rows[1:, M_SIDE], rows[1:, M_PRICE], rows[1:, M_LOTS] = (
+            orders[slots, lay.SIDE],
+            orders[slots, lay.PRICE],
+            lots[slots],
+        )
         return MarketRows(self.names[market], rows, snapshot=True)
 
     def listing(self, market: int) -> Listing:

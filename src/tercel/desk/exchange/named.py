@@ -1,12 +1,15 @@
 """Markets of an exchange by name: presets, or a recorded day of a lake."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.desk.exchange.market import MarketSpec
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.levels import QUEUE
+from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.source import reactive
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Lake
@@ -32,8 +35,17 @@ def preset_markets(names: Sequence[str], seed: int) -> dict[str, MarketSpec]:
     return markets
 
 
-def recorded_market(tape: Path, symbol: str | None, date: str | None, seed: int) -> dict[str, MarketSpec]:
+def recorded_market(
+    tape: Path, symbol: str | None, date: str | None, seed: int, *, levels: bool = False, queue: str = DEFAULT,
+    venue: str | None = None,
+) -> dict[str, MarketSpec]:  # fmt: skip
     """A recorded day of a lake (the last one by default), from its opening; the lake's one symbol where none is named.
+
+    Parameters
+    ----------
+    levels : bool
+        For a desk's own exchange: a day of level totals will do, `queue` is then the model of queues, and of lots that
+        are parts of a coin prices are those of a lot.
 
     Raises
     ------
@@ -54,8 +66,8 @@ def recorded_market(tape: Path, symbol: str | None, date: str | None, seed: int)
         raise UnknownNameError(
             f"a day of {symbol} in {tape}", repr(chosen), f"use one of {', '.join(days) or '(none)'}"
         )
-    source, (day,) = replay(lake, symbol, [chosen])
-    if source.worlds_k[0, QUEUE]:
+    source, (day,) = replay(lake, symbol, [chosen], venue, queue)
+    if source.worlds_k[0, QUEUE] and not levels:
         raise ConfigError(
             "a tape of single orders", f"level totals in {symbol} {chosen}",
             "an exchange shows its clients orders: serve a day of an order-level feed",
@@ -66,4 +78,6 @@ def recorded_market(tape: Path, symbol: str | None, date: str | None, seed: int)
         source, seed, world=int(day.world[at]), began_ns=max(day.open_ns, int(day.world_ns[at])),
         first_row=int(day.world_row[at]), last_row=day.last_row,
     )  # fmt: skip
+    if levels and (units := day.instrument.lot_units) < 1:  # lots are parts of a coin: a tick is money for a lot
+        spec = replace(spec, source=replace(source, tick=float(Fraction(repr(source.tick)) * units)))
     return {symbol: spec}

@@ -1,6 +1,7 @@
 """The configuration of a desk: one TOML file, read whole or refused.
 
-[desk]        name, seed, rounds, round_s, decision_s, pace, speed
+[desk]        name, stage, seed, rounds, round_s, decision_s, pace, speed
+[data]        lake, date, venue, queue, fees: a recorded day to replay or shadow; totals: orders that are made of totals
 [[instrument]] name, market
 [[agent]]     name, strategy; alpha and posture: whether it takes them; challenger: another strategy, on paper
 [demand]      side, share: the orders that come in
@@ -15,11 +16,13 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
+from tercel.core.names import offer
 from tercel.core.validated import TomlTable
 from tercel.desk.rounds.allocation import WeightsRule
 from tercel.desk.rounds.context import ContextRule
 from tercel.desk.rounds.sizing import SizingRule
 from tercel.execution.market import Market
+from tercel.market.simulator.queue_models import DEFAULT
 
 CLOSING_S: Final = 5.0
 """Before the end of a round, when its parents' horizons end: the next round finds them over."""
@@ -28,6 +31,8 @@ _FOLDER: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 _NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.:/^=&+-]*$"
 
 
+REPLAY, SHADOW, PAPER, LIVE = "replay", "shadow", "paper", "live"
+STAGES: Final = (REPLAY, SHADOW, PAPER, LIVE)
 OFF: Final = "off"
 EVERYBODY: Final = "all"
 """Who a kill of no agent by name stops."""
@@ -49,6 +54,9 @@ class DeskSection(TomlTable):
     """The desk itself."""
 
     name: str = Field(default="desk", pattern=_FOLDER, max_length=64)
+    stage: str = ""
+    """`replay` or `shadow` of recorded days, `shadow` of a venue's public data, `paper` at its testnet, `live`; empty:
+    as the venue is."""
     seed: int = Field(default=1, ge=0, lt=2**31)
     rounds: int = Field(default=12, ge=1, le=10_000)
     round_s: float = Field(default=600.0, gt=CLOSING_S, le=86_400)
@@ -64,6 +72,31 @@ class DeskSection(TomlTable):
     venue: str = "simulated"
     """`simulated`, in this process; `fix://[COMPID@]host:port[?profile=NAME]`; `fix:PROFILE.toml`, a profile or a
     settings file of QuickFIX; `gate:PATH`, a gate before one."""
+
+    @field_validator("stage")
+    @classmethod
+    def _known_stage(cls, said: str) -> str:
+        if said and said not in STAGES:
+            raise ValueError(f"a stage: {', '.join(STAGES)}; {offer(said, STAGES, 'name one of them')}")
+        return said
+
+
+class DataSection(TomlTable):
+    """Recorded market data."""
+
+    lake: str = ""
+    """A lake of tapes, from the desk's file; each instrument is a symbol in it."""
+    date: str = Field(default="", pattern=r"^(\d{4}-\d{2}-\d{2})?$")
+    """Empty: the last day."""
+    venue: str = ""
+    """Of the lake, where it has the symbol of several."""
+    queue: str = DEFAULT
+    """Model of queues where totals alone are shown."""
+    maker_bps: float = Field(default=0.0, ge=-1000, le=1000)
+    taker_bps: float = Field(default=0.0, ge=-1000, le=1000)
+    """Fees of the venue that the day is of."""
+    totals: bool = False
+    """(a venue's data) What it shows as orders is made of level totals, and queues are guessed by the model."""
 
 
 class InstrumentSection(TomlTable):
@@ -153,6 +186,7 @@ class DeskConfig(TomlTable):
     """A whole desk."""
 
     desk: DeskSection = DeskSection()
+    data: DataSection = DataSection()
     instrument: tuple[InstrumentSection, ...] = Field(min_length=1)
     agent: tuple[AgentSection, ...] = Field(min_length=1)
     demand: DemandSection = DemandSection()

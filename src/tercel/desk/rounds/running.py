@@ -14,8 +14,9 @@ from tercel.core.errors import JournalError
 from tercel.core.progress import say
 from tercel.desk.address import SIMULATED, address, mark_of
 from tercel.desk.rounds.build import check, open_desk
-from tercel.desk.rounds.config import DeskConfig
+from tercel.desk.rounds.config import SHADOW, DeskConfig
 from tercel.desk.rounds.parts import PartsMaker
+from tercel.desk.rounds.stage import check_stage
 from tercel.desk.trading.alerts import AlertSender, check_webhook
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.database import DATABASE, keep_elsewhere
@@ -77,7 +78,7 @@ class Running(Closing):
         with ExitStack() as opened:
             journal = SqlJournal(folder, holder, acknowledge)
             opened.callback(journal.close)
-            if journal.last and config.desk.venue == SIMULATED:
+            if journal.last and held_here(config):
                 wanted = "a new folder: the simulated exchange ends with its desk, and no session follows in it"
                 remedy = (
                     "name another with `desk=`, or leave it out; what is to go on after a crash needs a venue "
@@ -93,7 +94,9 @@ class Running(Closing):
                 last = max((seq for seq, _ in reader.read(kinds=[kinds.SESSION])), default=0)
                 _send(reader, config, last, opened)
             alerts = _send(JournalReader(folder), config, journal.last, opened)
-            terms = SessionTerms(watch_s=WATCH_S, holder=holder, mark=mark_of(config.desk.venue))
+            terms = SessionTerms(
+                watch_s=WATCH_S, holder=holder, mark=mark_of(SIMULATED if held_here(config) else config.desk.venue)
+            )
             self.opened = open_desk(
                 config, journal, made, latch=self.latch, beside=beside, progress=progress, terms=terms
             )
@@ -123,6 +126,11 @@ def _end(recorder: TcaRecorder) -> None:
         say(f"the last analyses are lost: {error}")
 
 
+def held_here(config: DeskConfig) -> bool:
+    """Whether its orders are kept in this process, and end with it."""
+    return config.desk.venue == SIMULATED or config.desk.stage == SHADOW
+
+
 def refuse(config: DeskConfig, beside: Path | None) -> None:
     """Validate a desk before anything is written.
 
@@ -130,6 +138,7 @@ def refuse(config: DeskConfig, beside: Path | None) -> None:
     ------
     TercelError
     """
+    check_stage(config, beside)
     check(config, beside)
     check_webhook(config.alerts.webhook)
     if config.desk.venue != SIMULATED:

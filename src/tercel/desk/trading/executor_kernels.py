@@ -15,9 +15,10 @@ from tercel.market.book.ladder import best, insert, public_lots_at
 from tercel.market.book.records import ledger_at, order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.crossing import outside_feed
+from tercel.market.simulator.levels import guess_queues
 from tercel.market.simulator.records import row_at, state_at
 from tercel.market.simulator.replay import touch_from_book
-from tercel.market.tape.schema import ADD, EXECUTE, ROLL_IN, STATUS
+from tercel.market.tape.schema import ADD, EXECUTE, LEVEL_SET, ROLL_IN, STATUS
 
 # -- state between rows: int64 fields ---------------------------------------------------------------------------
 G_NS = 0  # rows of one time, side and aggressor are one aggressor
@@ -113,11 +114,14 @@ def _load(b: Packed, k: Longs, rows: Longs) -> int:
         slot = who if who < fixed(b, lay.ORDERS) else who + fixed(b, lay.OWN)
         if slot < 0 or slot >= fixed(b, lay.ORDERS) + 2 * fixed(b, lay.OWN) or rows[i, M_LOTS] <= 0:
             return i
-        if order_at(b, slot).qty != 0 or (kind != ADD and kind != ROLL_IN):
+        if order_at(b, slot).qty != 0 or (kind != ADD and kind != ROLL_IN and kind != LEVEL_SET):
             return i
         insert(b, slot, rows[i, M_SIDE], rows[i, M_PRICE], rows[i, M_LOTS])
-        if kind == ROLL_IN:
+        if kind != ADD:
             order_at(b, slot).marks |= lay.ANONYMOUS
+        if kind == LEVEL_SET:
+            guess_queues(k)
+            order_at(b, slot).told = rows[i, M_LOTS]
     touch_from_book(b, k)
     return int(rows.shape[0])
 

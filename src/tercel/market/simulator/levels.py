@@ -21,14 +21,14 @@ from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.memory import fixed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import first_at, in_window, insert, is_own, public_lots_at, reduce, unlink
+from tercel.market.book.ladder import first_at, in_window, insert, public_lots_at, reduce, unlink
 from tercel.market.book.records import ledger_at, level_at, order_at, own_order_at
 from tercel.market.book.window import free_piece, next_own, settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, settle, write
 from tercel.market.simulator.crossing import first_own, hit_own, meet
 from tercel.market.simulator.float_bits import put_real, real
-from tercel.market.simulator.queue_models import share_ahead
+from tercel.market.simulator.queue_models import EXPONENT, POWER_PROB, share_ahead
 from tercel.market.simulator.records import state_at
 from tercel.market.tape.schema import LEVEL_SET, TRADE
 
@@ -38,6 +38,20 @@ POWER: Final = sim.FLOW_MEMORY + 2  # real: the exponent n
 CARRY: Final = sim.FLOW_MEMORY + 8  # for each own order: its sequence number + 1, real: lots that rounding left
 CARRIED: Final = 64
 ALL: Final = 1 << 30
+
+
+@kernel
+def shows_levels(k: Longs) -> bool:
+    """Whether a market is of level totals; in one that a flow moves the word is the flow's."""
+    return bool(state_at(k).model == sim.REPLAY and k[QUEUE] != 0)
+
+
+@kernel
+def guess_queues(k: Longs) -> None:
+    """Places in queues go by the default model: a follower's first total, nothing said of one."""
+    if k[QUEUE] == 0:
+        k[QUEUE] = POWER_PROB
+        put_real(k, POWER, EXPONENT)
 
 
 # -- what stands at a price -------------------------------------------------------------------------------------------
@@ -60,7 +74,7 @@ def block_between(b: Packed, side: int, price: int, low: int, high: int, printed
     slot = first_at(b, side, price)
     while slot >= 0:
         o = order_at(b, slot)
-        if not is_own(b, slot) and ((o.marks & lay.PRINTED) != 0) == printed:
+        if o.marks & lay.ANONYMOUS and ((o.marks & lay.PRINTED) != 0) == printed:
             if low < o.arrival < arrival:
                 found, arrival = slot, o.arrival
         slot = next_at(b, slot)
@@ -101,9 +115,9 @@ def join_pieces(b: Packed) -> None:
     for piece in range(first, first + fixed(b, lay.OWN)):
         o = order_at(b, piece)
         before = o.prev
-        if o.qty == 0 or o.marks & (lay.FAR | lay.PRINTED) or before < 0 or is_own(b, before):
+        if o.qty == 0 or o.marks & (lay.FAR | lay.PRINTED) or before < 0:
             continue
-        if order_at(b, before).marks & lay.PRINTED:
+        if order_at(b, before).marks & (lay.ANONYMOUS | lay.PRINTED) != lay.ANONYMOUS:
             continue
         order_at(b, before).qty += o.qty
         o.qty = 0
@@ -128,9 +142,9 @@ def free_slot(b: Packed, slot: int) -> int:
 def put_behind(b: Packed, slot: int, side: int, price: int, lots: int, flags: int) -> None:
     """Add anonymous lots at the end of a queue, to the last block or a new one."""
     last = last_at(b, side, price)
-    if last >= 0 and not is_own(b, last):
+    if last >= 0:
         o = order_at(b, last)
-        if (o.marks & lay.PRINTED) == flags:
+        if o.marks & lay.ANONYMOUS and (o.marks & lay.PRINTED) == flags:
             o.qty += lots
             if in_window(b, side, price):
                 level_at(b, side, price).lots += lots
@@ -171,8 +185,8 @@ def lots_before(b: Packed, side: int, price: int, own: int) -> int:
 
 
 @kernel
-def print_row(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int) -> None:
-    """The tape trades `lots` of `side`'s resting orders at `price`."""
+def print_row(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int, fills: bool) -> None:
+    """The tape trades `lots` of `side`'s resting orders at `price`; without `fills` own ones are left to reports."""
     s = state_at(k)
     s.events += 1
     on = s.halted == 0  # an auction's prints are none of ours
@@ -180,6 +194,10 @@ def print_row(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int) 
         k[sim.SOLD if side > 0 else sim.BOUGHT] += lots
     write(k, TRADE, slot, side, price, lots, 0, 0)
     left = lots
+    if not fills:
+        if slot >= 0 and side != 0 and on:
+            advance_queue(b, slot, side, price, lots)
+        return
     if b[lay.OWN_RESTING] > 0 and on:
         meet(k, -side)
     while side != 0 and on and left > 0 and b[lay.OWN_RESTING] > 0:
@@ -258,7 +276,7 @@ def alone(b: Packed, side: int, price: int) -> bool:
 
 
 @kernel
-def set_block(b: Packed, k: Longs, slot: int, side: int, price: int, told: int, total: int) -> None:
+def set_block(b: Packed, k: Longs, slot: int, side: int, price: int, told: int, total: int, fills: bool) -> None:
     """Set the total of a level that is one block."""
     o = order_at(b, slot)
     stands = o.qty
@@ -272,7 +290,7 @@ def set_block(b: Packed, k: Longs, slot: int, side: int, price: int, told: int, 
         reduce(b, slot, drop - gone)
         return
     rise = total - told
-    if b[lay.OWN_RESTING] > 0:
+    if fills and b[lay.OWN_RESTING] > 0:
         rise -= hit_own(b, k, side, price, rise)
     if rise > 0 and stands == 0:
         insert(b, slot, side, price, rise)
@@ -284,8 +302,8 @@ def set_block(b: Packed, k: Longs, slot: int, side: int, price: int, told: int, 
 
 
 @kernel
-def level_row(b: Packed, k: Longs, slot: int, side: int, price: int, total: int) -> None:
-    """Apply a level total of the tape."""
+def level_row(b: Packed, k: Longs, slot: int, side: int, price: int, total: int, fills: bool) -> None:
+    """Apply a level total of the tape; without `fills` what it does to own orders is left to reports."""
     s = state_at(k)
     s.events += 1
     write(k, LEVEL_SET, slot, side, price, total, 0, 0)
@@ -296,7 +314,7 @@ def level_row(b: Packed, k: Longs, slot: int, side: int, price: int, total: int)
         s.ofi += side * (total - told)
     order_at(b, slot).told = total
     if alone(b, side, price):
-        set_block(b, k, slot, side, price, told, total)
+        set_block(b, k, slot, side, price, told, total, fills)
         settle(b, k, side, price)
         return
     stands = public_lots_at(b, side, price)
@@ -311,7 +329,7 @@ def level_row(b: Packed, k: Longs, slot: int, side: int, price: int, total: int)
         cancel_lots(b, k, side, price, taken, rest - total)
     elif total > rest:
         rise = total - rest
-        if b[lay.OWN_RESTING] > 0:
+        if fills and b[lay.OWN_RESTING] > 0:
             rise -= hit_own(b, k, side, price, rise)
             if told == 0 and rise > 0:
                 settle_frozen(b, side, price)

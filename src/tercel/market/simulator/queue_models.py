@@ -10,6 +10,7 @@ after Rigtorp, "Estimating order queue position", 2013):
 ``power_prob3``  P = 1 - f(front / (front + back)), f(x) = x^n
 ``log_prob``     P = f(back) / (f(back) + f(front)), f(x) = ln(1 + x)
 ``log_prob2``    P = f(back) / f(back + front), f(x) = ln(1 + x)
+``first``        P = 0: whoever is ahead cancels first (no model of theirs: the kindest of all)
 ================ ======================================================================
 
 At the head of the queue nothing is ahead to be cancelled (P = 1), at its tail nothing behind (P = 0).
@@ -21,8 +22,8 @@ from typing import Final
 from tercel.core.errors import ConfigError
 from tercel.core.jit import kernel
 
-_NAMES: Final = ("risk_averse", "power_prob", "power_prob2", "power_prob3", "log_prob", "log_prob2")
-RISK_AVERSE, POWER_PROB, POWER_PROB2, POWER_PROB3, LOG_PROB, LOG_PROB2 = range(1, 7)
+_NAMES: Final = ("risk_averse", "power_prob", "power_prob2", "power_prob3", "log_prob", "log_prob2", "first")
+RISK_AVERSE, POWER_PROB, POWER_PROB2, POWER_PROB3, LOG_PROB, LOG_PROB2, FIRST = range(1, 8)
 MODELS: Final = {name: code for code, name in enumerate(_NAMES, start=1)}
 DEFAULT: Final = "power_prob"
 EXPONENT: Final = 3.0
@@ -57,7 +58,7 @@ def share_ahead(model: int, n: float, front: float, back: float) -> float:
     """Share 1 - P of a level's cancels that stood ahead of an order with `front` lots ahead and `back` behind."""
     if front <= 0.0 or model == RISK_AVERSE:
         return 0.0
-    if back <= 0.0:
+    if back <= 0.0 or model == FIRST:
         return 1.0
     if model == POWER_PROB3:
         return (front / (front + back)) ** n

@@ -118,9 +118,9 @@ def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int,
         s.halted = 0 if price == 1 else 1
         write(k, kind, 0, 0, price, 0, 0, 0)
     elif kind == schema.LEVEL_SET:
-        level_row(b, k, slot, side, price, lots)
+        level_row(b, k, slot, side, price, lots, True)
     elif kind == schema.TRADE:
-        print_row(b, k, slot, side, price, lots)
+        print_row(b, k, slot, side, price, lots, True)
     elif kind == schema.CLEAR:
         if k[QUEUE] != 0:
             untell(b)

@@ -1,0 +1,293 @@
+"""A desk in shadow or in replay: where its market data come from, and the two bounds of what its orders would cost.
+
+The stream that the desk saw is traded again by the same parents, twice. The bounds differ in what nobody knows of an
+order that never stood in the market: who was ahead of it in the queue when others cancelled, and how far it would have
+moved the price (the square-root law, with the prefactors between which markets lie: `market.impact.law`).
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from tercel.core.arrays import Ints
+from tercel.core.errors import ConfigError, TercelError
+from tercel.core.orders import M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE, Listing, MarketRows
+from tercel.core.pace import Pace
+from tercel.core.ports import Entry, Venue
+from tercel.core.progress import say
+from tercel.core.written import write_whole
+from tercel.desk.exchange import EntryLatency, SimulatedExchange
+from tercel.desk.exchange.named import recorded_market
+from tercel.desk.exchange.shadow import ShadowRules, ShadowVenue
+from tercel.desk.exchange.stream import RecordedStream
+from tercel.desk.limits import LimitGate
+from tercel.desk.rounds.build import known_of, limits_of, strategy_of
+from tercel.desk.rounds.config import DeskConfig
+from tercel.desk.trading.again import ParentScript
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.session import Session, SessionTerms
+from tercel.desk.trading.tca.shortfall import Shortfall, by_filled
+from tercel.market.impact.law import ImpactLaw
+from tercel.market.impact.propagator import law_of
+from tercel.market.observed.observe import observe
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.days import order_ids
+from tercel.market.simulator.terms import Fees
+from tercel.market.tape import Events, Instrument, schema
+
+OPTIMISTIC, PESSIMISTIC = "optimistic", "pessimistic"
+QUEUES: Final = {OPTIMISTIC: "first", PESSIMISTIC: "risk_averse"}
+"""Of those who cancel, everybody was ahead of us; nobody was."""
+PREFACTORS: Final = {OPTIMISTIC: 0.5, PESSIMISTIC: 1.5}
+"""Y of the square-root law."""
+BOUNDS: Final = "bounds.json"
+"""Of a desk in shadow, in its folder: what each parent would have cost."""
+SLACK_BPS: Final = 0.2
+
+
+def recorded_exchange(
+    config: DeskConfig, beside: Path | None, pace: Pace | None = None, *, shown: bool = False
+) -> SimulatedExchange:
+    """The exchange over the recorded day of a desk's `[data]`; `shown`: for its market data alone.
+
+    Raises
+    ------
+    TercelError
+        No such lake, symbol or day.
+    """
+    data, specs = config.data, {}
+    for number, instrument in enumerate(config.instrument):
+        lake, seed = (beside or Path()) / data.lake, config.desk.seed
+        specs |= recorded_market(
+            lake, instrument.name, data.date or None, seed, levels=True, queue=data.queue, venue=data.venue or None
+        )
+        spec = specs[instrument.name]
+        charged = replace(spec.source, fees=Fees(data.maker_bps, data.taker_bps, "bps"))
+        specs[instrument.name] = replace(spec, source=charged, index=number, volume_per_s=traded_per_s(charged.tape))
+    if shown:
+        return SimulatedExchange({name: replace(spec, client_orders=0) for name, spec in specs.items()}, pace=pace)
+    return SimulatedExchange(specs, latency=latency_of(config), pace=pace)
+
+
+def latency_of(config: DeskConfig) -> EntryLatency:
+    """Order-entry latency of a desk's file."""
+    return EntryLatency("constant", round(config.desk.latency_ms * 1e6))
+
+
+def traded_per_s(tape: Ints) -> float:
+    """Lots that a tape trades in a second: it sizes orders that are drawn, and is known only afterwards."""
+    traded = (tape[:, sim.T_KIND] == schema.TRADE) | (tape[:, sim.T_KIND] == schema.EXECUTE)
+    span = float(tape[-1, sim.T_NS] - tape[0, sim.T_NS]) / 1e9 if len(tape) else 0.0
+    return float(tape[traded, sim.T_LOTS].sum()) / span if span > 0 else 0.0
+
+
+def shadow_of(config: DeskConfig, data: Venue, keep: Path) -> ShadowVenue:
+    """A desk's venue in shadow of `data`; what it shows is kept."""
+    names = [instrument.name for instrument in config.instrument]
+    rules = ShadowRules(config.data.queue, totals=config.data.totals)
+    return ShadowVenue(data, names, latency=latency_of(config), rules=rules, keep=keep)
+
+
+# -- bounds -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ShadowBounds:
+    """What the same parents would have cost at both bounds.
+
+    Parameters
+    ----------
+    parents : mapping of str to (float, float)
+        Optimistic and pessimistic cost of each, bps of its arrival mid, fills and opportunity.
+    optimistic_bps, pessimistic_bps : float or None
+        Means by what was filled; None without fills.
+    laws : mapping of str to dict
+        The law of impact by instrument, as measured on the stream, at Y = 1; none where it hardly trades.
+    """
+
+    parents: Mapping[str, tuple[float, float]]
+    optimistic_bps: float | None
+    pessimistic_bps: float | None
+    laws: Mapping[str, dict[str, Any]]
+
+    def to_json(self) -> dict[str, float | None]:
+        """The two means."""
+        return {"optimistic_bps": self.optimistic_bps, "pessimistic_bps": self.pessimistic_bps}
+
+
+def bounds_of(
+    config: DeskConfig, entries: Iterable[tuple[int, Entry]], stream: Path, beside: Path | None = None
+) -> ShadowBounds:
+    """The bounds of a desk's parents on the stream that they were traded on.
+
+    Raises
+    ------
+    TercelError
+        A stream that cannot be read, strategies or limits that are gone.
+    """
+    return bounds_on(
+        stream, ParentScript.of(entries), lambda venue: session_again(config, venue, beside), latency_of(config)
+    )
+
+
+def bounds_on(
+    stream: Path, script: ParentScript, session_at: Callable[[Venue], Session], latency: EntryLatency
+) -> ShadowBounds:
+    """The bounds of a script of parents, worked by a new session each.
+
+    Raises
+    ------
+    TercelError
+        A stream that cannot be read, strategies or limits that are gone.
+    """
+    laws = stream_laws(stream)
+    found: dict[str, Mapping[str, Shortfall]] = {}
+    listings: dict[str, Listing] = {}
+    for bound, queue in QUEUES.items():
+        moved = {name: replace(law, y=PREFACTORS[bound]) for name, law in laws.items()}
+        rules = ShadowRules(queue, theirs=bound == PESSIMISTIC, laws=moved)
+        data = RecordedStream(stream)
+        venue = ShadowVenue(data, [one.instrument for one in data.listings()], latency=latency, rules=rules)
+        session = session_at(venue)
+        with closing(session):
+            found[bound] = script.work(session)
+            listings = dict(session.listings)
+    asked = {
+        parent: name for parent, name in script.instruments.items() if all(parent in one for one in found.values())
+    }
+    means = {bound: _mean(costs, asked, listings) for bound, costs in found.items()}
+    parents = {one: (found[OPTIMISTIC][one].whole_bps, found[PESSIMISTIC][one].whole_bps) for one in asked}
+    return ShadowBounds(
+        parents, means[OPTIMISTIC], means[PESSIMISTIC], {name: law.card() for name, law in laws.items()}
+    )
+
+
+def _mean(costs: Mapping[str, Shortfall], asked: Mapping[str, str], listings: Mapping[str, Listing]) -> float | None:
+    units = {name: one.tick / 2 * one.lot for name, one in listings.items()}
+    return by_filled([costs[parent].to_dict(units[name]) for parent, name in asked.items()])[0]
+
+
+def session_again(config: DeskConfig, venue: Venue, beside: Path | None) -> Session:
+    """A session of the desk's agents, strategies and limits, with a journal in memory."""
+    known, flow = known_of(config), config.signals.flow
+    gate = LimitGate(limits_of(config, beside), venue.listings(), [agent.name for agent in config.agent])
+    terms = SessionTerms(seed=config.desk.seed, warmup_s=config.desk.warmup_s)
+    journal = MemoryJournal(chained=False)
+    return Session(venue, journal, gate, lambda name, of: strategy_of(name, known.get(of), flow), terms)
+
+
+def stream_laws(stream: Path) -> dict[str, ImpactLaw]:
+    """The square-root law of each instrument as its own stream measures it; not of one that does not trade."""
+    with closing(RecordedStream(stream)) as data:
+        listings = {one.instrument: one for one in data.listings()}
+        rows: dict[str, list[Ints]] = {name: [] for name in listings}
+        while not data.last:
+            for event in data.step(data.now_ns + 3600 * 10**9):
+                assert isinstance(event, MarketRows)
+                rows[event.instrument].append(_begun(event) if event.snapshot else event.rows)
+    laws = {}
+    for name, parts in rows.items():
+        try:
+            laws[name] = law_of([observe(*day_of(listings[name], np.concatenate(parts)), skip_s=0.0)], "square_root")
+        except (TercelError, ValueError) as error:
+            say(f"no law of impact for {name}: {error}")
+    return laws
+
+
+def _begun(event: MarketRows) -> Ints:
+    clear = np.array([[event.rows[0, M_NS], schema.CLEAR, -1, 0, 0, 0, -1]], np.int64)
+    return np.concatenate((clear, event.rows))
+
+
+def day_of(listing: Listing, rows: Ints) -> tuple[Instrument, Events]:
+    """Market data rows as a tape."""
+    record = np.zeros((len(rows), sim.RECORD_WORDS), np.int64)
+    words = [sim.R_NS, sim.R_KIND, sim.R_WHO, sim.R_SIDE, sim.R_PRICE, sim.R_LOTS]
+    record[:, words] = rows[:, [M_NS, M_KIND, M_ID, M_SIDE, M_PRICE, M_LOTS]]
+    ids = order_ids(record)
+    kind = rows[:, M_KIND]
+    ids[(kind == schema.LEVEL_SET) | (kind == schema.TRADE) | (kind == schema.CLEAR) | (kind == schema.STATUS)] = 0
+    events = Events.of_messages(*(record[:, word] for word in words[:2]), ids, *(record[:, word] for word in words[3:]))
+    opened, closed = int(rows[0, M_NS]), int(rows[-1, M_NS])
+    day = Instrument(
+        "SHADOW", listing.instrument, "2000-01-03", listing.tick, listing.lot, session_open_ns=max(opened, 1),
+        session_close_ns=closed,
+    )  # fmt: skip
+    return day, events
+
+
+# -- bounds against fills ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BoundScore:
+    """Realised costs beside the bounds of the same parents.
+
+    Parameters
+    ----------
+    parents : int
+        In both.
+    within : float or None
+        Share of them that cost what lies between the bounds, give or take :data:`SLACK_BPS`.
+    centre_bps : float or None
+        Mean of the middle of the bounds less what was realised.
+    width_bps : float or None
+        Mean distance of the bounds.
+    misses : tuple of (str, float)
+        Parents outside, by how far: above the upper bound positive.
+    """
+
+    parents: int
+    within: float | None
+    centre_bps: float | None
+    width_bps: float | None
+    misses: tuple[tuple[str, float], ...]
+
+
+def scored(
+    bounds: Mapping[str, Sequence[float]], realised: Mapping[str, float], slack_bps: float = SLACK_BPS
+) -> BoundScore:
+    """Score bounds by own fills: both by parent, bps.
+
+    >>> score = scored({"a": (1.0, 3.0), "b": (5.0, 4.0)}, {"a": 2.0, "b": 6.2, "c": 1.0})
+    >>> score.parents, score.within, score.misses
+    (2, 0.5, (('b', 1.2),))
+    """
+    names = [name for name in bounds if name in realised]
+    if not names:
+        return BoundScore(0, None, None, None, ())
+    low, high = (np.array([pick(bounds[name]) for name in names]) for pick in (min, max))
+    real = np.array([realised[name] for name in names])
+    over = np.where(real > high, real - high, np.where(real < low, real - low, 0.0))
+    outside = np.abs(over) > slack_bps
+    misses = tuple((name, round(float(far), 6)) for name, far, out in zip(names, over, outside, strict=True) if out)
+    centre, width = float(np.mean((low + high) / 2 - real)), float(np.mean(high - low))
+    return BoundScore(len(names), float(1.0 - outside.mean()), centre, width, misses)
+
+
+def write_bounds(folder: Path, bounds: ShadowBounds) -> None:
+    """Keep the bounds in a desk's folder."""
+    write_whole(folder / BOUNDS, json.dumps(asdict(bounds), indent=1) + "\n")
+
+
+def read_bounds(folder: Path) -> dict[str, tuple[float, float]]:
+    """The bounds by parent that a desk in shadow left in its folder.
+
+    Raises
+    ------
+    ConfigError
+        There are none.
+    """
+    try:
+        return {
+            one: (low, high) for one, (low, high) in json.loads((folder / BOUNDS).read_text("utf-8"))["parents"].items()
+        }
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(
+            "the folder of a desk in shadow", f"{folder} without {BOUNDS}", 'run one with stage = "shadow"'
+        ) from error

@@ -1,0 +1,149 @@
+"""The parents of a journal worked again at another venue: what the same orders would have cost there.
+
+Parents, guidance and what people did to them come at the times at which the journal has them; strategies decide anew.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tercel.core.arrays import Float32, Int32, Ints
+from tercel.core.fixed import ONE
+from tercel.core.messages import Alpha, Posture, Style
+from tercel.core.orders import VenueEvent
+from tercel.core.ports import Entry
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.trading.executor import ParentExecutor
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.parents import ParentOrder, ParentRequest
+from tercel.desk.trading.session import Session
+from tercel.desk.trading.tca.measure import fees_of, fill_rows, shortfall
+from tercel.desk.trading.tca.shortfall import Shortfall
+
+SETTLE_S: Final = 5.0
+"""Seconds behind the journal's last word in which reports may still come."""
+_MANAGED: Final = {"paused": "pause", "resumed": "resume", "cancelling": "cancel"}
+
+
+@dataclass(frozen=True)
+class ParentScript:
+    """What a journal says was asked of a desk, in order of time.
+
+    Parameters
+    ----------
+    acts : tuple of (int, callable)
+        Venue time, and what a session is asked then.
+    instruments : mapping of str to str
+        Of each parent that is over.
+    end_ns : int
+        Time of the last entry.
+    """
+
+    acts: tuple[tuple[int, Callable[[Session], object]], ...]
+    instruments: Mapping[str, str]
+    end_ns: int
+
+    @classmethod
+    def of(cls, entries: Iterable[tuple[int, Entry]]) -> "ParentScript":
+        """The script of a journal's entries."""
+        read = [entry for _, entry in entries]
+        ledger = Ledger()
+        for entry in read:
+            ledger.apply(entry)
+        over = {parent.id: parent.order.instrument for parent in ledger.parents if parent.over}
+        end_ns = max((entry.ns for entry in read), default=0)
+        return cls(tuple(_acts(read, {parent.id: parent for parent in ledger.parents})), over, end_ns)
+
+    def work(self, session: Session) -> dict[str, Shortfall]:
+        """Have a session work it; the cost of each parent that is over here and there.
+
+        Raises
+        ------
+        TercelError
+            As the session's own methods.
+        """
+        costs = CostObserver(session)
+        for name in session.listings:
+            session.follow(name)
+        for ns, act in self.acts:
+            session.run_until(ns)
+            act(session)
+        session.run_until(self.end_ns)
+        session.run(self.end_ns + round(SETTLE_S * NS_PER_SECOND))
+        return {id_: costs.found[id_] for id_ in self.instruments if id_ in costs.found}
+
+
+def _acts(
+    entries: Iterable[Entry], parents: Mapping[str, ParentOrder]
+) -> Iterator[tuple[int, Callable[[Session], object]]]:
+    guidance: dict[str, tuple[Alpha | None, Posture | None]] = {}
+    for entry in entries:
+        name, body = entry.instrument, dict(entry.body)
+        if entry.kind in (kinds.ALPHA, kinds.POSTURE):
+            alpha, posture = guidance.get(name, (None, None))
+            if entry.kind == kinds.ALPHA:
+                alpha = Alpha(name, entry.ns, **{key: body[key] for key in _ALPHA})
+            else:
+                posture = Posture(name, entry.ns, **{key: body[key] for key in _POSTURE}, styles=Style(body["styles"]))
+            guidance[name] = alpha, posture
+            yield entry.ns, lambda s, n=name, g=guidance[name]: s.guide(n, *g)  # type: ignore[misc]
+        elif entry.kind == kinds.PARENT and entry.parent in parents:
+            if (act := _parent_act(parents[entry.parent], str(body["event"]), body)) is not None:
+                yield entry.ns, act
+
+
+_ALPHA: Final = ("horizon_ns", "expected_bps", "sd_bps", "half_life_ns")
+_POSTURE: Final = ("urgency", "max_participation", "size_multiplier")
+
+
+def _parent_act(parent: ParentOrder, event: str, body: Mapping[str, Any]) -> Callable[[Session], object] | None:
+    id_, reason = parent.id, str(body.get("reason", ""))
+    if event == "accepted":
+        return lambda s: s.accept(parent.order)
+    if event == "amended":
+        words = {key: body.get(key) for key in ("lots", "horizon_ns", "limit_price")}
+        return _if_open(id_, lambda s: s.amend(id_, reason, **words))
+    if event in _MANAGED:
+        return _if_open(id_, lambda s: getattr(s, _MANAGED[event])(id_, reason))
+    return None
+
+
+def _if_open(id_: str, act: Callable[[Session], object]) -> Callable[[Session], object]:
+    """Elsewhere a parent may be over by then."""
+
+    def done(session: Session) -> None:
+        parent = session.ledger.parents.get(id_)
+        if parent is not None and not parent.over:
+            act(session)
+
+    return done
+
+
+class CostObserver:
+    """What each parent of a session cost, taken as it ends (`trading.manager.SessionObserver`).
+
+    Parameters
+    ----------
+    session : Session
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session, self.found = session, dict[str, Shortfall]()
+        session.manager.watchers.append(self)
+
+    def on_events(self, events: Sequence[VenueEvent]) -> None:
+        """Nothing."""
+
+    def on_arrival(self, order: ParentRequest, book: Int32, state: Ints) -> None:
+        """Nothing."""
+
+    def on_decision(self, order: ParentRequest, observation: Float32) -> None:
+        """Nothing."""
+
+    def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
+        """Take its cost."""
+        follower = self._session.follow(parent.order.instrument)
+        fills, mids2 = fill_rows(self._session.ledger.fills_of[parent.id]), (parent.arrival_mid2, follower.mid2)
+        fees = fees_of(fills, follower.listing.fees, ONE)
+        self.found[parent.id] = shortfall(parent.order.side, parent.lots, parent.refused, mids2, fills, fees, ONE)

@@ -1,0 +1,1 @@
+"""A desk in shadow beside the same desk that really traded."""

@@ -1,0 +1,153 @@
+"""`tercel trade run` with a stage: shadow with its bounds, replay of the day, what is refused, own fills scored."""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
+
+from tests.desk.rounds.test_stage import REARM, journal_with, kill
+
+from studies.tape.to_levels import to_levels
+from tercel.api.testing.lake import simulated_lake
+from tercel.cli import app
+from tercel.core.ports import Entry
+from tercel.desk.trading.journal import kinds
+from tercel.market.tape import Lake
+
+DESK = """
+[desk]
+stage = "shadow"
+rounds = 2
+round_s = 120.0
+decision_s = 10.0
+warmup_s = 60.0
+
+[data]
+lake = "lake"
+
+[[instrument]]
+name = "SIM"
+
+[[agent]]
+name = "peg"
+strategy = "peg_touch"
+
+[[agent]]
+name = "taker"
+strategy = "twap_take"
+
+[demand]
+share = 0.1
+
+[risk]
+posture = "off"
+
+[limits.changed]
+"desk.order_lots" = 100_000
+"""
+
+
+def tercel(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A desk's file beside a recorded quarter of an hour of totals."""
+    folder = tmp_path_factory.mktemp("stage")
+    instrument, events = simulated_lake(folder / "orders", 0.25, days=("2003-01-13",)).read("SIM", "2003-01-13")
+    Lake(folder / "lake").write(*to_levels(replace(instrument, source=()), events))
+    (folder / "desk.toml").write_text(DESK, encoding="utf-8")
+    return folder
+
+
+def run(folder: Path, desk: str, change: tuple[str, str] = ("", ""), *more: object) -> Result:
+    (folder / f"{desk}.toml").write_text(DESK.replace(*change), encoding="utf-8")
+    return tercel("trade", "run", folder / f"{desk}.toml", "--desk", folder / desk, "--json", *more)
+
+
+@pytest.fixture(scope="module")
+def shadowed(folder: Path) -> dict[str, Any]:
+    result = run(folder, "shadow")
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def test_a_desk_in_shadow_says_its_stage_and_both_bounds(folder: Path, shadowed: dict[str, Any]) -> None:
+    assert shadowed["stage"] == "shadow"
+    assert list(shadowed["bounds"]) == ["optimistic_bps", "pessimistic_bps"]
+    kept = json.loads((folder / "shadow" / "bounds.json").read_text())
+    assert set(kept["parents"]) == {one["id"] for one in shadowed["parents"]}
+    takes = [pair for name, pair in kept["parents"].items() if name.endswith("taker")]
+    assert takes
+    assert all(low <= high for low, high in takes)
+    assert kept["laws"]["SIM"]["sigma_ticks"] > 0
+    assert "Bounds" in (folder / "shadow" / "report.html").read_text()
+
+
+def test_a_replay_of_the_day_fills_as_the_shadow(folder: Path, shadowed: dict[str, Any]) -> None:
+    result = run(folder, "replay", ('"shadow"', '"replay"'))
+    assert result.exit_code == 0, result.output
+    replayed = json.loads(result.stdout)
+    assert replayed["parents"] == shadowed["parents"]
+    assert (replayed["stage"], replayed["bounds"]) == ("replay", None)
+
+
+def test_the_terminal_tells_the_bounds(folder: Path) -> None:
+    said = tercel("trade", "run", folder / "desk.toml", "--desk", folder / "told").output
+    assert "(optimistic) to" in " ".join(said.split())
+
+
+def test_own_fills_are_scored_against_the_bounds(folder: Path, shadowed: dict[str, Any]) -> None:
+    """A replay stands for fills: it lies near, and the figures say how near."""
+    run(folder, "fills", ('"shadow"', '"replay"'))
+    result = tercel("trade", "tca", "--desk", folder / "fills", "--shadow", folder / "shadow", "--json")
+    assert result.exit_code == 0, result.output
+    score = json.loads(result.stdout)["bounds"]
+    assert score["parents"] == len(shadowed["parents"])
+    assert 0 <= score["within"] <= 1
+    assert score["misses"].keys() <= {one["id"] for one in shadowed["parents"]}
+    assert "Bounds in shadow" in (folder / "fills" / "tca.html").read_text()
+    bad = tercel("trade", "tca", "--desk", folder / "fills", "--shadow", folder / "replay")
+    assert (bad.exit_code, "a desk in shadow" in bad.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (('"shadow"', '"shaddow"'), "try 'shadow'"),
+        (('lake = "lake"', ""), "name a lake under"),
+        (('lake = "lake"', 'lake = "nowhere"'), "nowhere"),
+        (('"shadow"', '"live"'), "recorded data"),
+        (('name = "SIM"', 'name = "SAM"'), "SAM"),
+    ],
+)
+def test_what_cannot_be_ends_with_two_and_how_to_go_on(folder: Path, change: tuple[str, str], told: str) -> None:
+    result = run(folder, "refused", change)
+    assert result.exit_code == 2, result.output
+    assert told in " ".join(result.output.split())
+
+
+def test_live_with_a_wrong_sentence_ends_with_two_and_shows_the_right_one(folder: Path) -> None:
+    text = DESK.replace('"shadow"', '"live"\nvenue = "fix://DESK@127.0.0.1:1"').replace('lake = "lake"', "")
+    (folder / "live.toml").write_text(text + '"desk.daily_loss" = 900\n"desk.gross_value" = 9000\n', encoding="utf-8")
+    words = "trade", "run", folder / "live.toml", "--desk", folder / "live"
+    untried = tercel(*words, "--confirm", "yes")
+    assert (untried.exit_code, "a kill switch that was tried on" in untried.output) == (2, True)
+    operator = {"id": 1, "command": "kill", "body": {}, "by": "ann", "reason": "drill", "wall_ns": time.time_ns()}
+    journal_with(folder / "tried", Entry(kinds.OPERATOR, 5, body=operator), kill("confirmed"), REARM)
+    for typed in ("yes", ""):
+        result = tercel(*words, "--tried", folder / "tried", "--confirm", typed)
+        said = " ".join(result.output.split())
+        wanted = "trade live at fix://DESK@127.0.0.1:1 as peg, taker, lose 900 at most"
+        assert (result.exit_code, wanted in said) == (2, True), said
+    assert not (folder / "live" / "journal.db").exists()
+    right = tercel(*words, "--tried", folder / "tried", "--confirm", wanted)
+    assert (right.exit_code, "127.0.0.1:1" in right.output, wanted in right.output) == (2, True, False)
