@@ -1,4 +1,4 @@
-"""Venue addresses: `fix://[COMPID@]host:port[?profile=NAME]`, `fix:PROFILE.toml`, `binance[:NET or FILE]`, `gate:PATH`."""
+"""Venue addresses: `fix://[COMPID@]host:port[?profile=NAME]`, `fix:FILE`, `binance[:NET or FILE]`, `gate:PATH`."""
 
 import time
 from collections.abc import Callable, Sequence

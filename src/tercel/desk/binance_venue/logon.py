@@ -38,12 +38,14 @@ class LogonFacts:
 def clock_of(rest: BinanceRest, wall: Callable[[], int], steady: Callable[[], int], most_ms: float) -> int:
     """What makes the venue's time of a steady clock, ns: from then on the clock on the wall may jump.
 
+    It is late by as long as the answer took, and never ahead: a timestamp may be late by the window, and hardly ahead.
+
     Raises
     ------
     VenueError
         Further than allowed.
     """
-    before, began = wall(), steady()
+    before = wall()
     told = rest.ask("/api/v3/time", 1)
     after, ended = wall(), steady()
     server = told.get("serverTime") if isinstance(told, dict) else None
@@ -55,7 +57,7 @@ def clock_of(rest: BinanceRest, wall: Callable[[], int], steady: Callable[[], in
         raise VenueError(
             f"a clock within {most_ms:g} ms", received, "set this machine's clock (NTP), or raise clock_ms"
         )
-    return server * _MS - (began + ended) // 2
+    return server * _MS - ended
 
 
 def symbols_of(

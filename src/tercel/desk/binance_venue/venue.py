@@ -169,8 +169,8 @@ class BinanceVenue(Closing):
             self._selector.select(0.05)
         self._events = [one for one in self._events if not isinstance(one, o.LinkStatus)]
 
-    def _set_time(self, venue_ns: int, ago_s: float) -> None:
-        self._offset_ns = venue_ns + round(ago_s * S) - self._steady()
+    def _set_time(self, venue_ns: int) -> None:
+        self._offset_ns = venue_ns - self._steady()
 
     # -- time ---------------------------------------------------------------------------------------------------------
     @property
