@@ -61,7 +61,9 @@ class _Relay:
             time.sleep(LATE_S)
         elif kind in ("429", "418"):
             now = time.time_ns() // 1_000_000
-            self.refuse(asked, int(kind), -1003, "Too much request weight used.", {"serverTime": now, "retryAfter": now + 300})
+            self.refuse(
+                asked, int(kind), -1003, "Too much request weight used.", {"serverTime": now, "retryAfter": now + 300}
+            )
             return
         elif kind.startswith(("-1007", "503")):
             code = -1007 if kind.startswith("-1007") else -1000
@@ -108,7 +110,9 @@ class _Relay:
         told = json.loads(text)
         if told.get("id") in self.swallowed and "event" not in told and not self.market:
             return
-        kind = self.proxy.fires("market" if self.market else "answer") if "result" not in told or not self.market else ""
+        kind = (
+            self.proxy.fires("market" if self.market else "answer") if "result" not in told or not self.market else ""
+        )
         if kind == "cut":
             self.cut()
         elif kind == "half a frame":

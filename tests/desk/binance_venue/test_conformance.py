@@ -1,7 +1,7 @@
 """The adapter keeps to the port of venues, at our own server in Binance's words."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from tests.desk.binance_venue.conftest import Served
@@ -31,8 +31,8 @@ def taken_by_price(trader: Trader, name: str) -> tuple[Counter[int], Counter[int
 
 class TestBinanceIsAVenue(VenueConformance):
     @pytest.fixture
-    def venue(self, served: Callable[..., Served]) -> Iterator[BinanceVenue]:
-        yield served(speed=SPEED).venue()
+    def venue(self, served: Callable[..., Served]) -> BinanceVenue:
+        return served(speed=SPEED).venue()
 
     def test_a_market_order_takes_what_is_shown(self, trader: Trader) -> None:
         """Level totals show no single orders: by price."""

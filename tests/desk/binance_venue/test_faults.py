@@ -1,6 +1,7 @@
 """Whatever befalls messages between a desk and Binance: no order or fill is lost, doubled, orphaned or unwatched."""
 
 import random
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -114,16 +115,24 @@ class Trading:
             command: o.Command = o.CancelOrder(self.name(), one.name, self.symbol, one.side, AGENT, now)
         elif live and what < 0.5:
             one = self.rng.choice(live)
-            lots, price = self.rng.choice(((one.lots - 1, one.price), (one.lots + 1, one.price), (one.lots, one.price - one.side)))
-            command = o.ReplaceOrder(self.name(), one.name, self.symbol, one.side, max(lots, 1), price, AGENT, one.parent, now)
+            lots, price = self.rng.choice(
+                ((one.lots - 1, one.price), (one.lots + 1, one.price), (one.lots, one.price - one.side))
+            )
+            command = o.ReplaceOrder(
+                self.name(), one.name, self.symbol, one.side, max(lots, 1), price, AGENT, one.parent, now
+            )
         elif bid is None or ask is None:
             return
         elif what < 0.65:
-            command = o.NewOrder(self.name(), self.symbol, side, self.rng.randint(1, 9), None, o.Tif.IOC, AGENT, PARENTS[side], now)
+            command = o.NewOrder(
+                self.name(), self.symbol, side, self.rng.randint(1, 9), None, o.Tif.IOC, AGENT, PARENTS[side], now
+            )
         else:
             price = (bid if side > 0 else ask) - side * self.rng.randint(-2, 6)
             tif = self.rng.choice((o.Tif.DAY, o.Tif.DAY, o.Tif.IOC))
-            command = o.NewOrder(self.name(), self.symbol, side, self.rng.randint(1, 20), price, tif, AGENT, PARENTS[side], now)
+            command = o.NewOrder(
+                self.name(), self.symbol, side, self.rng.randint(1, 20), price, tif, AGENT, PARENTS[side], now
+            )
         with suppress(OrderError):
             self.denied.update(denial.code for _, denial in self.gateway.submit([command]).denied)
 
@@ -138,7 +147,9 @@ class Trading:
             with suppress(VenueError):
                 for order in self.orders.live():
                     if not order.pending:
-                        cancel = o.CancelOrder(self.name(), order.name, self.symbol, order.side, AGENT, self.venue.now_ns)
+                        cancel = o.CancelOrder(
+                            self.name(), order.name, self.symbol, order.side, AGENT, self.venue.now_ns
+                        )
                         self.gateway.submit([cancel])
             for _ in range(30):
                 self.step()
@@ -206,7 +217,8 @@ def test_nothing_is_lost_doubled_orphaned_or_unwatched(
     proxy.calm()
     one.settle()
     found = one.faults()
-    print(f"{proxy.fired.total()} faults, {len(one.placed)} orders, {len(one.orders.fills)} fills: {found}; denied: {dict(one.denied)}")
+    told = f"{proxy.fired.total()} faults, {len(one.placed)} orders, {len(one.orders.fills)} fills"
+    sys.stdout.write(f"{told}: {found}; denied: {dict(one.denied)}\n")
     assert proxy.fired.total() >= faults
     assert {kind for kind in kinds if proxy.fired[kind]} == set(kinds)
     assert found == dict.fromkeys(found, 0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
-from tercel.core.errors import VenueError
+from tercel.core.errors import TercelError, VenueError
 from tercel.desk.binance.words import ErrorCode
 from tercel.desk.binance_venue.budget import WeightBudget
 from tercel.desk.binance_venue.keys import ApiSigner
@@ -65,6 +65,9 @@ class _Pending:
     until_ms: int
     sent_s: float
     orders: bool
+
+    def answer(self, why: str = "", result: Any = None, error: RequestRefusedError | None = None) -> ApiAnswer:
+        return ApiAnswer(result, error, why, self.stamp_ms, self.until_ms)
 
 
 class ApiChannel:
@@ -130,26 +133,25 @@ class ApiChannel:
         found = self._pending.pop(number, None) if isinstance(number, int) else None
         if found is None:
             return
+        try:
+            found.then(self._answer(found, message))
+        except (TercelError, KeyError, ValueError, TypeError) as error:
+            found.then(found.answer(f"an answer that cannot be read: {error!r}"))
+
+    def _answer(self, one: _Pending, message: Mapping[str, Any]) -> ApiAnswer:
         status = message.get("status")
         status = status if isinstance(status, int) else 0
         if status == HTTPStatus.OK and "result" in message:
-            found.then(ApiAnswer(message["result"], None, "", found.stamp_ms, found.until_ms))
-            return
+            return one.answer(result=message["result"])
         said = message.get("error")
         said = said if isinstance(said, dict) else {}
         code, data = said.get("code"), said.get("data")
-        error = RequestRefusedError(
-            found.method,
-            code if isinstance(code, int) else 0,
-            self._signer.clean(str(said.get("msg", ""))[:300]),
-            status,
-        )
+        text = self._signer.clean(str(said.get("msg", ""))[:300])
+        error = RequestRefusedError(one.method, code if isinstance(code, int) else 0, text, status)
         self.clock_off |= error.code == ErrorCode.INVALID_TIMESTAMP
         if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED):
-            self._wait(data if isinstance(data, dict) else {}, error, found.orders)
-        found.then(
-            ApiAnswer(data, error, "" if status else "an answer without a status", found.stamp_ms, found.until_ms)
-        )
+            self._wait(data if isinstance(data, dict) else {}, error, one.orders)
+        return one.answer("" if status else "an answer without a status", data, error)
 
     def _wait(self, data: Mapping[str, Any], error: RequestRefusedError, orders: bool) -> None:
         """Hold back until `retryAfter`: new orders where there were too many of them, else everything."""
@@ -194,4 +196,4 @@ class ApiChannel:
     def _unknown(self, numbers: list[int], why: str) -> None:
         for number in numbers:
             if (one := self._pending.pop(number, None)) is not None:
-                one.then(ApiAnswer(None, None, why, one.stamp_ms, one.until_ms))
+                one.then(one.answer(why))
