@@ -54,11 +54,13 @@ class _Relay:
     def _up(self, text: str) -> None:
         asked = json.loads(text)
         kind = self.proxy.fires("request") if str(asked.get("method", "")).startswith("order.") else ""
-        if kind in ("late", "-1007 and arrives later"):
-            if kind != "late":
-                self.refuse(asked, 408, -1007, "Timeout waiting for response from backend server.")
-                self.swallowed.add(asked["id"])
+        if kind == "late":
             time.sleep(LATE_S)
+        elif kind == "-1007 and arrives later":  # and what is said after it arrives before
+            self.swallowed.add(asked["id"])
+            self.refuse(asked, 408, -1007, "Timeout waiting for response from backend server.")
+            threading.Timer(LATE_S, self._forward, [text]).start()
+            return
         elif kind in ("429", "418"):
             now = time.time_ns() // 1_000_000
             self.refuse(
@@ -74,13 +76,16 @@ class _Relay:
         elif kind == "cut before it arrives":
             self.cut()
             return
-        with suppress(*BROKEN):
-            self.behind.send(text)
-            if kind == "doubled":
-                self.behind.send(text)
+        self._forward(text)
+        if kind == "doubled":
+            self._forward(text)
         if kind == "cut before the answer":
             time.sleep(0.02)
             self.cut()
+
+    def _forward(self, text: str) -> None:
+        with suppress(*BROKEN):
+            self.behind.send(text)
 
     def refuse(self, asked: Any, status: int, code: int, msg: str, data: Any = None) -> None:
         error = {"code": code, "msg": msg} | ({} if data is None else {"data": data})

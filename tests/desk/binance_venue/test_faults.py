@@ -24,6 +24,7 @@ from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.follower import follower_of
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.inquiry import Inquiry
+from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.parents import ParentRequest, accepted
 from tercel.desk.trading.recovery import refold
@@ -136,6 +137,12 @@ class Trading:
         with suppress(OrderError):
             self.denied.update(denial.code for _, denial in self.gateway.submit([command]).denied)
 
+    def alerts(self) -> list[str]:
+        """Critical ones, for people who look for what went wrong."""
+        entries = self.gateway.journal.read(kinds=(kinds.ALERT,))
+        found = [entry.body for _, entry in entries if entry.body["severity"] == "critical"]
+        return [f"{one['code']}: {one['text']}" for one in found if one["code"] != kinds.LINK_DOWN]
+
     def settle(self) -> None:
         """Cancel everything, until the venue has ended each order."""
 
@@ -203,7 +210,7 @@ def befall(one: Trading, proxy: FaultProxy, kind: str) -> None:
         one.step()
         if not proxy.waits and n >= 12:
             return
-    raise AssertionError(f"nothing met {kind}: {one.denied}")
+    raise AssertionError(f"nothing met {kind}: {one.denied}; {one.alerts()}")
 
 
 @pytest.mark.parametrize(("faults", "seed"), [(30, 1), pytest.param(200, 2, marks=pytest.mark.long)])
@@ -211,16 +218,16 @@ def test_nothing_is_lost_doubled_orphaned_or_unwatched(
     trading: Callable[[int], tuple[Trading, FaultProxy]], faults: int, seed: int
 ) -> None:
     one, proxy = trading(seed)
-    kinds = [*KINDS, CLOCK]
+    every = [*KINDS, CLOCK]
     for n in range(faults):
-        befall(one, proxy, kinds[n % len(kinds)] if n < len(kinds) else one.rng.choice(kinds))
+        befall(one, proxy, every[n] if n < len(every) else one.rng.choice(every))
     proxy.calm()
     one.settle()
     found = one.faults()
     told = f"{proxy.fired.total()} faults, {len(one.placed)} orders, {len(one.orders.fills)} fills"
-    sys.stdout.write(f"{told}: {found}; denied: {dict(one.denied)}\n")
+    sys.stdout.write(f"{told}: {found}; denied: {dict(one.denied)}\n" + "\n".join(one.alerts()))
     assert proxy.fired.total() >= faults
-    assert {kind for kind in kinds if proxy.fired[kind]} == set(kinds)
+    assert {kind for kind in every if proxy.fired[kind]} == set(every)
     assert found == dict.fromkeys(found, 0)
     assert len(one.orders.fills) > faults / 3
     assert one.venue.ledger.differences() == {}
