@@ -53,7 +53,9 @@ class TestBinanceIsAVenue(VenueConformance):
         assert shown <= told
 
 
-WIDE_OF = WIDE.replace("order_lots = 5000", "order_lots = 2_000_000_000").replace("collar_bps = 500", "collar_bps = 9000")
+WIDE_OF = WIDE.replace("order_lots = 5000", "order_lots = 2_000_000_000").replace(
+    "collar_bps = 500", "collar_bps = 9000"
+)
 
 
 class Announcing(RemoteVenue):

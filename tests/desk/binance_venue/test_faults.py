@@ -143,6 +143,15 @@ class Trading:
         found = [entry.body for _, entry in entries if entry.body["severity"] == "critical"]
         return [f"{one['code']}: {one['text']}" for one in found if one["code"] != kinds.LINK_DOWN]
 
+    def stray(self) -> list[str]:
+        """What lives at the venue and is over here, for people who look for what went wrong."""
+        found = []
+        for wire in self.unwatched:
+            told = self.venue.memory.by_wire.get(wire)
+            order = self.orders.get(told.name) if told is not None else None
+            found.append(f"{wire}: {told}, {order}")
+        return found
+
     def settle(self) -> None:
         """Cancel everything, until the venue has ended each order."""
 
@@ -225,7 +234,7 @@ def test_nothing_is_lost_doubled_orphaned_or_unwatched(
     one.settle()
     found = one.faults()
     told = f"{proxy.fired.total()} faults, {len(one.placed)} orders, {len(one.orders.fills)} fills"
-    sys.stdout.write(f"{told}: {found}; denied: {dict(one.denied)}\n" + "\n".join(one.alerts()))
+    sys.stdout.write(f"{told}: {found}; denied: {dict(one.denied)}\n" + "\n".join((*one.alerts(), *one.stray())))
     assert proxy.fired.total() >= faults
     assert {kind for kind in every if proxy.fired[kind]} == set(every)
     assert found == dict.fromkeys(found, 0)

@@ -187,5 +187,3 @@ def test_no_secret_is_told(
     assert len(text) > 10_000
     assert KEY not in text
     assert SECRET not in text
-
-

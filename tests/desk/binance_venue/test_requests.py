@@ -1,4 +1,4 @@
-"""Requests: never more weight than allowed, answers of every kind in the house's words, and no secret in any of them."""
+"""Requests: never more weight than allowed, answers of every kind in the house's words, no secret in any."""
 
 import threading
 from collections import deque
@@ -97,7 +97,13 @@ def test_answers_and_weight_are_read(scripted: tuple[BinanceRest, type[Scripted]
 @pytest.mark.parametrize(
     ("said", "code", "unsure", "waits", "words"),
     [
-        (answer("429 Too Many Requests", '{"code":-1003,"msg":"Too much."}', "Retry-After: 7"), -1003, False, 7, "wait"),
+        (
+            answer("429 Too Many Requests", '{"code":-1003,"msg":"Too much."}', "Retry-After: 7"),
+            -1003,
+            False,
+            7,
+            "wait",
+        ),
         (answer("418 I'm a teapot", '{"code":-1003,"msg":"Banned."}', "Retry-After: 120"), -1003, False, 120, "wait"),
         (answer("503 Service Unavailable", "<html>"), 0, True, 0, "errors.md"),
         (answer("504 Gateway Timeout", '{"code":-1007,"msg":"Timeout."}'), -1007, True, 0, "errors.md"),
@@ -108,7 +114,12 @@ def test_answers_and_weight_are_read(scripted: tuple[BinanceRest, type[Scripted]
     ],
 )
 def test_errors_have_three_parts(
-    scripted: tuple[BinanceRest, type[Scripted], WeightBudget], said: bytes, code: int, unsure: bool, waits: int, words: str
+    scripted: tuple[BinanceRest, type[Scripted], WeightBudget],
+    said: bytes,
+    code: int,
+    unsure: bool,
+    waits: int,
+    words: str,
 ) -> None:
     rest, told, budget = scripted
     told.answers.append(said)
@@ -157,7 +168,9 @@ def test_an_ed25519_key_signs_what_its_public_half_verifies() -> None:
     assert signer.clean(f"x {inside} {KEY}") == "x *** ***"
 
 
-@pytest.mark.parametrize(("name", "words"), [("", {"secret": SECRET}), (KEY, {"secret": "short"}), (KEY, {"private_key": "no pem"})])
+@pytest.mark.parametrize(
+    ("name", "words"), [("", {"secret": SECRET}), (KEY, {"secret": "short"}), (KEY, {"private_key": "no pem"})]
+)
 def test_a_key_of_a_wrong_kind_is_refused_and_not_shown(name: str, words: dict[str, str]) -> None:
     with pytest.raises(ConfigError) as caught:
         ApiSigner(name, **words)

@@ -94,8 +94,15 @@ class ApiChannel:
         self._pending: dict[int, _Pending] = {}
         self._count = 0
         self._orders_until = 0.0
+        self.heard_ms = 0
+        """The venue's time as it last said it: its clock stands there or later."""
         self.clock_off = False
         """Whether the venue refused a timestamp: its clock is to be asked for."""
+
+    def heard_time(self, said: Any) -> None:
+        """The venue said a time of its clock, ms; what came late changes nothing."""
+        if isinstance(said, int) and not isinstance(said, bool):
+            self.heard_ms = max(self.heard_ms, said)
 
     @property
     def settled_ms(self) -> int:

@@ -1,11 +1,13 @@
 """Questions about orders whose fate is not known: asked by name until it is, never guessed, and nothing is sent again.
 
 An order that the venue does not know may still be on its way. It never arrived, or was not changed, only once the
-venue's time is past the request's window and the time that the venue gives itself; what it says before decides nothing.
+venue has said a time that is past the request's window and the time that the venue gives itself; what it says of the
+order before decides nothing. The clock here is no evidence: the venue's may be slower, or be put back.
 """
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -44,6 +46,8 @@ class OpenQuestion:
     due_s: float = 0.0
     wait_s: float = FIRST_S
     away: bool = False
+    heard_ms: int = 0
+    """The venue's time, as it had said it when the question left."""
 
 
 class FateInquiry:
@@ -88,6 +92,9 @@ class FateInquiry:
             told, order = one.order.told, one.order
             named = {"orderId": order.number} if order.number else {"origClientOrderId": told.wire}
             params = {"symbol": told.instrument, **named}
+            one.heard_ms = self._channel.heard_ms
+            if one.heard_ms <= one.until_ms <= self._channel.now_ms():
+                self._ask_time()
             self._ask(one, "order.status", params, ORDER_WEIGHT, self._heard)
 
     def _ask(
@@ -112,6 +119,14 @@ class FateInquiry:
             one.away = False
             self._later(one)
 
+    def _ask_time(self) -> None:
+        def heard(answer: ApiAnswer) -> None:
+            if isinstance(answer.result, dict):
+                self._channel.heard_time(answer.result.get("serverTime"))
+
+        with suppress(VenueError):
+            self._channel.ask("time", {}, 1, heard, signed=False)
+
     def _later(self, one: OpenQuestion) -> None:
         one.due_s, one.wait_s = self._clock() + one.wait_s, min(2 * one.wait_s, LONGEST_S)
 
@@ -127,13 +142,11 @@ class FateInquiry:
             self._tracker.numbered(order, int(row["orderId"]))
             if self._tracker.qty(order, row["executedQty"]) > order.qty:
                 params = {"symbol": order.told.instrument, "orderId": order.number, "limit": 1000}
-                self._ask(
-                    one, "myTrades", params, TRADES_WEIGHT, lambda one, trades: self._traded(one, trades, row, answer)
-                )
+                self._ask(one, "myTrades", params, TRADES_WEIGHT, lambda one, trades: self._traded(one, trades, row))
             else:
-                self._settled(one, row, answer)
+                self._settled(one, row)
 
-    def _traded(self, one: OpenQuestion, answer: ApiAnswer, row: dict[str, Any], asked: ApiAnswer) -> None:
+    def _traded(self, one: OpenQuestion, answer: ApiAnswer, row: dict[str, Any]) -> None:
         if answer.error is not None or answer.why:
             self._later(one)
             return
@@ -144,9 +157,9 @@ class FateInquiry:
         if self._tracker.qty(one.order, row["executedQty"]) > one.order.qty:
             self._later(one)  # its list lags behind
         else:
-            self._settled(one, row, asked)
+            self._settled(one, row)
 
-    def _settled(self, one: OpenQuestion, row: dict[str, Any], answer: ApiAnswer) -> None:
+    def _settled(self, one: OpenQuestion, row: dict[str, Any]) -> None:
         """All that the venue counts is here."""
         order, tracker = one.order, self._tracker
         ns, status = int(row.get("updateTime") or row["time"]) * MS, str(row["status"])
@@ -165,7 +178,7 @@ class FateInquiry:
                 tracker.ended(order, status, row["executedQty"], ns, **names)
                 if cancel is not None:
                     one.changes.remove(cancel)
-        if not order.over and answer.stamp_ms <= one.until_ms:
+        if not order.over and one.heard_ms <= one.until_ms:
             self._answer(one)
             self._later(one)
             return
@@ -177,7 +190,7 @@ class FateInquiry:
 
     def _absent(self, one: OpenQuestion, answer: ApiAnswer) -> None:
         order = one.order
-        if order.acked or order.over or answer.stamp_ms <= one.until_ms:
+        if order.acked or order.over or one.heard_ms <= one.until_ms:
             if one.asked:
                 self.stands(order, o.OrdStatus.UNKNOWN, one.asked, _NOT_YET)
                 one.asked = ""

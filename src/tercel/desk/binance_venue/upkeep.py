@@ -80,6 +80,7 @@ class AccountWatch:
     def _time(self, answer: ApiAnswer) -> None:
         told = answer.result.get("serverTime") if isinstance(answer.result, dict) else None
         if isinstance(told, int):
+            self._channel.heard_time(told)
             self._set_time(told * _MS)
 
     def _rules(self, answer: ApiAnswer) -> None:

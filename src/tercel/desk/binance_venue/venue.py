@@ -272,6 +272,7 @@ class BinanceVenue(Closing):
 
     def _market(self, data: Mapping[str, Any]) -> None:
         name = str(data.get("s", ""))
+        self._channel.heard_time(data.get("E"))
         if (book := self._books.get(name)) is None:
             return
         try:
@@ -285,6 +286,7 @@ class BinanceVenue(Closing):
 
     def _user(self, data: Mapping[str, Any]) -> None:
         """An event of the account."""
+        self._channel.heard_time(data.get("E"))
         try:
             if data.get("e") != "executionReport":
                 self._watch.hear(data)
