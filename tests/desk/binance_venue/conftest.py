@@ -17,6 +17,7 @@ from tercel.desk.binance_venue.terms import BinanceTerms
 from tercel.desk.binance_venue.venue import BinanceVenue
 from tercel.fix.received import WaitLimits
 
+SINCE_BOOT_NS = 10**18
 PATIENCE = WaitLimits(logon_s=60.0, outage_s=60.0)
 
 
@@ -40,7 +41,7 @@ class Served:
 
     def venue(self, store: Path | None = None, **terms: Any) -> BinanceVenue:
         said = {"recv_window_ms": 60_000, "clock_ms": 60_000.0} | self.urls | terms
-        made = BinanceVenue(BinanceTerms(**said), Path(), store, self.now, PATIENCE, self.now)
+        made = BinanceVenue(BinanceTerms(**said), Path(), store, self.now, PATIENCE, lambda: self.now() - SINCE_BOOT_NS)
         self.opened.append(made)
         return made
 

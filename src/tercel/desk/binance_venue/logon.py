@@ -26,8 +26,6 @@ _MS: Final = 1_000_000
 class LogonFacts:
     """What the venue said at logon."""
 
-    offset_ns: int = 0
-    """What makes the venue's time of the steady clock here."""
     symbols: dict[str, TradedSymbol] = field(default_factory=dict)
     maker_rate: int = 0
     taker_rate: int = 0
@@ -129,17 +127,15 @@ def check_key(rest: BinanceRest, withdrawals: bool) -> str:
     return ""
 
 
-def logged_on(
-    rest: BinanceRest, terms: BinanceTerms, budget: WeightBudget, wall: Callable[[], int], steady: Callable[[], int]
-) -> LogonFacts:
-    """Ask all of it but the account.
+def logged_on(rest: BinanceRest, terms: BinanceTerms, budget: WeightBudget) -> LogonFacts:
+    """Ask all of it but the clock, which comes before, and the account.
 
     Raises
     ------
     ConfigError, VenueError
         Anything that keeps the desk from trading.
     """
-    facts = LogonFacts(clock_of(rest, wall, steady, terms.clock_ms))
+    facts = LogonFacts()
     facts.symbols, left = symbols_of(rest, terms.symbols, budget)
     if left:
         facts.notes.append(

@@ -25,7 +25,7 @@ from tercel.desk.binance_venue.budget import WeightBudget
 from tercel.desk.binance_venue.channel import ApiChannel
 from tercel.desk.binance_venue.inquiry import FateInquiry
 from tercel.desk.binance_venue.links import BinanceLinks
-from tercel.desk.binance_venue.logon import DAY_MS, hear_account, logged_on, past
+from tercel.desk.binance_venue.logon import DAY_MS, clock_of, hear_account, logged_on, past
 from tercel.desk.binance_venue.orders import OrderEntry
 from tercel.desk.binance_venue.rest import BinanceRest
 from tercel.desk.binance_venue.terms import BinanceTerms
@@ -96,8 +96,8 @@ class BinanceVenue(Closing):
         self.memory = OrderMemory(_NAMES, store)
         self.ledger = AssetLedger()
         try:
-            facts = logged_on(rest, terms, self.budget, wall, steady)
-            self._offset_ns = facts.offset_ns
+            self._offset_ns = clock_of(rest, wall, steady, terms.clock_ms)
+            facts = logged_on(rest, terms, self.budget)
             self._books = {name: FollowedBook(symbol) for name, symbol in facts.symbols.items()}
             self._channel = ApiChannel(self._signer, self.budget, self._now_ms, terms.recv_window_ms)
             self.tracker = OrderTracker(facts.symbols, self.memory, self.ledger, self._tell)
