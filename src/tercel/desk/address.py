@@ -1,4 +1,4 @@
-"""Venue addresses: `fix://[COMPID@]host:port[?profile=NAME]`, `fix:PROFILE.toml`, `gate:PATH`; how to connect."""
+"""Venue addresses: `fix://[COMPID@]host:port[?profile=NAME]`, `fix:FILE`, `binance[:NET or FILE]`, `gate:PATH`."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ FIX = "fix"
 TRADER = "TRADER"
 SIMULATED = "simulated"
 GATE = "gate:"
+BINANCE = "binance"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ def address(where: str) -> VenueAddress:
     VenueAddress(scheme='fix', user='DESK', host='venue.example', port=9878, profile='generic-44')
     >>> address("fix:desks/venue.toml").profile
     'desks/venue.toml'
+    >>> address("binance:production").profile
+    'production'
 
     Raises
     ------
@@ -50,6 +53,8 @@ def address(where: str) -> VenueAddress:
     """
     if where.startswith(GATE) and len(where) > len(GATE):
         return VenueAddress("gate", "", where.removeprefix(GATE), 0)
+    if where == BINANCE or where.startswith(f"{BINANCE}:"):
+        return VenueAddress(BINANCE, "", "", 0, where.removeprefix(BINANCE).removeprefix(":"))
     try:
         parts = urlsplit(where)
         host, port = parts.hostname or "", parts.port or 0
@@ -64,7 +69,7 @@ def address(where: str) -> VenueAddress:
     told = (host and port) or (profile and not (bool(host) ^ bool(port)))
     if not told or said or parts.scheme != FIX or parts.password is not None:
         raise ConfigError(
-            "simulated, fix://[COMPID@]host:port[?profile=NAME], fix:PROFILE.toml or gate:PATH",
+            "simulated, fix://[COMPID@]host:port[?profile=NAME], fix:PROFILE.toml, binance[:FILE.toml] or gate:PATH",
             "an address with a password (not shown)" if parts.password is not None else repr(where),
             f"write fix://{TRADER}@host:port for `tercel venue serve`; others: docs/howto/fix.md",
         )
@@ -98,7 +103,8 @@ def connect(
         Names that orders will be sent under.
     store : Path, optional
         Folder in which a FIX session keeps its sequence numbers, so that it goes on after a restart. Where it holds
-        none yet, a new session begins, whatever the venue remembers of an earlier one under the same name.
+        none yet, a new session begins, whatever the venue remembers of an earlier one under the same name. A Binance
+        venue keeps the names of its orders there.
     near : Path, optional
         Folder that a profile's file is looked for in first.
     link_s : int, optional
@@ -118,6 +124,11 @@ def connect(
         from tercel.desk.wire import RemoteVenue
 
         return RemoteVenue(found.host, list(accounts))
+    if found.scheme == BINANCE:
+        from tercel.desk.binance_venue.terms import load_terms
+        from tercel.desk.binance_venue.venue import BinanceVenue
+
+        return BinanceVenue(*load_terms(found.profile, near), store, wall)
     from tercel.fix.client import FixVenue
     from tercel.fix.profiles import load
     from tercel.fix.received import holds_session

@@ -4,7 +4,7 @@ Spot, USD-M and COIN-M futures say the same things with other fields: diffs of f
 diff before) and `T` (time of the match); COIN-M messages name their pair (`ps`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -82,6 +82,40 @@ class BinanceMarket:
     """In 1e-10 where the exchange's own information is in the capture."""
 
 
+Scaled = Callable[[Any], int]
+"""A number of a message in 1e-10."""
+
+
+def _levels(pairs: Any, scaled: Scaled) -> tuple[Level, ...]:
+    return tuple((scaled(price), scaled(quantity)) for price, quantity in pairs)
+
+
+def diff_of(data: Mapping[str, Any], recv_ns: int, scaled: Scaled) -> DepthDiff:
+    """A depth update of its message.
+
+    >>> told = {"U": 5, "u": 6, "E": 1700000000000, "b": [["1.5", "2"]], "a": []}
+    >>> diff_of(told, 0, lambda text: round(float(text) * 10**10)).bids
+    ((15000000000, 20000000000),)
+    """
+    ids = int(data["U"]), int(data["u"]), int(data.get("pu", 0))
+    return DepthDiff(
+        *ids, time_ns(data.get("T", data["E"])), recv_ns, _levels(data["b"], scaled), _levels(data["a"], scaled)
+    )
+
+
+def snapshot_of(data: Mapping[str, Any], recv_ns: int, scaled: Scaled) -> Snapshot:
+    """A snapshot of its message, or of the answer of REST."""
+    stamp = data.get("T", data.get("E"))
+    at = int(data["lastUpdateId"]), 0 if stamp is None else time_ns(stamp), recv_ns
+    return Snapshot(*at, _levels(data["bids"], scaled), _levels(data["asks"], scaled))
+
+
+def trade_of(data: Mapping[str, Any], recv_ns: int, scaled: Scaled) -> BinanceTrade:
+    """A trade of its message."""
+    side = 1 if data["m"] else -1
+    return BinanceTrade(int(data["t"]), time_ns(data["T"]), recv_ns, side, scaled(data["p"]), scaled(data["q"]))
+
+
 def markets_of(lines: Iterable[CaptureLine]) -> list[BinanceMarket]:
     """Sort messages by market.
 
@@ -138,10 +172,7 @@ class _Reader:
     def _diff(self, data: dict[str, Any], line: CaptureLine) -> None:
         venue = COINM if "ps" in data else USDM if "pu" in data else SPOT
         market = self._market(data, venue)
-        diff = DepthDiff(
-            int(data["U"]), int(data["u"]), int(data.get("pu", 0)), time_ns(data.get("T", data["E"])),
-            line.recv_ns, self._levels(data["b"], line), self._levels(data["a"], line),
-        )  # fmt: skip
+        diff = diff_of(data, line.recv_ns, lambda text: self.scaled(text, line.where))
         self.books.setdefault((venue, market.symbol), []).append((self.order, diff))
 
     def _trade(self, data: dict[str, Any], line: CaptureLine) -> None:
@@ -151,9 +182,7 @@ class _Reader:
         if data.get("X", "MARKET") != "MARKET":
             market.off_book += 1
             return
-        price, quantity = self.scaled(data["p"], line.where), self.scaled(data["q"], line.where)
-        side = 1 if data["m"] else -1
-        market.trades.append(BinanceTrade(int(data["t"]), time_ns(data["T"]), line.recv_ns, side, price, quantity))
+        market.trades.append(trade_of(data, line.recv_ns, lambda text: self.scaled(text, line.where)))
 
     def _quote(self, data: dict[str, Any], line: CaptureLine) -> None:
         venue = COINM if "ps" in data else USDM if "T" in data else SPOT
@@ -163,11 +192,7 @@ class _Reader:
         market.quotes.append(Quote(int(data["u"]), bid, ask))
 
     def _snapshot(self, data: dict[str, Any], line: CaptureLine) -> None:
-        stamp = data.get("T", data.get("E"))
-        snapshot = Snapshot(
-            int(data["lastUpdateId"]), 0 if stamp is None else time_ns(stamp), line.recv_ns,
-            self._levels(data["bids"], line), self._levels(data["asks"], line),
-        )  # fmt: skip
+        snapshot = snapshot_of(data, line.recv_ns, lambda text: self.scaled(text, line.where))
         self.loose.append((str(data.get("symbol", "")), snapshot, self.order, line.where))
 
     def _information(self, data: dict[str, Any], line: CaptureLine) -> None:
@@ -177,10 +202,6 @@ class _Reader:
             if "PRICE_FILTER" in filters and "LOT_SIZE" in filters:
                 tick = self.scaled(filters["PRICE_FILTER"]["tickSize"], line.where)
                 self.units[entry["symbol"]] = tick, self.scaled(filters["LOT_SIZE"]["stepSize"], line.where)
-
-    def _levels(self, pairs: Any, line: CaptureLine) -> tuple[Level, ...]:
-        scaled, where = self.scaled, line.where
-        return tuple((scaled(price, where), scaled(quantity, where)) for price, quantity in pairs)
 
     def finish(self) -> list[BinanceMarket]:
         """Put the snapshots where they belong, in their place among the diffs."""

@@ -57,15 +57,25 @@ class SyncedBook:
 
 def sync(market: BinanceMarket) -> SyncedBook:
     """Follow the diffs of a market from its snapshots, and order its trades."""
-    book = _Book(market.venue)
+    book = BookSync(market.venue)
     book.run(market.book)
+    book.counts.unplaced += len(book.waiting)
     return SyncedBook(book.steps, _trades(market.trades, book.counts), book.counts)
 
 
-class _Book:
+class BookSync:
+    """A book that follows diffs from snapshots, whole captures or message by message.
+
+    Parameters
+    ----------
+    venue : str
+        Whose rules hold: `binance_messages.SPOT` and others.
+    """
+
     def __init__(self, venue: str) -> None:
         self.spot = venue == SPOT
         self.steps: list[SyncStep] = []
+        """What happened, for the caller to take."""
         self.counts = SyncCounts()
         self.waiting: list[DepthDiff] = []
         """Diffs since the start or the gap, kept until a snapshot comes."""
@@ -76,6 +86,7 @@ class _Book:
         self.clock = 0
 
     def run(self, parts: Sequence[DepthDiff | Snapshot]) -> None:
+        """Follow so many more messages."""
         for part in parts:
             if isinstance(part, Snapshot):
                 self._snapshot(part)
@@ -84,7 +95,11 @@ class _Book:
             else:
                 self.waiting.append(part)
                 self._open()
-        self.counts.unplaced += len(self.waiting)
+
+    def lose(self) -> None:
+        """Forget the book: the stream broke, and what it told meanwhile is not known."""
+        self.last, self.pending = 0, None
+        self.waiting.clear()
 
     def _snapshot(self, snapshot: Snapshot) -> None:
         if self.last:

@@ -83,14 +83,20 @@ class ShownBook:
             if side and t.ENTRY_PX in entry:
                 at = side, self.scale.ticks(entry.get(t.ENTRY_PX))
                 wanted[at] = wanted.get(at, 0) + self.scale.lots(entry.get(t.ENTRY_SIZE, "0"))
-        for gone in self._levels.keys() - wanted.keys():
-            wanted[gone] = 0
-        for (side, price), lots in wanted.items():
-            self.total(now_ns, side, price, lots)
-        rows = [(now_ns, schema.STATUS, 0, 0, 1, 0, -1)]
+        return self.whole(wanted, now_ns)
+
+    def whole(self, wanted: Mapping[tuple[int, int], int], now_ns: int) -> o.MarketRows:
+        """Rows of a book of these totals, by (side, price)."""
+        for side, price in [*(self._levels.keys() - wanted.keys()), *wanted]:
+            self.total(now_ns, side, price, wanted.get((side, price), 0))
+        self.ready = True
+        return self.shown(now_ns)
+
+    def shown(self, now_ns: int, status: int = 1) -> o.MarketRows:
+        """Rows of the book as it stands; `status` as a STATUS row has it."""
+        rows = [(now_ns, schema.STATUS, 0, 0, status, 0, -1)]
         for (side, price), orders in self._levels.items():
             rows += [(now_ns, schema.ADD, one.number, side, price, one.lots, -1) for one in orders]
-        self.ready = True
         return o.MarketRows(self.instrument, _array(rows), True)
 
     def changes(self, entries: Sequence[Message], now_ns: int) -> o.MarketRows | None:
@@ -104,7 +110,7 @@ class ShownBook:
                 rows += self.print(now_ns, price, lots, entry.get(AGGRESSOR_SIDE))
             elif kind in _SIDES:
                 rows += self.total(now_ns, _SIDES[kind], price, 0 if entry.get(t.UPDATE_ACTION) == DELETE else lots)
-        rows += self._arrive(now_ns)
+        rows += self.arrive(now_ns)
         return o.MarketRows(self.instrument, _array(rows)) if rows else None
 
     def total(self, ns: int, side: int, price: int, lots: int) -> list[tuple[int, ...]]:
@@ -176,7 +182,7 @@ class ShownBook:
         prices = [price for side, price in self._levels if side == -own.side]
         return bool(prices) and (min(prices) <= own.price if own.side == BUY else max(prices) >= own.price)
 
-    def _arrive(self, ns: int) -> list[tuple[int, ...]]:
+    def arrive(self, ns: int) -> list[tuple[int, ...]]:
         """Own orders that waited for the other side to go, and rest now."""
         rows = []
         for own in dict.fromkeys(self._own.values()):

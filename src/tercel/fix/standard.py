@@ -51,7 +51,7 @@ class StandardDialect(RejectTracker):
         self._hears = ReportReader(terms, self.memory, self.scales)
         self._books: dict[str, ShownBook] = {}
         self._numbers: dict[tuple[str, str], str] = {}
-        self._listed(tuple(_symbol(one.name, str(one.tick), str(one.lot)) for one in terms.symbols))
+        self._listed(tuple(scaled_listing(one.name, str(one.tick), str(one.lot)) for one in terms.symbols))
 
     # -- what is said -------------------------------------------------------------------------------------------------
     def commands(self, command: o.Command) -> tuple[list[OutgoingMessage], str]:
@@ -230,14 +230,14 @@ class StandardDialect(RejectTracker):
             if (said := own.get(name)) is not None:
                 tick, lot = str(said.tick), str(said.lot)
             if name and tick and Decimal(tick) > 0:
-                found.append(_symbol(name, tick, lot if lot and Decimal(lot) > 0 else "1"))
+                found.append(scaled_listing(name, tick, lot if lot and Decimal(lot) > 0 else "1"))
         return tuple(found)
 
 
-def _symbol(name: str, tick: str, lot: str) -> tuple[o.Listing, PriceScale]:
+def scaled_listing(name: str, tick: str, lot: str) -> tuple[o.Listing, PriceScale]:
     """An instrument and its scale. A lot of less than a unit is a unit here, at the price of the lot.
 
-    >>> listing, scale = _symbol("BTCUSDT", "0.01", "0.00001")
+    >>> listing, scale = scaled_listing("BTCUSDT", "0.01", "0.00001")
     >>> listing.tick, listing.lot, scale.price(6_000_000), scale.quantity(3)
     (1e-07, 1, '60000.00', '0.00003')
     """

@@ -20,7 +20,7 @@ from typing import Any, Final
 from tercel.core.closing import Closing
 from tercel.core.errors import VenueError
 from tercel.core.ports import Venue
-from tercel.desk.address import address, connect, placed
+from tercel.desk.address import BINANCE, FIX, address, connect, placed
 from tercel.desk.gate.config import LISTEN, LONGEST_PATH
 from tercel.desk.wire import RemoteVenue
 
@@ -164,7 +164,7 @@ def venue_at(
     where: str, accounts: Sequence[str], desk: Path, limits: Path | None, latch: Path, opened: ExitStack,
     near: Path | None = None,
 ) -> Venue:  # fmt: skip
-    """Connect to the venue at an address; FIX venues are reached through the desk's own gate.
+    """Connect to the venue at an address; FIX venues and Binance are reached through the desk's own gate.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def venue_at(
     ------
     ConfigError, VenueError
     """
-    if address(where).scheme == "fix":
+    if address(where).scheme in (FIX, BINANCE):
         return GatedVenue(
             opened.enter_context(GateProcess(desk, placed(where, near), accounts, limits, latch)), accounts
         )

@@ -4,6 +4,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from tercel.core.errors import ConfigError
 
-NAMES: Final = frozenset({"username", "password", "new_password", "private_key"})
+NAMES: Final = frozenset({"username", "password", "new_password", "private_key", "api_key", "secret"})
 """Keys of a profile that name a secret."""
 SECRET_TAGS: Final = frozenset({"553", "554", "925", "96", "1400", "1402", "1404"})
 """Fields of a logon that hold one."""
@@ -22,10 +23,10 @@ HIDDEN: Final = "***"
 
 
 class Secret(BaseModel):
-    """Location of a secret: an environment variable, or a file readable by its owner alone (mode 0600).
+    """Location of a secret: an environment variable, a file readable by its owner alone (mode 0600), or the keyring.
 
     >>> Secret(env="VENUE_PASSWORD")
-    Secret(env='VENUE_PASSWORD', file='')
+    Secret(env='VENUE_PASSWORD', file='', keyring='')
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,11 +35,13 @@ class Secret(BaseModel):
     """An environment variable."""
     file: str = ""
     """A file with mode 0600; a relative name counts from the profile's folder."""
+    keyring: str = ""
+    """SERVICE/USER in the system's keyring, by the package `keyring`."""
 
     @model_validator(mode="after")
     def _one(self) -> "Secret":
-        if bool(self.env) == bool(self.file):
-            raise ValueError('either env = "VARIABLE" or file = "PATH"')
+        if sum(map(bool, (self.env, self.file, self.keyring))) != 1:
+            raise ValueError('either env = "VARIABLE" or file = "PATH" or keyring = "SERVICE/USER"')
         return self
 
     def read(self, what: str, folder: Path) -> str:
@@ -53,6 +56,8 @@ class Secret(BaseModel):
             if not (value := os.environ.get(self.env, "")):
                 raise ConfigError(f"{what} in the variable {self.env}", "none", f"set {self.env} before you connect")
             return value
+        if self.keyring:
+            return _from_keyring(self.keyring, what)
         path = folder / self.file
         try:
             self.check(folder)
@@ -75,6 +80,21 @@ class Secret(BaseModel):
         path = folder / self.file
         if self.file and path.exists() and (mode := stat.S_IMODE(path.stat().st_mode)) & ~_PRIVATE:
             raise ConfigError(f"{path} for its owner alone", f"mode {mode:04o}", f"chmod 600 {path}")
+
+
+def _from_keyring(place: str, what: str) -> str:
+    service, _, user = place.rpartition("/")
+    try:
+        keyring = import_module("keyring")
+    except ImportError:
+        raise ConfigError(f"{what} in the keyring", "no package keyring", "pip install keyring") from None
+    try:
+        value = keyring.get_password(service, user)
+    except Exception as error:  # each backend of a keyring has errors of its own
+        raise ConfigError(f"{what} in the keyring", type(error).__name__, "unlock it, or name a file") from None
+    if not value:
+        raise ConfigError(f"{what} in the keyring as {place}", "none", f"keyring set {service} {user}")
+    return str(value)
 
 
 def refuse_written(raw: Mapping[str, Any], name: str, row: Any) -> None:
@@ -109,8 +129,8 @@ def refuse_written(raw: Mapping[str, Any], name: str, row: Any) -> None:
 def _named(value: Any) -> bool:
     if not isinstance(value, Mapping) or len(value) != 1:
         return False
-    env, file = value.get("env"), value.get("file")
-    return isinstance(file, str) if env is None else isinstance(env, str) and _VARIABLE.fullmatch(env) is not None
+    env, place = value.get("env"), value.get("file", value.get("keyring"))
+    return isinstance(place, str) if env is None else isinstance(env, str) and _VARIABLE.fullmatch(env) is not None
 
 
 def hidden(text: str, secrets: tuple[str, ...]) -> str:

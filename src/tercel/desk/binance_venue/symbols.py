@@ -1,0 +1,196 @@
+"""A symbol as `exchangeInfo` lists it: ticks, lots, and the filters that an order has to pass before it leaves.
+
+A lot is LOT_SIZE's step, a tick PRICE_FILTER's. Numbers may come as strings or as numbers; finer than
+1e-8 they are refused. Source: `filters.md`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from typing import Any, Final
+
+from tercel.core import orders as o
+from tercel.core.errors import VenueError
+from tercel.core.fixed import ONE, PLACES, text
+from tercel.fix.scale import PriceScale
+from tercel.fix.standard import scaled_listing
+
+MOST_LOTS: Final = 2**31 - 1
+"""Lots and ticks are int32 in books."""
+TRADING: Final = "TRADING"
+_PLAIN: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{0,20})?")
+_LONGEST: Final = 40
+
+
+def whole(value: Any, what: str) -> int:
+    """A number of the API in 1e-8, written as a string or as a number.
+
+    Raises
+    ------
+    VenueError
+        No number at or above zero, or finer than 1e-8.
+
+    >>> whole("0.10", "a price"), whole(12, "a price"), whole("1e-5", "a price")
+    (10000000, 1200000000, 1000)
+    """
+    said = str(value) if not isinstance(value, bool) else ""
+    if _PLAIN.fullmatch(said):
+        head, _, part = said.partition(".")
+        if not part[PLACES:].strip("0"):
+            return int(head) * ONE + int(part[:PLACES].ljust(PLACES, "0"))
+    try:
+        number = Decimal(said).scaleb(PLACES) if len(said) <= _LONGEST else Decimal("NaN")
+        found = int(number)
+    except (InvalidOperation, ValueError, OverflowError):
+        number, found = Decimal("NaN"), 0
+    if number != found or found < 0 or found >= 10**28:
+        raise VenueError(f"{what} of {PLACES} decimals at most", repr(value)[:60], "see what the venue answered")
+    return found
+
+
+@dataclass(frozen=True)
+class TradedSymbol:
+    """A symbol: what it is made of, its scale and its filters, in 1e-8; 0: no such filter.
+
+    Parameters
+    ----------
+    symbol, base, quote, status : str
+    tick, lot : int
+        1e-8 of the quote and of the base asset.
+    quantities, takes : (int, int)
+        Least and most of an order, and of a market order.
+    prices : (int, int)
+    values : (int, int)
+        Least and most notional; `market_value`: whether the least holds for market orders.
+    percent : (int, int, int, int)
+        PERCENT_PRICE: least and most part of the mean price that a buy, and that a sell, may be at.
+    most_orders : int
+    amends : bool
+    modes : tuple of str
+        Self-trade prevention, the default first.
+    """
+
+    symbol: str
+    base: str
+    quote: str
+    status: str
+    tick: int
+    lot: int
+    quantities: tuple[int, int]
+    takes: tuple[int, int]
+    prices: tuple[int, int]
+    values: tuple[int, int]
+    market_value: bool
+    percent: tuple[int, int, int, int]
+    most_orders: int
+    amends: bool
+    modes: tuple[str, ...]
+
+    @property
+    def scale(self) -> PriceScale:
+        """Ticks and lots to decimals and back."""
+        return self._listed[1]
+
+    def listing(self, maker_rate: int = 0, taker_rate: int = 0) -> o.Listing:
+        """As the desk lists it."""
+        shown = self._listed[0]
+        return o.Listing(shown.instrument, shown.tick, shown.lot, dense_ids=shown.dense_ids, maker_rate=maker_rate,
+                         taker_rate=taker_rate)  # fmt: skip
+
+    @cached_property
+    def _listed(self) -> tuple[o.Listing, PriceScale]:
+        return scaled_listing(self.symbol, text(self.tick), text(self.lot))
+
+    @property
+    def rules(self) -> tuple[Any, ...]:
+        """What may not change while orders of it are counted in ticks and lots."""
+        return self.tick, self.lot, self.base, self.quote
+
+    def refusal(self, new: o.NewOrder | o.ReplaceOrder, mean: int) -> str:
+        """Why an order would fail a filter; "": it passes, as far as that is known here.
+
+        Parameters
+        ----------
+        new : NewOrder or ReplaceOrder
+        mean : int
+            A price that stands for the mean of the last minutes, 1e-8; 0: unknown, and nothing is refused by it.
+        """
+        if self.status != TRADING:
+            return f"{self.symbol} is {self.status}: it does not trade"
+        market = new.price is None
+        if not 1 <= new.lots <= MOST_LOTS:
+            return f"LOT_SIZE: {new.lots} lots, where 1 to {MOST_LOTS:,} are"
+        qty, (least, most) = new.lots * self.lot, self.takes if market else self.quantities
+        if qty < least or (most and qty > most):
+            return f"LOT_SIZE: a quantity of {text(qty)}, where {text(least)} to {text(most)} may be"
+        value = qty * mean // ONE
+        if new.price is not None:
+            price = new.price * self.tick
+            if not 1 <= new.price <= MOST_LOTS or price < self.prices[0] or (self.prices[1] and price > self.prices[1]):
+                least, most = self.prices
+                return f"PRICE_FILTER: a price of {text(price)}, where {text(least)} to {text(most)} may be"
+            low, high = self.percent[:2] if new.side > 0 else self.percent[2:]
+            if mean and ((high and price * ONE > mean * high) or price * ONE < mean * low):
+                return f"PERCENT_PRICE: a price of {text(price)}, where the market is at {text(mean)}"
+            value = qty * price // ONE
+        if value and (value < self.values[0] and (self.market_value or not market)):
+            return f"NOTIONAL: a value of {text(value)}, where {text(self.values[0])} is the least"
+        if value and self.values[1] and value > self.values[1] and not market:
+            return f"NOTIONAL: a value of {text(value)}, where {text(self.values[1])} is the most"
+        return ""
+
+
+def symbol_of(entry: Mapping[str, Any]) -> TradedSymbol:
+    """A symbol of its entry in `exchangeInfo`.
+
+    Raises
+    ------
+    VenueError
+        What cannot be traded in ticks and lots.
+    """
+    name = str(entry.get("symbol", ""))
+    filters: dict[str, Mapping[str, Any]] = {str(one.get("filterType")): one for one in entry.get("filters", ())}
+
+    def number(kind: str, key: str, otherwise: int = 0) -> int:
+        value = filters.get(kind, {}).get(key)
+        return otherwise if value is None else whole(value, f"{kind}.{key} of {name}")
+
+    def pair(kind: str, least: str, most: str) -> tuple[int, int]:
+        return number(kind, least), number(kind, most)
+
+    tick, lot = number("PRICE_FILTER", "tickSize"), number("LOT_SIZE", "stepSize")
+    if not name or not tick or not lot:
+        raise VenueError("a symbol with a tick and a lot", f"{name or 'none'}: {tick}, {lot}", "trade another symbol")
+    least, most = pair("LOT_SIZE", "minQty", "maxQty")
+    takes = pair("MARKET_LOT_SIZE", "minQty", "maxQty")
+    kind = "NOTIONAL" if "NOTIONAL" in filters else "MIN_NOTIONAL"
+    low, high = pair("PERCENT_PRICE", "multiplierDown", "multiplierUp")
+    sided = "PERCENT_PRICE_BY_SIDE"
+    percent = (low, high, low, high)
+    if sided in filters:
+        percent = (
+            *pair(sided, "bidMultiplierDown", "bidMultiplierUp"),
+            *pair(sided, "askMultiplierDown", "askMultiplierUp"),
+        )
+    default = str(entry.get("defaultSelfTradePreventionMode") or "NONE")
+    modes = [str(one) for one in entry.get("allowedSelfTradePreventionModes") or [default]]
+    value = filters.get(kind, {})
+    return TradedSymbol(
+        symbol=name,
+        base=str(entry.get("baseAsset", "")),
+        quote=str(entry.get("quoteAsset", "")),
+        status=str(entry.get("status", TRADING)),
+        tick=tick,
+        lot=lot,
+        quantities=(least, most),
+        takes=(max(takes[0], least), takes[1] or most),
+        prices=pair("PRICE_FILTER", "minPrice", "maxPrice"),
+        values=pair(kind, "minNotional", "maxNotional"),
+        market_value=bool(value.get("applyMinToMarket", value.get("applyToMarket", False))),
+        percent=percent,
+        most_orders=int(filters.get("MAX_NUM_ORDERS", {}).get("maxNumOrders", 0)),
+        amends=bool(entry.get("amendAllowed", False)),
+        modes=(default, *(one for one in modes if one != default)),
+    )
