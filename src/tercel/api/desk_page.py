@@ -108,7 +108,7 @@ def bounds_scored(shadow: Path, rows: Sequence[Mapping[str, Any]]) -> ScoredBoun
         raise ConfigError("a desk in shadow that worked the same parents", received, "run both by one file and seed")
     text = (
         f"{100 * score.within:.0f} % of {score.parents} parents cost what lies between the bounds of {shadow}; the "
-        f"middle of the bounds is {score.centre_bps:+.2f} bps from what they cost, bounds are {score.width_bps:.2f} apart"
+        f"middle of the bounds is {score.centre_bps:+.2f} bps from what they cost, their width {score.width_bps:.2f}"
     )
     figures_of = asdict(score) | {"misses": dict(score.misses)}
     return ScoredBounds(figures_of, Section("Bounds in shadow", text, figures=[figures.bounds_and_fills(bounds, real)]))

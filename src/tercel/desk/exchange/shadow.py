@@ -1,6 +1,6 @@
 """A venue in shadow: another's public market data, orders that are kept here, and fills by the rules of replay.
 
-    data venue --market data--> tape that grows --> replay market with own orders in it --> session
+    data venue -> tape that grows -> replay market with own orders in it -> session
 
 Nothing that is sent leaves: :meth:`ShadowVenue.send` is the simulated exchange's. What the data venue publishes becomes
 rows of a tape as it comes, so a shadow of a recorded day and a replay of it are the same bytes. `docs/shadow.md` says
