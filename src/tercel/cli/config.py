@@ -37,6 +37,11 @@ KINDS: Final = {
     ),
     "regimes": ("regimes", "tercel.market.regimes.choice:RegimesFile", "tercel.market.regimes.choice:check_file"),
     "map": ("a map of a CSV file", "tercel.feeds.csv_map:schema", "tercel.feeds.csv_map:load_map"),
+    "binance": (
+        "a Binance venue",
+        "tercel.desk.binance_venue.terms:BinanceTerms",
+        "tercel.desk.binance_venue.terms:read_terms",
+    ),
     "profile": (
         "a profile of a FIX venue",
         "tercel.fix.profiles:schema",

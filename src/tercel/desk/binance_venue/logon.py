@@ -34,8 +34,8 @@ class LogonFacts:
     """What people should know."""
 
 
-def clock_of(rest: BinanceRest, wall: Callable[[], int], steady: Callable[[], int], most_ms: float) -> int:
-    """What makes the venue's time of a steady clock, ns: from then on the clock on the wall may jump.
+def clock_of(rest: BinanceRest, wall: Callable[[], int], steady: Callable[[], int], most_ms: float) -> tuple[int, int]:
+    """What makes the venue's time of a steady clock, and how far the wall's clock is ahead of it, for certain; ns.
 
     It is late by as long as the fastest answer took, and never ahead: a timestamp may be late by the window, and hardly
     ahead.
@@ -54,14 +54,23 @@ def clock_of(rest: BinanceRest, wall: Callable[[], int], steady: Callable[[], in
         if not isinstance(server, int):
             raise VenueError("the venue's time", repr(told)[:80], "check that the URL is Binance's")
         ahead = (before + after) // 2 - server * _MS
-        found.append((server * _MS - ended, max(abs(ahead) - (after - before) // 2, 0) * (1 if ahead > 0 else -1)))
+        found.append((server * _MS - ended, certain(ahead, after - before)))
     offset, ahead = max(found)
     if abs(ahead) > most_ms * _MS:
         received = f"one that is {abs(ahead) / _MS:.0f} ms {'ahead' if ahead > 0 else 'behind'} of the venue's"
         raise VenueError(
             f"a clock within {most_ms:g} ms", received, "set this machine's clock (NTP), or raise clock_ms"
         )
-    return offset
+    return offset, ahead
+
+
+def certain(ahead_ns: int, took_ns: int) -> int:
+    """How far a clock is ahead at least, measured by a question that took so long.
+
+    >>> certain(500, 200), certain(-500, 200), certain(50, 200)
+    (400, -400, 0)
+    """
+    return max(abs(ahead_ns) - took_ns // 2, 0) * (1 if ahead_ns > 0 else -1)
 
 
 def symbols_of(

@@ -36,6 +36,15 @@ class Endpoints:
     ws: str
     ws_api: str
 
+    @property
+    def hosts(self) -> list[str]:
+        """Hosts that they lead to.
+
+        >>> Endpoints("https://a.example", "wss://b.example:9443", "wss://a.example/ws-api/v3").hosts
+        ['a.example', 'b.example']
+        """
+        return list(dict.fromkeys(urlsplit(url).hostname or "" for url in (self.rest, self.ws, self.ws_api)))
+
 
 NETS: Final = {
     "testnet": Endpoints(

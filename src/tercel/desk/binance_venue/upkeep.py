@@ -35,14 +35,14 @@ class AccountWatch:
     stamp : callable
         Gives a time that does not go back.
     set_time : callable
-        Given the venue's time, ns.
+        Given the venue's time, ns, and the seconds that the question took.
     clock : callable
         Seconds that never go back.
     """
 
     def __init__(
         self, channel: ApiChannel, ledger: AssetLedger, books: dict[str, FollowedBook],
-        say: Callable[[o.VenueEvent], object], stamp: Callable[[int], int], set_time: Callable[[int], object],
+        say: Callable[[o.VenueEvent], object], stamp: Callable[[int], int], set_time: Callable[[int, float], object],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._channel, self._ledger, self._books = channel, ledger, books
@@ -63,7 +63,7 @@ class AccountWatch:
             self._channel.clock_off, self._clock_s = False, now
         if now >= self._clock_s and budget.fits(1, True):
             self._clock_s = now + EVERY_S
-            self._ask("time", {}, 1, self._time, signed=False)
+            self._ask("time", {}, 1, lambda one: self._time(one, now), signed=False)
         if now >= self._rules_s and budget.fits(_INFO_WEIGHT, True) and len(self._books) <= _MOST_NAMED:
             self._rules_s = now + RULES_S
             self._ask("exchangeInfo", {"symbols": list(self._books)}, _INFO_WEIGHT, self._rules, signed=False)
@@ -77,11 +77,11 @@ class AccountWatch:
         with suppress(VenueError):
             self._channel.ask(method, params, weight, then, signed=signed)
 
-    def _time(self, answer: ApiAnswer) -> None:
+    def _time(self, answer: ApiAnswer, asked_s: float) -> None:
         told = answer.result.get("serverTime") if isinstance(answer.result, dict) else None
         if isinstance(told, int):
             self._channel.heard_time(told)
-            self._set_time(told * _MS)
+            self._set_time(told * _MS, self._clock() - asked_s)
 
     def _rules(self, answer: ApiAnswer) -> None:
         """Symbols that have stopped, go on, or have other filters than orders here are counted by."""

@@ -25,7 +25,7 @@ from tercel.desk.binance_venue.budget import WeightBudget
 from tercel.desk.binance_venue.channel import ApiChannel
 from tercel.desk.binance_venue.inquiry import FateInquiry
 from tercel.desk.binance_venue.links import BinanceLinks
-from tercel.desk.binance_venue.logon import DAY_MS, clock_of, hear_account, logged_on, past
+from tercel.desk.binance_venue.logon import DAY_MS, certain, clock_of, hear_account, logged_on, past
 from tercel.desk.binance_venue.orders import OrderEntry
 from tercel.desk.binance_venue.rest import BinanceRest
 from tercel.desk.binance_venue.terms import BinanceTerms
@@ -78,7 +78,7 @@ class BinanceVenue(Closing):
         self.name = f"binance:{terms.net if not terms.rest_url else where.rest}"
         self.unbooked = False
         """As `RecordedSession` has it: what is lost is told again by `executions` and by questions."""
-        self._offset_ns = self._last_ns = self._told_ns = 0
+        self._offset_ns = self._ahead_ns = self._last_ns = self._told_ns = 0
         self._events: list[o.VenueEvent] = []
         self._quiet = self._closed = False
         self._lost_s = 0.0
@@ -96,7 +96,7 @@ class BinanceVenue(Closing):
         self.memory = OrderMemory(_NAMES, store)
         self.ledger = AssetLedger()
         try:
-            self._offset_ns = clock_of(rest, wall, steady, terms.clock_ms)
+            self._offset_ns, self._ahead_ns = clock_of(rest, wall, steady, terms.clock_ms)
             facts = logged_on(rest, terms, self.budget)
             self._books = {name: FollowedBook(symbol) for name, symbol in facts.symbols.items()}
             self._channel = ApiChannel(self._signer, self.budget, self._now_ms, terms.recv_window_ms)
@@ -169,8 +169,10 @@ class BinanceVenue(Closing):
             self._selector.select(0.05)
         self._events = [one for one in self._events if not isinstance(one, o.LinkStatus)]
 
-    def _set_time(self, venue_ns: int) -> None:
+    def _set_time(self, venue_ns: int, took_s: float) -> None:
+        took_ns = round(took_s * S)
         self._offset_ns = venue_ns - self._steady()
+        self._ahead_ns = certain(self._wall() - took_ns // 2 - venue_ns, took_ns)
 
     # -- time ---------------------------------------------------------------------------------------------------------
     @property
@@ -351,8 +353,8 @@ class BinanceVenue(Closing):
 
     @property
     def ahead_ns(self) -> int | None:
-        """How far the clock here is ahead of the venue's, ns."""
-        return self._wall() - (self._steady() + self._offset_ns)
+        """How far the clock here is ahead of the venue's, ns, as it was last asked for."""
+        return self._ahead_ns
 
     def listings(self) -> Sequence[o.Listing]:
         """What is traded here."""

@@ -71,7 +71,7 @@ class DeskSection(TomlTable):
     """A postgresql:// URL; empty: a file in the desk's folder."""
     venue: str = "simulated"
     """`simulated`, in this process; `fix://[COMPID@]host:port[?profile=NAME]`; `fix:PROFILE.toml`, a profile or a
-    settings file of QuickFIX; `gate:PATH`, a gate before one."""
+    settings file of QuickFIX; `binance[:NET or FILE.toml]`, Binance Spot; `gate:PATH`, a gate before one."""
 
     @field_validator("stage")
     @classmethod
