@@ -135,7 +135,7 @@ def _staged(config: "DemoConfig", desk: "tc.Desk") -> Experiments:
     if (found := desk.bounds()) is None:
         return Experiments({"stage": config.desk.stage, "bounds": None})
     section = bounds_section(found, {one.id: one.is_bps for one in desk.outcome.parents})
-    return Experiments({"stage": config.desk.stage, "bounds": found.to_json()}, [section], [section.text])
+    return Experiments({"stage": config.desk.stage, "bounds": found.to_json()}, [section], [str(section.text)])
 
 
 def _traded(

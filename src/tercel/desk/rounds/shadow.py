@@ -21,7 +21,7 @@ from tercel.core.pace import Pace
 from tercel.core.ports import Entry, Venue
 from tercel.core.progress import say
 from tercel.core.written import write_whole
-from tercel.desk.exchange import EntryLatency, SimulatedExchange
+from tercel.desk.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.desk.exchange.named import recorded_market
 from tercel.desk.exchange.shadow import ShadowRules, ShadowVenue
 from tercel.desk.exchange.stream import RecordedStream
@@ -60,7 +60,8 @@ def recorded_exchange(
     TercelError
         No such lake, symbol or day.
     """
-    data, specs = config.data, {}
+    data = config.data
+    specs: dict[str, MarketSpec] = {}
     for number, instrument in enumerate(config.instrument):
         lake, seed = (beside or Path()) / data.lake, config.desk.seed
         specs |= recorded_market(
@@ -212,7 +213,8 @@ def day_of(listing: Listing, rows: Ints) -> tuple[Instrument, Events]:
     ids = order_ids(record)
     kind = rows[:, M_KIND]
     ids[(kind == schema.LEVEL_SET) | (kind == schema.TRADE) | (kind == schema.CLEAR) | (kind == schema.STATUS)] = 0
-    events = Events.of_messages(*(record[:, word] for word in words[:2]), ids, *(record[:, word] for word in words[3:]))
+    ns, side, price, lots = (rows[:, word] for word in (M_NS, M_SIDE, M_PRICE, M_LOTS))
+    events = Events.of_messages(ns, kind, ids, side, price, lots)
     opened, closed = int(rows[0, M_NS]), int(rows[-1, M_NS])
     day = Instrument(
         "SHADOW", listing.instrument, "2000-01-03", listing.tick, listing.lot, session_open_ns=max(opened, 1),
