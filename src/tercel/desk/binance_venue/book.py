@@ -34,7 +34,7 @@ def _scaled(value: Any) -> int:
     return exact(str(value), "a stream of Binance")
 
 
-class FollowedBook:
+class StreamedBook:
     """Book of one symbol.
 
     Parameters

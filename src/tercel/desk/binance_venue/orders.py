@@ -8,7 +8,7 @@ from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed import ONE, ceiled
 from tercel.desk.binance.words import ErrorCode, Status
-from tercel.desk.binance_venue.book import FollowedBook
+from tercel.desk.binance_venue.book import StreamedBook
 from tercel.desk.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.desk.binance_venue.inquiry import FateInquiry
 from tercel.desk.binance_venue.symbols import TradedSymbol, whole
@@ -29,7 +29,7 @@ class OrderEntry:
     channel : ApiChannel
     tracker : OrderTracker
     inquiry : FateInquiry
-    books : mapping of str to FollowedBook
+    books : mapping of str to StreamedBook
     say : callable
         Takes what is told beside the tracker's reports.
     stamp : callable
@@ -41,7 +41,7 @@ class OrderEntry:
     """
 
     def __init__(
-        self, channel: ApiChannel, tracker: OrderTracker, inquiry: FateInquiry, books: Mapping[str, FollowedBook],
+        self, channel: ApiChannel, tracker: OrderTracker, inquiry: FateInquiry, books: Mapping[str, StreamedBook],
         say: Callable[[o.VenueEvent], object], stamp: Callable[[int], int], mode: str = "", post_only: bool = False,
     ) -> None:  # fmt: skip
         self._channel, self._tracker, self._inquiry, self._books = channel, tracker, inquiry, books

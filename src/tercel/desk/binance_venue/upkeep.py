@@ -11,7 +11,7 @@ from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed import text
 from tercel.desk.binance_venue.balances import AssetLedger
-from tercel.desk.binance_venue.book import FollowedBook
+from tercel.desk.binance_venue.book import StreamedBook
 from tercel.desk.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.desk.binance_venue.symbols import symbol_of, whole
 
@@ -30,7 +30,7 @@ class AccountWatch:
     ----------
     channel : ApiChannel
     ledger : AssetLedger
-    books : dict of str to FollowedBook
+    books : dict of str to StreamedBook
     say : callable
     stamp : callable
         Gives a time that does not go back.
@@ -41,7 +41,7 @@ class AccountWatch:
     """
 
     def __init__(
-        self, channel: ApiChannel, ledger: AssetLedger, books: dict[str, FollowedBook],
+        self, channel: ApiChannel, ledger: AssetLedger, books: dict[str, StreamedBook],
         say: Callable[[o.VenueEvent], object], stamp: Callable[[int], int], set_time: Callable[[int, float], object],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
@@ -106,7 +106,7 @@ class AccountWatch:
             else:
                 book.symbol = now
 
-    def _halt(self, book: FollowedBook, status: str, why: str) -> None:
+    def _halt(self, book: StreamedBook, status: str, why: str) -> None:
         if book.symbol.status == status:
             return
         book.symbol = replace(book.symbol, status=status)

@@ -20,7 +20,7 @@ from tercel.core.closing import Closing
 from tercel.core.errors import TercelError, UnknownNameError, VenueError
 from tercel.core.names import offer
 from tercel.desk.binance_venue.balances import AssetLedger
-from tercel.desk.binance_venue.book import FollowedBook
+from tercel.desk.binance_venue.book import StreamedBook
 from tercel.desk.binance_venue.budget import WeightBudget
 from tercel.desk.binance_venue.channel import ApiChannel
 from tercel.desk.binance_venue.inquiry import FateInquiry
@@ -95,11 +95,12 @@ class BinanceVenue(Closing):
             store.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.memory = OrderMemory(_NAMES, store)
         self.ledger = AssetLedger()
+        self._channel = ApiChannel(self._signer, self.budget, self._now_ms, terms.recv_window_ms)
+        self._links = BinanceLinks(where, terms.tls(folder), self._channel, rest, self._selector, self._book_lost)
         try:
             self._offset_ns, self._ahead_ns = clock_of(rest, wall, steady, terms.clock_ms)
             facts = logged_on(rest, terms, self.budget)
-            self._books = {name: FollowedBook(symbol) for name, symbol in facts.symbols.items()}
-            self._channel = ApiChannel(self._signer, self.budget, self._now_ms, terms.recv_window_ms)
+            self._books = {name: StreamedBook(symbol) for name, symbol in facts.symbols.items()}
             self.tracker = OrderTracker(facts.symbols, self.memory, self.ledger, self._tell)
             self.inquiry = FateInquiry(self._channel, self.tracker, self._say, self._stamp)
             self._entry = OrderEntry(
@@ -112,7 +113,6 @@ class BinanceVenue(Closing):
             rates = facts.maker_rate, facts.taker_rate
             self._listings = tuple(one.listing(*rates) for one in facts.symbols.values())
             self._watch = AccountWatch(self._channel, self.ledger, self._books, self._say, self._stamp, self._set_time)
-            self._links = BinanceLinks(where, terms.tls(folder), self._channel, rest, self._selector, self._book_lost)
             self._log_on()
             for note in facts.notes:
                 self._say(o.LinkStatus(True, self._stamp(0), note))
@@ -330,7 +330,7 @@ class BinanceVenue(Closing):
 
     def fileno(self) -> int:
         """For a selector: that of both connections."""
-        return self._selector.fileno() if hasattr(self._selector, "fileno") and self._links.up else -1
+        return self._selector.fileno() if self._links.up else -1
 
     def poll(self, seconds: float = 0.0) -> bool:
         """Read what came, waiting so many seconds at most; whether a step has something to return."""
@@ -370,7 +370,7 @@ class BinanceVenue(Closing):
         self._known(instrument)
         return 0
 
-    def _known(self, instrument: str) -> FollowedBook:
+    def _known(self, instrument: str) -> StreamedBook:
         if (found := self._books.get(instrument)) is None:
             raise UnknownNameError(
                 "a symbol that is listed", repr(instrument), offer(instrument, self._books, "choose another")
@@ -454,7 +454,6 @@ class BinanceVenue(Closing):
         if self._closed:
             return
         self._closed = True
-        if hasattr(self, "_links"):
-            self._links.close()
+        self._links.close()
         self._selector.close()
         self.memory.close()
