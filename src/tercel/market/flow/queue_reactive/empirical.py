@@ -9,7 +9,7 @@ from tercel.core.arrays import Bools, Floats, Ints
 from tercel.market.flow.queue_reactive import extract
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import cuts, pad
-from tercel.market.flow.queue_reactive.repeats import fresh
+from tercel.market.flow.queue_reactive.repeats import AgainChances, fresh
 
 Table = Floats
 CURVE = 13
@@ -113,11 +113,14 @@ def _places(
 
 
 def _inside(days: Sequence[extract.ExtractedDay], seen: Sequence[extract.FlowState], law: dict[str, Table]) -> Table:
-    """Ticks into the spread from its nearer end, by haste, how either side fell back, and the room (`layout.INSIDE`).
+    """Ticks into the spread, of orders that stand where none stood, from its nearer end: by haste, how either side fell back, and the room (`layout.INSIDE`).
 
     Where orders are few, a cell takes those of a wider one: of any haste, then of any own side, then of any other.
     """
-    rows = np.concatenate([d.o.kind == q.LIMIT_IN_SPREAD for d in days])
+    placed = [AgainChances().count(d, s)[0] for d, s in zip(days, seen, strict=True)]
+    rows = np.concatenate([(d.o.kind == q.LIMIT_IN_SPREAD) & ~known for d, known in zip(days, placed, strict=True)])
+    if not rows.any():
+        rows = np.concatenate([d.o.kind == q.LIMIT_IN_SPREAD for d in days])
     spread = np.concatenate([d.spread for d in days])
     better = -np.concatenate([extract.behind_best(d) for d in days])
     signed = np.where(2 * better <= spread, better, better - spread)
