@@ -24,6 +24,7 @@ WAITS: Final = 10
 ACTIVITIES: Final = 4
 WIDTHS: Final = 4  # groups of spread classes in the law of waits
 YOUNG: Final = 3  # ages of a best price that a limit order has made; older: all alike
+ORIGINS: Final = 3  # of such a price: new, the side's last one again, the one that the other side has lost
 FAST: Final = 5  # displacement from the fast mean of the mid
 MOVES: Final = 2
 FLOWS: Final = 5
@@ -133,7 +134,8 @@ BOTH_GAPS: Final = GAPS * GAPS
 BOTH_RETREATS: Final = RETREATS * RETREATS * NARROWS
 BOTH_INSIDES: Final = INSIDES * INSIDES
 BOTH_WITHDRAWN: Final = WITHDRAWN * WITHDRAWN
-FRESH: Final = (YOUNG + 1) * (YOUNG + 1)  # same side, opposite side: 0 old, else 1 + age
+MADES: Final = 1 + ORIGINS * YOUNG  # 0 old, else by origin and age
+FRESH: Final = MADES * MADES  # same side, opposite side
 EMPTIES: Final = TOUCHED * TOUCHED  # same side, opposite side
 W_STATE: Final = TABLES
 W_BEFORE: Final = W_STATE + STATES * EVENTS
@@ -216,17 +218,18 @@ I_FRESH, I_SIGNS, I_ALONE, I_RUNS, I_BEHIND, I_RETREAT, I_PRESSURE, I_INSIDES, I
 # tallies
 N_EVENTS, N_MARKET, SPREAD_SUM, REFILLS, REPAIRS, VOID = range(_M + 46, _M + 52)
 # two words each, bid and ask: touches as last seen; those that market orders emptied last, and when; best prices that
-# limit orders made last, and when; those that cancels emptied, and when; lots of those that limit orders made
-TOUCH, EMPTIED, EMPTIED_NS, MADE, MADE_NS, VACATED, VACATED_NS, MADE_LOTS = range(_M + 52, _M + 68, 2)
+# limit orders made last, and when; those that cancels emptied, and when; lots and
+# origins of those that limit orders made
+TOUCH, EMPTIED, EMPTIED_NS, MADE, MADE_NS, VACATED, VACATED_NS, MADE_LOTS, ORIGIN = range(_M + 52, _M + 70, 2)
 # reals, decaying. One word each: the slow mean of trade signs; the mean of the mid over minutes, half-ticks; takers,
 # buyers less sellers; see `memory.pushes`
-SLOW_SIGNS, MEAN_VALUE, TAKERS, PRESSURE = range(_M + 68, _M + 72)
+SLOW_SIGNS, MEAN_VALUE, TAKERS, PRESSURE = range(_M + 70, _M + 74)
 # ... of buyers and sellers, or bid and ask: market orders, orders in the spread, cancels at the best
-RUN, INSIDE_RUN, WITHDRAWN_RUN = range(_M + 72, _M + 78, 2)
-READY: Final = _M + 78  # reals (bid, ask): how readily orders there are withdrawn, over the mean
+RUN, INSIDE_RUN, WITHDRAWN_RUN = range(_M + 74, _M + 80, 2)
+READY: Final = _M + 80  # reals (bid, ask): how readily orders there are withdrawn, over the mean
 # scan: per side prices and lots of the first LEVELS levels, and how many there are, bid then ask
-BEHIND: Final = _M + 80  # ticks from the best bid and ask to the next level, set before `memory.see`
-SCAN: Final = _M + 82
+BEHIND: Final = _M + 82  # ticks from the best bid and ask to the next level, set before `memory.see`
+SCAN: Final = _M + 84
 SCAN_SIDE: Final = 2 * LEVELS + 1  # prices, lots, count
 RING: Final = SCAN + 2 * SCAN_SIDE  # newest placements of each side: arrival << 24 | slot
 RING_SIZE: Final = 16

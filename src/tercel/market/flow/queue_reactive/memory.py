@@ -113,7 +113,7 @@ def _recall(k: Longs, flow: Floats, now: int, side: int, narrow: int) -> None:
     m = memory_at(k)
     m.i_emptied = left(k, flow, now, side, q.EMPTIED) * q.TOUCHED + left(k, flow, now, -side, q.EMPTIED)
     m.i_vacated = left(k, flow, now, side, q.VACATED) * q.TOUCHED + left(k, flow, now, -side, q.VACATED)
-    m.i_fresh = young(k, flow, now, side) * (q.YOUNG + 1) + young(k, flow, now, -side)
+    m.i_fresh = young(k, flow, now, side) * q.MADES + young(k, flow, now, -side)
     at = 0 if side > 0 else 1
     runs = class_of(flow, q.RUN_EDGES, q.RUNS - 1, real(k, q.RUN + at)) * q.RUNS
     runs += class_of(flow, q.RUN_EDGES, q.RUNS - 1, real(k, q.RUN + 1 - at))
@@ -140,12 +140,12 @@ def retreat(k: Longs, side: int) -> float:
 
 @kernel
 def young(k: Longs, flow: Floats, now: int, side: int) -> int:
-    """1 + age class of a side's best price if a limit order in the spread made it; 0: old, or made otherwise."""
+    """1 + class by origin and age of a side's best price that a limit order in the spread made; 0: old, or otherwise."""
     at = 0 if side > 0 else 1
     if k[q.TOUCH + at] != k[q.MADE + at]:
         return 0
     age = class_of(flow, q.YOUNG_EDGES, q.YOUNG, now - k[q.MADE_NS + at])
-    return 0 if age == q.YOUNG else 1 + age
+    return 0 if age == q.YOUNG else 1 + k[q.ORIGIN + at] * q.YOUNG + age
 
 
 @kernel
@@ -292,6 +292,7 @@ def remember(k: Longs, now: int, kind: int, side: int, price: int, lots: int, mi
     m.p_side = side
     m.pressure = m.pressure + side * pushes(kind)
     if kind == q.LIMIT_IN_SPREAD:
+        k[q.ORIGIN + at] = _origin(k, side, price)
         k[q.MADE + at], k[q.MADE_NS + at], k[q.MADE_LOTS + at] = price, now, lots
         put_real(k, q.INSIDE_RUN + at, real(k, q.INSIDE_RUN + at) + 1.0)
     if kind == q.CANCEL_AT_BEST:
@@ -305,6 +306,14 @@ def remember(k: Longs, now: int, kind: int, side: int, price: int, lots: int, mi
     if kind == q.CANCEL_AT_BEST or kind == q.CANCEL_DEEPER:
         k[q.GONE_PRICE + at] = price
         k[q.GONE_LOTS + at] = lots
+
+
+@kernel
+def _origin(k: Longs, side: int, price: int) -> int:
+    """Of an order in the spread: see `layout.ORIGINS`."""
+    if price == k[q.MADE + (0 if side > 0 else 1)]:
+        return 1
+    return 2 if price == lost_price(k, -side) else 0
 
 
 @kernel
