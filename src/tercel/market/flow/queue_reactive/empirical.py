@@ -113,7 +113,8 @@ def _places(
 
 
 def _inside(days: Sequence[extract.ExtractedDay], seen: Sequence[extract.FlowState], law: dict[str, Table]) -> Table:
-    """Ticks into the spread, of orders that stand where none stood, from its nearer end: by haste, how either side fell back, and the room (`layout.INSIDE`).
+    """Ticks into the spread, of orders that stand where none stood, from its nearer end: by haste, how far its side stands behind its
+    mean, how the other fell back, and the room (`layout.INSIDE`).
 
     Where orders are few, a cell takes those of a wider one: of any haste, then of any own side, then of any other.
     """
@@ -125,17 +126,16 @@ def _inside(days: Sequence[extract.ExtractedDay], seen: Sequence[extract.FlowSta
     better = -np.concatenate([extract.behind_best(d) for d in days])
     signed = np.where(2 * better <= spread, better, better - spread)
     room = np.searchsorted(law["spread_edges"], spread, side="right") // 2
-    own, other = (
-        np.concatenate([extract.of_side(extract.since_fell(d), sign * d.o.side) for d in days]) for sign in (1, -1)
-    )
-    fell = np.searchsorted(law["fell_edges"], own, side="right")
+    own = np.concatenate([extract.of_side(s.retreat, d.o.side) for d, s in zip(days, seen, strict=True)])
+    other = np.concatenate([extract.of_side(extract.since_fell(d), -d.o.side) for d in days])
+    behind = np.searchsorted(law["retreat_edges"], own, side="right")
     drop = np.concatenate([extract.of_side(extract.dropped(d, s), -d.o.side) for d, s in zip(days, seen, strict=True)])
     follows = np.where(other < law["at_once"], 0, np.where(drop > 0, drop, q.DROPS + 1))
     hasty = np.concatenate([extract.hastes(s) for s in seen])
     tables = []
-    for h, m, n in itertools.product(range(q.HASTES), range(q.FELL), range(q.FOLLOWS)):
+    for h, m, n in itertools.product(range(q.HASTES), range(q.RETREATS), range(q.FOLLOWS)):
         wide = rows & (follows == n)
-        cells = (wide & (fell == m) & (hasty == h), wide & (fell == m), wide, rows)
+        cells = (wide & (behind == m) & (hasty == h), wide & (behind == m), rows & (behind == m), wide, rows)
         tables.append(_by_class(signed, room, cells, q.INSIDE_POINTS, q.ROOMS))
     return np.concatenate(tables).ravel()
 

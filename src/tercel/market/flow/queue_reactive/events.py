@@ -19,7 +19,7 @@ from tercel.market.flow.queue_reactive.memory import (
     haste,
     lost_cell,
     lost_price,
-    since_fell,
+    retreat,
     touch,
 )
 from tercel.market.flow.queue_reactive.records import memory_at
@@ -162,10 +162,10 @@ def _among_levels(k: Longs, flow: Floats, side: int, near: int) -> int:
 
 @kernel
 def inside_price(k: Longs, flow: Floats, side: int, near: int, far: int) -> int:
-    """Draw a price in the spread, by recent trading, retreats of both touches, and the spread."""
+    """Draw a price in the spread: by haste, how far its side stands behind its mean, how the other fell, the spread."""
     m = memory_at(k)
     now, gap = m.seen_ns, (far - near) * side
-    law = haste(m.i_runs, m.i_trade) * q.FELL + since_fell(k, flow, now, side)
+    law = haste(m.i_runs, m.i_trade) * q.RETREATS + class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(k, side))
     law = law * q.FOLLOWS + follows(k, flow, now, -side)
     law = law * q.ROOMS + class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, gap) // 2
     better = int(flow[q.INSIDE + law * q.INSIDE_POINTS + int(uniform(k, sim.FLOW_RNG) * q.INSIDE_POINTS)])

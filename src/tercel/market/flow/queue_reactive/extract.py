@@ -227,8 +227,8 @@ def since_fell(day: ExtractedDay) -> Longs:
     return out
 
 
-def of_side(values: Longs, side: AnyArray) -> Longs:
-    """Of int64[n, 2] the bid's column where `side` is above 0, else the ask's."""
+def of_side(values: AnyArray, side: AnyArray) -> AnyArray:
+    """Of [n, 2] the bid's column where `side` is above 0, else the ask's."""
     return np.asarray(np.where(side > 0, values[:, 0], values[:, 1]))
 
 

@@ -159,9 +159,9 @@ WAIT_NS: Final = WAIT_LAW + PREVIOUS * WAITS * ACTIVITIES * WIDTHS * SINCE * WAI
 SIZE: Final = WAIT_NS + WAITS * WAIT_POINTS  # [DAYS][3][SIZE_POINTS] lots
 DEEP_EDGES: Final = SIZE + DAYS * 3 * SIZE_POINTS  # [SPREADS - 1] ticks from the best to the next level
 DEEP: Final = DEEP_EDGES + SPREADS - 1  # [SPREADS][DEEP_POINTS] ticks behind the best, by that gap
-# [HASTES][FELL of its side][FOLLOWS of the other][ROOMS][INSIDE_POINTS] > 0 from the own best, < 0 from the opposite
+# [HASTES][RETREATS of its side][FOLLOWS of the other][ROOMS][INSIDE_POINTS] > 0 from the own best, < 0 from the opposite
 INSIDE: Final = DEEP + SPREADS * DEEP_POINTS
-TAKE_EQUAL: Final = INSIDE + HASTES * FELL * FOLLOWS * ROOMS * INSIDE_POINTS  # [QUEUES] P(size = queue)
+TAKE_EQUAL: Final = INSIDE + HASTES * RETREATS * FOLLOWS * ROOMS * INSIDE_POINTS  # [QUEUES] P(size = queue)
 TAKE_LESS: Final = TAKE_EQUAL + QUEUES  # [QUEUES] P(size <= queue)
 LESS: Final = TAKE_LESS + QUEUES  # [QUEUES][TAKE_POINTS] lots where below the queue
 MORE: Final = LESS + QUEUES * TAKE_POINTS  # [QUEUES][TAKE_POINTS] lots beyond the queue
