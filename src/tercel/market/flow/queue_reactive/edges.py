@@ -23,7 +23,6 @@ PAUSES_AT = (0.12, 0.3, 0.5, 0.75)
 RETURNS_AT = (0.2, 0.5, 0.8, 0.97)
 DROPS_AT = (0.35, 0.75)
 FELL_AT = (0.12, 0.35, 0.6, 0.85)
-AT_ONCE = 0.02
 LIVES_AT = (0.25, 0.5, 0.8)
 RETREATS_AT = (0.08, 0.3, 0.6, 0.83, 0.95)
 PRESSURES_AT = (0.2, 0.5, 0.8)
@@ -54,9 +53,8 @@ def edges(days: Sequence[ExtractedDay]) -> dict[str, Floats]:
         "age_edges": pauses(days),
         "since_edges": _rising(returns(days), RETURNS_AT),
         "drop_edges": pad(cuts(drops(days), DROPS_AT), q.DROPS - 1),
-        "fell_edges": _rising(falls(days, 1), FELL_AT),
+        "fell_edges": _rising(falls(days), FELL_AT),
         "again_edges": _again(days),
-        "at_once": _rising(falls(days, -1), (AT_ONCE,)),
         "young_edges": _rising(lifetimes(days), LIVES_AT),
         "wait_edges": _wait_edges(wait),
         **{f"{name}_edges": np.zeros(LAYOUT[f"{name}_edges"].length) for name in SEEN},
@@ -161,9 +159,9 @@ def drops(days: Sequence[ExtractedDay]) -> Ints:
     return np.concatenate(found)
 
 
-def falls(days: Sequence[ExtractedDay], side: int) -> Floats:
-    """ns since the own (1) or other (-1) side's best price retreated, at orders into the spread."""
-    ages = [of_side(since_fell(d), side * d.o.side)[d.o.kind == q.LIMIT_IN_SPREAD] for d in days]
+def falls(days: Sequence[ExtractedDay]) -> Floats:
+    """ns since their side's best price retreated, at orders into the spread."""
+    ages = [of_side(since_fell(d), d.o.side)[d.o.kind == q.LIMIT_IN_SPREAD] for d in days]
     return np.concatenate([*ages, [1]]).astype(float)
 
 
@@ -233,7 +231,7 @@ def lifetimes(days: Sequence[ExtractedDay]) -> Floats:
 
 def _again(days: Sequence[ExtractedDay]) -> Floats:
     """Ages, ns, at which best prices come back in the half minute after they fell, as many of them in each class."""
-    came = falls(days, 1)
+    came = falls(days)
     inner = _rising(came[came < AGAIN_S * NS_PER_SECOND], np.arange(1, q.AGAINS) / q.AGAINS)
     return np.append(inner, max(AGAIN_S * NS_PER_SECOND, inner[-1] + 1.0))
 

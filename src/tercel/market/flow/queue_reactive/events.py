@@ -15,8 +15,6 @@ from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.memory import (
     again_cell,
     class_of,
-    follows,
-    haste,
     lost_cell,
     lost_price,
     retreat,
@@ -162,12 +160,10 @@ def _among_levels(k: Longs, flow: Floats, side: int, near: int) -> int:
 
 @kernel
 def inside_price(k: Longs, flow: Floats, side: int, near: int, far: int) -> int:
-    """Draw a price in the spread: by haste, how far its side stands behind its mean, how the other fell, the spread."""
-    m = memory_at(k)
-    now, gap = m.seen_ns, (far - near) * side
-    law = haste(m.i_runs, m.i_trade) * q.RETREATS + class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(k, side))
-    law = law * q.FOLLOWS + follows(k, flow, now, -side)
-    law = law * q.ROOMS + class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, gap) // 2
+    """Draw a price in the spread, by how far its side stands behind its mean and by the spread."""
+    gap = (far - near) * side
+    law = class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(k, side)) * q.SPREADS
+    law += class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, gap)
     better = int(flow[q.INSIDE + law * q.INSIDE_POINTS + int(uniform(k, sim.FLOW_RNG) * q.INSIDE_POINTS)])
     if better < 0:
         better += gap

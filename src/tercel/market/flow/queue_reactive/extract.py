@@ -14,7 +14,6 @@ from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.memory import (
     again_cell,
     class_of,
-    haste,
     lost_cell,
     lost_price,
     remember,
@@ -38,7 +37,7 @@ WITH_NS: Final = 10_000_000
 """A hidden execution belongs to the market order that comes within so long after it."""
 SOON_NS: Final = 1_000_000_000
 """Hidden executions of a side within so long belong to one burst."""
-TRADE_CELL, EMPTIED_CELL, VACATED_CELL, RUNS_CELL, ACTIVITY_CELL, WAIT_CELL = 4, 5, 6, 10, 16, 17
+EMPTIED_CELL, VACATED_CELL, ACTIVITY_CELL, WAIT_CELL = 5, 6, 16, 17
 
 
 @dataclass(frozen=True)
@@ -202,19 +201,6 @@ def _touched(day: ExtractedDay, seen: FlowState) -> Longs:
 
 def _is_gone(touched: Longs) -> Bools:
     return np.asarray((touched > 0) & (touched <= q.GONE))
-
-
-def hastes(seen: FlowState) -> Longs:
-    """`memory.haste` before each event, int64[n]."""
-    out = np.zeros(len(seen.cells), np.int64)
-    _hastes(seen.cells, out)
-    return out
-
-
-@kernel
-def _hastes(cells: Packed, out: Longs) -> None:
-    for i in range(cells.shape[0]):
-        out[i] = haste(cells[i, RUNS_CELL], cells[i, TRADE_CELL])
 
 
 def since_fell(day: ExtractedDay) -> Longs:

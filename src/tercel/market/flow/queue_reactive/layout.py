@@ -39,12 +39,10 @@ AT_BEST: Final = 4  # orders at a best price: 1, 2, 3, more
 SIGNS: Final = 7  # of the slow mean of trade signs
 AGES: Final = 5  # of the last market order
 SINCE: Final = 4  # ages since a touch was emptied, by a market order or by a cancel; older: as if it had not been
-HASTES: Final = 2  # whether much was traded in the last seconds: see `memory.haste`
 FELL: Final = 5  # ages since a best price fell back, for whatever reason
 ROOMS: Final = SPREADS // 2  # pairs of classes of the spread
 STATES_OF_TOUCH: Final = 3  # it stands; it is gone by a market order, or by a cancel, and not yet back
 DROPS: Final = 3  # ticks by which a touch stands behind the price that it has lost
-FOLLOWS: Final = 2 + DROPS  # see `memory.follows`
 GONE: Final = SINCE * DROPS
 CAUSES: Final = 2  # of a best price that fell back: a market order, a cancel
 AGAINS: Final = 8  # ages since then; older: forgotten
@@ -112,8 +110,7 @@ AGE_EDGES: Final = RETREAT_EDGES + RETREATS - 1
 SINCE_EDGES: Final = AGE_EDGES + AGES - 1  # SINCE, the last is where memory ends
 DROP_EDGES: Final = SINCE_EDGES + SINCE  # DROPS - 1
 FELL_EDGES: Final = DROP_EDGES + DROPS - 1  # FELL - 1
-AT_ONCE: Final = FELL_EDGES + FELL - 1  # ns within which the other side answers to a fall
-YOUNG_EDGES: Final = AT_ONCE + 1  # YOUNG
+YOUNG_EDGES: Final = FELL_EDGES + FELL - 1  # YOUNG
 WAIT_EDGES: Final = YOUNG_EDGES + YOUNG
 ACTIVITY_EDGES: Final = WAIT_EDGES + WAITS - 1
 ACTIVITY_MEAN: Final = ACTIVITY_EDGES + ACTIVITIES - 1
@@ -159,9 +156,9 @@ WAIT_NS: Final = WAIT_LAW + PREVIOUS * WAITS * ACTIVITIES * WIDTHS * SINCE * WAI
 SIZE: Final = WAIT_NS + WAITS * WAIT_POINTS  # [DAYS][3][SIZE_POINTS] lots
 DEEP_EDGES: Final = SIZE + DAYS * 3 * SIZE_POINTS  # [SPREADS - 1] ticks from the best to the next level
 DEEP: Final = DEEP_EDGES + SPREADS - 1  # [SPREADS][DEEP_POINTS] ticks behind the best, by that gap
-# [HASTES][RETREATS of its side][FOLLOWS of the other][ROOMS][INSIDE_POINTS] > 0 from the own best, < 0 from the opposite
+# [RETREATS of its side][SPREADS][INSIDE_POINTS] > 0 from the own best, < 0 from the opposite
 INSIDE: Final = DEEP + SPREADS * DEEP_POINTS
-TAKE_EQUAL: Final = INSIDE + HASTES * RETREATS * FOLLOWS * ROOMS * INSIDE_POINTS  # [QUEUES] P(size = queue)
+TAKE_EQUAL: Final = INSIDE + RETREATS * SPREADS * INSIDE_POINTS  # [QUEUES] P(size = queue)
 TAKE_LESS: Final = TAKE_EQUAL + QUEUES  # [QUEUES] P(size <= queue)
 LESS: Final = TAKE_LESS + QUEUES  # [QUEUES][TAKE_POINTS] lots where below the queue
 MORE: Final = LESS + QUEUES * TAKE_POINTS  # [QUEUES][TAKE_POINTS] lots beyond the queue

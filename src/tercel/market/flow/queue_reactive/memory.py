@@ -187,16 +187,6 @@ def gone(k: Longs, side: int) -> int:
 
 
 @kernel
-def haste(runs: int, trade: int) -> int:
-    """Whether trading is brisk: 1 after a market order just now, or several within seconds.
-
-    `runs`, `trade`: cells of these tables. Orders that narrow the touch to a tick or two come with trades.
-    """
-    both = runs // q.NARROWS
-    return 1 if trade // (4 * q.NARROWS) % q.AGES < 2 or both // q.RUNS + both % q.RUNS > 3 else 0
-
-
-@kernel
 def _fell_ns(k: Longs, side: int) -> int:
     """When a side's best price fell back, by a market order or by a cancel."""
     at = 0 if side > 0 else 1
@@ -207,15 +197,6 @@ def _fell_ns(k: Longs, side: int) -> int:
 def since_fell(k: Longs, flow: Floats, now: int, side: int) -> int:
     """Class of the time since a side's best price retreated."""
     return class_of(flow, q.FELL_EDGES, q.FELL - 1, now - _fell_ns(k, side))
-
-
-@kernel
-def follows(k: Longs, flow: Floats, now: int, side: int) -> int:
-    """How the other side's best price retreated: 0 just now, then by `dropped`, last: it has not."""
-    if now - _fell_ns(k, side) < flow[q.AT_ONCE]:
-        return 0
-    drop = dropped(k, side)
-    return drop if drop > 0 else q.DROPS + 1
 
 
 @kernel

@@ -43,7 +43,6 @@ LAYOUT: Final[Mapping[str, TablePlace]] = {
     "since_edges": TablePlace(q.SINCE_EDGES, q.SINCE, 0.0, ascending=True),
     "drop_edges": TablePlace(q.DROP_EDGES, q.DROPS - 1, 0.0, ascending=True),
     "fell_edges": TablePlace(q.FELL_EDGES, q.FELL - 1, 0.0, ascending=True),
-    "at_once": TablePlace(q.AT_ONCE, 1, 0.0),
     "young_edges": TablePlace(q.YOUNG_EDGES, q.YOUNG, 0.0, ascending=True),
     "wait_edges": TablePlace(q.WAIT_EDGES, q.WAITS - 1, 0.0, ascending=True),
     "activity_edges": TablePlace(q.ACTIVITY_EDGES, q.ACTIVITIES - 1, 0.0, ascending=True),
