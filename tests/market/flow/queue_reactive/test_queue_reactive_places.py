@@ -16,7 +16,7 @@ from tercel.market.flow.queue_reactive import empirical
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive import memory as kernels
 from tercel.market.flow.queue_reactive.events import deeper_price, inside_price, scan
-from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of, dropped, gone, hastes, look, since_fell
+from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of, dropped, gone, look, since_fell
 from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset, start_memory
 from tercel.market.flow.queue_reactive.tables import LAYOUT
 from tercel.market.flow.queue_reactive.withdrawals import cancel, withdraw
@@ -28,7 +28,7 @@ from tercel.market.simulator.source import first_world
 from tercel.market.tape import Instrument
 
 DRAWS = 20_000
-SHAPE = (q.HASTES, q.FELL, q.FOLLOWS, q.ROOMS)
+SHAPE = (q.RETREATS, q.SPREADS)
 LAWS = list(itertools.product(*map(range, SHAPE)))
 
 
@@ -41,27 +41,21 @@ def market(
 
 # -- in the spread ----------------------------------------------------------------------------------------------------
 
-OWN_AGES = (5 * 10**6, 5 * 10**7, 5 * 10**8, 5 * 10**9, 5 * 10**10)
-OTHER = ((5, 5 * 10**5), (1, 5 * 10**7), (3, 5 * 10**7), (5, 5 * 10**7), (-1, 5 * 10**7))
+ABOVE = (-3.0, -1.0, 0.0, 1.0, 2.0, 5.0)
 WIDE = tuple(400.0 + 100.0 * n for n in range(q.SPREADS - 1))
 
 
-@pytest.mark.parametrize("what", ["emptied", "vacated"])
 @pytest.mark.parametrize("side", [1, -1])
-def test_the_place_in_the_spread_comes_from_the_law_of_its_cell(what: str, side: int) -> None:
+def test_the_place_in_the_spread_comes_from_the_law_of_its_cell(side: int) -> None:
     """Each law says one price of its own, from the own best or from the other; spreads are wide enough for all."""
     numbers = 1.0 + np.arange(len(LAWS))
     for sign in (1, -1):
         preset = market(inside=np.repeat(sign * numbers, q.INSIDE_POINTS), spread_edges=WIDE)
         for n, law in enumerate(LAWS):
-            hasty, fell, follows, room = law
+            behind, wide = law
             s = situation(n)
-            s["ask"] = s["bid"] + 350 + 200 * room + 100 * (n % 2)
-            s["runs"] = {1: 0.0, -1: 0.0}
-            s["age_ns"] = 10**7 if hasty else 10**11
-            back = {1: (-1, 10**12), -1: (-1, 10**12)}
-            s["emptied"] = s["vacated"] = back
-            s[what] = {side: (0, OWN_AGES[fell]), -side: OTHER[follows]}
+            s["ask"] = s["bid"] + 350 + 100 * wide
+            s["above"] = {side: ABOVE[behind], -side: 0.0}
             assert Oracle(preset, s).inside(side) == law
             k, flow = memory(preset, s, n)
             near, far = (s["bid"], s["ask"]) if side > 0 else (s["ask"], s["bid"])
@@ -209,11 +203,14 @@ def test_of_the_newest_orders_too_those_alone_go_more_readily() -> None:
 # -- a tape read back -------------------------------------------------------------------------------------------------
 
 
+AGAIN = ("again_price", "lost_price", "follow_price")
+
+
 @pytest.fixture(scope="module")
 def told() -> tuple[QueueReactivePreset, ExtractedDay]:
     """A market in which a cell says one place, no price is repeated, and spreads are wide; a day of it."""
     ticks = np.random.default_rng(1).choice([-1, 1], len(LAWS)).repeat(q.INSIDE_POINTS)
-    again = {name: np.zeros(LAYOUT[name].length) for name in ("repeat_size", "repost_size")}
+    again = {name: np.zeros(LAYOUT[name].length) for name in ("repeat_size", "repost_size", *AGAIN)}
     preset = market(PilotFactors(inside=0.5, market=3.0), inside=ticks, **again)
     instrument = Instrument("TEST", "MADE", "2003-01-13", tick=0.01, lot=1)
     return preset, day_of(observe(instrument, simulated_day(preset, 2, 200_000.0, 0.0), 0.0, q.LEVELS), 1.0)
@@ -224,15 +221,14 @@ def replayed(preset: QueueReactivePreset, day: ExtractedDay) -> dict[str, np.nda
     flow, o = preset.packed(), day.o
     k = np.zeros(sim.GRID, np.int64)
     start_memory(k, int(day.bid[0, 0] + day.ask[0, 0]), int(o.ns[0]))
-    found: dict[str, list[Any]] = {name: [] for name in ("gone", "dropped", "since_fell", "follows", "haste")}
+    found: dict[str, list[Any]] = {name: [] for name in ("gone", "dropped", "since_fell", "behind")}
     for i in range(o.n):
         now, bid, ask = int(o.ns[i]), int(day.bid[i, 0]), int(day.ask[i, 0])
         kernels.see(k, flow, now, bid, ask, int(day.bid_lots[i, 0]), int(day.ask_lots[i, 0]), 1, 1)
         found["gone"].append([kernels.gone(k, side) for side in (1, -1)])
         found["dropped"].append([kernels.dropped(k, side) for side in (1, -1)])
         found["since_fell"].append([kernels.since_fell(k, flow, now, side) for side in (1, -1)])
-        found["follows"].append([kernels.follows(k, flow, now, side) for side in (1, -1)])
-        found["haste"].append(kernels.haste(k[q.I_RUNS], k[q.I_TRADE]))
+        found["behind"].append([kernels.retreat(k, side) for side in (1, -1)])
         after = min(i + 1, o.n - 1)
         kernels.remember(
             k, now, int(o.kind[i]), int(o.side[i]), int(o.price[i]), int(day.lots[i]),
@@ -250,22 +246,21 @@ def test_a_tape_is_read_as_the_flow_remembers_it_and_its_places_come_back(
     law = {name: np.asarray(values) for name, values in preset.law.items()}
     np.testing.assert_array_equal(gone(day, seen), kernel_says["gone"])
     np.testing.assert_array_equal(dropped(day, seen), kernel_says["dropped"])
-    np.testing.assert_array_equal(hastes(seen), kernel_says["haste"])
+    np.testing.assert_array_equal(seen.retreat, kernel_says["behind"])
     fell = np.searchsorted(law["fell_edges"], since_fell(day), side="right")
     np.testing.assert_array_equal(fell, kernel_says["since_fell"])
-    for name, many in (("gone", 3), ("dropped", 1 + q.DROPS), ("haste", 2), ("since_fell", q.FELL), ("follows", 5)):
+    for name, many in (("gone", 3), ("dropped", 1 + q.DROPS), ("since_fell", q.FELL)):
         assert set(kernel_says[name].ravel().tolist()) == set(range(many)), name
 
     inside = day.o.kind == q.LIMIT_IN_SPREAD
-    own, other = np.where(day.o.side > 0, 0, 1)[inside], np.where(day.o.side > 0, 1, 0)[inside]
-    room = np.searchsorted(law["spread_edges"], day.spread, side="right")[inside] // 2
-    which = np.flatnonzero(inside)
-    cells = kernel_says["haste"][which], fell[which, own], kernel_says["follows"][which, other], room
-    count = np.bincount(np.ravel_multi_index(cells, SHAPE), minlength=len(LAWS))
+    own = np.where(day.o.side > 0, 0, 1)[inside]
+    wide = np.searchsorted(law["spread_edges"], day.spread, side="right")[inside]
+    behind = np.searchsorted(law["retreat_edges"], kernel_says["behind"][np.flatnonzero(inside), own], side="right")
+    count = np.bincount(np.ravel_multi_index((behind, wide), SHAPE), minlength=len(LAWS))
     found = empirical.sizes_and_places([day], [seen], law)["inside"].reshape(-1, q.INSIDE_POINTS)
     truth = law["inside"].reshape(-1, q.INSIDE_POINTS)
-    clear = (count >= 50) & (np.arange(len(LAWS)) % q.ROOMS > 0)  # in the first room both ends are one price
+    clear = (count >= 60) & (np.arange(len(LAWS)) % q.SPREADS > 1)  # in the first classes both ends are one price
     assert clear.sum() > 10
-    for axis in range(3):
+    for axis in range(2):
         assert len({LAWS[n][axis] for n in np.flatnonzero(clear)}) > 1
     np.testing.assert_array_equal(found[clear], truth[clear])

@@ -12,7 +12,7 @@ market order emptied a best price; then the kind of the event, with weights that
 - `signs`, `runs`: a slower mean of the signs; market orders of the last seconds a side, and how narrow it is;
 - `emptied`, `vacated`: best prices that market orders and cancels emptied: how long ago, how far off, or back;
 - `retreat`: how far the best prices stand behind their means of the last seconds, and how narrow it is;
-- `fresh`, `alone`, `behind`: the age of best prices, orders alone at them, the gaps behind them;
+- `fresh`, `alone`, `behind`: age and origin of best prices, orders alone at them, the gaps behind them;
 - `activity` of the minute.
 
 What moves the mid leans (`lean_of`): with the last half minute, against the last minutes, with those who take.
@@ -119,8 +119,8 @@ def _act(b: Packed, k: Longs, flow: Floats, now: int, kind: int, side: int) -> N
 def lean_of(k: Longs, flow: Floats, now: int) -> None:
     """Four times a second, how far the events that move the mid lean up.
 
-    With the mid over its mean of half a minute, in units, at most two; against the mid over its mean of minutes, at most
-    six; with the takers of the last half minute, buyers less sellers, at most four.
+    With the mid over its mean of half a minute, in units, at most two; against the mid over its mean of minutes, at
+    most six; with the takers of the last half minute, buyers less sellers, at most four.
     """
     m = memory_at(k)
     if now - m.lean_ns < NS_PER_SECOND // 4:
@@ -184,7 +184,8 @@ def product(k: Longs, flow: Floats, e: int) -> float:
     """Weight of event `e` as a product over its cells."""
     m = memory_at(k)
     w = flow[q.W_STATE + m.i_state * q.EVENTS + e] * flow[q.W_BEFORE + m.i_before * q.EVENTS + e]
-    w *= flow[q.W_BEFORE2 + m.i_before2 * q.EVENTS + e] * flow[q.W_PLACED + (m.i_place * q.PRESSURES + m.i_pressure) * q.EVENTS + e]
+    w *= flow[q.W_BEFORE2 + m.i_before2 * q.EVENTS + e]
+    w *= flow[q.W_PLACED + (m.i_place * q.PRESSURES + m.i_pressure) * q.EVENTS + e]
     w *= flow[q.W_EMPTIED + m.i_emptied * q.EVENTS + e] * flow[q.W_VACATED + m.i_vacated * q.EVENTS + e]
     w *= flow[q.W_BEST + (m.i_fresh * q.ALONE + m.i_alone) * q.EVENTS + e]
     w *= flow[q.W_SIGNED + (m.i_runs * q.SIGNS + m.i_signs) * q.EVENTS + e]

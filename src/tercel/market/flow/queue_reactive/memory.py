@@ -140,7 +140,7 @@ def retreat(k: Longs, side: int) -> float:
 
 @kernel
 def young(k: Longs, flow: Floats, now: int, side: int) -> int:
-    """1 + class by origin and age of a side's best price that a limit order in the spread made; 0: old, or otherwise."""
+    """1 + class by origin and age of a side's best price that an order in the spread made; 0: old, or otherwise."""
     at = 0 if side > 0 else 1
     if k[q.TOUCH + at] != k[q.MADE + at]:
         return 0
@@ -311,7 +311,7 @@ def took(k: Longs, now: int, side: int) -> None:
 
 @kernel
 def pushes(kind: int) -> float:
-    """What an event of the bid, or of a buyer, adds to the pressure on the mid: flow at the best, less what is behind."""
+    """What an event of the bid, or of a buyer, adds to the pressure: flow at the best, less what is laid behind."""
     return -1.0 if kind == q.CANCEL_AT_BEST or kind == q.LIMIT_DEEPER else 1.0
 
 

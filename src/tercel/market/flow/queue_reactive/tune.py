@@ -2,8 +2,9 @@
 
 What is compared: events and market orders per second, cancels at the best, lots of a market order, sizes that repeat,
 spread, depth of each level, how far the levels reach, standard deviations of the mid's changes over 1, 10, 60 and 600
-s, how far the mid has moved 10 and 60 s after a market order, and the shares of the kinds of events in each class of the spread. Every target has a knob that moves it nearly
-alone, so that damped steps on the logarithms converge in a few rounds; the mean knobs of the last third are kept.
+s, how far the mid has moved 10 and 60 s after a market order, and the shares of the kinds of events in each class of
+the spread. Every target has a knob that moves it nearly alone, so that damped steps on the logarithms converge in a few
+rounds; the mean knobs of the last third are kept.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -202,8 +203,9 @@ def _middle(presets: Sequence[QueueReactivePreset]) -> QueueReactivePreset:
 
 
 def _turned(
-    preset: QueueReactivePreset, target: Mapping[str, float], got: Mapping[str, float], gain: float, leaning: bool = True
-) -> QueueReactivePreset:
+    preset: QueueReactivePreset, target: Mapping[str, float], got: Mapping[str, float], gain: float,
+    leaning: bool = True,
+) -> QueueReactivePreset:  # fmt: skip
     """Knobs after one damped step."""
 
     def over(key: str) -> float:
