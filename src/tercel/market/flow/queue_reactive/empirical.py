@@ -83,7 +83,8 @@ def sizes_and_places(
 def _sizes(days: Sequence[extract.ExtractedDay], seen: Sequence[extract.FlowState]) -> Table:
     """Sizes of limit orders that repeat none, by day and kind."""
     out = np.ones((q.DAYS, 3, q.SIZE_POINTS))
-    each = [[fresh(d, s, kind) for kind in range(3)] for d, s in zip(days, seen, strict=True)]
+    again = [AgainChances().count(d, s)[1] for d, s in zip(days, seen, strict=True)]
+    each = [[fresh(d, s, kind, a) for kind in range(3)] for d, s, a in zip(days, seen, again, strict=True)]
     for d in range(q.DAYS):
         mine = each[d :: q.DAYS] or each
         for kind in range(3):

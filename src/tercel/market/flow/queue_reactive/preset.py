@@ -49,7 +49,7 @@ class PilotFactors(BaseModel):
     inside: Positive = 1.0
     cancel: Positive = 1.0
     anchor_fast: Annotated[float, Field(ge=-1.0, le=2.0)] = 0.0
-    trend: Annotated[float, Field(ge=-0.2, le=0.3)] = 0.0
+    trend: Annotated[float, Field(ge=-0.2, le=0.6)] = 0.0
     value: Annotated[float, Field(ge=0.0, le=0.2)] = 0.0
     push: Annotated[float, Field(ge=-0.1, le=0.1)] = 0.0
     lots: Positive = 1.0

@@ -144,9 +144,9 @@ def _fitting(kind: int, side: Ints, price: Ints, near: Ints, far: Ints) -> Bools
     return price == near
 
 
-def fresh(day: ExtractedDay, seen: FlowState, kind: int) -> Ints:
-    """Sizes of a day's limit orders of a kind, without repetitions beyond chance."""
-    rows = (day.o.kind == kind) & ~AgainChances().count(day, seen)[1]
+def fresh(day: ExtractedDay, seen: FlowState, kind: int, again: Bools | None = None) -> Ints:
+    """Sizes of a day's limit orders of a kind, without those that came `again` and repetitions beyond chance."""
+    rows = (day.o.kind == kind) & ~(np.zeros(len(day.lots), np.bool_) if again is None else again)
     sizes, count = np.unique(day.lots[rows], return_counts=True)
     left, share = count.astype(float), count / max(rows.sum(), 1)
     taken = np.zeros(len(day.lots), np.bool_)

@@ -219,10 +219,10 @@ def _turned(
     turned = PilotFactors(
         clock=float(np.clip(knobs.clock * np.exp(gain * 0.9 * over("rate")), 0.2, 5.0)),
         market=float(np.clip(knobs.market * np.exp(-gain * 0.9 * share), 0.1, 10.0)),
-        inside=float(np.clip(knobs.inside * np.exp(gain * 1.2 * over("spread")), 0.3, 3.0)),
-        cancel=float(np.clip(knobs.cancel * np.exp(-gain * 0.9 * over("gone")), 0.3, 3.0)),
+        inside=float(np.clip(knobs.inside * np.exp(gain * 1.2 * over("spread")), 0.05, 3.0)),
+        cancel=float(np.clip(knobs.cancel * np.exp(-gain * 0.9 * over("gone")), 0.3, 6.0)),
         anchor_fast=float(np.clip(knobs.anchor_fast + gain * 0.5 * over("sd10"), -0.3, 2.0)),
-        trend=float(np.clip(knobs.trend - lean * 0.15 * over("sd60"), -0.1, 0.2)),
+        trend=float(np.clip(knobs.trend - lean * 0.15 * over("sd60"), -0.1, 0.5)),
         value=float(np.clip(knobs.value + lean * 0.05 * over("sd600"), 0.0, 0.15)),
         push=float(np.clip(knobs.push - lean * 0.05 * response, -0.05, 0.05)),
         lots=float(np.clip(knobs.lots * np.exp(-gain * over("lots")), 0.7, 1.6)),
