@@ -84,7 +84,8 @@ def made(seed: int = 1, rough: float = 0.4, **changes: Any) -> QueueReactivePres
     edges = np.concatenate(([0.0], law["wait_edges"], [6e9]))
     law["wait_ns"] = np.linspace(edges[:-1], edges[1:], q.WAIT_POINTS, axis=1)
     scalars = {
-        "resolution_ns": 1.0, "session_ns": 23_400e9, "slow_ns": 30e9, "fast_ns": 2e9, "run_ns": 10e9, "value_ns": 300e9,
+        "resolution_ns": 1.0, "session_ns": 23_400e9, "slow_ns": 30e9, "fast_ns": 2e9, "run_ns": 10e9,
+        "value_ns": 300e9,
         "window": 30.0, "hole": 8.0, "limited": 0.0, "by_imbalance": 0.0, "beyond": 0.1, "live_mean": 60.0,
         "leaves_mean": 2.0, "hidden_again": 0.4, "deep_power": 2.0, "short_ns": 1e8,
         "unit": 3.0, "sweep": 10.0,

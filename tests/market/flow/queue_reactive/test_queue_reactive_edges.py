@@ -111,7 +111,6 @@ def test_drops_pauses_and_falls_by_hand() -> None:
     pauses = np.array([8, 5, 8, 5]) * S
     expected = np.quantile(np.append(pauses, 1), at.PAUSES_AT) + np.arange(1, 5)
     np.testing.assert_allclose(at.pauses([TAPE, TAPE]), expected)
-    long = 1_000 * S
     assert sorted(at.falls([TAPE])) == [1, 2 * S, 6 * S, 7 * S]
 
 

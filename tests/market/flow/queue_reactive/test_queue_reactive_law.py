@@ -131,7 +131,7 @@ class Oracle:
         return np.diff(np.asarray(self.p.law["wait_law"]).reshape(8, 10, 4, 4, 4, 10)[cell], prepend=0.0)
 
     def inside(self, side: int) -> tuple[int, int]:
-        """Which law says where orders of a side come to rest in the spread: how far it stands behind its mean, spread."""
+        """Which law says where orders of a side come to rest in the spread: its retreat, the spread."""
         return self.retreat(side), bisect_right(self.p.law["spread_edges"], self.s["ask"] - self.s["bid"])
 
 
@@ -158,7 +158,8 @@ def situation(seed: int) -> dict[str, Any]:
         "side2": int(rng.choice([-1, 1])), "kind2": int(rng.integers(0, 8)), "wait": int(rng.integers(0, 10)),
         "origin": {side: int(rng.integers(0, 3)) for side in (1, -1)}, "pressure": rng.normal(0.0, 4.0),
         "insides": {side: rng.uniform(0.0, 5.0) for side in (1, -1)}, "lean": rng.normal(0.0, 0.2),
-        "withdrawn": {side: rng.uniform(0.0, 4.0) for side in (1, -1)}, "fast": 2 * bid + rng.normal(0, 3), "flow": rng.uniform(-1, 1),
+        "withdrawn": {side: rng.uniform(0.0, 4.0) for side in (1, -1)},
+        "fast": 2 * bid + rng.normal(0, 3), "flow": rng.uniform(-1, 1),
         "age_ns": int(rng.choice([10**6, 2 * 10**7, 10**8, 10**9, 10**11])), "sign": int(rng.choice([-1, 1])),
         "move": int(rng.choice([-1, 1])), "activity": int(rng.integers(0, 4)), "markets": rng.uniform(0.5, 2.0),
         "live": 50,
@@ -239,7 +240,20 @@ def test_a_mirrored_market_mirrors_its_events() -> None:
         "fast": 2 * (s["bid"] + s["ask"]) - s["fast"], "signs": -s["signs"], "pressure": -s["pressure"],
         "lean": -s["lean"],
     }  # fmt: skip
-    for name in ("emptied", "vacated", "made", "orders", "ready", "runs", "behind", "above", "origin", "insides", "withdrawn"):
+    names = (
+        "emptied",
+        "vacated",
+        "made",
+        "orders",
+        "ready",
+        "runs",
+        "behind",
+        "above",
+        "origin",
+        "insides",
+        "withdrawn",
+    )
+    for name in names:
         mirrored[name] = {side: s[name][-side] for side in (1, -1)}
     cells = []
     for one in (s, mirrored):

@@ -1,4 +1,4 @@
-"""What the flow remembers: hand examples of touches emptied, young prices, means that move, prices that come again, and the waits."""
+"""What the flow remembers, by hand: touches emptied, young prices, means that move, prices that come again, waits."""
 
 import numpy as np
 import pytest

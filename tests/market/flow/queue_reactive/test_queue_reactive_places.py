@@ -10,14 +10,16 @@ from tests.market.flow.queue_reactive.test_queue_reactive_law import Oracle, mem
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import seed_stream
+from tercel.core.vocabulary import NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
 from tercel.market.flow.queue_reactive import empirical
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive import memory as kernels
-from tercel.market.flow.queue_reactive.events import deeper_price, inside_price, scan
+from tercel.market.flow.queue_reactive.events import deeper_price, inside_price, same_again, scan, take
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of, dropped, gone, look, since_fell
 from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset, start_memory
+from tercel.market.flow.queue_reactive.repeats import AgainChances
 from tercel.market.flow.queue_reactive.tables import LAYOUT
 from tercel.market.flow.queue_reactive.withdrawals import cancel, withdraw
 from tercel.market.observed import observe
@@ -79,6 +81,61 @@ def test_a_place_in_the_spread_stays_in_it(ticks: int, gap: int, at: int) -> Non
     k, flow = memory(market(inside=np.full(LAYOUT["inside"].length, ticks)), situation(1), 1)
     assert inside_price(k, flow, 1, 100, 100 + gap) == 100 + at
     assert inside_price(k, flow, -1, 100 + gap, 100) == 100 + gap - at
+
+
+@kernel
+def many_again(k: Longs, flow: Floats, side: int, near: int, far: int, found: Longs) -> None:
+    for i in range(found.shape[0]):
+        found[i, 0], found[i, 1] = same_again(k, flow, side, near, far)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_prices_come_again_with_the_chances_of_their_cells(side: int) -> None:
+    """A spread of nine; a cancel took a price two ticks better away, where one of seven lots had stood; the other side
+    lost one three ticks before it to a market order."""
+    again, lost, follow, lots = 0.3, 0.2, 0.5, 0.6
+    chances = {"again_price": again, "again_lots": lots, "lost_price": lost, "follow_price": follow}
+    preset = market(**{name: np.full(LAYOUT[name].length, x) for name, x in chances.items()})
+    s = situation(1)
+    s["ask"] = s["bid"] + 9
+    s["emptied"] = {side: (-1, 10**12), -side: (3, 10**8)}
+    s["vacated"] = {side: (2, 10**8), -side: (-1, 10**12)}
+    near, far = (s["bid"], s["ask"]) if side > 0 else (s["ask"], s["bid"])
+    for made_at, first, alike in ((2, again, lots), (1, again, lots), (-1, 0.0, 0.0), (9, 0.0, 0.0)):
+        s["made"] = {side: (made_at, 10**8), -side: (0, 10**8)}
+        k, flow = memory(preset, s, 1)
+        k[[q.MADE_LOTS, q.MADE_LOTS + 1]] = 7
+        found = np.zeros((DRAWS, 2), np.int64)
+        many_again(k, flow, side, near, far, found)
+        places = {near + side * 2: (1.0 - first) * lost, far - side * 3: (1.0 - first) * (1.0 - lost) * follow}
+        if first:
+            places[near + side * made_at] = places.get(near + side * made_at, 0.0) + first
+        for price, share in places.items():
+            assert (found[:, 0] == price).mean() == pytest.approx(share, abs=4.8 * np.sqrt(share * (1 - share) / DRAWS))
+        assert set(found[:, 0].tolist()) == {*places, NO_BID}
+        told = (found[:, 1] == 7).mean()
+        assert told == pytest.approx(first * alike, abs=4.8 * np.sqrt(0.25 / DRAWS))
+        assert set(found[:, 1].tolist()) == ({0, 7} if first else {0})
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(("sweep", "left"), [(0.0, 1), (4.0, 2), (6.0, 2), (7.0, 3), (100.0, 3)])
+def test_a_market_order_sweeps_no_further_than_the_tapes_did(side: int, sweep: float, left: int) -> None:
+    """Levels 0, 4 and 7 ticks off; an order for everything leaves one lot on the last that it may reach."""
+    everything = {"take_equal": np.zeros(q.QUEUES), "take_less": np.zeros(q.QUEUES)}
+    preset = market(None, {"sweep": sweep}, more=np.full(LAYOUT["more"].length, 1e6), **everything)
+    b, k, flow = first_world(preset, 1)
+    words = b[lay.HEADER :][: preset.orders * lay.ORDER].reshape(-1, lay.ORDER)
+    best = int(k[sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID])
+    for away in (0, 4, 7):
+        public_add(b, k, allocate(b), -side, best + side * away, 5)
+    for slot in np.flatnonzero((words[:, lay.QTY] > 0) & (words[:, lay.SIDE] == -side)):
+        if abs(int(words[slot, lay.PRICE]) - best) not in (0, 4, 7):
+            withdraw(b, k, int(slot))
+    assert scan(b, k, flow, -side) == 3
+    at = q.SCAN + (q.SCAN_SIDE if side > 0 else 0)
+    there = k[at + q.LEVELS : at + q.LEVELS + left].sum()
+    assert take(b, k, flow, side) == there - 1
 
 
 # -- behind the best --------------------------------------------------------------------------------------------------
@@ -252,7 +309,7 @@ def test_a_tape_is_read_as_the_flow_remembers_it_and_its_places_come_back(
     for name, many in (("gone", 3), ("dropped", 1 + q.DROPS), ("since_fell", q.FELL)):
         assert set(kernel_says[name].ravel().tolist()) == set(range(many)), name
 
-    inside = day.o.kind == q.LIMIT_IN_SPREAD
+    inside = (day.o.kind == q.LIMIT_IN_SPREAD) & ~AgainChances().count(day, seen)[0]
     own = np.where(day.o.side > 0, 0, 1)[inside]
     wide = np.searchsorted(law["spread_edges"], day.spread, side="right")[inside]
     behind = np.searchsorted(law["retreat_edges"], kernel_says["behind"][np.flatnonzero(inside), own], side="right")
