@@ -253,7 +253,7 @@ def test_a_mirrored_market_mirrors_its_events() -> None:
         "insides",
         "withdrawn",
     )
-    for name in names:
+    for name in (*names, "withdrawn"):
         mirrored[name] = {side: s[name][-side] for side in (1, -1)}
     cells = []
     for one in (s, mirrored):
