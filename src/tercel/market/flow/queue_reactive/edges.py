@@ -232,7 +232,7 @@ def lifetimes(days: Sequence[ExtractedDay]) -> Floats:
 def _again(days: Sequence[ExtractedDay]) -> Floats:
     """Ages, ns, at which best prices come back in the half minute after they fell, as many of them in each class."""
     came = falls(days)
-    inner = _rising(came[came < AGAIN_S * NS_PER_SECOND], np.arange(1, q.AGAINS) / q.AGAINS)
+    inner = _rising(came[came < AGAIN_S * NS_PER_SECOND], tuple(c / q.AGAINS for c in range(1, q.AGAINS)))
     return np.append(inner, max(AGAIN_S * NS_PER_SECOND, inner[-1] + 1.0))
 
 

@@ -117,11 +117,12 @@ class AgainChances:
         def share(hits: Table, cans: Table, lean: Table | float) -> Table:
             return np.asarray((hits + prior * lean) / (cans + prior))
 
-        by_age = share(*self.price.sum(axis=2), self.price[0].sum() / max(self.price[1].sum(), 1.0))
-        lots = share(*self.lots, self.lots[0].sum() / max(self.lots[1].sum(), 1.0))
-        lost, follow = (share(*x, x[0].sum() / max(x[1].sum(), 1.0)) for x in self.lost)
+        (hits, cans), (alike, stood) = self.price, self.lots
+        by_age = share(hits.sum(axis=1), cans.sum(axis=1), hits.sum() / max(cans.sum(), 1.0))
+        lots = share(alike, stood, alike.sum() / max(stood.sum(), 1.0))
+        lost, follow = (share(x[0], x[1], x[0].sum() / max(x[1].sum(), 1.0)) for x in self.lost)
         return {
-            "again_price": share(*self.price, by_age[:, None]).ravel(),
+            "again_price": share(hits, cans, by_age[:, None]).ravel(),
             "again_lots": lots,
             "lost_price": lost,
             "follow_price": follow,
