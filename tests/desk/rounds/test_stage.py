@@ -46,7 +46,7 @@ LAKE = '[data]\nlake = "lake"\n'
     [
         ("", "simulated", ""), ("", FIX, ""), ("replay", "simulated", LAKE), ("shadow", "simulated", LAKE),
         ("shadow", FIX, ""), ("paper", FIX, ""), ("live", FIX, ""),
-        ("paper", "fix://D@testnet.binance.vision:9000", ""),
+        ("paper", "fix://D@testnet.binance.vision:9000", ""), ("paper", "binance", ""), ("live", "binance:production", ""),
     ],
 )  # fmt: skip
 def test_what_fits_together(stage: str, venue: str, more: str) -> None:
@@ -65,6 +65,7 @@ def test_what_fits_together(stage: str, venue: str, more: str) -> None:
         ("paper", "simulated", "", "name the venue"),
         ("paper", "fix://D@fix-oe.binance.com:9000", "", "fix-oe.binance.com .* name its testnet"),
         ("paper", "gate:/tmp/gate.sock", "", "a gate"),
+        ("paper", "binance:production", "", "binance.com .* name its testnet"),
     ],
 )
 def test_what_contradicts_itself_is_refused_with_how_to_go_on(stage: str, venue: str, more: str, told: str) -> None:

@@ -9,7 +9,8 @@ from typing import Final
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.ports import Venue
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.address import SIMULATED, address, profile_near
+from tercel.desk.address import BINANCE, SIMULATED, address, profile_near
+from tercel.desk.binance_venue.terms import load_terms
 from tercel.desk.limits import Limits
 from tercel.desk.limits.file import MONEY
 from tercel.desk.rounds.config import LIVE, PAPER, REPLAY, SHADOW, DeskConfig
@@ -71,6 +72,8 @@ def hosts_of(venue: str, beside: Path | None = None) -> Iterable[str]:
         raise ConfigError(
             f'stage = "{PAPER}" at a venue whose host is known', f"a gate, {venue}", "name the venue itself"
         )
+    if found.scheme == BINANCE:
+        return load_terms(found.profile, beside)[0].endpoints().hosts
     if found.host:
         return [found.host]
     return [load(profile_near(found.profile, beside), found.user).profile.session.host]
