@@ -2,7 +2,7 @@
 
 A desk trades at the simulated exchange, whose markets answer. Its twin, the same markets on the same seed without
 orders, is recorded as trades and level totals. The same parents are then worked in shadow on the recording, once at
-each bound (`tercel.desk.rounds.shadow`).
+each bound (`tercel.api.desk_shadow`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from tercel.api.desk_shadow import ShadowBounds, bounds_on, scored
 from tercel.core.ports import Venue
 from tercel.core.progress import say
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -21,7 +22,6 @@ from tercel.desk.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.desk.exchange.shadow import ShadowRules, ShadowVenue
 from tercel.desk.limits import LimitGate, changed, default_file, read
 from tercel.desk.rounds.build import strategy_of
-from tercel.desk.rounds.shadow import ShadowBounds, bounds_on, scored
 from tercel.desk.trading.again import CostObserver, ParentScript
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.parents import ParentRequest

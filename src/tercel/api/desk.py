@@ -12,6 +12,7 @@ import polars as pl
 from tercel.api.demo.config import described
 from tercel.api.desk_page import page
 from tercel.api.desk_parts import parts_of
+from tercel.api.desk_shadow import ShadowBounds, bounds_of, write_bounds
 from tercel.core.closing import Closing
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import PAID_ONE, shown
@@ -28,7 +29,6 @@ from tercel.desk.rounds.build import limits_of
 from tercel.desk.rounds.config import LIVE
 from tercel.desk.rounds.outcome import DeskOutcome, outcome
 from tercel.desk.rounds.running import Running
-from tercel.desk.rounds.shadow import ShadowBounds, bounds_of, write_bounds
 from tercel.desk.rounds.stage import check_clock, check_live, check_stage
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parents import ParentOrder

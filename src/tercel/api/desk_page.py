@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 from tercel import __version__
 from tercel.api import desk_figures as figures
 from tercel.api.demo.config import DemoConfig
+from tercel.api.desk_shadow import ShadowBounds, read_bounds, scored
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
 from tercel.core.report.page import Section, render
 from tercel.core.report.tables import plain_table, without_idle
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.rounds.build import BuiltDesk
-from tercel.desk.rounds.shadow import ShadowBounds, read_bounds, scored
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.reader import JournalReader

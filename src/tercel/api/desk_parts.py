@@ -5,13 +5,13 @@ from pathlib import Path
 
 from tercel.api.demo.config import DemoConfig
 from tercel.api.demo.markets import SimulatedMarkets, pace_of, warm_up
+from tercel.api.desk_shadow import recorded_exchange, shadow_of
 from tercel.core.ports import Clock, Venue
 from tercel.desk.address import SIMULATED, connect
 from tercel.desk.exchange.stream import STREAM
 from tercel.desk.gate.process import FOLDER, venue_at
 from tercel.desk.rounds.config import REPLAY, SHADOW
 from tercel.desk.rounds.parts import DeskParts, PartsMaker
-from tercel.desk.rounds.shadow import recorded_exchange, shadow_of
 
 
 def parts_of(config: DemoConfig, clock: Clock, beside: Path | None = None) -> PartsMaker:

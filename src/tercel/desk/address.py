@@ -76,6 +76,26 @@ def address(where: str) -> VenueAddress:
     return VenueAddress(parts.scheme, parts.username or "", host, port, profile)
 
 
+def hosts_of(where: str, near: Path | None = None) -> list[str]:
+    """Hosts that a venue's address leads to, or its profile; none where a gate stands before it.
+
+    >>> hosts_of("fix://DESK@venue.example:9878?profile=generic-44"), hosts_of("gate:g.sock")
+    (['venue.example'], [])
+    """
+    found = address(where)
+    if found.scheme == GATE:
+        return []
+    if found.scheme == BINANCE:
+        from tercel.desk.binance_venue.terms import load_terms
+
+        return load_terms(found.profile, near)[0].endpoints().hosts
+    if found.host:
+        return [found.host]
+    from tercel.fix.profiles import load
+
+    return [load(profile_near(found.profile, near), found.user).profile.session.host]
+
+
 def placed(where: str, near: Path | None) -> str:
     """The address with a relative profile path made absolute, as a child process may have another working directory."""
     profile = address(where).profile

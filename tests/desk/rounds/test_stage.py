@@ -11,13 +11,13 @@ from tercel.api.demo.config import DemoConfig, demo_text, parse_config
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
+from tercel.desk.address import hosts_of
 from tercel.desk.limits import Limits, default_file, read
 from tercel.desk.rounds.build import limits_of
 from tercel.desk.rounds.stage import (
     check_clock,
     check_live,
     check_stage,
-    hosts_of,
     is_test_host,
     kills_tried,
     largest_loss,
@@ -46,7 +46,8 @@ LAKE = '[data]\nlake = "lake"\n'
     [
         ("", "simulated", ""), ("", FIX, ""), ("replay", "simulated", LAKE), ("shadow", "simulated", LAKE),
         ("shadow", FIX, ""), ("paper", FIX, ""), ("live", FIX, ""),
-        ("paper", "fix://D@testnet.binance.vision:9000", ""), ("paper", "binance", ""), ("live", "binance:production", ""),
+        ("paper", "fix://D@testnet.binance.vision:9000", ""), ("paper", "binance", ""),
+        ("live", "binance:production", ""),
     ],
 )  # fmt: skip
 def test_what_fits_together(stage: str, venue: str, more: str) -> None:
@@ -83,7 +84,7 @@ def test_a_stage_that_is_misspelt_is_told_the_nearest() -> None:
 def test_a_test_host_says_so() -> None:
     assert not any(is_test_host(host) for host in ("api.binance.com", "contest.example", "10.0.0.1", "", "detest.com"))
     assert all(is_test_host(host) for host in ("localhost", "::1", "uat-fix.bank.example", "TESTNET.binance.vision"))
-    assert list(hosts_of("fix://D@venue.example:9878?profile=generic-44")) == ["venue.example"]
+    assert hosts_of("fix://D@venue.example:9878?profile=generic-44") == ["venue.example"]
 
 
 def test_the_packaged_desk_has_no_stage() -> None:

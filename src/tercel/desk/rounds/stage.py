@@ -9,14 +9,12 @@ from typing import Final
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.ports import Venue
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.address import BINANCE, SIMULATED, address, profile_near
-from tercel.desk.binance_venue.terms import load_terms
+from tercel.desk.address import GATE, SIMULATED, hosts_of
 from tercel.desk.limits import Limits
 from tercel.desk.limits.file import MONEY
 from tercel.desk.rounds.config import LIVE, PAPER, REPLAY, SHADOW, DeskConfig
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
-from tercel.fix.profiles import load
 
 CLOCK_S: Final = 0.1
 TESTS: Final = frozenset({"localhost", "testnet", "sandbox", "test", "uat", "demo", "cert", "staging"})
@@ -59,24 +57,13 @@ def check_test_venue(venue: str, beside: Path | None = None) -> None:
     ------
     ConfigError
     """
+    if venue.startswith(GATE):
+        wanted = f'stage = "{PAPER}" at a venue whose host is known'
+        raise ConfigError(wanted, f"a gate, {venue}", "name the venue itself")
     for host in hosts_of(venue, beside):
         if not is_test_host(host):
             remedy = f"name its testnet, whose host says so ({', '.join(sorted(TESTS))}), or write another stage"
             raise ConfigError(f'stage = "{PAPER}" at a host without money behind it', f"{host} of {venue}", remedy)
-
-
-def hosts_of(venue: str, beside: Path | None = None) -> Iterable[str]:
-    """Hosts that a venue's address leads to; none where a gate stands before it."""
-    found = address(venue)
-    if found.scheme == "gate":
-        raise ConfigError(
-            f'stage = "{PAPER}" at a venue whose host is known', f"a gate, {venue}", "name the venue itself"
-        )
-    if found.scheme == BINANCE:
-        return load_terms(found.profile, beside)[0].endpoints().hosts
-    if found.host:
-        return [found.host]
-    return [load(profile_near(found.profile, beside), found.user).profile.session.host]
 
 
 def is_test_host(host: str) -> bool:
