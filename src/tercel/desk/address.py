@@ -83,7 +83,7 @@ def hosts_of(where: str, near: Path | None = None) -> list[str]:
     (['venue.example'], [])
     """
     found = address(where)
-    if found.scheme == GATE:
+    if found.scheme == "gate":
         return []
     if found.scheme == BINANCE:
         from tercel.desk.binance_venue.terms import load_terms
