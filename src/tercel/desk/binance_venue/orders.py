@@ -7,6 +7,7 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed import ONE, ceiled
+from tercel.desk.binance.symbols import shown
 from tercel.desk.binance.words import ErrorCode, Status
 from tercel.desk.binance_venue.book import StreamedBook
 from tercel.desk.binance_venue.channel import ApiAnswer, ApiChannel
@@ -114,10 +115,10 @@ class OrderEntry:
         kind = "LIMIT_MAKER" if self._post_only and tif is not o.Tif.IOC else "LIMIT"
         terms: dict[str, Any] = {
             "symbol": told.instrument, "side": "BUY" if told.side > 0 else "SELL",
-            "type": "MARKET" if told.price is None else kind, "quantity": plain(qty),
+            "type": "MARKET" if told.price is None else kind, "quantity": shown(qty),
         }  # fmt: skip
         if told.price is not None:
-            terms["price"] = plain(told.price * symbol.tick)
+            terms["price"] = shown(told.price * symbol.tick)
             if kind == "LIMIT":
                 terms["timeInForce"] = "IOC" if tif is o.Tif.IOC else "GTC"
         mode = self._mode or symbol.modes[0]
@@ -227,7 +228,7 @@ class OrderEntry:
         told = self._tracker.memory.tell(command)
         told.base_qty = order.base_qty
         self._tracker.memory.write(told)
-        qty = plain(self._rest(order, command.lots, order.base_qty))
+        qty = shown(self._rest(order, command.lots, order.base_qty))
         params = self._about(order) | {"newClientOrderId": told.wire, "newQty": qty}
 
         def amended(answer: ApiAnswer) -> None:
@@ -352,15 +353,6 @@ class OrderEntry:
         )  # fmt: skip
         self._tracker.memory.write(told)
         self._inquiry.about(self._tracker.begin(told), asked=command.cl_ord_id)
-
-
-def plain(value: int) -> str:
-    """1e-8 as the API takes it.
-
-    >>> plain(150_000_000), plain(1_000)
-    ('1.50000000', '0.00001000')
-    """
-    return f"{value // ONE}.{value % ONE:08d}"
 
 
 def lots_of(symbol: TradedSymbol, row: Mapping[str, Any]) -> int:

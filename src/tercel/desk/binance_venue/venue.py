@@ -19,6 +19,7 @@ from tercel.core.capabilities import Capabilities
 from tercel.core.closing import Closing
 from tercel.core.errors import TercelError, UnknownNameError, VenueError
 from tercel.core.names import offer
+from tercel.desk.binance.words import depth_weight
 from tercel.desk.binance_venue.balances import AssetLedger
 from tercel.desk.binance_venue.book import StreamedBook
 from tercel.desk.binance_venue.budget import WeightBudget
@@ -243,15 +244,7 @@ class BinanceVenue(Closing):
         self._watch.soon()
 
     def _ask_book(self, name: str) -> None:
-        weight = (
-            5
-            if self._terms.depth <= 100
-            else 25
-            if self._terms.depth <= 500
-            else 50
-            if self._terms.depth <= 1000
-            else 250
-        )
+        weight = depth_weight(self._terms.depth)
         if not self.budget.fits(weight, True):
             return
         book = self._books[name]
