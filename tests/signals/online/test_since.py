@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -125,24 +125,26 @@ def test_days_between_that_were_served_change_no_later_one() -> None:
     near(states_at(often.updates(), EVER), states_at(once.updates(), EVER))
 
 
+def two_sources(path: Path, days: int, grow: Callable[[Path, int], None], update: str) -> SignalModel:
+    """A model of daily prices and of a second source like them, trained on so many days that `grow` writes."""
+    folder = path / f"{days}"
+    folder.mkdir(exist_ok=True)
+    grow(folder, days)
+    more = '[[source]]\nkind = "daily"\npath = "other.csv"\nname = "other"\nhistory = 40\n[train]'
+    (folder / "s.toml").write_text(CONFIG.format(update).replace("[train]\n", more + "\n", 1))
+    train(read_config(folder / "s.toml"), 1, folder / "o")
+    return load(folder / "o" / "model")
+
+
 def test_every_source_learns_and_one_that_is_gone_keeps_what_it_knew(tmp_path: Path) -> None:
     """A second source that begins late; then its file is not there any more."""
-
-    def of(days: int) -> SignalModel:
-        folder = tmp_path / f"{days}"
-        folder.mkdir(exist_ok=True)
-        grow(folder, days)
-        more = '[[source]]\nkind = "daily"\npath = "other.csv"\nname = "other"\nhistory = 40\n[train]'
-        (folder / "s.toml").write_text(CONFIG.format("blend").replace("[train]\n", more + "\n", 1))
-        train(read_config(folder / "s.toml"), 1, folder / "o")
-        return load(folder / "o" / "model")
 
     def grow(folder: Path, days: int) -> None:
         prices(days).write_csv(folder / "prices.csv")
         late = prices(days, seed=4).filter(pl.col("date") >= weekdays(DAYS)[300])
         late.write_csv(folder / "other.csv")
 
-    early, late = of(500), of(560)
+    early, late = (two_sources(tmp_path, days, grow, "blend") for days in (500, 560))
     grow(early.folder.parents[1], 560)
     ours, oracle = predict(early), predict(late)
     assert ours.since is not None

@@ -14,7 +14,7 @@ import pytest
 from tests.desk.rounds.forecast_material import prices, weekdays
 from tests.signals.command.material import done, refused, signals
 from tests.signals.online.test_online_folder import CONFIG
-from tests.signals.online.test_since import CLOSES, DAYS, METHODS, journal, kept, lines_of, near, project
+from tests.signals.online.test_since import CLOSES, DAYS, METHODS, journal, kept, lines_of, near, project, two_sources
 
 from tercel.signals.model_folder import SignalModel, load
 from tercel.signals.online import as_of, states_at
@@ -68,20 +68,11 @@ def test_a_line_that_was_cut_short_is_told_where_nothing_is_learned() -> None:
 def test_a_source_whose_line_of_a_date_was_cut_short_learns_that_date(tmp_path: Path) -> None:
     """Two sources learn of one date; the crash took the second one's line."""
 
-    def of(days: int) -> SignalModel:
-        folder = tmp_path / f"{days}"
-        folder.mkdir()
-        grow(folder, days)
-        more = '[[source]]\nkind = "daily"\npath = "other.csv"\nname = "other"\nhistory = 40\n[train]'
-        (folder / "s.toml").write_text(CONFIG.format("recursive").replace("[train]\n", more + "\n", 1))
-        train(read_config(folder / "s.toml"), 1, folder / "o")
-        return load(folder / "o" / "model")
-
     def grow(folder: Path, days: int) -> None:
         prices(days).write_csv(folder / "prices.csv")
         prices(days, seed=4).write_csv(folder / "other.csv")
 
-    model = of(500)
+    model = two_sources(tmp_path, 500, grow, "recursive")
     grow(model.folder.parents[1], 560)
     predict(model)
     whole = journal(model)
