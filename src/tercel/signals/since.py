@@ -107,7 +107,7 @@ def caught_up(model: SignalModel, past: Dataset, train: TrainSection) -> Since:
     new = (past.time_ns > max(dates, default=0)) & np.isfinite(past.outcome)
     told = model.told({name: past.x[new, c] for c, name in enumerate(past.names)})
     moves, lines, corrected, note = list[dict[str, Any]](), list[dict[str, Any]](), None, ""
-    if learns(model, train):
+    if learns(model, train) and train.update != "refit":
         journal, at = model.updates(), int(past.time_ns[-1])
         try:
             found = {one.source: learn(past, one.source, train.update, train.online) for one in model.models
