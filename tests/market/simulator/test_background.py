@@ -160,7 +160,7 @@ def test_own_lots_take_their_share_of_an_aggressor_and_do_not_size_him() -> None
     source = source_of("goog")
     sold = []
     for lots in (1, 100_000):
-        b, k = source.worlds_b[1].copy(), sim.extend(source.worlds_k[1], 0)
+        b, k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0)
         k[sim.IMPACT] = sim.NO_IMPACT  # a law would move other books
         _enter(b, k, source, 1, int(k[sim.PUBLIC_BID]), lots, 0, False)
         _until(b, k, source, int(k[sim.NOW]) + 1_800 * NS_PER_SECOND)

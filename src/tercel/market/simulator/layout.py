@@ -98,7 +98,7 @@ MILLION: Final = 1_000_000
 
 # -- memory of the flow model: FLOW_WORDS words of its own, floats as their bits (`float_bits`) --
 FLOW_MEMORY: Final = GRID_NEXT + 10
-FLOW_WORDS: Final = 160
+FLOW_WORDS: Final = 176
 SESSION_NS: Final = FLOW_MEMORY  # (all models) when the session opened, so that NOW - SESSION_NS is the time of day
 
 # -- regimes: what is in force now (`market.regimes`) ------------------------------------------------------------------

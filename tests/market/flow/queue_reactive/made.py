@@ -24,7 +24,6 @@ def made(seed: int = 1, rough: float = 0.4, **changes: Any) -> QueueReactivePres
         "narrow_edges": np.array([2.0, 3.0, 6.0]),
         "queue_edges": np.array([2.0, 4.0, 8.0, 15.0, 30.0]),
         "imbalance_edges": np.linspace(-0.9, 0.9, q.TOUCHES - 1),
-        "slow_edges": np.array([-6.0, -3.0, -2.0, -1.0, 1.0, 2.0, 3.0, 6.0]),
         "fast_edges": np.array([-3.0, -1.0, 1.0, 3.0]),
         "flow_edges": np.array([-0.6, -0.2, 0.2, 0.6]),
         "sign_edges": np.array([-0.5, -0.3, -0.1, 0.1, 0.3, 0.5]),
@@ -35,7 +34,10 @@ def made(seed: int = 1, rough: float = 0.4, **changes: Any) -> QueueReactivePres
         "since_edges": np.array([1e8, 1e9, 5e9, 2e10]),
         "drop_edges": np.array([2.0, 4.0]),
         "fell_edges": np.array([1e7, 1e8, 1e9, 1e10]),
-        "at_once": np.array([1e6]),
+        "insides_edges": np.array([0.3, 1.0, 2.0, 4.0]),
+        "withdrawn_edges": np.array([0.3, 1.0, 3.0]),
+        "pressure_edges": np.array([-6.0, -3.0, -1.0, 1.0, 3.0, 6.0]),
+        "again_edges": np.array([1e7, 5e7, 1e8, 5e8, 1e9, 5e9, 1e10, 3e10]),
         "young_edges": np.array([2e8, 2e9, 1e10]),
         "wait_edges": np.array([1e6, 1e7, 3e7, 1e8, 2e8, 4e8, 8e8, 1.6e9, 3e9]),
         "activity_edges": np.array([0.5, 1.0, 1.5]),
@@ -60,6 +62,10 @@ def made(seed: int = 1, rough: float = 0.4, **changes: Any) -> QueueReactivePres
         "repeat_price": np.full(q.PREVIOUS * 3, 0.3),
         "repost_size": np.full(3, 0.2),
         "repost_price": np.full(3, 0.2),
+        "again_price": np.full(LAYOUT["again_price"].length, 0.3),
+        "again_lots": np.full(LAYOUT["again_lots"].length, 0.5),
+        "lost_price": np.full(LAYOUT["lost_price"].length, 0.2),
+        "follow_price": np.full(LAYOUT["follow_price"].length, 0.2),
         "slot": np.arange(1, 9) / 8.0,
         "between": rng.choice([-1, 1], q.INSIDE_POINTS),
         "rank": np.arange(1, 9) / 16.0,
@@ -78,9 +84,11 @@ def made(seed: int = 1, rough: float = 0.4, **changes: Any) -> QueueReactivePres
     edges = np.concatenate(([0.0], law["wait_edges"], [6e9]))
     law["wait_ns"] = np.linspace(edges[:-1], edges[1:], q.WAIT_POINTS, axis=1)
     scalars = {
-        "resolution_ns": 1.0, "session_ns": 23_400e9, "slow_ns": 30e9, "fast_ns": 2e9, "run_ns": 10e9, "drift_ns": 10e9,
+        "resolution_ns": 1.0, "session_ns": 23_400e9, "slow_ns": 30e9, "fast_ns": 2e9, "run_ns": 10e9,
+        "value_ns": 300e9,
         "window": 30.0, "hole": 8.0, "limited": 0.0, "by_imbalance": 0.0, "beyond": 0.1, "live_mean": 60.0,
         "leaves_mean": 2.0, "hidden_again": 0.4, "deep_power": 2.0, "short_ns": 1e8,
+        "unit": 3.0, "sweep": 10.0,
     }  # fmt: skip
     minutes = tuple((float(a), float(m), float(i % 2)) for i, (a, m) in enumerate(rng.uniform(0.5, 1.5, (60, 2))))
     fields: dict[str, Any] = {
@@ -89,7 +97,7 @@ def made(seed: int = 1, rough: float = 0.4, **changes: Any) -> QueueReactivePres
         "mean_spread_ticks": 2.0, "sd60_ticks": 1.0, "volume_curve": (1.0,) * 13, "eta_ticks_per_lot": 0.1,
         "orders": 4096, "width": 256, "card": {}, "version": q.VERSION,
         "law": {name: tuple(float(x) for x in np.asarray(values).ravel()) for name, values in law.items()},
-        "scalars": scalars, "minutes": minutes, "slow_centres": tuple(np.linspace(-2, 2, q.SLOW)),
+        "scalars": scalars, "minutes": minutes, "fast_centres": tuple(np.linspace(-2, 2, q.FAST)),
         "knobs": PilotFactors(),
     }  # fmt: skip
     fields["scalars"] = scalars | changes.pop("scalars", {})

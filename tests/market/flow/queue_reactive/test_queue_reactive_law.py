@@ -62,7 +62,6 @@ class Oracle:
         queues = (s["bid_lots"], s["ask_lots"]) if side > 0 else (s["ask_lots"], s["bid_lots"])
         classes = [bisect_right(law["queue_edges"], x) for x in queues]
         mid2 = s["ask"] + s["bid"]
-        slow = bisect_right(law["slow_edges"], side * (mid2 - s["slow"]))
         fast = bisect_right(law["fast_edges"], side * (mid2 - s["fast"]))
         flow = bisect_right(law["flow_edges"], side * s["flow"])
         age = bisect_right(law["age_edges"], s["age_ns"])
@@ -72,13 +71,17 @@ class Oracle:
         w *= self.table("before", int(s["kind"]), int(s["wait"]), shape=(8, 10))
         other = 0 if s["side2"] == side else 1
         w *= self.table("before2", int(s["kind"]), int(s["kind2"]), other, shape=(8, 8, 2))
-        w *= self.table("place", slow, fast, 0 if s["move"] * side >= 0 else 1, shape=(9, 5, 2))
+        w *= self.table("place", fast, 0 if s["move"] * side >= 0 else 1, shape=(5, 2))
+        w *= self.table("pressure", bisect_right(law["pressure_edges"], side * s["pressure"]), shape=(7,))
+        for what, many in (("insides", 5), ("withdrawn", 4)):
+            cell = (bisect_right(law[f"{what}_edges"], s[what][x]) for x in (side, -side))
+            w *= self.table(what, *cell, shape=(many, many))
         turn = 0 if s["sign"] * side >= 0 else 1
         w *= self.table("trade", flow, age, turn, int(s["moved"]), narrow, shape=(5, 5, 2, 2, 4))
         w *= self.table("activity", int(s["activity"]), shape=(4,))
         for what in ("emptied", "vacated"):
             w *= self.table(what, self.touched(what, side), self.touched(what, -side), shape=(17, 17))
-        w *= self.table("fresh", self.fresh(side), self.fresh(-side), shape=(4, 4))
+        w *= self.table("fresh", self.fresh(side), self.fresh(-side), shape=(10, 10))
         w *= self.table("signs", bisect_right(law["sign_edges"], side * s["signs"]), shape=(7,))
         w *= self.table("alone", *(min(s["orders"][x], 4) - 1 for x in (side, -side)), shape=(4, 4))
         w *= self.table("runs", *(self.run(x) for x in (side, -side)), narrow, shape=(5, 5, 4))
@@ -86,7 +89,7 @@ class Oracle:
         w *= self.table(
             "behind", *(bisect_right(law["behind_edges"], s["behind"][x]) for x in (side, -side)), shape=(5, 5)
         )
-        up = math.exp(-self.p.knobs.anchor_slow * self.p.slow_centres[slow])
+        up = math.exp(-self.p.knobs.anchor_fast * self.p.fast_centres[fast] + side * s["lean"])
         for event, towards in ((0, 1), (1, -1), (6, -1), (7, 1), (10, 1), (11, -1)):
             w[event] *= up**towards
         w[0:2] *= self.p.knobs.inside * (spread > 1)
@@ -116,10 +119,10 @@ class Oracle:
         return 13 + age if better <= 0 else 1 + 3 * age + bisect_right(self.p.law["drop_edges"], better)
 
     def fresh(self, side: int) -> int:
-        """0: the best price is old, or another than the one that was made; 1 to 3: by age."""
+        """0: the best price is old, or another than the one that was made; 1 to 9: by its origin, and by age."""
         better, age_ns = self.s["made"][side]
         age = bisect_right(self.p.law["young_edges"], age_ns)
-        return 0 if better != 0 or age == 3 else 1 + age
+        return 0 if better != 0 or age == 3 else 1 + 3 * int(self.s["origin"][side]) + age
 
     def wait_shares(self, spread: int) -> np.ndarray:
         width = bisect_right(self.p.law["width_edges"], spread)
@@ -127,20 +130,9 @@ class Oracle:
         cell = int(self.s["kind"]), int(self.s["wait"]), int(self.s["activity"]), width, since
         return np.diff(np.asarray(self.p.law["wait_law"]).reshape(8, 10, 4, 4, 4, 10)[cell], prepend=0.0)
 
-    def inside(self, side: int) -> tuple[int, int, int, int]:
-        """Which law says where orders of a side come to rest in the spread: haste, own fall, the other's, room."""
-        s, law = self.s, self.p.law
-        traded_now = s["age_ns"] < law["age_edges"][1]
-        haste = int(traded_now or self.run(1) + self.run(-1) > 3)
-        ages = {x: min(s["emptied"][x][1], s["vacated"][x][1]) for x in (1, -1)}
-        fell = bisect_right(law["fell_edges"], ages[side])
-        if ages[-side] < law["at_once"][0]:
-            follows = 0
-        else:
-            gone = [(t - 1) % 3 for t in (self.touched(what, -side) for what in ("emptied", "vacated")) if 0 < t < 13]
-            follows = 1 + max(gone) if gone else 4
-        room = bisect_right(law["spread_edges"], s["ask"] - s["bid"]) // 2
-        return haste, fell, follows, room
+    def inside(self, side: int) -> tuple[int, int]:
+        """Which law says where orders of a side come to rest in the spread: its retreat, the spread."""
+        return self.retreat(side), bisect_right(self.p.law["spread_edges"], self.s["ask"] - self.s["bid"])
 
 
 def situation(seed: int) -> dict[str, Any]:
@@ -164,7 +156,10 @@ def situation(seed: int) -> dict[str, Any]:
         "ask_lots": int(rng.integers(1, 40)), "deep_bid": rng.integers(1, 30, 4).tolist(),
         "deep_ask": rng.integers(1, 30, 4).tolist(), "side": int(rng.choice([-1, 1])), "kind": int(rng.integers(0, 8)),
         "side2": int(rng.choice([-1, 1])), "kind2": int(rng.integers(0, 8)), "wait": int(rng.integers(0, 10)),
-        "slow": 2 * bid + rng.normal(0, 6), "fast": 2 * bid + rng.normal(0, 3), "flow": rng.uniform(-1, 1),
+        "origin": {side: int(rng.integers(0, 3)) for side in (1, -1)}, "pressure": rng.normal(0.0, 4.0),
+        "insides": {side: rng.uniform(0.0, 5.0) for side in (1, -1)}, "lean": rng.normal(0.0, 0.2),
+        "withdrawn": {side: rng.uniform(0.0, 4.0) for side in (1, -1)},
+        "fast": 2 * bid + rng.normal(0, 3), "flow": rng.uniform(-1, 1),
         "age_ns": int(rng.choice([10**6, 2 * 10**7, 10**8, 10**9, 10**11])), "sign": int(rng.choice([-1, 1])),
         "move": int(rng.choice([-1, 1])), "activity": int(rng.integers(0, 4)), "markets": rng.uniform(0.5, 2.0),
         "live": 50,
@@ -182,12 +177,17 @@ def memory(preset: QueueReactivePreset, s: dict[str, Any], seed: int) -> tuple[n
     for word, name in words.items():
         k[word] = s[name]
     k[q.TRADE_NS] = NOW - s["age_ns"]
-    reals = {q.MEAN_SLOW: "slow", q.MEAN_FAST: "fast", q.SIGN_FLOW: "flow", q.MARKETS: "markets", q.SLOW_SIGNS: "signs"}
+    reals = {q.MEAN_FAST: "fast", q.SIGN_FLOW: "flow", q.MARKETS: "markets", q.SLOW_SIGNS: "signs",
+             q.PRESSURE: "pressure"}  # fmt: skip
+    put_real(k, q.LEAN_UP, math.exp(s["lean"]))
+    put_real(k, q.LEAN_DOWN, math.exp(-s["lean"]))
     for word, name in reals.items():
         put_real(k, word, float(s[name]))
     for at, (side, touch) in enumerate(((1, s["bid"]), (-1, s["ask"]))):
         put_real(k, q.READY + at, s["ready"][side])
-        k[q.BEHIND + at] = s["behind"][side]
+        k[q.BEHIND + at], k[q.ORIGIN + at] = s["behind"][side], s["origin"][side]
+        put_real(k, q.INSIDE_RUN + at, s["insides"][side])
+        put_real(k, q.WITHDRAWN_RUN + at, s["withdrawn"][side])
         put_real(k, q.RUN + at, s["runs"][side])
         put_real(k, q.TOUCH_MEAN + at, touch + side * s["above"][side])
         for word, name in ((q.EMPTIED, "emptied"), (q.VACATED, "vacated"), (q.MADE, "made")):
@@ -203,7 +203,7 @@ def memory(preset: QueueReactivePreset, s: dict[str, Any], seed: int) -> tuple[n
 @pytest.mark.parametrize("seed", range(12))
 def test_events_come_with_the_shares_that_the_tables_say(seed: int) -> None:
     turned = tuple(np.random.default_rng(seed).uniform(0.5, 2.0, q.SPREADS * q.KINDS).tolist())
-    preset = made(seed, law={"turned": turned}, knobs=PilotFactors(market=1.3, inside=0.8, cancel=1.2, anchor_slow=0.3))
+    preset = made(seed, law={"turned": turned}, knobs=PilotFactors(market=1.3, inside=0.8, cancel=1.2, anchor_fast=0.3))
     s = situation(100 + seed)
     k, flow = memory(preset, s, seed)
     counts = np.zeros(q.EVENTS, np.int64)
@@ -237,15 +237,28 @@ def test_a_mirrored_market_mirrors_its_events() -> None:
     mirrored = s | {
         "bid_lots": s["ask_lots"], "ask_lots": s["bid_lots"], "deep_bid": s["deep_ask"], "deep_ask": s["deep_bid"],
         "side": -s["side"], "side2": -s["side2"], "sign": -s["sign"], "move": -s["move"], "flow": -s["flow"],
-        "slow": 2 * (s["bid"] + s["ask"]) - s["slow"], "fast": 2 * (s["bid"] + s["ask"]) - s["fast"],
-        "signs": -s["signs"],
+        "fast": 2 * (s["bid"] + s["ask"]) - s["fast"], "signs": -s["signs"], "pressure": -s["pressure"],
+        "lean": -s["lean"],
     }  # fmt: skip
-    for name in ("emptied", "vacated", "made", "orders", "ready", "runs", "behind", "above"):
+    names = (
+        "emptied",
+        "vacated",
+        "made",
+        "orders",
+        "ready",
+        "runs",
+        "behind",
+        "above",
+        "origin",
+        "insides",
+        "withdrawn",
+    )
+    for name in (*names, "withdrawn"):
         mirrored[name] = {side: s[name][-side] for side in (1, -1)}
     cells = []
     for one in (s, mirrored):
         k, _ = memory(preset, one, 1)
-        cells.append(k[q.I_STATE : q.I_RETREAT + 1].tolist())
+        cells.append(k[q.I_STATE : q.I_WITHDRAWN + 1].tolist())
     assert cells[0] == cells[1]
     assert np.allclose(Oracle(preset, s).shares(), Oracle(preset, mirrored).shares())
 

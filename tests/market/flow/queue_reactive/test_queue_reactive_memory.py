@@ -1,4 +1,4 @@
-"""What the flow remembers: hand examples of touches emptied, young prices, means that move, haste, and the waits."""
+"""What the flow remembers, by hand: touches emptied, young prices, means that move, prices that come again, waits."""
 
 import numpy as np
 import pytest
@@ -6,23 +6,25 @@ from tests.market.flow.queue_reactive.made import made
 
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.memory import (
+    again_cell,
     dropped,
-    follows,
     gone,
-    haste,
     left,
+    lost_cell,
+    lost_price,
     recency,
     remember,
     retreat,
     see,
     since_fell,
+    took,
     young,
 )
 from tercel.market.flow.queue_reactive.preset import start_memory
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.float_bits import put_real, real
 
-# since_edges .1, 1, 5, 20 s; young_edges .2, 2, 10 s; drop_edges 2, 4; fell_edges .01, .1, 1, 10 s; at_once 1 ms;
+# since_edges .1, 1, 5, 20 s; young_edges .2, 2, 10 s; drop_edges 2, 4; fell_edges .01, .1, 1, 10 s;
 # age_edges .01, .05, .5, 2 s; slow, fast, run 30, 2, 10 s
 PRESET = made(1)
 FLOW = PRESET.packed()
@@ -94,7 +96,7 @@ def test_a_price_made_in_the_spread_is_young_for_a_while(after_s: float, class_:
     seen(now, BID + 1, ASK, k)
     assert young(k, FLOW, now, 1) == class_
     assert young(k, FLOW, now, -1) == 0
-    assert k[q.I_FRESH] == class_ * (q.YOUNG + 1)
+    assert k[q.I_FRESH] == class_ * q.MADES
     seen(now, BID, ASK, k)  # another price is best now
     assert young(k, FLOW, now, 1) == 0
 
@@ -146,35 +148,6 @@ def test_how_long_ago_a_best_price_fell_whatever_became_of_it(after_ns: int, cla
     assert since_fell(k, FLOW, after_ns, 1) == 0
 
 
-def test_how_the_other_side_fell() -> None:
-    k = seen(0)
-    assert follows(k, FLOW, 0, -1) == q.FOLLOWS - 1
-    remember(k, 0, q.MARKET, 1, ASK, 5, BID + 105)
-    for now, ask, found in ((S // 1000 - 1, 105, 0), (S // 1000, 105, 2), (S // 10, 104, 1), (S, 107, 3)):
-        seen(now, BID, ask, k)
-        assert follows(k, FLOW, now, -1) == found
-        assert follows(k, FLOW, now, 1) == q.FOLLOWS - 1
-    seen(2 * S, BID, ASK, k)  # back
-    assert follows(k, FLOW, 2 * S, -1) == q.FOLLOWS - 1
-    seen(20 * S, BID, 105, k)  # forgotten
-    assert follows(k, FLOW, 20 * S, -1) == q.FOLLOWS - 1
-
-
-def test_haste_is_a_trade_just_now_or_several_of_late() -> None:
-    k = seen(0)
-    assert haste(k[q.I_RUNS], k[q.I_TRADE]) == 0
-    remember(k, 0, q.MARKET, 1, ASK, 2, BID + ASK)
-    for now, found in ((S // 20 - 1, 1), (S // 20, 0)):
-        seen(now, k=k)
-        assert haste(k[q.I_RUNS], k[q.I_TRADE]) == found
-    for _ in range(2):
-        remember(k, S // 20, q.MARKET, -1, BID, 2, BID + ASK)
-    seen(S, k=k)  # one buyer and two sellers: classes 2 and 3 of runs
-    assert haste(k[q.I_RUNS], k[q.I_TRADE]) == 1
-    seen(10 * S, k=k)
-    assert haste(k[q.I_RUNS], k[q.I_TRADE]) == 0
-
-
 @pytest.mark.parametrize("side", [1, -1])
 def test_whether_the_last_market_order_moved_the_mid(side: int) -> None:
     k = seen(0)
@@ -187,20 +160,71 @@ def test_whether_the_last_market_order_moved_the_mid(side: int) -> None:
     assert k[q.TRADE_MOVED] == 0
 
 
-def test_means_of_the_mid_go_along_with_market_orders_alone() -> None:
+def test_the_fast_mean_of_the_mid_goes_along_with_market_orders_alone() -> None:
     """What others do to the mid is a displacement that decays; what a market order does is not."""
     k = seen(0)
     put_real(k, q.MEAN_SLOW, 200.0)
     put_real(k, q.MEAN_FAST, 202.5)
     remember(k, 0, q.MARKET, 1, ASK, 5, BID + 107)
-    assert (real(k, q.MEAN_SLOW), real(k, q.MEAN_FAST)) == (204.0, 206.5)
+    assert (real(k, q.MEAN_SLOW), real(k, q.MEAN_FAST)) == (200.0, 206.5)
     assert k[q.MID] == BID + 107
     for kind, side, mid2 in ((q.CANCEL_AT_BEST, 1, 205), (q.LIMIT_IN_SPREAD, -1, 203), (q.MARKET, -1, 203)):
         remember(k, 0, kind, side, BID, 5, mid2)
-        assert (real(k, q.MEAN_SLOW), real(k, q.MEAN_FAST)) == (204.0, 206.5)
+        assert (real(k, q.MEAN_SLOW), real(k, q.MEAN_FAST)) == (200.0, 206.5)
     seen(2 * S, 100, 103, k)
     assert real(k, q.MEAN_FAST) == pytest.approx(203 + 3.5 * np.exp(-1.0))
-    assert real(k, q.MEAN_SLOW) == pytest.approx(203 + 1.0 * np.exp(-2.0 / 30.0))
+    assert real(k, q.MEAN_SLOW) == pytest.approx(203 - 3.0 * np.exp(-2.0 / 30.0))
+    assert real(k, q.MEAN_VALUE) == pytest.approx(203)  # where it began
+
+
+def test_flow_of_the_last_seconds_is_remembered_and_forgotten() -> None:
+    """Takers and pressure over half a minute, orders in the spread and cancels at the best over ten seconds."""
+    k = seen(0)
+    events = (
+        (q.MARKET, 1), (q.MARKET, 1), (q.MARKET, -1), (q.LIMIT_IN_SPREAD, -1), (q.LIMIT_AT_BEST, 1),
+        (q.LIMIT_DEEPER, 1), (q.CANCEL_AT_BEST, -1), (q.CANCEL_AT_BEST, -1), (q.CANCEL_DEEPER, -1),
+    )  # fmt: skip
+    for kind, side in events:
+        remember(k, 0, kind, side, ASK - 1, 5, BID + ASK)
+    assert real(k, q.TAKERS) == 1.0
+    assert real(k, q.PRESSURE) == 1 + 1 - 1 - 1 + 1 - 1 + 1 + 1 - 1
+    took(k, 0, 1)  # what was hidden
+    assert real(k, q.TAKERS) == real(k, q.RUN) - real(k, q.RUN + 1) == 2.0
+    assert real(k, q.PRESSURE) == 1.0
+    assert [real(k, q.INSIDE_RUN + at) for at in (0, 1)] == [0.0, 1.0]
+    assert [real(k, q.WITHDRAWN_RUN + at) for at in (0, 1)] == [0.0, 2.0]
+    k[q.P_SIDE] = 1
+    seen(0, k=k)
+    assert (k[q.I_INSIDES], k[q.I_WITHDRAWN], k[q.I_PRESSURE]) == (2, 2, 4)  # of the ask alone; edges .3, 1, 2; 1
+    seen(10 * S, k=k)
+    assert real(k, q.WITHDRAWN_RUN + 1) == pytest.approx(2.0 * np.exp(-1.0))
+    assert real(k, q.TAKERS) == pytest.approx(2.0 * np.exp(-1.0 / 3.0))
+
+
+def test_where_a_price_in_the_spread_comes_from() -> None:
+    """New at 101; again at 101; at 103 after the ask has lost it; and the age and cause of what fell."""
+    k = seen(0)
+    assert again_cell(k, FLOW, 0, 1) == lost_cell(k, FLOW, 0, 1) == -1
+    remember(k, 0, q.LIMIT_IN_SPREAD, 1, 101, 7, 101 + ASK)
+    assert (k[q.ORIGIN], k[q.MADE], k[q.MADE_LOTS]) == (0, 101, 7)
+    seen(S, 101, ASK, k)
+    remember(k, S, q.CANCEL_AT_BEST, 1, 101, 7, BID + ASK)
+    seen(S + S // 20, BID, ASK, k)
+    assert again_cell(k, FLOW, S + S // 20, 1) == q.AGAINS + 2  # by a cancel, .05 s ago: the third age
+    assert lost_cell(k, FLOW, S + S // 20, 1) == (q.FELL + 1) * q.DROPS
+    assert lost_price(k, 1) == 101
+    remember(k, S + S // 20, q.LIMIT_IN_SPREAD, 1, 101, 7, 101 + ASK)
+    assert k[q.ORIGIN] == 1
+    seen(2 * S, 101, ASK, k)
+    assert young(k, FLOW, 2 * S, 1) == 1 + q.YOUNG + 1
+    remember(k, 2 * S, q.MARKET, 1, ASK, 5, 101 + 106)
+    seen(2 * S, 101, 106, k)
+    assert again_cell(k, FLOW, 2 * S, -1) == 0
+    assert (lost_cell(k, FLOW, 2 * S, -1), lost_price(k, -1)) == (1, ASK)
+    remember(k, 2 * S, q.LIMIT_IN_SPREAD, 1, ASK, 5, ASK + 106)
+    assert k[q.ORIGIN] == 2
+    seen(40 * S, ASK, 106, k)
+    assert again_cell(k, FLOW, 40 * S, 1) == again_cell(k, FLOW, 40 * S, -1) == -1
 
 
 def test_means_of_the_best_prices_follow_what_stood() -> None:

@@ -10,14 +10,16 @@ from tests.market.flow.queue_reactive.test_queue_reactive_law import Oracle, mem
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import seed_stream
+from tercel.core.vocabulary import NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
 from tercel.market.flow.queue_reactive import empirical
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive import memory as kernels
-from tercel.market.flow.queue_reactive.events import deeper_price, inside_price, scan
-from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of, dropped, gone, hastes, look, since_fell
+from tercel.market.flow.queue_reactive.events import deeper_price, inside_price, same_again, scan, take
+from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of, dropped, gone, look, since_fell
 from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset, start_memory
+from tercel.market.flow.queue_reactive.repeats import AgainChances
 from tercel.market.flow.queue_reactive.tables import LAYOUT
 from tercel.market.flow.queue_reactive.withdrawals import cancel, withdraw
 from tercel.market.observed import observe
@@ -28,7 +30,7 @@ from tercel.market.simulator.source import first_world
 from tercel.market.tape import Instrument
 
 DRAWS = 20_000
-SHAPE = (q.HASTES, q.FELL, q.FOLLOWS, q.ROOMS)
+SHAPE = (q.RETREATS, q.SPREADS)
 LAWS = list(itertools.product(*map(range, SHAPE)))
 
 
@@ -41,27 +43,21 @@ def market(
 
 # -- in the spread ----------------------------------------------------------------------------------------------------
 
-OWN_AGES = (5 * 10**6, 5 * 10**7, 5 * 10**8, 5 * 10**9, 5 * 10**10)
-OTHER = ((5, 5 * 10**5), (1, 5 * 10**7), (3, 5 * 10**7), (5, 5 * 10**7), (-1, 5 * 10**7))
+ABOVE = (-3.0, -1.0, 0.0, 1.0, 2.0, 5.0)
 WIDE = tuple(400.0 + 100.0 * n for n in range(q.SPREADS - 1))
 
 
-@pytest.mark.parametrize("what", ["emptied", "vacated"])
 @pytest.mark.parametrize("side", [1, -1])
-def test_the_place_in_the_spread_comes_from_the_law_of_its_cell(what: str, side: int) -> None:
+def test_the_place_in_the_spread_comes_from_the_law_of_its_cell(side: int) -> None:
     """Each law says one price of its own, from the own best or from the other; spreads are wide enough for all."""
     numbers = 1.0 + np.arange(len(LAWS))
     for sign in (1, -1):
         preset = market(inside=np.repeat(sign * numbers, q.INSIDE_POINTS), spread_edges=WIDE)
         for n, law in enumerate(LAWS):
-            hasty, fell, follows, room = law
+            behind, wide = law
             s = situation(n)
-            s["ask"] = s["bid"] + 350 + 200 * room + 100 * (n % 2)
-            s["runs"] = {1: 0.0, -1: 0.0}
-            s["age_ns"] = 10**7 if hasty else 10**11
-            back = {1: (-1, 10**12), -1: (-1, 10**12)}
-            s["emptied"] = s["vacated"] = back
-            s[what] = {side: (0, OWN_AGES[fell]), -side: OTHER[follows]}
+            s["ask"] = s["bid"] + 350 + 100 * wide
+            s["above"] = {side: ABOVE[behind], -side: 0.0}
             assert Oracle(preset, s).inside(side) == law
             k, flow = memory(preset, s, n)
             near, far = (s["bid"], s["ask"]) if side > 0 else (s["ask"], s["bid"])
@@ -85,6 +81,61 @@ def test_a_place_in_the_spread_stays_in_it(ticks: int, gap: int, at: int) -> Non
     k, flow = memory(market(inside=np.full(LAYOUT["inside"].length, ticks)), situation(1), 1)
     assert inside_price(k, flow, 1, 100, 100 + gap) == 100 + at
     assert inside_price(k, flow, -1, 100 + gap, 100) == 100 + gap - at
+
+
+@kernel
+def many_again(k: Longs, flow: Floats, side: int, near: int, far: int, found: Longs) -> None:
+    for i in range(found.shape[0]):
+        found[i, 0], found[i, 1] = same_again(k, flow, side, near, far)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_prices_come_again_with_the_chances_of_their_cells(side: int) -> None:
+    """A spread of nine; a cancel took a price two ticks better away, where one of seven lots had stood; the other side
+    lost one three ticks before it to a market order."""
+    again, lost, follow, lots = 0.3, 0.2, 0.5, 0.6
+    chances = {"again_price": again, "again_lots": lots, "lost_price": lost, "follow_price": follow}
+    preset = market(**{name: np.full(LAYOUT[name].length, x) for name, x in chances.items()})
+    s = situation(1)
+    s["ask"] = s["bid"] + 9
+    s["emptied"] = {side: (-1, 10**12), -side: (3, 10**8)}
+    s["vacated"] = {side: (2, 10**8), -side: (-1, 10**12)}
+    near, far = (s["bid"], s["ask"]) if side > 0 else (s["ask"], s["bid"])
+    for made_at, first, alike in ((2, again, lots), (1, again, lots), (-1, 0.0, 0.0), (9, 0.0, 0.0)):
+        s["made"] = {side: (made_at, 10**8), -side: (0, 10**8)}
+        k, flow = memory(preset, s, 1)
+        k[[q.MADE_LOTS, q.MADE_LOTS + 1]] = 7
+        found = np.zeros((DRAWS, 2), np.int64)
+        many_again(k, flow, side, near, far, found)
+        places = {near + side * 2: (1.0 - first) * lost, far - side * 3: (1.0 - first) * (1.0 - lost) * follow}
+        if first:
+            places[near + side * made_at] = places.get(near + side * made_at, 0.0) + first
+        for price, share in places.items():
+            assert (found[:, 0] == price).mean() == pytest.approx(share, abs=4.8 * np.sqrt(share * (1 - share) / DRAWS))
+        assert set(found[:, 0].tolist()) == {*places, NO_BID}
+        told = (found[:, 1] == 7).mean()
+        assert told == pytest.approx(first * alike, abs=4.8 * np.sqrt(0.25 / DRAWS))
+        assert set(found[:, 1].tolist()) == ({0, 7} if first else {0})
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(("sweep", "left"), [(0.0, 1), (4.0, 2), (6.0, 2), (7.0, 3), (100.0, 3)])
+def test_a_market_order_sweeps_no_further_than_the_tapes_did(side: int, sweep: float, left: int) -> None:
+    """Levels 0, 4 and 7 ticks off; an order for everything leaves one lot on the last that it may reach."""
+    everything = {"take_equal": np.zeros(q.QUEUES), "take_less": np.zeros(q.QUEUES)}
+    preset = market(None, {"sweep": sweep}, more=np.full(LAYOUT["more"].length, 1e6), **everything)
+    b, k, flow = first_world(preset, 1)
+    words = b[lay.HEADER :][: preset.orders * lay.ORDER].reshape(-1, lay.ORDER)
+    best = int(k[sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID])
+    for away in (0, 4, 7):
+        public_add(b, k, allocate(b), -side, best + side * away, 5)
+    for slot in np.flatnonzero((words[:, lay.QTY] > 0) & (words[:, lay.SIDE] == -side)):
+        if abs(int(words[slot, lay.PRICE]) - best) not in (0, 4, 7):
+            withdraw(b, k, int(slot))
+    assert scan(b, k, flow, -side) == 3
+    at = q.SCAN + (q.SCAN_SIDE if side > 0 else 0)
+    there = k[at + q.LEVELS : at + q.LEVELS + left].sum()
+    assert take(b, k, flow, side) == there - 1
 
 
 # -- behind the best --------------------------------------------------------------------------------------------------
@@ -209,11 +260,14 @@ def test_of_the_newest_orders_too_those_alone_go_more_readily() -> None:
 # -- a tape read back -------------------------------------------------------------------------------------------------
 
 
+AGAIN = ("again_price", "lost_price", "follow_price")
+
+
 @pytest.fixture(scope="module")
 def told() -> tuple[QueueReactivePreset, ExtractedDay]:
     """A market in which a cell says one place, no price is repeated, and spreads are wide; a day of it."""
     ticks = np.random.default_rng(1).choice([-1, 1], len(LAWS)).repeat(q.INSIDE_POINTS)
-    again = {name: np.zeros(LAYOUT[name].length) for name in ("repeat_size", "repost_size")}
+    again = {name: np.zeros(LAYOUT[name].length) for name in ("repeat_size", "repost_size", *AGAIN)}
     preset = market(PilotFactors(inside=0.5, market=3.0), inside=ticks, **again)
     instrument = Instrument("TEST", "MADE", "2003-01-13", tick=0.01, lot=1)
     return preset, day_of(observe(instrument, simulated_day(preset, 2, 200_000.0, 0.0), 0.0, q.LEVELS), 1.0)
@@ -224,15 +278,14 @@ def replayed(preset: QueueReactivePreset, day: ExtractedDay) -> dict[str, np.nda
     flow, o = preset.packed(), day.o
     k = np.zeros(sim.GRID, np.int64)
     start_memory(k, int(day.bid[0, 0] + day.ask[0, 0]), int(o.ns[0]))
-    found: dict[str, list[Any]] = {name: [] for name in ("gone", "dropped", "since_fell", "follows", "haste")}
+    found: dict[str, list[Any]] = {name: [] for name in ("gone", "dropped", "since_fell", "behind")}
     for i in range(o.n):
         now, bid, ask = int(o.ns[i]), int(day.bid[i, 0]), int(day.ask[i, 0])
         kernels.see(k, flow, now, bid, ask, int(day.bid_lots[i, 0]), int(day.ask_lots[i, 0]), 1, 1)
         found["gone"].append([kernels.gone(k, side) for side in (1, -1)])
         found["dropped"].append([kernels.dropped(k, side) for side in (1, -1)])
         found["since_fell"].append([kernels.since_fell(k, flow, now, side) for side in (1, -1)])
-        found["follows"].append([kernels.follows(k, flow, now, side) for side in (1, -1)])
-        found["haste"].append(kernels.haste(k[q.I_RUNS], k[q.I_TRADE]))
+        found["behind"].append([kernels.retreat(k, side) for side in (1, -1)])
         after = min(i + 1, o.n - 1)
         kernels.remember(
             k, now, int(o.kind[i]), int(o.side[i]), int(o.price[i]), int(day.lots[i]),
@@ -250,22 +303,21 @@ def test_a_tape_is_read_as_the_flow_remembers_it_and_its_places_come_back(
     law = {name: np.asarray(values) for name, values in preset.law.items()}
     np.testing.assert_array_equal(gone(day, seen), kernel_says["gone"])
     np.testing.assert_array_equal(dropped(day, seen), kernel_says["dropped"])
-    np.testing.assert_array_equal(hastes(seen), kernel_says["haste"])
+    np.testing.assert_array_equal(seen.retreat, kernel_says["behind"])
     fell = np.searchsorted(law["fell_edges"], since_fell(day), side="right")
     np.testing.assert_array_equal(fell, kernel_says["since_fell"])
-    for name, many in (("gone", 3), ("dropped", 1 + q.DROPS), ("haste", 2), ("since_fell", q.FELL), ("follows", 5)):
+    for name, many in (("gone", 3), ("dropped", 1 + q.DROPS), ("since_fell", q.FELL)):
         assert set(kernel_says[name].ravel().tolist()) == set(range(many)), name
 
-    inside = day.o.kind == q.LIMIT_IN_SPREAD
-    own, other = np.where(day.o.side > 0, 0, 1)[inside], np.where(day.o.side > 0, 1, 0)[inside]
-    room = np.searchsorted(law["spread_edges"], day.spread, side="right")[inside] // 2
-    which = np.flatnonzero(inside)
-    cells = kernel_says["haste"][which], fell[which, own], kernel_says["follows"][which, other], room
-    count = np.bincount(np.ravel_multi_index(cells, SHAPE), minlength=len(LAWS))
+    inside = (day.o.kind == q.LIMIT_IN_SPREAD) & ~AgainChances().count(day, seen)[0]
+    own = np.where(day.o.side > 0, 0, 1)[inside]
+    wide = np.searchsorted(law["spread_edges"], day.spread, side="right")[inside]
+    behind = np.searchsorted(law["retreat_edges"], kernel_says["behind"][np.flatnonzero(inside), own], side="right")
+    count = np.bincount(np.ravel_multi_index((behind, wide), SHAPE), minlength=len(LAWS))
     found = empirical.sizes_and_places([day], [seen], law)["inside"].reshape(-1, q.INSIDE_POINTS)
     truth = law["inside"].reshape(-1, q.INSIDE_POINTS)
-    clear = (count >= 50) & (np.arange(len(LAWS)) % q.ROOMS > 0)  # in the first room both ends are one price
+    clear = (count >= 60) & (np.arange(len(LAWS)) % q.SPREADS > 1)  # in the first classes both ends are one price
     assert clear.sum() > 10
-    for axis in range(3):
+    for axis in range(2):
         assert len({LAWS[n][axis] for n in np.flatnonzero(clear)}) > 1
     np.testing.assert_array_equal(found[clear], truth[clear])

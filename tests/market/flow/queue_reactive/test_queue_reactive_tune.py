@@ -76,8 +76,9 @@ def test_a_figure_that_a_tape_is_too_short_for_turns_no_knob() -> None:
     """Three minutes know nothing of ten; and no step is longer than the longest, whatever pilots do."""
     preset = made(1)
     told = {"rate": 1.0, "markets": 0.1, "gone": 0.1, "lots": 5.0, "spread": 2.0, "same": 0.3, "reach": 9.0}
+    told |= {"response10": 1.0, "response60": 2.0}
     told |= {f"depth{n}": 9.0 for n in range(q.LEVELS)} | {f"sd{h}": 1.0 for h in tune.HORIZONS}
     short, wild = told | {"sd600": tune.UNTOLD}, told | {"sd600": 1e6, "sd60": 1e-6}
     assert tune._turned(preset, short, wild | {"sd60": 1.0}, 1.0).knobs == preset.knobs
-    assert tune._turned(preset, told, wild, 1.0).knobs.drift_sd <= 0.35 * tune.MOST + 1e-9
+    assert tune._turned(preset, told, wild, 1.0).knobs.trend <= 0.15 * tune.MOST + 1e-9
     assert tune.loss_of(short, wild | {"sd60": 1.0}) == 0.0

@@ -23,8 +23,7 @@ from tercel.market.observed import Observed, observe
 
 MIN_EVENTS = 2_000
 MIN_MARKET_ORDERS = 50
-SLOW_S, FAST_S = 30.0, 2.0
-DRIFT_S = 10.0
+SLOW_S, FAST_S, VALUE_S = 30.0, 2.0, 300.0
 RUN_S = 10.0
 MOST_WINDOW = 256
 
@@ -36,6 +35,10 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "signs and runs of trades": ("signs", "alone", "runs"),
     "gaps behind the touch": ("behind",),
     "rates that last": ("activity",),
+    "orders and cancels of the last seconds": ("insides", "withdrawn"),
+    "flow of half a minute": ("pressure",),
+    "prices that come again": (),
+    "leans": (),
     "age and size of orders": (),
     "hidden executions": (),
 }
@@ -107,7 +110,7 @@ def calibrate(
     if tuned:
         from tercel.market.flow.queue_reactive.tune import tune
 
-        preset = tune(preset, stretch, seed, tell=tell)
+        preset = tune(preset, stretch, seed, tell=tell, leaning="leans" not in without)
         from tercel.market.impact.pilot import carrying  # it runs markets of presets
         from tercel.market.impact.replenishment import replenishment
 
@@ -183,6 +186,8 @@ def estimate(
     law |= repeats(days, seen)
     law |= cancels.cancelled(days)
     law |= hidden.laws(days, seen, law["spread_edges"], lot / instrument.lot)
+    if "prices that come again" in without:
+        law |= {name: np.zeros_like(law[name]) for name in ("again_price", "again_lots", "lost_price", "follow_price")}
     if "hidden executions" in without:
         law["hidden"] = np.zeros_like(law["hidden"])
     return _preset(days, instrument, law, scalars, minutes.rows, centres, name=name, date=date, lot=lot)
@@ -202,7 +207,9 @@ def _scalars(days: Sequence[ExtractedDay], session_ns: int) -> dict[str, float]:
         "slow_ns": SLOW_S * NS_PER_SECOND,
         "fast_ns": FAST_S * NS_PER_SECOND,
         "run_ns": RUN_S * NS_PER_SECOND,
-        "drift_ns": DRIFT_S * NS_PER_SECOND,
+        "value_ns": VALUE_S * NS_PER_SECOND,
+        "unit": max(sd_of_mid_changes([d.o.mid2 for d in days], 60), 0.1),
+        "sweep": _sweep(days),
         "window": float(np.clip(round(window), 8, MOST_WINDOW)),
         "hole": max(float(np.quantile(second, 0.995)), 1.0),
         "limited": float(limited),
@@ -214,6 +221,17 @@ def _scalars(days: Sequence[ExtractedDay], session_ns: int) -> dict[str, float]:
         "hidden_again": hidden.again(days),
         "short_ns": float(np.quantile(wait, 0.4)),
     }
+
+
+def _sweep(days: Sequence[ExtractedDay]) -> float:
+    """Ticks by which all but one in a thousand market orders that empty a touch make it fall."""
+    found = [np.ones(1)]
+    for d in days:
+        for best, sign in ((d.bid[:, 0], -1), (d.ask[:, 0], 1)):
+            rows = (d.o.kind[:-1] == q.MARKET) & (d.o.side[:-1] == sign)
+            fell = ((best[1:] - best[:-1]) * sign)[rows]
+            found.append(fell[fell > 0].astype(float))
+    return float(np.quantile(np.concatenate(found), 0.999))
 
 
 def _blank(law: dict[str, Floats], scalars: dict[str, float]) -> Floats:
@@ -320,7 +338,7 @@ def _preset(
         law={key: _plain(np.asarray(values).ravel()) for key, values in law.items()},
         scalars={key: float(value) for key, value in scalars.items()},
         minutes=tuple((short(a), short(m), float(day)) for a, m, day in minutes.tolist()),
-        slow_centres=_plain(centres),
+        fast_centres=_plain(centres),
         card={"calibrated": date, "seconds": seconds, "events": int(sum(len(d.lots) for d in days))},
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import AnyArray, Floats, Ints
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, FlowState, of_side, since_fell
 from tercel.market.flow.queue_reactive.preset import UNBOUNDED
@@ -22,11 +23,16 @@ PAUSES_AT = (0.12, 0.3, 0.5, 0.75)
 RETURNS_AT = (0.2, 0.5, 0.8, 0.97)
 DROPS_AT = (0.35, 0.75)
 FELL_AT = (0.12, 0.35, 0.6, 0.85)
-AT_ONCE = 0.02
 LIVES_AT = (0.25, 0.5, 0.8)
 RETREATS_AT = (0.08, 0.3, 0.6, 0.83, 0.95)
-SLOW_AT = (0.15, 0.4, 0.7, 0.92)
+PRESSURES_AT = (0.2, 0.5, 0.8)
+INSIDES_AT = (0.3, 0.55, 0.75, 0.92)
+WITHDRAWN_AT = (0.35, 0.65, 0.9)
+AGAIN_S = 30.0
 FAST_AT = (0.45, 0.85)
+
+
+SEEN = ("retreat", "fast", "pressure", "insides", "withdrawn")
 
 
 def edges(days: Sequence[ExtractedDay]) -> dict[str, Floats]:
@@ -47,11 +53,11 @@ def edges(days: Sequence[ExtractedDay]) -> dict[str, Floats]:
         "age_edges": pauses(days),
         "since_edges": _rising(returns(days), RETURNS_AT),
         "drop_edges": pad(cuts(drops(days), DROPS_AT), q.DROPS - 1),
-        "fell_edges": _rising(falls(days, 1), FELL_AT),
-        "at_once": _rising(falls(days, -1), (AT_ONCE,)),
+        "fell_edges": _rising(falls(days), FELL_AT),
+        "again_edges": _again(days),
         "young_edges": _rising(lifetimes(days), LIVES_AT),
         "wait_edges": _wait_edges(wait),
-        **{f"{name}_edges": np.zeros(LAYOUT[f"{name}_edges"].length) for name in ("retreat", "slow", "fast")},
+        **{f"{name}_edges": np.zeros(LAYOUT[f"{name}_edges"].length) for name in SEEN},
     }
     return found | _spread_edges(days, np.searchsorted(found["wait_edges"], wait, side="right"))
 
@@ -153,9 +159,9 @@ def drops(days: Sequence[ExtractedDay]) -> Ints:
     return np.concatenate(found)
 
 
-def falls(days: Sequence[ExtractedDay], side: int) -> Floats:
-    """ns since the own (1) or other (-1) side's best price retreated, at orders into the spread."""
-    ages = [of_side(since_fell(d), side * d.o.side)[d.o.kind == q.LIMIT_IN_SPREAD] for d in days]
+def falls(days: Sequence[ExtractedDay]) -> Floats:
+    """ns since their side's best price retreated, at orders into the spread."""
+    ages = [of_side(since_fell(d), d.o.side)[d.o.kind == q.LIMIT_IN_SPREAD] for d in days]
     return np.concatenate([*ages, [1]]).astype(float)
 
 
@@ -223,14 +229,24 @@ def lifetimes(days: Sequence[ExtractedDay]) -> Floats:
     return np.concatenate(found)
 
 
+def _again(days: Sequence[ExtractedDay]) -> Floats:
+    """Ages, ns, at which best prices come back in the half minute after they fell, as many of them in each class."""
+    came = falls(days)
+    inner = _rising(came[came < AGAIN_S * NS_PER_SECOND], tuple(c / q.AGAINS for c in range(1, q.AGAINS)))
+    return np.append(inner, max(AGAIN_S * NS_PER_SECOND, inner[-1] + 1.0))
+
+
 def displacements(law: dict[str, Floats], seen: Sequence[FlowState]) -> Floats:
-    """Set symmetric edges of the displacement classes, their centres and standard deviations."""
-    for name, at in (("slow", SLOW_AT), ("fast", FAST_AT)):
+    """Set the edges of what `extract.look` sees; what each class of the fast displacement stands for, in sd."""
+    for name, at in (("fast", FAST_AT), ("pressure", PRESSURES_AT)):
         upper = np.quantile(np.abs(np.concatenate([getattr(s, name) for s in seen])), at)
         upper = np.maximum.accumulate(upper + 1e-6 * np.arange(1, len(upper) + 1))
         law[f"{name}_edges"] = np.concatenate((-upper[::-1], upper))
     law["retreat_edges"] = np.quantile(np.concatenate([s.retreat.ravel() for s in seen]), RETREATS_AT)
-    x = np.concatenate([s.slow for s in seen])
-    classes = np.searchsorted(law["slow_edges"], x, side="right")
-    centre = np.array([x[classes == c].mean() if (classes == c).any() else 0.0 for c in range(q.SLOW)])
+    lately = np.concatenate([s.lately for s in seen])
+    law["insides_edges"] = np.quantile(lately[:, :2].ravel(), INSIDES_AT)
+    law["withdrawn_edges"] = np.quantile(lately[:, 2:].ravel(), WITHDRAWN_AT)
+    x = np.concatenate([s.fast for s in seen])
+    classes = np.searchsorted(law["fast_edges"], x, side="right")
+    centre = np.array([x[classes == c].mean() if (classes == c).any() else 0.0 for c in range(q.FAST)])
     return np.clip((centre - centre[::-1]) / max(float(x.std()), 1e-9) / 2.0, -3.0, 3.0)

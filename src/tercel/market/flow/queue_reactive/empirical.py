@@ -1,6 +1,5 @@
 """Empirical laws beside the weights: waits, sizes, placement, market-order lots, resting depth."""
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +8,7 @@ from tercel.core.arrays import Bools, Floats, Ints
 from tercel.market.flow.queue_reactive import extract
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import cuts, pad
-from tercel.market.flow.queue_reactive.repeats import fresh
+from tercel.market.flow.queue_reactive.repeats import AgainChances, fresh
 
 Table = Floats
 CURVE = 13
@@ -84,7 +83,8 @@ def sizes_and_places(
 def _sizes(days: Sequence[extract.ExtractedDay], seen: Sequence[extract.FlowState]) -> Table:
     """Sizes of limit orders that repeat none, by day and kind."""
     out = np.ones((q.DAYS, 3, q.SIZE_POINTS))
-    each = [[fresh(d, s, kind) for kind in range(3)] for d, s in zip(days, seen, strict=True)]
+    again = [AgainChances().count(d, s)[1] for d, s in zip(days, seen, strict=True)]
+    each = [[fresh(d, s, kind, a) for kind in range(3)] for d, s, a in zip(days, seen, again, strict=True)]
     for d in range(q.DAYS):
         mine = each[d :: q.DAYS] or each
         for kind in range(3):
@@ -113,34 +113,29 @@ def _places(
 
 
 def _inside(days: Sequence[extract.ExtractedDay], seen: Sequence[extract.FlowState], law: dict[str, Table]) -> Table:
-    """Ticks into the spread from its nearer end, by haste, how either side fell back, and the room (`layout.INSIDE`).
+    """Ticks into the spread from its nearer end, by how far its side stands behind its mean, and by the spread.
 
-    Where orders are few, a cell takes those of a wider one: of any haste, then of any own side, then of any other.
+    Of orders that stand where none stood (`repeats.AgainChances`), if there are any. Where they are few, a cell takes
+    those of any retreat.
     """
     rows = np.concatenate([d.o.kind == q.LIMIT_IN_SPREAD for d in days])
+    anew = rows & ~np.concatenate([AgainChances().count(d, s)[0] for d, s in zip(days, seen, strict=True)])
+    rows = anew if anew.any() else rows
     spread = np.concatenate([d.spread for d in days])
     better = -np.concatenate([extract.behind_best(d) for d in days])
     signed = np.where(2 * better <= spread, better, better - spread)
-    room = np.searchsorted(law["spread_edges"], spread, side="right") // 2
-    own, other = (
-        np.concatenate([extract.of_side(extract.since_fell(d), sign * d.o.side) for d in days]) for sign in (1, -1)
-    )
-    fell = np.searchsorted(law["fell_edges"], own, side="right")
-    drop = np.concatenate([extract.of_side(extract.dropped(d, s), -d.o.side) for d, s in zip(days, seen, strict=True)])
-    follows = np.where(other < law["at_once"], 0, np.where(drop > 0, drop, q.DROPS + 1))
-    hasty = np.concatenate([extract.hastes(s) for s in seen])
-    tables = []
-    for h, m, n in itertools.product(range(q.HASTES), range(q.FELL), range(q.FOLLOWS)):
-        wide = rows & (follows == n)
-        cells = (wide & (fell == m) & (hasty == h), wide & (fell == m), wide, rows)
-        tables.append(_by_class(signed, room, cells, q.INSIDE_POINTS, q.ROOMS))
+    wide = np.searchsorted(law["spread_edges"], spread, side="right")
+    own = np.concatenate([extract.of_side(s.retreat, d.o.side) for d, s in zip(days, seen, strict=True)])
+    behind = np.searchsorted(law["retreat_edges"], own, side="right")
+    classes = range(q.RETREATS)
+    tables = [_by_class(signed, wide, (rows & (behind == c), rows), q.INSIDE_POINTS) for c in classes]
     return np.concatenate(tables).ravel()
 
 
-def _by_class(value: Ints, classes: Ints, rows: Sequence[Bools], count: int, many: int = q.SPREADS) -> Table:
-    """Equally likely values of each of `many` classes; of neighbours, then of wider and wider `rows` where few are."""
-    out = np.ones((many, count))
-    for c in range(many):
+def _by_class(value: Ints, classes: Ints, rows: Sequence[Bools], count: int) -> Table:
+    """Equally likely values of each of SPREADS classes; of neighbours, then of wider and wider `rows` where few are."""
+    out = np.ones((q.SPREADS, count))
+    for c in range(q.SPREADS):
         near = np.abs(classes - c)
         beside = near <= 1
         choices = [choice for one in rows for choice in ((one & (near == 0), 50), (one & beside, 20))]

@@ -12,7 +12,14 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate, best, changes
 from tercel.market.book.records import level_at, order_at, side_at
 from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive.memory import class_of, follows, haste, since_fell, touch
+from tercel.market.flow.queue_reactive.memory import (
+    again_cell,
+    class_of,
+    lost_cell,
+    lost_price,
+    retreat,
+    touch,
+)
 from tercel.market.flow.queue_reactive.records import memory_at
 from tercel.market.flow.queue_reactive.withdrawals import withdraw
 from tercel.market.flow.santa_fe import market_order
@@ -153,16 +160,39 @@ def _among_levels(k: Longs, flow: Floats, side: int, near: int) -> int:
 
 @kernel
 def inside_price(k: Longs, flow: Floats, side: int, near: int, far: int) -> int:
-    """Draw a price in the spread, by recent trading, retreats of both touches, and the spread."""
-    m = memory_at(k)
-    now, gap = m.seen_ns, (far - near) * side
-    law = haste(m.i_runs, m.i_trade) * q.FELL + since_fell(k, flow, now, side)
-    law = law * q.FOLLOWS + follows(k, flow, now, -side)
-    law = law * q.ROOMS + class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, gap) // 2
+    """Draw a price in the spread, by how far its side stands behind its mean and by the spread."""
+    gap = (far - near) * side
+    law = class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(k, side)) * q.SPREADS
+    law += class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, gap)
     better = int(flow[q.INSIDE + law * q.INSIDE_POINTS + int(uniform(k, sim.FLOW_RNG) * q.INSIDE_POINTS)])
     if better < 0:
         better += gap
     return near + side * min(max(better, 1), gap - 1)
+
+
+@kernel
+def same_again(k: Longs, flow: Floats, side: int, near: int, far: int) -> tuple[int, int]:
+    """Where an order in the spread comes to rest that goes by a price, NO_BID: by none; its lots, 0: drawn anew.
+
+    Where the side's last one stood, else at the best price that its side has lost, else that the other has.
+    """
+    now, at = memory_at(k).seen_ns, 0 if side > 0 else 1
+    cell, price = again_cell(k, flow, now, side), k[q.MADE + at]
+    if cell >= 0 and _fits(q.LIMIT_IN_SPREAD, side, price, near, far):
+        room = class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, (far - near) * side) // 2
+        if uniform(k, sim.FLOW_RNG) < flow[q.AGAIN_PRICE + cell * q.ROOMS + room]:
+            told = uniform(k, sim.FLOW_RNG) < flow[q.AGAIN_LOTS + cell]
+            return int(price), int(k[q.MADE_LOTS + at]) if told else 0
+    for i in range(2):
+        lost = side * (1 - 2 * i)
+        cell = lost_cell(k, flow, now, lost)
+        if cell >= 0:
+            price = lost_price(k, lost)
+            if _fits(q.LIMIT_IN_SPREAD, side, price, near, far):
+                chance = flow[(q.LOST_PRICE if i == 0 else q.FOLLOW_PRICE) + cell]
+                if uniform(k, sim.FLOW_RNG) < chance:
+                    return int(price), 0
+    return NO_BID, 0
 
 
 @kernel
@@ -197,10 +227,14 @@ def limit(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
     """
     m = memory_at(k)
     near, far = touch(k, side), touch(k, -side)
-    lots = _limit_lots(k, flow, kind, side)
-    price = near
-    if kind != q.LIMIT_AT_BEST:
+    price, lots = near, 0
+    if kind == q.LIMIT_IN_SPREAD:
+        price, lots = same_again(k, flow, side, near, far)
+    elif kind == q.LIMIT_DEEPER:
         price = NO_BID
+    if lots == 0:
+        lots = _limit_lots(k, flow, kind, side)
+    if price == NO_BID:
         if lots < 0:
             again = k[q.GONE_PRICE + (0 if side > 0 else 1)]
             if uniform(k, sim.FLOW_RNG) < flow[q.REPOST_PRICE + kind] and _fits(kind, side, again, near, far):
@@ -234,7 +268,7 @@ def _tilted(k: Longs, flow: Floats) -> int:
 
 @kernel
 def take(b: Packed, k: Longs, flow: Floats, side: int) -> int:
-    """Execute a market order: the queue, less, or more, but never the last level; its lots."""
+    """Execute a market order: the queue, less, or more, but never the last level nor beyond SWEEP; its lots."""
     at = q.SCAN + (0 if side < 0 else q.SCAN_SIDE)
     queue = k[at + q.LEVELS]
     c = class_of(flow, q.QUEUE_EDGES, q.QUEUES - 1, queue)
@@ -252,6 +286,8 @@ def take(b: Packed, k: Longs, flow: Floats, side: int) -> int:
         lots = queue + int(flow[q.MORE + c * q.TAKE_POINTS + _tilted(k, flow)])
     limit_lots = -1
     for n in range(k[at + 2 * q.LEVELS]):
+        if abs(k[at + n] - k[at]) > flow[q.SWEEP]:
+            break
         limit_lots += k[at + q.LEVELS + n]
     lots = min(lots, max(limit_lots, 1))
     market_order(b, k, side, lots)

@@ -11,18 +11,33 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.calibrate import to_lots
 from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive.memory import class_of, haste, remember, retreat, see, wait_row
+from tercel.market.flow.queue_reactive.memory import (
+    again_cell,
+    class_of,
+    lost_cell,
+    lost_price,
+    remember,
+    retreat,
+    see,
+    took,
+    wait_row,
+)
 from tercel.market.flow.queue_reactive.preset import start_memory
 from tercel.market.flow.queue_reactive.queues import Queues, queues
 from tercel.market.flow.queue_reactive.records import memory_at
 from tercel.market.observed import Observed
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.float_bits import real
 
 LONG_NS: Final = 10**12
 """Ago: what has not happened yet."""
-CELLS = 15
+CELLS = 18
 """Of an event: those of `tables.WEIGHTS`; row of the law of the wait after it."""
-TRADE_CELL, EMPTIED_CELL, VACATED_CELL, RUNS_CELL, ACTIVITY_CELL, WAIT_CELL = 4, 5, 6, 10, 13, 14
+WITH_NS: Final = 10_000_000
+"""A hidden execution belongs to the market order that comes within so long after it."""
+SOON_NS: Final = 1_000_000_000
+"""Hidden executions of a side within so long belong to one burst."""
+EMPTIED_CELL, VACATED_CELL, ACTIVITY_CELL, WAIT_CELL = 5, 6, 16, 17
 
 
 @dataclass(frozen=True)
@@ -95,21 +110,27 @@ class FlowState:
         Of the tables of weights, and the row of the law of waits; see `CELLS`.
     event : int64[n]
         Index in the frame of the previous event.
-    slow, fast : float64[n]
-        Displacements in that frame, half-ticks.
+    fast : float64[n]
+        Displacement from the fast mean in that frame, half-ticks.
+    pressure : float64[n]
+        In that frame.
+    lately : float64[n, 4]
+        Orders in the spread of bid and ask, cancels at them, of the last seconds.
     retreat : float64[n, 2]
         Of the best bid and ask from their means, ticks.
-    before : int64[n, 6]
+    before : int64[n, 13]
         Class of the previous kind, lots and price and side of the previous event (side 0 after a trade), price and
-        lots of the side's last cancelled order.
+        lots of the side's last cancelled order; cell (`memory.again_cell`), price and lots of its last order in the
+        spread; cell (`memory.lost_cell`) and price of the best price that its side has lost, and the other.
     wait : int64[n]
         Class of the wait before the event.
     """
 
     cells: Int32
     event: Longs
-    slow: Floats
     fast: Floats
+    pressure: Floats
+    lately: Floats
     retreat: Floats
     before: Longs
     wait: Longs
@@ -130,14 +151,27 @@ def look(day: ExtractedDay, flow: Floats, activity: Longs) -> FlowState:
     k = np.zeros(sim.GRID, np.int64)
     start_memory(k, int(day.bid[0, 0] + day.ask[0, 0]), int(day.o.ns[0]))
     cells, event = np.zeros((n, CELLS), np.int32), np.zeros(n, np.int64)
-    moves, before = np.zeros((n, 4)), np.zeros((n, 6), np.int64)
+    moves, before = np.zeros((n, 8)), np.zeros((n, 13), np.int64)
     waits = np.zeros(n, np.int64)
+    unseen = np.append(hidden_takers(day), ((np.iinfo(np.int64).max, 0),), axis=0)
     _look(
         k, flow, day.o.ns, day.o.kind.astype(np.int64), day.o.side.astype(np.int64), day.o.price.astype(np.int64),
         day.lots, day.bid, day.ask, day.bid_lots, day.ask_lots, day.queues.orders, day.wait, activity, cells, event,
-        moves, before, waits,
+        moves, before, waits, unseen,
     )  # fmt: skip
-    return FlowState(cells, event, moves[:, 0], moves[:, 1], moves[:, 2:], before, waits)
+    return FlowState(cells, event, moves[:, 0], moves[:, 1], moves[:, 4:], moves[:, 2:4], before, waits)
+
+
+def hidden_takers(day: ExtractedDay) -> Longs:
+    """Who took what was hidden, without a market order: ns and side, of each burst once, int64[b, 2]."""
+    rows, traded = day.o.hidden, np.append(day.o.ns[day.o.kind == q.MARKET], np.iinfo(np.int64).max)
+    alone = traded[np.searchsorted(traded, rows[:, 0])] - rows[:, 0] > WITH_NS
+    side = np.where(2 * rows[:, 1] <= rows[:, 3] + rows[:, 4], -1, 1)
+    first = np.zeros(len(rows), np.bool_)
+    for one in (-1, 1):
+        at = np.flatnonzero(side == one)
+        first[at] = np.diff(rows[at, 0], prepend=-LONG_NS) >= SOON_NS
+    return np.column_stack((rows[:, 0], side))[alone & first]
 
 
 def behind_best(day: ExtractedDay) -> Longs:
@@ -169,19 +203,6 @@ def _is_gone(touched: Longs) -> Bools:
     return np.asarray((touched > 0) & (touched <= q.GONE))
 
 
-def hastes(seen: FlowState) -> Longs:
-    """`memory.haste` before each event, int64[n]."""
-    out = np.zeros(len(seen.cells), np.int64)
-    _hastes(seen.cells, out)
-    return out
-
-
-@kernel
-def _hastes(cells: Packed, out: Longs) -> None:
-    for i in range(cells.shape[0]):
-        out[i] = haste(cells[i, RUNS_CELL], cells[i, TRADE_CELL])
-
-
 def since_fell(day: ExtractedDay) -> Longs:
     """ns before each event since the best bid and ask last retreated (large: never), int64[n, 2]."""
     out = np.full((day.o.n, 2), LONG_NS)
@@ -192,8 +213,8 @@ def since_fell(day: ExtractedDay) -> Longs:
     return out
 
 
-def of_side(values: Longs, side: AnyArray) -> Longs:
-    """Of int64[n, 2] the bid's column where `side` is above 0, else the ask's."""
+def of_side(values: AnyArray, side: AnyArray) -> AnyArray:
+    """Of [n, 2] the bid's column where `side` is above 0, else the ask's."""
     return np.asarray(np.where(side > 0, values[:, 0], values[:, 1]))
 
 
@@ -201,10 +222,10 @@ def of_side(values: Longs, side: AnyArray) -> Longs:
 def _look(
     k: Longs, flow: Floats, ns: Longs, kind: Longs, side: Longs, price: Longs, lots: Longs, bid: Longs, ask: Longs,
     bid_lots: Longs, ask_lots: Longs, queue: Longs, wait: Longs, activity: Longs, cells: Packed, event: Longs,
-    moves: Floats, before: Longs, waits: Longs,
+    moves: Floats, before: Longs, waits: Longs, unseen: Longs,
 ) -> None:  # fmt: skip
     m = memory_at(k)
-    n = ns.shape[0]
+    n, hidden = ns.shape[0], 0
     for i in range(n):
         m.wait = class_of(flow, q.WAIT_EDGES, q.WAITS - 1, wait[i])
         waits[i] = m.wait
@@ -215,9 +236,11 @@ def _look(
         cells[i, ACTIVITY_CELL] = activity[i]
         frame = m.p_side
         event[i] = 2 * kind[i] + (0 if side[i] == frame else 1)
-        moves[i, 0] = frame * (m.mid - m.mean_slow)
-        moves[i, 1] = frame * (m.mid - m.mean_fast)
+        moves[i, 0] = frame * (m.mid - m.mean_fast)
+        moves[i, 1] = frame * m.pressure
         moves[i, 2], moves[i, 3] = retreat(k, 1), retreat(k, -1)
+        for j in range(4):
+            moves[i, 4 + j] = real(k, q.INSIDE_RUN + j)
         at = 0 if side[i] > 0 else 1
         before[i, 0] = m.p_kind
         before[i, 1] = m.last_lots
@@ -225,6 +248,14 @@ def _look(
         before[i, 3] = m.last_side
         before[i, 4] = k[q.GONE_PRICE + at]
         before[i, 5] = k[q.GONE_LOTS + at]
+        before[i, 6] = again_cell(k, flow, ns[i], side[i])
+        before[i, 7], before[i, 8] = k[q.MADE + at], k[q.MADE_LOTS + at]
+        for j in range(2):
+            lost = side[i] * (1 - 2 * j)
+            before[i, 9 + 2 * j], before[i, 10 + 2 * j] = lost_cell(k, flow, ns[i], lost), lost_price(k, lost)
+        while unseen[hidden, 0] <= ns[i]:
+            took(k, ns[i], unseen[hidden, 1])
+            hidden += 1
         j = min(i + 1, n - 1)
         remember(k, ns[i], kind[i], side[i], price[i], lots[i], bid[j, 0] + ask[j, 0])
         cells[i, WAIT_CELL] = wait_row(k, flow, ask[j, 0] - bid[j, 0], activity[j])

@@ -10,12 +10,8 @@ from tercel.core.arrays import Floats, Ints
 from tercel.market.flow.calibrate import to_lots
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.empirical import points
-from tercel.market.flow.queue_reactive.extract import ExtractedDay, FlowState, dropped, gone, of_side
+from tercel.market.flow.queue_reactive.extract import SOON_NS, WITH_NS, ExtractedDay, FlowState, dropped, gone, of_side
 
-WITH_NS: Final = 10_000_000
-"""An execution belongs to the market order that comes within so long after it."""
-SOON_NS: Final = 1_000_000_000
-"""Executions of a side within so long belong to one burst."""
 FEW: Final = 20
 PRIOR: Final = 5.0
 """Occasions at the wider law's rate that a cell is shrunk to."""

@@ -7,7 +7,7 @@ and begin with 1 - HIDDEN_AGAIN of the rate that the tape has.
 from tercel.core.jit import Floats, Longs, kernel
 from tercel.core.seeds import uniform
 from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive.memory import dropped, gone, touch
+from tercel.market.flow.queue_reactive.memory import dropped, gone, took, touch
 from tercel.market.flow.queue_reactive.records import memory_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import hidden_trade
@@ -33,6 +33,7 @@ def hidden_alone(k: Longs, flow: Floats) -> None:
         return
     side = 1 if uniform(k, sim.FLOW_RNG) * (bid + ask) < bid else -1
     _bursts(k, flow, side, bursts)
+    took(k, memory_at(k).seen_ns, -side)
 
 
 @kernel

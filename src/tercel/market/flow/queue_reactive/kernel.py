@@ -5,14 +5,17 @@ market order emptied a best price; then the kind of the event, with weights that
 
 - `state`: the spread and both best queues (or their imbalance), with the factors that pilots turned by the spread;
 - `before`, `before2`: the previous event and this wait; the two previous events;
-- `place`: the mid over its slow and fast means, and its last move. The means go along with what market orders do;
+- `place`: the mid over its mean of two seconds, which goes along with what market orders do, and its last move;
+- `pressure`: half a minute of flow at the best prices, less what was laid behind;
+- `insides`, `withdrawn`: orders in the spread and cancels at the best of the last seconds, a side;
 - `trade`: the flow of trade signs, the last market order's age and sign, whether it moved the mid, how narrow it is;
 - `signs`, `runs`: a slower mean of the signs; market orders of the last seconds a side, and how narrow it is;
 - `emptied`, `vacated`: best prices that market orders and cancels emptied: how long ago, how far off, or back;
 - `retreat`: how far the best prices stand behind their means of the last seconds, and how narrow it is;
-- `fresh`, `alone`, `behind`: the age of best prices, orders alone at them, the gaps behind them;
+- `fresh`, `alone`, `behind`: age and origin of best prices, orders alone at them, the gaps behind them;
 - `activity` of the minute.
 
+What moves the mid leans (`lean_of`): with the last half minute, against the last minutes, with those who take.
 Narrow are spreads in which market orders come more readily. Cancels at the best weigh by the ages and sizes of the
 orders there, deeper ones in proportion to the lots. Then price, size, or which order. Hidden executions come with
 market orders and between events.
@@ -22,8 +25,6 @@ References
 Huang, Lehalle & Rosenbaum (2015), Simulating and analyzing order book data: the queue-reactive model, Journal of the
 American Statistical Association 110(509), 107-122.
 """
-
-import math
 
 from tercel.core.exponential import exp
 from tercel.core.jit import Floats, Longs, Packed, kernel
@@ -64,8 +65,7 @@ def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
     for at in range(2):
         k[q.BEHIND + at] = abs(k[q.SCAN + at * q.SCAN_SIDE] - k[q.SCAN + at * q.SCAN_SIDE + 1])
     see(k, flow, now, bid, ask, k[q.SCAN + q.LEVELS], k[q.SCAN + q.SCAN_SIDE + q.LEVELS], bids, asks)
-    if flow[q.DRIFT_SD] > 0.0:
-        _drift(k, flow)
+    lean_of(k, flow, now)
     m.n_events += 1
     m.spread_sum += ask - bid
     if after_bid >= 0:
@@ -116,19 +116,21 @@ def _act(b: Packed, k: Longs, flow: Floats, now: int, kind: int, side: int) -> N
 
 
 @kernel
-def _drift(k: Longs, flow: Floats) -> None:
-    """Step of an Ornstein-Uhlenbeck drift that comes from outside, a few times a second."""
-    s, m = state_at(k), memory_at(k)
-    elapsed = s.flow_ns - m.drift_seen
-    if elapsed < NS_PER_SECOND // 4:
+def lean_of(k: Longs, flow: Floats, now: int) -> None:
+    """Four times a second, how far the events that move the mid lean up.
+
+    With the mid over its mean of half a minute, in units, at most two; against the mid over its mean of minutes, at
+    most six; with the takers of the last half minute, buyers less sellers, at most four.
+    """
+    m = memory_at(k)
+    if now - m.lean_ns < NS_PER_SECOND // 4:
         return
-    m.drift_seen = s.flow_ns
-    keep = exp(-elapsed / flow[q.DRIFT_NS])
-    noise = 0.0  # a sum of uniforms is normal enough for a lean
-    for _ in range(4):
-        noise += uniform(k, sim.FLOW_RNG) - 0.5
-    sd = flow[q.DRIFT_SD] * math.sqrt(1.0 - keep * keep) * math.sqrt(3.0)
-    m.drift = m.drift * keep + sd * noise
+    m.lean_ns = now
+    unit = flow[q.UNIT]
+    lean = flow[q.TREND] * min(max((m.mid - m.mean_slow) / unit, -2.0), 2.0)
+    lean -= flow[q.VALUE] * min(max((m.mid - m.mean_value) / unit, -6.0), 6.0)
+    lean += flow[q.PUSH] * min(max(m.takers, -4.0), 4.0)
+    m.lean, m.lean_up, m.lean_down = lean, exp(lean), exp(-lean)
 
 
 @kernel
@@ -148,14 +150,17 @@ def choose(k: Longs, flow: Floats, spread: int, live: int) -> int:
     w6, w7 = product(k, flow, 6) * near, product(k, flow, 7) * far
     w8, w9 = product(k, flow, 8) * deep_near, product(k, flow, 9) * deep_far
     w10, w11 = product(k, flow, 10) * markets, product(k, flow, 11) * markets
-    if s.regime != 0 or s.impact == sim.WEIGHTS or flow[q.DRIFT_SD] > 0.0:
-        plain = w0 + w1 + w2 + w3 + w4 + w5 + w6 + w7 + w8 + w9 + w10 + w11
-        limit, market, market2, cancel, up, down, lean = leans(k)
-        w0, w1 = w0 * (limit * (1.0 + lean) * up), w1 * (limit * (1.0 - lean) * down)
+    plain = w0 + w1 + w2 + w3 + w4 + w5 + w6 + w7 + w8 + w9 + w10 + w11
+    up, down = (m.lean_up, m.lean_down) if m.p_side > 0 else (m.lean_down, m.lean_up)
+    w0, w6, w10 = w0 * up, w6 * down, w10 * up
+    w1, w7, w11 = w1 * down, w7 * up, w11 * down
+    if s.regime != 0 or s.impact == sim.WEIGHTS:
+        limit, market, market2, cancel, lean = leans(k)
+        w0, w1 = w0 * (limit * (1.0 + lean)), w1 * (limit * (1.0 - lean))
         w2, w3, w4, w5 = w2 * limit, w3 * limit, w4 * limit, w5 * limit
-        w6, w7 = w6 * (cancel * (1.0 - lean) * down), w7 * (cancel * (1.0 + lean) * up)
+        w6, w7 = w6 * (cancel * (1.0 - lean)), w7 * (cancel * (1.0 + lean))
         w8, w9 = w8 * cancel, w9 * cancel
-        w10, w11 = w10 * (market * up), w11 * (market2 * down)
+        w10, w11 = w10 * market, w11 * market2
         m.rate = (w0 + w1 + w2 + w3 + w4 + w5 + w6 + w7 + w8 + w9 + w10 + w11) / plain
     w1 += w0
     w2 += w1
@@ -179,12 +184,14 @@ def product(k: Longs, flow: Floats, e: int) -> float:
     """Weight of event `e` as a product over its cells."""
     m = memory_at(k)
     w = flow[q.W_STATE + m.i_state * q.EVENTS + e] * flow[q.W_BEFORE + m.i_before * q.EVENTS + e]
-    w *= flow[q.W_BEFORE2 + m.i_before2 * q.EVENTS + e] * flow[q.W_PLACE + m.i_place * q.EVENTS + e]
+    w *= flow[q.W_BEFORE2 + m.i_before2 * q.EVENTS + e]
+    w *= flow[q.W_PLACED + (m.i_place * q.PRESSURES + m.i_pressure) * q.EVENTS + e]
     w *= flow[q.W_EMPTIED + m.i_emptied * q.EVENTS + e] * flow[q.W_VACATED + m.i_vacated * q.EVENTS + e]
     w *= flow[q.W_BEST + (m.i_fresh * q.ALONE + m.i_alone) * q.EVENTS + e]
     w *= flow[q.W_SIGNED + (m.i_runs * q.SIGNS + m.i_signs) * q.EVENTS + e]
     w *= flow[q.W_RETREAT + m.i_retreat * q.EVENTS + e]
     w *= flow[q.W_BEHIND + m.i_behind * q.EVENTS + e]
+    w *= flow[q.W_LATELY + (m.i_insides * q.BOTH_WITHDRAWN + m.i_withdrawn) * q.EVENTS + e]
     return w * flow[q.W_TRADED + (m.i_trade * q.ACTIVITIES + m.activity) * q.EVENTS + e]
 
 
@@ -205,15 +212,15 @@ def offsets(k: Longs, flow: Floats, flip: int, live: int) -> tuple[float, float,
 
 
 @kernel
-def leans(k: Longs) -> tuple[float, float, float, float, float, float, float]:
-    """Factors on the weights by regime, own-trade impact and drift; 1 (and 0) where none applies.
+def leans(k: Longs) -> tuple[float, float, float, float, float]:
+    """Factors on the weights by regime and own-trade impact; 1 (and 0) where none applies.
 
-    Factors of limit orders, of market orders on the side of the frame and on the opposite one, of cancels; of what
-    moves the mid with that side by the drift, and against it; the regime's lean to that side.
+    Of limit orders, of market orders on the side of the frame and on the opposite one, of cancels; the regime's lean to
+    that side.
     """
     s, m = state_at(k), memory_at(k)
     side = float(m.p_side)
-    limit = market = cancel = up = down = 1.0
+    limit = market = cancel = 1.0
     lean = 0.0
     if s.regime != 0:
         limit, market, cancel = s.limit_factor, s.market_factor, s.cancel_factor
@@ -223,13 +230,4 @@ def leans(k: Longs) -> tuple[float, float, float, float, float, float, float]:
         bias = s.bias
         same *= exp(abs(bias)) if side * bias < 0.0 else 1.0
         opposite *= exp(abs(bias)) if side * bias > 0.0 else 1.0
-    drift = m.drift
-    if drift != 0.0:
-        if m.drift_of != m.drift:
-            m.drift_of = m.drift
-            m.drift_up = exp(drift)
-            m.drift_down = exp(-drift)
-        up, down = m.drift_up, m.drift_down
-        if side < 0.0:
-            up, down = down, up
-    return limit, same, opposite, cancel, up, down, lean
+    return limit, same, opposite, cancel, lean

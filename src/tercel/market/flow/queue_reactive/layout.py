@@ -8,7 +8,7 @@ from typing import Final
 
 from tercel.market.simulator.layout import FLOW_HEAD, FLOW_MEMORY
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 # -- kinds ------------------------------------------------------------------------------------------------------------
 LIMIT_IN_SPREAD, LIMIT_AT_BEST, LIMIT_DEEPER, CANCEL_AT_BEST, CANCEL_DEEPER, MARKET, KINDS = range(7)
@@ -24,25 +24,28 @@ WAITS: Final = 10
 ACTIVITIES: Final = 4
 WIDTHS: Final = 4  # groups of spread classes in the law of waits
 YOUNG: Final = 3  # ages of a best price that a limit order has made; older: all alike
-SLOW: Final = 9  # displacement from the slow mean of the mid
-FAST: Final = 5  # ... from the fast one
+ORIGINS: Final = 3  # of such a price: new, the side's last one again, the one that the other side has lost
+FAST: Final = 5  # displacement from the fast mean of the mid
 MOVES: Final = 2
 FLOWS: Final = 5
 GAPS: Final = 5  # ticks from a best price to the next level behind it
 RETREATS: Final = 6  # of a best price from its own mean of the last seconds
 NARROWS: Final = 4  # groups of spreads by how readily market orders come in them
 RUNS: Final = 5  # of the market orders of a side in the last seconds
+INSIDES: Final = 5  # ... of its orders in the spread
+WITHDRAWN: Final = 4  # ... of its cancels at the best
+PRESSURES: Final = 7  # half a minute of flow at the best prices, see `memory.pushes`
 AT_BEST: Final = 4  # orders at a best price: 1, 2, 3, more
 SIGNS: Final = 7  # of the slow mean of trade signs
 AGES: Final = 5  # of the last market order
 SINCE: Final = 4  # ages since a touch was emptied, by a market order or by a cancel; older: as if it had not been
-HASTES: Final = 2  # whether much was traded in the last seconds: see `memory.haste`
 FELL: Final = 5  # ages since a best price fell back, for whatever reason
 ROOMS: Final = SPREADS // 2  # pairs of classes of the spread
 STATES_OF_TOUCH: Final = 3  # it stands; it is gone by a market order, or by a cancel, and not yet back
 DROPS: Final = 3  # ticks by which a touch stands behind the price that it has lost
-FOLLOWS: Final = 2 + DROPS  # see `memory.follows`
 GONE: Final = SINCE * DROPS
+CAUSES: Final = 2  # of a best price that fell back: a market order, a cancel
+AGAINS: Final = 8  # ages since then; older: forgotten
 # of a side: 0 long ago; then by age and drop, the price still gone; then by age, back
 TOUCHED: Final = 1 + GONE + SINCE
 LEVELS: Final = 5
@@ -63,9 +66,10 @@ DAYS: Final = 4
 
 # -- scalars of the parameters ----------------------------------------------------------------------------------------
 VERSION_AT: Final = 0
-RESOLUTION, SESSION, CLOCK, SLOW_NS, FAST_NS, DRIFT_SD, DRIFT_NS, WINDOW, LIMITED = range(FLOW_HEAD, FLOW_HEAD + 9)
+RESOLUTION, SESSION, CLOCK, SLOW_NS, FAST_NS, VALUE_NS, UNIT, WINDOW, LIMITED = range(FLOW_HEAD, FLOW_HEAD + 9)
 # RESOLUTION, SESSION: ns to which stamps are rounded, ns of a session
 # CLOCK: factor of all waits
+# UNIT: half-ticks in which the lean counts displacements
 # WINDOW: ticks behind the best within which levels are kept
 # LIMITED: 1: nothing happens beyond the LEVELS-th level
 BY_IMBALANCE, MINUTES, BEYOND, LIVE_MEAN, LEAVES_MEAN, LEAVES_MOST = range(FLOW_HEAD + 9, FLOW_HEAD + 15)
@@ -81,7 +85,10 @@ SHORT_NS, HOLE, DEEP_POWER, RUN_NS, HIDDEN_AGAIN, TAKE_TILT, AMONG, LONE = range
 # TAKE_TILT: power of the uniform that draws what a market order takes; below 1: more
 # AMONG: share of the orders behind the second level that are placed by level, not by distance
 # LONE: two words: how readily an order behind the best goes that is alone at its price, or not
-SCALARS: Final = FLOW_HEAD + 24
+TREND, VALUE, PUSH, SWEEP = range(FLOW_HEAD + 24, FLOW_HEAD + 28)
+# TREND, VALUE, PUSH: of the lean, see `kernel.lean_of`
+# SWEEP: ticks beyond the best that market orders reach at most
+SCALARS: Final = FLOW_HEAD + 28
 
 # -- edges: padded with infinities ------------------------------------------------------------------------------------
 SPREAD_EDGES: Final = SCALARS  # SPREADS - 1: class = number of edges <= spread
@@ -89,19 +96,21 @@ WIDTH_EDGES: Final = SPREAD_EDGES + SPREADS - 1
 NARROW_EDGES: Final = WIDTH_EDGES + WIDTHS - 1
 QUEUE_EDGES: Final = NARROW_EDGES + NARROWS - 1
 IMBALANCE_EDGES: Final = QUEUE_EDGES + QUEUES - 1
-SLOW_EDGES: Final = IMBALANCE_EDGES + TOUCHES - 1
-FAST_EDGES: Final = SLOW_EDGES + SLOW - 1
+FAST_EDGES: Final = IMBALANCE_EDGES + TOUCHES - 1
 FLOW_EDGES: Final = FAST_EDGES + FAST - 1
 SIGN_EDGES: Final = FLOW_EDGES + FLOWS - 1
 RUN_EDGES: Final = SIGN_EDGES + SIGNS - 1
-BEHIND_EDGES: Final = RUN_EDGES + RUNS - 1  # [GAPS - 1] ticks
+INSIDES_EDGES: Final = RUN_EDGES + RUNS - 1
+WITHDRAWN_EDGES: Final = INSIDES_EDGES + INSIDES - 1
+PRESSURE_EDGES: Final = WITHDRAWN_EDGES + WITHDRAWN - 1
+AGAIN_EDGES: Final = PRESSURE_EDGES + PRESSURES - 1  # AGAINS, the last is where memory ends
+BEHIND_EDGES: Final = AGAIN_EDGES + AGAINS  # [GAPS - 1] ticks
 RETREAT_EDGES: Final = BEHIND_EDGES + GAPS - 1  # ticks from the mean of a best price back to it
 AGE_EDGES: Final = RETREAT_EDGES + RETREATS - 1
 SINCE_EDGES: Final = AGE_EDGES + AGES - 1  # SINCE, the last is where memory ends
 DROP_EDGES: Final = SINCE_EDGES + SINCE  # DROPS - 1
 FELL_EDGES: Final = DROP_EDGES + DROPS - 1  # FELL - 1
-AT_ONCE: Final = FELL_EDGES + FELL - 1  # ns within which the other side answers to a fall
-YOUNG_EDGES: Final = AT_ONCE + 1  # YOUNG
+YOUNG_EDGES: Final = FELL_EDGES + FELL - 1  # YOUNG
 WAIT_EDGES: Final = YOUNG_EDGES + YOUNG
 ACTIVITY_EDGES: Final = WAIT_EDGES + WAITS - 1
 ACTIVITY_MEAN: Final = ACTIVITY_EDGES + ACTIVITIES - 1
@@ -114,24 +123,29 @@ TABLES: Final = HAZARD + LEVELS - 1
 STATES: Final = SPREADS * TOUCHES
 BEFORE: Final = PREVIOUS * WAITS
 BEFORE2: Final = PREVIOUS * PREVIOUS * 2
-PLACES: Final = SLOW * FAST * MOVES
+PLACES: Final = FAST * MOVES
 TRADES: Final = FLOWS * AGES * 2 * 2 * NARROWS
 ALONE: Final = AT_BEST * AT_BEST
 BOTH_RUNS: Final = RUNS * RUNS * NARROWS
 BOTH_GAPS: Final = GAPS * GAPS
 BOTH_RETREATS: Final = RETREATS * RETREATS * NARROWS
-FRESH: Final = (YOUNG + 1) * (YOUNG + 1)  # same side, opposite side: 0 old, else 1 + age
+BOTH_INSIDES: Final = INSIDES * INSIDES
+BOTH_WITHDRAWN: Final = WITHDRAWN * WITHDRAWN
+MADES: Final = 1 + ORIGINS * YOUNG  # 0 old, else by origin and age
+FRESH: Final = MADES * MADES  # same side, opposite side
 EMPTIES: Final = TOUCHED * TOUCHED  # same side, opposite side
 W_STATE: Final = TABLES
 W_BEFORE: Final = W_STATE + STATES * EVENTS
 W_BEFORE2: Final = W_BEFORE + BEFORE * EVENTS
-W_PLACE: Final = W_BEFORE2 + BEFORE2 * EVENTS
-W_EMPTIED: Final = W_PLACE + PLACES * EVENTS
+W_EMPTIED: Final = W_BEFORE2 + BEFORE2 * EVENTS
 W_VACATED: Final = W_EMPTIED + EMPTIES * EVENTS
 W_BEHIND: Final = W_VACATED + EMPTIES * EVENTS
 W_RETREAT: Final = W_BEHIND + BOTH_GAPS * EVENTS
-# products of two tables, so that an event reads fewer: fresh x alone, runs x signs, trade x activity
-W_BEST: Final = W_RETREAT + BOTH_RETREATS * EVENTS
+# products of two tables, so that an event reads fewer: place x pressure, insides x withdrawn, fresh x alone,
+# runs x signs, trade x activity
+W_PLACED: Final = W_RETREAT + BOTH_RETREATS * EVENTS
+W_LATELY: Final = W_PLACED + PLACES * PRESSURES * EVENTS
+W_BEST: Final = W_LATELY + BOTH_INSIDES * BOTH_WITHDRAWN * EVENTS
 W_SIGNED: Final = W_BEST + FRESH * ALONE * EVENTS
 W_TRADED: Final = W_SIGNED + BOTH_RUNS * SIGNS * EVENTS
 
@@ -142,9 +156,9 @@ WAIT_NS: Final = WAIT_LAW + PREVIOUS * WAITS * ACTIVITIES * WIDTHS * SINCE * WAI
 SIZE: Final = WAIT_NS + WAITS * WAIT_POINTS  # [DAYS][3][SIZE_POINTS] lots
 DEEP_EDGES: Final = SIZE + DAYS * 3 * SIZE_POINTS  # [SPREADS - 1] ticks from the best to the next level
 DEEP: Final = DEEP_EDGES + SPREADS - 1  # [SPREADS][DEEP_POINTS] ticks behind the best, by that gap
-# [HASTES][FELL of its side][FOLLOWS of the other][ROOMS][INSIDE_POINTS] > 0 from the own best, < 0 from the opposite
+# [RETREATS of its side][SPREADS][INSIDE_POINTS] > 0 from the own best, < 0 from the opposite
 INSIDE: Final = DEEP + SPREADS * DEEP_POINTS
-TAKE_EQUAL: Final = INSIDE + HASTES * FELL * FOLLOWS * ROOMS * INSIDE_POINTS  # [QUEUES] P(size = queue)
+TAKE_EQUAL: Final = INSIDE + RETREATS * SPREADS * INSIDE_POINTS  # [QUEUES] P(size = queue)
 TAKE_LESS: Final = TAKE_EQUAL + QUEUES  # [QUEUES] P(size <= queue)
 LESS: Final = TAKE_LESS + QUEUES  # [QUEUES][TAKE_POINTS] lots where below the queue
 MORE: Final = LESS + QUEUES * TAKE_POINTS  # [QUEUES][TAKE_POINTS] lots beyond the queue
@@ -156,7 +170,16 @@ REPEAT_BY: Final = REPEAT_EDGES + STAY_CLASSES - 1  # [3][STAY_CLASSES] factor b
 REPEAT_PRICE: Final = REPEAT_BY + 3 * STAY_CLASSES  # [PREVIOUS][3]: its price too
 REPOST_SIZE: Final = REPEAT_PRICE + PREVIOUS * 3  # [3]: size of the side's last cancelled order
 REPOST_PRICE: Final = REPOST_SIZE + 3  # [3]
-SLOT: Final = REPOST_PRICE + 3  # [2 (LEVELS - 1)] cumulative: joins level 2.., or makes a new level 2..
+# chances that an order in the spread stands where the side's last one there stood: [CAUSES][AGAINS][ROOMS], and then
+# has its lots: [CAUSES][AGAINS]; that it stands at the best price that its side has lost, or else the other side:
+# [CAUSES][FELL][DROPS]
+AGAIN_PRICE: Final = REPOST_PRICE + 3
+AGAIN_LOTS: Final = AGAIN_PRICE + CAUSES * AGAINS * ROOMS
+LOST_PRICE: Final = AGAIN_LOTS + CAUSES * AGAINS
+FOLLOW_PRICE: Final = LOST_PRICE + CAUSES * FELL * DROPS
+SLOT: Final = (
+    FOLLOW_PRICE + CAUSES * FELL * DROPS
+)  # [2 (LEVELS - 1)] cumulative: joins level 2.., or makes a new level 2..
 BETWEEN: Final = SLOT + 2 * (LEVELS - 1)  # [INSIDE_POINTS] where in the gap: > 0 from its inner end, < 0 from its outer
 RANK: Final = BETWEEN + INSIDE_POINTS  # [RANKS] cumulative: rank of the cancelled deeper order among the side's newest
 STAYS: Final = RANK + RANKS  # [STAY_CLASSES] chance that a deeper order picked for cancelling goes, by its size
@@ -180,38 +203,42 @@ P_KIND, P_SIDE, P2_KIND, P2_SIDE, WAIT, MEAN_SLOW, MEAN_FAST, SEEN_NS, SIGN_FLOW
 # P_KIND, P2_KIND: kind of the previous event, PREVIOUS values, and of the one before it; P_SIDE: +1 bid or buyer, -1
 # WAIT: class of the wait before the event to come
 # MEAN_SLOW, MEAN_FAST: reals: means of the mid, half-ticks; SIGN_FLOW: real, -1 to 1
-TRADE_SIGN, MOVE, MID, MINUTE_END, AT_MINUTE, BLOCK_LEFT, ACTIVITY, PACE, MARKETS, DAY, DRIFT = range(_M + 10, _M + 21)
+TRADE_SIGN, MOVE, MID, MINUTE_END, AT_MINUTE, BLOCK_LEFT, ACTIVITY, PACE, MARKETS, DAY, LEAN = range(_M + 10, _M + 21)
 # MOVE, MID: sign of the mid's last move; half-ticks
 # MINUTE_END, AT_MINUTE: when the next minute begins; row of the table
-# ACTIVITY: class; PACE, MARKETS, DRIFT: reals: factor of long waits, of market orders in this minute, drift
+# ACTIVITY: class; PACE, MARKETS, LEAN: reals: factor of long waits, of market orders in this minute, lean
 LAST_SIDE, LAST_PRICE, LAST_LOTS = range(_M + 22, _M + 25)  # last event, for repeats
 GONE_PRICE, GONE_LOTS, RATE = range(_M + 25, _M + 31, 2)
 # GONE_PRICE, GONE_LOTS: last cancelled order of each side (bid, ask); RATE: real: sum of regime-weighted over plain
 # weights at the last event
 # classes as `see` found them
 I_STATE, I_BEFORE, I_BEFORE2, I_PLACE, I_TRADE, I_EMPTIED, I_VACATED = range(_M + 30, _M + 37)
-I_FRESH, I_SIGNS, I_ALONE, I_RUNS, I_BEHIND, I_RETREAT = range(_M + 37, _M + 43)
+I_FRESH, I_SIGNS, I_ALONE, I_RUNS, I_BEHIND, I_RETREAT, I_PRESSURE, I_INSIDES, I_WITHDRAWN = range(_M + 37, _M + 46)
 # tallies
-N_EVENTS, N_MARKET, SPREAD_SUM, REFILLS, REPAIRS, VOID = range(_M + 43, _M + 49)
+N_EVENTS, N_MARKET, SPREAD_SUM, REFILLS, REPAIRS, VOID = range(_M + 46, _M + 52)
 # two words each, bid and ask: touches as last seen; those that market orders emptied last, and when; best prices that
-# limit orders made last, and when; those that cancels emptied, and when
-TOUCH, EMPTIED, EMPTIED_NS, MADE, MADE_NS, VACATED, VACATED_NS, SLOW_SIGNS = range(_M + 49, _M + 65, 2)
-# SLOW_SIGNS: one word: the slow mean of trade signs
-RUN: Final = _M + 64  # market orders of buyers and sellers, decaying
-READY: Final = _M + 66  # reals (bid, ask): how readily orders there are withdrawn, over the mean
+# limit orders made last, and when; those that cancels emptied, and when; lots and
+# origins of those that limit orders made
+TOUCH, EMPTIED, EMPTIED_NS, MADE, MADE_NS, VACATED, VACATED_NS, MADE_LOTS, ORIGIN = range(_M + 52, _M + 70, 2)
+# reals, decaying. One word each: the slow mean of trade signs; the mean of the mid over minutes, half-ticks; takers,
+# buyers less sellers; see `memory.pushes`
+SLOW_SIGNS, MEAN_VALUE, TAKERS, PRESSURE = range(_M + 70, _M + 74)
+# ... of buyers and sellers, or bid and ask: market orders, orders in the spread, cancels at the best
+RUN, INSIDE_RUN, WITHDRAWN_RUN = range(_M + 74, _M + 80, 2)
+READY: Final = _M + 80  # reals (bid, ask): how readily orders there are withdrawn, over the mean
 # scan: per side prices and lots of the first LEVELS levels, and how many there are, bid then ask
-BEHIND: Final = _M + 68  # ticks from the best bid and ask to the next level, set before `memory.see`
-SCAN: Final = _M + 70
+BEHIND: Final = _M + 82  # ticks from the best bid and ask to the next level, set before `memory.see`
+SCAN: Final = _M + 84
 SCAN_SIDE: Final = 2 * LEVELS + 1  # prices, lots, count
 RING: Final = SCAN + 2 * SCAN_SIDE  # newest placements of each side: arrival << 24 | slot
 RING_SIZE: Final = 16
 RING_AT: Final = RING + 2 * RING_SIZE  # two words
-DRIFT_SEEN, DRIFT_OF, DRIFT_UP, DRIFT_DOWN, TRADE_MOVED, TOUCH_MEAN = range(RING_AT + 2, RING_AT + 8)
-# DRIFT_OF: the drift whose exponentials follow
+LEAN_NS, LEAN_UP, LEAN_DOWN, TRADE_MOVED, TOUCH_MEAN = range(RING_AT + 2, RING_AT + 7)
+# LEAN_NS: when the lean was last counted; LEAN_UP, LEAN_DOWN: reals: its exponentials
 # TRADE_MOVED: whether the last market order moved the mid
 # TOUCH_MEAN: reals (bid, ask): means of the best prices, ticks
 # of each side (bid, ask), as long as `lay.CHANGES_BID` of the book is what it was: SCAN, and who stands at the best
-SCANNED, STOOD, STOOD_ARRIVAL, STANDING, STANDING_READY = range(DRIFT_SEEN + 7, DRIFT_SEEN + 17, 2)
+SCANNED, STOOD, STOOD_ARRIVAL, STANDING, STANDING_READY = range(LEAN_NS + 6, LEAN_NS + 16, 2)
 # STOOD_ARRIVAL: `lay.ARRIVAL`, by which they age; STANDING: orders there
 # STANDING_READY: reals: sums of the weights with which they are withdrawn
 USED: Final = SCANNED + 10 - FLOW_MEMORY

@@ -72,8 +72,7 @@ def see(
     m.i_state = spread * q.TOUCHES + touch_class(flow, same, opposite)
     m.i_before = m.p_kind * q.WAITS + m.wait
     m.i_before2 = (m.p_kind * q.PREVIOUS + m.p2_kind) * 2 + (0 if m.p2_side == side else 1)
-    place = class_of(flow, q.SLOW_EDGES, q.SLOW - 1, side * (mid2 - m.mean_slow)) * q.FAST
-    place += class_of(flow, q.FAST_EDGES, q.FAST - 1, side * (mid2 - m.mean_fast))
+    place = class_of(flow, q.FAST_EDGES, q.FAST - 1, side * (mid2 - m.mean_fast))
     m.i_place = place * q.MOVES + (0 if m.move * side >= 0 else 1)
     narrow = class_of(flow, q.NARROW_EDGES, q.NARROWS - 1, ask - bid)
     trade = class_of(flow, q.FLOW_EDGES, q.FLOWS - 1, side * m.sign_flow) * q.AGES
@@ -95,11 +94,15 @@ def _age(k: Longs, flow: Floats, now: int) -> None:
         return
     m.seen_ns = now
     keep = exp(-elapsed / flow[q.RUN_NS])
-    slow, fast = m.mean_slow, m.mean_fast
-    m.mean_slow = slow + (m.mid - slow) * (1.0 - exp(-elapsed / flow[q.SLOW_NS]))
-    m.mean_fast = fast + (m.mid - fast) * (1.0 - exp(-elapsed / flow[q.FAST_NS]))
+    half = exp(-elapsed / flow[q.SLOW_NS])
+    m.mean_slow = m.mid + (m.mean_slow - m.mid) * half
+    m.mean_fast = m.mid + (m.mean_fast - m.mid) * exp(-elapsed / flow[q.FAST_NS])
+    m.mean_value = m.mid + (m.mean_value - m.mid) * exp(-elapsed / flow[q.VALUE_NS])
+    m.takers = m.takers * half
+    m.pressure = m.pressure * half
     for at in range(2):
-        put_real(k, q.RUN + at, real(k, q.RUN + at) * keep)
+        for what in (q.RUN, q.INSIDE_RUN, q.WITHDRAWN_RUN):
+            put_real(k, what + at, real(k, what + at) * keep)
         mean = real(k, q.TOUCH_MEAN + at)
         put_real(k, q.TOUCH_MEAN + at, mean + (k[q.TOUCH + at] - mean) * (1.0 - keep))
 
@@ -110,7 +113,7 @@ def _recall(k: Longs, flow: Floats, now: int, side: int, narrow: int) -> None:
     m = memory_at(k)
     m.i_emptied = left(k, flow, now, side, q.EMPTIED) * q.TOUCHED + left(k, flow, now, -side, q.EMPTIED)
     m.i_vacated = left(k, flow, now, side, q.VACATED) * q.TOUCHED + left(k, flow, now, -side, q.VACATED)
-    m.i_fresh = young(k, flow, now, side) * (q.YOUNG + 1) + young(k, flow, now, -side)
+    m.i_fresh = young(k, flow, now, side) * q.MADES + young(k, flow, now, -side)
     at = 0 if side > 0 else 1
     runs = class_of(flow, q.RUN_EDGES, q.RUNS - 1, real(k, q.RUN + at)) * q.RUNS
     runs += class_of(flow, q.RUN_EDGES, q.RUNS - 1, real(k, q.RUN + 1 - at))
@@ -121,6 +124,11 @@ def _recall(k: Longs, flow: Floats, now: int, side: int, narrow: int) -> None:
     both += class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(k, -side))
     m.i_retreat = both * q.NARROWS + narrow
     m.i_signs = class_of(flow, q.SIGN_EDGES, q.SIGNS - 1, side * m.slow_signs)
+    m.i_pressure = class_of(flow, q.PRESSURE_EDGES, q.PRESSURES - 1, side * m.pressure)
+    both = class_of(flow, q.INSIDES_EDGES, q.INSIDES - 1, real(k, q.INSIDE_RUN + at)) * q.INSIDES
+    m.i_insides = both + class_of(flow, q.INSIDES_EDGES, q.INSIDES - 1, real(k, q.INSIDE_RUN + 1 - at))
+    both = class_of(flow, q.WITHDRAWN_EDGES, q.WITHDRAWN - 1, real(k, q.WITHDRAWN_RUN + at)) * q.WITHDRAWN
+    m.i_withdrawn = both + class_of(flow, q.WITHDRAWN_EDGES, q.WITHDRAWN - 1, real(k, q.WITHDRAWN_RUN + 1 - at))
 
 
 @kernel
@@ -132,12 +140,12 @@ def retreat(k: Longs, side: int) -> float:
 
 @kernel
 def young(k: Longs, flow: Floats, now: int, side: int) -> int:
-    """1 + age class of a side's best price if a limit order in the spread made it; 0: old, or made otherwise."""
+    """1 + class by origin and age of a side's best price that an order in the spread made; 0: old, or otherwise."""
     at = 0 if side > 0 else 1
     if k[q.TOUCH + at] != k[q.MADE + at]:
         return 0
     age = class_of(flow, q.YOUNG_EDGES, q.YOUNG, now - k[q.MADE_NS + at])
-    return 0 if age == q.YOUNG else 1 + age
+    return 0 if age == q.YOUNG else 1 + k[q.ORIGIN + at] * q.YOUNG + age
 
 
 @kernel
@@ -179,16 +187,6 @@ def gone(k: Longs, side: int) -> int:
 
 
 @kernel
-def haste(runs: int, trade: int) -> int:
-    """Whether trading is brisk: 1 after a market order just now, or several within seconds.
-
-    `runs`, `trade`: cells of these tables. Orders that narrow the touch to a tick or two come with trades.
-    """
-    both = runs // q.NARROWS
-    return 1 if trade // (4 * q.NARROWS) % q.AGES < 2 or both // q.RUNS + both % q.RUNS > 3 else 0
-
-
-@kernel
 def _fell_ns(k: Longs, side: int) -> int:
     """When a side's best price fell back, by a market order or by a cancel."""
     at = 0 if side > 0 else 1
@@ -202,12 +200,36 @@ def since_fell(k: Longs, flow: Floats, now: int, side: int) -> int:
 
 
 @kernel
-def follows(k: Longs, flow: Floats, now: int, side: int) -> int:
-    """How the other side's best price retreated: 0 just now, then by `dropped`, last: it has not."""
-    if now - _fell_ns(k, side) < flow[q.AT_ONCE]:
-        return 0
+def cause(k: Longs, side: int) -> int:
+    """What made a side's best price fall back last: 0 a market order, 1 a cancel."""
+    at = 0 if side > 0 else 1
+    return 1 if k[q.VACATED_NS + at] > k[q.EMPTIED_NS + at] else 0
+
+
+@kernel
+def again_cell(k: Longs, flow: Floats, now: int, side: int) -> int:
+    """Cell of AGAIN_LOTS of an order where the side's last one in the spread stood; -1: that is forgotten."""
+    age = class_of(flow, q.AGAIN_EDGES, q.AGAINS, now - _fell_ns(k, side))
+    return -1 if age == q.AGAINS else cause(k, side) * q.AGAINS + age
+
+
+@kernel
+def lost_cell(k: Longs, flow: Floats, now: int, side: int) -> int:
+    """Cell of LOST_PRICE and FOLLOW_PRICE by how a side's best price fell back; -1: none is gone."""
     drop = dropped(k, side)
-    return drop if drop > 0 else q.DROPS + 1
+    return -1 if drop == 0 else (cause(k, side) * q.FELL + since_fell(k, flow, now, side)) * q.DROPS + drop - 1
+
+
+@kernel
+def lost_price(k: Longs, side: int) -> int:
+    """The better of a side's best prices that are gone; asked where `lost_cell` found one."""
+    m, at = memory_at(k), 0 if side > 0 else 1
+    price = k[q.TOUCH + at]
+    if 0 < _of_side(k, m.i_emptied, side) <= q.GONE:
+        price = k[q.EMPTIED + at]
+    if 0 < _of_side(k, m.i_vacated, side) <= q.GONE and (k[q.VACATED + at] - price) * side > 0:
+        price = k[q.VACATED + at]
+    return int(price)
 
 
 @kernel
@@ -232,8 +254,7 @@ def remember(k: Longs, now: int, kind: int, side: int, price: int, lots: int, mi
     moved = mid2 != m.mid
     if moved:
         m.move = 1 if mid2 > m.mid else -1
-        if kind == q.MARKET:  # what trades do to the price stays: the means go along
-            m.mean_slow = m.mean_slow + mid2 - m.mid
+        if kind == q.MARKET:  # what trades do to the price stays: the mean goes along
             m.mean_fast = m.mean_fast + mid2 - m.mid
         m.mid = mid2
     m.p2_kind = m.p_kind
@@ -247,14 +268,16 @@ def remember(k: Longs, now: int, kind: int, side: int, price: int, lots: int, mi
         if moved:
             m.p_kind = q.MARKET_MOVED
             _empty(k, now, -side, q.EMPTIED, m.i_emptied)
-        m.sign_flow = 0.5 * m.sign_flow + 0.5 * side
-        m.slow_signs = 0.92 * m.slow_signs + 0.08 * side
-        m.trade_ns, m.trade_moved = now, 1 if moved else 0
-        put_real(k, q.RUN + at, real(k, q.RUN + at) + 1.0)
-        m.trade_sign = side
+        took(k, now, side)
+        m.trade_moved = 1 if moved else 0
     m.p_side = side
+    m.pressure = m.pressure + side * pushes(kind)
     if kind == q.LIMIT_IN_SPREAD:
-        k[q.MADE + at], k[q.MADE_NS + at] = price, now
+        k[q.ORIGIN + at] = _origin(k, side, price)
+        k[q.MADE + at], k[q.MADE_NS + at], k[q.MADE_LOTS + at] = price, now, lots
+        put_real(k, q.INSIDE_RUN + at, real(k, q.INSIDE_RUN + at) + 1.0)
+    if kind == q.CANCEL_AT_BEST:
+        put_real(k, q.WITHDRAWN_RUN + at, real(k, q.WITHDRAWN_RUN + at) + 1.0)
     m.last_lots = lots
     if kind != q.MARKET:
         m.last_side = side
@@ -264,6 +287,32 @@ def remember(k: Longs, now: int, kind: int, side: int, price: int, lots: int, mi
     if kind == q.CANCEL_AT_BEST or kind == q.CANCEL_DEEPER:
         k[q.GONE_PRICE + at] = price
         k[q.GONE_LOTS + at] = lots
+
+
+@kernel
+def _origin(k: Longs, side: int, price: int) -> int:
+    """Of an order in the spread: see `layout.ORIGINS`."""
+    if price == k[q.MADE + (0 if side > 0 else 1)]:
+        return 1
+    return 2 if price == lost_price(k, -side) else 0
+
+
+@kernel
+def took(k: Longs, now: int, side: int) -> None:
+    """Somebody of a side took: by a market order, or what was hidden."""
+    m = memory_at(k)
+    at = q.RUN + (0 if side > 0 else 1)
+    m.sign_flow = 0.5 * m.sign_flow + 0.5 * side
+    m.slow_signs = 0.92 * m.slow_signs + 0.08 * side
+    m.takers = m.takers + side
+    m.trade_ns, m.trade_moved, m.trade_sign = now, 0, side
+    put_real(k, at, real(k, at) + 1.0)
+
+
+@kernel
+def pushes(kind: int) -> float:
+    """What an event of the bid, or of a buyer, adds to the pressure: flow at the best, less what is laid behind."""
+    return -1.0 if kind == q.CANCEL_AT_BEST or kind == q.LIMIT_DEEPER else 1.0
 
 
 @kernel

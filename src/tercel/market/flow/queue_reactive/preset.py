@@ -27,11 +27,12 @@ class PilotFactors(BaseModel):
         Factor of the waits.
     market, inside, cancel : float
         Factors of the weights of market orders, of limit orders in the spread and of cancels at the best.
-    anchor_slow : float
-        Log factor of the events that move the mid, per standard deviation of its displacement from its slow mean;
-        positive pulls back. Never negative: a market that runs after itself does not stop.
-    drift_sd : float
-        Standard deviation of an Ornstein-Uhlenbeck lean of the same events that comes from outside.
+    anchor_fast : float
+        Log factor of the events that move the mid, per standard deviation of its displacement from its fast mean;
+        positive pulls back.
+    trend, value, push : float
+        Lean of the same events with the last half minute, against the last minutes, with those who take: see
+        `kernel.lean_of`.
     lots : float
         How far market orders that do not take just the queue lean to larger sizes; 1: as on tape.
     repeat : float
@@ -47,8 +48,10 @@ class PilotFactors(BaseModel):
     market: Positive = 1.0
     inside: Positive = 1.0
     cancel: Positive = 1.0
-    anchor_slow: Rate = 0.0
-    drift_sd: Rate = 0.0
+    anchor_fast: Annotated[float, Field(ge=-1.0, le=2.0)] = 0.0
+    trend: Annotated[float, Field(ge=-0.2, le=0.6)] = 0.0
+    value: Annotated[float, Field(ge=0.0, le=0.2)] = 0.0
+    push: Annotated[float, Field(ge=-0.1, le=0.1)] = 0.0
     lots: Positive = 1.0
     repeat: Rate = 1.0
     lone: Annotated[float, Field(ge=-1.0, le=2.0)] = 0.0
@@ -68,7 +71,7 @@ class QueueReactivePreset(Preset):
     minutes : tuple of (activity, market factor, day)
         The minutes calibrated on: events over what the half hour has on average, how many market orders came over
         what the events say, which day.
-    slow_centres : tuple of float
+    fast_centres : tuple of float
         Displacement in standard deviations that each class stands for.
     knobs : PilotFactors
     """
@@ -80,7 +83,7 @@ class QueueReactivePreset(Preset):
     law: dict[str, tuple[Finite, ...]]
     scalars: dict[str, Finite]
     minutes: Annotated[tuple[tuple[Rate, Rate, Rate], ...], Field(min_length=1, max_length=8192)]
-    slow_centres: Annotated[tuple[Finite, ...], Field(min_length=q.SLOW, max_length=q.SLOW)]
+    fast_centres: Annotated[tuple[Finite, ...], Field(min_length=q.FAST, max_length=q.FAST)]
     knobs: PilotFactors = PilotFactors()
 
     @model_validator(mode="before")
@@ -115,7 +118,7 @@ class QueueReactivePreset(Preset):
         law = {name: np.asarray(self.law[name], np.float64) for name in LAYOUT}
         return pack(
             law, self.scalars, np.asarray(self.minutes, np.float64), self.knobs.model_dump(),
-            np.asarray(self.slow_centres),
+            np.asarray(self.fast_centres),
         )  # fmt: skip
 
     def remember(self, k: Ints) -> None:
@@ -131,12 +134,12 @@ def start_memory(k: Ints, mid2: int, now: int = 0) -> None:
     k[[q.P_SIDE, q.P2_SIDE, q.TRADE_SIGN, q.MOVE]] = 1
     k[[q.P_KIND, q.P2_KIND]] = q.LIMIT_AT_BEST
     k[q.MID] = mid2
-    for at in (q.MEAN_SLOW, q.MEAN_FAST):
+    for at in (q.MEAN_SLOW, q.MEAN_FAST, q.MEAN_VALUE):
         put_real(k, at, float(mid2))
     k[[q.TOUCH, q.TOUCH + 1]] = mid2 // 2
     for at in (q.TOUCH_MEAN, q.TOUCH_MEAN + 1):
         put_real(k, at, mid2 / 2)
-    for at in (q.PACE, q.MARKETS, q.RATE, q.READY, q.READY + 1):
+    for at in (q.PACE, q.MARKETS, q.RATE, q.LEAN_UP, q.LEAN_DOWN, q.READY, q.READY + 1):
         put_real(k, at, 1.0)
     k[q.SEEN_NS] = now
     for at in (q.EMPTIED_NS, q.VACATED_NS, q.MADE_NS):

@@ -20,6 +20,7 @@ def repeats(days: Sequence[ExtractedDay], seen: Sequence[FlowState]) -> dict[str
     """
     size, price = np.zeros((q.PREVIOUS, 3, 2, 3)), np.zeros((q.PREVIOUS, 3, 3))
     again, there = np.zeros((3, 3)), np.zeros((3, 3))
+    placed = AgainChances()
     edges = cuts(np.concatenate([d.lots for d in days]), SIZES_AT)
     by_size = np.zeros((3, q.STAY_CLASSES, 3))
     for d, s in zip(days, seen, strict=True):
@@ -27,8 +28,9 @@ def repeats(days: Sequence[ExtractedDay], seen: Sequence[FlowState]) -> dict[str
         near = np.where(side > 0, d.bid[:, 0], d.ask[:, 0])
         far = np.where(side > 0, d.ask[:, 0], d.bid[:, 0])
         away = behind_best(d)
+        known, lots_too = placed.count(d, s)
         for what in range(3):
-            rows = kind == what
+            rows = (kind == what) & ~lots_too
             if not rows.any():
                 continue
             values, count = np.unique(d.lots[rows], return_counts=True)
@@ -51,7 +53,7 @@ def repeats(days: Sequence[ExtractedDay], seen: Sequence[FlowState]) -> dict[str
                     by_size[what, :, column], np.searchsorted(edges, last[can], side="right"), x[can].astype(float)
                 )
             fits = _fitting(what, side, s.before[:, 2], near, far)
-            can_price = hit & (s.before[:, 3] == side) & fits
+            can_price = hit & (s.before[:, 3] == side) & fits & ~known
             jump = np.where(side > 0, near - s.before[:, 2], s.before[:, 2] - near)
             chance[can_price] = luck(jump[can_price], step_share)
             for column, x in enumerate((px == s.before[:, 2], chance, can_price)):
@@ -60,7 +62,7 @@ def repeats(days: Sequence[ExtractedDay], seen: Sequence[FlowState]) -> dict[str
             can_gone = rows & ~hit & (gone > 0) & (gone != last)
             hit_gone = can_gone & (d.lots == gone)
             again[what] += (hit_gone.sum(), luck(gone[can_gone], share).sum(), can_gone.sum())
-            fits = _fitting(what, side, s.before[:, 4], near, far) & hit_gone
+            fits = _fitting(what, side, s.before[:, 4], near, far) & hit_gone & ~known
             jump = np.where(side > 0, near - s.before[:, 4], s.before[:, 4] - near)
             there[what] += ((px == s.before[:, 4])[fits].sum(), luck(jump[fits], step_share).sum(), fits.sum())
     mean = np.array([_excess(*x) for x in by_size.sum(axis=1)])[:, None]
@@ -72,7 +74,59 @@ def repeats(days: Sequence[ExtractedDay], seen: Sequence[FlowState]) -> dict[str
         "repeat_price": np.array([_excess(*x) for x in price.reshape(-1, 3)]),
         "repost_size": np.array([_excess(*x) for x in again]),
         "repost_price": np.array([_excess(*x) for x in there]),
+        **placed.tables(),
     }
+
+
+class AgainChances:
+    """How often orders in the spread stand where one stood before, counted day by day: see `events.same_again`."""
+
+    def __init__(self) -> None:
+        self.price = np.zeros((2, q.CAUSES * q.AGAINS, q.ROOMS))
+        self.lots = np.zeros((2, q.CAUSES * q.AGAINS))
+        self.lost = np.zeros((2, 2, q.CAUSES * q.FELL * q.DROPS))
+
+    def count(self, day: ExtractedDay, seen: FlowState) -> tuple[Bools, Bools]:
+        """Count a day; which of its events stand so, and which of them have the lots of the last one too."""
+        side, price = day.o.side.astype(np.int64), day.o.price.astype(np.int64)
+        near = np.where(side > 0, day.bid[:, 0], day.ask[:, 0])
+        far = np.where(side > 0, day.ask[:, 0], day.bid[:, 0])
+        left = day.o.kind == q.LIMIT_IN_SPREAD
+        room = seen.cells[:, 0] // q.TOUCHES // 2
+        cell, there = seen.before[:, 6], seen.before[:, 7]
+        can = left & (cell >= 0) & _fitting(q.LIMIT_IN_SPREAD, side, there, near, far)
+        hit = can & (price == there)
+        same = hit & (day.lots == seen.before[:, 8])
+        for column, rows in enumerate((hit, can)):
+            np.add.at(self.price[column], (cell[rows], room[rows]), 1.0)
+        for column, rows in enumerate((same, hit)):
+            np.add.at(self.lots[column], cell[rows], 1.0)
+        known = hit.copy()
+        for i in range(2):
+            cell, there = seen.before[:, 9 + 2 * i], seen.before[:, 10 + 2 * i]
+            can = left & ~known & (cell >= 0) & _fitting(q.LIMIT_IN_SPREAD, side, there, near, far)
+            hit = can & (price == there)
+            for column, rows in enumerate((hit, can)):
+                np.add.at(self.lost[i, column], cell[rows], 1.0)
+            known |= hit
+        return known, same
+
+    def tables(self, prior: float = 20.0) -> dict[str, Table]:
+        """Chances by cell; thin ones lean on those of their age, and these on all."""
+
+        def share(hits: Table, cans: Table, lean: Table | float) -> Table:
+            return np.asarray((hits + prior * lean) / (cans + prior))
+
+        (hits, cans), (alike, stood) = self.price, self.lots
+        by_age = share(hits.sum(axis=1), cans.sum(axis=1), hits.sum() / max(cans.sum(), 1.0))
+        lots = share(alike, stood, alike.sum() / max(stood.sum(), 1.0))
+        lost, follow = (share(x[0], x[1], x[0].sum() / max(x[1].sum(), 1.0)) for x in self.lost)
+        return {
+            "again_price": share(hits, cans, by_age[:, None]).ravel(),
+            "again_lots": lots,
+            "lost_price": lost,
+            "follow_price": follow,
+        }
 
 
 def _excess(hits: float, chance: float, count: float, prior: float = 30.0) -> float:
@@ -91,9 +145,9 @@ def _fitting(kind: int, side: Ints, price: Ints, near: Ints, far: Ints) -> Bools
     return price == near
 
 
-def fresh(day: ExtractedDay, seen: FlowState, kind: int) -> Ints:
-    """Sizes of a day's limit orders of a kind, without repetitions beyond chance."""
-    rows = day.o.kind == kind
+def fresh(day: ExtractedDay, seen: FlowState, kind: int, again: Bools | None = None) -> Ints:
+    """Sizes of a day's limit orders of a kind, without those that came `again` and repetitions beyond chance."""
+    rows = (day.o.kind == kind) & ~(np.zeros(len(day.lots), np.bool_) if again is None else again)
     sizes, count = np.unique(day.lots[rows], return_counts=True)
     left, share = count.astype(float), count / max(rows.sum(), 1)
     taken = np.zeros(len(day.lots), np.bool_)

@@ -29,18 +29,20 @@ LAYOUT: Final[Mapping[str, TablePlace]] = {
     "narrow_edges": TablePlace(q.NARROW_EDGES, q.NARROWS - 1, 1.0, ascending=True),
     "queue_edges": TablePlace(q.QUEUE_EDGES, q.QUEUES - 1, 0.0, ascending=True),
     "imbalance_edges": TablePlace(q.IMBALANCE_EDGES, q.TOUCHES - 1, -1.0, 1.0, ascending=True),
-    "slow_edges": TablePlace(q.SLOW_EDGES, q.SLOW - 1, -_INF, ascending=True),
     "fast_edges": TablePlace(q.FAST_EDGES, q.FAST - 1, -_INF, ascending=True),
     "flow_edges": TablePlace(q.FLOW_EDGES, q.FLOWS - 1, -1.0, 1.0, ascending=True),
     "sign_edges": TablePlace(q.SIGN_EDGES, q.SIGNS - 1, -1.0, 1.0, ascending=True),
     "run_edges": TablePlace(q.RUN_EDGES, q.RUNS - 1, 0.0, ascending=True),
+    "insides_edges": TablePlace(q.INSIDES_EDGES, q.INSIDES - 1, 0.0, ascending=True),
+    "withdrawn_edges": TablePlace(q.WITHDRAWN_EDGES, q.WITHDRAWN - 1, 0.0, ascending=True),
+    "pressure_edges": TablePlace(q.PRESSURE_EDGES, q.PRESSURES - 1, -_INF, ascending=True),
+    "again_edges": TablePlace(q.AGAIN_EDGES, q.AGAINS, 0.0, ascending=True),
     "behind_edges": TablePlace(q.BEHIND_EDGES, q.GAPS - 1, 0.0, ascending=True),
     "retreat_edges": TablePlace(q.RETREAT_EDGES, q.RETREATS - 1, -_INF, ascending=True),
     "age_edges": TablePlace(q.AGE_EDGES, q.AGES - 1, 0.0, ascending=True),
     "since_edges": TablePlace(q.SINCE_EDGES, q.SINCE, 0.0, ascending=True),
     "drop_edges": TablePlace(q.DROP_EDGES, q.DROPS - 1, 0.0, ascending=True),
     "fell_edges": TablePlace(q.FELL_EDGES, q.FELL - 1, 0.0, ascending=True),
-    "at_once": TablePlace(q.AT_ONCE, 1, 0.0),
     "young_edges": TablePlace(q.YOUNG_EDGES, q.YOUNG, 0.0, ascending=True),
     "wait_edges": TablePlace(q.WAIT_EDGES, q.WAITS - 1, 0.0, ascending=True),
     "activity_edges": TablePlace(q.ACTIVITY_EDGES, q.ACTIVITIES - 1, 0.0, ascending=True),
@@ -52,7 +54,7 @@ LAYOUT: Final[Mapping[str, TablePlace]] = {
     "turned": TablePlace(FOLDED, q.SPREADS * q.KINDS, 0.01, 100.0),
     "before": TablePlace(q.W_BEFORE, q.BEFORE * q.EVENTS),
     "before2": TablePlace(q.W_BEFORE2, q.BEFORE2 * q.EVENTS),
-    "place": TablePlace(q.W_PLACE, q.PLACES * q.EVENTS),
+    "place": TablePlace(FOLDED, q.PLACES * q.EVENTS),
     "trade": TablePlace(FOLDED, q.TRADES * q.EVENTS),
     "emptied": TablePlace(q.W_EMPTIED, q.EMPTIES * q.EVENTS),
     "vacated": TablePlace(q.W_VACATED, q.EMPTIES * q.EVENTS),
@@ -62,6 +64,9 @@ LAYOUT: Final[Mapping[str, TablePlace]] = {
     "runs": TablePlace(FOLDED, q.BOTH_RUNS * q.EVENTS),
     "behind": TablePlace(q.W_BEHIND, q.BOTH_GAPS * q.EVENTS),
     "retreat": TablePlace(q.W_RETREAT, q.BOTH_RETREATS * q.EVENTS),
+    "pressure": TablePlace(FOLDED, q.PRESSURES * q.EVENTS),
+    "insides": TablePlace(FOLDED, q.BOTH_INSIDES * q.EVENTS),
+    "withdrawn": TablePlace(FOLDED, q.BOTH_WITHDRAWN * q.EVENTS),
     "activity": TablePlace(FOLDED, q.ACTIVITIES * q.EVENTS),
     "wait_law": TablePlace(q.WAIT_LAW, q.WAIT_NS - q.WAIT_LAW, 0.0, 1.0),
     "wait_ns": TablePlace(q.WAIT_NS, q.SIZE - q.WAIT_NS, 0.0, 1e15),
@@ -81,6 +86,10 @@ LAYOUT: Final[Mapping[str, TablePlace]] = {
     "repeat_price": TablePlace(q.REPEAT_PRICE, q.PREVIOUS * 3, 0.0, 1.0),
     "repost_size": TablePlace(q.REPOST_SIZE, 3, 0.0, 1.0),
     "repost_price": TablePlace(q.REPOST_PRICE, 3, 0.0, 1.0),
+    "again_price": TablePlace(q.AGAIN_PRICE, q.CAUSES * q.AGAINS * q.ROOMS, 0.0, 1.0),
+    "again_lots": TablePlace(q.AGAIN_LOTS, q.CAUSES * q.AGAINS, 0.0, 1.0),
+    "lost_price": TablePlace(q.LOST_PRICE, q.CAUSES * q.FELL * q.DROPS, 0.0, 1.0),
+    "follow_price": TablePlace(q.FOLLOW_PRICE, q.CAUSES * q.FELL * q.DROPS, 0.0, 1.0),
     "slot": TablePlace(q.SLOT, 2 * (q.LEVELS - 1), 0.0, 1.0, ascending=True),
     "between": TablePlace(q.BETWEEN, q.INSIDE_POINTS, -1e6, 1e6),
     "rank": TablePlace(q.RANK, q.RANKS, 0.0, 1.0, ascending=True),
@@ -97,7 +106,7 @@ LAYOUT: Final[Mapping[str, TablePlace]] = {
 
 WEIGHTS: Final = (
     "state", "before", "before2", "place", "trade", "emptied", "vacated", "fresh", "signs", "alone", "runs", "behind",
-    "retreat", "activity",
+    "retreat", "pressure", "insides", "withdrawn", "activity",
 )  # fmt: skip
 """Tables of weights, in the order of the cells that `extract.look` finds."""
 
@@ -107,7 +116,9 @@ SCALARS: Final[Mapping[str, tuple[int, float, float]]] = {
     "slow_ns": (q.SLOW_NS, 1e6, 1e13),
     "fast_ns": (q.FAST_NS, 1e6, 1e13),
     "run_ns": (q.RUN_NS, 1e6, 1e13),
-    "drift_ns": (q.DRIFT_NS, 1e6, 1e13),
+    "value_ns": (q.VALUE_NS, 1e6, 1e13),
+    "unit": (q.UNIT, 1e-3, 1e6),
+    "sweep": (q.SWEEP, 0.0, 1e6),
     "window": (q.WINDOW, 5.0, 1e5),
     "hole": (q.HOLE, 1.0, 1e5),
     "limited": (q.LIMITED, 0.0, 1.0),
@@ -127,7 +138,7 @@ def pack(
     scalars: Mapping[str, float],
     minutes: Floats,
     knobs: Mapping[str, float],
-    slow_centres: Floats,
+    fast_centres: Floats,
 ) -> Floats:
     """All parameters as the one float64 array that the kernel reads.
 
@@ -140,8 +151,8 @@ def pack(
     minutes : float64[n, 3]
         Activity over the season's, factor of market orders, day.
     knobs : mapping
-        clock, market, inside, cancel, anchor_slow, drift_sd, lots, repeat, lone: see `QueueReactivePreset`.
-    slow_centres : float64[SLOW]
+        As `PilotFactors`.
+    fast_centres : float64[FAST]
         Displacement that each class stands for, in standard deviations.
     """
     flow = np.zeros(q.FIXED + q.MINUTE * len(minutes))
@@ -156,7 +167,8 @@ def pack(
     flow[q.MINUTES] = len(minutes)
     rows = flow[q.MINUTE_TABLE :].reshape(-1, q.MINUTE)
     rows[:, :3] = minutes[:, :3]
-    flow[q.CLOCK], flow[q.DRIFT_SD] = knobs["clock"], knobs["drift_sd"]
+    flow[q.CLOCK] = knobs["clock"]
+    flow[q.TREND], flow[q.VALUE], flow[q.PUSH] = knobs["trend"], knobs["value"], knobs["push"]
     flow[q.LONE : q.LONE + 2] = np.exp([0.0, -max(knobs["lone"], 0.0)])
     flow[q.AMONG] = 1.0 + min(knobs["lone"], 0.0)
     state = flow[q.W_STATE : q.W_BEFORE].reshape(q.STATES, q.EVENTS)
@@ -165,14 +177,14 @@ def pack(
     state[:, 2 * q.CANCEL_AT_BEST : 2 * q.CANCEL_AT_BEST + 2] *= knobs["cancel"]
     by_spread = np.repeat(np.asarray(law["turned"]).reshape(q.SPREADS, q.KINDS), 2, axis=1)
     state *= np.repeat(by_spread, q.TOUCHES, axis=0)
-    up = np.exp(-np.clip(knobs["anchor_slow"] * slow_centres, -3.0, 3.0))[:, None, None]
-    places = flow[q.W_PLACE : q.W_EMPTIED].reshape(q.SLOW, q.FAST, q.MOVES, q.EVENTS)
-    for event, rises in RISES.items():
-        places[:, :, :, event] *= up if rises else 1.0 / up
     for at, names in PRODUCTS.items():
         first, second = (np.asarray(law[name]).reshape(-1, q.EVENTS) for name in names)
         joint = first[:, None] * second[None, :]
         flow[at : at + joint.size] = joint.ravel()
+    up = np.exp(-np.clip(knobs["anchor_fast"] * fast_centres, -3.0, 3.0))[:, None]
+    placed = flow[q.W_PLACED : q.W_LATELY].reshape(q.FAST, q.MOVES * q.PRESSURES, q.EVENTS)
+    for event, rises in RISES.items():
+        placed[:, :, event] *= up if rises else 1.0 / up
     flow[q.TAKE_TILT] = 1.0 / knobs["lots"]
     for name in ("repeat_size", "repost_size"):
         chances = flow[LAYOUT[name].at : LAYOUT[name].at + LAYOUT[name].length]
@@ -180,7 +192,13 @@ def pack(
     return flow
 
 
-PRODUCTS: Final = {q.W_BEST: ("fresh", "alone"), q.W_SIGNED: ("runs", "signs"), q.W_TRADED: ("trade", "activity")}
+PRODUCTS: Final = {
+    q.W_PLACED: ("place", "pressure"),
+    q.W_LATELY: ("insides", "withdrawn"),
+    q.W_BEST: ("fresh", "alone"),
+    q.W_SIGNED: ("runs", "signs"),
+    q.W_TRADED: ("trade", "activity"),
+}
 """Two tables multiplied cell by cell, the second's cells within the first's: an event reads one of them, not two."""
 
 RISES: Final = {

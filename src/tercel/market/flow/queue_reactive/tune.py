@@ -2,8 +2,9 @@
 
 What is compared: events and market orders per second, cancels at the best, lots of a market order, sizes that repeat,
 spread, depth of each level, how far the levels reach, standard deviations of the mid's changes over 1, 10, 60 and 600
-s, and the shares of the kinds of events in each class of the spread. Every target has a knob that moves it nearly
-alone, so that damped steps on the logarithms converge in a few rounds; the mean knobs of the last third are kept.
+s, how far the mid has moved 10 and 60 s after a market order, and the shares of the kinds of events in each class of
+the spread. Every target has a knob that moves it nearly alone, so that damped steps on the logarithms converge in a few
+rounds; the mean knobs of the last third are kept.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import CapacityError
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of
 from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset
@@ -20,6 +22,7 @@ from tercel.market.flow.queue_reactive.tables import short
 from tercel.market.simulator.days import observed_day
 
 HORIZONS = (1, 10, 60, 600)
+RESPONSES = (10, 60)
 UNTOLD = 1e-9
 """A figure that a tape is too short for."""
 MOST = 1.0
@@ -99,7 +102,19 @@ def measure(days: Sequence[ExtractedDay]) -> dict[str, float]:
         moves = [_moves(d.o.mid2, horizon) for d in days]
         every = np.concatenate(moves)
         out[f"sd{horizon}"] = float(np.sqrt(np.mean(every**2))) / 2.0 if len(every) else UNTOLD
+    for after in RESPONSES:
+        out[f"response{after}"] = max(float(np.concatenate([_responses(d, after) for d in days]).mean()), UNTOLD)
     return out
+
+
+def _responses(day: ExtractedDay, seconds: int) -> Floats:
+    """Ticks by which the mid has moved with each market order so many seconds after it."""
+    o = day.o
+    rows = np.flatnonzero(o.kind == q.MARKET)
+    then = (o.ns[rows] - o.start_ns) // NS_PER_SECOND + seconds + 1
+    rows, then = rows[then < len(o.mid2)], then[then < len(o.mid2)]
+    moved = (o.mid2[then] - day.bid[rows, 0] - day.ask[rows, 0]) * o.side[rows] / 2.0
+    return moved if len(moved) else np.zeros(1)
 
 
 def _reach(day: ExtractedDay) -> Floats:
@@ -130,7 +145,7 @@ def loss_of(target: Mapping[str, float], got: Mapping[str, float]) -> float:
 
 def tune(
     preset: QueueReactivePreset, days: Sequence[ExtractedDay], seed: int, rounds: int = ROUNDS,
-    tell: Callable[[str], None] | None = None,
+    tell: Callable[[str], None] | None = None, leaning: bool = True,
 ) -> QueueReactivePreset:  # fmt: skip
     """The preset with factors adjusted to the tape.
 
@@ -146,6 +161,8 @@ def tune(
         Of pilots.
     tell : callable, optional
         Is told in words which round begins.
+    leaning : bool
+        Whether the lean's knobs are turned.
     """
     target, edges = measure(days), preset.law["spread_edges"]
     tape = tallied(days, edges)
@@ -165,7 +182,7 @@ def tune(
             continue
         kept.append((preset, got))
         gain = 1.0 if turn < rounds // 2 else 0.5
-        preset = _turned(preset, target, got, gain)
+        preset = _turned(preset, target, got, gain, leaning)
         turned = _by_spread(preset.law["turned"], tape, tallied(made, edges), gain)
         preset = preset.model_copy(update={"law": preset.law | {"turned": turned}})
     last = kept[-max(rounds // 3, 1) :]
@@ -186,8 +203,9 @@ def _middle(presets: Sequence[QueueReactivePreset]) -> QueueReactivePreset:
 
 
 def _turned(
-    preset: QueueReactivePreset, target: Mapping[str, float], got: Mapping[str, float], gain: float
-) -> QueueReactivePreset:
+    preset: QueueReactivePreset, target: Mapping[str, float], got: Mapping[str, float], gain: float,
+    leaning: bool = True,
+) -> QueueReactivePreset:  # fmt: skip
     """Knobs after one damped step."""
 
     def over(key: str) -> float:
@@ -197,15 +215,16 @@ def _turned(
 
     knobs = preset.knobs
     share = over("markets") - over("rate")
-    slow = 0.5 * (over("sd60") + 0.5 * (over("sd60") + over("sd600")))
-    lean = knobs.anchor_slow - knobs.drift_sd + gain * 0.35 * slow  # one axis: below 0 it is drift from outside
+    response, lean = 0.5 * (over("response10") + over("response60")), gain * float(leaning)
     turned = PilotFactors(
         clock=float(np.clip(knobs.clock * np.exp(gain * 0.9 * over("rate")), 0.2, 5.0)),
         market=float(np.clip(knobs.market * np.exp(-gain * 0.9 * share), 0.1, 10.0)),
-        inside=float(np.clip(knobs.inside * np.exp(gain * 1.2 * over("spread")), 0.3, 3.0)),
-        cancel=float(np.clip(knobs.cancel * np.exp(-gain * 0.9 * over("gone")), 0.3, 3.0)),
-        anchor_slow=float(np.clip(lean, 0.0, 2.0)),
-        drift_sd=float(np.clip(-lean, 0.0, 1.0)),
+        inside=float(np.clip(knobs.inside * np.exp(gain * 1.2 * over("spread")), 0.05, 3.0)),
+        cancel=float(np.clip(knobs.cancel * np.exp(-gain * 0.9 * over("gone")), 0.3, 6.0)),
+        anchor_fast=float(np.clip(knobs.anchor_fast + gain * 0.5 * over("sd10"), -0.3, 2.0)),
+        trend=float(np.clip(knobs.trend - lean * 0.15 * over("sd60"), -0.1, 0.5)),
+        value=float(np.clip(knobs.value + lean * 0.05 * over("sd600"), 0.0, 0.15)),
+        push=float(np.clip(knobs.push - lean * 0.05 * response, -0.05, 0.05)),
         lots=float(np.clip(knobs.lots * np.exp(-gain * over("lots")), 0.7, 1.6)),
         repeat=float(np.clip(knobs.repeat * np.exp(-gain * 1.0 * over("same")), 0.0, 2.0)),
         lone=float(np.clip(knobs.lone - gain * 1.0 * over("reach"), -1.0, 2.0)),
