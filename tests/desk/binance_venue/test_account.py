@@ -69,7 +69,8 @@ def test_a_balance_that_changes_by_somebody_elses_hand_is_told(served: Serve) ->
     one = served()
     venue = one.venue()
     one.engine.deposit(ACCOUNT, "USDT", -5 * ONE)
-    heard = hear(venue, lambda heard: said(heard, "somebody else's hand"))
+    held = venue.ledger.told["USDT"] - 5 * ONE
+    heard = hear(venue, lambda heard: said(heard, "somebody else's hand") and venue.ledger.told["USDT"] == held)
     assert "-5 USDT" in said(heard, "somebody")[0].why
     assert venue.ledger.differences() == {}
 
