@@ -3,6 +3,8 @@
 Where the OpenAPI (`spot_api.yaml`) disagrees with `rest-api.md` the latter holds; `AMENDED` has those places.
 """
 
+import select
+import socket
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -128,9 +130,11 @@ UNPUBLISHED = {
     "/api/v3/order/amendments",  # rest-api.md, line 4853; younger than the OpenAPI
     "/api/v3/order/amend/keepPriority",  # rest-api.md, line 2996; younger than the OpenAPI
     "/sapi/v1/account/apiRestrictions",
+    "/sapi/v1/asset/tradeFee",
     "/sapi/v1/capital/config/getall",
     "/sapi/v1/margin/allPairs",
     "/sapi/v1/margin/isolated/allPairs",
+    "/sapi/v1/spot/delist-schedule",
 }
 
 
@@ -248,6 +252,24 @@ def test_who_signs_wrongly_is_not_let_in(one_server) -> None:
     assert refused(Rest(one_server, key="")) == (401, -2014)
     unsigned = Rest(one_server).ask("GET", "/api/v3/account", timestamp=1)
     assert unsigned.json()["msg"].startswith("Mandatory parameter 'signature'") or unsigned.json()["code"] == -1021
+
+
+def test_what_clients_ask_the_wallet_when_they_begin(one_server) -> None:
+    rest = Rest(one_server)
+    fees = [{"symbol": "CSCOUSDT", "makerCommission": "0.00100000", "takerCommission": "0.00100000"}]
+    assert rest.signed("GET", "/sapi/v1/asset/tradeFee").json() == fees
+    assert rest.signed("GET", "/sapi/v1/asset/tradeFee", symbol="CSCOUSDT").json() == fees
+    assert rest.signed("GET", "/sapi/v1/asset/tradeFee", symbol="X").json()["code"] == -1121
+    assert rest.signed("GET", "/sapi/v1/spot/delist-schedule").json() == []
+
+
+@pytest.mark.long
+def test_an_idle_connection_stays_open(one_server) -> None:
+    """An order that is sent while the server closes is lost; uvicorn would close after five seconds."""
+    with socket.create_connection(("127.0.0.1", one_server.port)) as one:
+        one.sendall(b"GET /api/v3/ping HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert one.recv(4096).startswith(b"HTTP/1.1 200")
+        assert select.select([one], [], [], 7.0)[0] == []
 
 
 def test_a_changed_request_has_no_valid_signature(one_server) -> None:

@@ -125,7 +125,7 @@ def endpoints(market: MarketRequests, trade: TradeRequests) -> list[Endpoint]:
              *span),
         mine("GET", "order/amendments", "order.amendments", 4, trade.amendments, "symbol", "orderId",
              "fromExecutionId", "limit"),
-        *(Endpoint("GET", f"/sapi/v1/{path}", "", 1, user, answer) for path, answer in trade.wallet.items()),
+        *(Endpoint("GET", f"/sapi/v1/{path}", "", 1, user, *one) for path, one in trade.wallet.items()),
     ]  # fmt: skip
 
 

@@ -53,6 +53,10 @@ _TURN_S: Final = 0.005
 _WAITING: Final = 20_000
 """Messages that wait for a slow listener before it is cut off."""
 _LISTEN_KEY_MS: Final = 3_600_000
+_IDLE_S: Final = 120
+"""How long a REST connection may be idle: longer than clients keep one, so that no order meets a closing one."""
+_PONG_S: Final = 60
+"""How long a PONG may take."""
 
 
 @dataclass(eq=False)
@@ -131,8 +135,9 @@ class BinanceServer(Closing):
             remedy = "pip install 'tercel[trade]'"
             raise ConfigError("the packages uvicorn, starlette and websockets", str(error), remedy) from None
         config = uvicorn.Config(
-            self._app(), log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="on"
-        )
+            self._app(), log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="on",
+            timeout_keep_alive=_IDLE_S, ws_ping_timeout=_PONG_S,
+        )  # fmt: skip
         return uvicorn.Server(config)
 
     def _app(self) -> "Starlette":

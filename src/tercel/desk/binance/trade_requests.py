@@ -70,11 +70,13 @@ class TradeRequests:
 
     def __init__(self, engine: BinanceExchange, usage: RateUsage) -> None:
         self.engine, self.usage = engine, usage
-        self.wallet = {
-            "account/apiRestrictions": self.restrictions,
-            "capital/config/getall": self.coins,
-            "margin/allPairs": self.nothing,
-            "margin/isolated/allPairs": self.nothing,
+        self.wallet: dict[str, tuple[Any, tuple[str, ...]]] = {
+            "account/apiRestrictions": (self.restrictions, ()),
+            "asset/tradeFee": (self.fees, ("symbol",)),
+            "capital/config/getall": (self.coins, ()),
+            "margin/allPairs": (self.nothing, ()),
+            "margin/isolated/allPairs": (self.nothing, ()),
+            "spot/delist-schedule": (self.nothing, ()),
         }
         """Of /sapi/v1, what clients ask for when they begin."""
 
@@ -340,13 +342,19 @@ class TradeRequests:
             "discount": _discount(),
         }
 
+    def fees(self, _account: TradingAccount, params: Params) -> list[dict[str, str]]:
+        """`/sapi/v1/asset/tradeFee`: of a symbol, or of all."""
+        symbols = [self._symbol(params)] if "symbol" in params else list(self.engine.rules)
+        rates = {"makerCommission": shown(self.engine.maker), "takerCommission": shown(self.engine.taker)}
+        return [{"symbol": one} | rates for one in symbols]
+
     def order_count(self, account: TradingAccount, _params: Params) -> list[dict[str, Any]]:
         """`rateLimit/order`."""
         return self.usage.order_rows(account.name)
 
     @staticmethod
     def nothing(_account: TradingAccount, _params: Params) -> list[Any]:
-        """Pairs with margin, lists of orders, prevented matches, allocations: none."""
+        """Pairs with margin, symbols to be delisted, lists of orders, prevented matches, allocations: none."""
         return []
 
     def coins(self, account: TradingAccount, _params: Params) -> list[dict[str, Any]]:
