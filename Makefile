@@ -23,7 +23,7 @@ BESIDE := certify studies
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup fix peers run demo test test-long check docs format guards lock bench clean
+.PHONY: help setup fix peers bots run demo test test-long check docs format guards lock bench clean
 
 help: ## say what can be made (the default)
 	@echo "Tercel: from tick data to an execution agent that is judged."
@@ -49,6 +49,16 @@ demo: $(TRADE) ## the whole loop on the embedded default: signals, posture, agen
 fix: $(FIX) ## add QuickFIX, which is built from source (some five minutes): FIX 4.4 and its tests
 
 peers: build/peers/binance/.made build/peers/exchange/.made build/peers/.made ## install FIX engines and exchange clients of others into build/peers, for tests that talk to them (needs npm)
+
+bots: build/peers/freqtrade/.made build/peers/nautilus/.made ## install freqtrade and nautilus_trader into build/peers, for tests that have them trade (1.5 GB)
+
+build/peers/freqtrade/.made: TAKES := freqtrade==2026.9 ccxt==4.5.90
+build/peers/nautilus/.made: TAKES := nautilus_trader==1.221.0
+build/peers/freqtrade/.made build/peers/nautilus/.made: Makefile
+	@echo "[set-up] installing $(TAKES) (some two minutes)" >&2
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install $(TAKES)
+	@touch $@
 
 # Scripts of packages are not run: nothing of what they would unpack is used.
 build/peers/.made: Makefile

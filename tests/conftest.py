@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -67,6 +68,19 @@ def exchange_clients() -> Path:
     if any(python.parent.parent.glob("lib/python3*/site-packages/ccxt")):
         return python
     return _no_engine(f"no ccxt in {_FOREIGN / 'exchange'}; run make peers")
+
+
+@pytest.fixture(scope="session")
+def bots() -> Callable[[str], Path]:
+    """Finds the Python of a bot among the foreign engines: freqtrade, nautilus, which `make bots` installs."""
+
+    def find(name: str) -> Path:
+        python = _FOREIGN / name / "bin" / "python"
+        if any(python.parent.parent.glob(f"lib/python3*/site-packages/{name}*")):
+            return python
+        return _no_engine(f"no {name} in {_FOREIGN / name}; run make bots")
+
+    return find
 
 
 def _no_engine(message: str) -> NoReturn:
