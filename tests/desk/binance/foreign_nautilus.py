@@ -73,10 +73,9 @@ def recorded(url, symbol):
         name, name.symbol, BTC, USDT, len(tick.partition(".")[2]), len(step.partition(".")[2]), Price.from_str(tick),
         Quantity.from_str(step), 0, 0, maker_fee=fee, taker_fee=fee,
     )  # fmt: skip
-    rows, first = [], 0
-    while page := asked(url, f"aggTrades?symbol={symbol}&limit=1000&fromId={first}"):
-        rows += page
-        first = page[-1]["a"] + 1
+    rows, last = [], asked(url, f"aggTrades?symbol={symbol}&limit=1")[0]["a"]  # the market goes on meanwhile
+    while not rows or rows[-1]["a"] < last:
+        rows += asked(url, f"aggTrades?symbol={symbol}&limit=1000&fromId={rows[-1]['a'] + 1 if rows else 0}")
     return pair, [
         TradeTick(
             name, pair.make_price(Decimal(row["p"])), pair.make_qty(Decimal(row["q"])),
