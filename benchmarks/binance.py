@@ -16,6 +16,7 @@ import os
 import tempfile
 import time
 from contextlib import contextmanager, suppress
+from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from benchmarks import measured, packaged_limits
+from benchmarks.endurance import rss_mb
 from tercel.core import orders as o
 from tercel.core.machine import WallClock
 from tercel.core.pace import Pace
@@ -56,10 +58,13 @@ _FAR: Final = 300
 
 def bench(orders: int = ORDERS, lag_s: float = LAG_S) -> list[dict[str, Any]]:
     """Latency of orders, orders a second, lag of updates."""
-    with _trading() as desk:
+    with _trading() as (desk, gate):
         took = _reactions(desk, orders)
-        burst = _bursts(desk, orders)
+        _bursts(desk, 5 * orders)
+        early = rss_mb(gate)  # what is kept of orders that are over has its full length
+        burst = _bursts(desk, 5 * orders)
         lags = _lags(desk, lag_s)
+        late = rss_mb(gate)
         bare = _bare(desk, orders)
     other = "a bare WebSocket, order to answer"
     ways = [
@@ -67,7 +72,13 @@ def bench(orders: int = ORDERS, lag_s: float = LAG_S) -> list[dict[str, Any]]:
         for share in (50, 99)
     ]
     flow = [measured(f"binance.lag_p{share}_ms", _at(lags, share), f"ms, {UPDATES_S} updates/s") for share in (50, 99)]
-    return [*ways, measured("binance.orders_per_s", burst, f"orders/s, {BURST} in the air"), *flow]
+    more = f"MB of the gate, {5 * orders:,} orders and {round(UPDATES_S * lag_s):,} updates later"
+    return [
+        *ways,
+        measured("binance.orders_per_s", burst, f"orders/s, {BURST} in the air"),
+        *flow,
+        measured("binance.rss_mb", late, more, f"after {6 * orders:,} orders", early, less=True),
+    ]
 
 
 def _at(values: list[float], percent: int) -> float:
@@ -81,6 +92,7 @@ class _Desk:
     def __init__(self, venue: RemoteVenue, exchange: Connection) -> None:
         self.venue, self.exchange = venue, exchange
         self.symbols = [one.instrument for one in venue.listings()]
+        self.names = count()
         self._bid: dict[str, int] = {}
         for name in self.symbols:
             venue.subscribe(name)
@@ -140,9 +152,9 @@ def _reactions(desk: _Desk, orders: int) -> list[float]:
 def _bursts(desk: _Desk, orders: int) -> float:
     """Orders a second to their last word, so many in the air."""
     began, bursts = perf_counter(), max(orders // BURST, 1)
-    for burst in range(bursts):
+    for _ in range(bursts):
         for n in range(BURST):
-            desk.order(f"b{burst}-{n}", desk.symbols[n % len(desk.symbols)], n)
+            desk.order(f"b{next(desk.names)}", desk.symbols[n % len(desk.symbols)], n)
         desk.ended(BURST)
     return bursts * BURST / (perf_counter() - began)
 
@@ -188,7 +200,7 @@ def _bare(desk: _Desk, orders: int) -> list[float]:
 
 
 @contextmanager
-def _trading() -> "Iterator[_Desk]":
+def _trading() -> "Iterator[tuple[_Desk, int]]":
     """A desk's connection to a gate that trades at an exchange, each in a process of its own."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -206,7 +218,7 @@ def _trading() -> "Iterator[_Desk]":
         with GateProcess(folder, address, [NAME], folder / "limits.toml", folder / "KILLED") as gate:
             venue = RemoteVenue(str(gate.listen), [NAME])
             try:
-                yield _Desk(venue, ours)
+                yield _Desk(venue, ours), gate._process.pid
             finally:
                 venue.close()
     ours.send(("end", 0))
