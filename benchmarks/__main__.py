@@ -101,6 +101,12 @@ def bench_fix(as_json: AsJson = False) -> None:
     _bench("fix", as_json)
 
 
+@app.command("binance")
+def bench_binance(as_json: AsJson = False) -> None:
+    """Binance: a market update's way to an order through gate and adapter, orders and updates a second."""
+    _bench("binance", as_json)
+
+
 @app.command("desk")
 def bench_desk(as_json: AsJson = False) -> None:
     """Desk: rounds per second of the packaged demo, beside its markets alone."""

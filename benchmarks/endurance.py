@@ -100,9 +100,9 @@ def run(folder: Path, rounds: int) -> tuple[float, float]:
     return early, late
 
 
-def rss_mb() -> float:
-    """Memory of this process now, MB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+def rss_mb(process: int | str = "self") -> float:
+    """Memory of a process now, MB."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * 4096 / 2**20
 
 

@@ -30,11 +30,33 @@ AGGRESSOR_SIDE: Final = 2446
 _SIDES: Final[Mapping[str, int]] = {BID: BUY, OFFER: SELL}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Order:
     number: int
     lots: int
     own: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class _Level:
+    """Orders at a price, first come first, and how many lots of them are ours and others'."""
+
+    orders: list[_Order] = field(default_factory=list)
+    own: int = 0
+    others: int = 0
+
+    def add(self, order: _Order) -> None:
+        self.orders.append(order)
+        self.count(order, order.lots)
+
+    def count(self, order: _Order, lots: int) -> None:
+        if order.own:
+            self.own += lots
+        else:
+            self.others += lots
+
+    def named(self, own: str) -> _Order | None:
+        return next((one for one in self.orders if one.own == own), None) if self.own else None
 
 
 @dataclass(slots=True, eq=False)
@@ -70,7 +92,7 @@ class ShownBook:
     scale: PriceScale
     ready: bool = False
     """Whether a whole book has come."""
-    _levels: dict[tuple[int, int], list[_Order]] = field(default_factory=dict)
+    _levels: dict[tuple[int, int], _Level] = field(default_factory=dict)
     _free: deque[int] = field(default_factory=lambda: deque(range(IDS - 1, -1, -1)))
     _own: dict[str, _Own] = field(default_factory=dict)
 
@@ -95,8 +117,8 @@ class ShownBook:
     def shown(self, now_ns: int, status: int = 1) -> o.MarketRows:
         """Rows of the book as it stands; `status` as a STATUS row has it."""
         rows = [(now_ns, schema.STATUS, 0, 0, status, 0, -1)]
-        for (side, price), orders in self._levels.items():
-            rows += [(now_ns, schema.ADD, one.number, side, price, one.lots, -1) for one in orders]
+        for (side, price), level in self._levels.items():
+            rows += [(now_ns, schema.ADD, one.number, side, price, one.lots, -1) for one in level.orders]
         return o.MarketRows(self.instrument, _array(rows), True)
 
     def changes(self, entries: Sequence[Message], now_ns: int) -> o.MarketRows | None:
@@ -115,19 +137,16 @@ class ShownBook:
 
     def total(self, ns: int, side: int, price: int, lots: int) -> list[tuple[int, ...]]:
         """Set a level's total: rows (ns, kind, id, side, price, lots, aggressor)."""
-        orders = self._levels.setdefault((side, price), [])
-        others = max(lots - sum(one.lots for one in orders if one.own), 0) - sum(
-            one.lots for one in orders if not one.own
-        )
-        rows: list[tuple[int, ...]] = []
-        if others > 0:
-            new = _Order(self._number(), others)
-            orders.append(new)
-            rows.append((ns, schema.ADD, new.number, side, price, others, -1))
-        rows += self._take(ns, side, price, -others, -1, schema.REDUCE)
-        if not orders:
-            self._levels.pop((side, price), None)
-        return rows
+        level = self._levels.get((side, price)) or _Level()
+        others = max(lots - level.own, 0) - level.others
+        if others < 0:
+            return self._take(ns, side, price, -others, -1, schema.REDUCE)
+        if not others:
+            return []
+        new = _Order(self._number(), others)
+        level.add(new)
+        self._levels[side, price] = level
+        return [(ns, schema.ADD, new.number, side, price, others, -1)]
 
     def print(self, ns: int, price: int, lots: int, aggressor: str = "") -> list[tuple[int, ...]]:
         """A trade between others: takes the first lots of its level, as far as shown."""
@@ -147,7 +166,7 @@ class ShownBook:
         if own is None or report.exec_type is not o.ExecType.TRADE:
             return []
         at = own.side, own.price
-        mine = next((one for one in self._levels.get(at, []) if one.own == own.name), None)
+        mine = self._mine(own)
         left, far, price = floored(report.last_qty), -own.side, floored(report.last_px)  # books are in ticks and lots
         if mine is not None and mine.lots >= left:
             return [self._less(report.ns, *at, mine, left, -1, schema.EXECUTE)] if left else []
@@ -198,11 +217,11 @@ class ShownBook:
     def _rest(self, ns: int, own: _Own, lots: int) -> list[tuple[int, ...]]:
         """Let so many lots of an own order rest."""
         at = own.side, own.price
-        mine = next((one for one in self._levels.get(at, []) if one.own == own.name), None)
+        mine = self._mine(own)
         if mine is None:
             if not lots:
                 return []
-            self._levels.setdefault(at, []).append(_Order(own.number, lots, own.name))
+            self._levels.setdefault(at, _Level()).add(_Order(own.number, lots, own.name))
             return [(ns, schema.ADD, own.number, *at, lots, -1)]
         if lots < mine.lots:
             return [self._less(ns, *at, mine, mine.lots - lots, -1, schema.REDUCE)]
@@ -210,6 +229,11 @@ class ShownBook:
             gone = self._less(ns, *at, mine, mine.lots, -1, schema.REDUCE)
             return [gone, *self._rest(ns, own, lots)]
         return []
+
+    def _mine(self, own: _Own) -> _Order | None:
+        """The order of ours in the queue at its price."""
+        level = self._levels.get((own.side, own.price))
+        return None if level is None else level.named(own.name)
 
     def _forget(self, own: _Own) -> None:
         names = [name for name, one in self._own.items() if one is own]
@@ -219,23 +243,34 @@ class ShownBook:
 
     def _take(self, ns: int, side: int, price: int, lots: int, aggressor: int, kind: int) -> list[tuple[int, ...]]:
         """Others at a price lose lots: the first in the queue to a trade, the last where they are withdrawn."""
-        rows = []
-        others = [one for one in self._levels.get((side, price), []) if not one.own]
-        for one in others[::-1] if kind == schema.REDUCE else others:
-            if (taken := min(one.lots, lots)) > 0:
-                lots -= taken
-                rows.append(self._less(ns, side, price, one, taken, aggressor, kind))
+        rows: list[tuple[int, ...]] = []
+        level = self._levels.get((side, price))
+        orders = [] if level is None else level.orders
+        at, on = (len(orders) - 1, -1) if kind == schema.REDUCE else (0, 1)
+        while lots > 0 and 0 <= at < len(orders):
+            one = orders[at]
+            if one.own:
+                at += on
+                continue
+            taken = min(one.lots, lots)
+            lots -= taken
+            rows.append(self._less(ns, side, price, one, taken, aggressor, kind))
+            at -= on < 0  # one that is gone has the next one from the front in its place
         return rows
 
     def _less(
         self, ns: int, side: int, price: int, one: _Order, lots: int, aggressor: int, kind: int
     ) -> tuple[int, ...]:
         """An order loses lots; the whole of it is deleted."""
+        level = self._levels[side, price]
         one.lots -= lots
+        level.count(one, -lots)
         if not one.lots:
-            orders = self._levels[side, price]
-            orders.remove(one)
-            if not orders:
+            if level.orders[-1] is one:
+                level.orders.pop()
+            else:
+                level.orders.remove(one)
+            if not level.orders:
                 del self._levels[side, price]
             if not one.own:
                 self._free.appendleft(one.number)

@@ -59,7 +59,7 @@ PLAIN: Final = steady("plain", Factors())
 """The market as it was calibrated."""
 
 CALM: Final = steady("calm", Factors(limit=1.25, market=0.8, pace=0.6))
-VOLATILE: Final = steady("volatile", Factors(limit=0.65, market=0.95, pace=1.9))
+VOLATILE: Final = steady("volatile", Factors(limit=0.6, market=0.95, pace=2.0))
 THIN: Final = steady("thin", Factors(limit=0.45, market=0.6))
 TRENDING: Final = steady("trending", Factors(lean=0.15))
 LIQUIDITY_WITHDRAWAL: Final = Regime(
