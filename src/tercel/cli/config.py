@@ -42,6 +42,7 @@ KINDS: Final = {
         "tercel.desk.binance_venue.terms:BinanceTerms",
         "tercel.desk.binance_venue.terms:read_terms",
     ),
+    "ccxt": ("a ccxt venue", "tercel.desk.ccxt_venue.terms:CcxtTerms", "tercel.desk.ccxt_venue.terms:read_terms"),
     "profile": (
         "a profile of a FIX venue",
         "tercel.fix.profiles:schema",

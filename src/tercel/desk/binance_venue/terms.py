@@ -8,10 +8,11 @@ secret = { env = "BINANCE_SECRET" }            # of HMAC; or
 private_key = { file = "ed25519.pem" }         # mode 600
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
@@ -26,6 +27,7 @@ from tercel.fix.connection import TlsSettings
 from tercel.fix.profiles.secrets import Secret, refuse_written
 
 _HELP: Final = "see `docs/howto/binance.md`"
+Terms = TypeVar("Terms", bound="SpotTerms")
 
 
 @dataclass(frozen=True)
@@ -72,18 +74,16 @@ class KeySection(TomlTable):
         return self
 
 
-class BinanceTerms(TomlTable):
-    """A Binance venue."""
+class SpotTerms(TomlTable):
+    """What a venue of spot markets is told, whichever it is."""
+
+    READER: ClassVar[str]
+    """What its file is called."""
 
     net: Literal["testnet", "production"] = "testnet"
-    rest_url: str = ""
-    """Empty: the net's; so of the other two."""
-    ws_url: str = ""
-    ws_api_url: str = ""
     ca: str = ""
     """PEM file of authorities beside the file; empty: the system's."""
     symbols: tuple[str, ...] = ()
-    key: KeySection = KeySection()
     recv_window_ms: int = Field(default=5000, ge=100, le=LONGEST_WINDOW_MS)
     clock_ms: float = Field(default=1000.0, gt=0, le=LONGEST_WINDOW_MS)
     """A clock that is further off the venue's is refused at logon."""
@@ -93,8 +93,35 @@ class BinanceTerms(TomlTable):
     """Whether orders that rest are LIMIT_MAKER: refused where they would take."""
     allow_withdrawals: bool = False
     """Whether a key that may withdraw money is accepted."""
+
+    def check(self) -> Iterable[Secret | None]:
+        """Its secrets' places.
+
+        Raises
+        ------
+        ConfigError
+            What the file may not say.
+        """
+        raise NotImplementedError
+
+
+class BinanceTerms(SpotTerms):
+    """A Binance venue."""
+
+    READER = "a Binance venue"
+
+    rest_url: str = ""
+    """Empty: the net's; so of the other two."""
+    ws_url: str = ""
+    ws_api_url: str = ""
+    key: KeySection = KeySection()
     depth: int = Field(default=1000, ge=5, le=5000)
     """Levels of a side that a snapshot has."""
+
+    def check(self) -> Iterable[Secret | None]:
+        """See `SpotTerms`."""
+        self.endpoints()
+        return self.key.api_key, self.key.secret, self.key.private_key
 
     def endpoints(self) -> Endpoints:
         """Its URLs.
@@ -160,10 +187,25 @@ def _loopback(host: str) -> bool:
 
 
 def load_terms(name: str, near: Path | None = None) -> tuple[BinanceTerms, Path]:
+    """Terms of a Binance venue: see :func:`spot_terms`.
+
+    >>> load_terms("production")[0].endpoints().rest
+    'https://api.binance.com'
+    """
+    return spot_terms(BinanceTerms, name, near)
+
+
+def read_terms(path: Path) -> BinanceTerms:
+    """Terms of a Binance venue from their file: see :func:`spot_file`."""
+    return spot_file(BinanceTerms, path)
+
+
+def spot_terms(kind: type[Terms], name: str, near: Path | None = None) -> tuple[Terms, Path]:
     """Terms by the name of a net or by their file, and the folder that secrets are looked for in.
 
     Parameters
     ----------
+    kind : type of SpotTerms
     name : str
         "": the testnet.
     near : Path, optional
@@ -173,20 +215,17 @@ def load_terms(name: str, near: Path | None = None) -> tuple[BinanceTerms, Path]
     ------
     ConfigError
         With file and row where there is one.
-
-    >>> load_terms("production")[0].endpoints().rest
-    'https://api.binance.com'
     """
     folder = near or Path()
     if name in ("", *NETS):
-        return BinanceTerms.model_validate({"net": name or "testnet"}), folder
+        return kind.model_validate({"net": name or "testnet"}), folder
     path = folder / name if (folder / name).is_file() else Path(name)
     if not (path.suffix or path.exists()):
         check_known(name, tuple(NETS), said=f"the net {name}")
-    return read_terms(path), path.parent
+    return spot_file(kind, path), path.parent
 
 
-def read_terms(path: Path) -> BinanceTerms:
+def spot_file(kind: type[Terms], path: Path) -> Terms:
     """Terms from their file.
 
     Raises
@@ -194,7 +233,7 @@ def read_terms(path: Path) -> BinanceTerms:
     ConfigError
         With file and row; a secret that stands in the file is refused and not repeated.
     """
-    raw = read_toml(path, _HELP, "a Binance venue's file")
+    raw = read_toml(path, _HELP, f"{kind.READER}'s file")
     text = path.read_text(encoding="utf-8")
 
     def row(place: tuple[str, ...]) -> str:
@@ -202,9 +241,8 @@ def read_terms(path: Path) -> BinanceTerms:
         return "" if found is None else f" (row {found})"
 
     refuse_written(raw, str(path), row)
-    terms = validated(BinanceTerms, raw, str(path), "a Binance venue")
-    terms.endpoints()
-    for secret in (terms.key.api_key, terms.key.secret, terms.key.private_key):
+    terms = validated(kind, raw, str(path), kind.READER)
+    for secret in terms.check():
         if secret is not None:
             secret.check(path.parent)
     return terms
