@@ -19,15 +19,16 @@ from tercel.core import orders as o
 from tercel.core.errors import ConfigError, TercelError, VenueError
 from tercel.core.fixed import ONE
 from tercel.desk.address import address, hosts_of, placed
-from tercel.desk.ccxt_venue.calls import CcxtCalls, name_of
-from tercel.desk.ccxt_venue.terms import CcxtTerms, exchange_of, hosts_at, read_terms, urls_of
+from tercel.desk.ccxt_venue.calls import CcxtCalls
+from tercel.desk.ccxt_venue.terms import CcxtTerms, exchange_of, hosts_at, read_terms
 from tercel.desk.ccxt_venue.venue import lacks_of
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.rounds.stage import check_test_venue
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.recovery import refold
-from tercel.feeds.ccxt_messages import number_of, plain
+from tercel.feeds.ccxt_messages import name_of, number_of, plain
+from tercel.feeds.ccxt_streams import urls_of
 
 Serve = Callable[..., ByCcxt]
 
@@ -224,7 +225,7 @@ def test_an_answer_that_is_lost_is_asked_for(by_ccxt: Serve) -> None:
         return place(account, asked)
 
     one.served.engine.place = recorded  # type: ignore[method-assign]
-    create = venue._ccxt._exchange.create_order
+    create = venue._ccxt.exchange.create_order
 
     async def lost(*words: Any, **more: Any) -> Any:
         await create(*words, **more)
@@ -232,7 +233,7 @@ def test_an_answer_that_is_lost_is_asked_for(by_ccxt: Serve) -> None:
 
         raise ccxt.RequestTimeout("binance POST https://h.example/order?signature=abc request timed out")
 
-    venue._ccxt._exchange.create_order = lost
+    venue._ccxt.exchange.create_order = lost
     order(venue, "a", 3)
     heard = hear(venue, lambda heard: any(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE)))
     assert len(placed) == 1
@@ -243,7 +244,7 @@ def test_an_answer_that_is_lost_is_asked_for(by_ccxt: Serve) -> None:
 
         raise ccxt.RequestTimeout("binance request timed out")
 
-    venue._ccxt._exchange.create_order = never
+    venue._ccxt.exchange.create_order = never
     order(venue, "b", 3)
     heard = hear(venue, lambda heard: of(heard, o.ExecType.REJECTED), what="that it never arrived")
     assert "never arrived" in of(heard, o.ExecType.REJECTED)[0].text
@@ -258,7 +259,7 @@ def test_too_many_requests_hold_all_back(by_ccxt: Serve) -> None:
     async def limited(*_: Any, **__: Any) -> Any:
         raise ccxt.DDoSProtection('binance 429 Too Many Requests {"code":-1003,"msg":"Too much request weight used."}')
 
-    venue._ccxt._exchange.create_order = limited
+    venue._ccxt.exchange.create_order = limited
     order(venue, "a", 3)
     heard = hear(venue, lambda heard: of(heard, o.ExecType.REJECTED))
     assert "-1003" in of(heard, o.ExecType.REJECTED)[0].text
@@ -279,10 +280,10 @@ def test_a_cut_is_told_and_what_happened_meanwhile_is_found(by_ccxt: Serve) -> N
     account = one.served.engine.account(ACCOUNT)
 
     async def cut() -> None:
-        for line in list(venue._ccxt._exchange.clients.values()):
+        for line in list(venue._ccxt.exchange.clients.values()):
             await line.connection.close()
 
-    asyncio.run_coroutine_threadsafe(cut(), venue._ccxt._loop).result(5)
+    asyncio.run_coroutine_threadsafe(cut(), venue._ccxt.loop).result(5)
     hear(venue, lambda heard: [e for e in heard if isinstance(e, o.LinkStatus) and not e.up])
     hear(venue, lambda heard: venue.up)
     order(venue, "c", 1)

@@ -213,13 +213,8 @@ class OrderTracker:
         ns, what = int(data["T"]) * MS, str(data["x"])
         self.numbered(order, number)
         if what == "TRADE":
-            row = {
-                "tradeId": data["t"],
-                "price": data["L"],
-                "qty": data["l"],
-                "commission": data["n"],
-                "commissionAsset": data["N"],
-            }
+            row = {"tradeId": data["t"], "price": data["L"], "qty": data["l"]}
+            row |= {"commission": data["n"], "commissionAsset": data["N"]}
             self.traded(order, row, ns, bool(data.get("m")))
         elif what == "REPLACED":
             told = self.memory.by_wire.get(name)

@@ -77,7 +77,7 @@ class BinanceVenue(Closing):
         self._terms, self._wall, self._steady, self._patience = terms, wall, steady, patience or WaitLimits()
         self.unbooked = False
         """As `RecordedSession` has it: what is lost is told again by `executions` and by questions."""
-        self._offset_ns = self._ahead_ns = self._last_ns = self._told_ns = 0
+        self._offset_ns = self._ahead_ns = self._last_ns = 0
         self._events: list[o.VenueEvent] = []
         self._quiet = self._closed = False
         self._lost_s = 0.0
@@ -182,17 +182,16 @@ class BinanceVenue(Closing):
     # -- time ---------------------------------------------------------------------------------------------------------
     @property
     def now_ns(self) -> int:
-        """The venue's time by the clock here; it never goes back."""
-        self._last_ns = max(self._last_ns, self._steady() + self._offset_ns)
-        return self._last_ns
+        """The venue's time by the clock here, or by what it said if that is later; it never goes back."""
+        return self._stamp(self._steady() + self._offset_ns)
 
     def _now_ms(self) -> int:
         return (self._steady() + self._offset_ns) // MS
 
     def _stamp(self, ns: int) -> int:
-        """A time that is not before any that was told; 0: now."""
-        self._told_ns = max(self._told_ns, ns or self.now_ns)
-        return self._told_ns
+        """A time that is not before any that was told or looked at; 0: now."""
+        self._last_ns = max(self._last_ns, ns or self._steady() + self._offset_ns)
+        return self._last_ns
 
     # -- what is told -------------------------------------------------------------------------------------------------
     def _say(self, event: o.VenueEvent) -> None:

@@ -11,25 +11,21 @@ public = "http://127.0.0.1:8080/api/v3"
 "ws.spot" = "ws://127.0.0.1:8080/ws"
 """
 
-import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from tercel.core.errors import ConfigError
-from tercel.core.names import check_known
 from tercel.core.validated import TomlTable
 from tercel.desk.binance_venue.keys import ApiSigner
 from tercel.desk.binance_venue.terms import SpotTerms, check_url, spot_file, spot_terms
+from tercel.feeds.ccxt_streams import made_of, urls_of
 from tercel.fix.profiles.secrets import Secret
 
 NAMED: Final[Mapping[str, tuple[str, ...]]] = {"binance": ("public", "private", "sapi", "ws.spot", "ws.ws-api.spot")}
 """Exchanges that passed the conformance kit, and those of their URLs that spot markets need: no other is kept."""
-STREAMS: Final = ("watchOrderBook", "watchTrades", "fetchMyTrades", "fetchBalance")
-"""What an exchange has to offer."""
 
 
 class CcxtKeySection(TomlTable):
@@ -77,13 +73,8 @@ class CcxtKey(ApiSigner):
             "apiKey": key.api_key or Secret(env=f"{prefix}_KEY"), "password": key.password,
             "secret": key.secret or Secret(env=f"{prefix}_SECRET"),
         }  # fmt: skip
-        self.parts = _Parts({name: one.read(f"the {name}", folder) for name, one in said.items() if one is not None})
+        self.parts = {name: one.read(f"the {name}", folder) for name, one in said.items() if one is not None}
         self.kind, self._secrets = "ccxt", tuple(part for one in self.parts.values() for part in one.splitlines())
-
-
-class _Parts(dict[str, str]):
-    def __repr__(self) -> str:
-        return "***"
 
 
 def read_terms(path: Path) -> CcxtTerms:
@@ -97,54 +88,15 @@ def exchange_of(name: str, terms: CcxtTerms, folder: Path, key: Mapping[str, str
     Raises
     ------
     ConfigError
-        ccxt is missing, does not know the exchange or a sandbox of it, or a URL leaves this machine without TLS.
+        See `made_of`; or a URL leaves this machine without TLS.
     """
-    try:
-        import ccxt.pro
-    except ImportError:
-        raise ConfigError("the package ccxt", "none", "pip install 'tercel[ccxt]'") from None
-    check_known(name, tuple(ccxt.pro.exchanges), said=f"the exchange {name}")
-    options = {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}, "fetchMargins": False}
-    options["recvWindow"] = terms.recv_window_ms
-    made = getattr(ccxt.pro, name)({**(key or {}), "options": options})
-    if missing := [one for one in STREAMS if made.has.get(one) is not True]:
-        raise ConfigError(f"an exchange with {', '.join(STREAMS)}", f"{name} has no {missing[0]}", "choose another")
-    made.number, made.has["fetchCurrencies"] = str, False  # exact; and nothing is withdrawn
+    made = made_of(name, key or {}, terms.urls, NAMED.get(name, ()), terms.net == "testnet" and not terms.urls)
     made.enableRateLimit = name not in NAMED  # their weights are counted here, and no order waits behind a question
-    made.logger = logging.Logger("ccxt", logging.CRITICAL + 1)  # its own would show keys
+    made.options["recvWindow"] = terms.recv_window_ms
     if terms.ca:
         made.cafile = str(folder / terms.ca)
-    if terms.net == "testnet" and not terms.urls:
-        if not made.urls.get("test"):
-            remedy = 'write net = "production" and stage = "live", or watch it with stage = "shadow"'
-            raise ConfigError(f"a sandbox of {name}", "none that ccxt knows", remedy)
-        made.set_sandbox_mode(True)
-    urls = dict(urls_of(made.urls["api"]))
-    for one in terms.urls:
-        check_known(one, tuple(urls), said=f"the URL {one} of {name}")
-    kept = {one: made.implode_hostname(url) for one, url in (urls | terms.urls).items() if one in NAMED.get(name, urls)}
-    check_urls(kept)
-    made.urls["api"] = kept.pop("", None) or {}
-    for one, url in kept.items():
-        *tables, last = one.split(".")
-        at = made.urls["api"]
-        for table in tables:
-            at = at.setdefault(table, {})
-        at[last] = url
+    check_urls(dict(urls_of(made.urls["api"])))
     return made
-
-
-def urls_of(urls: Any, at: str = "") -> Iterator[tuple[str, str]]:
-    """URLs of ccxt by their names, with dots.
-
-    >>> dict(urls_of({"public": "https://a.example", "ws": {"spot": "wss://b.example"}}))
-    {'public': 'https://a.example', 'ws.spot': 'wss://b.example'}
-    """
-    for name, url in urls.items() if isinstance(urls, Mapping) else [("", urls)]:
-        if isinstance(url, str):
-            yield f"{at}{name}", url
-        elif url:
-            yield from urls_of(url, f"{at}{name}.")
 
 
 def check_urls(urls: Mapping[str, str]) -> None:
