@@ -213,7 +213,7 @@ class OwnOrders:
         for row in rows:
             wire, cancel, number = row["clientOrderId"], (0, ""), row["orderId"]
             if row["status"] == "CANCELED":
-                cancel = self._cancels.pop(number, None) or self._cancels.pop(wire, cancel)
+                cancel = self._cancels.pop(number, self._cancels.pop(wire, cancel))
             told = {"x": row["status"], "X": row["status"], "c": cancel[1] or wire, "C": wire, "z": row["executedQty"]}
             found.append(_report(row["symbol"], number, row["updateTime"], told))
         return found
