@@ -174,7 +174,7 @@ def test_an_exchange_without_such_questions_is_searched() -> None:
 def test_it_says_at_start_what_it_does_without(by_ccxt: Serve) -> None:
     venue = by_ccxt().venue()
     notes = [one.text for one in venue.step(venue.now_ns) if isinstance(one, o.LinkStatus)]
-    assert any("ccxt:binance passed the conformance kit; no cancel on disconnect" in note for note in notes)
+    assert any("ccxt:binance passed the conformance kit directly; no cancel on disconnect" in note for note in notes)
 
 
 def test_logon_refuses_what_it_must(by_ccxt: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

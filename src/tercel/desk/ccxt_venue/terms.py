@@ -25,7 +25,7 @@ from tercel.feeds.ccxt_streams import made_of, urls_of
 from tercel.fix.profiles.secrets import Secret
 
 NAMED: Final[Mapping[str, tuple[str, ...]]] = {"binance": ("public", "private", "sapi", "ws.spot", "ws.ws-api.spot")}
-"""Exchanges that passed the conformance kit, and those of their URLs that spot markets need: no other is kept."""
+"""Exchanges that passed the conformance kit directly, and those URLs that spot markets need: no other is kept."""
 
 
 class CcxtKeySection(TomlTable):

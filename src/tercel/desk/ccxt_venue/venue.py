@@ -45,9 +45,9 @@ def standing(name: str) -> str:
     """Whether an exchange passed the conformance kit, for people.
 
     >>> standing("binance"), standing("kraken")
-    ('passed the conformance kit', 'experimental: it has not passed the conformance kit')
+    ('passed the conformance kit directly', 'experimental: it has not passed the kit')
     """
-    return "passed the conformance kit" if name in NAMED else "experimental: it has not passed the conformance kit"
+    return "passed the conformance kit directly" if name in NAMED else "experimental: it has not passed the kit"
 
 
 class CcxtVenue(BinanceVenue):
