@@ -17,6 +17,9 @@ from tercel.desk.binance.signing import ApiKey
 from tercel.desk.binance.words import BinanceOrderType, BinanceSide, TimeInForce
 from tercel.desk.exchange.named import preset_markets
 
+collect_ignore = ["foreign_nautilus.py"]
+"""Run by a Python of its own, which has nautilus_trader."""
+
 KEY, SECRET, ACCOUNT = "k" * 64, "s" * 64, "TRADER"
 SECOND = 10**9
 MARKET = "csco"
