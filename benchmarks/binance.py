@@ -8,8 +8,6 @@ sent by a bare WebSocket. Run it with nothing else on the machine: three process
 """
 
 import asyncio
-import hashlib
-import hmac
 import json
 import multiprocessing
 import os
@@ -34,6 +32,7 @@ from tercel.desk.binance.limits import RateLimits
 from tercel.desk.binance.opened import endow, opened
 from tercel.desk.binance.serve import serve_binance
 from tercel.desk.binance.signing import ApiKey
+from tercel.desk.binance_venue.keys import ApiSigner
 from tercel.desk.exchange import MarketSpec
 from tercel.desk.gate.process import GateProcess
 from tercel.desk.wire import RemoteVenue
@@ -170,10 +169,9 @@ def _lags(desk: _Desk, seconds: float) -> list[float]:
                 came[symbol].append(perf_counter_ns())
                 total += 1
     sent: dict[str, list[int]] = desk.exchange.recv()
-    there = {f"{name}USDT": times for name, times in came.items()} if came.keys() != sent.keys() else came
-    if any(len(there[name]) != len(sent[name]) for name in there):
+    if any(len(came[name]) != len(sent[name]) for name in came):
         raise ValueError(f"{sum(map(len, sent.values()))} updates were sent, {total} came")
-    return [(b - a) / 1e6 for name in there for a, b in zip(sent[name], there[name], strict=True)]
+    return [(b - a) / 1e6 for name in came for a, b in zip(sent[name], came[name], strict=True)]
 
 
 def _bare(desk: _Desk, orders: int) -> list[float]:
@@ -181,17 +179,16 @@ def _bare(desk: _Desk, orders: int) -> list[float]:
     from websockets.sync.client import connect
 
     url, symbol, price = desk.ask("where")
-    took = []
+    took, signer = [], ApiSigner(KEY, secret=SECRET)
     with connect(url) as socket:
         for number in range(orders):
             params = {
-                "apiKey": KEY, "newClientOrderId": f"w{number}", "price": price, "quantity": "1", "side": "BUY",
+                "newClientOrderId": f"w{number}", "price": price, "quantity": "1", "side": "BUY",
                 "symbol": symbol, "timeInForce": "IOC", "timestamp": time.time_ns() // 10**6, "type": "LIMIT",
             }  # fmt: skip
-            payload = "&".join(f"{name}={params[name]}" for name in sorted(params))
-            params["signature"] = hmac.new(SECRET.encode(), payload.encode(), hashlib.sha256).hexdigest()
+            asked = json.dumps({"id": number, "method": "order.place", "params": signer.signed(params)})
             began = perf_counter_ns()
-            socket.send(json.dumps({"id": number, "method": "order.place", "params": params}))
+            socket.send(asked)
             answer = json.loads(socket.recv())
             took.append((perf_counter_ns() - began) / 1e6)
             if answer["status"] != 200:

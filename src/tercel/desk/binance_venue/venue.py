@@ -179,7 +179,7 @@ class BinanceVenue(Closing):
     @property
     def now_ns(self) -> int:
         """The venue's time by the clock here, or by what it said if that is later; it never goes back."""
-        return self._stamp(self._steady() + self._offset_ns)
+        return self._stamp(0)
 
     def _now_ms(self) -> int:
         return (self._steady() + self._offset_ns) // MS

@@ -14,6 +14,9 @@ Table = Floats
 CURVE = 13
 GAPS_AT = (0.12, 0.25, 0.4, 0.55, 0.68, 0.8, 0.9, 0.96, 0.99)
 
+Days = Sequence[extract.ExtractedDay]
+Seen = Sequence[extract.FlowState]
+
 
 def points(sample: Ints | Table, count: int, whole: bool = True) -> Table:
     """`count` equally likely values: mid quantiles, the last sixteenth as means so that the tail keeps its weight.
@@ -67,24 +70,22 @@ def waits(
     return {"wait_law": law.ravel(), "wait_ns": np.round(ns).ravel()}
 
 
-def sizes_and_places(
-    days: Sequence[extract.ExtractedDay], seen: Sequence[extract.FlowState], law: dict[str, Table]
-) -> dict[str, Table]:
+def sizes_and_places(days: Days, seen: Seen, law: dict[str, Table]) -> dict[str, Table]:
     """Laws of sizes by day and kind, distances by spread, lots taken by queue, gaps and deep lots."""
+    again = [AgainChances().count(d, s) for d, s in zip(days, seen, strict=True)]
     return {
-        "size": _sizes(days, seen).ravel(),
-        **_places(days, seen, law),
+        "size": _sizes(days, seen, [same for _, same in again]).ravel(),
+        **_places(days, seen, [known for known, _ in again], law),
         **_slots(days),
         **_takes(days, law["queue_edges"]),
         **_levels(days),
     }
 
 
-def _sizes(days: Sequence[extract.ExtractedDay], seen: Sequence[extract.FlowState]) -> Table:
-    """Sizes of limit orders that repeat none, by day and kind."""
+def _sizes(days: Days, seen: Seen, same: Sequence[Bools]) -> Table:
+    """Sizes of limit orders that repeat none, by day and kind; `same`, `known`: see `AgainChances.count`."""
     out = np.ones((q.DAYS, 3, q.SIZE_POINTS))
-    again = [AgainChances().count(d, s)[1] for d, s in zip(days, seen, strict=True)]
-    each = [[fresh(d, s, kind, a) for kind in range(3)] for d, s, a in zip(days, seen, again, strict=True)]
+    each = [[fresh(d, s, kind, a) for kind in range(3)] for d, s, a in zip(days, seen, same, strict=True)]
     for d in range(q.DAYS):
         mine = each[d :: q.DAYS] or each
         for kind in range(3):
@@ -96,9 +97,7 @@ def _sizes(days: Sequence[extract.ExtractedDay], seen: Sequence[extract.FlowStat
     return out
 
 
-def _places(
-    days: Sequence[extract.ExtractedDay], seen: Sequence[extract.FlowState], law: dict[str, Table]
-) -> dict[str, Table]:
+def _places(days: Days, seen: Seen, known: Sequence[Bools], law: dict[str, Table]) -> dict[str, Table]:
     """Ticks behind the best by the gap behind it; ticks into the spread, see `_inside`."""
     rows = np.concatenate([d.o.kind == q.LIMIT_DEEPER for d in days])
     gap = np.concatenate([np.where(d.o.side > 0, d.bid[:, 0] - d.bid[:, 1], d.ask[:, 1] - d.ask[:, 0]) for d in days])
@@ -108,18 +107,18 @@ def _places(
     return {
         "deep_edges": pad(edges, q.SPREADS - 1),
         "deep": np.maximum(deep, 1.0).ravel(),
-        "inside": _inside(days, seen, law),
+        "inside": _inside(days, seen, known, law),
     }
 
 
-def _inside(days: Sequence[extract.ExtractedDay], seen: Sequence[extract.FlowState], law: dict[str, Table]) -> Table:
+def _inside(days: Days, seen: Seen, known: Sequence[Bools], law: dict[str, Table]) -> Table:
     """Ticks into the spread from its nearer end, by how far its side stands behind its mean, and by the spread.
 
     Of orders that stand where none stood (`repeats.AgainChances`), if there are any. Where they are few, a cell takes
     those of any retreat.
     """
     rows = np.concatenate([d.o.kind == q.LIMIT_IN_SPREAD for d in days])
-    anew = rows & ~np.concatenate([AgainChances().count(d, s)[0] for d, s in zip(days, seen, strict=True)])
+    anew = rows & ~np.concatenate(known)
     rows = anew if anew.any() else rows
     spread = np.concatenate([d.spread for d in days])
     better = -np.concatenate([extract.behind_best(d) for d in days])

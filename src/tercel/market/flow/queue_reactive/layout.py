@@ -172,14 +172,12 @@ REPOST_SIZE: Final = REPEAT_PRICE + PREVIOUS * 3  # [3]: size of the side's last
 REPOST_PRICE: Final = REPOST_SIZE + 3  # [3]
 # chances that an order in the spread stands where the side's last one there stood: [CAUSES][AGAINS][ROOMS], and then
 # has its lots: [CAUSES][AGAINS]; that it stands at the best price that its side has lost, or else the other side:
-# [CAUSES][FELL][DROPS]
+# [CAUSES][FELL][DROPS]; SLOT: [2 (LEVELS - 1)] cumulative: joins level 2.., or makes a new level 2..
 AGAIN_PRICE: Final = REPOST_PRICE + 3
 AGAIN_LOTS: Final = AGAIN_PRICE + CAUSES * AGAINS * ROOMS
 LOST_PRICE: Final = AGAIN_LOTS + CAUSES * AGAINS
 FOLLOW_PRICE: Final = LOST_PRICE + CAUSES * FELL * DROPS
-SLOT: Final = (
-    FOLLOW_PRICE + CAUSES * FELL * DROPS
-)  # [2 (LEVELS - 1)] cumulative: joins level 2.., or makes a new level 2..
+SLOT: Final = FOLLOW_PRICE + CAUSES * FELL * DROPS
 BETWEEN: Final = SLOT + 2 * (LEVELS - 1)  # [INSIDE_POINTS] where in the gap: > 0 from its inner end, < 0 from its outer
 RANK: Final = BETWEEN + INSIDE_POINTS  # [RANKS] cumulative: rank of the cancelled deeper order among the side's newest
 STAYS: Final = RANK + RANKS  # [STAY_CLASSES] chance that a deeper order picked for cancelling goes, by its size
