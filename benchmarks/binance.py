@@ -28,16 +28,16 @@ from benchmarks.endurance import rss_mb
 from tercel.core import orders as o
 from tercel.core.machine import WallClock
 from tercel.core.pace import Pace
-from tercel.desk.binance.limits import RateLimits
-from tercel.desk.binance.opened import endow, opened
-from tercel.desk.binance.serve import serve_binance
-from tercel.desk.binance.signing import ApiKey
-from tercel.desk.binance_venue.keys import ApiSigner
-from tercel.desk.exchange import MarketSpec
 from tercel.desk.gate.process import GateProcess
-from tercel.desk.wire import RemoteVenue
 from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.simulator.source import reactive
+from tercel.venues.binance.limits import RateLimits
+from tercel.venues.binance.opened import endow, opened
+from tercel.venues.binance.serve import serve_binance
+from tercel.venues.binance.signing import ApiKey
+from tercel.venues.binance_venue.keys import ApiSigner
+from tercel.venues.exchange import MarketSpec
+from tercel.venues.wire import RemoteVenue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

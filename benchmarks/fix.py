@@ -25,11 +25,11 @@ import numpy as np
 from benchmarks import measured
 from tercel.cli.terminal import say
 from tercel.core.orders import Command, NewOrder, Report, Tif, VenueEvent
-from tercel.desk.exchange import MarketSpec, SimulatedExchange
 from tercel.fix.protocol.codec import Decoder, encode
 from tercel.fix.protocol.message import utc_text
 from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.simulator.source import reactive
+from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 ORDERS = 2000
 BURST = 100

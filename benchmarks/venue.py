@@ -13,7 +13,6 @@ from benchmarks import measured
 from tercel import Task
 from tercel.core.orders import CancelOrder, MarketRows, NewOrder, Tif
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
-from tercel.desk.exchange import MarketSpec, SimulatedExchange
 from tercel.desk.trading.children import Assignment
 from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.follower import Follower
@@ -22,6 +21,7 @@ from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import NO_TAPE, Source, reactive, run_free
+from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 MARKET_S = 7200
 ORDERS = 2000

@@ -29,8 +29,8 @@ from tercel.desk.gate.opening import opened
 from tercel.desk.gate.server import Gate
 from tercel.desk.trading.kill import KillLatch
 from tercel.desk.trading.parents import ParentRequest, accepted
-from tercel.desk.wire import RemoteVenue
 from tercel.fix.client import FixVenue
+from tercel.venues.wire import RemoteVenue
 
 ORDERS = 2_000
 ROUNDS = 10

@@ -131,6 +131,7 @@ def test_the_layering_holds(copy: Path) -> None:
             "tercel.execution is not allowed to import tercel.lab",
         ),
         ("desk", "import tercel.lab", "tercel.desk is not allowed to import tercel.lab"),
+        ("venues", "import tercel.desk.limits", "tercel.venues is not allowed to import tercel.desk"),
         ("lab", "import tercel.desk.limits", "tercel.lab is not allowed to import tercel.desk"),
         ("fix", "import tercel.execution", "tercel.fix is not allowed to import tercel.execution"),
         ("market", "import torch", "tercel.market is not allowed to import torch"),
@@ -213,7 +214,7 @@ def test_code_that_trades_asks_by_string_for_little() -> None:
     """Messages and limits are typed: a name that mypy does not see is a name that a typo may hide."""
     found = set()
     for path in (ROOT / "src").rglob("*.py"):
-        if not {"desk", "fix"} & set(path.relative_to(ROOT).parts):
+        if not {"desk", "venues", "fix"} & set(path.relative_to(ROOT).parts):
             continue
         for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
             if ast.unparse(call.func) in ("getattr", "hasattr"):

@@ -21,8 +21,6 @@ from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Rep
 from tercel.core.pace import Pace
 from tercel.core.vocabulary import NS_PER_SECOND as SECOND
 from tercel.core.written import write_whole
-from tercel.desk.address import mark_of
-from tercel.desk.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.desk.gate.config import read_config
 from tercel.desk.gate.opening import hide, opened, serve
 from tercel.desk.gate.watchdog import beside_gate
@@ -34,11 +32,13 @@ from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parents import ParentRequest, ParentStatus
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.desk.trading.state import StateReason
-from tercel.desk.wire import RemoteVenue
 from tercel.execution.strategies import build
 from tercel.fix.desk import Login
 from tercel.fix.server import FixServer, ListenerSettings
 from tercel.market.simulator.source import Source
+from tercel.venues.address import mark_of
+from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
+from tercel.venues.wire import RemoteVenue
 
 INSTRUMENTS: Final = ("X", "Y")
 AGENTS: Final = ("ann", "bob", "cat", "dan")

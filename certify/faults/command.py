@@ -19,7 +19,6 @@ from certify.faults.world import World
 from tercel.cli.terminal import print_json, result_console, say
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND as SECOND
-from tercel.desk.exchange import MarketSpec, SimulatedExchange
 from tercel.desk.limits import LimitGate, default_file, read
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.parents import ParentRequest
@@ -27,6 +26,7 @@ from tercel.desk.trading.session import Session, SessionTerms
 from tercel.execution.strategies import build
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import Source, reactive
+from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 PRESET: Final = "csco-santa-fe"
 POINTS_OF_A_RUN: Final = 20

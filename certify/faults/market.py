@@ -1,15 +1,15 @@
 """The market of the fault matrix: an exchange in a process of its own, which goes on when its FIX front is killed.
 
 A served exchange (`tercel venue serve`) is one process with its front. Here the two talk over the channel that a gate
-has (`desk/wire`). What a front that is gone left open is cancelled.
+has (`venues/wire`). What a front that is gone left open is cancelled.
 """
 
 from collections.abc import Callable, Sequence
 
 from tercel.core.orders import Command, MarketRows, VenueEvent
 from tercel.core.pace import Pace
-from tercel.desk.exchange import SimulatedExchange
-from tercel.desk.wire.hub import Client, Hub, of_account
+from tercel.venues.exchange import SimulatedExchange
+from tercel.venues.wire.hub import Client, Hub, of_account
 
 _TICK_S = 0.005
 """How often the exchange looks at its clock."""

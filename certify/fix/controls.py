@@ -17,9 +17,9 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.gate.config import GateConfig, GateTerms
 from tercel.desk.gate.opening import opened
 from tercel.desk.trading.kill import KillLatch
-from tercel.desk.wire import RemoteVenue
 from tercel.fix import tags as t
 from tercel.fix.protocol.message import utc_ns
+from tercel.venues.wire import RemoteVenue
 
 _ORDERS: Final = (t.NEW_ORDER, t.REPLACE)
 _CANCELS: Final = (t.CANCEL, t.MASS_CANCEL)

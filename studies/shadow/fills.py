@@ -18,8 +18,6 @@ from tercel.api.desk_shadow import ShadowBounds, bounds_on, scored
 from tercel.core.ports import Venue
 from tercel.core.progress import say
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.exchange import EntryLatency, MarketSpec, SimulatedExchange
-from tercel.desk.exchange.shadow import ShadowRules, ShadowVenue
 from tercel.desk.limits import LimitGate, changed, default_file, read
 from tercel.desk.rounds.build import strategy_of
 from tercel.desk.trading.again import CostObserver, ParentScript
@@ -28,6 +26,8 @@ from tercel.desk.trading.parents import ParentRequest
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.market.flow import load
 from tercel.market.simulator.source import Source, reactive
+from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
+from tercel.venues.exchange.shadow import ShadowRules, ShadowVenue
 
 STRATEGIES: Final = ("twap_take", "twap_passive", "peg_touch", "peg_behind")
 SHARES: Final = (0.01, 0.05, 0.10)

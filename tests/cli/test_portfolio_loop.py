@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from tercel.api.desk_folder import paid_of, weights_of
 from tercel.cli import app
-from tercel.desk.exchange import SimulatedExchange
-from tercel.desk.exchange.market import MarketSpec
 from tercel.fix.server import serve_fix
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive
+from tercel.venues.exchange import SimulatedExchange
+from tercel.venues.exchange.market import MarketSpec
 
 DAYS = 620
 PORTFOLIO = '[forecasts]\nmodel = "o"\n[cost]\nbps = 30\n'

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import ConfigError
 from tercel.core.pace import LONGEST_NS, Pace
-from tercel.desk.exchange import MarketSpec, SimulatedExchange
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive
+from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 S = 10**9
 

@@ -7,7 +7,6 @@ from tests.fix.elsewhere import ANYWHERE, ELSEWHERE, failed
 
 from certify.fix.suite import certify
 from tercel.api.testing.venue import VenueConformance
-from tercel.desk.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.execution.task import Latency, Task
 from tercel.fix.desk import Login
 from tercel.fix.link import Address
@@ -16,6 +15,7 @@ from tercel.lab.evaluation.episodes import seeded_plan
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive
+from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 
 
 @pytest.fixture(scope="module")

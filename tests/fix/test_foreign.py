@@ -11,7 +11,6 @@ from tests.parts import whole
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed import ONE
-from tercel.desk.address import address
 from tercel.desk.trading.follower import Follower
 from tercel.fix.client import FixVenue
 from tercel.fix.memory import OrderMemory
@@ -22,6 +21,7 @@ from tercel.fix.received import WaitLimits
 from tercel.fix.scale import PriceScale
 from tercel.fix.shown_book import IDS, ShownBook
 from tercel.fix.standard import StandardDialect
+from tercel.venues.address import address
 
 NOW = 1_750_000_000 * 10**9
 WHEN = "20250615-15:06:40.250"

@@ -25,11 +25,11 @@ from tercel.core.orders import (
     Tif,
 )
 from tercel.core.pace import Pace
-from tercel.desk.address import connect as log_on
 from tercel.fix.client import FixVenue
 from tercel.fix.desk import Login
 from tercel.fix.received import WaitLimits, holds_session
 from tercel.fix.server import serve_fix
+from tercel.venues.address import connect as log_on
 
 T0 = 10**18
 LONGEST_NS = 100 * 86_400 * 10**9

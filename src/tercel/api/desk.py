@@ -22,8 +22,6 @@ from tercel.core.ports import Journal
 from tercel.core.report.page import Section
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.core.written import write_whole
-from tercel.desk.exchange.shadow import ShadowVenue
-from tercel.desk.exchange.stream import STREAM
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.rounds.build import limits_of
 from tercel.desk.rounds.config import LIVE
@@ -34,6 +32,8 @@ from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parents import ParentOrder
 from tercel.desk.trading.session import Session
 from tercel.execution.task import SIDES, seconds_of
+from tercel.venues.exchange.shadow import ShadowVenue
+from tercel.venues.exchange.stream import STREAM
 
 REPORT: Final = "report.html"
 

@@ -266,12 +266,12 @@ def _child(order: ChildOrder) -> dict[str, Any]:
 
 def _reconciled(folder: Path, where: str) -> dict[str, Any]:
     """Open the desk's journal as a new session would, ask the venue, cancel what still stands."""
-    from tercel.desk.address import mark_of
     from tercel.desk.gate.process import venue_at
     from tercel.desk.limits import LimitGate, default_file, from_json, read
     from tercel.desk.rounds.build import strategy_of
     from tercel.desk.trading.kill import LATCH, KillLatch
     from tercel.desk.trading.session import Session, SessionTerms
+    from tercel.venues.address import mark_of
 
     ledger = ledger_of(folder)
     agents, in_force = sorted({parent.order.agent for parent in ledger.parents}), ledger.limits.in_force

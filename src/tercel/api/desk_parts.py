@@ -7,11 +7,11 @@ from tercel.api.demo.config import DemoConfig
 from tercel.api.demo.markets import SimulatedMarkets, pace_of, warm_up
 from tercel.api.desk_shadow import recorded_exchange, shadow_of
 from tercel.core.ports import Clock, Venue
-from tercel.desk.address import SIMULATED, connect
-from tercel.desk.exchange.stream import STREAM
 from tercel.desk.gate.process import FOLDER, venue_at
 from tercel.desk.rounds.config import REPLAY, SHADOW
 from tercel.desk.rounds.parts import DeskParts, PartsMaker
+from tercel.venues.address import SIMULATED, connect
+from tercel.venues.exchange.stream import STREAM
 
 
 def parts_of(config: DemoConfig, clock: Clock, beside: Path | None = None) -> PartsMaker:

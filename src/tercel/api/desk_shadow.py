@@ -21,10 +21,6 @@ from tercel.core.pace import Pace
 from tercel.core.ports import Entry, Venue
 from tercel.core.progress import say
 from tercel.core.written import write_whole
-from tercel.desk.exchange import EntryLatency, MarketSpec, SimulatedExchange
-from tercel.desk.exchange.named import recorded_market
-from tercel.desk.exchange.shadow import ShadowRules, ShadowVenue
-from tercel.desk.exchange.stream import RecordedStream
 from tercel.desk.limits import LimitGate
 from tercel.desk.rounds.build import known_of, limits_of, strategy_of
 from tercel.desk.rounds.config import DeskConfig
@@ -39,6 +35,10 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import order_ids
 from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Events, Instrument, schema
+from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
+from tercel.venues.exchange.named import recorded_market
+from tercel.venues.exchange.shadow import ShadowRules, ShadowVenue
+from tercel.venues.exchange.stream import RecordedStream
 
 OPTIMISTIC, PESSIMISTIC = "optimistic", "pessimistic"
 QUEUES: Final = {OPTIMISTIC: "first", PESSIMISTIC: "risk_averse"}

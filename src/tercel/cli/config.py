@@ -39,8 +39,8 @@ KINDS: Final = {
     "map": ("a map of a CSV file", "tercel.feeds.csv_map:schema", "tercel.feeds.csv_map:load_map"),
     "binance": (
         "a Binance venue",
-        "tercel.desk.binance_venue.terms:BinanceTerms",
-        "tercel.desk.binance_venue.terms:read_terms",
+        "tercel.venues.binance_venue.terms:BinanceTerms",
+        "tercel.venues.binance_venue.terms:read_terms",
     ),
     "profile": (
         "a profile of a FIX venue",

@@ -12,7 +12,7 @@ from tercel.cli.venue_request import BINANCE, FIX, HOST, Serve
 from tercel.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tercel.desk.exchange import SimulatedExchange
+    from tercel.venues.exchange import SimulatedExchange
 
 venue_app = typer.Typer(name="venue", help="Places to trade: serve a simulated exchange.", no_args_is_help=True)
 
@@ -35,7 +35,7 @@ def serve(request: Serve) -> None:
 
         serve_until_stopped(request)
         return
-    from tercel.desk.exchange import EntryLatency, SimulatedExchange
+    from tercel.venues.exchange import EntryLatency, SimulatedExchange
 
     latency = EntryLatency("constant", round(request.latency_ms * 1e6))
     exchange = SimulatedExchange(request.markets(), latency=latency, run=f"{time.time_ns() // 10**9:x}-")

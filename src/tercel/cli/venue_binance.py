@@ -10,20 +10,20 @@ from tercel.cli.terminal import check_folder, hand_over, say
 from tercel.cli.venue_request import CRYPTO, Serve
 from tercel.core.errors import ConfigError
 from tercel.core.machine import WallClock
-from tercel.desk.address import TRADER
+from tercel.venues.address import TRADER
 
 if TYPE_CHECKING:
-    from tercel.desk.binance.engine import BinanceExchange
-    from tercel.desk.binance.serve import BinanceServer
-    from tercel.desk.binance.signing import ApiKey
+    from tercel.venues.binance.engine import BinanceExchange
+    from tercel.venues.binance.serve import BinanceServer
+    from tercel.venues.binance.signing import ApiKey
 
 
 def serve_until_stopped(request: Serve) -> None:
     """Serve until Ctrl-C; then write the report."""
     from tercel.core.pace import Pace
-    from tercel.desk.binance import opened as o
-    from tercel.desk.binance.limits import RateLimits
-    from tercel.desk.binance.serve import serve_binance
+    from tercel.venues.binance import opened as o
+    from tercel.venues.binance.limits import RateLimits
+    from tercel.venues.binance.serve import serve_binance
 
     speed = 1.0 if request.speed is None else request.speed
     if not speed:
@@ -62,8 +62,8 @@ def serve_until_stopped(request: Serve) -> None:
 
 
 def _key(request: Serve) -> "ApiKey":
-    from tercel.desk.binance.signing import ApiKey
     from tercel.fix.profiles.signing import ed25519_key
+    from tercel.venues.binance.signing import ApiKey
 
     name = secrets.token_hex(32)
     if request.public_key is None:
@@ -102,7 +102,7 @@ def _announce(request: Serve, server: "BinanceServer", key: "ApiKey", speed: flo
 
 def _report(request: Serve, engine: "BinanceExchange") -> None:
     from tercel.api.tca.venue_run import venue_report
-    from tercel.desk.binance.opened import twin
+    from tercel.venues.binance.opened import twin
 
     say("\nthe exchange is closed; the report is being written ...")
     found = venue_report(engine, twin(engine, request.markets()), TRADER, request.out)

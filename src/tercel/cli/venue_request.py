@@ -10,8 +10,8 @@ from tercel.cli.shared import JsonRequest, Seed, TapesSymbol
 from tercel.core.machine import WallClock
 
 if TYPE_CHECKING:
-    from tercel.desk.exchange import MarketSpec, SimulatedExchange
     from tercel.fix.server import FixServer
+    from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 HOST = "127.0.0.1"
 PORT = 9878
@@ -112,7 +112,7 @@ class Serve(JsonRequest):
 
     def markets(self) -> "dict[str, MarketSpec]":
         """The markets that are served, as they begin."""
-        from tercel.desk.exchange.named import preset_markets, recorded_market
+        from tercel.venues.exchange.named import preset_markets, recorded_market
 
         if self.tape is None:
             return preset_markets(self.market or ([CRYPTO] if self.api == BINANCE else ()), self.seed)
@@ -121,10 +121,10 @@ class Serve(JsonRequest):
     def served(self, exchange: "SimulatedExchange") -> "FixServer":
         """Begin to serve an exchange."""
         from tercel.core.pace import Pace
-        from tercel.desk.address import TRADER
         from tercel.fix.desk import Login
         from tercel.fix.profiles.secrets import Secret
         from tercel.fix.server import serve_fix
+        from tercel.venues.address import TRADER
 
         parted = [text.partition("=") for text in self.login or [TRADER]]
         word = ""

@@ -1,1 +1,1 @@
-"""Trade, safely: orders, limits, a gate, a journal, venues and the people who watch."""
+"""Trade, safely: orders, limits, a gate, a journal and the people who watch."""

@@ -14,7 +14,7 @@ from tests.waiting import until
 from certify.faults.disk import SmallDisk
 from tercel.core.errors import TercelError
 from tercel.core.orders import MarketRows, NewOrder, Tif, VenueEvent
-from tercel.desk.wire import RemoteVenue
+from tercel.venues.wire import RemoteVenue
 
 SIZE = 3 << 20
 LISTENS = "a gate to fix:"

@@ -29,7 +29,7 @@ from tercel.core.orders import (
 )
 from tercel.desk.gate.server import Gate
 from tercel.desk.trading.journal import kinds
-from tercel.desk.wire import RemoteVenue, frames
+from tercel.venues.wire import RemoteVenue, frames
 
 __all__ = ["gate_of"]
 

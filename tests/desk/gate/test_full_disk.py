@@ -16,11 +16,11 @@ from tests.waiting import until
 from tercel.core.errors import JournalError
 from tercel.core.fixed import ONE
 from tercel.core.orders import NewOrder, Tif
-from tercel.desk.address import connect
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.execution.strategies import build
+from tercel.venues.address import connect
 
 
 @pytest.fixture

@@ -32,7 +32,6 @@ from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import CancelReject, LinkStatus, MarketRows, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
-from tercel.desk.address import TRADER
 from tercel.desk.console.metrics import Metrics
 from tercel.desk.console.state import DeskState
 from tercel.desk.gate.config import GateConfig, read_config
@@ -47,10 +46,11 @@ from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parents import accepted
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.desk.trading.upkeep import heartbeat
-from tercel.desk.wire import RemoteVenue, frames
 from tercel.fix.client import FixVenue
 from tercel.fix.desk import Login
 from tercel.fix.server import FixServer, ListenerSettings
+from tercel.venues.address import TRADER
+from tercel.venues.wire import RemoteVenue, frames
 
 __all__ = ["gate_of"]
 

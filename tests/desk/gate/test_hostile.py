@@ -14,8 +14,8 @@ from tercel.api.testing.venue import Trader
 from tercel.core.errors import OrderError
 from tercel.core.orders import CancelOrder, Command, MassCancel, Report, StatusRequest
 from tercel.desk.gate.server import Gate
-from tercel.desk.wire import frames
-from tercel.desk.wire.hub import MOST_CLIENTS
+from tercel.venues.wire import frames
+from tercel.venues.wire.hub import MOST_CLIENTS
 
 __all__ = ["gate_of"]
 

@@ -18,9 +18,9 @@ from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.desk.trading.state import StateReason
 from tercel.desk.trading.stopping import AGAIN_NS
-from tercel.desk.wire import RemoteVenue
 from tercel.fix import tags as t
 from tercel.fix.profiles import load
+from tercel.venues.wire import RemoteVenue
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import post
 from tercel.desk.trading.session import Session
 from tercel.desk.trading.upkeep import carry_out
-from tercel.desk.wire import RemoteVenue
 from tercel.fix.server import serve_fix
+from tercel.venues.wire import RemoteVenue
 
 
 class Elsewhere(Flaky):

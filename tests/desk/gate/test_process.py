@@ -16,7 +16,7 @@ from tests.desk.trading.desk_of_two import WIDE
 from tercel.core.errors import VenueError
 from tercel.desk.gate import process
 from tercel.desk.gate.process import FILE, FOLDER, LOG, GateProcess
-from tercel.desk.wire import RemoteVenue
+from tercel.venues.wire import RemoteVenue
 
 
 @pytest.fixture

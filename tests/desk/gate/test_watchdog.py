@@ -19,10 +19,10 @@ from tercel.core.pace import Pace
 from tercel.desk.gate.config import read_config
 from tercel.desk.gate.process import FOLDER, GatedVenue, gate_text, venue_at
 from tercel.desk.gate.watchdog import LOCK, Watchdog, beside_gate, watch
-from tercel.desk.wire import frames
 from tercel.fix.client import FixVenue
 from tercel.fix.desk import Login
 from tercel.fix.server import FixServer, serve_fix
+from tercel.venues.wire import frames
 
 
 class Recorder:

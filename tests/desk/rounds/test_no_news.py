@@ -9,7 +9,6 @@ from tercel.api.demo.config import demo_config, parse_config
 from tercel.api.demo.markets import SimulatedMarkets
 from tercel.api.demo.planted import planted
 from tercel.core.ports import Venue
-from tercel.desk.exchange import MarketSpec, SimulatedExchange
 from tercel.desk.rounds.build import open_desk
 from tercel.desk.rounds.parts import DeskParts
 from tercel.desk.trading.journal import kinds
@@ -17,6 +16,7 @@ from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market
 from tercel.fix.client import FixVenue
 from tercel.fix.server import serve_fix
+from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 DESK = """
 [desk]

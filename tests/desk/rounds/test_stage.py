@@ -11,7 +11,6 @@ from tercel.api.demo.config import DemoConfig, demo_text, parse_config
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
-from tercel.desk.address import hosts_of
 from tercel.desk.limits import Limits, default_file, read
 from tercel.desk.rounds.build import limits_of
 from tercel.desk.rounds.stage import (
@@ -25,6 +24,7 @@ from tercel.desk.rounds.stage import (
 )
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
+from tercel.venues.address import hosts_of
 
 DAY = dt.datetime(2030, 1, 2, 12, tzinfo=dt.UTC)
 NOW_NS = int(DAY.timestamp()) * 10**9

@@ -5,7 +5,6 @@ from functools import cache
 from tests.parts import whole
 
 from tercel.core.errors import VenueError
-from tercel.desk.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.parents import ParentRequest
@@ -13,6 +12,7 @@ from tercel.desk.trading.session import Session, SessionTerms
 from tercel.execution.strategies import build
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import Source, reactive
+from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 
 S = 10**9
 WIDE = """

@@ -11,7 +11,6 @@ from tests.market.simulator.replay_oracle import RandomTape
 
 from tercel.core.orders import CancelOrder, MarketRows, NewOrder, ReplaceOrder, VenueEvent
 from tercel.core.vocabulary import FOREVER_NS
-from tercel.desk.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.desk.trading.children import Assignment, limit_at
 from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.follower import Follower
@@ -38,6 +37,7 @@ from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state, reac
 from tercel.market.simulator.tape_source import replay
 from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Lake
+from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 
 LATENCIES = [
     Latency(),

@@ -8,7 +8,6 @@ from tercel.core.errors import OrderError, TapeError, VenueError
 from tercel.core.messages import Alpha
 from tercel.core.orders import CancelOrder, ExecType, Listing, MarketRows, MassCancel, NewOrder, Report
 from tercel.core.vocabulary import FOREVER_NS
-from tercel.desk.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.desk.trading.children import Assignment
 from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.follower import Follower
@@ -20,6 +19,7 @@ from tercel.execution.task import Task
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive
+from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 
 S = 10**9
 TASK = Task(horizon_s=300.0, decisions=20, warmup_s=60.0, grid_points=5)

@@ -9,11 +9,11 @@ from tests.waiting import until
 
 from certify.faults.market import MarketServer
 from tercel.core.pace import Pace
-from tercel.desk.exchange import MarketSpec, SimulatedExchange
-from tercel.desk.wire import RemoteVenue
 from tercel.fix.server import serve_fix
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive
+from tercel.venues.exchange import MarketSpec, SimulatedExchange
+from tercel.venues.wire import RemoteVenue
 
 
 class Clock:

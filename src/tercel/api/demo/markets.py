@@ -11,7 +11,6 @@ from tercel.api.demo.planted import FlowRegime, GroundTruth, planted
 from tercel.core.pace import Pace
 from tercel.core.ports import Clock, Journal
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
 from tercel.desk.rounds.build import BuiltDesk, open_desk
 from tercel.desk.rounds.config import OFF, DeskConfig
 from tercel.desk.rounds.parts import DeskParts
@@ -24,6 +23,7 @@ from tercel.market.regimes.factors import Factors
 from tercel.market.simulator.source import Source, reactive
 from tercel.signals.risk.anomaly import AnomalyBaseline, learn_calm
 from tercel.signals.risk.seconds import simulate
+from tercel.venues.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
 
 CALM_S, CALM_HOURS, CALM_SEED = 3600, 8, 2**31 - 11
 WORLDS: Final = 8

@@ -6,8 +6,8 @@ from typing import Any
 
 from tercel.api.tca.report import own_costs
 from tercel.core.errors import TercelError
-from tercel.desk.binance.engine import BinanceExchange
-from tercel.desk.binance.run_record import impact, summed, write_fills, write_tape
+from tercel.venues.binance.engine import BinanceExchange
+from tercel.venues.binance.run_record import impact, summed, write_fills, write_tape
 
 
 def venue_report(
@@ -20,7 +20,7 @@ def venue_report(
     engine : BinanceExchange
         As the run left it.
     twin : BinanceExchange or None
-        The same market without orders (:func:`tercel.desk.binance.opened.twin`); None: nothing is said of impact.
+        The same market without orders (:func:`tercel.venues.binance.opened.twin`); None: nothing is said of impact.
     account : str
     out : Path
         The report of an earlier run there is replaced.

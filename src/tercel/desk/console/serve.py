@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tercel.desk.listening import LOOPBACK, bind
+from tercel.venues.listening import LOOPBACK, bind
 
 if TYPE_CHECKING:
     import uvicorn

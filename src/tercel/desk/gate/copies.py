@@ -12,7 +12,6 @@ from typing import Final
 
 from tercel.core.errors import VenueError
 from tercel.core.orders import LinkStatus, Listing, Report, Unread, VenueEvent
-from tercel.desk.address import address, profile_near
 from tercel.desk.trading.drop_copy import CopyBreak, CopyWatch
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.state import StateReason
@@ -20,6 +19,7 @@ from tercel.fix.client import FixVenue
 from tercel.fix.profiles import ProfileTerms, load
 from tercel.fix.profiles.model import SymbolTable
 from tercel.fix.received import holds_session
+from tercel.venues.address import address, profile_near
 
 BREAK: Final = "drop_copy_break"
 DOWN: Final = "drop_copy_down"

@@ -14,7 +14,6 @@ from typing import Final
 
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.ports import Venue
-from tercel.desk.address import connect, mark_of
 from tercel.desk.gate.config import LONGEST_PATH, GateConfig
 from tercel.desk.gate.server import Gate
 from tercel.desk.gate.watchdog import beside_gate
@@ -25,6 +24,7 @@ from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.kill import LATCH, KillLatch, check_latch
 from tercel.desk.trading.recovery import reconcile, refold
 from tercel.desk.trading.upkeep import begun
+from tercel.venues.address import connect, mark_of
 
 # prctl(2): PR_SET_DUMPABLE. Other processes of the same user may then neither trace this one nor read its memory.
 _NOT_DUMPABLE: Final = 4

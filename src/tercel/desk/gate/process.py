@@ -20,9 +20,9 @@ from typing import Any, Final
 from tercel.core.closing import Closing
 from tercel.core.errors import VenueError
 from tercel.core.ports import Venue
-from tercel.desk.address import BINANCE, FIX, address, connect, placed
 from tercel.desk.gate.config import LISTEN, LONGEST_PATH
-from tercel.desk.wire import RemoteVenue
+from tercel.venues.address import BINANCE, FIX, address, connect, placed
+from tercel.venues.wire import RemoteVenue
 
 FOLDER: Final = "gate"
 """Of the gate, in the desk's folder: its file, its journal, what it said."""

@@ -35,8 +35,8 @@ from tercel.desk.trading.settlement import PositionKeeper
 from tercel.desk.trading.state import StateReason
 from tercel.desk.trading.stopping import KillCanceller
 from tercel.desk.trading.upkeep import carry_out, heartbeat, take_inbox
-from tercel.desk.wire import frames
-from tercel.desk.wire.hub import CLIENT, Client, Hub, of_account, whole
+from tercel.venues.wire import frames
+from tercel.venues.wire.hub import CLIENT, Client, Hub, of_account, whole
 
 if TYPE_CHECKING:
     from tercel.desk.gate.copies import DropCopy

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Final
 
 from tercel.core.errors import VenueError
 from tercel.core.orders import MassCancel
-from tercel.desk.address import VenueAddress, address, connect, profile_near
 from tercel.desk.gate.config import GateConfig, WatchdogTerms
-from tercel.desk.wire import frames
 from tercel.fix.profiles import load
+from tercel.venues.address import VenueAddress, address, connect, profile_near
+from tercel.venues.wire import frames
 
 if TYPE_CHECKING:
     from tercel.fix.client import FixVenue

@@ -12,7 +12,6 @@ from typing import Final
 from tercel.core.closing import Closing
 from tercel.core.errors import JournalError
 from tercel.core.progress import say
-from tercel.desk.address import SIMULATED, address, mark_of
 from tercel.desk.rounds.build import check, open_desk
 from tercel.desk.rounds.config import SHADOW, DeskConfig
 from tercel.desk.rounds.parts import PartsMaker
@@ -25,6 +24,7 @@ from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.kill import LATCH, KillLatch, check_latch
 from tercel.desk.trading.session import SessionTerms
 from tercel.desk.trading.tca.recorder import TcaRecorder
+from tercel.venues.address import SIMULATED, address, mark_of
 
 CONFIG: Final = "desk.toml"
 WATCH_S: Final = 0.05

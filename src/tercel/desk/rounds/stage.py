@@ -9,12 +9,12 @@ from typing import Final
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.ports import Venue
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.address import GATE, SIMULATED, hosts_of
 from tercel.desk.limits import Limits
 from tercel.desk.limits.file import MONEY
 from tercel.desk.rounds.config import LIVE, PAPER, REPLAY, SHADOW, DeskConfig
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
+from tercel.venues.address import GATE, SIMULATED, hosts_of
 
 CLOCK_S: Final = 0.1
 TESTS: Final = frozenset({"localhost", "testnet", "sandbox", "test", "uat", "demo", "cert", "staging"})

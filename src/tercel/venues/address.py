@@ -1,0 +1,167 @@
+"""Venue addresses: `fix://[COMPID@]host:port[?profile=NAME]`, `fix:FILE`, `binance[:NET or FILE]`, `gate:PATH`."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from tercel.core.errors import ConfigError
+from tercel.core.ports import Venue
+
+FIX = "fix"
+TRADER = "TRADER"
+SIMULATED = "simulated"
+GATE = "gate:"
+BINANCE = "binance"
+
+
+@dataclass(frozen=True)
+class VenueAddress:
+    """A parsed venue address: scheme, host, port, login and FIX profile.
+
+    Parameters
+    ----------
+    scheme, user, host : str
+    port : int
+        0: the profile says.
+    profile : str
+        How the venue wants to be spoken to, "" where the address does not say.
+    """
+
+    scheme: str
+    user: str
+    host: str
+    port: int
+    profile: str = ""
+
+
+def address(where: str) -> VenueAddress:
+    """Parse a venue's address.
+
+    >>> address("fix://DESK@venue.example:9878?profile=generic-44")
+    VenueAddress(scheme='fix', user='DESK', host='venue.example', port=9878, profile='generic-44')
+    >>> address("fix:desks/venue.toml").profile
+    'desks/venue.toml'
+    >>> address("binance:production").profile
+    'production'
+
+    Raises
+    ------
+    ConfigError
+        For what is no address.
+    """
+    if where.startswith(GATE) and len(where) > len(GATE):
+        return VenueAddress("gate", "", where.removeprefix(GATE), 0)
+    if where == BINANCE or where.startswith(f"{BINANCE}:"):
+        return VenueAddress(BINANCE, "", "", 0, where.removeprefix(BINANCE).removeprefix(":"))
+    try:
+        parts = urlsplit(where)
+        host, port = parts.hostname or "", parts.port or 0
+        said = parse_qs(parts.query, strict_parsing=bool(parts.query))
+    except ValueError:
+        parts, host, port, said = urlsplit(""), "", 0, {}
+    profile = said.pop("profile", [""])[-1]
+    if not parts.netloc and parts.path:
+        profile = profile or parts.path
+    elif parts.path not in ("", "/"):
+        host = ""
+    told = (host and port) or (profile and not (bool(host) ^ bool(port)))
+    if not told or said or parts.scheme != FIX or parts.password is not None:
+        raise ConfigError(
+            "simulated, fix://[COMPID@]host:port[?profile=NAME], fix:PROFILE.toml, binance[:FILE.toml] or gate:PATH",
+            "an address with a password (not shown)" if parts.password is not None else repr(where),
+            f"write fix://{TRADER}@host:port for `tercel venue serve`; others: docs/howto/fix.md",
+        )
+    return VenueAddress(parts.scheme, parts.username or "", host, port, profile)
+
+
+def hosts_of(where: str, near: Path | None = None) -> list[str]:
+    """Hosts that a venue's address leads to, or its profile; none where a gate stands before it.
+
+    >>> hosts_of("fix://DESK@venue.example:9878?profile=generic-44"), hosts_of("gate:g.sock")
+    (['venue.example'], [])
+    """
+    found = address(where)
+    if found.scheme == "gate":
+        return []
+    if found.scheme == BINANCE:
+        from tercel.venues.binance_venue.terms import load_terms
+
+        return load_terms(found.profile, near)[0].endpoints().hosts
+    if found.host:
+        return [found.host]
+    from tercel.fix.profiles import load
+
+    return [load(profile_near(found.profile, near), found.user).profile.session.host]
+
+
+def placed(where: str, near: Path | None) -> str:
+    """The address with a relative profile path made absolute, as a child process may have another working directory."""
+    profile = address(where).profile
+    if near is None or not profile or not (near / profile).is_file():
+        return where
+    return where.replace(profile, str((near / profile).resolve()))
+
+
+def mark_of(where: str) -> str:
+    """Prefix that makes a session's order names unique at a venue shared with others; "" for the simulated venue."""
+    return "" if where == SIMULATED else f"{time.time_ns() // 10**9:x}-"
+
+
+def connect(
+    where: str, accounts: Sequence[str], store: Path | None = None, near: Path | None = None,
+    link_s: int | None = None, wall: Callable[[], int] = time.time_ns,
+) -> Venue:  # fmt: skip
+    """Connect to the venue at an address.
+
+    Parameters
+    ----------
+    where : str
+        Its address.
+    accounts : sequence of str
+        Names that orders will be sent under.
+    store : Path, optional
+        Folder in which a FIX session keeps its sequence numbers, so that it goes on after a restart. Where it holds
+        none yet, a new session begins, whatever the venue remembers of an earlier one under the same name. A Binance
+        venue keeps the names of its orders there.
+    near : Path, optional
+        Folder that a profile's file is looked for in first.
+    link_s : int, optional
+        Seconds between the heartbeats of a FIX session with a venue of this package; None: as the profile says.
+    wall : callable
+        ns since 1970, of a FIX session.
+
+    Raises
+    ------
+    ConfigError
+        For what is no address.
+    VenueError
+        Nobody answers there, or the logon is refused.
+    """
+    found = address(where)
+    if found.scheme == "gate":
+        from tercel.venues.wire import RemoteVenue
+
+        return RemoteVenue(found.host, list(accounts))
+    if found.scheme == BINANCE:
+        from tercel.venues.binance_venue.terms import load_terms
+        from tercel.venues.binance_venue.venue import BinanceVenue
+
+        return BinanceVenue(*load_terms(found.profile, near), store, wall)
+    from tercel.fix.client import FixVenue
+    from tercel.fix.profiles import load
+    from tercel.fix.received import holds_session
+
+    reset = store is not None and not holds_session(store)
+    profile = profile_near(found.profile or "tercel", near)
+    user = found.user or (TRADER if profile == "tercel" else "")
+    terms = load(profile, user)
+    if link_s is not None and terms.profile.extension:
+        terms = terms.beating(link_s)
+    return FixVenue(found.host, found.port, user, profile=terms, store=store, reset=reset, wall=wall)
+
+
+def profile_near(name: str, near: Path | None) -> str:
+    """A profile as it is loaded: the file of that name in a folder, where there is one."""
+    return str(near / name) if near is not None and (near / name).is_file() else name

@@ -1,0 +1,231 @@
+"""Questions about orders whose fate is not known: asked by name until it is, never guessed, and nothing is sent again.
+
+An order that the venue does not know may still be on its way. It never arrived, or was not changed, only once the
+venue has said a time that is past the request's window and the time that the venue gives itself; what it says of the
+order before decides nothing. The clock here is no evidence: the venue's may be slower, or be put back.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tercel.core import orders as o
+from tercel.core.errors import VenueError
+from tercel.fix.memory import SentOrder
+from tercel.venues.binance.words import ErrorCode, Status
+from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
+from tercel.venues.binance_venue.tracker import MS, OrderTracker
+from tercel.venues.binance_venue.working import ENDS, WorkingOrder
+
+ORDER_WEIGHT, TRADES_WEIGHT = 4, 5
+FIRST_S, LONGEST_S = 0.25, 32.0
+_NOT_YET: Final = "the venue does not know it, and it may still be on its way"
+
+
+@dataclass(eq=False)
+class OpenQuestion:
+    """An order that is asked about.
+
+    Parameters
+    ----------
+    order : WorkingOrder
+    until_ms : int
+        Before that time of the venue an answer decides nothing that it does not say.
+    changes : list of SentOrder
+        Cancels and replacements whose fate hangs on it.
+    asked : str
+        The name that the desk asked by; "": it did not.
+    """
+
+    order: WorkingOrder
+    until_ms: int = 0
+    changes: list[SentOrder] = field(default_factory=list)
+    asked: str = ""
+    due_s: float = 0.0
+    wait_s: float = FIRST_S
+    away: bool = False
+    heard_ms: int = 0
+    """The venue's time, as it had said it when the question left."""
+
+
+class FateInquiry:
+    """Asks what became of orders.
+
+    Parameters
+    ----------
+    channel : ApiChannel
+    tracker : OrderTracker
+    say : callable
+        Takes what is told beside the tracker's reports.
+    stamp : callable
+        Gives a time that does not go back.
+    clock : callable
+        Seconds that never go back.
+    """
+
+    def __init__(
+        self, channel: ApiChannel, tracker: OrderTracker, say: Callable[[o.VenueEvent], object],
+        stamp: Callable[[int], int], clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._channel, self._tracker, self._say, self._stamp, self._clock = channel, tracker, say, stamp, clock
+        tracker.missing = self.about
+        self.open: dict[WorkingOrder, OpenQuestion] = {}
+        self._count = 0
+
+    def about(self, order: WorkingOrder, until_ms: int = 0, change: SentOrder | None = None, asked: str = "") -> None:
+        """Ask about an order, soon."""
+        found = self.open.setdefault(order, OpenQuestion(order))
+        found.until_ms = max(found.until_ms, until_ms)
+        found.asked = asked or found.asked
+        found.due_s, found.wait_s = self._clock(), FIRST_S
+        if change is not None and change not in found.changes:
+            found.changes.append(change)
+
+    def turn(self) -> None:
+        """Ask what is due, as far as there is weight for it."""
+        now = self._clock()
+        for one in list(self.open.values()):
+            if now < one.due_s or one.away or not self._channel.budget.fits(ORDER_WEIGHT + TRADES_WEIGHT, True):
+                continue
+            told, order = one.order.told, one.order
+            named = {"orderId": order.number} if order.number else {"origClientOrderId": told.wire}
+            params = {"symbol": told.instrument, **named}
+            one.heard_ms = self._channel.heard_ms
+            if one.heard_ms <= one.until_ms <= self._channel.now_ms():
+                self._ask_time()
+            self._ask(one, "order.status", params, ORDER_WEIGHT, self._heard)
+
+    def _ask(
+        self, one: OpenQuestion, method: str, params: dict[str, Any], weight: int,
+        then: Callable[[OpenQuestion, ApiAnswer], None],
+    ) -> None:  # fmt: skip
+        one.away = True
+
+        def heard(answer: ApiAnswer) -> None:
+            one.away = False
+            try:
+                then(one, answer)
+            except (VenueError, KeyError, ValueError, TypeError) as error:
+                self._later(one)
+                told = one.order.told
+                where = told.name, told.account, told.instrument
+                self._say(o.Unread(method, f"an answer that cannot be read: {error!r}", self._stamp(0), *where))
+
+        try:
+            self._channel.ask(method, params, weight, heard)
+        except VenueError:
+            one.away = False
+            self._later(one)
+
+    def _ask_time(self) -> None:
+        def heard(answer: ApiAnswer) -> None:
+            if isinstance(answer.result, dict):
+                self._channel.heard_time(answer.result.get("serverTime"))
+
+        with suppress(VenueError):
+            self._channel.ask("time", {}, 1, heard, signed=False)
+
+    def _later(self, one: OpenQuestion) -> None:
+        one.due_s, one.wait_s = self._clock() + one.wait_s, min(2 * one.wait_s, LONGEST_S)
+
+    # -- answers ------------------------------------------------------------------------------------------------------
+    def _heard(self, one: OpenQuestion, answer: ApiAnswer) -> None:
+        order = one.order
+        if answer.code == ErrorCode.NO_SUCH_ORDER:
+            self._absent(one, answer)
+        elif answer.error is not None or answer.why:
+            self._later(one)
+        else:
+            row = answer.result
+            self._tracker.numbered(order, int(row["orderId"]))
+            if self._tracker.qty(order, row["executedQty"]) > order.qty:
+                params = {"symbol": order.told.instrument, "orderId": order.number, "limit": 1000}
+                self._ask(one, "myTrades", params, TRADES_WEIGHT, lambda one, trades: self._traded(one, trades, row))
+            else:
+                self._settled(one, row)
+
+    def _traded(self, one: OpenQuestion, answer: ApiAnswer, row: dict[str, Any]) -> None:
+        if answer.error is not None or answer.why:
+            self._later(one)
+            return
+        for trade in answer.result:
+            self._tracker.traded(
+                one.order, trade | {"tradeId": trade["id"]}, int(trade["time"]) * MS, bool(trade["isMaker"])
+            )
+        if self._tracker.qty(one.order, row["executedQty"]) > one.order.qty:
+            self._later(one)  # its list lags behind
+        else:
+            self._settled(one, row)
+
+    def _settled(self, one: OpenQuestion, row: dict[str, Any]) -> None:
+        """All that the venue counts is here."""
+        order, tracker = one.order, self._tracker
+        ns, status = int(row.get("updateTime") or row["time"]) * MS, str(row["status"])
+        if status != Status.REJECTED:
+            tracker.taken(order, ns)
+        told = tracker.memory.by_wire.get(str(row["clientOrderId"]))
+        if told is not None and told.kind == "replace" and told in one.changes and told is not order.told:
+            tracker.renamed(order, told, ns)
+            one.changes.remove(told)
+        if status in ENDS and not order.over:
+            if order.after is not None and not order.after.acked:
+                order.ended = status, ns
+            else:
+                cancel = next((each for each in one.changes if status == Status.CANCELED), None)
+                names = {"name": cancel.name, "orig": cancel.orig} if cancel is not None else {}
+                tracker.ended(order, status, row["executedQty"], ns, **names)
+                if cancel is not None:
+                    one.changes.remove(cancel)
+        if not order.over and one.heard_ms <= one.until_ms:
+            self._answer(one)
+            self._later(one)
+            return
+        for change in one.changes:
+            self.refused(order, change, "it was not carried out")
+        one.changes.clear()
+        self._answer(one)
+        self.open.pop(order, None)
+
+    def _absent(self, one: OpenQuestion, answer: ApiAnswer) -> None:
+        order = one.order
+        if order.acked or order.over or one.heard_ms <= one.until_ms:
+            if one.asked:
+                self.stands(order, o.OrdStatus.UNKNOWN, one.asked, _NOT_YET)
+                one.asked = ""
+            self._later(one)
+            return
+        before, ended = order.before, order.before is not None and order.before.ended is not None
+        self._tracker.unplaced(order, answer.stamp_ms * MS, "it never arrived")
+        for change in one.changes:
+            self.refused(order, change, "the order never arrived")
+        if before is not None and not ended:
+            self.about(before, change=order.told)
+        self._answer(one)
+        self.open.pop(order, None)
+
+    def refused(self, order: WorkingOrder, change: SentOrder, text: str) -> None:
+        """Tell that a cancel or a replacement was refused."""
+        now = self._stamp(0)
+        if change.kind == "replace":
+            change.status = o.OrdStatus.REJECTED
+            self._tracker.memory.write(change)
+        self._say(o.CancelReject(change.name, change.orig, change.account, order.status, now, text))
+
+    def _answer(self, one: OpenQuestion) -> None:
+        if one.asked:
+            self.repeat(one.order, one.asked)
+            one.asked = ""
+
+    def repeat(self, order: WorkingOrder, name: str) -> None:
+        """Tell an order's executions again, and where it stands."""
+        for trade in order.trades:
+            self._say(trade)
+        self.stands(order, order.status, name, "")
+
+    def stands(self, order: WorkingOrder, status: o.OrdStatus, name: str, text: str) -> None:
+        """Tell where an order stands."""
+        self._count += 1
+        exec_id = f"{order.told.wire}-Q{self._channel.now_ms()}-{self._count}"
+        self._say(order.report(o.ExecType.STATUS, status, exec_id, self._stamp(0), name=name, text=text))

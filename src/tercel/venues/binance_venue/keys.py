@@ -1,0 +1,72 @@
+"""Signs requests with an API key: HMAC-SHA256 with its secret, or Ed25519 with its private key.
+
+Neither shows anywhere: not in `repr`, not in an error, and texts of the venue go through :meth:`ApiSigner.clean`.
+"""
+
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from tercel.core.errors import ConfigError
+from tercel.fix.profiles.secrets import hidden
+from tercel.fix.profiles.signing import ed25519_key
+from tercel.venues.binance.signing import NAME, hmac_signature, sorted_payload
+
+_LEAST: Final = 16
+
+
+class ApiSigner:
+    """An API key with what signs for it.
+
+    Parameters
+    ----------
+    name : str
+        What is sent as X-MBX-APIKEY.
+    secret : str
+        Of HMAC.
+    private_key : str
+        Of Ed25519, in PEM.
+
+    Raises
+    ------
+    ConfigError
+        A key of a wrong kind.
+
+    >>> ApiSigner("k" * 64, secret="s" * 64)
+    ApiSigner(HMAC)
+    """
+
+    def __init__(self, name: str, *, secret: str = "", private_key: str = "") -> None:
+        self._refuse("the API key", name)
+        self._name, self._secrets = name, (name, secret, *private_key.splitlines()[1:-1])
+        self.kind = "Ed25519" if private_key else "HMAC"
+        self.sign: Callable[[str], str] = lambda payload: hmac_signature(secret, payload)
+        if private_key:
+            key = ed25519_key(private_key, "the API key", private=True)
+            self.sign = lambda payload: b64encode(key.sign(payload.encode())).decode()
+        else:
+            self._refuse("the secret of an HMAC key", secret)
+        self._secrets = tuple(one for one in self._secrets if one)
+
+    @staticmethod
+    def _refuse(what: str, text: str) -> None:
+        if len(text) < _LEAST or not text.isascii() or not text.isalnum():
+            remedy = "copy it as Binance shows it; a private key of Ed25519 is named by private_key"
+            raise ConfigError(f"{what}: letters and digits", "something else (not shown)", remedy)
+
+    def __repr__(self) -> str:
+        return f"ApiSigner({self.kind})"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of a REST request."""
+        return {"X-MBX-APIKEY": self._name}
+
+    def signed(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters of a request of the WebSocket API, signed."""
+        whole = {"apiKey": self._name, **params}
+        return whole | {NAME: self.sign(sorted_payload(whole))}
+
+    def clean(self, text: str) -> str:
+        """A text without the key and its secret."""
+        return hidden(text, self._secrets)

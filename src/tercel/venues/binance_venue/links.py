@@ -1,0 +1,241 @@
+"""The two connections of a Binance venue: made, subscribed, and made again after a pause when they break."""
+
+import selectors
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+from tercel.core.errors import VenueError
+from tercel.fix.connection import TlsSettings
+from tercel.venues.binance.words import ErrorCode
+from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
+from tercel.venues.binance_venue.rest import BinanceRest
+from tercel.venues.binance_venue.stream import JsonSocket
+from tercel.venues.binance_venue.terms import Endpoints
+
+FIRST_S, LONGEST_S, STANDS_S = 0.1, 5.0, 5.0
+LISTEN_KEY: Final = "/api/v3/userDataStream"
+_RENEW_S: Final = 1500.0
+_BETWEEN_S: Final = 0.25
+"""Between two messages to the streams, which take five a second."""
+_OVER: Final = frozenset({"eventStreamTerminated", "listenKeyExpired"})
+Event = Mapping[str, Any]
+
+
+class _Line:
+    """One connection that is made again."""
+
+    def __init__(self, url: str, tls: TlsSettings) -> None:
+        self.url, self._tls, self.why = url, tls, ""
+        self.socket: JsonSocket | None = None
+        self._tries, self._next_s, self._made_s = 0, 0.0, 0.0
+
+    def made(self) -> bool:
+        """Make it, where it is not there and it is time."""
+        now = time.monotonic()
+        if self.socket is not None or now < self._next_s:
+            return False
+        try:
+            self.socket, self._made_s = JsonSocket(self.url, self._tls), now
+        except VenueError as error:
+            self.broke(error.received)
+            return False
+        return True
+
+    def broke(self, why: str) -> None:
+        """It is gone: the next attempt waits, longer after each one that did not stand."""
+        now = time.monotonic()
+        if self.socket is not None and self.socket.up and now - self._made_s > STANDS_S:
+            self._tries = 0
+        self._next_s = now + min(FIRST_S * 2 ** min(self._tries, 10), LONGEST_S)
+        self._tries += 1
+        self.why = why
+        if self.socket is not None:
+            self.socket.close(why)
+            self.socket = None
+
+    @property
+    def up(self) -> bool:
+        """Whether it is open."""
+        return self.socket is not None and self.socket.up
+
+
+class BinanceLinks:
+    """Connection of orders and account, and that of market data.
+
+    Parameters
+    ----------
+    where : Endpoints
+    tls : TlsSettings
+    channel : ApiChannel
+    rest : BinanceRest
+        For listen keys, where a server knows no subscription by signature.
+    selector : selectors.BaseSelector
+        Watches both.
+    lost : callable
+        Called when the connection of market data broke, with why.
+    """
+
+    def __init__(
+        self, where: Endpoints, tls: TlsSettings, channel: ApiChannel, rest: BinanceRest,
+        selector: selectors.BaseSelector, lost: Callable[[str], object],
+    ) -> None:  # fmt: skip
+        self._channel, self._rest, self._selector, self._lost = channel, rest, selector, lost
+        self._api, self._feed = _Line(where.ws_api, tls), _Line(f"{where.ws.rstrip('/')}/stream", tls)
+        self.followed: list[str] = []
+        self._asked: set[str] = set()
+        self._told_s, self._renew_s = 0.0, 0.0
+        self._user, self._asking, self._key = False, False, ""
+        self._count = 0
+        self.refusal = ""
+        """Why the venue does not let us in."""
+        self._watched: dict[int, tuple[JsonSocket, int]] = {}
+
+    @property
+    def up(self) -> bool:
+        """Whether orders can be sent and their reports come."""
+        return self._api.up and self._user
+
+    @property
+    def why(self) -> str:
+        """Why it is not."""
+        return self.refusal or self._api.why or "it is not open yet"
+
+    def follow(self, name: str) -> None:
+        """Subscribe to a symbol's streams."""
+        if name not in self.followed:
+            self.followed.append(name)
+
+    def poll(self) -> tuple[list[Event], list[Event]]:
+        """Events of the account, and messages of the market, since the last call."""
+        user: list[Event] = []
+        market: list[Event] = []
+        if not self._channel.budget.wait_s:
+            if self._api.made():
+                self._channel.socket = self._api.socket
+            if self.followed or self._key:
+                self._feed.made()
+        for message in self._read(self._api):
+            if "event" in message:
+                self._event(message["event"], user)
+            elif "id" in message:
+                self._channel.heard(message)
+        self._keep_api()
+        for message in self._read(self._feed):
+            data = message.get("data")
+            if not isinstance(data, Mapping):
+                self._confirmed(message)
+            elif message.get("stream") == self._key and self._key:
+                self._event(data, user)
+            else:
+                market.append(data)
+        self._keep_feed()
+        self._watch()
+        return user, market
+
+    @staticmethod
+    def _read(line: _Line) -> list[Any]:
+        found = [] if line.socket is None else line.socket.poll()
+        return [one for one in found if isinstance(one, dict)]
+
+    def _event(self, event: Any, user: list[Event]) -> None:
+        if not isinstance(event, Mapping):
+            return
+        if event.get("e") in _OVER:
+            self._user, self._key = False, ""
+        elif event.get("e") == "serverShutdown":
+            self._api.broke("the server shuts down")
+        else:
+            user.append(event)
+
+    # -- orders and account -------------------------------------------------------------------------------------------
+    def _keep_api(self) -> None:
+        line = self._api
+        if line.socket is not None and line.socket.closed:
+            line.broke(line.socket.why)
+        if line.socket is None:
+            self._asking = False
+            if self._channel.socket is not None:
+                self._channel.socket = None
+                self._user, self._key = False, ""
+                self._channel.lost(line.why)
+        elif line.up and not self._user and not self._asking:
+            with suppress(VenueError):
+                self._channel.ask("userDataStream.subscribe.signature", {}, 2, self._subscribed)
+                self._asking = True
+
+    def _subscribed(self, answer: ApiAnswer) -> None:
+        self._asking = False
+        if (answer.error is None and not answer.why) or answer.code == ErrorCode.SUBSCRIPTION_ACTIVE:
+            self._user, self.refusal = True, ""
+        elif answer.code == ErrorCode.UNSUPPORTED_OPERATION:
+            self._listen()
+        elif answer.error is not None:
+            self.refusal = "" if answer.unknown else answer.text
+            self._api.broke(answer.text)
+
+    # -- listen keys --------------------------------------------------------------------------------------------------
+    def _listen(self) -> None:
+        """The user stream of an older server: a key that is a stream's name, renewed before its hour is over."""
+        try:
+            self._key = str(self._rest.ask(LISTEN_KEY, 2, method="POST")["listenKey"])
+        except (VenueError, KeyError, TypeError) as error:
+            self._api.broke(f"no listen key: {error}")
+            return
+        self._asking, self._renew_s = True, time.monotonic() + _RENEW_S
+
+    def _renew(self) -> None:
+        self._renew_s = time.monotonic() + _RENEW_S
+        with suppress(VenueError):
+            self._rest.ask(LISTEN_KEY, 2, {"listenKey": self._key}, method="PUT")
+
+    # -- market data --------------------------------------------------------------------------------------------------
+    def _keep_feed(self) -> None:
+        line = self._feed
+        if line.socket is not None and line.socket.closed:
+            line.broke(line.socket.why)
+            self._asked.clear()
+            self._lost(line.why)
+            if self._key:
+                self._user, self._asking, self._key = False, False, ""
+        if not line.up or line.socket is None:
+            return
+        wanted = [f"{name.lower()}@{what}" for name in self.followed for what in ("depth@100ms", "trade")]
+        new = [one for one in [*wanted, *([self._key] if self._key else [])] if one not in self._asked]
+        if new and time.monotonic() - self._told_s >= _BETWEEN_S:
+            self._count, self._told_s = self._count + 1, time.monotonic()
+            with suppress(VenueError):
+                line.socket.send({"method": "SUBSCRIBE", "params": new, "id": self._count})
+                self._asked.update(new)
+        if self._key and time.monotonic() > self._renew_s:
+            self._renew()
+
+    def _confirmed(self, message: Mapping[str, Any]) -> None:
+        if self._key in self._asked and self._asking and "error" not in message:
+            self._user, self._asking = True, False
+
+    # -- waiting ------------------------------------------------------------------------------------------------------
+    def _watch(self) -> None:
+        """Have the selector wait for what is open, to read and where something waits to be written."""
+        now: dict[int, tuple[JsonSocket, int]] = {}
+        for line in (self._api, self._feed):
+            if line.socket is not None and (fd := line.socket.fileno()) >= 0:
+                events = selectors.EVENT_READ | (selectors.EVENT_WRITE if line.socket.wants_write else 0)
+                now[fd] = line.socket, events
+        for fd, (socket, events) in self._watched.items():
+            if now.get(fd) != (socket, events):
+                with suppress(KeyError, ValueError, OSError):
+                    self._selector.unregister(fd)
+        for fd, (socket, events) in now.items():
+            if self._watched.get(fd) != (socket, events):
+                self._selector.register(fd, events)
+        self._watched = now
+
+    def close(self) -> None:
+        """Close both."""
+        for line in (self._api, self._feed):
+            if line.socket is not None:
+                line.socket.close()
+                line.socket = None
+        self._rest.close()

@@ -1,0 +1,178 @@
+"""REST requests, one at a time: signed, counted, answered within a time or called unknown."""
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from tercel.core.errors import VenueError
+from tercel.fix.connection import TlsSettings
+from tercel.venues.binance.signing import NAME, in_text
+from tercel.venues.binance.words import ErrorCode
+from tercel.venues.binance_venue.budget import WeightBudget
+from tercel.venues.binance_venue.keys import ApiSigner
+
+UNSURE: Final = frozenset({-1000, -1001, -1006, ErrorCode.TIMEOUT})
+"""Codes after which a request may have been carried out (`errors.md`)."""
+BANNED: Final = 418
+_LARGEST: Final = 64 << 20
+_RETRY_S: Final = 60.0
+_SERVER_FAULT: Final = 500
+_REMEDIES: Final = {
+    ErrorCode.INVALID_TIMESTAMP: "set this machine's clock (NTP), or raise recv_window_ms",
+    ErrorCode.INVALID_SIGNATURE: "check that the secret belongs to the key, and is of the kind that the file says",
+    ErrorCode.BAD_API_KEY: "copy the API key as Binance shows it",
+    ErrorCode.REJECTED_KEY: "check that the key lives, its net, its permissions and the addresses that it allows",
+    ErrorCode.UNAUTHORIZED: "give the key the permission that this needs",
+    ErrorCode.TOO_MANY_REQUESTS: "wait; ask less, from fewer programs at this address",
+    ErrorCode.BAD_SYMBOL: "name symbols that this net lists",
+}
+
+
+class RequestRefusedError(VenueError):
+    """An answer of Binance that is an error.
+
+    Parameters
+    ----------
+    what : str
+        The request, without its parameters.
+    code, text : int, str
+        Binance's; 0 where it gave none.
+    status : int
+        Of HTTP.
+    """
+
+    def __init__(self, what: str, code: int, text: str, status: int) -> None:
+        said = f"{code}: {text} (status {status})" if code else f"{text or 'nothing'} (status {status})"
+        super().__init__(f"Binance to answer {what}", said, _REMEDIES.get(ErrorCode(code), "see errors.md")
+                         if code in set(ErrorCode) else "see errors.md of binance-spot-api-docs")  # fmt: skip
+        self.code, self.text, self.status = code, text, status
+
+    @property
+    def unsure(self) -> bool:
+        """Whether the request may have been carried out all the same."""
+        return self.status >= _SERVER_FAULT or self.code in UNSURE
+
+
+def read_json(text: str | bytes) -> Any:
+    """JSON with fractions as they were written, so that no digit is lost.
+
+    >>> read_json('{"p": 0.10, "q": "1.50", "t": 5}')
+    {'p': '0.10', 'q': '1.50', 't': 5}
+    """
+    return json.loads(text, parse_float=str)
+
+
+class BinanceRest:
+    """REST of one net.
+
+    Parameters
+    ----------
+    base : str
+        Its URL.
+    signer : ApiSigner
+    budget : WeightBudget
+    tls : TlsSettings
+    stamp_ms : callable
+        The venue's time.
+    window_ms : int
+        `recvWindow`.
+    timeout_s : float
+    """
+
+    def __init__(
+        self, base: str, signer: ApiSigner, budget: WeightBudget, tls: TlsSettings, stamp_ms: Callable[[], int],
+        window_ms: int, timeout_s: float = 10.0,
+    ) -> None:  # fmt: skip
+        parts = urlsplit(base)
+        self._host, self._port, self._prefix = parts.hostname or "", parts.port, parts.path.rstrip("/")
+        self._tls = tls.client() if parts.scheme == "https" else None
+        self._signer, self._budget, self._stamp_ms = signer, budget, stamp_ms
+        self._window_ms, self._timeout_s = window_ms, timeout_s
+        self._connection: http.client.HTTPConnection | None = None
+
+    def ask(
+        self, path: str, weight: int, params: Mapping[str, Any] | None = None, *, signed: bool = False,
+        method: str = "GET",
+    ) -> Any:  # fmt: skip
+        """The answer to a request, as JSON. A GET whose kept connection has gone is asked once more.
+
+        Raises
+        ------
+        RequestRefusedError
+            Binance answers with an error.
+        VenueError
+            No answer, no weight left.
+        """
+        what, pairs = f"{method} {path}", {name: in_text(value) for name, value in (params or {}).items()}
+        headers = self._signer.headers if signed or path.startswith("/api/v3/userDataStream") else {}
+        for last in (False, True):
+            self._budget.spend(weight)
+            query = urlencode(pairs)
+            if signed:
+                query = urlencode({**pairs, "recvWindow": self._window_ms, "timestamp": self._stamp_ms()})
+                query += "&" + urlencode({NAME: self._signer.sign(query)})
+            kept = self._connection is not None
+            try:
+                return self._answer(what, *self._asked(method, f"{self._prefix}{path}", query, headers))
+            except (OSError, http.client.HTTPException) as error:
+                self.close()
+                if last or not kept or method != "GET":
+                    why = self._signer.clean(str(error) or type(error).__name__)
+                    raise VenueError(
+                        f"an answer of {self._host} to {what}", why, "check the network; ask again"
+                    ) from None
+        raise AssertionError
+
+    def _asked(self, method: str, path: str, query: str, headers: Mapping[str, str]) -> tuple[int, Any, bytes]:
+        if self._connection is None:
+            kind: Any = http.client.HTTPSConnection if self._tls is not None else http.client.HTTPConnection
+            more = {"context": self._tls} if self._tls is not None else {}
+            self._connection = kind(self._host, self._port, timeout=self._timeout_s, **more)
+        until = time.monotonic() + self._timeout_s
+        self._connection.request(method, f"{path}?{query}" if query else path, headers=dict(headers))
+        answer = self._connection.getresponse()
+        parts, size = [], 0
+        while part := answer.read1(1 << 16):
+            parts.append(part)
+            size += len(part)
+            if size > _LARGEST or time.monotonic() > until:
+                raise OSError("an answer that is too long, or too slow")
+        if answer.length:
+            raise http.client.IncompleteRead(b"", answer.length)
+        return answer.status, answer.headers, b"".join(parts)
+
+    def _answer(self, what: str, status: int, headers: Any, body: bytes) -> Any:
+        with suppress(ValueError):
+            self._budget.told(int(headers.get("X-MBX-USED-WEIGHT-1M", 0)))
+        try:
+            told = read_json(body)
+        except ValueError:
+            told = None
+        if status == HTTPStatus.OK and told is not None:
+            return told
+        found = told if isinstance(told, dict) else {}
+        code, text = found.get("code", 0), self._signer.clean(str(found.get("msg", ""))[:300])
+        if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED):
+            self._budget.block(seconds_of(headers.get("Retry-After", "")), f"status {status}: {text}")
+        raise RequestRefusedError(what, code if isinstance(code, int) else 0, text or HTTPStatus(status).phrase
+                             if status in set(HTTPStatus) else text, status)  # fmt: skip
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def seconds_of(text: str) -> float:
+    """Retry-After in seconds; a minute where it says nothing that can be read.
+
+    >>> seconds_of("7"), seconds_of("soon")
+    (7.0, 60.0)
+    """
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 9 else _RETRY_S

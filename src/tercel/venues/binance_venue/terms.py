@@ -1,0 +1,210 @@
+"""Where a Binance venue is and who trades there: a TOML file, or the name of a net.
+
+net = "testnet"                  # or "production"
+symbols = ["BTCUSDT"]            # left out: every symbol that trades
+[key]
+api_key = { env = "BINANCE_KEY" }
+secret = { env = "BINANCE_SECRET" }            # of HMAC; or
+private_key = { file = "ed25519.pem" }         # mode 600
+"""
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+
+from tercel.core.errors import ConfigError
+from tercel.core.names import check_known
+from tercel.core.toml import read_toml, row_of
+from tercel.core.validated import TomlTable, validated
+from tercel.fix.connection import TlsSettings
+from tercel.fix.profiles.secrets import Secret, refuse_written
+from tercel.venues.binance.words import LONGEST_WINDOW_MS
+from tercel.venues.binance_venue.keys import ApiSigner
+
+_HELP: Final = "see `docs/howto/binance.md`"
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Base URLs of REST, streams and the WebSocket API."""
+
+    rest: str
+    ws: str
+    ws_api: str
+
+    @property
+    def hosts(self) -> list[str]:
+        """Hosts that they lead to.
+
+        >>> Endpoints("https://a.example", "wss://b.example:9443", "wss://a.example/ws-api/v3").hosts
+        ['a.example', 'b.example']
+        """
+        return list(dict.fromkeys(urlsplit(url).hostname or "" for url in (self.rest, self.ws, self.ws_api)))
+
+
+NETS: Final = {
+    "testnet": Endpoints(
+        "https://testnet.binance.vision", "wss://stream.testnet.binance.vision",
+        "wss://ws-api.testnet.binance.vision/ws-api/v3",
+    ),
+    "production": Endpoints(
+        "https://api.binance.com", "wss://stream.binance.com:9443", "wss://ws-api.binance.com:443/ws-api/v3"
+    ),
+}  # fmt: skip
+"""Source: `rest-api.md`, `web-socket-streams.md`, `web-socket-api.md` and the testnet's own page."""
+
+
+class KeySection(TomlTable):
+    """[key]: where the API key is, and its secret of HMAC or its private key of Ed25519; never they themselves."""
+
+    api_key: Secret = Secret(env="BINANCE_KEY")
+    secret: Secret | None = None
+    private_key: Secret | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "KeySection":
+        if self.secret is not None and self.private_key is not None:
+            raise ValueError("either secret (HMAC) or private_key (Ed25519)")
+        return self
+
+
+class BinanceTerms(TomlTable):
+    """A Binance venue."""
+
+    net: Literal["testnet", "production"] = "testnet"
+    rest_url: str = ""
+    """Empty: the net's; so of the other two."""
+    ws_url: str = ""
+    ws_api_url: str = ""
+    ca: str = ""
+    """PEM file of authorities beside the file; empty: the system's."""
+    symbols: tuple[str, ...] = ()
+    key: KeySection = KeySection()
+    recv_window_ms: int = Field(default=5000, ge=100, le=LONGEST_WINDOW_MS)
+    clock_ms: float = Field(default=1000.0, gt=0, le=LONGEST_WINDOW_MS)
+    """A clock that is further off the venue's is refused at logon."""
+    self_trade: Literal["", "NONE", "EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", "DECREMENT", "TRANSFER"] = ""
+    """Self-trade prevention mode of orders; empty: the symbol's default."""
+    post_only: bool = False
+    """Whether orders that rest are LIMIT_MAKER: refused where they would take."""
+    allow_withdrawals: bool = False
+    """Whether a key that may withdraw money is accepted."""
+    depth: int = Field(default=1000, ge=5, le=5000)
+    """Levels of a side that a snapshot has."""
+
+    def endpoints(self) -> Endpoints:
+        """Its URLs.
+
+        Raises
+        ------
+        ConfigError
+            One that is not TLS, and leaves this machine.
+        """
+        net = NETS[self.net]
+        found = Endpoints(self.rest_url or net.rest, self.ws_url or net.ws, self.ws_api_url or net.ws_api)
+        check_url("rest_url", found.rest, "https", "http")
+        check_url("ws_url", found.ws, "wss", "ws")
+        check_url("ws_api_url", found.ws_api, "wss", "ws")
+        return found
+
+    def tls(self, folder: Path) -> TlsSettings:
+        """TLS of all connections."""
+        return TlsSettings(authorities=folder / self.ca if self.ca else None)
+
+    def signer(self, folder: Path) -> ApiSigner:
+        """What signs requests.
+
+        Raises
+        ------
+        ConfigError
+            Secrets that are not there, that others may read, or of a wrong kind.
+        """
+        name = self.key.api_key.read("the API key", folder)
+        if self.key.private_key is not None:
+            return ApiSigner(name, private_key=self.key.private_key.read("the private key", folder))
+        secret = self.key.secret or Secret(env="BINANCE_SECRET")
+        return ApiSigner(name, secret=secret.read("the API secret", folder))
+
+
+def check_url(name: str, url: str, secure: str, plain: str) -> None:
+    """Refuse a base URL that is not TLS, unless it stays on this machine.
+
+    >>> check_url("rest_url", "http://127.0.0.1:8080", "https", "http")
+
+    Raises
+    ------
+    ConfigError
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    if parts.username or parts.password or parts.query:
+        raise ConfigError(f"`{name}` without a name, password or query", "one with it (not shown)", _HELP)
+    if host and (parts.scheme == secure or (parts.scheme == plain and _loopback(host))):
+        return
+    remedy = f"write {secure}://HOST; {plain}:// is for a server on this machine"
+    raise ConfigError(f"`{name}` of {secure}://", repr(url[:200]), remedy)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load_terms(name: str, near: Path | None = None) -> tuple[BinanceTerms, Path]:
+    """Terms by the name of a net or by their file, and the folder that secrets are looked for in.
+
+    Parameters
+    ----------
+    name : str
+        "": the testnet.
+    near : Path, optional
+        Folder that a file is looked for in first.
+
+    Raises
+    ------
+    ConfigError
+        With file and row where there is one.
+
+    >>> load_terms("production")[0].endpoints().rest
+    'https://api.binance.com'
+    """
+    folder = near or Path()
+    if name in ("", *NETS):
+        return BinanceTerms.model_validate({"net": name or "testnet"}), folder
+    path = folder / name if (folder / name).is_file() else Path(name)
+    if not (path.suffix or path.exists()):
+        check_known(name, tuple(NETS), said=f"the net {name}")
+    return read_terms(path), path.parent
+
+
+def read_terms(path: Path) -> BinanceTerms:
+    """Terms from their file.
+
+    Raises
+    ------
+    ConfigError
+        With file and row; a secret that stands in the file is refused and not repeated.
+    """
+    raw = read_toml(path, _HELP, "a Binance venue's file")
+    text = path.read_text(encoding="utf-8")
+
+    def row(place: tuple[str, ...]) -> str:
+        found = row_of(text, place)
+        return "" if found is None else f" (row {found})"
+
+    refuse_written(raw, str(path), row)
+    terms = validated(BinanceTerms, raw, str(path), "a Binance venue")
+    terms.endpoints()
+    for secret in (terms.key.api_key, terms.key.secret, terms.key.private_key):
+        if secret is not None:
+            secret.check(path.parent)
+    return terms

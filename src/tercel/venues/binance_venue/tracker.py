@@ -1,0 +1,282 @@
+"""Orders of ours at Binance: what an answer, an event of the user stream or a row of a list says becomes reports, once.
+
+The same thing may be told by all three, in any order. An execution is known by its trade's number, an end by its order:
+what was told is not told again, and an end waits until every execution that it counts is here.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from tercel.core import orders as o
+from tercel.core.fixed import ONE
+from tercel.fix.memory import OrderMemory, SentOrder
+from tercel.venues.binance.words import Status
+from tercel.venues.binance_venue.balances import AssetLedger
+from tercel.venues.binance_venue.symbols import TradedSymbol, whole
+from tercel.venues.binance_venue.working import ENDS, WorkingOrder
+
+KEPT: Final = 10_000
+"""Orders that are over and executions, of an account, that are remembered."""
+MS: Final = 1_000_000
+Tell = Callable[[o.Report, int, int], o.Report]
+"""Passes a report on, given when the venue says that it happened and the number of its trade; as it was passed on."""
+
+
+class OrderTracker:
+    """Orders by name and number, and what was told of them.
+
+    Parameters
+    ----------
+    symbols : mapping of str to TradedSymbol
+    memory : OrderMemory
+    ledger : AssetLedger
+    tell : callable
+    """
+
+    def __init__(
+        self, symbols: Mapping[str, TradedSymbol], memory: OrderMemory, ledger: AssetLedger, tell: Tell
+    ) -> None:
+        self._symbols, self.memory, self._ledger, self._tell = symbols, memory, ledger, tell
+        self.missing: Callable[[WorkingOrder], object] = lambda _: None
+        """Called with an order whose executions are not all here."""
+        self.by_name: dict[str, WorkingOrder] = {}
+        """By every name of ours that it had."""
+        self._by_wire: dict[str, WorkingOrder] = {}
+        self._by_number: dict[tuple[str, int], WorkingOrder] = {}
+        self._over: deque[WorkingOrder] = deque()
+        self.executions: dict[str, deque[o.Report]] = {}
+        """Told executions by account."""
+        self.live: dict[str, WorkingOrder] = {}
+        """Orders that are not over, by the wire name that they began with."""
+
+    # -- finding ------------------------------------------------------------------------------------------------------
+    def begin(self, told: SentOrder, before: WorkingOrder | None = None) -> WorkingOrder:
+        """Track an order that is sent, or that an earlier process sent."""
+        order = WorkingOrder(told, int(told.order_id) if told.order_id.isdigit() else 0, before, told.base_qty)
+        order.acked = bool(order.number)
+        if before is not None:
+            order.trades = before.trades
+        if order.number:
+            self._by_number[told.instrument, order.number] = order
+        if told.live:
+            self.live[told.wire] = order
+        self._named(order, told)
+        return order
+
+    def _named(self, order: WorkingOrder, told: SentOrder) -> None:
+        self.by_name[told.name] = self._by_wire[told.wire] = order
+
+    def named(self, name: str) -> WorkingOrder | None:
+        """An order by a name of ours; one of an earlier process is tracked from now on."""
+        if (found := self.by_name.get(name)) is not None:
+            while found.over and found.after is not None:  # replaced: it lives on
+                found = found.after
+            return found
+        told = self.memory.by_name.get(name)
+        if told is None or told.kind not in ("new", "replace"):
+            return None
+        return self.begin(told)
+
+    def found(self, symbol: str, number: int, *wires: str) -> WorkingOrder | None:
+        """An order by its number or a name at the venue."""
+        if (known := self._by_number.get((symbol, number))) is not None:
+            return known
+        for wire in wires:
+            if (known := self._by_wire.get(wire)) is not None:
+                return known
+            told = self.memory.by_wire.get(wire)
+            if told is not None and told.instrument == symbol and told.kind in ("new", "replace"):
+                return self.begin(told)
+        return None
+
+    def unit(self, order: WorkingOrder) -> TradedSymbol:
+        """The symbol of an order."""
+        return self._symbols[order.told.instrument]
+
+    def qty(self, order: WorkingOrder, value: Any) -> int:
+        """A quantity of the API in 10^-8 of a lot."""
+        return whole(value, "a quantity") * ONE // self.unit(order).lot
+
+    # -- what is heard ------------------------------------------------------------------------------------------------
+    def numbered(self, order: WorkingOrder, number: int) -> None:
+        """The venue's number of an order is known."""
+        if number and order.number != number:
+            order.number = number
+            self._by_number[order.told.instrument, number] = order
+            order.told.order_id = str(number)
+
+    def taken(self, order: WorkingOrder, ns: int) -> None:
+        """It works, or did: told once, as a replacement where it takes another's place."""
+        if order.acked:
+            return
+        order.acked, before, told = True, order.before, order.told
+        if before is not None:
+            order.base_qty = told.base_qty = before.cum_qty
+            before.after = order
+            self._finish(before, o.OrdStatus.CANCELED)
+            self._say(order, o.ExecType.REPLACED, order.status, f"R{told.wire}", ns, orig=before.told.name)
+        else:
+            self._say(order, o.ExecType.NEW, o.OrdStatus.NEW, "N", ns)
+
+    def traded(self, order: WorkingOrder, row: Mapping[str, Any], ns: int, passive: bool) -> None:
+        """An execution: `price`, `qty`, `commission`, `commissionAsset` and the number of its trade.
+
+        Raises
+        ------
+        VenueError
+            Numbers that are none.
+        """
+        number = int(row["tradeId"])
+        if number in order.seen:
+            return
+        symbol = self.unit(order)
+        base, price = whole(row["qty"], "a quantity"), whole(row["price"], "a price")
+        fee = whole(row.get("commission") or 0, "a commission")
+        self.taken(order, ns)
+        order.seen.add(number)
+        qty, px = base * ONE // symbol.lot, price * ONE // symbol.tick
+        order.qty += qty
+        self._ledger.filled(symbol, order.told.side, base, price, fee, str(row.get("commissionAsset") or ""))
+        full = order.cum_qty >= order.told.lots * ONE
+        status = o.OrdStatus.FILLED if full else o.OrdStatus.PARTIALLY_FILLED
+        report = self._say(
+            order, o.ExecType.TRADE, status, str(number), ns, qty=qty, px=px, passive=passive, trade=number
+        )
+        order.trades.append(report)
+        self.executions.setdefault(report.account, deque(maxlen=KEPT)).append(report)
+        if full and not order.over:
+            self._finish(order, o.OrdStatus.FILLED)
+
+    def ended(
+        self, order: WorkingOrder, status: str, counted: Any, ns: int, *, name: str = "", orig: str = "", text: str = ""
+    ) -> bool:
+        """It ended so, with so much executed; whether that could be told: not while executions are missing."""
+        if order.over or status not in ENDS:
+            return order.over
+        if self.qty(order, counted) > order.qty:
+            self.missing(order)
+            return False
+        if order.after is not None and not order.after.acked:
+            order.ended = status, ns  # half of a replacement: the other half says what it is
+            return False
+        if status != Status.REJECTED:
+            self.taken(order, ns)
+        kind, stands = ENDS[status]
+        self._say(order, kind, stands, "E", ns, name=name, orig=orig, text=text)
+        self._finish(order, stands)
+        return True
+
+    def renamed(self, order: WorkingOrder, told: SentOrder, ns: int) -> None:
+        """It goes on in its place with fewer lots and another name."""
+        if order.told is told or order.over:
+            return
+        before, order.told = order.told, told
+        told.order_id, told.base_qty, before.status = before.order_id, before.base_qty, o.OrdStatus.CANCELED
+        self.memory.write(before)
+        self._named(order, told)
+        self._say(order, o.ExecType.REPLACED, order.status, f"R{told.wire}", ns, orig=before.name)
+        if order.cum_qty >= told.lots * ONE:
+            self._finish(order, o.OrdStatus.FILLED)
+
+    def unplaced(self, order: WorkingOrder, ns: int, text: str) -> None:
+        """The order never came to be; one whose place it should take has ended, or goes on."""
+        before = order.before
+        if order.over or order.acked:
+            return
+        order.over, order.told.status = True, o.OrdStatus.REJECTED
+        if before is None:
+            self._say(order, o.ExecType.REJECTED, o.OrdStatus.REJECTED, f"{order.told.wire}-J", ns, text=text)
+            self._finish(order, o.OrdStatus.REJECTED)
+            return
+        before.after = None
+        self.memory.write(order.told)
+        self.live.pop(order.told.wire, None)
+        if before.ended is not None:
+            status, at = before.ended
+            text = f"cancelled; the order in its place was refused: {text}"
+            name, orig = order.told.name, before.told.name
+            self.ended(before, status, 0, at, name=name, orig=orig, text=text)
+
+    def event(self, data: Mapping[str, Any]) -> bool:
+        """An `executionReport`; whether it is about an order of ours.
+
+        Raises
+        ------
+        VenueError, KeyError, ValueError
+            What cannot be read.
+        """
+        symbol, number, name, original = str(data["s"]), int(data["i"]), str(data["c"]), str(data.get("C") or "")
+        order = self.found(symbol, number, name, original) if symbol in self._symbols else None
+        if order is None:
+            return False
+        ns, what = int(data["T"]) * MS, str(data["x"])
+        self.numbered(order, number)
+        if what == "TRADE":
+            row = {
+                "tradeId": data["t"],
+                "price": data["L"],
+                "qty": data["l"],
+                "commission": data["n"],
+                "commissionAsset": data["N"],
+            }
+            self.traded(order, row, ns, bool(data.get("m")))
+        elif what == "REPLACED":
+            told = self.memory.by_wire.get(name)
+            if told is not None:
+                self.renamed(order, told, ns)
+        elif what == "NEW":
+            self.taken(order, ns)
+        if (status := str(data["X"])) in ENDS:
+            cancel = self.memory.by_wire.get(name)
+            mine = cancel is not None and cancel.kind == "cancel"
+            text = str(data.get("eR") or ("" if data.get("r") in (None, "NONE") else data["r"]))
+            names = {"name": cancel.name, "orig": cancel.orig} if cancel is not None and mine else {}
+            self.ended(order, status, data["z"], ns, text=text, **names)
+        elif self.qty(order, data["z"]) > order.qty:
+            self.missing(order)
+        return True
+
+    # -- what is told -------------------------------------------------------------------------------------------------
+    def _say(
+        self,
+        order: WorkingOrder,
+        kind: o.ExecType,
+        status: o.OrdStatus,
+        what: str,
+        ns: int,
+        trade: int = 0,
+        **more: Any,
+    ) -> o.Report:
+        exec_id = f"{order.told.instrument}-{order.number}-{what}" if order.number else what
+        told = order.told
+        told.status, told.cum_qty = status, order.cum_qty
+        self.memory.write(told)
+        return self._tell(order.report(kind, status, exec_id, ns, **more), ns, trade)
+
+    def _finish(self, order: WorkingOrder, status: o.OrdStatus) -> None:
+        order.over, order.told.status = True, status
+        self.memory.write(order.told)
+        self._retire(order)
+
+    def _retire(self, order: WorkingOrder) -> None:
+        self.live = {wire: one for wire, one in self.live.items() if one is not order}
+        self._over.append(order)
+        while len(self._over) > KEPT:
+            gone = self._over.popleft()
+            self._by_number.pop((gone.told.instrument, gone.number), None)
+            for known in (self.by_name, self._by_wire):
+                for name in [gone.told.name, gone.told.wire]:
+                    if known.get(name) is gone:
+                        del known[name]
+
+    def mine(self, account: str, instrument: str = "") -> Iterable[WorkingOrder]:
+        """Orders of an account ("": of all) that are not over."""
+        for order in list(self.live.values()):
+            told = order.told
+            if account in ("", told.account) and instrument in ("", told.instrument) and not order.over:
+                yield order
+
+    def remembered(self, account: str) -> list[WorkingOrder]:
+        """Orders of an account that are over, as far as they are remembered."""
+        return [order for order in self._over if order.told.account == account and order.after is None]

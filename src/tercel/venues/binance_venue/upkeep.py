@@ -1,0 +1,144 @@
+"""What is looked after beside orders: the venue's clock, symbols that halt or change, balances that others move."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final
+
+from tercel.core import orders as o
+from tercel.core.errors import VenueError
+from tercel.core.fixed import text
+from tercel.venues.binance_venue.balances import AssetLedger
+from tercel.venues.binance_venue.book import StreamedBook
+from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
+from tercel.venues.binance_venue.symbols import symbol_of, whole
+
+EVERY_S: Final = 60.0
+RULES_S: Final = 3600.0
+AGAIN_S: Final = 2.0
+_ACCOUNT_WEIGHT, _INFO_WEIGHT = 20, 20
+_MOST_NAMED: Final = 100
+_MS: Final = 1_000_000
+
+
+class AccountWatch:
+    """Compares, from time to time and when something stirs.
+
+    Parameters
+    ----------
+    channel : ApiChannel
+    ledger : AssetLedger
+    books : dict of str to StreamedBook
+    say : callable
+    stamp : callable
+        Gives a time that does not go back.
+    set_time : callable
+        Given the venue's time, ns, and the seconds that the question took.
+    clock : callable
+        Seconds that never go back.
+    """
+
+    def __init__(
+        self, channel: ApiChannel, ledger: AssetLedger, books: dict[str, StreamedBook],
+        say: Callable[[o.VenueEvent], object], stamp: Callable[[int], int], set_time: Callable[[int, float], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._channel, self._ledger, self._books = channel, ledger, books
+        self._say, self._stamp, self._set_time, self._clock = say, stamp, set_time, clock
+        now = clock()
+        self._clock_s, self._account_s, self._rules_s = now + EVERY_S, now + EVERY_S, now + RULES_S
+        self._before: dict[str, tuple[int, int]] = {}
+
+    def soon(self) -> None:
+        """A connection is new: everything is asked about."""
+        self._clock_s = self._rules_s = self._clock()
+        self._account_s = self._clock() + AGAIN_S
+
+    def turn(self, busy: bool) -> None:
+        """Ask what is due; balances only while no order's fate is open."""
+        now, budget = self._clock(), self._channel.budget
+        if self._channel.clock_off:
+            self._channel.clock_off, self._clock_s = False, now
+        if now >= self._clock_s and budget.fits(1, True):
+            self._clock_s = now + EVERY_S
+            self._ask("time", {}, 1, lambda one: self._time(one, now), signed=False)
+        if now >= self._rules_s and budget.fits(_INFO_WEIGHT, True) and len(self._books) <= _MOST_NAMED:
+            self._rules_s = now + RULES_S
+            self._ask("exchangeInfo", {"symbols": list(self._books)}, _INFO_WEIGHT, self._rules, signed=False)
+        if now >= self._account_s and not busy and budget.fits(_ACCOUNT_WEIGHT, True):
+            self._account_s = now + EVERY_S
+            self._ask("account.status", {}, _ACCOUNT_WEIGHT, self._account)
+
+    def _ask(
+        self, method: str, params: dict[str, Any], weight: int, then: Callable[[ApiAnswer], None], signed: bool = True
+    ) -> None:
+        with suppress(VenueError):
+            self._channel.ask(method, params, weight, then, signed=signed)
+
+    def _time(self, answer: ApiAnswer, asked_s: float) -> None:
+        told = answer.result.get("serverTime") if isinstance(answer.result, dict) else None
+        if isinstance(told, int):
+            self._channel.heard_time(told)
+            self._set_time(told * _MS, self._clock() - asked_s)
+
+    def _rules(self, answer: ApiAnswer) -> None:
+        """Symbols that have stopped, go on, or have other filters than orders here are counted by."""
+        if not isinstance(answer.result, dict) or answer.error is not None:
+            return
+        listed = {str(entry.get("symbol")): entry for entry in answer.result["symbols"]}
+        for name, book in self._books.items():
+            if name not in listed:
+                self._halt(book, "DELISTED", f"{name} is no longer listed: no order in it leaves")
+                continue
+            try:
+                now = symbol_of(listed[name])
+            except VenueError as error:
+                self._halt(book, "UNREADABLE", str(error))
+                continue
+            if now.rules != book.symbol.rules:
+                self._halt(
+                    book, "CHANGED", f"{name} has another tick or lot now: no order in it leaves; start the desk anew"
+                )
+            elif now.status != book.symbol.status:
+                self._halt(book, now.status, f"{name} is {now.status}, before {book.symbol.status}")
+            else:
+                book.symbol = now
+
+    def _halt(self, book: StreamedBook, status: str, why: str) -> None:
+        if book.symbol.status == status:
+            return
+        book.symbol = replace(book.symbol, status=status)
+        self._say(o.Unread(json.dumps({"symbol": book.symbol.symbol, "status": status}), why, self._stamp(0)))
+        if book.known:
+            self._say(book.show(self._stamp(0)))
+
+    # -- balances -----------------------------------------------------------------------------------------------------
+    def hear(self, data: Mapping[str, Any]) -> None:
+        """An event of the account that is about no order."""
+        if data.get("e") == "outboundAccountPosition":
+            self._ledger.hear(data["B"], "a", "f", "l")
+            if self._ledger.differences():
+                self._account_s = min(self._account_s, self._clock() + AGAIN_S)
+        elif data.get("e") == "balanceUpdate":
+            said, asset = str(data["d"]), str(data["a"])
+            amount = whole(said.removeprefix("-"), "an amount") * (-1 if said.startswith("-") else 1)
+            self._ledger.moved(asset, amount)
+            why = f"{text(amount)} {asset} came or went by somebody else's hand"
+            self._say(o.Unread(json.dumps(dict(data)), why, self._stamp(0)))
+
+    def _account(self, answer: ApiAnswer) -> None:
+        if not isinstance(answer.result, dict) or answer.error is not None:
+            return
+        self._ledger.hear(answer.result["balances"])
+        found = self._ledger.differences()
+        if not found:
+            self._before = {}
+        elif found != self._before:  # an execution may be on its way: once more
+            self._before, self._account_s = found, self._clock() + AGAIN_S
+        else:
+            why = f"balances that executions and fees here do not explain: {self._ledger.words()}"
+            self._say(o.Unread("account.status", why, self._stamp(0)))
+            self._ledger.begin(answer.result["balances"])
+            self._before = {}

@@ -1,0 +1,451 @@
+"""Binance Spot as a venue, without a thread: whoever holds it calls :meth:`BinanceVenue.step`, or `poll` by a selector.
+
+Orders and the account go over one connection (the WebSocket API), market data over another (streams); what is asked at
+logon goes over REST. Nothing is sent twice. What was on its way when a link broke is asked about by its name.
+"""
+
+import atexit
+import selectors
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from tercel.core import orders as o
+from tercel.core.capabilities import Capabilities
+from tercel.core.closing import Closing
+from tercel.core.errors import TercelError, UnknownNameError, VenueError
+from tercel.core.names import offer
+from tercel.fix.memory import OrderMemory
+from tercel.fix.profiles.model import NamesTable
+from tercel.fix.received import WaitLimits
+from tercel.venues.binance.words import depth_weight
+from tercel.venues.binance_venue.balances import AssetLedger
+from tercel.venues.binance_venue.book import StreamedBook
+from tercel.venues.binance_venue.budget import WeightBudget
+from tercel.venues.binance_venue.channel import ApiChannel
+from tercel.venues.binance_venue.inquiry import FateInquiry
+from tercel.venues.binance_venue.links import BinanceLinks
+from tercel.venues.binance_venue.logon import DAY_MS, certain, clock_of, hear_account, logged_on, past
+from tercel.venues.binance_venue.orders import OrderEntry
+from tercel.venues.binance_venue.rest import BinanceRest
+from tercel.venues.binance_venue.terms import BinanceTerms
+from tercel.venues.binance_venue.tracker import KEPT, MS, OrderTracker
+from tercel.venues.binance_venue.upkeep import AccountWatch
+
+WIDTH: Final = 1024
+"""Prices of the ring of a book: the venue's own reaches as far as there are orders."""
+HOLD_S: Final = 0.25
+"""How long market data waits at most for the answer to an order that is on its way, so that it comes after it."""
+_NAMES: Final = NamesTable(letters="[a-zA-Z0-9_-]", most=36)
+_TICK_S: Final = 0.25
+S: Final = 1_000_000_000
+_UNREAD: Final = (TercelError, KeyError, ValueError, TypeError)
+
+
+class BinanceVenue(Closing):
+    """Binance Spot.
+
+    Parameters
+    ----------
+    terms : BinanceTerms
+    folder : Path
+        Where its secrets' files begin.
+    store : Path, optional
+        Folder in which names of orders are kept; None: they last as long as the process.
+    wall : callable
+        ns since 1970: compared with the venue's clock, and not used beyond.
+    patience : WaitLimits
+    steady : callable
+        ns that never go back: the venue's time is reckoned by them.
+
+    Raises
+    ------
+    ConfigError
+        Keys that are not there or may do too much.
+    VenueError
+        Nobody answers, or the logon is refused.
+    """
+
+    def __init__(
+        self, terms: BinanceTerms, folder: Path, store: Path | None = None, wall: Callable[[], int] = time.time_ns,
+        patience: WaitLimits | None = None, steady: Callable[[], int] = time.monotonic_ns,
+    ) -> None:  # fmt: skip
+        where, self._signer = terms.endpoints(), terms.signer(folder)
+        self._terms, self._wall, self._steady, self._patience = terms, wall, steady, patience or WaitLimits()
+        self.name = f"binance:{terms.net if not terms.rest_url else where.rest}"
+        self.unbooked = False
+        """As `RecordedSession` has it: what is lost is told again by `executions` and by questions."""
+        self._offset_ns = self._ahead_ns = self._last_ns = 0
+        self._events: list[o.VenueEvent] = []
+        self._quiet = self._closed = False
+        self._lost_s = 0.0
+        self._waiting: deque[Mapping[str, Any]] = deque()
+        self._numbers: dict[tuple[str, str], str] = {}
+        self._strangers: dict[tuple[str, int], None] = {}
+        self._selector = selectors.DefaultSelector()
+        self.budget = WeightBudget()
+        rest = BinanceRest(
+            where.rest, self._signer, self.budget, terms.tls(folder), self._now_ms, terms.recv_window_ms,
+            self._patience.logon_s,
+        )  # fmt: skip
+        if store is not None:
+            store.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.memory = OrderMemory(_NAMES, store)
+        self.ledger = AssetLedger()
+        self._channel = ApiChannel(self._signer, self.budget, self._now_ms, terms.recv_window_ms)
+        self._links = BinanceLinks(where, terms.tls(folder), self._channel, rest, self._selector, self._book_lost)
+        try:
+            self._offset_ns, self._ahead_ns = clock_of(rest, wall, steady, terms.clock_ms)
+            facts = logged_on(rest, terms, self.budget)
+            self._books = {name: StreamedBook(symbol) for name, symbol in facts.symbols.items()}
+            self.tracker = OrderTracker(facts.symbols, self.memory, self.ledger, self._tell)
+            self.inquiry = FateInquiry(self._channel, self.tracker, self._say, self._stamp)
+            self._entry = OrderEntry(
+                self._channel, self.tracker, self.inquiry, self._books, self._say, self._stamp, terms.self_trade,
+                terms.post_only,
+            )  # fmt: skip
+            self._remember(rest)
+            hear_account(rest, facts)
+            self.ledger.begin(facts.balances)
+            rates = facts.maker_rate, facts.taker_rate
+            self._listings = tuple(one.listing(*rates) for one in facts.symbols.values())
+            self._watch = AccountWatch(self._channel, self.ledger, self._books, self._say, self._stamp, self._set_time)
+            self._log_on()
+            for note in facts.notes:
+                self._say(o.LinkStatus(True, self._stamp(0), note))
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            rest.close()
+        atexit.register(self.close)
+
+    # -- logon --------------------------------------------------------------------------------------------------------
+    def _remember(self, rest: BinanceRest) -> None:
+        """Executions of the last day, for `executions`; orders of an earlier process are asked about."""
+        since, self._quiet = self._now_ms() - DAY_MS, True
+        used = {told.instrument for told in self.memory.by_wire.values()} & self._books.keys()
+        for symbol in sorted(used):
+            wires = {
+                int(row["orderId"]): str(row["clientOrderId"])
+                for row in past(rest, "/api/v3/allOrders", symbol, since, "orderId", "orderId")
+            }
+            for row in past(rest, "/api/v3/myTrades", symbol, since, "id", "fromId"):
+                number = int(row["orderId"])
+                order = self.tracker.found(symbol, number, wires.get(number, ""))
+                if order is not None:
+                    self.tracker.numbered(order, number)
+                    self.tracker.traded(
+                        order, {**row, "tradeId": row["id"]}, int(row["time"]) * MS, bool(row["isMaker"])
+                    )
+        self._quiet = False
+        until = self._channel.settled_ms
+        for told in self.memory.live():
+            if told.instrument not in self._books:
+                continue
+            old = self.tracker.named(told.orig) if told.kind == "replace" and not told.cum_qty else None
+            if told.status is o.OrdStatus.PENDING_NEW and old is not None and told.order_id:
+                self.inquiry.about(old, until, told)
+                continue
+            order = self.tracker.named(told.name) or self.tracker.begin(told)
+            if told.status is o.OrdStatus.PENDING_NEW and old is not None and order is not old:
+                order.before, old.after = old, order
+            self.inquiry.about(order, until)
+
+    def _log_on(self) -> None:
+        until = time.monotonic() + self._patience.logon_s
+        while not self._links.up:
+            self._turn()
+            if self._links.refusal:
+                raise VenueError(
+                    f"a logon at {self.name}", self._links.refusal, "check the URLs, the key and its secret"
+                )
+            if time.monotonic() > until:
+                why = self._links.why or f"none within {self._patience.logon_s:g} s"
+                raise VenueError(f"a logon at {self.name}", why, "check the URLs, and try again")
+            self._selector.select(0.05)
+        self._events = [one for one in self._events if not isinstance(one, o.LinkStatus)]
+
+    def _set_time(self, venue_ns: int, took_s: float) -> None:
+        took_ns = round(took_s * S)
+        self._offset_ns = venue_ns - self._steady()
+        self._ahead_ns = certain(self._wall() - took_ns // 2 - venue_ns, took_ns)
+
+    # -- time ---------------------------------------------------------------------------------------------------------
+    @property
+    def now_ns(self) -> int:
+        """The venue's time by the clock here, or by what it said if that is later; it never goes back."""
+        return self._stamp(0)
+
+    def _now_ms(self) -> int:
+        return (self._steady() + self._offset_ns) // MS
+
+    def _stamp(self, ns: int) -> int:
+        """A time that is not before any that was told or looked at; 0: now."""
+        self._last_ns = max(self._last_ns, ns or self._steady() + self._offset_ns)
+        return self._last_ns
+
+    # -- what is told -------------------------------------------------------------------------------------------------
+    def _say(self, event: o.VenueEvent) -> None:
+        self._events.append(self._numbered(event, -1) if isinstance(event, o.Report) else event)
+
+    def _tell(self, report: o.Report, at_ns: int, trade: int) -> o.Report:
+        """Pass on a report with what it changes in the book; as it was passed on."""
+        if self._quiet:
+            return report
+        report = replace(report, ns=self._stamp(at_ns))
+        before, number, after = self._books[report.instrument].told(report, at_ns, trade)
+        named = self._numbered(report, number)
+        self._events += [one for one in (before, named, after) if one is not None]
+        return named
+
+    def _numbered(self, report: o.Report, number: int) -> o.Report:
+        """A report whose order has a number in the book, and keeps it: `N.VENUE'S`."""
+        key = report.instrument, report.order_id
+        if number >= 0 and report.order_id and key not in self._numbers:
+            self._numbers[key] = f"{number}.{report.order_id}"
+            if len(self._numbers) > 2 * KEPT:
+                del self._numbers[next(iter(self._numbers))]
+        return replace(report, order_id=self._numbers.get(key, report.order_id))
+
+    # -- what comes in ------------------------------------------------------------------------------------------------
+    def _turn(self) -> None:
+        """Read what came, and do what is due."""
+        was = self._links.up
+        user, market = self._links.poll()
+        if self._links.up and not was:
+            self._came_up()
+        for event in user:
+            self._user(event)
+        if was and not self._links.up:
+            why = f"lost {self.name}: {self._links.why}; it is connected again by itself"
+            self._events.append(o.LinkStatus(False, self._stamp(0), why))
+        self._waiting += market
+        self._channel.overdue()
+        while self._waiting and not self._channel.waits(HOLD_S):
+            self._market(self._waiting.popleft())
+        if self._links.up:
+            self.inquiry.turn()
+            self._watch.turn(bool(self.inquiry.open) or self._channel.waits(60.0))
+        for name in self._links.followed:
+            if self._books[name].wanted and self._links.up:
+                self._ask_book(name)
+
+    def _came_up(self) -> None:
+        """Whatever may have happened meanwhile is asked about."""
+        self._events.append(o.LinkStatus(True, self._stamp(0), f"logged on at {self.name}"))
+        for order in self.tracker.mine(""):
+            self.inquiry.about(order)
+        self._watch.soon()
+
+    def _ask_book(self, name: str) -> None:
+        weight = depth_weight(self._terms.depth)
+        if not self.budget.fits(weight, True):
+            return
+        book = self._books[name]
+
+        def heard(answer: Any) -> None:
+            if answer.error is not None or answer.why:
+                book.wanted = True
+            else:
+                self._market({"s": name} | answer.result)
+
+        with suppress(VenueError):
+            self._channel.ask("depth", {"symbol": name, "limit": self._terms.depth}, weight, heard, signed=False)
+            book.wanted = False
+
+    def _book_lost(self, why: str) -> None:
+        self._say(o.LinkStatus(self.up, self._stamp(0), f"market data: lost {self.name}: {why}"))
+        self._waiting.clear()
+        for name in self._links.followed:
+            self._books[name].lose()
+
+    def _market(self, data: Mapping[str, Any]) -> None:
+        name = str(data.get("s", ""))
+        self._channel.heard_time(data.get("E"))
+        if (book := self._books.get(name)) is None:
+            return
+        try:
+            rows = book.heard(data, self._stamp(int(data["E"]) * MS if "E" in data else 0))
+        except _UNREAD as error:
+            why = f"market data that cannot be used: {error!r}" if not isinstance(error, TercelError) else str(error)
+            self._say(o.Unread(f"{data.get('e', 'depth')} of {name}", why[:300], self._stamp(0), instrument=name))
+            return
+        if rows is not None:
+            self._events.append(rows)
+
+    def _user(self, data: Mapping[str, Any]) -> None:
+        """An event of the account."""
+        self._channel.heard_time(data.get("E"))
+        try:
+            if data.get("e") != "executionReport":
+                self._watch.hear(data)
+            elif not self.tracker.event(data):
+                self._stranger(data)
+        except _UNREAD as error:
+            name = str(data.get("C") or data.get("c") or "")
+            told = self.memory.by_wire.get(name)
+            about = (told.name, told.account, told.instrument) if told is not None else ("", "", "")
+            self._say(
+                o.Unread(
+                    repr(dict(data))[:1000], f"an event that cannot be read: {error!r}"[:300], self._stamp(0), *about
+                )
+            )
+            if told is not None and (order := self.tracker.named(told.name)) is not None:
+                self.inquiry.about(order)
+
+    def _stranger(self, data: Mapping[str, Any]) -> None:
+        """An order that nobody here sent: somebody else trades with this key."""
+        key = str(data["s"]), int(data["i"])
+        if key in self._strangers:
+            return
+        self._strangers[key] = None
+        if len(self._strangers) > KEPT:
+            del self._strangers[next(iter(self._strangers))]
+        why = f"an order of this account that nobody here sent: {key[0]} {key[1]}; another program has this key"
+        self._say(o.Unread(repr(dict(data))[:1000], why, self._stamp(0)))
+
+    # -- the port -----------------------------------------------------------------------------------------------------
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `Venue`."""
+        return Capabilities(stepped=False, connection=self, session=self, executions=self, depth=self)
+
+    @property
+    def up(self) -> bool:
+        """Whether orders can be sent, and their reports come."""
+        return self._links.up
+
+    def fileno(self) -> int:
+        """For a selector: that of both connections."""
+        return self._selector.fileno() if self._links.up else -1
+
+    def poll(self, seconds: float = 0.0) -> bool:
+        """Read what came, waiting so many seconds at most; whether a step has something to return."""
+        until = time.monotonic() + seconds
+        while True:
+            self._turn()
+            left = until - time.monotonic()
+            if self._events or left <= 0:
+                return bool(self._events)
+            wait = min(left, 0.002 if self._waiting else _TICK_S)
+            if self._selector.get_map():
+                self._selector.select(wait)
+            else:
+                time.sleep(min(wait, 0.05))
+
+    @property
+    def unrecorded(self) -> str:
+        """Why orders are not on the disk; "": they are."""
+        return self.memory.why
+
+    @property
+    def ahead_ns(self) -> int | None:
+        """How far the clock here is ahead of the venue's, ns, as it was last asked for."""
+        return self._ahead_ns
+
+    def listings(self) -> Sequence[o.Listing]:
+        """What is traded here."""
+        return self._listings
+
+    def width(self, instrument: str) -> int:
+        """Prices of the ring of an instrument's book."""
+        self._known(instrument)
+        return WIDTH
+
+    def feed_levels(self, instrument: str) -> int:
+        """Levels that the feed shows: all."""
+        self._known(instrument)
+        return 0
+
+    def _known(self, instrument: str) -> StreamedBook:
+        if (found := self._books.get(instrument)) is None:
+            raise UnknownNameError(
+                "a symbol that is listed", repr(instrument), offer(instrument, self._books, "choose another")
+            )
+        return found
+
+    def subscribe(self, instrument: str) -> None:
+        """Follow a symbol; renewed with every connection.
+
+        Raises
+        ------
+        UnknownNameError
+            It is not listed.
+        """
+        book = self._known(instrument)
+        if book.known:
+            self._events.append(book.show(self._stamp(0)))
+        else:
+            self._links.follow(instrument)
+
+    def send(self, command: o.Command) -> None:
+        """See `Venue.send`.
+
+        Raises
+        ------
+        VenueError
+            The link is down, or no request weight is left: nothing was sent.
+        """
+        if not self.up:
+            raise VenueError(
+                f"a link to {self.name}", f"none: {self._links.why or 'it is down'}", "wait until it is up"
+            )
+        self._entry.send(command)
+
+    def step(self, until_ns: int) -> list[o.VenueEvent]:
+        """See `Venue.step`. While the link is down, a step waits a moment.
+
+        Raises
+        ------
+        VenueError
+            It has been down for `patience.outage_s`.
+        """
+        self.poll(0.0)
+        ends = self._steady() + max(until_ns - self.now_ns, 0)  # also where the venue's clock is put back
+        while not self._events and (left := (ends - self._steady()) / S) > 0:
+            if not self.up:
+                self._down()
+                break
+            self._lost_s = 0.0
+            self.poll(min(left, _TICK_S))
+        events, self._events = self._events, []
+        return events
+
+    def _down(self) -> None:
+        now = time.monotonic()
+        self._lost_s = self._lost_s or now
+        if now - self._lost_s > self._patience.outage_s:
+            received = f"none for {self._patience.outage_s:g} s: {self._links.why}"
+            raise VenueError(f"a link to {self.name}", received, "see whether it is up, then start again")
+        self.poll(0.1)
+
+    def executions(self, account: str, after: str = "") -> list[o.Report]:
+        """Trades of an account since a day before logon, as they were first told.
+
+        Raises
+        ------
+        VenueError
+            No such execution.
+        """
+        found = list(self.tracker.executions.get(account, ()))
+        if not after:
+            return found
+        for at, one in enumerate(found):
+            if one.exec_id == after:
+                return found[at + 1 :]
+        raise VenueError(f"an execution of {account}", repr(after), "ask without one for all of them")
+
+    def close(self) -> None:
+        """Close the connections; what is open stays open: Binance cancels nothing by itself."""
+        atexit.unregister(self.close)
+        if self._closed:
+            return
+        self._closed = True
+        self._links.close()
+        self._selector.close()
+        self.memory.close()

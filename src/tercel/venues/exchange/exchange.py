@@ -1,0 +1,424 @@
+"""The simulated exchange as a venue: commands travel with latency, arrive in time order, and are reported on.
+
+Time passes only in `step`. At equal times the market's own events come first, then commands, one at a time: a step ends
+after each, and after the moment in which a client order traded, so that whoever sent it can answer at once. A step that
+returns no report on client orders has seen everything up to its end.
+"""
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tercel.core import orders as o
+from tercel.core.arrays import Ints
+from tercel.core.capabilities import Capabilities
+from tercel.core.errors import ConfigError, UnknownNameError, VenueError
+from tercel.core.pace import Pace
+from tercel.core.vocabulary import FOREVER_NS, NO_ASK
+from tercel.market.book import layout as lay
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator import lockstep
+from tercel.market.simulator.terms import entry_delay
+from tercel.venues.exchange.market import EntryLatency, Markets, MarketSpec
+from tercel.venues.exchange.orders import ClientOrder, OrderBooks, fault_of, price_fault
+
+NOWHERE = -1
+"""The queue of commands that concern no market or several."""
+
+
+@dataclass(slots=True)
+class _Account:
+    """What the exchange knows of an account: its latency streams, and what becomes of its orders when it leaves."""
+
+    streams: list[Ints]
+    last_ns: dict[int, int] = field(default_factory=dict)
+    cancel_on_disconnect: bool = False
+
+
+class SimulatedExchange:
+    """Several instruments, several accounts, one book for each instrument, moved step by step.
+
+    Parameters
+    ----------
+    markets : mapping of str to MarketSpec
+        By instrument.
+    latency : EntryLatency
+        Of every account's commands. Each account draws from its own copy of the stream that an episode of the market's
+        (seed, index) draws from, so that one account alone meets what the batch meets.
+    run : str
+        Begins the name of every execution. A journal takes an execution once: who serves several runs of an exchange to
+        the same clients gives each another.
+    pace : Pace, optional
+        What steps wait for; a step may then return early, with nothing.
+
+    Raises
+    ------
+    ConfigError
+        No market at all.
+    """
+
+    name = "simulated"
+    """In journals and tables."""
+
+    def __init__(
+        self, markets: Mapping[str, MarketSpec], *, latency: EntryLatency | None = None, run: str = "",
+        pace: Pace | None = None,
+    ) -> None:  # fmt: skip
+        if not markets:
+            raise ConfigError("at least one market", "none", "name a preset or a tape")
+        self._latency = latency or EntryLatency()
+        self._markets = Markets(markets)
+        self._number = {instrument: i for i, instrument in enumerate(self._markets.names)}
+        self.now_ns = self._markets.began_ns
+        """The exchange's time."""
+        self._orders = OrderBooks(run)
+        self._accounts: dict[str, _Account] = {}
+        self._queues: dict[int, list[tuple[int, int, o.Command]]] = {i: [] for i in (NOWHERE, *self._number.values())}
+        self._sent = 0
+        self._subscribed: set[int] = set()
+        self._waiting_snapshots: list[int] = []
+        self._outbox: list[o.VenueEvent] = []
+        self._regimes = [list(spec.regimes) for spec in self._markets.specs]
+        self._closed = False
+        self._pace = pace
+        if pace is not None:
+            pace.begin(self.now_ns)
+
+    # -- what everybody may ask ---------------------------------------------------------------------------------------
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `Venue`."""
+        return Capabilities(executions=self, positions=self, depth=self)
+
+    @property
+    def instruments(self) -> list[str]:
+        """Names of what is traded here."""
+        return list(self._number)
+
+    def listings(self) -> Sequence[o.Listing]:
+        """Listings of the instruments traded here."""
+        return [self._markets.listing(i) for i in range(len(self._number))]
+
+    def width(self, instrument: str) -> int:
+        """Prices of the ring of an instrument's book: a follower of the same width sees the same depth."""
+        return int(self._markets.books[self._find(instrument)][lay.WIDTH])
+
+    def feed_levels(self, instrument: str) -> int:
+        """Levels that the tape behind an instrument shows; 0: all of them."""
+        return int(self._markets.states[self._find(instrument)][sim.FEED_LEVELS])
+
+    def _find(self, instrument: str) -> int:
+        if instrument not in self._number:
+            raise UnknownNameError(
+                "an instrument that is listed", f"{instrument!r}", f"use one of {', '.join(self._number)}"
+            )
+        return self._number[instrument]
+
+    def subscribe(self, instrument: str) -> None:
+        """Ask for market data: a snapshot comes with the next step, then every change.
+
+        Raises
+        ------
+        UnknownNameError
+            Not listed.
+        """
+        self._waiting_snapshots.append(self._find(instrument))
+
+    def snapshot(self, instrument: str) -> o.MarketRows:
+        """The book as it stands after the last step."""
+        return self._markets.snapshot(self._find(instrument))
+
+    def would_fill(self, instrument: str, side: int, price: int | None, lots: int) -> list[tuple[int, int]]:
+        """Price in ticks and lots of every fill that an immediate order would have if it arrived now, impact included.
+
+        Raises
+        ------
+        UnknownNameError
+            Not listed.
+        CapacityError
+            More than the record of one moment keeps: such an order may not be sent.
+        """
+        limit = side * NO_ASK if price is None else price
+        return self._markets.try_new(self._find(instrument), side, limit, lots)
+
+    def executions(self, account: str, after: str = "") -> list[o.Report]:
+        """Trades of an account after execution `after` ("": all), exactly as first reported.
+
+        Raises
+        ------
+        VenueError
+            No such execution.
+        """
+        trades = self._orders.record.trades(account, after)
+        if trades is None:
+            raise VenueError(f"an execution of account {account!r}", f"{after!r}", "ask for all with after=''")
+        return trades
+
+    def positions(self, account: str) -> dict[str, int]:
+        """Signed positions of an account, 10^-8 of a lot, by instrument."""
+        return dict(self._orders.positions.get(account, {}))
+
+    # -- accounts -----------------------------------------------------------------------------------------------------
+
+    def login(self, account: str, *, cancel_on_disconnect: bool = False) -> None:
+        """Set whether an account's open orders are cancelled when it disconnects; trading needs no login."""
+        self._account(account).cancel_on_disconnect = cancel_on_disconnect
+
+    def disconnect(self, account: str) -> None:
+        """An account disconnects: its open orders are cancelled if it asked for cancel on disconnect."""
+        if account in self._accounts and self._accounts[account].cancel_on_disconnect:
+            self._cancel_all(self._orders.open_of(account), "cancel on disconnect", self._outbox)
+
+    def close(self) -> None:
+        """Disconnect every account."""
+        for account in self._accounts:
+            self.disconnect(account)
+        self._closed = True
+
+    def _account(self, name: str) -> _Account:
+        if name not in self._accounts:
+            streams = [self._latency.stream(spec.seed, spec.index) for spec in self._markets.specs]
+            self._accounts[name] = _Account(streams)
+        return self._accounts[name]
+
+    # -- commands on their way ----------------------------------------------------------------------------------------
+
+    def send(self, command: o.Command) -> None:
+        """Send a command; it arrives after its latency, never before an earlier one of its account.
+
+        Raises
+        ------
+        VenueError
+            After `close`.
+        """
+        if self._closed:
+            raise VenueError("an exchange that is open", "a command after close()", "open it again")
+        account = self._account(command.account)
+        market = self._number.get(command.instrument, NOWHERE)
+        if isinstance(command, o.MassCancel | o.StatusRequest) or market == NOWHERE:
+            # they draw no latency: they must not change what orders meet, and never overtake them
+            market, arrives = NOWHERE, max(self.now_ns, *account.last_ns.values(), 0)
+        else:
+            drawn = self.now_ns + int(entry_delay(account.streams[market]))
+            arrives = max(drawn, account.last_ns.get(market, 0), account.last_ns.get(NOWHERE, 0))
+        account.last_ns[market] = arrives
+        self._sent += 1
+        heapq.heappush(self._queues[market], (arrives, self._sent, command))
+
+    def _next_arrival(self) -> tuple[int, int]:
+        """When the next command arrives, and in which queue; in a halt none reaches its market."""
+        first = FOREVER_NS, FOREVER_NS, NOWHERE
+        for market, queue in self._queues.items():
+            if queue and (market == NOWHERE or self._markets.states[market][sim.HALTED] == 0):
+                first = min(first, (max(queue[0][0], self.now_ns), queue[0][1], market))
+        return first[0], first[2]
+
+    # -- time ---------------------------------------------------------------------------------------------------------
+
+    def step(self, until_ns: int) -> list[o.VenueEvent]:
+        """Advance to `until_ns`, or to the end of the first moment with a report on client orders."""
+        events, self._outbox = self._outbox, []
+        for market in self._waiting_snapshots:
+            self._subscribed.add(market)
+            events.append(self._markets.snapshot(market))
+        self._waiting_snapshots.clear()
+        if any(not isinstance(event, o.MarketRows) for event in events):
+            return events
+        until = max(until_ns if self._pace is None else self._pace.wait(until_ns), self.now_ns)
+        while True:
+            arrival, queue = self._next_arrival()
+            regime_ns, regime = self._next_regime()
+            target = min(until, arrival, regime_ns)
+            why = self._markets.pass_time(target)
+            self.now_ns = int(self._markets.states[0][sim.NOW])
+            if self._hand_out(events) or why & lockstep.WORD:
+                while why & lockstep.FULL:  # the moment goes on
+                    why = self._markets.pass_time(self.now_ns)
+                    self._hand_out(events)
+                return events
+            if why & lockstep.FULL:
+                continue
+            if regime_ns <= self.now_ns:
+                self._markets.change(regime, self._regimes[regime].pop(0))
+            elif arrival <= self.now_ns:
+                self._enter(heapq.heappop(self._queues[queue])[2], events)
+                return events
+            else:
+                self._markets.check()
+                return events
+
+    def _next_regime(self) -> tuple[int, int]:
+        return min(((script[0].at_ns, i) for i, script in enumerate(self._regimes) if script), default=(FOREVER_NS, 0))
+
+    def _hand_out(self, events: list[o.VenueEvent]) -> bool:
+        """What the markets did by themselves; whether client orders were among it."""
+        spoke = False
+        for market in range(len(self._number)):
+            spoke |= self._publish(market, events)
+        return spoke
+
+    def _publish(self, market: int, events: list[o.VenueEvent], aggressor: int = -1) -> bool:
+        """New rows and reports of a market, in order. True when there was a report."""
+        rows, records = self._markets.published(market, aggressor)
+        shown, spoke = 0, False
+        for record in records:
+            report = self._report_of(market, record)
+            if report is None:
+                continue
+            upto = int(record[sim.RECORD_WORDS])
+            self._show(market, rows[shown:upto], events)
+            shown, spoke = upto, True
+            events.append(report)
+        self._show(market, rows[shown:], events)
+        return spoke
+
+    def _show(self, market: int, rows: Ints, events: list[o.VenueEvent]) -> None:
+        if len(rows) and market in self._subscribed:
+            events.append(o.MarketRows(self._markets.names[market], rows))
+
+    def _report_of(self, market: int, record: Ints) -> o.Report | None:
+        """The report of a fill, or of the dropped rest of an order that takes."""
+        if record[sim.R_KIND] == sim.OWN_REST:
+            return None
+        order = self._orders.placed.get((market, int(record[sim.R_WHO])))
+        if order is None or not order.open:
+            return None  # a cancel: whoever requested it is notified by name
+        ns, lots = int(record[sim.R_NS]), int(record[sim.R_LOTS])
+        if record[sim.R_KIND] == sim.OWN_FILL:
+            passive = bool(record[sim.R_SIDE] & 1)
+            order.fill(lots)
+            last = lots, int(record[sim.R_PRICE])
+            report = self._orders.report(order, o.ExecType.TRADE, ns, last=last, passive=passive)
+        else:
+            order.end(o.OrdStatus.EXPIRED)
+            report = self._orders.report(order, o.ExecType.EXPIRED, ns, text="nothing more to take")
+        self._orders.forget_place(order)
+        return report
+
+    # -- commands that arrive -----------------------------------------------------------------------------------------
+
+    def _enter(self, command: o.Command, events: list[o.VenueEvent]) -> None:
+        if isinstance(command, o.NewOrder):
+            self._enter_new(command, events)
+        elif isinstance(command, o.CancelOrder):
+            self._enter_cancel(command, events)
+        elif isinstance(command, o.ReplaceOrder):
+            self._enter_replace(command, events)
+        elif isinstance(command, o.StatusRequest):
+            self._enter_status(command, events)
+        else:
+            chosen = [
+                order
+                for order in self._orders.open_of(command.account)
+                if not command.instrument or order.new.instrument == command.instrument
+            ]
+            self._cancel_all(chosen, "mass cancel", events)
+
+    def _enter_new(self, new: o.NewOrder, events: list[o.VenueEvent]) -> None:
+        fault = fault_of(new, self._number)
+        place = NOWHERE
+        if not fault and not self._orders.record.take(new.account, new.cl_ord_id):
+            fault = f"duplicate cl_ord_id {new.cl_ord_id!r}"
+        if not fault:
+            market = self._number[new.instrument]
+            place = self._markets.free_place(market)
+            if place < 0:
+                fault = f"all {self._markets.specs[market].client_orders} places for client orders are taken"
+        if fault:
+            events.append(self._orders.refused(new, self.now_ns, fault))
+            return
+        number = int(self._markets.books[market][lay.ORDERS]) + place
+        order = ClientOrder(new, market, place, number, new.cl_ord_id, new.lots, new.price, leaves=new.lots)
+        self._orders.keep(order)
+        events.append(self._orders.report(order, o.ExecType.NEW, self.now_ns))
+        self._match(order, events)
+
+    def _match(self, order: ClientOrder, events: list[o.VenueEvent]) -> None:
+        """An order meets the book with all its open lots."""
+        new, at_any_price = order.new, order.price is None
+        price = new.side * NO_ASK if order.price is None else order.price
+        immediate = at_any_price or new.tif is o.Tif.IOC
+        self._markets.enter_new(order.market, order.place, new.side, price, order.leaves, immediate)
+        self._publish(order.market, events, order.number)
+
+    def _resting(self, command: o.CancelOrder | o.ReplaceOrder, events: list[o.VenueEvent]) -> ClientOrder | None:
+        """The open order that a command means; if there is none, that is reported."""
+        order = self._orders.find(command.account, command.orig)
+        status = o.OrdStatus.REJECTED if order is None else order.status
+        if order is None:
+            text = f"unknown order {command.orig!r}"
+        elif not self._orders.record.take(command.account, command.cl_ord_id):
+            text = f"duplicate cl_ord_id {command.cl_ord_id!r}"
+        elif isinstance(order, ClientOrder):
+            return order
+        else:
+            text = f"too late: the order is {status}"
+        events.append(o.CancelReject(command.cl_ord_id, command.orig, command.account, status, self.now_ns, text))
+        return None
+
+    def _take_back(self, order: ClientOrder, lots: int, events: list[o.VenueEvent]) -> None:
+        """Lots leave the book; the market sees it, and nobody is notified yet."""
+        leaves, order.leaves = order.leaves, 0
+        self._markets.enter_cancel(order.market, order.place, lots)
+        self._publish(order.market, events)
+        order.leaves = leaves
+
+    def _enter_cancel(self, command: o.CancelOrder, events: list[o.VenueEvent]) -> None:
+        order = self._resting(command, events)
+        if order is None:
+            return
+        self._take_back(order, order.leaves, events)
+        self._end(order, events, name=command.cl_ord_id, orig=order.cl_ord_id)
+
+    def _end(
+        self, order: ClientOrder, events: list[o.VenueEvent], name: str = "", orig: str = "", text: str = ""
+    ) -> None:
+        order.end(o.OrdStatus.CANCELED)
+        self._orders.forget_place(order)
+        events.append(self._orders.report(order, o.ExecType.CANCELED, self.now_ns, name=name, orig=orig, text=text))
+
+    def _cancel_all(self, orders: Sequence[ClientOrder], text: str, events: list[o.VenueEvent]) -> None:
+        for order in orders:
+            self._take_back(order, order.leaves, events)
+            self._end(order, events, text=text)
+
+    def _enter_replace(self, command: o.ReplaceOrder, events: list[o.VenueEvent]) -> None:
+        order = self._resting(command, events)
+        if order is None:
+            return
+        fault = price_fault(command.price) or ("" if command.lots >= 1 else f"{command.lots} lots; at least 1")
+        if fault:
+            reject = o.CancelReject(command.cl_ord_id, command.orig, command.account, order.status, self.now_ns, fault)
+            events.append(reject)
+            return
+        keeps_place = command.price == order.price and command.lots <= order.lots
+        leaves = max(command.lots - order.cum, 0)
+        self._take_back(order, order.leaves - leaves if keeps_place else order.leaves, events)
+        orig = order.cl_ord_id
+        self._orders.call(order, command.cl_ord_id)
+        order.lots, order.price, order.leaves = max(command.lots, order.cum), command.price, leaves
+        if not leaves:
+            order.status = o.OrdStatus.FILLED
+            self._orders.forget_place(order)
+        events.append(self._orders.report(order, o.ExecType.REPLACED, self.now_ns, orig=orig))
+        if leaves and not keeps_place:
+            self._match(order, events)
+
+    def _enter_status(self, command: o.StatusRequest, events: list[o.VenueEvent]) -> None:
+        """Of one order, or of all that the account ever had: its trades again, exactly, and its state."""
+        name, account = command.cl_ord_id, command.account
+        told = self._orders.states(account, name, self.now_ns)
+        events += told
+        travelling = [
+            sent
+            for queue in self._queues.values()
+            for _, _, sent in queue
+            if isinstance(sent, o.NewOrder) and sent.account == account and name in ("", sent.cl_ord_id)
+        ]
+        for new in travelling:
+            answer = "not here yet", o.ExecType.STATUS, o.OrdStatus.PENDING_NEW
+            events.append(self._orders.refused(new, self.now_ns, *answer))
+        if name and not told and not travelling:
+            nobody = o.NewOrder(name, "", 1, 0, None, o.Tif.DAY, account, "", self.now_ns)
+            events.append(self._orders.refused(nobody, self.now_ns, "unknown order", o.ExecType.STATUS))

@@ -1,0 +1,83 @@
+"""Markets of an exchange by name: presets, or a recorded day of a lake."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.market.flow import preset as presets
+from tercel.market.simulator.levels import QUEUE
+from tercel.market.simulator.queue_models import DEFAULT
+from tercel.market.simulator.source import reactive
+from tercel.market.simulator.tape_source import replay
+from tercel.market.tape import Lake
+from tercel.venues.exchange.market import MarketSpec
+
+
+def preset_markets(names: Sequence[str], seed: int) -> dict[str, MarketSpec]:
+    """One instrument for each preset, under its symbol; the default one without names.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        A preset twice, or one that is none.
+    """
+
+    markets: dict[str, MarketSpec] = {}
+    for name in names or [presets.DEFAULT]:
+        preset = presets.load(name)
+        instrument = preset.symbol if preset.symbol not in markets else preset.name
+        if instrument in markets:
+            raise ConfigError("every market once", f"{name} twice", "name each preset once")
+        spec = MarketSpec(reactive(preset), seed, index=len(markets), volume_per_s=preset.volume_per_s)
+        markets[instrument] = spec
+    return markets
+
+
+def recorded_market(
+    tape: Path, symbol: str | None, date: str | None, seed: int, *, levels: bool = False, queue: str = DEFAULT,
+    venue: str | None = None,
+) -> dict[str, MarketSpec]:  # fmt: skip
+    """A recorded day of a lake (the last one by default), from its opening; the lake's one symbol where none is named.
+
+    Parameters
+    ----------
+    levels : bool
+        For a desk's own exchange: a day of level totals will do, `queue` is then the model of queues, and of lots that
+        are parts of a coin prices are those of a lot.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        No symbol named of several, a day that the lake lacks, or one that shows level totals alone.
+    """
+
+    lake = Lake(tape)
+    if symbol is None:
+        names = sorted({one.symbol for one in lake.list()})
+        if len(names) != 1:
+            held = ", ".join(names) or "no days"
+            raise ConfigError(f"`symbol=` with `tape={tape}`", f"none, and the lake holds {held}", "name one")
+        symbol = names[0]
+    days = list(lake.days(symbol))
+    chosen = date or (days[-1] if days else "")
+    if chosen not in days:
+        raise UnknownNameError(
+            f"a day of {symbol} in {tape}", repr(chosen), f"use one of {', '.join(days) or '(none)'}"
+        )
+    source, (day,) = replay(lake, symbol, [chosen], venue, queue)
+    if source.worlds_k[0, QUEUE] and not levels:
+        raise ConfigError(
+            "a tape of single orders", f"level totals in {symbol} {chosen}",
+            "an exchange shows its clients orders: serve a day of an order-level feed",
+        )  # fmt: skip
+    # the last world at or before the opening
+    at = max(int((day.world_ns <= day.open_ns).sum()) - 1, 0)
+    spec = MarketSpec(
+        source, seed, world=int(day.world[at]), began_ns=max(day.open_ns, int(day.world_ns[at])),
+        first_row=int(day.world_row[at]), last_row=day.last_row,
+    )  # fmt: skip
+    if levels and (units := day.instrument.lot_units) < 1:  # lots are parts of a coin: a tick is money for a lot
+        spec = replace(spec, source=replace(source, tick=float(Fraction(repr(source.tick)) * units)))
+    return {symbol: spec}

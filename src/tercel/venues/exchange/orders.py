@@ -1,0 +1,190 @@
+"""The exchange's client orders, and the execution reports made of them."""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tercel.core.fixed import ONE
+from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, refused
+from tercel.venues.exchange.record import OrderRecord
+
+FARTHEST = 2**29
+"""Prices lie below it on both sides of 0."""
+MOST_LOTS = 2**30
+
+
+@dataclass(slots=True)
+class ClientOrder:
+    """State of one client order, under every ClOrdID it has had.
+
+    Parameters
+    ----------
+    new : NewOrder
+        As it came.
+    market, place : int
+        Which market, which place in its ledger; -1 once it is over or where it never was.
+    number : int
+        Of its place, also in market data: another order gets it once this one is over.
+    cl_ord_id : str
+        Its latest accepted name.
+    serial : int
+        No other order of the exchange ever has it.
+    """
+
+    new: NewOrder
+    market: int
+    place: int
+    number: int
+    cl_ord_id: str
+    lots: int
+    price: int | None
+    cum: int = 0
+    leaves: int = 0
+    status: OrdStatus = OrdStatus.NEW
+    serial: int = 0
+
+    @property
+    def order_id(self) -> str:
+        """The exchange's order id, unique for its lifetime; the number before the dot is that of market data."""
+        return f"{self.number}.{self.serial}"
+
+    @property
+    def open(self) -> bool:
+        """Whether the order has leaves quantity."""
+        return self.leaves > 0
+
+    def fill(self, lots: int) -> None:
+        """Book an execution."""
+        self.cum += lots
+        self.leaves -= lots
+        self.status = OrdStatus.PARTIALLY_FILLED if self.leaves else OrdStatus.FILLED
+
+    def end(self, status: OrdStatus) -> None:
+        """End the order: no lots are left to trade."""
+        self.leaves = 0
+        self.status = status
+
+
+@dataclass(slots=True)
+class OrderBooks:
+    """Open client orders by ledger place and by account; ended orders are in `record`."""
+
+    prefix: str = ""
+    """Before the name of every execution, so that a run's are nobody else's."""
+    record: OrderRecord = field(default_factory=OrderRecord)
+    placed: dict[tuple[int, int], ClientOrder] = field(default_factory=dict)
+    positions: dict[str, Counter[str]] = field(default_factory=dict)
+    _open: dict[str, dict[int, ClientOrder]] = field(default_factory=dict)
+    _numbers: dict[str, int] = field(default_factory=dict)
+    _count: int = 0
+
+    def keep(self, order: ClientOrder) -> None:
+        """Add a new order."""
+        self._count += 1
+        order.serial = self._count
+        self.placed[order.market, order.place] = order
+        self._open.setdefault(order.new.account, {})[order.serial] = order
+        self.call(order, order.cl_ord_id)
+
+    def call(self, order: ClientOrder, name: str) -> None:
+        """Give an order a new ClOrdID after a replace; it is still found under earlier ones."""
+        order.cl_ord_id = name
+        self.record.call(order.new.account, name, order.serial)
+
+    def find(self, account: str, name: str) -> ClientOrder | Report | None:
+        """The open order with a ClOrdID, past ones included; the last report of one that has ended."""
+        serial = self.record.serial(account, name)
+        if not serial:
+            return None
+        return self._open[account].get(serial) or self.record.of_order(serial)[-1]
+
+    def forget_place(self, order: ClientOrder) -> None:
+        """Release an ended order's ledger place and drop it from memory."""
+        if order.place >= 0 and not order.open:
+            self.placed.pop((order.market, order.place), None)
+            order.place = -1
+            del self._open[order.new.account][order.serial]
+            self.record.put(order.serial, said(order, "", ExecType.STATUS, 0))
+
+    def open_of(self, account: str) -> list[ClientOrder]:
+        """Open orders of an account ("": of all), oldest first by account."""
+        accounts = [account] if account else list(self._open)
+        return [order for name in accounts for order in self._open.get(name, {}).values()]
+
+    def exec_id(self, instrument: str) -> str:
+        """A new execution id; the same run gives the same ids."""
+        self._numbers[instrument] = number = self._numbers.get(instrument, 0) + 1
+        return f"{self.prefix}{instrument}:{number}"
+
+    def report(self, order: ClientOrder, kind: ExecType, ns: int, **words: Any) -> Report:
+        """Report on an order's current state, with keywords of :func:`said`; trades are stored for repetition."""
+        report = said(order, self.exec_id(order.new.instrument), kind, ns, **words)
+        if kind is ExecType.TRADE:
+            held = self.positions.setdefault(report.account, Counter())
+            held[report.instrument] += report.side * report.last_qty
+            self.record.put(order.serial, report)
+        return report
+
+    def states(self, account: str, name: str, ns: int) -> list[Report]:
+        """Answer to an order status request ("": all of the account's orders): trades as reported, then the status."""
+        found = [self.record.serial(account, name)] if name else self.record.serials(account)
+        told: list[Report] = []
+        for serial in filter(None, found):
+            told += self.record.of_order(serial)
+            order = self._open[account].get(serial)
+            state = told.pop() if order is None else said(order, "", ExecType.STATUS, ns)
+            told.append(replace(state, exec_id=self.exec_id(state.instrument), ns=ns, orig=name))
+        return told
+
+    def refused(
+        self, new: NewOrder, ns: int, text: str, kind: ExecType = ExecType.REJECTED,
+        status: OrdStatus = OrdStatus.REJECTED,
+    ) -> Report:  # fmt: skip
+        """The rejection of an order that never reached the book; it has no order id."""
+        return refused(new, self.exec_id(new.instrument or "-"), ns, text, kind, status)
+
+
+def said(
+    order: ClientOrder, exec_id: str, kind: ExecType, ns: int, *, name: str = "", orig: str = "",
+    last: tuple[int, int] = (0, 0), passive: bool = False, text: str = "",
+) -> Report:  # fmt: skip
+    """An execution report of an order's current state; `last` is quantity and price of a trade."""
+    new = order.new
+    return Report(
+        exec_id=exec_id,
+        exec_type=kind,
+        status=order.status,
+        cl_ord_id=name or order.cl_ord_id,
+        orig=orig,
+        order_id=order.order_id,
+        account=new.account,
+        instrument=new.instrument,
+        side=new.side,
+        lots=order.lots,
+        price=order.price,
+        last_qty=last[0] * ONE,
+        last_px=last[1] * ONE,
+        cum_qty=order.cum * ONE,
+        leaves_qty=order.leaves * ONE,
+        ns=ns,
+        passive=passive,
+        text=text,
+    )
+
+
+def fault_of(new: NewOrder, instruments: dict[str, int]) -> str:
+    """Reason to reject an order, "" if it is valid."""
+    if new.instrument not in instruments:
+        return f"unknown instrument {new.instrument!r}; listed: {', '.join(sorted(instruments))}"
+    if new.side not in (1, -1):
+        return f"side {new.side} is neither +1 nor -1"
+    if not 1 <= new.lots <= MOST_LOTS:
+        return f"{new.lots} lots; from 1 to {MOST_LOTS}"
+    return price_fault(new.price)
+
+
+def price_fault(price: int | None) -> str:
+    """Reason to reject a price, "" if it is valid."""
+    if price is not None and not -FARTHEST < price < FARTHEST:
+        return f"price {price} ticks is beyond +-{FARTHEST}"
+    return ""

@@ -1,0 +1,327 @@
+"""A venue behind the channel: what a session sees of its gate."""
+
+import select
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from tercel.core.capabilities import Capabilities
+from tercel.core.errors import UnknownNameError, VenueError
+from tercel.core.orders import Command, LinkStatus, Listing, MarketRows, Report, VenueEvent
+from tercel.venues.wire import frames
+
+CHUNK = 1 << 18
+
+
+class RemoteVenue:
+    """Venue client of a :class:`~tercel.venues.wire.hub.Hub`: the venue of a gate, and the gate before it.
+
+    A gate cancels the orders of whoever is silent: it is sent a beat while this side waits, and none while its caller
+    does something else than wait or send.
+
+    Parameters
+    ----------
+    path : str
+        Socket file that it listens at.
+    accounts : sequence of str
+        Claimed at login; others are claimed by their first command. One connection holds an account at a time.
+    timeout_s : float
+        How long an answer may take.
+
+    Raises
+    ------
+    VenueError
+        Nobody answers, or an account is held by another connection.
+    """
+
+    name: str
+    """In journals and tables."""
+    now_ns: int
+    """The venue's time, as last reported."""
+    code: str
+    """Mark of the code that the other side runs; "" where it does not say."""
+
+    def __init__(self, path: str, accounts: Sequence[str] = (), *, timeout_s: float = 30.0) -> None:
+        self._path, self._accounts, self._timeout_s = path, list(accounts), timeout_s
+        self._subscribed: list[str] = []
+        self._beat_s, self._sent_s = 0.0, 0.0
+        self._socket: socket.socket | None = None
+        self._events: list[VenueEvent] = []
+        self.now_ns = 0
+        self._connect()
+
+    # -- the link -----------------------------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        self._socket = frames.connect(self._path, self._timeout_s)
+        self._reader = frames.FrameReader()
+        self._frames: list[tuple[int, bytes]] = []
+        self._ask({"do": "login", "accounts": self._accounts})
+        hello = self._wait_for("hello")
+        self._beat_s = float(hello.get("beat_s", 0.0))
+        self._link().settimeout(min(self._beat_s or self._timeout_s, self._timeout_s))  # reads return as beats are due
+        self.code = str(hello.get("code", ""))
+        self.name, self._stepped = str(hello["name"]), hello["stepped"] is True
+        self._answers = hello.get("answers", True) is not False
+        self.now_ns = int(hello["now"])
+        self._listings: list[Listing] = [
+            frames.message_of(self._frame()[1], commands=False) for _ in range(int(hello["listings"]))
+        ]
+        names = [listing.instrument for listing in self._listings]
+        self._shapes: dict[str, dict[str, int]] = {
+            name: dict(zip(names, hello[name], strict=True)) for name in ("width", "feed_levels") if name in hello
+        }
+
+    def reconnect(self) -> None:
+        """Reconnect with the same accounts and market data subscriptions, beginning with snapshots.
+
+        Raises
+        ------
+        VenueError
+            Nobody answers, or an account is still held: there is no link.
+        """
+        self.close()
+        waiting = list(self._events)
+        try:
+            self._connect()
+            for instrument in self._subscribed:
+                self._ask({"do": "subscribe", "instrument": instrument})
+        except VenueError:
+            self.close()
+            self._events = waiting
+            raise
+        self._events.append(LinkStatus(True, self.now_ns, "reconnected"))
+
+    @property
+    def up(self) -> bool:
+        """Whether there is a link."""
+        return self._socket is not None
+
+    def fileno(self) -> int:
+        """For a selector: readable when data has come; -1 without a link."""
+        return -1 if self._socket is None else self._socket.fileno()
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.close()
+            self._socket = None
+
+    def _link(self) -> socket.socket:
+        if self._socket is None:
+            raise VenueError("a link to the gate", "none", "reconnect()")
+        return self._socket
+
+    def _lost(self, why: str) -> VenueError:
+        """The link broke: the next step tells it, whichever call noticed."""
+        self.close()
+        self._events.append(LinkStatus(False, self.now_ns, why))
+        return VenueError("a link to the gate", why, "reconnect()")
+
+    def _ask(self, body: dict[str, Any]) -> None:
+        self._send(frames.pack(body))
+
+    def _send(self, data: bytes) -> None:
+        link = self._link()
+        try:
+            link.sendall(data)
+        except OSError as error:
+            raise self._lost(error.strerror or str(error)) from None
+        self._sent_s = time.monotonic()
+
+    def _frame(self) -> tuple[int, bytes]:
+        """The next frame; waits for it."""
+        until = time.monotonic() + self._timeout_s
+        while not self._frames:
+            self._read()
+            if not self._frames and time.monotonic() > until:
+                raise self._lost(f"no answer within {self._timeout_s:g} s")
+        return self._frames.pop(0)
+
+    def _beat(self) -> None:
+        """Say that this side is there, where that is due."""
+        if self._beat_s and time.monotonic() - self._sent_s >= self._beat_s:
+            self._ask({"do": "beat"})
+
+    def _read(self) -> None:
+        """Frames that come within a beat."""
+        self._beat()
+        try:
+            data = self._link().recv(CHUNK)
+        except TimeoutError:
+            return
+        except OSError as error:
+            raise self._lost(error.strerror or str(error)) from None
+        if not data:
+            raise self._lost("the other side closed it")
+        self._frames += self._reader.feed(data)
+
+    def _wait_for(self, answer: str) -> dict[str, Any]:
+        """Read until an answer; events on the way are stored."""
+        while True:
+            fields = self._take(*self._frame())
+            if fields.get("said") == answer:
+                return fields
+
+    def _take(self, kind: int, body: bytes) -> frames.Fields:
+        """A frame: events are stored, an answer is given back ({}: it was none)."""
+        if kind == frames.ROWS:
+            self._events.append(frames.rows_of(body))
+        elif kind == frames.MESSAGE:
+            self._events.append(frames.message_of(body, commands=False))
+        else:
+            fields = frames.fields_of(body)
+            if fields.get("said") == "error":
+                raise VenueError(*(str(part) for part in fields["parts"]))
+            if fields.get("said") == "now":
+                self.now_ns = int(fields["now"])
+            return fields
+        return {}
+
+    # -- the venue ----------------------------------------------------------------------------------------------------
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `Venue`: a gate answers for the venue behind it."""
+        return Capabilities(
+            stepped=self._stepped, answers_questions=self._answers, connection=self, reconnects=self,
+            executions=self, positions=self, parents=self, depth=self,
+        )  # fmt: skip
+
+    def listings(self) -> Sequence[Listing]:
+        """Listings of the instruments traded here."""
+        return list(self._listings)
+
+    def width(self, instrument: str) -> int:
+        """Prices of the ring of an instrument's book at the venue."""
+        return self._shape("width", instrument)
+
+    def feed_levels(self, instrument: str) -> int:
+        """Levels that the feed behind an instrument shows; 0: all of them."""
+        return self._shape("feed_levels", instrument)
+
+    def _shape(self, name: str, instrument: str) -> int:
+        try:
+            return int(self._shapes[name][instrument])
+        except KeyError:
+            raise VenueError(f"a venue that tells a book's {name}", f"none for {instrument}", "choose one") from None
+
+    def subscribe(self, instrument: str) -> None:
+        """Subscribe to market data: a snapshot comes with the next step, then every change.
+
+        Raises
+        ------
+        UnknownNameError, VenueError
+            Not listed; the link is down.
+        """
+        names = [listing.instrument for listing in self._listings]
+        if instrument not in names:
+            raise UnknownNameError("an instrument that is listed", f"{instrument!r}", f"use one of {', '.join(names)}")
+        self._ask({"do": "subscribe", "instrument": instrument})
+        if instrument not in self._subscribed:
+            self._subscribed.append(instrument)
+
+    def send(self, command: Command) -> None:
+        """Send a command.
+
+        Raises
+        ------
+        VenueError
+            The link is down: nothing was sent, or only part of a frame that the gate will not read.
+        """
+        self._send(frames.pack_message(command))
+
+    def announce(self, parent: str, instrument: str, account: str, side: int, lots: int) -> None:
+        """Announce a parent order, or its amended lots, to a gate, which bounds its children by them.
+
+        Who asks for no beats needs no parents and is told none.
+
+        Raises
+        ------
+        VenueError
+            There is no link.
+        """
+        if not self._beat_s:
+            return
+        about = {"instrument": instrument, "account": account, "side": side, "lots": lots}
+        self._ask({"do": "parent", "id": parent, **about})
+
+    def poll(self, seconds: float = 0.0) -> bool:
+        """Read what has come, waiting at most so many seconds; whether a step has something to return.
+
+        Raises
+        ------
+        VenueError
+            There is no link.
+        """
+        link = self._link()
+        with self._losing():
+            self._beat()
+            if select.select([link], [], [], seconds)[0]:
+                self._read()
+            while self._frames:
+                self._take(*self._frames.pop(0))
+        return bool(self._events)
+
+    def step(self, until_ns: int) -> list[VenueEvent]:
+        """Advance to `until_ns`, or wait until the venue has; returns early with a report on own orders.
+
+        A link that breaks is an event; the next step without a link raises.
+
+        Raises
+        ------
+        VenueError
+            There is no link.
+        """
+        if not self._events:
+            self._link()
+        with self._losing():
+            if self._stepped:
+                if not self._spoke():
+                    self._ask({"do": "step", "until": int(until_ns)})
+                    self._wait_for("now")
+            else:
+                while not self._spoke() and self.now_ns < until_ns:
+                    self._wait_for("now")
+        events, self._events = self._events, []
+        return events
+
+    def _spoke(self) -> bool:
+        """Whether there is word on own orders."""
+        return any(not isinstance(event, MarketRows) for event in self._events)
+
+    @contextmanager
+    def _losing(self) -> Iterator[None]:
+        """A link that breaks is an event."""
+        try:
+            yield
+        except VenueError:
+            if self._socket is not None or not self._events:
+                raise
+
+    def executions(self, account: str, after: str = "") -> list[Report]:
+        """Trades of an account after execution `after` ("": all), exactly as first reported.
+
+        Raises
+        ------
+        VenueError
+            No such execution; no link.
+        """
+        self._ask({"do": "executions", "account": account, "after": after})
+        count = int(self._wait_for("executions")["count"])
+        return [frames.message_of(self._frame()[1], commands=False) for _ in range(count)]
+
+    def positions(self, account: str) -> dict[str, int]:
+        """Signed positions of an account, 10^-8 of a lot, by instrument, as the other side has them.
+
+        Raises
+        ------
+        VenueError
+            There is no link.
+        """
+        self._ask({"do": "positions", "account": account})
+        return {str(name): int(qty) for name, qty in self._wait_for("positions")["qty"].items()}

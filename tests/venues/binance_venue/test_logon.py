@@ -1,0 +1,189 @@
+"""What keeps a desk from trading, and says why: keys, rights, clocks, symbols; and that no secret is told anywhere."""
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.desk.trading.desk_of_two import WIDE
+from tests.venues.binance.conftest import KEY, SECRET
+from tests.venues.binance_venue.conftest import Served
+
+from tercel.core import orders as o
+from tercel.core.errors import ConfigError, TercelError, VenueError
+from tercel.desk.limits import LimitGate, parse
+from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.recovery import refold
+from tercel.venues.binance.signing import ApiKey
+from tercel.venues.binance.words import unsupported
+from tercel.venues.binance_venue.terms import BinanceTerms, load_terms, read_terms
+from tercel.venues.binance_venue.venue import BinanceVenue
+
+Serve = Callable[..., Served]
+
+
+def notes_of(venue: BinanceVenue) -> list[str]:
+    return [one.text for one in venue.step(venue.now_ns) if isinstance(one, o.LinkStatus)]
+
+
+def wallet(served: Served, **rights: Any) -> None:
+    """What the server says that the key may do."""
+    endpoint = served.server.desk.by_path["GET", "/sapi/v1/account/apiRestrictions"]
+    before = endpoint.answer
+    object.__setattr__(endpoint, "answer", lambda account, params: before(account, params) | rights)
+
+
+def test_a_key_that_may_withdraw_is_refused_unless_told(served: Serve) -> None:
+    one = served()
+    wallet(one, enableWithdrawals=True)
+    with pytest.raises(ConfigError, match="withdraw"):
+        one.venue()
+    assert one.venue(allow_withdrawals=True).up
+
+
+def test_a_key_that_may_not_trade_is_refused(served: Serve) -> None:
+    one = served()
+    wallet(one, enableSpotAndMarginTrading=False)
+    with pytest.raises(ConfigError, match="spot"):
+        one.venue()
+
+
+def test_rights_that_cannot_be_asked_are_said(served: Serve) -> None:
+    one = served()
+    del one.server.desk.by_path["GET", "/sapi/v1/account/apiRestrictions"]
+    assert any("could not be checked" in note for note in notes_of(one.venue()))
+
+
+def test_a_wrong_secret_and_a_strange_key_say_so(served: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = served()
+    monkeypatch.setenv("BINANCE_SECRET", "t" * 64)
+    with pytest.raises(VenueError, match=r"-1022.*check that the secret") as caught:
+        one.venue()
+    monkeypatch.setenv("BINANCE_KEY", "z" * 64)
+    with pytest.raises(VenueError, match="-2015"):
+        one.venue()
+    monkeypatch.delenv("BINANCE_KEY")
+    with pytest.raises(ConfigError, match="BINANCE_KEY"):
+        one.venue()
+    assert "t" * 64 not in str(caught.value)
+
+
+def test_a_clock_that_is_off_is_refused(served: Serve) -> None:
+    one = served()
+    terms = BinanceTerms(**one.urls, clock_ms=2000.0)  # type: ignore[arg-type]
+    for ahead_s in (-60, 60):
+        with pytest.raises(VenueError, match=f"{'ahead' if ahead_s > 0 else 'behind'} of the venue"):
+            BinanceVenue(terms, Path(), wall=lambda ahead_s=ahead_s: one.now() + ahead_s * 10**9)  # type: ignore[misc]
+
+
+def test_a_symbol_that_is_not_there_is_refused(served: Serve) -> None:
+    one = served()
+    with pytest.raises(TercelError, match=r"-1121|NOSUCH"):
+        one.venue(symbols=("NOSUCH",))
+    assert [each.instrument for each in one.venue(symbols=("CSCOUSDT",)).listings()] == ["CSCOUSDT"]
+
+
+def test_a_mode_that_a_symbol_does_not_have_is_refused(served: Serve) -> None:
+    with pytest.raises(ConfigError, match="self_trade"):
+        served().venue(self_trade="EXPIRE_TAKER")
+
+
+def test_listen_keys_serve_where_there_is_no_subscription_by_signature(
+    served: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tercel.venues.binance import connections
+
+    def refused(*_: Any) -> Any:
+        raise unsupported()
+
+    monkeypatch.setitem(connections._OWN, "userDataStream.subscribe.signature", refused)
+    venue = served().venue()
+    assert venue.up
+    symbol = venue.listings()[0].instrument
+    venue.send(o.NewOrder("n1", symbol, 1, 1, None, o.Tif.IOC, "ann", "p", venue.now_ns))
+    heard: list[o.VenueEvent] = []
+    while not any(isinstance(one, o.Report) and one.exec_type is o.ExecType.TRADE for one in heard):
+        heard += venue.step(venue.now_ns + 10**8)
+
+
+def test_a_file_names_secrets_by_their_place(tmp_path: Path) -> None:
+    path = tmp_path / "venue.toml"
+    path.write_text('net = "testnet"\nsymbols = ["BTCUSDT"]\n[key]\nsecret = { file = "secret" }\n')
+    (tmp_path / "secret").write_text(SECRET)
+    (tmp_path / "secret").chmod(0o644)
+    with pytest.raises(ConfigError, match="mode 0644"):
+        read_terms(path)
+    (tmp_path / "secret").chmod(0o600)
+    assert read_terms(path).symbols == ("BTCUSDT",)
+    path.write_text(f'[key]\nsecret = "{SECRET}"\n')
+    with pytest.raises(ConfigError) as caught:
+        read_terms(path)
+    assert SECRET not in str(caught.value)
+    path.write_text('rest_url = "http://api.binance.com"\n')
+    with pytest.raises(ConfigError, match="https://"):
+        load_terms("venue.toml", tmp_path)
+    with pytest.raises(ConfigError, match="production"):
+        load_terms("productoin")
+
+
+def test_a_secret_may_lie_in_the_keyring(served: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "keyring.py").write_text(
+        f"def get_password(service, user):\n    return {SECRET!r} if (service, user) == ('binance', 'desk') else None\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    one = served()
+    assert one.venue(key={"secret": {"keyring": "binance/desk"}}).up
+    with pytest.raises(ConfigError, match="keyring"):
+        one.venue(key={"secret": {"keyring": "binance/nobody"}})
+
+
+def test_ed25519_keys_are_read_from_a_file(served: Serve, tmp_path: Path) -> None:
+    serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+    ed25519 = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")
+    made, pem = ed25519.Ed25519PrivateKey.generate(), tmp_path / "key.pem"
+    pem.touch(mode=0o600)
+    coding = serialization.Encoding.PEM
+    pem.write_bytes(made.private_bytes(coding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    public = made.public_key().public_bytes(coding, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    one = served(keys=[ApiKey(KEY, "TRADER", public=public)])
+    assert one.venue(key={"private_key": {"file": str(pem)}}).up
+
+
+def test_no_secret_is_told(
+    served: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Journal, store, log, output, errors and reprs of a venue that trades, is refused, and loses its link."""
+    caplog.set_level(logging.DEBUG)
+    one, said = served(), list[str]()
+    journal = SqlJournal(tmp_path / "desk", "test")
+    venue = one.venue(tmp_path / "store")
+    limits = LimitGate(parse(WIDE), venue.listings(), ["ann"])
+    gateway = OrderGateway(venue, journal, limits, refold(journal, limits))
+    symbol = venue.listings()[0].instrument
+    for name, lots in (("a", 2), ("b", 0)):
+        venue.send(o.NewOrder(name, symbol, 1, lots, None, o.Tif.IOC, "ann", "p", venue.now_ns))
+    venue.send(o.NewOrder("c", symbol, -1, 10**9, None, o.Tif.IOC, "ann", "p", venue.now_ns))
+    heard: list[o.VenueEvent] = []
+    while len({event.cl_ord_id for event in heard if isinstance(event, o.Report)}) < 3:
+        events = venue.step(venue.now_ns + 10**8)
+        gateway.receive(events)
+        heard += events
+    one.server.close()
+    while venue.up:
+        gateway.receive(venue.step(venue.now_ns + 10**8))
+    with pytest.raises(VenueError) as caught:
+        venue.send(o.NewOrder("d", symbol, 1, 1, None, o.Tif.IOC, "ann", "p", venue.now_ns))
+    said += [repr(caught.value), repr(venue), repr(venue.__dict__), repr(venue._signer), repr(venue._channel.__dict__)]
+    journal.close()
+    for file in tmp_path.rglob("*"):
+        said.append(file.read_bytes().decode("latin-1") if file.is_file() else "")
+    for row in sqlite3.connect(next((tmp_path / "desk").glob("*.db"))).iterdump():
+        said.append(row)
+    said += [caplog.text, *capfd.readouterr(), Path("/proc/self/cmdline").read_text()]
+    text = "\n".join(said)
+    assert len(text) > 10_000
+    assert KEY not in text
+    assert SECRET not in text

@@ -1,0 +1,278 @@
+"""The simulated exchange: the conformance kit, several accounts in one book, regimes, leaving."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.markets import martingale_market
+from tests.parts import whole
+
+from tercel.api.testing.venue import PublicBook, Trader, VenueConformance
+from tercel.core.errors import ConfigError, UnknownNameError, VenueError
+from tercel.core.orders import CancelOrder, CancelReject, ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
+from tercel.desk.trading.follower import Follower
+from tercel.market.flow.preset import load
+from tercel.market.flow.scenario import scaled
+from tercel.market.impact.law import ImpactLaw
+from tercel.market.regimes.law import RegimeScript, with_regimes
+from tercel.market.regimes.named import NAMED
+from tercel.market.simulator.source import Source, reactive, with_impact
+from tercel.venues.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
+
+S = 10**9
+
+
+@pytest.fixture(scope="session")
+def csco() -> Source:
+    return reactive(load("csco-santa-fe"), settle_s=300.0)
+
+
+class TestExchange(VenueConformance):
+    @pytest.fixture
+    def venue(self, csco: Source) -> SimulatedExchange:
+        latency = EntryLatency("exponential", 1_000_000, 5_000_000)
+        return SimulatedExchange({"A": MarketSpec(csco, 1), "B": MarketSpec(csco, 2)}, latency=latency)
+
+
+def test_several_markets_pass_as_each_would_alone(csco: Source) -> None:
+    both = SimulatedExchange({"A": MarketSpec(csco, 1), "B": MarketSpec(csco, 2)})
+    alone = SimulatedExchange({"B": MarketSpec(csco, 2)})
+    for exchange in (both, alone):
+        exchange.subscribe("B")
+    both.send(NewOrder("1", "A", 1, 50, None, Tif.IOC, "me", "", 0))
+    rows = []
+    for exchange in (both, alone):
+        heard = []
+        for _ in range(50):
+            heard += [e.rows for e in exchange.step(exchange.now_ns + S) if isinstance(e, MarketRows)]
+            if exchange.now_ns >= 330 * S:
+                break
+        heard += [e.rows for e in exchange.step(340 * S) if isinstance(e, MarketRows)]
+        rows.append(np.concatenate(heard))
+    np.testing.assert_array_equal(rows[0], rows[1])
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from("nnnicrt"), st.sampled_from(["a", "b"]), st.sampled_from([1, -1]), st.integers(-3, 4),
+        st.integers(1, 40),
+    ),
+    max_size=30,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("loud", [False, True])
+@settings(max_examples=30, deadline=None)
+@given(steps=STEPS, seed=st.integers(0, 50))
+def test_two_accounts_and_the_market_share_one_book(csco: Source, loud: bool, steps: list[tuple], seed: int) -> None:
+    """Every lot that trades has two sides, an order's lots are filled, open or dead, and the data is the book."""
+    source = with_impact(csco, ImpactLaw("translation", 5.0, trades=5.0, sigma_ticks=9.0)) if loud else csco
+    exchange = SimulatedExchange(
+        {"A": MarketSpec(source, seed, client_orders=16)}, latency=EntryLatency("constant", 1000)
+    )
+    follower, book, reports = Follower(exchange.listings()[0], width=exchange.width("A")), PublicBook(), []
+    exchange.subscribe("A")
+    rows = []
+
+    def run(ns: int) -> None:
+        until = exchange.now_ns + ns
+        while exchange.now_ns < until:
+            for event in exchange.step(until):
+                if isinstance(event, MarketRows):
+                    book.apply(event)
+                    follower.on_market(event)
+                    rows.extend([] if event.snapshot else event.rows.tolist())
+                elif isinstance(event, Report):
+                    reports.append(event)
+
+    run(S)
+    names: dict[str, list[str]] = {"a": [], "b": []}
+    for n, (what, who, side, away, lots) in enumerate(steps):
+        price = follower.touch[0 if side > 0 else 1] + side * away
+        if what in "ni":
+            names[who].append(f"{who}{n}")
+            tif = Tif.IOC if what == "i" else Tif.DAY
+            exchange.send(NewOrder(f"{who}{n}", "A", side, lots, price, tif, who, "", 0))
+        elif what == "c" and names[who]:
+            exchange.send(CancelOrder(f"{who}{n}", names[who][lots % len(names[who])], "A", side, who, 0))
+        elif what == "t":
+            run(S)
+    run(3 * S)
+
+    latest = {(r.account, r.cl_ord_id): r for r in reports if r.exec_type in (ExecType.NEW, ExecType.TRADE)}
+    trades = [r for r in reports if r.exec_type is ExecType.TRADE]
+    for (account, name), last in latest.items():
+        mine = sum(whole(r.last_qty) for r in trades if (r.account, r.cl_ord_id) == (account, name))
+        assert mine == whole(last.cum_qty)
+        assert whole(last.cum_qty) + whole(last.leaves_qty) == last.lots
+    dense = exchange.listings()[0].dense_ids
+    clients = {dense - 16 + i for i in range(16)}
+    executed = [row for row in rows if row[1] == 4]
+    assert sum(whole(r.last_qty) for r in trades if r.passive) == sum(row[5] for row in executed if row[2] in clients)
+    assert sum(whole(r.last_qty) for r in trades if not r.passive) == sum(
+        row[5] for row in executed if row[6] in clients
+    )
+    again = PublicBook()
+    again.apply(exchange.snapshot("A"))
+    assert again.orders == book.orders
+    assert (again.best(1), again.best(-1)) == follower.touch
+
+
+def test_another_account_can_fill_a_resting_order_and_cancel_none_of_its(csco: Source) -> None:
+    exchange = SimulatedExchange({"A": MarketSpec(csco, 4)})
+    maker, taker = Trader(exchange, "maker"), Trader(exchange, "taker")
+    price = maker.book.best(-1) - 1
+    if price <= maker.book.best(1):
+        price = maker.book.best(1) + 1
+    name = maker.new(1, 5, price)
+    theirs = taker.cancel(name)
+    taking = taker.new(-1, 5, price, Tif.IOC)
+    heard = exchange.step(exchange.now_ns)
+    while more := exchange.step(exchange.now_ns):
+        heard += more
+    said = {(r.cl_ord_id, r.exec_type): r for r in heard if isinstance(r, Report)}
+    assert any(isinstance(e, CancelReject) and e.cl_ord_id == theirs and "unknown" in e.text for e in heard)
+    if price < taker.book.best(-1):
+        assert said[name, ExecType.TRADE].passive
+        assert not said[taking, ExecType.TRADE].passive
+
+
+def test_executions_of_two_runs_have_names_of_their_own(csco: Source) -> None:
+    named = []
+    for run in ("", "", "monday-"):
+        exchange = SimulatedExchange({"A": MarketSpec(csco, 4)}, run=run)
+        exchange.send(NewOrder("o", "A", 1, 1, 1, Tif.DAY, "me", "", exchange.now_ns))
+        named.append(next(r.exec_id for r in exchange.step(exchange.now_ns + S) if isinstance(r, Report)))
+    assert named[0] == named[1]
+    assert named[2] == f"monday-{named[0]}"
+
+
+def test_orders_that_have_one_number_one_after_the_other_have_names_of_their_own(csco: Source) -> None:
+    exchange = SimulatedExchange({"A": MarketSpec(csco, 1)})
+    names = []
+    for n in range(3):
+        exchange.send(NewOrder(f"o{n}", "A", 1, 5, 1, Tif.DAY, "me", "", 0))
+        exchange.send(CancelOrder(f"c{n}", f"o{n}", "A", 1, "me", 0))
+        said = [e for _ in range(2) for e in exchange.step(exchange.now_ns) if isinstance(e, Report)]
+        assert [e.exec_type for e in said] == [ExecType.NEW, ExecType.CANCELED]
+        assert said[0].order_id == said[1].order_id
+        names.append(said[0].order_id)
+    assert len(set(names)) == 3
+    assert len({name.partition(".")[0] for name in names}) == 1
+
+
+def test_leaving_cancels_where_it_was_asked_for(csco: Source) -> None:
+    exchange = SimulatedExchange({"A": MarketSpec(csco, 4)})
+    stays, goes = Trader(exchange, "stays"), Trader(exchange, "goes")
+    exchange.login("goes", cancel_on_disconnect=True)
+    kept, lost = stays.rest()[0], goes.rest()[0]
+    exchange.disconnect("stays")
+    exchange.disconnect("goes")
+    ended = {r.cl_ord_id for r in exchange.step(exchange.now_ns + S) if isinstance(r, Report)}
+    assert ended == {lost}
+    assert kept not in ended
+
+
+@pytest.mark.parametrize("more", [3, 0, -1])
+def test_a_replace_of_a_part_filled_order_never_has_fewer_lots_than_are_filled(csco: Source, more: int) -> None:
+    """FIX 4.4, appendix D, D.10 to D.13."""
+    exchange = SimulatedExchange({"A": MarketSpec(csco, 4)})
+    trader = Trader(exchange, "me")
+    offer = trader.book.best(-1)
+    shown = sum(lots for side, price, lots in trader.book.orders.values() if (side, price) == (-1, offer))
+    name = trader.new(1, shown + 10, offer)
+    changed = trader.replace(name, 1, shown + more, offer)
+    said = trader.report(changed, ExecType.REPLACED)
+    left = max(more, 0)
+    assert (said.lots, whole(said.cum_qty), whole(said.leaves_qty)) == (shown + left, shown, left)
+    assert said.status is (OrdStatus.PARTIALLY_FILLED if left else OrdStatus.FILLED)
+    late = trader.cancel(changed)
+    if not left:
+        assert trader.wait(CancelReject, lambda one: one.cl_ord_id == late).status is OrdStatus.FILLED
+
+
+def test_a_request_has_a_name_of_its_own(csco: Source) -> None:
+    exchange = SimulatedExchange({"A": MarketSpec(csco, 4)})
+    trader = Trader(exchange, "me")
+    name, ack = trader.rest()
+    exchange.send(CancelOrder(name, name, "A", 1, "me", exchange.now_ns))
+    reject = trader.wait(CancelReject, lambda one: one.cl_ord_id == name)
+    assert "duplicate" in reject.text
+    assert reject.status is OrdStatus.NEW
+    assert trader.report(trader.cancel(name), ExecType.CANCELED).order_id == ack.order_id
+
+
+def test_missed_trades_are_told_again_word_for_word(csco: Source) -> None:
+    exchange = SimulatedExchange({"A": MarketSpec(csco, 4)})
+    trader = Trader(exchange, "me")
+    trader.new(1, 60, None, Tif.IOC)
+    trader.run(S)
+    trades = [e for e in trader.events if isinstance(e, Report) and e.exec_type is ExecType.TRADE]
+    assert len(trades) > 1
+    assert exchange.executions("me") == trades
+    assert exchange.executions("me", trades[0].exec_id) == trades[1:]
+    with pytest.raises(VenueError, match="never"):
+        exchange.executions("me", "never")
+
+
+def test_a_regime_changes_the_flow_from_its_moment_on(csco: Source) -> None:
+    preset = load("csco-santa-fe")
+    began = 300 * S
+    thin = scaled(preset, depth=1 / 3)
+    plain = SimulatedExchange({"A": MarketSpec(csco, 9)})
+    script = SimulatedExchange({"A": MarketSpec(csco, 9, regimes=[RegimeChange(began + 60 * S, thin)])})
+    lots, early = [], []
+    for exchange in (plain, script):
+        follower = Follower(exchange.listings()[0], width=exchange.width("A"))
+        exchange.subscribe("A")
+        for event in exchange.step(began + 60 * S):
+            follower.on_market(event)
+        early.append(follower.tallies(began + 60 * S))
+        mean = 0.0
+        for minute in range(2, 32):
+            for event in exchange.step(began + 60 * S * minute):
+                follower.on_market(event)
+            again = PublicBook()
+            again.apply(exchange.snapshot("A"))
+            mean += sum(order[2] for order in again.orders.values()) / 30
+        lots.append(mean)
+    np.testing.assert_array_equal(early[0], early[1])
+    assert lots[1] < 0.6 * lots[0]
+
+
+def test_regimes_of_a_law_change_the_market_and_are_told_to_nobody(csco: Source) -> None:
+    def heard(source: Source, *regimes: RegimeChange) -> np.ndarray:
+        exchange = SimulatedExchange({"A": MarketSpec(source, 1, regimes=regimes)})
+        exchange.subscribe("A")
+        rows = []
+        while exchange.now_ns < 420 * S:
+            rows += [e.rows for e in exchange.step(420 * S) if isinstance(e, MarketRows)]
+        return np.concatenate(rows)
+
+    busy = with_regimes(csco, RegimeScript([(30.0, "volatile"), (60.0, "plain"), (61.0, "flash_crash")]))
+    plain, law = heard(csco), heard(busy)
+    assert law[:, 1].max() == plain[:, 1].max()
+    before = (law[:, 0] < 330 * S).sum()
+    np.testing.assert_array_equal(law[:before], plain[:before])
+    assert len(law) > 1.1 * len(plain)
+    f = NAMED["volatile"].phases[0].factors
+    factors = heard(csco, RegimeChange(330 * S, factors=f))
+    flow = heard(csco, RegimeChange(330 * S, scaled(load("csco-santa-fe"), f.limit, trades=f.market, pace=f.pace)))
+    assert len(factors) == pytest.approx(len(flow), rel=0.05)
+
+
+def test_what_is_no_market_is_refused(csco: Source) -> None:
+    with pytest.raises(ConfigError, match="market"):
+        SimulatedExchange({})
+    with pytest.raises(ConfigError, match="guard"):
+        MarketSpec(martingale_market())
+    with pytest.raises(ConfigError, match="regimes"):
+        MarketSpec(csco, regimes=[RegimeChange(5, csco.flow), RegimeChange(1, csco.flow)])
+    with pytest.raises(ConfigError, match="latency"):
+        EntryLatency("often", 1)
+    with pytest.raises(UnknownNameError, match="use one of A"):
+        SimulatedExchange({"A": MarketSpec(csco)}).subscribe("Z")
+    exchange = SimulatedExchange({"A": MarketSpec(csco)})
+    exchange.close()
+    with pytest.raises(VenueError, match="open"):
+        exchange.send(NewOrder("1", "A", 1, 1, 1, Tif.DAY, "me", "", 0))
