@@ -153,6 +153,10 @@ class Trading:
             told = self.venue.memory.by_wire.get(wire)
             order = self.orders.get(told.name) if told is not None else None
             found.append(f"{wire}: {told}, {order}")
+            said = (kinds.ORDER_OUT, kinds.REPORT_IN, kinds.RECONCILED, kinds.ALERT)
+            for seq, entry in self.gateway.journal.read(kinds=said):
+                if order is not None and self.orders.get(entry.order) is order:
+                    found.append(f"    {seq} {entry.ns} {entry.kind} {entry.order} {dict(entry.body)}")
         return found
 
     def settle(self) -> None:

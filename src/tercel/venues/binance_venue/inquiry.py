@@ -211,7 +211,7 @@ class FateInquiry:
         if change.kind == "replace":
             change.status = o.OrdStatus.REJECTED
             self._tracker.memory.write(change)
-        self._say(o.CancelReject(change.name, change.orig, change.account, order.status, now, text))
+        self._say(o.CancelReject(change.name, change.orig, change.account, order.latest.status, now, text))
 
     def _answer(self, one: OpenQuestion) -> None:
         if one.asked:
@@ -219,7 +219,8 @@ class FateInquiry:
             one.asked = ""
 
     def repeat(self, order: WorkingOrder, name: str) -> None:
-        """Tell an order's executions again, and where it stands."""
+        """Tell an order's executions again, and where it stands: one that was replaced meanwhile lives on."""
+        order = order.latest
         for trade in order.trades:
             self._say(trade)
         self.stands(order, order.status, name, "")

@@ -70,9 +70,7 @@ class OrderTracker:
     def named(self, name: str) -> WorkingOrder | None:
         """An order by a name of ours; one of an earlier process is tracked from now on."""
         if (found := self.by_name.get(name)) is not None:
-            while found.over and found.after is not None:  # replaced: it lives on
-                found = found.after
-            return found
+            return found.latest
         told = self.memory.by_name.get(name)
         if told is None or told.kind not in ("new", "replace"):
             return None

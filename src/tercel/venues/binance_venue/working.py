@@ -52,6 +52,11 @@ class WorkingOrder:
     """Numbers of its trades."""
 
     @property
+    def latest(self) -> "WorkingOrder":
+        """The order that it lives on in: itself, unless it was replaced."""
+        return self if self.after is None or not self.over else self.after.latest
+
+    @property
     def cum_qty(self) -> int:
         """Filled by all legs."""
         return self.base_qty + self.qty
