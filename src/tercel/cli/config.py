@@ -1,10 +1,10 @@
 """`tercel config ...`: check the TOML files that people write, and give their JSON schemas to editors."""
 
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.metadata import entry_points
 from inspect import isfunction
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Annotated, Any, Final
 
 import typer
@@ -40,7 +40,12 @@ KINDS: Final = {
     "binance": (
         "a Binance venue",
         "tercel.venues.binance_venue.terms:BinanceTerms",
-        "tercel.venues.binance_venue.terms:read_terms",
+        "tercel.venues.binance_venue.terms:BinanceTerms.read",
+    ),
+    "ccxt": (
+        "a ccxt venue",
+        "tercel.venues.ccxt_venue.terms:CcxtTerms",
+        "tercel.venues.ccxt_venue.terms:CcxtTerms.read",
     ),
     "profile": (
         "a profile of a FIX venue",
@@ -54,11 +59,6 @@ OTHERS: Final = {entry.name: entry for entry in entry_points(group="tercel.files
 NAMES: Final = (*KINDS, *OTHERS)
 
 
-def _named(place: str) -> Any:
-    module, _, name = place.partition(":")
-    return getattr(import_module(module), name)
-
-
 def kinds() -> dict[str, tuple[str, str, str]]:
     """`KINDS` and those of other packages."""
     return KINDS | {name: loaded(entry) for name, entry in OTHERS.items()}
@@ -66,7 +66,7 @@ def kinds() -> dict[str, tuple[str, str, str]]:
 
 def schemas() -> dict[str, dict[str, Any]]:
     """The JSON schema of every kind of file."""
-    made = {kind: (about, _named(model)) for kind, (about, model, _) in kinds().items()}
+    made = {kind: (about, resolve_name(model)) for kind, (about, model, _) in kinds().items()}
     return {k: model() if isfunction(model) else schema_of(model, about) for k, (about, model) in made.items()}
 
 
@@ -113,7 +113,7 @@ def check(request: ConfigCheck) -> None:
     if not kind:
         raise ConfigError("keys of one kind of file", f"{request.file}: none that is known", remedy)
     about, _, reader = kinds()[kind]
-    read = _named(reader)(str(request.file) if kind == "map" else request.file)
+    read = resolve_name(reader)(str(request.file) if kind == "map" else request.file)
     notes = read if isinstance(read, list) else []
     found = {"file": str(request.file), "kind": kind, "about": about, "notes": notes}
 

@@ -1,4 +1,5 @@
-"""Venue addresses: `fix://[COMPID@]host:port[?profile=NAME]`, `fix:FILE`, `binance[:NET or FILE]`, `gate:PATH`."""
+"""Venue addresses: `fix://[COMPID@]host:port[?profile=NAME]`, `fix:FILE`, `binance[:NET or FILE]`, `gate:PATH`,
+`ccxt:EXCHANGE[:NET or FILE]`."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ TRADER = "TRADER"
 SIMULATED = "simulated"
 GATE = "gate:"
 BINANCE = "binance"
+CCXT = "ccxt"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ def address(where: str) -> VenueAddress:
     'desks/venue.toml'
     >>> address("binance:production").profile
     'production'
+    >>> address("ccxt:binance:testnet")
+    VenueAddress(scheme='ccxt', user='', host='binance', port=0, profile='testnet')
 
     Raises
     ------
@@ -55,6 +59,9 @@ def address(where: str) -> VenueAddress:
         return VenueAddress("gate", "", where.removeprefix(GATE), 0)
     if where == BINANCE or where.startswith(f"{BINANCE}:"):
         return VenueAddress(BINANCE, "", "", 0, where.removeprefix(BINANCE).removeprefix(":"))
+    if where.startswith(f"{CCXT}:") and where.split(":")[1]:
+        _, exchange, *rest = where.split(":", 2)
+        return VenueAddress(CCXT, "", exchange, 0, "".join(rest))
     try:
         parts = urlsplit(where)
         host, port = parts.hostname or "", parts.port or 0
@@ -69,7 +76,8 @@ def address(where: str) -> VenueAddress:
     told = (host and port) or (profile and not (bool(host) ^ bool(port)))
     if not told or said or parts.scheme != FIX or parts.password is not None:
         raise ConfigError(
-            "simulated, fix://[COMPID@]host:port[?profile=NAME], fix:PROFILE.toml, binance[:FILE.toml] or gate:PATH",
+            "simulated, fix://[COMPID@]host:port[?profile=NAME], fix:PROFILE.toml, binance[:FILE.toml],"
+            " ccxt:EXCHANGE[:FILE.toml] or gate:PATH",
             "an address with a password (not shown)" if parts.password is not None else repr(where),
             f"write fix://{TRADER}@host:port for `tercel venue serve`; others: docs/howto/fix.md",
         )
@@ -86,9 +94,13 @@ def hosts_of(where: str, near: Path | None = None) -> list[str]:
     if found.scheme == "gate":
         return []
     if found.scheme == BINANCE:
-        from tercel.venues.binance_venue.terms import load_terms
+        from tercel.venues.binance_venue.terms import BinanceTerms
 
-        return load_terms(found.profile, near)[0].endpoints().hosts
+        return BinanceTerms.named(found.profile, near)[0].endpoints().hosts
+    if found.scheme == CCXT:
+        from tercel.venues.ccxt_venue.terms import hosts_at
+
+        return hosts_at(found.host, found.profile, near)
     if found.host:
         return [found.host]
     from tercel.fix.profiles import load
@@ -145,10 +157,15 @@ def connect(
 
         return RemoteVenue(found.host, list(accounts))
     if found.scheme == BINANCE:
-        from tercel.venues.binance_venue.terms import load_terms
+        from tercel.venues.binance_venue.terms import BinanceTerms
         from tercel.venues.binance_venue.venue import BinanceVenue
 
-        return BinanceVenue(*load_terms(found.profile, near), store, wall)
+        return BinanceVenue(*BinanceTerms.named(found.profile, near), store, wall)
+    if found.scheme == CCXT:
+        from tercel.venues.ccxt_venue.terms import CcxtTerms
+        from tercel.venues.ccxt_venue.venue import CcxtVenue
+
+        return CcxtVenue(found.host, *CcxtTerms.named(found.profile, near), store, wall)
     from tercel.fix.client import FixVenue
     from tercel.fix.profiles import load
     from tercel.fix.received import holds_session

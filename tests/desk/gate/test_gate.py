@@ -34,7 +34,7 @@ from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
 from tercel.desk.console.metrics import Metrics
 from tercel.desk.console.state import DeskState
-from tercel.desk.gate.config import GateConfig, read_config
+from tercel.desk.gate.config import GateConfig, GateTerms, read_config
 from tercel.desk.gate.opening import opened
 from tercel.desk.gate.process import gate_text
 from tercel.desk.limits import LimitGate, parse
@@ -60,6 +60,18 @@ class TestAGateIsAVenue(VenueConformance):
     def venue(self, gate_of: Served) -> Iterator[RemoteVenue]:
         with exchange_served() as server:
             venue = session_at(gate_of(server, accounts=("kit",)), ("kit",))
+            yield venue
+            venue.close()
+
+
+class TestAGateToTheSimulatedExchange(VenueConformance):
+    @pytest.fixture
+    def venue(self, tmp_path: Path) -> Iterator[RemoteVenue]:
+        (tmp_path / "limits.toml").write_text(WIDE)
+        terms = GateTerms(venue="simulated", accounts=("kit",), limits="limits.toml", silence_s=60.0)
+        made = opened(GateConfig(gate=terms), tmp_path, "test", reach=lambda *_: exchange())
+        with made as gate, turning(gate.run):
+            venue = session_at(gate, ("kit",))
             yield venue
             venue.close()
 

@@ -19,7 +19,7 @@ from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.recovery import refold
 from tercel.venues.binance.signing import ApiKey
 from tercel.venues.binance.words import unsupported
-from tercel.venues.binance_venue.terms import BinanceTerms, load_terms, read_terms
+from tercel.venues.binance_venue.terms import BinanceTerms
 from tercel.venues.binance_venue.venue import BinanceVenue
 
 Serve = Callable[..., Served]
@@ -115,18 +115,18 @@ def test_a_file_names_secrets_by_their_place(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(SECRET)
     (tmp_path / "secret").chmod(0o644)
     with pytest.raises(ConfigError, match="mode 0644"):
-        read_terms(path)
+        BinanceTerms.read(path)
     (tmp_path / "secret").chmod(0o600)
-    assert read_terms(path).symbols == ("BTCUSDT",)
+    assert BinanceTerms.read(path).symbols == ("BTCUSDT",)
     path.write_text(f'[key]\nsecret = "{SECRET}"\n')
     with pytest.raises(ConfigError) as caught:
-        read_terms(path)
+        BinanceTerms.read(path)
     assert SECRET not in str(caught.value)
     path.write_text('rest_url = "http://api.binance.com"\n')
     with pytest.raises(ConfigError, match="https://"):
-        load_terms("venue.toml", tmp_path)
+        BinanceTerms.named("venue.toml", tmp_path)
     with pytest.raises(ConfigError, match="production"):
-        load_terms("productoin")
+        BinanceTerms.named("productoin")
 
 
 def test_a_secret_may_lie_in_the_keyring(served: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,11 @@ class ApiChannel:
         Seconds that never go back.
     """
 
+    swaps = True
+    """Whether one request cancels an order and sends another in its place."""
+    settle_ms = SETTLE_MS
+    """Time after a request's window in which it may still be carried out."""
+
     def __init__(
         self, signer: ApiSigner, budget: WeightBudget, now_ms: Callable[[], int], window_ms: int,
         clock: Callable[[], float] = time.monotonic,
@@ -107,7 +112,7 @@ class ApiChannel:
     @property
     def settled_ms(self) -> int:
         """The venue's time from when on nothing that is stamped now can be carried out."""
-        return self.now_ms() + self._window_ms + SETTLE_MS
+        return self.now_ms() + self._window_ms + self.settle_ms
 
     def ask(
         self, method: str, params: Mapping[str, Any], weight: int, then: Callable[[ApiAnswer], object], *,
@@ -126,12 +131,16 @@ class ApiChannel:
         whole = dict(params)
         if signed:
             whole = self._signer.signed({**whole, "recvWindow": self._window_ms, "timestamp": stamp})
+        number = self._begun(method, weight, then, stamp, orders)
+        # What breaks from here on is told by the link: the request may have left.
+        self.socket.send({"id": number, "method": method, "params": whole})
+
+    def _begun(self, method: str, weight: int, then: Callable[[ApiAnswer], object], stamp: int, orders: bool) -> int:
         self.budget.spend(weight)
         self._count += 1
-        until = stamp + self._window_ms + SETTLE_MS
+        until = stamp + self._window_ms + self.settle_ms
         self._pending[self._count] = _Pending(method, then, stamp, until, self._clock(), orders)
-        # What breaks from here on is told by the link: the request may have left.
-        self.socket.send({"id": self._count, "method": method, "params": whole})
+        return self._count
 
     def heard(self, message: Mapping[str, Any]) -> None:
         """Take an answer; one to nothing that waits is passed over: it came twice."""

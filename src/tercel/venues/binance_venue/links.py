@@ -4,7 +4,7 @@ import selectors
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from tercel.core.errors import VenueError
 from tercel.fix.connection import TlsSettings
@@ -21,6 +21,32 @@ _BETWEEN_S: Final = 0.25
 """Between two messages to the streams, which take five a second."""
 _OVER: Final = frozenset({"eventStreamTerminated", "listenKeyExpired"})
 Event = Mapping[str, Any]
+
+
+class SpotLinks(Protocol):
+    """The ways to a venue of spot markets."""
+
+    followed: list[str]
+    """Symbols whose market data are wanted."""
+    refusal: str
+    """Why the venue does not let us in."""
+
+    @property
+    def up(self) -> bool:
+        """Whether orders can be sent and their reports come."""
+
+    @property
+    def why(self) -> str:
+        """Why it is not."""
+
+    def follow(self, name: str) -> None:
+        """Subscribe to a symbol's market data."""
+
+    def poll(self) -> tuple[list[Event], list[Event]]:
+        """Events of the account, and messages of the market, since the last call."""
+
+    def close(self) -> None:
+        """Close all."""
 
 
 class _Line:

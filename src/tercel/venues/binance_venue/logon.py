@@ -4,14 +4,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.names import check_known
 from tercel.venues.binance_venue.budget import WeightBudget
-from tercel.venues.binance_venue.rest import BinanceRest, RequestRefusedError
+from tercel.venues.binance_venue.rest import RequestRefusedError
 from tercel.venues.binance_venue.symbols import TRADING, TradedSymbol, symbol_of, whole
-from tercel.venues.binance_venue.terms import BinanceTerms
+from tercel.venues.binance_venue.terms import SpotTerms
 
 RESTRICTIONS: Final = "/sapi/v1/account/apiRestrictions"
 DAY_MS: Final = 86_400_000
@@ -20,6 +20,19 @@ _PAGE: Final = 1000
 _PAGES: Final = 50
 _ABSENT: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE})
 _MS: Final = 1_000_000
+
+
+class AnswersRest(Protocol):
+    """Who answers requests in the words of Binance's REST: see `BinanceRest`."""
+
+    def ask(
+        self, path: str, weight: int, params: Mapping[str, Any] | None = None, *, signed: bool = False,
+        method: str = "GET",
+    ) -> Any:  # fmt: skip
+        """The answer to a request, as JSON."""
+
+    def close(self) -> None:
+        """Ask nothing more for now."""
 
 
 @dataclass
@@ -34,7 +47,7 @@ class LogonFacts:
     """What people should know."""
 
 
-def clock_of(rest: BinanceRest, wall: Callable[[], int], steady: Callable[[], int], most_ms: float) -> tuple[int, int]:
+def clock_of(rest: AnswersRest, wall: Callable[[], int], steady: Callable[[], int], most_ms: float) -> tuple[int, int]:
     """What makes the venue's time of a steady clock, and how far the wall's clock is ahead of it, for certain; ns.
 
     It is late by as long as the fastest answer took, and never ahead: a timestamp may be late by the window, and hardly
@@ -74,7 +87,7 @@ def certain(ahead_ns: int, took_ns: int) -> int:
 
 
 def symbols_of(
-    rest: BinanceRest, names: tuple[str, ...], budget: WeightBudget
+    rest: AnswersRest, names: tuple[str, ...], budget: WeightBudget
 ) -> tuple[dict[str, TradedSymbol], list[str]]:
     """Symbols by name, and what is left out of all that are listed; the budget learns its limit.
 
@@ -110,7 +123,7 @@ def symbols_of(
     return found, left
 
 
-def check_key(rest: BinanceRest, withdrawals: bool) -> str:
+def check_key(rest: AnswersRest, withdrawals: bool) -> str:
     """Ask what the key may do; why that could not be checked, or "".
 
     Raises
@@ -136,7 +149,7 @@ def check_key(rest: BinanceRest, withdrawals: bool) -> str:
     return ""
 
 
-def logged_on(rest: BinanceRest, terms: BinanceTerms, budget: WeightBudget) -> LogonFacts:
+def logged_on(rest: AnswersRest, terms: SpotTerms, budget: WeightBudget) -> LogonFacts:
     """Ask all of it but the clock, which comes before, and the account.
 
     Raises
@@ -159,7 +172,7 @@ def logged_on(rest: BinanceRest, terms: BinanceTerms, budget: WeightBudget) -> L
     return facts
 
 
-def hear_account(rest: BinanceRest, facts: LogonFacts) -> None:
+def hear_account(rest: AnswersRest, facts: LogonFacts) -> None:
     """Balances and fees.
 
     Raises
@@ -177,13 +190,13 @@ def hear_account(rest: BinanceRest, facts: LogonFacts) -> None:
 
 
 def past(
-    rest: BinanceRest, path: str, symbol: str, since_ms: int, number: str, first: str
+    rest: AnswersRest, path: str, symbol: str, since_ms: int, number: str, first: str
 ) -> Iterator[Mapping[str, Any]]:
     """Rows of `myTrades` or `allOrders` since a time, page by page.
 
     Parameters
     ----------
-    rest : BinanceRest
+    rest : AnswersRest
     path, symbol : str
     since_ms : int
     number, first : str

@@ -249,7 +249,7 @@ class OrderEntry:
         after = self._tracker.begin(told, order)
         order.after = after
         try:
-            if order.cum_qty == 0:
+            if order.cum_qty == 0 and self._channel.swaps:
                 named = (
                     {"cancelOrderId": order.number} if order.number else {"cancelOrigClientOrderId": order.told.wire}
                 )

@@ -50,6 +50,16 @@ def whole(value: Any, what: str) -> int:
     return found
 
 
+def signed(value: Any, what: str) -> int:
+    """An amount in 1e-8 that may be below zero, as a rebate is.
+
+    >>> signed("-0.5", "a fee")
+    -50000000
+    """
+    said = str(value)
+    return whole(said.removeprefix("-"), what) * (-1 if said.startswith("-") else 1)
+
+
 @dataclass(frozen=True)
 class TradedSymbol:
     """A symbol: what it is made of, its scale and its filters, in 1e-8; 0: no such filter.

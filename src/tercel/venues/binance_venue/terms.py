@@ -8,10 +8,11 @@ secret = { env = "BINANCE_SECRET" }            # of HMAC; or
 private_key = { file = "ed25519.pem" }         # mode 600
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
@@ -72,18 +73,16 @@ class KeySection(TomlTable):
         return self
 
 
-class BinanceTerms(TomlTable):
-    """A Binance venue."""
+class SpotTerms(TomlTable):
+    """What a venue of spot markets is told, whichever it is."""
+
+    READER: ClassVar[str]
+    """What its file is called."""
 
     net: Literal["testnet", "production"] = "testnet"
-    rest_url: str = ""
-    """Empty: the net's; so of the other two."""
-    ws_url: str = ""
-    ws_api_url: str = ""
     ca: str = ""
     """PEM file of authorities beside the file; empty: the system's."""
     symbols: tuple[str, ...] = ()
-    key: KeySection = KeySection()
     recv_window_ms: int = Field(default=5000, ge=100, le=LONGEST_WINDOW_MS)
     clock_ms: float = Field(default=1000.0, gt=0, le=LONGEST_WINDOW_MS)
     """A clock that is further off the venue's is refused at logon."""
@@ -93,8 +92,85 @@ class BinanceTerms(TomlTable):
     """Whether orders that rest are LIMIT_MAKER: refused where they would take."""
     allow_withdrawals: bool = False
     """Whether a key that may withdraw money is accepted."""
+
+    def check(self) -> Iterable[Secret | None]:
+        """Its secrets' places.
+
+        Raises
+        ------
+        ConfigError
+            What the file may not say.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def named(cls, name: str, near: Path | None = None) -> tuple[Self, Path]:
+        """Terms by the name of a net or by their file, and the folder that secrets are looked for in.
+
+        Parameters
+        ----------
+        name : str
+            "": the testnet.
+        near : Path, optional
+            Folder that a file is looked for in first.
+
+        Raises
+        ------
+        ConfigError
+            With file and row where there is one.
+
+        >>> BinanceTerms.named("production")[0].endpoints().rest
+        'https://api.binance.com'
+        """
+        folder = near or Path()
+        if name in ("", *NETS):
+            return cls.model_validate({"net": name or "testnet"}), folder
+        path = folder / name if (folder / name).is_file() else Path(name)
+        if not (path.suffix or path.exists()):
+            check_known(name, tuple(NETS), said=f"the net {name}")
+        return cls.read(path), path.parent
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Terms from their file.
+
+        Raises
+        ------
+        ConfigError
+            With file and row; a secret that stands in the file is refused and not repeated.
+        """
+        raw = read_toml(path, _HELP, f"{cls.READER}'s file")
+        text = path.read_text(encoding="utf-8")
+
+        def row(place: tuple[str, ...]) -> str:
+            found = row_of(text, place)
+            return "" if found is None else f" (row {found})"
+
+        refuse_written(raw, str(path), row)
+        terms = validated(cls, raw, str(path), cls.READER)
+        for secret in terms.check():
+            if secret is not None:
+                secret.check(path.parent)
+        return terms
+
+
+class BinanceTerms(SpotTerms):
+    """A Binance venue."""
+
+    READER = "a Binance venue"
+
+    rest_url: str = ""
+    """Empty: the net's; so of the other two."""
+    ws_url: str = ""
+    ws_api_url: str = ""
+    key: KeySection = KeySection()
     depth: int = Field(default=1000, ge=5, le=5000)
     """Levels of a side that a snapshot has."""
+
+    def check(self) -> Iterable[Secret | None]:
+        """See `SpotTerms`."""
+        self.endpoints()
+        return self.key.api_key, self.key.secret, self.key.private_key
 
     def endpoints(self) -> Endpoints:
         """Its URLs.
@@ -157,54 +233,3 @@ def _loopback(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def load_terms(name: str, near: Path | None = None) -> tuple[BinanceTerms, Path]:
-    """Terms by the name of a net or by their file, and the folder that secrets are looked for in.
-
-    Parameters
-    ----------
-    name : str
-        "": the testnet.
-    near : Path, optional
-        Folder that a file is looked for in first.
-
-    Raises
-    ------
-    ConfigError
-        With file and row where there is one.
-
-    >>> load_terms("production")[0].endpoints().rest
-    'https://api.binance.com'
-    """
-    folder = near or Path()
-    if name in ("", *NETS):
-        return BinanceTerms.model_validate({"net": name or "testnet"}), folder
-    path = folder / name if (folder / name).is_file() else Path(name)
-    if not (path.suffix or path.exists()):
-        check_known(name, tuple(NETS), said=f"the net {name}")
-    return read_terms(path), path.parent
-
-
-def read_terms(path: Path) -> BinanceTerms:
-    """Terms from their file.
-
-    Raises
-    ------
-    ConfigError
-        With file and row; a secret that stands in the file is refused and not repeated.
-    """
-    raw = read_toml(path, _HELP, "a Binance venue's file")
-    text = path.read_text(encoding="utf-8")
-
-    def row(place: tuple[str, ...]) -> str:
-        found = row_of(text, place)
-        return "" if found is None else f" (row {found})"
-
-    refuse_written(raw, str(path), row)
-    terms = validated(BinanceTerms, raw, str(path), "a Binance venue")
-    terms.endpoints()
-    for secret in (terms.key.api_key, terms.key.secret, terms.key.private_key):
-        if secret is not None:
-            secret.check(path.parent)
-    return terms

@@ -13,7 +13,7 @@ from tercel.core.fixed import ONE
 from tercel.fix.memory import OrderMemory, SentOrder
 from tercel.venues.binance.words import Status
 from tercel.venues.binance_venue.balances import AssetLedger
-from tercel.venues.binance_venue.symbols import TradedSymbol, whole
+from tercel.venues.binance_venue.symbols import TradedSymbol, signed, whole
 from tercel.venues.binance_venue.working import ENDS, WorkingOrder
 
 KEPT: Final = 10_000
@@ -130,7 +130,7 @@ class OrderTracker:
             return
         symbol = self.unit(order)
         base, price = whole(row["qty"], "a quantity"), whole(row["price"], "a price")
-        fee = whole(row.get("commission") or 0, "a commission")
+        fee = signed(row.get("commission") or 0, "a commission")
         self.taken(order, ns)
         order.seen.add(number)
         qty, px = base * ONE // symbol.lot, price * ONE // symbol.tick
@@ -211,13 +211,8 @@ class OrderTracker:
         ns, what = int(data["T"]) * MS, str(data["x"])
         self.numbered(order, number)
         if what == "TRADE":
-            row = {
-                "tradeId": data["t"],
-                "price": data["L"],
-                "qty": data["l"],
-                "commission": data["n"],
-                "commissionAsset": data["N"],
-            }
+            row = {"tradeId": data["t"], "price": data["L"], "qty": data["l"]}
+            row |= {"commission": data["n"], "commissionAsset": data["N"]}
             self.traded(order, row, ns, bool(data.get("m")))
         elif what == "REPLACED":
             told = self.memory.by_wire.get(name)

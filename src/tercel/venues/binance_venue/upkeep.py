@@ -13,7 +13,7 @@ from tercel.core.fixed import text
 from tercel.venues.binance_venue.balances import AssetLedger
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
-from tercel.venues.binance_venue.symbols import symbol_of, whole
+from tercel.venues.binance_venue.symbols import signed, symbol_of
 
 EVERY_S: Final = 60.0
 RULES_S: Final = 3600.0
@@ -122,8 +122,7 @@ class AccountWatch:
             if self._ledger.differences():
                 self._account_s = min(self._account_s, self._clock() + AGAIN_S)
         elif data.get("e") == "balanceUpdate":
-            said, asset = str(data["d"]), str(data["a"])
-            amount = whole(said.removeprefix("-"), "an amount") * (-1 if said.startswith("-") else 1)
+            amount, asset = signed(data["d"], "an amount"), str(data["a"])
             self._ledger.moved(asset, amount)
             why = f"{text(amount)} {asset} came or went by somebody else's hand"
             self._say(o.Unread(json.dumps(dict(data)), why, self._stamp(0)))

@@ -28,11 +28,11 @@ from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.budget import WeightBudget
 from tercel.venues.binance_venue.channel import ApiChannel
 from tercel.venues.binance_venue.inquiry import FateInquiry
-from tercel.venues.binance_venue.links import BinanceLinks
-from tercel.venues.binance_venue.logon import DAY_MS, certain, clock_of, hear_account, logged_on, past
+from tercel.venues.binance_venue.links import BinanceLinks, SpotLinks
+from tercel.venues.binance_venue.logon import DAY_MS, AnswersRest, certain, clock_of, hear_account, logged_on, past
 from tercel.venues.binance_venue.orders import OrderEntry
 from tercel.venues.binance_venue.rest import BinanceRest
-from tercel.venues.binance_venue.terms import BinanceTerms
+from tercel.venues.binance_venue.terms import BinanceTerms, SpotTerms
 from tercel.venues.binance_venue.tracker import KEPT, MS, OrderTracker
 from tercel.venues.binance_venue.upkeep import AccountWatch
 
@@ -51,7 +51,7 @@ class BinanceVenue(Closing):
 
     Parameters
     ----------
-    terms : BinanceTerms
+    terms : SpotTerms
     folder : Path
         Where its secrets' files begin.
     store : Path, optional
@@ -71,12 +71,10 @@ class BinanceVenue(Closing):
     """
 
     def __init__(
-        self, terms: BinanceTerms, folder: Path, store: Path | None = None, wall: Callable[[], int] = time.time_ns,
+        self, terms: SpotTerms, folder: Path, store: Path | None = None, wall: Callable[[], int] = time.time_ns,
         patience: WaitLimits | None = None, steady: Callable[[], int] = time.monotonic_ns,
     ) -> None:  # fmt: skip
-        where, self._signer = terms.endpoints(), terms.signer(folder)
         self._terms, self._wall, self._steady, self._patience = terms, wall, steady, patience or WaitLimits()
-        self.name = f"binance:{terms.net if not terms.rest_url else where.rest}"
         self.unbooked = False
         """As `RecordedSession` has it: what is lost is told again by `executions` and by questions."""
         self._offset_ns = self._ahead_ns = self._last_ns = 0
@@ -88,16 +86,11 @@ class BinanceVenue(Closing):
         self._strangers: dict[tuple[str, int], None] = {}
         self._selector = selectors.DefaultSelector()
         self.budget = WeightBudget()
-        rest = BinanceRest(
-            where.rest, self._signer, self.budget, terms.tls(folder), self._now_ms, terms.recv_window_ms,
-            self._patience.logon_s,
-        )  # fmt: skip
+        self.name, rest, self._channel, self._links = self._reach(terms, folder)
         if store is not None:
             store.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.memory = OrderMemory(_NAMES, store)
         self.ledger = AssetLedger()
-        self._channel = ApiChannel(self._signer, self.budget, self._now_ms, terms.recv_window_ms)
-        self._links = BinanceLinks(where, terms.tls(folder), self._channel, rest, self._selector, self._book_lost)
         try:
             self._offset_ns, self._ahead_ns = clock_of(rest, wall, steady, terms.clock_ms)
             facts = logged_on(rest, terms, self.budget)
@@ -125,7 +118,18 @@ class BinanceVenue(Closing):
         atexit.register(self.close)
 
     # -- logon --------------------------------------------------------------------------------------------------------
-    def _remember(self, rest: BinanceRest) -> None:
+    def _reach(self, terms: SpotTerms, folder: Path) -> tuple[str, AnswersRest, ApiChannel, SpotLinks]:
+        """Its name and the ways there: of what is asked at logon, of orders, of what is heard."""
+        assert isinstance(terms, BinanceTerms)
+        where, tls = terms.endpoints(), terms.tls(folder)
+        self._signer = signer = terms.signer(folder)
+        window_ms = terms.recv_window_ms
+        rest = BinanceRest(where.rest, signer, self.budget, tls, self._now_ms, window_ms, self._patience.logon_s)
+        channel = ApiChannel(signer, self.budget, self._now_ms, window_ms)
+        links = BinanceLinks(where, tls, channel, rest, self._selector, self._book_lost)
+        return f"binance:{terms.net if not terms.rest_url else where.rest}", rest, channel, links
+
+    def _remember(self, rest: AnswersRest) -> None:
         """Executions of the last day, for `executions`; orders of an earlier process are asked about."""
         since, self._quiet = self._now_ms() - DAY_MS, True
         used = {told.instrument for told in self.memory.by_wire.values()} & self._books.keys()
@@ -243,6 +247,7 @@ class BinanceVenue(Closing):
         self._watch.soon()
 
     def _ask_book(self, name: str) -> None:
+        assert isinstance(self._terms, BinanceTerms)
         weight = depth_weight(self._terms.depth)
         if not self.budget.fits(weight, True):
             return

@@ -1,0 +1,352 @@
+"""What `ccxt:EXCHANGE` says, refuses and keeps to itself, and orders whose fate is not known."""
+
+import asyncio
+import logging
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.desk.trading.desk_of_two import WIDE
+from tests.venues.binance.conftest import ACCOUNT, KEY, SECRET
+from tests.venues.binance_venue.test_account import hear, of, order, said
+from tests.venues.ccxt_venue.conftest import ByCcxt
+from tests.waiting import until
+
+from tercel.core import orders as o
+from tercel.core.errors import ConfigError, TercelError, VenueError
+from tercel.core.fixed import ONE
+from tercel.desk.limits import LimitGate, parse
+from tercel.desk.rounds.stage import check_test_venue
+from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.recovery import refold
+from tercel.feeds.ccxt_messages import name_of, number_of, plain
+from tercel.feeds.ccxt_streams import urls_of
+from tercel.venues.address import address, hosts_of, placed
+from tercel.venues.ccxt_venue.calls import CcxtCalls
+from tercel.venues.ccxt_venue.terms import CcxtTerms, exchange_of, hosts_at
+from tercel.venues.ccxt_venue.venue import lacks_of
+
+Serve = Callable[..., ByCcxt]
+
+
+# -- addresses and files ----------------------------------------------------------------------------------------------
+def test_an_address_names_exchange_and_file(tmp_path: Path) -> None:
+    assert [address(f"ccxt:kraken{rest}").profile for rest in ("", ":testnet", ":my.toml")] == [
+        "",
+        "testnet",
+        "my.toml",
+    ]
+    (tmp_path / "my.toml").write_text('net = "production"\n')
+    assert placed("ccxt:kraken:my.toml", tmp_path) == f"ccxt:kraken:{tmp_path / 'my.toml'}"
+    for wrong in ("ccxt", "ccxt:"):
+        with pytest.raises(ConfigError, match=r"ccxt:EXCHANGE"):
+            address(wrong)
+
+
+def test_paper_is_for_hosts_that_say_they_are_a_tests() -> None:
+    assert all("testnet" in host for host in hosts_of("ccxt:binance"))
+    check_test_venue("ccxt:binance")
+    for venue in ("ccxt:binance:production", "ccxt:kraken:production"):
+        with pytest.raises(ConfigError, match="without money"):
+            check_test_venue(venue)
+
+
+def test_an_exchange_that_nobody_knows_or_that_has_no_sandbox_is_refused() -> None:
+    with pytest.raises(TercelError, match="binance"):
+        hosts_at("binanse", "")
+    with pytest.raises(ConfigError, match="a sandbox of kraken"):
+        hosts_at("kraken", "")
+
+
+def test_without_ccxt_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ccxt.pro", None)
+    with pytest.raises(ConfigError, match=r"tercel\[ccxt\]"):
+        hosts_of("ccxt:binance")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f'[key]\nsecret = "{SECRET}"\n', "by its place"),
+        ('[key]\npassword = { file = "open" }\n', "mode 0644"),
+        ('[urls]\npublic = "http://api.binance.com/api/v3"\n', "https://"),
+        ('[urls]\n"ws.spot" = "ws://stream.binance.com/ws"\n', "wss://"),
+        ('[urls]\npublic = "https://me:pass@api.binance.com"\n', "not shown"),
+        ('net = "tesnet"\n', "net"),
+        ("nett = 1\n", "net"),
+    ],
+)
+def test_a_file_that_will_not_do_says_why(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "open").write_text(SECRET)
+    (tmp_path / "open").chmod(0o644)
+    (tmp_path / "venue.toml").write_text(text)
+    with pytest.raises(ConfigError, match=words) as caught:
+        CcxtTerms.read(tmp_path / "venue.toml")
+    assert SECRET not in str(caught.value)
+
+
+def test_only_urls_that_are_used_are_kept_and_others_cannot_be_named(tmp_path: Path) -> None:
+    made = exchange_of("binance", CcxtTerms(net="production"), tmp_path)
+    assert {name for name, _ in urls_of(made.urls["api"])} == {"public", "private", "sapi", "ws.spot", "ws.ws-api.spot"}
+    with pytest.raises(TercelError, match="publik"):
+        exchange_of("binance", CcxtTerms(urls={"publik": "https://a.example"}), tmp_path)
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+def test_names_of_orders_are_numbers_and_back() -> None:
+    for name in ("1", "28457", "OABC-7", "007", "9f1c2d3e-0000-4000-8000-000000000000", "0", "12345678901234567890123"):
+        assert name_of(number_of(name)) == name
+    assert [plain(one) for one in (1e-08, "0.10", 12, None, 61837.63)] == ["0.00000001", "0.10", "12", "0", "61837.63"]
+
+
+def test_what_an_exchange_lacks_is_said() -> None:
+    import ccxt.pro
+
+    assert lacks_of(ccxt.pro.binance()) == ["no cancel on disconnect: what is open stays open when the link breaks"]
+    poor = "; ".join(lacks_of(ccxt.pro.kraken()))
+    assert "no change of an order in its place" in poor
+    assert "looked for in lists" in poor
+
+
+class Refusing:
+    """An exchange of ccxt without a network."""
+
+    id, has = "binance", {"fetchOrder": True}
+    last_response_headers: Any = {"Retry-After": "7"}  # noqa: RUF012
+
+
+def test_an_error_that_does_not_say_that_nothing_was_done_leaves_it_open() -> None:
+    import ccxt
+
+    calls = CcxtCalls(Refusing(), lambda text: text.replace(SECRET, "***"), lambda: 1000)
+
+    def told(error: Exception, method: str = "order.place") -> tuple[int, int, str]:
+        found = calls.refusal(method, error)
+        return found["status"], found["error"]["code"], found["error"]["msg"]
+
+    body = '{"code":-2010,"msg":"Account has insufficient balance for requested action."}'
+    words = "Account has insufficient balance for requested action."
+    assert told(ccxt.InsufficientFunds(f"binance {body}")) == (400, -2010, words)
+    for unsure in (
+        ccxt.RequestTimeout("binance"),
+        ccxt.ExchangeNotAvailable("binance 503"),
+        KeyError("id"),
+        OSError("x"),
+    ):
+        assert told(unsure)[0] == 500
+    assert told(ccxt.ExchangeError('binance {"code":-1007,"msg":"Timeout"}'))[:2] == (400, -1007)
+    assert told(ccxt.OrderNotFound("gone"), "order.status")[1] == -2013
+    assert told(ccxt.OrderNotFound("gone"), "order.cancel")[1] == -2011
+    assert told(ccxt.DDoSProtection("binance 418 I'm a teapot"))[0] == 418
+    limited = calls.refusal("order.place", ccxt.RateLimitExceeded("slow"))
+    assert (limited["status"], limited["error"]["data"]) == (429, {"serverTime": 1000, "retryAfter": 8000})
+    leaky = told(ccxt.NetworkError(f"GET https://h.example/order?signature=abc&key=1 {SECRET}"))[2]
+    assert leaky == "GET https://h.example/order ***"
+
+
+def test_an_exchange_without_such_questions_is_searched() -> None:
+    """No question about one order, names of orders that are no numbers, and numbers that ccxt has as floats."""
+    rows = [{"id": "OAB-1", "clientOrderId": "L1", "status": "open", "amount": 1e-05, "filled": 0.0, "price": 0.1}]
+
+    class Lists(Refusing):
+        id, has = "poor", {"fetchOpenOrders": True}
+
+        async def fetch_open_orders(self, symbol: str) -> Any:
+            return rows
+
+        async def fetch_closed_orders(self, symbol: str, since: Any) -> Any:
+            return []
+
+    calls = CcxtCalls(Lists(), str, lambda: 1000)
+    calls.unified = {"BTC-USD": "BTC/USD"}
+    for asked in ({"origClientOrderId": "L1"}, {"orderId": number_of("OAB-1")}):
+        row = asyncio.run(calls.message(1, "order.status", {"symbol": "BTC-USD"} | asked))["result"]
+        assert (name_of(row["orderId"]), row["status"], row["origQty"]) == ("OAB-1", "NEW", "0.00001")
+    told = asyncio.run(calls.message(1, "order.status", {"symbol": "BTC-USD", "origClientOrderId": "no"}))
+    assert told["error"]["code"] == -2013
+
+
+# -- at our server ----------------------------------------------------------------------------------------------------
+def test_it_says_at_start_what_it_does_without(by_ccxt: Serve) -> None:
+    venue = by_ccxt().venue()
+    notes = [one.text for one in venue.step(venue.now_ns) if isinstance(one, o.LinkStatus)]
+    assert any("ccxt:binance passed the conformance kit; no cancel on disconnect" in note for note in notes)
+
+
+def test_logon_refuses_what_it_must(by_ccxt: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = by_ccxt()
+    with pytest.raises(TercelError, match="NOSUCH"):
+        one.venue(symbols=("NOSUCH",))
+    endpoint = one.served.server.desk.by_path["GET", "/sapi/v1/account/apiRestrictions"]
+    before = endpoint.answer
+    rich = lambda account, params: before(account, params) | {"enableWithdrawals": True}  # noqa: E731
+    object.__setattr__(endpoint, "answer", rich)
+    with pytest.raises(ConfigError, match="withdraw"):
+        one.venue()
+    object.__setattr__(endpoint, "answer", before)
+    monkeypatch.setenv("BINANCE_SECRET", "t" * 64)
+    with pytest.raises(VenueError, match="-1022") as caught:
+        one.venue()
+    assert "t" * 64 not in str(caught.value)
+    monkeypatch.delenv("BINANCE_KEY")
+    with pytest.raises(ConfigError, match="BINANCE_KEY"):
+        one.venue()
+
+
+def test_executions_and_fees_explain_balances_and_strange_hands_are_told(by_ccxt: Serve) -> None:
+    one = by_ccxt(speed=5.0)
+    venue = one.venue()
+    order(venue, "buy", 900)
+    order(venue, "sell", 400, side=-1)
+    hear(venue, lambda heard: sum(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE)) >= 2)
+    venue._watch._account_s = 0.0
+    hear(venue, lambda _: venue.ledger.told == venue.ledger.expected)
+    held = one.served.engine.account(ACCOUNT).balances
+    assert venue.ledger.expected["CSCO"] == held.free["CSCO"] + held.locked["CSCO"]
+    one.served.engine.deposit(ACCOUNT, "USDT", -5 * ONE)
+    venue._watch._account_s = 0.0
+    heard = hear(venue, lambda heard: said(heard, "do not explain"), what="a balance that nothing explains")
+    assert "USDT" in said(heard, "do not explain")[0].why
+
+
+def test_an_answer_that_is_lost_is_asked_for(by_ccxt: Serve) -> None:
+    """The order is there; its answer never comes; nothing is sent again."""
+    one = by_ccxt(speed=20.0)
+    venue = one.venue()
+    placed: list[str] = []
+    place = one.served.engine.place
+
+    def recorded(account: Any, asked: Any) -> Any:
+        placed.append(asked.client_id)
+        return place(account, asked)
+
+    one.served.engine.place = recorded  # type: ignore[method-assign]
+    create = venue._ccxt.exchange.create_order
+
+    async def lost(*words: Any, **more: Any) -> Any:
+        await create(*words, **more)
+        import ccxt
+
+        raise ccxt.RequestTimeout("binance POST https://h.example/order?signature=abc request timed out")
+
+    venue._ccxt.exchange.create_order = lost
+    order(venue, "a", 3)
+    heard = hear(venue, lambda heard: any(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE)))
+    assert len(placed) == 1
+    assert sum(report.last_qty for report in of(heard, o.ExecType.TRADE)) == 3 * ONE
+
+    async def never(*_: Any, **__: Any) -> Any:
+        import ccxt
+
+        raise ccxt.RequestTimeout("binance request timed out")
+
+    venue._ccxt.exchange.create_order = never
+    order(venue, "b", 3)
+    heard = hear(venue, lambda heard: of(heard, o.ExecType.REJECTED), what="that it never arrived")
+    assert "never arrived" in of(heard, o.ExecType.REJECTED)[0].text
+    assert len(placed) == 1
+
+
+def test_too_many_requests_hold_all_back(by_ccxt: Serve) -> None:
+    import ccxt
+
+    venue = by_ccxt().venue()
+
+    async def limited(*_: Any, **__: Any) -> Any:
+        raise ccxt.DDoSProtection('binance 429 Too Many Requests {"code":-1003,"msg":"Too much request weight used."}')
+
+    venue._ccxt.exchange.create_order = limited
+    order(venue, "a", 3)
+    heard = hear(venue, lambda heard: of(heard, o.ExecType.REJECTED))
+    assert "-1003" in of(heard, o.ExecType.REJECTED)[0].text
+    with pytest.raises(VenueError, match="429"):
+        order(venue, "b", 3)
+
+
+def test_a_cut_is_told_and_what_happened_meanwhile_is_found(by_ccxt: Serve) -> None:
+    one = by_ccxt(speed=5.0)
+    venue = one.venue()
+    symbol = venue.listings()[0].instrument
+    venue.subscribe(symbol)
+    hear(venue, lambda heard: any(isinstance(event, o.MarketRows) for event in heard))
+    book = venue._books[symbol].shown
+    bid = max(ticks for side, ticks in venue._books[symbol]._totals if side == 1)
+    order(venue, "a", 5, bid - 5, tif=o.Tif.DAY)
+    hear(venue, lambda heard: of(heard, o.ExecType.NEW))
+    account = one.served.engine.account(ACCOUNT)
+
+    async def cut() -> None:
+        for line in list(venue._ccxt.exchange.clients.values()):
+            await line.connection.close()
+
+    asyncio.run_coroutine_threadsafe(cut(), venue._ccxt.loop).result(5)
+    hear(venue, lambda heard: [e for e in heard if isinstance(e, o.LinkStatus) and not e.up])
+    hear(venue, lambda heard: venue.up)
+    order(venue, "c", 1)
+    hear(venue, lambda heard: of(heard, o.ExecType.TRADE))
+    assert book is venue._books[symbol].shown
+    assert [one.told.name for one in venue.tracker.mine("")] == ["a"]
+    assert account.orders
+
+
+def test_an_order_of_an_earlier_process_is_found(by_ccxt: Serve, tmp_path: Path) -> None:
+    one = by_ccxt(speed=5.0)
+    venue = one.venue(tmp_path / "store")
+    order(venue, "a", 3)
+    first = hear(venue, lambda heard: any(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE)))
+    venue.close()
+    again = one.venue(tmp_path / "store")
+    told = [(one.exec_id, one.last_qty, one.last_px) for one in again.executions("ann")]
+    assert told == [(one.exec_id, one.last_qty, one.last_px) for one in of(first, o.ExecType.TRADE)]
+
+
+def test_no_secret_is_told(
+    by_ccxt: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Journal, store, log, output, errors and reprs of a venue that trades, is refused, and loses its link."""
+    caplog.set_level(logging.DEBUG)
+    one, text = by_ccxt(), list[str]()
+    journal = SqlJournal(tmp_path / "desk", "test")
+    venue = one.venue(tmp_path / "store")
+    limits = LimitGate(parse(WIDE), venue.listings(), ["ann"])
+    gateway = OrderGateway(venue, journal, limits, refold(journal, limits))
+    order(venue, "a", 2)
+    order(venue, "b", 0)
+    order(venue, "c", 10**9, side=-1)
+    heard: list[o.VenueEvent] = []
+
+    def turn() -> bool:
+        events = venue.step(venue.now_ns + 10**8)
+        gateway.receive(events)
+        heard.extend(events)
+        return len({event.cl_ord_id for event in heard if isinstance(event, o.Report)}) == 3
+
+    until(turn, what="three answers")
+    one.served.server.close()
+    until(lambda: gateway.receive(venue.step(venue.now_ns + 10**8)) or not venue.up, what="a cut")
+    with pytest.raises(VenueError) as caught:
+        order(venue, "d", 1)
+    text += [repr(caught.value), repr(venue), repr(venue.__dict__), repr(venue._channel.__dict__)]
+    journal.close()
+    for file in tmp_path.rglob("*"):
+        text.append(file.read_bytes().decode("latin-1") if file.is_file() else "")
+    text += sqlite3.connect(next((tmp_path / "desk").glob("*.db"))).iterdump()
+    text += [caplog.text, *capfd.readouterr(), Path("/proc/self/cmdline").read_text()]
+    whole = "\n".join(text)
+    assert len(whole) > 10_000
+    assert KEY not in whole
+    assert SECRET not in whole
+
+
+def test_levels_beyond_what_is_exact_are_refused(by_ccxt: Serve) -> None:
+    """A price or quantity finer than 1e-8 is told, and the book begins anew."""
+    venue = by_ccxt().venue()
+    name = venue.listings()[0].instrument
+    venue._market({"s": name, "E": 1, "lastUpdateId": 1, "bids": [["1.000000001", "1"]], "asks": []})
+    venue._market({"e": "depthUpdate", "s": name, "E": 1, "U": 2, "u": 2, "b": [], "a": []})
+    assert said(venue._events, name)
+    assert venue._books[name].wanted
