@@ -90,6 +90,7 @@ class Ledger:
             self.positions.book(fill)
             self.parents.fill(fill.parent, fill.qty)
             self.fills_of[fill.parent].append(fill)
+            self.moved(None, fill)
         for before, now in self.orders.rebooked[rebooked:]:
             self._rebook(before, now)
         if entry.kind == kinds.REPORT_IN and entry.body.get("exec_type") == "rejected":
@@ -105,6 +106,10 @@ class Ledger:
         fills = self.fills_of[before.parent]
         at = fills.index(before)
         fills[at : at + 1] = [now] if now else []
+        self.moved(before, now)
+
+    def moved(self, before: Fill | None, now: Fill | None) -> None:
+        """Told of every fill that was booked (before: None), busted (now: None) or corrected; here it does nothing."""
 
     def _let_go(self, past: ArchiveIndex, entry: Entry) -> None:
         """What has been over for long leaves memory, at the same entry whoever folds."""
