@@ -21,7 +21,7 @@ from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.lock import holder
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.ledger import FOLDED, Ledger
 from tercel.desk.trading.order import ChildOrder
 from tercel.desk.trading.tca.summary import sentences, summary
 
@@ -65,8 +65,11 @@ def held_of(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     A position is as the console shows it (`Holding.shown` there): prices in the units of the market, the rest in money;
     and, in ticks and ticks x lots, as `average_ticks`, `mark_ticks`, `realised_ticks`, `unrealised_ticks`.
     """
+    money, ledger = Money(), Ledger()
     with closing(JournalReader(folder)) as reader:
-        money, ledger = Money.of(reader)
+        for _, entry in reader.read(0, [*FOLDED, kinds.MARKET]):
+            ledger.apply(entry)
+            money.apply(entry, ledger)
     held = money.holdings(ledger.positions)
     return [one.shown() | _in_ticks(one) for one in held], money.total(held)
 

@@ -12,8 +12,9 @@ from tercel.core.fixed import ONE
 from tercel.core.ports import Entry
 from tercel.core.units import Unit
 from tercel.desk.console import money as m
-from tercel.desk.console.money import Holding, Money, MovedLedger
+from tercel.desk.console.money import Holding, Money
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.positions import Position
 
 S = 10**9
@@ -24,7 +25,7 @@ LISTED = {
 
 
 def folded(entries):
-    money, ledger = Money(), MovedLedger()
+    money, ledger = Money(), Ledger()
     for entry in entries:
         ledger.apply(entry)
         money.apply(entry, ledger)

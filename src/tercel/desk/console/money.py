@@ -17,11 +17,11 @@ import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.fixed import ONE, PAID_ONE
-from tercel.core.ports import Entry, Journal
+from tercel.core.ports import Entry
 from tercel.core.stats.history import Curve, correlation, historical_loss
 from tercel.core.units import Unit
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.ledger import FOLDED, Ledger
+from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.positions import Fill, Position, Positions
 from tercel.desk.trading.tca.measure import FEE_PARTS, fee_of
 
@@ -33,18 +33,6 @@ KEPT_MARKS: Final = 1500
 KEPT_MINUTES: Final = 1440
 KEPT_POINTS: Final = 600
 EVERY_NS: Final = 10 * 10**9
-
-
-class MovedLedger(Ledger):
-    """A ledger that keeps what the last entries booked, busted or corrected: `moves`, executions before and after."""
-
-    def __init__(self, *words: Any) -> None:
-        super().__init__(*words)
-        self.moves: list[tuple[Fill | None, Fill | None]] = []
-
-    def moved(self, before: Fill | None, now: Fill | None) -> None:
-        """See `Ledger.moved`."""
-        self.moves.append((before, now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +93,8 @@ def summed(held: Iterable[Holding], name: str) -> float | None:
     return None if None in values else float(sum(values))
 
 
-def _by(held: Iterable[Holding], key: Callable[[Holding], str]) -> list[tuple[str, list[Holding]]]:
+def by(held: Iterable[Holding], key: Callable[[Holding], str]) -> list[tuple[str, list[Holding]]]:
+    """Holdings by a name of theirs, in its order."""
     found: defaultdict[str, list[Holding]] = defaultdict(list)
     for one in held:
         found[key(one)].append(one)
@@ -130,16 +119,7 @@ class Money:
         self._moves: tuple[int, dict[str, int], Floats, float] = (-1, {}, np.zeros((0, 0)), 0.0)
         self._alike: tuple[tuple[int, int], dict[str, Any]] = ((-1, -1), {})
 
-    @classmethod
-    def of(cls, journal: Journal) -> tuple["Money", Ledger]:
-        """The folds of a whole journal."""
-        money, ledger = cls(), MovedLedger()
-        for _, entry in journal.read(0, [*FOLDED, kinds.MARKET]):
-            ledger.apply(entry)
-            money.apply(entry, ledger)
-        return money, ledger
-
-    def apply(self, entry: Entry, ledger: MovedLedger) -> None:
+    def apply(self, entry: Entry, ledger: Ledger) -> None:
         """Fold one entry that the ledger has taken, with what that moved."""
         if entry.kind == kinds.SESSION:
             self.units |= {name: Unit.of(words) for name, words in entry.body.get("listings", {}).items()}
@@ -151,7 +131,6 @@ class Money:
                     self._move(sign, fill)
         if (ledger.moves or entry.kind == kinds.MARKET) and entry.ns >= self.curve.due_ns:
             self.curve.add(entry.ns, self._point(entry.ns, self.holdings(ledger.positions)))
-        ledger.moves.clear()
 
     def _move(self, sign: int, fill: Fill) -> None:
         if (fees := self.unit(fill.instrument).fees) is not None:
@@ -182,7 +161,7 @@ class Money:
     def _point(self, ns: int, held: list[Holding]) -> list[dict[str, Any]]:
         return [
             {"ns": ns, "currency": currency} | {name: summed(some, name) for name in ("realised", "open", "fees")}
-            for currency, some in _by(held, lambda one: one.unit.currency)
+            for currency, some in by(held, lambda one: one.unit.currency)
         ]
 
     # -- what is shown ------------------------------------------------------------------------------------------------
@@ -214,7 +193,7 @@ class Money:
             "net" (values at the mark), "var95" (:meth:`var95`), "var_used", "var_returns" (how many it is from).
         """
         rows = []
-        for currency, some in _by(held, lambda one: one.unit.currency):
+        for currency, some in by(held, lambda one: one.unit.currency):
             row = {name: summed(some, name) for name in ("realised", "open", "fees", "gross", "value")}
             made, risk = (row["realised"], row["open"]), self.var95(some)
             row["total"] = None if None in made else math.fsum((*made, -(row["fees"] or 0.0)))  # type: ignore[arg-type]
@@ -255,7 +234,8 @@ class Money:
         if self._alike[0] != key:
             rows = [row for minute, row in self.flow.items() if minute < key[0]]
             agents = sorted({agent for row in rows for agent in row})
-            flow = np.array([[row.get(agent, 0) / ONE for agent in agents] for row in rows]).reshape(-1, len(agents))
+            flow = np.array([[row.get(agent, 0) / ONE for agent in agents] for row in rows])
+            flow = flow.reshape(len(rows), len(agents))
             self._alike = key, {"agents": agents, "matrix": correlation(flow)}
         return self._alike[1]
 
@@ -272,7 +252,7 @@ class Money:
             "exposure": [
                 {"instrument": name, "currency": some[0].unit.currency,
                  "net": summed(some, "value"), "gross": summed(some, "gross")}
-                for name, some in _by(held, lambda one: one.instrument)
+                for name, some in by(held, lambda one: one.instrument)
             ],
             "correlation": self.correlation(ns),
         }  # fmt: skip
