@@ -40,7 +40,7 @@ def _parent(parent: str, agent: str, name: str, side: int, ns: int, number: int)
     yield Entry(kinds.PARENT, ns, name, agent, parent, body={"event": "accepted", **words})
     yield Entry(kinds.PARENT, ns, name, agent, parent, body={"event": "arrived", "mid2": 2002})
     for child in range(10):
-        order, at = f"{parent}.{child + 1}", ns + child + 1
+        order, at = f"{parent}.{child + 1}", ns + (child + 1) * S // 100
         yield Entry(kinds.DECISION, at, name, agent, parent, body={"n": child, "intent": [5] * 10, "commands": [order]})
         yield entry_out(NewOrder(order, name, side, 10, 1001, Tif.DAY, agent, parent, at))
         for done in (5, 10):
@@ -54,4 +54,4 @@ def _parent(parent: str, agent: str, name: str, side: int, ns: int, number: int)
         kinds.PARENT, ns + 20, name, agent, parent, body={"event": "done", "filled": 100, "left": 0, "refused": 0}
     )
     cost = {"is_bps": number % 11 - 3.0, "filled": 100, "unfilled": 0, "refused": 0, "notional": 1e5}
-    yield Entry(kinds.FEEDBACK, ns + 21, name, agent, parent, body=cost)
+    yield Entry(kinds.FEEDBACK, ns + 21 * S // 100, name, agent, parent, body=cost)

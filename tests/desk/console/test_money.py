@@ -85,6 +85,8 @@ def test_agents_add_up_to_the_desk_in_every_currency(seed: int) -> None:
         for currency, row in desk.items():
             whole = math.fsum(each[name] for each in rows if each["currency"] == currency)
             assert row[name] == pytest.approx(whole, rel=1e-12, abs=1e-9)
+    money.curve.due_ns, ledger.moves = 0, []
+    money.apply(Entry(kinds.MARKET, 10**15, "X", body={"bid": money.marks["X"][1] - 100, "ask": 100}), ledger)
     page = money.shown(ledger.positions, 10**15)
     for currency, row in desk.items():
         parts = [one for one in page["exposure"] if one["currency"] == currency]

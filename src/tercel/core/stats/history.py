@@ -1,6 +1,7 @@
 """Figures of a history that is observed as it comes: value at risk, correlation, a curve that is thinned."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -56,3 +57,13 @@ class Curve(Generic[Point]):
         if len(self.points) > 2 * self._keep:
             self.points, self._every_ns = self.points[::2], 2 * self._every_ns
         self.due_ns = ns + self._every_ns
+
+
+def thinned(points: Sequence[Point], most: int) -> list[Point]:
+    """At most so many of some points, evenly spread, the first and the last among them.
+
+    >>> thinned(range(100), 5), thinned("abc", 5)
+    ([0, 25, 50, 74, 99], ['a', 'b', 'c'])
+    """
+    n = len(points)
+    return list(points) if n <= most else [points[round(at * (n - 1) / (most - 1))] for at in range(most)]

@@ -12,6 +12,7 @@ the tail of hardly more than one degree of freedom, where it bends most) and usu
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -34,6 +35,7 @@ def normal_quantile(probability: float) -> float:
     return NormalDist().inv_cdf(probability)
 
 
+@lru_cache(4096)
 def t_quantile(probability: float, freedom: float) -> float:
     """Value below which Student's t with `freedom` (real, at least 1) falls with this probability.
 

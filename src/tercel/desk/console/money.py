@@ -243,12 +243,11 @@ class Money:
         """The page's parts: instruments, money, positions, pnl_points, exposure, correlation."""
         held = self.holdings(positions)
         names = sorted({*self.units, *(one.instrument for one in held)})
-        points = [*(point for _, point in self.curve.points), self._point(ns, held)]
         return {
             "instruments": {name: self.unit(name).shown() for name in names},
             "money": self.total(held, limit),
             "positions": [one.shown() for one in held],
-            "pnl_points": [one for point in points for one in point],
+            "pnl_points": [one for _, point in self.curve.points for one in point],
             "exposure": [
                 {"instrument": name, "currency": some[0].unit.currency,
                  "net": summed(some, "value"), "gross": summed(some, "gross")}

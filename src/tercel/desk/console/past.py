@@ -1,9 +1,10 @@
 """The page as it was at a time of the venue: the fold of the entries up to it, from the checkpoint before."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from tercel.core.checkpoints import Checkpoints
-from tercel.core.ports import Entries
+from tercel.core.ports import Entries, Entry
 from tercel.desk.console.state import DeskState
 
 EVERY_NS: Final = 60 * 10**9
@@ -45,13 +46,19 @@ def begun(journal: Entries, ns: int, past: Checkpoints[DeskState]) -> DeskState:
 
 def fold(state: DeskState, journal: Entries, ns: int, past: Checkpoints[DeskState] | None = None) -> DeskState:
     """Fold what follows up to a time; with `past`, keep checkpoints as they are due."""
-    for number, entry in journal.read(state.seq):
-        if entry.ns > ns:
-            break
-        state.apply(number, entry)
+    for _ in span(state, journal, ns):
         if past is not None:
             note(past, state)
     return state
+
+
+def span(state: DeskState, journal: Entries, ns: int) -> Iterator[Entry]:
+    """The entries that follow up to a time, each once the state has taken it."""
+    for seq, entry in journal.read(state.seq):
+        if entry.ns > ns:
+            return
+        state.apply(seq, entry)
+        yield entry
 
 
 def note(past: Checkpoints[DeskState], state: DeskState) -> None:

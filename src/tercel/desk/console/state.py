@@ -116,6 +116,8 @@ class DeskState:
         self._most = KEPT_PARENTS
         self.archived = (0, 0)
         """Parents, and fills of theirs, that were past when a checkpoint of this state was kept."""
+        self.looked: dict[str, tuple[int, str]] = {}
+        """Entry and parent of each instrument's last decision."""
         self._decided: dict[str, int] = {}
         """Entry of each parent's last decision."""
         self.ledger = Ledger(None if journal is None else ArchiveIndex(journal), keep_ns=KEPT_NS)
@@ -256,6 +258,7 @@ class DeskState:
 
     def _decision(self, seq: int, entry: Entry) -> None:
         self._decided[entry.parent] = seq
+        self.looked[entry.instrument] = seq, entry.parent
         if intent := entry.body.get("intent"):
             self._agent(entry.agent).intents.append(ACTIONS[2 * bool(intent[it.TAKE]) + any(intent[it.REST0 :])])
         row = {"seq": seq, "ns": entry.ns, "parent": entry.parent, "agent": entry.agent, "n": entry.body.get("n")}

@@ -174,6 +174,10 @@ class Ledger:
             orders = [(order, self.orders.names_of(order.root)) for order in self.orders.of_parent(name)]
             self._counts.recall(parent, orders, self.orders.executions_of(name))
 
+    def first_of(self, parent: str) -> int:
+        """The first entry of a parent, where what is over leaves memory; 0: not known."""
+        return self._began.get(parent) or (0 if self.past is None else self.past.first_of(parent))
+
     @property
     def fills(self) -> int:
         """Number of executions in force."""

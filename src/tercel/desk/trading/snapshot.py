@@ -18,6 +18,7 @@ import zstandard
 
 from tercel.core import executions, orders
 from tercel.core.errors import JournalError, TercelError
+from tercel.core.graph import Graph
 from tercel.core.hash_index import HashIndex
 from tercel.core.periodic import PeriodicThread
 from tercel.core.ports import Entry, Journal
@@ -26,7 +27,6 @@ from tercel.desk.limits import state as limits_state
 from tercel.desk.limits.gate import LimitGate
 from tercel.desk.trading import limit_record, order, parents, positions, state
 from tercel.desk.trading import orders as orders_fold
-from tercel.desk.trading.graph import Graph
 from tercel.desk.trading.ledger import Ledger
 
 VERSION: Final = 3
