@@ -14,7 +14,7 @@ from tercel.core.report.page import Section, render
 from tercel.core.report.tables import plain_table
 from tercel.core.toml import read_toml
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
-from tercel.desk.console.money import Holding, Money
+from tercel.desk.console.money import HeldPosition, Money
 from tercel.desk.rounds.running import CONFIG
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
@@ -62,8 +62,8 @@ def positions_of(folder: Path) -> list[dict[str, Any]]:
 def held_of(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Positions by agent and instrument, and their sums by currency (`desk.console.money.Money.total`).
 
-    A position is as the console shows it (`Holding.shown` there): prices in the units of the market, the rest in money;
-    and, in ticks and ticks x lots, as `average_ticks`, `mark_ticks`, `realised_ticks`, `unrealised_ticks`.
+    A position is as the console shows it (`HeldPosition.shown` there): prices in the units of the market, the rest in
+    money; and, in ticks and ticks x lots, as `average_ticks`, `mark_ticks`, `realised_ticks`, `unrealised_ticks`.
     """
     money, ledger = Money(), Ledger()
     with closing(JournalReader(folder)) as reader:
@@ -120,7 +120,7 @@ def _signals(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _in_ticks(one: Holding) -> dict[str, Any]:
+def _in_ticks(one: HeldPosition) -> dict[str, Any]:
     """A position's figures in ticks and ticks x lots; a value that is no money is None."""
     realised2, value = one.position.realised2, one.value
     open2 = None if value is None else (one.open or 0) / one.unit.value * 2

@@ -12,7 +12,7 @@ from tercel.core.fixed import ONE
 from tercel.core.ports import Entry
 from tercel.core.units import Unit
 from tercel.desk.console import money as m
-from tercel.desk.console.money import Holding, Money
+from tercel.desk.console.money import HeldPosition, Money
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.positions import Position
@@ -100,9 +100,9 @@ def beat(ns: int, **marks: tuple[int | None, int | None]) -> list[Entry]:
     return [Entry(kinds.MARKET, ns, name, body={"bid": bid, "ask": ask}) for name, (bid, ask) in marks.items()]
 
 
-def holding(money: Money, name: str, lots: int) -> Holding:
+def holding(money: Money, name: str, lots: int) -> HeldPosition:
     unit = money.units[name]
-    return Holding("ann", name, Position(qty=lots * ONE), unit, money.marks[name], 0)
+    return HeldPosition("ann", name, Position(qty=lots * ONE), unit, money.marks[name], 0)
 
 
 def test_value_at_risk_is_the_fifth_percentile_of_what_the_marks_did() -> None:

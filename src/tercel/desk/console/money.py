@@ -36,7 +36,7 @@ EVERY_NS: Final = 10 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class HeldPosition:
     """A position with its unit, its last two-sided mark (time, half ticks) and its fees (parts: `FEE_PARTS`)."""
 
     agent: str
@@ -87,15 +87,15 @@ class Holding:
         }  # fmt: skip
 
 
-def summed(held: Iterable[Holding], name: str) -> float | None:
+def summed(held: Iterable[HeldPosition], name: str) -> float | None:
     """The exact sum of a figure over holdings, as the nearest float; None where one of them is not known."""
     values = [getattr(one, name) for one in held]
     return None if None in values else float(sum(values))
 
 
-def by(held: Iterable[Holding], key: Callable[[Holding], str]) -> list[tuple[str, list[Holding]]]:
+def by(held: Iterable[HeldPosition], key: Callable[[HeldPosition], str]) -> list[tuple[str, list[HeldPosition]]]:
     """Holdings by a name of theirs, in its order."""
-    found: defaultdict[str, list[Holding]] = defaultdict(list)
+    found: defaultdict[str, list[HeldPosition]] = defaultdict(list)
     for one in held:
         found[key(one)].append(one)
     return sorted(found.items())
@@ -114,7 +114,7 @@ class Money:
         self.flow: dict[int, dict[str, int]] = {}
         """Signed lots, 10^-8, of each agent by the minute."""
         self._fees: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._at, self._now = 0, dict[str, float]()
+        self._at, self._counts = 0, False
         self._marked, self._changed = 0, 0
         self._moves: tuple[int, dict[str, int], Floats, float] = (-1, {}, np.zeros((0, 0)), 0.0)
         self._alike: tuple[tuple[int, int], dict[str, Any]] = ((-1, -1), {})
@@ -136,8 +136,8 @@ class Money:
         if (fees := self.unit(fill.instrument).fees) is not None:
             self._fees[fill.account, fill.instrument] += sign * fee_of(fill.px, fill.qty, fill.passive, fees, ONE)
         minute = fill.ns // MINUTE_NS
-        row = self.flow.setdefault(minute, {})
-        row[fill.account] = row.get(fill.account, 0) + sign * fill.side * fill.qty
+        row = self.flow.get(minute, {})
+        self.flow[minute] = row | {fill.account: row.get(fill.account, 0) + sign * fill.side * fill.qty}
         self._changed += minute < self._alike[0][0]
         if len(self.flow) > KEPT_MINUTES:
             del self.flow[min(self.flow)]
@@ -149,16 +149,17 @@ class Money:
         if bid is None or ask is None:
             return
         if entry.ns != self._at:
-            self._now = {}
-            if 0 < self._at < entry.ns:
-                self.returns.append((entry.ns - self._at, self._now))
+            self._counts = 0 < self._at < entry.ns
+            if self._counts:
+                self.returns.append((entry.ns - self._at, {}))
             self._at = entry.ns
         mid2 = int(bid) + int(ask)
-        if name in self.marks:
-            self._now[name] = mid2 / self.marks[name][1] - 1
+        if name in self.marks and self._counts:
+            step, row = self.returns[-1]
+            self.returns[-1] = step, row | {name: mid2 / self.marks[name][1] - 1}
         self.marks[name], self._marked = (entry.ns, mid2), self._marked + 1
 
-    def _point(self, ns: int, held: list[Holding]) -> list[dict[str, Any]]:
+    def _point(self, ns: int, held: list[HeldPosition]) -> list[dict[str, Any]]:
         return [
             {"ns": ns, "currency": currency} | {name: summed(some, name) for name in ("realised", "open", "fees")}
             for currency, some in by(held, lambda one: one.unit.currency)
@@ -170,19 +171,19 @@ class Money:
         """The units of an instrument, as far as the journal tells them."""
         return self.units.get(instrument) or Unit()
 
-    def holdings(self, positions: Positions) -> list[Holding]:
+    def holdings(self, positions: Positions) -> list[HeldPosition]:
         """Every position that ever was, by agent and instrument."""
         return [
-            Holding(agent, name, held, self.unit(name), self.marks.get(name), self._fees[agent, name])
+            HeldPosition(agent, name, held, self.unit(name), self.marks.get(name), self._fees[agent, name])
             for (agent, name), held in sorted(positions.all().items())
         ]
 
-    def total(self, held: Iterable[Holding], limit: float | None = None) -> list[dict[str, Any]]:
+    def total(self, held: Iterable[HeldPosition], limit: float | None = None) -> list[dict[str, Any]]:
         """Sums of holdings, a row a currency; null where a part is not known.
 
         Parameters
         ----------
-        held : iterable of Holding
+        held : iterable of HeldPosition
         limit : float, optional
             Money that may be lost in a day: `var_used` is the share of it that is at risk.
 
@@ -202,7 +203,7 @@ class Money:
             rows.append({"currency": currency, **row, "net": row.pop("value"), **risks})
         return rows
 
-    def var95(self, held: Iterable[Holding]) -> float | None:
+    def var95(self, held: Iterable[HeldPosition]) -> float | None:
         """Value at risk of one day, 95 %, by historical simulation; None below `LEAST` returns or without a mark.
 
         The holdings at their last marks go through every return that the journal's marks have (the last `KEPT_MARKS`);

@@ -10,12 +10,28 @@ from tercel.desk.console.state import DeskState
 EVERY_NS: Final = 60 * 10**9
 EVERY: Final = 4_000
 """Entries between two checkpoints, at least."""
-KEPT: Final = 400
+KEPT: Final = 128
+ROWS: Final = (
+    *(
+        "alerts",
+        "decisions",
+        "operator",
+        "share_points",
+        "cost_points",
+        "points",
+        "returns",
+        "flow",
+        "_costs",
+        "session",
+    ),
+    *("heartbeat", "postures", "alphas", "markets", "forecasts", "kills", "_moves", "_alike"),
+)
+"""Parts of a page whose rows are replaced and never changed."""
 
 
 def checkpoints() -> Checkpoints[DeskState]:
     """Checkpoints of a page, none yet; a follower keeps them as it goes."""
-    return Checkpoints(EVERY_NS, EVERY, KEPT, lambda state: (state.ledger.past,) if state.ledger.past else ())
+    return Checkpoints(EVERY_NS, EVERY, KEPT, ROWS, lambda state: [state.ledger.past])
 
 
 def state_at(journal: Entries, ns: int, past: Checkpoints[DeskState] | None = None) -> DeskState:
