@@ -197,7 +197,6 @@ def test_nobody_asks_a_venue_by_a_string_what_it_can_do() -> None:
 
 STRINGS_ON_THE_DESK = {
     *("strerror", "sqlite_errorname", "orig"),  # of errors of the system and of databases
-    *("__slots__", "__dict__"),  # of any object
     *("inner", "weights"),  # of strategies: which model decides, for the journal
     *(
         "take_inbox",

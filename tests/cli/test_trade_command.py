@@ -211,13 +211,22 @@ def test_orders_and_positions(desk: Path, ran: dict[str, Any]) -> None:
     assert "reason" not in shown
     told = tercel("trade", "positions", "--desk", desk).stdout
     assert "taker" in told
-    assert "ticks x lots" in told
+    assert "qty in shares" in told
+    assert told.count("\nall ") == 1
     csco = load("csco-santa-fe")
     unit = csco.tick * csco.lot
     for row in held:
         assert row["realised_ticks"] == row["realised_half_ticks"] / 2
-        assert row["unrealised_ticks"] == pytest.approx(row["lots"] * (row["mark"] - row["average"]))
-        assert row["value"] == pytest.approx(row["lots"] * row["mark"] * unit)
+        assert row["unrealised_ticks"] == pytest.approx(row["lots"] * (row["mark_ticks"] - row["average_ticks"]))
+        assert row["value"] == pytest.approx(row["lots"] * row["mark_ticks"] * unit)
+        assert row["qty"] == row["lots"] * csco.lot
+        assert row["mark"] == pytest.approx(row["mark_ticks"] * csco.tick)
+        assert row["realised"] == pytest.approx(row["realised_ticks"] * unit)
+        assert row["open"] == pytest.approx(row["unrealised_ticks"] * unit)
+    [whole] = done("trade", "positions", "--desk", desk)["money"]
+    for name, of in {"realised": "realised", "open": "open", "fees": "fees", "net": "value"}.items():
+        assert whole[name] == pytest.approx(sum(row[of] for row in held))
+    assert whole["total"] == pytest.approx(whole["realised"] + whole["open"] - whole["fees"])
     assert weights_of(desk) is None  # its file names no capital
     copy = desk.parent / "with-capital"
     copytree(desk, copy)

@@ -14,15 +14,15 @@ from tercel.core.report.page import Section, render
 from tercel.core.report.tables import plain_table
 from tercel.core.toml import read_toml
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
+from tercel.desk.console.money import HeldPosition, Money
 from tercel.desk.rounds.running import CONFIG
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.lock import holder
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.ledger import FOLDED, Ledger
 from tercel.desk.trading.order import ChildOrder
-from tercel.desk.trading.positions import Position
 from tercel.desk.trading.tca.summary import sentences, summary
 
 DRAWN = 40
@@ -55,14 +55,23 @@ def orders_of(folder: Path, *, every: bool = False) -> dict[str, Any]:
 
 
 def positions_of(folder: Path) -> list[dict[str, Any]]:
-    """Positions by agent and instrument, and their value at the last mark."""
+    """Positions by agent and instrument: see `held_of`."""
+    return held_of(folder)[0]
+
+
+def held_of(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Positions by agent and instrument, and their sums by currency (`desk.console.money.Money.total`).
+
+    A position is as the console shows it (`HeldPosition.shown` there): prices in the units of the market, the rest in
+    money; and, in ticks and ticks x lots, as `average_ticks`, `mark_ticks`, `realised_ticks`, `unrealised_ticks`.
+    """
+    money, ledger = Money(), Ledger()
     with closing(JournalReader(folder)) as reader:
-        marks = {entry.instrument: entry for _, entry in reader.read(0, (kinds.MARKET,))}
-        ledger = Ledger.of(reader)
-    return [
-        {"agent": agent, "instrument": instrument, **_position(position, marks.get(instrument))}
-        for (agent, instrument), position in sorted(ledger.positions.all().items())
-    ]
+        for _, entry in reader.read(0, [*FOLDED, kinds.MARKET]):
+            ledger.apply(entry)
+            money.apply(entry, ledger)
+    held = money.holdings(ledger.positions)
+    return [one.shown() | _in_ticks(one) for one in held], money.total(held)
 
 
 def names_of(folder: Path) -> dict[str, str]:
@@ -111,21 +120,17 @@ def _signals(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _position(position: Position, market: Entry | None) -> dict[str, Any]:
-    """A position in ticks, ticks x lots and money; the mark is the last mid that the journal has, None without one."""
-    sides = (None, None) if market is None else (market.body["bid"], market.body["ask"])
-    mid2 = None if sides[0] is None or sides[1] is None else int(sides[0]) + int(sides[1])
-    open2 = None if mid2 is None else position.worth2(mid2) - position.realised2
-    unit = None if market is None else market.body.get("unit")
+def _in_ticks(one: HeldPosition) -> dict[str, Any]:
+    """A position's figures in ticks and ticks x lots; a value that is no money is None."""
+    realised2, value = one.position.realised2, one.value
+    open2 = None if value is None else (one.open or 0) / one.unit.value * 2
     return {
-        "lots": position.lots,
-        "average": position.average,
-        "mark": None if mid2 is None else mid2 / 2,
-        "mark_ns": None if market is None or mid2 is None else market.ns,
-        "realised_ticks": position.realised2 / (2 * fixed.PAID_ONE),
-        "unrealised_ticks": None if open2 is None else open2 / (2 * fixed.PAID_ONE),
-        "value": None if mid2 is None or unit is None else position.lots * mid2 / 2 * unit,
-        "realised_half_ticks": fixed.shown(position.realised2, fixed.PAID_PLACES),
+        "average_ticks": one.position.average,
+        "mark_ticks": None if one.mark is None else one.mark[1] / 2,
+        "realised_ticks": realised2 / (2 * fixed.PAID_ONE),
+        "unrealised_ticks": None if open2 is None else float(open2 / 2),
+        "realised_half_ticks": fixed.shown(realised2, fixed.PAID_PLACES),
+        "value": None if value is None or not one.unit.known else float(value),
     }
 
 

@@ -11,9 +11,11 @@ from tercel.cli.desks import find_desk
 from tercel.cli.operator import DeskRequest
 from tercel.cli.terminal import print_json, print_sentences, print_table, result_console, say
 from tercel.core.report.tables import without_idle
+from tercel.core.units import IN_TICKS
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
 
 LIMIT = "limit, ticks"
+UNITS = "qty in shares, prices per share, the rest in money; open at the mark, fees by the venue's rates"
 SHOWN = 20
 """Parents that a terminal shows."""
 
@@ -76,18 +78,19 @@ class ListPositions(DeskRequest):
 
 def positions(request: ListPositions) -> None:
     """List what a desk holds."""
-    from tercel.api.desk_folder import positions_of
+    from tercel.api.desk_folder import held_of
 
-    rows = positions_of(folder := find_desk(request.desk))
+    rows, sums = held_of(folder := find_desk(request.desk))
     if request.as_json:
-        print_json({"desk": str(folder), "positions": rows})
+        print_json({"desk": str(folder), "positions": rows, "money": sums})
         return
-    columns = ("agent", "instrument", "lots", "value", "average", "mark", "realised", "unrealised")
-    shown = [{key.removesuffix("_ticks"): value for key, value in row.items()} for row in rows]
-    print_rows(f"positions of {folder}", [{key: row[key] for key in columns} for row in shown], ("average", "mark"))
-    result_console().print(
-        "value in money at the mark; average and mark in ticks, realised and unrealised in ticks x lots", style="dim"
-    )
+    columns = ("agent", "instrument", "qty", "average", "mark", "value", "realised", "open", "fees", "currency")
+    named = [one | {"agent": "all", "value": one["net"]} for one in sums] if len(rows) > 1 else []
+    shown = without_idle([{key: row.get(key) for key in columns} for row in [*rows, *named]], ("currency",))
+    print_rows(f"positions of {folder}", shown, ("average", "mark", "fees"), digits=2)
+    unknown = any(row["currency"] == IN_TICKS for row in rows)
+    how = "its journal names no ticks: prices in ticks, money in ticks x lots" if unknown else UNITS
+    result_console().print(how, style="dim")
     times = [row["mark_ns"] for row in rows if row["mark_ns"] is not None]
     if times:
         when = f"marks: the last mid journaled (at most one a minute), {min(times) / NS_PER_SECOND:.0f} s or later"

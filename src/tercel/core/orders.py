@@ -345,6 +345,10 @@ class Listing:
     maker_fee, taker_fee, maker_rate, taker_rate : int
         What it asks of resting and of taking fills (below 0: a rebate): a lot, in 10^-8 of a half tick; of the
         value, in 10^-8.
+    currency : str
+        Of its prices; "" where the venue does not say.
+    part : float
+        Of a share: what a share here is, where a lot of less than one is taken for one (`tick` is then of the lot).
     """
 
     instrument: str
@@ -358,6 +362,8 @@ class Listing:
     taker_fee: int = 0
     maker_rate: int = 0
     taker_rate: int = 0
+    currency: str = ""
+    part: float = 1.0
 
     @property
     def fees(self) -> tuple[int, int, int, int]:

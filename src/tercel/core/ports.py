@@ -87,7 +87,14 @@ class Entry:
     blob: bytes = b""
 
 
-class Journal(Protocol):
+class Entries(Protocol):
+    """What can be read as a journal."""
+
+    def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
+        """Entries with a sequence number above `after`, in order, of some kinds (all by default)."""
+
+
+class Journal(Entries, Protocol):
     """An append-only, durable list of entries. `tercel.api.testing.journal.JournalConformance` checks one."""
 
     def append(self, entries: Sequence[Entry], *, sync: bool = True) -> int:
@@ -101,9 +108,6 @@ class Journal(Protocol):
         JournalError
             When they could not be made durable: nothing that depends on them may leave.
         """
-
-    def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
-        """Entries with a sequence number above `after`, in order, of some kinds (all by default)."""
 
     def close(self) -> None:
         """Release the journal, so that another session may hold it."""

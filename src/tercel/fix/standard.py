@@ -245,7 +245,8 @@ def scaled_listing(name: str, tick: str, lot: str) -> tuple[o.Listing, PriceScal
     whole = size == size.to_integral_value()
     scale = PriceScale(float(price), int(size) if whole else size)
     shown = float(price) if whole else float(price * size)
-    return o.Listing(name, shown, int(size) if whole else 1, dense_ids=IDS), scale
+    part = 1.0 if whole else float(size)
+    return o.Listing(name, shown, int(size) if whole else 1, dense_ids=IDS, part=part), scale
 
 
 def _why(message: Message) -> str:

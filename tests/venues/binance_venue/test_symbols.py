@@ -64,6 +64,7 @@ def test_filters_are_read_from_strings_and_from_numbers() -> None:
     assert (found.tick, found.lot, found.modes) == (10**6, 10**3, ("EXPIRE_MAKER", "NONE"))
     listing = found.listing()
     assert (listing.tick, listing.lot) == (pytest.approx(1e-7), 1)
+    assert (listing.currency, listing.part) == ("USDT", 1e-5)
     assert found.scale.price(6_000_000) == "60000.00"
 
 

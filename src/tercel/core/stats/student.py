@@ -11,6 +11,8 @@ the tail of hardly more than one degree of freedom, where it bends most) and usu
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -33,6 +35,7 @@ def normal_quantile(probability: float) -> float:
     return NormalDist().inv_cdf(probability)
 
 
+@lru_cache(4096)
 def t_quantile(probability: float, freedom: float) -> float:
     """Value below which Student's t with `freedom` (real, at least 1) falls with this probability.
 
@@ -97,3 +100,45 @@ def weighted_interval(
     # The residuals of a ratio estimate, weights within the square: a large order's deviation counts as large.
     spread = sum((weight * (value - mean)) ** 2 for value, weight in zip(values, weights, strict=True))
     return mean, t_quantile(0.5 + level / 2, n - 1) * math.sqrt(spread * n / (n - 1)) / total
+
+
+class WeightedSums:
+    """Sums from which :func:`weighted_interval` of what was added, and not taken out again, follows; values are let go.
+
+    >>> sums = WeightedSums()
+    >>> for value, weight in ((1.0, 1.0), (9.0, 2.0), (2.0, 1.0), (3.0, 1.0)):
+    ...     sums.add(value, weight)
+    >>> sums.add(9.0, 2.0, -1)
+    >>> mean, half = sums.interval()
+    >>> mean, round(half or 0, 4)
+    (2.0, 2.4841)
+    """
+
+    def __init__(self) -> None:
+        self._n, self._sums = 0, [Fraction(0)] * 5
+
+    def add(self, value: float, weight: float, times: int = 1) -> None:
+        """Add a value with its weight, or with `times` -1 take it out; those without weight count for nothing."""
+        if not (math.isfinite(value) and math.isfinite(weight) and weight > 0):
+            return
+        x, w = Fraction(value), Fraction(weight)
+        self._n += times
+        parts = (w, w * x, w * w, w * w * x, w * w * x * x)
+        self._sums = [whole + times * part for whole, part in zip(self._sums, parts, strict=True)]
+
+    def interval(self, level: float = 0.95, least: int = 3) -> tuple[float | None, float | None]:
+        """Weighted mean and half width, as :func:`weighted_interval` has them."""
+        w, wx, ww, wwx, wwxx = self._sums
+        if self._n == 0:
+            return None, None
+        mean = wx / w
+        if self._n < least:
+            return float(mean), None
+        spread = float(wwxx - 2 * mean * wwx + mean * mean * ww)
+        half = t_quantile(0.5 + level / 2, self._n - 1) * math.sqrt(spread * self._n / (self._n - 1)) / float(w)
+        return float(mean), half
+
+    def bounds(self) -> tuple[float | None, float | None, float | None, float | None]:
+        """Mean, half width of the 95 % interval, its lower and its upper end."""
+        mean, half = self.interval()
+        return (mean, None, None, None) if mean is None or half is None else (mean, half, mean - half, mean + half)

@@ -1,16 +1,22 @@
 """Follows a desk's journal in a thread of its own: the state of the page, its metrics, the time of the last entry."""
 
+import math
 from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
 from tercel.core.errors import TercelError
 from tercel.core.periodic import PeriodicThread
+from tercel.core.shared_text import SharedText
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.metrics import Metrics
+from tercel.desk.console.past import begun, checkpoints, fold, note
 from tercel.desk.console.state import DeskState
 
 EVERY_S = 0.25
+FIRST_S = 1.0
+BEHIND = 5_000
+"""Entries that a page may lack before it says that it is still reading."""
 
 
 class JournalFollower:
@@ -25,57 +31,89 @@ class JournalFollower:
 
     def __init__(self, desk: FolderDesk, now_s: Callable[[], float]) -> None:
         self._desk, self._now_s = desk, now_s
-        self._state, self._metrics, self._lock = DeskState(), Metrics(), Lock()
+        self._lock, self._telling = Lock(), Lock()
         self._heard_s = now_s()
-        self._fault, self._journal = "", ""
-        self._shown: dict[str, Any] = {}
+        self._fault, self._journal, self._last = "", "", 0
+        self._begin()
+        self._texts, self._told_s = SharedText(), -math.inf
         self._turns = PeriodicThread("console-follower", EVERY_S, self.catch_up)
 
+    def _begin(self) -> None:
+        self._state, self._metrics, self.past = DeskState(self._desk), Metrics(), checkpoints()
+        self._shown: dict[str, Any] = {}
+
     def start(self) -> None:
-        """Fold the existing entries, then poll in a background thread."""
-        self.catch_up()
+        """Fold the existing entries for a second at most, then go on in a background thread."""
+        self.catch_up(FIRST_S)
         self._turns.start()
 
     def stop(self) -> None:
         """End the thread."""
         self._turns.stop(5)
 
-    def catch_up(self) -> None:
+    def catch_up(self, within_s: float = math.inf) -> None:
         """Fold all new entries; a journal that cannot be read shows as an error on the page and is retried."""
         try:
-            journal, last = self._desk.stands()
-            if self._journal not in ("", journal) or last < self._state.seq:
+            journal, self._last = self._desk.stands()
+            if self._journal not in ("", journal) or self._last < self._state.seq:
                 with self._lock:  # another journal lies there now
-                    self._state, self._metrics = DeskState(), Metrics()
+                    self._begin()
             self._journal = journal
-            if last > self._state.seq or self._state.seq == 0:
-                self._take()
+            if self._last > self._state.seq or self._state.seq == 0:
+                self._take(self._now_s() + within_s)
             self._fault = ""
         except TercelError as error:
             self._fault = str(error)
         except OSError as error:
             self._fault = f"the journal cannot be read: {error}"
 
-    def _take(self) -> None:
+    def _take(self, until_s: float) -> None:
         for seq, entry in self._desk.read(after=self._state.seq):
             with self._lock:
                 self._state.apply(seq, entry)
-                self._metrics.apply(entry)
+                self._metrics.apply(entry, self._state.ledger.moves)
+                note(self.past, self._state)
                 self._heard_s = self._now_s()
+            if self._turns.over or self._heard_s > until_s:
+                return
 
     def shown(self) -> dict[str, Any]:
-        """The page's state with its age, journal errors, and the kill latch as read now."""
+        """The page's state with its age, journal errors, and the kill latch as read now.
+
+        `reading`: {"share", "text"} while entries of before are folded, else null.
+        """
         with self._lock:
             if self._shown.get("seq") != self._state.seq or not self._shown:
                 self._shown = self._state.shown()
             state = self._shown
+        read = 1.0 if state["seq"] >= self._last - BEHIND else state["seq"] / self._last
+        text = f"reading the journal, {int(100 * read)} %"
         return state | {
             "desk": self._desk.name,
             "latch": self._latch(),
             "running": self._desk.running(),
             "silent_s": round(self._now_s() - self._heard_s, 1),
             "fault": self._fault,
+            "reading": None if read == 1.0 else {"share": read, "text": text},
         }
+
+    def changed(self, after: int = 0) -> tuple[int, str]:
+        """The parts of the page that changed after a turn, as the text of a JSON object, and the turn now.
+
+        However many pages are open, the page is made and written once a turn, and every text once: a stream gives the
+        turn that it has seen (0: none) and sends what comes back. One that was slow gets the latest of each part.
+        """
+        with self._telling:
+            if self._now_s() - self._told_s >= EVERY_S:
+                self._told_s = self._now_s()
+                self._texts.update(self.shown())
+            return self._texts.since(after)
+
+    def page_at(self, ns: int) -> dict[str, Any]:
+        """The page as it was at a time of the venue (`console.past.page_at`)."""
+        with self._lock:
+            state = begun(self._desk, ns, self.past)
+        return fold(state, self._desk, ns).shown()
 
     def _latch(self) -> dict[str, Any] | None:
         try:

@@ -3,15 +3,15 @@
 Labels are agents, instruments and codes, never order names: their number stays small.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from tercel.core.errors import ConfigError
 from tercel.core.fixed import shown
-from tercel.core.orders import Report
 from tercel.core.ports import Entry
 from tercel.desk.console.state import DeskState, highest
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.codec import message_of
+from tercel.desk.trading.positions import Move
 
 
 class Metrics:
@@ -23,7 +23,6 @@ class Metrics:
         except ImportError:
             wanted = "the extra [trade]"
             raise ConfigError(wanted, "no module prometheus_client", "pip install 'tercel[trade]'") from None
-        self._executions: set[str] = set()
         self._write: Any = prometheus.generate_latest
         self._registry = registry = prometheus.CollectorRegistry()
         counter, gauge = prometheus.Counter, prometheus.Gauge
@@ -56,25 +55,20 @@ class Metrics:
         self._severest = level("critical_alerts", "Critical alerts in the journal")
         self._silent = level("journal_silent_seconds", "Seconds since the journal's last entry was read")
 
-    def apply(self, entry: Entry) -> None:
-        """Count one journal entry."""
+    def apply(self, entry: Entry, moves: Sequence[Move] = ()) -> None:
+        """Count one journal entry, and the executions that it booked, busted or corrected."""
         body = entry.body
+        for before, now in moves:
+            if before is not None:
+                self._rebooked.labels(before.account, "busted" if now is None else "corrected").inc()
+            elif now is not None:
+                self._fills.labels(now.account, now.instrument).inc()
+                self._lots.labels(now.account, now.instrument).inc(shown(now.qty))
         self._entries.labels(entry.kind).inc()
         if entry.kind == kinds.ORDER_OUT:
             self._orders.labels(entry.agent, body.get("what", "")).inc()
         elif entry.kind == kinds.DENIED:
             self._denials.labels(entry.agent, body.get("code", "")).inc()
-        elif entry.kind == kinds.REPORT_IN and body.get("exec_type") in ("trade", "busted", "corrected"):
-            if body["exec_id"] in self._executions:
-                return
-            self._executions.add(body["exec_id"])
-            if body["exec_type"] != "trade":
-                self._rebooked.labels(entry.agent, body["exec_type"]).inc()
-                return
-            report = message_of(body)
-            assert isinstance(report, Report)
-            self._fills.labels(entry.agent, entry.instrument).inc()
-            self._lots.labels(entry.agent, entry.instrument).inc(shown(report.last_qty))
         elif entry.kind == kinds.REPORT_IN and body.get("exec_type") == "rejected":
             self._rejects.labels(entry.agent).inc()
         elif entry.kind == kinds.ALERT:

@@ -5,23 +5,37 @@ died is seen as one whose journal stands still.
 """
 
 from collections import Counter, deque
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from tercel.core.fixed import shown, summed
+from tercel.core.fixed import ONE, shown
 from tercel.core.plain import plain
-from tercel.core.ports import Entry
+from tercel.core.ports import Entries, Entry
+from tercel.core.stats.student import WeightedSums
+from tercel.desk.console.money import Money, by
+from tercel.desk.trading.archive import ArchiveIndex
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.ledger import FOLDED, Ledger
+from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.order import ChildOrder
 from tercel.desk.trading.parents import ParentOrder
-from tercel.desk.trading.tca.shortfall import by_filled, weight
+from tercel.desk.trading.state import StateReason
+from tercel.desk.trading.tca.shortfall import weight
+from tercel.execution import intent as it
+from tercel.execution.policies_packaged import card_of
 
 KEPT_ALERTS: Final = 50
 KEPT_DECISIONS: Final = 40
 KEPT_POINTS: Final = 600
 KEPT_OVER: Final = 10
 """Parents that are over and still shown."""
+KEPT_NS: Final = 180 * 10**9
+"""Venue time for which a parent that is over stays in memory: analyses are written a minute after its end."""
+KEPT_INTENTS: Final = 200
+KEPT_PARENTS: Final = 4096
+"""Parents whose costs stay in memory, those at work and of the last hour beside them."""
+AS_IT_IS: Final = ("seq", "ns", "session", "postures", "alphas", "forecasts", "markets", "kills")
+ACTIONS: Final = ("wait", "rest", "take", "take and rest")
 SHOWN_LIMITS: Final = 8
 
 
@@ -42,21 +56,34 @@ class Agent:
     fallback: str = ""
     seat: dict[str, Any] = field(default_factory=dict)
     """Its last `seat` entry: challenger, trials, mean_bps, low_bps, high_bps, verdict."""
-    costs: list[Mapping[str, Any]] = field(default_factory=list, repr=False)
+    model: str = ""
+    """Hash of its last parent's weights."""
+    parents: int = 0
+    """Finished, and analysed."""
+    costs: WeightedSums = field(default_factory=WeightedSums, repr=False)
+    intents: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_INTENTS), repr=False)
 
     def shown(self) -> dict[str, Any]:
         """The agent's table row, with the mean shortfall of its fills and a 95 % Student interval over parents."""
-        mean, half = by_filled(self.costs)
-        row = asdict(self)
-        del row["costs"]
-        row["lots"] = shown(row.pop("qty"))
-        return row | {"is_bps": mean, "half_bps": half, "parents": len(self.costs)}
+        row = {name: value for name, value in vars(self).items() if name not in ("qty", "costs", "intents", "model")}
+        card = card_of(self.model) if self.model else None
+        known = {} if card is None else {"name": card.name, "trained_on": card.trained_on, "measured": card.measured}
+        actions = [{"what": what, "n": n} for what, n in Counter(self.intents).most_common()]
+        model = {"hash": self.model, "card": known | dict(card.score) if card is not None else None}
+        return row | _bounds(self.costs) | {"lots": shown(self.qty), "actions": actions, "model": model}
 
 
 class DeskState:
-    """State of the whole page, folded from journal entries in order."""
+    """State of the whole page, folded from journal entries in order.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    journal : Entries, optional
+        Where a parent that has been over for an hour is read back from when a report names it; without one, all stay in
+        memory.
+    """
+
+    def __init__(self, journal: Entries | None = None) -> None:
         self.seq = 0
         self.ns = 0
         self.session: dict[str, Any] = {}
@@ -84,24 +111,32 @@ class DeskState:
         self._costs: dict[str, Mapping[str, Any]] = {}
         """What parents cost, as first journaled, or as last analysed after a bust or correction."""
         self._analysed: set[str] = set()
+        self._whole, self._unfilled, self._refused = WeightedSums(), 0, 0
+        self._ended: dict[str, ParentOrder] = {}
+        self._most = KEPT_PARENTS
+        self.archived = (0, 0)
+        """Parents, and fills of theirs, that were past when a checkpoint of this state was kept."""
+        self.looked: dict[str, tuple[int, str]] = {}
+        """Entry and parent of each instrument's last decision."""
         self._decided: dict[str, int] = {}
         """Entry of each parent's last decision."""
-        self.ledger = Ledger()
+        self.ledger = Ledger(None if journal is None else ArchiveIndex(journal), keep_ns=KEPT_NS)
         """Parents, orders and positions, by the same fold as everywhere."""
+        self.money = Money()
 
     def apply(self, seq: int, entry: Entry) -> None:
         """Fold one journal entry; kinds that the page does not show are ignored."""
         self.seq, self.ns = seq, max(self.ns, entry.ns)
-        if entry.kind in FOLDED:
-            orders = self.ledger.orders
-            booked, rebooked = len(orders.fills), len(orders.rebooked)
-            self.ledger.apply(entry)
-            for fill in orders.fills[booked:]:
-                agent = self._agent(fill.account)
-                agent.fills, agent.qty = agent.fills + 1, agent.qty + fill.qty
-            for before, now in orders.rebooked[rebooked:]:
-                agent, qty = self._agent(before.account), now.qty if now else 0
-                agent.fills, agent.qty = agent.fills - (now is None), agent.qty + qty - before.qty
+        self.ledger.last = seq
+        self.ledger.apply(entry)
+        for pair in self.ledger.moves:
+            for sign, fill in zip((-1, 1), pair, strict=True):
+                if fill is not None:
+                    agent = self._agent(fill.account)
+                    agent.fills, agent.qty = agent.fills + sign, agent.qty + sign * fill.qty
+                    if (over := self._ended.get(fill.parent)) is not None:
+                        self._ended[over.id] = replace(over, filled_qty=over.filled_qty + sign * fill.qty)
+        self.money.apply(entry, self.ledger)
         if entry.kind in self._latest:
             self._latest[entry.kind][entry.instrument] = dict(entry.body) | {"ns": entry.ns}
         step = getattr(self, f"_{entry.kind}", None)
@@ -110,41 +145,55 @@ class DeskState:
 
     def shown(self) -> dict[str, Any]:
         """The whole page as JSON values."""
-        live = [parent for parent in self.ledger.parents if not parent.over]
+        live = self.ledger.parents.open()
         open_orders = self.ledger.orders.live()
-        held = self.ledger.positions.lots()
-        over = [parent for parent in self.ledger.parents if parent.over]
         return {
-            "seq": self.seq,
-            "ns": self.ns,
-            "session": self.session,
-            "summary": self._summary(len(live), len(over))
+            **{name: getattr(self, name) for name in AS_IT_IS},
+            **{name: list(getattr(self, name))[::-1] for name in ("alerts", "decisions", "operator")},
+            **{name: list(getattr(self, name)) for name in ("share_points", "cost_points")},
+            "summary": self._summary(len(live), self.ledger.parents.count - len(live))
             | {"open": len(open_orders), "unknown": sum(order.status == "unknown" for order in open_orders)},
-            "agents": [
-                agent.shown()
-                | {"open": sum(o.account == agent.name for o in open_orders), "held": held.get(agent.name, {})}
-                | self._standing(agent.name)
-                for agent in self.agents.values()
-            ],
-            "parents": [self._parent_row(parent) for parent in [*live, *over[-KEPT_OVER:][::-1]]],
-            "postures": self.postures,
-            "alphas": self.alphas,
-            "forecasts": self.forecasts,
-            "markets": self.markets,
+            "agents": list(self._agent_rows(open_orders)),
+            "parents": [self._parent_row(parent) for parent in [*live, *reversed(self._ended.values())]],
+            **self.money.shown(self.ledger.positions, self.ns, self._budget("desk", "desk", "daily_loss")["of"]),
+            "freshness": self._freshness(),
             "heartbeat": {key: value for key, value in self.heartbeat.items() if key != "limits"},
             "limits": highest(self.heartbeat.get("limits", {}))[:SHOWN_LIMITS],
             "denials": dict(self.denials.most_common()),
-            "kills": self.kills,
-            "alerts": list(self.alerts)[::-1],
-            "decisions": list(self.decisions)[::-1],
-            "operator": list(self.operator)[::-1],
-            "share_points": list(self.share_points),
-            "cost_points": list(self.cost_points),
         }
 
-    def _standing(self, agent: str) -> dict[str, str]:
-        standing = self.ledger.states.standing(agent)
-        return {"state": str(standing.state), "state_reason": standing.reason, "state_code": standing.code}
+    def _agent_rows(self, live: Sequence[ChildOrder]) -> Iterator[dict[str, Any]]:
+        """Agents with how far each may trade, its share of the flow among those that are not killed, its money."""
+        standing = {name: self.ledger.states.standing(name) for name in self.agents}
+        killed = {name for name, how in standing.items() if how.code == StateReason.KILLED}
+        held, open_ = self.ledger.positions.lots(), Counter(order.account for order in live)
+        money = dict(by(self.money.holdings(self.ledger.positions), lambda one: one.agent))
+        flow: Counter[str] = Counter()
+        for agent in self.agents.values():
+            flow.update(agent.share if agent.name not in killed else {})
+        for name, agent in self.agents.items():
+            how = standing[name]
+            has = {at: 0.0 if name in killed or not flow[at] else part / flow[at] for at, part in agent.share.items()}
+            yield agent.shown() | {
+                "open": open_[name], "held": held.get(name, {}), "share": has,
+                "state": "killed" if name in killed else str(how.state),
+                "reason": how.reason, "state_reason": how.reason, "state_code": how.code,
+                "posture": {at: self.postures[at] for at in agent.share if at in self.postures},
+                "capital": self._budget("agents", name, "gross_value"), "apart_bps": None,
+                "money": self.money.total(money.get(name, ()), self._budget("agents", name, "daily_loss")["of"]),
+            }  # fmt: skip
+
+    def _budget(self, scope: str, name: str, limit: str) -> dict[str, Any]:
+        """A limit in the last heartbeat: how much is used, of how much; null where there is none."""
+        used, of, *_ = self.heartbeat.get("limits", {}).get(scope, {}).get(name, {}).get(limit, (None, None))
+        return {"used": used, "of": of}
+
+    def _freshness(self) -> dict[str, dict[str, float]]:
+        """Seconds since each instrument was marked, and since its forecast and its posture were made."""
+        guided = {"forecasts": self.alphas, "postures": self.postures}
+        last = {what: {at: row["ns"] for at, row in rows.items()} for what, rows in guided.items()}
+        last["marks"] = {name: ns for name, (ns, _) in self.money.marks.items()}
+        return {what: {at: (self.ns - ns) / 1e9 for at, ns in rows.items()} for what, rows in last.items()}
 
     def _parent_row(self, parent: ParentOrder) -> dict[str, Any]:
         """A parent's row, with what an even schedule would have filled by now and the time that is left."""
@@ -172,13 +221,10 @@ class DeskState:
 
     def _summary(self, live: int, over: int) -> dict[str, Any]:
         """The figures at the head of the page: over all agents and the whole journal."""
-        costs = [cost for agent in self.agents.values() for cost in agent.costs]
-        mean, half = by_filled(costs)
         return {
-            "is_bps": mean,
-            "half_bps": half,
-            "unfilled": summed(cost.get("unfilled", 0) for cost in costs),
-            "refused": sum(int(cost.get("refused", 0)) for cost in costs),
+            **_bounds(self._whole),
+            "unfilled": shown(self._unfilled),
+            "refused": self._refused,
             "live": live,
             "over": over,
             "fills": sum(agent.fills for agent in self.agents.values()),
@@ -198,13 +244,23 @@ class DeskState:
 
     def _parent(self, seq: int, entry: Entry) -> None:
         event, body, agent = entry.body.get("event"), entry.body, self._agent(entry.agent)
+        parent = self.ledger.parents.get(entry.parent)
+        if parent is not None and parent.over:
+            self._ended.pop(parent.id, None)
+            self._ended[parent.id] = parent
+            if len(self._ended) > KEPT_OVER:
+                del self._ended[next(iter(self._ended))]
+            self._forget()
         if event == "accepted":
-            agent.strategy = agent.strategy or str(body.get("strategy", ""))
+            agent.strategy, agent.model = agent.strategy or str(body.get("strategy", "")), str(body.get("model", ""))
         elif event == "fallback":
             agent.fallback = str(body.get("reason", "fallback"))
 
     def _decision(self, seq: int, entry: Entry) -> None:
         self._decided[entry.parent] = seq
+        self.looked[entry.instrument] = seq, entry.parent
+        if intent := entry.body.get("intent"):
+            self._agent(entry.agent).intents.append(ACTIONS[2 * bool(intent[it.TAKE]) + any(intent[it.REST0 :])])
         row = {"seq": seq, "ns": entry.ns, "parent": entry.parent, "agent": entry.agent, "n": entry.body.get("n")}
         self.decisions.append(row | {"commands": len(entry.body.get("commands") or ())})
 
@@ -219,21 +275,44 @@ class DeskState:
 
     def _feedback(self, seq: int, entry: Entry) -> None:
         """The analysis has the same, before it or after; a session without a desk has the analysis alone."""
-        if entry.parent in self._costs:
-            return
-        cost = plain(entry.body)
-        self._costs[entry.parent] = cost
-        self._agent(entry.agent).costs.append(cost)
+        past = self.ledger.past
+        if entry.parent not in self._costs and not (past is not None and past.has(entry.parent)):
+            self._cost(entry)
+
+    def _tca(self, seq: int, entry: Entry) -> None:
+        """A second analysis of a parent takes the place of what was said of its costs before; after `KEPT_PARENTS`
+        others what was said stays."""
+        if entry.parent in self._costs and entry.parent in self._analysed:
+            self._count(self._agent(entry.agent), self._costs[entry.parent], -1)
+            self._cost(entry)
+        self._analysed.add(entry.parent)
+        self._feedback(seq, entry)
+
+    def _cost(self, entry: Entry) -> None:
+        cost = self._costs[entry.parent] = plain(entry.body)
+        self._count(self._agent(entry.agent), cost, 1)
         if cost.get("is_bps") is not None:
             figures = {"is_bps": round(float(cost["is_bps"]), 4), "weight": weight(cost)}
             self.cost_points.append({"ns": entry.ns, "agent": entry.agent, **figures})
 
-    def _tca(self, seq: int, entry: Entry) -> None:
-        """A second analysis of a parent takes the place of what was said of its costs before."""
-        if entry.parent in self._analysed:
-            self._agent(entry.agent).costs.remove(self._costs.pop(entry.parent))
-        self._analysed.add(entry.parent)
-        self._feedback(seq, entry)
+    def _count(self, agent: Agent, cost: Mapping[str, Any], times: int) -> None:
+        agent.parents += times
+        self._unfilled += times * round(cost.get("unfilled", 0) * ONE)
+        self._refused += times * int(cost.get("refused", 0))
+        if cost.get("is_bps") is not None:
+            for sums in (agent.costs, self._whole):
+                sums.add(float(cost["is_bps"]), weight(cost), times)
+
+    def _forget(self) -> None:
+        """Costs of parents that have left memory go; what was counted stays counted."""
+        past = self.ledger.past
+        if past is None or len(self._costs) < self._most:
+            return
+        for name in [name for name in self._costs if past.has(name)]:
+            self._costs.pop(name)
+            self._decided.pop(name, None)
+            self._analysed.discard(name)
+        self._most = max(KEPT_PARENTS, 2 * len(self._costs))
 
     def _state(self, seq: int, entry: Entry) -> None:
         self._agent(entry.agent)
@@ -275,6 +354,10 @@ class DeskState:
 
     def _operator(self, seq: int, entry: Entry) -> None:
         self.operator.append({"seq": seq, "ns": entry.ns, "kind": entry.kind, **operator_text(entry)})
+
+
+def _bounds(costs: WeightedSums) -> dict[str, float | None]:
+    return dict(zip(("is_bps", "half_bps", "low_bps", "high_bps"), costs.bounds(), strict=True))
 
 
 def operator_text(entry: Entry) -> dict[str, str]:

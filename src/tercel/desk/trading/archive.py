@@ -8,80 +8,19 @@ that names anything past brings its parent back, as the fold of its entries.
 """
 
 from array import array
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from hashlib import blake2b
 from typing import Any, Final
 
 import numpy as np
 
-from tercel.core.arrays import AnyArray
 from tercel.core.executions import Key
+from tercel.core.hash_index import HashIndex, hash_of, text_of
 from tercel.core.orders import Report
-from tercel.core.ports import Entry, Journal
+from tercel.core.ports import Entries, Entry
 
 KEEP_NS: Final = 3_600_000_000_000
 """Venue time for which a parent that is over stays: analyses have been written by then."""
-RECENT: Final = 4096
-
-
-def hash_of(*names: str) -> int:
-    """64-bit BLAKE2b hash of names."""
-    return int.from_bytes(blake2b("\0".join(names).encode(), digest_size=8).digest(), "little")
-
-
-class HashIndex:
-    """Compact map from 64-bit hashes to numbers, twelve bytes an entry.
-
-    >>> index = HashIndex()
-    >>> index.put(hash_of("ann", "e1"), 7)
-    >>> index.get(hash_of("ann", "e1")), index.get(hash_of("ann", "e2"))
-    (7, None)
-    """
-
-    def __init__(self) -> None:
-        self._keys = np.zeros(0, np.uint64)
-        self._values = np.zeros(0, np.int32)
-        self._recent: dict[int, int] = {}
-
-    def __len__(self) -> int:
-        return len(self._keys) + len(self._recent)
-
-    def put(self, key: int, value: int) -> None:
-        """Add an entry; a later value of a key replaces the earlier one."""
-        self._recent[key] = value
-        if len(self._recent) >= RECENT:
-            self._merge()
-
-    def get(self, key: int) -> int | None:
-        """The value, or None."""
-        if (found := self._recent.get(key)) is not None:
-            return found
-        if not len(self._keys):
-            return None
-        at = int(np.searchsorted(self._keys, np.uint64(key)))
-        return int(self._values[at]) if at < len(self._keys) and int(self._keys[at]) == key else None
-
-    def _merge(self) -> None:
-        keys = np.concatenate([np.fromiter(self._recent, np.uint64, len(self._recent)), self._keys])
-        values = np.concatenate([np.fromiter(self._recent.values(), np.int32, len(self._recent)), self._values])
-        self._keys, first = np.unique(keys, return_index=True)
-        self._values = values[first]
-        self._recent = {}
-
-    def state(self) -> dict[str, str]:
-        """State as JSON values, independent of insertion order."""
-        if self._recent:
-            self._merge()
-        return {"keys": text_of(self._keys), "values": text_of(self._values)}
-
-    @classmethod
-    def of(cls, state: Mapping[str, str]) -> "HashIndex":
-        """An index from what `state` gave."""
-        index = cls()
-        index._keys = np.frombuffer(b64decode(state["keys"]), "<u8").astype(np.uint64)
-        index._values = np.frombuffer(b64decode(state["values"]), "<i4").astype(np.int32)
-        return index
 
 
 def _stem(order: str) -> str:
@@ -90,21 +29,16 @@ def _stem(order: str) -> str:
     return stem if digits.isdigit() else ""
 
 
-def text_of(values: AnyArray) -> str:
-    """Little-endian bytes of an array in base64."""
-    return b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode()
-
-
 class ArchiveIndex:
     """Index of archived parents, by the names of their orders and executions, into the journal.
 
     Parameters
     ----------
-    journal : Journal
+    journal : Entries
         Where the entries are.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Entries) -> None:
         self._journal = journal
         self._parents, self._executions = HashIndex(), HashIndex()
         self._first, self._last = array("q"), array("q")
@@ -162,6 +96,13 @@ class ArchiveIndex:
             account, names = str(body.get("account", "")), (str(body.get(key) or "") for key in ("exec_id", "ref"))
             found += [self._executions.get(hash_of(account, name)) for name in names if name]
         return list(dict.fromkeys(number for number in found if number is not None))
+
+    def as_of(self, count: int, fills: int) -> "ArchiveIndex":
+        """A copy as it was when it had so many parents, and fills of theirs."""
+        copy = ArchiveIndex(self._journal)
+        copy._parents, copy._executions = self._parents.below(count), self._executions.below(count)
+        copy._first, copy._last, copy.fills = self._first[:count], self._last[:count], fills
+        return copy
 
     def first_of(self, parent: str) -> int:
         """Sequence number of an archived parent's first entry."""

@@ -19,7 +19,7 @@ from tercel.desk.trading.limit_record import LimitRecord
 from tercel.desk.trading.order import Notice
 from tercel.desk.trading.orders import Orders
 from tercel.desk.trading.parents import ParentOrder, Parents
-from tercel.desk.trading.positions import Fill, Positions
+from tercel.desk.trading.positions import Fill, Move, Positions
 from tercel.desk.trading.state import STOPS, TradingStates
 
 FOLDED = (
@@ -38,12 +38,18 @@ class Ledger:
         Where what is over for good goes; without it everything stays in memory, for tables and consoles.
     counts : LimitGate, optional
         Lets go and takes back with this ledger.
+    keep_ns : int
+        Venue time for which a parent that is over stays.
     """
 
-    def __init__(self, past: ArchiveIndex | None = None, counts: LimitGate | None = None) -> None:
+    def __init__(
+        self, past: ArchiveIndex | None = None, counts: LimitGate | None = None, keep_ns: int = KEEP_NS
+    ) -> None:
         self.orders, self.positions, self.parents = Orders(), Positions(), Parents()
         self.limits, self.states = LimitRecord(), TradingStates()
-        self.past, self._counts = past, counts
+        self.past, self._counts, self._keep_ns = past, counts, keep_ns
+        self.moves: list[Move] = []
+        """What the last entry booked, busted or corrected."""
         self.last, self.acknowledged = 0, 0
         """Sequence number of the last entry taken, and how often damage was acknowledged."""
         self.requested: dict[int, Entry] = {}
@@ -74,6 +80,7 @@ class Ledger:
 
     def apply(self, entry: Entry) -> list[Notice]:
         """Fold one entry; kinds other than `FOLDED` are ignored."""
+        self.moves = []
         if entry.kind not in FOLDED:
             return []
         if self.past is not None:
@@ -90,6 +97,7 @@ class Ledger:
             self.positions.book(fill)
             self.parents.fill(fill.parent, fill.qty)
             self.fills_of[fill.parent].append(fill)
+            self.moves.append((None, fill))
         for before, now in self.orders.rebooked[rebooked:]:
             self._rebook(before, now)
         if entry.kind == kinds.REPORT_IN and entry.body.get("exec_type") == "rejected":
@@ -105,21 +113,22 @@ class Ledger:
         fills = self.fills_of[before.parent]
         at = fills.index(before)
         fills[at : at + 1] = [now] if now else []
+        self.moves.append((before, now))
 
     def _let_go(self, past: ArchiveIndex, entry: Entry) -> None:
         """What has been over for long leaves memory, at the same entry whoever folds."""
         if entry.kind == kinds.PARENT:
             self._began.setdefault(entry.parent, self.last)
             if (parent := self.parents.get(entry.parent)) is not None and parent.over:
-                self._over.append((entry.ns + KEEP_NS, parent.id))
+                self._over.append((entry.ns + self._keep_ns, parent.id))
         elif entry.kind == kinds.SESSION:  # whoever begins may owe something to what ended just before
-            self._over = deque((entry.ns + KEEP_NS, parent) for _, parent in self._over)
+            self._over = deque((entry.ns + self._keep_ns, parent) for _, parent in self._over)
         while self._over and self._over[0][0] <= entry.ns:
             _, name = self._over.popleft()
             if self.parents.get(name) is None:
                 continue
             if any(not order.settled for order in self.orders.of_parent(name)):
-                self._over.append((entry.ns + KEEP_NS, name))
+                self._over.append((entry.ns + self._keep_ns, name))
                 continue
             self._retire(past, name)
 
@@ -141,6 +150,8 @@ class Ledger:
         for number in past.meant(entry.body):
             old, name = Ledger(), ""
             for seq, each in past.entries(number, FOLDED):
+                if seq >= self.last:  # a fold of the past, by an index that was kept later
+                    break
                 name = name or each.parent
                 if each.parent == name or (each.parent == "" and each.kind != kinds.REPORT_IN):
                     old.last = seq
@@ -158,10 +169,14 @@ class Ledger:
             self.children[name] = old.children[name]
         self._began[name] = past.first_of(name)
         self.orders.recall(name, old.orders)
-        self._over.append((ns + KEEP_NS, name))
+        self._over.append((ns + self._keep_ns, name))
         if self._counts is not None:
             orders = [(order, self.orders.names_of(order.root)) for order in self.orders.of_parent(name)]
             self._counts.recall(parent, orders, self.orders.executions_of(name))
+
+    def first_of(self, parent: str) -> int:
+        """The first entry of a parent, where what is over leaves memory; 0: not known."""
+        return self._began.get(parent) or (0 if self.past is None else self.past.first_of(parent))
 
     @property
     def fills(self) -> int:

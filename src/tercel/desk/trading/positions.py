@@ -8,7 +8,7 @@ from array import array
 from dataclasses import dataclass, replace
 
 from tercel.core.fixed import ONE, PAID_ONE, shown
-from tercel.desk.trading.archive import hash_of
+from tercel.core.hash_index import hash_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,10 @@ class Fill:
     px: int
     ns: int
     passive: bool = False
+
+
+Move = tuple[Fill | None, Fill | None]
+"""A fill that was booked (before: None), busted (after: None) or corrected."""
 
 
 @dataclass(frozen=True, slots=True)

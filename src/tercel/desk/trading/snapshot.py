@@ -18,6 +18,8 @@ import zstandard
 
 from tercel.core import executions, orders
 from tercel.core.errors import JournalError, TercelError
+from tercel.core.graph import Graph
+from tercel.core.hash_index import HashIndex
 from tercel.core.periodic import PeriodicThread
 from tercel.core.ports import Entry, Journal
 from tercel.desk.limits import file as limits_file
@@ -25,8 +27,6 @@ from tercel.desk.limits import state as limits_state
 from tercel.desk.limits.gate import LimitGate
 from tercel.desk.trading import limit_record, order, parents, positions, state
 from tercel.desk.trading import orders as orders_fold
-from tercel.desk.trading.archive import HashIndex
-from tercel.desk.trading.graph import Graph
 from tercel.desk.trading.ledger import Ledger
 
 VERSION: Final = 3
@@ -52,7 +52,7 @@ _STATE: Final = Graph(
         HashIndex,
         *_classes(orders, executions, order, orders_fold, parents, positions, limit_record, state),
     ),
-    {Ledger: frozenset({"past", "last", "_counts"})},
+    {Ledger: frozenset({"past", "last", "moves", "_counts", "_keep_ns"})},
 )
 _COUNTS: Final = Graph(
     (LimitGate, *_classes(orders, executions, limits_state, limits_file)),

@@ -1,9 +1,11 @@
 """Upkeep common to every holder of a gateway, session or gate: heartbeats, and operators' commands."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from decimal import Decimal
+from typing import Any, Final
 
 from tercel.core.errors import JournalError, TercelError
+from tercel.core.orders import Listing
 from tercel.core.ports import Entry
 from tercel.core.version import code_mark
 from tercel.desk.trading.follower import Follower
@@ -19,7 +21,15 @@ CLOCK_S: Final = 0.5
 def begun(gateway: OrderGateway, holder: str, resume: bool) -> Entry:
     """Entry of a session's beginning."""
     body = {"session": gateway.ledger.next_session, "venue": gateway.venue.name, "holder": holder, "resume": resume}
-    return Entry(kinds.SESSION, gateway.venue.now_ns, body={**body, "code": code_mark()})
+    listings = {one.instrument: traded_in(one) for one in gateway.venue.listings()}
+    return Entry(kinds.SESSION, gateway.venue.now_ns, body={**body, "code": code_mark(), "listings": listings})
+
+
+def traded_in(listing: Listing) -> dict[str, Any]:
+    """Units of an instrument as its venue trades it, for whoever reads the journal."""
+    tick = float(Decimal(repr(listing.tick)) / Decimal(repr(listing.part)))
+    words = {"tick": tick, "lot": listing.lot * listing.part, "currency": listing.currency}
+    return words | {"fees": list(listing.fees)}
 
 
 def heartbeat(gateway: OrderGateway, followers: Mapping[str, Follower]) -> list[Entry]:

@@ -10,6 +10,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -236,3 +237,15 @@ __all__ = [
     "shipped",
     "stem",
 ]
+
+
+@cache
+def card_of(weights: str) -> Card | None:
+    """The card of the packaged policy whose weights have this hash, or one that begins so; None where none has.
+
+    >>> card = read_card(folder_of(names()[0]) / CARD)
+    >>> card_of(card.weights_sha256[:12]) == card, card_of("nothing")
+    (True, None)
+    """
+    cards = (read_card(folder_of(name) / CARD) for name in names() if weights)
+    return next((card for card in cards if card.weights_sha256.startswith(weights)), None)

@@ -6,7 +6,7 @@ A lot is LOT_SIZE's step, a tick PRICE_FILTER's. Numbers may come as strings or 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any, Final
@@ -105,9 +105,7 @@ class TradedSymbol:
 
     def listing(self, maker_rate: int = 0, taker_rate: int = 0) -> o.Listing:
         """As the desk lists it."""
-        shown = self._listed[0]
-        return o.Listing(shown.instrument, shown.tick, shown.lot, dense_ids=shown.dense_ids, maker_rate=maker_rate,
-                         taker_rate=taker_rate)  # fmt: skip
+        return replace(self._listed[0], maker_rate=maker_rate, taker_rate=taker_rate, currency=self.quote)
 
     @cached_property
     def _listed(self) -> tuple[o.Listing, PriceScale]:

@@ -8,7 +8,8 @@ from typing import Final
 
 SESSION: Final = "session"
 """A session began: {"session": number from 1, "venue", "holder", "resume": bool, "code": `core.version.code_mark`, of
-all that it sends}. Whatever order was open before is
+all that it sends, "listings": {instrument: {"tick": price units, "lot": shares or coins, "currency": "" where the venue
+names none, "fees": `core.orders.Listing.fees`}}}; older ones have no listings. Whatever order was open before is
 UNKNOWN from here on, and whatever parent was working is paused unless `resume`."""
 PARENT: Final = "parent"
 """An event of a parent order, {"event": ...} with

@@ -9,12 +9,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import mul
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
+from tercel.core.fixed import ONE
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.positions import Fill
 from tercel.desk.trading.tca.shortfall import BPS, Shortfall
@@ -140,17 +141,27 @@ class ParentCost:
     notional: float = 0.0
 
 
+FEE_PARTS: Final = sim.FEE_UNIT * ONE * ONE
+"""Parts of a half tick x lot in which `fee_of` counts fills of `core.fixed`."""
+
+
+def fee_of(px: int, qty: int, passive: bool, words: tuple[int, int, int, int], one: int = 1) -> int:
+    """Fee of one fill, exactly, in half ticks x lots / (`sim.FEE_UNIT` one one).
+
+    >>> fee_of(101, 10, False, (0, 60_000_000, 0, 0)) / sim.FEE_UNIT
+    6.0
+    """
+    fixed, rate = words[not passive], words[3 - passive]
+    return (fixed * one + rate * 2 * px) * qty
+
+
 def fees_of(fills: Ints, words: tuple[int, int, int, int], one: int = 1) -> int:
     """Fees of fills given in parts: the exact sum, rounded once to half ticks x lots as a market's state does.
 
     >>> fees_of(np.array([[2, 101, 10, 200, 202, 0, 0]]), (0, 60_000_000, 0, 0))
     6
     """
-    maker, taker, maker_rate, taker_rate = words
-    exact: int = sum(
-        ((maker * one + maker_rate * 2 * px) if passive else (taker * one + taker_rate * 2 * px)) * qty
-        for _, px, qty, _, _, passive, _ in fills.tolist()
-    )
+    exact = sum(fee_of(px, qty, bool(passive), words, one) for _, px, qty, _, _, passive, _ in fills.tolist())
     unit = sim.FEE_UNIT * one * one
     return (exact + unit // 2) // unit
 
