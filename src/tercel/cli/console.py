@@ -1,4 +1,4 @@
-"""`tercel console DESKS...`: the page where people watch and overrule desks; `tercel console users ...`: who they are."""
+"""`tercel console DESKS...`: the page where people watch and overrule desks; `... users`: who they are."""
 
 import getpass
 import os
@@ -19,6 +19,7 @@ from tercel.cli.request import as_callback
 from tercel.cli.shared import JsonRequest
 from tercel.cli.terminal import hand_over, print_table, say
 from tercel.core.errors import ConfigError
+from tercel.core.extras import needed
 from tercel.core.machine import person
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Console:
 
 def console(request: Console) -> None:
     """Serve the page where people watch and overrule desks; loopback only, each person by name."""
+    needed("fastapi", "trade")
     from tercel.api.console.serve import LOOPBACK, bind, server_of
     from tercel.api.console.web import create_app, served
 

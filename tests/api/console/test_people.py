@@ -1,6 +1,7 @@
 """People of a console: their file, their passwords, and who may not confirm for whom."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,10 @@ def test_what_cannot_be_is_refused_and_changes_nothing(people: People, change: A
 
 @pytest.mark.parametrize(
     "name",
-    ["", " ", "a" * 41, "a\nb", "a\x00", "=1+1", "@x", "-x", "+x", "a (b)", "a,b", "a;b", 'a"b', "a/b", "..", "\ud800"]
-    + ["a\u202eb", "a  b"],
+    [
+        *("", " ", "a" * 41, "a\nb", "a\x00", "=1+1", "@x", "-x", "+x", "a (b)", "a,b", "a;b", 'a"b', "a/b", ".."),
+        *("\ud800", "a\u202eb", "a  b"),
+    ],
 )
 def test_a_name_that_would_lie_in_a_journal_a_path_or_a_table_is_none(name: str) -> None:
     with pytest.raises(ConfigError, match="a name of 1 to 40"):
@@ -142,7 +145,7 @@ def test_nobody_confirms_for_who_let_them_in_or_raised_them_within_a_day(people:
 def test_the_table_of_roles_is_a_ladder() -> None:
     assert set(LEAST) == set(TOLD)
     held = [set(permissions(role)) for role in ROLES]
-    assert all(less < more for less, more in zip(held, held[1:], strict=False))
+    assert all(less < more for less, more in pairwise(held))
     assert held[0] == {"look"}
     assert not any(may("trader", one) for one in ("rearm", "promote", "limits", "confirm", "users"))
     assert role_table().count("\n") == len(LEAST) + 1

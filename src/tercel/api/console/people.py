@@ -63,6 +63,8 @@ class People:
         The file; none yet is nobody.
     now_s : callable
         The wall's clock, seconds.
+    hasher : argon2.PasswordHasher, optional
+        What hashes new passwords; by default as its library advises.
 
     Raises
     ------
@@ -70,10 +72,10 @@ class People:
         Without the extra [trade]; by every method, for a file that cannot be obeyed to the letter.
     """
 
-    def __init__(self, path: Path, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, now_s: Callable[[], float] = time.time, hasher: Any = None) -> None:
         argon2 = needed("argon2", "trade")
         self.path, self.now_s = path, now_s
-        self._hasher, self._wrong = argon2.PasswordHasher(), argon2.exceptions.Argon2Error
+        self._hasher, self._wrong = hasher or argon2.PasswordHasher(), argon2.exceptions.Argon2Error
         self._nobody = self._hasher.hash(secrets.token_bytes(16))
         self._lock, self._seen = Lock(), (0, 0, 0)
         self._people: dict[str, Person] = {}

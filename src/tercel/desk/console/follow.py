@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from tercel.core.errors import TercelError
 from tercel.core.periodic import PeriodicThread
@@ -11,6 +11,7 @@ from tercel.desk.console.metrics import Metrics
 from tercel.desk.console.state import DeskState
 
 EVERY_S = 0.25
+_Answer = TypeVar("_Answer")
 
 
 class JournalFollower:
@@ -62,6 +63,16 @@ class JournalFollower:
                 self._state.apply(seq, entry)
                 self._metrics.apply(entry)
                 self._heard_s = self._now_s()
+
+    def ask(self, question: Callable[[DeskState], _Answer]) -> _Answer:
+        """What a question finds in the state, which nobody changes meanwhile."""
+        with self._lock:
+            return question(self._state)
+
+    @property
+    def fault(self) -> str:
+        """Why the journal cannot be read now; "" where it can."""
+        return self._fault
 
     def shown(self) -> dict[str, Any]:
         """The page's state with its age, journal errors, and the kill latch as read now."""
