@@ -1,7 +1,9 @@
 """A console of two desks of lists, and people of every role."""
 
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from tests.desk.console.desks import PASSWORD, QUICK, ListedDesk, S, Steady, a_s
 
 from tercel.api.console.people import People
 from tercel.api.console.roles import ROLES
+from tercel.api.console.serve import bind, server_of
 from tercel.api.console.web import create_app
 
 HERE = "http://127.0.0.1:8321"
@@ -51,8 +54,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return people_of(tmp_path_factory.mktemp("people"), **roles).path
 
 
-def at_place(folder: Path, made: Path) -> Iterator[Place]:
-    """A console in a folder."""
+def placed(folder: Path, made: Path) -> Place:
+    """A console in a folder, which nobody has started."""
     shutil.copy(made, folder / "people.json")
     wall, clock = Steady(1e9), Steady()
     desk, other = ListedDesk(a_session()), ListedDesk([], "quiet")
@@ -60,16 +63,40 @@ def at_place(folder: Path, made: Path) -> Iterator[Place]:
     wall_ns: Callable[[], int] = lambda: int(wall.now * S)  # noqa: E731
     desks = served_by(folder / "desks", desk, other, now_s=clock, wall_ns=wall_ns)
     app = create_app(desks, people, clock, token=TOKEN)
-    with TestClient(app, base_url=HERE, follow_redirects=False) as outside:
-        yield Place(app, desk, other, people, clock, wall, outside)
+    return Place(app, desk, other, people, clock, wall, TestClient(app, base_url=HERE, follow_redirects=False))
 
 
 @pytest.fixture
 def place(tmp_path: Path, made: Path) -> Iterator[Place]:
-    yield from at_place(tmp_path, made)
+    found = placed(tmp_path, made)
+    with found.outside:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory, made: Path) -> Iterator[Place]:
     """A console for tests that leave no mark on it."""
-    yield from at_place(tmp_path_factory.mktemp("shared"), made)
+    found = placed(tmp_path_factory.mktemp("shared"), made)
+    with found.outside:
+        yield found
+
+
+@pytest.fixture
+def port(tmp_path: Path, made: Path) -> Iterator[int]:
+    """The port of a console that listens."""
+    with listening(placed(tmp_path, made).app) as found:
+        yield found
+
+
+@contextmanager
+def listening(app: Any) -> Iterator[int]:
+    """The port at which an application is served."""
+    bound = bind(0)
+    server = server_of(app)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
+    thread.start()
+    try:
+        yield int(bound.getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join(30)
