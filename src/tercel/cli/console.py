@@ -72,11 +72,15 @@ class Console:
         str | None,
         typer.Option(help=f"Whoever sends it as a bearer token may read /metrics (default: {TOKEN}).", metavar="TOKEN"),
     ] = None
+    oidc: Annotated[
+        Path | None, typer.Option(help="An identity provider: issuer, client_id, secret_file.", metavar="FILE.toml")
+    ] = None
 
 
 def console(request: Console) -> None:
     """Serve the page where people watch and overrule desks; loopback only, each person by name."""
     needed("fastapi", "trade")
+    from tercel.api.console.oidc import provider_of
     from tercel.api.console.serve import LOOPBACK, bind, server_of
     from tercel.api.console.web import create_app, served
 
@@ -86,10 +90,14 @@ def console(request: Console) -> None:
     listening = bind(request.port)
     first = _first(people)
     token = request.metrics_token or os.environ.get(TOKEN)
-    app = create_app(served(folders, time.time_ns, time.monotonic), people, time.monotonic, token=token)
+    provider = None if request.oidc is None else provider_of(request.oidc, time.monotonic, time.time)
+    desks = served(folders, time.time_ns, time.monotonic)
+    app = create_app(desks, people, time.monotonic, token=token, provider=provider)
     named = ", ".join(map(str, folders))
     say(f"console of {named}: http://{LOOPBACK}:{listening.getsockname()[1]}/  (Ctrl-C ends it)")
     say(first)
+    if provider is not None:
+        say(f"or by {provider.issuer}: /oidc")
     server_of(app).run(sockets=[listening])
 
 

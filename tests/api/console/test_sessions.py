@@ -1,9 +1,12 @@
 """Sessions: how they begin, how they end, and what a wall clock has to do with it (nothing)."""
 
+import json
 import threading
+from pathlib import Path
 
+import httpx
 import pytest
-from tests.api.console.conftest import HERE, Place
+from tests.api.console.conftest import HERE, Place, listening, placed
 from tests.desk.console.desks import PASSWORD
 
 from tercel.api.console.sessions import FREE_HERE, FREE_THERE, IDLE_S, KEPT, LIFE_S, Sessions, Throttle, TooSoonError
@@ -171,6 +174,19 @@ def test_an_unknown_name_takes_the_work_of_a_wrong_password(place: Place, monkey
     assert place.people.verify("nobody", "wrong") is None
     assert len(work) == 2
     assert work[0].split("$")[:4] == work[1].split("$")[:4], "the same parameters"
+
+
+def test_a_stream_shows_the_page_and_ends_with_its_session(tmp_path: Path, made: Path) -> None:
+    place = placed(tmp_path, made)
+    with listening(place.app) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        client.post("/api/login", json={"name": "viewer", "password": PASSWORD})
+        with client.stream("GET", "/api/desks/test desk/stream") as stream:
+            lines = (line for line in stream.iter_lines() if line)
+            first = json.loads(next(lines).removeprefix("data: "))
+            assert {agent["name"] for agent in first["agents"]} == {"ppo", "peg"}
+            assert "agents" not in json.loads(next(lines).removeprefix("data: ")), "what changed, and no more"
+            place.people.remove("viewer")
+            assert len(list(lines)) < 10
 
 
 def test_the_way_in_by_the_form(place: Place) -> None:

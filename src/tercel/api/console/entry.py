@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from tercel.api.console import models
 from tercel.api.console.guard import COOKIE, RefusedError, needs, nobody
+from tercel.api.console.oidc import CALLBACK, FLOW_S, IdentityProvider
 from tercel.api.console.page import page_file
 from tercel.api.console.people import People, made_password
 from tercel.api.console.roles import PUBLIC
@@ -18,6 +19,8 @@ from tercel.core.errors import TercelError
 
 HASHING: Final = ThreadPoolExecutor(2, "console-hash")
 """Threads that hash passwords: whoever tries thousands of them keeps no act waiting."""
+FLOW: Final = "tercel_oidc"
+GO_ON: Final = '<!doctype html><title>Tercel</title><meta http-equiv="refresh" content="0;url=/"><a href="/">Go on</a>'
 MOST_WAITING: Final = 16
 """Tries that wait for those threads."""
 
@@ -119,6 +122,31 @@ def add_entry(app: FastAPI, sessions: Sessions) -> None:
         """End the session."""
         sessions.leave(request.cookies.get(COOKIE))
         return {"left": True}
+
+
+def add_provider(app: FastAPI, sessions: Sessions, provider: IdentityProvider) -> None:
+    """Add the way in by an identity provider."""
+
+    @app.get("/oidc", include_in_schema=False, **needs(PUBLIC))
+    def leave_for_provider(request: Request) -> Response:
+        state, there = provider.begin(f"{request.url.scheme}://{request.headers['host']}")
+        response = RedirectResponse(there, status_code=303)
+        response.set_cookie(FLOW, state, httponly=True, samesite="lax", max_age=int(FLOW_S), path=CALLBACK)
+        return response
+
+    @app.get(CALLBACK, include_in_schema=False, **needs(PUBLIC))
+    def come_back(request: Request) -> Response:
+        try:
+            name = provider.name_of(request.cookies.get(FLOW, ""), request.query_params)
+            person = sessions.people.get(name)
+        except TercelError as error:
+            return login_page(f"The identity provider lets nobody in: {error.expected} was expected.", 401)
+        if person is None:
+            return login_page("The identity provider knows you; nobody of that name may log in here.", 403)
+        # a page of our own, which goes on: a cookie of this site alone is not sent where another site led here
+        response = with_session(HTMLResponse(GO_ON), sessions.open(person, provider.proof), request)
+        response.delete_cookie(FLOW, path=CALLBACK)
+        return response
 
 
 def add_users(app: FastAPI, people: People) -> None:

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from tercel.api.console.entry import add_entry, add_users
+from tercel.api.console.entry import add_entry, add_provider, add_users
 from tercel.api.console.guard import LOOPBACK_HOSTS, Guard, GuardedRoute, Json, tell_errors
+from tercel.api.console.oidc import IdentityProvider
 from tercel.api.console.page import add_page
 from tercel.api.console.people import People
 from tercel.api.console.reached import Desks, Served, served
@@ -27,6 +28,7 @@ def create_app(
     now_s: Callable[[], float],
     *,
     token: str | None = None,
+    provider: IdentityProvider | None = None,
     hosts: Iterable[str] = LOOPBACK_HOSTS,
 ) -> FastAPI:
     """The console of some desks.
@@ -41,6 +43,8 @@ def create_app(
         Seconds that never go back.
     token : str, optional
         Whoever bears it may read `/metrics`; without one only a session may.
+    provider : IdentityProvider, optional
+        Whom it names may come in without a password.
     hosts : iterable of str
         Names by which the console may be called.
     """
@@ -62,6 +66,8 @@ def create_app(
     tell_errors(app)
     pages = SharedPages(desks, now_s)
     add_entry(app, app.state.sessions)
+    if provider is not None:
+        add_provider(app, app.state.sessions, provider)
     add_users(app, people)
     add_reads(app, desks, pages)
     add_writes(app, desks)
