@@ -61,6 +61,16 @@ def test_a_port_in_use_is_said_before_anything_starts(desk: Path) -> None:
         refused(tercel("console", "--desk", desk, "--port", taken.getsockname()[1]), "a free port", "choose another")
 
 
+def test_options_may_stand_before_and_after_the_desks(desk: Path, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = ("--port", taken.getsockname()[1])
+        refused(tercel("console", desk, *port), "a free port")
+        refused(tercel("console", *port, desk), "a free port")
+    refused(tercel("console", desk, tmp_path / "none", "--port", 0), "journal.db", "none")
+
+
 @pytest.mark.parametrize("command", [("console",), ("kill", "--reason", "x"), ("rearm", "--reason", "x")])
 def test_without_a_desk_nothing_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]

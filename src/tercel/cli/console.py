@@ -46,6 +46,7 @@ class ConsoleGroup(TyperGroup):
         """Leave words after `users` to that group."""
         below = args[:1] == [USERS]
         ctx.meta[USERS] = args[1:] if below else None
+        ctx.allow_interspersed_args = True  # options may follow the desks
         return super().parse_args(ctx, [] if below else args)
 
     def invoke(self, ctx: Any) -> Any:
