@@ -62,9 +62,9 @@ build/peers/freqtrade/.made build/peers/nautilus/.made: Makefile
 
 # Scripts of packages are not run: nothing of what they would unpack is used.
 build/peers/.made: Makefile
-	@echo "[set-up] installing jspurefix with npm (some 15 seconds)" >&2
+	@echo "[set-up] installing jspurefix and oidc-provider with npm (some 15 seconds)" >&2
 	@mkdir -p build/peers
-	@npm install --silent --no-fund --no-audit --ignore-scripts --prefix build/peers jspurefix@5.11.4
+	@npm install --silent --no-fund --no-audit --ignore-scripts --prefix build/peers jspurefix@5.11.4 oidc-provider@9.13.3
 	@touch $@
 
 # Without what its package asks for and its code never imports (a formatter).

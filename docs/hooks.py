@@ -115,6 +115,8 @@ def commands() -> str:
         if inner is not None:
             if words:
                 page.extend([f"## tercel {words}", "", str(command.help or ""), ""])
+            if words and command.invoke_without_command:
+                options(command)
             for name, one in inner.items():
                 if not one.hidden:
                     walk(one, f"{words} {name}".strip())
@@ -122,6 +124,9 @@ def commands() -> str:
         page.extend(
             [f"{'##' if ' ' not in words else '###'} tercel {words}", "", (command.help or "").split("\f")[0], ""]
         )
+        options(command)
+
+    def options(command: Any) -> None:
         if command.epilog:
             page.extend(["```sh", command.epilog.removeprefix("Example: "), "```", ""])
         rows = [row(one) for one in command.params if not getattr(one, "hidden", False)]

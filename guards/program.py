@@ -50,7 +50,7 @@ def commands() -> Iterator[tuple[str, Any]]:
 
     def below(command: Any, words: Sequence[str]) -> Iterator[tuple[str, Any]]:
         inner = getattr(command, "commands", None)
-        if inner is None:
+        if inner is None or (words and command.invoke_without_command):
             yield " ".join(words), command
         for word, one in (inner or {}).items():
             yield from below(one, [*words, word])

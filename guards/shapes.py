@@ -13,6 +13,7 @@ ALONE: Final = {
     "run": "the guard `run` has its keys",
     "agent evaluate": "the guard `evaluate` has its keys",
     "console": "serves until it is stopped",
+    "console users *": "tests/cli/test_console_users.py reads its objects",
     "venue serve": "serves until it is stopped",
     "data record *": "listens to a network",
     "data import itch": "a binary file of a venue",

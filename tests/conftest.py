@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIRE_DATA = os.environ.get("TERCEL_REQUIRE_DATA") == "1"
-_FOREIGN = Path(os.environ.get("TERCEL_FOREIGN", ROOT / "build" / "peers"))
+FOREIGN = Path(os.environ.get("TERCEL_FOREIGN", ROOT / "build" / "peers"))
 
 # A first call compiles kernels, so no example has a deadline. CI repeats itself; a developer's run explores.
 _COMPILING = [HealthCheck.too_slow]
@@ -47,27 +47,27 @@ def shared_peers() -> Path:
 @pytest.fixture(scope="session")
 def foreign_engines() -> Path:
     """Folder of engines in environments of their own: `$TERCEL_FOREIGN`, else build/peers, which `make peers` makes."""
-    if (_FOREIGN / "node_modules" / "jspurefix").is_dir() and shutil.which("node"):
-        return _FOREIGN
-    return _no_engine(f"no jspurefix in {_FOREIGN}, or no node; run make peers")
+    if (FOREIGN / "node_modules" / "jspurefix").is_dir() and shutil.which("node"):
+        return FOREIGN
+    return no_engine(f"no jspurefix in {FOREIGN}, or no node; run make peers")
 
 
 @pytest.fixture(scope="session")
 def binance_connector() -> Path:
     """The Python that has Binance's FIX connector, among the foreign engines."""
-    python = _FOREIGN / "binance" / "bin" / "python"
+    python = FOREIGN / "binance" / "bin" / "python"
     if any(python.parent.parent.glob("lib/python3*/site-packages/binance_fix_connector")):
         return python
-    return _no_engine(f"no binance-fix-connector in {_FOREIGN / 'binance'}; run make peers")
+    return no_engine(f"no binance-fix-connector in {FOREIGN / 'binance'}; run make peers")
 
 
 @pytest.fixture(scope="session")
 def exchange_clients() -> Path:
     """The Python that has ccxt and schemathesis, among the foreign engines."""
-    python = _FOREIGN / "exchange" / "bin" / "python"
+    python = FOREIGN / "exchange" / "bin" / "python"
     if any(python.parent.parent.glob("lib/python3*/site-packages/ccxt")):
         return python
-    return _no_engine(f"no ccxt in {_FOREIGN / 'exchange'}; run make peers")
+    return no_engine(f"no ccxt in {FOREIGN / 'exchange'}; run make peers")
 
 
 @pytest.fixture(scope="session")
@@ -75,15 +75,15 @@ def bots() -> Callable[[str], Path]:
     """Finds the Python of a bot: freqtrade, nautilus, which `make bots` installs and no other target asks for."""
 
     def find(name: str) -> Path:
-        python = _FOREIGN / name / "bin" / "python"
+        python = FOREIGN / name / "bin" / "python"
         if any(python.parent.parent.glob(f"lib/python3*/site-packages/{name}*")):
             return python
-        pytest.skip(f"no {name} in {_FOREIGN / name}; run make bots")
+        pytest.skip(f"no {name} in {FOREIGN / name}; run make bots")
 
     return find
 
 
-def _no_engine(message: str) -> NoReturn:
+def no_engine(message: str) -> NoReturn:
     if os.environ.get("TERCEL_REQUIRE_PEERS") == "1":
         pytest.fail(message)
     pytest.skip(message)

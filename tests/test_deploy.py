@@ -1,6 +1,7 @@
 """What stands around the package: containers, the dashboard, the lock file, the workflow. No engine is needed."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -21,6 +22,7 @@ DEPLOY = ROOT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 DASHBOARD: dict[str, Any] = json.loads((DEPLOY / "grafana" / "dashboards" / "tercel.json").read_text(encoding="utf-8"))
 QUERIES = [(target["expr"], target["legendFormat"]) for panel in DASHBOARD["panels"] for target in panel["targets"]]
+TOKEN = "of metrics"
 SERVICES = ("exchange", "desk", "console")
 
 
@@ -77,6 +79,9 @@ def test_services_have_what_they_name() -> None:
     scrape = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"][0]
     port = services["console"]["command"][-1]
     assert scrape["static_configs"][0]["targets"] == [f"127.0.0.1:{port}"]
+    assert scrape["authorization"]["credentials_file"] == "/run/secrets/metrics_token"
+    assert services["prometheus"]["secrets"] == ["metrics_token"]
+    assert COMPOSE["secrets"]["metrics_token"]["environment"] in services["console"]["environment"]
     desk = tomllib.loads((DEPLOY / "desk.toml").read_text())["desk"]
     exchange = services["exchange"]["command"]
     assert desk["venue"] == f"fix://TRADER@127.0.0.1:{exchange[exchange.index('--port') + 1]}"
@@ -91,6 +96,7 @@ def running(tmp_path: Path) -> Iterator[int]:
     desk = (DEPLOY / "desk.toml").read_text().replace("9878", ports["9878"])
     (tmp_path / "desk.toml").write_text(desk)
     here = {"/deploy/desk.toml": str(tmp_path / "desk.toml"), "/desks/live": str(tmp_path / "live"), **ports}
+    told = {"TERCEL_METRICS_TOKEN": TOKEN, "TERCEL_PEOPLE": str(tmp_path / "people.json")}
     processes = []
     try:
         for name in SERVICES:
@@ -98,7 +104,8 @@ def running(tmp_path: Path) -> Iterator[int]:
             if name == "console":
                 until((tmp_path / "live" / "journal.db").exists, what="the desk's journal")
             log = (tmp_path / f"{name}.log").open("w")
-            processes.append(subprocess.Popen([sys.executable, "-m", "tercel.cli", *words], stdout=log, stderr=log))
+            words = [sys.executable, "-m", "tercel.cli", *words]
+            processes.append(subprocess.Popen(words, stdout=log, stderr=log, env=os.environ | told))
             if name == "exchange":
                 until(lambda: "127.0.0.1" in (tmp_path / "exchange.log").read_text(), what="the exchange")
         yield int(ports["8321"])
@@ -115,8 +122,9 @@ def free_port() -> str:
 
 
 def metrics(port: int) -> str:
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+        with urllib.request.urlopen(asked, timeout=5) as page:
             text: str = page.read().decode()
             return text
     except OSError:

@@ -15,11 +15,11 @@ from typer.testing import CliRunner, Result
 
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
+from tercel.api.console.reads import changes, parts
 from tercel.cli import app
 from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.follow import JournalFollower
-from tercel.desk.console.web import changes
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.lock import holder
 from tercel.desk.trading.journal.reader import JournalReader
@@ -61,6 +61,16 @@ def test_a_port_in_use_is_said_before_anything_starts(desk: Path) -> None:
         refused(tercel("console", "--desk", desk, "--port", taken.getsockname()[1]), "a free port", "choose another")
 
 
+def test_options_may_stand_before_and_after_the_desks(desk: Path, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = ("--port", taken.getsockname()[1])
+        refused(tercel("console", desk, *port), "a free port")
+        refused(tercel("console", *port, desk), "a free port")
+    refused(tercel("console", desk, tmp_path / "none", "--port", 0), "journal.db", "none")
+
+
 @pytest.mark.parametrize("command", [("console",), ("kill", "--reason", "x"), ("rearm", "--reason", "x")])
 def test_without_a_desk_nothing_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
@@ -73,7 +83,7 @@ def test_without_a_desk_nothing_starts(
 
 def test_a_short_password_is_refused(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERCEL_CONSOLE_PASSWORD", "short")
-    refused(tercel("console", "--desk", desk, "--port", 0), "at least 8 characters", "TERCEL_CONSOLE_PASSWORD")
+    refused(tercel("console", "--desk", desk, "--port", 0, "--people", desk / "people.json"), "at least 8 characters")
 
 
 # -- the kill switch ------------------------------------------------------------------------------------------------
@@ -236,12 +246,13 @@ def test_the_page_stays_small_after_ten_thousand_entries(desk: Path) -> None:
     a_long_day(journal)
     follower = JournalFollower(FolderDesk(desk, time.time_ns), time.monotonic)
     follower.catch_up()
-    whole, told = changes(follower.shown(), {})
+    told = parts(follower.shown())
+    whole = changes(told, {})
     assert follower.shown()["seq"] == 10_000
     assert len(whole) < 200_000
     journal.append([beat(10_001 * S)])
     follower.catch_up()
-    changed, _ = changes(follower.shown(), told)
+    changed = changes(parts(follower.shown()), told)
     assert len(changed) < 20_000
     assert "share_points" not in json.loads(changed)
     journal.close()

@@ -55,10 +55,10 @@ class PostedCommand:
         return None if self.entry is None else str(self.entry.body.get("event", self.entry.kind))
 
 
-def ask(folder: Path, command: str, body: Mapping[str, Any], reason: str, wait_s: float) -> PostedCommand:
+def ask(folder: Path, command: str, body: Mapping[str, Any], reason: str, wait_s: float, by: str = "") -> PostedCommand:
     """Post a command to a running desk (submit, pause, resume, cancel, amend, promote, limits) and wait for its answer.
 
-    With 0 seconds nothing is waited for, and the session to come may take it.
+    With 0 seconds nothing is waited for, and the session to come may take it. Whoever runs this process asks, or `by`.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def ask(folder: Path, command: str, body: Mapping[str, Any], reason: str, wait_s
         raise OrderError("a desk that runs", f"{folder}, which nobody runs; nothing was left there", remedy)
     with closing(JournalReader(folder)) as reader:
         before = reader.last
-        number = post(folder, command, body, person(), reason or command, time.time_ns())
+        number = post(folder, command, body, by or person(), reason or command, time.time_ns())
         found = _await(folder, reader, before, number, wait_s)
     if found is not None and found.kind == kinds.ALERT:
         parts = [str(found.body.get(part) or "") for part in ("expected", "received", "remedy")]
@@ -100,9 +100,14 @@ def _await(folder: Path, reader: JournalReader, before: int, number: int, wait_s
 
 
 def answer(reader: JournalReader, after: int, number: int) -> Entry | None:
-    """What the desk did of a person's command: a parent's event, a promotion, limits, or the alert of a refusal."""
-    rows = reader.read(after, (kinds.PARENT, kinds.PROMOTED, kinds.LIMITS, kinds.SETTLED, kinds.ALERT))
-    return next((entry for _, entry in rows if entry.body.get("operator") == number), None)
+    """What the desk did of a person's command: a parent's event, a promotion, limits, or the alert of a refusal; of
+    what is only noted, its own entry."""
+    answers = (kinds.PARENT, kinds.PROMOTED, kinds.LIMITS, kinds.SETTLED, kinds.ALERT, kinds.OPERATOR)
+    return next((entry for _, entry in reader.read(after, answers) if _answers(entry.body, number)), None)
+
+
+def _answers(body: Mapping[str, Any], number: int) -> bool:
+    return body.get("operator") == number or (body.get("id") == number and body.get("command") in kinds.NOTED)
 
 
 def settle_orders(

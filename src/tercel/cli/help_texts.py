@@ -55,5 +55,5 @@ def add_help(app: typer.Typer, texts: Sequence[HelpTexts]) -> None:
 
     for words, one in tree(app):
         one.rich_help_panel = told("panels", words) or one.rich_help_panel
-        if isinstance(one, CommandInfo) and (example := told("examples", words)):
+        if example := told("examples", words):
             one.epilog = f"Example: {example}"

@@ -1,13 +1,11 @@
-"""Commands of people who watch a desk: `tercel console`, `tercel kill`, `tercel rearm`."""
+"""Commands of people who stop a desk: `tercel kill`, `tercel rearm`."""
 
-import os
-import secrets
 import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import typer
 
@@ -45,35 +43,6 @@ Agents = Annotated[list[str] | None, typer.Option("--agent", help="One agent; ma
 
 PORT = 8321
 """Where the console is, unless asked otherwise."""
-PASSWORD = "TERCEL_CONSOLE_PASSWORD"
-
-
-@dataclass(frozen=True)
-class Console:
-    """What is asked of `tercel console`."""
-
-    interrupted: ClassVar[str] = "the desk goes on without the page"
-
-    desk: Desk = None
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=0, max=65535, metavar="P")] = PORT
-
-
-def console(request: Console) -> None:
-    """Serve the page where people watch and overrule a desk; loopback only, with a password."""
-    from tercel.desk.console.desk import FolderDesk
-    from tercel.desk.console.follow import JournalFollower
-    from tercel.desk.console.login import Authenticator
-    from tercel.desk.console.serve import LOOPBACK, bind, server_of
-    from tercel.desk.console.web import create_app
-
-    folder = FolderDesk(find_desk(request.desk), time.time_ns)
-    given = os.environ.get(PASSWORD)
-    password = given if given is not None else secrets.token_urlsafe(9)
-    listening = bind(request.port)
-    app = create_app(folder, Authenticator(password, time.monotonic), JournalFollower(folder, time.monotonic))
-    say(f"console of {folder.folder}: http://{LOOPBACK}:{listening.getsockname()[1]}/  (Ctrl-C ends it)")
-    say(f"password: {password}" if given is None else f"password: as {PASSWORD} says")
-    server_of(app).run(sockets=[listening])
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,12 @@ def add(app: typer.Typer, *bodies: Callable[[Any], int | None] | type) -> None:
             app.command(name)(_typed(body, given.annotation, body.__doc__))
 
 
+def as_callback(body: Callable[[Any], int | None]) -> Callable[..., None]:
+    """The callback that Typer reads of a function of one request, for a group that is a command too."""
+    (given,) = inspect.signature(body).parameters.values()
+    return _typed(body, given.annotation, body.__doc__)
+
+
 def request_of(callback: Any) -> type | None:
     """The request that a command made here is of; None for any other command."""
     return getattr(callback, "request", None)

@@ -15,11 +15,12 @@ from tercel import __version__
 from tercel.cli import plugins
 from tercel.cli.agent import agent_app
 from tercel.cli.config import config_app
+from tercel.cli.console import console_app
 from tercel.cli.data import data_app
 from tercel.cli.gate import gate
 from tercel.cli.limits import limits_app
 from tercel.cli.market import market_app
-from tercel.cli.operator import console, kill, rearm
+from tercel.cli.operator import kill, rearm
 from tercel.cli.portfolio import portfolio_app
 from tercel.cli.request import add
 from tercel.cli.risk import risk_app
@@ -34,6 +35,7 @@ from tercel.cli.venue import venue_app
 app = command_line("tercel", "From tick data to an execution agent that is judged.")
 _ROOMS = (
     data_app, market_app, agent_app, signals_app, portfolio_app, risk_app, limits_app, venue_app, trade_app, config_app,
+    console_app,
 )  # fmt: skip
 for _room in _ROOMS:
     app.add_typer(_room, name=str(_room.info.name))
@@ -48,7 +50,7 @@ def _root(
         raise typer.Exit
 
 
-add(app, run, tca, gate, console, kill, rearm)
+add(app, run, tca, gate, kill, rearm)
 LEFT_OUT = plugins.join(app)
 """A line for each installed package whose commands are not there, and why."""
 

@@ -20,6 +20,23 @@ def write_whole(path: Path, data: str | bytes) -> None:
         part.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
+def write_private(path: Path, text: str) -> None:
+    """Put `text` at `path`, whole, durable, and for its owner alone (mode 600).
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "secret"
+    >>> write_private(file, "one line")
+    >>> oct(file.stat().st_mode & 0o777), file.read_text()
+    ('0o600', 'one line')
+    """
+    with beside(path) as part:
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+
 def file_hash(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:

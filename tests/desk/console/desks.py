@@ -1,25 +1,37 @@
 """A desk made of a list of entries, for the console's tests."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import argon2
+
+from tercel.api.console.people import People
+from tercel.api.console.reached import Desks, ReachedDesk, Served
+from tercel.api.console.requests import RequestBook
+from tercel.core.errors import OrderError
 from tercel.core.fixed import ONE
 from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
+from tercel.desk.console.follow import JournalFollower
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_denied, entry_in, entry_out
 
 S = 1_000_000_000
+PASSWORD = "eight or more"
+QUICK = argon2.PasswordHasher(1, 8, 1)
+"""Hashes in no time, which says nothing of how safe they are."""
 
 
-class ListedDesk:
-    """Does what `console.desk.FolderDesk` does, over a list; keeps what was asked of it."""
+class ListedDesk(ReachedDesk):
+    """Does what `api.console.reached.ReachedDesk` does, over a list; keeps what was asked of it, and says yes."""
 
-    def __init__(self, entries: list[Entry]) -> None:
-        self.name = "test desk"
+    def __init__(self, entries: list[Entry], name: str = "test desk") -> None:
+        self.name = name
         self.entries = entries
         self.posted: list[tuple[str, dict[str, Any], str, str]] = []
         self.latch: dict[str, Any] | None = None
+        self.says_no = ""
 
     def stands(self) -> tuple[str, int]:
         return "listed", len(self.entries)
@@ -28,17 +40,47 @@ class ListedDesk:
         return "process 1 (test)"
 
     def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
-        yield from ((seq, entry) for seq, entry in enumerate(list(self.entries), 1) if seq > after)
+        wanted = set(kinds)
+        for seq, entry in enumerate(list(self.entries), 1):
+            if seq > after and (not wanted or entry.kind in wanted):
+                yield seq, entry
 
     def post(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> int:
         self.posted.append((command, dict(body), by, reason))
         return len(self.posted)
 
-    def kill(self, scope: str, by: str, reason: str) -> None:
-        self.latch = {"scope": scope, "by": by, "reason": reason}
+    def ask(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> Entry | None:
+        number = self.post(command, body, by, reason)
+        if self.says_no:
+            raise OrderError("something else", self.says_no, "ask for that")
+        said = {"operator": number, "event": command, "by": by, "reason": reason}
+        if command == "limits":
+            event = {"tighten": "tightened", "request": "requested", "approve": "loosened"}[str(body["act"])]
+            said |= {"event": event, "hash": "h", "request": number}
+            return Entry(kinds.LIMITS, S, body=said)
+        if command == "promote":
+            return Entry(kinds.PROMOTED, S, agent=str(body["agent"]), body=said | {"champion": "a", "challenger": "b"})
+        if command == "own_alert":
+            return Entry(kinds.OPERATOR, S, body={"id": number, "command": command, "body": dict(body), "by": by})
+        if command == "submit":
+            told = {key: body[key] for key in ("side", "lots", "horizon_ns")} | {"limit_price": body.get("limit_price")}
+            said |= {"event": "accepted", **told}
+        parent = str(body.get("parent", body.get("id", "")))
+        return Entry(
+            kinds.PARENT, S, str(body.get("instrument", "AAA")), str(body.get("agent", "ppo")), parent, body=said
+        )
 
-    def rearm(self, by: str, reason: str) -> None:
+    def kill(self, agents: Sequence[str], by: str, reason: str) -> None:
+        self.latch = {"scope": ", ".join(agents) or "all", "by": by, "reason": reason}
+        for agent in agents or ("ppo", "peg"):
+            body = {"event": "confirmed", "scope": agent, "by": "", "reason": reason, "open": 0}
+            self.entries.append(Entry(kinds.KILL, 11 * S, agent=agent, body=body))
+
+    def rearm(self, agents: Sequence[str], by: str, reason: str) -> None:
         self.latch = None
+        for agent in agents or ("ppo", "peg"):
+            body = {"scope": agent, "by": by, "reason": reason}
+            self.entries.append(Entry(kinds.REARM, 12 * S, agent=agent, body=body))
 
     def killed(self) -> Mapping[str, Any] | None:
         return self.latch
@@ -51,6 +93,34 @@ class ListedDesk:
             "sentences": ["It took 3 lots."],
             "tables": {"seen": {"left": 7, "mid": 10.5}},
         }
+
+
+class Steady:
+    """A clock that a test turns."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def served_by(folder: Path, *desks: ListedDesk, now_s: Callable[[], float], wall_ns: Callable[[], int]) -> Desks:
+    """What a console serves: desks of lists, their requests in folders of their own."""
+    found = Desks()
+    for desk in desks:
+        (folder / desk.name).mkdir(parents=True, exist_ok=True)
+        book = RequestBook(folder / desk.name, wall_ns)
+        found[desk.name] = Served(desk, JournalFollower(desk, now_s), book)
+    return found
+
+
+def people_of(folder: Path, wall_s: Callable[[], float] = lambda: 1e9, **roles: str) -> People:
+    """People by name and role, all with one password, let in long ago by nobody who is here."""
+    long_ago = People(folder / "people.json", lambda: 0.0, QUICK)
+    for name, role in roles.items():
+        long_ago.add(name, role, PASSWORD, "root (test)")
+    return People(folder / "people.json", wall_s, QUICK)
 
 
 def report(exec_id: str, lots: int, ns: int, agent: str = "ppo") -> Report:

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.desk.console.desks import people_of
 from tests.program import COMMAND
 from tests.waiting import until
 
 PASSWORD = "eight or more"
+TOKEN = "of metrics"
 CONFIG = """
 [desk]
 name = "small"
@@ -49,7 +51,8 @@ def tercel(*words: str | Path) -> subprocess.CompletedProcess[str]:
 def started(words: Sequence[str | Path], said: Path, stop: int = signal.SIGINT) -> Iterator[subprocess.Popen[str]]:
     """A command that runs beside the test; stopped with a signal where it has not ended by itself."""
     with said.open("w") as out:
-        env = os.environ | {"TERCEL_CONSOLE_PASSWORD": PASSWORD, "PYTHONUNBUFFERED": "1"}
+        env = os.environ | {"TERCEL_CONSOLE_PASSWORD": PASSWORD, "PYTHONUNBUFFERED": "1", "TERCEL_METRICS_TOKEN": TOKEN}
+        env |= {"TERCEL_PEOPLE": str(said.parent / "people.json")}
         process = subprocess.Popen([*COMMAND, *map(str, words)], stdout=out, stderr=out, text=True, env=env)
         try:
             yield process
@@ -65,12 +68,14 @@ def started(words: Sequence[str | Path], said: Path, stop: int = signal.SIGINT) 
 
 @contextmanager
 def console(desk: Path, said: Path) -> Iterator[str]:
-    """The console of a desk; its address."""
+    """The console of a desk, with `admin` and a second person, bob; its address."""
 
     def address() -> str:
         found = re.search(r"http://127\.0\.0\.1:\d+/", said.read_text() if said.exists() else "")
         return found.group(0) if found else ""
 
+    if not (said.parent / "people.json").exists():  # two consoles may share it
+        people_of(said.parent, bob="risk")
     with started(["console", "--desk", desk, "--port", "0"], said):
         until(lambda: bool(address()), what=f"a console ({said})")
         yield address()

@@ -13,7 +13,8 @@ import pytest
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
 from tests.desk.console.browser import chromium
-from tests.desk.console.processes import PASSWORD, console, running_desk, tercel
+from tests.desk.console.processes import PASSWORD, TOKEN, console, running_desk, tercel
+from tests.desk.console.second import confirm
 from tests.waiting import DEADLINE_S, until
 
 from tercel.core.ports import Entry
@@ -39,11 +40,11 @@ def page(desk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("console")
     with console(desk, folder / "console.out") as address, chromium(folder) as browser:
         browser.get(address)
-        browser.find_element("id", "name").send_keys("ann")
+        browser.find_element("id", "name").send_keys("admin")
         browser.find_element("id", "password").send_keys("not the password")
         browser.find_element("css selector", "button").click()
-        until(lambda: "not the password" in text(browser, ".said"), what="a refusal")
-        browser.find_element("id", "name").send_keys("ann")
+        until(lambda: "not the name and its password" in text(browser, ".said"), what="a refusal")
+        browser.find_element("id", "name").send_keys("admin")
         browser.find_element("id", "password").send_keys(PASSWORD)
         browser.find_element("css selector", "button").click()
         until(lambda: "peg_behind" in text(browser, "#agents"), what="the page")
@@ -163,8 +164,11 @@ def test_a_kill_from_the_page_and_the_way_back(desk: Path, page: Any) -> None:
     picture(page, "killed", 1400, 700)
     press(page, "#rearm")
     say_why(page, "prices were right")
+    confirm(page.current_url, "bob", PASSWORD)
     until(lambda: len(entries(desk, kinds.REARM, after=before)) == 2, what="re-armed")
-    assert {e.body["reason"] for _, e in entries(desk, kinds.REARM, after=before)} == {"prices were right"}
+    assert {e.body["reason"] for _, e in entries(desk, kinds.REARM, after=before)} == {"prices were right; so it is"}
+    both = "admin (password), confirmed by bob (password)"
+    assert {e.body["by"] for _, e in entries(desk, kinds.REARM, after=before)} == {both}
     until(lambda: not page.find_element("id", "killed").is_displayed(), what="the banner gone")
     if events(desk, parent)[-1] == "paused":
         press(page, f"tr[data-id='{parent}'] .acts button")
@@ -186,10 +190,11 @@ def test_a_promotion_from_the_page(desk: Path, page: Any) -> None:
     picture(page, "console-narrow", 700, 1500)
     press(page, "tr[data-id=ppo] td:last-child button")
     say_why(page, "to see it at work")
+    confirm(page.current_url, "bob", PASSWORD)
     until(lambda: bool(entries(desk, kinds.PROMOTED)), what="a promotion")
     (_, entry), *_ = entries(desk, kinds.PROMOTED)
     assert entry.body["challenger"] == "packaged:dqn-csco-santa-fe+alpha+posture"
-    assert entry.body["by"] == "ann (console)"
+    assert entry.body["by"] == "admin (password), confirmed by bob (password)"
     until(
         lambda: "dqn-csco-santa-fe" in text(page, "tr[data-id=ppo] th"),
         what="on the page",
@@ -216,7 +221,8 @@ def test_a_kill_from_the_command_line_with_the_page_down(desk: Path) -> None:
 def test_metrics_are_scraped_and_two_consoles_show_one_desk(desk: Path, tmp_path: Path) -> None:
     with console(desk, tmp_path / "one.out") as one, console(desk, tmp_path / "two.out") as two:
         for address in (one, two):
-            with urllib.request.urlopen(f"{address}metrics", timeout=DEADLINE_S) as answer:
+            asked = urllib.request.Request(f"{address}metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+            with urllib.request.urlopen(asked, timeout=DEADLINE_S) as answer:
                 assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
                 said = answer.read().decode()
             assert 'tercel_orders_out_total{agent="peg",what="mass_cancel"} ' in said

@@ -11,15 +11,13 @@ import pytest
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
 from tests.desk.console.browser import chromium, cut_cells, window
-from tests.desk.console.desks import ListedDesk, a_session
+from tests.desk.console.desks import PASSWORD, ListedDesk, a_session, people_of, served_by
+from tests.desk.console.second import confirm
 from tests.waiting import until
 
-from tercel.desk.console.follow import JournalFollower
-from tercel.desk.console.login import Authenticator
-from tercel.desk.console.serve import bind, server_of
-from tercel.desk.console.web import create_app
+from tercel.api.console.serve import bind, server_of
+from tercel.api.console.web import create_app
 
-PASSWORD = "eight or more"
 EDGES = """
 const row = document.querySelector("tr[data-id=p1]");
 row.querySelector("th").firstChild.textContent = "6b02294c-3.CSCO-000-schedule";
@@ -34,8 +32,9 @@ def desk() -> ListedDesk:
 
 @pytest.fixture(scope="module")
 def page(desk: ListedDesk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    listening = bind(0)
-    server = server_of(create_app(desk, Authenticator(PASSWORD, time.monotonic), JournalFollower(desk, time.monotonic)))
+    listening, folder = bind(0), tmp_path_factory.mktemp("served")
+    desks = served_by(folder, desk, now_s=time.monotonic, wall_ns=time.time_ns)
+    server = server_of(create_app(desks, people_of(folder, ann="risk", bob="risk"), time.monotonic))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     with chromium(tmp_path_factory.mktemp("browser")) as browser:
@@ -112,12 +111,12 @@ def test_a_parent_is_paused_and_cancelled(page: Any, desk: ListedDesk) -> None:
     assert not page.find_element("id", "ask-yes").is_enabled()
     page.find_element("id", "ask-reason").send_keys("news are due")
     page.find_element("id", "ask-yes").click()
-    until(lambda: desk.posted[-1:] == [("pause", {"parent": "p1"}, "ann (console)", "news are due")])
+    until(lambda: desk.posted[-1:] == [("pause", {"parent": "p1"}, "ann (password)", "news are due")])
     _, cancel = page.find_elements("css selector", "tr[data-id=p1] td .acts button")
     cancel.click()
     page.find_element("id", "ask-reason").send_keys("not wanted any more")
     page.find_element("id", "ask-yes").click()
-    until(lambda: desk.posted[-1] == ("cancel", {"parent": "p1"}, "ann (console)", "not wanted any more"))
+    until(lambda: desk.posted[-1] == ("cancel", {"parent": "p1"}, "ann (password)", "not wanted any more"))
 
 
 def test_the_kill_switch_asks_for_confirmation_and_a_reason(page: Any, desk: ListedDesk, tmp_path: Path) -> None:
@@ -135,5 +134,8 @@ def test_the_kill_switch_asks_for_confirmation_and_a_reason(page: Any, desk: Lis
     page.find_element("id", "rearm").click()
     page.find_element("id", "ask-reason").send_keys("prices were right")
     page.find_element("id", "ask-yes").click()
+    until(lambda: "a second person" in page.find_element("id", "toast").text)
+    assert desk.latch is not None
+    confirm(page.current_url, "bob", PASSWORD)
     until(lambda: page.find_element("id", "latch").text == "armed")
     assert desk.latch is None

@@ -1,30 +1,19 @@
 """The console over HTTP: who gets in, what is shown, what can be done."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
 from fastapi.testclient import TestClient
-from tests.desk.console.desks import ListedDesk, a_session
+from tests.desk.console.desks import PASSWORD, ListedDesk, Steady, a_session, people_of, served_by
 
-from tercel.core.errors import ConfigError
+from tercel.api.console.web import create_app
 from tercel.core.ports import Entry
-from tercel.desk.console.follow import JournalFollower
-from tercel.desk.console.login import Authenticator
 from tercel.desk.console.state import DeskState, operator_text
-from tercel.desk.console.web import create_app
 from tercel.desk.trading.journal import kinds
-
-PASSWORD = "eight or more"
-
-
-class Time:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -33,14 +22,16 @@ def desk() -> ListedDesk:
 
 
 @pytest.fixture
-def client(desk: ListedDesk) -> Iterator[TestClient]:
-    app = create_app(desk, Authenticator(PASSWORD, Time()), JournalFollower(desk, Time()))
-    with TestClient(app, follow_redirects=False) as client:
+def client(desk: ListedDesk, tmp_path: Path) -> Iterator[TestClient]:
+    people = people_of(tmp_path, **{"Ann Lee": "risk", "bob": "risk"})
+    served = served_by(tmp_path, desk, now_s=Steady(), wall_ns=lambda: 10**18)
+    app = create_app(served, people, Steady(), token="of metrics")
+    with TestClient(app, base_url="http://127.0.0.1", follow_redirects=False) as client:
         yield client
 
 
-def enter(client: TestClient) -> str:
-    assert client.post("/login", data={"password": PASSWORD, "name": " Ann  Lee "}).status_code == 303
+def enter(client: TestClient, name: str = " Ann Lee ") -> str:
+    assert client.post("/login", data={"password": PASSWORD, "name": name}).status_code == 303
     return client.get("/").text.split('name="csrf" content="')[1].split('"')[0]
 
 
@@ -53,7 +44,7 @@ def test_nothing_is_shown_to_strangers(client: TestClient, path: str) -> None:
 @pytest.mark.parametrize("verb", ["kill", "rearm", "pause", "promote"])
 def test_strangers_and_forged_requests_change_nothing(client: TestClient, desk: ListedDesk, verb: str) -> None:
     data = {"target": "p1", "reason": "x"}
-    assert client.post(f"/act/{verb}", data=data).status_code == 403
+    assert client.post(f"/act/{verb}", data=data).status_code == 401
     enter(client)
     assert client.post(f"/act/{verb}", data=data).status_code == 403
     assert client.post(f"/act/{verb}", data=data, headers={"x-csrf": "guess"}).status_code == 403
@@ -61,31 +52,23 @@ def test_strangers_and_forged_requests_change_nothing(client: TestClient, desk: 
     assert desk.posted == []
 
 
-def test_five_wrong_passwords_close_the_door_for_a_minute(desk: ListedDesk) -> None:
-    time = Time()
-    door = Authenticator(PASSWORD, time)
-    assert [door.enter("wrong") for _ in range(5)] == [None] * 5
-    assert door.enter(PASSWORD) is None
-    time.now = 61
-    secret = door.enter(PASSWORD)
-    assert door.visit(secret) is not None
-    time.now += 13 * 3600
-    assert door.visit(secret) is None
-
-
-def test_a_short_password_is_refused() -> None:
-    with pytest.raises(ConfigError, match="at least 8 characters"):
-        Authenticator("short", Time())
-
-
 def test_kill_and_rearm_ask_for_a_reason(client: TestClient, desk: ListedDesk) -> None:
     headers = {"x-csrf": enter(client)}
     assert client.post("/act/kill", data={"target": "all", "reason": "  "}, headers=headers).status_code == 409
     assert desk.latch is None
     assert client.post("/act/kill", data={"target": "all", "reason": "test"}, headers=headers).status_code == 200
-    assert desk.latch == {"scope": "all", "by": "Ann Lee (console)", "reason": "test"}
+    assert desk.latch == {"scope": "all", "by": "Ann Lee (password)", "reason": "test"}
     assert client.get("/state").json()["latch"]["reason"] == "test"
-    assert client.post("/act/rearm", data={"reason": "over"}, headers=headers).status_code == 200
+    said = client.post("/act/rearm", data={"reason": "over"}, headers=headers)
+    assert said.status_code == 200
+    assert "a second person" in said.json()["said"]
+    assert desk.latch is not None
+    (request,) = client.get("/api/requests").json()
+    assert request["id"] in said.json()["said"]
+    confirm = f"/api/requests/{request['id']}/confirm"
+    assert client.post(confirm, json={"reason": "x"}, headers=headers).status_code == 403
+    headers = {"x-csrf": enter(client, "bob")}
+    assert client.post(confirm, json={"reason": "x"}, headers=headers).status_code == 200
     assert desk.latch is None
 
 
@@ -97,24 +80,21 @@ def test_words_for_the_desk_go_to_its_inbox(client: TestClient, desk: ListedDesk
         assert "a reason" in bare.json()["said"]
         said = {"target": "p1", "reason": f"{verb} it"}
         assert client.post(f"/act/{verb}", data=said, headers=headers).status_code == 200
-    assert client.post("/act/promote", data={"target": "ppo", "reason": "better"}, headers=headers).status_code == 200
+    assert client.post("/act/promote", data={"target": "ppo", "reason": "x"}, headers=headers).status_code == 409
     assert client.post("/act/pause", data={"reason": "x"}, headers=headers).status_code == 409
-    assert client.post("/act/drop", data={"target": "p1", "reason": "x"}, headers=headers).status_code == 409
+    assert client.post("/act/drop", data={"target": "p1", "reason": "x"}, headers=headers).status_code == 404
     assert [(command, body) for command, body, _, _ in desk.posted] == [
         ("pause", {"parent": "p1"}),
         ("resume", {"parent": "p1"}),
         ("cancel", {"parent": "p1"}),
-        ("promote", {"agent": "ppo"}),
     ]
-    assert [reason for *_, reason in desk.posted] == ["pause it", "resume it", "cancel it", "better"]
-    assert {by for *_, by, _ in desk.posted} == {"Ann Lee (console)"}
+    assert [reason for *_, reason in desk.posted] == ["pause it", "resume it", "cancel it"]
+    assert {by for *_, by, _ in desk.posted} == {"Ann Lee (password)"}
 
 
-def test_who_gives_no_name_is_the_console(client: TestClient, desk: ListedDesk) -> None:
-    client.post("/login", data={"password": PASSWORD})
-    headers = {"x-csrf": client.get("/").text.split('name="csrf" content="')[1].split('"')[0]}
-    client.post("/act/kill", data={"target": "ppo", "reason": "test"}, headers=headers)
-    assert desk.latch == {"scope": "ppo", "by": "console", "reason": "test"}
+def test_who_gives_no_name_is_nobody(client: TestClient) -> None:
+    assert client.post("/login", data={"password": PASSWORD}).status_code == 401
+    assert client.post("/login", data={"password": PASSWORD, "name": "somebody"}).status_code == 401
 
 
 @pytest.mark.parametrize(("agents", "shown"), [([], "all agents"), (["peg", "ppo"], "agents peg, ppo")])
@@ -155,13 +135,15 @@ def test_why_and_headers(client: TestClient) -> None:
 
 
 def test_metrics_are_prometheus_text(client: TestClient, desk: ListedDesk) -> None:
-    text = client.get("/metrics").text
+    assert client.get("/metrics").status_code == 401
+    headers = {"authorization": "Bearer of metrics"}
+    text = client.get("/metrics", headers=headers).text
     assert 'tercel_fills_total{agent="ppo",instrument="AAA"} 1.0' in text
     assert 'tercel_denials_total{agent="ppo",code="COLLAR"} 1.0' in text
     assert 'tercel_drifting{agent="ppo"} 1.0' in text
     assert "tercel_killed 0.0" in text
     desk.latch = {"scope": "all"}
-    assert "tercel_killed 1.0" in client.get("/metrics").text
+    assert "tercel_killed 1.0" in client.get("/metrics", headers=headers).text
     assert "c1" not in text
 
 

@@ -1,6 +1,6 @@
 """What the console needs of a desk: a journal reader, the operators' inbox, the kill latch."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -45,13 +45,19 @@ class FolderDesk:
         """Leave a command in the desk's inbox."""
         return post(self.folder, command, body, by, reason, self._now_ns())
 
-    def kill(self, scope: str, by: str, reason: str) -> None:
-        """Latch the kill switch."""
-        self._latch.kill(reason, by, self._now_ns(), () if scope == "all" else (scope,))
+    def kill(self, agents: Sequence[str], by: str, reason: str) -> None:
+        """Latch the kill switch for some agents, or, where none is named, for all."""
+        self._latch.kill(reason, by, self._now_ns(), agents)
 
-    def rearm(self, by: str, reason: str) -> None:
-        """Release everything that is latched."""
-        self._latch.rearm(reason, by, self._now_ns())
+    def rearm(self, agents: Sequence[str], by: str, reason: str) -> None:
+        """Release some agents, or, where none is named, everything that is latched.
+
+        Raises
+        ------
+        OrderError
+            For agents that are not killed themselves.
+        """
+        self._latch.rearm(reason, by, self._now_ns(), agents)
 
     def killed(self) -> Mapping[str, Any] | None:
         """The kill latch's current state."""

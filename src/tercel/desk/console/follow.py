@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from tercel.core.errors import TercelError
 from tercel.core.periodic import PeriodicThread
@@ -17,6 +17,7 @@ EVERY_S = 0.25
 FIRST_S = 1.0
 BEHIND = 5_000
 """Entries that a page may lack before it says that it is still reading."""
+_Answer = TypeVar("_Answer")
 
 
 class JournalFollower:
@@ -76,6 +77,16 @@ class JournalFollower:
                 self._heard_s = self._now_s()
             if self._turns.over or self._heard_s > until_s:
                 return
+
+    def ask(self, question: Callable[[DeskState], _Answer]) -> _Answer:
+        """What a question finds in the state, which nobody changes meanwhile."""
+        with self._lock:
+            return question(self._state)
+
+    @property
+    def fault(self) -> str:
+        """Why the journal cannot be read now; "" where it can."""
+        return self._fault
 
     def shown(self) -> dict[str, Any]:
         """The page's state with its age, journal errors, and the kill latch as read now.

@@ -88,14 +88,16 @@ def _agreed(asked: LimitRequest | None, body: Mapping[str, Any]) -> bool:
 
 
 def same_person(one: str, other: str) -> bool:
-    """Whether two names are one person's, lookalike letters and invisible characters folded.
+    """Whether two names are one person's: lookalike letters and invisible characters folded, how it was proved aside.
 
     >>> same_person("Ann ", "ann"), same_person("ann", "\uff21nn\u200b"), same_person("ann", "bob")
     (True, True, False)
+    >>> same_person("ann", "ann (password)")
+    True
     """
     return _spelt(one) == _spelt(other)
 
 
 def _spelt(name: str) -> str:
-    plain = unicodedata.normalize("NFKC", name).casefold()
+    plain = unicodedata.normalize("NFKC", name.partition(" (")[0]).casefold()
     return "".join(letter for letter in plain if letter.isprintable() and not letter.isspace())

@@ -27,6 +27,7 @@ from tercel.desk.trading.failed_journal import check_store, last_words
 from tercel.desk.trading.follower import Follower, follower_of
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.inquiry import Inquiry
+from tercel.desk.trading.journal.kinds import NOTED
 from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.limiting import LimitKeeper
 from tercel.desk.trading.manager import ParentOrderManager
@@ -433,10 +434,10 @@ class Session:
             self._take(self.positions.settle_orders(entry))
         elif command == "settle":
             self.positions.settle(entry)
-        elif command in ("kill", "rearm"):
-            pass  # the latch was obeyed before; the entry says who asked
+        elif command in NOTED:
+            pass  # the latch was obeyed before, an alert is somebody's from here on: the entry says who asked
         elif not self._on_operator(entry):
-            known = "submit, pause, resume, cancel, amend, limits, settle"
+            known = "submit, pause, resume, cancel, amend, limits, settle, own_alert"
             raise UnknownNameError("a command that this session knows", repr(command), f"one of {known}")
 
     # -- stopping ------------------------------------------------------------------------------------------------

@@ -61,7 +61,10 @@ SEAT: Final = "seat"
 "low_bps", "high_bps" (what the challenger saved on paper; None: not known), "verdict", "state": "champion alone" |
 "challenged" | "drifting"}."""
 OPERATOR: Final = "operator"
-"""A person's command as taken from the inbox: {"id", "command", "body", "by", "reason", "wall_ns"}."""
+"""A person's command as taken from the inbox: {"id", "command", "body", "by", "reason", "wall_ns"}. With the command
+"own_alert" and the body {"alert": number of its entry} an alert is that person's, and the reason a note on it."""
+NOTED: Final = ("kill", "rearm", "own_alert")
+"""Commands that a session journals and need nothing else of it."""
 KILL: Final = "kill"
 """{"event": "latched" | "cancelling" | "confirmed" | "unconfirmed", "scope", "by", "reason", "open": lots}."""
 REARM: Final = "rearm"

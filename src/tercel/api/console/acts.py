@@ -1,0 +1,306 @@
+"""What people do to desks: each act answers with what the desk did, as its journal says, not with what was asked."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from tercel.api.console.guard import RefusedError
+from tercel.api.console.models import Amend, Done, Kill, Limits, NotDone, Parent
+from tercel.api.console.reached import ANSWER_S, Desks, Served, seat
+from tercel.core.errors import TercelError
+from tercel.core.names import offer
+from tercel.core.ports import Entry
+from tercel.core.vocabulary import BUY, SELL, SIDE_WORDS
+from tercel.desk.limits import changed, from_json, loosened
+from tercel.desk.trading.journal import kinds
+
+NS_PER_MINUTE = 60 * 10**9
+
+
+@dataclass
+class Results:
+    """What was done of several things, and what was not."""
+
+    done: list[str] = field(default_factory=list)
+    not_done: list[NotDone] = field(default_factory=list)
+
+    def attempt(self, what: str, act: Any) -> None:
+        """Do one of them."""
+        try:
+            self.done.append(act())
+        except (TercelError, OSError) as error:
+            self.not_done.append(NotDone(what=what, why=str(error)))
+
+    def answer(self, status: int = 409) -> Done:
+        """Both; refused with a status where nothing at all was done."""
+        if not self.done and self.not_done:
+            first = self.not_done[0]
+            raise RefusedError(status, first.what, first.why, "look at the page, then try again")
+        return Done(done=self.done, not_done=self.not_done)
+
+
+# -- the kill switch ---------------------------------------------------------------------------------------------------
+
+
+def kill(desks: Desks, asked: Kill, by: str) -> Done:
+    """Let latches fall, all of them before anything else; then say what the desks did, as far as they say it soon.
+
+    What exists is killed whatever else was named. A journal that cannot be read or written is no reason to wait.
+    """
+    given = [asked.name] if isinstance(asked.name, str) else list(asked.name or [])
+    if asked.scope != "all" and not given:
+        raise RefusedError(422, f"the name of the {asked.scope} to stop", "none", 'give one, or {"scope": "all"}')
+    results, targets = Results(), _targets(desks, asked, given)
+    fallen = list[tuple[Served, list[str], int]]()
+    for one, agents in targets.items():
+        served = desks[one]
+        before = served.desk.last() if not served.follower.fault else 0
+        try:
+            served.desk.kill(agents, by, asked.reason)
+        except OSError as error:  # this much is sure: whoever reads an unwritable latch is killed
+            results.not_done.append(NotDone(what=f"kill {one} durably", why=str(error)))
+        fallen.append((served, agents, before))
+    for served, agents, before in fallen:
+        unknown = served.desk.note("kill", {"agents": agents}, by, asked.reason)
+        results.done += _killed(served, agents, before, unknown)
+    for name in _missing(desks, asked, given):
+        known = list(desks) if asked.scope == "desk" else sorted({a for one in desks.values() for a in one.agents()})
+        why = f"there is none; {offer(name, known, 'there are ' + ', '.join(known))}"
+        results.not_done.append(NotDone(what=f"kill {asked.scope} {name}", why=why))
+    return results.answer(404)
+
+
+def _targets(desks: Desks, asked: Kill, given: Sequence[str]) -> dict[str, list[str]]:
+    """Desk to agents; none named are all."""
+    if asked.scope == "all":
+        return {name: [] for name in desks}
+    if asked.scope == "desk":
+        return {name: [] for name in given if name in desks}
+    among = [desks.of(asked.desk)] if asked.desk else list(desks.values())
+    found = {one.name: [name for name in given if name in one.agents()] for one in among}
+    blind = [one for one in among if not one.agents()]  # nobody knows whom it has: a kill of too many is the safe one
+    known = {name for agents in found.values() for name in agents}
+    found |= {one.name: [name for name in given if name not in known] for one in blind}
+    return {name: agents for name, agents in found.items() if agents}
+
+
+def _missing(desks: Desks, asked: Kill, given: Sequence[str]) -> list[str]:
+    targets = _targets(desks, asked, given)
+    if asked.scope == "all":
+        return []
+    return [
+        n for n in given if n not in (targets if asked.scope == "desk" else {a for t in targets.values() for a in t})
+    ]
+
+
+def _killed(served: Served, agents: Sequence[str], before: int, unknown: str) -> list[str]:
+    """What a desk did of a kill, agent by agent."""
+    who = ", ".join(agents) or "every agent"
+    if unknown:
+        return [f"{served.name}: {who} latched; its journal does not know of it yet: {unknown}"]
+
+    def enough(found: Sequence[Entry]) -> bool:
+        last = {entry.agent: entry.body.get("event") for entry in found}
+        return bool(last) and set(agents) <= set(last) and set(last.values()) <= {"confirmed"}
+
+    found = served.wait(before, (kinds.KILL,), enough)
+    last = {entry.agent: entry.body for entry in found if not agents or entry.agent in agents}
+    said = [f"{served.name}: {agent} killed, {_open(body)}" for agent, body in sorted(last.items())]
+    quiet = [agent for agent in agents if agent not in last] or ([] if last else [who])
+    runs = served.desk.running() != ""
+    why = "the desk has not spoken of it yet" if runs else "nobody runs the desk, which begins killed"
+    return said + [f"{served.name}: {agent} latched, nothing new leaves; {why}" for agent in quiet]
+
+
+def _open(body: Mapping[str, Any]) -> str:
+    if body.get("event") == "confirmed":
+        return "nothing open at the venue"
+    return f"{body.get('open', 0):,} lots are being cancelled"
+
+
+def rearm(served: Served, agents: Sequence[str], by: str, reason: str) -> Done:
+    """Let killed agents trade again; what the desk did."""
+    before = served.desk.last()
+    served.desk.rearm(agents, by, reason)
+    unknown = served.desk.note("rearm", {"agents": list(agents)}, by, reason)
+    who = ", ".join(agents) or "every agent"
+    if unknown:
+        return Done(done=[f"{served.name}: {who} armed again; its journal does not know of it yet: {unknown}"])
+    found = served.wait(before, (kinds.REARM,), lambda seen: bool(seen) and set(agents) <= {one.agent for one in seen})
+    said = [f"{served.name}: {one.agent} armed again" for one in found]
+    runs = served.desk.running() != ""
+    why = "the desk has not spoken of it yet" if runs else "nobody runs the desk"
+    paused = served.follower.ask(lambda s: [one.id for one in s.ledger.parents if one.status == "paused"])
+    waits = [f"{served.name}: {', '.join(paused)} wait, paused, until somebody resumes them"] if paused else []
+    return Done(done=(said or [f"{served.name}: {who} armed again; {why}"]) + waits)
+
+
+# -- parents -----------------------------------------------------------------------------------------------------------
+
+
+def _asked(served: Served, command: str, body: Mapping[str, Any], by: str, reason: str) -> str:
+    """Ask the desk; what it did, in a sentence.
+
+    Raises
+    ------
+    OrderError, RefusedError
+        It says no; or no answer came in time: the word lies there and may still be taken.
+    """
+    entry = served.desk.ask(command, body, by, reason)
+    if entry is None:
+        received = f"no answer in {ANSWER_S:g} s; the word lies in its inbox and may still be taken"
+        raise RefusedError(409, f"an answer of {served.name}", received, "look at the page before asking again")
+    return f"{served.name}: {_said(entry)}"
+
+
+def _said(entry: Entry) -> str:
+    body = entry.body
+    event = str(body.get("event", entry.kind))
+    if entry.kind == kinds.PROMOTED:
+        return f"{entry.agent}: {body['challenger']} works in the place of {body['champion']} from the next parent on"
+    if entry.kind == kinds.LIMITS:
+        number = f", request {body['request']}" if event == "requested" else f", {body['hash']}"
+        return f"limits {event}{number}"
+    if event == "accepted":
+        limit = f", limit {body['limit_price']}" if body.get("limit_price") is not None else ""
+        what = f"{SIDE_WORDS[body['side']]} {body['lots']:,} lots of {entry.instrument}{limit}"
+        return f"{entry.parent} accepted: {what}, by {entry.agent}, {body['horizon_ns'] / 1e9:g} s"
+    if entry.kind == kinds.OPERATOR:
+        return f"alert {body['body']['alert']} is owned by {body['by']}"
+    return f"{entry.parent or entry.agent} {event}"
+
+
+def submit(served: Served, asked: Parent, by: str) -> Done:
+    """Submit a parent order; the desk's answer."""
+    agent = asked.agent or most_flow(served, asked.instrument)
+    served.must_have([agent])
+    body: dict[str, Any] = {
+        "id": asked.id or f"{agent}-{secrets.token_hex(4)}",
+        "instrument": asked.instrument,
+        "lots": served.lots(asked.instrument, asked.qty),
+        "side": BUY if asked.side == "buy" else SELL,
+        "horizon_ns": round(asked.minutes * NS_PER_MINUTE),
+        "agent": agent,
+    }
+    body |= {} if asked.limit_price is None else {"limit_price": asked.limit_price}
+    return Done(done=[_asked(served, "submit", body, by, asked.reason)])
+
+
+def most_flow(served: Served, instrument: str) -> str:
+    """The agent that has most of an instrument's flow.
+
+    Raises
+    ------
+    RefusedError
+        409: nobody has any.
+    """
+    shares = served.follower.ask(lambda s: {one.name: one.share.get(instrument, -1.0) for one in s.agents.values()})
+    if not shares:
+        raise RefusedError(409, "an agent", f"none at {served.name} yet", "name one, or wait until the desk has begun")
+    return max(shares, key=lambda name: shares[name])
+
+
+def change_parent(served: Served, verb: str, id_: str, by: str, reason: str) -> Done:
+    """Pause, resume or cancel a parent; the desk's answer."""
+    return Done(done=[_asked(served, verb, {"parent": served.parent(id_).id}, by, reason)])
+
+
+def amend(served: Served, id_: str, asked: Amend, by: str) -> Done:
+    """Change a parent; the desk's answer."""
+    parent = served.parent(id_)
+    body: dict[str, Any] = {"parent": parent.id}
+    body |= {} if asked.qty is None else {"lots": served.lots(parent.order.instrument, asked.qty)}
+    body |= {} if asked.minutes is None else {"horizon_ns": round(asked.minutes * NS_PER_MINUTE)}
+    body |= {} if asked.limit_price is None else {"limit_price": asked.limit_price}
+    if len(body) == 1:
+        raise RefusedError(422, "qty, minutes or limit_price", "none of them", "say what is to change")
+    return Done(done=[_asked(served, "amend", body, by, asked.reason)])
+
+
+def change_agent(served: Served, verb: str, agent: str, by: str, reason: str) -> Done:
+    """Pause or resume all parents of an agent that are not over; the desk's answers."""
+    served.must_have([agent])
+    from_ = "paused" if verb == "resume" else "working"
+    wanted = served.follower.ask(
+        lambda s: [one.id for one in s.ledger.parents if one.order.agent == agent and one.status == from_]
+    )
+    if not wanted:
+        raise RefusedError(409, f"a parent of {agent} that is {from_}", "none", "look at the page")
+    results = Results()
+    for id_ in wanted:
+        results.attempt(f"{verb} {id_}", partial(_asked, served, verb, {"parent": id_}, by, reason))
+    return results.answer()
+
+
+def own_alert(served: Served, seq: int, by: str, note: str) -> Done:
+    """An alert is somebody's from here on."""
+    entry = next((one for n, one in served.desk.read(seq - 1, (kinds.ALERT,)) if n == seq), None)
+    if entry is None:
+        raise RefusedError(404, f"an alert of {served.name}", f"entry {seq}, which is none", "see /api/desks")
+    return Done(done=[_asked(served, "own_alert", {"alert": seq}, by, note)])
+
+
+# -- what takes two persons --------------------------------------------------------------------------------------------
+
+
+def may_rearm(served: Served, agents: Sequence[str]) -> None:
+    """Refuse a re-arm of what is not killed."""
+    killed = served.desk.killed()
+    if killed is None:
+        raise RefusedError(409, "a kill to take back", f"{served.name} is armed", "nothing is to be done")
+    if agents and (killed["scope"] == "all" or not set(agents) <= set(killed["scope"].split(", "))):
+        raise RefusedError(
+            409, f"agents that are killed: {killed['scope']}", ", ".join(agents), "name those, or none for all"
+        )
+
+
+def may_promote(served: Served, agent: str) -> str:
+    """What a promotion would do, in words; refused where nobody challenges."""
+    served.must_have([agent])
+    there = served.follower.ask(lambda state: dict(seat(state, agent)))
+    if not there.get("challenger"):
+        raise RefusedError(409, "an agent with a challenger", f"{agent}, which has none", "look at the page")
+    return f"promote {there['challenger']} over {there.get('strategy')} of {agent}"
+
+
+def looser(served: Served, asked: Limits) -> tuple[dict[str, str], list[str]]:
+    """Changes as the desk's command has them, and the paths that they would loosen.
+
+    Raises
+    ------
+    LimitsError, RefusedError
+        No limit file could have them; or the journal does not say what is in force.
+    """
+    changes = {path: str(value) for path, value in asked.changes.items()}
+    record = served.follower.ask(lambda state: state.ledger.limits.in_force)
+    if record is None:
+        wanted = f"limits in force at {served.name}"
+        raise RefusedError(409, wanted, "none in its journal", "wait until the desk has begun")
+    before = from_json(record)
+    return changes, loosened(before, changed(before, changes))
+
+
+def tighten(served: Served, changes: Mapping[str, str], by: str, reason: str) -> Done:
+    """Make limits tighter; the desk's answer."""
+    return Done(done=[_asked(served, "limits", {"act": "tighten", "changes": changes}, by, reason)])
+
+
+def ask_limits(served: Served, changes: Mapping[str, str], by: str, reason: str) -> int:
+    """Put a request for looser limits before the desk; its number."""
+    entry = served.desk.ask("limits", {"act": "request", "changes": changes}, by, reason)
+    if entry is None:
+        raise RefusedError(409, f"an answer of {served.name}", f"none in {ANSWER_S:g} s", "look at the page")
+    return int(entry.body["request"])
+
+
+def confirmed(served: Served, act: str, body: Mapping[str, Any], by: Mapping[str, str], reason: str) -> Done:
+    """Do what one person asked for and another confirmed (`both`: the two; `second`: the latter)."""
+    if act == "rearm":
+        return rearm(served, list(body["agents"]), by["both"], reason)
+    if act == "promote":
+        return Done(done=[_asked(served, "promote", {"agent": body["agent"]}, by["both"], reason)])
+    # the desk itself holds who asked, and refuses the same person
+    approve = {"act": "approve", "request": int(body["request"])}
+    return Done(done=[_asked(served, "limits", approve, by["second"], reason)])

@@ -1,0 +1,183 @@
+"""Routes of the way in and out, and of the people who may come."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Final
+
+from fastapi import FastAPI, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from tercel.api.console import models
+from tercel.api.console.guard import COOKIE, RefusedError, needs, nobody
+from tercel.api.console.oidc import CALLBACK, FLOW_S, IdentityProvider
+from tercel.api.console.page import page_file
+from tercel.api.console.people import People, made_password
+from tercel.api.console.roles import PUBLIC
+from tercel.api.console.sessions import LIFE_S, Sessions, TooSoonError, Visit
+from tercel.core.errors import TercelError
+
+HASHING: Final = ThreadPoolExecutor(2, "console-hash")
+"""Threads that hash passwords: whoever tries thousands of them keeps no act waiting."""
+FLOW: Final = "tercel_oidc"
+GO_ON: Final = '<!doctype html><title>Tercel</title><meta http-equiv="refresh" content="0;url=/"><a href="/">Go on</a>'
+MOST_WAITING: Final = 16
+"""Tries that wait for those threads."""
+
+
+class Door:
+    """Passwords are tried here, a few at a time.
+
+    Parameters
+    ----------
+    sessions : Sessions
+    """
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions, self._waiting = sessions, 0
+
+    async def enter(self, name: str, password: str, request: Request) -> str:
+        """The secret of a new session.
+
+        Raises
+        ------
+        RefusedError
+            401: not the password. 429: too many tries; nobody at another address waits.
+        """
+        address = request.client.host if request.client else ""
+        if self._waiting >= MOST_WAITING:
+            raise _wait(1.0)
+        self._waiting += 1
+        try:
+            enter = self._sessions.enter
+            secret = await asyncio.get_running_loop().run_in_executor(HASHING, enter, name, password, address)
+        except TooSoonError as error:
+            raise _wait(error.wait_s) from None
+        except TercelError:
+            raise nobody() from None
+        finally:
+            self._waiting -= 1
+        if secret is None:
+            raise RefusedError(401, "a name and its password", "another", "try again, or ask an admin")
+        return secret
+
+
+def _wait(seconds: float) -> RefusedError:
+    whole = max(1, round(seconds + 0.5))
+    received = "too many wrong ones from this address"
+    return RefusedError(429, "fewer tries", received, f"wait {whole} s", {"Retry-After": str(whole)})
+
+
+def with_session(response: Response, secret: str, request: Request) -> Response:
+    """A response that hands the session's secret to the browser, for this site alone."""
+    response.set_cookie(
+        COOKIE, secret, httponly=True, samesite="strict", max_age=int(LIFE_S), secure=request.url.scheme == "https"
+    )
+    return response
+
+
+def login_page(said: str = "", status: int = 200) -> Response:
+    """The page of the way in."""
+    return HTMLResponse(page_file("login.html").replace("{{ said }}", said), status_code=status)
+
+
+def add_entry(app: FastAPI, sessions: Sessions) -> None:
+    """Add login, logout, and who one is."""
+    door = Door(sessions)
+
+    @app.get("/login", include_in_schema=False, **needs(PUBLIC))
+    async def show_login() -> Response:
+        return login_page()
+
+    @app.post("/login", include_in_schema=False, **needs(PUBLIC))
+    async def login_by_form(
+        request: Request, password: Annotated[str, Form()] = "", name: Annotated[str, Form()] = ""
+    ) -> Response:
+        try:
+            secret = await door.enter(name.strip(), password, request)
+        except RefusedError as refused:
+            wrong = "That is not the name and its password."
+            said = wrong if refused.status == 401 else f"Too many tries: {refused.parts['remedy']}."
+            return login_page(said, refused.status)
+        return with_session(RedirectResponse("/", status_code=303), secret, request)
+
+    @app.post("/api/login", **needs(PUBLIC))
+    async def login(request: Request, response: Response, asked: models.Login) -> models.Me:
+        """Log in: sets the cookie of the session and answers as `/api/me`."""
+        secret = await door.enter(asked.name.strip(), asked.password, request)
+        with_session(response, secret, request)
+        visit = sessions.visit(secret)
+        if visit is None:
+            raise RefusedError(401, "a name and its password", "one that has just gone", "try again")
+        return _me(sessions, visit)
+
+    @app.get("/api/me", **needs("look"))
+    async def me(request: Request) -> models.Me:
+        """Who is logged in, what that person may do, and the token that every change carries."""
+        return _me(sessions, request.state.visit)
+
+    @app.post("/api/logout", **needs("look"))
+    @app.post("/logout", include_in_schema=False, **needs("look"))
+    async def logout(request: Request) -> dict[str, bool]:
+        """End the session."""
+        sessions.leave(request.cookies.get(COOKIE))
+        return {"left": True}
+
+
+def add_provider(app: FastAPI, sessions: Sessions, provider: IdentityProvider) -> None:
+    """Add the way in by an identity provider."""
+
+    @app.get("/oidc", include_in_schema=False, **needs(PUBLIC))
+    def leave_for_provider(request: Request) -> Response:
+        state, there = provider.begin(f"{request.url.scheme}://{request.headers['host']}")
+        response = RedirectResponse(there, status_code=303)
+        response.set_cookie(FLOW, state, httponly=True, samesite="lax", max_age=int(FLOW_S), path=CALLBACK)
+        return response
+
+    @app.get(CALLBACK, include_in_schema=False, **needs(PUBLIC))
+    def come_back(request: Request) -> Response:
+        try:
+            name = provider.name_of(request.cookies.get(FLOW, ""), request.query_params)
+            person = sessions.people.get(name)
+        except TercelError as error:
+            return login_page(f"The identity provider lets nobody in: {error.expected} was expected.", 401)
+        if person is None:
+            return login_page("The identity provider knows you; nobody of that name may log in here.", 403)
+        # a page of our own, which goes on: a cookie of this site alone is not sent where another site led here
+        response = with_session(HTMLResponse(GO_ON), sessions.open(person, provider.proof), request)
+        response.delete_cookie(FLOW, path=CALLBACK)
+        return response
+
+
+def add_users(app: FastAPI, people: People) -> None:
+    """Add routes of the people."""
+
+    @app.get("/api/users", **needs("users"))
+    def list_users() -> list[models.User]:
+        """Who may log in."""
+        return [models.User(name=one.name, role=one.role, by=one.by) for one in people.all()]
+
+    @app.post("/api/users", **needs("users"))
+    async def add_user(request: Request, asked: models.NewUser) -> models.User:
+        """Let a person in; a password that was made is told here, once."""
+        visit: Visit = request.state.visit
+        made = made_password() if asked.password is None else None
+        one = await run_in_threadpool(people.add, asked.name, asked.role, made or asked.password, visit.by)
+        return models.User(name=one.name, role=one.role, by=one.by, password=made)
+
+    @app.post("/api/users/{name}/role", **needs("users"))
+    def change_role(request: Request, name: str, asked: models.Role) -> models.User:
+        """Give a person another role; it counts at once."""
+        visit: Visit = request.state.visit
+        one = people.set_role(name, asked.role, visit.by)
+        return models.User(name=one.name, role=one.role, by=one.by)
+
+    @app.delete("/api/users/{name}", **needs("users"))
+    def remove_user(name: str) -> dict[str, str]:
+        """Take a person out; open sessions end at once."""
+        people.remove(name)
+        return {"removed": name}
+
+
+def _me(sessions: Sessions, visit: Visit) -> models.Me:
+    return models.Me.model_validate(sessions.shown(visit))

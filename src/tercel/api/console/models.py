@@ -1,0 +1,295 @@
+"""What requests and answers of the console's HTTP look like; `/openapi.json` tells the same."""
+
+import unicodedata
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+LONGEST_ID = 80
+
+
+def _name(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("has letters that nobody sees, or none")
+    return text.strip()
+
+
+def _words(text: str) -> str:
+    """Words on one line: spaces and lines between them are one space; nothing that writes over others."""
+    line = " ".join(text.split())
+    if not line or any(unicodedata.category(letter) in ("Cc", "Cs", "Cf", "Co", "Cn") for letter in line):
+        raise ValueError("says nothing, or has letters that nobody sees")
+    return line
+
+
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_ID), AfterValidator(_name)]
+Words = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_words)]
+Seq = Annotated[int, Field(ge=1, le=2**62)]
+Qty = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
+Minutes = Annotated[float, Field(ge=1 / 60, le=1e5, allow_inf_nan=False)]
+Price = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
+Beyond = Annotated[str, Field(pattern=r"^\d{1,6}(\.\d{1,6})?bps$")]
+
+
+class Given(BaseModel):
+    """A request's body: its fields and no others, of their types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Login(Given):
+    """Who comes in."""
+
+    name: Annotated[str, Field(max_length=LONGEST_ID)]
+    password: Annotated[str, Field(max_length=1024)]
+
+
+class NewUser(Given):
+    """A person to let in; without a password one is made, and told in the answer."""
+
+    name: Name
+    role: Name = "viewer"
+    password: Annotated[str, Field(max_length=1024)] | None = None
+
+
+class Role(Given):
+    """Another role for a person."""
+
+    role: Name
+
+
+class Reason(Given):
+    """Why."""
+
+    reason: Words
+
+
+class OfDesk(Reason):
+    """Something of one desk."""
+
+    desk: Name
+
+
+class Kill(Reason):
+    """A kill: of everything that this console serves, of a desk, of an agent or several."""
+
+    scope: Literal["all", "desk", "agent"]
+    name: Name | Annotated[list[Name], Field(min_length=1, max_length=100)] | None = None
+    desk: Name | None = None
+
+
+class Rearm(OfDesk):
+    """Agents that may trade again; none named: all."""
+
+    agents: Annotated[list[Name], Field(max_length=100)] = []
+
+
+class Quote(Given):
+    """A parent order that might be: quantity in shares or coins, minutes to its horizon."""
+
+    desk: Name
+    instrument: Name
+    side: Literal["buy", "sell"]
+    qty: Qty
+    minutes: Minutes = 10.0
+    limit_price: Price | Beyond | None = None
+    agent: Name | None = None
+
+
+class Parent(Quote):
+    """A parent order; without an agent, the one that has most of the instrument's flow."""
+
+    reason: Words
+    id: Name | None = None
+
+
+class Amend(OfDesk):
+    """What is to change of a parent: the whole quantity, minutes from its acceptance, its limit price."""
+
+    qty: Qty | None = None
+    minutes: Minutes | None = None
+    limit_price: Price | Beyond | Literal["none"] | None = None
+
+
+class Limits(OfDesk):
+    """Limits to change: ``desk.KEY``, ``agents.NAME.KEY`` or ``instruments.NAME.KEY`` to a value of a limit file."""
+
+    changes: Annotated[dict[Name, Name | int | float], Field(min_length=1, max_length=50)]
+
+
+class Acknowledge(Given):
+    """A note on an alert; whoever writes it owns the alert."""
+
+    desk: Name
+    note: Words
+
+
+class Error(BaseModel):
+    """A refusal in three parts."""
+
+    expected: str
+    received: str
+    remedy: str
+
+
+class NotDone(BaseModel):
+    """Something that was asked for and not done."""
+
+    what: str
+    why: str
+
+
+class Done(BaseModel):
+    """What the desk did, as its journal says."""
+
+    done: list[str]
+    not_done: list[NotDone] = []
+
+
+class Waits(BaseModel):
+    """A second person has to confirm it: `/api/requests`."""
+
+    request: str
+
+
+class Me(BaseModel):
+    """Who is logged in; `until_s`: seconds until the session ends where nothing more is asked."""
+
+    name: str
+    role: str
+    may: list[str]
+    csrf: str
+    until_s: float
+
+
+class User(BaseModel):
+    """A person; `password` only where one was made, this once."""
+
+    name: str
+    role: str
+    by: str = ""
+    password: str | None = None
+
+
+class Request(BaseModel):
+    """What somebody asked for; `by` confirmed or refused it."""
+
+    id: str
+    desk: str
+    what: str
+    asked_by: str
+    reason: str
+    ns: int
+    state: Literal["waits", "confirmed", "refused", "expired"]
+    by: str
+
+
+class Interval(BaseModel):
+    """A mean and its 95 % interval; null: not known."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+class Cost(BaseModel):
+    """What a strategy may cost: basis points of the order's value, and money (positive is a cost)."""
+
+    agent: str
+    strategy: str
+    parents: int
+    bps: Interval
+    money: Interval
+    currency: str
+    against: list[str]
+
+
+class Costs(BaseModel):
+    """Costs by strategy, from what each agent's parents of this journal cost; what speaks against the order at all."""
+
+    value: float | None
+    by_strategy: list[Cost]
+    against: list[str]
+
+
+class Shown(BaseModel):
+    """A row of the page; fields as the contract of the page says, more may follow."""
+
+    model_config = ConfigDict(extra="allow")
+    desk: str
+
+
+class DeskRow(Shown):
+    """A desk in a line."""
+
+    stage: str
+    venue: str
+    running: str | None
+    seq: int
+    ns: int
+    silent_s: float
+    fault: str
+    killed: dict[str, Any] | None
+    alerts: dict[str, int]
+    money: list[dict[str, Any]] = []
+
+
+class AgentRow(Shown):
+    """An agent in a line; costs in basis points, `low_bps` to `high_bps` the 95 % interval."""
+
+    agent: str
+    strategy: str
+    state: str
+    reason: str
+    share: dict[str, float]
+    is_bps: float | None
+    low_bps: float | None
+    high_bps: float | None
+    parents: int
+    fills: int
+    money: list[dict[str, Any]] = []
+    drift: str
+    drifting: bool
+    apart_bps: dict[str, Any] | None = None
+    challenger: dict[str, Any] | None = None
+
+
+class OrderRow(Shown):
+    """A parent or an order in a line; quantities in shares or coins, prices in price units, null where not known."""
+
+    id: str
+    instrument: str
+    agent: str
+    side: str
+    qty: float
+    filled: float
+    limit_price: float | str | None
+    status: str
+    reason: str = ""
+
+
+class Orders(BaseModel):
+    """Parents and orders of desks."""
+
+    parents: list[OrderRow]
+    orders: list[OrderRow]
+
+
+class Line(BaseModel):
+    """An entry of a journal."""
+
+    seq: int
+    ns: int
+    kind: str
+    instrument: str
+    agent: str
+    parent: str
+    order: str
+    body: dict[str, Any]
+
+
+class Page(BaseModel):
+    """Entries of a journal; `next` is the `after` of the next page, null where this was the last."""
+
+    entries: list[Line]
+    next: int | None

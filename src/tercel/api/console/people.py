@@ -1,0 +1,264 @@
+"""The people of a console: names, roles and hashes of passwords, in a file of mode 600.
+
+people = People(Path("desks/people.json"))
+people.add("ann", "trader", "correct horse", by="root (tercel console users)")
+people.verify("ann", "correct horse")      # a Person, or None
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+
+from tercel.api.console.roles import ADMIN, ROLES, check_role
+from tercel.core.errors import ConfigError
+from tercel.core.extras import needed
+from tercel.core.locks import locked
+from tercel.core.written import write_private
+from tercel.desk.trading.limit_record import same_person
+
+SHORTEST: Final = 8
+"""Letters of a password."""
+LONGEST: Final = 40
+"""Letters of a name."""
+DAY_S: Final = 86_400.0
+"""For so long nobody confirms for the person who let them in or raised their role."""
+_KEPT_OUT: Final = set('()[]{}<>,;:"/\\|`')
+_FORMULA: Final = "=+-@"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One who may log in.
+
+    Parameters
+    ----------
+    name, role : str
+    hash : str
+        Of the password, by Argon2; "" where only an identity provider lets this person in.
+    by : str
+        Who added this person, or raised the role last.
+    s : float
+        When, seconds of the wall's clock.
+    """
+
+    name: str
+    role: str
+    hash: str = ""
+    by: str = ""
+    s: float = 0.0
+
+
+class People:
+    """The people of a file, read again whenever it has changed: who is removed is out at once.
+
+    Parameters
+    ----------
+    path : Path
+        The file; none yet is nobody.
+    now_s : callable
+        The wall's clock, seconds.
+    hasher : argon2.PasswordHasher, optional
+        What hashes new passwords; by default as its library advises.
+
+    Raises
+    ------
+    ConfigError
+        Without the extra [trade]; by every method, for a file that cannot be obeyed to the letter.
+    """
+
+    def __init__(self, path: Path, now_s: Callable[[], float] = time.time, hasher: Any = None) -> None:
+        argon2 = needed("argon2", "trade")
+        self.path, self.now_s = path, now_s
+        self._hasher, self._wrong = hasher or argon2.PasswordHasher(), argon2.exceptions.Argon2Error
+        self._nobody = self._hasher.hash(secrets.token_bytes(16))
+        self._lock, self._seen = Lock(), (0, 0, 0)
+        self._people: dict[str, Person] = {}
+
+    def all(self) -> list[Person]:
+        """Everybody, by name."""
+        with self._lock:
+            try:
+                found = self.path.stat()
+            except FileNotFoundError:
+                return []
+            seen = (found.st_ino, found.st_size, found.st_mtime_ns)
+            if seen != self._seen:
+                if found.st_mode & 0o077:
+                    received = f"{self.path}, mode {found.st_mode & 0o777:o}"
+                    raise ConfigError("a file that its owner alone reads", received, f"chmod 600 {self.path}")
+                self._people, self._seen = _read(self.path), seen
+            return sorted(self._people.values(), key=lambda one: one.name)
+
+    def get(self, name: str) -> Person | None:
+        """The person of a name; None for nobody."""
+        return next((one for one in self.all() if one.name == name), None)
+
+    def verify(self, name: str, password: str) -> Person | None:
+        """The person whose password it is; an unknown name takes as long as a wrong password."""
+        person = self.get(name)
+        known = person is not None and person.hash
+        try:
+            self._hasher.verify(person.hash if person and known else self._nobody, _bytes(password))
+        except self._wrong:
+            return None
+        return person if known else None
+
+    def add(self, name: str, role: str, password: str | None, by: str) -> Person:
+        """Let a person in.
+
+        Parameters
+        ----------
+        name, role : str
+        password : str or None
+            None: only an identity provider lets this person in.
+        by : str
+            Who does it.
+
+        Raises
+        ------
+        ConfigError
+            A name that is taken, another's to the eye, or cannot be one; a role that is none; a short password.
+        """
+        check_name(name)
+        person = Person(name, check_role(role), "" if password is None else self._hashed(password), by, self.now_s())
+        with self._changing() as people:
+            if taken := next((one for one in people if same_person(one, name)), None):
+                raise ConfigError("a name that nobody has", f"{name!r}, where {taken!r} is one", "choose another")
+            people[name] = person
+        return person
+
+    def set_role(self, name: str, role: str, by: str) -> Person:
+        """Give a person another role; it counts at once.
+
+        Raises
+        ------
+        ConfigError
+            Nobody has that name, it is no role, or no admin would remain.
+        """
+        check_role(role)
+        with self._changing() as people:
+            before = self._known(people, name)
+            raised = ROLES.index(role) > ROLES.index(before.role)
+            after = replace(before, role=role, by=by, s=self.now_s()) if raised else replace(before, role=role)
+            people[name] = after
+        return after
+
+    def set_password(self, name: str, password: str, by: str) -> Person:
+        """Give a person another password: open sessions end, and who gave it counts as who let them in."""
+        hashed = self._hashed(password)
+        with self._changing() as people:
+            people[name] = replace(self._known(people, name), hash=hashed, by=by, s=self.now_s())
+            return people[name]
+
+    def remove(self, name: str) -> None:
+        """Take a person out, whose sessions end at once.
+
+        Raises
+        ------
+        ConfigError
+            Nobody has that name, or no admin would remain.
+        """
+        with self._changing() as people:
+            del people[self._known(people, name).name]
+
+    def lifted_by(self, name: str, asker: str) -> bool:
+        """Whether a person was let in or raised within a day by `asker`, or by one who was, and so on.
+
+        The wall's clock may have been put back: what seems to come is not a day old either.
+        """
+        people = {one.name: one for one in self.all()}
+        on, seen = people.get(name), set[str]()
+        while on is not None and on.name not in seen and self.now_s() - on.s < DAY_S:
+            seen.add(on.name)
+            above = on.by.partition(" (")[0]
+            if same_person(above, asker):
+                return True
+            on = people.get(above)
+        return False
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, Person]]:
+        """The people to change, alone among all who change them; an admin remains, or nothing is written."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(self.path.with_name(f".{self.path.name}.lock")):
+            people = {one.name: one for one in self.all()}
+            had = any(one.role == ADMIN for one in people.values())
+            yield people
+            if had and not any(one.role == ADMIN for one in people.values()):
+                raise ConfigError("one admin at least", "a change that would leave none", "make another admin first")
+            rows = {name: {k: v for k, v in asdict(one).items() if k != "name"} for name, one in people.items()}
+            write_private(self.path, json.dumps({"people": rows}, indent=1) + "\n")
+
+    def _hashed(self, password: str) -> str:
+        if len(password) < SHORTEST:
+            wanted = f"a password of at least {SHORTEST} characters"
+            raise ConfigError(wanted, f"one of {len(password)}", "choose a longer one, or let one be made")
+        hashed: str = self._hasher.hash(_bytes(password))
+        return hashed
+
+    def _known(self, people: Mapping[str, Person], name: str) -> Person:
+        if name not in people:
+            raise NobodyError("the name of a person", repr(name), f"one of {', '.join(sorted(people)) or 'nobody yet'}")
+        return people[name]
+
+
+class NobodyError(ConfigError):
+    """A name that nobody of a console has."""
+
+
+def check_name(name: str) -> str:
+    """A name that a person may have: it is journaled, shown and written into tables.
+
+    Raises
+    ------
+    ConfigError
+        For a name with other letters, or none.
+
+    >>> check_name("Ann Lee")
+    'Ann Lee'
+    """
+    fine = name == " ".join(name.split()) and 0 < len(name) <= LONGEST and name.isprintable()
+    if not fine or name[0] in _FORMULA or _KEPT_OUT & set(name) or name in (".", ".."):
+        wanted = f"a name of 1 to {LONGEST} letters, digits, spaces and dots"
+        raise ConfigError(wanted, ascii(name[: 2 * LONGEST]), "choose another")
+    return name
+
+
+def made_password() -> str:
+    """A password that nobody guesses, 96 bits.
+
+    >>> len(made_password())
+    16
+    """
+    return secrets.token_urlsafe(12)
+
+
+def _bytes(password: str) -> bytes:
+    return password.encode("utf-8", "surrogatepass")
+
+
+def _read(path: Path) -> dict[str, Person]:
+    """Everybody in a file; what cannot be obeyed to the letter is refused with the file and the name."""
+    try:
+        rows: dict[str, dict[str, Any]] = json.loads(path.read_bytes())["people"]
+        people = {}
+        for name, row in rows.items():
+            where = f"{name!r} in {path}"
+            strange = set(row) - {"role", "hash", "by", "s"}
+            if strange or not isinstance(row.get("hash", ""), str):
+                raise ConfigError(
+                    "role, hash, by and s", f"{', '.join(strange) or 'a hash'} of {where}", "mend the file"
+                )
+            people[name] = Person(
+                name, check_role(row.get("role"), where), row.get("hash", ""), str(row.get("by", "")), float(row["s"])
+            )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        remedy = "mend it, or move it away and begin with `tercel console users add NAME`"
+        raise ConfigError("a file of people", f"{path}: {type(error).__name__}: {error}", remedy) from None
+    return people

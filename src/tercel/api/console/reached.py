@@ -1,0 +1,163 @@
+"""A desk that the console serves: its folder, the fold of its journal, what people asked of it together."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tercel.api import desk_word
+from tercel.api.console.guard import RefusedError
+from tercel.api.console.requests import RequestBook
+from tercel.core.errors import ConfigError, JournalError
+from tercel.core.names import offer
+from tercel.core.ports import Entry
+from tercel.desk.console.desk import FolderDesk
+from tercel.desk.console.follow import JournalFollower
+from tercel.desk.console.state import DeskState
+from tercel.desk.trading.parents import ParentOrder
+
+ANSWER_S: Final = 10.0
+"""Within it a desk that runs answers a person's word."""
+LATCHED_S: Final = 2.0
+"""Within it a desk journals what it does of a kill or a re-arm; nobody waits longer."""
+LOOK_S: Final = 0.02
+
+
+class ReachedDesk(FolderDesk):
+    """A desk that answers: what it did of a person's word, as its journal says."""
+
+    def ask(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> Entry | None:
+        """What the desk did; None where no answer came in time.
+
+        Raises
+        ------
+        OrderError
+            The desk refused, has ended, or nobody runs it.
+        """
+        return desk_word.ask(self.folder, command, body, reason, ANSWER_S, by).entry
+
+    def note(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> str:
+        """Leave word of what the latch has done already; why it could not be left, or ""."""
+        try:
+            self.post(command, body, by, reason)
+        except (JournalError, OSError) as error:
+            return str(error)
+        return ""
+
+    def last(self) -> int:
+        """Number of the journal's last entry; 0 where there is none that can be read."""
+        try:
+            return self.stands()[1]
+        except (JournalError, OSError):
+            return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One desk of a console.
+
+    Parameters
+    ----------
+    desk : ReachedDesk
+    follower : JournalFollower
+    requests : RequestBook
+    """
+
+    desk: ReachedDesk
+    follower: JournalFollower
+    requests: RequestBook
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.desk.name
+
+    def agents(self) -> set[str]:
+        """Whom the desk is known to have; empty also where that is not known."""
+        return set() if self.follower.fault else self.follower.ask(lambda state: set(state.agents))
+
+    def must_have(self, agents: Iterable[str]) -> None:
+        """Refuse agents that the desk is known not to have: 404."""
+        known = self.agents()
+        for agent in agents:
+            if known and agent not in known:
+                wanted = f"an agent of {self.name}: {', '.join(sorted(known))}"
+                raise RefusedError(404, wanted, repr(agent), offer(agent, sorted(known)))
+
+    def parent(self, id_: str) -> ParentOrder:
+        """A parent order of the desk; 404 where there is none."""
+        found = self.follower.ask(lambda state: state.ledger.parents.get(id_))
+        if found is None:
+            raise RefusedError(404, f"a parent order of {self.name}", repr(id_[:80]), "see /api/orders")
+        return found
+
+    def listing(self, instrument: str) -> dict[str, Any]:
+        """Tick, lot and currency of an instrument; {} where the journal does not say."""
+        said = self.follower.ask(lambda state: dict(state.session.get("listings") or {}))
+        return dict(said.get(instrument) or {})
+
+    def lots(self, instrument: str, qty: float) -> int:
+        """Lots of a quantity; 409 where they are not whole."""
+        lot = float(self.listing(instrument).get("lot") or 1.0)
+        lots = round(qty / lot)
+        if lots < 1 or abs(lots * lot - qty) > 1e-9 * qty:
+            raise RefusedError(
+                409, f"a multiple of a lot, {lot:g} {instrument}", f"{qty:g}", f"try {max(lots, 1) * lot:g}"
+            )
+        return lots
+
+    def wait(self, after: int, kinds: Sequence[str], enough: Callable[[list[Entry]], bool]) -> list[Entry]:
+        """Entries of some kinds above a number, once they are enough or `LATCHED_S` have passed; none of a journal
+        that cannot be read, and whatever there is of a desk that nobody runs."""
+        until, found = time.monotonic() + LATCHED_S, list[Entry]()
+        while True:
+            runs = self.desk.running() != ""
+            try:
+                found = [entry for _, entry in self.desk.read(after, kinds)]
+            except (JournalError, OSError):
+                return found
+            if not runs or enough(found) or time.monotonic() >= until:
+                return found
+            time.sleep(LOOK_S)
+
+
+class Desks(dict[str, Served]):
+    """The desks of a console, by name."""
+
+    def of(self, name: str) -> Served:
+        """One desk; 404 where there is none of that name."""
+        if name not in self:
+            raise RefusedError(404, f"a desk: {', '.join(self)}", repr(name[:80]), offer(name, self))
+        return self[name]
+
+
+def served(folders: Sequence[Path], wall_ns: Callable[[], int], now_s: Callable[[], float]) -> Desks:
+    """The desks of folders.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+    wall_ns : callable
+        Time on the wall, for the record.
+    now_s : callable
+        Seconds that never go back.
+
+    Raises
+    ------
+    ConfigError
+        Two folders of one name.
+    """
+    found = Desks()
+    for folder in dict.fromkeys(one.resolve() for one in folders):
+        desk = ReachedDesk(folder, wall_ns)
+        if desk.name in found:
+            wanted = "folders of different names: a desk is called by its folder's"
+            raise ConfigError(wanted, f"{found[desk.name].desk.folder} and {folder}", "rename one, or serve it apart")
+        found[desk.name] = Served(desk, JournalFollower(desk, now_s), RequestBook(folder, wall_ns))
+    return found
+
+
+def seat(state: DeskState, agent: str) -> Mapping[str, Any]:
+    """Who sits for an agent, as journaled last."""
+    return state.agents[agent].seat if agent in state.agents else {}

@@ -1,0 +1,141 @@
+"""What one person asked for and another has to confirm, in a file of the desk's folder.
+
+book = RequestBook(folder, time.time_ns)
+asked = book.ask("rearm", {"agents": []}, "re-arm all", "ann", "password", "looked at it")
+book.settle(asked.id, "confirmed", "bob", "password")        # once; what is older than a quarter of an hour, never
+"""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from tercel.core.errors import ConfigError, OrderError
+from tercel.core.locks import locked
+from tercel.core.written import write_private
+from tercel.desk.trading.limit_record import EXPIRES_NS
+
+FILE: Final = "requests.json"
+KEPT: Final = 200
+"""Requests that are kept; the oldest go first."""
+MOST_WAITING: Final = 50
+WAITS, CONFIRMED, REFUSED, EXPIRED = "waits", "confirmed", "refused", "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request of one person.
+
+    Parameters
+    ----------
+    id : str
+    act : str
+        rearm, promote or limits.
+    body : dict
+        Of the act.
+    what : str
+        The same in words.
+    asked_by, proof : str
+        Who asked, and how that was proved.
+    reason : str
+    ns : int
+        When, on the wall's clock.
+    state : str
+        waits, confirmed, refused or expired.
+    by : str
+        Who confirmed or refused.
+    """
+
+    id: str
+    act: str
+    body: dict[str, Any]
+    what: str
+    asked_by: str
+    proof: str
+    reason: str
+    ns: int
+    state: str = WAITS
+    by: str = ""
+
+    def at(self, now_ns: int) -> "Asked":
+        """The same at a time: what waits has expired, also where the clock was put back behind it."""
+        old = self.state == WAITS and not 0 <= now_ns - self.ns <= EXPIRES_NS
+        return replace(self, state=EXPIRED) if old else self
+
+
+class RequestBook:
+    """Requests of one desk, for all consoles that serve it.
+
+    Parameters
+    ----------
+    folder : Path
+        The desk's.
+    now_ns : callable
+        Time on the wall.
+    """
+
+    def __init__(self, folder: Path, now_ns: Callable[[], int]) -> None:
+        self._path, self._now_ns = folder / FILE, now_ns
+
+    def all(self) -> list[Asked]:
+        """Every request that is kept, the newest first.
+
+        Raises
+        ------
+        ConfigError
+            The file is none.
+        """
+        return [one.at(self._now_ns()) for one in reversed(self._read())]
+
+    def ask(self, act: str, body: Mapping[str, Any], what: str, by: str, proof: str, reason: str) -> Asked:
+        """Write a request down.
+
+        Raises
+        ------
+        OrderError
+            Too many wait.
+        """
+        asked = Asked(secrets.token_hex(8), act, dict(body), what, by, proof, reason, self._now_ns())
+        with self._changing() as rows:
+            waiting = sum(one.at(asked.ns).state == WAITS for one in rows)
+            if waiting >= MOST_WAITING:
+                raise OrderError(f"at most {MOST_WAITING} requests that wait", f"{waiting}", "confirm or refuse some")
+            rows.append(asked)
+        return asked
+
+    def settle(self, id_: str, state: str, by: str, reason: str) -> Asked:
+        """Confirm or refuse a request that waits: it is done once, whoever else tries at the same time.
+
+        Raises
+        ------
+        OrderError
+            It does not wait any more.
+        """
+        with self._changing() as rows:
+            place = next((n for n, one in enumerate(rows) if one.id == id_), None)
+            now = EXPIRED if place is None else rows[place].at(self._now_ns()).state
+            if place is None or now != WAITS:
+                remedy = f"ask again: a request is confirmed once, within {EXPIRES_NS // 10**9} s"
+                raise OrderError("a request that waits", f"one that is {now}", remedy)
+            rows[place] = replace(rows[place], state=state, by=by)
+        return rows[place]
+
+    @contextmanager
+    def _changing(self) -> Iterator[list[Asked]]:
+        with locked(self._path.with_name(f".{FILE}.lock")):
+            rows = self._read()
+            yield rows
+            text = json.dumps({"requests": [asdict(one) for one in rows[-KEPT:]]}, indent=1)
+            write_private(self._path, text + "\n")
+
+    def _read(self) -> list[Asked]:
+        try:
+            return [Asked(**row) for row in json.loads(self._path.read_bytes())["requests"]]
+        except FileNotFoundError:
+            return []
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            received = f"{self._path}: {type(error).__name__}: {error}"
+            raise ConfigError("a file of requests", received, "move it away: what waits is asked for again") from None

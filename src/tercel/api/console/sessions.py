@@ -1,0 +1,220 @@
+"""Sessions of people at the console, kept in this process; tries of passwords are limited, each place for itself.
+
+sessions = Sessions(people, time.monotonic)
+secret = sessions.enter("ann", "correct horse", "127.0.0.1")        # for a cookie; None: that is not the password
+sessions.visit(secret)                                              # who it is, as the file of people says now
+"""
+
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Final
+
+from tercel.api.console.people import LONGEST, People, Person
+from tercel.api.console.roles import permissions
+
+IDLE_S: Final = 3600.0
+"""A session ends after so long without a request; an open stream is none."""
+LIFE_S: Final = 12 * 3600.0
+"""And after so long in any case."""
+FREE_HERE, LONGEST_HERE_S = 3, 60.0
+"""Wrong tries of one name from one address that cost no wait; the longest wait."""
+FREE_THERE, LONGEST_THERE_S = 20, 10.0
+"""The same of an address, over all names."""
+FORGET_S: Final = 900.0
+"""A place that was quiet for so long begins anew."""
+KEPT: Final = 4096
+"""Places whose tries are kept; those quiet longest go first."""
+
+
+class TooSoonError(Exception):
+    """A try of a password before its wait was over.
+
+    Parameters
+    ----------
+    wait_s : float
+        Seconds that remain.
+    """
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"wait {wait_s:.0f} s")
+        self.wait_s = wait_s
+
+
+@dataclass
+class _Tries:
+    wrong: int
+    last_s: float
+    until_s: float
+
+
+class Throttle:
+    """Wrong tries by place, with a wait that doubles; it is not one place's matter what another does.
+
+    Parameters
+    ----------
+    free : int
+        Wrong tries without a wait; each one after them doubles it, from a second.
+    longest_s : float
+        The longest wait, seconds.
+
+    Examples
+    --------
+    >>> throttle = Throttle(1, 60.0)
+    >>> [throttle.fail("a", 0.0) or throttle.wait_s("a", 0.0) for _ in range(4)]
+    [0.0, 1.0, 2.0, 4.0]
+    >>> throttle.wait_s("b", 0.0)
+    0.0
+    """
+
+    def __init__(self, free: int, longest_s: float) -> None:
+        self._free, self._longest_s = free, longest_s
+        self._places: dict[object, _Tries] = {}
+
+    def wait_s(self, place: object, now_s: float) -> float:
+        """Seconds before the next try."""
+        tries = self._places.get(place)
+        return 0.0 if tries is None else max(0.0, tries.until_s - now_s)
+
+    def fail(self, place: object, now_s: float) -> None:
+        """Count a wrong try."""
+        tries = self._places.pop(place, None)
+        if tries is None or now_s - tries.last_s > FORGET_S:
+            tries = _Tries(0, now_s, now_s)
+        tries.wrong, tries.last_s = tries.wrong + 1, now_s
+        if tries.wrong > self._free:
+            tries.until_s = now_s + min(self._longest_s, 2.0 ** min(tries.wrong - self._free - 1, 30))
+        self._places[place] = tries
+        while len(self._places) > KEPT:
+            del self._places[next(iter(self._places))]
+
+    def succeed(self, place: object, *, whole: bool) -> None:
+        """Take back the last wrong try that was counted; all of them where it is the `whole` of the place."""
+        tries = self._places.get(place)
+        if tries is not None and (whole or tries.wrong <= 1):
+            del self._places[place]
+        elif tries is not None:
+            tries.wrong, tries.until_s = tries.wrong - 1, 0.0
+
+
+@dataclass(slots=True)
+class Visit:
+    """An open session.
+
+    Parameters
+    ----------
+    person : Person
+        As the file says now.
+    proof : str
+        How it was proved who it is: "password", "oidc:ISSUER".
+    csrf : str
+        What every change carries as the header `x-csrf`.
+    until_s : float
+        When it ends at the latest, on the clock of the sessions.
+    """
+
+    person: Person
+    proof: str
+    csrf: str
+    until_s: float
+    seen_s: float = field(default=0.0, repr=False)
+
+    @property
+    def by(self) -> str:
+        """Name and proof, for the journal."""
+        return f"{self.person.name} ({self.proof})"
+
+
+class Sessions:
+    """Who is logged in. Times are of a clock that never goes back: putting the wall's clock changes nothing.
+
+    Parameters
+    ----------
+    people : People
+    now_s : callable
+        Seconds that never go back.
+    """
+
+    def __init__(self, people: People, now_s: Callable[[], float]) -> None:
+        self.people, self.now_s = people, now_s
+        self._visits: dict[str, Visit] = {}
+        self._lock = Lock()
+        self._here, self._there = Throttle(FREE_HERE, LONGEST_HERE_S), Throttle(FREE_THERE, LONGEST_THERE_S)
+
+    def enter(self, name: str, password: str, address: str) -> str | None:
+        """Log in with a password: the new session's secret, or None where that is not the password.
+
+        Raises
+        ------
+        TooSoonError
+            After wrong tries from this address. A try counts before it is looked at: many at once are many.
+        """
+        here = name[: LONGEST + 1], address
+        with self._lock:
+            now = self.now_s()
+            wait_s = max(self._here.wait_s(here, now), self._there.wait_s(address, now))
+            if wait_s > 0:
+                raise TooSoonError(wait_s)
+            self._here.fail(here, now)
+            self._there.fail(address, now)
+        person = self.people.verify(name, password)
+        if person is None:
+            return None
+        with self._lock:
+            self._here.succeed(here, whole=True)
+            self._there.succeed(address, whole=False)
+        return self.open(person, "password")
+
+    def open(self, person: Person, proof: str) -> str:
+        """A new session of a person who was proved otherwise; its secret."""
+        secret = secrets.token_urlsafe(32)
+        now = self.now_s()
+        with self._lock:
+            self._visits = {key: one for key, one in self._visits.items() if self._stands(one, now)}
+            self._visits[secret] = Visit(person, proof, secrets.token_urlsafe(32), now + LIFE_S, now)
+        return secret
+
+    def visit(self, secret: str | None, *, used: bool = True) -> Visit | None:
+        """The session of a cookie, or None: it has ended, or its person is gone or has another password.
+
+        Parameters
+        ----------
+        secret : str or None
+        used : bool
+            Whether this is a person's own request, from which the idle time counts anew.
+        """
+        visit = self._visits.get(secret or "")
+        if visit is None:
+            return None
+        person, now = self.people.get(visit.person.name), self.now_s()
+        if not self._stands(visit, now) or person is None or person.hash != visit.person.hash:
+            self.leave(secret)
+            return None
+        visit.person = person
+        if used:
+            visit.seen_s = now
+        return visit
+
+    def leave(self, secret: str | None) -> None:
+        """Log out."""
+        with self._lock:
+            self._visits.pop(secret or "", None)
+
+    def left_s(self, visit: Visit) -> float:
+        """Seconds until a session ends where nothing more is asked."""
+        return max(0.0, min(visit.until_s, visit.seen_s + IDLE_S) - self.now_s())
+
+    def shown(self, visit: Visit) -> dict[str, object]:
+        """What `/api/me` says."""
+        who = {"name": visit.person.name, "role": visit.person.role, "may": permissions(visit.person.role)}
+        return who | {"csrf": visit.csrf, "until_s": round(self.left_s(visit), 1)}
+
+    def _stands(self, visit: Visit, now_s: float) -> bool:
+        return now_s < visit.until_s and now_s < visit.seen_s + IDLE_S
+
+
+def carries(visit: Visit, csrf: str | None) -> bool:
+    """Whether a request that changes something carries the session's token."""
+    return hmac.compare_digest(visit.csrf.encode(), (csrf or "").encode("utf-8", "replace"))

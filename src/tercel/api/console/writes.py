@@ -1,0 +1,200 @@
+"""Routes of people's acts: one person's, and those that a second one confirms."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import FastAPI, Path, Request, Response
+
+from tercel.api.console import acts, models
+from tercel.api.console.guard import RefusedError, needs
+from tercel.api.console.models import Done, Waits
+from tercel.api.console.quote import quote
+from tercel.api.console.reached import Desks, Served
+from tercel.api.console.requests import CONFIRMED, REFUSED, Asked
+from tercel.api.console.roles import may
+from tercel.api.console.sessions import Sessions, Visit
+from tercel.desk.trading.limit_record import same_person
+
+KILLS: Final = ThreadPoolExecutor(4, "console-kill")
+"""Threads that do nothing else: a kill waits for no other act."""
+NEEDS: Final = {"rearm": "rearm", "promote": "promote", "limits": "limits"}
+"""The permission that whoever asked for an act must still have when it is confirmed."""
+Id = Annotated[str, Path(max_length=models.LONGEST_ID)]
+Seq = Annotated[int, Path(ge=1, le=2**62)]
+
+
+def by(request: Request) -> str:
+    """Who asks, with the proof, for the journal."""
+    visit: Visit = request.state.visit
+    return visit.by
+
+
+def add_writes(app: FastAPI, desks: Desks) -> None:
+    """Add all routes that change something at a desk."""
+    _add_alone(app, desks)
+    _add_together(app, desks)
+
+
+def _add_alone(app: FastAPI, desks: Desks) -> None:
+    """What one person does."""
+
+    @app.post("/api/kill", **needs("kill"))
+    async def kill(request: Request, asked: models.Kill) -> Done:
+        """Stop agents, a desk, or all; what exists is stopped whatever else was named."""
+        act = partial(acts.kill, desks, asked, by(request))
+        return await asyncio.get_running_loop().run_in_executor(KILLS, act)
+
+    @app.post("/api/parents", **needs("submit"))
+    def submit(request: Request, asked: models.Parent) -> Done:
+        """Submit a parent order."""
+        return acts.submit(desks.of(asked.desk), asked, by(request))
+
+    @app.post("/api/parents/quote", **needs("submit"))
+    def ask_costs(asked: models.Quote) -> models.Costs:
+        """What a parent order may cost, by strategy, and which limits speak against it; nothing is sent."""
+        return quote(desks.of(asked.desk), asked)
+
+    @app.post("/api/parents/{id}/amend", **needs("amend"))
+    def amend(request: Request, id: Id, asked: models.Amend) -> Done:
+        """Change a parent's quantity, horizon or limit price."""
+        return acts.amend(desks.of(asked.desk), id, asked, by(request))
+
+    def on_parent(verb: str) -> Callable[..., Done]:
+        def act(request: Request, id: Id, asked: models.OfDesk) -> Done:
+            return acts.change_parent(desks.of(asked.desk), verb, id, by(request), asked.reason)
+
+        return act
+
+    def on_agent(verb: str) -> Callable[..., Done]:
+        def act(request: Request, name: Id, asked: models.OfDesk) -> Done:
+            return acts.change_agent(desks.of(asked.desk), verb, name, by(request), asked.reason)
+
+        return act
+
+    for verb in ("pause", "resume", "cancel"):
+        told = f"{verb.capitalize()} a parent."
+        app.post(f"/api/parents/{{id}}/{verb}", name=f"{verb}_parent", description=told, **needs(verb))(on_parent(verb))
+    for verb in ("pause", "resume"):
+        told = f"{verb.capitalize()} all parents of an agent that are not over."
+        app.post(f"/api/agents/{{name}}/{verb}", name=f"{verb}_agent", description=told, **needs(verb))(on_agent(verb))
+
+    @app.post("/api/alerts/{seq}/acknowledge", **needs("acknowledge"))
+    def acknowledge(request: Request, seq: Seq, asked: models.Acknowledge) -> Done:
+        """Own an alert."""
+        return acts.own_alert(desks.of(asked.desk), seq, by(request), asked.note)
+
+
+def _add_together(app: FastAPI, desks: Desks) -> None:
+    """What two persons do together."""
+    two: dict[str, Any] = {"status_code": 202}
+
+    @app.post("/api/rearm", **needs("rearm"), **two)
+    def rearm(request: Request, asked: models.Rearm) -> Waits:
+        """Ask to let killed agents trade again."""
+        served = desks.of(asked.desk)
+        served.must_have(asked.agents)
+        acts.may_rearm(served, asked.agents)
+        what = f"re-arm {', '.join(asked.agents) or 'every agent'}"
+        return ask(served, request.state.visit, "rearm", {"agents": asked.agents}, what, asked.reason)
+
+    def promotion(words: str) -> Callable[..., Waits]:
+        def act(request: Request, name: Id, asked: models.OfDesk) -> Waits:
+            served = desks.of(asked.desk)
+            what = acts.may_promote(served, name) + words
+            return ask(served, request.state.visit, "promote", {"agent": name}, what, asked.reason)
+
+        return act
+
+    for verb, words in (("promote", ""), ("demote", ", which undoes a promotion")):
+        told = {"promote": "Ask to put a challenger in its champion's place.", "demote": "Ask to undo that."}[verb]
+        route = app.post(f"/api/agents/{{name}}/{verb}", name=verb, description=told, **needs("promote"), **two)
+        route(promotion(words))
+
+    @app.post("/api/limits", response_model=Done | Waits, **needs("limits"))
+    def limits(request: Request, response: Response, asked: models.Limits) -> Done | Waits:
+        """Tighten limits at once (200), or ask to loosen some (202)."""
+        served = desks.of(asked.desk)
+        changes, looser = acts.looser(served, asked)
+        if not looser:
+            return acts.tighten(served, changes, by(request), asked.reason)
+        number = acts.ask_limits(served, changes, by(request), asked.reason)
+        what = "loosen " + ", ".join(f"{path} to {value}" for path, value in changes.items())
+        response.status_code = 202
+        return ask(served, request.state.visit, "limits", {"request": number}, what, asked.reason)
+
+    @app.get("/api/requests", **needs("look"))
+    def list_requests() -> list[models.Request]:
+        """What was asked for and needs, or had, a second person: newest first."""
+        rows = [_row(served, one) for served in desks.values() for one in served.requests.all()]
+        return sorted(rows, key=lambda row: -row.ns)
+
+    @app.post("/api/requests/{id}/confirm", **needs("confirm"))
+    def confirm(request: Request, id: Id, asked: models.Reason) -> Done:
+        """Confirm what another person asked for; the answer is what the desk did then."""
+        sessions: Sessions = request.app.state.sessions
+        served, found = _request(desks, id)
+        visit: Visit = request.state.visit
+        check_second(sessions, found, visit)
+        found = served.requests.settle(id, CONFIRMED, visit.by, asked.reason)
+        first = f"{found.asked_by} ({found.proof})"
+        names = {"both": f"{first}, confirmed by {visit.by}", "second": visit.by}
+        return acts.confirmed(served, found.act, found.body, names, f"{found.reason}; {asked.reason}")
+
+    @app.post("/api/requests/{id}/refuse", **needs("confirm"))
+    def refuse(request: Request, id: Id, asked: models.Reason) -> Done:
+        """Refuse what was asked for; who asked may take it back so."""
+        served, _ = _request(desks, id)
+        found = served.requests.settle(id, REFUSED, by(request), asked.reason)
+        return Done(done=[f"{served.name}: refused: {found.what}"])
+
+
+def ask(served: Served, visit: Visit, act: str, body: dict[str, Any], what: str, reason: str) -> Waits:
+    """Write down what a second person has to confirm."""
+    asked = served.requests.ask(act, body, what, visit.person.name, visit.proof, reason)
+    return Waits(request=asked.id)
+
+
+def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
+    """Whether this person may confirm it.
+
+    Raises
+    ------
+    RefusedError
+        403: who asked, or a person whom the asker let in or raised within a day. 409: whoever asked may not ask any
+        more.
+    """
+    name = visit.person.name
+    if same_person(name, asked.asked_by):
+        raise RefusedError(
+            403, f"another person than {asked.asked_by}, who asked", name, "let somebody else confirm it"
+        )
+    if sessions.people.lifted_by(name, asked.asked_by):
+        received = f"{name}, whom {asked.asked_by} let in or raised within a day"
+        raise RefusedError(
+            403, "a person whom the asker did not let in just now", received, "let somebody else confirm it"
+        )
+    asker = sessions.people.get(asked.asked_by)
+    if asker is None or not may(asker.role, NEEDS[asked.act]):
+        received = f"{asked.asked_by}, who is {asker.role if asker else 'gone'}"
+        raise RefusedError(409, "a request of somebody who may ask", received, "refuse it; ask anew")
+
+
+def _request(desks: Desks, id_: str) -> tuple[Served, Asked]:
+    for served in desks.values():
+        for one in served.requests.all():
+            if one.id == id_:
+                return served, one
+    raise RefusedError(404, "a request of /api/requests", repr(id_), "ask for the list")
+
+
+def _row(served: Served, one: Asked) -> models.Request:
+    kept: dict[str, Literal["waits", "confirmed", "refused", "expired"]] = {
+        "waits": "waits", "confirmed": "confirmed", "refused": "refused",
+    }  # fmt: skip
+    return models.Request(
+        id=one.id, desk=served.name, what=one.what, asked_by=one.asked_by, reason=one.reason, ns=one.ns,
+        state=kept.get(one.state, "expired"), by=one.by,
+    )  # fmt: skip

@@ -1,0 +1,225 @@
+"""`tercel console DESKS...`: the page where people watch and overrule desks; `... users`: who they are."""
+
+import getpass
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import typer
+from typer.core import TyperGroup
+
+from tercel.cli.desks import ROOT, find_desk
+from tercel.cli.operator import PORT, Desk
+from tercel.cli.request import add as add_commands
+from tercel.cli.request import as_callback
+from tercel.cli.shared import JsonRequest
+from tercel.cli.terminal import hand_over, print_table, say
+from tercel.core.errors import ConfigError
+from tercel.core.extras import needed
+from tercel.core.machine import person
+
+if TYPE_CHECKING:
+    from tercel.api.console.people import People
+
+PASSWORD = "TERCEL_CONSOLE_PASSWORD"
+PEOPLE = "TERCEL_PEOPLE"
+TOKEN = "TERCEL_METRICS_TOKEN"
+FIRST = "admin"
+"""Who is let in where nobody is yet."""
+USERS = "users"
+File = Annotated[
+    Path | None,
+    typer.Option("--people", help=f"The file of people (default: {PEOPLE}, or desks/people.json).", metavar="FILE"),
+]
+Name = Annotated[str, typer.Argument(help="A person's name at the console.", metavar="NAME")]
+Role = Annotated[str, typer.Option(help="viewer, trader, risk or admin.", metavar="ROLE")]
+
+
+class ConsoleGroup(TyperGroup):
+    """Desks are arguments of `tercel console`, `users` is a group below it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Leave words after `users` to that group."""
+        below = args[:1] == [USERS]
+        ctx.meta[USERS] = args[1:] if below else None
+        ctx.allow_interspersed_args = True  # options may follow the desks
+        return super().parse_args(ctx, [] if below else args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Serve, or do what stands below."""
+        words = ctx.meta[USERS]
+        if words is None:
+            return ctx.invoke(self.callback, **ctx.params)
+        below = self.commands[USERS]
+        with below.make_context(USERS, words, parent=ctx) as inner:
+            return below.invoke(inner)
+
+
+@dataclass(frozen=True)
+class Console:
+    """What is asked of `tercel console`."""
+
+    interrupted: ClassVar[str] = "the desks go on without the page"
+
+    desks: Annotated[list[Path] | None, typer.Argument(help="Folders of desks.", metavar="DESKS...")] = None
+    desk: Desk = None
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=0, max=65535, metavar="P")] = PORT
+    people: File = None
+    metrics_token: Annotated[
+        str | None,
+        typer.Option(help=f"Whoever sends it as a bearer token may read /metrics (default: {TOKEN}).", metavar="TOKEN"),
+    ] = None
+    oidc: Annotated[
+        Path | None, typer.Option(help="An identity provider: issuer, client_id, secret_file.", metavar="FILE.toml")
+    ] = None
+
+
+def console(request: Console) -> None:
+    """Serve the page where people watch and overrule desks; loopback only, each person by name."""
+    needed("fastapi", "trade")
+    from tercel.api.console.oidc import provider_of
+    from tercel.api.console.serve import LOOPBACK, bind, server_of
+    from tercel.api.console.web import create_app, served
+
+    given = [*(request.desks or []), *([request.desk] if request.desk else [])]
+    folders = [find_desk(folder) for folder in given] or [find_desk(None)]
+    people = people_of(request.people)
+    listening = bind(request.port)
+    first = _first(people)
+    token = request.metrics_token or os.environ.get(TOKEN)
+    provider = None if request.oidc is None else provider_of(request.oidc, time.monotonic, time.time)
+    desks = served(folders, time.time_ns, time.monotonic)
+    app = create_app(desks, people, time.monotonic, token=token, provider=provider)
+    named = ", ".join(map(str, folders))
+    say(f"console of {named}: http://{LOOPBACK}:{listening.getsockname()[1]}/  (Ctrl-C ends it)")
+    say(first)
+    if provider is not None:
+        say(f"or by {provider.issuer}: /oidc")
+    server_of(app).run(sockets=[listening])
+
+
+def _first(people: "People") -> str:
+    """Let `admin` in where nobody is yet, or with the password of the environment; what to say about it."""
+    from tercel.api.console.people import made_password
+
+    given, by = os.environ.get(PASSWORD), f"{person()} (tercel console)"
+    if given is not None and people.get(FIRST) is not None:
+        if people.verify(FIRST, given) is None:
+            people.set_password(FIRST, given, by)
+        return f"log in as {FIRST}, with the password of {PASSWORD}, or as any of {people.path}"
+    if given is None and people.all():
+        return f"people: {people.path}"
+    people.add(FIRST, "admin", password := made_password() if given is None else given, by)
+    if given is not None:
+        return f"log in as {FIRST}, with the password of {PASSWORD}"
+    return f"nobody was in {people.path}: log in as {FIRST}, password {password} (printed this once)"
+
+
+def people_of(given: Path | None) -> "People":
+    """The people of a file: the one given, that of `TERCEL_PEOPLE`, or `desks/people.json`."""
+    from tercel.api.console.people import People
+
+    return People(given or Path(os.environ.get(PEOPLE) or ROOT / "people.json"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleRequest(JsonRequest):
+    """A request of a file of people."""
+
+    people: File = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddUser(PeopleRequest):
+    """What is asked of `tercel console users add`."""
+
+    name: Name
+    role: Role = "viewer"
+    oidc: Annotated[bool, typer.Option("--oidc", help="No password: the identity provider says who it is.")] = False
+
+
+def add(request: AddUser) -> None:
+    """Let a person in; the password is asked for, or a line of stdin; with none, one is made and printed once."""
+    from tercel.api.console.people import check_name, made_password
+    from tercel.api.console.roles import check_role
+
+    check_name(request.name)
+    check_role(request.role)
+    typed = "" if request.oidc else _asked(request.name)
+    password = None if request.oidc else typed or made_password()
+    people = people_of(request.people)
+    people.add(request.name, request.role, password, f"{person()} (tercel console users)")
+    printed = password if not (typed or request.oidc) else None
+    row = {"name": request.name, "role": request.role, "people": str(people.path), "password": printed}
+    made = f"; password {printed} (printed this once)" if printed else ""
+    hand_over(row, request.as_json, lambda: say(f"{request.name} is {request.role} in {people.path}{made}"))
+
+
+def _asked(name: str) -> str:
+    """The password that a terminal or stdin gives; "" for none."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    typed = getpass.getpass(f"password of {name} (empty: one is made): ")
+    if typed and getpass.getpass("again: ") != typed:
+        raise ConfigError("the same password twice", "two different ones", "type it again")
+    return typed
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleOfUser(PeopleRequest):
+    """What is asked of `tercel console users role`."""
+
+    name: Name
+    role: Annotated[str, typer.Argument(help="viewer, trader, risk or admin.", metavar="ROLE")]
+
+
+def role(request: RoleOfUser) -> None:
+    """Give a person another role; it counts at once, in open sessions too."""
+    people = people_of(request.people)
+    people.set_role(request.name, request.role, f"{person()} (tercel console users)")
+    row = {"name": request.name, "role": request.role, "people": str(people.path)}
+    hand_over(row, request.as_json, lambda: say(f"{request.name} is {request.role} in {people.path}"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveUser(PeopleRequest):
+    """What is asked of `tercel console users remove`."""
+
+    name: Name
+
+
+def remove(request: RemoveUser) -> None:
+    """Take a person out; open sessions end at once."""
+    people = people_of(request.people)
+    people.remove(request.name)
+    row = {"removed": request.name, "people": str(people.path)}
+    hand_over(row, request.as_json, lambda: say(f"{request.name} is out of {people.path}"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListUsers(PeopleRequest):
+    """What is asked of `tercel console users list`."""
+
+
+def list_(request: ListUsers) -> None:
+    """Show who may log in, as what, and by whose word."""
+    people = people_of(request.people)
+    rows = [{"name": one.name, "role": one.role, "password": bool(one.hash), "by": one.by} for one in people.all()]
+    hand_over({"people": str(people.path), "users": rows}, request.as_json, lambda: _print(str(people.path), rows))
+
+
+def _print(title: str, rows: Sequence[dict[str, Any]]) -> None:
+    heads = ("name", "role", "password", "by")
+    cells = [[one["name"], one["role"], "yes" if one["password"] else "", one["by"]] for one in rows]
+    print_table(title, heads, cells, left=heads)
+
+
+console_app = typer.Typer(name="console", cls=ConsoleGroup, invoke_without_command=True)
+console_app.callback()(as_callback(console))
+users_app = typer.Typer(name=USERS, help="Who may log in at the console, and as what.", no_args_is_help=True)
+add_commands(users_app, add, role, remove, list_)
+console_app.add_typer(users_app)

@@ -1,0 +1,206 @@
+"""Acts of one person: each answers with what the desk did; a kill waits for nothing else."""
+
+import threading
+from typing import Any
+
+import pytest
+from tests.api.console.conftest import Place
+from tests.waiting import until
+
+from tercel.core.errors import JournalError
+from tercel.core.ports import Entry
+from tercel.desk.trading.journal import kinds
+
+
+def kill(place: Place, who: str = "trader", **body: Any) -> Any:
+    return place.client(who).post("/api/kill", json={"reason": "prices look wrong", **body})
+
+
+def test_a_kill_of_an_agent_says_what_the_desk_did_and_bears_the_name(place: Place) -> None:
+    said = kill(place, scope="agent", name="ppo")
+    assert said.status_code == 200
+    assert said.json() == {"done": ["test desk: ppo killed, nothing open at the venue"], "not_done": []}
+    assert place.desk.latch == {"scope": "ppo", "by": "trader (password)", "reason": "prices look wrong"}
+    assert place.desk.posted == [("kill", {"agents": ["ppo"]}, "trader (password)", "prices look wrong")]
+    assert place.other.latch is None
+
+
+def test_what_exists_is_killed_whatever_else_was_named(place: Place) -> None:
+    said = kill(place, scope="agent", name=["ppp", "ppo"], desk="test desk").json()
+    assert len(said["done"]) == 1
+    assert said["not_done"] == [{"what": "kill agent ppp", "why": "there is none; try 'ppo'"}]
+    assert place.desk.latch is not None
+    assert place.desk.latch["scope"] == "ppo"
+
+
+def test_a_kill_of_nobody_is_404_and_of_a_desk_or_all_is_whole(place: Place) -> None:
+    assert kill(place, scope="agent", name="nobody", desk="test desk").status_code == 404
+    assert kill(place, scope="desk", name="nowhere").status_code == 404
+    assert kill(place, scope="agent", name="ppo", desk="nowhere").status_code == 404
+    assert kill(place, scope="agent").status_code == 422
+    assert place.desk.latch is place.other.latch is None
+    assert kill(place, scope="desk", name="test desk").status_code == 200
+    assert place.desk.latch == {"scope": "all", "by": "trader (password)", "reason": "prices look wrong"}
+    assert place.other.latch is None
+    assert kill(place, scope="all").status_code == 200
+    assert place.other.latch is not None
+
+
+def test_a_desk_whose_agents_nobody_knows_is_killed_all_the_same(place: Place) -> None:
+    assert kill(place, scope="agent", name="stranger", desk="quiet").status_code == 200
+    assert place.other.latch is not None
+
+
+@pytest.mark.parametrize("broken", ["stands", "read", "post", "all"])
+def test_a_kill_needs_no_journal(place: Place, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    def fails(*_: object, **__: object) -> Any:
+        raise JournalError("a journal", "a damaged one", "look at it")
+
+    for name in ("stands", "read", "post") if broken == "all" else (broken,):
+        monkeypatch.setattr(place.desk, name, fails)
+    said = kill(place, scope="agent", name="ppo", desk="test desk")
+    assert said.status_code == 200, said.text
+    assert place.desk.latch is not None
+    assert "ppo" in said.json()["done"][0]
+
+
+def test_a_latch_that_cannot_be_made_durable_is_said(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(place.desk, "kill", full)
+    said = kill(place, scope="desk", name="test desk").json()
+    assert said["not_done"] == [{"what": "kill test desk durably", "why": "[Errno 28] No space left on device"}]
+    assert kill(place, scope="all").status_code == 200
+    assert place.other.latch is not None, "the other desk is stopped all the same"
+
+
+def test_a_kill_waits_for_no_other_act(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty acts that wait for their desk take all threads for acts, and none of a kill's."""
+    answered, asked = threading.Event(), list[int]()
+
+    def waits(*_: object) -> Entry:
+        asked.append(1)
+        answered.wait(300)
+        return Entry(kinds.PARENT, 1, "AAA", "ppo", "p1", body={"event": "paused"})
+
+    monkeypatch.setattr(place.desk, "ask", waits)
+    client, killer = place.outside, place.client("trader")
+    token = client.post("/api/login", json={"name": "trader", "password": "eight or more"}).json()["csrf"]
+
+    def pause() -> None:
+        body = {"desk": "test desk", "reason": "x"}
+        client.post("/api/parents/p1/pause", json=body, headers={"x-csrf": token})
+
+    acts = [threading.Thread(target=pause) for _ in range(60)]
+    for one in acts:
+        one.start()
+    until(lambda: len(asked) >= 40, what="all threads taken")
+    said = client.post("/api/kill", json={"scope": "all", "reason": "now"}, headers={"x-csrf": token})
+    assert said.status_code == 200
+    assert place.desk.latch is not None
+    answered.set()
+    for one in acts:
+        one.join(300)
+    assert killer.get("/api/me").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "posted"),
+    [
+        ("parents/p1/pause", {}, ("pause", {"parent": "p1"})),
+        ("parents/p1/resume", {}, ("resume", {"parent": "p1"})),
+        ("parents/p1/cancel", {}, ("cancel", {"parent": "p1"})),
+        ("parents/p1/amend", {"qty": 70}, ("amend", {"parent": "p1", "lots": 70})),
+        ("parents/p1/amend", {"minutes": 2}, ("amend", {"parent": "p1", "horizon_ns": 120 * 10**9})),
+        ("parents/p1/amend", {"limit_price": "none"}, ("amend", {"parent": "p1", "limit_price": "none"})),
+        ("agents/ppo/pause", {}, ("pause", {"parent": "p1"})),
+    ],
+)  # fmt: skip
+def test_a_persons_word_reaches_the_desk_with_the_name(
+    place: Place, path: str, body: dict[str, Any], posted: tuple[str, dict[str, Any]]
+) -> None:
+    said = place.client("trader").post(f"/api/{path}", json={"desk": "test desk", "reason": "news  are\ndue", **body})
+    assert said.status_code == 200, said.text
+    assert place.desk.posted == [(*posted, "trader (password)", "news are due")]
+    assert said.json()["done"][0].startswith("test desk: p1")
+
+
+def test_a_parent_is_submitted_in_whole_lots_to_who_has_most_of_the_flow(place: Place) -> None:
+    body = {"desk": "test desk", "instrument": "AAA", "side": "sell", "qty": 12, "minutes": 5, "reason": "rebalance"}
+    said = place.client("trader").post("/api/parents", json=body | {"limit_price": "25bps"})
+    assert said.status_code == 200, said.text
+    ((command, posted, by, _),) = place.desk.posted
+    assert (command, by) == ("submit", "trader (password)")
+    assert posted.pop("id").startswith("peg-")
+    assert posted == {
+        "instrument": "AAA", "lots": 12, "side": -1, "horizon_ns": 300 * 10**9, "agent": "peg", "limit_price": "25bps",
+    }  # fmt: skip
+    assert "accepted: sell 12 lots of AAA, limit 25bps" in said.json()["done"][0]
+    assert place.client("trader").post("/api/parents", json=body | {"qty": 1.5}).status_code == 409
+    assert place.client("trader").post("/api/parents", json=body | {"agent": "pgg"}).status_code == 404
+
+
+def test_what_the_desk_says_no_to_is_409_in_its_words(place: Place) -> None:
+    place.desk.says_no = "a parent that is over"
+    said = place.client("trader").post("/api/parents/p1/pause", json={"desk": "test desk", "reason": "x"})
+    assert said.status_code == 409
+    assert said.json() == {"expected": "something else", "received": "a parent that is over", "remedy": "ask for that"}
+    place.desk.ask = lambda *_: None  # type: ignore[method-assign,assignment]
+    said = place.client("trader").post("/api/parents/p1/pause", json={"desk": "test desk", "reason": "x"})
+    assert said.status_code == 409
+    assert "no answer" in said.json()["received"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("parents/none/pause", 404),
+        ("agents/nobody/pause", 404),
+        ("agents/ppo/resume", 409),
+        ("alerts/1/acknowledge", 404),
+        ("alerts/999/acknowledge", 404),
+        ("parents/p1/amend", 422),
+    ],
+)
+def test_what_is_not_there_is_said(place: Place, path: str, status: int) -> None:
+    word = {"note": "x"} if "alerts" in path else {"reason": "x"}
+    said = place.client("trader").post(f"/api/{path}", json={"desk": "test desk", **word})
+    assert said.status_code == status, said.text
+    assert set(said.json()) == {"expected", "received", "remedy"}
+    assert place.client("trader").post(f"/api/{path}", json={"desk": "gone", **word}).status_code == 404
+    assert place.desk.posted == []
+
+
+def test_an_alert_is_owned_by_who_says_so(place: Place) -> None:
+    seq = next(n for n, one in enumerate(place.desk.entries, 1) if one.kind == kinds.ALERT)
+    said = place.client("trader").post(f"/api/alerts/{seq}/acknowledge", json={"desk": "test desk", "note": "mine"})
+    assert said.json()["done"] == [f"test desk: alert {seq} is owned by trader (password)"]
+    assert place.desk.posted == [("own_alert", {"alert": seq}, "trader (password)", "mine")]
+
+
+def test_a_quote_has_costs_with_intervals_and_what_speaks_against(place: Place) -> None:
+    place.desk.entries += [
+        Entry(kinds.MARKET, 20 * 10**9, "AAA", body={"bid": 999, "ask": 1001}),
+        Entry(
+            kinds.SESSION, 20 * 10**9,
+            body={"session": 2, "resume": True, "listings": {"AAA": {"tick": 0.01, "lot": 10, "currency": "USD"}}},
+        ),
+        Entry(
+            kinds.HEARTBEAT, 20 * 10**9,
+            body={"limits": {"agents": {"peg": {"long_lots": [95, 100], "gross_value": [0.0, 500.0]}}}},
+        ),
+    ]  # fmt: skip
+    client = place.client("trader")
+    body = {"desk": "test desk", "instrument": "AAA", "side": "buy", "qty": 100}
+    until(lambda: client.post("/api/parents/quote", json=body).json().get("value") is not None, what="a price")
+    said = client.post("/api/parents/quote", json=body).json()
+    assert said["value"] == pytest.approx(1000.0)
+    first, last = said["by_strategy"]
+    assert (first["agent"], first["strategy"], first["parents"], first["currency"]) == ("peg", "peg_behind", 4, "USD")
+    assert first["bps"]["mean"] == 3.5
+    assert first["bps"]["low"] < 3.5 < first["bps"]["high"]
+    assert first["money"]["mean"] == pytest.approx(0.35)
+    assert first["against"] == ["peg: long lots 95 + 10 of 100", "peg: gross value 0 + 1,000 of 500"]
+    assert last["bps"] == {"mean": None, "low": None, "high": None}
+    assert place.desk.posted == []

@@ -1,0 +1,151 @@
+"""People of a console: their file, their passwords, and who may not confirm for whom."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("argon2", reason="the console needs the extra [trade]")
+
+from tercel.api.console.people import DAY_S, People, check_name, made_password
+from tercel.api.console.roles import LEAST, ROLES, TOLD, may, permissions, role_table
+from tercel.core.errors import ConfigError
+
+PASSWORD = "correct horse"
+
+
+class Wall:
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def wall() -> Wall:
+    return Wall()
+
+
+@pytest.fixture
+def people(tmp_path: Path, wall: Wall) -> People:
+    found = People(tmp_path / "desks" / "people.json", wall)
+    found.add("ann", "admin", PASSWORD, "root")
+    return found
+
+
+def test_who_is_let_in_is_known_by_the_password_alone(people: People) -> None:
+    assert people.verify("ann", "wrong") is None
+    assert people.verify("nobody", PASSWORD) is None
+    ann = people.verify("ann", PASSWORD)
+    assert ann is not None
+    assert (ann.role, ann.hash.split("$")[1]) == ("admin", "argon2id")
+    assert PASSWORD not in people.path.read_text()
+    assert people.path.stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in people.path.parent.iterdir() if not one.name.endswith(".lock")] == ["people.json"]
+
+
+def test_a_person_without_a_password_enters_by_none(people: People) -> None:
+    people.add("bob", "risk", None, "ann (password)")
+    assert people.verify("bob", "") is None
+    assert people.verify("bob", made_password()) is None
+
+
+def test_another_process_changes_the_file_and_it_counts_at_once(people: People) -> None:
+    other = People(people.path)
+    other.add("bob", "viewer", PASSWORD, "root")
+    assert [one.name for one in people.all()] == ["ann", "bob"]
+    other.set_role("bob", "risk", "root")
+    assert (people.get("bob") or people.all()[0]).role == "risk"
+    other.remove("bob")
+    assert people.get("bob") is None
+    people.path.unlink()
+    assert people.all() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda p: p.add("Ann ", "viewer", PASSWORD, "x"), "a name of 1 to 40"),
+        (lambda p: p.add("ANN", "viewer", PASSWORD, "x"), "a name that nobody has"),
+        (lambda p: p.add("\uff41nn", "viewer", PASSWORD, "x"), "a name that nobody has"),
+        (lambda p: p.add("bob", "trador", PASSWORD, "x"), "try 'trader'"),
+        (lambda p: p.add("bob", "trader", "short", "x"), "at least 8"),
+        (lambda p: p.set_role("bob", "risk", "x"), "the name of a person"),
+        (lambda p: p.set_role("ann", "risk", "x"), "one admin at least"),
+        (lambda p: p.remove("ann"), "one admin at least"),
+        (lambda p: p.remove("bob"), "one of ann"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_changes_nothing(people: People, change: Any, said: str) -> None:
+    before = people.path.read_bytes()
+    with pytest.raises(ConfigError, match=said):
+        change(people)
+    assert people.path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", " ", "a" * 41, "a\nb", "a\x00", "=1+1", "@x", "-x", "+x", "a (b)", "a,b", "a;b", 'a"b', "a/b", ".."),
+        *("\ud800", "a\u202eb", "a  b"),
+    ],
+)
+def test_a_name_that_would_lie_in_a_journal_a_path_or_a_table_is_none(name: str) -> None:
+    with pytest.raises(ConfigError, match="a name of 1 to 40"):
+        check_name(name)
+
+
+def test_a_misspelt_role_is_refused_with_file_and_name(people: People) -> None:
+    stored = json.loads(people.path.read_text())
+    stored["people"]["ann"]["role"] = "admim"
+    people.path.write_text(json.dumps(stored))
+    with pytest.raises(ConfigError) as error:
+        people.all()
+    assert "'ann'" in str(error.value)
+    assert str(people.path) in str(error.value)
+    assert "try 'admin'" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"people": []}', '{"people": {"ann": 3}}', '{"people": {"ann": {}}}']
+)
+def test_a_file_that_is_none_lets_nobody_in(people: People, text: str) -> None:
+    people.path.write_text(text)
+    with pytest.raises(ConfigError, match=str(people.path)):
+        people.verify("ann", PASSWORD)
+
+
+def test_a_file_that_others_may_read_is_refused(people: People) -> None:
+    people.path.chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        people.all()
+
+
+def test_nobody_confirms_for_who_let_them_in_or_raised_them_within_a_day(people: People, wall: Wall) -> None:
+    wall.now += 2 * DAY_S
+    people.add("bob", "risk", PASSWORD, "ann (password)")
+    people.add("cid", "viewer", PASSWORD, "bob (password)")
+    people.add("dan", "risk", PASSWORD, "root (tercel console users)")
+    assert people.lifted_by("bob", "ann")
+    assert people.lifted_by("cid", "ann"), "let in by one who was let in"
+    assert not people.lifted_by("dan", "ann")
+    assert not people.lifted_by("ann", "bob")
+    wall.now += DAY_S + 1
+    assert not people.lifted_by("bob", "ann")
+    people.set_role("bob", "viewer", "ann (password)")
+    assert not people.lifted_by("bob", "ann"), "lowered is not raised"
+    people.set_role("bob", "risk", "ann (oidc:https://issuer)")
+    assert people.lifted_by("bob", "ann")
+    wall.now -= 10 * DAY_S
+    assert people.lifted_by("bob", "ann"), "a clock that was put back makes nothing older"
+
+
+def test_the_table_of_roles_is_a_ladder() -> None:
+    assert set(LEAST) == set(TOLD)
+    held = [set(permissions(role)) for role in ROLES]
+    assert all(less < more for less, more in pairwise(held))
+    assert held[0] == {"look"}
+    assert not any(may("trader", one) for one in ("rearm", "promote", "limits", "confirm", "users"))
+    assert role_table().count("\n") == len(LEAST) + 1

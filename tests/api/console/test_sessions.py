@@ -1,0 +1,200 @@
+"""Sessions: how they begin, how they end, and what a wall clock has to do with it (nothing)."""
+
+import json
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.api.console.conftest import HERE, Place, listening, placed
+from tests.desk.console.desks import PASSWORD
+
+from tercel.api.console.sessions import FREE_HERE, FREE_THERE, IDLE_S, KEPT, LIFE_S, Sessions, Throttle, TooSoonError
+
+
+def test_a_cookie_is_for_this_site_and_not_for_scripts(place: Place) -> None:
+    client = place.client()
+    said = client.post("/api/login", json={"name": "trader", "password": PASSWORD})
+    cookie = said.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert said.json()["role"] == "trader"
+    assert said.json()["until_s"] == IDLE_S
+    assert "kill" in said.json()["may"]
+
+
+def test_a_session_ends_idle_late_and_on_leaving(place: Place) -> None:
+    client = place.client("viewer")
+    place.clock.now += IDLE_S - 1
+    assert client.get("/api/me").json()["until_s"] == IDLE_S, "a request begins the idle time anew"
+    place.clock.now += IDLE_S + 1
+    assert client.get("/api/me").status_code == 401
+    client = place.client("viewer")
+    for _ in range(int(LIFE_S / (IDLE_S - 1)) + 1):
+        place.clock.now += IDLE_S - 1
+        last = client.get("/api/me").status_code
+    assert last == 401, "in any case after a time"
+    client = place.client("viewer")
+    assert client.post("/api/logout").status_code == 200
+    assert client.get("/api/me").status_code == 401
+
+
+@pytest.mark.parametrize("jump", [-1e9, -3600.0, 3600.0, 1e9])
+def test_a_clock_that_jumps_ends_and_prolongs_nothing(place: Place, jump: float) -> None:
+    client = place.client("viewer")
+    place.wall.now += jump
+    assert client.get("/api/me").status_code == 200
+    place.clock.now += IDLE_S + 1
+    assert client.get("/api/me").status_code == 401
+
+
+def test_who_is_removed_is_out_at_once_and_a_role_counts_at_once(place: Place) -> None:
+    admin, bob = place.client("admin"), place.client("bob")
+    assert bob.post("/api/requests/none/confirm", json={"reason": "x"}).status_code == 404
+    assert admin.post("/api/users/bob/role", json={"role": "viewer"}).status_code == 200
+    assert bob.get("/api/me").json()["role"] == "viewer"
+    assert bob.post("/api/requests/none/confirm", json={"reason": "x"}).status_code == 403
+    assert admin.request("DELETE", "/api/users/bob").status_code == 200
+    assert bob.get("/api/me").status_code == 401
+    place.people.add("bob", "risk", PASSWORD, "root")
+    assert bob.get("/api/me").status_code == 401, "another of that name is another"
+    assert admin.request("DELETE", "/api/users/bob").status_code == 200
+    assert admin.request("DELETE", "/api/users/bob").status_code == 404
+
+
+def test_another_password_ends_open_sessions(place: Place) -> None:
+    bob = place.client("bob")
+    place.people.set_password("bob", "another password", "root")
+    assert bob.get("/api/me").status_code == 401
+
+
+def test_two_sessions_have_two_tokens(place: Place) -> None:
+    one, two = place.client("trader"), place.client("trader")
+    assert one.headers["x-csrf"] != two.headers["x-csrf"]
+    body = {"scope": "all", "reason": "test"}
+    assert one.post("/api/kill", json=body, headers={"x-csrf": two.headers["x-csrf"]}).status_code == 403
+    assert one.post("/api/logout").status_code == 200
+    assert two.get("/api/me").status_code == 200
+
+
+def test_a_file_that_cannot_be_obeyed_lets_nobody_in(place: Place) -> None:
+    admin = place.client("admin")
+    place.people.path.write_text(place.people.path.read_text().replace('"role": "viewer"', '"role": "viewr"'))
+    said = admin.get("/api/me")
+    assert said.status_code == 401
+    assert "users list" in said.json()["remedy"]
+    assert str(place.people.path) not in said.text
+    assert place.client().post("/api/login", json={"name": "admin", "password": PASSWORD}).status_code == 401
+
+
+def test_wrong_passwords_wait_longer_and_longer_and_lock_out_nobody_elsewhere(place: Place) -> None:
+    sessions: Sessions = place.app.state.sessions
+    for _ in range(FREE_HERE):
+        assert sessions.enter("ann", "wrong", "10.0.0.1") is None
+    assert sessions.enter("ann", "wrong", "10.0.0.1") is None
+    with pytest.raises(TooSoonError) as first:
+        sessions.enter("ann", "wrong", "10.0.0.1")
+    place.clock.now += first.value.wait_s
+    assert sessions.enter("ann", "wrong", "10.0.0.1") is None
+    with pytest.raises(TooSoonError) as second:
+        sessions.enter("ann", "wrong", "10.0.0.1")
+    assert second.value.wait_s == 2 * first.value.wait_s
+    assert sessions.enter("ann", "wrong", "10.0.0.2") is None, "another address waits for nothing"
+    assert sessions.enter("bob", PASSWORD, "10.0.0.1") is not None, "nor does another name"
+    place.clock.now += 3600
+    assert sessions.enter("ann", "wrong", "10.0.0.1") is None
+
+
+def test_an_address_that_tries_many_names_waits(place: Place) -> None:
+    sessions: Sessions = place.app.state.sessions
+    sessions.people.verify = lambda name, password: None  # type: ignore[method-assign]
+    for n in range(FREE_THERE + 1):
+        assert sessions.enter(f"name{n}", "wrong", "10.0.0.1") is None
+    with pytest.raises(TooSoonError):
+        sessions.enter("bob", PASSWORD, "10.0.0.1")
+    assert sessions.enter("bob", PASSWORD, "10.0.0.2") is None
+
+
+def test_tries_at_once_are_counted_before_they_are_looked_at(place: Place) -> None:
+    sessions: Sessions = place.app.state.sessions
+    let, looked = threading.Event(), list[str]()
+
+    def slow(name: str, password: str) -> None:
+        looked.append(name)
+        let.wait(60)
+
+    sessions.people.verify = slow  # type: ignore[method-assign,assignment]
+    refused = list[float]()
+
+    def attempt() -> None:
+        try:
+            sessions.enter("ann", "wrong", "10.0.0.1")
+        except TooSoonError as error:
+            refused.append(error.wait_s)
+
+    tries = [threading.Thread(target=attempt) for _ in range(20)]
+    for one in tries:
+        one.start()
+    let.set()
+    for one in tries:
+        one.join(60)
+    assert len(looked) == FREE_HERE + 1
+    assert len(refused) == 20 - len(looked)
+
+
+def test_a_flood_of_names_is_forgotten_again() -> None:
+    throttle = Throttle(1, 60.0)
+    for n in range(KEPT + 100):
+        throttle.fail(n, 0.0)
+    assert len(throttle._places) == KEPT
+
+
+def test_too_many_tries_are_429_with_the_time_to_wait(place: Place) -> None:
+    client = place.client()
+    for _ in range(FREE_HERE + 1):
+        assert client.post("/api/login", json={"name": "ann", "password": "wrong"}).status_code == 401
+    said = client.post("/api/login", json={"name": "ann", "password": "wrong"})
+    assert said.status_code == 429
+    assert int(said.headers["retry-after"]) >= 1
+    assert "Too many tries" in client.post("/login", data={"name": "ann", "password": "wrong"}).text
+    assert client.post("/login", data={"name": "bob", "password": PASSWORD}).status_code == 303
+
+
+def test_an_unknown_name_takes_the_work_of_a_wrong_password(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = list[str]()
+    hasher = place.people._hasher
+
+    class Counting:
+        def verify(self, hashed: str, password: bytes) -> bool:
+            work.append(hashed)
+            return bool(hasher.verify(hashed, password))
+
+    monkeypatch.setattr(place.people, "_hasher", Counting())
+    assert place.people.verify("bob", "wrong") is None
+    assert place.people.verify("nobody", "wrong") is None
+    assert len(work) == 2
+    assert work[0].split("$")[:4] == work[1].split("$")[:4], "the same parameters"
+
+
+def test_a_stream_shows_the_page_and_ends_with_its_session(tmp_path: Path, made: Path) -> None:
+    place = placed(tmp_path, made)
+    with listening(place.app) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        client.post("/api/login", json={"name": "viewer", "password": PASSWORD})
+        with client.stream("GET", "/api/desks/test desk/stream") as stream:
+            lines = (line for line in stream.iter_lines() if line)
+            first = json.loads(next(lines).removeprefix("data: "))
+            assert {agent["name"] for agent in first["agents"]} == {"ppo", "peg"}
+            assert "agents" not in json.loads(next(lines).removeprefix("data: ")), "what changed, and no more"
+            place.people.remove("viewer")
+            assert len(list(lines)) < 10
+
+
+def test_the_way_in_by_the_form(place: Place) -> None:
+    client = place.client()
+    assert client.get("/").headers["location"] == "/login"
+    assert "not the name and its password" in client.post("/login", data={"name": "bob", "password": "no"}).text
+    assert client.post("/login", data={"name": " bob ", "password": PASSWORD}).status_code == 303
+    page = client.get("/")
+    assert page.status_code == 200
+    assert client.get("/api/me").json()["csrf"] in page.text
+    assert client.base_url == HERE

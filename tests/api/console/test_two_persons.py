@@ -1,0 +1,189 @@
+"""What takes two persons: who asks, who may confirm, once, within a quarter of an hour."""
+
+import threading
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from tests.api.console.conftest import Place
+from tests.desk.console.desks import PASSWORD, S
+from tests.waiting import until
+
+from tercel.api.console.people import DAY_S
+from tercel.core.ports import Entry
+from tercel.desk.limits import default_file, hash_of, limits_json, read
+from tercel.desk.trading.journal import kinds
+
+BOTH = "risk (password), confirmed by bob (password)"
+
+
+def killed(place: Place) -> None:
+    said = place.client("trader").post("/api/kill", json={"scope": "desk", "name": "test desk", "reason": "odd"})
+    assert said.status_code == 200
+    place.desk.posted.clear()
+
+
+def ask(place: Place, path: str = "rearm", who: str = "risk", **more: Any) -> str:
+    said = place.client(who).post(f"/api/{path}", json={"desk": "test desk", "reason": "looked at it", **more})
+    assert said.status_code == 202, said.text
+    return str(said.json()["request"])
+
+
+def settle(place: Place, id_: str, who: str = "bob", verb: str = "confirm") -> Any:
+    return place.client(who).post(f"/api/requests/{id_}/{verb}", json={"reason": "so it is"})
+
+
+def state(place: Place, id_: str) -> str:
+    rows = place.client("viewer").get("/api/requests").json()
+    return next(str(row["state"]) for row in rows if row["id"] == id_)
+
+
+def test_two_persons_rearm_and_both_are_journaled(place: Place) -> None:
+    killed(place)
+    request = ask(place)
+    assert place.desk.latch is not None
+    assert settle(place, request, "risk").status_code == 403
+    assert settle(place, request, "trader").status_code == 403
+    said = settle(place, request)
+    assert said.status_code == 200, said.text
+    assert said.json()["done"] == ["test desk: ppo armed again", "test desk: peg armed again"]
+    assert place.desk.latch is None
+    assert place.desk.posted == [("rearm", {"agents": []}, BOTH, "looked at it; so it is")]
+    assert {e.body["by"] for e in place.desk.entries if e.kind == kinds.REARM} == {BOTH}
+    assert settle(place, request).status_code == 409, "once"
+    assert state(place, request) == "confirmed"
+
+
+def test_a_rearm_of_what_is_armed_or_of_strangers_is_refused(place: Place) -> None:
+    client = place.client("risk")
+    body = {"desk": "test desk", "reason": "x"}
+    assert client.post("/api/rearm", json=body).status_code == 409
+    killed(place)
+    assert client.post("/api/rearm", json=body | {"agents": ["ppo"]}).status_code == 409
+    assert client.post("/api/rearm", json=body | {"agents": ["nobody"]}).status_code == 404
+    assert client.get("/api/requests").json() == []
+
+
+def test_each_of_two_confirms_the_others_request_and_never_their_own(place: Place) -> None:
+    killed(place)
+    one, other = ask(place, who="admin"), ask(place, who="eve")
+    assert settle(place, one, "admin").status_code == 403
+    assert settle(place, other, "eve").status_code == 403
+    assert settle(place, one, "eve").status_code == 200
+    said = settle(place, other, "admin")
+    assert said.status_code == 200, "a request of its own: armed already, which changes nothing"
+
+
+def test_a_person_whom_the_asker_made_or_raised_does_not_confirm_within_a_day(place: Place) -> None:
+    killed(place)
+    admin = place.client("admin")
+    made = {"name": "puppet", "role": "risk", "password": PASSWORD}
+    assert admin.post("/api/users", json=made).status_code == 200
+    request = ask(place, who="admin")
+    said = settle(place, request, "puppet")
+    assert said.status_code == 403
+    assert "let in or raised within a day" in said.json()["received"]
+    assert admin.post("/api/users/viewer/role", json={"role": "risk"}).status_code == 200
+    assert settle(place, request, "viewer").status_code == 403
+    second = place.client("eve").post("/api/users", json=made | {"name": "puppet2"})
+    assert second.status_code == 200
+    assert settle(place, request, "puppet2").status_code == 200, "somebody else made that one"
+    place.wall.now += DAY_S + 1
+    killed(place)
+    assert settle(place, ask(place, who="admin"), "puppet").status_code == 200
+
+
+def test_a_request_expires_also_where_the_clock_is_put_back(place: Place) -> None:
+    killed(place)
+    late, early = ask(place), ask(place)
+    place.wall.now += 901
+    assert state(place, late) == "expired"
+    assert settle(place, late).status_code == 409
+    place.wall.now -= 2 * 901
+    assert settle(place, early).status_code == 409
+    assert place.desk.latch is not None
+
+
+def test_a_request_of_who_may_ask_no_more_is_void(place: Place) -> None:
+    killed(place)
+    lowered, removed = ask(place, who="cid"), ask(place, who="risk")
+    place.people.set_role("cid", "trader", "root")
+    place.people.remove("risk")
+    assert settle(place, lowered).status_code == 409
+    assert settle(place, removed).status_code == 409
+    assert settle(place, lowered, verb="refuse").status_code == 200
+    assert place.desk.latch is not None
+
+
+def test_what_is_refused_is_never_confirmed(place: Place) -> None:
+    killed(place)
+    request = ask(place)
+    assert settle(place, request, "risk", "refuse").status_code == 200, "who asked may take it back"
+    assert settle(place, request).status_code == 409
+    assert settle(place, "none").status_code == 404
+    assert state(place, request) == "refused"
+
+
+def test_two_who_confirm_at_once_confirm_once(place: Place) -> None:
+    killed(place)
+    request, said = ask(place), list[int]()
+    clients: list[TestClient] = [place.client(name) for name in ("bob", "cid", "eve", "admin")]
+
+    def confirm(client: TestClient) -> None:
+        said.append(client.post(f"/api/requests/{request}/confirm", json={"reason": "x"}).status_code)
+
+    threads = [threading.Thread(target=confirm, args=(client,)) for client in clients]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(300)
+    assert sorted(said) == [200, 409, 409, 409]
+    assert len(place.desk.posted) == 1
+
+
+@pytest.mark.parametrize("verb", ["promote", "demote"])
+def test_two_persons_promote_and_undo_it(place: Place, verb: str) -> None:
+    client = place.client("risk")
+    body = {"desk": "test desk", "reason": "cheaper"}
+    assert client.post(f"/api/agents/ppo/{verb}", json=body).status_code == 409, "nobody challenges"
+    place.desk.entries.append(
+        Entry(kinds.SEAT, 20 * S, agent="ppo", body={"strategy": "ppo-csco", "challenger": "dqn"})
+    )
+    until(lambda: client.get("/api/agents?desk=test desk").json()[0]["challenger"], what="a challenger")
+    request = ask(place, f"agents/ppo/{verb}")
+    assert place.desk.posted == []
+    said = settle(place, request)
+    assert said.json()["done"] == ["test desk: ppo: b works in the place of a from the next parent on"]
+    assert place.desk.posted == [("promote", {"agent": "ppo"}, BOTH, "looked at it; so it is")]
+
+
+def test_one_person_tightens_and_two_loosen(place: Place) -> None:
+    client = place.client("risk")
+    body = {"desk": "test desk", "reason": "news", "changes": {"desk.order_lots": 10}}
+    assert client.post("/api/limits", json=body).status_code == 409, "nothing is known to be in force"
+    limits = read(default_file())
+    said = {"event": "in_force", "hash": hash_of(limits), "limits": limits_json(limits)}
+    place.desk.entries.append(Entry(kinds.LIMITS, 20 * S, body=said))
+    until(lambda: client.post("/api/limits", json=body).status_code == 200, what="limits in force")
+    assert place.desk.posted[-1][1:3] == ({"act": "tighten", "changes": {"desk.order_lots": "10"}}, "risk (password)")
+    request = ask(place, "limits", changes={"desk.order_lots": "6000"})
+    number = len(place.desk.posted)
+    assert place.desk.posted[-1][1]["act"] == "request"
+    assert settle(place, request, "risk").status_code == 403
+    assert settle(place, request).json()["done"] == ["test desk: limits loosened, h"]
+    assert place.desk.posted[-1] == (
+        "limits", {"act": "approve", "request": number}, "bob (password)", "looked at it; so it is",
+    )  # fmt: skip
+    wrong = client.post("/api/limits", json=body | {"changes": {"desk.nothing": 1}})
+    assert wrong.status_code == 409
+    assert place.client("trader").post("/api/limits", json=body).status_code == 403
+
+
+def test_a_damaged_file_of_requests_confirms_nothing(place: Place) -> None:
+    killed(place)
+    request = ask(place)
+    file = next(place.people.path.parent.glob("desks/test desk/requests.json"))
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.write_text("{")
+    assert settle(place, request).status_code == 409
+    assert place.client("trader").post("/api/kill", json={"scope": "all", "reason": "x"}).status_code == 200

@@ -1,0 +1,62 @@
+"""`tercel console users ...`: people come, change, and go."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+pytest.importorskip("argon2", reason="the console needs the extra [trade]")
+
+from tercel.cli import app
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TERCEL_PEOPLE", str(tmp_path / "people.json"))
+    return tmp_path / "people.json"
+
+
+def users(*words: str, typed: str = "") -> Result:
+    return CliRunner().invoke(app, ["console", "users", *words], input=typed)
+
+
+def test_people_come_change_and_go(file: Path) -> None:
+    made = json.loads(users("add", "ann", "--role", "admin", "--json").stdout)
+    assert len(made["password"]) == 16
+    assert json.loads(users("add", "bob", "--json", typed="a long password\n").stdout)["password"] is None
+    assert json.loads(users("add", "cid", "--oidc", "--json").stdout)["password"] is None
+    assert users("role", "bob", "trader").exit_code == 0
+    rows = json.loads(users("list", "--json").stdout)["users"]
+    assert [(row["name"], row["role"], row["password"]) for row in rows] == [
+        ("ann", "admin", True),
+        ("bob", "trader", True),
+        ("cid", "viewer", False),
+    ]
+    assert all("(tercel console users)" in row["by"] for row in rows)
+    assert "trader" in users("list").stdout
+    assert users("remove", "bob").exit_code == 0
+    assert "bob" not in file.read_text()
+    assert made["password"] not in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("add", "ann", "--role", "boss"), "viewer, trader, risk, admin"),
+        (("add", "a\nb"), "a name of 1 to 40"),
+        (("role", "eve", "risk"), "the name of a person"),
+        (("remove", "eve"), "the name of a person"),
+    ],
+)
+def test_what_cannot_be_is_said(file: Path, words: tuple[str, ...], said: str) -> None:
+    result = users(*words)
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())
+    assert not file.exists()
+
+
+def test_another_file_is_named(tmp_path: Path, file: Path) -> None:
+    assert users("add", "ann", "--people", str(tmp_path / "mine.json")).exit_code == 0
+    assert (tmp_path / "mine.json").exists()
+    assert not file.exists()
