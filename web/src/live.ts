@@ -113,6 +113,9 @@ export function start(): void {
   setInterval(() => void turn(), EVERY_MS);
   setInterval(() => set({ tick: app.tick + 1 }), 1000);
   document.addEventListener("visibilitychange", () => void turn());
+  // A browser keeps a page that was left, and its stream would hold one of the few connections to this host.
+  addEventListener("pagehide", () => follow(""));
+  addEventListener("pageshow", (e) => { if (e.persisted) void turn(); });
 }
 /** At once: after a log-in, and when the address names another desk. */
 export function again(): void { if (app.desks) choose(); void turn(); void past(); }

@@ -87,7 +87,7 @@ function keys(e: KeyboardEvent): void {
   const step = (by: number): void => { const now = app.place.at ?? app.live?.ns; if (now) go(here(), { at: Math.max(now + by * 60e9, app.first ?? 0) }); };
   const does: Record<string, () => void> = {
     k: () => kill(), l: () => go(here(), { at: null }), "[": () => step(-1), "]": () => (app.place.at !== null && app.live && app.place.at + 60e9 < app.live.ns ? step(1) : go(here(), { at: null })),
-    n: () => { go("orders"); requestAnimationFrame(() => document.getElementById("f-qty")?.focus()); },
+    n: () => { go("orders"); requestAnimationFrame(() => document.querySelector<HTMLInputElement>("main input[name=qty]")?.focus()); },
     d: () => { const all = app.desks ?? [], i = all.findIndex((d) => d.desk === app.place.desk); if (all.length > 1) go(here(), { desk: all[(i + 1) % all.length]!.desk }); },
   };
   const screen = /^[1-9]$/.test(e.key) ? SCREENS[Number(e.key) - 1] : undefined;

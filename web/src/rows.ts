@@ -4,7 +4,7 @@ import type { Agent, Desk, Order, Page, Parent, Total } from "./types";
 
 type Raw = Record<string, unknown>;
 const number = (...given: unknown[]): number | null => { const v = given.find((g) => typeof g === "number"); return v === undefined ? null : (v as number); };
-const text = (...given: unknown[]): string => String(given.find((g) => typeof g === "string") ?? "");
+const text = (...given: unknown[]): string => String(given.find((g) => typeof g === "string" && g) ?? "");
 
 export function parents(page: Page, more: Raw[] = []): Parent[] {
   const beside = new Map(more.map((row) => [text(row.id, row.parent), row]));

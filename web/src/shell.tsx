@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { send } from "./api";
 import { clock, day, moment, span, wall, zone } from "./format";
-import { past } from "./live";
+import { past as readPast } from "./live";
 import { Badge } from "./parts/basic";
 import { help, KillButton } from "./parts/dialogs";
 import { isKilled } from "./rows";
@@ -11,7 +11,7 @@ import { app, go, here, href, keep, set, unnote, use } from "./store";
 const LOST_S = 4, SILENT_S = 10;
 
 export function Head() {
-  const desks = use((s) => s.desks) ?? [], desk = use((s) => s.place.desk), live = use((s) => s.live), how = use((s) => s.how), me = use((s) => s.me), theme = use((s) => s.theme);
+  const desks = use((s) => s.desks) ?? [], desk = use((s) => s.place.desk), live = use((s) => s.live), how = use((s) => s.how), me = use((s) => s.me), theme = use((s) => s.theme), past = use((s) => s.place.at !== null);
   const row = desks.find((d) => d.desk === desk), dead = row && !row.running, killed = row && isKilled(row);
   const leave = async (): Promise<void> => { await send("/api/logout", {}).catch(() => undefined); set({ me: null, desks: undefined, agents: undefined }); };
   const next = theme === "auto" ? "light" : theme === "light" ? "dark" : "auto";
@@ -22,13 +22,13 @@ export function Head() {
       : <strong class="deskname">{desk}</strong>}
     <span role="status" class="standing">{killed ? <Badge tone="bad">killed: {killed}</Badge> : dead ? <Badge tone="warn">not running</Badge> : row ? <Badge tone="good" title={row.running ?? ""}>running</Badge> : null}</span>
     {live && live.seq > 0 && <span class="clock nums" title={`venue time; entry ${live.seq}; ${how === "polling" ? "asked once a second: this browser has no event stream" : "streamed"}`}>
-      {wall(live.ns) ? `${day(live.ns)} ` : ""}<b>{clock(live.ns)}</b> <small>{wall(live.ns) ? zone(live.ns) : "session time"}</small></span>}
+      {past && "now "}{wall(live.ns) ? `${day(live.ns)} ` : ""}<b>{clock(live.ns)}</b> <small>{wall(live.ns) ? zone(live.ns) : "session time"}</small></span>}
     <Age />
     <span class="room" />
     <button type="button" class="quiet small" title={`Colours: ${theme}; change to ${next}`} aria-label={`Colours: ${theme}`} onClick={() => { keep("theme", next); set({ theme: next }); }}>{theme === "light" ? "☀" : theme === "dark" ? "☾" : "◐"}</button>
     <button type="button" class="quiet small wideonly" title="Keys" aria-label="Keys" onClick={help}>?</button>
     {me && <span class="me wideonly">{me.name} <small>{me.role}</small></span>}
-    <button type="button" class="quiet small" onClick={leave}>Log out</button>
+    <button type="button" class="quiet small" onClick={leave} aria-label="Log out"><span class="wideonly">Log out</span><span class="narrowonly" aria-hidden="true">⏻</span></button>
     <KillButton />
   </header>;
 }
@@ -65,17 +65,17 @@ export function TimeBar() {
   const to = live?.ns ?? 0, from = first ?? live?.pnl_points?.[0]?.ns ?? to, now = shown ?? at ?? to;
   useEffect(() => {
     if (shown === null) return undefined;
-    const timer = setTimeout(() => { go(here(), { at: shown >= to ? null : shown }, true); void past(); put(null); }, 120);
+    const timer = setTimeout(() => { go(here(), { at: shown >= to ? null : shown }, true); void readPast(); put(null); }, 120);
     return () => clearTimeout(timer);
   }, [shown]);
   if (!to || to <= from) return null;
   const minute = 60e9, value = Math.round((now - from) / minute), last = Math.max(1, Math.ceil((to - from) / minute));
   const jump = (by: number): void => put(Math.min(to, Math.max(from, now + by * minute)));
-  return <div class="timebar">
-    <button type="button" class="small" aria-label="A minute back" onClick={() => jump(-1)}>−1 min</button>
+  return <div class="timebar" role="group" aria-label="Time shown">
+    <button type="button" class="small" onClick={() => jump(-1)}>−1 min</button>
     <input type="range" min={0} max={last} step={1} value={value} aria-label="Time of the journal" aria-valuetext={at === null && shown === null ? "live" : moment(now)}
       onInput={(e) => { const v = Number(e.currentTarget.value); put(v >= last ? to : from + v * minute); }} />
-    <button type="button" class="small" aria-label="A minute on" onClick={() => jump(1)}>+1 min</button>
+    <button type="button" class="small" onClick={() => jump(1)}>+1 min</button>
     <output class="nums">{at === null && shown === null ? "live" : moment(now)}</output>
   </div>;
 }

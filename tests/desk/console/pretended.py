@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 S, MINUTE = 10**9, 60 * 10**9
@@ -106,7 +106,7 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
                 "fills": round(240 * done) + i,
                 "orders": 900,
                 "denials": 0,
-                "drift": "spread +2.1 sd, depth −1.4 sd" if i == 0 else "",
+                "drift": "spread +2.1 sd, depth -1.4 sd" if i == 0 else "",
                 "drifting": i == 0,
                 "is_bps": mean,
                 "half_bps": half,
@@ -324,9 +324,15 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
     }
 
 
+def logged_in(request: Request) -> None:
+    """Refuse whoever asks for more than the way in without a session."""
+    if request.url.path.startswith("/api/") and request.url.path != "/api/login" and "role" not in request.cookies:
+        raise HTTPException(401)
+
+
 def create_app() -> FastAPI:
     """The pretended console; `app.state.asked` keeps what was asked for, `app.state.ns` is how far each desk is."""
-    app = FastAPI()
+    app = FastAPI(dependencies=[Depends(logged_in)])
     kept = app.state
     kept.asked, kept.owners, kept.stopped = [], {}, False
     kept.ns = {name: start + LENGTH - 20 * MINUTE for name, start in START.items()}
@@ -348,24 +354,11 @@ def create_app() -> FastAPI:
         there = page(desk, kept.ns[desk] if ns is None else ns, kept.latches[desk], kept.owners)
         return there | ({"running": ""} if kept.stopped else {})
 
-    @app.middleware("http")
-    async def guard(request: Request, call_next: Any) -> Any:
-        open_ = ("/", "/login", "/api/login")
-        if (
-            not request.url.path.startswith("/static/")
-            and request.url.path not in open_
-            and "role" not in request.cookies
-        ):
-            return JSONResponse({"expected": "a session", "received": "none", "remedy": "log in"}, 401)
-        response = await call_next(request)
-        response.headers["Content-Security-Policy"] = (
-            "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self' data:"
-        )
-        return response
-
     @app.get("/")
     async def root() -> Response:
-        return Response((files("tercel.core") / "pages" / "index.html").read_bytes(), media_type="text/html")
+        strict = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
+        headers = {"Content-Security-Policy": strict + "img-src 'self' data:"}
+        return Response((files("tercel.core") / "pages" / "index.html").read_bytes(), 200, headers, "text/html")
 
     @app.get("/static/{name}")
     async def static(name: str) -> Response:
@@ -505,7 +498,15 @@ def create_app() -> FastAPI:
         times = list(range(max(start, ns - 60 * MINUTE), ns, 20 * S))
         ladder = list(range(middle - 45, middle + 46))
         heat = [
-            [float(abs(p - price(instrument, t, start) / TICK) > 0.6) * (200 + 150 * ((p * 7) % 5)) for p in ladder]
+            [
+                float(gap > 0.6)
+                * 1500
+                * np.exp(-0.07 * gap)
+                * (1 + (p * 7 % 5 == 0) * 2)
+                * (0.6 + 0.4 * np.sin(t / 9e11 + p))
+                for p in ladder
+                for gap in [abs(p - price(instrument, t, start) / TICK)]
+            ]
             for t in times
         ]
         sizes = draws.integers(100, 1900, 20)

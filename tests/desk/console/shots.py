@@ -18,7 +18,7 @@ from tests.desk.console.pretended import START, create_app
 from tests.waiting import until
 
 SCREENS = {
-    "overview": "#/overview",
+    "overview": "#/overview?desk=today",
     "agent": "#/agent/today/ppo?desk=today",
     "orders": "#/orders?desk=today",
     "market": "#/market/CSCO?desk=today",
@@ -38,7 +38,7 @@ PAINTED = "const done = arguments[0]; requestAnimationFrame(() => requestAnimati
 @contextmanager
 def serving(app: Any) -> Iterator[str]:
     """The address of an application on a port of its own."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until(lambda: server.started, what="a server")

@@ -32,9 +32,11 @@ export function Waiting({ wrong, what, again }: { wrong?: string; what: string; 
     : <p class="empty loading" aria-busy="true">Loading {what.toLowerCase()}…</p>;
 }
 
-export function Time({ ns, full }: { ns: number | null | undefined; full?: boolean }) {
+/** The clock alone where the day is the one that the page shows; the whole moment on hovering. */
+export function Time({ ns }: { ns: number | null | undefined }) {
+  const today = use((s) => day(s.place.at ?? s.live?.ns ?? 0));
   if (none(ns)) return <>–</>;
-  return <time title={moment(ns)}>{full ? moment(ns) : wall(ns) ? `${day(ns).replace(/^\w+ /, "")} ${clock(ns)}` : clock(ns)}</time>;
+  return <time title={moment(ns)}>{wall(ns) && day(ns) !== today ? `${day(ns).replace(/^\w+ /, "")} ` : ""}{clock(ns)}</time>;
 }
 export const Soft = ({ children }: { children: ComponentChildren }) => <span class="soft">{children}</span>;
 /** A mean with its interval: "+12.1 [−10.6, +34.7]". */
@@ -78,17 +80,17 @@ export const Share = ({ share }: { share: number | null }) => (none(share) ? <>�
 
 export interface Column<R> { head: string; left?: boolean; title?: string; wrap?: boolean; cell: (row: R) => ComponentChildren }
 /** A table; on a narrow screen each row is a card, with the heads before the cells. */
-export function Table<R>({ label, columns, rows, empty, id, tone }: {
-  label: string; columns: Column<R>[]; rows: R[]; empty: ComponentChildren; id: (row: R) => string | number; tone?: (row: R) => string;
+export function Table<R>({ label, columns, rows, empty, id, tone, keep }: {
+  label: string; columns: Column<R>[]; rows: R[]; empty: ComponentChildren; id: (row: R) => string | number; tone?: (row: R) => string; keep?: boolean;
 }) {
   if (!rows.length) return <Empty>{empty}</Empty>;
   const cls = (c: Column<R>): string => `${c.left ? "left" : ""} ${c.wrap ? "wrap" : ""}`.trim();
-  return <div class="scroll" tabIndex={0} role="region" aria-label={label}><table role="table" aria-label={label}>
+  return <div class="scroll" tabIndex={0} role="region" aria-label={label}><table role="table" aria-label={label} class={keep ? "" : "stack"}>
     <thead role="rowgroup"><tr role="row">{columns.map((c) => <th key={c.head} role="columnheader" scope="col" class={cls(c)} title={c.title}>{c.head || <span class="hidden">acts</span>}</th>)}</tr></thead>
     <tbody role="rowgroup">{rows.map((row) => <tr key={id(row)} role="row" class={tone?.(row) ?? ""} data-id={id(row)}>
       {columns.map((c, i) => i === 0
-        ? <th key={c.head} role="rowheader" scope="row" class={cls(c)}>{c.cell(row)}</th>
-        : <td key={c.head} role="cell" class={cls(c)} data-head={c.head}>{c.cell(row)}</td>)}
+        ? <th key={c.head} role="rowheader" scope="row" class={cls(c)}><div>{c.cell(row)}</div></th>
+        : <td key={c.head} role="cell" class={cls(c)} data-head={c.head}><div>{c.cell(row)}</div></td>)}
     </tr>)}</tbody>
   </table></div>;
 }

@@ -1,6 +1,6 @@
 // Dialogs: asking for a reason, the kill switch, why, and the list of keys.
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { act, get } from "../api";
 import { num } from "../format";
 import { agents as agentRows } from "../rows";
@@ -9,7 +9,7 @@ import type { Why } from "../types";
 
 export function Dialog({ title, wide, children }: { title: string; wide?: boolean; children: ComponentChildren }) {
   const box = useRef<HTMLDialogElement>(null), before = useRef(document.activeElement as HTMLElement | null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     box.current?.showModal();
     const back = before.current;
     return () => back?.focus?.();
@@ -23,12 +23,12 @@ export interface Field {
   name: string; label: string; kind?: "text" | "number" | "price" | "select" | "password"; options?: [string, string][]; value?: string; needed?: boolean; hint?: string;
 }
 export function Input({ field, value, change }: { field: Field; value: string; change: (v: string) => void }) {
-  const id = `f-${field.name}`, set = (e: Event): void => change((e.currentTarget as HTMLInputElement).value);
-  return <p class="field"><label for={id}>{field.label}{!field.needed && <small> (may stay empty)</small>}</label>
+  const id = useId(), set = (e: Event): void => change((e.currentTarget as HTMLInputElement).value);
+  return <p class="field"><label for={id}>{field.label}{!field.needed && field.kind !== "select" && <small> optional</small>}</label>
     {field.kind === "select"
       ? <select id={id} value={value} onChange={set}>{field.options?.map(([v, shown]) => <option key={v} value={v}>{shown}</option>)}</select>
-      : field.kind === "password" ? <input id={id} value={value} onInput={set} type="password" autocomplete="new-password" maxLength={500} />
-      : <input id={id} value={value} onInput={set} inputMode={field.kind === "number" ? "decimal" : "text"} autocomplete="off" maxLength={500} />}
+      : field.kind === "password" ? <input id={id} name={field.name} value={value} onInput={set} type="password" autocomplete="new-password" maxLength={500} />
+      : <input id={id} name={field.name} value={value} onInput={set} inputMode={field.kind === "number" ? "decimal" : "text"} autocomplete="off" maxLength={500} />}
     {field.hint && <small class="soft">{field.hint}</small>}
   </p>;
 }

@@ -7,9 +7,10 @@ import { use } from "../store";
 export interface Line { name: string; colour: string; dash?: number[]; width?: number; step?: boolean; values: (number | null)[]; show?: (v: number | null) => string; points?: boolean }
 export interface PlotProps {
   label: string; x: number[]; lines: Line[]; height?: number; range?: [number, number]; show?: (v: number | null) => string;
-  under?: (u: uPlot) => void; over?: (u: uPlot) => void; key?: string; now?: number | null; bare?: boolean;
+  under?: (u: uPlot) => void; over?: (u: uPlot) => void; tick?: number | undefined;
 }
 export const css = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 43200, 86400], STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000];
 const font = (): string => `${Math.round(0.8 * parseFloat(getComputedStyle(document.documentElement).fontSize))}px system-ui, sans-serif`;
 
 /** Which colours are in force: a chart is drawn anew when they change. */
@@ -23,12 +24,12 @@ export function useScheme(): string {
   return `${theme} ${dark}`;
 }
 
-export function Plot({ label, x, lines, height = 220, range, show = (v) => num(v, 2), under, over, bare }: PlotProps) {
+export function Plot({ label, x, lines, height = 220, range, show = (v) => num(v, 2), under, over, tick }: PlotProps) {
   const box = useRef<HTMLDivElement>(null), plot = useRef<uPlot | null>(null), hooks = useRef({ under, over }), shown = useRef(show), scheme = useScheme();
   const [at, put] = useState<number | null>(null);
   hooks.current = { under, over };
   shown.current = show;
-  const shape = `${scheme}|${height}|${lines.map((l) => `${l.name}${l.colour}${l.step}${l.points}`).join()}`;
+  const shape = `${scheme}|${height}|${tick}|${lines.map((l) => `${l.name}${l.colour}${l.step}${l.points}`).join()}`;
   const data = [x, ...lines.map((l) => l.values)] as uPlot.AlignedData;
   useEffect(() => {
     const at = box.current;
@@ -39,7 +40,7 @@ export function Plot({ label, x, lines, height = 220, range, show = (v) => num(v
     const made = new uPlot({
       width: at.clientWidth || 300, height, legend: { show: false }, cursor: { drag: { x: false, y: false }, points: { size: 6 } }, padding: [8, 18, 0, 0],
       scales: { x: { time: false, range: (u, low, high) => (u.data[0].length < 2 || low === high ? [low - 60, low + 60] : [low, high]) }, y: range ? { range } : {} },
-      axes: [{ ...axis, space: 5 * rem, values: xs, size: 2 * rem }, { ...axis, size: 5 * rem, values: (_, v) => v.map((y) => shown.current(y)) }],
+      axes: [{ ...axis, space: 5 * rem, incrs: SECONDS, values: xs, size: 2 * rem }, { ...axis, ...(tick ? { incrs: STEPS.map((k) => k * tick) } : {}), size: 5 * rem, values: (_, v) => v.map((y) => shown.current(y)) }],
       series: [{}, ...lines.map((l): uPlot.Series => ({
         label: l.name, stroke: css(l.colour), width: l.width ?? 2, dash: l.dash ?? [], spanGaps: true, points: { show: l.points ?? x.length < 40, size: 5 },
         ...(l.step ? { paths: uPlot.paths.stepped!({ align: 1 }) } : {}),
@@ -58,9 +59,9 @@ export function Plot({ label, x, lines, height = 220, range, show = (v) => num(v
   const said = `${label}: ${lines.map((l) => `${l.name} ${(l.show ?? show)(lastOf(l))}`).join(", ")}`;
   return <figure class="plot">
     <div ref={box} role="img" aria-label={said} style={{ height: `${height}px` }} />
-    {!bare && <figcaption>{when !== undefined && <time>{wall(when * 1e9) ? `${day(when * 1e9)} ` : ""}{clock(when * 1e9)}</time>}
+    <figcaption>{when !== undefined && <time>{wall(when * 1e9) ? `${day(when * 1e9)} ` : ""}{clock(when * 1e9)}</time>}
       {lines.filter((l) => l.name).map((l) => <span key={l.name}><svg class="key" viewBox="0 0 24 8" aria-hidden="true"><line x1="0" x2="24" y1="4" y2="4" style={{ stroke: `var(${l.colour})`, strokeDasharray: (l.dash ?? []).join(" ") }} /></svg>{l.name} <b class="nums">{of(l)}</b></span>)}
-    </figcaption>}
+    </figcaption>
   </figure>;
 }
 

@@ -74,7 +74,7 @@ function One({ a, page }: { a: Agent; page: Page }) {
 const capital = (c: unknown): string => (none(c) ? "" : `capital ${money((c as { used: number }).used)} of ${money((c as { of: number }).of)} used`);
 
 /** The running mean of what parents cost, by agent, weighted by what was filled. */
-export function Costs({ page, names, only }: { page: Page; names: string[]; only?: string }) {
+export function Costs({ page, names, only, of = "" }: { page: Page; names: string[]; only?: string; of?: string }) {
   const points = [...(page.cost_points ?? [])].sort((x, y) => x.ns - y.ns), who = (only ? [only] : names).filter((n) => points.some((p) => p.agent === n));
   const sums: Record<string, [number, number]> = {};
   const means = points.map((p) => { const s = (sums[p.agent] ??= [0, 0]); s[0] += p.is_bps * p.weight; s[1] += p.weight; return { ...p, mean: s[0] / Math.max(s[1], 1e-12) }; });
@@ -83,8 +83,8 @@ export function Costs({ page, names, only }: { page: Page; names: string[]; only
   const cost = aligned(means, who, (p) => p.agent, (p) => p.mean), share = aligned(flow, shared, (p) => p.agent, (p) => p.v);
   const lines = (all: string[], columns: (number | null)[][]) => all.map((n, i) => ({ name: n, ...look(n, names), values: columns[i]! }));
   return <div class="two">
-    <Section title="Cost" note="running mean over parents, bps">{cost.x.length ? <Plot label="Running mean of the shortfall, bps" x={cost.x} lines={lines(who, cost.columns)} show={(v) => signed(v, 1)} /> : <Empty>No parent is over.</Empty>}</Section>
-    <Section title="Share of the flow" note="mean over instruments">{share.x.length ? <Plot label="Share of the flow" x={share.x} lines={lines(shared, share.columns)} range={[0, 1]} show={pct} /> : <Empty>No round is over.</Empty>}</Section>
+    <Section title={of ? `Cost at ${of}` : "Cost"} note="running mean over parents, bps">{cost.x.length ? <Plot label="Running mean of the shortfall, bps" x={cost.x} lines={lines(who, cost.columns)} show={(v) => signed(v, 1)} /> : <Empty>No parent is over.</Empty>}</Section>
+    <Section title={of ? `Share of the flow at ${of}` : "Share of the flow"} note="mean over instruments">{share.x.length ? <Plot label="Share of the flow" x={share.x} lines={lines(shared, share.columns)} range={[0, 1]} show={pct} /> : <Empty>No round is over.</Empty>}</Section>
   </div>;
 }
 

@@ -28,6 +28,7 @@ export function JournalScreen() {
   </Section>;
 }
 function Body({ body }: { body: unknown }) {
-  const text = JSON.stringify(body) ?? "", brief = text.length > 110 ? `${text.slice(0, 110)}…` : text;
-  return text.length > 110 ? <details><summary><code>{brief}</code></summary><pre>{JSON.stringify(body, null, 1)}</pre></details> : <code>{brief}</code>;
+  const brief = Object.entries((body ?? {}) as Record<string, unknown>).map(([k, v]) => `${k.replaceAll("_", " ")} ${inBrief(v)}`).join(", ");
+  return <details class="entry"><summary>{brief || "nothing more"}</summary><pre>{JSON.stringify(body, null, 1)}</pre></details>;
 }
+const inBrief = (v: unknown): string => (Array.isArray(v) ? (v.length > 3 ? `(${v.length} values)` : v.map(inBrief).join(" ")) : v && typeof v === "object" ? `(${Object.keys(v).length} parts)` : typeof v === "number" && !Number.isInteger(v) ? num(v, 3) : String(v));

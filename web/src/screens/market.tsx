@@ -8,7 +8,6 @@ import { css, Plot } from "../parts/plot";
 import { agents as agentRows, look } from "../rows";
 import { href, path, use, useView } from "../store";
 import type { Book, Chart, Fill } from "../types";
-import { Side } from "./orders";
 
 const SPANS: [number, string][] = [[5, "5 min"], [15, "15 min"], [60, "1 h"], [240, "4 h"], [0, "all"]];
 
@@ -37,9 +36,9 @@ export function MarketScreen() {
       <Section title="Ladder" note={last.book?.ns ? clock(last.book.ns) : ""}>{last.book ? <Ladder book={last.book} tick={tick} /> : <Waiting what="The book" wrong={book.wrong} again={book.again} />}</Section>
       <Section title="Tape" note="last trades">{last.book ? <Tape book={last.book} tick={tick} /> : <Waiting what="The tape" wrong={book.wrong} />}</Section>
       <Section title="Own fills" note={last.chart ? plural(last.chart.fills.length, "fill") : ""}>
-        {last.chart ? <Table<Fill> label="Own fills" rows={[...last.chart.fills].reverse().slice(0, 40)} id={(f) => `${f.ns} ${f.parent} ${f.price} ${f.qty}`} empty="No own fill in this span." columns={[
-          { head: "time", left: true, cell: (f) => <Time ns={f.ns} /> }, { head: "side", left: true, cell: (f) => <Side side={f.side} /> }, { head: "price", cell: (f) => price(f.price, tick) }, { head: "quantity", cell: (f) => qty(f.qty) },
-          { head: "agent", left: true, cell: (f) => f.agent }, { head: "how", left: true, cell: (f) => (f.passive ? "rested" : "took") }]} /> : <Waiting what="The fills" />}
+        {last.chart ? <Table<Fill> keep label="Own fills" rows={[...last.chart.fills].reverse().slice(0, 40)} id={(f) => `${f.ns} ${f.parent} ${f.price} ${f.qty}`} empty="No own fill in this span." columns={[
+          { head: "time", left: true, cell: (f) => <Time ns={f.ns} /> }, { head: "price", cell: (f) => <Traded side={f.side} at={price(f.price, tick)} /> }, { head: "quantity", cell: (f) => qty(f.qty) },
+          { head: "agent", left: true, cell: (f) => <>{f.agent} <Soft>{f.passive ? "rested" : "took"}</Soft></> }]} /> : <Waiting what="The fills" />}
       </Section>
     </div>
     {last.chart?.schedule.length ? <Section title="Parents against their schedules" note="share done; the dashed line is the plan" wide><div class="grid">{last.chart.schedule.slice(-6).map((s) => <Schedule key={s.parent} s={s} />)}</div></Section> : null}
@@ -54,8 +53,8 @@ function Price({ chart, book, tick, who, to }: { chart: Chart; book?: Book | und
   const draw = useMemo(() => ({ under: (u: uPlot) => { if (book?.heat) drawHeat(u, book.heat, tick); }, over: (u: uPlot) => { drawOrders(u, chart, to, who); drawFills(u, chart.fills, who); } }), [chart, book, tick, to, who.join()]);
   if (x.length < 2) return <Empty>{chart.why || "The journal has no price in this span."}</Empty>;
   return <>
-    <Plot label="Best bid and ask with own orders and fills" x={x} lines={lines} height={Math.max(240, Math.min(0.46 * innerHeight, 620))} show={show} under={draw.under} over={draw.over} />
-    <p class="legend"><span>▲ bought, ▼ sold; filled: took, hollow: rested</span><span><i class="order" /> own order at rest</span>{book?.heat ? <span><i class="heat" /> depth: the darker, the more</span> : null}
+    <Plot label="Best bid and ask with own orders and fills" x={x} lines={lines} height={Math.max(240, Math.min(0.46 * innerHeight, 620))} show={show} under={draw.under} over={draw.over} tick={tick} />
+    <p class="legend"><span>▲ bought, ▼ sold; filled: took, hollow: rested</span><span><i class="order" /> own order at rest</span>{book?.heat ? <span><i class="heat" /> depth: the stronger, the more</span> : null}
       {who.map((n) => <span key={n}><i class="dot" style={{ background: `var(${look(n, who).colour})` }} />{n}</span>)}</p>
   </>;
 }
@@ -92,7 +91,7 @@ function drawOrders(u: uPlot, chart: Chart, to: number, who: string[]): void {
   });
 }
 function drawFills(u: uPlot, fills: Fill[], who: string[]): void {
-  const r = 5 * devicePixelRatio, paper = css("--paper");
+  const r = 6.500 * devicePixelRatio, paper = css("--paper");
   clip(u, (c) => {
     c.lineWidth = 1.6 * devicePixelRatio;
     for (const f of fills) {
@@ -117,9 +116,10 @@ function Ladder({ book, tick }: { book: Book; tick?: number | undefined }) {
   return <div class="scroll" tabIndex={0} role="region" aria-label="Ladder"><table class="ladder"><thead><tr><th scope="col">bid quantity</th><th scope="col">price</th><th scope="col">ask quantity</th></tr></thead>
     <tbody>{[...asks].reverse().map((l) => level(l, "ask"))}<tr class="spread"><td colSpan={3}>{none(spread) ? "one-sided" : `spread ${price(spread, tick)}${tick ? ` · ${plural(Math.round(spread / tick), "tick")}` : ""}`}</td></tr>{bids.map((l) => level(l, "bid"))}</tbody></table></div>;
 }
+const Traded = ({ side, at }: { side: number; at: string }) => <span class={`nums ${side > 0 ? "buy" : "sell"}`}><i aria-hidden="true">{side > 0 ? "▲" : "▼"}</i><span class="hidden">{side > 0 ? "buy" : "sell"} </span>{at}</span>;
 function Tape({ book, tick }: { book: Book; tick?: number | undefined }) {
-  return <Table label="Tape" rows={(book.tape ?? []).map((t, i) => ({ ...t, i })).slice(-40).reverse()} id={(t) => t.i} empty={book.why || "The journal has no trades of others."} columns={[
-    { head: "time", left: true, cell: (t) => <Time ns={t.ns} /> }, { head: "price", cell: (t) => <span class={t.side > 0 ? "buy" : "sell"}>{t.side > 0 ? "▲" : "▼"} {price(t.price, tick)}</span> }, { head: "quantity", cell: (t) => qty(t.qty) }]} />;
+  return <Table keep label="Tape" rows={(book.tape ?? []).map((t, i) => ({ ...t, i })).slice(-40).reverse()} id={(t) => t.i} empty={book.why || "The journal has no trades of others."} columns={[
+    { head: "time", left: true, cell: (t) => <Time ns={t.ns} /> }, { head: "price", cell: (t) => <Traded side={t.side} at={price(t.price, tick)} /> }, { head: "quantity", cell: (t) => qty(t.qty) }]} />;
 }
 function Schedule({ s }: { s: Chart["schedule"][number] }) {
   const lines = useMemo(() => [{ name: "done", colour: "--s1", step: true, points: false, values: s.points.map((p) => p[1]) }, { name: "plan", colour: "--soft", dash: [5, 4], width: 1.5, points: false, values: s.points.map((p) => p[2]) }], [s]);

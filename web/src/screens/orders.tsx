@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { act, send, useGet } from "../api";
 import { bps, money, none, num, pct, plural, price, qty, short, side, span } from "../format";
-import { Badge, Bar, Do, Interval, Section, Soft, StateBadge, Table, useMay, useOffered, Waiting } from "../parts/basic";
+import { Badge, Bar, Do, Interval, Section, StateBadge, Table, useMay, useOffered, Waiting } from "../parts/basic";
 import { bad, Input, typed, WhyButton, type Field } from "../parts/dialogs";
 import { agents as agentRows, orders as orderRows, parents as parentRows, sideOf } from "../rows";
 import { href, path, use, usePast, useView } from "../store";
@@ -15,7 +15,7 @@ function Acts({ p }: { p: Parent }) {
   const offered = useOffered("/api/parents/{}/take_over");
   if (!p.live || p.status === "cancelling") return null;
   const at = `/api/parents/${encodeURIComponent(p.id)}`, body = { desk: p.desk };
-  return <span class="acts">
+  return <>
     {p.status === "paused"
       ? <Do may="resume" label="Resume…" title={`Resume ${p.id}`} text="It is worked again." path={`${at}/resume`} body={body} />
       : <Do may="pause" label="Pause…" title={`Pause ${p.id}`} text="What is open is cancelled; it waits until it is resumed." path={`${at}/pause`} body={body} />}
@@ -25,7 +25,7 @@ function Acts({ p }: { p: Parent }) {
       ? <Do may="give_back" label="Give back…" title={`Give ${p.id} back to ${p.agent}`} text="The agent works what is left." path={`${at}/give_back`} body={body} />
       : <Do may="take_over" label="Take over…" title={`Take ${p.id} over by hand`} text="The agent is taken off it and what is open is cancelled; what is left is yours until you give it back." path={`${at}/take_over`} body={body} />}
     <Do may="cancel" label="Cancel…" title={`Cancel ${p.id}`} text="What is open is cancelled; what is filled stays." yes="Cancel the parent" path={`${at}/cancel`} body={body} danger />
-  </span>;
+  </>;
 }
 
 export function ParentsTable({ rows, page, empty }: { rows: Parent[]; page: Page; empty: string }) {
@@ -37,15 +37,12 @@ export function ParentsTable({ rows, page, empty }: { rows: Parent[]; page: Page
     { head: "filled / quantity", cell: (p) => <span class="nums">{qty(p.filled)} / {qty(p.qty)}</span> },
     { head: "against its schedule", left: true, cell: (p) => {
       const done = p.filled / Math.max(p.qty, 1e-12), late = p.live && !none(p.schedule) && done < p.schedule - BEHIND;
-      return <><Bar share={done} mark={p.live ? p.schedule : null} tone={late ? "warn" : ""} label={`${pct(done)} filled${none(p.schedule) ? "" : `, its schedule has ${pct(p.schedule)}`}`} />{late && <div class="sub">{pct(p.schedule! - done)} behind</div>}</>;
+      return <><Bar share={done} mark={p.live ? p.schedule : null} tone={late ? "warn" : ""} label={`${pct(done)} filled${none(p.schedule) ? "" : `, its schedule has ${pct(p.schedule)}`}`} />{p.live && <div class="sub">{late ? `${pct(p.schedule! - done)} behind, ` : ""}{none(p.left_s) ? "" : `${span(p.left_s)} left`}</div>}</>;
     } },
-    { head: "limit", cell: (p) => (none(p.limit_price) ? <Soft>{p.limit_text || "none"}</Soft> : px(p.limit_price, p)) },
-    { head: "average", cell: (p) => <>{px(p.avg_price, p)}{!none(p.arrival_price) && <div class="sub">arrival {px(p.arrival_price, p)}</div>}</> },
-    { head: "left", cell: (p) => (p.live ? span(p.left_s) : "") },
-    { head: "state", left: true, wrap: true, cell: (p) => <><StateBadge state={p.by_hand && p.live ? "by hand" : p.status} />{p.reason && p.reason !== p.status && <div class="sub">{p.reason}</div>}{p.unfilled > 0 && <div class="sub">{qty(p.unfilled)} not filled</div>}{p.refused > 0 && <div class="sub"><Badge tone="bad">{num(p.refused, 0)} refused</Badge></div>}</> },
-    { head: "cost, bps", cell: (p) => bps(p.is_bps) },
-    { head: "cost, money", cell: (p) => money(p.cost, of(p).currency) },
-    { head: "", cell: (p) => <><Acts p={p} /> <WhyButton seq={p.last_decision} desk={p.desk} /></> },
+    { head: "price", cell: (p) => <>{px(p.avg_price, p)}<div class="sub">{!none(p.arrival_price) && <>arrival {px(p.arrival_price, p)}<br /></>}{none(p.limit_price) && !p.limit_text ? "no limit" : `limit ${none(p.limit_price) ? p.limit_text : px(p.limit_price, p)}`}</div></> },
+    { head: "cost, bps", cell: (p) => <>{bps(p.is_bps)}{!none(p.cost) && <div class="sub">{money(p.cost, of(p).currency)}</div>}</> },
+    { head: "state", left: true, wrap: true, cell: (p) => <><StateBadge state={p.by_hand && p.live ? "by hand" : p.status.replaceAll("_", " ")} />{p.reason && p.reason !== p.status && <div class="sub">{p.reason}</div>}{p.unfilled > 0 && <div class="sub">{qty(p.unfilled)} not filled</div>}{p.refused > 0 && <div class="sub"><Badge tone="bad">{num(p.refused, 0)} refused</Badge></div>}</> },
+    { head: "", left: true, cell: (p) => <span class="acts"><Acts p={p} /><WhyButton seq={p.last_decision} desk={p.desk} /></span> },
   ]} />;
 }
 
@@ -64,7 +61,7 @@ function Submit({ page }: { page: Page }) {
   const may = useMay("submit"), names = Object.keys(page.instruments ?? page.markets ?? {}), agents = agentRows(page).map((a) => a.agent);
   const fields: Field[] = [
     { name: "instrument", label: "Instrument", kind: "select", options: names.map((n) => [n, n]), needed: true }, { name: "side", label: "Side", kind: "select", options: [["buy", "buy"], ["sell", "sell"]], needed: true },
-    { name: "qty", label: "Quantity", kind: "number", needed: true }, { name: "minutes", label: "Minutes", kind: "number", needed: true }, { name: "limit_price", label: "Limit price, or 25bps", kind: "price" },
+    { name: "qty", label: "Quantity", kind: "number", needed: true }, { name: "minutes", label: "Minutes", kind: "number", needed: true }, { name: "limit_price", label: "Limit, or 25bps", kind: "price" },
     { name: "agent", label: "Agent", kind: "select", options: [["", "by share of the flow"], ...agents.map((n): [string, string] => [n, n])] }, { name: "reason", label: "Reason", needed: true }];
   const [given, put] = useState<Record<string, string>>({ side: "buy", minutes: "30", qty: "", reason: "" }), [quote, quoted] = useState<{ of: string; is: Quote } | null>(null), [wrong, say] = useState(""), [busy, setBusy] = useState(false);
   const values: Record<string, string> = { ...given, instrument: given.instrument ?? names[0] ?? "" }, ask = { desk: page.desk, ...typed(fields, values) }, { reason: _, ...about } = ask as Record<string, unknown>, key = JSON.stringify(about);
@@ -103,7 +100,7 @@ export function OrdersScreen() {
     <Section title="Open at the venue" note={plural(open.length, "order")} wide>
       <Table<Order> label="Open orders" rows={open} id={(o) => o.id} empty="Nothing is open at the venue." columns={[
         { head: "order", left: true, wrap: true, cell: (o) => <>{o.id}{o.parent && <div class="sub">of {o.parent}</div>}</> }, { head: "instrument", left: true, cell: (o) => o.instrument }, { head: "agent", left: true, cell: (o) => o.agent }, { head: "side", left: true, cell: (o) => <Side side={side(o.side) === "buy" ? 1 : -1} /> },
-        { head: "filled / quantity", cell: (o) => `${qty(o.filled)} / ${qty(o.qty)}` }, { head: "price", cell: (o) => price(o.limit_price, tick(o)) }, { head: "state", left: true, cell: (o) => <StateBadge state={o.status} /> }]} />
+        { head: "filled / quantity", cell: (o) => `${qty(o.filled)} / ${qty(o.qty)}` }, { head: "price", cell: (o) => price(o.limit_price, tick(o)) }, { head: "state", left: true, cell: (o) => <StateBadge state={o.status.replaceAll("_", " ")} /> }]} />
     </Section>
     <Section title="Parents that are over" note="the last ones" wide><ParentsTable rows={over} page={page} empty="No parent is over yet." /></Section>
   </>;

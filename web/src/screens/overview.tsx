@@ -6,6 +6,7 @@ import { Badge, Bar, Empty, Interval, Profit, Section, Share, Soft, Spark, State
 import { KillButton } from "../parts/dialogs";
 import { agents as rowsOf, byCost, costOf, deskOf, isKilled, shareOf } from "../rows";
 import { href, path, use, useView } from "../store";
+import { Costs } from "./agent";
 import type { Agent, Desk, Page, Total } from "../types";
 
 const MOST = 12;
@@ -55,7 +56,7 @@ function DeskCard({ d, page }: { d: Desk; page: Page | undefined }) {
     {d.fault && <p class="wrong">The journal cannot be read. {d.fault}</p>}
     {d.money.length ? d.money.map((t) => <Money key={t.currency} t={t} points={totals(page?.pnl_points, t.currency)} />) : <Empty>No money yet: nothing was filled.</Empty>}
     <footer class="soft"><a href={href("alerts", { desk: d.desk })}>{a.unowned ? <Badge tone={a.critical ? "bad" : "warn"}>{plural(a.unowned, "alert")} without owner</Badge> : "every alert has an owner"}</a>
-      <span>{clock(d.ns)} · last entry {span(d.silent_s)} ago</span></footer>
+      <span>{clock(d.ns)} · last entry {d.silent_s < 2 ? "just now" : `${span(d.silent_s)} ago`}</span></footer>
   </article>;
 }
 
@@ -77,7 +78,7 @@ export function Overview() {
   const edge = Math.max(5, ...agents.flatMap((a) => [a.low_bps, a.high_bps, a.is_bps].filter((v) => !none(v)).map(Math.abs))), to = Math.min(edge, 3 * Math.max(5, ...agents.map((a) => Math.abs(a.is_bps ?? 0))));
   return <>
     <Answer all={agents} pages={pages} />
-    <Section title="Desks" note={plural(shown.length, "desk")} wide>
+    <div class="overview"><Section title="Desks" note={plural(shown.length, "desk")} wide>
       {shown.length ? <div class="cards">{shown.map((d) => <DeskCard key={d.desk} d={d} page={pages[d.desk]} />)}</div> : <Waiting what="The desks" />}
     </Section>
     <Section title="Agents" note="those that cost most first; shortfall against arrival, 95 % interval over parents, positive is a cost" wide>
@@ -94,6 +95,7 @@ export function Overview() {
         { head: "fills", cell: (a) => num(a.fills, 0) },
         { head: "", cell: (a) => <KillButton small desk={a.desk} agent={a.agent} /> },
       ]} />}
-    </Section>
+    </Section></div>
+    {view && <Costs page={view} names={rowsOf(view).map((a) => a.agent)} of={view.desk} />}
   </>;
 }

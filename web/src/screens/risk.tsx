@@ -15,12 +15,12 @@ export function RiskScreen() {
     {latch && <p class="say bad"><strong>Killed: {latch.scope === "all" ? "the whole desk" : latch.scope}.</strong> {latch.reason}{" "}
       <Do may="rearm" label="Re-arm…" title="Re-arm" text="Orders may leave again. Parents that the kill paused stay paused until each is resumed. A second person has to confirm." yes="Ask to re-arm" path="/api/rearm" body={{ desk: page.desk, agents: latch.scope === "all" ? [] : latch.scope.split(", ") }} /></p>}
     {totals.length > 0 && <dl class="tiles">{totals.map((t) => <div key={t.currency}><dt>{t.currency}: VaR 95 % of a day</dt><dd>{money(t.var95, t.currency)}</dd><dd>{none(t.var_used) ? <Soft>no limit of VaR</Soft> : <><Bar share={t.var_used} tone={useTone(t.var_used)} label={`${pct(t.var_used)} of its limit`} /> {pct(t.var_used)} of its limit</>}</dd></div>)}
-      {totals.map((t) => <div key={`${t.currency} e`}><dt>{t.currency}: gross, net</dt><dd>{money(t.gross, t.currency)}</dd><dd>net <Profit v={t.net} /></dd></div>)}
+      {totals.map((t) => <div key={`${t.currency} e`}><dt>{t.currency}: gross, net</dt><dd>{money(t.gross, t.currency)}</dd><dd>net {money(t.net, "", true)}</dd></div>)}
       {totals.map((t) => <div key={`${t.currency} p`}><dt>{t.currency}: profit</dt><dd><Profit v={t.total} currency={t.currency} /></dd><dd>realised <Profit v={t.realised} /> · open <Profit v={t.open} /></dd></div>)}</dl>}
     <div class="two">
       <Section title="Exposure" note="by instrument">
         <Table label="Exposure" rows={exposure} id={(e) => e.instrument} empty="Nothing is held." columns={[
-          { head: "instrument", left: true, cell: (e) => <a href={href(path("market", e.instrument))}>{e.instrument}</a> }, { head: "net", cell: (e) => <Profit v={e.net} currency={e.currency} /> }, { head: "gross", cell: (e) => money(e.gross, e.currency) },
+          { head: "instrument", left: true, cell: (e) => <a href={href(path("market", e.instrument))}>{e.instrument}</a> }, { head: "net", cell: (e) => <span class="nums">{money(e.net, e.currency, true)}</span> }, { head: "gross", cell: (e) => money(e.gross, e.currency) },
           { head: "of the largest", left: true, cell: (e) => <Bar share={(e.gross ?? 0) / most} label={`gross ${money(e.gross, e.currency)}`} /> }]} />
       </Section>
       <Pnl page={page} />
@@ -45,9 +45,9 @@ export function RiskScreen() {
 
 function Pnl({ page }: { page: Page }) {
   const currencies = [...new Set((page.pnl_points ?? []).map((p) => p.currency ?? ""))], [chosen, choose] = useState(""), currency = currencies.includes(chosen) ? chosen : currencies[0] ?? "", points = (page.pnl_points ?? []).filter((p) => (p.currency ?? "") === currency);
-  const x = points.map((p) => p.ns / 1e9), at = (f: (p: (typeof points)[number]) => number | null): (number | null)[] => points.map(f);
+  const large = points.some((p) => Math.abs((p.realised ?? 0) + (p.open ?? 0)) >= 1000), x = points.map((p) => p.ns / 1e9), at = (f: (p: (typeof points)[number]) => number | null): (number | null)[] => points.map(f);
   return <Section title="Profit and loss" note={currency} aside={currencies.length > 1 ? currencies.map((c) => <button type="button" class="small" key={c} aria-pressed={c === currency} onClick={() => choose(c)}>{c}</button>) : undefined}>
-    {points.length > 1 ? <Plot label={`Profit and loss, ${currency}`} x={x} show={(v) => (none(v) ? "–" : signed(v, Math.abs(v) >= 1000 ? 0 : 2))} lines={[
+    {points.length > 1 ? <Plot label={`Profit and loss, ${currency}`} x={x} show={(v) => (none(v) ? "–" : signed(v, large ? 0 : 2))} lines={[
       { name: "total", colour: "--ink", points: false, values: at((p) => (p.realised ?? 0) + (p.open ?? 0)) }, { name: "realised", colour: "--s1", dash: [7, 3], points: false, values: at((p) => p.realised) }, { name: "open", colour: "--s0", dash: [2, 3], points: false, values: at((p) => p.open) }]} />
       : <Empty>Nothing was filled yet.</Empty>}</Section>;
 }
