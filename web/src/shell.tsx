@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { send } from "./api";
 import { clock, day, moment, span, wall, zone } from "./format";
 import { past as readPast } from "./live";
-import { Badge } from "./parts/basic";
+import { Badge, Do } from "./parts/basic";
 import { help, KillButton } from "./parts/dialogs";
 import { isKilled } from "./rows";
 import { app, go, here, href, keep, set, unnote, use } from "./store";
@@ -20,7 +20,7 @@ export function Head() {
     {desks.length > 1
       ? <select aria-label="Desk" value={desk} onChange={(e) => go(here(), { desk: e.currentTarget.value })}>{desks.map((d) => <option key={d.desk} value={d.desk}>{d.desk}{isKilled(d) ? " (killed)" : d.running ? "" : " (not running)"}</option>)}</select>
       : <strong class="deskname">{desk}</strong>}
-    <span role="status" class="standing">{killed ? <Badge tone="bad">killed: {killed}</Badge> : dead ? <Badge tone="warn">not running</Badge> : row ? <Badge tone="good" title={row.running ?? ""}>running</Badge> : null}</span>
+    <span role="status" class="standing">{killed ? <Badge tone="bad" title={killed}><span>killed<span class="wideonly">: {killed}</span></span></Badge> : dead ? <Badge tone="warn">not running</Badge> : row ? <Badge tone="good" title={row.running ?? ""}>running</Badge> : null}</span>
     {live && live.seq > 0 && <span class="clock nums" title={`venue time; entry ${live.seq}; ${how === "polling" ? "asked once a second: this browser has no event stream" : "streamed"}`}>
       {past && "now "}{wall(live.ns) ? `${day(live.ns)} ` : ""}<b>{clock(live.ns)}</b> <small>{wall(live.ns) ? zone(live.ns) : "session time"}</small></span>}
     <Age />
@@ -28,7 +28,7 @@ export function Head() {
     <button type="button" class="quiet small" title={`Colours: ${theme}; change to ${next}`} aria-label={`Colours: ${theme}`} onClick={() => { keep("theme", next); set({ theme: next }); }}>{theme === "light" ? "☀" : theme === "dark" ? "☾" : "◐"}</button>
     <button type="button" class="quiet small wideonly" title="Keys" aria-label="Keys" onClick={help}>?</button>
     {me && <span class="me wideonly">{me.name} <small>{me.role}</small></span>}
-    <button type="button" class="quiet small" onClick={leave} aria-label="Log out"><span class="wideonly">Log out</span><span class="narrowonly" aria-hidden="true">⏻</span></button>
+    <button type="button" class="quiet small" onClick={leave} aria-label="Log out"><span class="wideonly">Log out</span><svg class="narrowonly" viewBox="0 0 24 24" aria-hidden="true"><path d="M4 4h9v2H6v12h7v2H4zM15 7l5 5-5 5-1.400-1.400L16.200 13H9v-2h7.200l-2.600-2.600z" /></svg></button>
     <KillButton />
   </header>;
 }
@@ -56,7 +56,7 @@ export function Faults() {
     {latch && <div class="say bad" role="alert"><strong>Killed: {latch.scope === "all" ? "the whole desk" : latch.scope}.</strong> {latch.reason}{latch.by && ` (${latch.by})`}
       <ul>{kills.length ? kills.map(([who, k]) => <li key={who}>{who}: {k.event === "confirmed" ? "nothing open at the venue" : `cancelling${k.open ? ` ${k.open}` : ""}`}</li>)
         : <li>{row?.running ? "the desk has not answered yet" : "the desk is not running; it stays killed when it starts"}</li>}</ul>
-      <a href={href("risk")}>Re-arm on Risk</a></div>}
+      <Do may="rearm" label="Re-arm…" title="Re-arm" text="Orders may leave again. Parents that the kill paused stay paused until each is resumed. A second person has to confirm." yes="Ask to re-arm" path="/api/rearm" body={{ desk, agents: latch.scope === "all" ? [] : latch.scope.split(", ") }} /></div>}
   </>;
 }
 

@@ -71,7 +71,7 @@ export interface PnlPoint { ns: number; realised: number | null; open: number | 
 export interface Fill { ns: number; price: number; qty: number; side: number; agent: string; parent: string; passive: boolean }
 export interface Chart {
   currency: string; mid: [number, number | null, number | null][]; fills: Fill[];
-  orders: { from_ns: number; to_ns: number | null; price: number; qty: number; side: number; agent: string }[];
+  orders: { from_ns: number; to_ns: number | null; price: number | null; qty: number; side: number; agent: string }[];
   schedule: { parent: string; points: [number, number, number][] }[]; why?: string;
 }
 export interface Book {

@@ -2,6 +2,7 @@
 
 python -m tests.desk.console.shots build/shots             # all of them
 python -m tests.desk.console.shots build/shots overview    # one screen
+python -m tests.desk.console.shots docs/screenshots docs   # those of the documentation
 """
 
 import sys
@@ -97,11 +98,30 @@ def picture(page: Any, path: Path, whole: bool = True) -> None:
     shot.quantize(192, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
+def documented(page: Any, folder: Path) -> None:
+    """The pictures of the documentation."""
+    for name, screen, width, height, scheme in (
+        ("console", "overview", 1280, 1000, "light"),
+        ("console-market", "market", 1280, 1000, "light"),
+        ("console-dark", "agent", 1280, 1000, "dark"),
+        ("console-narrow", "orders", 400, 860, "light"),
+        ("console-past", "past", 1280, 900, "light"),
+        ("killed", "killed", 1280, 620, "light"),
+    ):
+        look(page, width, scheme, height)
+        show(page, SCREENS[screen])
+        page.execute_script("scrollTo(0, 0)")
+        picture(page, folder / f"{name}.png", whole=False)
+
+
 def main(folder: Path, only: list[str]) -> None:
     """All pictures, into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as profile, serving(create_app()) as address, chromium(Path(profile)) as page:
         log_in(page, address)
+        if only == ["docs"]:
+            documented(page, folder)
+            return
         for width, height in WIDTHS.items():
             for scheme in ("light", "dark"):
                 for name, hash_ in SCREENS.items():

@@ -2,7 +2,7 @@
 import { useMemo, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { useGet } from "../api";
-import { clock, none, num, pct, plural, price, qty } from "../format";
+import { clock, none, pct, plural, price, qty } from "../format";
 import { deskPath, Empty, Section, Soft, Table, Time, Waiting } from "../parts/basic";
 import { css, Plot } from "../parts/plot";
 import { agents as agentRows, look } from "../rows";
@@ -41,7 +41,7 @@ export function MarketScreen() {
           { head: "agent", left: true, cell: (f) => <>{f.agent} <Soft>{f.passive ? "rested" : "took"}</Soft></> }]} /> : <Waiting what="The fills" />}
       </Section>
     </div>
-    {last.chart?.schedule.length ? <Section title="Parents against their schedules" note="share done; the dashed line is the plan" wide><div class="grid">{last.chart.schedule.slice(-6).map((s) => <Schedule key={s.parent} s={s} />)}</div></Section> : null}
+    {last.chart?.schedule.length ? <Section title="Parents against their schedules" note="what is done; the dashed line is the plan" wide><div class="grid">{last.chart.schedule.slice(-6).map((s) => <Schedule key={s.parent} s={s} />)}</div></Section> : null}
   </>;
 }
 
@@ -84,6 +84,7 @@ function drawOrders(u: uPlot, chart: Chart, to: number, who: string[]): void {
   clip(u, (c) => {
     c.lineWidth = 2 * devicePixelRatio; c.setLineDash([5 * devicePixelRatio, 3 * devicePixelRatio]);
     for (const o of chart.orders) {
+      if (none(o.price)) continue; // a market order rests nowhere
       const y = u.valToPos(o.price, "y", true);
       c.strokeStyle = css(look(o.agent, who).colour); c.globalAlpha = o.to_ns === null ? 1 : 0.55;
       c.beginPath(); c.moveTo(u.valToPos(o.from_ns / 1e9, "x", true), y); c.lineTo(u.valToPos((o.to_ns ?? to) / 1e9, "x", true), y); c.stroke();
@@ -124,5 +125,5 @@ function Tape({ book, tick }: { book: Book; tick?: number | undefined }) {
 function Schedule({ s }: { s: Chart["schedule"][number] }) {
   const lines = useMemo(() => [{ name: "done", colour: "--s1", step: true, points: false, values: s.points.map((p) => p[1]) }, { name: "plan", colour: "--soft", dash: [5, 4], width: 1.5, points: false, values: s.points.map((p) => p[2]) }], [s]);
   const x = useMemo(() => s.points.map((p) => p[0] / 1e9), [s]), top = Math.max(...s.points.flatMap((p) => [p[1], p[2]]));
-  return <div><h3>{s.parent}</h3>{x.length > 1 ? <Plot label={`${s.parent} against its schedule`} x={x} lines={lines} height={150} show={top <= 1.0001 ? pct : (v) => num(v, 0)} /> : <Soft>it has just begun</Soft>}</div>;
+  return <div><h3>{s.parent}</h3>{x.length > 1 ? <Plot label={`${s.parent} against its schedule`} x={x} lines={lines} height={150} show={top <= 1.0001 ? pct : (v) => (none(v) ? "–" : qty(Math.round(v)))} /> : <Soft>it has just begun</Soft>}</div>;
 }

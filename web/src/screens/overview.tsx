@@ -54,7 +54,7 @@ function DeskCard({ d, page }: { d: Desk; page: Page | undefined }) {
       <small class="soft">{[d.stage, d.venue].filter(Boolean).join(" · ")}</small>
       <span class="room" /><KillButton small desk={d.desk} /></header>
     {d.fault && <p class="wrong">The journal cannot be read. {d.fault}</p>}
-    {d.money.length ? d.money.map((t) => <Money key={t.currency} t={t} points={totals(page?.pnl_points, t.currency)} />) : <Empty>No money yet: nothing was filled.</Empty>}
+    {d.money.length ? d.money.map((t) => <Money key={t.currency} t={t} points={totals(page?.pnl_points, t.currency)} />) : <Empty>Its money is not known: nothing was filled and marked yet.</Empty>}
     <footer class="soft"><a href={href("alerts", { desk: d.desk })}>{a.unowned ? <Badge tone={a.critical ? "bad" : "warn"}>{plural(a.unowned, "alert")} without owner</Badge> : "every alert has an owner"}</a>
       <span>{clock(d.ns)} · last entry {d.silent_s < 2 ? "just now" : `${span(d.silent_s)} ago`}</span></footer>
   </article>;
@@ -66,9 +66,11 @@ function Answer({ all, pages }: { all: Agent[]; pages: Record<string, Page> }) {
   if (!worst) return <p class="answer">No agent has finished a parent yet: what each costs is not known.</p>;
   if ((worst.is_bps ?? 0) <= 0) return <p class="answer">No agent costs us: the dearest, <a href={href(path("agent", worst.desk, worst.agent), { desk: worst.desk })}>{worst.agent}</a>, is at <Interval mean={worst.is_bps} low={worst.low_bps} high={worst.high_bps} /> bps.</p>;
   const cost = costOf(worst, pages[worst.desk] ?? null), sure = !none(worst.low_bps) && worst.low_bps > 0;
+  // Whoever trades most may cost most in money and little in basis points.
+  const dear = told.map((a) => ({ a, c: costOf(a, pages[a.desk] ?? null) })).filter((d) => d.c.length === 1 && cost.length === 1 && d.c[0]!.currency === cost[0]!.currency).sort((x, y) => y.c[0]!.amount - x.c[0]!.amount)[0];
   return <p class="answer"><a href={href(path("agent", worst.desk, worst.agent), { desk: worst.desk })}>{worst.agent}</a> of {worst.desk} costs most: <Interval mean={worst.is_bps} low={worst.low_bps} high={worst.high_bps} /> bps
     {cost.length > 0 && <>, <b><Words all={cost.map((c) => money(c.amount, c.currency))} /></b></>} over {plural(worst.parents, "parent")}.
-    <span class="soft"> {sure ? "The whole interval is a cost." : none(worst.low_bps) ? "Too few parents for an interval." : "The interval holds zero: luck is not ruled out."}</span></p>;
+    <span class="soft"> {sure ? "The whole interval is a cost." : none(worst.low_bps) ? "Too few parents for an interval." : "The interval holds zero: luck is not ruled out."}{dear && dear.a !== worst ? ` In money it is ${dear.a.agent} of ${dear.a.desk}: ${money(dear.c[0]!.amount, dear.c[0]!.currency)}.` : ""}</span></p>;
 }
 
 export function Overview() {

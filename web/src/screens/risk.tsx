@@ -10,10 +10,8 @@ import type { Limit, Page, Position, Posture } from "../types";
 export function RiskScreen() {
   const page = useView();
   if (!page) return <Waiting what="Risk" />;
-  const exposure = page.exposure ?? [], most = Math.max(1, ...exposure.map((e) => e.gross ?? 0)), totals = page.money ?? [], latch = page.latch;
+  const exposure = page.exposure ?? [], most = Math.max(1, ...exposure.map((e) => e.gross ?? 0)), totals = page.money ?? [];
   return <>
-    {latch && <p class="say bad"><strong>Killed: {latch.scope === "all" ? "the whole desk" : latch.scope}.</strong> {latch.reason}{" "}
-      <Do may="rearm" label="Re-arm…" title="Re-arm" text="Orders may leave again. Parents that the kill paused stay paused until each is resumed. A second person has to confirm." yes="Ask to re-arm" path="/api/rearm" body={{ desk: page.desk, agents: latch.scope === "all" ? [] : latch.scope.split(", ") }} /></p>}
     {totals.length > 0 && <dl class="tiles">{totals.map((t) => <div key={t.currency}><dt>{t.currency}: VaR 95 % of a day</dt><dd>{money(t.var95, t.currency)}</dd><dd>{none(t.var_used) ? <Soft>no limit of VaR</Soft> : <><Bar share={t.var_used} tone={useTone(t.var_used)} label={`${pct(t.var_used)} of its limit`} /> {pct(t.var_used)} of its limit</>}</dd></div>)}
       {totals.map((t) => <div key={`${t.currency} e`}><dt>{t.currency}: gross, net</dt><dd>{money(t.gross, t.currency)}</dd><dd>net {money(t.net, "", true)}</dd></div>)}
       {totals.map((t) => <div key={`${t.currency} p`}><dt>{t.currency}: profit</dt><dd><Profit v={t.total} currency={t.currency} /></dd><dd>realised <Profit v={t.realised} /> · open <Profit v={t.open} /></dd></div>)}</dl>}
