@@ -6,6 +6,7 @@ Two desks of drawn prices: `today`, on the wall's clock, and `drill`, killed, on
 in `asked` and answered as done; the log-in's name is the role, too.
 """
 
+import asyncio
 import json
 import sys
 from importlib.resources import files
@@ -19,6 +20,8 @@ S, MINUTE = 10**9, 60 * 10**9
 START = {"today": 1_795_600_800 * S, "drill": 34_200 * S}
 LENGTH = 120 * MINUTE
 TICK, LOT = 0.01, 1
+EVERY_S = 0.25
+"""Between two words of a stream."""
 NAMES = {"today": ("ppo", "peg", "schedule"), "drill": ("default", "peg")}
 COSTS = {"ppo": (2.5, 4.1), "peg": (-1.2, 6.3), "schedule": (9.7, 5.2), "default": (3.9, 12.0)}
 STRATEGIES = {"ppo": "packaged:ppo-csco+alpha+posture", "peg": "peg_touch+alpha+posture", "schedule": "twap_take+alpha"}
@@ -438,15 +441,13 @@ def create_app() -> FastAPI:
 
     @app.get("/api/desks/{desk}/stream")
     async def stream(request: Request, desk: str) -> Response:
-        import asyncio
-
         async def events() -> Any:
             sent = ""
             while not await request.is_disconnected():
                 if (text := json.dumps(shown(desk))) != sent:
                     sent = text
                     yield f"data: {text}\n\n"
-                await asyncio.sleep(0.25)
+                await asyncio.sleep(EVERY_S)
 
         return StreamingResponse(events(), media_type="text/event-stream")
 
