@@ -23,12 +23,12 @@ BESIDE := certify studies
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup fix peers bots run demo test test-long check docs format guards lock bench clean
+.PHONY: help setup fix peers bots console console-shots run demo test test-long check docs format guards lock bench clean
 
 help: ## say what can be made (the default)
 	@echo "Tercel: from tick data to an execution agent that is judged."
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  ARGS=...       is handed on:      make run ARGS=--quick    make test ARGS='-k book -x'"
 	@echo "  PYTHON=...     another python:    make setup PYTHON=python3.12"
@@ -83,6 +83,18 @@ build/peers/exchange/.made: Makefile
 	@build/peers/exchange/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install \
 	  ccxt==4.5.90 schemathesis==4.32.5
 	@touch $@
+
+console: web/node_modules/.made ## build the console's page from web/ into src/tercel/core/pages (needs npm)
+	@npm run --silent --prefix web build
+
+# Scripts of packages are not run: none of them has one that is needed.
+web/node_modules/.made: web/package-lock.json
+	@echo "[set-up] installing what builds the page with npm (some 15 seconds)" >&2
+	@npm ci --silent --no-fund --no-audit --ignore-scripts --prefix web
+	@touch $@
+
+console-shots: $(DEV) ## take pictures of every screen of the console into build/shots, to be looked at (needs chromium)
+	@$(PY) -m tests.desk.console.shots build/shots $(ARGS)
 
 # One thread for linear algebra in each of the two workers: two cores are shared by two of them. Compiled sources are
 # kept, whatever the environment says: every worker and every process that a test starts reads them.

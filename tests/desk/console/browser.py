@@ -48,7 +48,10 @@ CUT = """
 const cut = [], at = (e) => `${e.closest("[id]")?.id || ""} ${e.tagName} ${e.textContent.trim().slice(0, 30)}`;
 for (const cell of document.querySelectorAll("th, td")) {
   if (!cell.closest("table").getClientRects().length) continue;  // a part that is not shown at all
+  const head = cell.closest("thead");  // on a narrow screen its words stand before the cells instead
+  if (head && getComputedStyle(head).clipPath !== "none") continue;
   const r = cell.getBoundingClientRect();
+  if (!r.width && !cell.textContent.trim()) continue;  // nothing to be seen
   if (!r.width) { cut.push(`hidden: ${at(cell)}`); continue; }
   if (r.height > 160) cut.push(`squeezed: ${at(cell)}`);
   if (cell.scrollWidth > cell.clientWidth + 1) cut.push(`wider than its cell: ${at(cell)}`);

@@ -1,0 +1,622 @@
+"""A console that only pretends: the page's whole HTTP, without a desk, for tests of the page and for its pictures.
+
+    python -m tests.desk.console.pretended 8399        # then http://127.0.0.1:8399/, any name that is a role
+
+Two desks of drawn prices: `today`, on the wall's clock, and `drill`, killed, on a session's. What is asked for is kept
+in `asked` and answered as done; the log-in's name is the role, too.
+"""
+
+import asyncio
+import json
+import sys
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+S, MINUTE = 10**9, 60 * 10**9
+START = {"today": 1_795_600_800 * S, "drill": 34_200 * S}
+LENGTH = 120 * MINUTE
+TICK, LOT = 0.01, 1
+EVERY_S = 0.25
+"""Between two words of a stream."""
+NAMES = {"today": ("ppo", "peg", "schedule"), "drill": ("default", "peg")}
+COSTS = {"ppo": (2.5, 4.1), "peg": (-1.2, 6.3), "schedule": (9.7, 5.2), "default": (3.9, 12.0)}
+STRATEGIES = {"ppo": "packaged:ppo-csco+alpha+posture", "peg": "peg_touch+alpha+posture", "schedule": "twap_take+alpha"}
+MAY = {
+    "viewer": ["look"],
+    "trader": ["look", "kill", "submit", "pause", "resume", "amend", "cancel", "acknowledge"],
+    "risk": [
+        "look",
+        "kill",
+        "submit",
+        "pause",
+        "resume",
+        "amend",
+        "cancel",
+        "acknowledge",
+        "rearm",
+        "promote",
+        "limits",
+        "confirm",
+    ],
+    "admin": [
+        "look",
+        "kill",
+        "submit",
+        "pause",
+        "resume",
+        "amend",
+        "cancel",
+        "acknowledge",
+        "rearm",
+        "promote",
+        "limits",
+        "confirm",
+        "users",
+    ],
+}
+
+
+def mids(instrument: str) -> Any:
+    """Half ticks, a second apart."""
+    draws = np.random.default_rng(len(instrument) + ord(instrument[-1]))
+    return 6000 + np.round(np.cumsum(draws.choice([-1, 0, 0, 1], LENGTH // S)) / 2).astype(int)
+
+
+MIDS = {name: mids(name) for name in ("CSCO", "INTC")}
+
+
+def price(instrument: str, ns: int, start: int) -> float:
+    """The mid then."""
+    at = min(max((ns - start) // S, 0), LENGTH // S - 1)
+    return float(MIDS[instrument][at] * TICK / 2)
+
+
+def total(scale: float) -> dict[str, Any]:
+    """Money of a desk or an agent."""
+    return {
+        "currency": "USD",
+        "realised": 1840.5 * scale,
+        "open": -612.25 * scale,
+        "fees": 92.4 * scale,
+        "total": 1135.85 * scale,
+        "gross": 812_400 * abs(scale),
+        "net": -55_120 * scale,
+        "var95": 9400.0 * abs(scale),
+        "var_used": 0.31 * abs(scale),
+    }
+
+
+def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str]) -> dict[str, Any]:
+    """A desk's page at a time."""
+    start, names = START[desk], NAMES[desk]
+    done = (ns - start) / LENGTH
+    listing = {"tick": TICK, "lot": LOT, "currency": "USD"}
+    agents, parents = [], []
+    for i, name in enumerate(names):
+        mean, half = COSTS[name]
+        agents.append(
+            {
+                "name": name,
+                "strategy": STRATEGIES.get(name, "packaged:default"),
+                "state": "reducing" if i == 2 else "active",
+                "state_reason": "its book is one-sided: 3 of 3 minutes" if i == 2 else "",
+                "reason": "",
+                "share": {"CSCO": 0.5 - 0.13 * i},
+                "fills": round(240 * done) + i,
+                "orders": 900,
+                "denials": 0,
+                "drift": "spread +2.1 sd, depth -1.4 sd" if i == 0 else "",
+                "drifting": i == 0,
+                "is_bps": mean,
+                "half_bps": half,
+                "low_bps": mean - half,
+                "high_bps": mean + half,
+                "parents": 9,
+                "money": [total(0.4 - 0.3 * i)],
+                "capital": {"used": 30342.5, "of": 250_000.0},
+                "apart_bps": {"mean": 1.9, "low": 0.4, "high": 3.4} if i == 0 else None,
+                "posture": {},
+                "open": 1,
+                "model": {"hash": "f77fe332f200", "card": None},
+                "seat": {
+                    "challenger": "packaged:ppo-csco-2",
+                    "mean_bps": 1.6,
+                    "low_bps": 0.3,
+                    "high_bps": 2.9,
+                    "trials": 14,
+                    "verdict": "better",
+                }
+                if i == 0
+                else {"challenger": "", "trials": 0, "verdict": ""},
+                "actions": [
+                    {"what": "wait", "n": 411},
+                    {"what": "rest", "n": 260},
+                    {"what": "take", "n": 90},
+                    {"what": "take and rest", "n": 12},
+                ],
+            }
+        )
+        for k, instrument in enumerate(MIDS):
+            live = k == 0
+            parents.append(
+                {
+                    "parent": f"{instrument}-00{i}-{name}",
+                    "instrument": instrument,
+                    "agent": name,
+                    "side": 1 - 2 * k,
+                    "lots": 9000,
+                    "filled": (5200, 900, 4100)[i] if live else 9000,
+                    "limit_price": 30.4 if i == 0 else None,
+                    "limit": 0,
+                    "avg_price": price(instrument, ns, start) - 0.012,
+                    "arrival_price": price(instrument, start, start),
+                    "status": ("working", "working", "paused")[i] if live else "done",
+                    "live": live,
+                    "reason": "news are due (ann)" if live and i == 2 else "",
+                    "schedule": 0.55 if live else 1.0,
+                    "left_s": 812.0 if live else None,
+                    "last_decision": 60 + i,
+                    "is_bps": None if live else COSTS[name][0],
+                    "cost": None if live else COSTS[name][0] * 27.0,
+                    "unfilled": 0,
+                    "refused": 0,
+                }
+            )
+    minutes = range(start, ns, MINUTE)
+    alerts = [
+        {
+            "seq": 71,
+            "ns": start + 22 * MINUTE,
+            "severity": "critical",
+            "code": "loop_stands_still",
+            "agent": "ppo",
+            "instrument": "",
+            "text": "nothing was decided for 3.4 s",
+            "playbook": "docs/desk.md#a-loop-that-stands-still",
+        },
+        {
+            "seq": 64,
+            "ns": start + 9 * MINUTE,
+            "severity": "warning",
+            "code": "DRIFT",
+            "agent": "ppo",
+            "instrument": "CSCO",
+            "text": "observations have left the card: <b>spread</b> +2.1 sd",
+            "playbook": "docs/shadow.md",
+        },
+    ]
+    return {
+        "seq": 4000 + round(1100 * done),
+        "ns": ns,
+        "desk": desk,
+        "silent_s": 0.2,
+        "fault": "",
+        "latch": latch,
+        "running": "process 1 (pretended)" if desk == "today" else "",
+        "session": {"session": 3, "venue": "simulated", "stage": "paper"},
+        "summary": {},
+        "agents": agents,
+        "parents": parents,
+        "instruments": dict.fromkeys(MIDS, listing),
+        "orders": [
+            {
+                "id": "CSCO-000-ppo.41",
+                "parent": "CSCO-000-ppo",
+                "instrument": "CSCO",
+                "agent": "ppo",
+                "side": "buy",
+                "qty": 300,
+                "filled": 120,
+                "limit_price": price("CSCO", ns, start) - TICK,
+                "status": "partially_filled",
+            }
+        ],
+        "money": [total(1.0 if desk == "today" else -0.7)],
+        "positions": [
+            {
+                "agent": n,
+                "instrument": "CSCO",
+                "qty": 5200 - 3000 * i,
+                "average": 30.01,
+                "mark": price("CSCO", ns, start),
+                "value": 156_000.0,
+                "realised": 410.0 - 300 * i,
+                "open": -120.5 + 90 * i,
+                "fees": 12.0,
+                "currency": "USD",
+            }
+            for i, n in enumerate(names)
+        ],
+        "pnl_points": [
+            {"ns": t, "realised": 30.0 * k - 0.2 * k * k, "open": 400.0 * float(np.sin(k / 9)), "currency": "USD"}
+            for k, t in enumerate(minutes)
+        ],
+        "exposure": [
+            {"instrument": "CSCO", "net": 156_200.0, "gross": 412_000.0, "currency": "USD"},
+            {"instrument": "INTC", "net": -211_320.0, "gross": 400_400.0, "currency": "USD"},
+        ],
+        "correlation": {
+            "agents": list(names),
+            "matrix": [
+                [1.0 if i == j else 0.62 - 0.5 * abs(i - j) for j in range(len(names))] for i in range(len(names))
+            ],
+        },
+        "postures": {
+            "CSCO": {
+                "max_participation": 0.2,
+                "reasons": ["depth thin: 0.4 of usual"],
+                "size_multiplier": 0.5,
+                "styles": 3,
+                "urgency": 0.3,
+                "ns": start + 40 * MINUTE,
+            },
+            "INTC": {
+                "max_participation": 1.0,
+                "reasons": [],
+                "size_multiplier": 1.0,
+                "styles": 7,
+                "urgency": 0.0,
+                "ns": start,
+            },
+        },
+        "alphas": {"CSCO": {"expected_bps": 3.2, "sd_bps": 14.0, "sources": ["news"], "ns": start}},
+        "markets": {
+            n: {
+                "bid": round(price(n, ns, start) / TICK - 1),
+                "ask": round(price(n, ns, start) / TICK + 1),
+                "unit": TICK,
+                "ns": ns,
+            }
+            for n in MIDS
+        },
+        "limits": [
+            {"scope": s, "name": n, "limit": w, "used": u, "of": o, "warned_at": 0.8 * o, "share": u / o}
+            for s, n, w, u, o in (
+                ("agents", "ppo", "gross_value", 230_400.0, 250_000.0),
+                ("desk", "desk", "daily_loss", 612.0, 1000.0),
+                ("instruments", "CSCO", "long_lots", 5200, 20_000),
+            )
+        ],
+        "denials": {"COLLAR": 1},
+        "kills": {} if latch is None else {n: {"event": "confirmed"} for n in names},
+        "alerts": [a | {"owner": owners.get(int(str(a["seq"])))} for a in alerts if a["ns"] <= ns],
+        "decisions": [
+            {
+                "seq": 60 + k,
+                "ns": ns - k * 10 * S,
+                "parent": f"CSCO-00{k % len(names)}-{names[k % len(names)]}",
+                "agent": names[k % len(names)],
+                "commands": k % 3,
+            }
+            for k in range(12)
+        ],
+        "operator": [
+            {
+                "seq": 33,
+                "ns": start + 12 * MINUTE,
+                "by": "ann (console)",
+                "what": "asked for: pause CSCO-002-schedule",
+                "reason": "news are due",
+            }
+        ],
+        "share_points": [
+            {
+                "ns": t,
+                "instrument": "CSCO",
+                "shares": {n: 0.5 - 0.13 * i + 0.04 * float(np.sin(k / 3 + i)) for i, n in enumerate(names)},
+            }
+            for k, t in enumerate(minutes)
+            if k % 10 == 0
+        ],
+        "cost_points": [
+            {
+                "ns": t,
+                "agent": names[k % len(names)],
+                "is_bps": COSTS[names[k % len(names)]][0] + 5 * float(np.cos(k)),
+                "weight": 27_000.0,
+            }
+            for k, t in enumerate(minutes)
+            if k % 4 == 0
+        ],
+        "heartbeat": {"ns": ns},
+        "freshness": {n: {"mark_s": 0.4, "forecast_s": 312.0, "posture_s": 1200.0} for n in MIDS},
+    }
+
+
+def logged_in(request: Request) -> None:
+    """Refuse whoever asks for more than the way in without a session."""
+    if request.url.path.startswith("/api/") and request.url.path != "/api/login" and "role" not in request.cookies:
+        raise HTTPException(401)
+
+
+def create_app() -> FastAPI:
+    """The pretended console; `app.state.asked` keeps what was asked for, `app.state.ns` is how far each desk is."""
+    app = FastAPI(dependencies=[Depends(logged_in)])
+    kept = app.state
+    kept.asked, kept.owners, kept.stopped = [], {}, False
+    kept.ns = {name: start + LENGTH - 20 * MINUTE for name, start in START.items()}
+    kept.latches = {"today": None, "drill": {"scope": "all", "by": "bob (console)", "reason": "prices look wrong"}}
+    kept.requests = [
+        {
+            "id": "7",
+            "desk": "drill",
+            "what": "re-arm every agent",
+            "asked_by": "bob",
+            "reason": "prices were right",
+            "ns": START["drill"] + 90 * MINUTE,
+            "state": "waits",
+            "by": "",
+        }
+    ]
+
+    def shown(desk: str, ns: int | None = None) -> dict[str, Any]:
+        there = page(desk, kept.ns[desk] if ns is None else ns, kept.latches[desk], kept.owners)
+        return there | ({"running": ""} if kept.stopped else {})
+
+    @app.get("/")
+    async def root() -> Response:
+        strict = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
+        headers = {"Content-Security-Policy": strict + "img-src 'self' data:"}
+        return Response((files("tercel.core") / "pages" / "index.html").read_bytes(), 200, headers, "text/html")
+
+    @app.get("/static/{name}")
+    async def static(name: str) -> Response:
+        kind = {"js": "text/javascript", "css": "text/css"}[name.rsplit(".", 1)[-1]]
+        return Response((files("tercel.core") / "pages" / name).read_bytes(), media_type=kind)
+
+    def me(role: str) -> dict[str, Any]:
+        return {"name": "ann", "role": role, "may": MAY[role], "csrf": "token", "until_s": 3600.0}
+
+    @app.post("/api/login")
+    async def login(asked: dict[str, str]) -> Response:
+        if asked["name"] not in MAY or not asked["password"]:
+            return JSONResponse(
+                {"expected": "a name and its password", "received": "another", "remedy": "try again"}, 401
+            )
+        response = JSONResponse(me(asked["name"]))
+        response.set_cookie("role", asked["name"])
+        return response
+
+    @app.post("/api/logout")
+    async def logout() -> Response:
+        response = JSONResponse({"left": True})
+        response.delete_cookie("role")
+        return response
+
+    @app.get("/api/me")
+    async def who(request: Request) -> dict[str, Any]:
+        return me(request.cookies["role"])
+
+    @app.get("/api/desks")
+    async def desks() -> list[dict[str, Any]]:
+        rows = []
+        for name in START:
+            there = shown(name)
+            alerts = {"critical": 1, "warning": 1, "unowned": sum(a["owner"] is None for a in there["alerts"])}
+            keys = ("desk", "running", "seq", "ns", "silent_s", "fault", "money")
+            rows.append(
+                {key: there[key] for key in keys}
+                | {"stage": "paper", "venue": "simulated", "killed": there["latch"], "alerts": alerts}
+            )
+        return rows
+
+    @app.get("/api/agents")
+    async def agents() -> list[dict[str, Any]]:
+        return [
+            row
+            | {
+                "desk": name,
+                "agent": row["name"],
+                "challenger": row["seat"] if row["seat"]["challenger"] else None,
+                "reason": row["state_reason"],
+                "state": "killed" if kept.latches[name] else row["state"],
+            }
+            for name in START
+            for row in shown(name)["agents"]
+        ]
+
+    @app.get("/api/orders")
+    async def orders(desk: str) -> dict[str, Any]:
+        return {"parents": [], "orders": []}
+
+    @app.get("/api/requests")
+    async def requests() -> list[dict[str, Any]]:
+        return list(kept.requests)
+
+    @app.get("/api/users")
+    async def users() -> list[dict[str, Any]]:
+        return [{"name": "ann", "role": "admin", "by": ""}, {"name": "bob", "role": "risk", "by": "ann"}]
+
+    @app.get("/api/desks/{desk}/state")
+    async def state(desk: str) -> dict[str, Any]:
+        return shown(desk)
+
+    @app.get("/api/desks/{desk}/at")
+    async def at(desk: str, ns: int) -> dict[str, Any]:
+        return shown(desk, ns)
+
+    @app.get("/api/desks/{desk}/stream")
+    async def stream(request: Request, desk: str) -> Response:
+        async def events() -> Any:
+            sent = ""
+            while not await request.is_disconnected():
+                if (text := json.dumps(shown(desk))) != sent:
+                    sent = text
+                    yield f"data: {text}\n\n"
+                await asyncio.sleep(EVERY_S)
+
+        return StreamingResponse(events(), media_type="text/event-stream")
+
+    @app.get("/api/desks/{desk}/chart/{instrument}")
+    async def chart(desk: str, instrument: str, from_ns: int, to_ns: int) -> dict[str, Any]:
+        start = START[desk]
+        times = range(max(from_ns, start), min(to_ns, kept.ns[desk]), max(S, (to_ns - from_ns) // 900))
+        fills = [
+            {
+                "ns": t,
+                "price": price(instrument, t, start) - TICK * (1 if k % 3 else -1),
+                "qty": 100 + 40 * (k % 4),
+                "side": 1 if instrument == "CSCO" else -1,
+                "agent": NAMES[desk][k % len(NAMES[desk])],
+                "parent": f"{instrument}-000",
+                "passive": bool(k % 3),
+            }
+            for k, t in enumerate(range(start, to_ns, 4 * MINUTE))
+            if t >= from_ns
+        ]
+        rests = [
+            {
+                "from_ns": f["ns"] - MINUTE,
+                "to_ns": f["ns"],
+                "price": f["price"],
+                "qty": 300,
+                "side": f["side"],
+                "agent": f["agent"],
+            }
+            for f in fills
+        ]
+        plan = [
+            [t, min(1.0, 1.1 * i / 60), min(1.0, i / 60)]
+            for i, t in enumerate(range(from_ns, to_ns, max(1, (to_ns - from_ns) // 60)))
+        ]
+        mid = [[t, price(instrument, t, start) - TICK, price(instrument, t, start) + TICK] for t in times]
+        return {
+            "currency": "USD",
+            "mid": mid,
+            "fills": fills,
+            "orders": rests,
+            "schedule": [{"parent": f"{instrument}-000-{n}", "points": plan} for n in NAMES[desk]],
+        }
+
+    @app.get("/api/desks/{desk}/book/{instrument}")
+    async def book(desk: str, instrument: str, ns: int) -> dict[str, Any]:
+        start, draws = START[desk], np.random.default_rng(ns // S % 2**31)
+        middle = round(price(instrument, ns, start) / TICK)
+        times = list(range(max(start, ns - 60 * MINUTE), ns, 20 * S))
+        ladder = list(range(middle - 45, middle + 46))
+        heat = [
+            [
+                float(gap > 0.6)
+                * 1500
+                * np.exp(-0.07 * gap)
+                * (1 + (p * 7 % 5 == 0) * 2)
+                * (0.6 + 0.4 * np.sin(t / 9e11 + p))
+                for p in ladder
+                for gap in [abs(p - price(instrument, t, start) / TICK)]
+            ]
+            for t in times
+        ]
+        sizes = draws.integers(100, 1900, 20)
+        return {
+            "ns": ns,
+            "bids": [[(middle - 1 - i) * TICK, int(sizes[i]), 300 if i == 1 else 0] for i in range(10)],
+            "asks": [[(middle + 1 + i) * TICK, int(sizes[10 + i]), 0] for i in range(10)],
+            "heat": {"ns": times, "price": [p * TICK for p in ladder], "qty": heat},
+            "tape": [
+                {
+                    "ns": ns - (30 - k) * 2 * S,
+                    "price": (middle + (1 if k % 3 else -1)) * TICK,
+                    "qty": int(draws.integers(1, 900)),
+                    "side": 1 if k % 3 else -1,
+                }
+                for k in range(30)
+            ],
+        }
+
+    @app.get("/api/desks/{desk}/forecasts")
+    async def forecasts(desk: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "instrument": "CSCO",
+                "source": ("news", "flow", "book")[k % 3],
+                "ns": START[desk] + 10 * k * MINUTE,
+                "horizon_s": 600.0,
+                "forecast_bps": 4 * float(np.sin(k)),
+                "low": 4 * float(np.sin(k)) - 12,
+                "high": 4 * float(np.sin(k)) + 12,
+                "came_bps": None if k == 9 else 14 * float(np.sin(1.3 * k)),
+            }
+            for k in range(10)
+        ]
+
+    @app.get("/api/desks/{desk}/why/{seq}")
+    async def why(desk: str, seq: int) -> dict[str, Any]:
+        return {
+            "title": f"decision {seq}",
+            "sentences": ["It took 3 lots."],
+            "tables": {"seen": {"left": 7, "mid": 10.5}},
+        }
+
+    @app.get("/api/desks/{desk}/journal")
+    async def journal(desk: str, after: int = 0, kinds: str = "", most: int = 100) -> dict[str, Any]:
+        last = shown(desk)["seq"]
+        named = kinds.split(",", maxsplit=1)[0] or "decision"
+        rows = [
+            {
+                "seq": n,
+                "ns": START[desk] + n * S,
+                "kind": named,
+                "instrument": "CSCO",
+                "agent": "ppo",
+                "parent": "CSCO-000-ppo",
+                "order": "",
+                "body": {"n": n, "intent": list(range(40))},
+            }
+            for n in range(after + 1, min(after + most, last) + 1)
+        ]
+        return {"entries": rows, "next": rows[-1]["seq"] if len(rows) == most else None}
+
+    @app.post("/api/parents/quote")
+    async def quote(asked: dict[str, Any]) -> dict[str, Any]:
+        rows = [
+            {
+                "agent": n,
+                "strategy": STRATEGIES[n],
+                "parents": 9,
+                "currency": "USD",
+                "against": ["ppo: gross value 230,400 + 30,000 of 250,000"] if n == "ppo" else [],
+                "bps": {"mean": m, "low": m - h, "high": m + h},
+                "money": {"mean": 3 * m, "low": 3 * (m - h), "high": 3 * (m + h)},
+            }
+            for n, (m, h) in COSTS.items()
+            if n in STRATEGIES
+        ]
+        return {"value": 30_012.0, "by_strategy": rows, "against": []}
+
+    @app.post("/api/{what:path}")
+    async def act(request: Request, what: str, asked: dict[str, Any]) -> Response:
+        if request.headers.get("x-csrf") != "token":
+            return JSONResponse({"expected": "the token", "received": "none", "remedy": "load the page anew"}, 403)
+        kept.asked.append((what, asked))
+        if what == "kill":
+            for name in START if asked["scope"] == "all" else [asked["desk"]]:
+                kept.latches[name] = {
+                    "scope": asked["name"] if asked["scope"] == "agent" else "all",
+                    "by": "ann (console)",
+                    "reason": asked["reason"],
+                }
+            return JSONResponse({"done": [f"{asked['name']} killed, nothing open at the venue"], "not_done": []})
+        if what.startswith("alerts/"):
+            kept.owners[int(what.split("/")[1])] = "ann"
+        if what.startswith("requests/"):
+            kept.requests[0] |= {"state": "confirmed", "by": "ann"}
+        if what.endswith(("rearm", "promote", "demote")):
+            return JSONResponse({"request": "8"}, 202)
+        if what.endswith("cancel"):
+            return JSONResponse(
+                {"expected": "a parent that is at work", "received": "one that is over", "remedy": "look at the page"},
+                409,
+            )
+        return JSONResponse({"done": [f"today: {what}"], "not_done": []})
+
+    return app
+
+
+if __name__ == "__main__":
+    import uvicorn
+
+    uvicorn.run(create_app(), port=int(sys.argv[1]), log_level="warning")
