@@ -2,16 +2,16 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Final
+from html import escape
+from typing import Final
 
-from fastapi import FastAPI, Form, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from tercel.api.console import models
 from tercel.api.console.guard import COOKIE, RefusedError, needs, nobody
 from tercel.api.console.oidc import CALLBACK, FLOW_S, IdentityProvider
-from tercel.api.console.page import page_file
 from tercel.api.console.people import People, made_password
 from tercel.api.console.roles import PUBLIC
 from tercel.api.console.sessions import LIFE_S, Sessions, TooSoonError, Visit
@@ -76,30 +76,15 @@ def with_session(response: Response, secret: str, request: Request) -> Response:
     return response
 
 
-def login_page(said: str = "", status: int = 200) -> Response:
-    """The page of the way in."""
-    return HTMLResponse(page_file("login.html").replace("{{ said }}", said), status_code=status)
+def said_page(said: str, status: int) -> Response:
+    """A sentence, and the way back."""
+    text = f"<!doctype html><title>Tercel console</title><p>{escape(said)}</p><p><a href='/'>Back</a></p>"
+    return HTMLResponse(text, status_code=status)
 
 
 def add_entry(app: FastAPI, sessions: Sessions) -> None:
     """Add login, logout, and who one is."""
     door = Door(sessions)
-
-    @app.get("/login", include_in_schema=False, **needs(PUBLIC))
-    async def show_login() -> Response:
-        return login_page()
-
-    @app.post("/login", include_in_schema=False, **needs(PUBLIC))
-    async def login_by_form(
-        request: Request, password: Annotated[str, Form()] = "", name: Annotated[str, Form()] = ""
-    ) -> Response:
-        try:
-            secret = await door.enter(name.strip(), password, request)
-        except RefusedError as refused:
-            wrong = "That is not the name and its password."
-            said = wrong if refused.status == 401 else f"Too many tries: {refused.parts['remedy']}."
-            return login_page(said, refused.status)
-        return with_session(RedirectResponse("/", status_code=303), secret, request)
 
     @app.post("/api/login", **needs(PUBLIC))
     async def login(request: Request, response: Response, asked: models.Login) -> models.Me:
@@ -117,7 +102,6 @@ def add_entry(app: FastAPI, sessions: Sessions) -> None:
         return _me(sessions, request.state.visit)
 
     @app.post("/api/logout", **needs("look"))
-    @app.post("/logout", include_in_schema=False, **needs("look"))
     async def logout(request: Request) -> dict[str, bool]:
         """End the session."""
         sessions.leave(request.cookies.get(COOKIE))
@@ -140,9 +124,9 @@ def add_provider(app: FastAPI, sessions: Sessions, provider: IdentityProvider) -
             name = provider.name_of(request.cookies.get(FLOW, ""), request.query_params)
             person = sessions.people.get(name)
         except TercelError as error:
-            return login_page(f"The identity provider lets nobody in: {error.expected} was expected.", 401)
+            return said_page(f"The identity provider lets nobody in: {error.expected} was expected.", 401)
         if person is None:
-            return login_page("The identity provider knows you; nobody of that name may log in here.", 403)
+            return said_page("The identity provider knows you; nobody of that name may log in here.", 403)
         # a page of our own, which goes on: a cookie of this site alone is not sent where another site led here
         response = with_session(HTMLResponse(GO_ON), sessions.open(person, provider.proof), request)
         response.delete_cookie(FLOW, path=CALLBACK)

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 from tercel.api.console.guard import RefusedError, needs
 from tercel.api.console.roles import PUBLIC
 
-STATIC: Final = {"app.css": "text/css", "app.js": "text/javascript", "licences.txt": "text/plain"}
+STATIC: Final = {"app.css": "text/css", "app.js": "text/javascript", "licenses.txt": "text/plain"}
 
 
 def page_file(name: str) -> str:
