@@ -20,7 +20,7 @@ from tercel.desk.trading.journal import kinds as all_kinds
 from tercel.desk.trading.order import ChildOrder
 from tercel.desk.trading.parents import ParentOrder
 
-EVERY_S: Final = 0.5
+EVERY_S: Final = 0.05
 """Between two looks of a stream; a reader that is slow gets what has changed since its last one."""
 LAST: Final = 2**62
 """No journal has so many entries."""
@@ -36,8 +36,9 @@ def streamed(request: Request, served: Served) -> Response:
     async def events() -> AsyncIterator[str]:
         turn = 0
         while not await request.is_disconnected() and sessions.visit(secret, used=False) is not None:
-            turn, text = await run_in_threadpool(served.follower.changed, turn)
-            yield f"data: {text}\n\n"
+            before, (turn, text) = turn, await run_in_threadpool(served.follower.changed, turn)
+            if turn != before:
+                yield f"data: {text}\n\n"
             await asyncio.sleep(EVERY_S)
 
     return StreamingResponse(events(), media_type="text/event-stream")

@@ -13,7 +13,8 @@ from tercel.desk.console.metrics import Metrics
 from tercel.desk.console.past import begun, checkpoints, fold, note
 from tercel.desk.console.state import DeskState
 
-EVERY_S = 0.25
+EVERY_S, TOLD_S = 0.1, 0.15
+"""Between two looks at the journal, and two texts of the page: what is journaled is told within a quarter of a second."""
 FIRST_S = 1.0
 BEHIND = 5_000
 """Entries that a page may lack before it says that it is still reading."""
@@ -115,7 +116,7 @@ class JournalFollower:
         turn that it has seen (0: none) and sends what comes back. One that was slow gets the latest of each part.
         """
         with self._telling:
-            if self._now_s() - self._told_s >= EVERY_S:
+            if self._now_s() - self._told_s >= TOLD_S:
                 self._told_s = self._now_s()
                 self._texts.update(self.shown())
             return self._texts.since(after)
