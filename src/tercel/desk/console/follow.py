@@ -14,7 +14,7 @@ from tercel.desk.console.past import begun, checkpoints, fold, note
 from tercel.desk.console.state import DeskState
 
 EVERY_S, TOLD_S = 0.1, 0.15
-"""Between two looks at the journal, and two texts of the page: what is journaled is told within a quarter of a second."""
+"""Between two looks at the journal, and two texts of the page: an entry is told within a quarter of a second."""
 FIRST_S = 1.0
 BEHIND = 5_000
 """Entries that a page may lack before it says that it is still reading."""
