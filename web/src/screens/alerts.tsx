@@ -8,7 +8,7 @@ const rank = (a: Alert): number => (a.owner ? 10 : 0) + ({ critical: 0, warning:
 export function AlertsScreen() {
   const page = useView(), desks = use((s) => s.desks) ?? [], others = desks.filter((d) => d.desk !== page?.desk && d.alerts.unowned);
   if (!page) return <Waiting what="The alerts" />;
-  const all = [...(page.alerts ?? [])].sort((a, b) => rank(a) - rank(b) || b.seq - a.seq), free = all.filter((a) => !a.owner && a.severity !== "info").length;
+  const books = (page.alerts ?? []).some((a) => a.playbook), all = [...(page.alerts ?? [])].sort((a, b) => rank(a) - rank(b) || b.seq - a.seq), free = all.filter((a) => !a.owner && a.severity !== "info").length;
   return <>
     <p class="answer">{!all.length ? `No alert, up to ${clock(page.ns)}.` : free ? <><b>{free}</b> of {all.length} alerts {free === 1 ? "has" : "have"} no owner.</> : `All ${all.length} alerts have an owner.`}
       {others.map((d) => <span key={d.desk} class="soft"> {d.alerts.unowned} more without owner at <a href={href("alerts", { desk: d.desk })}>{d.desk}</a>.</span>)}</p>
@@ -17,8 +17,8 @@ export function AlertsScreen() {
         { head: "time", left: true, cell: (a) => <Time ns={a.ns} /> }, { head: "how bad", left: true, cell: (a) => <StateBadge state={a.severity} /> }, { head: "code", left: true, cell: (a) => <b>{a.code}</b> },
         { head: "what", left: true, wrap: true, cell: (a) => <>{a.text}{(a.agent || a.instrument) && <div class="sub">{a.agent && <a href={href(path("agent", page.desk, a.agent))}>{a.agent}</a>}{a.agent && a.instrument && " · "}{a.instrument && <a href={href(path("market", a.instrument))}>{a.instrument}</a>}</div>}</> },
         { head: "owner", left: true, wrap: true, cell: (a) => (a.owner ? <>{a.owner}{a.note && <div class="sub">{a.note}</div>}</> : a.severity === "info" ? <Soft>needs none</Soft> : <Badge tone="warn">nobody</Badge>) },
-        { head: "playbook", left: true, cell: (a) => (a.playbook ? <code>{a.playbook}</code> : <Soft>–</Soft>) },
-        { head: "", cell: (a) => (a.owner ? null : <Do may="acknowledge" label="Acknowledge…" title={`Acknowledge ${a.code}`} text={`You become its owner: ${a.text}`} yes="It is mine" path={`/api/alerts/${a.seq}/acknowledge`} body={{ desk: page.desk }} shape={(v) => ({ note: v.reason })} />) }]} />
+        ...(books ? [{ head: "playbook", left: true, cell: (a: Alert) => (a.playbook ? <code>{a.playbook}</code> : <Soft>–</Soft>) }] : []),
+        { head: "", cell: (a) => (a.owner || a.severity === "info" ? null : <Do may="acknowledge" label="Acknowledge…" title={`Acknowledge ${a.code}`} text={`You become its owner: ${a.text}`} yes="It is mine" path={`/api/alerts/${a.seq}/acknowledge`} body={{ desk: page.desk }} shape={(v) => ({ note: v.reason })} />) }]} />
     </Section>
   </>;
 }

@@ -31,4 +31,4 @@ function Body({ body }: { body: unknown }) {
   const brief = Object.entries((body ?? {}) as Record<string, unknown>).map(([k, v]) => `${k.replaceAll("_", " ")} ${inBrief(v)}`).join(", ");
   return <details class="entry"><summary>{brief || "nothing more"}</summary><pre>{JSON.stringify(body, null, 1)}</pre></details>;
 }
-const inBrief = (v: unknown): string => (Array.isArray(v) ? (v.length > 3 ? `(${v.length} values)` : v.map(inBrief).join(" ")) : v && typeof v === "object" ? `(${Object.keys(v).length} parts)` : typeof v === "number" && !Number.isInteger(v) ? num(v, 3) : String(v));
+const inBrief = (v: unknown): string => (Array.isArray(v) ? (!v.length ? "none" : v.length > 3 ? `(${v.length} values)` : v.map(inBrief).join(" ")) : v && typeof v === "object" ? `(${Object.keys(v).length} parts)` : typeof v === "number" && !Number.isInteger(v) ? num(v, 3) : String(v));

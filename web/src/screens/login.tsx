@@ -4,7 +4,7 @@ import { again } from "../live";
 import { set } from "../store";
 import type { Me } from "../types";
 
-/** Name and password; the server says where else one may log in (OIDC). */
+/** Name and password; with an identity provider, people come in by /oidc instead. */
 export function Login() {
   const [wrong, say] = useState(""), [busy, setBusy] = useState(false);
   const submit = async (e: SubmitEvent): Promise<void> => {

@@ -1,5 +1,5 @@
 // The market as the desk saw it: price over a heat map of the book with own orders and fills, ladder, tape, parents against their schedules.
-import { useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { useGet } from "../api";
 import { clock, none, pct, plural, price, qty } from "../format";
@@ -14,9 +14,18 @@ const SPANS: [number, string][] = [[5, "5 min"], [15, "15 min"], [60, "1 h"], [2
 export function MarketScreen() {
   const page = useView(), place = use((s) => s.place), first = use((s) => s.first), [minutes, choose] = useState(60), [heat, showHeat] = useState(true);
   const names = Object.keys(page?.instruments ?? page?.markets ?? {}).sort(), name = place.rest[0] && names.includes(place.rest[0]) ? place.rest[0] : names[0];
-  // A new picture each few seconds, not each entry.
-  const now = page?.ns ?? 0, grid = place.at === null ? Math.ceil(now / 2e9) * 2e9 : place.at, from = minutes ? Math.max(grid - minutes * 60e9, first ?? 0) : (first ?? 0);
+  // A new picture each few seconds, not each entry, and none before the last one is there: a desk may run faster than the clock.
+  const wanted = Math.ceil((page?.ns ?? 0) / 2e9) * 2e9, newest = useRef(wanted), [drawn, draw] = useState(0), grid = place.at ?? (drawn || wanted);
+  newest.current = wanted;
+  useEffect(() => draw(newest.current), [place.desk, place.at, Boolean(page)]);
+  const from = minutes ? Math.max(grid - minutes * 60e9, first ?? 0) : (first ?? 0);
   const base = name ? encodeURIComponent(name) : "", chart = useGet<Chart>(name && page ? deskPath(`chart/${base}?from_ns=${Math.round(from)}&to_ns=${Math.round(grid)}`) : null), book = useGet<Book>(name && page ? deskPath(`book/${base}?ns=${Math.round(grid)}`) : null);
+  const here = Boolean((chart.data || chart.wrong) && (book.data || book.wrong));
+  useEffect(() => {
+    if (!here || place.at !== null) return undefined;
+    const timer = setInterval(() => draw(newest.current), 1500);
+    return () => clearInterval(timer);
+  }, [here, place.at]);
   const [last, keep] = useState<{ name: string; chart?: Chart; book?: Book }>({ name: "" });
   if (name && (chart.data && chart.data !== last.chart || book.data && book.data !== last.book || last.name !== name)) {
     const old = last.name === name ? last : { name };
@@ -117,7 +126,7 @@ function Ladder({ book, tick }: { book: Book; tick?: number | undefined }) {
   return <div class="scroll" tabIndex={0} role="region" aria-label="Ladder"><table class="ladder"><thead><tr><th scope="col">bid quantity</th><th scope="col">price</th><th scope="col">ask quantity</th></tr></thead>
     <tbody>{[...asks].reverse().map((l) => level(l, "ask"))}<tr class="spread"><td colSpan={3}>{none(spread) ? "one-sided" : `spread ${price(spread, tick)}${tick ? ` · ${plural(Math.round(spread / tick), "tick")}` : ""}`}</td></tr>{bids.map((l) => level(l, "bid"))}</tbody></table></div>;
 }
-const Traded = ({ side, at }: { side: number; at: string }) => <span class={`nums ${side > 0 ? "buy" : "sell"}`}><i aria-hidden="true">{side > 0 ? "▲" : "▼"}</i><span class="hidden">{side > 0 ? "buy" : "sell"} </span>{at}</span>;
+const Traded = ({ side, at }: { side: number; at: string }) => (side === 0 ? <span class="nums" title="who took was not told">{at}</span> : <span class={`nums ${side > 0 ? "buy" : "sell"}`}><i aria-hidden="true">{side > 0 ? "▲" : "▼"}</i><span class="hidden">{side > 0 ? "buy" : "sell"} </span>{at}</span>);
 function Tape({ book, tick }: { book: Book; tick?: number | undefined }) {
   return <Table keep label="Tape" rows={(book.tape ?? []).map((t, i) => ({ ...t, i })).slice(-40).reverse()} id={(t) => t.i} empty={book.why || "The journal has no trades of others."} columns={[
     { head: "time", left: true, cell: (t) => <Time ns={t.ns} /> }, { head: "price", cell: (t) => <Traded side={t.side} at={price(t.price, tick)} /> }, { head: "quantity", cell: (t) => qty(t.qty) }]} />;

@@ -90,12 +90,12 @@ function Submit({ page }: { page: Page }) {
 }
 
 export function OrdersScreen() {
-  const page = useView(), desk = use((s) => s.place.desk), past = usePast(), got = useGet<{ parents: Record<string, unknown>[]; orders: Order[] }>(past || !desk ? null : `/api/orders?desk=${encodeURIComponent(desk)}`, 2);
+  const page = useView(), desk = use((s) => s.place.desk), runs = use((s) => Boolean(s.desks?.find((d) => d.desk === s.place.desk)?.running)), past = usePast(), got = useGet<{ parents: Record<string, unknown>[]; orders: Order[] }>(past || !desk ? null : `/api/orders?desk=${encodeURIComponent(desk)}`, 2);
   if (!page) return <Waiting what="The orders" wrong={got.wrong} />;
   const rows = parentRows(page, got.data?.parents ?? []), live = rows.filter((p) => p.live), over = rows.filter((p) => !p.live), open = orderRows(page, got.data?.orders ?? []);
   const tick = (o: Order): number | undefined => page.instruments?.[o.instrument]?.tick;
   return <>
-    <Section title="Parents at work" note={plural(live.length, "parent")} wide><ParentsTable rows={live} page={page} empty="No parent is at work: the desk warms up, or nobody has submitted one." /></Section>
+    <Section title="Parents at work" note={plural(live.length, "parent")} wide><ParentsTable rows={live} page={page} empty={past || runs ? "No parent is at work: the desk warms up, or nobody has submitted one." : "No parent is at work: the desk is not running."} /></Section>
     {!past && <Submit page={page} />}
     <Section title="Open at the venue" note={plural(open.length, "order")} wide>
       <Table<Order> label="Open orders" rows={open} id={(o) => o.id} empty="Nothing is open at the venue." columns={[

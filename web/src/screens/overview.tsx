@@ -51,7 +51,7 @@ function DeskCard({ d, page }: { d: Desk; page: Page | undefined }) {
   return <article class={`card ${killed ? "bad" : ""}`} aria-label={`Desk ${d.desk}`}>
     <header><h3><a href={href("orders", { desk: d.desk })}>{d.desk}</a></h3>
       {killed ? <Badge tone="bad">killed: {killed}</Badge> : d.running ? <Badge tone="good" title={d.running}>running</Badge> : <Badge tone="warn">not running</Badge>}
-      <small class="soft">{[d.stage, d.venue].filter(Boolean).join(" · ")}</small>
+      <small class="soft">{[d.stage, d.venue, d.money.some((t) => !t.currency) && "its journal names no currency"].filter(Boolean).join(" · ")}</small>
       <span class="room" /><KillButton small desk={d.desk} /></header>
     {d.fault && <p class="wrong">The journal cannot be read. {d.fault}</p>}
     {d.money.length ? d.money.map((t) => <Money key={t.currency} t={t} points={totals(page?.pnl_points, t.currency)} />) : <Empty>Its money is not known: nothing was filled and marked yet.</Empty>}

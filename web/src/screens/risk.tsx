@@ -1,6 +1,6 @@
 // Risk: what the desk is exposed to, how much of each limit is used, the posture and why, and the levers.
 import { useState } from "preact/hooks";
-import { limitName, money, none, num, pct, plural, price, qty, signed } from "../format";
+import { limitName, money, none, num, pct, plural, price, qty, signed, unit } from "../format";
 import { Badge, Bar, Do, Empty, Interval, Profit, Section, Soft, Table, Time, useOffered, useTone, Waiting } from "../parts/basic";
 import { Plot } from "../parts/plot";
 import { agents as agentRows } from "../rows";
@@ -8,13 +8,13 @@ import { href, path, useView } from "../store";
 import type { Limit, Page, Position, Posture } from "../types";
 
 export function RiskScreen() {
-  const page = useView();
+  const page = useView(), of = (currency: string): string => (currency ? `${unit(currency)}: ` : "");
   if (!page) return <Waiting what="Risk" />;
   const exposure = page.exposure ?? [], most = Math.max(1, ...exposure.map((e) => e.gross ?? 0)), totals = page.money ?? [];
   return <>
-    {totals.length > 0 && <dl class="tiles">{totals.map((t) => <div key={t.currency}><dt>{t.currency}: VaR 95 % of a day</dt><dd>{money(t.var95, t.currency)}</dd><dd>{none(t.var_used) ? <Soft>no limit of VaR</Soft> : <><Bar share={t.var_used} tone={useTone(t.var_used)} label={`${pct(t.var_used)} of its limit`} /> {pct(t.var_used)} of its limit</>}</dd></div>)}
-      {totals.map((t) => <div key={`${t.currency} e`}><dt>{t.currency}: gross, net</dt><dd>{money(t.gross, t.currency)}</dd><dd>net {money(t.net, "", true)}</dd></div>)}
-      {totals.map((t) => <div key={`${t.currency} p`}><dt>{t.currency}: profit</dt><dd><Profit v={t.total} currency={t.currency} /></dd><dd>realised <Profit v={t.realised} /> · open <Profit v={t.open} /></dd></div>)}</dl>}
+    {totals.length > 0 && <dl class="tiles">{totals.map((t) => <div key={t.currency}><dt>{of(t.currency)}VaR 95 % of a day</dt><dd>{none(t.var95) ? <Soft>not known yet: it needs an hour of marks</Soft> : money(t.var95, t.currency)}</dd><dd>{none(t.var_used) ? <Soft>{none(t.var95) ? "" : "no limit of the day's loss"}</Soft> : <><Bar share={t.var_used} tone={useTone(t.var_used)} label={`${pct(t.var_used)} of what may be lost in a day`} /> {pct(t.var_used)} of the day's loss</>}</dd></div>)}
+      {totals.map((t) => <div key={`${t.currency} e`}><dt>{of(t.currency)}gross, net</dt><dd>{money(t.gross, t.currency)}</dd><dd>net {money(t.net, "", true)}</dd></div>)}
+      {totals.map((t) => <div key={`${t.currency} p`}><dt>{of(t.currency)}profit</dt><dd><Profit v={t.total} currency={t.currency} /></dd><dd>realised <Profit v={t.realised} /> · open <Profit v={t.open} /></dd></div>)}</dl>}
     <div class="two">
       <Section title="Exposure" note="by instrument">
         <Table label="Exposure" rows={exposure} id={(e) => e.instrument} empty="Nothing is held." columns={[

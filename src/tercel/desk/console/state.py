@@ -120,6 +120,10 @@ class DeskState:
         """Entry and parent of each instrument's last decision."""
         self._decided: dict[str, int] = {}
         """Entry of each parent's last decision."""
+        self._paid: Counter[str] = Counter()
+        """Sum of price and quantity of each parent's fills."""
+        self.owners: dict[int, dict[str, str]] = {}
+        """Who owns an alert, by the number of its entry, and the note on it."""
         self.ledger = Ledger(None if journal is None else ArchiveIndex(journal), keep_ns=KEPT_NS)
         """Parents, orders and positions, by the same fold as everywhere."""
         self.money = Money()
@@ -134,6 +138,7 @@ class DeskState:
                 if fill is not None:
                     agent = self._agent(fill.account)
                     agent.fills, agent.qty = agent.fills + sign, agent.qty + sign * fill.qty
+                    self._paid[fill.parent] += sign * fill.px * fill.qty
                     if (over := self._ended.get(fill.parent)) is not None:
                         self._ended[over.id] = replace(over, filled_qty=over.filled_qty + sign * fill.qty)
         self.money.apply(entry, self.ledger)
@@ -149,7 +154,8 @@ class DeskState:
         open_orders = self.ledger.orders.live()
         return {
             **{name: getattr(self, name) for name in AS_IT_IS},
-            **{name: list(getattr(self, name))[::-1] for name in ("alerts", "decisions", "operator")},
+            **{name: list(getattr(self, name))[::-1] for name in ("decisions", "operator")},
+            "alerts": [row | self.owners.get(row["seq"], {}) for row in reversed(self.alerts)],
             **{name: list(getattr(self, name)) for name in ("share_points", "cost_points")},
             "summary": self._summary(len(live), self.ledger.parents.count - len(live))
             | {"open": len(open_orders), "unknown": sum(order.status == "unknown" for order in open_orders)},
@@ -198,6 +204,8 @@ class DeskState:
     def _parent_row(self, parent: ParentOrder) -> dict[str, Any]:
         """A parent's row, with what an even schedule would have filled by now and the time that is left."""
         order, cost = parent.order, self._costs.get(parent.id, {})
+        unit, paid = self.money.unit(order.instrument), self._paid[parent.id]
+        missed, value = cost.get("is_bps"), cost.get("notional")
         passed = min(max(self.ns - parent.accepted_ns, 0) / max(parent.horizon_ns, 1), 1.0)
         return {
             "parent": parent.id,
@@ -208,6 +216,9 @@ class DeskState:
             "filled": parent.filled,
             "limit_price": parent.limit_price,
             "limit": parent.limit,
+            "avg_price": unit.price(paid / parent.filled_qty) if paid and parent.filled_qty else None,
+            "arrival_price": unit.price(parent.arrival_mid2 * ONE / 2) if parent.arrival_mid2 else None,
+            "cost": None if missed is None or value is None else missed * value / 1e4,
             "status": str(parent.status),
             "reason": parent.reason,
             "live": not parent.over,
@@ -311,6 +322,7 @@ class DeskState:
         for name in [name for name in self._costs if past.has(name)]:
             self._costs.pop(name)
             self._decided.pop(name, None)
+            self._paid.pop(name, None)
             self._analysed.discard(name)
         self._most = max(KEPT_PARENTS, 2 * len(self._costs))
 
@@ -353,7 +365,9 @@ class DeskState:
         self._operator(seq, entry)
 
     def _operator(self, seq: int, entry: Entry) -> None:
-        self.operator.append({"seq": seq, "ns": entry.ns, "kind": entry.kind, **operator_text(entry)})
+        self.operator.append({"seq": seq, "ns": entry.ns, "kind": entry.kind, **(said := operator_text(entry))})
+        if entry.body.get("command") == "own_alert":
+            self.owners[int(entry.body["body"]["alert"])] = {"owner": said["by"], "note": said["reason"]}
 
 
 def _bounds(costs: WeightedSums) -> dict[str, float | None]:
