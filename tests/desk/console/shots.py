@@ -2,7 +2,6 @@
 
 python -m tests.desk.console.shots build/shots             # all of them
 python -m tests.desk.console.shots build/shots overview    # one screen
-python -m tests.desk.console.shots docs/screenshots docs   # those of the documentation
 """
 
 import sys
@@ -15,7 +14,9 @@ from typing import Any
 
 import uvicorn
 from tests.desk.console.browser import chromium
-from tests.desk.console.pretended import START, create_app
+from tests.desk.console.hands import log_in, look, picture, show
+from tests.desk.console.pretended import create_app
+from tests.desk.console.pretended_page import START
 from tests.waiting import until
 
 SCREENS = {
@@ -33,7 +34,6 @@ SCREENS = {
 }
 """The page's screens, by their addresses."""
 WIDTHS = {400: 860, 1280: 900, 2560: 1440}
-PAINTED = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))"
 
 
 @contextmanager
@@ -50,78 +50,11 @@ def serving(app: Any) -> Iterator[str]:
         thread.join(timeout=5)
 
 
-def log_in(page: Any, address: str, role: str = "admin") -> None:
-    """Come in as somebody of a role."""
-    page.get(address)
-    until(lambda: page.find_elements("id", "name"), what="the way in")
-    page.find_element("id", "name").send_keys(role)
-    page.find_element("id", "password").send_keys("eight or more")
-    page.find_element("css selector", "form button").click()
-    until(lambda: page.find_elements("css selector", "main h2"), what="the page")
-
-
-def show(page: Any, hash_: str) -> None:
-    """Go to a screen, and wait until nothing of it is still loading."""
-    page.execute_script("location.hash = arguments[0]", hash_)
-    until(
-        lambda: (
-            page.execute_script("return location.hash") == hash_
-            and page.find_elements("css selector", "main section")
-            and not page.find_elements("css selector", ".loading")
-        ),
-        what=hash_,
-    )
-    page.execute_async_script(PAINTED)
-
-
-def look(page: Any, width: int, scheme: str, height: int = 900) -> None:
-    """A window of some pixels, and what colours the reader's system asks for."""
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    page.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    )
-
-
-def picture(page: Any, path: Path, whole: bool = True) -> None:
-    """Save what the page looks like, down to its end."""
-    from io import BytesIO
-
-    from PIL import Image
-
-    if whole:
-        size = page.execute_script("return [innerWidth, Math.min(document.documentElement.scrollHeight, 4000)]")
-        metrics = {"width": size[0], "height": max(size[1], 800), "deviceScaleFactor": 1, "mobile": False}
-        page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    page.execute_async_script(PAINTED)
-    shot = Image.open(BytesIO(page.get_screenshot_as_png())).convert("RGB")
-    shot.quantize(192, dither=Image.Dither.NONE).save(path, optimize=True)
-
-
-def documented(page: Any, folder: Path) -> None:
-    """The pictures of the documentation."""
-    for name, screen, width, height, scheme in (
-        ("console", "overview", 1280, 1000, "light"),
-        ("console-market", "market", 1280, 1000, "light"),
-        ("console-dark", "agent", 1280, 1000, "dark"),
-        ("console-narrow", "orders", 400, 860, "light"),
-        ("console-past", "past", 1280, 900, "light"),
-        ("killed", "killed", 1280, 620, "light"),
-    ):
-        look(page, width, scheme, height)
-        show(page, SCREENS[screen])
-        page.execute_script("scrollTo(0, 0)")
-        picture(page, folder / f"{name}.png", whole=False)
-
-
 def main(folder: Path, only: list[str]) -> None:
     """All pictures, into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as profile, serving(create_app()) as address, chromium(Path(profile)) as page:
         log_in(page, address)
-        if only == ["docs"]:
-            documented(page, folder)
-            return
         for width, height in WIDTHS.items():
             for scheme in ("light", "dark"):
                 for name, hash_ in SCREENS.items():

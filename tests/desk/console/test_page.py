@@ -1,6 +1,8 @@
-"""The page in Chromium: seen, used, and looked at (screenshots lie in the test's folder)."""
+"""The page in Chromium over the real console, whose desk is a list of entries: what is shown, what reaches the desk.
 
-import threading
+What a person may do on each screen is held by `test_screens.py`, over a console that only pretends.
+"""
+
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,19 +12,20 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
-from tests.desk.console.browser import chromium, cut_cells, window
+from tests.api.console.conftest import listening
+from tests.desk.console.browser import chromium, cut_cells
 from tests.desk.console.desks import PASSWORD, ListedDesk, a_session, people_of, served_by
+from tests.desk.console.hands import answered, log_in, look, press, say, show, text, until
 from tests.desk.console.second import confirm
-from tests.waiting import until
 
-from tercel.api.console.serve import bind, server_of
 from tercel.api.console.web import create_app
+from tercel.core.errors import JournalError
 
-EDGES = """
-const row = document.querySelector("tr[data-id=p1]");
-row.querySelector("th").firstChild.textContent = "6b02294c-3.CSCO-000-schedule";
-return [...row.querySelectorAll("button")].map((b) => [b.textContent, b.getBoundingClientRect().right]);
-"""
+HERE = "?desk=test+desk"
+SCREENS = {
+    name: f"#/{name}{HERE}"
+    for name in ("overview", "agent", "orders", "market", "risk", "forecasts", "alerts", "people", "journal")
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,111 +34,138 @@ def desk() -> ListedDesk:
 
 
 @pytest.fixture(scope="module")
-def page(desk: ListedDesk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    listening, folder = bind(0), tmp_path_factory.mktemp("served")
+def address(desk: ListedDesk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("served")
     desks = served_by(folder, desk, now_s=time.monotonic, wall_ns=time.time_ns)
-    server = server_of(create_app(desks, people_of(folder, ann="risk", bob="risk"), time.monotonic))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
+    with listening(create_app(desks, people_of(folder, ann="risk", bob="risk", eve="admin"), time.monotonic)) as port:
+        yield f"http://127.0.0.1:{port}/"
+
+
+@pytest.fixture(scope="module")
+def page(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with chromium(tmp_path_factory.mktemp("browser")) as browser:
-        browser.get(f"http://127.0.0.1:{listening.getsockname()[1]}/")
-        browser.find_element("id", "name").send_keys("ann")
-        browser.find_element("id", "password").send_keys(PASSWORD)
-        browser.find_element("css selector", "button").click()
-        until(lambda: "KILLED" not in browser.title and "ppo" in browser.find_element("id", "agents").text)
+        look(browser, 1280, "light")
+        log_in(browser, address, "ann")
         yield browser
-    server.should_exit = True
-    thread.join(timeout=5)
 
 
-def test_everything_is_on_the_page(page: Any, tmp_path: Path) -> None:
-    page.save_screenshot(str(tmp_path / "console.png"))
-    text = page.find_element("tag name", "main").text
-    for shown in (
-        "peg_behind",
-        "3.50",
-        "± 2.05",
-        "20 / 50",
-        "depth thin: 0.4 of usual",
-        "COLLAR 1",
-        "gross value",
-        "90 %",
-        "+3.2 ± 4.0",
-    ):
-        assert shown in text, shown
-    assert page.find_element("id", "latch").text == "armed"
-    assert page.find_elements("css selector", "#shares canvas")
-    assert page.find_elements("css selector", "#costs canvas")
-    said = [line["message"] for line in page.get_log("browser") if line["level"] == "SEVERE"]
-    assert [line for line in said if "favicon" not in line] == []
+@pytest.mark.parametrize(
+    ("screen", "shown"),
+    [
+        ("overview", ["peg of test desk costs most", "+3.5 [+1.4, +5.6] bps", "peg_behind", "drifting", "60 %"]),
+        ("agent", ["cost against arrival", "running mean over parents"]),
+        ("orders", ["20 / 50", "p1", "p2", "its horizon came while its agent was killed", "c1"]),
+        ("market", ["AAA"]),
+        ("risk", ["depth thin: 0.4 of usual", "COLLAR 1", "gross value", "90 %", "+3.2 [\N{MINUS SIGN}4.6, +11.0]"]),
+        ("forecasts", ["news", "AAA"]),
+        ("alerts", ["<b>spread</b> far", "1 of 1 alerts has no owner"]),
+        ("people", ["Nothing waits", "Nobody has done anything"]),
+        ("journal", ["order out", "denied", "heartbeat"]),
+    ],
+)
+def test_what_the_journal_says_is_on_the_page(page: Any, screen: str, shown: list[str]) -> None:
+    show(page, SCREENS[screen])
+    for one in shown:
+        until(lambda one=one: one in text(page, "main"), what=f"{one} on {screen}: {text(page, 'main')[:3000]}")
 
 
-@pytest.mark.parametrize("width", [400, 700, 1200])
+@pytest.mark.parametrize("width", [400, 700, 1280])
 def test_every_cell_can_be_brought_into_sight(page: Any, width: int) -> None:
-    assert cut_cells(page, width) == []
+    for name, hash_ in SCREENS.items():
+        show(page, hash_)
+        assert cut_cells(page, width) == [], name
+    look(page, 1280, "light")
 
 
-@pytest.mark.parametrize("width", [400, 1200])
-def test_what_can_be_done_to_a_parent_is_in_sight(page: Any, width: int) -> None:
-    with window(page, width):
-        buttons = page.execute_script(EDGES)
-    assert [name for name, _ in buttons] == ["Pause…", "Cancel…", "Why?"]
-    assert max(edge for _, edge in buttons) <= width
-
-
-def test_a_chart_of_one_point_shows_its_time_and_not_the_whole_day(page: Any) -> None:
-    page.execute_script("""const box = document.createElement("div"); box.id = "one"; document.body.append(box);
-        chart("one", ["ppo"], [[34200], [0.5]], [0, 1]);""")
-    until(
-        lambda: (
-            page.execute_script("const { min, max } = charts.one.plot.scales.x; return [min, max];") == [34140, 34260]
-        )
-    )
-    page.execute_script("charts.one.plot.destroy(); delete charts.one; document.getElementById('one').remove();")
-
-
-def test_what_an_alert_says_is_text_and_never_markup(page: Any) -> None:
-    assert "<b>spread</b> far" in page.find_element("id", "alerts").text
+def test_no_screen_says_anything_wrong_or_asks_anybody_else(page: Any, address: str) -> None:
+    for hash_ in SCREENS.values():
+        show(page, hash_)
+        assert not page.find_elements("css selector", "main [role=alert]"), text(page, "main [role=alert]")
+    asked = page.execute_script("return performance.getEntriesByType('resource').map((e) => e.name)")
+    assert [name for name in asked if not name.startswith((address, "data:"))] == []
+    said = [line["message"] for line in page.get_log("browser") if line["level"] == "SEVERE"]
+    assert [line for line in said if "favicon" not in line and "/api/me" not in line] == []
 
 
 def test_a_decision_says_why(page: Any) -> None:
-    page.find_element("css selector", "tr[data-id=p1] [data-key='why p1']").click()
-    until(lambda: "It took 3 lots." in page.find_element("id", "why").text)
-    assert "10.500" in page.find_element("id", "why").text
-    page.find_element("css selector", "#why .close").click()
+    show(page, SCREENS["orders"])
+    press(page, "Why?", "tr[data-id=p1]")
+    until(lambda: "It took 3 lots." in text(page, "dialog"), what="why")
+    assert "10.500" in text(page, "dialog")
+    press(page, "Close", "dialog")
 
 
-def test_a_parent_is_paused_and_cancelled(page: Any, desk: ListedDesk) -> None:
-    pause, cancel = page.find_elements("css selector", "tr[data-id=p1] td .acts button")
-    pause.click()
-    assert not page.find_element("id", "ask-yes").is_enabled()
-    page.find_element("id", "ask-reason").send_keys("news are due")
-    page.find_element("id", "ask-yes").click()
-    until(lambda: desk.posted[-1:] == [("pause", {"parent": "p1"}, "ann (password)", "news are due")])
-    _, cancel = page.find_elements("css selector", "tr[data-id=p1] td .acts button")
-    cancel.click()
-    page.find_element("id", "ask-reason").send_keys("not wanted any more")
-    page.find_element("id", "ask-yes").click()
-    until(lambda: desk.posted[-1] == ("cancel", {"parent": "p1"}, "ann (password)", "not wanted any more"))
+def test_a_persons_word_reaches_the_desk_with_name_and_reason(page: Any, desk: ListedDesk) -> None:
+    show(page, SCREENS["orders"])
+    for verb, reason, yes in (
+        ("Pause…", "news are due", "Pause…"),
+        ("Cancel…", "not wanted any more", "Cancel the parent"),
+    ):
+        press(page, verb, "tr[data-id=p1]")
+        assert not page.execute_script("return document.querySelector('dialog [type=submit]').matches(':enabled')")
+        say(page, "Reason", reason)
+        press(page, yes, "dialog")
+        what = yes.split("…")[0].split(" ")[0].lower()
+        until(lambda w=what, r=reason: desk.posted[-1:] == [(w, {"parent": "p1"}, "ann (password)", r)], what=what)
+        until(lambda: not page.find_elements("css selector", "dialog"), what="the dialog's end")
 
 
-def test_the_kill_switch_asks_for_confirmation_and_a_reason(page: Any, desk: ListedDesk, tmp_path: Path) -> None:
-    page.find_element("id", "kill").click()
-    assert not page.find_element("id", "ask-yes").is_enabled()
-    page.find_element("id", "ask-no").click()
+def test_a_kill_needs_a_choice_and_a_reason_and_two_persons_end_it(
+    page: Any, desk: ListedDesk, address: str, tmp_path: Path
+) -> None:
+    show(page, SCREENS["overview"])
+    press(page, "Kill…", "#head")
+    until(lambda: "Kill: choose whom" in text(page, "dialog .menu"), what="the second step")
+    say(page, "Reason", "prices look wrong")
+    assert not page.execute_script("return document.querySelector('dialog [type=submit]').matches(':enabled')")
+    press(page, "Back", "dialog")
+    until(lambda: not page.find_elements("css selector", "dialog"), what="the dialog's end")
     assert desk.latch is None
-    page.find_element("id", "kill").click()
-    page.find_element("id", "ask-reason").send_keys("prices look wrong")
-    page.save_screenshot(str(tmp_path / "confirm.png"))
-    page.find_element("id", "ask-yes").click()
-    until(lambda: "prices look wrong" in page.find_element("id", "killed").text)
-    assert desk.latch is not None
+    press(page, "Kill…", "#head")
+    whole = "[...document.querySelectorAll('dialog .choice')].find((l) => l.innerText.includes('whole desk')).click()"
+    until(lambda: page.find_elements("css selector", "dialog .choice"), what="whom to kill")
+    page.execute_script(whole)
+    say(page, "Reason", "prices look wrong")
+    press(page, "Kill the whole desk test desk", "dialog")
+    until(lambda: "prices look wrong" in text(page, ".say.bad"), what="the banner")
+    assert desk.latch == {"scope": "all", "by": "ann (password)", "reason": "prices look wrong"}
+    until(lambda: text(page, ".say.bad").count("nothing open at the venue") == 2, what="the venue's word")
+    until(lambda: page.title.startswith("KILLED"), what="the title")
     page.save_screenshot(str(tmp_path / "killed.png"))
-    page.find_element("id", "rearm").click()
-    page.find_element("id", "ask-reason").send_keys("prices were right")
-    page.find_element("id", "ask-yes").click()
-    until(lambda: "a second person" in page.find_element("id", "toast").text)
+    press(page, "Re-arm…", ".say.bad")
+    say(page, "Reason", "prices were right")
+    press(page, "Ask to re-arm", "dialog")
+    answered(page, "Waits for a second person")
     assert desk.latch is not None
-    confirm(page.current_url, "bob", PASSWORD)
-    until(lambda: page.find_element("id", "latch").text == "armed")
+    show(page, SCREENS["people"])
+    until(lambda: "You asked: another person confirms." in text(page, "main"), what="a request that waits")
+    confirm(address, "bob", PASSWORD)
+    until(lambda: not page.find_elements("css selector", ".say.bad"), what="the banner gone")
     assert desk.latch is None
+    until(lambda: not page.title.startswith("KILLED"), what="the title as before")
+
+
+def test_an_admin_lets_people_in_and_out(page: Any, address: str) -> None:
+    page.delete_all_cookies()
+    log_in(page, f"{address}?admin", "eve")
+    show(page, SCREENS["people"])
+    press(page, "Add…")
+    say(page, "Name", "cid")
+    press(page, "Add", "dialog")
+    answered(page, "cid is viewer now; the password")
+    until(lambda: page.find_elements("css selector", "tr[data-id=cid]"), what="a new person")
+    press(page, "Remove…", "tr[data-id=cid]")
+    press(page, "Remove", "dialog")
+    until(lambda: not page.find_elements("css selector", "tr[data-id=cid]"), what="nobody of that name")
+
+
+def test_a_journal_that_cannot_be_read_is_said(page: Any, desk: ListedDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> Any:
+        raise JournalError("a journal", "a damaged one", "look at it")
+
+    show(page, SCREENS["orders"])
+    with monkeypatch.context() as broken:
+        broken.setattr(desk, "stands", fails)
+        until(lambda: "The journal of test desk cannot be read" in text(page, "[role=alert]"), what="a fault")
+        assert page.execute_script("return document.querySelector('#head .danger').matches(':enabled')")
+    until(lambda: "cannot be read" not in text(page, "main"), what="the fault gone")

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,16 @@ import pytest
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
 from tests.desk.console.browser import chromium, cut_cells
-from tests.desk.console.pretended import START, create_app
-from tests.desk.console.shots import SCREENS, log_in, look, serving, show
-from tests.waiting import until as waits
+from tests.desk.console.hands import answered, log_in, look, press, say, show, text, until
+from tests.desk.console.pretended import create_app
+from tests.desk.console.pretended_page import START
+from tests.desk.console.shots import SCREENS, serving
 
 from tercel.core.report.style import COLOURS
 
 WEB = Path(__file__).resolve().parents[3] / "web"
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 MINUTE = 60 * 10**9
-until = partial(waits, seconds=60)
 
 
 @pytest.fixture(scope="module")
@@ -50,37 +49,6 @@ def page(browser: Any, address: str, app: Any) -> Any:
     log_in(browser, f"{address}?{id(browser.execute_script)}")
     show(browser, SCREENS["overview"])
     return browser
-
-
-def text(page: Any, selector: str = "body") -> str:
-    """What stands there, now."""
-    found = "return [...document.querySelectorAll(arguments[0])].map((e) => e.innerText).join('\\n')"
-    return str(page.execute_script(found, selector))
-
-
-def press(page: Any, name: str, within: str = "body") -> None:
-    """Press the button or link of a name, once it is there."""
-    script = """
-        const named = (e) => (e.getAttribute("aria-label") || e.innerText).trim() === arguments[1];
-        const found = [...document.querySelectorAll(arguments[0] + " button, " + arguments[0] + " a")].find(named);
-        if (found && !found.disabled) found.click();
-        return Boolean(found && !found.disabled);"""
-    until(lambda: page.execute_script(script, within, name), what=f"a button {name}")
-
-
-def say(page: Any, label: str, what: str, within: str = "dialog") -> None:
-    """Fill the field of a label in, once it is there."""
-    script = """
-        const labels = [...document.querySelectorAll(`${arguments[0]} label`)];
-        return labels.find((l) => l.innerText.startsWith(arguments[1]))?.control;"""
-    until(lambda: page.execute_script(script, within, label), what=f"a field {label}")
-    field = page.execute_script(script, within, label)
-    field.clear()
-    field.send_keys(what)
-
-
-def answered(page: Any, what: str) -> None:
-    until(lambda: what in text(page, "#notes"), what=f"the answer {what}: {text(page, '#notes')}")
 
 
 # -- which agent costs us most, why, stop it, put the old one back ----------------------------------------------------

@@ -1,0 +1,286 @@
+"""What a pretended desk shows: two desks of drawn prices, `today`, on the wall's clock, and `drill`, on a session's."""
+
+from typing import Any
+
+import numpy as np
+
+S, MINUTE = 10**9, 60 * 10**9
+START = {"today": 1_795_600_800 * S, "drill": 34_200 * S}
+LENGTH = 120 * MINUTE
+TICK, LOT = 0.01, 1
+NAMES = {"today": ("ppo", "peg", "schedule"), "drill": ("default", "peg")}
+COSTS = {"ppo": (2.5, 4.1), "peg": (-1.2, 6.3), "schedule": (9.7, 5.2), "default": (3.9, 12.0)}
+STRATEGIES = {"ppo": "packaged:ppo-csco+alpha+posture", "peg": "peg_touch+alpha+posture", "schedule": "twap_take+alpha"}
+MAY = {"viewer": ["look"]}
+MAY["trader"] = [*MAY["viewer"], "kill", "submit", "pause", "resume", "amend", "cancel", "acknowledge"]
+MAY["risk"] = [*MAY["trader"], "rearm", "promote", "limits", "confirm"]
+MAY["admin"] = [*MAY["risk"], "users"]
+
+
+def mids(instrument: str) -> Any:
+    """Half ticks, a second apart."""
+    draws = np.random.default_rng(len(instrument) + ord(instrument[-1]))
+    return 6000 + np.round(np.cumsum(draws.choice([-1, 0, 0, 1], LENGTH // S)) / 2).astype(int)
+
+
+MIDS = {name: mids(name) for name in ("CSCO", "INTC")}
+
+
+def price(instrument: str, ns: int, start: int) -> float:
+    """The mid then."""
+    at = min(max((ns - start) // S, 0), LENGTH // S - 1)
+    return float(MIDS[instrument][at] * TICK / 2)
+
+
+def total(scale: float) -> dict[str, Any]:
+    """Money of a desk or an agent."""
+    return {
+        "currency": "USD",
+        "realised": 1840.5 * scale,
+        "open": -612.25 * scale,
+        "fees": 92.4 * scale,
+        "total": 1135.85 * scale,
+        "gross": 812_400 * abs(scale),
+        "net": -55_120 * scale,
+        "var95": 9400.0 * abs(scale),
+        "var_used": 0.31 * abs(scale),
+    }
+
+
+def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str]) -> dict[str, Any]:
+    """A desk's page at a time."""
+    start, names = START[desk], NAMES[desk]
+    done = (ns - start) / LENGTH
+    listing = {"tick": TICK, "lot": LOT, "currency": "USD"}
+    agents, parents = [], []
+    for i, name in enumerate(names):
+        mean, half = COSTS[name]
+        agents.append(
+            {
+                "name": name,
+                "strategy": STRATEGIES.get(name, "packaged:default"),
+                "state": "reducing" if i == 2 else "active",
+                "state_reason": "its book is one-sided: 3 of 3 minutes" if i == 2 else "",
+                "reason": "",
+                "share": {"CSCO": 0.5 - 0.13 * i},
+                "fills": round(240 * done) + i,
+                "orders": 900,
+                "denials": 0,
+                "drift": "spread +2.1 sd, depth -1.4 sd" if i == 0 else "",
+                "drifting": i == 0,
+                "is_bps": mean,
+                "half_bps": half,
+                "low_bps": mean - half,
+                "high_bps": mean + half,
+                "parents": 9,
+                "money": [total(0.4 - 0.3 * i)],
+                "capital": {"used": 30342.5, "of": 250_000.0},
+                "apart_bps": {"mean": 1.9, "low": 0.4, "high": 3.4} if i == 0 else None,
+                "posture": {},
+                "open": 1,
+                "model": {"hash": "f77fe332f200", "card": None},
+                "seat": {
+                    "challenger": "packaged:ppo-csco-2",
+                    "mean_bps": 1.6,
+                    "low_bps": 0.3,
+                    "high_bps": 2.9,
+                    "trials": 14,
+                    "verdict": "better",
+                }
+                if i == 0
+                else {"challenger": "", "trials": 0, "verdict": ""},
+                "actions": [
+                    {"what": "wait", "n": 411},
+                    {"what": "rest", "n": 260},
+                    {"what": "take", "n": 90},
+                    {"what": "take and rest", "n": 12},
+                ],
+            }
+        )
+        for k, instrument in enumerate(MIDS):
+            live = k == 0
+            parents.append(
+                {
+                    "parent": f"{instrument}-00{i}-{name}",
+                    "instrument": instrument,
+                    "agent": name,
+                    "side": 1 - 2 * k,
+                    "lots": 9000,
+                    "filled": (5200, 900, 4100)[i] if live else 9000,
+                    "limit_price": 30.4 if i == 0 else None,
+                    "limit": 0,
+                    "avg_price": price(instrument, ns, start) - 0.012,
+                    "arrival_price": price(instrument, start, start),
+                    "status": ("working", "working", "paused")[i] if live else "done",
+                    "live": live,
+                    "reason": "news are due (ann)" if live and i == 2 else "",
+                    "schedule": 0.55 if live else 1.0,
+                    "left_s": 812.0 if live else None,
+                    "last_decision": 60 + i,
+                    "is_bps": None if live else COSTS[name][0],
+                    "cost": None if live else COSTS[name][0] * 27.0,
+                    "unfilled": 0,
+                    "refused": 0,
+                }
+            )
+    minutes = range(start, ns, MINUTE)
+    alerts = [
+        {
+            "seq": 71,
+            "ns": start + 22 * MINUTE,
+            "severity": "critical",
+            "code": "loop_stands_still",
+            "agent": "ppo",
+            "instrument": "",
+            "text": "nothing was decided for 3.4 s",
+            "playbook": "docs/desk.md#a-loop-that-stands-still",
+        },
+        {
+            "seq": 64,
+            "ns": start + 9 * MINUTE,
+            "severity": "warning",
+            "code": "DRIFT",
+            "agent": "ppo",
+            "instrument": "CSCO",
+            "text": "observations have left the card: <b>spread</b> +2.1 sd",
+            "playbook": "docs/shadow.md",
+        },
+    ]
+    return {
+        "seq": 4000 + round(1100 * done),
+        "ns": ns,
+        "desk": desk,
+        "silent_s": 0.2,
+        "fault": "",
+        "latch": latch,
+        "running": "process 1 (pretended)" if desk == "today" else "",
+        "session": {"session": 3, "venue": "simulated", "stage": "paper"},
+        "summary": {},
+        "agents": agents,
+        "parents": parents,
+        "instruments": dict.fromkeys(MIDS, listing),
+        "orders": [
+            {
+                "id": "CSCO-000-ppo.41",
+                "parent": "CSCO-000-ppo",
+                "instrument": "CSCO",
+                "agent": "ppo",
+                "side": "buy",
+                "qty": 300,
+                "filled": 120,
+                "limit_price": price("CSCO", ns, start) - TICK,
+                "status": "partially_filled",
+            }
+        ],
+        "money": [total(1.0 if desk == "today" else -0.7)],
+        "positions": [
+            {
+                "agent": n,
+                "instrument": "CSCO",
+                "qty": 5200 - 3000 * i,
+                "average": 30.01,
+                "mark": price("CSCO", ns, start),
+                "value": 156_000.0,
+                "realised": 410.0 - 300 * i,
+                "open": -120.5 + 90 * i,
+                "fees": 12.0,
+                "currency": "USD",
+            }
+            for i, n in enumerate(names)
+        ],
+        "pnl_points": [
+            {"ns": t, "realised": 30.0 * k - 0.2 * k * k, "open": 400.0 * float(np.sin(k / 9)), "currency": "USD"}
+            for k, t in enumerate(minutes)
+        ],
+        "exposure": [
+            {"instrument": "CSCO", "net": 156_200.0, "gross": 412_000.0, "currency": "USD"},
+            {"instrument": "INTC", "net": -211_320.0, "gross": 400_400.0, "currency": "USD"},
+        ],
+        "correlation": {
+            "agents": list(names),
+            "matrix": [
+                [1.0 if i == j else 0.62 - 0.5 * abs(i - j) for j in range(len(names))] for i in range(len(names))
+            ],
+        },
+        "postures": {
+            "CSCO": {
+                "max_participation": 0.2,
+                "reasons": ["depth thin: 0.4 of usual"],
+                "size_multiplier": 0.5,
+                "styles": 3,
+                "urgency": 0.3,
+                "ns": start + 40 * MINUTE,
+            },
+            "INTC": {
+                "max_participation": 1.0,
+                "reasons": [],
+                "size_multiplier": 1.0,
+                "styles": 7,
+                "urgency": 0.0,
+                "ns": start,
+            },
+        },
+        "alphas": {"CSCO": {"expected_bps": 3.2, "sd_bps": 14.0, "sources": ["news"], "ns": start}},
+        "markets": {
+            n: {
+                "bid": round(price(n, ns, start) / TICK - 1),
+                "ask": round(price(n, ns, start) / TICK + 1),
+                "unit": TICK,
+                "ns": ns,
+            }
+            for n in MIDS
+        },
+        "limits": [
+            {"scope": s, "name": n, "limit": w, "used": u, "of": o, "warned_at": 0.8 * o, "share": u / o}
+            for s, n, w, u, o in (
+                ("agents", "ppo", "gross_value", 230_400.0, 250_000.0),
+                ("desk", "desk", "daily_loss", 612.0, 1000.0),
+                ("instruments", "CSCO", "long_lots", 5200, 20_000),
+            )
+        ],
+        "denials": {"COLLAR": 1},
+        "kills": {} if latch is None else {n: {"event": "confirmed"} for n in names},
+        "alerts": [a | {"owner": owners.get(int(str(a["seq"])))} for a in alerts if a["ns"] <= ns],
+        "decisions": [
+            {
+                "seq": 60 + k,
+                "ns": ns - k * 10 * S,
+                "parent": f"CSCO-00{k % len(names)}-{names[k % len(names)]}",
+                "agent": names[k % len(names)],
+                "commands": k % 3,
+            }
+            for k in range(12)
+        ],
+        "operator": [
+            {
+                "seq": 33,
+                "ns": start + 12 * MINUTE,
+                "by": "ann (console)",
+                "what": "asked for: pause CSCO-002-schedule",
+                "reason": "news are due",
+            }
+        ],
+        "share_points": [
+            {
+                "ns": t,
+                "instrument": "CSCO",
+                "shares": {n: 0.5 - 0.13 * i + 0.04 * float(np.sin(k / 3 + i)) for i, n in enumerate(names)},
+            }
+            for k, t in enumerate(minutes)
+            if k % 10 == 0
+        ],
+        "cost_points": [
+            {
+                "ns": t,
+                "agent": names[k % len(names)],
+                "is_bps": COSTS[names[k % len(names)]][0] + 5 * float(np.cos(k)),
+                "weight": 27_000.0,
+            }
+            for k, t in enumerate(minutes)
+            if k % 4 == 0
+        ],
+        "heartbeat": {"ns": ns},
+        "freshness": {
+            what: dict.fromkeys(MIDS, s) for what, s in (("marks", 0.4), ("forecasts", 312.0), ("postures", 1200.0))
+        },
+    }
