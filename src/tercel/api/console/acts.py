@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from tercel.api.console.guard import RefusedError
-from tercel.api.console.models import Amend, Done, Kill, Limits, NotDone, Parent
+from tercel.api.console.guard import NotServedError
+from tercel.api.console.models import AmendBody, Done, KillBody, LimitsBody, NotDone, ParentBody
 from tercel.api.console.reached import ANSWER_S, Desks, Served, seat
 from tercel.core.errors import TercelError
 from tercel.core.names import offer
@@ -20,7 +20,7 @@ NS_PER_MINUTE = 60 * 10**9
 
 
 @dataclass
-class Results:
+class ActResults:
     """What was done of several things, and what was not."""
 
     done: list[str] = field(default_factory=list)
@@ -37,22 +37,22 @@ class Results:
         """Both; refused with a status where nothing at all was done."""
         if not self.done and self.not_done:
             first = self.not_done[0]
-            raise RefusedError(status, first.what, first.why, "look at the page, then try again")
+            raise NotServedError(status, first.what, first.why, "look at the page, then try again")
         return Done(done=self.done, not_done=self.not_done)
 
 
 # -- the kill switch ---------------------------------------------------------------------------------------------------
 
 
-def kill(desks: Desks, asked: Kill, by: str) -> Done:
+def kill(desks: Desks, asked: KillBody, by: str) -> Done:
     """Let latches fall, all of them before anything else; then say what the desks did, as far as they say it soon.
 
     What exists is killed whatever else was named. A journal that cannot be read or written is no reason to wait.
     """
     given = [asked.name] if isinstance(asked.name, str) else list(asked.name or [])
     if asked.scope != "all" and not given:
-        raise RefusedError(422, f"the name of the {asked.scope} to stop", "none", 'give one, or {"scope": "all"}')
-    results, targets = Results(), _targets(desks, asked, given)
+        raise NotServedError(422, f"the name of the {asked.scope} to stop", "none", 'give one, or {"scope": "all"}')
+    results, targets = ActResults(), _targets(desks, asked, given)
     fallen = list[tuple[Served, list[str], int]]()
     for one, agents in targets.items():
         served = desks[one]
@@ -72,7 +72,7 @@ def kill(desks: Desks, asked: Kill, by: str) -> Done:
     return results.answer(404)
 
 
-def _targets(desks: Desks, asked: Kill, given: Sequence[str]) -> dict[str, list[str]]:
+def _targets(desks: Desks, asked: KillBody, given: Sequence[str]) -> dict[str, list[str]]:
     """Desk to agents; none named are all."""
     if asked.scope == "all":
         return {name: [] for name in desks}
@@ -86,7 +86,7 @@ def _targets(desks: Desks, asked: Kill, given: Sequence[str]) -> dict[str, list[
     return {name: agents for name, agents in found.items() if agents}
 
 
-def _missing(desks: Desks, asked: Kill, given: Sequence[str]) -> list[str]:
+def _missing(desks: Desks, asked: KillBody, given: Sequence[str]) -> list[str]:
     targets = _targets(desks, asked, given)
     if asked.scope == "all":
         return []
@@ -145,13 +145,13 @@ def _asked(served: Served, command: str, body: Mapping[str, Any], by: str, reaso
 
     Raises
     ------
-    OrderError, RefusedError
+    OrderError, NotServedError
         It says no; or no answer came in time: the word lies there and may still be taken.
     """
     entry = served.desk.ask(command, body, by, reason)
     if entry is None:
         received = f"no answer in {ANSWER_S:g} s; the word lies in its inbox and may still be taken"
-        raise RefusedError(409, f"an answer of {served.name}", received, "look at the page before asking again")
+        raise NotServedError(409, f"an answer of {served.name}", received, "look at the page before asking again")
     return f"{served.name}: {_said(entry)}"
 
 
@@ -172,7 +172,7 @@ def _said(entry: Entry) -> str:
     return f"{entry.parent or entry.agent} {event}"
 
 
-def submit(served: Served, asked: Parent, by: str) -> Done:
+def submit(served: Served, asked: ParentBody, by: str) -> Done:
     """Submit a parent order; the desk's answer."""
     agent = asked.agent or most_flow(served, asked.instrument)
     served.must_have([agent])
@@ -193,12 +193,13 @@ def most_flow(served: Served, instrument: str) -> str:
 
     Raises
     ------
-    RefusedError
+    NotServedError
         409: nobody has any.
     """
     shares = served.follower.ask(lambda s: {one.name: one.share.get(instrument, -1.0) for one in s.agents.values()})
     if not shares:
-        raise RefusedError(409, "an agent", f"none at {served.name} yet", "name one, or wait until the desk has begun")
+        remedy = "name one, or wait until the desk has begun"
+        raise NotServedError(409, "an agent", f"none at {served.name} yet", remedy)
     return max(shares, key=lambda name: shares[name])
 
 
@@ -207,7 +208,7 @@ def change_parent(served: Served, verb: str, id_: str, by: str, reason: str) -> 
     return Done(done=[_asked(served, verb, {"parent": served.parent(id_).id}, by, reason)])
 
 
-def amend(served: Served, id_: str, asked: Amend, by: str) -> Done:
+def amend(served: Served, id_: str, asked: AmendBody, by: str) -> Done:
     """Change a parent; the desk's answer."""
     parent = served.parent(id_)
     body: dict[str, Any] = {"parent": parent.id}
@@ -215,7 +216,7 @@ def amend(served: Served, id_: str, asked: Amend, by: str) -> Done:
     body |= {} if asked.minutes is None else {"horizon_ns": round(asked.minutes * NS_PER_MINUTE)}
     body |= {} if asked.limit_price is None else {"limit_price": asked.limit_price}
     if len(body) == 1:
-        raise RefusedError(422, "qty, minutes or limit_price", "none of them", "say what is to change")
+        raise NotServedError(422, "qty, minutes or limit_price", "none of them", "say what is to change")
     return Done(done=[_asked(served, "amend", body, by, asked.reason)])
 
 
@@ -227,8 +228,8 @@ def change_agent(served: Served, verb: str, agent: str, by: str, reason: str) ->
         lambda s: [one.id for one in s.ledger.parents if one.order.agent == agent and one.status == from_]
     )
     if not wanted:
-        raise RefusedError(409, f"a parent of {agent} that is {from_}", "none", "look at the page")
-    results = Results()
+        raise NotServedError(409, f"a parent of {agent} that is {from_}", "none", "look at the page")
+    results = ActResults()
     for id_ in wanted:
         results.attempt(f"{verb} {id_}", partial(_asked, served, verb, {"parent": id_}, by, reason))
     return results.answer()
@@ -238,7 +239,7 @@ def own_alert(served: Served, seq: int, by: str, note: str) -> Done:
     """An alert is somebody's from here on."""
     entry = next((one for n, one in served.desk.read(seq - 1, (kinds.ALERT,)) if n == seq), None)
     if entry is None:
-        raise RefusedError(404, f"an alert of {served.name}", f"entry {seq}, which is none", "see /api/desks")
+        raise NotServedError(404, f"an alert of {served.name}", f"entry {seq}, which is none", "see /api/desks")
     return Done(done=[_asked(served, "own_alert", {"alert": seq}, by, note)])
 
 
@@ -249,9 +250,9 @@ def may_rearm(served: Served, agents: Sequence[str]) -> None:
     """Refuse a re-arm of what is not killed."""
     killed = served.desk.killed()
     if killed is None:
-        raise RefusedError(409, "a kill to take back", f"{served.name} is armed", "nothing is to be done")
+        raise NotServedError(409, "a kill to take back", f"{served.name} is armed", "nothing is to be done")
     if agents and (killed["scope"] == "all" or not set(agents) <= set(killed["scope"].split(", "))):
-        raise RefusedError(
+        raise NotServedError(
             409, f"agents that are killed: {killed['scope']}", ", ".join(agents), "name those, or none for all"
         )
 
@@ -261,23 +262,23 @@ def may_promote(served: Served, agent: str) -> str:
     served.must_have([agent])
     there = served.follower.ask(lambda state: dict(seat(state, agent)))
     if not there.get("challenger"):
-        raise RefusedError(409, "an agent with a challenger", f"{agent}, which has none", "look at the page")
+        raise NotServedError(409, "an agent with a challenger", f"{agent}, which has none", "look at the page")
     return f"promote {there['challenger']} over {there.get('strategy')} of {agent}"
 
 
-def looser(served: Served, asked: Limits) -> tuple[dict[str, str], list[str]]:
+def looser(served: Served, asked: LimitsBody) -> tuple[dict[str, str], list[str]]:
     """Changes as the desk's command has them, and the paths that they would loosen.
 
     Raises
     ------
-    LimitsError, RefusedError
+    LimitsError, NotServedError
         No limit file could have them; or the journal does not say what is in force.
     """
     changes = {path: str(value) for path, value in asked.changes.items()}
     record = served.follower.ask(lambda state: state.ledger.limits.in_force)
     if record is None:
         wanted = f"limits in force at {served.name}"
-        raise RefusedError(409, wanted, "none in its journal", "wait until the desk has begun")
+        raise NotServedError(409, wanted, "none in its journal", "wait until the desk has begun")
     before = from_json(record)
     return changes, loosened(before, changed(before, changes))
 
@@ -291,7 +292,7 @@ def ask_limits(served: Served, changes: Mapping[str, str], by: str, reason: str)
     """Put a request for looser limits before the desk; its number."""
     entry = served.desk.ask("limits", {"act": "request", "changes": changes}, by, reason)
     if entry is None:
-        raise RefusedError(409, f"an answer of {served.name}", f"none in {ANSWER_S:g} s", "look at the page")
+        raise NotServedError(409, f"an answer of {served.name}", f"none in {ANSWER_S:g} s", "look at the page")
     return int(entry.body["request"])
 
 

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from tercel.api.console import models
-from tercel.api.console.guard import COOKIE, RefusedError, needs, nobody
+from tercel.api.console.guard import COOKIE, NotServedError, needs, nobody
 from tercel.api.console.oidc import CALLBACK, FLOW_S, IdentityProvider
 from tercel.api.console.people import People, made_password
 from tercel.api.console.roles import PUBLIC
@@ -41,7 +41,7 @@ class Door:
 
         Raises
         ------
-        RefusedError
+        NotServedError
             401: not the password. 429: too many tries; nobody at another address waits.
         """
         address = request.client.host if request.client else ""
@@ -58,14 +58,14 @@ class Door:
         finally:
             self._waiting -= 1
         if secret is None:
-            raise RefusedError(401, "a name and its password", "another", "try again, or ask an admin")
+            raise NotServedError(401, "a name and its password", "another", "try again, or ask an admin")
         return secret
 
 
-def _wait(seconds: float) -> RefusedError:
+def _wait(seconds: float) -> NotServedError:
     whole = max(1, round(seconds + 0.5))
     received = "too many wrong ones from this address"
-    return RefusedError(429, "fewer tries", received, f"wait {whole} s", {"Retry-After": str(whole)})
+    return NotServedError(429, "fewer tries", received, f"wait {whole} s", {"Retry-After": str(whole)})
 
 
 def with_session(response: Response, secret: str, request: Request) -> Response:
@@ -87,13 +87,13 @@ def add_entry(app: FastAPI, sessions: Sessions) -> None:
     door = Door(sessions)
 
     @app.post("/api/login", **needs(PUBLIC))
-    async def login(request: Request, response: Response, asked: models.Login) -> models.Me:
+    async def login(request: Request, response: Response, asked: models.LoginBody) -> models.Me:
         """Log in: sets the cookie of the session and answers as `/api/me`."""
         secret = await door.enter(asked.name.strip(), asked.password, request)
         with_session(response, secret, request)
         visit = sessions.visit(secret)
         if visit is None:
-            raise RefusedError(401, "a name and its password", "one that has just gone", "try again")
+            raise NotServedError(401, "a name and its password", "one that has just gone", "try again")
         return _me(sessions, visit)
 
     @app.get("/api/me", **needs("look"))
@@ -150,7 +150,7 @@ def add_users(app: FastAPI, people: People) -> None:
         return models.User(name=one.name, role=one.role, by=one.by, password=made)
 
     @app.post("/api/users/{name}/role", **needs("users"))
-    def change_role(request: Request, name: str, asked: models.Role) -> models.User:
+    def change_role(request: Request, name: str, asked: models.RoleBody) -> models.User:
         """Give a person another role; it counts at once."""
         visit: Visit = request.state.visit
         one = people.set_role(name, asked.role, visit.by)

@@ -43,7 +43,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-class RefusedError(Exception):
+class NotServedError(Exception):
     """A request that is not served, in the three parts of an error.
 
     Parameters
@@ -75,7 +75,7 @@ class Json(JSONResponse):
         return json.dumps(plain(content), allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
-class Guard:
+class HttpGuard:
     """ASGI middleware: refuses foreign hosts, foreign origins of changes and long bodies before anything is read.
 
     Parameters
@@ -98,7 +98,7 @@ class Guard:
         try:
             self._check(scope)
             body = None if scope["method"] in READS else await _whole(scope, receive)
-        except RefusedError as refused:
+        except NotServedError as refused:
             await refused.response()(scope, receive, sending)
             return
         await self._app(scope, receive if body is None else _replayed(body, receive), sending)
@@ -107,19 +107,19 @@ class Guard:
         headers = _headers(scope)
         host = headers.get("host", [])
         if len(host) != 1 or not host[0]:
-            raise RefusedError(400, "one Host", f"{len(host)}", "ask as a browser does")
+            raise NotServedError(400, "one Host", f"{len(host)}", "ask as a browser does")
         if _name(host[0]) not in self._hosts:
             remedy = "reach the console as 127.0.0.1 or localhost, through a tunnel where it is elsewhere"
-            raise RefusedError(421, "a host of this console", repr(host[0][:80]), remedy)
+            raise NotServedError(421, "a host of this console", repr(host[0][:80]), remedy)
         origin = headers.get("origin", [])
         own = {f"http://{host[0].lower()}", f"https://{host[0].lower()}"}
         if any(one.lower() not in own for one in origin):
-            raise RefusedError(
+            raise NotServedError(
                 403, "a request of the console's own pages", f"Origin {origin[0][:80]!r}", "use the page"
             )
         site = headers.get("sec-fetch-site", [])
         if scope["method"] not in READS and any(one not in ("same-origin", "none") for one in site):
-            raise RefusedError(403, "a request of the console's own pages", repr(site[0][:20]), "use the page")
+            raise NotServedError(403, "a request of the console's own pages", repr(site[0][:20]), "use the page")
 
 
 def _headers(scope: Scope) -> dict[str, list[str]]:
@@ -141,7 +141,7 @@ def _name(host: str) -> str:
 
 async def _whole(scope: Scope, receive: Receive) -> bytes:
     """The whole body; one that is too long is refused as soon as that is known, by its length before it is read."""
-    too_long = RefusedError(
+    too_long = NotServedError(
         413, f"a body of at most {MOST_BYTES // 1024} KiB", "a longer one", "send less", {"Connection": "close"}
     )
     for length in _headers(scope).get("content-length", []):
@@ -219,7 +219,7 @@ def admitted(request: Request, permission: str) -> Visit:
 
     Raises
     ------
-    RefusedError
+    NotServedError
         401 without a session; 403 without the token of changes, or below the least role.
     """
     sessions: Sessions = request.app.state.sessions
@@ -228,19 +228,21 @@ def admitted(request: Request, permission: str) -> Visit:
     except TercelError:
         raise nobody() from None
     if visit is None:
-        raise RefusedError(401, "a session", "none, or one that has ended", "log in")
+        raise NotServedError(401, "a session", "none, or one that has ended", "log in")
     if request.method not in READS and not carries(visit, request.headers.get("x-csrf")):
-        raise RefusedError(403, "the session's token as x-csrf", "none, or another", "take it from /api/me")
+        raise NotServedError(403, "the session's token as x-csrf", "none, or another", "take it from /api/me")
     if not may(visit.person.role, permission):
         received = f"{visit.person.name}, {visit.person.role}"
         remedy = f"ask somebody who is {LEAST[permission]}, or an admin for the role"
-        raise RefusedError(403, f"somebody who may ({permission}): {LEAST[permission]} or more", received, remedy)
+        raise NotServedError(403, f"somebody who may ({permission}): {LEAST[permission]} or more", received, remedy)
     return visit
 
 
-def nobody() -> RefusedError:
+def nobody() -> NotServedError:
     """A file of people that cannot be obeyed lets nobody in, and strangers are not told where it lies."""
-    return RefusedError(401, "people who may log in", "a file that cannot be obeyed", "see `tercel console users list`")
+    return NotServedError(
+        401, "people who may log in", "a file that cannot be obeyed", "see `tercel console users list`"
+    )
 
 
 def _has_token(request: Request) -> bool:
@@ -258,26 +260,26 @@ def tell_errors(app: FastAPI) -> None:
 
     async def of_tercel(_: Request, error: Any) -> Response:
         status = 404 if isinstance(error, NobodyError) else 409
-        return RefusedError(status, error.expected, error.received, error.remedy).response()
+        return NotServedError(status, error.expected, error.received, error.remedy).response()
 
     async def of_system(_: Request, error: Any) -> Response:
         told = of_files(error)
-        return RefusedError(409, told.expected, told.received, told.remedy).response()
+        return NotServedError(409, told.expected, told.received, told.remedy).response()
 
     async def of_values(_: Request, error: Any) -> Response:
         first: dict[str, Any] = next(iter(error.errors()), {})
         where = ".".join(str(one) for one in first.get("loc", ()))[:200]
-        return RefusedError(
+        return NotServedError(
             422, "a request as /openapi.json says", f"{where}: {first.get('msg', '')}", "mend it"
         ).response()
 
     async def of_http(request: Request, error: Any) -> Response:
         received = f"{request.method} {request.url.path[:200]!r}: {error.detail}"
-        return RefusedError(
+        return NotServedError(
             error.status_code, "a request as /openapi.json says", received, "mend it", error.headers
         ).response()
 
-    app.add_exception_handler(RefusedError, refused)
+    app.add_exception_handler(NotServedError, refused)
     app.add_exception_handler(TercelError, of_tercel)
     app.add_exception_handler(OSError, of_system)
     app.add_exception_handler(RequestValidationError, of_values)

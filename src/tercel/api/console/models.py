@@ -37,7 +37,7 @@ class Given(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Login(Given):
+class LoginBody(Given):
     """Who comes in."""
 
     name: Annotated[str, Field(max_length=LONGEST_ID)]
@@ -52,25 +52,25 @@ class NewUser(Given):
     password: Annotated[str, Field(max_length=1024)] | None = None
 
 
-class Role(Given):
+class RoleBody(Given):
     """Another role for a person."""
 
     role: Name
 
 
-class Reason(Given):
+class ReasonBody(Given):
     """Why."""
 
     reason: Words
 
 
-class OfDesk(Reason):
+class OfDesk(ReasonBody):
     """Something of one desk."""
 
     desk: Name
 
 
-class Kill(Reason):
+class KillBody(ReasonBody):
     """A kill: of everything that this console serves, of a desk, of an agent or several."""
 
     scope: Literal["all", "desk", "agent"]
@@ -78,13 +78,13 @@ class Kill(Reason):
     desk: Name | None = None
 
 
-class Rearm(OfDesk):
+class RearmBody(OfDesk):
     """Agents that may trade again; none named: all."""
 
     agents: Annotated[list[Name], Field(max_length=100)] = []
 
 
-class Quote(Given):
+class QuoteBody(Given):
     """A parent order that might be: quantity in shares or coins, minutes to its horizon."""
 
     desk: Name
@@ -96,14 +96,14 @@ class Quote(Given):
     agent: Name | None = None
 
 
-class Parent(Quote):
+class ParentBody(QuoteBody):
     """A parent order; without an agent, the one that has most of the instrument's flow."""
 
     reason: Words
     id: Name | None = None
 
 
-class Amend(OfDesk):
+class AmendBody(OfDesk):
     """What is to change of a parent: the whole quantity, minutes from its acceptance, its limit price."""
 
     qty: Qty | None = None
@@ -111,13 +111,13 @@ class Amend(OfDesk):
     limit_price: Price | Beyond | Literal["none"] | None = None
 
 
-class Limits(OfDesk):
+class LimitsBody(OfDesk):
     """Limits to change: ``desk.KEY``, ``agents.NAME.KEY`` or ``instruments.NAME.KEY`` to a value of a limit file."""
 
     changes: Annotated[dict[Name, Name | int | float], Field(min_length=1, max_length=50)]
 
 
-class Acknowledge(Given):
+class AcknowledgeBody(Given):
     """A note on an alert; whoever writes it owns the alert."""
 
     desk: Name
@@ -192,7 +192,7 @@ class Interval(BaseModel):
     high: float | None
 
 
-class Cost(BaseModel):
+class QuotedCost(BaseModel):
     """What a strategy may cost: basis points of the order's value, and money (positive is a cost)."""
 
     agent: str
@@ -204,11 +204,11 @@ class Cost(BaseModel):
     against: list[str]
 
 
-class Costs(BaseModel):
+class QuotedCosts(BaseModel):
     """Costs by strategy, from what each agent's parents of this journal cost; what speaks against the order at all."""
 
     value: float | None
-    by_strategy: list[Cost]
+    by_strategy: list[QuotedCost]
     against: list[str]
 
 
@@ -268,14 +268,14 @@ class OrderRow(Shown):
     reason: str = ""
 
 
-class Orders(BaseModel):
+class DeskOrders(BaseModel):
     """Parents and orders of desks."""
 
     parents: list[OrderRow]
     orders: list[OrderRow]
 
 
-class Line(BaseModel):
+class JournalLine(BaseModel):
     """An entry of a journal."""
 
     seq: int
@@ -288,8 +288,8 @@ class Line(BaseModel):
     body: dict[str, Any]
 
 
-class Page(BaseModel):
+class JournalPage(BaseModel):
     """Entries of a journal; `next` is the `after` of the next page, null where this was the last."""
 
-    entries: list[Line]
+    entries: list[JournalLine]
     next: int | None

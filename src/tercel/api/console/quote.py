@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tercel.api.console.models import Cost, Costs, Interval, Quote
+from tercel.api.console.models import Interval, QuoteBody, QuotedCost, QuotedCosts
 from tercel.api.console.reached import Served
 from tercel.desk.console.state import Agent, DeskState
-from tercel.desk.trading.tca.shortfall import by_filled
 
 BPS = 1e4
 
 
-def quote(served: Served, asked: Quote) -> Costs:
+def quote(served: Served, asked: QuoteBody) -> QuotedCosts:
     """Costs as each agent's finished parents of this journal had them, for the value of the order asked about.
 
     They are of other sizes and other times: an interval says how sure the mean is, not how this order will end. Less
@@ -22,7 +21,7 @@ def quote(served: Served, asked: Quote) -> Costs:
         served.must_have([asked.agent])
     listing, killed = served.listing(asked.instrument), served.desk.killed()
 
-    def costs(state: DeskState) -> Costs:
+    def costs(state: DeskState) -> QuotedCosts:
         value = _value(state, asked, listing)
         agents = [one for one in state.agents.values() if asked.agent in (None, one.name)]
         rows = [_cost(state, one, asked, lots, value, str(listing.get("currency") or "")) for one in agents]
@@ -30,12 +29,12 @@ def quote(served: Served, asked: Quote) -> Costs:
         against = _against(state, "desk", "desk", asked.side, lots, value)
         against += _against(state, "instruments", asked.instrument, asked.side, lots, value)
         against += [] if killed is None else [f"killed: {killed['scope']}: {killed['reason']}"]
-        return Costs(value=value, by_strategy=rows, against=against)
+        return QuotedCosts(value=value, by_strategy=rows, against=against)
 
     return served.follower.ask(costs)
 
 
-def _value(state: DeskState, asked: Quote, listing: Mapping[str, Any]) -> float | None:
+def _value(state: DeskState, asked: QuoteBody, listing: Mapping[str, Any]) -> float | None:
     """Of the order at the last mid."""
     market = state.markets.get(asked.instrument, {})
     prices = [market[side] for side in ("bid", "ask") if market.get(side) is not None]
@@ -44,27 +43,19 @@ def _value(state: DeskState, asked: Quote, listing: Mapping[str, Any]) -> float 
     return float(sum(prices) / len(prices) * float(listing["tick"]) * asked.qty)
 
 
-def _cost(state: DeskState, agent: Agent, asked: Quote, lots: int, value: float | None, currency: str) -> Cost:
-    mean, half = by_filled(agent.costs)
-    bps = interval(mean, half)
+def _cost(
+    state: DeskState, agent: Agent, asked: QuoteBody, lots: int, value: float | None, currency: str
+) -> QuotedCost:
+    mean, _, low, high = agent.costs.bounds()
+    bps = Interval(mean=mean, low=low, high=high)
     shown = {key: None if one is None or value is None else value * one / BPS for key, one in bps.model_dump().items()}
     standing = state.ledger.states.standing(agent.name)
     against = [] if str(standing.state) == "active" else [f"{agent.name} is {standing.state}: {standing.reason}"]
     against += _against(state, "agents", agent.name, asked.side, lots, value)
-    return Cost(
-        agent=agent.name, strategy=agent.strategy, parents=len(agent.costs), bps=bps, money=Interval(**shown),
+    return QuotedCost(
+        agent=agent.name, strategy=agent.strategy, parents=agent.parents, bps=bps, money=Interval(**shown),
         currency=currency, against=against,
     )  # fmt: skip
-
-
-def interval(mean: float | None, half: float | None) -> Interval:
-    """A mean and its interval of a half width.
-
-    >>> interval(3.0, 1.0).low, interval(3.0, None).low
-    (2.0, None)
-    """
-    known = mean is not None and half is not None
-    return Interval(mean=mean, low=mean - half if known else None, high=mean + half if known else None)  # type: ignore[operator]
 
 
 def _against(state: DeskState, room: str, name: str, side: str, lots: int, value: float | None) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.api import desk_word
-from tercel.api.console.guard import RefusedError
+from tercel.api.console.guard import NotServedError
 from tercel.api.console.requests import RequestBook
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.names import offer
@@ -83,13 +83,13 @@ class Served:
         for agent in agents:
             if known and agent not in known:
                 wanted = f"an agent of {self.name}: {', '.join(sorted(known))}"
-                raise RefusedError(404, wanted, repr(agent), offer(agent, sorted(known)))
+                raise NotServedError(404, wanted, repr(agent), offer(agent, sorted(known)))
 
     def parent(self, id_: str) -> ParentOrder:
         """A parent order of the desk; 404 where there is none."""
         found = self.follower.ask(lambda state: state.ledger.parents.get(id_))
         if found is None:
-            raise RefusedError(404, f"a parent order of {self.name}", repr(id_[:80]), "see /api/orders")
+            raise NotServedError(404, f"a parent order of {self.name}", repr(id_[:80]), "see /api/orders")
         return found
 
     def listing(self, instrument: str) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class Served:
         lot = float(self.listing(instrument).get("lot") or 1.0)
         lots = round(qty / lot)
         if lots < 1 or abs(lots * lot - qty) > 1e-9 * qty:
-            raise RefusedError(
+            raise NotServedError(
                 409, f"a multiple of a lot, {lot:g} {instrument}", f"{qty:g}", f"try {max(lots, 1) * lot:g}"
             )
         return lots
@@ -128,7 +128,7 @@ class Desks(dict[str, Served]):
     def of(self, name: str) -> Served:
         """One desk; 404 where there is none of that name."""
         if name not in self:
-            raise RefusedError(404, f"a desk: {', '.join(self)}", repr(name[:80]), offer(name, self))
+            raise NotServedError(404, f"a desk: {', '.join(self)}", repr(name[:80]), offer(name, self))
         return self[name]
 
 

@@ -9,8 +9,8 @@ from fastapi import FastAPI, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from tercel.api.console.guard import COOKIE, TOKEN_TOO, Json, RefusedError, needs
-from tercel.api.console.models import AgentRow, DeskRow, Line, OrderRow, Orders, Page
+from tercel.api.console.guard import COOKIE, TOKEN_TOO, Json, NotServedError, needs
+from tercel.api.console.models import AgentRow, DeskOrders, DeskRow, JournalLine, JournalPage, OrderRow
 from tercel.api.console.reached import Desks, Served
 from tercel.core.fixed import shown
 from tercel.core.plain import plain
@@ -48,7 +48,7 @@ def explained(served: Served, seq: int) -> Response:
     """A decision, explained; 404 for another entry."""
     found = served.desk.why(seq) if 0 < seq < LAST else None
     if found is None:
-        raise RefusedError(404, f"a decision of {served.name}", f"entry {seq}", "take the number from the page")
+        raise NotServedError(404, f"a decision of {served.name}", f"entry {seq}", "take the number from the page")
     return Json(found)
 
 
@@ -66,9 +66,9 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         return [row for one in _chosen(desks, desk) for row in agent_rows(one)]
 
     @app.get("/api/orders", **needs("look"))
-    def list_orders(desk: str | None = None) -> Orders:
+    def list_orders(desk: str | None = None) -> DeskOrders:
         """Parents and the orders that are open, of one desk or of all."""
-        found = Orders(parents=[], orders=[])
+        found = DeskOrders(parents=[], orders=[])
         for one in _chosen(desks, desk):
             there = order_rows(one)
             found.parents, found.orders = found.parents + there.parents, found.orders + there.orders
@@ -89,13 +89,13 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         """The page of a desk as it was at a time of the venue."""
         return dict(plain(desks.of(desk).follower.page_at(ns)))
 
-    @app.get("/api/desks/{desk}/chart/{instrument}", **needs("look"))
+    @app.get("/api/desks/{desk}/chart/{instrument:path}", **needs("look"))
     def desk_chart(desk: str, instrument: str, from_ns: Ns = 0, to_ns: Ns = LAST) -> dict[str, Any]:
         """Price, own fills, orders and parents against their schedule, between two times of the venue."""
         one = desks.of(desk)
         return dict(plain(chart(one.desk, instrument, from_ns, to_ns, one.follower.past)))
 
-    @app.get("/api/desks/{desk}/book/{instrument}", **needs("look"))
+    @app.get("/api/desks/{desk}/book/{instrument:path}", **needs("look"))
     def desk_book(desk: str, instrument: str, ns: Ns = LAST) -> dict[str, Any]:
         """The public book as the last decision up to a time saw it: ladder, heat map, tape."""
         one = desks.of(desk)
@@ -118,12 +118,12 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         after: Annotated[int, Query(ge=0, le=LAST)] = 0,
         kinds: Annotated[str, Query(max_length=400)] = "",
         most: Annotated[int, Query(ge=1, le=MOST_ENTRIES)] = 200,
-    ) -> Page:
+    ) -> JournalPage:
         """Entries after a number, at most so many; kinds with commas between them, by default all."""
         wanted = [one.strip() for one in kinds.split(",") if one.strip()]
         if strange := [one for one in wanted if one not in all_kinds.KINDS]:
             received = f"{', '.join(strange)[:200]!r}"
-            raise RefusedError(422, f"kinds: {', '.join(sorted(all_kinds.KINDS))}", received, "ask for some of these")
+            raise NotServedError(422, f"kinds: {', '.join(sorted(all_kinds.KINDS))}", received, "ask for some of these")
         return journal_page(desks.of(desk), after, wanted, most)
 
     @app.get("/metrics", **needs("look", **{TOKEN_TOO: True}))
@@ -140,14 +140,18 @@ def _chosen(desks: Desks, name: str | None) -> Iterator[Served]:
 def forecast_row(instrument: str, alpha: Mapping[str, Any], came: Mapping[str, Any]) -> dict[str, Any]:
     """What is expected of an instrument, basis points with two standard deviations about it, and what came before.
 
+    What an older journal does not tell is null.
+
     >>> forecast_row("A", {"ns": 5, "expected_bps": 1.0, "sd_bps": 2.0, "horizon_ns": 3_000_000_000}, {})["low"]
     -3.0
     """
-    mean, sd = alpha["expected_bps"], alpha.get("sd_bps") or 0.0
+    mean, sd, horizon_ns = alpha.get("expected_bps"), alpha.get("sd_bps"), alpha.get("horizon_ns")
+    known = mean is not None and sd is not None
     sources = alpha.get("sources") or {}
     return {
         "instrument": instrument, "source": str(alpha.get("model") or ", ".join(sources)), "ns": alpha["ns"],
-        "horizon_s": alpha["horizon_ns"] / 1e9, "forecast_bps": mean, "low": mean - 2 * sd, "high": mean + 2 * sd,
+        "horizon_s": None if horizon_ns is None else horizon_ns / 1e9, "forecast_bps": mean,
+        "low": mean - 2 * sd if known else None, "high": mean + 2 * sd if known else None,
         "came_bps": came.get("came_bps"),
     }  # fmt: skip
 
@@ -186,14 +190,14 @@ def agent_rows(served: Served) -> list[AgentRow]:
     return rows
 
 
-def order_rows(served: Served) -> Orders:
+def order_rows(served: Served) -> DeskOrders:
     """A desk's parents, those that are over too where the page shows them, and its open orders."""
     page = served.follower.shown()
     costs = {row["parent"]: row for row in page["parents"]}
 
-    def rows(state: Any) -> Orders:
+    def rows(state: Any) -> DeskOrders:
         parents = [one for one in state.ledger.parents if one.id in costs]
-        return Orders(
+        return DeskOrders(
             parents=[_parent_row(served, one, costs[one.id]) for one in parents],
             orders=[_order_row(served, one) for one in state.ledger.orders.live()],
         )
@@ -221,7 +225,7 @@ def _order_row(served: Served, order: ChildOrder) -> OrderRow:
     )  # type: ignore[call-arg]  # fmt: skip
 
 
-def _in_units(orders: Orders, listings: Mapping[str, Mapping[str, Any]]) -> Orders:
+def _in_units(orders: DeskOrders, listings: Mapping[str, Mapping[str, Any]]) -> DeskOrders:
     """Lots as quantities and ticks as prices, where the journal says what they are."""
     for row in (*orders.parents, *orders.orders):
         listing = listings.get(row.instrument, {})
@@ -235,14 +239,14 @@ def _in_units(orders: Orders, listings: Mapping[str, Mapping[str, Any]]) -> Orde
     return orders
 
 
-def journal_page(served: Served, after: int, kinds: list[str], most: int) -> Page:
+def journal_page(served: Served, after: int, kinds: list[str], most: int) -> JournalPage:
     """A page of a desk's journal; it is read no further than the page goes."""
     found = islice(served.desk.read(after, kinds), most)
     lines = [
-        Line(
+        JournalLine(
             seq=seq, ns=one.ns, kind=one.kind, instrument=one.instrument, agent=one.agent, parent=one.parent,
             order=one.order, body=dict(plain(one.body)),
         )
         for seq, one in found
     ]  # fmt: skip
-    return Page(entries=lines, next=lines[-1].seq if len(lines) == most else None)
+    return JournalPage(entries=lines, next=lines[-1].seq if len(lines) == most else None)

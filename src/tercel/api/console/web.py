@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from tercel.api.console.entry import add_entry, add_provider, add_users
-from tercel.api.console.guard import LOOPBACK_HOSTS, Guard, GuardedRoute, Json, tell_errors
+from tercel.api.console.guard import LOOPBACK_HOSTS, GuardedRoute, HttpGuard, Json, tell_errors
 from tercel.api.console.oidc import IdentityProvider
 from tercel.api.console.page import add_page
 from tercel.api.console.people import People
@@ -71,5 +71,5 @@ def create_app(
     add_reads(app, desks)
     add_writes(app, desks)
     add_page(app)
-    app.add_middleware(Guard, hosts=hosts)
+    app.add_middleware(HttpGuard, hosts=hosts)
     return app

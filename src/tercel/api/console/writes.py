@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import FastAPI, Path, Request, Response
 
 from tercel.api.console import acts, models
-from tercel.api.console.guard import RefusedError, needs
+from tercel.api.console.guard import NotServedError, needs
 from tercel.api.console.models import Done, Waits
 from tercel.api.console.quote import quote
 from tercel.api.console.reached import Desks, Served
@@ -42,23 +42,23 @@ def _add_alone(app: FastAPI, desks: Desks) -> None:
     """What one person does."""
 
     @app.post("/api/kill", **needs("kill"))
-    async def kill(request: Request, asked: models.Kill) -> Done:
+    async def kill(request: Request, asked: models.KillBody) -> Done:
         """Stop agents, a desk, or all; what exists is stopped whatever else was named."""
         act = partial(acts.kill, desks, asked, by(request))
         return await asyncio.get_running_loop().run_in_executor(KILLS, act)
 
     @app.post("/api/parents", **needs("submit"))
-    def submit(request: Request, asked: models.Parent) -> Done:
+    def submit(request: Request, asked: models.ParentBody) -> Done:
         """Submit a parent order."""
         return acts.submit(desks.of(asked.desk), asked, by(request))
 
     @app.post("/api/parents/quote", **needs("submit"))
-    def ask_costs(asked: models.Quote) -> models.Costs:
+    def ask_costs(asked: models.QuoteBody) -> models.QuotedCosts:
         """What a parent order may cost, by strategy, and which limits speak against it; nothing is sent."""
         return quote(desks.of(asked.desk), asked)
 
     @app.post("/api/parents/{id}/amend", **needs("amend"))
-    def amend(request: Request, id: Id, asked: models.Amend) -> Done:
+    def amend(request: Request, id: Id, asked: models.AmendBody) -> Done:
         """Change a parent's quantity, horizon or limit price."""
         return acts.amend(desks.of(asked.desk), id, asked, by(request))
 
@@ -82,7 +82,7 @@ def _add_alone(app: FastAPI, desks: Desks) -> None:
         app.post(f"/api/agents/{{name}}/{verb}", name=f"{verb}_agent", description=told, **needs(verb))(on_agent(verb))
 
     @app.post("/api/alerts/{seq}/acknowledge", **needs("acknowledge"))
-    def acknowledge(request: Request, seq: Seq, asked: models.Acknowledge) -> Done:
+    def acknowledge(request: Request, seq: Seq, asked: models.AcknowledgeBody) -> Done:
         """Own an alert."""
         return acts.own_alert(desks.of(asked.desk), seq, by(request), asked.note)
 
@@ -92,7 +92,7 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
     two: dict[str, Any] = {"status_code": 202}
 
     @app.post("/api/rearm", **needs("rearm"), **two)
-    def rearm(request: Request, asked: models.Rearm) -> Waits:
+    def rearm(request: Request, asked: models.RearmBody) -> Waits:
         """Ask to let killed agents trade again."""
         served = desks.of(asked.desk)
         served.must_have(asked.agents)
@@ -114,7 +114,7 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
         route(promotion(words))
 
     @app.post("/api/limits", response_model=Done | Waits, **needs("limits"))
-    def limits(request: Request, response: Response, asked: models.Limits) -> Done | Waits:
+    def limits(request: Request, response: Response, asked: models.LimitsBody) -> Done | Waits:
         """Tighten limits at once (200), or ask to loosen some (202)."""
         served = desks.of(asked.desk)
         changes, looser = acts.looser(served, asked)
@@ -132,7 +132,7 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
         return sorted(rows, key=lambda row: -row.ns)
 
     @app.post("/api/requests/{id}/confirm", **needs("confirm"))
-    def confirm(request: Request, id: Id, asked: models.Reason) -> Done:
+    def confirm(request: Request, id: Id, asked: models.ReasonBody) -> Done:
         """Confirm what another person asked for; the answer is what the desk did then."""
         sessions: Sessions = request.app.state.sessions
         served, found = _request(desks, id)
@@ -144,7 +144,7 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
         return acts.confirmed(served, found.act, found.body, names, f"{found.reason}; {asked.reason}")
 
     @app.post("/api/requests/{id}/refuse", **needs("confirm"))
-    def refuse(request: Request, id: Id, asked: models.Reason) -> Done:
+    def refuse(request: Request, id: Id, asked: models.ReasonBody) -> Done:
         """Refuse what was asked for; who asked may take it back so."""
         served, _ = _request(desks, id)
         found = served.requests.settle(id, REFUSED, by(request), asked.reason)
@@ -162,24 +162,24 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
 
     Raises
     ------
-    RefusedError
+    NotServedError
         403: who asked, or a person whom the asker let in or raised within a day. 409: whoever asked may not ask any
         more.
     """
     name = visit.person.name
     if same_person(name, asked.asked_by):
-        raise RefusedError(
+        raise NotServedError(
             403, f"another person than {asked.asked_by}, who asked", name, "let somebody else confirm it"
         )
     if sessions.people.lifted_by(name, asked.asked_by):
         received = f"{name}, whom {asked.asked_by} let in or raised within a day"
-        raise RefusedError(
+        raise NotServedError(
             403, "a person whom the asker did not let in just now", received, "let somebody else confirm it"
         )
     asker = sessions.people.get(asked.asked_by)
     if asker is None or not may(asker.role, NEEDS[asked.act]):
         received = f"{asked.asked_by}, who is {asker.role if asker else 'gone'}"
-        raise RefusedError(409, "a request of somebody who may ask", received, "refuse it; ask anew")
+        raise NotServedError(409, "a request of somebody who may ask", received, "refuse it; ask anew")
 
 
 def _request(desks: Desks, id_: str) -> tuple[Served, Asked]:
@@ -187,7 +187,7 @@ def _request(desks: Desks, id_: str) -> tuple[Served, Asked]:
         for one in served.requests.all():
             if one.id == id_:
                 return served, one
-    raise RefusedError(404, "a request of /api/requests", repr(id_), "ask for the list")
+    raise NotServedError(404, "a request of /api/requests", repr(id_), "ask for the list")
 
 
 def _row(served: Served, one: Asked) -> models.Request:
