@@ -15,7 +15,6 @@ from typer.testing import CliRunner, Result
 
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
-from tercel.api.console.reads import changes, parts
 from tercel.cli import app
 from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk
@@ -244,15 +243,17 @@ def a_long_day(journal: SqlJournal, entries: int = 10_000) -> None:
 def test_the_page_stays_small_after_ten_thousand_entries(desk: Path) -> None:
     journal = SqlJournal(desk, "ann")
     a_long_day(journal)
-    follower = JournalFollower(FolderDesk(desk, time.time_ns), time.monotonic)
+    seconds = iter(range(1_000_000))
+    follower = JournalFollower(FolderDesk(desk, time.time_ns), lambda: float(next(seconds)))
     follower.catch_up()
-    told = parts(follower.shown())
-    whole = changes(told, {})
-    assert follower.shown()["seq"] == 10_000
+    turn, whole = follower.changed()
+    assert json.loads(whole)["seq"] == 10_000
     assert len(whole) < 200_000
     journal.append([beat(10_001 * S)])
     follower.catch_up()
-    changed = changes(parts(follower.shown()), told)
+    later, changed = follower.changed(turn)
+    assert later > turn
+    assert json.loads(changed)["seq"] == 10_001
     assert len(changed) < 20_000
     assert "share_points" not in json.loads(changed)
     journal.close()

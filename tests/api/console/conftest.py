@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from tests.desk.console.desks import PASSWORD, QUICK, ListedDesk, S, Steady, a_session, people_of, served_by
 
 from tercel.api.console.people import People
+from tercel.api.console.reached import Desks
 from tercel.api.console.roles import ROLES
 from tercel.api.console.serve import bind, server_of
 from tercel.api.console.web import create_app
@@ -36,6 +37,7 @@ class Place:
     wall: Steady
     """Seconds."""
     outside: TestClient
+    served: Desks
 
     def client(self, name: str = "") -> TestClient:
         """A browser of its own; logged in where a name is given."""
@@ -63,7 +65,7 @@ def placed(folder: Path, made: Path) -> Place:
     wall_ns: Callable[[], int] = lambda: int(wall.now * S)  # noqa: E731
     desks = served_by(folder / "desks", desk, other, now_s=clock, wall_ns=wall_ns)
     app = create_app(desks, people, clock, token=TOKEN)
-    return Place(app, desk, other, people, clock, wall, TestClient(app, base_url=HERE, follow_redirects=False))
+    return Place(app, desk, other, people, clock, wall, TestClient(app, base_url=HERE, follow_redirects=False), desks)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ OWN = "http://127.0.0.1:8321"
 )  # fmt: skip
 def test_a_foreign_host_is_served_nothing(shared: Place, host: str) -> None:
     client = shared.client("admin")
-    for path in ("/", "/login", "/static/console.js", "/api/desks", "/metrics", "/openapi.json", "/nothing"):
+    for path in ("/", "/login", "/static/app.js", "/api/desks", "/metrics", "/openapi.json", "/nothing"):
         assert client.get(path, headers={"host": host.encode("latin-1")}).status_code == 421, path
     assert client.post("/api/login", json={}, headers={"host": host.encode("latin-1")}).status_code == 421
 
@@ -54,11 +54,14 @@ def test_the_own_hosts_are_served_at_any_port_of_a_tunnel(shared: Place, host: s
 def test_a_change_from_elsewhere_is_refused_with_cookie_and_token(place: Place, headers: dict[str, str]) -> None:
     client = place.client("admin")
     assert client.post("/api/kill", json=KILL, headers=headers).status_code == 403
-    assert client.post("/act/kill", data={"target": "all", "reason": "x"}, headers=headers).status_code == 403
-    wrong = {"name": "admin", "password": PASSWORD}
-    assert client.post("/login", data=wrong, headers=headers).status_code == 403
-    assert client.post("/api/login", json=wrong, headers=headers).status_code == 403
+    assert client.post("/api/kill", data={"scope": "all", "reason": "x"}, headers=headers).status_code == 403
+    pause = {"desk": "test desk", "reason": "x"}
+    assert client.post("/api/parents/p1/pause", json=pause, headers=headers).status_code == 403
+    right = {"name": "admin", "password": PASSWORD}
+    assert client.post("/api/login", json=right, headers=headers).status_code == 403
+    assert client.post("/api/login", data=right, headers=headers).status_code == 403
     assert place.desk.latch is None
+    assert place.desk.posted == []
     assert (
         client.post("/api/kill", json=KILL, headers={"origin": OWN, "sec-fetch-site": "same-origin"}).status_code == 200
     )
@@ -79,7 +82,7 @@ def test_a_form_that_is_replayed_is_of_a_session_that_is_over(place: Place) -> N
 @pytest.mark.parametrize(
     "path",
     [
-        "/static/../guard.py", "/static/..%2fguard.py", "/static/%2e%2e/web.py", "/static/console.js%00",
+        "/static/../guard.py", "/static/..%2fguard.py", "/static/%2e%2e/web.py", "/static/app.js%00",
         "/static//etc/passwd",
         "/api/desks/..%2f..%2fetc/state", "/api/desks/test desk%2f../state", "/api//desks", "/API/desks", "/api/desks/",
         "//api/desks", "/api/desks;x", "/api/desks/test%20desk/why/0", "/api/desks/test%20desk/why/-1",
@@ -152,11 +155,13 @@ def test_formulas_and_markup_of_people_stay_text(place: Place) -> None:
     assert place.client("trader").post("/api/kill", json=KILL | {"reason": reason}).status_code == 200
     assert place.desk.latch is not None
     assert place.desk.latch["reason"] == reason
-    page = place.client("viewer").get("/state")
+    page = place.client("viewer").get("/api/desks/test desk/state")
     assert page.json()["latch"]["reason"] == reason
     assert page.headers["content-type"] == "application/json"
     assert page.headers["x-content-type-options"] == "nosniff"
-    said = place.client().post("/login", data={"name": "<script>", "password": "x"})
+    said = place.client().post("/api/login", json={"name": "<script>", "password": "x"})
+    assert said.status_code == 401
+    assert said.headers["content-type"] == "application/json"
     assert "<script>" not in said.text
 
 
@@ -177,6 +182,27 @@ def test_a_session_is_fixed_by_nobody(place: Place) -> None:
     said = client.post("/api/login", json={"name": "bob", "password": PASSWORD})
     assert "chosen" not in said.headers["set-cookie"]
     assert place.client().get("/api/me", headers={"cookie": "tercel_session=chosen"}).status_code == 401
+
+
+GONE = [
+    ("GET", "/state"), ("GET", "/stream"), ("GET", "/why/7"), ("POST", "/login"), ("POST", "/logout"), ("POST", "/"),
+    *(("POST", f"/act/{verb}") for verb in ("kill", "rearm", "pause", "resume", "cancel", "promote")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path"), GONE)
+def test_a_form_finds_no_road(place: Place, method: str, path: str) -> None:
+    """Forms are what other sites can send: no road takes one, nor does the page that was here before."""
+    client = place.client("admin")
+    form = {"target": "all", "reason": "x", "name": "admin", "password": PASSWORD, "csrf": client.headers["x-csrf"]}
+    said = client.request(method, path, data=form if method == "POST" else None)
+    assert said.status_code in (404, 405)
+    assert "set-cookie" not in said.headers
+    assert client.get("/api/me").status_code == 200
+    assert client.post("/api/kill", data=KILL).status_code == 422
+    assert place.client().post("/api/login", data=form).status_code == 422
+    assert place.desk.latch is None
+    assert place.desk.posted == []
 
 
 def test_methods_that_are_none_are_refused(shared: Place) -> None:
@@ -214,7 +240,7 @@ def test_an_upload_without_a_length_ends_at_the_limit(port: int) -> None:
     def one_too_many(one: socket.socket) -> None:
         one.sendall(b"%x\r\n" % MOST_BYTES + b"x" * MOST_BYTES + b"\r\n1\r\nx\r\n")  # no end of it
 
-    head = b"POST /login HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    head = b"POST /api/login HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     assert spoken(port, head, one_too_many).startswith(b"HTTP/1.1 413")
 
 
@@ -225,7 +251,7 @@ def test_an_upload_without_a_length_ends_at_the_limit(port: int) -> None:
         (b"GET /api/desks HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n", (400,)),
         (b"GET /api/desks HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", (400,)),
         (b"GET http://evil.example/api/desks HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", (401, 404)),
-        (b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -5\r\nConnection: close\r\n\r\n", (400,)),
+        (b"POST /api/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -5\r\nConnection: close\r\n\r\n", (400,)),
         (b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", (400,)),
         (b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n\r\n", (404,)),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", (400,)),

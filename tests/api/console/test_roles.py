@@ -21,13 +21,13 @@ def routes(place: Place) -> dict[tuple[str, str], str]:
     for route in place.app.routes:
         extra = getattr(route, "openapi_extra", None)
         for method in getattr(route, "methods", ()):
-            found[route.path, method] = str((extra or {}).get(PERMISSION))
+            found[route.path.replace(":path}", "}"), method] = str((extra or {}).get(PERMISSION))
     return found
 
 
 def filled(path: str) -> str:
     """A path with names of what is there."""
-    names = {"{desk}": "test desk", "{name}": "nobody", "{id}": "none", "{seq}": "7"}
+    names = {"{desk}": "test desk", "{name}": "nobody", "{id}": "none", "{seq}": "7", "{instrument}": "AAA"}
     for one, value in names.items():
         path = path.replace(one, value)
     return path
@@ -40,7 +40,7 @@ def status(place: Place, who: str, method: str, path: str, **more: Any) -> int:
 
 def test_every_route_names_a_permission_of_the_table(shared: Place) -> None:
     found = routes(shared)
-    assert len(found) > 40
+    assert len(found) >= 40
     assert {one for one in found.values() if one not in LEAST} == {PUBLIC}
     assert {path for (path, _), one in found.items() if one == PUBLIC} == {
         "/login",
@@ -66,7 +66,7 @@ def test_a_role_may_what_the_table_says_at_every_path_by_every_method(place: Pla
     for path in {path for path, _ in known}:
         for method in METHODS:
             permission = known.get((path, method))
-            if path == ENDLESS or path == "/stream" or path.endswith("logout"):
+            if path == ENDLESS or path.endswith("logout"):
                 continue
             said = client.request(method, filled(path), json={}).status_code
             asked += 1
@@ -99,7 +99,6 @@ def test_nothing_changes_without_the_token_of_changes(place: Place) -> None:
 
 def test_a_stream_is_for_a_session(shared: Place) -> None:
     assert shared.client().get(filled(ENDLESS)).status_code == 401
-    assert shared.client().get("/stream").status_code == 401
 
 
 def test_metrics_are_for_a_session_or_the_bearer_of_the_token(shared: Place) -> None:

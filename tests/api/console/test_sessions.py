@@ -7,9 +7,12 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.api.console.conftest import HERE, Place, listening, placed
-from tests.desk.console.desks import PASSWORD
+from tests.desk.console.desks import PASSWORD, S
+from tests.waiting import until
 
 from tercel.api.console.sessions import FREE_HERE, FREE_THERE, IDLE_S, KEPT, LIFE_S, Sessions, Throttle, TooSoonError
+from tercel.core.ports import Entry
+from tercel.desk.trading.journal import kinds
 
 
 def test_a_cookie_is_for_this_site_and_not_for_scripts(place: Place) -> None:
@@ -156,8 +159,8 @@ def test_too_many_tries_are_429_with_the_time_to_wait(place: Place) -> None:
     said = client.post("/api/login", json={"name": "ann", "password": "wrong"})
     assert said.status_code == 429
     assert int(said.headers["retry-after"]) >= 1
-    assert "Too many tries" in client.post("/login", data={"name": "ann", "password": "wrong"}).text
-    assert client.post("/login", data={"name": "bob", "password": PASSWORD}).status_code == 303
+    assert set(said.json()) == {"expected", "received", "remedy"}
+    assert client.post("/api/login", json={"name": "bob", "password": PASSWORD}).status_code == 200
 
 
 def test_an_unknown_name_takes_the_work_of_a_wrong_password(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,17 +187,42 @@ def test_a_stream_shows_the_page_and_ends_with_its_session(tmp_path: Path, made:
             lines = (line for line in stream.iter_lines() if line)
             first = json.loads(next(lines).removeprefix("data: "))
             assert {agent["name"] for agent in first["agents"]} == {"ppo", "peg"}
-            assert "agents" not in json.loads(next(lines).removeprefix("data: ")), "what changed, and no more"
+            place.desk.entries.append(Entry(kinds.MARKET, 20 * S, "BBB", body={"bid": 999, "ask": 1001}))
+            last, follower = len(place.desk.entries), place.served["test desk"].follower
+            until(lambda: follower.shown()["seq"] == last, what="the entry")
+            place.clock.now += 1.0
+            then = json.loads(next(lines).removeprefix("data: "))
+            assert then["seq"] == last
+            kept = {"agents", "alerts", "decisions", "denials", "desk", "postures", "share_points"}
+            assert not kept & then.keys(), "what changed, and no more"
             place.people.remove("viewer")
             assert len(list(lines)) < 10
 
 
-def test_the_way_in_by_the_form(place: Place) -> None:
+def test_the_way_in_by_the_page(place: Place) -> None:
+    """The page is the same for everybody and tells nothing; it logs in by `/api/login`."""
     client = place.client()
-    assert client.get("/").headers["location"] == "/login"
-    assert "not the name and its password" in client.post("/login", data={"name": "bob", "password": "no"}).text
-    assert client.post("/login", data={"name": " bob ", "password": PASSWORD}).status_code == 303
     page = client.get("/")
     assert page.status_code == 200
-    assert client.get("/api/me").json()["csrf"] in page.text
+    assert client.get("/login").content == page.content
+    said = client.post("/api/login", json={"name": "bob", "password": "no"})
+    assert (said.status_code, said.json()["expected"]) == (401, "a name and its password")
+    assert "set-cookie" not in said.headers
+    assert client.get("/api/me").status_code == 401
+    assert client.post("/api/login", json={"name": " bob ", "password": PASSWORD}).status_code == 200
+    me = client.get("/api/me").json()
+    assert me["name"] == "bob"
+    assert client.get("/").content == page.content
+    assert not [one for one in (me["csrf"], "bob", "test desk") if one in page.text]
     assert client.base_url == HERE
+
+
+def test_a_stranger_gets_the_files_of_the_page_and_no_others(place: Place) -> None:
+    client = place.client()
+    for name, kind in (("app.css", "text/css"), ("app.js", "text/javascript"), ("licenses.txt", "text/plain")):
+        said = client.get(f"/static/{name}")
+        assert (said.status_code, said.headers["content-type"].split(";")[0]) == (200, kind)
+        assert said.headers["cache-control"] == "no-store"
+        assert "default-src 'none'" in said.headers["content-security-policy"]
+    for name in ("index.html", "web.py", "__init__.py", "console.js", "APP.JS"):
+        assert client.get(f"/static/{name}").status_code == 404, name

@@ -1,0 +1,176 @@
+"""What a desk's past, charts, book and forecasts are over HTTP: the journal's, for whoever may look."""
+
+import json
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.api.console.conftest import Place, placed
+from tests.desk.console.desks import S
+from tests.waiting import until
+
+from tercel.core.ports import Entry
+from tercel.desk.console.state import DeskState
+from tercel.desk.trading.journal import kinds
+
+DESK = "/api/desks/test desk"
+ROUTES = ("at?ns=5", "chart/AAA?from_ns=0&to_ns=9", "book/AAA?ns=9", "forecasts")
+LISTED = {"tick": 0.01, "lot": 100, "currency": "USD"}
+EUR = "EUR/USD"
+
+
+@pytest.fixture(scope="module")
+def priced(tmp_path_factory: pytest.TempPathFactory, made: Path) -> Iterator[Place]:
+    """A desk whose journal tells units, marks, and a forecast with what came of the one before."""
+    found = placed(tmp_path_factory.mktemp("priced"), made)
+    listings = {"AAA": LISTED, EUR: LISTED | {"tick": 0.0001}}
+    first = found.desk.entries[0]
+    found.desk.entries[0] = Entry(kinds.SESSION, first.ns, body={**first.body, "listings": listings})
+    alpha = {"expected_bps": 2.0, "sd_bps": 1.5, "horizon_ns": 60 * S, "half_life_ns": S, "model": "night"}
+    found.desk.entries += [
+        Entry(kinds.MARKET, 20 * S, "AAA", body={"bid": 999, "ask": 1001}),
+        Entry(kinds.MARKET, 21 * S, EUR, body={"bid": 10_000, "ask": 10_001}),
+        Entry(kinds.ALPHA, 22 * S, EUR, body=alpha),
+        Entry(kinds.FORECAST, 23 * S, EUR, body={"came_bps": -0.5}),
+        Entry(kinds.HEARTBEAT, 24 * S, body={"positions": {}, "open": 0, "unknown": 0}),
+    ]
+    with found.outside:
+        look = found.client("viewer")
+        seqs = lambda: look.get(f"{DESK}/state").json()["seq"]  # noqa: E731
+        until(lambda: seqs() == len(found.desk.entries), what="the whole journal")
+        yield found
+
+
+def got(place: Place, path: str) -> Any:
+    said = place.client("viewer").get(f"{DESK}/{path}")
+    assert said.status_code == 200, said.text
+    return said.json()
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_a_viewer_sees_it_and_a_stranger_does_not(priced: Place, path: str) -> None:
+    assert priced.client("viewer").get(f"{DESK}/{path}").status_code == 200
+    stranger = priced.client()
+    assert stranger.get(f"{DESK}/{path}").status_code == 401
+    assert stranger.get(f"/api/desks/nowhere/{path}").json() == stranger.get(f"{DESK}/{path}").json()
+    bearer = {"authorization": "Bearer the token of metrics"}
+    assert stranger.get(f"{DESK}/{path}", headers=bearer).status_code == 401, "that token is for /metrics alone"
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_a_desk_that_is_none_is_404(priced: Place, path: str) -> None:
+    said = priced.client("viewer").get(f"/api/desks/nowhere/{path}")
+    assert said.status_code == 404
+    assert set(said.json()) == {"expected", "received", "remedy"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "at", "at?ns=", "at?ns=noon", "at?ns=-1", "at?ns=1e9", f"at?ns={10**30}", "at?ns=NaN",
+        "chart/AAA?from_ns=x", "chart/AAA?to_ns=x", "chart/AAA?from_ns=-1", "chart/AAA?to_ns=1.5", "book/AAA?ns=now",
+        f"book/AAA?ns={2**63}",
+    ],
+)  # fmt: skip
+def test_a_time_that_is_none_is_422(priced: Place, path: str) -> None:
+    said = priced.client("viewer").get(f"{DESK}/{path}")
+    assert said.status_code == 422, said.text
+    assert set(said.json()) == {"expected", "received", "remedy"}
+
+
+@pytest.mark.parametrize("at_s", [0, 1, 2, 3, 5, 7, 10, 20, 24, 10**9])
+def test_the_page_of_then_is_the_fold_of_the_entries_until_then(priced: Place, at_s: int) -> None:
+    until_then = list(takewhile(lambda one: one.ns <= at_s * S, priced.desk.entries))
+    state = DeskState(priced.desk)
+    for seq, entry in enumerate(until_then, 1):
+        state.apply(seq, entry)
+    page = got(priced, f"at?ns={at_s * S}")
+    assert page["seq"] == len(until_then)
+    assert page == json.loads(json.dumps(state.shown()))
+
+
+def test_the_page_of_then_knows_nothing_of_later(priced: Place) -> None:
+    assert got(priced, "at?ns=0")["agents"] == []
+    then, now = got(priced, f"at?ns={2 * S}"), got(priced, "state")
+    fills = [{one["name"]: one["fills"] for one in page["agents"]} for page in (then, now)]
+    assert fills == [{"ppo": 0, "peg": 0}, {"ppo": 1, "peg": 0}]
+    assert (len(then["alerts"]), len(now["alerts"])) == (0, 1)
+
+
+def test_looking_back_leaves_the_page_of_now_as_it_is(priced: Place) -> None:
+    before = got(priced, "state")
+    for at_s in (0, 3, 30):
+        got(priced, f"at?ns={at_s * S}")
+        got(priced, f"chart/AAA?from_ns={at_s * S}")
+        got(priced, f"book/AAA?ns={at_s * S}")
+    after = got(priced, "state")
+    assert {**before, "silent_s": 0} == {**after, "silent_s": 0}
+    assert priced.desk.posted == []
+
+
+def test_a_chart_is_in_price_units_and_shares(priced: Place) -> None:
+    found = got(priced, "chart/AAA")
+    assert found["currency"] == "USD"
+    assert found["mid"] == [[20 * S, 9.99, 10.01]]
+    (fill,) = found["fills"]
+    assert (fill["price"], fill["qty"], fill["side"], fill["agent"]) == (10.0, 2000.0, 1, "ppo")
+    (order,) = found["orders"]
+    assert (order["price"], order["qty"], order["to_ns"]) == (10.0, 5000.0, None)
+    points = {one["parent"]: one["points"] for one in found["schedule"]}
+    assert points["p1"][-1][1] == 2000.0
+    assert got(priced, f"chart/AAA?from_ns={4 * S}&to_ns={19 * S}")["fills"] == []
+    backwards = got(priced, f"chart/AAA?from_ns={9 * S}&to_ns={S}")
+    assert [backwards[part] for part in ("mid", "fills", "schedule")] == [[], [], []]
+
+
+def test_a_name_with_a_slash_is_an_instrument(priced: Place) -> None:
+    for path in (EUR, "EUR%2FUSD"):
+        assert got(priced, f"chart/{path}")["mid"] == [[21 * S, 1.0, 1.0001]]
+        assert got(priced, f"book/{path}")["ns"] is None
+
+
+@pytest.mark.parametrize("name", ["ZZZ", "..%2f..%2fetc%2fpasswd", "a/b/c", "%00", "%ff%fe", "\u202e", "A" * 2000])
+def test_an_instrument_that_nobody_trades_has_empty_parts(priced: Place, name: str) -> None:
+    chart = got(priced, f"chart/{name}")
+    assert {key: one for key, one in chart.items() if key != "currency"} == {
+        "mid": [], "fills": [], "orders": [], "schedule": [],
+    }  # fmt: skip
+    book = got(priced, f"book/{name}?ns=5")
+    assert (book["ns"], book["bids"], book["asks"], book["tape"]) == (None, [], [], [])
+    assert book["heat"] == {"ns": [], "price": [], "qty": []}
+    assert "no decision" in book["why"]
+
+
+def test_a_desk_without_entries_has_a_past_without_any(priced: Place) -> None:
+    client = priced.client("viewer")
+    assert client.get("/api/desks/quiet/at?ns=7").json()["seq"] == 0
+    assert client.get("/api/desks/quiet/chart/AAA").json()["mid"] == []
+    assert client.get("/api/desks/quiet/book/AAA").json()["bids"] == []
+    assert client.get("/api/desks/quiet/forecasts").json() == []
+
+
+def test_forecasts_stand_beside_what_came(priced: Place) -> None:
+    found = {one["instrument"]: one for one in got(priced, "forecasts")}
+    assert found[EUR] == {
+        "instrument": EUR, "source": "night", "ns": 22 * S, "horizon_s": 60.0, "forecast_bps": 2.0,
+        "low": -1.0, "high": 5.0, "came_bps": -0.5,
+    }  # fmt: skip
+    old = found["AAA"]
+    assert (old["source"], old["forecast_bps"], old["low"]) == ("news", 3.2, pytest.approx(-4.8))
+    assert (old["horizon_s"], old["came_bps"]) == (None, None)
+
+
+def test_a_journal_that_cannot_be_read_is_409(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> Any:
+        raise OSError(5, "Input/output error")
+
+    client = place.client("viewer")
+    monkeypatch.setattr(place.desk, "read", fails)
+    for path in ROUTES[:3]:
+        said = client.get(f"{DESK}/{path}")
+        assert said.status_code == 409, path
+        assert set(said.json()) == {"expected", "received", "remedy"}
+    killed = place.client("trader").post("/api/kill", json={"scope": "all", "reason": "x"})
+    assert killed.status_code == 200
