@@ -146,12 +146,11 @@ def forecast_row(instrument: str, alpha: Mapping[str, Any], came: Mapping[str, A
     -3.0
     """
     mean, sd, horizon_ns = alpha.get("expected_bps"), alpha.get("sd_bps"), alpha.get("horizon_ns")
-    known = mean is not None and sd is not None
+    low, high = (None, None) if mean is None or sd is None else (mean - 2 * sd, mean + 2 * sd)
     sources = alpha.get("sources") or {}
     return {
         "instrument": instrument, "source": str(alpha.get("model") or ", ".join(sources)), "ns": alpha["ns"],
-        "horizon_s": None if horizon_ns is None else horizon_ns / 1e9, "forecast_bps": mean,
-        "low": mean - 2 * sd if known else None, "high": mean + 2 * sd if known else None,
+        "horizon_s": None if horizon_ns is None else horizon_ns / 1e9, "forecast_bps": mean, "low": low, "high": high,
         "came_bps": came.get("came_bps"),
     }  # fmt: skip
 
