@@ -3,10 +3,13 @@
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import tomllib
+import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from importlib import metadata
@@ -132,11 +135,50 @@ def metrics(port: int) -> str:
 
 
 @pytest.mark.long
-def test_the_services_run_as_plain_processes_and_tell_prometheus(running: int) -> None:
+def test_the_services_run_as_plain_processes_and_prometheus_answers_every_query(running: int, tmp_path: Path) -> None:
+    """Debian's Prometheus, by the configuration that ships; Grafana itself is not tried here."""
     until(lambda: re.search(r"^tercel_fills_total\{.*\} [1-9]", metrics(running), re.MULTILINE), what="a fill")
     said = metrics(running)
     for name in exported():
         assert f"# HELP {name.removesuffix('_total')}" in said, name
+    binary = shutil.which("prometheus")
+    if binary is None:
+        pytest.skip("no prometheus: apt-get install prometheus")
+    (tmp_path / "token").write_text(TOKEN)
+    told = (DEPLOY / "prometheus.yml").read_text().replace("/run/secrets/metrics_token", str(tmp_path / "token"))
+    told = told.replace("8321", str(running)).replace("scrape_interval: 5s", "scrape_interval: 1s")
+    (tmp_path / "prometheus.yml").write_text(told)
+    port, log = free_port(), (tmp_path / "prometheus.log").open("w")
+    words = [
+        binary, f"--config.file={tmp_path / 'prometheus.yml'}", f"--storage.tsdb.path={tmp_path / 'tsdb'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]  # fmt: skip
+    process = subprocess.Popen(words, stdout=log, stderr=log)
+
+    def found(query: str) -> list[Any]:
+        where = f"http://127.0.0.1:{port}/api/v1/query?" + urllib.parse.urlencode({"query": query})
+        try:
+            with urllib.request.urlopen(where, timeout=5) as response:
+                answer = json.load(response)
+        except urllib.error.HTTPError as error:
+            if error.code == 503:
+                return []  # it still starts
+            raise AssertionError(f"{query}: {error.read().decode()}") from None
+        except OSError:
+            return []  # it is not up yet
+        assert answer["status"] == "success", query
+        return list(answer["data"]["result"])
+
+    try:
+        until(lambda: found("sum(rate(tercel_journal_entries_total[1m])) > 0"), what="two scrapes", seconds=60)
+        said = metrics(running)
+        for expression, _ in QUERIES:
+            names = re.findall(r"tercel_\w+", expression)
+            there = all(re.search(rf"^{name}(\{{| )", said, re.MULTILINE) for name in names)
+            assert bool(found(expression)) or not there, expression
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def test_the_image_holds_the_package_and_no_data() -> None:
