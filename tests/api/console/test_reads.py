@@ -29,11 +29,12 @@ def priced(tmp_path_factory: pytest.TempPathFactory, made: Path) -> Iterator[Pla
     first = found.desk.entries[0]
     found.desk.entries[0] = Entry(kinds.SESSION, first.ns, body={**first.body, "listings": listings})
     alpha = {"expected_bps": 2.0, "sd_bps": 1.5, "horizon_ns": 60 * S, "half_life_ns": S, "model": "night"}
+    came = {"model": "night", "span_s": 3.0, "forecast_bps": 1.0, "sd_bps": 1.5, "came_bps": -0.5}
     found.desk.entries += [
         Entry(kinds.MARKET, 20 * S, "AAA", body={"bid": 999, "ask": 1001}),
         Entry(kinds.MARKET, 21 * S, EUR, body={"bid": 10_000, "ask": 10_001}),
         Entry(kinds.ALPHA, 22 * S, EUR, body=alpha),
-        Entry(kinds.FORECAST, 23 * S, EUR, body={"came_bps": -0.5}),
+        Entry(kinds.FORECAST, 23 * S, EUR, body=came),
         Entry(kinds.HEARTBEAT, 24 * S, body={"positions": {}, "open": 0, "unknown": 0}),
     ]
     with found.outside:
@@ -152,12 +153,14 @@ def test_a_desk_without_entries_has_a_past_without_any(priced: Place) -> None:
 
 
 def test_forecasts_stand_beside_what_came(priced: Place) -> None:
-    found = {one["instrument"]: one for one in got(priced, "forecasts")}
-    assert found[EUR] == {
+    old, now, over = got(priced, "forecasts")
+    assert now == {
         "instrument": EUR, "source": "night", "ns": 22 * S, "horizon_s": 60.0, "forecast_bps": 2.0,
-        "low": -1.0, "high": 5.0, "came_bps": -0.5,
+        "low": -1.0, "high": 5.0, "came_bps": None,
     }  # fmt: skip
-    old = found["AAA"]
+    then = {"ns": 20 * S, "horizon_s": 3.0, "forecast_bps": 1.0, "low": -2.0, "high": 4.0, "came_bps": -0.5}
+    assert over == now | then, "what came is of the forecast that was made of that time, not of the next one"
+    assert old["instrument"] == "AAA"
     assert (old["source"], old["forecast_bps"], old["low"]) == ("news", 3.2, pytest.approx(-4.8))
     assert (old["horizon_s"], old["came_bps"]) == (None, None)
 

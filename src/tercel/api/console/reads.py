@@ -103,9 +103,10 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
 
     @app.get("/api/desks/{desk}/forecasts", **needs("look"))
     def desk_forecasts(desk: str) -> list[dict[str, Any]]:
-        """The last forecast of each instrument beside what came of the one before."""
+        """The last forecast of each instrument, and the last whose time is over beside what came of it."""
         page = plain(desks.of(desk).follower.shown())
-        return [forecast_row(name, one, page["forecasts"].get(name, {})) for name, one in page["alphas"].items()]
+        over = [(name, one) for name, one in page["forecasts"].items() if one.get("span_s") is not None]
+        return [forecast_row(name, one) for name, one in page["alphas"].items()] + [came_row(*one) for one in over]
 
     @app.get("/api/desks/{desk}/why/{seq}", **needs("look"))
     def desk_why(desk: str, seq: int) -> dict[str, Any]:
@@ -137,12 +138,12 @@ def _chosen(desks: Desks, name: str | None) -> Iterator[Served]:
     yield from desks.values() if name is None else [desks.of(name)]
 
 
-def forecast_row(instrument: str, alpha: Mapping[str, Any], came: Mapping[str, Any]) -> dict[str, Any]:
-    """What is expected of an instrument, basis points with two standard deviations about it, and what came before.
+def forecast_row(instrument: str, alpha: Mapping[str, Any]) -> dict[str, Any]:
+    """What is expected of an instrument, basis points with two standard deviations about it; what came is not known.
 
     What an older journal does not tell is null.
 
-    >>> forecast_row("A", {"ns": 5, "expected_bps": 1.0, "sd_bps": 2.0, "horizon_ns": 3_000_000_000}, {})["low"]
+    >>> forecast_row("A", {"ns": 5, "expected_bps": 1.0, "sd_bps": 2.0, "horizon_ns": 3_000_000_000})["low"]
     -3.0
     """
     mean, sd, horizon_ns = alpha.get("expected_bps"), alpha.get("sd_bps"), alpha.get("horizon_ns")
@@ -151,8 +152,20 @@ def forecast_row(instrument: str, alpha: Mapping[str, Any], came: Mapping[str, A
     return {
         "instrument": instrument, "source": str(alpha.get("model") or ", ".join(sources)), "ns": alpha["ns"],
         "horizon_s": None if horizon_ns is None else horizon_ns / 1e9, "forecast_bps": mean, "low": low, "high": high,
-        "came_bps": came.get("came_bps"),
+        "came_bps": None,
     }  # fmt: skip
+
+
+def came_row(instrument: str, over: Mapping[str, Any]) -> dict[str, Any]:
+    """What was expected of a time that is over, and what came of it.
+
+    >>> over = {"ns": 9_000_000_000, "span_s": 3.0, "forecast_bps": 1.0, "sd_bps": 2.0, "came_bps": 0.5}
+    >>> [came_row("A", over)[name] for name in ("ns", "low", "came_bps")]
+    [6000000000, -3.0, 0.5]
+    """
+    span_ns = round(over["span_s"] * 1e9)
+    then = {"ns": over["ns"] - span_ns, "expected_bps": over.get("forecast_bps"), "horizon_ns": span_ns}
+    return forecast_row(instrument, {**over, **then}) | {"came_bps": over.get("came_bps")}
 
 
 def desk_row(served: Served) -> DeskRow:
