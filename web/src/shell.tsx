@@ -39,8 +39,9 @@ function Age() {
   const lost = (performance.now() - app.heard) / 1000, row = app.desks?.find((d) => d.desk === app.place.desk);
   if (lost > LOST_S) return <span class="age old" role="alert">no word from the console for {span(lost)}</span>;
   if (!row || !app.live?.seq) return null;
+  if (!row.running) return null; // a desk that ended is silent since then, not since the console looks at it
   const silent = (app.live.silent_s ?? row.silent_s ?? 0) + lost;
-  return <span class={`age ${silent > SILENT_S && row.running ? "old" : ""}`}>{silent < 2 ? "last entry just now" : `last entry ${span(silent)} ago`}</span>;
+  return <span class={`age ${silent > SILENT_S ? "old" : ""}`}>{silent < 2 ? "last entry just now" : `last entry ${span(silent)} ago`}</span>;
 }
 
 export function Faults() {

@@ -134,5 +134,5 @@ function Tape({ book, tick }: { book: Book; tick?: number | undefined }) {
 function Schedule({ s }: { s: Chart["schedule"][number] }) {
   const lines = useMemo(() => [{ name: "done", colour: "--s1", step: true, points: false, values: s.points.map((p) => p[1]) }, { name: "plan", colour: "--soft", dash: [5, 4], width: 1.5, points: false, values: s.points.map((p) => p[2]) }], [s]);
   const x = useMemo(() => s.points.map((p) => p[0] / 1e9), [s]), top = Math.max(...s.points.flatMap((p) => [p[1], p[2]]));
-  return <div><h3>{s.parent}</h3>{x.length > 1 ? <Plot label={`${s.parent} against its schedule`} x={x} lines={lines} height={150} show={top <= 1.0001 ? pct : (v) => (none(v) ? "–" : qty(Math.round(v)))} /> : <Soft>it has just begun</Soft>}</div>;
+  return <div><h3>{s.parent}</h3>{x.length > 1 ? <Plot label={`${s.parent} against its schedule`} x={x} lines={lines} height={150} show={top <= 1.0001 ? pct : (v) => (none(v) ? "–" : qty(Math.round(v)))} /> : <Soft>one entry alone in this span</Soft>}</div>;
 }

@@ -56,7 +56,7 @@ function DeskCard({ d, page }: { d: Desk; page: Page | undefined }) {
     {d.fault && <p class="wrong">The journal cannot be read. {d.fault}</p>}
     {d.money.length ? d.money.map((t) => <Money key={t.currency} t={t} points={totals(page?.pnl_points, t.currency)} />) : <Empty>Its money is not known: nothing was filled and marked yet.</Empty>}
     <footer class="soft"><a href={href("alerts", { desk: d.desk })}>{a.unowned ? <Badge tone={a.critical ? "bad" : "warn"}>{plural(a.unowned, "alert")} without owner</Badge> : "every alert has an owner"}</a>
-      <span>{clock(d.ns)} · last entry {d.silent_s < 2 ? "just now" : `${span(d.silent_s)} ago`}</span></footer>
+      <span>{d.running ? <>{clock(d.ns)} · last entry {d.silent_s < 2 ? "just now" : `${span(d.silent_s)} ago`}</> : `last entry at ${clock(d.ns)}`}</span></footer>
   </article>;
 }
 

@@ -7,12 +7,14 @@ died is seen as one whose journal stands still.
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any, Final
 
 from tercel.core.fixed import ONE, shown
 from tercel.core.plain import plain
 from tercel.core.ports import Entries, Entry
 from tercel.core.stats.student import WeightedSums
+from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.money import Money, by
 from tercel.desk.trading.archive import ArchiveIndex
 from tercel.desk.trading.journal import kinds
@@ -160,6 +162,7 @@ class DeskState:
             "summary": self._summary(len(live), self.ledger.parents.count - len(live))
             | {"open": len(open_orders), "unknown": sum(order.status == "unknown" for order in open_orders)},
             "agents": list(self._agent_rows(open_orders)),
+            "orders": [self._order_row(order) for order in open_orders],
             "parents": [self._parent_row(parent) for parent in [*live, *reversed(self._ended.values())]],
             **self.money.shown(self.ledger.positions, self.ns, self._budget("desk", "desk", "daily_loss")["of"]),
             "freshness": self._freshness(),
@@ -201,6 +204,14 @@ class DeskState:
         last["marks"] = {name: ns for name, (ns, _) in self.money.marks.items()}
         return {what: {at: (self.ns - ns) / 1e9 for at, ns in rows.items()} for what, rows in last.items()}
 
+    def _order_row(self, order: ChildOrder) -> dict[str, Any]:
+        unit = self.money.unit(order.instrument)
+        return {
+            "id": order.root, "parent": order.parent, "instrument": order.instrument, "agent": order.account,
+            "side": SIDE_WORDS[order.side], "qty": unit.qty(order.lots * ONE), "filled": unit.qty(order.cum_qty),
+            "limit_price": None if order.price is None else unit.price(order.price * ONE), "status": str(order.status),
+        }  # fmt: skip
+
     def _parent_row(self, parent: ParentOrder) -> dict[str, Any]:
         """A parent's row, with what an even schedule would have filled by now and the time that is left."""
         order, cost = parent.order, self._costs.get(parent.id, {})
@@ -216,8 +227,8 @@ class DeskState:
             "filled": parent.filled,
             "limit_price": parent.limit_price,
             "limit": parent.limit,
-            "avg_price": unit.price(paid / parent.filled_qty) if paid and parent.filled_qty else None,
-            "arrival_price": unit.price(parent.arrival_mid2 * ONE / 2) if parent.arrival_mid2 else None,
+            "avg_price": unit.price(Fraction(paid, parent.filled_qty)) if paid and parent.filled_qty else None,
+            "arrival_price": unit.price(Fraction(parent.arrival_mid2 * ONE, 2)) if parent.arrival_mid2 else None,
             "cost": None if missed is None or value is None else missed * value / 1e4,
             "status": str(parent.status),
             "reason": parent.reason,
