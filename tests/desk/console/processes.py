@@ -40,6 +40,15 @@ strategy = "peg_behind"
 [demand]
 share = 0.5
 """
+FULLER = """
+[[instrument]]
+name = "BBB"
+
+[[agent]]
+name = "schedule"
+strategy = "twap_take"
+"""
+"""For pictures: a second instrument and a third agent."""
 
 
 def tercel(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -82,14 +91,14 @@ def console(desk: Path, said: Path) -> Iterator[str]:
 
 
 @contextmanager
-def running_desk(folder: Path, speed: float = 10.0, round_s: float = 600.0) -> Iterator[Path]:
-    """A desk at work in a folder: parents are accepted and orders are open."""
+def running_desk(folder: Path, speed: float = 10.0, round_s: float = 600.0, more: str = "") -> Iterator[Path]:
+    """A desk at work in a folder: parents are accepted and orders are open; `more` is added to its file."""
     from tercel.core.errors import JournalError
     from tercel.desk.trading.journal import kinds
     from tercel.desk.trading.journal.reader import JournalReader
 
     config, desk, said = folder / "small.toml", folder / "desk", folder / "desk.out"
-    config.write_text(CONFIG.format(speed=speed, round_s=round_s))
+    config.write_text(CONFIG.format(speed=speed, round_s=round_s) + more)
 
     def works() -> bool:
         try:

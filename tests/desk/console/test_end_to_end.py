@@ -13,7 +13,9 @@ import pytest
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
 from tests.desk.console.browser import chromium
-from tests.desk.console.processes import PASSWORD, TOKEN, console, running_desk, tercel
+from tests.desk.console.hands import answered, log_in, look, press, say, show, text
+from tests.desk.console.hands import picture as taken
+from tests.desk.console.processes import FULLER, PASSWORD, TOKEN, console, running_desk, tercel
 from tests.desk.console.second import confirm
 from tests.waiting import DEADLINE_S, until
 
@@ -24,13 +26,15 @@ from tercel.desk.trading.ledger import Ledger
 
 pytestmark = pytest.mark.long
 log = logging.getLogger(__name__)
-PAINTED = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))"
-"""What the page was told is on the screen two frames later."""
+SHOTS = os.environ.get("TERCEL_SCREENSHOTS", "")
+AGENTS = {"ppo", "peg"} | ({"schedule"} if SHOTS else set())
+ORDERS, AGENT = "#/orders?desk=desk", "#/agent/desk/ppo?desk=desk"
+ENABLED = "return document.querySelector('dialog [type=submit]').matches(':enabled')"
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    pace = {"speed": 20.0, "round_s": 300.0} if os.environ.get("TERCEL_SCREENSHOTS") else {}
+    pace: dict[str, Any] = {"speed": 20.0, "round_s": 300.0, "more": FULLER} if SHOTS else {}
     with running_desk(tmp_path_factory.mktemp("desk"), **pace) as folder:
         yield folder
 
@@ -39,51 +43,38 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def page(desk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("console")
     with console(desk, folder / "console.out") as address, chromium(folder) as browser:
+        look(browser, 1280, "light")
         browser.get(address)
+        until(lambda: browser.find_elements("id", "name"), what="the way in")
         browser.find_element("id", "name").send_keys("admin")
         browser.find_element("id", "password").send_keys("not the password")
-        browser.find_element("css selector", "button").click()
-        until(lambda: "not the name and its password" in text(browser, ".said"), what="a refusal")
-        browser.find_element("id", "name").send_keys("admin")
-        browser.find_element("id", "password").send_keys(PASSWORD)
-        browser.find_element("css selector", "button").click()
-        until(lambda: "peg_behind" in text(browser, "#agents"), what="the page")
+        browser.find_element("css selector", "form button").click()
+        until(lambda: "That name and password do not go together." in text(browser, ".said"), what="a refusal")
+        log_in(browser, address, "admin")
+        until(lambda: "peg_behind" in text(browser, "[aria-label='Agents by cost']"), what="the page")
         yield browser
 
 
-def text(page: Any, selector: str) -> str:
-    """What stands there; "" where nothing does. The page may redraw at any time, so no element is held."""
-    return str(page.execute_script("return document.querySelector(arguments[0])?.innerText ?? ''", selector))
+def ask(page: Any, button: str, within: str, reason: str, yes: str) -> None:
+    """Press a button, say why, and press the one that does it; a reason is needed."""
+    press(page, button, within)
+    assert not page.execute_script(ENABLED)
+    say(page, "Reason", reason)
+    press(page, yes, "dialog")
+    until(lambda: not page.find_elements("css selector", "dialog"), what="the dialog's end")
 
 
-def press(page: Any, selector: str, number: int = 0) -> None:
-    """Click, whatever the page redraws meanwhile."""
-    page.execute_script("document.querySelectorAll(arguments[0])[arguments[1]].click()", selector, number)
-
-
-def say_why(page: Any, reason: str) -> None:
-    page.find_element("id", "ask-reason").send_keys(reason)
-    page.find_element("id", "ask-yes").click()
-
-
-def picture(page: Any, name: str, width: int, height: int, scheme: str = "light") -> None:
-    """Save what the page looks like under TERCEL_SCREENSHOTS, where that is set."""
-    if not (folder := os.environ.get("TERCEL_SCREENSHOTS")):
-        return
-    from io import BytesIO
-
-    from PIL import Image
-
-    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    page.execute_script("dispatchEvent(new Event('resize')); scrollTo(0, 0)")
-    page.execute_async_script(PAINTED)
-    shot = Image.open(BytesIO(page.get_screenshot_as_png())).convert("RGB")
-    shot.quantize(192, dither=Image.Dither.NONE).save(Path(folder) / f"{name}.png", optimize=True)
-    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+def picture(
+    page: Any, name: str, screen: str = "", width: int = 1280, height: int = 1000, scheme: str = "light"
+) -> None:
+    """Save what a screen looks like under TERCEL_SCREENSHOTS, where that is set."""
+    if SHOTS:
+        look(page, width, scheme, height)
+        if screen:
+            show(page, screen)
+        page.execute_script("scrollTo(0, 0)")
+        taken(page, Path(SHOTS) / f"{name}.png", whole=False)
+        look(page, 1280, "light")
 
 
 def entries(desk: Path, *wanted: str, after: int = 0) -> list[tuple[int, Entry]]:
@@ -95,9 +86,9 @@ def events(desk: Path, parent: str) -> list[str]:
 
 
 def confirmed(desk: Path, after: int) -> bool:
-    """Whether the kill of both agents is confirmed."""
+    """Whether the kill of all agents is confirmed."""
     said = [e.body for _, e in entries(desk, kinds.KILL, after=after) if e.body["event"] == "confirmed"]
-    return {body["scope"] for body in said} == {"ppo", "peg"}
+    return {body["scope"] for body in said} == AGENTS
 
 
 def a_live_parent(desk: Path) -> str:
@@ -117,7 +108,7 @@ def a_live_parent(desk: Path) -> str:
 def nothing_new_leaves(desk: Path, after: int) -> None:
     """No order that opens anything was journaled since the first latch of a kill."""
     latched = next(seq for seq, e in entries(desk, kinds.KILL, after=after) if e.body["event"] == "latched")
-    for agent in ("ppo", "peg"):
+    for agent in sorted(AGENTS):
         at = next(
             seq for seq, e in entries(desk, kinds.KILL, after=after)
             if e.body["event"] == "latched" and e.body["scope"] == agent
@@ -131,74 +122,91 @@ def nothing_new_leaves(desk: Path, after: int) -> None:
 def test_a_person_watches_pauses_and_asks_why(desk: Path, page: Any) -> None:
     before = len(entries(desk, kinds.DECISION))
     until(lambda: len(entries(desk, kinds.DECISION)) > before + 3, what="decisions")
-    until(lambda: len(page.find_elements("css selector", "#decisions button")) > 3, what="decisions on the page")
+    show(page, AGENT)
+    until(lambda: text(page, "[aria-label='Last decisions']").count("Why?") > 1, what="decisions on the page")
     parent = a_live_parent(desk)
-    press(page, f"tr[data-id='{parent}'] .acts button")
-    say_why(page, "news are due")
+    row = f"tr[data-id='{parent}']"
+    show(page, ORDERS)
+    ask(page, "Pause…", row, "news are due", "Pause…")
     until(lambda: events(desk, parent)[-1] == "paused", what="a pause")
-    until(lambda: "paused" in text(page, f"tr[data-id='{parent}']"), what="paused, shown")
-    press(page, f"tr[data-id='{parent}'] .acts button")
-    say_why(page, "no news")
+    until(lambda: "paused" in text(page, row), what="paused, shown")
+    ask(page, "Resume…", row, "no news", "Resume…")
     until(lambda: events(desk, parent)[-1] == "resumed", what="going on")
-    press(page, "#decisions button")
-    until(lambda: page.find_element("id", "why").is_displayed(), what="an explanation")
+    press(page, "Why?", row)
     for shown in ("lots left", "The market stood at", "It wanted to", "mid, ticks"):
-        assert shown in text(page, "#why"), shown
-    picture(page, "why", 1400, 900)
-    press(page, "#why .close")
+        until(lambda shown=shown: shown in text(page, "dialog"), what=shown)
+    picture(page, "why")
+    press(page, "Close", "dialog")
 
 
 def test_a_kill_from_the_page_and_the_way_back(desk: Path, page: Any) -> None:
     parent, before = a_live_parent(desk), JournalReader(desk).last
-    press(page, "#kill")
-    assert not page.find_element("id", "ask-yes").is_enabled()
-    say_why(page, "prices look wrong")
+    show(page, "#/overview?desk=desk")
+    press(page, "Kill…", "#head")
+    whole = "return [...document.querySelectorAll('dialog .choice')].find((l) => l.innerText.includes('whole desk'))"
+    until(lambda: page.execute_script(whole), what="whom to kill")
+    assert not page.find_elements("css selector", "dialog input:checked")
+    page.execute_script(f"(() => {{ {whole} }})().click()")
+    assert not page.execute_script(ENABLED)
+    say(page, "Reason", "prices look wrong")
+    press(page, "Kill the whole desk desk", "dialog")
     log.info("kill from the page confirmed after %.3f s", until(lambda: confirmed(desk, before), what="a kill"))
-    until(lambda: "prices look wrong" in text(page, "#killed"), what="the banner")
-    until(lambda: text(page, "#killed").count("nothing open at the venue") == 2, what="the venue's word, shown")
+    answered(page, "ppo killed, nothing open at the venue")
+    until(lambda: "prices look wrong" in text(page, ".say.bad"), what="the banner")
+    until(
+        lambda: text(page, ".say.bad").count("nothing open at the venue") == len(AGENTS), what="the venue's word, shown"
+    )
     until(lambda: events(desk, parent)[-1] == "paused", what="parents paused")
     seen = JournalReader(desk).last
     until(lambda: JournalReader(desk).last > seen + 2, what="time passing")
     nothing_new_leaves(desk, before)
-    assert page.title.startswith("KILLED")
-    picture(page, "killed", 1400, 700)
-    press(page, "#rearm")
-    say_why(page, "prices were right")
-    confirm(page.current_url, "bob", PASSWORD)
-    until(lambda: len(entries(desk, kinds.REARM, after=before)) == 2, what="re-armed")
+    until(lambda: page.title.startswith("KILLED"), what="the title")
+    picture(page, "killed", "#/risk?desk=desk", height=760)
+    ask(page, "Re-arm…", ".say.bad", "prices were right", "Ask to re-arm")
+    answered(page, "Waits for a second person")
+    assert not entries(desk, kinds.REARM, after=before)
+    confirm(page.execute_script("return location.origin"), "bob", PASSWORD)
+    until(lambda: len(entries(desk, kinds.REARM, after=before)) == len(AGENTS), what="re-armed")
     assert {e.body["reason"] for _, e in entries(desk, kinds.REARM, after=before)} == {"prices were right; so it is"}
     both = "admin (password), confirmed by bob (password)"
     assert {e.body["by"] for _, e in entries(desk, kinds.REARM, after=before)} == {both}
-    until(lambda: not page.find_element("id", "killed").is_displayed(), what="the banner gone")
+    until(lambda: not page.find_elements("css selector", ".say.bad"), what="the banner gone")
+    show(page, ORDERS)
     if events(desk, parent)[-1] == "paused":
-        press(page, f"tr[data-id='{parent}'] .acts button")
-        say_why(page, "it may go on")
+        ask(page, "Resume…", f"tr[data-id='{parent}']", "it may go on", "Resume…")
         until(lambda: events(desk, parent)[-1] in ("resumed", "done", "expired"), what="going on")
     at = JournalReader(desk).last
     sent = ("new", "replace")
     until(lambda: any(e.body["what"] in sent for _, e in entries(desk, kinds.ORDER_OUT, after=at)), what="orders again")
 
 
+def pictures(desk: Path, page: Any) -> None:
+    """Those of the documentation, of a desk that has worked for some rounds: a fuller page is a better picture."""
+    until(lambda: len(entries(desk, kinds.SHARE)) > 12, what="rounds")
+    a_live_parent(desk)
+    before = len(entries(desk, kinds.DECISION))
+    until(lambda: len(entries(desk, kinds.DECISION)) > before + 30, what="decisions")
+    for note in page.find_elements("css selector", "#notes button"):
+        note.click()
+    now = max(e.ns for _, e in entries(desk, kinds.DECISION))
+    picture(page, "console", "#/overview?desk=desk")
+    picture(page, "console-dark", AGENT, scheme="dark")
+    picture(page, "console-narrow", ORDERS, width=400, height=860)
+    picture(page, "console-market", "#/market/AAA?desk=desk")
+    picture(page, "console-past", f"#/market/AAA?desk=desk&at={now - 400 * 10**9}")
+
+
 def test_a_promotion_from_the_page(desk: Path, page: Any) -> None:
-    if os.environ.get("TERCEL_SCREENSHOTS"):  # a fuller page is a better picture
-        until(lambda: len(entries(desk, kinds.SHARE)) > 4, what="rounds")
-        a_live_parent(desk)
-        before = len(entries(desk, kinds.DECISION))
-        until(lambda: len(entries(desk, kinds.DECISION)) > before + 8, what="decisions")
-    picture(page, "console", 1400, 1500)
-    picture(page, "console-dark", 1400, 1500, "dark")
-    picture(page, "console-narrow", 700, 1500)
-    press(page, "tr[data-id=ppo] td:last-child button")
-    say_why(page, "to see it at work")
-    confirm(page.current_url, "bob", PASSWORD)
+    if SHOTS:
+        pictures(desk, page)
+    show(page, AGENT)
+    ask(page, "Promote…", "main", "to see it at work", "Ask to promote")
+    confirm(page.execute_script("return location.origin"), "bob", PASSWORD)
     until(lambda: bool(entries(desk, kinds.PROMOTED)), what="a promotion")
     (_, entry), *_ = entries(desk, kinds.PROMOTED)
     assert entry.body["challenger"] == "packaged:dqn-csco-santa-fe+alpha+posture"
     assert entry.body["by"] == "admin (password), confirmed by bob (password)"
-    until(
-        lambda: "dqn-csco-santa-fe" in text(page, "tr[data-id=ppo] th"),
-        what="on the page",
-    )
+    until(lambda: "dqn-csco-santa-fe" in text(page, "main .title"), what="on the page")
 
 
 def test_a_kill_from_the_command_line_with_the_page_down(desk: Path) -> None:
@@ -215,7 +223,7 @@ def test_a_kill_from_the_command_line_with_the_page_down(desk: Path) -> None:
     assert tercel("rearm", "--desk", desk).returncode == 2
     assert tercel("rearm", "--reason", " ", "--desk", desk).returncode == 2
     assert tercel("rearm", "--reason", "looked at it", "--desk", desk).returncode == 0
-    until(lambda: len(entries(desk, kinds.REARM, after=before)) == 2, what="re-armed")
+    until(lambda: len(entries(desk, kinds.REARM, after=before)) == len(AGENTS), what="re-armed")
 
 
 def test_metrics_are_scraped_and_two_consoles_show_one_desk(desk: Path, tmp_path: Path) -> None:
