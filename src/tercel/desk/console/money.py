@@ -200,7 +200,8 @@ class Money:
             row["total"] = None if None in made else math.fsum((*made, -(row["fees"] or 0.0)))  # type: ignore[arg-type]
             used = risk / limit if risk is not None and limit else None
             risks = {"var95": risk, "var_used": used, "var_returns": len(self.returns)}
-            rows.append({"currency": currency, **row, "net": row.pop("value"), **risks})
+            row["net"] = row.pop("value")
+            rows.append({"currency": currency, **row, **risks})
         return rows
 
     def var95(self, held: Iterable[HeldPosition]) -> float | None:
