@@ -97,7 +97,7 @@ def running_desk(folder: Path, speed: float = 10.0, round_s: float = 600.0, more
     from tercel.desk.trading.journal import kinds
     from tercel.desk.trading.journal.reader import JournalReader
 
-    config, desk, said = folder / "small.toml", folder / "desk", folder / "desk.out"
+    config, desk, said = folder / "small.toml", folder / "today", folder / "desk.out"
     config.write_text(CONFIG.format(speed=speed, round_s=round_s) + more)
 
     def works() -> bool:

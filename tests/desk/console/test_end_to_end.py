@@ -28,7 +28,7 @@ pytestmark = pytest.mark.long
 log = logging.getLogger(__name__)
 SHOTS = os.environ.get("TERCEL_SCREENSHOTS", "")
 AGENTS = {"ppo", "peg"} | ({"schedule"} if SHOTS else set())
-ORDERS, AGENT = "#/orders?desk=desk", "#/agent/desk/ppo?desk=desk"
+ORDERS, AGENT = "#/orders?desk=today", "#/agent/today/ppo?desk=today"
 ENABLED = "return document.querySelector('dialog [type=submit]').matches(':enabled')"
 
 
@@ -72,7 +72,7 @@ def picture(
         look(page, width, scheme, height)
         if screen:
             show(page, screen)
-        page.execute_script("scrollTo(0, 0)")
+        page.execute_script("for (const one of document.querySelectorAll('#notes button')) one.click(); scrollTo(0, 0)")
         taken(page, Path(SHOTS) / f"{name}.png", whole=False)
         look(page, 1280, "light")
 
@@ -141,7 +141,7 @@ def test_a_person_watches_pauses_and_asks_why(desk: Path, page: Any) -> None:
 
 def test_a_kill_from_the_page_and_the_way_back(desk: Path, page: Any) -> None:
     parent, before = a_live_parent(desk), JournalReader(desk).last
-    show(page, "#/overview?desk=desk")
+    show(page, "#/overview?desk=today")
     press(page, "Kill…", "#head")
     whole = "return [...document.querySelectorAll('dialog .choice')].find((l) => l.innerText.includes('whole desk'))"
     until(lambda: page.execute_script(whole), what="whom to kill")
@@ -149,7 +149,7 @@ def test_a_kill_from_the_page_and_the_way_back(desk: Path, page: Any) -> None:
     page.execute_script(f"(() => {{ {whole} }})().click()")
     assert not page.execute_script(ENABLED)
     say(page, "Reason", "prices look wrong")
-    press(page, "Kill the whole desk desk", "dialog")
+    press(page, "Kill the whole desk today", "dialog")
     log.info("kill from the page confirmed after %.3f s", until(lambda: confirmed(desk, before), what="a kill"))
     answered(page, "ppo killed, nothing open at the venue")
     until(lambda: "prices look wrong" in text(page, ".say.bad"), what="the banner")
@@ -161,7 +161,7 @@ def test_a_kill_from_the_page_and_the_way_back(desk: Path, page: Any) -> None:
     until(lambda: JournalReader(desk).last > seen + 2, what="time passing")
     nothing_new_leaves(desk, before)
     until(lambda: page.title.startswith("KILLED"), what="the title")
-    picture(page, "killed", "#/risk?desk=desk", height=760)
+    picture(page, "killed", "#/risk?desk=today", height=760)
     ask(page, "Re-arm…", ".say.bad", "prices were right", "Ask to re-arm")
     answered(page, "Waits for a second person")
     assert not entries(desk, kinds.REARM, after=before)
@@ -186,14 +186,12 @@ def pictures(desk: Path, page: Any) -> None:
     a_live_parent(desk)
     before = len(entries(desk, kinds.DECISION))
     until(lambda: len(entries(desk, kinds.DECISION)) > before + 30, what="decisions")
-    for note in page.find_elements("css selector", "#notes button"):
-        note.click()
     now = max(e.ns for _, e in entries(desk, kinds.DECISION))
-    picture(page, "console", "#/overview?desk=desk")
+    picture(page, "console", "#/overview?desk=today", height=860)
     picture(page, "console-dark", AGENT, scheme="dark")
     picture(page, "console-narrow", ORDERS, width=400, height=860)
-    picture(page, "console-market", "#/market/AAA?desk=desk")
-    picture(page, "console-past", f"#/market/AAA?desk=desk&at={now - 400 * 10**9}")
+    picture(page, "console-market", "#/market/AAA?desk=today")
+    picture(page, "console-past", f"#/market/AAA?desk=today&at={now - 400 * 10**9}")
 
 
 def test_a_promotion_from_the_page(desk: Path, page: Any) -> None:

@@ -186,6 +186,19 @@ def test_the_slider_goes_to_a_minute_of_the_journal(page: Any) -> None:
     until(lambda: "As it was at" in text(page, ".pastbanner"), what="the past")
 
 
+def test_the_market_of_the_past_is_never_the_live_one(page: Any) -> None:
+    show(page, SCREENS["market"])
+    ladder = ".market section:nth-of-type(2) h2 small"
+    until(lambda: ":" in text(page, ladder), what="a ladder")
+    page.execute_script("location.hash = arguments[0]", SCREENS["past"])
+    until(lambda: "As it was at" in text(page, ".pastbanner"), what="the past")
+    live = text(page, "#head .clock b")
+    seen = "return ['.pastbanner strong', arguments[0]].map((one) => document.querySelector(one)?.innerText)"
+    found = page.execute_script(seen, ladder)[1]
+    assert not found or found != live, "nothing, or what was"
+    until(lambda: (pair := page.execute_script(seen, ladder))[1] and pair[1] in pair[0], what="the ladder as it was")
+
+
 def test_a_desk_that_dies_while_its_page_is_open_is_said(page: Any, app: Any) -> None:
     app.state.stopped = True
     until(lambda: "today has stopped while you watched." in text(page, "[role=alert]"), what="a death")

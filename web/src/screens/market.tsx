@@ -26,10 +26,11 @@ export function MarketScreen() {
     const timer = setInterval(() => draw(newest.current), 1500);
     return () => clearInterval(timer);
   }, [here, place.at]);
-  const [last, keep] = useState<{ name: string; chart?: Chart; book?: Book }>({ name: "" });
-  if (name && (chart.data && chart.data !== last.chart || book.data && book.data !== last.book || last.name !== name)) {
-    const old = last.name === name ? last : { name };
-    keep({ name, ...(chart.data ?? old.chart ? { chart: chart.data ?? old.chart! } : {}), ...(book.data ?? old.book ? { book: book.data ?? old.book! } : {}) });
+  // The last picture stays until the next one is there, but none of another desk or time: the past never shows what is live.
+  const [last, keep] = useState<{ of: string; chart?: Chart; book?: Book }>({ of: "" }), of = `${place.desk} ${name} ${place.at ?? ""}`;
+  if (name && (chart.data && chart.data !== last.chart || book.data && book.data !== last.book || last.of !== of)) {
+    const old = last.of === of ? last : { of };
+    keep({ of, ...(chart.data ?? old.chart ? { chart: chart.data ?? old.chart! } : {}), ...(book.data ?? old.book ? { book: book.data ?? old.book! } : {}) });
   }
   if (!page) return <Waiting what="The market" />;
   if (!name) return <Empty>No market was seen yet: the desk warms up.</Empty>;
@@ -101,7 +102,7 @@ function drawOrders(u: uPlot, chart: Chart, to: number, who: string[]): void {
   });
 }
 function drawFills(u: uPlot, fills: Fill[], who: string[]): void {
-  const r = 6.500 * devicePixelRatio, paper = css("--paper");
+  const r = (fills.length > 150 ? 4.5 : 6.5) * devicePixelRatio, paper = css("--paper");
   clip(u, (c) => {
     c.lineWidth = 1.6 * devicePixelRatio;
     for (const f of fills) {

@@ -12,7 +12,7 @@ export function RiskScreen() {
   if (!page) return <Waiting what="Risk" />;
   const exposure = page.exposure ?? [], most = Math.max(1, ...exposure.map((e) => e.gross ?? 0)), totals = page.money ?? [];
   return <>
-    {totals.length > 0 && <dl class="tiles">{totals.map((t) => <div key={t.currency}><dt>{of(t.currency)}VaR 95 % of a day</dt><dd>{none(t.var95) ? <Soft>not known yet: it needs an hour of marks</Soft> : money(t.var95, t.currency)}</dd><dd>{none(t.var_used) ? <Soft>{none(t.var95) ? "" : "no limit of the day's loss"}</Soft> : <><Bar share={t.var_used} tone={useTone(t.var_used)} label={`${pct(t.var_used)} of what may be lost in a day`} /> {pct(t.var_used)} of what a day may lose</>}</dd></div>)}
+    {totals.length > 0 && <dl class="tiles">{totals.map((t) => <div key={t.currency}><dt>{of(t.currency)}VaR 95 % of a day</dt><dd>{money(t.var95, t.currency)}</dd><dd>{none(t.var_used) ? <Soft>{none(t.var95) ? "known after an hour of marks" : "no limit of the day's loss"}</Soft> : <><Bar share={t.var_used} tone={useTone(t.var_used)} label={`${pct(t.var_used)} of what may be lost in a day`} /> {pct(t.var_used)} of what a day may lose</>}</dd></div>)}
       {totals.map((t) => <div key={`${t.currency} e`}><dt>{of(t.currency)}gross, net</dt><dd>{money(t.gross, t.currency)}</dd><dd>net {money(t.net, "", true)}</dd></div>)}
       {totals.map((t) => <div key={`${t.currency} p`}><dt>{of(t.currency)}profit</dt><dd><Profit v={t.total} currency={t.currency} /></dd><dd>realised <Profit v={t.realised} /> · open <Profit v={t.open} /></dd></div>)}</dl>}
     <div class="two">
