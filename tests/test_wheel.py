@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ from tests.test_house import ROOT
 
 from tercel.cli.plugins import BESIDE
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+TOLD = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = TOLD["project"]
+PAGE = {"index.html", "app.js", "app.css", "licenses.txt"}
+"""The console's page."""
 NAMED = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
 BUILT_OF = ("pyproject.toml", "README.md", "LICENSE", "src")
 SMALL = {'"csco"': '"csco-santa-fe"', "500_000": "512", "1_000": "16"}
@@ -62,6 +66,20 @@ def wheel_of(source: Path, folder: Path) -> Path:
     subprocess.run(build, check=True)
     [found] = folder.glob("*.whl")
     return found
+
+
+def test_package_data_has_the_whole_page_of_the_console() -> None:
+    package = ROOT / "src" / "tercel"
+    held = {path for one in TOLD["tool"]["setuptools"]["package-data"]["tercel"] for path in package.glob(one)}
+    assert {path for path in (package / "core" / "pages").iterdir() if path.suffix != ".py"} - held == set()
+    assert {path.name for path in held if path.parent == package / "core" / "pages"} == PAGE
+
+
+@pytest.mark.long
+def test_the_wheel_holds_the_page_of_the_console(wheel: Path) -> None:
+    names = [Path(name) for name in zipfile.ZipFile(wheel).namelist()]
+    assert {one.name for one in names if one.parent == Path("tercel/core/pages") and one.suffix != ".py"} == PAGE
+    assert [one for one in names if one.is_relative_to("tercel/desk/console/page")] == []
 
 
 @pytest.mark.long
