@@ -16,6 +16,7 @@ from tercel.cli.operator import PORT
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest
 from tercel.cli.terminal import print_json, print_table, progress, result_console, say
+from tercel.cli.trade_day import day
 from tercel.cli.trade_limits import limits_app
 from tercel.cli.trade_look import orders, positions, reconcile, replay, tca, verify
 from tercel.cli.trade_orders import amend, cancel, pause, promote, resume, settle, submit
@@ -248,6 +249,6 @@ def _print_open(parents: list[dict[str, Any]]) -> None:
 
 add(
     trade_app, run, submit, pause, resume, cancel, amend, promote, settle, orders, positions, replay, reconcile, verify,
-    tca,
+    tca, day,
 )  # fmt: skip
 trade_app.add_typer(limits_app)

@@ -243,7 +243,7 @@ class Ledger:
         """Failed consistency checks; none, whatever came in."""
         wrong = []
         for parent in self.parents:
-            mine = [order for order in self.orders if order.parent == parent.id]
+            mine = self.orders.of_parent(parent.id)
             if (cum := sum(order.cum_qty for order in mine)) != parent.filled_qty:
                 wrong.append(f"parent {parent.id}: {parent.filled} lots filled, its children {shown(cum)}")
             if parent.filled_qty + self.open_of(parent.id) > parent.lots * ONE:

@@ -1,0 +1,293 @@
+"""The day of a desk, folded from its journal: costs, profit, exposure, limits, alerts with their owners, what is open.
+
+    day_of(reader, "desks/today")["sentence"]
+
+`day_of` is a function of a journal and a window of venue time; `days_of` reads folders, and tells of those that it
+cannot read. The page and the mail are `api.desk_day_page`.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tercel.api.desk_day_events import DayEvents
+from tercel.api.desk_day_words import needs_of, sentence_of
+from tercel.core.errors import ConfigError, JournalError, TercelError
+from tercel.core.fixed import shown, summed
+from tercel.core.ports import Entries
+from tercel.desk.console.money import DAY_NS
+from tercel.desk.console.state import DeskState
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.store import verify
+from tercel.desk.trading.parents import ParentStatus
+from tercel.desk.trading.tca.shortfall import by_filled
+
+LIMITS_SHOWN: Final = 5
+FIGURES: Final = ("realised", "open", "fees")
+EXPOSURE: Final = ("currency", "gross", "net", "var95", "var_used", "var_returns")
+_TIMED: Final = (kinds.SESSION, kinds.MARKET, kinds.HEARTBEAT)
+"""Written at least once a minute by a desk that runs."""
+Sums = dict[tuple[str, str], dict[str, float | None]]
+"""Realised, open and fees by agent and currency."""
+
+
+@dataclass(frozen=True)
+class DayWindow:
+    """The time that a report is about: by default the 24 hours before the journal's last entry.
+
+    Parameters
+    ----------
+    from_ns, to_ns : int, optional
+        Venue time of the first and the last moment.
+    session : bool
+        From the beginning of the last session that began by `to_ns`.
+
+    >>> DayWindow(5, 9).of(None)
+    (5, 9)
+    """
+
+    from_ns: int | None = None
+    to_ns: int | None = None
+    session: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        if self.session and self.from_ns is not None:
+            raise ConfigError("the last session or a time to begin at", "both", "leave one of the two out")
+        if self.from_ns is not None and self.to_ns is not None and self.from_ns > self.to_ns:
+            raise ConfigError("a day that ends after it begins", f"{self.from_ns} to {self.to_ns} ns", "swap the two")
+
+    def of(self, journal: Entries | None) -> tuple[int, int]:
+        """First and last moment, in venue ns, over a journal."""
+        if self.from_ns is not None and self.to_ns is not None:
+            return self.from_ns, self.to_ns
+        last, began = _ends(journal, self.to_ns) if journal is not None else (0, 0)
+        to_ns = max(last, self.from_ns or 0) if self.to_ns is None else self.to_ns
+        if self.session:
+            return began, to_ns
+        return (max(to_ns - DAY_NS, 0) if self.from_ns is None else self.from_ns), to_ns
+
+
+def _ends(journal: Entries, to_ns: int | None) -> tuple[int, int]:
+    """Time of the last entry, and of the last session's beginning by a time."""
+    seq = last = began = 0
+    for number, entry in journal.read(0, _TIMED):
+        seq, last = number, max(last, entry.ns)
+        if entry.kind == kinds.SESSION and (to_ns is None or entry.ns <= to_ns):
+            began = entry.ns
+    return max([last, *(entry.ns for _, entry in journal.read(seq))]), began
+
+
+def day_of(journal: Entries, name: str, window: DayWindow | None = None) -> dict[str, Any]:
+    """The day of one desk as JSON values.
+
+    Parameters
+    ----------
+    journal : Entries
+    name : str
+        What the desk is called.
+    window : DayWindow, optional
+
+    Returns
+    -------
+    dict
+        ``sentence`` (what it cost and made, what needs a person) and ``needs``; ``costs`` against arrival; ``money`` of
+        the day by currency; ``exposure`` and value at risk at its end; ``agents``; ``limits`` used most in it;
+        ``denials``; ``people`` (who killed, re-armed, promoted, changed limits, and why); ``alerts`` with owners; what
+        is ``unknown`` or open at its end; ``faults`` of the journal.
+
+    >>> from tercel.desk.trading.journal.memory import MemoryJournal
+    >>> day_of(MemoryJournal(), "mine")["sentence"]
+    'mine: no parent was analysed; nothing was made or lost; nothing needs a person now.'
+    """
+    from_ns, to_ns = (window or DayWindow()).of(journal)
+    state, events, before = DeskState(), DayEvents(), None
+    for seq, entry in journal.read():
+        if entry.ns > to_ns:
+            break
+        if before is None and entry.ns >= from_ns:
+            before = _sums(state)
+        state.apply(seq, entry)
+        events.apply(seq, entry, state, inside=before is not None)
+    for _, entry in journal.read(state.seq, (kinds.OPERATOR,)):  # whoever takes an alert may do so later
+        events.own(entry)
+    found = {"desk": name, "from_ns": from_ns, "to_ns": to_ns, "session": dict(state.session)}
+    found |= _figures(state, events, _sums(state) if before is None else before)
+    found |= _at_the_end(state)
+    found |= events.shown() | {"limits": events.most_used(LIMITS_SHOWN)}
+    found["needs"] = needs_of(found)
+    return {"sentence": sentence_of(found, name), **found}
+
+
+# -- money and costs --------------------------------------------------------------------------------------------------
+
+
+def _sums(state: DeskState) -> Sums:
+    """What stands at a time."""
+    held: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
+    for one in state.money.holdings(state.ledger.positions):
+        held[one.agent, one.unit.currency].append(one)
+    return {key: _figured(some) for key, some in held.items()}
+
+
+def _figured(held: Sequence[Any]) -> dict[str, float | None]:
+    values = {name: [getattr(one, name) for one in held] for name in FIGURES}
+    known = {name: [value for value in some if value is not None] for name, some in values.items()}
+    return {name: float(sum(known[name])) if len(known[name]) == len(held) else None for name in FIGURES}
+
+
+def _figures(state: DeskState, events: DayEvents, before: Sums) -> dict[str, Any]:
+    """Costs, money and agents of the day."""
+    page, costs = state.shown(), list(events.costs.values())
+    gained = _gained(before, _sums(state))
+    exposure = [{key: row[key] for key in EXPOSURE} for row in page["money"]]
+    agents = [
+        {
+            **{key: row[key] for key in ("name", "state", "state_reason", "share", "strategy")},
+            "parents": events.over[row["name"]], "fills": events.fills[row["name"]],
+            "lots": shown(events.lots[row["name"]]), "denials": events.denied[row["name"]],
+            "costs": costs_of([one for one in costs if one["agent"] == row["name"]]),
+            "money": money_of(costs, gained, row["name"]),
+        }
+        for row in page["agents"]
+    ]  # fmt: skip
+    return {
+        "parents": {"accepted": events.accepted, "over": sum(events.over.values())},
+        "fills": sum(events.fills.values()), "lots": shown(sum(events.lots.values())),
+        "costs": costs_of(costs), "parent_costs": costs, "money": money_of(costs, gained), "exposure": exposure,
+        "agents": agents,
+    }  # fmt: skip
+
+
+def _gained(before: Sums, now: Sums) -> Sums:
+    none = dict.fromkeys(FIGURES, 0.0)
+    return {key: {name: _less(row[name], before.get(key, none)[name]) for name in FIGURES} for key, row in now.items()}
+
+
+def _less(now: float | None, before: float | None) -> float | None:
+    return None if now is None or before is None else now - before
+
+
+def money_of(costs: Iterable[Mapping[str, Any]], gained: Sums, agent: str | None = None) -> list[dict[str, Any]]:
+    """A row a currency: what parents cost, profit realised, change of the open profit, fees, and profit less fees."""
+    spent: defaultdict[str, list[float | None]] = defaultdict(list)
+    for one in costs:
+        if agent in (None, one["agent"]):
+            spent[one["currency"]].append(one["cost"])
+    parts: defaultdict[str, list[Mapping[str, float | None]]] = defaultdict(list)
+    for (name, currency), row in gained.items():
+        if agent in (None, name):
+            parts[currency].append(row)
+    return [
+        _with_profit(
+            {"currency": at, "cost": total(spent[at])} | {n: total(one[n] for one in parts[at]) for n in FIGURES}
+        )
+        for at in sorted({*spent, *parts})
+    ]
+
+
+def _with_profit(row: dict[str, Any]) -> dict[str, Any]:
+    known = None not in (row["realised"], row["open"])
+    return row | {"profit": row["realised"] + row["open"] - (row["fees"] or 0.0) if known else None}
+
+
+def total(values: Iterable[float | None]) -> float | None:
+    """The sum; None where a part is not known.
+
+    >>> total([1.0, 2.0]), total([1.0, None]), total([])
+    (3.0, None, 0.0)
+    """
+    found = list(values)
+    return None if None in found else float(sum(value for value in found if value is not None))
+
+
+def costs_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Mean cost of parents by filled value, its 95 % interval, and what was left of them.
+
+    >>> rows = [{"is_bps": at, "notional": 1.0, "unfilled": 1, "refused": 0} for at in (1.0, 2.0, 3.0)]
+    >>> found = costs_of(rows)
+    >>> found["is_bps"], round(found["low_bps"], 2), found["unfilled"]
+    (2.0, -0.48, 3)
+    """
+    mean, half = by_filled(rows)
+    low, high = (None, None) if mean is None or half is None else (mean - half, mean + half)
+    left = {key: summed(row.get(key) or 0 for row in rows) for key in ("unfilled", "refused")}
+    return {"parents": len(rows), "is_bps": mean, "low_bps": low, "high_bps": high, **left}
+
+
+# -- the end of the day -----------------------------------------------------------------------------------------------
+
+
+def _at_the_end(state: DeskState) -> dict[str, Any]:
+    """What stands, is open or of unknown fate, and what fails a check."""
+    ledger = state.ledger
+    unknown = {order.root: order for order in ledger.orders.unknown()}
+    asked = ledger.limits.requests.items()
+    open_parents = [
+        {"parent": one.id, **one.row, "waits": one.status == ParentStatus.PAUSED} for one in ledger.parents.open()
+    ]
+    return {
+        "states": ledger.states.rows(),
+        "unknown": [
+            {"order": order.root, "agent": order.account, "instrument": order.instrument, "side": order.side,
+             "lots": order.lots, "filled": shown(order.cum_qty), "sent_ns": order.sent_ns}
+            for order in unknown.values()
+        ],
+        "open_orders": sum(order.root not in unknown for order in ledger.orders.live()),
+        "open_parents": open_parents,
+        "positions": [row for row in state.shown()["positions"] if row["lots"]],
+        "requests": [
+            {"request": number, "by": one.by, "reason": one.reason, "changes": dict(one.changes)}
+            for number, one in asked
+            if one.open(state.ns)
+        ],
+        "faults": ledger.faults(),
+    }  # fmt: skip
+
+
+# -- folders ----------------------------------------------------------------------------------------------------------
+
+
+def days_of(folders: Sequence[Path], window: DayWindow | None = None) -> dict[str, Any]:
+    """The day of each desk and of all: {"desks": [...], "all": {...}}; a desk that cannot be read has an ``error``.
+
+    Every entry of a journal is checked against its hash before a figure is made of it.
+    """
+    names = [folder.resolve().name for folder in folders]
+    called = [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, folders, strict=True)]
+    days = [_read(folder, name, window) for folder, name in zip(folders, called, strict=True)]
+    return {"desks": days, "all": all_of(days)}
+
+
+def _read(folder: Path, name: str, window: DayWindow | None) -> dict[str, Any]:
+    try:
+        found = verify(folder)
+        if found.fault:
+            received = f"{found.sound:,} sound entries in {folder}, then {found.fault}"
+            raise JournalError("a journal whose hashes agree", received, "see `tercel trade verify`")
+        with closing(JournalReader(folder)) as reader:
+            return day_of(reader, name, window)
+    except TercelError as error:
+        return {"desk": name, "error": error.to_json(), "needs": [f"its journal cannot be read: {error.received}"]}
+
+
+def all_of(days: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """All desks that could be read, summed; value at risk is not, as losses of desks need not come together."""
+    read = [day for day in days if "error" not in day]
+    costs = [row for day in read for row in day["parent_costs"]]
+    worst = sorted(days, key=lambda day: "error" not in day)
+    needs = [f"{day['desk']}: {need}" for day in worst for need in day["needs"]]
+    found = {"desks": len(days), "read": len(read), "costs": costs_of(costs), "needs": needs}
+    keys = {"money": ("cost", *FIGURES, "profit"), "exposure": ("gross", "net")}
+    for what, names in keys.items():
+        rows: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for row in (row for day in read for row in day[what]):
+            rows[row["currency"]].append(row)
+        found[what] = [{"currency": at, **{n: total(one[n] for one in rows[at]) for n in names}} for at in sorted(rows)]
+    found["severities"] = dict(sum((Counter(day["severities"]) for day in read), Counter[str]()))
+    several = "1 desk" if len(days) == 1 else f"{len(days)} desks"
+    return {"sentence": sentence_of(found, several if len(read) == len(days) else f"{len(read)} of {several}"), **found}

@@ -1,0 +1,166 @@
+"""What happened within the day of a desk: parents that ended, fills, denials, acts of people, alerts, limits."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tercel.core.plain import plain
+from tercel.core.ports import Entry
+from tercel.desk.console.state import DeskState, highest
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.tca.shortfall import BPS
+
+SEVERITIES: Final = ("critical", "warning")
+"""Of which each alert is told; the others are counted."""
+CHANGED: Final = {
+    "tightened": "limits tightened",
+    "loosened": "limits loosened",
+    "requested": "looser limits asked for",
+}
+
+
+class DayEvents:
+    """The fold: entries in order, those before the day too, since a parent counts on the day that first told its cost.
+
+    Owners of alerts are taken whenever they come.
+    """
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.over: Counter[str] = Counter()
+        """Parents that ended, by agent; fills, lots (10^-8) and denials likewise."""
+        self.fills: Counter[str] = Counter()
+        self.lots: Counter[str] = Counter()
+        self.denied: Counter[str] = Counter()
+        self.codes: Counter[str] = Counter()
+        self.severities: Counter[str] = Counter()
+        self.costs: dict[str, dict[str, Any]] = {}
+        """Of each parent, by its last analysis."""
+        self.people: list[dict[str, Any]] = []
+        self.owners: dict[int, dict[str, str]] = {}
+        self._alerts: list[dict[str, Any]] = []
+        self._limits: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._told: set[str] = set()
+
+    def apply(self, seq: int, entry: Entry, state: DeskState, *, inside: bool) -> None:
+        """Take one entry that a state has taken; one before the day (`inside` False) changes no figure."""
+        if entry.kind == kinds.OPERATOR:
+            self.own(entry)
+        elif entry.kind in (kinds.FEEDBACK, kinds.TCA):
+            self._cost(entry, state, inside)
+        if not inside:
+            return
+        for pair in state.ledger.moves:
+            for sign, fill in zip((-1, 1), pair, strict=True):
+                if fill is not None:
+                    self.fills[fill.account] += sign
+                    self.lots[fill.account] += sign * fill.qty
+        step = getattr(self, f"_on_{entry.kind}", None)
+        if step is not None:
+            step(seq, entry)
+
+    def own(self, entry: Entry) -> None:
+        """Note whose an alert is from an entry on; the last one who says so has it."""
+        about = entry.body.get("body")
+        if entry.body.get("command") == "own_alert" and isinstance(about, Mapping) and "alert" in about:
+            said = {"by": str(entry.body.get("by") or ""), "note": str(entry.body.get("reason") or "")}
+            self.owners[int(about["alert"])] = said
+
+    def _cost(self, entry: Entry, state: DeskState, inside: bool) -> None:
+        first = entry.parent not in self._told
+        self._told.add(entry.parent)
+        if not inside or not (first or entry.parent in self.costs):
+            return
+        body = plain(entry.body)
+        row = {key: body[key] for key in ("is_bps", "notional", "filled", "unfilled", "refused") if key in body}
+        where = {"parent": entry.parent, "agent": entry.agent, "instrument": entry.instrument}
+        money = {"currency": state.money.unit(entry.instrument).currency, "cost": _in_money(row)}
+        self.costs[entry.parent] = where | {"is_bps": None} | row | money
+
+    def _on_parent(self, seq: int, entry: Entry) -> None:
+        event = entry.body.get("event")
+        self.accepted += event == "accepted"
+        self.over[entry.agent] += event in ("done", "cancelled", "expired", "refused")
+
+    def _on_denied(self, seq: int, entry: Entry) -> None:
+        self.codes[str(entry.body.get("code", ""))] += 1
+        self.denied[entry.agent] += bool(entry.agent)
+
+    def _on_heartbeat(self, seq: int, entry: Entry) -> None:
+        for row in highest(entry.body.get("limits", {})):
+            key = row["scope"], row["name"], row["limit"]
+            if row["used"] and row["share"] > self._limits.get(key, {"share": 0.0})["share"]:
+                self._limits[key] = row | {"ns": entry.ns}
+
+    def most_used(self, most: int) -> list[dict[str, Any]]:
+        """The limits that came nearest to their end within the day, with when."""
+        return sorted(self._limits.values(), key=lambda row: -row["share"])[:most]
+
+    # -- people --------------------------------------------------------------------------------------------------------
+
+    def _act(self, entry: Entry, what: str, agent: str, who: str = "", **more: Any) -> dict[str, Any]:
+        """The row of an act; what one person did to several agents for one reason is one act."""
+        who, why = who or str(entry.body.get("by") or ""), str(entry.body.get("reason") or "")
+        for row in self.people[::-1]:
+            if row["what"] == what and row["why"] == why and (not who or row["who"] == who) and "agents" in row:
+                if agent not in row["agents"]:
+                    row["agents"].append(agent)
+                return row
+        row = {"ns": entry.ns, "what": what, "who": who, "why": why, **({"agents": [agent]} if agent else {}), **more}
+        self.people.append(row)
+        return row
+
+    def _on_kill(self, seq: int, entry: Entry) -> None:
+        agent = entry.agent or str(entry.body.get("scope", ""))
+        row = self._act(entry, "killed", agent, events={})
+        row["events"][agent] = str(entry.body.get("event", ""))
+
+    def _on_rearm(self, seq: int, entry: Entry) -> None:
+        if "ends" in entry.body and not entry.body.get("by"):
+            return
+        self._act(entry, "re-armed", entry.agent or str(entry.body.get("scope", "")))
+
+    def _on_promoted(self, seq: int, entry: Entry) -> None:
+        body = entry.body
+        self._act(entry, f"promoted {body.get('challenger')} over {body.get('champion')} of {entry.agent}", "")
+
+    def _on_limits(self, seq: int, entry: Entry) -> None:
+        body = entry.body
+        if (what := CHANGED.get(str(body.get("event")))) is None:
+            return
+        asked = f", asked for by {body['asked_by']}" if body.get("asked_by") else ""
+        changes = ", ".join(f"{path} = {value}" for path, value in dict(body.get("changes") or {}).items())
+        self._act(entry, f"{what}: {changes}", "", f"{body.get('by') or ''}{asked}")
+
+    # -- alerts --------------------------------------------------------------------------------------------------------
+
+    def _on_alert(self, seq: int, entry: Entry) -> None:
+        severity = str(entry.body.get("severity", ""))
+        self.severities[severity] += 1
+        if severity in SEVERITIES:
+            said = {key: str(entry.body.get(key, "")) for key in ("severity", "code", "text")}
+            self._alerts.append(said | {"seq": seq, "ns": entry.ns, "agent": entry.agent})
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Critical ones, then warnings, first what is nobody's: those of one code, agent and owner in one row."""
+        rows: dict[tuple[str, ...], dict[str, Any]] = {}
+        for one in self._alerts:
+            owner = self.owners.get(one["seq"], {"by": "", "note": ""})
+            key = one["severity"], one["code"], one["agent"], owner["by"], owner["note"]
+            row = rows.setdefault(key, {"n": 0, "first_ns": one["ns"], "seqs": []})
+            more = {"owner": owner["by"], "note": owner["note"], "n": row["n"] + 1, "last_ns": one["ns"]}
+            row |= {key: one[key] for key in ("severity", "code", "agent", "text")} | more
+            row["seqs"].append(one["seq"])
+        return sorted(rows.values(), key=lambda row: (SEVERITIES.index(row["severity"]), bool(row["owner"])))
+
+    def shown(self) -> dict[str, Any]:
+        """{"denials", "people", "alerts", "severities"}."""
+        counted = {"denials": dict(self.codes.most_common()), "severities": dict(self.severities)}
+        return counted | {"people": self.people, "alerts": self.alerts()}
+
+
+def _in_money(body: Mapping[str, Any]) -> float | None:
+    """What the fills of a parent cost in money; None where its journal has no value of them."""
+    if body.get("is_bps") is None:
+        return 0.0
+    return None if "notional" not in body else float(body["is_bps"]) * float(body["notional"]) / BPS
