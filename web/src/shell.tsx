@@ -53,6 +53,7 @@ export function Faults() {
     {lost && <p class="say bad" role="alert"><strong>The console does not answer.</strong> What stands below is old. {fault} Orders go on as the desk left them; <code>tercel kill --all --reason "…"</code> works from the command line.</p>}
     {!lost && fault && <p class="say warn" role="alert"><strong>Something could not be read.</strong> {fault}</p>}
     {(live?.fault || row?.fault) && <p class="say warn" role="alert"><strong>The journal of {desk} cannot be read;</strong> what stands below is old. {live?.fault || row?.fault}</p>}
+    {live?.reading && <p class="say warn" role="status"><strong>{live.reading.text[0]!.toUpperCase() + live.reading.text.slice(1)}.</strong> What stands below is as of {moment(live.ns)}.</p>}
     {row && !row.running && was[desk] && <p class="say bad" role="alert"><strong>{desk} has stopped while you watched.</strong> Nothing works its orders now; its last entry was at {moment(row.ns)}. What was open may still be open at the venue.</p>}
     {latch && <div class="say bad" role="alert"><strong>Killed: {latch.scope === "all" ? "the whole desk" : latch.scope}.</strong> {latch.reason}{latch.by && ` (${latch.by})`}
       <ul>{kills.length ? kills.map(([who, k]) => <li key={who}>{who}: {k.event === "confirmed" ? "nothing open at the venue" : `cancelling${k.open ? ` ${k.open}` : ""}`}</li>)

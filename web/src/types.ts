@@ -50,7 +50,7 @@ export interface Posture { max_participation: number; reasons: string[]; size_mu
 
 /** The page of one desk, live or as it was. Parents come as the API or the journal's fold names them; `rows.ts` makes them one. */
 export interface Page {
-  desk: string; seq: number; ns: number; silent_s?: number; fault?: string; running?: string | null; latch?: Latch | null;
+  desk: string; seq: number; ns: number; silent_s?: number; fault?: string; running?: string | null; latch?: Latch | null; reading?: { share: number; text: string } | null;
   session?: { session?: number; venue?: string; stage?: string; holder?: string };
   summary?: Record<string, unknown>; agents?: Record<string, unknown>[]; parents?: Record<string, unknown>[]; orders?: Order[];
   instruments?: Record<string, { tick: number; lot: number; currency: string }>;

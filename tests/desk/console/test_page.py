@@ -169,3 +169,7 @@ def test_a_journal_that_cannot_be_read_is_said(page: Any, desk: ListedDesk, monk
         until(lambda: "The journal of test desk cannot be read" in text(page, "[role=alert]"), what="a fault")
         assert page.execute_script("return document.querySelector('#head .danger').matches(':enabled')")
     until(lambda: "cannot be read" not in text(page, "main"), what="the fault gone")
+    with monkeypatch.context() as long:
+        long.setattr(desk, "stands", lambda: ("listed", 10**6))
+        until(lambda: "Reading the journal, 0 %." in text(page, "main [role=status]"), what="how far it is")
+    until(lambda: "Reading the journal" not in text(page, "main"), what="all of it")

@@ -102,15 +102,16 @@ function drawOrders(u: uPlot, chart: Chart, to: number, who: string[]): void {
   });
 }
 function drawFills(u: uPlot, fills: Fill[], who: string[]): void {
-  const r = (fills.length > 150 ? 4.5 : 6.5) * devicePixelRatio, paper = css("--paper");
+  const many = fills.length > 150, r = (many ? 4.5 : 6.5) * devicePixelRatio, paper = css("--paper");
   clip(u, (c) => {
-    c.lineWidth = 1.6 * devicePixelRatio;
+    c.lineWidth = (many ? 1 : 1.6) * devicePixelRatio;
     for (const f of fills) {
       const x = u.valToPos(f.ns / 1e9, "x", true), y = u.valToPos(f.price, "y", true), up = f.side > 0 ? 1 : -1;
       c.beginPath(); c.moveTo(x, y - up * r); c.lineTo(x + r, y + up * r * 0.8); c.lineTo(x - r, y + up * r * 0.8); c.closePath();
       const colour = css(look(f.agent, who).colour);
       c.fillStyle = f.passive ? paper : colour; c.strokeStyle = f.passive ? colour : paper;
-      c.fill(); c.stroke();
+      c.fill();
+      if (f.passive || !many) c.stroke();
     }
   });
 }
