@@ -48,7 +48,7 @@ demo: $(TRADE) ## the whole loop on the embedded default: signals, posture, agen
 
 fix: $(FIX) ## add QuickFIX, which is built from source (some five minutes): FIX 4.4 and its tests
 
-peers: build/peers/binance/.made build/peers/exchange/.made build/peers/.made ## install FIX engines and exchange clients of others into build/peers, for tests that talk to them (needs npm)
+peers: build/peers/binance/.made build/peers/exchange/.made build/peers/.made web/node_modules/.made ## install FIX engines and exchange clients of others, and what builds and checks the console's page, for tests (needs npm)
 
 bots: build/peers/freqtrade/.made build/peers/nautilus/.made ## install freqtrade and nautilus_trader into build/peers, for tests that have them trade (1.5 GB)
 
