@@ -18,8 +18,9 @@ from tercel.api.desk_day_words import needs_of, sentence_of
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.fixed import shown, summed
 from tercel.core.ports import Entries
-from tercel.desk.console.money import DAY_NS
-from tercel.desk.console.state import DeskState
+from tercel.desk.console.money import DAY_NS, by
+from tercel.desk.console.money import summed as summed_over
+from tercel.desk.console.state import DeskState, owner_of
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import verify
@@ -114,10 +115,11 @@ def day_of(journal: Entries, name: str, window: DayWindow | None = None) -> dict
         state.apply(seq, entry)
         events.apply(seq, entry, state, inside=before is not None)
     for _, entry in journal.read(state.seq, (kinds.OPERATOR,)):  # whoever takes an alert may do so later
-        events.own(entry)
+        events.owners |= owner_of(entry)
     found = {"desk": name, "from_ns": from_ns, "to_ns": to_ns, "session": dict(state.session)}
-    found |= _figures(state, events, _sums(state) if before is None else before)
-    found |= _at_the_end(state)
+    page, now = state.shown(), _sums(state)
+    found |= _figures(page, events, _gained(now if before is None else before, now))
+    found |= _at_the_end(state, page)
     found |= events.shown() | {"limits": events.most_used(LIMITS_SHOWN)}
     found["needs"] = needs_of(found)
     return {"sentence": sentence_of(found, name), **found}
@@ -128,22 +130,16 @@ def day_of(journal: Entries, name: str, window: DayWindow | None = None) -> dict
 
 def _sums(state: DeskState) -> Sums:
     """What stands at a time."""
-    held: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
-    for one in state.money.holdings(state.ledger.positions):
-        held[one.agent, one.unit.currency].append(one)
-    return {key: _figured(some) for key, some in held.items()}
+    return {
+        (agent, currency): {name: summed_over(some, name) for name in FIGURES}
+        for agent, held in by(state.money.holdings(state.ledger.positions), lambda one: one.agent)
+        for currency, some in by(held, lambda one: one.unit.currency)
+    }
 
 
-def _figured(held: Sequence[Any]) -> dict[str, float | None]:
-    values = {name: [getattr(one, name) for one in held] for name in FIGURES}
-    known = {name: [value for value in some if value is not None] for name, some in values.items()}
-    return {name: float(sum(known[name])) if len(known[name]) == len(held) else None for name in FIGURES}
-
-
-def _figures(state: DeskState, events: DayEvents, before: Sums) -> dict[str, Any]:
+def _figures(page: Mapping[str, Any], events: DayEvents, gained: Sums) -> dict[str, Any]:
     """Costs, money and agents of the day."""
-    page, costs = state.shown(), list(events.costs.values())
-    gained = _gained(before, _sums(state))
+    costs = list(events.costs.values())
     exposure = [{key: row[key] for key in EXPOSURE} for row in page["money"]]
     agents = [
         {
@@ -222,7 +218,7 @@ def costs_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 # -- the end of the day -----------------------------------------------------------------------------------------------
 
 
-def _at_the_end(state: DeskState) -> dict[str, Any]:
+def _at_the_end(state: DeskState, page: Mapping[str, Any]) -> dict[str, Any]:
     """What stands, is open or of unknown fate, and what fails a check."""
     ledger = state.ledger
     unknown = {order.root: order for order in ledger.orders.unknown()}
@@ -239,7 +235,7 @@ def _at_the_end(state: DeskState) -> dict[str, Any]:
         ],
         "open_orders": sum(order.root not in unknown for order in ledger.orders.live()),
         "open_parents": open_parents,
-        "positions": [row for row in state.shown()["positions"] if row["lots"]],
+        "positions": [row for row in page["positions"] if row["lots"]],
         "requests": [
             {"request": number, "by": one.by, "reason": one.reason, "changes": dict(one.changes)}
             for number, one in asked

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
-from tercel.desk.console.state import DeskState, highest
+from tercel.desk.console.state import DeskState, highest, owner_of
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.tca.shortfall import BPS
 
@@ -45,7 +45,7 @@ class DayEvents:
     def apply(self, seq: int, entry: Entry, state: DeskState, *, inside: bool) -> None:
         """Take one entry that a state has taken; one before the day (`inside` False) changes no figure."""
         if entry.kind == kinds.OPERATOR:
-            self.own(entry)
+            self.owners |= owner_of(entry)
         elif entry.kind in (kinds.FEEDBACK, kinds.TCA):
             self._cost(entry, state, inside)
         if not inside:
@@ -58,13 +58,6 @@ class DayEvents:
         step = getattr(self, f"_on_{entry.kind}", None)
         if step is not None:
             step(seq, entry)
-
-    def own(self, entry: Entry) -> None:
-        """Note whose an alert is from an entry on; the last one who says so has it."""
-        about = entry.body.get("body")
-        if entry.body.get("command") == "own_alert" and isinstance(about, Mapping) and "alert" in about:
-            said = {"by": str(entry.body.get("by") or ""), "note": str(entry.body.get("reason") or "")}
-            self.owners[int(about["alert"])] = said
 
     def _cost(self, entry: Entry, state: DeskState, inside: bool) -> None:
         first = entry.parent not in self._told
@@ -145,10 +138,10 @@ class DayEvents:
         """Critical ones, then warnings, first what is nobody's: those of one code, agent and owner in one row."""
         rows: dict[tuple[str, ...], dict[str, Any]] = {}
         for one in self._alerts:
-            owner = self.owners.get(one["seq"], {"by": "", "note": ""})
-            key = one["severity"], one["code"], one["agent"], owner["by"], owner["note"]
+            owner = self.owners.get(one["seq"], {"owner": "", "note": ""})
+            key = one["severity"], one["code"], one["agent"], owner["owner"], owner["note"]
             row = rows.setdefault(key, {"n": 0, "first_ns": one["ns"], "seqs": []})
-            more = {"owner": owner["by"], "note": owner["note"], "n": row["n"] + 1, "last_ns": one["ns"]}
+            more = {**owner, "n": row["n"] + 1, "last_ns": one["ns"]}
             row |= {key: one[key] for key in ("severity", "code", "agent", "text")} | more
             row["seqs"].append(one["seq"])
         return sorted(rows.values(), key=lambda row: (SEVERITIES.index(row["severity"]), bool(row["owner"])))

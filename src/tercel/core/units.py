@@ -53,6 +53,11 @@ class Unit:
         """Whether money is money."""
         return self.currency != IN_TICKS
 
+    @property
+    def named(self) -> bool:
+        """Whether tick and lot are known, not their money alone."""
+        return self.known and self.tick * self.lot == self.value
+
     def price(self, px: Fraction | int) -> float:
         """A price of 10^-8 ticks in the units of the market."""
         return float(self.tick * px / ONE)
@@ -63,6 +68,5 @@ class Unit:
 
     def shown(self) -> dict[str, Any]:
         """{"tick", "lot", "currency"}; null where nobody told the tick: prices are then in ticks."""
-        told = self.known and self.tick * self.lot == self.value
-        size = {"tick": float(self.tick), "lot": float(self.lot)} if told else {"tick": None, "lot": None}
+        size = {"tick": float(self.tick), "lot": float(self.lot)} if self.named else {"tick": None, "lot": None}
         return {**size, "currency": self.currency}

@@ -65,7 +65,7 @@ def kill(desks: Desks, asked: KillBody, by: str) -> Done:
     for served, agents, before in fallen:
         unknown = served.desk.note("kill", {"agents": agents}, by, asked.reason)
         results.done += _killed(served, agents, before, unknown)
-    for name in _missing(desks, asked, given):
+    for name in _missing(asked, given, targets):
         known = list(desks) if asked.scope == "desk" else sorted({a for one in desks.values() for a in one.agents()})
         why = f"there is none; {offer(name, known, 'there are ' + ', '.join(known))}"
         results.not_done.append(NotDone(what=f"kill {asked.scope} {name}", why=why))
@@ -86,13 +86,12 @@ def _targets(desks: Desks, asked: KillBody, given: Sequence[str]) -> dict[str, l
     return {name: agents for name, agents in found.items() if agents}
 
 
-def _missing(desks: Desks, asked: KillBody, given: Sequence[str]) -> list[str]:
-    targets = _targets(desks, asked, given)
+def _missing(asked: KillBody, given: Sequence[str], targets: Mapping[str, Sequence[str]]) -> list[str]:
+    """Names that no target has."""
     if asked.scope == "all":
         return []
-    return [
-        n for n in given if n not in (targets if asked.scope == "desk" else {a for t in targets.values() for a in t})
-    ]
+    found = set(targets) if asked.scope == "desk" else {agent for agents in targets.values() for agent in agents}
+    return [name for name in given if name not in found]
 
 
 def _killed(served: Served, agents: Sequence[str], before: int, unknown: str) -> list[str]:

@@ -269,15 +269,11 @@ def tell_errors(app: FastAPI) -> None:
     async def of_values(_: Request, error: Any) -> Response:
         first: dict[str, Any] = next(iter(error.errors()), {})
         where = ".".join(str(one) for one in first.get("loc", ()))[:200]
-        return NotServedError(
-            422, "a request as /openapi.json says", f"{where}: {first.get('msg', '')}", "mend it"
-        ).response()
+        return NotServedError(422, AS_TOLD, f"{where}: {first.get('msg', '')}", "mend it").response()
 
     async def of_http(request: Request, error: Any) -> Response:
         received = f"{request.method} {request.url.path[:200]!r}: {error.detail}"
-        return NotServedError(
-            error.status_code, "a request as /openapi.json says", received, "mend it", error.headers
-        ).response()
+        return NotServedError(error.status_code, AS_TOLD, received, "mend it", error.headers).response()
 
     app.add_exception_handler(NotServedError, refused)
     app.add_exception_handler(TercelError, of_tercel)

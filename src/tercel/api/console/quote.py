@@ -6,8 +6,7 @@ from typing import Any
 from tercel.api.console.models import Interval, QuoteBody, QuotedCost, QuotedCosts
 from tercel.api.console.reached import Served
 from tercel.desk.console.state import Agent, DeskState
-
-BPS = 1e4
+from tercel.desk.trading.tca.shortfall import BPS
 
 
 def quote(served: Served, asked: QuoteBody) -> QuotedCosts:

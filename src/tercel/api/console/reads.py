@@ -12,10 +12,12 @@ from starlette.concurrency import run_in_threadpool
 from tercel.api.console.guard import COOKIE, TOKEN_TOO, Json, NotServedError, needs
 from tercel.api.console.models import AgentRow, DeskOrders, DeskRow, JournalLine, JournalPage, OrderRow
 from tercel.api.console.reached import Desks, Served
-from tercel.core.fixed import shown
+from tercel.core.fixed import ONE
 from tercel.core.plain import plain
+from tercel.core.units import Unit
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.chart import book, chart
+from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds as all_kinds
 from tercel.desk.trading.order import ChildOrder
 from tercel.desk.trading.parents import ParentOrder
@@ -173,7 +175,7 @@ def desk_row(served: Served) -> DeskRow:
     state = served.follower.shown()
     session, counts = state["session"], state["summary"]["alerts"]
     alerts = {name: int(counts.get(name, 0)) for name in ("critical", "warning")}
-    owned = served.follower.ask(lambda s: len(getattr(s, "owners", {})))
+    owned = served.follower.ask(lambda folded: len(folded.owners))
     alerts["unowned"] = max(sum(alerts.values()) - owned, 0)
     return DeskRow(
         desk=served.name, stage=str(session.get("stage", "")), venue=str(session.get("venue", "")),
@@ -187,15 +189,12 @@ def agent_rows(served: Served) -> list[AgentRow]:
     state, rows = served.follower.shown(), list[AgentRow]()
     killed = (state["latch"] or {}).get("scope", "").split(", ")
     for one in plain(state["agents"]):
-        dead, half = one["name"] in killed or killed == ["all"], one["half_bps"]
-        mean = one["is_bps"]
-        wide = mean is not None and half is not None
+        dead = one["name"] in killed or killed == ["all"]
         # what the fold says of an agent comes along; the names that all rows have are set here
         more = {key: value for key, value in one.items() if key not in ("name", "seat", "half_bps", "state_reason")}
         more |= {
             "desk": served.name, "agent": one["name"], "state": "killed" if dead else one["state"],
             "reason": state["latch"]["reason"] if dead else one["state_reason"],
-            "low_bps": mean - half if wide else None, "high_bps": mean + half if wide else None,
             "challenger": one["seat"] if one["seat"].get("challenger") else None,
         }  # fmt: skip
         rows.append(AgentRow(**more))
@@ -204,51 +203,38 @@ def agent_rows(served: Served) -> list[AgentRow]:
 
 def order_rows(served: Served) -> DeskOrders:
     """A desk's parents, those that are over too where the page shows them, and its open orders."""
-    page = served.follower.shown()
-    costs = {row["parent"]: row for row in page["parents"]}
+    page = {row["parent"]: row for row in served.follower.shown()["parents"]}
 
-    def rows(state: Any) -> DeskOrders:
-        parents = [one for one in state.ledger.parents if one.id in costs]
+    def rows(state: DeskState) -> DeskOrders:
+        parents = [one for one in state.ledger.parents if one.id in page]
+        live, unit = state.ledger.orders.live(), state.money.unit
         return DeskOrders(
-            parents=[_parent_row(served, one, costs[one.id]) for one in parents],
-            orders=[_order_row(served, one) for one in state.ledger.orders.live()],
+            parents=[_parent_row(served, one, page[one.id], unit(one.order.instrument)) for one in parents],
+            orders=[_order_row(served, one, unit(one.instrument)) for one in live],
         )
 
-    listings = dict(page["session"].get("listings") or {})
-    found = served.follower.ask(rows)
-    return _in_units(found, listings)
+    return served.follower.ask(rows)
 
 
-def _parent_row(served: Served, parent: ParentOrder, cost: Mapping[str, Any]) -> OrderRow:
+def _parent_row(served: Served, parent: ParentOrder, shown: Mapping[str, Any], unit: Unit) -> OrderRow:
     order = parent.order
     return OrderRow(
         desk=served.name, id=parent.id, instrument=order.instrument, agent=order.agent, side=SIDE_WORDS[order.side],
-        qty=parent.lots, filled=parent.filled, limit_price=parent.limit_price, status=str(parent.status),
-        reason=parent.reason, strategy=parent.strategy, schedule=cost["schedule"], left_s=cost["left_s"],
-        is_bps=plain(cost["is_bps"]), arrival_price=parent.arrival_mid2 / 2 if parent.arrival_mid2 else None,
+        qty=unit.qty(parent.lots * ONE), filled=unit.qty(parent.filled_qty), limit_price=parent.limit_price,
+        status=str(parent.status), reason=parent.reason, strategy=parent.strategy, schedule=shown["schedule"],
+        left_s=shown["left_s"], is_bps=plain(shown["is_bps"]),
+        arrival_price=shown["arrival_price"] if unit.named else None,
     )  # type: ignore[call-arg]  # fmt: skip
 
 
-def _order_row(served: Served, order: ChildOrder) -> OrderRow:
+def _order_row(served: Served, order: ChildOrder, unit: Unit) -> OrderRow:
+    priced = order.price is not None and unit.named
     return OrderRow(
         desk=served.name, id=order.root, instrument=order.instrument, agent=order.account,
-        side=SIDE_WORDS[order.side], qty=order.lots, filled=shown(order.cum_qty), limit_price=order.price,
+        side=SIDE_WORDS[order.side], qty=unit.qty(order.lots * ONE), filled=unit.qty(order.cum_qty),
+        limit_price=unit.price(order.price * ONE) if priced else None,  # type: ignore[operator]
         status=str(order.status), reason=order.text, parent=order.parent,
     )  # type: ignore[call-arg]  # fmt: skip
-
-
-def _in_units(orders: DeskOrders, listings: Mapping[str, Mapping[str, Any]]) -> DeskOrders:
-    """Lots as quantities and ticks as prices, where the journal says what they are."""
-    for row in (*orders.parents, *orders.orders):
-        listing = listings.get(row.instrument, {})
-        lot, tick = float(listing.get("lot") or 1.0), listing.get("tick")
-        row.qty, row.filled = row.qty * lot, row.filled * lot
-        ticks = row.model_extra or {}
-        if ticks.get("arrival_price") is not None:
-            ticks["arrival_price"] = ticks["arrival_price"] * float(tick) if tick else None
-        if row in orders.orders and row.limit_price is not None:
-            row.limit_price = float(row.limit_price) * float(tick) if tick else None
-    return orders
 
 
 def journal_page(served: Served, after: int, kinds: list[str], most: int) -> JournalPage:

@@ -20,8 +20,6 @@ from tercel.desk.trading.limit_record import same_person
 
 KILLS: Final = ThreadPoolExecutor(4, "console-kill")
 """Threads that do nothing else: a kill waits for no other act."""
-NEEDS: Final = {"rearm": "rearm", "promote": "promote", "limits": "limits"}
-"""The permission that whoever asked for an act must still have when it is confirmed."""
 Id = Annotated[str, Path(max_length=models.LONGEST_ID)]
 Seq = Annotated[int, Path(ge=1, le=2**62)]
 
@@ -177,7 +175,7 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
             403, "a person whom the asker did not let in just now", received, "let somebody else confirm it"
         )
     asker = sessions.people.get(asked.asked_by)
-    if asker is None or not may(asker.role, NEEDS[asked.act]):
+    if asker is None or not may(asker.role, asked.act):  # an act is called as its permission is
         received = f"{asked.asked_by}, who is {asker.role if asker else 'gone'}"
         raise NotServedError(409, "a request of somebody who may ask", received, "refuse it; ask anew")
 

@@ -376,13 +376,20 @@ class DeskState:
         self._operator(seq, entry)
 
     def _operator(self, seq: int, entry: Entry) -> None:
-        self.operator.append({"seq": seq, "ns": entry.ns, "kind": entry.kind, **(said := operator_text(entry))})
-        if entry.body.get("command") == "own_alert":
-            self.owners[int(entry.body["body"]["alert"])] = {"owner": said["by"], "note": said["reason"]}
+        self.operator.append({"seq": seq, "ns": entry.ns, "kind": entry.kind, **operator_text(entry)})
+        self.owners |= owner_of(entry)
 
 
 def _bounds(costs: WeightedSums) -> dict[str, float | None]:
     return dict(zip(("is_bps", "half_bps", "low_bps", "high_bps"), costs.bounds(), strict=True))
+
+
+def owner_of(entry: Entry) -> dict[int, dict[str, str]]:
+    """Whose an alert is from an operator's entry on: {entry of the alert: {"owner", "note"}}, or {}."""
+    body, about = entry.body, entry.body.get("body")
+    if body.get("command") != "own_alert" or not isinstance(about, Mapping) or "alert" not in about:
+        return {}
+    return {int(about["alert"]): {"owner": str(body.get("by") or ""), "note": str(body.get("reason") or "")}}
 
 
 def operator_text(entry: Entry) -> dict[str, str]:
