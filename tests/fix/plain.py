@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 SOH = b"\x01"
 
 
-def frame(body, begin=b"FIX.4.4", length=None, checksum=None):
-    """Bytes of a message: body length and checksum are right unless given."""
+def frame(body, begin=b"FIX.4.4", length=None, checksum=None, garbled=False):
+    """Bytes of a message: body length and checksum are right unless given, and wrong for sure if garbled."""
     inner = b"".join(f"{tag}={value}".encode() + SOH for tag, value in body)
     whole = b"8=" + begin + SOH + b"9=" + str(len(inner) if length is None else length).encode() + SOH + inner
-    total = sum(whole) % 256 if checksum is None else checksum
+    total = (sum(whole) + garbled) % 256 if checksum is None else checksum
     return whole + f"10={total:03d}".encode() + SOH
 
 

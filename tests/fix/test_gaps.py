@@ -189,7 +189,7 @@ class TestResend:
         serve()
         client = plain("A")
         lost = client.number
-        client.say("D", order("a"), checksum=0)
+        client.say("D", order("a"), garbled=True)
         client.say("D", order("b"))
         client.say("1", [(112, "more")])  # QuickFIX leaves what came with a garbled message unread until more comes
         asked = client.hear("2")
