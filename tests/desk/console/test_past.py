@@ -6,10 +6,10 @@ from array import array
 from dataclasses import dataclass
 
 import pytest
-from tests.desk.console.busy_day import MINUTE, S, a_day
 from tests.desk.console.desks import ListedDesk, a_session
 from tests.desk.trading.random_journals import Story
 
+from benchmarks.busy_day import MINUTE, S, a_day
 from tercel.core import checkpoints as kept
 from tercel.core.checkpoints import Checkpoints
 from tercel.core.ports import Entry
@@ -129,6 +129,7 @@ def test_pages_share_one_text_a_turn() -> None:
     clock.now += 10
     desk.entries.append(Entry(kinds.ALPHA, 99 * S, "AAA", body={"expected_bps": 1.0, "sd_bps": 2.0, "sources": []}))
     follower.catch_up()
+    follower.tell()
     later, changed = follower.changed(turn)
     assert later > turn
     parts = json.loads(changed)
