@@ -93,6 +93,19 @@ def test_checkpoints_are_few_and_share_what_grows() -> None:
     assert copy.index is fold.index
 
 
+def test_checkpoints_of_large_states_are_fewer(monkeypatch) -> None:
+    monkeypatch.setattr(kept, "ROOM", 2000)
+    past, state = Checkpoints(1, 1, 128), [[n] for n in range(300)]
+    for n in range(1, 5000):
+        if past.due(n, n):
+            past.keep(n, n, state)
+            assert len(past) <= 7
+    assert len(past) >= 3
+    seq, copied = past.before(4000)
+    assert 1000 < seq <= 4000
+    assert copied == state
+
+
 class Clock:
     now = 0.0
 
