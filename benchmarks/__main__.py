@@ -107,6 +107,12 @@ def bench_binance(as_json: AsJson = False) -> None:
     _bench("binance", as_json)
 
 
+@app.command("console")
+def bench_console(as_json: AsJson = False) -> None:
+    """Console: from an entry of a busy journal to twenty open pages; a long journal opened."""
+    _bench("console", as_json)
+
+
 @app.command("desk")
 def bench_desk(as_json: AsJson = False) -> None:
     """Desk: rounds per second of the packaged demo, beside its markets alone."""

@@ -122,8 +122,8 @@ def _signals(folder: Path) -> dict[str, Any]:
 
 def _in_ticks(one: HeldPosition) -> dict[str, Any]:
     """A position's figures in ticks and ticks x lots; a value that is no money is None."""
-    realised2, value = one.position.realised2, one.value
-    open2 = None if value is None else (one.open or 0) / one.unit.value * 2
+    realised2, value = one.position.realised2, one.exact("value")
+    open2 = None if value is None else (one.exact("open") or 0) / one.unit.value * 2
     return {
         "average_ticks": one.position.average,
         "mark_ticks": None if one.mark is None else one.mark[1] / 2,

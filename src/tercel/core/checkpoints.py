@@ -21,11 +21,14 @@ PIECE: Final = 3072
 """Numbers of a piece of a long array."""
 WORK: Final = 4
 """Objects of a checkpoint, for so many of which another entry passes before the next: large ones take longer."""
+ROOM: Final = 250_000
+"""Objects that all checkpoints together may have: some 200 MB."""
 _CONTAINERS: Final = (dict, list, set, deque, Counter, defaultdict, OrderedDict)
 
 
 class Checkpoints(Generic[State]):
-    """Copies of a state, at most `most` of them: then every second one goes, and they come half as often.
+    """Copies of a state, at most `most` of them and `ROOM` objects: then every second one goes, and they come half as
+    often.
 
     Parameters
     ----------
@@ -82,7 +85,7 @@ class Checkpoints(Generic[State]):
         memo: dict[int, Any] = {id(one): one for one in self._shared(state)}
         copied = self._copy(state, memo)
         kept = (*self._kept, (ns, seq, len(memo), copied))
-        if len(kept) > self._most:
+        if len(kept) > self._most or (sum(one[2] for one in kept) > ROOM and len(kept) > 2):
             kept, self._every_ns, self._every = kept[::2], 2 * self._every_ns, 2 * self._every
         self._kept = kept
 

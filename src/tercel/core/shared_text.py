@@ -20,25 +20,29 @@ class SharedText:
     """
 
     def __init__(self) -> None:
-        self.turn = 0
-        self._parts: dict[str, tuple[int, str]] = {}
-        self._texts: dict[int, str] = {}
+        self._now: tuple[int, dict[str, tuple[int, str]], dict[int, str]] = (0, {}, {})
+        """The turn, the parts, and the texts that were asked for: replaced as one, so that readers need no lock."""
+
+    @property
+    def turn(self) -> int:
+        """How often a part has changed."""
+        return self._now[0]
 
     def update(self, page: Mapping[str, Any]) -> None:
-        """Take the page as it is now; a turn passes where a part has changed."""
+        """Take the page as it is now; a turn passes where a part has changed. One thread at a time may."""
+        turn, parts, _ = self._now
         now = {key: text_of(value) for key, value in page.items()}
-        new = {key: text for key, text in now.items() if self._parts.get(key, (0, ""))[1] != text}
+        new = {key: text for key, text in now.items() if parts.get(key, (0, ""))[1] != text}
         if new:
-            self.turn += 1
-            self._parts |= {key: (self.turn, text) for key, text in new.items()}
-            self._texts = {}
+            self._now = turn + 1, parts | {key: (turn + 1, text) for key, text in new.items()}, {}
 
     def since(self, after: int) -> tuple[int, str]:
         """The turn now, and the parts that changed after another as the text of one object."""
-        if after not in self._texts:
-            parts = (f"{json.dumps(key)}: {text}" for key, (turn, text) in self._parts.items() if turn > after)
-            self._texts[after] = "{" + ", ".join(parts) + "}"
-        return self.turn, self._texts[after]
+        now, all_parts, texts = self._now
+        if after not in texts:
+            parts = (f"{json.dumps(key)}: {text}" for key, (turn, text) in all_parts.items() if turn > after)
+            texts[after] = "{" + ", ".join(parts) + "}"
+        return now, texts[after]
 
 
 def text_of(value: Any) -> str:

@@ -1,11 +1,11 @@
 """Charts against what the journal's entries say one by one; the replayed book against what strategies saw."""
 
 import pytest
-from tests.desk.console.busy_day import LISTED, MINUTE, S, a_day
 from tests.desk.console.test_past import journal_of
 from tests.desk.trading.desk_of_two import asked, exchange_of, session_of
 from tests.desk.trading.random_journals import Story
 
+from benchmarks.busy_day import LISTED, MINUTE, S, a_day
 from tercel.core.fixed import ONE
 from tercel.core.ports import Entry
 from tercel.desk.console.chart import MOST, book, chart

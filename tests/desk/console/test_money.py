@@ -68,8 +68,8 @@ def test_profit_is_cash_and_what_is_held_at_the_mark(seed: int) -> None:
         received, lots, fees = twin.get((one.agent, one.instrument), (0, 0, 0))
         unit = Fraction(str(LISTED[one.instrument]["tick"])) * Fraction(str(LISTED[one.instrument]["lot"]))
         worth = lots * marked[one.instrument] * unit
-        assert one.realised + one.open == received + worth
-        assert (one.value, one.fees) == (worth, fees)
+        assert one.exact("realised") + one.exact("open") == received + worth
+        assert (one.exact("value"), one.exact("fees")) == (worth, fees)
     assert ledger.orders.rebooked
 
 

@@ -6,10 +6,10 @@ from array import array
 from dataclasses import dataclass
 
 import pytest
-from tests.desk.console.busy_day import MINUTE, S, a_day
 from tests.desk.console.desks import ListedDesk, a_session
 from tests.desk.trading.random_journals import Story
 
+from benchmarks.busy_day import MINUTE, S, a_day
 from tercel.core import checkpoints as kept
 from tercel.core.checkpoints import Checkpoints
 from tercel.core.ports import Entry
@@ -93,6 +93,19 @@ def test_checkpoints_are_few_and_share_what_grows() -> None:
     assert copy.index is fold.index
 
 
+def test_checkpoints_of_large_states_are_fewer(monkeypatch) -> None:
+    monkeypatch.setattr(kept, "ROOM", 2000)
+    past, state = Checkpoints(1, 1, 128), [[n] for n in range(300)]
+    for n in range(1, 5000):
+        if past.due(n, n):
+            past.keep(n, n, state)
+            assert len(past) <= 7
+    assert len(past) >= 3
+    seq, copied = past.before(4000)
+    assert 1000 < seq <= 4000
+    assert copied == state
+
+
 class Clock:
     now = 0.0
 
@@ -129,6 +142,7 @@ def test_pages_share_one_text_a_turn() -> None:
     clock.now += 10
     desk.entries.append(Entry(kinds.ALPHA, 99 * S, "AAA", body={"expected_bps": 1.0, "sd_bps": 2.0, "sources": []}))
     follower.catch_up()
+    follower.tell()
     later, changed = follower.changed(turn)
     assert later > turn
     parts = json.loads(changed)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Annotated, Any, Final
 
@@ -22,8 +23,8 @@ from tercel.desk.trading.journal import kinds as all_kinds
 from tercel.desk.trading.order import ChildOrder
 from tercel.desk.trading.parents import ParentOrder
 
-EVERY_S: Final = 0.05
-"""Between two looks of a stream; a reader that is slow gets what has changed since its last one."""
+EVERY_S: Final = 1.0
+"""Between two looks of a stream that nothing wakes; a reader that is slow gets what has changed since its last one."""
 LAST: Final = 2**62
 """No journal has so many entries."""
 MOST_ENTRIES: Final = 1000
@@ -34,14 +35,24 @@ Ns = Annotated[int, Query(ge=0, le=LAST)]
 def streamed(request: Request, served: Served) -> Response:
     """The page of a desk as server-sent events, for as long as the session lasts."""
     sessions, secret = request.app.state.sessions, request.cookies.get(COOKIE)
+    follower = served.follower
 
     async def events() -> AsyncIterator[str]:
-        turn = 0
-        while not await request.is_disconnected() and sessions.visit(secret, used=False) is not None:
-            before, (turn, text) = turn, await run_in_threadpool(served.follower.changed, turn)
-            if turn != before:
-                yield f"data: {text}\n\n"
-            await asyncio.sleep(EVERY_S)
+        woken, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def wake() -> None:
+            with suppress(RuntimeError):  # the loop has ended, and the page with it
+                loop.call_soon_threadsafe(woken.set)
+
+        with follower.listening(wake):
+            before, (turn, text) = 0, await run_in_threadpool(follower.changed)
+            while not await request.is_disconnected() and sessions.visit(secret, used=False) is not None:
+                if turn != before:
+                    yield f"data: {text}\n\n"
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(woken.wait(), EVERY_S)
+                woken.clear()
+                before, (turn, text) = turn, follower.changed(turn)
 
     return StreamingResponse(events(), media_type="text/event-stream")
 

@@ -1,7 +1,8 @@
 """Follows a desk's journal in a thread of its own: the state of the page, its metrics, the time of the last entry."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -13,8 +14,9 @@ from tercel.desk.console.metrics import Metrics
 from tercel.desk.console.past import begun, checkpoints, fold, note
 from tercel.desk.console.state import DeskState
 
-EVERY_S, TOLD_S = 0.1, 0.15
-"""Between two looks at the journal, and two texts of the page: an entry is told within a quarter of a second."""
+EVERY_S, TOLD_S, READING_S = 0.05, 0.1, 1.0
+"""Between two looks at the journal, and two texts of the page: an entry is told within a quarter of a second; while a
+long journal is read, texts come every second."""
 FIRST_S = 1.0
 BEHIND = 5_000
 """Entries that a page may lack before it says that it is still reading."""
@@ -38,7 +40,8 @@ class JournalFollower:
         self._fault, self._journal, self._last = "", "", 0
         self._begin()
         self._texts, self._told_s = SharedText(), -math.inf
-        self._turns = PeriodicThread("console-follower", EVERY_S, self.catch_up)
+        self._woken: dict[object, Callable[[], None]] = {}
+        self._turns = PeriodicThread("console-follower", EVERY_S, self._turn)
 
     def _begin(self) -> None:
         self._state, self._metrics, self.past = DeskState(self._desk), Metrics(), checkpoints()
@@ -52,6 +55,24 @@ class JournalFollower:
     def stop(self) -> None:
         """End the thread."""
         self._turns.stop(5)
+
+    def _turn(self) -> None:
+        while not self._turns.over:
+            self.catch_up(TOLD_S)
+            if self._woken:
+                self.tell()
+            if self._fault or self._state.seq >= self._last:
+                return
+
+    @contextmanager
+    def listening(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Have `wake` called, in the follower's thread, whenever a part of the page has changed."""
+        name = object()
+        self._woken[name] = wake
+        try:
+            yield
+        finally:
+            del self._woken[name]
 
     def catch_up(self, within_s: float = math.inf) -> None:
         """Fold all new entries; a journal that cannot be read shows as an error on the page and is retried."""
@@ -104,7 +125,7 @@ class JournalFollower:
             "desk": self._desk.name,
             "latch": self._latch(),
             "running": self._desk.running(),
-            "silent_s": round(self._now_s() - self._heard_s, 1),
+            "silent_s": math.floor(self._now_s() - self._heard_s),
             "fault": self._fault,
             "reading": None if read == 1.0 else {"share": read, "text": text},
         }
@@ -115,11 +136,22 @@ class JournalFollower:
         However many pages are open, the page is made and written once a turn, and every text once: a stream gives the
         turn that it has seen (0: none) and sends what comes back. One that was slow gets the latest of each part.
         """
+        if not after:
+            self.tell()
+        return self._texts.since(after)
+
+    def tell(self) -> None:
+        """Write the page anew where that is due, and wake whoever listens."""
         with self._telling:
-            if self._now_s() - self._told_s >= TOLD_S:
-                self._told_s = self._now_s()
-                self._texts.update(self.shown())
-            return self._texts.since(after)
+            behind = self._last - self._state.seq > BEHIND
+            before, now_s = self._texts.turn, self._now_s()
+            if now_s - self._told_s < (READING_S if behind else TOLD_S):
+                return
+            self._told_s = now_s
+            self._texts.update(self.shown())
+        if self._texts.turn > before:
+            for wake in tuple(self._woken.values()):
+                wake()
 
     def page_at(self, ns: int) -> dict[str, Any]:
         """The page as it was at a time of the venue (`console.past.page_at`)."""

@@ -4,6 +4,7 @@ Labels are agents, instruments and codes, never order names: their number stays 
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from tercel.core.errors import ConfigError
@@ -28,7 +29,9 @@ class Metrics:
         counter, gauge = prometheus.Counter, prometheus.Gauge
 
         def count(name: str, text: str, *labels: str) -> Any:
-            return counter(f"tercel_{name}", text, labels, registry=registry)
+            made: Any = counter(f"tercel_{name}", text, labels, registry=registry)
+            made.labels = cache(made.labels)  # asked for at every entry
+            return made
 
         def level(name: str, text: str, *labels: str) -> Any:
             return gauge(f"tercel_{name}", text, labels, registry=registry)

@@ -33,6 +33,15 @@ KEPT_MARKS: Final = 1500
 KEPT_MINUTES: Final = 1440
 KEPT_POINTS: Final = 600
 EVERY_NS: Final = 10 * 10**9
+SCALES: Final = {
+    "realised": 2 * PAID_ONE,
+    "open": 2 * PAID_ONE,
+    "fees": 2 * FEE_PARTS,
+    "value": 2 * ONE,
+    "gross": 2 * ONE,
+}
+"""What a position comes to: profit realised by the method of average cost and profit of what is open, both before fees,
+fees (below 0: rebates), worth at the mark with and without its sign; each with its parts of a tick of a lot's worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +55,24 @@ class HeldPosition:
     mark: tuple[int, int] | None
     fee_parts: int
 
-    @property
-    def realised(self) -> Fraction:
-        """Profit realised by the method of average cost, before fees."""
-        return self.position.realised2 * self.unit.value / (2 * PAID_ONE)
+    def part(self, name: str) -> int | None:
+        """A figure as a whole number, of which `SCALES` make what a tick of a lot is worth; None: not known."""
+        held, mark = self.position, self.mark
+        if name == "realised":
+            return held.realised2
+        if name == "fees":
+            return None if self.unit.fees is None else self.fee_parts
+        if mark is None and held.qty:
+            return None
+        worth = held.qty * mark[1] if mark is not None else 0
+        if name == "open":
+            return worth * ONE - held.basis2
+        return worth if name == "value" else abs(worth)
 
-    @property
-    def fees(self) -> Fraction | None:
-        """Fees by the rates that the venue lists (below 0: rebates); None where the journal has none."""
-        return None if self.unit.fees is None else self.fee_parts * self.unit.value / (2 * FEE_PARTS)
-
-    @property
-    def value(self) -> Fraction | None:
-        """Worth at the mark, signed; None without a mark."""
-        if self.mark is None:
-            return None if self.position.qty else Fraction(0)
-        return self.position.qty * self.mark[1] * self.unit.value / (2 * ONE)
-
-    @property
-    def gross(self) -> Fraction | None:
-        """Worth without its sign."""
-        return None if self.value is None else abs(self.value)
-
-    @property
-    def open(self) -> Fraction | None:
-        """Profit of what is open, at the mark: its worth less its cost."""
-        return None if self.value is None else self.value - self.position.basis2 * self.unit.value / (2 * PAID_ONE)
+    def exact(self, name: str) -> Fraction | None:
+        """A figure of `SCALES` in money; None where a mark or the fees are not known."""
+        part = self.part(name)
+        return None if part is None else part * self.unit.value / SCALES[name]
 
     def shown(self) -> dict[str, Any]:
         """The table's row: prices in the units of the market, quantities in shares, the rest in money."""
@@ -89,8 +90,14 @@ class HeldPosition:
 
 def summed(held: Iterable[HeldPosition], name: str) -> float | None:
     """The exact sum of a figure over holdings, as the nearest float; None where one of them is not known."""
-    values = [getattr(one, name) for one in held]
-    return None if None in values else float(sum(values))
+    sums: dict[str, int] = {}
+    units: dict[str, Unit] = {}
+    for one in held:
+        if (part := one.part(name)) is None:
+            return None
+        sums[one.instrument] = sums.get(one.instrument, 0) + part
+        units[one.instrument] = one.unit
+    return float(sum((units[each].value * part for each, part in sums.items()), Fraction(0)) / SCALES[name])
 
 
 def by(held: Iterable[HeldPosition], key: Callable[[HeldPosition], str]) -> list[tuple[str, list[HeldPosition]]]:
@@ -223,10 +230,10 @@ class Money:
         _, at, moves, scale = self._moves
         weights = np.zeros(len(at))
         for one in held:
-            if one.value is None:
+            if (worth := one.exact("value")) is None:
                 return None
-            if one.value:
-                weights[at[one.instrument]] += float(one.value)
+            if worth:
+                weights[at[one.instrument]] += float(worth)
         return historical_loss(moves @ weights) * scale
 
     def correlation(self, ns: int) -> dict[str, Any]:

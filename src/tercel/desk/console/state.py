@@ -256,7 +256,9 @@ class DeskState:
         }
 
     def _agent(self, name: str) -> Agent:
-        return self.agents.setdefault(name, Agent(name))
+        if (agent := self.agents.get(name)) is None:
+            agent = self.agents[name] = Agent(name)
+        return agent
 
     # -- one method per kind of entry: see `trading.journal.kinds` ----------------------------------------------------
 

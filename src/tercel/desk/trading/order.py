@@ -8,10 +8,11 @@ is answered.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from tercel.core.altered import altered
 from tercel.core.fixed import ONE
 from tercel.core.fixed import text as decimals
 from tercel.core.orders import (
@@ -241,7 +242,7 @@ def requested(order: ChildOrder, command: CancelOrder | ReplaceOrder) -> ChildOr
         pending = Pending(command.cl_ord_id, command.lots, command.price)
     else:
         pending = Pending(command.cl_ord_id)
-    return replace(order, pending=(*order.pending, pending))
+    return altered(order, pending=(*order.pending, pending))
 
 
 def lost(order: ChildOrder) -> ChildOrder:
@@ -252,7 +253,7 @@ def lost(order: ChildOrder) -> ChildOrder:
     if order.done:
         return order
     # Of two sizes that it may have the larger: an order that turns out smaller hurts nobody.
-    return replace(order, base=S.UNKNOWN, lots=order.most_lots, pending=())
+    return altered(order, base=S.UNKNOWN, lots=order.most_lots, pending=())
 
 
 def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
@@ -266,7 +267,7 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
     list of Notice
     """
     before, kind = order, report.exec_type
-    order = replace(
+    order = altered(
         order,
         order_id=report.order_id or order.order_id,
         last_ns=max(order.last_ns, report.ns),
@@ -281,7 +282,7 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
         # Reports may overtake one another, and CumQty only grows, but for busts and corrections.
         counted = report.cum_qty if anew else max(order.counted_qty, report.cum_qty)
         if anew or counted != order.counted_qty:
-            order = replace(order, counted_qty=counted, recounted_ns=report.ns if anew else order.recounted_ns)
+            order = altered(order, counted_qty=counted, recounted_ns=report.ns if anew else order.recounted_ns)
     if kind == X.STATUS:
         order, notices = _answered(order, report)
     else:
@@ -298,7 +299,7 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
 
 def rebooked(order: ChildOrder, qty: int, paid: int) -> ChildOrder:
     """The order after a bust or correction, by the change of quantity and of price x quantity."""
-    return replace(order, cum_qty=order.cum_qty + qty, paid=order.paid + paid)
+    return altered(order, cum_qty=order.cum_qty + qty, paid=order.paid + paid)
 
 
 def _oddities(order: ChildOrder, report: Report) -> list[Notice]:
@@ -366,8 +367,8 @@ def _changed(order: ChildOrder, report: Report, over: bool) -> ChildOrder:
             at = names.index(name)
             asked = not order.pending[at].late
             # Marked, so that an answer to one of them which is dated earlier is not taken for a clock put back.
-            older = tuple(replace(pending, late=True) for pending in order.pending[:at])
-            order = replace(order, pending=(*older, *order.pending[at + 1 :]))
+            older = tuple(altered(pending, late=True) for pending in order.pending[:at])
+            order = altered(order, pending=(*older, *order.pending[at + 1 :]))
     before = report.ns < order.replaced_ns
     if over or (before and not asked):
         return order
@@ -377,7 +378,7 @@ def _changed(order: ChildOrder, report: Report, over: bool) -> ChildOrder:
     if before:
         lots = max(lots, order.lots)
     ns = max(report.ns, order.replaced_ns)
-    return replace(order, name=name, lots=lots, price=price, replaced_ns=ns)
+    return altered(order, name=name, lots=lots, price=price, replaced_ns=ns)
 
 
 def _standing(order: ChildOrder, base: OrdStatus) -> ChildOrder:
@@ -385,7 +386,7 @@ def _standing(order: ChildOrder, base: OrdStatus) -> ChildOrder:
     if base in (S.NEW, S.PARTIALLY_FILLED):
         base = S.PARTIALLY_FILLED if order.cum_qty else S.NEW
     pending = () if base in TERMINAL else order.pending
-    return order if (base, pending) == (order.base, order.pending) else replace(order, base=base, pending=pending)
+    return order if (base, pending) == (order.base, order.pending) else altered(order, base=base, pending=pending)
 
 
 def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
@@ -402,7 +403,7 @@ def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notic
         if report.status in (S.PENDING_REPLACE, S.PENDING_CANCEL) and report.lots < order.lots:
             return order, []  # a replacement that was on its way still is: its lots stay reserved
         known = report.cl_ord_id or order.name
-        order = replace(order, name=known, lots=report.lots or order.lots, price=report.price)
+        order = altered(order, name=known, lots=report.lots or order.lots, price=report.price)
     return _standing(order, report.status if report.status in HELD else S.NEW), []
 
 
@@ -413,10 +414,10 @@ def refused(order: ChildOrder, reject: CancelReject) -> tuple[ChildOrder, list[N
     ended it is still to come.
     """
     left = tuple(pending for pending in order.pending if pending.cl_ord_id != reject.cl_ord_id)
-    order = replace(order, pending=left, last_ns=max(order.last_ns, reject.ns))
+    order = altered(order, pending=left, last_ns=max(order.last_ns, reject.ns))
     notices = [Notice(Code.CANCEL_REJECTED, order.root, reject.text)]
     # It ended, but how much of it filled only its own report says.
     if (reject.status in TERMINAL or reject.status is S.UNKNOWN) and not order.done:
         notices.append(Notice(Code.UNKNOWN, order.root, f"the venue calls it {reject.status} and has not said why"))
-        order = replace(lost(order), gone=True)
+        order = altered(lost(order), gone=True)
     return order, notices

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from tercel.core import orders as o
+from tercel.core.altered import altered
 from tercel.core.executions import Execution, Executions, Key, strange
 from tercel.core.fixed import ceiled
 from tercel.core.fixed import text as decimals
@@ -229,7 +229,7 @@ class Orders:
         elif isinstance(command, o.MassCancel):
             for order in self.live(command.account or None, None, command.instrument):
                 if not order.done:
-                    self._put(replace(order, pending=(*order.pending, Pending(command.cl_ord_id))))
+                    self._put(altered(order, pending=(*order.pending, Pending(command.cl_ord_id))))
 
     def _report_in(self, entry: Entry) -> list[Notice]:
         message = message_of(entry.body)
@@ -271,7 +271,7 @@ class Orders:
         for order in self.live(reject.account or None):
             left = tuple(pending for pending in order.pending if pending.cl_ord_id != reject.cl_ord_id)
             if left != order.pending:
-                self._put(replace(order, pending=left))
+                self._put(altered(order, pending=left))
                 told.append(Notice(Code.CANCEL_REJECTED, order.root, reject.text))
         return told
 
@@ -338,7 +338,7 @@ class Orders:
         if now is not None:
             self.fills.append(now)
         told = [] if one.changed is None else [_told(order.root, fill, now)]
-        return replace(report, last_qty=one.qty, last_px=one.px), told
+        return altered(report, last_qty=one.qty, last_px=one.px), told
 
     def _rebooking(self, order: ChildOrder, report: o.Report) -> tuple[ChildOrder, list[Notice]]:
         """Take back or correct the execution that a report names, and no other."""
@@ -371,7 +371,7 @@ def _strange_order(report: o.Report) -> ChildOrder | None:
     root = strange(report)
     lots = max(report.lots, ceiled(report.cum_qty), ceiled(report.last_qty))
     names = report.instrument, report.side, lots, report.price, o.Tif.DAY, report.account
-    return replace(opened(o.NewOrder(root, *names, "", report.ns)), base=S.CANCELED, acked=True)
+    return altered(opened(o.NewOrder(root, *names, "", report.ns)), base=S.CANCELED, acked=True)
 
 
 def _lost_order(report: o.Report) -> ChildOrder | None:
@@ -395,7 +395,7 @@ def _lost_order(report: o.Report) -> ChildOrder | None:
 
 def _standing(one: Execution[Fill]) -> Fill | None:
     """The fill as it stands; None once it is busted."""
-    return replace(one.owner, qty=one.qty, px=one.px) if one.qty else None
+    return altered(one.owner, qty=one.qty, px=one.px) if one.qty else None
 
 
 def _told(root: str, before: Fill, now: Fill | None) -> Notice:

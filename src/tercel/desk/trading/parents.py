@@ -5,10 +5,11 @@ exceeds the parent, and what is neither is left to do.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from tercel.core.altered import altered
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import ONE, floored, shown
 from tercel.core.ports import Entry
@@ -323,7 +324,7 @@ class Parents:
             for id_ in self.open_ids:
                 parent = self._parents[id_]
                 if parent.status == ParentStatus.WORKING:
-                    self._parents[id_] = replace(parent, status=ParentStatus.PAUSED, reason=NEW_SESSION)
+                    self._parents[id_] = altered(parent, status=ParentStatus.PAUSED, reason=NEW_SESSION)
 
     def _event(self, entry: Entry) -> None:
         body, event = entry.body, entry.body["event"]
@@ -345,7 +346,7 @@ class Parents:
         status = _AFTER[event][1] or parent.status
         if status in OVER:
             self.open_ids.pop(parent.id, None)
-        self._parents[parent.id] = replace(
+        self._parents[parent.id] = altered(
             parent,
             status=status,
             lots=body.get("lots", parent.lots),
@@ -362,16 +363,16 @@ class Parents:
     def fill(self, id_: str, qty: int) -> None:
         """Book a filled quantity."""
         if (parent := self._parents.get(id_)) is not None:
-            self._parents[id_] = replace(parent, filled_qty=parent.filled_qty + qty)
+            self._parents[id_] = altered(parent, filled_qty=parent.filled_qty + qty)
 
     def refuse(self, id_: str, ns: int, lots: int, why: str) -> None:
         """Add lots that limits or the venue refused; refusals at one time add up."""
         if (parent := self._parents.get(id_)) is not None and not parent.over:
             before = parent.denied_lots if ns == parent.denied_ns else 0
-            self._parents[id_] = replace(parent, denied_ns=ns, denied_lots=before + lots, denied_why=why)
+            self._parents[id_] = altered(parent, denied_ns=ns, denied_lots=before + lots, denied_why=why)
 
     def sent(self, id_: str, ns: int) -> None:
         """An order left after a refusal: the refused lots are asked for again and no longer counted."""
         parent = self._parents.get(id_)
         if parent is not None and parent.denied_lots and ns > parent.denied_ns:
-            self._parents[id_] = replace(parent, denied_ns=0, denied_lots=0, denied_why="")
+            self._parents[id_] = altered(parent, denied_ns=0, denied_lots=0, denied_why="")

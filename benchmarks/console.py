@@ -1,0 +1,229 @@
+"""``benchmarks console``: from an entry of a busy journal to twenty open pages; what a long journal takes to open.
+
+Three processes: a desk's journal, written and synced at a thousand entries a second (fifty agents), `tercel console`
+as a person starts it, and this one, which holds twenty pages' streams and reads every message. The lag of an entry at
+a page runs from the end of its append to the arrival of the first message that has it; clocks are the machine's own.
+Where the machine's cores are fewer than the processes, the lag has their waiting in it. The reference of the lag is
+what the bar allows; that of the processor's time is one core.
+"""
+
+import http.client
+import json
+import os
+import re
+import selectors
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice, pairwise
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import measured
+from benchmarks.busy_day import a_day
+from benchmarks.endurance import rss_mb
+from tercel.core.ports import Entry
+from tercel.desk.trading.journal.store import SqlJournal
+
+AGENTS: Final = 50
+PAGES: Final = 20
+ENTRIES_S: Final = 1000
+BURST: Final = 10
+BAR_MS: Final = 250.0
+LONG: Final = 200_000
+PASSWORD: Final = "of the bench"
+
+
+def bench(seconds: float = 30.0, long: int = LONG) -> list[dict[str, Any]]:
+    """Lag of updates with twenty pages open, the console's share of a core; a journal of `long` entries opened."""
+    with tempfile.TemporaryDirectory(prefix="tercel-bench-") as folder:
+        desk = Path(folder) / "busy"
+        lags, cpu, grown = _pages(desk, seconds)
+        first, whole, asked, late = _opened(Path(folder) / "long", long)
+    named = f"{AGENTS} agents, {ENTRIES_S} entries/s, {PAGES} pages"
+    bar = "what people still take for at once"
+    return [
+        measured("console.lag_p50_ms", _at(lags, 50), f"ms, {named}", bar, BAR_MS, less=True),
+        measured("console.lag_p95_ms", _at(lags, 95), f"ms, {named}", bar, BAR_MS, less=True),
+        measured("console.lag_p99_ms", _at(lags, 99), f"ms, {named}", bar, BAR_MS, less=True),
+        measured("console.cpu", cpu, "of a core, the same", "one core", 1.0, less=True),
+        measured("console.rss_mb", grown[1], "MB at the end", "MB after a third of it", grown[0], less=True),
+        measured("console.long_first_s", first, f"s to an answer, {long:,} entries", "a second", 1.0, less=True),
+        measured("console.long_whole_s", whole, "s until all is read", "a second", 1.0, less=True),
+        measured("console.long_asked_p95_ms", asked, "ms of a question meanwhile", bar, BAR_MS, less=True),
+        measured("console.long_rss_mb", late, "MB then", None, None),
+    ]  # fmt: skip
+
+
+def _bursts(entries: Iterable[Entry], many: int) -> Iterator[list[Entry]]:
+    left = iter(entries)
+    while burst := list(islice(left, many)):
+        yield burst
+
+
+def _at(values: NDArray[np.float64], share: float) -> float:
+    return float(np.percentile(values, share))
+
+
+def _write(folder: str, seconds: float, told: Connection) -> None:
+    """A desk's journal at its pace; tells when each entry was durable, by the machine's clock."""
+    journal = SqlJournal(folder, "bench")
+    told.send("open")
+    told.recv()
+    made = _bursts(a_day(round(seconds * ENTRIES_S), AGENTS, day_s=round(seconds)), BURST)
+    start, times = monotonic(), list[float]()
+    for number, entries in enumerate(made):
+        if (early := start + number * BURST / ENTRIES_S - monotonic()) > 0:
+            sleep(early)
+        journal.append(entries)
+        times += [monotonic()] * len(entries)
+    journal.close()
+    told.send(times)
+
+
+def _pages(desk: Path, seconds: float) -> tuple[NDArray[np.float64], float, tuple[float, float]]:
+    """Lags of every entry at every page, ms; the console's processor time in cores; its memory early and late."""
+    here, there = get_context("spawn").Pipe()
+    writer = get_context("spawn").Process(target=_write, args=(str(desk), seconds, there), daemon=True)
+    writer.start()
+    here.recv()
+    with served(desk) as (process, port), _streams(port, desk.name) as streams:
+        here.send("go")
+        start, spent, early = monotonic(), _cpu_s(process.pid), 0.0
+        heard = [list[tuple[float, int]]() for _ in streams]
+        while not here.poll():
+            _hear(streams, heard)
+            if not early and monotonic() - start > seconds / 3:
+                early = rss_mb(process.pid)
+        written = np.array(here.recv())
+        took, spent = monotonic() - start, _cpu_s(process.pid) - spent
+        late = rss_mb(process.pid)
+        ends = monotonic() + 5
+        while monotonic() < ends and any(not one or one[-1][1] < len(written) for one in heard):
+            _hear(streams, heard)
+    writer.join()
+    lags = [_lags(one, written) for one in heard]
+    return np.concatenate(lags), spent / took, (early, late)
+
+
+def _lags(heard: list[tuple[float, int]], written: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each entry, ms from its append to the message that has it.
+
+    >>> _lags([(10.2, 1), (10.3, 3)], np.array([10.0, 10.1, 10.25])).round(3).tolist()
+    [200.0, 200.0, 50.0]
+    """
+    found = [1000 * (at - written[low:high]) for (_, low), (at, high) in pairwise([(0.0, 0), *heard])]
+    return np.concatenate(found)
+
+
+@contextmanager
+def served(desk: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """`tercel console` of a desk in a process of its own, and its port."""
+    command = [sys.executable, "-m", "tercel.cli", "console", str(desk), "--port", "0"]
+    env = os.environ | {"TERCEL_CONSOLE_PASSWORD": PASSWORD, "TERCEL_PEOPLE": str(desk.parent / "people.json")}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
+    try:
+        assert process.stdout is not None
+        said = ""
+        while not (found := re.search(r"127\.0\.0\.1:(\d+)/", said)):
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        yield process, int(found.group(1))
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _session(port: int) -> tuple[http.client.HTTPConnection, dict[str, str]]:
+    """A connection and the headers of somebody who is logged in; the console answers once it listens."""
+    words = json.dumps({"name": "admin", "password": PASSWORD})
+    ends = monotonic() + 60
+    while True:
+        line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        try:
+            line.request("POST", "/api/login", words, {"content-type": "application/json"})
+            answer = line.getresponse()
+            break
+        except ConnectionError:
+            if monotonic() > ends:
+                raise
+            sleep(0.01)
+    answer.read()
+    assert answer.status == 200, answer.status
+    return line, {"cookie": str(answer.headers["set-cookie"]).split(";")[0]}
+
+
+@contextmanager
+def _streams(port: int, name: str) -> Iterator[dict[socket.socket, int]]:
+    """The streams of twenty pages, a socket each, by their numbers."""
+    _, headers = _session(port)
+    lines = dict[socket.socket, int]()
+    for number in range(PAGES):
+        line = socket.create_connection(("127.0.0.1", port))
+        asked = f"GET /api/desks/{name}/stream HTTP/1.1", f"host: 127.0.0.1:{port}", f"cookie: {headers['cookie']}"
+        line.sendall("\r\n".join((*asked, "", "")).encode())
+        lines[line] = number
+    yield lines
+    for line in lines:
+        line.close()
+
+
+_KEPT: dict[socket.socket, bytes] = {}
+
+
+def _hear(streams: dict[socket.socket, int], heard: list[list[tuple[float, int]]]) -> None:
+    """Take what came: when, and the number of the last entry in it, for every page."""
+    with selectors.DefaultSelector() as selector:
+        for line in streams:
+            selector.register(line, selectors.EVENT_READ)
+        ready = {key.fileobj for key, _ in selector.select(0.05)}
+    for line in streams.keys() & ready:
+        *whole, rest = (_KEPT.get(line, b"") + line.recv(1 << 20)).split(b"\n\n")
+        _KEPT[line] = rest
+        for message in whole:
+            _, found, text = message.partition(b"data: ")
+            if found and (seq := json.loads(text).get("seq")) is not None:
+                heard[streams[line]].append((monotonic(), int(seq)))
+
+
+def _cpu_s(pid: int) -> float:
+    """Processor seconds that a process and its threads have used."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _opened(desk: Path, entries: int) -> tuple[float, float, float, float]:
+    """Of a long journal: s to the first answer and until all is read, p95 of a question meanwhile (ms), MB then."""
+    written(desk, entries)
+    start = monotonic()
+    with served(desk) as (process, port):
+        line, headers = _session(port)
+        asked, first = list[float](), 0.0
+        while True:
+            begun = monotonic()
+            line.request("GET", f"/api/desks/{desk.name}/state", headers=headers)
+            state = json.loads(line.getresponse().read())
+            asked.append(1000 * (monotonic() - begun))
+            first = first or monotonic() - start
+            if state["reading"] is None:
+                break
+            sleep(0.05)
+        return first, monotonic() - start, _at(np.array(asked), 95), rss_mb(process.pid)
+
+
+def written(desk: Path, entries: int) -> None:
+    """A journal of so many entries, in the folder of a desk."""
+    journal = SqlJournal(desk, "bench")
+    for some in _bursts(a_day(entries, AGENTS), 5000):
+        journal.append(some)
+    journal.close()
