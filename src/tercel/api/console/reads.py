@@ -24,6 +24,7 @@ from tercel.api.console.page_models import (
     ParentRow,
 )
 from tercel.api.console.reached import Desks, Served
+from tercel.api.console.tables import Format, csv_response
 from tercel.core.fixed import ONE
 from tercel.core.plain import plain
 from tercel.core.units import Unit
@@ -59,12 +60,16 @@ def streamed(request: Request, served: Served) -> Response:
     return StreamingResponse(events(), media_type="text/event-stream")
 
 
-def streams() -> dict[str, Any]:
-    """Keywords of the route of a stream, which tell what its events hold."""
-    told = needs("look")
-    events = {"schema": {"$ref": "#/components/schemas/DeskPage"}}
-    said = {"description": "events, each JSON of some parts of a page", "content": {"text/event-stream": events}}
-    return {**told, "responses": {**told["responses"], 200: said}}
+def looks(description: str, **contents: Any) -> dict[str, Any]:
+    """Keywords of a route that everybody may look at, with what else than JSON it answers."""
+    told, content = needs("look"), {kind.replace("_", "/"): {"schema": schema} for kind, schema in contents.items()}
+    return {**told, "responses": {**told["responses"], 200: {"description": description, "content": content}}}
+
+
+TABLE: Final = looks("a table, as JSON or CSV", text_csv={"type": "string"})
+EVENTS: Final = looks(
+    "events, each JSON of some parts of a page", **{"text_event-stream": {"$ref": "#/components/schemas/DeskPage"}}
+)
 
 
 def explained(served: Served, seq: int) -> Response:
@@ -88,21 +93,21 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         """Every agent, of one desk or of all."""
         return [row for one in _chosen(desks, desk) for row in agent_rows(one)]
 
-    @app.get("/api/orders", **needs("look"))
-    def list_orders(desk: str | None = None) -> DeskOrders:
-        """Parents and the orders that are open, of one desk or of all."""
+    @app.get("/api/orders", response_model=DeskOrders, **TABLE)
+    def list_orders(desk: str | None = None, format: Format = "json") -> DeskOrders | Response:
+        """Parents and the orders that are open, of one desk or of all; as CSV the parents alone."""
         found = DeskOrders(parents=[], orders=[])
         for one in _chosen(desks, desk):
             there = order_rows(one)
             found.parents, found.orders = found.parents + there.parents, found.orders + there.orders
-        return found
+        return csv_response(found.parents, ParentRow, "orders") if format == "csv" else found
 
     @app.get("/api/desks/{desk}/state", response_model=DeskPage, **needs("look"))
     def desk_state(desk: str) -> Response:
         """The page of a desk, whole."""
         return Json(desks.of(desk).follower.shown())
 
-    @app.get("/api/desks/{desk}/stream", response_class=StreamingResponse, **streams())
+    @app.get("/api/desks/{desk}/stream", response_class=StreamingResponse, **EVENTS)
     async def desk_stream(request: Request, desk: str) -> Response:
         """The page of a desk as server-sent events: first whole, then the parts that changed."""
         return streamed(request, desks.of(desk))
@@ -141,19 +146,25 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         """A decision as the journal kept it, explained."""
         return explained(desks.of(desk), seq)
 
-    @app.get("/api/desks/{desk}/journal", **needs("look"))
+    @app.get(
+        "/api/desks/{desk}/journal",
+        response_model=JournalPage,
+        **looks("a table, as JSON or CSV", text_csv={"type": "string"}),
+    )
     def desk_journal(
         desk: str,
         after: Annotated[int, Query(ge=0, le=LAST)] = 0,
         kinds: Annotated[str, Query(max_length=400)] = "",
         most: Annotated[int, Query(ge=1, le=MOST_ENTRIES)] = 200,
-    ) -> JournalPage:
+        format: Format = "json",
+    ) -> JournalPage | Response:
         """Entries after a number, at most so many; kinds with commas between them, by default all."""
         wanted = [one.strip() for one in kinds.split(",") if one.strip()]
         if strange := [one for one in wanted if one not in all_kinds.KINDS]:
             received = f"{', '.join(strange)[:200]!r}"
             raise NotServedError(422, f"kinds: {', '.join(sorted(all_kinds.KINDS))}", received, "ask for some of these")
-        return journal_page(desks.of(desk), after, wanted, most)
+        page = journal_page(desks.of(desk), after, wanted, most)
+        return csv_response(page.entries, JournalLine, "journal") if format == "csv" else page
 
     @app.get("/metrics", **needs("look", **{TOKEN_TOO: True}))
     def metrics(desk: str | None = None) -> Response:
