@@ -21,23 +21,12 @@ export type Body<P extends keyof paths, M extends Method> =
 
 /** An answer that is no success: the three parts of the server's error as one sentence. */
 export class Refused extends Error {
-  constructor(
-    readonly status: number,
-    said: string,
-  ) {
-    super(said);
-  }
+  status = 0;
 }
-const STATUS: Record<number, string> = {
-  401: "You are not logged in any more.",
-  403: "Your role may not do this.",
-  404: "The console knows nothing of that name.",
-  409: "The desk says no.",
-  429: "Too many tries: wait a minute.",
-};
+const refused = (status: number, said: string): Refused => Object.assign(new Refused(said), { status });
 
 function sentence(status: number, parts: { expected?: string; received?: string; remedy?: string } | null): string {
-  if (!parts?.expected) return STATUS[status] ?? `The console answered ${status}.`;
+  if (!parts?.expected) return `The console answered ${status}.`;
   const remedy = parts.remedy ? ` To go on: ${parts.remedy}.` : "";
   const lead = status === 409 ? "The desk says no. " : "";
   return `${lead}Expected ${parts.expected}; got ${parts.received}.${remedy}`;
@@ -58,10 +47,10 @@ export function url(path: string, params: object = {}): string {
 async function ask(address: string, init: RequestInit = {}): Promise<string> {
   const got = await fetch(address, { credentials: "same-origin", ...init }).catch((error: Error) => {
     if (error.name === "AbortError") throw error;
-    throw new Refused(0, "The console did not answer.");
+    throw refused(0, "The console did not answer.");
   });
   if (got.status === 401 && address !== "/api/login" && app.me) set({ me: null });
-  if (!got.ok) throw new Refused(got.status, sentence(got.status, await got.json().catch(() => null)));
+  if (!got.ok) throw refused(got.status, sentence(got.status, await got.json().catch(() => null)));
   set({ heard: performance.now() });
   return got.text();
 }
@@ -108,11 +97,7 @@ function person(said: Partial<User & Removed>): string[] {
   return said.role ? [`${said.name} is ${said.role} now${password}`] : [];
 }
 
-export interface Fetched<T> {
-  data: T | undefined;
-  wrong: string;
-  again: () => void;
-}
+export type Fetched<T> = { data: T | undefined; wrong: string; again: () => void };
 /** What stands at an address (null: nowhere), asked again each `every` seconds; the same text keeps the same value. */
 export function useGet<P extends Paths<"get">>(
   path: P,
@@ -120,11 +105,8 @@ export function useGet<P extends Paths<"get">>(
   every = 0,
 ): Fetched<Answer<P, "get">> {
   const address = params === null ? null : url(path, params as object);
-  const [got, put] = useState<{ of: string | null; text: string; data?: Answer<P, "get">; wrong: string }>({
-    of: null,
-    text: "",
-    wrong: "",
-  });
+  type Got = { of: string | null; text: string; data?: Answer<P, "get">; wrong: string };
+  const [got, put] = useState<Got>({ of: null, text: "", wrong: "" });
   const [turn, again] = useState(0);
   useEffect(() => {
     if (address === null) return undefined;

@@ -81,7 +81,6 @@ export const plural = (n: number, one: string, many = `${one}s`): string => `${n
 export const short = (strategy: string | null | undefined): string =>
   (strategy ?? "").replace("packaged:", "").replace(/\+(alpha|posture)/g, "");
 const LIMITS: Record<string, string> = {
-  gross_value: "gross value",
   daily_loss: "loss of the day",
   drawdown: "drawdown of the day",
   reference_age_ms: "age of the mark",
@@ -92,5 +91,3 @@ const LIMITS: Record<string, string> = {
   order_lots: "size of an order",
 };
 export const limitName = (limit: string): string => LIMITS[limit] ?? limit.replaceAll("_", " ");
-export const side = (s: number | string): "buy" | "sell" =>
-  s === "buy" || (typeof s === "number" && s > 0) ? "buy" : "sell";

@@ -19,34 +19,19 @@ import { Overview } from "./screens/overview";
 import { PeopleScreen } from "./screens/people";
 import { RiskScreen } from "./screens/risk";
 import { Banner, Faults, Head, Notes } from "./shell";
-import { app, close, go, here, href, placeOf, recall, set, use, usePast, usePlace } from "./store";
+import { app, close, go, here, href, placeOf, recall, set, use, usePick, useMedia, usePast, usePlace } from "./store";
 
-interface Screen {
-  key: string;
-  name: string;
-  icon: string;
-  is: ComponentType;
-}
+type Screen = { key: string; name: string; icon: string; is: ComponentType };
 const screen = (key: string, name: string, is: ComponentType, icon: string): Screen => ({ key, name, icon, is });
 const SCREENS: Screen[] = [
   screen("overview", "Overview", Overview, "M3 3h8v10H3zM13 3h8v6h-8zM3 15h8v6H3zM13 11h8v10h-8z"),
   screen("agent", "Agents", AgentScreen, "M12 3a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM4 21c0-5 3-8 8-8s8 3 8 8z"),
   screen("orders", "Orders", OrdersScreen, "M4 5h16v2H4zM4 11h11v2H4zM4 17h14v2H4z"),
-  screen(
-    "market",
-    "Market",
-    MarketScreen,
-    "M4 8h3v8H4zM5 5h1v14H5zM10.5 6h3v7h-3zM11.5 3h1v15h-1zM17 11h3v7h-3zM18 7h1v14h-1z",
-  ),
+  screen("market", "Market", MarketScreen, "M4 8h3v8H4zM5 4h1v16H5zM11 4h3v9h-3zM12 2h1v15h-1zM18 9h3v9h-3z"),
   screen("risk", "Risk", RiskScreen, "M12 2l9 4v6c0 5-4 8-9 10-5-2-9-5-9-10V6z"),
   screen("forecasts", "Forecasts", ForecastsScreen, "M3 18l6-7 4 4 6-9 2 1.5-8 11-4-4-4 5z"),
   screen("alerts", "Alerts", AlertsScreen, "M12 2a6 6 0 0 1 6 6v5l2 4H4l2-4V8a6 6 0 0 1 6-6zM10 19h4a2 2 0 0 1-4 0z"),
-  screen(
-    "people",
-    "People",
-    PeopleScreen,
-    "M8 4a3 3 0 1 1 0 6 3 3 0 0 1 0-6zM2 20c0-5 2-8 6-8s6 3 6 8zM17 6a2.5 2.5 0 1 1 0 5 2.5 2.5 0 0 1 0-5zM15.5 20c0-3-.3-5-1-7 4-1 7 1.5 7.5 7z",
-  ),
+  screen("people", "People", PeopleScreen, "M9 3a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM2 20c0-9 14-9 14 0zM17 11h5v9h-4z"),
   screen("journal", "Journal", JournalScreen, "M5 3h14v18H5zM8 7h8v1.5H8zM8 11h8v1.5H8zM8 15h5v1.5H8z"),
 ];
 const FIRST = 4;
@@ -63,7 +48,7 @@ function Mark({ of }: { of: string }) {
   const [n, what] = { alerts: [alerts, "without owner"], people: [requests, "waiting"] }[of] ?? [0, ""];
   if (!n) return null;
   return (
-    <b class="mark">
+    <b class="mark ml-auto min-w-5 rounded-full bg-bad px-1.5 text-center text-xs text-paper">
       {n}
       <span class="sr-only"> {what}</span>
     </b>
@@ -71,14 +56,8 @@ function Mark({ of }: { of: string }) {
 }
 function Nav() {
   const place = usePlace();
-  const asked = matchMedia("(max-width: 640px)");
-  const [narrow, put] = useState(asked.matches);
+  const narrow = useMedia("(max-width: 640px)");
   const [more, show] = useState(false);
-  useEffect(() => {
-    const look = (): void => put(asked.matches);
-    asked.addEventListener("change", look);
-    return () => asked.removeEventListener("change", look);
-  }, []);
   useEffect(() => show(false), [place]);
   const item = ({ key, name, icon }: Screen) => (
     <a key={key} href={href(key)} aria-current={place.screen === key ? "page" : undefined}>
@@ -109,14 +88,11 @@ function Nav() {
 function App() {
   const me = use((s) => s.me);
   const { screen } = usePlace();
-  const dialog = use((s) => s.dialog);
-  const theme = use((s) => s.theme);
-  const desks = use((s) => s.desks);
-  const fault = use((s) => s.fault);
+  const { dialog, theme, desks, fault } = usePick("dialog", "theme", "desks", "fault");
   const past = usePast();
   const killed = use((s) => (s.desks ?? []).some((d) => (d.desk === s.live?.desk ? s.live.latch : d.killed)));
   const { name, is: Shown } = SCREENS.find(({ key }) => key === screen) ?? SCREENS[0]!;
-  useEffect(() => void (document.documentElement.dataset.theme = theme), [theme]);
+  useEffect(() => recolour(theme), [theme]);
   useEffect(() => void (document.title = `${killed ? "KILLED · " : ""}${name} · Tercel console`), [killed, name]);
   if (me === null) return <Login />;
   const skip = (e: Event): void => {
@@ -151,6 +127,7 @@ function App() {
   );
 }
 
+const recolour = (theme: string) => void (document.documentElement.style.colorScheme = theme === "auto" ? "" : theme);
 const MINUTE = 60e9;
 function nextDesk(): void {
   const all = app.desks ?? [];
@@ -197,7 +174,7 @@ addEventListener("hashchange", () => {
   document.getElementById("main")?.focus({ preventScroll: true });
 });
 addEventListener("keydown", keys);
-document.documentElement.dataset.theme = app.theme;
+recolour(app.theme);
 const root = document.getElementById("app")!;
 root.replaceChildren();
 render(<App />, root);

@@ -1,11 +1,7 @@
 // The playbooks of docs/howto/incidents.md, which are built into the page: what an alert asks of you, by its code.
 import text from "../../docs/howto/incidents.md?raw";
 
-export interface Entry {
-  alert: string;
-  itself: string;
-  you: string;
-}
+type Entry = { alert: string; itself: string; you: string };
 const ROWS: Entry[] = text
   .split("\n")
   .filter((line) => line.startsWith("| ") && !line.startsWith("| Alert "))

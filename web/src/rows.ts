@@ -43,10 +43,7 @@ export const mean = (all: number[]): number | null => (all.length ? all.reduce((
 /** The mean share of the flow over instruments. */
 export const shareOf = (share: Record<string, number>): number | null => mean(Object.values(share));
 
-export interface Money {
-  currency: string;
-  amount: number;
-}
+export type Money = { currency: string; amount: number };
 /** What an agent's shortfall is in money: from the costs of its parents and their arrival value. */
 export function costOf(a: AgentRow, page: Page | undefined): Money | null {
   const mine = page?.desk === a.desk ? page.cost_points.filter((p) => p.agent === a.agent) : [];

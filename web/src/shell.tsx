@@ -8,25 +8,21 @@ import { Do, KillButton } from "./parts/act";
 import { help } from "./parts/why";
 import { held } from "./rows";
 import type { DeskRow } from "./schema";
-import { app, go, here, keep, set, unnote, use, usePast, type Note } from "./store";
+import { app, go, here, keep, set, unnote, use, usePick, usePast, type Note } from "./store";
 
 const SILENT_S = 10;
 const LOST_S = 6;
-const THEMES: Record<string, [next: string, sign: string]> = {
-  auto: ["light", "◐"],
-  light: ["dark", "☀"],
-  dark: ["auto", "☾"],
-};
+const THEMES = ["auto", "light", "dark"];
 /** Whether the desk that is looked at runs: what its own page says is newer than the list of all desks. */
 const useRuns = (): string | null | undefined =>
   use((s) => (s.live?.seq ? s.live.running : s.desks?.find((d) => d.desk === s.place.desk)?.running));
 
 export function Head() {
-  const me = use((s) => s.me);
-  const theme = use((s) => s.theme);
+  const { me, theme } = usePick("me", "theme");
   const runs = useRuns();
   const killed = use((s) => held(s.live?.latch));
-  const [next, sign] = THEMES[theme] ?? THEMES.auto!;
+  const at = THEMES.indexOf(theme);
+  const next = THEMES[(at + 1) % 3]!;
   const leave = async (): Promise<void> => {
     await send("/api/logout", {}, {}).catch(() => undefined);
     set({ me: null, desks: undefined, agents: undefined });
@@ -45,12 +41,17 @@ export function Head() {
       <Clock />
       <Age />
       <span class="flex-1" />
-      <Button kind="quiet small" label={`Colours: ${theme}; change to ${next}`} on={recolour} say={sign} />
-      <Button kind="quiet small max-mid:hidden" label="Keys" on={help} say="?" />
+      <Button
+        kind="bg-transparent small"
+        label={`Colours: ${theme}; change to ${next}`}
+        on={recolour}
+        say={"◐☀☾"[at]}
+      />
+      <Button kind="bg-transparent small max-mid:hidden" label="Keys" on={help} say="?" />
       <span class="max-mid:hidden">
         {me?.name} <small>{me?.role}</small>
       </span>
-      <Button kind="quiet small" label="Log out" on={() => void leave()} say={LEAVE} />
+      <Button kind="bg-transparent small" label="Log out" on={() => void leave()} say={LEAVE} />
       <KillButton />
     </header>
   );
@@ -172,8 +173,7 @@ function Killed() {
 const MINUTE = 60e9;
 function TimeBar() {
   const at = use((s) => s.place.at);
-  const live = use((s) => s.live);
-  const first = use((s) => s.first);
+  const { live, first } = usePick("live", "first");
   const [shown, put] = useState<number | null>(null);
   const to = live?.ns ?? 0;
   const from = first ?? live?.pnl_points[0]?.ns ?? to;
@@ -197,17 +197,12 @@ function TimeBar() {
     const minute = Number(e.currentTarget.value);
     put(minute >= last ? to : from + minute * MINUTE);
   };
-  const range = { min: 0, max: last, step: 1, value: Math.round((now - from) / MINUTE), onInput: slide };
+  const size = "min-w-16 flex-1 max-mid:-order-1 max-mid:basis-full";
+  const range = { class: size, max: last, value: Math.round((now - from) / MINUTE), onInput: slide };
   return (
     <div class="timebar flex flex-wrap items-center gap-2.5" role="group" aria-label="Time shown">
       {step(-1)}
-      <input
-        class="min-w-16 flex-1 max-mid:-order-1 max-mid:basis-full"
-        type="range"
-        {...range}
-        aria-label="Time of the journal"
-        aria-valuetext={said}
-      />
+      <input type="range" {...range} aria-label="Time of the journal" aria-valuetext={said} />
       {step(1)}
       <output class="nums min-w-28">{said}</output>
     </div>
@@ -215,13 +210,12 @@ function TimeBar() {
 }
 export function Banner() {
   const at = use((s) => s.place.at);
-  const page = use((s) => s.past);
-  const wrong = use((s) => s.pastFault);
+  const { past: page, pastFault: wrong } = usePick("past", "pastFault");
   const now = use((s) => s.live?.ns);
   const screen = use((s) => s.place.screen);
   if (at === null) return screen === "market" ? <TimeBar /> : null;
   return (
-    <div class="pastbanner" role="status">
+    <div class="pastbanner z-4 grid gap-2 rounded-lg bg-past px-3.5 py-2.5 mid:sticky mid:top-14" role="status">
       <div class="flex flex-wrap items-center gap-x-4 gap-y-1">
         <strong class="text-xl">As it was at {moment(at)}</strong>
         <span>
@@ -231,11 +225,8 @@ export function Banner() {
         <Button kind="main mid:ml-auto" say="Back to live" on={() => go(here(), { at: null })} />
       </div>
       <TimeBar />
-      {wrong ? (
-        <p role="alert">That minute cannot be shown. {wrong}</p>
-      ) : (
-        !page && <p class="loading">Reading the journal…</p>
-      )}
+      {wrong && <p role="alert">That minute cannot be shown. {wrong}</p>}
+      {!wrong && !page && <p class="loading">Reading the journal…</p>}
     </div>
   );
 }
@@ -261,7 +252,7 @@ function Answered({ id, title, done, waits, wrong }: Note) {
     <section class={`rounded-md border border-l-4 border-soft bg-paper px-3 py-2 wrap-anywhere shadow-lg ${edge}`}>
       <header class="flex justify-between gap-2.5">
         <strong>{title}</strong>
-        <Button kind="quiet small" label={`Close: ${title}`} on={() => unnote(id)} say="✕" />
+        <Button kind="bg-transparent small" label={`Close: ${title}`} on={() => unnote(id)} say="✕" />
       </header>
       {wrong && <p>Not done. {wrong}</p>}
       {waits && (

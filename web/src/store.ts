@@ -1,40 +1,11 @@
 // One state for the whole page; a component sees the parts that it picks and is drawn again when one of them changed.
-import { useEffect, useReducer, useRef } from "preact/hooks";
+import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import type { AgentRow, DeskPage, DeskRow, DeskThen, Done, Me, Request } from "./schema";
 
 /** A desk's page, live or as it was; what only the live one has is not there in the past. */
 export type Page = DeskThen & Partial<DeskPage> & { desk: string };
-export interface Note {
-  id: number;
-  title: string;
-  done?: Done;
-  waits?: string;
-  wrong?: string;
-}
-export interface Place {
-  screen: string;
-  rest: string[];
-  desk: string;
-  at: number | null;
-}
-export interface State {
-  me: Me | null | undefined;
-  place: Place;
-  desks: DeskRow[] | undefined;
-  agents: AgentRow[] | undefined;
-  requests: Request[] | undefined;
-  live: Page | null;
-  past: Page | null;
-  pastFault: string;
-  first: number | null;
-  how: "stream" | "polling" | "";
-  heard: number;
-  fault: string;
-  notes: Note[];
-  dialog: (() => preact.JSX.Element) | null;
-  theme: string;
-  tick: number;
-}
+export type Note = { id: number; title: string; done?: Done; waits?: string; wrong?: string };
+export type Place = { screen: string; rest: string[]; desk: string; at: number | null };
 const listeners = new Set<() => void>();
 
 export function placeOf(hash: string): Place {
@@ -59,24 +30,25 @@ export function keep(key: string, value: string): void {
   }
 }
 
-export const app: State = {
-  me: undefined,
+export const app = {
+  me: undefined as Me | null | undefined,
   place: placeOf(location.hash),
-  desks: undefined,
-  agents: undefined,
-  requests: undefined,
-  live: null,
-  past: null,
+  desks: undefined as DeskRow[] | undefined,
+  agents: undefined as AgentRow[] | undefined,
+  requests: undefined as Request[] | undefined,
+  live: null as Page | null,
+  past: null as Page | null,
   pastFault: "",
-  first: null,
-  how: "",
+  first: null as number | null,
+  how: "" as "stream" | "polling" | "",
   heard: performance.now(),
   fault: "",
-  notes: [],
-  dialog: null,
+  notes: [] as Note[],
+  dialog: null as (() => preact.JSX.Element) | null,
   theme: recall("theme") || "auto",
   tick: 0,
 };
+export type State = typeof app;
 
 export function set(changes: Partial<State>): void {
   Object.assign(app, changes);
@@ -97,6 +69,23 @@ export function use<T>(pick: (s: State) => T): T {
     return () => void listeners.delete(look);
   }, []);
   return now;
+}
+
+/** Some parts of the state by name. */
+export function usePick<K extends keyof State>(...keys: K[]): Pick<State, K> {
+  for (const key of keys) use((s) => s[key]);
+  return app;
+}
+/** Whether a media query holds, now and when that changes. */
+export function useMedia(query: string): boolean {
+  const [asked] = useState(() => matchMedia(query));
+  const [holds, put] = useState(asked.matches);
+  useEffect(() => {
+    const look = (): void => put(asked.matches);
+    asked.addEventListener("change", look);
+    return () => asked.removeEventListener("change", look);
+  }, []);
+  return holds;
 }
 
 /** The desk's page as every screen has to show it: live, or as it was. */

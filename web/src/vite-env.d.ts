@@ -1,5 +1,1 @@
-declare module "*.md?raw" {
-  const text: string;
-  export default text;
-}
-declare module "*.css";
+/// <reference types="vite/client" />

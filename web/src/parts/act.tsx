@@ -3,13 +3,13 @@ import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { act, url, type Body, type Params, type Paths } from "../api";
 import { close, open, use } from "../store";
-import { Button, Choice, Empty } from "./basic";
+import { Button, Choice, Empty, type Pair } from "./basic";
 
 export interface Field {
   name: string;
   label: string;
   kind?: "text" | "number" | "price" | "select" | "password";
-  options?: [string, string][];
+  options?: Pair[];
   value?: string;
   needed?: boolean;
 }
@@ -72,7 +72,7 @@ export function Dialog({ title, wide, children }: DialogOf) {
     <dialog ref={box} class={look} aria-labelledby="dialog-title" onClose={close} onCancel={close}>
       <header class="mb-2 flex items-start justify-between gap-4">
         <h2 id="dialog-title">{title}</h2>
-        <Button say="Close" kind="quiet small" on={close} />
+        <Button say="Close" kind="bg-transparent small" on={close} />
       </header>
       {children}
     </dialog>
@@ -157,11 +157,7 @@ export function Do<P extends Paths<M>, M extends "post" | "delete" = "post">(abo
   };
   const all = plain ? fields : [...fields, REASON];
   const ask = (): void => open(() => <Ask {...{ title, text, done, fields: all, yes: about.yes ?? label, danger }} />);
-  return (
-    <button type="button" class={`small ${danger ? "danger" : ""}`} disabled={!!not} title={not || title} onClick={ask}>
-      {label}
-    </button>
-  );
+  return <Button say={label} kind={`small ${danger ? "danger" : ""}`} off={!!not} hint={not || title} on={ask} />;
 }
 /** "pause" of "p1": a button "Pause…" that is titled "Pause p1". */
 export function verb(word: string, whom: string) {
@@ -169,28 +165,26 @@ export function verb(word: string, whom: string) {
   return { may: word, label: `${title}…`, title: `${title} ${whom}` };
 }
 
+type Target = { scope: string; name: string; desk?: string };
 type Whom = { agent?: string; desk?: string };
 /** Step two of the kill. Whom is chosen by the person, unless the button stood beside an agent or a desk: that one. */
 function Kill({ agent, desk }: Whom) {
   const desks = use((s) => s.desks) ?? [];
   const agents = use((s) => s.agents) ?? [];
   const past = use((s) => s.place.at !== null);
-  const all = { key: "all", shown: `all ${desks.length} desks`, body: { scope: "all", name: "all" } };
-  const rows = [
-    ...agents.map((a) => ({
-      key: `agent ${a.desk} ${a.agent}`,
-      shown: `agent ${a.agent} of ${a.desk}`,
-      body: { scope: "agent", name: a.agent, desk: a.desk },
-    })),
-    ...desks.map(({ desk: name }) => ({
-      key: `desk ${name}`,
-      shown: `the whole desk ${name}`,
-      body: { scope: "desk", name, desk: name },
-    })),
-    ...(desks.length > 1 ? [all] : []),
+  const all: Target[] = [
+    ...agents.map((a) => ({ scope: "agent", name: a.agent, desk: a.desk })),
+    ...desks.map((d) => ({ scope: "desk", name: d.desk, desk: d.desk })),
+    ...(desks.length > 1 ? [{ scope: "all", name: "all" }] : []),
   ];
-  const [key, choose] = useState(agent && desk ? `agent ${desk} ${agent}` : desk ? `desk ${desk}` : "");
-  const chosen = rows.find((row) => row.key === key);
+  const said = ({ scope, name, desk: of }: Target): string =>
+    scope === "agent"
+      ? `agent ${name} of ${of}`
+      : scope === "desk"
+        ? `the whole desk ${name}`
+        : `all ${desks.length} desks`;
+  const [key, choose] = useState(agent ? `agent ${agent} of ${desk}` : desk ? `the whole desk ${desk}` : "");
+  const chosen = all.find((one) => said(one) === key);
   const text = (
     <>
       Every open order is cancelled and every new one refused, across restarts, until a person asks to re-arm and a
@@ -198,18 +192,18 @@ function Kill({ agent, desk }: Whom) {
       {past && <strong> You look at the past; the kill is done now.</strong>}
     </>
   );
-  const done = (values: Typed) => act(`Kill ${chosen!.shown}`, "/api/kill", { ...chosen!.body, ...values });
-  const yes = chosen ? `Kill ${chosen.shown}` : "Kill: choose whom";
+  const done = (values: Typed) => act(`Kill ${key}`, "/api/kill", { ...chosen, ...values });
+  const yes = chosen ? `Kill ${key}` : "Kill: choose whom";
   return (
     <Ask title="Kill switch" {...{ text, yes, done }} danger fields={[REASON]} ready={!!chosen} busyText="Killing…">
       <fieldset class="my-2.5 max-h-64 overflow-auto rounded-md border border-rule p-2.5">
         <legend>Whom</legend>
-        {rows.map((row) => (
-          <label key={row.key} class="choice">
-            <input type="radio" name="scope" checked={row.key === key} onChange={() => choose(row.key)} /> {row.shown}
+        {all.map(said).map((one) => (
+          <label key={one} class="choice">
+            <input type="radio" name="scope" checked={one === key} onChange={() => choose(one)} /> {one}
           </label>
         ))}
-        {!rows.length && <Empty>No desk is known here: `tercel kill --all` works from the command line.</Empty>}
+        {!all.length && <Empty>No desk is known here: `tercel kill --all` works from the command line.</Empty>}
       </fieldset>
     </Ask>
   );
@@ -219,9 +213,5 @@ export function KillButton({ small, ...whom }: Whom & { small?: boolean }) {
   const may = use((s) => s.me?.may.includes("kill"));
   const title = may ? "Cancel all that is open, refuse all that is new" : "Your role may not stop things.";
   const kind = `danger ${small ? "small" : ""}`;
-  return (
-    <button type="button" class={kind} disabled={!may} title={title} onClick={() => kill(whom)}>
-      Kill…
-    </button>
-  );
+  return <Button say="Kill…" kind={kind} off={!may} hint={title} on={() => kill(whom)} />;
 }

@@ -19,14 +19,14 @@ const TONES: Record<Tone, [sign: string, look: string]> = {
 export function Badge({ tone = "", title, children }: Children & { tone?: Tone; title?: string | undefined }) {
   const [sign, look] = TONES[tone];
   return (
-    <span class={`inline-flex items-center gap-1.5 rounded-full border px-2 text-[0.84rem] ${look}`} title={title}>
-      {sign && <Sign is={sign} />}
+    <span class={`inline-block rounded-full border px-2 text-[0.84rem] ${look}`} title={title}>
+      <Sign is={sign} />
       {children}
     </span>
   );
 }
 const Sign = ({ is }: { is: string }) => (
-  <i class="text-[0.7em] not-italic" aria-hidden="true">
+  <i class={is ? "mr-1 text-[0.75em] not-italic" : "hidden"} aria-hidden="true">
     {is}
   </i>
 );
@@ -91,26 +91,23 @@ export function Waiting({ wrong, what, again }: Awaited) {
     </p>
   );
 }
-type Press = { say: Node; on?: () => void; kind?: string; off?: boolean; pressed?: boolean; label?: string };
-export const Button = ({ say, on, kind = "small", off, pressed, label }: Press) => (
-  <button
-    type={on ? "button" : "submit"}
-    class={kind}
-    disabled={off}
-    aria-pressed={pressed}
-    aria-label={label}
-    onClick={on}
-  >
+type Press = {
+  say: Node;
+  on?: () => void;
+  kind?: string;
+  off?: boolean;
+  pressed?: boolean;
+  label?: string;
+  hint?: string;
+};
+export const Button = ({ say, on, kind = "small", off, pressed, label, hint }: Press) => (
+  <button type={on ? "button" : "submit"} class={kind} onClick={on} aria-pressed={pressed} {...named(label, hint, off)}>
     {say}
   </button>
 );
-type ChoiceOf = {
-  all: [value: string, shown: string][];
-  value: string;
-  on: (v: string) => void;
-  id?: string;
-  label?: string;
-};
+const named = (label?: string, title?: string, disabled = false) => ({ "aria-label": label, title, disabled });
+export type Pair = [value: string, shown: string];
+type ChoiceOf = { all: Pair[]; value: string; on: (v: string) => void; id?: string; label?: string };
 export const Choice = ({ all, value, on, id, label }: ChoiceOf) => (
   <select id={id} aria-label={label} value={value} onChange={(e) => on(e.currentTarget.value)}>
     {all.map(([v, shown]) => (
@@ -170,11 +167,7 @@ function Signed({ as, children }: Children & { as: string }) {
   const [sign, look] = SIGNS[as] ?? ["", ""];
   return (
     <span class={`nums ${look}`}>
-      {sign && (
-        <i class="mr-1 text-[0.8em] not-italic" aria-hidden="true">
-          {sign}
-        </i>
-      )}
+      <Sign is={sign} />
       {children}
     </span>
   );
@@ -297,11 +290,11 @@ export const Facts = ({ all, kind = "columns" }: { all: Fact[]; kind?: keyof typ
   </dl>
 );
 export type Tile = [head: string, big: Node, small: Node];
-const CARD = "min-w-0 rounded-lg border border-rule bg-raised px-3.5 py-2.5 wrap-anywhere";
+const CARD = "min-w-0 rounded-lg border bg-raised px-3.5 py-2.5 wrap-anywhere";
 export const Tiles = ({ all }: { all: Tile[] }) => (
   <dl class="grid grid-cols-2 gap-2 mid:grid-cols-3 mid:gap-3.5 huge:grid-cols-6">
     {all.map(([head, big, small]) => (
-      <div key={head} class={CARD}>
+      <div key={head} class={`${CARD} border-rule`}>
         <dt class="text-sm text-soft">{head}</dt>
         <dd class="text-xl font-semibold [&_.sub]:text-[0.78em]">{big}</dd>
         <dd class="text-sm">{small}</dd>
@@ -310,7 +303,7 @@ export const Tiles = ({ all }: { all: Tile[] }) => (
   </dl>
 );
 export const Card = ({ label, bad, children }: Children & { label: string; bad?: boolean }) => (
-  <article class={`${CARD} grid content-start gap-2 ${bad ? "border-2 border-bad" : ""}`} aria-label={label}>
+  <article class={`${CARD} grid content-start gap-2 ${bad ? "border-bad" : "border-rule"}`} aria-label={label}>
     {children}
   </article>
 );
@@ -324,7 +317,12 @@ export type Tab = { key: string; shown: Node; href: string; on: boolean };
 export const Tabs = ({ label, all }: { label: string; all: Tab[] }) => (
   <nav class="flex flex-wrap gap-1.5" aria-label={label}>
     {all.map((t) => (
-      <a key={t.key} class="tab" href={t.href} aria-current={t.on ? "page" : undefined}>
+      <a
+        key={t.key}
+        class={`rounded-full border px-3 py-0.5 no-underline ${t.on ? "border-s1 font-bold" : "border-rule"}`}
+        href={t.href}
+        aria-current={t.on ? "page" : undefined}
+      >
         {t.shown}
       </a>
     ))}

@@ -42,7 +42,7 @@ const Known = ({ m }: { m: ModelCard }) => (
 );
 const Judged = ({ rows }: { rows: JudgedFigure[] }) => (
   <Table<JudgedFigure>
-    keep
+    keep="few"
     label="Judged"
     rows={rows}
     id={(f) => `${f.where} ${f.what}`}

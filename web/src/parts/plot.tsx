@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { clock, day, none, num, wall } from "../format";
-import { use } from "../store";
+import { use, useMedia } from "../store";
 
 type Value = number | null;
 type Show = (v: Value) => string;
@@ -40,19 +40,6 @@ export function ink(name: string): string {
 const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 43200, 86400];
 const STEPS = [0, 1, 2, 3, 4].flatMap((k) => [1, 2, 5].map((n) => n * 10 ** k));
 
-/** Which colours are in force: a chart is drawn anew when they change. */
-function useScheme(): string {
-  const theme = use((s) => s.theme);
-  const asked = matchMedia("(prefers-color-scheme: dark)");
-  const [dark, put] = useState(asked.matches);
-  useEffect(() => {
-    const look = (): void => put(asked.matches);
-    asked.addEventListener("change", look);
-    return () => asked.removeEventListener("change", look);
-  }, []);
-  return `${theme} ${dark}`;
-}
-
 function axes(tick: number | undefined, show: Show): uPlot.Axis[] {
   const rule = ink("rule");
   const font = `${Math.round(0.8 * rem())}px system-ui, sans-serif`;
@@ -80,7 +67,7 @@ export function Plot({ label, x, lines, height = 220, range, show = (v) => num(v
   const plot = useRef<uPlot | null>(null);
   const now = useRef({ under, over, show });
   now.current = { under, over, show };
-  const scheme = useScheme();
+  const scheme = [use((s) => s.theme), useMedia("(prefers-color-scheme: dark)")];
   const [at, put] = useState<number | null>(null);
   const shape = JSON.stringify([scheme, height, tick, lines.map((l) => [l.name, l.colour, l.step, l.dots])]);
   const data = [x, ...lines.map((l) => l.values)] as uPlot.AlignedData;

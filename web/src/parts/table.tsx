@@ -1,19 +1,15 @@
 // Tables: columns are made by what they hold; on a narrow screen each row is a card.
 import type { ComponentChildren } from "preact";
-import { Empty, Section, Waiting, type Awaited } from "./basic";
+import { Empty, Section, Waiting, type Awaited, type Titled } from "./basic";
 
 type Cell<R> = (row: R) => ComponentChildren;
-export interface Column<R> {
-  head: string;
-  kind: string;
-  cell: Cell<R>;
-}
+export type Column<R> = { head: string; kind: string; cell: Cell<R> };
 const column =
   (kind: string) =>
   <R,>(head: string, cell: Cell<R>): Column<R> => ({ head, kind, cell });
 export const figure = column("");
-export const words = column("left");
-export const prose = column("left wrap");
+export const words = column("text-left");
+export const prose = column("text-left max-w-104 min-w-32 wrap-anywhere whitespace-normal");
 /** Buttons, without a head. */
 export const acts = <R,>(cell: Cell<R>): Column<R> => words("", (row) => <span class="acts">{cell(row)}</span>);
 
@@ -25,13 +21,13 @@ export interface Rows<R> {
   empty: ComponentChildren;
   tone?: (row: R) => string;
   /** Stays a table on a narrow screen. */
-  keep?: boolean;
+  keep?: string;
 }
 export function Table<R>({ label, rows, columns, id, empty, tone, keep }: Rows<R>) {
   if (!rows.length) return <Empty>{empty}</Empty>;
   return (
-    <Scroll label={label}>
-      <table role="table" aria-label={label} class={keep ? "keep" : "stack"}>
+    <div class="scroll relative overflow-x-auto" tabIndex={0} role="region" aria-label={label}>
+      <table role="table" aria-label={label} class={keep ? `keep ${keep}` : "stack"}>
         <thead role="rowgroup">
           <tr role="row">
             {columns.map(({ head, kind }) => (
@@ -57,23 +53,15 @@ export function Table<R>({ label, rows, columns, id, empty, tone, keep }: Rows<R
           ))}
         </tbody>
       </table>
-    </Scroll>
+    </div>
   );
 }
-export const Scroll = ({ label, children }: { label: string; children: ComponentChildren }) => (
-  <div class="scroll relative overflow-x-auto" tabIndex={0} role="region" aria-label={label}>
-    {children}
-  </div>
-);
-
-type Listing<R> = Omit<Rows<R>, "label" | "rows"> & {
-  title: string;
-  note?: ComponentChildren;
-  aside?: ComponentChildren;
-  rows: R[] | undefined;
-  wait?: Awaited;
-  children?: ComponentChildren;
-};
+type Listing<R> = Omit<Rows<R>, "label" | "rows"> &
+  Titled & {
+    rows: R[] | undefined;
+    wait?: Awaited;
+    children?: ComponentChildren;
+  };
 /** A section that is a table; where its rows are not there yet, what is waited for. */
 export const Listed = <R,>({ title, note, aside, rows, wait, children, ...table }: Listing<R>) => (
   <Section {...{ title, note, aside }}>

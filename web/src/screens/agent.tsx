@@ -1,8 +1,8 @@
 // One agent: its state and why, what it costs, what it learned, what it does, and what a person may do about it.
 import { useGet } from "../api";
 import { bps, money, none, num, pct, plural, short, signed } from "../format";
-import { Badge, Button, Cost, Empty, Facts, Interval, Profits, Say, Section } from "../parts/basic";
-import { Share, Soft, State, Tabs, Tiles, Time, Waiting, type Tile } from "../parts/basic";
+import { Badge, Button, Cost, Empty, Facts, Interval, Profits, Say, Section, Share, Soft, State } from "../parts/basic";
+import { Tabs, Tiles, Time, Waiting, type Fact, type Tile } from "../parts/basic";
 import { Do, KillButton, verb } from "../parts/act";
 import { Models } from "../parts/models";
 import { aligned, Plot } from "../parts/plot";
@@ -34,8 +34,7 @@ export function AgentScreen() {
     on: a === chosen,
     shown: (
       <>
-        {a.agent}
-        <small>{a.desk}</small>
+        {a.agent} <small class="text-soft">{a.desk}</small>
       </>
     ),
   });
@@ -56,6 +55,7 @@ export function AgentScreen() {
 
 function One({ a, page }: { a: AgentRow; page: Page }) {
   const sum = a.actions.reduce((n, x) => n + x.n, 0);
+  const did = a.actions.map(({ what, n }): Fact => [what, <Share of={n / sum} slim={false} more={`· ${num(n, 0)}`} />]);
   const mine = (d: { agent: string }): boolean => d.agent === a.agent;
   return (
     <>
@@ -72,10 +72,7 @@ function One({ a, page }: { a: AgentRow; page: Page }) {
         </Section>
         <Section title="What it does" note={sum ? `its last ${plural(sum, "decision")}` : ""}>
           {!sum && <Empty>No decision was counted.</Empty>}
-          <Facts
-            kind="actions"
-            all={a.actions.map(({ what, n }) => [what, <Share of={n / sum} slim={false} more={num(n, 0)} />])}
-          />
+          <Facts kind="actions" all={did} />
         </Section>
       </div>
       <Costs page={page} of={[a.agent]} />
@@ -101,6 +98,7 @@ function One({ a, page }: { a: AgentRow; page: Page }) {
     </>
   );
 }
+const PAUSED = "What it has open is cancelled; its parents wait until it is resumed.";
 function Title({ a }: { a: AgentRow }) {
   const of = { name: a.agent };
   const body = { desk: a.desk };
@@ -113,11 +111,7 @@ function Title({ a }: { a: AgentRow }) {
       <span class="flex-1" />
       <Do
         {...verb(halted ? "resume" : "pause", a.agent)}
-        text={
-          halted
-            ? "It gets its share of the flow again."
-            : "What it has open is cancelled; its parents wait until it is resumed."
-        }
+        text={halted ? "It gets its share of the flow again." : PAUSED}
         path={halted ? "/api/agents/{name}/resume" : "/api/agents/{name}/pause"}
         {...{ of, body }}
       />
@@ -143,25 +137,16 @@ function tiles(a: AgentRow, page: Page): Tile[] {
   const capital = none(of) ? "" : `capital ${money(used)} of ${money(of)} used`;
   const parts = a.money.map((t) => `realised ${money(t.realised)}, open ${money(t.open)}`);
   const drift = a.drifting ? <Badge tone="warn">drifting</Badge> : a.drift ? <Badge>back at its card</Badge> : "none";
+  const edge = Math.max(5, ...known.map(Math.abs));
+  const counts = `${plural(a.parents, "parent")}, ${plural(a.fills, "fill")}`;
+  const worth = a.apart_bps ? <Interval {...a.apart_bps} /> : "–";
   return [
-    [
-      "cost against arrival, bps",
-      <Interval {...bounds} />,
-      <Cost {...bounds} edge={Math.max(5, ...known.map(Math.abs))} />,
-    ],
-    [
-      "cost in money",
-      cost ? money(cost.amount, cost.currency) : "–",
-      <Soft>{`${plural(a.parents, "parent")}, ${plural(a.fills, "fill")}`}</Soft>,
-    ],
-    [
-      "what was learned is worth",
-      a.apart_bps ? <Interval {...a.apart_bps} /> : "–",
-      <Soft>bps apart from the rule it started from</Soft>,
-    ],
-    ["profit", <Profits all={a.money} />, <Soft>{parts.join("; ") || "nothing was filled"}</Soft>],
-    ["share of the flow", <Share of={shareOf(a.share)} />, <Soft>{capital}</Soft>],
-    ["drift from its card", drift, <Soft>{a.drift}</Soft>],
+    ["cost against arrival, bps", <Interval {...bounds} />, <Cost {...bounds} edge={edge} />],
+    ["cost in money", cost ? money(cost.amount, cost.currency) : "–", counts],
+    ["what was learned is worth", worth, "bps apart from the rule it started from"],
+    ["profit", <Profits all={a.money} />, parts.join("; ") || "nothing was filled"],
+    ["share of the flow", <Share of={shareOf(a.share)} />, capital],
+    ["drift from its card", drift, a.drift],
   ];
 }
 function Challenger({ a }: { a: AgentRow }) {

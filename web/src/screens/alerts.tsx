@@ -19,18 +19,14 @@ export function AlertsScreen() {
   if (!page) return <Waiting what="The alerts" />;
   const all = [...page.alerts].sort((a, b) => rank(a) - rank(b) || b.seq - a.seq);
   const free = unowned(page).length;
+  const owned = free
+    ? `${free} of ${all.length} alerts ${free === 1 ? "has" : "have"} no owner.`
+    : `All ${all.length} alerts have an owner.`;
+  const said = all.length ? owned : `No alert, up to ${clock(page.ns)}.`;
   return (
     <>
       <p class="answer">
-        {!all.length ? (
-          `No alert, up to ${clock(page.ns)}.`
-        ) : free ? (
-          <>
-            <b>{free}</b> of {all.length} alerts {free === 1 ? "has" : "have"} no owner.
-          </>
-        ) : (
-          `All ${all.length} alerts have an owner.`
-        )}
+        {said}
         {others.map((d) => (
           <Soft key={d.desk}>
             {` ${d.alerts.unowned} more without owner at `}

@@ -95,12 +95,7 @@ function Verdict({ f, due }: { f: ForecastRow; due: boolean }) {
   return inside === null ? null : <Badge tone={inside ? "good" : "warn"}>{inside ? "inside" : "outside"}</Badge>;
 }
 
-interface Score {
-  name: string;
-  n: number;
-  hits: number;
-  rank: number | null;
-}
+type Score = [name: string, n: number, rank: number | null, hits: number];
 /** One source's forecasts of an instrument beside what came, in time; the figures are of all that is told. */
 function History({ all }: { all: Told[] }) {
   const groups = useMemo(() => [...Map.groupBy(all, (f) => f.instrument)].sort(), [all]);
@@ -117,15 +112,10 @@ function History({ all }: { all: Told[] }) {
       { name: "came", colour: "s0", dots: true, values: rows.map((f) => f.came_bps) },
     ];
   }, [rows]);
-  const scores = [["all", all] as const, ...groups].map(([name, told]) => ({
-    name,
-    n: told.length,
-    hits: hits(told),
-    rank: rankCorrelation(
-      told.map((f) => f.forecast_bps),
-      told.map((f) => f.came_bps),
-    ),
-  }));
+  const score = ([name, told]: [string, Told[]]): Score => {
+    const [said, came] = [told.map((f) => f.forecast_bps), told.map((f) => f.came_bps)];
+    return [name, told.length, rankCorrelation(said, came), hits(told)];
+  };
   if (!shown) return null;
   const tabs = groups.map(([name]) => (
     <Button key={name} say={name} pressed={name === shown[0]} on={() => choose(name)} />
@@ -137,16 +127,16 @@ function History({ all }: { all: Told[] }) {
       </Section>
       <Section title="How good they are" note="over those whose time has come">
         <Table<Score>
-          keep
+          keep="few"
           label="How good they are"
-          rows={scores.slice(groups.length > 1 ? 0 : 1)}
-          id={(s) => s.name}
+          rows={[...(groups.length > 1 ? [["all", all] as [string, Told[]]] : []), ...groups].map(score)}
+          id={([name]) => name}
           empty=""
           columns={[
-            words("instrument", (s) => s.name),
-            figure("forecasts", (s) => s.n),
-            figure("rank correlation", (s) => signed(s.rank, 2)),
-            figure("direction right", (s) => pct(s.hits)),
+            words("instrument", ([name]) => name),
+            figure("forecasts", ([, n]) => n),
+            figure("rank correlation", ([, , rank]) => signed(rank, 2)),
+            figure("direction right", ([, , , share]) => pct(share)),
           ]}
         />
         {all.length < FEW && <Empty>So few say little: a rank correlation of chance alone is this large.</Empty>}

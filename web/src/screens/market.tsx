@@ -5,19 +5,13 @@ import { useGet, type Fetched } from "../api";
 import { clock, none, pct, plural, price, qty } from "../format";
 import { Button, Empty, Row, Section, Side, Soft, Tabs, Time, Waiting, type Node } from "../parts/basic";
 import { ink, Plot, type Line } from "../parts/plot";
-import { figure, Scroll, Table, words } from "../parts/table";
+import { figure, Table, words } from "../parts/table";
 import { look, names } from "../rows";
 import type { BookPart, Chart, ChartFill, ChartSchedule, Trade } from "../schema";
 import { href, use, usePlace, useView } from "../store";
 import { Touch } from "./orders";
 
-const SPANS: [number, string][] = [
-  [5, "5 min"],
-  [15, "15 min"],
-  [60, "1 h"],
-  [240, "4 h"],
-  [0, "all"],
-];
+const SPANS = { "5 min": 5, "15 min": 15, "1 h": 60, "4 h": 240, all: 0 };
 const EVERY_MS = 1500;
 type Tick = number | null | undefined;
 
@@ -68,21 +62,25 @@ export function MarketScreen() {
       <Row>
         <Tabs label="Instruments" all={all.map(tab)} />
         <div class="inline-flex gap-0.5" role="group" aria-label="Span">
-          {SPANS.map(([v, words]) => (
-            <Button key={v} say={words} pressed={v === minutes} on={() => choose(v)} />
+          {Object.entries(SPANS).map(([say, v]) => (
+            <Button key={v} say={say} pressed={v === minutes} on={() => choose(v)} />
           ))}
         </div>
         <label class="choice">
           <input type="checkbox" checked={heat} onChange={() => showHeat(!heat)} /> depth
         </label>
       </Row>
-      <div class="market grid gap-x-8 gap-y-6 mid:grid-cols-2 wide:grid-cols-3">
+      <div class="market grid gap-x-8 gap-y-6 mid:grid-cols-2 wide:grid-cols-3 [&>:first-child]:col-span-full">
         <Section title="Price" note={<Touch page={page} name={name} />}>
           <Loaded what="The price" got={chart}>
             {(data) => <Price chart={data} {...{ book: shown, tick, to }} who={names(page)} />}
           </Loaded>
         </Section>
-        <Section title="Ladder" note={book.data?.ns ? clock(book.data.ns) : ""}>
+        <Section
+          title="Ladder"
+          note={book.data?.ns ? clock(book.data.ns) : ""}
+          aside={<Spread book={book.data} tick={tick} />}
+        >
           <Loaded what="The book" got={book}>
             {(data) => <Ladder book={data} tick={tick} />}
           </Loaded>
@@ -158,7 +156,10 @@ function Price({ chart, book, tick, who, to }: PriceOf) {
         )}
         {who.map((n) => (
           <span key={n}>
-            <i class="inline-block size-3 rounded-full" style={{ background: `var(--color-${look(n, who).colour})` }} />
+            <i
+              class="mr-1.5 inline-block size-3 rounded-full"
+              style={{ background: `var(--color-${look(n, who).colour})` }}
+            />
             {n}
           </span>
         ))}
@@ -239,63 +240,52 @@ function drawFills(u: uPlot, fills: ChartFill[], who: string[]): void {
 }
 
 const LEVELS = 10;
+type Level = { bid: boolean; at: number; size: number; own: number };
 function Ladder({ book, tick }: { book: BookPart; tick: Tick }) {
-  const asks = book.asks.slice(0, LEVELS);
-  const bids = book.bids.slice(0, LEVELS);
-  if (!asks.length && !bids.length) return <Empty>{book.why || "The journal has no book of this minute."}</Empty>;
-  const most = Math.max(1e-12, ...[...asks, ...bids].map((l) => l[1]));
-  const spread = asks[0] && bids[0] ? asks[0][0] - bids[0][0] : null;
-  const ticks = spread && tick ? ` · ${plural(Math.round(spread / tick), "tick")}` : "";
-  const level = ([p, q, own]: [number, number, number], bid: boolean) => {
-    const volume = (
-      <td class={`relative ${bid ? "text-right" : "text-left"}`}>
-        <i
-          class={`absolute inset-y-px ${bid ? "right-0 bg-buy/22" : "left-0 bg-sell/22"}`}
-          style={{ width: `${100 * Math.min(q / most, 1)}%` }}
-        />
-        <span class="relative">
-          {qty(q)}
-          {own ? <b title={`${qty(own)} of it is ours`}> ◀ {qty(own)}</b> : null}
-        </span>
-      </td>
-    );
-    return (
-      <tr key={p}>
-        {bid ? volume : <td />}
-        <th scope="row" class={bid ? "text-buy" : "text-sell"}>
-          {price(p, tick)}
-        </th>
-        {bid ? <td /> : volume}
-      </tr>
-    );
-  };
+  const levels = (all: BookPart["asks"], bid: boolean): Level[] =>
+    all.slice(0, LEVELS).map(([at, size, own]) => ({ bid, at, size, own }));
+  const rows = [...levels(book.asks, false).reverse(), ...levels(book.bids, true)];
+  const most = Math.max(1e-12, ...rows.map((l) => l.size));
+  const volume = ({ bid, size, own }: Level) => (
+    <div class={`relative px-1 font-normal ${bid ? "text-right" : "text-left"}`}>
+      <i
+        class={`absolute inset-y-0 ${bid ? "right-0 bg-buy/22" : "left-0 bg-sell/22"}`}
+        style={{ width: `${100 * Math.min(size / most, 1)}%` }}
+      />
+      <span class="relative">
+        {qty(size)}
+        {own ? <b title={`${qty(own)} of it is ours`}> ◀ {qty(own)}</b> : null}
+      </span>
+    </div>
+  );
   return (
-    <Scroll label="Ladder">
-      <table class="ladder">
-        <thead>
-          <tr>
-            <th scope="col">bid quantity</th>
-            <th scope="col">price</th>
-            <th scope="col">ask quantity</th>
-          </tr>
-        </thead>
-        <tbody>
-          {[...asks].reverse().map((l) => level(l, false))}
-          <tr class="text-sm text-soft">
-            <td colSpan={3}>{none(spread) ? "one-sided" : `spread ${price(spread, tick)}${ticks}`}</td>
-          </tr>
-          {bids.map((l) => level(l, true))}
-        </tbody>
-      </table>
-    </Scroll>
+    <Table<Level>
+      keep="ladder"
+      label="Ladder"
+      rows={rows}
+      id={(l) => l.at}
+      empty={book.why || "The journal has no book of this minute."}
+      columns={[
+        figure("bid quantity", (l) => l.bid && volume(l)),
+        figure("price", (l) => <b class={l.bid ? "text-buy" : "text-sell"}>{price(l.at, tick)}</b>),
+        figure("ask quantity", (l) => !l.bid && volume(l)),
+      ]}
+    />
   );
 }
+function Spread({ book, tick }: { book: BookPart | undefined; tick: Tick }) {
+  const [ask, bid] = [book?.asks[0]?.[0], book?.bids[0]?.[0]];
+  if (none(ask) || none(bid)) return null;
+  const ticks = tick ? ` · ${plural(Math.round((ask - bid) / tick), "tick")}` : "";
+  return <Soft>{`spread ${price(ask - bid, tick)}${ticks}`}</Soft>;
+}
+
 /** Who took is not always told. */
 const Traded = ({ side, at }: { side: number; at: string }) =>
   side ? <Side side={side}>{at}</Side> : <span class="nums">{at}</span>;
 const Tape = ({ book, tick }: { book: BookPart; tick: Tick }) => (
   <Table<Trade & { i: number }>
-    keep
+    keep="few"
     label="Tape"
     rows={book.tape
       .map((t, i) => ({ ...t, i }))
@@ -312,7 +302,7 @@ const Tape = ({ book, tick }: { book: BookPart; tick: Tick }) => (
 );
 const Fills = ({ all, tick }: { all: ChartFill[]; tick: Tick }) => (
   <Table<ChartFill>
-    keep
+    keep="few"
     label="Own fills"
     rows={all.slice(-40).reverse()}
     id={(f) => `${f.ns} ${f.parent} ${f.price} ${f.qty}`}

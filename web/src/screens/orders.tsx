@@ -2,8 +2,8 @@
 import { useState } from "preact/hooks";
 import { act, send, url, type Body } from "../api";
 import { bps, money, none, num, pct, plural, price, qty, short, span } from "../format";
-import { Badge, Bar, Button, Download, Interval, Link, List, Say, Section, Side } from "../parts/basic";
-import { Soft, State, Waiting, With } from "../parts/basic";
+import { Badge, Bar, Button, Download, Interval, Link, List, Say, Section, Side, Soft, State } from "../parts/basic";
+import { Waiting, With } from "../parts/basic";
 import { bad, Do, field, Input, typed, useMay, verb, type Values } from "../parts/act";
 import { acts, figure, Listed, prose, Table, words } from "../parts/table";
 import { WhyButton } from "../parts/why";
@@ -53,9 +53,7 @@ export function ParentsTable({ rows, page, empty }: { rows: Parent[]; page: Page
       empty={empty}
       tone={(p) => (p.live ? "" : "over")}
       columns={[
-        prose("parent", (p) => (
-          <With sub={[<Link to={["market", p.instrument]}>{p.instrument}</Link>, <Whose p={p} />]}>{p.id}</With>
-        )),
+        prose("parent", (p) => <With sub={<Whose p={p} />}>{p.id}</With>),
         words("side", (p) => <Side side={p.side} />),
         figure("filled / quantity", (p) => <span class="nums">{`${qty(p.filled)} / ${qty(p.qty)}`}</span>),
         words("against its schedule", (p) => <Progress p={p} />),
@@ -100,7 +98,11 @@ function Status({ p }: { p: Parent }) {
     </With>
   );
 }
-const Whose = ({ p }: { p: Parent }) => <Link to={["agent", p.desk, p.agent]}>{p.agent}</Link>;
+const Whose = ({ p }: { p: Parent }) => (
+  <>
+    <Link to={["market", p.instrument]}>{p.instrument}</Link> · <Link to={["agent", p.desk, p.agent]}>{p.agent}</Link>
+  </>
+);
 
 function Costing({ quote }: { quote: QuotedCosts }) {
   const currency = quote.by_strategy[0]?.currency;

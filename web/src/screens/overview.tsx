@@ -2,21 +2,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api";
 import { clock, money, none, num, plural, short, span } from "../format";
-import {
-  Badge,
-  Card,
-  Cards,
-  Cost,
-  Empty,
-  Facts,
-  Interval,
-  Link,
-  Profit,
-  Profits,
-  Row,
-  type Fact,
-} from "../parts/basic";
-import { Section, Share, Soft, Spark, Standing, State, toneOf, Waiting, With } from "../parts/basic";
+import { Badge, Card, Cards, Cost, Empty, Facts, Interval, Link, Profit, Profits, Row, Section } from "../parts/basic";
+import { Share, Soft, Spark, Standing, State, toneOf, Waiting, With, type Fact } from "../parts/basic";
 import { KillButton } from "../parts/act";
 import { acts, figure, Listed, prose, words } from "../parts/table";
 import { agents as rowsOf, byCost, costOf, deskOf, held, names, shareOf, type Money } from "../rows";
@@ -44,11 +31,7 @@ function usePages(desks: DeskRow[], at: number | null): Pages {
       const found = await page.catch(() => null);
       if (found) put((old) => ({ ...old, [desk]: { ...found, desk } }));
     };
-    const all = (): void =>
-      key
-        .split("\n")
-        .filter(Boolean)
-        .forEach((desk) => void read(desk));
+    const all = (): void => key.split("\n").forEach((desk) => void (desk && read(desk)));
     all();
     const timer = at === null ? setInterval(all, AGAIN_MS) : 0;
     return () => {
@@ -138,20 +121,13 @@ function Answer({ all, pages }: { all: AgentRow[]; pages: Pages }) {
     );
   }
   const cost = costOf(worst, pages[worst.desk]);
-  const sure = none(worst.low_bps)
-    ? "Too few parents for an interval."
-    : worst.low_bps > 0
-      ? "The whole interval is a cost."
-      : "The interval holds zero: luck is not ruled out.";
+  const luck = worst.low_bps! > 0 ? "The whole interval is a cost." : "The interval holds zero: luck is not ruled out.";
+  const sure = none(worst.low_bps) ? "Too few parents for an interval." : luck;
   return (
     <p class="answer">
       <AgentLink a={worst} /> of {worst.desk} costs most: {bounds} bps
-      {cost && (
-        <>
-          , <b>{money(cost.amount, cost.currency)}</b>
-        </>
-      )}{" "}
-      over {plural(worst.parents, "parent")}. <Soft>{sure + inMoney(told, worst, cost, pages)}</Soft>
+      {cost && `, ${money(cost.amount, cost.currency)}`} over {plural(worst.parents, "parent")}.{" "}
+      <Soft>{sure + inMoney(told, worst, cost, pages)}</Soft>
     </p>
   );
 }
@@ -174,7 +150,7 @@ function curve(points: PnlPoint[] = [], currency: string): number[] {
 function Worth({ t, points }: { t: Total; points: number[] }) {
   const risk = (
     <>
-      {money(t.var95)} {!none(t.var_used) && <Share of={t.var_used} tone={toneOf(t.var_used)} more="of its limit" />}
+      {money(t.var95)} {!none(t.var_used) && <Share of={t.var_used} tone={toneOf(t.var_used)} />}
     </>
   );
   const all: Fact[] = [

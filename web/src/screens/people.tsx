@@ -6,7 +6,7 @@ import { Badge, Soft, State, Time, With } from "../parts/basic";
 import { Do, field } from "../parts/act";
 import { acts, Listed, prose, words } from "../parts/table";
 import type { Deed, Request, User } from "../schema";
-import { use, useView } from "../store";
+import { use, usePick, useView } from "../store";
 
 const ROLES: [string, string][] = [
   ["viewer", "viewer: sees, changes nothing"],
@@ -15,6 +15,7 @@ const ROLES: [string, string][] = [
   ["admin", "admin: people"],
 ];
 const role = (value: string) => field("role", "Role", { kind: "select", options: ROLES, value, needed: true });
+const PASSWORD = field("password", "Password", { kind: "password" });
 const ASKED = [
   words<Request>("asked", (r) => <Time ns={r.ns} />),
   words<Request>("desk", (r) => r.desk),
@@ -32,8 +33,7 @@ const ASKED = [
 ];
 
 export function PeopleScreen() {
-  const me = use((s) => s.me);
-  const requests = use((s) => s.requests);
+  const { me, requests } = usePick("me", "requests");
   const page = useView();
   const waiting = requests?.filter((r) => r.state === "waits");
   const over = requests?.filter((r) => r.state !== "waits") ?? [];
@@ -100,11 +100,7 @@ function Users() {
       {...{ ...shared, label: "Add…", title: "Add a user", yes: "Add" }}
       text="Without a password one is made, and told once."
       path="/api/users"
-      fields={[
-        field("name", "Name", { needed: true }),
-        role("viewer"),
-        field("password", "Password", { kind: "password" }),
-      ]}
+      fields={[field("name", "Name", { needed: true }), role("viewer"), PASSWORD]}
     />
   );
   const change = (name: string, now: string) => (

@@ -1,11 +1,11 @@
 // Risk: what the desk is exposed to, how much of each limit is used, the posture and why, and the levers.
 import { useState } from "preact/hooks";
-import { limitName, money, none, num, pct, plural, price, qty, signed, unit } from "../format";
-import { Badge, Bar, Button, Empty, Interval, Link, Profit, Section, Share } from "../parts/basic";
-import { Soft, Tiles, Time, toneOf, Waiting, type Tile, type Tone } from "../parts/basic";
+import { clock, limitName, money, none, num, pct, plural, price, qty, signed, unit } from "../format";
+import { Badge, Bar, Button, Empty, Interval, Link, Profit, Section, Share, Soft, Tiles, Time } from "../parts/basic";
+import { toneOf, Waiting, type Tile, type Tone } from "../parts/basic";
 import { Do, field, type Typed } from "../parts/act";
 import { Plot } from "../parts/plot";
-import { figure, Listed, prose, Scroll, words } from "../parts/table";
+import { figure, Listed, prose, words } from "../parts/table";
 import type { ExposurePart, Limit, PositionPart, PosturePart, Total } from "../schema";
 import { useView, type Page } from "../store";
 
@@ -22,16 +22,7 @@ export function RiskScreen() {
       <Change page={page} word="Loosen" />
     </>
   );
-  const told = (
-    <>
-      used most first
-      {page.heartbeat.ns && (
-        <>
-          , at <Time ns={page.heartbeat.ns} />
-        </>
-      )}
-    </>
-  );
+  const told = `used most first${page.heartbeat.ns ? `, at ${clock(page.heartbeat.ns)}` : ""}`;
   return (
     <>
       {page.money.length > 0 && <Tiles all={page.money.flatMap(tiles)} />}
@@ -209,42 +200,24 @@ function Postures({ page }: { page: Page }) {
 }
 
 function Correlation({ page: { correlation: c } }: { page: Page }) {
-  const cell = (v: number | null, own: boolean) => {
-    const strength = Math.round(38 * Math.abs(v ?? 0));
-    const background = `color-mix(in srgb, var(--color-${(v ?? 0) > 0 ? "s0" : "s1"}) ${strength}%, var(--color-paper))`;
-    return <td style={none(v) || own ? {} : { background }}>{own ? <Soft>1</Soft> : signed(v, 2)}</td>;
+  const cell = (v: number | null | undefined, own: boolean) => {
+    if (own || none(v)) return <Soft>{own ? "1" : "–"}</Soft>;
+    const paint = `color-mix(in srgb, var(--color-${v > 0 ? "s0" : "s1"}) ${Math.round(38 * Math.abs(v))}%, transparent)`;
+    return <div style={{ background: paint, padding: "0 0.5rem" }}>{signed(v, 2)}</div>;
   };
-  const note = "correlation of their fills: −1 against each other, +1 alike";
   return (
-    <Section title="Do agents trade the same way?" note={note}>
-      {c.agents.length < 2 ? (
-        <Empty>Two agents with fills are needed: {plural(c.agents.length, "agent")} so far.</Empty>
-      ) : (
-        <Scroll label="Correlation">
-          <table class="matrix">
-            <thead>
-              <tr>
-                <th scope="col">
-                  <span class="sr-only">agent</span>
-                </th>
-                {c.agents.map((n) => (
-                  <th key={n} scope="col">
-                    {n}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {c.agents.map((n, i) => (
-                <tr key={n}>
-                  <th scope="row">{n}</th>
-                  {c.agents.map((_, j) => cell(c.matrix[i]?.[j] ?? null, i === j))}
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
-      )}
-    </Section>
+    <Listed<string>
+      title="Do agents trade the same way?"
+      note="correlation of their fills: −1 against each other, +1 alike"
+      rows={c.agents.length < 2 ? [] : c.agents}
+      id={(name) => name}
+      empty={`Two agents with fills are needed: ${plural(c.agents.length, "agent")} so far.`}
+      columns={[
+        words("agent", (name) => name),
+        ...c.agents.map((other, j) =>
+          figure<string>(other, (name) => cell(c.matrix[c.agents.indexOf(name)]?.[j], name === other)),
+        ),
+      ]}
+    />
   );
 }
