@@ -84,7 +84,10 @@ build/peers/exchange/.made: Makefile
 	  ccxt==4.5.90 schemathesis==4.32.5
 	@touch $@
 
-console: web/node_modules/.made ## build the console's page from web/ into src/tercel/core/pages (needs npm)
+console: $(DEV) web/node_modules/.made ## build the console's page from web/ into src/tercel/core/pages, its types from the API (needs npm)
+	@$(BIN)/python -m tercel.api.console.schema > web/openapi.json
+	@npm run --silent --prefix web types > /dev/null
+	@npm run --silent --prefix web format > /dev/null
 	@npm run --silent --prefix web build
 
 # Scripts of packages are not run: none of them has one that is needed.
@@ -117,6 +120,7 @@ check: $(DEV) ## lint, format, types, layering
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if [ -d web/node_modules ]; then npm run --silent --prefix web check; else echo "[check] web/ is not checked: make console" >&2; fi
 
 docs: $(DOCS) ## build the site of the documentation into build/site; it opens from the folder and fetches nothing
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)

@@ -1,85 +1,137 @@
-// HTTP: what is read, what is asked for, and what came back, in words.
+// HTTP, typed by what the console says of itself (`schema.ts`); refusals and answers in words.
 import { useEffect, useState } from "preact/hooks";
+import type { Done, paths, Removed, User, Waits } from "./schema";
 import { app, note, set } from "./store";
-import type { Done, Waits } from "./types";
+
+type Method = "get" | "post" | "delete";
+type Told<M extends Method> = { [m in M]: { responses: unknown } };
+export type Paths<M extends Method> = { [P in keyof paths]: paths[P] extends Told<M> ? P : never }[keyof paths];
+type Of<P extends keyof paths, M extends Method> = NonNullable<paths[P][M]>;
+type Json<T> = T extends { content: { "application/json": infer J } } ? J : never;
+type Any<X> = [NonNullable<X>] extends [never] ? unknown : NonNullable<X>;
+type Flat<A> = A extends { path?: infer X; query?: infer Y } ? Any<X> & Any<Y> : unknown;
+export type Answer<P extends keyof paths, M extends Method> =
+  Of<P, M> extends { responses: infer R }
+    ? { [K in keyof R]: K extends 200 | 202 ? Json<R[K]> : never }[keyof R]
+    : never;
+export type Params<P extends keyof paths, M extends Method> =
+  Of<P, M> extends { parameters: infer A } ? Flat<A> : unknown;
+export type Body<P extends keyof paths, M extends Method> =
+  Of<P, M> extends { requestBody: infer B } ? Json<B> : object;
 
 /** An answer that is no success: the three parts of the server's error as one sentence. */
 export class Refused extends Error {
-  constructor(readonly status: number, said: string) { super(said); }
+  status = 0;
 }
-const STATUS: Record<number, string> = {
-  401: "You are not logged in any more.", 403: "Your role may not do this.", 404: "The console knows nothing of that name.",
-  409: "The desk says no.", 429: "Too many tries: wait a minute.", 413: "That is too large.",
-};
+const refused = (status: number, said: string): Refused => Object.assign(new Refused(said), { status });
 
-function sentence(status: number, body: unknown): string {
-  const b = body as { expected?: string; received?: string; remedy?: string; said?: string; detail?: unknown } | null;
-  if (b?.expected) return `${status === 409 ? "The desk says no. " : ""}Expected ${b.expected}; got ${b.received}. ${b.remedy ? `To go on: ${b.remedy}.` : ""}`.trim();
-  const detail = typeof b?.detail === "string" ? b.detail : "";
-  return b?.said || detail || STATUS[status] || `The console answered ${status}.`;
+function sentence(status: number, parts: { expected?: string; received?: string; remedy?: string } | null): string {
+  if (!parts?.expected) return `The console answered ${status}.`;
+  const remedy = parts.remedy ? ` To go on: ${parts.remedy}.` : "";
+  const lead = status === 409 ? "The desk says no. " : "";
+  return `${lead}Expected ${parts.expected}; got ${parts.received}.${remedy}`;
 }
 
-async function ask(path: string, init?: RequestInit): Promise<Response> {
-  let got: Response;
-  try {
-    got = await fetch(path, { credentials: "same-origin", ...init });
-  } catch (error) {
-    if ((error as Error).name === "AbortError") throw error;
-    throw new Refused(0, "The console did not answer.");
-  }
-  if (got.status === 401 && path !== "/api/login") { if (app.me !== null) set({ me: null }); }
-  if (!got.ok) throw new Refused(got.status, sentence(got.status, await got.json().catch(() => null)));
+/** An address: what its braces name is put there, all else is asked for behind it. */
+export function url(path: string, params: object = {}): string {
+  const rest = new Map(Object.entries(params));
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = String(rest.get(name) ?? "");
+    rest.delete(name);
+    return encodeURIComponent(value);
+  });
+  const query = new URLSearchParams([...rest].map(([name, value]) => [name, String(value)])).toString();
+  return query ? `${filled}?${query}` : filled;
+}
+
+async function ask(address: string, init: RequestInit = {}): Promise<string> {
+  const got = await fetch(address, { credentials: "same-origin", ...init }).catch((error: Error) => {
+    if (error.name === "AbortError") throw error;
+    throw refused(0, "The console did not answer.");
+  });
+  if (got.status === 401 && address !== "/api/login" && app.me) set({ me: null });
+  if (!got.ok) throw refused(got.status, sentence(got.status, await got.json().catch(() => null)));
   set({ heard: performance.now() });
-  return got;
+  return got.text();
 }
-export const getText = async (path: string, signal?: AbortSignal): Promise<string> => (await ask(path, signal ? { signal } : undefined)).text();
-export const get = async <T>(path: string, signal?: AbortSignal): Promise<T> => JSON.parse(await getText(path, signal)) as T;
+export const getText = (address: string, signal?: AbortSignal): Promise<string> => ask(address, signal && { signal });
+export const get = async <P extends Paths<"get">>(
+  path: P,
+  params?: Params<P, "get">,
+  signal?: AbortSignal,
+): Promise<Answer<P, "get">> => JSON.parse(await getText(url(path, params as object), signal)) as Answer<P, "get">;
 
-export async function send<T>(path: string, body: object, method = "POST"): Promise<T> {
+export async function send<P extends Paths<M>, M extends "post" | "delete" = "post">(
+  path: P,
+  params: Params<P, M>,
+  body: Body<P, M>,
+  method: M = "post" as M,
+): Promise<Answer<P, M>> {
   const headers = { "content-type": "application/json", "x-csrf": app.me?.csrf ?? "" };
-  const got = await ask(path, { method, headers, body: JSON.stringify(body) });
-  const text = await got.text();
-  return (text ? JSON.parse(text) : {}) as T;
+  const init = { method: method.toUpperCase(), headers, body: JSON.stringify(body) };
+  return JSON.parse(await ask(url(path, params as object), init)) as Answer<P, M>;
 }
 
 /** Ask for an act, and say what the desk did. True where nothing was left undone. */
-export async function act(title: string, path: string, body: object, method = "POST"): Promise<boolean> {
+export async function act(title: string, address: string, body: object, method: Method = "post"): Promise<boolean> {
   try {
-    const said = await send<Partial<Done> & Partial<Waits> & { name?: string; role?: string; password?: string; removed?: string }>(path, body, method);
-    if (said.request !== undefined) { note({ title, waits: String(said.request) }); return true; }
-    const person = said.removed ? [`${said.removed} is out`] : said.role ? [`${said.name} is ${said.role} now${said.password ? `; the password ${said.password} is told this once` : ""}`] : [];
-    const done = { done: said.done ?? person, not_done: said.not_done ?? [] };
+    type Said = Partial<Done & Waits & User & Removed>;
+    const said = (await send(address as "/api/kill", {}, body as never, method as "post")) as Said;
+    if (said.request !== undefined) {
+      note({ title, waits: said.request });
+      return true;
+    }
+    const done = { done: said.done ?? person(said), not_done: said.not_done ?? [] };
     note({ title, done });
     return !done.not_done.length;
   } catch (error) {
-    const refused = error as Refused;
-    note({ title, wrong: refused.status === 0 ? "The console did not answer: nothing is known to be done. `tercel kill` works from the command line." : refused.message });
+    const silent =
+      "The console did not answer: nothing is known to be done. `tercel kill` works from the command line.";
+    note({ title, wrong: (error as Refused).status === 0 ? silent : (error as Error).message });
     return false;
   }
 }
+function person(said: Partial<User & Removed>): string[] {
+  if (said.removed) return [`${said.removed} is out`];
+  const password = said.password ? `; the password ${said.password} is told this once` : "";
+  return said.role ? [`${said.name} is ${said.role} now${password}`] : [];
+}
 
-export interface Fetched<T> { data: T | undefined; wrong: string; again: () => void }
-/** What stands at an address, asked again each `every` seconds; the same text keeps the same value. */
-export function useGet<T>(path: string | null, every = 0): Fetched<T> {
-  const [got, put] = useState<{ path: string | null; text: string; data: T | undefined; wrong: string }>({ path: null, text: "", data: undefined, wrong: "" });
+export type Fetched<T> = { data: T | undefined; wrong: string; again: () => void };
+/** What stands at an address (null: nowhere), asked again each `every` seconds; the same text keeps the same value. */
+export function useGet<P extends Paths<"get">>(
+  path: P,
+  params: Params<P, "get"> | null,
+  every = 0,
+): Fetched<Answer<P, "get">> {
+  const address = params === null ? null : url(path, params as object);
+  type Got = { of: string | null; text: string; data?: Answer<P, "get">; wrong: string };
+  const [got, put] = useState<Got>({ of: null, text: "", wrong: "" });
   const [turn, again] = useState(0);
   useEffect(() => {
-    if (path === null) return undefined;
+    if (address === null) return undefined;
     const stop = new AbortController();
     let timer = 0;
     const look = async (): Promise<void> => {
       try {
-        const text = await getText(path, stop.signal);
-        put((old) => (old.path === path && old.text === text && !old.wrong ? old : { path, text, data: JSON.parse(text) as T, wrong: "" }));
+        const text = await getText(address, stop.signal);
+        put((old) =>
+          old.of === address && old.text === text && !old.wrong
+            ? old
+            : { of: address, text, data: JSON.parse(text) as Answer<P, "get">, wrong: "" },
+        );
       } catch (error) {
         if (stop.signal.aborted) return;
-        put((old) => ({ ...old, path, data: old.path === path ? old.data : undefined, wrong: (error as Error).message }));
+        put((old) => ({ ...(old.of === address ? old : { text: "" }), of: address, wrong: (error as Error).message }));
       }
       if (every && !stop.signal.aborted) timer = window.setTimeout(look, every * 1000);
     };
     void look();
-    return () => { stop.abort(); clearTimeout(timer); };
-  }, [path, every, turn]);
-  const fresh = got.path === path;
+    return () => {
+      stop.abort();
+      clearTimeout(timer);
+    };
+  }, [address, every, turn]);
+  const fresh = got.of === address;
   return { data: fresh ? got.data : undefined, wrong: fresh ? got.wrong : "", again: () => again((n) => n + 1) };
 }

@@ -1,70 +1,67 @@
-// Keeps the state up to date: who is here, all desks, the chosen desk's stream or, where there is none, polls; and the past.
-import { get, getText } from "./api";
-import { app, set } from "./store";
-import type { Agent, Desk, Me, Page, Request } from "./types";
+// Keeps the state up to date: who is here, all desks, the chosen desk's stream or, where there is none, polls; the past.
+import { get, getText, url, type Refused } from "./api";
+import type { DeskPage } from "./schema";
+import { app, keep, recall, set, type Page } from "./store";
 
-const EVERY_MS = 2000, POLL_MS = 1000;
-const at = (desk: string, rest: string): string => `/api/desks/${encodeURIComponent(desk)}/${rest}`;
+const EVERY_MS = 2000;
+const POLL_MS = 1000;
 
 export async function whoami(): Promise<void> {
-  try { set({ me: await get<Me>("/api/me"), fault: "" }); } catch (error) {
-    set((error as { status?: number }).status === 401 ? { me: null } : { fault: (error as Error).message });
+  try {
+    set({ me: await get("/api/me"), fault: "" });
+    keep("in", "yes");
+  } catch (error) {
+    const { status, message } = error as Refused;
+    set(status === 401 ? { me: null } : { fault: message });
+    if (status === 401) keep("in", "");
   }
 }
 
 const texts = new Map<string, string>();
-async function refresh<K extends "desks" | "agents" | "requests">(key: K): Promise<void> {
+async function refresh(key: "desks" | "agents" | "requests"): Promise<void> {
   const text = await getText(`/api/${key}`);
   if (texts.get(key) === text && app[key] !== undefined) return;
   texts.set(key, text);
-  set({ [key]: JSON.parse(text) as (Desk | Agent | Request)[] });
+  set({ [key]: JSON.parse(text) as never });
 }
 export const refreshRequests = (): Promise<void> => refresh("requests").catch(() => undefined);
 
-async function offers(): Promise<void> {
-  set({ routes: new Set([""]) });
-  const told = await get<{ paths?: object }>("/openapi.json").catch(() => null);
-  set({ routes: new Set(["", ...Object.keys(told?.paths ?? {}).map((p) => p.replace(/\{\w+\}/g, "{}"))]) });
-}
-
 let turning = false;
 async function turn(): Promise<void> {
-  if (turning || document.hidden) return;
+  if (turning || document.hidden || app.me === null) return;
   turning = true;
-  try {
-    if (app.me === undefined) await whoami();
-    if (app.me) {
-      if (!app.routes.size) void offers();
-      await refresh("desks");
-      await Promise.all([refresh("agents"), refreshRequests()]);
-      set({ fault: "" });
-      choose();
-    }
-  } catch (error) { set({ fault: (error as Error).message }); } finally { turning = false; }
+  // All at once where there was a session the last time: nobody waits for one answer after the other.
+  if (!app.me && !recall("in")) await whoami();
+  if (!app.me && !recall("in")) return void (turning = false);
+  const lists = Promise.all([refresh("desks").then(choose), refresh("agents"), refreshRequests()]);
+  const [found] = await Promise.allSettled([lists, app.me ? null : whoami()]);
+  if (app.me) set({ fault: found.status === "rejected" ? (found.reason as Error).message : "" });
+  turning = false;
 }
 
 /** The desk of the address, or the first that runs. */
 function choose(): void {
-  const all = app.desks ?? [], desk = all.find((d) => d.desk === app.place.desk) ?? all.find((d) => d.running) ?? all[0];
+  const all = app.desks ?? [];
+  const desk = all.find((d) => d.desk === app.place.desk) ?? all.find((d) => d.running) ?? all[0];
   if (desk && desk.desk !== app.place.desk) set({ place: { ...app.place, desk: desk.desk } });
   follow(desk?.desk ?? "");
 }
 
-let followed = "", stream: EventSource | null = null, polling = 0, misses = 0;
-function take(changed: Partial<Page>): void {
-  const live = { ...(app.live ?? { desk: followed, seq: 0, ns: 0 }), ...changed };
-  set({ live, heard: performance.now() });
-}
-async function poll(): Promise<void> {
-  const desk = followed;
-  try {
-    const page = await get<Page>(at(desk, "state"));
-    if (followed === desk) take(page);
-  } catch { /* the age of what is shown says it */ }
-}
+let followed = "";
+let stream: EventSource | null = null;
+let polling = 0;
+let misses = 0;
+const take = (changed: Partial<DeskPage>): void =>
+  set({ live: { ...app.live, desk: followed, ...changed } as Page, heard: performance.now() });
+
 function pollFrom(desk: string): void {
+  const poll = async (): Promise<void> => {
+    // Where none comes, the age of what is shown says it.
+    const page = document.hidden ? null : await get("/api/desks/{desk}/state", { desk }).catch(() => null);
+    if (page && followed === desk) take(page);
+  };
   clearInterval(polling);
-  polling = window.setInterval(() => { if (!document.hidden) void poll(); }, POLL_MS);
+  polling = window.setInterval(() => void poll(), POLL_MS);
   set({ how: "polling" });
   if (followed === desk) void poll();
 }
@@ -76,35 +73,45 @@ export function follow(desk: string): void {
   set({ live: null, first: null, how: "" });
   if (!desk) return;
   // The journal's first entry is where the slider begins.
-  get<unknown>(at(desk, "journal?after=0&most=1")).then((got) => {
-    const entries = Array.isArray(got) ? got : (got as { entries?: unknown[] }).entries;
-    const first = (entries?.[0] as { ns?: number } | undefined)?.ns;
-    if (followed === desk && first !== undefined) set({ first });
-  }).catch(() => undefined);
-  if (typeof EventSource === "undefined") { pollFrom(desk); return; }
-  const opened = new EventSource(at(desk, "stream"));
+  void get("/api/desks/{desk}/journal", { desk, after: 0, most: 1 })
+    .then(({ entries }) => followed === desk && entries[0] && set({ first: entries[0].ns }))
+    .catch(() => undefined);
+  if (typeof EventSource === "undefined") return pollFrom(desk);
+  const opened = new EventSource(url("/api/desks/{desk}/stream", { desk }));
   stream = opened;
-  opened.onmessage = (m) => { misses = 0; if (app.how !== "stream") set({ how: "stream" }); take(JSON.parse(m.data as string) as Partial<Page>); };
+  opened.onmessage = (m) => {
+    misses = 0;
+    if (app.how !== "stream") set({ how: "stream" });
+    take(JSON.parse(m.data as string) as Partial<DeskPage>);
+  };
   opened.onerror = () => {
     void whoami();
-    if (++misses >= 3 || opened.readyState === EventSource.CLOSED) { opened.close(); pollFrom(desk); }
+    if (++misses < 3 && opened.readyState !== EventSource.CLOSED) return;
+    opened.close();
+    pollFrom(desk);
   };
 }
 
-let asking: AbortController | null = null, asked = "";
+let asking: AbortController | null = null;
+let asked = "";
 /** Fetch the page as it was at the address's time, the last asked for alone. */
 export async function past(): Promise<void> {
-  const { desk, at: ns } = app.place, key = ns === null || !desk ? "" : `${desk} ${ns}`;
+  const { desk, at: ns } = app.place;
+  const key = ns === null || !desk ? "" : `${desk} ${ns}`;
   if (key === asked) return;
   asked = key;
   asking?.abort();
-  if (!key) { set({ past: null, pastFault: "" }); return; }
+  if (ns === null || !desk) {
+    set({ past: null, pastFault: "" });
+    return;
+  }
   asking = new AbortController();
   try {
-    const page = await get<Page>(at(desk, `at?ns=${ns}`), asking.signal);
-    if (asked === key) set({ past: page, pastFault: "" });
+    const page = await get("/api/desks/{desk}/at", { desk, ns }, asking.signal);
+    if (asked === key) set({ past: { ...page, desk }, pastFault: "" });
   } catch (error) {
-    if (asked === key && (error as Error).name !== "AbortError") set({ past: null, pastFault: (error as Error).message });
+    const stopped = asked !== key || (error as Error).name === "AbortError";
+    if (!stopped) set({ past: null, pastFault: (error as Error).message });
   }
 }
 
@@ -115,7 +122,11 @@ export function start(): void {
   document.addEventListener("visibilitychange", () => void turn());
   // A browser keeps a page that was left, and its stream would hold one of the few connections to this host.
   addEventListener("pagehide", () => follow(""));
-  addEventListener("pageshow", (e) => { if (e.persisted) void turn(); });
+  addEventListener("pageshow", (e) => e.persisted && void turn());
 }
 /** At once: after a log-in, and when the address names another desk. */
-export function again(): void { if (app.desks) choose(); void turn(); void past(); }
+export function again(): void {
+  if (app.desks) choose();
+  void turn();
+  void past();
+}

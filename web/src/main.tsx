@@ -2,12 +2,12 @@
 import { render, type ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import "uplot/dist/uPlot.min.css";
-import "./style/tokens.css";
-import "./style/base.css";
-import "./style/parts.css";
+import "./style/theme.css";
+import "./style/frame.css";
 import { again, start } from "./live";
-import { Banner, Faults, Head, Notes } from "./shell";
-import { help, kill } from "./parts/dialogs";
+import { kill } from "./parts/act";
+import { Empty, Waiting } from "./parts/basic";
+import { help } from "./parts/why";
 import { AgentScreen } from "./screens/agent";
 import { AlertsScreen } from "./screens/alerts";
 import { ForecastsScreen } from "./screens/forecasts";
@@ -18,81 +18,149 @@ import { OrdersScreen } from "./screens/orders";
 import { Overview } from "./screens/overview";
 import { PeopleScreen } from "./screens/people";
 import { RiskScreen } from "./screens/risk";
-import { app, close, go, here, href, placeOf, recall, set, use } from "./store";
+import { Banner, Faults, Head, Notes } from "./shell";
+import { app, close, go, here, href, placeOf, recall, set, use, usePick, useMedia, usePast, usePlace } from "./store";
 
-const SCREENS: [string, string, string, ComponentType][] = [
-  ["overview", "Overview", "M3 3h8v10H3zM13 3h8v6h-8zM3 15h8v6H3zM13 11h8v10h-8z", Overview],
-  ["agent", "Agents", "M12 3a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM4 21c0-5 3-8 8-8s8 3 8 8z", AgentScreen],
-  ["orders", "Orders", "M4 5h16v2H4zM4 11h11v2H4zM4 17h14v2H4z", OrdersScreen],
-  ["market", "Market", "M4 8h3v8H4zM5 5h1v14H5zM10.500 6h3v7h-3zM11.500 3h1v15h-1zM17 11h3v7h-3zM18 7h1v14h-1z", MarketScreen],
-  ["risk", "Risk", "M12 2l9 4v6c0 5-4 8-9 10-5-2-9-5-9-10V6z", RiskScreen],
-  ["forecasts", "Forecasts", "M3 18l6-7 4 4 6-9 2 1.500-8 11-4-4-4 5z", ForecastsScreen],
-  ["alerts", "Alerts", "M12 2a6 6 0 0 1 6 6v5l2 4H4l2-4V8a6 6 0 0 1 6-6zM10 19h4a2 2 0 0 1-4 0z", AlertsScreen],
-  ["people", "People", "M8 4a3 3 0 1 1 0 6 3 3 0 0 1 0-6zM2 20c0-5 2-8 6-8s6 3 6 8zM17 6a2.500 2.500 0 1 1 0 5 2.500 2.500 0 0 1 0-5zM15.500 20c0-3-.3-5-1-7 4-1 7 1.500 7.500 7z", PeopleScreen],
-  ["journal", "Journal", "M5 3h14v18H5zM8 7h8v1.500H8zM8 11h8v1.500H8zM8 15h5v1.500H8z", JournalScreen],
+type Screen = { key: string; name: string; icon: string; is: ComponentType };
+const screen = (key: string, name: string, is: ComponentType, icon: string): Screen => ({ key, name, icon, is });
+const SCREENS: Screen[] = [
+  screen("overview", "Overview", Overview, "M3 3h8v10H3zM13 3h8v6h-8zM3 15h8v6H3zM13 11h8v10h-8z"),
+  screen("agent", "Agents", AgentScreen, "M12 3a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM4 21c0-5 3-8 8-8s8 3 8 8z"),
+  screen("orders", "Orders", OrdersScreen, "M4 5h16v2H4zM4 11h11v2H4zM4 17h14v2H4z"),
+  screen("market", "Market", MarketScreen, "M4 8h3v8H4zM5 4h1v16H5zM11 4h3v9h-3zM12 2h1v15h-1zM18 9h3v9h-3z"),
+  screen("risk", "Risk", RiskScreen, "M12 2l9 4v6c0 5-4 8-9 10-5-2-9-5-9-10V6z"),
+  screen("forecasts", "Forecasts", ForecastsScreen, "M3 18l6-7 4 4 6-9 2 1.5-8 11-4-4-4 5z"),
+  screen("alerts", "Alerts", AlertsScreen, "M12 2a6 6 0 0 1 6 6v5l2 4H4l2-4V8a6 6 0 0 1 6-6zM10 19h4a2 2 0 0 1-4 0z"),
+  screen("people", "People", PeopleScreen, "M9 3a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM2 20c0-9 14-9 14 0zM17 11h5v9h-4z"),
+  screen("journal", "Journal", JournalScreen, "M5 3h14v18H5zM8 7h8v1.5H8zM8 11h8v1.5H8zM8 15h5v1.5H8z"),
 ];
+const FIRST = 4;
+const Icon = ({ path }: { path: string }) => (
+  <svg viewBox="0 0 24 24" aria-hidden="true">
+    <path d={path} fill-rule="evenodd" />
+  </svg>
+);
 
+/** How many things of a screen wait for somebody. */
 function Mark({ of }: { of: string }) {
-  const waits = use((s) => (of === "people" ? (s.requests ?? []).filter((r) => r.state === "waits").length : of === "alerts" ? (s.desks ?? []).reduce((n, d) => n + (d.alerts.unowned ?? 0), 0) : 0));
-  return waits ? <b class="mark" aria-label={of === "alerts" ? `, ${waits} without owner` : `, ${waits} waiting`}>{waits}</b> : null;
+  const alerts = use((s) => (s.desks ?? []).reduce((n, d) => n + d.alerts.unowned, 0));
+  const requests = use((s) => (s.requests ?? []).filter((r) => r.state === "waits").length);
+  const [n, what] = { alerts: [alerts, "without owner"], people: [requests, "waiting"] }[of] ?? [0, ""];
+  if (!n) return null;
+  return (
+    <b class="mark ml-auto min-w-5 rounded-full bg-bad px-1.5 text-center text-xs text-paper">
+      {n}
+      <span class="sr-only"> {what}</span>
+    </b>
+  );
 }
 function Nav() {
-  const at = use((s) => s.place.screen), place = use((s) => s.place), [narrow, put] = useState(() => innerWidth <= 640), [more, show] = useState(false);
-  useEffect(() => {
-    const asked = matchMedia("(max-width: 640px)"), look = (): void => put(asked.matches);
-    asked.addEventListener("change", look);
-    look();
-    return () => asked.removeEventListener("change", look);
-  }, []);
+  const place = usePlace();
+  const narrow = useMedia("(max-width: 640px)");
+  const [more, show] = useState(false);
   useEffect(() => show(false), [place]);
-  const item = ([key, name, icon]: (typeof SCREENS)[number]) => <a key={key} href={href(key)} aria-current={at === key ? "page" : undefined}>
-    <svg viewBox="0 0 24 24" aria-hidden="true"><path d={icon} fill-rule="evenodd" /></svg><span>{name}</span><Mark of={key} /></a>;
+  const item = ({ key, name, icon }: Screen) => (
+    <a key={key} href={href(key)} aria-current={place.screen === key ? "page" : undefined}>
+      <Icon path={icon} />
+      <span>{name}</span>
+      <Mark of={key} />
+    </a>
+  );
   if (!narrow) return <nav aria-label="Screens">{SCREENS.map(item)}</nav>;
-  return <nav aria-label="Screens" class={more ? "open" : ""}>
-    {more && <div class="more">{SCREENS.slice(4).map(item)}</div>}
-    {SCREENS.slice(0, 4).map(item)}
-    <button type="button" aria-expanded={more} class={SCREENS.slice(4).some(([key]) => key === at) ? "current" : ""} onClick={() => show(!more)}>
-      <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 10h4v4H4zM10 10h4v4h-4zM16 10h4v4h-4z" /></svg><span>More</span></button>
-  </nav>;
+  const rest = SCREENS.slice(FIRST);
+  const current = rest.some(({ key }) => key === place.screen) ? "current" : "";
+  return (
+    <nav aria-label="Screens">
+      {more && (
+        <div class="absolute right-1.5 bottom-full grid min-w-48 rounded-md border border-rule bg-paper p-1.5 shadow-lg">
+          {rest.map(item)}
+        </div>
+      )}
+      {SCREENS.slice(0, FIRST).map(item)}
+      <button type="button" aria-expanded={more} class={current} onClick={() => show(!more)}>
+        <Icon path="M4 10h4v4H4zM10 10h4v4h-4zM16 10h4v4h-4z" />
+        <span>More</span>
+      </button>
+    </nav>
+  );
 }
 
 function App() {
-  const me = use((s) => s.me), screen = use((s) => s.place.screen), dialog = use((s) => s.dialog), theme = use((s) => s.theme), desks = use((s) => s.desks), fault = use((s) => s.fault), past = use((s) => s.place.at !== null);
-  const found = SCREENS.find(([key]) => key === screen) ?? SCREENS[0]!, Screen = found[3];
-  useEffect(() => { document.documentElement.dataset.theme = theme; }, [theme]);
-  const killed = (desks ?? []).some((d) => d.killed);
-  useEffect(() => { document.title = `${killed ? "KILLED · " : ""}${found[1]} · Tercel console`; }, [killed, found]);
+  const me = use((s) => s.me);
+  const { screen } = usePlace();
+  const { dialog, theme, desks, fault } = usePick("dialog", "theme", "desks", "fault");
+  const past = usePast();
+  const killed = use((s) => (s.desks ?? []).some((d) => (d.desk === s.live?.desk ? s.live.latch : d.killed)));
+  const { name, is: Shown } = SCREENS.find(({ key }) => key === screen) ?? SCREENS[0]!;
+  useEffect(() => recolour(theme), [theme]);
+  useEffect(() => void (document.title = `${killed ? "KILLED · " : ""}${name} · Tercel console`), [killed, name]);
   if (me === null) return <Login />;
-  return <>
-    <a class="skip" href="#main" onClick={(e) => { e.preventDefault(); document.getElementById("main")?.focus(); }}>To the content</a>
-    <Head />
-    <Nav />
-    <main id="main" tabIndex={-1} class={past ? "past" : ""}>
-      <Faults /><Banner />
-      <h1 class="hidden">{found[1]}</h1>
-      {me === undefined || (!desks && !fault) ? <p class="empty loading" aria-busy="true">Loading the desks…</p>
-        : desks && !desks.length ? <p class="empty">This console serves no desk. Start one with <code>tercel trade run desk.toml --desk FOLDER</code>, then <code>tercel console FOLDER</code>.</p>
-        : <Screen />}
-    </main>
-    <Notes />
-    {dialog?.()}
-  </>;
+  const skip = (e: Event): void => {
+    e.preventDefault();
+    document.getElementById("main")?.focus();
+  };
+  return (
+    <>
+      <a class="absolute -left-[100vw] z-9 bg-paper p-2 focus:top-2 focus:left-4" href="#main" onClick={skip}>
+        To the content
+      </a>
+      <Head />
+      <Nav />
+      <main id="main" tabIndex={-1} class={past ? "past" : ""}>
+        <Faults />
+        <Banner />
+        <h1 class="sr-only">{name}</h1>
+        {!me || (!desks && !fault) ? (
+          <Waiting what="The desks" />
+        ) : desks && !desks.length ? (
+          <Empty>
+            This console serves no desk. Start one with <code>tercel trade run desk.toml --desk FOLDER</code>, then{" "}
+            <code>tercel console FOLDER</code>.
+          </Empty>
+        ) : (
+          <Shown />
+        )}
+      </main>
+      <Notes />
+      {dialog?.()}
+    </>
+  );
 }
 
+const recolour = (theme: string) => void (document.documentElement.style.colorScheme = theme === "auto" ? "" : theme);
+const MINUTE = 60e9;
+function nextDesk(): void {
+  const all = app.desks ?? [];
+  const i = all.findIndex((d) => d.desk === app.place.desk);
+  if (all.length > 1) go(here(), { desk: all[(i + 1) % all.length]!.desk });
+}
+function newOrder(): void {
+  go("orders");
+  requestAnimationFrame(() => document.querySelector<HTMLInputElement>("main input[name=qty]")?.focus());
+}
+function step(by: number): void {
+  const now = app.live?.ns ?? 0;
+  const to = (app.place.at ?? now) + by * MINUTE;
+  if (now) go(here(), { at: to < now ? Math.max(to, app.first ?? 0) : null });
+}
+const DOES: Record<string, () => void> = {
+  k: kill,
+  l: () => go(here(), { at: null }),
+  "[": () => step(-1),
+  "]": () => step(1),
+  n: newOrder,
+  d: nextDesk,
+  "?": help,
+};
 function keys(e: KeyboardEvent): void {
-  const on = e.target as HTMLElement;
-  if (e.ctrlKey || e.metaKey || e.altKey || app.dialog || /^(INPUT|SELECT|TEXTAREA)$/.test(on.tagName) || !app.me) return;
-  if (e.key === "?") return void (e.preventDefault(), help());
-  if (recall("keys") === "off") return;
-  const step = (by: number): void => { const now = app.place.at ?? app.live?.ns; if (now) go(here(), { at: Math.max(now + by * 60e9, app.first ?? 0) }); };
-  const does: Record<string, () => void> = {
-    k: () => kill(), l: () => go(here(), { at: null }), "[": () => step(-1), "]": () => (app.place.at !== null && app.live && app.place.at + 60e9 < app.live.ns ? step(1) : go(here(), { at: null })),
-    n: () => { go("orders"); requestAnimationFrame(() => document.querySelector<HTMLInputElement>("main input[name=qty]")?.focus()); },
-    d: () => { const all = app.desks ?? [], i = all.findIndex((d) => d.desk === app.place.desk); if (all.length > 1) go(here(), { desk: all[(i + 1) % all.length]!.desk }); },
-  };
-  const screen = /^[1-9]$/.test(e.key) ? SCREENS[Number(e.key) - 1] : undefined;
-  const act = screen ? () => go(screen[0]) : does[e.key];
-  if (act) { e.preventDefault(); act(); }
+  const typing = /^(INPUT|SELECT|TEXTAREA)$/.test((e.target as HTMLElement).tagName);
+  if (e.ctrlKey || e.metaKey || e.altKey || app.dialog || typing || !app.me) return;
+  if (e.key !== "?" && recall("keys") === "off") return;
+  const to = SCREENS[Number(e.key) - 1];
+  const act = to ? () => go(to.key) : DOES[e.key];
+  if (!act) return;
+  e.preventDefault();
+  act();
 }
 
 addEventListener("hashchange", () => {
@@ -101,10 +169,12 @@ addEventListener("hashchange", () => {
   const place = placeOf(location.hash);
   set({ place: { ...place, desk: place.desk || before.desk } });
   again();
-  if (before.screen !== place.screen) { scrollTo(0, 0); document.getElementById("main")?.focus({ preventScroll: true }); }
+  if (before.screen === place.screen) return;
+  scrollTo(0, 0);
+  document.getElementById("main")?.focus({ preventScroll: true });
 });
 addEventListener("keydown", keys);
-document.documentElement.dataset.theme = app.theme;
+recolour(app.theme);
 const root = document.getElementById("app")!;
 root.replaceChildren();
 render(<App />, root);

@@ -76,7 +76,7 @@ def held_of(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 
 def names_of(folder: Path) -> dict[str, str]:
     """Names of a desk's instruments in its model and its targets, where they are others: `names` of `[signals]`."""
-    return {str(own): str(known) for own, known in _signals(folder).get("names", {}).items()}
+    return {str(own): str(known) for own, known in signals_of(folder).get("names", {}).items()}
 
 
 def paid_of(folder: Path) -> dict[str, list[tuple[str, float, float]]]:
@@ -104,7 +104,7 @@ def weights_of(folder: Path) -> dict[str, float] | None:
 
     None where its file names no capital, or a position has no mark in money.
     """
-    capital, names = float(_signals(folder).get("capital", 0.0)), names_of(folder)
+    capital, names = float(signals_of(folder).get("capital", 0.0)), names_of(folder)
     rows = [row for row in positions_of(folder) if row["lots"]]
     if not capital or any(row["value"] is None for row in rows):
         return None
@@ -115,7 +115,8 @@ def weights_of(folder: Path) -> dict[str, float] | None:
     return held
 
 
-def _signals(folder: Path) -> dict[str, Any]:
+def signals_of(folder: Path) -> dict[str, Any]:
+    """What a desk's file says of forecasts, its section `[signals]`."""
     found = read_toml(folder / CONFIG, "name the folder of a desk", "a desk file").get("signals", {})
     return found if isinstance(found, dict) else {}
 

@@ -1,7 +1,10 @@
 """What a desk's past, charts, book and forecasts are over HTTP: the journal's, for whoever may look."""
 
+import csv
+import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -11,12 +14,18 @@ from tests.api.console.conftest import Place, placed
 from tests.desk.console.desks import S
 from tests.waiting import until
 
+from tercel.api.console.chart_models import BookPart, Chart, Why
+from tercel.api.console.page_models import DeskPage, DeskThen
 from tercel.core.ports import Entry
+from tercel.desk.console.outcomes import Outcomes
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
+from tercel.execution.policies.card import read_card
+from tercel.execution.policies.policy import CARD
+from tercel.execution.policies_packaged import folder_of, names
 
 DESK = "/api/desks/test desk"
-ROUTES = ("at?ns=5", "chart/AAA?from_ns=0&to_ns=9", "book/AAA?ns=9", "forecasts")
+ROUTES = ("at?ns=5", "chart/AAA?from_ns=0&to_ns=9", "book/AAA?ns=9", "forecasts", "models")
 LISTED = {"tick": 0.01, "lot": 100, "currency": "USD"}
 EUR = "EUR/USD"
 
@@ -163,6 +172,72 @@ def test_forecasts_stand_beside_what_came(priced: Place) -> None:
     assert old["instrument"] == "AAA"
     assert (old["source"], old["forecast_bps"], old["low"]) == ("news", 3.2, pytest.approx(-4.8))
     assert (old["horizon_s"], old["came_bps"]) == (None, None)
+
+
+def test_what_came_of_a_live_forecast_is_measured_by_the_marks() -> None:
+    found = Outcomes()
+    alpha = {"expected_bps": 5.0, "sd_bps": 2.0, "horizon_ns": 10 * S, "sources": ["flow"]}
+    for ns, kind, body in (
+        (0, kinds.MARKET, {"bid": 900, "ask": 900}),
+        (S, kinds.ALPHA, alpha),
+        (2 * S, kinds.MARKET, {"bid": 999, "ask": 1001}),
+        (3 * S, kinds.MARKET, {"bid": None, "ask": 1001}),
+        (10 * S, kinds.MARKET, {"bid": 500, "ask": 500}),
+        (12 * S, kinds.MARKET, {"bid": 1000, "ask": 1002}),
+        (20 * S, kinds.MARKET, {"bid": 1, "ask": 1}),
+        (21 * S, kinds.ALPHA, alpha),
+        (40 * S, kinds.MARKET, {"bid": 1, "ask": 1}),
+    ):
+        found.apply(Entry(kind, ns, "AAA", body=body))
+    (row,) = found.told
+    assert (row["ns"], row["forecast_bps"], row["low"], row["source"]) == (S, 5.0, 1.0, "flow")
+    assert row["came_bps"] == pytest.approx(10.0), "from the first mark at the forecast to the first at its horizon"
+
+
+def test_what_the_models_know(priced: Place) -> None:
+    (card,) = got(priced, "models")
+    assert (card["kind"], card["name"], card["why"]) == ("forecast", "packaged:demo", "")
+    assert card["trained_on"]["command"] == "tercel signals train --demo --seed 1"
+    figures = {one["what"] for one in card["judged"] if one["where"] == "all"}
+    assert figures == {"correlation with what came", "R²", "inside the 90 % interval"}
+
+
+def test_a_policy_is_known_by_its_weights(place: Place) -> None:
+    card = read_card(folder_of(names()[0]) / CARD)
+    body = {**place.desk.entries[2].body, "strategy": "packaged:nobody", "model": card.weights_sha256[:12]}
+    place.desk.entries += [Entry(kinds.PARENT, 11 * S, "AAA", "ppo", "p9", body=body)]
+    place.desk.entries += [Entry(kinds.SEAT, 11 * S, agent="peg", body={"strategy": "x", "challenger": "policy:gone"})]
+    look = place.client("viewer")
+    until(lambda: len(look.get(f"{DESK}/models").json()) == 3, what="the cards")
+    policy, challenger, _ = look.get(f"{DESK}/models").json()
+    assert (policy["used_by"], policy["hash"], policy["why"]) == (["ppo"], card.weights_sha256[:12], "")
+    assert policy["judged"][0]["figure"]["mean"] is not None
+    assert challenger["used_by"] == ["peg, as challenger"]
+    assert challenger["why"], "a folder that is gone has no card, and that is said"
+
+
+def test_pages_are_what_their_models_say(priced: Place) -> None:
+    DeskPage.model_validate(got(priced, "state"))
+    for at_s in (0, 3, 30):
+        DeskThen.model_validate(got(priced, f"at?ns={at_s * S}"))
+    Chart.model_validate(got(priced, "chart/AAA"))
+    BookPart.model_validate(got(priced, "book/AAA"))
+    Why.model_validate(got(priced, "why/7"))
+
+
+def test_a_table_to_take_away_has_no_formulas(place: Place) -> None:
+    place.desk.entries[3] = replace(place.desk.entries[3], parent="=cmd|' /C calc'!A0")
+    look = place.client("viewer")
+    until(lambda: len(look.get(f"{DESK}/journal").json()["entries"]) == len(place.desk.entries), what="the journal")
+    said = look.get(f"{DESK}/journal?format=csv&most=5")
+    assert said.headers["content-type"].startswith("text/csv")
+    assert "attachment" in said.headers["content-disposition"]
+    rows = list(csv.DictReader(io.StringIO(said.text)))
+    assert [row["seq"] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert rows[3]["parent"] == "'=cmd|' /C calc'!A0"
+    orders = list(csv.DictReader(io.StringIO(look.get("/api/orders?format=csv").text)))
+    assert {row["id"] for row in orders} >= {"p1"}
+    assert look.get("/api/orders?format=xml").status_code == 422
 
 
 def test_a_journal_that_cannot_be_read_is_409(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

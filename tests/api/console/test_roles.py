@@ -45,6 +45,7 @@ def test_every_route_names_a_permission_of_the_table(shared: Place) -> None:
     assert {path for (path, _), one in found.items() if one == PUBLIC} == {
         "/login",
         "/api/login",
+        "/api/ways",
         "/static/{name}",
         "/",
     }

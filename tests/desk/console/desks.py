@@ -85,6 +85,9 @@ class ListedDesk(ReachedDesk):
     def killed(self) -> Mapping[str, Any] | None:
         return self.latch
 
+    def signals(self) -> dict[str, Any]:
+        return {"model": "packaged:demo"}
+
     def why(self, seq: int) -> Mapping[str, Any] | None:
         if not 0 < seq <= len(self.entries) or self.entries[seq - 1].kind != kinds.DECISION:
             return None

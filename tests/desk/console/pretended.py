@@ -15,7 +15,20 @@ from typing import Any
 import numpy as np
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from tests.desk.console.pretended_page import COSTS, LENGTH, MAY, MINUTE, NAMES, START, STRATEGIES, TICK, S, page, price
+from tests.desk.console.pretended_page import (
+    COSTS,
+    LENGTH,
+    MAY,
+    MINUTE,
+    NAMES,
+    START,
+    STRATEGIES,
+    TICK,
+    S,
+    card,
+    page,
+    price,
+)
 
 EVERY_S = 0.25
 """Between two words of a stream."""
@@ -23,7 +36,11 @@ EVERY_S = 0.25
 
 def logged_in(request: Request) -> None:
     """Refuse whoever asks for more than the way in without a session."""
-    if request.url.path.startswith("/api/") and request.url.path != "/api/login" and "role" not in request.cookies:
+    if (
+        request.url.path.startswith("/api/")
+        and request.url.path not in ("/api/login", "/api/ways")
+        and "role" not in request.cookies
+    ):
         raise HTTPException(401)
 
 
@@ -90,7 +107,7 @@ def create_app() -> FastAPI:
         rows = []
         for name in START:
             there = shown(name)
-            alerts = {"critical": 1, "warning": 1, "unowned": sum(a["owner"] is None for a in there["alerts"])}
+            alerts = {"critical": 1, "warning": 1, "unowned": sum(not a["owner"] for a in there["alerts"])}
             keys = ("desk", "running", "seq", "ns", "silent_s", "fault", "money")
             rows.append(
                 {key: there[key] for key in keys}
@@ -100,8 +117,9 @@ def create_app() -> FastAPI:
 
     @app.get("/api/agents")
     async def agents() -> list[dict[str, Any]]:
+        rows = [(name, dict(row)) for name in START for row in shown(name)["agents"]]
         return [
-            row
+            {key: value for key, value in row.items() if key not in ("name", "seat", "half_bps", "state_reason")}
             | {
                 "desk": name,
                 "agent": row["name"],
@@ -109,9 +127,16 @@ def create_app() -> FastAPI:
                 "reason": row["state_reason"],
                 "state": "killed" if kept.latches[name] else row["state"],
             }
-            for name in START
-            for row in shown(name)["agents"]
+            for name, row in rows
         ]
+
+    @app.get("/api/ways")
+    async def ways() -> dict[str, bool]:
+        return {"oidc": True}
+
+    @app.get("/api/desks/{desk}/models")
+    async def models(desk: str) -> list[dict[str, Any]]:
+        return [card(names, kind) for names, kind in ((["ppo"], "policy"), (["ppo", "schedule"], "forecast"))]
 
     @app.get("/api/orders")
     async def orders(desk: str) -> dict[str, Any]:

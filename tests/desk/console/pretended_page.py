@@ -44,6 +44,7 @@ def total(scale: float) -> dict[str, Any]:
         "net": -55_120 * scale,
         "var95": 9400.0 * abs(scale),
         "var_used": 0.31 * abs(scale),
+        "var_returns": 90,
     }
 
 
@@ -78,7 +79,11 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
                 "apart_bps": {"mean": 1.9, "low": 0.4, "high": 3.4} if i == 0 else None,
                 "posture": {},
                 "open": 1,
-                "model": {"hash": "f77fe332f200", "card": None},
+                "model": "f77fe332f200",
+                "fallback": "",
+                "state_code": "",
+                "held": {"CSCO": 5200 - 3000 * i},
+                "lots": 5200,
                 "seat": {
                     "challenger": "packaged:ppo-csco-2",
                     "mean_bps": 1.6,
@@ -121,6 +126,8 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
                     "cost": None if live else COSTS[name][0] * 27.0,
                     "unfilled": 0,
                     "refused": 0,
+                    "progress": 0.5,
+                    "opportunity_bps": None,
                 }
             )
     minutes = range(start, ns, MINUTE)
@@ -133,7 +140,6 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
             "agent": "ppo",
             "instrument": "",
             "text": "nothing was decided for 3.4 s",
-            "playbook": "docs/desk.md#a-loop-that-stands-still",
         },
         {
             "seq": 64,
@@ -143,7 +149,6 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
             "agent": "ppo",
             "instrument": "CSCO",
             "text": "observations have left the card: <b>spread</b> +2.1 sd",
-            "playbook": "docs/shadow.md",
         },
     ]
     return {
@@ -155,7 +160,10 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
         "latch": latch,
         "running": "process 1 (pretended)" if desk == "today" else "",
         "session": {"session": 3, "venue": "simulated", "stage": "paper"},
-        "summary": {},
+        "reading": None,
+        "summary": dict.fromkeys(("is_bps", "half_bps", "low_bps", "high_bps"))
+        | dict.fromkeys(("unfilled", "refused", "live", "over", "fills", "lots", "denied", "open", "unknown"), 0)
+        | {"alerts": {"critical": 1, "warning": 1}},
         "agents": agents,
         "parents": parents,
         "instruments": dict.fromkeys(MIDS, listing),
@@ -179,6 +187,8 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
                 "instrument": "CSCO",
                 "qty": 5200 - 3000 * i,
                 "average": 30.01,
+                "lots": 5200 - 3000 * i,
+                "mark_ns": ns,
                 "mark": price("CSCO", ns, start),
                 "value": 156_000.0,
                 "realised": 410.0 - 300 * i,
@@ -189,7 +199,13 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
             for i, n in enumerate(names)
         ],
         "pnl_points": [
-            {"ns": t, "realised": 30.0 * k - 0.2 * k * k, "open": 400.0 * float(np.sin(k / 9)), "currency": "USD"}
+            {
+                "ns": t,
+                "realised": 30.0 * k - 0.2 * k * k,
+                "open": 400.0 * float(np.sin(k / 9)),
+                "fees": 0.0,
+                "currency": "USD",
+            }
             for k, t in enumerate(minutes)
         ],
         "exposure": [
@@ -240,7 +256,7 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
         ],
         "denials": {"COLLAR": 1},
         "kills": {} if latch is None else {n: {"event": "confirmed"} for n in names},
-        "alerts": [a | {"owner": owners.get(int(str(a["seq"])))} for a in alerts if a["ns"] <= ns],
+        "alerts": [a | {"owner": owners.get(int(str(a["seq"])), ""), "note": ""} for a in alerts if a["ns"] <= ns],
         "decisions": [
             {
                 "seq": 60 + k,
@@ -248,12 +264,14 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
                 "parent": f"CSCO-00{k % len(names)}-{names[k % len(names)]}",
                 "agent": names[k % len(names)],
                 "commands": k % 3,
+                "n": k,
             }
             for k in range(12)
         ],
         "operator": [
             {
                 "seq": 33,
+                "kind": "operator",
                 "ns": start + 12 * MINUTE,
                 "by": "ann (console)",
                 "what": "asked for: pause CSCO-002-schedule",
@@ -283,4 +301,22 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
         "freshness": {
             what: dict.fromkeys(MIDS, s) for what, s in (("marks", 0.4), ("forecasts", 312.0), ("postures", 1200.0))
         },
+    }
+
+
+def card(agents: list[str], kind: str) -> dict[str, Any]:
+    """What a model knows."""
+    figure = {"mean": 2.5 if kind == "policy" else 0.04, "low": 1.02, "high": 3.91}
+    return {
+        "kind": kind,
+        "name": "packaged:ppo-csco" if kind == "policy" else "packaged:demo",
+        "used_by": agents,
+        "hash": "f77fe332f200",
+        "version": "0.1.0",
+        "markets": ["csco"],
+        "trained_on": {"material": "synthetic: the flow model of the preset alone", "seed": "4"},
+        "seen_until": "2012-06-21" if kind == "policy" else "",
+        "judged_on": "1000 fresh episodes, seed 7000000",
+        "judged": [{"where": "csco", "what": "cost, bps", "figure": figure}],
+        "why": "",
     }

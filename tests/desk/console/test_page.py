@@ -69,6 +69,15 @@ def test_what_the_journal_says_is_on_the_page(page: Any, screen: str, shown: lis
         until(lambda one=one: one in text(page, "main"), what=f"{one} on {screen}: {text(page, 'main')[:3000]}")
 
 
+def test_nobody_is_led_to_a_provider_that_is_not_there(address: str, tmp_path: Path) -> None:
+    with chromium(tmp_path) as stranger:
+        stranger.get(address)
+        until(lambda: "No name yet?" in text(stranger, "main"), what="the way in")
+        asked = "return performance.getEntriesByType('resource').some((e) => e.name.endsWith('/api/ways'))"
+        until(lambda: stranger.execute_script(asked), what="an answer")
+        assert not stranger.find_elements("css selector", "a[href='/oidc']")
+
+
 @pytest.mark.parametrize("width", [400, 700, 1280])
 def test_every_cell_can_be_brought_into_sight(page: Any, width: int) -> None:
     for name, hash_ in SCREENS.items():

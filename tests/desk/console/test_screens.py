@@ -134,6 +134,22 @@ def test_an_alert_gets_an_owner_and_its_text_is_never_markup(page: Any, app: Any
     assert app.state.asked[-1] == ("alerts/71/acknowledge", {"desk": "today", "note": "I look at it"})
 
 
+def test_an_alert_leads_to_its_playbook(page: Any) -> None:
+    show(page, SCREENS["alerts"])
+    press(page, "what to do", "tr[data-id='71']")
+    until(lambda: "kill, then look at what the agent computes" in text(page, "main"), what="the playbook")
+    assert "Playbook: loop_stands_still" in text(page, "main")
+
+
+def test_forecasts_stand_beside_what_came_with_their_figures(page: Any) -> None:
+    show(page, SCREENS["forecasts"])
+    assert text(page, ".answer").startswith("Of 9 forecasts whose time has come, 78 % ended inside")
+    figures = text(page, "[aria-label='How good they are'] tbody tr").split()
+    assert figures == ["CSCO", "9", "+0.10", "44", "%"]
+    assert page.find_elements("css selector", "[aria-label^='Forecasts of CSCO and what came, bps: forecast +4.0']")
+    assert "2012-06-21" in text(page, "[aria-label='Model packaged:ppo-csco']")
+
+
 def test_a_limit_is_changed_by_its_path(page: Any, app: Any) -> None:
     show(page, SCREENS["risk"])
     press(page, "Tighten…")
@@ -197,6 +213,12 @@ def test_the_market_of_the_past_is_never_the_live_one(page: Any) -> None:
     found = page.execute_script(seen, ladder)[1]
     assert not found or found != live, "nothing, or what was"
     until(lambda: (pair := page.execute_script(seen, ladder))[1] and pair[1] in pair[0], what="the ladder as it was")
+
+
+def test_an_identity_provider_is_offered_where_there_is_one(page: Any, address: str) -> None:
+    page.delete_all_cookies()
+    page.get(f"{address}?way")
+    until(lambda: page.find_elements("css selector", "main a[href='/oidc']"), what="the provider's way in")
 
 
 def test_a_desk_that_dies_while_its_page_is_open_is_said(page: Any, app: Any) -> None:
@@ -289,7 +311,6 @@ def test_axe_finds_nothing_serious(page: Any, width: int, scheme: str) -> None:
 
 
 def test_the_page_has_the_colours_of_the_reports() -> None:
-    css = (WEB / "src" / "style" / "tokens.css").read_text(encoding="utf-8")
+    css = (WEB / "src" / "style" / "theme.css").read_text(encoding="utf-8")
     for colour in COLOURS:
-        assert css.count(f"--{colour.name}: {colour.light};") == 1, colour
-        assert css.count(f"--{colour.name}: {colour.dark};") == 2, colour
+        assert css.count(f"--color-{colour.name}: light-dark({colour.light}, {colour.dark});") == 1, colour

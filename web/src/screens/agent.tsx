@@ -1,101 +1,240 @@
 // One agent: its state and why, what it costs, what it learned, what it does, and what a person may do about it.
-import { useState } from "preact/hooks";
+import { useGet } from "../api";
 import { bps, money, none, num, pct, plural, short, signed } from "../format";
-import { Badge, Bar, Do, Empty, Interval, Profit, Section, Share, Soft, StateBadge, Table, Time, Waiting, Whisker } from "../parts/basic";
-import { KillButton, WhyButton } from "../parts/dialogs";
+import { Badge, Button, Cost, Empty, Facts, Interval, Profits, Say, Section, Share, Soft, State } from "../parts/basic";
+import { Tabs, Tiles, Time, Waiting, type Fact, type Tile } from "../parts/basic";
+import { Do, KillButton, verb } from "../parts/act";
+import { Models } from "../parts/models";
 import { aligned, Plot } from "../parts/plot";
-import { agents as rowsOf, byCost, challengerName, costOf, look, parents as parentRows, shareOf } from "../rows";
-import { go, href, path, use, useView } from "../store";
-import type { Agent, Page, Posture } from "../types";
+import { acts, Listed, words } from "../parts/table";
+import { WhyButton } from "../parts/why";
+import { agents as rowsOf, byCost, costOf, look, mean, names, parents as parentRows, shareOf } from "../rows";
+import type { AgentRow, Decision } from "../schema";
+import { go, href, use, usePlace, useView, type Page } from "../store";
 import { ParentsTable } from "./orders";
 
 export function AgentScreen() {
-  const place = use((s) => s.place), listed = use((s) => s.agents), page = useView(), own = page ? rowsOf(page) : [];
-  const [deskName, name] = place.rest.length > 1 ? place.rest : [place.desk, place.rest[0]];
-  const all = place.at === null ? (listed ?? own) : own, known = byCost(all);
-  const row = all.find((a) => a.agent === name && a.desk === deskName);
+  const place = usePlace();
+  const listed = use((s) => s.agents);
+  const page = useView();
   if (!page || (!listed && place.at === null)) return <Waiting what="The agents" />;
-  const chosen = row ?? (name ? undefined : known.find((a) => a.desk === place.desk) ?? known[0]);
-  if (!chosen) return <Empty>{name ? `No agent ${name} on ${deskName} ${place.at === null ? "" : "at that time"}.` : "No agent has spoken yet."}</Empty>;
-  // The list is asked for every two seconds; what the page of the same desk says of the agent is newer.
-  const fresh = { ...chosen, ...(page.desk === chosen.desk ? defined(own.find((a) => a.agent === chosen.agent)) : {}) } as Agent;
-  return <>
-    <nav class="tabs" aria-label="Agents">{known.map((a) => <a key={`${a.desk}/${a.agent}`} href={href(path("agent", a.desk, a.agent), { desk: a.desk })} aria-current={a.desk === chosen.desk && a.agent === chosen.agent ? "page" : undefined}>
-      {a.agent}<small>{a.desk}</small></a>)}</nav>
-    {page.desk === chosen.desk ? <One a={fresh} page={page} /> : <p class="empty">{chosen.agent} is of {chosen.desk}. <button type="button" class="small" onClick={() => go(path("agent", chosen.desk, chosen.agent), { desk: chosen.desk })}>Show that desk</button></p>}
-  </>;
+  const own = rowsOf(page);
+  // The list is asked for every two seconds; what the page of the same desk says of its agents is newer.
+  const others = place.at === null ? listed!.filter((a) => a.desk !== page.desk) : [];
+  const known = byCost([...own, ...others]);
+  const [desk = "", name] = place.rest.length > 1 ? place.rest : [place.desk, place.rest[0]];
+  const chosen = name ? known.find((a) => a.agent === name && a.desk === desk) : own.length ? byCost(own)[0] : known[0];
+  if (!chosen) {
+    const then = place.at === null ? "" : " at that time";
+    return <Empty>{name ? `No agent ${name} on ${desk}${then}.` : "No agent has spoken yet."}</Empty>;
+  }
+  const tab = (a: AgentRow) => ({
+    key: `${a.desk}/${a.agent}`,
+    href: href(["agent", a.desk, a.agent], { desk: a.desk }),
+    on: a === chosen,
+    shown: (
+      <>
+        {a.agent} <small class="text-soft">{a.desk}</small>
+      </>
+    ),
+  });
+  const there = (): void => go(["agent", chosen.desk, chosen.agent], { desk: chosen.desk });
+  return (
+    <>
+      <Tabs label="Agents" all={known.map(tab)} />
+      {page.desk === chosen.desk ? (
+        <One a={chosen} page={page} />
+      ) : (
+        <p class="py-2 text-soft">
+          {chosen.agent} is of {chosen.desk}. <Button say="Show that desk" on={there} />
+        </p>
+      )}
+    </>
+  );
 }
-const defined = (a: Agent | undefined): Partial<Agent> => Object.fromEntries(Object.entries(a ?? {}).filter(([, v]) => !none(v) && !(Array.isArray(v) && !v.length))) as Partial<Agent>;
 
-function One({ a, page }: { a: Agent; page: Page }) {
-  const names = rowsOf(page).map((r) => r.agent), body = { desk: a.desk }, at = `/api/agents/${encodeURIComponent(a.agent)}`, challenger = challengerName(a), cost = costOf(a, page);
-  const halted = a.state !== "active" && a.state !== "killed", edge = Math.max(5, ...[a.low_bps, a.high_bps, a.is_bps, a.apart_bps?.low, a.apart_bps?.high].filter((v): v is number => !none(v)).map(Math.abs));
-  const decisions = (page.decisions ?? []).filter((d) => d.agent === a.agent).slice(0, 12), mine = parentRows(page).filter((p) => p.agent === a.agent);
-  const c = a.challenger, actions = a.actions ?? [], sum = actions.reduce((n, x) => n + x.n, 0);
-  return <>
-    <header class="title"><h2>{a.agent}</h2><StateBadge state={a.state} /><span class="soft">{a.strategy}</span><span class="room" />
-      {halted ? <Do may="resume" label="Resume…" title={`Resume ${a.agent}`} text="It gets its share of the flow again." path={`${at}/resume`} body={body} />
-        : <Do may="pause" label="Pause…" title={`Pause ${a.agent}`} text="What it has open is cancelled; its parents wait until it is resumed." path={`${at}/pause`} body={body} />}
-      <Do may="promote" label="Put the old one back…" title={`Put the old strategy of ${a.agent} back`} text={`The strategy that ${short(a.strategy)} took the place of works again from the next parent on. A second person has to confirm.`} yes="Ask to put it back" path={`${at}/demote`} body={body} />
-      <KillButton desk={a.desk} agent={a.agent} small /></header>
-    {a.reason && <p class={`say ${a.state === "active" ? "" : "warn"}`}><strong>{a.state}:</strong> {a.reason}</p>}
-    <dl class="tiles">
-      <div><dt>cost against arrival, bps</dt><dd><Interval mean={a.is_bps} low={a.low_bps} high={a.high_bps} /></dd><dd><Whisker mean={a.is_bps} low={a.low_bps} high={a.high_bps} from={-edge} to={edge} /></dd></div>
-      <div><dt>cost in money</dt><dd>{cost.length ? cost.map((x) => money(x.amount, x.currency)).join(", ") : "–"}</dd><dd class="soft">{plural(a.parents, "parent")}, {plural(a.fills, "fill")}</dd></div>
-      <div><dt>what was learned is worth</dt><dd>{a.apart_bps ? <Interval mean={a.apart_bps.mean} low={a.apart_bps.low} high={a.apart_bps.high} /> : "–"}</dd><dd class="soft">bps apart from the rule it started from</dd></div>
-      <div><dt>profit</dt><dd>{a.money.length ? a.money.map((t) => <div key={t.currency}><Profit v={t.total} currency={t.currency} /></div>) : "–"}</dd><dd class="soft">{a.money.map((t) => `realised ${money(t.realised)}, open ${money(t.open)}`).join("; ") || "nothing was filled"}</dd></div>
-      <div><dt>share of the flow</dt><dd><Share share={shareOf(a.share)} /></dd><dd class="soft">{capital(a.capital)}</dd></div>
-      <div><dt>drift from its card</dt><dd>{a.drifting ? <Badge tone="warn">drifting</Badge> : a.drift ? <Badge>back at its card</Badge> : "none"}</dd><dd class="soft">{a.drift}</dd></div>
-    </dl>
-    <div class="two">
-      <Section title="Challenger" note="on paper, beside it">
-        {!challenger ? <Empty>No challenger runs beside {a.agent}.</Empty> : <div class="challenger">
-          <p><b>{short(challenger)}</b> saves <Interval mean={c?.mean_bps} low={c?.low_bps} high={c?.high_bps} /> bps over {plural(c?.trials ?? 0, "trial")}: <Badge tone={c?.verdict === "better" ? "good" : c?.verdict === "worse" ? "warn" : ""}>{c?.verdict || "no trial is over"}</Badge></p>
-          <Do may="promote" label="Promote…" title={`Promote the challenger of ${a.agent}`} yes="Ask to promote" path={`${at}/promote`} body={body}
-            text={`${short(challenger)} takes the place of ${short(a.strategy)} from the next parent on. On paper it saves ${bps(c?.mean_bps)} bps (${bps(c?.low_bps)} to ${bps(c?.high_bps)}) over ${plural(c?.trials ?? 0, "trial")}: ${c?.verdict ?? "untried"}. A second person has to confirm.`} />
-        </div>}
+function One({ a, page }: { a: AgentRow; page: Page }) {
+  const sum = a.actions.reduce((n, x) => n + x.n, 0);
+  const did = a.actions.map(({ what, n }): Fact => [what, <Share of={n / sum} slim={false} more={`· ${num(n, 0)}`} />]);
+  const mine = (d: { agent: string }): boolean => d.agent === a.agent;
+  return (
+    <>
+      <Title a={a} />
+      {a.reason && (
+        <Say lead={`${a.state}:`} tone={a.state === "active" ? "" : "warn"}>
+          {a.reason}
+        </Say>
+      )}
+      <Tiles all={tiles(a, page)} />
+      <div class="two">
+        <Section title="Challenger" note="on paper, beside it">
+          <Challenger a={a} />
+        </Section>
+        <Section title="What it does" note={sum ? `its last ${plural(sum, "decision")}` : ""}>
+          {!sum && <Empty>No decision was counted.</Empty>}
+          <Facts kind="actions" all={did} />
+        </Section>
+      </div>
+      <Costs page={page} of={[a.agent]} />
+      <Section title="Its parents">
+        <ParentsTable rows={parentRows(page).filter(mine)} page={page} empty={`${a.agent} has had no parent yet.`} />
       </Section>
-      <Section title="What it does" note={sum ? `${plural(sum, "decision")}` : ""}>
-        {!sum ? <Empty>No decision was counted.</Empty> : <dl class="actions">{actions.map((x) => <div key={x.what}><dt>{x.what}</dt><dd><Bar share={x.n / sum} label={`${x.what}: ${pct(x.n / sum)}`} /> <span class="nums">{pct(x.n / sum)}</span> <Soft>{num(x.n, 0)}</Soft></dd></div>)}</dl>}
-      </Section>
-    </div>
-    <Costs page={page} names={names} only={a.agent} />
-    <Section title="Its parents" wide>{<ParentsTable rows={mine} page={page} empty={`${a.agent} has had no parent yet.`} />}</Section>
-    <div class="two">
-      <Section title="Its last decisions">
-        <Table label="Last decisions" rows={decisions} id={(d) => d.seq} empty="No decision is among the last of the desk." columns={[
-          { head: "time", left: true, cell: (d) => <Time ns={d.ns} /> }, { head: "parent", left: true, cell: (d) => d.parent },
-          { head: "what", left: true, cell: (d) => (d.commands ? plural(d.commands, "command") : <Soft>left as it was</Soft>) }, { head: "", cell: (d) => <WhyButton seq={d.seq} desk={a.desk} /> }]} />
-      </Section>
+      <div class="two">
+        <Listed<Decision>
+          title="Last decisions"
+          rows={page.decisions.filter(mine).slice(0, 12)}
+          id={(d) => d.seq}
+          empty="No decision is among the last of the desk."
+          columns={[
+            words("time", (d) => <Time ns={d.ns} />),
+            words("parent", (d) => d.parent),
+            words("what", (d) => (d.commands ? plural(d.commands, "command") : <Soft>left as it was</Soft>)),
+            acts((d) => <WhyButton seq={d.seq} desk={a.desk} />),
+          ]}
+        />
+        <Postures a={a} />
+      </div>
       <Know a={a} />
+    </>
+  );
+}
+const PAUSED = "What it has open is cancelled; its parents wait until it is resumed.";
+function Title({ a }: { a: AgentRow }) {
+  const of = { name: a.agent };
+  const body = { desk: a.desk };
+  const halted = a.state !== "active" && a.state !== "killed";
+  return (
+    <header class="title flex flex-wrap items-center gap-x-4 gap-y-2">
+      <h2 class="text-2xl">{a.agent}</h2>
+      <State is={a.state} />
+      <Soft>{a.strategy}</Soft>
+      <span class="flex-1" />
+      <Do
+        {...verb(halted ? "resume" : "pause", a.agent)}
+        text={halted ? "It gets its share of the flow again." : PAUSED}
+        path={halted ? "/api/agents/{name}/resume" : "/api/agents/{name}/pause"}
+        {...{ of, body }}
+      />
+      <Do
+        may="promote"
+        label="Put the old one back…"
+        title={`Put the old strategy of ${a.agent} back`}
+        text={`The strategy that ${short(a.strategy)} took the place of works again from the next parent on. A second person
+          has to confirm.`}
+        yes="Ask to put it back"
+        path="/api/agents/{name}/demote"
+        {...{ of, body }}
+      />
+      <KillButton desk={a.desk} agent={a.agent} small />
+    </header>
+  );
+}
+function tiles(a: AgentRow, page: Page): Tile[] {
+  const cost = costOf(a, page);
+  const bounds = { mean: a.is_bps, low: a.low_bps, high: a.high_bps };
+  const known = [...Object.values(bounds), a.apart_bps?.low, a.apart_bps?.high].filter((v) => !none(v));
+  const { used, of } = a.capital;
+  const capital = none(of) ? "" : `capital ${money(used)} of ${money(of)} used`;
+  const parts = a.money.map((t) => `realised ${money(t.realised)}, open ${money(t.open)}`);
+  const drift = a.drifting ? <Badge tone="warn">drifting</Badge> : a.drift ? <Badge>back at its card</Badge> : "none";
+  const edge = Math.max(5, ...known.map(Math.abs));
+  const counts = `${plural(a.parents, "parent")}, ${plural(a.fills, "fill")}`;
+  const worth = a.apart_bps ? <Interval {...a.apart_bps} /> : "–";
+  return [
+    ["cost against arrival, bps", <Interval {...bounds} />, <Cost {...bounds} edge={edge} />],
+    ["cost in money", cost ? money(cost.amount, cost.currency) : "–", counts],
+    ["what was learned is worth", worth, "bps apart from the rule it started from"],
+    ["profit", <Profits all={a.money} />, parts.join("; ") || "nothing was filled"],
+    ["share of the flow", <Share of={shareOf(a.share)} />, capital],
+    ["drift from its card", drift, a.drift],
+  ];
+}
+function Challenger({ a }: { a: AgentRow }) {
+  const c = a.challenger;
+  if (!c) return <Empty>No challenger runs beside {a.agent}.</Empty>;
+  const name = short(c.challenger);
+  const trials = `over ${plural(c.trials, "trial")}`;
+  const saved = `On paper it saves ${bps(c.mean_bps)} bps (${bps(c.low_bps)} to ${bps(c.high_bps)}) ${trials}`;
+  return (
+    <div class="grid justify-items-start gap-2">
+      <p>
+        <b>{name}</b> saves <Interval mean={c.mean_bps} low={c.low_bps} high={c.high_bps} /> bps {trials}:{" "}
+        <State is={c.verdict || "no trial is over"} />
+      </p>
+      <Do
+        {...verb("promote", `the challenger of ${a.agent}`)}
+        text={`${name} takes the place of ${short(a.strategy)} from the next parent on. ${saved}: ${c.verdict || "untried"}. A
+          second person has to confirm.`}
+        yes="Ask to promote"
+        path="/api/agents/{name}/promote"
+        of={{ name: a.agent }}
+        body={{ desk: a.desk }}
+      />
     </div>
-  </>;
+  );
 }
-const capital = (c: unknown): string => (none(c) ? "" : `capital ${money((c as { used: number }).used)} of ${money((c as { of: number }).of)} used`);
+function Postures({ a }: { a: AgentRow }) {
+  const rows = Object.entries(a.posture);
+  return (
+    <Section title="What risk allows it" note="posture by instrument">
+      {!rows.length && <Empty>No posture was taken yet.</Empty>}
+      <Facts
+        all={rows.map(([name, p]) => [
+          name,
+          `${p.reasons.join("; ") || "calm"}, size ${pct(p.size_multiplier)}, urgency ${pct(p.urgency)}`,
+        ])}
+      />
+    </Section>
+  );
+}
+function Know({ a }: { a: AgentRow }) {
+  const got = useGet("/api/desks/{desk}/models", { desk: a.desk });
+  const mine = got.data?.filter((m) => m.used_by.some((who) => who.split(",")[0] === a.agent));
+  const title = "What its models know";
+  return <Models {...{ title, rows: mine, wait: got }} empty="A written strategy without forecasts has no card." />;
+}
 
-/** The running mean of what parents cost, by agent, weighted by what was filled. */
-export function Costs({ page, names, only, of = "" }: { page: Page; names: string[]; only?: string; of?: string }) {
-  const points = [...(page.cost_points ?? [])].sort((x, y) => x.ns - y.ns), who = (only ? [only] : names).filter((n) => points.some((p) => p.agent === n));
+/** The running mean of what parents cost and the share of the flow, by agent. */
+export function Costs({ page, of, at = "" }: { page: Page; of: string[]; at?: string }) {
+  const all = names(page);
+  const cost = aligned(means(page), of, ...BY_AGENT);
+  const share = aligned(shares(page, of), of, ...BY_AGENT);
+  const behind = at && ` at ${at}`;
+  const plot = (label: string, { x, columns }: typeof cost, show: (v: number | null) => string, range?: [0, 1]) => {
+    const lines = of.map((name, i) => ({ name, ...look(name, all), values: columns[i]! }));
+    const told = lines.filter((l) => l.values.some((v) => v !== null));
+    return x.length ? <Plot {...{ label, x, show, lines: told }} {...(range && { range })} /> : null;
+  };
+  return (
+    <div class="two">
+      <Section title={`Cost${behind}`} note="running mean over parents, bps">
+        {plot("Running mean of the shortfall, bps", cost, (v) => signed(v, 1)) ?? <Empty>No parent is over.</Empty>}
+      </Section>
+      <Section title={`Share of the flow${behind}`} note="mean over instruments">
+        {plot("Share of the flow", share, pct, [0, 1]) ?? <Empty>No round is over.</Empty>}
+      </Section>
+    </div>
+  );
+}
+type Point = { ns: number; agent: string; v: number | null };
+const BY_AGENT: [(p: Point) => string, (p: Point) => number | null] = [(p) => p.agent, (p) => p.v];
+/** Weighted by what was filled. */
+function means(page: Page): Point[] {
   const sums: Record<string, [number, number]> = {};
-  const means = points.map((p) => { const s = (sums[p.agent] ??= [0, 0]); s[0] += p.is_bps * p.weight; s[1] += p.weight; return { ...p, mean: s[0] / Math.max(s[1], 1e-12) }; });
-  const shares = page.share_points ?? [], shared = (only ? [only] : names).filter((n) => shares.some((p) => n in p.shares)), latest: Record<string, Record<string, number>> = {};
-  const flow = shares.flatMap((p) => { latest[p.instrument] = p.shares; return shared.map((n) => ({ ns: p.ns, agent: n, v: shareOf(Object.fromEntries(Object.entries(latest).map(([i, s]) => [i, s[n]]).filter(([, v]) => v !== undefined)) as Record<string, number>) })); });
-  const cost = aligned(means, who, (p) => p.agent, (p) => p.mean), share = aligned(flow, shared, (p) => p.agent, (p) => p.v);
-  const lines = (all: string[], columns: (number | null)[][]) => all.map((n, i) => ({ name: n, ...look(n, names), values: columns[i]! }));
-  return <div class="two">
-    <Section title={of ? `Cost at ${of}` : "Cost"} note="running mean over parents, bps">{cost.x.length ? <Plot label="Running mean of the shortfall, bps" x={cost.x} lines={lines(who, cost.columns)} show={(v) => signed(v, 1)} /> : <Empty>No parent is over.</Empty>}</Section>
-    <Section title={of ? `Share of the flow at ${of}` : "Share of the flow"} note="mean over instruments">{share.x.length ? <Plot label="Share of the flow" x={share.x} lines={lines(shared, share.columns)} range={[0, 1]} show={pct} /> : <Empty>No round is over.</Empty>}</Section>
-  </div>;
+  return [...page.cost_points]
+    .sort((x, y) => x.ns - y.ns)
+    .map(({ ns, agent, is_bps, weight }) => {
+      const sum = (sums[agent] ??= [0, 0]);
+      sum[0] += is_bps * weight;
+      sum[1] += weight;
+      return { ns, agent, v: sum[0] / Math.max(sum[1], 1e-12) };
+    });
 }
-
-/** What a model was trained on and what it knows, where the desk journaled its card. */
-function Know({ a }: { a: Agent }) {
-  const card = { ...(a.model?.card ?? {}), ...(a.model?.hash ? { weights: a.model.hash } : {}) }, [all, more] = useState(false);
-  const rows: [string, unknown][] = Object.entries(card).filter(([, v]) => !none(v) && typeof v !== "object"), posture = Object.entries((a.posture ?? {}) as Record<string, Posture>);
-  return <Section title="What it knows" note="its card and posture">
-    {!rows.length && !posture.length ? <Empty>No card was journaled: a written strategy has none.</Empty> : <dl class="columns">
-      {(all ? rows : rows.slice(0, 8)).map(([k, v]) => <div key={k}><dt>{k.replaceAll("_", " ")}</dt><dd>{String(v)}</dd></div>)}
-      {posture.map(([k, v]) => <div key={k}><dt>posture in {k}</dt><dd>{(v.reasons ?? []).join("; ") || "calm"}, size {pct(v.size_multiplier)}, urgency {pct(v.urgency)}</dd></div>)}</dl>}
-    {rows.length > 8 && <button type="button" class="small" onClick={() => more(!all)}>{all ? "Less" : "All of it"}</button>}
-  </Section>;
+function shares(page: Page, of: string[]): Point[] {
+  const latest: Record<string, Record<string, number>> = {};
+  return page.share_points.flatMap(({ ns, instrument, shares: now }) => {
+    latest[instrument] = now;
+    const at = (agent: string): number[] => Object.values(latest).flatMap((row) => row[agent] ?? []);
+    return of.map((agent) => ({ ns, agent, v: mean(at(agent)) }));
+  });
 }

@@ -1,24 +1,103 @@
-// Alerts: those without an owner first.
+// Alerts: those without an owner first; each with what its playbook asks of you.
 import { clock } from "../format";
-import { Badge, Do, Section, Soft, StateBadge, Table, Time, Waiting } from "../parts/basic";
-import { href, path, use, useView } from "../store";
-import type { Alert } from "../types";
+import { Badge, Empty, Facts, Link, Section, Soft, State, Time, Waiting, With } from "../parts/basic";
+import { Do } from "../parts/act";
+import { acts, Listed, prose, words } from "../parts/table";
+import { FIRST_OF_ALL, Marked, playbook } from "../playbook";
+import { unowned } from "../rows";
+import type { Alert } from "../schema";
+import { use, usePlace, useView } from "../store";
 
-const rank = (a: Alert): number => (a.owner ? 10 : 0) + ({ critical: 0, warning: 1 }[a.severity] ?? 2);
+const SEVERITY: Record<string, number> = { critical: 0, warning: 1 };
+const rank = (a: Alert): number => (a.owner ? 10 : 0) + (SEVERITY[a.severity] ?? 2);
+
 export function AlertsScreen() {
-  const page = useView(), desks = use((s) => s.desks) ?? [], others = desks.filter((d) => d.desk !== page?.desk && d.alerts.unowned);
+  const page = useView();
+  const desks = use((s) => s.desks) ?? [];
+  const others = desks.filter((d) => d.desk !== page?.desk && d.alerts.unowned);
+  const asked = usePlace().rest[0];
   if (!page) return <Waiting what="The alerts" />;
-  const books = (page.alerts ?? []).some((a) => a.playbook), all = [...(page.alerts ?? [])].sort((a, b) => rank(a) - rank(b) || b.seq - a.seq), free = all.filter((a) => !a.owner && a.severity !== "info").length;
-  return <>
-    <p class="answer">{!all.length ? `No alert, up to ${clock(page.ns)}.` : free ? <><b>{free}</b> of {all.length} alerts {free === 1 ? "has" : "have"} no owner.</> : `All ${all.length} alerts have an owner.`}
-      {others.map((d) => <span key={d.desk} class="soft"> {d.alerts.unowned} more without owner at <a href={href("alerts", { desk: d.desk })}>{d.desk}</a>.</span>)}</p>
-    <Section title="Alerts" note="without owner first" wide>
-      <Table<Alert> label="Alerts" rows={all} id={(a) => a.seq} empty="No alert." tone={(a) => (a.owner ? "over" : "")} columns={[
-        { head: "time", left: true, cell: (a) => <Time ns={a.ns} /> }, { head: "how bad", left: true, cell: (a) => <StateBadge state={a.severity} /> }, { head: "code", left: true, cell: (a) => <b>{a.code}</b> },
-        { head: "what", left: true, wrap: true, cell: (a) => <>{a.text}{(a.agent || a.instrument) && <div class="sub">{a.agent && <a href={href(path("agent", page.desk, a.agent))}>{a.agent}</a>}{a.agent && a.instrument && " · "}{a.instrument && <a href={href(path("market", a.instrument))}>{a.instrument}</a>}</div>}</> },
-        { head: "owner", left: true, wrap: true, cell: (a) => (a.owner ? <>{a.owner}{a.note && <div class="sub">{a.note}</div>}</> : a.severity === "info" ? <Soft>needs none</Soft> : <Badge tone="warn">nobody</Badge>) },
-        ...(books ? [{ head: "playbook", left: true, cell: (a: Alert) => (a.playbook ? <code>{a.playbook}</code> : <Soft>–</Soft>) }] : []),
-        { head: "", cell: (a) => (a.owner || a.severity === "info" ? null : <Do may="acknowledge" label="Acknowledge…" title={`Acknowledge ${a.code}`} text={`You become its owner: ${a.text}`} yes="It is mine" path={`/api/alerts/${a.seq}/acknowledge`} body={{ desk: page.desk }} shape={(v) => ({ note: v.reason })} />) }]} />
+  const all = [...page.alerts].sort((a, b) => rank(a) - rank(b) || b.seq - a.seq);
+  const free = unowned(page).length;
+  const owned = free
+    ? `${free} of ${all.length} alerts ${free === 1 ? "has" : "have"} no owner.`
+    : `All ${all.length} alerts have an owner.`;
+  const said = all.length ? owned : `No alert, up to ${clock(page.ns)}.`;
+  return (
+    <>
+      <p class="answer">
+        {said}
+        {others.map((d) => (
+          <Soft key={d.desk}>
+            {` ${d.alerts.unowned} more without owner at `}
+            <Link to="alerts" desk={d.desk}>
+              {`${d.desk}.`}
+            </Link>
+          </Soft>
+        ))}
+      </p>
+      {asked && <Playbook code={asked} />}
+      <Listed<Alert>
+        title="Alerts"
+        note="without owner first"
+        rows={all}
+        id={(a) => a.seq}
+        empty="No alert."
+        tone={(a) => (a.owner ? "over" : "")}
+        columns={[
+          words("time", (a) => <Time ns={a.ns} />),
+          words("how bad", (a) => <State is={a.severity} />),
+          words("code", (a) => <b>{a.code}</b>),
+          prose("what", (a) => <What a={a} desk={page.desk} />),
+          prose("owner", (a) => <Owner a={a} />),
+          words("playbook", (a) => <Link to={["alerts", a.code]}>what to do</Link>),
+          acts((a) => !a.owner && a.severity !== "info" && <Own a={a} desk={page.desk} />),
+        ]}
+      />
+    </>
+  );
+}
+function What({ a, desk }: { a: Alert; desk: string }) {
+  const agent = a.agent && <Link to={["agent", desk, a.agent]}>{a.agent} </Link>;
+  const market = a.instrument && <Link to={["market", a.instrument]}>{a.instrument}</Link>;
+  return <With sub={(agent || market) && [agent, market]}>{a.text}</With>;
+}
+function Owner({ a }: { a: Alert }) {
+  if (a.owner) return <With sub={a.note}>{a.owner}</With>;
+  return a.severity === "info" ? <Soft>needs none</Soft> : <Badge tone="warn">nobody</Badge>;
+}
+const Own = ({ a, desk }: { a: Alert; desk: string }) => (
+  <Do
+    may="acknowledge"
+    label="Acknowledge…"
+    title={`Acknowledge ${a.code}`}
+    text={`You become its owner: ${a.text}`}
+    yes="It is mine"
+    path="/api/alerts/{seq}/acknowledge"
+    of={{ seq: a.seq }}
+    body={{ desk }}
+    shape={({ reason }) => ({ note: reason })}
+  />
+);
+
+const ASKED = ["What it is", "By itself", "What you do"];
+/** What is known of an alert of this code, and what is done first whatever it is. */
+function Playbook({ code }: { code: string }) {
+  const rows = playbook(code);
+  return (
+    <Section title={`Playbook: ${code}`} note="docs/howto/incidents.md" aside={<Link to="alerts">Close</Link>}>
+      {rows.map(({ alert, itself, you }) => (
+        <Facts
+          key={alert}
+          kind="keys"
+          all={ASKED.map((head, i) => [head, <Marked text={[alert, itself, you][i]!} />])}
+        />
+      ))}
+      {!rows.length && <Empty>No playbook has {code}: look at its text, and at what the desk did.</Empty>}
+      <details open={!rows.length}>
+        <summary>Whatever it is: orders first, causes later</summary>
+        <pre>{FIRST_OF_ALL}</pre>
+      </details>
     </Section>
-  </>;
+  );
 }

@@ -1,107 +1,259 @@
-// Parent orders: how far each is against its schedule, and what a person may do; a form that says what an order will cost before it is sent.
+// Parent orders: how far each is against its schedule, and what a person may do; what an order will cost before it is sent.
 import { useState } from "preact/hooks";
-import { act, send, useGet } from "../api";
-import { bps, money, none, num, pct, plural, price, qty, short, side, span } from "../format";
-import { Badge, Bar, Do, Interval, Section, StateBadge, Table, useMay, useOffered, Waiting } from "../parts/basic";
-import { bad, Input, typed, WhyButton, type Field } from "../parts/dialogs";
-import { agents as agentRows, orders as orderRows, parents as parentRows, sideOf } from "../rows";
-import { href, path, use, usePast, useView } from "../store";
-import type { Order, Page, Parent, Quote } from "../types";
+import { act, send, url, type Body } from "../api";
+import { bps, money, none, num, pct, plural, price, qty, short, span } from "../format";
+import { Badge, Bar, Button, Download, Interval, Link, List, Say, Section, Side, Soft, State } from "../parts/basic";
+import { Waiting, With } from "../parts/basic";
+import { bad, Do, field, Input, typed, useMay, verb, type Values } from "../parts/act";
+import { acts, figure, Listed, prose, Table, words } from "../parts/table";
+import { WhyButton } from "../parts/why";
+import { names, parents as parentRows, type Parent } from "../rows";
+import type { ListingPart, OrderPart, QuotedCost, QuotedCosts } from "../schema";
+import { use, usePast, useView, type Page } from "../store";
 
-export const Side = ({ side }: { side: number }) => <span class={sideOf(side)}><i aria-hidden="true">{side > 0 ? "▲" : "▼"}</i>{sideOf(side)}</span>;
 const BEHIND = 0.25;
+const TEXTS = {
+  pause: "What is open is cancelled; it waits until it is resumed.",
+  resume: "It is worked again.",
+  cancel: "What is open is cancelled; what is filled stays.",
+};
 
 function Acts({ p }: { p: Parent }) {
-  const offered = useOffered("/api/parents/{}/take_over");
   if (!p.live || p.status === "cancelling") return null;
-  const at = `/api/parents/${encodeURIComponent(p.id)}`, body = { desk: p.desk };
-  return <>
-    {p.status === "paused"
-      ? <Do may="resume" label="Resume…" title={`Resume ${p.id}`} text="It is worked again." path={`${at}/resume`} body={body} />
-      : <Do may="pause" label="Pause…" title={`Pause ${p.id}`} text="What is open is cancelled; it waits until it is resumed." path={`${at}/pause`} body={body} />}
-    <Do may="amend" label="Amend…" title={`Amend ${p.id}`} text="What stays empty stays as it is." path={`${at}/amend`} body={body} fields={[
-      { name: "qty", label: "Quantity, whole", kind: "number", value: String(p.qty) }, { name: "limit_price", label: "Limit price, or 25bps, or none", kind: "price", value: none(p.limit_price) ? p.limit_text : String(p.limit_price) }, { name: "minutes", label: "Minutes from its acceptance", kind: "number" }]} />
-    {!offered ? null : p.by_hand
-      ? <Do may="give_back" label="Give back…" title={`Give ${p.id} back to ${p.agent}`} text="The agent works what is left." path={`${at}/give_back`} body={body} />
-      : <Do may="take_over" label="Take over…" title={`Take ${p.id} over by hand`} text="The agent is taken off it and what is open is cancelled; what is left is yours until you give it back." path={`${at}/take_over`} body={body} />}
-    <Do may="cancel" label="Cancel…" title={`Cancel ${p.id}`} text="What is open is cancelled; what is filled stays." yes="Cancel the parent" path={`${at}/cancel`} body={body} danger />
-  </>;
+  const shared = { of: { id: p.id }, body: { desk: p.desk } };
+  const simple = (word: keyof typeof TEXTS, more = {}) => (
+    <Do {...verb(word, p.id)} text={TEXTS[word]} path={`/api/parents/{id}/${word}`} {...shared} {...more} />
+  );
+  const limit = none(p.limit_price) ? p.limitText : String(p.limit_price);
+  return (
+    <>
+      {simple(p.status === "paused" ? "resume" : "pause")}
+      <Do
+        {...verb("amend", p.id)}
+        text="What stays empty stays as it is."
+        path="/api/parents/{id}/amend"
+        {...shared}
+        fields={[
+          field("qty", "Quantity, whole", { kind: "number", value: String(p.qty) }),
+          field("limit_price", "Limit price, or 25bps, or none", { kind: "price", value: limit }),
+          field("minutes", "Minutes from its acceptance", { kind: "number" }),
+        ]}
+      />
+      {simple("cancel", { yes: "Cancel the parent", danger: true })}
+    </>
+  );
 }
 
 export function ParentsTable({ rows, page, empty }: { rows: Parent[]; page: Page; empty: string }) {
-  const of = (p: Parent): { tick?: number; currency: string } => page.instruments?.[p.instrument] ?? { currency: page.money?.[0]?.currency ?? "" };
-  const px = (v: number | null, p: Parent): string => price(v, of(p).tick);
-  return <Table<Parent> label="Parent orders" rows={rows} id={(p) => p.id} empty={empty} tone={(p) => (p.live ? "" : "over")} columns={[
-    { head: "parent", left: true, wrap: true, cell: (p) => <>{p.id}<div class="sub"><a href={href(path("market", p.instrument))}>{p.instrument}</a> · <a href={href(path("agent", p.desk, p.agent))}>{p.agent}</a></div></> },
-    { head: "side", left: true, cell: (p) => <Side side={p.side} /> },
-    { head: "filled / quantity", cell: (p) => <span class="nums">{qty(p.filled)} / {qty(p.qty)}</span> },
-    { head: "against its schedule", left: true, cell: (p) => {
-      const done = p.filled / Math.max(p.qty, 1e-12), late = p.live && !none(p.schedule) && done < p.schedule - BEHIND;
-      return <><Bar share={done} mark={p.live ? p.schedule : null} tone={late ? "warn" : ""} label={`${pct(done)} filled${none(p.schedule) ? "" : `, its schedule has ${pct(p.schedule)}`}`} />{p.live && <div class="sub">{late ? `${pct(p.schedule! - done)} behind, ` : ""}{none(p.left_s) ? "" : `${span(p.left_s)} left`}</div>}</>;
-    } },
-    { head: "price", cell: (p) => <>{px(p.avg_price, p)}<div class="sub">{!none(p.arrival_price) && <>arrival {px(p.arrival_price, p)}<br /></>}{none(p.limit_price) && !p.limit_text ? "no limit" : `limit ${none(p.limit_price) ? p.limit_text : px(p.limit_price, p)}`}</div></> },
-    { head: "cost, bps", cell: (p) => <>{bps(p.is_bps)}{!none(p.cost) && <div class="sub">{money(p.cost, of(p).currency)}</div>}</> },
-    { head: "state", left: true, wrap: true, cell: (p) => <><StateBadge state={p.by_hand && p.live ? "by hand" : p.status.replaceAll("_", " ")} />{p.reason && p.reason !== p.status && <div class="sub">{p.reason}</div>}{p.unfilled > 0 && <div class="sub">{qty(p.unfilled)} not filled</div>}{p.refused > 0 && <div class="sub"><Badge tone="bad">{num(p.refused, 0)} refused</Badge></div>}</> },
-    { head: "", left: true, cell: (p) => <span class="acts"><Acts p={p} /><WhyButton seq={p.last_decision} desk={p.desk} /></span> },
-  ]} />;
+  return (
+    <Table<Parent>
+      label="Parent orders"
+      rows={rows}
+      id={(p) => p.id}
+      empty={empty}
+      tone={(p) => (p.live ? "" : "over")}
+      columns={[
+        prose("parent", (p) => <With sub={<Whose p={p} />}>{p.id}</With>),
+        words("side", (p) => <Side side={p.side} />),
+        figure("filled / quantity", (p) => <span class="nums">{`${qty(p.filled)} / ${qty(p.qty)}`}</span>),
+        words("against its schedule", (p) => <Progress p={p} />),
+        figure("price", (p) => <Prices p={p} of={page.instruments[p.instrument]} />),
+        figure("cost, bps", (p) => (
+          <With sub={!none(p.cost) && money(p.cost, page.instruments[p.instrument]?.currency)}>{bps(p.is_bps)}</With>
+        )),
+        prose("state", (p) => <Status p={p} />),
+        acts((p) => (
+          <>
+            <Acts p={p} />
+            <WhyButton seq={p.last_decision} desk={p.desk} />
+          </>
+        )),
+      ]}
+    />
+  );
+}
+function Progress({ p }: { p: Parent }) {
+  const done = p.filled / Math.max(p.qty, 1e-12);
+  const late = p.live && done < p.schedule - BEHIND;
+  const said = [late && `${pct(p.schedule - done)} behind`, !none(p.left_s) && `${span(p.left_s)} left`];
+  const label = `${pct(done)} filled, its schedule has ${pct(p.schedule)}`;
+  return (
+    <With sub={p.live && said.filter(Boolean).join(", ")}>
+      <Bar share={done} mark={p.live ? p.schedule : null} tone={late ? "warn" : ""} label={label} />
+    </With>
+  );
+}
+function Prices({ p, of }: { p: Parent; of: ListingPart | undefined }) {
+  const shown = (v: number | null): string => price(v, of?.tick);
+  const limit = none(p.limit_price) ? p.limitText : shown(p.limit_price);
+  const arrival = !none(p.arrival_price) && `arrival ${shown(p.arrival_price)}`;
+  return <With sub={[arrival, limit ? `limit ${limit}` : "no limit"]}>{shown(p.avg_price)}</With>;
+}
+function Status({ p }: { p: Parent }) {
+  const why = p.reason !== p.status && p.reason;
+  const left = p.unfilled > 0 && `${qty(p.unfilled)} not filled`;
+  return (
+    <With sub={[why, left, p.refused > 0 && <Badge tone="bad">{num(p.refused, 0)} refused</Badge>]}>
+      <State is={p.status.replaceAll("_", " ")} />
+    </With>
+  );
+}
+const Whose = ({ p }: { p: Parent }) => (
+  <>
+    <Link to={["market", p.instrument]}>{p.instrument}</Link> · <Link to={["agent", p.desk, p.agent]}>{p.agent}</Link>
+  </>
+);
+
+function Costing({ quote }: { quote: QuotedCosts }) {
+  const currency = quote.by_strategy[0]?.currency;
+  return (
+    <div class="quote mt-3 grid gap-2" role="status">
+      {quote.against.length ? (
+        <Say lead={`${plural(quote.against.length, "limit speaks", "limits speak")} against it:`}>
+          <List all={quote.against} />
+        </Say>
+      ) : (
+        <p>
+          <Badge tone="good">no limit of the desk speaks against it</Badge>{" "}
+          {!none(quote.value) && <Soft>worth {money(quote.value, currency)} at the mid</Soft>}
+        </p>
+      )}
+      <Table<QuotedCost>
+        label="Expected cost"
+        rows={quote.by_strategy}
+        id={(r) => r.agent}
+        empty="What it will cost is not known: no agent has finished a parent."
+        columns={[
+          words("agent", (r) => <With sub={short(r.strategy)}>{r.agent}</With>),
+          figure("expected cost, bps", (r) => <Interval {...r.bps} />),
+          figure("in money", (r) => <Interval {...r.money} show={(v) => money(v, r.currency)} />),
+          figure("from parents", (r) => num(r.parents, 0)),
+          prose("against it", (r) =>
+            r.against.length ? <Badge tone="warn">{r.against.join("; ")}</Badge> : "nothing",
+          ),
+        ]}
+      />
+      <p class="text-soft">
+        From what each agent's parents cost so far: of other sizes, at other times. The interval says how sure the mean
+        is, not how this order ends.
+      </p>
+    </div>
+  );
 }
 
-function Costing({ quote }: { quote: Quote }) {
-  return <div class="quote" role="status">
-    {quote.against.length ? <div class="say warn"><strong>{plural(quote.against.length, "limit speaks", "limits speak")} against it:</strong><ul>{quote.against.map((a) => <li key={a}>{a}</li>)}</ul></div> : <p><Badge tone="good">no limit of the desk speaks against it</Badge>{!none(quote.value) && <span class="soft"> worth {money(quote.value, quote.by_strategy[0]?.currency)} at the mid</span>}</p>}
-    <Table label="Expected cost" rows={quote.by_strategy} id={(r) => `${r.agent} ${r.strategy}`} empty="What it will cost is not known: no agent has finished a parent." columns={[
-      { head: "agent", left: true, cell: (r) => <>{r.agent}<div class="sub">{short(r.strategy)}</div></> }, { head: "expected cost, bps", cell: (r) => <Interval mean={r.bps.mean} low={r.bps.low} high={r.bps.high} /> },
-      { head: "in money", cell: (r) => <span class="nums">{money(r.money.mean, r.currency)}{!none(r.money.low) && <span class="ci"> [{money(r.money.low)}, {money(r.money.high)}]</span>}</span> }, { head: "from parents", cell: (r) => num(r.parents, 0) },
-      { head: "against it", left: true, wrap: true, cell: (r) => (r.against.length ? <Badge tone="warn">{r.against.join("; ")}</Badge> : "nothing") }]} />
-    <p class="soft">From what each agent's parents cost so far: of other sizes, at other times. The interval says how sure the mean is, not how this order ends.</p>
-  </div>;
-}
-
+const choice = (name: string, label: string, all: string[], first: [string, string][] = []) =>
+  field(name, label, { kind: "select", options: [...first, ...all.map((n): [string, string] => [n, n])] });
+const NOTHING: QuotedCosts = { value: null, by_strategy: [], against: [] };
+type Quoted = { of: string; is: QuotedCosts; wrong: string };
 function Submit({ page }: { page: Page }) {
-  const may = useMay("submit"), names = Object.keys(page.instruments ?? page.markets ?? {}), agents = agentRows(page).map((a) => a.agent);
-  const fields: Field[] = [
-    { name: "instrument", label: "Instrument", kind: "select", options: names.map((n) => [n, n]), needed: true }, { name: "side", label: "Side", kind: "select", options: [["buy", "buy"], ["sell", "sell"]], needed: true },
-    { name: "qty", label: "Quantity", kind: "number", needed: true }, { name: "minutes", label: "Minutes", kind: "number", needed: true }, { name: "limit_price", label: "Limit, or 25bps", kind: "price" },
-    { name: "agent", label: "Agent", kind: "select", options: [["", "by share of the flow"], ...agents.map((n): [string, string] => [n, n])] }, { name: "reason", label: "Reason", needed: true }];
-  const [given, put] = useState<Record<string, string>>({ side: "buy", minutes: "30", qty: "", reason: "" }), [quote, quoted] = useState<{ of: string; is: Quote } | null>(null), [wrong, say] = useState(""), [busy, setBusy] = useState(false);
-  const values: Record<string, string> = { ...given, instrument: given.instrument ?? names[0] ?? "" }, ask = { desk: page.desk, ...typed(fields, values) }, { reason: _, ...about } = ask as Record<string, unknown>, key = JSON.stringify(about);
-  const fresh = quote?.of === key, m = page.markets?.[values.instrument ?? ""], tick = page.instruments?.[values.instrument ?? ""]?.tick ?? m?.unit ?? 1, currency = page.instruments?.[values.instrument ?? ""]?.currency ?? "";
-  const asking = async (): Promise<void> => {
-    setBusy(true);
-    try { quoted({ of: key, is: await send<Quote>("/api/parents/quote", about) }); say(""); } catch (error) { quoted({ of: key, is: { value: null, by_strategy: [], against: [] } }); say((error as Error).message); }
-    setBusy(false);
+  const not = useMay("submit");
+  const instruments = Object.keys(page.instruments);
+  const fields = [
+    choice("instrument", "Instrument", instruments),
+    choice("side", "Side", ["buy", "sell"]),
+    field("qty", "Quantity", { kind: "number", needed: true }),
+    field("minutes", "Minutes", { kind: "number", needed: true }),
+    field("limit_price", "Limit, or 25bps", { kind: "price" }),
+    choice("agent", "Agent", names(page), [["", "by share of the flow"]]),
+    field("reason", "Reason", { needed: true }),
+  ];
+  const [given, put] = useState<Values>({ side: "buy", minutes: "30", qty: "", reason: "" });
+  const [quote, quoted] = useState<Quoted | null>(null);
+  const [busy, setBusy] = useState(false);
+  const values: Values = { instrument: instruments[0] ?? "", ...given };
+  const { reason, ...about } = { desk: page.desk, ...typed(fields, values) } as Body<"/api/parents", "post">;
+  const of = JSON.stringify(about);
+  const fresh = quote?.of === of ? quote : null;
+  const asking = (): Promise<void> =>
+    send("/api/parents/quote", {}, about)
+      .then((is) => quoted({ of, is, wrong: "" }))
+      .catch((error: Error) => quoted({ of, is: NOTHING, wrong: error.message }));
+  const sending = async (): Promise<void> => {
+    const title = `Submit: ${values.side} ${values.qty} ${values.instrument}`;
+    if (!(await act(title, "/api/parents", { ...about, reason }))) return;
+    put({ ...given, qty: "", reason: "" });
+    quoted(null);
   };
   const submit = async (e: Event): Promise<void> => {
     e.preventDefault();
-    if (!fresh) return asking();
     setBusy(true);
-    if (await act(`Submit: ${values.side} ${values.qty} ${values.instrument}`, "/api/parents", ask)) { put({ ...given, qty: "", reason: "" }); quoted(null); }
+    await (fresh ? sending() : asking());
     setBusy(false);
-    return undefined;
   };
-  return <Section title="New order" note={m ? `${values.instrument} now ${price((m.bid ?? 0) * tick, tick)} / ${price((m.ask ?? 0) * tick, tick)} ${currency}` : ""} wide>
-    <form class="submit" onSubmit={submit}><div class="fields">{fields.map((f) => <Input key={f.name} field={f} value={values[f.name] ?? ""} change={(v) => put({ ...given, [f.name]: v })} />)}</div>
-      {wrong && fresh && <p class="say warn" role="alert">No quote: {wrong}</p>}
-      {fresh && quote && !wrong && <Costing quote={quote.is} />}
-      <div class="menu"><span class="soft">{may.why || (fresh ? "" : "What it will cost is asked for first.")}</span>
-        {fresh && <button type="button" onClick={() => quoted(null)}>Change it</button>}
-        <button type="submit" class="main" disabled={!may.may || busy || bad(fields, values)} title={may.why}>{busy ? "Asking the desk…" : fresh ? `${values.side === "buy" ? "Buy" : "Sell"} ${values.qty} ${values.instrument}` : "What will it cost?"}</button></div>
-    </form></Section>;
+  const yes = `${values.side === "buy" ? "Buy" : "Sell"} ${values.qty} ${values.instrument}`;
+  return (
+    <Section title="New order" note={<Touch page={page} name={values.instrument!} />}>
+      <form class="rounded-lg border border-rule bg-raised px-3.5 py-3" onSubmit={submit}>
+        <div class="grid grid-cols-[repeat(auto-fit,minmax(9.5rem,1fr))] gap-x-3.5 gap-y-2.5">
+          {fields.map((f) => (
+            <Input key={f.name} field={f} value={values[f.name] ?? ""} change={(v) => put({ ...given, [f.name]: v })} />
+          ))}
+        </div>
+        {fresh?.wrong && (
+          <Say role="alert" lead="No quote:">
+            {fresh.wrong}
+          </Say>
+        )}
+        {fresh && !fresh.wrong && <Costing quote={fresh.is} />}
+        <div class="menu">
+          <Soft>{not || (fresh ? "" : "What it will cost is asked for first.")}</Soft>
+          {fresh && <Button say="Change it" kind="" on={() => quoted(null)} />}
+          <Button
+            kind="main"
+            off={!!not || busy || bad(fields, values)}
+            say={busy ? "Asking the desk…" : fresh ? yes : "What will it cost?"}
+          />
+        </div>
+      </form>
+    </Section>
+  );
+}
+/** "CSCO 30.01 / 30.02 USD": what the market is now. */
+export function Touch({ page, name }: { page: Page; name: string }) {
+  const m = page.markets[name];
+  const { tick, currency = "" } = page.instruments[name] ?? {};
+  const unit = tick ?? m?.unit ?? 1;
+  const shown = (ticks: number | null | undefined): string => price(none(ticks) ? null : ticks * unit, unit);
+  return <>{m ? `${name} ${shown(m.bid)} / ${shown(m.ask)} ${currency}` : name}</>;
 }
 
 export function OrdersScreen() {
-  const page = useView(), desk = use((s) => s.place.desk), runs = use((s) => Boolean(s.desks?.find((d) => d.desk === s.place.desk)?.running)), past = usePast(), got = useGet<{ parents: Record<string, unknown>[]; orders: Order[] }>(past || !desk ? null : `/api/orders?desk=${encodeURIComponent(desk)}`, 2);
-  if (!page) return <Waiting what="The orders" wrong={got.wrong} />;
-  const rows = parentRows(page, got.data?.parents ?? []), live = rows.filter((p) => p.live), over = rows.filter((p) => !p.live), open = orderRows(page, got.data?.orders ?? []);
-  const tick = (o: Order): number | undefined => page.instruments?.[o.instrument]?.tick;
-  return <>
-    <Section title="Parents at work" note={plural(live.length, "parent")} wide><ParentsTable rows={live} page={page} empty={past || runs ? "No parent is at work: the desk warms up, or nobody has submitted one." : "No parent is at work: the desk is not running."} /></Section>
-    {!past && <Submit page={page} />}
-    <Section title="Open at the venue" note={plural(open.length, "order")} wide>
-      <Table<Order> label="Open orders" rows={open} id={(o) => o.id} empty="Nothing is open at the venue." columns={[
-        { head: "order", left: true, wrap: true, cell: (o) => <>{o.id}{o.parent && <div class="sub">of {o.parent}</div>}</> }, { head: "instrument", left: true, cell: (o) => o.instrument }, { head: "agent", left: true, cell: (o) => o.agent }, { head: "side", left: true, cell: (o) => <Side side={side(o.side) === "buy" ? 1 : -1} /> },
-        { head: "filled / quantity", cell: (o) => `${qty(o.filled)} / ${qty(o.qty)}` }, { head: "price", cell: (o) => price(o.limit_price, tick(o)) }, { head: "state", left: true, cell: (o) => <StateBadge state={o.status.replaceAll("_", " ")} /> }]} />
-    </Section>
-    <Section title="Parents that are over" note="the last ones" wide><ParentsTable rows={over} page={page} empty="No parent is over yet." /></Section>
-  </>;
+  const page = useView();
+  const past = usePast();
+  const runs = use((s) => s.live?.running);
+  if (!page) return <Waiting what="The orders" />;
+  const rows = parentRows(page);
+  const live = rows.filter((p) => p.live);
+  const why = past || runs ? "the desk warms up, or nobody has submitted one." : "the desk is not running.";
+  return (
+    <>
+      <Section
+        title="Parents at work"
+        note={plural(live.length, "parent")}
+        aside={<Download from={url("/api/orders", { desk: page.desk, format: "csv" })} />}
+      >
+        <ParentsTable rows={live} page={page} empty={`No parent is at work: ${why}`} />
+      </Section>
+      {!past && <Submit page={page} />}
+      <Listed<OrderPart>
+        title="Open at the venue"
+        note={plural(page.orders.length, "order")}
+        rows={page.orders}
+        id={(o) => o.id}
+        empty="Nothing is open at the venue."
+        columns={[
+          prose("order", (o) => <With sub={o.parent && `of ${o.parent}`}>{o.id}</With>),
+          words("instrument", (o) => o.instrument),
+          words("agent", (o) => o.agent),
+          words("side", (o) => <Side side={o.side === "buy" ? 1 : -1} />),
+          figure("filled / quantity", (o) => `${qty(o.filled)} / ${qty(o.qty)}`),
+          figure("price", (o) => price(o.limit_price, page.instruments[o.instrument]?.tick)),
+          words("state", (o) => <State is={o.status.replaceAll("_", " ")} />),
+        ]}
+      />
+      <Section title="Parents that are over" note="the last ones">
+        <ParentsTable rows={rows.filter((p) => !p.live)} page={page} empty="No parent is over yet." />
+      </Section>
+    </>
+  );
 }

@@ -1,78 +1,223 @@
 // Risk: what the desk is exposed to, how much of each limit is used, the posture and why, and the levers.
 import { useState } from "preact/hooks";
-import { limitName, money, none, num, pct, plural, price, qty, signed, unit } from "../format";
-import { Badge, Bar, Do, Empty, Interval, Profit, Section, Soft, Table, Time, useOffered, useTone, Waiting } from "../parts/basic";
+import { clock, limitName, money, none, num, pct, plural, price, qty, signed, unit } from "../format";
+import { Badge, Bar, Button, Empty, Interval, Link, Profit, Section, Share, Soft, Tiles, Time } from "../parts/basic";
+import { toneOf, Waiting, type Tile, type Tone } from "../parts/basic";
+import { Do, field, type Typed } from "../parts/act";
 import { Plot } from "../parts/plot";
-import { agents as agentRows } from "../rows";
-import { href, path, useView } from "../store";
-import type { Limit, Page, Position, Posture } from "../types";
+import { figure, Listed, prose, words } from "../parts/table";
+import type { ExposurePart, Limit, PositionPart, PosturePart, Total } from "../schema";
+import { useView, type Page } from "../store";
 
 export function RiskScreen() {
-  const page = useView(), of = (currency: string): string => (currency ? `${unit(currency)}: ` : "");
+  const page = useView();
   if (!page) return <Waiting what="Risk" />;
-  const exposure = page.exposure ?? [], most = Math.max(1, ...exposure.map((e) => e.gross ?? 0)), totals = page.money ?? [];
-  return <>
-    {totals.length > 0 && <dl class="tiles">{totals.map((t) => <div key={t.currency}><dt>{of(t.currency)}VaR 95 % of a day</dt><dd>{money(t.var95, t.currency)}</dd><dd>{none(t.var_used) ? <Soft>{none(t.var95) ? "known after an hour of marks" : "no limit of the day's loss"}</Soft> : <><Bar share={t.var_used} tone={useTone(t.var_used)} label={`${pct(t.var_used)} of what may be lost in a day`} /> {pct(t.var_used)} of what a day may lose</>}</dd></div>)}
-      {totals.map((t) => <div key={`${t.currency} e`}><dt>{of(t.currency)}gross, net</dt><dd>{money(t.gross, t.currency)}</dd><dd>net {money(t.net, "", true)}</dd></div>)}
-      {totals.map((t) => <div key={`${t.currency} p`}><dt>{of(t.currency)}profit</dt><dd><Profit v={t.total} currency={t.currency} /></dd><dd>realised <Profit v={t.realised} /> · open <Profit v={t.open} /></dd></div>)}</dl>}
-    <div class="two">
-      <Section title="Exposure" note="by instrument">
-        <Table label="Exposure" rows={exposure} id={(e) => e.instrument} empty="Nothing is held." columns={[
-          { head: "instrument", left: true, cell: (e) => <a href={href(path("market", e.instrument))}>{e.instrument}</a> }, { head: "net", cell: (e) => <span class="nums">{money(e.net, e.currency, true)}</span> }, { head: "gross", cell: (e) => money(e.gross, e.currency) },
-          { head: "of the largest", left: true, cell: (e) => <Bar share={(e.gross ?? 0) / most} label={`gross ${money(e.gross, e.currency)}`} /> }]} />
-      </Section>
-      <Pnl page={page} />
-    </div>
-    <Section title="Limits" note={<>used most first{page.heartbeat?.ns ? <>, at <Time ns={page.heartbeat.ns} /></> : ""}</>} wide
-      aside={<><Change page={page} loosen={false} /><Change page={page} loosen /></>}>
-      <Table<Limit> label="Limits" rows={page.limits ?? []} id={(l) => `${l.scope} ${l.name} ${l.limit}`} empty="No heartbeat has told of limits yet." columns={[
-        { head: "whose", left: true, cell: (l) => (l.scope === "desk" ? "the desk" : l.name) }, { head: "limit", left: true, cell: (l) => limitName(l.limit) }, { head: "used", cell: (l) => num(l.used, 0) }, { head: "of", cell: (l) => num(l.of, 0) },
-        { head: "share", left: true, cell: (l) => <><Bar share={l.share} tone={l.share >= 1 ? "bad" : l.used >= (l.warned_at ?? 0.8 * l.of) && l.used ? "warn" : ""} label={`${pct(l.share)} used`} /> <span class="nums">{pct(l.share)}</span></> }]} />
-      <p class="soft">{Object.entries(page.denials ?? {}).length ? `Denied: ${Object.entries(page.denials ?? {}).map(([code, n]) => `${code} ${num(n, 0)}`).join(", ")}.` : "Nothing was denied."}</p>
-    </Section>
-    <Section title="Posture" note="what risk allows, and why" wide><Postures page={page} /></Section>
-    <Section title="Positions" note="by agent and instrument" wide>
-      <Table<Position> label="Positions" rows={page.positions ?? []} id={(p) => `${p.agent} ${p.instrument}`} empty="Nothing is held." columns={[
-        { head: "agent", left: true, cell: (p) => <a href={href(path("agent", page.desk, p.agent))}>{p.agent}</a> }, { head: "instrument", left: true, cell: (p) => p.instrument }, { head: "quantity", cell: (p) => <span class="nums">{p.qty > 0 ? "+" : ""}{qty(p.qty)}</span> },
-        { head: "average", cell: (p) => price(p.average, page.instruments?.[p.instrument]?.tick) }, { head: "mark", cell: (p) => price(p.mark, page.instruments?.[p.instrument]?.tick) }, { head: "value", cell: (p) => money(p.value, p.currency) },
-        { head: "realised", cell: (p) => <Profit v={p.realised} /> }, { head: "open", cell: (p) => <Profit v={p.open} /> }, { head: "fees", cell: (p) => money(p.fees) }]} />
-    </Section>
-    <Section title="Do agents trade the same way?" note="correlation of their fills: −1 against each other, +1 alike" wide><Correlation page={page} /></Section>
-  </>;
+  const most = Math.max(1, ...page.exposure.map((e) => e.gross ?? 0));
+  const denied = Object.entries(page.denials).map(([code, n]) => `${code} ${num(n, 0)}`);
+  const tick = (p: PositionPart) => page.instruments[p.instrument]?.tick;
+  const bar = (e: ExposurePart) => <Bar share={(e.gross ?? 0) / most} label={`gross ${money(e.gross, e.currency)}`} />;
+  const levers = (
+    <>
+      <Change page={page} word="Tighten" />
+      <Change page={page} word="Loosen" />
+    </>
+  );
+  const told = `used most first${page.heartbeat.ns ? `, at ${clock(page.heartbeat.ns)}` : ""}`;
+  return (
+    <>
+      {page.money.length > 0 && <Tiles all={page.money.flatMap(tiles)} />}
+      <div class="two">
+        <Listed<ExposurePart>
+          title="Exposure"
+          note="by instrument"
+          rows={page.exposure}
+          id={(e) => e.instrument}
+          empty="Nothing is held."
+          columns={[
+            words("instrument", (e) => <Link to={["market", e.instrument]}>{e.instrument}</Link>),
+            figure("net", (e) => money(e.net, e.currency, true)),
+            figure("gross", (e) => money(e.gross, e.currency)),
+            words("of the largest", bar),
+          ]}
+        />
+        <Pnl page={page} />
+      </div>
+      <Listed<Limit>
+        title="Limits"
+        note={told}
+        aside={levers}
+        rows={page.limits}
+        id={keyOf}
+        empty="No heartbeat has told of limits yet."
+        columns={[
+          words("whose", whose),
+          words("limit", (l) => limitName(l.limit)),
+          figure("used", (l) => num(l.used, 0)),
+          figure("of", (l) => num(l.of, 0)),
+          words("share", (l) => <Used l={l} />),
+        ]}
+      >
+        <p class="text-soft">{denied.length ? `Denied: ${denied.join(", ")}.` : "Nothing was denied."}</p>
+      </Listed>
+      <Postures page={page} />
+      <Listed<PositionPart>
+        title="Positions"
+        note="by agent and instrument"
+        rows={page.positions}
+        id={(p) => `${p.agent} ${p.instrument}`}
+        empty="Nothing is held."
+        columns={[
+          words("agent", (p) => <Link to={["agent", page.desk, p.agent]}>{p.agent}</Link>),
+          words("instrument", (p) => p.instrument),
+          figure("quantity", (p) => <span class="nums">{(p.qty > 0 ? "+" : "") + qty(p.qty)}</span>),
+          figure("average", (p) => price(p.average, tick(p))),
+          figure("mark", (p) => price(p.mark, tick(p))),
+          figure("value", (p) => money(p.value, p.currency)),
+          figure("realised", (p) => <Profit v={p.realised} />),
+          figure("open", (p) => <Profit v={p.open} />),
+          figure("fees", (p) => money(p.fees)),
+        ]}
+      />
+      <Correlation page={page} />
+    </>
+  );
 }
 
+function tiles(t: Total): Tile[] {
+  const of = t.currency && `${unit(t.currency)}: `;
+  const used = none(t.var_used) ? (
+    <Soft>{none(t.var95) ? "known after an hour of marks" : "no limit of the day's loss"}</Soft>
+  ) : (
+    <Share of={t.var_used} tone={toneOf(t.var_used)} slim={false} more="of what a day may lose" />
+  );
+  const made = (
+    <>
+      realised <Profit v={t.realised} /> · open <Profit v={t.open} />
+    </>
+  );
+  return [
+    [`${of}VaR 95 % of a day`, money(t.var95, t.currency), used],
+    [`${of}gross, net`, money(t.gross, t.currency), `net ${money(t.net, "", true)}`],
+    [`${of}profit`, <Profit v={t.total} currency={t.currency} />, made],
+  ];
+}
 function Pnl({ page }: { page: Page }) {
-  const currencies = [...new Set((page.pnl_points ?? []).map((p) => p.currency ?? ""))], [chosen, choose] = useState(""), currency = currencies.includes(chosen) ? chosen : currencies[0] ?? "", points = (page.pnl_points ?? []).filter((p) => (p.currency ?? "") === currency);
-  const large = points.some((p) => Math.abs((p.realised ?? 0) + (p.open ?? 0)) >= 1000), x = points.map((p) => p.ns / 1e9), at = (f: (p: (typeof points)[number]) => number | null): (number | null)[] => points.map(f);
-  return <Section title="Profit and loss" note={currency} aside={currencies.length > 1 ? currencies.map((c) => <button type="button" class="small" key={c} aria-pressed={c === currency} onClick={() => choose(c)}>{c}</button>) : undefined}>
-    {points.length > 1 ? <Plot label={`Profit and loss, ${currency}`} x={x} show={(v) => (none(v) ? "–" : signed(v, large ? 0 : 2))} lines={[
-      { name: "total", colour: "--ink", points: false, values: at((p) => (p.realised ?? 0) + (p.open ?? 0)) }, { name: "realised", colour: "--s1", dash: [7, 3], points: false, values: at((p) => p.realised) }, { name: "open", colour: "--s0", dash: [2, 3], points: false, values: at((p) => p.open) }]} />
-      : <Empty>Nothing was filled yet.</Empty>}</Section>;
+  const currencies = [...new Set(page.pnl_points.map((p) => p.currency))];
+  const [chosen, choose] = useState("");
+  const currency = currencies.includes(chosen) ? chosen : (currencies[0] ?? "");
+  const points = page.pnl_points.filter((p) => p.currency === currency);
+  const total = points.map((p) => (p.realised ?? 0) + (p.open ?? 0));
+  const digits = total.some((v) => Math.abs(v) >= 1000) ? 0 : 2;
+  const others = currencies.map((c) => <Button key={c} say={c} pressed={c === currency} on={() => choose(c)} />);
+  return (
+    <Section title="Profit and loss" note={currency} aside={others.length > 1 && others}>
+      {points.length < 2 ? (
+        <Empty>Nothing was filled yet.</Empty>
+      ) : (
+        <Plot
+          label={`Profit and loss, ${currency}`}
+          x={points.map((p) => p.ns / 1e9)}
+          show={(v) => signed(v, digits)}
+          lines={[
+            { name: "total", colour: "ink", step: true, values: total },
+            { name: "realised", colour: "s1", step: true, dash: [7, 3], values: points.map((p) => p.realised) },
+            { name: "open", colour: "s0", step: true, dash: [2, 3], values: points.map((p) => p.open) },
+          ]}
+        />
+      )}
+    </Section>
+  );
 }
 
+const whose = (l: Limit): string => (l.scope === "desk" ? "the desk" : l.name);
+const keyOf = (l: Limit): string => [l.scope, l.name, l.limit].join("/");
+function Used({ l }: { l: Limit }) {
+  const tone: Tone = l.share >= 1 ? "bad" : l.used && l.used >= (l.warned_at ?? 0.8 * l.of) ? "warn" : "";
+  return <Share of={l.share} slim={false} tone={tone} />;
+}
 /** Tightening is done at once; loosening waits for a second person. */
-function Change({ page, loosen }: { page: Page; loosen: boolean }) {
-  const limits = page.limits ?? [], word = loosen ? "Loosen" : "Tighten";
-  return <Do may="limits" label={`${word}…`} title={`${word} a limit of ${page.desk}`} yes={loosen ? "Ask to loosen" : "Tighten"} path="/api/limits" body={{ desk: page.desk }} danger={false}
-    text={loosen ? "A second person has to confirm before more is allowed." : "It holds at once: orders beyond it are refused, what is open stays."}
-    fields={[{ name: "limit", label: "Limit", kind: "select", needed: true, value: limits[0] ? limitKey(limits[0]) : "", options: limits.map((l) => [limitKey(l), `${l.scope === "desk" ? "the desk" : l.name}: ${limitName(l.limit)}, now ${num(l.of, 0)}`]) }, { name: "to", label: "To", kind: "number", needed: true }]} shape={(v) => ({ changes: changesOf(String(v.limit), Number(v.to)), reason: v.reason })} />;
+function Change({ page, word }: { page: Page; word: "Tighten" | "Loosen" }) {
+  const loosen = word === "Loosen";
+  const options = page.limits.map((l): [string, string] => [
+    keyOf(l),
+    `${whose(l)}: ${limitName(l.limit)}, now ${num(l.of, 0)}`,
+  ]);
+  const shape = ({ limit, to, reason }: Typed): object => {
+    const [scope, name, key] = String(limit).split("/");
+    return { changes: { [scope === "desk" ? `desk.${key}` : `${scope}.${name}.${key}`]: to }, reason };
+  };
+  return (
+    <Do
+      may="limits"
+      label={`${word}…`}
+      title={`${word} a limit of ${page.desk}`}
+      yes={loosen ? "Ask to loosen" : word}
+      text={
+        loosen
+          ? "A second person has to confirm before more is allowed."
+          : "It holds at once: orders beyond it are refused, what is open stays."
+      }
+      path="/api/limits"
+      body={{ desk: page.desk }}
+      fields={[
+        field("limit", "Limit", { kind: "select", needed: true, value: options[0]?.[0] ?? "", options }),
+        field("to", "To", { kind: "number", needed: true }),
+      ]}
+      shape={shape}
+    />
+  );
 }
-const limitKey = (l: Limit): string => `${l.scope}/${l.name}/${l.limit}`;
-const changesOf = (key: string, to: number): Record<string, unknown> => { const [scope = "", name = "", limit = ""] = key.split("/"); return { [scope === "desk" ? `desk.${limit}` : `${scope}.${name}.${limit}`]: to }; };
 
-const styles = (v: number | string): string => (typeof v === "number" ? ["join", "improve", "take"].filter((_, i) => v & (1 << i)).join(", ") || "none" : String(v).toLowerCase());
+const styles = (v: number | string): string =>
+  typeof v === "number"
+    ? ["join", "improve", "take"].filter((_, i) => v & (1 << i)).join(", ") || "none"
+    : v.toLowerCase();
 function Postures({ page }: { page: Page }) {
-  const offered = useOffered("/api/posture"), rows = Object.entries(page.postures ?? {}).map(([name, p]) => ({ name, ...p })), alphas = page.alphas ?? {};
-  return <Table<{ name: string } & Posture> label="Posture" rows={rows} id={(p) => p.name} empty="No posture was taken yet." columns={[
-    { head: "instrument", left: true, cell: (p) => p.name }, { head: "urgency", cell: (p) => pct(p.urgency) }, { head: "of volume, at most", cell: (p) => pct(p.max_participation) }, { head: "size", cell: (p) => pct(p.size_multiplier) }, { head: "styles", left: true, cell: (p) => styles(p.styles) },
-    { head: "why", left: true, wrap: true, cell: (p) => (p.reasons?.length ? <Badge tone="warn">{p.reasons.join("; ")}</Badge> : "calm") }, { head: "alpha, bps", cell: (p) => { const a = alphas[p.name]; return a ? <Interval mean={a.expected_bps} low={a.expected_bps - 1.96 * a.sd_bps} high={a.expected_bps + 1.96 * a.sd_bps} /> : "–"; } },
-    { head: "since", cell: (p) => <Time ns={p.ns} /> },
-    ...(!offered ? [] : [{ head: "", cell: (p: { name: string }) => <Do may="posture" label="Change…" title={`Posture of ${p.name}`} text="What stays empty stays as it is. It holds until risk's next word." path="/api/posture" body={{ desk: page.desk, instrument: p.name }} fields={[{ name: "urgency", label: "Urgency, 0 to 1", kind: "number" }, { name: "max_participation", label: "Of volume at most, 0 to 1", kind: "number" }, { name: "size_multiplier", label: "Size, 0 to 1", kind: "number" }]} /> }])]} />;
+  const alpha = (name: string) => {
+    const a = page.alphas[name];
+    const half = 1.96 * (a?.sd_bps ?? 0);
+    return a ? <Interval mean={a.expected_bps} low={a.expected_bps - half} high={a.expected_bps + half} /> : "–";
+  };
+  return (
+    <Listed<PosturePart & { name: string }>
+      title="Posture"
+      note="what risk allows, and why"
+      rows={Object.entries(page.postures).map(([name, p]) => ({ name, ...p }))}
+      id={(p) => p.name}
+      empty="No posture was taken yet."
+      columns={[
+        words("instrument", (p) => p.name),
+        figure("urgency", (p) => pct(p.urgency)),
+        figure("of volume, at most", (p) => pct(p.max_participation)),
+        figure("size", (p) => pct(p.size_multiplier)),
+        words("styles", (p) => styles(p.styles)),
+        prose("why", (p) => (p.reasons.length ? <Badge tone="warn">{p.reasons.join("; ")}</Badge> : "calm")),
+        figure("alpha, bps", (p) => alpha(p.name)),
+        figure("since", (p) => <Time ns={p.ns} />),
+      ]}
+    />
+  );
 }
 
-function Correlation({ page }: { page: Page }) {
-  const c = page.correlation, names = c?.agents ?? agentRows(page).map((a) => a.agent);
-  if (!c || names.length < 2) return <Empty>Two agents with fills are needed: {plural(names.length, "agent")} so far.</Empty>;
-  return <div class="scroll" tabIndex={0} role="region" aria-label="Correlation"><table class="matrix"><thead><tr><th scope="col"><span class="hidden">agent</span></th>{names.map((n) => <th key={n} scope="col">{n}</th>)}</tr></thead>
-    <tbody>{names.map((n, i) => <tr key={n}><th scope="row">{n}</th>{names.map((m, j) => { const v = c.matrix[i]?.[j] ?? null; return <td key={m} style={none(v) || i === j ? {} : { background: `color-mix(in srgb, var(${v > 0 ? "--s0" : "--s1"}) ${Math.round(38 * Math.abs(v))}%, var(--paper))` }}>{i === j ? <Soft>1</Soft> : signed(v, 2)}</td>; })}</tr>)}</tbody></table></div>;
+function Correlation({ page: { correlation: c } }: { page: Page }) {
+  const cell = (v: number | null | undefined, own: boolean) => {
+    if (own || none(v)) return <Soft>{own ? "1" : "–"}</Soft>;
+    const paint = `color-mix(in srgb, var(--color-${v > 0 ? "s0" : "s1"}) ${Math.round(38 * Math.abs(v))}%, transparent)`;
+    return <div style={{ background: paint, padding: "0 0.5rem" }}>{signed(v, 2)}</div>;
+  };
+  return (
+    <Listed<string>
+      title="Do agents trade the same way?"
+      note="correlation of their fills: −1 against each other, +1 alike"
+      rows={c.agents.length < 2 ? [] : c.agents}
+      id={(name) => name}
+      empty={`Two agents with fills are needed: ${plural(c.agents.length, "agent")} so far.`}
+      columns={[
+        words("agent", (name) => name),
+        ...c.agents.map((other, j) =>
+          figure<string>(other, (name) => cell(c.matrix[c.agents.indexOf(name)]?.[j], name === other)),
+        ),
+      ]}
+    />
+  );
 }

@@ -82,9 +82,14 @@ def said_page(said: str, status: int) -> Response:
     return HTMLResponse(text, status_code=status)
 
 
-def add_entry(app: FastAPI, sessions: Sessions) -> None:
-    """Add login, logout, and who one is."""
+def add_entry(app: FastAPI, sessions: Sessions, oidc: bool) -> None:
+    """Add login, logout, and who one is; `oidc`: whether an identity provider names people too."""
     door = Door(sessions)
+
+    @app.get("/api/ways", **needs(PUBLIC))
+    async def ways() -> models.Ways:
+        """How people come in."""
+        return models.Ways(oidc=oidc)
 
     @app.post("/api/login", **needs(PUBLIC))
     async def login(request: Request, response: Response, asked: models.LoginBody) -> models.Me:
@@ -102,10 +107,10 @@ def add_entry(app: FastAPI, sessions: Sessions) -> None:
         return _me(sessions, request.state.visit)
 
     @app.post("/api/logout", **needs("look"))
-    async def logout(request: Request) -> dict[str, bool]:
+    async def logout(request: Request) -> models.Left:
         """End the session."""
         sessions.leave(request.cookies.get(COOKIE))
-        return {"left": True}
+        return models.Left(left=True)
 
 
 def add_provider(app: FastAPI, sessions: Sessions, provider: IdentityProvider) -> None:
@@ -157,10 +162,10 @@ def add_users(app: FastAPI, people: People) -> None:
         return models.User(name=one.name, role=one.role, by=one.by)
 
     @app.delete("/api/users/{name}", **needs("users"))
-    def remove_user(name: str) -> dict[str, str]:
+    def remove_user(name: str) -> models.Removed:
         """Take a person out; open sessions end at once."""
         people.remove(name)
-        return {"removed": name}
+        return models.Removed(removed=name)
 
 
 def _me(sessions: Sessions, visit: Visit) -> models.Me:

@@ -162,6 +162,24 @@ class Me(BaseModel):
     until_s: float
 
 
+class Left(BaseModel):
+    """The session has ended."""
+
+    left: bool
+
+
+class Removed(BaseModel):
+    """A person who is out."""
+
+    removed: str
+
+
+class Ways(BaseModel):
+    """How people come in: whether an identity provider names them too."""
+
+    oidc: bool
+
+
 class User(BaseModel):
     """A person; `password` only where one was made, this once."""
 
@@ -210,69 +228,6 @@ class QuotedCosts(BaseModel):
     value: float | None
     by_strategy: list[QuotedCost]
     against: list[str]
-
-
-class Shown(BaseModel):
-    """A row of the page; fields as the contract of the page says, more may follow."""
-
-    model_config = ConfigDict(extra="allow")
-    desk: str
-
-
-class DeskRow(Shown):
-    """A desk in a line."""
-
-    stage: str
-    venue: str
-    running: str | None
-    seq: int
-    ns: int
-    silent_s: float
-    fault: str
-    killed: dict[str, Any] | None
-    alerts: dict[str, int]
-    money: list[dict[str, Any]] = []
-
-
-class AgentRow(Shown):
-    """An agent in a line; costs in basis points, `low_bps` to `high_bps` the 95 % interval."""
-
-    agent: str
-    strategy: str
-    state: str
-    reason: str
-    share: dict[str, float]
-    is_bps: float | None
-    low_bps: float | None
-    high_bps: float | None
-    parents: int
-    fills: int
-    money: list[dict[str, Any]] = []
-    drift: str
-    drifting: bool
-    apart_bps: dict[str, Any] | None = None
-    challenger: dict[str, Any] | None = None
-
-
-class OrderRow(Shown):
-    """A parent or an order in a line; quantities in shares or coins, prices in price units, null where not known."""
-
-    id: str
-    instrument: str
-    agent: str
-    side: str
-    qty: float
-    filled: float
-    limit_price: float | str | None
-    status: str
-    reason: str = ""
-
-
-class DeskOrders(BaseModel):
-    """Parents and orders of desks."""
-
-    parents: list[OrderRow]
-    orders: list[OrderRow]
 
 
 class JournalLine(BaseModel):

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.api import desk_word
+from tercel.api import desk_folder, desk_word
 from tercel.api.console.guard import NotServedError
 from tercel.api.console.requests import RequestBook
-from tercel.core.errors import ConfigError, JournalError
+from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.names import offer
 from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk
@@ -44,6 +44,13 @@ class ReachedDesk(FolderDesk):
         except (JournalError, OSError) as error:
             return str(error)
         return ""
+
+    def signals(self) -> dict[str, Any]:
+        """What the desk's file says of forecasts; {} where there is none."""
+        try:
+            return desk_folder.signals_of(self.folder)
+        except (TercelError, OSError):
+            return {}
 
     def last(self) -> int:
         """Number of the journal's last entry; 0 where there is none that can be read."""

@@ -10,14 +10,28 @@ from fastapi import FastAPI, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from tercel.api.console.cards import model_cards
+from tercel.api.console.chart_models import BookPart, Chart, ForecastRow, ModelCard, Why
 from tercel.api.console.guard import COOKIE, TOKEN_TOO, Json, NotServedError, needs
-from tercel.api.console.models import AgentRow, DeskOrders, DeskRow, JournalLine, JournalPage, OrderRow
+from tercel.api.console.models import JournalLine, JournalPage
+from tercel.api.console.page_models import (
+    AgentRow,
+    AlertCounts,
+    DeskOrders,
+    DeskPage,
+    DeskRow,
+    DeskThen,
+    OrderRow,
+    ParentRow,
+)
 from tercel.api.console.reached import Desks, Served
+from tercel.api.console.tables import Format, csv_response
 from tercel.core.fixed import ONE
 from tercel.core.plain import plain
 from tercel.core.units import Unit
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.chart import book, chart
+from tercel.desk.console.outcomes import forecast_row
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds as all_kinds
 from tercel.desk.trading.order import ChildOrder
@@ -57,6 +71,18 @@ def streamed(request: Request, served: Served) -> Response:
     return StreamingResponse(events(), media_type="text/event-stream")
 
 
+def looks(description: str, **contents: Any) -> dict[str, Any]:
+    """Keywords of a route that everybody may look at, with what else than JSON it answers."""
+    told, content = needs("look"), {kind.replace("_", "/"): {"schema": schema} for kind, schema in contents.items()}
+    return {**told, "responses": {**told["responses"], 200: {"description": description, "content": content}}}
+
+
+TABLE: Final = looks("a table, as JSON or CSV", text_csv={"type": "string"})
+EVENTS: Final = looks(
+    "events, each JSON of some parts of a page", **{"text_event-stream": {"$ref": "#/components/schemas/DeskPage"}}
+)
+
+
 def explained(served: Served, seq: int) -> Response:
     """A decision, explained; 404 for another entry."""
     found = served.desk.why(seq) if 0 < seq < LAST else None
@@ -78,67 +104,78 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         """Every agent, of one desk or of all."""
         return [row for one in _chosen(desks, desk) for row in agent_rows(one)]
 
-    @app.get("/api/orders", **needs("look"))
-    def list_orders(desk: str | None = None) -> DeskOrders:
-        """Parents and the orders that are open, of one desk or of all."""
+    @app.get("/api/orders", response_model=DeskOrders, **TABLE)
+    def list_orders(desk: str | None = None, format: Format = "json") -> DeskOrders | Response:
+        """Parents and the orders that are open, of one desk or of all; as CSV the parents alone."""
         found = DeskOrders(parents=[], orders=[])
         for one in _chosen(desks, desk):
             there = order_rows(one)
             found.parents, found.orders = found.parents + there.parents, found.orders + there.orders
-        return found
+        return csv_response(found.parents, ParentRow, "orders") if format == "csv" else found
 
-    @app.get("/api/desks/{desk}/state", **needs("look"))
-    def desk_state(desk: str) -> dict[str, Any]:
+    @app.get("/api/desks/{desk}/state", response_model=DeskPage, **needs("look"))
+    def desk_state(desk: str) -> Response:
         """The page of a desk, whole."""
-        return dict(plain(desks.of(desk).follower.shown()))
+        return Json(desks.of(desk).follower.shown())
 
-    @app.get("/api/desks/{desk}/stream", response_class=StreamingResponse, **needs("look"))
+    @app.get("/api/desks/{desk}/stream", response_class=StreamingResponse, **EVENTS)
     async def desk_stream(request: Request, desk: str) -> Response:
         """The page of a desk as server-sent events: first whole, then the parts that changed."""
         return streamed(request, desks.of(desk))
 
-    @app.get("/api/desks/{desk}/at", **needs("look"))
-    def desk_at(desk: str, ns: Ns) -> dict[str, Any]:
+    @app.get("/api/desks/{desk}/at", response_model=DeskThen, **needs("look"))
+    def desk_at(desk: str, ns: Ns) -> Response:
         """The page of a desk as it was at a time of the venue."""
-        return dict(plain(desks.of(desk).follower.page_at(ns)))
+        return Json(desks.of(desk).follower.page_at(ns))
 
-    @app.get("/api/desks/{desk}/chart/{instrument:path}", **needs("look"))
-    def desk_chart(desk: str, instrument: str, from_ns: Ns = 0, to_ns: Ns = LAST) -> dict[str, Any]:
+    @app.get("/api/desks/{desk}/chart/{instrument:path}", response_model=Chart, **needs("look"))
+    def desk_chart(desk: str, instrument: str, from_ns: Ns = 0, to_ns: Ns = LAST) -> Response:
         """Price, own fills, orders and parents against their schedule, between two times of the venue."""
         one = desks.of(desk)
-        return dict(plain(chart(one.desk, instrument, from_ns, to_ns, one.follower.past)))
+        return Json(chart(one.desk, instrument, from_ns, to_ns, one.follower.past))
 
-    @app.get("/api/desks/{desk}/book/{instrument:path}", **needs("look"))
-    def desk_book(desk: str, instrument: str, ns: Ns = LAST) -> dict[str, Any]:
+    @app.get("/api/desks/{desk}/book/{instrument:path}", response_model=BookPart, **needs("look"))
+    def desk_book(desk: str, instrument: str, ns: Ns = LAST) -> Response:
         """The public book as the last decision up to a time saw it: ladder, heat map, tape."""
         one = desks.of(desk)
-        return dict(plain(book(one.desk, instrument, ns, one.follower.past)))
+        return Json(book(one.desk, instrument, ns, one.follower.past))
 
     @app.get("/api/desks/{desk}/forecasts", **needs("look"))
-    def desk_forecasts(desk: str) -> list[dict[str, Any]]:
-        """The last forecast of each instrument, and the last whose time is over beside what came of it."""
-        page = plain(desks.of(desk).follower.shown())
-        over = [(name, one) for name, one in page["forecasts"].items() if one.get("span_s") is not None]
-        return [forecast_row(name, one) for name, one in page["alphas"].items()] + [came_row(*one) for one in over]
+    def desk_forecasts(desk: str) -> list[ForecastRow]:
+        """The last forecast of each instrument, then those whose time is over beside what came of them."""
+        told = desks.of(desk).follower.ask(lambda state: (dict(state.alphas), list(state.outcomes.told)))
+        rows = [forecast_row(name, one) for name, one in told[0].items()] + told[1]
+        return [ForecastRow(**plain(row)) for row in rows]
 
-    @app.get("/api/desks/{desk}/why/{seq}", **needs("look"))
-    def desk_why(desk: str, seq: int) -> dict[str, Any]:
+    @app.get("/api/desks/{desk}/models", **needs("look"))
+    def desk_models(desk: str) -> list[ModelCard]:
+        """What each model of a desk knows, by its card."""
+        return model_cards(desks.of(desk))
+
+    @app.get("/api/desks/{desk}/why/{seq}", response_model=Why, **needs("look"))
+    def desk_why(desk: str, seq: int) -> Response:
         """A decision as the journal kept it, explained."""
-        return explained(desks.of(desk), seq)  # type: ignore[return-value]
+        return explained(desks.of(desk), seq)
 
-    @app.get("/api/desks/{desk}/journal", **needs("look"))
+    @app.get(
+        "/api/desks/{desk}/journal",
+        response_model=JournalPage,
+        **looks("a table, as JSON or CSV", text_csv={"type": "string"}),
+    )
     def desk_journal(
         desk: str,
         after: Annotated[int, Query(ge=0, le=LAST)] = 0,
         kinds: Annotated[str, Query(max_length=400)] = "",
         most: Annotated[int, Query(ge=1, le=MOST_ENTRIES)] = 200,
-    ) -> JournalPage:
+        format: Format = "json",
+    ) -> JournalPage | Response:
         """Entries after a number, at most so many; kinds with commas between them, by default all."""
         wanted = [one.strip() for one in kinds.split(",") if one.strip()]
         if strange := [one for one in wanted if one not in all_kinds.KINDS]:
             received = f"{', '.join(strange)[:200]!r}"
             raise NotServedError(422, f"kinds: {', '.join(sorted(all_kinds.KINDS))}", received, "ask for some of these")
-        return journal_page(desks.of(desk), after, wanted, most)
+        page = journal_page(desks.of(desk), after, wanted, most)
+        return csv_response(page.entries, JournalLine, "journal") if format == "csv" else page
 
     @app.get("/metrics", **needs("look", **{TOKEN_TOO: True}))
     def metrics(desk: str | None = None) -> Response:
@@ -151,43 +188,13 @@ def _chosen(desks: Desks, name: str | None) -> Iterator[Served]:
     yield from desks.values() if name is None else [desks.of(name)]
 
 
-def forecast_row(instrument: str, alpha: Mapping[str, Any]) -> dict[str, Any]:
-    """What is expected of an instrument, basis points with two standard deviations about it; what came is not known.
-
-    What an older journal does not tell is null.
-
-    >>> forecast_row("A", {"ns": 5, "expected_bps": 1.0, "sd_bps": 2.0, "horizon_ns": 3_000_000_000})["low"]
-    -3.0
-    """
-    mean, sd, horizon_ns = alpha.get("expected_bps"), alpha.get("sd_bps"), alpha.get("horizon_ns")
-    low, high = (None, None) if mean is None or sd is None else (mean - 2 * sd, mean + 2 * sd)
-    sources = alpha.get("sources") or {}
-    return {
-        "instrument": instrument, "source": str(alpha.get("model") or ", ".join(sources)), "ns": alpha["ns"],
-        "horizon_s": None if horizon_ns is None else horizon_ns / 1e9, "forecast_bps": mean, "low": low, "high": high,
-        "came_bps": None,
-    }  # fmt: skip
-
-
-def came_row(instrument: str, over: Mapping[str, Any]) -> dict[str, Any]:
-    """What was expected of a time that is over, and what came of it.
-
-    >>> over = {"ns": 9_000_000_000, "span_s": 3.0, "forecast_bps": 1.0, "sd_bps": 2.0, "came_bps": 0.5}
-    >>> [came_row("A", over)[name] for name in ("ns", "low", "came_bps")]
-    [6000000000, -3.0, 0.5]
-    """
-    span_ns = round(over["span_s"] * 1e9)
-    then = {"ns": over["ns"] - span_ns, "expected_bps": over.get("forecast_bps"), "horizon_ns": span_ns}
-    return forecast_row(instrument, {**over, **then}) | {"came_bps": over.get("came_bps")}
-
-
 def desk_row(served: Served) -> DeskRow:
     """A desk in a line."""
     state = served.follower.shown()
     session, counts = state["session"], state["summary"]["alerts"]
-    alerts = {name: int(counts.get(name, 0)) for name in ("critical", "warning")}
+    critical, warning = (int(counts.get(name, 0)) for name in ("critical", "warning"))
     owned = served.follower.ask(lambda folded: len(folded.owners))
-    alerts["unowned"] = max(sum(alerts.values()) - owned, 0)
+    alerts = AlertCounts(critical=critical, warning=warning, unowned=max(critical + warning - owned, 0))
     return DeskRow(
         desk=served.name, stage=str(session.get("stage", "")), venue=str(session.get("venue", "")),
         running=state["running"], seq=state["seq"], ns=state["ns"], silent_s=state["silent_s"], fault=state["fault"],
@@ -227,15 +234,15 @@ def order_rows(served: Served) -> DeskOrders:
     return served.follower.ask(rows)
 
 
-def _parent_row(served: Served, parent: ParentOrder, shown: Mapping[str, Any], unit: Unit) -> OrderRow:
+def _parent_row(served: Served, parent: ParentOrder, shown: Mapping[str, Any], unit: Unit) -> ParentRow:
     order = parent.order
-    return OrderRow(
+    return ParentRow(
         desk=served.name, id=parent.id, instrument=order.instrument, agent=order.agent, side=SIDE_WORDS[order.side],
         qty=unit.qty(parent.lots * ONE), filled=unit.qty(parent.filled_qty), limit_price=parent.limit_price,
         status=str(parent.status), reason=parent.reason, strategy=parent.strategy, schedule=shown["schedule"],
         left_s=shown["left_s"], is_bps=plain(shown["is_bps"]),
         arrival_price=shown["arrival_price"] if unit.named else None,
-    )  # type: ignore[call-arg]  # fmt: skip
+    )  # fmt: skip
 
 
 def _order_row(served: Served, order: ChildOrder, unit: Unit) -> OrderRow:
@@ -245,7 +252,7 @@ def _order_row(served: Served, order: ChildOrder, unit: Unit) -> OrderRow:
         side=SIDE_WORDS[order.side], qty=unit.qty(order.lots * ONE), filled=unit.qty(order.cum_qty),
         limit_price=unit.price(order.price * ONE) if priced else None,  # type: ignore[operator]
         status=str(order.status), reason=order.text, parent=order.parent,
-    )  # type: ignore[call-arg]  # fmt: skip
+    )  # fmt: skip
 
 
 def journal_page(served: Served, after: int, kinds: list[str], most: int) -> JournalPage:

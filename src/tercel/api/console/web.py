@@ -64,7 +64,7 @@ def create_app(
     app.router.route_class = GuardedRoute
     app.state.sessions, app.state.token = Sessions(people, now_s), token
     tell_errors(app)
-    add_entry(app, app.state.sessions)
+    add_entry(app, app.state.sessions, provider is not None)
     if provider is not None:
         add_provider(app, app.state.sessions, provider)
     add_users(app, people)

@@ -16,6 +16,7 @@ from tercel.core.ports import Entries, Entry
 from tercel.core.stats.student import WeightedSums
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.money import Money, by
+from tercel.desk.console.outcomes import Outcomes
 from tercel.desk.trading.archive import ArchiveIndex
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
@@ -24,7 +25,6 @@ from tercel.desk.trading.parents import ParentOrder
 from tercel.desk.trading.state import StateReason
 from tercel.desk.trading.tca.shortfall import weight
 from tercel.execution import intent as it
-from tercel.execution.policies_packaged import card_of
 
 KEPT_ALERTS: Final = 50
 KEPT_DECISIONS: Final = 40
@@ -36,7 +36,7 @@ KEPT_NS: Final = 180 * 10**9
 KEPT_INTENTS: Final = 200
 KEPT_PARENTS: Final = 4096
 """Parents whose costs stay in memory, those at work and of the last hour beside them."""
-AS_IT_IS: Final = ("seq", "ns", "session", "postures", "alphas", "forecasts", "markets", "kills")
+AS_IT_IS: Final = ("seq", "ns", "session", "postures", "alphas", "markets", "kills")
 ACTIONS: Final = ("wait", "rest", "take", "take and rest")
 SHOWN_LIMITS: Final = 8
 
@@ -67,12 +67,9 @@ class Agent:
 
     def shown(self) -> dict[str, Any]:
         """The agent's table row, with the mean shortfall of its fills and a 95 % Student interval over parents."""
-        row = {name: value for name, value in vars(self).items() if name not in ("qty", "costs", "intents", "model")}
-        card = card_of(self.model) if self.model else None
-        known = {} if card is None else {"name": card.name, "trained_on": card.trained_on, "measured": card.measured}
+        row = {name: value for name, value in vars(self).items() if name not in ("qty", "costs", "intents")}
         actions = [{"what": what, "n": n} for what, n in Counter(self.intents).most_common()]
-        model = {"hash": self.model, "card": known | dict(card.score) if card is not None else None}
-        return row | _bounds(self.costs) | {"lots": shown(self.qty), "actions": actions, "model": model}
+        return row | _bounds(self.costs) | {"lots": shown(self.qty), "actions": actions}
 
 
 class DeskState:
@@ -93,12 +90,8 @@ class DeskState:
         self.postures: dict[str, dict[str, Any]] = {}
         self.alphas: dict[str, dict[str, Any]] = {}
         self.markets: dict[str, dict[str, Any]] = {}
-        self.forecasts: dict[str, dict[str, Any]] = {}
-        """What was forecast of the last round, and what came."""
-        self._latest = {
-            kinds.POSTURE: self.postures, kinds.ALPHA: self.alphas, kinds.MARKET: self.markets,
-            kinds.FORECAST: self.forecasts,
-        }  # fmt: skip
+        self.outcomes = Outcomes()
+        self._latest = {kinds.POSTURE: self.postures, kinds.ALPHA: self.alphas, kinds.MARKET: self.markets}
         """Kinds of which the last entry of each instrument is shown."""
         self.heartbeat: dict[str, Any] = {}
         self.denials: Counter[str] = Counter()
@@ -144,6 +137,7 @@ class DeskState:
                     if (over := self._ended.get(fill.parent)) is not None:
                         self._ended[over.id] = replace(over, filled_qty=over.filled_qty + sign * fill.qty)
         self.money.apply(entry, self.ledger)
+        self.outcomes.apply(entry)
         if entry.kind in self._latest:
             self._latest[entry.kind][entry.instrument] = dict(entry.body) | {"ns": entry.ns}
         step = getattr(self, f"_{entry.kind}", None)

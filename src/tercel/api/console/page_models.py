@@ -1,0 +1,441 @@
+"""What the console shows of a desk, as types: `/openapi.json` tells them, the page's own are made from it.
+
+`ns` is the venue's clock, money and prices are in the units of the trade, costs are basis points; null: not known.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from tercel.api.console.models import Interval
+
+
+class Shown(BaseModel):
+    """A part of a page: these fields and no others."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Told(BaseModel):
+    """Of an entry of a journal, which may say more, and an older one less."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Total(Shown):
+    """Money of one currency; `var95` at risk in a day, `var_used` its share of what a day may lose."""
+
+    currency: str
+    realised: float | None
+    open: float | None
+    fees: float | None
+    total: float | None
+    gross: float | None
+    net: float | None
+    var95: float | None
+    var_used: float | None
+    var_returns: int
+
+
+class LatchPart(Told):
+    """The kill latch: whom it holds (`all`, or agents), by whom, and why."""
+
+    scope: str
+    by: str
+    reason: str
+
+
+class AlertCounts(Shown):
+    """How many alerts are critical, warnings, without an owner."""
+
+    critical: int
+    warning: int
+    unowned: int
+
+
+class DeskRow(Shown):
+    """A desk in a line."""
+
+    desk: str
+    stage: str
+    venue: str
+    running: str | None
+    seq: int
+    ns: int
+    silent_s: float
+    fault: str
+    killed: LatchPart | None
+    alerts: AlertCounts
+    money: list[Total]
+
+
+class Seat(Told):
+    """The challenger beside an agent, on paper: what it saves, basis points, over trials."""
+
+    challenger: str = ""
+    strategy: str = ""
+    trials: int = 0
+    mean_bps: float | None = None
+    low_bps: float | None = None
+    high_bps: float | None = None
+    verdict: str = ""
+
+
+class PosturePart(Told):
+    """What risk allows of an instrument, and why."""
+
+    ns: int
+    urgency: float
+    max_participation: float
+    size_multiplier: float
+    styles: int | str
+    reasons: list[str]
+
+
+class Action(Shown):
+    """How often an agent did something, of its last decisions."""
+
+    what: str
+    n: int
+
+
+class Budget(Shown):
+    """How much of a limit is used."""
+
+    used: float | None
+    of: float | None
+
+
+class AgentFigures(Shown):
+    """An agent's figures; `share` of each instrument's flow, `low_bps` to `high_bps` the 95 % interval of its cost."""
+
+    strategy: str
+    state: str
+    state_code: str
+    reason: str
+    fallback: str
+    share: dict[str, float]
+    held: dict[str, float]
+    open: int
+    fills: int
+    lots: float
+    orders: int
+    denials: int
+    parents: int
+    is_bps: float | None
+    low_bps: float | None
+    high_bps: float | None
+    drift: str
+    drifting: bool
+    actions: list[Action]
+    model: str
+    posture: dict[str, PosturePart]
+    capital: Budget
+    apart_bps: Interval | None
+    money: list[Total]
+
+
+class AgentPart(AgentFigures):
+    """An agent on its desk's page."""
+
+    name: str
+    state_reason: str
+    half_bps: float | None
+    seat: Seat
+
+
+class AgentRow(AgentFigures):
+    """An agent in a line."""
+
+    desk: str
+    agent: str
+    challenger: Seat | None
+
+
+class OrderPart(Shown):
+    """An order that is open; quantities in shares or coins."""
+
+    id: str
+    parent: str
+    instrument: str
+    agent: str
+    side: str
+    qty: float
+    filled: float
+    limit_price: float | None
+    status: str
+
+
+class OrderRow(OrderPart):
+    """An open order in a line."""
+
+    desk: str
+    reason: str
+
+
+class ParentRow(Shown):
+    """A parent in a line; quantities in shares or coins, `schedule` the share that an even one would have filled."""
+
+    desk: str
+    id: str
+    instrument: str
+    agent: str
+    side: str
+    qty: float
+    filled: float
+    limit_price: float | str | None
+    status: str
+    reason: str
+    strategy: str
+    schedule: float
+    left_s: float | None
+    is_bps: float | None
+    arrival_price: float | None
+
+
+class DeskOrders(Shown):
+    """Parents and open orders of desks."""
+
+    parents: list[ParentRow]
+    orders: list[OrderRow]
+
+
+class ParentPart(Shown):
+    """A parent on its desk's page; `lots` and `filled` in lots, `limit_price` as it was asked for."""
+
+    parent: str
+    instrument: str
+    agent: str
+    side: int
+    lots: float
+    filled: float
+    limit_price: float | str | None
+    limit: float | None
+    avg_price: float | None
+    arrival_price: float | None
+    cost: float | None
+    status: str
+    reason: str
+    live: bool
+    schedule: float
+    progress: float
+    left_s: float | None
+    last_decision: int
+    is_bps: float | None
+    opportunity_bps: float | None
+    unfilled: float
+    refused: float
+
+
+class ListingPart(Shown):
+    """Units of an instrument; null where the journal does not tell them: prices are then in ticks."""
+
+    tick: float | None
+    lot: float | None
+    currency: str
+
+
+class PositionPart(Shown):
+    """What an agent holds of an instrument."""
+
+    agent: str
+    instrument: str
+    qty: float
+    lots: float
+    average: float | None
+    mark: float | None
+    mark_ns: int | None
+    value: float | None
+    realised: float | None
+    open: float | None
+    fees: float | None
+    currency: str
+
+
+class PnlPoint(Shown):
+    """Profit at a time."""
+
+    ns: int
+    currency: str
+    realised: float | None
+    open: float | None
+    fees: float | None
+
+
+class ExposurePart(Shown):
+    """What is held of an instrument, over agents."""
+
+    instrument: str
+    currency: str
+    net: float | None
+    gross: float | None
+
+
+class CorrelationPart(Shown):
+    """Of agents' signed lots by the minute."""
+
+    agents: list[str]
+    matrix: list[list[float | None]]
+
+
+class MarketPart(Told):
+    """The last mark, ticks."""
+
+    ns: int
+    bid: int | None = None
+    ask: int | None = None
+    unit: float | None = None
+
+
+class AlphaPart(Told):
+    """The last forecast of an instrument."""
+
+    ns: int
+    expected_bps: float
+    sd_bps: float
+
+
+class Limit(Shown):
+    """A limit and how much of it is used."""
+
+    scope: str
+    name: str
+    limit: str
+    used: float
+    of: float
+    warned_at: float | None
+    share: float
+
+
+class Alert(Shown):
+    """An alert, and who owns it."""
+
+    seq: int
+    ns: int
+    severity: str
+    code: str
+    text: str
+    agent: str
+    instrument: str
+    owner: str = ""
+    note: str = ""
+
+
+class Decision(Shown):
+    """A decision, in brief."""
+
+    seq: int
+    ns: int
+    parent: str
+    agent: str
+    n: int | None
+    commands: int
+
+
+class Deed(Shown):
+    """What a person did."""
+
+    seq: int
+    ns: int
+    kind: str
+    by: str
+    what: str
+    reason: str
+
+
+class SharePoint(Shown):
+    """Shares of an instrument's flow from a time on."""
+
+    ns: int
+    instrument: str
+    shares: dict[str, float]
+
+
+class CostPoint(Shown):
+    """What a parent cost, with its weight."""
+
+    ns: int
+    agent: str
+    is_bps: float
+    weight: float
+
+
+class Reading(Shown):
+    """How much of a long journal has been read."""
+
+    share: float
+    text: str
+
+
+class Heartbeat(Told):
+    """The desk's last heartbeat; none yet: empty."""
+
+    ns: int | None = None
+
+
+class SessionPart(Told):
+    """The desk's session; none yet: empty."""
+
+    venue: str = ""
+    stage: str = ""
+
+
+class Summary(Shown):
+    """Figures over all agents and the whole journal."""
+
+    is_bps: float | None
+    half_bps: float | None
+    low_bps: float | None
+    high_bps: float | None
+    unfilled: float
+    refused: int
+    live: int
+    over: int
+    fills: int
+    lots: float
+    denied: int
+    alerts: dict[str, int]
+    open: int
+    unknown: int
+
+
+class DeskThen(Shown):
+    """The page of a desk as it was; `freshness`: seconds since each mark, forecast and posture of an instrument."""
+
+    seq: int
+    ns: int
+    session: SessionPart
+    summary: Summary
+    agents: list[AgentPart]
+    parents: list[ParentPart]
+    orders: list[OrderPart]
+    instruments: dict[str, ListingPart]
+    markets: dict[str, MarketPart]
+    money: list[Total]
+    positions: list[PositionPart]
+    pnl_points: list[PnlPoint]
+    exposure: list[ExposurePart]
+    correlation: CorrelationPart
+    postures: dict[str, PosturePart]
+    alphas: dict[str, AlphaPart]
+    freshness: dict[Literal["marks", "forecasts", "postures"], dict[str, float]]
+    heartbeat: Heartbeat
+    limits: list[Limit]
+    denials: dict[str, int]
+    kills: dict[str, dict[str, Any]]
+    alerts: list[Alert]
+    decisions: list[Decision]
+    operator: list[Deed]
+    share_points: list[SharePoint]
+    cost_points: list[CostPoint]
+
+
+class DeskPage(DeskThen):
+    """The page of a desk now; a stream's events hold the parts that have changed."""
+
+    desk: str
+    running: str | None
+    latch: LatchPart | None
+    silent_s: float
+    fault: str
+    reading: Reading | None

@@ -1,0 +1,217 @@
+// Acts: a button that asks for a reason, then does it; dialogs and their fields.
+import type { ComponentChildren } from "preact";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { act, url, type Body, type Params, type Paths } from "../api";
+import { close, open, use } from "../store";
+import { Button, Choice, Empty, type Pair } from "./basic";
+
+export interface Field {
+  name: string;
+  label: string;
+  kind?: "text" | "number" | "price" | "select" | "password";
+  options?: Pair[];
+  value?: string;
+  needed?: boolean;
+}
+export const field = (name: string, label: string, more: Partial<Field> = {}): Field => ({ name, label, ...more });
+const REASON = field("reason", "Reason (journaled with your name)", { needed: true });
+export type Values = Record<string, string>;
+export type Typed = Record<string, string | number>;
+
+type InputOf = { field: Field; value: string; change: (v: string) => void };
+export function Input({ field: { name, label, kind, options, needed }, value, change }: InputOf) {
+  const id = useId();
+  const inputMode = kind === "number" ? "decimal" : "text";
+  const onInput = (e: { currentTarget: HTMLInputElement }): void => change(e.currentTarget.value);
+  const shared = { id, name, value, inputMode, maxLength: 500, onInput } as object;
+  return (
+    <p class="field">
+      <label for={id}>
+        {label}
+        {!needed && kind !== "select" && <small> optional</small>}
+      </label>
+      {kind === "select" ? (
+        <Choice id={id} all={options ?? []} value={value} on={change} />
+      ) : kind === "password" ? (
+        <input type="password" autocomplete="new-password" {...shared} />
+      ) : (
+        <input autocomplete="off" {...shared} />
+      )}
+    </p>
+  );
+}
+const isNumber = (text: string): boolean => Number.isFinite(Number(text.trim().replaceAll(",", "")));
+/** What was typed, numbers as numbers; empty ones left out. */
+export function typed(fields: Field[], values: Values): Typed {
+  const value = ({ name, kind }: Field): string | number => {
+    const text = values[name]!.trim();
+    const number = kind === "number" || (kind === "price" && isNumber(text));
+    return number ? Number(text.replaceAll(",", "")) : text;
+  };
+  return Object.fromEntries(fields.filter((f) => values[f.name]?.trim()).map((f) => [f.name, value(f)]));
+}
+export const bad = (fields: Field[], values: Values): boolean =>
+  fields.some(({ name, kind, needed }) => {
+    const text = values[name]?.trim() ?? "";
+    if (!text) return needed;
+    return kind === "number"
+      ? !isNumber(text)
+      : kind === "price" && !isNumber(text) && !/^([\d.]+bps|none)$/.test(text);
+  });
+
+type DialogOf = { title: string; wide?: boolean; children: ComponentChildren };
+export function Dialog({ title, wide, children }: DialogOf) {
+  const box = useRef<HTMLDialogElement>(null);
+  const before = useRef(document.activeElement as HTMLElement | null);
+  useLayoutEffect(() => {
+    box.current?.showModal();
+    return () => before.current?.focus?.();
+  }, []);
+  const look = `${wide ? "w-[min(60rem,94vw)]" : "w-[min(34rem,94vw)]"} m-auto max-h-[88vh] overflow-auto rounded-xl px-5 py-4`;
+  return (
+    <dialog ref={box} class={look} aria-labelledby="dialog-title" onClose={close} onCancel={close}>
+      <header class="mb-2 flex items-start justify-between gap-4">
+        <h2 id="dialog-title">{title}</h2>
+        <Button say="Close" kind="bg-transparent small" on={close} />
+      </header>
+      {children}
+    </dialog>
+  );
+}
+
+type FormOf = {
+  title: string;
+  text: ComponentChildren;
+  fields: Field[];
+  yes: string;
+  busyText?: string;
+  danger?: boolean;
+  ready?: boolean;
+  children?: ComponentChildren;
+  done: (values: Typed) => Promise<unknown>;
+};
+/** A dialog that asks; it closes once what was asked for is answered. */
+export function Ask({ title, text, fields, yes, busyText, danger, ready = true, children, done }: FormOf) {
+  const [values, put] = useState<Values>(Object.fromEntries(fields.map((f) => [f.name, f.value ?? ""])));
+  const [busy, setBusy] = useState(false);
+  const submit = async (e: Event): Promise<void> => {
+    e.preventDefault();
+    setBusy(true);
+    await done(typed(fields, values));
+    close();
+  };
+  return (
+    <Dialog title={title}>
+      <form onSubmit={submit}>
+        <p class="my-1.5">{text}</p>
+        {children}
+        {fields.map((f) => (
+          <Input key={f.name} field={f} value={values[f.name] ?? ""} change={(v) => put({ ...values, [f.name]: v })} />
+        ))}
+        <div class="menu">
+          <Button say="Back" kind="" on={close} />
+          <Button
+            say={busy ? (busyText ?? "Asking the desk…") : yes}
+            kind={danger ? "danger" : "main"}
+            off={busy || !ready || bad(fields, values)}
+          />
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+/** Whether this person may do something now; why not, in words. */
+export function useMay(what: string): string {
+  const me = use((s) => s.me);
+  const past = use((s) => s.place.at !== null);
+  if (past) return "You look at the past: go back to live first.";
+  return me?.may.includes(what) ? "" : `Your role (${me?.role ?? "none"}) may not do this.`;
+}
+export type Does<P extends Paths<M>, M extends "post" | "delete"> = {
+  may: string;
+  label: string;
+  title: string;
+  text: ComponentChildren;
+  path: P;
+  of?: Params<P, M>;
+  /** What is sent beside the fields. */
+  body?: Partial<Body<P, M>>;
+  fields?: Field[];
+  /** From the fields to what is sent; as they are by default. */
+  shape?: (values: Typed) => object;
+  yes?: string;
+  danger?: boolean;
+  /** Without a reason. */
+  plain?: boolean;
+  method?: M;
+  done?: () => void;
+};
+/** A button that asks for a reason, then does it; off, and saying why, for those who may not. */
+export function Do<P extends Paths<M>, M extends "post" | "delete" = "post">(about: Does<P, M>) {
+  const { may, label, title, text, path, of = {}, body = {}, fields = [], shape = (v) => v, danger, plain } = about;
+  const not = useMay(may);
+  const done = async (values: Typed): Promise<void> => {
+    await act(title, url(path, of as object), { ...body, ...shape(values) }, about.method);
+    about.done?.();
+  };
+  const all = plain ? fields : [...fields, REASON];
+  const ask = (): void => open(() => <Ask {...{ title, text, done, fields: all, yes: about.yes ?? label, danger }} />);
+  return <Button say={label} kind={`small ${danger ? "danger" : ""}`} off={!!not} hint={not || title} on={ask} />;
+}
+/** "pause" of "p1": a button "Pause…" that is titled "Pause p1". */
+export function verb(word: string, whom: string) {
+  const title = `${word[0]!.toUpperCase()}${word.slice(1)}`.replace("_", " ");
+  return { may: word, label: `${title}…`, title: `${title} ${whom}` };
+}
+
+type Target = { scope: string; name: string; desk?: string };
+type Whom = { agent?: string; desk?: string };
+/** Step two of the kill. Whom is chosen by the person, unless the button stood beside an agent or a desk: that one. */
+function Kill({ agent, desk }: Whom) {
+  const desks = use((s) => s.desks) ?? [];
+  const agents = use((s) => s.agents) ?? [];
+  const past = use((s) => s.place.at !== null);
+  const all: Target[] = [
+    ...agents.map((a) => ({ scope: "agent", name: a.agent, desk: a.desk })),
+    ...desks.map((d) => ({ scope: "desk", name: d.desk, desk: d.desk })),
+    ...(desks.length > 1 ? [{ scope: "all", name: "all" }] : []),
+  ];
+  const said = ({ scope, name, desk: of }: Target): string =>
+    scope === "agent"
+      ? `agent ${name} of ${of}`
+      : scope === "desk"
+        ? `the whole desk ${name}`
+        : `all ${desks.length} desks`;
+  const [key, choose] = useState(agent ? `agent ${agent} of ${desk}` : desk ? `the whole desk ${desk}` : "");
+  const chosen = all.find((one) => said(one) === key);
+  const text = (
+    <>
+      Every open order is cancelled and every new one refused, across restarts, until a person asks to re-arm and a
+      second one confirms.
+      {past && <strong> You look at the past; the kill is done now.</strong>}
+    </>
+  );
+  const done = (values: Typed) => act(`Kill ${key}`, "/api/kill", { ...chosen, ...values });
+  const yes = chosen ? `Kill ${key}` : "Kill: choose whom";
+  return (
+    <Ask title="Kill switch" {...{ text, yes, done }} danger fields={[REASON]} ready={!!chosen} busyText="Killing…">
+      <fieldset class="my-2.5 max-h-64 overflow-auto rounded-md border border-rule p-2.5">
+        <legend>Whom</legend>
+        {all.map(said).map((one) => (
+          <label key={one} class="choice">
+            <input type="radio" name="scope" checked={one === key} onChange={() => choose(one)} /> {one}
+          </label>
+        ))}
+        {!all.length && <Empty>No desk is known here: `tercel kill --all` works from the command line.</Empty>}
+      </fieldset>
+    </Ask>
+  );
+}
+export const kill = (whom: Whom = {}): void => open(() => <Kill {...whom} />);
+export function KillButton({ small, ...whom }: Whom & { small?: boolean }) {
+  const may = use((s) => s.me?.may.includes("kill"));
+  const title = may ? "Cancel all that is open, refuse all that is new" : "Your role may not stop things.";
+  const kind = `danger ${small ? "small" : ""}`;
+  return <Button say="Kill…" kind={kind} off={!may} hint={title} on={() => kill(whom)} />;
+}

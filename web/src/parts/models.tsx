@@ -1,0 +1,56 @@
+// What models know: a card for each.
+import { none, num, plural } from "../format";
+import type { JudgedFigure, ModelCard } from "../schema";
+import { Badge, Card, Cards, Empty, Facts, Interval, Row, Section, Soft, Waiting, type Awaited } from "./basic";
+import { figure, Table, words } from "./table";
+
+type ModelsOf = { title: string; rows: ModelCard[] | undefined; wait: Omit<Awaited, "what">; empty: string };
+export const Models = ({ title, rows, wait, empty }: ModelsOf) => (
+  <Section title={title} note={rows && plural(rows.length, "card")}>
+    {!rows && <Waiting what={title} {...wait} />}
+    {rows && !rows.length && <Empty>{empty}</Empty>}
+    <Cards>
+      {rows?.map((m) => (
+        <Known key={m.kind + m.name} m={m} />
+      ))}
+    </Cards>
+  </Section>
+);
+const Known = ({ m }: { m: ModelCard }) => (
+  <Card label={`Model ${m.name}`}>
+    <Row>
+      <h3>{m.name}</h3>
+      <Badge>{m.kind}</Badge>
+      <Soft>for {m.used_by.join("; ") || "nobody"}</Soft>
+    </Row>
+    {m.why && <p class="text-bad">Its card cannot be shown: {m.why}</p>}
+    <Facts
+      kind="facts"
+      all={[
+        ["weights", m.hash || "–"],
+        ["markets", m.markets.join(", ") || "–"],
+        ["has seen data until", m.seen_until || (m.why ? "–" : "no day is told")],
+      ]}
+    />
+    {m.judged.length > 0 && <h3>Judged{m.judged_on && `: ${m.judged_on}`}</h3>}
+    {m.judged.length > 0 && <Judged rows={m.judged} />}
+    <details>
+      <summary>Trained on</summary>
+      <Facts kind="keys" all={Object.entries(m.trained_on)} />
+    </details>
+  </Card>
+);
+const Judged = ({ rows }: { rows: JudgedFigure[] }) => (
+  <Table<JudgedFigure>
+    keep="few"
+    label="Judged"
+    rows={rows}
+    id={(f) => `${f.where} ${f.what}`}
+    empty=""
+    columns={[
+      words("where", (f) => f.where || "–"),
+      words("what", (f) => f.what),
+      figure("figure", ({ figure: f }) => <Interval {...f} show={(v) => num(v, none(v) || Math.abs(v) < 1 ? 3 : 2)} />),
+    ]}
+  />
+);
