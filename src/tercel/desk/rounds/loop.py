@@ -283,9 +283,10 @@ class DeskLoop:
                 self.alert("warning", "PARENT_REFUSED", f"{order.id}: {error}", name, agent)
 
     def _alive(self, shares: Mapping[str, float]) -> dict[str, float]:
-        """Shares of the flow among agents that are not killed; {} where all are: the orders wait."""
+        """Shares of the flow among agents that are neither killed nor paused; {} where all are: the orders wait."""
         self.session.stopper.look(shares)
-        alive = {name: share for name, share in shares.items() if name not in self.session.stopper.killed}
+        out = self.session.stopper.killed.keys() | self.session.ledger.holds.keys()
+        alive = {name: share for name, share in shares.items() if name not in out}
         whole = sum(alive.values())
         return {name: share / whole for name, share in alive.items()} if whole > 0 else {}
 
@@ -381,11 +382,12 @@ class DeskLoop:
         alpha, reasons = self._told.pop(order.id, (None, ""))
         if own:
             self._book(parent, cost)
-            if math.isfinite(cost.whole_bps):
+            if math.isfinite(cost.whole_bps) and not parent.hand:
                 self._lines[order.instrument].round_costs[order.agent] = cost.whole_bps
         listing = self.session.listings[order.instrument]
         body = cost.to_dict(listing.tick / 2 * listing.lot) | {"status": str(parent.status)}
         body |= {"alpha_bps": alpha, "posture": reasons}
+        body |= {"by_hand": self.session.ledger.lots_by_hand(parent)} if parent.hand else {}
         self._note([Entry(kinds.FEEDBACK, parent.over_ns, order.instrument, order.agent, order.id, body=body)])
 
     def _book(self, parent: ParentOrder, cost: Shortfall) -> None:
