@@ -16,7 +16,7 @@ from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.trading.limit_record import same_person
 from tercel.desk.trading.manager import ParentOrderManager
-from tercel.desk.trading.parents import ParentOrder, Parents, ParentStatus, entry_of, marked
+from tercel.desk.trading.parents import ParentOrder, Parents, ParentStatus, entry_of, limit_at, marked
 from tercel.desk.trading.state import Sender
 from tercel.desk.trading.stopping import cancels
 from tercel.desk.trading.upkeep import traded_in
@@ -170,10 +170,11 @@ class HandTrading:
         """Its limit price in ticks; one taken over before it came to its market arrives with its first order."""
         if parent.arrival_ns:
             return [], parent.limit
-        if not (mid2 := self._manager.follow(parent.order.instrument).mid2):
+        follower = self._manager.follow(parent.order.instrument)
+        if not (mid2 := follower.mid2):
             raise OrderError("a market with two sides", f"none of {parent.order.instrument} yet", "wait for it")
-        requested = replace(parent.order, limit_price=parent.limit_price)
-        words = {"mid2": mid2} | ({"limit": limit} if (limit := self._manager.limit_at(requested, mid2)) else {})
+        requested, tick = replace(parent.order, limit_price=parent.limit_price), follower.listing.tick
+        words = {"mid2": mid2} | ({"limit": limit} if (limit := limit_at(requested, tick, mid2)) else {})
         now, order = self._gateway.venue.now_ns, parent.order
         return [entry_of(parent.id, "arrived", now, order.instrument, order.agent, **words)], limit
 

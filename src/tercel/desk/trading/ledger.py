@@ -24,11 +24,12 @@ from tercel.desk.trading.state import STOPS, TradingStates
 
 FOLDED = (
     *(kinds.SESSION, kinds.PARENT, kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN, kinds.ALERT, kinds.OPERATOR),
-    *(kinds.LIMITS, kinds.KILL, kinds.REARM, kinds.SETTLED, kinds.STATE, kinds.HOLD),
+    *(kinds.LIMITS, kinds.KILL, kinds.REARM, kinds.SETTLED, kinds.STATE, kinds.HOLD, kinds.STANCE),
 )
 """Kinds that the fold reads."""
-ANSWERS = (kinds.PARENT, kinds.ALERT, kinds.LIMITS, kinds.SETTLED, kinds.HOLD)
+ANSWERS = (kinds.PARENT, kinds.ALERT, kinds.LIMITS, kinds.SETTLED, kinds.HOLD, kinds.STANCE)
 """Those that answer a person's command, by its number as "operator"."""
+_OF_ENTRY = ("event", "operator")
 
 
 class Ledger:
@@ -60,6 +61,8 @@ class Ledger:
         """What the venue has beyond what is here, 10^-8 of a lot, as a person explained it: by account, instrument."""
         self.holds: dict[str, dict[str, Any]] = {}
         """Agents that a person paused: the entry's words."""
+        self.stances: dict[str, dict[str, Any]] = {}
+        """Postures set by hand that nobody has lifted and whose end was not told: by agent, "" the desk's."""
         self.fills_of: dict[str, list[Fill]] = defaultdict(list)
         """Executions that stand by parent, each once, in the order of their arrival."""
         self.children: dict[str, int] = {}
@@ -207,6 +210,8 @@ class Ledger:
             self.limits.apply(entry)
         elif entry.kind == kinds.SETTLED:
             self.settled = settled_of(body)
+        elif entry.kind == kinds.STANCE:
+            self._stance(entry)
         elif entry.kind == kinds.HOLD:
             self.holds.pop(entry.agent, None)
             if body["event"] == "paused":
@@ -251,6 +256,11 @@ class Ledger:
         """Lots of a parent that orders given by hand filled."""
         names = {name for name, _ in parent.by_hand}
         return shown(sum(fill.qty for fill in self.fills_of.get(parent.id, ()) if fill.order in names))
+
+    def _stance(self, entry: Entry) -> None:
+        self.stances.pop(entry.agent, None)
+        if entry.body["event"] == "set":
+            self.stances[entry.agent] = {key: value for key, value in entry.body.items() if key not in _OF_ENTRY}
 
     def faults(self) -> list[str]:
         """Failed consistency checks; none, whatever came in."""

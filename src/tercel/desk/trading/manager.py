@@ -4,7 +4,7 @@ What cannot be relied on is replaced, and that is journaled: a strategy that rai
 executor whose orders' fate was unknown for a while by a new one that goes on with what is left.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -17,7 +17,7 @@ from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import Command, MarketRows, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
-from tercel.desk.trading.children import Assignment, limit_at
+from tercel.desk.trading.children import Assignment
 from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.follower import Follower
 from tercel.desk.trading.gateway import OrderGateway
@@ -30,6 +30,7 @@ from tercel.desk.trading.parents import (
     ParentStatus,
     accepted,
     entry_of,
+    limit_at,
     marked,
     model_of,
 )
@@ -81,7 +82,7 @@ class ParentOrderManager:
         """Interrupts decisions that take more than `decision_s`."""
         self.decision_s = 0.0
         self._given: dict[str, Strategy] = {}
-        self._guidance: dict[str, tuple[Alpha | None, Posture | None]] = {}
+        self._guidance: dict[str, tuple[Alpha | None, Posture | None, Mapping[str, Posture]]] = {}
 
     def __iter__(self) -> Iterator[ParentExecutor]:
         return iter(list(self.executors.values()))
@@ -183,7 +184,7 @@ class ParentOrderManager:
         )
         strategy = given or self._strategies(parent.strategy, order.instrument)
         executor = ParentExecutor(what_is_left, self.follow(order.instrument), strategy)
-        executor.guide(*self._guidance.get(order.instrument, (None, None)), self._now)
+        self._guide(executor)
         self.executors[parent.id] = executor
 
     def pause(self, id_: str, reason: str, operator: int | None = None) -> None:
@@ -259,7 +260,8 @@ class ParentOrderManager:
         given = (("lots", lots), ("horizon_ns", horizon_ns))
         fields: dict[str, Any] = {name: value for name, value in given if value is not None}
         if limit_price is not None:
-            fields |= {"limit_price": wanted, "limit": self.limit_at(requested, parent.arrival_mid2)}
+            tick = self.follow(requested.instrument).listing.tick
+            fields |= {"limit_price": wanted, "limit": limit_at(requested, tick, parent.arrival_mid2)}
         self.journal(parent, "amended", operator, reason=reason, **fields)
         if lots is not None:
             with self.gateway.lock:
@@ -274,17 +276,19 @@ class ParentOrderManager:
         elif lots is not None:
             self.send(executor, executor.amend(lots - executor.order.filled_before), sender=_by(operator))
 
-    def limit_at(self, requested: ParentRequest, mid2: int) -> int:
-        """A limit price in ticks at an arrival; before it (`mid2` 0) 0, as the arrival fixes it."""
-        tick = self.follow(requested.instrument).listing.tick
-        return limit_at(requested.task(), requested.side, tick, mid2) if mid2 else 0
-
-    def guide(self, instrument: str, alpha: Alpha | None, posture: Posture | None) -> None:
-        """Set guidance of signals and risk for an instrument, from its executors' next decision on."""
-        self._guidance[instrument] = alpha, posture
+    def guide(
+        self, instrument: str, alpha: Alpha | None, posture: Posture | None, of: Mapping[str, Posture] | None = None
+    ) -> None:
+        """Set guidance of signals and risk for an instrument, from its executors' next decision on; `of` some agents it
+        is another posture."""
+        self._guidance[instrument] = alpha, posture, of or {}
         for executor in self:
             if executor.order.instrument == instrument:
-                executor.guide(alpha, posture, self._now)
+                self._guide(executor)
+
+    def _guide(self, executor: ParentExecutor) -> None:
+        alpha, posture, of = self._guidance.get(executor.order.instrument, (None, None, {}))
+        executor.guide(alpha, of.get(executor.order.account, posture), self._now)
 
     def journal(self, parent: ParentOrder, event: str, operator: int | None = None, **fields: Any) -> None:
         """Journal an event of a parent."""
@@ -345,10 +349,8 @@ class ParentOrderManager:
         """The first arrival of a parent sets its benchmark, whoever goes on with it later."""
         parent, driver = self.gateway.ledger.parents.must(executor.id), executor.driver
         if parent.arrival_ns == 0:
-            limit = int(driver.state[sim.LIMIT])
-            self.journal(
-                parent, "arrived", mid2=int(driver.state[sim.ARRIVAL_MID2]), **({"limit": limit} if limit else {})
-            )
+            limit, mid2 = int(driver.state[sim.LIMIT]), int(driver.state[sim.ARRIVAL_MID2])
+            self.journal(parent, "arrived", mid2=mid2, **({"limit": limit} if limit else {}))
             for watcher in self.watchers:
                 watcher.on_arrival(parent.order, driver.book, driver.state)
 
@@ -425,8 +427,7 @@ class ParentOrderManager:
         parents = self.gateway.ledger.parents
         for parent in [parents.must(id_) for id_ in list(parents.open_ids) if id_ not in self.executors]:
             if parent.ends_ns <= self._now and parent.status != ParentStatus.BY_HAND:
-                self._expired(parent, begins and parent.reason == NEW_SESSION)
-                self._notify_over(parent.id, None)
+                self.end(parent, "expired", begins and parent.reason == NEW_SESSION)
 
     def _tidy_one(self, parent: ParentOrder, executor: ParentExecutor) -> None:
         """A executor that is off or done, with no order at the venue."""
@@ -448,14 +449,14 @@ class ParentOrderManager:
             self._given.pop(parent.id, None)
             self._notify_over(parent.id, executor)
 
-    def end(self, parent: ParentOrder, event: str) -> None:
-        """End a parent that nobody works, as cancelled, done or expired."""
+    def end(self, parent: ParentOrder, event: str, alone: bool = False) -> None:
+        """End a parent that no executor works, as cancelled, done or expired (`alone`: as no session ran)."""
         if event == "cancelled":
             self.journal(parent, event, reason=parent.reason)
         elif event == "done":
             self.finish(parent)
         else:
-            self._expired(parent)
+            self._expired(parent, alone)
         self._notify_over(parent.id, None)
 
     def _notify_over(self, id_: str, executor: ParentExecutor | None) -> None:

@@ -13,6 +13,7 @@ from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import ONE, floored, shown
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.trading import children
 from tercel.desk.trading.journal import kinds
 from tercel.execution.task import Task
 
@@ -256,6 +257,11 @@ def marked(entry: Entry, operator: int) -> Entry:
     """The entry with the number of the operator's command it carries out."""
     body = {**entry.body, "operator": operator}
     return Entry(entry.kind, entry.ns, entry.instrument, entry.agent, entry.parent, entry.order, body, entry.blob)
+
+
+def limit_at(order: ParentRequest, tick: float, mid2: int) -> int:
+    """An order's limit price in ticks at an arrival; before it (`mid2` 0) 0, as the arrival fixes it."""
+    return children.limit_at(order.task(), order.side, tick, mid2) if mid2 else 0
 
 
 def model_of(strategy: object) -> str:

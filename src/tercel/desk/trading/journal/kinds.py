@@ -46,7 +46,7 @@ FORECAST: Final = "forecast"
 """What was forecast of a round that is over and what came, of a model that is served from files: {"model", "at",
 "span_s", "forecast_bps", "sd_bps", "came_bps"}."""
 POSTURE: Final = "posture"
-"""{"urgency", "max_participation", "styles", "size_multiplier", "reasons"}."""
+"""{"urgency", "max_participation", "styles", "size_multiplier", "reasons"}: risk's, and what a person set by hand."""
 FEEDBACK: Final = "feedback"
 """What a finished parent cost: `trading.tca.shortfall.Shortfall.to_dict`, {"status"} it ended with,
 and, as its agent saw them, {"alpha_bps", "posture"}; {"by_hand": lots} of one that a person had taken over."""
@@ -66,6 +66,10 @@ SEAT: Final = "seat"
 HOLD: Final = "hold"
 """A person paused an agent or let it go on: {"event": "paused" | "resumed", "by", "reason", "parents": those that were
 paused or resumed with it, "operator"}. A paused agent takes no parent, in later sessions either."""
+STANCE: Final = "stance"
+"""A posture that a person set by hand, for the entry's agent or ("") the whole desk: {"event": "set" | "lifted" |
+"ended", "by", "reason", "operator"} and, where set, {"until_ns", "instead": whether it stands in the place of what risk
+says, else the more careful of both counts, "words": the fields of a posture that it sets}."""
 OPERATOR: Final = "operator"
 """A person's command as taken from the inbox: {"id", "command", "body", "by", "reason", "wall_ns"}. With the command
 "own_alert" and the body {"alert": number of its entry} an alert is that person's, and the reason a note on it."""
@@ -114,7 +118,7 @@ KINDS: Final = frozenset(
         SHARE,
         DRIFT,
     }
-    | {SEAT, LIMITS, OPERATOR, KILL, REARM, ALERT, HEARTBEAT, RECONCILED, PROMOTED, SETTLED, STATE, HOLD}
+    | {SEAT, LIMITS, OPERATOR, KILL, REARM, ALERT, HEARTBEAT, RECONCILED, PROMOTED, SETTLED, STATE, HOLD, STANCE}
 )
 
 SEND_FAILED: Final = "send_failed"
