@@ -75,7 +75,6 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
                 "parents": 9,
                 "money": [total(0.4 - 0.3 * i)],
                 "capital": {"used": 30342.5, "of": 250_000.0},
-                "apart_bps": {"mean": 1.9, "low": 0.4, "high": 3.4} if i == 0 else None,
                 "posture": {},
                 "open": 1,
                 "model": {"hash": "f77fe332f200", "card": None},
