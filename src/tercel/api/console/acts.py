@@ -172,6 +172,7 @@ def _answer(served: Served, command: str, body: Mapping[str, Any], by: str, reas
     if entry is None:
         received = f"no answer in {ANSWER_S:g} s; the word lies in its inbox and may still be taken"
         raise NotServedError(409, f"an answer of {served.name}", received, "look at the page before asking again")
+    served.read_up()
     return entry
 
 
