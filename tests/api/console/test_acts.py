@@ -118,8 +118,8 @@ def test_a_kill_waits_for_no_other_act(place: Place, monkeypatch: pytest.MonkeyP
         ("parents/p1/amend", {"limit_price": "none"}, ("amend", {"parent": "p1", "limit_price": "none"})),
         ("agents/ppo/pause", {}, ("pause_agent", {"agent": "ppo"})),
         ("agents/ppo/resume", {}, ("resume_agent", {"agent": "ppo"})),
-        ("parents/p1/take-over", {}, ("take_over", {"parent": "p1"})),
-        ("parents/p1/give-back", {}, ("give_back", {"parent": "p1"})),
+        ("parents/p1/take_over", {}, ("take_over", {"parent": "p1"})),
+        ("parents/p1/give_back", {}, ("give_back", {"parent": "p1"})),
         ("parents/p1/withdraw", {}, ("withdraw", {"parent": "p1", "order": None})),
         ("parents/p1/withdraw", {"order": "p1.7"}, ("withdraw", {"parent": "p1", "order": "p1.7"})),
     ],
@@ -165,8 +165,8 @@ def test_what_the_desk_says_no_to_is_409_in_its_words(place: Place) -> None:
         ("parents/none/pause", 404),
         ("agents/nobody/pause", 404),
         ("agents/nobody/resume", 404),
-        ("parents/none/take-over", 404),
-        ("parents/none/give-back", 404),
+        ("parents/none/take_over", 404),
+        ("parents/none/give_back", 404),
         ("parents/none/withdraw", 404),
         ("alerts/1/acknowledge", 404),
         ("alerts/999/acknowledge", 404),
@@ -255,7 +255,7 @@ def test_an_order_by_hand_of_another_shape_reaches_nobody(place: Place, more: di
 def test_a_reason_is_words_and_nothing_else_whatever_it_looks_like(place: Place) -> None:
     reason = '=HYPERLINK("http://x") <script>alert(1)</script> {by} %s'
     body = {"desk": "test desk", "reason": reason}
-    said = place.client("trader").post("/api/parents/p1/take-over", json=body)
+    said = place.client("trader").post("/api/parents/p1/take_over", json=body)
     assert said.status_code == 200, said.text
     assert said.json()["done"] == [
         "test desk: p1: in the hands of trader (password); its strategy sends nothing more, its orders are cancelled"

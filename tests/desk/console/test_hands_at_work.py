@@ -131,11 +131,11 @@ def _takes_over(ann: Hands, bob: Hands, vic: Hands) -> None:
     lot = ann.market()["instruments"]["CSCO"]["lot"]
     order = {"instrument": "CSCO", "side": "buy", "qty": 100 * lot, "minutes": 600}
     assert "p1 accepted" in ann("parents", id="p1", agent="peg", **order)
-    vic("parents/p1/take-over", 403)
+    vic("parents/p1/take_over", 403)
     vic("parents/p1/orders", 403, qty=lot)
-    assert "in the hands of ann (password)" in ann("parents/p1/take-over")
-    assert "by hand of ann (password)" in ann("parents/p1/take-over", 409)
-    assert "by hand of ann (password)" in bob("parents/p1/take-over", 409)
+    assert "in the hands of ann (password)" in ann("parents/p1/take_over")
+    assert "by hand of ann (password)" in ann("parents/p1/take_over", 409)
+    assert "by hand of ann (password)" in bob("parents/p1/take_over", 409)
     assert bob("parents/p1/orders", 409, qty=lot) == "bob (password)"
     assert ann("parents/p1/orders", 409, qty=101 * lot) == "101"
     bid = ann.market()["markets"]["CSCO"]["bid"] * ann.market()["instruments"]["CSCO"]["tick"]
@@ -153,14 +153,14 @@ def _still_in_hand(ann: Hands, bob: Hands) -> None:
     assert (ann.parent("p1")["status"], ann.parent("p1")["hand"]) == ("by hand", "ann (password)")
     assert ann("parents/p1/withdraw", 409) == "none", "no order works for nobody"
     assert ann("parents/p1/orders", qty=lot).endswith(": filled")
-    assert "goes on with what is left" in bob("parents/p1/give-back")
-    assert "p1 is working" in ann("parents/p1/give-back", 409)
+    assert "goes on with what is left" in bob("parents/p1/give_back")
+    assert "p1 is working" in ann("parents/p1/give_back", 409)
     until(
         lambda: any(one["parent"] == "p1" for one in ann.client.get("/api/orders").json()["orders"]), what="its orders"
     )
     assert ann("parents/p1/cancel").endswith("p1 cancelling")
     until(lambda: ann.parent("p1")["status"] == "cancelled", what="its end")
-    assert "p1 is cancelled" in ann("parents/p1/take-over", 409)
+    assert "p1 is cancelled" in ann("parents/p1/take_over", 409)
 
 
 def _pauses(ann: Hands, ria: Hands) -> None:

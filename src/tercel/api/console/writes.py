@@ -90,12 +90,12 @@ def _add_alone(app: FastAPI, desks: Desks) -> None:
 def _add_by_hand(app: FastAPI, desks: Desks) -> None:
     """What a person does with a parent by hand."""
 
-    @app.post("/api/parents/{id}/take-over", **needs("by_hand"))
+    @app.post("/api/parents/{id}/take_over", **needs("by_hand"))
     def take_over(request: Request, id: Id, asked: models.OfDesk) -> Done:
         """Take a parent over: its strategy sends nothing more, and its orders are this person's."""
         return acts.hand_over(desks.of(asked.desk), "take_over", id, by(request), asked.reason)
 
-    @app.post("/api/parents/{id}/give-back", **needs("by_hand"))
+    @app.post("/api/parents/{id}/give_back", **needs("by_hand"))
     def give_back(request: Request, id: Id, asked: models.OfDesk) -> Done:
         """Let its strategy go on with what is left."""
         return acts.hand_over(desks.of(asked.desk), "give_back", id, by(request), asked.reason)
