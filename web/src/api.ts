@@ -45,9 +45,9 @@ export async function send<T>(path: string, body: object, method = "POST"): Prom
 /** Ask for an act, and say what the desk did. True where nothing was left undone. */
 export async function act(title: string, path: string, body: object, method = "POST"): Promise<boolean> {
   try {
-    const said = await send<Partial<Done> & Partial<Waits> & { name?: string; role?: string; password?: string; removed?: string }>(path, body, method);
+    const said = await send<Partial<Done> & Partial<Waits> & { name?: string; role?: string; password?: string; removed?: string; ended?: number }>(path, body, method);
     if (said.request !== undefined) { note({ title, waits: String(said.request) }); return true; }
-    const person = said.removed ? [`${said.removed} is out`] : said.role ? [`${said.name} is ${said.role} now${said.password ? `; the password ${said.password} is told this once` : ""}`] : [];
+    const person = said.ended !== undefined ? [`your password is another one; ${said.ended} other session${said.ended === 1 ? "" : "s"} of yours ended`] : said.removed ? [`${said.removed} is out`] : said.role ? [`${said.name} is ${said.role} now${said.password ? `; the password ${said.password} is told this once` : ""}`] : [];
     const done = { done: said.done ?? person, not_done: said.not_done ?? [] };
     note({ title, done });
     return !done.not_done.length;

@@ -21,12 +21,6 @@ async function refresh<K extends "desks" | "agents" | "requests">(key: K): Promi
 }
 export const refreshRequests = (): Promise<void> => refresh("requests").catch(() => undefined);
 
-async function offers(): Promise<void> {
-  set({ routes: new Set([""]) });
-  const told = await get<{ paths?: object }>("/openapi.json").catch(() => null);
-  set({ routes: new Set(["", ...Object.keys(told?.paths ?? {}).map((p) => p.replace(/\{\w+\}/g, "{}"))]) });
-}
-
 let turning = false;
 async function turn(): Promise<void> {
   if (turning || document.hidden) return;
@@ -34,7 +28,6 @@ async function turn(): Promise<void> {
   try {
     if (app.me === undefined) await whoami();
     if (app.me) {
-      if (!app.routes.size) void offers();
       await refresh("desks");
       await Promise.all([refresh("agents"), refreshRequests()]);
       set({ fault: "" });

@@ -23,7 +23,7 @@ function parent(row: Raw, page: Page): Parent {
     qty, filled, limit_price: number(row.limit_price) ?? (limit ? limit * tick : null), limit_text: typeof row.limit_price === "string" ? row.limit_price : "", avg_price: number(row.avg_price), arrival_price: number(row.arrival_price),
     schedule: number(row.schedule), status, reason: text(row.reason), live, left_s: number(row.left_s), is_bps: number(row.is_bps), cost: number(row.cost),
     last_decision: number(row.last_decision) ?? 0, unfilled: (number(row.unfilled) ?? 0) * scale, refused: number(row.refused) ?? 0,
-    by_hand: Boolean(row.by_hand ?? row.taken_over ?? status === "by hand"),
+    by_hand: status === "by hand", hand: text(row.hand),
   };
 }
 export const orders = (page: Page, more: Order[] = []): Order[] => page.orders ?? more;

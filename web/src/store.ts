@@ -14,7 +14,6 @@ export interface State {
   past: Page | null;
   pastFault: string;
   first: number | null;
-  routes: Set<string>;
   how: "stream" | "polling" | "";
   heard: number;
   fault: string;
@@ -38,7 +37,7 @@ export const recall = kept;
 
 export const app: State = {
   me: undefined, place: placeOf(location.hash), desks: undefined, agents: undefined, requests: undefined, live: null, past: null, pastFault: "",
-  first: null, routes: new Set(), how: "", heard: performance.now(), fault: "", notes: [], dialog: null, theme: kept("theme") || "auto", tick: 0,
+  first: null, how: "", heard: performance.now(), fault: "", notes: [], dialog: null, theme: kept("theme") || "auto", tick: 0,
 };
 
 export function set(changes: Partial<State>): void {

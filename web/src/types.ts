@@ -26,17 +26,18 @@ export interface Challenger {
 export interface Agent {
   desk: string; agent: string; strategy: string; state: string; reason?: string; share: number | Record<string, number> | null;
   is_bps: number | null; low_bps: number | null; high_bps: number | null; cost?: { currency: string; amount: number }[] | number | null;
-  parents: number; fills: number; money: Total[]; drift: string; drifting: boolean; apart_bps?: Between | null; challenger?: Challenger | null;
+  parents: number; fills: number; money: Total[]; drift: string; drifting: boolean; promoted?: string; challenger?: Challenger | null;
   posture?: unknown; capital?: unknown; actions?: { what: string; n: number }[]; open?: number; denials?: number;
   model?: { hash: string; card?: Record<string, unknown> | null } | null;
 }
 export interface Between { mean: number | null; low: number | null; high: number | null }
+export interface Stance { agent: string; until_ns: number; by: string; reason: string; instead: boolean; words: Record<string, number> }
 export interface Parent {
   id: string; desk: string; instrument: string; agent: string; side: number; qty: number; filled: number; limit_price: number | null; limit_text: string;
   avg_price: number | null; arrival_price: number | null; schedule: number | null; status: string; reason: string; live: boolean;
-  left_s: number | null; is_bps: number | null; cost: number | null; last_decision: number; unfilled: number; refused: number; by_hand: boolean;
+  left_s: number | null; is_bps: number | null; cost: number | null; last_decision: number; unfilled: number; refused: number; by_hand: boolean; hand: string;
 }
-export interface Order { id: string; parent?: string; instrument: string; agent: string; side: number | string; qty: number; filled: number; limit_price: number | null; status: string; reason?: string }
+export interface Order { id: string; parent?: string; instrument: string; agent: string; side: number | string; qty: number; filled: number; limit_price: number | null; status: string; reason?: string; by_hand?: string }
 export interface Position {
   agent: string; instrument: string; qty: number; average: number | null; mark: number | null; mark_ns?: number | null; value: number | null;
   realised: number | null; open: number | null; fees: number | null; currency: string;
@@ -57,7 +58,7 @@ export interface Page {
   money?: Total[]; positions?: Position[]; pnl_points?: PnlPoint[];
   exposure?: { instrument: string; net: number | null; gross: number | null; currency: string }[];
   correlation?: { agents: string[]; matrix: (number | null)[][] } | null;
-  postures?: Record<string, Posture>; alphas?: Record<string, { expected_bps: number; sd_bps: number; sources?: string[]; horizon_ns?: number; ns: number }>;
+  postures?: Record<string, Posture>; stances?: Stance[]; alphas?: Record<string, { expected_bps: number; sd_bps: number; sources?: string[]; horizon_ns?: number; ns: number }>;
   markets?: Record<string, { bid: number | null; ask: number | null; unit?: number; ns: number }>;
   limits?: Limit[]; denials?: Record<string, number>; kills?: Record<string, { event: string; open?: number; scope?: string }>;
   alerts?: Alert[]; decisions?: { seq: number; ns: number; parent: string; agent: string; commands: number }[];

@@ -84,6 +84,36 @@ def test_the_old_one_is_put_back_by_two(page: Any, app: Any) -> None:
     assert app.state.asked[-1] == ("agents/ppo/demote", {"desk": "today", "reason": "it was better"})
 
 
+def test_a_parent_is_taken_over_and_worked_by_who_has_it(page: Any, app: Any, address: str) -> None:
+    show(page, SCREENS["orders"])
+    press(page, "Take over…")
+    say(page, "Reason", "news are due")
+    press(page, "Take over…", "dialog")
+    answered(page, "Done:")
+    path, body = app.state.asked[-1]
+    assert (path.rpartition("/")[2], body) == ("take_over", {"desk": "today", "reason": "news are due"})
+    told = text(page)
+    assert "Order…" not in told, "it is in another person's hands"
+    assert "Give back…" in told
+
+
+def test_a_posture_by_hand_has_an_end_and_says_what_counts(page: Any, app: Any) -> None:
+    show(page, SCREENS["risk"])
+    assert "the whole desk" in text(page, "[aria-label='Postures set by hand']")
+    press(page, "Set by hand…")
+    say(page, "Size, 0 to 1", "0.5")
+    say(page, "Reason", "news are due")
+    press(page, "Set it", "dialog")
+    answered(page, "Done:")
+    body = {"desk": "today", "size_multiplier": 0.5, "minutes": 60, "instead": False, "reason": "news are due"}
+    assert app.state.asked[-1] == ("posture", body)
+    press(page, "End…")
+    say(page, "Reason", "they were good")
+    press(page, "End it", "dialog")
+    answered(page, "Done:")
+    assert app.state.asked[-1] == ("posture/end", {"desk": "today", "reason": "they were good"})
+
+
 def test_a_kill_from_the_head_has_chosen_nobody(page: Any, app: Any) -> None:
     press(page, "Kill…", "#head")
     say(page, "Reason", "prices look wrong")

@@ -102,8 +102,6 @@ export function useMay(what: string): { may: boolean; why: string } {
   if (!me?.may.some((m) => m === what || m === "*")) return { may: false, why: `Your role (${me?.role ?? "none"}) may not do this.` };
   return { may: true, why: "" };
 }
-/** Whether this console has a route, by its description: older ones lack some. */
-export const useOffered = (route: string): boolean => use((s) => s.routes.has(route));
 export interface Does {
   may: string; label: string; title: string; text: ComponentChildren; yes?: string; path: string; body?: object; fields?: Field[]; danger?: boolean; quiet?: boolean; done?: () => void;
   plain?: boolean; method?: string; shape?: (values: Record<string, string | number>) => object;

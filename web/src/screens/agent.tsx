@@ -29,20 +29,20 @@ const defined = (a: Agent | undefined): Partial<Agent> => Object.fromEntries(Obj
 
 function One({ a, page }: { a: Agent; page: Page }) {
   const names = rowsOf(page).map((r) => r.agent), body = { desk: a.desk }, at = `/api/agents/${encodeURIComponent(a.agent)}`, challenger = challengerName(a), cost = costOf(a, page);
-  const halted = a.state !== "active" && a.state !== "killed", edge = Math.max(5, ...[a.low_bps, a.high_bps, a.is_bps, a.apart_bps?.low, a.apart_bps?.high].filter((v): v is number => !none(v)).map(Math.abs));
+  const paused = a.state === "paused", edge = Math.max(5, ...[a.low_bps, a.high_bps, a.is_bps].filter((v): v is number => !none(v)).map(Math.abs));
   const decisions = (page.decisions ?? []).filter((d) => d.agent === a.agent).slice(0, 12), mine = parentRows(page).filter((p) => p.agent === a.agent);
   const c = a.challenger, actions = a.actions ?? [], sum = actions.reduce((n, x) => n + x.n, 0);
   return <>
     <header class="title"><h2>{a.agent}</h2><StateBadge state={a.state} /><span class="soft">{a.strategy}</span><span class="room" />
-      {halted ? <Do may="resume" label="Resume…" title={`Resume ${a.agent}`} text="It gets its share of the flow again." path={`${at}/resume`} body={body} />
-        : <Do may="pause" label="Pause…" title={`Pause ${a.agent}`} text="What it has open is cancelled; its parents wait until it is resumed." path={`${at}/pause`} body={body} />}
-      <Do may="promote" label="Put the old one back…" title={`Put the old strategy of ${a.agent} back`} text={`The strategy that ${short(a.strategy)} took the place of works again from the next parent on. A second person has to confirm.`} yes="Ask to put it back" path={`${at}/demote`} body={body} />
+      {paused || mine.some((p) => p.status === "paused") ? <Do may="resume" label="Resume…" title={`Resume ${a.agent}`} text="It takes parents again, and those of it that are paused go on." path={`${at}/resume`} body={body} />
+        : null}
+      {!paused && <Do may="pause" label="Pause…" title={`Pause ${a.agent}`} text="It takes no parent, through restarts too, and what it has open is cancelled; its parents wait until it is resumed." path={`${at}/pause`} body={body} />}
+      {a.promoted && <Do may="promote" label="Put the old one back…" title={`Put the old strategy of ${a.agent} back`} text={`${short(a.promoted)}, whose place ${short(a.strategy)} took, works again from the next parent on. A second person has to confirm.`} yes="Ask to put it back" path={`${at}/demote`} body={body} />}
       <KillButton desk={a.desk} agent={a.agent} small /></header>
     {a.reason && <p class={`say ${a.state === "active" ? "" : "warn"}`}><strong>{a.state}:</strong> {a.reason}</p>}
     <dl class="tiles">
       <div><dt>cost against arrival, bps</dt><dd><Interval mean={a.is_bps} low={a.low_bps} high={a.high_bps} /></dd><dd><Whisker mean={a.is_bps} low={a.low_bps} high={a.high_bps} from={-edge} to={edge} /></dd></div>
       <div><dt>cost in money</dt><dd>{cost.length ? cost.map((x) => money(x.amount, x.currency)).join(", ") : "–"}</dd><dd class="soft">{plural(a.parents, "parent")}, {plural(a.fills, "fill")}</dd></div>
-      <div><dt>what was learned is worth</dt><dd>{a.apart_bps ? <Interval mean={a.apart_bps.mean} low={a.apart_bps.low} high={a.apart_bps.high} /> : "–"}</dd><dd class="soft">bps apart from the rule it started from</dd></div>
       <div><dt>profit</dt><dd>{a.money.length ? a.money.map((t) => <div key={t.currency}><Profit v={t.total} currency={t.currency} /></div>) : "–"}</dd><dd class="soft">{a.money.map((t) => `realised ${money(t.realised)}, open ${money(t.open)}`).join("; ") || "nothing was filled"}</dd></div>
       <div><dt>share of the flow</dt><dd><Share share={shareOf(a.share)} /></dd><dd class="soft">{capital(a.capital)}</dd></div>
       <div><dt>drift from its card</dt><dd>{a.drifting ? <Badge tone="warn">drifting</Badge> : a.drift ? <Badge>back at its card</Badge> : "none"}</dd><dd class="soft">{a.drift}</dd></div>

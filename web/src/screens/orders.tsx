@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { act, send, useGet } from "../api";
 import { bps, money, none, num, pct, plural, price, qty, short, side, span } from "../format";
-import { Badge, Bar, Do, Interval, Section, StateBadge, Table, useMay, useOffered, Waiting } from "../parts/basic";
+import { Badge, Bar, Do, Interval, Section, StateBadge, Table, useMay, Waiting } from "../parts/basic";
 import { bad, Input, typed, WhyButton, type Field } from "../parts/dialogs";
 import { agents as agentRows, orders as orderRows, parents as parentRows, sideOf } from "../rows";
 import { href, path, use, usePast, useView } from "../store";
@@ -12,19 +12,26 @@ export const Side = ({ side }: { side: number }) => <span class={sideOf(side)}><
 const BEHIND = 0.25;
 
 function Acts({ p }: { p: Parent }) {
-  const offered = useOffered("/api/parents/{}/take_over");
   if (!p.live || p.status === "cancelling") return null;
   const at = `/api/parents/${encodeURIComponent(p.id)}`, body = { desk: p.desk };
   return <>
-    {p.status === "paused"
+    {p.by_hand ? <ByHand p={p} at={at} /> : p.status === "paused"
       ? <Do may="resume" label="Resume…" title={`Resume ${p.id}`} text="It is worked again." path={`${at}/resume`} body={body} />
       : <Do may="pause" label="Pause…" title={`Pause ${p.id}`} text="What is open is cancelled; it waits until it is resumed." path={`${at}/pause`} body={body} />}
     <Do may="amend" label="Amend…" title={`Amend ${p.id}`} text="What stays empty stays as it is." path={`${at}/amend`} body={body} fields={[
       { name: "qty", label: "Quantity, whole", kind: "number", value: String(p.qty) }, { name: "limit_price", label: "Limit price, or 25bps, or none", kind: "price", value: none(p.limit_price) ? p.limit_text : String(p.limit_price) }, { name: "minutes", label: "Minutes from its acceptance", kind: "number" }]} />
-    {!offered ? null : p.by_hand
-      ? <Do may="give_back" label="Give back…" title={`Give ${p.id} back to ${p.agent}`} text="The agent works what is left." path={`${at}/give_back`} body={body} />
-      : <Do may="take_over" label="Take over…" title={`Take ${p.id} over by hand`} text="The agent is taken off it and what is open is cancelled; what is left is yours until you give it back." path={`${at}/take_over`} body={body} />}
+    {!p.by_hand && <Do may="by_hand" label="Take over…" title={`Take ${p.id} over by hand`} text="Its strategy sends nothing more and what is open is cancelled; what is left is yours until it is given back. At its horizon nothing is sent for it." path={`${at}/take_over`} body={body} />}
     <Do may="cancel" label="Cancel…" title={`Cancel ${p.id}`} text="What is open is cancelled; what is filled stays." yes="Cancel the parent" path={`${at}/cancel`} body={body} danger />
+  </>;
+}
+
+/** A parent in somebody's hands: whoever took it over sends its orders, anybody who trades gives it back. */
+function ByHand({ p, at }: { p: Parent; at: string }) {
+  const me = use((s) => s.me), body = { desk: p.desk };
+  return <>
+    {me && p.hand.startsWith(`${me.name} (`) && <Do may="by_hand" label="Order…" title={`${sideOf(p.side)} ${p.instrument} for ${p.id}`} yes="Send it" path={`${at}/orders`} body={body} text="It passes the same limits as an agent's, and never more than is left."
+      fields={[{ name: "qty", label: `Quantity, at most ${qty(p.qty - p.filled)}`, kind: "number", needed: true }, { name: "limit_price", label: "Limit price (empty: at the market)", kind: "number" }]} />}
+    <Do may="by_hand" label="Give back…" title={`Give ${p.id} back to ${p.agent}`} text="What is open by hand is cancelled, then its strategy goes on with what is left." path={`${at}/give_back`} body={body} />
   </>;
 }
 
@@ -41,7 +48,7 @@ export function ParentsTable({ rows, page, empty }: { rows: Parent[]; page: Page
     } },
     { head: "price", cell: (p) => <>{px(p.avg_price, p)}<div class="sub">{!none(p.arrival_price) && <>arrival {px(p.arrival_price, p)}<br /></>}{none(p.limit_price) && !p.limit_text ? "no limit" : `limit ${none(p.limit_price) ? p.limit_text : px(p.limit_price, p)}`}</div></> },
     { head: "cost, bps", cell: (p) => <>{bps(p.is_bps)}{!none(p.cost) && <div class="sub">{money(p.cost, of(p).currency)}</div>}</> },
-    { head: "state", left: true, wrap: true, cell: (p) => <><StateBadge state={p.by_hand && p.live ? "by hand" : p.status.replaceAll("_", " ")} />{p.reason && p.reason !== p.status && <div class="sub">{p.reason}</div>}{p.unfilled > 0 && <div class="sub">{qty(p.unfilled)} not filled</div>}{p.refused > 0 && <div class="sub"><Badge tone="bad">{num(p.refused, 0)} refused</Badge></div>}</> },
+    { head: "state", left: true, wrap: true, cell: (p) => <><StateBadge state={p.status.replaceAll("_", " ")} />{p.by_hand && <div class="sub">{p.hand}</div>}{p.reason && p.reason !== p.status && <div class="sub">{p.reason}</div>}{p.unfilled > 0 && <div class="sub">{qty(p.unfilled)} not filled</div>}{p.refused > 0 && <div class="sub"><Badge tone="bad">{num(p.refused, 0)} refused</Badge></div>}</> },
     { head: "", left: true, cell: (p) => <span class="acts"><Acts p={p} /><WhyButton seq={p.last_decision} desk={p.desk} /></span> },
   ]} />;
 }
@@ -99,8 +106,9 @@ export function OrdersScreen() {
     {!past && <Submit page={page} />}
     <Section title="Open at the venue" note={plural(open.length, "order")} wide>
       <Table<Order> label="Open orders" rows={open} id={(o) => o.id} empty="Nothing is open at the venue." columns={[
-        { head: "order", left: true, wrap: true, cell: (o) => <>{o.id}{o.parent && <div class="sub">of {o.parent}</div>}</> }, { head: "instrument", left: true, cell: (o) => o.instrument }, { head: "agent", left: true, cell: (o) => o.agent }, { head: "side", left: true, cell: (o) => <Side side={side(o.side) === "buy" ? 1 : -1} /> },
-        { head: "filled / quantity", cell: (o) => `${qty(o.filled)} / ${qty(o.qty)}` }, { head: "price", cell: (o) => price(o.limit_price, tick(o)) }, { head: "state", left: true, cell: (o) => <StateBadge state={o.status.replaceAll("_", " ")} /> }]} />
+        { head: "order", left: true, wrap: true, cell: (o) => <>{o.id}{o.parent && <div class="sub">of {o.parent}{o.by_hand && `, by hand of ${o.by_hand}`}</div>}</> }, { head: "instrument", left: true, cell: (o) => o.instrument }, { head: "agent", left: true, cell: (o) => o.agent }, { head: "side", left: true, cell: (o) => <Side side={side(o.side) === "buy" ? 1 : -1} /> },
+        { head: "filled / quantity", cell: (o) => `${qty(o.filled)} / ${qty(o.qty)}` }, { head: "price", cell: (o) => price(o.limit_price, tick(o)) }, { head: "state", left: true, cell: (o) => <StateBadge state={o.status.replaceAll("_", " ")} /> },
+        { head: "", cell: (o) => (o.by_hand ? <Do may="by_hand" label="Cancel…" title={`Cancel ${o.id}`} text="What is filled stays." yes="Cancel the order" path={`/api/parents/${encodeURIComponent(o.parent ?? "")}/withdraw`} body={{ desk, order: o.id }} danger /> : null) }]} />
     </Section>
     <Section title="Parents that are over" note="the last ones" wide><ParentsTable rows={over} page={page} empty="No parent is over yet." /></Section>
   </>;

@@ -24,6 +24,7 @@ export function PeopleScreen() {
         { head: "time", left: true, cell: (o) => <Time ns={o.ns} /> }, { head: "who", left: true, cell: (o) => o.by || <Soft>the desk</Soft> }, { head: "what", left: true, wrap: true, cell: (o) => o.what }, { head: "reason", left: true, wrap: true, cell: (o) => o.reason }]} />}
     </Section>
     {over.length > 0 && <Section title="Requests that are over" wide><Table<Request> label="Requests that are over" rows={over.slice(-30).reverse()} id={(r) => r.id} empty="" columns={columns} /></Section>}
+    <Section title="You" note={me ? `${me.name}, ${me.role}` : ""} wide aside={<Do may="look" label="Change your password…" title="Your password" text="Your other sessions end." yes="Change it" plain path="/api/password" fields={[{ name: "old", label: "The password that you have", kind: "password", needed: true }, { name: "new", label: "Another one, 8 letters or more", kind: "password", needed: true }]} />}>{null}</Section>
     {me?.role === "admin" && <Users />}
   </>;
 }

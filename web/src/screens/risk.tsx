@@ -1,11 +1,12 @@
 // Risk: what the desk is exposed to, how much of each limit is used, the posture and why, and the levers.
 import { useState } from "preact/hooks";
 import { limitName, money, none, num, pct, plural, price, qty, signed, unit } from "../format";
-import { Badge, Bar, Do, Empty, Interval, Profit, Section, Soft, Table, Time, useOffered, useTone, Waiting } from "../parts/basic";
+import { Badge, Bar, Do, Empty, Interval, Profit, Section, Soft, Table, Time, useTone, Waiting } from "../parts/basic";
+import type { Field } from "../parts/dialogs";
 import { Plot } from "../parts/plot";
 import { agents as agentRows } from "../rows";
 import { href, path, useView } from "../store";
-import type { Limit, Page, Position, Posture } from "../types";
+import type { Limit, Page, Position, Posture, Stance } from "../types";
 
 export function RiskScreen() {
   const page = useView(), of = (currency: string): string => (currency ? `${unit(currency)}: ` : "");
@@ -30,7 +31,7 @@ export function RiskScreen() {
         { head: "share", left: true, cell: (l) => <><Bar share={l.share} tone={l.share >= 1 ? "bad" : l.used >= (l.warned_at ?? 0.8 * l.of) && l.used ? "warn" : ""} label={`${pct(l.share)} used`} /> <span class="nums">{pct(l.share)}</span></> }]} />
       <p class="soft">{Object.entries(page.denials ?? {}).length ? `Denied: ${Object.entries(page.denials ?? {}).map(([code, n]) => `${code} ${num(n, 0)}`).join(", ")}.` : "Nothing was denied."}</p>
     </Section>
-    <Section title="Posture" note="what risk allows, and why" wide><Postures page={page} /></Section>
+    <Section title="Posture" note="what risk allows, and why" wide aside={<SetPosture page={page} />}><Postures page={page} /><Stances page={page} /></Section>
     <Section title="Positions" note="by agent and instrument" wide>
       <Table<Position> label="Positions" rows={page.positions ?? []} id={(p) => `${p.agent} ${p.instrument}`} empty="Nothing is held." columns={[
         { head: "agent", left: true, cell: (p) => <a href={href(path("agent", page.desk, p.agent))}>{p.agent}</a> }, { head: "instrument", left: true, cell: (p) => p.instrument }, { head: "quantity", cell: (p) => <span class="nums">{p.qty > 0 ? "+" : ""}{qty(p.qty)}</span> },
@@ -62,12 +63,26 @@ const changesOf = (key: string, to: number): Record<string, unknown> => { const 
 
 const styles = (v: number | string): string => (typeof v === "number" ? ["join", "improve", "take"].filter((_, i) => v & (1 << i)).join(", ") || "none" : String(v).toLowerCase());
 function Postures({ page }: { page: Page }) {
-  const offered = useOffered("/api/posture"), rows = Object.entries(page.postures ?? {}).map(([name, p]) => ({ name, ...p })), alphas = page.alphas ?? {};
+  const rows = Object.entries(page.postures ?? {}).map(([name, p]) => ({ name, ...p })), alphas = page.alphas ?? {};
   return <Table<{ name: string } & Posture> label="Posture" rows={rows} id={(p) => p.name} empty="No posture was taken yet." columns={[
     { head: "instrument", left: true, cell: (p) => p.name }, { head: "urgency", cell: (p) => pct(p.urgency) }, { head: "of volume, at most", cell: (p) => pct(p.max_participation) }, { head: "size", cell: (p) => pct(p.size_multiplier) }, { head: "styles", left: true, cell: (p) => styles(p.styles) },
     { head: "why", left: true, wrap: true, cell: (p) => (p.reasons?.length ? <Badge tone="warn">{p.reasons.join("; ")}</Badge> : "calm") }, { head: "alpha, bps", cell: (p) => { const a = alphas[p.name]; return a ? <Interval mean={a.expected_bps} low={a.expected_bps - 1.96 * a.sd_bps} high={a.expected_bps + 1.96 * a.sd_bps} /> : "–"; } },
-    { head: "since", cell: (p) => <Time ns={p.ns} /> },
-    ...(!offered ? [] : [{ head: "", cell: (p: { name: string }) => <Do may="posture" label="Change…" title={`Posture of ${p.name}`} text="What stays empty stays as it is. It holds until risk's next word." path="/api/posture" body={{ desk: page.desk, instrument: p.name }} fields={[{ name: "urgency", label: "Urgency, 0 to 1", kind: "number" }, { name: "max_participation", label: "Of volume at most, 0 to 1", kind: "number" }, { name: "size_multiplier", label: "Size, 0 to 1", kind: "number" }]} /> }])]} />;
+    { head: "since", cell: (p) => <Time ns={p.ns} /> }]} />;
+}
+
+/** With care a person sets it at once; in the place of what risk says a second one has to confirm it. */
+function SetPosture({ page }: { page: Page }) {
+  const share = (name: string, label: string): Field => ({ name, label: `${label}, 0 to 1`, kind: "number" });
+  return <Do may="posture" label="Set by hand…" title={`A posture by hand for ${page.desk}`} yes="Set it" path="/api/posture" body={{ desk: page.desk }} text="It ends by itself. What stays empty is as risk says."
+    fields={[{ name: "agent", label: "For", kind: "select", options: [["", "the whole desk"], ...agentRows(page).map((a): [string, string] => [a.agent, a.agent])] }, share("size_multiplier", "Size"), share("max_participation", "Of volume at most"), share("urgency", "Urgency"),
+      { name: "minutes", label: "Minutes", kind: "number", value: "60", needed: true }, { name: "instead", label: "Counts", kind: "select", options: [["", "the more careful of it and risk's, at once"], ["yes", "in the place of risk's, once a second person confirms"]] }]}
+    shape={({ instead, ...v }) => ({ ...v, instead: instead === "yes" })} />;
+}
+function Stances({ page }: { page: Page }) {
+  return page.stances?.length ? <Table<Stance> label="Postures set by hand" rows={page.stances} id={(s) => s.agent} empty="" columns={[
+    { head: "by hand for", left: true, cell: (s) => s.agent || "the whole desk" }, { head: "what", left: true, wrap: true, cell: (s) => Object.entries(s.words).map(([k, v]) => `${k.replaceAll("_", " ")} ${k === "styles" ? styles(v) : pct(v)}`).join(", ") + (s.instead ? ", in the place of risk's" : "") },
+    { head: "by", left: true, wrap: true, cell: (s) => <>{s.by}<div class="sub">{s.reason}</div></> }, { head: "until", cell: (s) => <Time ns={s.until_ns} /> },
+    { head: "", cell: (s) => <Do may="posture" label="End…" title={`End the posture of ${s.agent || page.desk}`} text="Risk's alone counts again." yes="End it" path="/api/posture/end" body={{ desk: page.desk, ...(s.agent ? { agent: s.agent } : {}) }} /> }]} /> : null;
 }
 
 function Correlation({ page }: { page: Page }) {
