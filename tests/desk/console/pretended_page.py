@@ -112,7 +112,7 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
                     "avg_price": price(instrument, ns, start) - 0.012,
                     "arrival_price": price(instrument, start, start),
                     "status": ("working", "by hand", "paused")[i] if live else "done",
-                    "hand": "trader (password)" if live and i == 1 else "",
+                    "hand": "ann (password)" if live and i == 1 else "",
                     "live": live,
                     "reason": "news are due (ann)" if live and i == 2 else "",
                     "schedule": 0.55 if live else 1.0,
