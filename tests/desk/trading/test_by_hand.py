@@ -6,13 +6,36 @@ import pytest
 from tests.desk.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, session_of, truth
 from tests.desk.trading.word import Word
 
-from tercel.core.orders import NewOrder
+from tercel.core.orders import CancelOrder, CancelReject, NewOrder, OrdStatus
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.reader import post
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.kill import KillLatch
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.recovery import refold
 from tercel.desk.trading.tca.recorder import TcaRecorder
+
+
+class Deafened(Flaky):
+    """A venue that answers every cancel with no."""
+
+    cancels = 0
+
+    def send(self, command):
+        if not isinstance(command, CancelOrder):
+            super().send(command)
+            return
+        self.cancels += 1
+        self.answers = [
+            CancelReject(command.cl_ord_id, command.orig, command.account, OrdStatus.NEW, self._venue.now_ns)
+        ]
+
+    answers = ()
+
+    def step(self, until_ns):
+        said, self.answers = self.answers, []
+        return [*said, *self._venue.step(until_ns)]
+
 
 DORA, BOB = "dora (password)", "bob (password)"
 
@@ -315,3 +338,35 @@ def test_a_hand_order_that_cannot_be_sent_is_known_to_be_of_unknown_fate(tmp_pat
     say("order", parent="p1", lots=100)  # its lots are free again, once the venue has said that it has no such order
     session.run_until(session.now_ns + 3 * S)
     assert parent(session).filled == 100
+
+
+def test_an_order_that_a_dead_session_took_is_not_sent_by_the_next(tmp_path):
+    """The process died between taking the word and doing it: the market is another one by now."""
+    session, say = working(tmp_path)
+    say("take_over", parent="p1")
+    run(session, 2)
+    number = post(tmp_path, "order", {"parent": "p1", "lots": 10}, DORA, "now", 1)
+    session.journal.take_inbox(session.now_ns)
+    session.journal.close()
+    again = session_of(session.venue, SqlJournal(tmp_path), warm_s=0)
+    run(again, 5)
+    assert parent(again).by_hand == ()
+    (told,) = [one.body for _, one in again.journal.read(kinds=(kinds.ALERT,)) if one.body.get("operator") == number]
+    assert told["received"] == "one that a session took which has ended"
+    assert again.ledger.requested == {}
+
+
+def test_a_venue_that_refuses_cancels_is_asked_once_a_second(tmp_path):
+    session, say = working(tmp_path)
+    say("take_over", parent="p1")
+    run(session, 2)
+    say("order", parent="p1", lots=10, limit_price=round(bid(session) - 0.05, 2))
+    run(session, 1)
+    venue = Deafened(session.venue)
+    session.venue = session.gateway.venue = venue
+    say("give_back", parent="p1")
+    for _ in range(50):
+        session.run_until(session.now_ns + S // 10)
+    assert 3 <= venue.cancels <= 8
+    assert parent(session).status == "working"
+    assert "p1" not in session.manager.executors, "its strategy waits: what is open could still fill"

@@ -121,7 +121,6 @@ class Served:
                 return found
             time.sleep(LOOK_S)
 
-
     def read_up(self) -> None:
         """Wait until the page has what the journal holds now, `LATCHED_S` at most: whoever asks next finds it there."""
         last, until = self.desk.last(), time.monotonic() + LATCHED_S

@@ -18,7 +18,7 @@ from tercel.desk.trading.limit_record import same_person
 from tercel.desk.trading.manager import ParentOrderManager
 from tercel.desk.trading.parents import ParentOrder, Parents, ParentStatus, entry_of, limit_at, marked
 from tercel.desk.trading.state import Sender
-from tercel.desk.trading.stopping import cancels
+from tercel.desk.trading.stopping import AGAIN_NS, cancels
 from tercel.desk.trading.upkeep import traded_in
 
 
@@ -36,6 +36,8 @@ class HandTrading:
         self._manager, self._gateway, self._name = manager, manager.gateway, name
         self._seen = {parent.id for parent in manager.gateway.ledger.parents.open() if parent.hand}
         """Parents that somebody had in hand and that are not over, or not worked by a strategy again."""
+        self._asked_ns: dict[str, int] = {}
+        """When what is open of such a parent was last cancelled."""
 
     @property
     def due_ns(self) -> int:
@@ -140,8 +142,11 @@ class HandTrading:
             works = executor is not None and not executor.off
             if parent is None or works or (parent.over and not live):
                 self._seen.discard(id_)
+                self._asked_ns.pop(id_, None)
             elif live and not (parent.status == ParentStatus.BY_HAND and parent.ends_ns > now):
-                self._gateway.submit(cancels(self._gateway, live, self._name), sender=Sender.MANAGER)
+                if now - self._asked_ns.get(id_, -AGAIN_NS) >= AGAIN_NS:
+                    self._asked_ns[id_] = now
+                    self._gateway.submit(cancels(self._gateway, live, self._name), sender=Sender.MANAGER)
             elif not live and executor is None:
                 self._settle(parent)
 

@@ -206,7 +206,7 @@ class Session:
                 self.manager.work(parent)
         self.manager.expire(begins=True)
         for entry in list(self.ledger.requested.values()):
-            carry_out(self.gateway, entry, self._obey)
+            carry_out(self.gateway, entry, self._obey_late)
 
     def close(self) -> None:
         """Close venue and journal; orders still open stay at the venue for the next session to find."""
@@ -421,6 +421,13 @@ class Session:
             self.positions.look()
 
     # -- people --------------------------------------------------------------------------------------------------
+
+    def _obey_late(self, entry: Entry) -> None:
+        """What an earlier session took and did not do; an order by hand was meant for the market of that moment."""
+        if entry.body["command"] == "order":
+            received = "one that a session took which has ended"
+            raise OrderError("an order that is sent at once", received, "look at the market, then ask again")
+        self._obey(entry)
 
     def _obey(self, entry: Entry) -> None:
         command, body = entry.body["command"], entry.body["body"]
