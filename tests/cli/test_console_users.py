@@ -8,6 +8,7 @@ from typer.testing import CliRunner, Result
 
 pytest.importorskip("argon2", reason="the console needs the extra [trade]")
 
+from tercel.api.console.people import People
 from tercel.cli import app
 
 
@@ -47,6 +48,7 @@ def test_people_come_change_and_go(file: Path) -> None:
         (("add", "a\nb"), "a name of 1 to 40"),
         (("role", "eve", "risk"), "the name of a person"),
         (("remove", "eve"), "the name of a person"),
+        (("password", "eve"), "the name of a person"),
     ],
 )
 def test_what_cannot_be_is_said(file: Path, words: tuple[str, ...], said: str) -> None:
@@ -54,6 +56,22 @@ def test_what_cannot_be_is_said(file: Path, words: tuple[str, ...], said: str) -
     assert result.exit_code == 2
     assert said in " ".join(result.stderr.split())
     assert not file.exists()
+
+
+def test_another_password_is_typed_or_made(file: Path) -> None:
+    users("add", "ann", "--role", "admin", typed="a long password\n")
+    before = People(file).get("ann")
+    made = json.loads(users("password", "ann", "--json").stdout)
+    assert (made["name"], made["people"], len(made["password"])) == ("ann", str(file), 16)
+    assert People(file).verify("ann", "a long password") is None
+    assert People(file).verify("ann", made["password"]) is not None
+    assert json.loads(users("password", "ann", "--json", typed="another one\n").stdout)["password"] is None
+    after = People(file).verify("ann", "another one")
+    assert before is not None
+    assert after is not None
+    assert (after.role, after.by) == ("admin", before.by)
+    short = users("password", "ann", typed="short\n")
+    assert (short.exit_code, "at least" in short.stderr) == (2, True)
 
 
 def test_another_file_is_named(tmp_path: Path, file: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,21 @@ from typer.testing import CliRunner, Result
 
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
 
+from tests.cli.test_trade_command import fix_exchange
+from tests.desk.console.desks import PASSWORD, QUICK, people_of
 from tests.desk.rounds.test_stage import REARM, journal_with, kill
 
 from studies.tape.to_levels import to_levels
+from tercel.api.console.people import People
+from tercel.api.desk import Desk
+from tercel.api.second_person import SecondPerson
 from tercel.api.testing.lake import simulated_lake
 from tercel.cli import app
+from tercel.core.errors import TercelError
+from tercel.core.machine import person
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.reader import JournalReader
 from tercel.market.tape import Lake
 
 DESK = """
@@ -149,5 +158,67 @@ def test_live_with_a_wrong_sentence_ends_with_two_and_shows_the_right_one(folder
         wanted = "trade live at fix://DESK@127.0.0.1:1 as peg, taker, lose 900 at most"
         assert (result.exit_code, wanted in said) == (2, True), said
     assert not (folder / "live" / "journal.db").exists()
-    right = tercel(*words, "--tried", folder / "tried", "--confirm", wanted)
-    assert (right.exit_code, "127.0.0.1:1" in right.output, wanted in right.output) == (2, True, False)
+    right = *words, "--tried", folder / "tried", "--confirm", wanted
+    alone = tercel(*right)
+    assert (alone.exit_code, "a second person" in alone.output, wanted in alone.output) == (2, True, False)
+
+
+@pytest.fixture
+def agreed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
+    """The words that start a live desk, but for the second person; people of every role, and who runs this."""
+    text = DESK.replace('"shadow"', '"live"\nvenue = "fix://DESK@127.0.0.1:1"').replace('lake = "lake"', "")
+    (folder / "going.toml").write_text(text + '"desk.daily_loss" = 900\n"desk.gross_value" = 9000\n', encoding="utf-8")
+    operator = {"id": 1, "command": "kill", "body": {}, "by": "ann", "reason": "drill", "wall_ns": time.time_ns()}
+    if not (folder / "drilled").exists():
+        journal_with(folder / "drilled", Entry(kinds.OPERATOR, 5, body=operator), kill("confirmed"), REARM)
+    if not (folder / "people.json").exists():
+        people = people_of(folder, vic="viewer", tom="trader", bob="risk", eve="admin", **{person(): "admin"})
+        now = People(people.path, time.time, QUICK)
+        now.add("puppet", "risk", PASSWORD, f"{person()} (tercel console users)")
+    monkeypatch.setenv("TERCEL_PEOPLE", str(folder / "people.json"))
+    wanted = "trade live at fix://DESK@127.0.0.1:1 as peg, taker, lose 900 at most"
+    drilled = "--tried", folder / "drilled", "--confirm", wanted
+    return "trade", "run", folder / "going.toml", "--desk", folder / "going", *drilled
+
+
+@pytest.mark.parametrize(
+    ("second", "password", "told"),
+    [
+        ("bob", "a guess of it", "'bob' with another password, or nobody of that name"),
+        ("nobody", PASSWORD, "'nobody' with another password, or nobody of that name"),
+        ("bob", "", "another password"),
+        ("vic", PASSWORD, "vic, who is viewer"),
+        ("tom", PASSWORD, "tom, who is trader"),
+        (person(), PASSWORD, f"{person()}, who starts it"),
+        ("puppet", PASSWORD, f"puppet, whom {person()} let in or raised within a day"),
+    ],
+)  # fmt: skip
+def test_nobody_goes_live_without_a_second_person(
+    folder: Path, agreed: tuple[object, ...], second: str, password: str, told: str
+) -> None:
+    result = CliRunner().invoke(app, [*map(str, agreed), "--second", second], input=f"{password}\n")
+    said = " ".join(result.output.split())
+    assert (result.exit_code, told in said) == (2, True), said
+    assert password not in said or not password
+    assert not (folder / "going" / "journal.db").exists()
+
+
+def test_with_a_second_person_a_desk_goes_to_its_venue(agreed: tuple[object, ...]) -> None:
+    result = CliRunner().invoke(app, [*map(str, agreed), "--second", "bob"], input=f"{PASSWORD}\n")
+    assert (result.exit_code, "a second person" in result.output) == (2, False)
+    assert "127.0.0.1:1" in result.output, "nobody listens there"
+
+
+def test_who_agreed_that_a_desk_goes_live_is_journaled(folder: Path, agreed: tuple[object, ...]) -> None:
+    text = (folder / "going.toml").read_text().replace("SIM", "CSCO")
+    with fix_exchange() as where:
+        (folder / "went.toml").write_text(text.replace("fix://DESK@127.0.0.1:1", where), encoding="utf-8")
+        confirm = f"trade live at {where} as peg, taker, lose 900 at most"
+        people = People(folder / "people.json", time.time)
+        options: dict[str, Any] = {"folder": folder / "went", "confirm": confirm, "tried": folder / "drilled"}
+        with suppress(TercelError):  # its clock is the market's, which is refused: before an order leaves
+            Desk(folder / "went.toml", second=SecondPerson("bob", PASSWORD, people), **options).close()
+        live, *_ = [one for _, one in JournalReader(folder / "went").read(0, (kinds.OPERATOR,))]
+    assert live.body["command"] == "live"
+    assert live.body["by"] == f"{person()} (tercel.Desk), confirmed by bob (password)"
+    assert live.body["reason"] == confirm

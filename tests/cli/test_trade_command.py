@@ -598,7 +598,7 @@ def test_two_sessions_on_one_desk_are_refused(folder: Path, config: Path) -> Non
 
 
 @contextmanager
-def _fix_exchange() -> Iterator[str]:
+def fix_exchange() -> Iterator[str]:
     """An exchange that listens for FIX in a process of its own; its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -617,7 +617,7 @@ def _fix_exchange() -> Iterator[str]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("exchange", [lambda: nullcontext("simulated"), _fix_exchange], ids=["simulated", "fix"])
+@pytest.mark.parametrize("exchange", [lambda: nullcontext("simulated"), fix_exchange], ids=["simulated", "fix"])
 def test_ctrl_c_and_termination_leave_a_readable_journal(
     tmp_path: Path, exchange: Callable[[], AbstractContextManager[str]]
 ) -> None:

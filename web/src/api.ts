@@ -1,6 +1,6 @@
 // HTTP, typed by what the console says of itself (`schema.ts`); refusals and answers in words.
 import { useEffect, useState } from "preact/hooks";
-import type { Done, paths, Removed, User, Waits } from "./schema";
+import type { Done, PasswordSet, paths, Removed, User, Waits } from "./schema";
 import { app, note, set } from "./store";
 
 type Method = "get" | "post" | "delete";
@@ -75,7 +75,7 @@ export async function send<P extends Paths<M>, M extends "post" | "delete" = "po
 /** Ask for an act, and say what the desk did. True where nothing was left undone. */
 export async function act(title: string, address: string, body: object, method: Method = "post"): Promise<boolean> {
   try {
-    type Said = Partial<Done & Waits & User & Removed>;
+    type Said = Partial<Done & Waits & User & Removed & PasswordSet>;
     const said = (await send(address as "/api/kill", {}, body as never, method as "post")) as Said;
     if (said.request !== undefined) {
       note({ title, waits: said.request });
@@ -91,7 +91,9 @@ export async function act(title: string, address: string, body: object, method: 
     return false;
   }
 }
-function person(said: Partial<User & Removed>): string[] {
+function person(said: Partial<User & Removed & PasswordSet>): string[] {
+  if (said.ended !== undefined)
+    return [`your password is another one; ${said.ended} other session${said.ended === 1 ? "" : "s"} of yours ended`];
   if (said.removed) return [`${said.removed} is out`];
   const password = said.password ? `; the password ${said.password} is told this once` : "";
   return said.role ? [`${said.name} is ${said.role} now${password}`] : [];

@@ -64,6 +64,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Password
+         * @description Change the own password; all other sessions of this person end, and how many did is told.
+         */
+        post: operations["password_api_password_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/logout": {
         parameters: {
             query?: never;
@@ -559,7 +579,7 @@ export interface paths {
         put?: never;
         /**
          * Pause Agent
-         * @description Pause all parents of an agent that are not over.
+         * @description Pause an agent with its parents: it takes no other.
          */
         post: operations["pause_agent_api_agents__name__pause_post"];
         delete?: never;
@@ -579,9 +599,89 @@ export interface paths {
         put?: never;
         /**
          * Resume Agent
-         * @description Resume all parents of an agent that are not over.
+         * @description Let it go on.
          */
         post: operations["resume_agent_api_agents__name__resume_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/parents/{id}/take_over": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Over
+         * @description Take a parent over: its strategy sends nothing more, and its orders are this person's.
+         */
+        post: operations["take_over_api_parents__id__take_over_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/parents/{id}/give_back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give Back
+         * @description Let its strategy go on with what is left.
+         */
+        post: operations["give_back_api_parents__id__give_back_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/parents/{id}/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Order
+         * @description Send an order of a parent that one has in hand.
+         */
+        post: operations["order_api_parents__id__orders_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/parents/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw
+         * @description Cancel orders of a parent that were given by hand.
+         */
+        post: operations["withdraw_api_parents__id__withdraw_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -682,6 +782,46 @@ export interface paths {
          * @description Tighten limits at once (200), or ask to loosen some (202).
          */
         post: operations["limits_api_limits_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/posture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Posture
+         * @description Set a posture by hand at once (200), or ask for one in the place of what risk says (202).
+         */
+        post: operations["posture_api_posture_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/posture/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Posture
+         * @description End a posture that was set by hand: risk's alone counts again.
+         */
+        post: operations["end_posture_api_posture_end_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -827,6 +967,10 @@ export interface components {
             denials: number;
             /** Parents */
             parents: number;
+            /** By Hand */
+            by_hand: number;
+            /** Promoted */
+            promoted: string;
             /** Is Bps */
             is_bps: number | null;
             /** Low Bps */
@@ -845,8 +989,8 @@ export interface components {
             posture: {
                 [key: string]: components["schemas"]["PosturePart"];
             };
+            stance: components["schemas"]["StancePart"] | null;
             capital: components["schemas"]["Budget"];
-            apart_bps: components["schemas"]["Interval"] | null;
             /** Money */
             money: components["schemas"]["Total"][];
             /** Name */
@@ -892,6 +1036,10 @@ export interface components {
             denials: number;
             /** Parents */
             parents: number;
+            /** By Hand */
+            by_hand: number;
+            /** Promoted */
+            promoted: string;
             /** Is Bps */
             is_bps: number | null;
             /** Low Bps */
@@ -910,8 +1058,8 @@ export interface components {
             posture: {
                 [key: string]: components["schemas"]["PosturePart"];
             };
+            stance: components["schemas"]["StancePart"] | null;
             capital: components["schemas"]["Budget"];
-            apart_bps: components["schemas"]["Interval"] | null;
             /** Money */
             money: components["schemas"]["Total"][];
             /** Desk */
@@ -1210,6 +1358,8 @@ export interface components {
             postures: {
                 [key: string]: components["schemas"]["PosturePart"];
             };
+            /** Stances */
+            stances: components["schemas"]["NamedStance"][];
             /** Alphas */
             alphas: {
                 [key: string]: components["schemas"]["AlphaPart"];
@@ -1318,6 +1468,8 @@ export interface components {
             postures: {
                 [key: string]: components["schemas"]["PosturePart"];
             };
+            /** Stances */
+            stances: components["schemas"]["NamedStance"][];
             /** Alphas */
             alphas: {
                 [key: string]: components["schemas"]["AlphaPart"];
@@ -1366,6 +1518,18 @@ export interface components {
             not_done: components["schemas"]["NotDone"][];
         };
         /**
+         * EndPostureBody
+         * @description Whose posture by hand ends: an agent's, or (none named) the desk's.
+         */
+        EndPostureBody: {
+            /** Reason */
+            reason: string;
+            /** Desk */
+            desk: string;
+            /** Agent */
+            agent?: string | null;
+        };
+        /**
          * ExposurePart
          * @description What is held of an instrument, over agents.
          */
@@ -1405,6 +1569,20 @@ export interface components {
         HTTPValidationError: {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
+        };
+        /**
+         * HandOrderBody
+         * @description An order of a parent by hand: quantity in shares or coins, at a price or (without one) at the market.
+         */
+        HandOrderBody: {
+            /** Reason */
+            reason: string;
+            /** Desk */
+            desk: string;
+            /** Qty */
+            qty: number;
+            /** Limit Price */
+            limit_price?: number | null;
         };
         /**
          * Heartbeat
@@ -1647,6 +1825,28 @@ export interface components {
             why: string;
         };
         /**
+         * NamedStance
+         * @description Whose it is; "": the whole desk's.
+         */
+        NamedStance: {
+            /** Until Ns */
+            until_ns: number;
+            /** By */
+            by: string;
+            /** Reason */
+            reason: string;
+            /** Instead */
+            instead: boolean;
+            /** Words */
+            words: {
+                [key: string]: number;
+            };
+            /** Agent */
+            agent: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * NewUser
          * @description A person to let in; without a password one is made, and told in the answer.
          */
@@ -1683,7 +1883,7 @@ export interface components {
         };
         /**
          * OrderPart
-         * @description An order that is open; quantities in shares or coins.
+         * @description An order that is open; quantities in shares or coins; `by_hand`: who gave it, "" for a strategy.
          */
         OrderPart: {
             /** Id */
@@ -1704,6 +1904,8 @@ export interface components {
             limit_price: number | null;
             /** Status */
             status: string;
+            /** By Hand */
+            by_hand: string;
         };
         /**
          * OrderRow
@@ -1728,6 +1930,8 @@ export interface components {
             limit_price: number | null;
             /** Status */
             status: string;
+            /** By Hand */
+            by_hand: string;
             /** Desk */
             desk: string;
             /** Reason */
@@ -1765,7 +1969,7 @@ export interface components {
         };
         /**
          * ParentPart
-         * @description A parent on its desk's page; `lots` and `filled` in lots, `limit_price` as it was asked for.
+         * @description A parent on its desk's page; `lots`, `filled` and `by_hand` in lots, `limit_price` as it was asked for.
          */
         ParentPart: {
             /** Parent */
@@ -1794,6 +1998,10 @@ export interface components {
             status: string;
             /** Reason */
             reason: string;
+            /** Hand */
+            hand: string;
+            /** By Hand */
+            by_hand: number;
             /** Live */
             live: boolean;
             /** Schedule */
@@ -1816,6 +2024,8 @@ export interface components {
         /**
          * ParentRow
          * @description A parent in a line; quantities in shares or coins, `schedule` the share that an even one would have filled.
+         *
+         *     `hand`: who took it over last; `by_hand`: what was filled by hand.
          */
         ParentRow: {
             /** Desk */
@@ -1840,6 +2050,10 @@ export interface components {
             reason: string;
             /** Strategy */
             strategy: string;
+            /** Hand */
+            hand: string;
+            /** By Hand */
+            by_hand: number;
             /** Schedule */
             schedule: number;
             /** Left S */
@@ -1848,6 +2062,24 @@ export interface components {
             is_bps: number | null;
             /** Arrival Price */
             arrival_price: number | null;
+        };
+        /**
+         * PasswordBody
+         * @description The own password, and what it is to be.
+         */
+        PasswordBody: {
+            /** Old */
+            old: string;
+            /** New */
+            new: string;
+        };
+        /**
+         * PasswordSet
+         * @description The own password is another one now; how many other sessions ended with it.
+         */
+        PasswordSet: {
+            /** Ended */
+            ended: number;
         };
         /**
          * PnlPoint
@@ -1894,6 +2126,35 @@ export interface components {
             fees: number | null;
             /** Currency */
             currency: string;
+        };
+        /**
+         * PostureBody
+         * @description A posture by hand, for some minutes: of what it says and what risk says the more careful counts.
+         *
+         *     With `instead` it stands in the place of what risk says, and a second person has to confirm it.
+         */
+        PostureBody: {
+            /** Reason */
+            reason: string;
+            /** Desk */
+            desk: string;
+            /** Agent */
+            agent?: string | null;
+            /** Minutes */
+            minutes: number;
+            /** Urgency */
+            urgency?: number | null;
+            /** Max Participation */
+            max_participation?: number | null;
+            /** Size Multiplier */
+            size_multiplier?: number | null;
+            /** Styles */
+            styles?: ("join" | "improve" | "take")[] | null;
+            /**
+             * Instead
+             * @default false
+             */
+            instead: boolean;
         };
         /**
          * PosturePart
@@ -2112,6 +2373,26 @@ export interface components {
             };
         };
         /**
+         * StancePart
+         * @description A posture that a person set by hand, until a time; `instead`: in the place of what risk says.
+         */
+        StancePart: {
+            /** Until Ns */
+            until_ns: number;
+            /** By */
+            by: string;
+            /** Reason */
+            reason: string;
+            /** Instead */
+            instead: boolean;
+            /** Words */
+            words: {
+                [key: string]: number;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * Summary
          * @description Figures over all agents and the whole journal.
          */
@@ -2249,6 +2530,18 @@ export interface components {
                 };
             };
         };
+        /**
+         * WithdrawBody
+         * @description Which order that was given by hand is to be cancelled; none named: all of the parent.
+         */
+        WithdrawBody: {
+            /** Reason */
+            reason: string;
+            /** Desk */
+            desk: string;
+            /** Order */
+            order?: string | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -2279,9 +2572,11 @@ export type DeskPage = components['schemas']['DeskPage'];
 export type DeskRow = components['schemas']['DeskRow'];
 export type DeskThen = components['schemas']['DeskThen'];
 export type Done = components['schemas']['Done'];
+export type EndPostureBody = components['schemas']['EndPostureBody'];
 export type ExposurePart = components['schemas']['ExposurePart'];
 export type ForecastRow = components['schemas']['ForecastRow'];
 export type HttpValidationError = components['schemas']['HTTPValidationError'];
+export type HandOrderBody = components['schemas']['HandOrderBody'];
 export type Heartbeat = components['schemas']['Heartbeat'];
 export type Heat = components['schemas']['Heat'];
 export type Interval = components['schemas']['Interval'];
@@ -2298,6 +2593,7 @@ export type LoginBody = components['schemas']['LoginBody'];
 export type MarketPart = components['schemas']['MarketPart'];
 export type Me = components['schemas']['Me'];
 export type ModelCard = components['schemas']['ModelCard'];
+export type NamedStance = components['schemas']['NamedStance'];
 export type NewUser = components['schemas']['NewUser'];
 export type NotDone = components['schemas']['NotDone'];
 export type OfDesk = components['schemas']['OfDesk'];
@@ -2306,8 +2602,11 @@ export type OrderRow = components['schemas']['OrderRow'];
 export type ParentBody = components['schemas']['ParentBody'];
 export type ParentPart = components['schemas']['ParentPart'];
 export type ParentRow = components['schemas']['ParentRow'];
+export type PasswordBody = components['schemas']['PasswordBody'];
+export type PasswordSet = components['schemas']['PasswordSet'];
 export type PnlPoint = components['schemas']['PnlPoint'];
 export type PositionPart = components['schemas']['PositionPart'];
+export type PostureBody = components['schemas']['PostureBody'];
 export type PosturePart = components['schemas']['PosturePart'];
 export type QuoteBody = components['schemas']['QuoteBody'];
 export type QuotedCost = components['schemas']['QuotedCost'];
@@ -2321,6 +2620,7 @@ export type RoleBody = components['schemas']['RoleBody'];
 export type Seat = components['schemas']['Seat'];
 export type SessionPart = components['schemas']['SessionPart'];
 export type SharePoint = components['schemas']['SharePoint'];
+export type StancePart = components['schemas']['StancePart'];
 export type Summary = components['schemas']['Summary'];
 export type Total = components['schemas']['Total'];
 export type Trade = components['schemas']['Trade'];
@@ -2329,6 +2629,7 @@ export type ValidationError = components['schemas']['ValidationError'];
 export type Waits = components['schemas']['Waits'];
 export type Ways = components['schemas']['Ways'];
 export type Why = components['schemas']['Why'];
+export type WithdrawBody = components['schemas']['WithdrawBody'];
 export type $defs = Record<string, never>;
 export interface operations {
     ways_api_ways_get: {
@@ -2408,6 +2709,46 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    password_api_password_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordSet"];
+                };
+            };
+            /** @description nobody is logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
             };
         };
     };
@@ -3731,6 +4072,258 @@ export interface operations {
             };
         };
     };
+    take_over_api_parents__id__take_over_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OfDesk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description nobody is logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the role may not (trader may), or the token of changes is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description no such desk, agent, parent or request */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the desk says no */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    give_back_api_parents__id__give_back_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OfDesk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description nobody is logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the role may not (trader may), or the token of changes is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description no such desk, agent, parent or request */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the desk says no */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    order_api_parents__id__orders_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HandOrderBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description nobody is logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the role may not (trader may), or the token of changes is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description no such desk, agent, parent or request */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the desk says no */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    withdraw_api_parents__id__withdraw_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WithdrawBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description nobody is logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the role may not (trader may), or the token of changes is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description no such desk, agent, parent or request */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the desk says no */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     acknowledge_api_alerts__seq__acknowledge_post: {
         parameters: {
             query?: never;
@@ -4001,6 +4594,128 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Done"] | components["schemas"]["Waits"];
+                };
+            };
+            /** @description nobody is logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the role may not (risk may), or the token of changes is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description no such desk, agent, parent or request */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the desk says no */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    posture_api_posture_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PostureBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"] | components["schemas"]["Waits"];
+                };
+            };
+            /** @description nobody is logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the role may not (risk may), or the token of changes is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description no such desk, agent, parent or request */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the desk says no */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    end_posture_api_posture_end_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EndPostureBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
                 };
             };
             /** @description nobody is logged in */

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -18,7 +18,7 @@ from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import PAID_ONE, shown
 from tercel.core.machine import WallClock, person
 from tercel.core.names import check_known
-from tercel.core.ports import Journal
+from tercel.core.ports import Entry, Journal
 from tercel.core.report.page import Section
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.core.written import write_whole
@@ -28,12 +28,16 @@ from tercel.desk.rounds.config import LIVE
 from tercel.desk.rounds.outcome import DeskOutcome, outcome
 from tercel.desk.rounds.running import Running
 from tercel.desk.rounds.stage import check_clock, check_live, check_stage
+from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parents import ParentOrder
 from tercel.desk.trading.session import Session
 from tercel.execution.task import SIDES, seconds_of
 from tercel.venues.exchange.shadow import ShadowVenue
 from tercel.venues.exchange.stream import STREAM
+
+if TYPE_CHECKING:
+    from tercel.api.second_person import SecondPerson
 
 REPORT: Final = "report.html"
 
@@ -69,6 +73,8 @@ class Desk(Closing):
         (``stage = "live"``) The sentence with venue, accounts and the largest loss that a refusal shows.
     tried : str or Path, optional
         (``stage = "live"``) Folder of a desk whose kill switch was tried today; its own if not given.
+    second : SecondPerson, optional
+        (``stage = "live"``) Another person who agrees (:class:`tercel.api.second_person.SecondPerson`).
 
     Raises
     ------
@@ -101,6 +107,7 @@ class Desk(Closing):
         program: str = "tercel.Desk",
         confirm: str = "",
         tried: str | Path | None = None,
+        second: "SecondPerson | None" = None,
     ) -> None:
         file = None if config is None else Path(config)
         beside = None if file is None else file.parent
@@ -113,6 +120,10 @@ class Desk(Closing):
             check_stage(self.config, beside)
             in_force = limits_of(self.config, beside)
             check_live(self.config, in_force, confirm, Path(tried or self.folder), time.time_ns())
+            if second is None:
+                remedy = "`second=NAME` of the console's people, of risk or admin"
+                raise ConfigError('a second person for stage = "live"', "none", remedy)
+            both = f"{person()} ({program}), confirmed by {second.proved(person())}"
         self._beside = beside
         self._running = Running(
             self.config,
@@ -126,6 +137,10 @@ class Desk(Closing):
         )
         self._closed = False
         try:
+            if live:
+                went = {"command": LIVE, "body": {"venue": self.config.desk.venue}, "by": both, "reason": confirm}
+                session = self._running.session
+                session.gateway.write([Entry(kinds.OPERATOR, session.now_ns, body={**went, "wall_ns": time.time_ns()})])
             if progress is not None:
                 progress(0)
             self._running.desk.begin()

@@ -146,7 +146,7 @@ def _figures(page: Mapping[str, Any], events: DayEvents, gained: Sums) -> dict[s
             **{key: row[key] for key in ("name", "state", "state_reason", "share", "strategy")},
             "parents": events.over[row["name"]], "fills": events.fills[row["name"]],
             "lots": shown(events.lots[row["name"]]), "denials": events.denied[row["name"]],
-            "costs": costs_of([one for one in costs if one["agent"] == row["name"]]),
+            "costs": costs_of([one for one in costs if one["agent"] == row["name"] and "by_hand" not in one]),
             "money": money_of(costs, gained, row["name"]),
         }
         for row in page["agents"]

@@ -65,7 +65,9 @@ class DayEvents:
         if not inside or not (first or entry.parent in self.costs):
             return
         body = plain(entry.body)
-        row = {key: body[key] for key in ("is_bps", "notional", "filled", "unfilled", "refused") if key in body}
+        row = {
+            key: body[key] for key in ("is_bps", "notional", "filled", "unfilled", "refused", "by_hand") if key in body
+        }
         where = {"parent": entry.parent, "agent": entry.agent, "instrument": entry.instrument}
         money = {"currency": state.money.unit(entry.instrument).currency, "cost": _in_money(row)}
         self.costs[entry.parent] = where | {"is_bps": None} | row | money

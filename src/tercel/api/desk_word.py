@@ -20,6 +20,7 @@ from tercel.desk.trading.journal.database import DATABASE
 from tercel.desk.trading.journal.lock import holder
 from tercel.desk.trading.journal.reader import JournalReader, post, withdraw
 from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.ledger import ANSWERS
 from tercel.desk.trading.order import ChildOrder
 from tercel.desk.trading.settlement import ends
 
@@ -102,7 +103,7 @@ def _await(folder: Path, reader: JournalReader, before: int, number: int, wait_s
 def answer(reader: JournalReader, after: int, number: int) -> Entry | None:
     """What the desk did of a person's command: a parent's event, a promotion, limits, or the alert of a refusal; of
     what is only noted, its own entry."""
-    answers = (kinds.PARENT, kinds.PROMOTED, kinds.LIMITS, kinds.SETTLED, kinds.ALERT, kinds.OPERATOR)
+    answers = (*ANSWERS, kinds.PROMOTED, kinds.OPERATOR)
     return next((entry for _, entry in reader.read(after, answers) if _answers(entry.body, number)), None)
 
 

@@ -170,6 +170,25 @@ def _asked(name: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NamedUser(PeopleRequest):
+    """What is asked of `tercel console users password` and `remove`."""
+
+    name: Name
+
+
+def password(request: NamedUser) -> None:
+    """Give a person another password, asked for as `add` does; open sessions of theirs end."""
+    from tercel.api.console.people import made_password
+
+    people, typed = people_of(request.people), _asked(request.name)
+    made = "" if typed else made_password()
+    people.set_password(request.name, typed or made, f"{person()} (tercel console users)")
+    row = {"name": request.name, "people": str(people.path), "password": made or None}
+    told = f": {made} (printed this once)" if made else ""
+    hand_over(row, request.as_json, lambda: say(f"{request.name} has another password in {people.path}{told}"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class RoleOfUser(PeopleRequest):
     """What is asked of `tercel console users role`."""
 
@@ -185,14 +204,7 @@ def role(request: RoleOfUser) -> None:
     hand_over(row, request.as_json, lambda: say(f"{request.name} is {request.role} in {people.path}"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class RemoveUser(PeopleRequest):
-    """What is asked of `tercel console users remove`."""
-
-    name: Name
-
-
-def remove(request: RemoveUser) -> None:
+def remove(request: NamedUser) -> None:
     """Take a person out; open sessions end at once."""
     people = people_of(request.people)
     people.remove(request.name)
@@ -221,5 +233,5 @@ def _print(title: str, rows: Sequence[dict[str, Any]]) -> None:
 console_app = typer.Typer(name="console", cls=ConsoleGroup, invoke_without_command=True)
 console_app.callback()(as_callback(console))
 users_app = typer.Typer(name=USERS, help="Who may log in at the console, and as what.", no_args_is_help=True)
-add_commands(users_app, add, role, remove, list_)
+add_commands(users_app, add, role, password, remove, list_)
 console_app.add_typer(users_app)

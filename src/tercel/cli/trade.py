@@ -1,5 +1,6 @@
 """`tercel trade ...`."""
 
+import getpass
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -24,6 +25,7 @@ from tercel.core.errors import ConfigError, JournalError
 
 if TYPE_CHECKING:
     from tercel.api.demo.config import DemoConfig
+    from tercel.api.second_person import SecondPerson
     from tercel.core.report.page import Section
 
 NAMED = 5
@@ -79,6 +81,13 @@ class RunDesk(JsonRequest):
         typer.Option(help='(stage = "live") Desk whose kill switch was tried today (default: itself).', metavar="DIR"),
     ] = None
 
+    second: Annotated[
+        str,
+        typer.Option(
+            help='(stage = "live") Another person of risk or admin who agrees, and types the password.', metavar="NAME"
+        ),
+    ] = ""
+
     def experiments(self, config: "DemoConfig", folder: Path) -> Experiments:
         """What is tried beside the run, once it is over."""
         return Experiments()
@@ -116,7 +125,7 @@ def run(request: RunDesk) -> None:
 
 
 def _confirmed(request: RunDesk, config: "DemoConfig") -> RunDesk:
-    """Ask whoever sits there for the sentence of a live desk."""
+    """Ask whoever sits there for the sentence of a live desk, and who the second person is."""
     if config.desk.stage != "live" or request.confirm or not sys.stdin.isatty():
         return request
     from tercel.desk.rounds.build import limits_of
@@ -124,7 +133,22 @@ def _confirmed(request: RunDesk, config: "DemoConfig") -> RunDesk:
 
     beside = None if request.config is None else request.config.parent
     say(f"money is at risk. To go on, type: {sentence(config, limits_of(config, beside))}")
-    return replace(request, confirm=input("> "))
+    typed = input("> ")
+    return replace(request, confirm=typed, second=request.second or input("second person, of risk or admin: ").strip())
+
+
+def _second(request: RunDesk, config: "DemoConfig") -> "SecondPerson | None":
+    """The second person of a live desk, whose password a terminal or a line of stdin gives."""
+    if config.desk.stage != "live" or not request.second:
+        return None
+    from tercel.api.second_person import SecondPerson
+    from tercel.cli.console import people_of
+
+    if sys.stdin.isatty():
+        typed = getpass.getpass(f"password of {request.second}: ")
+    else:
+        typed = sys.stdin.readline().rstrip("\r\n")
+    return SecondPerson(request.second, typed, people_of(None))
 
 
 def _staged(config: "DemoConfig", desk: "tc.Desk") -> Experiments:
@@ -146,6 +170,7 @@ def _traded(
     from tercel.api.desk_folder import ledger_of
     from tercel.desk.trading.journal.store import SqlJournal
 
+    second = _second(request, config)
     end_on_termination()
     with progress(counted=True, transient=True) as bar:
         task = bar.add_task(f"rounds of {folder}", total=config.desk.rounds)
@@ -162,7 +187,7 @@ def _traded(
         try:
             with tc.Desk(
                 request.config, folder=folder, settings=settings, acknowledge=request.acknowledge, progress=show,
-                program="tercel trade run", confirm=request.confirm, tried=request.tried,
+                program="tercel trade run", confirm=request.confirm, tried=request.tried, second=second,
             ) as desk:  # fmt: skip
                 desk.run()
                 staged = _staged(config, desk)

@@ -8,8 +8,10 @@ from tests.api.console.conftest import Place
 from tests.waiting import until
 
 from tercel.core.errors import JournalError
+from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import entry_out
 
 
 def kill(place: Place, who: str = "trader", **body: Any) -> Any:
@@ -114,7 +116,12 @@ def test_a_kill_waits_for_no_other_act(place: Place, monkeypatch: pytest.MonkeyP
         ("parents/p1/amend", {"qty": 70}, ("amend", {"parent": "p1", "lots": 70})),
         ("parents/p1/amend", {"minutes": 2}, ("amend", {"parent": "p1", "horizon_ns": 120 * 10**9})),
         ("parents/p1/amend", {"limit_price": "none"}, ("amend", {"parent": "p1", "limit_price": "none"})),
-        ("agents/ppo/pause", {}, ("pause", {"parent": "p1"})),
+        ("agents/ppo/pause", {}, ("pause_agent", {"agent": "ppo"})),
+        ("agents/ppo/resume", {}, ("resume_agent", {"agent": "ppo"})),
+        ("parents/p1/take_over", {}, ("take_over", {"parent": "p1"})),
+        ("parents/p1/give_back", {}, ("give_back", {"parent": "p1"})),
+        ("parents/p1/withdraw", {}, ("withdraw", {"parent": "p1", "order": None})),
+        ("parents/p1/withdraw", {"order": "p1.7"}, ("withdraw", {"parent": "p1", "order": "p1.7"})),
     ],
 )  # fmt: skip
 def test_a_persons_word_reaches_the_desk_with_the_name(
@@ -123,7 +130,7 @@ def test_a_persons_word_reaches_the_desk_with_the_name(
     said = place.client("trader").post(f"/api/{path}", json={"desk": "test desk", "reason": "news  are\ndue", **body})
     assert said.status_code == 200, said.text
     assert place.desk.posted == [(*posted, "trader (password)", "news are due")]
-    assert said.json()["done"][0].startswith("test desk: p1")
+    assert said.json()["done"][0].startswith(("test desk: p1", "test desk: ppo is "))
 
 
 def test_a_parent_is_submitted_in_whole_lots_to_who_has_most_of_the_flow(place: Place) -> None:
@@ -157,7 +164,10 @@ def test_what_the_desk_says_no_to_is_409_in_its_words(place: Place) -> None:
     [
         ("parents/none/pause", 404),
         ("agents/nobody/pause", 404),
-        ("agents/ppo/resume", 409),
+        ("agents/nobody/resume", 404),
+        ("parents/none/take_over", 404),
+        ("parents/none/give_back", 404),
+        ("parents/none/withdraw", 404),
         ("alerts/1/acknowledge", 404),
         ("alerts/999/acknowledge", 404),
         ("parents/p1/amend", 422),
@@ -204,3 +214,99 @@ def test_a_quote_has_costs_with_intervals_and_what_speaks_against(place: Place) 
     assert first["against"] == ["peg: long lots 95 + 10 of 100", "peg: gross value 0 + 1,000 of 500"]
     assert last["bps"] == {"mean": None, "low": None, "high": None}
     assert place.desk.posted == []
+
+
+def test_an_order_by_hand_says_what_became_of_it(place: Place) -> None:
+    said = {"what": "report", "cl_ord_id": "p1.7", "orig": "", "exec_type": "trade", "status": "filled", "text": ""}
+    asked = place.desk.ask
+
+    def answers(command: str, body: Any, by: str, reason: str) -> Any:
+        found = asked(command, body, by, reason)
+        place.desk.entries.append(Entry(kinds.REPORT_IN, 20 * 10**9, "AAA", "ppo", "p1", "p1.7", body=said))
+        return found
+
+    place.desk.ask = answers  # type: ignore[method-assign]
+    order = {"desk": "test desk", "reason": "news", "qty": 5}
+    told = place.client("trader").post("/api/parents/p1/orders", json=order)
+    assert told.status_code == 200, told.text
+    assert told.json()["done"] == ["test desk: p1: p1.7, buy 5 AAA at the market: filled"]
+    said["status"], said["text"] = "rejected", "no such market"
+    told = place.client("trader").post("/api/parents/p1/orders", json=order | {"limit_price": 10.5})
+    assert told.json()["done"] == ["test desk: p1: p1.7, buy 5 AAA at 10.5: rejected: no such market"]
+    command, body, by, reason = place.desk.posted[-1]
+    assert (command, by, reason) == ("order", "trader (password)", "news")
+    assert body == {"parent": "p1", "lots": 5, "limit_price": 10.5}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"qty": 0}, {"qty": -1}, {"qty": "5"}, {"qty": None}, {"qty": 5, "limit_price": 0}, {"qty": 5, "price": 1},
+        {"qty": 5, "limit_price": "25bps"}, {"qty": 5, "reason": "x" * 10_000}, {"qty": 5, "reason": " "},
+        {"qty": 5, "reason": "a\u202eb"}, {},
+    ],
+)  # fmt: skip
+def test_an_order_by_hand_of_another_shape_reaches_nobody(place: Place, more: dict[str, Any]) -> None:
+    body = {"desk": "test desk", "reason": "news", **more}
+    assert place.client("trader").post("/api/parents/p1/orders", json=body).status_code == 422
+    assert place.desk.posted == []
+
+
+def test_a_reason_is_words_and_nothing_else_whatever_it_looks_like(place: Place) -> None:
+    reason = '=HYPERLINK("http://x") <script>alert(1)</script> {by} %s'
+    body = {"desk": "test desk", "reason": reason}
+    said = place.client("trader").post("/api/parents/p1/take_over", json=body)
+    assert said.status_code == 200, said.text
+    assert said.json()["done"] == [
+        "test desk: p1: in the hands of trader (password); its strategy sends nothing more, its orders are cancelled"
+    ]
+    assert place.desk.posted[-1][-1] == reason
+
+
+def test_a_new_parent_goes_to_an_agent_that_takes_any(place: Place) -> None:
+    body = {"desk": "test desk", "instrument": "AAA", "side": "buy", "qty": 5, "reason": "x"}
+
+    def held(*agents: str) -> None:
+        said = {"event": "paused", "by": "ann", "reason": "news", "parents": []}
+        place.desk.entries += [Entry(kinds.HOLD, 20 * 10**9, agent=agent, body=said) for agent in agents]
+
+    def row(agent: str) -> Any:
+        return next(one for one in client.get("/api/agents").json() if one["agent"] == agent)
+
+    client = place.client("trader")
+    held("peg")
+    until(lambda: row("peg")["state"] == "paused", what="the pause")
+    assert row("peg")["reason"] == "ann: news"
+    assert row("peg")["share"] == {"AAA": 0.0}
+    assert row("ppo")["share"] == {"AAA": 1.0}
+    assert client.post("/api/parents", json=body).status_code == 200
+    assert place.desk.posted[-1][1]["agent"] == "ppo"
+    quoted = client.post("/api/parents/quote", json={key: body[key] for key in body if key != "reason"}).json()
+    assert {one["agent"]: one["against"] for one in quoted["by_strategy"]}["peg"] == ["peg is paused by ann: news"]
+    held("ppo")
+    until(lambda: row("ppo")["state"] == "paused", what="the pause")
+    said = client.post("/api/parents", json=body)
+    assert said.status_code == 409
+    assert said.json()["received"] == "peg, ppo: each is killed or paused"
+
+
+def test_what_a_person_did_by_hand_is_told_and_no_agent_is_judged_by_it(place: Place) -> None:
+    order = NewOrder("p1.2", "AAA", 1, 10, 1000, Tif.DAY, "ppo", "p1", 20 * 10**9)
+    where = (20 * 10**9, "AAA", "ppo", "p1")
+    place.desk.entries += [
+        Entry(kinds.PARENT, *where, body={"event": "taken_over", "by": "ann (password)", "reason": "news"}),
+        Entry(
+            kinds.PARENT, *where,
+            body={"event": "ordered", "by": "ann (password)", "order": "p1.2", "hand": {"lots": 10, "price": 1000}},
+        ),
+        entry_out(order),
+        Entry(kinds.FEEDBACK, *where, body={"is_bps": 900.0, "filled": 50, "by_hand": 0}),
+    ]  # fmt: skip
+    client = place.client("viewer")
+    until(lambda: client.get("/api/orders").json()["parents"][0]["hand"] != "", what="the hand")
+    told = client.get("/api/orders", params={"desk": "test desk"}).json()
+    (parent,) = [one for one in told["parents"] if one["id"] == "p1"]
+    assert (parent["status"], parent["hand"], parent["by_hand"]) == ("by hand", "ann (password)", 0.0)
+    assert {one["id"]: one["by_hand"] for one in told["orders"]} == {"c1": "", "p1.2": "ann (password)"}
+    (ppo,) = [one for one in client.get("/api/agents").json() if one["agent"] == "ppo"]
+    assert (ppo["is_bps"], ppo["parents"]) == (None, 0)

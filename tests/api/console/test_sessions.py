@@ -226,3 +226,36 @@ def test_a_stranger_gets_the_files_of_the_page_and_no_others(place: Place) -> No
         assert "default-src 'none'" in said.headers["content-security-policy"]
     for name in ("index.html", "web.py", "__init__.py", "console.js", "APP.JS"):
         assert client.get(f"/static/{name}").status_code == 404, name
+
+
+# -- the own password -------------------------------------------------------------------------------------------------
+
+
+def test_everybody_changes_their_own_password_and_their_other_sessions_end(place: Place) -> None:
+    here, there, other = place.client("viewer"), place.client("viewer"), place.client("trader")
+    before = place.people.get("viewer")
+    said = here.post("/api/password", json={"old": PASSWORD, "new": "another password"})
+    assert (said.status_code, said.json()) == (200, {"ended": 1})
+    assert there.get("/api/me").status_code == 401
+    assert here.get("/api/me").status_code == other.get("/api/me").status_code == 200
+    fresh = place.client()
+    assert fresh.post("/api/login", json={"name": "viewer", "password": PASSWORD}).status_code == 401
+    assert fresh.post("/api/login", json={"name": "viewer", "password": "another password"}).status_code == 200
+    after = place.people.get("viewer")
+    assert before is not None
+    assert after is not None
+    assert (after.role, after.by, after.s) == (before.role, before.by, before.s), "nobody let them in anew"
+
+
+def test_a_password_is_changed_by_who_knows_it_and_to_one_that_is_none_by_nobody(place: Place) -> None:
+    client = place.client("viewer")
+    said = client.post("/api/password", json={"old": "a guess of it", "new": "another password"})
+    assert said.status_code == 403
+    assert client.post("/api/password", json={"old": PASSWORD, "new": "short"}).status_code == 409
+    assert client.post("/api/password", json={"old": PASSWORD}).status_code == 422
+    assert client.post("/api/password", json={"old": PASSWORD, "new": "x" * 1025}).status_code == 422
+    assert place.client("viewer").get("/api/me").status_code == 200
+    tries = [
+        client.post("/api/password", json={"old": "a guess", "new": "longer than 8"}).status_code for _ in range(6)
+    ]
+    assert 429 in tries, "guessing here is slowed as at the door"

@@ -150,6 +150,11 @@ def test_two_persons_promote_and_undo_it(place: Place, verb: str) -> None:
         Entry(kinds.SEAT, 20 * S, agent="ppo", body={"strategy": "ppo-csco", "challenger": "dqn"})
     )
     until(lambda: client.get("/api/agents?desk=test desk").json()[0]["challenger"], what="a challenger")
+    if verb == "demote":
+        assert "nobody was promoted" in client.post(f"/api/agents/ppo/{verb}", json=body).json()["received"]
+        promoted = {"champion": "dqn", "challenger": "ppo-csco", "by": "ann", "reason": "cheaper"}
+        place.desk.entries.append(Entry(kinds.PROMOTED, 20 * S, agent="ppo", body=promoted))
+        until(lambda: client.get("/api/agents?desk=test desk").json()[0]["promoted"], what="a promotion")
     request = ask(place, f"agents/ppo/{verb}")
     assert place.desk.posted == []
     said = settle(place, request)
@@ -187,3 +192,64 @@ def test_a_damaged_file_of_requests_confirms_nothing(place: Place) -> None:
     file.write_text("{")
     assert settle(place, request).status_code == 409
     assert place.client("trader").post("/api/kill", json={"scope": "all", "reason": "x"}).status_code == 200
+
+
+# -- postures by hand -------------------------------------------------------------------------------------------------
+
+
+def test_one_person_of_risk_sets_a_posture_that_adds_care_and_ends_it(place: Place) -> None:
+    body = {"desk": "test desk", "reason": "news", "minutes": 30, "size_multiplier": 0.5, "styles": ["join", "take"]}
+    said = place.client("risk").post("/api/posture", json=body)
+    assert said.status_code == 200, said.text
+    assert said.json()["done"] == ["test desk: posture by hand of the whole desk set"]
+    words = {"size_multiplier": 0.5, "styles": 5}
+    asked = {"agent": None, "words": words, "span_ns": 1800 * S}
+    assert place.desk.posted == [("posture", asked, "risk (password)", "news")]
+    said = place.client("risk").post("/api/posture/end", json={"desk": "test desk", "reason": "over"})
+    assert said.json()["done"] == ["test desk: posture by hand of the whole desk lifted"]
+    assert place.desk.posted[-1][1] == {"agent": None, "lift": True}
+    assert place.client("risk").post("/api/posture", json=body | {"agent": "nobody"}).status_code == 404
+
+
+def test_one_in_the_place_of_what_risk_says_takes_two_persons(place: Place) -> None:
+    request = ask(place, "posture", agent="ppo", minutes=5, size_multiplier=1, instead=True)
+    assert place.desk.posted == []
+    assert settle(place, request, "risk").status_code == 403
+    assert settle(place, request, "trader").status_code == 403
+    assert settle(place, request).status_code == 200
+    ((command, body, by, reason),) = place.desk.posted
+    assert (command, by, reason) == ("posture", BOTH, "looked at it; so it is")
+    assert body == {"agent": "ppo", "words": {"size_multiplier": 1.0}, "span_ns": 300 * S, "instead": True}
+    assert settle(place, request).status_code == 409, "once"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {}, {"minutes": 5}, {"urgency": 0.5}, {"minutes": 0, "urgency": 0.5}, {"minutes": -5, "urgency": 0.5},
+        {"minutes": 10_081, "urgency": 0.5}, {"minutes": 5, "urgency": 1.1}, {"minutes": 5, "max_participation": 0},
+        {"minutes": 5, "styles": []}, {"minutes": 5, "styles": ["run"]}, {"minutes": 5, "urgency": "0.5"},
+        {"minutes": 5, "urgency": 0.5, "reason": "x" * 10_000}, {"until_ns": 1, "urgency": 0.5},
+    ],
+)  # fmt: skip
+def test_a_posture_that_is_none_reaches_nobody(place: Place, more: dict[str, Any]) -> None:
+    body = {"desk": "test desk", "reason": "news", **more}
+    assert place.client("risk").post("/api/posture", json=body).status_code == 422
+    assert place.desk.posted == []
+    assert place.client("risk").get("/api/requests").json() == []
+
+
+def test_a_posture_by_hand_stands_on_the_page_with_its_end(place: Place) -> None:
+    said = {"event": "set", "by": "ann", "reason": "news", "until_ns": 99 * S, "instead": False}
+    body = said | {"words": {"size_multiplier": 0.5}}
+    place.desk.entries.append(Entry(kinds.STANCE, 20 * S, agent="ppo", body=body))
+    client = place.client("viewer")
+    until(lambda: client.get("/api/desks/test desk/state").json()["stances"], what="the posture")
+    (row,) = client.get("/api/desks/test desk/state").json()["stances"]
+    assert row == {"agent": "ppo"} | {key: value for key, value in body.items() if key != "event"}
+    (ppo,) = [one for one in client.get("/api/agents").json() if one["agent"] == "ppo"]
+    assert ppo["stance"]["until_ns"] == 99 * S
+    place.desk.entries.append(
+        Entry(kinds.STANCE, 99 * S, agent="ppo", body={"event": "ended", "by": "ann", "reason": ""})
+    )
+    until(lambda: not client.get("/api/desks/test desk/state").json()["stances"], what="its end")

@@ -23,6 +23,15 @@ QUICK = argon2.PasswordHasher(1, 8, 1)
 """Hashes in no time, which says nothing of how safe they are."""
 
 
+BY_HAND: dict[str, Any] = {
+    "take_over": ("taken_over",),
+    "give_back": ("given_back",),
+    "order": ("ordered", ("order", "p1.7"), ("hand", {"lots": 5, "price": None})),
+    "withdraw": ("withdrawn", ("orders", ["p1.7"])),
+}
+"""What a desk answers to what people do by hand."""
+
+
 class ListedDesk(ReachedDesk):
     """Does what `api.console.reached.ReachedDesk` does, over a list; keeps what was asked of it, and says yes."""
 
@@ -60,6 +69,15 @@ class ListedDesk(ReachedDesk):
             return Entry(kinds.LIMITS, S, body=said)
         if command == "promote":
             return Entry(kinds.PROMOTED, S, agent=str(body["agent"]), body=said | {"champion": "a", "challenger": "b"})
+        if command in ("pause_agent", "resume_agent"):
+            said |= {"event": f"{command.removesuffix('_agent')}d", "parents": ["p1"]}
+            return Entry(kinds.HOLD, S, agent=str(body["agent"]), body=said)
+        if command == "posture":
+            event = {"event": "lifted"} if body.get("lift") else {"event": "set", "until_ns": 9 * S}
+            return Entry(kinds.STANCE, S, agent=str(body["agent"] or ""), body=said | event)
+        if command in BY_HAND:
+            event, *more = BY_HAND[command]
+            said |= {"event": event, **dict(more)}
         if command == "own_alert":
             return Entry(kinds.OPERATOR, S, body={"id": number, "command": command, "body": dict(body), "by": by})
         if command == "submit":

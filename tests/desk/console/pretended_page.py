@@ -12,8 +12,8 @@ NAMES = {"today": ("ppo", "peg", "schedule"), "drill": ("default", "peg")}
 COSTS = {"ppo": (2.5, 4.1), "peg": (-1.2, 6.3), "schedule": (9.7, 5.2), "default": (3.9, 12.0)}
 STRATEGIES = {"ppo": "packaged:ppo-csco+alpha+posture", "peg": "peg_touch+alpha+posture", "schedule": "twap_take+alpha"}
 MAY = {"viewer": ["look"]}
-MAY["trader"] = [*MAY["viewer"], "kill", "submit", "pause", "resume", "amend", "cancel", "acknowledge"]
-MAY["risk"] = [*MAY["trader"], "rearm", "promote", "limits", "confirm"]
+MAY["trader"] = [*MAY["viewer"], "kill", "submit", "pause", "resume", "amend", "cancel", "by_hand", "acknowledge"]
+MAY["risk"] = [*MAY["trader"], "rearm", "promote", "limits", "posture", "confirm"]
 MAY["admin"] = [*MAY["risk"], "users"]
 
 
@@ -76,7 +76,7 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
                 "parents": 9,
                 "money": [total(0.4 - 0.3 * i)],
                 "capital": {"used": 30342.5, "of": 250_000.0},
-                "apart_bps": {"mean": 1.9, "low": 0.4, "high": 3.4} if i == 0 else None,
+                "promoted": "packaged:ppo-csco-2" if i == 0 else "",
                 "posture": {},
                 "open": 1,
                 "model": "f77fe332f200",
@@ -116,7 +116,8 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
                     "limit": 0,
                     "avg_price": price(instrument, ns, start) - 0.012,
                     "arrival_price": price(instrument, start, start),
-                    "status": ("working", "working", "paused")[i] if live else "done",
+                    "status": ("working", "by hand", "paused")[i] if live else "done",
+                    "hand": "ann (password)" if live and i == 1 else "",
                     "live": live,
                     "reason": "news are due (ann)" if live and i == 2 else "",
                     "schedule": 0.55 if live else 1.0,
@@ -218,6 +219,16 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
                 [1.0 if i == j else 0.62 - 0.5 * abs(i - j) for j in range(len(names))] for i in range(len(names))
             ],
         },
+        "stances": [
+            {
+                "agent": "",
+                "until_ns": ns + 40 * MINUTE,
+                "by": "risk (password)",
+                "reason": "news are due",
+                "instead": False,
+                "words": {"size_multiplier": 0.5, "styles": 5},
+            }
+        ],
         "postures": {
             "CSCO": {
                 "max_participation": 0.2,

@@ -84,6 +84,46 @@ def test_the_old_one_is_put_back_by_two(page: Any, app: Any) -> None:
     assert app.state.asked[-1] == ("agents/ppo/demote", {"desk": "today", "reason": "it was better"})
 
 
+def test_a_parent_is_taken_over_and_worked_by_who_has_it(page: Any, app: Any) -> None:
+    show(page, SCREENS["orders"])
+    press(page, "Take over…")
+    say(page, "Reason", "news are due")
+    press(page, "Take over…", "dialog")
+    answered(page, "Done:")
+    path, body = app.state.asked[-1]
+    assert (path.rpartition("/")[2], body) == ("take_over", {"desk": "today", "reason": "news are due"})
+    press(page, "Order…")
+    say(page, "Quantity, at most 8,100", "1,000")
+    say(page, "Limit price", "30.01")
+    say(page, "Reason", "news are due")
+    press(page, "Send it", "dialog")
+    answered(page, "Done:")
+    body = {"desk": "today", "qty": 1000, "limit_price": 30.01, "reason": "news are due"}
+    assert app.state.asked[-1] == ("parents/CSCO-001-peg/orders", body)
+    press(page, "Give back…")
+    say(page, "Reason", "they were good")
+    press(page, "Give back…", "dialog")
+    answered(page, "Done:")
+    assert app.state.asked[-1][0] == "parents/CSCO-001-peg/give_back"
+
+
+def test_a_posture_by_hand_has_an_end_and_says_what_counts(page: Any, app: Any) -> None:
+    show(page, SCREENS["risk"])
+    assert "the whole desk" in text(page, "[aria-label='Postures set by hand']")
+    press(page, "Set by hand…")
+    say(page, "Size, 0 to 1", "0.5")
+    say(page, "Reason", "news are due")
+    press(page, "Set it", "dialog")
+    answered(page, "Done:")
+    body = {"desk": "today", "size_multiplier": 0.5, "minutes": 60, "instead": False, "reason": "news are due"}
+    assert app.state.asked[-1] == ("posture", body)
+    press(page, "End…")
+    say(page, "Reason", "they were good")
+    press(page, "End it", "dialog")
+    answered(page, "Done:")
+    assert app.state.asked[-1] == ("posture/end", {"desk": "today", "reason": "they were good"})
+
+
 def test_a_kill_from_the_head_has_chosen_nobody(page: Any, app: Any) -> None:
     press(page, "Kill…", "#head")
     say(page, "Reason", "prices look wrong")

@@ -54,7 +54,6 @@ def test_an_agents_row_says_what_it_does_and_may_do() -> None:
     assert row["model"] == weights
     assert row["capital"] == {"used": 450.0, "of": 500.0}
     assert row["posture"]["AAA"]["urgency"] == 0.3
-    assert row["apart_bps"] is None
     [money] = row["money"]
     assert (money["currency"], money["open"], money["net"]) == ("USD", 20 * 2 * 1.0, 20 * 1002 * 1.0)
     assert shown["freshness"]["marks"] == {"AAA": 0.0}

@@ -64,7 +64,7 @@ export const List = ({ all }: { all: Node[] }) => (
 );
 
 export type Titled = { title: string; note?: Node; aside?: Node };
-export function Section({ title, note, aside, children }: Titled & Children) {
+export function Section({ title, note, aside, children }: Titled & Partial<Children>) {
   const id = useId();
   return (
     <section class="min-w-0" aria-labelledby={id}>

@@ -59,7 +59,7 @@ function One({ a, page }: { a: AgentRow; page: Page }) {
   const mine = (d: { agent: string }): boolean => d.agent === a.agent;
   return (
     <>
-      <Title a={a} />
+      <Title a={a} waits={parentRows(page).some((p) => mine(p) && p.status === "paused")} />
       {a.reason && (
         <Say lead={`${a.state}:`} tone={a.state === "active" ? "" : "warn"}>
           {a.reason}
@@ -98,33 +98,35 @@ function One({ a, page }: { a: AgentRow; page: Page }) {
     </>
   );
 }
-const PAUSED = "What it has open is cancelled; its parents wait until it is resumed.";
-function Title({ a }: { a: AgentRow }) {
+const PAUSED =
+  "It takes no parent, through restarts too, and what it has open is cancelled; its parents wait until it is resumed.";
+const RESUMED = "It takes parents again, and those of it that are paused go on.";
+function Title({ a, waits }: { a: AgentRow; waits: boolean }) {
   const of = { name: a.agent };
   const body = { desk: a.desk };
-  const halted = a.state !== "active" && a.state !== "killed";
+  const paused = a.state === "paused";
   return (
     <header class="title flex flex-wrap items-center gap-x-4 gap-y-2">
       <h2 class="text-2xl">{a.agent}</h2>
       <State is={a.state} />
       <Soft>{a.strategy}</Soft>
       <span class="flex-1" />
-      <Do
-        {...verb(halted ? "resume" : "pause", a.agent)}
-        text={halted ? "It gets its share of the flow again." : PAUSED}
-        path={halted ? "/api/agents/{name}/resume" : "/api/agents/{name}/pause"}
-        {...{ of, body }}
-      />
-      <Do
-        may="promote"
-        label="Put the old one back…"
-        title={`Put the old strategy of ${a.agent} back`}
-        text={`The strategy that ${short(a.strategy)} took the place of works again from the next parent on. A second person
-          has to confirm.`}
-        yes="Ask to put it back"
-        path="/api/agents/{name}/demote"
-        {...{ of, body }}
-      />
+      {(paused || waits) && (
+        <Do {...verb("resume", a.agent)} text={RESUMED} path="/api/agents/{name}/resume" {...{ of, body }} />
+      )}
+      {!paused && <Do {...verb("pause", a.agent)} text={PAUSED} path="/api/agents/{name}/pause" {...{ of, body }} />}
+      {a.promoted && (
+        <Do
+          may="promote"
+          label="Put the old one back…"
+          title={`Put the old strategy of ${a.agent} back`}
+          text={`${short(a.promoted)}, whose place ${short(a.strategy)} took, works again from the next parent on. A second
+            person has to confirm.`}
+          yes="Ask to put it back"
+          path="/api/agents/{name}/demote"
+          {...{ of, body }}
+        />
+      )}
       <KillButton desk={a.desk} agent={a.agent} small />
     </header>
   );
@@ -132,18 +134,17 @@ function Title({ a }: { a: AgentRow }) {
 function tiles(a: AgentRow, page: Page): Tile[] {
   const cost = costOf(a, page);
   const bounds = { mean: a.is_bps, low: a.low_bps, high: a.high_bps };
-  const known = [...Object.values(bounds), a.apart_bps?.low, a.apart_bps?.high].filter((v) => !none(v));
+  const known = Object.values(bounds).filter((v) => !none(v));
   const { used, of } = a.capital;
   const capital = none(of) ? "" : `capital ${money(used)} of ${money(of)} used`;
   const parts = a.money.map((t) => `realised ${money(t.realised)}, open ${money(t.open)}`);
   const drift = a.drifting ? <Badge tone="warn">drifting</Badge> : a.drift ? <Badge>back at its card</Badge> : "none";
   const edge = Math.max(5, ...known.map(Math.abs));
-  const counts = `${plural(a.parents, "parent")}, ${plural(a.fills, "fill")}`;
-  const worth = a.apart_bps ? <Interval {...a.apart_bps} /> : "–";
+  const helped = a.by_hand ? `, ${a.by_hand} more by hand` : "";
+  const counts = `${plural(a.parents, "parent")}${helped}, ${plural(a.fills, "fill")}`;
   return [
     ["cost against arrival, bps", <Interval {...bounds} />, <Cost {...bounds} edge={edge} />],
     ["cost in money", cost ? money(cost.amount, cost.currency) : "–", counts],
-    ["what was learned is worth", worth, "bps apart from the rule it started from"],
     ["profit", <Profits all={a.money} />, parts.join("; ") || "nothing was filled"],
     ["share of the flow", <Share of={shareOf(a.share)} />, capital],
     ["drift from its card", drift, a.drift],

@@ -16,18 +16,38 @@ const TEXTS = {
   pause: "What is open is cancelled; it waits until it is resumed.",
   resume: "It is worked again.",
   cancel: "What is open is cancelled; what is filled stays.",
+  take_over: `Its strategy sends nothing more and what is open is cancelled; what is left is yours until it is given back.
+    At its horizon nothing is sent for it.`,
+  give_back: "What is open by hand is cancelled, then its strategy goes on with what is left.",
 };
 
 function Acts({ p }: { p: Parent }) {
   if (!p.live || p.status === "cancelling") return null;
+  const me = use((s) => s.me);
   const shared = { of: { id: p.id }, body: { desk: p.desk } };
+  const byHand = p.status === "by hand";
+  const mine = byHand && me && p.hand.startsWith(`${me.name} (`);
   const simple = (word: keyof typeof TEXTS, more = {}) => (
     <Do {...verb(word, p.id)} text={TEXTS[word]} path={`/api/parents/{id}/${word}`} {...shared} {...more} />
   );
   const limit = none(p.limit_price) ? p.limitText : String(p.limit_price);
   return (
     <>
-      {simple(p.status === "paused" ? "resume" : "pause")}
+      {!byHand && simple(p.status === "paused" ? "resume" : "pause")}
+      {mine && (
+        <Do
+          {...{ may: "by_hand", label: "Order…", yes: "Send it" }}
+          title={`${p.side > 0 ? "Buy" : "Sell"} ${p.instrument} for ${p.id}`}
+          text="It passes the same limits as an agent's, and never more than is left."
+          path="/api/parents/{id}/orders"
+          {...shared}
+          fields={[
+            field("qty", `Quantity, at most ${qty(p.qty - p.filled)}`, { kind: "number", needed: true }),
+            field("limit_price", "Limit price (empty: at the market)", { kind: "number" }),
+          ]}
+        />
+      )}
+      {simple(byHand ? "give_back" : "take_over", { may: "by_hand" })}
       <Do
         {...verb("amend", p.id)}
         text="What stays empty stays as it is."
@@ -91,9 +111,10 @@ function Prices({ p, of }: { p: Parent; of: ListingPart | undefined }) {
 }
 function Status({ p }: { p: Parent }) {
   const why = p.reason !== p.status && p.reason;
+  const whose = p.status === "by hand" && p.hand;
   const left = p.unfilled > 0 && `${qty(p.unfilled)} not filled`;
   return (
-    <With sub={[why, left, p.refused > 0 && <Badge tone="bad">{num(p.refused, 0)} refused</Badge>]}>
+    <With sub={[whose, why, left, p.refused > 0 && <Badge tone="bad">{num(p.refused, 0)} refused</Badge>]}>
       <State is={p.status.replaceAll("_", " ")} />
     </With>
   );
@@ -217,6 +238,16 @@ export function Touch({ page, name }: { page: Page; name: string }) {
   return <>{m ? `${name} ${shown(m.bid)} / ${shown(m.ask)} ${currency}` : name}</>;
 }
 
+const Withdraw = ({ o, desk }: { o: OrderPart; desk: string }) => (
+  <Do
+    {...verb("cancel", o.id)}
+    {...{ may: "by_hand", yes: "Cancel the order", danger: true }}
+    text="What is filled stays."
+    path="/api/parents/{id}/withdraw"
+    of={{ id: o.parent }}
+    body={{ desk, order: o.id }}
+  />
+);
 export function OrdersScreen() {
   const page = useView();
   const past = usePast();
@@ -242,13 +273,16 @@ export function OrdersScreen() {
         id={(o) => o.id}
         empty="Nothing is open at the venue."
         columns={[
-          prose("order", (o) => <With sub={o.parent && `of ${o.parent}`}>{o.id}</With>),
+          prose("order", (o) => (
+            <With sub={[o.parent && `of ${o.parent}`, o.by_hand && `by hand of ${o.by_hand}`]}>{o.id}</With>
+          )),
           words("instrument", (o) => o.instrument),
           words("agent", (o) => o.agent),
           words("side", (o) => <Side side={o.side === "buy" ? 1 : -1} />),
           figure("filled / quantity", (o) => `${qty(o.filled)} / ${qty(o.qty)}`),
           figure("price", (o) => price(o.limit_price, page.instruments[o.instrument]?.tick)),
           words("state", (o) => <State is={o.status.replaceAll("_", " ")} />),
+          acts((o) => o.by_hand && <Withdraw o={o} desk={page.desk} />),
         ]}
       />
       <Section title="Parents that are over" note="the last ones">

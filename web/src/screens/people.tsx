@@ -2,7 +2,7 @@
 import { useGet } from "../api";
 import { clock, plural } from "../format";
 import { refreshRequests } from "../live";
-import { Badge, Soft, State, Time, With } from "../parts/basic";
+import { Badge, Section, Soft, State, Time, With } from "../parts/basic";
 import { Do, field } from "../parts/act";
 import { acts, Listed, prose, words } from "../parts/table";
 import type { Deed, Request, User } from "../schema";
@@ -69,10 +69,22 @@ export function PeopleScreen() {
           columns={ASKED}
         />
       )}
+      <Section title="You" note={me ? `${me.name}, ${me.role}` : ""} aside={<OwnPassword />} />
       {me?.role === "admin" && <Users />}
     </>
   );
 }
+const OwnPassword = () => (
+  <Do
+    {...{ may: "look", label: "Change your password…", title: "Your password", yes: "Change it", plain: true }}
+    text="Your other sessions end."
+    path="/api/password"
+    fields={[
+      field("old", "The password that you have", { kind: "password", needed: true }),
+      field("new", "Another one, 8 letters or more", { kind: "password", needed: true }),
+    ]}
+  />
+);
 function Settle({ r, mine }: { r: Request; mine: boolean }) {
   if (mine) return <Soft>You asked: another person confirms.</Soft>;
   const button = (word: "confirm" | "refuse", yes: string, more: string) => (

@@ -2,11 +2,12 @@
 import { useState } from "preact/hooks";
 import { clock, limitName, money, none, num, pct, plural, price, qty, signed, unit } from "../format";
 import { Badge, Bar, Button, Empty, Interval, Link, Profit, Section, Share, Soft, Tiles, Time } from "../parts/basic";
-import { toneOf, Waiting, type Tile, type Tone } from "../parts/basic";
+import { toneOf, Waiting, With, type Tile, type Tone } from "../parts/basic";
 import { Do, field, type Typed } from "../parts/act";
 import { Plot } from "../parts/plot";
-import { figure, Listed, prose, words } from "../parts/table";
-import type { ExposurePart, Limit, PositionPart, PosturePart, Total } from "../schema";
+import { acts, figure, Listed, prose, Table, words } from "../parts/table";
+import type { ExposurePart, Limit, NamedStance, PositionPart, PosturePart, Total } from "../schema";
+import { names } from "../rows";
 import { useView, type Page } from "../store";
 
 export function RiskScreen() {
@@ -182,6 +183,7 @@ function Postures({ page }: { page: Page }) {
     <Listed<PosturePart & { name: string }>
       title="Posture"
       note="what risk allows, and why"
+      aside={<SetPosture page={page} />}
       rows={Object.entries(page.postures).map(([name, p]) => ({ name, ...p }))}
       id={(p) => p.name}
       empty="No posture was taken yet."
@@ -194,6 +196,61 @@ function Postures({ page }: { page: Page }) {
         prose("why", (p) => (p.reasons.length ? <Badge tone="warn">{p.reasons.join("; ")}</Badge> : "calm")),
         figure("alpha, bps", (p) => alpha(p.name)),
         figure("since", (p) => <Time ns={p.ns} />),
+      ]}
+    >
+      {page.stances.length > 0 && <Stances page={page} />}
+    </Listed>
+  );
+}
+const COUNTS: [string, string][] = [
+  ["", "the more careful of it and risk's, at once"],
+  ["yes", "in the place of risk's, once a second person confirms"],
+];
+/** More care is taken at once; in the place of what risk says, a second person has to confirm. */
+function SetPosture({ page }: { page: Page }) {
+  const whom: [string, string][] = [["", "the whole desk"], ...names(page).map((n): [string, string] => [n, n])];
+  const share = (name: string, label: string) => field(name, `${label}, 0 to 1`, { kind: "number" });
+  return (
+    <Do
+      {...{ may: "posture", label: "Set by hand…", title: `A posture by hand for ${page.desk}`, yes: "Set it" }}
+      text="It ends by itself. What stays empty is as risk says."
+      path="/api/posture"
+      body={{ desk: page.desk }}
+      fields={[
+        field("agent", "For", { kind: "select", options: whom }),
+        share("size_multiplier", "Size"),
+        share("max_participation", "Of volume at most"),
+        share("urgency", "Urgency"),
+        field("minutes", "Minutes", { kind: "number", value: "60", needed: true }),
+        field("instead", "Counts", { kind: "select", options: COUNTS }),
+      ]}
+      shape={({ instead, ...v }) => ({ ...v, instead: instead === "yes" })}
+    />
+  );
+}
+function Stances({ page }: { page: Page }) {
+  const word = ([k, v]: [string, number]): string => `${k.replaceAll("_", " ")} ${k === "styles" ? styles(v) : pct(v)}`;
+  const instead = (s: NamedStance): string => (s.instead ? ", in the place of risk's" : "");
+  const end = (s: NamedStance) => (
+    <Do
+      {...{ may: "posture", label: "End…", title: `End the posture of ${s.agent || page.desk}`, yes: "End it" }}
+      text="Risk's alone counts again."
+      path="/api/posture/end"
+      body={{ desk: page.desk, ...(s.agent ? { agent: s.agent } : {}) }}
+    />
+  );
+  return (
+    <Table<NamedStance>
+      label="Postures set by hand"
+      rows={page.stances}
+      id={(s) => s.agent}
+      empty=""
+      columns={[
+        words("by hand for", (s) => s.agent || "the whole desk"),
+        prose("what", (s) => Object.entries(s.words).map(word).join(", ") + instead(s)),
+        prose("by", (s) => <With sub={s.reason}>{s.by}</With>),
+        figure("until", (s) => <Time ns={s.until_ns} />),
+        acts(end),
       ]}
     />
   );

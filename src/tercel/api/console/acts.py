@@ -7,9 +7,20 @@ from functools import partial
 from typing import Any
 
 from tercel.api.console.guard import NotServedError
-from tercel.api.console.models import AmendBody, Done, KillBody, LimitsBody, NotDone, ParentBody
+from tercel.api.console.models import (
+    AmendBody,
+    Done,
+    HandOrderBody,
+    KillBody,
+    LimitsBody,
+    NotDone,
+    ParentBody,
+    PostureBody,
+    WithdrawBody,
+)
 from tercel.api.console.reached import ANSWER_S, Desks, Served, seat
 from tercel.core.errors import TercelError
+from tercel.core.messages import Style
 from tercel.core.names import offer
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL, SIDE_WORDS
@@ -17,6 +28,12 @@ from tercel.desk.limits import changed, from_json, loosened
 from tercel.desk.trading.journal import kinds
 
 NS_PER_MINUTE = 60 * 10**9
+BY_HAND = {
+    "taken_over": "in the hands of {by}; its strategy sends nothing more, its orders are cancelled",
+    "given_back": "its strategy goes on with what is left, once nothing given by hand is open",
+    "withdrawn": "the cancels of {orders} are on their way",
+}
+"""What a desk says of a parent in somebody's hands."""
 
 
 @dataclass
@@ -147,11 +164,16 @@ def _asked(served: Served, command: str, body: Mapping[str, Any], by: str, reaso
     OrderError, NotServedError
         It says no; or no answer came in time: the word lies there and may still be taken.
     """
+    return f"{served.name}: {_said(_answer(served, command, body, by, reason))}"
+
+
+def _answer(served: Served, command: str, body: Mapping[str, Any], by: str, reason: str) -> Entry:
     entry = served.desk.ask(command, body, by, reason)
     if entry is None:
         received = f"no answer in {ANSWER_S:g} s; the word lies in its inbox and may still be taken"
         raise NotServedError(409, f"an answer of {served.name}", received, "look at the page before asking again")
-    return f"{served.name}: {_said(entry)}"
+    served.read_up()
+    return entry
 
 
 def _said(entry: Entry) -> str:
@@ -166,6 +188,14 @@ def _said(entry: Entry) -> str:
         limit = f", limit {body['limit_price']}" if body.get("limit_price") is not None else ""
         what = f"{SIDE_WORDS[body['side']]} {body['lots']:,} lots of {entry.instrument}{limit}"
         return f"{entry.parent} accepted: {what}, by {entry.agent}, {body['horizon_ns'] / 1e9:g} s"
+    if entry.kind == kinds.HOLD:
+        parents = f"; {event} with it: {', '.join(body['parents'])}" if body["parents"] else ""
+        takes = "takes no parent" if event == "paused" else "takes parents again"
+        return f"{entry.agent} is {event} and {takes}{parents}"
+    if entry.kind == kinds.STANCE:
+        return f"posture by hand of {entry.agent or 'the whole desk'} {event}"
+    if (word := BY_HAND.get(event)) is not None:
+        return f"{entry.parent}: {word.format(**{'orders': (), **body})}"
     if entry.kind == kinds.OPERATOR:
         return f"alert {body['body']['alert']} is owned by {body['by']}"
     return f"{entry.parent or entry.agent} {event}"
@@ -199,7 +229,12 @@ def most_flow(served: Served, instrument: str) -> str:
     if not shares:
         remedy = "name one, or wait until the desk has begun"
         raise NotServedError(409, "an agent", f"none at {served.name} yet", remedy)
-    return max(shares, key=lambda name: shares[name])
+    out = served.follower.ask(lambda s: s.killed | s.ledger.holds.keys())
+    left = {name: share for name, share in shares.items() if name not in out}
+    if not left:
+        received = f"{', '.join(sorted(shares))}: each is killed or paused"
+        raise NotServedError(409, "an agent that takes parents", received, "resume or re-arm one first")
+    return max(left, key=lambda name: left[name])
 
 
 def change_parent(served: Served, verb: str, id_: str, by: str, reason: str) -> Done:
@@ -220,18 +255,45 @@ def amend(served: Served, id_: str, asked: AmendBody, by: str) -> Done:
 
 
 def change_agent(served: Served, verb: str, agent: str, by: str, reason: str) -> Done:
-    """Pause or resume all parents of an agent that are not over; the desk's answers."""
+    """Pause an agent, or let it go on; the desk's answer."""
     served.must_have([agent])
-    from_ = "paused" if verb == "resume" else "working"
-    wanted = served.follower.ask(
-        lambda s: [one.id for one in s.ledger.parents if one.order.agent == agent and one.status == from_]
+    return Done(done=[_asked(served, f"{verb}_agent", {"agent": agent}, by, reason)])
+
+
+def hand_over(served: Served, command: str, id_: str, by: str, reason: str) -> Done:
+    """Take a parent over, or give it back; the desk's answer."""
+    return Done(done=[_asked(served, command, {"parent": served.parent(id_).id}, by, reason)])
+
+
+def order_by_hand(served: Served, id_: str, asked: HandOrderBody, by: str) -> Done:
+    """Send an order of a parent by hand; what became of it within a moment."""
+    parent, before = served.parent(id_), served.desk.last()
+    instrument = parent.order.instrument
+    body = {"parent": parent.id, "lots": served.lots(instrument, asked.qty), "limit_price": asked.limit_price}
+    entry = _answer(served, "order", body, by, asked.reason)
+    name, side = str(entry.body["order"]), SIDE_WORDS[parent.order.side]
+    at = "at the market" if asked.limit_price is None else f"at {asked.limit_price:,.15g}"
+    last = partial(_of_order, name, asked.limit_price is not None)
+    found = served.wait(before, (kinds.REPORT_IN,), lambda seen: last(seen)[1])
+    return Done(
+        done=[f"{served.name}: {parent.id}: {name}, {side} {asked.qty:,.15g} {instrument} {at}: {last(found)[0]}"]
     )
-    if not wanted:
-        raise NotServedError(409, f"a parent of {agent} that is {from_}", "none", "look at the page")
-    results = ActResults()
-    for id_ in wanted:
-        results.attempt(f"{verb} {id_}", partial(_asked, served, verb, {"parent": id_}, by, reason))
-    return results.answer()
+
+
+def _of_order(name: str, rests: bool, found: Sequence[Entry]) -> tuple[str, bool]:
+    """What the venue has said of an order, and whether more need not be waited for."""
+    reports = [one.body for one in found if name in (one.order, one.body.get("orig"))]
+    if not reports:
+        return "sent; the venue has not spoken of it yet", False
+    status, why = str(reports[-1].get("status", "")), str(reports[-1].get("text") or "")
+    words = status.replace("_", " ") + (f": {why}" if why else "")
+    return words, rests or status not in ("new", "pending_new")
+
+
+def withdraw(served: Served, id_: str, asked: WithdrawBody, by: str) -> Done:
+    """Cancel orders that were given by hand; the desk's answer."""
+    body = {"parent": served.parent(id_).id, "order": asked.order}
+    return Done(done=[_asked(served, "withdraw", body, by, asked.reason)])
 
 
 def own_alert(served: Served, seq: int, by: str, note: str) -> Done:
@@ -263,6 +325,28 @@ def may_promote(served: Served, agent: str) -> str:
     if not there.get("challenger"):
         raise NotServedError(409, "an agent with a challenger", f"{agent}, which has none", "look at the page")
     return f"promote {there['challenger']} over {there.get('strategy')} of {agent}"
+
+
+def may_undo(served: Served, agent: str) -> None:
+    """Refuse to undo a promotion where there was none in this session."""
+    served.must_have([agent])
+    if not served.follower.ask(lambda state: agent in state.agents and state.agents[agent].promoted):
+        received = f"{agent}, for whom nobody was promoted"
+        raise NotServedError(409, "an agent with a promotion to undo", received, "look at the page")
+
+
+def posture_of(asked: PostureBody) -> dict[str, Any]:
+    """A posture by hand as the desk's command has it."""
+    given = asked.model_dump(include={"urgency", "max_participation", "size_multiplier"}, exclude_none=True)
+    if asked.styles is not None:
+        given["styles"] = int(sum({Style[one.upper()] for one in asked.styles}))
+    words = {name: float(value) if name != "styles" else value for name, value in given.items()}
+    return {"agent": asked.agent, "words": words, "span_ns": round(asked.minutes * NS_PER_MINUTE)}
+
+
+def set_posture(served: Served, body: Mapping[str, Any], by: str, reason: str) -> Done:
+    """Set a posture by hand, or end one (`lift`); the desk's answer."""
+    return Done(done=[_asked(served, "posture", body, by, reason)])
 
 
 def looser(served: Served, asked: LimitsBody) -> tuple[dict[str, str], list[str]]:
@@ -299,6 +383,8 @@ def confirmed(served: Served, act: str, body: Mapping[str, Any], by: Mapping[str
     """Do what one person asked for and another confirmed (`both`: the two; `second`: the latter)."""
     if act == "rearm":
         return rearm(served, list(body["agents"]), by["both"], reason)
+    if act == "posture":
+        return set_posture(served, body, by["both"], reason)
     if act == "promote":
         return Done(done=[_asked(served, "promote", {"agent": body["agent"]}, by["both"], reason)])
     # the desk itself holds who asked, and refuses the same person

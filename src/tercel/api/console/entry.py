@@ -1,9 +1,11 @@
 """Routes of the way in and out, and of the people who may come."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from html import escape
-from typing import Final
+from typing import Final, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -23,6 +25,7 @@ FLOW: Final = "tercel_oidc"
 GO_ON: Final = '<!doctype html><title>Tercel</title><meta http-equiv="refresh" content="0;url=/"><a href="/">Go on</a>'
 MOST_WAITING: Final = 16
 """Tries that wait for those threads."""
+_Found = TypeVar("_Found")
 
 
 class Door:
@@ -44,22 +47,44 @@ class Door:
         NotServedError
             401: not the password. 429: too many tries; nobody at another address waits.
         """
-        address = request.client.host if request.client else ""
+        try:
+            secret = await self._tried(partial(self._sessions.enter, name, password, _address(request)))
+        except TercelError:
+            raise nobody() from None
+        if secret is None:
+            raise NotServedError(401, "a name and its password", "another", "try again, or ask an admin")
+        return secret
+
+    async def change(self, asked: models.PasswordBody, request: Request) -> int:
+        """Give whoever asks another password; how many other sessions ended.
+
+        Raises
+        ------
+        NotServedError
+            403: not the password. 429: as `enter`.
+        """
+        visit, secret = request.state.visit, request.cookies.get(COOKIE)
+        change = self._sessions.change_password
+        ended = await self._tried(partial(change, visit, secret, asked.old, asked.new, _address(request)))
+        if ended is None:
+            raise NotServedError(403, "the password of who asks", "another, or none is kept here", "try again")
+        return ended
+
+    async def _tried(self, act: Callable[[], _Found]) -> _Found:
+        """What looks at a password, on the threads for that."""
         if self._waiting >= MOST_WAITING:
             raise _wait(1.0)
         self._waiting += 1
         try:
-            enter = self._sessions.enter
-            secret = await asyncio.get_running_loop().run_in_executor(HASHING, enter, name, password, address)
+            return await asyncio.get_running_loop().run_in_executor(HASHING, act)
         except TooSoonError as error:
             raise _wait(error.wait_s) from None
-        except TercelError:
-            raise nobody() from None
         finally:
             self._waiting -= 1
-        if secret is None:
-            raise NotServedError(401, "a name and its password", "another", "try again, or ask an admin")
-        return secret
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _wait(seconds: float) -> NotServedError:
@@ -105,6 +130,11 @@ def add_entry(app: FastAPI, sessions: Sessions, oidc: bool) -> None:
     async def me(request: Request) -> models.Me:
         """Who is logged in, what that person may do, and the token that every change carries."""
         return _me(sessions, request.state.visit)
+
+    @app.post("/api/password", **needs("look"))
+    async def password(request: Request, asked: models.PasswordBody) -> models.PasswordSet:
+        """Change the own password; all other sessions of this person end, and how many did is told."""
+        return models.PasswordSet(ended=await door.change(asked, request))
 
     @app.post("/api/logout", **needs("look"))
     async def logout(request: Request) -> models.Left:

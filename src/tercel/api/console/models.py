@@ -3,7 +3,7 @@
 import unicodedata
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 LONGEST_ID = 80
 
@@ -28,6 +28,7 @@ Seq = Annotated[int, Field(ge=1, le=2**62)]
 Qty = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
 Minutes = Annotated[float, Field(ge=1 / 60, le=1e5, allow_inf_nan=False)]
 Price = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Beyond = Annotated[str, Field(pattern=r"^\d{1,6}(\.\d{1,6})?bps$")]
 
 
@@ -42,6 +43,13 @@ class LoginBody(Given):
 
     name: Annotated[str, Field(max_length=LONGEST_ID)]
     password: Annotated[str, Field(max_length=1024)]
+
+
+class PasswordBody(Given):
+    """The own password, and what it is to be."""
+
+    old: Annotated[str, Field(max_length=1024)]
+    new: Annotated[str, Field(max_length=1024)]
 
 
 class NewUser(Given):
@@ -111,6 +119,46 @@ class AmendBody(OfDesk):
     limit_price: Price | Beyond | Literal["none"] | None = None
 
 
+class HandOrderBody(OfDesk):
+    """An order of a parent by hand: quantity in shares or coins, at a price or (without one) at the market."""
+
+    qty: Qty
+    limit_price: Price | None = None
+
+
+class WithdrawBody(OfDesk):
+    """Which order that was given by hand is to be cancelled; none named: all of the parent."""
+
+    order: Annotated[str, Field(min_length=1, max_length=2 * LONGEST_ID)] | None = None
+
+
+class EndPostureBody(OfDesk):
+    """Whose posture by hand ends: an agent's, or (none named) the desk's."""
+
+    agent: Name | None = None
+
+
+class PostureBody(EndPostureBody):
+    """A posture by hand, for some minutes: of what it says and what risk says the more careful counts.
+
+    With `instead` it stands in the place of what risk says, and a second person has to confirm it.
+    """
+
+    minutes: Annotated[float, Field(ge=1 / 60, le=7 * 1440, allow_inf_nan=False)]
+    urgency: Share | None = None
+    max_participation: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+    size_multiplier: Share | None = None
+    styles: Annotated[list[Literal["join", "improve", "take"]], Field(min_length=1, max_length=3)] | None = None
+    instead: bool = False
+
+    @model_validator(mode="after")
+    def says_something(self) -> "PostureBody":
+        """Refuse one that says nothing."""
+        if {self.urgency, self.max_participation, self.size_multiplier} == {None} and self.styles is None:
+            raise ValueError("says nothing: give urgency, max_participation, size_multiplier or styles")
+        return self
+
+
 class LimitsBody(OfDesk):
     """Limits to change: ``desk.KEY``, ``agents.NAME.KEY`` or ``instruments.NAME.KEY`` to a value of a limit file."""
 
@@ -172,6 +220,12 @@ class Removed(BaseModel):
     """A person who is out."""
 
     removed: str
+
+
+class PasswordSet(BaseModel):
+    """The own password is another one now; how many other sessions ended with it."""
+
+    ended: int
 
 
 class Ways(BaseModel):

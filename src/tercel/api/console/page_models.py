@@ -7,8 +7,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tercel.api.console.models import Interval
-
 
 class Shown(BaseModel):
     """A part of a page: these fields and no others."""
@@ -92,6 +90,22 @@ class PosturePart(Told):
     reasons: list[str]
 
 
+class StancePart(Told):
+    """A posture that a person set by hand, until a time; `instead`: in the place of what risk says."""
+
+    until_ns: int
+    by: str
+    reason: str
+    instead: bool
+    words: dict[str, float]
+
+
+class NamedStance(StancePart):
+    """Whose it is; "": the whole desk's."""
+
+    agent: str
+
+
 class Action(Shown):
     """How often an agent did something, of its last decisions."""
 
@@ -107,7 +121,10 @@ class Budget(Shown):
 
 
 class AgentFigures(Shown):
-    """An agent's figures; `share` of each instrument's flow, `low_bps` to `high_bps` the 95 % interval of its cost."""
+    """An agent's figures; `share` of each instrument's flow, `low_bps` to `high_bps` the 95 % interval of its cost.
+
+    `parents` it finished alone, `by_hand` with a person's help; `promoted`: whose place it took in this session.
+    """
 
     strategy: str
     state: str
@@ -122,6 +139,8 @@ class AgentFigures(Shown):
     orders: int
     denials: int
     parents: int
+    by_hand: int
+    promoted: str
     is_bps: float | None
     low_bps: float | None
     high_bps: float | None
@@ -130,8 +149,8 @@ class AgentFigures(Shown):
     actions: list[Action]
     model: str
     posture: dict[str, PosturePart]
+    stance: StancePart | None
     capital: Budget
-    apart_bps: Interval | None
     money: list[Total]
 
 
@@ -153,7 +172,7 @@ class AgentRow(AgentFigures):
 
 
 class OrderPart(Shown):
-    """An order that is open; quantities in shares or coins."""
+    """An order that is open; quantities in shares or coins; `by_hand`: who gave it, "" for a strategy."""
 
     id: str
     parent: str
@@ -164,6 +183,7 @@ class OrderPart(Shown):
     filled: float
     limit_price: float | None
     status: str
+    by_hand: str
 
 
 class OrderRow(OrderPart):
@@ -174,7 +194,10 @@ class OrderRow(OrderPart):
 
 
 class ParentRow(Shown):
-    """A parent in a line; quantities in shares or coins, `schedule` the share that an even one would have filled."""
+    """A parent in a line; quantities in shares or coins, `schedule` the share that an even one would have filled.
+
+    `hand`: who took it over last; `by_hand`: what was filled by hand.
+    """
 
     desk: str
     id: str
@@ -187,6 +210,8 @@ class ParentRow(Shown):
     status: str
     reason: str
     strategy: str
+    hand: str
+    by_hand: float
     schedule: float
     left_s: float | None
     is_bps: float | None
@@ -201,7 +226,7 @@ class DeskOrders(Shown):
 
 
 class ParentPart(Shown):
-    """A parent on its desk's page; `lots` and `filled` in lots, `limit_price` as it was asked for."""
+    """A parent on its desk's page; `lots`, `filled` and `by_hand` in lots, `limit_price` as it was asked for."""
 
     parent: str
     instrument: str
@@ -216,6 +241,8 @@ class ParentPart(Shown):
     cost: float | None
     status: str
     reason: str
+    hand: str
+    by_hand: float
     live: bool
     schedule: float
     progress: float
@@ -417,6 +444,7 @@ class DeskThen(Shown):
     exposure: list[ExposurePart]
     correlation: CorrelationPart
     postures: dict[str, PosturePart]
+    stances: list[NamedStance]
     alphas: dict[str, AlphaPart]
     freshness: dict[Literal["marks", "forecasts", "postures"], dict[str, float]]
     heartbeat: Heartbeat

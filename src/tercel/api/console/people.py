@@ -156,6 +156,22 @@ class People:
             people[name] = replace(self._known(people, name), hash=hashed, by=by, s=self.now_s())
             return people[name]
 
+    def change_password(self, person: Person, password: str) -> Person:
+        """Give a person who has just proved who it is another password; other sessions of theirs end.
+
+        Raises
+        ------
+        ConfigError
+            A short password, or another one that was given meanwhile.
+        """
+        hashed = self._hashed(password)
+        with self._changing() as people:
+            now = self._known(people, person.name)
+            if now.hash != person.hash:
+                raise ConfigError("the password that was proved", "another, given meanwhile", "log in again")
+            people[person.name] = replace(now, hash=hashed)
+            return people[person.name]
+
     def remove(self, name: str) -> None:
         """Take a person out, whose sessions end at once.
 

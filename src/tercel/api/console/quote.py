@@ -50,6 +50,8 @@ def _cost(
     shown = {key: None if one is None or value is None else value * one / BPS for key, one in bps.model_dump().items()}
     standing = state.ledger.states.standing(agent.name)
     against = [] if str(standing.state) == "active" else [f"{agent.name} is {standing.state}: {standing.reason}"]
+    if (held := state.ledger.holds.get(agent.name)) is not None:
+        against.append(f"{agent.name} is paused by {held['by']}: {held['reason']}")
     against += _against(state, "agents", agent.name, asked.side, lots, value)
     return QuotedCost(
         agent=agent.name, strategy=agent.strategy, parents=agent.parents, bps=bps, money=Interval(**shown),

@@ -128,6 +128,14 @@ class Served:
                 return found
             time.sleep(LOOK_S)
 
+    def read_up(self) -> None:
+        """Wait until the page has what the journal holds now, `LATCHED_S` at most: whoever asks next finds it there."""
+        last, until = self.desk.last(), time.monotonic() + LATCHED_S
+        while not self.follower.fault and self.follower.ask(lambda state: state.seq) < last:
+            if time.monotonic() >= until:
+                return
+            time.sleep(LOOK_S)
+
 
 class Desks(dict[str, Served]):
     """The desks of a console, by name."""

@@ -228,7 +228,7 @@ def order_rows(served: Served) -> DeskOrders:
         live, unit = state.ledger.orders.live(), state.money.unit
         return DeskOrders(
             parents=[_parent_row(served, one, page[one.id], unit(one.order.instrument)) for one in parents],
-            orders=[_order_row(served, one, unit(one.instrument)) for one in live],
+            orders=[_order_row(served, one, unit(one.instrument), state.hand_of(one)) for one in live],
         )
 
     return served.follower.ask(rows)
@@ -240,18 +240,19 @@ def _parent_row(served: Served, parent: ParentOrder, shown: Mapping[str, Any], u
         desk=served.name, id=parent.id, instrument=order.instrument, agent=order.agent, side=SIDE_WORDS[order.side],
         qty=unit.qty(parent.lots * ONE), filled=unit.qty(parent.filled_qty), limit_price=parent.limit_price,
         status=str(parent.status), reason=parent.reason, strategy=parent.strategy, schedule=shown["schedule"],
-        left_s=shown["left_s"], is_bps=plain(shown["is_bps"]),
+        hand=parent.hand, by_hand=unit.qty(round(shown["by_hand"] * ONE)), left_s=shown["left_s"],
+        is_bps=plain(shown["is_bps"]),
         arrival_price=shown["arrival_price"] if unit.named else None,
     )  # fmt: skip
 
 
-def _order_row(served: Served, order: ChildOrder, unit: Unit) -> OrderRow:
+def _order_row(served: Served, order: ChildOrder, unit: Unit, by_hand: str) -> OrderRow:
     priced = order.price is not None and unit.named
     return OrderRow(
         desk=served.name, id=order.root, instrument=order.instrument, agent=order.account,
         side=SIDE_WORDS[order.side], qty=unit.qty(order.lots * ONE), filled=unit.qty(order.cum_qty),
         limit_price=unit.price(order.price * ONE) if priced else None,  # type: ignore[operator]
-        status=str(order.status), reason=order.text, parent=order.parent,
+        status=str(order.status), reason=order.text, parent=order.parent, by_hand=by_hand,
     )  # fmt: skip
 
 

@@ -151,6 +151,30 @@ class Sessions:
         TooSoonError
             After wrong tries from this address. A try counts before it is looked at: many at once are many.
         """
+        person = self._proved(name, password, address)
+        return None if person is None else self.open(person, "password")
+
+    def change_password(self, visit: Visit, secret: str | None, old: str, new: str, address: str) -> int | None:
+        """Give whoever is logged in another password: how many other sessions ended, or None where `old` is not it.
+
+        Raises
+        ------
+        TooSoonError
+            As `enter`.
+        ConfigError
+            A password that is too short.
+        """
+        person = self._proved(visit.person.name, old, address)
+        if person is None:
+            return None
+        changed = self.people.change_password(person, new)
+        with self._lock:
+            mine = [key for key, one in self._visits.items() if one.person.name == changed.name]
+            self._visits = {key: one for key, one in self._visits.items() if key == secret or key not in mine}
+        visit.person = changed
+        return sum(key != secret for key in mine)
+
+    def _proved(self, name: str, password: str, address: str) -> Person | None:
         here = name[: LONGEST + 1], address
         with self._lock:
             now = self.now_s()
@@ -165,7 +189,7 @@ class Sessions:
         with self._lock:
             self._here.succeed(here, whole=True)
             self._there.succeed(address, whole=False)
-        return self.open(person, "password")
+        return person
 
     def open(self, person: Person, proof: str) -> str:
         """A new session of a person who was proved otherwise; its secret."""

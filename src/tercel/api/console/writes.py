@@ -76,13 +76,39 @@ def _add_alone(app: FastAPI, desks: Desks) -> None:
         told = f"{verb.capitalize()} a parent."
         app.post(f"/api/parents/{{id}}/{verb}", name=f"{verb}_parent", description=told, **needs(verb))(on_parent(verb))
     for verb in ("pause", "resume"):
-        told = f"{verb.capitalize()} all parents of an agent that are not over."
+        told = {"pause": "Pause an agent with its parents: it takes no other.", "resume": "Let it go on."}[verb]
         app.post(f"/api/agents/{{name}}/{verb}", name=f"{verb}_agent", description=told, **needs(verb))(on_agent(verb))
+
+    _add_by_hand(app, desks)
 
     @app.post("/api/alerts/{seq}/acknowledge", **needs("acknowledge"))
     def acknowledge(request: Request, seq: Seq, asked: models.AcknowledgeBody) -> Done:
         """Own an alert."""
         return acts.own_alert(desks.of(asked.desk), seq, by(request), asked.note)
+
+
+def _add_by_hand(app: FastAPI, desks: Desks) -> None:
+    """What a person does with a parent by hand."""
+
+    @app.post("/api/parents/{id}/take_over", **needs("by_hand"))
+    def take_over(request: Request, id: Id, asked: models.OfDesk) -> Done:
+        """Take a parent over: its strategy sends nothing more, and its orders are this person's."""
+        return acts.hand_over(desks.of(asked.desk), "take_over", id, by(request), asked.reason)
+
+    @app.post("/api/parents/{id}/give_back", **needs("by_hand"))
+    def give_back(request: Request, id: Id, asked: models.OfDesk) -> Done:
+        """Let its strategy go on with what is left."""
+        return acts.hand_over(desks.of(asked.desk), "give_back", id, by(request), asked.reason)
+
+    @app.post("/api/parents/{id}/orders", **needs("by_hand"))
+    def order(request: Request, id: Id, asked: models.HandOrderBody) -> Done:
+        """Send an order of a parent that one has in hand."""
+        return acts.order_by_hand(desks.of(asked.desk), id, asked, by(request))
+
+    @app.post("/api/parents/{id}/withdraw", **needs("by_hand"))
+    def withdraw(request: Request, id: Id, asked: models.WithdrawBody) -> Done:
+        """Cancel orders of a parent that were given by hand."""
+        return acts.withdraw(desks.of(asked.desk), id, asked, by(request))
 
 
 def _add_together(app: FastAPI, desks: Desks) -> None:
@@ -101,6 +127,8 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
     def promotion(words: str) -> Callable[..., Waits]:
         def act(request: Request, name: Id, asked: models.OfDesk) -> Waits:
             served = desks.of(asked.desk)
+            if words:
+                acts.may_undo(served, name)
             what = acts.may_promote(served, name) + words
             return ask(served, request.state.visit, "promote", {"agent": name}, what, asked.reason)
 
@@ -122,6 +150,25 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
         what = "loosen " + ", ".join(f"{path} to {value}" for path, value in changes.items())
         response.status_code = 202
         return ask(served, request.state.visit, "limits", {"request": number}, what, asked.reason)
+
+    @app.post("/api/posture", response_model=Done | Waits, **needs("posture"))
+    def posture(request: Request, response: Response, asked: models.PostureBody) -> Done | Waits:
+        """Set a posture by hand at once (200), or ask for one in the place of what risk says (202)."""
+        served = desks.of(asked.desk)
+        served.must_have([asked.agent] if asked.agent else [])
+        body = acts.posture_of(asked)
+        if not asked.instead:
+            return acts.set_posture(served, body, by(request), asked.reason)
+        words = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in body["words"].items())
+        what = f"posture of {asked.agent or 'the desk'} instead of risk's, {asked.minutes:g} min: {words}"
+        response.status_code = 202
+        return ask(served, request.state.visit, "posture", body | {"instead": True}, what, asked.reason)
+
+    @app.post("/api/posture/end", **needs("posture"))
+    def end_posture(request: Request, asked: models.EndPostureBody) -> Done:
+        """End a posture that was set by hand: risk's alone counts again."""
+        served = desks.of(asked.desk)
+        return acts.set_posture(served, {"agent": asked.agent, "lift": True}, by(request), asked.reason)
 
     @app.get("/api/requests", **needs("look"))
     def list_requests() -> list[models.Request]:

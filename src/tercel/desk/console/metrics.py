@@ -3,6 +3,7 @@
 Labels are agents, instruments and codes, never order names: their number stays small.
 """
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from tercel.core.errors import ConfigError
 from tercel.core.fixed import shown
 from tercel.core.ports import Entry
+from tercel.desk.console.money import by, summed
 from tercel.desk.console.state import DeskState, highest
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.positions import Move
@@ -55,6 +57,12 @@ class Metrics:
         self._unknown = level("orders_unknown", "Orders whose state only the venue knows")
         self._killed = level("killed", "1 while the kill switch is latched")
         self._used = level("limit_used_ratio", "Share of a limit that is used", "scope", "name", "limit")
+        money = "agent", "currency"
+        self._realised = level("profit_realised", "Profit realised, before fees", *money)
+        self._profit_open = level("profit_open", "Profit of what is open, at the last marks", *money)
+        self._gross = level("exposure_gross", "Worth of positions at the last marks, without signs", *money)
+        self._net = level("exposure_net", "Worth of positions at the last marks", *money)
+        self._at_risk = level("value_at_risk", "Loss of a day that one in twenty exceeds, historical", "currency")
         self._severest = level("critical_alerts", "Critical alerts in the journal")
         self._silent = level("journal_silent_seconds", "Seconds since the journal's last entry was read")
 
@@ -93,6 +101,7 @@ class Metrics:
                 self._position.labels(agent_name, instrument).set(lots)
         for row in highest(state.heartbeat.get("limits", {})):
             self._used.labels(row["scope"], row["name"], row["limit"]).set(row["share"])
+        self._set_money(state)
         self._severest.set(state.severities["critical"])
         self._unknown.set(len(state.ledger.orders.unknown()))
         self._clock.set(state.heartbeat.get("clock_s", 0.0))
@@ -102,3 +111,18 @@ class Metrics:
         self._silent.set(silent_s)
         text: bytes = self._write(self._registry)
         return text
+
+    def _set_money(self, state: DeskState) -> None:
+        """Money by agent, and what is at risk of the whole desk; NaN where a mark is missing or returns are too few."""
+        held = state.money.holdings(state.ledger.positions)
+        for agent, mine in by(held, lambda one: one.agent):
+            for currency, some in by(mine, lambda one: one.unit.currency):
+                sums = {"realised": self._realised, "open": self._profit_open, "gross": self._gross, "value": self._net}
+                for name, gauge in sums.items():
+                    gauge.labels(agent, currency).set(_known(summed(some, name)))
+        for currency, some in by(held, lambda one: one.unit.currency):
+            self._at_risk.labels(currency).set(_known(state.money.var95(some)))
+
+
+def _known(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -22,7 +22,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.order import ChildOrder
 from tercel.desk.trading.parents import ParentOrder
-from tercel.desk.trading.state import StateReason
+from tercel.desk.trading.state import StateReason, TradingState
 from tercel.desk.trading.tca.shortfall import weight
 from tercel.execution import intent as it
 
@@ -60,8 +60,12 @@ class Agent:
     """Its last `seat` entry: challenger, trials, mean_bps, low_bps, high_bps, verdict."""
     model: str = ""
     """Hash of its last parent's weights."""
+    promoted: str = ""
+    """What it works with was put in the place of this one, in this session."""
     parents: int = 0
-    """Finished, and analysed."""
+    """Finished, and analysed, by its strategies alone."""
+    by_hand: int = 0
+    """Likewise, of which a person had taken some over: its costs are not the agent's."""
     costs: WeightedSums = field(default_factory=WeightedSums, repr=False)
     intents: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_INTENTS), repr=False)
 
@@ -160,31 +164,40 @@ class DeskState:
             "parents": [self._parent_row(parent) for parent in [*live, *reversed(self._ended.values())]],
             **self.money.shown(self.ledger.positions, self.ns, self._budget("desk", "desk", "daily_loss")["of"]),
             "freshness": self._freshness(),
+            "stances": [{"agent": name, **one} for name, one in self.ledger.stances.items()],
             "heartbeat": {key: value for key, value in self.heartbeat.items() if key != "limits"},
             "limits": highest(self.heartbeat.get("limits", {}))[:SHOWN_LIMITS],
             "denials": dict(self.denials.most_common()),
         }
 
     def _agent_rows(self, live: Sequence[ChildOrder]) -> Iterator[dict[str, Any]]:
-        """Agents with how far each may trade, its share of the flow among those that are not killed, its money."""
+        """Agents with how far each may trade, its share of the flow among those that take any, its money."""
         standing = {name: self.ledger.states.standing(name) for name in self.agents}
-        killed = {name for name, how in standing.items() if how.code == StateReason.KILLED}
+        killed, held_up = self.killed, self.ledger.holds
+        out = killed | held_up.keys()
         held, open_ = self.ledger.positions.lots(), Counter(order.account for order in live)
         money = dict(by(self.money.holdings(self.ledger.positions), lambda one: one.agent))
         flow: Counter[str] = Counter()
         for agent in self.agents.values():
-            flow.update(agent.share if agent.name not in killed else {})
+            flow.update(agent.share if agent.name not in out else {})
         for name, agent in self.agents.items():
             how = standing[name]
-            has = {at: 0.0 if name in killed or not flow[at] else part / flow[at] for at, part in agent.share.items()}
+            has = {at: 0.0 if name in out or not flow[at] else part / flow[at] for at, part in agent.share.items()}
+            paused = held_up.get(name) if str(how.state) == TradingState.ACTIVE else None
+            why = how.reason if paused is None else f"{paused['by']}: {paused['reason']}"
             yield agent.shown() | {
                 "open": open_[name], "held": held.get(name, {}), "share": has,
-                "state": "killed" if name in killed else str(how.state),
-                "reason": how.reason, "state_reason": how.reason, "state_code": how.code,
+                "state": "killed" if name in killed else "paused" if paused else str(how.state),
+                "reason": why, "state_reason": why, "state_code": how.code, "stance": self.ledger.stances.get(name),
                 "posture": {at: self.postures[at] for at in agent.share if at in self.postures},
-                "capital": self._budget("agents", name, "gross_value"), "apart_bps": None,
+                "capital": self._budget("agents", name, "gross_value"),
                 "money": self.money.total(money.get(name, ()), self._budget("agents", name, "daily_loss")["of"]),
             }  # fmt: skip
+
+    @property
+    def killed(self) -> set[str]:
+        """Agents that are killed, as the journal says."""
+        return set(self.ledger.states.held(StateReason.KILLED))
 
     def _budget(self, scope: str, name: str, limit: str) -> dict[str, Any]:
         """A limit in the last heartbeat: how much is used, of how much; null where there is none."""
@@ -204,7 +217,13 @@ class DeskState:
             "id": order.root, "parent": order.parent, "instrument": order.instrument, "agent": order.account,
             "side": SIDE_WORDS[order.side], "qty": unit.qty(order.lots * ONE), "filled": unit.qty(order.cum_qty),
             "limit_price": None if order.price is None else unit.price(order.price * ONE), "status": str(order.status),
+            "by_hand": self.hand_of(order),
         }  # fmt: skip
+
+    def hand_of(self, order: ChildOrder) -> str:
+        """Who gave an order by hand; "" for a strategy's."""
+        parent = self.ledger.parents.get(order.parent)
+        return "" if parent is None else dict(parent.by_hand).get(order.root, "")
 
     def _parent_row(self, parent: ParentOrder) -> dict[str, Any]:
         """A parent's row, with what an even schedule would have filled by now and the time that is left."""
@@ -226,6 +245,8 @@ class DeskState:
             "cost": None if missed is None or value is None else missed * value / 1e4,
             "status": str(parent.status),
             "reason": parent.reason,
+            "hand": parent.hand,
+            "by_hand": self.ledger.lots_by_hand(parent),
             "live": not parent.over,
             "schedule": passed,
             "progress": parent.filled / max(parent.lots, 1),
@@ -258,6 +279,8 @@ class DeskState:
 
     def _session(self, seq: int, entry: Entry) -> None:
         self.session = dict(entry.body)
+        for agent in self.agents.values():
+            agent.promoted = ""  # a session begins with the strategies of the desk's file
         self.kills = {}  # a session that finds the latch fallen journals it again
 
     def _parent(self, seq: int, entry: Entry) -> None:
@@ -314,11 +337,12 @@ class DeskState:
             self.cost_points.append({"ns": entry.ns, "agent": entry.agent, **figures})
 
     def _count(self, agent: Agent, cost: Mapping[str, Any], times: int) -> None:
-        agent.parents += times
+        own = "by_hand" not in cost
+        agent.parents, agent.by_hand = agent.parents + times * own, agent.by_hand + times * (not own)
         self._unfilled += times * round(cost.get("unfilled", 0) * ONE)
         self._refused += times * int(cost.get("refused", 0))
         if cost.get("is_bps") is not None:
-            for sums in (agent.costs, self._whole):
+            for sums in (agent.costs, self._whole) if own else (self._whole,):
                 sums.add(float(cost["is_bps"]), weight(cost), times)
 
     def _forget(self) -> None:
@@ -353,6 +377,7 @@ class DeskState:
     def _promoted(self, seq: int, entry: Entry) -> None:
         agent = self._agent(entry.agent)
         agent.strategy, agent.drift, agent.drifting = str(entry.body.get("challenger", "")), "", False
+        agent.promoted = "" if agent.promoted == agent.strategy else str(entry.body.get("champion", ""))
         self._operator(seq, entry)
 
     def _heartbeat(self, seq: int, entry: Entry) -> None:
@@ -369,6 +394,13 @@ class DeskState:
 
     def _rearm(self, seq: int, entry: Entry) -> None:
         self.kills.pop(entry.agent or str(entry.body.get("scope", "")), None)
+        self._operator(seq, entry)
+
+    def _hold(self, seq: int, entry: Entry) -> None:
+        self._agent(entry.agent)
+        self._operator(seq, entry)
+
+    def _stance(self, seq: int, entry: Entry) -> None:
         self._operator(seq, entry)
 
     def _operator(self, seq: int, entry: Entry) -> None:
@@ -397,11 +429,17 @@ def operator_text(entry: Entry) -> dict[str, str]:
         what = f"kill {body.get('event')}: {body.get('scope')}{left}"
     elif entry.kind == kinds.REARM:
         what = f"re-armed: {body.get('scope')}"
+    elif entry.kind == kinds.HOLD:
+        parents = f", with {', '.join(body['parents'])}" if body.get("parents") else ""
+        what = f"{body.get('event')}: {entry.agent}{parents}"
+    elif entry.kind == kinds.STANCE:
+        words = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in dict(body.get("words", {})).items())
+        what = f"posture by hand {body.get('event')}: {entry.agent or 'the desk'}" + (f", {words}" if words else "")
     elif entry.kind == kinds.PROMOTED:
         what = f"promoted {body.get('challenger')} over {body.get('champion')} of {entry.agent}"
     else:
-        words = (_asked(key, value) for key, value in about.items()) if isinstance(about, Mapping) else ()
-        what = " ".join(["asked for:", str(body.get("command")), *words])
+        asked = (_asked(key, value) for key, value in about.items()) if isinstance(about, Mapping) else ()
+        what = " ".join(["asked for:", str(body.get("command")), *asked])
     return {"by": str(body.get("by") or ""), "what": what, "reason": str(body.get("reason") or "")}
 
 

@@ -37,6 +37,7 @@ from tercel.desk.rounds.line import Line
 from tercel.desk.rounds.monitor import MarketMonitor, seconds_between
 from tercel.desk.rounds.program import Program
 from tercel.desk.rounds.sizing import Sizing
+from tercel.desk.rounds.stances import HandPostures
 from tercel.desk.rounds.targets import TargetOrders
 from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.journal import kinds
@@ -108,6 +109,7 @@ class DeskLoop:
         """Cost of everything asked for so far, after every round, bps."""
         self.posture_path: list[tuple[int, str, Posture]] = []
         """Venue time, instrument, posture: at every change."""
+        self._stances = HandPostures(session)
         session.manager.watchers.append(self)
 
     def _book_earlier(self) -> None:
@@ -219,7 +221,7 @@ class DeskLoop:
                 line.outlook = self._forecasts.take(name, line.monitor, number, at_ns, self.session.gateway)
             self._follow_risk(line, at_ns)
             self._take_posture(name, line, at_ns)
-            self.session.guide(name, line.alpha, line.posture)
+            self._guide(name, line)
             waiting = max(line.program.open - self._at_work(name), 0)
             flow_bps = line.foresee(self.config.loop.context.minutes, self._minutes)
             ahead = None if line.outlook is None else line.outlook.ahead
@@ -235,6 +237,16 @@ class DeskLoop:
             if parent.id in self._told and parent.order.instrument == name
         )
 
+    def _guide(self, name: str, line: Line) -> None:
+        of = self._stances.of_agents(name, line.posture, self.session.now_ns)
+        self.session.guide(name, line.alpha, line.posture, of)
+
+    def _take_stances(self, at_ns: int) -> None:
+        """A posture was set by hand, or is over: agents are told at once."""
+        for name, line in self._lines.items():
+            self._take_posture(name, line, at_ns)
+            self._guide(name, line)
+
     def _follow_risk(self, line: Line, at_ns: int) -> bool:
         """Show the policy what risk measures now; True where its posture may be another one."""
         if line.policy is None:
@@ -245,9 +257,9 @@ class DeskLoop:
 
     def _take_posture(self, name: str, line: Line, at_ns: int) -> bool:
         """Take the policy's posture; True where it asks for something else than before."""
-        if line.policy is None:
+        posture = self._stances.over(name, line, at_ns)
+        if posture is None:
             return False
-        posture = line.policy.posture()
         before, line.posture = line.posture, posture
         if before is not None and replace(before, at_ns=posture.at_ns, reasons=posture.reasons) == posture:
             return False
@@ -258,7 +270,14 @@ class DeskLoop:
         return True
 
     def _share_out(self, name: str, line: Line, lots: int, number: int) -> None:
-        parts = {agent: part for agent, part in split(lots, self._alive(line.weights.shares)).items() if part}
+        # risk's size of 0 ends with the last round, which works what is left; a person's holds in that too
+        lots = lots if self._stances.size("") > 0 else 0
+        found = split(lots, alive := self._alive(line.weights.shares))
+        if lots and not alive:
+            text = f"orders of {name} wait: every agent is killed or paused"
+            self.session.gateway.alert_once("warning", "NOBODY_LEFT", text, name)
+        sized = {agent: int(part * self._stances.size(agent)) for agent, part in found.items()}
+        parts = {agent: part for agent, part in sized.items() if part}
         horizon_s = self.config.desk.round_s - CLOSING_S
         for agent, part in parts.items():
             shown, works, why = self.slots[agent].working(name, part)
@@ -283,9 +302,10 @@ class DeskLoop:
                 self.alert("warning", "PARENT_REFUSED", f"{order.id}: {error}", name, agent)
 
     def _alive(self, shares: Mapping[str, float]) -> dict[str, float]:
-        """Shares of the flow among agents that are not killed; {} where all are: the orders wait."""
+        """Shares of the flow among agents that are neither killed nor paused; {} where all are: the orders wait."""
         self.session.stopper.look(shares)
-        alive = {name: share for name, share in shares.items() if name not in self.session.stopper.killed}
+        out = self.session.stopper.killed.keys() | self.session.ledger.holds.keys()
+        alive = {name: share for name, share in shares.items() if name not in out}
         whole = sum(alive.values())
         return {name: share / whole for name, share in alive.items()} if whole > 0 else {}
 
@@ -295,7 +315,9 @@ class DeskLoop:
             for name, line in self._lines.items():
                 line.monitor.second(second)
                 if self._follow_risk(line, second) and self._take_posture(name, line, second):
-                    self.session.guide(name, line.alpha, line.posture)
+                    self._guide(name, line)
+            if self._stances.end(second):
+                self._take_stances(second)
             for _, _, challenge in self._challenges.values():
                 challenge.seen(max(second, self.session.now_ns))  # a venue with a clock of its own may be ahead
             for parent, (agent, _, challenge) in list(self._challenges.items()):
@@ -381,11 +403,12 @@ class DeskLoop:
         alpha, reasons = self._told.pop(order.id, (None, ""))
         if own:
             self._book(parent, cost)
-            if math.isfinite(cost.whole_bps):
+            if math.isfinite(cost.whole_bps) and not parent.hand:
                 self._lines[order.instrument].round_costs[order.agent] = cost.whole_bps
         listing = self.session.listings[order.instrument]
         body = cost.to_dict(listing.tick / 2 * listing.lot) | {"status": str(parent.status)}
         body |= {"alpha_bps": alpha, "posture": reasons}
+        body |= {"by_hand": self.session.ledger.lots_by_hand(parent)} if parent.hand else {}
         self._note([Entry(kinds.FEEDBACK, parent.over_ns, order.instrument, order.agent, order.id, body=body)])
 
     def _book(self, parent: ParentOrder, cost: Shortfall) -> None:
@@ -407,7 +430,10 @@ class DeskLoop:
         command = entry.body.get("command")
         if command == "promote":
             self._promote(entry)
-        return command in ("promote", "kill", "rearm")
+        elif command == "posture":
+            self._stances.obey(entry, self.slots)
+            self._take_stances(self.session.now_ns)
+        return command in ("promote", "posture", "kill", "rearm")
 
     def _promote(self, entry: Entry) -> None:
         agent = str(entry.body.get("body", {}).get("agent", ""))

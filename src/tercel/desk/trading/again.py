@@ -121,7 +121,7 @@ def _if_open(id_: str, act: Callable[[Session], object]) -> Callable[[Session], 
 
 
 class CostObserver:
-    """What each parent of a session cost, taken as it ends (`trading.manager.SessionObserver`).
+    """What each parent of a session cost, taken as it ends (`trading.observer.SessionObserver`).
 
     Parameters
     ----------

@@ -238,6 +238,10 @@ class OrderGateway:
             self._send(outcome)
         return outcome
 
+    def refuses(self, command: o.Command, sender: Sender) -> Denial | None:
+        """Why a command would be denied now, or None; nothing is sent or counted."""
+        return self._denial(command, (), self.venue.now_ns, sender)
+
     def announce(self, parent: ParentOrder) -> None:
         """Announce a parent order, or its amended lots, to a gate before the venue.
 

@@ -24,9 +24,12 @@ from tercel.desk.trading.state import STOPS, TradingStates
 
 FOLDED = (
     *(kinds.SESSION, kinds.PARENT, kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN, kinds.ALERT, kinds.OPERATOR),
-    *(kinds.LIMITS, kinds.KILL, kinds.REARM, kinds.SETTLED, kinds.STATE),
+    *(kinds.LIMITS, kinds.KILL, kinds.REARM, kinds.SETTLED, kinds.STATE, kinds.HOLD, kinds.STANCE),
 )
 """Kinds that the fold reads."""
+ANSWERS = (kinds.PARENT, kinds.ALERT, kinds.LIMITS, kinds.SETTLED, kinds.HOLD, kinds.STANCE)
+"""Those that answer a person's command, by its number as "operator"."""
+_OF_ENTRY = ("event", "operator")
 
 
 class Ledger:
@@ -56,6 +59,10 @@ class Ledger:
         """Operator commands that were taken and have not been answered: by number."""
         self.settled: dict[tuple[str, str], int] = {}
         """What the venue has beyond what is here, 10^-8 of a lot, as a person explained it: by account, instrument."""
+        self.holds: dict[str, dict[str, Any]] = {}
+        """Agents that a person paused: the entry's words."""
+        self.stances: dict[str, dict[str, Any]] = {}
+        """Postures set by hand that nobody has lifted and whose end was not told: by agent, "" the desk's."""
         self.fills_of: dict[str, list[Fill]] = defaultdict(list)
         """Executions that stand by parent, each once, in the order of their arrival."""
         self.children: dict[str, int] = {}
@@ -203,11 +210,17 @@ class Ledger:
             self.limits.apply(entry)
         elif entry.kind == kinds.SETTLED:
             self.settled = settled_of(body)
+        elif entry.kind == kinds.STANCE:
+            self._stance(entry)
+        elif entry.kind == kinds.HOLD:
+            self.holds.pop(entry.agent, None)
+            if body["event"] == "paused":
+                self.holds[entry.agent] = {"by": body["by"], "reason": body["reason"], "ns": entry.ns}
         if entry.kind == kinds.OPERATOR and body.get("command") == "acknowledge":
             self.acknowledged += 1
         elif entry.kind == kinds.OPERATOR and "id" in body:
             self.requested[int(body["id"])] = entry
-        elif entry.kind in (kinds.PARENT, kinds.ALERT, kinds.LIMITS, kinds.SETTLED) and "operator" in body:
+        elif entry.kind in ANSWERS and "operator" in body:
             self.requested.pop(int(body["operator"]), None)
         elif entry.kind in (kinds.ORDER_OUT, kinds.DENIED) and entry.order:
             self._refusals(entry)
@@ -238,6 +251,16 @@ class Ledger:
     def open_of(self, parent: str) -> int:
         """Open quantity of a parent's children, 10^-8 of a lot."""
         return sum(order.open_qty for order in self.orders.live(parent=parent))
+
+    def lots_by_hand(self, parent: ParentOrder) -> int | float:
+        """Lots of a parent that orders given by hand filled."""
+        names = {name for name, _ in parent.by_hand}
+        return shown(sum(fill.qty for fill in self.fills_of.get(parent.id, ()) if fill.order in names))
+
+    def _stance(self, entry: Entry) -> None:
+        self.stances.pop(entry.agent, None)
+        if entry.body["event"] == "set":
+            self.stances[entry.agent] = {key: value for key, value in entry.body.items() if key not in _OF_ENTRY}
 
     def faults(self) -> list[str]:
         """Failed consistency checks; none, whatever came in."""

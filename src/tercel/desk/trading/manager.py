@@ -4,13 +4,12 @@ What cannot be relied on is replaced, and that is journaled: a strategy that rai
 executor whose orders' fate was unknown for a while by a new one that goes on with what is left.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.deadline import Deadline
 from tercel.core.errors import JournalError, OrderError, TapeError, VenueError
 from tercel.core.fixed import ceiled, shown
@@ -18,10 +17,11 @@ from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import Command, MarketRows, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
-from tercel.desk.trading.children import Assignment, limit_at
+from tercel.desk.trading.children import Assignment
 from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.follower import Follower
 from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.observer import SessionObserver
 from tercel.desk.trading.parents import (
     NEW_SESSION,
     NO_LIMIT,
@@ -30,6 +30,8 @@ from tercel.desk.trading.parents import (
     ParentStatus,
     accepted,
     entry_of,
+    limit_at,
+    marked,
     model_of,
 )
 from tercel.desk.trading.state import Sender, StateReason
@@ -40,22 +42,6 @@ from tercel.market.simulator import layout as sim
 
 FALLBACK: Final = "twap_passive"
 """The strategy that takes over from one that failed."""
-
-
-class SessionObserver(Protocol):
-    """Observer of a session's events."""
-
-    def on_events(self, events: Sequence[VenueEvent]) -> None:
-        """Venue events, after followers and executors processed them."""
-
-    def on_arrival(self, order: ParentRequest, book: Int32, state: Ints) -> None:
-        """A parent arrived: its market with the order in it."""
-
-    def on_decision(self, order: ParentRequest, observation: Float32) -> None:
-        """A decision was taken on this observation."""
-
-    def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
-        """A parent ended; `executor` is its last one, if any."""
 
 
 class ParentOrderManager:
@@ -86,7 +72,7 @@ class ParentOrderManager:
         seed: int,
         warmup_s: float,
     ) -> None:
-        self.gateway, self.stopper, self._strategies, self._follow = gateway, stopper, strategies, follow
+        self.gateway, self.stopper, self._strategies, self.follow = gateway, stopper, strategies, follow
         self._name, self._seed, self._warmup_s = name, seed, warmup_s
         self.executors: dict[str, ParentExecutor] = {}
         self.watchers: list[SessionObserver] = []
@@ -96,7 +82,7 @@ class ParentOrderManager:
         """Interrupts decisions that take more than `decision_s`."""
         self.decision_s = 0.0
         self._given: dict[str, Strategy] = {}
-        self._guidance: dict[str, tuple[Alpha | None, Posture | None]] = {}
+        self._guidance: dict[str, tuple[Alpha | None, Posture | None, Mapping[str, Posture]]] = {}
 
     def __iter__(self) -> Iterator[ParentExecutor]:
         return iter(list(self.executors.values()))
@@ -134,9 +120,9 @@ class ParentOrderManager:
         """
         if self.gateway.ledger.used(request.id):
             raise OrderError("a new id for a new parent order", f"{request.id!r}, which was used", "choose another")
-        self._follow(request.instrument)
+        self.follow(request.instrument)
         works = strategy or self._strategies(request.strategy, request.instrument)
-        self._must_live(request.agent)
+        self.must_trade(request.agent)
         with self.gateway.lock:
             self.gateway.limits.parent(request.id, request.instrument, request.agent, request.side, request.lots)
         entry = accepted(request, self._now, model_of(works))
@@ -163,9 +149,17 @@ class ParentOrderManager:
         self.stopper.look([agent])
         return self.stopper.killed.get(agent)
 
-    def _must_live(self, agent: str) -> None:
+    def must_live(self, agent: str) -> None:
+        """Refuse a killed agent."""
         if (why := self._killed(agent)) is not None:
             raise OrderError("an agent that may trade", f"{agent} is killed: {why}", "re-arm it first")
+
+    def must_trade(self, agent: str) -> None:
+        """Refuse a killed agent, and one that a person paused."""
+        self.must_live(agent)
+        if (held := self.gateway.ledger.holds.get(agent)) is not None:
+            received = f"{agent}, paused by {held['by']}: {held['reason']}"
+            raise OrderError("an agent that takes parents", received, "name another agent, or resume this one first")
 
     def work(self, parent: ParentOrder) -> None:
         """Start a new executor on the rest of a parent."""
@@ -189,15 +183,15 @@ class ParentOrderManager:
             filled_before=parent.lots - parent.left,
         )
         strategy = given or self._strategies(parent.strategy, order.instrument)
-        executor = ParentExecutor(what_is_left, self._follow(order.instrument), strategy)
-        executor.guide(*self._guidance.get(order.instrument, (None, None)), self._now)
+        executor = ParentExecutor(what_is_left, self.follow(order.instrument), strategy)
+        self._guide(executor)
         self.executors[parent.id] = executor
 
     def pause(self, id_: str, reason: str, operator: int | None = None) -> None:
         """Cancel a parent's children and take no decision until `resume`."""
         self.journal(self.gateway.ledger.parents.may(id_, "paused"), "paused", operator, reason=reason)
         if (executor := self.executors.get(id_)) is not None and not executor.off:
-            self._send(executor, executor.pause(), sender=_by(operator))
+            self.send(executor, executor.pause(), sender=_by(operator))
 
     def resume(self, id_: str, reason: str, operator: int | None = None) -> None:
         """Resume a paused parent.
@@ -208,13 +202,19 @@ class ParentOrderManager:
             When it is not paused, its agent is killed, or its horizon has passed.
         """
         parent = self.gateway.ledger.parents.may(id_, "resumed")
-        self._must_live(parent.order.agent)
+        self.must_trade(parent.order.agent)
         if parent.ends_ns <= self._now:
             raise OrderError("a parent with time left", f"{id_}, whose horizon has passed", "amend its horizon first")
         self.journal(parent, "resumed", operator, reason=reason)
+        self.go_on(id_)
+
+    def go_on(self, id_: str) -> None:
+        """Have a parent worked that was resumed; one whose orders given by hand are not over is, once they are."""
         executor = self.executors.get(id_)
         if executor is None:
-            self.work(self.gateway.ledger.parents.must(id_))
+            parent = self.gateway.ledger.parents.must(id_)
+            if not (parent.hand and self.gateway.ledger.orders.live(parent=id_)):
+                self.work(parent)
         elif not executor.off:
             executor.resume()
 
@@ -223,10 +223,12 @@ class ParentOrderManager:
         parent = self.gateway.ledger.parents.may(id_, "cancelling")
         self.journal(parent, "cancelling", operator, reason=reason)
         executor = self.executors.get(id_)
-        if executor is None:
+        if executor is None and not (parent.hand and self.gateway.ledger.orders.live(parent=id_)):
             self.journal(self.gateway.ledger.parents.must(id_), "cancelled", reason=reason)
+        elif executor is None:
+            self.gateway.submit(self.cancels(id_), sender=_by(operator))
         elif not executor.off:
-            self._send(executor, executor.cancel(), sender=_by(operator))
+            self.send(executor, executor.cancel(), sender=_by(operator))
 
     def amend(
         self,
@@ -245,8 +247,10 @@ class ParentOrderManager:
             For fewer lots than are filled, a horizon that has passed, or a limit price that is none.
         """
         parent = self.gateway.ledger.parents.may(id_, "amended")
-        if lots is not None and (type(lots) is not int or lots < max(ceiled(parent.filled_qty), 1)):
-            raise OrderError(f"at least the {parent.filled} lots filled", f"{lots!r}", "cancel the rest instead")
+        open_ = self.gateway.ledger.open_of(id_) if parent.status == ParentStatus.BY_HAND else 0
+        if lots is not None and (type(lots) is not int or lots < max(ceiled(parent.filled_qty + open_), 1)):
+            is_ = f"{parent.filled} lots filled" + (f" and {shown(open_)} open by hand" if open_ else "")
+            raise OrderError(f"at least the {is_}", f"{lots!r}", "cancel the rest instead")
         if horizon_ns is not None and (type(horizon_ns) is not int or parent.accepted_ns + horizon_ns <= self._now):
             raise OrderError("a horizon still to come", f"{horizon_ns!r} ns from acceptance", "cancel it instead")
         wanted = None if limit_price == NO_LIMIT else limit_price
@@ -256,7 +260,8 @@ class ParentOrderManager:
         given = (("lots", lots), ("horizon_ns", horizon_ns))
         fields: dict[str, Any] = {name: value for name, value in given if value is not None}
         if limit_price is not None:
-            fields |= {"limit_price": wanted, "limit": self._limit(parent, requested)}
+            tick = self.follow(requested.instrument).listing.tick
+            fields |= {"limit_price": wanted, "limit": limit_at(requested, tick, parent.arrival_mid2)}
         self.journal(parent, "amended", operator, reason=reason, **fields)
         if lots is not None:
             with self.gateway.lock:
@@ -269,19 +274,21 @@ class ParentOrderManager:
         if over or fields.keys() & {"horizon_ns", "limit"}:
             self.take_off(executor, f"amended: {reason}")
         elif lots is not None:
-            self._send(executor, executor.amend(lots - executor.order.filled_before), sender=_by(operator))
+            self.send(executor, executor.amend(lots - executor.order.filled_before), sender=_by(operator))
 
-    def _limit(self, parent: ParentOrder, requested: ParentRequest) -> int:
-        """Another limit price of a parent in ticks; before its arrival 0, as the arrival fixes it."""
-        tick = self._follow(requested.instrument).listing.tick
-        return limit_at(requested.task(), requested.side, tick, parent.arrival_mid2) if parent.arrival_ns else 0
-
-    def guide(self, instrument: str, alpha: Alpha | None, posture: Posture | None) -> None:
-        """Set guidance of signals and risk for an instrument, from its executors' next decision on."""
-        self._guidance[instrument] = alpha, posture
+    def guide(
+        self, instrument: str, alpha: Alpha | None, posture: Posture | None, of: Mapping[str, Posture] | None = None
+    ) -> None:
+        """Set guidance of signals and risk for an instrument, from its executors' next decision on; `of` some agents it
+        is another posture."""
+        self._guidance[instrument] = alpha, posture, of or {}
         for executor in self:
             if executor.order.instrument == instrument:
-                executor.guide(alpha, posture, self._now)
+                self._guide(executor)
+
+    def _guide(self, executor: ParentExecutor) -> None:
+        alpha, posture, of = self._guidance.get(executor.order.instrument, (None, None, {}))
+        executor.guide(alpha, of.get(executor.order.account, posture), self._now)
 
     def journal(self, parent: ParentOrder, event: str, operator: int | None = None, **fields: Any) -> None:
         """Journal an event of a parent."""
@@ -329,7 +336,7 @@ class ParentOrderManager:
         if not arrived and executor.arrived:
             self._arrived(executor)
         if commands or decision:
-            self._send(executor, commands, decision)
+            self.send(executor, commands, decision)
         if decision:
             for watcher in self.watchers:
                 watcher.on_decision(self.gateway.ledger.parents.must(executor.id).order, executor.view.obs[0])
@@ -342,10 +349,8 @@ class ParentOrderManager:
         """The first arrival of a parent sets its benchmark, whoever goes on with it later."""
         parent, driver = self.gateway.ledger.parents.must(executor.id), executor.driver
         if parent.arrival_ns == 0:
-            limit = int(driver.state[sim.LIMIT])
-            self.journal(
-                parent, "arrived", mid2=int(driver.state[sim.ARRIVAL_MID2]), **({"limit": limit} if limit else {})
-            )
+            limit, mid2 = int(driver.state[sim.LIMIT]), int(driver.state[sim.ARRIVAL_MID2])
+            self.journal(parent, "arrived", mid2=mid2, **({"limit": limit} if limit else {}))
             for watcher in self.watchers:
                 watcher.on_arrival(parent.order, driver.book, driver.state)
 
@@ -361,7 +366,7 @@ class ParentOrderManager:
             self.journal(parent, "fallback", strategy=FALLBACK, reason=text)
         self.take_off(executor, text)
 
-    def _send(
+    def send(
         self,
         executor: ParentExecutor,
         commands: Sequence[Command],
@@ -397,8 +402,10 @@ class ParentOrderManager:
             self.gateway.submit(self.cancels(executor.id), sender=Sender.MANAGER)
 
     def cancels(self, parent: str) -> list[Command]:
-        """A cancel for every child of a parent that has none in flight."""
-        return cancels(self.gateway, self.gateway.ledger.orders.live(parent=parent), self._name)
+        """A cancel for every child of a parent that has none in flight; what a person has at work there stays."""
+        held, live = self.gateway.ledger.parents.get(parent), self.gateway.ledger.orders.live(parent=parent)
+        kept = dict(held.by_hand) if held is not None and held.status == ParentStatus.BY_HAND else {}
+        return cancels(self.gateway, [order for order in live if order.root not in kept], self._name)
 
     # -- what is looked after in every step -----------------------------------------------------------------------
 
@@ -419,9 +426,8 @@ class ParentOrderManager:
         """End parents whose horizon passed without an executor; `begins`: as the session starts."""
         parents = self.gateway.ledger.parents
         for parent in [parents.must(id_) for id_ in list(parents.open_ids) if id_ not in self.executors]:
-            if parent.ends_ns <= self._now:
-                self._expired(parent, begins and parent.reason == NEW_SESSION)
-                self._notify_over(parent.id, None)
+            if parent.ends_ns <= self._now and parent.status != ParentStatus.BY_HAND:
+                self.end(parent, "expired", begins and parent.reason == NEW_SESSION)
 
     def _tidy_one(self, parent: ParentOrder, executor: ParentExecutor) -> None:
         """A executor that is off or done, with no order at the venue."""
@@ -434,14 +440,24 @@ class ParentOrderManager:
             self._expired(parent)
         elif not called_off:
             self.finish(parent)
-        elif parent.status == ParentStatus.PAUSED:
-            del self.executors[parent.id]  # whoever resumes it gets a new one
+        elif parent.status in (ParentStatus.PAUSED, ParentStatus.BY_HAND):
+            del self.executors[parent.id]  # whoever resumes it, or is given it back, gets a new one
         else:
             self.work(parent)
         if self.gateway.ledger.parents.must(parent.id).over:
             del self.executors[parent.id]
             self._given.pop(parent.id, None)
             self._notify_over(parent.id, executor)
+
+    def end(self, parent: ParentOrder, event: str, alone: bool = False) -> None:
+        """End a parent that no executor works, as cancelled, done or expired (`alone`: as no session ran)."""
+        if event == "cancelled":
+            self.journal(parent, event, reason=parent.reason)
+        elif event == "done":
+            self.finish(parent)
+        else:
+            self._expired(parent, alone)
+        self._notify_over(parent.id, None)
 
     def _notify_over(self, id_: str, executor: ParentExecutor | None) -> None:
         for watcher in self.watchers:
@@ -463,6 +479,8 @@ class ParentOrderManager:
             why = f"its agent was killed: {killed}"
         elif parent.status == ParentStatus.PAUSED and not alone:
             why = f"it was paused ({parent.reason})"
+        elif parent.status == ParentStatus.BY_HAND:
+            why = f"{parent.hand} had it in hand"
         lots = f"{shown(parent.unfilled_qty):,} of {parent.lots:,} lots unfilled"
         self._end(parent, "expired", f"its horizon came while {why}; {lots}")
         self._warn(parent.id, "expired")
@@ -480,9 +498,3 @@ class ParentOrderManager:
 
 def _by(operator: int | None) -> Sender:
     return Sender.MANAGER if operator is None else Sender.PERSON
-
-
-def marked(entry: Entry, operator: int) -> Entry:
-    """The entry with the number of the operator's command it carries out."""
-    body = {**entry.body, "operator": operator}
-    return Entry(entry.kind, entry.ns, entry.instrument, entry.agent, entry.parent, entry.order, body, entry.blob)

@@ -14,6 +14,7 @@ from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import ONE, floored, shown
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.trading import children
 from tercel.desk.trading.journal import kinds
 from tercel.execution.task import Task
 
@@ -35,6 +36,8 @@ class ParentStatus(StrEnum):
     WORKING = "working"
     PAUSED = "paused"
     """No decision falls; its children are cancelled."""
+    BY_HAND = "by hand"
+    """A person has taken it over: no strategy works it, and its orders are that person's."""
     CANCELLING = "cancelling"
     """Nothing new; over when no child is open."""
     CANCELLED = "cancelled"
@@ -46,7 +49,9 @@ class ParentStatus(StrEnum):
 
 
 OVER: Final = frozenset({ParentStatus.CANCELLED, ParentStatus.DONE, ParentStatus.EXPIRED, ParentStatus.REFUSED})
-_AT_WORK: Final = frozenset({ParentStatus.WORKING, ParentStatus.PAUSED})
+_OF_AGENT: Final = frozenset({ParentStatus.WORKING, ParentStatus.PAUSED})
+_BY_HAND: Final = frozenset({ParentStatus.BY_HAND})
+_AT_WORK: Final = _OF_AGENT | _BY_HAND
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +162,10 @@ class ParentOrder:
         As asked for, or amended.
     limit : int
         The same in ticks, from its arrival on; 0: none.
+    hand : str
+        Who took it over last, with the proof; "" where nobody did.
+    by_hand : tuple of (str, str)
+        Orders that were given by hand, and by whom.
     """
 
     order: ParentRequest
@@ -176,6 +185,8 @@ class ParentOrder:
     limit_price: float | str | None = None
     limit: int = 0
     number: int = 0
+    hand: str = ""
+    by_hand: tuple[tuple[str, str], ...] = ()
 
     @property
     def id(self) -> str:
@@ -229,7 +240,11 @@ _AFTER: Final[dict[str, tuple[frozenset[ParentStatus], ParentStatus | None]]] = 
     "done": (_AT_WORK | {ParentStatus.CANCELLING}, ParentStatus.DONE),
     "expired": (_AT_WORK, ParentStatus.EXPIRED),
     "amended": (_AT_WORK, None),
-    "fallback": (_AT_WORK, None),
+    "fallback": (_OF_AGENT, None),
+    "taken_over": (_OF_AGENT, ParentStatus.BY_HAND),
+    "given_back": (_BY_HAND, ParentStatus.WORKING),
+    "ordered": (_BY_HAND, None),
+    "withdrawn": (_BY_HAND, None),
     "arrived": (_AT_WORK | {ParentStatus.CANCELLING}, None),
 }
 
@@ -237,6 +252,17 @@ _AFTER: Final[dict[str, tuple[frozenset[ParentStatus], ParentStatus | None]]] = 
 def entry_of(parent: str, event: str, ns: int, instrument: str = "", agent: str = "", **words: Any) -> Entry:
     """Journal entry of an event of a parent."""
     return Entry(kinds.PARENT, ns, instrument, agent, parent, body={"event": event, **words})
+
+
+def marked(entry: Entry, operator: int) -> Entry:
+    """The entry with the number of the operator's command it carries out."""
+    body = {**entry.body, "operator": operator}
+    return Entry(entry.kind, entry.ns, entry.instrument, entry.agent, entry.parent, entry.order, body, entry.blob)
+
+
+def limit_at(order: ParentRequest, tick: float, mid2: int) -> int:
+    """An order's limit price in ticks at an arrival; before it (`mid2` 0) 0, as the arrival fixes it."""
+    return children.limit_at(order.task(), order.side, tick, mid2) if mid2 else 0
 
 
 def model_of(strategy: object) -> str:
@@ -313,7 +339,8 @@ class Parents:
         parent = self.must(id_)
         if parent.status not in _AFTER[event][0]:
             allowed = ", ".join(sorted(_AFTER[event][0]))
-            raise OrderError(f"a parent that is {allowed}, to be {event}", f"{id_} is {parent.status}", "leave it")
+            is_ = f"{id_} is {parent.status}" + (f" of {parent.hand}" if parent.status in _BY_HAND else "")
+            raise OrderError(f"a parent that is {allowed}, to be {event.replace('_', ' ')}", is_, "leave it")
         return parent
 
     def apply(self, entry: Entry) -> None:
@@ -358,6 +385,8 @@ class Parents:
             arrival_mid2=body.get("mid2", parent.arrival_mid2),
             limit_price=body.get("limit_price", parent.limit_price),
             limit=body.get("limit", parent.limit),
+            hand=body["by"] if event == "taken_over" else parent.hand,
+            by_hand=(*parent.by_hand, (body["order"], body["by"])) if event == "ordered" else parent.by_hand,
         )
 
     def fill(self, id_: str, qty: int) -> None:

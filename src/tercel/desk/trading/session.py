@@ -23,6 +23,8 @@ from tercel.core.version import code_mark
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.limits import LimitGate
 from tercel.desk.trading import crashpoints
+from tercel.desk.trading.agent_holds import hold, let_go
+from tercel.desk.trading.by_hand import HandTrading
 from tercel.desk.trading.failed_journal import check_store, last_words
 from tercel.desk.trading.follower import Follower, follower_of
 from tercel.desk.trading.gateway import OrderGateway
@@ -145,6 +147,7 @@ class Session:
         )
         self.accept, self.guide = manager.accept, manager.guide
         self.pause, self.resume, self.cancel, self.amend = manager.pause, manager.resume, manager.cancel, manager.amend
+        self.hands = HandTrading(manager, self._name)
         self._begin_limits()
         for why in getattr(journal, "ignored", ()):
             self.gateway.alert("warning", "snapshot_ignored", why)
@@ -203,7 +206,7 @@ class Session:
                 self.manager.work(parent)
         self.manager.expire(begins=True)
         for entry in list(self.ledger.requested.values()):
-            carry_out(self.gateway, entry, self._obey)
+            carry_out(self.gateway, entry, self._obey_late)
 
     def close(self) -> None:
         """Close venue and journal; orders still open stay at the venue for the next session to find."""
@@ -281,7 +284,7 @@ class Session:
             time.sleep(AWAY_S)
             return []
         # No further than the next decision, and never back: a decision that is overdue is due now.
-        until = min(until_ns, max(self.manager.due_ns, self.venue.now_ns))
+        until = min(until_ns, max(min(self.manager.due_ns, self.hands.due_ns), self.venue.now_ns))
         with self.gateway.lock:
             crashpoints.at("session.step")
             self._receive(until)
@@ -294,6 +297,7 @@ class Session:
         if self.venue.now_ns >= until and all(isinstance(event, MarketRows) for event in events):
             self.manager.on_time(self.venue.now_ns)
         self.manager.tidy()
+        self.hands.turn()
         self._look_after()
         return events
 
@@ -418,9 +422,17 @@ class Session:
 
     # -- people --------------------------------------------------------------------------------------------------
 
+    def _obey_late(self, entry: Entry) -> None:
+        """What an earlier session took and did not do; an order by hand was meant for the market of that moment."""
+        if entry.body["command"] == "order":
+            received = "one that a session took which has ended"
+            raise OrderError("an order that is sent at once", received, "look at the market, then ask again")
+        self._obey(entry)
+
     def _obey(self, entry: Entry) -> None:
         command, body = entry.body["command"], entry.body["body"]
-        number, reason = int(entry.body["id"]), f"{entry.body['by']}: {entry.body['reason']}"
+        by, number = str(entry.body["by"]), int(entry.body["id"])
+        reason, why = f"{by}: {entry.body['reason']}", str(entry.body["reason"])
         if command == "submit":
             self.accept(self.request(body), operator=number)
         elif command in (acts := {"pause": self.pause, "resume": self.resume, "cancel": self.cancel}):
@@ -428,6 +440,14 @@ class Session:
         elif command == "amend":
             changes = {name: body.get(name) for name in ("lots", "horizon_ns", "limit_price")}
             self.amend(str(body["parent"]), reason, **changes, operator=number)
+        elif command in (by_hand := {"take_over": self.hands.take_over, "give_back": self.hands.give_back}):
+            by_hand[command](str(body["parent"]), by, why, number)
+        elif command == "order":
+            self.hands.order(str(body["parent"]), by, body.get("lots"), body.get("limit_price"), number)
+        elif command == "withdraw":
+            self.hands.withdraw(str(body["parent"]), by, body.get("order"), number)
+        elif command in (holds := {"pause_agent": hold, "resume_agent": let_go}):
+            holds[command](self.manager, str(body["agent"]), by, why, number)
         elif command == "limits":
             self.keeper.obey(entry)
         elif command == "settle" and "orders" in body:
@@ -437,7 +457,8 @@ class Session:
         elif command in NOTED:
             pass  # the latch was obeyed before, an alert is somebody's from here on: the entry says who asked
         elif not self._on_operator(entry):
-            known = "submit, pause, resume, cancel, amend, limits, settle, own_alert"
+            known = "submit, pause, resume, cancel, amend, take_over, give_back, order, withdraw, pause_agent"
+            known += ", resume_agent, limits, settle, own_alert"
             raise UnknownNameError("a command that this session knows", repr(command), f"one of {known}")
 
     # -- stopping ------------------------------------------------------------------------------------------------

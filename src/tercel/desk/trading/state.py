@@ -128,6 +128,7 @@ class Sender(StrEnum):
     STOPPER = "stopper"
     """Kills, recovery, and questions about what is not known."""
     PERSON = "person"
+    """Whoever has taken a parent over; a person's pause, cancel or amendment, which only take back."""
 
 
 class Act(StrEnum):
@@ -146,7 +147,7 @@ PERMITS: Final[Mapping[Sender, Mapping[Act, TradingState | None]]] = {
         (Sender.STRATEGY, _ACTIVE, _REDUCING, _HALTED, _HALTED),
         (Sender.MANAGER, None, _REDUCING, _HALTED, _HALTED),
         (Sender.STOPPER, None, None, _HALTED, _HALTED),
-        (Sender.PERSON, None, _REDUCING, _HALTED, _HALTED),
+        (Sender.PERSON, _ACTIVE, _REDUCING, _HALTED, _HALTED),
     )
 }
 """The last state in which each may send what; None: in none."""

@@ -17,7 +17,10 @@ accepted {"side", "lots", "horizon_ns", "decisions", "strategy"} and, where ther
 {"limit_price"} as asked for, {"model": hash of the weights of who works it};
 arrived {"mid2"} and {"limit"}, ticks; paused, resumed, cancelling, cancelled, refused {"reason"}; done {"filled",
 "left", "refused"} and, where lots are left, {"reason"}; expired {"filled", "left", "refused", "reason"}; amended
-{"lots", "horizon_ns" and/or "limit_price" with "limit", "reason"}; fallback {"strategy", "reason"}."""
+{"lots", "horizon_ns" and/or "limit_price" with "limit", "reason"}; fallback {"strategy", "reason"}; taken_over {"by",
+"reason"}: from here on no strategy works it but that person, until given_back {"by", "reason"}; ordered {"by", "order":
+cl_ord_id, "hand": {"lots", "price": ticks, None at the market}}: that order was given by hand; withdrawn {"by",
+"orders"}: these were cancelled by hand."""
 DECISION: Final = "decision"
 """A strategy decided: {"n", "obs_hash", "alpha", "posture", "intent", "commands": [cl_ord_id], "arrays"}.
 The blob holds x, m, obs and the market rows since the parent's last decision (`trading.journal.blobs`)."""
@@ -43,15 +46,15 @@ FORECAST: Final = "forecast"
 """What was forecast of a round that is over and what came, of a model that is served from files: {"model", "at",
 "span_s", "forecast_bps", "sd_bps", "came_bps"}."""
 POSTURE: Final = "posture"
-"""{"urgency", "max_participation", "styles", "size_multiplier", "reasons"}."""
+"""{"urgency", "max_participation", "styles", "size_multiplier", "reasons"}: risk's, and what a person set by hand."""
 FEEDBACK: Final = "feedback"
 """What a finished parent cost: `trading.tca.shortfall.Shortfall.to_dict`, {"status"} it ended with,
-and, as its agent saw them, {"alpha_bps", "posture"}."""
+and, as its agent saw them, {"alpha_bps", "posture"}; {"by_hand": lots} of one that a person had taken over."""
 TCA: Final = "tca"
 """The analysis of a finished parent: fields of `trading.tca.measure.ParentCost`, {"limit"} in ticks (None: none); lots
 and sums that are not whole have decimals. The blob holds its fills, (f, 7), as "executions", price and quantity in
 10^-8 (older: "fills", in ticks and lots), and the path of the mid, (m, 2) of ns and half ticks. A later one of the same
-parent, after a bust or correction, takes its place."""
+parent, after a bust or correction, takes its place. {"by_hand": lots} as in feedback."""
 SHARE: Final = "share"
 """Flow shared out anew: {"shares": {agent: share}, "why"}."""
 DRIFT: Final = "drift"
@@ -60,6 +63,13 @@ SEAT: Final = "seat"
 """Who works for an agent, journaled when it changes: {"strategy", "challenger" ("": none), "trials", "mean_bps",
 "low_bps", "high_bps" (what the challenger saved on paper; None: not known), "verdict", "state": "champion alone" |
 "challenged" | "drifting"}."""
+HOLD: Final = "hold"
+"""A person paused an agent or let it go on: {"event": "paused" | "resumed", "by", "reason", "parents": those that were
+paused or resumed with it, "operator"}. A paused agent takes no parent, in later sessions either."""
+STANCE: Final = "stance"
+"""A posture that a person set by hand, for the entry's agent or ("") the whole desk: {"event": "set" | "lifted" |
+"ended", "by", "reason", "operator"} and, where set, {"until_ns", "instead": whether it stands in the place of what risk
+says, else the more careful of both counts, "words": the fields of a posture that it sets}."""
 OPERATOR: Final = "operator"
 """A person's command as taken from the inbox: {"id", "command", "body", "by", "reason", "wall_ns"}. With the command
 "own_alert" and the body {"alert": number of its entry} an alert is that person's, and the reason a note on it."""
@@ -108,7 +118,7 @@ KINDS: Final = frozenset(
         SHARE,
         DRIFT,
     }
-    | {SEAT, LIMITS, OPERATOR, KILL, REARM, ALERT, HEARTBEAT, RECONCILED, PROMOTED, SETTLED, STATE}
+    | {SEAT, LIMITS, OPERATOR, KILL, REARM, ALERT, HEARTBEAT, RECONCILED, PROMOTED, SETTLED, STATE, HOLD, STANCE}
 )
 
 SEND_FAILED: Final = "send_failed"

@@ -35,7 +35,7 @@ def _sums(fills: Ints) -> tuple[int, int]:
 
 
 class TcaRecorder:
-    """Session observer that records cost analyses (`trading.manager.SessionObserver`).
+    """Session observer that records cost analyses (`trading.observer.SessionObserver`).
 
     Parameters
     ----------
@@ -146,5 +146,6 @@ class TcaRecorder:
         body: dict[str, Any] = {key: plain(words[key]) for key in words if key not in ("parent", "instrument", "agent")}
         body["sums"] = {name: shown(total, PAID_PLACES) for name, total in body["sums"].items()}
         body["limit"] = parent.limit or None
+        body |= {"by_hand": self._session.ledger.lots_by_hand(parent)} if parent.hand else {}
         blob = pack({"executions": fills, "mids": np.stack([mid_ns, mid2], axis=1)})
         self._session.gateway.write([Entry(kinds.TCA, *head, body=body, blob=blob)])

@@ -29,7 +29,8 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     dict
         ``total`` and ``agents`` (by name): parents; lots asked for, filled, unfilled and refused; ``notional``, the
         arrival value of what was filled; every cost as a mean by that. Agents have ``ci_low`` and ``ci_high`` of
-        ``is_bps`` beside it, 95 % of Student's t.
+        ``is_bps`` beside it, 95 % of Student's t; parents that a person took over (``by_hand``) count in the total
+        alone.
 
     Examples
     --------
@@ -38,7 +39,8 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     >>> found["is_bps"], round(found["ci_low"], 3), round(found["ci_high"], 3)
     (2.0, -0.484, 4.484)
     """
-    agents = {name: [row for row in rows if row["agent"] == name] for name in dict.fromkeys(r["agent"] for r in rows)}
+    own = [row for row in rows if "by_hand" not in row]
+    agents = {name: [row for row in own if row["agent"] == name] for name in dict.fromkeys(r["agent"] for r in own)}
     return {
         "total": _means(rows),
         "agents": {name: _means(mine) | _interval(mine) for name, mine in sorted(agents.items())},

@@ -1,0 +1,372 @@
+"""Parents in a person's hands: taken over, worked by hand, given back, ended; refusals, kills, restarts, horizons."""
+
+from dataclasses import replace
+
+import pytest
+from tests.desk.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, session_of, truth
+from tests.desk.trading.word import Word
+
+from tercel.core.orders import CancelOrder, CancelReject, NewOrder, OrdStatus
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.reader import post
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.kill import KillLatch
+from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.recovery import refold
+from tercel.desk.trading.tca.recorder import TcaRecorder
+
+
+class Deafened(Flaky):
+    """A venue that answers every cancel with no."""
+
+    cancels = 0
+
+    def send(self, command):
+        if not isinstance(command, CancelOrder):
+            super().send(command)
+            return
+        self.cancels += 1
+        self.answers = [
+            CancelReject(command.cl_ord_id, command.orig, command.account, OrdStatus.NEW, self._venue.now_ns)
+        ]
+
+    answers = ()
+
+    def step(self, until_ns):
+        said, self.answers = self.answers, []
+        return [*said, *self._venue.step(until_ns)]
+
+
+DORA, BOB = "dora (password)", "bob (password)"
+
+
+def working(folder, seconds=30, latch=None, limit_price=None, **order):
+    """A session whose parent p1 has orders open, and a person's word to it."""
+    ports = {} if latch is None else {"latch": latch, "killed": latch.killed}
+    session = session_of(exchange_of(), SqlJournal(folder), **ports)
+    session.accept(replace(asked(**order), limit_price=limit_price))
+    if seconds:
+        session.run_until(session.now_ns + seconds * S)
+        assert session.ledger.orders.live(parent="p1")
+    return session, Word(session, folder)
+
+
+def parent(session):
+    return session.ledger.parents.must("p1")
+
+
+def run(session, seconds):
+    session.run_until(session.now_ns + round(seconds * S))
+    sound(session)
+
+
+def sound(session):
+    assert session.ledger.faults() == []
+    assert not session.ledger.orders.quarantined
+    assert session.ledger.positions.of("ann", "X").lots == truth(session.venue, "ann")[0]
+    assert parent(session).filled <= parent(session).lots
+    again = Ledger.of(session.journal)
+    assert list(again.parents) == list(session.ledger.parents)
+
+
+def bid(session):
+    """Price of the best bid."""
+    follower = session.follow("X")
+    return follower.touch[0] * follower.listing.tick
+
+
+def decisions(session):
+    return sum(1 for _ in session.journal.read(kinds=(kinds.DECISION,)))
+
+
+def test_who_takes_over_stops_the_strategy_and_cancels_its_orders(tmp_path):
+    session, say = working(tmp_path)
+    (told,) = say("take_over", parent="p1")
+    assert told.body | {"operator": 0} == {"event": "taken_over", "by": DORA, "reason": "news are due", "operator": 0}
+    run(session, 2)
+    before = decisions(session)
+    run(session, 60)
+    assert decisions(session) == before
+    assert session.ledger.orders.live(parent="p1") == []
+    assert truth(session.venue, "ann")[1] == 0
+    assert (parent(session).status, parent(session).hand) == ("by hand", DORA)
+
+
+def test_orders_by_hand_fill_the_parent_and_are_told_apart(tmp_path):
+    session, say = working(tmp_path)
+    by_strategy = parent(session).filled
+    say("take_over", parent="p1")
+    run(session, 2)
+    by_strategy = parent(session).filled
+    (told,) = say("order", parent="p1", lots=30, limit_price=None)
+    assert told.body["by"] == DORA
+    assert told.body["hand"] == {"lots": 30, "price": None}
+    run(session, 2)
+    assert parent(session).filled == by_strategy + 30
+    (rests,) = say("order", parent="p1", lots=20, limit_price=round(bid(session) - 0.05, 2))
+    run(session, 2)
+    (order,) = session.ledger.orders.live(parent="p1")
+    assert order.root == rests.body["order"]
+    (gone,) = say("withdraw", parent="p1", order=order.root)
+    assert gone.body["orders"] == [order.root]
+    run(session, 2)
+    assert session.ledger.orders.live(parent="p1") == []
+    assert parent(session).by_hand == ((told.body["order"], DORA), (rests.body["order"], DORA))
+    assert session.ledger.lots_by_hand(parent(session)) == 30
+
+
+def test_given_back_the_strategy_goes_on_with_what_is_left_and_overfills_nothing(tmp_path):
+    session, say = working(tmp_path, lots=200)
+    say("take_over", parent="p1")
+    run(session, 2)
+    say("order", parent="p1", lots=50, limit_price=None)
+    say("order", parent="p1", lots=20, limit_price=round(bid(session) - 0.03, 2))
+    before = decisions(session)
+    (told,) = say("give_back", by=BOB, parent="p1")
+    assert told.body["event"] == "given_back"
+    run(session, 40)
+    assert parent(session).status == "working"
+    assert decisions(session) > before
+    given = {name for name, _ in parent(session).by_hand}
+    assert not [one for one in session.ledger.orders.live(parent="p1") if one.root in given]
+    run(session, 300)
+    assert parent(session).status == "done"
+    assert parent(session).filled == 200
+    assert session.ledger.lots_by_hand(parent(session)) >= 50
+
+
+def test_filled_by_hand_it_is_done(tmp_path):
+    session, say = working(tmp_path, lots=40)
+    say("take_over", parent="p1")
+    run(session, 2)
+    say("order", parent="p1", lots=parent(session).left, limit_price=None)
+    run(session, 3)
+    assert (parent(session).status, parent(session).filled) == ("done", 40)
+
+
+@pytest.mark.parametrize("limit", [None, "0bps"])
+def test_taken_over_before_it_came_to_its_market_it_arrives_with_the_first_order(tmp_path, limit):
+    session, say = working(tmp_path, 0, limit_price=limit)
+    say("take_over", parent="p1")
+    assert parent(session).arrival_ns == 0
+    say("order", parent="p1", lots=5, limit_price=None)
+    assert parent(session).arrival_mid2 > 0
+    assert bool(parent(session).limit) == bool(limit)
+    run(session, 3)
+    assert parent(session).filled == (0 if limit else 5)  # at the mid nobody sells
+
+
+def test_its_horizon_forces_nothing_through_and_tells_who_had_it(tmp_path):
+    session, say = working(tmp_path, horizon_s=60)
+    say("take_over", parent="p1")
+    say("order", parent="p1", lots=10, limit_price=round(bid(session) - 0.05, 2))
+    run(session, 60)
+    assert parent(session).status == "expired"
+    assert parent(session).reason.startswith(f"its horizon came while {DORA} had it in hand; ")
+    assert session.ledger.orders.live(parent="p1") == []
+    alerts = [one.body["code"] for _, one in session.journal.read(kinds=(kinds.ALERT,))]
+    assert "expired" in alerts
+
+
+def test_cancelled_while_in_hand_it_ends_once_nothing_is_open(tmp_path):
+    session, say = working(tmp_path)
+    say("take_over", parent="p1")
+    run(session, 2)
+    say("order", parent="p1", lots=10, limit_price=round(bid(session) - 0.05, 2))
+    say("cancel", by=BOB, parent="p1")
+    run(session, 3)
+    assert parent(session).status == "cancelled"
+    assert truth(session.venue, "ann")[1] == 0
+
+
+def test_a_kill_cancels_what_is_open_by_hand_and_nothing_goes_on_before_it_is_rearmed(tmp_path):
+    latch = KillLatch(tmp_path / "kill.json")
+    session, say = working(tmp_path, latch=latch)
+    say("take_over", parent="p1")
+    run(session, 2)
+    say("order", parent="p1", lots=10, limit_price=round(bid(session) - 0.05, 2))
+    run(session, 2)
+    assert truth(session.venue, "ann")[1] == 1
+    latch.kill("runaway", "bob", 1, ["ann"])
+    run(session, 3)
+    assert truth(session.venue, "ann")[1] == 0
+    assert "KILLED" in say.refused("order", parent="p1", lots=5)
+    assert "ann is killed" in say.refused("give_back", parent="p1")
+    assert parent(session).status == "by hand"
+    latch.rearm("it was nothing", "bob", 2, ["ann"])
+    run(session, 1)
+    say("order", parent="p1", lots=5)
+    say("give_back", parent="p1")
+    run(session, 10)
+    assert parent(session).status == "working"
+
+
+def test_what_a_stranger_may_try_is_refused_with_what_would_do(tmp_path):
+    session, say = working(tmp_path, lots=100)
+    for command in ("order", "withdraw", "give_back"):
+        assert "p1 is working" in say.refused(command, parent="p1", lots=1)
+    say("take_over", parent="p1")
+    assert "by hand of dora" in say.refused("take_over", parent="p1")
+    assert "by hand of dora" in say.refused("take_over", by=BOB, parent="p1")
+    assert "by hand" in say.refused("pause", parent="p1")
+    assert "by hand" in say.refused("resume", parent="p1")
+    assert BOB in say.refused("order", by=BOB, parent="p1", lots=1)
+    run(session, 2)
+    left = parent(session).left
+    for lots in (left + 1, 0, -1, 1.5, True, "3", None, 10**30):
+        assert f"1 to {left} lots" in say.refused("order", parent="p1", lots=lots)
+    for price in (0, -1, "x", True, [1], 1e300, bid(session) + 0.00123):
+        assert "price" in say.refused("order", parent="p1", lots=1, limit_price=price)
+    assert "COLLAR" in say.refused("order", parent="p1", lots=1, limit_price=round(bid(session) * 1.2, 2))
+    price = round(bid(session) - 0.05, 2)
+    say("order", parent="p1", lots=left - 1, limit_price=price)
+    run(session, 1)
+    assert "1 to 1 lots" in say.refused("order", parent="p1", lots=2, limit_price=price)
+    assert "open by hand" in say.refused("amend", parent="p1", lots=parent(session).filled + 3)
+    assert "none" in say.refused("withdraw", parent="p1", order="p1.1").replace("'p1.1'", "none")
+    sends = [one for _, one in session.journal.read(kinds=(kinds.ORDER_OUT,)) if one.body["what"] == "new"]
+    assert sum(one.order in dict(parent(session).by_hand) for one in sends) == 1
+    say("cancel", parent="p1")
+    run(session, 2)
+    for command in ("take_over", "order", "give_back", "withdraw"):
+        assert "p1 is cancelled" in say.refused(command, parent="p1", lots=1)
+    assert "'p9'" in say.refused("take_over", parent="p9")
+
+
+def test_its_own_limit_price_holds_by_hand_too(tmp_path):
+    session, say = working(tmp_path, limit_price="-2bps", strategy="peg_behind")
+    say("take_over", parent="p1")
+    tick = session.follow("X").listing.tick
+    beyond = round((parent(session).limit + 1) * tick, 2)
+    assert "within the limit price of p1" in say.refused("order", parent="p1", lots=1, limit_price=beyond)
+    say("order", parent="p1", lots=1)
+    ((name, _),) = parent(session).by_hand
+    assert session.ledger.orders.get(name).price == parent(session).limit
+    run(session, 2)
+
+
+def test_limits_refuse_by_hand_what_they_would_refuse_of_an_agent(tmp_path):
+    limits = WIDE.replace("order_lots = 5000", "order_lots = 50", 3)
+    session = session_of(exchange_of(), SqlJournal(tmp_path), limits=limits)
+    session.accept(asked(lots=400))
+    say = Word(session, tmp_path)
+    say("take_over", parent="p1")
+    assert "ORDER_LOTS" in say.refused("order", parent="p1", lots=51).upper()
+    assert parent(session).by_hand == ()
+    say("order", parent="p1", lots=50)
+    run(session, 2)
+    assert parent(session).filled == 50
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("rests", [False, True])
+def test_a_new_session_finds_it_in_the_same_hands(tmp_path, resume, rests):
+    session, say = working(tmp_path)
+    say("take_over", parent="p1")
+    run(session, 2)
+    if rests:
+        say("order", parent="p1", lots=10, limit_price=round(bid(session) - 0.05, 2))
+    session.journal.close()  # the process is gone, and says nothing
+    again = session_of(session.venue, SqlJournal(tmp_path), warm_s=0, resume=resume)
+    assert (parent(again).status, parent(again).hand) == ("by hand", DORA)
+    assert truth(again.venue, "ann")[1] == 0  # no order works for nobody
+    before = decisions(again)
+    run(again, 30)
+    assert decisions(again) == before
+    say = Word(again, tmp_path)
+    say("order", parent="p1", lots=10)
+    run(again, 2)
+    say("give_back", parent="p1")
+    run(again, 30)
+    assert parent(again).status == "working"
+    assert decisions(again) > before
+
+
+def test_a_command_that_was_carried_out_is_not_carried_out_again_by_the_next_session(tmp_path):
+    session, say = working(tmp_path)
+    say("take_over", parent="p1")
+    say("order", parent="p1", lots=10)
+    session.journal.close()
+    again = session_of(session.venue, SqlJournal(tmp_path), warm_s=0)
+    run(again, 5)
+    sent = [one for _, one in again.journal.read(kinds=(kinds.ORDER_OUT,)) if one.body["what"] == "new"]
+    assert sum(one.order in dict(parent(again).by_hand) for one in sent) == 1
+    assert list(refold(again.journal, session_of(exchange_of(), warm_s=0).limits).parents) == list(again.ledger.parents)
+
+
+def test_what_fills_of_a_strategys_order_while_it_is_cancelled_leaves_less_to_do_by_hand(tmp_path):
+    """Orders that are still being cancelled may fill: their lots are nobody's to send again."""
+    session = session_of(exchange_of(latency_ns=2 * S), SqlJournal(tmp_path))
+    session.accept(asked(lots=100, strategy="twap_passive"))
+    session.run_until(session.now_ns + 30 * S)
+    say = Word(session, tmp_path)
+    say("take_over", parent="p1")
+    open_ = session.ledger.open_of("p1") // 10**8
+    assert open_ > 0
+    free = parent(session).left - open_
+    assert f"1 to {free:,} lots" in say.refused("order", parent="p1", lots=free + 1)
+    say("order", parent="p1", lots=free)
+    run(session, 10)
+
+
+def test_an_analysis_says_what_was_by_hand(tmp_path):
+    session, say = working(tmp_path, lots=40)
+    recorder = TcaRecorder(session)
+    say("take_over", parent="p1")
+    run(session, 2)
+    left = parent(session).left
+    say("order", parent="p1", lots=left)
+    run(session, 3)
+    recorder.close()
+    (analysis,) = [one.body for _, one in session.journal.read(kinds=(kinds.TCA,))]
+    assert analysis["by_hand"] == left
+
+
+def test_a_hand_order_that_cannot_be_sent_is_known_to_be_of_unknown_fate(tmp_path):
+    venue = Flaky(exchange_of())
+    session = session_of(venue, SqlJournal(tmp_path))
+    session.accept(asked(lots=100))
+    say = Word(session, tmp_path)
+    say("take_over", parent="p1")
+    venue.failing = 1
+    say("order", parent="p1", lots=100)
+    assert "SEND" in "".join(one.body["code"].upper() for _, one in session.journal.read(kinds=(kinds.ALERT,)))
+    assert "1" not in say.refused("order", parent="p1", lots=100).split(";")[0]  # it may have arrived all the same
+    for _ in range(5):
+        session.run_until(session.now_ns + S)
+    assert not [one for one in venue.sends if isinstance(one, NewOrder) and one.parent == "p1" and one.lots == 100]
+    say("order", parent="p1", lots=100)  # its lots are free again, once the venue has said that it has no such order
+    session.run_until(session.now_ns + 3 * S)
+    assert parent(session).filled == 100
+
+
+def test_an_order_that_a_dead_session_took_is_not_sent_by_the_next(tmp_path):
+    """The process died between taking the word and doing it: the market is another one by now."""
+    session, say = working(tmp_path)
+    say("take_over", parent="p1")
+    run(session, 2)
+    number = post(tmp_path, "order", {"parent": "p1", "lots": 10}, DORA, "now", 1)
+    session.journal.take_inbox(session.now_ns)
+    session.journal.close()
+    again = session_of(session.venue, SqlJournal(tmp_path), warm_s=0)
+    run(again, 5)
+    assert parent(again).by_hand == ()
+    (told,) = [one.body for _, one in again.journal.read(kinds=(kinds.ALERT,)) if one.body.get("operator") == number]
+    assert told["received"] == "one that a session took which has ended"
+    assert again.ledger.requested == {}
+
+
+def test_a_venue_that_refuses_cancels_is_asked_once_a_second(tmp_path):
+    session, say = working(tmp_path)
+    say("take_over", parent="p1")
+    run(session, 2)
+    say("order", parent="p1", lots=10, limit_price=round(bid(session) - 0.05, 2))
+    run(session, 1)
+    venue = Deafened(session.venue)
+    session.venue = session.gateway.venue = venue
+    say("give_back", parent="p1")
+    for _ in range(50):
+        session.run_until(session.now_ns + S // 10)
+    assert 3 <= venue.cancels <= 8
+    assert parent(session).status == "working"
+    assert "p1" not in session.manager.executors, "its strategy waits: what is open could still fill"
