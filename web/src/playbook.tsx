@@ -13,11 +13,11 @@ export const FIRST_OF_ALL: string = (/(?:^ {4}.*\n)+/m.exec(text)?.[0] ?? "").re
 export const playbook = (code: string): Entry[] =>
   ROWS.filter(({ alert }) => alert.toLowerCase().includes(`\`${code.toLowerCase()}\``));
 
-/** A line of Markdown: code stays code, links are their words. */
+/** A line of Markdown: code stays code, links are their words, nothing is slanted. */
 export const Marked = ({ text }: { text: string }) => (
   <>
     {text
-      .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+      .replace(/\[([^\]]*)\]\([^)]*\)|\*/g, "$1")
       .split("`")
       .map((part, i) => (i % 2 ? <code key={i}>{part}</code> : part))}
   </>

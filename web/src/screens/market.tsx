@@ -333,10 +333,10 @@ function Schedule({ s }: { s: ChartSchedule }) {
   return (
     <div>
       <h3>{s.parent}</h3>
-      {x.length > 1 ? (
+      {x.length > 1 && s.points.some((p) => p[1] + p[2] > 0) ? (
         <Plot label={`${s.parent} against its schedule`} {...{ x, lines, show }} height={150} />
       ) : (
-        <Soft>one entry alone in this span</Soft>
+        <Soft>nothing was done or due in this span</Soft>
       )}
     </div>
   );
