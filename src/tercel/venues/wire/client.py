@@ -9,7 +9,7 @@ from typing import Any
 
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import UnknownNameError, VenueError
-from tercel.core.orders import Command, LinkStatus, Listing, MarketRows, Report, VenueEvent
+from tercel.core.orders import Command, ExecType, LinkStatus, Listing, MarketRows, Report, VenueEvent
 from tercel.venues.wire import frames
 
 CHUNK = 1 << 18
@@ -316,7 +316,8 @@ class RemoteVenue:
         return [frames.message_of(self._frame()[1], commands=False) for _ in range(count)]
 
     def positions(self, account: str) -> dict[str, int]:
-        """Signed positions of an account, 10^-8 of a lot, by instrument, as the other side has them.
+        """Signed positions of an account, 10^-8 of a lot, by instrument: as the other side has them, less the executions
+        that came meanwhile and wait for the next step.
 
         Raises
         ------
@@ -324,4 +325,8 @@ class RemoteVenue:
             There is no link.
         """
         self._ask({"do": "positions", "account": account})
-        return {str(name): int(qty) for name, qty in self._wait_for("positions")["qty"].items()}
+        held = {str(name): int(qty) for name, qty in self._wait_for("positions")["qty"].items()}
+        for event in self._events:
+            if isinstance(event, Report) and event.account == account and event.exec_type == ExecType.TRADE:
+                held[event.instrument] = held.get(event.instrument, 0) - event.side * event.last_qty
+        return held
