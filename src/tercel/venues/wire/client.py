@@ -316,8 +316,9 @@ class RemoteVenue:
         return [frames.message_of(self._frame()[1], commands=False) for _ in range(count)]
 
     def positions(self, account: str) -> dict[str, int]:
-        """Signed positions of an account, 10^-8 of a lot, by instrument: as the other side has them, less the executions
-        that came meanwhile and wait for the next step.
+        """Signed positions of an account, 10^-8 of a lot, by instrument.
+
+        As the other side has them, less the executions that came meanwhile and wait for the next step.
 
         Raises
         ------
