@@ -23,7 +23,7 @@ from tercel.desk.rounds.forecasts import begins_ns, forecasts_in, within
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.guidance import pack
-from tercel.signals.model_folder import load
+from tercel.signals.model_folder import _digest, load
 from tercel.signals.serve import predict
 
 DAY_NS = 86_400 * 10**9
@@ -289,3 +289,18 @@ def test_a_hit_rate_says_how_few_rounds_are() -> None:
     assert found.ci_high is not None
     assert 0.2 < found.ci_low < 0.25
     assert np.isclose(found.ci_high, 0.939, atol=0.002)
+
+
+@pytest.mark.parametrize(("unit_bps", "why"), [(1e12, "within 10 standard deviations"), (float("nan"), "a number")])
+def test_a_model_that_forecasts_what_cannot_be_is_not_followed(
+    folder: Path, tools: SimulatedMarkets, unit_bps: float, why: str
+) -> None:
+    """Its card is sound, its files are whole, and it says that a price moves a thousandfold, or by what is no number."""
+    file = folder / "o" / "model" / "card.json"
+    card = json.loads(file.read_text())
+    card["alpha"]["unit_bps"] = unit_bps
+    file.write_text(json.dumps(card | {"sha256": _digest(card)}))
+    _, entries = ran(folder / "desk.toml", tools)
+    assert of(entries, kinds.ALPHA) == []
+    assert why_none(entries)
+    assert all(why in text for _, text in why_none(entries))
