@@ -295,7 +295,7 @@ def test_a_hit_rate_says_how_few_rounds_are() -> None:
 def test_a_model_that_forecasts_what_cannot_be_is_not_followed(
     folder: Path, tools: SimulatedMarkets, unit_bps: float, why: str
 ) -> None:
-    """Its card is sound, its files are whole, and it says that a price moves a thousandfold, or by what is no number."""
+    """Its card is sound, its files are whole, and it says that a price moves a thousandfold, or by no number."""
     file = folder / "o" / "model" / "card.json"
     card = json.loads(file.read_text())
     card["alpha"]["unit_bps"] = unit_bps
