@@ -21,6 +21,7 @@ from certify.week.people import OWNED
 from tercel.core.fixed import ONE
 
 JOURNAL: Final = "journal.db"
+_CONTENT: Final = ("cl_ord_id", "instrument", "side", "last_qty", "last_px", "cum_qty")
 _ORDER: Final = "serial, account, cl_ord_id, instrument, side, lots, price, ns"
 Position = dict[tuple[str, str], int]
 """10^-8 of a lot by account and instrument."""
@@ -94,7 +95,10 @@ class JournalRows:
     Parameters
     ----------
     fills : mapping of (account, exec_id) to list of ns
-        Executions that were written down, with each time that they were.
+        Executions that were written down, with each time that they were; where they were told again and are the same,
+        the first alone.
+    misbooked : list of ns
+        Heartbeats whose positions are not those of the executions before them, each once.
     sent : set of (account, cl_ord_id)
         Orders and replacements that may have left.
     positions : Position
@@ -107,6 +111,7 @@ class JournalRows:
 
     fills: defaultdict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
     sent: set[tuple[str, str]] = field(default_factory=set)
+    misbooked: list[int] = field(default_factory=list)
     positions: Position = field(default_factory=dict)
     alerts: list[dict[str, Any]] = field(default_factory=list)
     alphas: list[int] = field(default_factory=list)
@@ -116,13 +121,20 @@ class JournalRows:
     def read(cls, folder: Path) -> JournalRows:
         """Read the journal of a folder."""
         found, held = cls(), Counter[tuple[str, str]]()
+        told = dict[tuple[str, str], tuple[Any, ...]]()
         for seq, kind, ns, agent, order, body in _rows(folder):
             match kind:
                 case "report_in" if body.get("exec_type") == "trade":
                     key = agent, str(body["exec_id"])
+                    content = tuple(body[name] for name in _CONTENT)
                     if not found.fills[key]:
                         held[agent, str(body["instrument"])] += int(body["side"]) * int(body["last_qty"])
-                    found.fills[key].append(ns)
+                    if told.setdefault(key, content) != content or not found.fills[key]:
+                        found.fills[key].append(ns)
+                case "heartbeat":
+                    says = {(a, i): lots for a, of in body["positions"].items() for i, lots in of.items() if lots}
+                    if says != {where: qty / ONE for where, qty in held.items() if qty}:
+                        found.misbooked.append(ns)
                 case "order_out" if body["what"] in ("new", "replace"):
                     found.sent.add((agent, order))
                 case "parent" if body["event"] == "accepted":
@@ -152,9 +164,11 @@ def lost(record: VenueRecord, journal: JournalRows, span: tuple[int, int]) -> li
 
 
 def doubled(record: VenueRecord, journal: JournalRows, span: tuple[int, int]) -> list[str]:
-    """Executions that a journal has twice, or that the venue never made, written down within a span of time."""
+    """Executions that a journal has twice with other words, that the venue never made, or that were booked otherwise
+    than they were written down, within a span of time."""
     made = {(one.account, one.exec_id) for one in record.trades}
     rows = [(key, ns) for key, times in journal.fills.items() for ns in times[1 if key in made else 0 :]]
+    rows += [(("", "a heartbeat"), ns) for ns in journal.misbooked]
     return [name for (_, name), ns in rows if span[0] <= ns < span[1]]
 
 

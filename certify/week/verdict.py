@@ -184,7 +184,7 @@ def _followed(week: Week, desk: JournalRows) -> list[str]:
     return [
         f"{poison}: {len(found)} forecasts of a poisoned model were followed"
         for since, until, poison in week.poisoned
-        if (found := [ns for ns in desk.alphas if since < ns < until])
+        if poison != "policy" and (found := [ns for ns in desk.alphas if since < ns < until])
     ]
 
 

@@ -60,6 +60,7 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     gone = [event for event in venue.step(venue.now_ns + S) if isinstance(event, Report)]
     assert [event.status for event in gone] == [OrdStatus.CANCELED]
     journal.append([entry_in(event, "p") for event in gone])
+    journal.append([Entry(kinds.HEARTBEAT, venue.now_ns, body={"positions": {"ann": {"X": 30}}})])
     alert = {"severity": "critical", "code": "link_down", "text": "gone"}
     journal.append([Entry(kinds.ALERT, venue.now_ns, body=alert), Entry(kinds.ALERT, venue.now_ns, body=alert)])
     own = {"command": "own_alert", "body": {"alert": journal.last}, "by": "ann", "reason": "seen", "id": 1}
@@ -117,20 +118,33 @@ def test_an_execution_that_the_journal_lacks_is_lost(traded: Path, tmp_path: Pat
     seen = found(*read(traded, tmp_path, lambda rows: rows.execute(f"DELETE FROM journal WHERE {FIRST_TRADE}")))
     assert seen["lost"] == 1
     assert len(seen["positions"]) == 1
-    assert seen["doubled"] == 0
+    assert seen["doubled"] == 1  # the heartbeat counts it, and nobody wrote it down
 
 
-def test_an_execution_that_is_there_twice_is_doubled(traded: Path, tmp_path: Path) -> None:
-    columns = "kind, ns, instrument, agent, parent, ord, body, blob, hash"
-    again = f"INSERT INTO journal SELECT (SELECT max(seq) + 1 FROM journal), {columns} FROM journal WHERE {FIRST_TRADE}"
-    seen = found(*read(traded, tmp_path, lambda rows: rows.execute(again)))
+COLUMNS = "kind, ns, instrument, agent, parent, ord"
+AGAIN = f"""
+INSERT INTO journal SELECT (SELECT max(seq) + 1 FROM journal), {COLUMNS}, json_set(body, '$.cum_qty', {{}}), blob, hash
+FROM journal WHERE {FIRST_TRADE}
+"""
+
+
+def test_an_execution_that_is_told_again_is_doubled_where_it_says_something_else(traded: Path, tmp_path: Path) -> None:
+    same = AGAIN.format("json_extract(body, '$.cum_qty')")
+    assert found(*read(traded, tmp_path, lambda rows: rows.execute(same))) == NOTHING
+    seen = found(*read(traded, tmp_path, lambda rows: rows.execute(AGAIN.format(7))))
     assert (seen["doubled"], seen["lost"], seen["positions"]) == (1, 0, [])
+
+
+def test_positions_that_were_booked_otherwise_than_written_are_doubled(traded: Path, tmp_path: Path) -> None:
+    booked = "UPDATE journal SET body = json_set(body, '$.positions.ann.X', 70) WHERE kind = 'heartbeat'"
+    seen = found(*read(traded, tmp_path, lambda rows: rows.execute(booked)))
+    assert (seen["doubled"], seen["lost"]) == (1, 0)
 
 
 def test_an_execution_that_nobody_made_is_doubled_and_moves_positions(traded: Path, tmp_path: Path) -> None:
     other = f"UPDATE journal SET body = json_set(body, '$.exec_id', 'r-X:999') WHERE {FIRST_TRADE}"
     seen = found(*read(traded, tmp_path, lambda rows: rows.execute(other)))
-    assert (seen["doubled"], seen["lost"]) == (1, 1)
+    assert (seen["doubled"], seen["lost"]) == (1, 1)  # its number is another's: positions are as before
     more = f"UPDATE journal SET body = json_set(body, '$.last_qty', json_extract(body, '$.last_qty') + {ONE}) WHERE "
     seen = found(*read(traded, tmp_path, lambda rows: rows.execute(more + FIRST_TRADE)))
     assert len(seen["positions"]) == 1

@@ -103,6 +103,8 @@ def test_positions_are_those_of_the_executions_that_were_handed_over(gate_of: Se
         until(lambda: not gate.gateway.ledger.orders.live() and gate.gateway.ledger.orders.get(name), what="its end")
         assert whole(gate.gateway.ledger.positions.of("ann", "X").qty) == 5
         assert sum(trader.venue.positions("ann").values()) == 0
+        assert sum(whole(trade.last_qty) for trade in trader.venue.executions("ann")) == 5
+        assert whole(trader.venue.positions("ann")["X"]) == 5  # they were asked for, and come once more
         heard = heard_until(trader.venue, lambda heard: sum(whole(one.last_qty) for one in trades(heard)) == 5)
         assert whole(trader.venue.positions("ann")["X"]) == 5 == sum(whole(trade.last_qty) for trade in trades(heard))
 
