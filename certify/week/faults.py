@@ -92,8 +92,10 @@ def delivered(folder: Path, good: Path, poison: str = "") -> None:
     """Put a model folder of forecasts, its prices and a policy where the desk reads them: sound, or poisoned."""
     for name in ("model", "policy"):
         shutil.rmtree(folder / name, ignore_errors=True)
-        shutil.copytree(good / name, folder / name)
-    shutil.copy(good / "prices.csv", folder / "prices.csv")
+        if (good / name).is_dir():
+            shutil.copytree(good / name, folder / name)
+    if (good / "prices.csv").exists():
+        shutil.copy(good / "prices.csv", folder / "prices.csv")
     if poison:
         {"card": _card, "nan": _unit(math.nan), "extreme": _unit(1e9), "prices": _prices, "policy": _policy}[poison](
             folder

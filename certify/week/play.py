@@ -72,11 +72,7 @@ strategy = "twap_take"
 [demand]
 share = 0.01
 
-[signals]
-model = "model"
-names = {names}
-
-[limits.changed]
+{signals}[limits.changed]
 "desk.order_lots" = 5_000
 "instruments.*.long_lots" = 100_000
 "instruments.*.short_lots" = 100_000
@@ -173,33 +169,30 @@ class Week:
         self._head, self._second = (ConsolePerson(who, self.console.port) for who in (HEAD, SECOND_PERSON))
 
     def _make_models(self) -> None:
-        good = self.folder / "good"
-        good.mkdir(exist_ok=True)
+        """A policy and, where forecasts are to be poisoned, a trained model of some; and the desk's file."""
+        good = self._good = self.folder / "good"
+        packaged = policies_packaged.folder_of(policies_packaged.shipped("default"))
+        shutil.copytree(packaged, good / "policy", dirs_exist_ok=True)
+        signals = ""
+        if any(one.what.startswith("model: ") for one in self.plan):
+            self._train(good)
+            names = ", ".join(f'{name} = "{called}"' for name, called in instruments().items())
+            signals = f'[signals]\nmodel = "model"\nnames = {{{names}}}\n\n'
+        traded = "".join(f'[[instrument]]\nname = "{name}"\nmarket = "{market}"\n' for name, market in MARKETS.items())
+        words = {"folder": self.folder, "round_s": self.round_s, "instruments": traded, "signals": signals}
+        config = CONFIG.format(stale_ms=round(STALE_S * self.venue.speed * 1000), **words)
+        write_whole(self.folder / "desk.toml", config)
+        delivered(self.folder, good)
+
+    def _train(self, good: Path) -> None:
         days = [day for n in range(1500) if (day := date(2019, 1, 1) + timedelta(n)).weekday() < 5]
         write_whole(good / "prices.csv", faults.prices([str(day) for day in days], self.seed))
         write_whole(good / "s.toml", SIGNALS)
         words = [*TERCEL, "signals", "train", "s.toml", "--out", "o"]
         subprocess.run(words, cwd=good, check=True, capture_output=True)
         card = (good / "o" / "model" / "card.json").read_text().replace('"../.."', '".."')
-        shutil.rmtree(good / "model", ignore_errors=True)
-        shutil.copytree(good / "o" / "model", good / "model")
+        shutil.copytree(good / "o" / "model", good / "model", dirs_exist_ok=True)
         write_whole(good / "model" / "card.json", card)
-        shutil.rmtree(good / "policy", ignore_errors=True)
-        packaged = policies_packaged.folder_of(policies_packaged.shipped("default"))
-        shutil.copytree(packaged, good / "policy")
-        names = ", ".join(f'{name} = "{called}"' for name, called in instruments().items())
-        text = "".join(f'[[instrument]]\nname = "{name}"\nmarket = "{market}"\n' for name, market in MARKETS.items())
-        stale_ms = round(STALE_S * self.venue.speed * 1000)
-        config = CONFIG.format(
-            stale_ms=stale_ms,
-            folder=self.folder,
-            round_s=self.round_s,
-            instruments=text,
-            names=f"{{{names}}}",
-        )
-        write_whole(self.folder / "desk.toml", config)
-        delivered(self.folder, good)
-        self._good = good
 
     # -- a session ----------------------------------------------------------------------------------------------------
     def session(self, number: int) -> SessionLog:
