@@ -233,6 +233,7 @@ def _week(out: Path, *words: str) -> dict[str, Any]:
     return seen
 
 
+@pytest.mark.long
 def test_a_session_with_a_venue_and_a_desk_that_are_killed(tmp_path: Path) -> None:
     words = ("--sessions", "1", "--hours", "0.4", "--speed", "60", "--round-s", "300")
     seen = _week(tmp_path, *words, "--fault", "venue: kill -9", "--fault", "desk: kill -9")
