@@ -1,4 +1,4 @@
-"""What can be typed once this package is installed: `tercel certify fix`, `trade faults`, `limits stress`."""
+"""What can be typed once this package is installed: `tercel certify fix`, `certify week` and others."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,31 @@ class CertifyFix:
     port: Annotated[int, typer.Option(help="Its port.", min=0, max=65535, metavar="PORT")] = 0
     profile: Annotated[str, typer.Option(help="A shipped profile, or its file.", metavar="NAME|FILE")] = "generic-44"
     case: Annotated[str, typer.Option(help="These cases alone, with commas: S13,S30.", metavar="ID[,ID...]")] = ""
+    as_json: AsJson = False
+
+
+@dataclass(frozen=True)
+class CertifyWeek:
+    """Let a desk go through a week by itself: venue, gate, desk, console, people and mail, and faults at drawn times.
+
+    The venue's record is then held against the journals, limits are recomputed from it, and every alert's owner is
+    looked up in the day's report. Exit 1 when anything is lost, doubled, beyond a limit or nobody's.
+    """
+
+    body: ClassVar[str] = "certify.week.command:week"
+    interrupted: ClassVar[str] = "the sessions that are over lie in the folder"
+
+    seed: Seed = 1
+    sessions: Annotated[int, typer.Option(help="Sessions, a day each.", min=1, max=100)] = 5
+    hours: Annotated[float, typer.Option(help="Hours of a session.", min=0.1, max=24.0)] = 6.5
+    speed: Annotated[float, typer.Option(help="Seconds of the venue in one.", min=1.0, max=1000.0)] = 120.0
+    round_s: Annotated[float, typer.Option(help="Seconds of the venue of a round.", min=60.0, max=86_400.0)] = 1800.0
+    fault: Annotated[
+        list[str] | None, typer.Option(help="This fault; several (default: every one).", metavar="NAME")
+    ] = None
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for logs, records and reports; an empty one.", metavar="DIR")
+    ] = None
     as_json: AsJson = False
 
 
@@ -79,7 +104,7 @@ class SimulateWithItch(Simulate):
 
 
 COMMANDS: Final = [
-    PluginCommands("certify", (CertifyFix,), "Certification: sessions, orders and controls, case by case."),
+    PluginCommands("certify", (CertifyFix, CertifyWeek), "Certification: case by case, and a week unattended."),
     PluginCommands("trade", (Faults,)),
     PluginCommands("limits", (Stress,)),
     PluginCommands("market", (SimulateWithItch,)),

@@ -15,8 +15,11 @@ SHUT: Final = ("cut", "reset", "hole", "stall")
 """The link is dead: closed; reset; open with nothing that passes, then reset; the same, but what waits passes then."""
 LIMPS: Final = ("slow", "chop")
 """The link is bad: the gate gets a few bytes at a time; both sides get their bytes in pieces of any size."""
+SILENT: Final = "silent"
+"""Market data do not pass, all else does."""
 ONCE: Final = ("garble", "drop", "double", "swap")
 """What befalls the next message."""
+_MARKET: Final = (b"\x0135=W\x01", b"\x0135=X\x01")
 _CHUNK: Final = 1 << 16
 _SLOW_BYTES: Final = 200
 _PAUSE_S: Final = 0.02
@@ -49,7 +52,7 @@ class Proxy:
     target : int
         Port of the venue, on this machine.
     control : socket.socket
-        A datagram names what is to happen: "pass", or one of `SHUT`, `LIMPS`, `ONCE`.
+        A datagram names what is to happen: "pass", `SILENT`, or one of `SHUT`, `LIMPS`, `ONCE`.
     seed : int
         Of where bytes are cut.
     """
@@ -145,6 +148,8 @@ class Proxy:
         if way.held:
             held, way.held = way.held, b""
             return message + held
+        if self._mode == SILENT and way.down and any(kind in message[:40] for kind in _MARKET):
+            return b""
         if not self._once or b"\x0135=A\x01" in message:
             return message
         what = self._once.pop(0)

@@ -4,6 +4,7 @@ import math
 import re
 import shutil
 import sqlite3
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from tests.desk.console.desks import ListedDesk, S, a_session, report
 from tests.desk.console.test_money import LISTED, a_story, cash
 
+from tercel.api import desk_word
+from tercel.api.console.reached import ReachedDesk
 from tercel.api.desk_day import DayWindow, day_of, days_of
 from tercel.api.desk_day_page import NOBODY, DayReport
 from tercel.core.errors import ConfigError
@@ -18,7 +21,7 @@ from tercel.core.ports import Entry
 from tercel.desk.console.money import DAY_NS
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in
-from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.journal.store import SqlJournal, verify
 from tercel.desk.trading.ledger import Ledger
 
 EVIL = "<script>alert(1)</script>\r\nBcc: all@desk.example"
@@ -231,3 +234,18 @@ def test_page_and_text_say_the_same_and_hold_no_markup_of_others(tmp_path: Path)
 def test_fills_are_counted_once() -> None:
     found = day([*a_session(), entry_in(report("e2", 10, 9 * S), "p1")])
     assert (found["fills"], found["lots"]) == (2, 30)
+
+
+def test_what_happened_as_a_desk_ended_is_somebodys_in_the_same_evening(tmp_path: Path) -> None:
+    folder = kept(tmp_path / "d1", busy())
+    before = days_of([folder])["desks"][0]
+    (seq, *_), *_ = (row["seqs"] for row in before["alerts"] if not row["owner"])
+    said = ReachedDesk(folder, lambda: 7).ask("own_alert", {"alert": seq}, "ann (password)", "I look at it")
+    assert said is not None
+    after = days_of([folder])["desks"][0]
+    (row,) = (row for row in after["alerts"] if seq in row["seqs"])
+    assert (row["owner"], row["note"]) == ("ann (password)", "I look at it")
+    assert verify(folder).fault == ""
+    with closing(SqlJournal(folder, "a session")):  # a desk that runs is asked, and here it does not answer
+        assert desk_word.own_alert(folder, {"alert": seq}, "bob (password)", "mine") is None
+    assert (after["from_ns"], after["to_ns"]) == (before["from_ns"], before["to_ns"])

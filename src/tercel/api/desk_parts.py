@@ -35,7 +35,7 @@ def parts_of(config: DemoConfig, clock: Clock, beside: Path | None = None) -> Pa
             return markets.parts(config, clock)
         calm = markets.calm(config)
         accounts, file = [agent.name for agent in config.agent], (beside or Path()) / limits if limits else None
-        venue = venue_at(where, accounts, folder, file, latch, opened, beside)
+        venue = venue_at(where, accounts, folder, file, latch, opened, beside, config.limits.changed)
         return DeskParts(venue, calm=calm, alerts=folder / FOLDER)
 
     return make

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tercel.api.desk_folder import ledger_of
-from tercel.core.errors import OrderError
+from tercel.core.errors import JournalError, OrderError
 from tercel.core.fixed import shown
 from tercel.core.machine import person
 from tercel.core.names import offer
@@ -111,6 +111,20 @@ def _answers(body: Mapping[str, Any], number: int) -> bool:
     return body.get("operator") == number or (body.get("id") == number and body.get("command") in kinds.NOTED)
 
 
+def own_alert(folder: Path, body: Mapping[str, Any], by: str, note: str) -> Entry | None:
+    """Write into the journal of a desk that nobody runs whose an alert is; None where it runs, and is asked to (`ask`).
+
+    What happened as a desk ended has to be somebody's before its next session.
+    """
+    if holder(folder):
+        return None
+    with suppress(JournalError), closing(SqlJournal(folder, f"{by} (an alert)")) as journal:
+        last = max((entry.ns for _, entry in journal.read(max(journal.last - 1, 0))), default=0)
+        journal.append([said := _said("own_alert", body, by, note, last)])
+        return said
+    return None  # it has begun just now
+
+
 def settle_orders(
     desk: Path, orders: Sequence[str], reason: str, wait_s: float
 ) -> Iterator[PostedCommand | dict[str, Any]]:
@@ -147,9 +161,14 @@ def settle_orders(
 
 def _end(folder: Path, orders: Sequence[ChildOrder], ns: int, reason: str) -> None:
     """Who said so, then the end of each order as if the venue had told it."""
-    by, wall_ns = person(), time.time_ns()
+    by = person()
     with closing(SqlJournal(folder, f"{by} (tercel trade settle)")) as journal:
-        said: dict[str, object] = {"command": "settle", "body": {"orders": [order.root for order in orders]}}
-        said |= {"by": by, "reason": reason, "wall_ns": wall_ns}
-        over = zip(ends(orders, f"{wall_ns}", ns, by, reason), orders, strict=True)
-        journal.append([Entry(kinds.OPERATOR, ns, body=said), *(entry_in(end, order.parent) for end, order in over)])
+        said = _said("settle", {"orders": [order.root for order in orders]}, by, reason, ns)
+        over = zip(ends(orders, f"{said.body['wall_ns']}", ns, by, reason), orders, strict=True)
+        journal.append([said, *(entry_in(end, order.parent) for end, order in over)])
+
+
+def _said(command: str, body: Mapping[str, Any], by: str, reason: str, ns: int) -> Entry:
+    """What a person said while nobody ran the desk."""
+    words = {"command": command, "body": dict(body), "by": by, "reason": reason, "wall_ns": time.time_ns()}
+    return Entry(kinds.OPERATOR, ns, body=words)

@@ -8,7 +8,7 @@ import typer
 from tercel.cli.machine import end_on_termination
 from tercel.cli.request import add
 from tercel.cli.terminal import hand_over, say
-from tercel.cli.venue_request import BINANCE, FIX, HOST, Serve
+from tercel.cli.venue_request import BINANCE, FIX, HOST, KEPT, Serve
 from tercel.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def serve(request: Serve) -> None:
     from tercel.venues.exchange import EntryLatency, SimulatedExchange
 
     latency = EntryLatency("constant", round(request.latency_ms * 1e6))
-    exchange = SimulatedExchange(request.markets(), latency=latency, run=f"{time.time_ns() // 10**9:x}-")
+    keep = None if request.store is None else request.store / KEPT
+    exchange = SimulatedExchange(request.markets(), latency=latency, run=f"{time.time_ns() // 10**9:x}-", keep=keep)
     with request.served(exchange) as server:
         end_on_termination()
         _announce(request, exchange, server.port)

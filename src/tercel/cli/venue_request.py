@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 PORT = 9878
 FIX, BINANCE = "fix", "binance"
+KEPT = "exchange"
+"""What the exchange keeps, in the folder of `--store`."""
 CRYPTO = "btc-spot"
 """The packaged market of Binance's words."""
 
@@ -70,7 +72,8 @@ class Serve(JsonRequest):
     store: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of sequence numbers: sessions outlive a restart, though the exchange itself begins anew.",
+            help="Folder from which it begins again after it was killed: sessions, accounts, trades and market go on; "
+            "what was open is cancelled.",
             metavar="DIR",
         ),
     ] = None

@@ -94,6 +94,21 @@ def test_a_session_whose_link_breaks_goes_on(gate_of: Served) -> None:
         session.close()
 
 
+def test_positions_are_those_of_the_executions_that_were_handed_over(gate_of: Served) -> None:
+    """What the gate has booked and a session has not taken yet is no difference: a desk would halt itself over it."""
+    with exchange_served(speed=10.0) as server:
+        gate = gate_of(server)
+        trader = Trader(session_at(gate), "ann")
+        name = trader.new(1, 5, None, Tif.IOC)
+        until(lambda: not gate.gateway.ledger.orders.live() and gate.gateway.ledger.orders.get(name), what="its end")
+        assert whole(gate.gateway.ledger.positions.of("ann", "X").qty) == 5
+        assert sum(trader.venue.positions("ann").values()) == 0
+        assert sum(whole(trade.last_qty) for trade in trader.venue.executions("ann")) == 5
+        assert whole(trader.venue.positions("ann")["X"]) == 5  # they were asked for, and come once more
+        heard = heard_until(trader.venue, lambda heard: sum(whole(one.last_qty) for one in trades(heard)) == 5)
+        assert whole(trader.venue.positions("ann")["X"]) == 5 == sum(whole(trade.last_qty) for trade in trades(heard))
+
+
 def test_a_gate_that_goes_away_is_an_event_and_then_an_error(gate_of: Served) -> None:
     with exchange_served(speed=10.0) as server:
         gate = gate_of(server)

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,10 @@ from tests.desk.trading.desk_of_two import WIDE
 from tercel.core.errors import VenueError
 from tercel.desk.gate import process
 from tercel.desk.gate.process import FILE, FOLDER, LOG, GateProcess
+from tercel.desk.limits import changed, from_json, read
+from tercel.desk.limits.change import as_json
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.reader import JournalReader
 from tercel.venues.wire import RemoteVenue
 
 
@@ -100,3 +104,15 @@ def test_its_file_is_what_tercel_gate_reads(place: Place, tmp_path: Path) -> Non
     assert (len(said), code) == (2, 0)
     assert os.path.commonpath([str(said[0]["listen"]), str(tmp_path)]) == str(tmp_path)
     assert (place.folder / "limits.toml").read_text() == WIDE
+
+
+def test_single_limits_of_the_desks_file_hold_at_its_gate_too(place: Place, tmp_path: Path) -> None:
+    venue, latch = f"fix:{place.folder / 'venue.toml'}", tmp_path / "kill.json"
+    changes = {"agents.*.order_lots": 3, "desk.messages": 7}
+    GateProcess(tmp_path, venue, ["ann"], place.folder / "limits.toml", latch, changes).close()
+    with closing(JournalReader(tmp_path / FOLDER)) as journal:
+        *_, (_, entry) = journal.read(kinds=(kinds.LIMITS,))
+    in_force = from_json(entry.body["limits"])
+    given = changed(read(place.folder / "limits.toml"), {name: str(one) for name, one in changes.items()})
+    assert as_json(in_force) == as_json(given)
+    assert (in_force.agents["*"].order_lots, in_force.desk.messages) == (3, 7)

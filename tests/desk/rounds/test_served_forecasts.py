@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,18 +14,20 @@ import polars as pl
 import pytest
 from tests.desk.rounds.forecast_material import NAMES, desk_file, prices, trained, weekdays
 
+from tercel.api import desk_parts
 from tercel.api.demo.config import check_file, read_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.api.desk_page import forecast_sentences
 from tercel.core.errors import ConfigError, DataError, TercelError
+from tercel.core.machine import WallClock
 from tercel.core.ports import Entry
 from tercel.desk.rounds.build import BuiltDesk, check, open_desk
 from tercel.desk.rounds.forecasts import begins_ns, forecasts_in, within
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.guidance import pack
-from tercel.signals.model_folder import load
-from tercel.signals.serve import predict
+from tercel.signals.model_folder import SignalModel, _digest, load
+from tercel.signals.serve import ServedForecasts, predict
 
 DAY_NS = 86_400 * 10**9
 
@@ -289,3 +292,34 @@ def test_a_hit_rate_says_how_few_rounds_are() -> None:
     assert found.ci_high is not None
     assert 0.2 < found.ci_low < 0.25
     assert np.isclose(found.ci_high, 0.939, atol=0.002)
+
+
+@pytest.mark.parametrize(("unit_bps", "why"), [(1e12, "within 10 standard deviations"), (float("nan"), "a number")])
+def test_a_model_that_forecasts_what_cannot_be_is_not_followed(
+    folder: Path, tools: SimulatedMarkets, unit_bps: float, why: str
+) -> None:
+    """Its card is sound, its files are whole, and it says that a price moves a thousandfold, or by no number."""
+    file = folder / "o" / "model" / "card.json"
+    card = json.loads(file.read_text())
+    card["alpha"]["unit_bps"] = unit_bps
+    file.write_text(json.dumps(card | {"sha256": _digest(card)}))
+    _, entries = ran(folder / "desk.toml", tools)
+    assert of(entries, kinds.ALPHA) == []
+    assert why_none(entries)
+    assert all(why in text for _, text in why_none(entries))
+
+
+def test_forecasts_are_read_before_a_gate_counts_the_seconds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What loads for the first time takes seconds, in which a desk says nothing: a gate would take it for dead."""
+    read, opened = list[str](), list[int]()
+    monkeypatch.setattr(desk_parts, "venue_at", lambda *_: opened.append(len(read)))
+
+    def seen(model: SignalModel) -> ServedForecasts:
+        read.append(model.id)
+        return predict(model)
+
+    monkeypatch.setattr("tercel.signals.serve.predict", seen)
+    config = read_config(folder / "desk.toml").with_desk(venue="fix://TRADER@127.0.0.1:1")
+    with ExitStack() as stack:
+        desk_parts.parts_of(config, WallClock(), folder)(folder, folder / "kill.json", stack)
+    assert opened == [1]

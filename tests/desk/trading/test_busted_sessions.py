@@ -9,6 +9,7 @@ from tests.parts import parts, whole
 from tercel.core.fixed import ONE
 from tercel.core.orders import ExecType, OrdStatus, Report, Unread
 from tercel.core.vocabulary import FOREVER_NS
+from tercel.desk.trading.follower import Follower
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.tca.recorder import TcaRecorder
@@ -164,3 +165,17 @@ def test_an_order_that_a_bust_opened_again_is_asked_about_and_no_order_works_for
     cancels = [entry for _, entry in session.journal.read(kinds=(kinds.ORDER_OUT,)) if entry.body["what"] == "cancel"]
     assert [entry.body["orig"] for entry in cancels] == [order.name]
     check(session)
+
+
+def test_a_session_that_ends_before_it_saw_a_market_says_so_of_what_it_cannot_analyse(session, monkeypatch):
+    recorder = TcaRecorder(session)
+    session.accept(asked(strategy="twap_take"))
+    session.run_until(session.now_ns + 60 * S)
+    session.cancel("p1", "a restart")
+    session.run_until(session.now_ns + 2 * S)
+    assert session.ledger.parents.must("p1").over
+    unseen = Follower(session.listings["X"])
+    monkeypatch.setattr(session, "follow", lambda name: unseen)
+    recorder.close()
+    assert codes(session)[-1:] == ["NO_TCA"]
+    assert not any(session.journal.read(kinds=(kinds.TCA,)))

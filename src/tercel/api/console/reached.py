@@ -28,13 +28,15 @@ class ReachedDesk(FolderDesk):
     """A desk that answers: what it did of a person's word, as its journal says."""
 
     def ask(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> Entry | None:
-        """What the desk did; None where no answer came in time.
+        """What the desk did; None where no answer came in time. Alerts of a desk that has ended are owned all the same.
 
         Raises
         ------
         OrderError
             The desk refused, has ended, or nobody runs it.
         """
+        if command == "own_alert" and (written := desk_word.own_alert(self.folder, body, by, reason)) is not None:
+            return written
         return desk_word.ask(self.folder, command, body, reason, ANSWER_S, by).entry
 
     def note(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> str:

@@ -13,6 +13,7 @@ from tercel.core.ports import Clock, Journal
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.rounds.build import BuiltDesk, open_desk
 from tercel.desk.rounds.config import OFF, DeskConfig
+from tercel.desk.rounds.forecasts import DeskForecasts
 from tercel.desk.rounds.parts import DeskParts
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market
@@ -121,11 +122,16 @@ def open_demo(config: DemoConfig, journal: Journal, markets: SimulatedMarkets | 
 
 
 def warm_up(config: DemoConfig, markets: SimulatedMarkets) -> None:
-    """Compile what a desk calls, by a short round of its first instrument, before anybody waits for a decision."""
+    """Compile what a desk calls, by a short round of its first instrument, before anybody waits for a decision.
+
+    Forecasts are read once too: their libraries take longer to load than a gate lets a desk be silent.
+    """
     short = config.with_desk(rounds=1, round_s=70.0, warmup_s=10.0)
     alone = config.signals.model_copy(update={"model": OFF, "orders": "drawn"})
     short = short.model_copy(update={"instrument": config.instrument[:1], "signals": alone})
     open_demo(short, MemoryJournal(chained=False), markets).desk.run()
+    if config.signals.model != OFF:
+        DeskForecasts(config).look(0)
 
 
 def regime_of(preset: Preset, regime: FlowRegime, at_ns: int) -> RegimeChange:

@@ -17,7 +17,7 @@ from tercel.core.ports import Venue
 from tercel.desk.gate.config import LONGEST_PATH, GateConfig
 from tercel.desk.gate.server import Gate
 from tercel.desk.gate.watchdog import beside_gate
-from tercel.desk.limits import LimitGate, default_file, read
+from tercel.desk.limits import LimitGate, changed, default_file, read
 from tercel.desk.trading.failed_journal import last_words
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal.store import SqlJournal
@@ -71,7 +71,10 @@ def opened(
         venue = reach(section.venue, section.accounts, folder / "fix", beside, section.link_s, wall)
         closing.callback(venue.close)
         limits_file = beside / section.limits if section.limits else default_file()
-        limits = LimitGate(read(limits_file), venue.listings(), section.accounts, latch.killed)
+        given = read(limits_file)
+        if section.changed:
+            given = changed(given, {path: str(value) for path, value in section.changed.items()})
+        limits = LimitGate(given, venue.listings(), section.accounts, latch.killed)
         ledger = refold(journal, limits)
         name = _names(ledger.next_session, mark_of(section.venue))
         gateway = OrderGateway(venue, journal, limits, ledger, name)

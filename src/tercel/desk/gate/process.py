@@ -41,7 +41,13 @@ def gate_text(fields: Mapping[str, object]) -> str:
     accounts = ["ann"]
     """
     said = {name: value for name, value in fields.items() if value is not None}
-    return "[gate]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in said.items())
+    return "[gate]\n" + "".join(f"{name} = {_toml(value)}\n" for name, value in said.items())
+
+
+def _toml(value: object) -> str:
+    if not isinstance(value, Mapping):
+        return json.dumps(value)
+    return f"{{{', '.join(f'{json.dumps(name)} = {json.dumps(one)}' for name, one in value.items())}}}"
 
 
 class GateProcess(Closing):
@@ -58,6 +64,8 @@ class GateProcess(Closing):
         The limits file; None: the packaged one.
     latch : Path
         The kill latch.
+    changes : mapping
+        Single limits in the place of the file's.
 
     Raises
     ------
@@ -65,7 +73,10 @@ class GateProcess(Closing):
         The gate ended before it listened, with its last words.
     """
 
-    def __init__(self, desk: Path, venue: str, accounts: Sequence[str], limits: Path | None, latch: Path) -> None:
+    def __init__(
+        self, desk: Path, venue: str, accounts: Sequence[str], limits: Path | None, latch: Path,
+        changes: Mapping[str, object] | None = None,
+    ) -> None:  # fmt: skip
         self.folder = desk.resolve() / FOLDER
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         listen = self.folder / LISTEN
@@ -75,9 +86,10 @@ class GateProcess(Closing):
             listen = Path(self._short.name) / LISTEN
         self.listen = listen
         """The listening socket that a desk connects to."""
-        fields = {"venue": venue, "accounts": list(accounts), "latch": str(latch.resolve()), "listen": str(listen)}
-        if limits is not None:
-            fields["limits"] = str(limits.resolve())
+        fields: dict[str, object] = {"venue": venue, "accounts": list(accounts), "latch": str(latch.resolve())}
+        fields |= {"listen": str(listen)}
+        fields |= {} if limits is None else {"limits": str(limits.resolve())}
+        fields |= {"changed": dict(changes)} if changes else {}
         (self.folder / FILE).write_text(gate_text(fields), encoding="utf-8")
         (self.folder / LOG).unlink(missing_ok=True)
         self._process = self._started()
@@ -162,7 +174,7 @@ class GatedVenue(RemoteVenue):
 
 def venue_at(
     where: str, accounts: Sequence[str], desk: Path, limits: Path | None, latch: Path, opened: ExitStack,
-    near: Path | None = None,
+    near: Path | None = None, changes: Mapping[str, object] | None = None,
 ) -> Venue:  # fmt: skip
     """Connect to the venue at an address; FIX venues and Binance are reached through the desk's own gate.
 
@@ -180,15 +192,16 @@ def venue_at(
         Closes the gate.
     near : Path, optional
         Folder that a profile's file is looked for in first.
+    changes : mapping, optional
+        Single limits in the place of the file's, at the desk's own gate too.
 
     Raises
     ------
     ConfigError, VenueError
     """
     if address(where).scheme in (FIX, BINANCE):
-        return GatedVenue(
-            opened.enter_context(GateProcess(desk, placed(where, near), accounts, limits, latch)), accounts
-        )
+        gate = GateProcess(desk, placed(where, near), accounts, limits, latch, changes)
+        return GatedVenue(opened.enter_context(gate), accounts)
     return connect(where, accounts)
 
 

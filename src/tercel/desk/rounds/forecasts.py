@@ -39,6 +39,8 @@ DATED_NS: Final = 20 * 365 * DAY_NS
 """Clocks beyond it, 1989, tell dates."""
 NEW_YORK: Final = ZoneInfo("America/New_York")
 OPENS: Final = time(9, 30)
+MOST_SD: Final = 10.0
+"""Standard deviations of its own error that a forecast may be from nothing: beyond it, the model is broken."""
 REMEDY: Final = "the desk trades without; write a newer one (`tercel signals predict` shows it)"
 UNREAD: Final = "the desk trades without; let signals.model name a folder of `tercel signals train` that reads"
 
@@ -145,7 +147,7 @@ class DeskForecasts:
         assert model is not None
         if not self.served:
             news = None if self._news is None else self._news.score(name, number, at_ns)
-            alpha = model.alpha(monitor.features(news), name, at_ns)
+            alpha = _likely(model.alpha(monitor.features(news), name, at_ns))
             return Outlook(alpha, alpha, {})
         known = self._section.names.get(name, name)
         if known not in self._served:
@@ -154,7 +156,7 @@ class DeskForecasts:
             late = lacking & self.closes.keys()
             remedy = "give the files their prices of that day" if late else "map names by [signals.names]"
             raise DataError("a forecast of each name", received, f"{remedy}, or trade them without")
-        alpha = replace(self._served[known], instrument=name, at_ns=self._at_ns - self.offset_ns)
+        alpha = replace(_likely(self._served[known]), instrument=name, at_ns=self._at_ns - self.offset_ns)
         sd_bps = alpha.sd_bps * min(self._span_ns / alpha.horizon_ns, 1.0) ** 0.5  # of a random walk
         ahead = replace(alpha, expected_bps=alpha.expected_bps * within(alpha, at_ns, self._span_ns), sd_bps=sd_bps)
         return Outlook(alpha, ahead, {**self._about, "ahead_bps": ahead.expected_bps})
@@ -166,6 +168,18 @@ class DeskForecasts:
             return None
         text = f"one of {self._about['at']} to the close of {self._until}, in a session of {day}"
         return DataError("a forecast that is known by now, and whose horizon is not over", text, REMEDY)
+
+
+def _likely(alpha: Alpha) -> Alpha:
+    """A forecast, refused where no market that the model was trained on could do what it says.
+
+    >>> _likely(Alpha("A", 0, 1, 12.0, 185.0, 1)).expected_bps
+    12.0
+    """
+    if abs(alpha.expected_bps) > MOST_SD * alpha.sd_bps > 0:
+        received = f"{alpha.expected_bps:+,.0f} bps of {alpha.instrument}, whose error's is {alpha.sd_bps:,.0f}"
+        raise DataError(f"a forecast within {MOST_SD:g} standard deviations of its error", received, UNREAD)
+    return alpha
 
 
 def model_of(name: str) -> SignalModel:

@@ -8,6 +8,7 @@ returns no report on client orders has seen everything up to its end.
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tercel.core import orders as o
 from tercel.core.arrays import Ints
@@ -19,8 +20,10 @@ from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.terms import entry_delay
+from tercel.venues.exchange.kept import KeptExchange
 from tercel.venues.exchange.market import EntryLatency, Markets, MarketSpec
 from tercel.venues.exchange.orders import ClientOrder, OrderBooks, fault_of, price_fault
+from tercel.venues.exchange.record import OrderRecord
 
 NOWHERE = -1
 """The queue of commands that concern no market or several."""
@@ -50,11 +53,14 @@ class SimulatedExchange:
         the same clients gives each another.
     pace : Pace, optional
         What steps wait for; a step may then return early, with nothing.
+    keep : Path, optional
+        Folder from which it begins again after it was killed: accounts, orders and trades as they were last told, the
+        market as of five minutes before, moved on to the time that it had come to. Whatever was open is cancelled.
 
     Raises
     ------
     ConfigError
-        No market at all.
+        No market at all; a folder of other markets.
     """
 
     name = "simulated"
@@ -62,7 +68,7 @@ class SimulatedExchange:
 
     def __init__(
         self, markets: Mapping[str, MarketSpec], *, latency: EntryLatency | None = None, run: str = "",
-        pace: Pace | None = None,
+        pace: Pace | None = None, keep: Path | None = None,
     ) -> None:  # fmt: skip
         if not markets:
             raise ConfigError("at least one market", "none", "name a preset or a tape")
@@ -71,7 +77,8 @@ class SimulatedExchange:
         self._number = {instrument: i for i, instrument in enumerate(self._markets.names)}
         self.now_ns = self._markets.began_ns
         """The exchange's time."""
-        self._orders = OrderBooks(run)
+        self._store = None if keep is None else KeptExchange(keep)
+        self._orders = OrderBooks(run, OrderRecord(None if self._store is None else self._store.orders))
         self._accounts: dict[str, _Account] = {}
         self._queues: dict[int, list[tuple[int, int, o.Command]]] = {i: [] for i in (NOWHERE, *self._number.values())}
         self._sent = 0
@@ -81,6 +88,10 @@ class SimulatedExchange:
         self._regimes = [list(spec.regimes) for spec in self._markets.specs]
         self._closed = False
         self._pace = pace
+        if self._store is not None and (now_ns := self._store.load(self._markets)):
+            self.now_ns = now_ns
+            self._orders.begin_again(now_ns)
+            self._regimes = [[one for one in script if one.at_ns > now_ns] for script in self._regimes]
         if pace is not None:
             pace.begin(self.now_ns)
 
@@ -218,6 +229,14 @@ class SimulatedExchange:
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
         """Advance to `until_ns`, or to the end of the first moment with a report on client orders."""
+        events = self._step(until_ns)
+        if self._store is not None:
+            if any(not isinstance(event, o.MarketRows) for event in events):
+                self._orders.record.flush()  # before anybody hears of it
+            self._store.save(self._markets, self.now_ns)
+        return events
+
+    def _step(self, until_ns: int) -> list[o.VenueEvent]:
         events, self._outbox = self._outbox, []
         for market in self._waiting_snapshots:
             self._subscribed.add(market)
@@ -293,7 +312,7 @@ class SimulatedExchange:
         else:
             order.end(o.OrdStatus.EXPIRED)
             report = self._orders.report(order, o.ExecType.EXPIRED, ns, text="nothing more to take")
-        self._orders.forget_place(order)
+        self._orders.forget_place(order, ns)
         return report
 
     # -- commands that arrive -----------------------------------------------------------------------------------------
@@ -375,7 +394,7 @@ class SimulatedExchange:
         self, order: ClientOrder, events: list[o.VenueEvent], name: str = "", orig: str = "", text: str = ""
     ) -> None:
         order.end(o.OrdStatus.CANCELED)
-        self._orders.forget_place(order)
+        self._orders.forget_place(order, self.now_ns)
         events.append(self._orders.report(order, o.ExecType.CANCELED, self.now_ns, name=name, orig=orig, text=text))
 
     def _cancel_all(self, orders: Sequence[ClientOrder], text: str, events: list[o.VenueEvent]) -> None:
@@ -400,7 +419,7 @@ class SimulatedExchange:
         order.lots, order.price, order.leaves = max(command.lots, order.cum), command.price, leaves
         if not leaves:
             order.status = o.OrdStatus.FILLED
-            self._orders.forget_place(order)
+            self._orders.forget_place(order, self.now_ns)
         events.append(self._orders.report(order, o.ExecType.REPLACED, self.now_ns, orig=orig))
         if leaves and not keeps_place:
             self._match(order, events)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from tercel.core.arrays import Floats, Int32, Ints
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.core.orders import M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE, MARKET_WORDS, Listing, MarketRows
 from tercel.core.seeds import seed_stream
-from tercel.core.vocabulary import FOREVER_NS
+from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.market.book import layout as lay
 from tercel.market.regimes.factors import Factors, impose
 from tercel.market.regimes.kernel import begin_regimes
@@ -197,12 +197,38 @@ class Markets:
     def _begin(self) -> None:
         """Run to the moment that all have reached; from here on client orders matter and rows are stored."""
         self.began_ns = max(*(spec.began_ns for spec in self.specs), *(int(k[sim.NOW]) for k in self.states), 0)
-        while self.pass_time(self.began_ns):
+        self._run_unseen(self.began_ns)
+
+    def _run_unseen(self, until_ns: int) -> None:
+        """Advance to a time; nobody is told how."""
+        while self.pass_time(until_ns):
             for i in range(len(self.names)):
                 self._at[i, lockstep.DRAINED] = self.states[i][sim.RECORD]
         for i, k in enumerate(self.states):
             k[sim.RECORD] = self._at[i, lockstep.DRAINED] = 0
             k[sim.ATTENTIVE] = 1
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All that a market is, by name; :meth:`begin_again` takes them."""
+        return {"at": self._at, "books": self._books, "states": self._states, "flows": self._flows}
+
+    def begin_again(self, kept: Mapping[str, NDArray[Any]], until_ns: int) -> None:
+        """Go on from arrays that were kept, without the clients' orders in them, up to a time that nobody saw pass.
+
+        Raises
+        ------
+        ConfigError
+            Arrays of other markets.
+        """
+        for name, array in self.arrays().items():
+            if kept[name].shape != array.shape or (name == "at" and (kept[name] != array)[:, : lockstep.DRAINED].any()):
+                raise ConfigError("the markets that were kept", "others", "name them as before, or another folder")
+            array[:] = kept[name]
+        for market, b in enumerate(self.books):
+            first, own = int(b[lay.AT_LEDGER]) + lay.STATE, int(b[lay.OWN])
+            for place in np.flatnonzero(b[first : first + own * lay.LEDGER : lay.LEDGER] != lay.FREE_SLOT):
+                self.enter_cancel(market, int(place), int(NO_ASK))
+        self._run_unseen(until_ns)
 
     def pass_time(self, until_ns: int) -> int:
         """Advance the markets; returns the bits WORD and FULL of `lockstep.pass_time`."""

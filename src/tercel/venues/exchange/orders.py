@@ -11,6 +11,7 @@ from tercel.venues.exchange.record import OrderRecord
 FARTHEST = 2**29
 """Prices lie below it on both sides of 0."""
 MOST_LOTS = 2**30
+_AGAIN = "the exchange began again"
 
 
 @dataclass(slots=True)
@@ -96,15 +97,26 @@ class OrderBooks:
         serial = self.record.serial(account, name)
         if not serial:
             return None
-        return self._open[account].get(serial) or self.record.of_order(serial)[-1]
+        return self._open.get(account, {}).get(serial) or self.record.of_order(serial)[-1]
 
-    def forget_place(self, order: ClientOrder) -> None:
+    def begin_again(self, ns: int) -> None:
+        """Go on with the record of an exchange that was killed: whatever was open then is cancelled, at `ns`."""
+        self._count = self.record.last()
+        for account, instrument, qty in self.record.held():
+            self.positions.setdefault(account, Counter())[instrument] = qty
+        for serial, report, filled in self.record.unended():
+            status = OrdStatus.CANCELED if filled < report.lots * ONE else OrdStatus.FILLED
+            over = replace(report, exec_id="", exec_type=ExecType.STATUS, status=status, ns=ns, text=_AGAIN)
+            self.record.put(serial, replace(over, cum_qty=filled, leaves_qty=0))
+        self.record.flush()
+
+    def forget_place(self, order: ClientOrder, ns: int) -> None:
         """Release an ended order's ledger place and drop it from memory."""
         if order.place >= 0 and not order.open:
             self.placed.pop((order.market, order.place), None)
             order.place = -1
             del self._open[order.new.account][order.serial]
-            self.record.put(order.serial, said(order, "", ExecType.STATUS, 0))
+            self.record.put(order.serial, said(order, "", ExecType.STATUS, ns))
 
     def open_of(self, account: str) -> list[ClientOrder]:
         """Open orders of an account ("": of all), oldest first by account."""
@@ -123,6 +135,8 @@ class OrderBooks:
             held = self.positions.setdefault(report.account, Counter())
             held[report.instrument] += report.side * report.last_qty
             self.record.put(order.serial, report)
+        elif kind in (ExecType.NEW, ExecType.REPLACED):
+            self.record.accept(order.serial, report)
         return report
 
     def states(self, account: str, name: str, ns: int) -> list[Report]:
@@ -131,7 +145,7 @@ class OrderBooks:
         told: list[Report] = []
         for serial in filter(None, found):
             told += self.record.of_order(serial)
-            order = self._open[account].get(serial)
+            order = self._open.get(account, {}).get(serial)
             state = told.pop() if order is None else said(order, "", ExecType.STATUS, ns)
             told.append(replace(state, exec_id=self.exec_id(state.instrument), ns=ns, orig=name))
         return told

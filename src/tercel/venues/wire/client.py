@@ -9,7 +9,7 @@ from typing import Any
 
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import UnknownNameError, VenueError
-from tercel.core.orders import Command, LinkStatus, Listing, MarketRows, Report, VenueEvent
+from tercel.core.orders import Command, ExecType, LinkStatus, Listing, MarketRows, Report, VenueEvent
 from tercel.venues.wire import frames
 
 CHUNK = 1 << 18
@@ -49,6 +49,7 @@ class RemoteVenue:
         self._beat_s, self._sent_s = 0.0, 0.0
         self._socket: socket.socket | None = None
         self._events: list[VenueEvent] = []
+        self._handed = set[str]()
         self.now_ns = 0
         self._connect()
 
@@ -288,6 +289,7 @@ class RemoteVenue:
                 while not self._spoke() and self.now_ns < until_ns:
                     self._wait_for("now")
         events, self._events = self._events, []
+        self._handed.clear()
         return events
 
     def _spoke(self) -> bool:
@@ -313,10 +315,15 @@ class RemoteVenue:
         """
         self._ask({"do": "executions", "account": account, "after": after})
         count = int(self._wait_for("executions")["count"])
-        return [frames.message_of(self._frame()[1], commands=False) for _ in range(count)]
+        found: list[Report] = [frames.message_of(self._frame()[1], commands=False) for _ in range(count)]
+        self._handed |= {report.exec_id for report in found}
+        return found
 
     def positions(self, account: str) -> dict[str, int]:
-        """Signed positions of an account, 10^-8 of a lot, by instrument, as the other side has them.
+        """Signed positions of an account, 10^-8 of a lot, by instrument.
+
+        As the other side has them, less the executions that came meanwhile and wait for the next step, unless
+        :meth:`executions` has told them.
 
         Raises
         ------
@@ -324,4 +331,9 @@ class RemoteVenue:
             There is no link.
         """
         self._ask({"do": "positions", "account": account})
-        return {str(name): int(qty) for name, qty in self._wait_for("positions")["qty"].items()}
+        held = {str(name): int(qty) for name, qty in self._wait_for("positions")["qty"].items()}
+        for event in self._events:
+            if isinstance(event, Report) and event.account == account and event.exec_type == ExecType.TRADE:
+                if event.exec_id not in self._handed:
+                    held[event.instrument] = held.get(event.instrument, 0) - event.side * event.last_qty
+        return held

@@ -270,6 +270,7 @@ class Hub:
         elif what == "positions":
             account = str(body.get("account"))
             self._claim(client, account)
+            self.hand_out(client)  # what the answer counts is told before it
             self.send(client, {"said": "positions", "qty": dict(self.on_positions(account))})
         else:
             self.on_other(client, body)

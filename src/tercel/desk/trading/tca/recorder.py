@@ -111,6 +111,9 @@ class TcaRecorder:
             follower = self._session.follow(parent.order.instrument)
             if parent.over_ns > until_ns or (follower.mid2 == 0 and until_ns < FOREVER_NS):
                 self._waiting.append((parent, logged, public))
+            elif follower.mid2 == 0:
+                head = parent.over_ns, parent.order.instrument, parent.order.agent, parent.id
+                self._session.gateway.write([entry_alert("warning", "NO_TCA", "the session saw no market", *head)])
             else:
                 self._analyse(parent, self._fills(parent, logged, follower), public, follower)
 

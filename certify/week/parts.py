@@ -1,0 +1,334 @@
+"""The parts of a week, each a process of its own as people start it: venue, desk, console; and the link, the mail."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from threading import Thread
+from typing import IO, Any, Final
+
+from certify.faults.proxy import Proxy
+from tercel.cli.venue_request import KEPT
+from tercel.core.errors import ConfigError, VenueError
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.reader import JournalReader
+from tercel.venues.exchange.kept import CLOCK, ORDERS
+
+TERCEL: Final = (sys.executable, "-m", "tercel.cli")
+MARKETS: Final = {"CSCO": "csco", "IBM": "ibm"}
+WHALE: Final = "WHALE"
+PATIENCE_S: Final = 120.0
+"""A process that is not ready by then never will be."""
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+def free_port() -> int:
+    """A port of loopback that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def waited(done: Callable[[], Any], what: str, seconds: float = PATIENCE_S) -> Any:
+    """What `done` gives once it is true.
+
+    Raises
+    ------
+    VenueError
+        It is not within so many seconds.
+    """
+    until = time.monotonic() + seconds
+    while not (found := done()):
+        if time.monotonic() > until:
+            raise VenueError(what, f"none within {seconds:g} s", "see the logs in the week's folder")
+        time.sleep(0.05)
+    return found
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process holds, 0 for one that is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+@dataclass
+class Part:
+    """A process of the week.
+
+    Parameters
+    ----------
+    name : str
+    log : Path
+        What it says, start after start.
+    words : sequence of str
+        The command.
+    extra : mapping
+        Of its environment.
+    """
+
+    name: str
+    log: Path
+    words: Sequence[str] = ()
+    extra: Mapping[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    starts: int = 0
+
+    def start(self, words: Sequence[str] = ()) -> None:
+        """Start it, with these words or as before."""
+        self.words = list(words or self.words)
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [*TERCEL, *self.words], stdout=out, stderr=out, stdin=subprocess.DEVNULL,
+                env=os.environ | dict(self.extra), start_new_session=True,
+            )  # fmt: skip
+        self.starts += 1
+
+    @property
+    def pid(self) -> int:
+        """Its number, 0 before the first start."""
+        return 0 if self.process is None else self.process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def code(self) -> int | None:
+        """How it ended."""
+        return None if self.process is None else self.process.poll()
+
+    def signal(self, number: int, patience_s: float = PATIENCE_S) -> int:
+        """Send a signal that ends it, and wait; how it ended."""
+        if self.process is None:
+            return 0
+        with suppress(ProcessLookupError):
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+    def said(self) -> str:
+        """All that it has said."""
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+
+
+class Venue(Part):
+    """`tercel venue serve`, which keeps what it knows, so that a kill is a restart and no other exchange.
+
+    Parameters
+    ----------
+    folder : Path
+    speed : float
+        Its seconds in a second.
+    seed : int
+    """
+
+    def __init__(self, folder: Path, speed: float, seed: int) -> None:
+        super().__init__("venue", folder / "venue.log")
+        self.port, self.speed, self.store = free_port(), speed, folder / "venue"
+        markets = [word for name in MARKETS.values() for word in ("--market", name)]
+        logins = ["--login", "TRADER", "--login", WHALE]
+        self.words = [
+            *("venue", "serve", *markets, *logins, "--port", f"{self.port}", "--speed", f"{speed}"),
+            *("--store", str(self.store), "--seed", f"{seed}", "--json"),
+        ]
+        self._clock: IO[bytes] | None = None
+
+    def begin(self) -> None:
+        """Start it, and wait until it listens."""
+        before = self.said().count('"port"')
+        self.start()
+        waited(lambda: self.said().count('"port"') > before or not self.alive, "a venue that listens")
+        if not self.alive:
+            raise VenueError("a venue that listens", self.said()[-600:], f"see {self.log}")
+
+    @property
+    def orders(self) -> Path:
+        """Its record of orders and trades."""
+        return self.store / KEPT / ORDERS
+
+    @property
+    def now_ns(self) -> int:
+        """Its clock, which outlives it."""
+        if self._clock is None:
+            self._clock = (self.store / KEPT / CLOCK).open("rb", buffering=0)
+        self._clock.seek(0)
+        return int(struct.unpack("q", self._clock.read(8))[0])
+
+
+class Desk(Part):
+    """`tercel trade run` through its gate, which is a child of its own.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the week; the desk's is below.
+    config : Path
+    port : int
+        Of the link to the venue.
+    """
+
+    def __init__(self, folder: Path, config: Path, port: int) -> None:
+        super().__init__("desk", folder / "desk.log")
+        self.folder, self._config, self._port = folder / "week", config, port
+
+    def begin(self, rounds: int, seed: int) -> bool:
+        """Start it for so many rounds and wait until its session has begun; False where it refuses to."""
+        before = self.sessions()
+        words = ["trade", "run", str(self._config), "--desk", str(self.folder), "--json", "--rounds", f"{rounds}"]
+        self.start([*words, "--seed", f"{seed}", "--venue", f"fix://TRADER@127.0.0.1:{self._port}"])
+        waited(lambda: self.sessions() > before or not self.alive, "a desk that begins")
+        return self.alive
+
+    def sessions(self) -> int:
+        """Sessions in its journal."""
+        try:
+            reader = JournalReader(self.folder)
+        except Exception:  # there is none yet
+            return 0
+        try:
+            return sum(1 for _ in reader.read(kinds=(kinds.SESSION,)))
+        finally:
+            reader.close()
+
+    @property
+    def gate_pid(self) -> int:
+        """Process number of its gate, 0 where there is none."""
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError, ValueError, IndexError):
+                if int(stat.read_text().rpartition(")")[2].split()[1]) == self.pid:
+                    if b"tercel.desk.gate\0" in (stat.parent / "cmdline").read_bytes():
+                        return int(stat.parent.name)
+        return 0
+
+
+class ConsolePart(Part):
+    """`tercel console`, with a file of people.
+
+    Parameters
+    ----------
+    folder : Path
+    desk : Path
+    people : mapping of str to (role, password)
+    """
+
+    def __init__(self, folder: Path, desk: Path, people: Mapping[str, tuple[str, str]]) -> None:
+        file = folder / "people.json"
+        super().__init__("console", folder / "console.log", extra={"TERCEL_PEOPLE": str(file)})
+        self.port = free_port()
+        for name, (role, password) in people.items():
+            words = [*TERCEL, "console", "users", "add", name, "--role", role, "--people", str(file)]
+            subprocess.run(words, input=f"{password}\n".encode(), check=True, capture_output=True)
+        self.words = ["console", str(desk), "--port", f"{self.port}"]
+
+    def begin(self) -> None:
+        """Start it, and wait until it listens."""
+        self.start()
+        waited(lambda: listens(self.port) or not self.alive, "a console that listens")
+        if not self.alive:
+            raise VenueError("a console that listens", self.said()[-600:], f"see {self.log}")
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 0.5).close()
+    except OSError:
+        return False
+    return True
+
+
+class Link:
+    """The way between desk and venue, which fails on request (`certify.faults.proxy`).
+
+    Parameters
+    ----------
+    target : int
+        Port of the venue.
+    seed : int
+    """
+
+    def __init__(self, target: int, seed: int) -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(listener.getsockname()[1])
+        self._tell, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._over = False
+        proxy = Proxy(listener, target, told, seed)
+        Thread(target=proxy.run, args=(lambda: self._over,), daemon=True).start()
+
+    def do(self, word: str) -> None:
+        """What is to happen to it from now on, or to its next message."""
+        self._tell.send(word.encode())
+
+    def close(self) -> None:
+        """Let nothing through any more."""
+        self.do("cut")
+        self._over = True
+
+
+class Mailbox:
+    """A mail server that keeps what comes; it needs `aiosmtpd`.
+
+    Raises
+    ------
+    ConfigError
+        Without it.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from aiosmtpd.controller import Controller
+        except ModuleNotFoundError:
+            raise ConfigError("aiosmtpd", "none", "pip install aiosmtpd") from None
+        self.mails: list[EmailMessage] = []
+        self.port = free_port()
+        self._server = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._server.start()
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  its name there
+        """A mail has come."""
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(mail, EmailMessage)
+        self.mails.append(mail)
+        return "250 OK"
+
+    def close(self) -> None:
+        """Take no more."""
+        self._server.stop()
+
+
+def day_report(desk: Path, port: int, from_ns: int, to_ns: int, out: Path) -> tuple[int, dict[str, Any]]:
+    """`tercel trade day`, by mail and as a file: its exit code, and what it said."""
+    words = [
+        *("trade", "day", str(desk), "--from-ns", f"{from_ns}", "--to-ns", f"{to_ns}", "--out", str(out), "--json"),
+        *("--mail", "head@desk.example", "--smtp", f"smtp://127.0.0.1:{port}", "--sender", "desk@desk.example"),
+    ]
+    done = subprocess.run([*TERCEL, *words], capture_output=True, text=True, check=False, timeout=300)
+    try:
+        return done.returncode, json.loads(done.stdout)
+    except ValueError:
+        return done.returncode, {"error": re.sub(r"\s+", " ", done.stderr)[-600:]}
+
+
+def stop(*parts: Part) -> None:
+    """End what still runs."""
+    for part in parts:
+        if part.alive:
+            part.signal(signal.SIGTERM, 30.0)

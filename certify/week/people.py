@@ -1,0 +1,141 @@
+"""People at the console, by HTTP alone: on duty, who owns alerts and stops the desk, and the two who re-arm it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+from contextlib import suppress
+from typing import Any, Final
+
+from tercel.desk.trading.journal import kinds
+
+HEAD, DUTY, SECOND_PERSON = "rita", "dora", "rob"
+PEOPLE: Final = {
+    who: (role, secrets.token_urlsafe(12)) for who, role in ((HEAD, "risk"), (DUTY, "trader"), (SECOND_PERSON, "risk"))
+}
+"""Who may log in: role and password."""
+OWNED: Final = ("critical", "warning")
+"""Alerts that need somebody."""
+_TIMEOUT_S: Final = 30.0
+
+
+class RefusedError(Exception):
+    """The console said no: status and words."""
+
+
+class ConsolePerson:
+    """One who logs in again whenever the console has forgotten them.
+
+    Parameters
+    ----------
+    name : str
+    port : int
+    """
+
+    def __init__(self, name: str, port: int) -> None:
+        self.name, self._port = name, port
+        self._cookie = self._csrf = ""
+
+    def get(self, path: str) -> Any:
+        """What stands there."""
+        return self._asked("GET", path)
+
+    def post(self, path: str, **body: Any) -> Any:
+        """What was done.
+
+        Raises
+        ------
+        RefusedError
+            The console, or the desk, says no.
+        OSError
+            Nobody answers.
+        """
+        return self._asked("POST", path, body)
+
+    def _asked(self, verb: str, path: str, body: Any = None) -> Any:
+        status, found = self._once(verb, path, body) if self._csrf else (401, None)
+        if status == 401:
+            self._log_in()
+            status, found = self._once(verb, path, body)
+        if status >= 400:
+            raise RefusedError(f"{status} {json.dumps(found)[:300]}")
+        return found
+
+    def _log_in(self) -> None:
+        status, found = self._once("POST", "/api/login", {"name": self.name, "password": PEOPLE[self.name][1]})
+        if status != 200:
+            raise RefusedError(f"login of {self.name}: {status}")
+        self._csrf = found["csrf"]
+
+    def _once(self, verb: str, path: str, body: Any) -> tuple[int, Any]:
+        link = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_TIMEOUT_S)
+        try:
+            headers = {"content-type": "application/json", "cookie": self._cookie, "x-csrf": self._csrf}
+            headers |= {"origin": f"http://127.0.0.1:{self._port}"}
+            link.request(verb, path, None if body is None else json.dumps(body), headers)
+            answer = link.getresponse()
+            if (cookie := answer.getheader("set-cookie")) and path == "/api/login":
+                self._cookie = cookie.partition(";")[0]
+            text = answer.read()
+        except http.client.HTTPException as error:
+            raise OSError(str(error)) from None
+        finally:
+            link.close()
+        try:
+            return answer.status, json.loads(text)
+        except ValueError:
+            return answer.status, text.decode(errors="replace")
+
+
+class Duty:
+    """Who is on duty: owns every alert that needs somebody, resumes what waits.
+
+    Parameters
+    ----------
+    person : ConsolePerson
+    desk : str
+    """
+
+    def __init__(self, person: ConsolePerson, desk: str) -> None:
+        self._person, self._desk, self._seen, self._open = person, desk, 0, dict[int, str]()
+        self.owned = self.resumed = 0
+
+    def look(self) -> int:
+        """Take what is new; alerts that are nobody's yet."""
+        with suppress(OSError, RefusedError):
+            self._read()
+        for seq, code in list(self._open.items()):
+            with suppress(OSError, RefusedError):
+                note = f"{code}: seen, as the playbook says"
+                self._person.post(f"/api/alerts/{seq}/acknowledge", desk=self._desk, note=note)
+                del self._open[seq]
+                self.owned += 1
+        return len(self._open)
+
+    def _read(self) -> None:
+        after: int | None = self._seen
+        while after is not None:
+            page = self._person.get(f"/api/desks/{self._desk}/journal?after={after}&kinds={kinds.ALERT}&most=200")
+            for entry in page["entries"]:
+                self._seen = entry["seq"]
+                if entry["body"].get("severity") in OWNED:
+                    self._open[self._seen] = str(entry["body"].get("code"))
+            after = page["next"]
+
+    def killed_by(self, who: str) -> bool:
+        """Whether the desk, or an agent of it, is killed by that one."""
+        with suppress(OSError, RefusedError):
+            rows = self._person.get("/api/desks")
+            return any(str((row["killed"] or {}).get("by")) == who for row in rows if row["desk"] == self._desk)
+        return False
+
+    def resume(self) -> None:
+        """Let parents go on that an outage or a kill has paused."""
+        with suppress(OSError, RefusedError):
+            for parent in self._person.get(f"/api/orders?desk={self._desk}")["parents"]:
+                if parent["status"] == "paused":
+                    with suppress(RefusedError):
+                        reason = "what paused it is over"
+                        self._person.post(f"/api/parents/{parent['id']}/resume", desk=self._desk, reason=reason)
+                        self.resumed += 1

@@ -1,0 +1,193 @@
+"""What a week came to: a row a session, and the bars."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import tomllib
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from certify.week import judge
+from certify.week.judge import JournalRows, Terms, VenueRecord
+from certify.week.play import AGENTS, Week
+from tercel.core.vocabulary import NS_PER_SECOND as SECOND
+from tercel.desk.gate.process import FOLDER
+from tercel.desk.limits import default_file
+from tercel.desk.trading.journal.store import verify
+
+GROWTH: Final = 0.05
+"""Of memory from the end of the first session to that of the last."""
+UNWATCHED_S: Final = 5.0
+"""In which an order may work while nobody watches, of a clock on the wall."""
+
+
+@dataclass(frozen=True)
+class SessionRow:
+    """A session, as the records have it.
+
+    Parameters
+    ----------
+    session : int
+    parents, orders, fills : int
+        Parents that the desk accepted; orders and executions of the venue's record.
+    faults, did : sequence, mapping
+    lost, doubled : int
+        Executions that a journal lacks; that one has twice or invented.
+    breaches : sequence of str
+        Limits that were passed.
+    alerts : int
+        That need somebody.
+    owners : mapping of str to int
+        Of alerts in the day's report.
+    unowned : sequence of str
+        Alerts without an owner there.
+    mail : sequence of str
+        What is wrong with the mail.
+    rss : mapping of str to int
+        Bytes at its end.
+    """
+
+    session: int
+    parents: int
+    orders: int
+    fills: int
+    faults: Sequence[tuple[str, float]]
+    did: Mapping[str, int]
+    lost: int
+    doubled: int
+    breaches: Sequence[str]
+    alerts: int
+    owners: Mapping[str, int]
+    unowned: Sequence[str]
+    mail: Sequence[str]
+    rss: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class WeekVerdict:
+    """Of a week.
+
+    Parameters
+    ----------
+    rows : sequence of SessionRow
+    strangers, still_open : sequence of str
+        Orders at the venue that no journal has; that work there at the end.
+    positions : sequence of str
+        Positions that are not the venue's.
+    faults : sequence of str
+        Journals that are damaged, models that were followed and should not have been, surprises.
+    unwatched_s : float
+        Longest time that an order worked while nobody ran the desk.
+    growth : mapping of str to float
+        Of memory, from the end of the first session to that of the last; None where it cannot be told.
+    """
+
+    rows: Sequence[SessionRow]
+    strangers: Sequence[str]
+    still_open: Sequence[str]
+    positions: Sequence[str]
+    faults: Sequence[str]
+    unwatched_s: float
+    growth: Mapping[str, float]
+
+    @property
+    def failed(self) -> list[str]:
+        """Bars that were not reached."""
+        rows = self.rows
+        bars = {
+            "lost": sum(row.lost for row in rows),
+            "doubled": sum(row.doubled for row in rows),
+            "breaches": sum(len(row.breaches) for row in rows),
+            "alerts without an owner": sum(len(row.unowned) for row in rows),
+            "mails": sum(len(row.mail) for row in rows),
+            "orders that nobody wrote down": len(self.strangers),
+            "orders open at the end": len(self.still_open),
+            "positions": len(self.positions),
+            "faults": len(self.faults),
+            f"unwatched for over {UNWATCHED_S:g} s": int(self.unwatched_s > UNWATCHED_S),
+        }
+        grown = [f"memory of the {who} grew by {by:.1%}" for who, by in self.growth.items() if by > GROWTH]
+        return [f"{n} {what}" for what, n in bars.items() if n] + grown
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, and whether every bar was reached."""
+        return asdict(self) | {"failed": self.failed, "passed": not self.failed}
+
+
+def verdict_of(week: Week) -> WeekVerdict:
+    """Judge a week that is over, by what lies in its folder."""
+    record = VenueRecord.read(week.venue.orders, AGENTS)
+    folders = {"the desk": week.desk.folder, "the gate": week.desk.folder / FOLDER}
+    journals = {who: JournalRows.read(folder) for who, folder in folders.items()}
+    desk = journals["the desk"]
+    broken = judge.breaches(record, terms_of(week.folder / "desk.toml", week.desk.folder), week.kills)
+    rows = []
+    for number, log in enumerate(week.sessions):
+        last = number + 1 == len(week.sessions)
+        span = 0 if number == 0 else log.begun_ns, 2**62 if last else log.ended_ns
+        report = week.folder / f"day-{number + 1}.html"
+        mail = week.mail.mails[number] if number < len(week.mail.mails) else None
+        rows.append(
+            SessionRow(
+                session=number + 1,
+                parents=sum(span[0] <= ns < span[1] for ns in desk.parents),
+                orders=sum(span[0] <= one.ns < span[1] for one in record.orders),
+                fills=sum(span[0] <= one.ns < span[1] for one in record.trades),
+                faults=log.faults,
+                did={what: n for what, n in log.did.items() if n},
+                lost=sum(len(judge.lost(record, one, span)) for one in journals.values()),
+                doubled=sum(len(judge.doubled(record, one, span)) for one in journals.values()),
+                breaches=[text for ns, text in broken if span[0] <= ns < span[1]],
+                alerts=sum(span[0] <= one["ns"] < span[1] for one in desk.alerts),
+                owners=judge.owners(log.day),
+                unowned=judge.unowned(desk, log.day, span),
+                mail=judge.other_mail(mail, report) + ([f"exit code {log.code}"] if log.code else []),
+                rss=log.rss,
+            )
+        )
+    held = [judge.unlike(one.positions, record.positions, who) for who, one in journals.items()]
+    return WeekVerdict(
+        rows=rows,
+        strangers=[name for one in journals.values() for name in judge.strangers(record, one)],
+        still_open=judge.still_open(record),
+        positions=[text for texts in held for text in texts],
+        faults=[*_damaged(folders), *_followed(week, desk), *week.surprises],
+        unwatched_s=judge.unwatched_ns(record, week.windows) / SECOND / week.venue.speed,
+        growth=_growth([log.rss for log in week.sessions]),
+    )
+
+
+def terms_of(config: Path, desk: Path) -> Terms:
+    """The limits of a desk's file over the packaged ones, and what a lot is worth by the desk's first session."""
+    limits, changed = tomllib.loads(default_file().read_text()), tomllib.loads(config.read_text())["limits"]["changed"]
+    found = {"desk": limits["desk"], "instruments": limits["instruments"]["*"], "agents": limits["agents"]["*"]}
+    for path, value in changed.items():
+        scope, _, key = path.rpartition(".")
+        found[scope.partition(".")[0]][key] = value
+    with closing(sqlite3.connect(f"file:{desk / judge.JOURNAL}?mode=ro", uri=True)) as rows:
+        (body,) = rows.execute("SELECT body FROM journal WHERE kind = 'session' ORDER BY seq").fetchone()
+    listed = json.loads(body)["listings"]
+    worth = {name: float(one["tick"]) * float(one["lot"]) for name, one in listed.items()}
+    return Terms(found["desk"], found["instruments"], found["agents"], worth)
+
+
+def _damaged(folders: Mapping[str, Path]) -> list[str]:
+    return [f"the journal of {who}: {sound.fault}" for who, at in folders.items() if (sound := verify(at)).fault]
+
+
+def _followed(week: Week, desk: JournalRows) -> list[str]:
+    """Forecasts that came of a poisoned model."""
+    return [
+        f"{poison}: {len(found)} forecasts of a poisoned model were followed"
+        for since, until, poison in week.poisoned
+        if poison != "policy" and (found := [ns for ns in desk.alphas if since < ns < until])
+    ]
+
+
+def _growth(rss: Sequence[Mapping[str, int]]) -> dict[str, float]:
+    first, last = rss[0], rss[-1]
+    return {who: last[who] / first[who] - 1 for who in first if first[who] and last.get(who)}
