@@ -284,7 +284,7 @@ export const Facts = ({ all, kind = "columns" }: { all: Fact[]; kind?: keyof typ
     {all.map(([name, value]) => (
       <div key={name} class={KINDS[kind][1]!}>
         <dt class="text-sm text-soft">{name}</dt>
-        <dd class={kind === "columns" ? "text-right wrap-anywhere" : ""}>{value}</dd>
+        <dd class={kind === "columns" ? "text-right wrap-break-word" : ""}>{value}</dd>
       </div>
     ))}
   </dl>
