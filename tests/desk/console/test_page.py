@@ -96,24 +96,6 @@ def test_no_screen_says_anything_wrong_or_asks_anybody_else(page: Any, address: 
     assert [line for line in said if "favicon" not in line and "/api/me" not in line] == []
 
 
-@pytest.mark.long
-def test_the_first_figures_come_within_a_second(page: Any, address: str) -> None:
-    """From navigation to the first row of agents, painted: the median of five loads."""
-    watch = """
-        new MutationObserver(() => {
-          if (window.shownAt || !document.querySelector("[aria-label='Agents by cost'] tbody tr")) return;
-          requestAnimationFrame(() => { window.shownAt ??= performance.now(); });
-        }).observe(document, {subtree: true, childList: true});"""
-    made = page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": watch})
-    taken = []
-    for load in range(5):
-        page.get(f"{address}?load={load}#/overview")
-        until(lambda: page.execute_script("return window.shownAt"), what="the first figures")
-        taken.append(float(page.execute_script("return window.shownAt")))
-    page.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", made)
-    assert sorted(taken)[2] <= 1000, taken
-
-
 def test_a_decision_says_why(page: Any) -> None:
     show(page, SCREENS["orders"])
     press(page, "Why?", "tr[data-id=p1]")
