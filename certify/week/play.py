@@ -49,7 +49,7 @@ ALONE_S: Final = 60.0
 """Within it a desk whose disk is full has ended."""
 _TURN_S: Final = 0.25
 _DUTY_S: Final = 1.5
-_KILLED_S: Final = 4.0
+KILLED_S: Final = 4.0
 """How long people let a desk be killed."""
 CONFIG: Final = """
 [desk]
@@ -341,7 +341,7 @@ class Week:
         self._log.did["killed"] += 1
         if done["not_done"]:
             self.surprises.append(f"a kill that was not done: {done['not_done']}")
-        self._rest(_KILLED_S)
+        self._rest(KILLED_S)
         self.kills.append((killed_ns, self._rearm("they were right")))
         self._log.did["re-armed by two"] += 1
 
@@ -383,6 +383,7 @@ class Week:
     # -- the end ------------------------------------------------------------------------------------------------------
     def end(self) -> None:
         """Nobody trades any more; the records lie in the folder."""
+        self._next_morning()
         stop(self.desk, self.console, self.venue)
         self.link.close()
         self.mail.close()
@@ -392,6 +393,15 @@ class Week:
             self.disk = None
             shutil.copytree(kept, self.desk.folder, dirs_exist_ok=True)
             shutil.rmtree(kept)
+
+    def _next_morning(self) -> None:
+        """What was executed while the last session closed is booked by the next one, which begins killed."""
+        person = ConsolePerson(DUTY, self.console.port)
+        person.post("/api/kill", scope="desk", name=self.desk.folder.name, reason="the week is over")
+        self._until_ns = self.venue.now_ns
+        self._start_desk()
+        self._rest(KILLED_S)
+        self.desk.signal(signal.SIGTERM)
 
     def close(self) -> None:
         """Leave no process, whatever happened."""

@@ -108,6 +108,7 @@ class WeekVerdict:
             "orders open at the end": len(self.still_open),
             "positions": len(self.positions),
             "faults": len(self.faults),
+            "sessions that traded nothing": sum(not row.fills for row in rows),
             f"unwatched for over {UNWATCHED_S:g} s": int(self.unwatched_s > UNWATCHED_S),
         }
         grown = [f"memory of the {who} grew by {by:.1%}" for who, by in self.growth.items() if by > GROWTH]
