@@ -238,6 +238,19 @@ def test_orders_of_a_session_that_is_silent_are_cancelled(gate_of: Served) -> No
         assert gate.gateway.ledger.orders.get(name) is not None
 
 
+def test_a_session_that_begins_may_be_silent_until_it_has_something_open(gate_of: Served) -> None:
+    """A desk reads its journal once it is connected: minutes, where that is long."""
+    with exchange_served(10.0) as server:
+        gate = gate_of(server, silence_s=0.4)
+        venue = session_at(gate)
+        (client,) = gate._clients
+        until(lambda: gate._silent.get(client, (0, 0.0))[1] > 1.0, what="more than twice the silence")
+        trader = Trader(venue, "ann")
+        name, _ = trader.rest()
+        assert gate.gateway.ledger.orders.get(name) is not None
+        until(lambda: not gate.open, what="nothing open: from now on silence counts")
+
+
 def test_a_session_that_waits_is_not_silent(gate_of: Served) -> None:
     with exchange_served(10.0) as server:
         gate = gate_of(server, silence_s=0.4)

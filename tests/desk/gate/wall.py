@@ -61,7 +61,7 @@ def given(server: FixServer, account: str = "", open_alone: bool = False) -> set
     if open_alone:
         names = [order.new.cl_ord_id for order in orders.open_of(account)]
     else:
-        orders.record._write()
+        orders.record.flush()
         asked = "SELECT name FROM name WHERE serial > 0 AND ? IN (account, '')"
         names = [name for (name,) in orders.record._rows.execute(asked, (account,))]
     return {name.removeprefix(f"{TRADER}/") for name in names}

@@ -46,6 +46,8 @@ TURN_S: Final = 0.01
 # How names begin that gates and watchdogs give to their cancels.
 _OWN_NAMES: Final = ("~g", "~w")
 HISTORY: Final = 64
+OPENING_S: Final = 120.0
+"""A session with nothing open may be silent for so long."""
 _STEP_NS: Final = 1_000_000
 
 
@@ -279,7 +281,8 @@ class Gate(Hub):
         """Add up how long each session has been silent: it said nothing up to `now`, when its socket was read.
 
         What came while the gate was held up is read before: that is nobody's silence. A turn counts as half of it at
-        most, as what held up the gate may have held up the session too.
+        most, as what held up the gate may have held up the session too. Whoever has nothing open may be silent for
+        `OPENING_S`: a desk that begins reads its journal first.
         """
         passed, self._turned_s = min(now - self._turned_s, self._silence_s / 2), now
         silent, self._silent = self._silent, {}
@@ -287,7 +290,12 @@ class Gate(Hub):
             heard, seconds = silent.get(client, (client.heard, 0.0))
             seconds = seconds + passed if heard == client.heard else 0.0
             self._silent[client] = client.heard, seconds
-            client.gone |= seconds > self._silence_s
+            client.gone |= seconds > self._silence_s and (seconds > OPENING_S or not self._harmless(client))
+
+    def _harmless(self, client: Client) -> bool:
+        """Whether a session has logged in, and nothing of it is open."""
+        live = self.gateway.ledger.orders.live
+        return bool(client.accounts) and not any(live(account) for account in client.accounts)
 
     # -- the venue ----------------------------------------------------------------------------------------------------
     def _watch_venue(self) -> None:
