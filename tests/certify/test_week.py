@@ -241,11 +241,3 @@ def test_a_session_with_a_venue_and_a_desk_that_are_killed(tmp_path: Path) -> No
     assert sorted(what for what, _ in row["faults"]) == ["desk: kill -9", "venue: kill -9"]
     assert row["fills"] > 0
     assert row["alerts"] > 0
-
-
-@pytest.mark.long
-def test_a_week_unattended(tmp_path: Path) -> None:
-    seen = _week(tmp_path)
-    assert [row["session"] for row in seen["rows"]] == [1, 2, 3, 4, 5]
-    assert sorted(what for row in seen["rows"] for what, _ in row["faults"]) == sorted([*FIRST, *KINDS])
-    assert seen["seconds"] <= 2400
