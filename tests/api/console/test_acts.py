@@ -1,17 +1,20 @@
 """Acts of one person: each answers with what the desk did; a kill waits for nothing else."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.api.console.conftest import Place
 from tests.waiting import until
 
-from tercel.core.errors import JournalError
+from tercel.api.console import reached
+from tercel.core.errors import JournalError, OrderError
 from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_out
+from tercel.desk.trading.journal.store import SqlJournal
 
 
 def kill(place: Place, who: str = "trader", **body: Any) -> Any:
@@ -146,6 +149,23 @@ def test_a_parent_is_submitted_in_whole_lots_to_who_has_most_of_the_flow(place: 
     assert "accepted: sell 12 lots of AAA, limit 25bps" in said.json()["done"][0]
     assert place.client("trader").post("/api/parents", json=body | {"qty": 1.5}).status_code == 409
     assert place.client("trader").post("/api/parents", json=body | {"agent": "pgg"}).status_code == 404
+
+
+@pytest.mark.parametrize(("command", "stays"), [("order", False), ("promote", False), ("cancel", True)])
+def test_what_a_desk_that_hangs_has_not_answered_is_taken_back_unless_it_is_careful(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, stays: bool
+) -> None:
+    monkeypatch.setattr(reached, "ANSWER_S", 0.1)
+    journal = SqlJournal(tmp_path, "a desk that hangs")
+    journal.append([Entry(kinds.SESSION, 1, body={"session": 1, "venue": "x", "holder": "t"})])
+    desk = reached.ReachedDesk(tmp_path, lambda: 1)
+    if stays:
+        assert desk.ask(command, {"parent": "p1"}, "ann", "news") is None
+    else:
+        with pytest.raises(OrderError, match="taken back"):
+            desk.ask(command, {"parent": "p1"}, "ann", "news")
+    assert len(journal.take_inbox(2)) == stays
+    journal.close()
 
 
 def test_what_the_desk_says_no_to_is_409_in_its_words(place: Place) -> None:

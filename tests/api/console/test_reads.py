@@ -1,21 +1,25 @@
 """What a desk's past, charts, book and forecasts are over HTTP: the journal's, for whoever may look."""
 
 import csv
+import http.client
 import io
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.api.console.conftest import Place, placed
+from tests.api.console.conftest import Place, listening, placed
 from tests.desk.console.desks import S
 from tests.waiting import until
 
 from tercel.api.console.chart_models import BookPart, Chart, Why
 from tercel.api.console.page_models import DeskPage, DeskThen
+from tercel.api.console.reads import MOST_READS, READERS
 from tercel.core.ports import Entry
 from tercel.desk.console.outcomes import Outcomes
 from tercel.desk.console.state import DeskState
@@ -28,6 +32,41 @@ DESK = "/api/desks/test desk"
 ROUTES = ("at?ns=5", "chart/AAA?from_ns=0&to_ns=9", "book/AAA?ns=9", "forecasts", "models")
 LISTED = {"tick": 0.01, "lot": 100, "currency": "USD"}
 EUR = "EUR/USD"
+
+
+def test_few_threads_read_journals_and_too_many_questions_are_told_so(
+    tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill and whoever logs in have the processor while many ask for the past."""
+    place = placed(tmp_path, made)
+    at_work, most, go = [0], [0], threading.Event()
+
+    def slow(_ns: int) -> dict[str, Any]:
+        at_work[0] += 1
+        most[0] = max(most[0], at_work[0])
+        assert go.wait(60)
+        at_work[0] -= 1
+        return {}
+
+    monkeypatch.setattr(place.served["test desk"].follower, "page_at", slow)
+    client, said = place.client("viewer"), list[int]()
+    with listening(place.app) as port, ThreadPoolExecutor(100) as askers:
+        cookie = {"cookie": "; ".join(f"{name}={value}" for name, value in client.cookies.items())}
+
+        def ask(_: int) -> None:
+            line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            line.request("GET", f"{DESK.replace(' ', '%20')}/at?ns=5", headers=cookie)
+            said.append(line.getresponse().status)
+
+        asked = [askers.submit(ask, n) for n in range(MOST_READS + 20)]
+        until(lambda: len(said) == 20, what="those that are too many")
+        assert set(said) == {429}
+        assert client.get(f"{DESK}/state").status_code == 200
+        go.set()
+        for one in asked:
+            one.result(60)
+    assert most == [READERS]
+    assert sorted(said) == [200] * MOST_READS + [429] * 20
 
 
 @pytest.fixture(scope="module")

@@ -249,6 +249,7 @@ def test_a_session_that_begins_may_be_silent_until_it_has_something_open(gate_of
         name, _ = trader.rest()
         assert gate.gateway.ledger.orders.get(name) is not None
         until(lambda: not gate.open, what="nothing open: from now on silence counts")
+        until(lambda: client not in gate._clients, what="the session to be cut off, with nothing open")
 
 
 def test_a_session_that_waits_is_not_silent(gate_of: Served) -> None:

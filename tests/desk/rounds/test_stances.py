@@ -105,6 +105,18 @@ def test_one_of_an_agent_reaches_that_agent_alone(tmp_path: Path) -> None:
     assert first in {one.agent for one in placed.parents()[before:]}
 
 
+def test_one_agents_in_the_place_of_risks_passes_no_careful_one_of_the_whole_desk(tmp_path: Path) -> None:
+    placed = Placed(tmp_path)
+    first = next(iter(placed.desk.slots))
+    bold = {"max_participation": 1.0, "styles": 7}
+    placed.say("posture", agent=first, words=bold, span_ns=3600 * S, instead=True)
+    placed.say("posture", words={"max_participation": 0.05, "styles": 1}, span_ns=3600 * S)
+    placed.desk.round()
+    seen = [one.body["posture"] for one in placed.entries(kinds.DECISION) if one.agent == first and one.body["posture"]]
+    assert seen
+    assert {(one["max_participation"], one["styles"]) for one in seen} == {(0.05, 1)}
+
+
 def test_it_outlives_the_session_and_ends_in_the_next(tmp_path: Path) -> None:
     placed = Placed(tmp_path)
     placed.say("posture", words={"size_multiplier": 0.0}, span_ns=7 * 86_400 * S)

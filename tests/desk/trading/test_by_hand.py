@@ -352,8 +352,23 @@ def test_an_order_that_a_dead_session_took_is_not_sent_by_the_next(tmp_path):
     run(again, 5)
     assert parent(again).by_hand == ()
     (told,) = [one.body for _, one in again.journal.read(kinds=(kinds.ALERT,)) if one.body.get("operator") == number]
-    assert told["received"] == "one that a session took which has ended"
+    assert told["received"] == "one that was asked of a session which has ended"
     assert again.ledger.requested == {}
+
+
+def test_an_order_that_a_hung_session_left_in_the_inbox_is_not_sent_by_the_next(tmp_path):
+    session, say = working(tmp_path)
+    say("take_over", parent="p1")
+    run(session, 2)
+    post(tmp_path, "order", {"parent": "p1", "lots": 10}, DORA, "now", 1)
+    session.journal.close()
+    again = session_of(session.venue, SqlJournal(tmp_path), warm_s=0)
+    run(again, 5)
+    assert parent(again).by_hand == ()
+    assert parent(again).status == "by hand"
+    post(tmp_path, "order", {"parent": "p1", "lots": 10}, DORA, "now that it runs", 2)
+    run(again, 5)
+    assert len(parent(again).by_hand) == 1
 
 
 def test_a_venue_that_refuses_cancels_is_asked_once_a_second(tmp_path):

@@ -9,12 +9,13 @@ from typing import Any, Final
 from tercel.api import desk_folder, desk_word
 from tercel.api.console.guard import NotServedError
 from tercel.api.console.requests import RequestBook
-from tercel.core.errors import ConfigError, JournalError, TercelError
+from tercel.core.errors import ConfigError, JournalError, OrderError, TercelError
 from tercel.core.names import offer
 from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.follow import JournalFollower
 from tercel.desk.console.state import DeskState
+from tercel.desk.trading.journal.reader import withdraw
 from tercel.desk.trading.parents import ParentOrder
 
 ANSWER_S: Final = 10.0
@@ -22,6 +23,8 @@ ANSWER_S: Final = 10.0
 LATCHED_S: Final = 2.0
 """Within it a desk journals what it does of a kill or a re-arm; nobody waits longer."""
 LOOK_S: Final = 0.02
+CAREFUL: Final = frozenset({"pause", "pause_agent", "cancel", "withdraw", "take_over", "own_alert"})
+"""Words that may be taken late: they allow nothing."""
 
 
 class ReachedDesk(FolderDesk):
@@ -30,6 +33,9 @@ class ReachedDesk(FolderDesk):
     def ask(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> Entry | None:
         """What the desk did; None where no answer came in time. Alerts of a desk that has ended are owned all the same.
 
+        What was not answered is taken back, unless it makes the desk more careful: nothing is done long after it was
+        asked for, when the market is another.
+
         Raises
         ------
         OrderError
@@ -37,7 +43,11 @@ class ReachedDesk(FolderDesk):
         """
         if command == "own_alert" and (written := desk_word.own_alert(self.folder, body, by, reason)) is not None:
             return written
-        return desk_word.ask(self.folder, command, body, reason, ANSWER_S, by).entry
+        posted = desk_word.ask(self.folder, command, body, reason, ANSWER_S, by)
+        if posted.entry is None and command not in CAREFUL and withdraw(self.folder, posted.number):
+            received = f"no answer in {ANSWER_S:g} s; the word was taken back, and nothing was done"
+            raise OrderError(f"an answer of {self.name}", received, "look whether the desk hangs, then ask again")
+        return posted.entry
 
     def note(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> str:
         """Leave word of what the latch has done already; why it could not be left, or ""."""

@@ -1,10 +1,12 @@
 """Routes that show: desks, agents, orders, the page of a desk now and then, charts, why, the journal, metrics."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial, wraps
 from itertools import islice
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, ParamSpec, TypeVar
 
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import Response, StreamingResponse
@@ -43,7 +45,39 @@ LAST: Final = 2**62
 """No journal has so many entries."""
 MOST_ENTRIES: Final = 1000
 """Of a page of a journal."""
+READERS, MOST_READS = 2, 64
+"""Threads that read journals and fold them, so that a kill is not kept waiting by them; and reads that may wait."""
 Ns = Annotated[int, Query(ge=0, le=LAST)]
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class Readers:
+    """Has routes that take long answered by a few threads of their own.
+
+    >>> readers = Readers()
+    >>> asyncio.run(readers.few(lambda desk: f"the page of {desk}")("today"))
+    'the page of today'
+    """
+
+    def __init__(self) -> None:
+        self._threads, self._waiting = ThreadPoolExecutor(READERS, "console-read"), 0
+
+    def few(self, route: Callable[_P, _R]) -> Callable[_P, Coroutine[Any, Any, _R]]:
+        """The route, answered by these threads; 429 where too many wait."""
+
+        @wraps(route)
+        async def answered(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            if self._waiting >= MOST_READS:
+                raise NotServedError(429, "fewer questions at a time", f"{MOST_READS} that wait", "wait a moment")
+            self._waiting += 1
+            try:
+                work = partial(route, *args, **kwargs)
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            finally:
+                self._waiting -= 1
+
+        return answered
 
 
 def streamed(request: Request, served: Served) -> Response:
@@ -93,6 +127,7 @@ def explained(served: Served, seq: int) -> Response:
 
 def add_reads(app: FastAPI, desks: Desks) -> None:
     """Add all routes that show something."""
+    few = Readers().few
 
     @app.get("/api/desks", **needs("look"))
     def list_desks() -> list[DeskRow]:
@@ -124,17 +159,20 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         return streamed(request, desks.of(desk))
 
     @app.get("/api/desks/{desk}/at", response_model=DeskThen, **needs("look"))
+    @few
     def desk_at(desk: str, ns: Ns) -> Response:
         """The page of a desk as it was at a time of the venue."""
         return Json(desks.of(desk).follower.page_at(ns))
 
     @app.get("/api/desks/{desk}/chart/{instrument:path}", response_model=Chart, **needs("look"))
+    @few
     def desk_chart(desk: str, instrument: str, from_ns: Ns = 0, to_ns: Ns = LAST) -> Response:
         """Price, own fills, orders and parents against their schedule, between two times of the venue."""
         one = desks.of(desk)
         return Json(chart(one.desk, instrument, from_ns, to_ns, one.follower.past))
 
     @app.get("/api/desks/{desk}/book/{instrument:path}", response_model=BookPart, **needs("look"))
+    @few
     def desk_book(desk: str, instrument: str, ns: Ns = LAST) -> Response:
         """The public book as the last decision up to a time saw it: ladder, heat map, tape."""
         one = desks.of(desk)
@@ -153,6 +191,7 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         return model_cards(desks.of(desk))
 
     @app.get("/api/desks/{desk}/why/{seq}", response_model=Why, **needs("look"))
+    @few
     def desk_why(desk: str, seq: int) -> Response:
         """A decision as the journal kept it, explained."""
         return explained(desks.of(desk), seq)
@@ -162,6 +201,7 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         response_model=JournalPage,
         **looks("a table, as JSON or CSV", text_csv={"type": "string"}),
     )
+    @few
     def desk_journal(
         desk: str,
         after: Annotated[int, Query(ge=0, le=LAST)] = 0,

@@ -5,13 +5,14 @@ import io
 import json
 from collections.abc import Iterable
 from typing import Any, Final, Literal
+from unicodedata import category, normalize
 
 from fastapi.responses import Response
 from pydantic import BaseModel
 
 Format = Literal["json", "csv"]
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet reckons with."""
+FORMULA: Final = ("=", "+", "-", "@")
+"""How a cell begins that a spreadsheet reckons with, wide letters and what is not seen before it aside."""
 
 
 def csv_response(rows: Iterable[BaseModel], kind: type[BaseModel], name: str) -> Response:
@@ -27,10 +28,11 @@ def csv_response(rows: Iterable[BaseModel], kind: type[BaseModel], name: str) ->
 def cell(value: Any) -> Any:
     """A cell; a text that a spreadsheet would reckon with has an apostrophe before it.
 
-    >>> [cell(value) for value in ("=1+1", "@x", "p-1", -3.5, None, {"a": 1})]
-    ["'=1+1", "'@x", 'p-1', -3.5, None, '{"a": 1}']
+    >>> [cell(value) for value in ("=1+1", "@x", "\\n\\ufeff \\uff1d1", "p-1", -3.5, None, {"a": 1})]
+    ["'=1+1", "'@x", "'\\n\\ufeff \\uff1d1", 'p-1', -3.5, None, '{"a": 1}']
     """
     if value is None or isinstance(value, int | float):
         return value
     text = value if isinstance(value, str) else json.dumps(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    seen = (letter for letter in normalize("NFKC", text) if category(letter)[0] not in "ZC")
+    return f"'{text}" if next(seen, "") in FORMULA else text

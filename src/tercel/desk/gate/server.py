@@ -96,6 +96,7 @@ class Gate(Hub):
         self._beat_ns, self._fd = 0, -1
         self._told_ns, self._back_s, self._turned_s = -1, 0.0, 0.0
         self._silent: dict[Client, tuple[int, float]] = {}
+        self._traded = set[Client]()
         self.keeper = LimitKeeper(gateway, latch, self._look)
         self.keeper.begin()
         self._copy = copy
@@ -173,6 +174,7 @@ class Gate(Hub):
 
     def on_commands(self, client: Client, commands: Sequence[o.Command]) -> None:
         """See :class:`Hub`."""
+        self._traded.add(client)
         passed = list[o.Command]()
         for command in commands:
             if why := self._not_theirs(command):
@@ -273,6 +275,7 @@ class Gate(Hub):
 
     def on_gone(self, client: Client) -> None:
         """See :class:`Hub`."""
+        self._traded.discard(client)
         # A journal that is down has cancelled everything already.
         if client.accounts and self.gateway.states.why(StateReason.JOURNAL_DOWN) is None:
             self._withdrawal.begin(client.accounts, "its session is gone")
@@ -293,9 +296,10 @@ class Gate(Hub):
             client.gone |= seconds > self._silence_s and (seconds > OPENING_S or not self._harmless(client))
 
     def _harmless(self, client: Client) -> bool:
-        """Whether a session has logged in, and nothing of it is open."""
+        """Whether a session has logged in, has sent nothing yet, and nothing of its accounts is open."""
         live = self.gateway.ledger.orders.live
-        return bool(client.accounts) and not any(live(account) for account in client.accounts)
+        begins = bool(client.accounts) and client not in self._traded
+        return begins and not any(live(account) for account in client.accounts)
 
     # -- the venue ----------------------------------------------------------------------------------------------------
     def _watch_venue(self) -> None:

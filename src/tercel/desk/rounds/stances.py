@@ -40,7 +40,7 @@ def combined(posture: Posture, stance: Mapping[str, Any]) -> Posture:
         words |= {"styles": int(posture.styles) & words["styles"]} if "styles" in words else {}
     words |= {"styles": Style(words["styles"]) or Style.JOIN} if "styles" in words else {}
     why = f"by hand of {stance['by']}: {stance['reason']}"
-    return replace(posture, **words, reasons=(*posture.reasons, why))
+    return replace(posture, **words, reasons=tuple(dict.fromkeys((*posture.reasons, why))))
 
 
 class HandPostures:
@@ -65,9 +65,14 @@ class HandPostures:
 
     def of_agents(self, name: str, posture: Posture | None, at_ns: int) -> dict[str, Posture]:
         """Postures of agents for whom one was set."""
-        found = {agent: self._in_force(agent, at_ns) for agent in self._session.ledger.stances if agent}
-        base = posture or Posture(name, at_ns)
-        return {agent: combined(base, stance) for agent, stance in found.items() if stance is not None}
+        asked = {agent: self._in_force(agent, at_ns) for agent in self._session.ledger.stances if agent}
+        found = {agent: stance for agent, stance in asked.items() if stance is not None}
+        base, of_desk = posture or Posture(name, at_ns), self._in_force("", at_ns)
+        said = {agent: combined(base, stance) for agent, stance in found.items()}
+        if of_desk is None or of_desk["instead"]:
+            return said
+        # What stands in the place of risk's stands not in the place of what a person said for the whole desk.
+        return {agent: combined(one, of_desk) if found[agent]["instead"] else one for agent, one in said.items()}
 
     def size(self, agent: str) -> float:
         """The multiplier of an agent's new parents."""

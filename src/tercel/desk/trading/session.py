@@ -127,6 +127,7 @@ class Session:
         self.venue, self.journal, self.limits, self.mark = venue, journal, limits, terms.mark
         self._heartbeat_ns, self._on_operator, self.request = terms.heartbeat_ns, on_operator, request
         self._backlog: list[VenueEvent] = []
+        self._turned = False
         self._unreached_since_s = 0.0
         self._beats, self._named, self._requested_ns, self._beat_ns = 0, count(1), 0, 0
         self._snapshots = snapshots_of(journal, limits, refold)
@@ -277,7 +278,8 @@ class Session:
         if entries:
             crashpoints.at("session.inbox")
         for entry in entries:
-            carry_out(self.gateway, entry, self._obey)
+            carry_out(self.gateway, entry, self._obey if self._turned else self._obey_late)
+        self._turned = True
         self._look()
         self.manager.pause_killed()
         if not way:
@@ -423,9 +425,9 @@ class Session:
     # -- people --------------------------------------------------------------------------------------------------
 
     def _obey_late(self, entry: Entry) -> None:
-        """What an earlier session took and did not do; an order by hand was meant for the market of that moment."""
+        """What was asked of an earlier session; an order by hand was meant for the market of that moment."""
         if entry.body["command"] == "order":
-            received = "one that a session took which has ended"
+            received = "one that was asked of a session which has ended"
             raise OrderError("an order that is sent at once", received, "look at the market, then ask again")
         self._obey(entry)
 
