@@ -49,7 +49,7 @@ async function ask(address: string, init: RequestInit = {}): Promise<string> {
     if (error.name === "AbortError") throw error;
     throw refused(0, "The console did not answer.");
   });
-  if (got.status === 401 && address !== "/api/login" && app.me) set({ me: null });
+  if (got.status === 401 && address !== "/api/login" && app.me) set({ me: null, notes: [] });
   if (!got.ok) throw refused(got.status, sentence(got.status, await got.json().catch(() => null)));
   set({ heard: performance.now() });
   return got.text();

@@ -105,6 +105,10 @@ export async function past(): Promise<void> {
     set({ past: null, pastFault: "" });
     return;
   }
+  // Of many steps in a row the last alone is fetched; what was shown of another time goes at once.
+  set({ past: null, pastFault: "" });
+  await new Promise((go) => setTimeout(go, 120));
+  if (asked !== key) return;
   asking = new AbortController();
   try {
     const page = await get("/api/desks/{desk}/at", { desk, ns }, asking.signal);

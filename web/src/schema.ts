@@ -967,6 +967,8 @@ export interface components {
             denials: number;
             /** Parents */
             parents: number;
+            /** Filled Share */
+            filled_share: number | null;
             /** By Hand */
             by_hand: number;
             /** Promoted */
@@ -1036,6 +1038,8 @@ export interface components {
             denials: number;
             /** Parents */
             parents: number;
+            /** Filled Share */
+            filled_share: number | null;
             /** By Hand */
             by_hand: number;
             /** Promoted */

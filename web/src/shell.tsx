@@ -25,7 +25,7 @@ export function Head() {
   const next = THEMES[(at + 1) % 3]!;
   const leave = async (): Promise<void> => {
     await send("/api/logout", {}, {}).catch(() => undefined);
-    set({ me: null, desks: undefined, agents: undefined });
+    set({ me: null, desks: undefined, agents: undefined, notes: [] });
   };
   const recolour = (): void => {
     keep("theme", next);

@@ -74,6 +74,7 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
                 "low_bps": mean - half,
                 "high_bps": mean + half,
                 "parents": 9,
+                "filled_share": 0.93,
                 "by_hand": 0,
                 "stance": None,
                 "money": [total(0.4 - 0.3 * i)],

@@ -156,7 +156,8 @@ export function Do<P extends Paths<M>, M extends "post" | "delete" = "post">(abo
     about.done?.();
   };
   const all = plain ? fields : [...fields, REASON];
-  const ask = (): void => open(() => <Ask {...{ title, text, done, fields: all, yes: about.yes ?? label, danger }} />);
+  const ask = (): void =>
+    open(() => <Ask {...{ title, text, done, fields: all, yes: about.yes ?? label.replace("…", ""), danger }} />);
   return <Button say={label} kind={`small ${danger ? "danger" : ""}`} off={!!not} hint={not || title} on={ask} />;
 }
 /** "pause" of "p1": a button "Pause…" that is titled "Pause p1". */

@@ -93,7 +93,11 @@ function Playbook({ code }: { code: string }) {
           all={ASKED.map((head, i) => [head, <Marked text={[alert, itself, you][i]!} />])}
         />
       ))}
-      {!rows.length && <Empty>No playbook has {code}: look at its text, and at what the desk did.</Empty>}
+      {!rows.length && (
+        <Empty>
+          There is no playbook for <code>{code}</code>: look at its text, and at what the desk did.
+        </Empty>
+      )}
       <details open={!rows.length}>
         <summary>Whatever it is: orders first, causes later</summary>
         <pre>{FIRST_OF_ALL}</pre>

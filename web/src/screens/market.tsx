@@ -254,7 +254,7 @@ function Ladder({ book, tick }: { book: BookPart; tick: Tick }) {
       />
       <span class="relative">
         {qty(size)}
-        {own ? <b title={`${qty(own)} of it is ours`}> ◀ {qty(own)}</b> : null}
+        {own ? <b title="our own, beside the public's"> + {qty(own)} ours</b> : null}
       </span>
     </div>
   );

@@ -1,14 +1,14 @@
 // All desks, then all agents by what they cost.
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api";
-import { clock, money, none, num, plural, short, span } from "../format";
+import { clock, money, none, num, pct, plural, short, span } from "../format";
 import { Badge, Card, Cards, Cost, Empty, Facts, Interval, Link, Profit, Profits, Row, Section } from "../parts/basic";
 import { Share, Soft, Spark, Standing, State, toneOf, Waiting, With, type Fact } from "../parts/basic";
 import { KillButton } from "../parts/act";
 import { acts, figure, Listed, prose, words } from "../parts/table";
 import { agents as rowsOf, byCost, costOf, deskOf, held, names, shareOf, type Money } from "../rows";
 import type { AgentRow, DeskRow, PnlPoint, Total } from "../schema";
-import { use, usePlace, useView, type Page } from "../store";
+import { use, usePast, usePlace, useView, type Page } from "../store";
 import { Costs } from "./agent";
 
 const MOST = 12;
@@ -68,7 +68,7 @@ export function Overview() {
         </Section>
         <Listed<AgentRow>
           title="Agents by cost"
-          note="those that cost most first; shortfall against arrival, 95 % interval over parents, positive is a cost"
+          note="those that cost most first; shortfall of what was filled against arrival, by value; 95 % interval over parents"
           rows={agents}
           id={(a) => `${a.desk}/${a.agent}`}
           empty="No agent has spoken yet."
@@ -86,6 +86,7 @@ export function Overview() {
             )),
             figure("cost, bps", (a) => <Interval mean={a.is_bps} low={a.low_bps} high={a.high_bps} />),
             words("to scale", (a) => <Cost mean={a.is_bps} low={a.low_bps} high={a.high_bps} edge={edge} />),
+            figure("filled", (a) => (none(a.filled_share) ? "–" : pct(a.filled_share))),
             figure("cost, money", (a) => <Amount is={costOf(a, pages[a.desk])} />),
             figure("profit", (a) => <Profits all={a.money} />),
             figure("share", (a) => <Share of={shareOf(a.share)} />),
@@ -174,6 +175,7 @@ function Worth({ t, points }: { t: Total; points: number[] }) {
 function DeskCard({ d, page }: { d: DeskRow; page: Page | undefined }) {
   const latch = page?.latch === undefined ? d.killed : page.latch;
   const runs = page?.running ?? d.running;
+  const past = usePast();
   const about = [d.stage, d.venue, d.money.some((t) => !t.currency) && "its journal names no currency"];
   const alerts = `${plural(d.alerts.unowned, "alert")} without owner`;
   const last = d.silent_s < 2 ? "just now" : `${span(d.silent_s)} ago`;
@@ -185,7 +187,7 @@ function DeskCard({ d, page }: { d: DeskRow; page: Page | undefined }) {
             {d.desk}
           </Link>
         </h3>
-        <Standing killed={held(latch)} runs={runs} />
+        {(!past || held(latch)) && <Standing killed={held(latch)} runs={runs} />}
         <Soft>{about.filter(Boolean).join(" · ")}</Soft>
         <span class="flex-1" />
         <KillButton small desk={d.desk} />

@@ -98,7 +98,7 @@ function Settle({ r, mine }: { r: Request; mine: boolean }) {
   );
   return (
     <>
-      {button("confirm", "Confirm", " It is done at once.")}
+      {button("confirm", "Confirm", " It takes effect when you confirm.")}
       {button("refuse", "Refuse", "")}
     </>
   );

@@ -123,7 +123,8 @@ class Budget(Shown):
 class AgentFigures(Shown):
     """An agent's figures; `share` of each instrument's flow, `low_bps` to `high_bps` the 95 % interval of its cost.
 
-    `parents` it finished alone, `by_hand` with a person's help; `promoted`: whose place it took in this session.
+    `parents` it finished alone, `by_hand` with a person's help; `filled_share` of what its finished parents asked for;
+    `promoted`: whose place it took in this session.
     """
 
     strategy: str
@@ -139,6 +140,7 @@ class AgentFigures(Shown):
     orders: int
     denials: int
     parents: int
+    filled_share: float | None
     by_hand: int
     promoted: str
     is_bps: float | None

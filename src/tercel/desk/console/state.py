@@ -51,6 +51,8 @@ class Agent:
     fills: int = 0
     qty: int = 0
     """Of its fills, 10^-8 of a lot."""
+    unfilled: int = 0
+    """Of its finished parents, 10^-8 of a lot."""
     orders: int = 0
     denials: int = 0
     drift: str = ""
@@ -71,7 +73,9 @@ class Agent:
 
     def shown(self) -> dict[str, Any]:
         """The agent's table row, with the mean shortfall of its fills and a 95 % Student interval over parents."""
-        row = {name: value for name, value in vars(self).items() if name not in ("qty", "costs", "intents")}
+        row = {name: value for name, value in vars(self).items() if name not in ("qty", "unfilled", "costs", "intents")}
+        asked = self.qty + self.unfilled
+        row["filled_share"] = self.qty / asked if asked else None
         actions = [{"what": what, "n": n} for what, n in Counter(self.intents).most_common()]
         return row | _bounds(self.costs) | {"lots": shown(self.qty), "actions": actions}
 
@@ -332,14 +336,15 @@ class DeskState:
     def _cost(self, entry: Entry) -> None:
         cost = self._costs[entry.parent] = plain(entry.body)
         self._count(self._agent(entry.agent), cost, 1)
-        if cost.get("is_bps") is not None:
+        if cost.get("is_bps") is not None and "by_hand" not in cost:
             figures = {"is_bps": round(float(cost["is_bps"]), 4), "weight": weight(cost)}
             self.cost_points.append({"ns": entry.ns, "agent": entry.agent, **figures})
 
     def _count(self, agent: Agent, cost: Mapping[str, Any], times: int) -> None:
         own = "by_hand" not in cost
         agent.parents, agent.by_hand = agent.parents + times * own, agent.by_hand + times * (not own)
-        self._unfilled += times * round(cost.get("unfilled", 0) * ONE)
+        unfilled = times * round(cost.get("unfilled", 0) * ONE)
+        agent.unfilled, self._unfilled = agent.unfilled + unfilled, self._unfilled + unfilled
         self._refused += times * int(cost.get("refused", 0))
         if cost.get("is_bps") is not None:
             for sums in (agent.costs, self._whole) if own else (self._whole,):
