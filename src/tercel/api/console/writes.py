@@ -11,6 +11,7 @@ from fastapi import FastAPI, Path, Request, Response
 from tercel.api.console import acts, models
 from tercel.api.console.guard import NotServedError, needs
 from tercel.api.console.models import Done, Waits
+from tercel.api.console.people import BOUND
 from tercel.api.console.quote import quote
 from tercel.api.console.reached import Desks, Served
 from tercel.api.console.requests import CONFIRMED, REFUSED, Asked
@@ -198,7 +199,8 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
 
 def ask(served: Served, visit: Visit, act: str, body: dict[str, Any], what: str, reason: str) -> Waits:
     """Write down what a second person has to confirm."""
-    asked = served.requests.ask(act, body, what, visit.person.name, visit.proof, reason)
+    who = visit.person
+    asked = served.requests.ask(act, body, what, who.name, visit.proof, reason, who.lifters)
     return Waits(request=asked.id)
 
 
@@ -208,19 +210,17 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
     Raises
     ------
     NotServedError
-        403: who asked, or a person whom the asker let in or raised within a day. 409: whoever asked may not ask any
-        more.
+        403: who asked; or one of the two let in or raised the other within a day, or a third did both. 409: whoever
+        asked may not ask any more.
     """
     name = visit.person.name
     if same_person(name, asked.asked_by):
         raise NotServedError(
             403, f"another person than {asked.asked_by}, who asked", name, "let somebody else confirm it"
         )
-    if sessions.people.lifted_by(name, asked.asked_by):
-        received = f"{name}, whom {asked.asked_by} let in or raised within a day"
-        raise NotServedError(
-            403, "a person whom the asker did not let in just now", received, "let somebody else confirm it"
-        )
+    if sessions.people.bound(name, asked.asked_by, asked.lifters):
+        wanted = f"a person who stands apart from {asked.asked_by}, who asked"
+        raise NotServedError(403, wanted, f"{name}: {BOUND}", "let somebody else confirm it")
     asker = sessions.people.get(asked.asked_by)
     if asker is None or not may(asker.role, asked.act):  # an act is called as its permission is
         received = f"{asked.asked_by}, who is {asker.role if asker else 'gone'}"
