@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from tests.desk.console.desks import PASSWORD, S
 from tests.waiting import until
 
 from tercel.api.console.people import DAY_S
+from tercel.api.console.requests import RequestBook
 from tercel.api.second_person import SecondPerson
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
+from tercel.desk.console.desk import FolderDesk
 from tercel.desk.limits import default_file, hash_of, limits_json, read
 from tercel.desk.trading.journal import kinds
 
@@ -73,8 +76,9 @@ def test_each_of_two_confirms_the_others_request_and_never_their_own(place: Plac
     assert settle(place, one, "admin").status_code == 403
     assert settle(place, other, "eve").status_code == 403
     assert settle(place, one, "eve").status_code == 200
-    said = settle(place, other, "admin")
-    assert said.status_code == 200, "a request of its own: armed already, which changes nothing"
+    assert settle(place, other, "admin").status_code == 409, "what it was about is over"
+    killed(place)
+    assert settle(place, ask(place, who="eve"), "admin").status_code == 200
 
 
 def test_a_person_whom_the_asker_made_or_raised_does_not_confirm_within_a_day(place: Place) -> None:
@@ -266,7 +270,69 @@ def test_two_persons_promote_and_undo_it(place: Place, verb: str) -> None:
     assert place.desk.posted == []
     said = settle(place, request)
     assert said.json()["done"] == ["test desk: ppo: b works in the place of a from the next parent on"]
-    assert place.desk.posted == [("promote", {"agent": "ppo"}, BOTH, "looked at it; so it is")]
+    body = {"agent": "ppo", "champion": "ppo-csco", "challenger": "dqn"}
+    assert place.desk.posted == [("promote", body, BOTH, "looked at it; so it is")]
+
+
+def test_a_promotion_is_confirmed_for_what_was_asked_and_nothing_else(place: Place) -> None:
+    client, name = place.client("risk"), "ppo"
+    seats = [{"strategy": "ppo-csco", "challenger": "dqn"}, {"strategy": "dqn", "challenger": "ppo-csco"}]
+
+    def sits(seat: dict[str, str]) -> None:
+        place.desk.entries.append(Entry(kinds.SEAT, 20 * S, agent=name, body=seat))
+        shown = lambda: place.served["test desk"].follower.ask(lambda s: dict(s.agents[name].seat))  # noqa: E731
+        until(lambda: shown().get("strategy") == seat["strategy"], what="the seat")
+
+    sits(seats[0])
+    one, other = (ask(place, f"agents/{name}/promote", who=who) for who in ("risk", "cid"))
+    assert settle(place, one).status_code == 200
+    sits(seats[1])
+    said = settle(place, other)
+    assert (said.status_code, said.json()["received"]) == (409, "another one now at test desk")
+    assert [command for command, *_ in place.desk.posted] == ["promote"]
+    assert state(place, other) == "waits"
+    assert settle(place, other, verb="refuse").status_code == 200
+    assert client.post(f"/api/agents/{name}/promote", json={"desk": "test desk", "reason": "x"}).status_code == 202
+
+
+@pytest.fixture
+def latched(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderDesk:
+    """The desk's kill latch is a real one."""
+    real = FolderDesk(tmp_path, lambda: int(place.wall.now * S))
+    for name in ("kill", "rearm", "killed", "mark"):
+        monkeypatch.setattr(place.desk, name, getattr(real, name))
+    return real
+
+
+@pytest.mark.parametrize("agents", [[], ["ppo"]])
+def test_a_rearm_is_confirmed_for_the_kill_that_was_asked_about_alone(
+    place: Place, latched: FolderDesk, agents: list[str]
+) -> None:
+    latched.kill(["ppo"], "tom", "it misbehaves")
+    request = ask(place, agents=agents)
+    latched.kill([], "tom", "the exchange reports a bad tape")
+    said = settle(place, request)
+    assert (said.status_code, said.json()["received"]) == (409, "another one now at test desk")
+    assert (latched.killed() or {})["reason"] == "the exchange reports a bad tape"
+    assert settle(place, ask(place)).status_code == 200
+    assert latched.killed() is None
+    assert settle(place, request).status_code == 409
+
+
+def test_a_kill_while_a_rearm_is_being_confirmed_stays(
+    place: Place, latched: FolderDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latched.kill(["ppo"], "tom", "it misbehaves")
+    request, settled = ask(place), RequestBook.settle
+
+    def late(*given: Any) -> Any:
+        latched.kill([], "tom", "a bad tape")
+        return settled(*given)
+
+    monkeypatch.setattr(RequestBook, "settle", late)
+    said = settle(place, request)
+    assert (said.status_code, said.json()["expected"]) == (409, "the kill that was asked about")
+    assert (latched.killed() or {})["reason"] == "a bad tape"
 
 
 def test_one_person_tightens_and_two_loosen(place: Place) -> None:

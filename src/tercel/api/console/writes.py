@@ -14,7 +14,7 @@ from tercel.api.console.models import Done, Waits
 from tercel.api.console.people import BOUND
 from tercel.api.console.quote import quote
 from tercel.api.console.reached import Desks, Served
-from tercel.api.console.requests import CONFIRMED, REFUSED, Asked
+from tercel.api.console.requests import CONFIRMED, REFUSED, WAITS, Asked
 from tercel.api.console.roles import may
 from tercel.api.console.sessions import Sessions, Visit
 from tercel.desk.trading.limit_record import same_person
@@ -120,18 +120,18 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
     def rearm(request: Request, asked: models.RearmBody) -> Waits:
         """Ask to let killed agents trade again."""
         served = desks.of(asked.desk)
-        served.must_have(asked.agents)
-        acts.may_rearm(served, asked.agents)
+        body = acts.may_rearm(served, asked.agents)
         what = f"re-arm {', '.join(asked.agents) or 'every agent'}"
-        return ask(served, request.state.visit, "rearm", {"agents": asked.agents}, what, asked.reason)
+        return ask(served, request.state.visit, "rearm", body, what, asked.reason)
 
     def promotion(words: str) -> Callable[..., Waits]:
         def act(request: Request, name: Id, asked: models.OfDesk) -> Waits:
             served = desks.of(asked.desk)
             if words:
                 acts.may_undo(served, name)
-            what = acts.may_promote(served, name) + words
-            return ask(served, request.state.visit, "promote", {"agent": name}, what, asked.reason)
+            body = acts.may_promote(served, name)
+            what = f"promote {body['challenger']} over {body['champion']} of {name}{words}"
+            return ask(served, request.state.visit, "promote", body, what, asked.reason)
 
         return act
 
@@ -184,6 +184,8 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
         served, found = _request(desks, id)
         visit: Visit = request.state.visit
         check_second(sessions, found, visit)
+        if found.state == WAITS:
+            acts.must_be_so_still(served, found.act, found.body)
         found = served.requests.settle(id, CONFIRMED, visit.by, asked.reason)
         first = f"{found.asked_by} ({found.proof})"
         names = {"both": f"{first}, confirmed by {visit.by}", "second": visit.by}
