@@ -190,7 +190,7 @@ def agreed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
         ("vic", PASSWORD, "vic, who is viewer"),
         ("tom", PASSWORD, "tom, who is trader"),
         (person(), PASSWORD, f"{person()}, who starts it"),
-        ("puppet", PASSWORD, f"puppet, whom {person()} let in or raised within a day"),
+        ("puppet", PASSWORD, f"puppet beside {person()}: one of the two let in or raised the other"),
     ],
 )  # fmt: skip
 def test_nobody_goes_live_without_a_second_person(

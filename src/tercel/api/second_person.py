@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tercel.api.console.people import People
+from tercel.api.console.people import BOUND, People
 from tercel.api.console.roles import may
 from tercel.core.errors import ConfigError
 from tercel.desk.trading.limit_record import same_person
@@ -45,7 +45,6 @@ class SecondPerson:
             raise ConfigError(wanted, f"{self.name}, who is {found.role}", "ask somebody of risk")
         if same_person(found.name, starter):
             raise ConfigError(wanted, f"{self.name}, who starts it", "ask somebody else")
-        if self.people.lifted_by(found.name, starter):
-            received = f"{self.name}, whom {starter} let in or raised within a day"
-            raise ConfigError(wanted, received, "ask somebody else, or wait a day")
+        if self.people.bound(found.name, starter):
+            raise ConfigError(wanted, f"{self.name} beside {starter}: {BOUND}", "ask somebody else, or wait a day")
         return f"{found.name} (password)"

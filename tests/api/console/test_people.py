@@ -128,18 +128,52 @@ def test_nobody_confirms_for_who_let_them_in_or_raised_them_within_a_day(people:
     people.add("bob", "risk", PASSWORD, "ann (password)")
     people.add("cid", "viewer", PASSWORD, "bob (password)")
     people.add("dan", "risk", PASSWORD, "root (tercel console users)")
-    assert people.lifted_by("bob", "ann")
-    assert people.lifted_by("cid", "ann"), "let in by one who was let in"
-    assert not people.lifted_by("dan", "ann")
-    assert not people.lifted_by("ann", "bob")
+    people.add("eli", "risk", PASSWORD, "root (tercel console users)")
+    assert people.bound("bob", "ann")
+    assert people.bound("ann", "bob"), "nor the other way round"
+    assert people.bound("cid", "ann"), "let in by one who was let in"
+    assert people.bound("cid", "bob"), "both by ann"
+    assert not people.bound("dan", "ann")
+    assert not people.bound("dan", "eli"), "the command line is nobody at the console"
+    assert people.bound("dan", "root"), "but who typed there may be the one who starts a desk"
     wall.now += DAY_S + 1
-    assert not people.lifted_by("bob", "ann")
+    assert not people.bound("bob", "ann")
     people.set_role("bob", "viewer", "ann (password)")
-    assert not people.lifted_by("bob", "ann"), "lowered is not raised"
+    assert not people.bound("bob", "ann"), "lowered is not raised"
     people.set_role("bob", "risk", "ann (oidc:https://issuer)")
-    assert people.lifted_by("bob", "ann")
+    assert people.bound("bob", "ann")
     wall.now -= 10 * DAY_S
-    assert people.lifted_by("bob", "ann"), "a clock that was put back makes nothing older"
+    assert people.bound("bob", "ann"), "a clock that was put back makes nothing older"
+
+
+def test_who_is_gone_lets_nobody_in(people: People) -> None:
+    people.add("bob", "admin", PASSWORD, "ann (password)")
+    people.add("cid", "viewer", PASSWORD, "bob (password)")
+    people.remove("bob")
+    with pytest.raises(ConfigError, match="the name of a person"):
+        people.add("dan", "risk", PASSWORD, "bob (password)")
+    with pytest.raises(ConfigError, match="the name of a person"):
+        people.set_role("cid", "risk", "bob (oidc:https://issuer)")
+    assert [(one.name, one.role) for one in people.all()] == [("ann", "admin"), ("cid", "viewer")]
+
+
+def test_a_file_of_before_binds_as_its_chain_does(people: People) -> None:
+    now = people.now_s()
+    row = {"hash": "", "s": now}
+    stored = {
+        "ann": row | {"role": "admin", "by": "root (tercel console)"},
+        "bob": row | {"role": "admin", "by": "ann (password)"},
+        "cid": row | {"role": "risk", "by": "bob (password)"},
+        "one": row | {"role": "risk", "by": "two (password)"},
+        "two": row | {"role": "risk", "by": "one (password)"},
+    }
+    people.path.write_text(json.dumps({"people": stored}))
+    assert people.lifters("cid") == {"bob": now, "ann": now, "root (tercel console)": now}
+    assert people.lifters("one") == {"two": now, "one": now}
+    assert people.bound("cid", "ann")
+    assert not people.bound("cid", "one")
+    people.remove("bob")
+    assert people.bound("cid", "ann"), "kept from the first change on"
 
 
 def test_the_table_of_roles_is_a_ladder() -> None:

@@ -10,6 +10,7 @@ from tests.api.console.conftest import HERE, Place, listening, placed
 from tests.desk.console.desks import PASSWORD, S
 from tests.waiting import until
 
+from tercel.api.console.people import Person
 from tercel.api.console.sessions import FREE_HERE, FREE_THERE, IDLE_S, KEPT, LIFE_S, Sessions, Throttle, TooSoonError
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
@@ -245,6 +246,56 @@ def test_everybody_changes_their_own_password_and_their_other_sessions_end(place
     assert before is not None
     assert after is not None
     assert (after.role, after.by, after.s) == (before.role, before.by, before.s), "nobody let them in anew"
+
+
+def test_ones_own_session_outlives_ones_own_password_however_often_it_is_looked_at(place: Place) -> None:
+    sessions: Sessions = place.app.state.sessions
+    secret = sessions.enter("viewer", PASSWORD, HERE)
+    other = sessions.enter("viewer", PASSWORD, HERE)
+    ended, over = list[int](), threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            ended.append(1) if sessions.visit(secret, used=False) is None else None
+
+    threads = [threading.Thread(target=look, daemon=True) for _ in range(3)]
+    for one in threads:
+        one.start()
+    old = PASSWORD
+    for n in range(60):
+        visit = sessions.visit(secret)
+        if visit is None:
+            break
+        assert sessions.change_password(visit, secret, old, old := f"another one {n}", HERE) == (n == 0)
+    over.set()
+    for one in threads:
+        one.join(300)
+    assert not ended
+    assert sessions.visit(secret) is not None
+    assert sessions.visit(other) is None
+
+
+def test_a_password_that_changes_while_a_session_is_looked_at_ends_it_not(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions: Sessions = place.app.state.sessions
+    secret, real, changed = sessions.enter("viewer", PASSWORD, HERE), place.people.get, list[int | None]()
+    visit = sessions.visit(secret)
+    assert visit is not None
+
+    def late(name: str) -> Person | None:
+        found = real(name)
+        if not changed:
+            changed.append(0)
+            changed.append(sessions.change_password(visit, secret, PASSWORD, "another one", HERE))
+        return found
+
+    monkeypatch.setattr(place.people, "get", late)
+    assert sessions.visit(secret) is not None
+    assert sessions.visit(secret) is not None
+    assert changed == [0, 0]
+    place.people.set_password("viewer", "given by another", "root (test)")
+    assert sessions.visit(secret) is None
 
 
 def test_a_password_is_changed_by_who_knows_it_and_to_one_that_is_none_by_nobody(place: Place) -> None:

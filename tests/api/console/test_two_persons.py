@@ -1,6 +1,8 @@
 """What takes two persons: who asks, who may confirm, once, within a quarter of an hour."""
 
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,11 @@ from tests.desk.console.desks import PASSWORD, S
 from tests.waiting import until
 
 from tercel.api.console.people import DAY_S
+from tercel.api.console.requests import RequestBook
+from tercel.api.second_person import SecondPerson
+from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
+from tercel.desk.console.desk import FolderDesk
 from tercel.desk.limits import default_file, hash_of, limits_json, read
 from tercel.desk.trading.journal import kinds
 
@@ -70,8 +76,9 @@ def test_each_of_two_confirms_the_others_request_and_never_their_own(place: Plac
     assert settle(place, one, "admin").status_code == 403
     assert settle(place, other, "eve").status_code == 403
     assert settle(place, one, "eve").status_code == 200
-    said = settle(place, other, "admin")
-    assert said.status_code == 200, "a request of its own: armed already, which changes nothing"
+    assert settle(place, other, "admin").status_code == 409, "what it was about is over"
+    killed(place)
+    assert settle(place, ask(place, who="eve"), "admin").status_code == 200
 
 
 def test_a_person_whom_the_asker_made_or_raised_does_not_confirm_within_a_day(place: Place) -> None:
@@ -82,7 +89,7 @@ def test_a_person_whom_the_asker_made_or_raised_does_not_confirm_within_a_day(pl
     request = ask(place, who="admin")
     said = settle(place, request, "puppet")
     assert said.status_code == 403
-    assert "let in or raised within a day" in said.json()["received"]
+    assert "let in or raised the other within a day" in said.json()["received"]
     assert admin.post("/api/users/viewer/role", json={"role": "risk"}).status_code == 200
     assert settle(place, request, "viewer").status_code == 403
     second = place.client("eve").post("/api/users", json=made | {"name": "puppet2"})
@@ -91,6 +98,110 @@ def test_a_person_whom_the_asker_made_or_raised_does_not_confirm_within_a_day(pl
     place.wall.now += DAY_S + 1
     killed(place)
     assert settle(place, ask(place, who="admin"), "puppet").status_code == 200
+
+
+def let_in(place: Place, by: str, name: str, role: str = "risk") -> None:
+    said = place.client(by).post("/api/users", json={"name": name, "role": role, "password": PASSWORD})
+    assert said.status_code == 200, said.text
+
+
+def raised(place: Place, by: str, name: str, role: str) -> None:
+    assert place.client(by).post(f"/api/users/{name}/role", json={"role": role}).status_code == 200
+
+
+def removed(place: Place, by: str, name: str) -> None:
+    assert place.client(by).delete(f"/api/users/{name}").status_code == 200
+
+
+def maker_confirms(place: Place) -> tuple[str, str]:
+    let_in(place, "eve", "puppet")
+    return ask(place, who="puppet"), "eve"
+
+
+def who_raised_confirms(place: Place) -> tuple[str, str]:
+    raised(place, "eve", "viewer", "risk")
+    return ask(place, who="viewer"), "eve"
+
+
+def two_of_one_maker(place: Place) -> tuple[str, str]:
+    let_in(place, "eve", "p1")
+    let_in(place, "eve", "p2")
+    return ask(place, who="p1"), "p2"
+
+
+def the_middle_is_removed(place: Place) -> tuple[str, str]:
+    request = ask(place, who="admin")
+    let_in(place, "admin", "p1", "admin")
+    let_in(place, "p1", "p2")
+    removed(place, "admin", "p1")
+    return request, "p2"
+
+
+def the_middle_is_lifted_by_its_puppet(place: Place) -> tuple[str, str]:
+    request = ask(place, who="admin")
+    let_in(place, "admin", "p1", "admin")
+    let_in(place, "p1", "p2", "admin")
+    raised(place, "p2", "p1", "viewer")
+    raised(place, "p2", "p1", "admin")
+    return request, "p2"
+
+
+def another_raises_them_later(place: Place) -> tuple[str, str]:
+    request = ask(place, who="admin")
+    let_in(place, "admin", "p1")
+    raised(place, "eve", "p1", "admin")
+    return request, "p1"
+
+
+def the_asker_begins_anew(place: Place) -> tuple[str, str]:
+    let_in(place, "admin", "p1")
+    request = ask(place, who="p1")
+    removed(place, "eve", "p1")
+    let_in(place, "eve", "p1")
+    return request, "admin"
+
+
+@pytest.mark.parametrize(
+    "alone",
+    [
+        maker_confirms, who_raised_confirms, two_of_one_maker, the_middle_is_removed,
+        the_middle_is_lifted_by_its_puppet, another_raises_them_later, the_asker_begins_anew,
+    ],
+)  # fmt: skip
+def test_one_admin_alone_is_never_two_persons(place: Place, alone: Callable[[Place], tuple[str, str]]) -> None:
+    killed(place)
+    request, who = alone(place)
+    said = settle(place, request, who)
+    assert said.status_code == 403
+    assert "let in or raised" in said.json()["received"]
+    assert place.desk.latch is not None
+    assert settle(place, request).status_code == 200, "somebody who stands apart confirms it"
+
+
+def test_people_of_the_command_line_or_of_long_ago_confirm_for_each_other(place: Place) -> None:
+    killed(place)
+    for name in ("ann", "dan"):
+        place.people.add(name, "risk", PASSWORD, "root (tercel console users)")
+    assert settle(place, ask(place, who="ann"), "dan").status_code == 200
+    let_in(place, "eve", "p1")
+    let_in(place, "eve", "p2")
+    killed(place)
+    assert settle(place, ask(place, who="p1"), "p2").status_code == 403
+    place.wall.now += DAY_S + 1
+    assert settle(place, ask(place, who="p1"), "p2").status_code == 200
+
+
+def test_a_desk_goes_live_with_nobody_whom_the_starter_or_their_maker_let_in(place: Place) -> None:
+    eve, password = "eve (password)", PASSWORD
+    for name in ("p1", "p2"):
+        place.people.add(name, "admin", password, eve)
+    place.people.add("p3", "risk", password, "p1 (password)")
+    place.people.remove("p1")
+    place.people.add("ann", "risk", password, "root (tercel console users)")
+    for second, starter in (("eve", "p2"), ("p3", "p2"), ("p3", "eve"), ("ann", "root")):
+        with pytest.raises(ConfigError, match="let in or raised"):
+            SecondPerson(second, password, place.people).proved(starter)
+    assert SecondPerson("ann", password, place.people).proved("p2") == "ann (password)"
 
 
 def test_a_request_expires_also_where_the_clock_is_put_back(place: Place) -> None:
@@ -159,7 +270,69 @@ def test_two_persons_promote_and_undo_it(place: Place, verb: str) -> None:
     assert place.desk.posted == []
     said = settle(place, request)
     assert said.json()["done"] == ["test desk: ppo: b works in the place of a from the next parent on"]
-    assert place.desk.posted == [("promote", {"agent": "ppo"}, BOTH, "looked at it; so it is")]
+    body = {"agent": "ppo", "champion": "ppo-csco", "challenger": "dqn"}
+    assert place.desk.posted == [("promote", body, BOTH, "looked at it; so it is")]
+
+
+def test_a_promotion_is_confirmed_for_what_was_asked_and_nothing_else(place: Place) -> None:
+    client, name = place.client("risk"), "ppo"
+    seats = [{"strategy": "ppo-csco", "challenger": "dqn"}, {"strategy": "dqn", "challenger": "ppo-csco"}]
+
+    def sits(seat: dict[str, str]) -> None:
+        place.desk.entries.append(Entry(kinds.SEAT, 20 * S, agent=name, body=seat))
+        shown = lambda: place.served["test desk"].follower.ask(lambda s: dict(s.agents[name].seat))  # noqa: E731
+        until(lambda: shown().get("strategy") == seat["strategy"], what="the seat")
+
+    sits(seats[0])
+    one, other = (ask(place, f"agents/{name}/promote", who=who) for who in ("risk", "cid"))
+    assert settle(place, one).status_code == 200
+    sits(seats[1])
+    said = settle(place, other)
+    assert (said.status_code, said.json()["received"]) == (409, "another one now at test desk")
+    assert [command for command, *_ in place.desk.posted] == ["promote"]
+    assert state(place, other) == "waits"
+    assert settle(place, other, verb="refuse").status_code == 200
+    assert client.post(f"/api/agents/{name}/promote", json={"desk": "test desk", "reason": "x"}).status_code == 202
+
+
+@pytest.fixture
+def latched(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderDesk:
+    """The desk's kill latch is a real one."""
+    real = FolderDesk(tmp_path, lambda: int(place.wall.now * S))
+    for name in ("kill", "rearm", "killed", "mark"):
+        monkeypatch.setattr(place.desk, name, getattr(real, name))
+    return real
+
+
+@pytest.mark.parametrize("agents", [[], ["ppo"]])
+def test_a_rearm_is_confirmed_for_the_kill_that_was_asked_about_alone(
+    place: Place, latched: FolderDesk, agents: list[str]
+) -> None:
+    latched.kill(["ppo"], "tom", "it misbehaves")
+    request = ask(place, agents=agents)
+    latched.kill([], "tom", "the exchange reports a bad tape")
+    said = settle(place, request)
+    assert (said.status_code, said.json()["received"]) == (409, "another one now at test desk")
+    assert (latched.killed() or {})["reason"] == "the exchange reports a bad tape"
+    assert settle(place, ask(place)).status_code == 200
+    assert latched.killed() is None
+    assert settle(place, request).status_code == 409
+
+
+def test_a_kill_while_a_rearm_is_being_confirmed_stays(
+    place: Place, latched: FolderDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latched.kill(["ppo"], "tom", "it misbehaves")
+    request, settled = ask(place), RequestBook.settle
+
+    def late(*given: Any) -> Any:
+        latched.kill([], "tom", "a bad tape")
+        return settled(*given)
+
+    monkeypatch.setattr(RequestBook, "settle", late)
+    said = settle(place, request)
+    assert (said.status_code, said.json()["expected"]) == (409, "the kill that was asked about")
+    assert (latched.killed() or {})["reason"] == "a bad tape"
 
 
 def test_one_person_tightens_and_two_loosen(place: Place) -> None:

@@ -41,6 +41,8 @@ class ListedDesk(ReachedDesk):
         self.posted: list[tuple[str, dict[str, Any], str, str]] = []
         self.latch: dict[str, Any] | None = None
         self.says_no = ""
+        self.turns = 0
+        """Of the latch, which is none but this."""
 
     def stands(self) -> tuple[str, int]:
         return "listed", len(self.entries)
@@ -90,15 +92,21 @@ class ListedDesk(ReachedDesk):
 
     def kill(self, agents: Sequence[str], by: str, reason: str) -> None:
         self.latch = {"scope": ", ".join(agents) or "all", "by": by, "reason": reason}
+        self.turns += 1
         for agent in agents or ("ppo", "peg"):
             body = {"event": "confirmed", "scope": agent, "by": "", "reason": reason, "open": 0}
             self.entries.append(Entry(kinds.KILL, 11 * S, agent=agent, body=body))
 
-    def rearm(self, agents: Sequence[str], by: str, reason: str) -> None:
+    def rearm(self, agents: Sequence[str], by: str, reason: str, mark: str = "") -> None:
+        assert mark == self.mark()
         self.latch = None
+        self.turns += 1
         for agent in agents or ("ppo", "peg"):
             body = {"scope": agent, "by": by, "reason": reason}
             self.entries.append(Entry(kinds.REARM, 12 * S, agent=agent, body=body))
+
+    def mark(self) -> str:
+        return str(self.turns)
 
     def killed(self) -> Mapping[str, Any] | None:
         return self.latch

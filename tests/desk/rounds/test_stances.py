@@ -51,8 +51,8 @@ def test_what_one_person_sets_is_never_less_careful_than_what_risk_says(
 class Placed:
     """A small desk over a journal in a folder, and a person's word to it."""
 
-    def __init__(self, folder: Path, exchange: Any = None) -> None:
-        config = parse_config(LONGER, "desk.toml")
+    def __init__(self, folder: Path, exchange: Any = None, text: str = LONGER) -> None:
+        config = parse_config(text, "desk.toml")
         self.exchange = exchange or SimulatedMarkets().exchange(config)
         self.journal = SqlJournal(folder)
         self.opened = open_desk(config, self.journal, DeskParts(self.exchange))

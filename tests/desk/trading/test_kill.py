@@ -54,6 +54,30 @@ def test_kill_of_one_agent_leaves_the_others(path: Path) -> None:
     assert latch.killed("ppo") is None
 
 
+def test_a_rearm_of_another_kill_than_is_meant_is_refused(path: Path) -> None:
+    latch, other = KillLatch(path), KillLatch(path)
+    latch.kill("drifts", by="ann", at_ns=1, agents=["ppo"])
+    meant = latch.state().mark
+    assert meant == other.state().mark
+    other.kill("the tape is bad", by="bob", at_ns=2)
+    before = path.read_bytes()
+    with pytest.raises(OrderError, match="another one now"):
+        latch.rearm("ppo is fine", by="ann", at_ns=3, mark=meant)
+    assert path.read_bytes() == before
+    assert latch.killed("twap") == "the tape is bad"
+    latch.rearm("all is fine", by="ann", at_ns=4, mark=latch.state().mark)
+    assert latch.killed("ppo") is None
+    other.kill("drifts", by="ann", at_ns=1, agents=["ppo"])
+    with pytest.raises(OrderError, match="another one now"):
+        latch.rearm("ppo is fine", by="ann", at_ns=5, mark=meant)
+    path.write_text("no latch")
+    damaged = latch.state().mark
+    with pytest.raises(OrderError, match="makes no sense"):
+        latch.rearm("ppo is fine", by="ann", at_ns=6, mark=meant)
+    latch.rearm("mended", by="ann", at_ns=7, mark=damaged)
+    assert latch.state().killed == {}
+
+
 def test_rearm_of_one_agent(path: Path) -> None:
     latch = KillLatch(path)
     latch.kill("drifts", by="ann", at_ns=1, agents=["ppo", "dqn"])

@@ -136,10 +136,10 @@ def _open(body: Mapping[str, Any]) -> str:
     return f"{body.get('open', 0):,} lots are being cancelled"
 
 
-def rearm(served: Served, agents: Sequence[str], by: str, reason: str) -> Done:
-    """Let killed agents trade again; what the desk did."""
+def rearm(served: Served, agents: Sequence[str], by: str, reason: str, mark: str) -> Done:
+    """Let killed agents trade again, where the latch has still that mark; what the desk did."""
     before = served.desk.last()
-    served.desk.rearm(agents, by, reason)
+    served.desk.rearm(agents, by, reason, mark)
     unknown = served.desk.note("rearm", {"agents": list(agents)}, by, reason)
     who = ", ".join(agents) or "every agent"
     if unknown:
@@ -307,24 +307,38 @@ def own_alert(served: Served, seq: int, by: str, note: str) -> Done:
 # -- what takes two persons --------------------------------------------------------------------------------------------
 
 
-def may_rearm(served: Served, agents: Sequence[str]) -> None:
-    """Refuse a re-arm of what is not killed."""
-    killed = served.desk.killed()
+def may_rearm(served: Served, agents: Sequence[str]) -> dict[str, Any]:
+    """What a re-arm is asked of: agents and the latch's mark; refused where they are not killed."""
+    served.must_have(agents)
+    mark, killed = served.desk.mark(), served.desk.killed()  # a kill between the two is another one
     if killed is None:
         raise NotServedError(409, "a kill to take back", f"{served.name} is armed", "nothing is to be done")
     if agents and (killed["scope"] == "all" or not set(agents) <= set(killed["scope"].split(", "))):
         raise NotServedError(
             409, f"agents that are killed: {killed['scope']}", ", ".join(agents), "name those, or none for all"
         )
+    return {"agents": list(agents), "mark": mark}
 
 
-def may_promote(served: Served, agent: str) -> str:
-    """What a promotion would do, in words; refused where nobody challenges."""
+def may_promote(served: Served, agent: str) -> dict[str, Any]:
+    """What a promotion would do, as the desk's command has it; refused where nobody challenges."""
     served.must_have([agent])
     there = served.follower.ask(lambda state: dict(seat(state, agent)))
     if not there.get("challenger"):
         raise NotServedError(409, "an agent with a challenger", f"{agent}, which has none", "look at the page")
-    return f"promote {there['challenger']} over {there.get('strategy')} of {agent}"
+    return {"agent": agent, "champion": there.get("strategy"), "challenger": there["challenger"]}
+
+
+def must_be_so_still(served: Served, act: str, body: Mapping[str, Any]) -> None:
+    """Refuse to confirm what is not there any more as it was asked about; the desk looks again when it does it."""
+    now = body
+    if act == "rearm":
+        now = {**body, "mark": served.desk.mark()}
+    elif act == "promote":
+        now = may_promote(served, body["agent"])
+    if now != body:
+        remedy = "refuse it; look at the page and ask anew"
+        raise NotServedError(409, "what was asked about", f"another one now at {served.name}", remedy)
 
 
 def may_undo(served: Served, agent: str) -> None:
@@ -382,11 +396,11 @@ def ask_limits(served: Served, changes: Mapping[str, str], by: str, reason: str)
 def confirmed(served: Served, act: str, body: Mapping[str, Any], by: Mapping[str, str], reason: str) -> Done:
     """Do what one person asked for and another confirmed (`both`: the two; `second`: the latter)."""
     if act == "rearm":
-        return rearm(served, list(body["agents"]), by["both"], reason)
+        return rearm(served, list(body["agents"]), by["both"], reason, str(body["mark"]))
     if act == "posture":
         return set_posture(served, body, by["both"], reason)
     if act == "promote":
-        return Done(done=[_asked(served, "promote", {"agent": body["agent"]}, by["both"], reason)])
+        return Done(done=[_asked(served, "promote", body, by["both"], reason)])
     # the desk itself holds who asked, and refuses the same person
     approve = {"act": "approve", "request": int(body["request"])}
     return Done(done=[_asked(served, "limits", approve, by["second"], reason)])

@@ -10,7 +10,8 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -27,7 +28,9 @@ SHORTEST: Final = 8
 LONGEST: Final = 40
 """Letters of a name."""
 DAY_S: Final = 86_400.0
-"""For so long nobody confirms for the person who let them in or raised their role."""
+"""For so long two people do not confirm for each other whom one person let in or raised, or where one did the other."""
+BOUND: Final = "one of the two let in or raised the other within a day, or a third did so with both"
+"""What binds two people (`People.bound`), in words."""
 _KEPT_OUT: Final = set('()[]{}<>,;:"/\\|`')
 _FORMULA: Final = "=+-@"
 
@@ -45,6 +48,9 @@ class Person:
         Who added this person, or raised the role last.
     s : float
         When, seconds of the wall's clock.
+    lifters : dict of str to float
+        Who let this person in, raised the role or gave the password, and who had done so with them within a day: when,
+        the last time. At the console by name, at the command line as `by`.
     """
 
     name: str
@@ -52,6 +58,7 @@ class Person:
     hash: str = ""
     by: str = ""
     s: float = 0.0
+    lifters: dict[str, float] = field(default_factory=dict)
 
 
 class People:
@@ -123,15 +130,16 @@ class People:
         Raises
         ------
         ConfigError
-            A name that is taken, another's to the eye, or cannot be one; a role that is none; a short password.
+            A name that is taken, another's to the eye, or cannot be one; a role that is none; a short password; who
+            does it is not at the console any more.
         """
         check_name(name)
-        person = Person(name, check_role(role), "" if password is None else self._hashed(password), by, self.now_s())
+        made = Person(name, check_role(role), "" if password is None else self._hashed(password))
         with self._changing() as people:
             if taken := next((one for one in people if same_person(one, name)), None):
                 raise ConfigError("a name that nobody has", f"{name!r}, where {taken!r} is one", "choose another")
-            people[name] = person
-        return person
+            people[name] = self._lifted(people, made, by)
+            return people[name]
 
     def set_role(self, name: str, role: str, by: str) -> Person:
         """Give a person another role; it counts at once.
@@ -139,21 +147,21 @@ class People:
         Raises
         ------
         ConfigError
-            Nobody has that name, it is no role, or no admin would remain.
+            Nobody has that name, it is no role, no admin would remain, or who does it is not at the console any more.
         """
         check_role(role)
         with self._changing() as people:
             before = self._known(people, name)
             raised = ROLES.index(role) > ROLES.index(before.role)
-            after = replace(before, role=role, by=by, s=self.now_s()) if raised else replace(before, role=role)
-            people[name] = after
-        return after
+            after = replace(before, role=role)
+            people[name] = self._lifted(people, after, by) if raised else after
+            return people[name]
 
     def set_password(self, name: str, password: str, by: str) -> Person:
         """Give a person another password: open sessions end, and who gave it counts as who let them in."""
         hashed = self._hashed(password)
         with self._changing() as people:
-            people[name] = replace(self._known(people, name), hash=hashed, by=by, s=self.now_s())
+            people[name] = self._lifted(people, replace(self._known(people, name), hash=hashed), by)
             return people[name]
 
     def change_password(self, person: Person, password: str) -> Person:
@@ -183,20 +191,40 @@ class People:
         with self._changing() as people:
             del people[self._known(people, name).name]
 
-    def lifted_by(self, name: str, asker: str) -> bool:
-        """Whether a person was let in or raised within a day by `asker`, or by one who was, and so on.
+    def bound(self, one: str, other: str, known: Mapping[str, float] | None = None) -> bool:
+        """Whether one person may stand behind two names: they are the same; one let in or raised the other within a
+        day, or one who was so did; or a third at the console did both. What the command line did binds to its user
+        alone: people whom it let in are independent of each other.
 
-        The wall's clock may have been put back: what seems to come is not a day old either.
+        Parameters
+        ----------
+        one, other : str
+        known : mapping of str to float, optional
+            The lifters of `other` as written down earlier: that record may be gone, or begun anew.
         """
-        people = {one.name: one for one in self.all()}
-        on, seen = people.get(name), set[str]()
-        while on is not None and on.name not in seen and self.now_s() - on.s < DAY_S:
-            seen.add(on.name)
-            above = on.by.partition(" (")[0]
-            if same_person(above, asker):
-                return True
-            on = people.get(above)
-        return False
+        mine, theirs = self._young(self.lifters(one)), self._young(known or {}) | self._young(self.lifters(other))
+        ours, others = ({name, *filter(_at_console, lifters)} for name, lifters in ((one, mine), (other, theirs)))
+        pairs = [*product(ours, others), *product((one,), theirs), *product(mine, (other,))]
+        return any(same_person(a, b) for a, b in pairs)
+
+    def lifters(self, name: str) -> dict[str, float]:
+        """Who lifted a person, and when; {} for nobody."""
+        found = self.get(name)
+        return {} if found is None else found.lifters
+
+    def _young(self, lifters: Mapping[str, float]) -> set[str]:
+        """Those of less than a day; the wall's clock may have been put back: what seems to come is not old either."""
+        return {name for name, s in lifters.items() if self.now_s() - s < DAY_S}
+
+    def _lifted(self, people: Mapping[str, Person], person: Person, by: str) -> Person:
+        """A person whom somebody lifts, with their own lifters: a record that is removed later breaks no chain."""
+        now, (name, _, proof) = self.now_s(), by.partition(" (")
+        if proof.startswith(("password)", "oidc:")):
+            self._known(people, name)  # who was removed while a password was hashed lets nobody in
+        above = people[name].lifters if _at_console(by) and name in people else {}
+        added = {one: above[one] for one in self._young(above)} | {name if _at_console(by) else by: now}
+        lifters = person.lifters | {one: max(s, person.lifters.get(one, s)) for one, s in added.items()}
+        return replace(person, by=by, s=now, lifters=lifters)
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Person]]:
@@ -246,6 +274,12 @@ def check_name(name: str) -> str:
     return name
 
 
+def _at_console(by: str) -> bool:
+    """Whether it was done at the console: by a name alone, or one with a proof of who it is."""
+    proof = by.partition(" (")[2]
+    return not proof or proof.startswith(("password)", "oidc:"))
+
+
 def made_password() -> str:
     """A password that nobody guesses, 96 bits.
 
@@ -266,15 +300,27 @@ def _read(path: Path) -> dict[str, Person]:
         people = {}
         for name, row in rows.items():
             where = f"{name!r} in {path}"
-            strange = set(row) - {"role", "hash", "by", "s"}
+            strange = set(row) - {"role", "hash", "by", "s", "lifters"}
             if strange or not isinstance(row.get("hash", ""), str):
-                raise ConfigError(
-                    "role, hash, by and s", f"{', '.join(strange) or 'a hash'} of {where}", "mend the file"
-                )
-            people[name] = Person(
-                name, check_role(row.get("role"), where), row.get("hash", ""), str(row.get("by", "")), float(row["s"])
-            )
+                received = f"{', '.join(strange) or 'a hash'} of {where}"
+                raise ConfigError("role, hash, by, s and lifters", received, "mend the file")
+            by, s = str(row.get("by", "")), float(row["s"])
+            lifters = {str(one): float(at) for one, at in row.get("lifters", {}).items()}
+            people[name] = Person(name, check_role(row.get("role"), where), row.get("hash", ""), by, s, lifters)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         remedy = "mend it, or move it away and begin with `tercel console users add NAME`"
         raise ConfigError("a file of people", f"{path}: {type(error).__name__}: {error}", remedy) from None
-    return people
+    chains = {name: _chain(people, name) for name, row in rows.items() if "lifters" not in row}
+    return people | {name: replace(people[name], lifters=chain) for name, chain in chains.items()}
+
+
+def _chain(people: Mapping[str, Person], name: str) -> dict[str, float]:
+    """Lifters of a file written before they were kept: who let a person in, who let that one in, and so on."""
+    chain, on = dict[str, float](), people.get(name)
+    while on is not None and on.by:
+        above = on.by.partition(" (")[0] if _at_console(on.by) else on.by
+        if above in chain:
+            break
+        chain[above] = on.s
+        on = people.get(above)
+    return chain

@@ -1,7 +1,7 @@
 """What one person asked for and another has to confirm, in a file of the desk's folder.
 
 book = RequestBook(folder, time.time_ns)
-asked = book.ask("rearm", {"agents": []}, "re-arm all", "ann", "password", "looked at it")
+asked = book.ask("rearm", {"agents": []}, "re-arm all", "ann", "password", "looked at it", {})
 book.settle(asked.id, "confirmed", "bob", "password")        # once; what is older than a quarter of an hour, never
 """
 
@@ -9,7 +9,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,6 +47,8 @@ class Asked:
         waits, confirmed, refused or expired.
     by : str
         Who confirmed or refused.
+    lifters : dict of str to float
+        Who had let in or raised the one who asked, and when (`Person.lifters`), as it was then.
     """
 
     id: str
@@ -59,6 +61,7 @@ class Asked:
     ns: int
     state: str = WAITS
     by: str = ""
+    lifters: dict[str, float] = field(default_factory=dict)
 
     def at(self, now_ns: int) -> "Asked":
         """The same at a time: what waits has expired, also where the clock was put back behind it."""
@@ -90,15 +93,25 @@ class RequestBook:
         """
         return [one.at(self._now_ns()) for one in reversed(self._read())]
 
-    def ask(self, act: str, body: Mapping[str, Any], what: str, by: str, proof: str, reason: str) -> Asked:
-        """Write a request down.
+    def ask(
+        self,
+        act: str,
+        body: Mapping[str, Any],
+        what: str,
+        by: str,
+        proof: str,
+        reason: str,
+        lifters: Mapping[str, float],
+    ) -> Asked:
+        """Write a request down; the arguments are `Asked`'s, `by` is who asks.
 
         Raises
         ------
         OrderError
             Too many wait.
         """
-        asked = Asked(secrets.token_hex(8), act, dict(body), what, by, proof, reason, self._now_ns())
+        made = secrets.token_hex(8)
+        asked = Asked(made, act, dict(body), what, by, proof, reason, self._now_ns(), lifters=dict(lifters))
         with self._changing() as rows:
             waiting = sum(one.at(asked.ns).state == WAITS for one in rows)
             if waiting >= MOST_WAITING:

@@ -113,12 +113,15 @@ class Visit:
         What every change carries as the header `x-csrf`.
     until_s : float
         When it ends at the latest, on the clock of the sessions.
+    hash : str
+        Of the password with which it stands: with another one it has ended.
     """
 
     person: Person
     proof: str
     csrf: str
     until_s: float
+    hash: str = field(repr=False)
     seen_s: float = field(default=0.0, repr=False)
 
     @property
@@ -141,6 +144,7 @@ class Sessions:
         self.people, self.now_s = people, now_s
         self._visits: dict[str, Visit] = {}
         self._lock = Lock()
+        self._changing = Lock()  # over a password and the session that goes on with it
         self._here, self._there = Throttle(FREE_HERE, LONGEST_HERE_S), Throttle(FREE_THERE, LONGEST_THERE_S)
 
     def enter(self, name: str, password: str, address: str) -> str | None:
@@ -167,11 +171,12 @@ class Sessions:
         person = self._proved(visit.person.name, old, address)
         if person is None:
             return None
-        changed = self.people.change_password(person, new)
-        with self._lock:
-            mine = [key for key, one in self._visits.items() if one.person.name == changed.name]
-            self._visits = {key: one for key, one in self._visits.items() if key == secret or key not in mine}
-        visit.person = changed
+        with self._changing:
+            changed = self.people.change_password(person, new)
+            with self._lock:
+                mine = [key for key, one in self._visits.items() if one.person.name == changed.name]
+                self._visits = {key: one for key, one in self._visits.items() if key == secret or key not in mine}
+            visit.person, visit.hash = changed, changed.hash
         return sum(key != secret for key in mine)
 
     def _proved(self, name: str, password: str, address: str) -> Person | None:
@@ -197,7 +202,7 @@ class Sessions:
         now = self.now_s()
         with self._lock:
             self._visits = {key: one for key, one in self._visits.items() if self._stands(one, now)}
-            self._visits[secret] = Visit(person, proof, secrets.token_urlsafe(32), now + LIFE_S, now)
+            self._visits[secret] = Visit(person, proof, secrets.token_urlsafe(32), now + LIFE_S, person.hash, now)
         return secret
 
     def visit(self, secret: str | None, *, used: bool = True) -> Visit | None:
@@ -213,7 +218,12 @@ class Sessions:
         if visit is None:
             return None
         person, now = self.people.get(visit.person.name), self.now_s()
-        if not self._stands(visit, now) or person is None or person.hash != visit.person.hash:
+        if person is None or person.hash != visit.hash:
+            with self._changing:  # its own password may be on the way
+                person = self.people.get(visit.person.name)
+                if person is not None and person.hash != visit.hash:
+                    person = None
+        if person is None or not self._stands(visit, now):
             self.leave(secret)
             return None
         visit.person = person

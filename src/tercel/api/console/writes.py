@@ -11,9 +11,10 @@ from fastapi import FastAPI, Path, Request, Response
 from tercel.api.console import acts, models
 from tercel.api.console.guard import NotServedError, needs
 from tercel.api.console.models import Done, Waits
+from tercel.api.console.people import BOUND
 from tercel.api.console.quote import quote
 from tercel.api.console.reached import Desks, Served
-from tercel.api.console.requests import CONFIRMED, REFUSED, Asked
+from tercel.api.console.requests import CONFIRMED, REFUSED, WAITS, Asked
 from tercel.api.console.roles import may
 from tercel.api.console.sessions import Sessions, Visit
 from tercel.desk.trading.limit_record import same_person
@@ -119,18 +120,18 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
     def rearm(request: Request, asked: models.RearmBody) -> Waits:
         """Ask to let killed agents trade again."""
         served = desks.of(asked.desk)
-        served.must_have(asked.agents)
-        acts.may_rearm(served, asked.agents)
+        body = acts.may_rearm(served, asked.agents)
         what = f"re-arm {', '.join(asked.agents) or 'every agent'}"
-        return ask(served, request.state.visit, "rearm", {"agents": asked.agents}, what, asked.reason)
+        return ask(served, request.state.visit, "rearm", body, what, asked.reason)
 
     def promotion(words: str) -> Callable[..., Waits]:
         def act(request: Request, name: Id, asked: models.OfDesk) -> Waits:
             served = desks.of(asked.desk)
             if words:
                 acts.may_undo(served, name)
-            what = acts.may_promote(served, name) + words
-            return ask(served, request.state.visit, "promote", {"agent": name}, what, asked.reason)
+            body = acts.may_promote(served, name)
+            what = f"promote {body['challenger']} over {body['champion']} of {name}{words}"
+            return ask(served, request.state.visit, "promote", body, what, asked.reason)
 
         return act
 
@@ -183,6 +184,8 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
         served, found = _request(desks, id)
         visit: Visit = request.state.visit
         check_second(sessions, found, visit)
+        if found.state == WAITS:
+            acts.must_be_so_still(served, found.act, found.body)
         found = served.requests.settle(id, CONFIRMED, visit.by, asked.reason)
         first = f"{found.asked_by} ({found.proof})"
         names = {"both": f"{first}, confirmed by {visit.by}", "second": visit.by}
@@ -198,7 +201,8 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
 
 def ask(served: Served, visit: Visit, act: str, body: dict[str, Any], what: str, reason: str) -> Waits:
     """Write down what a second person has to confirm."""
-    asked = served.requests.ask(act, body, what, visit.person.name, visit.proof, reason)
+    who = visit.person
+    asked = served.requests.ask(act, body, what, who.name, visit.proof, reason, who.lifters)
     return Waits(request=asked.id)
 
 
@@ -208,19 +212,17 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
     Raises
     ------
     NotServedError
-        403: who asked, or a person whom the asker let in or raised within a day. 409: whoever asked may not ask any
-        more.
+        403: who asked; or one of the two let in or raised the other within a day, or a third did both. 409: whoever
+        asked may not ask any more.
     """
     name = visit.person.name
     if same_person(name, asked.asked_by):
         raise NotServedError(
             403, f"another person than {asked.asked_by}, who asked", name, "let somebody else confirm it"
         )
-    if sessions.people.lifted_by(name, asked.asked_by):
-        received = f"{name}, whom {asked.asked_by} let in or raised within a day"
-        raise NotServedError(
-            403, "a person whom the asker did not let in just now", received, "let somebody else confirm it"
-        )
+    if sessions.people.bound(name, asked.asked_by, asked.lifters):
+        wanted = f"a person who stands apart from {asked.asked_by}, who asked"
+        raise NotServedError(403, wanted, f"{name}: {BOUND}", "let somebody else confirm it")
     asker = sessions.people.get(asked.asked_by)
     if asker is None or not may(asker.role, asked.act):  # an act is called as its permission is
         received = f"{asked.asked_by}, who is {asker.role if asker else 'gone'}"

@@ -49,15 +49,19 @@ class FolderDesk:
         """Latch the kill switch for some agents, or, where none is named, for all."""
         self._latch.kill(reason, by, self._now_ns(), agents)
 
-    def rearm(self, agents: Sequence[str], by: str, reason: str) -> None:
+    def rearm(self, agents: Sequence[str], by: str, reason: str, mark: str = "") -> None:
         """Release some agents, or, where none is named, everything that is latched.
 
         Raises
         ------
         OrderError
-            For agents that are not killed themselves.
+            For agents that are not killed themselves; or the latch has another `mark` than is meant.
         """
-        self._latch.rearm(reason, by, self._now_ns(), agents)
+        self._latch.rearm(reason, by, self._now_ns(), agents, mark)
+
+    def mark(self) -> str:
+        """Identity of the kill latch's current state: every kill and re-arm makes another."""
+        return self._latch.state().mark
 
     def killed(self) -> Mapping[str, Any] | None:
         """The kill latch's current state."""

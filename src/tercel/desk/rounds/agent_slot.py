@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, OrderError
 from tercel.core.plain import plain
 from tercel.desk.rounds.challenge import Evidence
 from tercel.desk.rounds.drift import DriftDetector
@@ -66,6 +66,17 @@ class AgentSlot:
             None,
             f"{lots} lots a round, and {self.shown} is for {most:.0f} a round at most: {takes} works them",
         )
+
+    def must_be(self, champion: str | None, challenger: str | None) -> None:
+        """Refuse a promotion that was asked for between others than are there now; None is not said.
+
+        Raises
+        ------
+        OrderError
+        """
+        if champion not in (None, self.shown) or challenger not in (None, self.challenger_shown):
+            received = f"{self.challenger_shown} over {self.shown} now"
+            raise OrderError(f"what was asked for: {challenger} over {champion} of {self.name}", received, "ask anew")
 
     def promote(self) -> None:
         """Swap champion and challenger; a second call undoes the first.

@@ -436,10 +436,12 @@ class DeskLoop:
         return command in ("promote", "posture", "kill", "rearm")
 
     def _promote(self, entry: Entry) -> None:
-        agent = str(entry.body.get("body", {}).get("agent", ""))
+        asked = entry.body.get("body", {})
+        agent = str(asked.get("agent", ""))
         slot = self.slots.get(agent)
         if slot is None or slot.challenger is None:
             raise OrderError("an agent with a challenger", agent or "none named", "see `tercel trade orders`")
+        slot.must_be(asked.get("champion"), asked.get("challenger"))
         evidence, before = Evidence.of(slot.gains_bps), slot.shown
         slot.promote()
         for line in self._lines.values():

@@ -11,6 +11,7 @@ It is written whole beside itself, made durable, then renamed, under a lock: whe
 is the state before or the state after. The history only grows, so that no two states have the same signature.
 """
 
+import hashlib
 import json
 import os
 import stat
@@ -54,6 +55,12 @@ class KillState:
         """Why an agent is killed, or None."""
         return self.damaged or self.killed.get(ALL) or self.killed.get(agent)
 
+    @property
+    def mark(self) -> str:
+        """Identity of this state, 16 hex digits: every kill and re-arm makes another."""
+        whole = self.damaged or json.dumps([self.killed, self.history])
+        return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
 
 class Latch:
     """A kill latch without a file, for a session in memory."""
@@ -76,21 +83,30 @@ class Latch:
         _say_why(reason, by)
         return self._change("kill", reason, by, at_ns, agents)
 
-    def rearm(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
+    def rearm(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = (), mark: str = "") -> KillState:
         """Re-arm some agents (by default all).
+
+        Parameters
+        ----------
+        reason, by : str
+        at_ns : int
+        agents : sequence of str
+        mark : str
+            Of the state that is meant (`KillState.mark`); "": whatever it is.
 
         Raises
         ------
         ConfigError
             Without a reason or a name.
         OrderError
-            For agents that are not killed themselves: a desk that is killed whole is re-armed whole.
+            For agents that are not killed themselves: a desk that is killed whole is re-armed whole. Or where the state
+            is another one than is meant.
         """
         _say_why(reason, by)
-        return self._change("rearm", reason, by, at_ns, agents)
+        return self._change("rearm", reason, by, at_ns, agents, mark)
 
-    def _change(self, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str]) -> KillState:
-        self._state = _after(self._state, what, reason, by, at_ns, agents)
+    def _change(self, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str], mark: str = "") -> KillState:
+        self._state = _after(_meant(self._state, mark), what, reason, by, at_ns, agents)
         return self._state
 
     def state(self) -> KillState:
@@ -150,16 +166,16 @@ class KillLatch(Latch):
                 os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
             raise
 
-    def rearm(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
+    def rearm(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = (), mark: str = "") -> KillState:
         """See `Latch`; a damaged file is kept beside and a new one begun."""
-        state = super().rearm(reason, by, at_ns, agents)
+        state = super().rearm(reason, by, at_ns, agents, mark)
         self._stuck = ""
         return state
 
-    def _change(self, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str]) -> KillState:
+    def _change(self, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str], mark: str = "") -> KillState:
         # Alone among all writers; a lock of its own file, as a rename takes the other away. Dies with its holder.
         with locked(self.path.with_name(self.path.name + ".lock")):
-            old = self.state()
+            old = _meant(self.state(), mark)
             state = _after(old, what, reason, by, at_ns, agents)
             if old.damaged:
                 _keep(self.path)
@@ -200,6 +216,14 @@ class KillLatch(Latch):
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _meant(state: KillState, mark: str) -> KillState:
+    """A state, where it is the one that is meant."""
+    if mark and mark != state.mark:
+        received = f"another one now: {state.damaged or ', '.join(state.killed) or 'nobody'} killed"
+        raise OrderError("the kill that was asked about", received, "look at it, then ask again")
+    return state
 
 
 def _after(old: KillState, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str]) -> KillState:
