@@ -88,7 +88,7 @@ def test_a_parent_is_taken_over_and_worked_by_who_has_it(page: Any, app: Any) ->
     show(page, SCREENS["orders"])
     press(page, "Take over…")
     say(page, "Reason", "news are due")
-    press(page, "Take over…", "dialog")
+    press(page, "Take over", "dialog")
     answered(page, "Done:")
     path, body = app.state.asked[-1]
     assert (path.rpartition("/")[2], body) == ("take_over", {"desk": "today", "reason": "news are due"})
@@ -102,7 +102,7 @@ def test_a_parent_is_taken_over_and_worked_by_who_has_it(page: Any, app: Any) ->
     assert app.state.asked[-1] == ("parents/CSCO-001-peg/orders", body)
     press(page, "Give back…")
     say(page, "Reason", "they were good")
-    press(page, "Give back…", "dialog")
+    press(page, "Give back", "dialog")
     answered(page, "Done:")
     assert app.state.asked[-1][0] == "parents/CSCO-001-peg/give_back"
 
