@@ -97,14 +97,12 @@ def test_a_parent_is_taken_over_and_worked_by_who_has_it(page: Any, app: Any) ->
     say(page, "Limit price", "30.01")
     say(page, "Reason", "news are due")
     press(page, "Send it", "dialog")
-    answered(page, "Done:")
     body = {"desk": "today", "qty": 1000, "limit_price": 30.01, "reason": "news are due"}
-    assert app.state.asked[-1] == ("parents/CSCO-001-peg/orders", body)
+    until(lambda: app.state.asked[-1] == ("parents/CSCO-001-peg/orders", body), what="the order by hand")
     press(page, "Give back…")
     say(page, "Reason", "they were good")
     press(page, "Give back", "dialog")
-    answered(page, "Done:")
-    assert app.state.asked[-1][0] == "parents/CSCO-001-peg/give_back"
+    until(lambda: app.state.asked[-1][0] == "parents/CSCO-001-peg/give_back", what="the parent given back")
 
 
 def test_a_posture_by_hand_has_an_end_and_says_what_counts(page: Any, app: Any) -> None:
@@ -120,8 +118,8 @@ def test_a_posture_by_hand_has_an_end_and_says_what_counts(page: Any, app: Any) 
     press(page, "End…")
     say(page, "Reason", "they were good")
     press(page, "End it", "dialog")
-    answered(page, "Done:")
-    assert app.state.asked[-1] == ("posture/end", {"desk": "today", "reason": "they were good"})
+    ended = ("posture/end", {"desk": "today", "reason": "they were good"})
+    until(lambda: app.state.asked[-1] == ended, what="its end")
 
 
 def test_a_kill_from_the_head_has_chosen_nobody(page: Any, app: Any) -> None:
