@@ -99,7 +99,8 @@ def test_tricks_of_paths_find_nothing(shared: Place, path: str) -> None:
 WRONG: list[Any] = [
     None, [], "all", 3, {}, {"scope": 1}, {"scope": "all"}, {"scope": "all", "reason": 3},
     {"scope": "all", "reason": ""},
-    {"scope": "all", "reason": " \n\t "}, {"scope": "all", "reason": "x" * 501}, {"scope": "everything", "reason": "x"},
+    {"scope": "all", "reason": " \n\t "}, {"scope": "all", "reason": "\u3164 \u1160\u115f\uffa0"},
+    {"scope": "all", "reason": "x" * 501}, {"scope": "everything", "reason": "x"},
     {"scope": "all", "reason": "x", "more": 1}, {"scope": "agent", "name": {"$ne": 1}, "reason": "x"},
     {"scope": "agent", "name": ["ppo", 3], "reason": "x"}, {"scope": "agent", "name": [], "reason": "x"},
     {"scope": "agent", "name": ["x"] * 101, "reason": "x"}, {"scope": "agent", "name": "a\nb", "reason": "x"},

@@ -89,12 +89,31 @@ def test_what_cannot_be_is_refused_and_changes_nothing(people: People, change: A
     "name",
     [
         *("", " ", "a" * 41, "a\nb", "a\x00", "=1+1", "@x", "-x", "+x", "a (b)", "a,b", "a;b", 'a"b', "a/b", ".."),
-        *("\ud800", "a\u202eb", "a  b"),
+        *("\ud800", "a\u202eb", "a  b", "\u3164", "ann\u115f", "\u1160ann", "an\uffa0n", "ann\ufe0f", "ann\u2800"),
     ],
 )
 def test_a_name_that_would_lie_in_a_journal_a_path_or_a_table_is_none(name: str) -> None:
     with pytest.raises(ConfigError, match="a name of 1 to 40"):
         check_name(name)
+
+
+@pytest.mark.parametrize("name", ["\u0430dmin", "eve \u0395", "\uff41\u0430", "\u0430\u03b1"])
+def test_a_name_of_alphabets_that_look_alike_is_none(people: People, name: str) -> None:
+    with pytest.raises(ConfigError, match="one alphabet"):
+        people.add(name, "risk", PASSWORD, "ann (password)")
+
+
+@pytest.mark.parametrize("name", ["limits", "root", "desk", "Root", "D esk", "\uff4cimits"])
+def test_a_name_by_which_a_desk_or_its_machine_speaks_is_nobodys(people: People, name: str) -> None:
+    with pytest.raises(ConfigError, match="limits, root, desk"):
+        people.add(name, "risk", PASSWORD, "ann (password)")
+
+
+@pytest.mark.parametrize(
+    "name", ["\u0410\u043d\u043d\u0430", "\u0391\u03bd\u03bd\u03b1", "Jos\u00e9 2", "\u674e\u96f7 Lei"]
+)
+def test_a_name_of_any_one_alphabet_is_one(name: str) -> None:
+    assert check_name(name) == name
 
 
 def test_a_misspelt_role_is_refused_with_file_and_name(people: People) -> None:

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from tercel.desk.trading.limit_record import blank
+
 LONGEST_ID = 80
 
 
@@ -17,7 +19,7 @@ def _name(text: str) -> str:
 def _words(text: str) -> str:
     """Words on one line: spaces and lines between them are one space; nothing that writes over others."""
     line = " ".join(text.split())
-    if not line or any(unicodedata.category(letter) in ("Cc", "Cs", "Cf", "Co", "Cn") for letter in line):
+    if all(map(blank, line)) or any(unicodedata.category(letter) in ("Cc", "Cs", "Cf", "Co", "Cn") for letter in line):
         raise ValueError("says nothing, or has letters that nobody sees")
     return line
 

@@ -8,6 +8,7 @@ people.verify("ann", "correct horse")      # a Person, or None
 import json
 import secrets
 import time
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -21,7 +22,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.extras import needed
 from tercel.core.locks import locked
 from tercel.core.written import write_private
-from tercel.desk.trading.limit_record import same_person
+from tercel.desk.trading.limit_record import blank, same_person
 
 SHORTEST: Final = 8
 """Letters of a password."""
@@ -33,6 +34,10 @@ BOUND: Final = "one of the two let in or raised the other within a day, or a thi
 """What binds two people (`People.bound`), in words."""
 _KEPT_OUT: Final = set('()[]{}<>,;:"/\\|`')
 _FORMULA: Final = "=+-@"
+_ALIKE: Final = {"LATIN", "CYRILLIC", "GREEK"}
+"""Alphabets whose letters look like each other's."""
+_TAKEN: Final = ("limits", "root", "desk")
+"""Names by which a desk or its machine's owner speaks in a journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,15 +267,22 @@ def check_name(name: str) -> str:
     Raises
     ------
     ConfigError
-        For a name with other letters, or none.
+        For a name with other letters, or none; of two alphabets that look alike; of a desk or its machine.
 
     >>> check_name("Ann Lee")
     'Ann Lee'
     """
-    fine = name == " ".join(name.split()) and 0 < len(name) <= LONGEST and name.isprintable()
+    seen = not any(blank(letter) for letter in name.replace(" ", ""))
+    fine = seen and name == " ".join(name.split()) and 0 < len(name) <= LONGEST
     if not fine or name[0] in _FORMULA or _KEPT_OUT & set(name) or name in (".", ".."):
         wanted = f"a name of 1 to {LONGEST} letters, digits, spaces and dots"
         raise ConfigError(wanted, ascii(name[: 2 * LONGEST]), "choose another")
+    plain = unicodedata.normalize("NFKC", name)
+    if len(mixed := {unicodedata.name(letter, "").partition(" ")[0] for letter in plain} & _ALIKE) > 1:
+        received = f"{name!a}, of {' and '.join(sorted(mixed))}"
+        raise ConfigError("a name of letters of one alphabet", received, "choose another")
+    if any(same_person(name, one) for one in _TAKEN):
+        raise ConfigError(f"a name but {', '.join(_TAKEN)}", repr(name), "choose another")
     return name
 
 

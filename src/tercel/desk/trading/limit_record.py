@@ -87,6 +87,20 @@ def _agreed(asked: LimitRequest | None, body: Mapping[str, Any]) -> bool:
     return asked is not None and not same_person(asked.by, str(body["by"]))
 
 
+_BLANK: Final = frozenset(
+    map(chr, (0x34F, 0x115F, 0x1160, *range(0x180B, 0x1810), 0x2800, 0x3164, *range(0xFE00, 0xFE10), 0xFFA0))
+)
+
+
+def blank(letter: str) -> bool:
+    """Whether a letter shows nothing: spaces, what does not print, and fillers, which pass for printed ones.
+
+    >>> blank(" "), blank("\u3164"), blank("a")
+    (True, True, False)
+    """
+    return letter.isspace() or not letter.isprintable() or letter in _BLANK
+
+
 def same_person(one: str, other: str) -> bool:
     """Whether two names are one person's: lookalike letters and invisible characters folded, how it was proved aside.
 
@@ -100,4 +114,4 @@ def same_person(one: str, other: str) -> bool:
 
 def _spelt(name: str) -> str:
     plain = unicodedata.normalize("NFKC", name.partition(" (")[0]).casefold()
-    return "".join(letter for letter in plain if letter.isprintable() and not letter.isspace())
+    return "".join(letter for letter in plain if not blank(letter))
