@@ -85,7 +85,7 @@ build/peers/exchange/.made: Makefile
 	@touch $@
 
 console: $(DEV) web/node_modules/.made ## build the console's page from web/ into src/tercel/core/pages, its types from the API (needs npm)
-	@$(BIN)/python -m tercel.api.console.schema > web/openapi.json
+	@$(BIN)/python -c 'from tercel.api.console.schema import schema; print(schema(), end="")' > web/openapi.json
 	@npm run --silent --prefix web types > /dev/null
 	@npm run --silent --prefix web format > /dev/null
 	@npm run --silent --prefix web build

@@ -251,6 +251,7 @@ def test_the_page_stays_small_after_ten_thousand_entries(desk: Path) -> None:
     assert len(whole) < 200_000
     journal.append([beat(10_001 * S)])
     follower.catch_up()
+    follower.tell()
     later, changed = follower.changed(turn)
     assert later > turn
     assert json.loads(changed)["seq"] == 10_001

@@ -90,7 +90,7 @@ def test_five_commands_lead_from_prices_to_a_first_order(tmp_path: Path, monkeyp
     assert {name: shown["alphas"][name]["expected_bps"] for name in targets} == {
         name: written[name] for name in targets
     }
-    assert set(shown["forecasts"]) == set(targets)
+    assert {row["instrument"] for row in state.outcomes.told} == set(targets)
 
 
 def test_a_desk_whose_folder_was_edited_trades_without_it_and_says_so(tmp_path: Path) -> None:

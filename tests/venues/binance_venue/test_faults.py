@@ -244,6 +244,12 @@ def test_nothing_is_lost_doubled_orphaned_or_unwatched(
     for n in range(faults):
         befall(one, proxy, every[n] if n < len(every) else one.rng.choice(every))
     proxy.calm()
+    for n in range(20_000):  # on a busy machine the market has had little time
+        if len(one.orders.fills) > faults / 3:
+            break
+        if n % 3 == 0:
+            one.act()
+        one.step()
     one.settle()
     found = one.faults()
     told = f"{proxy.fired.total()} faults, {len(one.placed)} orders, {len(one.orders.fills)} fills"
