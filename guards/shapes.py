@@ -23,6 +23,7 @@ ALONE: Final = {
     "agent sweep": "trains for minutes",
     "agent ablate": "trains for minutes",
     "trade crashtest": "kills processes for a minute",
+    "certify week": "trades for twenty minutes",
     "market arbitrage": "searches for minutes",
     "agent tune": "searches for minutes",
     "tca": "fills beside recorded days",
