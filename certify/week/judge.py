@@ -105,6 +105,8 @@ class JournalRows:
         Of those executions, each once.
     alerts : list of mapping
         seq, ns, severity, code of those that need somebody.
+    owned : set of int
+        Entries of alerts that somebody took.
     alphas, parents : list of int
         When a forecast was taken, and when a parent was accepted, ns.
     """
@@ -114,6 +116,7 @@ class JournalRows:
     misbooked: list[int] = field(default_factory=list)
     positions: Position = field(default_factory=dict)
     alerts: list[dict[str, Any]] = field(default_factory=list)
+    owned: set[int] = field(default_factory=set)
     alphas: list[int] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)
 
@@ -141,6 +144,8 @@ class JournalRows:
                     found.parents.append(ns)
                 case "alert" if body.get("severity") in OWNED:
                     found.alerts.append({"seq": seq, "ns": ns, **{k: body[k] for k in ("severity", "code", "text")}})
+                case "operator" if body.get("command") == "own_alert":
+                    found.owned.add(int(body["body"]["alert"]))
                 case "alpha":
                     found.alphas.append(ns)
         found.positions = {where: qty for where, qty in held.items() if qty}
@@ -351,6 +356,11 @@ def unowned(journal: JournalRows, day: Mapping[str, Any], span: tuple[int, int])
         seq for desk in day.get("desks", []) for row in desk.get("alerts", []) if row["owner"] for seq in row["seqs"]
     }
     return [f"{one['code']} ({one['seq']})" for one in _alerts(journal, span) if one["seq"] not in owned]
+
+
+def unowned_after(journal: JournalRows, ns: int) -> list[str]:
+    """Alerts after the last report, which no report has, that nobody took."""
+    return [f"{one['code']} ({one['seq']})" for one in _alerts(journal, (ns, 2**62)) if one["seq"] not in journal.owned]
 
 
 def _alerts(journal: JournalRows, span: tuple[int, int]) -> list[dict[str, Any]]:

@@ -145,7 +145,10 @@ def verdict_of(week: Week) -> WeekVerdict:
                 breaches=[text for ns, text in broken if span[0] <= ns < span[1]],
                 alerts=sum(span[0] <= one["ns"] < span[1] for one in desk.alerts),
                 owners=judge.owners(log.day),
-                unowned=judge.unowned(desk, log.day, span),
+                unowned=[
+                    *judge.unowned(desk, log.day, (span[0], log.ended_ns)),
+                    *(judge.unowned_after(desk, log.ended_ns) if last else ()),
+                ],
                 mail=judge.other_mail(mail, report) + ([f"exit code {log.code}"] if log.code else []),
                 rss=log.rss,
             )

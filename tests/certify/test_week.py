@@ -201,6 +201,8 @@ def test_an_alert_that_is_nobodys_or_not_told_is_named(traded: Path, tmp_path: P
     assert judge.owners(day) == {"ann": 1}
     assert judge.unowned(journal, {"desks": []}, SPAN) == [f"link_down ({n})" for n in (first, second)]
     assert judge.unowned(journal, day, (0, 1)) == []
+    assert judge.unowned_after(journal, 0) == [f"link_down ({first})"]
+    assert judge.unowned_after(journal, 2**61) == []
 
 
 def test_a_mail_that_is_not_its_file_is_named(traded: Path, tmp_path: Path) -> None:
