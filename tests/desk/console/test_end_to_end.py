@@ -127,10 +127,10 @@ def test_a_person_watches_pauses_and_asks_why(desk: Path, page: Any) -> None:
     parent = a_live_parent(desk)
     row = f"tr[data-id='{parent}']"
     show(page, ORDERS)
-    ask(page, "Pause…", row, "news are due", "Pause…")
+    ask(page, "Pause…", row, "news are due", "Pause")
     until(lambda: events(desk, parent)[-1] == "paused", what="a pause")
     until(lambda: "paused" in text(page, row), what="paused, shown")
-    ask(page, "Resume…", row, "no news", "Resume…")
+    ask(page, "Resume…", row, "no news", "Resume")
     until(lambda: events(desk, parent)[-1] == "resumed", what="going on")
     press(page, "Why?", row)
     for shown in ("lots left", "The market stood at", "It wanted to", "mid, ticks"):
@@ -173,7 +173,7 @@ def test_a_kill_from_the_page_and_the_way_back(desk: Path, page: Any) -> None:
     until(lambda: not page.find_elements("css selector", ".say.bad"), what="the banner gone")
     show(page, ORDERS)
     if events(desk, parent)[-1] == "paused":
-        ask(page, "Resume…", f"tr[data-id='{parent}']", "it may go on", "Resume…")
+        ask(page, "Resume…", f"tr[data-id='{parent}']", "it may go on", "Resume")
         until(lambda: events(desk, parent)[-1] in ("resumed", "done", "expired"), what="going on")
     at = JournalReader(desk).last
     sent = ("new", "replace")
