@@ -66,7 +66,7 @@ def bench(seconds: float = 30.0, long: int = LONG) -> list[dict[str, Any]]:
         measured("console.long_first_s", first, f"s to an answer, {long:,} entries", "a second", 1.0, less=True),
         measured("console.long_whole_s", whole, "s until all is read", "a second", 1.0, less=True),
         measured("console.long_asked_p95_ms", asked, "ms of a question meanwhile", bar, BAR_MS, less=True),
-        measured("console.long_rss_mb", late, "MB then", None, None),
+        measured("console.long_rss_mb", late, "MB then"),
     ]  # fmt: skip
 
 
@@ -106,8 +106,9 @@ def _pages(desk: Path, seconds: float) -> tuple[NDArray[np.float64], float, tupl
         here.send("go")
         start, spent, early = monotonic(), _cpu_s(process.pid), 0.0
         heard = [list[tuple[float, int]]() for _ in streams]
+        left = dict.fromkeys(streams, b"")
         while not here.poll():
-            _hear(streams, heard)
+            _hear(streams, left, heard)
             if not early and monotonic() - start > seconds / 3:
                 early = rss_mb(process.pid)
         written = np.array(here.recv())
@@ -115,7 +116,7 @@ def _pages(desk: Path, seconds: float) -> tuple[NDArray[np.float64], float, tupl
         late = rss_mb(process.pid)
         ends = monotonic() + 5
         while monotonic() < ends and any(not one or one[-1][1] < len(written) for one in heard):
-            _hear(streams, heard)
+            _hear(streams, left, heard)
     writer.join()
     lags = [_lags(one, written) for one in heard]
     return np.concatenate(lags), spent / took, (early, late)
@@ -219,18 +220,16 @@ def _streams(port: int, name: str) -> Iterator[dict[socket.socket, int]]:
         line.close()
 
 
-_KEPT: dict[socket.socket, bytes] = {}
-
-
-def _hear(streams: dict[socket.socket, int], heard: list[list[tuple[float, int]]]) -> None:
-    """Take what came: when, and the number of the last entry in it, for every page."""
+def _hear(
+    streams: dict[socket.socket, int], left: dict[socket.socket, bytes], heard: list[list[tuple[float, int]]]
+) -> None:
+    """Take what came: when, and the number of the last entry in it, for every page; `left`: what is no message yet."""
     with selectors.DefaultSelector() as selector:
         for line in streams:
             selector.register(line, selectors.EVENT_READ)
         ready = {key.fileobj for key, _ in selector.select(0.05)}
     for line in streams.keys() & ready:
-        *whole, rest = (_KEPT.get(line, b"") + line.recv(1 << 20)).split(b"\n\n")
-        _KEPT[line] = rest
+        *whole, left[line] = (left[line] + line.recv(1 << 20)).split(b"\n\n")
         for message in whole:
             _, found, text = message.partition(b"data: ")
             if found and (seq := json.loads(text).get("seq")) is not None:

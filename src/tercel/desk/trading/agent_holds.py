@@ -24,9 +24,8 @@ def hold(manager: ParentOrderManager, agent: str, by: str, reason: str, operator
     if agent not in gateway.limits.agents:
         known = ", ".join(sorted(gateway.limits.agents))
         raise OrderError(f"an agent of this desk: {known}", repr(agent), "name one of them")
-    if (held := gateway.ledger.holds.get(agent)) is not None:
-        received = f"{agent}, paused by {held['by']}: {held['reason']}"
-        raise OrderError("an agent that is not paused", received, "leave it")
+    if held := gateway.ledger.held(agent):
+        raise OrderError("an agent that is not paused", held, "leave it")
     ids = _write(manager, agent, "paused", by, reason, operator)
     for id_ in ids:
         if (executor := manager.executors.get(id_)) is not None and not executor.off:

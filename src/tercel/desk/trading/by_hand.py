@@ -55,7 +55,7 @@ class HandTrading:
             When it is over, being cancelled, in somebody's hands, or its horizon has passed.
         """
         parent = self._parents.may(id_, "taken_over")
-        self._in_time(parent)
+        parent.must_have_time(self._gateway.venue.now_ns)
         self._manager.journal(parent, "taken_over", operator, by=by, reason=reason)
         self._seen.add(id_)
         if (executor := self._manager.executors.get(id_)) is not None:
@@ -84,7 +84,7 @@ class HandTrading:
         parent, ledger = self._parents.may(id_, "ordered"), self._gateway.ledger
         if not same_person(parent.hand, by):
             raise OrderError(f"{parent.hand}, in whose hands {id_} is", by, "give it back first, then take it over")
-        self._in_time(parent)
+        parent.must_have_time(self._gateway.venue.now_ns)
         room = floored(parent.unfilled_qty - ledger.open_of(id_))
         if type(lots) is not int or not 0 < lots <= room:
             what = f"1 to {room:,} lots, what is left and not open" if room > 0 else "an order where lots are left"
@@ -130,7 +130,7 @@ class HandTrading:
         """
         parent = self._parents.may(id_, "given_back")
         self._manager.must_trade(parent.order.agent)
-        self._in_time(parent)
+        parent.must_have_time(self._gateway.venue.now_ns)
         self._manager.journal(parent, "given_back", operator, by=by, reason=reason)
         self.turn()
 
@@ -165,11 +165,6 @@ class HandTrading:
     @property
     def _parents(self) -> Parents:
         return self._gateway.ledger.parents
-
-    def _in_time(self, parent: ParentOrder) -> None:
-        if parent.ends_ns <= self._gateway.venue.now_ns:
-            received = f"{parent.id}, whose horizon has passed"
-            raise OrderError("a parent with time left", received, "amend its horizon first")
 
     def _arrived(self, parent: ParentOrder) -> tuple[list[Entry], int]:
         """Its limit price in ticks; one taken over before it came to its market arrives with its first order."""

@@ -257,6 +257,11 @@ class Ledger:
         names = {name for name, _ in parent.by_hand}
         return shown(sum(fill.qty for fill in self.fills_of.get(parent.id, ()) if fill.order in names))
 
+    def held(self, agent: str) -> str:
+        """Who paused an agent and why, in words; "" where nobody did."""
+        held = self.holds.get(agent)
+        return "" if held is None else f"{agent}, paused by {held['by']}: {held['reason']}"
+
     def _stance(self, entry: Entry) -> None:
         self.stances.pop(entry.agent, None)
         if entry.body["event"] == "set":

@@ -157,9 +157,8 @@ class ParentOrderManager:
     def must_trade(self, agent: str) -> None:
         """Refuse a killed agent, and one that a person paused."""
         self.must_live(agent)
-        if (held := self.gateway.ledger.holds.get(agent)) is not None:
-            received = f"{agent}, paused by {held['by']}: {held['reason']}"
-            raise OrderError("an agent that takes parents", received, "name another agent, or resume this one first")
+        if held := self.gateway.ledger.held(agent):
+            raise OrderError("an agent that takes parents", held, "name another agent, or resume this one first")
 
     def work(self, parent: ParentOrder) -> None:
         """Start a new executor on the rest of a parent."""
@@ -203,8 +202,7 @@ class ParentOrderManager:
         """
         parent = self.gateway.ledger.parents.may(id_, "resumed")
         self.must_trade(parent.order.agent)
-        if parent.ends_ns <= self._now:
-            raise OrderError("a parent with time left", f"{id_}, whose horizon has passed", "amend its horizon first")
+        parent.must_have_time(self._now)
         self.journal(parent, "resumed", operator, reason=reason)
         self.go_on(id_)
 

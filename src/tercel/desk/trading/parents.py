@@ -218,6 +218,12 @@ class ParentOrder:
         """End of its horizon."""
         return self.accepted_ns + self.horizon_ns
 
+    def must_have_time(self, now_ns: int) -> None:
+        """Refuse one whose horizon has passed."""
+        if self.ends_ns <= now_ns:
+            received = f"{self.id}, whose horizon has passed"
+            raise OrderError("a parent with time left", received, "amend its horizon first")
+
     @property
     def over(self) -> bool:
         """Whether it has ended."""
