@@ -215,6 +215,9 @@ def test_orders_and_positions(desk: Path, ran: dict[str, Any]) -> None:
     assert told.count("\nall ") == 1
     csco = load("csco-santa-fe")
     unit = csco.tick * csco.lot
+    with closing(JournalReader(desk)) as reader:
+        *_, (_, ended) = reader.read(0)
+    assert (ended.kind, {row["mark_ns"] for row in held}) == (kinds.MARKET, {ended.ns})  # marked at the end
     for row in held:
         assert row["realised_ticks"] == row["realised_half_ticks"] / 2
         assert row["unrealised_ticks"] == pytest.approx(row["lots"] * (row["mark_ticks"] - row["average_ticks"]))

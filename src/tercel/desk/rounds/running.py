@@ -22,8 +22,9 @@ from tercel.desk.trading.journal.database import DATABASE, keep_elsewhere
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.kill import LATCH, KillLatch, check_latch
-from tercel.desk.trading.session import SessionTerms
+from tercel.desk.trading.session import Session, SessionTerms
 from tercel.desk.trading.tca.recorder import TcaRecorder
+from tercel.desk.trading.upkeep import last_marks
 from tercel.venues.address import SIMULATED, address, mark_of
 
 CONFIG: Final = "desk.toml"
@@ -103,7 +104,7 @@ class Running(Closing):
             self.desk, self.session = self.opened.desk, self.opened.session
             self.session.gateway.urgent = lambda text: alerts.urgent(kinds.JOURNAL_DOWN, text)
             opened.callback(self.session.close)
-            opened.callback(_end, TcaRecorder(self.session))
+            opened.callback(_end, self.session, TcaRecorder(self.session))
             self._open = opened.pop_all()
 
     def close(self) -> None:
@@ -119,11 +120,12 @@ def _send(journal: JournalReader, config: DeskConfig, after: int, opened: ExitSt
     return alerts
 
 
-def _end(recorder: TcaRecorder) -> None:
+def _end(session: Session, recorder: TcaRecorder) -> None:
     try:
         recorder.close()
+        session.gateway.write(last_marks(session.gateway, session.followers))
     except JournalError as error:
-        say(f"the last analyses are lost: {error}")
+        say(f"the last analyses and marks are lost: {error}")
 
 
 def held_here(config: DeskConfig) -> bool:

@@ -47,11 +47,20 @@ def heartbeat(gateway: OrderGateway, followers: Mapping[str, Follower]) -> list[
     if abs(gateway.clock_s) > CLOCK_S >= abs(was):
         text = f"the clock here is {gateway.clock_s:+.3f} s from the venue's; at most {CLOCK_S:g} s"
         entries.append(entry_alert("warning", "clock_offset", text, now))
-    for instrument, follower in followers.items():
-        bid, ask = follower.quotes
-        unit = follower.listing.tick * follower.listing.lot
-        entries.append(Entry(kinds.MARKET, now, instrument, body={"bid": bid, "ask": ask, "unit": unit}))
-    return entries
+    return entries + [_mark(name, follower, now) for name, follower in followers.items()]
+
+
+def last_marks(gateway: OrderGateway, followers: Mapping[str, Follower]) -> list[Entry]:
+    """Entries of the markets that what is held is worth at a session's end, where both sides are known."""
+    held = {instrument for lots in gateway.ledger.positions.lots().values() for instrument, n in lots.items() if n}
+    known = {name: follower for name, follower in followers.items() if name in held and None not in follower.quotes}
+    return [_mark(name, follower, gateway.venue.now_ns) for name, follower in known.items()]
+
+
+def _mark(instrument: str, follower: Follower, now: int) -> Entry:
+    bid, ask = follower.quotes
+    unit = follower.listing.tick * follower.listing.lot
+    return Entry(kinds.MARKET, now, instrument, body={"bid": bid, "ask": ask, "unit": unit})
 
 
 def take_inbox(gateway: OrderGateway) -> list[Entry]:
