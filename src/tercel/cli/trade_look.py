@@ -93,8 +93,8 @@ def positions(request: ListPositions) -> None:
     result_console().print(how, style="dim")
     times = [row["mark_ns"] for row in rows if row["mark_ns"] is not None]
     if times:
-        when = f"marks: the last mid journaled (each minute and at the end), {min(times) / NS_PER_SECOND:.0f} s or later"
-        result_console().print(when, style="dim")
+        when = f"{min(times) / NS_PER_SECOND:.0f} s or later"
+        result_console().print(f"marks: the last mid journaled (each minute and at the end), {when}", style="dim")
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,8 @@ class Graph:
         if kind == "e":
             return self._classes[rest[0]](rest[1])
         items = rest[-1]
+        if kind == "b":
+            return b64decode(items)
         if kind in _MAPS:
             pairs = [(self._value(key, made), self._value(each, made)) for key, each in items]
             return _MAPS[kind](pairs)
@@ -147,6 +149,8 @@ class _Writing:
             return ["s" if kind is set else "f", sorted(value)]
         if kind is deque:
             return ["d", value.maxlen, [self.value(each) for each in value]]
+        if kind is bytes:
+            return ["b", b64encode(value).decode()]
         if kind in (dict, OrderedDict, defaultdict):
             mark = "m" if kind is dict else "r" if kind is OrderedDict else "v"
             return [mark, [[self.value(key), self.value(each)] for key, each in value.items()]]

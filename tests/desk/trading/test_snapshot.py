@@ -10,8 +10,10 @@ from tests.desk.trading.random_journals import Story
 
 from tercel.core.errors import JournalError
 from tercel.core.orders import Listing
+from tercel.core.ports import Entry
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading import ledger as ledger_of
+from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import FOLDED, Ledger
@@ -81,6 +83,19 @@ def test_a_body_that_lacks_a_line_is_refused():
             restored(iter([*lines[:at], *lines[at + 1 :]]), Ledger(ledger_of.ArchiveIndex(journal), fresh), fresh)
 
 
+def test_what_a_person_asked_for_stands_in_it_until_it_is_answered():
+    """A command that is only noted (an owner of an alert) waits for no answer."""
+    story = story_of(7, 60)
+    asked = [
+        Entry(kinds.OPERATOR, story.ns, body={"id": number, "command": command, "body": {"alert": 1}, "by": "ann"})
+        for number, command in ((1, "resume_agent"), (2, "own_alert"))
+    ]
+    ledger, limits, journal = folded([*story.entries, *asked])
+    again = Ledger(ledger_of.ArchiveIndex(journal), later := limits_of())
+    restored(iter(lines_of(ledger, limits)), again, later)
+    assert again.requested == ledger.requested == {1: asked[0]}
+
+
 class _Rest:
     """The fold of what comes after a snapshot."""
 
@@ -88,7 +103,6 @@ class _Rest:
         self._journal, self._ledger, self._cut = journal, ledger, cut
 
     def fold(self, limits):
-        from tercel.desk.trading.journal import kinds
         from tercel.desk.trading.recovery import count
 
         for seq, entry in self._journal.read(self._cut, [*FOLDED, kinds.MARKET]):

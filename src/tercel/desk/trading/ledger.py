@@ -218,7 +218,7 @@ class Ledger:
                 self.holds[entry.agent] = {"by": body["by"], "reason": body["reason"], "ns": entry.ns}
         if entry.kind == kinds.OPERATOR and body.get("command") == "acknowledge":
             self.acknowledged += 1
-        elif entry.kind == kinds.OPERATOR and "id" in body:
+        elif entry.kind == kinds.OPERATOR and "id" in body and body.get("command") not in kinds.NOTED:
             self.requested[int(body["id"])] = entry
         elif entry.kind in ANSWERS and "operator" in body:
             self.requested.pop(int(body["operator"]), None)
