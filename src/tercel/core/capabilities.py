@@ -101,7 +101,7 @@ class TakesParents(Protocol):
         """Mark of the code that the gate runs (`core.version.code_mark`); "" where it does not say."""
 
     def announce(self, parent: str, instrument: str, account: str, side: int, lots: int) -> None:
-        """Announce a parent order to the gate, or its new number of lots.
+        """Announce a parent order to the gate, its new number of lots, or that it is over (0).
 
         Raises
         ------

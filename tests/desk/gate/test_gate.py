@@ -193,6 +193,39 @@ def test_what_no_parent_asked_for_and_what_is_too_large_is_denied(gate_of: Serve
         assert given(server) == {"d"}
 
 
+def test_a_parent_that_is_over_leaves_the_gates_memory_and_does_not_begin_again(gate_of: Served) -> None:
+    with exchange_served() as server:
+        gate = gate_of(server)
+        ledger = gate.gateway.ledger
+        ledger._keep_ns = 1
+        venue = RemoteVenue(gate.path, ["ann"])
+        trader = Trader(venue, "ann")
+        for name in ("p", "q"):
+            venue.announce(name, "X", "ann", 1, 10)
+        venue.subscribe("X")
+        venue.send(an_order("d", 10, parent="p"))
+        trader.run(S)
+        venue.send(an_order("r", 5, gate._followers["X"].touch[0] - 50, parent="q"))
+        trader.run(S)
+        for name in ("p", "q"):
+            venue.announce(name, "X", "ann", 1, 0)
+        trader.run(S)
+        venue.send(an_order("s", 1, parent="q"))
+        trader.run(S)
+        assert (ledger.parents.get("p"), ledger.parents.must("q").over) == (None, True)  # an order of q still rests
+        venue.send(an_order("e", 1, parent="p"))
+        trader.run(S)
+        assert [r.text for r in trader.events if isinstance(r, Report) and r.cl_ord_id == "e" and "UNKNOWN" in r.text]
+        for name in ("p", "q"):
+            venue.announce(name, "X", "ann", 1, 10)
+            with pytest.raises(VenueError, match="not over"):
+                trader.run(S)
+            trader.run(S)  # reads the answer to the step that failed
+        of_p = [r for r in trader.events if isinstance(r, Report) and r.cl_ord_id == "d" and r.last_qty]
+        assert ledger.past is not None
+        assert (ledger.past.fills, ledger.fills) == (len(of_p), len(of_p) + 1)
+
+
 def test_a_kill_denies_and_cancels_at_the_gate(gate_of: Served) -> None:
     with exchange_served(speed=10.0) as server:
         gate = gate_of(server)

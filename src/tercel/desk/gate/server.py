@@ -261,14 +261,19 @@ class Gate(Hub):
         side, lots = whole(body, "side"), whole(body, "lots")
         if account not in client.accounts:
             raise VenueError("an account that this session holds", repr(account), "log in with it")
-        now, known = self._venue.now_ns, self.gateway.ledger.parents.get(id_)
-        if known is None:
+        now, ledger = self._venue.now_ns, self.gateway.ledger
+        known = ledger.parents.get(id_)
+        same = known and (known.order.instrument, known.order.agent, known.order.side) == (instrument, account, side)
+        if lots == 0:  # over: it may leave memory once its orders are settled
+            if known is not None and known.order.agent == account and not known.over:
+                self.gateway.write([entry_of(id_, "done", now, instrument, account, reason="by its session")])
+        elif known is None and not ledger.used(id_):
             request = ParentRequest(id_, instrument, side, lots, LONGEST_NS, 1, "behind the gate", account)
             # Limits first, as they may refuse it: the journal has no parent that they do not know.
             self.gateway.limits.parent(id_, instrument, account, side, lots)
             self.gateway.write([accepted(request, now)])
-        elif (known.order.instrument, known.order.agent, known.order.side) != (instrument, account, side) or lots < 1:
-            raise OrderError("a parent as it was told before, of at least one lot", f"{id_}: {body}", "use another id")
+        elif known is None or known.over or lots < 0 or not same:
+            raise OrderError("a parent as it was told before, not over, of some lots", f"{id_}: {body}", "rename it")
         elif known.lots != lots:
             self.gateway.limits.amend(id_, lots)
             self.gateway.write([entry_of(id_, "amended", now, instrument, account, lots=lots, reason="by its session")])

@@ -27,6 +27,7 @@ from tercel.core import orders as o
 from tercel.core.capabilities import check_capabilities
 from tercel.core.errors import JournalError, OrderError, TercelError, VenueError
 from tercel.core.ports import Entry, Journal, Venue
+from tercel.core.version import code_mark
 from tercel.desk.limits import PAUSES, Denial, LimitGate
 from tercel.desk.trading import crashpoints
 from tercel.desk.trading.back_off import AlarmThrottle, BackOff
@@ -243,17 +244,17 @@ class OrderGateway:
         return self._denial(command, (), self.venue.now_ns, sender)
 
     def announce(self, parent: ParentOrder) -> None:
-        """Announce a parent order, or its amended lots, to a gate before the venue.
+        """Announce a parent order, its amended lots, or that it is over (0 lots) to a gate before the venue.
 
         Raises
         ------
         VenueError
             The way is down; it is told again when it is up.
         """
-        if (gate := self.venue.capabilities.parents) is not None:
-            order = parent.order
+        gate, order = self.venue.capabilities.parents, parent.order
+        if gate is not None and (not parent.over or gate.code == code_mark()):  # another code may not know of 0 lots
             with self.lock:
-                gate.announce(parent.id, order.instrument, order.agent, order.side, parent.lots)
+                gate.announce(parent.id, order.instrument, order.agent, order.side, 0 if parent.over else parent.lots)
 
     def _parent_of(self, message: o.Command | codec.OrderMessage) -> str:
         for name in (message.cl_ord_id, message.orig):

@@ -139,10 +139,9 @@ class ParentOrderManager:
             self.gateway.announce(parent)
 
     def announce_all(self) -> None:
-        """Announce every open parent to a gate before the venue."""
+        """Announce every parent in memory to a gate before the venue: it may not know which are over."""
         for parent in list(self.gateway.ledger.parents):
-            if not parent.over:
-                self._announce(parent)
+            self._announce(parent)
 
     def _killed(self, agent: str) -> str | None:
         """Why an agent is killed, asked of the latch now; None where it is not."""
@@ -458,8 +457,10 @@ class ParentOrderManager:
         self._notify_over(parent.id, None)
 
     def _notify_over(self, id_: str, executor: ParentExecutor | None) -> None:
+        parent = self.gateway.ledger.parents.must(id_)
+        self._announce(parent)
         for watcher in self.watchers:
-            watcher.on_over(self.gateway.ledger.parents.must(id_), executor)
+            watcher.on_over(parent, executor)
 
     def finish(self, parent: ParentOrder) -> None:
         """End a parent that is filled or past its horizon; alert lots that were refused and stay undone."""

@@ -237,7 +237,7 @@ class RemoteVenue:
         self._send(frames.pack_message(command))
 
     def announce(self, parent: str, instrument: str, account: str, side: int, lots: int) -> None:
-        """Announce a parent order, or its amended lots, to a gate, which bounds its children by them.
+        """Announce a parent order, its amended lots, or that it is over (0), to a gate, which bounds its children.
 
         Who asks for no beats needs no parents and is told none.
 
