@@ -3,6 +3,7 @@
 import threading
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from tests.api.console.conftest import Place
@@ -136,6 +137,22 @@ def test_a_persons_word_reaches_the_desk_with_the_name(
     assert said.json()["done"][0].startswith(("test desk: p1", "test desk: ppo is "))
 
 
+@pytest.mark.parametrize("name", ["a/b", "/pause", "50%2F", "a/../b", "pause/pause", "x?y#z", "BTC/USD:USD-001-ppo"])
+def test_a_parent_or_an_agent_of_any_name_can_be_acted_on(place: Place, name: str) -> None:
+    accepted = {"event": "accepted", "side": 1, "lots": 50, "horizon_ns": 10**12, "decisions": 20, "strategy": "x"}
+    place.desk.entries.append(Entry(kinds.PARENT, 20 * 10**9, "AAA", name, name, body=accepted))
+    desk, client = place.served["test desk"], place.client("trader")
+    until(lambda: name in desk.agents(), what="the parent")
+    for road, verb, posted in (
+        ("parents", "pause", ("pause", {"parent": name})),
+        ("parents", "take_over", ("take_over", {"parent": name})),
+        ("agents", "pause", ("pause_agent", {"agent": name})),
+    ):
+        said = client.post(f"/api/{road}/{quote(name, '')}/{verb}", json={"desk": "test desk", "reason": "news"})
+        assert said.status_code == 200, said.text
+        assert place.desk.posted[-1][:2] == posted
+
+
 def test_a_parent_is_submitted_in_whole_lots_to_who_has_most_of_the_flow(place: Place) -> None:
     body = {"desk": "test desk", "instrument": "AAA", "side": "sell", "qty": 12, "minutes": 5, "reason": "rebalance"}
     said = place.client("trader").post("/api/parents", json=body | {"limit_price": "25bps"})
@@ -149,6 +166,8 @@ def test_a_parent_is_submitted_in_whole_lots_to_who_has_most_of_the_flow(place: 
     assert "accepted: sell 12 lots of AAA, limit 25bps" in said.json()["done"][0]
     assert place.client("trader").post("/api/parents", json=body | {"qty": 1.5}).status_code == 409
     assert place.client("trader").post("/api/parents", json=body | {"agent": "pgg"}).status_code == 404
+    said = place.client("trader").post("/api/parents", json=body | {"id": ".."})
+    assert (said.status_code, "no address can name it" in said.json()["received"]) == (422, True)
 
 
 @pytest.mark.parametrize(("command", "stays"), [("order", False), ("promote", False), ("cancel", True)])
@@ -252,7 +271,8 @@ def test_an_order_by_hand_says_what_became_of_it(place: Place) -> None:
     assert told.json()["done"] == ["test desk: p1: p1.7, buy 5 AAA at the market: filled"]
     said["status"], said["text"] = "rejected", "no such market"
     told = place.client("trader").post("/api/parents/p1/orders", json=order | {"limit_price": 10.5})
-    assert told.json()["done"] == ["test desk: p1: p1.7, buy 5 AAA at 10.5: rejected: no such market"]
+    refused = {"what": "test desk: p1: p1.7, buy 5 AAA at 10.5", "why": "rejected: no such market"}
+    assert told.json() == {"done": [], "not_done": [refused]}
     command, body, by, reason = place.desk.posted[-1]
     assert (command, by, reason) == ("order", "trader (password)", "news")
     assert body == {"parent": "p1", "lots": 5, "limit_price": 10.5}

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { get } from "../api";
 import { clock, money, none, num, pct, plural, short, span } from "../format";
 import { Badge, Card, Cards, Cost, Empty, Facts, Interval, Link, Profit, Profits, Row, Section } from "../parts/basic";
-import { Share, Soft, Spark, Standing, State, toneOf, Waiting, With, type Fact } from "../parts/basic";
+import { Share, Soft, Spark, Standing, State, Waiting, With, type Fact } from "../parts/basic";
 import { KillButton } from "../parts/act";
 import { acts, figure, Listed, prose, words } from "../parts/table";
 import { agents as rowsOf, byCost, costOf, deskOf, held, names, shareOf, type Money } from "../rows";
@@ -92,7 +92,7 @@ export function Overview() {
             figure("share", (a) => <Share of={shareOf(a.share)} />),
             figure("parents", (a) => num(a.parents, 0)),
             figure("fills", (a) => num(a.fills, 0)),
-            acts((a) => <KillButton small desk={a.desk} agent={a.agent} />),
+            acts((a) => (a.state === "killed" && at === null ? null : <KillButton small desk={a.desk} agent={a.agent} />)),
           ]}
         />
       </div>
@@ -151,7 +151,8 @@ function curve(points: PnlPoint[] = [], currency: string): number[] {
 function Worth({ t, points }: { t: Total; points: number[] }) {
   const risk = (
     <>
-      {money(t.var95)} {!none(t.var_used) && <Share of={t.var_used} tone={toneOf(t.var_used)} />}
+      {money(t.var95)} {!none(t.var_used) && <Share of={t.var_used} tone={t.var_used >= 0.8 ? "warn" : ""} />}
+      {(t.var_used ?? 0) > 1 && <Link to="risk">which limit acts</Link>}
     </>
   );
   const all: Fact[] = [
@@ -190,7 +191,7 @@ function DeskCard({ d, page }: { d: DeskRow; page: Page | undefined }) {
         {(!past || held(latch)) && <Standing killed={held(latch)} runs={runs} />}
         <Soft>{about.filter(Boolean).join(" · ")}</Soft>
         <span class="flex-1" />
-        <KillButton small desk={d.desk} />
+        {(past || latch?.scope !== "all") && <KillButton small desk={d.desk} />}
       </Row>
       {d.fault && <p class="text-bad">The journal cannot be read. {d.fault}</p>}
       {d.money.map((t) => (
