@@ -1,12 +1,15 @@
 """Acts of one person: each answers with what the desk did; a kill waits for nothing else."""
 
 import threading
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from tests.api.console.conftest import Place
+from httpx import Client
+from tests.api.console.conftest import Place, listening, placed
+from tests.desk.console.desks import PASSWORD
 from tests.waiting import until
 
 from tercel.api.console import reached
@@ -137,20 +140,27 @@ def test_a_persons_word_reaches_the_desk_with_the_name(
     assert said.json()["done"][0].startswith(("test desk: p1", "test desk: ppo is "))
 
 
-@pytest.mark.parametrize("name", ["a/b", "/pause", "50%2F", "a/../b", "pause/pause", "x?y#z", "BTC/USD:USD-001-ppo"])
-def test_a_parent_or_an_agent_of_any_name_can_be_acted_on(place: Place, name: str) -> None:
-    accepted = {"event": "accepted", "side": 1, "lots": 50, "horizon_ns": 10**12, "decisions": 20, "strategy": "x"}
-    place.desk.entries.append(Entry(kinds.PARENT, 20 * 10**9, "AAA", name, name, body=accepted))
-    desk, client = place.served["test desk"], place.client("trader")
-    until(lambda: name in desk.agents(), what="the parent")
-    for road, verb, posted in (
-        ("parents", "pause", ("pause", {"parent": name})),
-        ("parents", "take_over", ("take_over", {"parent": name})),
-        ("agents", "pause", ("pause_agent", {"agent": name})),
-    ):
-        said = client.post(f"/api/{road}/{quote(name, '')}/{verb}", json={"desk": "test desk", "reason": "news"})
-        assert said.status_code == 200, said.text
-        assert place.desk.posted[-1][:2] == posted
+def test_a_parent_or_an_agent_of_any_name_can_be_acted_on(tmp_path: Path, made: Path) -> None:
+    place = placed(tmp_path, made)
+    names = ("a/b", "/pause", "50%2F", "a/../b", "pause/pause", "x?y#z", "BTC/USD:USD-001-ppo")
+    body = {"event": "accepted", "side": 1, "lots": 50, "horizon_ns": 10**12, "decisions": 20, "strategy": "x"}
+    place.desk.entries += [Entry(kinds.PARENT, 20 * 10**9, "AAA", name, name, body=body) for name in names]
+    with listening(place.app) as port, Client(base_url=f"http://127.0.0.1:{port}/api/") as client:
+        login = client.post("login", json={"name": "trader", "password": PASSWORD}).json()
+        headers = {"x-csrf": login["csrf"]}
+        until(lambda: set(names) <= place.served["test desk"].agents(), what="the parents")
+        for name, (road, verb, command, key) in product(
+            names,
+            (
+                ("parents", "pause", "pause", "parent"),
+                ("parents", "take_over", "take_over", "parent"),
+                ("agents", "pause", "pause_agent", "agent"),
+            ),
+        ):
+            there = f"{road}/{quote(name, '')}/{verb}"
+            said = client.post(there, json={"desk": "test desk", "reason": "news"}, headers=headers)
+            assert said.status_code == 200, said.text
+            assert place.desk.posted[-1][:2] == (command, {key: name})
 
 
 def test_a_parent_is_submitted_in_whole_lots_to_who_has_most_of_the_flow(place: Place) -> None:

@@ -92,7 +92,9 @@ export function Overview() {
             figure("share", (a) => <Share of={shareOf(a.share)} />),
             figure("parents", (a) => num(a.parents, 0)),
             figure("fills", (a) => num(a.fills, 0)),
-            acts((a) => (a.state === "killed" && at === null ? null : <KillButton small desk={a.desk} agent={a.agent} />)),
+            acts((a) =>
+              a.state === "killed" && at === null ? null : <KillButton small desk={a.desk} agent={a.agent} />,
+            ),
           ]}
         />
       </div>
