@@ -59,7 +59,7 @@ def create_app() -> FastAPI:
             "what": "re-arm every agent",
             "asked_by": "bob",
             "reason": "prices were right",
-            "ns": START["drill"] + 90 * MINUTE,
+            "ns": START["today"] + 90 * MINUTE,  # requests are of the wall's clock, whatever the desk's is
             "state": "waits",
             "by": "",
         }

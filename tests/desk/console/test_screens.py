@@ -345,6 +345,16 @@ def test_every_cell_can_be_brought_into_sight(page: Any, width: int) -> None:
         show(page, hash_)
         assert cut_cells(page, width) == [], name
     look(page, 1280, "light")
+    show(page, SCREENS["orders"])
+    wide = "return [...document.querySelectorAll('main .scroll')].map((b) => b.scrollWidth - b.clientWidth)"
+    until(lambda: max(page.execute_script(wide)) <= 0, what="every column in sight, without scrolling")
+
+
+def test_a_request_has_the_walls_clock_and_says_so(page: Any) -> None:
+    show(page, "#/people?desk=drill")
+    assert "Wed 25 Nov 11:30:00" in text(page, "[aria-label='Waits for a second person'] tbody")
+    show(page, "#/people?desk=today")
+    assert text(page, "[aria-label='Waits for a second person'] tbody").startswith("11:30:00")
 
 
 @pytest.mark.parametrize(

@@ -150,11 +150,15 @@ function curve(points: PnlPoint[] = [], currency: string): number[] {
   const every = Math.max(1, Math.ceil(mine.length / 160));
   return mine.filter((_, i) => i % every === 0 || i === mine.length - 1);
 }
-function Worth({ t, points }: { t: Total; points: number[] }) {
+function Worth({ t, points, desk }: { t: Total; points: number[]; desk: string }) {
   const risk = (
     <>
       {money(t.var95)} {!none(t.var_used) && <Share of={t.var_used} tone={t.var_used >= 0.8 ? "warn" : ""} />}
-      {(t.var_used ?? 0) > 1 && <Link to="risk">which limit acts</Link>}
+      {(t.var_used ?? 0) > 1 && (
+        <Link to="risk" desk={desk}>
+          which limit acts
+        </Link>
+      )}
     </>
   );
   const all: Fact[] = [
@@ -197,7 +201,7 @@ function DeskCard({ d, page }: { d: DeskRow; page: Page | undefined }) {
       </Row>
       {d.fault && <p class="text-bad">The journal cannot be read. {d.fault}</p>}
       {d.money.map((t) => (
-        <Worth key={t.currency} t={t} points={curve(page?.pnl_points, t.currency)} />
+        <Worth key={t.currency} t={t} desk={d.desk} points={curve(page?.pnl_points, t.currency)} />
       ))}
       {!d.money.length && <Empty>Its money is not known: nothing was filled and marked yet.</Empty>}
       <Row more="justify-between text-sm text-soft">
@@ -208,7 +212,7 @@ function DeskCard({ d, page }: { d: DeskRow; page: Page | undefined }) {
             "every alert has an owner"
           )}
         </Link>
-        {runs ? `${clock(d.ns)} · last entry ${last}` : `last entry at ${clock(d.ns)}`}
+        last entry {runs ? last : `at ${clock(d.ns)}`}
       </Row>
     </Card>
   );
