@@ -74,7 +74,7 @@ def _asked(entry: Entry) -> str:
     whom = said.get("parent") or said.get("agent") or ""
     try:
         return _COMMANDS[command](said, str(whom))
-    except (KeyError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError):
         return f"asked to {command.removesuffix('_agent').replace('_', ' ')} {whom}".rstrip()
 
 
@@ -86,17 +86,15 @@ def _lots(said: Mapping[str, Any]) -> str:
     return f"{said['lots']:,} lots"
 
 
-def _at(said: Mapping[str, Any]) -> str:
+def _limit(said: Mapping[str, Any]) -> list[str]:
     price = said.get("limit_price")
-    return "at the market" if price is None else f"at {price}"
+    return [] if price is None else ["no limit price" if price == "none" else f"limit {price}"]
 
 
 def _changes(said: Mapping[str, Any]) -> str:
-    horizon, price = said.get("horizon_ns"), said.get("limit_price")
-    told = [] if said.get("lots") is None else [_lots(said)]
-    told += [] if horizon is None else [f"{_minutes(horizon)} from its acceptance"]
-    told += [] if price is None else ["no limit price" if price == "none" else f"limit {price}"]
-    return ", ".join(told)
+    lots = [] if said.get("lots") is None else [_lots(said)]
+    span = [] if said.get("horizon_ns") is None else [f"{_minutes(said['horizon_ns'])} from its acceptance"]
+    return ", ".join(lots + span + _limit(said))
 
 
 def _minutes(ns: float) -> str:
@@ -104,10 +102,8 @@ def _minutes(ns: float) -> str:
 
 
 def _parent(said: Mapping[str, Any]) -> str:
-    limit = said.get("limit_price")
     what = f"{SIDE_WORDS[said['side']]} {_lots(said)} of {said['instrument']}"
-    told = [what, _minutes(said["horizon_ns"]), f"by {said['agent']}"]
-    return ", ".join(told + ([] if limit is None else [f"limit {limit}"]))
+    return ", ".join([what, _minutes(said["horizon_ns"]), f"by {said['agent']}", *_limit(said)])
 
 
 def _limits(said: Mapping[str, Any]) -> str:
@@ -138,7 +134,7 @@ def _posture(words: Mapping[str, Any]) -> str:
 _COMMANDS: Final[Mapping[str, Callable[[dict[str, Any], str], str]]] = {
     "submit": lambda said, _: f"asked for {said['id']}: {_parent(said)}",
     "amend": lambda said, whom: f"asked to change {whom}: {_changes(said)}",
-    "order": lambda said, whom: f"asked to send by hand for {whom}: {_lots(said)} {_at(said)}",
+    "order": lambda said, whom: f"asked to send by hand for {whom}: {', '.join([_lots(said), *_limit(said)])}",
     "withdraw": lambda said, whom: f"asked to cancel {said['order'] or 'every order by hand'} of {whom}",
     "limits": lambda said, _: _limits(said),
     "posture": lambda said, whom: f"asked {_wanted(said)} for {whom or 'the desk'}",
