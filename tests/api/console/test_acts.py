@@ -180,6 +180,15 @@ def test_a_parent_is_submitted_in_whole_lots_to_who_has_most_of_the_flow(place: 
     assert (said.status_code, "no address can name it" in said.json()["received"]) == (422, True)
 
 
+def test_who_resumes_an_agent_is_told_what_of_it_waits_and_who_paused_it(place: Place) -> None:
+    paused = {"event": "paused", "reason": "bob (password): too wide"}
+    place.desk.entries.append(Entry(kinds.PARENT, 20 * 10**9, "AAA", "ppo", "p1", body=paused))
+    client = place.client("trader")
+    until(lambda: client.get("/api/orders").json()["parents"][0]["status"] == "paused", what="the pause")
+    said = client.post("/api/agents/ppo/resume", json={"desk": "test desk", "reason": "no news"}).json()["done"]
+    assert said[1:] == ["test desk: paused until each is resumed: p1 (bob (password): too wide)"]
+
+
 @pytest.mark.parametrize(("command", "stays"), [("order", False), ("promote", False), ("cancel", True)])
 def test_what_a_desk_that_hangs_has_not_answered_is_taken_back_unless_it_is_careful(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, stays: bool

@@ -268,7 +268,7 @@ def _waits(served: Served, agent: str = "") -> list[str]:
         return [f"{one.id} ({one.reason})" for one in found if one.status == "paused"]
 
     waits = served.follower.ask(paused)
-    return [f"{served.name}: {', '.join(waits)} wait, paused, until somebody resumes them"] if waits else []
+    return [f"{served.name}: paused until each is resumed: {', '.join(waits)}"] if waits else []
 
 
 def hand_over(served: Served, command: str, id_: str, by: str, reason: str) -> Done:
