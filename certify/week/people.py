@@ -7,6 +7,7 @@ import json
 import secrets
 from contextlib import suppress
 from typing import Any, Final
+from urllib.parse import quote
 
 from tercel.desk.trading.journal import kinds
 
@@ -137,5 +138,6 @@ class Duty:
                 if parent["status"] == "paused":
                     with suppress(RefusedError):
                         reason = "what paused it is over"
-                        self._person.post(f"/api/parents/{parent['id']}/resume", desk=self._desk, reason=reason)
+                        road = f"/api/parents/{quote(parent['id'], '')}/resume"
+                        self._person.post(road, desk=self._desk, reason=reason)
                         self.resumed += 1

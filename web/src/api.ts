@@ -72,23 +72,24 @@ export async function send<P extends Paths<M>, M extends "post" | "delete" = "po
   return JSON.parse(await ask(url(path, params as object), init)) as Answer<P, M>;
 }
 
-/** Ask for an act, and say what the desk did. True where nothing was left undone. */
-export async function act(title: string, address: string, body: object, method: Method = "post"): Promise<boolean> {
+/** Ask for an act, and say what the desk did. Why nothing of it was done; "" where something was. */
+export async function act(title: string, address: string, body: object, method: Method = "post"): Promise<string> {
   try {
     type Said = Partial<Done & Waits & User & Removed & PasswordSet>;
     const said = (await send(address as "/api/kill", {}, body as never, method as "post")) as Said;
     if (said.request !== undefined) {
       note({ title, waits: said.request });
-      return true;
+      return "";
     }
     const done = { done: said.done ?? person(said), not_done: said.not_done ?? [] };
     note({ title, done });
-    return !done.not_done.length;
+    return done.done.length ? "" : done.not_done.map(({ what, why }) => `${what}: ${why}.`).join(" ");
   } catch (error) {
     const silent =
       "The console did not answer: nothing is known to be done. `tercel kill` works from the command line.";
-    note({ title, wrong: (error as Refused).status === 0 ? silent : (error as Error).message });
-    return false;
+    const wrong = (error as Refused).status === 0 ? silent : (error as Error).message;
+    note({ title, wrong });
+    return wrong;
   }
 }
 function person(said: Partial<User & Removed & PasswordSet>): string[] {

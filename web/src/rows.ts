@@ -28,15 +28,19 @@ export const parents = (page: Page): Parent[] =>
   });
 const nonNull = (table: object = {}): object => Object.fromEntries(Object.entries(table).filter(([, v]) => v !== null));
 
-/** Agents of a page, as the list of all agents has them. */
+/** Agents of a page, as the list of all agents has them: whom the latch holds is killed, also where nobody runs it. */
 export const agents = (page: Page): AgentRow[] =>
-  page.agents.map(({ name, seat, state_reason, half_bps: _, ...row }) => ({
-    ...row,
-    desk: page.desk,
-    agent: name,
-    reason: state_reason || row.fallback,
-    challenger: seat.challenger ? seat : null,
-  }));
+  page.agents.map(({ name, seat, state_reason, half_bps: _, ...row }) => {
+    const dead = page.latch && (killedOf(page.latch)?.includes(name) ?? true);
+    return {
+      ...row,
+      desk: page.desk,
+      agent: name,
+      state: dead ? "killed" : row.state,
+      reason: dead ? page.latch!.reason : state_reason || row.fallback,
+      challenger: seat.challenger ? seat : null,
+    };
+  });
 export const names = (page: Page | null): string[] => (page?.agents ?? []).map((a) => a.name);
 
 export const mean = (all: number[]): number | null => (all.length ? all.reduce((a, b) => a + b) / all.length : null);
@@ -67,6 +71,9 @@ export function deskOf(page: Page): DeskRow {
 }
 export const unowned = (page: DeskThen): DeskThen["alerts"] =>
   page.alerts.filter((a) => !a.owner && a.severity !== "info");
+/** The agents that a latch holds; null for all of them, none where it holds nobody. */
+export const killedOf = (latch: LatchPart | null | undefined): string[] | null =>
+  !latch ? [] : latch.scope === "all" ? null : latch.scope.split(", ");
 /** Whom a latch holds, in words; "" where it holds nobody. */
 export const held = (latch: LatchPart | null | undefined): string =>
   !latch ? "" : latch.scope === "all" ? "whole desk" : latch.scope;

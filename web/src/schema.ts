@@ -328,6 +328,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/desks/{desk}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Desk Limits
+         * @description Every limit of a desk and how much of it is used, used most first, as of the last heartbeat up to a time.
+         */
+        get: operations["desk_limits_api_desks__desk__limits_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/desks/{desk}/forecasts": {
         parameters: {
             query?: never;
@@ -1780,7 +1800,8 @@ export interface components {
         };
         /**
          * Me
-         * @description Who is logged in; `until_s`: seconds until the session ends where nothing more is asked.
+         * @description Who is logged in; `needs`: the least role of what this person may not; `until_s`: seconds until the session ends
+         *     where nothing more is asked.
          */
         Me: {
             /** Name */
@@ -1789,6 +1810,10 @@ export interface components {
             role: string;
             /** May */
             may: string[];
+            /** Needs */
+            needs: {
+                [key: string]: string;
+            };
             /** Csrf */
             csrf: string;
             /** Until S */
@@ -3298,6 +3323,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BookPart"];
+                };
+            };
+            /** @description nobody is logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    desk_limits_api_desks__desk__limits_get: {
+        parameters: {
+            query?: {
+                ns?: number;
+            };
+            header?: never;
+            path: {
+                desk: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Limit"][];
                 };
             };
             /** @description nobody is logged in */

@@ -4,9 +4,9 @@ import { send } from "./api";
 import { clock, day, moment, span, wall, zone } from "./format";
 import { past as readPast } from "./live";
 import { Button, Choice, Link, List, Say, Standing } from "./parts/basic";
-import { Do, KillButton } from "./parts/act";
+import { KillButton, Rearm } from "./parts/act";
 import { help } from "./parts/why";
-import { held } from "./rows";
+import { held, killedOf } from "./rows";
 import type { DeskRow } from "./schema";
 import { app, go, here, keep, set, unnote, use, usePick, usePast, type Note } from "./store";
 
@@ -148,7 +148,7 @@ export function Faults() {
 function Killed() {
   const { latch, kills = {}, desk = "" } = use((s) => s.live) ?? {};
   const runs = useRuns();
-  const agents = !latch || latch.scope === "all" ? [] : latch.scope.split(", ");
+  const agents = killedOf(latch) ?? [];
   const silent = runs ? "the desk has not answered yet" : "the desk is not running; it stays killed when it starts";
   const far = Object.entries(kills).map(([who, k]) => {
     const left = `cancelling${k.open ? ` ${String(k.open)}` : ""}`;
@@ -159,13 +159,7 @@ function Killed() {
       {latch?.reason}
       {latch?.by && ` (${latch.by})`}
       <List all={far.length ? far : [silent]} />
-      <Do
-        {...{ may: "rearm", label: "Re-arm…", title: "Re-arm", yes: "Ask to re-arm" }}
-        text="Orders may leave again. Parents that the kill paused stay paused until each is resumed. A second person has
-          to confirm."
-        path="/api/rearm"
-        body={{ desk, agents }}
-      />
+      <Rearm {...{ desk, agents }} />
     </Say>
   );
 }

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
-from tercel.desk.console.state import DeskState, highest, owner_of
+from tercel.desk.console.deeds import owner_of
+from tercel.desk.console.state import DeskState, highest
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.tca.shortfall import BPS
 

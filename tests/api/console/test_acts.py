@@ -1,11 +1,15 @@
 """Acts of one person: each answers with what the desk did; a kill waits for nothing else."""
 
 import threading
+from itertools import product
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
-from tests.api.console.conftest import Place
+from httpx import Client
+from tests.api.console.conftest import Place, listening, placed
+from tests.desk.console.desks import PASSWORD
 from tests.waiting import until
 
 from tercel.api.console import reached
@@ -136,6 +140,29 @@ def test_a_persons_word_reaches_the_desk_with_the_name(
     assert said.json()["done"][0].startswith(("test desk: p1", "test desk: ppo is "))
 
 
+def test_a_parent_or_an_agent_of_any_name_can_be_acted_on(tmp_path: Path, made: Path) -> None:
+    place = placed(tmp_path, made)
+    names = ("a/b", "/pause", "50%2F", "a/../b", "pause/pause", "x?y#z", "BTC/USD:USD-001-ppo")
+    body = {"event": "accepted", "side": 1, "lots": 50, "horizon_ns": 10**12, "decisions": 20, "strategy": "x"}
+    place.desk.entries += [Entry(kinds.PARENT, 20 * 10**9, "AAA", name, name, body=body) for name in names]
+    with listening(place.app) as port, Client(base_url=f"http://127.0.0.1:{port}/api/") as client:
+        login = client.post("login", json={"name": "trader", "password": PASSWORD}).json()
+        headers = {"x-csrf": login["csrf"]}
+        until(lambda: set(names) <= place.served["test desk"].agents(), what="the parents")
+        for name, (road, verb, command, key) in product(
+            names,
+            (
+                ("parents", "pause", "pause", "parent"),
+                ("parents", "take_over", "take_over", "parent"),
+                ("agents", "pause", "pause_agent", "agent"),
+            ),
+        ):
+            there = f"{road}/{quote(name, '')}/{verb}"
+            said = client.post(there, json={"desk": "test desk", "reason": "news"}, headers=headers)
+            assert said.status_code == 200, said.text
+            assert place.desk.posted[-1][:2] == (command, {key: name})
+
+
 def test_a_parent_is_submitted_in_whole_lots_to_who_has_most_of_the_flow(place: Place) -> None:
     body = {"desk": "test desk", "instrument": "AAA", "side": "sell", "qty": 12, "minutes": 5, "reason": "rebalance"}
     said = place.client("trader").post("/api/parents", json=body | {"limit_price": "25bps"})
@@ -149,6 +176,17 @@ def test_a_parent_is_submitted_in_whole_lots_to_who_has_most_of_the_flow(place: 
     assert "accepted: sell 12 lots of AAA, limit 25bps" in said.json()["done"][0]
     assert place.client("trader").post("/api/parents", json=body | {"qty": 1.5}).status_code == 409
     assert place.client("trader").post("/api/parents", json=body | {"agent": "pgg"}).status_code == 404
+    said = place.client("trader").post("/api/parents", json=body | {"id": ".."})
+    assert (said.status_code, "no address can name it" in said.json()["received"]) == (422, True)
+
+
+def test_who_resumes_an_agent_is_told_what_of_it_waits_and_who_paused_it(place: Place) -> None:
+    paused = {"event": "paused", "reason": "bob (password): too wide"}
+    place.desk.entries.append(Entry(kinds.PARENT, 20 * 10**9, "AAA", "ppo", "p1", body=paused))
+    client = place.client("trader")
+    until(lambda: client.get("/api/orders").json()["parents"][0]["status"] == "paused", what="the pause")
+    said = client.post("/api/agents/ppo/resume", json={"desk": "test desk", "reason": "no news"}).json()["done"]
+    assert said[1:] == ["test desk: paused until each is resumed: p1 (bob (password): too wide)"]
 
 
 @pytest.mark.parametrize(("command", "stays"), [("order", False), ("promote", False), ("cancel", True)])
@@ -252,7 +290,8 @@ def test_an_order_by_hand_says_what_became_of_it(place: Place) -> None:
     assert told.json()["done"] == ["test desk: p1: p1.7, buy 5 AAA at the market: filled"]
     said["status"], said["text"] = "rejected", "no such market"
     told = place.client("trader").post("/api/parents/p1/orders", json=order | {"limit_price": 10.5})
-    assert told.json()["done"] == ["test desk: p1: p1.7, buy 5 AAA at 10.5: rejected: no such market"]
+    refused = {"what": "test desk: p1: p1.7, buy 5 AAA at 10.5", "why": "rejected: no such market"}
+    assert told.json() == {"done": [], "not_done": [refused]}
     command, body, by, reason = place.desk.posted[-1]
     assert (command, by, reason) == ("order", "trader (password)", "news")
     assert body == {"parent": "p1", "lots": 5, "limit_price": 10.5}

@@ -34,6 +34,16 @@ LISTED = {"tick": 0.01, "lot": 100, "currency": "USD"}
 EUR = "EUR/USD"
 
 
+def test_all_limits_are_told_now_and_then(place: Place) -> None:
+    client = place.client("viewer")
+    body = {"limits": {"agents": {"a/b": {f"limit_{n}": [n, 10] for n in range(12)}}}}
+    place.desk.entries.append(Entry(kinds.HEARTBEAT, 30 * S, body=body))
+    until(lambda: len(client.get(f"{DESK}/limits").json()) == 12, what="the heartbeat")
+    rows = client.get(f"{DESK}/limits").json()
+    assert [row["share"] for row in rows] == sorted((row["share"] for row in rows), reverse=True)
+    assert {row["name"] for row in client.get(f"{DESK}/limits?ns={9 * S}").json()} == {"ppo"}
+
+
 def test_few_threads_read_journals_and_too_many_questions_are_told_so(
     tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,8 +11,8 @@ from tests.api.console.conftest import Place
 from tests.desk.console.desks import PASSWORD, S
 from tests.waiting import until
 
+from tercel.api.console import acts
 from tercel.api.console.people import DAY_S
-from tercel.api.console.requests import RequestBook
 from tercel.api.second_person import SecondPerson
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
@@ -323,16 +323,17 @@ def test_a_kill_while_a_rearm_is_being_confirmed_stays(
     place: Place, latched: FolderDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     latched.kill(["ppo"], "tom", "it misbehaves")
-    request, settled = ask(place), RequestBook.settle
+    request, looked = ask(place), acts.must_be_so_still
 
-    def late(*given: Any) -> Any:
+    def late(*given: Any) -> None:
+        looked(*given)
         latched.kill([], "tom", "a bad tape")
-        return settled(*given)
 
-    monkeypatch.setattr(RequestBook, "settle", late)
+    monkeypatch.setattr(acts, "must_be_so_still", late)
     said = settle(place, request)
     assert (said.status_code, said.json()["expected"]) == (409, "the kill that was asked about")
     assert (latched.killed() or {})["reason"] == "a bad tape"
+    assert state(place, request) == "waits", "nothing was done"
 
 
 def test_one_person_tightens_and_two_loosen(place: Place) -> None:

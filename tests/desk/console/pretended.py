@@ -26,6 +26,7 @@ from tests.desk.console.pretended_page import (
     TICK,
     S,
     card,
+    limit_rows,
     page,
     price,
 )
@@ -58,7 +59,7 @@ def create_app() -> FastAPI:
             "what": "re-arm every agent",
             "asked_by": "bob",
             "reason": "prices were right",
-            "ns": START["drill"] + 90 * MINUTE,
+            "ns": START["today"] + 90 * MINUTE,  # requests are of the wall's clock, whatever the desk's is
             "state": "waits",
             "by": "",
         }
@@ -80,7 +81,8 @@ def create_app() -> FastAPI:
         return Response((files("tercel.core") / "pages" / name).read_bytes(), media_type=kind)
 
     def me(role: str) -> dict[str, Any]:
-        return {"name": "ann", "role": role, "may": MAY[role], "csrf": "token", "until_s": 3600.0}
+        needs = {one: least for least, all_ in reversed(MAY.items()) for one in all_ if one not in MAY[role]}
+        return {"name": "ann", "role": role, "may": MAY[role], "needs": needs, "csrf": "token", "until_s": 3600.0}
 
     @app.post("/api/login")
     async def login(asked: dict[str, str]) -> Response:
@@ -245,6 +247,11 @@ def create_app() -> FastAPI:
                 for k in range(30)
             ],
         }
+
+    @app.get("/api/desks/{desk}/limits")
+    async def limits(desk: str) -> list[dict[str, Any]]:
+        more = [("agents", "a/b", f"limit_{n}", 1.0, 10.0 + n) for n in range(8)]
+        return shown(desk)["limits"] + limit_rows(more)
 
     @app.get("/api/desks/{desk}/forecasts")
     async def forecasts(desk: str) -> list[dict[str, Any]]:

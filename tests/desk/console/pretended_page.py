@@ -43,9 +43,17 @@ def total(scale: float) -> dict[str, Any]:
         "gross": 812_400 * abs(scale),
         "net": -55_120 * scale,
         "var95": 9400.0 * abs(scale),
-        "var_used": 0.31 * abs(scale),
+        "var_used": 1.31 * abs(scale),
         "var_returns": 90,
     }
+
+
+def limit_rows(rows: list[tuple[str, str, str, float, float]]) -> list[dict[str, Any]]:
+    """Limits and how much of each is used."""
+    return [
+        {"scope": s, "name": n, "limit": w, "used": u, "of": o, "warned_at": 0.8 * o, "share": u / o}
+        for s, n, w, u, o in rows
+    ]
 
 
 def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str]) -> dict[str, Any]:
@@ -114,7 +122,7 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
                     "agent": name,
                     "side": 1 - 2 * k,
                     "lots": 9000,
-                    "filled": (5200, 900, 4100)[i] if live else 9000,
+                    "filled": (5200, 900, 4100)[i] if live else (9000, 9000, 0)[i],
                     "limit_price": 30.4 if i == 0 else None,
                     "limit": 0,
                     "avg_price": price(instrument, ns, start) - 0.012,
@@ -123,13 +131,13 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
                     "hand": "ann (password)" if live and i == 1 else "",
                     "by_hand": 0,
                     "live": live,
-                    "reason": "news are due (ann)" if live and i == 2 else "",
+                    "reason": ("news are due (ann)" if live else "9,000 of 9,000 lots unfilled") if i == 2 else "",
                     "schedule": 0.55 if live else 1.0,
                     "left_s": 812.0 if live else None,
                     "last_decision": 60 + i,
                     "is_bps": None if live else COSTS[name][0],
                     "cost": None if live else COSTS[name][0] * 27.0,
-                    "unfilled": 0,
+                    "unfilled": 9000 if i == 2 and not live else 0,
                     "refused": 0,
                     "progress": 0.5,
                     "opportunity_bps": None,
@@ -262,14 +270,13 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
             }
             for n in MIDS
         },
-        "limits": [
-            {"scope": s, "name": n, "limit": w, "used": u, "of": o, "warned_at": 0.8 * o, "share": u / o}
-            for s, n, w, u, o in (
+        "limits": limit_rows(
+            [
                 ("agents", "ppo", "gross_value", 230_400.0, 250_000.0),
                 ("desk", "desk", "daily_loss", 612.0, 1000.0),
                 ("instruments", "CSCO", "long_lots", 5200, 20_000),
-            )
-        ],
+            ]
+        ),
         "denials": {"COLLAR": 1},
         "kills": {} if latch is None else {n: {"event": "confirmed"} for n in names},
         "alerts": [a | {"owner": owners.get(int(str(a["seq"])), ""), "note": ""} for a in alerts if a["ns"] <= ns],
@@ -290,7 +297,7 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
                 "kind": "operator",
                 "ns": start + 12 * MINUTE,
                 "by": "ann (console)",
-                "what": "asked for: pause CSCO-002-schedule",
+                "what": "asked to pause CSCO-002-schedule",
                 "reason": "news are due",
             }
         ],

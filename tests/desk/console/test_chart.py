@@ -44,6 +44,10 @@ def test_a_chart_has_the_fills_marks_and_orders_of_its_span(seed: int) -> None:
     assert all(one["from_ns"] <= (one["to_ns"] or to_ns) for one in found["orders"])
     assert found["currency"] == "USD"
     assert chart(journal, "X", from_ns, to_ns) == found
+    ends = {one["parent"]: one["points"][-1] for one in found["schedule"]}
+    parents = [one for one in ledger.parents.open() if one.order.instrument == "X"]
+    assert all(ends[one.id][1] == one.filled_qty / ONE * 100 for one in parents)
+    assert {ends[one.id][0] for one in parents} <= {max(one.ns for one in entries if one.ns <= to_ns)}
 
 
 def test_a_chart_is_thinned_and_shows_parents_against_their_schedule() -> None:

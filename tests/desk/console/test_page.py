@@ -5,6 +5,7 @@ What a person may do on each screen is held by `test_screens.py`, over a console
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
 from tests.api.console.conftest import listening
 from tests.desk.console.browser import chromium, cut_cells
-from tests.desk.console.desks import PASSWORD, ListedDesk, a_session, people_of, served_by
+from tests.desk.console.desks import PASSWORD, ListedDesk, S, a_session, people_of, served_by
 from tests.desk.console.hands import answered, log_in, look, press, say, show, text, until
 from tests.desk.console.second import confirm
 
@@ -105,17 +106,21 @@ def test_a_decision_says_why(page: Any) -> None:
 
 
 def test_a_persons_word_reaches_the_desk_with_name_and_reason(page: Any, desk: ListedDesk) -> None:
+    accepted = next(one for one in desk.entries if one.parent == "p1")
+    desk.entries.append(replace(accepted, ns=12 * S, parent="a/%2Fb"))
     show(page, SCREENS["orders"])
-    for verb, reason, yes in (
-        ("Pause…", "news are due", "Pause"),
-        ("Cancel…", "not wanted any more", "Cancel the parent"),
+    for id_, verb, reason, yes in (
+        ("p1", "Pause…", "news are due", "Pause"),
+        ("p1", "Cancel…", "not wanted any more", "Cancel the parent"),
+        ("a/%2Fb", "Pause…", "news are due", "Pause"),
     ):
-        press(page, verb, "tr[data-id=p1]")
+        press(page, verb, f"tr[data-id='{id_}']")
         assert not page.execute_script("return document.querySelector('dialog [type=submit]').matches(':enabled')")
         say(page, "Reason", reason)
         press(page, yes, "dialog")
         what = yes.split(" ")[0].lower()
-        until(lambda w=what, r=reason: desk.posted[-1:] == [(w, {"parent": "p1"}, "ann (password)", r)], what=what)
+        word = (what, {"parent": id_}, "ann (password)", reason)
+        until(lambda word=word: desk.posted[-1:] == [word], what=what)
         until(lambda: not page.find_elements("css selector", "dialog"), what="the dialog's end")
 
 

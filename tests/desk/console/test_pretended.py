@@ -11,7 +11,7 @@ from tests.desk.console.pretended_page import MINUTE, START
 
 from tercel.api.console import models
 from tercel.api.console.chart_models import BookPart, Chart, ForecastRow, ModelCard, Why
-from tercel.api.console.page_models import AgentRow, DeskPage, DeskRow
+from tercel.api.console.page_models import AgentRow, DeskPage, DeskRow, Limit
 
 NOW = START["today"] + 60 * MINUTE
 SAID = {
@@ -25,6 +25,7 @@ SAID = {
     f"desks/today/at?ns={NOW}": DeskPage,
     f"desks/today/chart/CSCO?from_ns={START['today']}&to_ns={NOW}": Chart,
     f"desks/today/book/CSCO?ns={NOW}": BookPart,
+    "desks/today/limits": list[Limit],
     "desks/today/forecasts": list[ForecastRow],
     "desks/today/models": list[ModelCard],
     "desks/today/why/7": Why,

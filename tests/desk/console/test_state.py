@@ -38,6 +38,13 @@ def test_a_killed_agent_has_no_share_and_the_others_have_it() -> None:
     assert (after["ppo"]["share"], after["peg"]["share"]) == ({"AAA": 0.0}, {"AAA": 1.0})
     assert (after["ppo"]["state"], after["peg"]["state"]) == ("killed", "active")
     assert "it misbehaves" in after["ppo"]["reason"]
+    *_, last = page(killed)["share_points"]
+    assert last == {"ns": 20 * S, "instrument": "AAA", "shares": {"ppo": 0.0, "peg": 1.0}}
+    said = {"event": "paused", "by": "ann", "reason": "news", "parents": []}
+    held = [*killed, Entry(kinds.HOLD, 21 * S, agent="peg", body=said)]
+    assert [one["shares"] for one in page(held)["share_points"]][-1] == {"ppo": 0.0, "peg": 0.0}
+    armed = [*held, Entry(kinds.REARM, 22 * S, agent="ppo", body={"scope": "ppo", "by": "ann", "reason": "fine"})]
+    assert [one["shares"] for one in page(armed)["share_points"]][-1] == {"ppo": 1.0, "peg": 0.0}
 
 
 def test_an_agents_row_says_what_it_does_and_may_do() -> None:

@@ -5,6 +5,7 @@ Who may do what is held by `tests/api/console`.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,8 @@ from tests.waiting import until
 
 from tercel.api.console.web import create_app
 from tercel.core.ports import Entry
-from tercel.desk.console.state import DeskState, operator_text
+from tercel.desk.console.deeds import operator_text
+from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
 
 DESK = "/api/desks/test%20desk"
@@ -76,10 +78,40 @@ def test_the_roads_of_the_page_before_are_gone(client: TestClient, desk: ListedD
     assert desk.latch is None
 
 
-@pytest.mark.parametrize(("agents", "shown"), [([], "all agents"), (["peg", "ppo"], "agents peg, ppo")])
+@pytest.mark.parametrize(
+    ("command", "body", "told"),
+    [
+        ("pause_agent", {"agent": "ppo"}, "asked to pause ppo"),
+        ("take_over", {"parent": "p1"}, "asked to take over p1"),
+        (
+            "submit",
+            {"id": "p1", "side": 1, "lots": 1200, "instrument": "AAA", "horizon_ns": 600 * 10**9, "agent": "ppo"},
+            "asked for p1: buy 1,200 lots of AAA, 10 min, by ppo",
+        ),
+        (
+            "posture",
+            {"agent": None, "words": {"size_multiplier": 0.5, "styles": 5}, "span_ns": 3600 * 10**9},
+            "asked to set a posture by hand, size 50 %, styles join, take, 60 min for the desk",
+        ),
+        ("posture", {"agent": "ppo", "lift": True}, "asked to end the posture by hand for ppo"),
+        ("limits", {"act": "tighten", "changes": {"desk.messages": "10"}}, "asked to tighten limits: desk.messages 10"),
+        ("order", {"parent": "p1", "lots": 5, "limit_price": 9.5}, "asked to send by hand for p1: 5 lots, limit 9.5"),
+        ("submit", {"id": [], "side": {}}, "asked to submit"),
+        ("amend", {"parent": "p1", "horizon_ns": 10**400}, "asked to amend p1"),
+        ("limits", {"act": "tighten", "changes": [[1, 2]]}, "asked to limits"),
+        ("posture", {"words": {"urgency": "x"}}, "asked to posture"),
+        ("own_alert", {"alert": 7}, "took alert 7 as their own"),
+    ],
+)  # fmt: skip
+def test_what_people_did_is_told_in_the_desks_words(command: str, body: dict[str, Any], told: str) -> None:
+    entry = Entry(kinds.OPERATOR, 1, body={"command": command, "body": body, "by": "ann", "reason": "x"})
+    assert operator_text(entry) == {"by": "ann", "what": told, "reason": "x"}
+
+
+@pytest.mark.parametrize(("agents", "shown"), [([], "all agents"), (["peg", "ppo"], "peg, ppo")])
 def test_a_kill_of_all_does_not_name_an_empty_list(agents: list[str], shown: str) -> None:
     body = {"command": "kill", "body": {"agents": agents}, "by": "ann", "reason": "x"}
-    assert operator_text(Entry(kinds.OPERATOR, 1, body=body))["what"] == f"asked for: kill {shown}"
+    assert operator_text(Entry(kinds.OPERATOR, 1, body=body))["what"] == f"asked to kill {shown}"
 
 
 def test_state_is_the_fold_of_the_journal(client: TestClient) -> None:

@@ -81,6 +81,19 @@ def test_hands_may_work_for_a_paused_agent_and_give_nothing_back_to_it(tmp_path)
     assert statuses(session) == {"p1": "working", "p2": "by hand", "q1": "working"}
 
 
+def test_what_was_paused_by_itself_waits_until_it_is_resumed_itself(tmp_path):
+    session, say = two(tmp_path)
+    say("pause", parent="p1")
+    held, *_ = say("pause_agent", agent="ann")
+    assert held.body["parents"] == ["p2"]
+    freed, *_ = say("resume_agent", agent="ann")
+    assert freed.body["parents"] == ["p2"]
+    assert statuses(session) == {"p1": "paused", "p2": "working", "q1": "working"}
+    assert session.ledger.parents.must("p1").reason == f"{DORA}: news are due"
+    say("resume", parent="p1")
+    assert set(statuses(session).values()) == {"working"}
+
+
 def test_what_cannot_be_is_refused(tmp_path):
     latch = KillLatch(tmp_path / "kill.json")
     session, say = two(tmp_path, latch)

@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { act, url, type Body, type Params, type Paths } from "../api";
 import { close, open, use } from "../store";
-import { Button, Choice, Empty, type Pair } from "./basic";
+import { Button, Choice, Empty, Say, type Pair } from "./basic";
 
 export interface Field {
   name: string;
@@ -88,17 +88,21 @@ type FormOf = {
   danger?: boolean;
   ready?: boolean;
   children?: ComponentChildren;
-  done: (values: Typed) => Promise<unknown>;
+  /** Does it; why it was not done, or "". */
+  done: (values: Typed) => Promise<string>;
 };
-/** A dialog that asks; it closes once what was asked for is answered. */
+/** A dialog that asks; it closes once what was asked for is done, and stays, with what was typed, where it was not. */
 export function Ask({ title, text, fields, yes, busyText, danger, ready = true, children, done }: FormOf) {
   const [values, put] = useState<Values>(Object.fromEntries(fields.map((f) => [f.name, f.value ?? ""])));
   const [busy, setBusy] = useState(false);
+  const [wrong, tell] = useState("");
   const submit = async (e: Event): Promise<void> => {
     e.preventDefault();
     setBusy(true);
-    await done(typed(fields, values));
-    close();
+    const why = await done(typed(fields, values));
+    setBusy(false);
+    tell(why);
+    if (!why) close();
   };
   return (
     <Dialog title={title}>
@@ -108,6 +112,11 @@ export function Ask({ title, text, fields, yes, busyText, danger, ready = true, 
         {fields.map((f) => (
           <Input key={f.name} field={f} value={values[f.name] ?? ""} change={(v) => put({ ...values, [f.name]: v })} />
         ))}
+        {wrong && (
+          <Say tone="bad" role="alert" lead="Not done.">
+            {wrong}
+          </Say>
+        )}
         <div class="menu">
           <Button say="Back" kind="" on={close} />
           <Button
@@ -126,8 +135,15 @@ export function useMay(what: string): string {
   const me = use((s) => s.me);
   const past = use((s) => s.place.at !== null);
   if (past) return "You look at the past: go back to live first.";
-  return me?.may.includes(what) ? "" : `Your role (${me?.role ?? "none"}) may not do this.`;
+  return !me || me.may.includes(what) ? "" : `needs ${me.needs[what]}`;
 }
+/** Beside buttons that are off: who may. Of several that say the same in a row, the style shows the last. */
+export const Needs = ({ not }: { not: string }) =>
+  not.startsWith("needs") ? (
+    <small class="needs text-soft" data-of={not}>
+      {not}
+    </small>
+  ) : null;
 export type Does<P extends Paths<M>, M extends "post" | "delete"> = {
   may: string;
   label: string;
@@ -151,14 +167,20 @@ export type Does<P extends Paths<M>, M extends "post" | "delete"> = {
 export function Do<P extends Paths<M>, M extends "post" | "delete" = "post">(about: Does<P, M>) {
   const { may, label, title, text, path, of = {}, body = {}, fields = [], shape = (v) => v, danger, plain } = about;
   const not = useMay(may);
-  const done = async (values: Typed): Promise<void> => {
-    await act(title, url(path, of as object), { ...body, ...shape(values) }, about.method);
+  const done = async (values: Typed): Promise<string> => {
+    const wrong = await act(title, url(path, of as object), { ...body, ...shape(values) }, about.method);
     about.done?.();
+    return wrong;
   };
   const all = plain ? fields : [...fields, REASON];
   const ask = (): void =>
     open(() => <Ask {...{ title, text, done, fields: all, yes: about.yes ?? label.replace("…", ""), danger }} />);
-  return <Button say={label} kind={`small ${danger ? "danger" : ""}`} off={!!not} hint={not || title} on={ask} />;
+  return (
+    <>
+      <Button say={label} kind={`small ${danger ? "danger" : ""}`} off={!!not} hint={not || title} on={ask} />
+      <Needs not={not} />
+    </>
+  );
 }
 /** "pause" of "p1": a button "Pause…" that is titled "Pause p1". */
 export function verb(word: string, whom: string) {
@@ -166,7 +188,18 @@ export function verb(word: string, whom: string) {
   return { may: word, label: `${title}…`, title: `${title} ${whom}` };
 }
 
-type Target = { scope: string; name: string; desk?: string };
+/** Asks to let killed agents trade again; none named are all, as of a desk that is killed whole. */
+export const Rearm = ({ desk, agents }: { desk: string; agents: string[] }) => (
+  <Do
+    {...{ may: "rearm", label: "Re-arm…", title: `Re-arm ${agents.join(", ") || "every agent"}`, yes: "Ask to re-arm" }}
+    text="Orders may leave again. Parents that the kill paused stay paused until each is resumed. A second person has to
+      confirm."
+    path="/api/rearm"
+    body={{ desk, agents }}
+  />
+);
+
+type Target = { scope: string; name: string; desk?: string; killed?: boolean };
 type Whom = { agent?: string; desk?: string };
 /** Step two of the kill. Whom is chosen by the person, unless the button stood beside an agent or a desk: that one. */
 function Kill({ agent, desk }: Whom) {
@@ -174,8 +207,8 @@ function Kill({ agent, desk }: Whom) {
   const agents = use((s) => s.agents) ?? [];
   const past = use((s) => s.place.at !== null);
   const all: Target[] = [
-    ...agents.map((a) => ({ scope: "agent", name: a.agent, desk: a.desk })),
-    ...desks.map((d) => ({ scope: "desk", name: d.desk, desk: d.desk })),
+    ...agents.map((a) => ({ scope: "agent", name: a.agent, desk: a.desk, killed: a.state === "killed" })),
+    ...desks.map((d) => ({ scope: "desk", name: d.desk, desk: d.desk, killed: d.killed?.scope === "all" })),
     ...(desks.length > 1 ? [{ scope: "all", name: "all" }] : []),
   ];
   const said = ({ scope, name, desk: of }: Target): string =>
@@ -185,7 +218,7 @@ function Kill({ agent, desk }: Whom) {
         ? `the whole desk ${name}`
         : `all ${desks.length} desks`;
   const [key, choose] = useState(agent ? `agent ${agent} of ${desk}` : desk ? `the whole desk ${desk}` : "");
-  const chosen = all.find((one) => said(one) === key);
+  const chosen = all.find((one) => said(one) === key && !one.killed);
   const text = (
     <>
       Every open order is cancelled and every new one refused, across restarts, until a person asks to re-arm and a
@@ -193,15 +226,24 @@ function Kill({ agent, desk }: Whom) {
       {past && <strong> You look at the past; the kill is done now.</strong>}
     </>
   );
-  const done = (values: Typed) => act(`Kill ${key}`, "/api/kill", { ...chosen, ...values });
+  const { killed: _, ...whom } = { ...chosen };
+  const done = (values: Typed) => act(`Kill ${key}`, "/api/kill", { ...whom, ...values });
   const yes = chosen ? `Kill ${key}` : "Kill: choose whom";
   return (
     <Ask title="Kill switch" {...{ text, yes, done }} danger fields={[REASON]} ready={!!chosen} busyText="Killing…">
       <fieldset class="my-2.5 max-h-64 overflow-auto rounded-md border border-rule p-2.5">
         <legend>Whom</legend>
-        {all.map(said).map((one) => (
-          <label key={one} class="choice">
-            <input type="radio" name="scope" checked={one === key} onChange={() => choose(one)} /> {one}
+        {all.map((one) => (
+          <label key={said(one)} class={`choice ${one.killed ? "text-soft" : ""}`}>
+            <input
+              type="radio"
+              name="scope"
+              disabled={!!one.killed}
+              checked={said(one) === key}
+              onChange={() => choose(said(one))}
+            />{" "}
+            {said(one)}
+            {one.killed && ", killed"}
           </label>
         ))}
         {!all.length && <Empty>No desk is known here: `tercel kill --all` works from the command line.</Empty>}
@@ -211,8 +253,13 @@ function Kill({ agent, desk }: Whom) {
 }
 export const kill = (whom: Whom = {}): void => open(() => <Kill {...whom} />);
 export function KillButton({ small, ...whom }: Whom & { small?: boolean }) {
-  const may = use((s) => s.me?.may.includes("kill"));
-  const title = may ? "Cancel all that is open, refuse all that is new" : "Your role may not stop things.";
-  const kind = `danger ${small ? "small" : ""}`;
-  return <Button say="Kill…" kind={kind} off={!may} hint={title} on={() => kill(whom)} />;
+  const needs = use((s) => s.me?.needs.kill);
+  const not = needs ? `needs ${needs}` : "";
+  const title = not || "Cancel all that is open, refuse all that is new";
+  return (
+    <>
+      <Button say="Kill…" kind={`danger ${small ? "small" : ""}`} off={!!not} hint={title} on={() => kill(whom)} />
+      <Needs not={not} />
+    </>
+  );
 }

@@ -33,6 +33,7 @@ const Sign = ({ is }: { is: string }) => (
 const STATES: Record<string, Tone> = {
   ...{ active: "good", working: "good", armed: "good", confirmed: "good", better: "good" },
   ...{ reducing: "warn", paused: "warn", cancelling: "warn", waits: "warn", warning: "warn", worse: "warn" },
+  ...{ "not filled": "warn", "partly filled": "warn", filled: "good" },
   ...{ halted: "bad", killed: "bad", refused: "bad", expired: "bad", critical: "bad" },
   ...{ info: "info", "by hand": "info" },
 };
@@ -126,12 +127,13 @@ export const Download = ({ from }: { from: string }) => (
   </a>
 );
 
-/** The clock alone where the day is the one that the page shows; the whole moment on hovering. */
+/** The clock alone where the day is the one that the page shows; the whole moment on hovering, and where it is a time of
+    another clock than the desk's: requests are made by the wall's, also at a desk of session time. */
 export function Time({ ns }: { ns: Maybe }) {
-  const today = use((s) => day(s.place.at ?? s.live?.ns ?? 0));
+  const now = use((s) => s.place.at ?? s.live?.ns ?? 0);
   if (none(ns)) return <>–</>;
-  const other = wall(ns) && day(ns) !== today ? `${day(ns).replace(/^\w+ /, "")} ` : "";
-  return <time title={moment(ns)}>{other + clock(ns)}</time>;
+  const other = wall(ns) && day(ns) !== day(now) ? `${day(ns).replace(/^\w+ /, "")} ` : "";
+  return <time title={moment(ns)}>{now && wall(ns) !== wall(now) ? moment(ns) : other + clock(ns)}</time>;
 }
 export const Soft = ({ children }: Children & { key?: string }) => <span class="text-soft">{children}</span>;
 /** Something, and below it, smaller, what belongs to it. */
@@ -219,7 +221,6 @@ export function Bar({ share, mark, tone = "", label, slim }: BarOf) {
     </span>
   );
 }
-export const toneOf = (share: number, warned = 0.8): Tone => (share >= 1 ? "bad" : share >= warned ? "warn" : "");
 /** A share in figures and as a bar. */
 export function Share({ of, tone = "", more, slim = true }: { of: Maybe; tone?: Tone; more?: string; slim?: boolean }) {
   if (none(of)) return <>–</>;

@@ -57,9 +57,9 @@ const series = (l: Line, few: boolean): uPlot.Series => ({
   stroke: ink(l.colour),
   width: l.dots ? 0 : (l.width ?? 2),
   dash: l.dash ?? [],
-  spanGaps: true,
+  spanGaps: !l.step, // a side of the market that is gone is not drawn where it was
   points: { show: l.dots ?? (few && !l.step), size: l.dots ? 8 : 5, ...(l.dots ? { fill: ink(l.colour) } : {}) },
-  ...(l.step ? { paths: uPlot.paths.stepped!({ align: 1 }) } : {}),
+  ...(l.step ? { paths: uPlot.paths.stepped!({ align: 1, extend: true }) } : {}),
 });
 
 export function Plot({ label, x, lines, height = 220, range, show = (v) => num(v, 2), under, over, tick }: PlotProps) {
@@ -74,7 +74,7 @@ export function Plot({ label, x, lines, height = 220, range, show = (v) => num(v
   useEffect(() => {
     const place = box.current!;
     const spread = (u: uPlot, low: number, high: number): [number, number] =>
-      u.data[0].length < 2 || low === high ? [low - 60, low + 60] : [low, high];
+      u.data[0].length < 2 || low === high ? [low - 60, low + 60] : [low, high + (high - low) / 100];
     const made = new uPlot(
       {
         width: place.clientWidth || 300,
@@ -154,5 +154,6 @@ export function aligned<P extends { ns: number }>(
     const column = columns[names.indexOf(name(p))];
     if (column) column[at.get(p.ns)!] = value(p);
   }
+  for (const column of columns) column.forEach((v, i) => (column[i] = v ?? column[i - 1] ?? null));
   return { x: times.map((ns) => ns / 1e9), columns };
 }

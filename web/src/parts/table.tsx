@@ -9,7 +9,7 @@ const column =
   <R,>(head: string, cell: Cell<R>): Column<R> => ({ head, kind, cell });
 export const figure = column("");
 export const words = column("text-left");
-export const prose = column("text-left max-w-104 min-w-32 wrap-anywhere whitespace-normal");
+export const prose = column("text-left max-w-104 min-w-40 wrap-anywhere whitespace-normal");
 /** Buttons, without a head. */
 export const acts = <R,>(cell: Cell<R>): Column<R> => words("", (row) => <span class="acts">{cell(row)}</span>);
 

@@ -3,14 +3,14 @@ import { useGet } from "../api";
 import { bps, money, none, num, pct, plural, short, signed } from "../format";
 import { Badge, Button, Cost, Empty, Facts, Interval, Profits, Say, Section, Share, Soft, State } from "../parts/basic";
 import { Tabs, Tiles, Time, Waiting, type Fact, type Tile } from "../parts/basic";
-import { Do, KillButton, verb } from "../parts/act";
+import { Do, KillButton, Rearm, verb } from "../parts/act";
 import { Models } from "../parts/models";
 import { aligned, Plot } from "../parts/plot";
 import { acts, Listed, words } from "../parts/table";
 import { WhyButton } from "../parts/why";
-import { agents as rowsOf, byCost, costOf, look, mean, names, parents as parentRows, shareOf } from "../rows";
+import { agents as rowsOf, byCost, costOf, killedOf, look, mean, names, parents as parentRows, shareOf } from "../rows";
 import type { AgentRow, Decision } from "../schema";
-import { go, href, use, usePlace, useView, type Page } from "../store";
+import { go, href, use, usePast, usePlace, useView, type Page } from "../store";
 import { ParentsTable } from "./orders";
 
 export function AgentScreen() {
@@ -59,7 +59,7 @@ function One({ a, page }: { a: AgentRow; page: Page }) {
   const mine = (d: { agent: string }): boolean => d.agent === a.agent;
   return (
     <>
-      <Title a={a} waits={parentRows(page).some((p) => mine(p) && p.status === "paused")} />
+      <Title a={a} latch={page.latch} />
       {a.reason && (
         <Say lead={`${a.state}:`} tone={a.state === "active" ? "" : "warn"}>
           {a.reason}
@@ -100,21 +100,24 @@ function One({ a, page }: { a: AgentRow; page: Page }) {
 }
 const PAUSED =
   "It takes no parent, through restarts too, and what it has open is cancelled; its parents wait until it is resumed.";
-const RESUMED = "It takes parents again, and those of it that are paused go on.";
-function Title({ a, waits }: { a: AgentRow; waits: boolean }) {
+const RESUMED = `It takes parents again, and those that were paused with it go on; what was paused by itself waits until
+  it is resumed itself.`;
+function Title({ a, latch }: { a: AgentRow; latch: Page["latch"] }) {
   const of = { name: a.agent };
   const body = { desk: a.desk };
   const paused = a.state === "paused";
+  const past = usePast();
+  const killed = a.state === "killed" && !past;
   return (
     <header class="title flex flex-wrap items-center gap-x-4 gap-y-2">
       <h2 class="text-2xl">{a.agent}</h2>
       <State is={a.state} />
       <Soft>{a.strategy}</Soft>
       <span class="flex-1" />
-      {(paused || waits) && (
-        <Do {...verb("resume", a.agent)} text={RESUMED} path="/api/agents/{name}/resume" {...{ of, body }} />
+      {paused && <Do {...verb("resume", a.agent)} text={RESUMED} path="/api/agents/{name}/resume" {...{ of, body }} />}
+      {!paused && !killed && (
+        <Do {...verb("pause", a.agent)} text={PAUSED} path="/api/agents/{name}/pause" {...{ of, body }} />
       )}
-      {!paused && <Do {...verb("pause", a.agent)} text={PAUSED} path="/api/agents/{name}/pause" {...{ of, body }} />}
       {a.promoted && (
         <Do
           may="promote"
@@ -127,7 +130,11 @@ function Title({ a, waits }: { a: AgentRow; waits: boolean }) {
           {...{ of, body }}
         />
       )}
-      <KillButton desk={a.desk} agent={a.agent} small />
+      {killed ? (
+        <Rearm desk={a.desk} agents={killedOf(latch)?.includes(a.agent) ? [a.agent] : []} />
+      ) : (
+        <KillButton desk={a.desk} agent={a.agent} small />
+      )}
     </header>
   );
 }
@@ -202,7 +209,7 @@ export function Costs({ page, of, at = "" }: { page: Page; of: string[]; at?: st
   const share = aligned(shares(page, of), of, ...BY_AGENT);
   const behind = at && ` at ${at}`;
   const plot = (label: string, { x, columns }: typeof cost, show: (v: number | null) => string, range?: [0, 1]) => {
-    const lines = of.map((name, i) => ({ name, ...look(name, all), values: columns[i]! }));
+    const lines = of.map((name, i) => ({ name, step: true, ...look(name, all), values: columns[i]! }));
     const told = lines.filter((l) => l.values.some((v) => v !== null));
     return x.length ? <Plot {...{ label, x, show, lines: told }} {...(range && { range })} /> : null;
   };

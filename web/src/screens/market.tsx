@@ -324,7 +324,7 @@ function Schedule({ s }: { s: ChartSchedule }) {
   const lines = useMemo(
     (): Line[] => [
       { name: "done", colour: "s1", step: true, values: s.points.map((p) => p[1]) },
-      { name: "plan", colour: "soft", step: true, dash: [5, 4], width: 1.5, values: s.points.map((p) => p[2]) },
+      { name: "plan", colour: "soft", dash: [5, 4], width: 1.5, values: s.points.map((p) => p[2]) },
     ],
     [s],
   );

@@ -110,12 +110,14 @@ function Prices({ p, of }: { p: Parent; of: ListingPart | undefined }) {
   return <With sub={[arrival, limit ? `limit ${limit}` : "no limit"]}>{shown(p.avg_price)}</With>;
 }
 function Status({ p }: { p: Parent }) {
-  const why = p.reason !== p.status && p.reason;
+  const why = p.reason !== p.status && p.reason && (p.live ? p.reason : `ended: ${p.reason}`);
   const whose = p.status === "by hand" && p.hand;
-  const left = p.unfilled > 0 && `${qty(p.unfilled)} not filled`;
+  const whole = p.filled >= p.qty;
+  const left = !p.live && !whole && `${qty(p.filled)} of ${qty(p.qty)} filled`;
+  const done = whole ? "filled" : p.filled ? "partly filled" : "not filled";
   return (
-    <With sub={[whose, why, left, p.refused > 0 && <Badge tone="bad">{num(p.refused, 0)} refused</Badge>]}>
-      <State is={p.status.replaceAll("_", " ")} />
+    <With sub={[whose, left, why, p.refused > 0 && <Badge tone="bad">{num(p.refused, 0)} refused</Badge>]}>
+      <State is={p.status === "done" ? done : p.status.replaceAll("_", " ")} />
     </With>
   );
 }
@@ -191,7 +193,7 @@ function Submit({ page }: { page: Page }) {
       .catch((error: Error) => quoted({ of, is: NOTHING, wrong: error.message }));
   const sending = async (): Promise<void> => {
     const title = `Submit: ${values.side} ${values.qty} ${values.instrument}`;
-    if (!(await act(title, "/api/parents", { ...about, reason }))) return;
+    if (await act(title, "/api/parents", { ...about, reason })) return;
     put({ ...given, qty: "", reason: "" });
     quoted(null);
   };

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { get } from "../api";
 import { clock, money, none, num, pct, plural, short, span } from "../format";
 import { Badge, Card, Cards, Cost, Empty, Facts, Interval, Link, Profit, Profits, Row, Section } from "../parts/basic";
-import { Share, Soft, Spark, Standing, State, toneOf, Waiting, With, type Fact } from "../parts/basic";
+import { Share, Soft, Spark, Standing, State, Waiting, With, type Fact } from "../parts/basic";
 import { KillButton } from "../parts/act";
 import { acts, figure, Listed, prose, words } from "../parts/table";
 import { agents as rowsOf, byCost, costOf, deskOf, held, names, shareOf, type Money } from "../rows";
@@ -92,7 +92,9 @@ export function Overview() {
             figure("share", (a) => <Share of={shareOf(a.share)} />),
             figure("parents", (a) => num(a.parents, 0)),
             figure("fills", (a) => num(a.fills, 0)),
-            acts((a) => <KillButton small desk={a.desk} agent={a.agent} />),
+            acts((a) =>
+              a.state === "killed" && at === null ? null : <KillButton small desk={a.desk} agent={a.agent} />,
+            ),
           ]}
         />
       </div>
@@ -148,10 +150,15 @@ function curve(points: PnlPoint[] = [], currency: string): number[] {
   const every = Math.max(1, Math.ceil(mine.length / 160));
   return mine.filter((_, i) => i % every === 0 || i === mine.length - 1);
 }
-function Worth({ t, points }: { t: Total; points: number[] }) {
+function Worth({ t, points, desk }: { t: Total; points: number[]; desk: string }) {
   const risk = (
     <>
-      {money(t.var95)} {!none(t.var_used) && <Share of={t.var_used} tone={toneOf(t.var_used)} />}
+      {money(t.var95)} {!none(t.var_used) && <Share of={t.var_used} tone={t.var_used >= 0.8 ? "warn" : ""} />}
+      {(t.var_used ?? 0) > 1 && (
+        <Link to="risk" desk={desk}>
+          which limit acts
+        </Link>
+      )}
     </>
   );
   const all: Fact[] = [
@@ -190,11 +197,11 @@ function DeskCard({ d, page }: { d: DeskRow; page: Page | undefined }) {
         {(!past || held(latch)) && <Standing killed={held(latch)} runs={runs} />}
         <Soft>{about.filter(Boolean).join(" · ")}</Soft>
         <span class="flex-1" />
-        <KillButton small desk={d.desk} />
+        {(past || latch?.scope !== "all") && <KillButton small desk={d.desk} />}
       </Row>
       {d.fault && <p class="text-bad">The journal cannot be read. {d.fault}</p>}
       {d.money.map((t) => (
-        <Worth key={t.currency} t={t} points={curve(page?.pnl_points, t.currency)} />
+        <Worth key={t.currency} t={t} desk={d.desk} points={curve(page?.pnl_points, t.currency)} />
       ))}
       {!d.money.length && <Empty>Its money is not known: nothing was filled and marked yet.</Empty>}
       <Row more="justify-between text-sm text-soft">
@@ -205,7 +212,7 @@ function DeskCard({ d, page }: { d: DeskRow; page: Page | undefined }) {
             "every alert has an owner"
           )}
         </Link>
-        {runs ? `${clock(d.ns)} · last entry ${last}` : `last entry at ${clock(d.ns)}`}
+        last entry {runs ? last : `at ${clock(d.ns)}`}
       </Row>
     </Card>
   );

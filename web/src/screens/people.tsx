@@ -1,6 +1,6 @@
 // People: what waits for a second person, what people did, and who may come in.
 import { useGet } from "../api";
-import { clock, plural } from "../format";
+import { clock, plural, wall } from "../format";
 import { refreshRequests } from "../live";
 import { Badge, Section, Soft, State, Time, With } from "../parts/basic";
 import { Do, field } from "../parts/act";
@@ -49,7 +49,7 @@ export function PeopleScreen() {
       />
       <Listed<Deed>
         title="What people did"
-        note={page?.desk}
+        note={page && (wall(page.ns) ? page.desk : `${page.desk}, in session time`)}
         rows={page?.operator}
         id={(o) => o.seq}
         empty={`Nobody has done anything on this desk up to ${clock(page?.ns)}.`}

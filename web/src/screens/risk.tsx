@@ -1,32 +1,29 @@
 // Risk: what the desk is exposed to, how much of each limit is used, the posture and why, and the levers.
 import { useState } from "preact/hooks";
+import { useGet } from "../api";
 import { clock, limitName, money, none, num, pct, plural, price, qty, signed, unit } from "../format";
 import { Badge, Bar, Button, Empty, Interval, Link, Profit, Section, Share, Soft, Tiles, Time } from "../parts/basic";
-import { toneOf, Waiting, With, type Tile, type Tone } from "../parts/basic";
+import { Waiting, With, type Tile, type Tone } from "../parts/basic";
 import { Do, field, type Typed } from "../parts/act";
 import { Plot } from "../parts/plot";
 import { acts, figure, Listed, prose, Table, words } from "../parts/table";
 import type { ExposurePart, Limit, NamedStance, PositionPart, PosturePart, Total } from "../schema";
 import { names } from "../rows";
-import { useView, type Page } from "../store";
+import { usePlace, useView, type Page } from "../store";
 
 export function RiskScreen() {
   const page = useView();
+  const { desk, at } = usePlace();
+  const ask = page && { desk, ...(at !== null && { ns: Math.round(at) }) };
+  const limits = useGet("/api/desks/{desk}/limits", ask, at === null ? 5 : 0).data ?? page?.limits ?? [];
   if (!page) return <Waiting what="Risk" />;
   const most = Math.max(1, ...page.exposure.map((e) => e.gross ?? 0));
-  const denied = Object.entries(page.denials).map(([code, n]) => `${code} ${num(n, 0)}`);
   const tick = (p: PositionPart) => page.instruments[p.instrument]?.tick;
   const bar = (e: ExposurePart) => <Bar share={(e.gross ?? 0) / most} label={`gross ${money(e.gross, e.currency)}`} />;
-  const levers = (
-    <>
-      <Change page={page} word="Tighten" />
-      <Change page={page} word="Loosen" />
-    </>
-  );
-  const told = `used most first${page.heartbeat.ns ? `, at ${clock(page.heartbeat.ns)}` : ""}`;
+  const lost = limits.find((l) => l.scope === "desk" && l.limit === "daily_loss");
   return (
     <>
-      {page.money.length > 0 && <Tiles all={page.money.flatMap(tiles)} />}
+      {page.money.length > 0 && <Tiles all={page.money.flatMap((t) => tiles(t, lost))} />}
       <div class="two">
         <Listed<ExposurePart>
           title="Exposure"
@@ -43,23 +40,7 @@ export function RiskScreen() {
         />
         <Pnl page={page} />
       </div>
-      <Listed<Limit>
-        title="Limits"
-        note={told}
-        aside={levers}
-        rows={page.limits}
-        id={keyOf}
-        empty="No heartbeat has told of limits yet."
-        columns={[
-          words("whose", whose),
-          words("limit", (l) => limitName(l.limit)),
-          figure("used", (l) => num(l.used, 0)),
-          figure("of", (l) => num(l.of, 0)),
-          words("share", (l) => <Used l={l} />),
-        ]}
-      >
-        <p class="text-soft">{denied.length ? `Denied: ${denied.join(", ")}.` : "Nothing was denied."}</p>
-      </Listed>
+      <Limits page={page} all={limits} />
       <Postures page={page} />
       <Listed<PositionPart>
         title="Positions"
@@ -84,12 +65,14 @@ export function RiskScreen() {
   );
 }
 
-function tiles(t: Total): Tile[] {
+function tiles(t: Total, lost: Limit | undefined): Tile[] {
   const of = t.currency && `${unit(t.currency)}: `;
   const used = none(t.var_used) ? (
     <Soft>{none(t.var95) ? "known after an hour of marks" : "no limit of the day's loss"}</Soft>
   ) : (
-    <Share of={t.var_used} tone={toneOf(t.var_used)} slim={false} more="of what a day may lose" />
+    <With sub={t.var_used > 1 && acting(lost)}>
+      <Share of={t.var_used} tone={t.var_used >= 0.8 ? "warn" : ""} slim={false} more="of what a day may lose" />
+    </With>
   );
   const made = (
     <>
@@ -102,6 +85,11 @@ function tiles(t: Total): Tile[] {
     [`${of}profit`, <Profit v={t.total} currency={t.currency} />, made],
   ];
 }
+/** Why nothing happens while more is at risk than a day may lose. */
+const acting = (l: Limit | undefined): string => {
+  const so = l ? `: ${num(l.used, 0)} of ${num(l.of, 0)} so far, ${pct(l.share)}` : "";
+  return `Value at risk refuses and stops nothing: it says what may come. What stops the desk is its loss of the day${so}.`;
+};
 function Pnl({ page }: { page: Page }) {
   const currencies = [...new Set(page.pnl_points.map((p) => p.currency))];
   const [chosen, choose] = useState("");
@@ -130,21 +118,63 @@ function Pnl({ page }: { page: Page }) {
   );
 }
 
+const FEW = 8;
+function Limits({ page, all }: { page: Page; all: Limit[] }) {
+  const [whole, show] = useState(false);
+  const denied = Object.entries(page.denials).map(([code, n]) => `${code} ${num(n, 0)}`);
+  const at = page.heartbeat.ns ? `, at ${clock(page.heartbeat.ns)}` : "";
+  const more = whole ? "Those used most" : `Show all ${num(all.length, 0)}`;
+  const levers = (
+    <>
+      {all.length > FEW && <Button say={more} on={() => show(!whole)} />}
+      <Change page={page} all={all} word="Tighten" />
+      <Change page={page} all={all} word="Loosen" />
+    </>
+  );
+  return (
+    <Listed<Limit>
+      title="Limits"
+      note={`used most first${at}`}
+      aside={levers}
+      rows={whole ? all : all.slice(0, FEW)}
+      id={keyOf}
+      empty="No heartbeat has told of limits yet."
+      columns={[
+        words("whose", whose),
+        words("limit", (l) => limitName(l.limit)),
+        figure("used", (l) => num(l.used, 0)),
+        figure("of", (l) => num(l.of, 0)),
+        prose("share", (l) => <Used l={l} />),
+      ]}
+    >
+      <p class="text-soft">{denied.length ? `Denied: ${denied.join(", ")}.` : "Nothing was denied."}</p>
+    </Listed>
+  );
+}
 const whose = (l: Limit): string => (l.scope === "desk" ? "the desk" : l.name);
 const keyOf = (l: Limit): string => [l.scope, l.name, l.limit].join("/");
+/** Limits past which the kill switch falls; past all others what adds to it is refused. */
+const STOPS = ["daily_loss", "drawdown", "reference_age_ms", "executions"];
 function Used({ l }: { l: Limit }) {
   const tone: Tone = l.share >= 1 ? "bad" : l.used && l.used >= (l.warned_at ?? 0.8 * l.of) ? "warn" : "";
-  return <Share of={l.share} slim={false} tone={tone} />;
+  const does = STOPS.includes(l.limit)
+    ? "past it the kill switch falls"
+    : "orders that add to it are refused; nobody is stopped, what is held stays";
+  return (
+    <With sub={l.used > l.of && does}>
+      <Share of={l.share} slim={false} tone={tone} />
+    </With>
+  );
 }
 /** Tightening is done at once; loosening waits for a second person. */
-function Change({ page, word }: { page: Page; word: "Tighten" | "Loosen" }) {
+function Change({ page, all, word }: { page: Page; all: Limit[]; word: "Tighten" | "Loosen" }) {
   const loosen = word === "Loosen";
-  const options = page.limits.map((l): [string, string] => [
+  const options = all.map((l): [string, string] => [
     keyOf(l),
     `${whose(l)}: ${limitName(l.limit)}, now ${num(l.of, 0)}`,
   ]);
   const shape = ({ limit, to, reason }: Typed): object => {
-    const [scope, name, key] = String(limit).split("/");
+    const { scope, name, limit: key } = all.find((l) => keyOf(l) === limit)!;
     return { changes: { [scope === "desk" ? `desk.${key}` : `${scope}.${name}.${key}`]: to }, reason };
   };
   return (

@@ -24,6 +24,7 @@ from tercel.core.messages import Style
 from tercel.core.names import offer
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL, SIDE_WORDS
+from tercel.desk.console.state import DeskState
 from tercel.desk.limits import changed, from_json, loosened
 from tercel.desk.trading.journal import kinds
 
@@ -148,9 +149,7 @@ def rearm(served: Served, agents: Sequence[str], by: str, reason: str, mark: str
     said = [f"{served.name}: {one.agent} armed again" for one in found]
     runs = served.desk.running() != ""
     why = "the desk has not spoken of it yet" if runs else "nobody runs the desk"
-    paused = served.follower.ask(lambda s: [one.id for one in s.ledger.parents if one.status == "paused"])
-    waits = [f"{served.name}: {', '.join(paused)} wait, paused, until somebody resumes them"] if paused else []
-    return Done(done=(said or [f"{served.name}: {who} armed again; {why}"]) + waits)
+    return Done(done=(said or [f"{served.name}: {who} armed again; {why}"]) + _waits(served))
 
 
 # -- parents -----------------------------------------------------------------------------------------------------------
@@ -255,9 +254,21 @@ def amend(served: Served, id_: str, asked: AmendBody, by: str) -> Done:
 
 
 def change_agent(served: Served, verb: str, agent: str, by: str, reason: str) -> Done:
-    """Pause an agent, or let it go on; the desk's answer."""
+    """Pause an agent, or let it go on; the desk's answer, and what of it waits on for reasons of its own."""
     served.must_have([agent])
-    return Done(done=[_asked(served, f"{verb}_agent", {"agent": agent}, by, reason)])
+    done = [_asked(served, f"{verb}_agent", {"agent": agent}, by, reason)]
+    return Done(done=done + (_waits(served, agent) if verb == "resume" else []))
+
+
+def _waits(served: Served, agent: str = "") -> list[str]:
+    """Parents that are paused, an agent's or all, and why."""
+
+    def paused(state: DeskState) -> list[str]:
+        found = [one for one in state.ledger.parents.open() if agent in ("", one.order.agent)]
+        return [f"{one.id} ({one.reason})" for one in found if one.status == "paused"]
+
+    waits = served.follower.ask(paused)
+    return [f"{served.name}: paused until each is resumed: {', '.join(waits)}"] if waits else []
 
 
 def hand_over(served: Served, command: str, id_: str, by: str, reason: str) -> Done:
@@ -274,10 +285,11 @@ def order_by_hand(served: Served, id_: str, asked: HandOrderBody, by: str) -> Do
     name, side = str(entry.body["order"]), SIDE_WORDS[parent.order.side]
     at = "at the market" if asked.limit_price is None else f"at {asked.limit_price:,.15g}"
     last = partial(_of_order, name, asked.limit_price is not None)
-    found = served.wait(before, (kinds.REPORT_IN,), lambda seen: last(seen)[1])
-    return Done(
-        done=[f"{served.name}: {parent.id}: {name}, {side} {asked.qty:,.15g} {instrument} {at}: {last(found)[0]}"]
-    )
+    became = last(served.wait(before, (kinds.REPORT_IN,), lambda seen: last(seen)[1]))[0]
+    what = f"{served.name}: {parent.id}: {name}, {side} {asked.qty:,.15g} {instrument} {at}"
+    if became.startswith("rejected"):
+        return Done(done=[], not_done=[NotDone(what=what, why=became)])
+    return Done(done=[f"{what}: {became}"])
 
 
 def _of_order(name: str, rests: bool, found: Sequence[Entry]) -> tuple[str, bool]:

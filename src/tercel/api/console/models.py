@@ -24,7 +24,14 @@ def _words(text: str) -> str:
     return line
 
 
+def _no_dots(text: str) -> str:
+    if text in (".", ".."):
+        raise ValueError("is dots alone: no address can name it")
+    return text
+
+
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_ID), AfterValidator(_name)]
+NewId = Annotated[Name, AfterValidator(_no_dots)]
 Words = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_words)]
 Seq = Annotated[int, Field(ge=1, le=2**62)]
 Qty = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
@@ -110,7 +117,7 @@ class ParentBody(QuoteBody):
     """A parent order; without an agent, the one that has most of the instrument's flow."""
 
     reason: Words
-    id: Name | None = None
+    id: NewId | None = None
 
 
 class AmendBody(OfDesk):
@@ -203,11 +210,13 @@ class Waits(BaseModel):
 
 
 class Me(BaseModel):
-    """Who is logged in; `until_s`: seconds until the session ends where nothing more is asked."""
+    """Who is logged in; `needs`: the least role of what this person may not; `until_s`: seconds until the session ends
+    where nothing more is asked."""
 
     name: str
     role: str
     may: list[str]
+    needs: dict[str, str]
     csrf: str
     until_s: float
 

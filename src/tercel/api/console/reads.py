@@ -23,6 +23,7 @@ from tercel.api.console.page_models import (
     DeskPage,
     DeskRow,
     DeskThen,
+    Limit,
     OrderRow,
     ParentRow,
 )
@@ -34,7 +35,7 @@ from tercel.core.units import Unit
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.chart import book, chart
 from tercel.desk.console.outcomes import forecast_row
-from tercel.desk.console.state import DeskState
+from tercel.desk.console.state import DeskState, highest
 from tercel.desk.trading.journal import kinds as all_kinds
 from tercel.desk.trading.order import ChildOrder
 from tercel.desk.trading.parents import ParentOrder
@@ -177,6 +178,14 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         """The public book as the last decision up to a time saw it: ladder, heat map, tape."""
         one = desks.of(desk)
         return Json(book(one.desk, instrument, ns, one.follower.past))
+
+    @app.get("/api/desks/{desk}/limits", **needs("look"))
+    @few
+    def desk_limits(desk: str, ns: Ns = LAST) -> list[Limit]:
+        """Every limit of a desk and how much of it is used, used most first, as of the last heartbeat up to a time."""
+        follower = desks.of(desk).follower
+        beat = follower.ask(lambda state: state.heartbeat) if ns == LAST else follower.at(ns).heartbeat
+        return [Limit(**plain(row)) for row in highest(beat.get("limits", {}))]
 
     @app.get("/api/desks/{desk}/forecasts", **needs("look"))
     def desk_forecasts(desk: str) -> list[ForecastRow]:

@@ -2,7 +2,7 @@
 
 book = RequestBook(folder, time.time_ns)
 asked = book.ask("rearm", {"agents": []}, "re-arm all", "ann", "password", "looked at it", {})
-book.settle(asked.id, "confirmed", "bob", "password")        # once; what is older than a quarter of an hour, never
+book.settle(asked.id, "confirmed", "bob", rearm)        # once; what is older than a quarter of an hour, never
 """
 
 import json
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.locks import locked
@@ -23,6 +23,7 @@ KEPT: Final = 200
 """Requests that are kept; the oldest go first."""
 MOST_WAITING: Final = 50
 WAITS, CONFIRMED, REFUSED, EXPIRED = "waits", "confirmed", "refused", "expired"
+_Done = TypeVar("_Done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,10 @@ class RequestBook:
             rows.append(asked)
         return asked
 
-    def settle(self, id_: str, state: str, by: str, reason: str) -> Asked:
+    def settle(self, id_: str, state: str, by: str, act: Callable[[Asked], _Done]) -> _Done:
         """Confirm or refuse a request that waits: it is done once, whoever else tries at the same time.
+
+        `act` does it meanwhile; where that raises, nothing was done, and the request waits on.
 
         Raises
         ------
@@ -133,8 +136,9 @@ class RequestBook:
             if place is None or now != WAITS:
                 remedy = f"ask again: a request is confirmed once, within {EXPIRES_NS // 10**9} s"
                 raise OrderError("a request that waits", f"one that is {now}", remedy)
+            done = act(rows[place])
             rows[place] = replace(rows[place], state=state, by=by)
-        return rows[place]
+        return done
 
     @contextmanager
     def _changing(self) -> Iterator[list[Asked]]:

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Final
 
 from tercel.api.console.people import LONGEST, People, Person
-from tercel.api.console.roles import permissions
+from tercel.api.console.roles import LEAST, permissions
 
 IDLE_S: Final = 3600.0
 """A session ends after so long without a request; an open stream is none."""
@@ -242,7 +242,9 @@ class Sessions:
 
     def shown(self, visit: Visit) -> dict[str, object]:
         """What `/api/me` says."""
-        who = {"name": visit.person.name, "role": visit.person.role, "may": permissions(visit.person.role)}
+        may = permissions(visit.person.role)
+        lacks = {one: least for one, least in LEAST.items() if one not in may}
+        who = {"name": visit.person.name, "role": visit.person.role, "may": may, "needs": lacks}
         return who | {"csrf": visit.csrf, "until_s": round(self.left_s(visit), 1)}
 
     def _stands(self, visit: Visit, now_s: float) -> bool:

@@ -14,7 +14,7 @@ from tercel.api.console.models import Done, Waits
 from tercel.api.console.people import BOUND
 from tercel.api.console.quote import quote
 from tercel.api.console.reached import Desks, Served
-from tercel.api.console.requests import CONFIRMED, REFUSED, WAITS, Asked
+from tercel.api.console.requests import CONFIRMED, REFUSED, Asked
 from tercel.api.console.roles import may
 from tercel.api.console.sessions import Sessions, Visit
 from tercel.desk.trading.limit_record import same_person
@@ -56,7 +56,7 @@ def _add_alone(app: FastAPI, desks: Desks) -> None:
         """What a parent order may cost, by strategy, and which limits speak against it; nothing is sent."""
         return quote(desks.of(asked.desk), asked)
 
-    @app.post("/api/parents/{id}/amend", **needs("amend"))
+    @app.post("/api/parents/{id:path}/amend", **needs("amend"))
     def amend(request: Request, id: Id, asked: models.AmendBody) -> Done:
         """Change a parent's quantity, horizon or limit price."""
         return acts.amend(desks.of(asked.desk), id, asked, by(request))
@@ -74,11 +74,12 @@ def _add_alone(app: FastAPI, desks: Desks) -> None:
         return act
 
     for verb in ("pause", "resume", "cancel"):
-        told = f"{verb.capitalize()} a parent."
-        app.post(f"/api/parents/{{id}}/{verb}", name=f"{verb}_parent", description=told, **needs(verb))(on_parent(verb))
+        told, road = f"{verb.capitalize()} a parent.", f"/api/parents/{{id:path}}/{verb}"
+        app.post(road, name=f"{verb}_parent", description=told, **needs(verb))(on_parent(verb))
     for verb in ("pause", "resume"):
         told = {"pause": "Pause an agent with its parents: it takes no other.", "resume": "Let it go on."}[verb]
-        app.post(f"/api/agents/{{name}}/{verb}", name=f"{verb}_agent", description=told, **needs(verb))(on_agent(verb))
+        road = f"/api/agents/{{name:path}}/{verb}"
+        app.post(road, name=f"{verb}_agent", description=told, **needs(verb))(on_agent(verb))
 
     _add_by_hand(app, desks)
 
@@ -91,22 +92,22 @@ def _add_alone(app: FastAPI, desks: Desks) -> None:
 def _add_by_hand(app: FastAPI, desks: Desks) -> None:
     """What a person does with a parent by hand."""
 
-    @app.post("/api/parents/{id}/take_over", **needs("by_hand"))
+    @app.post("/api/parents/{id:path}/take_over", **needs("by_hand"))
     def take_over(request: Request, id: Id, asked: models.OfDesk) -> Done:
         """Take a parent over: its strategy sends nothing more, and its orders are this person's."""
         return acts.hand_over(desks.of(asked.desk), "take_over", id, by(request), asked.reason)
 
-    @app.post("/api/parents/{id}/give_back", **needs("by_hand"))
+    @app.post("/api/parents/{id:path}/give_back", **needs("by_hand"))
     def give_back(request: Request, id: Id, asked: models.OfDesk) -> Done:
         """Let its strategy go on with what is left."""
         return acts.hand_over(desks.of(asked.desk), "give_back", id, by(request), asked.reason)
 
-    @app.post("/api/parents/{id}/orders", **needs("by_hand"))
+    @app.post("/api/parents/{id:path}/orders", **needs("by_hand"))
     def order(request: Request, id: Id, asked: models.HandOrderBody) -> Done:
         """Send an order of a parent that one has in hand."""
         return acts.order_by_hand(desks.of(asked.desk), id, asked, by(request))
 
-    @app.post("/api/parents/{id}/withdraw", **needs("by_hand"))
+    @app.post("/api/parents/{id:path}/withdraw", **needs("by_hand"))
     def withdraw(request: Request, id: Id, asked: models.WithdrawBody) -> Done:
         """Cancel orders of a parent that were given by hand."""
         return acts.withdraw(desks.of(asked.desk), id, asked, by(request))
@@ -137,7 +138,7 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
 
     for verb, words in (("promote", ""), ("demote", ", which undoes a promotion")):
         told = {"promote": "Ask to put a challenger in its champion's place.", "demote": "Ask to undo that."}[verb]
-        route = app.post(f"/api/agents/{{name}}/{verb}", name=verb, description=told, **needs("promote"), **two)
+        route = app.post(f"/api/agents/{{name:path}}/{verb}", name=verb, description=told, **needs("promote"), **two)
         route(promotion(words))
 
     @app.post("/api/limits", response_model=Done | Waits, **needs("limits"))
@@ -184,19 +185,27 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
         served, found = _request(desks, id)
         visit: Visit = request.state.visit
         check_second(sessions, found, visit)
-        if found.state == WAITS:
+
+        def act(found: Asked) -> Done | NotServedError:
             acts.must_be_so_still(served, found.act, found.body)
-        found = served.requests.settle(id, CONFIRMED, visit.by, asked.reason)
-        first = f"{found.asked_by} ({found.proof})"
-        names = {"both": f"{first}, confirmed by {visit.by}", "second": visit.by}
-        return acts.confirmed(served, found.act, found.body, names, f"{found.reason}; {asked.reason}")
+            first = f"{found.asked_by} ({found.proof})"
+            names = {"both": f"{first}, confirmed by {visit.by}", "second": visit.by}
+            try:
+                return acts.confirmed(served, found.act, found.body, names, f"{found.reason}; {asked.reason}")
+            except NotServedError as unknown:  # the desk has the word, and may do it yet: never twice
+                return unknown
+
+        told = served.requests.settle(id, CONFIRMED, visit.by, act)
+        if isinstance(told, NotServedError):
+            raise told
+        return told
 
     @app.post("/api/requests/{id}/refuse", **needs("confirm"))
     def refuse(request: Request, id: Id, asked: models.ReasonBody) -> Done:
         """Refuse what was asked for; who asked may take it back so."""
         served, _ = _request(desks, id)
-        found = served.requests.settle(id, REFUSED, by(request), asked.reason)
-        return Done(done=[f"{served.name}: refused: {found.what}"])
+        told = served.requests.settle(id, REFUSED, by(request), lambda found: found.what)
+        return Done(done=[f"{served.name}: refused: {told}"])
 
 
 def ask(served: Served, visit: Visit, act: str, body: dict[str, Any], what: str, reason: str) -> Waits:

@@ -11,11 +11,13 @@ from tercel.core.checkpoints import Checkpoints
 from tercel.core.fixed import ONE
 from tercel.core.ports import Entries
 from tercel.core.stats.history import thinned
+from tercel.core.units import Unit
 from tercel.desk.console.past import begun, checkpoints, fold, span
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.order import ChildOrder
+from tercel.desk.trading.parents import ParentOrder
 from tercel.desk.trading.positions import Fill
 from tercel.execution.replayed import ReplayedBook
 
@@ -64,9 +66,11 @@ def chart(
             row = orders.setdefault(order.root, _order(order, entry.ns))
             row |= {"to_ns": (row["to_ns"] or entry.ns) if order.settled else None, "order": order}
         if (parent := state.ledger.parents.get(entry.parent)) is not None:
-            share = min(max(entry.ns - parent.accepted_ns, 0) / max(parent.horizon_ns, 1), 1.0)
-            planned = unit.qty(round(parent.lots * ONE * share))
-            schedule[parent.id].append([entry.ns, unit.qty(parent.filled_qty), planned])
+            schedule[parent.id].append([entry.ns, *_against(parent, entry.ns, unit)])
+    ends = min(to_ns, state.ns)
+    for parent in state.ledger.parents.open():
+        if parent.order.instrument == instrument and from_ns <= ends:
+            schedule[parent.id].append([ends, *_against(parent, ends, unit)])
     about = {"currency": unit.currency, "mid": thinned(mids, MOST)}
     return about | {
         "fills": [
@@ -82,6 +86,12 @@ def chart(
         ],
         "schedule": [{"parent": name, "points": thinned(points, MOST)} for name, points in schedule.items()],
     }  # fmt: skip
+
+
+def _against(parent: ParentOrder, ns: int, unit: Unit) -> tuple[float, float]:
+    """What of a parent is done, and what an even schedule has done by a time."""
+    share = min(max(ns - parent.accepted_ns, 0) / max(parent.horizon_ns, 1), 1.0)
+    return unit.qty(parent.filled_qty), unit.qty(round(parent.lots * ONE * share))
 
 
 def _order(order: ChildOrder, ns: int) -> dict[str, Any]:

@@ -153,11 +153,15 @@ class JournalFollower:
             for wake in tuple(self._woken.values()):
                 wake()
 
-    def page_at(self, ns: int) -> dict[str, Any]:
-        """The page as it was at a time of the venue (`console.past.page_at`)."""
+    def at(self, ns: int) -> DeskState:
+        """The state as it was at a time of the venue (`console.past.state_at`), a copy."""
         with self._lock:
             state = begun(self._desk, ns, self.past)
-        return fold(state, self._desk, ns).shown()
+        return fold(state, self._desk, ns)
+
+    def page_at(self, ns: int) -> dict[str, Any]:
+        """The page as it was at a time of the venue."""
+        return self.at(ns).shown()
 
     def _latch(self) -> dict[str, Any] | None:
         try:

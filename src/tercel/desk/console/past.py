@@ -24,7 +24,7 @@ ROWS: Final = (
         "_costs",
         "session",
     ),
-    *("heartbeat", "postures", "alphas", "markets", "told", "kills", "_moves", "_alike"),
+    *("heartbeat", "postures", "alphas", "markets", "told", "kills", "_moves", "_alike", "_routed"),
 )
 """Parts of a page whose rows are replaced and never changed."""
 

@@ -15,6 +15,7 @@ from tercel.core.plain import plain
 from tercel.core.ports import Entries, Entry
 from tercel.core.stats.student import WeightedSums
 from tercel.core.vocabulary import SIDE_WORDS
+from tercel.desk.console.deeds import operator_text, owner_of
 from tercel.desk.console.money import Money, by
 from tercel.desk.console.outcomes import Outcomes
 from tercel.desk.trading.archive import ArchiveIndex
@@ -110,6 +111,8 @@ class DeskState:
         self.decisions: deque[dict[str, Any]] = deque(maxlen=KEPT_DECISIONS)
         self.operator: deque[dict[str, Any]] = deque(maxlen=KEPT_ALERTS)
         self.share_points: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
+        self._routed: dict[str, dict[str, float]] = {}
+        """Shares of each instrument's flow as last drawn: replaced, never changed."""
         self.cost_points: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
         self._costs: dict[str, Mapping[str, Any]] = {}
         """What parents cost, as first journaled, or as last analysed after a bust or correction."""
@@ -178,15 +181,12 @@ class DeskState:
         """Agents with how far each may trade, its share of the flow among those that take any, its money."""
         standing = {name: self.ledger.states.standing(name) for name in self.agents}
         killed, held_up = self.killed, self.ledger.holds
-        out = killed | held_up.keys()
         held, open_ = self.ledger.positions.lots(), Counter(order.account for order in live)
         money = dict(by(self.money.holdings(self.ledger.positions), lambda one: one.agent))
-        flow: Counter[str] = Counter()
-        for agent in self.agents.values():
-            flow.update(agent.share if agent.name not in out else {})
+        flow = {at: self._flow(at) for at in self._routed}
         for name, agent in self.agents.items():
             how = standing[name]
-            has = {at: 0.0 if name in out or not flow[at] else part / flow[at] for at, part in agent.share.items()}
+            has = {at: flow[at][name] for at in agent.share}
             paused = held_up.get(name) if str(how.state) == TradingState.ACTIVE else None
             why = how.reason if paused is None else f"{paused['by']}: {paused['reason']}"
             yield agent.shown() | {
@@ -197,6 +197,21 @@ class DeskState:
                 "capital": self._budget("agents", name, "gross_value"),
                 "money": self.money.total(money.get(name, ()), self._budget("agents", name, "daily_loss")["of"]),
             }  # fmt: skip
+
+    def _flow(self, instrument: str) -> dict[str, float]:
+        """Shares of an instrument's flow as it goes: who is killed or paused has none, the others have theirs."""
+        out = self.killed | self.ledger.holds.keys()
+        asked = {name: one.share[instrument] for name, one in self.agents.items() if instrument in one.share}
+        whole = sum(share for name, share in asked.items() if name not in out)
+        return {name: 0.0 if name in out or not whole else share / whole for name, share in asked.items()}
+
+    def _route(self, ns: int, again: str = "") -> None:
+        """A point of the chart for each instrument whose flow goes another way from here on, or is told `again`."""
+        for at, before in self._routed.items():
+            now = {name: round(share, 4) for name, share in self._flow(at).items()}
+            if at == again or now != before:
+                self._routed[at] = now
+                self.share_points.append({"ns": ns, "instrument": at, "shares": now})
 
     @property
     def killed(self) -> set[str]:
@@ -369,7 +384,8 @@ class DeskState:
         shares = {name: round(float(share), 4) for name, share in dict(entry.body.get("shares", {})).items()}
         for name, share in shares.items():
             self._agent(name).share[entry.instrument] = share
-        self.share_points.append({"ns": entry.ns, "instrument": entry.instrument, "shares": shares})
+        self._routed.setdefault(entry.instrument, {})
+        self._route(entry.ns, again=entry.instrument)
 
     def _drift(self, seq: int, entry: Entry) -> None:
         agent = self._agent(entry.agent)
@@ -395,14 +411,17 @@ class DeskState:
 
     def _kill(self, seq: int, entry: Entry) -> None:
         self.kills[entry.agent or str(entry.body.get("scope", ""))] = dict(entry.body) | {"ns": entry.ns}
+        self._route(entry.ns)
         self._operator(seq, entry)
 
     def _rearm(self, seq: int, entry: Entry) -> None:
         self.kills.pop(entry.agent or str(entry.body.get("scope", "")), None)
+        self._route(entry.ns)
         self._operator(seq, entry)
 
     def _hold(self, seq: int, entry: Entry) -> None:
         self._agent(entry.agent)
+        self._route(entry.ns)
         self._operator(seq, entry)
 
     def _stance(self, seq: int, entry: Entry) -> None:
@@ -415,44 +434,6 @@ class DeskState:
 
 def _bounds(costs: WeightedSums) -> dict[str, float | None]:
     return dict(zip(("is_bps", "half_bps", "low_bps", "high_bps"), costs.bounds(), strict=True))
-
-
-def owner_of(entry: Entry) -> dict[int, dict[str, str]]:
-    """Whose an alert is from an operator's entry on: {entry of the alert: {"owner", "note"}}, or {}."""
-    body, about = entry.body, entry.body.get("body")
-    if body.get("command") != "own_alert" or not isinstance(about, Mapping) or "alert" not in about:
-        return {}
-    return {int(about["alert"]): {"owner": str(body.get("by") or ""), "note": str(body.get("reason") or "")}}
-
-
-def operator_text(entry: Entry) -> dict[str, str]:
-    """An operator's, kill, re-arm or promotion entry as text: {"by", "what", "reason"}."""
-    body = entry.body
-    about = body.get("body")
-    if entry.kind == kinds.KILL:
-        left = f", {body['open']} lots open" if body.get("open") else ""
-        what = f"kill {body.get('event')}: {body.get('scope')}{left}"
-    elif entry.kind == kinds.REARM:
-        what = f"re-armed: {body.get('scope')}"
-    elif entry.kind == kinds.HOLD:
-        parents = f", with {', '.join(body['parents'])}" if body.get("parents") else ""
-        what = f"{body.get('event')}: {entry.agent}{parents}"
-    elif entry.kind == kinds.STANCE:
-        words = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in dict(body.get("words", {})).items())
-        what = f"posture by hand {body.get('event')}: {entry.agent or 'the desk'}" + (f", {words}" if words else "")
-    elif entry.kind == kinds.PROMOTED:
-        what = f"promoted {body.get('challenger')} over {body.get('champion')} of {entry.agent}"
-    else:
-        asked = (_asked(key, value) for key, value in about.items()) if isinstance(about, Mapping) else ()
-        what = " ".join(["asked for:", str(body.get("command")), *asked])
-    return {"by": str(body.get("by") or ""), "what": what, "reason": str(body.get("reason") or "")}
-
-
-def _asked(key: str, value: Any) -> str:
-    """A word of what was asked for; no agents named are all of them."""
-    if not isinstance(value, list | tuple):
-        return f"{key} {value}"
-    return f"{key} {', '.join(map(str, value))}" if value else f"all {key}"
 
 
 def highest(limits: Mapping[str, Any]) -> list[dict[str, Any]]:

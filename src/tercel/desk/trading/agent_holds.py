@@ -8,7 +8,7 @@ from tercel.core.errors import OrderError
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.manager import ParentOrderManager
-from tercel.desk.trading.parents import ParentOrder, ParentStatus, entry_of, marked
+from tercel.desk.trading.parents import ParentStatus, entry_of, marked
 from tercel.desk.trading.state import Sender
 
 
@@ -33,32 +33,31 @@ def hold(manager: ParentOrderManager, agent: str, by: str, reason: str, operator
 
 
 def let_go(manager: ParentOrderManager, agent: str, by: str, reason: str, operator: int) -> None:
-    """Let a paused agent go on, with every parent of it that is paused and has time left.
+    """Let a paused agent go on, with those of its parents that were paused with it and have time left; what was paused
+    by itself waits until it is resumed itself.
 
     Raises
     ------
     OrderError
-        When neither it nor a parent of it is paused, or it is killed.
+        When it is not paused, or is killed.
     """
-    gateway = manager.gateway
     manager.must_live(agent)
-    if agent not in gateway.ledger.holds and not _of(manager, agent, ParentStatus.PAUSED):
-        raise OrderError("an agent that is paused, or has a parent that is", agent, "see the page")
+    if agent not in manager.gateway.ledger.holds:
+        raise OrderError("an agent that is paused", agent, "see the page; parents are resumed one by one")
     for id_ in _write(manager, agent, "resumed", by, reason, operator):
         manager.go_on(id_)
 
 
-def _of(manager: ParentOrderManager, agent: str, status: ParentStatus) -> list[ParentOrder]:
-    parents, now = manager.gateway.ledger.parents.open(), manager.gateway.venue.now_ns
-    mine = [one for one in parents if one.order.agent == agent and one.status == status]
-    return [one for one in mine if status != ParentStatus.PAUSED or one.ends_ns > now]
-
-
 def _write(manager: ParentOrderManager, agent: str, event: str, by: str, reason: str, operator: int) -> list[str]:
     """The hold's entry and those of its parents; which they are."""
-    now = manager.gateway.venue.now_ns
-    from_ = ParentStatus.WORKING if event == "paused" else ParentStatus.PAUSED
-    parents = _of(manager, agent, from_)
+    now, ledger = manager.gateway.venue.now_ns, manager.gateway.ledger
+    parents = [one for one in ledger.parents.open() if one.order.agent == agent]
+    if event == "paused":
+        parents = [one for one in parents if one.status == ParentStatus.WORKING]
+    else:
+        held = ledger.holds[agent]["parents"]
+        waits = [one for one in parents if one.status == ParentStatus.PAUSED and one.ends_ns > now]
+        parents = [one for one in waits if one.id in held]
     why = f"its agent is {event} by {by}: {reason}"
     said = {"event": event, "by": by, "reason": reason, "parents": [one.id for one in parents]}
     entries = [entry_of(one.id, event, now, one.order.instrument, agent, reason=why) for one in parents]

@@ -215,7 +215,8 @@ class Ledger:
         elif entry.kind == kinds.HOLD:
             self.holds.pop(entry.agent, None)
             if body["event"] == "paused":
-                self.holds[entry.agent] = {"by": body["by"], "reason": body["reason"], "ns": entry.ns}
+                told = {key: body[key] for key in ("by", "reason", "parents")}
+                self.holds[entry.agent] = told | {"ns": entry.ns}
         if entry.kind == kinds.OPERATOR and body.get("command") == "acknowledge":
             self.acknowledged += 1
         elif entry.kind == kinds.OPERATOR and "id" in body and body.get("command") not in kinds.NOTED:

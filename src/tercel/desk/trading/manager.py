@@ -118,6 +118,8 @@ class ParentOrderManager:
         UnknownNameError
             For a strategy that does not exist.
         """
+        if request.id in (".", ".."):
+            raise OrderError("an id that an address can name", f"{request.id!r}, dots alone", "choose another")
         if self.gateway.ledger.used(request.id):
             raise OrderError("a new id for a new parent order", f"{request.id!r}, which was used", "choose another")
         self.follow(request.instrument)
