@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from tercel.core.errors import TercelError
+from tercel.core.heap import give_back
 from tercel.core.periodic import PeriodicThread
 from tercel.core.shared_text import SharedText
 from tercel.desk.console.desk import FolderDesk
@@ -18,6 +19,8 @@ EVERY_S, TOLD_S, READING_S = 0.05, 0.1, 1.0
 """Between two looks at the journal, and two texts of the page: an entry is told within a quarter of a second; while a
 long journal is read, texts come every second."""
 FIRST_S = 1.0
+GIVEN_BACK_S = 60.0
+"""Between two times that freed memory goes back to the system: what past minutes and large answers took."""
 BEHIND = 5_000
 """Entries that a page may lack before it says that it is still reading."""
 _Answer = TypeVar("_Answer")
@@ -37,7 +40,7 @@ class JournalFollower:
         self._desk, self._now_s = desk, now_s
         self._lock, self._telling = Lock(), Lock()
         self._heard_s = now_s()
-        self._fault, self._journal, self._last = "", "", 0
+        self._fault, self._journal, self._last, self._given_back_s = "", "", 0, now_s()
         self._begin()
         self._texts, self._told_s = SharedText(), -math.inf
         self._woken: dict[object, Callable[[], None]] = {}
@@ -62,7 +65,10 @@ class JournalFollower:
             if self._woken:
                 self.tell()
             if self._fault or self._state.seq >= self._last:
-                return
+                break
+        if self._now_s() >= self._given_back_s + GIVEN_BACK_S:
+            self._given_back_s = self._now_s()
+            give_back()
 
     @contextmanager
     def listening(self, wake: Callable[[], None]) -> Iterator[None]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import ConfigError, VenueError
+from tercel.core.heap import give_back
 from tercel.core.ports import Venue
 from tercel.desk.gate.config import LONGEST_PATH, GateConfig
 from tercel.desk.gate.server import Gate
@@ -76,6 +77,7 @@ def opened(
             given = changed(given, {path: str(value) for path, value in section.changed.items()})
         limits = LimitGate(given, venue.listings(), section.accounts, latch.killed)
         ledger = refold(journal, limits)
+        give_back()  # what reading the journal took
         name = _names(ledger.next_session, mark_of(section.venue))
         gateway = OrderGateway(venue, journal, limits, ledger, name)
         closing.callback(last_words, gateway)

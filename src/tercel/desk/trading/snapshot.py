@@ -5,10 +5,9 @@ ledger and fresh limits of the same shape alone; what is damaged, of another ver
 over, and the fold goes from an older one or from the start.
 """
 
-import ctypes
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
 from io import BufferedReader, BytesIO
@@ -20,6 +19,7 @@ from tercel.core import executions, orders
 from tercel.core.errors import JournalError, TercelError
 from tercel.core.graph import Graph
 from tercel.core.hash_index import HashIndex
+from tercel.core.heap import give_back
 from tercel.core.periodic import PeriodicThread
 from tercel.core.ports import Entry, Journal
 from tercel.desk.limits import file as limits_file
@@ -167,7 +167,7 @@ class Snapshots(PeriodicThread):
                 self._last = 0 if stored is None else stored.seq
             if self._journal.last - self._last >= self._every:
                 self.keep()
-                _give_back()
+                give_back()  # the next one is long from now
         except TercelError as error:
             self.failure, self._last = error, self._journal.last
 
@@ -182,12 +182,6 @@ class Snapshots(PeriodicThread):
                 stream.write(line)
         self._journal.keep_snapshot(ledger.last, self._version, body.getvalue())
         self._last = ledger.last
-
-
-def _give_back() -> None:
-    """Let the system have what glibc keeps of a thread's memory for the next time, which is long from now."""
-    with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def blank_of(limits: LimitGate) -> Callable[[], LimitGate]:
