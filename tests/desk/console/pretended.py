@@ -115,6 +115,10 @@ def create_app() -> FastAPI:
             )
         return rows
 
+    @app.get("/api/desks/{desk}/alerts")
+    async def older(desk: str, before: int) -> dict[str, Any]:
+        return {"alerts": [row for row in shown(desk)["alerts"] if row["ns"] < before], "next": None}
+
     @app.get("/api/agents")
     async def agents() -> list[dict[str, Any]]:
         rows = [(name, dict(row)) for name in START for row in shown(name)["agents"]]

@@ -169,7 +169,7 @@ def test_an_alert_gets_an_owner_and_its_text_is_never_markup(page: Any, app: Any
     say(page, "Reason", "I look at it")
     press(page, "It is mine", "dialog")
     until(lambda: "ann" in text(page, "tr[data-id='71']"), what="an owner")
-    assert app.state.asked[-1] == ("alerts/71/acknowledge", {"desk": "today", "note": "I look at it"})
+    assert app.state.asked[-1] == ("alerts/71/acknowledge", {"desk": "today", "gate": False, "note": "I look at it"})
 
 
 def test_an_alert_leads_to_its_playbook(page: Any) -> None:

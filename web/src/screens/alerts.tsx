@@ -1,10 +1,11 @@
-// Alerts: those without an owner first; each with what its playbook asks of you.
+// Alerts of the desk and of its gate: those without an owner first; each with what its playbook asks of you.
+import { useState } from "preact/hooks";
+import { useGet } from "../api";
 import { clock } from "../format";
-import { Badge, Empty, Facts, Link, Section, Soft, State, Time, Waiting, With } from "../parts/basic";
+import { Badge, Button, Empty, Facts, Link, Say, Section, Soft, State, Time, Waiting, With } from "../parts/basic";
 import { Do } from "../parts/act";
 import { acts, Listed, prose, words } from "../parts/table";
 import { FIRST_OF_ALL, Marked, playbook } from "../playbook";
-import { unowned } from "../rows";
 import type { Alert } from "../schema";
 import { use, usePlace, useView } from "../store";
 
@@ -15,14 +16,27 @@ export function AlertsScreen() {
   const page = useView();
   const desks = use((s) => s.desks) ?? [];
   const others = desks.filter((d) => d.desk !== page?.desk && d.alerts.unowned);
-  const asked = usePlace().rest[0];
+  const { rest, at, desk } = usePlace();
+  const [before, put] = useState<number | null>(null);
+  const then = before === null ? null : { desk: page?.desk ?? desk, before };
+  const older = useGet("/api/desks/{desk}/alerts", then, 3);
   if (!page) return <Waiting what="The alerts" />;
-  const all = [...page.alerts].sort((a, b) => rank(a) - rank(b) || b.seq - a.seq);
-  const free = unowned(page).length;
+  const shown = then ? older.data?.alerts : page.alerts;
+  const all = shown && [...shown].sort((a, b) => rank(a) - rank(b) || b.ns - a.ns);
+  const total = Object.values(page.summary.alerts).reduce((a, b) => a + b, 0);
+  const free = page.summary.unowned;
   const owned = free
-    ? `${free} of ${all.length} alerts ${free === 1 ? "has" : "have"} no owner.`
-    : `All ${all.length} alerts have an owner.`;
-  const said = all.length ? owned : `No alert, up to ${clock(page.ns)}.`;
+    ? `${free} of ${total} alerts ${free === 1 ? "has" : "have"} no owner.`
+    : `All ${total} alerts have an owner.`;
+  const said = total ? owned : `No alert, up to ${clock(page.ns)}.`;
+  const last = page.alerts[page.alerts.length - 1];
+  const next = then ? older.data?.next : total > page.alerts.length && last ? last.ns + 1 : null;
+  const pages = (
+    <>
+      <Button say="Older" off={!next} on={() => put(next ?? null)} />
+      <Button say="Newest" pressed={!then} on={() => put(null)} />
+    </>
+  );
   return (
     <>
       <p class="answer">
@@ -36,12 +50,15 @@ export function AlertsScreen() {
           </Soft>
         ))}
       </p>
-      {asked && <Playbook code={asked} />}
+      {"gate_fault" in page && page.gate_fault && <Say lead="Alerts of the gate are missing:">{page.gate_fault}</Say>}
+      {rest[0] && <Playbook code={rest[0]} />}
       <Listed<Alert>
         title="Alerts"
         note="without owner first"
+        aside={at === null && pages}
+        wait={{ what: "Older alerts", ...older }}
         rows={all}
-        id={(a) => a.seq}
+        id={(a) => `${a.gate ? "gate " : ""}${a.seq}`}
         empty="No alert."
         tone={(a) => (a.owner ? "over" : "")}
         columns={[
@@ -60,7 +77,8 @@ export function AlertsScreen() {
 function What({ a, desk }: { a: Alert; desk: string }) {
   const agent = a.agent && <Link to={["agent", desk, a.agent]}>{a.agent} </Link>;
   const market = a.instrument && <Link to={["market", a.instrument]}>{a.instrument}</Link>;
-  return <With sub={(agent || market) && [agent, market]}>{a.text}</With>;
+  const gate = a.gate && "the gate ";
+  return <With sub={(gate || agent || market) && [gate, agent, market]}>{a.text}</With>;
 }
 function Owner({ a }: { a: Alert }) {
   if (a.owner) return <With sub={a.note}>{a.owner}</With>;
@@ -75,7 +93,7 @@ const Own = ({ a, desk }: { a: Alert; desk: string }) => (
     yes="It is mine"
     path="/api/alerts/{seq}/acknowledge"
     of={{ seq: a.seq }}
-    body={{ desk }}
+    body={{ desk, gate: a.gate }}
     shape={({ reason }) => ({ note: reason })}
   />
 );

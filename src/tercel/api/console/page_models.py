@@ -337,9 +337,10 @@ class Limit(Shown):
 
 
 class Alert(Shown):
-    """An alert, and who owns it."""
+    """An alert, and who owns it; `seq` is of the journal that it stands in: the desk's, or its gate's."""
 
     seq: int
+    gate: bool = False
     ns: int
     severity: str
     code: str
@@ -348,6 +349,13 @@ class Alert(Shown):
     instrument: str
     owner: str = ""
     note: str = ""
+
+
+class AlertPage(Shown):
+    """Alerts of a desk and of its gate, newest first; `next`: what to give as `before` for those that came earlier."""
+
+    alerts: list[Alert]
+    next: int | None
 
 
 class Decision(Shown):
@@ -424,6 +432,7 @@ class Summary(Shown):
     lots: float
     denied: int
     alerts: dict[str, int]
+    unowned: int
     open: int
     unknown: int
 
@@ -468,4 +477,5 @@ class DeskPage(DeskThen):
     latch: LatchPart | None
     silent_s: float
     fault: str
+    gate_fault: str
     reading: Reading | None

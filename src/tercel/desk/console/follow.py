@@ -10,6 +10,7 @@ from tercel.core.errors import TercelError
 from tercel.core.periodic import PeriodicThread
 from tercel.core.shared_text import SharedText
 from tercel.desk.console.desk import FolderDesk
+from tercel.desk.console.gate import GateAlerts, told_of
 from tercel.desk.console.metrics import Metrics
 from tercel.desk.console.past import begun, checkpoints, fold, note
 from tercel.desk.console.state import DeskState
@@ -18,6 +19,8 @@ EVERY_S, TOLD_S, READING_S = 0.05, 0.1, 1.0
 """Between two looks at the journal, and two texts of the page: an entry is told within a quarter of a second; while a
 long journal is read, texts come every second."""
 FIRST_S = 1.0
+GATE_S = 0.25
+"""Between two looks at the journal of the gate before the desk's venue."""
 BEHIND = 5_000
 """Entries that a page may lack before it says that it is still reading."""
 _Answer = TypeVar("_Answer")
@@ -42,6 +45,8 @@ class JournalFollower:
         self._texts, self._told_s = SharedText(), -math.inf
         self._woken: dict[object, Callable[[], None]] = {}
         self._turns = PeriodicThread("console-follower", EVERY_S, self._turn)
+        self.gate = GateAlerts(desk)
+        self._gates = PeriodicThread("console-gate", GATE_S, self.look_at_gate)
 
     def _begin(self) -> None:
         self._state, self._metrics, self.past = DeskState(self._desk), Metrics(), checkpoints()
@@ -51,10 +56,19 @@ class JournalFollower:
         """Fold the existing entries for a second at most, then go on in a background thread."""
         self.catch_up(FIRST_S)
         self._turns.start()
+        self._gates.start()
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the threads."""
         self._turns.stop(5)
+        self._gates.stop(5)
+
+    def look_at_gate(self) -> None:
+        """Take new alerts of the gate; a thread of its own does it, as a gate's journal may be long."""
+        told = self.ask(lambda state: told_of(state.session))
+        for entry in self.gate.look(told):
+            with self._lock:
+                self._metrics.alert(entry)
 
     def _turn(self) -> None:
         while not self._turns.over:
@@ -121,7 +135,10 @@ class JournalFollower:
             state = self._shown
         read = 1.0 if state["seq"] >= self._last - BEHIND else state["seq"] / self._last
         text = f"reading the journal, {int(100 * read)} %"
-        return state | {
+        return {
+            **state,
+            **self.gate.beside(state),
+            "gate_fault": self.gate.fault,
             "desk": self._desk.name,
             "latch": self._latch(),
             "running": self._desk.running(),
@@ -157,7 +174,8 @@ class JournalFollower:
         """The page as it was at a time of the venue (`console.past.page_at`)."""
         with self._lock:
             state = begun(self._desk, ns, self.past)
-        return fold(state, self._desk, ns).shown()
+        page = fold(state, self._desk, ns).shown()
+        return page | self.gate.beside(page, ns)
 
     def _latch(self) -> dict[str, Any] | None:
         try:
@@ -170,4 +188,5 @@ class JournalFollower:
         """The metrics in Prometheus text format."""
         with self._lock:
             state = self._state
-            return self._metrics.text(state, self._now_s() - self._heard_s, self._latch() is not None)
+            silent_s, killed = self._now_s() - self._heard_s, self._latch() is not None
+            return self._metrics.text(state, silent_s, killed, self.gate.book.severities["critical"])
