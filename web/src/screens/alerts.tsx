@@ -10,15 +10,17 @@ import type { Alert } from "../schema";
 import { use, usePlace, useView } from "../store";
 
 const SEVERITY: Record<string, number> = { critical: 0, warning: 1 };
+/** Numbers here hold a time of the calendar to 256 ns: rather twice than not at all. */
+const SLACK_NS = 512;
 const rank = (a: Alert): number => (a.owner ? 10 : 0) + (SEVERITY[a.severity] ?? 2);
 
 export function AlertsScreen() {
   const page = useView();
   const desks = use((s) => s.desks) ?? [];
   const others = desks.filter((d) => d.desk !== page?.desk && d.alerts.unowned);
-  const { rest, at, desk } = usePlace();
-  const [before, put] = useState<number | null>(null);
-  const then = before === null ? null : { desk: page?.desk ?? desk, before };
+  const { rest, at } = usePlace();
+  const [from, put] = useState({ desk: "", before: 0 });
+  const then = at === null && from.desk === page?.desk ? from : null;
   const older = useGet("/api/desks/{desk}/alerts", then, 3);
   if (!page) return <Waiting what="The alerts" />;
   const shown = then ? older.data?.alerts : page.alerts;
@@ -30,11 +32,11 @@ export function AlertsScreen() {
     : `All ${total} alerts have an owner.`;
   const said = total ? owned : `No alert, up to ${clock(page.ns)}.`;
   const last = page.alerts[page.alerts.length - 1];
-  const next = then ? older.data?.next : total > page.alerts.length && last ? last.ns + 1 : null;
+  const next = then ? older.data?.next : total > page.alerts.length && last?.ns;
   const pages = (
     <>
-      <Button say="Older" off={!next} on={() => put(next ?? null)} />
-      <Button say="Newest" pressed={!then} on={() => put(null)} />
+      <Button say="Older" off={!next} on={() => put({ desk: page.desk, before: (next || 0) + SLACK_NS })} />
+      <Button say="Newest" pressed={!then} on={() => put({ desk: "", before: 0 })} />
     </>
   );
   return (
@@ -50,7 +52,7 @@ export function AlertsScreen() {
           </Soft>
         ))}
       </p>
-      {"gate_fault" in page && page.gate_fault && <Say lead="Alerts of the gate are missing:">{page.gate_fault}</Say>}
+      {page.gate_fault && <Say lead="Alerts of the gate are missing:">{page.gate_fault}</Say>}
       {rest[0] && <Playbook code={rest[0]} />}
       <Listed<Alert>
         title="Alerts"
