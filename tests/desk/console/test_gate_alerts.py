@@ -10,13 +10,14 @@ import pytest
 
 pytest.importorskip("prometheus_client", reason="the console needs the extra [trade]")
 
-from tests.desk.console.desks import S
+from tests.desk.console.desks import S, a_session, report
 
 from tercel.api.console.reached import ReachedDesk
 from tercel.core.ports import Entry
 from tercel.desk.console.follow import JournalFollower
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import entry_in
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import SqlJournal, verify
 
@@ -132,6 +133,22 @@ def test_a_gate_whose_journal_cannot_be_read_is_said(tmp_path: Path) -> None:
     kept(tmp_path / "away", begun(), alert(4, "OTHER", "ann"))
     follower.look_at_gate()
     assert rows(follower) == [("DRIFT", False, ""), ("OTHER", True, "")]
+
+
+def test_executions_that_the_gate_alone_has_are_counted_while_no_session_runs(tmp_path: Path) -> None:
+    entries = a_session()
+    desk, gate = kept(tmp_path, *entries), kept(tmp_path / FOLDER, begun(0), entry_in(report("e0", 9, S // 2)))
+    kept(gate, entry_in(report("e1", 20, 3 * S)), entry_in(report("e2", 7, 11 * S)), entry_in(report("e3", 1, 12 * S)))
+    follower = looked(desk)
+    assert follower.shown()["unbooked"] == 2  # e0 is of before the last session
+    with closing(SqlJournal(desk, "a session")) as journal:
+        follower.look_at_gate()
+        assert follower.shown()["unbooked"] == 0
+        journal.append([entry_in(report("e2", 7, 11 * S), "p1")])
+    follower.catch_up()
+    follower.look_at_gate()
+    assert follower.shown()["unbooked"] == 1
+    assert [ReachedDesk(gate, time.time_ns).before(ns * S) for ns in (0, 3, 4, 12, 99)] == [0, 2, 3, 4, 5]
 
 
 def test_a_desk_without_a_gate_has_its_own_alerts_alone(tmp_path: Path) -> None:

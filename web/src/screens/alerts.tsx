@@ -52,6 +52,11 @@ export function AlertsScreen() {
           </Soft>
         ))}
       </p>
+      {Boolean(page.unbooked) && (
+        <Say lead={`${page.unbooked} executions stand in the gate's journal alone.`}>
+          Figures here lack them; the desk's next session books them.
+        </Say>
+      )}
       {page.gate_fault && <Say lead="Alerts of the gate are missing:">{page.gate_fault}</Say>}
       {rest[0] && <Playbook code={rest[0]} />}
       <Listed<Alert>

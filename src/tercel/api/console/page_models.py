@@ -470,7 +470,9 @@ class DeskThen(Shown):
 
 
 class DeskPage(DeskThen):
-    """The page of a desk now; a stream's events hold the parts that have changed."""
+    """The page of a desk now; a stream's events hold the parts that have changed. `unbooked`: executions that stand in
+    the gate's journal alone, as no session runs; `gate_fault`: why that journal cannot be read.
+    """
 
     desk: str
     running: str | None
@@ -478,4 +480,5 @@ class DeskPage(DeskThen):
     silent_s: float
     fault: str
     gate_fault: str
+    unbooked: int
     reading: Reading | None

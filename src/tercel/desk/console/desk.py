@@ -42,6 +42,15 @@ class FolderDesk:
         with closing(JournalReader(self.folder)) as reader:
             yield from reader.read(after, kinds, until)
 
+    def before(self, ns: int) -> int:
+        """Number of the last entry before a time; 0 where there is none."""
+        low, high = 0, self.stands()[1]
+        while low < high:
+            mid = (low + high + 1) // 2
+            earlier = any(entry.ns < ns for _, entry in self.read(mid - 1, (), mid))
+            low, high = (mid, high) if earlier else (low, mid - 1)
+        return low
+
     def gate(self, told: Mapping[str, Any]) -> Self | None:
         """The gate before its venue, which has a journal too; None without one.
 

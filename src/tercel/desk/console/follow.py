@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -46,6 +46,7 @@ class JournalFollower:
         self._woken: dict[object, Callable[[], None]] = {}
         self._turns = PeriodicThread("console-follower", EVERY_S, self._turn)
         self.gate = GateAlerts(desk)
+        self._counted, self._unbooked = (0, 0, True), 0
         self._gates = PeriodicThread("console-gate", GATE_S, self.look_at_gate)
 
     def _begin(self) -> None:
@@ -69,6 +70,17 @@ class JournalFollower:
         for entry in self.gate.look(told):
             with self._lock:
                 self._metrics.alert(entry)
+        self._count_unbooked()
+
+    def _count_unbooked(self) -> None:
+        """Executions that came after the desk's session had closed; none is missing while one runs."""
+        state, running = self._state, bool(self._desk.running())
+        stands = state.seq, self.gate.last, running
+        if stands == self._counted or (state.seq < self._last and not running):
+            return
+        with suppress(TercelError, OSError):  # a gate's journal that cannot be read: `gate_fault` says so
+            self._unbooked = 0 if running else self.gate.unbooked(state)  # which nothing changes: all is read
+            self._counted = stands
 
     def _turn(self) -> None:
         while not self._turns.over:
@@ -139,6 +151,7 @@ class JournalFollower:
             **state,
             **self.gate.beside(state),
             "gate_fault": self.gate.fault,
+            "unbooked": self._unbooked,
             "desk": self._desk.name,
             "latch": self._latch(),
             "running": self._desk.running(),

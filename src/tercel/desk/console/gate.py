@@ -14,6 +14,7 @@ from tercel.core.orders import ExecType, Report
 from tercel.core.ports import Entries, Entry
 from tercel.desk.console.alerts import KEPT_ALERTS, KINDS, AlertBook, row_of
 from tercel.desk.console.desk import FolderDesk
+from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import message_of
 from tercel.desk.trading.ledger import Ledger
@@ -47,11 +48,11 @@ class GateAlerts:
         """The gate, as a folder with a journal and an inbox."""
         self.fault = ""
         """Why its journal cannot be read."""
-        self._told: dict[str, Any] = {}
-        self._begin("")
+        self._anew("", {})
 
-    def _begin(self, journal: str) -> None:
-        self._journal, self._seq, self.book = journal, 0, AlertBook()
+    def _anew(self, journal: str, told: dict[str, Any]) -> None:
+        with self._lock:
+            self._journal, self._told, self._seq, self.book, self.fault = journal, told, 0, AlertBook(), ""
 
     def look(self, told: dict[str, Any]) -> list[Entry]:
         """Take what is new; the alerts of it. What a session says of its gate: see :func:`told_of`."""
@@ -62,22 +63,34 @@ class GateAlerts:
         try:
             self.desk = gate = self._desk.gate(told)
             if gate is None:
+                self._anew("", {})
                 return
             journal, last = gate.stands()
             if (journal, told) != (self._journal, self._told) or last < self._seq:
-                with self._lock:  # another journal, or another's
-                    self._begin(journal)
-                    self._told = told
+                self._anew(journal, told)  # another journal, or another's
             for seq, entry in gate.read(self._seq, KINDS, last) if last > self._seq else ():
                 if entry.kind == kinds.ALERT and not concerns(entry, told):
                     continue
                 with self._lock:
                     self.book.apply(seq, entry)
+                self._seq = seq
                 if entry.kind == kinds.ALERT:
                     yield entry
             self._seq, self.fault = last, ""
         except (TercelError, OSError) as error:
             self.fault = f"the gate's journal cannot be read: {error}"
+
+    @property
+    def last(self) -> int:
+        """The entry of its journal up to which was looked."""
+        return self._seq
+
+    def unbooked(self, state: DeskState) -> int:
+        """Executions since the desk's last session began that it has not booked."""
+        if self.desk is None:
+            return 0
+        since = self.desk.before(state.began_ns)
+        return sum(1 for _ in unbooked(self.desk, state.ledger, self._told, 2**62, since))
 
     def beside(self, page: Mapping[str, Any], ns: int | None = None) -> dict[str, Any]:
         """Parts of a desk's page with the gate's alerts among the desk's: as of a time, where one is given."""
@@ -118,13 +131,13 @@ def read_rows(desk: FolderDesk, numbers: Sequence[int]) -> Iterator[dict[str, An
     yield from reversed([row_of(seq, entry) for seq, entry in found if seq in wanted])
 
 
-def unbooked(gate: Entries, ledger: Ledger, told: Mapping[str, Any], until_ns: int) -> Iterator[Report]:
-    """Executions in a gate's journal, up to a time, that the desk behind it has not booked: its next session does.
+def unbooked(gate: Entries, ledger: Ledger, told: Mapping[str, Any], until_ns: int, after: int = 0) -> Iterator[Report]:
+    """Executions in a gate's journal, after an entry and up to a time, that the desk behind it has not booked.
 
-    A gate hears of some after the desk's session has closed.
+    A gate hears of some after the desk's session has closed; the next session books them.
     """
     aside = {(one.account, one.exec_id) for one in ledger.orders.quarantined if isinstance(one, Report)}
-    for _, entry in gate.read(0, (kinds.REPORT_IN,)):
+    for _, entry in gate.read(after, (kinds.REPORT_IN,)):
         if entry.ns <= until_ns and entry.body.get("exec_type") == ExecType.TRADE and concerns(entry, told):
             report = message_of(entry.body)
             assert isinstance(report, Report)

@@ -95,6 +95,8 @@ class DeskState:
         self.seq = 0
         self.ns = 0
         self.session: dict[str, Any] = {}
+        self.began_ns = 0
+        """When it began."""
         self.agents: dict[str, Agent] = {}
         self.postures: dict[str, dict[str, Any]] = {}
         self.alphas: dict[str, dict[str, Any]] = {}
@@ -281,7 +283,7 @@ class DeskState:
     # -- one method per kind of entry: see `trading.journal.kinds` ----------------------------------------------------
 
     def _session(self, seq: int, entry: Entry) -> None:
-        self.session = dict(entry.body)
+        self.session, self.began_ns = dict(entry.body), entry.ns
         for agent in self.agents.values():
             agent.promoted = ""  # a session begins with the strategies of the desk's file
         self.kills = {}  # a session that finds the latch fallen journals it again
