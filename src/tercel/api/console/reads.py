@@ -308,19 +308,24 @@ def _order_row(served: Served, order: ChildOrder, unit: Unit, by_hand: str) -> O
 
 def alert_page(served: Served, before_ns: int, most: int, unowned: bool) -> AlertPage:
     """A page of a desk's alerts and its gate's; all of one moment stand on one page, which may be longer for that."""
-    served.read_up()  # what stands in the journals now, and no less
     follower, gate = served.follower, served.follower.gate
-    follower.look_at_gate()
-    keys = [(ns, seq, False) for ns, seq in follower.ask(lambda state: state.alerts.newest(before_ns, unowned))]
-    keys = sorted([*keys, *((ns, seq, True) for ns, seq in gate.newest(before_ns, unowned))], reverse=True)
-    last_ns = keys[:most][-1][0] if keys else 0
-    found = [key for key in keys if key[0] >= last_ns]
-    here, there = ([seq for _, seq, at_gate in found if at_gate == where] for where in (False, True))
+    if before_ns == LAST:  # what stands in the journals now, and no less
+        served.read_up()
+        follower.look_at_gate()
+
+    def keys(before_ns: int, most: int) -> list[tuple[int, int, bool]]:
+        here = follower.ask(lambda state: state.alerts.newest(before_ns, most, unowned))
+        both = ((here, False), (gate.newest(before_ns, most, unowned), True))
+        return sorted(((ns, seq, at_gate) for rows, at_gate in both for ns, seq in rows), reverse=True)
+
+    found = keys(before_ns, most)
+    last_ns = found[:most][-1][0] if found else 0
+    here, there = ([seq for ns, seq, at_gate in found if at_gate == where and ns >= last_ns] for where in (False, True))
     told = list(read_rows(served.desk, here))
     rows = follower.ask(lambda state: state.alerts.owned(told))
     rows += gate.owned(read_rows(gate.desk, there)) if gate.desk is not None else []
     alerts = [Alert(**row) for row in newest_first(plain(rows))]
-    return AlertPage(alerts=alerts, next=last_ns if len(found) < len(keys) else None)
+    return AlertPage(alerts=alerts, next=last_ns if keys(last_ns, 1) else None)
 
 
 def journal_page(served: Served, after: int, kinds: list[str], most: int) -> JournalPage:

@@ -1,8 +1,9 @@
 """Alerts of a journal and whose they are: a fold of its entries, with the last ones at hand, all others by number."""
 
 from array import array
+from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from tercel.core.ports import Entry
@@ -22,7 +23,7 @@ class AlertBook:
     >>> book = AlertBook()
     >>> book.apply(1, Entry(kinds.ALERT, 5, body={"severity": "critical", "code": "GAP", "text": "gone"}))
     >>> book.apply(2, Entry(kinds.OPERATOR, 6, body={"command": "own_alert", "body": {"alert": 1}, "by": "ann"}))
-    >>> [(row["code"], row["owner"]) for row in book.shown()], book.unowned, book.newest(2**62)
+    >>> [(row["code"], row["owner"]) for row in book.shown()], book.unowned, book.newest(9, 50)
     ([('GAP', 'ann')], {}, [(5, 1)])
     >>> book.as_of(5).unowned
     {1: 5}
@@ -44,7 +45,8 @@ class AlertBook:
         if entry.kind == kinds.ALERT:
             row = row_of(seq, entry)
             self.told.append(row)
-            self._count(seq, entry.ns, LEVELS.index(row["severity"]) if row["severity"] in LEVELS else 0)
+            ns = max(entry.ns, self._times[-1]) if self._times else entry.ns  # a clock that is set back
+            self._count(seq, ns, LEVELS.index(row["severity"]) if row["severity"] in LEVELS else 0)
         for number, owner in owner_of(entry).items():
             self.owners[number], self._owned[number] = owner, entry.ns
             self.unowned.pop(number, None)
@@ -65,10 +67,16 @@ class AlertBook:
         """Rows with their owners, where they have one."""
         return [{**row, **self.owners.get(row["seq"], {})} for row in rows]
 
-    def newest(self, before_ns: int, unowned: bool = False) -> list[tuple[int, int]]:
-        """Times and numbers of all alerts before a time, or of those that need an owner alone, newest first."""
-        of = ((ns, seq) for seq, ns in self.unowned.items()) if unowned else zip(self._times, self._seqs, strict=True)
-        return sorted((one for one in of if one[0] < before_ns), reverse=True)
+    def newest(self, before_ns: int, most: int, unowned: bool = False) -> list[tuple[int, int]]:
+        """Times and numbers of the last alerts before a time, newest first: so many, and all of the earliest's time.
+
+        With `unowned` of those alone that need an owner and have none.
+        """
+        times: Sequence[int] = list(self.unowned.values()) if unowned else self._times
+        seqs: Sequence[int] = list(self.unowned) if unowned else self._seqs
+        end = bisect_left(times, before_ns)
+        start = bisect_left(times, times[max(end - most, 0)]) if end else 0
+        return list(zip(times[start:end], seqs[start:end], strict=True))[::-1]
 
     def as_of(self, ns: int) -> "AlertBook":
         """Counts, numbers and owners as they were at a time, without rows."""

@@ -98,7 +98,7 @@ class GateAlerts:
             book = self.book if ns is None else self.book.as_of(ns)
             rows = book.shown()
             counts, free = Counter(book.severities), len(book.unowned)
-            numbers = [seq for _, seq in book.newest(2**62)[:KEPT_ALERTS]] if ns is not None else []
+            numbers = [seq for _, seq in book.newest(2**62, KEPT_ALERTS)] if ns is not None else []
         if not counts:
             return {}
         if numbers and self.desk is not None:
@@ -108,10 +108,10 @@ class GateAlerts:
         summary = {**page["summary"], "alerts": severities, "unowned": page["summary"]["unowned"] + free}
         return {"alerts": found[:KEPT_ALERTS], "summary": summary}
 
-    def newest(self, before_ns: int, unowned: bool) -> list[tuple[int, int]]:
+    def newest(self, before_ns: int, most: int, unowned: bool) -> list[tuple[int, int]]:
         """See `AlertBook.newest`."""
         with self._lock:
-            return self.book.newest(before_ns, unowned)
+            return self.book.newest(before_ns, most, unowned)
 
     def owned(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """See `AlertBook.owned`; of the gate."""
