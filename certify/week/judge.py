@@ -350,11 +350,13 @@ def _too_far(record: VenueRecord, terms: Terms) -> Iterator[tuple[int, str]]:
 # -- the day's report -------------------------------------------------------------------------------------------------
 
 
-def unowned(journal: JournalRows, day: Mapping[str, Any], span: tuple[int, int]) -> list[str]:
-    """Alerts of a span that need somebody, and have nobody in the day's report (or are not in it at all)."""
-    owned = {
-        seq for desk in day.get("desks", []) for row in desk.get("alerts", []) if row["owner"] for seq in row["seqs"]
-    }
+def unowned(journal: JournalRows, day: Mapping[str, Any], span: tuple[int, int], *, at_gate: bool = False) -> list[str]:
+    """Alerts of a journal and a span that need somebody, and have nobody in the day's report (or are not in it at all).
+
+    Entries of two journals have the same numbers: the report says which are the gate's.
+    """
+    told = [row for desk in day.get("desks", []) for row in desk.get("alerts", []) if row["gate"] == at_gate]
+    owned = {seq for row in told if row["owner"] for seq in row["seqs"]}
     return [f"{one['code']} ({one['seq']})" for one in _alerts(journal, span) if one["seq"] not in owned]
 
 

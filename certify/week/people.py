@@ -9,8 +9,6 @@ from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote
 
-from tercel.desk.trading.journal import kinds
-
 HEAD, DUTY, SECOND_PERSON = "rita", "dora", "rob"
 PEOPLE: Final = {
     who: (role, secrets.token_urlsafe(12)) for who, role in ((HEAD, "risk"), (DUTY, "trader"), (SECOND_PERSON, "risk"))
@@ -99,30 +97,28 @@ class Duty:
     """
 
     def __init__(self, person: ConsolePerson, desk: str) -> None:
-        self._person, self._desk, self._seen, self._open = person, desk, 0, dict[int, str]()
+        self._person, self._desk = person, desk
         self.owned = self.resumed = 0
 
     def look(self) -> int:
-        """Take what is new; alerts that are nobody's yet."""
+        """Take every alert of the desk and of its gate that is nobody's; those that are left."""
+        left = 0
         with suppress(OSError, RefusedError):
-            self._read()
-        for seq, code in list(self._open.items()):
-            with suppress(OSError, RefusedError):
-                note = f"{code}: seen, as the playbook says"
-                self._person.post(f"/api/alerts/{seq}/acknowledge", desk=self._desk, note=note)
-                del self._open[seq]
-                self.owned += 1
-        return len(self._open)
+            for alert in self._nobodys():
+                left += 1
+                with suppress(OSError, RefusedError):
+                    body = {"desk": self._desk, "gate": alert["gate"], "note": f"{alert['code']}: as the playbook says"}
+                    self._person.post(f"/api/alerts/{alert['seq']}/acknowledge", **body)
+                    self.owned += 1
+                    left -= 1
+        return left
 
-    def _read(self) -> None:
-        after: int | None = self._seen
-        while after is not None:
-            page = self._person.get(f"/api/desks/{self._desk}/journal?after={after}&kinds={kinds.ALERT}&most=200")
-            for entry in page["entries"]:
-                self._seen = entry["seq"]
-                if entry["body"].get("severity") in OWNED:
-                    self._open[self._seen] = str(entry["body"].get("code"))
-            after = page["next"]
+    def _nobodys(self) -> list[dict[str, Any]]:
+        found, before = list[dict[str, Any]](), 2**62
+        while before:
+            page = self._person.get(f"/api/desks/{self._desk}/alerts?unowned=true&before={before}")
+            found, before = found + page["alerts"], page["next"] or 0
+        return found
 
     def killed_by(self, who: str) -> bool:
         """Whether the desk, or an agent of it, is killed by that one."""

@@ -19,6 +19,8 @@ from tercel.desk.gate.process import FOLDER
 from tercel.desk.limits import default_file
 from tercel.desk.trading.journal.store import verify
 
+DESK: Final = "the desk"
+GATE: Final = "the gate"
 GROWTH: Final = 0.05
 """Of memory from the end of the first session to that of the last."""
 UNWATCHED_S: Final = 5.0
@@ -122,9 +124,9 @@ class WeekVerdict:
 def verdict_of(week: Week) -> WeekVerdict:
     """Judge a week that is over, by what lies in its folder."""
     record = VenueRecord.read(week.venue.orders, AGENTS)
-    folders = {"the desk": week.desk.folder, "the gate": week.desk.folder / FOLDER}
+    folders = {DESK: week.desk.folder, GATE: week.desk.folder / FOLDER}
     journals = {who: JournalRows.read(folder) for who, folder in folders.items()}
-    desk = journals["the desk"]
+    desk = journals[DESK]
     broken = judge.breaches(record, terms_of(week.folder / "desk.toml", week.desk.folder), week.kills)
     rows = []
     for number, log in enumerate(week.sessions):
@@ -143,11 +145,15 @@ def verdict_of(week: Week) -> WeekVerdict:
                 lost=sum(len(judge.lost(record, one, span)) for one in journals.values()),
                 doubled=sum(len(judge.doubled(record, one, span)) for one in journals.values()),
                 breaches=[text for ns, text in broken if span[0] <= ns < span[1]],
-                alerts=sum(span[0] <= one["ns"] < span[1] for one in desk.alerts),
+                alerts=sum(span[0] <= one["ns"] < span[1] for rows in journals.values() for one in rows.alerts),
                 owners=judge.owners(log.day),
                 unowned=[
-                    *judge.unowned(desk, log.day, (span[0], log.ended_ns)),
-                    *(judge.unowned_after(desk, log.ended_ns) if last else ()),
+                    f"{who}: {text}"
+                    for who, one in journals.items()
+                    for text in (
+                        *judge.unowned(one, log.day, (span[0], log.ended_ns), at_gate=who == GATE),
+                        *(judge.unowned_after(one, log.ended_ns) if last else ()),
+                    )
                 ],
                 mail=judge.other_mail(mail, report) + ([f"exit code {log.code}"] if log.code else []),
                 rss=log.rss,

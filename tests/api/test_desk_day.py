@@ -19,6 +19,7 @@ from tercel.api.desk_day_page import NOBODY, DayReport
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
 from tercel.desk.console.money import DAY_NS
+from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in
 from tercel.desk.trading.journal.store import SqlJournal, verify
@@ -249,3 +250,66 @@ def test_what_happened_as_a_desk_ended_is_somebodys_in_the_same_evening(tmp_path
     with closing(SqlJournal(folder, "a session")):  # a desk that runs is asked, and here it does not answer
         assert desk_word.own_alert(folder, {"alert": seq}, "bob (password)", "mine") is None
     assert (after["from_ns"], after["to_ns"]) == (before["from_ns"], before["to_ns"])
+
+
+def a_gate(ns: int, code: str, agent: str = "") -> Entry:
+    return Entry(kinds.ALERT, ns * S, agent=agent, body={"severity": "critical", "code": code, "text": "gone"})
+
+
+def test_alerts_of_the_gate_are_told_with_their_owners_also_of_after_the_desk(tmp_path: Path) -> None:
+    folder = kept(tmp_path / "d1", busy())
+    plain = days_of([folder])["desks"][0]
+    gate = kept(folder / FOLDER, [a_gate(11, "unwatched", "ppo"), a_gate(12, "unwatched", "ppo"), a_gate(99, "GAP")])
+    ReachedDesk(gate, lambda: 7).ask("own_alert", {"alert": 2}, "ann (password)", "mine")
+    found = days_of([folder])["desks"][0]
+    assert (found["from_ns"], found["to_ns"], found["unbooked"]) == (0, 99 * S, [])
+    rows = {(row["code"], row["owner"], *row["seqs"]): row["n"] for row in found["alerts"] if row["gate"]}
+    assert rows == {("unwatched", "ann (password)", 2): 1, ("unwatched", "", 1): 1, ("GAP", "", 3): 1}
+    assert [row for row in found["alerts"] if not row["gate"]] == plain["alerts"]
+    assert found["severities"]["critical"] == plain["severities"]["critical"] + 3
+    assert "4 critical alerts that nobody owns yet" in found["needs"]
+    assert [row["code"] for row in days_of([folder], DayWindow(0, 50 * S))["desks"][0]["alerts"] if row["gate"]] == [
+        "unwatched", "unwatched",
+    ]  # fmt: skip
+    made = DayReport(days_of([folder]))
+    assert "the gate: unwatched: gone" in made.html()
+    assert "the gate: unwatched: gone" in " ".join(made.text().split())
+
+
+def test_each_desk_behind_a_gate_of_others_has_its_own_agents_alerts(tmp_path: Path) -> None:
+    wall = kept(tmp_path / "wall", [a_gate(9, "GAP"), a_gate(10, "unwatched", "ann"), a_gate(11, "unwatched", "cy")])
+    for agent in ("ann", "cy"):
+        told = {"session": 1, "gate": {"journal": str(wall), "accounts": [agent]}}
+        kept(tmp_path / agent, [Entry(kinds.SESSION, 5 * S, body=told)])
+    ReachedDesk(wall, lambda: 7).ask("own_alert", {"alert": 1}, "ann (password)", "mine")
+    one, two = days_of([tmp_path / "ann", tmp_path / "cy"])["desks"]
+    for day_, agent in ((one, "ann"), (two, "cy")):
+        assert [(row["agent"], row["owner"]) for row in day_["alerts"]] == [(agent, ""), ("", "ann (password)")]
+    shutil.rmtree(wall)
+    gone = days_of([tmp_path / "ann"])
+    assert any("the journal of its gate cannot be read" in need for need in gone["desks"][0]["needs"])
+    assert "the journal of its gate cannot be read" in DayReport(gone).html()
+
+
+def test_executions_that_the_gate_alone_has_are_said_until_the_desk_books_them(tmp_path: Path) -> None:
+    folder = kept(tmp_path / "d1", a_session())
+    kept(folder / FOLDER, [entry_in(report("e1", 20, 3 * S)), entry_in(report("e2", 7, 10 * S))])
+    found = days_of([folder])
+    (day_,) = found["desks"]
+    assert [(row["agent"], row["lots"], row["ns"]) for row in day_["unbooked"]] == [("ppo", 7, 10 * S)]
+    need = "1 execution that the gate alone has: its next session books them"
+    assert need in day_["needs"]
+    assert "Executions that the gate alone has" in DayReport(found).text()
+    assert days_of([folder], DayWindow(0, 9 * S))["desks"][0]["unbooked"] == []
+    kept(folder, [Entry(kinds.SESSION, 11 * S, body={"session": 2}), entry_in(report("e2", 7, 10 * S), "p1")])
+    assert days_of([folder])["desks"][0]["unbooked"] == []
+
+
+def test_a_damaged_journal_of_the_gate_is_said_and_not_believed(tmp_path: Path) -> None:
+    folder = kept(tmp_path / "d1", busy())
+    gate = kept(folder / FOLDER, [a_gate(11, "unwatched", "ppo")])
+    with sqlite3.connect(gate / "journal.db") as database:
+        database.execute("update journal set body = replace(body, 'critical', 'info')")
+    (found,) = days_of([folder])["desks"]
+    assert [row for row in found["alerts"] if row["gate"]] == []
+    assert any("the journal of its gate cannot be read: 0 sound entries" in need for need in found["needs"])

@@ -23,6 +23,7 @@ from tercel.api.desk_mail import message
 from tercel.core.fixed import ONE
 from tercel.core.orders import NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
+from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in, entry_out
 from tercel.desk.trading.journal.store import SqlJournal
@@ -66,6 +67,12 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     own = {"command": "own_alert", "body": {"alert": journal.last}, "by": "ann", "reason": "seen", "id": 1}
     journal.append([Entry(kinds.OPERATOR, venue.now_ns, body=own)])
     journal.close()
+    gate = SqlJournal(folder / "week" / FOLDER, "test")
+    unwatched = {"severity": "critical", "code": "unwatched", "text": "its session is gone"}
+    gate.append([Entry(kinds.ALERT, venue.now_ns, agent="ann", body=unwatched) for _ in range(2)])
+    own |= {"body": {"alert": 1}}
+    gate.append([Entry(kinds.OPERATOR, venue.now_ns, body=own)])
+    gate.close()
     return folder
 
 
@@ -198,11 +205,26 @@ def test_an_alert_that_is_nobodys_or_not_told_is_named(traded: Path, tmp_path: P
     day = days_of([traded / "week"])
     first, second = (one["seq"] for one in journal.alerts)
     assert judge.unowned(journal, day, SPAN) == [f"link_down ({first})"]
-    assert judge.owners(day) == {"ann": 1}
+    assert judge.owners(day) == {"ann": 2}  # and one of the gate
     assert judge.unowned(journal, {"desks": []}, SPAN) == [f"link_down ({n})" for n in (first, second)]
     assert judge.unowned(journal, day, (0, 1)) == []
     assert judge.unowned_after(journal, 0) == [f"link_down ({first})"]
     assert judge.unowned_after(journal, 2**61) == []
+
+
+def test_alerts_of_the_gate_are_judged_by_its_own_journal(traded: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(traded, tmp_path / "copy")) / "week"
+    gate, day = JournalRows.read(folder / FOLDER), days_of([folder])
+    assert [one["seq"] for one in gate.alerts] == [1, 2]
+    assert judge.unowned(gate, day, SPAN, at_gate=True) == ["unwatched (2)"]
+    assert judge.owners(day) == {"ann": 2}
+    assert judge.unowned_after(gate, 0) == ["unwatched (2)"]
+    # without the gate's rows, or with the desk's in their place, nobody has them
+    for desk in day["desks"]:
+        desk["alerts"] = [row | {"gate": False} for row in desk["alerts"]]
+    assert judge.unowned(gate, day, SPAN, at_gate=True) == ["unwatched (1)", "unwatched (2)"]
+    shutil.rmtree(folder / FOLDER)
+    assert judge.unowned(gate, days_of([folder]), SPAN, at_gate=True) == ["unwatched (1)", "unwatched (2)"]
 
 
 def test_a_mail_that_is_not_its_file_is_named(traded: Path, tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 // One shape of agents, parents and desks, whether a list, the live page or a page of the past tells of them.
-import type { AgentRow, DeskRow, DeskThen, LatchPart, ParentPart } from "./schema";
+import type { AgentRow, DeskRow, LatchPart, ParentPart } from "./schema";
 import type { Page } from "./store";
 
 export type Parent = Omit<ParentPart, "parent" | "lots" | "limit_price"> & {
@@ -60,17 +60,15 @@ export const byCost = (all: AgentRow[]): AgentRow[] =>
 
 /** A row of the desks' list from a desk's page: for the past, of which the list knows nothing. */
 export function deskOf(page: Page): DeskRow {
-  const count = (severity: string): number => page.alerts.filter((a) => a.severity === severity).length;
+  const { alerts, unowned } = page.summary;
   return {
     ...{ silent_s: 0, fault: "", running: null, ...page },
     stage: page.session.stage,
     venue: page.session.venue,
     killed: page.latch ?? null,
-    alerts: { critical: count("critical"), warning: count("warning"), unowned: unowned(page).length },
+    alerts: { critical: alerts.critical ?? 0, warning: alerts.warning ?? 0, unowned },
   };
 }
-export const unowned = (page: DeskThen): DeskThen["alerts"] =>
-  page.alerts.filter((a) => !a.owner && a.severity !== "info");
 /** The agents that a latch holds; null for all of them, none where it holds nobody. */
 export const killedOf = (latch: LatchPart | null | undefined): string[] | null =>
   !latch ? [] : latch.scope === "all" ? null : latch.scope.split(", ");

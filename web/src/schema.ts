@@ -388,6 +388,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/desks/{desk}/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Desk Alerts
+         * @description Alerts before a time of the venue, newest first; `unowned`: those alone that need an owner and have none.
+         */
+        get: operations["desk_alerts_api_desks__desk__alerts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/desks/{desk}/why/{seq}": {
         parameters: {
             query?: never;
@@ -941,6 +961,11 @@ export interface components {
             desk: string;
             /** Note */
             note: string;
+            /**
+             * Gate
+             * @default false
+             */
+            gate: boolean;
         };
         /**
          * Action
@@ -1094,11 +1119,16 @@ export interface components {
         };
         /**
          * Alert
-         * @description An alert, and who owns it.
+         * @description An alert, and who owns it; `seq` is of the journal that it stands in: the desk's, or its gate's.
          */
         Alert: {
             /** Seq */
             seq: number;
+            /**
+             * Gate
+             * @default false
+             */
+            gate: boolean;
             /** Ns */
             ns: number;
             /** Severity */
@@ -1133,6 +1163,16 @@ export interface components {
             warning: number;
             /** Unowned */
             unowned: number;
+        };
+        /**
+         * AlertPage
+         * @description Alerts of a desk and of its gate, newest first; `next`: what to give as `before` for those that came earlier.
+         */
+        AlertPage: {
+            /** Alerts */
+            alerts: components["schemas"]["Alert"][];
+            /** Next */
+            next: number | null;
         };
         /**
          * AlphaPart
@@ -1346,7 +1386,8 @@ export interface components {
         };
         /**
          * DeskPage
-         * @description The page of a desk now; a stream's events hold the parts that have changed.
+         * @description The page of a desk now; a stream's events hold the parts that have changed. `unbooked`: executions that stand in
+         *     the gate's journal alone, as no session runs; `gate_fault`: why that journal cannot be read.
          */
         DeskPage: {
             /** Seq */
@@ -1426,6 +1467,10 @@ export interface components {
             silent_s: number;
             /** Fault */
             fault: string;
+            /** Gate Fault */
+            gate_fault: string;
+            /** Unbooked */
+            unbooked: number;
             reading: components["schemas"]["Reading"] | null;
         };
         /**
@@ -2452,6 +2497,8 @@ export interface components {
             alerts: {
                 [key: string]: number;
             };
+            /** Unowned */
+            unowned: number;
             /** Open */
             open: number;
             /** Unknown */
@@ -2584,6 +2631,7 @@ export type AgentPart = components['schemas']['AgentPart'];
 export type AgentRow = components['schemas']['AgentRow'];
 export type Alert = components['schemas']['Alert'];
 export type AlertCounts = components['schemas']['AlertCounts'];
+export type AlertPage = components['schemas']['AlertPage'];
 export type AlphaPart = components['schemas']['AlphaPart'];
 export type AmendBody = components['schemas']['AmendBody'];
 export type BookPart = components['schemas']['BookPart'];
@@ -3439,6 +3487,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelCard"][];
+                };
+            };
+            /** @description nobody is logged in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    desk_alerts_api_desks__desk__alerts_get: {
+        parameters: {
+            query?: {
+                before?: number;
+                most?: number;
+                unowned?: boolean;
+            };
+            header?: never;
+            path: {
+                desk: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertPage"];
                 };
             };
             /** @description nobody is logged in */

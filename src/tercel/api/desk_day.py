@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.api.desk_day_events import DayEvents
+from tercel.api.desk_day_gate import GateDay, gate_of
 from tercel.api.desk_day_words import needs_of, sentence_of
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.fixed import shown, summed
 from tercel.core.ports import Entries
-from tercel.desk.console.deeds import owner_of
 from tercel.desk.console.money import DAY_NS, by
 from tercel.desk.console.money import summed as summed_over
 from tercel.desk.console.state import DeskState
@@ -63,11 +63,12 @@ class DayWindow:
         if self.from_ns is not None and self.to_ns is not None and self.from_ns > self.to_ns:
             raise ConfigError("a day that ends after it begins", f"{self.from_ns} to {self.to_ns} ns", "swap the two")
 
-    def of(self, journal: Entries | None) -> tuple[int, int]:
-        """First and last moment, in venue ns, over a journal."""
+    def of(self, journal: Entries | None, gate: GateDay | None = None) -> tuple[int, int]:
+        """First and last moment, in venue ns, over a journal and what its gate has alerted since."""
         if self.from_ns is not None and self.to_ns is not None:
             return self.from_ns, self.to_ns
         last, began = _ends(journal, self.to_ns) if journal is not None else (0, 0)
+        last = max(last, gate.last_ns) if gate is not None else last
         to_ns = max(last, self.from_ns or 0) if self.to_ns is None else self.to_ns
         if self.session:
             return began, to_ns
@@ -84,7 +85,7 @@ def _ends(journal: Entries, to_ns: int | None) -> tuple[int, int]:
     return max([last, *(entry.ns for _, entry in journal.read(seq))]), began
 
 
-def day_of(journal: Entries, name: str, window: DayWindow | None = None) -> dict[str, Any]:
+def day_of(journal: Entries, name: str, window: DayWindow | None = None, gate: GateDay | None = None) -> dict[str, Any]:
     """The day of one desk as JSON values.
 
     Parameters
@@ -93,6 +94,8 @@ def day_of(journal: Entries, name: str, window: DayWindow | None = None) -> dict
     name : str
         What the desk is called.
     window : DayWindow, optional
+    gate : GateDay, optional
+        The gate before its venue.
 
     Returns
     -------
@@ -100,13 +103,13 @@ def day_of(journal: Entries, name: str, window: DayWindow | None = None) -> dict
         ``sentence`` (what it cost and made, what needs a person) and ``needs``; ``costs`` against arrival; ``money`` of
         the day by currency; ``exposure`` and value at risk at its end; ``agents``; ``limits`` used most in it;
         ``denials``; ``people`` (who killed, re-armed, promoted, changed limits, and why); ``alerts`` with owners; what
-        is ``unknown`` or open at its end; ``faults`` of the journal.
+        is ``unknown`` or open at its end; executions that are ``unbooked``; ``faults`` of the journal.
 
     >>> from tercel.desk.trading.journal.memory import MemoryJournal
     >>> day_of(MemoryJournal(), "mine")["sentence"]
     'mine: no parent was analysed; nothing was made or lost; nothing needs a person now.'
     """
-    from_ns, to_ns = (window or DayWindow()).of(journal)
+    from_ns, to_ns = (window or DayWindow()).of(journal, gate)
     state, events, before = DeskState(), DayEvents(), None
     for seq, entry in journal.read():
         if entry.ns > to_ns:
@@ -116,11 +119,15 @@ def day_of(journal: Entries, name: str, window: DayWindow | None = None) -> dict
         state.apply(seq, entry)
         events.apply(seq, entry, state, inside=before is not None)
     for _, entry in journal.read(state.seq, (kinds.OPERATOR,)):  # whoever takes an alert may do so later
-        events.owners |= owner_of(entry)
+        events.own(entry)
+    if gate is not None:
+        gate.tell(events, from_ns, to_ns)
     found = {"desk": name, "from_ns": from_ns, "to_ns": to_ns, "session": dict(state.session)}
     page, now = state.shown(), _sums(state)
     found |= _figures(page, events, _gained(now if before is None else before, now))
     found |= _at_the_end(state, page)
+    found |= {"unbooked": [] if gate is None else gate.unbooked(state, to_ns)}
+    found |= {"gate_fault": "" if gate is None else gate.fault}
     found |= events.shown() | {"limits": events.most_used(LIMITS_SHOWN)}
     found["needs"] = needs_of(found)
     return {"sentence": sentence_of(found, name), **found}
@@ -266,8 +273,8 @@ def _read(folder: Path, name: str, window: DayWindow | None) -> dict[str, Any]:
         if found.fault:
             received = f"{found.sound:,} sound entries in {folder}, then {found.fault}"
             raise JournalError("a journal whose hashes agree", received, "see `tercel trade verify`")
-        with closing(JournalReader(folder)) as reader:
-            return day_of(reader, name, window)
+        with closing(JournalReader(folder)) as reader, gate_of(folder, reader) as gate:
+            return day_of(reader, name, window, gate)
     except TercelError as error:
         return {"desk": name, "error": error.to_json(), "needs": [f"its journal cannot be read: {error.received}"]}
 

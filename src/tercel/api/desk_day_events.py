@@ -6,13 +6,11 @@ from typing import Any, Final
 
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
-from tercel.desk.console.deeds import owner_of
+from tercel.desk.console.alerts import SEVERE, owner_of, row_of
 from tercel.desk.console.state import DeskState, highest
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.tca.shortfall import BPS
 
-SEVERITIES: Final = ("critical", "warning")
-"""Of which each alert is told; the others are counted."""
 CHANGED: Final = {
     "tightened": "limits tightened",
     "loosened": "limits loosened",
@@ -38,7 +36,8 @@ class DayEvents:
         self.costs: dict[str, dict[str, Any]] = {}
         """Of each parent, by its last analysis."""
         self.people: list[dict[str, Any]] = []
-        self.owners: dict[int, dict[str, str]] = {}
+        self.owners: dict[tuple[bool, int], dict[str, str]] = {}
+        """Of alerts, by whether they stand in the gate's journal and the number of their entry."""
         self._alerts: list[dict[str, Any]] = []
         self._limits: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._told: set[str] = set()
@@ -46,7 +45,7 @@ class DayEvents:
     def apply(self, seq: int, entry: Entry, state: DeskState, *, inside: bool) -> None:
         """Take one entry that a state has taken; one before the day (`inside` False) changes no figure."""
         if entry.kind == kinds.OPERATOR:
-            self.owners |= owner_of(entry)
+            self.own(entry)
         elif entry.kind in (kinds.FEEDBACK, kinds.TCA):
             self._cost(entry, state, inside)
         if not inside:
@@ -130,24 +129,31 @@ class DayEvents:
 
     # -- alerts --------------------------------------------------------------------------------------------------------
 
-    def _on_alert(self, seq: int, entry: Entry) -> None:
-        severity = str(entry.body.get("severity", ""))
-        self.severities[severity] += 1
-        if severity in SEVERITIES:
-            said = {key: str(entry.body.get(key, "")) for key in ("severity", "code", "text")}
-            self._alerts.append(said | {"seq": seq, "ns": entry.ns, "agent": entry.agent})
+    def own(self, entry: Entry, *, at_gate: bool = False) -> None:
+        """Take what an operator's entry says of an alert's owner, whenever it came."""
+        self.owners |= {(at_gate, seq): owner for seq, owner in owner_of(entry).items()}
+
+    def _on_alert(self, seq: int, entry: Entry, *, at_gate: bool = False) -> None:
+        row = row_of(seq, entry)
+        self.severities[row["severity"]] += 1
+        if row["severity"] in SEVERE:
+            self._alerts.append(row | {"gate": at_gate})
+
+    def of_gate(self, seq: int, entry: Entry) -> None:
+        """Take an alert of the gate, within the day."""
+        self._on_alert(seq, entry, at_gate=True)
 
     def alerts(self) -> list[dict[str, Any]]:
         """Critical ones, then warnings, first what is nobody's: those of one code, agent and owner in one row."""
-        rows: dict[tuple[str, ...], dict[str, Any]] = {}
-        for one in self._alerts:
-            owner = self.owners.get(one["seq"], {"owner": "", "note": ""})
-            key = one["severity"], one["code"], one["agent"], owner["owner"], owner["note"]
+        rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for one in sorted(self._alerts, key=lambda one: one["ns"]):
+            owner = self.owners.get((one["gate"], one["seq"]), {"owner": "", "note": ""})
+            key = *(one[name] for name in ("severity", "code", "agent", "gate")), owner["owner"], owner["note"]
             row = rows.setdefault(key, {"n": 0, "first_ns": one["ns"], "seqs": []})
             more = {**owner, "n": row["n"] + 1, "last_ns": one["ns"]}
-            row |= {key: one[key] for key in ("severity", "code", "agent", "text")} | more
+            row |= {key: one[key] for key in ("severity", "code", "agent", "text", "gate")} | more
             row["seqs"].append(one["seq"])
-        return sorted(rows.values(), key=lambda row: (SEVERITIES.index(row["severity"]), bool(row["owner"])))
+        return sorted(rows.values(), key=lambda row: (SEVERE.index(row["severity"]), bool(row["owner"])))
 
     def shown(self) -> dict[str, Any]:
         """{"denials", "people", "alerts", "severities"}."""

@@ -163,7 +163,7 @@ def _desk(day: Mapping[str, Any], *, alone: bool) -> DayPart:
     held = [f"{_span(day)}; {count(day['fills'], 'fill')} of {count(day['lots'], 'lot')}. {_exposed(day)}"]
     left = [_faults(day), _denials(day), _open(day)]
     text = [*([] if alone else [day["sentence"]]), *held, *[line for line in left if line]]
-    tables = [_agents(day), _limits(day), _people(day), _alerts(day), _unknown(day), _positions(day)]
+    tables = [_agents(day), _limits(day), _people(day), _alerts(day), _unknown(day), _unbooked(day), _positions(day)]
     return DayPart("What it did" if alone else name, text, [one for one in tables if one.rows])
 
 
@@ -293,7 +293,8 @@ def _alerts(day: Mapping[str, Any]) -> DayTable:
     for row in day["alerts"]:
         times = f" ({row['n']:,} times)" if row["n"] > 1 else ""
         owner = one_line(row["owner"], 40) + (f": {one_line(row['note'], 60)}" if row["note"] else "")
-        what = f"{one_line(row['code'], 30)}{times}: {one_line(row['text'], 100)}"
+        where = "the gate: " if row["gate"] else ""
+        what = f"{where}{one_line(row['code'], 30)}{times}: {one_line(row['text'], 100)}"
         rows.append([row["severity"], at(row["last_ns"], day["to_ns"]), what, owner if row["owner"] else NOBODY])
     headings = ("alert", "last", "what", "owner")
     return DayTable(_first("Critical alerts and warnings", rows, "first"), headings, rows[:SHOWN], prose=True)
@@ -307,6 +308,16 @@ def _unknown(day: Mapping[str, Any]) -> DayTable:
     ]  # fmt: skip
     headings = ("order", "agent", "instrument", "lots", "filled", "sent")
     return DayTable(_first("Orders of unknown fate", rows, "first"), headings, rows[:SHOWN])
+
+
+def _unbooked(day: Mapping[str, Any]) -> DayTable:
+    rows = [
+        [one_line(one["agent"], 30), one_line(one["instrument"], 20),
+         f"{SIDE_WORDS.get(one['side'], '')} {one['lots']:,}", one_line(one["order"], 40), at(one["ns"], day["to_ns"])]
+        for one in day["unbooked"]
+    ]  # fmt: skip
+    caption = _first("Executions that the gate alone has, which no figure here counts", rows, "first")
+    return DayTable(caption, ("agent", "instrument", "lots", "order", "when"), rows[:SHOWN])
 
 
 def _positions(day: Mapping[str, Any]) -> DayTable:

@@ -156,6 +156,10 @@ def needs_of(day: Mapping[str, Any]) -> list[str]:
         found.append(f"{count(len(day['unknown']), 'order')} of unknown fate")
     if day["faults"]:
         found.append(f"{count(len(day['faults']), 'fault')} of the journal")
+    if day["gate_fault"]:
+        found.append(f"the journal of its gate cannot be read: {one_line(day['gate_fault'])}")
+    if day["unbooked"]:
+        found.append(f"{count(len(day['unbooked']), 'execution')} that the gate alone has: its next session books them")
     for row in day["states"]:
         who = one_line(row["account"], 40) or "the desk"
         killed = "KILLED" in row["reasons"]

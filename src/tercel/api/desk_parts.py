@@ -36,7 +36,9 @@ def parts_of(config: DemoConfig, clock: Clock, beside: Path | None = None) -> Pa
         calm = markets.calm(config)
         accounts, file = [agent.name for agent in config.agent], (beside or Path()) / limits if limits else None
         venue = venue_at(where, accounts, folder, file, latch, opened, beside, config.limits.changed)
-        return DeskParts(venue, calm=calm, alerts=folder / FOLDER)
+        before = venue.capabilities.parents
+        gate = Path(before.journal) if before is not None and before.journal else folder / FOLDER
+        return DeskParts(venue, calm=calm, gate=gate)
 
     return make
 

@@ -17,7 +17,7 @@ from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in
 from tercel.desk.trading.journal.database import DATABASE
-from tercel.desk.trading.journal.lock import holder
+from tercel.desk.trading.journal.lock import BRIEFLY, holder
 from tercel.desk.trading.journal.reader import JournalReader, post, withdraw
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import ANSWERS
@@ -116,9 +116,9 @@ def own_alert(folder: Path, body: Mapping[str, Any], by: str, note: str) -> Entr
 
     What happened as a desk ended has to be somebody's before its next session.
     """
-    if holder(folder):
+    if (by_whom := holder(folder)) is None or (by_whom and BRIEFLY not in by_whom):
         return None
-    with suppress(JournalError), closing(SqlJournal(folder, f"{by} (an alert)")) as journal:
+    with suppress(JournalError), closing(SqlJournal(folder, f"{by} (an alert, {BRIEFLY}")) as journal:
         last = max((entry.ns for _, entry in journal.read(max(journal.last - 1, 0))), default=0)
         journal.append([said := _said("own_alert", body, by, note, last)])
         return said

@@ -100,6 +100,10 @@ class TakesParents(Protocol):
     def code(self) -> str:
         """Mark of the code that the gate runs (`core.version.code_mark`); "" where it does not say."""
 
+    @property
+    def journal(self) -> str:
+        """Folder of the gate's own journal; "" where it does not say."""
+
     def announce(self, parent: str, instrument: str, account: str, side: int, lots: int) -> None:
         """Announce a parent order to the gate, its new number of lots, or that it is over (0).
 

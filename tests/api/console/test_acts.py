@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from httpx import Client
 from tests.api.console.conftest import Place, listening, placed
-from tests.desk.console.desks import PASSWORD
+from tests.desk.console.desks import PASSWORD, ListedDesk
 from tests.waiting import until
 
 from tercel.api.console import reached
@@ -245,6 +245,21 @@ def test_an_alert_is_owned_by_who_says_so(place: Place) -> None:
     said = place.client("trader").post(f"/api/alerts/{seq}/acknowledge", json={"desk": "test desk", "note": "mine"})
     assert said.json()["done"] == [f"test desk: alert {seq} is owned by trader (password)"]
     assert place.desk.posted == [("own_alert", {"alert": seq}, "trader (password)", "mine")]
+
+
+def test_an_alert_of_the_gate_is_owned_at_the_gate(place: Place) -> None:
+    said = {"severity": "critical", "code": "unwatched", "text": "its session is gone"}
+    place.desk.wall = ListedDesk([Entry(kinds.ALERT, 9 * 10**9, agent="ppo", body=said)], "gate")
+    place.served["test desk"].follower.look_at_gate()
+    client, body = place.client("trader"), {"desk": "test desk", "note": "mine", "gate": True}
+    assert client.post("/api/alerts/1/acknowledge", json=body).json()["done"] == [
+        "the gate of test desk: alert 1 is owned by trader (password)"
+    ]
+    assert place.desk.wall.posted == [("own_alert", {"alert": 1}, "trader (password)", "mine")]
+    assert place.desk.posted == []
+    assert client.post("/api/alerts/2/acknowledge", json=body).status_code == 404
+    assert client.post("/api/alerts/1/acknowledge", json=body | {"desk": "quiet"}).status_code == 404
+    assert place.client("viewer").post("/api/alerts/1/acknowledge", json=body).status_code == 403
 
 
 def test_a_quote_has_costs_with_intervals_and_what_speaks_against(place: Place) -> None:

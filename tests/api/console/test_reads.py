@@ -4,6 +4,7 @@ import csv
 import http.client
 import io
 import json
+import random
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 from tests.api.console.conftest import Place, listening, placed
-from tests.desk.console.desks import S
+from tests.desk.console.desks import ListedDesk, S
 from tests.waiting import until
 
 from tercel.api.console.chart_models import BookPart, Chart, Why
@@ -29,7 +30,7 @@ from tercel.execution.policies.policy import CARD
 from tercel.execution.policies_packaged import folder_of, names
 
 DESK = "/api/desks/test desk"
-ROUTES = ("at?ns=5", "chart/AAA?from_ns=0&to_ns=9", "book/AAA?ns=9", "forecasts", "models")
+ROUTES = ("alerts", "at?ns=5", "chart/AAA?from_ns=0&to_ns=9", "book/AAA?ns=9", "forecasts", "models")
 LISTED = {"tick": 0.01, "lot": 100, "currency": "USD"}
 EUR = "EUR/USD"
 
@@ -156,6 +157,44 @@ def test_the_page_of_then_knows_nothing_of_later(priced: Place) -> None:
     fills = [{one["name"]: one["fills"] for one in page["agents"]} for page in (then, now)]
     assert fills == [{"ppo": 0, "peg": 0}, {"ppo": 1, "peg": 0}]
     assert (len(then["alerts"]), len(now["alerts"])) == (0, 1)
+
+
+def alerts_of(place: Place, seed: int, n: int = 130) -> list[tuple[int, bool, int]]:
+    """Alerts of desk and gate, some at one moment: their times, whose journal, entries; newest first."""
+    draw = random.Random(seed)
+    place.desk.wall = ListedDesk([], "gate")
+    desk, wall = place.desk.entries, place.desk.wall.entries
+    for ns in sorted(draw.randrange(20 * S, 60 * S, S) for _ in range(n)):
+        severity = draw.choice(("critical", "warning", "info"))
+        entry = Entry(kinds.ALERT, ns, body={"severity": severity, "code": "GAP", "text": "gone"})
+        draw.choice((desk, wall)).append(entry)
+        if severity != "info" and draw.random() < 0.5:
+            where = desk if desk[-1] is entry else wall
+            own = {"command": "own_alert", "body": {"alert": len(where)}, "by": "ann", "reason": "seen"}
+            where.append(Entry(kinds.OPERATOR, ns, body=own))
+    rows = ((journal is wall, seq, one) for journal in (desk, wall) for seq, one in enumerate(journal, 1))
+    return sorted(((one.ns, gate, seq) for gate, seq, one in rows if one.kind == kinds.ALERT), reverse=True)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("most", [1, 7, 50, 1000])
+def test_alerts_of_desk_and_gate_are_paged_to_the_first(place: Place, seed: int, most: int) -> None:
+    wanted = alerts_of(place, seed)
+    found, before, pages = list[dict[str, Any]](), 2**62, 0
+    while before:
+        page = got(place, f"alerts?before={before}&most={most}")
+        assert len(page["alerts"]) >= min(most, len(wanted) - len(found))
+        found, before, pages = found + page["alerts"], page["next"] or 0, pages + 1
+    assert sorted(((row["ns"], row["gate"], row["seq"]) for row in found), reverse=True) == wanted
+    assert [row["ns"] for row in found] == [ns for ns, *_ in wanted]
+    assert pages >= len({ns for ns, *_ in wanted}) / most
+    free = [row for row in found if not row["owner"] and row["severity"] != "info"]
+    assert free
+    assert got(place, "alerts?unowned=true&most=1000")["alerts"] == free
+    (row,) = (row for row in place.client("viewer").get("/api/desks").json() if row["desk"] == "test desk")
+    assert row["alerts"]["unowned"] == len(free)
+    state = got(place, "state")
+    assert [one["ns"] for one in state["alerts"]] == [ns for ns, *_ in wanted[:50]]
 
 
 def test_looking_back_leaves_the_page_of_now_as_it_is(priced: Place) -> None:

@@ -351,7 +351,8 @@ def test_one_person_tightens_and_two_loosen(place: Place) -> None:
     assert settle(place, request, "risk").status_code == 403
     assert settle(place, request).json()["done"] == ["test desk: limits loosened, h"]
     assert place.desk.posted[-1] == (
-        "limits", {"act": "approve", "request": number}, "bob (password)", "looked at it; so it is",
+        "limits", {"act": "approve", "request": number, "changes": {"desk.order_lots": "6000"}}, "bob (password)",
+        "looked at it; so it is",
     )  # fmt: skip
     wrong = client.post("/api/limits", json=body | {"changes": {"desk.nothing": 1}})
     assert wrong.status_code == 409

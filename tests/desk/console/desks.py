@@ -43,6 +43,11 @@ class ListedDesk(ReachedDesk):
         self.says_no = ""
         self.turns = 0
         """Of the latch, which is none but this."""
+        self.wall: ListedDesk | None = None
+        """Its gate."""
+
+    def gate(self, told: Mapping[str, Any]) -> "ListedDesk | None":  # type: ignore[override]
+        return self.wall
 
     def stands(self) -> tuple[str, int]:
         return "listed", len(self.entries)
@@ -50,10 +55,10 @@ class ListedDesk(ReachedDesk):
     def running(self) -> str | None:
         return "process 1 (test)"
 
-    def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
+    def read(self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62) -> Iterator[tuple[int, Entry]]:
         wanted = set(kinds)
         for seq, entry in enumerate(list(self.entries), 1):
-            if seq > after and (not wanted or entry.kind in wanted):
+            if after < seq <= until and (not wanted or entry.kind in wanted):
                 yield seq, entry
 
     def post(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> int:

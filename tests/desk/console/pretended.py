@@ -49,7 +49,7 @@ def create_app() -> FastAPI:
     """The pretended console; `app.state.asked` keeps what was asked for, `app.state.ns` is how far each desk is."""
     app = FastAPI(dependencies=[Depends(logged_in)])
     kept = app.state
-    kept.asked, kept.owners, kept.stopped = [], {}, False
+    kept.asked, kept.owners, kept.stopped, kept.older = [], {}, False, []
     kept.ns = {name: start + LENGTH - 20 * MINUTE for name, start in START.items()}
     kept.latches = {"today": None, "drill": {"scope": "all", "by": "bob (console)", "reason": "prices look wrong"}}
     kept.requests = [
@@ -67,6 +67,7 @@ def create_app() -> FastAPI:
 
     def shown(desk: str, ns: int | None = None) -> dict[str, Any]:
         there = page(desk, kept.ns[desk] if ns is None else ns, kept.latches[desk], kept.owners)
+        there["summary"]["alerts"]["info"] = len(kept.older)
         return there | ({"running": ""} if kept.stopped else {})
 
     @app.get("/")
@@ -116,6 +117,11 @@ def create_app() -> FastAPI:
                 | {"stage": "paper", "venue": "simulated", "killed": there["latch"], "alerts": alerts}
             )
         return rows
+
+    @app.get("/api/desks/{desk}/alerts")
+    async def older(desk: str, before: int) -> dict[str, Any]:
+        rows = [*shown(desk)["alerts"], *kept.older]
+        return {"alerts": [row for row in rows if row["ns"] < before], "next": None}
 
     @app.get("/api/agents")
     async def agents() -> list[dict[str, Any]]:

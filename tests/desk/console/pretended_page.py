@@ -164,6 +164,9 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
             "text": "observations have left the card: <b>spread</b> +2.1 sd",
         },
     ]
+    told = [
+        a | {"gate": False, "owner": owners.get(int(str(a["seq"])), ""), "note": ""} for a in alerts if a["ns"] <= ns
+    ]
     return {
         "seq": 4000 + round(1100 * done),
         "ns": ns,
@@ -174,9 +177,11 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
         "running": "process 1 (pretended)" if desk == "today" else "",
         "session": {"session": 3, "venue": "simulated", "stage": "paper"},
         "reading": None,
+        "gate_fault": "",
+        "unbooked": 0,
         "summary": dict.fromkeys(("is_bps", "half_bps", "low_bps", "high_bps"))
         | dict.fromkeys(("unfilled", "refused", "live", "over", "fills", "lots", "denied", "open", "unknown"), 0)
-        | {"alerts": {"critical": 1, "warning": 1}},
+        | {"alerts": {str(row["severity"]): 1 for row in told}, "unowned": sum(not row["owner"] for row in told)},
         "agents": agents,
         "parents": parents,
         "instruments": dict.fromkeys(MIDS, listing),
@@ -279,7 +284,7 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
         ),
         "denials": {"COLLAR": 1},
         "kills": {} if latch is None else {n: {"event": "confirmed"} for n in names},
-        "alerts": [a | {"owner": owners.get(int(str(a["seq"])), ""), "note": ""} for a in alerts if a["ns"] <= ns],
+        "alerts": told,
         "decisions": [
             {
                 "seq": 60 + k,

@@ -42,7 +42,7 @@ def address(app: Any) -> Iterator[str]:
 @pytest.fixture
 def page(browser: Any, address: str, app: Any) -> Any:
     """The overview, as an admin sees it, with a desk that works and one that is killed."""
-    app.state.stopped, app.state.asked, app.state.owners = False, [], {}
+    app.state.stopped, app.state.asked, app.state.owners, app.state.older = False, [], {}, []
     app.state.latches["today"] = None
     look(browser, 1280, "light")
     browser.delete_all_cookies()
@@ -188,7 +188,27 @@ def test_an_alert_gets_an_owner_and_its_text_is_never_markup(page: Any, app: Any
     say(page, "Reason", "I look at it")
     press(page, "It is mine", "dialog")
     until(lambda: "ann" in text(page, "tr[data-id='71']"), what="an owner")
-    assert app.state.asked[-1] == ("alerts/71/acknowledge", {"desk": "today", "note": "I look at it"})
+    assert app.state.asked[-1] == ("alerts/71/acknowledge", {"desk": "today", "gate": False, "note": "I look at it"})
+
+
+def test_older_alerts_are_a_page_away_and_those_of_the_gate_are_owned_at_the_gate(page: Any, app: Any) -> None:
+    show(page, SCREENS["alerts"])
+    older = "Array.from(document.querySelectorAll('main button')).find((b) => b.textContent === 'Older').disabled"
+    assert page.execute_script(f"return {older}")
+    row = {"severity": "critical", "code": "unwatched", "text": "its session is gone", "agent": "ppo", "instrument": ""}
+    app.state.older = [row | {"seq": 71, "gate": True, "ns": 5, "owner": "", "note": ""}]
+    until(lambda: not page.execute_script(f"return {older}"), what="more alerts than are shown")
+    press(page, "Older", "main")
+    until(lambda: "its session is gone" in text(page, "main"), what="an older one")
+    assert "the gate" in text(page, "tr[data-id='gate 71']")
+    assert "nothing was decided" not in text(page, "main")
+    press(page, "Acknowledge…", "tr[data-id='gate 71']")
+    say(page, "Reason", "I look at it")
+    press(page, "It is mine", "dialog")
+    until(lambda: app.state.asked, what="an answer")
+    assert app.state.asked[-1] == ("alerts/71/acknowledge", {"desk": "today", "gate": True, "note": "I look at it"})
+    press(page, "Newest", "main")
+    until(lambda: "nothing was decided" in text(page, "main"), what="the newest")
 
 
 def test_an_alert_leads_to_its_playbook(page: Any) -> None:

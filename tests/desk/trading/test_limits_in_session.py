@@ -7,7 +7,7 @@ from tests.desk.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, s
 
 from tercel.core.errors import LimitsError, OrderError
 from tercel.core.orders import MarketRows, MassCancel, NewOrder, ReplaceOrder
-from tercel.desk.limits import limits_json, parse
+from tercel.desk.limits import changed, hash_of_json, limits_json, parse
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.journal.reader import post
@@ -275,6 +275,44 @@ def test_a_restart_has_the_limits_in_force_and_no_file_loosens_them():
     third = session_of(venue, journal, limits=tight(desk="order_lots = 5"), warm_s=1)
     assert third.limits.holdings["ann", "X"].order_lots == 5
     assert third.limits.hash != second.limits.hash
+
+
+def test_an_approval_is_of_the_values_that_were_asked_for_and_seen():
+    venue, journal, path = exchange_of(), MemoryJournal(), "agents.ann.order_lots"
+    session = session_of(venue, journal)
+    session.keeper.tighten({path: "2000"}, "ann", "news")
+    number = session.keeper.request({path: "5000"}, "ann", "it is over")
+    with pytest.raises(OrderError, match=r"order_lots = 5000.*order_lots = 50000") as refused:
+        session.keeper.approve(number, "bob", "seen", changes={path: "50000"})
+    assert "ask anew" in refused.value.remedy
+    session.keeper.tighten({path: "100"}, "rita", "worse news")  # what was asked about is another limit now
+    with pytest.raises(OrderError, match=r"order_lots = 2000.*order_lots = 100"):
+        session.keeper.approve(number, "bob", "seen", changes={path: "5000"})
+    assert session.limits.holdings["ann", "X"].order_lots == 100
+    session.keeper.approve(session.keeper.request({path: "5000"}, "ann", "over"), "bob", "seen", changes={path: "5000"})
+    assert session.limits.holdings["ann", "X"].order_lots == 5000
+    wide = tight(agent="order_lots = 50000", desk="order_lots = 50000", instrument="order_lots = 50000")
+    later = session_of(venue, journal, limits=wide, warm_s=1)  # the file says more than two persons agreed on
+    assert later.limits.holdings["ann", "X"].order_lots == 5000
+    assert f"{path} (5000 to 50000)" in alerts(later, "limits_file_looser")[0]["text"]
+    assert wrong(journal)[1] == []
+
+
+@pytest.mark.parametrize("event", ["loosened", "in_force", "tightened"])
+def test_an_audit_finds_values_that_nobody_agreed_on(event):
+    session = session_of(exchange_of())
+    session.keeper.tighten({"agents.ann.order_lots": "2000"}, "ann", "news")
+    number = session.keeper.request({"agents.ann.order_lots": "5000"}, "ann", "it is over")
+    session.keeper.approve(number, "bob", "seen")
+    forged = MemoryJournal()
+    for _, entry in session.journal.read():
+        body = dict(entry.body)
+        if entry.kind == kinds.LIMITS and body["event"] == "loosened":
+            more = limits_json(changed(session.limits.limits, {"agents.ann.order_lots": "50000"}))
+            body |= {"event": event, "limits": more, "hash": hash_of_json(more)}
+        forged.append([replace(entry, body=body)])
+    (found,) = wrong(forged)[1]
+    assert ("other values than request" if event == "loosened" else "(2000 to 50000)") in found
 
 
 def test_every_order_carries_the_hash_of_its_limits():

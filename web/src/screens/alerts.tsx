@@ -1,47 +1,60 @@
-// Alerts: those without an owner first; each with what its playbook asks of you.
-import { clock } from "../format";
-import { Badge, Empty, Facts, Link, Section, Soft, State, Time, Waiting, With } from "../parts/basic";
+// Alerts of the desk and of its gate: those without an owner first; each with what its playbook asks of you.
+import { useState } from "preact/hooks";
+import { useGet } from "../api";
+import { clock, plural } from "../format";
+import { Badge, Button, Empty, Facts, Link, Say, Section, Soft, State, Time, Waiting, With } from "../parts/basic";
 import { Do } from "../parts/act";
 import { acts, Listed, prose, words } from "../parts/table";
 import { FIRST_OF_ALL, Marked, playbook } from "../playbook";
-import { unowned } from "../rows";
 import type { Alert } from "../schema";
 import { use, usePlace, useView } from "../store";
 
 const SEVERITY: Record<string, number> = { critical: 0, warning: 1 };
+const SLACK_NS = 512; // numbers here hold a time of the calendar to 256 ns: rather twice than not at all
 const rank = (a: Alert): number => (a.owner ? 10 : 0) + (SEVERITY[a.severity] ?? 2);
 
 export function AlertsScreen() {
   const page = useView();
   const desks = use((s) => s.desks) ?? [];
   const others = desks.filter((d) => d.desk !== page?.desk && d.alerts.unowned);
-  const asked = usePlace().rest[0];
+  const { rest, at } = usePlace();
+  const [from, put] = useState({ desk: "", before: 0 });
+  const then = at === null && from.desk === page?.desk ? from : null;
+  const older = useGet("/api/desks/{desk}/alerts", then, 3);
   if (!page) return <Waiting what="The alerts" />;
-  const all = [...page.alerts].sort((a, b) => rank(a) - rank(b) || b.seq - a.seq);
-  const free = unowned(page).length;
+  const shown = then ? older.data?.alerts : page.alerts;
+  const all = shown && [...shown].sort((a, b) => rank(a) - rank(b) || b.ns - a.ns);
+  const total = Object.values(page.summary.alerts).reduce((a, b) => a + b, 0);
+  const free = page.summary.unowned;
   const owned = free
-    ? `${free} of ${all.length} alerts ${free === 1 ? "has" : "have"} no owner.`
-    : `All ${all.length} alerts have an owner.`;
-  const said = all.length ? owned : `No alert, up to ${clock(page.ns)}.`;
+    ? `${free} of ${total} alerts ${free === 1 ? "has" : "have"} no owner.`
+    : `All ${total} alerts have an owner.`;
+  const said = total ? owned : `No alert, up to ${clock(page.ns)}.`;
+  const next = then ? older.data?.next : total > page.alerts.length && page.alerts.at(-1)?.ns;
+  const before = (next || 0) + SLACK_NS;
+  const further = <Button say="Older" off={!next} on={() => put({ desk: page.desk, before })} />;
+  const newest = <Button say="Newest" pressed={!then} on={() => put({ desk: "", before: 0 })} />;
+  const alone = page.unbooked && `${plural(page.unbooked, "execution")} at the gate alone: figures here lack them.`;
   return (
     <>
       <p class="answer">
         {said}
         {others.map((d) => (
-          <Soft key={d.desk}>
-            {` ${d.alerts.unowned} more without owner at `}
-            <Link to="alerts" desk={d.desk}>
-              {`${d.desk}.`}
-            </Link>
-          </Soft>
+          <Link key={d.desk} to="alerts" desk={d.desk}>
+            {` ${d.alerts.unowned} more without owner at ${d.desk}.`}
+          </Link>
         ))}
       </p>
-      {asked && <Playbook code={asked} />}
+      {Boolean(alone) && <Say lead="Not booked before the next session:">{alone}</Say>}
+      {page.gate_fault && <Say lead="Alerts of the gate are missing:">{page.gate_fault}</Say>}
+      {rest[0] && <Playbook code={rest[0]} />}
       <Listed<Alert>
         title="Alerts"
         note="without owner first"
+        aside={at === null && [further, newest]}
+        wait={{ what: "Older alerts", ...older }}
         rows={all}
-        id={(a) => a.seq}
+        id={(a) => `${a.gate ? "gate " : ""}${a.seq}`}
         empty="No alert."
         tone={(a) => (a.owner ? "over" : "")}
         columns={[
@@ -60,7 +73,7 @@ export function AlertsScreen() {
 function What({ a, desk }: { a: Alert; desk: string }) {
   const agent = a.agent && <Link to={["agent", desk, a.agent]}>{a.agent} </Link>;
   const market = a.instrument && <Link to={["market", a.instrument]}>{a.instrument}</Link>;
-  return <With sub={(agent || market) && [agent, market]}>{a.text}</With>;
+  return <With sub={(a.gate || agent || market) && [a.gate && "the gate ", agent, market]}>{a.text}</With>;
 }
 function Owner({ a }: { a: Alert }) {
   if (a.owner) return <With sub={a.note}>{a.owner}</With>;
@@ -75,7 +88,7 @@ const Own = ({ a, desk }: { a: Alert; desk: string }) => (
     yes="It is mine"
     path="/api/alerts/{seq}/acknowledge"
     of={{ seq: a.seq }}
-    body={{ desk }}
+    body={{ desk, gate: a.gate }}
     shape={({ reason }) => ({ note: reason })}
   />
 );

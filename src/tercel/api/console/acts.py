@@ -18,7 +18,7 @@ from tercel.api.console.models import (
     PostureBody,
     WithdrawBody,
 )
-from tercel.api.console.reached import ANSWER_S, Desks, Served, seat
+from tercel.api.console.reached import ANSWER_S, Desks, ReachedDesk, Served, seat
 from tercel.core.errors import TercelError
 from tercel.core.messages import Style
 from tercel.core.names import offer
@@ -166,12 +166,16 @@ def _asked(served: Served, command: str, body: Mapping[str, Any], by: str, reaso
     return f"{served.name}: {_said(_answer(served, command, body, by, reason))}"
 
 
-def _answer(served: Served, command: str, body: Mapping[str, Any], by: str, reason: str) -> Entry:
-    entry = served.desk.ask(command, body, by, reason)
+def _answer(
+    served: Served, command: str, body: Mapping[str, Any], by: str, reason: str, at: ReachedDesk | None = None
+) -> Entry:
+    entry = (at or served.desk).ask(command, body, by, reason)
     if entry is None:
         received = f"no answer in {ANSWER_S:g} s; the word lies in its inbox and may still be taken"
         raise NotServedError(409, f"an answer of {served.name}", received, "look at the page before asking again")
     served.read_up()
+    if at is not None:
+        served.follower.look_at_gate()
     return entry
 
 
@@ -308,12 +312,13 @@ def withdraw(served: Served, id_: str, asked: WithdrawBody, by: str) -> Done:
     return Done(done=[_asked(served, "withdraw", body, by, asked.reason)])
 
 
-def own_alert(served: Served, seq: int, by: str, note: str) -> Done:
-    """An alert is somebody's from here on."""
-    entry = next((one for n, one in served.desk.read(seq - 1, (kinds.ALERT,)) if n == seq), None)
-    if entry is None:
-        raise NotServedError(404, f"an alert of {served.name}", f"entry {seq}, which is none", "see /api/desks")
-    return Done(done=[_asked(served, "own_alert", {"alert": seq}, by, note)])
+def own_alert(served: Served, seq: int, by: str, note: str, *, at_gate: bool = False) -> Done:
+    """An alert is somebody's from here on, in the journal that it stands in: the desk's, or that of its gate."""
+    where, who = (served.at_gate, f"the gate of {served.name}") if at_gate else (served.desk, served.name)
+    if where is None or not any(where.read(seq - 1, (kinds.ALERT,), seq)):
+        remedy = "see /api/desks/DESK/alerts"
+        raise NotServedError(404, f"an alert of {who}", f"entry {seq}, which is none", remedy)
+    return Done(done=[f"{who}: {_said(_answer(served, 'own_alert', {'alert': seq}, by, note, where))}"])
 
 
 # -- what takes two persons --------------------------------------------------------------------------------------------
@@ -413,6 +418,6 @@ def confirmed(served: Served, act: str, body: Mapping[str, Any], by: Mapping[str
         return set_posture(served, body, by["both"], reason)
     if act == "promote":
         return Done(done=[_asked(served, "promote", body, by["both"], reason)])
-    # the desk itself holds who asked, and refuses the same person
-    approve = {"act": "approve", "request": int(body["request"])}
+    # the desk itself holds who asked for what, and refuses the same person and other values
+    approve = {"act": "approve", "request": int(body["request"]), "changes": body.get("changes")}
     return Done(done=[_asked(served, "limits", approve, by["second"], reason)])

@@ -179,6 +179,8 @@ class AcknowledgeBody(Given):
 
     desk: Name
     note: Words
+    gate: bool = False
+    """Whether it stands in the journal of the desk's gate."""
 
 
 class Error(BaseModel):

@@ -337,9 +337,10 @@ class Limit(Shown):
 
 
 class Alert(Shown):
-    """An alert, and who owns it."""
+    """An alert, and who owns it; `seq` is of the journal that it stands in: the desk's, or its gate's."""
 
     seq: int
+    gate: bool = False
     ns: int
     severity: str
     code: str
@@ -348,6 +349,13 @@ class Alert(Shown):
     instrument: str
     owner: str = ""
     note: str = ""
+
+
+class AlertPage(Shown):
+    """Alerts of a desk and of its gate, newest first; `next`: what to give as `before` for those that came earlier."""
+
+    alerts: list[Alert]
+    next: int | None
 
 
 class Decision(Shown):
@@ -424,6 +432,7 @@ class Summary(Shown):
     lots: float
     denied: int
     alerts: dict[str, int]
+    unowned: int
     open: int
     unknown: int
 
@@ -461,11 +470,15 @@ class DeskThen(Shown):
 
 
 class DeskPage(DeskThen):
-    """The page of a desk now; a stream's events hold the parts that have changed."""
+    """The page of a desk now; a stream's events hold the parts that have changed. `unbooked`: executions that stand in
+    the gate's journal alone, as no session runs; `gate_fault`: why that journal cannot be read.
+    """
 
     desk: str
     running: str | None
     latch: LatchPart | None
     silent_s: float
     fault: str
+    gate_fault: str
+    unbooked: int
     reading: Reading | None

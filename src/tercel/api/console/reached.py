@@ -92,6 +92,12 @@ class Served:
         """The folder's name."""
         return self.desk.name
 
+    @property
+    def at_gate(self) -> ReachedDesk | None:
+        """The gate before the desk's venue, whose journal has alerts too; None without one."""
+        gate = self.follower.gate.desk
+        return gate if isinstance(gate, ReachedDesk) else None
+
     def agents(self) -> set[str]:
         """Whom the desk is known to have; empty also where that is not known."""
         return set() if self.follower.fault else self.follower.ask(lambda state: set(state.agents))

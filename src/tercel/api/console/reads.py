@@ -18,7 +18,9 @@ from tercel.api.console.guard import COOKIE, TOKEN_TOO, Json, NotServedError, ne
 from tercel.api.console.models import JournalLine, JournalPage
 from tercel.api.console.page_models import (
     AgentRow,
+    Alert,
     AlertCounts,
+    AlertPage,
     DeskOrders,
     DeskPage,
     DeskRow,
@@ -33,7 +35,9 @@ from tercel.core.fixed import ONE
 from tercel.core.plain import plain
 from tercel.core.units import Unit
 from tercel.core.vocabulary import SIDE_WORDS
+from tercel.desk.console.alerts import SEVERE
 from tercel.desk.console.chart import book, chart
+from tercel.desk.console.gate import newest_first, read_rows
 from tercel.desk.console.outcomes import forecast_row
 from tercel.desk.console.state import DeskState, highest
 from tercel.desk.trading.journal import kinds as all_kinds
@@ -49,6 +53,7 @@ MOST_ENTRIES: Final = 1000
 READERS, MOST_READS = 2, 64
 """Threads that read journals and fold them, so that a kill is not kept waiting by them; and reads that may wait."""
 Ns = Annotated[int, Query(ge=0, le=LAST)]
+Most = Annotated[int, Query(ge=1, le=MOST_ENTRIES)]
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -199,6 +204,12 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         """What each model of a desk knows, by its card."""
         return model_cards(desks.of(desk))
 
+    @app.get("/api/desks/{desk}/alerts", response_model=AlertPage, **needs("look"))
+    @few
+    def desk_alerts(desk: str, before: Ns = LAST, most: Most = 50, unowned: bool = False) -> AlertPage:
+        """Alerts before a time of the venue, newest first; `unowned`: those alone that need an owner and have none."""
+        return alert_page(desks.of(desk), before, most, unowned)
+
     @app.get("/api/desks/{desk}/why/{seq}", response_model=Why, **needs("look"))
     @few
     def desk_why(desk: str, seq: int) -> Response:
@@ -215,7 +226,7 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         desk: str,
         after: Annotated[int, Query(ge=0, le=LAST)] = 0,
         kinds: Annotated[str, Query(max_length=400)] = "",
-        most: Annotated[int, Query(ge=1, le=MOST_ENTRIES)] = 200,
+        most: Most = 200,
         format: Format = "json",
     ) -> JournalPage | Response:
         """Entries after a number, at most so many; kinds with commas between them, by default all."""
@@ -240,10 +251,9 @@ def _chosen(desks: Desks, name: str | None) -> Iterator[Served]:
 def desk_row(served: Served) -> DeskRow:
     """A desk in a line."""
     state = served.follower.shown()
-    session, counts = state["session"], state["summary"]["alerts"]
-    critical, warning = (int(counts.get(name, 0)) for name in ("critical", "warning"))
-    owned = served.follower.ask(lambda folded: len(folded.owners))
-    alerts = AlertCounts(critical=critical, warning=warning, unowned=max(critical + warning - owned, 0))
+    session, summary = state["session"], state["summary"]
+    critical, warning = (int(summary["alerts"].get(name, 0)) for name in SEVERE)
+    alerts = AlertCounts(critical=critical, warning=warning, unowned=summary["unowned"])
     return DeskRow(
         desk=served.name, stage=str(session.get("stage", "")), venue=str(session.get("venue", "")),
         running=state["running"], seq=state["seq"], ns=state["ns"], silent_s=state["silent_s"], fault=state["fault"],
@@ -303,6 +313,28 @@ def _order_row(served: Served, order: ChildOrder, unit: Unit, by_hand: str) -> O
         limit_price=unit.price(order.price * ONE) if priced else None,  # type: ignore[operator]
         status=str(order.status), reason=order.text, parent=order.parent, by_hand=by_hand,
     )  # fmt: skip
+
+
+def alert_page(served: Served, before_ns: int, most: int, unowned: bool) -> AlertPage:
+    """A page of a desk's alerts and its gate's; all of one moment stand on one page, which may be longer for that."""
+    follower, gate = served.follower, served.follower.gate
+    if before_ns == LAST:  # what stands in the journals now, and no less
+        served.read_up()
+        follower.look_at_gate()
+
+    def keys(before_ns: int, most: int) -> list[tuple[int, int, bool]]:
+        here = follower.ask(lambda state: state.alerts.newest(before_ns, most, unowned))
+        both = ((here, False), (gate.newest(before_ns, most, unowned), True))
+        return sorted(((ns, seq, at_gate) for rows, at_gate in both for ns, seq in rows), reverse=True)
+
+    found = keys(before_ns, most)
+    last_ns = found[:most][-1][0] if found else 0
+    here, there = ([seq for ns, seq, at_gate in found if at_gate == where and ns >= last_ns] for where in (False, True))
+    told = list(read_rows(served.desk, here))
+    rows = follower.ask(lambda state: state.alerts.owned(told))
+    rows += gate.owned(read_rows(gate.desk, there)) if gate.desk is not None else []
+    alerts = [Alert(**row) for row in newest_first(plain(rows))]
+    return AlertPage(alerts=alerts, next=last_ns if keys(last_ns, 1) else None)
 
 
 def journal_page(served: Served, after: int, kinds: list[str], most: int) -> JournalPage:

@@ -86,7 +86,7 @@ def _add_alone(app: FastAPI, desks: Desks) -> None:
     @app.post("/api/alerts/{seq}/acknowledge", **needs("acknowledge"))
     def acknowledge(request: Request, seq: Seq, asked: models.AcknowledgeBody) -> Done:
         """Own an alert."""
-        return acts.own_alert(desks.of(asked.desk), seq, by(request), asked.note)
+        return acts.own_alert(desks.of(asked.desk), seq, by(request), asked.note, at_gate=asked.gate)
 
 
 def _add_by_hand(app: FastAPI, desks: Desks) -> None:
@@ -151,7 +151,7 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
         number = acts.ask_limits(served, changes, by(request), asked.reason)
         what = "loosen " + ", ".join(f"{path} to {value}" for path, value in changes.items())
         response.status_code = 202
-        return ask(served, request.state.visit, "limits", {"request": number}, what, asked.reason)
+        return ask(served, request.state.visit, "limits", {"request": number, "changes": changes}, what, asked.reason)
 
     @app.post("/api/posture", response_model=Done | Waits, **needs("posture"))
     def posture(request: Request, response: Response, asked: models.PostureBody) -> Done | Waits:

@@ -13,14 +13,6 @@ POSTURE: Final = {
 }  # fmt: skip
 
 
-def owner_of(entry: Entry) -> dict[int, dict[str, str]]:
-    """Whose an alert is from an operator's entry on: {entry of the alert: {"owner", "note"}}, or {}."""
-    body, about = entry.body, entry.body.get("body")
-    if body.get("command") != "own_alert" or not isinstance(about, Mapping) or "alert" not in about:
-        return {}
-    return {int(about["alert"]): {"owner": str(body.get("by") or ""), "note": str(body.get("reason") or "")}}
-
-
 def operator_text(entry: Entry) -> dict[str, str]:
     """An operator's, kill, re-arm, hold, posture or promotion entry as text: {"by", "what", "reason"}.
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tercel.core.ports import Entry
+from tercel.desk.gate.process import gate_folder
 from tercel.desk.trading.journal.database import DATABASE
 from tercel.desk.trading.journal.lock import holder
 from tercel.desk.trading.journal.reader import JournalReader, post
@@ -36,10 +37,30 @@ class FolderDesk:
         """Who holds the journal's lock."""
         return holder(self.folder)
 
-    def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
-        """Journal entries above a sequence number."""
+    def read(self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62) -> Iterator[tuple[int, Entry]]:
+        """Journal entries above a sequence number, up to another."""
         with closing(JournalReader(self.folder)) as reader:
-            yield from reader.read(after, kinds)
+            yield from reader.read(after, kinds, until)
+
+    def before(self, ns: int) -> int:
+        """Number of the last entry before a time; 0 where there is none."""
+        low, high = 0, self.stands()[1]
+        while low < high:
+            mid = (low + high + 1) // 2
+            earlier = any(entry.ns < ns for _, entry in self.read(mid - 1, (), mid))
+            low, high = (mid, high) if earlier else (low, mid - 1)
+        return low
+
+    def gate(self, told: Mapping[str, Any]) -> Self | None:
+        """The gate before its venue, which has a journal too; None without one.
+
+        Parameters
+        ----------
+        told : mapping
+            What its last session says of a gate that serves others too (`trading.journal.kinds.SESSION`).
+        """
+        where = gate_folder(self.folder, told)
+        return None if where is None else type(self)(where, self._now_ns)
 
     def post(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> int:
         """Leave a command in the desk's inbox."""

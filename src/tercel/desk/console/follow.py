@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from tercel.core.heap import give_back
 from tercel.core.periodic import PeriodicThread
 from tercel.core.shared_text import SharedText
 from tercel.desk.console.desk import FolderDesk
+from tercel.desk.console.gate import GateAlerts, told_of
 from tercel.desk.console.metrics import Metrics
 from tercel.desk.console.past import begun, checkpoints, fold, note
 from tercel.desk.console.state import DeskState
@@ -21,6 +22,8 @@ long journal is read, texts come every second."""
 FIRST_S = 1.0
 GIVEN_BACK_S = 60.0
 """Between two times that freed memory goes back to the system: what past minutes and large answers took."""
+GATE_S = 0.25
+"""Between two looks at the journal of the gate before the desk's venue."""
 BEHIND = 5_000
 """Entries that a page may lack before it says that it is still reading."""
 _Answer = TypeVar("_Answer")
@@ -45,6 +48,9 @@ class JournalFollower:
         self._texts, self._told_s = SharedText(), -math.inf
         self._woken: dict[object, Callable[[], None]] = {}
         self._turns = PeriodicThread("console-follower", EVERY_S, self._turn)
+        self.gate = GateAlerts(desk)
+        self._counted, self._unbooked = (0, 0, True), 0
+        self._gates = PeriodicThread("console-gate", GATE_S, self.look_at_gate)
 
     def _begin(self) -> None:
         self._state, self._metrics, self.past = DeskState(self._desk), Metrics(), checkpoints()
@@ -54,10 +60,30 @@ class JournalFollower:
         """Fold the existing entries for a second at most, then go on in a background thread."""
         self.catch_up(FIRST_S)
         self._turns.start()
+        self._gates.start()
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the threads."""
         self._turns.stop(5)
+        self._gates.stop(5)
+
+    def look_at_gate(self) -> None:
+        """Take new alerts of the gate; a thread of its own does it, as a gate's journal may be long."""
+        told = self.ask(lambda state: told_of(state.session))
+        for entry in self.gate.look(told):
+            with self._lock:
+                self._metrics.alert(entry)
+        self._count_unbooked()
+
+    def _count_unbooked(self) -> None:
+        """Executions that came after the desk's session had closed; none is missing while one runs."""
+        state, running = self._state, bool(self._desk.running())
+        stands = state.seq, self.gate.last, running
+        if stands == self._counted or (state.seq < self._last and not running):
+            return
+        with suppress(TercelError, OSError):  # a gate's journal that cannot be read: `gate_fault` says so
+            self._unbooked = 0 if running else self.gate.unbooked(state)  # which nothing changes: all is read
+            self._counted = stands
 
     def _turn(self) -> None:
         while not self._turns.over:
@@ -127,7 +153,11 @@ class JournalFollower:
             state = self._shown
         read = 1.0 if state["seq"] >= self._last - BEHIND else state["seq"] / self._last
         text = f"reading the journal, {int(100 * read)} %"
-        return state | {
+        return {
+            **state,
+            **self.gate.beside(state),
+            "gate_fault": self.gate.fault,
+            "unbooked": self._unbooked,
             "desk": self._desk.name,
             "latch": self._latch(),
             "running": self._desk.running(),
@@ -167,7 +197,8 @@ class JournalFollower:
 
     def page_at(self, ns: int) -> dict[str, Any]:
         """The page as it was at a time of the venue."""
-        return self.at(ns).shown()
+        page = self.at(ns).shown()
+        return page | self.gate.beside(page, ns)
 
     def _latch(self) -> dict[str, Any] | None:
         try:
@@ -180,4 +211,5 @@ class JournalFollower:
         """The metrics in Prometheus text format."""
         with self._lock:
             state = self._state
-            return self._metrics.text(state, self._now_s() - self._heard_s, self._latch() is not None)
+            silent_s, killed = self._now_s() - self._heard_s, self._latch() is not None
+            return self._metrics.text(state, silent_s, killed, self.gate.book.severities["critical"])

@@ -83,10 +83,14 @@ class Metrics:
         elif entry.kind == kinds.REPORT_IN and body.get("exec_type") == "rejected":
             self._rejects.labels(entry.agent).inc()
         elif entry.kind == kinds.ALERT:
-            self._alerts.labels(body.get("severity", ""), body.get("code", "")).inc()
+            self.alert(entry)
 
-    def text(self, state: DeskState, silent_s: float, killed: bool) -> bytes:
-        """All metrics in Prometheus text format, gauges set from the state."""
+    def alert(self, entry: Entry) -> None:
+        """Count one alert, of the desk or of its gate."""
+        self._alerts.labels(entry.body.get("severity", ""), entry.body.get("code", "")).inc()
+
+    def text(self, state: DeskState, silent_s: float, killed: bool, critical: int = 0) -> bytes:
+        """All metrics in Prometheus text format, gauges set from the state; `critical`: alerts of the gate."""
         for agent in state.agents.values():
             mean = agent.shown()["is_bps"]
             if mean is not None:
@@ -102,7 +106,7 @@ class Metrics:
         for row in highest(state.heartbeat.get("limits", {})):
             self._used.labels(row["scope"], row["name"], row["limit"]).set(row["share"])
         self._set_money(state)
-        self._severest.set(state.severities["critical"])
+        self._severest.set(state.alerts.severities["critical"] + critical)
         self._unknown.set(len(state.ledger.orders.unknown()))
         self._clock.set(state.heartbeat.get("clock_s", 0.0))
         self._open.set(len(state.ledger.orders.live()))

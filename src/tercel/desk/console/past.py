@@ -13,7 +13,7 @@ EVERY: Final = 4_000
 KEPT: Final = 128
 ROWS: Final = (
     *(
-        "alerts",
+        "owners",
         "decisions",
         "operator",
         "share_points",

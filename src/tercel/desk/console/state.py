@@ -15,7 +15,8 @@ from tercel.core.plain import plain
 from tercel.core.ports import Entries, Entry
 from tercel.core.stats.student import WeightedSums
 from tercel.core.vocabulary import SIDE_WORDS
-from tercel.desk.console.deeds import operator_text, owner_of
+from tercel.desk.console.alerts import AlertBook
+from tercel.desk.console.deeds import operator_text
 from tercel.desk.console.money import Money, by
 from tercel.desk.console.outcomes import Outcomes
 from tercel.desk.trading.archive import ArchiveIndex
@@ -27,7 +28,7 @@ from tercel.desk.trading.state import StateReason, TradingState
 from tercel.desk.trading.tca.shortfall import weight
 from tercel.execution import intent as it
 
-KEPT_ALERTS: Final = 50
+KEPT_ACTS: Final = 50
 KEPT_DECISIONS: Final = 40
 KEPT_POINTS: Final = 600
 KEPT_OVER: Final = 10
@@ -95,6 +96,8 @@ class DeskState:
         self.seq = 0
         self.ns = 0
         self.session: dict[str, Any] = {}
+        self.began_ns = 0
+        """When it began."""
         self.agents: dict[str, Agent] = {}
         self.postures: dict[str, dict[str, Any]] = {}
         self.alphas: dict[str, dict[str, Any]] = {}
@@ -104,12 +107,11 @@ class DeskState:
         """Kinds of which the last entry of each instrument is shown."""
         self.heartbeat: dict[str, Any] = {}
         self.denials: Counter[str] = Counter()
-        self.severities: Counter[str] = Counter()
         self.kills: dict[str, dict[str, Any]] = {}
         """Killed agents: how far the kill of each has got."""
-        self.alerts: deque[dict[str, Any]] = deque(maxlen=KEPT_ALERTS)
+        self.alerts = AlertBook()
         self.decisions: deque[dict[str, Any]] = deque(maxlen=KEPT_DECISIONS)
-        self.operator: deque[dict[str, Any]] = deque(maxlen=KEPT_ALERTS)
+        self.operator: deque[dict[str, Any]] = deque(maxlen=KEPT_ACTS)
         self.share_points: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
         self._routed: dict[str, dict[str, float]] = {}
         """Shares of each instrument's flow as last drawn: replaced, never changed."""
@@ -128,8 +130,6 @@ class DeskState:
         """Entry of each parent's last decision."""
         self._paid: Counter[str] = Counter()
         """Sum of price and quantity of each parent's fills."""
-        self.owners: dict[int, dict[str, str]] = {}
-        """Who owns an alert, by the number of its entry, and the note on it."""
         self.ledger = Ledger(None if journal is None else ArchiveIndex(journal), keep_ns=KEPT_NS)
         """Parents, orders and positions, by the same fold as everywhere."""
         self.money = Money()
@@ -162,7 +162,7 @@ class DeskState:
         return {
             **{name: getattr(self, name) for name in AS_IT_IS},
             **{name: list(getattr(self, name))[::-1] for name in ("decisions", "operator")},
-            "alerts": [row | self.owners.get(row["seq"], {}) for row in reversed(self.alerts)],
+            "alerts": self.alerts.shown(),
             **{name: list(getattr(self, name)) for name in ("share_points", "cost_points")},
             "summary": self._summary(len(live), self.ledger.parents.count - len(live))
             | {"open": len(open_orders), "unknown": sum(order.status == "unknown" for order in open_orders)},
@@ -286,7 +286,8 @@ class DeskState:
             "fills": sum(agent.fills for agent in self.agents.values()),
             "lots": shown(sum(agent.qty for agent in self.agents.values())),
             "denied": sum(self.denials.values()),
-            "alerts": dict(self.severities),
+            "alerts": dict(self.alerts.severities),
+            "unowned": len(self.alerts.unowned),
         }
 
     def _agent(self, name: str) -> Agent:
@@ -297,7 +298,7 @@ class DeskState:
     # -- one method per kind of entry: see `trading.journal.kinds` ----------------------------------------------------
 
     def _session(self, seq: int, entry: Entry) -> None:
-        self.session = dict(entry.body)
+        self.session, self.began_ns = dict(entry.body), entry.ns
         for agent in self.agents.values():
             agent.promoted = ""  # a session begins with the strategies of the desk's file
         self.kills = {}  # a session that finds the latch fallen journals it again
@@ -405,9 +406,7 @@ class DeskState:
         self.heartbeat = dict(entry.body) | {"ns": entry.ns}
 
     def _alert(self, seq: int, entry: Entry) -> None:
-        row = {key: entry.body.get(key, "") for key in ("severity", "code", "text")}
-        self.severities[str(row["severity"])] += 1
-        self.alerts.append(row | {"seq": seq, "ns": entry.ns, "agent": entry.agent, "instrument": entry.instrument})
+        self.alerts.apply(seq, entry)
 
     def _kill(self, seq: int, entry: Entry) -> None:
         self.kills[entry.agent or str(entry.body.get("scope", ""))] = dict(entry.body) | {"ns": entry.ns}
@@ -429,7 +428,7 @@ class DeskState:
 
     def _operator(self, seq: int, entry: Entry) -> None:
         self.operator.append({"seq": seq, "ns": entry.ns, "kind": entry.kind, **operator_text(entry)})
-        self.owners |= owner_of(entry)
+        self.alerts.apply(seq, entry)
 
 
 def _bounds(costs: WeightedSums) -> dict[str, float | None]:

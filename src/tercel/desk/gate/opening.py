@@ -99,6 +99,7 @@ def opened(
             silence_s=section.silence_s,
             heartbeat_s=section.heartbeat_s,
             copy=copy,
+            journal=str(folder.resolve()),
         )
         closing.callback(gate.close)
         _share(Path(listen), section.group)

@@ -21,6 +21,7 @@ from tercel.core.closing import Closing
 from tercel.core.errors import VenueError
 from tercel.core.ports import Venue
 from tercel.desk.gate.config import LISTEN, LONGEST_PATH
+from tercel.desk.trading.journal.database import DATABASE
 from tercel.venues.address import BINANCE, FIX, address, connect, placed
 from tercel.venues.wire import RemoteVenue
 
@@ -30,6 +31,20 @@ FILE: Final = "gate.toml"
 LOG: Final = "gate.log"
 _PATIENCE_S: Final = 60.0
 _log = logging.getLogger("tercel.alerts")
+
+
+def gate_folder(desk: Path, told: Mapping[str, Any]) -> Path | None:
+    """Where the journal of a desk's gate lies: in its own folder, or where its session says; None where there is none.
+
+    Parameters
+    ----------
+    desk : Path
+        The desk's folder.
+    told : mapping
+        What its last session says of a gate that is not its own: {"journal", "accounts"}, or nothing.
+    """
+    where = Path(told["journal"]) if told else desk / FOLDER
+    return where if told or (where / DATABASE).exists() else None
 
 
 def gate_text(fields: Mapping[str, object]) -> str:

@@ -69,6 +69,8 @@ class Gate(Hub):
     silence_s, heartbeat_s : float
         See `gate.config`.
     copy : DropCopy, optional
+    journal : str
+        Folder of the gateway's journal, for desks that show its alerts.
 
     Raises
     ------
@@ -87,9 +89,10 @@ class Gate(Hub):
         silence_s: float,
         heartbeat_s: float,
         copy: "DropCopy | None" = None,
+        journal: str = "",
     ) -> None:
         super().__init__(gateway.venue, listen, stepped=gateway.venue.capabilities.stepped)
-        self.gateway, self._name, self._accounts = gateway, name, tuple(accounts)
+        self.gateway, self._name, self._accounts, self._journal = gateway, name, tuple(accounts), journal
         self._silence_s, self._heartbeat_ns = silence_s, round(heartbeat_s * NS_PER_SECOND)
         self._stopper, self._withdrawal = KillCanceller(gateway, latch, name), OrderWithdrawal(gateway, name)
         self._followers: dict[str, Follower] = {}
@@ -170,7 +173,7 @@ class Gate(Hub):
 
     def hello(self) -> frames.Fields:
         """See :class:`Hub`."""
-        return {"beat_s": self._silence_s / 4, "code": code_mark()}
+        return {"beat_s": self._silence_s / 4, "code": code_mark(), "journal": self._journal}
 
     def on_commands(self, client: Client, commands: Sequence[o.Command]) -> None:
         """See :class:`Hub`."""
@@ -382,8 +385,9 @@ class Gate(Hub):
 
     def _obey(self, entry: Entry) -> None:
         command = str(entry.body["command"])
-        if command not in ("kill", "rearm", "limits", "settle"):
-            raise OrderError("kill, rearm, limits or settle, at a gate", command, "ask the desk behind it")
+        if command not in (*kinds.NOTED, "limits", "settle"):
+            known = f"{', '.join(kinds.NOTED)}, limits or settle, at a gate"
+            raise OrderError(known, command, "ask the desk behind it")
         if command == "limits":
             self.keeper.obey(entry)
         elif command == "settle" and "orders" in entry.body["body"]:

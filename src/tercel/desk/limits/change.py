@@ -10,7 +10,7 @@ A limit is tighter when nothing passes it that did not pass before. Fewer is tig
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any, Final, TypeVar
@@ -96,6 +96,24 @@ def loosened(before: file.Limits, after: file.Limits) -> list[str]:
             then, now = old.get(name, old.get(file.ANY)), new.get(name, new.get(file.ANY))
             if now is not None:
                 found += [f"{room}.{name}.{key}" for key in (["*"] if then is None else _looser(then, now))]
+    return found
+
+
+def values_at(limits: file.Limits, paths: Iterable[str]) -> dict[str, Any]:
+    """Values of limits by path, in internal units; a name without a section has what `"*"` has. Paths as `changed` has
+    taken them.
+
+    >>> from tercel.desk.limits.file import default_file, read
+    >>> values_at(read(default_file()), ["agents.twap.order_lots", "desk.window_ms"])
+    {'agents.twap.order_lots': 5000, 'desk.window_ms': 1000000000}
+    """
+    body, found = as_json(limits), dict[str, Any]()
+    for path in paths:
+        room, _, rest = path.partition(".")
+        name, _, key = rest.rpartition(".")
+        sections = {"": body["desk"]} if room == "desk" else body[room]
+        scope = sections[name if name in sections else file.ANY]
+        found[path] = {file.key_of(field): value for field, value in scope.items()}[key]
     return found
 
 

@@ -19,7 +19,7 @@ class NewsPort(Protocol):
 
 @dataclass(frozen=True)
 class DeskParts:
-    """A desk's venue, news source, anomaly baselines and alert journal.
+    """A desk's venue, news source, anomaly baselines and gate.
 
     Parameters
     ----------
@@ -29,14 +29,14 @@ class DeskParts:
         A model's feature `news`; without it the feature is missing.
     calm : mapping of instrument to AnomalyBaseline
         What is ordinary in its market; of one that is not there the warm-up is taken for that.
-    alerts : Path, optional
-        Folder of another journal whose alerts are for the same people: a gate's.
+    gate : Path, optional
+        Folder of the journal of the gate before its venue, whose alerts are for the same people.
     """
 
     venue: Venue
     news: NewsPort | None = None
     calm: Mapping[str, AnomalyBaseline] = field(default_factory=dict)
-    alerts: Path | None = None
+    gate: Path | None = None
 
 
 class PartsMaker(Protocol):

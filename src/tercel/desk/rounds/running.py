@@ -4,7 +4,7 @@ with Running(config, folder, parts, text=text, holder="ann") as running:
     running.desk.run()
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -12,9 +12,10 @@ from typing import Final
 from tercel.core.closing import Closing
 from tercel.core.errors import JournalError
 from tercel.core.progress import say
+from tercel.core.written import write_whole
 from tercel.desk.rounds.build import check, open_desk
 from tercel.desk.rounds.config import SHADOW, DeskConfig
-from tercel.desk.rounds.parts import PartsMaker
+from tercel.desk.rounds.parts import DeskParts, PartsMaker
 from tercel.desk.rounds.stage import check_stage
 from tercel.desk.trading.alerts import AlertSender, check_webhook
 from tercel.desk.trading.journal import kinds
@@ -28,6 +29,8 @@ from tercel.desk.trading.upkeep import last_marks
 from tercel.venues.address import SIMULATED, address, mark_of
 
 CONFIG: Final = "desk.toml"
+SENT: Final = "gate.sent"
+"""How far the alerts of the gate's journal were sent, and whose that is."""
 WATCH_S: Final = 0.05
 
 
@@ -90,14 +93,12 @@ class Running(Closing):
             self.latch = KillLatch(folder / LATCH)
             check_latch(journal, self.latch.path)
             made = parts(folder, self.latch.path, opened)
-            if made.alerts is not None and (made.alerts / DATABASE).exists():
-                reader = JournalReader(made.alerts)
-                last = max((seq for seq, _ in reader.read(kinds=[kinds.SESSION])), default=0)
-                _send(reader, config, last, opened)
+            shared = _shared(made, folder)
+            if made.gate is not None:
+                _send_gates(made.gate, bool(shared), config, folder / SENT, opened)
             alerts = _send(JournalReader(folder), config, journal.last, opened)
-            terms = SessionTerms(
-                watch_s=WATCH_S, holder=holder, mark=mark_of(SIMULATED if held_here(config) else config.desk.venue)
-            )
+            mark = mark_of(SIMULATED if held_here(config) else config.desk.venue)
+            terms = SessionTerms(watch_s=WATCH_S, holder=holder, mark=mark, gate=shared)
             self.opened = open_desk(
                 config, journal, made, latch=self.latch, beside=beside, progress=progress, terms=terms
             )
@@ -112,9 +113,36 @@ class Running(Closing):
         self._open.close()
 
 
-def _send(journal: JournalReader, config: DeskConfig, after: int, opened: ExitStack) -> AlertSender:
-    """Send the alerts of a journal from an entry on, until the desk is closed."""
-    alerts = AlertSender(journal, config.alerts.webhook, after=after)
+def _shared(made: DeskParts, folder: Path) -> str:
+    """Folder of the journal of a gate that is not the desk's own; "" of its own, and without one."""
+    where = None if made.gate is None else made.gate.resolve()
+    return "" if where is None or where.is_relative_to(folder.resolve()) else str(where)
+
+
+def _send_gates(gate: Path, shared: bool, config: DeskConfig, kept: Path, opened: ExitStack) -> None:
+    """Send the gate's alerts too, those among them that it wrote while no session was there: `kept` says from where."""
+    if not shared and not (gate / DATABASE).exists():
+        return
+    try:
+        reader = JournalReader(gate)
+    except (JournalError, OSError) as error:
+        say(f"alerts of the gate are not sent from here: {error}")
+        return
+    seq, _, where = kept.read_text(encoding="utf-8").partition(" ") if kept.exists() else ("", "", "")
+    if where == str(gate):
+        sent = int(seq)
+    else:
+        sent = reader.last if shared else max((n for n, _ in reader.read(kinds=[kinds.SESSION])), default=0)
+    about = [agent.name for agent in config.agent] if shared else ()
+    _send(reader, config, sent, opened, about, lambda seq: write_whole(kept, f"{seq} {gate}"))
+
+
+def _send(
+    journal: JournalReader, config: DeskConfig, after: int, opened: ExitStack, about: Sequence[str] = (),
+    keep: Callable[[int], object] = lambda seq: None,
+) -> AlertSender:  # fmt: skip
+    """Send the alerts of a journal from an entry on, of some agents where they are named, until the desk is closed."""
+    alerts = AlertSender(journal, config.alerts.webhook, after=after, about=about, keep=keep)
     alerts.start()
     opened.callback(alerts.stop)
     return alerts

@@ -8,7 +8,8 @@ import json
 import logging
 import urllib.request
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from tercel.desk.trading.journal.codec import entry_alert
 EVERY_S: Final = 0.25
 TIMEOUT_S: Final = 2.0
 KEPT: Final = 1000
+SENT: Final = (kinds.ALERT, kinds.KILL, kinds.REARM)
 LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}
 
 _log = logging.getLogger("tercel.alerts")
@@ -64,6 +66,10 @@ class AlertSender:
         Entries up to this number were sent before.
     send : callable
         How the webhook is called; raises OSError when it did not take the alert.
+    about : collection of str
+        Agents whose alerts are sent, with those of nobody's; empty: all.
+    keep : callable
+        Given the number of the last entry that was taken, to go on from there.
 
     Raises
     ------
@@ -77,10 +83,12 @@ class AlertSender:
         webhook: str = "",
         after: int = 0,
         send: Callable[[str, dict[str, Any]], None] = post_json,
+        about: Collection[str] = (),
+        keep: Callable[[int], object] = lambda seq: None,
     ) -> None:
         check_webhook(webhook)
         self._journal, self._webhook, self._send = journal, webhook, send
-        self._seen = after
+        self._seen, self._about, self._keep = after, {"", *about} if about else None, keep
         self._waiting: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._turns = PeriodicThread("alerts", EVERY_S, self.once)
         self.start = self._turns.start
@@ -101,15 +109,21 @@ class AlertSender:
 
     def once(self) -> None:
         """Read new entries, log them, and post them until the webhook refuses."""
+        before = self._seen
         try:
-            for seq, entry in self._journal.read(self._seen, (kinds.ALERT, kinds.KILL, kinds.REARM)):
+            for seq, entry in self._journal.read(self._seen, SENT):
                 self._seen = seq
+                if self._about is not None and entry.agent not in self._about:
+                    continue
                 alert = alert_of(seq, entry)
                 _log.log(LEVELS.get(alert["severity"], logging.WARNING), "%(code)s %(text)s", alert)
                 if self._webhook:
                     self._waiting.append(alert)
         except TercelError as error:
             _log.warning("the journal cannot be read: %s", error)
+        if self._seen > before:
+            with suppress(OSError):  # a full disk is another alert
+                self._keep(self._seen)
         while self._waiting:
             try:
                 self._send(self._webhook, self._waiting[0])

@@ -5,14 +5,17 @@ every order that leaves. `wrong` holds the orders of a journal against that.
 """
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tercel.core.errors import LimitsError
 from tercel.core.ports import Entry, Journal
-from tercel.desk.limits import hash_of_json
+from tercel.desk.limits import Limits, changed, from_json, hash_of, hash_of_json, loosened, values_at
 from tercel.desk.trading.journal import kinds
 
+NEW: Final = ".*"
+"""Ends the path of the limits of a name that had none (`limits.loosened`)."""
 EXPIRES_NS: Final = 900 * 10**9
 """Venue time in which a request may be approved."""
 
@@ -25,6 +28,8 @@ class LimitRequest:
     by: str
     reason: str
     ns: int
+    was: Mapping[str, Any] | None = None
+    """What was in force at these paths when it was asked for (`limits.values_at`); None in older journals."""
 
     def open(self, now_ns: int) -> bool:
         """Whether it may still be approved."""
@@ -54,7 +59,7 @@ class LimitRecord:
         body = entry.body
         self.requests = {number: one for number, one in self.requests.items() if one.open(entry.ns)}
         if body["event"] == "requested":
-            asked = LimitRequest(body["changes"], body["by"], body["reason"], entry.ns)
+            asked = LimitRequest(body["changes"], body["by"], body["reason"], entry.ns, body.get("was"))
             self.requests[int(body["request"])] = asked
             return
         self.requests.pop(int(body.get("request", 0)), None)
@@ -64,8 +69,9 @@ class LimitRecord:
 def wrong(journal: Journal) -> tuple[int, list[str]]:
     """Audit of limits in a journal: the number of orders, and those without the hash of the limits in force.
 
-    Also named: an entry of limits whose hash is not that of its limits, and limits that were loosened by the one who
-    had asked for them. Orders from before the first entry of limits carry none.
+    Also named: an entry of limits whose hash is not that of its limits; limits that were loosened by the one who had
+    asked for them, to other values than were asked for, or without having been asked for. Orders from before the first
+    entry of limits carry none.
     """
     record, orders, found = LimitRecord(), 0, []
     for seq, entry in journal.read(kinds=(kinds.LIMITS, kinds.ORDER_OUT)):
@@ -75,16 +81,36 @@ def wrong(journal: Journal) -> tuple[int, list[str]]:
             if changes and body.get("limits", "") != record.hash:
                 found.append(f"entry {seq}: order {entry.order} says {body.get('limits')}, not {record.hash}")
             continue
-        if body["event"] == "loosened" and not _agreed(record.requests.get(int(body["request"])), body):
-            found.append(f"entry {seq}: limits were loosened without two persons")
+        found += [f"entry {seq}: {text}" for text in _not_agreed(record, body)]
         record.apply(entry)
         if "limits" in body and hash_of_json(body["limits"]) != body["hash"]:
             found.append(f"entry {seq}: limits are called {body['hash']} and are {hash_of_json(body['limits'])}")
     return orders, found
 
 
-def _agreed(asked: LimitRequest | None, body: Mapping[str, Any]) -> bool:
-    return asked is not None and not same_person(asked.by, str(body["by"]))
+def _not_agreed(record: LimitRecord, body: Mapping[str, Any]) -> Iterator[str]:
+    """What an entry of limits allows that no two persons agreed on: values are compared, not only who and what."""
+    if record.in_force is None or "limits" not in body:
+        return
+    try:
+        before, after = from_json(record.in_force), from_json(body["limits"])
+        if body["event"] != "loosened":
+            more = told(before, after, [path for path in loosened(before, after) if not path.endswith(NEW)])
+            yield from (f"limits {body['event']} allow more, which nobody asked for: {one}" for one in more)
+            return
+        asked = record.requests.get(int(body["request"]))
+        if asked is None or same_person(asked.by, str(body["by"])):
+            yield "limits were loosened without two persons"
+        elif hash_of(changed(before, asked.changes)) != hash_of(after):
+            yield f"limits were loosened to other values than request {body['request']} asked for"
+    except LimitsError as error:
+        yield f"limits that cannot be compared: {error}"
+
+
+def told(before: Limits, after: Limits, paths: Sequence[str]) -> list[str]:
+    """Limits with both their values, for people; a name that had none before (`agents.NAME.*`) by itself."""
+    both = {path: (values_at(limits, [path])[path] for limits in (before, after)) for path in paths if path[-2:] != NEW}
+    return [f"{path} ({' to '.join(map(str, both[path]))})" if path in both else path for path in paths]
 
 
 _BLANK: Final = frozenset(

@@ -12,13 +12,24 @@ from typing import Any, Final
 from tercel.core.errors import OrderError, UnknownNameError
 from tercel.core.names import offer
 from tercel.core.ports import Entry
-from tercel.desk.limits import EVERYBODY, Crossing, Limits, changed, from_json, hash_of, limits_json, loosened, tightest
+from tercel.desk.limits import (
+    EVERYBODY,
+    Crossing,
+    Limits,
+    changed,
+    from_json,
+    hash_of,
+    limits_json,
+    loosened,
+    tightest,
+    values_at,
+)
 from tercel.desk.limits.file import ANY
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_alert
 from tercel.desk.trading.kill import Latch
-from tercel.desk.trading.limit_record import EXPIRES_NS, same_person
+from tercel.desk.trading.limit_record import EXPIRES_NS, same_person, told
 from tercel.desk.trading.state import StateReason
 
 WARN_EVERY_NS: Final = 5_000_000_000
@@ -101,7 +112,7 @@ class LimitKeeper:
         limits, looser = given, []
         if record.in_force is not None:
             before = from_json(record.in_force)
-            limits, looser = tightest(before, given), loosened(before, given)
+            limits, looser = tightest(before, given), told(before, given, loosened(before, given))
         self._gateway.limits.enforce(limits)
         if hash_of(limits) != record.hash:
             self._journal("in_force", limits, source=given.source)
@@ -154,16 +165,22 @@ class LimitKeeper:
         with self._gateway.lock:
             number = self._gateway.ledger.last + 1
             body = {"changes": dict(changes), "by": by, "reason": reason, "request": number, "looser": looser}
+            body["was"] = values_at(self._gateway.limits.limits, changes)
             self._write({"event": "requested", "hash": self._gateway.limits.hash, **body}, operator)
         return number
 
-    def approve(self, number: int, by: str, reason: str, operator: int | None = None) -> str:
+    def approve(
+        self, number: int, by: str, reason: str, operator: int | None = None, changes: Mapping[str, str] | None = None
+    ) -> str:
         """Put a request in force, once, by a person other than who asked; the hash of those then in force.
+
+        Values count: those that the second person has seen (`changes`, where they are given) are those that were asked
+        for, and what is in force at these paths is what it was then.
 
         Raises
         ------
         OrderError
-            For a request that nobody made, that is over, or was made by the same person.
+            For a request that nobody made, that is over, was made by the same person, or is about other values.
         """
         _named(by, reason)
         asked = self._gateway.ledger.limits.requests.get(number)
@@ -173,12 +190,18 @@ class LimitKeeper:
             raise OrderError("the number of a request", received, remedy)
         if same_person(asked.by, by):
             raise OrderError(f"another person than {asked.by}, who asked", by, "let somebody else approve it")
+        if changes is not None and dict(changes) != dict(asked.changes):
+            raise OrderError(f"the values of request {number}: {_words(asked.changes)}", _words(changes), _ANEW)
+        now = values_at(self._gateway.limits.limits, asked.changes)
+        if asked.was is not None and now != asked.was:
+            raise OrderError(f"limits as they were when it was asked for: {_words(asked.was)}", _words(now), _ANEW)
         after = changed(self._gateway.limits.limits, asked.changes)
         more = {"changes": dict(asked.changes), "asked_by": asked.by, "request": number}
         return self._enforce("loosened", after, operator, by=by, reason=reason, **more)
 
     def obey(self, entry: Entry) -> None:
-        """Carry out an operator's `limits` command: {"act": "tighten" | "request" | "approve", "changes" or "request"}.
+        """Carry out an operator's `limits` command: {"act": "tighten" | "request", "changes"} or {"act": "approve",
+        "request", "changes": as the second person has seen them; may be left out}.
 
         Raises
         ------
@@ -192,7 +215,7 @@ class LimitKeeper:
         elif act == "request":
             self.request(body["changes"], by, reason, number)
         elif act == "approve":
-            self.approve(int(body["request"]), by, reason, number)
+            self.approve(int(body["request"]), by, reason, number, body.get("changes"))
         else:
             raise UnknownNameError("what to do with limits", repr(act), "tighten, request or approve")
 
@@ -208,6 +231,13 @@ class LimitKeeper:
     def _write(self, body: dict[str, Any], operator: int | None) -> None:
         answer = {} if operator is None else {"operator": operator}
         self._gateway.write([Entry(kinds.LIMITS, self._now, body=body | answer)])
+
+
+_ANEW: Final = "look at the limits in force, and ask anew"
+
+
+def _words(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{path} = {value}" for path, value in values.items())
 
 
 def _named(by: str, reason: str) -> None:

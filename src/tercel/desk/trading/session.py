@@ -72,6 +72,8 @@ class SessionTerms:
     mark : str
         Stands in the names that this session makes. Who shares accounts at a venue with others gives each session
         another: a venue takes a name once.
+    gate : str
+        Folder of the journal of a gate that serves others too; "" without one, and for the desk's own.
     """
 
     resume: bool = False
@@ -82,6 +84,7 @@ class SessionTerms:
     decision_s: float = 2.0
     holder: str = ""
     mark: str = ""
+    gate: str = ""
 
 
 class Session:
@@ -135,7 +138,7 @@ class Session:
         self.number = self.ledger.next_session
         self.gateway = OrderGateway(venue, journal, limits, self.ledger, self._name)
         self.positions = PositionKeeper(self.gateway, self._agents)
-        self.recovered = self._begin(terms.resume, terms.holder)
+        self.recovered = self._begin(terms)
         """What became of the orders of earlier sessions."""
         self.listings = {listing.instrument: listing for listing in venue.listings()}
         self.followers: dict[str, Follower] = {}
@@ -171,10 +174,11 @@ class Session:
 
     # -- beginning and end ---------------------------------------------------------------------------------------
 
-    def _begin(self, resume: bool, holder: str) -> list[RecoveryLine]:
+    def _begin(self, terms: SessionTerms) -> list[RecoveryLine]:
         before = {order.root: order for order in self.ledger.orders.live()}
         seen = self.ledger.parents.count
-        self.gateway.write([begun(self.gateway, holder, resume)])
+        gate = {"gate": {"journal": terms.gate, "accounts": self._agents()}} if terms.gate else {}
+        self.gateway.write([begun(self.gateway, terms.holder, terms.resume, **gate)])
         unsure = (
             self.ledger.acknowledged or self.venue.capabilities.connection is not None or self.positions.differences()
         )

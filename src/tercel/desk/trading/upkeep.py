@@ -18,11 +18,11 @@ CLOCK_S: Final = 0.5
 """Seconds by which clocks here and at the venue may differ before people are told."""
 
 
-def begun(gateway: OrderGateway, holder: str, resume: bool) -> Entry:
-    """Entry of a session's beginning."""
+def begun(gateway: OrderGateway, holder: str, resume: bool, **more: Any) -> Entry:
+    """Entry of a session's beginning; `more` goes into its body."""
     body = {"session": gateway.ledger.next_session, "venue": gateway.venue.name, "holder": holder, "resume": resume}
     listings = {one.instrument: traded_in(one) for one in gateway.venue.listings()}
-    return Entry(kinds.SESSION, gateway.venue.now_ns, body={**body, "code": code_mark(), "listings": listings})
+    return Entry(kinds.SESSION, gateway.venue.now_ns, body={**body, "code": code_mark(), "listings": listings, **more})
 
 
 def traded_in(listing: Listing) -> dict[str, Any]:

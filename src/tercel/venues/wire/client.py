@@ -42,6 +42,8 @@ class RemoteVenue:
     """The venue's time, as last reported."""
     code: str
     """Mark of the code that the other side runs; "" where it does not say."""
+    journal: str
+    """Folder of its journal; "" where it has none, or does not say."""
 
     def __init__(self, path: str, accounts: Sequence[str] = (), *, timeout_s: float = 30.0) -> None:
         self._path, self._accounts, self._timeout_s = path, list(accounts), timeout_s
@@ -63,7 +65,7 @@ class RemoteVenue:
         hello = self._wait_for("hello")
         self._beat_s = float(hello.get("beat_s", 0.0))
         self._link().settimeout(min(self._beat_s or self._timeout_s, self._timeout_s))  # reads return as beats are due
-        self.code = str(hello.get("code", ""))
+        self.code, self.journal = str(hello.get("code", "")), str(hello.get("journal", ""))
         self.name, self._stepped = str(hello["name"]), hello["stepped"] is True
         self._answers = hello.get("answers", True) is not False
         self.now_ns = int(hello["now"])

@@ -9,7 +9,8 @@ from typing import Final
 SESSION: Final = "session"
 """A session began: {"session": number from 1, "venue", "holder", "resume": bool, "code": `core.version.code_mark`, of
 all that it sends, "listings": {instrument: {"tick": price units, "lot": shares or coins, "currency": "" where the venue
-names none, "fees": `core.orders.Listing.fees`}}}; older ones have no listings. Whatever order was open before is
+names none, "fees": `core.orders.Listing.fees`}}}; older ones have no listings. Behind a gate that is not the desk's own
+also {"gate": {"journal": its folder, "accounts": those of this desk}}. Whatever order was open before is
 UNKNOWN from here on, and whatever parent was working is paused unless `resume`."""
 PARENT: Final = "parent"
 """An event of a parent order, {"event": ...} with
@@ -30,7 +31,8 @@ may be filled also has {"limits": hash of the limits that it passed}."""
 LIMITS: Final = "limits"
 """Limits: {"event": "in_force" | "tightened" | "loosened", "hash", "limits": all that are in force from here on
 (`limits.limits_json`)}, and, where a person changed them, {"changes": {path: value}, "by", "reason"}; loosened also
-{"asked_by", "request"}. Or {"event": "requested", "request": number, "changes", "looser": [path], "by", "reason"}."""
+{"asked_by", "request"}. Or {"event": "requested", "request": number, "changes", "looser": [path], "was":
+{path: what was in force, `limits.values_at`}, "by", "reason"}."""
 DENIED: Final = "denied"
 """A command that limits or the session denied: {"command": as order_out, "code", "text"}."""
 REPORT_IN: Final = "report_in"

@@ -1,6 +1,7 @@
 """One session per journal: a lock file that the system releases when its holder dies, however it dies."""
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,9 @@ from tercel.desk.trading.journal.database import ELSEWHERE
 
 LOCK: Final = "desk.lock"
 """Of a desk's folder: held by the process that runs it."""
+BRIEFLY: Final = "for a moment)"
+PATIENCE_S: Final = 60.0
+AGAIN_S: Final = 0.05
 PROC_LOCKS: Final = Path("/proc/locks")
 
 
@@ -23,7 +27,7 @@ class FileLock:
     path : path
         Made where absent; its folder too. It is never removed: a lock on an unlinked file excludes nobody.
     holder : str
-        Who asks, for people.
+        Who asks, for people. One who ends with `BRIEFLY` is waited for by whoever comes next.
 
     Raises
     ------
@@ -35,11 +39,9 @@ class FileLock:
         self._lock = filelock.FileLock(path, timeout=0, thread_local=False)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock.acquire()
+            self._acquire(path)
         except filelock.Timeout as error:
-            by = ""
-            with suppress(OSError):  # where locks forbid reading too
-                by = path.read_text(encoding="utf-8", errors="replace").strip()
+            by = _named(path)
             raise JournalError(
                 f"one session on the journal beside {path}",
                 f"it is held by {by or 'somebody'}",
@@ -49,12 +51,35 @@ class FileLock:
             raise JournalError(
                 f"a lock at {path}", error.strerror or str(error), "check the path and its rights"
             ) from error
-        with suppress(OSError):
-            path.write_text(f"process {os.getpid()}{f' ({holder})' if holder else ''}\n", encoding="utf-8")
+        said = f"process {os.getpid()}{f' ({holder})' if holder else ''}\n".encode()
+        with suppress(OSError), path.open("r+b", buffering=0) as file:  # at no time is nothing said
+            file.write(said)
+            file.truncate()
+
+    def _acquire(self, path: Path) -> None:
+        """Take it; wait for one who holds it briefly, and once for one who is about to say who it is."""
+        until, met = time.monotonic() + PATIENCE_S, False
+        while True:
+            try:
+                self._lock.acquire()
+                return
+            except filelock.Timeout:
+                brief = BRIEFLY in _named(path)
+                if (met and not brief) or time.monotonic() > until:
+                    raise
+                met = True
+                time.sleep(AGAIN_S)
 
     def release(self) -> None:
         """Release the lock."""
         self._lock.release(force=True)
+
+
+def _named(path: Path) -> str:
+    """Who holds a lock, as it is said there; "" where nothing is, or locks forbid reading too."""
+    with suppress(OSError):
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    return ""
 
 
 def holder(folder: Path) -> str | None:

@@ -51,10 +51,10 @@ class JournalReader:
         """Sequence number of the last entry, 0 when there is none."""
         return self._log.last()
 
-    def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
-        """See `core.ports.Journal`."""
+    def read(self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62) -> Iterator[tuple[int, Entry]]:
+        """See `core.ports.Journal`; no further than an entry, where one is named."""
         with journal_errors(self._place, "read"):
-            for row in self._log.rows(after, kinds):
+            for row in self._log.rows(after, kinds, until):
                 yield row.seq, entry_of(row)
 
     def append(self, entries: object, *, sync: bool = True) -> int:

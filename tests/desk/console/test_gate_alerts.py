@@ -1,0 +1,177 @@
+"""Alerts that a gate wrote into its own journal: on the pages of the desks behind it, with one owner in one journal."""
+
+import shutil
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("prometheus_client", reason="the console needs the extra [trade]")
+
+from tests.desk.console.desks import S, a_session, report
+
+from tercel.api.console.reached import ReachedDesk
+from tercel.core.ports import Entry
+from tercel.desk.console.follow import JournalFollower
+from tercel.desk.gate.process import FOLDER
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import entry_in
+from tercel.desk.trading.journal.lock import BRIEFLY, LOCK, FileLock
+from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.store import SqlJournal, verify
+
+
+def alert(ns: int, code: str, agent: str = "", severity: str = "critical") -> Entry:
+    return Entry(kinds.ALERT, ns * S, agent=agent, body={"severity": severity, "code": code, "text": f"{code} at {ns}"})
+
+
+def begun(ns: int = 1, gate: Path | None = None, accounts: Sequence[str] = ()) -> Entry:
+    told = {} if gate is None else {"gate": {"journal": str(gate), "accounts": list(accounts)}}
+    return Entry(kinds.SESSION, ns * S, body={"session": 1, "venue": "x", "holder": "t", "resume": False, **told})
+
+
+def kept(folder: Path, *entries: Entry) -> Path:
+    with closing(SqlJournal(folder, "test")) as journal:
+        journal.append(entries)
+    return folder
+
+
+def looked(folder: Path) -> JournalFollower:
+    """A console that has just been started."""
+    follower = JournalFollower(ReachedDesk(folder, time.time_ns), time.monotonic)
+    follower.catch_up()
+    follower.look_at_gate()
+    return follower
+
+
+def rows(follower: JournalFollower, ns: int | None = None) -> list[tuple[str, bool, str]]:
+    page = follower.shown() if ns is None else follower.page_at(ns * S)
+    return [(row["code"], row.get("gate", False), row.get("owner", "")) for row in page["alerts"]]
+
+
+def own(follower: JournalFollower, code: str, who: str) -> Entry | None:
+    """Somebody takes the gate's alert of a code."""
+    assert isinstance(follower.gate.desk, ReachedDesk)
+    seq = next(row["seq"] for row in follower.shown()["alerts"] if row["code"] == code and row.get("gate"))
+    return follower.gate.desk.ask("own_alert", {"alert": seq}, who, "I look at it")
+
+
+def owned(folder: Path) -> list[int]:
+    """Entries of a journal that say whose an alert is."""
+    with closing(JournalReader(folder)) as journal:
+        said = journal.read(0, (kinds.OPERATOR,))
+        return [int(entry.body["body"]["alert"]) for _, entry in said if entry.body["command"] == "own_alert"]
+
+
+def test_a_gates_alerts_are_on_its_desks_page_and_are_owned_in_its_own_journal(tmp_path: Path) -> None:
+    desk = kept(tmp_path, begun(), alert(5, "DRIFT", "ann", "warning"))
+    gate = kept(tmp_path / FOLDER, begun(), alert(3, "unwatched", "ann"), alert(7, "POSITIONS_AGREE", "", "info"))
+    follower = looked(desk)
+    assert rows(follower) == [("POSITIONS_AGREE", True, ""), ("DRIFT", False, ""), ("unwatched", True, "")]
+    summary = follower.shown()["summary"]
+    assert (summary["alerts"], summary["unowned"]) == ({"critical": 1, "warning": 1, "info": 1}, 2)
+    assert own(follower, "unwatched", "ann (password)") is not None
+    follower.look_at_gate()
+    assert rows(follower)[2] == ("unwatched", True, "ann (password)")
+    assert rows(follower)[1] == ("DRIFT", False, "")  # which has the same number, in the other journal
+    assert follower.shown()["summary"]["unowned"] == 1
+    assert (owned(desk), owned(gate)) == ([], [2])
+    assert verify(gate).fault == verify(desk).fault == ""
+    assert rows(looked(desk)) == rows(follower)  # a console that is started again
+    metrics = follower.metrics().decode()
+    assert 'tercel_alerts_total{code="unwatched",severity="critical"} 1.0' in metrics
+    assert "tercel_critical_alerts 1.0" in metrics
+
+
+def test_what_comes_while_a_page_is_open_is_told_and_a_past_page_has_what_was_then(tmp_path: Path) -> None:
+    desk = kept(tmp_path, begun(), alert(5, "DRIFT", "ann", "warning"))
+    gate = kept(tmp_path / FOLDER, begun(), alert(3, "unwatched", "ann"))
+    follower = looked(desk)
+    turn, _ = follower.changed()
+    kept(gate, alert(9, "link_down"))
+    own(follower, "unwatched", "bob (password)")
+    follower.look_at_gate()
+    follower._told_s = 0.0
+    follower.tell()
+    assert "link_down at 9" in follower.changed(turn)[1]
+    assert rows(follower) == [("link_down", True, ""), ("DRIFT", False, ""), ("unwatched", True, "bob (password)")]
+    then = follower.page_at(4 * S)
+    assert rows(follower, 4) == [("unwatched", True, "")]
+    assert (then["summary"]["alerts"], then["summary"]["unowned"]) == ({"critical": 1}, 1)
+    assert rows(follower, 2) == []
+
+
+def test_two_desks_behind_one_gate_show_the_same_alert_with_one_owner(tmp_path: Path) -> None:
+    gate = kept(
+        tmp_path / "wall", begun(), alert(2, "link_down"), alert(3, "unwatched", "ann"), alert(4, "unwatched", "cy")
+    )
+    one, two = (kept(tmp_path / name, begun(1, gate, [name])) for name in ("ann", "cy"))
+    kept(two / FOLDER, begun(), alert(1, "OLD", "cy"))  # a gate of its own, of an earlier session
+    first, second = looked(one), looked(two)
+    assert rows(first) == [("unwatched", True, ""), ("link_down", True, "")]
+    assert [row["agent"] for row in second.shown()["alerts"]] == ["cy", ""]
+    own(first, "link_down", "ann (password)")
+    for follower in (first, second):
+        follower.look_at_gate()
+        assert rows(follower)[1] == ("link_down", True, "ann (password)")
+        assert rows(follower)[0] == ("unwatched", True, "")
+        assert follower.shown()["summary"]["unowned"] == 1
+    assert (owned(gate), owned(one), owned(two)) == ([2], [], [])
+
+
+def test_a_gate_whose_journal_cannot_be_read_is_said(tmp_path: Path) -> None:
+    desk = kept(tmp_path / "desk", begun(1, tmp_path / "away", ["ann"]), alert(5, "DRIFT", "ann"))
+    follower = looked(desk)
+    assert f"a desk's journal at {tmp_path / 'away'}" in follower.shown()["gate_fault"]
+    assert rows(follower) == [("DRIFT", False, "")]
+    kept(tmp_path / "away", begun(), alert(3, "unwatched", "ann"))
+    follower.look_at_gate()
+    assert follower.shown()["gate_fault"] == ""
+    assert rows(follower) == [("DRIFT", False, ""), ("unwatched", True, "")]
+    shutil.move(tmp_path / "away", tmp_path / "before")
+    kept(tmp_path / "away", begun(), alert(4, "OTHER", "ann"))
+    follower.look_at_gate()
+    assert rows(follower) == [("DRIFT", False, ""), ("OTHER", True, "")]
+
+
+def test_executions_that_the_gate_alone_has_are_counted_while_no_session_runs(tmp_path: Path) -> None:
+    entries = a_session()
+    desk, gate = kept(tmp_path, *entries), kept(tmp_path / FOLDER, begun(0), entry_in(report("e0", 9, S // 2)))
+    kept(gate, entry_in(report("e1", 20, 3 * S)), entry_in(report("e2", 7, 11 * S)), entry_in(report("e3", 1, 12 * S)))
+    follower = looked(desk)
+    assert follower.shown()["unbooked"] == 2  # e0 is of before the last session
+    with closing(SqlJournal(desk, "a session")) as journal:
+        follower.look_at_gate()
+        assert follower.shown()["unbooked"] == 0
+        journal.append([entry_in(report("e2", 7, 11 * S), "p1")])
+    follower.catch_up()
+    follower.look_at_gate()
+    assert follower.shown()["unbooked"] == 1
+    assert [ReachedDesk(gate, time.time_ns).before(ns * S) for ns in (0, 3, 4, 12, 99)] == [0, 2, 3, 4, 5]
+
+
+def test_who_takes_an_alert_holds_nobody_up_and_several_do_at_once(tmp_path: Path) -> None:
+    gate = kept(tmp_path / FOLDER, begun(), *(alert(n, "unwatched", "ann") for n in range(2, 8)))
+    held = FileLock(gate / LOCK, f"ann (an alert, {BRIEFLY}")
+    with ThreadPoolExecutor(6) as people:
+        takes = ReachedDesk(gate, time.time_ns).ask
+        asked = [people.submit(takes, "own_alert", {"alert": 2 + n}, f"p{n}", "mine") for n in range(6)]
+        assert not any(one.done() for one in asked)
+        held.release()
+        assert all(one.result(30) is not None for one in asked)
+    assert sorted(owned(gate)) == [2, 3, 4, 5, 6, 7]
+    held = FileLock(gate / LOCK, f"ann (an alert, {BRIEFLY}")
+    with ThreadPoolExecutor(1) as gates:
+        begins = gates.submit(kept, gate, begun(9))
+        assert not begins.done()
+        held.release()
+        assert begins.result(30) == gate
+
+
+def test_a_desk_without_a_gate_has_its_own_alerts_alone(tmp_path: Path) -> None:
+    follower = looked(kept(tmp_path, begun(), alert(5, "DRIFT", "ann")))
+    assert rows(follower) == [("DRIFT", False, "")]
+    assert (follower.gate.desk, follower.shown()["gate_fault"]) == (None, "")

@@ -1,0 +1,88 @@
+"""Alerts of a gate: owned while it runs, told to the desks behind it, found in their day's report."""
+
+import json
+import time
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from tests.desk.gate.wall import Served, exchange, exchange_served, gate_of, turning
+from tests.desk.trading.desk_of_two import WIDE
+from tests.waiting import until
+
+from tercel.api.console.reached import ReachedDesk
+from tercel.api.desk import Desk
+from tercel.api.desk_day import days_of
+from tercel.core.errors import OrderError
+from tercel.desk.gate.config import GateConfig, GateTerms
+from tercel.desk.gate.opening import opened
+from tercel.desk.gate.withdrawal import UNWATCHED
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.reader import JournalReader
+
+__all__ = ["gate_of"]
+SMALL: dict[str, Any] = {
+    "desk.warmup_s": 60, "risk.posture": "off", "signals.model": "off", "instrument": [{"name": "X"}],
+    "agent": [{"name": "ann", "strategy": "twap_take"}],
+}  # fmt: skip
+
+
+def test_a_gate_that_runs_takes_whose_its_alerts_are(gate_of: Served, tmp_path: Path) -> None:
+    with exchange_served() as server:
+        gate = gate_of(server)
+        gate.gateway.alert("critical", UNWATCHED, "ann: its session is gone", agent="ann")
+        console = ReachedDesk(tmp_path / "gate", time.time_ns)
+        (seq,) = (n for n, one in console.read(0, (kinds.ALERT,)) if one.body["code"] == UNWATCHED)
+        said = console.ask("own_alert", {"alert": seq}, "ann (password)", "mine")
+        assert said is not None
+        assert (said.kind, said.body["by"], said.body["body"]) == (kinds.OPERATOR, "ann (password)", {"alert": seq})
+        with pytest.raises(OrderError, match="own_alert, limits or settle, at a gate"):
+            console.ask("pause", {"parent": "p1"}, "ann (password)", "news")
+
+
+class Heard(BaseHTTPRequestHandler):
+    """A webhook."""
+
+    def do_POST(self) -> None:
+        alerts: list[dict[str, Any]] = self.server.heard  # type: ignore[attr-defined]
+        alerts.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *words: object) -> None:
+        """Say nothing."""
+
+
+def test_a_desk_behind_a_gate_of_others_knows_its_journal(tmp_path: Path) -> None:
+    wall, desk = tmp_path / "wall", tmp_path / "desk"
+    wall.mkdir()
+    (wall / "limits.toml").write_text(WIDE)
+    terms = GateTerms(venue="simulated", accounts=("ann", "cy"), limits="limits.toml", silence_s=60.0)
+    hook = HTTPServer(("127.0.0.1", 0), Heard)
+    heard: list[dict[str, Any]] = []
+    hook.heard = heard  # type: ignore[attr-defined]
+    Thread(target=hook.serve_forever, daemon=True).start()
+    settings = SMALL | {"alerts.webhook": f"http://127.0.0.1:{hook.server_port}"}
+    with opened(GateConfig(gate=terms), wall, "test", reach=lambda *_: exchange()) as gate, turning(gate.run):
+        where = f"gate:{wall / 'gate.sock'}"
+        gate.gateway.alert("critical", "OLD", "before the desk", agent="ann")
+        with Desk(settings=settings, venue=where, folder=desk):
+            gate.gateway.alert("critical", UNWATCHED, "of another desk", agent="cy")
+            gate.gateway.alert("critical", "GAP", "of nobody")
+            until(lambda: "GAP" in [one["code"] for one in heard], what="the gate's alert")
+        gate.gateway.alert("critical", UNWATCHED, "while nobody is there", agent="ann")
+        with Desk(settings=settings, venue=where, folder=desk):
+            until(lambda: "while nobody is there" in [one["text"] for one in heard], what="what came meanwhile")
+    hook.shutdown()
+    hook.server_close()
+    texts = [one["text"] for one in heard]
+    assert (texts.count("of nobody"), texts.count("of another desk"), texts.count("before the desk")) == (1, 0, 0)
+    with closing(JournalReader(desk)) as journal:
+        sessions = [entry.body["gate"] for _, entry in journal.read(0, (kinds.SESSION,))]
+    assert sessions == [{"journal": str(wall.resolve()), "accounts": ["ann"]}] * 2
+    (day,) = days_of([desk])["desks"]
+    told = [row["text"] for row in day["alerts"] if row["gate"]]
+    assert sorted(told) == ["before the desk", "of nobody", "while nobody is there"]
