@@ -487,9 +487,8 @@ class ParentOrderManager:
         self._warn(parent.id, "expired")
 
     def _end(self, parent: ParentOrder, event: str, reason: str) -> None:
-        fields: dict[str, Any] = {"reason": reason} if reason else {}
-        left = shown(parent.unfilled_qty)
-        self.journal(parent, event, filled=parent.filled, left=left, refused=parent.refused, **fields)
+        fields: dict[str, Any] = {"left": shown(parent.unfilled_qty), **({"reason": reason} if reason else {})}
+        self.journal(parent, event, filled=parent.filled, refused=parent.refused, **fields)
 
     def _warn(self, id_: str, code: str) -> None:
         parent = self.gateway.ledger.parents.must(id_)
