@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -199,14 +199,19 @@ class Desk(Part):
 
     def sessions(self) -> int:
         """Sessions in its journal."""
+        return self._read(lambda reader: sum(1 for _ in reader.read(kinds=(kinds.SESSION,))))
+
+    def written(self) -> int:
+        """Entries of its journal."""
+        return self._read(lambda reader: reader.last)
+
+    def _read(self, question: Callable[[JournalReader], int]) -> int:
         try:
             reader = JournalReader(self.folder)
         except Exception:  # there is none yet
             return 0
-        try:
-            return sum(1 for _ in reader.read(kinds=(kinds.SESSION,)))
-        finally:
-            reader.close()
+        with closing(reader):
+            return question(reader)
 
     @property
     def gate_pid(self) -> int:

@@ -100,6 +100,12 @@ class Duty:
         self._person, self._desk = person, desk
         self.owned = self.resumed = 0
 
+    def sees(self) -> int:
+        """The last entry of the desk that the console has read."""
+        with suppress(OSError, RefusedError):
+            return next(int(row["seq"]) for row in self._person.get("/api/desks") if row["desk"] == self._desk)
+        return 0
+
     def look(self) -> int:
         """Take every alert of the desk and of its gate that is nobody's; those that are left."""
         left = 0

@@ -31,6 +31,7 @@ from certify.week.parts import (
     day_report,
     resident,
     stop,
+    waited,
 )
 from certify.week.people import DUTY, HEAD, PEOPLE, SECOND_PERSON, ConsolePerson, Duty, RefusedError
 from tercel.core.errors import VenueError
@@ -264,11 +265,16 @@ class Week:
         log = self._log
         if self.desk.code:
             log.did[f"ended with {self.desk.code}"] += 1
-        self.on_duty()
+        self._take_what_is_left()
         log.ended_ns = self.venue.now_ns
         log.rss |= {"venue": resident(self.venue.pid), "console": resident(self.console.pid)}
         report = self.folder / f"day-{number + 1}.html"
         log.code, log.day = day_report(self.desk.folder, self.mail.port, log.begun_ns, log.ended_ns - 1, report)
+
+    def _take_what_is_left(self) -> None:
+        """Own what the desk said last, once the console has read it."""
+        waited(lambda: self._on_duty.sees() >= self.desk.written(), "a console that has read all of the journal")
+        self._rest(4 * _TURN_S)
 
     # -- faults -------------------------------------------------------------------------------------------------------
     def _strike(self, fault: PlannedFault, part: float) -> None:
@@ -402,6 +408,7 @@ class Week:
         self._start_desk()
         self._rest(KILLED_S)
         self.desk.signal(signal.SIGTERM)
+        self._take_what_is_left()
 
     def close(self) -> None:
         """Leave no process, whatever happened."""
