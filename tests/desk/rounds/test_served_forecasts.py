@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from tercel.api import desk_parts
 from tercel.api.demo.config import check_file, read_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.api.desk_page import forecast_sentences
+from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, DataError, TercelError
 from tercel.core.machine import WallClock
 from tercel.core.ports import Entry
@@ -312,7 +314,12 @@ def test_a_model_that_forecasts_what_cannot_be_is_not_followed(
 def test_forecasts_are_read_before_a_gate_counts_the_seconds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What loads for the first time takes seconds, in which a desk says nothing: a gate would take it for dead."""
     read, opened = list[str](), list[int]()
-    monkeypatch.setattr(desk_parts, "venue_at", lambda *_: opened.append(len(read)))
+
+    def reached(*_: object) -> SimpleNamespace:
+        opened.append(len(read))
+        return SimpleNamespace(capabilities=Capabilities())
+
+    monkeypatch.setattr(desk_parts, "venue_at", reached)
 
     def seen(model: SignalModel) -> ServedForecasts:
         read.append(model.id)
