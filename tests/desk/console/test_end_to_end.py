@@ -207,7 +207,7 @@ def test_a_promotion_from_the_page(desk: Path, page: Any) -> None:
     until(lambda: "dqn-csco-santa-fe" in text(page, "main .title"), what="on the page")
 
 
-def test_a_kill_from_the_command_line_with_the_page_down(desk: Path) -> None:
+def test_a_kill_from_the_command_line_with_the_page_down_is_told_by_two_consoles(desk: Path, tmp_path: Path) -> None:
     a_live_parent(desk)
     before = JournalReader(desk).last
     done = tercel("kill", "--all", "--reason", "from a terminal", "--desk", desk, "--json")
@@ -222,9 +222,6 @@ def test_a_kill_from_the_command_line_with_the_page_down(desk: Path) -> None:
     assert tercel("rearm", "--reason", " ", "--desk", desk).returncode == 2
     assert tercel("rearm", "--reason", "looked at it", "--desk", desk).returncode == 0
     until(lambda: len(entries(desk, kinds.REARM, after=before)) == len(AGENTS), what="re-armed")
-
-
-def test_metrics_are_scraped_and_two_consoles_show_one_desk(desk: Path, tmp_path: Path) -> None:
     with console(desk, tmp_path / "one.out") as one, console(desk, tmp_path / "two.out") as two:
         for address in (one, two):
             asked = urllib.request.Request(f"{address}metrics", headers={"Authorization": f"Bearer {TOKEN}"})
