@@ -17,10 +17,11 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Final
 
-from certify.week.people import OWNED
 from tercel.core.fixed import ONE
 
 JOURNAL: Final = "journal.db"
+OWNED: Final = ("critical", "warning")
+"""Alerts that need somebody."""
 _CONTENT: Final = ("cl_ord_id", "instrument", "side", "last_qty", "last_px", "cum_qty")
 _ORDER: Final = "serial, account, cl_ord_id, instrument, side, lots, price, ns"
 Position = dict[tuple[str, str], int]

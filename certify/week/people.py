@@ -14,8 +14,6 @@ PEOPLE: Final = {
     who: (role, secrets.token_urlsafe(12)) for who, role in ((HEAD, "risk"), (DUTY, "trader"), (SECOND_PERSON, "risk"))
 }
 """Who may log in: role and password."""
-OWNED: Final = ("critical", "warning")
-"""Alerts that need somebody."""
 _TIMEOUT_S: Final = 30.0
 
 
@@ -106,18 +104,14 @@ class Duty:
             return next(int(row["seq"]) for row in self._person.get("/api/desks") if row["desk"] == self._desk)
         return 0
 
-    def look(self) -> int:
-        """Take every alert of the desk and of its gate that is nobody's; those that are left."""
-        left = 0
+    def look(self) -> None:
+        """Take every alert of the desk and of its gate that is nobody's."""
         with suppress(OSError, RefusedError):
             for alert in self._nobodys():
-                left += 1
                 with suppress(OSError, RefusedError):
                     body = {"desk": self._desk, "gate": alert["gate"], "note": f"{alert['code']}: as the playbook says"}
                     self._person.post(f"/api/alerts/{alert['seq']}/acknowledge", **body)
                     self.owned += 1
-                    left -= 1
-        return left
 
     def _nobodys(self) -> list[dict[str, Any]]:
         found, before = list[dict[str, Any]](), 2**62

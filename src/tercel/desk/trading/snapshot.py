@@ -29,7 +29,7 @@ from tercel.desk.trading import limit_record, order, parents, positions, state
 from tercel.desk.trading import orders as orders_fold
 from tercel.desk.trading.ledger import Ledger
 
-VERSION: Final = 3
+VERSION: Final = 4
 EVERY: Final = 20_000
 """Entries between two snapshots."""
 _text: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
