@@ -144,6 +144,25 @@ def test_names_and_orders_outlive_the_process(tmp_path):
     again.close()
 
 
+def test_what_is_over_long_ago_leaves_memory_and_what_may_trade_stays(monkeypatch, tmp_path):
+    monkeypatch.setattr("tercel.fix.memory.MOST_KEPT", 10)
+    names = NamesTable(letters="[a-z0-9.]", most=16)
+    memory = OrderMemory(names, tmp_path)
+    for number in range(100):
+        told = memory.tell(order(f"p.{number}"))
+        told.order_id = f"V{number}"
+        told.status = o.OrdStatus.NEW if number in (0, 50) else o.OrdStatus.CANCELED
+        memory.write(told)
+    memory.close()
+    assert {one.name for one in memory.live()} == {"p.0", "p.50"}
+    for known in (memory, again := OrderMemory(names, tmp_path)):
+        assert len(known.by_wire) == len(known.by_name) <= 13
+        assert {"p.0", "p.50", "p.99"} <= set(known.by_name)
+        assert known.meant(None, "V0") is known.by_name["p.0"]
+        assert known.meant(None, "V1") is None
+    again.close()
+
+
 class TestBooksOfLevels:
     @settings(max_examples=60, deadline=None)
     @given(

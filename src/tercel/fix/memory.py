@@ -19,7 +19,8 @@ from tercel.core.fixed import ONE
 from tercel.fix.profiles.model import NamesTable
 
 FILE: Final = "orders.jsonl"
-_MOST_KEPT: Final = 100_000
+MOST_KEPT: Final = 10_000
+"""Commands that are remembered, beside orders that may still trade."""
 _MOST_ASKED: Final = 10_000
 # What older files have in whole lots.
 _IN_LOTS: Final = frozenset({"cum", "base"})
@@ -113,8 +114,9 @@ class OrderMemory:
             lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
             for line in lines:
                 self._take(line)
-            if len(lines) > 2 * _MOST_KEPT:
-                kept = [_line(told) for told in list(self.by_wire.values())[-_MOST_KEPT:]]
+            self._forget(len(self.by_wire))
+            if len(lines) > 20 * MOST_KEPT:
+                kept = [_line(told) for told in self.by_wire.values()]
                 beside = path.with_suffix(".new")
                 beside.touch(mode=0o600)
                 beside.write_text("".join(kept), encoding="utf-8")
@@ -140,6 +142,19 @@ class OrderMemory:
             self.by_swap[told.swaps] = told
         if told.order_id and told.kind in ("new", "replace"):
             self._by_number[told.order_id] = told
+
+    def _forget(self, looks: int) -> None:
+        """Let go of the oldest commands of too many, but of orders that may still trade; look at so many at most."""
+        for _ in range(min(looks, len(self.by_wire) - MOST_KEPT)):
+            told = self.by_wire.pop(next(iter(self.by_wire)))
+            if told.live:
+                self.by_wire[told.wire] = told
+                continue
+            for known, name in (
+                (self.by_name, told.name), (self.by_swap, told.swaps), (self._by_number, told.order_id)
+            ):  # fmt: skip
+                if known.get(name) is told:
+                    del known[name]
 
     def meant(self, told: SentOrder | None, order_id: str) -> SentOrder | None:
         """The order a message refers to by one of our cancels' names, or by the venue's OrderID alone."""
@@ -203,6 +218,7 @@ class OrderMemory:
             old.order_id if old else "",
         )
         self.write(told)
+        self._forget(2)
         if self.why and told.kind in ("new", "replace"):
             del self.by_wire[told.wire], self.by_name[told.name], self._owed[told.wire]
             raise VenueError("orders that can be written down before they leave", self.why, "make room on its disk")

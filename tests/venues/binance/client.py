@@ -11,7 +11,7 @@ import httpx
 from tests.venues.binance.conftest import KEY, SECRET
 from websockets.sync.client import connect
 
-from tercel.venues.binance.signing import hmac_signature, sorted_payload
+from tercel.venues.binance.signing import hmac_signer, sorted_payload
 
 
 class Rest:
@@ -58,7 +58,7 @@ class Socket:
     def signed(self, method: str, **params: Any) -> Any:
         """The same, signed."""
         pairs = {"apiKey": KEY, "timestamp": time.time_ns() // 1_000_000} | params
-        return self.call(method, **pairs, signature=hmac_signature(SECRET, sorted_payload(pairs)))
+        return self.call(method, **pairs, signature=hmac_signer(SECRET)(sorted_payload(pairs)))
 
     def event(self, holds: Any) -> Any:
         """The next message for which something holds."""

@@ -16,7 +16,7 @@ from tests.venues.binance.conftest import ACCOUNT, FREE, KEY, SECRET
 
 from tercel.fix.profiles.signing import signer
 from tercel.venues.binance.limits import PATIENCE, RateLimits, RateUsage
-from tercel.venues.binance.signing import ApiKey, hmac_signature
+from tercel.venues.binance.signing import ApiKey, hmac_signer
 from tercel.venues.binance.words import BinanceError
 
 jsonschema = pytest.importorskip("jsonschema")
@@ -276,7 +276,7 @@ def test_a_changed_request_has_no_valid_signature(one_server) -> None:
     import time
 
     query = f"symbol=CSCOUSDT&timestamp={time.time_ns() // 10**6}"
-    signature = hmac_signature(SECRET, query)
+    signature = hmac_signer(SECRET)(query)
     rest = Rest(one_server)
     for text, status in ((query, 200), (query.replace("CSCO", "IBM"), 400)):
         headers = {"X-MBX-APIKEY": KEY}
