@@ -22,6 +22,7 @@ from tercel.cli.trade_limits import limits_app
 from tercel.cli.trade_look import orders, positions, reconcile, replay, tca, verify
 from tercel.cli.trade_orders import amend, cancel, pause, promote, resume, settle, submit
 from tercel.core.errors import ConfigError, JournalError
+from tercel.core.heap import freeze
 
 if TYPE_CHECKING:
     from tercel.api.demo.config import DemoConfig
@@ -189,6 +190,7 @@ def _traded(
                 request.config, folder=folder, settings=settings, acknowledge=request.acknowledge, progress=show,
                 program="tercel trade run", confirm=request.confirm, tried=request.tried, second=second,
             ) as desk:  # fmt: skip
+                freeze()
                 desk.run()
                 staged = _staged(config, desk)
         except KeyboardInterrupt:

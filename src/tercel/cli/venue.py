@@ -10,6 +10,7 @@ from tercel.cli.request import add
 from tercel.cli.terminal import hand_over, say
 from tercel.cli.venue_request import BINANCE, FIX, HOST, KEPT, Serve
 from tercel.core.errors import ConfigError
+from tercel.core.heap import freeze
 
 if TYPE_CHECKING:
     from tercel.venues.exchange import SimulatedExchange
@@ -42,6 +43,7 @@ def serve(request: Serve) -> None:
     exchange = SimulatedExchange(request.markets(), latency=latency, run=f"{time.time_ns() // 10**9:x}-", keep=keep)
     with request.served(exchange) as server:
         end_on_termination()
+        freeze()
         _announce(request, exchange, server.port)
         while not server.wait(1.0):  # it raises what the venue died of
             pass

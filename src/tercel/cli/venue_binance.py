@@ -9,6 +9,7 @@ from tercel.cli.machine import end_on_termination
 from tercel.cli.terminal import check_folder, hand_over, say
 from tercel.cli.venue_request import CRYPTO, Serve
 from tercel.core.errors import ConfigError
+from tercel.core.heap import freeze
 from tercel.core.machine import WallClock
 from tercel.venues.address import TRADER
 
@@ -48,6 +49,7 @@ def serve_until_stopped(request: Serve) -> None:
     end_on_termination()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what runs in its background ignore it
     try:
+        freeze()
         server.start()
         _announce(request, server, key, speed)
         while not server.wait(0.2):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import ConfigError, VenueError
-from tercel.core.heap import give_back
+from tercel.core.heap import freeze, give_back
 from tercel.core.ports import Venue
 from tercel.desk.gate.config import LONGEST_PATH, GateConfig
 from tercel.desk.gate.server import Gate
@@ -186,6 +186,7 @@ def hold(
     """
     hide()
     with opened(config, file.parent, holder, acknowledge) as gate, beside_gate(file, config, lambda: not gate.open):
+        freeze()
         listens(gate)
         serve(gate, stop)
 
