@@ -204,6 +204,10 @@ class BinanceServer(Closing):
     def _turn(self) -> None:
         """The market goes on to now, and streams tell of it."""
         self.engine.advance(self._pace.now_ns)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Streams tell of what has been."""
         for name, told in self.streams.flow():
             text = in_json(told)
             for one in self._listeners:
@@ -348,7 +352,7 @@ class BinanceServer(Closing):
             self.requests += 1
             self._turn()
             one.heed(text)
-            self._turn()
+            self._tell()
 
         try:
             await self._heard(link, heed, self._latency_s)

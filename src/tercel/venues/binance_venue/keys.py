@@ -10,7 +10,7 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError
 from tercel.fix.profiles.secrets import hidden
 from tercel.fix.profiles.signing import ed25519_key
-from tercel.venues.binance.signing import NAME, hmac_signature, sorted_payload
+from tercel.venues.binance.signing import NAME, hmac_signer, sorted_payload
 
 _LEAST: Final = 16
 
@@ -40,12 +40,13 @@ class ApiSigner:
         self._refuse("the API key", name)
         self._name, self._secrets = name, (name, secret, *private_key.splitlines()[1:-1])
         self.kind = "Ed25519" if private_key else "HMAC"
-        self.sign: Callable[[str], str] = lambda payload: hmac_signature(secret, payload)
+        self.sign: Callable[[str], str]
         if private_key:
             key = ed25519_key(private_key, "the API key", private=True)
             self.sign = lambda payload: b64encode(key.sign(payload.encode())).decode()
         else:
             self._refuse("the secret of an HMAC key", secret)
+            self.sign = hmac_signer(secret)
         self._secrets = tuple(one for one in self._secrets if one)
 
     @staticmethod

@@ -110,6 +110,7 @@ class BinanceLinks:
         self._channel, self._rest, self._selector, self._lost = channel, rest, selector, lost
         self._api, self._feed = _Line(where.ws_api, tls), _Line(f"{where.ws.rstrip('/')}/stream", tls)
         self.followed: list[str] = []
+        self._streams: list[str] = []
         self._asked: set[str] = set()
         self._told_s, self._renew_s = 0.0, 0.0
         self._user, self._asking, self._key = False, False, ""
@@ -132,6 +133,7 @@ class BinanceLinks:
         """Subscribe to a symbol's streams."""
         if name not in self.followed:
             self.followed.append(name)
+            self._streams += [f"{name.lower()}@{what}" for what in ("depth@100ms", "trade")]
 
     def poll(self) -> tuple[list[Event], list[Event]]:
         """Events of the account, and messages of the market, since the last call."""
@@ -227,8 +229,8 @@ class BinanceLinks:
                 self._user, self._asking, self._key = False, False, ""
         if not line.up or line.socket is None:
             return
-        wanted = [f"{name.lower()}@{what}" for name in self.followed for what in ("depth@100ms", "trade")]
-        new = [one for one in [*wanted, *([self._key] if self._key else [])] if one not in self._asked]
+        wanted = [*self._streams, *([self._key] if self._key else [])]
+        new = [one for one in wanted if one not in self._asked]
         if new and time.monotonic() - self._told_s >= _BETWEEN_S:
             self._count, self._told_s = self._count + 1, time.monotonic()
             with suppress(VenueError):

@@ -58,13 +58,16 @@ class RequestRefusedError(VenueError):
         return self.status >= _SERVER_FAULT or self.code in UNSURE
 
 
+_decode: Final = json.JSONDecoder(parse_float=str).decode
+
+
 def read_json(text: str | bytes) -> Any:
     """JSON with fractions as they were written, so that no digit is lost.
 
     >>> read_json('{"p": 0.10, "q": "1.50", "t": 5}')
     {'p': '0.10', 'q': '1.50', 't': 5}
     """
-    return json.loads(text, parse_float=str)
+    return _decode(text if isinstance(text, str) else text.decode())
 
 
 class BinanceRest:

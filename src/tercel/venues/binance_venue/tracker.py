@@ -248,8 +248,10 @@ class OrderTracker:
         return self._tell(order.report(kind, status, exec_id, ns, **more), ns, trade)
 
     def _finish(self, order: WorkingOrder, status: o.OrdStatus) -> None:
-        order.over, order.told.status = True, status
-        self.memory.write(order.told)
+        order.over = True
+        if order.told.status is not status:
+            order.told.status = status
+            self.memory.write(order.told)
         self._retire(order)
 
     def _retire(self, order: WorkingOrder) -> None:

@@ -243,8 +243,9 @@ class Hub:
         if len(client.out) > _MUCH and sum(len(one.out) for one in self._clients) > MOST_WAITING:
             max(self._clients, key=lambda one: len(one.out)).gone = True
         if not client.gone:
-            writes = selectors.EVENT_WRITE if client.out else 0
-            self._selector.modify(client.socket, selectors.EVENT_READ | writes, client)
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.out else 0)
+            if self._selector.get_key(client.socket).events != events:
+                self._selector.modify(client.socket, events, client)
 
     # -- what clients ask ---------------------------------------------------------------------------------------------
     def _answer(self, client: Client, body: frames.Fields) -> None:
