@@ -107,6 +107,12 @@ def bench_binance(as_json: AsJson = False) -> None:
     _bench("binance", as_json)
 
 
+@app.command("binance-week")
+def bench_binance_week(as_json: AsJson = False) -> None:
+    """Binance: memory of the gate over as many orders and updates as five sessions bring; 15 minutes."""
+    _bench("binance", as_json, "week")
+
+
 @app.command("console")
 def bench_console(as_json: AsJson = False) -> None:
     """Console: from an entry of a busy journal to twenty open pages; a long journal opened."""
@@ -119,11 +125,11 @@ def bench_desk(as_json: AsJson = False) -> None:
     _bench("desk", as_json)
 
 
-def _bench(module: str, as_json: bool) -> None:
+def _bench(module: str, as_json: bool, part: str = "bench") -> None:
     with reported(as_json):
         from benchmarks import run_bench
 
-        run_bench(module, as_json)
+        run_bench(module, as_json, part)
 
 
 if __name__ == "__main__":
