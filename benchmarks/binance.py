@@ -142,9 +142,19 @@ class _Desk:
         self.venue.send(o.NewOrder(name, symbol, 1, 1, price, o.Tif.IOC, NAME, symbol, self.venue.now_ns))
 
     def ended(self, count: int) -> None:
-        """Wait until so many orders have had their last word."""
+        """Wait until so many orders have had their last word.
+
+        Raises
+        ------
+        ValueError
+            One was refused.
+        """
         while count > 0:
-            count -= sum(isinstance(one, o.Report) and one.leaves_qty == 0 for one in self.heard())
+            for one in self.heard():
+                if isinstance(one, o.Report) and one.leaves_qty == 0:
+                    count -= 1
+                    if one.exec_type is o.ExecType.REJECTED:
+                        raise ValueError(f"{one.cl_ord_id} was refused: {one.text}")
 
     def ask(self, what: str, value: float = 0.0) -> Any:
         """The exchange's answer."""
@@ -169,7 +179,8 @@ def _reactions(desk: _Desk, orders: int) -> list[float]:
 def _bursts(desk: _Desk, orders: int) -> float:
     """Orders a second to their last word, so many in the air."""
     began, bursts = perf_counter(), max(orders // BURST, 1)
-    for _ in range(bursts):
+    for number in range(bursts):
+        desk.ask("one", number)  # a price that is old lets no order leave
         for n in range(BURST):
             desk.order(f"b{next(desk.names)}", desk.symbols[n % len(desk.symbols)], n)
         desk.ended(BURST)
