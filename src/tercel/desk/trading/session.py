@@ -8,6 +8,7 @@ A session that finds an earlier one's entries in its journal recovers first (`tr
 work are then paused until somebody resumes them, or go on at once with `resume`.
 """
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -221,6 +222,9 @@ class Session:
         last_words(self.gateway)
         with self.gateway.lock:
             try:
+                gate = self.venue.capabilities.parents
+                if gate is not None and not isinstance(sys.exception(), Exception):  # it ends by no error
+                    gate.leave()
                 self.venue.close()
             finally:
                 self.journal.close()
