@@ -288,6 +288,8 @@ class DeskState:
             "denied": sum(self.denials.values()),
             "alerts": dict(self.alerts.severities),
             "unowned": len(self.alerts.unowned),
+            "of_gate": 0,
+            "gate": "",
         }
 
     def _agent(self, name: str) -> Agent:
