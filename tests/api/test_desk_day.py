@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.desk.console.desks import ListedDesk, S, a_session, report
-from tests.desk.console.test_money import LISTED, a_story, cash
+from tests.desk.trading.test_money import LISTED, a_story, cash
 
 from tercel.api import desk_word
 from tercel.api.console.reached import ReachedDesk
@@ -18,12 +18,12 @@ from tercel.api.desk_day import DayWindow, day_of, days_of
 from tercel.api.desk_day_page import NOBODY, DayReport
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
-from tercel.desk.console.money import DAY_NS
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in
 from tercel.desk.trading.journal.store import SqlJournal, verify
 from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.money import DAY_NS
 
 EVIL = "<script>alert(1)</script>\r\nBcc: all@desk.example"
 

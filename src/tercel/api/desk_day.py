@@ -19,12 +19,12 @@ from tercel.api.desk_day_words import SHARED, needs_of, sentence_of
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.fixed import shown, summed
 from tercel.core.ports import Entries
-from tercel.desk.console.money import DAY_NS, by
-from tercel.desk.console.money import summed as summed_over
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import verify
+from tercel.desk.trading.money import DAY_NS, by
+from tercel.desk.trading.money import summed as summed_over
 from tercel.desk.trading.parents import ParentStatus
 from tercel.desk.trading.tca.shortfall import by_filled
 

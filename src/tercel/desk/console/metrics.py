@@ -12,9 +12,9 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError
 from tercel.core.fixed import shown
 from tercel.core.ports import Entry
-from tercel.desk.console.money import by, summed
 from tercel.desk.console.state import DeskState, highest
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.money import by, summed
 from tercel.desk.trading.positions import Move
 
 Alerts = Mapping[tuple[str, str], int]
