@@ -1,6 +1,7 @@
 """Alerts that a gate wrote into its own journal: on the pages of the desks behind it, with one owner in one journal."""
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,10 @@ from tercel.api.console.reads import LAST, alert_page
 from tercel.api.console.requests import RequestBook
 from tercel.api.desk_day import days_of
 from tercel.core.ports import Entry
+from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.follow import JournalFollower
 from tercel.desk.gate.process import FOLDER
-from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal import database, kinds
 from tercel.desk.trading.journal.codec import entry_in
 from tercel.desk.trading.journal.lock import BRIEFLY, LOCK, FileLock
 from tercel.desk.trading.journal.reader import JournalReader
@@ -249,6 +251,32 @@ def test_a_gate_whose_journal_vanishes_takes_no_alert_of_the_desk_away(tmp_path:
     assert [row.code for row in alert_page(served, LAST, 50, False, None).alerts] == ["DRIFT"]
     assert [row.code for row in alert_page(served, 6 * S, 50, False, 9 * S).alerts] == ["DRIFT"]
     assert "cannot be read" in follower.shown()["gate_fault"]
+
+
+def test_who_asks_for_alerts_waits_once_at_most_for_a_gate_that_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = kept(tmp_path / "desk", begun(), alert(5, "DRIFT", "ann"))
+    gate = kept(tmp_path / "desk" / FOLDER, begun(), alert(3, "unwatched", "ann"))
+    follower = looked(desk)
+    served = Served(follower._desk, follower, RequestBook(desk, time.time_ns))  # type: ignore[arg-type]
+    monkeypatch.setattr(database, "BUSY_MS", 50)
+    with closing(sqlite3.connect(gate / "journal.db", isolation_level=None)) as locks:
+        locks.execute("pragma locking_mode = exclusive")
+        locks.execute("begin exclusive")
+        locks.execute("update meta set value = value")
+        follower.look_at_gate()
+        assert "the gate's journal cannot be read" in follower.shown()["gate_fault"]
+        tried = list[object]()
+        monkeypatch.setattr(FolderDesk, "gate", lambda *_: tried.append(1))
+        monkeypatch.setattr(follower.gate.desk, "read", lambda *_: tried.append(2))
+        assert [row.code for row in alert_page(served, LAST, 50, False, None).alerts] == ["DRIFT"]
+        assert [row["code"] for row in follower.page_at(9 * S)["alerts"]] == ["DRIFT"]
+        assert (served.owner(2, at_gate=True), served.owner(9, at_gate=True), tried) == ("", None, [])
+        monkeypatch.undo()
+        locks.execute("rollback")
+    follower.look_at_gate()
+    assert len(alert_page(served, LAST, 50, False, None).alerts) == 2
 
 
 def test_alerts_are_counted_once_however_often_a_gate_is_read_anew(tmp_path: Path) -> None:

@@ -327,7 +327,7 @@ def alert_page(served: Served, before_ns: int, most: int, unowned: bool, ns: int
     follower, gate = served.follower, served.follower.gate
     if before_ns == LAST and ns is None:  # what stands in the journals now, and no less
         served.read_up()
-        follower.look_at_gate()
+        served.look_at_gate()
     asks: list[Ask] = [lambda question: follower.ask(lambda state: question(state.alerts)), gate.ask]
     if ns is not None:
         asks = [_of(ask(lambda book: book.as_of(ns))) for ask in asks]

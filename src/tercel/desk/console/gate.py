@@ -123,7 +123,7 @@ class GateAlerts:
     def rows(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
         """Its alerts by number, without owners; none of a journal that cannot be read now, which `fault` says."""
         try:
-            return list(read_rows(self.desk, numbers)) if self.desk is not None else []
+            return list(read_rows(self.desk, numbers)) if self.desk is not None and not self.fault else []
         except UNREADABLE as error:
             self._missing(error)
             return []
