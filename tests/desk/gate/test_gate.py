@@ -538,6 +538,9 @@ def test_a_gates_file_is_read_as_it_is_written(tmp_path: Path) -> None:
         ("silence = 3", "silence_s"),
         ("accounts = []", "accounts"),
         ('accounts = ["a", "a"]', "differ"),
+        ('accounts = ["a", "all"]', "one account each"),
+        ('accounts = ["*"]', "one account each"),
+        ('accounts = ["a, b"]', "one account each"),
         ("", "accounts"),
     ],
 )
