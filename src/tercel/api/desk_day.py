@@ -39,8 +39,8 @@ Sums = dict[tuple[str, str], dict[str, float | None]]
 
 @dataclass(frozen=True)
 class DayWindow:
-    """The time that a report is about: by default the 24 hours before the journal's last entry, and what followed at its
-    gate.
+    """The time that a report is about: by default the 24 hours before the journal's last entry, and what followed at
+    its gate.
 
     Parameters
     ----------
