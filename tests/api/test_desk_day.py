@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.desk.console.desks import ListedDesk, S, a_session, report
-from tests.desk.console.test_money import LISTED, a_story, cash
+from tests.desk.trading.test_money import LISTED, a_story, cash
 
 from tercel.api import desk_word
 from tercel.api.console.reached import ReachedDesk
@@ -18,12 +18,12 @@ from tercel.api.desk_day import DayWindow, day_of, days_of
 from tercel.api.desk_day_page import NOBODY, DayReport
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
-from tercel.desk.console.money import DAY_NS
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in
 from tercel.desk.trading.journal.store import SqlJournal, verify
 from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.money import DAY_NS
 
 EVIL = "<script>alert(1)</script>\r\nBcc: all@desk.example"
 
@@ -274,6 +274,28 @@ def test_alerts_of_the_gate_are_told_with_their_owners_also_of_after_the_desk(tm
     made = DayReport(days_of([folder]))
     assert "the gate: unwatched: gone" in made.html()
     assert "the gate: unwatched: gone" in " ".join(made.text().split())
+
+
+def test_an_alert_of_a_clock_that_ran_ahead_leaves_the_day_whole(tmp_path: Path) -> None:
+    folder = kept(tmp_path / "d1", busy())
+    plain = days_of([folder])["desks"][0]
+    kept(folder / FOLDER, [a_gate(400 * 86_400, "GAP")])
+    found = days_of([folder])["desks"][0]
+    assert (found["from_ns"], found["to_ns"]) == (plain["from_ns"], 400 * 86_400 * S)
+    assert (found["costs"], found["fills"], found["people"]) == (plain["costs"], plain["fills"], plain["people"])
+    assert [row["code"] for row in found["alerts"] if row["gate"]] == ["GAP"]
+
+
+def test_more_at_risk_than_a_day_may_lose_needs_a_person(tmp_path: Path) -> None:
+    marks = [
+        Entry(kinds.MARKET, (20 + n) * 60 * S, "AAA", body={"bid": 999 + n % 7, "ask": 1001 + n % 7, "unit": 1.0})
+        for n in range(90)
+    ]  # fmt: skip
+    beat = Entry(kinds.HEARTBEAT, 200 * 60 * S, body={"limits": {"desk": {"desk": {"daily_loss": [0.0, 1.0]}}}})
+    found = day([*a_session(), *marks, beat])
+    (row,) = found["exposure"]
+    assert row["var_used"] > 1
+    assert f"value at risk is {100 * row['var_used']:.0f} % of what a day may lose" in found["needs"]
 
 
 def test_each_desk_behind_a_gate_of_others_has_its_own_agents_alerts(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import { again, start } from "./live";
 import { kill } from "./parts/act";
 import { Empty, Waiting } from "./parts/basic";
 import { help } from "./parts/why";
+import { free } from "./rows";
 import { AgentScreen } from "./screens/agent";
 import { AlertsScreen } from "./screens/alerts";
 import { ForecastsScreen } from "./screens/forecasts";
@@ -43,7 +44,7 @@ const Icon = ({ path }: { path: string }) => (
 
 /** How many things of a screen wait for somebody. */
 function Mark({ of }: { of: string }) {
-  const alerts = use((s) => (s.desks ?? []).reduce((n, d) => n + d.alerts.unowned, 0));
+  const alerts = use((s) => free(s.desks ?? []));
   const requests = use((s) => (s.requests ?? []).filter((r) => r.state === "waits").length);
   const [n, what] = { alerts: [alerts, "without owner"], people: [requests, "waiting"] }[of] ?? [0, ""];
   if (!n) return null;

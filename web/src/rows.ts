@@ -60,14 +60,19 @@ export const byCost = (all: AgentRow[]): AgentRow[] =>
 
 /** A row of the desks' list from a desk's page: for the past, of which the list knows nothing. */
 export function deskOf(page: Page): DeskRow {
-  const { alerts, unowned } = page.summary;
+  const { alerts, unowned, of_gate, gate } = page.summary;
   return {
-    ...{ silent_s: 0, fault: "", running: null, ...page },
+    ...{ silent_s: 0, fault: "", running: null, unbooked: 0, ...page },
     stage: page.session.stage,
     venue: page.session.venue,
     killed: page.latch ?? null,
-    alerts: { critical: alerts.critical ?? 0, warning: alerts.warning ?? 0, unowned },
+    alerts: { critical: alerts.critical ?? 0, warning: alerts.warning ?? 0, unowned, of_gate, gate },
   };
+}
+/** Alerts without an owner over desks: those of a gate that several have, about no agent, count once. */
+export function free(desks: DeskRow[]): number {
+  const gates = new Map(desks.map(({ alerts: a }) => [a.gate, a.of_gate]));
+  return [...desks.map(({ alerts: a }) => a.unowned - a.of_gate), ...gates.values()].reduce((n, m) => n + m, 0);
 }
 /** The agents that a latch holds; null for all of them, none where it holds nobody. */
 export const killedOf = (latch: LatchPart | null | undefined): string[] | null =>

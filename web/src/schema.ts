@@ -398,6 +398,8 @@ export interface paths {
         /**
          * Desk Alerts
          * @description Alerts before a time of the venue, newest first; `unowned`: those alone that need an owner and have none.
+         *
+         *     `ns`: alerts and owners as they were at a time.
          */
         get: operations["desk_alerts_api_desks__desk__alerts_get"];
         put?: never;
@@ -1154,7 +1156,8 @@ export interface components {
         };
         /**
          * AlertCounts
-         * @description How many alerts are critical, warnings, without an owner.
+         * @description How many alerts are critical, warnings, without an owner; `of_gate`: of the last, those about no agent that a
+         *     gate of several desks wrote, which each of them counts; `gate`: that gate, by the folder of its journal.
          */
         AlertCounts: {
             /** Critical */
@@ -1163,6 +1166,10 @@ export interface components {
             warning: number;
             /** Unowned */
             unowned: number;
+            /** Of Gate */
+            of_gate: number;
+            /** Gate */
+            gate: string;
         };
         /**
          * AlertPage
@@ -1387,7 +1394,7 @@ export interface components {
         /**
          * DeskPage
          * @description The page of a desk now; a stream's events hold the parts that have changed. `unbooked`: executions that stand in
-         *     the gate's journal alone, as no session runs; `gate_fault`: why that journal cannot be read.
+         *     the gate's journal alone, as no session runs.
          */
         DeskPage: {
             /** Seq */
@@ -1458,6 +1465,8 @@ export interface components {
             share_points: components["schemas"]["SharePoint"][];
             /** Cost Points */
             cost_points: components["schemas"]["CostPoint"][];
+            /** Gate Fault */
+            gate_fault: string;
             /** Desk */
             desk: string;
             /** Running */
@@ -1467,8 +1476,6 @@ export interface components {
             silent_s: number;
             /** Fault */
             fault: string;
-            /** Gate Fault */
-            gate_fault: string;
             /** Unbooked */
             unbooked: number;
             reading: components["schemas"]["Reading"] | null;
@@ -1498,10 +1505,13 @@ export interface components {
             alerts: components["schemas"]["AlertCounts"];
             /** Money */
             money: components["schemas"]["Total"][];
+            /** Unbooked */
+            unbooked: number;
         };
         /**
          * DeskThen
-         * @description The page of a desk as it was; `freshness`: seconds since each mark, forecast and posture of an instrument.
+         * @description The page of a desk as it was; `freshness`: seconds since each mark, forecast and posture of an instrument;
+         *     `gate_fault`: why the journal of its gate cannot be read now.
          */
         DeskThen: {
             /** Seq */
@@ -1572,6 +1582,8 @@ export interface components {
             share_points: components["schemas"]["SharePoint"][];
             /** Cost Points */
             cost_points: components["schemas"]["CostPoint"][];
+            /** Gate Fault */
+            gate_fault: string;
         };
         /**
          * Done
@@ -2499,6 +2511,10 @@ export interface components {
             };
             /** Unowned */
             unowned: number;
+            /** Of Gate */
+            of_gate: number;
+            /** Gate */
+            gate: string;
             /** Open */
             open: number;
             /** Unknown */
@@ -3513,6 +3529,7 @@ export interface operations {
                 before?: number;
                 most?: number;
                 unowned?: boolean;
+                ns?: number;
             };
             header?: never;
             path: {

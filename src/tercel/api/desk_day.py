@@ -15,16 +15,16 @@ from typing import Any, Final
 
 from tercel.api.desk_day_events import DayEvents
 from tercel.api.desk_day_gate import GateDay, gate_of
-from tercel.api.desk_day_words import needs_of, sentence_of
+from tercel.api.desk_day_words import SHARED, needs_of, sentence_of
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.fixed import shown, summed
 from tercel.core.ports import Entries
-from tercel.desk.console.money import DAY_NS, by
-from tercel.desk.console.money import summed as summed_over
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import verify
+from tercel.desk.trading.money import DAY_NS, by
+from tercel.desk.trading.money import summed as summed_over
 from tercel.desk.trading.parents import ParentStatus
 from tercel.desk.trading.tca.shortfall import by_filled
 
@@ -39,7 +39,8 @@ Sums = dict[tuple[str, str], dict[str, float | None]]
 
 @dataclass(frozen=True)
 class DayWindow:
-    """The time that a report is about: by default the 24 hours before the journal's last entry.
+    """The time that a report is about: by default the 24 hours before the journal's last entry, and what followed at
+    its gate.
 
     Parameters
     ----------
@@ -68,11 +69,11 @@ class DayWindow:
         if self.from_ns is not None and self.to_ns is not None:
             return self.from_ns, self.to_ns
         last, began = _ends(journal, self.to_ns) if journal is not None else (0, 0)
-        last = max(last, gate.last_ns) if gate is not None else last
-        to_ns = max(last, self.from_ns or 0) if self.to_ns is None else self.to_ns
+        since = max(last, gate.last_ns) if gate is not None else last
+        to_ns = max(since, self.from_ns or 0) if self.to_ns is None else self.to_ns
         if self.session:
             return began, to_ns
-        return (max(to_ns - DAY_NS, 0) if self.from_ns is None else self.from_ns), to_ns
+        return (max(min(last, to_ns) - DAY_NS, 0) if self.from_ns is None else self.from_ns), to_ns
 
 
 def _ends(journal: Entries, to_ns: int | None) -> tuple[int, int]:
@@ -102,8 +103,9 @@ def day_of(journal: Entries, name: str, window: DayWindow | None = None, gate: G
     dict
         ``sentence`` (what it cost and made, what needs a person) and ``needs``; ``costs`` against arrival; ``money`` of
         the day by currency; ``exposure`` and value at risk at its end; ``agents``; ``limits`` used most in it;
-        ``denials``; ``people`` (who killed, re-armed, promoted, changed limits, and why); ``alerts`` with owners; what
-        is ``unknown`` or open at its end; executions that are ``unbooked``; ``faults`` of the journal.
+        ``denials``; ``people`` (who killed, re-armed, promoted, changed limits, and why); ``alerts`` with owners, how
+        many by ``severities``, and of these those ``of_gate``, about no agent, of a ``gate`` of several desks; what is
+        ``unknown`` or open at its end; executions that are ``unbooked``; ``faults`` of the journal.
 
     >>> from tercel.desk.trading.journal.memory import MemoryJournal
     >>> day_of(MemoryJournal(), "mine")["sentence"]
@@ -118,8 +120,8 @@ def day_of(journal: Entries, name: str, window: DayWindow | None = None, gate: G
             before = _sums(state)
         state.apply(seq, entry)
         events.apply(seq, entry, state, inside=before is not None)
-    for _, entry in journal.read(state.seq, (kinds.OPERATOR,)):  # whoever takes an alert may do so later
-        events.own(entry)
+    for seq, entry in journal.read(state.seq, (kinds.OPERATOR,)):  # whoever takes an alert may do so later
+        events.own(seq, entry)
     if gate is not None:
         gate.tell(events, from_ns, to_ns)
     found = {"desk": name, "from_ns": from_ns, "to_ns": to_ns, "session": dict(state.session)}
@@ -127,7 +129,8 @@ def day_of(journal: Entries, name: str, window: DayWindow | None = None, gate: G
     found |= _figures(page, events, _gained(now if before is None else before, now))
     found |= _at_the_end(state, page)
     found |= {"unbooked": [] if gate is None else gate.unbooked(state, to_ns)}
-    found |= {"gate_fault": "" if gate is None else gate.fault}
+    shared, fault = ("", "") if gate is None else (gate.shared, gate.fault)
+    found |= {"gate": shared, "of_gate": dict(events.general) if shared else {}, "gate_fault": fault}
     found |= events.shown() | {"limits": events.most_used(LIMITS_SHOWN)}
     found["needs"] = needs_of(found)
     return {"sentence": sentence_of(found, name), **found}
@@ -276,7 +279,12 @@ def _read(folder: Path, name: str, window: DayWindow | None) -> dict[str, Any]:
         with closing(JournalReader(folder)) as reader, gate_of(folder, reader) as gate:
             return day_of(reader, name, window, gate)
     except TercelError as error:
-        return {"desk": name, "error": error.to_json(), "needs": [f"its journal cannot be read: {error.received}"]}
+        return {
+            "desk": name,
+            "gate": "",
+            "error": error.to_json(),
+            "needs": [f"its journal cannot be read: {error.received}"],
+        }
 
 
 def all_of(days: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -284,14 +292,21 @@ def all_of(days: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     read = [day for day in days if "error" not in day]
     costs = [row for day in read for row in day["parent_costs"]]
     worst = sorted(days, key=lambda day: "error" not in day)
-    needs = [f"{day['desk']}: {need}" for day in worst for need in day["needs"]]
-    found = {"desks": len(days), "read": len(read), "costs": costs_of(costs), "needs": needs}
+    needs = dict[tuple[str, str], str]()
+    for day in worst:
+        for need in day["needs"]:  # what is of a gate of several desks is told by the first of them
+            needs.setdefault((day["gate"] if SHARED in need else day["desk"], need), f"{day['desk']}: {need}")
+    found = {"desks": len(days), "read": len(read), "costs": costs_of(costs), "needs": [*needs.values()]}
     keys = {"money": ("cost", *FIGURES, "profit"), "exposure": ("gross", "net")}
     for what, names in keys.items():
         rows: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for row in (row for day in read for row in day[what]):
             rows[row["currency"]].append(row)
         found[what] = [{"currency": at, **{n: total(one[n] for one in rows[at]) for n in names}} for at in sorted(rows)]
-    found["severities"] = dict(sum((Counter(day["severities"]) for day in read), Counter[str]()))
+    gates: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for day in read:
+        gates[day["gate"]] |= Counter(day["of_gate"])
+    each = [Counter(day["severities"]) - Counter(day["of_gate"]) for day in read]
+    found["severities"] = dict(sum([*each, *gates.values()], Counter[str]()))
     several = "1 desk" if len(days) == 1 else f"{len(days)} desks"
     return {"sentence": sentence_of(found, several if len(read) == len(days) else f"{len(read)} of {several}"), **found}

@@ -33,6 +33,8 @@ class DayEvents:
         self.denied: Counter[str] = Counter()
         self.codes: Counter[str] = Counter()
         self.severities: Counter[str] = Counter()
+        self.general: Counter[str] = Counter()
+        """Of the gate's alerts, those about no agent."""
         self.costs: dict[str, dict[str, Any]] = {}
         """Of each parent, by its last analysis."""
         self.people: list[dict[str, Any]] = []
@@ -45,7 +47,7 @@ class DayEvents:
     def apply(self, seq: int, entry: Entry, state: DeskState, *, inside: bool) -> None:
         """Take one entry that a state has taken; one before the day (`inside` False) changes no figure."""
         if entry.kind == kinds.OPERATOR:
-            self.own(entry)
+            self.own(seq, entry)
         elif entry.kind in (kinds.FEEDBACK, kinds.TCA):
             self._cost(entry, state, inside)
         if not inside:
@@ -129,9 +131,10 @@ class DayEvents:
 
     # -- alerts --------------------------------------------------------------------------------------------------------
 
-    def own(self, entry: Entry, *, at_gate: bool = False) -> None:
-        """Take what an operator's entry says of an alert's owner, whenever it came."""
-        self.owners |= {(at_gate, seq): owner for seq, owner in owner_of(entry).items()}
+    def own(self, seq: int, entry: Entry, *, at_gate: bool = False) -> None:
+        """Take what an operator's entry says of an alert's owner, whenever it came; the first one's it is."""
+        for alert, owner in owner_of(seq, entry).items():
+            self.owners.setdefault((at_gate, alert), owner)
 
     def _on_alert(self, seq: int, entry: Entry, *, at_gate: bool = False) -> None:
         row = row_of(seq, entry)
@@ -142,6 +145,7 @@ class DayEvents:
     def of_gate(self, seq: int, entry: Entry) -> None:
         """Take an alert of the gate, within the day."""
         self._on_alert(seq, entry, at_gate=True)
+        self.general[row_of(seq, entry)["severity"]] += not entry.agent
 
     def alerts(self) -> list[dict[str, Any]]:
         """Critical ones, then warnings, first what is nobody's: those of one code, agent and owner in one row."""

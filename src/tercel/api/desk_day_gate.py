@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tercel.api.desk_day_events import DayEvents
-from tercel.core.errors import TercelError
 from tercel.core.fixed import shown
 from tercel.core.ports import Entries
 from tercel.desk.console.alerts import KINDS
-from tercel.desk.console.gate import concerns, told_of, unbooked
+from tercel.desk.console.gate import UNREADABLE, concerns, told_of, unbooked
 from tercel.desk.console.state import DeskState
 from tercel.desk.gate.process import gate_folder
 from tercel.desk.trading.journal import kinds
@@ -38,6 +37,11 @@ class GateDay:
     fault: str = ""
 
     @property
+    def shared(self) -> str:
+        """Folder of its journal, where it serves others too; else ""."""
+        return str(self.told["journal"]) if self.told else ""
+
+    @property
     def last_ns(self) -> int:
         """Time of the last alert that concerns the desk; 0 without one."""
         told = () if self.journal is None else self.journal.read(0, (kinds.ALERT,))
@@ -47,7 +51,7 @@ class GateDay:
         """Alerts within the day, and whose they are, whenever somebody took them."""
         for seq, entry in self.journal.read(0, KINDS) if self.journal is not None else ():
             if entry.kind == kinds.OPERATOR:
-                events.own(entry, at_gate=True)
+                events.own(seq, entry, at_gate=True)
             elif from_ns <= entry.ns <= to_ns and concerns(entry, self.told):
                 events.of_gate(seq, entry)
 
@@ -67,15 +71,15 @@ def gate_of(desk: Path, journal: JournalReader) -> Iterator[GateDay | None]:
     told: dict[str, Any] = {}
     for _, entry in journal.read(0, (kinds.SESSION,)):
         told = told_of(entry.body)
-    where = gate_folder(desk, told)
-    if where is None:
-        yield None
-        return
     try:
-        found = verify(where)
-        reader = JournalReader(where)
-    except (TercelError, OSError) as error:
+        where = gate_folder(desk, told)
+        found = None if where is None else verify(where)
+        reader = None if where is None else JournalReader(where)
+    except UNREADABLE as error:
         yield GateDay(None, told, str(error))
+        return
+    if where is None or found is None or reader is None:
+        yield None
         return
     with closing(reader):
         fault = f"{found.sound:,} sound entries in {where}, then {found.fault}" if found.fault else ""

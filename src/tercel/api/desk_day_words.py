@@ -1,5 +1,6 @@
 """The words of a desk's day: money with thousands apart, times, the sentence that comes first, what needs a person."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -12,6 +13,8 @@ MOST: Final = 160
 """Letters of a reason or an alert that are shown."""
 FIRST: Final = 6
 """Things for a person that the first sentence names."""
+SHARED: Final = " of a gate of several desks"
+"""In what needs a person: of no desk alone, so that several tell of it."""
 EPOCH_NS: Final = 10**17
 """Times from here on (1973) are of the calendar, others of a simulated day."""
 _DAY_S: Final = 86_400
@@ -158,6 +161,9 @@ def needs_of(day: Mapping[str, Any]) -> list[str]:
         found.append(f"{count(len(day['faults']), 'fault')} of the journal")
     if day["gate_fault"]:
         found.append(f"the journal of its gate cannot be read: {one_line(day['gate_fault'])}")
+    for row in day["exposure"]:
+        if (row["var_used"] or 0.0) > 1.0:
+            found.append(f"value at risk is {100 * row['var_used']:.0f} % of what a day may lose")
     if day["unbooked"]:
         found.append(f"{count(len(day['unbooked']), 'execution')} that the gate alone has: its next session books them")
     for row in day["states"]:
@@ -165,9 +171,11 @@ def needs_of(day: Mapping[str, Any]) -> list[str]:
         killed = "KILLED" in row["reasons"]
         found.append(f"{who} is {'killed' if killed else row['state']}: {one_line(row['reason'] or 'no reason given')}")
     for severity, one in (("critical", "critical alert"), ("warning", "warning")):
-        alone = sum(row["n"] for row in day["alerts"] if row["severity"] == severity and not row["owner"])
-        if alone:
-            found.append(f"{count(alone, one)} that nobody owns yet")
+        alone = Counter[str]()
+        for row in day["alerts"]:
+            if row["severity"] == severity and not row["owner"]:
+                alone[SHARED if day["gate"] and row["gate"] and not row["agent"] else ""] += row["n"]
+        found += [f"{count(n, one)}{whose} that nobody owns yet" for whose, n in sorted(alone.items())]
     if waiting := sum(one["waits"] for one in day["open_parents"]):
         found.append(f"{count(waiting, 'parent')} to resume or call off")
     if day["requests"]:

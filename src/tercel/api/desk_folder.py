@@ -14,7 +14,6 @@ from tercel.core.report.page import Section, render
 from tercel.core.report.tables import plain_table
 from tercel.core.toml import read_toml
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
-from tercel.desk.console.money import HeldPosition, Money
 from tercel.desk.rounds.running import CONFIG
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
@@ -22,6 +21,7 @@ from tercel.desk.trading.journal.lock import holder
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import FOLDED, Ledger
+from tercel.desk.trading.money import HeldPosition, Money
 from tercel.desk.trading.order import ChildOrder
 from tercel.desk.trading.tca.summary import sentences, summary
 
@@ -60,7 +60,7 @@ def positions_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def held_of(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Positions by agent and instrument, and their sums by currency (`desk.console.money.Money.total`).
+    """Positions by agent and instrument, and their sums by currency (`desk.trading.money.Money.total`).
 
     A position is as the console shows it (`HeldPosition.shown` there): prices in the units of the market, the rest in
     money; and, in ticks and ticks x lots, as `average_ticks`, `mark_ticks`, `realised_ticks`, `unrealised_ticks`.

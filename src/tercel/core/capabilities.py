@@ -113,6 +113,9 @@ class TakesParents(Protocol):
             There is no link.
         """
 
+    def leave(self) -> None:
+        """Say that this session ends in order: its open orders are cancelled, and nobody need be alarmed at that."""
+
 
 class Disowns(Protocol):
     """A venue that can be told which of its reports was set aside (FIX: a DK, 35=Q, or a business reject, 35=j)."""

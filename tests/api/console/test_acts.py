@@ -262,6 +262,45 @@ def test_an_alert_of_the_gate_is_owned_at_the_gate(place: Place) -> None:
     assert place.client("viewer").post("/api/alerts/1/acknowledge", json=body).status_code == 403
 
 
+@pytest.mark.parametrize("at_gate", [False, True])
+def test_an_alert_is_the_first_ones_who_takes_it_and_the_second_is_told(place: Place, at_gate: bool) -> None:
+    where = ListedDesk([], "gate") if at_gate else place.desk
+    place.desk.wall = where if at_gate else None
+    said = {"severity": "critical", "code": "GAP", "text": "gone"}
+    where.entries.append(Entry(kinds.ALERT, 20 * 10**9, agent="ppo", body=said))
+    path, seq = "/api/alerts/{}/acknowledge", len(where.entries)
+    body = {"desk": "test desk", "note": "mine", "gate": at_gate}
+    asked = where.ask
+
+    def raced(command: str, about: Any, by: str, reason: str) -> Entry | None:
+        """Somebody at another console is a moment earlier."""
+        for who in ("eve (password)", by):
+            where.entries.append(
+                Entry(kinds.OPERATOR, 21 * 10**9, body={"command": command, "body": about, "by": who, "reason": "x"})
+            )
+        return asked(command, about, by, reason)
+
+    where.ask = raced  # type: ignore[method-assign]
+    first = place.client("trader").post(path.format(seq), json=body)
+    assert (first.status_code, first.json()["received"]) == (409, f"{seq}, eve (password)'s")
+    second = place.client("risk").post(path.format(seq), json=body)
+    assert (second.status_code, second.json()["received"]) == (409, f"{seq}, eve (password)'s")
+    assert len(where.posted) == 1, "nothing is asked of a desk whose alert is somebody's"
+    again = place.client("eve").post(path.format(seq), json=body)
+    assert again.status_code == 200
+
+
+def test_an_alert_of_another_desks_agent_is_none_of_this_ones(place: Place) -> None:
+    said = {"severity": "critical", "code": "unwatched", "text": "its session is gone"}
+    place.desk.wall = ListedDesk([Entry(kinds.ALERT, 9 * 10**9, agent="cy", body=said)], "gate")
+    told = {"session": 2, "resume": True, "gate": {"journal": "/wall", "accounts": ["ppo", "peg"]}}
+    place.desk.entries.append(Entry(kinds.SESSION, 20 * 10**9, body=told))
+    until(lambda: place.served["test desk"].follower.ask(lambda state: state.session.get("gate")), what="the session")
+    body = {"desk": "test desk", "note": "mine", "gate": True}
+    assert place.client("admin").post("/api/alerts/1/acknowledge", json=body).status_code == 404
+    assert place.desk.wall.posted == []
+
+
 def test_a_quote_has_costs_with_intervals_and_what_speaks_against(place: Place) -> None:
     place.desk.entries += [
         Entry(kinds.MARKET, 20 * 10**9, "AAA", body={"bid": 999, "ask": 1001}),

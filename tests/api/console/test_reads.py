@@ -148,7 +148,7 @@ def test_the_page_of_then_is_the_fold_of_the_entries_until_then(priced: Place, a
         state.apply(seq, entry)
     page = got(priced, f"at?ns={at_s * S}")
     assert page["seq"] == len(until_then)
-    assert page == json.loads(json.dumps(state.shown()))
+    assert page == json.loads(json.dumps(state.shown())) | {"gate_fault": ""}
 
 
 def test_the_page_of_then_knows_nothing_of_later(priced: Place) -> None:
@@ -195,6 +195,43 @@ def test_alerts_of_desk_and_gate_are_paged_to_the_first(place: Place, seed: int,
     assert row["alerts"]["unowned"] == len(free)
     state = got(place, "state")
     assert [one["ns"] for one in state["alerts"]] == [ns for ns, *_ in wanted[:50]]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_alerts_of_then_are_paged_with_their_owners_of_then(place: Place, seed: int) -> None:
+    alerts_of(place, seed)
+    place.served["test desk"].follower.look_at_gate()
+    then = 40 * S
+    late = [one["seq"] for one in got(place, "alerts?most=1000")["alerts"] if one["ns"] > then]
+    assert late
+    whole = got(place, f"at?ns={then}")
+    found, before = list[dict[str, Any]](), then + 1
+    while before:
+        page = got(place, f"alerts?before={before}&most=9&ns={then}")
+        found, before = found + page["alerts"], page["next"] or 0
+    assert found[:50] == [{"gate": False, "owner": "", "note": "", **row} for row in whole["alerts"]]
+    assert len(found) == sum(whole["summary"]["alerts"].values())
+    free = [row for row in found if not row["owner"] and row["severity"] != "info"]
+    assert len(free) == whole["summary"]["unowned"]
+    assert got(place, f"alerts?unowned=true&most=1000&ns={then}")["alerts"] == free
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "before=-1", "before=x", f"before={2**63}", "most=0", "most=-5", "most=1001", f"most={10**400}", "ns=-1",
+        f"ns={2**63}", "unowned=maybe",
+    ],
+)  # fmt: skip
+def test_pages_of_alerts_that_cannot_be_are_refused(shared: Place, asked: str) -> None:
+    assert shared.client("viewer").get(f"{DESK}/alerts?{asked}").status_code == 422
+
+
+@pytest.mark.parametrize("asked", ["before=0", "before=0&ns=0", "ns=0", f"before={2**62}&most=1&ns={2**62 - 1}"])
+def test_pages_of_alerts_at_the_ends_are_pages(place: Place, asked: str) -> None:
+    alerts_of(place, 1)
+    found = got(place, f"alerts?{asked}")
+    assert len(found["alerts"]) == (asked.startswith("before=4"))
 
 
 def test_looking_back_leaves_the_page_of_now_as_it_is(priced: Place) -> None:

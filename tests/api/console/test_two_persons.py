@@ -369,6 +369,44 @@ def test_a_damaged_file_of_requests_confirms_nothing(place: Place) -> None:
     assert place.client("trader").post("/api/kill", json={"scope": "all", "reason": "x"}).status_code == 200
 
 
+def test_a_damaged_file_of_one_desk_keeps_no_other_desks_requests_from_an_answer(place: Place) -> None:
+    killed(place)
+    request = ask(place)
+    folder = next(place.people.path.parent.glob("desks/quiet"))
+    (folder / "requests.json").write_text("{")
+    rows = place.client("viewer").get("/api/requests").json()
+    assert {(row["desk"], row["state"]) for row in rows} == {("test desk", "waits"), ("quiet", "expired")}
+    assert "a file of requests" in next(row["what"] for row in rows if row["desk"] == "quiet")
+    assert settle(place, "none").status_code == 409
+    assert settle(place, request).status_code == 200
+    assert place.desk.latch is None
+
+
+def test_who_confirms_at_a_desk_that_is_slow_holds_nobody_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed(place)
+    one, other = ask(place), ask(place, "posture", agent="ppo", minutes=5, size_multiplier=1, instead=True)
+    at_work, go, said = threading.Event(), threading.Event(), list[Any]()
+    did = place.desk.rearm
+
+    def slow(*given: Any) -> None:
+        at_work.set()
+        assert go.wait(60)
+        did(*given)
+
+    monkeypatch.setattr(place.desk, "rearm", slow)
+    slowly = threading.Thread(target=lambda: said.append(settle(place, one)))
+    slowly.start()
+    assert at_work.wait(60)
+    assert settle(place, other, "cid").status_code == 200
+    assert state(place, ask(place)) == "waits"
+    assert settle(place, one, "cid").status_code == 409, "once"
+    assert settle(place, one, "cid", "refuse").status_code == 409
+    go.set()
+    slowly.join(60)
+    assert said[0].status_code == 200
+    assert [command for command, *_ in place.desk.posted] == ["posture", "rearm"]
+
+
 # -- postures by hand -------------------------------------------------------------------------------------------------
 
 

@@ -110,8 +110,9 @@ def create_app() -> FastAPI:
         rows = []
         for name in START:
             there = shown(name)
-            alerts = {"critical": 1, "warning": 1, "unowned": sum(not a["owner"] for a in there["alerts"])}
-            keys = ("desk", "running", "seq", "ns", "silent_s", "fault", "money")
+            free = {key: there["summary"][key] for key in ("unowned", "of_gate", "gate")}
+            alerts = {"critical": 1, "warning": 1, **free}
+            keys = ("desk", "running", "seq", "ns", "silent_s", "fault", "money", "unbooked")
             rows.append(
                 {key: there[key] for key in keys}
                 | {"stage": "paper", "venue": "simulated", "killed": there["latch"], "alerts": alerts}
@@ -119,8 +120,8 @@ def create_app() -> FastAPI:
         return rows
 
     @app.get("/api/desks/{desk}/alerts")
-    async def older(desk: str, before: int) -> dict[str, Any]:
-        rows = [*shown(desk)["alerts"], *kept.older]
+    async def older(desk: str, before: int, ns: int | None = None) -> dict[str, Any]:
+        rows = [*shown(desk, ns)["alerts"], *(row for row in kept.older if ns is None or row["ns"] <= ns)]
         return {"alerts": [row for row in rows if row["ns"] < before], "next": None}
 
     @app.get("/api/agents")

@@ -181,7 +181,8 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
         "unbooked": 0,
         "summary": dict.fromkeys(("is_bps", "half_bps", "low_bps", "high_bps"))
         | dict.fromkeys(("unfilled", "refused", "live", "over", "fills", "lots", "denied", "open", "unknown"), 0)
-        | {"alerts": {str(row["severity"]): 1 for row in told}, "unowned": sum(not row["owner"] for row in told)},
+        | {"alerts": {str(row["severity"]): 1 for row in told}, "unowned": sum(not row["owner"] for row in told)}
+        | {"of_gate": 0, "gate": ""},
         "agents": agents,
         "parents": parents,
         "instruments": dict.fromkeys(MIDS, listing),

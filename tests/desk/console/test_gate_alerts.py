@@ -1,6 +1,7 @@
 """Alerts that a gate wrote into its own journal: on the pages of the desks behind it, with one owner in one journal."""
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +14,15 @@ pytest.importorskip("prometheus_client", reason="the console needs the extra [tr
 
 from tests.desk.console.desks import S, a_session, report
 
-from tercel.api.console.reached import ReachedDesk
+from tercel.api.console.reached import ReachedDesk, Served
+from tercel.api.console.reads import LAST, alert_page
+from tercel.api.console.requests import RequestBook
+from tercel.api.desk_day import days_of
 from tercel.core.ports import Entry
+from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.follow import JournalFollower
 from tercel.desk.gate.process import FOLDER
-from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal import database, kinds
 from tercel.desk.trading.journal.codec import entry_in
 from tercel.desk.trading.journal.lock import BRIEFLY, LOCK, FileLock
 from tercel.desk.trading.journal.reader import JournalReader
@@ -175,3 +180,136 @@ def test_a_desk_without_a_gate_has_its_own_alerts_alone(tmp_path: Path) -> None:
     follower = looked(kept(tmp_path, begun(), alert(5, "DRIFT", "ann")))
     assert rows(follower) == [("DRIFT", False, "")]
     assert (follower.gate.desk, follower.shown()["gate_fault"]) == (None, "")
+
+
+ODD = [{}, [], None, "x", 7, {"alert": "x"}, {"alert": [2]}, {"alert": True}, {"alert": -1}, {"alert": 2.0},
+       {"alert": 10**30}, {"alert": 3}, {"alert": None}]  # fmt: skip
+
+
+def taken(body: object, by: str = "eve") -> Entry:
+    return Entry(
+        kinds.OPERATOR, 4 * S, body={"id": 1, "command": "own_alert", "body": body, "by": by, "reason": "mine"}
+    )
+
+
+@pytest.mark.parametrize("body", ODD, ids=repr)
+def test_no_word_in_an_inbox_stops_a_console_or_owns_what_is_not_told_yet(tmp_path: Path, body: object) -> None:
+    story = [begun(), alert(3, "DRIFT"), taken(body), alert(5, "GAP")]
+    desk = kept(tmp_path, *story)
+    kept(tmp_path / FOLDER, *story)
+    follower = looked(desk)
+    assert (follower.shown()["fault"], follower.shown()["gate_fault"]) == ("", "")
+    told = [("GAP", False, ""), ("GAP", True, ""), ("DRIFT", False, ""), ("DRIFT", True, "")]
+    assert rows(follower) == told
+    assert follower.shown()["summary"]["unowned"] == 4
+    (day,) = days_of([desk])["desks"]
+    assert {(row["code"], row["owner"], row["n"]) for row in day["alerts"]} == {("DRIFT", "", 1), ("GAP", "", 1)}
+
+
+@pytest.mark.parametrize("told", [[], 7, "x", {}, {"journal": "x"}, {"journal": 7, "accounts": []},
+                                  {"journal": "x", "accounts": 7}, {"accounts": ["ann"]}], ids=repr)  # fmt: skip
+def test_a_session_that_says_nonsense_of_its_gate_has_its_own(tmp_path: Path, told: object) -> None:
+    said = {"session": 1, "venue": "x", "holder": "t", "resume": False, "gate": told}
+    desk = kept(tmp_path, Entry(kinds.SESSION, S, body=said))
+    kept(tmp_path / FOLDER, begun(), alert(3, "unwatched", "ann"))
+    assert rows(looked(desk)) == [("unwatched", True, "")]
+    assert [row["code"] for row in days_of([desk])["desks"][0]["alerts"]] == ["unwatched"]
+
+
+def test_an_entry_that_cannot_be_is_said_and_nothing_after_it_is_shown(tmp_path: Path) -> None:
+    desk = kept(tmp_path, begun(), Entry(kinds.SHARE, 2 * S, "AAA", body={"shares": 5}), alert(5, "DRIFT"))
+    follower = looked(desk)
+    for _ in range(2):
+        assert follower.shown()["fault"].startswith("entry 2 (share) is none that can be")
+        assert (follower.shown()["seq"], rows(follower)) == (2, [])
+        follower.catch_up()
+    shutil.rmtree(tmp_path)
+    kept(tmp_path, begun(2), alert(5, "GAP"))  # a new one, whose file may well have the number of the old one's
+    follower.catch_up()
+    assert (follower.shown()["fault"], rows(follower)) == ("", [("GAP", False, "")])
+
+
+def test_an_alert_is_whose_who_took_it_first(tmp_path: Path) -> None:
+    story = [begun(), alert(3, "GAP"), taken({"alert": 2}, "ann"), taken({"alert": 2}, "bob")]
+    desk = kept(tmp_path, *story)
+    kept(tmp_path / FOLDER, *story)
+    assert rows(looked(desk)) == [("GAP", False, "ann"), ("GAP", True, "ann")]
+    (row, at_gate) = days_of([desk])["desks"][0]["alerts"]
+    assert (row["owner"], at_gate["owner"]) == ("ann", "ann")
+
+
+def test_a_gate_whose_journal_vanishes_takes_no_alert_of_the_desk_away(tmp_path: Path) -> None:
+    desk = kept(tmp_path / "desk", begun(), alert(5, "DRIFT", "ann"))
+    gate = kept(tmp_path / "desk" / FOLDER, begun(), alert(3, "unwatched", "ann"))
+    follower = looked(desk)
+    served = Served(follower._desk, follower, RequestBook(desk, time.time_ns))  # type: ignore[arg-type]
+    assert len(alert_page(served, LAST, 50, False, None).alerts) == 2
+    (gate / "journal.db").write_bytes(b"half of it")
+    then = follower.page_at(9 * S)
+    assert [row["code"] for row in then["alerts"]] == ["DRIFT"]
+    assert "the gate's journal cannot be read" in then["gate_fault"]
+    assert [row.code for row in alert_page(served, LAST, 50, False, None).alerts] == ["DRIFT"]
+    assert [row.code for row in alert_page(served, 6 * S, 50, False, 9 * S).alerts] == ["DRIFT"]
+    assert "cannot be read" in follower.shown()["gate_fault"]
+
+
+def test_who_asks_for_alerts_waits_once_at_most_for_a_gate_that_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = kept(tmp_path / "desk", begun(), alert(5, "DRIFT", "ann"))
+    gate = kept(tmp_path / "desk" / FOLDER, begun(), alert(3, "unwatched", "ann"))
+    follower = looked(desk)
+    served = Served(follower._desk, follower, RequestBook(desk, time.time_ns))  # type: ignore[arg-type]
+    monkeypatch.setattr(database, "BUSY_MS", 50)
+    with closing(sqlite3.connect(gate / "journal.db", isolation_level=None)) as locks:
+        locks.execute("pragma locking_mode = exclusive")
+        locks.execute("begin exclusive")
+        locks.execute("update meta set value = value")
+        follower.look_at_gate()
+        assert "the gate's journal cannot be read" in follower.shown()["gate_fault"]
+        tried = list[object]()
+        monkeypatch.setattr(FolderDesk, "gate", lambda *_: tried.append(1))
+        monkeypatch.setattr(follower.gate.desk, "read", lambda *_: tried.append(2))
+        assert [row.code for row in alert_page(served, LAST, 50, False, None).alerts] == ["DRIFT"]
+        assert [row["code"] for row in follower.page_at(9 * S)["alerts"]] == ["DRIFT"]
+        assert (served.owner(2, at_gate=True), served.owner(9, at_gate=True), tried) == ("", None, [])
+        monkeypatch.undo()
+        locks.execute("rollback")
+    follower.look_at_gate()
+    assert len(alert_page(served, LAST, 50, False, None).alerts) == 2
+
+
+def test_alerts_are_counted_once_however_often_a_gate_is_read_anew(tmp_path: Path) -> None:
+    gate = kept(tmp_path / "wall", begun(), alert(2, "GAP"), alert(3, "GAP", "ann"), alert(3, "GAP", "cy", "warning"))
+    desk = kept(tmp_path / "desk", begun(1, gate, ["ann"]), alert(4, "GAP"))
+    follower = looked(desk)
+    count = 'tercel_alerts_total{code="GAP",severity="critical"}'
+    assert f"{count} 3.0" in follower.metrics().decode()
+    kept(desk, begun(9, gate, ["ann", "cy"]))  # a session with more agents: all of the gate is read again
+    follower.catch_up()
+    follower.look_at_gate()
+    assert f"{count} 3.0" in follower.metrics().decode()
+    assert 'severity="warning"} 1.0' in follower.metrics().decode()
+    shutil.move(desk, tmp_path / "before")  # a new journal of the desk counts anew; the gate's stay
+    follower._desk = ReachedDesk(kept(desk, begun(1, gate, ["ann"])), time.time_ns)
+    follower.catch_up()
+    follower.look_at_gate()
+    assert f"{count} 2.0" in follower.metrics().decode()
+    assert "tercel_critical_alerts 2.0" in follower.metrics().decode()
+
+
+def test_an_alert_of_a_shared_gate_about_nobody_is_told_once_over_desks(tmp_path: Path) -> None:
+    gate = kept(tmp_path / "wall", begun(), alert(2, "GAP"), alert(3, "unwatched", "ann"), alert(3, "X", "", "info"))
+    folders = [kept(tmp_path / name, begun(1, gate, [name])) for name in ("ann", "cy")]
+    one, two = (looked(folder).shown()["summary"] for folder in folders)
+    assert [(row["unowned"], row["of_gate"]) for row in (one, two)] == [(2, 1), (1, 1)]
+    assert one["gate"] == two["gate"] == str(gate)
+    found = days_of(folders)
+    shared = "1 critical alert of a gate of several desks that nobody owns yet"
+    assert [day["needs"] for day in found["desks"]] == [["1 critical alert that nobody owns yet", shared], [shared]]
+    assert found["all"]["needs"] == ["ann: 1 critical alert that nobody owns yet", f"ann: {shared}"]
+    assert found["all"]["severities"] == {"critical": 2, "info": 1}
+    own = looked(kept(tmp_path / "own", begun(), alert(5, "GAP")))
+    kept(tmp_path / "own" / FOLDER, begun(), alert(5, "GAP"))
+    own.look_at_gate()
+    assert (own.shown()["summary"]["unowned"], own.shown()["summary"]["of_gate"]) == (2, 0)

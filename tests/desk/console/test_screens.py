@@ -211,6 +211,18 @@ def test_older_alerts_are_a_page_away_and_those_of_the_gate_are_owned_at_the_gat
     until(lambda: "nothing was decided" in text(page, "main"), what="the newest")
 
 
+def test_older_alerts_of_a_past_minute_are_those_of_then(page: Any, app: Any) -> None:
+    row = {"severity": "info", "code": "GAP", "agent": "", "instrument": "", "gate": False, "owner": "", "note": ""}
+    at = app.state.ns["today"] - 60 * 10**9
+    app.state.older = [
+        row | {"seq": n, "ns": ns, "text": text} for n, ns, text in ((61, 5, "early"), (62, at + 9, "late"))
+    ]
+    show(page, f"{SCREENS['alerts']}?desk=today&at={at}")
+    press(page, "Older", "main")
+    until(lambda: "early" in text(page, "main"), what="an older one")
+    assert "late" not in text(page, "main")
+
+
 def test_an_alert_leads_to_its_playbook(page: Any) -> None:
     show(page, SCREENS["alerts"])
     press(page, "what to do", "tr[data-id='71']")

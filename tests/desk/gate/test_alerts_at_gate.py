@@ -2,7 +2,7 @@
 
 import json
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -86,3 +86,27 @@ def test_a_desk_behind_a_gate_of_others_knows_its_journal(tmp_path: Path) -> Non
     (day,) = days_of([desk])["desks"]
     told = [row["text"] for row in day["alerts"] if row["gate"]]
     assert sorted(told) == ["before the desk", "of nobody", "while nobody is there"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "severity"), [(None, "info"), (KeyboardInterrupt, "info"), (RuntimeError, "critical")]
+)
+def test_a_desk_that_people_stop_alarms_nobody_and_one_that_an_error_ends_does(
+    tmp_path: Path, ends: type[BaseException] | None, severity: str
+) -> None:
+    wall = tmp_path / "wall"
+    wall.mkdir()
+    (wall / "limits.toml").write_text(WIDE)
+    terms = GateTerms(venue="simulated", accounts=("ann",), limits="limits.toml", silence_s=60.0)
+    settings = SMALL | {"agent": [{"name": "ann", "strategy": "twap_passive"}]}
+    with opened(GateConfig(gate=terms), wall, "test", reach=lambda *_: exchange()) as gate, turning(gate.run):
+        where, folder = f"gate:{wall / 'gate.sock'}", tmp_path / "desk"
+        with suppress(RuntimeError, KeyboardInterrupt), Desk(settings=settings, venue=where, folder=folder) as desk:
+            desk.submit("X", "buy", 20, agent="ann", horizon="10min", decisions=100)
+            while not gate.open:
+                desk.wait("1s")
+            if ends is not None:
+                raise ends
+        until(lambda: not gate.open, what="nothing open")
+        told = [one.body for _, one in gate.gateway.journal.read(0, (kinds.ALERT,))]
+    assert [one["severity"] for one in told if one["code"] == UNWATCHED] == [severity]

@@ -2,6 +2,7 @@
 
 import grp
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -37,6 +38,7 @@ from tercel.desk.console.state import DeskState
 from tercel.desk.gate.config import GateConfig, GateTerms, read_config
 from tercel.desk.gate.opening import opened
 from tercel.desk.gate.process import gate_text
+from tercel.desk.gate.server import Gate
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
@@ -255,6 +257,40 @@ def test_orders_of_a_session_that_is_gone_are_cancelled(gate_of: Served, speed: 
         assert given(server, open_alone=True) == set()
         alerts = [e for _, e in JournalReader(Path(gate.path).parent).read(kinds=["alert"])]
         assert any(entry.body["code"] == "unwatched" and "gone" in entry.body["text"] for entry in alerts)
+
+
+def unwatched(gate: Gate) -> list[tuple[str, str]]:
+    told = JournalReader(Path(gate.path).parent).read(kinds=["alert"])
+    return [(str(e.body["severity"]), str(e.body["text"])) for _, e in told if e.body["code"] == "unwatched"]
+
+
+@pytest.mark.parametrize("speed", [0.0, 10.0])
+def test_a_session_that_ends_in_order_alarms_nobody(gate_of: Served, speed: float) -> None:
+    with exchange_served(speed) as server:
+        gate = gate_of(server)
+        venue = session_at(gate)
+        Trader(venue, "ann").rest()
+        venue.leave()
+        venue.close()
+        until(lambda: not gate.open, what="nothing open")
+        assert given(server, open_alone=True) == set()
+        assert unwatched(gate) == [("info", "ann: its session ended; its orders are cancelled")]
+
+
+def test_what_a_session_leaves_that_no_venue_ends_alarms_after_a_while(
+    gate_of: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with exchange_served(10.0) as server:
+        gate = gate_of(server)
+        venue = session_at(gate)
+        Trader(venue, "ann").rest()
+        monkeypatch.setattr(server.venue, "send", lambda command: None)  # the venue answers no cancel
+        venue.leave()
+        venue.close()
+        until(lambda: len(unwatched(gate)) > 1, what="an alarm")
+        (_, (severity, text)) = unwatched(gate)
+        assert severity == "critical"
+        assert re.fullmatch(r"ann: 1 of its orders open [3-9]\.\d s after its session ended", text)
 
 
 def test_orders_of_a_session_that_is_silent_are_cancelled(gate_of: Served) -> None:
@@ -502,6 +538,9 @@ def test_a_gates_file_is_read_as_it_is_written(tmp_path: Path) -> None:
         ("silence = 3", "silence_s"),
         ("accounts = []", "accounts"),
         ('accounts = ["a", "a"]', "differ"),
+        ('accounts = ["a", "all"]', "one account each"),
+        ('accounts = ["*"]', "one account each"),
+        ('accounts = ["a, b"]', "one account each"),
         ("", "accounts"),
     ],
 )

@@ -6,29 +6,29 @@ import { Badge, Button, Empty, Facts, Link, Say, Section, Soft, State, Time, Wai
 import { Do } from "../parts/act";
 import { acts, Listed, prose, words } from "../parts/table";
 import { FIRST_OF_ALL, Marked, playbook } from "../playbook";
-import type { Alert } from "../schema";
+import { free } from "../rows";
+import type { Alert, DeskRow } from "../schema";
 import { use, usePlace, useView } from "../store";
 
-const SEVERITY: Record<string, number> = { critical: 0, warning: 1 };
 const SLACK_NS = 512; // numbers here hold a time of the calendar to 256 ns: rather twice than not at all
-const rank = (a: Alert): number => (a.owner ? 10 : 0) + (SEVERITY[a.severity] ?? 2);
+const rank = (a: Alert): number => (a.owner ? 10 : 0) - ["info", "warning", "critical"].indexOf(a.severity);
 
 export function AlertsScreen() {
   const page = useView();
   const desks = use((s) => s.desks) ?? [];
-  const others = desks.filter((d) => d.desk !== page?.desk && d.alerts.unowned);
+  const here = desks.filter((d) => d.desk === page?.desk);
+  const more = (d: DeskRow): number => free([...here, d]) - free(here);
+  const others = desks.filter((d) => d.desk !== page?.desk && more(d));
   const { rest, at } = usePlace();
   const [from, put] = useState({ desk: "", before: 0 });
-  const then = at === null && from.desk === page?.desk ? from : null;
+  const then = from.desk === page?.desk ? { ...from, ...(at !== null && { ns: Math.round(at) }) } : null;
   const older = useGet("/api/desks/{desk}/alerts", then, 3);
   if (!page) return <Waiting what="The alerts" />;
-  const shown = then ? older.data?.alerts : page.alerts;
-  const all = shown && [...shown].sort((a, b) => rank(a) - rank(b) || b.ns - a.ns);
+  const all = (then ? older.data?.alerts : page.alerts)?.slice().sort((a, b) => rank(a) - rank(b) || b.ns - a.ns);
   const total = Object.values(page.summary.alerts).reduce((a, b) => a + b, 0);
-  const free = page.summary.unowned;
-  const owned = free
-    ? `${free} of ${total} alerts ${free === 1 ? "has" : "have"} no owner.`
-    : `All ${total} alerts have an owner.`;
+  const { unowned } = page.summary;
+  const some = `${unowned} of ${total} alerts ${unowned === 1 ? "has" : "have"} no owner.`;
+  const owned = unowned ? some : `All ${total} alerts have an owner.`;
   const said = total ? owned : `No alert, up to ${clock(page.ns)}.`;
   const next = then ? older.data?.next : total > page.alerts.length && page.alerts.at(-1)?.ns;
   const before = (next || 0) + SLACK_NS;
@@ -41,7 +41,7 @@ export function AlertsScreen() {
         {said}
         {others.map((d) => (
           <Link key={d.desk} to="alerts" desk={d.desk}>
-            {` ${d.alerts.unowned} more without owner at ${d.desk}.`}
+            {` ${more(d)} more without owner at ${d.desk}.`}
           </Link>
         ))}
       </p>
@@ -51,7 +51,7 @@ export function AlertsScreen() {
       <Listed<Alert>
         title="Alerts"
         note="without owner first"
-        aside={at === null && [further, newest]}
+        aside={[further, newest]}
         wait={{ what: "Older alerts", ...older }}
         rows={all}
         id={(a) => `${a.gate ? "gate " : ""}${a.seq}`}
@@ -81,11 +81,8 @@ function Owner({ a }: { a: Alert }) {
 }
 const Own = ({ a, desk }: { a: Alert; desk: string }) => (
   <Do
-    may="acknowledge"
-    label="Acknowledge…"
-    title={`Acknowledge ${a.code}`}
+    {...{ may: "acknowledge", label: "Acknowledge…", title: `Acknowledge ${a.code}`, yes: "It is mine" }}
     text={`You become its owner: ${a.text}`}
-    yes="It is mine"
     path="/api/alerts/{seq}/acknowledge"
     of={{ seq: a.seq }}
     body={{ desk, gate: a.gate }}
@@ -96,15 +93,11 @@ const Own = ({ a, desk }: { a: Alert; desk: string }) => (
 const ASKED = ["What it is", "By itself", "What you do"];
 /** What is known of an alert of this code, and what is done first whatever it is. */
 function Playbook({ code }: { code: string }) {
-  const rows = playbook(code);
+  const rows = playbook(code).map(({ alert, itself, you }) => [alert, itself, you]);
   return (
     <Section title={`Playbook: ${code}`} note="docs/howto/incidents.md" aside={<Link to="alerts">Close</Link>}>
-      {rows.map(({ alert, itself, you }) => (
-        <Facts
-          key={alert}
-          kind="keys"
-          all={ASKED.map((head, i) => [head, <Marked text={[alert, itself, you][i]!} />])}
-        />
+      {rows.map((row) => (
+        <Facts key={row[0]} kind="keys" all={row.map((text, i) => [ASKED[i]!, <Marked text={text} />])} />
       ))}
       {!rows.length && (
         <Empty>

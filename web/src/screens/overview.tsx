@@ -184,7 +184,7 @@ function DeskCard({ d, page }: { d: DeskRow; page: Page | undefined }) {
   const runs = page?.running ?? d.running;
   const past = usePast();
   const about = [d.stage, d.venue, d.money.some((t) => !t.currency) && "its journal names no currency"];
-  const alerts = `${plural(d.alerts.unowned, "alert")} without owner`;
+  const alerts = `${plural(d.alerts.unowned, "alert")} without owner${d.alerts.of_gate ? ", some the gate's" : ""}`;
   const last = d.silent_s < 2 ? "just now" : `${span(d.silent_s)} ago`;
   return (
     <Card bad={!!latch} label={`Desk ${d.desk}`}>
@@ -200,6 +200,7 @@ function DeskCard({ d, page }: { d: DeskRow; page: Page | undefined }) {
         {(past || latch?.scope !== "all") && <KillButton small desk={d.desk} />}
       </Row>
       {d.fault && <p class="text-bad">The journal cannot be read. {d.fault}</p>}
+      {d.unbooked > 0 && <p class="text-bad">Figures lack {plural(d.unbooked, "execution")} at the gate alone.</p>}
       {d.money.map((t) => (
         <Worth key={t.currency} t={t} desk={d.desk} points={curve(page?.pnl_points, t.currency)} />
       ))}

@@ -313,12 +313,20 @@ def withdraw(served: Served, id_: str, asked: WithdrawBody, by: str) -> Done:
 
 
 def own_alert(served: Served, seq: int, by: str, note: str, *, at_gate: bool = False) -> Done:
-    """An alert is somebody's from here on, in the journal that it stands in: the desk's, or that of its gate."""
+    """An alert is somebody's from here on, in the journal that it stands in: the desk's, or that of its gate.
+
+    Of several people who take it the first one's it is, whichever console they are at.
+    """
+    owner = served.owner(seq, at_gate=at_gate)  # which looks at the gate
     where, who = (served.at_gate, f"the gate of {served.name}") if at_gate else (served.desk, served.name)
-    if where is None or not any(where.read(seq - 1, (kinds.ALERT,), seq)):
+    if where is None or owner is None:
         remedy = "see /api/desks/DESK/alerts"
         raise NotServedError(404, f"an alert of {who}", f"entry {seq}, which is none", remedy)
-    return Done(done=[f"{who}: {_said(_answer(served, 'own_alert', {'alert': seq}, by, note, where))}"])
+    said = "" if owner else _said(_answer(served, "own_alert", {"alert": seq}, by, note, where))
+    owner = owner or served.owner(seq, at_gate=at_gate)
+    if owner not in ("", None, by):
+        raise NotServedError(409, f"an alert of {who} that is nobody's", f"{seq}, {owner}'s", "ask its owner")
+    return Done(done=[f"{who}: {said or f'alert {seq} is owned by {by}'}"])
 
 
 # -- what takes two persons --------------------------------------------------------------------------------------------

@@ -44,11 +44,15 @@ class LatchPart(Told):
 
 
 class AlertCounts(Shown):
-    """How many alerts are critical, warnings, without an owner."""
+    """How many alerts are critical, warnings, without an owner; `of_gate`: of the last, those about no agent that a
+    gate of several desks wrote, which each of them counts; `gate`: that gate, by the folder of its journal.
+    """
 
     critical: int
     warning: int
     unowned: int
+    of_gate: int
+    gate: str
 
 
 class DeskRow(Shown):
@@ -65,6 +69,7 @@ class DeskRow(Shown):
     killed: LatchPart | None
     alerts: AlertCounts
     money: list[Total]
+    unbooked: int
 
 
 class Seat(Told):
@@ -433,12 +438,16 @@ class Summary(Shown):
     denied: int
     alerts: dict[str, int]
     unowned: int
+    of_gate: int
+    gate: str
     open: int
     unknown: int
 
 
 class DeskThen(Shown):
-    """The page of a desk as it was; `freshness`: seconds since each mark, forecast and posture of an instrument."""
+    """The page of a desk as it was; `freshness`: seconds since each mark, forecast and posture of an instrument;
+    `gate_fault`: why the journal of its gate cannot be read now.
+    """
 
     seq: int
     ns: int
@@ -467,11 +476,12 @@ class DeskThen(Shown):
     operator: list[Deed]
     share_points: list[SharePoint]
     cost_points: list[CostPoint]
+    gate_fault: str
 
 
 class DeskPage(DeskThen):
     """The page of a desk now; a stream's events hold the parts that have changed. `unbooked`: executions that stand in
-    the gate's journal alone, as no session runs; `gate_fault`: why that journal cannot be read.
+    the gate's journal alone, as no session runs.
     """
 
     desk: str
@@ -479,6 +489,5 @@ class DeskPage(DeskThen):
     latch: LatchPart | None
     silent_s: float
     fault: str
-    gate_fault: str
     unbooked: int
     reading: Reading | None

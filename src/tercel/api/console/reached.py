@@ -98,6 +98,19 @@ class Served:
         gate = self.follower.gate.desk
         return gate if isinstance(gate, ReachedDesk) else None
 
+    def owner(self, seq: int, *, at_gate: bool) -> str | None:
+        """Whose an alert is now, of the desk or of its gate; "" nobody's, None where it is none."""
+        if at_gate:
+            self.look_at_gate()
+            return self.follower.gate.ask(lambda book: book.owner(seq))
+        self.read_up()
+        return self.follower.ask(lambda state: state.alerts.owner(seq))
+
+    def look_at_gate(self) -> None:
+        """Have what stands in the gate's journal now; one that cannot be read, or is locked, keeps nobody waiting."""
+        if not self.follower.gate.fault:
+            self.follower.look_at_gate()
+
     def agents(self) -> set[str]:
         """Whom the desk is known to have; empty also where that is not known."""
         return set() if self.follower.fault else self.follower.ask(lambda state: set(state.agents))

@@ -35,7 +35,7 @@ from tercel.core.fixed import ONE
 from tercel.core.plain import plain
 from tercel.core.units import Unit
 from tercel.core.vocabulary import SIDE_WORDS
-from tercel.desk.console.alerts import SEVERE
+from tercel.desk.console.alerts import SEVERE, AlertBook
 from tercel.desk.console.chart import book, chart
 from tercel.desk.console.gate import newest_first, read_rows
 from tercel.desk.console.outcomes import forecast_row
@@ -54,6 +54,8 @@ READERS, MOST_READS = 2, 64
 """Threads that read journals and fold them, so that a kill is not kept waiting by them; and reads that may wait."""
 Ns = Annotated[int, Query(ge=0, le=LAST)]
 Most = Annotated[int, Query(ge=1, le=MOST_ENTRIES)]
+Ask = Callable[[Callable[[AlertBook], Any]], Any]
+"""Asks the alerts of a journal, which nobody changes meanwhile."""
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -206,9 +208,12 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
 
     @app.get("/api/desks/{desk}/alerts", response_model=AlertPage, **needs("look"))
     @few
-    def desk_alerts(desk: str, before: Ns = LAST, most: Most = 50, unowned: bool = False) -> AlertPage:
-        """Alerts before a time of the venue, newest first; `unowned`: those alone that need an owner and have none."""
-        return alert_page(desks.of(desk), before, most, unowned)
+    def desk_alerts(desk: str, before: Ns = LAST, most: Most = 50, unowned: bool = False, ns: Ns = LAST) -> AlertPage:
+        """Alerts before a time of the venue, newest first; `unowned`: those alone that need an owner and have none.
+
+        `ns`: alerts and owners as they were at a time.
+        """
+        return alert_page(desks.of(desk), before, most, unowned, None if ns == LAST else ns)
 
     @app.get("/api/desks/{desk}/why/{seq}", response_model=Why, **needs("look"))
     @few
@@ -253,11 +258,13 @@ def desk_row(served: Served) -> DeskRow:
     state = served.follower.shown()
     session, summary = state["session"], state["summary"]
     critical, warning = (int(summary["alerts"].get(name, 0)) for name in SEVERE)
-    alerts = AlertCounts(critical=critical, warning=warning, unowned=summary["unowned"])
+    alerts = AlertCounts(
+        critical=critical, warning=warning, **{key: summary[key] for key in ("unowned", "of_gate", "gate")}
+    )
     return DeskRow(
         desk=served.name, stage=str(session.get("stage", "")), venue=str(session.get("venue", "")),
         running=state["running"], seq=state["seq"], ns=state["ns"], silent_s=state["silent_s"], fault=state["fault"],
-        killed=state["latch"], alerts=alerts, money=state.get("money", []),
+        killed=state["latch"], alerts=alerts, money=state.get("money", []), unbooked=state["unbooked"],
     )  # fmt: skip
 
 
@@ -315,26 +322,32 @@ def _order_row(served: Served, order: ChildOrder, unit: Unit, by_hand: str) -> O
     )  # fmt: skip
 
 
-def alert_page(served: Served, before_ns: int, most: int, unowned: bool) -> AlertPage:
+def alert_page(served: Served, before_ns: int, most: int, unowned: bool, ns: int | None) -> AlertPage:
     """A page of a desk's alerts and its gate's; all of one moment stand on one page, which may be longer for that."""
     follower, gate = served.follower, served.follower.gate
-    if before_ns == LAST:  # what stands in the journals now, and no less
+    if before_ns == LAST and ns is None:  # what stands in the journals now, and no less
         served.read_up()
-        follower.look_at_gate()
+        served.look_at_gate()
+    asks: list[Ask] = [lambda question: follower.ask(lambda state: question(state.alerts)), gate.ask]
+    if ns is not None:
+        asks = [_of(ask(lambda book: book.as_of(ns))) for ask in asks]
 
     def keys(before_ns: int, most: int) -> list[tuple[int, int, bool]]:
-        here = follower.ask(lambda state: state.alerts.newest(before_ns, most, unowned))
-        both = ((here, False), (gate.newest(before_ns, most, unowned), True))
-        return sorted(((ns, seq, at_gate) for rows, at_gate in both for ns, seq in rows), reverse=True)
+        each = [ask(lambda book: book.newest(before_ns, most, unowned)) for ask in asks]
+        return sorted(((ns, seq, bool(at)) for at, rows in enumerate(each) for ns, seq in rows), reverse=True)
 
     found = keys(before_ns, most)
     last_ns = found[:most][-1][0] if found else 0
     here, there = ([seq for ns, seq, at_gate in found if at_gate == where and ns >= last_ns] for where in (False, True))
-    told = list(read_rows(served.desk, here))
-    rows = follower.ask(lambda state: state.alerts.owned(told))
-    rows += gate.owned(read_rows(gate.desk, there)) if gate.desk is not None else []
+    told = list(read_rows(served.desk, here)), [row | {"gate": True} for row in gate.rows(there)]
+    rows = [row for ask, read in zip(asks, told, strict=True) for row in ask(partial(AlertBook.owned, rows=read))]
     alerts = [Alert(**row) for row in newest_first(plain(rows))]
     return AlertPage(alerts=alerts, next=last_ns if keys(last_ns, 1) else None)
+
+
+def _of(book: AlertBook) -> Ask:
+    """Asks alerts that stay as they are."""
+    return lambda question: question(book)
 
 
 def journal_page(served: Served, after: int, kinds: list[str], most: int) -> JournalPage:

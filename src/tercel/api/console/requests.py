@@ -94,6 +94,13 @@ class RequestBook:
         """
         return [one.at(self._now_ns()) for one in reversed(self._read())]
 
+    def shown(self) -> list[Asked]:
+        """The same; of a file that is none, or cannot be read, a row that says so."""
+        try:
+            return self.all()
+        except (ConfigError, OSError) as error:
+            return [Asked("", "", {}, f"nothing: {error}", "", "", "", self._now_ns(), EXPIRED)]
+
     def ask(
         self,
         act: str,
@@ -123,7 +130,9 @@ class RequestBook:
     def settle(self, id_: str, state: str, by: str, act: Callable[[Asked], _Done]) -> _Done:
         """Confirm or refuse a request that waits: it is done once, whoever else tries at the same time.
 
-        `act` does it meanwhile; where that raises, nothing was done, and the request waits on.
+        It is settled first, and `act` does it with no lock held, so that nobody waits for a desk that is slow; where
+        that raises, nothing was done, and the request waits again. A console that dies between the two leaves it
+        settled: what may have been done is never done twice.
 
         Raises
         ------
@@ -136,9 +145,13 @@ class RequestBook:
             if place is None or now != WAITS:
                 remedy = f"ask again: a request is confirmed once, within {EXPIRES_NS // 10**9} s"
                 raise OrderError("a request that waits", f"one that is {now}", remedy)
-            done = act(rows[place])
-            rows[place] = replace(rows[place], state=state, by=by)
-        return done
+            asked, rows[place] = rows[place], replace(rows[place], state=state, by=by)
+        try:
+            return act(asked)
+        except BaseException:
+            with self._changing() as rows:
+                rows[:] = [asked if one.id == id_ else one for one in rows]
+            raise
 
     @contextmanager
     def _changing(self) -> Iterator[list[Asked]]:

@@ -17,6 +17,7 @@ from tercel.api.console.reached import Desks, Served
 from tercel.api.console.requests import CONFIRMED, REFUSED, Asked
 from tercel.api.console.roles import may
 from tercel.api.console.sessions import Sessions, Visit
+from tercel.core.errors import TercelError
 from tercel.desk.trading.limit_record import same_person
 
 KILLS: Final = ThreadPoolExecutor(4, "console-kill")
@@ -175,7 +176,7 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
     @app.get("/api/requests", **needs("look"))
     def list_requests() -> list[models.Request]:
         """What was asked for and needs, or had, a second person: newest first."""
-        rows = [_row(served, one) for served in desks.values() for one in served.requests.all()]
+        rows = [_row(served, one) for served in desks.values() for one in served.requests.shown()]
         return sorted(rows, key=lambda row: -row.ns)
 
     @app.post("/api/requests/{id}/confirm", **needs("confirm"))
@@ -239,11 +240,16 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
 
 
 def _request(desks: Desks, id_: str) -> tuple[Served, Asked]:
+    faults = list[TercelError | OSError]()
     for served in desks.values():
-        for one in served.requests.all():
-            if one.id == id_:
-                return served, one
-    raise NotServedError(404, "a request of /api/requests", repr(id_), "ask for the list")
+        try:
+            found = next((one for one in served.requests.all() if one.id == id_), None)
+        except (TercelError, OSError) as error:  # which keeps no other desk's from being answered
+            faults.append(error)
+            continue
+        if found is not None:
+            return served, found
+    raise faults[0] if faults else NotServedError(404, "a request of /api/requests", repr(id_), "ask for the list")
 
 
 def _row(served: Served, one: Asked) -> models.Request:

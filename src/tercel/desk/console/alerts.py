@@ -18,7 +18,7 @@ KINDS: Final = (kinds.ALERT, kinds.OPERATOR)
 
 
 class AlertBook:
-    """The alerts of one journal, folded in order.
+    """The alerts of one journal, folded in order. An alert is the first one's who takes it.
 
     >>> book = AlertBook()
     >>> book.apply(1, Entry(kinds.ALERT, 5, body={"severity": "critical", "code": "GAP", "text": "gone"}))
@@ -31,6 +31,8 @@ class AlertBook:
 
     def __init__(self) -> None:
         self.severities: Counter[str] = Counter()
+        self.codes: Counter[tuple[str, str]] = Counter()
+        """Alerts by severity and code, as they were written."""
         self.unowned: dict[int, int] = {}
         """Time of each that needs an owner and has none, by the number of its entry."""
         self.owners: dict[int, dict[str, str]] = {}
@@ -39,17 +41,22 @@ class AlertBook:
         """Rows of the last ones."""
         self._seqs, self._times, self._levels = array("q"), array("q"), array("b")
         self._owned: dict[int, int] = {}
+        self._general: set[int] = set()
+        """Those that are about no agent."""
 
     def apply(self, seq: int, entry: Entry) -> None:
         """Take an entry of one of `KINDS`."""
         if entry.kind == kinds.ALERT:
             row = row_of(seq, entry)
             self.told.append(row)
+            self.codes[row["severity"], row["code"]] += 1
+            self._general |= set() if entry.agent else {seq}
             ns = max(entry.ns, self._times[-1]) if self._times else entry.ns  # a clock that is set back
             self._count(seq, ns, LEVELS.index(row["severity"]) if row["severity"] in LEVELS else 0)
-        for number, owner in owner_of(entry).items():
-            self.owners[number], self._owned[number] = owner, entry.ns
-            self.unowned.pop(number, None)
+        for number, owner in owner_of(seq, entry).items():
+            if number not in self.owners:
+                self.owners[number], self._owned[number] = owner, entry.ns
+                self.unowned.pop(number, None)
 
     def _count(self, seq: int, ns: int, level: int) -> None:
         self._seqs.append(seq)
@@ -62,6 +69,18 @@ class AlertBook:
     def shown(self) -> list[dict[str, Any]]:
         """Rows of the last `KEPT_ALERTS` with their owners, newest first."""
         return self.owned(reversed(self.told))
+
+    def owner(self, seq: int) -> str | None:
+        """Whose an alert is; "" nobody's, None where the entry is no alert."""
+        place = bisect_left(self._seqs, seq)
+        if place == len(self._seqs) or self._seqs[place] != seq:
+            return None
+        return self.owners.get(seq, {}).get("owner", "")
+
+    @property
+    def free(self) -> int:
+        """How many of no agent need an owner and have none."""
+        return len(self.unowned.keys() & self._general)
 
     def owned(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Rows with their owners, where they have one."""
@@ -81,6 +100,7 @@ class AlertBook:
     def as_of(self, ns: int) -> "AlertBook":
         """Counts, numbers and owners as they were at a time, without rows."""
         then = AlertBook()
+        then._general = self._general
         for seq, told, level in zip(self._seqs, self._times, self._levels, strict=True):
             if told <= ns:
                 then._count(seq, told, level)
@@ -95,9 +115,13 @@ def row_of(seq: int, entry: Entry) -> dict[str, Any]:
     return {**row, "seq": seq, "ns": entry.ns, "agent": entry.agent, "instrument": entry.instrument}
 
 
-def owner_of(entry: Entry) -> dict[int, dict[str, str]]:
-    """Whose an alert is from an operator's entry on: {entry of the alert: {"owner", "note"}}, or {}."""
+def owner_of(seq: int, entry: Entry) -> dict[int, dict[str, str]]:
+    """Whose an alert is from an operator's entry on: {entry of the alert: {"owner", "note"}}, or {}.
+
+    People may leave any word in an inbox: what names no entry before its own says nothing.
+    """
     body, about = entry.body, entry.body.get("body")
-    if body.get("command") != "own_alert" or not isinstance(about, Mapping) or "alert" not in about:
+    number = about.get("alert") if isinstance(about, Mapping) else None
+    if body.get("command") != "own_alert" or type(number) is not int or not 0 < number < seq:
         return {}
-    return {int(about["alert"]): {"owner": str(body.get("by") or ""), "note": str(body.get("reason") or "")}}
+    return {number: {"owner": str(body.get("by") or ""), "note": str(body.get("reason") or "")}}

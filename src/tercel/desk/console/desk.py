@@ -31,7 +31,7 @@ class FolderDesk:
         """Identity of the journal, and the sequence number of its last entry."""
         with closing(JournalReader(self.folder)) as reader:
             file = (self.folder / DATABASE).stat()
-            return f"{file.st_dev}:{file.st_ino}", reader.last
+            return f"{file.st_dev}:{file.st_ino}:{reader.first}", reader.last
 
     def running(self) -> str | None:
         """Who holds the journal's lock."""

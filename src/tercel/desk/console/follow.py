@@ -1,17 +1,18 @@
 """Follows a desk's journal in a thread of its own: the state of the page, its metrics, the time of the last entry."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
 from tercel.core.errors import TercelError
 from tercel.core.heap import give_back
 from tercel.core.periodic import PeriodicThread
 from tercel.core.shared_text import SharedText
 from tercel.desk.console.desk import FolderDesk
-from tercel.desk.console.gate import GateAlerts, told_of
+from tercel.desk.console.gate import UNREADABLE, Answer, GateAlerts, told_of
 from tercel.desk.console.metrics import Metrics
 from tercel.desk.console.past import begun, checkpoints, fold, note
 from tercel.desk.console.state import DeskState
@@ -26,7 +27,6 @@ GATE_S = 0.25
 """Between two looks at the journal of the gate before the desk's venue."""
 BEHIND = 5_000
 """Entries that a page may lack before it says that it is still reading."""
-_Answer = TypeVar("_Answer")
 
 
 class JournalFollower:
@@ -55,6 +55,7 @@ class JournalFollower:
     def _begin(self) -> None:
         self._state, self._metrics, self.past = DeskState(self._desk), Metrics(), checkpoints()
         self._shown: dict[str, Any] = {}
+        self._odd = ""
 
     def start(self) -> None:
         """Fold the existing entries for a second at most, then go on in a background thread."""
@@ -69,10 +70,7 @@ class JournalFollower:
 
     def look_at_gate(self) -> None:
         """Take new alerts of the gate; a thread of its own does it, as a gate's journal may be long."""
-        told = self.ask(lambda state: told_of(state.session))
-        for entry in self.gate.look(told):
-            with self._lock:
-                self._metrics.alert(entry)
+        self.gate.look(self.ask(lambda state: told_of(state.session)))
         self._count_unbooked()
 
     def _count_unbooked(self) -> None:
@@ -81,7 +79,7 @@ class JournalFollower:
         stands = state.seq, self.gate.last, running
         if stands == self._counted or (state.seq < self._last and not running):
             return
-        with suppress(TercelError, OSError):  # a gate's journal that cannot be read: `gate_fault` says so
+        with suppress(*UNREADABLE, RuntimeError):  # `gate_fault` says so; or a session has begun meanwhile
             self._unbooked = 0 if running else self.gate.unbooked(state)  # which nothing changes: all is read
             self._counted = stands
 
@@ -116,23 +114,27 @@ class JournalFollower:
             self._journal = journal
             if self._last > self._state.seq or self._state.seq == 0:
                 self._take(self._now_s() + within_s)
-            self._fault = ""
+            self._fault = self._odd
         except TercelError as error:
             self._fault = str(error)
         except OSError as error:
             self._fault = f"the journal cannot be read: {error}"
 
     def _take(self, until_s: float) -> None:
-        for seq, entry in self._desk.read(after=self._state.seq):
+        for seq, entry in () if self._odd else self._desk.read(after=self._state.seq):
             with self._lock:
-                self._state.apply(seq, entry)
+                try:
+                    self._state.apply(seq, entry)
+                except UNREADABLE as error:  # nothing is said of what follows: it would lack this one
+                    self._odd = f"entry {seq} ({entry.kind}) is none that can be: {error or type(error).__name__}"
+                    return
                 self._metrics.apply(entry, self._state.ledger.moves)
                 note(self.past, self._state)
                 self._heard_s = self._now_s()
             if self._turns.over or self._heard_s > until_s:
                 return
 
-    def ask(self, question: Callable[[DeskState], _Answer]) -> _Answer:
+    def ask(self, question: Callable[[DeskState], Answer]) -> Answer:
         """What a question finds in the state, which nobody changes meanwhile."""
         with self._lock:
             return question(self._state)
@@ -198,7 +200,7 @@ class JournalFollower:
     def page_at(self, ns: int) -> dict[str, Any]:
         """The page as it was at a time of the venue."""
         page = self.at(ns).shown()
-        return page | self.gate.beside(page, ns)
+        return page | self.gate.beside(page, ns) | {"gate_fault": self.gate.fault}
 
     def _latch(self) -> dict[str, Any] | None:
         try:
@@ -212,4 +214,4 @@ class JournalFollower:
         with self._lock:
             state = self._state
             silent_s, killed = self._now_s() - self._heard_s, self._latch() is not None
-            return self._metrics.text(state, silent_s, killed, self.gate.book.severities["critical"])
+            return self._metrics.text(state, silent_s, killed, self.gate.ask(lambda book: Counter(book.codes)))

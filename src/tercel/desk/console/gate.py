@@ -5,9 +5,9 @@ one. A desk shows those of its own agents, and of the gate as a whole.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from tercel.core.errors import TercelError
 from tercel.core.orders import ExecType, Report
@@ -19,13 +19,19 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import message_of
 from tercel.desk.trading.ledger import Ledger
 
+UNREADABLE: Final = (TercelError, OSError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What a journal that others write may raise, gone, locked, torn or holding what none should."""
+Answer = TypeVar("Answer")
 GATE: Final = "gate"
 """In the body of a session's entry: where the journal of a gate lies that is not the desk's own, and its accounts."""
 
 
 def told_of(session: Mapping[str, Any]) -> dict[str, Any]:
     """What a desk's session says of its gate; {} of its own gate, and without one."""
-    return dict(session.get(GATE) or {})
+    said = session.get(GATE)
+    if not isinstance(said, Mapping) or not isinstance(said.get("accounts"), list):
+        return {}
+    return dict(said) if isinstance(said.get("journal"), str) else {}
 
 
 def concerns(entry: Entry, told: Mapping[str, Any]) -> bool:
@@ -54,31 +60,31 @@ class GateAlerts:
         with self._lock:
             self._journal, self._told, self._seq, self.book, self.fault = journal, told, 0, AlertBook(), ""
 
-    def look(self, told: dict[str, Any]) -> list[Entry]:
-        """Take what is new; the alerts of it. What a session says of its gate: see :func:`told_of`."""
+    def look(self, told: dict[str, Any]) -> None:
+        """Take what is new. What a session says of its gate: see :func:`told_of`."""
         with self._looking:
-            return list(self._new(told))
+            try:
+                self._take(told)
+            except UNREADABLE as error:
+                self._missing(error)
 
-    def _new(self, told: dict[str, Any]) -> Iterator[Entry]:
-        try:
-            self.desk = gate = self._desk.gate(told)
-            if gate is None:
-                self._anew("", {})
-                return
-            journal, last = gate.stands()
-            if (journal, told) != (self._journal, self._told) or last < self._seq:
-                self._anew(journal, told)  # another journal, or another's
-            for seq, entry in gate.read(self._seq, KINDS, last) if last > self._seq else ():
-                if entry.kind == kinds.ALERT and not concerns(entry, told):
-                    continue
+    def _take(self, told: dict[str, Any]) -> None:
+        self.desk = gate = self._desk.gate(told)
+        if gate is None:
+            self._anew("", {})
+            return
+        journal, last = gate.stands()
+        if (journal, told) != (self._journal, self._told) or last < self._seq:
+            self._anew(journal, told)  # another journal, or another's
+        for seq, entry in gate.read(self._seq, KINDS, last) if last > self._seq else ():
+            if entry.kind == kinds.OPERATOR or concerns(entry, told):
                 with self._lock:
                     self.book.apply(seq, entry)
-                self._seq = seq
-                if entry.kind == kinds.ALERT:
-                    yield entry
-            self._seq, self.fault = last, ""
-        except (TercelError, OSError) as error:
-            self.fault = f"the gate's journal cannot be read: {error}"
+            self._seq = seq
+        self._seq, self.fault = last, ""
+
+    def _missing(self, error: Exception) -> None:
+        self.fault = f"the gate's journal cannot be read: {error or type(error).__name__}"
 
     @property
     def last(self) -> int:
@@ -96,27 +102,31 @@ class GateAlerts:
         """Parts of a desk's page with the gate's alerts among the desk's: as of a time, where one is given."""
         with self._lock:
             book = self.book if ns is None else self.book.as_of(ns)
-            rows = book.shown()
-            counts, free = Counter(book.severities), len(book.unowned)
+            rows, counts = book.shown(), Counter(book.severities)
             numbers = [seq for _, seq in book.newest(2**62, KEPT_ALERTS)] if ns is not None else []
+            free, general = len(book.unowned), book.free
         if not counts:
             return {}
-        if numbers and self.desk is not None:
-            rows = book.owned(read_rows(self.desk, numbers))
+        rows = book.owned(self.rows(numbers)) if numbers else rows
         found = newest_first([*page["alerts"], *(row | {"gate": True} for row in rows)])
-        severities = dict(counts + Counter(page["summary"]["alerts"]))
-        summary = {**page["summary"], "alerts": severities, "unowned": page["summary"]["unowned"] + free}
+        summary = {**page["summary"], "alerts": dict(counts + Counter(page["summary"]["alerts"]))}
+        summary["unowned"] += free
+        if self._told:
+            summary |= {"gate": str(self._told["journal"]), "of_gate": general}
         return {"alerts": found[:KEPT_ALERTS], "summary": summary}
 
-    def newest(self, before_ns: int, most: int, unowned: bool) -> list[tuple[int, int]]:
-        """See `AlertBook.newest`."""
+    def ask(self, question: Callable[[AlertBook], Answer]) -> Answer:
+        """What a question finds in its alerts, which nobody changes meanwhile."""
         with self._lock:
-            return self.book.newest(before_ns, most, unowned)
+            return question(self.book)
 
-    def owned(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """See `AlertBook.owned`; of the gate."""
-        with self._lock:
-            return [row | {"gate": True} for row in self.book.owned(rows)]
+    def rows(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Its alerts by number, without owners; none of a journal that cannot be read now, which `fault` says."""
+        try:
+            return list(read_rows(self.desk, numbers)) if self.desk is not None and not self.fault else []
+        except UNREADABLE as error:
+            self._missing(error)
+            return []
 
 
 def newest_first(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

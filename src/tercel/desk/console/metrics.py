@@ -4,17 +4,22 @@ Labels are agents, instruments and codes, never order names: their number stays 
 """
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from tercel.core.errors import ConfigError
 from tercel.core.fixed import shown
 from tercel.core.ports import Entry
-from tercel.desk.console.money import by, summed
 from tercel.desk.console.state import DeskState, highest
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.money import by, summed
 from tercel.desk.trading.positions import Move
+
+Alerts = Mapping[tuple[str, str], int]
+"""How many of each severity and code."""
+NONE: Final[Alerts] = {}
 
 
 class Metrics:
@@ -46,6 +51,7 @@ class Metrics:
         self._rebooked = count("rebooked", "Executions that the venue took back or corrected", "agent", "what")
         self._rejects = count("rejects", "Orders that the venue refused", "agent")
         self._alerts = count("alerts", "Alerts", "severity", "code")
+        self._told = Counter(NONE)
         self._cost = level("shortfall_bps", "Mean implementation shortfall of finished parents", "agent")
         self._share = level("flow_share", "Share of the flow", "agent", "instrument")
         self._drifting = level("drifting", "1 where a policy's observations have left its card", "agent")
@@ -82,15 +88,9 @@ class Metrics:
             self._denials.labels(entry.agent, body.get("code", "")).inc()
         elif entry.kind == kinds.REPORT_IN and body.get("exec_type") == "rejected":
             self._rejects.labels(entry.agent).inc()
-        elif entry.kind == kinds.ALERT:
-            self.alert(entry)
 
-    def alert(self, entry: Entry) -> None:
-        """Count one alert, of the desk or of its gate."""
-        self._alerts.labels(entry.body.get("severity", ""), entry.body.get("code", "")).inc()
-
-    def text(self, state: DeskState, silent_s: float, killed: bool, critical: int = 0) -> bytes:
-        """All metrics in Prometheus text format, gauges set from the state; `critical`: alerts of the gate."""
+    def text(self, state: DeskState, silent_s: float, killed: bool, gate: Alerts = NONE) -> bytes:
+        """All metrics in Prometheus text format, gauges set from the state; `gate`: its alerts (`AlertBook.codes`)."""
         for agent in state.agents.values():
             mean = agent.shown()["is_bps"]
             if mean is not None:
@@ -106,7 +106,7 @@ class Metrics:
         for row in highest(state.heartbeat.get("limits", {})):
             self._used.labels(row["scope"], row["name"], row["limit"]).set(row["share"])
         self._set_money(state)
-        self._severest.set(state.alerts.severities["critical"] + critical)
+        self._count_alerts(Counter(state.alerts.codes) + Counter(gate))
         self._unknown.set(len(state.ledger.orders.unknown()))
         self._clock.set(state.heartbeat.get("clock_s", 0.0))
         self._open.set(len(state.ledger.orders.live()))
@@ -115,6 +115,17 @@ class Metrics:
         self._silent.set(silent_s)
         text: bytes = self._write(self._registry)
         return text
+
+    def _count_alerts(self, now: Counter[tuple[str, str]]) -> None:
+        """Alerts of the desk and of its gate, as both journals have them now; others of a gate count from nothing."""
+        if self._told - now:
+            self._alerts.clear()
+            self._alerts.labels.cache_clear()
+            self._told = Counter(NONE)
+        for labels, n in (now - self._told).items():
+            self._alerts.labels(*labels).inc(n)
+        self._told = now
+        self._severest.set(sum(n for (severity, _), n in now.items() if severity == "critical"))
 
     def _set_money(self, state: DeskState) -> None:
         """Money by agent, and what is at risk of the whole desk; NaN where a mark is missing or returns are too few."""

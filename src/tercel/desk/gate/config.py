@@ -84,6 +84,8 @@ class GateTerms(_Table):
     def _once(cls, accounts: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(accounts)) != len(accounts) or not all(accounts):
             raise ValueError(f"names that differ, not {', '.join(accounts)}")
+        if strange := [one for one in accounts if one in ("all", "*") or "," in one]:
+            raise ValueError(f"names of one account each, not {', '.join(map(repr, strange))}")
         return accounts
 
 

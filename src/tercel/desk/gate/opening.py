@@ -203,6 +203,7 @@ def serve(gate: Gate, stop: Callable[[], bool], seconds: float = 2.0) -> None:
     until = time.monotonic() + seconds
     while gate.open and time.monotonic() < until:
         gate.turn()
+    gate.alarm()
 
 
 def left_open(gate: Gate) -> list[str]:

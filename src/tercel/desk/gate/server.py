@@ -99,7 +99,7 @@ class Gate(Hub):
         self._beat_ns, self._fd = 0, -1
         self._told_ns, self._back_s, self._turned_s = -1, 0.0, 0.0
         self._silent: dict[Client, tuple[int, float]] = {}
-        self._traded = set[Client]()
+        self._traded, self._leaving = set[Client](), set[Client]()
         self.keeper = LimitKeeper(gateway, latch, self._look)
         self.keeper.begin()
         self._copy = copy
@@ -156,8 +156,13 @@ class Gate(Hub):
             super().close()
 
     def leave(self) -> None:
-        """Nobody watches the orders any more: cancel every open one."""
+        """Nobody watches the orders any more: cancel every open one. A session that has just ended was heard first."""
+        self.poll(0.0)
         self._withdrawal.begin(self._accounts, "the gate closes")
+
+    def alarm(self) -> None:
+        """Alert at what is not over as the gate ends, where nobody was alarmed at it."""
+        self._withdrawal.alarm()
 
     @property
     def open(self) -> int:
@@ -250,14 +255,17 @@ class Gate(Hub):
         return self.positions.last_told(account)
 
     def on_other(self, client: Client, body: frames.Fields) -> None:
-        """Handle a heartbeat, a parent order, or a watchdog's question."""
+        """Handle a heartbeat, a parent order, the end of a session, or a watchdog's question."""
         what = body.get("do")
         if what == "parent":
             self._parent(client, body)
         elif what == "alive":
             self.send(client, {"said": "alive", "up": self._venue.capabilities.up})
+        elif what == "leave":
+            self._leaving.add(client)
+            client.gone = True
         elif what != "beat":
-            raise VenueError("login, subscribe, step, executions, parent, alive or beat", repr(what), CLIENT)
+            raise VenueError("login, subscribe, step, executions, parent, alive, leave or beat", repr(what), CLIENT)
 
     def _parent(self, client: Client, body: frames.Fields) -> None:
         id_, instrument, account = (str(body.get(name)) for name in ("id", "instrument", "account"))
@@ -283,10 +291,12 @@ class Gate(Hub):
 
     def on_gone(self, client: Client) -> None:
         """See :class:`Hub`."""
+        calm, why = client in self._leaving, "its session ended" if client in self._leaving else "its session is gone"
         self._traded.discard(client)
+        self._leaving.discard(client)
         # A journal that is down has cancelled everything already.
         if client.accounts and self.gateway.states.why(StateReason.JOURNAL_DOWN) is None:
-            self._withdrawal.begin(client.accounts, "its session is gone")
+            self._withdrawal.begin(client.accounts, why, calm=calm)
 
     def _cut_off(self, now: float) -> None:
         """Add up how long each session has been silent: it said nothing up to `now`, when its socket was read.

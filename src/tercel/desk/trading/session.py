@@ -8,6 +8,7 @@ A session that finds an earlier one's entries in its journal recovers first (`tr
 work are then paused until somebody resumes them, or go on at once with `resume`.
 """
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.limits import LimitGate
 from tercel.desk.trading import crashpoints
 from tercel.desk.trading.agent_holds import hold, let_go
+from tercel.desk.trading.at_risk import RiskWatch
 from tercel.desk.trading.by_hand import HandTrading
 from tercel.desk.trading.failed_journal import check_store, last_words
 from tercel.desk.trading.follower import Follower, follower_of
@@ -137,7 +139,7 @@ class Session:
         self.ledger = refold(journal, limits)
         self.number = self.ledger.next_session
         self.gateway = OrderGateway(venue, journal, limits, self.ledger, self._name)
-        self.positions = PositionKeeper(self.gateway, self._agents)
+        self.positions, self._risk = PositionKeeper(self.gateway, self._agents), RiskWatch(self.gateway)
         self.recovered = self._begin(terms)
         """What became of the orders of earlier sessions."""
         self.listings = {listing.instrument: listing for listing in venue.listings()}
@@ -221,6 +223,9 @@ class Session:
         last_words(self.gateway)
         with self.gateway.lock:
             try:
+                gate = self.venue.capabilities.parents
+                if gate is not None and not isinstance(sys.exception(), Exception):  # it ends by no error
+                    gate.leave()
                 self.venue.close()
             finally:
                 self.journal.close()
@@ -424,6 +429,7 @@ class Session:
             entries = heartbeat(self.gateway, self.followers)
             crashpoints.at("session.heartbeat")
             self.gateway.write(entries)
+            self._risk.look(entries)
             self.positions.look()
 
     # -- people --------------------------------------------------------------------------------------------------

@@ -253,6 +253,12 @@ class RemoteVenue:
         about = {"instrument": instrument, "account": account, "side": side, "lots": lots}
         self._ask({"do": "parent", "id": parent, **about})
 
+    def leave(self) -> None:
+        """Say that this session ends in order; a link that is down says nothing."""
+        if self._beat_s and self.up:
+            with suppress(VenueError):
+                self._ask({"do": "leave"})
+
     def poll(self, seconds: float = 0.0) -> bool:
         """Read what has come, waiting at most so many seconds; whether a step has something to return.
 

@@ -51,6 +51,11 @@ class JournalReader:
         """Sequence number of the last entry, 0 when there is none."""
         return self._log.last()
 
+    @property
+    def first(self) -> str:
+        """Hash of the first entry, by which a journal is told from another in its place; "" while there is none."""
+        return next((row.hash for row in self._log.rows(0, (), 1)), "")
+
     def read(self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62) -> Iterator[tuple[int, Entry]]:
         """See `core.ports.Journal`; no further than an entry, where one is named."""
         with journal_errors(self._place, "read"):

@@ -131,7 +131,7 @@ class Money:
         if entry.kind == kinds.SESSION:
             self.units |= {name: Unit.of(words) for name, words in entry.body.get("listings", {}).items()}
         elif entry.kind == kinds.MARKET:
-            self._mark(entry)
+            self.mark(entry)
         for pair in ledger.moves:
             for sign, fill in zip((-1, 1), pair, strict=True):
                 if fill is not None:
@@ -149,7 +149,8 @@ class Money:
         if len(self.flow) > KEPT_MINUTES:
             del self.flow[min(self.flow)]
 
-    def _mark(self, entry: Entry) -> None:
+    def mark(self, entry: Entry) -> None:
+        """Take a mark of an instrument, and its return since the one before."""
         name, bid, ask = entry.instrument, entry.body.get("bid"), entry.body.get("ask")
         if name not in self.units and "unit" in entry.body:
             self.units[name] = Unit.worth(entry.body["unit"])

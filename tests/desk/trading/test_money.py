@@ -11,10 +11,10 @@ from tests.desk.trading.random_journals import Story
 from tercel.core.fixed import ONE
 from tercel.core.ports import Entry
 from tercel.core.units import Unit
-from tercel.desk.console import money as m
-from tercel.desk.console.money import HeldPosition, Money
+from tercel.desk.trading import money as m
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.money import HeldPosition, Money
 from tercel.desk.trading.positions import Position
 
 S = 10**9
