@@ -64,7 +64,14 @@ def read_json(text: str | bytes) -> Any:
     >>> read_json('{"p": 0.10, "q": "1.50", "t": 5}')
     {'p': '0.10', 'q': '1.50', 't': 5}
     """
-    return json.loads(text, parse_float=str)
+    try:
+        return json.loads(text, parse_float=str, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"a number that is {word}")
 
 
 class BinanceRest:
@@ -155,6 +162,9 @@ class BinanceRest:
             told = None
         if status == HTTPStatus.OK and told is not None:
             return told
+        if status == HTTPStatus.OK:
+            said = self._signer.clean(body[:60].decode("latin-1"))
+            raise VenueError(f"JSON of {self._host} in answer to {what}", repr(said), "check that the URL is Binance's")
         found = told if isinstance(told, dict) else {}
         code, text = found.get("code", 0), self._signer.clean(str(found.get("msg", ""))[:300])
         if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED):
