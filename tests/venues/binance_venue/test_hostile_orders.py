@@ -13,6 +13,7 @@ from tercel.fix.profiles.model import NamesTable
 from tercel.venues.binance.words import ErrorCode
 from tercel.venues.binance_venue.balances import AssetLedger
 from tercel.venues.binance_venue.book import StreamedBook
+from tercel.venues.binance_venue.budget import WeightBudget
 from tercel.venues.binance_venue.channel import ApiAnswer
 from tercel.venues.binance_venue.inquiry import FateInquiry
 from tercel.venues.binance_venue.orders import OrderEntry
@@ -368,3 +369,15 @@ def test_a_time_that_nobody_asked_for_proves_little(bench: Bench) -> None:
     assert bench.reports(X.REJECTED)
     channel.heard_time(channel.now_ms() - 3_600_000, asked=True)
     assert channel.heard_ms < channel.now_ms()
+
+
+def test_a_count_of_weight_that_goes_down_gives_nothing_back() -> None:
+    """Others at the same address may have used it: what was told is held for its minute."""
+    clock_s = [0.0]
+    budget = WeightBudget(1000, lambda: clock_s[0])
+    budget.spend(100)
+    for said in (900, 3, -5, 0):
+        budget.told(said)
+        assert budget.used == 900
+    clock_s[0] = 62.0
+    assert budget.used == 0

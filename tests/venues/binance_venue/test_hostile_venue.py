@@ -245,3 +245,20 @@ def test_a_time_of_the_market_that_is_an_hour_ahead_has_no_order_called_lost(pro
         heard = hear(venue, lambda heard: of(heard, o.ExecType.NEW))
         assert not of(heard, o.ExecType.REJECTED)
     assert len(one.engine.account("TRADER").living) == 4
+
+
+def test_two_desks_with_one_key_hear_of_each_other_once_a_minute(served: Serve) -> None:
+    """Each order of the other would be an alert that somebody has to look at."""
+    one = served(speed=5.0)
+    ours, others = one.venue(), one.venue()
+    for n in range(20):
+        order(others, f"t{n}", 5)
+    hear(others, lambda heard: sum(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE)) >= 20)
+    order(ours, "mine", 5)
+    heard = hear(ours, lambda heard: of(heard, o.ExecType.TRADE) and len(ours._strangers) >= 20)
+    assert len(said(heard, "nobody here sent")) == 1
+    assert {report.cl_ord_id for report in of(heard, o.ExecType.TRADE)} == {"mine"}
+    ours._strange_s = 0.0
+    order(others, "last", 5)
+    heard = hear(ours, lambda heard: said(heard, "nobody here sent"))
+    assert "and 19 before it" in said(heard, "nobody here sent")[0].why

@@ -49,6 +49,8 @@ _AHEAD_NS: Final = 10 * S
 _BOOK_S: Final = 0.5
 """Between two questions for a snapshot at least; longer where they do not meet the stream, to 16 s."""
 _GARBLED: Final = (KeyError, ValueError, TypeError, AttributeError, ArithmeticError)
+_STRANGE_S: Final = 60.0
+"""How often it is told at most that somebody else trades with the key."""
 _UNREAD: Final = (TercelError, *_GARBLED)
 
 
@@ -92,6 +94,7 @@ class BinanceVenue(Closing):
         self._snapshots: dict[str, tuple[float, float]] = {}
         """When a book's snapshot may be asked for again, and how long the wait is after that, s."""
         self._strangers: dict[tuple[str, int], None] = {}
+        self._strange_s, self._unsaid = 0.0, 0
         self._selector = selectors.DefaultSelector()
         self.budget = WeightBudget()
         self.name, rest, self._channel, self._links = self._reach(terms, folder)
@@ -346,8 +349,13 @@ class BinanceVenue(Closing):
         self._strangers[key] = None
         if len(self._strangers) > KEPT:
             del self._strangers[next(iter(self._strangers))]
-        why = f"an order of this account that nobody here sent: {key[0]} {key[1]}; another program has this key"
-        self._say(o.Unread(repr(dict(data))[:1000], why, self._stamp(0)))
+        self._unsaid += 1
+        if (now := time.monotonic()) < self._strange_s:
+            return
+        count, self._unsaid, self._strange_s = self._unsaid, 0, now + _STRANGE_S
+        what = f"an order of this account that nobody here sent: {key[0]} {key[1]}"
+        more = f" and {count - 1} before it" if count > 1 else ""
+        self._say(o.Unread(repr(dict(data))[:1000], f"{what}{more}; another program has this key", self._stamp(0)))
 
     # -- the port -----------------------------------------------------------------------------------------------------
     @property
