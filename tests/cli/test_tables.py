@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from tercel.cli import terminal as output
+from tercel.cli.trade_look import _shown
 from tercel.desk.trading.tca.summary import summary
 
 CELLS = [["AAA-000-peg", "-16.9", "-15.5", "100%"], ["BBB-000-schedule", "-1234567.9", "0.0", "33%"]]
@@ -72,3 +73,10 @@ def test_costs_are_summed_by_what_was_filled() -> None:
     half = 12.7062 * 2.0  # t of one degree of freedom x sd / sqrt(2)
     assert both["ci_high"] - 2.0 == pytest.approx(half, rel=1e-5)
     assert 2.0 - both["ci_low"] == pytest.approx(half, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("held", "told"), [(2.0, "2.00"), (0.0048, "0.0048"), (-1200.00001, "-1200.00001"), (0, "0.00")]
+)
+def test_a_quantity_of_coins_has_all_its_digits(held: float, told: str) -> None:
+    assert _shown("qty", held, 2) == told

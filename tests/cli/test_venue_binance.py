@@ -69,7 +69,9 @@ def test_a_bot_trades_and_its_owner_reads_what_it_cost(tmp_path: Path, end: sign
     parts = [total[f"{name}_bps"] for name in ("spread", "walk", "timing", "forced", "fees")]
     assert total["is_bps"] == pytest.approx(sum(parts))
     assert total["fees_bps"] == pytest.approx(10, rel=0.02)
-    assert "<html" in (out / "report.html").read_text()
+    page = (out / "report.html").read_text()
+    assert "How far they moved the price" in page
+    assert f"{told['impact']['moved_bps']['+10s']:.2f}" in page
 
 
 @pytest.mark.parametrize(

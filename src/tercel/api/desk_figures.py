@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tercel.api.desk_shadow import SLACK_BPS, scored
 from tercel.core.messages import Posture
 from tercel.core.report import style
 from tercel.core.report.svg import Figure, finished, sketch
@@ -135,11 +136,14 @@ def bounds_and_fills(
         panel = drawing.subplots()
         place = np.arange(len(names))
         panel.vlines(place, low, high, colors=style.SOFT.token, linewidth=1.0, label="bounds")
-        inside = (real >= low) & (real <= high)
+        missed = dict(scored(bounds, realised).misses)
+        inside = np.array([one not in missed for one in names], bool)
         for label, colour, which in (("between", style.GOOD, inside), ("outside", style.BAD, ~inside)):
             panel.plot(place[which], real[which], ".", color=colour.token, markersize=4, label=label)
         panel.set_xlabel("parents, by what they cost")
         panel.set_ylabel("cost, bps")
         panel.legend(frameon=False)
     told = f"{int(inside.sum())} of {len(names)} parents cost what lies between their bounds"
-    return finished(drawing, name, told, "Bounds: who cancels was ahead of us or not, and how far we move the price.")
+    caption = "Bounds: who cancels was ahead of us or not, and how far we move the price."
+    caption += f" Between: give or take {SLACK_BPS} bps."
+    return finished(drawing, name, told, caption)

@@ -193,7 +193,7 @@ def _rows(keys: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> str:
 def _example(opened: BuiltDesk, entries: Sequence[Entry]) -> Iterator[Section]:
     """A parent of the first agent and its fills in prices: the one with the most fills."""
     first = next(iter(opened.desk.slots))
-    units = {one.instrument: one.tick for one in opened.venue.listings()}
+    units = {one.instrument: one.tick / one.part for one in opened.venue.listings()}
     arrays = [(entry, unpack(entry.blob)) for entry in entries if entry.agent == first and entry.blob]
     drawn = [(entry, fills_in(one), one["mids"]) for entry, one in arrays]
     if not drawn:

@@ -292,4 +292,7 @@ def _shown(key: str, value: Any, digits: int) -> str:
         return "-"
     if key == "side":
         return SIDE_WORDS.get(value, str(value))
+    if key == "qty":  # coins are held in small parts
+        whole, _, part = f"{value:.8f}".partition(".")
+        return f"{whole}.{part.rstrip('0').ljust(digits, '0')}"
     return f"{round(value, digits) + 0.0:.{digits}f}" if isinstance(value, float) else str(value)

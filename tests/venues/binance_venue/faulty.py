@@ -1,6 +1,7 @@
 """A relay between a venue and a server that does to messages what networks, gateways and busy exchanges do."""
 
 import json
+import re
 import socket
 import threading
 import time
@@ -14,6 +15,8 @@ from websockets.sync.connection import Connection
 from websockets.sync.server import Server, ServerConnection, serve
 
 LATE_S = 0.25
+MUCH_LATER_S = 1.0
+HOUR_MS = 3_600_000
 BROKEN = (WebSocketException, OSError, EOFError)
 UP = (
     "cut before it arrives", "cut before the answer", "late", "doubled", "429", "418", "-1007 and never arrives",
@@ -21,11 +24,37 @@ UP = (
 )  # fmt: skip
 """Of requests about orders; doubled are cancels alone. TLS lets nobody double a message, and Binance takes a name twice
 once the first order of it is over."""
-DOWN = ("cut", "late", "doubled", "reordered", "half a frame")
-"""Of answers and events of the account."""
-MARKET = ("cut", "doubled", "reordered", "half a frame", "lost")
+DOWN = (
+    "cut", "late", "doubled", "reordered", "half a frame", "html", "nothing in it", "much later", "all again",
+    "exchanged", "an hour ahead", "numbers as strings", "strings as numbers",
+)  # fmt: skip
+"""Of answers and events of the account; exchanged: with the number of another request."""
+MARKET = ("cut", "doubled", "reordered", "half a frame", "lost", "html", "an hour ahead", "strings as numbers")
 """Of market data."""
 KINDS = (*(f"request: {one}" for one in UP), *(f"answer: {one}" for one in DOWN), *(f"market: {one}" for one in MARKET))
+
+
+def ahead(told: Any) -> Any:
+    """An event as by a clock that is an hour ahead."""
+    event = told.get("event") or told.get("data") or {}
+    event |= {key: event[key] + HOUR_MS for key in ("E", "T", "u", "W") if isinstance(event.get(key), int)
+              and event[key] > HOUR_MS}  # fmt: skip
+    return told
+
+
+def in_strings(told: Any, outer: bool = True) -> Any:
+    """A message whose numbers are strings, but for those of the API's own frame."""
+    if isinstance(told, dict):
+        kept = ("id", "status", "subscriptionId") if outer else ()
+        return {key: value if key in kept else in_strings(value, False) for key, value in told.items()}
+    if isinstance(told, list):
+        return [in_strings(one, False) for one in told]
+    return str(told) if isinstance(told, int | float) and not isinstance(told, bool) else told
+
+
+def in_numbers(text: str) -> str:
+    """A message whose decimals are numbers."""
+    return re.sub(r'"(-?[0-9]+\.[0-9]+)"', r"\1", text)
 
 
 class _Relay:
@@ -37,6 +66,8 @@ class _Relay:
         self.swallowed: set[int] = set()
         self.held: list[str] = []
         self.lock = threading.Lock()
+        self.waiting = ""
+        """An answer that takes the number of the next one."""
 
     def run(self) -> None:
         thread = threading.Thread(target=self._down, daemon=True)
@@ -116,8 +147,12 @@ class _Relay:
         told = json.loads(text)
         if told.get("id") in self.swallowed and "event" not in told and not self.market:
             return
+        if "event" in told:
+            self.proxy.events.append(text)
         kind = (
-            self.proxy.fires("market" if self.market else "answer") if "result" not in told or not self.market else ""
+            self.proxy.fires("market" if self.market else "answer", good=told.get("status") == 200)
+            if "result" not in told or not self.market
+            else ""
         )
         if kind == "cut":
             self.cut()
@@ -131,11 +166,44 @@ class _Relay:
             return
         elif kind == "late":
             time.sleep(LATE_S)
-        if kind not in ("cut", "half a frame", "lost"):
+        elif kind == "much later":
+            threading.Timer(MUCH_LATER_S, self.say, [text]).start()
+        elif kind == "all again":
+            for each in list(self.proxy.events):
+                self.say(each)
+        elif kind == "exchanged":
+            self.waiting = text
+            threading.Timer(LATE_S, self._unheld).start()
+            return
+        text = self._bent(kind, text, told)
+        if kind not in ("cut", "half a frame", "lost", "much later"):
             self.say(text)
             if kind == "doubled":
                 self.say(text)
         self._let_go()
+
+    def _bent(self, kind: str, text: str, told: Any) -> str:
+        """A message as it is said."""
+        if kind == "html":
+            return "<html><body>502 Bad Gateway</body></html>"
+        if kind == "nothing in it":
+            return json.dumps({"id": told["id"], "status": 200, "result": None}) if "id" in told else "{}"
+        if kind == "an hour ahead":
+            return json.dumps(ahead(told))
+        if kind == "numbers as strings":
+            return json.dumps(in_strings(told))
+        if kind == "strings as numbers":
+            return in_numbers(text)
+        if self.waiting and told.get("status") == 200:
+            held, self.waiting = json.loads(self.waiting), ""
+            self.say(json.dumps(held | {"id": told["id"]}))
+            return json.dumps(told | {"id": held["id"]})
+        return text
+
+    def _unheld(self) -> None:
+        held, self.waiting = self.waiting, ""
+        if held:
+            self.say(held)
 
 
 class FaultProxy:
@@ -145,6 +213,8 @@ class FaultProxy:
         self._ws, self._api = ws_url, ws_api_url
         self._armed: list[tuple[str, str]] = []
         self._lock = threading.Lock()
+        self.events: list[str] = []
+        """Of the account, as they were told."""
         self.fired: Counter[str] = Counter()
         self._server: Server = serve(self._relay, "127.0.0.1", 0, max_size=None, ping_interval=None)
         self.port = self._server.socket.getsockname()[1]
@@ -169,12 +239,16 @@ class FaultProxy:
     def waits(self) -> bool:
         return bool(self._armed)
 
-    def fires(self, where: str, method: str = "") -> str:
+    def fires(self, where: str, method: str = "", good: bool = False) -> str:
         """The fault that befalls a message; "": none."""
         with self._lock:
             if not self._armed or self._armed[0][0] != where:
                 return ""
             if self._armed[0] == ("request", "doubled") and method != "order.cancel":
+                return ""
+            if self._armed[0][1] in ("exchanged", "nothing in it") and not good:  # of answers that are no errors
+                return ""
+            if self._armed[0][1] == "an hour ahead" and where == "answer" and good:  # of events
                 return ""
             what = self._armed.pop()[1]
         self.fired[f"{where}: {what}"] += 1

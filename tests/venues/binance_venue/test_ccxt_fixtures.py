@@ -218,7 +218,9 @@ def fetch_balance(*_: Any) -> Request:
 def fetch_order_book(market: str, limit: int = 1000) -> Request:
     desk = Desk(market)
     terms = BinanceTerms(depth=limit)
-    venue = SimpleNamespace(_terms=terms, budget=WeightBudget(), _books=desk.books, _channel=desk.channel)
+    venue = SimpleNamespace(
+        _snapshots={}, _terms=terms, budget=WeightBudget(), _books=desk.books, _channel=desk.channel
+    )
     BinanceVenue._ask_book(venue, desk.name)  # type: ignore[arg-type]
     return desk.channel.last
 

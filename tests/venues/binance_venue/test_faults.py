@@ -235,7 +235,7 @@ def befall(one: Trading, proxy: FaultProxy, kind: str) -> None:
     raise AssertionError(f"nothing met {kind}: {one.denied}; {one.alerts()}")
 
 
-@pytest.mark.parametrize(("faults", "seed"), [(30, 1), pytest.param(200, 2, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("faults", "seed"), [(45, 1), pytest.param(200, 2, marks=pytest.mark.long)])
 def test_nothing_is_lost_doubled_orphaned_or_unwatched(
     trading: Callable[[int], tuple[Trading, FaultProxy]], faults: int, seed: int
 ) -> None:

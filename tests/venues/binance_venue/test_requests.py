@@ -110,7 +110,6 @@ def test_answers_and_weight_are_read(scripted: tuple[BinanceRest, type[Scripted]
         (answer("400 Bad Request", '{"code":-1021,"msg":"Timestamp."}'), -1021, False, 0, "clock"),
         (answer("400 Bad Request", '{"code":-1022,"msg":"Signature."}'), -1022, False, 0, "secret"),
         (answer("401 Unauthorized", '{"code":-2015,"msg":"Invalid API-key."}'), -2015, False, 0, "permissions"),
-        (answer("200 OK", "not json"), 0, False, 0, "errors.md"),
     ],
 )
 def test_errors_have_three_parts(
@@ -130,6 +129,16 @@ def test_errors_have_three_parts(
     assert waits - 1 < budget.wait_s <= waits
     assert words in error.remedy
     assert "signature" not in str(error)
+
+
+@pytest.mark.parametrize("said", ["<html>hello</html>", "", "not json"])
+def test_a_page_that_is_no_json_says_what_came(
+    scripted: tuple[BinanceRest, type[Scripted], WeightBudget], said: str
+) -> None:
+    rest, told, _ = scripted
+    told.answers.append(answer("200 OK", said))
+    with pytest.raises(VenueError, match=rf"received '{said}'.*the URL is Binance's"):
+        rest.ask("/api/v3/account", 20, signed=True)
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200", answer("200 OK", '{"a":', length=500), b"rubbish\r\n\r\n"])

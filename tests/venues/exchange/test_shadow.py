@@ -23,6 +23,7 @@ from tercel.desk.trading.again import CostObserver, ParentScript
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.session import Session, SessionTerms
+from tercel.desk.trading.upkeep import traded_in
 from tercel.feeds import BinanceFeed, FeedOptions
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.tape import Lake, schema
@@ -142,6 +143,11 @@ def test_a_real_day_of_binance_is_traded_in_shadow(shared_data: Path, tmp_path: 
     Lake(tmp_path / "lake").write(day.instrument, day.events)
     entries = alike(tmp_path / "lake", 200_000, tmp_path, horizon_s=50, warm_s=60)
     assert not [entry for entry in entries if entry.kind == kinds.ALERT]
+    market = recorded_market(tmp_path / "lake", None, None, 1, levels=True)
+    (listing,) = SimulatedExchange(market).listings()
+    words = traded_in(listing)
+    assert (words["tick"], words["lot"]) == (0.01, float(day.instrument.lot_units))
+    assert words["lot"] < 1
 
 
 def test_the_same_parents_again_are_the_same_fills(lake: Path) -> None:

@@ -103,9 +103,9 @@ class OwnCosts:
             lines.append(verdicts(self.counterfactual))
         return lines
 
-    def page(self, title: str) -> str:
-        """The page with plots: one HTML text that fetches nothing."""
-        return page(self, title)
+    def page(self, title: str, more: Sequence[Section] = ()) -> str:
+        """The page with plots, and more sections after the first: one HTML text that fetches nothing."""
+        return page(self, title, more)
 
 
 def own_costs(
@@ -282,7 +282,7 @@ LEAVES = ("agent", "limit", "unfilled", "refused", "opportunity", "refusal", "fo
 """Columns that leave a page where they say nothing."""
 
 
-def page(costs: OwnCosts, title: str) -> str:
+def page(costs: OwnCosts, title: str, more_sections: Sequence[Section] = ()) -> str:
     """The page with plots."""
     from tercel.core.report.figures import paired_differences
     from tercel.desk.trading.tca.figures import against_benchmarks, markouts
@@ -296,6 +296,7 @@ def page(costs: OwnCosts, title: str) -> str:
     sections = [
         *([Section("Look at this first", found["warnings"])] if found["warnings"] else []),
         Section("In short", lines[1:], html=_sums(found)),
+        *more_sections,
         *(Section("The largest parent and its fills", figures=[_path(one, "largest")]) for one in largest),
         *([_compared(costs.counterfactual, paired_differences)] if costs.counterfactual is not None else []),
         Section("Against benchmarks", figures=[against_benchmarks(rows), markouts(rows)], folded=True),

@@ -1,13 +1,27 @@
 """The report of a run at an exchange that `tercel venue serve` offered: what an account's orders cost, and moved."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tercel.api.tca.report import own_costs
 from tercel.core.errors import TercelError
+from tercel.core.report.page import Section
+from tercel.core.report.tables import fixed, plain_table
 from tercel.venues.binance.engine import BinanceExchange
 from tercel.venues.binance.run_record import impact, summed, write_fills, write_tape
+
+
+def _moved(symbols: Mapping[str, Any]) -> list[Section]:
+    """How far the price was moved, beside the same market without the orders."""
+    told = {name: one["impact"]["moved_bps"] for name, one in symbols.items() if one.get("impact")}
+    spans = list(dict.fromkeys(span for one in told.values() for span in one))
+    if not spans:
+        return []
+    rows = [[name, *(fixed(one.get(span)) for span in spans)] for name, one in told.items()]
+    caption = "The middle after a fill, in its direction, from that of the same market without these orders, bps"
+    return [Section("How far they moved the price", html=plain_table(["symbol", *spans], rows, caption))]
 
 
 def venue_report(
@@ -45,6 +59,7 @@ def venue_report(
             report["why_no_costs"] = str(error)
         else:
             report["costs"] = costs.to_json()
-            (out / "report.html").write_text(costs.page("What the orders at this exchange cost"))
+            more = _moved(report["symbols"])
+            (out / "report.html").write_text(costs.page("What the orders at this exchange cost", more))
     (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     return report

@@ -100,7 +100,7 @@ class StreamConnection:
         number: Any = None
         try:
             asked = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             self.say(in_json({"error": {"code": 3, "msg": "Invalid JSON: expected value at line 1 column 1"}}))
             return
         try:
@@ -192,7 +192,7 @@ class ApiConnection:
         account, limits = "", self.limits_told
         try:
             asked = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             asked = None
         try:
             if not isinstance(asked, dict) or not isinstance(asked.get("params", {}), dict):

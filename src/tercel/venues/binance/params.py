@@ -184,7 +184,7 @@ class Params:
             return []
         try:
             found = json.loads(self.text(name))
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, list) or not found or not all(isinstance(one, str) for one in found):
             raise illegal(name, '^\\["[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}\\]$')

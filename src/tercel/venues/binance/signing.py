@@ -78,6 +78,8 @@ class ApiKey:
 
     def verify(self, payload: str, signature: str) -> bool:
         """Whether a signature is this key's. Hexadecimal digits may be large; base64 may not be changed."""
+        if not payload.isascii() and payload != payload.encode(errors="ignore").decode():
+            return False  # halves of letters, which JSON can say
         if self.secret:
             try:
                 return hmac.compare_digest(self._sign(payload), signature.lower())

@@ -104,10 +104,11 @@ class ApiChannel:
         self.clock_off = False
         """Whether the venue refused a timestamp: its clock is to be asked for."""
 
-    def heard_time(self, said: Any) -> None:
-        """The venue said a time of its clock, ms; what came late changes nothing."""
+    def heard_time(self, said: Any, asked: bool = False) -> None:
+        """The venue said a time of its clock, ms: asked for, it may have been put back; else it is not believed beyond
+        the time here, and what came late changes nothing."""
         if isinstance(said, int) and not isinstance(said, bool):
-            self.heard_ms = max(self.heard_ms, said)
+            self.heard_ms = said if asked else max(self.heard_ms, min(said, self.now_ms()))
 
     @property
     def settled_ms(self) -> int:
@@ -151,7 +152,7 @@ class ApiChannel:
             return
         try:
             found.then(self._answer(found, message))
-        except (TercelError, KeyError, ValueError, TypeError) as error:
+        except (TercelError, KeyError, ValueError, TypeError, AttributeError) as error:
             found.then(found.answer(f"an answer that cannot be read: {error!r}"))
 
     def _answer(self, one: _Pending, message: Mapping[str, Any]) -> ApiAnswer:

@@ -17,10 +17,11 @@ from tercel.fix.memory import SentOrder
 from tercel.venues.binance.words import ErrorCode, Status
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.tracker import MS, OrderTracker
-from tercel.venues.binance_venue.working import ENDS, WorkingOrder
+from tercel.venues.binance_venue.working import OVER, WorkingOrder
 
 ORDER_WEIGHT, TRADES_WEIGHT = 4, 5
 FIRST_S, LONGEST_S = 0.25, 32.0
+_PAGE: Final = 1000
 _NOT_YET: Final = "the venue does not know it, and it may still be on its way"
 
 
@@ -48,6 +49,13 @@ class OpenQuestion:
     away: bool = False
     heard_ms: int = 0
     """The venue's time, as it had said it when the question left."""
+    since: int = -1
+    """Trades are asked about from this number on; below 0: the latest."""
+
+    @property
+    def stuck(self) -> bool:
+        """Whether nothing has answered it for long."""
+        return self.wait_s >= LONGEST_S
 
 
 class FateInquiry:
@@ -107,7 +115,7 @@ class FateInquiry:
             one.away = False
             try:
                 then(one, answer)
-            except (VenueError, KeyError, ValueError, TypeError) as error:
+            except (VenueError, KeyError, ValueError, TypeError, AttributeError) as error:
                 self._later(one)
                 told = one.order.told
                 where = told.name, told.account, told.instrument
@@ -122,7 +130,7 @@ class FateInquiry:
     def _ask_time(self) -> None:
         def heard(answer: ApiAnswer) -> None:
             if isinstance(answer.result, dict):
-                self._channel.heard_time(answer.result.get("serverTime"))
+                self._channel.heard_time(answer.result.get("serverTime"), asked=True)
 
         with suppress(VenueError):
             self._channel.ask("time", {}, 1, heard, signed=False)
@@ -139,25 +147,41 @@ class FateInquiry:
             self._later(one)
         else:
             row = answer.result
-            self._tracker.numbered(order, int(row["orderId"]))
+            self._tracker.numbered(order, int(row["orderId"]), str(row.get("clientOrderId") or ""))
             if self._tracker.qty(order, row["executedQty"]) > order.qty:
-                params = {"symbol": order.told.instrument, "orderId": order.number, "limit": 1000}
-                self._ask(one, "myTrades", params, TRADES_WEIGHT, lambda one, trades: self._traded(one, trades, row))
+                self._ask_trades(one, row)
             else:
                 self._settled(one, row)
 
-    def _traded(self, one: OpenQuestion, answer: ApiAnswer, row: dict[str, Any]) -> None:
+    def _ask_trades(self, one: OpenQuestion, row: dict[str, Any] | None) -> None:
+        params = {"symbol": one.order.told.instrument, "orderId": one.order.number, "limit": _PAGE}
+        if one.since >= 0:
+            params["fromId"] = one.since
+        self._ask(one, "myTrades", params, TRADES_WEIGHT, lambda one, trades: self._traded(one, trades, row))
+
+    def _traded(self, one: OpenQuestion, answer: ApiAnswer, row: dict[str, Any] | None) -> None:
+        """Its executions; without a row the venue no longer knows the order itself."""
         if answer.error is not None or answer.why:
             self._later(one)
             return
-        for trade in answer.result:
-            self._tracker.traded(
-                one.order, trade | {"tradeId": trade["id"]}, int(trade["time"]) * MS, bool(trade["isMaker"])
-            )
-        if self._tracker.qty(one.order, row["executedQty"]) > one.order.qty:
-            self._later(one)  # its list lags behind
-        else:
+        order, trades = one.order, sorted(answer.result, key=lambda trade: int(trade["id"]))
+        for trade in trades:
+            if int(trade["orderId"]) == order.number:
+                self._tracker.traded(
+                    order, trade | {"tradeId": trade["id"]}, int(trade["time"]) * MS, bool(trade["isMaker"])
+                )
+        lacks = not order.over if row is None else self._tracker.qty(order, row["executedQty"]) > order.qty
+        if row is not None and not lacks:
             self._settled(one, row)
+        elif row is None and not lacks:
+            self._answer(one)
+            self.open.pop(order, None)
+        elif len(trades) >= _PAGE:  # the latest of more: from the first on, page by page
+            one.since = int(trades[-1]["id"]) + 1 if one.since >= 0 else 0
+            self._ask_trades(one, row)
+        else:
+            one.since = -1
+            self._later(one)  # its list lags behind
 
     def _settled(self, one: OpenQuestion, row: dict[str, Any]) -> None:
         """All that the venue counts is here."""
@@ -169,7 +193,9 @@ class FateInquiry:
         if told is not None and told.kind == "replace" and told in one.changes and told is not order.told:
             tracker.renamed(order, told, ns)
             one.changes.remove(told)
-        if status in ENDS and not order.over:
+        if "origQty" in row:
+            tracker.sized(order, str(row["clientOrderId"]), row["origQty"], ns)
+        if status in OVER and not order.over:
             if order.after is not None and not order.after.acked:
                 order.ended = status, ns
             else:
@@ -194,7 +220,10 @@ class FateInquiry:
             if one.asked:
                 self.stands(order, o.OrdStatus.UNKNOWN, one.asked, _NOT_YET)
                 one.asked = ""
-            self._later(one)
+            if order.number and not order.over:
+                self._ask_trades(one, None)  # it may have forgotten an order, and not what that traded
+            else:
+                self._later(one)
             return
         before, ended = order.before, order.before is not None and order.before.ended is not None
         self._tracker.unplaced(order, answer.stamp_ms * MS, "it never arrived")

@@ -10,13 +10,14 @@ from tercel.core.errors import VenueError
 from tercel.fix.connection import TlsSettings
 from tercel.venues.binance.words import ErrorCode
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
-from tercel.venues.binance_venue.rest import BinanceRest
+from tercel.venues.binance_venue.rest import BinanceRest, RequestRefusedError
 from tercel.venues.binance_venue.stream import JsonSocket
 from tercel.venues.binance_venue.terms import Endpoints
 
 FIRST_S, LONGEST_S, STANDS_S = 0.1, 5.0, 5.0
 LISTEN_KEY: Final = "/api/v3/userDataStream"
 _RENEW_S: Final = 1500.0
+_AGAIN_S: Final = 60.0
 _BETWEEN_S: Final = 0.25
 """Between two messages to the streams, which take five a second."""
 _OVER: Final = frozenset({"eventStreamTerminated", "listenKeyExpired"})
@@ -114,7 +115,7 @@ class BinanceLinks:
         self._asked: set[str] = set()
         self._told_s, self._renew_s = 0.0, 0.0
         self._user, self._asking, self._key = False, False, ""
-        self._count = 0
+        self._count = self._key_id = 0
         self.refusal = ""
         """Why the venue does not let us in."""
         self._watched: dict[int, tuple[JsonSocket, int]] = {}
@@ -215,8 +216,13 @@ class BinanceLinks:
 
     def _renew(self) -> None:
         self._renew_s = time.monotonic() + _RENEW_S
-        with suppress(VenueError):
+        try:
             self._rest.ask(LISTEN_KEY, 2, {"listenKey": self._key}, method="PUT")
+        except RequestRefusedError as error:
+            if not error.unsure:  # it is over, and its stream has been silent since nobody knows when
+                self._user, self._key = False, ""
+        except VenueError:
+            self._renew_s = time.monotonic() + _AGAIN_S
 
     # -- market data --------------------------------------------------------------------------------------------------
     def _keep_feed(self) -> None:
@@ -236,11 +242,14 @@ class BinanceLinks:
             with suppress(VenueError):
                 line.socket.send({"method": "SUBSCRIBE", "params": new, "id": self._count})
                 self._asked.update(new)
+                self._key_id = self._count if self._key in new else self._key_id
         if self._key and time.monotonic() > self._renew_s:
             self._renew()
 
     def _confirmed(self, message: Mapping[str, Any]) -> None:
-        if self._key in self._asked and self._asking and "error" not in message:
+        if "error" in message and self._feed.socket is not None:
+            self._feed.socket.close(f"a subscription was refused: {str(message['error'])[:200]}")
+        elif self._asking and message.get("id") == self._key_id:
             self._user, self._asking = True, False
 
     # -- waiting ------------------------------------------------------------------------------------------------------

@@ -205,6 +205,8 @@ def past(
     params: dict[str, Any] = {"symbol": symbol, "startTime": since_ms, "limit": _PAGE}
     for _ in range(_PAGES):
         rows = rest.ask(path, 20, params, signed=True)
+        if not isinstance(rows, list):
+            raise VenueError(f"a list of {path}", repr(rows)[:80], "check that the URL is Binance's")
         yield from rows
         if len(rows) < _PAGE:
             return

@@ -15,7 +15,7 @@ from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.inquiry import FateInquiry
 from tercel.venues.binance_venue.symbols import TradedSymbol, whole
 from tercel.venues.binance_venue.tracker import MS, OrderTracker
-from tercel.venues.binance_venue.working import ENDS, WorkingOrder
+from tercel.venues.binance_venue.working import ENDS, OVER, WorkingOrder
 
 _DUPLICATE: Final = "duplicate"
 _UNKNOWN: Final = "unknown order"
@@ -48,6 +48,8 @@ class OrderEntry:
         self._channel, self._tracker, self._inquiry, self._books = channel, tracker, inquiry, books
         self._say, self._stamp, self._mode, self._post_only = say, stamp, mode, post_only
         self._mark, self._numbers = f"L{channel.now_ms():x}", count(1)
+        self.doubted: Callable[[], object] = lambda: None
+        """Called where the venue refuses an order by a filter that it passes here."""
 
     def send(self, command: o.Command) -> None:
         """Send a command, or answer it where it cannot be sent.
@@ -129,6 +131,8 @@ class OrderEntry:
         if answer.unknown or (answer.code == ErrorCode.ORDER_REJECTED and _DUPLICATE in answer.text.lower()):
             self._inquiry.about(order, answer.until_ms)
         elif answer.error is not None:
+            if answer.code == ErrorCode.INVALID_MESSAGE:
+                self.doubted()
             self._unplaced(order, now, answer.text)
         else:
             self._result(order, answer.result)
@@ -142,11 +146,11 @@ class OrderEntry:
     def _result(self, order: WorkingOrder, row: Mapping[str, Any]) -> None:
         """What the answer to a new order says of it."""
         ns, status = int(row["transactTime"]) * MS, str(row["status"])
-        self._tracker.numbered(order, int(row["orderId"]))
+        self._tracker.numbered(order, int(row["orderId"]), str(row.get("clientOrderId") or ""))
         self._tracker.taken(order, ns)
         for fill in row.get("fills") or ():
             self._tracker.traded(order, fill, ns, False)
-        if status in ENDS:
+        if status in OVER:
             self._tracker.ended(order, status, row["executedQty"], ns, text=str(row.get("expiryReason") or ""))
         elif self._tracker.qty(order, row["executedQty"]) > order.qty:
             self._inquiry.about(order)
@@ -189,15 +193,23 @@ class OrderEntry:
             names = {"name": told.name, "orig": told.orig} if told is not None else {}
             self._tracker.ended(order, str(row["status"]), row["executedQty"], int(row["transactTime"]) * MS, **names)
 
+    def withdraw(self, order: WorkingOrder) -> None:
+        """Cancel an order under no name of its own.
+
+        Raises
+        ------
+        VenueError
+            Nothing was sent.
+        """
+        params = self._about(order)
+        self._channel.ask("order.cancel", params, 1, lambda one: self._canceled(order, one, None), orders=True)
+
     def _mass_cancel(self, command: o.MassCancel) -> None:
         """Each order by itself: the account at the venue may be others' too."""
         failed: VenueError | None = None
         for order in self._tracker.mine(command.account, command.instrument):
             try:
-                self._channel.ask(
-                    "order.cancel", self._about(order), 1,
-                    lambda one, order=order: self._canceled(order, one, None), orders=True,  # type: ignore[misc]
-                )  # fmt: skip
+                self.withdraw(order)
             except VenueError as error:
                 failed = error
         if failed is not None:
@@ -231,15 +243,17 @@ class OrderEntry:
         qty = shown(self._rest(order, command.lots, order.base_qty))
         params = self._about(order) | {"newClientOrderId": told.wire, "newQty": qty}
 
-        def amended(answer: ApiAnswer) -> None:
+        def heard(answer: ApiAnswer) -> None:
             if answer.unknown or answer.code == ErrorCode.AMEND_REJECTED:
                 self._inquiry.about(order, answer.until_ms if answer.unknown else 0, told)
             elif answer.error is not None:
                 self._inquiry.refused(order, told, answer.text)
             else:
+                amended = answer.result.get("amendedOrder") or {}
+                self._tracker.numbered(order, int(amended.get("orderId", order.number)))
                 self._tracker.renamed(order, told, int(answer.result["transactTime"]) * MS)
 
-        self._channel.ask("order.amend.keepPriority", params, _AMEND_WEIGHT, amended, orders=True)
+        self._channel.ask("order.amend.keepPriority", params, _AMEND_WEIGHT, heard, orders=True)
 
     def _swap(self, order: WorkingOrder, command: o.ReplaceOrder) -> None:
         """Cancel and new, in one request where nothing is filled: then the cancel's condition keeps it so."""

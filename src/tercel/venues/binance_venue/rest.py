@@ -58,16 +58,23 @@ class RequestRefusedError(VenueError):
         return self.status >= _SERVER_FAULT or self.code in UNSURE
 
 
-_decode: Final = json.JSONDecoder(parse_float=str).decode
-
-
 def read_json(text: str | bytes) -> Any:
     """JSON with fractions as they were written, so that no digit is lost.
 
     >>> read_json('{"p": 0.10, "q": "1.50", "t": 5}')
     {'p': '0.10', 'q': '1.50', 't': 5}
     """
-    return _decode(text if isinstance(text, str) else text.decode())
+    try:
+        return _decode(text if isinstance(text, str) else text.decode())
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"a number that is {word}")
+
+
+_decode: Final = json.JSONDecoder(parse_float=str, parse_constant=_no_number).decode
 
 
 class BinanceRest:
@@ -158,6 +165,9 @@ class BinanceRest:
             told = None
         if status == HTTPStatus.OK and told is not None:
             return told
+        if status == HTTPStatus.OK:
+            said = self._signer.clean(body[:60].decode("latin-1"))
+            raise VenueError(f"JSON of {self._host} in answer to {what}", repr(said), "check that the URL is Binance's")
         found = told if isinstance(told, dict) else {}
         code, text = found.get("code", 0), self._signer.clean(str(found.get("msg", ""))[:300])
         if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED):

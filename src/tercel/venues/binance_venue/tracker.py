@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from tercel.core import orders as o
+from tercel.core.errors import VenueError
 from tercel.core.fixed import ONE
 from tercel.fix.memory import OrderMemory, SentOrder
 from tercel.venues.binance.words import Status
 from tercel.venues.binance_venue.balances import AssetLedger
 from tercel.venues.binance_venue.symbols import TradedSymbol, signed, whole
-from tercel.venues.binance_venue.working import ENDS, WorkingOrder
+from tercel.venues.binance_venue.working import OVER, WorkingOrder
 
 KEPT: Final = 10_000
 """Orders that are over and executions, of an account, that are remembered."""
@@ -40,6 +41,10 @@ class OrderTracker:
         self._symbols, self.memory, self._ledger, self._tell = symbols, memory, ledger, tell
         self.missing: Callable[[WorkingOrder], object] = lambda _: None
         """Called with an order whose executions are not all here."""
+        self.known: Callable[[WorkingOrder], object] = lambda _: None
+        """Called with an order whose number came to be known."""
+        self.lives: Callable[[WorkingOrder], object] = lambda _: None
+        """Called with an order that works although it was told as refused."""
         self.by_name: dict[str, WorkingOrder] = {}
         """By every name of ours that it had."""
         self._by_wire: dict[str, WorkingOrder] = {}
@@ -97,12 +102,23 @@ class OrderTracker:
         return whole(value, "a quantity") * ONE // self.unit(order).lot
 
     # -- what is heard ------------------------------------------------------------------------------------------------
-    def numbered(self, order: WorkingOrder, number: int) -> None:
-        """The venue's number of an order is known."""
-        if number and order.number != number:
-            order.number = number
-            self._by_number[order.told.instrument, number] = order
-            order.told.order_id = str(number)
+    def numbered(self, order: WorkingOrder, number: int, name: str = "") -> None:
+        """The venue's number of an order is known.
+
+        Raises
+        ------
+        VenueError
+            What said so is about another order: by its number, or by a name of ours.
+        """
+        key = order.told.instrument, number
+        named = self._by_wire.get(name, order)
+        if order.number not in (0, number) or self._by_number.get(key, order) is not order or named is not order:
+            wanted = f"word of order {order.number or order.told.wire} of {order.told.instrument}"
+            raise VenueError(wanted, f"that of {number} {name}".rstrip(), "see the account at the venue")
+        if number and not order.number:
+            order.number, order.told.order_id = number, str(number)
+            self._by_number[key] = order
+            self.known(order)
 
     def taken(self, order: WorkingOrder, ns: int) -> None:
         """It works, or did: told once, as a replacement where it takes another's place."""
@@ -138,6 +154,8 @@ class OrderTracker:
         self._ledger.filled(symbol, order.told.side, base, price, fee, str(row.get("commissionAsset") or ""))
         full = order.cum_qty >= order.told.lots * ONE
         status = o.OrdStatus.FILLED if full else o.OrdStatus.PARTIALLY_FILLED
+        if order.over and (order.after is not None or not full):
+            status = order.told.status  # a trade that comes after the end opens nothing again
         report = self._say(
             order, o.ExecType.TRADE, status, str(number), ns, qty=qty, px=px, passive=passive, trade=number
         )
@@ -150,17 +168,19 @@ class OrderTracker:
         self, order: WorkingOrder, status: str, counted: Any, ns: int, *, name: str = "", orig: str = "", text: str = ""
     ) -> bool:
         """It ended so, with so much executed; whether that could be told: not while executions are missing."""
-        if order.over or status not in ENDS:
+        if order.over or status not in OVER:
             return order.over
         if self.qty(order, counted) > order.qty:
             self.missing(order)
             return False
+        if status == Status.FILLED:
+            text = text or "the venue calls it filled: the rest was taken off it there"
         if order.after is not None and not order.after.acked:
             order.ended = status, ns  # half of a replacement: the other half says what it is
             return False
         if status != Status.REJECTED:
             self.taken(order, ns)
-        kind, stands = ENDS[status]
+        kind, stands = OVER[status]
         self._say(order, kind, stands, "E", ns, name=name, orig=orig, text=text)
         self._finish(order, stands)
         return True
@@ -173,9 +193,27 @@ class OrderTracker:
         told.order_id, told.base_qty, before.status = before.order_id, before.base_qty, o.OrdStatus.CANCELED
         self.memory.write(before)
         self._named(order, told)
-        self._say(order, o.ExecType.REPLACED, order.status, f"R{told.wire}", ns, orig=before.name)
-        if order.cum_qty >= told.lots * ONE:
+        full = order.cum_qty >= told.lots * ONE
+        status = o.OrdStatus.FILLED if full else order.status
+        self._say(order, o.ExecType.REPLACED, status, f"R{told.wire}", ns, orig=before.name)
+        if full:
             self._finish(order, o.OrdStatus.FILLED)
+
+    def sized(self, order: WorkingOrder, name: str, quantity: Any, ns: int) -> None:
+        """So much was ordered, under that name: fewer lots than are known here were asked for, by us or by others."""
+        lots = -(-(self.qty(order, quantity) + order.base_qty) // ONE)
+        if order.over or not order.acked or not 0 < lots < order.told.lots:
+            return
+        told = self.memory.by_wire.get(name)
+        if told is not None and told.kind == "replace" and told.orig == order.told.name and told.lots == lots:
+            self.renamed(order, told, ns)
+            return
+        order.told.lots = lots
+        full = order.cum_qty >= lots * ONE
+        status = o.OrdStatus.FILLED if full else order.status
+        self._say(order, o.ExecType.RESTATED, status, f"Z{lots}", ns, text="by somebody else's hand")
+        if full:
+            self._finish(order, status)
 
     def unplaced(self, order: WorkingOrder, ns: int, text: str) -> None:
         """The order never came to be; one whose place it should take has ended, or goes on."""
@@ -208,8 +246,12 @@ class OrderTracker:
         order = self.found(symbol, number, name, original) if symbol in self._symbols else None
         if order is None:
             return False
-        ns, what = int(data["T"]) * MS, str(data["x"])
+        ns, what, status = int(data["T"]) * MS, str(data["x"]), str(data["X"])
         self.numbered(order, number)
+        if order.over and not order.acked and status not in OVER:
+            order.over = False
+            self.live[order.told.wire] = order
+            self.lives(order)
         if what == "TRADE":
             row = {"tradeId": data["t"], "price": data["L"], "qty": data["l"]}
             row |= {"commission": data["n"], "commissionAsset": data["N"]}
@@ -220,7 +262,9 @@ class OrderTracker:
                 self.renamed(order, told, ns)
         elif what == "NEW":
             self.taken(order, ns)
-        if (status := str(data["X"])) in ENDS:
+        if "q" in data:
+            self.sized(order, name, data["q"], ns)
+        if status in OVER:
             cancel = self.memory.by_wire.get(name)
             mine = cancel is not None and cancel.kind == "cancel"
             text = str(data.get("eR") or ("" if data.get("r") in (None, "NONE") else data["r"]))

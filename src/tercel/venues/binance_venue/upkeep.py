@@ -10,6 +10,7 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed import text
+from tercel.venues.binance.words import ErrorCode
 from tercel.venues.binance_venue.balances import AssetLedger
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
@@ -49,12 +50,17 @@ class AccountWatch:
         self._say, self._stamp, self._set_time, self._clock = say, stamp, set_time, clock
         now = clock()
         self._clock_s, self._account_s, self._rules_s = now + EVERY_S, now + EVERY_S, now + RULES_S
+        self._looked_s = now - EVERY_S
         self._before: dict[str, tuple[int, int]] = {}
 
     def soon(self) -> None:
         """A connection is new: everything is asked about."""
         self._clock_s = self._rules_s = self._clock()
         self._account_s = self._clock() + AGAIN_S
+
+    def doubt(self) -> None:
+        """Something speaks of other filters than those known here: they are asked for, once a minute at most."""
+        self._rules_s = min(self._rules_s, max(self._clock(), self._looked_s + EVERY_S))
 
     def turn(self, busy: bool) -> None:
         """Ask what is due; balances only while no order's fate is open."""
@@ -65,8 +71,8 @@ class AccountWatch:
             self._clock_s = now + EVERY_S
             self._ask("time", {}, 1, lambda one: self._time(one, now), signed=False)
         if now >= self._rules_s and budget.fits(_INFO_WEIGHT, True) and len(self._books) <= _MOST_NAMED:
-            self._rules_s = now + RULES_S
-            self._ask("exchangeInfo", {"symbols": list(self._books)}, _INFO_WEIGHT, self._rules, signed=False)
+            self._rules_s, self._looked_s = now + RULES_S, now
+            self._ask_rules(list(self._books))
         if now >= self._account_s and not busy and budget.fits(_ACCOUNT_WEIGHT, True):
             self._account_s = now + EVERY_S
             self._ask("account.status", {}, _ACCOUNT_WEIGHT, self._account)
@@ -80,15 +86,28 @@ class AccountWatch:
     def _time(self, answer: ApiAnswer, asked_s: float) -> None:
         told = answer.result.get("serverTime") if isinstance(answer.result, dict) else None
         if isinstance(told, int):
-            self._channel.heard_time(told)
+            self._channel.heard_time(told, asked=True)
             self._set_time(told * _MS, self._clock() - asked_s)
 
-    def _rules(self, answer: ApiAnswer) -> None:
+    def _ask_rules(self, names: list[str]) -> None:
+        self._ask(
+            "exchangeInfo", {"symbols": names}, _INFO_WEIGHT, lambda one: self._rules(one, names), signed=False
+        )  # fmt: skip
+
+    def _rules(self, answer: ApiAnswer, names: list[str]) -> None:
         """Symbols that have stopped, go on, or have other filters than orders here are counted by."""
-        if not isinstance(answer.result, dict) or answer.error is not None:
+        listed: dict[str, Any] = {}
+        if answer.code == ErrorCode.BAD_SYMBOL:  # one that is gone spoils the whole answer
+            if len(names) > 1:
+                for name in names:
+                    self._ask_rules([name])
+                return
+        elif not isinstance(answer.result, dict) or answer.error is not None:
             return
-        listed = {str(entry.get("symbol")): entry for entry in answer.result["symbols"]}
-        for name, book in self._books.items():
+        else:
+            listed = {str(entry.get("symbol")): entry for entry in answer.result["symbols"]}
+        for name in names:
+            book = self._books[name]
             if name not in listed:
                 self._halt(book, "DELISTED", f"{name} is no longer listed: no order in it leaves")
                 continue

@@ -35,6 +35,7 @@ from tercel.venues.binance_venue.rest import BinanceRest
 from tercel.venues.binance_venue.terms import BinanceTerms, SpotTerms
 from tercel.venues.binance_venue.tracker import KEPT, MS, OrderTracker
 from tercel.venues.binance_venue.upkeep import AccountWatch
+from tercel.venues.binance_venue.working import WorkingOrder
 
 WIDTH: Final = 1024
 """Prices of the ring of a book: the venue's own reaches as far as there are orders."""
@@ -43,7 +44,14 @@ HOLD_S: Final = 0.25
 _NAMES: Final = NamesTable(letters="[a-zA-Z0-9_-]", most=36)
 _TICK_S: Final = 0.25
 S: Final = 1_000_000_000
-_UNREAD: Final = (TercelError, KeyError, ValueError, TypeError)
+_AHEAD_NS: Final = 10 * S
+"""How far a time that the venue tells may be ahead of its clock as it is reckoned here: one beyond that is a slip."""
+_BOOK_S: Final = 0.5
+"""Between two questions for a snapshot at least; longer where they do not meet the stream, to 16 s."""
+_GARBLED: Final = (KeyError, ValueError, TypeError, AttributeError, ArithmeticError)
+_STRANGE_S: Final = 60.0
+"""How often it is told at most that somebody else trades with the key."""
+_UNREAD: Final = (TercelError, *_GARBLED)
 
 
 class BinanceVenue(Closing):
@@ -83,7 +91,10 @@ class BinanceVenue(Closing):
         self._lost_s = 0.0
         self._waiting: deque[Mapping[str, Any]] = deque()
         self._numbers: dict[tuple[str, str], str] = {}
+        self._snapshots: dict[str, tuple[float, float]] = {}
+        """When a book's snapshot may be asked for again, and how long the wait is after that, s."""
         self._strangers: dict[tuple[str, int], None] = {}
+        self._strange_s, self._unsaid = 0.0, 0
         self._selector = selectors.DefaultSelector()
         self.budget = WeightBudget()
         self.name, rest, self._channel, self._links = self._reach(terms, folder)
@@ -97,6 +108,7 @@ class BinanceVenue(Closing):
             self._books = {name: StreamedBook(symbol) for name, symbol in facts.symbols.items()}
             self.tracker = OrderTracker(facts.symbols, self.memory, self.ledger, self._tell)
             self.inquiry = FateInquiry(self._channel, self.tracker, self._say, self._stamp)
+            self.tracker.known, self.tracker.lives = self._known_now, self._lives
             self._entry = OrderEntry(
                 self._channel, self.tracker, self.inquiry, self._books, self._say, self._stamp, terms.self_trade,
                 terms.post_only,
@@ -107,9 +119,14 @@ class BinanceVenue(Closing):
             rates = facts.maker_rate, facts.taker_rate
             self._listings = tuple(one.listing(*rates) for one in facts.symbols.values())
             self._watch = AccountWatch(self._channel, self.ledger, self._books, self._say, self._stamp, self._set_time)
+            self._entry.doubted = self._watch.doubt
             self._log_on()
             for note in facts.notes:
                 self._say(o.LinkStatus(True, self._stamp(0), note))
+        except _GARBLED as error:
+            self.close()
+            expected = f"answers of {self.name} at logon that can be read"
+            raise VenueError(expected, repr(error)[:200], "check that the URLs are Binance's") from None
         except BaseException:
             self.close()
             raise
@@ -190,7 +207,8 @@ class BinanceVenue(Closing):
 
     def _stamp(self, ns: int) -> int:
         """A time that is not before any that was told or looked at; 0: now."""
-        self._last_ns = max(self._last_ns, ns or self._steady() + self._offset_ns)
+        now = self._steady() + self._offset_ns
+        self._last_ns = max(self._last_ns, min(ns, now + _AHEAD_NS) if ns else now)
         return self._last_ns
 
     # -- what is told -------------------------------------------------------------------------------------------------
@@ -202,7 +220,7 @@ class BinanceVenue(Closing):
         if self._quiet:
             return report
         report = replace(report, ns=self._stamp(at_ns))
-        before, number, after = self._books[report.instrument].told(report, at_ns, trade)
+        before, number, after = self._books[report.instrument].told(report, min(at_ns, report.ns), trade)
         named = self._numbered(report, number)
         self._events += [one for one in (before, named, after) if one is not None]
         return named
@@ -234,7 +252,8 @@ class BinanceVenue(Closing):
             self._market(self._waiting.popleft())
         if self._links.up:
             self.inquiry.turn()
-            self._watch.turn(bool(self.inquiry.open) or self._channel.waits(60.0))
+            asks = any(not one.stuck for one in self.inquiry.open.values())
+            self._watch.turn(asks or self._channel.waits(60.0))
         for name in self._links.followed:
             if self._books[name].wanted and self._links.up:
                 self._ask_book(name)
@@ -251,7 +270,10 @@ class BinanceVenue(Closing):
         weight = depth_weight(self._terms.depth)
         if not self.budget.fits(weight, True):
             return
-        book = self._books[name]
+        book, now = self._books[name], time.monotonic()
+        due_s, wait_s = self._snapshots.get(name, (0.0, _BOOK_S))
+        if now < due_s:
+            return
 
         def heard(answer: Any) -> None:
             if answer.error is not None or answer.why:
@@ -262,6 +284,8 @@ class BinanceVenue(Closing):
         with suppress(VenueError):
             self._channel.ask("depth", {"symbol": name, "limit": self._terms.depth}, weight, heard, signed=False)
             book.wanted = False
+            again = now - due_s < 2 * wait_s  # the last one was of no use
+            self._snapshots[name] = now + wait_s, min(2 * wait_s, 32 * _BOOK_S) if again else _BOOK_S
 
     def _book_lost(self, why: str) -> None:
         self._say(o.LinkStatus(self.up, self._stamp(0), f"market data: lost {self.name}: {why}"))
@@ -279,6 +303,7 @@ class BinanceVenue(Closing):
         except _UNREAD as error:
             why = f"market data that cannot be used: {error!r}" if not isinstance(error, TercelError) else str(error)
             self._say(o.Unread(f"{data.get('e', 'depth')} of {name}", why[:300], self._stamp(0), instrument=name))
+            self._watch.doubt()
             return
         if rows is not None:
             self._events.append(rows)
@@ -303,6 +328,19 @@ class BinanceVenue(Closing):
             if told is not None and (order := self.tracker.named(told.name)) is not None:
                 self.inquiry.about(order)
 
+    def _known_now(self, order: WorkingOrder) -> None:
+        """An order has its number: what came of it before, under a name that is not ours, was passed over."""
+        if (order.told.instrument, order.number) in self._strangers:
+            self.inquiry.about(order)
+
+    def _lives(self, order: WorkingOrder) -> None:
+        """An order that was told as refused works: nobody watches it, so it is cancelled."""
+        told = order.told
+        why = f"an order that was told as {told.status} works at the venue: it is cancelled"
+        self._say(o.Unread(f"{told.instrument} {order.number}", why, self._stamp(0), told.name, told.account))
+        with suppress(VenueError):
+            self._entry.withdraw(order)
+
     def _stranger(self, data: Mapping[str, Any]) -> None:
         """An order that nobody here sent: somebody else trades with this key."""
         key = str(data["s"]), int(data["i"])
@@ -311,8 +349,13 @@ class BinanceVenue(Closing):
         self._strangers[key] = None
         if len(self._strangers) > KEPT:
             del self._strangers[next(iter(self._strangers))]
-        why = f"an order of this account that nobody here sent: {key[0]} {key[1]}; another program has this key"
-        self._say(o.Unread(repr(dict(data))[:1000], why, self._stamp(0)))
+        self._unsaid += 1
+        if (now := time.monotonic()) < self._strange_s:
+            return
+        count, self._unsaid, self._strange_s = self._unsaid, 0, now + _STRANGE_S
+        what = f"an order of this account that nobody here sent: {key[0]} {key[1]}"
+        more = f" and {count - 1} before it" if count > 1 else ""
+        self._say(o.Unread(repr(dict(data))[:1000], f"{what}{more}; another program has this key", self._stamp(0)))
 
     # -- the port -----------------------------------------------------------------------------------------------------
     @property

@@ -17,6 +17,8 @@ ENDS: Final[Mapping[str, tuple[o.ExecType, o.OrdStatus]]] = {
     Status.EXPIRED_IN_MATCH: (o.ExecType.EXPIRED, o.OrdStatus.EXPIRED),
 }
 """How an order may end that is not filled."""
+OVER: Final = {**ENDS, Status.FILLED: (o.ExecType.EXPIRED, o.OrdStatus.EXPIRED)}
+"""How an order may end whose lots are not all filled here: FILLED where some were taken off it there."""
 
 
 @dataclass(eq=False, slots=True)

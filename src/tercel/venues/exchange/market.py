@@ -85,6 +85,8 @@ class MarketSpec:
         Changes of the flow, by time, besides those that the source's own law of regimes brings.
     client_orders : int
         Client orders that can rest at once.
+    part : float
+        As a listing's: of a coin, where a lot is less than one.
     """
 
     source: Source
@@ -97,6 +99,7 @@ class MarketSpec:
     last_row: int = -1
     regimes: Sequence[RegimeChange] = ()
     client_orders: int = CLIENT_ORDERS
+    part: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse what is no market."""
@@ -345,6 +348,7 @@ class Markets:
             self.began_ns,
             spec.source.answers,
             *spec.source.fees.words(spec.source.tick),
+            part=spec.part,
         )
 
     def check(self) -> None:

@@ -79,5 +79,6 @@ def recorded_market(
         first_row=int(day.world_row[at]), last_row=day.last_row,
     )  # fmt: skip
     if levels and (units := day.instrument.lot_units) < 1:  # lots are parts of a coin: a tick is money for a lot
-        spec = replace(spec, source=replace(source, tick=float(Fraction(repr(source.tick)) * units)))
+        tick = float(Fraction(repr(source.tick)) * units)
+        spec = replace(spec, source=replace(source, tick=tick), part=float(units))
     return {symbol: spec}

@@ -1,0 +1,383 @@
+"""Answers and events that no exchange should give: what is told of an order stays true, or nothing is told."""
+
+from typing import Any
+
+import pytest
+from tests.venues.binance_venue.test_inquiry import FILTERS, HeldChannel
+
+from tercel.core import orders as o
+from tercel.core.errors import VenueError
+from tercel.core.fixed import ONE
+from tercel.fix.memory import OrderMemory
+from tercel.fix.profiles.model import NamesTable
+from tercel.venues.binance.words import ErrorCode
+from tercel.venues.binance_venue.balances import AssetLedger
+from tercel.venues.binance_venue.book import StreamedBook
+from tercel.venues.binance_venue.budget import WeightBudget
+from tercel.venues.binance_venue.channel import ApiAnswer
+from tercel.venues.binance_venue.inquiry import FateInquiry
+from tercel.venues.binance_venue.orders import OrderEntry
+from tercel.venues.binance_venue.rest import RequestRefusedError, read_json
+from tercel.venues.binance_venue.symbols import symbol_of
+from tercel.venues.binance_venue.tracker import OrderTracker
+
+X, S = o.ExecType, o.OrdStatus
+NAMES = ("AUSDT", "BUSDT")
+LATE = 10**9
+"""A time of the venue after every window, ms."""
+
+
+class Budget:
+    """Weight without an end."""
+
+    def fits(self, *_: object) -> bool:
+        return True
+
+
+class Bench:
+    """A desk's side of the adapter at a channel whose answers the test gives."""
+
+    def __init__(self) -> None:
+        self.channel, self.told = HeldChannel(), list[Any]()
+        self.channel.budget = Budget()  # type: ignore[assignment]
+        self.clock_s = 0.0
+        symbols = {
+            name: symbol_of({"symbol": name, "baseAsset": name[0], "quoteAsset": "USDT", "filters": FILTERS})
+            for name in NAMES
+        }
+        self.ledger = AssetLedger()
+        self.tracker = OrderTracker(symbols, OrderMemory(NamesTable()), self.ledger, self._tell)
+        self.inquiry = FateInquiry(self.channel, self.tracker, self.told.append, lambda ns: ns, lambda: self.clock_s)
+        books = {name: StreamedBook(symbol) for name, symbol in symbols.items()}
+        self.desk = OrderEntry(self.channel, self.tracker, self.inquiry, books, self.told.append, lambda ns: ns)
+
+    def _tell(self, report: o.Report, *_: object) -> o.Report:
+        self.told.append(report)
+        return report
+
+    def sends(self, name: str, lots: int = 10, symbol: str = "AUSDT") -> Any:
+        """Send an order; takes what is to be its answer."""
+        self.desk.send(o.NewOrder(name, symbol, 1, lots, 1000, o.Tif.DAY, "ann", "p", 0))
+        return self.channel.then.pop("order.place")
+
+    def works(self, name: str, number: int, lots: int = 10, symbol: str = "AUSDT") -> Any:
+        """An order that rests, under that number."""
+        self.sends(name, lots, symbol)(answer(placed(number, name, symbol=symbol)))
+        return self.tracker.by_name[name]
+
+    def asks(self, method: str = "order.status") -> Any:
+        """The question that leaves next."""
+        self.clock_s += 100
+        self.inquiry.turn()
+        return self.channel.then.pop(method)
+
+    def reports(self, kind: o.ExecType) -> list[o.Report]:
+        return [one for one in self.told if isinstance(one, o.Report) and one.exec_type is kind]
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def answer(result: Any) -> ApiAnswer:
+    return ApiAnswer(result, None, "", 2, 3)
+
+
+def refused(code: int) -> ApiAnswer:
+    return ApiAnswer(None, RequestRefusedError("order.status", code, "no such order", 400), "", 2, 3)
+
+
+def placed(number: int, name: str, **more: Any) -> dict[str, Any]:
+    whole = {"symbol": "AUSDT", "orderId": number, "clientOrderId": name, "transactTime": 1, "executedQty": "0"}
+    return whole | {"status": "NEW", "fills": []} | more
+
+
+def event(number: int, name: str, what: str, status: str, z: Any = "0", **more: Any) -> dict[str, Any]:
+    whole = {"e": "executionReport", "s": "AUSDT", "i": number, "c": name, "C": "", "x": what, "X": status, "z": z}
+    return whole | {"T": 1, "E": 1, "q": "10", "n": "0", "N": None, "t": -1, "l": "0", "L": "0"} | more
+
+
+def traded(number: int, name: str, trade: int, qty: Any, z: Any, status: str = "PARTIALLY_FILLED", **more: Any) -> Any:
+    return event(number, name, "TRADE", status, z, t=trade, l=qty, L="10.00", **more)
+
+
+def row(number: int, name: str, status: str, executed: str, **more: Any) -> dict[str, Any]:
+    whole = {"orderId": number, "clientOrderId": name, "status": status, "executedQty": executed, "time": 1}
+    return whole | more
+
+
+def test_a_trade_after_the_cancel_is_booked_and_opens_nothing(bench: Bench) -> None:
+    order = bench.works("a", 7)
+    bench.tracker.event(event(7, "c", "CANCELED", "CANCELED", C="a"))
+    bench.tracker.event(traded(7, "a", 1, "4", "4", "CANCELED"))
+    (trade,) = bench.reports(X.TRADE)
+    assert (trade.last_qty, trade.leaves_qty, trade.status) == (4 * ONE, 0, S.CANCELED)
+    assert order.over
+    assert not bench.tracker.memory.live()
+    bench.desk.send(o.StatusRequest("a", "ann", 0))
+    assert bench.told[-1].status is S.CANCELED
+
+
+def test_trades_out_of_order_are_counted_once_each(bench: Bench) -> None:
+    bench.works("a", 7)
+    bench.tracker.event(traded(7, "a", 2, "6", "10", "FILLED"))
+    assert bench.tracker.by_name["a"] in bench.inquiry.open
+    bench.tracker.event(traded(7, "a", 1, "4", "4"))
+    assert [one.cum_qty for one in bench.reports(X.TRADE)] == [6 * ONE, 10 * ONE]
+    assert bench.told[-1].status is S.FILLED
+
+
+def test_one_trade_number_at_two_symbols_and_orders_is_two_trades(bench: Bench) -> None:
+    for name, number, symbol in (("a", 7, "AUSDT"), ("b", 7, "BUSDT"), ("c", 8, "AUSDT")):
+        bench.works(name, number, symbol=symbol)
+        bench.tracker.event(traded(number, name, 5, "10", "10", "FILLED", s=symbol))
+    assert len({one.exec_id for one in bench.reports(X.TRADE)}) == 3
+
+
+def test_numbers_beyond_floats_are_kept_apart(bench: Bench) -> None:
+    first, second = 2**53, 2**53 + 1
+    bench.works("a", first)
+    bench.works("b", second)
+    bench.tracker.event(
+        read_json(str(traded(second, "b", 2**63 + 1, "10", "10", "FILLED")).replace("'", '"').replace("None", "null"))
+    )
+    (trade,) = bench.reports(X.TRADE)
+    assert (trade.cl_ord_id, trade.exec_id) == ("b", f"AUSDT-{second}-{2**63 + 1}")
+
+
+def test_an_order_that_comes_under_another_name_is_asked_about_once_its_number_is_known(bench: Bench) -> None:
+    known: list[int] = []
+    bench.tracker.known = lambda order: known.append(order.number)
+    then = bench.sends("a")
+    assert not bench.tracker.event(traded(7, "x-rewritten", 1, "4", "4"))
+    then(answer(placed(7, "x-rewritten")))
+    assert known == [7]
+    bench.tracker.event(traded(7, "x-rewritten", 2, "6", "10", "FILLED"))
+    assert bench.tracker.by_name["a"] in bench.inquiry.open
+
+
+@pytest.mark.parametrize("status", ["EXPIRED", "EXPIRED_IN_MATCH"])
+def test_what_self_trade_prevention_takes_off_ends(bench: Bench, status: str) -> None:
+    bench.works("a", 7)
+    bench.tracker.event(traded(7, "a", 1, "4", "4"))
+    bench.tracker.event(event(7, "a", "TRADE_PREVENTION", status, "4", v=3, A="6", B="6"))
+    assert (bench.told[-1].exec_type, bench.told[-1].cum_qty) == (X.EXPIRED, 4 * ONE)
+
+
+def test_an_order_that_is_filled_with_fewer_lots_than_were_sent_ends(bench: Bench) -> None:
+    """Prevention may take some lots off it, and the rest be filled."""
+    order = bench.works("a", 7)
+    bench.tracker.event(event(7, "a", "TRADE_PREVENTION", "NEW", v=3, A="6", B="6"))
+    bench.tracker.event(traded(7, "a", 1, "4", "4", "FILLED"))
+    assert order.over
+    assert (bench.told[-1].exec_type, bench.told[-1].cum_qty, bench.told[-1].leaves_qty) == (X.EXPIRED, 4 * ONE, 0)
+    bench.tracker.event(traded(7, "a", 1, "4", "4", "FILLED"))
+    assert len(bench.reports(X.TRADE)) == 1
+
+
+def test_an_order_that_others_make_smaller_is_told_so_and_ends(bench: Bench) -> None:
+    order = bench.works("a", 7)
+    bench.tracker.event(event(7, "by-hand", "REPLACED", "NEW", q="4", C="a"))
+    (restated,) = bench.reports(X.RESTATED)
+    assert (restated.lots, restated.leaves_qty) == (4, 4 * ONE)
+    bench.tracker.event(traded(7, "by-hand", 1, "4", "4", "FILLED", q="4"))
+    assert order.over
+    assert bench.told[-1].status is S.FILLED
+
+
+def test_a_change_whose_event_and_answer_are_lost_is_seen_by_what_follows(bench: Bench) -> None:
+    order = bench.works("a", 7)
+    bench.tracker._symbols["AUSDT"].__dict__["amends"] = True
+    bench.desk.send(o.ReplaceOrder("b", "a", "AUSDT", 1, 6, 1000, "ann", "p", 0))
+    bench.channel.then.pop("order.amend.keepPriority")(ApiAnswer(None, None, "no answer within 12 s", 2, 3))
+    bench.tracker.event(traded(7, "b", 1, "6", "6", "FILLED", q="6"))
+    assert [(one.cl_ord_id, one.orig) for one in bench.reports(X.REPLACED)] == [("b", "a")]
+    assert not bench.reports(X.RESTATED)
+    assert order.over
+    assert bench.told[-1].status is S.FILLED
+
+
+@pytest.mark.parametrize("method", ["order.place", "order.cancel", "order.status"])
+def test_an_answer_to_another_request_is_believed_by_nobody(bench: Bench, method: str) -> None:
+    if method == "order.place":
+        thens = [bench.sends("a"), bench.sends("b")]
+        rows = [placed(8, "b"), placed(7, "a")]
+    else:
+        bench.works("a", 7), bench.works("b", 8)
+        rows, thens = [row(8, "b", "CANCELED", "0", transactTime=1), row(7, "a", "NEW", "0", transactTime=1)], []
+        for name in "ab":
+            order = bench.tracker.by_name[name]
+            if method == "order.cancel":
+                bench.desk.send(o.CancelOrder(f"c{name}", name, "AUSDT", 1, "ann", 0))
+                thens.append(bench.channel.then.pop(method))
+            else:
+                bench.inquiry.about(order)
+                thens.append(bench.asks())
+    before = len(bench.reports(X.NEW))
+    for then, result in zip(thens, rows, strict=True):
+        if method == "order.status":
+            then(answer(result))
+        else:
+            with pytest.raises(VenueError, match="that of"):
+                then(answer(result))  # the channel calls it unknown then
+    assert not bench.reports(X.CANCELED)
+    assert len(bench.reports(X.NEW)) == before
+    assert all(bench.tracker.by_name[name].number in (0, number) for name, number in (("a", 7), ("b", 8)))
+
+
+def test_an_order_that_was_refused_and_works_all_the_same_is_cancelled(bench: Bench) -> None:
+    lives: list[Any] = []
+    bench.tracker.lives = lives.append
+    bench.sends("a")(refused(ErrorCode.ORDER_REJECTED))
+    assert bench.told[-1].status is S.REJECTED
+    bench.tracker.event(event(7, "a", "NEW", "NEW"))
+    assert lives == [bench.tracker.by_name["a"]]
+    assert lives == list(bench.tracker.mine("ann"))
+    bench.tracker.event(traded(7, "a", 1, "4", "4"))
+    assert bench.reports(X.TRADE)[0].last_qty == 4 * ONE
+
+
+def test_every_page_of_an_orders_trades_is_read(bench: Bench) -> None:
+    """The venue gives the latest thousand of an order, and from a number on a thousand more."""
+    bench.works("a", 7, lots=2500)
+    bench.inquiry.about(bench.tracker.by_name["a"])
+    bench.asks()(answer(row(7, "a", "FILLED", "2500")))
+    asked: list[dict[str, Any]] = []
+    trades = [
+        {"id": n, "orderId": 7, "price": "10.00", "qty": "1", "commission": "0", "time": 1, "isMaker": True}
+        for n in range(2500)
+    ]
+    ask = bench.channel.ask
+
+    def noted(method: str, params: Any, *rest: Any, **more: Any) -> None:
+        asked.append(params)
+        ask(method, params, *rest, **more)
+
+    bench.channel.ask = noted  # type: ignore[method-assign]
+    bench.channel.then["myTrades"](answer(trades[-1000:])) if "myTrades" in bench.channel.then else None
+    while "myTrades" in bench.channel.then:
+        first = asked[-1]["fromId"]
+        bench.channel.then.pop("myTrades")(answer([one for one in trades if one["id"] >= first][:1000]))
+        assert len(asked) < 9
+    assert [one["fromId"] for one in asked] == [0, 1000]
+    assert len(bench.reports(X.TRADE)) == 2500
+    assert bench.told[-1].status is S.FILLED
+    assert not bench.inquiry.open
+
+
+def test_pages_of_exactly_a_thousand_come_to_an_end(bench: Bench) -> None:
+    bench.works("a", 7, lots=2000)
+    bench.inquiry.about(bench.tracker.by_name["a"])
+    bench.asks()(answer(row(7, "a", "NEW", "1500")))
+    page = [
+        {"id": n, "orderId": 7, "price": "10.00", "qty": "1", "commission": "0", "time": 1, "isMaker": True}
+        for n in range(1000)
+    ]
+    for told in (page, page, []):  # the latest, from the first on, and no more: the list lags behind
+        bench.channel.then.pop("myTrades")(answer(told))
+    assert "myTrades" not in bench.channel.then
+    assert bench.inquiry.open
+    assert len(bench.reports(X.TRADE)) == 1000
+
+
+def test_trades_of_other_orders_are_not_booked(bench: Bench) -> None:
+    bench.works("a", 7)
+    bench.inquiry.about(bench.tracker.by_name["a"])
+    bench.asks()(answer(row(7, "a", "NEW", "4")))
+    trade = {"price": "10.00", "commission": "0", "time": 1, "isMaker": True}
+    told = [trade | {"id": 1, "orderId": 9, "qty": "3"}, trade | {"id": 2, "orderId": 7, "qty": "4"}]
+    bench.channel.then.pop("myTrades")(answer(told))
+    assert [one.last_qty for one in bench.reports(X.TRADE)] == [4 * ONE]
+
+
+def test_an_order_that_the_venue_has_forgotten_after_it_was_filled_is_found_by_its_trades(bench: Bench) -> None:
+    order = bench.works("a", 7)
+    bench.desk.send(o.CancelOrder("c", "a", "AUSDT", 1, "ann", 0))
+    bench.channel.then.pop("order.cancel")(refused(ErrorCode.CANCEL_REJECTED))
+    bench.asks()(refused(ErrorCode.NO_SUCH_ORDER))
+    trade = {"id": 1, "orderId": 7, "price": "10.00", "qty": "10", "commission": "0", "time": 1, "isMaker": True}
+    bench.channel.then.pop("myTrades")(answer([trade]))
+    assert order.over
+    assert bench.reports(X.TRADE)[0].cum_qty == 10 * ONE
+    assert not bench.inquiry.open
+
+
+def test_an_order_that_the_venue_has_forgotten_is_never_called_over(bench: Bench) -> None:
+    order = bench.works("a", 7)
+    bench.inquiry.about(order, asked="a")
+    for _ in range(12):
+        bench.asks()(refused(ErrorCode.NO_SUCH_ORDER))
+        bench.channel.then.pop("myTrades")(answer([]))
+    assert not order.over
+    assert bench.inquiry.open[order].stuck
+    assert bench.told[-1].status is S.UNKNOWN
+
+
+def test_quantities_finer_than_the_api_are_refused_and_asked_about(bench: Bench) -> None:
+    bench.works("a", 7)
+    bench.tracker.event(traded(7, "a", 1, "1E-8", "1E-8"))
+    assert bench.reports(X.TRADE)[0].last_qty == 1  # 1e-8 of a lot of one
+    for qty in ("1e-9", "-1", "NaN", "1e999", {}, None):
+        with pytest.raises((VenueError, ValueError, TypeError)):
+            bench.tracker.event(traded(7, "a", 2, qty, "2"))
+    assert len(bench.reports(X.TRADE)) == 1
+
+
+def test_a_stream_that_says_everything_again_tells_nothing_new(bench: Bench) -> None:
+    bench.works("a", 7), bench.works("b", 8)
+    whole = [
+        event(7, "a", "NEW", "NEW"), traded(7, "a", 1, "4", "4"), traded(7, "a", 2, "6", "10", "FILLED"),
+        event(8, "b", "NEW", "NEW"), traded(8, "b", 3, "4", "4"), event(8, "c", "CANCELED", "CANCELED", "4", C="b"),
+    ]  # fmt: skip
+    for each in whole:
+        bench.tracker.event(each)
+    told, held = len(bench.told), dict(bench.ledger.expected)
+    for each in whole * 3:
+        bench.tracker.event(each)
+    assert len(bench.told) == told
+    assert bench.ledger.expected == held
+    assert not list(bench.tracker.mine(""))
+
+
+def test_fees_in_an_asset_that_is_not_there_are_counted(bench: Bench) -> None:
+    bench.works("a", 7)
+    bench.tracker.event(traded(7, "a", 1, "4", "4", n="0.00000001", N="BNB"))
+    bench.tracker.event(traded(7, "a", 2, "6", "10", "FILLED", n="0.01", N="A"))
+    bench.tracker.event(traded(7, "a", 2, "6", "10", "FILLED", n="0.02", N="A"))
+    assert bench.ledger.fees == {"BNB": 1, "A": ONE // 100}
+    bench.ledger.hear([{"asset": "A", "free": "9.99", "locked": "0"}])
+    assert bench.ledger.differences() == {"BNB": (-1, 0), "USDT": (-100 * ONE, 0)}
+
+
+@pytest.mark.parametrize("said", ['{"i": Infinity}', '{"i": -Infinity}', '{"i": NaN}', "[" * 100_000, "<html>", ""])
+def test_what_is_no_json_is_a_value_error(said: str) -> None:
+    with pytest.raises(ValueError, match=r"column|nested|number"):
+        read_json(said)
+
+
+def test_a_time_that_nobody_asked_for_proves_little(bench: Bench) -> None:
+    """An event an hour ahead would have a request that is on its way called lost."""
+    channel = bench.channel
+    then = bench.sends("a")
+    then(ApiAnswer(None, None, "no answer within 12 s", 0, channel.now_ms() + 15_000))
+    channel.heard_time(channel.now_ms() + 3_600_000)
+    bench.asks()(refused(ErrorCode.NO_SUCH_ORDER))
+    assert not bench.reports(X.REJECTED)
+    channel.heard_time(channel.now_ms() + 16_000, asked=True)
+    bench.asks()(refused(ErrorCode.NO_SUCH_ORDER))
+    assert bench.reports(X.REJECTED)
+    channel.heard_time(channel.now_ms() - 3_600_000, asked=True)
+    assert channel.heard_ms < channel.now_ms()
+
+
+def test_a_count_of_weight_that_goes_down_gives_nothing_back() -> None:
+    """Others at the same address may have used it: what was told is held for its minute."""
+    clock_s = [0.0]
+    budget = WeightBudget(1000, lambda: clock_s[0])
+    budget.spend(100)
+    for said in (900, 3, -5, 0):
+        budget.told(said)
+        assert budget.used == 900
+    clock_s[0] = 62.0
+    assert budget.used == 0
