@@ -13,7 +13,7 @@ from tests.venues.binance.client import Rest, Socket
 from tests.venues.binance.conftest import KEY, SECRET
 
 from tercel.venues.binance.serve import BinanceServer
-from tercel.venues.binance.signing import NAME, hmac_signature, sorted_payload
+from tercel.venues.binance.signing import NAME, hmac_signer, sorted_payload
 
 Serve = Callable[..., BinanceServer]
 DEEP = "[" * 100_000
@@ -74,7 +74,7 @@ def test_no_request_of_the_websocket_api_breaks_the_server(served: Serve, seed: 
             params = drawn(rng, endpoint.reads, NASTY + MORE)
             if rng.random() < 0.9:
                 params |= {"apiKey": KEY, "timestamp": time.time_ns() // 1_000_000}
-                params[NAME] = hmac_signature(SECRET, sorted_payload(params))
+                params[NAME] = hmac_signer(SECRET)(sorted_payload(params))
             asked += 1
             one.ws.send(json.dumps({"id": asked, "method": call, "params": params}))
             told = one.read()
