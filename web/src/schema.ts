@@ -1024,6 +1024,10 @@ export interface components {
             low_bps: number | null;
             /** High Bps */
             high_bps: number | null;
+            /** Parts */
+            parts: {
+                [key: string]: number;
+            };
             /** Drift */
             drift: string;
             /** Drifting */
@@ -1095,6 +1099,10 @@ export interface components {
             low_bps: number | null;
             /** High Bps */
             high_bps: number | null;
+            /** Parts */
+            parts: {
+                [key: string]: number;
+            };
             /** Drift */
             drift: string;
             /** Drifting */
