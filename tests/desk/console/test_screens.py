@@ -59,7 +59,7 @@ def test_the_first_screen_says_which_agent_costs_most(page: Any) -> None:
     rows = text(page, "[aria-label='Agents by cost'] tbody th").split("\n")
     assert rows[0] == "schedule"
     told = text(page, ".answer")
-    assert "Most of it: the price moved +6.2." in told
+    assert "Largest part: the price moved +6.2." in told
     assert "In money default of drill costs most: 265.74 USD." in told
 
 

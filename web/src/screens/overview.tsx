@@ -126,7 +126,7 @@ function Answer({ all, pages }: { all: AgentRow[]; pages: Pages }) {
   const cost = costOf(worst, pages[worst.desk]);
   const luck = worst.low_bps! > 0 ? "The whole interval is a cost." : "The interval holds zero: luck is not ruled out.";
   const [part, most_bps] = partsOf(worst)[0] ?? ["", 0];
-  const most = part && `Most of it: ${part} ${bps(most_bps)}. `;
+  const most = part && `Largest part: ${part} ${bps(most_bps)}. `;
   const sure = none(worst.low_bps) ? "Too few parents for an interval." : luck;
   return (
     <p class="answer">
@@ -185,7 +185,7 @@ function DeskCard({ d, page }: { d: DeskRow; page: Page | undefined }) {
   const latch = page?.latch === undefined ? d.killed : page.latch;
   const runs = page?.running ?? d.running;
   const past = usePast();
-  const about = [d.stage, d.venue, d.money.some((t) => !t.currency) && "its journal names no currency"];
+  const about = [d.stage, d.venue, d.money.some((t) => !t.currency) && "no currency named"];
   const alerts = `${plural(d.alerts.unowned, "alert")} without owner`;
   const last = d.silent_s < 2 ? "just now" : `${span(d.silent_s)} ago`;
   return (
