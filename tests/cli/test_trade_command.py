@@ -67,7 +67,7 @@ strategy = "twap_take"
 """
 TOP = {"parents", "open_parents", "agents", "denials", "posture_changes", "fills", "journal"}
 COST = {"quantity", "filled", "unfilled", "refused", "is_bps", "opportunity_bps", "refusal_bps", "notional"}
-PARENT = COST | {"id", "instrument", "side", "agent", "alpha_bps", "posture", "status"}
+PARENT = COST | {"id", "instrument", "side", "agent", "alpha_bps", "posture", "status", "by_hand"}
 
 
 def tercel(*words: object) -> Result:

@@ -81,13 +81,9 @@ export const plural = (n: number, one: string, many = `${one}s`): string => `${n
 export const short = (strategy: string | null | undefined): string =>
   (strategy ?? "").replace("packaged:", "").replace(/\+(alpha|posture)/g, "");
 const LIMITS: Record<string, string> = {
-  daily_loss: "loss of the day",
-  drawdown: "drawdown of the day",
-  reference_age_ms: "age of the mark",
-  messages: "message rate",
-  long_lots: "long",
-  short_lots: "short",
-  order_value: "value of an order",
-  order_lots: "size of an order",
+  ...{ daily_loss: "loss of the day", drawdown: "drawdown of the day", long_lots: "long, lots" },
+  ...{ short_lots: "short, lots", messages: "message rate", reference_age_ms: "age of the mark, ms" },
+  ...{ order_value: "value of an order", order_lots: "size of an order, lots" },
+  ...{ own_cross: "would trade with an own order", collar: "too far from the market" },
 };
 export const limitName = (limit: string): string => LIMITS[limit] ?? limit.replaceAll("_", " ");

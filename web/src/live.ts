@@ -101,12 +101,9 @@ export async function past(): Promise<void> {
   if (key === asked) return;
   asked = key;
   asking?.abort();
-  if (ns === null || !desk) {
-    set({ past: null, pastFault: "" });
-    return;
-  }
   // Of many steps in a row the last alone is fetched; what was shown of another time goes at once.
   set({ past: null, pastFault: "" });
+  if (ns === null || !desk) return;
   await new Promise((go) => setTimeout(go, 120));
   if (asked !== key) return;
   asking = new AbortController();

@@ -46,7 +46,8 @@ const Icon = ({ path }: { path: string }) => (
 function Mark({ of }: { of: string }) {
   const alerts = use((s) => free(s.desks ?? []));
   const requests = use((s) => (s.requests ?? []).filter((r) => r.state === "waits").length);
-  const [n, what] = { alerts: [alerts, "without owner"], people: [requests, "waiting"] }[of] ?? [0, ""];
+  const all: [number, string] = [alerts + requests, "waiting"];
+  const [n, what] = { alerts: [alerts, "without owner"], people: [requests, "waiting"], more: all }[of] ?? [0, ""];
   if (!n) return null;
   return (
     <b class="mark ml-auto min-w-5 rounded-full bg-bad px-1.5 text-center text-xs text-paper">
@@ -81,6 +82,7 @@ function Nav() {
       <button type="button" aria-expanded={more} class={current} onClick={() => show(!more)}>
         <Icon path="M4 10h4v4H4zM10 10h4v4h-4zM16 10h4v4h-4z" />
         <span>More</span>
+        <Mark of="more" />
       </button>
     </nav>
   );
@@ -145,13 +147,8 @@ function step(by: number): void {
   if (now) go(here(), { at: to < now ? Math.max(to, app.first ?? 0) : null });
 }
 const DOES: Record<string, () => void> = {
-  k: kill,
-  l: () => go(here(), { at: null }),
-  "[": () => step(-1),
-  "]": () => step(1),
-  n: newOrder,
-  d: nextDesk,
-  "?": help,
+  ...{ k: kill, n: newOrder, d: nextDesk, "?": help },
+  ...{ l: () => go(here(), { at: null }), "[": () => step(-1), "]": () => step(1) },
 };
 function keys(e: KeyboardEvent): void {
   const typing = /^(INPUT|SELECT|TEXTAREA)$/.test((e.target as HTMLElement).tagName);

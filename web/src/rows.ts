@@ -2,13 +2,8 @@
 import type { AgentRow, DeskRow, LatchPart, ParentPart } from "./schema";
 import type { Page } from "./store";
 
-export type Parent = Omit<ParentPart, "parent" | "lots" | "limit_price"> & {
-  id: string;
-  desk: string;
-  qty: number;
-  limit_price: number | null;
-  limitText: string;
-};
+type Units = { id: string; desk: string; qty: number; limit_price: number | null; limitText: string };
+export type Parent = Omit<ParentPart, "parent" | "lots" | "limit_price"> & Units;
 
 /** Parents in shares or coins; a limit that stands in ticks, as a price. */
 export const parents = (page: Page): Parent[] =>
@@ -54,6 +49,15 @@ export function costOf(a: AgentRow, page: Page | undefined): Money | null {
   const currency = a.money[0]?.currency ?? page?.money[0]?.currency ?? "";
   return mine.length ? { currency, amount: mine.reduce((sum, p) => sum + (p.is_bps * p.weight) / 1e4, 0) } : null;
 }
+const PARTS: Record<string, string> = {
+  ...{ spread: "half the spread", walk: "deeper in the book", timing: "the price moved" },
+  ...{ forced: "taken at the horizon", fees: "fees" },
+};
+/** What an agent's cost is made of, in basis points that add up to it: what costs most first. */
+export const partsOf = ({ parts }: AgentRow): [string, number][] => {
+  const told = Object.entries(parts).map(([part, v]): [string, number] => [PARTS[part] ?? part, v]);
+  return told.filter(([, v]) => Math.abs(v) >= 0.05).sort((a, b) => b[1] - a[1]);
+};
 /** Costliest first; those of whom nothing is known last. */
 export const byCost = (all: AgentRow[]): AgentRow[] =>
   [...all].sort((a, b) => (b.is_bps ?? -Infinity) - (a.is_bps ?? -Infinity));

@@ -1026,6 +1026,10 @@ export interface components {
             low_bps: number | null;
             /** High Bps */
             high_bps: number | null;
+            /** Parts */
+            parts: {
+                [key: string]: number;
+            };
             /** Drift */
             drift: string;
             /** Drifting */
@@ -1097,6 +1101,10 @@ export interface components {
             low_bps: number | null;
             /** High Bps */
             high_bps: number | null;
+            /** Parts */
+            parts: {
+                [key: string]: number;
+            };
             /** Drift */
             drift: string;
             /** Drifting */

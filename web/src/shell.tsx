@@ -157,7 +157,7 @@ function Killed() {
   return (
     <Say tone="bad" role="alert" lead={`Killed: ${held(latch)}.`}>
       {latch?.reason}
-      {latch?.by && ` (${latch.by})`}
+      {latch?.by && `, by ${latch.by}`}
       <List all={far.length ? far : [silent]} />
       <Rearm {...{ desk, agents }} />
     </Say>
@@ -184,8 +184,8 @@ function TimeBar() {
   if (!to || to <= from) return null;
   const last = Math.max(1, Math.ceil((to - from) / MINUTE));
   const said = at === null && shown === null ? "live" : moment(now);
-  const step = (by: number) => (
-    <Button say={by < 0 ? "−1 min" : "+1 min"} on={() => put(Math.min(to, Math.max(from, now + by * MINUTE)))} />
+  const step = (by: number, say: string) => (
+    <Button say={say} on={() => put(Math.min(to, Math.max(from, now + by * MINUTE)))} />
   );
   const slide = (e: { currentTarget: HTMLInputElement }): void => {
     const minute = Number(e.currentTarget.value);
@@ -195,9 +195,11 @@ function TimeBar() {
   const range = { class: size, max: last, value: Math.round((now - from) / MINUTE), onInput: slide };
   return (
     <div class="timebar flex flex-wrap items-center gap-2.5" role="group" aria-label="Time shown">
-      {step(-1)}
+      {step(-10, "−10 min")}
+      {step(-1, "−1 min")}
       <input type="range" {...range} aria-label="Time of the journal" aria-valuetext={said} />
-      {step(1)}
+      {step(1, "+1 min")}
+      {step(10, "+10 min")}
       <output class="nums min-w-28">{said}</output>
     </div>
   );
@@ -241,6 +243,8 @@ function Answered({ id, title, done, waits, wrong }: Note) {
     ...(done?.done ?? []).map((d) => `Done: ${d}`),
     ...(done?.not_done ?? []).map((d) => `Not done: ${d.what}: ${d.why}`),
   ];
+  const over = use((s) => s.requests?.find((r) => r.id === waits && r.state !== "waits"));
+  useEffect(() => void (over && setTimeout(() => unnote(id), 12000)), [over?.id]);
   const edge = wrong || done?.not_done.length ? "border-l-bad" : waits ? "border-l-warn" : "border-l-good";
   return (
     <section class={`rounded-md border border-l-4 border-soft bg-paper px-3 py-2 wrap-anywhere shadow-lg ${edge}`}>
@@ -251,7 +255,7 @@ function Answered({ id, title, done, waits, wrong }: Note) {
       {wrong && <p>Not done. {wrong}</p>}
       {waits && (
         <p>
-          Waits for a second person (request {waits}). <Link to="people">People</Link>
+          {over ? `${over.state} by ${over.by}` : "Waits for a second person:"} <Link to="people">People</Link>
         </p>
       )}
       {done && <List all={said.length ? said : [SILENT]} />}

@@ -261,7 +261,7 @@ def _share(shares: Sequence[float]) -> str:
 
 def _limits(day: Mapping[str, Any]) -> DayTable:
     rows = [
-        [f"{one_line(row['name'], 30)} {row['limit']}", _used(row["used"]), _used(row["of"]),
+        [f"{one_line(row['name'], 30)} {row['limit'].replace('_', ' ')}", _used(row["used"]), _used(row["of"]),
          f"{100 * row['share']:.0f} %", at(row["ns"], day["to_ns"])]
         for row in day["limits"]
     ]  # fmt: skip

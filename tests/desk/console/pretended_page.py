@@ -81,6 +81,7 @@ def page(desk: str, ns: int, latch: dict[str, Any] | None, owners: dict[int, str
                 "half_bps": half,
                 "low_bps": mean - half,
                 "high_bps": mean + half,
+                "parts": {"spread": 3.1, "walk": 0.4, "timing": mean - 3.5, "forced": 0.0, "fees": 0.0},
                 "parents": 9,
                 "filled_share": 0.93,
                 "by_hand": 0,

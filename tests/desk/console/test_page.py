@@ -57,7 +57,16 @@ def page(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any
         ("agent", ["cost against arrival", "running mean over parents"]),
         ("orders", ["20 / 50", "p1", "p2", "its horizon came while its agent was killed", "c1"]),
         ("market", ["AAA"]),
-        ("risk", ["depth thin: 0.4 of usual", "COLLAR 1", "gross value", "90 %", "+3.2 [\N{MINUS SIGN}4.6, +11.0]"]),
+        (
+            "risk",
+            [
+                "depth thin: 0.4 of usual",
+                "too far from the market (1)",
+                "gross value",
+                "90 %",
+                "+3.2 [\N{MINUS SIGN}4.6, +11.0]",
+            ],
+        ),
         ("forecasts", ["news", "AAA"]),
         ("alerts", ["<b>spread</b> far", "1 of 1 alerts has no owner"]),
         ("people", ["Nothing waits", "Nobody has done anything"]),

@@ -58,6 +58,9 @@ def test_the_first_screen_says_which_agent_costs_most(page: Any) -> None:
     assert text(page, ".answer").startswith("schedule of today costs most: +9.7 [+4.5, +14.9] bps")
     rows = text(page, "[aria-label='Agents by cost'] tbody th").split("\n")
     assert rows[0] == "schedule"
+    told = text(page, ".answer")
+    assert "Largest part: the price moved +6.2." in told
+    assert "In money default of drill costs most: 265.74 USD." in told
 
 
 def test_it_is_stopped_from_where_it_stands(page: Any, app: Any) -> None:
@@ -77,7 +80,7 @@ def test_it_is_stopped_from_where_it_stands(page: Any, app: Any) -> None:
     press(page, "Re-arm…", "main .title")
     say(page, "Reason", "it was a glitch")
     press(page, "Ask to re-arm", "dialog")
-    answered(page, "Waits for a second person (request 8)")
+    answered(page, "Waits for a second person: People")
     assert app.state.asked[-1] == ("rearm", {"desk": "today", "agents": ["schedule"], "reason": "it was a glitch"})
 
 
@@ -86,7 +89,7 @@ def test_the_old_one_is_put_back_by_two(page: Any, app: Any) -> None:
     press(page, "Put the old one back…")
     say(page, "Reason", "it was better")
     press(page, "Ask to put it back", "dialog")
-    answered(page, "Waits for a second person (request 8)")
+    answered(page, "Waits for a second person: People")
     assert app.state.asked[-1] == ("agents/ppo/demote", {"desk": "today", "reason": "it was better"})
 
 
@@ -175,7 +178,6 @@ def test_a_parent_that_ended_without_a_fill_is_not_called_done(page: Any) -> Non
     show(page, SCREENS["orders"])
     ended = text(page, "tr[data-id=INTC-002-schedule]")
     assert "not filled" in ended
-    assert "0 of 9,000 filled" in ended
     assert "ended: 9,000 of 9,000 lots unfilled" in ended
     assert "filled" in text(page, "tr[data-id=INTC-000-ppo]")
 
@@ -235,7 +237,7 @@ def test_forecasts_stand_beside_what_came_with_their_figures(page: Any) -> None:
     assert text(page, ".answer").startswith("Of 9 forecasts whose time has come, 78 % ended inside")
     figures = text(page, "[aria-label='How good they are'] tbody tr").split()
     assert figures == ["CSCO", "9", "+0.10", "44", "%"]
-    assert page.find_elements("css selector", "[aria-label^='Forecasts of CSCO and what came, bps: forecast +4.0']")
+    assert page.find_elements("css selector", "[aria-label^='Forecasts of CSCO and realised, bps: forecast +4.0']")
     assert "2012-06-21" in text(page, "[aria-label='Model packaged:ppo-csco']")
 
 

@@ -104,12 +104,14 @@ def test_the_page_is_the_same_when_what_is_over_leaves_memory(seed: int) -> None
 def test_a_corrected_analysis_takes_the_place_of_the_first() -> None:
     def analysed(bps: float) -> Entry:
         return Entry(
-            kinds.TCA, 9 * S, "AAA", "ann", "p9", body={"is_bps": bps, "filled": 10, "unfilled": 0.5, "refused": 1}
-        )
+            kinds.TCA, 9 * S, "AAA", "ann", "p9",
+            body={"is_bps": bps, "spread_bps": 1.0, "timing_bps": bps - 1, "filled": 10, "unfilled": 0.5, "refused": 1},
+        )  # fmt: skip
 
     state = page([analysed(3.0), analysed(5.0)])
     row = agents(state)["ann"]
     assert (row["is_bps"], row["parents"]) == (5.0, 1)
+    assert row["parts"] == {"spread": 1.0, "walk": 0.0, "timing": 4.0, "forced": 0.0, "fees": 0.0}
     assert (state["summary"]["unfilled"], state["summary"]["refused"]) == (0.5, 1)
 
 

@@ -460,6 +460,24 @@ def test_missed_market_data_is_asked_for_anew():
 # -- kills ------------------------------------------------------------------------------------------------------------
 
 
+def test_a_kill_is_confirmed_after_its_latch_whichever_thread_is_first(tmp_path, monkeypatch):
+    latch = KillLatch(tmp_path / "kill.json")
+    session = session_of(Flaky(exchange_of()), killed=latch.killed, latch=latch)
+    session.accept(asked())
+    real = session.gateway.withdraw
+
+    def other_thread_first(*cancels, **more):
+        session.stopper.follow_up()
+        real(*cancels, **more)
+
+    monkeypatch.setattr(session.gateway, "withdraw", other_thread_first)
+    latch.kill("runaway", "carl", 5, ["ann"])
+    session.step(session.now_ns + S)
+    events = [(body["event"], body["by"]) for body in bodies(session.journal, kinds.KILL)]
+    assert events == [("latched", "carl"), ("confirmed", "")]
+    check(session)
+
+
 def test_a_kill_cancels_everything_and_lasts_until_rearmed(tmp_path):
     latch = KillLatch(tmp_path / "kill.json")
     venue = Flaky(exchange_of())

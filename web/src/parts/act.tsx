@@ -65,6 +65,7 @@ export function Dialog({ title, wide, children }: DialogOf) {
   const before = useRef(document.activeElement as HTMLElement | null);
   useLayoutEffect(() => {
     box.current?.showModal();
+    box.current?.querySelector<HTMLElement>("form :is(input:not([type=radio]), select)")?.focus();
     return () => before.current?.focus?.();
   }, []);
   const look = `${wide ? "w-[min(60rem,94vw)]" : "w-[min(34rem,94vw)]"} m-auto max-h-[88vh] overflow-auto rounded-xl px-5 py-4`;

@@ -92,16 +92,9 @@ export function Waiting({ wrong, what, again }: Awaited) {
     </p>
   );
 }
-type Press = {
-  say: Node;
-  on?: () => void;
-  kind?: string;
-  off?: boolean;
-  pressed?: boolean;
-  label?: string;
-  hint?: string;
-};
-export const Button = ({ say, on, kind = "small", off, pressed, label, hint }: Press) => (
+type Press = { say: Node; on?: () => void; kind?: string; off?: boolean; pressed?: boolean };
+type Named = { label?: string; hint?: string };
+export const Button = ({ say, on, kind = "small", off, pressed, label, hint }: Press & Named) => (
   <button type={on ? "button" : "submit"} class={kind} onClick={on} aria-pressed={pressed} {...named(label, hint, off)}>
     {say}
   </button>

@@ -58,7 +58,7 @@ const series = (l: Line, few: boolean): uPlot.Series => ({
   width: l.dots ? 0 : (l.width ?? 2),
   dash: l.dash ?? [],
   spanGaps: !l.step, // a side of the market that is gone is not drawn where it was
-  points: { show: l.dots ?? (few && !l.step), size: l.dots ? 8 : 5, ...(l.dots ? { fill: ink(l.colour) } : {}) },
+  points: { show: l.dots ?? few, size: l.dots ? 8 : 5, ...(l.dots ? { fill: ink(l.colour) } : {}) },
   ...(l.step ? { paths: uPlot.paths.stepped!({ align: 1, extend: true }) } : {}),
 });
 
@@ -69,12 +69,18 @@ export function Plot({ label, x, lines, height = 220, range, show = (v) => num(v
   now.current = { under, over, show };
   const scheme = [use((s) => s.theme), useMedia("(prefers-color-scheme: dark)")];
   const [at, put] = useState<number | null>(null);
-  const shape = JSON.stringify([scheme, height, tick, lines.map((l) => [l.name, l.colour, l.step, l.dots])]);
+  const shape = JSON.stringify([
+    scheme,
+    height,
+    tick,
+    x.length < 2,
+    lines.map((l) => [l.name, l.colour, l.step, l.dots]),
+  ]);
   const data = [x, ...lines.map((l) => l.values)] as uPlot.AlignedData;
   useEffect(() => {
     const place = box.current!;
-    const spread = (u: uPlot, low: number, high: number): [number, number] =>
-      u.data[0].length < 2 || low === high ? [low - 60, low + 60] : [low, high + (high - low) / 100];
+    const spread = ({ data: [[at = 0, ...more]] }: uPlot, low: number, high: number): [number, number] =>
+      !more.length || low === high ? [at - 60, at + 60] : [low, high + (high - low) / 100];
     const made = new uPlot(
       {
         width: place.clientWidth || 300,
@@ -84,7 +90,7 @@ export function Plot({ label, x, lines, height = 220, range, show = (v) => num(v
         padding: [8, 18, 0, 0],
         scales: { x: { time: false, range: spread }, y: range ? { range } : {} },
         axes: axes(tick, (v) => now.current.show(v)),
-        series: [{}, ...lines.map((l) => series(l, x.length < 40))],
+        series: [{}, ...lines.map((l) => series(l, x.length < (l.step ? 2 : 40)))],
         hooks: {
           drawAxes: [(u) => now.current.under?.(u)],
           draw: [(u) => now.current.over?.(u)],

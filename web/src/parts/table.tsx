@@ -56,12 +56,8 @@ export function Table<R>({ label, rows, columns, id, empty, tone, keep }: Rows<R
     </div>
   );
 }
-type Listing<R> = Omit<Rows<R>, "label" | "rows"> &
-  Titled & {
-    rows: R[] | undefined;
-    wait?: Awaited;
-    children?: ComponentChildren;
-  };
+type Awaiting<R> = { rows: R[] | undefined; wait?: Awaited; children?: ComponentChildren };
+type Listing<R> = Omit<Rows<R>, "label" | "rows"> & Titled & Awaiting<R>;
 /** A section that is a table; where its rows are not there yet, what is waited for. */
 export const Listed = <R,>({ title, note, aside, rows, wait, children, ...table }: Listing<R>) => (
   <Section {...{ title, note, aside }}>

@@ -33,13 +33,8 @@ export function WhyButton({ seq, desk }: { seq: number; desk: string }) {
 }
 
 const KEYS = {
-  "?": "this list",
-  k: "the kill switch",
-  "1 … 9": "the screens, in the order of the navigation",
-  n: "a new order",
-  d: "the next desk",
-  "[ and ]": "a minute back, a minute on",
-  l: "back to live",
+  ...{ "?": "this list", k: "the kill switch", "1 … 9": "the screens, in the order of the navigation" },
+  ...{ n: "a new order", d: "the next desk", "[ and ]": "a minute back, a minute on", l: "back to live" },
   "Tab, Enter, Esc": "on, press, back",
 };
 function Help() {

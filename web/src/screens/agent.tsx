@@ -2,13 +2,14 @@
 import { useGet } from "../api";
 import { bps, money, none, num, pct, plural, short, signed } from "../format";
 import { Badge, Button, Cost, Empty, Facts, Interval, Profits, Say, Section, Share, Soft, State } from "../parts/basic";
-import { Tabs, Tiles, Time, Waiting, type Fact, type Tile } from "../parts/basic";
+import { Tabs, Tiles, Time, Waiting, With, type Fact, type Tile } from "../parts/basic";
 import { Do, KillButton, Rearm, verb } from "../parts/act";
 import { Models } from "../parts/models";
 import { aligned, Plot } from "../parts/plot";
 import { acts, Listed, words } from "../parts/table";
 import { WhyButton } from "../parts/why";
-import { agents as rowsOf, byCost, costOf, killedOf, look, mean, names, parents as parentRows, shareOf } from "../rows";
+import { agents as rowsOf, byCost, costOf, killedOf, look, mean, names } from "../rows";
+import { parents as parentRows, partsOf, shareOf } from "../rows";
 import type { AgentRow, Decision } from "../schema";
 import { go, href, use, usePast, usePlace, useView, type Page } from "../store";
 import { ParentsTable } from "./orders";
@@ -60,7 +61,7 @@ function One({ a, page }: { a: AgentRow; page: Page }) {
   return (
     <>
       <Title a={a} latch={page.latch} />
-      {a.reason && (
+      {a.reason && !(a.state === "killed" && page.latch) && (
         <Say lead={`${a.state}:`} tone={a.state === "active" ? "" : "warn"}>
           {a.reason}
         </Say>
@@ -84,11 +85,11 @@ function One({ a, page }: { a: AgentRow; page: Page }) {
           title="Last decisions"
           rows={page.decisions.filter(mine).slice(0, 12)}
           id={(d) => d.seq}
-          empty="No decision is among the last of the desk."
+          empty="None is among the last of the desk: Why? of its parents has the last of each."
           columns={[
             words("time", (d) => <Time ns={d.ns} />),
             words("parent", (d) => d.parent),
-            words("what", (d) => (d.commands ? plural(d.commands, "command") : <Soft>left as it was</Soft>)),
+            words("what", (d) => (d.commands ? `${d.commands} sent` : <Soft>left as it was</Soft>)),
             acts((d) => <WhyButton seq={d.seq} desk={a.desk} />),
           ]}
         />
@@ -141,16 +142,17 @@ function Title({ a, latch }: { a: AgentRow; latch: Page["latch"] }) {
 function tiles(a: AgentRow, page: Page): Tile[] {
   const cost = costOf(a, page);
   const bounds = { mean: a.is_bps, low: a.low_bps, high: a.high_bps };
-  const known = Object.values(bounds).filter((v) => !none(v));
   const { used, of } = a.capital;
   const capital = none(of) ? "" : `capital ${money(used)} of ${money(of)} used`;
   const parts = a.money.map((t) => `realised ${money(t.realised)}, open ${money(t.open)}`);
   const drift = a.drifting ? <Badge tone="warn">drifting</Badge> : a.drift ? <Badge>back at its card</Badge> : "none";
-  const edge = Math.max(5, ...known.map(Math.abs));
+  const edge = Math.max(5, ...Object.values(bounds).map((v) => Math.abs(v ?? 0)));
   const helped = a.by_hand ? `, ${a.by_hand} more by hand` : "";
   const counts = `${plural(a.parents, "parent")}${helped}, ${plural(a.fills, "fill")}`;
+  const made = partsOf(a).map(([part, v]) => `${part} ${bps(v)}`);
+  const scale = <Cost {...bounds} edge={edge} />;
   return [
-    ["cost against arrival, bps", <Interval {...bounds} />, <Cost {...bounds} edge={edge} />],
+    ["cost against arrival, bps", <Interval {...bounds} />, <With sub={made.join(", ")}>{scale}</With>],
     ["cost in money", cost ? money(cost.amount, cost.currency) : "–", counts],
     ["profit", <Profits all={a.money} />, parts.join("; ") || "nothing was filled"],
     ["share of the flow", <Share of={shareOf(a.share)} />, capital],
@@ -162,17 +164,25 @@ function Challenger({ a }: { a: AgentRow }) {
   if (!c) return <Empty>No challenger runs beside {a.agent}.</Empty>;
   const name = short(c.challenger);
   const trials = `over ${plural(c.trials, "trial")}`;
-  const saved = `On paper it saves ${bps(c.mean_bps)} bps (${bps(c.low_bps)} to ${bps(c.high_bps)}) ${trials}`;
+  const saves = `On paper it saves ${bps(c.mean_bps)} bps (${bps(c.low_bps)} to ${bps(c.high_bps)}) ${trials}`;
+  const saved = c.trials ? `${saves}: ${c.verdict}` : "It has had no trial yet";
   return (
     <div class="grid justify-items-start gap-2">
       <p>
-        <b>{name}</b> saves <Interval mean={c.mean_bps} low={c.low_bps} high={c.high_bps} /> bps {trials}:{" "}
-        <State is={c.verdict || "no trial is over"} />
+        <b>{name}</b>{" "}
+        {c.trials ? (
+          <>
+            saves <Interval mean={c.mean_bps} low={c.low_bps} high={c.high_bps} /> bps {trials}:{" "}
+            <State is={c.verdict} />
+          </>
+        ) : (
+          "has had no trial yet."
+        )}
       </p>
       <Do
         {...verb("promote", `the challenger of ${a.agent}`)}
-        text={`${name} takes the place of ${short(a.strategy)} from the next parent on. ${saved}: ${c.verdict || "untried"}. A
-          second person has to confirm.`}
+        text={`${name} takes the place of ${short(a.strategy)} from the next parent on. ${saved}. A second person has
+          to confirm.`}
         yes="Ask to promote"
         path="/api/agents/{name}/promote"
         of={{ name: a.agent }}

@@ -38,10 +38,10 @@ export function AlertsScreen() {
   return (
     <>
       <p class="answer">
-        {said}
+        {said}{" "}
         {others.map((d) => (
           <Link key={d.desk} to="alerts" desk={d.desk}>
-            {` ${more(d)} more without owner at ${d.desk}.`}
+            {`${more(d)} more without owner at ${d.desk}.`}
           </Link>
         ))}
       </p>
@@ -59,7 +59,7 @@ export function AlertsScreen() {
         tone={(a) => (a.owner ? "over" : "")}
         columns={[
           words("time", (a) => <Time ns={a.ns} />),
-          words("how bad", (a) => <State is={a.severity} />),
+          words("severity", (a) => <State is={a.severity} />),
           words("code", (a) => <b>{a.code}</b>),
           prose("what", (a) => <What a={a} desk={page.desk} />),
           prose("owner", (a) => <Owner a={a} />),
@@ -71,9 +71,9 @@ export function AlertsScreen() {
   );
 }
 function What({ a, desk }: { a: Alert; desk: string }) {
-  const agent = a.agent && <Link to={["agent", desk, a.agent]}>{a.agent} </Link>;
+  const agent = a.agent && <Link to={["agent", desk, a.agent]}>{a.agent}</Link>;
   const market = a.instrument && <Link to={["market", a.instrument]}>{a.instrument}</Link>;
-  return <With sub={(a.gate || agent || market) && [a.gate && "the gate ", agent, market]}>{a.text}</With>;
+  return <With sub={(a.gate || agent || market) && [[a.gate && "the gate ", agent, " ", market]]}>{a.text}</With>;
 }
 function Owner({ a }: { a: Alert }) {
   if (a.owner) return <With sub={a.note}>{a.owner}</With>;
@@ -90,7 +90,7 @@ const Own = ({ a, desk }: { a: Alert; desk: string }) => (
   />
 );
 
-const ASKED = ["What it is", "By itself", "What you do"];
+const ASKED = ["What it is", "What the system does", "What you do"];
 /** What is known of an alert of this code, and what is done first whatever it is. */
 function Playbook({ code }: { code: string }) {
   const rows = playbook(code).map(({ alert, itself, you }) => [alert, itself, you]);

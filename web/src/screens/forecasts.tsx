@@ -41,7 +41,7 @@ export function ForecastsScreen() {
       <History all={all.filter(isTold)} />
       <Listed<ForecastRow>
         title="Forecasts"
-        note="bar: forecast with its interval; dot: what came"
+        note="bar: forecast with its interval; dot: realised"
         rows={all.slice(0, MOST)}
         id={keyOf}
         empty="Nothing was forecast yet: sources speak at the start of each round."
@@ -51,7 +51,7 @@ export function ForecastsScreen() {
           prose("source", (f) => f.source),
           figure("horizon", (f) => span(f.horizon_s)),
           figure("forecast, bps", (f) => <Interval mean={f.forecast_bps} low={f.low} high={f.high} />),
-          figure("came, bps", (f) => bps(f.came_bps)),
+          figure("realised, bps", (f) => bps(f.came_bps)),
           words("to scale", (f) => <Beside f={f} edge={edge} />),
           words("verdict", (f) => <Verdict f={f} due={due(f)} />),
         ]}
@@ -86,7 +86,7 @@ function Answer({ all, due }: { all: ForecastRow[]; due: (f: ForecastRow) => boo
 }
 const hits = (told: Told[]): number => told.filter((f) => f.came_bps * f.forecast_bps > 0).length / told.length;
 function Beside({ f, edge }: { f: ForecastRow; edge: number }) {
-  const label = `forecast ${bps(f.forecast_bps)}, came ${bps(f.came_bps)} bps`;
+  const label = `forecast ${bps(f.forecast_bps)}, realised ${bps(f.came_bps)} bps`;
   return <Whisker low={f.low} high={f.high} tick={f.forecast_bps ?? 0} dot={f.came_bps} {...{ edge, label }} />;
 }
 function Verdict({ f, due }: { f: ForecastRow; due: boolean }) {
@@ -109,7 +109,7 @@ function History({ all }: { all: Told[] }) {
       { name: "forecast", colour: "s1", step: true, values: rows.map((f) => f.forecast_bps) },
       { ...shared, name: "low", step: true, values: rows.map((f) => f.low) },
       { ...shared, name: "high", step: true, values: rows.map((f) => f.high) },
-      { name: "came", colour: "s0", dots: true, values: rows.map((f) => f.came_bps) },
+      { name: "realised", colour: "s0", dots: true, values: rows.map((f) => f.came_bps) },
     ];
   }, [rows]);
   const score = ([name, told]: [string, Told[]]): Score => {
@@ -122,8 +122,8 @@ function History({ all }: { all: Told[] }) {
   ));
   return (
     <div class="two">
-      <Section title="What was forecast, and what came" note={`${shown[0]}, bps`} aside={tabs}>
-        <Plot label={`Forecasts of ${shown[0]} and what came, bps`} {...{ x, lines }} show={(v) => signed(v, 1)} />
+      <Section title="Forecast and realised" note={`${shown[0]}, bps`} aside={tabs}>
+        <Plot label={`Forecasts of ${shown[0]} and realised, bps`} {...{ x, lines }} show={(v) => signed(v, 1)} />
       </Section>
       <Section title="How good they are" note="over those whose time has come">
         <Table<Score>

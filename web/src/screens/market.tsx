@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { useGet, type Fetched } from "../api";
 import { clock, none, pct, plural, price, qty } from "../format";
-import { Button, Empty, Row, Section, Side, Soft, Tabs, Time, Waiting, type Node } from "../parts/basic";
+import { Button, Empty, Row, Section, Side, Soft, Tabs, Time, Waiting, type Node, type Titled } from "../parts/basic";
 import { ink, Plot, type Line } from "../parts/plot";
 import { figure, Table, words } from "../parts/table";
 import { look, names } from "../rows";
@@ -57,6 +57,7 @@ export function MarketScreen() {
   const tick = page.instruments[name]?.tick;
   const tab = (n: string) => ({ key: n, shown: n, href: href(["market", n]), on: n === name });
   const shown = heat ? book.data : undefined;
+  const seen = book.data?.ns;
   return (
     <>
       <Row>
@@ -71,30 +72,23 @@ export function MarketScreen() {
         </label>
       </Row>
       <div class="market grid gap-x-8 gap-y-6 mid:grid-cols-2 wide:grid-cols-3 [&>:first-child]:col-span-full">
-        <Section title="Price" note={<Touch page={page} name={name} />}>
-          <Loaded what="The price" got={chart}>
-            {(data) => <Price chart={data} {...{ book: shown, tick, to }} who={names(page)} />}
-          </Loaded>
-        </Section>
-        <Section
+        <Loaded title="Price" note={<Touch page={page} name={name} />} got={chart}>
+          {(data) => <Price chart={data} {...{ book: shown, tick, to }} who={names(page)} />}
+        </Loaded>
+        <Loaded
           title="Ladder"
-          note={book.data?.ns ? clock(book.data.ns) : ""}
+          note={seen ? clock(seen) : ""}
           aside={<Spread book={book.data} tick={tick} />}
+          got={book}
         >
-          <Loaded what="The book" got={book}>
-            {(data) => <Ladder book={data} tick={tick} />}
-          </Loaded>
-        </Section>
-        <Section title="Tape" note="last trades">
-          <Loaded what="The tape" got={book}>
-            {(data) => <Tape book={data} tick={tick} />}
-          </Loaded>
-        </Section>
-        <Section title="Own fills" note={chart.data && plural(chart.data.fills.length, "fill")}>
-          <Loaded what="The fills" got={chart}>
-            {(data) => <Fills all={data.fills} tick={tick} />}
-          </Loaded>
-        </Section>
+          {(data) => <Ladder book={data} tick={tick} />}
+        </Loaded>
+        <Loaded title="Tape" note="last trades" got={book}>
+          {(data) => <Tape book={data} tick={tick} />}
+        </Loaded>
+        <Loaded title="Own fills" note={chart.data && plural(chart.data.fills.length, "fill")} got={chart}>
+          {(data) => <Fills all={data.fills} tick={tick} />}
+        </Loaded>
       </div>
       {chart.data?.schedule.length ? (
         <Section title="Parents against their schedules" note="what is done; the dashed line is the plan">
@@ -109,9 +103,9 @@ export function MarketScreen() {
   );
 }
 
-type LoadedOf<T> = { what: string; got: Fetched<T>; children: (data: T) => Node };
-const Loaded = <T,>({ what, got, children }: LoadedOf<T>) => (
-  <>{got.data ? children(got.data) : <Waiting what={what} {...got} />}</>
+type LoadedOf<T> = Titled & { got: Fetched<T>; children: (data: T) => Node };
+const Loaded = <T,>({ got, children, ...head }: LoadedOf<T>) => (
+  <Section {...head}>{got.data ? children(got.data) : <Waiting what={`The ${head.title}`} {...got} />}</Section>
 );
 
 type PriceOf = { chart: Chart; book: BookPart | undefined; tick: Tick; who: string[]; to: number };
@@ -181,10 +175,8 @@ const pos = (u: uPlot, ns: number, y: number): [number, number] => [
   u.valToPos(y, "y", true),
 ];
 function drawHeat(u: uPlot, heat: BookPart["heat"], step: number): void {
-  const sizes = heat.qty
-    .flat()
-    .filter((v) => v > 0)
-    .sort((a, b) => a - b);
+  const sizes = heat.qty.flat().filter((v) => v > 0);
+  sizes.sort((a, b) => a - b);
   const top = sizes[Math.floor(0.98 * (sizes.length - 1))] ?? 1;
   const end = (heat.ns.at(-1) ?? 0) + ((heat.ns.at(-1) ?? 0) - (heat.ns[0] ?? 0)) / Math.max(heat.ns.length - 1, 1);
   clip(u, (c) => {

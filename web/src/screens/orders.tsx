@@ -21,7 +21,7 @@ const TEXTS = {
   give_back: "What is open by hand is cancelled, then its strategy goes on with what is left.",
 };
 
-function Acts({ p }: { p: Parent }) {
+function Acts({ p, page }: { p: Parent; page: Page }) {
   if (!p.live || p.status === "cancelling") return null;
   const me = use((s) => s.me);
   const shared = { of: { id: p.id }, body: { desk: p.desk } };
@@ -38,7 +38,12 @@ function Acts({ p }: { p: Parent }) {
         <Do
           {...{ may: "by_hand", label: "Order…", yes: "Send it" }}
           title={`${p.side > 0 ? "Buy" : "Sell"} ${p.instrument} for ${p.id}`}
-          text="It passes the same limits as an agent's, and never more than is left."
+          text={
+            <>
+              The market: <Touch page={page} name={p.instrument} />. It passes the same limits as an agent's, and never
+              more than is left.
+            </>
+          }
           path="/api/parents/{id}/orders"
           {...shared}
           fields={[
@@ -84,7 +89,7 @@ export function ParentsTable({ rows, page, empty }: { rows: Parent[]; page: Page
         prose("state", (p) => <Status p={p} />),
         acts((p) => (
           <>
-            <Acts p={p} />
+            <Acts p={p} page={page} />
             <WhyButton seq={p.last_decision} desk={p.desk} />
           </>
         )),
@@ -113,10 +118,9 @@ function Status({ p }: { p: Parent }) {
   const why = p.reason !== p.status && p.reason && (p.live ? p.reason : `ended: ${p.reason}`);
   const whose = p.status === "by hand" && p.hand;
   const whole = p.filled >= p.qty;
-  const left = !p.live && !whole && `${qty(p.filled)} of ${qty(p.qty)} filled`;
   const done = whole ? "filled" : p.filled ? "partly filled" : "not filled";
   return (
-    <With sub={[whose, left, why, p.refused > 0 && <Badge tone="bad">{num(p.refused, 0)} refused</Badge>]}>
+    <With sub={[whose, why, p.refused > 0 && <Badge tone="bad">{num(p.refused, 0)} refused</Badge>]}>
       <State is={p.status === "done" ? done : p.status.replaceAll("_", " ")} />
     </With>
   );
@@ -177,7 +181,7 @@ function Submit({ page }: { page: Page }) {
     field("qty", "Quantity", { kind: "number", needed: true }),
     field("minutes", "Minutes", { kind: "number", needed: true }),
     field("limit_price", "Limit, or 25bps", { kind: "price" }),
-    choice("agent", "Agent", names(page), [["", "by share of the flow"]]),
+    choice("agent", "Agent", names(page), [["", "by share"]]),
     field("reason", "Reason", { needed: true }),
   ];
   const [given, put] = useState<Values>({ side: "buy", minutes: "30", qty: "", reason: "" });

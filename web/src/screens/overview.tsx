@@ -1,12 +1,12 @@
 // All desks, then all agents by what they cost.
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api";
-import { clock, money, none, num, pct, plural, short, span } from "../format";
+import { bps, clock, money, none, num, pct, plural, short, span } from "../format";
 import { Badge, Card, Cards, Cost, Empty, Facts, Interval, Link, Profit, Profits, Row, Section } from "../parts/basic";
 import { Share, Soft, Spark, Standing, State, Waiting, With, type Fact } from "../parts/basic";
 import { KillButton } from "../parts/act";
 import { acts, figure, Listed, prose, words } from "../parts/table";
-import { agents as rowsOf, byCost, costOf, deskOf, held, names, shareOf, type Money } from "../rows";
+import { agents as rowsOf, byCost, costOf, deskOf, held, names, partsOf, shareOf, type Money } from "../rows";
 import type { AgentRow, DeskRow, PnlPoint, Total } from "../schema";
 import { use, usePast, usePlace, useView, type Page } from "../store";
 import { Costs } from "./agent";
@@ -119,18 +119,20 @@ function Answer({ all, pages }: { all: AgentRow[]; pages: Pages }) {
   if (worst.is_bps! <= 0) {
     return (
       <p class="answer">
-        No agent costs us: the dearest, <AgentLink a={worst} />, is at {bounds} bps.
+        No agent costs money so far: the dearest, <AgentLink a={worst} />, is at {bounds} bps.
       </p>
     );
   }
   const cost = costOf(worst, pages[worst.desk]);
   const luck = worst.low_bps! > 0 ? "The whole interval is a cost." : "The interval holds zero: luck is not ruled out.";
+  const [part, most_bps] = partsOf(worst)[0] ?? ["", 0];
+  const most = part && `Largest part: ${part} ${bps(most_bps)}. `;
   const sure = none(worst.low_bps) ? "Too few parents for an interval." : luck;
   return (
     <p class="answer">
       <AgentLink a={worst} /> of {worst.desk} costs most: {bounds} bps
       {cost && `, ${money(cost.amount, cost.currency)}`} over {plural(worst.parents, "parent")}.{" "}
-      <Soft>{sure + inMoney(told, worst, cost, pages)}</Soft>
+      <Soft>{most + sure + inMoney(told, worst, cost, pages)}</Soft>
     </p>
   );
 }
@@ -141,7 +143,7 @@ function inMoney(told: AgentRow[], worst: AgentRow, cost: Money | null, pages: P
     .filter(({ is }) => is && is.currency === cost?.currency)
     .sort((x, y) => y.is!.amount - x.is!.amount)[0];
   if (!dear || dear.a === worst) return "";
-  return ` In money it is ${dear.a.agent} of ${dear.a.desk}: ${money(dear.is!.amount, dear.is!.currency)}.`;
+  return ` In money ${dear.a.agent} of ${dear.a.desk} costs most: ${money(dear.is!.amount, dear.is!.currency)}.`;
 }
 
 /** At most some 160 points of the total over the session. */
@@ -183,7 +185,7 @@ function DeskCard({ d, page }: { d: DeskRow; page: Page | undefined }) {
   const latch = page?.latch === undefined ? d.killed : page.latch;
   const runs = page?.running ?? d.running;
   const past = usePast();
-  const about = [d.stage, d.venue, d.money.some((t) => !t.currency) && "its journal names no currency"];
+  const about = [d.stage, d.venue, d.money.some((t) => !t.currency) && "no currency named"];
   const alerts = `${plural(d.alerts.unowned, "alert")} without owner${d.alerts.of_gate ? ", some the gate's" : ""}`;
   const last = d.silent_s < 2 ? "just now" : `${span(d.silent_s)} ago`;
   return (

@@ -121,7 +121,7 @@ function Pnl({ page }: { page: Page }) {
 const FEW = 8;
 function Limits({ page, all }: { page: Page; all: Limit[] }) {
   const [whole, show] = useState(false);
-  const denied = Object.entries(page.denials).map(([code, n]) => `${code} ${num(n, 0)}`);
+  const denied = Object.entries(page.denials).map(([code, n]) => `${limitName(code.toLowerCase())} (${num(n, 0)})`);
   const at = page.heartbeat.ns ? `, at ${clock(page.heartbeat.ns)}` : "";
   const more = whole ? "Those used most" : `Show all ${num(all.length, 0)}`;
   const levers = (
@@ -147,7 +147,9 @@ function Limits({ page, all }: { page: Page; all: Limit[] }) {
         prose("share", (l) => <Used l={l} />),
       ]}
     >
-      <p class="text-soft">{denied.length ? `Denied: ${denied.join(", ")}.` : "Nothing was denied."}</p>
+      <p class="text-soft">
+        {denied.length ? `Orders refused by limits: ${denied.join(", ")}.` : "No order was refused by a limit."}
+      </p>
     </Listed>
   );
 }
@@ -228,7 +230,7 @@ function Postures({ page }: { page: Page }) {
         figure("since", (p) => <Time ns={p.ns} />),
       ]}
     >
-      {page.stances.length > 0 && <Stances page={page} />}
+      <div class="mt-4">{page.stances.length > 0 && <Stances page={page} />}</div>
     </Listed>
   );
 }
@@ -258,8 +260,9 @@ function SetPosture({ page }: { page: Page }) {
     />
   );
 }
+const WORDS: Record<string, string> = { size_multiplier: "size", max_participation: "of volume at most" };
 function Stances({ page }: { page: Page }) {
-  const word = ([k, v]: [string, number]): string => `${k.replaceAll("_", " ")} ${k === "styles" ? styles(v) : pct(v)}`;
+  const word = ([k, v]: [string, number]): string => `${WORDS[k] ?? k} ${k === "styles" ? styles(v) : pct(v)}`;
   const instead = (s: NamedStance): string => (s.instead ? ", in the place of risk's" : "");
   const end = (s: NamedStance) => (
     <Do

@@ -190,7 +190,7 @@ def _said(entry: Entry) -> str:
     if event == "accepted":
         limit = f", limit {body['limit_price']}" if body.get("limit_price") is not None else ""
         what = f"{SIDE_WORDS[body['side']]} {body['lots']:,} lots of {entry.instrument}{limit}"
-        return f"{entry.parent} accepted: {what}, by {entry.agent}, {body['horizon_ns'] / 1e9:g} s"
+        return f"{entry.parent} accepted: {what}, agent {entry.agent}, {body['horizon_ns'] / 60e9:g} min"
     if entry.kind == kinds.HOLD:
         parents = f"; {event} with it: {', '.join(body['parents'])}" if body["parents"] else ""
         takes = "takes no parent" if event == "paused" else "takes parents again"

@@ -128,8 +128,10 @@ class Budget(Shown):
 class AgentFigures(Shown):
     """An agent's figures; `share` of each instrument's flow, `low_bps` to `high_bps` the 95 % interval of its cost.
 
-    `parents` it finished alone, `by_hand` with a person's help; `filled_share` of what its finished parents asked for;
-    `promoted`: whose place it took in this session.
+    `parts`, basis points that add up to the cost of its analysed parents: half the `spread`, to `walk` the book,
+    `timing` (the price moved meanwhile), `forced` at the horizon, `fees`. `parents` it finished alone, `by_hand` with
+    a person's help; `filled_share` of what its finished parents asked for; `promoted`: whose place it took in this
+    session.
     """
 
     strategy: str
@@ -151,6 +153,7 @@ class AgentFigures(Shown):
     is_bps: float | None
     low_bps: float | None
     high_bps: float | None
+    parts: dict[str, float]
     drift: str
     drifting: bool
     actions: list[Action]

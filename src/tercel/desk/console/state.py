@@ -41,6 +41,9 @@ KEPT_PARENTS: Final = 4096
 AS_IT_IS: Final = ("seq", "ns", "session", "postures", "alphas", "markets", "kills")
 ACTIONS: Final = ("wait", "rest", "take", "take and rest")
 SHOWN_LIMITS: Final = 8
+HIDDEN: Final = ("qty", "unfilled", "costs", "spent", "intents")
+PARTS: Final = ("spread", "walk", "timing", "forced", "fees")
+"""What a shortfall is made of: they add up to it (`trading.tca.measure.ParentCost`)."""
 
 
 @dataclass
@@ -71,11 +74,14 @@ class Agent:
     by_hand: int = 0
     """Likewise, of which a person had taken some over: its costs are not the agent's."""
     costs: WeightedSums = field(default_factory=WeightedSums, repr=False)
+    spent: Counter[str] = field(default_factory=Counter, repr=False)
+    """Of its analysed parents: each of PARTS in basis points by the parent's weight; "": the weights."""
     intents: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_INTENTS), repr=False)
 
     def shown(self) -> dict[str, Any]:
         """The agent's table row, with the mean shortfall of its fills and a 95 % Student interval over parents."""
-        row = {name: value for name, value in vars(self).items() if name not in ("qty", "unfilled", "costs", "intents")}
+        row = {name: value for name, value in vars(self).items() if name not in HIDDEN}
+        row["parts"] = {part: self.spent[part] / self.spent[""] for part in PARTS} if self.spent[""] else {}
         asked = self.qty + self.unfilled
         row["filled_share"] = self.qty / asked if asked else None
         actions = [{"what": what, "n": n} for what, n in Counter(self.intents).most_common()]
@@ -118,7 +124,8 @@ class DeskState:
         self.cost_points: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
         self._costs: dict[str, Mapping[str, Any]] = {}
         """What parents cost, as first journaled, or as last analysed after a bust or correction."""
-        self._analysed: set[str] = set()
+        self._analysed: dict[str, dict[str, float]] = {}
+        """What analysed parents added to `Agent.spent`, last."""
         self._whole, self._unfilled, self._refused = WeightedSums(), 0, 0
         self._ended: dict[str, ParentOrder] = {}
         self._most = KEPT_PARENTS
@@ -348,8 +355,12 @@ class DeskState:
         if entry.parent in self._costs and entry.parent in self._analysed:
             self._count(self._agent(entry.agent), self._costs[entry.parent], -1)
             self._cost(entry)
-        self._analysed.add(entry.parent)
         self._feedback(seq, entry)
+        before = self._analysed.get(entry.parent, {})
+        now = self._analysed[entry.parent] = _apart(entry.body)
+        if entry.parent in self._costs:
+            self._agent(entry.agent).spent.update(now)
+            self._agent(entry.agent).spent.subtract(before)
 
     def _cost(self, entry: Entry) -> None:
         cost = self._costs[entry.parent] = plain(entry.body)
@@ -377,7 +388,7 @@ class DeskState:
             self._costs.pop(name)
             self._decided.pop(name, None)
             self._paid.pop(name, None)
-            self._analysed.discard(name)
+            self._analysed.pop(name, None)
         self._most = max(KEPT_PARENTS, 2 * len(self._costs))
 
     def _state(self, seq: int, entry: Entry) -> None:
@@ -435,6 +446,14 @@ class DeskState:
 
 def _bounds(costs: WeightedSums) -> dict[str, float | None]:
     return dict(zip(("is_bps", "half_bps", "low_bps", "high_bps"), costs.bounds(), strict=True))
+
+
+def _apart(cost: Mapping[str, Any]) -> dict[str, float]:
+    """What an analysis adds to `Agent.spent`: nothing of a parent that a person helped with."""
+    if cost.get("is_bps") is None or "by_hand" in cost:
+        return {}
+    by = weight(cost)
+    return {part: by * (cost.get(f"{part}_bps") or 0.0) for part in PARTS} | {"": by}
 
 
 def highest(limits: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -94,6 +94,8 @@ class ParentOutcome:
         Forecast when it was begun.
     posture : str or None
         Reasons of risk when it was begun.
+    by_hand : int or None
+        Lots that a person worked, who had taken it over: its cost is the desk's and no agent's. None where nobody had.
     """
 
     id: str
@@ -111,6 +113,7 @@ class ParentOutcome:
     opportunity_bps: float | None = None
     refusal_bps: float | None = None
     notional: float | None = None
+    by_hand: int | float | None = None
 
 
 @dataclass(frozen=True)
@@ -199,7 +202,9 @@ def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:
         checked = JournalCheck(journal.last, _consistent(journal, opened))
         forecasts = forecasts_in(entry for _, entry in journal.read(0, (kinds.FORECAST, kinds.ALERT)))
     shares, rows = desk.shares(), desk.results
-    costs = {name: by_filled([row for row in rows if row["agent"] == name]) for name in desk.slots}
+    alone = [row for row in rows if "by_hand" not in row]
+    own = {name: [row for row in alone if row["agent"] == name] for name in desk.slots}
+    costs = {name: by_filled(mine) for name, mine in own.items()}
     agents = {
         name: AgentOutcome(
             share=shares[name],
@@ -209,8 +214,8 @@ def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:
             drifting=slot.drifting,
             strategy=slot.shown,
             challenger=str(Evidence.of(slot.gains_bps)) if slot.challenger is not None else None,
-            cost=money([row for row in rows if row["agent"] == name]),
-            **dict(zip(("saves_bps", "saves_half_bps"), savings(rows, name), strict=True)),
+            cost=money(own[name]),
+            **dict(zip(("saves_bps", "saves_half_bps"), savings(alone, name), strict=True)),
         )
         for name, slot in desk.slots.items()
     }

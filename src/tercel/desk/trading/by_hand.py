@@ -7,7 +7,7 @@ through, as no strategy works it: what is open is cancelled, and what is left is
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from tercel.core.errors import OrderError
 from tercel.core.fixed import floored
@@ -20,6 +20,11 @@ from tercel.desk.trading.parents import ParentOrder, Parents, ParentStatus, entr
 from tercel.desk.trading.state import Sender
 from tercel.desk.trading.stopping import AGAIN_NS, cancels
 from tercel.desk.trading.upkeep import traded_in
+
+_REMEDIES: Final = {
+    "OWN_CROSS": "it would trade with an own order on the other side: cancel that one, or give a price short of it"
+}
+"""What a person may do about an order that a limit refuses, where asking for less does not help."""
 
 
 class HandTrading:
@@ -98,7 +103,8 @@ class HandTrading:
             command = NewOrder(name, order.instrument, order.side, lots, price, tif, order.agent, id_, now)
             if (denial := self._gateway.refuses(command, Sender.PERSON)) is not None:
                 why = f"{denial.code}: {denial.text}"
-                raise OrderError("an order that limits and the trading state allow", why, "see limits, ask for less")
+                remedy = _REMEDIES.get(denial.code, "see limits, ask for less")
+                raise OrderError("an order that limits and the trading state allow", why, remedy)
             words: dict[str, Any] = {"by": by, "order": name, "hand": {"lots": lots, "price": price}}
             said = marked(entry_of(id_, "ordered", now, order.instrument, order.agent, **words), operator)
             self._gateway.submit([command], [*before, said], Sender.PERSON)

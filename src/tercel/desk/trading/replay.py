@@ -27,7 +27,7 @@ def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
         return None
     sentences = [
         *_asked(journal, seq, entry),
-        *_market(entry),
+        *_market(entry, _tick(journal, seq, entry.instrument)),
         *_guidance(journal, seq, entry),
         _wanted(entry),
         *_became(journal, seq, entry),
@@ -154,6 +154,9 @@ def _shown(name: str, value: int) -> tuple[str, int | float | str]:
         return f"own lots, rung {number}", value
     if stem == "ahead" and number:
         return f"lots ahead, rung {number}", "no order" if value < 0 else value
+    if stem.startswith("past_") and number:
+        what = {"same": "v_same", "against": "v_against"}.get(stem[5:], stem[5:])
+        return f"{_NAMED[what]}, {number} back", value
     if stem in ("own", "far") and number:
         return f"lots, {stem} level {number}", value
     return _NAMED.get(name, name), value
@@ -166,7 +169,13 @@ def _side(side: int) -> str:
 # -- guidance and intent -----------------------------------------------------------------------------------------------
 
 
-def _market(entry: Entry) -> list[str]:
+def _tick(journal: Journal, seq: int, instrument: str) -> float | None:
+    """What a tick of an instrument is in price, as its session tells; None where it does not."""
+    sessions = [e.body for number, e in journal.read(0, (kinds.SESSION,)) if number < seq]
+    return dict(sessions[-1].get("listings") or {}).get(instrument, {}).get("tick") if sessions else None
+
+
+def _market(entry: Entry, tick: float | None) -> list[str]:
     """Where the order and the market stood."""
     arrays = unpack(entry.blob)
     if "x" not in arrays or "m" not in arrays:
@@ -180,7 +189,14 @@ def _market(entry: Entry) -> list[str]:
     shown = [str(price) if NO_BID < price < NO_ASK else "nobody" for price in (bid, ask)]
     moved = int(x[c.SIDE]) * (int(m[c.MID2]) - int(m[c.ARRIVAL_MID2])) / 2
     way = f"{abs(moved):g} ticks {'against' if moved > 0 else 'for'} it" if moved else "where it was"
-    return [order, f"The market stood at {shown[0]} / {shown[1]}; since arrival the mid is {way}."]
+    priced = (
+        ""
+        if tick is None
+        else " ({} / {})".format(
+            *(f"{price * tick:.10g}" if NO_BID < price < NO_ASK else "nobody" for price in (bid, ask))
+        )
+    )
+    return [order, f"The market stood at {shown[0]} / {shown[1]} ticks{priced}; since arrival the mid is {way}."]
 
 
 def _guidance(journal: Journal, seq: int, entry: Entry) -> list[str]:

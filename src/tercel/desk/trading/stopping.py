@@ -46,6 +46,8 @@ class KillCanceller:
         self._mutex = Lock()
         self._seen: set[str] = set()
         """Killed agents whose kill this session has seen to."""
+        self._told: set[str] = set()
+        """Those whose cancels have left and whose latch stands in the journal: none is confirmed before it fell."""
         self.open: set[str] = set()
         """Killed agents whose orders are not all over."""
 
@@ -75,6 +77,7 @@ class KillCanceller:
             fresh = agent not in self._seen
             if fresh:
                 self._seen.add(agent)
+                self._told.discard(agent)
                 self._gateway.states.add(StateReason.KILLED, why, agent)
                 self.open.add(agent)
         return fresh
@@ -93,7 +96,10 @@ class KillCanceller:
             crashpoints.at("kill.latched")
             self._requested_ns[agent] = now
             entries.append(Entry(kinds.KILL, now, agent=agent, body=body))
-        self._gateway.withdraw([self._mass(agent) for agent in fallen], before=entries)
+        try:
+            self._gateway.withdraw([self._mass(agent) for agent in fallen], before=entries)
+        finally:
+            self._told.update(fallen)
 
     def _rearmed(self, agent: str) -> None:
         history = self._latch.state().history
@@ -118,7 +124,7 @@ class KillCanceller:
         """Confirm cancelled orders; resend cancels not answered in time."""
         with self._gateway.lock:
             now = self._gateway.venue.now_ns
-            for agent in sorted(self.open):
+            for agent in sorted(self.open & self._told):
                 live = self._gateway.ledger.orders.live(agent)
                 if not live:
                     body = {"event": "confirmed", "scope": agent, "by": "", "reason": self.killed[agent], "open": 0}
