@@ -226,6 +226,32 @@ def test_an_answer_to_another_request_is_believed_by_nobody(bench: Bench, method
     assert all(bench.tracker.by_name[name].number in (0, number) for name, number in (("a", 7), ("b", 8)))
 
 
+def test_a_replacement_whose_answer_is_about_something_else_is_asked_about(bench: Bench) -> None:
+    before = bench.works("a", 7)
+    bench.desk.send(o.ReplaceOrder("b", "a", "AUSDT", 1, 10, 1001, "ann", "p", 0))
+    then, after = bench.channel.then.pop("order.cancelReplace"), before.after
+    others = {"cancelResponse": placed(99, "z", status="CANCELED"), "newOrderResponse": placed(98, "y")}
+    with pytest.raises(VenueError, match="that of"):
+        then(answer(others))
+    assert before.ended is None
+    told = len(bench.told)
+    then(answer([]))
+    assert bench.told[told:] == []
+    assert not after.over
+    bench.asks()(answer(row(8, "b", "NEW", "0")))
+    assert [(one.cl_ord_id, one.orig) for one in bench.reports(X.REPLACED)] == [("b", "a")]
+
+
+def test_no_order_takes_the_place_of_one_that_another_cancel_is_about(bench: Bench) -> None:
+    before = bench.works("a", 7)
+    bench.tracker.event(traded(7, "a", 1, "4", "4"))
+    bench.desk.send(o.ReplaceOrder("b", "a", "AUSDT", 1, 10, 1001, "ann", "p", 0))
+    with pytest.raises(VenueError, match="that of"):
+        bench.channel.then.pop("order.cancel")(answer(placed(8, "z", status="CANCELED", executedQty="4")))
+    assert "order.place" not in bench.channel.then
+    assert not before.over
+
+
 def test_an_order_that_was_refused_and_works_all_the_same_is_cancelled(bench: Bench) -> None:
     lives: list[Any] = []
     bench.tracker.lives = lives.append

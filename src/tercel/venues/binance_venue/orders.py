@@ -283,14 +283,14 @@ class OrderEntry:
         before, placed, gone = after.before, parts.get("newOrderResponse"), parts.get("cancelResponse")
         assert before is not None
         if isinstance(gone, dict) and gone.get("status") in ENDS:
+            self._tracker.numbered(before, int(gone["orderId"]))
             before.ended = before.ended or (str(gone["status"]), int(gone["transactTime"]) * MS)
         if isinstance(placed, dict) and "orderId" in placed:
             self._result(after, placed)
-        elif answer.unknown or not parts:
-            if answer.unknown:
-                self._inquiry.about(after, answer.until_ms)
-            else:
-                self._unplaced(after, answer.stamp_ms * MS, answer.text)
+        elif answer.unknown or answer.error is None:  # or the answer to something else
+            self._inquiry.about(after, answer.until_ms)
+        elif not parts:
+            self._unplaced(after, answer.stamp_ms * MS, answer.text)
         else:
             said = placed if isinstance(placed, dict) else gone if isinstance(gone, dict) else {}
             text = f"{said.get('msg', answer.text)} ({said.get('code', answer.code)})"
@@ -301,6 +301,7 @@ class OrderEntry:
         now = answer.stamp_ms * MS
         if answer.error is None and not answer.unknown and str(answer.result["status"]) == Status.CANCELED:
             row = answer.result
+            self._tracker.numbered(before, int(row["orderId"]))
             before.ended = Status.CANCELED, int(row["transactTime"]) * MS
             left = self._rest(before, after.told.lots, before.base_qty + self._tracker.qty(before, row["executedQty"]))
             if left > 0 and self._tracker.qty(before, row["executedQty"]) <= before.qty:
