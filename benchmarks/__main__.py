@@ -109,7 +109,7 @@ def bench_binance(as_json: AsJson = False) -> None:
 
 @app.command("binance-week")
 def bench_binance_week(as_json: AsJson = False) -> None:
-    """Binance: memory of the gate over as many orders and updates as five sessions bring; 15 minutes."""
+    """Binance: memory of the adapter over as many orders and updates as five sessions bring; 13 minutes."""
     _bench("binance", as_json, "week")
 
 
