@@ -108,6 +108,7 @@ def test_a_parent_is_taken_over_and_worked_by_who_has_it(page: Any, app: Any) ->
     press(page, "Send it", "dialog")
     body = {"desk": "today", "qty": 1000, "limit_price": 30.01, "reason": "news are due"}
     until(lambda: app.state.asked[-1] == ("parents/CSCO-001-peg/orders", body), what="the order by hand")
+    until(lambda: not page.execute_script("return document.querySelector('dialog[open]')"), what="a dialog that closes")
     press(page, "Give back…")
     say(page, "Reason", "they were good")
     press(page, "Give back", "dialog")

@@ -28,7 +28,7 @@ def umask(request):
 
 @pytest.mark.usefixtures("umask")
 def test_the_files_of_journal_latch_and_session_are_its_owners_alone(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(memory, "_MOST_KEPT", 1)
+    monkeypatch.setattr(memory, "MOST_KEPT", 1)
     desk = tmp_path / "desk"
     journal = SqlJournal(desk, "test")
     journal.append([Entry(kinds.ALERT, 1, body={"severity": "info", "code": "x", "text": "y"})])
@@ -37,7 +37,7 @@ def test_the_files_of_journal_latch_and_session_are_its_owners_alone(tmp_path: P
     latch.rearm("looked at it", "ann", 2)
     store = SteadyStore(desk / "fix" / "fix.db", "A")
     ReceivedMark(desk / "fix").write(3)
-    (desk / "fix" / "orders.jsonl").write_text("{}\n" * 9)
+    (desk / "fix" / "orders.jsonl").write_text("{}\n" * 21)
     OrderMemory(NamesTable(), desk / "fix")  # writes its file anew
     files = {path.name: oct(path.stat().st_mode & 0o777) for path in desk.rglob("*") if path.is_file()}
     wanted = {"journal.db", "journal.db-wal", "journal.db-shm", "journal.head", "kill.json"}

@@ -52,7 +52,10 @@ def test_an_order_that_is_replaced_while_it_is_asked_about_lives() -> None:
     inquiry._ask(inquiry.open[first], "order.status", {}, 4, inquiry._heard)
     channel.answer(
         "order.cancelReplace",
-        {"cancelResponse": {"status": "CANCELED", "transactTime": 1}, "newOrderResponse": PLACED | {"orderId": 8}},
+        {
+            "cancelResponse": {"orderId": 7, "status": "CANCELED", "transactTime": 1},
+            "newOrderResponse": PLACED | {"orderId": 8},
+        },
     )
     channel.answer(
         "order.status", {"orderId": 7, "executedQty": "0", "status": "CANCELED", "time": 1, "clientOrderId": "x1"}
