@@ -171,7 +171,7 @@ def _pauses(ann: Hands, ria: Hands) -> None:
     order = {"instrument": "CSCO", "side": "buy", "qty": lot, "minutes": 600}
     assert "peg, paused by ann (password)" in ann("parents", 409, id="p2", agent="peg", **order)
     assert "p3 accepted" in ann("parents", id="p3", **order)
-    assert "by taker" in ann("parents", id="p4", **order)
+    assert "agent taker" in ann("parents", id="p4", **order)
     ann("posture", 403, minutes=60, size_multiplier=0.5)
     assert "of the whole desk set" in ria("posture", minutes=60, size_multiplier=0.5)
     assert "request" in ria("posture", 202, minutes=60, size_multiplier=1, instead=True)
