@@ -3,7 +3,7 @@
 Value at risk refuses and stops nothing (`desk.limits` do): it says what may come, and somebody has to know of it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from tercel.core.ports import Entry, Journal
@@ -55,7 +55,7 @@ class RiskWatch:
             self._gateway.alert(severity, code, text)
 
 
-def _last_marks(journal: Journal, last: int, most: int) -> Iterator[Entry]:
+def _last_marks(journal: Journal, last: int, most: int) -> list[Entry]:
     """The last marks that a journal has, so many and some more, however long it is."""
     found, span = list[Entry](), most
     while last > 0 and len(found) < most:
@@ -63,4 +63,4 @@ def _last_marks(journal: Journal, last: int, most: int) -> Iterator[Entry]:
         if span >= last:
             break
         span *= 4
-    yield from found
+    return found

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tercel.core.fixed import ONE
 from tercel.core.fixed import text as decimals
 from tercel.core.messages import Style
 from tercel.core.orders import ExecType, Report
 from tercel.core.ports import Entry, Journal
+from tercel.core.units import Unit
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
@@ -27,7 +29,7 @@ def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
         return None
     sentences = [
         *_asked(journal, seq, entry),
-        *_market(entry, _tick(journal, seq, entry.instrument)),
+        *_market(entry, _unit(journal, seq, entry.instrument)),
         *_guidance(journal, seq, entry),
         _wanted(entry),
         *_became(journal, seq, entry),
@@ -169,13 +171,14 @@ def _side(side: int) -> str:
 # -- guidance and intent -----------------------------------------------------------------------------------------------
 
 
-def _tick(journal: Journal, seq: int, instrument: str) -> float | None:
-    """What a tick of an instrument is in price, as its session tells; None where it does not."""
+def _unit(journal: Journal, seq: int, instrument: str) -> Unit | None:
+    """The units of an instrument, as its session tells; None where it does not."""
     sessions = [e.body for number, e in journal.read(0, (kinds.SESSION,)) if number < seq]
-    return dict(sessions[-1].get("listings") or {}).get(instrument, {}).get("tick") if sessions else None
+    words = dict(sessions[-1].get("listings") or {}).get(instrument) if sessions else None
+    return None if words is None else Unit.of(words)
 
 
-def _market(entry: Entry, tick: float | None) -> list[str]:
+def _market(entry: Entry, unit: Unit | None) -> list[str]:
     """Where the order and the market stood."""
     arrays = unpack(entry.blob)
     if "x" not in arrays or "m" not in arrays:
@@ -186,17 +189,15 @@ def _market(entry: Entry, tick: float | None) -> list[str]:
         f"It had {x[c.LEFT]} of {x[c.QTY0]} lots left to {_side(x[c.SIDE])}, and {left_s:.0f} s of {horizon_s:.0f} s."
     )
     bid, ask = sorted((int(m[c.TOUCH]), int(m[c.FAR])))
-    shown = [str(price) if NO_BID < price < NO_ASK else "nobody" for price in (bid, ask)]
     moved = int(x[c.SIDE]) * (int(m[c.MID2]) - int(m[c.ARRIVAL_MID2])) / 2
     way = f"{abs(moved):g} ticks {'against' if moved > 0 else 'for'} it" if moved else "where it was"
-    priced = (
-        ""
-        if tick is None
-        else " ({} / {})".format(
-            *(f"{price * tick:.10g}" if NO_BID < price < NO_ASK else "nobody" for price in (bid, ask))
-        )
-    )
-    return [order, f"The market stood at {shown[0]} / {shown[1]} ticks{priced}; since arrival the mid is {way}."]
+    quotes = [price if NO_BID < price < NO_ASK else None for price in (bid, ask)]
+    ticks = " / ".join("nobody" if price is None else str(price) for price in quotes)
+    priced = ""
+    if unit is not None:
+        prices = " / ".join("nobody" if price is None else f"{unit.price(price * ONE):.10g}" for price in quotes)
+        priced = f" ({prices})"
+    return [order, f"The market stood at {ticks} ticks{priced}; since arrival the mid is {way}."]
 
 
 def _guidance(journal: Journal, seq: int, entry: Entry) -> list[str]:

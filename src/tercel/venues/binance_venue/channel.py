@@ -10,7 +10,7 @@ from tercel.core.errors import TercelError, VenueError
 from tercel.venues.binance.words import ErrorCode
 from tercel.venues.binance_venue.budget import WeightBudget
 from tercel.venues.binance_venue.keys import ApiSigner
-from tercel.venues.binance_venue.rest import BANNED, RequestRefusedError
+from tercel.venues.binance_venue.rest import BANNED, GARBLED, RequestRefusedError
 from tercel.venues.binance_venue.stream import JsonSocket
 
 ANSWER_S: Final = 12.0
@@ -152,7 +152,7 @@ class ApiChannel:
             return
         try:
             found.then(self._answer(found, message))
-        except (TercelError, KeyError, ValueError, TypeError, AttributeError) as error:
+        except (TercelError, *GARBLED) as error:
             found.then(found.answer(f"an answer that cannot be read: {error!r}"))
 
     def _answer(self, one: _Pending, message: Mapping[str, Any]) -> ApiAnswer:

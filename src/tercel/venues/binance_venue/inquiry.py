@@ -16,12 +16,12 @@ from tercel.core.errors import VenueError
 from tercel.fix.memory import SentOrder
 from tercel.venues.binance.words import ErrorCode, Status
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
+from tercel.venues.binance_venue.rest import GARBLED, PAGE
 from tercel.venues.binance_venue.tracker import MS, OrderTracker
 from tercel.venues.binance_venue.working import OVER, WorkingOrder
 
 ORDER_WEIGHT, TRADES_WEIGHT = 4, 5
 FIRST_S, LONGEST_S = 0.25, 32.0
-_PAGE: Final = 1000
 _NOT_YET: Final = "the venue does not know it, and it may still be on its way"
 
 
@@ -115,7 +115,7 @@ class FateInquiry:
             one.away = False
             try:
                 then(one, answer)
-            except (VenueError, KeyError, ValueError, TypeError, AttributeError) as error:
+            except (VenueError, *GARBLED) as error:
                 self._later(one)
                 told = one.order.told
                 where = told.name, told.account, told.instrument
@@ -154,7 +154,7 @@ class FateInquiry:
                 self._settled(one, row)
 
     def _ask_trades(self, one: OpenQuestion, row: dict[str, Any] | None) -> None:
-        params = {"symbol": one.order.told.instrument, "orderId": one.order.number, "limit": _PAGE}
+        params = {"symbol": one.order.told.instrument, "orderId": one.order.number, "limit": PAGE}
         if one.since >= 0:
             params["fromId"] = one.since
         self._ask(one, "myTrades", params, TRADES_WEIGHT, lambda one, trades: self._traded(one, trades, row))
@@ -176,7 +176,7 @@ class FateInquiry:
         elif row is None and not lacks:
             self._answer(one)
             self.open.pop(order, None)
-        elif len(trades) >= _PAGE:  # the latest of more: from the first on, page by page
+        elif len(trades) >= PAGE:  # the latest of more: from the first on, page by page
             one.since = int(trades[-1]["id"]) + 1 if one.since >= 0 else 0
             self._ask_trades(one, row)
         else:

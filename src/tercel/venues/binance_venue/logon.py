@@ -9,14 +9,13 @@ from typing import Any, Final, Protocol
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.names import check_known
 from tercel.venues.binance_venue.budget import WeightBudget
-from tercel.venues.binance_venue.rest import RequestRefusedError
+from tercel.venues.binance_venue.rest import PAGE, RequestRefusedError
 from tercel.venues.binance_venue.symbols import TRADING, TradedSymbol, symbol_of, whole
 from tercel.venues.binance_venue.terms import SpotTerms
 
 RESTRICTIONS: Final = "/sapi/v1/account/apiRestrictions"
 DAY_MS: Final = 86_400_000
 _LOOKS: Final = 3
-_PAGE: Final = 1000
 _PAGES: Final = 50
 _ABSENT: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE})
 _MS: Final = 1_000_000
@@ -202,13 +201,13 @@ def past(
     number, first : str
         A row's number, and the parameter that a page begins with.
     """
-    params: dict[str, Any] = {"symbol": symbol, "startTime": since_ms, "limit": _PAGE}
+    params: dict[str, Any] = {"symbol": symbol, "startTime": since_ms, "limit": PAGE}
     for _ in range(_PAGES):
         rows = rest.ask(path, 20, params, signed=True)
         if not isinstance(rows, list):
             raise VenueError(f"a list of {path}", repr(rows)[:80], "check that the URL is Binance's")
         yield from rows
-        if len(rows) < _PAGE:
+        if len(rows) < PAGE:
             return
-        params = {"symbol": symbol, first: int(rows[-1][number]) + 1, "limit": _PAGE}
-    raise VenueError(f"at most {_PAGE * _PAGES:,} rows of {path} in a day", "more", "look them up at Binance")
+        params = {"symbol": symbol, first: int(rows[-1][number]) + 1, "limit": PAGE}
+    raise VenueError(f"at most {PAGE * _PAGES:,} rows of {path} in a day", "more", "look them up at Binance")

@@ -18,6 +18,10 @@ from tercel.venues.binance_venue.keys import ApiSigner
 
 UNSURE: Final = frozenset({-1000, -1001, -1006, ErrorCode.TIMEOUT})
 """Codes after which a request may have been carried out (`errors.md`)."""
+GARBLED: Final = (KeyError, ValueError, TypeError, AttributeError, ArithmeticError)
+"""What reading an answer raises that is none of Binance's."""
+PAGE: Final = 1000
+"""Rows of a list at most."""
 BANNED: Final = 418
 _LARGEST: Final = 64 << 20
 _RETRY_S: Final = 60.0

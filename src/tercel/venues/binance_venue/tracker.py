@@ -193,11 +193,7 @@ class OrderTracker:
         told.order_id, told.base_qty, before.status = before.order_id, before.base_qty, o.OrdStatus.CANCELED
         self.memory.write(before)
         self._named(order, told)
-        full = order.cum_qty >= told.lots * ONE
-        status = o.OrdStatus.FILLED if full else order.status
-        self._say(order, o.ExecType.REPLACED, status, f"R{told.wire}", ns, orig=before.name)
-        if full:
-            self._finish(order, o.OrdStatus.FILLED)
+        self._changed(order, o.ExecType.REPLACED, f"R{told.wire}", ns, orig=before.name)
 
     def sized(self, order: WorkingOrder, name: str, quantity: Any, ns: int) -> None:
         """So much was ordered, under that name: fewer lots than are known here were asked for, by us or by others."""
@@ -209,9 +205,13 @@ class OrderTracker:
             self.renamed(order, told, ns)
             return
         order.told.lots = lots
-        full = order.cum_qty >= lots * ONE
+        self._changed(order, o.ExecType.RESTATED, f"Z{lots}", ns, text="by somebody else's hand")
+
+    def _changed(self, order: WorkingOrder, kind: o.ExecType, what: str, ns: int, **more: Any) -> None:
+        """It has fewer lots now: all of them may be filled."""
+        full = order.cum_qty >= order.told.lots * ONE
         status = o.OrdStatus.FILLED if full else order.status
-        self._say(order, o.ExecType.RESTATED, status, f"Z{lots}", ns, text="by somebody else's hand")
+        self._say(order, kind, status, what, ns, **more)
         if full:
             self._finish(order, status)
 

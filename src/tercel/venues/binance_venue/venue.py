@@ -31,7 +31,7 @@ from tercel.venues.binance_venue.inquiry import FateInquiry
 from tercel.venues.binance_venue.links import BinanceLinks, SpotLinks
 from tercel.venues.binance_venue.logon import DAY_MS, AnswersRest, certain, clock_of, hear_account, logged_on, past
 from tercel.venues.binance_venue.orders import OrderEntry
-from tercel.venues.binance_venue.rest import BinanceRest
+from tercel.venues.binance_venue.rest import GARBLED, BinanceRest
 from tercel.venues.binance_venue.terms import BinanceTerms, SpotTerms
 from tercel.venues.binance_venue.tracker import KEPT, MS, OrderTracker
 from tercel.venues.binance_venue.upkeep import AccountWatch
@@ -48,10 +48,9 @@ _AHEAD_NS: Final = 10 * S
 """How far a time that the venue tells may be ahead of its clock as it is reckoned here: one beyond that is a slip."""
 _BOOK_S: Final = 0.5
 """Between two questions for a snapshot at least; longer where they do not meet the stream, to 16 s."""
-_GARBLED: Final = (KeyError, ValueError, TypeError, AttributeError, ArithmeticError)
 _STRANGE_S: Final = 60.0
 """How often it is told at most that somebody else trades with the key."""
-_UNREAD: Final = (TercelError, *_GARBLED)
+_UNREAD: Final = (TercelError, *GARBLED)
 
 
 class BinanceVenue(Closing):
@@ -123,7 +122,7 @@ class BinanceVenue(Closing):
             self._log_on()
             for note in facts.notes:
                 self._say(o.LinkStatus(True, self._stamp(0), note))
-        except _GARBLED as error:
+        except GARBLED as error:
             self.close()
             expected = f"answers of {self.name} at logon that can be read"
             raise VenueError(expected, repr(error)[:200], "check that the URLs are Binance's") from None
