@@ -31,7 +31,7 @@ if sys.argv[1] == "books again what it knows":
     Orders.knows = lambda self, report: False
     Orders._seen = lambda self, order, report: []
 else:
-    OrderWithdrawal.begin = lambda self, accounts, why: None
+    OrderWithdrawal.begin = lambda self, *_, **__: None
 source = t.reactive(t.load(t.PRESET), settle_s=60.0)
 t.compile_kernels(source)
 names = ["stop desk", "kill -9 desk", "desk at gateway.heard.fill", "stop desk"]
