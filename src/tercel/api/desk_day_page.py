@@ -7,7 +7,7 @@ from textwrap import fill
 from typing import Any, Final
 
 from tercel.api.desk_day_words import at, bps, clock, count, date_of, money, named, named_money, one_line
-from tercel.core.report.cells import NOTHING
+from tercel.core.report.cells import NOTHING, are_words
 from tercel.core.report.page import Section, render
 from tercel.core.report.tables import plain_table, without_idle
 from tercel.core.vocabulary import SIDE_WORDS
@@ -112,11 +112,13 @@ NOTE: Final = (
 def _aligned(table: DayTable) -> Iterator[str]:
     """Rows with columns below each other; the first one and words from the left."""
     cells = [list(table.headings), *(list(row) for row in table.rows)]
-    widths = [max(len(row[place]) for row in cells) for place in range(len(table.headings))]
+    columns = list(zip(*cells, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    left = [not place or table.prose or are_words(column[1:]) for place, column in enumerate(columns)]
     for row in cells:
         padded = [
-            cell.ljust(width) if not place or table.prose else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if words else cell.rjust(width)
+            for cell, width, words in zip(row, widths, left, strict=True)
         ]
         yield "  ".join(padded).rstrip()
 

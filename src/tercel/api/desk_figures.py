@@ -122,7 +122,7 @@ def postures(path: Sequence[tuple[int, str, Posture]], until_ns: int, name: str 
 def bounds_and_fills(
     bounds: Mapping[str, Sequence[float]], realised: Mapping[str, float], name: str = "bounds"
 ) -> Figure:
-    """Bounds of parents as lines, what they cost as points, by what they cost; bps.
+    """Bounds of parents less what they cost, a line each that crosses zero where the cost lies between; bps.
 
     Parameters
     ----------
@@ -135,15 +135,20 @@ def bounds_and_fills(
     with sketch(3.0) as drawing:
         panel = drawing.subplots()
         place = np.arange(len(names))
-        panel.vlines(place, low, high, colors=style.SOFT.token, linewidth=1.0, label="bounds")
         missed = dict(scored(bounds, realised).misses)
         inside = np.array([one not in missed for one in names], bool)
-        for label, colour, which in (("between", style.GOOD, inside), ("outside", style.BAD, ~inside)):
-            panel.plot(place[which], real[which], ".", color=colour.token, markersize=4, label=label)
-        panel.set_xlabel("parents, by what they cost")
-        panel.set_ylabel("cost, bps")
-        panel.legend(frameon=False)
+        middle = (low + high) / 2 - real
+        for label, kind, which in (("cost between", (style.SOFT, "."), inside), ("outside", (style.BAD, "x"), ~inside)):
+            colour, marker = kind[0].token, kind[1]
+            panel.vlines(place[which], (low - real)[which], (high - real)[which], colors=colour, linewidth=1.0)
+            panel.plot(place[which], middle[which], marker, color=colour, markersize=4, label=label)
+        panel.axhline(0.0, color=style.INK.token, linewidth=0.8)
+        panel.set_yscale("symlog", linthresh=2.0)
+        panel.yaxis.set_major_formatter(lambda bps, _: f"{bps:+g}" if bps else "0")
+        panel.set_xlabel("parents, the cheapest first")
+        panel.set_ylabel("bounds less cost, bps")
+        panel.legend(frameon=False, ncols=2, loc="upper left")
     told = f"{int(inside.sum())} of {len(names)} parents cost what lies between their bounds"
     caption = "Bounds: who cancels was ahead of us or not, and how far we move the price."
-    caption += f" Between: give or take {SLACK_BPS} bps."
+    caption += f" Between: give or take {SLACK_BPS} bps. The scale is a logarithm's beyond 2 bps."
     return finished(drawing, name, told, caption)

@@ -45,6 +45,17 @@ def shown(value: object, digits: int | None = None) -> str:
     return f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
+def are_words(column: Sequence[object]) -> bool:
+    """Whether a column reads as words, which begin at its left: each cell begins with a letter, some end with no digit.
+
+    >>> are_words(["active", "halted: kill", ""]), are_words(["buy 300", "sell 20"]), are_words(["csco", 4.5])
+    (True, False, False)
+    """
+    told = [value for value in column if value is not None and value not in ("", NOTHING)]
+    words = [value for value in told if isinstance(value, str) and value[0].isalpha()]
+    return bool(told) and len(words) == len(told) and not all(value[-1].isdigit() for value in words)
+
+
 def is_known(value: float | None) -> TypeGuard[float]:
     """Whether a cell holds a finite number."""
     return value is not None and math.isfinite(value)

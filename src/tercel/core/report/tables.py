@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tercel.core.estimate import Estimate, PairedGain
 from tercel.core.report import style
-from tercel.core.report.cells import NOTHING, digits_of, is_known, shown
+from tercel.core.report.cells import NOTHING, are_words, digits_of, is_known, shown
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -400,17 +400,20 @@ def verdict_sentence(
 def plain_table(
     headings: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "", prose: bool = False
 ) -> str:
-    """Any small table as HTML: first column named, numbers aligned right (`prose`: left), everything escaped.
+    """Any small table as HTML: first column named, numbers aligned right, words left (`prose`: all), all escaped.
 
     A column of floats is shown with as many digits after the point as its largest has to four figures and its smallest
     to two; each by itself where they lie too far apart. None is a dash.
     """
-    digits = [digits_of([row[place] for row in rows if place < len(row)]) for place in range(len(headings))]
-    head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading in headings)
+    columns = [[row[place] for row in rows if place < len(row)] for place in range(len(headings))]
+    digits = [digits_of(column) for column in columns]
+    left = [' class="left"' * are_words(column) for column in columns]
+    head = "".join(f'<th scope="col"{at}>{html.escape(name)}</th>' for name, at in zip(headings, left, strict=True))
     body = ""
     for row in rows:
         first, *others = (shown(value, places) for value, places in zip(row, digits, strict=False))
-        cells = (f'<td class="words">{cell}</td>' if len(cell) > LONG else f"<td>{cell}</td>" for cell in others)
+        kinds = (' class="words"' if len(cell) > LONG else at for cell, at in zip(others, left[1:], strict=False))
+        cells = (f"<td{kind}>{cell}</td>" for cell, kind in zip(others, kinds, strict=True))
         body += f'<tr><th scope="row">{first}</th>{"".join(cells)}</tr>'
     named = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     kind = ' class="prose"' if prose else ' class="wide"' if len(headings) > MANY else ""
