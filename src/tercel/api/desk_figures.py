@@ -147,7 +147,7 @@ def bounds_and_fills(
         panel.yaxis.set_major_formatter(lambda bps, _: f"{bps:+g}" if bps else "0")
         panel.set_xlabel("parents, the cheapest first")
         panel.set_ylabel("bounds less cost, bps")
-        panel.legend(frameon=False, ncols=2, loc="upper left")
+        drawing.legend(loc="outside upper left", ncols=2, frameon=False)
     told = f"{int(inside.sum())} of {len(names)} parents cost what lies between their bounds"
     caption = "Bounds: who cancels was ahead of us or not, and how far we move the price."
     caption += f" Between: give or take {SLACK_BPS} bps. The scale is a logarithm's beyond 2 bps."
