@@ -137,7 +137,7 @@ def test_gains_over_named_opponents_are_listed_with_their_verdicts() -> None:
         assert ["ppo", "twap_passive", "*", "+0.50", "[+0.20,", "+0.80]", "cheaper"] in lines
         assert ["ppo", "submit_and_leave", "+0.10", "[-0.20,", "+0.40]", "no", "significant", "difference"] in lines
         assert ["ppo", "broken", "-1.50", "[-1.80,", "-1.20]", "dearer"] in lines
-    assert "<td>-1.50 [-1.80, -1.20]</td><td class=\"left\">dearer</td>" in table.html()
+    assert '<td>-1.50 [-1.80, -1.20]</td><td class="left">dearer</td>' in table.html()
     assert "after the correction" not in printed(judged(), 120)
 
 
