@@ -423,3 +423,43 @@ def test_what_a_person_did_by_hand_is_told_and_no_agent_is_judged_by_it(place: P
     assert {one["id"]: one["by_hand"] for one in told["orders"]} == {"c1": "", "p1.2": "ann (password)"}
     (ppo,) = [one for one in client.get("/api/agents").json() if one["agent"] == "ppo"]
     assert (ppo["is_bps"], ppo["parents"]) == (None, 0)
+
+
+def test_while_a_long_journal_is_read_kills_pauses_and_cancels_go_and_nothing_else(
+    tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = placed(tmp_path, made)
+    quiet = Entry(kinds.DRIFT, 5 * 10**9, "AAA", "ppo", body={"state": "steady", "text": ""})
+    late = Entry(kinds.FEEDBACK, 6 * 10**9, "AAA", "late", "p9", body={"is_bps": 2.0, "filled": 50})
+    found.desk.entries += [*[quiet] * 6000, late]
+    read, upto = found.desk.read, [20]
+
+    def begun(after: int = 0, kinds: Any = (), until: int = 2**62) -> Any:
+        return read(after, kinds, until if kinds else min(until, upto[0]))
+
+    monkeypatch.setattr(found.desk, "read", begun)
+    follower = found.served["test desk"].follower
+    with found.outside:
+        client, word = found.client("trader"), {"desk": "test desk", "reason": "x"}
+        assert client.get("/api/desks/test%20desk/state").json()["reading"]["text"] == "reading the journal, 0 %"
+        refused = [
+            client.post("/api/parents/p1/amend", json=word | {"qty": 1}),
+            client.post("/api/parents/p1/take_over", json=word),
+            client.post("/api/alerts/12/acknowledge", json={"desk": "test desk", "note": "x"}),
+            found.client("risk").post("/api/limits", json=word | {"changes": {"all.order_lots": 1}}),
+            found.client("risk").post("/api/agents/ppo/promote", json=word),
+        ]
+        assert [one.status_code for one in refused] == [409] * len(refused), [one.text for one in refused]
+        assert {one.json()["received"] for one in refused} == {"0 % of it"}
+        assert found.desk.posted == []
+        for path in ("agents/late/pause", "parents/p9/pause", "parents/p9/cancel"):
+            assert client.post(f"/api/{path}", json=word).status_code == 200, path
+        assert kill(found, scope="agent", name=["ppo", "late"]).status_code == 200
+        assert found.desk.latch is not None
+        assert found.desk.latch["scope"] == "ppo, late"
+
+        upto[0] = len(found.desk.entries)
+        until(lambda: follower.read == 1.0)
+        assert kill(found, scope="agent", name="nobody", desk="test desk").status_code == 404
+        assert client.post("/api/agents/nobody/pause", json=word).status_code == 404
+        assert client.post("/api/parents/p8/cancel", json=word).status_code == 404

@@ -98,9 +98,10 @@ def _targets(desks: Desks, asked: KillBody, given: Sequence[str]) -> dict[str, l
         return {name: [] for name in given if name in desks}
     among = [desks.of(asked.desk)] if asked.desk else list(desks.values())
     found = {one.name: [name for name in given if name in one.agents()] for one in among}
-    blind = [one for one in among if not one.agents()]  # nobody knows whom it has: a kill of too many is the safe one
     known = {name for agents in found.values() for name in agents}
-    found |= {one.name: [name for name in given if name not in known] for one in blind}
+    for one in among:
+        if one.blind:  # nobody knows whom it has: a kill of too many is the safe one
+            found[one.name] += [name for name in given if name not in known]
     return {name: agents for name, agents in found.items() if agents}
 
 
@@ -241,8 +242,9 @@ def most_flow(served: Served, instrument: str) -> str:
 
 
 def change_parent(served: Served, verb: str, id_: str, by: str, reason: str) -> Done:
-    """Pause, resume or cancel a parent; the desk's answer."""
-    return Done(done=[_asked(served, verb, {"parent": served.parent(id_).id}, by, reason)])
+    """Pause, resume or cancel a parent, which the desk alone may know yet; its answer."""
+    parent = id_ if served.follower.read < 1.0 else served.parent(id_).id
+    return Done(done=[_asked(served, verb, {"parent": parent}, by, reason)])
 
 
 def amend(served: Served, id_: str, asked: AmendBody, by: str) -> Done:

@@ -115,13 +115,25 @@ class Served:
         """Whom the desk is known to have; empty also where that is not known."""
         return set() if self.follower.fault else self.follower.ask(lambda state: set(state.agents))
 
+    @property
+    def blind(self) -> bool:
+        """Whether the desk may have agents that are not known: its journal cannot be read, or is not read whole yet."""
+        return self.follower.read < 1.0 or not self.agents()
+
     def must_have(self, agents: Iterable[str]) -> None:
         """Refuse agents that the desk is known not to have: 404."""
         known = self.agents()
         for agent in agents:
-            if known and agent not in known:
+            if agent not in known and not self.blind:
                 wanted = f"an agent of {self.name}: {', '.join(sorted(known))}"
                 raise NotServedError(404, wanted, repr(agent), offer(agent, sorted(known)))
+
+    def must_be_read(self) -> None:
+        """Refuse what has to know the desk while its journal is read: 409."""
+        if (read := self.follower.read) < 1.0:
+            remedy = "wait until the page has read it; kills, pauses and cancels are taken at once"
+            wanted = f"the journal of {self.name}, read to its end"
+            raise NotServedError(409, wanted, f"{100 * read:.0f} % of it", remedy)
 
     def parent(self, id_: str) -> ParentOrder:
         """A parent order of the desk; 404 where there is none."""
@@ -176,6 +188,12 @@ class Desks(dict[str, Served]):
         if name not in self:
             raise NotServedError(404, f"a desk: {', '.join(self)}", repr(name[:80]), offer(name, self))
         return self[name]
+
+    def whole(self, name: str) -> Served:
+        """One desk whose journal has been read; 409 while it is: what would be acted on may be of long ago."""
+        found = self.of(name)
+        found.must_be_read()
+        return found
 
 
 def served(folders: Sequence[Path], wall_ns: Callable[[], int], now_s: Callable[[], float]) -> Desks:

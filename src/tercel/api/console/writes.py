@@ -50,17 +50,17 @@ def _add_alone(app: FastAPI, desks: Desks) -> None:
     @app.post("/api/parents", **needs("submit"))
     def submit(request: Request, asked: models.ParentBody) -> Done:
         """Submit a parent order."""
-        return acts.submit(desks.of(asked.desk), asked, by(request))
+        return acts.submit(desks.whole(asked.desk), asked, by(request))
 
     @app.post("/api/parents/quote", **needs("submit"))
     def ask_costs(asked: models.QuoteBody) -> models.QuotedCosts:
         """What a parent order may cost, by strategy, and which limits speak against it; nothing is sent."""
-        return quote(desks.of(asked.desk), asked)
+        return quote(desks.whole(asked.desk), asked)
 
     @app.post("/api/parents/{id:path}/amend", **needs("amend"))
     def amend(request: Request, id: Id, asked: models.AmendBody) -> Done:
         """Change a parent's quantity, horizon or limit price."""
-        return acts.amend(desks.of(asked.desk), id, asked, by(request))
+        return acts.amend(desks.whole(asked.desk), id, asked, by(request))
 
     def on_parent(verb: str) -> Callable[..., Done]:
         def act(request: Request, id: Id, asked: models.OfDesk) -> Done:
@@ -87,7 +87,7 @@ def _add_alone(app: FastAPI, desks: Desks) -> None:
     @app.post("/api/alerts/{seq}/acknowledge", **needs("acknowledge"))
     def acknowledge(request: Request, seq: Seq, asked: models.AcknowledgeBody) -> Done:
         """Own an alert."""
-        return acts.own_alert(desks.of(asked.desk), seq, by(request), asked.note, at_gate=asked.gate)
+        return acts.own_alert(desks.whole(asked.desk), seq, by(request), asked.note, at_gate=asked.gate)
 
 
 def _add_by_hand(app: FastAPI, desks: Desks) -> None:
@@ -96,22 +96,22 @@ def _add_by_hand(app: FastAPI, desks: Desks) -> None:
     @app.post("/api/parents/{id:path}/take_over", **needs("by_hand"))
     def take_over(request: Request, id: Id, asked: models.OfDesk) -> Done:
         """Take a parent over: its strategy sends nothing more, and its orders are this person's."""
-        return acts.hand_over(desks.of(asked.desk), "take_over", id, by(request), asked.reason)
+        return acts.hand_over(desks.whole(asked.desk), "take_over", id, by(request), asked.reason)
 
     @app.post("/api/parents/{id:path}/give_back", **needs("by_hand"))
     def give_back(request: Request, id: Id, asked: models.OfDesk) -> Done:
         """Let its strategy go on with what is left."""
-        return acts.hand_over(desks.of(asked.desk), "give_back", id, by(request), asked.reason)
+        return acts.hand_over(desks.whole(asked.desk), "give_back", id, by(request), asked.reason)
 
     @app.post("/api/parents/{id:path}/orders", **needs("by_hand"))
     def order(request: Request, id: Id, asked: models.HandOrderBody) -> Done:
         """Send an order of a parent that one has in hand."""
-        return acts.order_by_hand(desks.of(asked.desk), id, asked, by(request))
+        return acts.order_by_hand(desks.whole(asked.desk), id, asked, by(request))
 
     @app.post("/api/parents/{id:path}/withdraw", **needs("by_hand"))
     def withdraw(request: Request, id: Id, asked: models.WithdrawBody) -> Done:
         """Cancel orders of a parent that were given by hand."""
-        return acts.withdraw(desks.of(asked.desk), id, asked, by(request))
+        return acts.withdraw(desks.whole(asked.desk), id, asked, by(request))
 
 
 def _add_together(app: FastAPI, desks: Desks) -> None:
@@ -121,14 +121,14 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
     @app.post("/api/rearm", **needs("rearm"), **two)
     def rearm(request: Request, asked: models.RearmBody) -> Waits:
         """Ask to let killed agents trade again."""
-        served = desks.of(asked.desk)
+        served = desks.whole(asked.desk)
         body = acts.may_rearm(served, asked.agents)
         what = f"re-arm {', '.join(asked.agents) or 'every agent'}"
         return ask(served, request.state.visit, "rearm", body, what, asked.reason)
 
     def promotion(words: str) -> Callable[..., Waits]:
         def act(request: Request, name: Id, asked: models.OfDesk) -> Waits:
-            served = desks.of(asked.desk)
+            served = desks.whole(asked.desk)
             if words:
                 acts.may_undo(served, name)
             body = acts.may_promote(served, name)
@@ -145,7 +145,7 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
     @app.post("/api/limits", response_model=Done | Waits, **needs("limits"))
     def limits(request: Request, response: Response, asked: models.LimitsBody) -> Done | Waits:
         """Tighten limits at once (200), or ask to loosen some (202)."""
-        served = desks.of(asked.desk)
+        served = desks.whole(asked.desk)
         changes, looser = acts.looser(served, asked)
         if not looser:
             return acts.tighten(served, changes, by(request), asked.reason)
@@ -157,7 +157,7 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
     @app.post("/api/posture", response_model=Done | Waits, **needs("posture"))
     def posture(request: Request, response: Response, asked: models.PostureBody) -> Done | Waits:
         """Set a posture by hand at once (200), or ask for one in the place of what risk says (202)."""
-        served = desks.of(asked.desk)
+        served = desks.whole(asked.desk)
         served.must_have([asked.agent] if asked.agent else [])
         body = acts.posture_of(asked)
         if not asked.instead:
@@ -170,7 +170,7 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
     @app.post("/api/posture/end", **needs("posture"))
     def end_posture(request: Request, asked: models.EndPostureBody) -> Done:
         """End a posture that was set by hand: risk's alone counts again."""
-        served = desks.of(asked.desk)
+        served = desks.whole(asked.desk)
         return acts.set_posture(served, {"agent": asked.agent, "lift": True}, by(request), asked.reason)
 
     @app.get("/api/requests", **needs("look"))
@@ -184,6 +184,7 @@ def _add_together(app: FastAPI, desks: Desks) -> None:
         """Confirm what another person asked for; the answer is what the desk did then."""
         sessions: Sessions = request.app.state.sessions
         served, found = _request(desks, id)
+        served.must_be_read()
         visit: Visit = request.state.visit
         check_second(sessions, found, visit)
 

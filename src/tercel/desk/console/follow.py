@@ -144,6 +144,14 @@ class JournalFollower:
         """Why the journal cannot be read now; "" where it can."""
         return self._fault
 
+    @property
+    def read(self) -> float:
+        """Share of the journal that is folded; 1 also where what it lacks has just come."""
+        return self._read(self._state.seq)
+
+    def _read(self, seq: int) -> float:
+        return 1.0 if seq >= self._last - BEHIND else seq / self._last
+
     def shown(self) -> dict[str, Any]:
         """The page's state with its age, journal errors, and the kill latch as read now.
 
@@ -153,7 +161,7 @@ class JournalFollower:
             if self._shown.get("seq") != self._state.seq or not self._shown:
                 self._shown = self._state.shown()
             state = self._shown
-        read = 1.0 if state["seq"] >= self._last - BEHIND else state["seq"] / self._last
+        read = self._read(state["seq"])
         text = f"reading the journal, {int(100 * read)} %"
         return {
             **state,
@@ -181,9 +189,8 @@ class JournalFollower:
     def tell(self) -> None:
         """Write the page anew where that is due, and wake whoever listens."""
         with self._telling:
-            behind = self._last - self._state.seq > BEHIND
             before, now_s = self._texts.turn, self._now_s()
-            if now_s - self._told_s < (READING_S if behind else TOLD_S):
+            if now_s - self._told_s < (TOLD_S if self.read == 1.0 else READING_S):
                 return
             self._told_s = now_s
             self._texts.update(self.shown())
