@@ -138,8 +138,10 @@ def bounds_and_fills(
         missed = dict(scored(bounds, realised).misses)
         inside = np.array([one not in missed for one in names], bool)
         middle = (low + high) / 2 - real
-        for label, kind, which in (("cost between", (style.SOFT, "."), inside), ("outside", (style.BAD, "x"), ~inside)):
-            colour, marker = kind[0].token, kind[1]
+        for label, marker, colour, which in (
+            ("cost between", ".", style.SOFT.token, inside),
+            ("outside", "x", style.BAD.token, ~inside),
+        ):
             panel.vlines(place[which], (low - real)[which], (high - real)[which], colors=colour, linewidth=1.0)
             panel.plot(place[which], middle[which], marker, color=colour, markersize=4, label=label)
         panel.axhline(0.0, color=style.INK.token, linewidth=0.8)

@@ -463,3 +463,15 @@ def test_while_a_long_journal_is_read_kills_pauses_and_cancels_go_and_nothing_el
         assert kill(found, scope="agent", name="nobody", desk="test desk").status_code == 404
         assert client.post("/api/agents/nobody/pause", json=word).status_code == 404
         assert client.post("/api/parents/p8/cancel", json=word).status_code == 404
+
+
+def test_a_journal_that_cannot_be_read_on_is_not_waited_for(tmp_path: Path, made: Path) -> None:
+    found = placed(tmp_path, made)
+    quiet = Entry(kinds.DRIFT, 5 * 10**9, "AAA", "ppo", body={"state": "steady", "text": ""})
+    found.desk.entries += [Entry(kinds.SHARE, 5 * 10**9, "AAA", body={"shares": 5}), *[quiet] * 6000]
+    with found.outside:
+        until(lambda: "none that can be" in found.served["test desk"].follower.fault)
+        client, word = found.client("trader"), {"desk": "test desk", "reason": "x"}
+        assert client.post("/api/parents/p1/amend", json=word | {"qty": 1}).status_code == 200
+        assert client.post("/api/parents/p1/cancel", json=word).status_code == 200
+        assert kill(found, scope="agent", name="late", desk="test desk").status_code == 200

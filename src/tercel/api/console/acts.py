@@ -97,11 +97,11 @@ def _targets(desks: Desks, asked: KillBody, given: Sequence[str]) -> dict[str, l
     if asked.scope == "desk":
         return {name: [] for name in given if name in desks}
     among = [desks.of(asked.desk)] if asked.desk else list(desks.values())
+    blind = [one.name for one in among if one.blind]  # nobody knows whom it has: a kill of too many is the safe one
     found = {one.name: [name for name in given if name in one.agents()] for one in among}
     known = {name for agents in found.values() for name in agents}
-    for one in among:
-        if one.blind:  # nobody knows whom it has: a kill of too many is the safe one
-            found[one.name] += [name for name in given if name not in known]
+    for one in blind:
+        found[one] += [name for name in given if name not in known]
     return {name: agents for name, agents in found.items() if agents}
 
 
@@ -243,7 +243,7 @@ def most_flow(served: Served, instrument: str) -> str:
 
 def change_parent(served: Served, verb: str, id_: str, by: str, reason: str) -> Done:
     """Pause, resume or cancel a parent, which the desk alone may know yet; its answer."""
-    parent = id_ if served.follower.read < 1.0 else served.parent(id_).id
+    parent = id_ if served.reading else served.parent(id_).id
     return Done(done=[_asked(served, verb, {"parent": parent}, by, reason)])
 
 

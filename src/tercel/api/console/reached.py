@@ -116,24 +116,32 @@ class Served:
         return set() if self.follower.fault else self.follower.ask(lambda state: set(state.agents))
 
     @property
+    def reading(self) -> bool:
+        """Whether its journal is read and not at its end yet; one that cannot be read is not."""
+        return not self.follower.fault and self.follower.read < 1.0
+
+    @property
     def blind(self) -> bool:
-        """Whether the desk may have agents that are not known: its journal cannot be read, or is not read whole yet."""
-        return self.follower.read < 1.0 or not self.agents()
+        """Whether the desk may have agents that are not known: its journal cannot be read, or is not read whole yet.
+
+        Who looks for an agent asks this first: the journal may be whole a moment later.
+        """
+        return self.reading or not self.agents()
 
     def must_have(self, agents: Iterable[str]) -> None:
         """Refuse agents that the desk is known not to have: 404."""
-        known = self.agents()
+        blind, known = self.blind, self.agents()
         for agent in agents:
-            if agent not in known and not self.blind:
+            if agent not in known and not blind:
                 wanted = f"an agent of {self.name}: {', '.join(sorted(known))}"
                 raise NotServedError(404, wanted, repr(agent), offer(agent, sorted(known)))
 
     def must_be_read(self) -> None:
         """Refuse what has to know the desk while its journal is read: 409."""
-        if (read := self.follower.read) < 1.0:
+        if self.reading:
             remedy = "wait until the page has read it; kills, pauses and cancels are taken at once"
             wanted = f"the journal of {self.name}, read to its end"
-            raise NotServedError(409, wanted, f"{100 * read:.0f} % of it", remedy)
+            raise NotServedError(409, wanted, f"{100 * self.follower.read:.0f} % of it", remedy)
 
     def parent(self, id_: str) -> ParentOrder:
         """A parent order of the desk; 404 where there is none."""
