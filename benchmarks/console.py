@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import measured
-from benchmarks.busy_day import a_day
+from benchmarks.busy_day import MINUTE, a_day
 from benchmarks.endurance import rss_mb
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal.store import SqlJournal
@@ -52,7 +52,7 @@ def bench(seconds: float = 30.0, long: int = LONG) -> list[dict[str, Any]]:
         desk = Path(folder) / "busy"
         lags, cpu, grown = _pages(desk, seconds)
         shown = _first_figures(desk)
-        first, whole, asked, late = _opened(Path(folder) / "long", long)
+        first, whole, asked, late, then = _opened(Path(folder) / "long", long)
     named = f"{AGENTS} agents, {ENTRIES_S} entries/s, {PAGES} pages"
     bar = "what people still take for at once"
     loads = [] if shown is None else [measured("console.first_s", shown, "s to figures", "a second", 1.0, less=True)]
@@ -67,6 +67,7 @@ def bench(seconds: float = 30.0, long: int = LONG) -> list[dict[str, Any]]:
         measured("console.long_whole_s", whole, "s until all is read", "a second", 1.0, less=True),
         measured("console.long_asked_p95_ms", asked, "ms of a question meanwhile", bar, BAR_MS, less=True),
         measured("console.long_rss_mb", late, "MB then"),
+        measured("console.past_s", then, "s to a minute of it, slowest of six", "a second", 1.0, less=True),
     ]  # fmt: skip
 
 
@@ -242,8 +243,8 @@ def _cpu_s(pid: int) -> float:
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _opened(desk: Path, entries: int) -> tuple[float, float, float, float]:
-    """Of a long journal: s to the first answer and until all is read, p95 of a question meanwhile (ms), MB then."""
+def _opened(desk: Path, entries: int) -> tuple[float, float, float, float, float]:
+    """Of a long journal: s to an answer and until all is read, p95 of a question (ms), MB; s to a past minute."""
     written(desk, entries)
     start = monotonic()
     with served(desk) as (process, port):
@@ -258,7 +259,13 @@ def _opened(desk: Path, entries: int) -> tuple[float, float, float, float]:
             if state["reading"] is None:
                 break
             sleep(0.05)
-        return first, monotonic() - start, _at(np.array(asked), 95), rss_mb(process.pid)
+        whole, slowest = monotonic() - start, 0.0
+        for minute in (1, 17, 100, 200, 300, 389):
+            begun = monotonic()
+            line.request("GET", f"/api/desks/{desk.name}/at?ns={minute * MINUTE}", headers=headers)
+            line.getresponse().read()
+            slowest = max(slowest, monotonic() - begun)
+        return first, whole, _at(np.array(asked), 95), rss_mb(process.pid), slowest
 
 
 def written(desk: Path, entries: int) -> None:

@@ -21,6 +21,12 @@ settings.register_profile("dev", deadline=None, max_examples=50, suppress_health
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if REQUIRE_DATA else "dev"))
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Say at once what failed: a run that is cut off never comes to its summary."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        sys.__stdout__.write(f"\nFAILED {report.nodeid} ({report.when})\n{report.longreprtext}\n")
+
+
 def pytest_collection_finish() -> None:
     """Keep compiled what was collected, but nothing of what tests write.
 

@@ -85,6 +85,7 @@ def test_the_wheel_holds_the_page_of_the_console(wheel: Path) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("version", NAMED)
 def test_the_notebook_runs_from_the_wheel(version: str, wheel: Path, tmp_path: Path) -> None:
+    """To its end in the oldest and the newest Python that are named; between them, up to the training."""
     python = interpreter(version)
     if python is None:
         pytest.skip(f"no Python {version} on this machine")
@@ -101,7 +102,9 @@ def test_the_notebook_runs_from_the_wheel(version: str, wheel: Path, tmp_path: P
     for said, small in SMALL.items():
         assert said in code
         code = code.replace(said, small)
-    (tmp_path / "notebook.py").write_text(code + LOOK)
+    code = code + LOOK if version in (NAMED[0], NAMED[-1]) else code.partition("agent = ")[0]
+    assert "half_now" in code
+    (tmp_path / "notebook.py").write_text(code)
     kernels = {"TERCEL_CACHE": str(tmp_path / "kernels")}
     words = [mine / "python", "notebook.py"]
     ran = subprocess.run(words, cwd=tmp_path, env=alone | kernels, capture_output=True, text=True, check=False)

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from studies.__main__ import app
+from studies.transfer import command
 from studies.transfer.command import without
 from tercel.lab.learning.agent.config import preset_file, read_config
 
@@ -29,7 +30,9 @@ def test_the_recipe_loses_one_market_and_nothing_else() -> None:
 
 
 @pytest.mark.long
-def test_an_agent_is_judged_where_it_never_was(tmp_path: Path) -> None:
+def test_an_agent_is_judged_where_it_never_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "QUICK_FRAMES", 4_096)
+    monkeypatch.setattr(command, "QUICK_EPISODES", 16)
     typed = ["transfer", "--without", "csco", "--quick", "--json", "--out", str(tmp_path)]
     first = CliRunner().invoke(app, typed)
     assert first.exit_code == 0, first.stderr

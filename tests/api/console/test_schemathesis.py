@@ -15,6 +15,8 @@ import httpx
 import pytest
 from tests.api.console.conftest import PASSWORD, Place, listening, placed
 
+from tercel.api.console import reached
+
 pytestmark = pytest.mark.long
 log = logging.getLogger(__name__)
 LEAST = 2_000
@@ -37,7 +39,10 @@ class Counted:
 
 
 @pytest.mark.parametrize("role", ["risk", "trader"])
-def test_no_request_breaks_the_server(tmp_path: Path, made: Path, exchange_clients: Path, role: str) -> None:
+def test_no_request_breaks_the_server(
+    tmp_path: Path, made: Path, exchange_clients: Path, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reached, "LATCHED_S", 0.1)  # no venue speaks of an order here
     place: Place = placed(tmp_path, made)
     counted = Counted(place.app)
     with listening(counted) as port:

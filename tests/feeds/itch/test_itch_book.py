@@ -22,10 +22,16 @@ def booked(data: bytes, cut: int = 0) -> tuple[ItchStore, ItchBooks]:
     return store, books
 
 
-def side_of(books: ItchBooks, store: ItchStore, locate: int, side: int) -> list[tuple[int, list[tuple[int, int]]]]:
+def references(store: ItchStore) -> dict[int, int]:
+    """Of every order that lives, by its slot."""
+    return {slot: ref for ref, slot in store.table[store.table[:, 1] >= 0].tolist()}
+
+
+def side_of(
+    books: ItchBooks, store: ItchStore, locate: int, side: int, refs: dict[int, int]
+) -> list[tuple[int, list[tuple[int, int]]]]:
     """Levels of a side, best first: price in dollars x 10,000 and the queue as (reference, shares)."""
     base, n = books.sides[2 * locate + (side < 0), [k.S_BASE, k.S_N]].tolist()
-    refs = {slot: ref for ref, slot in store.table.tolist() if slot >= 0}
     found = []
     for price, level in books.rungs[base : base + n].tolist()[::-1]:
         queue, slot = [], int(books.levels[level, k.L_HEAD])
@@ -61,10 +67,10 @@ def test_books_are_the_plain_readers(operations: list[tuple[int, tuple]], cut: i
     data = m.played(operations)
     twin = Ordered().feed(data)
     store, books = booked(data, cut)
-    found = {}
+    found, refs = {}, references(store)
     for locate in range(1, 4):
         for side in (1, -1):
-            levels = side_of(books, store, locate, side)
+            levels = side_of(books, store, locate, side, refs)
             prices = [price for price, _ in levels]
             assert prices == sorted(prices, reverse=side > 0)
             found |= {(locate, side, price): queue for price, queue in levels}
@@ -85,8 +91,9 @@ def test_many_levels_move_and_stay_sorted() -> None:
     data += [m.deleted(1, m.OPEN, int(i)) for i in gone]
     store, books = booked(b"".join(data))
     left = sorted((int(p) for i, p in enumerate(prices, start=1) if i not in set(gone.tolist())), reverse=True)
-    assert [price for price, _ in side_of(books, store, 1, 1)] == left
-    assert [price for price, _ in side_of(books, store, 2, -1)] == list(range(1, 3_001))
+    refs = references(store)
+    assert [price for price, _ in side_of(books, store, 1, 1, refs)] == left
+    assert [price for price, _ in side_of(books, store, 2, -1, refs)] == list(range(1, 3_001))
 
 
 def test_crossed_locked_and_out_of_turn_are_counted(tmp_path: Path) -> None:
