@@ -41,7 +41,7 @@ def _evaluate() -> Leaves:
 
 
 def _journal() -> Leaves:
-    result = tercel("trade", "run", "--demo", "--desk", "desk")
+    result = tercel("trade", "run", "--demo", "--rounds", "6", "--desk", "desk")
     parents = columns("result/parents", result.pop("parents"))
     return dict(leaves({"result": result})) | parents | events_in(Path("desk/journal.db"))
 
@@ -58,7 +58,7 @@ class Guard:
 GUARDS: Final = {
     "options": Guard("every option of every command", options),
     "shapes": Guard("keys and types of the object of every command that is cheap", shapes),
-    "journal": Guard("the journal of `tercel trade run --demo`", _journal),
+    "journal": Guard("the journal of `tercel trade run --demo --rounds 6`", _journal),
     "run": Guard("what `tercel run --quick --seed 1` leaves", _run, ("*trained*", "result.json/notes")),
     "evaluate": Guard("what `tercel agent evaluate default --episodes 64` leaves", _evaluate),
 }
