@@ -84,6 +84,9 @@ def transfer(
 ) -> int:
     """Train without each of `left_out`, judge there and on its tape; see the module."""
     recipe = read_config(preset_file(RECIPE))
+    if quick:
+        few = recipe.validation.model_copy(update={"episodes": QUICK_EPISODES})
+        recipe = recipe.model_copy(update={"validation": few})
     for name in left_out:
         check_known(name, recipe.market.presets, said=f"market {name!r} of the recipe")
     names = left_out or recipe.market.presets
