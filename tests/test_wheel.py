@@ -28,6 +28,10 @@ UNREACHABLE = (
     "name resolution",
     "ProxyError",
     "Network is unreachable",
+    "ConnectionReset",
+    "RemoteDisconnected",
+    "IncompleteRead",
+    "ProtocolError",
 )
 LOOK = """
 import os, sys, tercel
