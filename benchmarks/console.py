@@ -243,6 +243,18 @@ def _cpu_s(pid: int) -> float:
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def _asked(line: http.client.HTTPConnection, path: str, headers: dict[str, str]) -> tuple[float, Any]:
+    """How long an answer took, s, and what it says."""
+    begun = monotonic()
+    line.request("GET", path, headers=headers)
+    answer = line.getresponse()
+    body = answer.read()
+    if answer.status != 200:
+        raise OSError(f"{path}: {answer.status} {body[:200]!r}")
+    said = json.loads(body)
+    return monotonic() - begun, said
+
+
 def _opened(desk: Path, entries: int) -> tuple[float, float, float, float, float]:
     """Of a long journal: s to an answer and until all is read, p95 of a question (ms), MB; s to a past minute."""
     written(desk, entries)
@@ -251,20 +263,14 @@ def _opened(desk: Path, entries: int) -> tuple[float, float, float, float, float
         line, headers = _session(port)
         asked, first = list[float](), 0.0
         while True:
-            begun = monotonic()
-            line.request("GET", f"/api/desks/{desk.name}/state", headers=headers)
-            state = json.loads(line.getresponse().read())
-            asked.append(1000 * (monotonic() - begun))
+            took, state = _asked(line, f"/api/desks/{desk.name}/state", headers)
+            asked.append(1000 * took)
             first = first or monotonic() - start
             if state["reading"] is None:
                 break
             sleep(0.05)
-        whole, slowest = monotonic() - start, 0.0
-        for minute in (1, 17, 100, 200, 300, 389):
-            begun = monotonic()
-            line.request("GET", f"/api/desks/{desk.name}/at?ns={minute * MINUTE}", headers=headers)
-            line.getresponse().read()
-            slowest = max(slowest, monotonic() - begun)
+        whole, past = monotonic() - start, f"/api/desks/{desk.name}/at?ns="
+        slowest = max(_asked(line, f"{past}{minute * MINUTE}", headers)[0] for minute in (1, 17, 100, 200, 300, 389))
         return first, whole, _at(np.array(asked), 95), rss_mb(process.pid), slowest
 
 
