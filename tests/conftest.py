@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -19,6 +21,30 @@ _COMPILING = [HealthCheck.too_slow]
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=_COMPILING)
 settings.register_profile("dev", deadline=None, max_examples=50, suppress_health_check=_COMPILING)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if REQUIRE_DATA else "dev"))
+
+
+_begun: dict[str, float] = {}
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """A run that is told to end says what it was at: that may be what holds it up."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        signal.signal(signal.SIGTERM, _say_what_runs)
+
+
+def _say_what_runs(*_: object) -> NoReturn:
+    for nodeid, since in _begun.items():
+        sys.__stdout__.write(f"\nRUNNING {nodeid} for {time.monotonic() - since:.0f} s\n")
+    sys.__stdout__.flush()
+    os._exit(128 + signal.SIGTERM)
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    _begun[nodeid] = time.monotonic()
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    _begun.pop(nodeid, None)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
