@@ -1,5 +1,6 @@
 """What all tests share: the folder of real data, and how hard Hypothesis tries."""
 
+import gc
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from typing import NoReturn
 import pytest
 from hypothesis import HealthCheck, settings
 
+gc.disable()  # collecting tests makes a million objects that stay, and that are then looked through again and again
 ROOT = Path(__file__).resolve().parents[1]
 REQUIRE_DATA = os.environ.get("TERCEL_REQUIRE_DATA") == "1"
 FOREIGN = Path(os.environ.get("TERCEL_FOREIGN", ROOT / "build" / "peers"))
@@ -54,11 +56,13 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Keep compiled what was collected, but nothing of what tests write.
+    """Keep compiled what was collected, but nothing of what tests write; look no more for garbage in what stays.
 
     A module that is written anew within the second, as long as it was, would be read as it was.
     """
     sys.dont_write_bytecode = True
+    gc.enable()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -157,11 +157,20 @@ def test_make_alone_explains_every_target() -> None:
         assert f"make {target} " in said
 
 
+def called(call: ast.Call) -> str:
+    """What is called, as it stands there; a name with dots at once, as nearly all are."""
+    at, names = call.func, []
+    while isinstance(at, ast.Attribute):
+        names.append(at.attr)
+        at = at.value
+    return ".".join([at.id if isinstance(at, ast.Name) else ast.unparse(at), *reversed(names)])
+
+
 def asked_by_string(source: str, names: set[str]) -> list[str]:
     """What a source asks a venue for by a string, or anything for a capability of a venue."""
     found = []
     for call in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)):
-        if ast.unparse(call.func) in ("getattr", "hasattr", "getattr_static", "inspect.getattr_static", "attrgetter"):
+        if called(call) in ("getattr", "hasattr", "getattr_static", "inspect.getattr_static", "attrgetter"):
             literals = {one.value for one in call.args if isinstance(one, ast.Constant)}
             if re.search(r"venue|exchange", ast.unparse(call.args[0]), re.IGNORECASE) or literals & names:
                 found.append(ast.unparse(call))
@@ -216,7 +225,7 @@ def test_code_that_trades_asks_by_string_for_little() -> None:
         if not {"desk", "venues", "fix"} & set(path.relative_to(ROOT).parts):
             continue
         for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
-            if ast.unparse(call.func) in ("getattr", "hasattr"):
+            if called(call) in ("getattr", "hasattr"):
                 found |= {one.value for one in call.args[1:2] if isinstance(one, ast.Constant)}
     assert found == STRINGS_ON_THE_DESK
 
@@ -225,6 +234,7 @@ CAPABILITIES = "src/tercel/core/capabilities.py"
 """The one file that looks: it refuses a venue that has what it does not declare."""
 
 
+UNSAFE_WORDS = {"weights_only", "allow_pickle"}
 RUNS_CODE = {"pickle", "_pickle", "cPickle", "joblib", "cloudpickle", "dill", "shelve", "marshal"}
 
 
@@ -237,8 +247,8 @@ def unsafe_loads(source: str) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             found += [str(node.module)] if str(node.module).split(".")[0] in RUNS_CODE else []
         elif isinstance(node, ast.Call):
-            what = ast.unparse(node.func)
-            words = {word.arg: ast.unparse(word.value) for word in node.keywords}
+            what = called(node)
+            words = {one.arg: ast.unparse(one.value) for one in node.keywords if one.arg in UNSAFE_WORDS}
             texts = [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
             if what.endswith(("needed", "import_module", "__import__")):
                 found += [text for text in texts if text.split(".")[0] in RUNS_CODE]
@@ -274,12 +284,15 @@ def above_its_place(source: str) -> list[str]:
     """Texts of a source that name the command line's package, and patterns that take the text of an error apart."""
     found = []
     for node in ast.walk(ast.parse(source)):
-        texts = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
-        if isinstance(node, ast.Constant):
-            found += [text for text in texts if "tercel.cli" in text]
-        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re."):
-            found += [text for text in texts if TOLD.search(text)]
+        found += [text for text in texts_of(node) if "tercel.cli" in text]
+        if isinstance(node, ast.Call) and called(node).startswith("re."):
+            found += [text for one in ast.walk(node) for text in texts_of(one) if TOLD.search(text)]
     return found
+
+
+def texts_of(node: ast.AST) -> list[str]:
+    """The text that a node is, if it is one."""
+    return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
 
 
 TOLD = re.compile("received|to go on|NOT known")
@@ -303,7 +316,7 @@ def sleeps(source: str) -> list[int]:
     """Lines that let a fixed time pass: `sleep(1)`, `Event().wait(0.2)`."""
     found = []
     for call in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)):
-        what = ast.unparse(call.func)
+        what = called(call)
         if what.endswith(("sleep", "Event().wait")) and any(isinstance(one, ast.Constant) for one in call.args):
             found.append(call.lineno)
     return found
@@ -378,7 +391,10 @@ def texts_below_the_command_line() -> Iterator[tuple[str, str]]:
 
 def writes_to_a_terminal(path: Path) -> bool:
     """Whether a file calls `print`, names a standard stream, or makes a console on one."""
-    nodes = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call | ast.Attribute))
+    source = path.read_text()
+    if re.search(r"print\(|\bsys\.|Console\(", source) is None:
+        return False
+    nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call | ast.Attribute))
     writes = re.compile(r"print\(|sys\.(stdout|stderr)\b|(?!.*\bfile=)Console\(")
     return any(writes.match(ast.unparse(node)) for node in nodes)
 

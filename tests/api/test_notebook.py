@@ -20,7 +20,7 @@ from tercel.lab.evaluation.comparisons import Scores
 from tercel.lab.evaluation.experiment import run_strategy
 from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.pipeline.terminal import judged_table
-from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.settings import MarketTask, RunSettings
 
 EPISODES, SEED = 24, 7
 NAMES = ["default", "half_now", "twap_take", "vwap_take"]
@@ -181,16 +181,16 @@ def test_costs_are_those_of_the_episodes_run_one_by_one(market: tc.Market, task:
 
 
 def test_a_run_judges_an_own_strategy(own_file: Path, tmp_path: Path) -> None:
-    words = ["run", "--quick", "--market", MARKET, "--strategy", f"{own_file}:half_now", "--out", str(tmp_path / "run")]
-    done = CliRunner().invoke(app, [*words, "--json"])
+    task, own = tc.Task(horizon="10min", decisions=10), f"{own_file}:half_now"
+    settings = RunSettings(tc.Market(MARKET), task, quick=True, episodes=8, seeds=1, frames=4096, strategies=(own,))
+    settings.claim(tmp_path, named=True)
+    words = ["run", "--resume", "--out", str(tmp_path), "--json"]
+    done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert found["kinds"]["half_now"] == "own"
     assert set(found["paired"]["half_now"]) == set(found["strategies"]) - {"half_now"}
-    again = CliRunner().invoke(app, [*words[:3], MARKET, "--resume", "--out", str(tmp_path / "run"), "--json"])
-    assert again.exit_code == 0, again.output
-    assert json.loads(again.stdout)["strategies"] == found["strategies"]
-    other = CliRunner().invoke(app, [*words, "--strategy", "nowhere:Mine", "--resume"])
+    other = CliRunner().invoke(app, [*words, "--strategy", "nowhere:Mine"])
     assert other.exit_code == 2
 
 

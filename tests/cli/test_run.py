@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.api.conftest import OWN
 from tests.program import COMMAND
 from tests.waiting import DEADLINE_S, until
 from typer.testing import CliRunner
@@ -151,9 +152,10 @@ def test_a_market_that_says_how_late_it_is_says_it_of_the_task() -> None:
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], str, str]:
-    """Folder, result, stdout and stderr of `tercel run --quick`."""
+    """Folder, result, stdout and stderr of `tercel run --quick`, with a strategy of the user's."""
     place = tmp_path_factory.mktemp("quick")
-    code, stdout, stderr = tercel(place, "--quick", "--json", "--out", "made/here")
+    (place / "mine.py").write_text(OWN)
+    code, stdout, stderr = tercel(place, "--quick", "--strategy", "mine.py:half_now", "--json", "--out", "made/here")
     assert code == 0, stderr
     return place / "made/here", json.loads(stdout), stdout, stderr
 
@@ -166,7 +168,8 @@ def test_the_json_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None
         *("strategies", "best_baseline", "paired_vs_best_baseline", "episodes", "clusters", "seeds", "market"),
         *("task", "out"),
     } <= set(result)
-    assert set(result["strategies"]) == {*ALL_BASELINES, *LEARNED}
+    assert set(result["strategies"]) == {*ALL_BASELINES, *LEARNED, "half_now"}
+    assert result["kinds"]["half_now"] == "own"
     for name, row in result["strategies"].items():
         assert set(row) == KEYS, name
         for key, cell in row.items():

@@ -46,7 +46,7 @@ def test_what_isdearer_after_the_correction_is_named() -> None:
 
 
 def test_the_command_prints_every_cell() -> None:
-    words = ["orders", "default-1", "--market", "csco", "--horizon", "1min", "--episodes", "16", "--json"]
+    words = ["orders", "default-1", "--market", "csco-santa-fe", "--horizon", "1min", "--episodes", "16", "--json"]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     cells = json.loads(result.stdout)["cells"]
