@@ -141,9 +141,9 @@ class Ledger:
 
     def _retire(self, past: ArchiveIndex, name: str) -> None:
         self.parents.retire(name)
-        past.fills += len(self.fills_of.pop(name, ()))
+        past.fills += (fills := len(self.fills_of.pop(name, ())))
         self.children.pop(name, None)
-        names, executions = self.orders.retire(name)
+        names, executions = self.orders.retire(name, fills)
         past.put(name, self._began.pop(name), self.last, names, executions)
         if self._counts is not None:
             self._counts.retire(name, names, executions)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from tercel.core import orders as o
@@ -130,8 +131,8 @@ class Orders:
         """Orders of a parent that are in memory."""
         return [self._orders[root] for root in self._of_parent.get(parent, ())]
 
-    def retire(self, parent: str) -> tuple[list[str], list[Key]]:
-        """Drop a parent's orders from memory; their names and those of their executions."""
+    def retire(self, parent: str, fills: int) -> tuple[list[str], list[Key]]:
+        """Drop a parent's orders and so many fills from memory; their names and those of their executions."""
         names: list[str] = []
         executions: dict[Key, None] = {}
         for root in self._of_parent.pop(parent, ()):
@@ -146,7 +147,9 @@ class Orders:
                     executions |= dict.fromkeys((key, here))
         for name in names:
             self._root.pop(name, None)
-        self.fills = [fill for fill in self.fills if fill.parent != parent]
+        theirs = (at for at, fill in enumerate(self.fills) if fill.parent == parent)
+        for at in reversed([*islice(theirs, fills)]):  # what is over is old: they are among the first
+            del self.fills[at]
         return names, list(executions)
 
     def recall(self, parent: str, old: "Orders") -> None:
