@@ -62,6 +62,7 @@ def pytest_collection_finish() -> None:
     """
     sys.dont_write_bytecode = True
     gc.enable()
+    gc.collect()
     gc.freeze()
 
 

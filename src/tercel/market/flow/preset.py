@@ -1,6 +1,8 @@
 """Markets by name: the presets that are shipped, and how a preset's file is read."""
 
 import json
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -58,13 +60,20 @@ def load(name: str | Path) -> Preset:
         near = nearest(name, known, 2)
         remedy = f"use {' or '.join(near)} (all: {', '.join(known)})" if near else f"use one of {', '.join(known)}"
         raise UnknownNameError("the name of a preset market, or the path of a preset file (.json)", f"'{name}'", remedy)
-    return _read(FOLDER / f"{name}.json")
+    return _read(FOLDER / f"{name}.json", _shipped)
 
 
-def _read(path: Path) -> Preset:
+def _of(raw: bytes, path: Path) -> Preset:
+    return _class_of(raw, path).model_validate_json(raw)
+
+
+_shipped = lru_cache(maxsize=8)(_of)
+"""Nothing in it changes, and each server and exchange asks for it again; files of users may tell of days that do."""
+
+
+def _read(path: Path, of: Callable[[bytes, Path], Preset] = _of) -> Preset:
     try:
-        raw = path.read_bytes()
-        return _class_of(raw, path).model_validate_json(raw)
+        return of(path.read_bytes(), path)
     except OSError as error:
         raise ConfigError("a preset file", f"{path}: {error.strerror}", "check the path") from error
     except ValidationError as error:
