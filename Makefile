@@ -111,11 +111,10 @@ test: $(DEV) ## run the tests that a change is worth waiting for, and docstring 
 	$(if $(WING),,$(PY) -m tests.warm)
 	$(PYTEST) -m "not long" $(PLACES) $(ARGS)
 
-# Files without one are not even read. A wing without one is no failure (5: nothing was collected). Three workers: many
-# of these tests wait for processes of their own.
+# Files without one are not even read. A wing without one is no failure (5: nothing was collected).
 LONG = $(shell grep -rl --include='*.py' 'mark\.long' tests$(if $(WING),/$(WING)))
 test-long: $(DEV) ## run the others, marked `long`: trainings, studies, wheels, engines of others, real data
-	$(PYTEST) -n 3 -m long $(or $(LONG),$(PLACES)) $(ARGS) || [ $$? -eq 5 ]
+	$(PYTEST) -m long $(or $(LONG),$(PLACES)) $(ARGS) || [ $$? -eq 5 ]
 
 check: $(DEV) ## lint, format, types, layering
 	$(BIN)/ruff check .
