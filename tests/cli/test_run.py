@@ -181,7 +181,7 @@ def test_the_json_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None
         assert 0 <= row["passive_share"]["mean"] <= 1
     assert result["strategies"]["twap_take"]["adaptability"]["mean"] == 0
     assert result["best_baseline"] in ALL_BASELINES
-    assert set(result["paired_vs_best_baseline"]) == set(LEARNED)
+    assert set(result["paired_vs_best_baseline"]) == {*LEARNED, "half_now"}
     # without its network the agent that ships is a written rule of the same table
     saved = result["strategies"]["guarded"]["is_bps"]["mean"] - result["strategies"]["default"]["is_bps"]["mean"]
     assert result["learned_saves"]["default"]["mean"] == pytest.approx(saved, abs=1e-9)
