@@ -11,7 +11,9 @@ WING   ?=
 
 VENV   := .venv
 BIN    := $(VENV)/bin
-# Twice quiet: errors alone. Sources are compiled when they are first read (--no-compile): most of them never are.
+# Sources are compiled when they are first read: most of them never are.
+export PIP_COMPILE := 0
+# Twice quiet: errors alone.
 PIP    := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 CORE   := .stamps/core
 TRADE  := .stamps/trade
@@ -57,7 +59,7 @@ build/peers/nautilus/.made: TAKES := nautilus_trader==1.221.0
 build/peers/freqtrade/.made build/peers/nautilus/.made: Makefile
 	@echo "[set-up] installing $(TAKES) (some two minutes)" >&2
 	@$(PYTHON) -m venv --clear $(@D)
-	@$(@D)/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install --no-compile $(TAKES)
+	@$(@D)/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install $(TAKES)
 	@touch $@
 
 # Scripts of packages are not run: nothing of what they would unpack is used.
@@ -71,16 +73,16 @@ build/peers/.made: Makefile
 build/peers/binance/.made: Makefile
 	@echo "[set-up] installing Binance's FIX connector (some 15 seconds)" >&2
 	@$(PYTHON) -m venv --clear build/peers/binance
-	@build/peers/binance/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install --no-compile \
+	@build/peers/binance/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install \
 	  "cryptography>=42,<100" simplefix==1.0.17
-	@build/peers/binance/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install --no-compile \
+	@build/peers/binance/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install \
 	  --no-deps binance-fix-connector==1.2.0
 	@touch $@
 
 build/peers/exchange/.made: Makefile
 	@echo "[set-up] installing ccxt and schemathesis (some 30 seconds)" >&2
 	@$(PYTHON) -m venv --clear build/peers/exchange
-	@build/peers/exchange/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install --no-compile \
+	@build/peers/exchange/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install \
 	  ccxt==4.5.90 schemathesis==4.32.5
 	@touch $@
 
@@ -135,7 +137,7 @@ guards: $(DEV) ## hold what commands give to what is recorded of them in guards/
 
 # torch and what comes with it are left out: TORCH says which build this machine takes.
 lock: $(DEV) ## write requirements-dev.lock: the versions that a set-up takes with LOCK=requirements-dev.lock
-	@$(PIP) install --no-compile "uv>=0.5"
+	@$(PIP) install "uv>=0.5"
 	@echo "$(TORCH)" > .stamps/torch.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra docs --constraint .stamps/torch.txt \
 	  --no-header --no-annotate pyproject.toml | grep -vE '^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==' > requirements-dev.lock
@@ -158,30 +160,30 @@ $(VENV)/pyvenv.cfg:
 
 $(CORE): pyproject.toml $(VENV)/pyvenv.cfg
 	@echo "[set-up] installing the core (some 20 seconds, 0.7 GB)" >&2
-	@$(PIP) install --no-compile -e .
+	@$(PIP) install -e .
 	@mkdir -p .stamps && touch $@
 
 $(TRADE): pyproject.toml $(CORE)
 	@echo "[set-up] installing the extra [trade] (some 10 seconds)" >&2
-	@$(PIP) install --no-compile -e ".[trade]"
+	@$(PIP) install -e ".[trade]"
 	@mkdir -p .stamps && touch $@
 
 $(DOCS): pyproject.toml $(BESIDE:=/pyproject.toml) $(CORE)
 	@echo "[set-up] installing the extra [docs] (some 10 seconds)" >&2
-	@$(PIP) install --no-compile $(if $(LOCK),--constraint $(LOCK)) -e ".[docs]"
-	@$(PIP) install --no-compile --no-deps $(addprefix -e ./,$(BESIDE))
+	@$(PIP) install $(if $(LOCK),--constraint $(LOCK)) -e ".[docs]"
+	@$(PIP) install --no-deps $(addprefix -e ./,$(BESIDE))
 	@mkdir -p .stamps && touch $@
 
 $(FIX): pyproject.toml $(DEV)
 	@echo "[set-up] building QuickFIX (some five minutes, once)" >&2
-	@CFLAGS="-O1 -g0" CXXFLAGS="-O1 -g0" $(PIP) install --no-compile -e ".[fix]"
+	@CFLAGS="-O1 -g0" CXXFLAGS="-O1 -g0" $(PIP) install -e ".[fix]"
 	@mkdir -p .stamps && touch $@
 
 # torch first and by name: so that pip takes the build this machine offers, and not a GPU one as a dependency.
 $(DEV): pyproject.toml $(BESIDE:=/pyproject.toml) $(VENV)/pyvenv.cfg
 	@echo "[set-up] installing $(TORCH) (half a minute, 0.8 GB)" >&2
-	@$(PIP) install --no-compile "$(TORCH)"
+	@$(PIP) install "$(TORCH)"
 	@echo "[set-up] installing the core and the development tools (half a minute)" >&2
-	@$(PIP) install --no-compile $(if $(LOCK),--constraint $(LOCK)) -e ".[dev]"
-	@$(PIP) install --no-compile --no-deps $(addprefix -e ./,$(BESIDE))
+	@$(PIP) install $(if $(LOCK),--constraint $(LOCK)) -e ".[dev]"
+	@$(PIP) install --no-deps $(addprefix -e ./,$(BESIDE))
 	@mkdir -p .stamps && touch $(CORE) $(TRADE) $@

@@ -392,7 +392,7 @@ def texts_below_the_command_line() -> Iterator[tuple[str, str]]:
 def writes_to_a_terminal(path: Path) -> bool:
     """Whether a file calls `print`, names a standard stream, or makes a console on one."""
     source = path.read_text()
-    if re.search(r"print\(|\bsys\.|Console\(", source) is None:
+    if re.search("print|sys|Console", source) is None:
         return False
     nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call | ast.Attribute))
     writes = re.compile(r"print\(|sys\.(stdout|stderr)\b|(?!.*\bfile=)Console\(")

@@ -190,6 +190,9 @@ def test_a_run_judges_an_own_strategy(own_file: Path, tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert found["kinds"]["half_now"] == "own"
     assert set(found["paired"]["half_now"]) == set(found["strategies"]) - {"half_now"}
+    again = CliRunner().invoke(app, words)
+    assert again.exit_code == 0, again.output
+    assert json.loads(again.stdout)["strategies"] == found["strategies"]
     other = CliRunner().invoke(app, [*words, "--strategy", "nowhere:Mine"])
     assert other.exit_code == 2
 
