@@ -25,7 +25,7 @@ BESIDE := certify studies
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup fix peers bots console console-shots run demo test test-long check docs format guards lock bench clean
+.PHONY: help setup fix peers bots console console-shots run demo test test-long test-all check docs format guards lock bench clean
 
 help: ## say what can be made (the default)
 	@echo "Tercel: from tick data to an execution agent that is judged."
@@ -36,6 +36,7 @@ help: ## say what can be made (the default)
 	@echo "  PYTHON=...     another python:    make setup PYTHON=python3.12"
 	@echo "  LOCK=FILE      locked versions:   make setup LOCK=requirements-dev.lock"
 	@echo "  WING=...       one wing's tests:  make test WING=market      make test-long WING=market"
+	@echo "  PART=1..6      a sixth:           make test-all PART=2"
 	@echo
 	@echo "Everything is set up on first use in $(VENV); nothing outside this folder and the kernel cache is touched."
 
@@ -50,40 +51,55 @@ demo: $(TRADE) ## the whole loop on the embedded default: signals, posture, agen
 
 fix: $(FIX) ## add QuickFIX, which is built from source (some five minutes): FIX 4.4 and its tests
 
-peers: build/peers/binance/.made build/peers/exchange/.made build/peers/.made web/node_modules/.made ## install FIX engines and exchange clients of others, and what builds and checks the console's page, for tests (needs npm)
+# Programs of others are kept in the user's cache by version, so that the next clone only links to them.
+PEERS   = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tercel/peers
+PY_TAG := $(shell $(PYTHON) -c 'import sys; print("py%d.%d" % sys.version_info[:2])' 2>/dev/null)
+NPM_PEERS        := jspurefix@5.11.4 oidc-provider@9.13.3
+BINANCE_PEER     := binance-fix-connector==1.2.0
+EXCHANGE_PEERS   := ccxt==4.5.90 schemathesis==4.32.5
+FREQTRADE_PEERS  := freqtrade==2026.9 ccxt==4.5.90
+NAUTILUS_PEERS   := nautilus_trader==1.221.0
+key = $(PEERS)/$(subst $(eval) ,-,$(PY_TAG) $(1))
+NPM       = $(call key,$(NPM_PEERS))
+BINANCE   = $(call key,$(BINANCE_PEER))
+EXCHANGE  = $(call key,$(EXCHANGE_PEERS))
+FREQTRADE = $(call key,$(FREQTRADE_PEERS))
+NAUTILUS  = $(call key,$(NAUTILUS_PEERS))
+python_of = $(1)/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install
 
-bots: build/peers/freqtrade/.made build/peers/nautilus/.made ## install freqtrade and nautilus_trader into build/peers, for tests that have them trade (1.5 GB)
+peers: $(NPM)/.made $(BINANCE)/.made $(EXCHANGE)/.made web/node_modules/.made ## install FIX engines and exchange clients of others, and what builds and checks the console's page, for tests (needs npm)
+	@mkdir -p build/peers
+	@ln -sfn $(NPM)/node_modules build/peers/node_modules
+	@ln -sfn $(BINANCE) build/peers/binance
+	@ln -sfn $(EXCHANGE) build/peers/exchange
 
-build/peers/freqtrade/.made: TAKES := freqtrade==2026.9 ccxt==4.5.90
-build/peers/nautilus/.made: TAKES := nautilus_trader==1.221.0
-build/peers/freqtrade/.made build/peers/nautilus/.made: Makefile
-	@echo "[set-up] installing $(TAKES) (some two minutes)" >&2
+bots: $(FREQTRADE)/.made $(NAUTILUS)/.made ## install freqtrade and nautilus_trader into build/peers, for tests that have them trade (1.5 GB)
+	@mkdir -p build/peers
+	@ln -sfn $(FREQTRADE) build/peers/freqtrade
+	@ln -sfn $(NAUTILUS) build/peers/nautilus
+
+$(FREQTRADE)/.made: TAKES = $(FREQTRADE_PEERS)
+$(NAUTILUS)/.made: TAKES = $(NAUTILUS_PEERS)
+$(EXCHANGE)/.made: TAKES = $(EXCHANGE_PEERS)
+$(FREQTRADE)/.made $(NAUTILUS)/.made $(EXCHANGE)/.made:
+	@echo "[set-up] installing $(TAKES) (up to two minutes)" >&2
 	@$(PYTHON) -m venv --clear $(@D)
-	@$(@D)/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install $(TAKES)
+	@$(call python_of,$(@D)) $(TAKES)
 	@touch $@
 
 # Scripts of packages are not run: nothing of what they would unpack is used.
-build/peers/.made: Makefile
-	@echo "[set-up] installing jspurefix and oidc-provider with npm (some 15 seconds)" >&2
-	@mkdir -p build/peers
-	@npm install --silent --no-fund --no-audit --ignore-scripts --prefix build/peers jspurefix@5.11.4 oidc-provider@9.13.3
+$(NPM)/.made:
+	@echo "[set-up] installing $(NPM_PEERS) with npm (some 15 seconds)" >&2
+	@mkdir -p $(@D)
+	@npm install --silent --no-fund --no-audit --ignore-scripts --prefix $(@D) $(NPM_PEERS)
 	@touch $@
 
 # Without what its package asks for and its code never imports (a formatter).
-build/peers/binance/.made: Makefile
+$(BINANCE)/.made:
 	@echo "[set-up] installing Binance's FIX connector (some 15 seconds)" >&2
-	@$(PYTHON) -m venv --clear build/peers/binance
-	@build/peers/binance/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install \
-	  "cryptography>=42,<100" simplefix==1.0.17
-	@build/peers/binance/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install \
-	  --no-deps binance-fix-connector==1.2.0
-	@touch $@
-
-build/peers/exchange/.made: Makefile
-	@echo "[set-up] installing ccxt and schemathesis (some 30 seconds)" >&2
-	@$(PYTHON) -m venv --clear build/peers/exchange
-	@build/peers/exchange/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install \
-	  ccxt==4.5.90 schemathesis==4.32.5
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(call python_of,$(@D)) "cryptography>=42,<100" simplefix==1.0.17
+	@$(call python_of,$(@D)) --no-deps $(BINANCE_PEER)
 	@touch $@
 
 console: $(DEV) web/node_modules/.made ## build the console's page from web/ into src/tercel/core/pages, its types from the API (needs npm)
@@ -104,25 +120,31 @@ console-shots: $(DEV) ## take pictures of every screen of the console into build
 # One thread for linear algebra in each of the two workers: two cores are shared by two of them. Compiled sources are
 # kept, whatever the environment says: every worker and every process that a test starts reads them.
 PY = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python
-PYTEST = $(PY) -m pytest -n 2 --dist worksteal
+# A file stays with one worker, so that fixtures of a module are made once; the most expensive files come first.
+PYTEST = $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --costs build/costs/$@$(if $(PART),-$(PART)).tsv
 # A wing is a folder of tests and, of the same name, one of the package or beside it, whose docstrings have examples.
 ASIDE = benchmarks certify replications studies
 PLACES = $(if $(WING),tests/$(WING) $(wildcard src/tercel/$(WING)) $(filter $(ASIDE),$(WING)))
 
-test: $(DEV) ## run the tests that a change is worth waiting for, and docstring examples
+test: $(DEV) ## run the tests for while you work: units, oracles, properties, docstring examples, one session end to end
 	$(if $(WING),,$(PY) -m tests.warm)
-	$(PYTEST) -m "not long" $(PLACES) $(ARGS)
+	$(PYTEST) -m "not long and not release" $(PLACES) $(ARGS)
 
 # Files without one are not even read. A wing without one is no failure (5: nothing was collected).
-LONG = $(shell grep -rl --include='*.py' 'mark\.long' tests$(if $(WING),/$(WING)))
-test-long: $(DEV) ## run the others, marked `long`: trainings, studies, wheels, engines of others, real data
-	$(PYTEST) -m long $(or $(LONG),$(PLACES)) $(ARGS) || [ $$? -eq 5 ]
+marked = $(shell grep -rlE --include='*.py' '$(1)' tests$(if $(WING),/$(WING)))
+test-long: $(DEV) ## run the tests of every landing: whole runs, real servers, browser, certification, data
+	$(PYTEST) -m long $(or $(call marked,mark\.long),$(PLACES)) $(ARGS) || [ $$? -eq 5 ]
 
-check: $(DEV) ## lint, format, types, layering
+test-all: $(DEV) ## run the tests of a release, and every property on random examples; PART=1 to 6: a sixth
+	HYPOTHESIS_PROFILE=random $(PYTEST) -m "release or (hypothesis and not long)" $(if $(PART),--part $(PART)) \
+	  $(or $(call marked,mark\.release|hypothesis import),$(PLACES)) $(ARGS) || [ $$? -eq 5 ]
+
+check: $(DEV) ## lint, format, types, layering, number of statements
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.budgets statements
 	@if [ -d web/node_modules ]; then npm run --silent --prefix web check; else echo "[check] web/ is not checked: make console" >&2; fi
 
 docs: $(DOCS) ## build the site of the documentation into build/site; it opens from the folder and fetches nothing

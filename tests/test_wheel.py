@@ -84,8 +84,10 @@ def test_the_wheel_holds_the_page_of_the_console(wheel: Path) -> None:
     assert [one for one in names if one.is_relative_to("tercel/desk/console/page")] == []
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("version", NAMED)
+@pytest.mark.parametrize(
+    "version",
+    [pytest.param(one, marks=pytest.mark.release if at else pytest.mark.long) for at, one in enumerate(NAMED)],
+)
 def test_the_notebook_runs_from_the_wheel(version: str, wheel: Path, tmp_path: Path) -> None:
     """To its end in the oldest and the newest Python that are named; between them, up to the training."""
     python = interpreter(version)
@@ -119,7 +121,7 @@ def test_the_notebook_runs_from_the_wheel(version: str, wheel: Path, tmp_path: P
     assert (asked.returncode, "pip install ./certify" in asked.stderr) == (2, True)
 
 
-@pytest.mark.long
+@pytest.mark.release
 @pytest.mark.parametrize("folder", BESIDE)
 def test_a_folder_beside_the_package_is_built_and_its_commands_join(folder: str, wheel: Path, tmp_path: Path) -> None:
     shutil.copytree(

@@ -10,6 +10,8 @@ from tercel.core.errors import TercelError
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 
+pytestmark = pytest.mark.release
+
 
 def test_the_environment_bench_gives_its_rows_and_one_result_for_any_number_of_threads() -> None:
     rows = env.bench(decisions=20, blocks=1)
@@ -70,7 +72,6 @@ def test_the_journal_bench_gives_its_rows() -> None:
     _has_shape(journal.bench(appends=8), names)
 
 
-@pytest.mark.long
 def test_the_fix_bench_gives_its_rows_and_says_what_it_has_no_reference_for(capsys: pytest.CaptureFixture[str]) -> None:
     rows = fix.bench(orders=20)
     _has_shape(rows, [f"fix.{what}" for what in (*_ACKS, "orders_per_s")])

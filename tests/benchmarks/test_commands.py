@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 from benchmarks.__main__ import app
 
+pytestmark = pytest.mark.release
+
 runner = CliRunner()
 RESULT = {
     "name": "book.events_per_s",

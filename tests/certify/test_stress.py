@@ -50,7 +50,7 @@ def test_a_limit_that_is_off_by_a_step_is_found(name: str) -> None:
     assert stress(2, plant=name).run(40_000).breaches.total() > 0
 
 
-@pytest.mark.long
+@pytest.mark.release
 @pytest.mark.parametrize("name", RARE)
 def test_a_rare_limit_that_is_off_by_a_step_is_found(name: str) -> None:
     for seed in (5, 2):

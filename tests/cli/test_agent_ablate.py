@@ -192,7 +192,7 @@ def test_a_training_that_cannot_go_on_says_why(recipe, tmp_path, monkeypatch):
 # -- the whole road ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.long
+@pytest.mark.release
 def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, monkeypatch):
     page = tmp_path / "page.md"
     page.write_text(f"before\n{MARKS[0]}\nNot printed yet.\n{MARKS[1]}\nafter\n")

@@ -35,7 +35,7 @@ validation = { episodes = 8, every = 1073741824 }
 """
 
 
-@pytest.mark.long
+@pytest.mark.release
 def test_a_driver_killed_in_training_goes_on_to_the_same_policy(tmp_path):
     """The first driver, on a cluster of its own, is killed after its first checkpoint; another resumes."""
     pytest.importorskip("ray", reason="needs the extra [scale]")

@@ -246,7 +246,7 @@ def test_explain_refuses_a_latency_that_is_none(home: Path, latency: object) -> 
     assert "a card with a task" in refused("explain", folder)
 
 
-@pytest.mark.long
+@pytest.mark.release
 def test_explain_writes_a_page_and_tells_the_same(home: Path) -> None:
     found = told("explain", "ppo", "--episodes", "16", "--out", home / "why")
     assert (found["policy"], found["market"], found["episodes"]) == ("ppo", "csco-santa-fe", 16)

@@ -114,7 +114,7 @@ def test_seeds_share_what_they_observed(tmp_path: Path, monkeypatch: pytest.Monk
     assert observed("mine-10").market == "csco"
 
 
-@pytest.mark.long
+@pytest.mark.release
 def test_runs_are_packaged_together_and_judged_as_one(tmp_path: Path) -> None:
     runs = []
     for market in ("csco-santa-fe", "ibm-santa-fe"):

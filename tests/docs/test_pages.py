@@ -46,8 +46,15 @@ def run_alone(page: Path) -> bool:
     return any(block.language in ("console", "python") for block in execute.blocks(page.read_text(encoding="utf-8")))
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("page", [page for page in PAGES if run_alone(page)], ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.long if page.parent.name == "tutorials" else pytest.mark.release)
+        for page in PAGES
+        if run_alone(page)
+    ],
+    ids=lambda page: page.stem,
+)
 def test_a_page_shows_what_its_commands_print(page: Path, request: pytest.FixtureRequest) -> None:
     asked = execute.marks(page.read_text(encoding="utf-8"))
     for module in asked["needs"]:
@@ -68,7 +75,7 @@ def gathered(data: Path, folder: Path, names: list[str]) -> Path:
     return folder
 
 
-@pytest.mark.long
+@pytest.mark.release
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_and_shows_what_is_stored(path: Path, tmp_path: Path) -> None:
     stored = json.loads(path.read_text(encoding="utf-8"))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.execution.test_identity import ROWS, TASK, Watched, assert_same_markets, commands_of, plan_of, recorded_tape
@@ -177,7 +177,6 @@ def test_names_and_bounds() -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=60)
 def test_what_stands_at_the_touch_or_inside_stays_between_two_slices(seed: int) -> None:
     """Row by row, in school arithmetic: the best places first, and never more than is wanted at rest."""
     view = random_views(32, seed)

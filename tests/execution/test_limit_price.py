@@ -98,7 +98,6 @@ def check(source, task, plan, strategy):
 
 
 @given(st.integers(0, 2**32), st.sampled_from([BUY, SELL]), st.integers(-60, 60), st.sampled_from([0, 3, 50]))
-@settings(max_examples=50)
 def test_nothing_is_sent_beyond_it_and_nothing_is_lost(seed, side, above, latency):
     rng = np.random.default_rng(seed)
     b, k = market(side=side, latency=latency)

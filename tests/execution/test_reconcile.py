@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.market.simulator.audit import audit, commands_of, ledger_of, orders_of
 
@@ -104,7 +104,6 @@ def plain(b, k, row):
 
 
 @given(st.integers(0, 2**32), st.sampled_from([1, -1]), st.sampled_from([0, 3, 50]))
-@settings(max_examples=50)
 def test_commands_are_those_of_the_definition(seed, side, latency):
     rng = random.Random(seed)
     b, k = market(side=side, latency=latency)
@@ -231,7 +230,6 @@ def waiting(k):
 
 @example(56349414, 1, 50)
 @given(st.integers(0, 2**32), st.sampled_from([1, -1]), st.sampled_from([0, 3, 50]))
-@settings(max_examples=40)
 def test_a_hold_never_sends_anything(seed, side, latency):
     """Whatever stands, flies or waits, but for what waits; also after intents that wanted more than is left."""
     rng = random.Random(seed)

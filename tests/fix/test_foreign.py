@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.parts import whole
 
@@ -164,7 +164,6 @@ def test_what_is_over_long_ago_leaves_memory_and_what_may_trade_stays(monkeypatc
 
 
 class TestBooksOfLevels:
-    @settings(max_examples=60, deadline=None)
     @given(
         st.lists(
             st.tuples(st.sampled_from((1, -1)), st.integers(0, 5), st.integers(0, 9), st.booleans()),

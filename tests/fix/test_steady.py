@@ -1,7 +1,7 @@
 """A store that takes every commit: held against one in memory, whatever the disk does."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import VenueError
@@ -34,7 +34,6 @@ def change(numbers, sent, received, reset):
 
 
 @given(STEPS)
-@settings(deadline=None, max_examples=40)
 def test_it_is_as_one_in_memory_whatever_the_disk_takes_and_so_is_the_next_process(tmp_path_factory, steps):
     path = tmp_path_factory.mktemp("steady") / "fix.db"
     with pytest.MonkeyPatch.context() as patch:

@@ -7,6 +7,8 @@ from tests.mutants.__main__ import MOST, equivalents
 from tests.mutants.generate import FILES, ROOM, Mutant, every, planted, tree_of
 from tests.mutants.run import FAST, SURVIVED, fate_of
 
+pytestmark = pytest.mark.release
+
 SAMPLE = 12
 
 

@@ -9,6 +9,8 @@ from replications.stored import stored
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.lab.learning.port import check_env
 
+pytestmark = pytest.mark.release
+
 AVERSIONS = (1e-9, 1e-8, 1e-7, 1e-6, 2e-6, 1e-5)
 
 

@@ -12,6 +12,8 @@ from replications.deep_hedging import model as plain
 from replications.heston import DAYS, SPOT, STEP, Heston, losses
 from tercel.core.errors import ConfigError
 
+pytestmark = pytest.mark.release
+
 YEARS = DAYS * STEP
 
 

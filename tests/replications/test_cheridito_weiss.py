@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -22,6 +22,8 @@ from tercel.execution import intent as it
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import lots_at
+
+pytestmark = pytest.mark.release
 
 NOISE, HIDDEN = CELLS["noise_20"], CELLS["strategic_60"]
 FEW = 40
@@ -108,7 +110,6 @@ def test_no_residual_is_the_rule() -> None:
     assert (out == rule.decide(columns, 0)).all()
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(st.floats(-4, 4), min_size=rules.RESIDUAL, max_size=rules.RESIDUAL), st.integers(0, 3))
 def test_whatever_is_added_no_more_is_wanted_than_is_left(z: list[float], seed: int) -> None:
     columns = some_columns(16, seed)
@@ -216,7 +217,6 @@ def test_the_shipped_policies_do_not_lose_to_their_rule(name: str) -> None:
     assert all(learned.policy_path(learned.SHIPPED, cell, seed).stat().st_size < 50_000 for seed in train.SEEDS)
 
 
-@pytest.mark.long
 def test_the_command_puts_out_what_is_promised(tmp_path: Path) -> None:
     options = ["--episodes", "60", "--seeds", "5,6", "--json", "--figures", str(tmp_path)]
     result = CliRunner().invoke(app, ["cheridito-weiss", *options])
@@ -232,7 +232,6 @@ def test_the_command_puts_out_what_is_promised(tmp_path: Path) -> None:
     assert (tmp_path / "cheridito-weiss.svg").exists()
 
 
-@pytest.mark.long
 def test_it_can_be_done_again_and_goes_on(tmp_path: Path) -> None:
     words = ["cheridito-weiss", "--train", "--quick", "--episodes", "20", "--out", str(tmp_path), "--json"]
     first = CliRunner().invoke(app, words)

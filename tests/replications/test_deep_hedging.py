@@ -9,6 +9,8 @@ from replications.deep_hedging import model as dh
 from replications.stored import stored
 from tercel.core.stats import normal_quantile
 
+pytestmark = pytest.mark.release
+
 
 def density(x: float) -> float:
     return float(np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi))

@@ -12,6 +12,8 @@ from replications import fischer_krauss as study
 from replications.kept_cells import interval
 from tercel.core.errors import DataError
 
+pytestmark = pytest.mark.release
+
 
 def test_features_end_at_the_close_that_makes_the_signal() -> None:
     rng = np.random.default_rng(1)

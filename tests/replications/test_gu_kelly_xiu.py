@@ -8,6 +8,8 @@ import pytest
 
 from replications import gu_kelly_xiu as study
 
+pytestmark = pytest.mark.release
+
 
 def test_the_oracle_explains_what_its_variances_say() -> None:
     """Ranks are uniform: Var c = 1/3, E x^2 = 1; errors have variance 0.05^2 (3 x 1/3 + 5/3)."""

@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from replications.__main__ import app
 
+pytestmark = pytest.mark.release
+
 
 def tercel(*words: object) -> Result:
     return CliRunner().invoke(app, [*(str(word) for word in words)])
@@ -29,7 +31,6 @@ def test_almgren_chriss(tmp_path: Path) -> None:
     assert "published" in tercel("almgren-chriss", "--episodes", 100, "--out", tmp_path).stdout
 
 
-@pytest.mark.long
 def test_deep_hedging(tmp_path: Path) -> None:
     result = tercel("deep-hedging", "--episodes", 2000, "--seeds", "4", "--out", tmp_path, "--json")
     assert result.exit_code == 0, result.stderr

@@ -17,6 +17,8 @@ from tercel.cli import app as tercel
 from tercel.core.errors import PolicyError
 from tercel.execution.intent import ANCHOR, REST0, TAKE
 
+pytestmark = pytest.mark.release
+
 STEPS, UNITS, ACTIONS, STATES = 3, 2, 2, 2
 
 

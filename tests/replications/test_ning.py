@@ -12,6 +12,8 @@ from replications.ning import stored, study, world
 from tercel.cli import app as tercel
 from tercel.lab.learning.port import check_env
 
+pytestmark = pytest.mark.release
+
 
 class Always:
     """One speed."""
@@ -83,7 +85,6 @@ def test_without_days_it_says_what_it_needs() -> None:
     assert "market simulate csco" in result.stderr
 
 
-@pytest.mark.long
 def test_the_command_learns_and_judges_on_a_simulated_tape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "FRAMES", 2_500)
     monkeypatch.setattr(study, "FRAMES_REPLAY", 1_600)

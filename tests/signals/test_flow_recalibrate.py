@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from typer.testing import CliRunner
@@ -71,7 +71,6 @@ def sums(days: list[tuple[Any, Any]]) -> list[tuple[float, float]]:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(3, 40), st.floats(2.0, 100.0))
-@settings(max_examples=40, deadline=None)
 def test_it_is_weighted_least_squares_written_out(seed: int, n: int, half_life: float) -> None:
     days = made_days(np.random.default_rng(seed), n, 0.6, 0.3)
     found = words(reduce(lambda known, one: after(known, *one, half_life), sums(days), NO_DAYS))

@@ -15,6 +15,8 @@ from tercel.market.flow import preset as presets
 from tercel.market.regimes.factors import Factors
 from tercel.market.simulator.source import reactive
 
+pytestmark = pytest.mark.release
+
 TASK = Task(horizon_s=600.0, decisions=20, warmup_s=120.0)
 P = Parameters(sigma=0.05, eta=8.0, risk_aversion=0.0)
 MARKET = MarketEstimates(expected_volume=900.0, sigma=0.14, eta=0.28, spread=1.2)

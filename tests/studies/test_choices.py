@@ -14,6 +14,8 @@ from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.market.regimes.law import LONGEST_S
 
+pytestmark = pytest.mark.release
+
 LAW = TrendLaw(np.array([2.0, 0.5]), np.diag([16.0, 4.0]), np.array([0.0, 2000.0]))
 AT_ARRIVAL = {"horizon_ns": 1800 * 10**9, "decisions": 60, "age_ns": 900 * 10**9}
 

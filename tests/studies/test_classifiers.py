@@ -19,6 +19,8 @@ from studies.families.classifiers import (
 from tercel.api.testing.signal_model import SignalModelConformance, separable
 from tercel.core.errors import DataError
 
+pytestmark = pytest.mark.release
+
 sklearn = pytest.importorskip("sklearn")
 needs_lightgbm = pytest.mark.skipif(importlib.util.find_spec("lightgbm") is None, reason="no lightgbm")
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="no torch")

@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from studies.__main__ import app
 
+pytestmark = pytest.mark.release
+
 runner = CliRunner()
 COMMANDS = (
     "event-study", "metaorders", "replenishment", "queues", "undercut", "orders", "flow", "transfer", "regimes",

@@ -13,6 +13,8 @@ from studies.__main__ import app
 from studies.signals.costs import BAR, followed, said_of, table_of, tripled
 from tercel.signals.rebalance import NOISE, RULES, on_paper, trade
 
+pytestmark = pytest.mark.release
+
 runner = CliRunner()
 
 

@@ -10,6 +10,8 @@ from studies.desk.experiment import DESK, MORE_ARROWS, DeskRun, blind, frozen, w
 from tercel.api.demo.config import read_config
 from tercel.api.demo.planted import planted
 
+pytestmark = pytest.mark.release
+
 
 def run_of(variant: str, seed: int, cost: float) -> DeskRun:
     return DeskRun(variant, seed, cost, (cost,), {}, 0, 0, (0.0,))

@@ -11,6 +11,8 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed, kinds
 
+pytestmark = pytest.mark.release
+
 DAYS = 8
 
 

@@ -12,6 +12,8 @@ from studies.tape.event_study_command import WORDS, cell_text
 from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.core.report.cells import NOTHING
 
+pytestmark = pytest.mark.release
+
 
 def tercel(*words: object) -> Result:
     return CliRunner().invoke(app, ["event-study", *(str(word) for word in words)])

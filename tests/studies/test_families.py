@@ -12,6 +12,8 @@ from studies.families.scores import auc
 from tercel.api.testing.signal_model import SignalModelConformance
 from tercel.core.errors import ConfigError
 
+pytestmark = pytest.mark.release
+
 
 def still(action: Callable[[], Any], memory: bool = False) -> Measurement[Any]:
     """A meter for which no time passes."""

@@ -11,8 +11,9 @@ from studies.tape.ingredients_command import FIGURES, TAPE, WHOLE
 from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.market.flow.queue_reactive.calibrate import PARTS
 
+pytestmark = pytest.mark.release
 
-@pytest.mark.long
+
 def test_every_part_has_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     simulated_lake(tmp_path, 2, DAYS[:1])
     few = {WHOLE: (), "young touches": ("young touches",)}

@@ -15,6 +15,8 @@ from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 
+pytestmark = pytest.mark.release
+
 TASK = Task(horizon_s=60.0, decisions=6, warmup_s=60.0, grid_points=7)
 N = 6
 

@@ -12,6 +12,8 @@ from studies.tape import metaorders as m
 from tercel.core.errors import ConfigError
 from tercel.market.observed import Observed, kinds
 
+pytestmark = pytest.mark.release
+
 DAY_S = 7200.0
 
 

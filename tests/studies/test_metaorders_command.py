@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 from studies.__main__ import app
 from tercel.api.testing.lake import simulated_lake
 
+pytestmark = pytest.mark.release
+
 DATES = tuple(f"2003-01-{day}" for day in (13, 14, 15, 16, 17))
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from studies.signals import metrics
 
+pytestmark = pytest.mark.release
+
 library = pytest.importorskip("sklearn.metrics")
 RNG = np.random.default_rng(5)
 TRUTH = RNG.integers(0, 2, 300)

@@ -18,6 +18,8 @@ from studies.signals.online import (
 from tercel.signals.online_rule import OnlineRule
 from tercel.signals.runs.config import PanelSection, SignalsConfig, TrainSection
 
+pytestmark = pytest.mark.release
+
 pytest.importorskip("sklearn")
 
 

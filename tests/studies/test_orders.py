@@ -10,6 +10,8 @@ from studies.__main__ import app
 from studies.sizes import places_command
 from studies.sizes.orders_command import Cell, cell, dearer, sentences
 
+pytestmark = pytest.mark.release
+
 
 def cost_of(mean: float, noise: float) -> list[float]:
     return (mean + noise * np.random.default_rng(3).standard_normal(400)).tolist()

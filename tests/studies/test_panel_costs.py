@@ -11,6 +11,8 @@ from studies.families.panel import calibration, exchanged
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.sources.synthetic import synthetic_market
 
+pytestmark = pytest.mark.release
+
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from tests.signals.sources.test_sources import daily_file
 
 from studies.signals.phases import WEEK, phase_study
 from tercel.signals.scores import rank_ic_by_date, skill
 from tercel.signals.sources.daily import DailyFactors, daily_panel
+
+pytestmark = pytest.mark.release
 
 
 def test_the_first_phase_is_the_panel_and_all_make_every_day(tmp_path: Path) -> None:

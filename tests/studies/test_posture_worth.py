@@ -24,6 +24,8 @@ from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 
+pytestmark = pytest.mark.release
+
 TASK = Task(horizon_s=900.0, decisions=30, warmup_s=300.0)
 
 

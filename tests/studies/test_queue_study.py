@@ -14,6 +14,8 @@ from tercel.feeds import FeedOptions, LobsterFeed
 from tercel.market.book import Book
 from tercel.market.tape.schema import EXECUTE, LEVEL_SET, MESSAGE_END, TRADE
 
+pytestmark = pytest.mark.release
+
 
 @pytest.fixture(scope="module")
 def amzn(shared_data):

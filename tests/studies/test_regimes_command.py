@@ -8,6 +8,8 @@ from typer.testing import CliRunner
 from studies.__main__ import app
 from studies.regimes import command
 
+pytestmark = pytest.mark.release
+
 
 def test_each_named_regime_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "EPISODES", 4)

@@ -11,6 +11,8 @@ from studies.__main__ import app
 from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.market.flow import load
 
+pytestmark = pytest.mark.release
+
 
 def tercel(*words: object) -> Result:
     return CliRunner().invoke(app, ["replenishment", *(str(word) for word in words)])

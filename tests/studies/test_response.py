@@ -23,6 +23,8 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE
 
+pytestmark = pytest.mark.release
+
 TASK = Task(horizon_s=120.0, decisions=12, warmup_s=60.0)
 LAW = ImpactLaw("translation", mean_trade_lots=10.0, trades=100.0, sigma_ticks=20.0)
 NS_A_SECOND = 10**9

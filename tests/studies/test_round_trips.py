@@ -31,6 +31,8 @@ from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 
+pytestmark = pytest.mark.release
+
 TASK = Task(warmup_s=30.0)
 TAKES = genes(pace=1.0, seconds=60.0)
 
@@ -110,9 +112,6 @@ def test_policies_meet_the_same_worlds_whoever_else_is_played() -> None:
 
 
 # -- the search -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.long
 def test_no_trip_is_proved_where_prices_are_a_martingale() -> None:
     market = martingale_market(jump_rate=2.0)
     found = arbitrage(
@@ -126,7 +125,6 @@ def test_no_trip_is_proved_where_prices_are_a_martingale() -> None:
     assert set(found["by_size"]) == {"1"}
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("name", "pays"), [("csco", False), ("goog", False), ("csco-santa-fe", True)])
 def test_trips_pay_where_the_flow_sees_own_orders_and_nowhere_else(name: str, pays: bool) -> None:
     """A small search, legs that rest among its trips; `tercel market arbitrage` searches longer.

@@ -11,6 +11,8 @@ from studies.tweets.sentiment import SentimentHead, read_phrasebank
 from tercel.core.errors import DataError
 from tercel.signals.sources.port import SourceAbsentError
 
+pytestmark = pytest.mark.release
+
 pytest.importorskip("sklearn")
 GOOD = ["profit rose sharply", "sales increased and margin improved", "orders grew strongly", "the best year so far"]
 BAD = ["profit fell sharply", "sales decreased and margin shrank", "orders dropped", "a loss and lay-offs"]

@@ -30,6 +30,8 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.foresight.features import FEATURES, NAMES
 from tercel.signals.flow.days import FlowDay
 
+pytestmark = pytest.mark.release
+
 STEPS = 3
 SHORT = (1, 2)
 QUEUE = NAMES.index("queue")

@@ -6,6 +6,8 @@ import pytest
 
 from studies.shadow.fills import ShadowTrial, WorkedParent, cells_of
 
+pytestmark = pytest.mark.release
+
 
 @pytest.fixture(scope="module")
 def worked(tmp_path_factory: pytest.TempPathFactory) -> list[WorkedParent]:

@@ -10,6 +10,8 @@ from tercel.market.score.days import Day, simulated
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
 
+pytestmark = pytest.mark.release
+
 
 @pytest.fixture(scope="module")
 def poisson() -> Observed:

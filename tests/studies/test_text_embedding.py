@@ -8,6 +8,8 @@ import pytest
 from studies.tweets import text_embedding as te
 from tercel.core.errors import DataError
 
+pytestmark = pytest.mark.release
+
 pytest.importorskip("sklearn")
 
 

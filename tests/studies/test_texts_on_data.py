@@ -6,8 +6,9 @@ import pytest
 
 from studies.tweets.text_embedding import available
 
+pytestmark = pytest.mark.release
 
-@pytest.mark.long
+
 @pytest.mark.parametrize(("agreement", "accuracy", "f1"), [(50, 0.80, 0.76), (100, 0.925, 0.895)])
 def test_the_sentiment_head_reaches_its_bar(shared_data: Path, agreement: int, accuracy: float, f1: float) -> None:
     from studies.signals.text import text_study
@@ -29,7 +30,6 @@ def test_the_sentiment_head_reaches_its_bar(shared_data: Path, agreement: int, a
         assert found.row("dictionary").accuracy == pytest.approx(0.634, abs=1e-3)
 
 
-@pytest.mark.long
 def test_stocknet_counts_and_what_tweets_describe(shared_data: Path) -> None:
     from studies.signals.stocknet import PUBLISHED, stocknet_study
     from studies.tweets.stocknet import read_stocknet

@@ -13,6 +13,8 @@ from tercel.market.simulator.source import blank_state
 from tercel.market.tape.compiled import compile_day
 from tercel.market.tape.schema import EXECUTE, LEVEL_SET, MESSAGE_END, TRADE
 
+pytestmark = pytest.mark.release
+
 
 def totals(book):
     rows = book.orders()

@@ -11,6 +11,8 @@ from studies.transfer import command
 from studies.transfer.command import without
 from tercel.lab.learning.agent.config import preset_file, read_config
 
+pytestmark = pytest.mark.release
+
 
 def test_a_market_that_the_recipe_does_not_know_is_named(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["transfer", "--without", "csco-1999", "--out", str(tmp_path / "out")])
@@ -29,7 +31,6 @@ def test_the_recipe_loses_one_market_and_nothing_else() -> None:
     assert config.model_copy(update=same) == recipe
 
 
-@pytest.mark.long
 def test_an_agent_is_judged_where_it_never_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "QUICK_FRAMES", 4_096)
     monkeypatch.setattr(command, "QUICK_EPISODES", 16)

@@ -15,6 +15,8 @@ from tercel.signals.features.text import word_score
 from tercel.signals.sources.port import SignalSource
 from tercel.signals.sources.registry import panel_named, source_of
 
+pytestmark = pytest.mark.release
+
 TONES = ("tone", "tone_above_usual")
 
 

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from studies.__main__ import app as studies_app
 from tercel.core import given
 
+pytestmark = pytest.mark.release
+
 TWEETS = '[[source]]\nkind = "tweets"\npath = "net"\n'
 PANEL = 'name = "net"\n[panel]\nkind = "stocknet"\npath = "net"\nfirst = "2013-06-01"\nevery = 1\nhorizon = 1\n'
 PHRASES = "Profit rose .@positive\nProfit fell .@negative\nIt is a firm .@neutral\n"

@@ -10,6 +10,8 @@ from studies.tape import undercut as study
 from studies.tape import undercut_kernels as u
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
+pytestmark = pytest.mark.release
+
 S = 10**9
 
 

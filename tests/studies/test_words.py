@@ -12,6 +12,8 @@ from tercel.signals.features.text import masked
 pytest.importorskip("sklearn")
 from studies.signals.words import Dictionary, near_duplicates
 
+pytestmark = pytest.mark.release
+
 SENTENCES = [
     "Operating profit rose to EUR 13.1 mn from EUR 8.7 mn in 2006",
     "The company opened a new plant in Finland",

@@ -8,6 +8,8 @@ import pytest
 from studies.value import command as worth
 from tercel.core.errors import UnknownNameError
 
+pytestmark = pytest.mark.release
+
 
 def test_alpha_prints_one_object_and_writes_its_page(tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
     page = tmp_path / "deep" / "alpha.html"

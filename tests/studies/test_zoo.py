@@ -21,6 +21,8 @@ from tercel.signals.sources.synthetic import synthetic_market
 from tercel.signals.zoo import families, family
 from tercel.signals.zoo.port import FAMILIES as OWN
 
+pytestmark = pytest.mark.release
+
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="no torch")
 
 

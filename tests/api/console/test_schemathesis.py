@@ -17,7 +17,7 @@ from tests.api.console.conftest import PASSWORD, Place, listening, placed
 
 from tercel.api.console import reached
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.release
 log = logging.getLogger(__name__)
 LEAST = 2_000
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.api.demo.config import DemoConfig, parse_config, read_config
@@ -34,7 +34,6 @@ def told(flow: list[tuple[int, int]], mids2: list[int] | None = None, minutes: i
 
 
 class TestLean:
-    @settings(max_examples=50, deadline=None)
     @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=40), st.integers(3, 10))
     def test_is_a_share_with_an_error_and_shrinks_towards_nothing(
         self, flow: list[tuple[int, int]], minutes: int
@@ -114,7 +113,6 @@ class TestShares:
         wins = np.bincount(np.argmin(costs, axis=0), minlength=3) / draws.shape[-1]
         assert list(shares.shares.values()) == pytest.approx(wins.tolist(), abs=0.005)
 
-    @settings(max_examples=50, deadline=None)
     @given(
         st.lists(
             st.tuples(st.lists(st.floats(-500, 500) | st.just(math.nan), min_size=3, max_size=3), st.floats(-300, 300)),

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.api.demo.config import demo_config, demo_text, parse_config
@@ -30,7 +30,6 @@ BBB = 'name = "BBB"\nmarket = "csco"'
 
 
 class TestHedge:
-    @settings(max_examples=50, deadline=None)
     @given(st.lists(st.lists(st.floats(-50, 50) | st.just(math.nan), min_size=3, max_size=3), max_size=30))
     def test_shares_sum_to_one_and_keep_their_floor(self, costs: list[list[float]]) -> None:
         rule = WeightsRule()
@@ -76,7 +75,6 @@ class TestHedge:
             MultiplicativeWeights([], WeightsRule())
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.integers(0, 10_000), st.lists(st.floats(0.01, 1), min_size=1, max_size=7))
 def test_split_gives_every_lot_once(lots: int, raw: list[float]) -> None:
     shares = {str(i): value / sum(raw) for i, value in enumerate(raw)}
@@ -216,7 +214,6 @@ class TestPlanted:
 
 
 class TestProgram:
-    @settings(max_examples=60, deadline=None)
     @given(
         st.lists(st.tuples(st.integers(1, 20), st.integers(1900, 2100)), min_size=1, max_size=8),
         st.lists(st.tuples(st.integers(1, 20), st.integers(1900, 2100)), max_size=12),

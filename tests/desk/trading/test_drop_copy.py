@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.fixed import ONE
@@ -89,7 +89,6 @@ def test_others_and_what_was_booked_before_are_passed_over(clock):
     assert watch.look(["ann"]) == []
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(1, 3)), max_size=40))
 def test_every_execution_comes_to_one_verdict(seen):
     """The twin: the sets of names that each side said; equal words, repeated and in any order."""

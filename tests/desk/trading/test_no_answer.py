@@ -1,6 +1,6 @@
 """Orders that no word comes on, and orders that are refused again and again."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of
 
@@ -46,7 +46,6 @@ def word(kind, ns):
     return Report(f"E{ns}", kind, status, "o", "", "", "ann", "X", 1, 1, 1, 0, 0, 0, 0, ns)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from("rrrrrnt "), max_size=60))
 def test_a_storm_is_thinned_out_and_whoever_is_taken_goes_on(words):
     """The twin counts refusals in a row; an order is tried every 10 ms."""

@@ -258,7 +258,7 @@ class Channel(RuleBasedStateMachine):
 
 ALARMS = {Code.EXEC_CHANGED, Code.UNKNOWN_ORDER}
 TestChannel = Channel.TestCase
-TestChannel.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestChannel.settings = settings(stateful_step_count=40)
 
 
 # -- case by case -----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.api.tca.counterfactual import compare, counterfactual
@@ -193,7 +193,6 @@ def test_every_part_of_three_fills_by_hand(lake: Lake, day: MarketDay) -> None:
     assert [f.row for f in found.odd["off_market"]] == [0]
 
 
-@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_parts_add_up_to_the_last_digit(lake: Lake, day: MarketDay, data: st.DataObject) -> None:
     """Any prices of any digits, any fees: the parts are the total, and the total is what was paid, exactly."""

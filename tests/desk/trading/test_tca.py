@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
@@ -121,7 +121,6 @@ def test_facts_that_make_no_sense_are_refused(changes: dict[str, object], said: 
 FILL = st.tuples(st.integers(10, 39), st.integers(900, 1100), st.integers(1, 9), st.integers(1900, 2100))
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(FILL, max_size=8), st.sampled_from([-1, 1]), st.booleans())
 def test_the_parts_add_up_and_sides_mirror(fills: list[tuple[int, int, int, int]], side: int, forced: bool) -> None:
     rows = [[ns * S, price, lots, mid2, 2 * price, 1, int(forced)] for ns, price, lots, mid2 in sorted(fills)]

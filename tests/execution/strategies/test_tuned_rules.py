@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.api.testing.strategy import HORIZON_NS, StrategyConformance, random_views, take_rows, view_of, wanted
@@ -139,7 +139,6 @@ def test_small_changes_of_a_rung_are_not_made() -> None:
 
 
 @given(st.integers(0, 2**31), st.floats(0.0, 30.0))
-@settings(max_examples=60, deadline=None)
 def test_any_parameters_keep_the_rules_of_an_intent(seed: int, size: float) -> None:
     rng = np.random.default_rng(seed)
     view = random_views(40, seed % 1000)
@@ -187,7 +186,6 @@ def test_the_share_behind_falls_with_the_spread() -> None:
 
 
 @given(st.integers(0, 2**31), st.floats(0.01, 1.0), st.floats(-2.0, 3.0))
-@settings(max_examples=40, deadline=None)
 def test_twap_repeg_stands_inside_where_a_tick_is_little_of_the_spread_and_nowhere_else(
     seed: int, inside: float, lots: float
 ) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.market.simulator.test_background import Anything, orders
@@ -223,7 +223,6 @@ ROW = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     rows=st.lists(ROW, max_size=5),
     wait=st.integers(0, followed.LONGEST_WAIT + 1),

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.execution.fills import Fills, costs_of_fills
 from tests.market.simulator.audit import audit, public_lots
@@ -319,7 +319,6 @@ LATENCIES = [
     st.integers(0, 2**32), st.sampled_from(["santa fe", "translated", "martingale", "tape", "window 1", "window 3"]),
     st.sampled_from(range(len(LATENCIES))), st.sampled_from(["time", "events", "volume"]),
 )  # fmt: skip
-@settings(max_examples=250)
 def test_lots_are_conserved(markets, seed, market, latency, clock):
     """At every decision, in every market, whatever is asked for: all counts are what a walk finds."""
     rng = random.Random(seed)

@@ -38,7 +38,7 @@ def as_sb3(settings):
     return sb3.Sb3Settings("ppo", settings.anneal_frames, parameters, network, device="cpu")
 
 
-@pytest.mark.long
+@pytest.mark.release
 def test_learning_curves_in_the_tiny_market():
     """Exact costs at four looks on the way: alike on the whole, and at the end."""
     frames, looks = 131_072, 4
@@ -71,7 +71,7 @@ def paired_cost(policy, source, task, quantity, episodes=1_000):
     return float((costs.shortfall / costs.denominator).mean() * 1e4)
 
 
-@pytest.mark.long
+@pytest.mark.release
 def test_final_costs_in_a_simulated_market():
     sb3_judge.one_thread()
     frames = 30 * 4_096

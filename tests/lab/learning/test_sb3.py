@@ -70,7 +70,7 @@ class ShareVec(ToyVec):
 
 
 @pytest.mark.parametrize(
-    "algorithm", ["ppo", *(pytest.param(name, marks=pytest.mark.long) for name in sb3.ALGORITHMS if name != "ppo")]
+    "algorithm", ["ppo", *(pytest.param(name, marks=pytest.mark.release) for name in sb3.ALGORITHMS if name != "ppo")]
 )
 def test_each_algorithm_learns_the_toy_and_exports_what_it_learned(algorithm):
     env = MaskedToyVec() if algorithm == "maskable_ppo" else ToyVec()

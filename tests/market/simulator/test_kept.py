@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.market.simulator.audit import audit, is_own, orders_of
@@ -288,7 +288,6 @@ def play(world: World, calls: list[tuple[int, ...]], exact: bool) -> None:
             assert public(behind(world.b)) == public(world.twin_b)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(calls=st.lists(st.one_of(*PASSIVE, TAKES), min_size=5, max_size=50))
 def test_an_aggressors_lots_are_used_once_by_price_and_time(calls: list[tuple[int, ...]]) -> None:
     play(World(256), calls, True)
@@ -401,7 +400,6 @@ def test_an_own_aggressor_takes_kept_lots_and_nobody_brings_them_back() -> None:
     assert lane(world) == [(False, 4)]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(slots=st.integers(10, 28), calls=st.lists(st.one_of(*PASSIVE[:-2]), min_size=20, max_size=80))
 def test_where_no_slot_is_left_a_kept_order_goes(slots: int, calls: list[tuple[int, ...]]) -> None:
     """Whatever the room: no count is wrong and the background is the twin."""

@@ -5,7 +5,7 @@ from math import inf
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.market.simulator.audit import audit, ledger_of, public_lots
 from tests.market.simulator.replay_oracle import RandomTape, ReplayOracle
@@ -145,7 +145,6 @@ def play(seed, messages, levels, side, delays, theirs):
     st.integers(0, 2**32), st.integers(1, 90), st.sampled_from([0, 0, 1, 2, 3]), st.sampled_from([1, -1]),
     st.sampled_from([(0,), (3,), (0, 1, 5, 30)]), st.booleans(),
 )  # fmt: skip
-@settings(max_examples=60)
 def test_kernels_replay_as_the_plain_market(seed, messages, levels, side, delays, theirs):
     play(seed, messages, levels, side, delays, theirs)
 

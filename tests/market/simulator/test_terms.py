@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -29,7 +29,6 @@ def state(fees: Fees = Fees(), tick: float = 0.01) -> NDArray[np.int64]:  # noqa
 fills = st.lists(st.tuples(st.integers(1, 2**24), st.integers(1, 10**5), st.booleans()), min_size=1, max_size=30)
 
 
-@settings(max_examples=60)
 @given(fills, st.floats(-50, 50), st.floats(-50, 50), st.sampled_from(["share", "bps"]))
 def test_what_is_charged_is_the_exact_sum_rounded_once(
     trades: list[tuple[int, int, bool]], maker: float, taker: float, unit: str

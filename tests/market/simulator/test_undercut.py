@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.market.simulator.audit import audit, public_lots
 from tests.market.simulator.replay_oracle import RandomTape
@@ -174,7 +174,6 @@ def filled_by(seed, messages, side, inside, flow):
 
 
 @given(st.integers(0, 2**32), st.integers(20, 90), st.sampled_from([1, -1]), st.integers(0, 3), st.floats(0.01, 20.0))
-@settings(max_examples=60)
 def test_it_never_fills_more_than_the_strict_bound(seed, messages, side, inside, rate):
     strict = filled_by(seed, messages, side, inside, None)
     under = filled_by(seed, messages, side, inside, words(rate, life_s=3.0))

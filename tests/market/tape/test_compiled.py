@@ -137,7 +137,6 @@ def test_checkpoints_lie_a_quarter_of_an_hour_apart():
 
 
 @given(st.integers(0, 2**32), st.integers(1, 250), st.sampled_from([1, -1]), st.sampled_from([0, 2]))
-@settings(max_examples=40)
 def test_no_row_rests_in_a_slot_that_is_in_use(seed, n, side, levels):
     """Also when an agent takes, rests and cancels in between."""
     day = compile_day(replace(DAY, levels=levels), rude_events(seed, n))

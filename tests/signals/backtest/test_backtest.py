@@ -214,7 +214,6 @@ def varies(of: Walk) -> bool:
     )
 
 
-@settings(deadline=None, max_examples=40)
 @given(walks().filter(varies), BOOKS, st.floats(0, 50))
 def test_net_is_gross_less_cost_and_a_book_has_two_legs(of: Walk, book: BookRule, bps: float) -> None:
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
@@ -94,7 +94,6 @@ def test_fixed_share_is_bayes_over_every_sequence_of_experts(experts: int, share
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
 def test_the_blend_is_not_much_worse_than_the_best_sequence(data: st.DataObject) -> None:
     """Squared loss on [0, 1] is 1/2-exp-concave: regret against any sequence with m switches is bounded (Cesa-Bianchi &
     Lugosi 2006, theorem 5.2 and proposition 3.1)."""

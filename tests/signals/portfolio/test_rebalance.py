@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq, minimize_scalar
 
@@ -186,7 +186,6 @@ def test_limits_of_cost() -> None:
     assert [choose(on_paper(of, RULES[name]), 100, 0.0) for name in ("rate", "zone")] == [0, 0]
 
 
-@settings(deadline=None, max_examples=30)
 @given(
     st.integers(0, 10_000), st.floats(0, 40), st.booleans(), st.sampled_from(["all_at_once", "rate", "zone", "by_name"])
 )
@@ -202,7 +201,6 @@ def test_accounting_holds_for_any_walk(seed: int, bps: float, by_risk: bool, nam
         np.testing.assert_allclose(book.weights.sum(axis=1), 0.0, atol=1e-9)
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10_000), st.floats(0.0, 3.0), st.floats(0.0, 3.0), st.floats(0.02, 1.0))
 def test_a_zone_turns_over_less_and_the_wider_the_less(seed: int, one: float, other: float, rate: float) -> None:
     """Where prices stand still: the play operator has no more variation than what it follows, nor has a share of it."""

@@ -134,7 +134,7 @@ def test_a_withdrawal_is_what_it_says(source: Source) -> None:
     assert left / usual == pytest.approx(1 / 3, abs=0.06)
 
 
-@pytest.mark.long
+@pytest.mark.release
 @pytest.mark.parametrize("market", ["csco-santa-fe", "ibm-santa-fe"])
 def test_the_bars_on_planted_withdrawals(market: str) -> None:
     its = reactive(load(market))

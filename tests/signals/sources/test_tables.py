@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError, TercelError
@@ -163,7 +163,6 @@ def test_gaps_disorder_and_moves_are_said(tmp_path: Path) -> None:
         read_prices(tmp_path / "gone.csv")
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_long_and_wide_say_the_same_in_any_order(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     names, count = ["AA", "BB", "CC"], data.draw(st.integers(1, 8))

@@ -21,6 +21,8 @@ from tercel.signals.risk.covariance import (
     sample_covariance,
 )
 
+pytestmark = pytest.mark.release
+
 
 def ledoit_wolf(returns: np.ndarray) -> np.ndarray:
     """The paper's formulas (2004, section 3.2), in its own words."""
@@ -172,7 +174,6 @@ def test_panels_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         read_panel(panel_file(tmp_path, [("A", day, 0.0, 1) for day in days(5)]))
 
 
-@pytest.mark.long
 def test_the_bars_on_four_hundred_names(shared_data: Path) -> None:
     panel = read_panel(shared_data).draw(400, 1)
     verdicts = c.judge([LinearShrinkage(), NonlinearShrinkage(), FastVolatility()], panel.returns, 504, 504)

@@ -8,6 +8,8 @@ import pytest
 from studies.risk.diebold_mariano import diebold_mariano, newey_west_error
 from tercel.core.errors import DataError
 
+pytestmark = pytest.mark.release
+
 
 def test_without_lags_it_is_the_t_of_a_mean() -> None:
     rng = np.random.default_rng(1)

@@ -25,6 +25,8 @@ from tercel.signals.risk.meter import RiskMeter
 from tercel.signals.risk.posture import PosturePolicy
 from tercel.signals.risk.seconds import Second, simulate
 
+pytestmark = pytest.mark.release
+
 pytest.importorskip("sklearn")
 pytest.importorskip("lightgbm")
 NS = 1_000_000_000

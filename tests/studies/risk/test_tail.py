@@ -13,6 +13,8 @@ from studies.risk.synthetic import gjr_series, regime_returns
 from tercel.core.errors import DataError
 from tercel.signals.risk.tail import EwmaNormal, FilteredHistoricalSimulation, judge
 
+pytestmark = pytest.mark.release
+
 pytest.importorskip("arch")
 
 

@@ -14,6 +14,8 @@ from tercel.signals.risk.garch import GarchFit, fit_garch
 from tercel.signals.risk.series import DailySeries
 from tercel.signals.risk.volatility import Ewma, Garch, Har, trailing_mean
 
+pytestmark = pytest.mark.release
+
 arch = pytest.importorskip("arch")
 
 

@@ -63,7 +63,7 @@ def signed(rows: Any) -> Decimal:
     return sum((Decimal(amount) * (1 if side.lower() == "buy" else -1) for side, amount in rows), Decimal(0))
 
 
-@pytest.mark.long
+@pytest.mark.release
 def test_freqtrade_trades_and_its_book_is_ours(served, bots, cutter, tmp_path) -> None:
     program = bots("freqtrade").with_name("freqtrade")
     server = served("btc-spot")
@@ -100,7 +100,7 @@ def test_freqtrade_trades_and_its_book_is_ours(served, bots, cutter, tmp_path) -
     assert len(unknown) <= said.count("Could not place") + 1, said[-3000:]  # it never asks after a request that was cut
 
 
-@pytest.mark.long
+@pytest.mark.release
 def test_nautilus_trades_what_it_tested_before_and_its_positions_are_ours(served, bots, cutter) -> None:
     python = str(bots("nautilus"))
     script = str(HERE / "foreign_nautilus.py")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.markets import martingale_market
 from tests.parts import whole
@@ -62,7 +62,6 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("loud", [False, True])
-@settings(max_examples=30, deadline=None)
 @given(steps=STEPS, seed=st.integers(0, 50))
 def test_two_accounts_and_the_market_share_one_book(csco: Source, loud: bool, steps: list[tuple], seed: int) -> None:
     """Every lot that trades has two sides, an order's lots are filled, open or dead, and the data is the book."""

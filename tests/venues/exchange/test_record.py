@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.parts import whole
 
@@ -140,7 +140,6 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
 @given(steps=STEPS, seed=st.integers(0, 50), waiting=st.sampled_from([1, 3, 512]))
 def test_it_answers_as_a_book_of_everything_would(csco: Source, steps: list[tuple], seed: int, waiting: int) -> None:
     """Orders that are over, names that were used, trades: nothing is forgotten, and none of it stays in memory."""

@@ -133,7 +133,7 @@ def test_too_little_tape_is_refused(preset: HawkesPreset) -> None:
         calibrate([(TICK, events)], name="x", date="2026-01-01", lot_shares=1, skip_s=10.0)
 
 
-@pytest.mark.long
+@pytest.mark.release
 def test_calibrated_on_its_own_day_it_comes_back(preset: HawkesPreset) -> None:
     """From a simulated day: radius, pace, mix and spread as they were within what a day says of them."""
     events = simulated_day(preset, 8, 40_000.0, 0.0)

@@ -1,0 +1,107 @@
+"""Budgets of `tests/budgets.toml`: statements of the package, and CPU seconds of tests.
+
+python -m tests.budgets statements                         # `make check`; exit code 1: a package has too many
+python -m tests.budgets cpu test build/costs/test.tsv      # `.ci/run`; exit code 1: the tier is a fifth above
+python -m tests.budgets table build/costs/*.tsv            # write tests/costs.tsv anew from whole runs of all tiers
+"""
+
+import argparse
+import ast
+import sys
+import tomllib
+from collections import defaultdict
+from pathlib import Path
+
+from tests.costs import COLLECTION, TABLE, by_folder, file_of, read
+
+BUDGETS = Path(__file__).with_name("budgets.toml")
+PACKAGE = Path(__file__).resolve().parents[1] / "src" / "tercel"
+OVER = 1.2
+"""CPU seconds vary: a tier may use so many times its budget before it fails."""
+
+
+def statements(source: str) -> int:
+    """Statements of a source, without docstrings.
+
+    >>> statements('def f(x):\\n    "Doc."\\n    return x')
+    2
+    """
+    found = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt))
+    return sum(not _is_text(node) for node in found)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    value = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
+
+
+def statements_by_package() -> dict[str, int]:
+    """Statements of every package directly below `tercel`, and of the modules there."""
+    found: dict[str, int] = defaultdict(int)
+    for path in PACKAGE.rglob("*.py"):
+        found[path.relative_to(PACKAGE).parts[0]] += statements(path.read_text(encoding="utf-8"))
+    return found
+
+
+def check_statements() -> bool:
+    """Print every package that has more statements than its budget; whether all keep to theirs."""
+    budgets = tomllib.loads(BUDGETS.read_text(encoding="utf-8"))["statements"]
+    found = statements_by_package()
+    over = {name: count for name, count in found.items() if count > budgets.get(name, 0)}
+    for name, count in over.items():
+        print(f"{name}: {count} statements, budget {budgets.get(name, 0)}")
+    print(f"package: {sum(found.values())} statements, budget {sum(budgets.values())}")
+    return not over
+
+
+def check_cpu(tier: str, record: Path) -> bool:
+    """Print every folder that is above its budget; whether the tier as a whole keeps to its own."""
+    budget = tomllib.loads(BUDGETS.read_text(encoding="utf-8"))["cpu_s"][tier]
+    factor, tests = read(record)
+    folders = {folder: cpu / factor for folder, (_, cpu) in by_folder(tests).items()}
+    for folder, cpu in sorted(folders.items(), key=lambda row: -row[1]):
+        known = budget["folders"].get(folder, 0)
+        if cpu > OVER * known + 1:
+            print(f"{folder}: {cpu:.1f} CPU s, budget {known}")
+    all_s = sum(folders.values())
+    print(f"{tier}: {all_s:.0f} CPU s at the speed of the reference, budget {budget['all']}")
+    return all_s <= OVER * budget["all"]
+
+
+def write_table(records: list[Path]) -> None:
+    """Write CPU seconds at the reference's speed of every file in each tier; a tier is its record's name up to `-`."""
+    sums: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0])
+    for record in records:
+        factor, tests = read(record)
+        for test, (cpu, *_) in tests.items():
+            if test != COLLECTION:
+                row = sums[file_of(test), record.stem.split("-")[0]]
+                row[0] += cpu / factor
+                row[1] += 1
+    rows = sorted((f"{cpu:.1f}\t{n}\t{tier}\t{file}\n" for (file, tier), (cpu, n) in sums.items()), key=_by_file)
+    TABLE.write_text("cpu_s\ttests\ttier\tfile\n" + "".join(rows), encoding="utf-8")
+
+
+def _by_file(row: str) -> str:
+    return row.rsplit("\t", maxsplit=1)[1]
+
+
+def main(words: list[str] | None = None) -> int:
+    """Do what is asked; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.budgets", description=(__doc__ or "").splitlines()[0])
+    asked = parser.add_subparsers(dest="what", required=True)
+    asked.add_parser("statements", help="count the package's statements")
+    cpu = asked.add_parser("cpu", help="compare a tier's CPU seconds")
+    cpu.add_argument("tier", help="test, long or all")
+    cpu.add_argument("record", type=Path, help="what pytest --costs wrote")
+    table = asked.add_parser("table", help="write tests/costs.tsv")
+    table.add_argument("records", type=Path, nargs="+", help="what pytest --costs wrote, a file a tier")
+    found = parser.parse_args(words)
+    if found.what == "table":
+        write_table(found.records)
+        return 0
+    return int(not (check_statements() if found.what == "statements" else check_cpu(found.tier, found.record)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

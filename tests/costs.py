@@ -1,0 +1,191 @@
+"""What tests cost: a pytest plugin that records CPU seconds, orders files by them, and divides the release tier.
+
+    python -m pytest --costs build/costs/test.tsv      # record, print the most expensive tests and the sum per folder
+    python -m pytest -m release --part 2               # the second of six parts of about equal cost
+
+A test is charged what its process and the ended processes that it started used between its beginning and its end
+(`resource.getrusage`), fixtures included: a fixture of a module is charged to the first test that asks for it. What a
+worker uses besides (imports, collection) is the row `(collection)`. CPU seconds are compared after division by the
+machine's factor: the CPU seconds of a fixed loop here over those on the machine for which budgets are written.
+"""
+
+import resource
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TABLE = Path(__file__).with_name("costs.tsv")
+"""CPU seconds of every file of tests in each tier, as last recorded: `python -m tests.budgets table`."""
+REFERENCE_S = 0.39
+"""CPU seconds of `loop_s` on the machine for which budgets are written."""
+PARTS = 6
+"""Parts of the release tier. A run in CI has one of them."""
+UNKNOWN_S = 2.0
+"""CPU seconds of a file that the table does not have."""
+MOST_EXPENSIVE = 40
+COLLECTION = "(collection)"
+
+
+def used_s() -> tuple[float, float]:
+    """CPU seconds of this process, and of the processes it started that have ended."""
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime, children.ru_utime + children.ru_stime
+
+
+def loop_s() -> float:
+    """CPU seconds of a fixed loop of Python, the quickest of three: how slow this machine is."""
+    times = []
+    for _ in range(3):
+        began = time.process_time()
+        sum(i * i for i in range(10**7))
+        times.append(time.process_time() - began)
+    return min(times)
+
+
+def file_of(test: str) -> str:
+    """File of a test, relative to the repository."""
+    return test.split("::", maxsplit=1)[0]
+
+
+def folder_of(test: str) -> str:
+    """Folder of a test's file, at most two below the first."""
+    path = file_of(test)
+    return "/".join(path.split("/")[:-1][:3]) or path
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--costs", metavar="FILE", help="write CPU seconds of every test to a table")
+    parser.addoption("--part", type=int, choices=range(1, PARTS + 1), help="run one of the parts, of about equal cost")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    worker = hasattr(config, "workerinput")
+    if worker or config.getoption("--costs"):
+        config.pluginmanager.register(_Meter(), "tests.costs.meter")
+    if not worker and config.getoption("--costs"):
+        config.pluginmanager.register(_Record(Path(config.getoption("--costs"))), "tests.costs.record")
+
+
+@pytest.hookimpl(trylast=True)  # after markers have been selected
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order files from the most expensive to the cheapest, and keep one part of them where one is asked for."""
+    files = list(dict.fromkeys(file_of(item.nodeid) for item in items))
+    costs = known_costs()
+    files.sort(key=lambda file: -costs.get(file, UNKNOWN_S))
+    place = {file: at for at, file in enumerate(files)}
+    items.sort(key=lambda item: place[file_of(item.nodeid)])
+    asked = config.getoption("--part")
+    if asked is not None:
+        kept = divided(files, costs)[asked - 1]
+        config.hook.pytest_deselected(items=[item for item in items if file_of(item.nodeid) not in kept])
+        items[:] = [item for item in items if file_of(item.nodeid) in kept]
+
+
+def divided(files: list[str], costs: dict[str, float]) -> list[set[str]]:
+    """Parts of about equal cost: each file, from the most expensive on, goes to the part that has cost least so far."""
+    parts: list[set[str]] = [set() for _ in range(PARTS)]
+    sums = [0.0] * PARTS
+    for file in sorted(files, key=lambda file: (-costs.get(file, UNKNOWN_S), file)):
+        least = sums.index(min(sums))
+        parts[least].add(file)
+        sums[least] += costs.get(file, UNKNOWN_S)
+    return parts
+
+
+def known_costs() -> dict[str, float]:
+    """CPU seconds of the files of the table, all tiers together."""
+    found: dict[str, float] = defaultdict(float)
+    if TABLE.is_file():
+        for line in TABLE.read_text(encoding="utf-8").splitlines()[1:]:
+            cpu, _, _, file = line.split("\t")
+            found[file] += float(cpu)
+    return found
+
+
+class _Meter:
+    """Runs where tests run: adds to every report what was used since the one before it."""
+
+    def __init__(self) -> None:
+        self._since = used_s()
+        self._of_tests = 0.0
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self) -> Iterator[None]:
+        self._since = used_s()
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self) -> Iterator[None]:
+        report: Any = yield
+        now = used_s()
+        report.cpu_s = tuple(b - a for a, b in zip(self._since, now, strict=True))
+        self._of_tests += sum(report.cpu_s)
+        self._since = now
+        return report
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        output = getattr(session.config, "workeroutput", None)
+        if output is not None:
+            output["besides_s"] = sum(used_s()) - self._of_tests
+
+
+class _Record:
+    """Runs where reports arrive: writes and prints the table."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._began = time.monotonic()
+        self._workers = 0
+        self._tests: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        own, children = getattr(report, "cpu_s", (0.0, 0.0))
+        test = self._tests[report.nodeid]
+        test[0] += own + children
+        test[1] += children
+        test[2] += report.duration
+
+    def pytest_testnodedown(self, node: Any) -> None:
+        self._workers += 1
+        self._tests[COLLECTION][0] += getattr(node, "workeroutput", {}).get("besides_s", 0.0)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        wall_s = time.monotonic() - self._began
+        rows = sorted(self._tests.items(), key=lambda row: -row[1][0])
+        all_s = sum(cpu for _, (cpu, _, _) in rows)
+        factor = loop_s() / REFERENCE_S
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("w", encoding="utf-8") as file:
+            file.write(f"# factor {factor:.2f}, wall {wall_s:.0f} s, workers {max(1, self._workers)}\n")
+            file.write("cpu_s\tof_children_s\twall_s\ttest\n")
+            file.writelines(f"{a:.2f}\t{b:.2f}\t{c:.2f}\t{test}\n" for test, (a, b, c) in rows)
+        say = terminalreporter.write_line
+        terminalreporter.section(f"CPU seconds of the {MOST_EXPENSIVE} most expensive tests")
+        for test, (cpu, _, wall) in rows[:MOST_EXPENSIVE]:
+            say(f"{cpu:8.2f} CPU s {wall:8.2f} s  {test}")
+        terminalreporter.section("CPU seconds by folder")
+        for folder, (tests, cpu) in sorted(by_folder(dict(rows)).items(), key=lambda row: -row[1][1]):
+            say(f"{cpu:8.1f} CPU s {tests:6d} tests  {folder}")
+        busy = all_s / wall_s / max(1, self._workers)
+        say(f"{all_s:8.1f} CPU s in all, {all_s / factor:.1f} at the reference's speed (factor {factor:.2f}); "
+            f"{wall_s:.0f} s, {max(1, self._workers)} workers {busy:.0%} busy")  # fmt: skip
+
+
+def by_folder(tests: dict[str, list[float]]) -> dict[str, tuple[int, float]]:
+    """Number of tests and CPU seconds of each folder."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for test, (cpu, *_) in tests.items():
+        found[folder_of(test)].append(cpu)
+    return {folder: (len(each), sum(each)) for folder, each in found.items()}
+
+
+def read(path: Path) -> tuple[float, dict[str, list[float]]]:
+    """The machine's factor and the costs of a record's tests: CPU seconds, of them by children, wall seconds."""
+    first, _, *lines = path.read_text(encoding="utf-8").splitlines()
+    rows = (line.split("\t", maxsplit=3) for line in lines)
+    return float(first.split()[2].rstrip(",")), {test: [float(a), float(b), float(c)] for a, b, c, test in rows}
