@@ -150,6 +150,7 @@ class _Record:
         test[1] += children
         test[2] += report.duration
 
+    @pytest.hookimpl(optionalhook=True)  # xdist's
     def pytest_testnodedown(self, node: Any) -> None:
         self._workers += 1
         self._tests[COLLECTION][0] += getattr(node, "workeroutput", {}).get("besides_s", 0.0)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -22,6 +23,25 @@ ASIDE = ("benchmarks", "certify", "replications", "studies")
 INSIDE = {"tercel", "llvmlite"}
 """What a declared library is made of, and ourselves."""
 HEAVY = ("torch", "numba", "polars", "matplotlib", "numpy", "stable_baselines3", "onnx", "gymnasium")
+
+
+SEEN = (ast.Attribute, ast.Call, ast.ClassDef, ast.Constant, ast.Import, ast.ImportFrom)
+
+
+parsed = cache(ast.parse)
+
+
+@cache
+def nodes(source: str) -> list[ast.AST]:
+    """Nodes of a source that tests below look at, of the kinds `SEEN`."""
+    return [node for node in ast.walk(parsed(source)) if isinstance(node, SEEN)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten() -> Iterator[None]:
+    yield
+    nodes.cache_clear()
+    parsed.cache_clear()
 
 
 def loaded_by(code: str) -> set[str]:
@@ -62,7 +82,7 @@ def test_what_is_imported_is_declared() -> None:
     declared = {re.match(r"[A-Za-z0-9_.-]+", one)[0].lower().replace("_", "-") for one in listed}  # type: ignore[index]
     known, undeclared = packages_distributions(), set[str]()
     for path in (ROOT / "src").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path.read_text()):
             names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
             names += [str(node.module)] if isinstance(node, ast.ImportFrom) and not node.level else []
             for root in {name.partition(".")[0] for name in names} - sys.stdlib_module_names - INSIDE:
@@ -175,7 +195,7 @@ def called(call: ast.Call) -> str:
 def asked_by_string(source: str, names: set[str]) -> list[str]:
     """What a source asks a venue for by a string, or anything for a capability of a venue."""
     found = []
-    for call in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)):
+    for call in (node for node in nodes(source) if isinstance(node, ast.Call)):
         if called(call) in ("getattr", "hasattr", "getattr_static", "inspect.getattr_static", "attrgetter"):
             literals = {one.value for one in call.args if isinstance(one, ast.Constant)}
             if re.search(r"venue|exchange", ast.unparse(call.args[0]), re.IGNORECASE) or literals & names:
@@ -230,7 +250,7 @@ def test_code_that_trades_asks_by_string_for_little() -> None:
     for path in (ROOT / "src").rglob("*.py"):
         if not {"desk", "venues", "fix"} & set(path.relative_to(ROOT).parts):
             continue
-        for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
+        for call in (node for node in nodes(path.read_text()) if isinstance(node, ast.Call)):
             if called(call) in ("getattr", "hasattr"):
                 found |= {one.value for one in call.args[1:2] if isinstance(one, ast.Constant)}
     assert found == STRINGS_ON_THE_DESK
@@ -247,7 +267,7 @@ RUNS_CODE = {"pickle", "_pickle", "cPickle", "joblib", "cloudpickle", "dill", "s
 def unsafe_loads(source: str) -> list[str]:
     """What of a source reads what may run code: imports (by name too), `torch.load` of objects, `allow_pickle`."""
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Import):
             found += [one.name for one in node.names if one.name.split(".")[0] in RUNS_CODE]
         elif isinstance(node, ast.ImportFrom):
@@ -289,7 +309,7 @@ def test_nothing_that_a_person_may_be_handed_can_run_code() -> None:
 def above_its_place(source: str) -> list[str]:
     """Texts of a source that name the command line's package, and patterns that take the text of an error apart."""
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         found += [text for text in texts_of(node) if "tercel.cli" in text]
         if isinstance(node, ast.Call) and called(node).startswith("re."):
             found += [text for one in ast.walk(node) for text in texts_of(one) if TOLD.search(text)]
@@ -321,7 +341,7 @@ def test_nothing_below_the_command_line_names_it_or_reads_what_people_are_told()
 def sleeps(source: str) -> list[int]:
     """Lines that let a fixed time pass: `sleep(1)`, `Event().wait(0.2)`."""
     found = []
-    for call in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)):
+    for call in (node for node in nodes(source) if isinstance(node, ast.Call)):
         what = called(call)
         if what.endswith(("sleep", "Event().wait")) and any(isinstance(one, ast.Constant) for one in call.args):
             found.append(call.lineno)
@@ -339,7 +359,7 @@ def test_no_test_waits_for_a_time_instead_of_a_condition() -> None:
 def test_no_public_class_has_the_name_of_another() -> None:
     where: dict[str, list[str]] = {}
     for path in sorted((ROOT / "src").rglob("*.py")):
-        for node in ast.parse(path.read_text()).body:
+        for node in parsed(path.read_text()).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 where.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
     assert {name: places for name, places in where.items() if len(places) > 1} == {}
@@ -366,7 +386,7 @@ def public_functions(source: str) -> Iterator[tuple[str, int]]:
                 names = [each.arg for each in (*one.posonlyargs, *one.args, *one.kwonlyargs)]
                 yield above + node.name, len(names) - (names[:1] in (["self"], ["cls"]))
 
-    yield from inside(ast.parse(source).body, "")
+    yield from inside(parsed(source).body, "")
 
 
 def test_functions_have_few_parameters_and_files_few_lines() -> None:
@@ -390,7 +410,7 @@ def texts_below_the_command_line() -> Iterator[tuple[str, str]]:
     room = ROOT / "src" / "tercel"
     for path in sorted(room.rglob("*.py")):
         where = path.relative_to(room).as_posix()
-        for node in () if where.startswith(TYPED) else ast.walk(ast.parse(path.read_text())):
+        for node in () if where.startswith(TYPED) else nodes(path.read_text()):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield f"{where}:{node.lineno}", node.value
 
@@ -400,9 +420,9 @@ def writes_to_a_terminal(path: Path) -> bool:
     source = path.read_text()
     if re.search("print|sys|Console", source) is None:
         return False
-    nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call | ast.Attribute))
+    found = (node for node in nodes(source) if isinstance(node, ast.Call | ast.Attribute))
     writes = re.compile(r"print\(|sys\.(stdout|stderr)\b|(?!.*\bfile=)Console\(")
-    return any(writes.match(ast.unparse(node)) for node in nodes)
+    return any(writes.match(ast.unparse(node)) for node in found)
 
 
 def test_the_command_line_alone_writes_to_a_terminal() -> None:

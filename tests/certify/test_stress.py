@@ -18,7 +18,7 @@ def stress(seed: int, **words: Any) -> StressTest:
     return StressTest(seed, count().__next__, **words)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
 def test_no_limit_breaks(seed: int) -> None:
     one = stress(seed)
     tally = one.run(20_000)
@@ -27,6 +27,7 @@ def test_no_limit_breaks(seed: int) -> None:
     assert tally.sent > 500
 
 
+@pytest.mark.long
 def test_every_kind_of_refusal_is_met() -> None:
     tally = stress(7).run(60_000)
     wanted = {"KILLED", "STOPPED", "BAD_QUANTITY", "UNKNOWN_INSTRUMENT", "UNKNOWN_AGENT", "UNKNOWN_PARENT", "HOURS"}
@@ -45,7 +46,13 @@ def test_a_seed_is_a_stress_test() -> None:
 RARE = ["daily_loss", "drawdown", "executions", "duplicate_ns", "window_ns", "reference_age_ns"]
 
 
-@pytest.mark.parametrize("name", sorted(set(PLANTS) - set(RARE)))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long if name == "short_lots" else pytest.mark.release)
+        for name in sorted(set(PLANTS) - set(RARE))
+    ],
+)
 def test_a_limit_that_is_off_by_a_step_is_found(name: str) -> None:
     assert stress(2, plant=name).run(40_000).breaches.total() > 0
 

@@ -18,11 +18,14 @@ import httpx
 import numpy as np
 import pytest
 from tests.waiting import DEADLINE_S, until
+from typer.testing import CliRunner
 from websockets.sync.client import connect
 
+from tercel.cli.root import app
 from tercel.market.tape import Events, Instrument, Lake, schema
 
-COMMAND = [sys.executable, "-m", "tercel.cli", "venue", "serve", "--api", "binance"]
+SERVE = ["venue", "serve", "--api", "binance"]
+COMMAND = [sys.executable, "-m", "tercel.cli", *SERVE]
 KEYS = ["url", "ws_url", "ws_api_url", "key", "secret", "symbols"]
 
 
@@ -35,6 +38,7 @@ def ask(said: dict[str, Any], method: str, path: str, **params: Any) -> Any:
     return answer.json()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_a_bot_trades_and_its_owner_reads_what_it_cost(tmp_path: Path, end: signal.Signals) -> None:
     out = tmp_path / "report"
@@ -94,12 +98,14 @@ def test_a_bot_trades_and_its_owner_reads_what_it_cost(tmp_path: Path, end: sign
         (["--out", "/dev/null"], "a folder to write to"),
     ],
 )
-def test_what_makes_no_sense_is_refused(two_names: Path, tmp_path: Path, arguments: list[str], words: str) -> None:
+def test_what_makes_no_sense_is_refused(
+    two_names: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         given = {"LAKE": str(two_names), "TAKEN": str(taken.getsockname()[1])}
-        command = [*COMMAND, *(given.get(one, one) for one in ["--port", "0", *arguments])]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
+        done = CliRunner().invoke(app, [*SERVE, *(given.get(one, one) for one in ["--port", "0", *arguments])])
+    assert done.exit_code == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert words in done.stderr
 
@@ -117,6 +123,7 @@ def two_names(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("listening", [False, True])
 def test_ctrl_c_at_once_and_while_streams_are_open_ends_well(tmp_path: Path, listening: bool) -> None:
     command = [*COMMAND, "--market", "csco", "--port", "0", "--out", str(tmp_path / "out"), "--json"]
@@ -136,6 +143,7 @@ def test_ctrl_c_at_once_and_while_streams_are_open_ends_well(tmp_path: Path, lis
     assert json.loads((tmp_path / "out" / "report.json").read_text())["balanced"] is True
 
 
+@pytest.mark.long
 def test_a_recorded_day_is_served_at_its_own_time(tmp_path: Path) -> None:
     from tercel.api.testing.lake import simulated_lake
 

@@ -48,7 +48,7 @@ def test_the_optimum_costs_what_the_recursion_says_and_others_cost_more():
     assert played(linear.Twap()).mean() == pytest.approx(1 / linear.STEPS, abs=0.002)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
 def test_ppo_closes_the_gap(seed):
     frames = 204_800
     settings = PpoSettings(

@@ -8,6 +8,8 @@ from tercel.lab.learning.native.dqn import Dqn, DqnSettings
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import train
 
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))]
+
 
 def sampled_cost(table, episodes, seed):
     """Mean cost and its standard error of an action table, played."""
@@ -48,7 +50,7 @@ def test_the_optimum_uses_every_action_and_beats_schedules_clearly():
     assert min(fixed) > best + 1
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_ppo_closes_the_gap(seed):
     frames = 409_600
     learner = Ppo(tiny.TinyMarket(64), PpoSettings(learning_rate=1e-3, anneal_frames=frames, entropy_end=0.0), seed)
@@ -57,7 +59,7 @@ def test_ppo_closes_the_gap(seed):
     assert tiny.gap_closed(learner.policy()) >= 0.95
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_dqn_closes_the_gap(seed):
     frames = 102_400
     learner = Dqn(tiny.TinyMarket(64), DqnSettings(anneal_frames=frames), seed)
