@@ -109,6 +109,7 @@ def test_a_market_calibrated_on_a_judged_day_has_seen_it(tmp_path: Path, lake: P
     assert "calibrated" in result.stderr
 
 
+@pytest.mark.long
 def test_days_that_were_seen_are_judged_on_a_persons_word_and_said(tmp_path: Path, lake: Path) -> None:
     policy = copy_of_the_shipped(tmp_path / "p", trained_on={"symbol": "SIM", "trained on": "2003-01-15"})
     words = ("evaluate", policy, "--against", FEW, "--tape", lake, "--symbol", "SIM", "--episodes", "4")
@@ -267,6 +268,7 @@ def one_day(tmp_path_factory: pytest.TempPathFactory) -> MarketTask:
     return MarketTask(Market(lake=str(folder), symbol="SIM", impact="none"))
 
 
+@pytest.mark.long
 def test_few_judged_orders_are_told_before_the_work_and_few_are_chosen_on(tmp_path: Path, one_day: MarketTask) -> None:
     where = ("--tape", one_day.market.lake, "--symbol", "SIM", "--out", tmp_path / "out")
     result = tercel("evaluate", "ppo", "--against", "twap_take,peg_behind", *where, "--json")
@@ -376,6 +378,7 @@ def test_the_big_table_goes_between_its_marks(tmp_path: Path) -> None:
     assert all(name in figure for name in FEW.split(","))
 
 
+@pytest.mark.long
 def test_a_policy_is_taken_apart_on_the_same_episodes(tmp_path: Path) -> None:
     words = "default-1 --against guarded,twap_take --apart --json"
     ran = tercel("evaluate", *words.split(), *SMALL.split(), "--out", tmp_path)
@@ -401,6 +404,7 @@ def test_one_row_is_taken_apart(tmp_path: Path, words: str) -> None:
     assert "to take apart" in ran.output
 
 
+@pytest.mark.long
 def test_a_written_strategy_is_taken_apart(tmp_path: Path) -> None:
     ran = tercel("evaluate", "--against", "guarded+events", "--apart", "--json", *SMALL.split(), "--out", tmp_path)
     assert ran.exit_code == 0, ran.output

@@ -18,6 +18,8 @@ from tercel.lab.learning.agent.ray import with_shards
 from tercel.lab.learning.agent.training import run_training
 from tercel.lab.learning.checkpoint import load_checkpoint
 
+pytestmark = pytest.mark.release
+
 SMALL = {
     "name": "small",
     "market": {"worlds": 2},
@@ -35,7 +37,6 @@ validation = { episodes = 8, every = 1073741824 }
 """
 
 
-@pytest.mark.release
 def test_a_driver_killed_in_training_goes_on_to_the_same_policy(tmp_path):
     """The first driver, on a cluster of its own, is killed after its first checkpoint; another resumes."""
     pytest.importorskip("ray", reason="needs the extra [scale]")

@@ -41,6 +41,7 @@ def asked(tmp_path, **more):
     return SweepRequest(**{**told, "resume": False, "as_json": True, **more})
 
 
+@pytest.mark.long
 def test_a_sweep_counts_its_variants_and_goes_on(tmp_path, capsys):
     sweep(asked(tmp_path, trials=3))
     first = json.loads(capsys.readouterr().out)

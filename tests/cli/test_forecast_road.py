@@ -42,6 +42,7 @@ def in_file(file: str, column: str) -> dict[str, float]:
         return {row["name"]: float(row[column]) for row in csv.DictReader(rows)}
 
 
+@pytest.mark.long
 def test_five_commands_lead_from_prices_to_a_first_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     prices(620).write_csv("prices.csv")

@@ -11,6 +11,7 @@ from tercel.cli import app
 RUNNER = CliRunner()
 
 
+@pytest.mark.long
 def test_trips_as_json_and_as_a_table() -> None:
     options = ["--size", "0.1", "--latency", "0", "--budget", "1", "--pairs", "8", "--minutes", "0"]
     found = json.loads(RUNNER.invoke(app, ["market", "arbitrage", "cw-noise", *options, "--json"]).stdout)
@@ -22,6 +23,7 @@ def test_trips_as_json_and_as_a_table() -> None:
     assert "pay for certain" in result.output
 
 
+@pytest.mark.long
 def test_trips_on_a_tape(lake: Path) -> None:
     options = ["--tape", str(lake), "--symbol", "SIM", "--impact", "square_root", "--size", "0.1", "--latency", "5"]
     result = RUNNER.invoke(

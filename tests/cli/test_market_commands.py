@@ -85,6 +85,7 @@ def test_the_card_says_what_it_was_made_of(preset: Path) -> None:
     assert "window_s" not in made.card
 
 
+@pytest.mark.long
 def test_a_score_has_its_shape(preset: Path, lake: Path, tmp_path: Path) -> None:
     result = score(preset, lake, "--date", DATES[2], "--out", tmp_path / "report", "--write", "--json")
     assert result.exit_code == 0, result.stderr

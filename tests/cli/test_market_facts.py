@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from tercel.cli.root import app
 
 
+@pytest.mark.long
 def test_days_that_are_done_are_not_run_again(tmp_path: Path) -> None:
     typed = ["market", "sanity", "amzn-santa-fe", "--days", "2", "--out", str(tmp_path), "--json"]
     first = CliRunner().invoke(app, typed)

@@ -34,6 +34,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_one_object_and_a_page(lake: Path, tmp_path: Path) -> None:
     words = ("csco-santa-fe", "--lake", lake, *SYMBOL, "--date", DAYS[0], "--date", DAYS[1], "--out", tmp_path / "page")
     result = tercel(*words, "--json")
@@ -104,6 +105,7 @@ def test_a_card_keeps_what_its_market_teaches(lake: Path, tmp_path: Path) -> Non
     assert tercel("csco-santa-fe", "--lake", lake, *SYMBOL, "--date", DAYS[0], "--write").exit_code == 2
 
 
+@pytest.mark.long
 def test_cards_print_fills_markouts_and_carry() -> None:
     listed = {
         one["name"]: one for one in json.loads(CliRunner().invoke(app, ["market", "list", "--json"]).stdout)["presets"]

@@ -15,6 +15,7 @@ from tercel.market.simulator.source import reactive
 RUNNER = CliRunner()
 
 
+@pytest.mark.long
 def test_a_card_as_json_and_as_a_page(tmp_path: Path) -> None:
     options = ["--pairs", "12", "--impact", "translation", "--seed", "2", "--out", str(tmp_path / "card"), "--json"]
     result = RUNNER.invoke(app, ["market", "impact", "csco-santa-fe", *options])

@@ -69,6 +69,7 @@ def test_windows_are_spread_and_found_by_time() -> None:
         rows(700, 1).spread(64, 500)
 
 
+@pytest.mark.long
 def test_its_own_code_finds_no_distance_to_itself_and_one_to_another(shared_peers: Path) -> None:
     mine, other = rows(2_000, 1), rows(2_000, 2, spread=300)
     starts = mine.spread(4, 500)
@@ -92,6 +93,7 @@ def test_windows_in_which_nothing_is_cancelled_are_refused(shared_peers: Path) -
         distances(bench, both, both, 5)
 
 
+@pytest.mark.long
 def test_a_market_is_scored(lake: Path, shared_peers: Path) -> None:
     options = ["--lake", lake, "--symbol", "SIM", "--date", DAYS[1], "--by", "lob-bench", "--windows", 4, "--seeds", 1]
     result = tercel(*options, "--peers", shared_peers, "--json")
@@ -116,6 +118,7 @@ def test_without_a_lake_the_held_out_days_of_the_data_sets_are_scored(shared_dat
         data_days(("NASDAQ", "AMZN"), shared_data, ["2012-06-22"])
 
 
+@pytest.mark.long
 def test_a_market_is_scored_without_a_lake(shared_data: Path, shared_peers: Path) -> None:
     where = ["--data", shared_data, "--peers", shared_peers, "--from", "15:00", "--to", "15:30"]
     words = ["market", "score", "amzn", "--by", "lob-bench", "--windows", "4", "--seeds", "1", "--json"]

@@ -20,6 +20,7 @@ def tercel(preset: str, *words: object) -> Result:
     return CliRunner().invoke(app, ["market", "predict", preset, *(str(word) for word in words)])
 
 
+@pytest.mark.long
 def test_a_market_predicts_its_own_days(tmp_path: Path) -> None:
     """What it simulated is recorded and replayed: nothing is nearer to a market than that."""
     lake, out = tmp_path / "lake", tmp_path / "page"

@@ -81,6 +81,7 @@ def test_it_is_scored_by_the_gates_of_every_market(preset: Path, lake: Path) -> 
     assert seen.exit_code == 2, "days that it is made of"
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("few")
 def test_orders_are_worked_on_days_that_are_written_once(preset: Path) -> None:
     market = Market(str(preset))

@@ -11,6 +11,7 @@ from tercel.cli import app
 RUNNER = CliRunner()
 
 
+@pytest.mark.long
 def test_a_response_as_json_and_as_a_page(tmp_path: Path) -> None:
     out = tmp_path / "response"
     options = ["--size", "0.1", "--pairs", "8", "--seed", "2", "--out", str(out), "--json"]

@@ -230,6 +230,7 @@ def test_an_order_is_seen_at_arrival_as_itself(lake: Path, listed: Path) -> None
     assert plan.rows[:, kernels.E_QUANTITY].tolist() == [25, 40, 25, 25]
 
 
+@pytest.mark.long
 def test_my_order_is_one_command(tmp_path: Path, lake: Path) -> None:
     words = f"agent evaluate ppo --tape {lake} --symbol SIM,TWO {ORDER} --against {FEW} --out {tmp_path} --json"
     result = tercel(*words.split())
@@ -256,6 +257,7 @@ def test_a_run_of_my_order(tmp_path: Path, lake: Path) -> None:
     assert "--quantity 40" in " ".join(again.stderr.split())
 
 
+@pytest.mark.long
 def test_a_list_is_one_table_over_orders(tmp_path: Path, lake: Path, listed: Path) -> None:
     words = ("--orders", listed, "--tape", lake, "--json", "--out")
     result = tercel("run", *words, tmp_path / "run")

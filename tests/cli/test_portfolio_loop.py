@@ -36,6 +36,7 @@ def port() -> Iterator[int]:
         yield server.port
 
 
+@pytest.mark.long
 def test_three_days_of_a_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port: int) -> None:
     monkeypatch.chdir(tmp_path)
     prices(DAYS).write_csv("prices.csv")

@@ -47,6 +47,7 @@ def test_correlation_tail_and_regimes_on_synthetic_markets(tmp_path: Path) -> No
     assert "EWMA" in str(ran("regimes", "--out", str(tmp_path)))
 
 
+@pytest.mark.long
 def test_anomaly_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
     words = ("anomaly", "--days", "1", "--withdrawals", "2", "--seed", "5")
     assert ran(*words, "--out", str(tmp_path)) == ran(*words)

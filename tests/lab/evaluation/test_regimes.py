@@ -65,6 +65,7 @@ def test_a_flash_crash_falls_and_recovers(found: dict[str, Effect]) -> None:
     assert one.depth_after == pytest.approx(1.0, abs=0.12)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["csco", "ibm", "amzn"])
 def test_the_names_hold_in_the_queue_reactive_flow(name: str) -> None:
     found = {one.name: one for one in effects(reactive(load(name), settle_s=900.0), seed=3, episodes=48)}

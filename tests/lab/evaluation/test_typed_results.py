@@ -6,6 +6,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import pytest
+
 from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.result import KEYS
 
@@ -52,6 +54,7 @@ def readers() -> Iterator[Path]:
                 yield path
 
 
+@pytest.mark.long
 def test_a_result_is_read_by_attribute() -> None:
     keys = {one.name for kind in records(EvaluationResult, set()) for one in fields(kind)} - set(KEYS)  # costs: arrays
     found = list(readers())

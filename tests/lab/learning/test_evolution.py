@@ -158,6 +158,7 @@ def test_a_training_ends_with_a_policy_that_can_be_loaded(tmp_path) -> None:
     assert again["best"] == result["best"]
 
 
+@pytest.mark.long
 def test_its_run_folder_is_judged_and_the_page_draws_its_looks(tmp_path) -> None:
     """Its updates have no cost of their own."""
     run_training(parse(RECIPE, ""), tmp_path / "run", 1)

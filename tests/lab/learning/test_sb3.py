@@ -23,6 +23,8 @@ from tercel.lab.learning import sb3
 from tercel.lab.learning.port import train
 from tercel.lab.learning.sb3.export import exported
 
+pytestmark = pytest.mark.release
+
 ON = {"n_steps": 16, "batch_size": 32, "n_epochs": 4, "learning_rate": 3e-3}
 OFF = {
     "learning_starts": 64,

@@ -24,6 +24,7 @@ def run(sweep, until):
     return [row.values for row in sweep.rows()]
 
 
+@pytest.mark.long
 def test_the_top_of_a_hill_is_found_and_named(tmp_path):
     sweep = Sweep(SPACE, f"sqlite:///{tmp_path}/s.db", "hill", 1)
     run(sweep, 40)

@@ -20,7 +20,7 @@ FIRST = {load(name).model: name for name in reversed(names())}
 """Of every model a shipped market."""
 
 
-@pytest.mark.parametrize("name", ["toy", "csco-santa-fe"])
+@pytest.mark.parametrize("name", ["toy", pytest.param("csco-santa-fe", marks=pytest.mark.long)])
 def test_kernel_and_oracle_agree(name: str, toy: Preset) -> None:
     """Every quantity of the fit table, twelve days each, Welch's z (14 quantities: 4.5 is rare by chance)."""
     preset, seconds, warmup = (toy, 1500.0, 200.0) if name == "toy" else (load(name), 3600.0, 1800.0)

@@ -79,6 +79,7 @@ def test_make_refuses(lake: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SOURCES)
 def test_shipped_presets_are_made_again(name: str, shared_data: Path, tmp_path: Path) -> None:
     shipped = load(name)

@@ -16,6 +16,7 @@ class TestSantaFe(FlowConformance):
         return SantaFe(toy)
 
 
+@pytest.mark.long
 def test_orders_balance(toy: Preset) -> None:
     """Equal cancel rates, single lots: live orders = 2 (sum of limit rates - market rate) / cancel rate, exactly."""
     flat = toy.model_copy(
@@ -27,6 +28,7 @@ def test_orders_balance(toy: Preset) -> None:
     assert abs(live.mean() - expected) < SIGMAS * live.std(ddof=1) / np.sqrt(len(days))
 
 
+@pytest.mark.long
 def test_lots_balance_at_every_distance_in_total(toy: Preset) -> None:
     """What is placed leaves: by cancels or by market orders (lots, stationary)."""
     day = simulated_census(SantaFe(toy), 2, 8000.0)
@@ -35,6 +37,7 @@ def test_lots_balance_at_every_distance_in_total(toy: Preset) -> None:
     assert placed == pytest.approx(left, rel=0.01)
 
 
+@pytest.mark.long
 def test_z_scores_tell_markets_apart(toy: Preset) -> None:
     days = [simulated_census(SantaFe(toy), seed, 600.0, 100.0) for seed in range(12)]
     faster = toy.model_copy(update={"market_rate": 0.5})

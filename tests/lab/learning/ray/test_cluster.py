@@ -18,6 +18,8 @@ from tercel.lab.learning.ray import connect, crew, ray_env, run_strategy_on, sha
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
 
+pytestmark = pytest.mark.release
+
 SMALL = PpoSettings(hidden=(16, 16), steps=16, minibatch=32, epochs=2)
 FRAMES = 163_840
 
@@ -71,7 +73,6 @@ def trained(env, updates=4):
     return learner, rows
 
 
-@pytest.mark.release
 def test_workers_give_the_bytes_of_one_process(where):
     here, rows = trained(sharded_env(tiny.TinyMarket, 16, 4))
     assert where.nodes == 2
@@ -83,7 +84,6 @@ def test_workers_give_the_bytes_of_one_process(where):
         assert np.array_equal(here.net.params, there.net.params)
 
 
-@pytest.mark.release
 def test_another_driver_goes_on_from_a_checkpoint(where):
     straight, _ = trained(sharded_env(tiny.TinyMarket, 16, 4), 2)
     state = straight.state()
@@ -95,7 +95,6 @@ def test_another_driver_goes_on_from_a_checkpoint(where):
     env.crew.dismiss()
 
 
-@pytest.mark.release
 def test_a_killed_worker_is_replaced_and_said(where, monkeypatch):
     said = []
     monkeypatch.setattr(crew, "say", said.append)
@@ -110,7 +109,6 @@ def test_a_killed_worker_is_replaced_and_said(where, monkeypatch):
     env.crew.dismiss()
 
 
-@pytest.mark.release
 def test_judging_in_pieces_is_judging(where):
     market, task = presets.load("csco-santa-fe"), Task()
     source, quantity = reactive(market, 1), task.lots(market.volume_per_s)
@@ -128,7 +126,6 @@ def broken(n):
     raise ConfigError("an environment", "none", "look elsewhere")
 
 
-@pytest.mark.release
 def test_what_a_worker_refuses_is_raised_here(where):
     with pytest.raises(ConfigError, match="look elsewhere"):
         ray_env(where, broken, 8, shards=2, workers=1)
@@ -136,7 +133,6 @@ def test_what_a_worker_refuses_is_raised_here(where):
         ray_env(where, tiny.TinyMarket, 8, shards=2, workers=3)
 
 
-@pytest.mark.release
 def test_the_bench_counts_frames(where):
     from benchmarks import ray as bench
 
@@ -145,7 +141,6 @@ def test_the_bench_counts_frames(where):
     assert all(row["value"] > 0 and row["reference_value"] > 0 for row in rows)
 
 
-@pytest.mark.release
 def test_a_node_killed_in_training_changes_nothing_about_the_policy(nodes, where, monkeypatch):
     """The survivor takes its shards; the policy is as good as one that nothing happened to."""
     said, settings = [], PpoSettings(anneal_frames=FRAMES)

@@ -14,6 +14,8 @@ from tercel.lab.learning.port import LearningError, train
 from tercel.lab.learning.ray.env import ATTEMPTS, ShardedVec, merged, sharded_env
 from tercel.lab.learning.ray.shards import ShardWorker, shard_seed
 
+pytestmark = pytest.mark.release
+
 PPO = PpoSettings(hidden=(16, 16), steps=16, minibatch=32, epochs=2)
 
 

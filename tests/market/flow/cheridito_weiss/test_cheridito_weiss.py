@@ -66,6 +66,7 @@ def lots_at_best(b: NDArray[np.int32], side: int) -> int:
     return int(lots_at(b, side, best(b, side)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("market", MARKETS)
 def test_the_engine_and_the_reference_agree(market: str) -> None:
     preset = published(market)
@@ -105,6 +106,7 @@ PUBLISHED = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("market", "quantity"), PUBLISHED)
 def test_submit_and_leave_costs_what_was_published(market: str, quantity: int) -> None:
     found = submit_and_leave(market, quantity, 4000)

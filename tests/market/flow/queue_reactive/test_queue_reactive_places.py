@@ -294,6 +294,7 @@ def replayed(preset: QueueReactivePreset, day: ExtractedDay) -> dict[str, np.nda
     return {name: np.array(values) for name, values in found.items()}
 
 
+@pytest.mark.long
 def test_a_tape_is_read_as_the_flow_remembers_it_and_its_places_come_back(
     told: tuple[QueueReactivePreset, ExtractedDay],
 ) -> None:
