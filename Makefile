@@ -133,7 +133,7 @@ test: $(DEV) ## run the tests for while you work: units, oracles, properties, do
 # Files without one are not even read. A wing without one is no failure (5: nothing was collected).
 marked = $(shell grep -rlE --include='*.py' '$(1)' tests$(if $(WING),/$(WING)))
 test-long: $(DEV) ## run the tests of every landing: whole runs, real servers, browser, certification, data
-	$(PYTEST) -m long $(or $(call marked,mark\.long),$(PLACES)) $(ARGS) || [ $$? -eq 5 ]
+	$(PYTEST) -m "long and not release" $(or $(call marked,mark\.long),$(PLACES)) $(ARGS) || [ $$? -eq 5 ]
 
 test-all: $(DEV) ## run the tests of a release, and every property on random examples; PART=1 to 6: a sixth
 	HYPOTHESIS_PROFILE=random $(PYTEST) -m "release or (hypothesis and not long)" $(if $(PART),--part $(PART)) \

@@ -9,6 +9,7 @@ worker uses besides (imports, collection) is the row `(collection)`. CPU seconds
 machine's factor: the CPU seconds of a fixed loop here over those on the machine for which budgets are written.
 """
 
+import re
 import resource
 import time
 from collections import defaultdict
@@ -27,6 +28,7 @@ PARTS = 6
 UNKNOWN_S = 2.0
 """CPU seconds of a file that the table does not have."""
 MOST_EXPENSIVE = 40
+WHOLE_FILE = re.compile(r"^pytestmark = pytest\.mark\.(long|release)\b", re.MULTILINE)
 COLLECTION = "(collection)"
 
 
@@ -68,6 +70,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_Meter(), "tests.costs.meter")
     if not worker and config.getoption("--costs"):
         config.pluginmanager.register(_Record(Path(config.getoption("--costs"))), "tests.costs.record")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import a file whose every test is of a tier that is not asked for: many import large libraries."""
+    wanted = config.option.markexpr
+    if collection_path.suffix != ".py" or "not release" not in wanted:
+        return None
+    whole = WHOLE_FILE.search(collection_path.read_text(encoding="utf-8"))
+    return True if whole and f"not {whole[1]}" in wanted else None
 
 
 @pytest.hookimpl(trylast=True)  # after markers have been selected

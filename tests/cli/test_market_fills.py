@@ -59,6 +59,7 @@ def test_one_object_and_a_page(lake: Path, tmp_path: Path) -> None:
     assert found["carried"] is None or found["carried"]["judged_on"] == [DAYS[1]]
 
 
+@pytest.mark.long
 def test_the_tape_is_told_by_month(lake: Path) -> None:
     days = [Day(*Lake(lake).read("SIM", date)) for date in DAYS[:2]]
     later = Day(replace(days[1].instrument, date="2031-02-03"), days[1].events)

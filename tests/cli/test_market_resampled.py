@@ -68,6 +68,7 @@ def test_its_days_are_tape_like_any_other(preset: Path, tmp_path: Path) -> None:
     assert "leave them out" in refused.output
 
 
+@pytest.mark.long
 def test_it_is_scored_by_the_gates_of_every_market(preset: Path, lake: Path) -> None:
     about = ("--lake", lake, "--symbol", "SIM", "--venue", "TEST")
     scored = tercel("market", "score", preset, *about, "--date", DAYS[2], "--no-classifier", "--json")

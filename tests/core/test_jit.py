@@ -126,6 +126,7 @@ def test_kernels_compile_once_and_only_entries_are_kept(tmp_path: Path) -> None:
         assert [p.name.split("-")[0] for p in cache.rglob("*.nbc")] == ["mod.outer"]
 
 
+@pytest.mark.long
 def test_numbas_own_way_gives_the_same_in_a_cache_of_its_own(tmp_path: Path) -> None:
     cache, own = tmp_path / "cache", {"TERCEL_LINK": "0"}
     use = USE + "; import sys; print('tercel.core.linking' in sys.modules)"
@@ -135,6 +136,7 @@ def test_numbas_own_way_gives_the_same_in_a_cache_of_its_own(tmp_path: Path) -> 
     assert run(tmp_path, use, TERCEL_CACHE=str(cache), **own) == ["10", "False"]
 
 
+@pytest.mark.long
 def test_a_kernel_of_another_package_is_kept_under_a_hash_of_its_sources(tmp_path: Path) -> None:
     package, cache = tmp_path / "pkg", tmp_path / "cache"
     package.mkdir()
@@ -150,6 +152,7 @@ def test_a_kernel_of_another_package_is_kept_under_a_hash_of_its_sources(tmp_pat
     assert run(tmp_path, use, TERCEL_CACHE=str(cache)) == ["compiling", "8"]
 
 
+@pytest.mark.long
 def test_a_numba_cache_folder_is_used(tmp_path: Path) -> None:
     cache = tmp_path / "numba"
     assert run(tmp_path, USE, NUMBA_CACHE_DIR=str(cache)) == ["compiling", "10"]
@@ -169,6 +172,7 @@ def test_a_comment_and_another_place_keep_a_kernel_and_a_change_does_not(tmp_pat
     assert run(there, USE, **cache) == ["compiling", "20"]
 
 
+@pytest.mark.long
 def test_two_processes_may_compile_at_once(tmp_path: Path) -> None:
     cache = str(tmp_path / "cache")
     both = f"""
@@ -207,6 +211,7 @@ def test_what_was_used_longest_ago_is_pruned(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["0.nbc", "1.nbc", "other"]
 
 
+@pytest.mark.long
 def test_a_kernel_that_is_loaded_counts_as_used(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     run(tmp_path, USE, TERCEL_CACHE=str(cache))

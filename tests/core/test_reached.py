@@ -66,6 +66,7 @@ def functions_under(function: FunctionType, seen: dict[int, FunctionType]) -> di
     return seen
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not jit.JIT, reason="interpreted")
 def test_whatever_a_kernel_names_in_memory_is_in_its_key(sources: Sources) -> None:
     """Each function below each kernel, and each number of theirs by the module that it was imported from."""
@@ -121,6 +122,7 @@ def numbers_read(sources: Sources) -> dict[str, tuple[str, str, str]]:
     return found
 
 
+@pytest.mark.long
 def test_a_number_that_a_kernel_reads_changes_its_key_in_every_file(sources: Sources) -> None:
     read = numbers_read(sources)
     assert len(read) > 30
