@@ -43,10 +43,11 @@ def test_the_command_certifies_the_standard():
     assert {(one, role) for one in S_IDS for role in ("acceptor", "initiator")} - ended == {("S05", "initiator")}
 
 
-LONG = [pytest.param(name, marks=pytest.mark.long) for name in ("generic-42", "tercel")]
+PROFILES = [pytest.param("tercel", marks=pytest.mark.long)]
+PROFILES += [pytest.param(name, marks=pytest.mark.release) for name in ("binance", "generic-42")]
 
 
-@pytest.mark.parametrize("profile", ["binance", *LONG])
+@pytest.mark.parametrize("profile", PROFILES)
 def test_the_sessions_of_every_shipped_profile(profile):
     found = certify(profile, only=QUICK)
     assert failed(found) == []
@@ -82,7 +83,7 @@ def test_a_profile_upon_another_leaves_out_the_same(profile):
     assert reasons(profile('base = "binance"'), "FIX.4.4") == reasons("binance", "FIX.4.4")
 
 
-@pytest.mark.long
+@pytest.mark.release
 class TestCasesCanFail:
     """Each way to break a session is seen by the cases that are about it, and by no other of these."""
 

@@ -326,8 +326,9 @@ def test_a_run_that_is_stopped_again_and_again_ends_like_one_that_is_not(tmp_pat
 # -- on tape ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("name", ["three", "one"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("three", marks=pytest.mark.release), pytest.param("one", marks=pytest.mark.long)]
+)
 def test_a_run_on_tape(tmp_path: Path, lakes: Path, name: str) -> None:
     words = ("--tape", lakes / name, "--symbol", "SIM", "--impact", "none", "--quick", "--json", "--seed", 2)
     code, stdout, stderr = tercel(tmp_path, *words, "--out", "a")
