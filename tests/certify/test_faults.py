@@ -149,7 +149,7 @@ def test_an_armed_point_kills_at_the_passage_named_and_others_do_nothing():
         assert done.returncode == (0 if printed == 5 else -signal.SIGKILL)
 
 
-@pytest.mark.long
+@pytest.mark.release
 @pytest.mark.parametrize("planted", ["books again what it knows", "cancels for nobody who is gone"])
 def test_a_planted_fault_shows(planted):
     done = subprocess.run([sys.executable, "-c", PLANTED, planted], capture_output=True, text=True, check=True)
