@@ -15,7 +15,7 @@ from tests.desk.console.pretended import create_app
 from tests.desk.console.pretended_page import START
 from tests.desk.console.shots import SCREENS, serving
 
-pytestmark = pytest.mark.release  # `web/src/*.test.tsx` holds the page, `test_end_to_end.py` the way through a browser
+pytestmark = pytest.mark.release  # before: `web/test` in jsdom, `test_end_to_end.py` in a browser
 WEB = Path(__file__).resolve().parents[3] / "web"
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 MINUTE = 60 * 10**9
