@@ -34,6 +34,7 @@ def node_tool(name: str) -> str:
     return str(tool)
 
 
+@pytest.mark.long  # as `make check` says, too
 def test_own_sources_are_as_the_formatter_makes_them() -> None:
     config = json.loads((WEB / ".prettierrc").read_text(encoding="utf-8"))
     assert config == {"printWidth": 120, "tabWidth": 2}, "its default options"
