@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from tests.test_house import ROOT
+from typer.testing import CliRunner
 
+from tercel.cli import app
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.feeds import feed_named, feeds_of_others
 
@@ -59,9 +61,10 @@ def test_a_strangers_feed_is_a_command_and_a_name_and_imported_when_it_is_called
     assert "Import with a feed of another package: acme (acme.feed:AcmeFeed)." in helped.stdout
     assert helped.stderr.endswith("loaded []")
     lakes = {name: str(tmp_path / name) for name in ("acme", "lobster")}
-    found = [json.loads(tercel(name, *DAY, "--lake", lake, "--json").stdout) for name, lake in lakes.items()]
-    assert found[0]["days"][0]["rows"] > 0
-    assert found[0]["days"] == found[1]["days"]
+    theirs = json.loads(tercel("acme", *DAY, "--lake", lakes["acme"], "--json").stdout)
+    ours = CliRunner().invoke(app, ["data", "import", "lobster", *DAY, "--lake", lakes["lobster"], "--json"])
+    assert theirs["days"][0]["rows"] > 0
+    assert theirs["days"] == json.loads(ours.stdout)["days"]
 
 
 BROKEN = """

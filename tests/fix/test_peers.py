@@ -63,7 +63,7 @@ def started(words, folder, port, around):
     return process
 
 
-@pytest.fixture(params=["FIX.4.2", "FIX.4.4", "jspurefix"])
+@pytest.fixture(params=["FIX.4.2", "FIX.4.4", pytest.param("jspurefix", marks=pytest.mark.long)])
 def venue(request, port, tmp_path, profile):
     """A client that is logged on at a peer."""
     old = request.param == "FIX.4.2"

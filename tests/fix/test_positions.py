@@ -490,7 +490,7 @@ def test_a_refused_question_shuts_at_the_beginning_until_it_is_answered_or_someb
 
 def test_one_answer_that_is_missing_changes_nothing_and_a_second_in_a_row_shuts(trading, monkeypatch):
     session, _ = trading
-    session.venue._patience = WaitLimits(logon_s=0.05)
+    session.venue._questions._patience_s = 0.05
     with monkeypatch.context() as patched:
         wrong(patched, lambda told: told[:1])  # an acknowledgement, and nothing after it
         session.positions.look()
@@ -500,7 +500,7 @@ def test_one_answer_that_is_missing_changes_nothing_and_a_second_in_a_row_shuts(
         answered(session)
         assert session.gateway.standing("").code == "POSITIONS_UNKNOWN"
         assert "0 of 1 position reports" in session.gateway.standing("").reason
-    session.venue._patience = WaitLimits(logon_s=60.0)
+    session.venue._questions._patience_s = 60.0
     session.positions.look()
     until(
         lambda: session.step(session.now_ns) is not None and session.gateway.standing("").code == "", what="an answer"

@@ -14,6 +14,7 @@ from tercel.cli import app
 from tercel.core.report.page import Section, render
 from tercel.market.tape import Lake
 
+pytestmark = pytest.mark.release
 S = 1_000_000_000
 SCREEN = 900
 CLIPPED = """
@@ -72,11 +73,7 @@ def traded(folder: Path) -> Path:
 PAGES = {evaluated: "#book", analysed: "#largest", traded: "#parent"}
 
 
-@pytest.mark.parametrize(
-    "made",
-    [pytest.param(made, marks=[pytest.mark.long] if made is evaluated else []) for made in PAGES],
-    ids=lambda made: made.__name__,
-)
+@pytest.mark.parametrize("made", PAGES, ids=lambda made: made.__name__)
 def test_a_page_answers_in_three_screens_and_clips_nothing(browser: Any, tmp_path: Path, made: Any) -> None:
     browser.get(made(tmp_path).as_uri())
     with window(browser, 1280):

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
 from tercel.api.console.schema import schema
+from tercel.core.report.style import COLOURS
 
 ROOT = Path(__file__).resolve().parents[3]
 WEB, PAGES = ROOT / "web", ROOT / "src" / "tercel" / "core" / "pages"
@@ -33,6 +34,7 @@ def node_tool(name: str) -> str:
     return str(tool)
 
 
+@pytest.mark.long  # as `make check` says, too
 def test_own_sources_are_as_the_formatter_makes_them() -> None:
     config = json.loads((WEB / ".prettierrc").read_text(encoding="utf-8"))
     assert config == {"printWidth": 120, "tabWidth": 2}, "its default options"
@@ -68,6 +70,12 @@ def test_the_built_page_is_small_and_names_its_licenses() -> None:
     assert b"uplot" in built["licenses.txt"].lower()
     assert b"tailwindcss" in built["licenses.txt"]
     assert b"<script>" not in built["index.html"]
+
+
+def test_the_page_has_the_colours_of_the_reports() -> None:
+    css = (WEB / "src" / "style" / "theme.css").read_text(encoding="utf-8")
+    for colour in COLOURS:
+        assert css.count(f"--color-{colour.name}: light-dark({colour.light}, {colour.dark});") == 1, colour
 
 
 @pytest.mark.long

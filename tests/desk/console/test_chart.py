@@ -51,7 +51,7 @@ def test_a_chart_has_the_fills_marks_and_orders_of_its_span(seed: int) -> None:
 
 
 def test_a_chart_is_thinned_and_shows_parents_against_their_schedule() -> None:
-    entries = list(a_day(30_000, agents=2, instruments=1))
+    entries = list(a_day(12_000, agents=2, instruments=1))
     found = chart(journal_of(entries), "N0", 0, entries[-1].ns)
     assert max(len(found[name]) for name in ("mid", "fills", "orders")) == MOST
     points = found["schedule"][5]["points"]

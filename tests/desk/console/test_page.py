@@ -22,6 +22,7 @@ from tests.desk.console.second import confirm
 from tercel.api.console.web import create_app
 from tercel.core.errors import JournalError
 
+pytestmark = pytest.mark.release  # before: `web/test` in jsdom, `test_end_to_end.py` in a browser
 HERE = "?desk=test+desk"
 SCREENS = {
     name: f"#/{name}{HERE}"

@@ -7,6 +7,7 @@ pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 from fastapi.testclient import TestClient
 from pydantic import TypeAdapter
 from tests.desk.console.pretended import create_app
+from tests.desk.console.pretended_answers import FILE, answers
 from tests.desk.console.pretended_page import MINUTE, START
 
 from tercel.api.console import models
@@ -38,3 +39,7 @@ def test_what_it_pretends_is_what_the_models_say() -> None:
     assert client.post("/api/login", json={"name": "admin", "password": "any"}).status_code == 200
     for path, model in SAID.items():
         TypeAdapter(model).validate_python(client.get(f"/api/{path}").json())
+
+
+def test_the_pages_own_tests_have_its_answers() -> None:
+    assert FILE.read_text(encoding="utf-8") == answers(), "python -m tests.desk.console.pretended_answers"

@@ -15,8 +15,7 @@ from tests.desk.console.pretended import create_app
 from tests.desk.console.pretended_page import START
 from tests.desk.console.shots import SCREENS, serving
 
-from tercel.core.report.style import COLOURS
-
+pytestmark = pytest.mark.release  # before: `web/test` in jsdom, `test_end_to_end.py` in a browser
 WEB = Path(__file__).resolve().parents[3] / "web"
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 MINUTE = 60 * 10**9
@@ -392,15 +391,8 @@ def test_a_request_has_the_walls_clock_and_says_so(page: Any) -> None:
     assert text(page, "[aria-label='Waits for a second person'] tbody").startswith("11:30:00")
 
 
-@pytest.mark.parametrize(
-    ("width", "scheme"),
-    [
-        (1280, "light"),
-        pytest.param(1280, "dark", marks=pytest.mark.long),
-        pytest.param(400, "light", marks=pytest.mark.long),
-        pytest.param(400, "dark", marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(page: Any, width: int, scheme: str) -> None:
     if not AXE.exists():
         pytest.skip("no axe-core: npm ci --ignore-scripts --prefix web")
@@ -415,9 +407,3 @@ def test_axe_finds_nothing_serious(page: Any, width: int, scheme: str) -> None:
                 where = [(node["html"][:160], node["failureSummary"][:200]) for node in one["nodes"]]
                 found[f"{name}: {one['id']}"] = where[:3]
     assert found == {}, json.dumps(found, indent=1)
-
-
-def test_the_page_has_the_colours_of_the_reports() -> None:
-    css = (WEB / "src" / "style" / "theme.css").read_text(encoding="utf-8")
-    for colour in COLOURS:
-        assert css.count(f"--color-{colour.name}: light-dark({colour.light}, {colour.dark});") == 1, colour

@@ -1,11 +1,11 @@
 """`tercel gate` in a process of its own, before a venue that has nothing of the package."""
 
 import signal
-import subprocess
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
+from tests import forked
 from tests.desk.trading.desk_of_two import WIDE
 from tests.fix.plain_venue import PlainVenue
 from tests.program import COMMAND
@@ -56,7 +56,7 @@ class Place:
         (folder / "limits.toml").write_text(WIDE)
         (folder / "gate.toml").write_text(GATE.format(heartbeat_s=heartbeat_s))
         self.log = folder / "gate.log"
-        self.gate: subprocess.Popen[str] | None = None
+        self.gate: forked.Popen | None = None
         self.more: list[str] = []
         self._orders = 0
 
@@ -73,7 +73,7 @@ class Place:
         before = self.said.count(LISTENS) if self.log.exists() else 0
         with self.log.open("a") as log:
             words = [*COMMAND, "gate", str(self.folder / "gate.toml"), *self.more]
-            self.gate = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True)
+            self.gate = forked.Popen(words, stdout=forked.PIPE, stderr=log, text=True)
         self._stack.callback(self._end, self.gate)
         until(lambda: self.said.count(LISTENS) > before or self.code() is not None, what="a gate")
         assert self.code() is None, self.said
@@ -86,7 +86,7 @@ class Place:
         until(lambda: any(isinstance(event, MarketRows) for event in self.step()), what="a market")
 
     @staticmethod
-    def _end(gate: "subprocess.Popen[str]") -> None:
+    def _end(gate: forked.Popen) -> None:
         if gate.poll() is None:
             gate.kill()
         gate.wait()

@@ -29,8 +29,10 @@ def place_of(tmp_path: Path) -> Iterator[Callable[..., Place]]:
         yield lambda **options: Place(tmp_path / "gate", stack, **options)
 
 
+SOONER = {(20_000, "all"): [], (0, "none"): [pytest.mark.long]}
+"""Bytes left and kind of mass cancel that are tried before a release."""
 EXACTLY = [
-    pytest.param(left, mass, marks=[] if (left, mass) in ((0, "none"), (20_000, "all")) else pytest.mark.long)
+    pytest.param(left, mass, marks=SOONER.get((left, mass), [pytest.mark.release]))
     for left in (0, 4096, 20_000, 100_000)
     for mass in ("none", "all")
 ]

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from tests import forked
 from tests.desk.gate.wall import (
     Announcing,
     Served,
@@ -368,12 +369,12 @@ def test_a_cancel_of_an_order_that_was_denied_is_refused(gate_of: Served) -> Non
 
 
 # -- a process of its own ---------------------------------------------------------------------------------------------
-def started(folder: Path) -> "subprocess.Popen[str]":
+def started(folder: Path) -> forked.Popen:
     command = [sys.executable, "-m", "tercel.cli", "gate", str(folder / "gate.toml")]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    return forked.Popen(command, stderr=forked.PIPE, text=True)
 
 
-def said(process: "subprocess.Popen[str]", word: str) -> str:
+def said(process: forked.Popen, word: str) -> str:
     assert process.stderr is not None
     for line in process.stderr:
         if word in line:

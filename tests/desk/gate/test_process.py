@@ -3,13 +3,13 @@
 import json
 import logging
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+from tests import forked
 from tests.desk.gate.at_plain_venue import Place
 from tests.desk.trading.desk_of_two import WIDE
 
@@ -21,6 +21,12 @@ from tercel.desk.limits.change import as_json
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.venues.wire import RemoteVenue
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A desk starts gates that import nothing."""
+    monkeypatch.setattr(process, "subprocess", forked)
 
 
 @pytest.fixture
@@ -37,7 +43,7 @@ def own_gate(place: Place, desk: Path) -> GateProcess:
 def said_by(file: Path) -> tuple[list[dict[str, object]], int]:
     """Every line of a gate whose parent is gone at once, and its exit code."""
     words = [sys.executable, "-m", "tercel.desk.gate", str(file)]
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
+    done = forked.run(words)
     return [json.loads(line) for line in done.stdout.splitlines()], done.returncode
 
 
@@ -60,6 +66,7 @@ def test_what_it_cannot_do_it_says_in_three_parts(place: Place) -> None:
     assert "none.toml" in str(said["error"])
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_desk_meets_the_three_parts_of_its_gates_error(place: Place, tmp_path: Path) -> None:
     (place.folder / "limits.toml").write_text("[desk]\nlots = 1\n")
     [said], _ = said_by(place.folder / "gate.toml")
@@ -79,6 +86,7 @@ def test_a_gate_that_dies_without_a_word_is_no_gate(place: Place, tmp_path: Path
         own_gate(place, tmp_path / "desk")
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_desk_tells_what_its_gate_leaves_open(
     place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -106,6 +114,7 @@ def test_its_file_is_what_tercel_gate_reads(place: Place, tmp_path: Path) -> Non
     assert (place.folder / "limits.toml").read_text() == WIDE
 
 
+@pytest.mark.usefixtures("quick")
 def test_single_limits_of_the_desks_file_hold_at_its_gate_too(place: Place, tmp_path: Path) -> None:
     venue, latch = f"fix:{place.folder / 'venue.toml'}", tmp_path / "kill.json"
     changes = {"agents.*.order_lots": 3, "desk.messages": 7}

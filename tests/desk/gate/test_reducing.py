@@ -12,6 +12,7 @@ from tercel.core.fixed import ONE
 from tercel.core.orders import CancelOrder, NewOrder, ReplaceOrder, Tif
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL
+from tercel.desk.trading import recovery
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.order import opened
@@ -23,6 +24,13 @@ from tercel.fix import tags as t
 from tercel.fix.profiles import load
 
 REDUCING, ACTIVE = TradingState.REDUCING, TradingState.ACTIVE
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """Questions that are not answered are asked again within a tenth of a second, as long as before in all."""
+    monkeypatch.setattr(recovery, "LONGEST_WAIT_NS", recovery.LONGEST_WAIT_NS // 10)
+    monkeypatch.setattr(recovery, "PATIENCE", recovery.PATIENCE * 8)
 
 
 @contextmanager

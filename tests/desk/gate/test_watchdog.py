@@ -10,12 +10,14 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from tests import forked
 from tests.desk.gate.wall import RealTime, exchange, turning
 from tests.waiting import until
 
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import LinkStatus, MassCancel, NewOrder, Report, Tif
 from tercel.core.pace import Pace
+from tercel.desk.gate import process, watchdog
 from tercel.desk.gate.config import read_config
 from tercel.desk.gate.process import FOLDER, GatedVenue, gate_text, venue_at
 from tercel.desk.gate.watchdog import LOCK, Watchdog, beside_gate, watch
@@ -23,6 +25,13 @@ from tercel.fix.client import FixVenue
 from tercel.fix.desk import Login
 from tercel.fix.server import FixServer, serve_fix
 from tercel.venues.wire import frames
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gates and watchdogs are started without imports."""
+    for module in (process, watchdog):
+        monkeypatch.setattr(module, "subprocess", forked)
 
 
 class Recorder:
@@ -153,6 +162,7 @@ def test_a_watchdog_is_for_a_venue_over_fix(tmp_path: Path) -> None:
         read_config(file)
 
 
+@pytest.mark.usefixtures("quick")
 def test_one_watchdog_in_a_folder_goes_its_own_way_and_ends_with_an_orderly_gate(tmp_path: Path) -> None:
     with served(tmp_path / "s") as server:
         (tmp_path / "own.toml").write_text(f'base = "tercel"\n[session]\nhost = "127.0.0.1"\nport = {server.port}\n')
@@ -167,6 +177,7 @@ def test_one_watchdog_in_a_folder_goes_its_own_way_and_ends_with_an_orderly_gate
         until(lambda: "RISK" not in server.linked, what="its end")
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_desk_starts_its_own_gate_again_when_it_was_killed(tmp_path: Path) -> None:
     with served(tmp_path / "s") as server, ExitStack() as opening:
         latch = tmp_path / "kill.json"

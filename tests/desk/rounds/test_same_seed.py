@@ -14,9 +14,12 @@ from tercel.desk.trading.journal.memory import MemoryJournal
 ROUNDS = 2
 
 
-@pytest.fixture(scope="module")
-def config() -> DemoConfig:
-    return demo_config().with_desk(rounds=ROUNDS)
+LENGTHS = {"short": {"round_s": 120.0, "warmup_s": 60.0}, "as_shipped": {}}
+
+
+@pytest.fixture(scope="module", params=["short", pytest.param("as_shipped", marks=pytest.mark.long)])
+def config(request: pytest.FixtureRequest) -> DemoConfig:
+    return demo_config().with_desk(rounds=ROUNDS, **LENGTHS[request.param])
 
 
 def run(config: DemoConfig, tools: SimulatedMarkets, seed: int, chained: bool) -> tuple[BuiltDesk, MemoryJournal]:

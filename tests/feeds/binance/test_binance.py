@@ -219,9 +219,8 @@ REAL = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", ["spot_btcusdt", *(pytest.param(name, marks=pytest.mark.long) for name in REAL if name != "spot_btcusdt")]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", REAL)
 def test_real_captures_agree_with_their_best_quotes(shared_data: Path, name: str) -> None:
     venue, symbol, tick, updates, trades, coincide = REAL[name]
     path = shared_data / "binance-feed" / f"{name}_20240808.gz"

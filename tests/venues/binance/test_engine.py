@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.venues.binance.conftest import SECOND, Bench, bench_of
 
@@ -65,7 +65,6 @@ def done(bench: Bench, step: tuple[str, str, int, int, str, int]) -> ErrorCode |
     return None
 
 
-@settings(suppress_health_check=list(HealthCheck))
 @given(STEPS, st.integers(0, 3))
 def test_money_conserves_and_the_public_book_is_the_exchanges(steps, seed) -> None:
     bench = bench_of(seed=seed)
@@ -188,7 +187,6 @@ def test_an_order_too_large_for_a_moment_is_refused_not_the_end(monkeypatch) -> 
     assert small.place(kind="MARKET", lots=10).status is Status.FILLED
 
 
-@settings(suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(["csco", "btc-spot"]), st.sampled_from([1, -1]), st.integers(10, 800), st.integers(0, 60))
 def test_what_an_order_would_fill_is_what_it_fills(name, side, lots, wait) -> None:
     bench = bench_of(name)

@@ -52,6 +52,7 @@ def test_ccxt_trades_and_its_books_are_ours(served, exchange_clients, market, sy
         assert words in told["errors"][name][1]
 
 
+@pytest.mark.long
 def test_ccxt_pro_watches_and_trades(served, exchange_clients) -> None:
     server = served()
     told = json.loads(

@@ -69,6 +69,7 @@ class Announcing(RemoteVenue):
         super().send(command)
 
 
+@pytest.mark.long
 class TestBinanceBehindAGate(VenueConformance):
     @pytest.fixture
     def venue(self, served: Callable[..., Served], tmp_path: Path) -> Iterator[RemoteVenue]:

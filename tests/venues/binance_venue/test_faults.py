@@ -3,7 +3,7 @@
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,6 +33,7 @@ from tercel.venues.binance_venue.venue import BinanceVenue
 AGENT, SPEED = "ann", 10.0
 CLOCK = "clock: jumps"
 PARENTS = {1: "b", -1: "s"}
+EVERY = (*KINDS, CLOCK)
 JUMP_NS = 90 * 10**9
 
 
@@ -239,6 +240,11 @@ def befall(one: Trading, proxy: FaultProxy, kind: str) -> None:
 def test_nothing_is_lost_doubled_orphaned_or_unwatched(
     trading: Callable[[int], tuple[Trading, FaultProxy]],
 ) -> None:
+    nothing_is_wrong(*trading(1), 12, EVERY[::4])
+
+
+@pytest.mark.long
+def test_nothing_is_wrong_after_every_fault(trading: Callable[[int], tuple[Trading, FaultProxy]]) -> None:
     nothing_is_wrong(*trading(1), 45)
 
 
@@ -251,8 +257,7 @@ def test_nothing_is_wrong_after_two_hundred_faults(trading: Callable[[int], tupl
             done.result()
 
 
-def nothing_is_wrong(one: Trading, proxy: FaultProxy, faults: int) -> None:
-    every = [*KINDS, CLOCK]
+def nothing_is_wrong(one: Trading, proxy: FaultProxy, faults: int, every: Sequence[str] = EVERY) -> None:
     for n in range(faults):
         befall(one, proxy, every[n] if n < len(every) else one.rng.choice(every))
     proxy.calm()
