@@ -33,6 +33,8 @@ from tercel.signals.since import EVER, caught_up, drift_of
 
 pytest.importorskip("sklearn")
 METHODS = (*EXPERTS, "blend")
+FEW = settings(max_examples=max(1, settings.default.max_examples // 6), deadline=None)
+"""For examples that train: 4 of the fixed ones, 16 random ones."""
 DAYS = 620
 CLOSES = ("open", "high", "low", "close")
 
@@ -72,7 +74,7 @@ def near(one: Mapping[str, Mapping[str, float]], two: Mapping[str, Mapping[str, 
 
 
 @given(update=st.sampled_from(METHODS), start=st.integers(450, 600), more=st.integers(1, 60))
-@settings(max_examples=10, deadline=None)
+@FEW
 def test_what_is_served_is_what_a_training_to_the_date_would_serve(update: str, start: int, more: int) -> None:
     early = project(update, start, prices(start + more))
     late, trained = project(update, start + more), load(kept(update, start + more) / "o" / "model")
@@ -93,7 +95,7 @@ def test_what_is_served_is_what_a_training_to_the_date_would_serve(update: str, 
 
 
 @given(update=st.sampled_from(METHODS), start=st.integers(450, 560), more=st.integers(1, 18))
-@settings(max_examples=8, deadline=None)
+@FEW
 def test_what_was_served_is_what_a_later_training_walks(update: str, start: int, more: int) -> None:
     """On a date of the panel, while labels of dates before it were open: served and judged by the same lines."""
     at = 260 + 3 * (-((start - 260) // -3) + more - 1)  # the first cross-section is that of day 260
@@ -106,7 +108,7 @@ def test_what_was_served_is_what_a_later_training_walks(update: str, start: int,
 @given(
     update=st.sampled_from(METHODS), start=st.integers(450, 560), more=st.integers(1, 40), factor=st.floats(0.2, 5.0)
 )
-@settings(max_examples=8, deadline=None)
+@FEW
 def test_labels_that_end_later_change_nothing(update: str, start: int, more: int, factor: float) -> None:
     day = weekdays(DAYS)[start + more - 1]
     plain = project(update, start, prices(start + more))

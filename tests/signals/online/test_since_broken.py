@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -128,8 +129,6 @@ SERVE = """
 import sys
 from pathlib import Path
 from tercel.signals.model_folder import load
-from tercel.signals.runs.config import read_config
-from tercel.signals.runs.train import train
 from tercel.signals.serve import predict
 print("ready", flush=True)
 sys.stdin.readline()
@@ -262,10 +261,13 @@ def test_a_model_that_does_not_learn_says_nothing_of_learning(update: str, at: i
 
 def between(update: str, days: int, folder: Path, then: int) -> SignalModel:
     """Cross-sections of every third day whose labels end on days between them; files that have grown since."""
-    folder.mkdir()
-    prices(days).write_csv(folder / "prices.csv")
-    (folder / "s.toml").write_text(CONFIG.format(update).replace("every = 3", "every = 3\nhorizon = 4"))
-    train(read_config(folder / "s.toml"), 1, folder / "o")
+    early = folder.with_name(f"trained{days}")
+    if not early.exists():
+        early.mkdir()
+        prices(days).write_csv(early / "prices.csv")
+        (early / "s.toml").write_text(CONFIG.format(update).replace("every = 3", "every = 3\nhorizon = 4"))
+        train(read_config(early / "s.toml"), 1, early / "o")
+    shutil.copytree(early, folder)
     prices(then).write_csv(folder / "prices.csv")
     return load(folder / "o" / "model")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from tercel.market.flow import Preset
 from tercel.market.flow import preset as presets
 from tercel.market.flow.calibrate import calibrate, census_of
 from tercel.market.flow.census import CURVE_BINS
+from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.pilot import law_for
 from tercel.market.impact.propagator import tape_law
 from tercel.market.regimes.choice import chosen, with_chosen
@@ -161,14 +162,9 @@ def _simulated(settings: MarketTask, seed: int, episodes: int, quick: bool) -> J
     task = settings.task
     preset = presets.load(settings.market.preset)
     quantity = task.lots(preset.volume_per_s)
-    onset_s = task.horizon_s / 3
-    law = law_for(preset, settings.market.impact or None)
-    worlds = 8 if quick else WORLDS
-    judged, training = (
-        with_chosen(source, settings.market.regimes, preset, onset_s)
-        for source in (reactive(preset, impact=law or "none"), settled_bank(preset, worlds, impact=law or "none"))
-    )
-    known = pilot(judged, task, streams_plan(task, quantity, PILOT_SEED, 0, 64 if quick else PILOT_EPISODES))
+    regimes, law = settings.market.regimes, law_for(preset, settings.market.impact or None)
+    parts = _parts.__wrapped__ if regimes else _parts  # a file of regimes may be another by now
+    judged, training, known = parts(_Told(preset.model_dump_json(), preset), law, task, quantity, quick, regimes)
     share, minutes = task.share or quantity / (preset.volume_per_s * task.horizon_s), _minutes(task)
     return JobMarket(
         preset.name,
@@ -189,6 +185,30 @@ def _simulated(settings: MarketTask, seed: int, episodes: int, quick: bool) -> J
             "shares in a lot": preset.lot,
         },
     )
+
+
+@dataclass(frozen=True)
+class _Told:
+    """A preset that is the same where its content is."""
+
+    content: str
+    preset: Preset = field(compare=False)
+
+
+@lru_cache(maxsize=2)
+def _parts(
+    told: _Told, law: ImpactLaw | None, task: Task, quantity: int, quick: bool, regimes: str
+) -> tuple[Source, Source, MarketEstimates]:
+    """The judged market, the bank for training and what a pilot says of them: whatever the seed of what is judged."""
+    preset = told.preset
+    judged, training = (
+        with_chosen(source, regimes, preset, task.horizon_s / 3)
+        for source in (
+            reactive(preset, impact=law or "none"), settled_bank(preset, 8 if quick else WORLDS, impact=law or "none"),
+        )
+    )  # fmt: skip
+    plan = streams_plan(task, quantity, PILOT_SEED, 0, 64 if quick else PILOT_EPISODES)
+    return judged, training, pilot(judged, task, plan)
 
 
 @dataclass(frozen=True, eq=False)
