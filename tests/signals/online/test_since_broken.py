@@ -154,6 +154,7 @@ def started(code: str, folder: Path) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.long  # two processes that import what they train with; two desks of one process are in test_since.py
 def test_processes_that_learn_the_same_dates_write_each_line_once() -> None:
     model, alone = project("recursive", 500, prices(560)), project("recursive", 500, prices(560))
     predict(alone)
