@@ -58,6 +58,20 @@ def project(update: str, days: int, files: pl.DataFrame | None = None) -> Signal
     return load(folder / "o" / "model")
 
 
+@cache
+def _caught(update: str, start: int, days: int) -> Path:
+    model = project(update, start, prices(days))
+    predict(model)
+    return model.folder.parents[1]
+
+
+def caught(update: str, start: int, days: int) -> SignalModel:
+    """A copy of it that has learned since, until so many days."""
+    folder = Path(mkdtemp()) / "copy"
+    shutil.copytree(_caught(update, start, days), folder)
+    return load(folder / "o" / "model")
+
+
 def lines_of(model: SignalModel) -> np.ndarray:
     return np.concatenate([np.append(one.model.coef_, one.model.intercept_) for one in model.models])
 
@@ -166,8 +180,7 @@ def test_every_source_learns_and_one_that_is_gone_keeps_what_it_knew(tmp_path: P
 
 
 def test_lines_that_are_taken_out_are_taken_back_and_learned_again() -> None:
-    model = project("blend", 500, prices(560))
-    predict(model)
+    model = caught("blend", 500, 560)
     whole = journal(model).splitlines(keepends=True)
     assert len(whole) > 15
     assert {tuple(json.loads(line)) for line in whole} == {("at", "source", "moved", "model")}
@@ -187,8 +200,7 @@ def test_lines_that_are_taken_out_are_taken_back_and_learned_again() -> None:
 
 @pytest.mark.parametrize("row", [1, 5])
 def test_a_journal_that_does_not_go_on_is_refused(row: int) -> None:
-    model = project("recursive", 500, prices(560))
-    predict(model)
+    model = caught("recursive", 500, 560)
     lines = journal(model).splitlines(keepends=True)
     for broken in ("no line\n", "", lines[row - 1].replace(model.id, "another")):
         (model.folder / "served.jsonl").write_text("".join([*lines[: row - 1], broken, *lines[row:]]))
@@ -240,8 +252,7 @@ def test_an_explanation_is_of_the_forecast_that_is_served() -> None:
 
 
 def test_a_new_training_begins_a_new_journal(tmp_path: Path) -> None:
-    model = project("recursive", 500, prices(560))
-    predict(model)
+    model = caught("recursive", 500, 560)
     train(read_config(model.folder.parents[1] / "s.toml"), 1, model.folder.parent)
     assert not journal(model)
 

@@ -15,7 +15,18 @@ import pytest
 from tests.desk.rounds.forecast_material import prices, weekdays
 from tests.signals.command.material import done, refused, signals
 from tests.signals.online.test_online_folder import CONFIG
-from tests.signals.online.test_since import CLOSES, DAYS, METHODS, journal, kept, lines_of, near, project, two_sources
+from tests.signals.online.test_since import (
+    CLOSES,
+    DAYS,
+    METHODS,
+    caught,
+    journal,
+    kept,
+    lines_of,
+    near,
+    project,
+    two_sources,
+)
 
 from tercel.signals.model_folder import SignalModel, load
 from tercel.signals.online import as_of, states_at
@@ -56,8 +67,7 @@ def test_a_line_that_was_cut_short_is_told_and_learned_again(left: int) -> None:
 
 
 def test_a_line_that_was_cut_short_is_told_where_nothing_is_learned() -> None:
-    model = project("recursive", 500, prices(560))
-    predict(model)
+    model = caught("recursive", 500, 560)
     before = journal(model)
     served(model).write_text(before + '{"at": "2')
     found = done("predict", model.folder)
@@ -106,8 +116,7 @@ def test_a_last_line_without_its_end_is_whole_and_none_is_glued_to_it() -> None:
 @pytest.mark.parametrize("row", [1, 4])
 @pytest.mark.parametrize("bad", [b"\xff\xfe\x00", b'{"at": "2', b"\0\0\0\0", b"[1, 2]", b'{"at": 3}'])
 def test_a_broken_line_in_the_middle_is_refused_by_its_row(bad: bytes, row: int) -> None:
-    model = project("recursive", 500, prices(560))
-    predict(model)
+    model = caught("recursive", 500, 560)
     lines = journal(model).encode().splitlines(keepends=True)
     served(model).write_bytes(b"".join([*lines[: row - 1], bad + b"\n", *lines[row:]]))
     told = refused("predict", model.folder)
@@ -116,8 +125,7 @@ def test_a_broken_line_in_the_middle_is_refused_by_its_row(bad: bytes, row: int)
 
 
 def test_a_last_line_that_ends_is_none_that_was_cut_short() -> None:
-    model = project("recursive", 500, prices(560))
-    predict(model)
+    model = caught("recursive", 500, 560)
     rows = len(journal(model).splitlines())
     served(model).write_bytes(journal(model).encode() + b"\xff\n")
     assert f"row{rows + 1}of{served(model)}" in refused("predict", model.folder).replace(" ", "")
