@@ -114,7 +114,7 @@ def test_a_rule_is_tuned_and_judged(market: tc.Market) -> None:
 
 
 def test_a_policy_is_explained(tmp_path: Path) -> None:
-    found = tc.explain("ppo", episodes=6)
+    found = tc.explain("ppo", episodes=2)
     assert set(found.table()["kind"]) == {"family", "feature"}
     assert found.report(tmp_path / "why" / "page.html").read_text().startswith("<!")
     assert found.lead() in found._repr_html_()

@@ -155,7 +155,8 @@ def told(tmp_path_factory: pytest.TempPathFactory, own_file: Path) -> dict[str, 
     """What the command prints for the same candidates."""
     words = f"agent evaluate default --strategy {own_file}:half_now --against twap_take,vwap_take --market {MARKET}"
     out = tmp_path_factory.mktemp("out")
-    done = CliRunner().invoke(app, [*words.split(), "--episodes", "24", "--seeds", "7", "--out", str(out), "--json"])
+    words += " --share 0.1 --horizon 4min --decisions 4 --episodes 8 --seeds 7"
+    done = CliRunner().invoke(app, [*words.split(), "--out", str(out), "--json"])
     assert done.exit_code == 0, done.output
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -163,8 +164,9 @@ def told(tmp_path_factory: pytest.TempPathFactory, own_file: Path) -> dict[str, 
 
 def test_figures_are_those_of_the_command(told: dict[str, Any], market: tc.Market, own_file: Path) -> None:
     same = {key: value for key, value in told.items() if key != "out"}
+    task = tc.Task(share=0.1, horizon="4min", decisions=4)
     for own in (half_now, f"{own_file}:half_now"):
-        found = tc.evaluate(["default", own, "twap_take", "vwap_take"], market, episodes=EPISODES, seed=SEED)
+        found = tc.evaluate(["default", own, "twap_take", "vwap_take"], market, task, episodes=8, seed=SEED)
         assert {key: value for key, value in found.figures.to_json().items() if key != "out"} == same
         versus = found.compare("default", "half_now")
         assert versus.p_adjusted == told["paired"]["default"]["half_now"]["p_adjusted"]
@@ -180,6 +182,7 @@ def test_costs_are_those_of_the_episodes_run_one_by_one(market: tc.Market, task:
         assert Scores.of({name: costs}, {}).bps[name][0].tolist() == list(result.shortfall_bps[name])
 
 
+@pytest.mark.long  # a whole run
 def test_a_run_judges_an_own_strategy(own_file: Path, tmp_path: Path) -> None:
     task, own = tc.Task(horizon="10min", decisions=10), f"{own_file}:half_now"
     settings = RunSettings(tc.Market(MARKET), task, quick=True, episodes=8, seeds=1, frames=4096, strategies=(own,))

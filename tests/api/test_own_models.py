@@ -170,6 +170,7 @@ def test_a_torch_module(tmp_path: Path) -> None:
     np.testing.assert_allclose(load_policy(tmp_path / "mine")[0].logits(obs), wanted, atol=1e-5)
 
 
+@pytest.mark.release  # Stable-Baselines3
 @pytest.mark.parametrize("actions", ["placement", "allocation"])
 @pytest.mark.parametrize("normalised", [False, True])
 def test_a_model_of_stable_baselines(
@@ -197,6 +198,7 @@ def test_a_model_of_stable_baselines(
     np.testing.assert_allclose(result.shortfall_bps["PPO"], result.shortfall_bps["mine"])
 
 
+@pytest.mark.release  # Stable-Baselines3
 def test_stable_baselines_accepts_the_environment(market: tc.Market, task: tc.Task) -> None:
     pytest.importorskip("stable_baselines3")
     from stable_baselines3.common.evaluation import evaluate_policy
@@ -217,6 +219,7 @@ def test_stable_baselines_accepts_the_environment(market: tc.Market, task: tc.Ta
     assert np.isfinite(mean)
 
 
+@pytest.mark.release  # Stable-Baselines3
 def test_the_environment_counts_rewards_for_a_curve(market: tc.Market, task: tc.Task) -> None:
     sb3 = pytest.importorskip("stable_baselines3")
     env = tc.sb3_env(market, task, 4, worlds=2)
@@ -226,6 +229,7 @@ def test_the_environment_counts_rewards_for_a_curve(market: tc.Market, task: tc.
     assert all(np.isfinite([one["r"], one["is_bps"]]).all() and 1 <= one["l"] <= task.decisions for one in episodes)
 
 
+@pytest.mark.long  # Stable-Baselines3, and processes that judge it
 def test_an_archive_is_read_on_a_persons_word_alone(market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
     sb3 = pytest.importorskip("stable_baselines3")
     env = tc.sb3_env(market, task, 4, worlds=2)

@@ -123,6 +123,7 @@ def test_a_training_that_keeps_its_start_says_so_at_once(
     assert capsys.readouterr().err == f"idle: {lost.kept}\n"
 
 
+@pytest.mark.long  # a training of some size
 def test_a_hundred_thousand_decisions_learn(market: tc.Market, capsys: pytest.CaptureFixture[str]) -> None:
     agent = tc.train(market, tc.Task(horizon="10min"), frames=100_000, reward=paid)
     scores = agent.card.scores
@@ -146,6 +147,7 @@ def test_a_configuration_of_before_is_dumped_as_before() -> None:
     assert parse({"reward": {"own": "m:f"}}, "test").model_dump()["reward"] == {"own": "m:f"}
 
 
+@pytest.mark.long  # a training, and processes that judge it
 def test_functions_by_name_in_a_configuration_and_at_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +162,7 @@ def test_functions_by_name_in_a_configuration_and_at_the_command_line(
     card = json.loads((tmp_path / "run" / "policy" / "card.json").read_text())
     assert card["observation"] == "mine:eyes"
     command = ("evaluate", "run", "--market", "csco-santa-fe", "--against", "twap_take", "--episodes", "4")
+    command += ("--horizon", "4min", "--decisions", "4")
     done = typed(*command, "--out", "judged")
     said = " ".join(done.stderr.split())
     assert done.exit_code == 2

@@ -19,6 +19,7 @@ def blocks() -> list[str]:
     return re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
+@pytest.mark.release
 def test_the_notebook_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     code = blocks()[0]
@@ -31,6 +32,7 @@ def test_the_notebook_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monke
     assert (tmp_path / "mine" / "card.json").is_file()
 
 
+@pytest.mark.release
 def test_the_strategy_with_memory_of_the_page_runs(market: tc.Market, task: tc.Task) -> None:
     code = next(block for block in blocks() if "class Patient" in block)
     names: dict[str, Any] = {"tc": tc, "np": np}
@@ -39,6 +41,7 @@ def test_the_strategy_with_memory_of_the_page_runs(market: tc.Market, task: tc.T
     assert "Patient" in result.ranked
 
 
+@pytest.mark.release
 def test_own_work_of_the_page_runs(
     market: tc.Market, task: tc.Task, lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,6 +59,7 @@ def test_own_work_of_the_page_runs(
     assert len(names["obs"]) == 40
 
 
+@pytest.mark.release
 def test_the_desk_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
     monkeypatch.chdir(tmp_path)
@@ -68,6 +72,7 @@ def test_the_desk_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (tmp_path / "desk.html").is_file()
 
 
+@pytest.mark.release
 def test_the_folder_of_ones_own_model_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     page = PAGE.with_name("policies.md")

@@ -17,7 +17,7 @@ from tercel.market.simulator.synthetic import synthetic
 from tercel.market.tape import Lake
 from tercel.market.tape.instrument import working_days
 from tercel.signals.flow import carry as carried
-from tercel.signals.flow.carry import carry, in_words
+from tercel.signals.flow.carry import Carry, carry, in_words
 from tercel.signals.flow.days import FlowDay, flow_day, read_day
 from tercel.signals.flow.train import fitted, stacked, train
 
@@ -27,9 +27,17 @@ DATES = tuple(working_days("2030-01-02", 10))
 
 @pytest.fixture(scope="module")
 def tape() -> list[FlowDay]:
-    """Ten days of one market."""
+    """Ten days of three quarters of an hour of one market."""
     market = preset("csco")
-    return [flow_day(*synthetic(market, seed, date, 5400.0, "SIM")) for seed, date in enumerate(DATES)]
+    return [flow_day(*synthetic(market, seed, date, 2700.0, "SIM")) for seed, date in enumerate(DATES)]
+
+
+@pytest.fixture(scope="module")
+def own(tape: list[FlowDay]) -> Carry:
+    """What the tape's own early days carry to its later ones."""
+    found = carry(tape, (), tape[:6], 1)
+    assert found is not None
+    return found
 
 
 def noise(day: FlowDay) -> FlowDay:
@@ -38,17 +46,15 @@ def noise(day: FlowDay) -> FlowDay:
     return replace(day, x=rng.permutation(day.x), sign=rng.choice([-1.0, 1.0], len(day.x)))
 
 
-def test_what_learns_from_the_tapes_own_days_carries_exactly(tape: list[FlowDay]) -> None:
-    found = carry(tape, (), tape[:6], 1)
-    assert found is not None
-    assert (found.learned_on, found.judged_on) == (DATES[:6], DATES[6:])
-    assert found.horizons["10"].carry == found.horizons["10"].ci_low == found.horizons["10"].ci_high == 1.0
-    assert found.horizons["10"].tape == found.horizons["10"].simulated > 0.02
+def test_what_learns_from_the_tapes_own_days_carries_exactly(own: Carry) -> None:
+    assert (own.learned_on, own.judged_on) == (DATES[:6], DATES[6:])
+    assert own.horizons["10"].carry == own.horizons["10"].ci_low == own.horizons["10"].ci_high == 1.0
+    assert own.horizons["10"].tape == own.horizons["10"].simulated > 0.02
 
 
 def test_another_seed_of_the_same_market_carries(tape: list[FlowDay]) -> None:
     market = preset("csco")
-    other = [flow_day(*synthetic(market, 50 + n, DATES[n], 5400.0, "SIM")) for n in range(6)]
+    other = [flow_day(*synthetic(market, 50 + n, DATES[n], 2700.0, "SIM")) for n in range(6)]
     found = carry(tape, (), other, 1)
     assert found is not None
     assert found.horizons["10"].carry == pytest.approx(1.0, abs=0.35)
@@ -62,15 +68,13 @@ def test_noise_carries_nothing(tape: list[FlowDay]) -> None:
     assert "below 0.5: no policy reads" in in_words({"carry": found.carry})
 
 
-def test_r2_is_that_of_another_library(tape: list[FlowDay]) -> None:
+def test_r2_is_that_of_another_library(tape: list[FlowDay], own: Carry) -> None:
     metrics = pytest.importorskip("sklearn.metrics")
-    found = carry(tape, (), tape[:6], 1)
-    assert found is not None
     x, y = stacked(tape[6:], 10)
     said = carried.told(fitted("boosting", [tape[:6]], 10, 1), tape[6:], 10)[0]
     both, forecasts = np.concatenate([y, -y]), np.concatenate([said, -said])  # mirrored, so that the mean is 0
     assert len(x) == len(y)
-    assert found.horizons["10"].tape == pytest.approx(metrics.r2_score(both, forecasts), abs=1e-12)
+    assert own.horizons["10"].tape == pytest.approx(metrics.r2_score(both, forecasts), abs=1e-12)
 
 
 def test_days_calibrated_on_are_not_judged_on_where_there_are_others(tape: list[FlowDay]) -> None:
@@ -81,7 +85,8 @@ def test_days_calibrated_on_are_not_judged_on_where_there_are_others(tape: list[
 
 
 def test_a_single_day_is_judged_on_its_second_half(tape: list[FlowDay]) -> None:
-    found = carry(tape[:1], (), tape, 1)
+    day = flow_day(*synthetic(preset("csco"), 0, DATES[0], 5400.0, "SIM"))
+    found = carry([day], (), tape, 1)
     assert found is not None
     assert found.learned_on == found.judged_on == DATES[:1]
 

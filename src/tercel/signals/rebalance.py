@@ -148,10 +148,11 @@ def _to_the_edge(sought: Sought, t: int, held: Floats, width: Floats) -> Floats:
     whose scores are skewed would bear the market, which no forecast asks for.
     """
     aim, unit = sought.target[t], sought.unit[t]
+    reach = width * unit
 
     def wanted(centre: Floats) -> Floats:
         middle = aim - centre * unit
-        return np.clip(held, middle - width * unit, middle + width * unit)
+        return np.minimum(np.maximum(held, middle - reach), middle + reach)
 
     far = ((np.abs(aim) + np.abs(held)) / np.where(unit > 0, unit, np.inf)).max(axis=-1, keepdims=True) + width
     low, high = -far, far

@@ -231,13 +231,13 @@ def test_what_the_desk_says_no_to_is_409_in_its_words(place: Place) -> None:
         ("parents/p1/amend", 422),
     ],
 )
-def test_what_is_not_there_is_said(place: Place, path: str, status: int) -> None:
+def test_what_is_not_there_is_said(shared: Place, path: str, status: int) -> None:
     word = {"note": "x"} if "alerts" in path else {"reason": "x"}
-    said = place.client("trader").post(f"/api/{path}", json={"desk": "test desk", **word})
+    said = shared.client("trader").post(f"/api/{path}", json={"desk": "test desk", **word})
     assert said.status_code == status, said.text
     assert set(said.json()) == {"expected", "received", "remedy"}
-    assert place.client("trader").post(f"/api/{path}", json={"desk": "gone", **word}).status_code == 404
-    assert place.desk.posted == []
+    assert shared.client("trader").post(f"/api/{path}", json={"desk": "gone", **word}).status_code == 404
+    assert shared.desk.posted == []
 
 
 def test_an_alert_is_owned_by_who_says_so(place: Place) -> None:
@@ -359,10 +359,10 @@ def test_an_order_by_hand_says_what_became_of_it(place: Place) -> None:
         {"qty": 5, "reason": "a\u202eb"}, {},
     ],
 )  # fmt: skip
-def test_an_order_by_hand_of_another_shape_reaches_nobody(place: Place, more: dict[str, Any]) -> None:
+def test_an_order_by_hand_of_another_shape_reaches_nobody(shared: Place, more: dict[str, Any]) -> None:
     body = {"desk": "test desk", "reason": "news", **more}
-    assert place.client("trader").post("/api/parents/p1/orders", json=body).status_code == 422
-    assert place.desk.posted == []
+    assert shared.client("trader").post("/api/parents/p1/orders", json=body).status_code == 422
+    assert shared.desk.posted == []
 
 
 def test_a_reason_is_words_and_nothing_else_whatever_it_looks_like(place: Place) -> None:

@@ -110,11 +110,11 @@ WRONG: list[Any] = [
 
 
 @pytest.mark.parametrize("body", WRONG)
-def test_json_of_wrong_types_kills_nobody(place: Place, body: Any) -> None:
-    said = place.client("trader").post("/api/kill", json=body)
+def test_json_of_wrong_types_kills_nobody(shared: Place, body: Any) -> None:
+    said = shared.client("trader").post("/api/kill", json=body)
     assert said.status_code == 422, said.text
     assert set(said.json()) == {"expected", "received", "remedy"}
-    assert place.desk.latch is place.other.latch is None
+    assert shared.desk.latch is shared.other.latch is None
 
 
 @pytest.mark.parametrize(
@@ -125,11 +125,11 @@ def test_json_of_wrong_types_kills_nobody(place: Place, body: Any) -> None:
         "[" * 60_000, '{"scope": "all", "reason": NaN}', "\x00", "scope=all&reason=x",
     ],
 )  # fmt: skip
-def test_text_that_is_no_json_breaks_nothing(place: Place, text: str) -> None:
-    client = place.client("trader")
+def test_text_that_is_no_json_breaks_nothing(shared: Place, text: str) -> None:
+    client = shared.client("trader")
     said = client.post("/api/kill", content=text.encode(), headers={"content-type": "application/json"})
     assert said.status_code in (400, 422), said.text
-    assert place.desk.latch is None
+    assert shared.desk.latch is None
 
 
 @pytest.mark.parametrize(
@@ -140,13 +140,13 @@ def test_text_that_is_no_json_breaks_nothing(place: Place, text: str) -> None:
         {"id": "a\rb"},
     ],
 )  # fmt: skip
-def test_numbers_that_are_none_send_no_parent(place: Place, body: dict[str, Any]) -> None:
+def test_numbers_that_are_none_send_no_parent(shared: Place, body: dict[str, Any]) -> None:
     fine = {"desk": "test desk", "instrument": "AAA", "side": "buy", "qty": 5, "reason": "x"}
     text = json.dumps(fine | body).replace("Infinity", "1e400").encode()
-    client = place.client("trader")
+    client = shared.client("trader")
     said = client.post("/api/parents", content=text, headers={"content-type": "application/json"})
     assert said.status_code in (400, 422), said.text
-    assert place.desk.posted == []
+    assert shared.desk.posted == []
 
 
 def test_formulas_and_markup_of_people_stay_text(place: Place) -> None:
@@ -192,18 +192,18 @@ GONE = [
 
 
 @pytest.mark.parametrize(("method", "path"), GONE)
-def test_a_form_finds_no_road(place: Place, method: str, path: str) -> None:
+def test_a_form_finds_no_road(shared: Place, method: str, path: str) -> None:
     """Forms are what other sites can send: no road takes one, nor does the page that was here before."""
-    client = place.client("admin")
+    client = shared.client("admin")
     form = {"target": "all", "reason": "x", "name": "admin", "password": PASSWORD, "csrf": client.headers["x-csrf"]}
     said = client.request(method, path, data=form if method == "POST" else None)
     assert said.status_code in (404, 405)
     assert "set-cookie" not in said.headers
     assert client.get("/api/me").status_code == 200
     assert client.post("/api/kill", data=KILL).status_code == 422
-    assert place.client().post("/api/login", data=form).status_code == 422
-    assert place.desk.latch is None
-    assert place.desk.posted == []
+    assert shared.client().post("/api/login", data=form).status_code == 422
+    assert shared.desk.latch is None
+    assert shared.desk.posted == []
 
 
 def test_methods_that_are_none_are_refused(shared: Place) -> None:

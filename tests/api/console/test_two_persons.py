@@ -445,11 +445,11 @@ def test_one_in_the_place_of_what_risk_says_takes_two_persons(place: Place) -> N
         {"minutes": 5, "urgency": 0.5, "reason": "x" * 10_000}, {"until_ns": 1, "urgency": 0.5},
     ],
 )  # fmt: skip
-def test_a_posture_that_is_none_reaches_nobody(place: Place, more: dict[str, Any]) -> None:
+def test_a_posture_that_is_none_reaches_nobody(shared: Place, more: dict[str, Any]) -> None:
     body = {"desk": "test desk", "reason": "news", **more}
-    assert place.client("risk").post("/api/posture", json=body).status_code == 422
-    assert place.desk.posted == []
-    assert place.client("risk").get("/api/requests").json() == []
+    assert shared.client("risk").post("/api/posture", json=body).status_code == 422
+    assert shared.desk.posted == []
+    assert shared.client("risk").get("/api/requests").json() == []
 
 
 def test_a_posture_by_hand_stands_on_the_page_with_its_end(place: Place) -> None:

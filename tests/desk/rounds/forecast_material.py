@@ -1,7 +1,10 @@
 """Prices with a planted reversal, a model trained on them, and a desk that names it."""
 
+import shutil
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
@@ -68,11 +71,19 @@ def prices(days: int, seed: int = 3, reversal: float = 0.15, turns: int = 700) -
 
 def trained(folder: Path, days: int = 620, more: str = "") -> Path:
     """A model folder of such prices, with more lines of its panel; returns it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(_project(days, more).name, folder, dirs_exist_ok=True)
+    return folder / "o" / MODEL
+
+
+@cache
+def _project(days: int, more: str) -> TemporaryDirectory[str]:
+    """Trained once in a process; what is handed out is a copy."""
+    made = TemporaryDirectory()
+    folder = Path(made.name)
     prices(days).write_csv(folder / "prices.csv")
     (folder / "s.toml").write_text(SIGNALS.replace("[train]", f"{more}[train]"))
     train(read_config(folder / "s.toml"), 1, folder / "o")
-    return folder / "o" / MODEL
+    return made
 
 
 def desk_file(folder: Path, more: str = "", old: str = "", new: str = "") -> Path:

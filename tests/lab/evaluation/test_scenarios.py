@@ -1,12 +1,16 @@
 """Where the results of a scenario lie."""
 
+import json
 import pickle
 from pathlib import Path
 
 from tercel.api.testing.lake import simulated_lake
 from tercel.execution.market import Market
+from tercel.execution.task import Task
+from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.pipeline.scenarios import Scenario
 from tercel.lab.evaluation.settings import MarketTask
+from tercel.market.flow import preset
 from tercel.market.tape import Lake
 
 
@@ -28,3 +32,17 @@ def test_results_lie_elsewhere_when_a_named_day_or_file_changes(tmp_path: Path) 
     first = Scenario("csco", simulated, (1,), 4)
     file.write_text("[[script]]\n\n")
     assert Scenario("csco", simulated, (1,), 4).id != first.id
+
+
+def test_a_market_is_settled_once_for_all_seeds_and_anew_when_its_file_changes(tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    file.write_text((preset.FOLDER / "csco-santa-fe.json").read_text())
+    settings = MarketTask(Market(str(file)), Task(horizon_s=60, decisions=2, warmup_s=60))
+    one, other = (build_market(settings, seed=seed, episodes=1, quick=True) for seed in (1, 2))
+    assert one.training.worlds_b is other.training.worlds_b
+    assert one.estimates.expected_volume == other.estimates.expected_volume
+    assert one.plan.rows.tolist() != other.plan.rows.tolist()
+    told = json.loads(file.read_text())
+    file.write_text(json.dumps(told | {"market_rate": 2 * told["market_rate"]}))
+    after = build_market(settings, seed=1, episodes=1, quick=True)
+    assert after.estimates.expected_volume > 1.2 * one.estimates.expected_volume

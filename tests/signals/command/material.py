@@ -1,8 +1,11 @@
 """Configurations and files that the tests of `tercel signals` share."""
 
 import json
+import shutil
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -71,8 +74,17 @@ def trend(folder: Path, days: int = 170, first: date = date(2020, 1, 1)) -> Path
     return path
 
 
-def daily_model(folder: Path, days: int = 560, names: int = 12) -> Path:
-    """The run's folder of a model that was trained on daily prices of some names."""
+def daily_model(folder: Path) -> Path:
+    """The run's folder of a model that was trained on daily prices of twelve names, beside its files."""
+    shutil.copytree(_daily().name, folder, dirs_exist_ok=True)
+    return folder / "o"
+
+
+@cache
+def _daily(days: int = 560, names: int = 12) -> TemporaryDirectory[str]:
+    """Trained once in a process; what is handed out is a copy."""
+    made = TemporaryDirectory()
+    folder = Path(made.name)
     rng, frames = np.random.default_rng(4), []
     calendar = (date(2010, 1, 1) + timedelta(days=i) for i in range(2 * days))
     weekdays = [one for one in calendar if one.weekday() < 5][:days]
@@ -86,4 +98,4 @@ def daily_model(folder: Path, days: int = 560, names: int = 12) -> Path:
     panel = '[panel]\nkind = "daily"\npath = "prices.parquet"\nfirst = "2010-01-01"\n'
     (folder / "s.toml").write_text(f'name = "days"\n{panel}{TRAIN}', encoding="utf-8")
     done("train", folder / "s.toml", "--out", folder / "o")
-    return folder / "o"
+    return made

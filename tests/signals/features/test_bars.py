@@ -64,7 +64,7 @@ def lobster(shared_data: Path, symbol: str, levels: int) -> Imported:
         return days[0].read()
 
 
-@pytest.mark.parametrize(("symbol", "levels"), [("AMZN", 5), ("GOOG", 1)])
+@pytest.mark.parametrize(("symbol", "levels"), [pytest.param("AMZN", 5, marks=pytest.mark.long), ("GOOG", 1)])
 def test_bars_equal_what_agents_observe(shared_data: Path, symbol: str, levels: int) -> None:
     day = lobster(shared_data, symbol, levels)
     opened = day.instrument.session_open_ns

@@ -33,6 +33,8 @@ from tercel.signals.since import EVER, caught_up, drift_of
 
 pytest.importorskip("sklearn")
 METHODS = (*EXPERTS, "blend")
+FEW = settings(max_examples=max(1, settings.default.max_examples // 6), deadline=None)
+"""For examples that train: 4 of the fixed ones, 16 random ones."""
 DAYS = 620
 CLOSES = ("open", "high", "low", "close")
 
@@ -56,6 +58,20 @@ def project(update: str, days: int, files: pl.DataFrame | None = None) -> Signal
     return load(folder / "o" / "model")
 
 
+@cache
+def _caught(update: str, start: int, days: int) -> Path:
+    model = project(update, start, prices(days))
+    predict(model)
+    return model.folder.parents[1]
+
+
+def caught(update: str, start: int, days: int) -> SignalModel:
+    """A copy of it that has learned since, until so many days."""
+    folder = Path(mkdtemp()) / "copy"
+    shutil.copytree(_caught(update, start, days), folder)
+    return load(folder / "o" / "model")
+
+
 def lines_of(model: SignalModel) -> np.ndarray:
     return np.concatenate([np.append(one.model.coef_, one.model.intercept_) for one in model.models])
 
@@ -72,7 +88,7 @@ def near(one: Mapping[str, Mapping[str, float]], two: Mapping[str, Mapping[str, 
 
 
 @given(update=st.sampled_from(METHODS), start=st.integers(450, 600), more=st.integers(1, 60))
-@settings(max_examples=10, deadline=None)
+@FEW
 def test_what_is_served_is_what_a_training_to_the_date_would_serve(update: str, start: int, more: int) -> None:
     early = project(update, start, prices(start + more))
     late, trained = project(update, start + more), load(kept(update, start + more) / "o" / "model")
@@ -93,7 +109,7 @@ def test_what_is_served_is_what_a_training_to_the_date_would_serve(update: str, 
 
 
 @given(update=st.sampled_from(METHODS), start=st.integers(450, 560), more=st.integers(1, 18))
-@settings(max_examples=8, deadline=None)
+@FEW
 def test_what_was_served_is_what_a_later_training_walks(update: str, start: int, more: int) -> None:
     """On a date of the panel, while labels of dates before it were open: served and judged by the same lines."""
     at = 260 + 3 * (-((start - 260) // -3) + more - 1)  # the first cross-section is that of day 260
@@ -106,7 +122,7 @@ def test_what_was_served_is_what_a_later_training_walks(update: str, start: int,
 @given(
     update=st.sampled_from(METHODS), start=st.integers(450, 560), more=st.integers(1, 40), factor=st.floats(0.2, 5.0)
 )
-@settings(max_examples=8, deadline=None)
+@FEW
 def test_labels_that_end_later_change_nothing(update: str, start: int, more: int, factor: float) -> None:
     day = weekdays(DAYS)[start + more - 1]
     plain = project(update, start, prices(start + more))
@@ -164,8 +180,7 @@ def test_every_source_learns_and_one_that_is_gone_keeps_what_it_knew(tmp_path: P
 
 
 def test_lines_that_are_taken_out_are_taken_back_and_learned_again() -> None:
-    model = project("blend", 500, prices(560))
-    predict(model)
+    model = caught("blend", 500, 560)
     whole = journal(model).splitlines(keepends=True)
     assert len(whole) > 15
     assert {tuple(json.loads(line)) for line in whole} == {("at", "source", "moved", "model")}
@@ -185,8 +200,7 @@ def test_lines_that_are_taken_out_are_taken_back_and_learned_again() -> None:
 
 @pytest.mark.parametrize("row", [1, 5])
 def test_a_journal_that_does_not_go_on_is_refused(row: int) -> None:
-    model = project("recursive", 500, prices(560))
-    predict(model)
+    model = caught("recursive", 500, 560)
     lines = journal(model).splitlines(keepends=True)
     for broken in ("no line\n", "", lines[row - 1].replace(model.id, "another")):
         (model.folder / "served.jsonl").write_text("".join([*lines[: row - 1], broken, *lines[row:]]))
@@ -238,8 +252,7 @@ def test_an_explanation_is_of_the_forecast_that_is_served() -> None:
 
 
 def test_a_new_training_begins_a_new_journal(tmp_path: Path) -> None:
-    model = project("recursive", 500, prices(560))
-    predict(model)
+    model = caught("recursive", 500, 560)
     train(read_config(model.folder.parents[1] / "s.toml"), 1, model.folder.parent)
     assert not journal(model)
 

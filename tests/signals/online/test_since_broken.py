@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,18 @@ import pytest
 from tests.desk.rounds.forecast_material import prices, weekdays
 from tests.signals.command.material import done, refused, signals
 from tests.signals.online.test_online_folder import CONFIG
-from tests.signals.online.test_since import CLOSES, DAYS, METHODS, journal, kept, lines_of, near, project, two_sources
+from tests.signals.online.test_since import (
+    CLOSES,
+    DAYS,
+    METHODS,
+    caught,
+    journal,
+    kept,
+    lines_of,
+    near,
+    project,
+    two_sources,
+)
 
 from tercel.signals.model_folder import SignalModel, load
 from tercel.signals.online import as_of, states_at
@@ -55,8 +67,7 @@ def test_a_line_that_was_cut_short_is_told_and_learned_again(left: int) -> None:
 
 
 def test_a_line_that_was_cut_short_is_told_where_nothing_is_learned() -> None:
-    model = project("recursive", 500, prices(560))
-    predict(model)
+    model = caught("recursive", 500, 560)
     before = journal(model)
     served(model).write_text(before + '{"at": "2')
     found = done("predict", model.folder)
@@ -105,8 +116,7 @@ def test_a_last_line_without_its_end_is_whole_and_none_is_glued_to_it() -> None:
 @pytest.mark.parametrize("row", [1, 4])
 @pytest.mark.parametrize("bad", [b"\xff\xfe\x00", b'{"at": "2', b"\0\0\0\0", b"[1, 2]", b'{"at": 3}'])
 def test_a_broken_line_in_the_middle_is_refused_by_its_row(bad: bytes, row: int) -> None:
-    model = project("recursive", 500, prices(560))
-    predict(model)
+    model = caught("recursive", 500, 560)
     lines = journal(model).encode().splitlines(keepends=True)
     served(model).write_bytes(b"".join([*lines[: row - 1], bad + b"\n", *lines[row:]]))
     told = refused("predict", model.folder)
@@ -115,8 +125,7 @@ def test_a_broken_line_in_the_middle_is_refused_by_its_row(bad: bytes, row: int)
 
 
 def test_a_last_line_that_ends_is_none_that_was_cut_short() -> None:
-    model = project("recursive", 500, prices(560))
-    predict(model)
+    model = caught("recursive", 500, 560)
     rows = len(journal(model).splitlines())
     served(model).write_bytes(journal(model).encode() + b"\xff\n")
     assert f"row{rows + 1}of{served(model)}" in refused("predict", model.folder).replace(" ", "")
@@ -128,8 +137,6 @@ SERVE = """
 import sys
 from pathlib import Path
 from tercel.signals.model_folder import load
-from tercel.signals.runs.config import read_config
-from tercel.signals.runs.train import train
 from tercel.signals.serve import predict
 print("ready", flush=True)
 sys.stdin.readline()
@@ -155,6 +162,7 @@ def started(code: str, folder: Path) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.long  # two processes that import what they train with; two desks of one process are in test_since.py
 def test_processes_that_learn_the_same_dates_write_each_line_once() -> None:
     model, alone = project("recursive", 500, prices(560)), project("recursive", 500, prices(560))
     predict(alone)
@@ -262,10 +270,13 @@ def test_a_model_that_does_not_learn_says_nothing_of_learning(update: str, at: i
 
 def between(update: str, days: int, folder: Path, then: int) -> SignalModel:
     """Cross-sections of every third day whose labels end on days between them; files that have grown since."""
-    folder.mkdir()
-    prices(days).write_csv(folder / "prices.csv")
-    (folder / "s.toml").write_text(CONFIG.format(update).replace("every = 3", "every = 3\nhorizon = 4"))
-    train(read_config(folder / "s.toml"), 1, folder / "o")
+    early = folder.with_name(f"trained{days}")
+    if not early.exists():
+        early.mkdir()
+        prices(days).write_csv(early / "prices.csv")
+        (early / "s.toml").write_text(CONFIG.format(update).replace("every = 3", "every = 3\nhorizon = 4"))
+        train(read_config(early / "s.toml"), 1, early / "o")
+    shutil.copytree(early, folder)
     prices(then).write_csv(folder / "prices.csv")
     return load(folder / "o" / "model")
 

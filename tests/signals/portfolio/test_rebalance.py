@@ -126,21 +126,21 @@ def test_the_rate_of_garleanu_and_pedersen() -> None:
     """One asset, an AR(1) forecast, quadratic costs in proportion to risk: of all rates towards their aim the one of
     their proposition 2 has the highest mean of return - risk - cost.
     """
-    phi, gamma, cost, sd, dates = 0.3, 4.0, 40.0, 0.02, 400_000
+    phi, gamma, cost, sd, dates, paths = 0.3, 4.0, 40.0, 0.02, 1_000, 400
     a = (-gamma + math.sqrt(gamma**2 + 4 * gamma * cost)) / 2  # no discount: rho = 0
     rng = np.random.default_rng(5)
-    shocks, alpha = rng.standard_normal(dates) * 1e-3, np.zeros(dates)
+    shocks, alpha = rng.standard_normal((dates, paths)) * 1e-3, np.zeros((dates, paths))
     for t in range(1, dates):
         alpha[t] = (1 - phi) * alpha[t - 1] + shocks[t]
     aim = alpha / (gamma * sd**2) / (1 + phi * a / gamma)
     rates = np.array([0.6, 0.8, 1.0, 1.2, 1.5]) * a / cost
     walk = drawn(1, dates=2, names=1, missing=0.0)
-    held, utility = np.zeros((len(rates), 1)), np.zeros(len(rates))
-    for now, wanted in zip(alpha.tolist(), aim.tolist(), strict=True):
-        one = replace(sought_like(walk), target=np.array([[wanted]]))
+    held, utility = np.zeros((len(rates), paths)), np.zeros(len(rates))
+    for now, wanted in zip(alpha, aim, strict=True):
+        one = replace(sought_like(walk), target=wanted[None, :])
         change = RULES["rate"].step(one, 0, held, rates[:, None])
         held = held + change
-        utility += (now * held - gamma / 2 * sd**2 * held**2 - cost / 2 * sd**2 * change**2)[:, 0]
+        utility += (now * held - gamma / 2 * sd**2 * held**2 - cost / 2 * sd**2 * change**2).sum(axis=1)
     assert int(np.argmax(utility)) == 2
 
 
@@ -276,6 +276,7 @@ def test_a_cost_is_learned_and_learned_again_after_it_tripled() -> None:
     assert back_after(np.ones(9), np.full(9, 3.0)) is None
 
 
+@pytest.mark.long  # four rules in 40 markets
 def test_without_skill_no_rule_gains_gross() -> None:
     """Forecasts of nothing, 40 markets: what a rule earns before costs over the plain one is chance."""
     gains = []

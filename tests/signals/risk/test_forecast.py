@@ -270,6 +270,7 @@ def passes(book: Portfolio, days: int) -> None:
     assert found["christoffersen_p"] > 0.05
 
 
+@pytest.mark.long  # 450 stocks of 17 years
 def test_three_books_pass_the_tests_of_a_99_percent_value_at_risk(shared_data: Path) -> None:
     index = read_sp500(shared_data)
     sp500 = Portfolio(("S&P 500",), np.ones(1), index.days, index.returns[1:, None], {})

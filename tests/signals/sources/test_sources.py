@@ -346,6 +346,20 @@ def test_what_is_not_there_is_absent_not_broken(source: SignalSource) -> None:
         source.facts()
 
 
+def test_a_scene_of_several_names_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tercel.signals.sources import altdata
+
+    manifest, read, read_scene = scenes_file(tmp_path), list[str](), altdata.read_scene
+    alone = Scenes(manifest).facts()
+    shown = "".join(f"{i}.png,QUAY,2020-01-0{i + 1}T10:00:00Z,2020-01-0{i + 2}T00:00:00Z\n" for i in range(3))
+    manifest.write_text(manifest.read_text() + shown)
+    monkeypatch.setattr(altdata, "read_scene", lambda path: read.append(path.name) or read_scene(path))
+    facts = Scenes(manifest).facts()
+    assert sorted(read) == ["0.png", "1.png", "2.png"]
+    for name in ("PORT", "QUAY"):
+        assert facts.filter(pl.col("instrument") == name).drop("instrument").equals(alone.drop("instrument"))
+
+
 def test_an_undated_scene_and_a_flat_picture_are_refused(tmp_path: Path) -> None:
     manifest = scenes_file(tmp_path)
     manifest.write_text(manifest.read_text() + "0.png,PORT,,\n")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tercel.core.report import style
 
@@ -80,9 +80,17 @@ def sketch(height: float, width: float = WIDE) -> Iterator["Drawing"]:
 
 def finished(drawing: "Drawing", name: str, alt: str, caption: str = "") -> Figure:
     """The picture of a drawing. The same drawing gives the same bytes: no date, ids from a fixed salt."""
-    buffer = io.StringIO()
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    buffer, canvas = io.StringIO(), cast("Any", FigureCanvasSVG(drawing))
     with look():
-        drawing.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        layout = drawing.get_layout_engine()
+        if layout is not None:  # once: `savefig` would draw everything to lay it out, and then draw it again
+            dpi = drawing.dpi
+            layout.execute(drawing)
+            drawing.dpi = dpi  # of pictures in it; laying out for SVG has set another
+            drawing.set_layout_engine("none")
+        canvas.print_svg(buffer, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return Figure(name, inline(buffer.getvalue(), name, alt), alt, caption)
 
 

@@ -14,30 +14,26 @@ from tercel.execution.market import Market
 from tercel.execution.market import in_words as venue_words
 from tercel.execution.strategies import MarketEstimates
 from tercel.execution.task import Task, size_in_words
-from tercel.lab.evaluation.episodes import Plan, seeded_plan, sides_of, streams_plan
+from tercel.lab.evaluation.episodes import Plan, seeded_plan, sides_of
 from tercel.lab.evaluation.experiment import pilot
 from tercel.lab.evaluation.orders import Order, placed
 from tercel.lab.evaluation.sampling import Sampler, bank_sampler
 from tercel.lab.evaluation.settings import EPISODES, MarketTask
+from tercel.lab.evaluation.settled import PILOT_EPISODES, settled
 from tercel.lab.evaluation.windows import NO_HOURS, Hours, orders_plan, tape_plan, tape_sampler
 from tercel.market.flow import Preset
 from tercel.market.flow import preset as presets
 from tercel.market.flow.calibrate import calibrate, census_of
 from tercel.market.flow.census import CURVE_BINS
-from tercel.market.impact.pilot import law_for
 from tercel.market.impact.propagator import tape_law
-from tercel.market.regimes.choice import chosen, with_chosen
+from tercel.market.regimes.choice import chosen
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source, reactive, settled_bank
+from tercel.market.simulator.source import Source
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.lake import TRAINING_SHARE, learned_on
 from tercel.market.tape.schema import EXECUTE, LEVEL_SET, TRADE, TRADE_HIDDEN
 
-PILOT_EPISODES = 256
-PILOT_SEED = -2_000_000_000
-"""Of the pilot's streams: apart from every training and judged seed."""
-WORLDS = 64
 FEW = 60
 """Judged orders of a tape below which its figures tell little apart: two days of half hours, bought and sold."""
 OTHER_HOURS = "other hours"
@@ -161,14 +157,7 @@ def _simulated(settings: MarketTask, seed: int, episodes: int, quick: bool) -> J
     task = settings.task
     preset = presets.load(settings.market.preset)
     quantity = task.lots(preset.volume_per_s)
-    onset_s = task.horizon_s / 3
-    law = law_for(preset, settings.market.impact or None)
-    worlds = 8 if quick else WORLDS
-    judged, training = (
-        with_chosen(source, settings.market.regimes, preset, onset_s)
-        for source in (reactive(preset, impact=law or "none"), settled_bank(preset, worlds, impact=law or "none"))
-    )
-    known = pilot(judged, task, streams_plan(task, quantity, PILOT_SEED, 0, 64 if quick else PILOT_EPISODES))
+    judged, training, known = settled(preset, settings.market, task, quantity, quick)
     share, minutes = task.share or quantity / (preset.volume_per_s * task.horizon_s), _minutes(task)
     return JobMarket(
         preset.name,

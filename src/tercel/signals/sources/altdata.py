@@ -135,16 +135,18 @@ class Scenes(TableSource):
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
         table = self.table(("file", "symbol", "taken", "published"))
-        measured = []
+        measured = dict[str, tuple[float, float]]()
         for row in table.frame.iter_rows(named=True):
             if not row["taken"] or not row["published"]:
                 received = f"{row['file']} without one in {self.path}, row {row[ROW]}"
                 expected = "the times at which a scene was taken and published"
                 raise DataError(expected, received, "date the scene or leave it out")
-            scene = read_scene(self.path.parent / str(row["file"]))
-            measured.append((activity(scene), bright_spots(scene)))
+            if (file := str(row["file"])) not in measured:  # one scene may show several names
+                scene = read_scene(self.path.parent / file)
+                measured[file] = activity(scene), bright_spots(scene)
+        files = [str(file) for file in table.frame["file"]]
         timed = table.frame.with_columns(
-            pl.Series(name, [values[at] for values in measured], pl.Float64) for at, name in enumerate(self.usual)
+            pl.Series(name, [measured[file][at] for file in files], pl.Float64) for at, name in enumerate(self.usual)
         ).with_columns(
             pl.col("symbol").cast(pl.String).alias("instrument"), event_time=instants(table, "taken"),
             known_time=instants(table, "published"),
