@@ -14,8 +14,6 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from tercel.core.moved import tell_moved
-
 __version__ = "0.1.0"
 
 # Public name -> its module, with the name in it where that is another.
@@ -71,6 +69,3 @@ def __dir__() -> list[str]:
 
 if "gymnasium" in sys.modules:  # it makes "tercel:tercel/Execution-v1"; to load it here would make this import slow
     import_module("tercel.api.envs")
-
-
-tell_moved()
