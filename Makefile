@@ -126,16 +126,23 @@ PYTEST = $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --costs bui
 ASIDE = benchmarks certify replications studies
 PLACES = $(if $(WING),tests/$(WING) $(wildcard src/tercel/$(WING)) $(filter $(ASIDE),$(WING)))
 
-test: $(DEV) ## run the tests for while you work: units, oracles, properties, docstring examples, one session end to end
+# Tests write no bytecode. What they import late is compiled here once, not in every process of every run.
+LATE = matplotlib.pyplot scipy.stats scipy.optimize sklearn.ensemble sklearn.mixture lightgbm onnxruntime torch sqlalchemy fastapi
+BYTECODE := .stamps/bytecode
+$(BYTECODE): $(DEV)
+	@for one in $(LATE); do $(PY) -c "import $$one" || exit 1; done
+	@touch $@
+
+test: $(BYTECODE) ## run the tests for while you work: units, oracles, properties, docstring examples, one session end to end
 	$(if $(WING),,$(PY) -m tests.warm)
 	$(PYTEST) -m "not long and not release" $(PLACES) $(ARGS)
 
 # Files without one are not even read. A wing without one is no failure (5: nothing was collected).
 marked = $(shell grep -rlE --include='*.py' '$(1)' tests$(if $(WING),/$(WING)))
-test-long: $(DEV) ## run the tests of every landing: whole runs, real servers, browser, certification, data
+test-long: $(BYTECODE) ## run the tests of every landing: whole runs, real servers, browser, certification, data
 	$(PYTEST) -m "long and not release" $(or $(call marked,mark\.long),$(PLACES)) $(ARGS) || [ $$? -eq 5 ]
 
-test-all: $(DEV) ## run the tests of a release, and every property on random examples; PART=1 to 6: a sixth
+test-all: $(BYTECODE) ## run the tests of a release, and every property on random examples; PART=1 to 6: a sixth
 	HYPOTHESIS_PROFILE=random $(PYTEST) -m "release or (hypothesis and not long)" $(if $(PART),--part $(PART)) \
 	  $(or $(call marked,mark\.release|hypothesis import),$(PLACES)) $(ARGS) || [ $$? -eq 5 ]
 
