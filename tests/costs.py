@@ -13,8 +13,8 @@ import re
 import resource
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ REFERENCE_S = 0.39
 PARTS = 6
 """Parts of the release tier. A run in CI has one of them."""
 UNKNOWN_S = 2.0
-"""CPU seconds of a file that the table does not have."""
+"""CPU seconds of a test of a file that the table does not have."""
 MOST_EXPENSIVE = 40
 WHOLE_FILE = re.compile(r"^pytestmark = pytest\.mark\.(long|release)\b", re.MULTILINE)
 COLLECTION = "(collection)"
@@ -94,19 +94,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: place[file_of(item.nodeid)])
     asked = config.getoption("--part")
     if asked is not None:
-        kept = divided(files, costs)[asked - 1]
-        config.hook.pytest_deselected(items=[item for item in items if file_of(item.nodeid) not in kept])
-        items[:] = [item for item in items if file_of(item.nodeid) in kept]
+        tests = Counter(file_of(item.nodeid) for item in items)
+        units: dict[str, float] = defaultdict(float)
+        for item in items:
+            file = file_of(item.nodeid)
+            units[unit_of(item)] += costs.get(file, UNKNOWN_S * tests[file]) / tests[file]
+        kept = divided(units)[asked - 1]
+        config.hook.pytest_deselected(items=[item for item in items if unit_of(item) not in kept])
+        items[:] = [item for item in items if unit_of(item) in kept]
 
 
-def divided(files: list[str], costs: dict[str, float]) -> list[set[str]]:
-    """Parts of about equal cost: each file, from the most expensive on, goes to the part that has cost least so far."""
+def unit_of(item: pytest.Item) -> str:
+    """What is not divided: a test, or the tests of a file that share a fixture of the file."""
+    file, found = file_of(item.nodeid), getattr(item, "_fixtureinfo", None)
+    used = [one for each in found.name2fixturedefs.values() for one in each] if found else []
+    return file if any(one.scope != "function" and one.baseid == file for one in used) else item.nodeid
+
+
+def divided(costs: Mapping[str, float]) -> list[set[str]]:
+    """Parts of about equal cost: each unit, from the most expensive on, goes to the part that has cost least so far."""
     parts: list[set[str]] = [set() for _ in range(PARTS)]
     sums = [0.0] * PARTS
-    for file in sorted(files, key=lambda file: (-costs.get(file, UNKNOWN_S), file)):
+    for unit in sorted(costs, key=lambda unit: (-costs[unit], unit)):
         least = sums.index(min(sums))
-        parts[least].add(file)
-        sums[least] += costs.get(file, UNKNOWN_S)
+        parts[least].add(unit)
+        sums[least] += costs[unit]
     return parts
 
 

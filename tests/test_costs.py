@@ -9,13 +9,13 @@ pytest_plugins = "pytester"
 COSTS = {f"tests/test_{at}.py": float(at) for at in range(40)}
 
 
-def test_every_file_is_in_one_part_and_parts_cost_about_the_same() -> None:
-    parts = costs.divided(list(COSTS), COSTS)
+def test_every_unit_is_in_one_part_and_parts_cost_about_the_same() -> None:
+    parts = costs.divided(COSTS)
     assert len(parts) == costs.PARTS
     assert sorted(file for part in parts for file in part) == sorted(COSTS)
     sums = [sum(COSTS[file] for file in part) for part in parts]
     assert max(sums) - min(sums) <= max(COSTS.values())
-    assert costs.divided(sorted(COSTS, reverse=True), COSTS) == parts, "whatever the order of collection"
+    assert costs.divided(dict(reversed(COSTS.items()))) == parts, "whatever the order of collection"
 
 
 def test_a_run_records_what_its_tests_used_and_runs_expensive_files_first(
@@ -38,6 +38,31 @@ def test_a_run_records_what_its_tests_used_and_runs_expensive_files_first(
     assert names == ["test_dear.py::test_work", "test_cheap.py::test_nothing"]
     cpu, of_children, _ = tests["test_dear.py::test_work"]
     assert cpu >= of_children > tests["test_cheap.py::test_nothing"][0]
+
+
+def test_tests_that_share_a_fixture_of_their_file_stay_together(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(costs, "TABLE", pytester.path / "none.tsv")
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.fixture(scope="module")
+        def shared(): return []
+        @pytest.mark.parametrize("at", range(7))
+        def test_together(shared, at): pass
+        @pytest.mark.parametrize("at", range(30))
+        def test_alone(at): pass
+        """
+    )
+    words = ("-p", "tests.costs", "-p", "no:xdist", "-p", "no:cacheprovider")
+    found = []
+    for part in range(1, costs.PARTS + 1):
+        ran = pytester.inline_run(*words, "--part", str(part))
+        found.append([one.nodeid.rpartition("::")[2] for one in ran.getreports() if getattr(one, "when", "") == "call"])
+    together = [[name for name in names if name.startswith("test_together")] for names in found]
+    assert sorted(map(len, together)) == [0, 0, 0, 0, 0, 7]
+    assert len({name for names in found for name in names}) == sum(map(len, found)) == 37
 
 
 @pytest.mark.parametrize(("used", "kept"), [(11.9, True), (12.1, False)])
