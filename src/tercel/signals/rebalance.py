@@ -152,7 +152,7 @@ def _to_the_edge(sought: Sought, t: int, held: Floats, width: Floats) -> Floats:
 
     def wanted(centre: Floats) -> Floats:
         middle = aim - centre * unit
-        return np.minimum(np.maximum(held, middle - reach), middle + reach)
+        return np.asarray(np.minimum(np.maximum(held, middle - reach), middle + reach))
 
     far = ((np.abs(aim) + np.abs(held)) / np.where(unit > 0, unit, np.inf)).max(axis=-1, keepdims=True) + width
     low, high = -far, far
