@@ -2,7 +2,7 @@
 
 python -m tests.budgets statements                         # `make check`; exit code 1: a package has too many
 python -m tests.budgets cpu test build/costs/test.tsv      # `.ci/run`; exit code 1: the tier is a fifth above
-python -m tests.budgets table build/costs/*.tsv            # write tests/costs.tsv anew from whole runs of all tiers
+python -m tests.budgets table build/costs/*.tsv            # rewrite tests/costs.tsv from complete runs of all tiers
 """
 
 import argparse

@@ -3,8 +3,9 @@
     gate = forked.Popen([*COMMAND, "gate", file], stderr=log)
     done = forked.run([sys.executable, "-m", "tercel.desk.gate", file], text=True)
 
-It is what tests use of `subprocess`, and may stand in its place in a module. A command is a real process, with signals,
-limits, descriptors and an exit code. That one can be started from nothing is held where tests use `subprocess` itself.
+It implements the part of `subprocess` that tests use, and can replace it in a module. A command is a real process, with
+signals, limits, descriptors and an exit code. Tests that use `subprocess` itself check that a command starts in a new
+interpreter.
 """
 
 import atexit
@@ -183,7 +184,7 @@ def _begin(
     finally:
         atexit._run_exitfuncs()  # as at the end of any Python, but not of a forked one
         for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError):  # nobody reads, or the disk is full
+            with suppress(OSError):  # the reader has closed the pipe, or the disk is full
                 stream.flush()
         sys.stdout = sys.stderr = None
 

@@ -48,7 +48,7 @@ describe("which agent costs us most, why, stop it, put the old one back", () => 
     await note("Waits for a second person: People");
     expect(there.asked.at(-1)).toEqual(["agents/ppo/demote", { desk: "today", reason: "it was better" }]);
   });
-  test("a kill from the head has chosen nobody", async () => {
+  test("the kill dialog of the header selects no agent", async () => {
     await press("Kill…", "#head");
     await fill("Reason", "prices look wrong");
     expect(every("dialog input:checked")).toEqual([]);
@@ -173,7 +173,7 @@ describe("acts", () => {
     await says("main", "kill, then look at what the agent computes");
     await says("main", "Playbook: loop_stands_still");
   });
-  test("forecasts stand beside what came with their figures", async () => {
+  test("forecasts are shown beside outcomes, with their scores", async () => {
     await show(at("forecasts"));
     expect(tidy(text(".answer"))).toMatch(/^Of 9 forecasts whose time has come, 78 % ended inside/);
     expect(tidy(text("[aria-label='How good they are'] tbody tr"))).toBe("CSCO 9 +0.10 44 %");

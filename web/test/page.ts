@@ -109,7 +109,7 @@ class Stream {
 }
 
 let undo: (() => void)[] = [];
-/** A page that was loaded anew, at an address; nothing of the one before it is left. */
+/** Load the page at an address, with no state of the previous one. */
 export async function load(hash: string, role: Role | "" = "admin", streams = true): Promise<Console> {
   leave();
   vi.resetModules();
@@ -160,7 +160,7 @@ export function leave(): void {
 export const find = <E extends Element = HTMLElement>(selector: string): E | null =>
   document.querySelector<E>(selector);
 export const every = (selector: string): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(selector)];
-/** What stands there, a cell or a line after the other. */
+/** Text of an element, one cell or line after the other. */
 export const text = (selector: string): string => every(selector).map(words).join("\n");
 function words(of: Node): string {
   if (of.nodeType === 3) return of.textContent ?? "";

@@ -1,6 +1,6 @@
 """What the pretended console answers, as the page's own tests have it: web/test/answers.json.
 
-python -m tests.desk.console.pretended_answers     # write it anew
+python -m tests.desk.console.pretended_answers     # rewrite the file
 """
 
 import json

@@ -14,7 +14,7 @@ from tercel.desk.gate.opening import opened
 from tercel.venues.ccxt_venue.venue import CcxtVenue
 from tercel.venues.wire import RemoteVenue
 
-pytestmark = pytest.mark.long  # the kit is mostly waited for: a market that goes on at the speed of a server
+pytestmark = pytest.mark.long  # slow: each case waits for a market that runs at the speed of a server
 SPEED = 5.0
 """An order goes by two threads more than at `binance`: the kit waits 5 s for it, which at 20 are 250 ms here."""
 by_price = TestBinanceIsAVenue.test_a_market_order_takes_what_is_shown

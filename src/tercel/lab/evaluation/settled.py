@@ -25,8 +25,8 @@ Settled = tuple[Source, Source, MarketEstimates]
 def settled(preset: Preset, market: Market, task: Task, quantity: int, quick: bool) -> Settled:
     """A preset's market under the law and the regimes that `market` names.
 
-    The same objects are given again while the preset's content, the law and the task stay as they are: nobody writes
-    into them. With regimes they are made anew, since a file of them may be another by now.
+    Results are cached by the preset's content, the law and the task; treat them as read-only. With regimes nothing is
+    cached, since the file that defines them may have changed.
     """
     law, regimes = law_for(preset, market.impact or None), market.regimes
     make = _settled.__wrapped__ if regimes else _settled
