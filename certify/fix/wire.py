@@ -270,12 +270,14 @@ class Peer:
             pass
         return said
 
-    def sync(self) -> list[Heard]:
-        """Ask whether the other side is there; all that it said before its answer."""
+    def sync(self, after: bytes = b"") -> list[Heard]:
+        """Ask whether the other side is there, in one write with `after`; all that it said before its answer."""
         heard = []
         for _ in range(self.rounds):
             self._syncs += 1
-            self.say("1", [(112, f"sync{self._syncs}")])
+            self.raw(after + self.made("1", [(112, f"sync{self._syncs}")]))
+            self.log.number += 1
+            after = b""
             heard += self.until_beat(f"sync{self._syncs}")
         return heard
 

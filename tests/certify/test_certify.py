@@ -186,9 +186,9 @@ class TestSomebodyElses:
         with pytest.raises(ConfigError, match="symbol"):
             certify("generic-44", Address("127.0.0.1", port))
 
-    @pytest.mark.parametrize("begin", ["FIX.4.2", "FIX.4.4"])
+    @pytest.mark.parametrize("begin", ["FIX.4.4", pytest.param("FIX.4.2", marks=pytest.mark.release)])
     def test_quickfix(self, begin, port, tmp_path, profile):
-        """What it fails is named: it asks for no second gap."""
+        """What it fails is named: it asks for no second gap, and drops what it reads behind a malformed BodyLength."""
         python = sys.executable if find_spec("quickfix") else os.environ.get("TERCEL_QUICKFIX", "")
         if not python:
             pytest.skip("no QuickFIX: pip install 'tercel[fix]', or name a Python that has it in TERCEL_QUICKFIX")
@@ -203,7 +203,7 @@ class TestSomebodyElses:
             process.stdin.close()
             process.kill()
             process.wait()
-        assert {one["id"] for one in found["cases"] if not one["passed"]} <= {"S13"}, failed(found)
+        assert {one["id"] for one in found["cases"] if not one["passed"]} - {"S13"} == {"S22"}, failed(found)
 
     def test_jspurefix(self, foreign_engines, port, tmp_path, profile):
         """What it fails is named: on a busy machine its store may be a message behind when a session comes back."""

@@ -5,8 +5,9 @@
     python -m tests.mutants.tiers --only 3 17         # some of them, by number
 
 Each mutant is written into a copy of the checkout. The tests of its package run first, then those of its wing, then
-those of every wing that imports it, first of the tier `test`, then of `long`, until one fails. Results are kept in
-build/mutants.jsonl of this checkout, and a mutant with a result is not run again.
+those of every wing that imports it, first of the tier `test`, then of `long`, then of `release`, until one fails. A
+test that hangs is a failure. Results are kept in build/mutants.jsonl of this checkout, and a mutant with a result is
+not run again.
 """
 
 import argparse
@@ -38,7 +39,9 @@ KERNELS = [
     *("market/simulator/bounds.py", "execution/step.py", "execution/driver_kernels.py"),
 ]
 COPIED = ("src", "tests", "benchmarks", "certify", "docs", "guards", "replications", "studies", "web", "deploy")
-TIERS = {"test": "not long and not release", "long": "long and not release"}
+TIERS = {"test": "not long and not release", "long": "long and not release", "release": "release"}
+# The thread ends a kernel that never returns, which no signal does.
+WORDS = ["-m", "pytest", "-x", "-q", "-n", "2", "--dist", "loadfile", "--timeout=300", "--timeout-method=thread"]
 
 
 def chosen(seed: int, count: int) -> list[Mutant]:
@@ -98,12 +101,10 @@ def judged(mutant: Mutant, tree: Path) -> dict[str, Any]:
 def _first_failure(tree: Path, packages: list[str]) -> tuple[str | None, str | None]:
     path = f"{tree / 'src'}:{tree}"
     environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    folders = [f"tests/{package}" for package in packages if (tree / "tests" / package).is_dir()]
     for tier, marks in TIERS.items():
-        for package in packages:
-            folder = f"tests/{package}"
-            if not (tree / folder).is_dir():
-                continue
-            words = ["-m", "pytest", "-x", "-q", "-n", "2", "--dist", "loadfile", "-m", marks, folder]
+        for at, folder in enumerate(folders):
+            words = [*WORDS, "-m", marks, folder, *(f"--ignore={done}" for done in folders[:at])]
             done = subprocess.run(
                 [sys.executable, *words], cwd=tree, env=environment, capture_output=True, text=True, check=False
             )

@@ -18,6 +18,9 @@ Object.assign(globalThis, {
     disconnect = nothing.disconnect;
   },
   scrollTo: () => undefined,
+  // jsdom's own frames run on the interval timer that `load` replaces and clears: cleared once, they never come again.
+  requestAnimationFrame: (run: FrameRequestCallback) => setTimeout(() => run(performance.now()), 4),
+  cancelAnimationFrame: (frame: ReturnType<typeof setTimeout>) => clearTimeout(frame),
 });
 HTMLDialogElement.prototype.showModal = function (this: HTMLDialogElement) {
   this.open = true;
