@@ -63,7 +63,7 @@ def test_ccxt_pro_watches_and_trades(served, exchange_clients) -> None:
     assert server.engine.imbalance("TRADER") == {}
 
 
-@pytest.mark.long
+@pytest.mark.release
 def test_schemathesis_finds_no_request_that_breaks_the_server(served, exchange_clients, shared_peers, tmp_path) -> None:
     server = served()
     schema = shared_peers / "binance" / "spot_api.yaml"
