@@ -69,13 +69,13 @@ def check_cpu(tier: str, record: Path) -> bool:
 
 
 def write_table(records: list[Path]) -> None:
-    """Write CPU seconds at the reference's speed of every file in each tier; a tier is its record's name up to `-`."""
+    """Write CPU seconds at the reference's speed of every file in each tier, which its record's name says."""
     sums: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0])
     for record in records:
         factor, tests = read(record)
         for test, (cpu, *_) in tests.items():
             if test != COLLECTION:
-                row = sums[file_of(test), record.stem.split("-")[0]]
+                row = sums[file_of(test), record.stem.removeprefix("test-").split("-")[0]]
                 row[0] += cpu / factor
                 row[1] += 1
     rows = sorted((f"{cpu:.1f}\t{n}\t{tier}\t{file}\n" for (file, tier), (cpu, n) in sums.items()), key=_by_file)

@@ -4,10 +4,10 @@
     python -m tests.mutants.tiers --root ../before    # the same mutants judged by the tests of another checkout
     python -m tests.mutants.tiers --only 3 17         # some of them, by number
 
-Each mutant is written into a copy of the checkout. The tests of its package run first, then those of its wing, then
-those of every wing that imports it, first of the tier `test`, then of `long`, then of `release`, until one fails. A
-test that hangs is a failure. Results are kept in build/mutants.jsonl of this checkout, and a mutant with a result is
-not run again.
+Each mutant is written into a copy of the checkout. Files of tests that name its module run first, then those of its
+package, of its wing, and of every wing that imports it, first of the tier `test`, then of `long`, then of `release`,
+until one fails. A test that hangs is a failure. Results are kept in build/mutants.jsonl of this checkout, and a mutant
+with a result is not run again.
 """
 
 import argparse
@@ -92,25 +92,33 @@ def judged(mutant: Mutant, tree: Path) -> dict[str, Any]:
     source, began = file.read_text(encoding="utf-8"), time.monotonic()
     file.write_text(ast.unparse(tree_of(mutant)) + "\n", encoding="utf-8")
     try:
-        tier, test = _first_failure(tree, packages_of(module))
+        tier, test = _first_failure(tree, [naming(tree, module), *([f"tests/{one}"] for one in packages_of(module))])
     finally:
         file.write_text(source, encoding="utf-8")
     return {"tier": tier, "test": test, "seconds": round(time.monotonic() - began)}
 
 
-def _first_failure(tree: Path, packages: list[str]) -> tuple[str | None, str | None]:
+def naming(tree: Path, module: str) -> list[str]:
+    """Files of tests that import a module, or are named after it."""
+    above, _, last = module.removesuffix(".py").replace("/", ".").rpartition(".")
+    names = re.compile(rf"tercel\.{above}(\.| import .*\b){last}\b")
+    files = (tree / "tests").rglob("test_*.py")
+    found = [path for path in files if path.stem == f"test_{last}" or names.search(path.read_text(encoding="utf-8"))]
+    return sorted(str(path.relative_to(tree)) for path in found)
+
+
+def _first_failure(tree: Path, steps: list[list[str]]) -> tuple[str | None, str | None]:
     path = f"{tree / 'src'}:{tree}"
     environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    folders = [f"tests/{package}" for package in packages if (tree / "tests" / package).is_dir()]
+    there = [step for step in steps if step and (tree / step[0]).exists()]
     for tier, marks in TIERS.items():
-        for at, folder in enumerate(folders):
-            words = [*WORDS, "-m", marks, folder, *(f"--ignore={done}" for done in folders[:at])]
-            done = subprocess.run(
-                [sys.executable, *words], cwd=tree, env=environment, capture_output=True, text=True, check=False
-            )
-            if done.returncode not in (0, 5):
-                failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
-                return tier, failed[1] if failed else done.stdout[-300:]
+        for at, step in enumerate(there):
+            done = [f"--ignore={each}" for earlier in there[:at] for each in earlier]
+            words = [sys.executable, *WORDS, "-m", marks, *step, *done]
+            ran = subprocess.run(words, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+            if ran.returncode not in (0, 5):
+                failed = re.search(r"^(?:FAILED|ERROR) (\S+)", ran.stdout, re.MULTILINE)
+                return tier, failed[1] if failed else ran.stdout[-300:]
     return None, None
 
 
