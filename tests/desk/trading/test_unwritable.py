@@ -144,6 +144,8 @@ def test_a_kill_cancels_while_the_journal_waits(tmp_path):
     journal.go_on.set()
     loop.join(DEADLINE_S)
     assert not loop.is_alive()
+    while session.stopper.open:  # the loop may end its 100 s before the watching thread has written
+        session.step(session.now_ns + S)
     assert not any(isinstance(command, NewOrder | ReplaceOrder) for command in venue.sends[sent:])
     assert truth(venue, "ann")[1] == 0
     events = [entry.body["event"] for _, entry in journal.read(kinds=[kinds.KILL])]
