@@ -575,6 +575,11 @@ def test_a_past_written_anew_shows_with_a_key_alone(tmp_path):
         assert verify(folder, key).fault.startswith("entry 1 ") == shows
 
 
+def test_a_journal_that_is_not_there_cannot_be_verified(tmp_path):
+    with pytest.raises(JournalError, match="a desk's journal at .*; received no such file"):
+        verify(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("first", "then", "expected"),
     [(KEY, OTHER, "another key"), (KEY, None, "none"), (None, KEY, "one without a key")],

@@ -328,6 +328,15 @@ def test_a_fill_while_a_cancel_is_pending_and_a_cancel_too_late(orders):
     assert orders.get("1-1").status == S.FILLED
 
 
+@pytest.mark.parametrize("account", ["", "a"])
+def test_after_a_mass_cancel_that_is_refused_every_order_stands(orders, account):
+    orders.apply(told(exec_id="n"))
+    orders.apply(entry_out(MassCancel("1-2", account, "", 2)))
+    assert orders.get("1-1").status == S.PENDING_CANCEL
+    assert codes(orders.apply(entry_in(CancelReject("1-2", "", account, S.NEW, 9, "no")))) == [Code.CANCEL_REJECTED]
+    assert orders.get("1-1").status == S.NEW
+
+
 def test_a_chain_of_replaces_keeps_the_larger_size_reserved(orders):
     orders.apply(told(exec_id="n"))
     orders.apply(entry_out(ReplaceOrder("1-2", "1-1", "X", 1, 15, 101, "a", "p", 2)))
