@@ -15,7 +15,7 @@ import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,11 @@ Packed = NDArray[np.int32]
 Longs = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
+PackedRows = Annotated[Packed, 2]
+Rows = Annotated[Longs, 2]
+FloatRows = Annotated[Floats, 2]
+SingleRows = Annotated[Singles, 2]
+"""Of two dimensions, where annotations are the signature (`late_kernel`, `core.ahead`)."""
 Bytes = NDArray[np.uint8] | NDArray[np.int8]
 
 JIT = os.environ.get("TERCEL_JIT", "1") != "0"
@@ -74,6 +79,7 @@ def _one_signature(dispatcher: Any) -> Any:
         try:
             return compile_exact(tuple(_widened(kind) for kind in kinds))
         finally:
+            getattr(dispatcher._cache, "release", bool)()
             if collects:
                 gc.enable()
 
@@ -124,6 +130,28 @@ def rare_kernel(function: F) -> F:
 def inlined_kernel(function: F) -> F:
     """As :func:`kernel`, for a few lines in the middle of hot loops: it is inlined wherever a kernel calls it."""
     return _linked(function, "InlinedCompiler")
+
+
+def late_kernel(function: F) -> F:
+    """As :func:`kernel`, but compiled by itself, when a compiled kernel first calls it: for what few markets need.
+
+    It is called through a pointer, which costs some nanoseconds. Its annotations say the one signature that it has:
+    `int`, `float`, `bool`, `Packed`, `Longs`, `Floats`, arrays of one dimension.
+    """
+    if not (JIT and LINK):
+        return kernel(function)
+    from tercel.core import late, linking
+
+    entry = _compiled(function, _may_keep(function), _nrt=False, pipeline_class=linking.LinkingCompiler)
+    late.call_by_pointer(entry)
+    return entry
+
+
+def compile_declared(entry: Any) -> None:
+    """Compile a kernel, or load it, for the signature that its annotations say."""
+    from tercel.core.late import signature_of
+
+    entry.compile(signature_of(entry)[0])
 
 
 def _linked(function: F, translating: str) -> Any:

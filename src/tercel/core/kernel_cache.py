@@ -5,13 +5,15 @@ The same kernel has the same name in every checkout and after every change elsew
 
 # mypy: disable-error-code="no-untyped-call, misc, import-untyped"
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any, Self
 
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.compiler import Compiler
 
 from tercel.core.kernel_keys import announce, kernels_folder, reached_key
+from tercel.core.locks import locked
 
 
 class Locator(_CacheLocator):
@@ -48,15 +50,33 @@ class KernelCache(FunctionCache):
 
     _impl_class = _Impl
 
+    def __init__(self, function: Any) -> None:
+        super().__init__(function)
+        self._held = ExitStack()
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """As Numba does; what was found is noted as used now."""
         found = super().load_overload(sig, target_context)
+        if found is None:
+            self._hold()
+            found = super().load_overload(sig, target_context)
         if found is not None:
             folder = kernels_folder()
             for path in folder.glob(f"{self._impl.filename_base}.*") if folder is not None else ():
                 with suppress(OSError):  # another process prunes
                     os.utime(path)
         return found
+
+    def _hold(self) -> None:
+        """Keep other processes from compiling the same, or wait for the one that does, until :meth:`release`."""
+        lock = Path(self._cache_path, f"{self._impl.filename_base}.lock")
+        with suppress(OSError):
+            self._held.enter_context(locked(lock))
+            self._held.callback(lock.unlink, missing_ok=True)
+
+    def release(self) -> None:
+        """Let others load what was compiled here, or compile what could not be."""
+        self._held.close()
 
 
 class PlainCompiler(Compiler):

@@ -146,4 +146,4 @@ def announce() -> None:
     if (folder := kernels_folder()) is not None:
         prune(folder.parent)
     if parent_process() is None:
-        say(f"compiling kernels once (half a minute or so); they are kept in {cache_root()}")
+        say(f"compiling kernels, once (seconds to half a minute); they are kept in {cache_root()}")

@@ -4,19 +4,33 @@ One market is two packed arrays; a batch stacks them. The same per-market functi
 many, and (fed from a record instead of a flow) the live driver.
 """
 
-from tercel.core.jit import Floats, Longs, Packed, Singles, kernel, parallel_kernel, prange
+from typing import Any
+
+from tercel.core.jit import (
+    Floats,
+    Longs,
+    Packed,
+    PackedRows,
+    Rows,
+    SingleRows,
+    Singles,
+    kernel,
+    parallel_kernel,
+    prange,
+)
 from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.observation import begin_interval, observe
 from tercel.execution.reconcile import force, reconcile, send_waiting
 from tercel.market.book import layout as lay
 from tercel.market.impact.kernel import whole_order_ticks
-from tercel.market.regimes.kernel import begin_regimes
+from tercel.market.regimes.kernel import begin_regimes, law_of
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import book_fill, mark_unfilled
 from tercel.market.simulator.background import part
-from tercel.market.simulator.engine import advance, mark_grid
+from tercel.market.simulator.engine import OWN_CODE, advance, mark_grid
 from tercel.market.simulator.entry import ladder_end, next_arrival
+from tercel.market.simulator.lockstep import operate
 from tercel.market.simulator.past_seconds import forget_tallies
 from tercel.market.simulator.records import state_at
 from tercel.market.simulator.undercut import begin_undercut
@@ -170,7 +184,8 @@ def warm_up(b: Packed, k: Longs, flow: Floats, tape: Longs, worlds_b: Packed, wo
     seed_stream(k, sim.FEED_RNG, episode[E_SEED], episode[E_INDEX], 5)
     s.feed_at_ns = -1
     begin_undercut(k, episode[E_SEED], episode[E_INDEX])
-    begin_regimes(k, flow, episode[E_SEED], episode[E_INDEX], start)
+    if law_of(flow) != 0:
+        begin_regimes(k, flow, episode[E_SEED], episode[E_INDEX], start)
     s.began_ns = start - episode[E_WARMUP_NS]
     s.start_ns = start
     s.due_events = FOREVER_NS
@@ -254,9 +269,9 @@ def observe_and_draw(b: Packed, k: Longs, x: Longs, m: Longs, o: Singles, draw: 
 
 @kernel
 def begin_batch(
-    bs: Packed, ks: Longs, flow: Floats, tape: Longs,
-    worlds_b: Packed, worlds_k: Longs, episodes: Longs, which: Longs,
-    x: Longs, m: Longs, o: Singles, draw: Floats,
+    bs: PackedRows, ks: Rows, flow: Floats, tape: Rows,
+    worlds_b: PackedRows, worlds_k: Rows, episodes: Rows, which: Longs,
+    x: Rows, m: Rows, o: SingleRows, draw: Floats,
 ) -> None:  # fmt: skip
     """Start episodes in the markets `which` and observe them; neighbours in one market warm up once."""
     n = 0
@@ -291,8 +306,8 @@ def act_at(
 
 @kernel
 def act_batch(
-    bs: Packed, ks: Longs, flow: Floats, tape: Longs,
-    intents: Packed, terms: Longs, x: Longs, m: Longs, o: Singles, draw: Floats,
+    bs: PackedRows, ks: Rows, flow: Floats, tape: Rows,
+    intents: PackedRows, terms: Rows, x: Rows, m: Rows, o: SingleRows, draw: Floats,
 ) -> None:  # fmt: skip
     """One decision in every market that works, on one thread."""
     for i in range(bs.shape[0]):
@@ -307,3 +322,8 @@ def act_batch_threads(
     """As `act_batch`, the markets spread over threads: the same bytes, since every market owns its streams."""
     for i in prange(bs.shape[0]):
         act_at(bs, ks, flow, tape, intents, terms, x, m, o, draw, i)
+
+
+def needed(model: int) -> tuple[list[Any], list[Any]]:
+    """Kernels of any episode in a market of `model` (`simulator.layout`), for two processes to compile ahead."""
+    return [operate, advance], [*([OWN_CODE[model]] if model in OWN_CODE else []), begin_batch, act_batch]

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from tercel.core.ahead import compile_ahead
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import BUY, FOREVER_NS
@@ -110,6 +111,8 @@ def build_market(settings: MarketTask, *, seed: int = 1, episodes: int = EPISODE
     quick : bool
         Whether a small bank and a short pilot will do.
     """
+    model = sim.REPLAY if settings.market.on_tape else presets.load(settings.market.preset).code
+    compile_ahead(*kernels.needed(model))
     market = (_on_tape if settings.market.on_tape else _simulated)(settings, seed, episodes, quick)
     task = settings.task
     return replace(

@@ -7,7 +7,7 @@ pays is an error in the accounts, or foresight.
 
 import math
 
-from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.jit import Floats, Longs, Packed, kernel, late_kernel
 from tercel.core.seeds import uniform
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
@@ -57,7 +57,7 @@ def walk_to(k: Longs, centre: int) -> None:
     write(k, sim.WALKED, 0, 0, centre, 0, 0, 0)
 
 
-@kernel
+@late_kernel
 def martingale_event(b: Packed, k: Longs, flow: Floats) -> None:
     """A move of the walk or a trade, and the time of the next event."""
     s = state_at(k)

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.jit import Floats, Longs, Packed, kernel, late_kernel
 from tercel.core.seeds import mix
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.impact import layout
@@ -30,7 +30,7 @@ _LITTLE = 1e-6
 _ALL = 1 << 40
 
 
-@kernel
+@late_kernel
 def impact_event(b: Packed, k: Longs, flow: Floats) -> None:
     """Process own fills, or the kernel's decay; the time of the next event."""
     s = state_at(k)

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from tercel.core.jit import Floats, Longs, kernel
+from tercel.core.jit import Floats, Longs, kernel, late_kernel
 from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.simulator import layout as sim
@@ -170,7 +170,7 @@ def _say(k: Longs, flow: Floats, at: int) -> None:
     write(k, sim.REGIME_IS, -1, 0, s.regime, phase, 0, 0)
 
 
-@kernel
+@late_kernel
 def begin_regimes(k: Longs, flow: Floats, seed: int, index: int, arrival_ns: int) -> None:
     """Start the regime law, if any, in a market at time NOW.
 
@@ -203,7 +203,7 @@ def begin_regimes(k: Longs, flow: Floats, seed: int, index: int, arrival_ns: int
     _say(k, flow, at)
 
 
-@kernel
+@late_kernel
 def regime_event(k: Longs, flow: Floats) -> None:
     """Change of regime, phase or season at REGIME_NS; the time of the next change."""
     s = state_at(k)

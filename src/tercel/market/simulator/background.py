@@ -11,7 +11,7 @@ behind what stands at their price by then, after a delay that the tape's repleni
 order is in their way. What own volume does to the price is the law's business alone.
 """
 
-from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.jit import Floats, Longs, Packed, kernel, late_kernel
 from tercel.core.memory import fixed
 from tercel.core.seeds import mix
 from tercel.core.vocabulary import FOREVER_NS
@@ -153,7 +153,7 @@ def lay_anew(b: Packed, k: Longs) -> None:
 # -- what own orders took comes back ----------------------------------------------------------------------------------
 
 
-@kernel
+@late_kernel
 def restore_event(b: Packed, k: Longs, flow: Floats) -> None:
     """Date newly taken lots for restoration; restore those that are due."""
     s = state_at(k)

@@ -12,7 +12,7 @@ the background's new mid, half-ticks; one of kind 0 is of an event in which noth
 
 from typing import Any, Final
 
-from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.jit import Longs, Packed, Rows, kernel, late_kernel
 from tercel.core.memory import fixed
 from tercel.core.seeds import next_word
 from tercel.core.vocabulary import FOREVER_NS
@@ -78,8 +78,8 @@ def pack_event(k: Longs, rows: Longs, at: int, wait: int, draws: int, moved: boo
     return end
 
 
-@kernel
-def unpack_event(b: Packed, k: Longs, rows: Longs) -> None:
+@late_kernel
+def unpack_event(b: Packed, k: Longs, rows: Rows) -> None:
     """The background's next event: its rows go to the mirror, as the flow would have left them there."""
     s = state_at(k)
     background = b[fixed(b, lay.BACKGROUND) :]

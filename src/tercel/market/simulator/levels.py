@@ -17,7 +17,7 @@ rise. The remaining rules hold as they are.
 import math
 from typing import Final
 
-from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.jit import Longs, Packed, kernel, late_kernel
 from tercel.core.memory import fixed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
@@ -184,7 +184,7 @@ def lots_before(b: Packed, side: int, price: int, own: int) -> int:
     return led.ahead if led.ahead_state == lay.AHEAD_KNOWN else ALL
 
 
-@kernel
+@late_kernel
 def print_row(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int, fills: bool) -> None:
     """The tape trades `lots` of `side`'s resting orders at `price`; without `fills` own ones are left to reports."""
     s = state_at(k)
@@ -301,7 +301,7 @@ def set_block(b: Packed, k: Longs, slot: int, side: int, price: int, told: int, 
             level_at(b, side, price).lots += rise
 
 
-@kernel
+@late_kernel
 def level_row(b: Packed, k: Longs, slot: int, side: int, price: int, total: int, fills: bool) -> None:
     """Apply a level total of the tape; without `fills` what it does to own orders is left to reports."""
     s = state_at(k)

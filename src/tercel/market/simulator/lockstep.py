@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.jit import FloatRows, Floats, Longs, Packed, Rows, kernel, late_kernel
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
@@ -75,7 +75,7 @@ NO_TAPE: Final = np.zeros((0, sim.TAPE_WORDS), np.int64)
 
 
 @kernel
-def _operate(what: int, b: Packed, k: Longs, flow: Floats, tape: Longs, at: Longs, w: Longs, out: Floats) -> int:
+def operate(what: int, b: Packed, k: Longs, flow: Floats, tape: Rows, at: Rows, w: Longs, out: FloatRows) -> int:
     """Answer a `KernelRequest`.
 
     `b`, `k`, `flow`, `tape` are of one market; for PASS, NEW and CANCEL of all, with `at` saying where each lies.
@@ -109,8 +109,8 @@ def _operate(what: int, b: Packed, k: Longs, flow: Floats, tape: Longs, at: Long
     return 0
 
 
-@kernel
-def _run_free(b: Packed, k: Longs, flow: Floats, tape: Longs, until: int, margin: int) -> int:
+@late_kernel
+def _run_free(b: Packed, k: Longs, flow: Floats, tape: Rows, until: int, margin: int) -> int:
     """Let a market move on its own up to `until`; 1 when it stopped because its record is nearly full."""
     s = state_at(k)
     while next_public(k) < until:
@@ -122,8 +122,8 @@ def _run_free(b: Packed, k: Longs, flow: Floats, tape: Longs, until: int, margin
     return 0
 
 
-@kernel
-def _watch(b: Packed, k: Longs, flow: Floats, tape: Longs, first: int, step: int, out: Floats) -> int:
+@late_kernel
+def _watch(b: Packed, k: Longs, flow: Floats, tape: Rows, first: int, step: int, out: FloatRows) -> int:
     """Let a market move on its own and look at it on a grid of times.
 
     Parameters
@@ -150,8 +150,8 @@ def _watch(b: Packed, k: Longs, flow: Floats, tape: Longs, first: int, step: int
     return 0
 
 
-@kernel
-def _program(b: Packed, k: Longs, flow: Floats, tape: Longs, orders: Longs, first: int, step: int, out: Floats) -> int:
+@late_kernel
+def _program(b: Packed, k: Longs, flow: Floats, tape: Rows, orders: Rows, first: int, step: int, out: FloatRows) -> int:
     """Own market orders at given times, and what the market looked like on a grid of times.
 
     Parameters
@@ -188,8 +188,8 @@ def _program(b: Packed, k: Longs, flow: Floats, tape: Longs, orders: Longs, firs
     return 0
 
 
-@kernel
-def _pack(b: Packed, k: Longs, flow: Floats, tape: Longs, rows: Longs, until: int) -> int:
+@late_kernel
+def _pack(b: Packed, k: Longs, flow: Floats, tape: Rows, rows: Rows, until: int) -> int:
     """Let a market's background move on its own beyond `until`, packed into `rows` (`followed`); how many they are."""
     s = state_at(k)
     at, since, overflow = 0, s.now, b[lay.OVERFLOW]
@@ -216,8 +216,8 @@ def _forgot(b: Packed, k: Longs) -> bool:
     return bool(kind == ROLL_OUT or kind == CLEAR or kind == sim.SHIFTED)
 
 
-@kernel
-def _pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Longs, at: Longs, until: int) -> int:
+@late_kernel
+def _pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Rows, at: Rows, until: int) -> int:
     """Let all markets run, in order of time, up to and with `until` or to the end of the first moment with a WORD."""
     stop = until
     why = 0
@@ -248,7 +248,7 @@ def _pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Longs, at: Longs, unt
     return why
 
 
-@kernel
+@late_kernel
 def _enter_new(b: Packed, k: Longs, flow: Floats, own: int, side: int, price: int, lots: int, immediate: bool) -> None:
     """A client's order arrives under ledger place `own`."""
     note_sent(b, k, own, side, price, lots)
@@ -257,7 +257,7 @@ def _enter_new(b: Packed, k: Longs, flow: Floats, own: int, side: int, price: in
     state_at(k).attention = 0
 
 
-@kernel
+@late_kernel
 def _enter_cancel(b: Packed, k: Longs, own: int, lots: int) -> None:
     """A client takes lots of a resting order back; it keeps its place."""
     own_dead(b, k, own, min(lots, own_order_at(b, own).qty), 0)
@@ -286,7 +286,7 @@ def _ask(
 ) -> int:
     w = np.zeros(WORDS, np.int64)
     w[: len(words)] = words
-    return int(_operate(int(what), b, k, flow, tape, at, w, out))
+    return int(operate(int(what), b, k, flow, tape, at, w, out))
 
 
 def run(b: Packed, k: Longs, flow: Floats, tape: Longs) -> int:

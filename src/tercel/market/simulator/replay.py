@@ -4,7 +4,7 @@ Rows come compiled (`market.tape.compiled`): every order has a slot that the tap
 no id is looked up here, and an order that the agent emptied keeps its slot until the tape is done with it.
 """
 
-from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.jit import Longs, Packed, Rows, kernel, late_kernel
 from tercel.core.memory import fixed
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
@@ -34,7 +34,7 @@ def take_block(b: Packed, k: Longs, side: int, price: int, lots: int, kind: int)
     settle(b, k, side, price)
 
 
-@kernel
+@late_kernel
 def roll(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int, lots: int) -> None:
     """A level enters or leaves the feed's window."""
     if kind == schema.ROLL_OUT:
@@ -45,7 +45,7 @@ def roll(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int, lots:
     settle(b, k, side, price)
 
 
-@kernel
+@late_kernel
 def empty_public(b: Packed, k: Longs) -> None:
     """The tape clears the book, pieces of split blocks included: one event without a move of the mid.
 
@@ -129,8 +129,8 @@ def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int,
         hidden_trade(k, side, price, lots)
 
 
-@kernel
-def replay_event(b: Packed, k: Longs, tape: Longs) -> None:
+@late_kernel
+def replay_event(b: Packed, k: Longs, tape: Rows) -> None:
     """Apply the tape's next row, at prices shifted by impact; the time of the next."""
     s = state_at(k)
     i = s.cursor

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.jit import FloatRows, Floats, Longs, Packed, Rows, kernel, late_kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import public_depth
@@ -46,8 +46,8 @@ def measure(b: Packed, k: Longs, since: int, mid2_before: int, scratch: Longs, f
             out[ADDS] += 1.0
 
 
-@kernel
-def run_seconds(b: Packed, k: Longs, flow: Floats, tape: Longs, scratch: Longs, free: int, out: Floats) -> int:
+@late_kernel
+def run_seconds(b: Packed, k: Longs, flow: Floats, tape: Rows, scratch: Longs, free: int, out: FloatRows) -> int:
     """Run seconds `0 .. len(out)` with flow rates scaled by `out[t, :3]` (limit, market, cancel).
 
     Where the first number is below 0 they are left to the market's own law of regimes.

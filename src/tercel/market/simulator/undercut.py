@@ -14,7 +14,7 @@ volume. It is drawn from a stream of the episode's seed that nothing else draws 
 import math
 from typing import Final
 
-from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.jit import Floats, Longs, Packed, kernel, late_kernel
 from tercel.core.memory import fixed
 from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
@@ -97,7 +97,7 @@ def alone(b: Packed, k: Longs) -> int:
     return int(near) if lv.lots == lv.own_lots else NO_BID
 
 
-@kernel
+@late_kernel
 def watch_alone(b: Packed, k: Longs, flow: Floats) -> None:
     """After anything happened: use the hazard up to now, and say when the next undercutting order comes or goes."""
     s = state_at(k)
@@ -137,7 +137,7 @@ def _count_rivals(b: Packed, k: Longs) -> None:
             s.undercut_ns = min(s.undercut_ns, k[sim.RIVAL_UNTIL + j])
 
 
-@kernel
+@late_kernel
 def undercut_event(b: Packed, k: Longs, flow: Floats) -> None:
     """Undercutting orders whose time is over go; where the hazard is used up, one comes."""
     s = state_at(k)

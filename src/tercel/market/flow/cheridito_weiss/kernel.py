@@ -17,7 +17,7 @@ counted in its rate.
 import math
 from typing import Any
 
-from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.jit import Floats, Longs, Packed, kernel, late_kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book.ladder import allocate, best, head_at, in_window, is_own, lots_at
@@ -30,7 +30,7 @@ from tercel.market.simulator.records import state_at
 from tercel.market.tape.schema import DELETE, REDUCE
 
 
-@kernel
+@late_kernel
 def cheridito_weiss_event(b: Packed, k: Longs, flow: Floats) -> None:
     """Next act of the noise or hidden trader at time FLOW_NS, and the time of the one after it."""
     if k[cw.NOISE_NS] <= k[cw.STRATEGIC_AT]:

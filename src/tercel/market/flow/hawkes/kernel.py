@@ -13,7 +13,7 @@ The book holds public orders alone: own orders stand in another (`market.simulat
 
 import math
 
-from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.jit import Floats, Longs, Packed, kernel, late_kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
@@ -339,7 +339,7 @@ def _happen(b: Packed, k: Longs, flow: Floats, total: float) -> None:
         k[at.LOST_HOW + 1] = 1 if kind == at.MARKET else 0
 
 
-@kernel
+@late_kernel
 def hawkes_event(b: Packed, k: Longs, flow: Floats) -> None:
     """One proposal (thinning) of the flow at time FLOW_NS, and the time of the next."""
     s = state_at(k)

@@ -27,7 +27,7 @@ American Statistical Association 110(509), 107-122.
 """
 
 from tercel.core.exponential import exp
-from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.jit import Floats, Longs, Packed, kernel, late_kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
@@ -43,7 +43,7 @@ from tercel.market.simulator.float_bits import put_real, real
 from tercel.market.simulator.records import state_at
 
 
-@kernel
+@late_kernel
 def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
     """One event of the flow at time FLOW_NS, and the time of the next."""
     s, m = state_at(k), memory_at(k)

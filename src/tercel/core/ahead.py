@@ -1,0 +1,72 @@
+"""Kernels that are compiled before they are called: the missing ones by two processes at once.
+
+`python -m tercel.core.ahead MODULE.KERNEL ...` is the second process. Neither compiles what the other is at
+(`core.kernel_cache`), and what a second process leaves that dies is compiled by the first.
+"""
+
+import gc
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from tercel.core.jit import compile_declared
+from tercel.core.kernel_keys import LINK
+from tercel.core.progress import progress, say
+
+
+def compile_ahead(here: Sequence[Any], beside: Sequence[Any]) -> None:
+    """Compile kernels that are not in the cache: a part here, the other meanwhile in a second process.
+
+    Where there is one core there is one process. Annotations of the kernels say their one signature (`late_kernel`).
+    Those that call much in common belong into one part: each process translates it anew.
+    """
+    mine, others = ([one for one in part if not _is_kept(one)] for part in (here, beside))
+    missing = [*mine, *others]
+    if not missing:
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    child = _begin(others) if mine and others and cores > 1 else None
+    with progress(counted=True, transient=True) as shown:
+        bar = shown.add_task("compiling kernels", total=len(missing))
+
+        def show() -> None:
+            done = sum(map(_is_kept, missing))
+            if shown.disable and done > shown.tasks[0].completed:
+                say(f"compiling kernels: {done} of {len(missing)}")
+            shown.update(bar, completed=done)
+
+        for one in mine:
+            compile_declared(one)
+            show()
+        while child is not None and child.poll() is None:
+            time.sleep(0.1)
+            show()
+        for one in others:
+            compile_declared(one)
+            show()
+
+
+def _is_kept(kernel: Any) -> bool:
+    """Whether the cache on disk holds a kernel, or there is none; it is not loaded for that."""
+    file = getattr(getattr(kernel, "_cache", None), "_cache_file", None)
+    return not LINK or file is None or Path(file._index_path).exists()
+
+
+def _begin(kernels: Sequence[Any]) -> "subprocess.Popen[bytes]":
+    """A process that compiles kernels, without a word."""
+    words = [sys.executable, "-m", __name__, *(f"{one.__module__}.{one.__name__}" for one in kernels)]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    silent = subprocess.DEVNULL
+    return subprocess.Popen(words, env=env, stdin=silent, stdout=silent, stderr=silent)
+
+
+if __name__ == "__main__":
+    gc.disable()
+    for name in sys.argv[1:]:
+        module, _, kernel = name.rpartition(".")
+        compile_declared(getattr(import_module(module), kernel))

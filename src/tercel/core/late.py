@@ -1,0 +1,110 @@
+"""Kernels that are compiled when compiled code first calls them: it reads their address, and asks Python while it is 0.
+
+Each has two symbols, in the name of its module and function: the address, and a function that finds it. Whatever is
+kept on disk refers to these names, so that code from any process finds them in any other.
+"""
+
+# mypy: disable-error-code="no-untyped-call, misc, import-untyped"
+import ctypes
+from inspect import signature
+from typing import Any, Final
+
+from llvmlite import binding as ll
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.typing.templates import Signature, make_concrete_template
+from numba.np import arrayobj
+
+from tercel.core.jit import FloatRows, Floats, Longs, Packed, PackedRows, Rows, SingleRows
+
+KINDS: Final = {
+    **{int: types.int64, float: types.float64, bool: types.boolean, None: types.none},
+    **{Packed: types.int32[::1], Longs: types.int64[::1], Floats: types.float64[::1]},
+    **{PackedRows: types.int32[:, ::1], Rows: types.int64[:, ::1], FloatRows: types.float64[:, ::1]},
+    **{SingleRows: types.float32[:, ::1]},
+}
+"""Numba's types by annotation."""
+_held: list[Any] = []
+"""What compiled code has the address of."""
+
+
+class NotCompiledError(Exception):
+    """What a kernel raises that called one which could not be compiled: not this, but what went wrong there."""
+
+    why: BaseException
+
+    def __new__(cls, *_: Any) -> Any:
+        """What went wrong, when compiled code raises this."""
+        return cls.why
+
+
+def signature_of(function: Any) -> tuple[tuple[Any, ...], Any]:
+    """Numba's types of the arguments and of the result, by a function's annotations."""
+    said = signature(function)
+    return tuple(KINDS[each.annotation] for each in said.parameters.values()), KINDS[said.return_annotation]
+
+
+def call_by_pointer(entry: Any) -> None:
+    """Let kernels that call `entry` do so through a pointer, which is 0 until the first of them needs it."""
+    function = entry.py_func
+    arguments, result = signature_of(function)
+    address = ctypes.c_void_p()
+
+    def find() -> None:
+        try:
+            entry.compile(arguments)
+            compiled = entry.overloads[arguments]
+            address.value = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+        except BaseException as error:  # the kernel raises it
+            NotCompiledError.why = error
+
+    def call(context: Any, builder: Any, kind: Any, args: Any) -> Any:
+        whole = [_plain(context, builder, *each) for each in zip(kind.args, args, strict=True)]
+        jump = builder.module.globals.get(f"{name}.call") or _jump(context, builder.module, kind, name)
+        status, value = context.call_conv.call_function(builder, jump, kind.return_type, kind.args, whole)
+        with cgutils.if_unlikely(builder, status.is_error):
+            context.call_conv.return_status_propagate(builder, status)
+        return value
+
+    name = f"{function.__module__}.{function.__qualname__}"
+    stub = ctypes.CFUNCTYPE(None)(find)
+    _held.extend((address, stub))
+    ll.add_symbol(name, ctypes.addressof(address))
+    ll.add_symbol(f"{name}.find", ctypes.cast(stub, ctypes.c_void_p).value)
+    entry.targetctx.insert_func_defn([(call, name, arguments)])
+    template = make_concrete_template(name, key=name, signatures=[Signature(result, arguments, None)])
+    entry.get_call_template = lambda args, kws: (template, *entry._compiler.fold_argument_types(args, kws), {})
+    entry.get_overload = lambda _: name
+
+
+def _plain(context: Any, builder: Any, kind: Any, arg: Any) -> Any:
+    """An argument; of an array only its pointer and lengths, the rest made of them.
+
+    Numba passes seven words for an array. Those that no callee reads are dropped by the optimiser where it sees the
+    callee; it does not see this one, and would pass them through every kernel on the way here (a sixth of Santa Fe's
+    rate).
+    """
+    if not isinstance(kind, types.Array):
+        return arg
+    array, made = context.make_array(kind)(context, builder, arg), context.make_array(kind)(context, builder)
+    size = context.get_constant(types.intp, kind.dtype.bitwidth // 8)
+    lengths = cgutils.unpack_tuple(builder, array.shape)
+    steps = [builder.mul(size, length) for length in lengths[1:]] + [size]
+    arrayobj.populate_array(made, array.data, lengths, steps, size, None)
+    return made._getvalue()
+
+
+def _jump(context: Any, module: Any, kind: Any, name: str) -> Any:
+    """A function that goes on at the address: what calls it costs its callers what any call does."""
+    jump = ir.Function(module, context.call_conv.get_function_type(kind.return_type, kind.args), f"{name}.call")
+    jump.linkage = "linkonce_odr"
+    jump.attributes.add("noinline")
+    builder = ir.IRBuilder(jump.append_basic_block())
+    find = ir.Function(module, ir.FunctionType(ir.VoidType(), []), f"{name}.find")
+    address = ir.GlobalVariable(module, jump.type, name)
+    with cgutils.if_unlikely(builder, cgutils.is_null(builder, builder.load(address))):
+        builder.call(find, [])
+        with cgutils.if_unlikely(builder, cgutils.is_null(builder, builder.load(address))):
+            context.call_conv.return_user_exc(builder, NotCompiledError)
+    builder.ret(builder.call(builder.load(address), jump.args, tail=True))
+    return jump
