@@ -576,7 +576,7 @@ def test_a_past_written_anew_shows_with_a_key_alone(tmp_path):
 
 
 def test_a_journal_that_is_not_there_cannot_be_verified(tmp_path):
-    with pytest.raises(JournalError, match="a desk's journal at .*; received no such file"):
+    with pytest.raises(JournalError, match="received no such file"):
         verify(tmp_path)
 
 

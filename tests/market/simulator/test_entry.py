@@ -1,12 +1,15 @@
 """Own orders as they reach the market: what is left of one comes to rest in a book that has paid for what traded."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from tests.market.flow.queue_reactive.made import made
 from tests.market.simulator.audit import audit
+from tests.markets import martingale_market
 
+from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import public_lots_at
@@ -14,7 +17,8 @@ from tercel.market.impact.kernel import impact_event
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
-from tercel.market.simulator.entry import arrive_new
+from tercel.market.simulator.bounds import QUEUE, theirs
+from tercel.market.simulator.entry import BAND_PERCENT, arrive_new, ladder_end
 from tercel.market.simulator.source import NO_TAPE, blank_state, reactive, with_impact
 
 LOTS = 40
@@ -152,3 +156,22 @@ def test_nor_right_after_a_halt(side: int) -> None:
         assert (k[sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID] - price) * side > 0
         rested += int(b[lay.OWN_RESTING])
     assert rested > 0
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_stub_quote_beyond_the_band_is_no_price_of_a_book_that_ends(side: int) -> None:
+    _, k = market(0)
+    k[[sim.APART, sim.MID2, sim.WORST_PAID]] = 0, 20_000, 0
+    end, near = 10_000 * (100 + side * BAND_PERCENT) // 100, 10_000 + side * 7
+    assert ladder_end(k, side, end + side * 5_000) == end
+    assert ladder_end(k, side, near) == near
+    k[sim.WORST_PAID] = near + side
+    assert ladder_end(k, side, near) == near + side, "what the order has paid before"
+
+
+@pytest.mark.parametrize("model", [sim.MARTINGALE, sim.REPLAY])
+def test_only_a_tape_of_single_orders_has_a_strict_bound(model: int) -> None:
+    source = martingale_market()
+    source.worlds_k[:, QUEUE] = model == sim.REPLAY  # a tape of level totals
+    with pytest.raises(ConfigError, match="a tape of single orders"):
+        theirs(replace(source, model=model))
