@@ -17,7 +17,7 @@ from tercel.market.impact.kernel import impact_event
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
-from tercel.market.simulator.bounds import QUEUE, theirs
+from tercel.market.simulator.bounds import BOUNDS, QUEUE, bounded, theirs
 from tercel.market.simulator.entry import BAND_PERCENT, arrive_new, ladder_end
 from tercel.market.simulator.source import NO_TAPE, blank_state, reactive, with_impact
 
@@ -175,3 +175,11 @@ def test_only_a_tape_of_single_orders_has_a_strict_bound(model: int) -> None:
     source.worlds_k[:, QUEUE] = model == sim.REPLAY  # a tape of level totals
     with pytest.raises(ConfigError, match="a tape of single orders"):
         theirs(replace(source, model=model))
+
+
+def test_each_bound_is_what_its_name_says() -> None:
+    source = replace(martingale_market(), model=sim.REPLAY)
+    kind, strict, undercut = (bounded(source, bound, "CSCO", "2012-06-21") for bound in BOUNDS)
+    assert kind is source
+    assert strict.worlds_k[0, [sim.THEIRS, sim.UNDERCUT]].tolist() == [1, 0]
+    assert undercut.worlds_k[0, [sim.THEIRS, sim.UNDERCUT]].tolist() == [1, len(source.flow)]
