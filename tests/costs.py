@@ -9,6 +9,7 @@ worker uses besides (imports, collection) is the row `(collection)`. CPU seconds
 machine's factor: the CPU seconds of a fixed loop here over those on the machine for which budgets are written.
 """
 
+import os
 import re
 import resource
 import sys
@@ -198,9 +199,9 @@ class _Record:
         terminalreporter.section("CPU seconds by folder")
         for folder, (tests, cpu) in sorted(by_folder(dict(rows)).items(), key=lambda row: -row[1][1]):
             say(f"{cpu:8.1f} CPU s {tests:6d} tests  {folder}")
-        busy = all_s / wall_s / max(1, self._workers)
-        say(f"{all_s:8.1f} CPU s in all, {all_s / factor:.1f} at the reference's speed (factor {factor:.2f}); "
-            f"{wall_s:.0f} s, {max(1, self._workers)} workers {busy:.0%} busy")  # fmt: skip
+        say(f"{all_s:8.1f} CPU s in all, {all_s / factor:.1f} at the reference's speed (factor {factor:.2f})")
+        workers, cores = max(1, self._workers), os.cpu_count() or 1
+        say(f"{wall_s:8.0f} s with {workers} workers; {cores} cores were {all_s / wall_s / cores:.0%} busy with tests")
 
 
 def by_folder(tests: dict[str, list[float]]) -> dict[str, tuple[int, float]]:
