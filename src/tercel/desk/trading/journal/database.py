@@ -12,7 +12,7 @@ from tercel.core.errors import ConfigError, JournalError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 DATABASE: Final = "journal.db"
 ELSEWHERE: Final = "journal.url"
 """Holds the URL of a journal that is not in the folder (PostgreSQL)."""
