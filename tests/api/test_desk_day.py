@@ -119,7 +119,7 @@ def busy() -> list[Entry]:
         Entry(kinds.KILL, 13 * S, agent="peg", body=killed | {"event": "confirmed", "scope": "peg", "by": ""}),
         Entry(kinds.REARM, 14 * S, agent="peg", body={"scope": "peg", "by": "bob", "reason": "right"}),
         Entry(kinds.PROMOTED, 15 * S, agent="peg", body={"champion": "a", "challenger": EVIL, "by": "cy"}),
-        Entry(kinds.LIMITS, 16 * S, body=changes | {"event": "requested", "request": 3, "by": "ann"}),
+        Entry(kinds.LIMITS, 16 * S, body=changes | {"event": "requested", "request": 3, "by": "ann", "was": {}}),
         Entry(kinds.LIMITS, 17 * S, body=changes | {"event": "loosened", "request": 3, "limits": {}, "by": "bob",
                                                     "asked_by": "ann"}),
         Entry(kinds.ALERT, 18 * S, agent="peg", body=alert), Entry(kinds.ALERT, 19 * S, agent="peg", body=alert),

@@ -227,7 +227,7 @@ def config_of(model: SignalModel) -> SignalsConfig:
     """
     raw = model.card.get("config")
     if model.inputs != "panel" or raw is None:
-        what = "features that a desk measures" if model.inputs != "panel" else "no configuration: an earlier format"
+        what = "features that a desk measures" if model.inputs != "panel" else "no configuration"
         raise DataError("a model that says which files it reads", f"{model.folder}: {what}", AGAIN)
     for one in raw["source"]:
         if isinstance(one.get("collected"), str):

@@ -53,7 +53,13 @@ class TestSqlite(JournalConformance):
 class TestMemory(JournalConformance):
     @pytest.fixture
     def opened(self):
-        return MemoryJournal().reopened
+        journal = MemoryJournal()
+
+        def reopened() -> MemoryJournal:
+            journal._closed = False
+            return journal
+
+        return reopened
 
 
 @pytest.mark.skipif(not SERVER, reason="no TERCEL_POSTGRES_URL=postgresql://... of a database to empty and use")
