@@ -15,7 +15,7 @@ class Shown(BaseModel):
 
 
 class Told(BaseModel):
-    """Of an entry of a journal, which may say more, and an older one less."""
+    """Of an entry of a journal, which may say more."""
 
     model_config = ConfigDict(extra="allow")
 
