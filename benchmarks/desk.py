@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks import measured
-from tercel.api.demo.config import DemoConfig, demo_config
+from tercel.api.demo.config import DemoConfig, read_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.core.orders import MarketRows
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -35,7 +35,7 @@ def bench(repeats: int = 3, rounds: int | None = None) -> list[dict[str, Any]]:
 
 def demo(rounds: int | None = None) -> DemoConfig:
     """The packaged desk, of so many rounds."""
-    return demo_config() if rounds is None else demo_config().with_desk(rounds=rounds)
+    return read_config(None) if rounds is None else read_config(None).with_desk(rounds=rounds)
 
 
 def _desk(config: DemoConfig, tools: SimulatedMarkets) -> float:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import measured, packaged_limits
-from tercel.api.demo.config import DemoConfig, demo_config
+from tercel.api.demo.config import DemoConfig, read_config
 from tercel.api.demo.markets import SimulatedMarkets
 from tercel.desk.rounds.build import open_desk
 from tercel.desk.rounds.config import LimitsSection
@@ -69,7 +69,7 @@ def bench(rounds: int = 2_000) -> list[dict[str, Any]]:
 
 def config_of(rounds: int) -> DemoConfig:
     """The packaged desk with twenty agents, rounds of two minutes."""
-    demo = demo_config()
+    demo = read_config(None)
     section = demo.desk.model_copy(update={"rounds": rounds, "round_s": 120.0, "decision_s": 20.0})
     first = next(agent for agent in demo.agent if agent.strategy == STRATEGIES[0])
     agents = [

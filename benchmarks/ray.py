@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import measured
-from tercel.lab.learning.envs import execution_env
+from benchmarks.environment import environment
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import AnyVecEnv
 from tercel.lab.learning.ray import RayShardWorkers, connect, ray_env, sharded_env
@@ -29,7 +29,7 @@ STAGES = ("rollout", "update")
 
 def market(slots: int) -> AnyVecEnv:
     """A shard: the default market with the default task."""
-    return execution_env(n=slots)
+    return environment(slots)
 
 
 def bench(make: Callable[[int], AnyVecEnv] = market, updates: int = UPDATES) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import measured, sb3_judge
-from tercel.lab.learning.envs import execution_env
+from benchmarks.environment import environment
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import VecEnv
 
@@ -36,12 +36,12 @@ POOL = 128
 
 def _environment() -> VecEnv:
     """What both train in: the default market, an order of 10 % of half an hour's volume with 60 decisions."""
-    return execution_env(n=64)
+    return environment(64)
 
 
 def _pool() -> VecEnv:
     """The same, from a pool of episodes, whose public is simulated once."""
-    return execution_env(n=64, pool=POOL)
+    return environment(64, POOL)
 
 
 def bench(

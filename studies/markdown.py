@@ -2,9 +2,14 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from tercel.core.errors import ConfigError
 from tercel.core.written import write_whole
+
+Write = Annotated[Path | None, typer.Option(help="Markdown file whose table is replaced.", metavar="FILE.md")]
 
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[str] = ()) -> list[str]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 import typer
 
-from studies.markdown import around, markdown_table, marks_of, replace_table
-from tercel.cli.shared import AsJson, Write, listed_seeds
+from studies.markdown import Write, around, markdown_table, marks_of, replace_table
+from tercel.cli.shared import AsJson, listed_seeds
 from tercel.cli.terminal import hand_over, print_table, progress, say
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import listed

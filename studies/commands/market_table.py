@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studies.markdown import around, markdown_table, marks_of, replace_table
+from studies.markdown import Write, around, markdown_table, marks_of, replace_table
 from tercel.cli.market_score_rows import passed, predicted
-from tercel.cli.shared import AsJson, Write
+from tercel.cli.shared import AsJson
 from tercel.cli.terminal import hand_over, print_table, say
 from tercel.core.errors import ConfigError, TapeError, TercelError
 from tercel.core.names import check_known, listed

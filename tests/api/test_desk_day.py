@@ -119,7 +119,7 @@ def busy() -> list[Entry]:
         Entry(kinds.KILL, 13 * S, agent="peg", body=killed | {"event": "confirmed", "scope": "peg", "by": ""}),
         Entry(kinds.REARM, 14 * S, agent="peg", body={"scope": "peg", "by": "bob", "reason": "right"}),
         Entry(kinds.PROMOTED, 15 * S, agent="peg", body={"champion": "a", "challenger": EVIL, "by": "cy"}),
-        Entry(kinds.LIMITS, 16 * S, body=changes | {"event": "requested", "request": 3, "by": "ann"}),
+        Entry(kinds.LIMITS, 16 * S, body=changes | {"event": "requested", "request": 3, "by": "ann", "was": {}}),
         Entry(kinds.LIMITS, 17 * S, body=changes | {"event": "loosened", "request": 3, "limits": {}, "by": "bob",
                                                     "asked_by": "ann"}),
         Entry(kinds.ALERT, 18 * S, agent="peg", body=alert), Entry(kinds.ALERT, 19 * S, agent="peg", body=alert),
@@ -288,7 +288,7 @@ def test_an_alert_of_a_clock_that_ran_ahead_leaves_the_day_whole(tmp_path: Path)
 
 def test_more_at_risk_than_a_day_may_lose_needs_a_person(tmp_path: Path) -> None:
     marks = [
-        Entry(kinds.MARKET, (20 + n) * 60 * S, "AAA", body={"bid": 999 + n % 7, "ask": 1001 + n % 7, "unit": 1.0})
+        Entry(kinds.MARKET, (20 + n) * 60 * S, "AAA", body={"bid": 999 + n % 7, "ask": 1001 + n % 7})
         for n in range(90)
     ]  # fmt: skip
     beat = Entry(kinds.HEARTBEAT, 200 * 60 * S, body={"limits": {"desk": {"desk": {"daily_loss": [0.0, 1.0]}}}})

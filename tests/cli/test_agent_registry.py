@@ -190,7 +190,7 @@ def test_a_challenger_must_beat_the_champion_beside_it(home: Path) -> None:
         (("promote", "csco", "--to", "champion", "--reason", "x"), "NAME@VERSION"),
         (("promote", "csco@1", "--to", "king", "--reason", "x"), "challenger"),
         (("promote", "csco@1", "--to", "champion", "--evidence", "none.json"), "none is registered"),
-        (("list", "--registry", "mlflow+nonsense://x"), "MLflow"),
+        (("list", "--registry", "mlflow+nonsense://x"), "mlflow"),
     ],
 )
 def test_refusals(home: Path, words: tuple[str, ...], said: str) -> None:

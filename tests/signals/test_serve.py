@@ -280,21 +280,6 @@ def test_folders_that_cannot_be_trusted_are_refused(folder: Path, tmp_path: Path
     assert f"no card.json in {newer} or {newer / 'model'}" in refused("predict", newer)
 
 
-def test_a_folder_of_the_format_before_forecasts_from_features_and_says_what_it_lacks(
-    folder: Path, model: SignalModel, tmp_path: Path
-) -> None:
-    old = Path(shutil.copytree(folder, tmp_path / "old"))
-    card = json.loads((old / "card.json").read_text())
-    kept = {key: card[key] for key in ("alpha", "name", "seed", "panel", "parts", "fusion")}
-    (old / "card.json").write_text(json.dumps(kept | {"format": 2, "train": card["config"]["train"]}))
-    again = load(old)
-    features = {"daily.ret_5": [0.3, -0.2], "daily.vol_20": [0.1, 0.0]}
-    assert again.alphas(features, ["A", "B"], 5) == model.alphas(features, ["A", "B"], 5)
-    assert "no configuration" in refused("predict", old)
-    with pytest.raises(DataError, match="out of sample"):
-        again.walk()
-
-
 def test_a_model_of_a_market_is_no_model_of_files() -> None:
     with pytest.raises(DataError, match="features that a desk measures"):
         predict(model_folder.load_packaged("demo"))

@@ -112,7 +112,7 @@ def write(folder: Path, made: Mapping[str, pl.DataFrame], until: date | None = N
 
 def said(model: SignalModel, day: date) -> object:
     try:
-        rows, missing, _ = cross_section(model, day)
+        (rows, missing), _, _ = cross_section(model, day)
     except DataError as error:
         return str(error)
     columns = {name: rows.x[:, c] for c, name in enumerate(rows.names)}

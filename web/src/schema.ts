@@ -984,6 +984,18 @@ export interface components {
          * @description An agent on its desk's page.
          */
         AgentPart: {
+            /** Is Bps */
+            is_bps: number | null;
+            /** Low Bps */
+            low_bps: number | null;
+            /** High Bps */
+            high_bps: number | null;
+            /** Fills */
+            fills: number;
+            /** Lots */
+            lots: number;
+            /** Open */
+            open: number;
             /** Strategy */
             strategy: string;
             /** State */
@@ -1002,12 +1014,6 @@ export interface components {
             held: {
                 [key: string]: number;
             };
-            /** Open */
-            open: number;
-            /** Fills */
-            fills: number;
-            /** Lots */
-            lots: number;
             /** Orders */
             orders: number;
             /** Denials */
@@ -1020,12 +1026,6 @@ export interface components {
             by_hand: number;
             /** Promoted */
             promoted: string;
-            /** Is Bps */
-            is_bps: number | null;
-            /** Low Bps */
-            low_bps: number | null;
-            /** High Bps */
-            high_bps: number | null;
             /** Parts */
             parts: {
                 [key: string]: number;
@@ -1059,6 +1059,18 @@ export interface components {
          * @description An agent in a line.
          */
         AgentRow: {
+            /** Is Bps */
+            is_bps: number | null;
+            /** Low Bps */
+            low_bps: number | null;
+            /** High Bps */
+            high_bps: number | null;
+            /** Fills */
+            fills: number;
+            /** Lots */
+            lots: number;
+            /** Open */
+            open: number;
             /** Strategy */
             strategy: string;
             /** State */
@@ -1077,12 +1089,6 @@ export interface components {
             held: {
                 [key: string]: number;
             };
-            /** Open */
-            open: number;
-            /** Fills */
-            fills: number;
-            /** Lots */
-            lots: number;
             /** Orders */
             orders: number;
             /** Denials */
@@ -1095,12 +1101,6 @@ export interface components {
             by_hand: number;
             /** Promoted */
             promoted: string;
-            /** Is Bps */
-            is_bps: number | null;
-            /** Low Bps */
-            low_bps: number | null;
-            /** High Bps */
-            high_bps: number | null;
             /** Parts */
             parts: {
                 [key: string]: number;
@@ -1134,13 +1134,13 @@ export interface components {
         Alert: {
             /** Seq */
             seq: number;
+            /** Ns */
+            ns: number;
             /**
              * Gate
              * @default false
              */
             gate: boolean;
-            /** Ns */
-            ns: number;
             /** Severity */
             severity: string;
             /** Code */
@@ -1168,16 +1168,16 @@ export interface components {
          *     gate of several desks wrote, which each of them counts; `gate`: that gate, by the folder of its journal.
          */
         AlertCounts: {
-            /** Critical */
-            critical: number;
-            /** Warning */
-            warning: number;
             /** Unowned */
             unowned: number;
             /** Of Gate */
             of_gate: number;
             /** Gate */
             gate: string;
+            /** Critical */
+            critical: number;
+            /** Warning */
+            warning: number;
         };
         /**
          * AlertPage
@@ -1405,6 +1405,16 @@ export interface components {
          *     the gate's journal alone, as no session runs.
          */
         DeskPage: {
+            /** Desk */
+            desk: string;
+            /** Running */
+            running: string | null;
+            /** Silent S */
+            silent_s: number;
+            /** Fault */
+            fault: string;
+            /** Unbooked */
+            unbooked: number;
             /** Seq */
             seq: number;
             /** Ns */
@@ -1475,17 +1485,7 @@ export interface components {
             cost_points: components["schemas"]["CostPoint"][];
             /** Gate Fault */
             gate_fault: string;
-            /** Desk */
-            desk: string;
-            /** Running */
-            running: string | null;
             latch: components["schemas"]["LatchPart"] | null;
-            /** Silent S */
-            silent_s: number;
-            /** Fault */
-            fault: string;
-            /** Unbooked */
-            unbooked: number;
             reading: components["schemas"]["Reading"] | null;
         };
         /**
@@ -1493,28 +1493,28 @@ export interface components {
          * @description A desk in a line.
          */
         DeskRow: {
-            /** Desk */
-            desk: string;
-            /** Stage */
-            stage: string;
-            /** Venue */
-            venue: string;
-            /** Running */
-            running: string | null;
             /** Seq */
             seq: number;
             /** Ns */
             ns: number;
+            /** Desk */
+            desk: string;
+            /** Running */
+            running: string | null;
             /** Silent S */
             silent_s: number;
             /** Fault */
             fault: string;
+            /** Unbooked */
+            unbooked: number;
+            /** Stage */
+            stage: string;
+            /** Venue */
+            venue: string;
             killed: components["schemas"]["LatchPart"] | null;
             alerts: components["schemas"]["AlertCounts"];
             /** Money */
             money: components["schemas"]["Total"][];
-            /** Unbooked */
-            unbooked: number;
         };
         /**
          * DeskThen
@@ -1980,24 +1980,24 @@ export interface components {
          * @description An order that is open; quantities in shares or coins; `by_hand`: who gave it, "" for a strategy.
          */
         OrderPart: {
-            /** Id */
-            id: string;
-            /** Parent */
-            parent: string;
             /** Instrument */
             instrument: string;
             /** Agent */
             agent: string;
+            /** Filled */
+            filled: number;
+            /** Status */
+            status: string;
+            /** Id */
+            id: string;
+            /** Parent */
+            parent: string;
             /** Side */
             side: string;
             /** Qty */
             qty: number;
-            /** Filled */
-            filled: number;
             /** Limit Price */
             limit_price: number | null;
-            /** Status */
-            status: string;
             /** By Hand */
             by_hand: string;
         };
@@ -2006,24 +2006,24 @@ export interface components {
          * @description An open order in a line.
          */
         OrderRow: {
-            /** Id */
-            id: string;
-            /** Parent */
-            parent: string;
             /** Instrument */
             instrument: string;
             /** Agent */
             agent: string;
+            /** Filled */
+            filled: number;
+            /** Status */
+            status: string;
+            /** Id */
+            id: string;
+            /** Parent */
+            parent: string;
             /** Side */
             side: string;
             /** Qty */
             qty: number;
-            /** Filled */
-            filled: number;
             /** Limit Price */
             limit_price: number | null;
-            /** Status */
-            status: string;
             /** By Hand */
             by_hand: string;
             /** Desk */
@@ -2066,48 +2066,48 @@ export interface components {
          * @description A parent on its desk's page; `lots`, `filled` and `by_hand` in lots, `limit_price` as it was asked for.
          */
         ParentPart: {
-            /** Parent */
-            parent: string;
             /** Instrument */
             instrument: string;
             /** Agent */
             agent: string;
-            /** Side */
-            side: number;
-            /** Lots */
-            lots: number;
             /** Filled */
             filled: number;
-            /** Limit Price */
-            limit_price: number | string | null;
-            /** Limit */
-            limit: number | null;
-            /** Avg Price */
-            avg_price: number | null;
-            /** Arrival Price */
-            arrival_price: number | null;
-            /** Cost */
-            cost: number | null;
             /** Status */
             status: string;
+            /** Limit Price */
+            limit_price: number | string | null;
             /** Reason */
             reason: string;
             /** Hand */
             hand: string;
             /** By Hand */
             by_hand: number;
-            /** Live */
-            live: boolean;
             /** Schedule */
             schedule: number;
-            /** Progress */
-            progress: number;
             /** Left S */
             left_s: number | null;
-            /** Last Decision */
-            last_decision: number;
             /** Is Bps */
             is_bps: number | null;
+            /** Arrival Price */
+            arrival_price: number | null;
+            /** Parent */
+            parent: string;
+            /** Side */
+            side: number;
+            /** Lots */
+            lots: number;
+            /** Limit */
+            limit: number | null;
+            /** Avg Price */
+            avg_price: number | null;
+            /** Cost */
+            cost: number | null;
+            /** Live */
+            live: boolean;
+            /** Progress */
+            progress: number;
+            /** Last Decision */
+            last_decision: number;
             /** Opportunity Bps */
             opportunity_bps: number | null;
             /** Unfilled */
@@ -2122,28 +2122,18 @@ export interface components {
          *     `hand`: who took it over last; `by_hand`: what was filled by hand.
          */
         ParentRow: {
-            /** Desk */
-            desk: string;
-            /** Id */
-            id: string;
             /** Instrument */
             instrument: string;
             /** Agent */
             agent: string;
-            /** Side */
-            side: string;
-            /** Qty */
-            qty: number;
             /** Filled */
             filled: number;
-            /** Limit Price */
-            limit_price: number | string | null;
             /** Status */
             status: string;
+            /** Limit Price */
+            limit_price: number | string | null;
             /** Reason */
             reason: string;
-            /** Strategy */
-            strategy: string;
             /** Hand */
             hand: string;
             /** By Hand */
@@ -2156,6 +2146,16 @@ export interface components {
             is_bps: number | null;
             /** Arrival Price */
             arrival_price: number | null;
+            /** Desk */
+            desk: string;
+            /** Id */
+            id: string;
+            /** Side */
+            side: string;
+            /** Qty */
+            qty: number;
+            /** Strategy */
+            strategy: string;
         };
         /**
          * PasswordBody
@@ -2180,8 +2180,6 @@ export interface components {
          * @description Profit at a time.
          */
         PnlPoint: {
-            /** Ns */
-            ns: number;
             /** Currency */
             currency: string;
             /** Realised */
@@ -2190,12 +2188,22 @@ export interface components {
             open: number | null;
             /** Fees */
             fees: number | null;
+            /** Ns */
+            ns: number;
         };
         /**
          * PositionPart
          * @description What an agent holds of an instrument.
          */
         PositionPart: {
+            /** Currency */
+            currency: string;
+            /** Realised */
+            realised: number | null;
+            /** Open */
+            open: number | null;
+            /** Fees */
+            fees: number | null;
             /** Agent */
             agent: string;
             /** Instrument */
@@ -2212,14 +2220,6 @@ export interface components {
             mark_ns: number | null;
             /** Value */
             value: number | null;
-            /** Realised */
-            realised: number | null;
-            /** Open */
-            open: number | null;
-            /** Fees */
-            fees: number | null;
-            /** Currency */
-            currency: string;
         };
         /**
          * PostureBody
@@ -2491,14 +2491,26 @@ export interface components {
          * @description Figures over all agents and the whole journal.
          */
         Summary: {
+            /** Unowned */
+            unowned: number;
+            /** Of Gate */
+            of_gate: number;
+            /** Gate */
+            gate: string;
             /** Is Bps */
             is_bps: number | null;
-            /** Half Bps */
-            half_bps: number | null;
             /** Low Bps */
             low_bps: number | null;
             /** High Bps */
             high_bps: number | null;
+            /** Fills */
+            fills: number;
+            /** Lots */
+            lots: number;
+            /** Open */
+            open: number;
+            /** Half Bps */
+            half_bps: number | null;
             /** Unfilled */
             unfilled: number;
             /** Refused */
@@ -2507,24 +2519,12 @@ export interface components {
             live: number;
             /** Over */
             over: number;
-            /** Fills */
-            fills: number;
-            /** Lots */
-            lots: number;
             /** Denied */
             denied: number;
             /** Alerts */
             alerts: {
                 [key: string]: number;
             };
-            /** Unowned */
-            unowned: number;
-            /** Of Gate */
-            of_gate: number;
-            /** Gate */
-            gate: string;
-            /** Open */
-            open: number;
             /** Unknown */
             unknown: number;
         };

@@ -156,8 +156,7 @@ class TrainingRun:
                 if finished:
                     say(f"{self.folder}: it was finished; nothing was trained")
                     result: dict[str, Any] = json.loads((self.folder / RESULT).read_text())
-                    if "start" in result:  # an older one has no word of its first look, which is read again
-                        return result | {"policy": str(self.folder / POLICY)}
+                    return result | {"policy": str(self.folder / POLICY)}
                 arguments = (self.config, self.folder, self.seed)
                 if not progress:
                     return run_training(*arguments, make=make, stop=stop)

@@ -187,7 +187,7 @@ def promote(request: Promote) -> None:
     entry = store.entry(name)
     version, found = entry.find(which), []
     if evidence is not None:
-        found = proven(entry, version, evidence, store.folder(version))
+        found = proven(entry, version, evidence)
         why = "; ".join(filter(None, [why, f"{evidence.name}: {', '.join(gain.text for gain in found)}"]))
     made = store.promote(name, str(version.number), request.to, why=why, at=_now(), by=person())
     before = f" (before: {name}@{made.before})" if made.before else ""

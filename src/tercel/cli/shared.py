@@ -70,7 +70,6 @@ Symbols = Annotated[
     IN_LAKE,
 ]
 Venue = Annotated[str, typer.Option(help="Venue on the tape, where several have the symbol.", metavar="VENUE")]
-Write = Annotated[Path | None, typer.Option(help="Markdown file whose table is replaced.", metavar="FILE.md")]
 From = Annotated[str, typer.Option("--from", help="Begin at this local time of the exchange.", metavar="HH:MM")]
 To = Annotated[str, typer.Option("--to", help="End at this local time of the exchange.", metavar="HH:MM")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")]

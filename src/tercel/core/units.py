@@ -43,20 +43,10 @@ class Unit:
         fees = tuple(words["fees"]) if "fees" in words else None
         return cls(tick, lot, tick * lot, str(words.get("currency", "")), fees)
 
-    @classmethod
-    def worth(cls, value: float) -> "Unit":
-        """Units of which only the money of a tick of a lot is known: prices stay in ticks."""
-        return cls(value=Fraction(repr(value)), currency="")
-
     @property
     def known(self) -> bool:
-        """Whether money is money."""
+        """Whether tick and lot are known: money is money."""
         return self.currency != IN_TICKS
-
-    @property
-    def named(self) -> bool:
-        """Whether tick and lot are known, not their money alone."""
-        return self.known and self.tick * self.lot == self.value
 
     def price(self, px: Fraction | int) -> float:
         """A price of 10^-8 ticks in the units of the market."""
@@ -68,5 +58,5 @@ class Unit:
 
     def shown(self) -> dict[str, Any]:
         """{"tick", "lot", "currency"}; null where nobody told the tick: prices are then in ticks."""
-        size = {"tick": float(self.tick), "lot": float(self.lot)} if self.named else {"tick": None, "lot": None}
+        size = {"tick": float(self.tick), "lot": float(self.lot)} if self.known else {"tick": None, "lot": None}
         return {**size, "currency": self.currency}

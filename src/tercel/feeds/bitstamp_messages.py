@@ -18,11 +18,10 @@ EXTREME: Final = 10**8 * ONE
 """Prices at or above this, and those of zero, are none: market orders show them."""
 
 
-@dataclass(frozen=True)
-class OrderEvent:
-    """A created, changed or deleted order; `amount` is what is left of it, in 1e-10 like `price`."""
+@dataclass(frozen=True, kw_only=True)
+class _OrderFact:
+    """Of an order: `price` and `amount` in 1e-10."""
 
-    what: str
     number: int
     side: int
     price: int
@@ -32,19 +31,19 @@ class OrderEvent:
     recv_ns: int
 
 
-@dataclass(frozen=True)
-class OrderTrade:
-    """A trade between a resting order, the older one, and its aggressor, the newer one."""
+@dataclass(frozen=True, kw_only=True)
+class OrderEvent(_OrderFact):
+    """A created, changed or deleted order; `amount` is what is left of it."""
 
-    number: int
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderTrade(_OrderFact):
+    """A trade between a resting order, the older one, whose side it has, and its aggressor, the newer one."""
+
     resting: int
     aggressor: int
-    side: int
-    """Of the resting order."""
-    price: int
-    amount: int
-    exch_ns: int
-    recv_ns: int
 
 
 @dataclass(frozen=True)
@@ -106,8 +105,9 @@ def _number(data: dict[str, Any], name: str, line: CaptureLine, scaled: ScaledCa
 def _order(event: str, data: dict[str, Any], line: CaptureLine, scaled: ScaledCapture) -> OrderEvent:
     price = _number(data, "price", line, scaled)
     return OrderEvent(
-        event, int(data["id"]), 1 if int(data["order_type"]) == 0 else -1, price if price < EXTREME else 0,
-        _number(data, "amount", line, scaled), int(data["microtimestamp"]) * 1000, line.recv_ns,
+        what=event, number=int(data["id"]), side=1 if int(data["order_type"]) == 0 else -1,
+        price=price if price < EXTREME else 0, amount=_number(data, "amount", line, scaled),
+        exch_ns=int(data["microtimestamp"]) * 1000, recv_ns=line.recv_ns,
     )  # fmt: skip
 
 
@@ -116,9 +116,9 @@ def _trade(pair: Pair, data: dict[str, Any], line: CaptureLine, scaled: ScaledCa
     bought = buyer > seller
     pair.against_type += "type" in data and bought != (int(data["type"]) == 0)
     trade = OrderTrade(
-        int(data["id"]), min(buyer, seller), max(buyer, seller), -1 if bought else 1,
-        _number(data, "price", line, scaled), _number(data, "amount", line, scaled),
-        int(data["microtimestamp"]) * 1000, line.recv_ns,
+        number=int(data["id"]), resting=min(buyer, seller), aggressor=max(buyer, seller), side=-1 if bought else 1,
+        price=_number(data, "price", line, scaled), amount=_number(data, "amount", line, scaled),
+        exch_ns=int(data["microtimestamp"]) * 1000, recv_ns=line.recv_ns,
     )  # fmt: skip
     pair.trades.append(trade)
 

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from tercel.core.errors import ConfigError, FeedError
+from tercel.core.extras import needed
 from tercel.feeds import dbn_kernels as k
 from tercel.feeds.csv_read import ROW, TextRows, TypedColumn, stripped
 from tercel.feeds.members import Member
@@ -72,12 +73,7 @@ def dbn_library() -> Any:
     ConfigError
         When it is not installed; names the extra.
     """
-    try:
-        import databento_dbn
-    except ImportError as error:
-        remedy = 'install the extra: pip install "tercel[dbn]"; CSV files of the same data need no library'
-        raise ConfigError("Databento's library databento-dbn, which reads DBN files", str(error), remedy) from error
-    return databento_dbn
+    return needed("databento_dbn", "dbn")
 
 
 def metadata_of(data: bytes, where: str) -> tuple[Any, int]:

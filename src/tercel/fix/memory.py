@@ -15,15 +15,12 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.fixed import ONE
 from tercel.fix.profiles.model import NamesTable
 
 FILE: Final = "orders.jsonl"
 MOST_KEPT: Final = 10_000
 """Commands that are remembered, beside orders that may still trade."""
 _MOST_ASKED: Final = 10_000
-# What older files have in whole lots.
-_IN_LOTS: Final = frozenset({"cum", "base"})
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -129,8 +126,6 @@ class OrderMemory:
         """One line; a torn one is of an order that never left."""
         try:
             found: dict[str, Any] = json.loads(line)
-            for name in _IN_LOTS & found.keys():
-                found[f"{name}_qty"] = found.pop(name) * ONE
             told = SentOrder(**found | {"status": o.OrdStatus(found["status"])})
         except (ValueError, TypeError, KeyError):
             return

@@ -47,9 +47,6 @@ MODEL: Final = "model"
 """Name of the model folder in a run's folder."""
 RUNS: Final = Path("runs")
 FORMAT: Final = 3
-READ: Final = (2, FORMAT)
-"""2 has no configuration and no walk: it forecasts from features, and cannot read them itself. 1 had files of joblib,
-which run code when they are loaded: such folders are refused unread."""
 DAMAGED = (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile)
 """What reading a file raises that is none."""
 AGAIN: Final = "train it again: tercel signals train CONFIG.toml `out=FOLDER`"
@@ -276,11 +273,10 @@ def load(folder: Path) -> SignalModel:
     """
     try:
         card = json.loads((folder / CARD).read_bytes())
-        if card["format"] not in READ:
+        if card["format"] != FORMAT:
             what = f"format {card['format']} in {folder}, whose files were not opened"
             raise DataError(f"a trained model of format {FORMAT}, arrays alone", what, AGAIN)
-        hashed = card["format"] == FORMAT or bool({"sha256", "config"} & set(card))
-        if hashed and card.get("sha256") != _digest(card):
+        if card.get("sha256") != _digest(card):
             raise DataError("a card as it was written", f"{folder / CARD}, which was edited", AGAIN)
         fusion = Fusion.from_json(json.loads(_checked(folder, card["fusion"])))
         models = tuple(_part(folder, raw) for raw in card["parts"])

@@ -194,7 +194,7 @@ def section(model: SignalModel, at: date | None) -> tuple[Dataset, dict[str, str
     """:func:`cross_section`, and the model as of its date: what came since training is learned, kept and watched; on a
     day between two dates of training too, what had come by then is learned.
     """
-    (rows, missing), prices, past = _read(model, at)
+    (rows, missing), prices, past = cross_section(model, at)
     at_ns, train, since = int(rows.time_ns[0]), config_of(model).train, None
     (dates, _), anew, note = model.walked_ns, learns(model, config_of(model).train), ""
     if len(dates) and (at_ns > dates[-1] or (anew and at_ns not in dates)):
@@ -227,7 +227,7 @@ def config_of(model: SignalModel) -> SignalsConfig:
     """
     raw = model.card.get("config")
     if model.inputs != "panel" or raw is None:
-        what = "features that a desk measures" if model.inputs != "panel" else "no configuration: an earlier format"
+        what = "features that a desk measures" if model.inputs != "panel" else "no configuration"
         raise DataError("a model that says which files it reads", f"{model.folder}: {what}", AGAIN)
     for one in raw["source"]:
         if isinstance(one.get("collected"), str):
@@ -251,25 +251,19 @@ def present(config: SignalsConfig) -> SignalsConfig:
     return config
 
 
-def cross_section(model: SignalModel, at: date | None) -> tuple[Dataset, dict[str, str], pl.DataFrame]:
-    """The cross-section of a date (the files' last if None) with every source that the model listens to, why others say
-    nothing, and all closes.
+Past = Callable[[int], Dataset]
+"""The panel after a moment, until the date that is forecast: labels that are open are NaN."""
+
+
+def cross_section(model: SignalModel, at: date | None) -> tuple[tuple[Dataset, dict[str, str]], pl.DataFrame, Past]:
+    """The cross-section of a date (the files' last if None) with every source that the model listens to and why others
+    say nothing, all closes, the past.
 
     Raises
     ------
     DataError
         As :func:`predict`.
     """
-    found, prices, _ = _read(model, at)
-    return *found, prices
-
-
-Past = Callable[[int], Dataset]
-"""The panel after a moment, until the date that is forecast: labels that are open are NaN."""
-
-
-def _read(model: SignalModel, at: date | None) -> tuple[tuple[Dataset, dict[str, str]], pl.DataFrame, Past]:
-    """A cross-section with every source that the model listens to and why others say nothing, all closes, the past."""
     config = present(config_of(model))
     wanted = {one.source: [name.split(".", 1)[1] for name in one.names] for one in model.models}
     synthetic = config.panel.kind == "synthetic"

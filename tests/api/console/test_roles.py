@@ -1,5 +1,6 @@
 """Every path, method and role, as OpenAPI has them: who gets in, and who does not."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,26 @@ import pytest
 from tests.api.console.conftest import TOKEN, Place
 
 from tercel.api.console.guard import PERMISSION
-from tercel.api.console.roles import LEAST, PUBLIC, ROLES, may, role_table
+from tercel.api.console.roles import LEAST, PUBLIC, ROLES, may, permissions
 
+TOLD = {
+    "look": "see everything that a page shows, change the own password, log out",
+    "kill": "stop agents, a desk, or all of them, at once and alone",
+    "submit": "submit a parent order, ask what it would cost",
+    "pause": "pause a parent, or an agent, which then takes no other",
+    "resume": "resume what is paused (not what is killed)",
+    "amend": "change a parent's quantity, horizon or limit price",
+    "cancel": "cancel a parent",
+    "by_hand": "take a parent over, give and cancel its orders by hand, give it back",
+    "acknowledge": "own an alert",
+    "rearm": "ask to let killed agents trade again; a second person confirms",
+    "promote": "ask to promote a challenger or to undo that; a second person confirms",
+    "limits": "tighten limits at once; ask to loosen them; a second person confirms",
+    "posture": "set a posture with an end; ask for one in the place of what risk says; a second person confirms",
+    "confirm": "confirm or refuse what another person asked for",
+    "users": "add and remove people, change their roles",
+}
+"""Permission in words, for the documentation."""
 ROOT = Path(__file__).resolve().parents[3]
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ENDLESS = "/api/desks/{desk}/stream"
@@ -115,5 +134,20 @@ def test_metrics_are_for_a_session_or_the_bearer_of_the_token(shared: Place) -> 
     assert shared.client().get("/api/desks", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 401
 
 
+def role_table() -> str:
+    """The table of the documentation, Markdown: `docs/console.md` has it word for word."""
+    rows = [f"| {TOLD[one]} | " + " | ".join("yes" if may(role, one) else "" for role in ROLES) + " |" for one in LEAST]
+    return "\n".join([f"| May | {' | '.join(ROLES)} |", "|---|" + "---|" * len(ROLES), *rows])
+
+
 def test_the_documentation_has_the_table_word_for_word() -> None:
     assert role_table() in (ROOT / "docs" / "console.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_roles_is_a_ladder() -> None:
+    assert set(LEAST) == set(TOLD)
+    held = [set(permissions(role)) for role in ROLES]
+    assert all(less < more for less, more in pairwise(held))
+    assert held[0] == {"look"}
+    assert not any(may("trader", one) for one in ("rearm", "promote", "limits", "confirm", "users"))
+    assert role_table().count("\n") == len(LEAST) + 1

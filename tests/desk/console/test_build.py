@@ -12,7 +12,8 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
-from tercel.api.console.schema import schema
+from tests.desk.console.openapi import schema
+
 from tercel.core.report.style import COLOURS
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -9,7 +9,7 @@ from benchmarks.busy_day import LISTED, MINUTE, S, a_day
 from tercel.core.fixed import ONE
 from tercel.core.ports import Entry
 from tercel.desk.console.chart import MOST, book, chart
-from tercel.desk.console.past import checkpoints, state_at
+from tercel.desk.console.past import begun, checkpoints, fold
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.ledger import Ledger
@@ -25,7 +25,7 @@ def test_a_chart_has_the_fills_marks_and_orders_of_its_span(seed: int) -> None:
     entries, last = story.entries, story.entries[-1].ns
     from_ns, to_ns = last // 4, 3 * last // 4
     journal, past = journal_of(entries), checkpoints()
-    state_at(journal, last, past)
+    fold(begun(journal, last, past), journal, last, past)
     found = chart(journal, "X", from_ns, to_ns, past)
     ledger, marks = Ledger(), []
     for entry in entries:

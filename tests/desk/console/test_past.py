@@ -16,10 +16,15 @@ from tercel.core.checkpoints import Checkpoints
 from tercel.core.ports import Entry
 from tercel.desk.console import past as p
 from tercel.desk.console.follow import JournalFollower
-from tercel.desk.console.past import checkpoints, page_at, state_at
+from tercel.desk.console.past import begun, checkpoints, fold
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
+
+
+def state_at(journal: MemoryJournal, ns: int, past: Checkpoints[DeskState]) -> DeskState:
+    """The state of the page after the last entry before the first that is later than `ns`."""
+    return fold(begun(journal, ns, past), journal, ns, past)
 
 
 def folded(entries: list[Entry], ns: int) -> dict:
@@ -52,8 +57,8 @@ def test_the_page_of_a_time_is_the_fold_up_to_it(seed: int, monkeypatch: pytest.
     assert len(past) > 5
     for share in (0.0, 0.1, 0.35, 0.6, 0.99, 1.0):
         ns = round(share * last)
-        assert page_at(journal, ns, past) == folded(story.entries, ns)
-    assert page_at(journal, last // 2) == folded(story.entries, last // 2)
+        assert state_at(journal, ns, past).shown() == folded(story.entries, ns)
+    assert state_at(journal, last // 2, checkpoints()).shown() == folded(story.entries, last // 2)
 
 
 class Counted(MemoryJournal):

@@ -54,7 +54,7 @@ def test_an_agents_row_says_what_it_does_and_may_do() -> None:
     entries[2] = Entry(kinds.PARENT, S, "AAA", "ppo", "p1", body={**entries[2].body, "model": weights})
     for intent in ([0] * 10, [3, 9, 0, 0, 1] + [0] * 5, [0, 0, 9, 0, 1, 0, 4, 0, 0, 0], [2, 0, 9, 0, 1, 0, 4, 0, 0, 0]):
         entries.append(Entry(kinds.DECISION, 11 * S, "AAA", "ppo", "p1", body={"n": 1, "intent": intent}))
-    entries.append(Entry(kinds.MARKET, 12 * S, "AAA", body={"bid": 1001, "ask": 1003, "unit": 1.0}))
+    entries.append(Entry(kinds.MARKET, 12 * S, "AAA", body={"bid": 1001, "ask": 1003}))
     shown = page(entries)
     row = agents(shown)["ppo"]
     assert {one["what"]: one["n"] for one in row["actions"]} == {"wait": 2, "take": 1, "rest": 1, "take and rest": 1}

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tercel.api.demo.config import demo_config, parse_config
+from tercel.api.demo.config import parse_config, read_config
 from tercel.api.demo.markets import SimulatedMarkets
 from tercel.api.demo.planted import planted
 from tercel.core.ports import Venue
@@ -86,6 +86,6 @@ def test_on_its_own_exchange_a_desk_hears_of_planted_drift_alone(tools: Simulate
 
 
 def test_the_demo_names_its_model_and_keeps_its_news() -> None:
-    demo = demo_config()
+    demo = read_config(None)
     assert demo.signals.model == "packaged:demo"
     assert all(truth.news is not None for truth in planted(demo).values())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.api.demo.config import demo_config, demo_text, parse_config
+from tercel.api.demo.config import demo_text, parse_config, read_config
 from tercel.api.demo.planted import planted
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import ONE, PAID_ONE
@@ -149,7 +149,7 @@ class TestDrift:
 
 
 def test_demand_is_the_same_for_every_variant_of_a_desk() -> None:
-    config = demo_config()
+    config = read_config(None)
     volume = {"AAA": 1.0, "BBB": 2.0}
     orders = demand(config, volume, 3)
     assert orders == demand(config, volume, 3)
@@ -205,7 +205,7 @@ class TestPlanted:
         assert truth.news.std() == pytest.approx(1, abs=0.05)
 
     def test_a_change_holds_from_its_moment_until_the_next(self) -> None:
-        regimes = planted(demo_config())["BBB"].regimes
+        regimes = planted(read_config(None))["BBB"].regimes
         depth = {regime.after_s / 1800: regime.depth for regime in regimes}
         assert depth[6.0] == 1.0
         assert depth[6.4] == depth[7.0] == 0.35
@@ -287,11 +287,11 @@ class TestSeat:
 def test_the_demos_file_shows_every_default_as_it_is() -> None:
     whole = re.sub(r"^# (\[|[a-z_]+ =)", r"\1", demo_text(), flags=re.MULTILINE)
     assert "news = 0.6" in whole
-    assert parse_config(whole, "whole.toml") == demo_config()
+    assert parse_config(whole, "whole.toml") == read_config(None)
 
 
 def test_a_policy_in_another_market_than_its_cards_is_said() -> None:
-    assert out_of_card(demo_config()) == []
+    assert out_of_card(read_config(None)) == []
     config = parse_config(demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe")), "desk.toml")
     [(agent, text)] = out_of_card(config)
     assert agent == "default"
@@ -299,7 +299,7 @@ def test_a_policy_in_another_market_than_its_cards_is_said() -> None:
 
 
 def test_the_demo_works_the_policy_that_ships_in_its_market_under_limits_of_its_own() -> None:
-    demo = demo_config()
+    demo = read_config(None)
     assert demo.agent[0].strategy == "packaged:default"
     assert {one.market for one in demo.instrument} == {Market("csco")}
     assert demo.model_dump()["instrument"][0]["market"] == "csco", "written as it was read"

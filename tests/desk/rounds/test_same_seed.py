@@ -5,7 +5,7 @@ from collections import defaultdict
 import pytest
 from tests.parts import whole
 
-from tercel.api.demo.config import DemoConfig, demo_config
+from tercel.api.demo.config import DemoConfig, read_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.desk.rounds.build import BuiltDesk
 from tercel.desk.trading.journal import kinds
@@ -19,7 +19,7 @@ LENGTHS = {"short": {"round_s": 120.0, "warmup_s": 60.0}, "as_shipped": {}}
 
 @pytest.fixture(scope="module", params=["short", pytest.param("as_shipped", marks=pytest.mark.long)])
 def config(request: pytest.FixtureRequest) -> DemoConfig:
-    return demo_config().with_desk(rounds=ROUNDS, **LENGTHS[request.param])
+    return read_config(None).with_desk(rounds=ROUNDS, **LENGTHS[request.param])
 
 
 def run(config: DemoConfig, tools: SimulatedMarkets, seed: int, chained: bool) -> tuple[BuiltDesk, MemoryJournal]:

@@ -59,7 +59,7 @@ class Desk:
 
 
 def a_mark(ns: int, half: int) -> Entry:
-    return Entry(kinds.MARKET, ns, "AAA", body={"bid": half - 1, "ask": half + 1, "unit": 0.01})
+    return Entry(kinds.MARKET, ns, "AAA", body={"bid": half - 1, "ask": half + 1})
 
 
 def marks(n: int, seed: int = 1) -> list[Entry]:

@@ -53,7 +53,13 @@ class TestSqlite(JournalConformance):
 class TestMemory(JournalConformance):
     @pytest.fixture
     def opened(self):
-        return MemoryJournal().reopened
+        journal = MemoryJournal()
+
+        def reopened() -> MemoryJournal:
+            journal._closed = False
+            return journal
+
+        return reopened
 
 
 @pytest.mark.skipif(not SERVER, reason="no TERCEL_POSTGRES_URL=postgresql://... of a database to empty and use")
@@ -454,10 +460,12 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path):
         SqlJournal(tmp_path / "file" / "desk")
 
 
-def test_a_newer_schema_is_refused(ten):
-    damaged(ten, "UPDATE meta SET value = '99'")
-    with pytest.raises(JournalError, match="schema 99"):
-        SqlJournal(ten)
+@pytest.mark.parametrize("schema", ["1", "99"])
+def test_another_schema_is_refused(ten, schema):
+    damaged(ten, f"UPDATE meta SET value = '{schema}' WHERE key = 'schema'")
+    for opened in (SqlJournal, JournalReader, verify):
+        with pytest.raises(JournalError, match=rf"of schema 2; received schema {schema} in .*that wrote it"):
+            opened(ten)
 
 
 def test_a_kill_leaves_whole_batches(tmp_path):
@@ -576,7 +584,7 @@ def test_a_past_written_anew_shows_with_a_key_alone(tmp_path):
 
 
 def test_a_journal_that_is_not_there_cannot_be_verified(tmp_path):
-    with pytest.raises(JournalError, match="received no such file"):
+    with pytest.raises(JournalError, match=r"a desk's journal at .*; received no such file"):
         verify(tmp_path)
 
 

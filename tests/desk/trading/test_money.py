@@ -162,7 +162,7 @@ def test_the_curve_is_thinned_and_never_cut() -> None:
     assert 50_000 * S - times[-1] <= max(b - a for a, b in itertools.pairwise(times)) <= 160 * S
 
 
-def test_an_older_journal_shows_ticks_and_says_so() -> None:
+def test_a_journal_without_listings_shows_ticks_and_says_so() -> None:
     money, ledger = folded(Story(3).entries)
     assert Unit().shown() == {"tick": None, "lot": None, "currency": "ticks x lots"}
     story = Story(3)
@@ -172,8 +172,6 @@ def test_an_older_journal_shows_ticks_and_says_so() -> None:
     [row] = money.total(money.holdings(ledger.positions))
     assert (row["currency"], row["fees"]) == ("ticks x lots", None)
     assert row["total"] == pytest.approx(row["realised"] + row["open"])
-    money.apply(Entry(kinds.MARKET, 10**15, "X", body={"bid": 99, "ask": 101, "unit": 2.5}), ledger)
-    assert (money.units["X"].value, money.units["X"].shown()["tick"]) == (Fraction(5, 2), None)
 
 
 def test_without_a_mark_nobody_knows_what_is_open() -> None:

@@ -13,18 +13,18 @@ from tests.desk.trading.random_journals import Story
 from tercel.core.fixed import ONE
 from tercel.core.orders import CancelOrder, LinkStatus, MassCancel, NewOrder, ReplaceOrder, StatusRequest, Tif
 from tercel.core.ports import Entry
+from tercel.desk.limits import PAUSES
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.order import opened
+from tercel.desk.trading.order import Code, opened
 from tercel.desk.trading.orders import Orders
 from tercel.desk.trading.positions import Fill, Positions
 from tercel.desk.trading.state import (
     PERMITS,
     REASONS,
-    UNCLEAR,
     Act,
     Ends,
     ReasonScope,
@@ -41,6 +41,8 @@ from tercel.desk.trading.state import (
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "controls.md").read_text(encoding="utf-8")
 ACTIVE, REDUCING, HALTED = TradingState
 WHOSE = ("ann", "bob")
+UNCLEAR = sorted(PAUSES | {str(Code.EXEC_CHANGED), str(Code.GAP)})
+"""Codes of alerts over which an agent waits until it is clear what it holds."""
 
 
 def new(side, lots):
@@ -175,11 +177,11 @@ def told(whose):
         (alert("POSITIONS_AGREE", "info"), set(), shut),
         (alert("link_down"), set(), set()),
         (alert("POSITIONS_UNCHECKED"), set(), set()),
-        *((alert(code, agent=whose, stops="until"), {(StateReason.STOPPED, whose)}, set()) for code in sorted(UNCLEAR)),
+        *((alert(code, agent=whose, stops="until"), {(StateReason.STOPPED, whose)}, set()) for code in UNCLEAR),
         (Entry(kinds.KILL, 0, agent=whose, body=kill), {(StateReason.KILLED, whose)}, set()),
         (Entry(kinds.REARM, 0, agent=whose, body={}), set(),
          {(StateReason.KILLED, whose), (StateReason.STOPPED, whose)}),
-        (Entry(kinds.REARM, 0, agent=whose, body={"ends": sorted(UNCLEAR)}), set(), {(StateReason.STOPPED, whose)}),
+        (Entry(kinds.REARM, 0, agent=whose, body={"ends": UNCLEAR}), set(), {(StateReason.STOPPED, whose)}),
         (waiting_entry(whose, ["o1", "o2"], "open", 0), {(StateReason.ORDERS_OPEN, whose)}, set()),
         (waiting_entry(whose, [], "", 0), set(), {(StateReason.ORDERS_OPEN, whose)}),
         (Entry(kinds.SESSION, 0, body={"session": 2}), set(),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.market.simulator.test_background import Anything, orders
 
+from benchmarks.environment import pooled
 from tercel.core.errors import ConfigError
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy, gap_of
@@ -16,8 +17,8 @@ from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.lab.evaluation.experiment import run_strategies
-from tercel.lab.evaluation.sampling import bank_sampler, pooled
-from tercel.lab.learning.envs import ExecutionVec, execution_env
+from tercel.lab.evaluation.sampling import bank_sampler
+from tercel.lab.learning.envs import ExecutionVec
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import of_card
@@ -186,9 +187,9 @@ def test_shared_markets_take_no_regime_from_outside() -> None:
 def environments() -> tuple[ExecutionVec, ExecutionVec]:
     """An environment of a pool, and one of the same episodes that shares nothing."""
     task = Task(horizon_s=300.0, decisions=10, warmup_s=60.0)
-    one = execution_env("csco", task, 8, worlds=2, pool=6)
+    source = reactive(load("csco"), 2)
     sampler = pooled(bank_sampler(task, task.lots(load("csco").volume_per_s), 2), 6)
-    return one, ExecutionVec(one.episodes.source, task, sampler, 8)
+    return ExecutionVec(source, task, sampler, 8, share=True), ExecutionVec(source, task, sampler, 8)
 
 
 def test_a_pool_pays_what_it_paid_and_goes_on_from_a_state() -> None:

@@ -13,7 +13,7 @@ from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.sampling import bank_sampler
 from tercel.lab.learning import envs
 from tercel.lab.learning.checkpoint import load_checkpoint, save_checkpoint
-from tercel.lab.learning.envs import ExecutionVec, RewardWeights, execution_env
+from tercel.lab.learning.envs import ExecutionVec, RewardWeights
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
@@ -181,8 +181,6 @@ def test_nonsense_is_refused(source, market):
         RewardWeights(impact=float("nan"))
     with pytest.raises(ConfigError, match="finite weight 'left'"):
         RewardWeights(left=-1.0)
-    with pytest.raises(UnknownNameError, match="csco-santa-fe"):
-        execution_env("csco2003")
     with pytest.raises(UnknownNameError, match="placement"):
         make(source, market, actions="placements")
     with pytest.raises(ConfigError, match="1 or more markets"):

@@ -1,8 +1,7 @@
-"""`Execution-v0`: Gymnasium's own checker, seeding, and the vectorised form."""
+"""The classes of `tercel/Execution-v1`: Gymnasium's own checker, seeding, and the vectorised form."""
 
 from pathlib import Path
 
-import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
@@ -29,7 +28,7 @@ def market():
 
 
 def test_gymnasium_accepts_it(market, recwarn):
-    check_env(gymnasium.make("Execution-v0", **market).unwrapped, skip_render_check=True)
+    check_env(ExecutionEnv(**market), skip_render_check=True)
     assert not [w for w in recwarn if ours(w.filename)]
 
 
@@ -93,8 +92,7 @@ def test_other_actions(market, actions):
 
 
 def test_vector_form_is_the_same_episodes(market):
-    many = gymnasium.make_vec("Execution-v0", num_envs=4, **market)
-    assert isinstance(many.unwrapped, ExecutionVectorEnv)
+    many = ExecutionVectorEnv(4, **market)
     assert many.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
     one = ExecutionEnv(**market)
     obs, _ = many.reset(seed=8)
@@ -122,10 +120,6 @@ def test_copies_unless_told_otherwise(market):
     np.testing.assert_array_equal(first, before)
 
 
-def test_half_a_market_is_refused(market):
-    with pytest.raises(ConfigError, match="without a sampler"):
-        ExecutionEnv(source=market["source"])
-    with pytest.raises(ConfigError, match="without a source"):
-        ExecutionEnv(sampler=market["sampler"])
+def test_a_seed_for_each_market_is_refused(market):
     with pytest.raises(ConfigError, match="one seed"):
         ExecutionVectorEnv(2, **market).reset(seed=[1, 2])

@@ -34,7 +34,7 @@ def walking_tape(seed: int, n: int, step: float) -> Columns:
 @pytest.mark.parametrize("step", [1.0, 15.0])
 def test_a_long_walk_through_a_small_ring(width: int, step: float) -> None:
     tape = walking_tape(seed=width, n=1500, step=step)
-    book, reference = Book(orders=1024, width=width), ReferenceBook()
+    book, reference = OwnBook(orders=1024, width=width), ReferenceBook()
     for start in range(0, len(tape.kind), 250):
         book.apply(tape, start, start + 250)
         reference.apply(tape, start, start + 250)

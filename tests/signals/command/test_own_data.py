@@ -252,7 +252,7 @@ def test_what_is_served_of_own_files_is_what_the_panel_has(tmp_path: Path) -> No
     model = load_model(tmp_path / "o" / "model")
     data = load(tmp_path / "o")[0]
     for at in (data.time_ns[-1], data.time_ns[len(data.time_ns) // 2]):
-        served, missing, _ = cross_section(model, datetime.fromtimestamp(at / 1e9, UTC).date())
+        (served, missing), _, _ = cross_section(model, datetime.fromtimestamp(at / 1e9, UTC).date())
         rows = data.rows(data.time_ns == at)
         assert missing == {}
         assert {"news.tone", "news.learned", "fundamentals.Mood"} <= set(served.names)

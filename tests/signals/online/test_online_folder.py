@@ -87,7 +87,7 @@ def test_without_the_key_nothing_is_new_and_a_journal_of_before_goes(tmp_path: P
     card = json.loads((model / "card.json").read_text())
     assert not (model / "updates.jsonl").exists()
     assert "updates" not in card
-    assert not {"update", "online"} & set(card["config"]["train"])
+    assert card["config"]["train"]["update"] == "refit"
     with pytest.raises(DataError, match=r"train\.update"):
         load(model).updates()
 

@@ -97,7 +97,7 @@ def test_what_is_served_is_what_a_training_to_the_date_would_serve(update: str, 
     assert oracle.since is not None
     assert ours.at_ns == oracle.at_ns
     np.testing.assert_allclose(lines_of(ours.since.model), lines_of(oracle.since.model), rtol=0, atol=1e-12)
-    rows = cross_section(early, None)[0]
+    rows = cross_section(early, None)[0][0]
     columns = {name: rows.x[:, c] for c, name in enumerate(rows.names)}
     np.testing.assert_allclose(ours.since.model.told(columns), oracle.since.model.told(columns), rtol=0, atol=1e-12)
     for line in trained.updates():  # by the labels alone, no open row among them
@@ -236,7 +236,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_the_forecast_given() -> Non
 
 def test_a_model_none_of_whose_sources_is_there_keeps_its_parameters() -> None:
     model = project("recursive", 500, prices(560))
-    rows = cross_section(model, None)[0]
+    rows = cross_section(model, None)[0][0]
     strange = replace(rows, names=tuple(name.replace("daily", "strange") for name in rows.names))
     since = caught_up(model, strange, config_of(model).train)
     assert not since.lines
@@ -365,7 +365,7 @@ def test_a_portfolio_steps_by_what_was_learned_while_its_desk_was_off(tmp_path: 
     days = len({line["at"] for line in predict(served).since.lines})  # type: ignore[union-attr]
     assert any(f"It learned on {days} dates" in line for line in stepped(model, tmp_path / "book"))
     assert journal(model) == journal(served)
-    rows = cross_section(model, None)[0]
+    rows = cross_section(model, None)[0][0]
     walk = opened(read_portfolio(model.folder.parents[1] / "p.toml"), model.folder.parents[1], newest=True).sought.walk
     columns = {name: rows.x[:, c] for c, name in enumerate(rows.names)}
     learned, trained = (one.forecast(columns)[0] for one in (as_of(model, EVER), model))

@@ -328,7 +328,7 @@ def test_what_has_no_book_of_today_is_refused(model: Path, tmp_path: Path) -> No
         ((model, "--rule", "zoen"), "try 'zone'"),
         ((placed(tmp_path), "--rule", "zone"), "forecasts.model"),
         ((model, "--desk", tmp_path / "no-desk"), "no-desk"),
-        ((model, "--desk", foreign), "another database: no such table: journal"),
+        ((model, "--desk", foreign), "another database: no such table: meta"),
     ):
         told = run(*arguments, "--out", tmp_path / "x")
         assert told.exit_code == 2, told.output

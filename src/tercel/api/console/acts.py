@@ -19,7 +19,6 @@ from tercel.api.console.models import (
     WithdrawBody,
 )
 from tercel.api.console.reached import ANSWER_S, Desks, ReachedDesk, Served, seat
-from tercel.core.errors import TercelError
 from tercel.core.messages import Style
 from tercel.core.names import offer
 from tercel.core.ports import Entry
@@ -43,13 +42,6 @@ class ActResults:
 
     done: list[str] = field(default_factory=list)
     not_done: list[NotDone] = field(default_factory=list)
-
-    def attempt(self, what: str, act: Any) -> None:
-        """Do one of them."""
-        try:
-            self.done.append(act())
-        except (TercelError, OSError) as error:
-            self.not_done.append(NotDone(what=what, why=str(error)))
 
     def answer(self, status: int = 409) -> Done:
         """Both; refused with a status where nothing at all was done."""

@@ -183,14 +183,6 @@ class AcknowledgeBody(Given):
     """Whether it stands in the journal of the desk's gate."""
 
 
-class Error(BaseModel):
-    """A refusal in three parts."""
-
-    expected: str
-    received: str
-    remedy: str
-
-
 class NotDone(BaseModel):
     """Something that was asked for and not done."""
 

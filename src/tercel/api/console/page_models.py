@@ -15,18 +15,83 @@ class Shown(BaseModel):
 
 
 class Told(BaseModel):
-    """Of an entry of a journal, which may say more, and an older one less."""
+    """Of an entry of a journal, which may say more."""
 
     model_config = ConfigDict(extra="allow")
 
 
-class Total(Shown):
-    """Money of one currency; `var95` at risk in a day, `var_used` its share of what a day may lose."""
+class Numbered(Shown):
+    """Of an entry of a journal, or up to it."""
+
+    seq: int
+    ns: int
+
+
+class Profit(Shown):
+    """Money of one currency."""
 
     currency: str
     realised: float | None
     open: float | None
     fees: float | None
+
+
+class CostFigures(Shown):
+    """What was filled and what it cost; `low_bps` to `high_bps`: the 95 % interval of the mean, `open`: orders."""
+
+    is_bps: float | None
+    low_bps: float | None
+    high_bps: float | None
+    fills: int
+    lots: float
+    open: int
+
+
+class OpenAlerts(Shown):
+    """Alerts without an owner; `of_gate`: of them, those that the gate wrote."""
+
+    unowned: int
+    of_gate: int
+    gate: str
+
+
+class DeskStanding(Shown):
+    """How a desk is; `unbooked`: executions that stand in the gate's journal alone, as no session runs."""
+
+    desk: str
+    running: str | None
+    silent_s: float
+    fault: str
+    unbooked: int
+
+
+class OrderFigures(Shown):
+    """Of a parent, or an order of it."""
+
+    instrument: str
+    agent: str
+    filled: float
+    status: str
+
+
+class ParentFigures(OrderFigures):
+    """Of a parent: `schedule` is the share that an even one would have filled, `hand` who took it over last, `by_hand`
+    what was filled by hand, `limit_price` as it was asked for.
+    """
+
+    limit_price: float | str | None
+    reason: str
+    hand: str
+    by_hand: float
+    schedule: float
+    left_s: float | None
+    is_bps: float | None
+    arrival_price: float | None
+
+
+class Total(Profit):
+    """Money of one currency; `var95` at risk in a day, `var_used` its share of what a day may lose."""
+
     total: float | None
     gross: float | None
     net: float | None
@@ -43,33 +108,23 @@ class LatchPart(Told):
     reason: str
 
 
-class AlertCounts(Shown):
+class AlertCounts(OpenAlerts):
     """How many alerts are critical, warnings, without an owner; `of_gate`: of the last, those about no agent that a
     gate of several desks wrote, which each of them counts; `gate`: that gate, by the folder of its journal.
     """
 
     critical: int
     warning: int
-    unowned: int
-    of_gate: int
-    gate: str
 
 
-class DeskRow(Shown):
+class DeskRow(DeskStanding, Numbered):
     """A desk in a line."""
 
-    desk: str
     stage: str
     venue: str
-    running: str | None
-    seq: int
-    ns: int
-    silent_s: float
-    fault: str
     killed: LatchPart | None
     alerts: AlertCounts
     money: list[Total]
-    unbooked: int
 
 
 class Seat(Told):
@@ -125,7 +180,7 @@ class Budget(Shown):
     of: float | None
 
 
-class AgentFigures(Shown):
+class AgentFigures(CostFigures):
     """An agent's figures; `share` of each instrument's flow, `low_bps` to `high_bps` the 95 % interval of its cost.
 
     `parts`, basis points that add up to the cost of its analysed parents: half the `spread`, to `walk` the book,
@@ -141,18 +196,12 @@ class AgentFigures(Shown):
     fallback: str
     share: dict[str, float]
     held: dict[str, float]
-    open: int
-    fills: int
-    lots: float
     orders: int
     denials: int
     parents: int
     filled_share: float | None
     by_hand: int
     promoted: str
-    is_bps: float | None
-    low_bps: float | None
-    high_bps: float | None
     parts: dict[str, float]
     drift: str
     drifting: bool
@@ -181,18 +230,14 @@ class AgentRow(AgentFigures):
     challenger: Seat | None
 
 
-class OrderPart(Shown):
+class OrderPart(OrderFigures):
     """An order that is open; quantities in shares or coins; `by_hand`: who gave it, "" for a strategy."""
 
     id: str
     parent: str
-    instrument: str
-    agent: str
     side: str
     qty: float
-    filled: float
     limit_price: float | None
-    status: str
     by_hand: str
 
 
@@ -203,7 +248,7 @@ class OrderRow(OrderPart):
     reason: str
 
 
-class ParentRow(Shown):
+class ParentRow(ParentFigures):
     """A parent in a line; quantities in shares or coins, `schedule` the share that an even one would have filled.
 
     `hand`: who took it over last; `by_hand`: what was filled by hand.
@@ -211,21 +256,9 @@ class ParentRow(Shown):
 
     desk: str
     id: str
-    instrument: str
-    agent: str
     side: str
     qty: float
-    filled: float
-    limit_price: float | str | None
-    status: str
-    reason: str
     strategy: str
-    hand: str
-    by_hand: float
-    schedule: float
-    left_s: float | None
-    is_bps: float | None
-    arrival_price: float | None
 
 
 class DeskOrders(Shown):
@@ -235,30 +268,18 @@ class DeskOrders(Shown):
     orders: list[OrderRow]
 
 
-class ParentPart(Shown):
+class ParentPart(ParentFigures):
     """A parent on its desk's page; `lots`, `filled` and `by_hand` in lots, `limit_price` as it was asked for."""
 
     parent: str
-    instrument: str
-    agent: str
     side: int
     lots: float
-    filled: float
-    limit_price: float | str | None
     limit: float | None
     avg_price: float | None
-    arrival_price: float | None
     cost: float | None
-    status: str
-    reason: str
-    hand: str
-    by_hand: float
     live: bool
-    schedule: float
     progress: float
-    left_s: float | None
     last_decision: int
-    is_bps: float | None
     opportunity_bps: float | None
     unfilled: float
     refused: float
@@ -272,7 +293,7 @@ class ListingPart(Shown):
     currency: str
 
 
-class PositionPart(Shown):
+class PositionPart(Profit):
     """What an agent holds of an instrument."""
 
     agent: str
@@ -283,20 +304,12 @@ class PositionPart(Shown):
     mark: float | None
     mark_ns: int | None
     value: float | None
-    realised: float | None
-    open: float | None
-    fees: float | None
-    currency: str
 
 
-class PnlPoint(Shown):
+class PnlPoint(Profit):
     """Profit at a time."""
 
     ns: int
-    currency: str
-    realised: float | None
-    open: float | None
-    fees: float | None
 
 
 class ExposurePart(Shown):
@@ -344,12 +357,10 @@ class Limit(Shown):
     share: float
 
 
-class Alert(Shown):
+class Alert(Numbered):
     """An alert, and who owns it; `seq` is of the journal that it stands in: the desk's, or its gate's."""
 
-    seq: int
     gate: bool = False
-    ns: int
     severity: str
     code: str
     text: str
@@ -366,22 +377,18 @@ class AlertPage(Shown):
     next: int | None
 
 
-class Decision(Shown):
+class Decision(Numbered):
     """A decision, in brief."""
 
-    seq: int
-    ns: int
     parent: str
     agent: str
     n: int | None
     commands: int
 
 
-class Deed(Shown):
+class Deed(Numbered):
     """What a person did."""
 
-    seq: int
-    ns: int
     kind: str
     by: str
     what: str
@@ -425,35 +432,24 @@ class SessionPart(Told):
     stage: str = ""
 
 
-class Summary(Shown):
+class Summary(CostFigures, OpenAlerts):
     """Figures over all agents and the whole journal."""
 
-    is_bps: float | None
     half_bps: float | None
-    low_bps: float | None
-    high_bps: float | None
     unfilled: float
     refused: int
     live: int
     over: int
-    fills: int
-    lots: float
     denied: int
     alerts: dict[str, int]
-    unowned: int
-    of_gate: int
-    gate: str
-    open: int
     unknown: int
 
 
-class DeskThen(Shown):
+class DeskThen(Numbered):
     """The page of a desk as it was; `freshness`: seconds since each mark, forecast and posture of an instrument;
     `gate_fault`: why the journal of its gate cannot be read now.
     """
 
-    seq: int
-    ns: int
     session: SessionPart
     summary: Summary
     agents: list[AgentPart]
@@ -482,15 +478,10 @@ class DeskThen(Shown):
     gate_fault: str
 
 
-class DeskPage(DeskThen):
+class DeskPage(DeskThen, DeskStanding):
     """The page of a desk now; a stream's events hold the parts that have changed. `unbooked`: executions that stand in
     the gate's journal alone, as no session runs.
     """
 
-    desk: str
-    running: str | None
     latch: LatchPart | None
-    silent_s: float
-    fault: str
-    unbooked: int
     reading: Reading | None

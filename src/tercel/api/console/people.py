@@ -317,22 +317,9 @@ def _read(path: Path) -> dict[str, Person]:
                 received = f"{', '.join(strange) or 'a hash'} of {where}"
                 raise ConfigError("role, hash, by, s and lifters", received, "mend the file")
             by, s = str(row.get("by", "")), float(row["s"])
-            lifters = {str(one): float(at) for one, at in row.get("lifters", {}).items()}
+            lifters = {str(one): float(at) for one, at in row["lifters"].items()}
             people[name] = Person(name, check_role(row.get("role"), where), row.get("hash", ""), by, s, lifters)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         remedy = "mend it, or move it away and begin with `tercel console users add NAME`"
         raise ConfigError("a file of people", f"{path}: {type(error).__name__}: {error}", remedy) from None
-    chains = {name: _chain(people, name) for name, row in rows.items() if "lifters" not in row}
-    return people | {name: replace(people[name], lifters=chain) for name, chain in chains.items()}
-
-
-def _chain(people: Mapping[str, Person], name: str) -> dict[str, float]:
-    """Lifters of a file written before they were kept: who let a person in, who let that one in, and so on."""
-    chain, on = dict[str, float](), people.get(name)
-    while on is not None and on.by:
-        above = on.by.partition(" (")[0] if _at_console(on.by) else on.by
-        if above in chain:
-            break
-        chain[above] = on.s
-        on = people.get(above)
-    return chain
+    return people

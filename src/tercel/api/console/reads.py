@@ -308,12 +308,12 @@ def _parent_row(served: Served, parent: ParentOrder, shown: Mapping[str, Any], u
         status=str(parent.status), reason=parent.reason, strategy=parent.strategy, schedule=shown["schedule"],
         hand=parent.hand, by_hand=unit.qty(round(shown["by_hand"] * ONE)), left_s=shown["left_s"],
         is_bps=plain(shown["is_bps"]),
-        arrival_price=shown["arrival_price"] if unit.named else None,
+        arrival_price=shown["arrival_price"] if unit.known else None,
     )  # fmt: skip
 
 
 def _order_row(served: Served, order: ChildOrder, unit: Unit, by_hand: str) -> OrderRow:
-    priced = order.price is not None and unit.named
+    priced = order.price is not None and unit.known
     return OrderRow(
         desk=served.name, id=order.root, instrument=order.instrument, agent=order.account,
         side=SIDE_WORDS[order.side], qty=unit.qty(order.lots * ONE), filled=unit.qty(order.cum_qty),

@@ -29,24 +29,6 @@ LEAST: Final = {
     "users": ADMIN,
 }
 """Permission to the least role that has it."""
-TOLD: Final = {
-    "look": "see everything that a page shows, change the own password, log out",
-    "kill": "stop agents, a desk, or all of them, at once and alone",
-    "submit": "submit a parent order, ask what it would cost",
-    "pause": "pause a parent, or an agent, which then takes no other",
-    "resume": "resume what is paused (not what is killed)",
-    "amend": "change a parent's quantity, horizon or limit price",
-    "cancel": "cancel a parent",
-    "by_hand": "take a parent over, give and cancel its orders by hand, give it back",
-    "acknowledge": "own an alert",
-    "rearm": "ask to let killed agents trade again; a second person confirms",
-    "promote": "ask to promote a challenger or to undo that; a second person confirms",
-    "limits": "tighten limits at once; ask to loosen them; a second person confirms",
-    "posture": "set a posture with an end; ask for one in the place of what risk says; a second person confirms",
-    "confirm": "confirm or refuse what another person asked for",
-    "users": "add and remove people, change their roles",
-}
-"""Permission in words, for the documentation."""
 
 
 def check_role(role: object, where: str = "") -> str:
@@ -80,9 +62,3 @@ def permissions(role: str) -> list[str]:
     ['look']
     """
     return [one for one in LEAST if may(role, one)]
-
-
-def role_table() -> str:
-    """The table of the documentation, Markdown: `docs/console.md` has it word for word."""
-    rows = [f"| {TOLD[one]} | " + " | ".join("yes" if may(role, one) else "" for role in ROLES) + " |" for one in LEAST]
-    return "\n".join([f"| May | {' | '.join(ROLES)} |", "|---|" + "---|" * len(ROLES), *rows])

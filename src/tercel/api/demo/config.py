@@ -60,8 +60,8 @@ class DemoConfig(DeskConfig):
     signals: PlantedSignals = PlantedSignals()
 
 
-def read_config(path: Path) -> DemoConfig:
-    """The desk that a file describes.
+def read_config(path: Path | None) -> DemoConfig:
+    """The desk that a file describes; None: the packaged one, which `tercel trade run` shows as its demo.
 
     Raises
     ------
@@ -105,11 +105,6 @@ def _placed(config: DemoConfig, folder: Path) -> DemoConfig:
     if section.flow != OFF and section.flow not in packaged():
         where["flow"] = str(folder / section.flow)
     return config.model_copy(update={"signals": section.model_copy(update=where)})
-
-
-def demo_config() -> DemoConfig:
-    """The packaged desk, which `tercel trade run` shows as its demo."""
-    return parse_config(demo_text(), DEMO)
 
 
 def demo_text() -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError
+from tercel.core.extras import needed
 from tercel.core.fixed import shown
 from tercel.core.ports import Entry
 from tercel.desk.console.state import DeskState, highest
@@ -26,11 +26,7 @@ class Metrics:
     """Counters and gauges of one desk, in a registry of their own."""
 
     def __init__(self) -> None:
-        try:
-            import prometheus_client as prometheus
-        except ImportError:
-            wanted = "the extra [trade]"
-            raise ConfigError(wanted, "no module prometheus_client", "pip install 'tercel[trade]'") from None
+        prometheus = needed("prometheus_client", "trade")
         self._write: Any = prometheus.generate_latest
         self._registry = registry = prometheus.CollectorRegistry()
         counter, gauge = prometheus.Counter, prometheus.Gauge

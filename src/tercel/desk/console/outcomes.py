@@ -49,7 +49,7 @@ class Outcomes:
 def forecast_row(instrument: str, alpha: Mapping[str, Any], came_bps: float | None = None) -> dict[str, Any]:
     """What was expected of an instrument, basis points with two standard deviations about it, and what came.
 
-    What an older journal does not tell is None.
+    What the entry does not tell is None.
 
     >>> forecast_row("A", {"ns": 5, "expected_bps": 1.0, "sd_bps": 2.0, "horizon_ns": 3_000_000_000})["low"]
     -3.0

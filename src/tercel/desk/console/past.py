@@ -1,7 +1,7 @@
 """The page as it was at a time of the venue: the fold of the entries up to it, from the checkpoint before."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from tercel.core.checkpoints import Checkpoints
 from tercel.core.ports import Entries, Entry
@@ -32,21 +32,6 @@ ROWS: Final = (
 def checkpoints() -> Checkpoints[DeskState]:
     """Checkpoints of a page, none yet; a follower keeps them as it goes."""
     return Checkpoints(EVERY_NS, EVERY, KEPT, ROWS, lambda state: [state.ledger.past])
-
-
-def state_at(journal: Entries, ns: int, past: Checkpoints[DeskState] | None = None) -> DeskState:
-    """The state of the page after the last entry before the first that is later than `ns`.
-
-    Parameters
-    ----------
-    journal : Entries
-    ns : int
-        Venue time.
-    past : Checkpoints, optional
-        Used, and added to beyond its last.
-    """
-    past = checkpoints() if past is None else past
-    return fold(begun(journal, ns, past), journal, ns, past)
 
 
 def begun(journal: Entries, ns: int, past: Checkpoints[DeskState]) -> DeskState:
@@ -83,8 +68,3 @@ def note(past: Checkpoints[DeskState], state: DeskState) -> None:
         archive = state.ledger.past
         state.archived = (0, 0) if archive is None else (len(archive), archive.fills)
         past.keep(state.ns, state.seq, state)
-
-
-def page_at(journal: Entries, ns: int, past: Checkpoints[DeskState] | None = None) -> dict[str, Any]:
-    """The page (`DeskState.shown`) as it was at a time of the venue: see :func:`state_at`."""
-    return state_at(journal, ns, past).shown()

@@ -174,7 +174,7 @@ def as_json(limits: file.Limits) -> dict[str, Any]:
 
 
 def from_json(body: Mapping[str, Any], source: str = "the journal") -> file.Limits:
-    """Limits from the JSON of :func:`as_json`, also as it was before some limit existed.
+    """Limits from the JSON of :func:`as_json`.
 
     Raises
     ------
@@ -191,12 +191,11 @@ def from_json(body: Mapping[str, Any], source: str = "the journal") -> file.Limi
 
 
 def _scope(kind: type[_Kind], written: Mapping[str, Any], source: str) -> _Kind:
-    """Limits of one scope; one that their writer did not know yet is what holds where a file does not say it."""
-    if unknown := sorted(written.keys() - {each.name for each in fields(kind)}):
-        remedy = "open it with the version of tercel that wrote it, or a later one: no limit of it is left out"
+    """Limits of one scope, those that this version knows and no others."""
+    if unknown := sorted(written.keys() ^ {each.name for each in fields(kind)}):
+        remedy = "open it with the version of tercel that wrote it: no limit of it is left out"
         raise LimitsError("limits that this version knows", f"{', '.join(unknown)} in {source}", remedy)
-    said = {**file.otherwise(kind), "drawdown": written["daily_loss"], **written}
-    values: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in said.items()}
+    values: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in written.items()}
     return kind(**values)
 
 

@@ -213,11 +213,6 @@ _OTHERWISE: Final[dict[str, Any]] = {"warn": Decimal("0.8"), "executions": 0, "e
 _Kind = TypeVar("_Kind", DeskLimits, AgentLimits, InstrumentLimits)
 
 
-def otherwise(kind: type[ScopeLimits]) -> dict[str, Any]:
-    """Fields of a kind of limits that a file may leave out, and what holds then, in internal units."""
-    return dict(value_of(kind, "otherwise", key, each) for key, each in _OTHERWISE.items() if key in _KEYS[kind])
-
-
 def schema() -> dict[str, Any]:
     """The JSON schema of a limit file."""
     text, amount = {"type": "string"}, {"type": "number", "minimum": 0}

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import LimitsError, OrderError
-from tercel.core.fixed import ONE, PAID_ONE
+from tercel.core.fixed import ONE
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.limits import checks, watch
 from tercel.desk.limits.change import hash_of
@@ -265,17 +265,17 @@ class LimitGate(ReportedCounts):
     def day(self) -> dict[str, Any]:
         """The day's opening and highest equity for the journal, as no fold of orders and reports can rebuild them."""
         scopes = [[scope.room, scope.name, scope.opening, scope.high] for scope in self.scopes()]
-        return {"ends_ns": self.day_ends_ns, "scopes": scopes, "parts": PAID_ONE}
+        return {"ends_ns": self.day_ends_ns, "scopes": scopes}
 
     def restore_day(self, day: Mapping[str, Any]) -> None:
         """Restore what :meth:`day` gave before a restart, unless a new day has begun since."""
         if day["ends_ns"] < self.day_ends_ns:
             return
-        self.day_ends_ns, finer = day["ends_ns"], PAID_ONE // day.get("parts", 1)  # older journals have none
+        self.day_ends_ns = day["ends_ns"]
         known = {(scope.room, scope.name): scope for scope in self.scopes()}
         for room, name, opening, high in day["scopes"]:
             if (scope := known.get((room, name))) is not None:
-                scope.opening, scope.high = opening * finer, high * finer
+                scope.opening, scope.high = opening, high
                 scope.sink()
 
     # -- what left, and what became of it -------------------------------------------------------------------------

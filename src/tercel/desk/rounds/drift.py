@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
+from tercel.core.extras import needed
 
 DELTA: Final = 0.002
 """ADWIN's confidence."""
@@ -75,8 +76,4 @@ class DriftDetector:
 
 
 def _adwin(delta: float) -> Any:
-    try:
-        from river.drift import ADWIN
-    except ImportError:
-        raise ConfigError("the extra [trade]", "no module river", "pip install 'tercel[trade]'") from None
-    return ADWIN(delta=delta)  # type: ignore[no-untyped-call]
+    return needed("river.drift", "trade").ADWIN(delta=delta)

@@ -41,6 +41,7 @@ from tercel.desk.rounds.stances import HandPostures
 from tercel.desk.rounds.targets import TargetOrders
 from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.observer import SessionObserver
 from tercel.desk.trading.parents import ParentOrder, ParentRequest
 from tercel.desk.trading.session import Session
 from tercel.desk.trading.tca.measure import fees_of, fill_rows, shortfall
@@ -55,7 +56,7 @@ CALM_S: Final = 180
 """Fewest seconds that risk learns what is calm from, however short the warm-up is."""
 
 
-class DeskLoop:
+class DeskLoop(SessionObserver):
     """Trading rounds of a desk's agents over one session.
 
     Parameters
@@ -481,10 +482,8 @@ def _body(message: Alpha | Posture) -> dict[str, Any]:
 
 
 def _result(entry: Entry) -> dict[str, Any]:
-    """A parent's row, from its feedback; older journals lack some figures."""
-    row = {"status": None, "alpha_bps": None, "posture": None, **entry.body}
-    row.pop("expected_bps", None)
-    return {"id": entry.parent, "instrument": entry.instrument, "agent": entry.agent, **row}
+    """A parent's row, from its feedback."""
+    return {"id": entry.parent, "instrument": entry.instrument, "agent": entry.agent, **entry.body}
 
 
 def _rounded(costs: Mapping[str, float]) -> str:

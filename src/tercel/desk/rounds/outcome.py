@@ -81,8 +81,8 @@ class ParentOutcome:
     Parameters
     ----------
     id, instrument, agent : str
-    status : str or None
-        done, expired or cancelled; None in older journals, as are others below.
+    status : str
+        done, expired or cancelled.
     side, quantity, filled, unfilled, refused : int
         Lots; `unfilled` were left at the end, limits or the venue `refused`.
     is_bps, opportunity_bps, refusal_bps : float or None
@@ -101,7 +101,7 @@ class ParentOutcome:
     id: str
     instrument: str
     agent: str
-    status: str | None
+    status: str
     alpha_bps: float | None
     posture: str | None
     side: int

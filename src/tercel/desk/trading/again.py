@@ -3,20 +3,19 @@
 Parents, guidance and what people did to them come at the times at which the journal has them; strategies decide anew.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.fixed import ONE
 from tercel.core.messages import Alpha, Posture, Style
-from tercel.core.orders import VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.parents import ParentOrder, ParentRequest
+from tercel.desk.trading.observer import SessionObserver
+from tercel.desk.trading.parents import ParentOrder
 from tercel.desk.trading.session import Session
 from tercel.desk.trading.tca.measure import fees_of, fill_rows, shortfall
 from tercel.desk.trading.tca.shortfall import Shortfall
@@ -120,7 +119,7 @@ def _if_open(id_: str, act: Callable[[Session], object]) -> Callable[[Session], 
     return done
 
 
-class CostObserver:
+class CostObserver(SessionObserver):
     """What each parent of a session cost, taken as it ends (`trading.observer.SessionObserver`).
 
     Parameters
@@ -131,15 +130,6 @@ class CostObserver:
     def __init__(self, session: Session) -> None:
         self._session, self.found = session, dict[str, Shortfall]()
         session.manager.watchers.append(self)
-
-    def on_events(self, events: Sequence[VenueEvent]) -> None:
-        """Nothing."""
-
-    def on_arrival(self, order: ParentRequest, book: Int32, state: Ints) -> None:
-        """Nothing."""
-
-    def on_decision(self, order: ParentRequest, observation: Float32) -> None:
-        """Nothing."""
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
         """Take its cost."""

@@ -293,9 +293,8 @@ def _not_taken(entry: Entry) -> tuple[int, str]:
 
 
 def settled_of(body: Mapping[str, Any]) -> dict[tuple[str, str], int]:
-    """Position difference explained by a person, 10^-8 of a lot; older journals have whole lots."""
-    gaps = body["qty_gaps"] if "qty_gaps" in body else [[*where, lots * ONE] for *where, lots in body["gaps"]]
-    return {(account, instrument): qty for account, instrument, qty in gaps if qty}
+    """Position difference explained by a person, 10^-8 of a lot."""
+    return {(account, instrument): qty for account, instrument, qty in body["qty_gaps"] if qty}
 
 
 def obey(entry: Entry, limits: LimitGate) -> None:

@@ -28,8 +28,8 @@ class LimitRequest:
     by: str
     reason: str
     ns: int
-    was: Mapping[str, Any] | None = None
-    """What was in force at these paths when it was asked for (`limits.values_at`); None in older journals."""
+    was: Mapping[str, Any]
+    """What was in force at these paths when it was asked for (`limits.values_at`)."""
 
     def open(self, now_ns: int) -> bool:
         """Whether it may still be approved."""
@@ -59,7 +59,7 @@ class LimitRecord:
         body = entry.body
         self.requests = {number: one for number, one in self.requests.items() if one.open(entry.ns)}
         if body["event"] == "requested":
-            asked = LimitRequest(body["changes"], body["by"], body["reason"], entry.ns, body.get("was"))
+            asked = LimitRequest(body["changes"], body["by"], body["reason"], entry.ns, body["was"])
             self.requests[int(body["request"])] = asked
             return
         self.requests.pop(int(body.get("request", 0)), None)

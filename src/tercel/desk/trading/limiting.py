@@ -193,7 +193,7 @@ class LimitKeeper:
         if changes is not None and dict(changes) != dict(asked.changes):
             raise OrderError(f"the values of request {number}: {_words(asked.changes)}", _words(changes), _ANEW)
         now = values_at(self._gateway.limits.limits, asked.changes)
-        if asked.was is not None and now != asked.was:
+        if now != asked.was:
             raise OrderError(f"limits as they were when it was asked for: {_words(asked.was)}", _words(now), _ANEW)
         after = changed(self._gateway.limits.limits, asked.changes)
         more = {"changes": dict(asked.changes), "asked_by": asked.by, "request": number}

@@ -1,9 +1,8 @@
 """A desk's money: profit realised and open, fees, exposure, value at risk; exact inside, floats when shown.
 
 The fold takes sessions (units), marks, and every execution as it is booked, busted or corrected. Positions are the
-ledger's, in 10^-16 half ticks x lots; a figure becomes money by the tick and the lot that the session journaled. Older
-journals name neither: then prices are in ticks, and money in what a mark says a tick of a lot is worth, or in ticks x
-lots.
+ledger's, in 10^-16 half ticks x lots; a figure becomes money by the tick and the lot that the session journaled. Where
+it listed no such instrument, prices are in ticks and money in ticks x lots.
 """
 
 import math
@@ -152,8 +151,6 @@ class Money:
     def mark(self, entry: Entry) -> None:
         """Take a mark of an instrument, and its return since the one before."""
         name, bid, ask = entry.instrument, entry.body.get("bid"), entry.body.get("ask")
-        if name not in self.units and "unit" in entry.body:
-            self.units[name] = Unit.worth(entry.body["unit"])
         if bid is None or ask is None:
             return
         if entry.ns != self._at:

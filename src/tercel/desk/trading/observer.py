@@ -1,7 +1,6 @@
 """What watches a session: the desk's loop, and the recorder of costs."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.orders import VenueEvent
@@ -9,8 +8,8 @@ from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.parents import ParentOrder, ParentRequest
 
 
-class SessionObserver(Protocol):
-    """Observer of a session's events."""
+class SessionObserver:
+    """Observer of a session's events, each of which it passes over unless it says otherwise."""
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
         """Venue events, after followers and executors processed them."""

@@ -19,14 +19,11 @@ from tercel.core.orders import CancelOrder, Command, MassCancel, NewOrder, Repla
 from tercel.core.ports import Entry
 from tercel.desk.limits import PAUSES, Denial
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.order import Code
 from tercel.desk.trading.orders import Orders
 from tercel.desk.trading.positions import Positions
 
 STOPS: Final = "stops"
 """In the body of an alert: its agent sends nothing new until it goes on."""
-UNCLEAR: Final = PAUSES | {str(Code.EXEC_CHANGED), str(Code.GAP)}
-"""Codes of alerts over which an agent waits until it is clear what it holds."""
 
 
 class TradingState(StrEnum):

@@ -37,7 +37,7 @@ class Gain(Record):
 
 @dataclass(frozen=True)
 class JudgedWeights(Record):
-    """Which weights a policy was judged with; empty: an older evaluation did not say."""
+    """Which weights a policy was judged with."""
 
     weights_sha256: str | None = None
 
@@ -67,8 +67,8 @@ def read_evaluation(path: Path) -> PromotionEvidence:
         raise ConfigError("the JSON of an evaluation", f"{path}: {error}", remedy) from error
 
 
-def judged_as(evaluation: PromotionEvidence, version: Version, names: Collection[str]) -> str:
-    """The name under which an evaluation judged `version`: that of its weights, else one of `names`.
+def judged_as(evaluation: PromotionEvidence, version: Version) -> str:
+    """The name under which an evaluation judged the weights of `version`.
 
     Raises
     ------
@@ -78,14 +78,13 @@ def judged_as(evaluation: PromotionEvidence, version: Version, names: Collection
     judged = list(evaluation.paired_vs_best_baseline)
     hashes = {name: facts.weights_sha256 for name, facts in evaluation.policies.items()}
     by_weights = [name for name in judged if hashes.get(name) == version.weights_sha256]
-    by_name = [name for name in judged if name in names and not hashes.get(name)]
-    if not (by_weights or by_name):
+    if not by_weights:
         raise PolicyError(
             f"an evaluation of {version.label} (weights {version.weights_sha256[:16]})",
             f"one of {', '.join(judged) or 'no policy'}",
             f"tercel agent evaluate {version.label} `against=all` `json=True` makes it",
         )
-    return (by_weights or by_name)[0]
+    return by_weights[0]
 
 
 def gains(evaluation: PromotionEvidence, policy: str, opponents: Collection[str] = ()) -> list[Gain]:
@@ -110,7 +109,7 @@ def _gain(over: str, found: Estimate) -> Gain:
     return Gain(over, found.mean, low, high)
 
 
-def proven(entry: RegistryEntry, version: Version, evidence: Path, folder: Path) -> list[Gain]:
+def proven(entry: RegistryEntry, version: Version, evidence: Path) -> list[Gain]:
     """Gains that support a promotion: over the best baseline, and over the champion if judged beside it.
 
     Raises
@@ -119,7 +118,7 @@ def proven(entry: RegistryEntry, version: Version, evidence: Path, folder: Path)
         When an interval does not lie above 0.
     """
     evaluation = read_evaluation(evidence)
-    policy = judged_as(evaluation, version, {version.label, str(folder)})
+    policy = judged_as(evaluation, version)
     champion = dict(entry.aliases).get("champion", 0)
     rivals = [f"{entry.name}@{champion}", f"{entry.name}@champion"] if champion not in (0, version.number) else []
     found = gains(evaluation, policy, rivals)

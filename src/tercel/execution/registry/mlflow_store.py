@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, PolicyError
+from tercel.core.errors import PolicyError
+from tercel.core.extras import needed
 from tercel.core.kernel_keys import cache_root
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.registry.entries import Promotion, RegistryEntry, Version, checked_alias, checked_name
@@ -53,13 +54,9 @@ class MlflowRegistry:
             os.environ.setdefault(name, value)
         for library in ("mlflow", "alembic"):  # they tell of every table that they make
             logging.getLogger(library).setLevel(logging.WARNING)
-        try:
-            from mlflow import MlflowClient
-        except ImportError as error:
-            remedy = "pip install 'tercel[mlflow]', or keep a registry in a folder"
-            raise ConfigError("MLflow for a registry by URL", "none installed", remedy) from error
+        mlflow = needed("mlflow", "mlflow")
         self._where, self._uri = where, uri
-        self._client: Any = self._call(lambda: MlflowClient(tracking_uri=uri, registry_uri=uri))
+        self._client: Any = self._call(lambda: mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri))
 
     @property
     def where(self) -> str:

@@ -57,9 +57,14 @@ NEVER = 2**40
 
 def rest_ahead(due: Ints, target: Ints, tolerance: Ints, behind: Floats, view: View) -> Intents:
     """Take arrears beyond `tolerance` lots, rest what then is missing to `target`, the share `behind` a tick behind."""
-    intents = ladder(view)
     take = np.clip(due - view.done - tolerance, 0, view.left)
     rest = np.clip(target - view.done - take, 0, view.left - take)
+    return take_and_rest(take, rest, behind, view)
+
+
+def take_and_rest(take: Ints, rest: Ints, behind: Floats, view: View) -> Intents:
+    """Take `take` lots and rest `rest`, the share `behind` of them a tick behind the touch."""
+    intents = ladder(view)
     back = np.floor(behind * rest + 0.5).astype(np.int64)
     intents[:, TAKE] = take
     intents[:, REST0 + AT_TOUCH] = rest - back
@@ -300,7 +305,6 @@ class Popv(Tunable):
 
     def decide(self, view: View) -> Intents:
         """Intents that take where much is displayed or the clock says so, and rest a share of what is left."""
-        intents = ladder(view)
         far = view.far_depth[:, 0]
         large = far >= np.exp(self.value("trigger")) * np.maximum(view.far_depth.mean(axis=1), 1.0)
         lots = np.where(large, np.floor(np.minimum(np.exp(self.value("share")) * far, 2.0**40)), 0.0)
@@ -308,11 +312,7 @@ class Popv(Tunable):
         overdue = np.maximum(view.left - np.ceil(allowed - 1e-9), 0.0)
         take = np.minimum(np.maximum(lots, overdue), view.left).astype(np.int64)
         rest = np.floor(sigmoid(self.value("show")) * (view.left - take) + 0.5).astype(np.int64)
-        back = np.floor(sigmoid(self.value("behind")) * rest + 0.5).astype(np.int64)
-        intents[:, TAKE] = take
-        intents[:, REST0 + AT_TOUCH] = rest - back
-        intents[:, REST0 + AT_TOUCH + 1] = back
-        return settle(intents, view)
+        return take_and_rest(take, rest, sigmoid(self.value("behind")), view)
 
 
 DEEPEST = 60

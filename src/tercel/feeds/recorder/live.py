@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 from urllib.request import Request, urlopen
 
 from tercel.core.closing import Closing
-from tercel.core.errors import ConfigError
+from tercel.core.extras import needed
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds.streams import Stream
 
@@ -245,10 +245,5 @@ def websocket_client() -> tuple[Any, tuple[type[Exception], ...]]:
     ConfigError
         When it is not installed; names the extra.
     """
-    try:
-        from websockets.exceptions import WebSocketException
-        from websockets.sync.client import connect
-    except ImportError as error:
-        remedy = 'install the extra: pip install "tercel[record]"'
-        raise ConfigError("the library websockets, which records live feeds", str(error), remedy) from error
-    return connect, (WebSocketException,)
+    client = needed("websockets.sync.client", "record")
+    return client.connect, (needed("websockets.exceptions", "record").WebSocketException,)

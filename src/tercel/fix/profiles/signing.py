@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tercel.core.errors import ConfigError
+from tercel.core.extras import needed
 from tercel.fix import tags as t
 from tercel.fix.protocol.message import Message
 
@@ -68,17 +69,14 @@ def ed25519_key(pem: str, name: str, private: bool) -> Any:
     ConfigError
         As for :func:`signer`.
     """
-    try:
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric import ed25519
-    except ImportError:
-        raise ConfigError("the package cryptography", "none", "pip install 'tercel[sign]'") from None
+    serialization = needed("cryptography.hazmat.primitives.serialization", "sign")
+    ed25519 = needed("cryptography.hazmat.primitives.asymmetric.ed25519", "sign")
+    unsupported = needed("cryptography.exceptions", "sign").UnsupportedAlgorithm
     wanted = ed25519.Ed25519PrivateKey if private else ed25519.Ed25519PublicKey
     try:
         text = pem.encode()
         key = serialization.load_pem_private_key(text, None) if private else serialization.load_pem_public_key(text)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, unsupported):
         key = None
     if not isinstance(key, wanted):
         what = "an Ed25519 key" if private else "a public Ed25519 key"

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
-
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan, seeded_plan
 
@@ -21,14 +19,5 @@ def bank_sampler(task: Task, quantity: int, worlds: int, warmup_ns: int | None =
 
     def sample(seed: int, first: int, n: int) -> Plan:
         return seeded_plan(task, quantity, -1 - seed, first, n, worlds, interval)
-
-    return sample
-
-
-def pooled(sampler: Sampler, pool: int) -> Sampler:
-    """The first `pool` episodes of a sampler, over and over."""
-
-    def sample(seed: int, first: int, n: int) -> Plan:
-        return sampler(seed, 0, pool).take(np.arange(first, first + n) % pool)
 
     return sample

@@ -1,6 +1,6 @@
 """Execution as a :class:`~tercel.lab.learning.port.VecEnv`: n markets side by side, each starting its next episode.
 
-    env = execution_env("csco", n=64)
+    env = ExecutionVec(source, task, bank_sampler(task, quantity, worlds), 64)
     obs = env.reset(seed=1)
     obs, reward, done, info = env.step(actions)
 
@@ -17,7 +17,7 @@ the user's may stand in the place of the weights (`own_reward`); the three costs
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -33,17 +33,14 @@ from tercel.execution.observations import ObservationFunction, observer
 from tercel.execution.task import Task
 from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.lab.evaluation.episodes import Episodes
-from tercel.lab.evaluation.sampling import Sampler, bank_sampler, pooled
+from tercel.lab.evaluation.sampling import Sampler
 from tercel.lab.learning.own_reward import Reward, Step, rewards_of
 from tercel.lab.learning.port import State
-from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import state_at
-from tercel.market.simulator.source import Source, reactive
+from tercel.market.simulator.source import Source
 
 COSTS = ("execution", "impact", "left")
-WORLDS = 64
-"""Warmed books in the bank that training episodes start from."""
 
 
 @dataclass(frozen=True)
@@ -316,39 +313,3 @@ class ExecutionVec:
             self.backgrounds.go_on(self.episodes.states, state["ahead"])
         self.seed, self.started, self._ended = (int(state[name]) for name in ("seed", "started", "ended"))
         return self.observer.encode(self.episodes.view)
-
-
-def execution_env(
-    preset: str = presets.DEFAULT,
-    task: Task | None = None,
-    n: int = 64,
-    *,
-    worlds: int = WORLDS,
-    pool: int = 0,
-    source: Source | None = None,
-    sampler: Sampler | None = None,
-    **options: Unpack[Options],
-) -> ExecutionVec:
-    """The environment of a shipped market, its flow and a bank of `worlds` warmed books, or of a source of one's own.
-
-    With a `pool`, the first so many episodes come again and again, and what their public does is simulated once: each
-    takes a third of the time from its second turn on. 0: no episode comes again.
-
-    Raises
-    ------
-    UnknownNameError
-        No such preset or set of actions.
-    ConfigError
-        If a source comes without a sampler, or a sampler without a source.
-    """
-    task = task or Task()
-    if source is not None and sampler is not None:
-        return ExecutionVec(source, task, sampler, n, **options)
-    if source is not None or sampler is not None:
-        have, lack = ("sampler", "source") if source is None else ("source", "sampler")
-        raise ConfigError("a source and its sampler", f"a {have} without a {lack}", "give both or neither")
-    market = presets.load(preset)
-    sampler = bank_sampler(task, task.lots(market.volume_per_s), worlds)
-    if pool > 0:
-        sampler, options["share"] = pooled(sampler, pool), True
-    return ExecutionVec(reactive(market, worlds), task, sampler, n, **options)

@@ -1,13 +1,6 @@
 """Execution as a Gymnasium environment, one market or many at full speed.
 
-`api.environment` makes `tercel/Execution-v1` of these classes, in any market of the library. `Execution-v0` is the
-older way, known once this module is imported:
-
-import gymnasium
-import tercel.lab.learning.gym_env
-
-env = gymnasium.make("Execution-v0", preset="csco")
-envs = gymnasium.make_vec("Execution-v0", num_envs=64)
+`api.environment` makes `tercel/Execution-v1` of these classes, in any market of the library.
 """
 
 from typing import Any, Unpack
@@ -20,9 +13,7 @@ from tercel.core.arrays import AnyArray, Float32
 from tercel.core.errors import ConfigError
 from tercel.execution.task import Task
 from tercel.lab.evaluation.sampling import Sampler
-from tercel.lab.learning import register
-from tercel.lab.learning.envs import COSTS, ExecutionVec, Options, execution_env
-from tercel.market.flow import preset as presets
+from tercel.lab.learning.envs import COSTS, ExecutionVec, Options
 from tercel.market.simulator.source import Source
 
 Info = dict[str, Any]
@@ -88,32 +79,21 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
 
     **Arguments.**
 
-    - `preset`: name of a shipped market, or a path to a preset file.
-    - `task`: a `Task`; default an order of 10 % of half an hour's volume with 60 decisions.
+    - `source`, `sampler`: a market, and what draws its episodes.
+    - `task`: a `Task`.
     - `actions`: "placement", "fraction" or "level"; the continuous "allocation" (shares, Box(0, inf, (7,))) and
       "residual" (Box(-inf, inf, (7,)), see `execution.actions.residual`), with `action_parameters`.
     - `observation`: "v1", "v2" (`execution.observation_v2`), or a function of a `View`.
     - `weights`: a `RewardWeights`, or a function of a `Step`.
-    - `source`, `sampler`: a market of your own (a tape, say) and what draws its episodes, in place of `preset`.
 
     ``reset(seed=s)`` starts the first episode of seed s, each ``reset()`` after it the next; the same seed and actions
     give the same bytes.
-
-    **Version history.** v1: `market` in the place of `preset`; episodes are those of `tercel.train`. v0: first version.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
 
-    def __init__(
-        self,
-        preset: str = presets.DEFAULT,
-        task: Task | None = None,
-        *,
-        source: Source | None = None,
-        sampler: Sampler | None = None,
-        **options: Unpack[Options],
-    ) -> None:
-        self.vec = execution_env(preset, task, 1, source=source, sampler=sampler, **options)
+    def __init__(self, *, source: Source, task: Task, sampler: Sampler, **options: Unpack[Options]) -> None:
+        self.vec = ExecutionVec(source, task, sampler, 1, **options)
         self.observation_space, self.action_space = spaces_of(self.vec)
         self._which = np.zeros(1, np.int64)
         self._seeded = False
@@ -138,7 +118,7 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
 
 
 class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]):
-    """`num_envs` markets of `Execution-v0` in one compiled loop; see :class:`ExecutionEnv` for the card.
+    """`num_envs` markets of `tercel/Execution-v1` in one compiled loop; see :class:`ExecutionEnv` for the card.
 
     Autoreset is SAME_STEP: the observation that comes with `terminated` is the first of the next episode, and
     ``info["final_obs"]`` holds the last of the one that ended (rows where ``info["_final_obs"]``), ``info["is_bps"]``
@@ -150,16 +130,15 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]
     def __init__(
         self,
         num_envs: int = 64,
-        preset: str = presets.DEFAULT,
-        task: Task | None = None,
         *,
-        source: Source | None = None,
-        sampler: Sampler | None = None,
+        source: Source,
+        task: Task,
+        sampler: Sampler,
         copy: bool = True,
         **options: Unpack[Options],
     ) -> None:
         self.num_envs = num_envs
-        self.vec = execution_env(preset, task, num_envs, source=source, sampler=sampler, **options)
+        self.vec = ExecutionVec(source, task, sampler, num_envs, **options)
         self.single_observation_space, self.single_action_space = spaces_of(self.vec)
         self.observation_space = gymnasium.vector.utils.batch_space(self.single_observation_space, num_envs)
         self.action_space = gymnasium.vector.utils.batch_space(self.single_action_space, num_envs)
@@ -218,6 +197,3 @@ def checked(space: gymnasium.Space[Any], actions: AnyArray) -> AnyArray:
         wrong = actions[(actions < 0) | (actions >= n)][0]
         raise ConfigError(f"actions from 0 to {n - 1}", f"{wrong}", "draw from the action space")
     return actions
-
-
-register()

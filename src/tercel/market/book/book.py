@@ -191,17 +191,6 @@ class Book:
         """All lots at a price."""
         return int(lots_at(self.state, side, price))
 
-    def lots_ahead(self, order_id: int) -> int:
-        """Lots ahead of an order at its price, -1 for an unknown id; walks the queue."""
-        slot = self._slot(order_id)
-        if slot < 0:
-            return -1
-        b = self.state
-        mine = lay.HEADER + slot * lay.ORDER
-        rows = self.orders()
-        same = (rows[:, 1] == b[mine + lay.SIDE]) & (rows[:, 2] == b[mine + lay.PRICE])
-        return int(rows[same & (rows[:, 4] < b[mine + lay.ARR])][:, 3].sum())
-
     def orders(self) -> Ints:
         """Resting orders in priority order, bids first: int64[n, 5] of id, side, price, lots, arrival number.
 

@@ -85,10 +85,10 @@ def _read(path: Path, of: Callable[[bytes, Path], Preset] = _of) -> Preset:
 
 
 def _class_of(raw: bytes, path: Path) -> type[Preset]:
-    """The class that reads this file: by its `model`; files from before there were several are of Santa Fe."""
+    """The class that reads this file: by its `model`."""
     try:
         parsed = json.loads(raw)
-        model = parsed.get("model", "santa_fe") if isinstance(parsed, dict) else None
+        model = parsed.get("model") if isinstance(parsed, dict) else None
     except ValueError as error:
         raise ConfigError(
             "a valid preset file", f"{path}: {error}", "write it again with `tercel market calibrate`"

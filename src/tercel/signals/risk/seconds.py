@@ -18,7 +18,6 @@ from tercel.market.simulator.source import Source
 
 RECORD_ROWS: Final = 1 << 14
 """Rows of a record that is read every second: more than any preset sends in one."""
-_NO_FLOW: Final = np.zeros(0)
 
 
 class Second(NamedTuple):

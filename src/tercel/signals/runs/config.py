@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_serializer, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from tercel.core.errors import ConfigError
 from tercel.core.toml import read_toml
@@ -132,12 +132,6 @@ class TrainSection(TomlTable):
         if self.update != "refit" and "linear" not in self.families:
             raise ValueError(f"update = {self.update!r} for the family linear, not {', '.join(self.families)}")
         return self
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """Without what only learning online reads, where nothing does."""
-        kept = handler(self)
-        return kept if self.update != "refit" else {k: v for k, v in kept.items() if k not in ("update", "online")}
 
     @field_validator("families")
     @classmethod

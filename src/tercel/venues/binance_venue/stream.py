@@ -8,11 +8,13 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from tercel.core.errors import ConfigError, VenueError
+from tercel.core.errors import VenueError
+from tercel.core.extras import needed
 from tercel.fix.connection import Connection, TlsSettings
 from tercel.venues.binance_venue.rest import read_json
 
 if TYPE_CHECKING:
+    from websockets.client import ClientProtocol
     from websockets.frames import Frame
 
 LARGEST: Final = 1 << 25
@@ -38,17 +40,13 @@ class JsonSocket:
     """
 
     def __init__(self, url: str, tls: TlsSettings) -> None:
-        try:
-            from websockets.client import ClientProtocol
-            from websockets.uri import parse_uri
-        except ImportError:
-            raise ConfigError("the package websockets", "none", "pip install 'tercel[trade]'") from None
+        client, uri = (needed(f"websockets.{one}", "trade") for one in ("client", "uri"))
         parts = urlsplit(url)
         self._secure = parts.scheme == "wss"
         self.host = parts.hostname or ""
         port = parts.port or (443 if self._secure else 80)
         self._connection = Connection.to(self.host, port, tls if self._secure else None)
-        self._protocol: ClientProtocol = ClientProtocol(parse_uri(url), max_size=LARGEST)
+        self._protocol: ClientProtocol = client.ClientProtocol(uri.parse_uri(url), max_size=LARGEST)
         self._parts: list[bytes] = []
         self._begun = self.up = self._pinged = False
         self._heard_s = self._began_s = time.monotonic()

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import JournalError
-from tercel.core.fixed import ONE, shown
+from tercel.core.fixed import shown
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 
@@ -42,15 +42,9 @@ def to_json(message: o.Command | OrderMessage) -> dict[str, Any]:
     }
 
 
-# Fields of reports in older journals, in ticks and lots, and what they are now.
-_WHOLE: Final = {"last_lots": "last_qty", "last_price": "last_px", "cum": "cum_qty", "leaves": "leaves_qty"}
-
-
 def _from_json(body: Mapping[str, Any], known: Mapping[str, type[Any]]) -> Any:
     try:
         kind = known[body["what"]]
-        if "last_lots" in body:
-            body = {**body, **{now: body[old] * ONE for old, now in _WHOLE.items()}}
         values = {name: body[name] for name in _FIELDS[kind] if name in body}
         return kind(**{name: _ENUMS[name](value) if name in _ENUMS else value for name, value in values.items()})
     except (KeyError, TypeError, ValueError) as error:

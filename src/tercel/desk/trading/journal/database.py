@@ -4,35 +4,20 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from tercel.core.errors import ConfigError, JournalError
+from tercel.core.extras import needed
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 DATABASE: Final = "journal.db"
 ELSEWHERE: Final = "journal.url"
 """Holds the URL of a journal that is not in the folder (PostgreSQL)."""
 BUSY_MS: Final = 10_000
 """How long a write waits for another process's lock: nothing leaves meanwhile. An inbox needs a millisecond."""
-
-
-def sqlalchemy() -> ModuleType:
-    """SQLAlchemy, imported on first use.
-
-    Raises
-    ------
-    ConfigError
-        When it is not installed.
-    """
-    try:
-        import sqlalchemy as sa
-    except ImportError as error:
-        raise ConfigError("the extra [trade]", "no module sqlalchemy", "pip install 'tercel[trade]'") from error
-    return sa
 
 
 class JournalPlace:
@@ -69,11 +54,11 @@ class JournalPlace:
         """For people: no password."""
         if self.file is not None:
             return str(self.file)
-        return str(sqlalchemy().engine.make_url(self.url).render_as_string(hide_password=True))
+        return str(needed("sqlalchemy", "trade").engine.make_url(self.url).render_as_string(hide_password=True))
 
     def engine(self) -> "Engine":
         """A SQLAlchemy engine for the server, configured for a journal."""
-        sa = sqlalchemy()
+        sa = needed("sqlalchemy", "trade")
         try:
             engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool)
         except (ImportError, sa.exc.ArgumentError) as error:
@@ -101,7 +86,7 @@ def journal_errors(place: JournalPlace, doing: str) -> Iterator[None]:
 
 def failures(place: JournalPlace) -> tuple[type[Exception], ...]:
     """Exception types that databases raise."""
-    return (sqlite3.Error,) if place.file is not None else (sqlalchemy().exc.SQLAlchemyError,)
+    return (sqlite3.Error,) if place.file is not None else (needed("sqlalchemy", "trade").exc.SQLAlchemyError,)
 
 
 def reason_of(error: Exception) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 SESSION: Final = "session"
 """A session began: {"session": number from 1, "venue", "holder", "resume": bool, "code": `core.version.code_mark`, of
 all that it sends, "listings": {instrument: {"tick": price units, "lot": shares or coins, "currency": "" where the venue
-names none, "fees": `core.orders.Listing.fees`}}}; older ones have no listings. Behind a gate that is not the desk's own
+names none, "fees": `core.orders.Listing.fees`}}}. Behind a gate that is not the desk's own
 also {"gate": {"journal": its folder, "accounts": those of this desk}}. Whatever order was open before is
 UNKNOWN from here on, and whatever parent was working is paused unless `resume`."""
 PARENT: Final = "parent"
@@ -38,9 +38,9 @@ DENIED: Final = "denied"
 REPORT_IN: Final = "report_in"
 """A message from the venue: {"what": "report" | "cancel_reject" | "link" | "unread", fields of it}. The entry's time is
 that of the clock when it came; {"ns"} is the venue's. Executions are in 10^-8 of a lot and of a tick
-(`core.orders.Report`); older reports have "last_lots", "last_price", "cum" and "leaves", in whole ones."""
+(`core.orders.Report`)."""
 MARKET: Final = "market"
-"""The market as marked: {"bid", "ask"}; None where a side is empty."""
+"""The market as marked: {"bid", "ask"}; None where a side is empty; {"unit"}: price units of a tick times its lot."""
 ALPHA: Final = "alpha"
 """{"horizon_ns", "expected_bps", "sd_bps", "half_life_ns", "sources"} and, of one that was served from files, {"model":
 hash of its card, "at": when it was known, "ahead_bps": the part of it that is expected within the round}."""
@@ -55,8 +55,8 @@ and, as its agent saw them, {"alpha_bps", "posture"}; {"by_hand": lots} of one t
 TCA: Final = "tca"
 """The analysis of a finished parent: fields of `trading.tca.measure.ParentCost`, {"limit"} in ticks (None: none); lots
 and sums that are not whole have decimals. The blob holds its fills, (f, 7), as "executions", price and quantity in
-10^-8 (older: "fills", in ticks and lots), and the path of the mid, (m, 2) of ns and half ticks. A later one of the same
-parent, after a bust or correction, takes its place. {"by_hand": lots} as in feedback."""
+10^-8, and the path of the mid, (m, 2) of ns and half ticks. A later one of the same parent, after a bust or correction,
+takes its place. {"by_hand": lots} as in feedback."""
 SHARE: Final = "share"
 """Flow shared out anew: {"shares": {agent: share}, "why"}."""
 DRIFT: Final = "drift"
@@ -95,8 +95,8 @@ RECONCILED: Final = "reconciled"
 """An order against the venue's report: {"ours", "venue", "action", "evidence"}."""
 SETTLED: Final = "settled"
 """A person said why positions differ from the venue's: {"qty_gaps": [[account, instrument, what is there beyond
-what is here, 10^-8 of a lot]], "by", "reason", "operator"}; these are known from there on, and no others. Older
-journals have whole lots, as "gaps". With {"orders": [order]}: these are over, by that person's word."""
+what is here, 10^-8 of a lot]], "by", "reason", "operator"}; these are known from there on, and no others. With
+{"orders": [order]}: these are over, by that person's word."""
 STATE: Final = "state"
 """How far an account may trade changed: {"state": "active" | "reducing" | "halted", "code", "reason", "orders": those
 on which it waits}. A session that begins finds all accounts active, until it says otherwise."""

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Final, NamedTuple
 
+from tercel.core.errors import JournalError
 from tercel.desk.trading import crashpoints
 from tercel.desk.trading.journal.chain import ChainRow
-from tercel.desk.trading.journal.database import JournalPlace, journal_errors
+from tercel.desk.trading.journal.database import SCHEMA, JournalPlace, journal_errors
 
 PAGE: Final = 2000
 """Rows that are read at once."""
@@ -96,8 +97,18 @@ class Log(ABC):
         return self.words()
 
     def words(self) -> dict[str, str]:
-        """Metadata of the journal by key, as `say` set it; read only."""
-        return dict(self._run("read", "SELECT key, value FROM meta"))
+        """Metadata of the journal by key, as `say` set it; read only.
+
+        Raises
+        ------
+        JournalError
+            For a journal of another schema.
+        """
+        found = dict(self._run("read", "SELECT key, value FROM meta"))
+        if found.get("schema", str(SCHEMA)) != str(SCHEMA):
+            received = f"schema {found['schema']} in {self._place}"
+            raise JournalError(f"a journal of schema {SCHEMA}", received, "use the version that wrote it")
+        return found
 
     def say(self, key: str, value: str) -> None:
         """Set a metadata value."""

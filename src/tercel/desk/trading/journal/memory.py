@@ -53,8 +53,3 @@ class MemoryJournal:
     def close(self) -> None:
         """See `core.ports.Journal`."""
         self._closed = True
-
-    def reopened(self) -> "MemoryJournal":
-        """Itself, reopened as a next session finds it."""
-        self._closed = False
-        return self

@@ -36,7 +36,7 @@ class JournalReader:
     Raises
     ------
     JournalError
-        When there is none.
+        When there is none, or it is of another schema.
     """
 
     def __init__(self, where: str | Path) -> None:
@@ -44,7 +44,7 @@ class JournalReader:
         if self._place.file is not None and not self._place.file.is_file():
             raise missing(self._place.file)
         self._log = log_at(self._place, read_only=True)
-        self.last  # noqa: B018  fails here and now when this is no journal
+        self._log.words()  # fails here and now when this is no journal, or one of another schema
 
     @property
     def last(self) -> int:

@@ -6,8 +6,9 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar
 
 from tercel.core.errors import JournalError
+from tercel.core.extras import needed
 from tercel.desk.trading.journal.chain import ChainRow
-from tercel.desk.trading.journal.database import JournalPlace, journal_errors, sqlalchemy
+from tercel.desk.trading.journal.database import JournalPlace, journal_errors
 from tercel.desk.trading.journal.log import ENTRIES, Log
 
 ADVISORY = 0x7E2CE1
@@ -35,7 +36,7 @@ class ServerLog(Log):
 
     def __init__(self, place: JournalPlace, holder: str | None = None) -> None:
         super().__init__(place)
-        self._text, self._engine = sqlalchemy().text, place.engine()
+        self._text, self._engine = needed("sqlalchemy", "trade").text, place.engine()
         with journal_errors(place, "open"):
             self._connection = self._engine.connect()
             try:

@@ -130,10 +130,6 @@ class SqlJournal:
             if self.key is not None:
                 self._rows.say("key", self.key.mark)
             return
-        if words["schema"] != str(database.SCHEMA):
-            raise JournalError(
-                f"a journal of schema {database.SCHEMA}", f"schema {words['schema']}", "use the version that wrote it"
-            )
         check_key(self._place, words, self.key)
         if self.key is None:
             _log.info("%s has hashes without a key: who can write it can write its past anew", self._place)

@@ -18,9 +18,7 @@ BENCHMARKS = {"is_bps": "arrival", "vwap_bps": "VWAP", "twap_bps": "TWAP", "clos
 
 
 def fills_in(arrays: Mapping[str, Ints]) -> Floats:
-    """Fills of an analysis in a journal, in ticks and lots; older entries call them `fills`."""
-    if "fills" in arrays:
-        return arrays["fills"].astype(np.float64)
+    """Fills of an analysis in a journal, in ticks and lots."""
     fills = arrays["executions"].astype(np.float64)
     fills[:, [F_PX, F_QTY]] /= ONE
     return fills

@@ -32,7 +32,20 @@ F_NS, F_PX, F_QTY, F_MID2, F_TOUCH2, F_PASSIVE, F_FORCED = range(7)
 
 
 @dataclass(frozen=True)
-class ParentFacts:
+class _ParentOrder:
+    """Which parent order it is, and its life."""
+
+    parent: str
+    instrument: str
+    agent: str
+    side: int
+    quantity: int
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True)
+class ParentFacts(_ParentOrder):
     """Input of a cost analysis: a parent order, its fills, the market around it.
 
     Parameters
@@ -62,13 +75,6 @@ class ParentFacts:
         Into how many parts the fills divide a tick, and a lot: `core.fixed.ONE` where a venue reported them.
     """
 
-    parent: str
-    instrument: str
-    agent: str
-    side: int
-    quantity: int
-    start_ns: int
-    end_ns: int
     arrival_mid2: int
     fills: Ints
     mid_ns: Ints
@@ -83,7 +89,7 @@ class ParentFacts:
 
 
 @dataclass(frozen=True)
-class ParentCost:
+class ParentCost(_ParentOrder):
     """The analysis of one parent order; NaN where not available.
 
     Parameters
@@ -112,16 +118,9 @@ class ParentCost:
         Arrival value of the fills: what the parent weighs in a mean.
     """
 
-    parent: str
-    instrument: str
-    agent: str
-    side: int
-    quantity: int
     filled: int | float
     refused: int
     unfilled: int | float
-    start_ns: int
-    end_ns: int
     average_price: float
     is_bps: float
     spread_bps: float

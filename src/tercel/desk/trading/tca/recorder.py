@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.arrays import Float32, Int32, Ints
+from tercel.core.arrays import Int32, Ints
 from tercel.core.errors import DataError
 from tercel.core.fixed import ONE, PAID_PLACES, shown
 from tercel.core.orders import M_KIND, M_LOTS, M_NS, M_PRICE, MarketRows, VenueEvent
@@ -20,6 +20,7 @@ from tercel.desk.trading.follower import Follower
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import pack
 from tercel.desk.trading.journal.codec import entry_alert
+from tercel.desk.trading.observer import SessionObserver
 from tercel.desk.trading.parents import ParentOrder, ParentRequest
 from tercel.desk.trading.session import Session
 from tercel.desk.trading.tca import measure as tca
@@ -34,7 +35,7 @@ def _sums(fills: Ints) -> tuple[int, int]:
     return int(fills[:, tca.F_QTY].sum()), sum(map(mul, fills[:, tca.F_QTY].tolist(), fills[:, tca.F_PX].tolist()))
 
 
-class TcaRecorder:
+class TcaRecorder(SessionObserver):
     """Session observer that records cost analyses (`trading.observer.SessionObserver`).
 
     Parameters
@@ -77,9 +78,6 @@ class TcaRecorder:
     def on_arrival(self, order: ParentRequest, book: Int32, state: Ints) -> None:
         """Start collecting the market's trades as benchmark."""
         self._live[order.instrument].add(order.id)
-
-    def on_decision(self, order: ParentRequest, observation: Float32) -> None:
-        """Nothing: decisions are in the journal."""
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
         """Wait for the last mark-out; a parent that never arrived has nothing to analyse."""

@@ -28,10 +28,8 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
-    SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
@@ -151,13 +149,6 @@ class TaskSection(_Section):
             raise ValueError(f"a number, or [lowest, highest], {least}, not {value}")
         return value
 
-    @model_serializer(mode="wrap")
-    def _changed(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What was told: runs of before know neither start nor warm-up."""
-        values: dict[str, Any] = dump(self)
-        usual = {"start": "", "warmup_s": WARMUP_S}
-        return {key: value for key, value in values.items() if key not in usual or value != usual[key]}
-
     @property
     def task(self) -> Task:
         """The middle of the ranges: what validation judges."""
@@ -257,18 +248,12 @@ class RewardSection(_Section):
 
     @model_validator(mode="after")
     def _one_reward(self) -> "RewardSection":
-        others = sorted(self.model_fields_set - {"own"})
+        others = sorted(self.model_dump(exclude={"own"}, exclude_defaults=True))
         if self.own and others:
             raise ValueError(f"own alone: it says all of the reward, and {others[0]} would say more")
         if self.own and not is_own_name(self.own):
             raise ValueError(f"own as module:name or path/file.py:name, not {self.own!r}")
         return self
-
-    @model_serializer(mode="wrap")
-    def _changed(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What was told: runs of before know no reward of the user's."""
-        values: dict[str, Any] = dump(self)
-        return {"own": self.own} if self.own else {key: value for key, value in values.items() if key != "own"}
 
 
 class StartSection(_Section):

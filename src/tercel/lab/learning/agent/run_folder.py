@@ -88,7 +88,7 @@ def _value(value: Any) -> str:
 
 
 def changed_since(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    """What is no longer as it was when a run began, in words; what a run of before did not keep is not compared."""
+    """What is no longer as it was when a run began, in words."""
     for kind, what in (("presets", "market"), ("functions", "function")):
         if kind == "functions" and before.get("python") != now.get("python"):
             continue
