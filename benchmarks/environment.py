@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tercel.execution.task import Task
+from tercel import Task
 from tercel.lab.evaluation.episodes import Plan
 from tercel.lab.evaluation.sampling import Sampler, bank_sampler
 from tercel.lab.learning.envs import ExecutionVec

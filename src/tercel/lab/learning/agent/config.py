@@ -28,8 +28,10 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
+    SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -148,6 +150,13 @@ class TaskSection(_Section):
             least = "from 0 on" if late else "above 0"
             raise ValueError(f"a number, or [lowest, highest], {least}, not {value}")
         return value
+
+    @model_serializer(mode="wrap")
+    def _changed(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What was told: a card is limited to a start or a warm-up where one was."""
+        values: dict[str, Any] = dump(self)
+        usual = {"start": "", "warmup_s": WARMUP_S}
+        return {key: value for key, value in values.items() if key not in usual or value != usual[key]}
 
     @property
     def task(self) -> Task:
