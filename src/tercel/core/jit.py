@@ -14,6 +14,7 @@ and to run, the same results.
 import gc
 import os
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -143,15 +144,27 @@ def late_kernel(function: F) -> F:
     from tercel.core import late, linking
 
     entry = _compiled(function, _may_keep(function), _nrt=False, pipeline_class=linking.LinkingCompiler)
-    late.call_by_pointer(entry)
+    late.call_by_pointer(entry, *_declared(function))
     return entry
 
 
 def compile_declared(entry: Any) -> None:
     """Compile a kernel, or load it, for the signature that its annotations say."""
-    from tercel.core.late import signature_of
+    entry.compile(_declared(entry)[0])
 
-    entry.compile(signature_of(entry)[0])
+
+def _declared(function: Any) -> tuple[tuple[Any, ...], Any]:
+    """Numba's types of the arguments and of the result, by a function's annotations."""
+    from numba.core import types
+
+    kinds: dict[Any, Any] = {
+        **{int: types.int64, float: types.float64, bool: types.boolean, None: types.none},
+        **{Packed: types.int32[::1], Longs: types.int64[::1], Floats: types.float64[::1]},
+        **{PackedRows: types.int32[:, ::1], Rows: types.int64[:, ::1], FloatRows: types.float64[:, ::1]},
+        **{SingleRows: types.float32[:, ::1]},
+    }
+    said = signature(function)
+    return tuple(kinds[each.annotation] for each in said.parameters.values()), kinds[said.return_annotation]
 
 
 def _linked(function: F, translating: str) -> Any:

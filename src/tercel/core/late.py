@@ -6,8 +6,7 @@ kept on disk refers to these names, so that code from any process finds them in 
 
 # mypy: disable-error-code="no-untyped-call, misc, import-untyped"
 import ctypes
-from inspect import signature
-from typing import Any, Final
+from typing import Any
 
 from llvmlite import binding as ll
 from llvmlite import ir
@@ -15,15 +14,6 @@ from numba.core import cgutils, types
 from numba.core.typing.templates import Signature, make_concrete_template
 from numba.np import arrayobj
 
-from tercel.core.jit import FloatRows, Floats, Longs, Packed, PackedRows, Rows, SingleRows
-
-KINDS: Final = {
-    **{int: types.int64, float: types.float64, bool: types.boolean, None: types.none},
-    **{Packed: types.int32[::1], Longs: types.int64[::1], Floats: types.float64[::1]},
-    **{PackedRows: types.int32[:, ::1], Rows: types.int64[:, ::1], FloatRows: types.float64[:, ::1]},
-    **{SingleRows: types.float32[:, ::1]},
-}
-"""Numba's types by annotation."""
 _held: list[Any] = []
 """What compiled code has the address of."""
 
@@ -38,16 +28,9 @@ class NotCompiledError(Exception):
         return cls.why
 
 
-def signature_of(function: Any) -> tuple[tuple[Any, ...], Any]:
-    """Numba's types of the arguments and of the result, by a function's annotations."""
-    said = signature(function)
-    return tuple(KINDS[each.annotation] for each in said.parameters.values()), KINDS[said.return_annotation]
-
-
-def call_by_pointer(entry: Any) -> None:
+def call_by_pointer(entry: Any, arguments: tuple[Any, ...], result: Any) -> None:
     """Let kernels that call `entry` do so through a pointer, which is 0 until the first of them needs it."""
     function = entry.py_func
-    arguments, result = signature_of(function)
     address = ctypes.c_void_p()
 
     def find() -> None:
