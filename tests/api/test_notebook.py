@@ -173,6 +173,18 @@ def test_figures_are_those_of_the_command(told: dict[str, Any], market: tc.Marke
         assert versus.detectable_bps == told["power"]["default"]["half_now"]
 
 
+@pytest.mark.release  # orders of the usual size
+def test_without_a_task_command_and_library_judge_the_same(tmp_path: Path, market: tc.Market) -> None:
+    words = (
+        f"agent evaluate default --against twap_take --market {MARKET} --episodes 8 --seeds 7 --json --out {tmp_path}"
+    )
+    done = CliRunner().invoke(app, words.split())
+    assert done.exit_code == 0, done.output
+    found = tc.evaluate(["default", "twap_take"], market, episodes=8, seed=SEED).figures.to_json()
+    told = json.loads(done.stdout)
+    assert {key: value for key, value in told.items() if key != "out"} == {k: v for k, v in found.items() if k != "out"}
+
+
 def test_costs_are_those_of_the_episodes_run_one_by_one(market: tc.Market, task: tc.Task) -> None:
     result = tc.evaluate(["twap_take", "vwap_take"], market, task, episodes=EPISODES, seed=SEED)
     settings = MarketTask(market, task)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests import forked
@@ -369,12 +370,13 @@ def test_a_cancel_of_an_order_that_was_denied_is_refused(gate_of: Served) -> Non
 
 
 # -- a process of its own ---------------------------------------------------------------------------------------------
-def started(folder: Path) -> forked.Popen:
+def started(folder: Path, by: Any = forked) -> Any:
+    """The command in a process; by `subprocess` in a new interpreter."""
     command = [sys.executable, "-m", "tercel.cli", "gate", str(folder / "gate.toml")]
-    return forked.Popen(command, stderr=forked.PIPE, text=True)
+    return by.Popen(command, stderr=by.PIPE, text=True)
 
 
-def said(process: forked.Popen, word: str) -> str:
+def said(process: Any, word: str) -> str:
     assert process.stderr is not None
     for line in process.stderr:
         if word in line:
@@ -437,7 +439,7 @@ def test_a_hostile_session_reaches_no_wire(tmp_path: Path) -> None:
         folder = tmp_path / "gate"
         config = section(server, folder, silence_s=4.0)
         (folder / "gate.toml").write_text(gate_text(config.gate.model_dump(mode="json")))
-        gate = started(folder)
+        gate = started(folder, subprocess)
         try:
             said(gate, "gate:")
             words = [sys.executable, "-c", HOSTILE, str(folder / "gate.sock"), str(server.port)]

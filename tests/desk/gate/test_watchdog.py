@@ -162,8 +162,12 @@ def test_a_watchdog_is_for_a_venue_over_fix(tmp_path: Path) -> None:
         read_config(file)
 
 
-@pytest.mark.usefixtures("quick")
-def test_one_watchdog_in_a_folder_goes_its_own_way_and_ends_with_an_orderly_gate(tmp_path: Path) -> None:
+@pytest.mark.parametrize("new", [False, pytest.param(True, marks=pytest.mark.long)])  # in a new interpreter
+def test_one_watchdog_in_a_folder_goes_its_own_way_and_ends_with_an_orderly_gate(
+    new: bool, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if not new:
+        request.getfixturevalue("quick")
     with served(tmp_path / "s") as server:
         (tmp_path / "own.toml").write_text(f'base = "tercel"\n[session]\nhost = "127.0.0.1"\nport = {server.port}\n')
         file = tmp_path / "gate.toml"

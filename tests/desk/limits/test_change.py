@@ -175,10 +175,15 @@ def test_limits_survive_json_and_have_a_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"desk": {}, "instruments": {}, "agents": {}}, {"desk": 3, "instruments": [], "agents": 1}]
+    ("body", "said"),
+    [
+        ({}, "as a journal has them"),
+        ({"desk": {}, "instruments": {}, "agents": {}}, "that this version knows"),
+        ({"desk": 3, "instruments": [], "agents": 1}, "as a journal has them"),
+    ],
 )
-def test_json_that_is_no_limits(body: Any) -> None:
-    with pytest.raises(LimitsError, match=r"limits (as a journal has them|that this version knows)"):
+def test_json_that_is_no_limits(body: Any, said: str) -> None:
+    with pytest.raises(LimitsError, match=f"limits {said}"):
         from_json(body)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tercel.api.demo.config import parse_config
@@ -38,6 +38,7 @@ def told(soon: float, late: float = 0.0, half_ns: int = HOUR) -> View:
 moves = st.floats(-50, 50).filter(lambda move: abs(move) >= 0.01)
 
 
+@settings(max_examples=2 * settings.default.max_examples)
 @given(moves, moves, st.integers(10**9, 100 * HOUR))
 def test_what_is_read_of_the_next_30_seconds_is_what_both_say(soon: float, late: float, half_ns: int) -> None:
     x = joined(told(soon, late, half_ns))[0]

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.execution.fills import Fills, costs_of_fills
 from tests.market.simulator.audit import audit, public_lots
@@ -315,6 +315,7 @@ LATENCIES = [
 ]
 
 
+@settings(max_examples=3 * settings.default.max_examples)
 @given(
     st.integers(0, 2**32), st.sampled_from(["santa fe", "translated", "martingale", "tape", "window 1", "window 3"]),
     st.sampled_from(range(len(LATENCIES))), st.sampled_from(["time", "events", "volume"]),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -185,6 +185,7 @@ CALLS = st.one_of(
 )
 
 
+@settings(max_examples=3 * settings.default.max_examples)
 @given(width=st.sampled_from([8, 16, 64]), calls=st.lists(CALLS, min_size=5, max_size=60))
 def test_a_translated_book_is_the_brute_one(width: int, calls: list[tuple[int, ...]]) -> None:
     world = World(width)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.market.simulator.audit import audit, is_own, orders_of
@@ -288,6 +288,7 @@ def play(world: World, calls: list[tuple[int, ...]], exact: bool) -> None:
             assert public(behind(world.b)) == public(world.twin_b)
 
 
+@settings(max_examples=3 * settings.default.max_examples)
 @given(calls=st.lists(st.one_of(*PASSIVE, TAKES), min_size=5, max_size=50))
 def test_an_aggressors_lots_are_used_once_by_price_and_time(calls: list[tuple[int, ...]]) -> None:
     play(World(256), calls, True)

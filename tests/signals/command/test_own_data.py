@@ -116,11 +116,17 @@ def planted(made: Foreign, leak: bool) -> str:
     )
 
 
-def test_a_planted_leak_is_caught_through_every_adapter_and_an_honest_twin_is_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [False, pytest.param(True, marks=pytest.mark.release)])
+def test_a_planted_leak_is_caught_through_every_adapter_and_an_honest_twin_is_not(
+    command: bool, tmp_path: Path
+) -> None:
     made = foreign(tmp_path, names=16, days=400)
     made.prices()
     config = configured(made, planted(made, True), planted(made, False))
-    found = leaks_of(read_config(config), 1, planted=True)  # what the command writes down, without its figures
+    if command:
+        found = done("leak", config, "--out", tmp_path / "leak")["leak"]
+    else:  # what the command writes down, without its figures
+        found = leaks_of(read_config(config), 1, planted=True)
     verdicts = {one["source"]: one["verdict"] for one in found}
     assert {name: one for name, one in verdicts.items() if name.startswith("leaky")} == dict.fromkeys(
         [name for name in verdicts if name.startswith("leaky")], "leak"

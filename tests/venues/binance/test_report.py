@@ -16,7 +16,9 @@ from tercel.venues.binance.run_record import middles, recorded, write_tape
 from tercel.venues.exchange.named import preset_markets
 
 
-@pytest.mark.parametrize(("name", "lots"), [("csco", 2000), ("btc-spot", 200)])
+@pytest.mark.parametrize(
+    ("name", "lots"), [("csco", 2000), ("btc-spot", 200), pytest.param("btc-spot", 2000, marks=pytest.mark.release)]
+)
 def test_costs_are_in_the_money_that_was_paid(name, lots, tmp_path) -> None:
     bench = bench_of(name)
     bench.go_on(60)
