@@ -52,8 +52,8 @@ class Book:
     >>> book = Book(orders=64, width=64)
     >>> book.add(1, +1, 100, 5), book.add(2, +1, 100, 7), book.add(3, -1, 102, 4)
     (True, True, True)
-    >>> book.best_bid, book.best_ask, book.lots_ahead(2)
-    (100, 102, 5)
+    >>> book.best_bid, book.best_ask
+    (100, 102)
     >>> book.submit(9, -1, 100, 8, OrderType.LIMIT)
     [BookFill(resting_id=1, price=100, lots=5), BookFill(resting_id=2, price=100, lots=3)]
     """
