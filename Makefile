@@ -117,11 +117,26 @@ web/node_modules/.made: web/package-lock.json
 console-shots: $(DEV) ## take pictures of every screen of the console into build/shots, to be looked at (needs chromium)
 	@$(PY) -m tests.desk.console.shots build/shots $(ARGS)
 
+WINGS = $(sort $(patsubst tests/%/,%,$(filter-out %__pycache__/,$(wildcard tests/*/))))
+ifneq ($(WING),)
+ifeq ($(wildcard tests/$(WING)/),)
+$(error WING=$(WING): expected a folder of tests, one of $(WINGS))
+endif
+endif
+ifneq ($(PART),)
+ifneq ($(filter test test-long,$(MAKECMDGOALS)),)
+$(error PART=$(PART): only make test-all has parts)
+endif
+ifeq ($(filter 1 2 3 4 5 6,$(PART)),)
+$(error PART=$(PART): expected 1 to 6)
+endif
+endif
+
 # One thread for linear algebra in each of the two workers: two cores are shared by two of them. Compiled sources are
 # kept, whatever the environment says: every worker and every process that a test starts reads them.
 PY = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python
 # A file stays with one worker, so that fixtures of a module are made once; the most expensive files come first.
-PYTEST = $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --costs build/costs/$@$(if $(PART),-$(PART)).tsv
+PYTEST = $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --costs build/costs/$(if $(WING),wing/)$@$(if $(PART),-$(PART)).tsv
 # A wing is a folder of tests and, of the same name, one of the package or beside it, whose docstrings have examples.
 ASIDE = benchmarks certify replications studies
 PLACES = $(if $(WING),tests/$(WING) $(wildcard src/tercel/$(WING)) $(filter $(ASIDE),$(WING)))
