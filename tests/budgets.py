@@ -103,7 +103,7 @@ def main(words: list[str] | None = None) -> int:
     asked = parser.add_subparsers(dest="what", required=True)
     asked.add_parser("statements", help="count the package's statements")
     cpu = asked.add_parser("cpu", help="compare a tier's CPU seconds")
-    cpu.add_argument("tier", help="test, long or all")
+    cpu.add_argument("tier", help="test, long or all (a part of it)")
     cpu.add_argument("record", type=Path, help="what pytest --costs wrote")
     table = asked.add_parser("table", help="write tests/costs.tsv")
     table.add_argument("records", type=Path, nargs="+", help="what pytest --costs wrote, a file a tier")
