@@ -54,10 +54,24 @@ def call_by_pointer(entry: Any, arguments: tuple[Any, ...], result: Any) -> None
     _held.extend((address, stub))
     ll.add_symbol(name, ctypes.addressof(address))
     ll.add_symbol(f"{name}.find", ctypes.cast(stub, ctypes.c_void_p).value)
-    entry.targetctx.insert_func_defn([(call, name, arguments)])
-    template = make_concrete_template(name, key=name, signatures=[Signature(result, arguments, None)])
-    entry.get_call_template = lambda args, kws: (template, *entry._compiler.fold_argument_types(args, kws), {})
+    defined = set[tuple[Any, ...]]()
+
+    def template(args: Any, kws: Any) -> Any:
+        folded = entry._compiler.fold_argument_types(args, kws)
+        # Arrays that others share are read-only (Ray's): what is compiled here may read them, too.
+        given = zip(folded[1], arguments, strict=False)
+        taken = tuple(one if _writable(one) == wanted else wanted for one, wanted in given)
+        if taken not in defined:
+            defined.add(taken)
+            entry.targetctx.insert_func_defn([(call, name, taken)])
+        return make_concrete_template(name, key=name, signatures=[Signature(result, taken, None)]), *folded, {}
+
+    entry.get_call_template = template
     entry.get_overload = lambda _: name
+
+
+def _writable(kind: Any) -> Any:
+    return kind.copy(readonly=False) if isinstance(kind, types.Array) else kind
 
 
 def _plain(context: Any, builder: Any, kind: Any, arg: Any) -> Any:
