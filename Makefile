@@ -103,7 +103,7 @@ $(BINANCE)/.made:
 	@touch $@
 
 console: $(DEV) web/node_modules/.made ## build the console's page from web/ into src/tercel/core/pages, its types from the API (needs npm)
-	@$(BIN)/python -m tests.desk.console.openapi > web/openapi.json
+	@$(BIN)/python web/openapi.py > web/openapi.json
 	@npm run --silent --prefix web types > /dev/null
 	@npm run --silent --prefix web format > /dev/null
 	@npm run --silent --prefix web build

@@ -121,6 +121,15 @@ def test_threads_may_call_it_first() -> None:
     assert overloads(threaded) == 1
 
 
+def test_arrays_that_are_read_only_give_the_same() -> None:
+    a, rows, w = np.zeros(2, np.int64), np.arange(6).reshape(3, 2), np.ones(2)
+    wanted = choose(0, a, rows, w)
+    for shared in (rows, w):
+        shared.flags.writeable = False
+    assert choose(0, a, rows, w) == wanted
+    assert overloads(total) == 1
+
+
 def test_a_fork_calls_what_was_compiled_before_and_after() -> None:
     a = np.zeros(1, np.int64)
     add_one(a)

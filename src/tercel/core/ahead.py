@@ -1,7 +1,7 @@
-"""Kernels that are compiled before they are called: the missing ones by two processes at once.
+"""Compile kernels before they are called: those that the cache lacks, in two processes at once.
 
-`python -m tercel.core.ahead MODULE.KERNEL ...` is the second process. Neither compiles what the other is at
-(`core.kernel_cache`), and what a second process leaves that dies is compiled by the first.
+`python -m tercel.core.ahead MODULE.KERNEL ...` is the second process. A lock keeps both from compiling the same kernel
+(`core.kernel_cache`). If the second process dies, the first compiles the rest.
 """
 
 import gc
@@ -23,7 +23,7 @@ def compile_ahead(here: Sequence[Any], beside: Sequence[Any]) -> None:
     """Compile kernels that are not in the cache: a part here, the other meanwhile in a second process.
 
     Where there is one core there is one process. Annotations of the kernels say their one signature (`late_kernel`).
-    Those that call much in common belong into one part: each process translates it anew.
+    Put kernels that call the same functions into one part: each process compiles such functions once.
     """
     mine, others = ([one for one in part if not _is_kept(one)] for part in (here, beside))
     missing = [*mine, *others]

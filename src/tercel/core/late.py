@@ -1,7 +1,7 @@
-"""Kernels that are compiled when compiled code first calls them: it reads their address, and asks Python while it is 0.
+"""Kernels that are compiled when compiled code first calls them, through a pointer that is null until then.
 
-Each has two symbols, in the name of its module and function: the address, and a function that finds it. Whatever is
-kept on disk refers to these names, so that code from any process finds them in any other.
+Each has two symbols, named after its module and function: the pointer, and a function that compiles the kernel and sets
+the pointer. Cached machine code refers to these names, so it works in every process.
 """
 
 # mypy: disable-error-code="no-untyped-call, misc, import-untyped"
@@ -92,7 +92,7 @@ def _plain(context: Any, builder: Any, kind: Any, arg: Any) -> Any:
 
 
 def _jump(context: Any, module: Any, kind: Any, name: str) -> Any:
-    """A function that goes on at the address: what calls it costs its callers what any call does."""
+    """A function that calls what the address points to, so that its callers are optimised as for any other call."""
     jump = ir.Function(module, context.call_conv.get_function_type(kind.return_type, kind.args), f"{name}.call")
     jump.linkage = "linkonce_odr"
     jump.attributes.add("noinline")

@@ -4,6 +4,7 @@ Its types are those of the API: made anew from the description of the console's 
 """
 
 import json
+import runpy
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,8 +12,6 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
-
-from tests.desk.console.openapi import schema
 
 from tercel.core.report.style import COLOURS
 
@@ -46,7 +45,7 @@ def test_own_sources_are_as_the_formatter_makes_them() -> None:
 
 def test_the_types_are_those_of_the_api(tmp_path: Path) -> None:
     told = tmp_path / "openapi.json"
-    told.write_text(schema(), encoding="utf-8")
+    told.write_text(runpy.run_path(str(WEB / "openapi.py"))["schema"](), encoding="utf-8")
     script = json.loads((WEB / "package.json").read_text(encoding="utf-8"))["scripts"]["types"].split()
     there = {"openapi.json": str(told), "src/schema.ts": str(tmp_path / "schema.ts")}
     make = [node_tool(script[0]), *(there.get(word, word) for word in script[1:])]

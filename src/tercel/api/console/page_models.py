@@ -56,7 +56,7 @@ class OpenAlerts(Shown):
 
 
 class DeskStanding(Shown):
-    """How a desk is; `unbooked`: executions that stand in the gate's journal alone, as no session runs."""
+    """State of a desk; `unbooked`: executions that only the gate's journal has, since no session of the desk runs."""
 
     desk: str
     running: str | None

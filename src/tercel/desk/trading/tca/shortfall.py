@@ -124,7 +124,7 @@ class Shortfall:
 
 
 def weight(row: Mapping[str, Any]) -> float:
-    """Weight of a parent in a mean: the arrival value of its fills; its lots where none is told."""
+    """Weight of a parent in a mean: the arrival value of its fills, or its lots where that value is missing."""
     return float(row.get("notional", row.get("filled", row.get("quantity", 1))))
 
 

@@ -153,7 +153,7 @@ class TaskSection(_Section):
 
     @model_serializer(mode="wrap")
     def _changed(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What was told: a card is limited to a start or a warm-up where one was."""
+        """Without a start or warm-up at its default: a card that states one is valid for that one alone."""
         values: dict[str, Any] = dump(self)
         usual = {"start": "", "warmup_s": WARMUP_S}
         return {key: value for key, value in values.items() if key not in usual or value != usual[key]}
