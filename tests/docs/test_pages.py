@@ -132,6 +132,23 @@ def test_links_lead_to_pages_that_are_there() -> None:
                 assert place.exists() or made, f"{path.relative_to(ROOT)}: {target}"
 
 
+def test_the_front_page_is_short_and_shows_what_the_first_run_prints() -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(page.split()) <= 700
+    links = re.findall(r"\]\(([^)#]+)", page)
+    assert [one for one in links if not (ROOT / one).exists()] == []
+    tasks = re.split(r"\n(?=\*\*)", page.partition("## Six things to do")[2].partition("\n## ")[0])[1:]
+    assert [task.count("](") for task in tasks] == [1] * 6
+    for task in tasks:
+        block = [line for line in task.splitlines() if line.startswith("    ")] or execute.blocks(task)[0].text.split("\n")
+        assert 1 <= len([line for line in block if line.strip()]) <= 6
+    run = (DOCS / "run.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)`[^|]*\| (\S+ \[[^]]+\]) \|", page, re.M)
+    assert len(rows) == 6
+    for name, cost in rows:
+        assert re.search(rf"^ +{name} .*{re.escape(cost)}", run, re.M), name
+
+
 def test_the_reference_names_every_public_name() -> None:
     text = (DOCS / "reference" / "python.md").read_text(encoding="utf-8")
     for name, home in tc._HOMES.items():
