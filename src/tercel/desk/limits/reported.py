@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from tercel.core.executions import strange
+from tercel.core.executions import Execution, Key, strange
 from tercel.core.fixed import ONE, ceiled, text
 from tercel.core.orders import REBOOKS, TERMINAL, ExecType, OrdStatus, Report
 from tercel.desk.limits.archived_counts import PastCounts
-from tercel.desk.limits.state import AgentState, Alarm, Holding, OpenOrder
+from tercel.desk.limits.file import WHOLE
+from tercel.desk.limits.state import AT_ANY_PRICE, NEVER_NS, AgentState, Alarm, Filled, Holding, OpenOrder
 
 PAUSES: Final = frozenset({"STRANGE_FILL", "FILL_PRICE", "FILL_SIDE", "ENLARGED"})
 """Alarms over which an agent stops until positions agree with the venue's: nobody asked for what it reports."""
@@ -33,6 +34,48 @@ class ReportedCounts(PastCounts):
         alarm: Alarm | None = self._fold(self._report, report)
         return alarm
 
+    def implausible(self, report: Report) -> tuple[str, int, str, str, str] | None:
+        """Name of an execution that is not believed as it is reported, busted or corrected, the price that it is held
+        against, 10^-8 of a tick, the figures, its instrument and agent; None: it is. Asked before a report is counted.
+
+        An execution is held against the mid; before any mark against the worst price of its order, or the limit that
+        the venue names. A correction is held against the first price of what it corrects, a bust is taken as closing it
+        at the mid. What is doubted stays so, whatever is reported of it.
+        """
+        kind, (order, account, root) = report.exec_type, self._told(report)
+        trade, busted = kind is ExecType.TRADE, kind is ExecType.BUSTED
+        ref = report.exec_id if trade else report.ref
+        one = self.executions.find(account, root, ref)
+        holding = self.holdings.get((account, report.instrument)) if order is None else order.holding
+        _, holding, _, first, name = (None, holding, 0, 0, f"{root}:{ref}") if one is None else one.owner
+        changes = trade or kind in REBOOKS if one is None else kind in REBOOKS and one.qty
+        if holding is None or not changes or (busted and one is None):
+            return None
+        at, px = holding.instrument, one.px if one is not None and busted else report.last_px
+        if one is not None and not busted:
+            reference = first
+        elif at.sane_ns != NEVER_NS:
+            reference = at.mid2 * ONE // 2
+        else:
+            limit = report.price if order is None else order.worst
+            reference = max(px, 0) if limit is None or abs(limit) == AT_ANY_PRICE else limit * ONE
+        doubt, band = self.doubts.get((account, name)), at.limits.fill_band_bps
+        if doubt is None and px > 0 and abs(px - reference) * WHOLE <= band * reference:
+            return None
+        if doubt is not None and not busted:
+            reference = doubt.reference
+        what = f"{report.exec_type} {name} at {text(px)}: reference={text(reference)} limit_bps={band}"
+        return name, reference, what, at.name, account
+
+    def _told(self, report: Report) -> tuple[OpenOrder | None, str, str]:
+        """The order that a report is of, with the account and the order's name that its executions are told by."""
+        order = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig)
+        instrument = report.instrument or (order.holding.instrument.name if order else "")  # unknown orders have none
+        # A report with an order's name and another account or instrument is not of that order.
+        if order is not None and self.holdings.get((report.account, instrument)) is order.holding:
+            return order, order.holding.agent.name, order.root
+        return None, report.account, self.executions.order_of(report.account, report.ref) or strange(report)
+
     def _fold(self, change: Callable[..., Any], *arguments: Any) -> Any:
         """Change the counts; if that fails they are wrong, and nothing new leaves any more."""
         try:
@@ -43,13 +86,9 @@ class ReportedCounts(PastCounts):
             return Alarm("COUNTS_BROKEN", self.fault)
 
     def _report(self, report: Report) -> Alarm | None:
-        order = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig)
-        instrument = report.instrument or (order.holding.instrument.name if order else "")  # unknown orders have none
-        # A report with an order's name and another account or instrument is not of that order.
-        if order is not None and self.holdings.get((report.account, instrument)) is not order.holding:
-            order = None
+        order, account, root = self._told(report)
         if report.exec_type in REBOOKS:
-            return self._rebooked(order, report)
+            return self._rebooked(order, account, root, report)
         if order is None:
             return self._strange(report)
         alarm = None
@@ -136,7 +175,7 @@ class ReportedCounts(PastCounts):
         if type(report.last_qty) is not int or report.last_qty <= 0 or type(report.last_px) is not int:
             raise ValueError(f"a fill of {report.last_qty!r} at {report.last_px!r}")
         holding = order.holding
-        owner = order, holding, order.side
+        owner = order, holding, order.side, report.last_px, f"{order.root}:{report.exec_id}"
         one = self.executions.book(key, owner, report.last_qty, report.last_px)
         qty, within = one.qty, min(one.qty, order.open)  # less, where its bust or correction came before it
         order.cum += qty
@@ -145,6 +184,7 @@ class ReportedCounts(PastCounts):
         order.parent.used += qty - within
         self.reserve(holding, order.side, -within)
         self.fill(holding, order.side, qty, one.px)
+        self._weigh(one, key)
         repeated = self._repeated(holding, order.side, report)
         # Booked first, alarmed then: the position is as large as the venue says, whether it was asked for or not.
         if within < qty:
@@ -152,6 +192,12 @@ class ReportedCounts(PastCounts):
         if not report.exec_id:
             return self._stop(holding.agent, "NO_EXEC_ID", f"lots={text(qty)}", report)
         return self._not_asked(order, report) or repeated
+
+    def _weigh(self, one: Execution[Filled], key: Key) -> None:
+        """Hold back what is doubted of an execution just booked, or of a correction that came before it; without a name
+        several of one order are one."""
+        name = f"{key[1]}:{key[2] if one.changed is None else one.changed.ref}"
+        self.hold((key[0], name), one.owner[2], one.qty, one.px, more=not key[2])
 
     def _not_asked(self, order: OpenOrder, report: Report) -> Alarm | None:
         """A fill on other terms than were ever asked for: on the other side, or beyond every price of the order."""
@@ -172,11 +218,9 @@ class ReportedCounts(PastCounts):
         what = f"instrument={holding.instrument.name} side={side:+d} executions={many} limit={most}"
         return self._stop(agent, "EXECUTIONS", what, report)
 
-    def _rebooked(self, order: OpenOrder | None, report: Report) -> Alarm | None:
+    def _rebooked(self, order: OpenOrder | None, account: str, root: str, report: Report) -> Alarm | None:
         """A fill never was, or was of other lots or at another price; `order` is the one that the report names."""
-        account, alarm = (report.account, None) if order is None else (order.holding.agent.name, None)
-        root = order.root if order is not None else self.executions.order_of(account, report.ref) or strange(report)
-        one = self.executions.find(account, root, report.ref)
+        one, alarm = self.executions.find(account, root, report.ref), None
         if one is None:
             alarm = Alarm("UNKNOWN_EXECUTION", f"order={report.cl_ord_id} {report.exec_type} of {report.ref!r}")
         before = None if one is None else (one, one.qty, one.px)
@@ -184,9 +228,12 @@ class ReportedCounts(PastCounts):
             return None
         if before is not None:
             now, qty, px = before
-            mine, holding, side = now.owner
+            mine, holding, side, _, name = now.owner
             self.fill(holding, side, -qty, px)
             self.fill(holding, side, now.qty, now.px)
+            # A bust as if it had been closed: what it lost, or had lost at its reference, stays lost.
+            stands = (side, now.qty, now.px) if now.qty else (-side, qty, px)
+            self.hold((account, name), *stands, more=not now.qty)
             if mine is not None:
                 more = now.qty - qty
                 mine.cum, mine.parent.used = mine.cum + more, mine.parent.used + more
@@ -210,9 +257,10 @@ class ReportedCounts(PastCounts):
         key = report.account, strange(report), report.exec_id
         if self.executions.find(*key) is not None:
             return None
-        owner = None, holding, report.side
+        owner = None, holding, report.side, report.last_px, f"{key[1]}:{report.exec_id}"
         one = self.executions.book(key, owner, report.last_qty, report.last_px)
         self.fill(holding, report.side, one.qty, one.px)
+        self._weigh(one, key)
         return self._stop(holding.agent, "STRANGE_FILL", f"lots={text(report.last_qty)}", report)
 
     def _stop(self, agent: AgentState, code: str, text: str, report: Report) -> Alarm:

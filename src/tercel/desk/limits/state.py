@@ -251,6 +251,19 @@ class Holding:
         return len(times)
 
 
+@dataclass(slots=True)
+class Doubt:
+    """An implausible execution that no person has confirmed, and the price that it is held against, 10^-8 of a tick.
+
+    Its scopes count by `held` poorer than it made them, since the day that ends at `day_ends_ns`.
+    """
+
+    holding: Holding
+    reference: int
+    held: int = 0
+    day_ends_ns: int = 0
+
+
 class ParentLimit:
     """A parent's lots as announced to the gate; `used` are those filled or reserved by its children."""
 
@@ -289,6 +302,11 @@ class OpenOrder:
     def most(self) -> int:
         """Largest total lots it may come to, replaces in flight included."""
         return max([self.lots, *(lots for _, lots, _ in self.requested.values())])
+
+
+Filled = tuple[OpenOrder | None, Holding, int, int, str]
+"""What a fill changed: the order (None: nobody's here), the holding, its side; its first price and its name for people,
+`ORDER:EXECUTION`."""
 
 
 class LimitQuery:
@@ -353,8 +371,10 @@ class LimitCounts:
         """Every cl_ord_id that ever left."""
         self.recent: OrderedDict[tuple[object, ...], int] = OrderedDict()
         """What was sent of late, without its name, and when."""
-        self.executions: Executions[tuple[OpenOrder | None, Holding, int]] = Executions()
-        """Fills that stand, with the order (None: nobody's here), the holding and the side that they changed."""
+        self.executions: Executions[Filled] = Executions()
+        """Fills that stand."""
+        self.doubts: dict[tuple[str, str], Doubt] = {}
+        """Implausible executions that no person has confirmed, by agent and name (`Filled`)."""
         self.fault = ""
         """Why the counts cannot be trusted any more; nothing new leaves then."""
         self.killed: Killed | None = None
@@ -413,6 +433,31 @@ class LimitCounts:
             self.held[at.name] = at
         else:
             self.held.pop(at.name, None)
+
+    def doubt(self, agent: str, instrument: str, name: str, reference: int) -> None:
+        """Count an execution, or what is reported of it next, at the worse of its price and a reference."""
+        holding = self.holdings[agent, instrument]
+        if not holding.instrument.mid2:
+            self.revalue(holding.instrument, 2 * reference // ONE)
+        self.doubts.setdefault((agent, name), Doubt(holding, reference)).reference = reference
+
+    def hold(self, key: tuple[str, str], side: int, qty: int, px: int, *, more: bool = False) -> None:
+        """Count what was executed as its doubt says, where there is one; `more`: beside what is held already."""
+        if (doubt := self.doubts.get(key)) is not None:
+            better = 2 * side * (doubt.reference - px) * qty * doubt.holding.instrument.unit
+            before, doubt.held = doubt.held, max(better + (doubt.held if more else 0), 0)
+            doubt.day_ends_ns = doubt.day_ends_ns or self.day_ends_ns
+            for scope in doubt.holding.scopes:
+                scope.equity += before - doubt.held
+
+    def trust(self, agent: str, name: str) -> None:
+        """Count an execution at its own price, as a person confirmed it. Unknown: ignored."""
+        if (doubt := self.doubts.pop((agent, name), None)) is not None:
+            # What was made on an earlier day is no profit of this one, which would forgive its loss.
+            held, past = doubt.held, doubt.held * (doubt.day_ends_ns < self.day_ends_ns)
+            for scope in doubt.holding.scopes:
+                scope.equity, scope.opening, scope.high = scope.equity + held, scope.opening + past, scope.high + past
+                scope.sink()
 
     @staticmethod
     def reserve(holding: Holding, side: int, opened: int) -> None:

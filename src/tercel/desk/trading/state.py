@@ -284,8 +284,9 @@ class TradingStates:
                 self.end(reason)
             if body["severity"] == "critical":
                 self.add(StateReason(code), str(body["text"]))
-        elif (STOPS in body or code in PAUSES) and code not in self.causes(StateReason.STOPPED, entry.agent):
-            self.add(StateReason.STOPPED, f"{code} {entry.order}", entry.agent, code)
+        elif STOPS in body or code in PAUSES:
+            # The first text under a cause stays.
+            self._of.setdefault((StateReason.STOPPED, entry.agent, cause_of(entry)), f"{code} {entry.order}")
 
     def rows(self) -> list[dict[str, Any]]:
         """State of the desk (account "") and of accounts that are not active."""
@@ -321,6 +322,11 @@ _FOLDS: Final[Mapping[str, Callable[[TradingStates, Entry], None]]] = {
 }
 FOLDED: Final = tuple(_FOLDS)
 """Kinds that the fold reads."""
+
+
+def cause_of(entry: Entry) -> str:
+    """What tells an alert that stops an agent from others: the execution that it doubts, or its code."""
+    return str(entry.body.get("execution", entry.body.get("code", "")))
 
 
 def waiting_entry(account: str, orders: Sequence[str], reason: str, ns: int) -> Entry:
