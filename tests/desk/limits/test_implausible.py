@@ -32,6 +32,8 @@ LIST = [Listing("A", 1.0, 1)]
 LOSS, BAND = 1000, 500
 """What an agent may lose in a day, and how far an execution may be from the mid, in ten thousandths."""
 MID = 1000
+KILLS = {"daily_loss", "drawdown"}
+"""What a latch remembers, which is not here."""
 LIMITS = WIDE.replace("long_lots = 10_000", "long_lots = 100_000_000").replace(
     'hours = "always"', f'hours = "always"\nfill_band_bps = {BAND}'
 )
@@ -133,7 +135,7 @@ class Bench:
         """What a restart must not change."""
         doubts = {key: (one.reference, one.held) for key, one in self.limits.doubts.items()}
         scopes = {(one.room, one.name): (one.equity, one.opening, one.gross) for one in self.limits.scopes()}
-        return doubts, scopes, {name: sorted(one.stops) for name, one in self.limits.agents.items()}
+        return doubts, scopes, {name: one.stops.keys() - KILLS for name, one in self.limits.agents.items()}
 
 
 @pytest.fixture

@@ -52,19 +52,15 @@ class ReportedCounts(PastCounts):
         if holding is None or not changes or (busted and one is None):
             return None
         at, px = holding.instrument, one.px if one is not None and busted else report.last_px
-        if one is not None and not busted:
-            reference = first
-        elif at.sane_ns != NEVER_NS:
-            reference = at.mid2 * ONE // 2
-        else:
-            limit = report.price if order is None else order.worst
-            reference = max(px, 0) if limit is None or abs(limit) == AT_ANY_PRICE else limit * ONE
         doubt, band = self.doubts.get((account, name)), at.limits.fill_band_bps
+        limit = report.price if order is None else order.worst
+        asked = max(px, 0) if limit is None or abs(limit) == AT_ANY_PRICE else limit * ONE
+        reference = first if doubt is None else doubt.reference
+        if busted or (one is None and doubt is None):
+            reference = asked if at.sane_ns == NEVER_NS else at.mid2 * ONE // 2
         if doubt is None and px > 0 and abs(px - reference) * WHOLE <= band * reference:
             return None
-        if doubt is not None and not busted:
-            reference = doubt.reference
-        what = f"{report.exec_type} {name} at {text(px)}: reference={text(reference)} limit_bps={band}"
+        what = f"{kind} {name} at {text(px)}: reference={text(reference)} limit_bps={band}"
         return name, reference, what, at.name, account
 
     def _told(self, report: Report) -> tuple[OpenOrder | None, str, str]:
@@ -74,7 +70,8 @@ class ReportedCounts(PastCounts):
         # A report with an order's name and another account or instrument is not of that order.
         if order is not None and self.holdings.get((report.account, instrument)) is order.holding:
             return order, order.holding.agent.name, order.root
-        return None, report.account, self.executions.order_of(report.account, report.ref) or strange(report)
+        ref = report.ref if report.exec_type in REBOOKS else ""
+        return None, report.account, (ref and self.executions.order_of(report.account, ref)) or strange(report)
 
     def _fold(self, change: Callable[..., Any], *arguments: Any) -> Any:
         """Change the counts; if that fails they are wrong, and nothing new leaves any more."""

@@ -436,10 +436,8 @@ class LimitCounts:
 
     def doubt(self, agent: str, instrument: str, name: str, reference: int) -> None:
         """Count an execution, or what is reported of it next, at the worse of its price and a reference."""
-        holding = self.holdings[agent, instrument]
-        if not holding.instrument.mid2:
-            self.revalue(holding.instrument, 2 * reference // ONE)
-        self.doubts.setdefault((agent, name), Doubt(holding, reference)).reference = reference
+        if (holding := self.holdings.get((agent, instrument))) is not None:
+            self.doubts.setdefault((agent, name), Doubt(holding, reference)).reference = reference
 
     def hold(self, key: tuple[str, str], side: int, qty: int, px: int, *, more: bool = False) -> None:
         """Count what was executed as its doubt says, where there is one; `more`: beside what is held already."""

@@ -20,7 +20,7 @@ from tercel.desk.trading.order import Notice
 from tercel.desk.trading.orders import Orders
 from tercel.desk.trading.parents import ParentOrder, Parents
 from tercel.desk.trading.positions import Fill, Move, Positions
-from tercel.desk.trading.state import STOPS, TradingStates, cause_of
+from tercel.desk.trading.state import STOPS, TradingStates
 
 FOLDED = (
     *(kinds.SESSION, kinds.PARENT, kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN, kinds.ALERT, kinds.OPERATOR),
@@ -299,10 +299,9 @@ def settled_of(body: Mapping[str, Any]) -> dict[tuple[str, str], int]:
 
 def obey(entry: Entry, limits: LimitGate) -> None:
     """Stop the agent of an alert that asks for it and doubt the execution that it names, until somebody says else."""
-    body = entry.body
-    if entry.kind == kinds.ALERT and STOPS in body:
-        limits.stop(entry.agent, f"{body['code']} {entry.order}", cause_of(entry))
-        if "execution" in body:
-            limits.doubt(entry.agent, entry.instrument, cause_of(entry), body["reference"])
+    if entry.kind == kinds.ALERT and STOPS in entry.body:
+        limits.stop(entry.agent, f"{entry.body['code']} {entry.order}", entry.body.get("execution", ""))
+        if "execution" in entry.body:
+            limits.doubt(entry.agent, entry.instrument, entry.body["execution"], entry.body["reference"])
     elif entry.kind == kinds.REARM:
-        limits.resume(entry.agent, body.get("ends", ()))
+        limits.resume(entry.agent, entry.body.get("ends", ()))

@@ -18,9 +18,12 @@ def paused(gateway: OrderGateway) -> dict[str, list[str]]:
     implausible executions, as a person has to confirm each."""
     states = gateway.states
     waits = [agent for agent in states.held(StateReason.STOPPED) if states.why(StateReason.KILLED, agent) is None]
-    causes, doubts = {agent: states.causes(StateReason.STOPPED, agent) for agent in waits}, gateway.limits.doubts
-    codes = {agent: [code for code in causes[agent] if (agent, code) not in doubts] for agent in waits}
-    return {agent: of for agent, of in codes.items() if of}
+    of = gateway.limits.doubts
+    found = {
+        agent: [code for code in states.causes(StateReason.STOPPED, agent) if (agent, code) not in of]
+        for agent in waits
+    }
+    return {agent: codes for agent, codes in found.items() if codes}
 
 
 def go_on(gateway: OrderGateway, agent: str, by: str, reason: str, codes: Iterable[str], **more: int) -> None:

@@ -207,8 +207,7 @@ class PositionKeeper:
             wanted = f"executions that wait for a person's word: {', '.join(waits) or 'none does'}"
             raise OrderError(wanted, missing, "name them as their alerts do")
         for name in names:
-            by, reason, number = (entry.body[key] for key in ("by", "reason", "id"))
-            go_on(self._gateway, waits[name], by, reason, [name], operator=number)
+            go_on(self._gateway, waits[name], entry.body["by"], entry.body["reason"], [name], operator=entry.body["id"])
         if names:
             return
         found, silent = self.differences(), self._missing.keys() - self._vouched

@@ -285,8 +285,9 @@ class TradingStates:
             if body["severity"] == "critical":
                 self.add(StateReason(code), str(body["text"]))
         elif STOPS in body or code in PAUSES:
-            # The first text under a cause stays.
-            self._of.setdefault((StateReason.STOPPED, entry.agent, cause_of(entry)), f"{code} {entry.order}")
+            # The first text of a cause stays, which is the execution that is doubted, or the code.
+            cause = StateReason.STOPPED, entry.agent, str(body.get("execution", code))
+            self._of.setdefault(cause, f"{code} {entry.order}")
 
     def rows(self) -> list[dict[str, Any]]:
         """State of the desk (account "") and of accounts that are not active."""
@@ -322,11 +323,6 @@ _FOLDS: Final[Mapping[str, Callable[[TradingStates, Entry], None]]] = {
 }
 FOLDED: Final = tuple(_FOLDS)
 """Kinds that the fold reads."""
-
-
-def cause_of(entry: Entry) -> str:
-    """What tells an alert that stops an agent from others: the execution that it doubts, or its code."""
-    return str(entry.body.get("execution", entry.body.get("code", "")))
 
 
 def waiting_entry(account: str, orders: Sequence[str], reason: str, ns: int) -> Entry:

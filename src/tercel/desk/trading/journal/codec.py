@@ -27,8 +27,6 @@ _NAMES: Final = {kind: name for name, kind in {**_COMMANDS, **_WORDS}.items()}
 _FIELDS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in _NAMES}
 _ENUMS: Final[dict[str, type[Any]]] = {"tif": o.Tif, "status": o.OrdStatus, "exec_type": o.ExecType}
 
-_MOST: Final = 2**63
-
 OrderMessage = o.Report | o.CancelReject | o.LinkStatus | o.Unread
 
 
@@ -146,9 +144,8 @@ def readable(event: OrderMessage | o.Holdings) -> OrderMessage | o.Holdings:
     if (
         isinstance(event, o.Report)
         and event.exec_type in (o.ExecType.TRADE, o.ExecType.CORRECTED)
-        and not (0 < event.last_qty < _MOST and abs(event.last_px) < _MOST)
+        and not (0 < event.last_qty < 2**63 > abs(event.last_px))
     ):
         names = event.cl_ord_id, event.account, event.instrument
-        what = f"{event.exec_type} of {shown(event.last_qty)} lots at {shown(event.last_px)}"
-        return o.Unread(f"{event}", what, event.ns, *names)
+        return o.Unread(f"{event}", f"{event.exec_type} of {shown(event.last_qty)} lots", event.ns, *names)
     return event
