@@ -204,8 +204,18 @@ def test_what_is_confirmed_on_another_day_is_no_profit_of_that_day(bench):
     bench.venue.now_ns += DAY_NS
     bench.mark(MID)
     bench.confirm(name)
-    assert bench.loss() == 0
+    assert (bench.loss(), bench.limits.agents["x"].drawn) == (0, 0)
     bench.open()
+    assert bench.loss() == 0
+
+
+def test_nor_is_it_where_it_was_corrected_since(bench):
+    order, name = filled(bench, px=500)
+    bench.venue.now_ns += DAY_NS
+    bench.mark(MID)
+    bench.say(order, ExecType.CORRECTED, 600, exec_id="c", ref=name.partition(":")[2])
+    assert bench.loss() == 0
+    bench.confirm(name)
     assert bench.loss() == 0
 
 
@@ -261,6 +271,22 @@ def test_a_correction_or_bust_that_comes_before_its_execution_is_doubted_with_it
     assert (bench.loss(), bench.alerts()) == (0, 2 * [f"{order.cl_ord_id}:e"])
 
 
+def test_a_correction_of_a_correction_that_came_before_its_execution_is_doubted(bench):
+    assert bench.send() == ""
+    order = bench.venue.sent[-1]
+    bench.say(order, ExecType.CORRECTED, 1001, exec_id="c1", ref="e")
+    bench.say(order, ExecType.CORRECTED, 1, exec_id="c2", ref="c1")
+    bench.say(order, exec_id="e")
+    assert (bench.loss(), bench.alerts()) == (0, [f"{order.cl_ord_id}:c1"])
+
+
+def test_what_was_busted_is_not_doubted_again(bench):
+    order, name = filled(bench)
+    for kind in (ExecType.BUSTED, ExecType.CORRECTED, ExecType.BUSTED):
+        bench.say(order, kind, 1, ref=name.partition(":")[2])
+    assert (bench.loss(), bench.alerts()) == (0, [])
+
+
 def test_an_execution_that_is_said_again_is_doubted_once_and_one_without_a_name_each_time(bench):
     order, name = filled(bench, lots=30, px=1, exec_id="e")
     bench.say(order, px=1, exec_id="e")
@@ -274,7 +300,7 @@ def test_an_execution_that_is_said_again_is_doubted_once_and_one_without_a_name_
 
 @pytest.mark.parametrize(
     ("price", "px", "doubted"),
-    [(1000, 960, False), (1000, 940, True), (None, 5, False), (None, 0, True), (None, -3, True)],
+    [(1000, 960, False), (1000, 940, True), (None, 5, False), (None, 1e-8, False), (None, 0, True), (None, -3, True)],
 )
 def test_before_any_mark_an_execution_is_held_against_the_limit_price(price, px, doubted):
     bench = Bench(mid=None)
@@ -282,7 +308,7 @@ def test_before_any_mark_an_execution_is_held_against_the_limit_price(price, px,
     bench.say(nobodys, px=px, exec_id="e")
     assert bench.alerts() == (["v1:e"] if doubted else [])
     bench.mark(1000)
-    assert bench.loss() == (0 if doubted and price else -10 * (1000 - max(px, 0)) if price is None else -400)
+    assert bench.loss() == pytest.approx(0 if doubted and price else -10 * (1000 - max(px, 0)))
 
 
 def test_an_execution_of_nobodys_order_is_held_against_the_mid(bench):

@@ -47,7 +47,8 @@ class ReportedCounts(PastCounts):
         ref = report.exec_id if trade else report.ref
         one = self.executions.find(account, root, ref)
         holding = self.holdings.get((account, report.instrument)) if order is None else order.holding
-        _, holding, _, first, name = (None, holding, 0, 0, f"{root}:{ref}") if one is None else one.owner
+        terms = order, holding, report.side, report.last_px, f"{root}:{ref}"
+        _, holding, _, first, name = terms if one is None else one.owner
         changes = trade or kind in REBOOKS if one is None else kind in REBOOKS and one.qty
         if holding is None or not changes or (busted and one is None):
             return None
