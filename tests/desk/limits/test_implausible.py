@@ -18,12 +18,16 @@ from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus, Report, T
 from tercel.core.ports import Entry
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.limits.file import DAY_NS, MONEY
+from tercel.desk.trading.archive import ArchiveIndex
 from tercel.desk.trading.gateway import IMPLAUSIBLE, OrderGateway
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import entry_out
 from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parents import ParentRequest, accepted
 from tercel.desk.trading.recovery import refold
 from tercel.desk.trading.settlement import PositionKeeper
+from tercel.desk.trading.snapshot import canonical, restored
 from tercel.desk.trading.state import StateReason
 from tercel.desk.trading.upkeep import heartbeat
 
@@ -304,9 +308,11 @@ def test_an_execution_that_is_said_again_is_doubted_once_and_one_without_a_name_
 )
 def test_before_any_mark_an_execution_is_held_against_the_limit_price(price, px, doubted):
     bench = Bench(mid=None)
-    nobodys = NewOrder("v1", "A", 1, 10, price, Tif.DAY, "x", "", 0)
-    bench.say(nobodys, px=px, exec_id="e")
-    assert bench.alerts() == (["v1:e"] if doubted else [])
+    order = NewOrder("x+.1", "A", 1, 10, price, Tif.DAY, "x", "x+", bench.venue.now_ns)
+    bench.gateway.write([entry_out(order)])
+    bench.limits.sent(order)
+    bench.say(order, px=px, exec_id="e")
+    assert bench.alerts() == (["x+.1:e"] if doubted else [])
     bench.mark(1000)
     assert bench.loss() == pytest.approx(0 if doubted and price else -10 * (1000 - max(px, 0)))
 
@@ -318,6 +324,16 @@ def test_an_execution_of_nobodys_order_is_held_against_the_mid(bench):
     assert bench.send() == "STOPPED"
     bench.confirm("v1:e")
     assert bench.loss() == -10_000
+
+
+def test_a_snapshot_keeps_what_waits_for_a_person(bench):
+    _, name = filled(bench, px=1)
+    kept, counts = list(canonical(bench.gateway.ledger, bench.limits)), bench.counts()
+    bench.limits = LimitGate(bench.limits.limits, LIST, ["x", "y"])
+    restored(iter(kept), Ledger(ArchiveIndex(bench.journal), bench.limits), bench.limits)
+    assert bench.counts() == counts
+    bench.limits.trust("x", name)
+    assert bench.loss() == -9990
 
 
 @pytest.mark.parametrize(("px", "qty"), [(2**64, 10), (-(2**64), 10), (1000, 2**64), (1000, 0), (1000, -5)])

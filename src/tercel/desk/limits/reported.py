@@ -34,13 +34,14 @@ class ReportedCounts(PastCounts):
         alarm: Alarm | None = self._fold(self._report, report)
         return alarm
 
-    def implausible(self, report: Report) -> tuple[str, int, str, str, str] | None:
-        """Name of an execution that is not believed as it is reported, busted or corrected, the price that it is held
-        against, 10^-8 of a tick, the figures, its instrument and agent; None: it is. Asked before a report is counted.
+    def implausible(self, report: Report) -> tuple[tuple[str, str], str, dict[str, Any]] | None:
+        """An execution that is not believed as it is reported, busted or corrected: its instrument and agent, the
+        figures, {"execution": its name, "reference": the price that it is held against, 10^-8 of a tick}. None: it is.
+        Asked before a report is counted.
 
-        An execution is held against the mid; before any mark against the worst price of its order, or the limit that
-        the venue names. A correction is held against the first price of what it corrects, a bust is taken as closing it
-        at the mid. What is doubted stays so, whatever is reported of it.
+        An execution is held against the mid, before any mark against the worst price of its order; of a market order,
+        or nobody's, then a price above 0 is believed. A correction is held against the first price of what it corrects;
+        a bust is taken as closing it at the mid. What is doubted stays so, whatever is reported of it.
         """
         kind, (order, account, root) = report.exec_type, self._told(report)
         trade, busted = kind is ExecType.TRADE, kind is ExecType.BUSTED
@@ -49,20 +50,18 @@ class ReportedCounts(PastCounts):
         holding = self.holdings.get((account, report.instrument)) if order is None else order.holding
         terms = order, holding, report.side, report.last_px, f"{root}:{ref}"
         _, holding, _, first, name = terms if one is None else one.owner
-        changes = trade or kind in REBOOKS if one is None else kind in REBOOKS and one.qty
-        if holding is None or not changes or (busted and one is None):
+        if holding is None or not (trade or kind in REBOOKS) or (busted if one is None else trade or not one.qty):
             return None
         at, px = holding.instrument, one.px if one is not None and busted else report.last_px
         doubt, band = self.doubts.get((account, name)), at.limits.fill_band_bps
-        limit = report.price if order is None else order.worst
-        asked = max(px, 0) if limit is None or abs(limit) == AT_ANY_PRICE else limit * ONE
+        asked = max(px, 0) if order is None or abs(order.worst) == AT_ANY_PRICE else order.worst * ONE
         reference = first if doubt is None else doubt.reference
         if busted or (one is None and doubt is None):
             reference = asked if at.sane_ns == NEVER_NS else at.mid2 * ONE // 2
         if doubt is None and px > 0 and abs(px - reference) * WHOLE <= band * reference:
             return None
         what = f"{kind} {name} at {text(px)}: reference={text(reference)} limit_bps={band}"
-        return name, reference, what, at.name, account
+        return (at.name, account), what, {"execution": name, "reference": reference}
 
     def _told(self, report: Report) -> tuple[OpenOrder | None, str, str]:
         """The order that a report is of, with the account and the order's name that its executions are told by."""

@@ -442,8 +442,8 @@ class LimitCounts:
     def hold(self, key: tuple[str, str], side: int, qty: int, px: int, *, more: bool = False) -> None:
         """Count what was executed as its doubt says, where there is one; `more`: beside what is held already."""
         if (doubt := self.doubts.get(key)) is not None:
-            better = 2 * side * (doubt.reference - px) * qty * doubt.holding.instrument.unit
-            before, doubt.held = doubt.held, max(better + (doubt.held if more else 0), 0)
+            before, unit = doubt.held, 2 * doubt.holding.instrument.unit
+            doubt.held = max(side * (doubt.reference - px) * qty * unit + (before if more else 0), 0)
             doubt.day_ends_ns = doubt.day_ends_ns or self.day_ends_ns
             for scope in doubt.holding.scopes:
                 scope.equity += before - doubt.held

@@ -385,13 +385,15 @@ class OrderGateway:
     def _entries_in(self, messages: Sequence[codec.OrderMessage], now_ns: int) -> list[Entry]:
         entries = []
         for message in messages:
-            found = self.limits.implausible(message) if isinstance(message, o.Report) else None
-            if isinstance(message, o.Report) and found is not None and not self.ledger.knows(message):
+            if (
+                isinstance(message, o.Report)
+                and not self.ledger.knows(message)
+                and (found := self.limits.implausible(message)) is not None
+            ):
                 # Before the report, in one write with it: whoever folds them counts it as it is counted here.
-                name, reference, text, *where = found
-                more: dict[str, Any] = {STOPS: "until a person confirms it", "execution": name, "reference": reference}
-                about = *where, self._parent_of(message), message.cl_ord_id
-                entries.append(codec.entry_alert("critical", IMPLAUSIBLE, text, now_ns, *about, **more))
+                where, text, words = (*found[0], self._parent_of(message), message.cl_ord_id), found[1], found[2]
+                words[STOPS] = "until a person confirms it"
+                entries.append(codec.entry_alert("critical", IMPLAUSIBLE, text, now_ns, *where, **words))
             entries.append(codec.entry_in(message, self._parent_of(message), now_ns))
             if isinstance(message, o.LinkStatus) and not message.up:
                 severity, text = self._link_alarm.say(message.text or "the way is down", message.ns)

@@ -201,13 +201,13 @@ class PositionKeeper:
         OrderError
             When nothing differs, or such an execution does not wait for a person's word.
         """
-        names = entry.body["body"].get("executions", ())
+        said, names = entry.body, entry.body["body"].get("executions", ())
         waits = {name: agent for agent, name in self._gateway.limits.doubts}
         if missing := ", ".join(name for name in names if name not in waits):
             wanted = f"executions that wait for a person's word: {', '.join(waits) or 'none does'}"
-            raise OrderError(wanted, missing, "name them as their alerts do")
+            raise OrderError(wanted, missing, "name them as alerts do")
         for name in names:
-            go_on(self._gateway, waits[name], entry.body["by"], entry.body["reason"], [name], operator=entry.body["id"])
+            go_on(self._gateway, waits[name], said["by"], said["reason"], [name], operator=said["id"])
         if names:
             return
         found, silent = self.differences(), self._missing.keys() - self._vouched
