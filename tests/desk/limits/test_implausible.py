@@ -313,8 +313,17 @@ def test_before_any_mark_an_execution_is_held_against_the_limit_price(price, px,
     bench.limits.sent(order)
     bench.say(order, px=px, exec_id="e")
     assert bench.alerts() == (["x+.1:e"] if doubted else [])
+    assert [one.reference for one in bench.limits.doubts.values()] == ([(price or 0) * ONE] if doubted else [])
     bench.mark(1000)
     assert bench.loss() == pytest.approx(0 if doubted and price else -10 * (1000 - max(px, 0)))
+
+
+def test_a_stop_is_told_by_the_code_that_its_reason_begins_with(bench):
+    bench.limits.stop("x", "GAP of one")
+    bench.limits.resume("x", ["of"])
+    assert bench.send() == "STOPPED"
+    bench.limits.resume("x", ["GAP"])
+    assert bench.send() == ""
 
 
 def test_an_execution_of_nobodys_order_is_held_against_the_mid(bench):
