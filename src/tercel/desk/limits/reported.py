@@ -13,7 +13,7 @@ from tercel.core.fixed import ONE, ceiled, text
 from tercel.core.orders import REBOOKS, TERMINAL, ExecType, OrdStatus, Report
 from tercel.desk.limits.archived_counts import PastCounts
 from tercel.desk.limits.file import WHOLE
-from tercel.desk.limits.state import AT_ANY_PRICE, NEVER_NS, AgentState, Alarm, Filled, Holding, OpenOrder
+from tercel.desk.limits.state import AT_ANY_PRICE, NEVER_NS, AgentState, Alarm, Doubt, Filled, Holding, OpenOrder
 
 PAUSES: Final = frozenset({"STRANGE_FILL", "FILL_PRICE", "FILL_SIDE", "ENLARGED"})
 """Alarms over which an agent stops until positions agree with the venue's: nobody asked for what it reports."""
@@ -62,6 +62,29 @@ class ReportedCounts(PastCounts):
             return None
         what = f"{kind} {name} at {text(px)}: reference={text(reference)} limit_bps={band}"
         return (at.name, account), what, {"execution": name, "reference": reference}
+
+    def doubt(self, agent: str, instrument: str, name: str, reference: int) -> None:
+        """Count an execution, or what is reported of it next, at the worse of its price and a reference."""
+        if (holding := self.holdings.get((agent, instrument))) is not None:
+            self.doubts.setdefault((agent, name), Doubt(holding, reference)).reference = reference
+
+    def hold(self, key: tuple[str, str], side: int, qty: int, px: int, *, more: bool = False) -> None:
+        """Count what was executed as its doubt says, where there is one; `more`: beside what is held already."""
+        if (doubt := self.doubts.get(key)) is not None:
+            before, unit = doubt.held, 2 * doubt.holding.instrument.unit
+            doubt.held = max(side * (doubt.reference - px) * qty * unit + (before if more else 0), 0)
+            doubt.day_ends_ns = doubt.day_ends_ns or self.day_ends_ns
+            for scope in doubt.holding.scopes:
+                scope.equity += before - doubt.held
+
+    def trust(self, agent: str, name: str) -> None:
+        """Count an execution at its own price, as a person confirmed it. Unknown: ignored."""
+        if (doubt := self.doubts.pop((agent, name), None)) is not None:
+            # What was made on an earlier day is no profit of this one, which would forgive its loss.
+            held, past = doubt.held, doubt.held * (doubt.day_ends_ns < self.day_ends_ns)
+            for scope in doubt.holding.scopes:
+                scope.equity, scope.opening, scope.high = scope.equity + held, scope.opening + past, scope.high + past
+                scope.sink()
 
     def _told(self, report: Report) -> tuple[OpenOrder | None, str, str]:
         """The order that a report is of, with the account and the order's name that its executions are told by."""

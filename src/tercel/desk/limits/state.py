@@ -16,7 +16,7 @@ from tercel.core.executions import Executions
 from tercel.core.fixed import ONE, PAID_ONE
 from tercel.core.orders import NewOrder, ReplaceOrder
 from tercel.core.vocabulary import BUY, SELL
-from tercel.desk.limits.file import DAY_NS, MONEY, AgentLimits, DeskLimits, InstrumentLimits, ScopeLimits
+from tercel.desk.limits.file import DAY_NS, AgentLimits, DeskLimits, InstrumentLimits, ScopeLimits
 
 NEVER_NS: Final = -sys.maxsize
 NOBODY: Final = sys.maxsize
@@ -434,29 +434,6 @@ class LimitCounts:
         else:
             self.held.pop(at.name, None)
 
-    def doubt(self, agent: str, instrument: str, name: str, reference: int) -> None:
-        """Count an execution, or what is reported of it next, at the worse of its price and a reference."""
-        if (holding := self.holdings.get((agent, instrument))) is not None:
-            self.doubts.setdefault((agent, name), Doubt(holding, reference)).reference = reference
-
-    def hold(self, key: tuple[str, str], side: int, qty: int, px: int, *, more: bool = False) -> None:
-        """Count what was executed as its doubt says, where there is one; `more`: beside what is held already."""
-        if (doubt := self.doubts.get(key)) is not None:
-            before, unit = doubt.held, 2 * doubt.holding.instrument.unit
-            doubt.held = max(side * (doubt.reference - px) * qty * unit + (before if more else 0), 0)
-            doubt.day_ends_ns = doubt.day_ends_ns or self.day_ends_ns
-            for scope in doubt.holding.scopes:
-                scope.equity += before - doubt.held
-
-    def trust(self, agent: str, name: str) -> None:
-        """Count an execution at its own price, as a person confirmed it. Unknown: ignored."""
-        if (doubt := self.doubts.pop((agent, name), None)) is not None:
-            # What was made on an earlier day is no profit of this one, which would forgive its loss.
-            held, past = doubt.held, doubt.held * (doubt.day_ends_ns < self.day_ends_ns)
-            for scope in doubt.holding.scopes:
-                scope.equity, scope.opening, scope.high = scope.equity + held, scope.opening + past, scope.high + past
-                scope.sink()
-
     @staticmethod
     def reserve(holding: Holding, side: int, opened: int) -> None:
         """Change the reserved open lots; `fill` or `_exposed` has to follow."""
@@ -520,12 +497,3 @@ class LimitCounts:
     def scopes(self) -> "list[Scope]":
         """All scopes: the desk, its agents, its instruments."""
         return [self.desk, *self.agents.values(), *self.instruments.values()]
-
-
-def money(value: int) -> str:
-    """Text of an internal amount of money, for people.
-
-    >>> money(3 * PAID_ONE * MONEY // 2), money(-2 * PAID_ONE * MONEY)
-    ('1.50', '-2.00')
-    """
-    return f"{value / (MONEY * PAID_ONE):.2f}"
