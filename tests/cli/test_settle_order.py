@@ -1,4 +1,4 @@
-"""`tercel trade settle --order`: a person ends an order of which the venue will never speak again."""
+"""`tercel trade settle --order`: a person ends an order of which the venue will never speak again; `--execution`."""
 
 import json
 from contextlib import closing
@@ -128,3 +128,20 @@ def test_who_runs_is_asked_and_obeys(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert tercel(*words).exit_code == 0
     assert len(asked) == 2
     assert [folded(folder)[1]["p.1"][0] for folder in (desk, desk / "gate")] == ["canceled", "partially_filled"]
+
+
+def test_executions_are_confirmed_by_the_journals_own_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--execution` asks the folder that is named, with orders and without."""
+    desk, asked = journal_of(tmp_path / "desk"), list[tuple[Path, str, object]]()
+
+    def answered(folder: Path, what: str, body: object, *_: object) -> desk_word.PostedCommand:
+        asked.append((folder, what, body))
+        return desk_word.PostedCommand(folder, what, 1, Entry(kinds.REARM, 0), idle=False)
+
+    monkeypatch.setattr(desk_word, "ask", answered)
+    words = ("trade", "settle", "--execution", "p.1:e1", "--execution", "p.2:e2", "--reason", "x", "--desk", desk)
+    assert tercel(*words).exit_code == 0
+    assert tercel(*words, "--order", "p.1").exit_code == 0
+    assert tercel("trade", "settle", "--reason", "x", "--desk", desk).exit_code == 0
+    executions = (desk, "settle", {"executions": ["p.1:e1", "p.2:e2"]})
+    assert asked == [executions, executions, (desk, "settle", {})]

@@ -18,7 +18,8 @@ import pytest
 from tests.mutants.generate import Mutant, tree_of
 
 HERE = Path(__file__).parents[1]
-FAST = tuple(f"desk/limits/test_{name}.py" for name in ("gate", "gate_edges", "reported", "watch", "change", "file"))
+_NAMES = ("gate", "gate_edges", "reported", "implausible", "watch", "change", "file")
+FAST = tuple(f"desk/limits/test_{name}.py" for name in _NAMES)
 SLOW = ("desk/limits/test_gate_machine.py", "desk/limits/test_stress.py")
 """Asked where the fast ones notice nothing."""
 LIMIT_S = 120.0

@@ -115,7 +115,8 @@ class DayEvents:
     def _on_rearm(self, seq: int, entry: Entry) -> None:
         if "ends" in entry.body and not entry.body.get("by"):
             return
-        self._act(entry, "re-armed", entry.agent or str(entry.body.get("scope", "")))
+        what = f"confirmed {entry.body['ends'][0]}" if "operator" in entry.body else "re-armed"
+        self._act(entry, what, entry.agent or str(entry.body.get("scope", "")))
 
     def _on_promoted(self, seq: int, entry: Entry) -> None:
         body = entry.body

@@ -82,17 +82,24 @@ class Settle(AskDesk):
             metavar="ORDER",
         ),
     ] = None
+    execution: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An execution that its alert IMPLAUSIBLE_FILL calls so: it was made at that price, by your word, and "
+            "counts at it from here on. May be repeated.",
+            metavar="ORDER:EXECUTION",
+        ),
+    ] = None
 
 
 def settle(request: Settle) -> None:
-    """Say why positions differ from the venue's, or that orders are over, so that trading goes on."""
+    """Say why positions differ from the venue's, or that orders are over or executions right: trading goes on."""
     from tercel.api.desk_word import PostedCommand, settle_orders
 
-    if not request.order:
-        ask(request, "settle", {}, request.reason)
-        return
+    if request.execution or not request.order:
+        ask(request, "settle", {"executions": request.execution} if request.execution else {}, request.reason)
     desk, rows = find_desk(request.desk), list[dict[str, Any]]()
-    for one in settle_orders(desk, request.order, request.reason, request.wait):
+    for one in settle_orders(desk, request.order, request.reason, request.wait) if request.order else ():
         if isinstance(one, PostedCommand):
             _tell(request, one)
         else:

@@ -153,6 +153,12 @@ def settle(wall):
     wall.settle()
 
 
+def confirm(wall, *names):
+    """A person says that executions are right."""
+    post(wall.folder, "settle", {"executions": names}, "eve", "seen at the venue", 0)
+    wall.settle()
+
+
 def folded(wall):
     """What limits count of ann that fold the journal anew."""
     limits = LimitGate(wall.gateway.limits.limits, wall.fix.listings(), ["ann", "bob"])
@@ -180,6 +186,40 @@ def test_a_fill_beyond_the_limit_price_is_booked_and_pauses_its_agent(at, side, 
         wall.say(name, "F", "1", last=1, px=beyond)
         assert wall.position() == 3 * side
         assert paused(wall, "FILL_PRICE")
+
+
+@pytest.mark.parametrize(("side", "px"), [(1, 0), (1, -5), (1, 9.4), (-1, 10.6), (-1, 1000)])
+def test_an_execution_at_a_price_that_cannot_be_forgives_no_loss_and_waits_for_a_person(at, side, px):
+    with at(instruments={"fill_band_bps": 500}, **LOSS) as wall:
+        name = wall.live(100, 1000 if side > 0 else 960, side=side)
+        exec_id = wall.say(name, "F", "2", last=100, px=px)
+        assert wall.position() == 100 * side, "booked as it was told"
+        agent = wall.gateway.limits.agents["ann"]
+        assert agent.lost >= 0
+        assert paused(wall, "IMPLAUSIBLE_FILL")
+        settle(wall)
+        assert denied(wall) == ["STOPPED"], "positions agree, which says nothing of a price"
+        was = agent.equity
+        wall.gate._heartbeat()  # with the market that the position is worth
+        wall.restart()
+        assert denied(wall) == ["STOPPED"]
+        assert folded(wall).equity == wall.gateway.limits.agents["ann"].equity == was
+        confirm(wall, f"{name}:{exec_id}")
+        assert wall.gateway.limits.agents["ann"].equity > was
+        assert denied(wall) == []
+        assert folded(wall).equity == wall.gateway.limits.agents["ann"].equity
+        confirm(wall, f"{name}:{exec_id}")
+        assert "operator_refused" in wall.alerts(), "it waits no more"
+
+
+def test_an_execution_that_only_the_drop_copy_has_is_held_against_the_mid_too(at):
+    with at(copies=True, instruments={"fill_band_bps": 500}) as wall:
+        name, exec_id = wall.live(10, 1000), wall.venue.exec_id()
+        wall.copy.report(name, "F", "1", last=4, px=1, qty=10, exec_id=exec_id, _1="ann")
+        wall.copy.say(*wall.copy.said[-1])
+        wall.until(lambda: "IMPLAUSIBLE_FILL" in wall.alerts(), "the alarm")
+        assert wall.position() == 4
+        assert wall.gateway.limits.agents["ann"].lost == 0
 
 
 def test_a_late_fill_at_the_price_before_a_replace_is_no_wonder(at):

@@ -107,3 +107,10 @@ def test_files_that_are_none(tmp_path: Path, content: Any, told: str) -> None:
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(LimitsError):
         read(tmp_path)
+
+
+@pytest.mark.parametrize(("collar", "band"), [(1, 2), (500, 1000), (4999, 9998), (5000, 9999), (9999, 9999)])
+def test_a_band_of_fills_that_is_not_said_is_twice_the_collar(collar: int, band: int) -> None:
+    text = re.sub(r"\nfill_band_bps.*", "", default_file().read_text(encoding="utf-8"))
+    read = parse(text.replace("collar_bps = 500 ", f"collar_bps = {collar} "))
+    assert read.instruments["*"].fill_band_bps == band

@@ -132,7 +132,7 @@ _COMMANDS: Final[Mapping[str, Callable[[dict[str, Any], str], str]]] = {
     "posture": lambda said, whom: f"asked {_wanted(said)} for {whom or 'the desk'}",
     "promote": lambda said, whom: f"asked to promote {said.get('challenger', 'the challenger')} of {whom}",
     "own_alert": lambda said, _: f"took alert {said['alert']} as their own",
-    "settle": lambda said, _: f"said that {_listed(said.get('orders')) or 'positions'} are settled",
+    "settle": lambda said, _: f"said that {_listed(next(iter(said.values()), ())) or 'positions'} are settled",
     "kill": lambda said, _: f"asked to kill {_listed(said['agents']) or 'all agents'}",
     "rearm": lambda said, _: f"asked to re-arm {_listed(said['agents']) or 'all agents'}",
 }

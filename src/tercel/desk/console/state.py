@@ -427,7 +427,8 @@ class DeskState:
         self._operator(seq, entry)
 
     def _rearm(self, seq: int, entry: Entry) -> None:
-        self.kills.pop(entry.agent or str(entry.body.get("scope", "")), None)
+        if "ends" not in entry.body:
+            self.kills.pop(entry.agent or str(entry.body.get("scope", "")), None)
         self._route(entry.ns)
         self._operator(seq, entry)
 

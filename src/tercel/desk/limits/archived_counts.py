@@ -8,7 +8,7 @@ from typing import Any
 
 from tercel.core.executions import Execution, Key
 from tercel.core.fixed import ONE
-from tercel.desk.limits.state import AT_ANY_PRICE, NEVER_NS, Holding, LimitCounts, OpenOrder, ParentLimit
+from tercel.desk.limits.state import AT_ANY_PRICE, NEVER_NS, Filled, Holding, LimitCounts, OpenOrder, ParentLimit
 
 
 class PastCounts(LimitCounts):
@@ -62,9 +62,9 @@ class PastCounts(LimitCounts):
             mine.used += one.cum
             self.orders |= dict.fromkeys(names, one)
             self.names.update(names)
-        taken: dict[int, Execution[tuple[OpenOrder | None, Holding, int]]] = {}
+        taken: dict[int, Execution[Filled]] = {}
         for root, name, stands in executions:
-            owner = roots.get(root), holding, asked.side
+            owner = roots.get(root), holding, asked.side, stands.px, f"{root}:{name}"
             one_more = Execution(owner, stands.qty, stands.px, stands.changed)
             self.executions.recall((asked.agent, root, name), taken.setdefault(id(stands), one_more))
 

@@ -6,8 +6,8 @@ A limit is the most that passes.
 
 from tercel.core.fixed import ONE, PAID_ONE, text
 from tercel.core.orders import NewOrder, ReplaceOrder
-from tercel.desk.limits.file import DAY_NS
-from tercel.desk.limits.state import NEVER_NS, NOBODY, Denial, InstrumentState, LimitQuery, Scope, money
+from tercel.desk.limits.file import DAY_NS, MONEY
+from tercel.desk.limits.state import NEVER_NS, NOBODY, Denial, InstrumentState, LimitQuery, Scope
 
 
 def check_killed(query: LimitQuery) -> Denial | None:
@@ -250,3 +250,12 @@ def _reduces(query: LimitQuery) -> bool:
 
 def _who(query: LimitQuery) -> str:
     return f"instrument={query.command.instrument} agent={query.command.account}"
+
+
+def money(value: int) -> str:
+    """Text of an internal amount of money, for people.
+
+    >>> money(3 * PAID_ONE * MONEY // 2), money(-2 * PAID_ONE * MONEY)
+    ('1.50', '-2.00')
+    """
+    return f"{value / (MONEY * PAID_ONE):.2f}"

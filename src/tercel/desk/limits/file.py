@@ -69,11 +69,15 @@ class AgentLimits(ScopeLimits):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstrumentLimits(ScopeLimits):
-    """Of all agents together in one instrument."""
+    """Of all agents together in one instrument.
+
+    `fill_band_bps`: an execution farther from the reference is implausible (`reported.ReportedCounts.implausible`).
+    """
 
     long_lots: int
     short_lots: int
     collar_bps: int
+    fill_band_bps: int
     reference_age_ns: int
     hours: Hours
 
@@ -159,7 +163,7 @@ def _within(value: Any, place: _Place) -> int:
 def _bps(value: Any, place: _Place) -> int:
     bps = _whole(value, place, least=1)
     if bps >= 10_000:
-        raise place.refuse("a collar under 10000 bps", str(bps), "10000 bps reach down to a price of zero")
+        raise place.refuse("a band under 10000 bps", str(bps), "10000 bps reach down to a price of zero")
     return bps
 
 
@@ -195,7 +199,7 @@ _READERS: Final[dict[str, _Reader]] = {
     **dict.fromkeys(("order_lots", "messages", "long_lots", "short_lots", "executions"), _whole),
     **dict.fromkeys(("order_value", "gross_value", "daily_loss", "drawdown"), _money),
     **dict.fromkeys(("window_ms", "executions_ms", "reference_age_ms"), _since),
-    **{"duplicate_ms": _within, "warn": _share, "collar_bps": _bps, "hours": _hours},
+    **{"duplicate_ms": _within, "warn": _share, "collar_bps": _bps, "fill_band_bps": _bps, "hours": _hours},
 }
 
 
@@ -208,7 +212,8 @@ _KEYS: Final[dict[type, dict[str, tuple[str, _Reader]]]] = {
     kind: {(key := key_of(each.name)): (each.name, _READERS[key]) for each in fields(kind)}
     for kind in (DeskLimits, AgentLimits, InstrumentLimits)
 }
-# What holds where a file says nothing; a drawdown that is not said is the daily loss.
+# What holds where a file says nothing; a drawdown that is not said is the daily loss, a band of fills twice the collar:
+# an order leaves within the collar, and the mid may have moved as far since.
 _OTHERWISE: Final[dict[str, Any]] = {"warn": Decimal("0.8"), "executions": 0, "executions_ms": 60_000}
 _Kind = TypeVar("_Kind", DeskLimits, AgentLimits, InstrumentLimits)
 
@@ -328,8 +333,9 @@ def _sections(kind: type[_Kind], data: dict[str, Any], room: str, source: str) -
 
 def _section(kind: type[_Kind], data: dict[str, Any], otherwise: dict[str, Any], place: _Place) -> _Kind:
     keys = _KEYS[kind]
-    loss = data.get("daily_loss", otherwise.get("daily_loss"))
-    otherwise = _OTHERWISE | ({} if loss is None else {"drawdown": loss}) | otherwise
+    loss, collar = (data.get(key, otherwise.get(key)) for key in ("daily_loss", "collar_bps"))
+    band = {"fill_band_bps": min(2 * collar, WHOLE - 1)} if type(collar) is int else {}
+    otherwise = _OTHERWISE | ({} if loss is None else {"drawdown": loss}) | band | otherwise
     for key in data:
         if key not in keys:
             raise _unknown(key, tuple(keys), f"key {key} of [{place.section}]", place.source)

@@ -207,22 +207,24 @@ class LimitGate(ReportedCounts):
                 self.revalue(at, mid2)
             self.rise(at)
 
-    def stop(self, agent: str, reason: str) -> None:
-        """Refuse new orders of an agent until it is resumed; the reason begins with a code. Unknown: ignored."""
+    def stop(self, agent: str, reason: str, code: str = "") -> None:
+        """Refuse new orders of an agent until it is resumed; the reason begins with a code, if none is given. Unknown:
+        ignored."""
         if (state := self.agents.get(agent)) is not None:
             # The first reason under a code stays: later ones are mostly its consequences.
-            state.stops.setdefault(reason.partition(" ")[0], reason)
+            state.stops.setdefault(code or reason.partition(" ")[0], reason)
 
     def resume(self, agent: str, codes: Iterable[str] = ()) -> None:
         """Clear an agent's stops on a person's decision; its execution counts restart. Unknown: ignored.
 
-        With `codes` only what it was stopped for under these is over.
+        With `codes` only what it was stopped for under these is over; an execution of that name is confirmed.
         """
         if (state := self.agents.get(agent)) is None:
             return
         if codes := tuple(codes):
             for code in codes:
                 state.stops.pop(code, None)
+                self.trust(agent, code)
             return
         state.stops, state.repeated = {}, ""
         state.broken.discard("executions")

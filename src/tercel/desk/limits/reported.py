@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from tercel.core.executions import strange
+from tercel.core.executions import Execution, Key, strange
 from tercel.core.fixed import ONE, ceiled, text
 from tercel.core.orders import REBOOKS, TERMINAL, ExecType, OrdStatus, Report
 from tercel.desk.limits.archived_counts import PastCounts
-from tercel.desk.limits.state import AgentState, Alarm, Holding, OpenOrder
+from tercel.desk.limits.file import WHOLE
+from tercel.desk.limits.state import AT_ANY_PRICE, NEVER_NS, AgentState, Alarm, Doubt, Filled, Holding, OpenOrder
 
 PAUSES: Final = frozenset({"STRANGE_FILL", "FILL_PRICE", "FILL_SIDE", "ENLARGED"})
 """Alarms over which an agent stops until positions agree with the venue's: nobody asked for what it reports."""
@@ -33,6 +34,68 @@ class ReportedCounts(PastCounts):
         alarm: Alarm | None = self._fold(self._report, report)
         return alarm
 
+    def implausible(self, report: Report) -> tuple[tuple[str, str], str, dict[str, Any]] | None:
+        """An execution that is not believed as it is reported, busted or corrected: its instrument and agent, the
+        figures, {"execution": its name, "reference": the price that it is held against, 10^-8 of a tick}. None: it is.
+        Asked before a report is counted.
+
+        An execution is held against the mid, before any mark against the worst price of its order; of a market order,
+        or nobody's, then a price above 0 is believed. A correction is held against the first price of what it corrects;
+        a bust is taken as closing it at the mid. What is doubted stays so, whatever is reported of it.
+        """
+        kind, (order, account, root) = report.exec_type, self._told(report)
+        trade, busted = kind is ExecType.TRADE, kind is ExecType.BUSTED
+        ref = report.exec_id if trade else report.ref
+        one = self.executions.find(account, root, ref)
+        holding = self.holdings.get((account, report.instrument)) if order is None else order.holding
+        terms = order, holding, report.side, report.last_px, f"{root}:{ref}"
+        _, holding, _, first, name = terms if one is None else one.owner
+        if holding is None or not (trade or kind in REBOOKS) or (busted if one is None else trade or not one.qty):
+            return None
+        at, px = holding.instrument, one.px if one is not None and busted else report.last_px
+        doubt, band = self.doubts.get((account, name)), at.limits.fill_band_bps
+        asked = max(px, 0) if order is None or abs(order.worst) == AT_ANY_PRICE else order.worst * ONE
+        reference = first if doubt is None else doubt.reference
+        if busted or (one is None and doubt is None):
+            reference = asked if at.sane_ns == NEVER_NS else at.mid2 * ONE // 2
+        if doubt is None and px > 0 and abs(px - reference) * WHOLE <= band * reference:
+            return None
+        what = f"{kind} {name} at {text(px)}: reference={text(reference)} limit_bps={band}"
+        return (at.name, account), what, {"execution": name, "reference": reference}
+
+    def doubt(self, agent: str, instrument: str, name: str, reference: int) -> None:
+        """Count an execution, or what is reported of it next, at the worse of its price and a reference."""
+        if (holding := self.holdings.get((agent, instrument))) is not None:
+            self.doubts.setdefault((agent, name), Doubt(holding, reference)).reference = reference
+
+    def hold(self, key: tuple[str, str], side: int, qty: int, px: int, *, more: bool = False) -> None:
+        """Count what was executed as its doubt says, where there is one; `more`: beside what is held already."""
+        if (doubt := self.doubts.get(key)) is not None:
+            before, unit = doubt.held, 2 * doubt.holding.instrument.unit
+            doubt.held = max(side * (doubt.reference - px) * qty * unit + (before if more else 0), 0)
+            doubt.day_ends_ns = doubt.day_ends_ns or self.day_ends_ns
+            for scope in doubt.holding.scopes:
+                scope.equity += before - doubt.held
+
+    def trust(self, agent: str, name: str) -> None:
+        """Count an execution at its own price, as a person confirmed it. Unknown: ignored."""
+        if (doubt := self.doubts.pop((agent, name), None)) is not None:
+            # What was made on an earlier day is no profit of this one, which would forgive its loss.
+            held, past = doubt.held, doubt.held * (doubt.day_ends_ns < self.day_ends_ns)
+            for scope in doubt.holding.scopes:
+                scope.equity, scope.opening, scope.high = scope.equity + held, scope.opening + past, scope.high + past
+                scope.sink()
+
+    def _told(self, report: Report) -> tuple[OpenOrder | None, str, str]:
+        """The order that a report is of, with the account and the order's name that its executions are told by."""
+        order = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig)
+        instrument = report.instrument or (order.holding.instrument.name if order else "")  # unknown orders have none
+        # A report with an order's name and another account or instrument is not of that order.
+        if order is not None and self.holdings.get((report.account, instrument)) is order.holding:
+            return order, order.holding.agent.name, order.root
+        ref = report.ref if report.exec_type in REBOOKS else ""
+        return None, report.account, (ref and self.executions.order_of(report.account, ref)) or strange(report)
+
     def _fold(self, change: Callable[..., Any], *arguments: Any) -> Any:
         """Change the counts; if that fails they are wrong, and nothing new leaves any more."""
         try:
@@ -43,13 +106,9 @@ class ReportedCounts(PastCounts):
             return Alarm("COUNTS_BROKEN", self.fault)
 
     def _report(self, report: Report) -> Alarm | None:
-        order = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig)
-        instrument = report.instrument or (order.holding.instrument.name if order else "")  # unknown orders have none
-        # A report with an order's name and another account or instrument is not of that order.
-        if order is not None and self.holdings.get((report.account, instrument)) is not order.holding:
-            order = None
+        order, account, root = self._told(report)
         if report.exec_type in REBOOKS:
-            return self._rebooked(order, report)
+            return self._rebooked(order, account, root, report)
         if order is None:
             return self._strange(report)
         alarm = None
@@ -136,7 +195,7 @@ class ReportedCounts(PastCounts):
         if type(report.last_qty) is not int or report.last_qty <= 0 or type(report.last_px) is not int:
             raise ValueError(f"a fill of {report.last_qty!r} at {report.last_px!r}")
         holding = order.holding
-        owner = order, holding, order.side
+        owner = order, holding, order.side, report.last_px, f"{order.root}:{report.exec_id}"
         one = self.executions.book(key, owner, report.last_qty, report.last_px)
         qty, within = one.qty, min(one.qty, order.open)  # less, where its bust or correction came before it
         order.cum += qty
@@ -145,6 +204,7 @@ class ReportedCounts(PastCounts):
         order.parent.used += qty - within
         self.reserve(holding, order.side, -within)
         self.fill(holding, order.side, qty, one.px)
+        self._weigh(one, key)
         repeated = self._repeated(holding, order.side, report)
         # Booked first, alarmed then: the position is as large as the venue says, whether it was asked for or not.
         if within < qty:
@@ -152,6 +212,12 @@ class ReportedCounts(PastCounts):
         if not report.exec_id:
             return self._stop(holding.agent, "NO_EXEC_ID", f"lots={text(qty)}", report)
         return self._not_asked(order, report) or repeated
+
+    def _weigh(self, one: Execution[Filled], key: Key) -> None:
+        """Hold back what is doubted of an execution just booked, or of a correction that came before it; without a name
+        several of one order are one."""
+        name = f"{key[1]}:{key[2] if one.changed is None else one.changed.ref}"
+        self.hold((key[0], name), one.owner[2], one.qty, one.px, more=not key[2])
 
     def _not_asked(self, order: OpenOrder, report: Report) -> Alarm | None:
         """A fill on other terms than were ever asked for: on the other side, or beyond every price of the order."""
@@ -172,11 +238,9 @@ class ReportedCounts(PastCounts):
         what = f"instrument={holding.instrument.name} side={side:+d} executions={many} limit={most}"
         return self._stop(agent, "EXECUTIONS", what, report)
 
-    def _rebooked(self, order: OpenOrder | None, report: Report) -> Alarm | None:
+    def _rebooked(self, order: OpenOrder | None, account: str, root: str, report: Report) -> Alarm | None:
         """A fill never was, or was of other lots or at another price; `order` is the one that the report names."""
-        account, alarm = (report.account, None) if order is None else (order.holding.agent.name, None)
-        root = order.root if order is not None else self.executions.order_of(account, report.ref) or strange(report)
-        one = self.executions.find(account, root, report.ref)
+        one, alarm = self.executions.find(account, root, report.ref), None
         if one is None:
             alarm = Alarm("UNKNOWN_EXECUTION", f"order={report.cl_ord_id} {report.exec_type} of {report.ref!r}")
         before = None if one is None else (one, one.qty, one.px)
@@ -184,9 +248,12 @@ class ReportedCounts(PastCounts):
             return None
         if before is not None:
             now, qty, px = before
-            mine, holding, side = now.owner
+            mine, holding, side, _, name = now.owner
             self.fill(holding, side, -qty, px)
             self.fill(holding, side, now.qty, now.px)
+            # A bust as if it had been closed: what it lost, or had lost at its reference, stays lost.
+            stands = (side, now.qty, now.px) if now.qty else (-side, qty, px)
+            self.hold((account, name), *stands, more=not now.qty)
             if mine is not None:
                 more = now.qty - qty
                 mine.cum, mine.parent.used = mine.cum + more, mine.parent.used + more
@@ -210,9 +277,10 @@ class ReportedCounts(PastCounts):
         key = report.account, strange(report), report.exec_id
         if self.executions.find(*key) is not None:
             return None
-        owner = None, holding, report.side
+        owner = None, holding, report.side, report.last_px, f"{key[1]}:{report.exec_id}"
         one = self.executions.book(key, owner, report.last_qty, report.last_px)
         self.fill(holding, report.side, one.qty, one.px)
+        self._weigh(one, key)
         return self._stop(holding.agent, "STRANGE_FILL", f"lots={text(report.last_qty)}", report)
 
     def _stop(self, agent: AgentState, code: str, text: str, report: Report) -> Alarm:

@@ -16,7 +16,7 @@ from tercel.core.executions import Executions
 from tercel.core.fixed import ONE, PAID_ONE
 from tercel.core.orders import NewOrder, ReplaceOrder
 from tercel.core.vocabulary import BUY, SELL
-from tercel.desk.limits.file import DAY_NS, MONEY, AgentLimits, DeskLimits, InstrumentLimits, ScopeLimits
+from tercel.desk.limits.file import DAY_NS, AgentLimits, DeskLimits, InstrumentLimits, ScopeLimits
 
 NEVER_NS: Final = -sys.maxsize
 NOBODY: Final = sys.maxsize
@@ -251,6 +251,19 @@ class Holding:
         return len(times)
 
 
+@dataclass(slots=True)
+class Doubt:
+    """An implausible execution that no person has confirmed, and the price that it is held against, 10^-8 of a tick.
+
+    Its scopes count by `held` poorer than it made them, since the day that ends at `day_ends_ns`.
+    """
+
+    holding: Holding
+    reference: int
+    held: int = 0
+    day_ends_ns: int = 0
+
+
 class ParentLimit:
     """A parent's lots as announced to the gate; `used` are those filled or reserved by its children."""
 
@@ -289,6 +302,11 @@ class OpenOrder:
     def most(self) -> int:
         """Largest total lots it may come to, replaces in flight included."""
         return max([self.lots, *(lots for _, lots, _ in self.requested.values())])
+
+
+Filled = tuple[OpenOrder | None, Holding, int, int, str]
+"""What a fill changed: the order (None: nobody's here), the holding, its side; its first price and its name for people,
+`ORDER:EXECUTION`."""
 
 
 class LimitQuery:
@@ -353,8 +371,10 @@ class LimitCounts:
         """Every cl_ord_id that ever left."""
         self.recent: OrderedDict[tuple[object, ...], int] = OrderedDict()
         """What was sent of late, without its name, and when."""
-        self.executions: Executions[tuple[OpenOrder | None, Holding, int]] = Executions()
-        """Fills that stand, with the order (None: nobody's here), the holding and the side that they changed."""
+        self.executions: Executions[Filled] = Executions()
+        """Fills that stand."""
+        self.doubts: dict[tuple[str, str], Doubt] = {}
+        """Implausible executions that no person has confirmed, by agent and name (`Filled`)."""
         self.fault = ""
         """Why the counts cannot be trusted any more; nothing new leaves then."""
         self.killed: Killed | None = None
@@ -477,12 +497,3 @@ class LimitCounts:
     def scopes(self) -> "list[Scope]":
         """All scopes: the desk, its agents, its instruments."""
         return [self.desk, *self.agents.values(), *self.instruments.values()]
-
-
-def money(value: int) -> str:
-    """Text of an internal amount of money, for people.
-
-    >>> money(3 * PAID_ONE * MONEY // 2), money(-2 * PAID_ONE * MONEY)
-    ('1.50', '-2.00')
-    """
-    return f"{value / (MONEY * PAID_ONE):.2f}"

@@ -39,6 +39,7 @@ from tercel.desk.trading.report_intake import Intake
 from tercel.desk.trading.state import STOPS, Sender, Standing, StateReason, TradingState, refusal, waiting_entry
 
 BACK_OFF: Final = "BACK_OFF"
+IMPLAUSIBLE: Final = "IMPLAUSIBLE_FILL"
 # Alarms that stop an agent and do not kill it here: the one until positions agree, the other is a breach of limits.
 _STOPS_ONLY: Final = PAUSES | {"EXECUTIONS"}
 _log = logging.getLogger("tercel.alerts")
@@ -384,6 +385,15 @@ class OrderGateway:
     def _entries_in(self, messages: Sequence[codec.OrderMessage], now_ns: int) -> list[Entry]:
         entries = []
         for message in messages:
+            if (
+                isinstance(message, o.Report)
+                and not self.ledger.knows(message)
+                and (found := self.limits.implausible(message)) is not None
+            ):
+                # Before the report, in one write with it: whoever folds them counts it as it is counted here.
+                where, text, words = (*found[0], self._parent_of(message), message.cl_ord_id), found[1], found[2]
+                words[STOPS] = "until a person confirms it"
+                entries.append(codec.entry_alert("critical", IMPLAUSIBLE, text, now_ns, *where, **words))
             entries.append(codec.entry_in(message, self._parent_of(message), now_ns))
             if isinstance(message, o.LinkStatus) and not message.up:
                 severity, text = self._link_alarm.say(message.text or "the way is down", message.ns)

@@ -27,7 +27,7 @@ FOLDED = (
     *(kinds.LIMITS, kinds.KILL, kinds.REARM, kinds.SETTLED, kinds.STATE, kinds.HOLD, kinds.STANCE),
 )
 """Kinds that the fold reads."""
-ANSWERS = (kinds.PARENT, kinds.ALERT, kinds.LIMITS, kinds.SETTLED, kinds.HOLD, kinds.STANCE)
+ANSWERS = (kinds.PARENT, kinds.ALERT, kinds.LIMITS, kinds.SETTLED, kinds.REARM, kinds.HOLD, kinds.STANCE)
 """Those that answer a person's command, by its number as "operator"."""
 _OF_ENTRY = ("event", "operator")
 
@@ -298,6 +298,10 @@ def settled_of(body: Mapping[str, Any]) -> dict[tuple[str, str], int]:
 
 
 def obey(entry: Entry, limits: LimitGate) -> None:
-    """Stop the agent of an alert that asks for it."""
+    """Stop the agent of an alert that asks for it and doubt the execution that it names, until somebody says else."""
     if entry.kind == kinds.ALERT and STOPS in entry.body:
-        limits.stop(entry.agent, f"{entry.body['code']} {entry.order}")
+        limits.stop(entry.agent, f"{entry.body['code']} {entry.order}", entry.body.get("execution", ""))
+        if "execution" in entry.body:
+            limits.doubt(entry.agent, entry.instrument, entry.body["execution"], entry.body["reference"])
+    elif entry.kind == kinds.REARM:
+        limits.resume(entry.agent, entry.body.get("ends", ()))

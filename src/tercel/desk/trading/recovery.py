@@ -94,15 +94,12 @@ def refold(journal: Journal, limits: LimitGate) -> Ledger:
     OrderError
         When limits no longer know an agent or instrument that has a parent in the journal.
     """
-    ledger, day = Ledger(ArchiveIndex(journal), limits), None
+    ledger = Ledger(ArchiveIndex(journal), limits)
     begin(journal, ledger, limits)
     for seq, entry in journal.read(ledger.last, [*FOLDED, kinds.MARKET, kinds.HEARTBEAT]):
         ledger.last = seq
         ledger.apply(entry)
-        day = entry.body.get("day", day) if entry.kind == kinds.HEARTBEAT else day
         count(entry, limits, ledger)
-    if day is not None:
-        limits.restore_day(day)
     return ledger
 
 
@@ -129,12 +126,12 @@ def count(entry: Entry, limits: LimitGate, ledger: Ledger) -> None:
                 limits.report(message, entry.ns)
         elif isinstance(message, CancelReject):
             limits.cancel_reject(message)
-    elif entry.kind == kinds.REARM:
-        limits.resume(entry.agent, body.get("ends", ()))
-    elif entry.kind == kinds.ALERT:
-        obey(entry, limits)
     elif entry.kind == kinds.MARKET:
         limits.mark(entry.instrument, body["bid"], body["ask"], entry.ns)
+    elif entry.kind == kinds.HEARTBEAT and "day" in body:
+        limits.restore_day(body["day"])
+    else:
+        obey(entry, limits)
 
 
 def resend(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:

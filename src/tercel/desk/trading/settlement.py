@@ -193,13 +193,23 @@ class PositionKeeper:
         return ends([live[name] for name in names], f"{gateway.ledger.orders.session}.{number}", ns, by, reason)
 
     def settle(self, entry: Entry) -> None:
-        """Accept a position difference as explained by a named person; trading resumes.
+        """Accept a position difference as explained by a named person; trading resumes. With "executions" in the body
+        those are confirmed, and their agents go on where nothing else holds them.
 
         Raises
         ------
         OrderError
-            When nothing differs.
+            When nothing differs, or such an execution does not wait for a person's word.
         """
+        said, names = entry.body, entry.body["body"].get("executions", ())
+        waits = {name: agent for agent, name in self._gateway.limits.doubts}
+        if missing := ", ".join(name for name in names if name not in waits):
+            wanted = f"executions that wait for a person's word: {', '.join(waits) or 'none does'}"
+            raise OrderError(wanted, missing, "name them as alerts do")
+        for name in names:
+            go_on(self._gateway, waits[name], said["by"], said["reason"], [name], operator=said["id"])
+        if names:
+            return
         found, silent = self.differences(), self._missing.keys() - self._vouched
         if not (found or silent or paused(self._gateway)):
             raise OrderError("positions that differ from the venue's", "none that do", "nothing is to be settled")

@@ -284,8 +284,10 @@ class TradingStates:
                 self.end(reason)
             if body["severity"] == "critical":
                 self.add(StateReason(code), str(body["text"]))
-        elif (STOPS in body or code in PAUSES) and code not in self.causes(StateReason.STOPPED, entry.agent):
-            self.add(StateReason.STOPPED, f"{code} {entry.order}", entry.agent, code)
+        elif STOPS in body or code in PAUSES:
+            # The first text of a cause stays, which is the execution that is doubted, or the code.
+            cause = StateReason.STOPPED, entry.agent, str(body.get("execution", code))
+            self._of.setdefault(cause, f"{code} {entry.order}")
 
     def rows(self) -> list[dict[str, Any]]:
         """State of the desk (account "") and of accounts that are not active."""

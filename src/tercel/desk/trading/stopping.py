@@ -106,7 +106,6 @@ class KillCanceller:
         last: dict[str, Any] = history[-1] if history else {}
         body = {"scope": agent, "by": last.get("by", ""), "reason": last.get("reason", "")}
         self._gateway.write([Entry(kinds.REARM, self._gateway.venue.now_ns, agent=agent, body=body)])
-        self._gateway.limits.resume(agent)
         self._seen.discard(agent)
         self.open.discard(agent)
 

@@ -140,11 +140,11 @@ def before_holdings(received: Iterable[OrderMessage | o.Holdings]) -> list[Order
 
 
 def readable(event: OrderMessage | o.Holdings) -> OrderMessage | o.Holdings:
-    """The event; an execution of zero quantity, which no sum can take, becomes an unreadable one."""
+    """The event; an execution of zero quantity, or beyond 64 bits, which no sum can take, becomes an unreadable one."""
     if (
         isinstance(event, o.Report)
         and event.exec_type in (o.ExecType.TRADE, o.ExecType.CORRECTED)
-        and event.last_qty <= 0
+        and not (0 < event.last_qty < 2**63 > abs(event.last_px))
     ):
         names = event.cl_ord_id, event.account, event.instrument
         return o.Unread(f"{event}", f"{event.exec_type} of {shown(event.last_qty)} lots", event.ns, *names)

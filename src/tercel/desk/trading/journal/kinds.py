@@ -81,12 +81,14 @@ KILL: Final = "kill"
 """{"event": "latched" | "cancelling" | "confirmed" | "unconfirmed", "scope", "by", "reason", "open": lots}."""
 REARM: Final = "rearm"
 """{"scope", "by", "reason"}: nothing holds an agent up any more; with {"ends": [code of an alert]} only what it waited
-over under these is over."""
+over under these is over. With {"ends": [`ORDER:EXECUTION`], "operator"} a person confirmed an implausible execution."""
 ALERT: Final = "alert"
 """{"severity": "info" | "warning" | "critical", "code", "text"}. Codes that move orders: `SEND_FAILED` with
 {"orders": [cl_ord_id]}, `NO_ACK` with the same and `LINK_DOWN`: these are UNKNOWN from here on. `operator_refused`,
 the answer to a person's command, has {"operator": its number, "expected", "received", "remedy"}. With {"stops": until
-when} its agent sends nothing new from here on."""
+when} its agent sends nothing new from here on; with {"execution": `ORDER:EXECUTION`, "reference": 10^-8 of a tick} what
+the next report says of that execution counts in limits at the worse of its price and the reference, until a person
+confirms it."""
 HEARTBEAT: Final = "heartbeat"
 """{"positions": {account: {instrument: lots}}, "open": orders, "unknown": orders, "limits": used,
 limit and warning level, "day": opening and highest equity (`limits.LimitGate.day`)}, and, where the venue's messages
