@@ -53,6 +53,7 @@ def copy_of_the_shipped(folder: Path, **changes: Any) -> Path:
         ("evaluate twap_take", "twap_take"),
         ("evaluate default --against twap_tale", "twap_take"),
         ("evaluate default --against random", "random"),
+        ("evaluate --against default,twap_take", "tercel agent evaluate default"),
         ("evaluate default --market csco-2033", "csco-santa-fe"),
         ("evaluate default --regimes stormy", "volatile"),
         ("evaluate default --seeds -3", "training"),

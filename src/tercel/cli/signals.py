@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 signals_app = typer.Typer(
     name="signals",
-    help="Alpha: build a point-in-time panel, train, evaluate, compare the model zoo.",
+    help="Forecasts of returns: build a point-in-time panel, train, evaluate, forecast, backtest.",
     no_args_is_help=True,
 )
 

@@ -9,11 +9,14 @@ import os
 import re
 import sys
 import tempfile
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from multiprocessing import parent_process
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 from tercel.core.progress import say
@@ -140,10 +143,34 @@ def _keys(package: str, root: Path) -> dict[str, str]:
 # -- the first compilation --------------------------------------------------------------------------------------------
 
 
+LONG_S = 3.0
+"""Seconds of compiling from which it is said: most commands compile a few kernels of their own, which takes less."""
+_spent = [0.0]
+
+
+@contextmanager
+def compiling(module: str) -> Iterator[None]:
+    """Compile a kernel of a module, and say so as soon as this process has compiled for `LONG_S`."""
+    _begin()
+    waits, began = Timer(LONG_S - _spent[0], _tell, [module.rpartition(".")[0] or module]), time.monotonic()
+    waits.daemon = True
+    if _spent[0] < LONG_S and parent_process() is None:  # a worker's parent says it
+        waits.start()
+    try:
+        yield
+    finally:
+        waits.cancel()
+        _spent[0] += time.monotonic() - began
+
+
 @cache
-def announce() -> None:
-    """Say once that this process compiles kernels, and drop those that nobody needs; a worker's parent has said it."""
+def _begin() -> None:
+    """Drop kernels that nobody needs, once."""
     if (folder := kernels_folder()) is not None:
         prune(folder.parent)
-    if parent_process() is None:
-        say(f"compiling kernels, once (seconds to half a minute); they are kept in {cache_root()}")
+
+
+@cache
+def _tell(package: str) -> None:
+    words = "for their first use (up to half a minute)"
+    say(f"compiling kernels of {package} {words}; they are kept in {cache_root()}")

@@ -17,6 +17,8 @@ from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.parts import without
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.policies_packaged import names as packaged_policies
+from tercel.execution.policies_packaged import shipped
 from tercel.execution.registry import resolve_policy
 from tercel.execution.strategies import ALL_BASELINES, WRAPPERS, WRITTEN, MarketEstimates, build, wrap
 from tercel.execution.strategy import Strategy, forecaster_of
@@ -244,11 +246,14 @@ def baselines_of(against: str) -> list[Candidate]:
     UnknownNameError
         No such strategy.
     ConfigError
-        None that could be the best written one.
+        A policy, or none that could be the best written one.
     """
     typed = (one for name in listed(against) for one in (ALL_BASELINES if name == ALL else (name,)))
     names = list(dict.fromkeys(typed))
     for name in names:
+        if shipped(name) in packaged_policies():
+            remedy = f"name it among the policies: tercel agent evaluate {name} ..., tercel tca ... --agent {name}"
+            raise ConfigError("written strategies in `against=`", f"the policy {name}", remedy)
         build(name, SPARE)
     found = [Candidate(name) for name in names]
     if not any(one.kind == "baseline" for one in found):
