@@ -4,8 +4,8 @@ import ast
 import re
 import shlex
 import tomllib
-from pathlib import Path
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from tests.waiting import until
 
 from tercel.core import jit, kernel_keys
