@@ -132,6 +132,20 @@ def test_links_lead_to_pages_that_are_there() -> None:
                 assert place.exists() or made, f"{path.relative_to(ROOT)}: {target}"
 
 
+def test_a_picture_opens_in_full_where_it_is_pressed() -> None:
+    pytest.importorskip("mkdocs", reason="make docs installs it")
+    markdown, hooks = pytest.importorskip("markdown"), importlib.import_module("docs.hooks")
+    found = dict.fromkeys(("gallery.md", "console.md", "index.md"), 0)
+    for page in found:
+        text = hooks.on_page_markdown((DOCS / page).read_text(encoding="utf-8"))
+        html = markdown.markdown(text, extensions=["md_in_html", "tables", "attr_list"])
+        found[page] = html.count("<img")
+        opened = re.findall(r'<a href="([^"]+)"><img alt="[^"]+" src="([^"]+)"', html)
+        assert len(opened) == found[page]
+        assert all(full == shown and (DOCS / full).is_file() for full, shown in opened)
+    assert min(found.values()) > 1
+
+
 def test_the_reference_names_every_public_name() -> None:
     text = (DOCS / "reference" / "python.md").read_text(encoding="utf-8")
     for name, home in tc._HOMES.items():
