@@ -195,12 +195,13 @@ def _exposed(day: Mapping[str, Any]) -> str:
     rows = day["exposure"]
     if not rows:
         return "Nothing was ever held."
-    risks = []
-    for row in rows:
-        used = "" if row["var_used"] is None else f", {100 * row['var_used']:.1f} % of what may be lost in a day"
-        at = named(row["currency"])
-        known = f"{money(row['var95'])} {at}".strip() + used if row["var95"] is not None else "not known yet"
-        risks.append(known)
+    risks = [
+        "not known yet"
+        if row["var95"] is None
+        else f"{money(row['var95'])} {named(row['currency'])}".strip()
+        + ("" if row["var_used"] is None else f", {100 * row['var_used']:.1f} % of what may be lost in a day")
+        for row in rows
+    ]
     gross, net = named_money(rows, "gross"), named_money(rows, "net", signed=True)
     return f"Exposure: gross {gross}, net {net}; value at risk of a day, 95 %: {'; '.join(risks)}."
 

@@ -76,8 +76,9 @@ def execution(
     >>> env.reset(seed=1)[0].shape
     (40,)
     """
-    arguments = _arguments(market, task, actions, action_parameters, observation, reward, worlds)
-    return ExecutionEnv(render_mode=render_mode, **arguments)
+    return ExecutionEnv(
+        **_arguments(market, task, actions, action_parameters, observation, reward, worlds), render_mode=render_mode
+    )
 
 
 execution.metadata = METADATA  # type: ignore[attr-defined]

@@ -78,8 +78,9 @@ def writable_folder(root: Path, name: str) -> Path | None:
     return None
 
 
+@cache
 def prune(root: Path, keep_bytes: int = _KEPT_BYTES) -> None:
-    """Remove what was used longest ago, until no more than so many bytes are left."""
+    """Remove what was used longest ago, until no more than so many bytes are left; once a process."""
     found = []
     for path in [*root.glob("kernels-*/**/*"), *root.glob("keys-*.json")]:
         with suppress(OSError):  # another process prunes too
@@ -150,27 +151,16 @@ _spent = [0.0]
 
 @contextmanager
 def compiling(module: str) -> Iterator[None]:
-    """Compile a kernel of a module, and say so as soon as this process has compiled for `LONG_S`."""
-    _begin()
-    waits, began = Timer(LONG_S - _spent[0], _tell, [module.rpartition(".")[0] or module]), time.monotonic()
-    waits.daemon = True
-    if _spent[0] < LONG_S and parent_process() is None:  # a worker's parent says it
+    """Compile a kernel of a module; said once this process has compiled for `LONG_S`, by a worker's parent if any."""
+    if (folder := kernels_folder()) is not None:
+        prune(folder.parent)
+    package, began = module.rpartition(".")[0] or module, time.monotonic()
+    told = f"compiling kernels of {package}: its first use takes up to half a minute; they are kept in {cache_root()}"
+    waits = Timer(LONG_S - _spent[0], say, [told])
+    if _spent[0] < LONG_S and parent_process() is None:
         waits.start()
     try:
         yield
     finally:
         waits.cancel()
         _spent[0] += time.monotonic() - began
-
-
-@cache
-def _begin() -> None:
-    """Drop kernels that nobody needs, once."""
-    if (folder := kernels_folder()) is not None:
-        prune(folder.parent)
-
-
-@cache
-def _tell(package: str) -> None:
-    words = "for their first use (up to half a minute)"
-    say(f"compiling kernels of {package} {words}; they are kept in {cache_root()}")

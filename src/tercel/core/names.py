@@ -21,9 +21,8 @@ def nearest(name: object, known: Iterable[str], most: int = 1, like: float = LIK
     (['twap_take'], [])
     """
     folded: dict[str, str] = {}
-    for one in known:
-        if one != name:
-            folded.setdefault(one.casefold(), one)
+    for one in (one for one in known if one != name):
+        folded.setdefault(one.casefold(), one)
     text = str(name).casefold()
     alike = {one: SequenceMatcher(None, one, text).ratio() for one in folded}
     near = [one for one in folded if alike[one] >= like or (len(text) >= BEGUN and one.startswith(text))]

@@ -87,11 +87,11 @@ def answer(result: EvaluationResult) -> str:
     written = f"{best}, {f'the best of {count} written strategies' if count > 1 else 'the written strategy'}"
     told: dict[str, list[str]] = {}
     for name in result.reported_rows:
-        found = result.claims[name].primary.get(BEST) if several else None
-        call = called(found.gain if found else result.paired[name][best])
+        primary = result.claims[name].primary
+        call = called(primary[BEST].gain if several and BEST in primary else result.paired[name][best])
         told.setdefault(BESIDE[call], []).append(_by_whom(result, name))
-    against = "the best written strategy of each market" if several else written
-    return "; ".join(f"{', '.join(names)}: {words} {against}" for words, names in told.items()) or written
+    each = "the best written strategy of each market" * several or written
+    return "; ".join(f"{', '.join(names)}: {words} {each}" for words, names in told.items()) or written
 
 
 def _by_whom(result: EvaluationResult, name: str) -> str:
@@ -218,41 +218,45 @@ def _scenarios(result: EvaluationResult, first: list[str]) -> Iterator[Section]:
 
 
 def _map(result: EvaluationResult, parts: Mapping[str, ScenarioCell], first: list[str], title: str) -> Section:
-    drawn, key = [], "-".join(title.lower().split()[:2])
-    for number, name in enumerate(first):
-        opponents = [other for other in result.ranked if other in result.paired[name]]
-        table = {other: {part: cell.paired[name][other] for part, cell in parts.items()} for other in opponents}
-        drawn.append(evaluation_figures.gain_map(table, name, called, f"{key}-{number}"))
+    key = "-".join(title.lower().split()[:2])
+    against = {name: [other for other in result.ranked if other in result.paired[name]] for name in first}
+    tables = {
+        name: {other: {part: cell.paired[name][other] for part, cell in parts.items()} for other in others}
+        for name, others in against.items()
+    }
+    drawn = [
+        evaluation_figures.gain_map(table, name, called, f"{key}-{number}")
+        for number, (name, table) in enumerate(tables.items())
+    ]
     rows = [(part, cell.episodes, *_adjusted(cell, result, first)) for part, cell in parts.items()]
     heads = ("", "episodes", *(f"{name} against {result.best_baseline}, adjusted p" for name in first))
     return Section(title, html=plain_table(heads, rows), figures=drawn, folded=True)
 
 
 def _adjusted(cell: ScenarioCell, result: EvaluationResult, first: list[str]) -> list[str]:
-    sentences = []
-    for name in first:
-        one = cell.paired[name][result.best_baseline]
-        p = "" if one.p_adjusted is None else f", p {one.p_adjusted:.3g}"
-        sentences.append(f"{one.mean:+.2f}{p}")
-    return sentences
+    found = [cell.paired[name][result.best_baseline] for name in first]
+    return [f"{one.mean:+.2f}{'' if one.p_adjusted is None else f', p {one.p_adjusted:.3g}'}" for one in found]
+
+
+def _costs(cells: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Shortfall by strategy and condition."""
+    names = next(iter(cells.values())).is_bps
+    return {name: {at: cell.is_bps[name] for at, cell in cells.items()} for name in names}
 
 
 def _sensitivity(result: EvaluationResult, first: list[str]) -> Iterator[Section]:
-    drawn = []
-    for number, (axis, row) in enumerate(result.sensitivity.items()):
-        names = list(next(iter(row.values())).is_bps)
-        costs = {name: {value: cell.is_bps[name] for value, cell in row.items()} for name in names}
-        drawn.append(evaluation_figures.condition_curves(costs, axis, f"sensitivity-{number}", first))
+    drawn = [
+        evaluation_figures.condition_curves(_costs(row), axis, f"sensitivity-{number}", first)
+        for number, (axis, row) in enumerate(result.sensitivity.items())
+    ]
     if drawn:
         yield Section("Under other conditions", figures=drawn, folded=True)
 
 
 def _adaptation(result: EvaluationResult, first: list[str]) -> Iterator[Section]:
-    found = result.adaptation
-    if not found:
+    if not result.adaptation:
         return
-    names = list(next(iter(found.values())).is_bps)
-    costs = {name: {regime: cell.is_bps[name] for regime, cell in found.items()} for name in names}
+    costs = _costs(result.adaptation)
     figure = evaluation_figures.condition_curves(costs, "regime that begins half-way", "adaptation", first)
     rows = list(adaptation.rows(result))
     table = plain_table(adaptation.HEADINGS, rows) if rows else ""
