@@ -92,7 +92,7 @@ def day_of(
     name: str,
     window: DayWindow | None = None,
     gate: GateDay | None = None,
-    latched: Sequence[Mapping[str, Any]] = (),
+    latched: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """The day of one desk as JSON values.
 
@@ -104,7 +104,7 @@ def day_of(
     window : DayWindow, optional
     gate : GateDay, optional
         The gate before its venue.
-    latched : sequence of mapping
+    latched : sequence of dict
         Kills that hold and that the journal does not tell of, as acts of people.
 
     Returns
@@ -140,8 +140,8 @@ def day_of(
     found |= {"unbooked": [] if gate is None else gate.unbooked(state, to_ns)}
     shared, fault = ("", "") if gate is None else (gate.shared, gate.fault)
     found |= {"gate": shared, "of_gate": dict(events.general) if shared else {}, "gate_fault": fault}
+    events.people += latched
     found |= events.shown() | {"limits": events.most_used(LIMITS_SHOWN)}
-    found["people"] = [*found["people"], *latched]
     found["needs"] = needs_of(found)
     return {"sentence": sentence_of(found, name), **found}
 

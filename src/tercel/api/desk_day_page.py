@@ -202,8 +202,10 @@ def _exposed(day: Mapping[str, Any]) -> str:
         + ("" if row["var_used"] is None else f", {100 * row['var_used']:.1f} % of what may be lost in a day")
         for row in rows
     ]
-    gross, net = named_money(rows, "gross"), named_money(rows, "net", signed=True)
-    return f"Exposure: gross {gross}, net {net}; value at risk of a day, 95 %: {'; '.join(risks)}."
+    return (
+        f"Exposure: gross {named_money(rows, 'gross')}, net {named_money(rows, 'net', signed=True)}; "
+        f"value at risk of a day, 95 %: {'; '.join(risks)}."
+    )
 
 
 def _faults(day: Mapping[str, Any]) -> str:
@@ -294,10 +296,9 @@ def _first(caption: str, rows: Sequence[object], which: str = "last") -> str:
 def _alerts(day: Mapping[str, Any]) -> DayTable:
     rows = []
     for row in day["alerts"]:
-        times = f" ({row['n']:,} times)" if row["n"] > 1 else ""
-        owner = one_line(row["owner"], 40) + (f": {one_line(row['note'], 60)}" if row["note"] else "")
-        where = "the gate: " if row["gate"] else ""
-        what = f"{where}{one_line(row['code'], 30)}{times}: {one_line(row['text'], 100)}"
+        owner = one_line(row["owner"], 40) + f": {one_line(row['note'], 60)}" * bool(row["note"])
+        what = "the gate: " * row["gate"] + one_line(row["code"], 30) + f" ({row['n']:,} times)" * (row["n"] > 1)
+        what += f": {one_line(row['text'], 100)}"
         rows.append([row["severity"], at(row["last_ns"], day["to_ns"]), what, owner if row["owner"] else NOBODY])
     headings = ("alert", "last", "what", "owner")
     return DayTable(_first("Critical alerts and warnings", rows, "first"), headings, rows[:SHOWN], prose=True)

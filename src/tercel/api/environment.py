@@ -108,8 +108,12 @@ def execution_vector(
     market, task, actions, action_parameters, observation, reward, worlds, render_mode
         As in :func:`execution`; `render()` gives a tuple of pictures.
     """
-    arguments = _arguments(market, task, actions, action_parameters, observation, reward, worlds)
-    return ExecutionVectorEnv(num_envs, threads=threads, render_mode=render_mode, **arguments)
+    return ExecutionVectorEnv(
+        num_envs,
+        **_arguments(market, task, actions, action_parameters, observation, reward, worlds),
+        threads=threads,
+        render_mode=render_mode,
+    )
 
 
 def sb3_env(

@@ -149,6 +149,11 @@ LONG_S = 3.0
 _spent = [0.0]
 
 
+@cache
+def _once(text: str) -> None:
+    say(text)
+
+
 @contextmanager
 def compiling(module: str) -> Iterator[None]:
     """Compile a kernel of a module; said once this process has compiled for `LONG_S`, by a worker's parent if any."""
@@ -156,7 +161,7 @@ def compiling(module: str) -> Iterator[None]:
         prune(folder.parent)
     package, began = module.rpartition(".")[0] or module, time.monotonic()
     told = f"compiling kernels of {package}: its first use takes up to half a minute; they are kept in {cache_root()}"
-    waits = Timer(LONG_S - _spent[0], say, [told])
+    waits = Timer(LONG_S - _spent[0], _once, [told])
     if _spent[0] < LONG_S and parent_process() is None:
         waits.start()
     try:

@@ -128,8 +128,8 @@ def _instead(place: Sequence[str | int], known: Sequence[tuple[str, str]]) -> st
     if homes := [table for table, name in known if name == key and key not in own]:
         return f"move it {' or '.join(f'to the table {one}' if one else 'above the first table' for one in homes)}"
     near = nearest(key, own) or nearest(key, [name for _, name in known])
-    tables = [table for table, name in known if name in near and name not in own]
-    return f"try {near[0]!r}{f' in the table {tables[0]}' if tables else ''}" if near else "take it out"
+    where = (f" in the table {table}" for table, name in known if name in near and name not in own)
+    return f"try {near[0]!r}{next(where, '')}" if near else "take it out"
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

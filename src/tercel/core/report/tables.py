@@ -412,8 +412,10 @@ def plain_table(
     for row in rows:
         first, *others = (shown(value, places) for value, places in zip(row, digits, strict=False))
         kinds = (' class="words"' if len(cell) > LONG else at for cell, at in zip(others, left[1:], strict=False))
-        told = zip(others, kinds, headings[1:], strict=False)
-        cells = (f'<td{kind} data-head="{html.escape(name)}">{cell}</td>' for cell, kind, name in told)
+        cells = (
+            f'<td{kind} data-head="{html.escape(name)}">{cell}</td>'
+            for cell, kind, name in zip(others, kinds, headings[1:], strict=False)
+        )
         body += f'<tr><th scope="row">{first}</th>{"".join(cells)}</tr>'
     named = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     kind = ' class="prose"' if prose else ' class="wide"' if len(headings) > MANY else ""

@@ -33,10 +33,8 @@ def frame_of(episodes: Episodes, i: int) -> Bytes:
     """
     book, view = episodes.books[i], episodes.view
     ledger = book[book[lay.AT_LEDGER] :][: book[lay.OWN] * lay.LEDGER].reshape(-1, lay.LEDGER)
-    resting = ledger[(ledger[:, lay.STATE] == lay.RESTING) & (ledger[:, lay.OPEN] > 0)]
-    own = resting[:, [lay.OWN_SIDE, lay.OWN_PRICE, lay.OPEN, lay.AHEAD]]
-    public = ((*level, lots, -1) for level, lots in levels_of(book).items())
-    orders = np.array([*own, *public], np.int64).reshape(-1, 4)
+    own = ledger[np.ix_(ledger[:, lay.STATE] == lay.RESTING, [lay.OWN_SIDE, lay.OWN_PRICE, lay.OPEN, lay.AHEAD])]
+    orders = np.array([*own, *((*level, lots, -1) for level, lots in levels_of(book).items())], np.int64).reshape(-1, 4)
     step, centre = 1 + int(view.spread[i]) // (ROWS // 3), int(view.mid2[i]) // 2
     rows = ROWS // 2 - (orders[:, 1] - centre) // step
     orders, rows = (one[(rows >= 0) & (rows < ROWS)] for one in (orders, rows))
@@ -47,8 +45,8 @@ def frame_of(episodes: Episodes, i: int) -> Bytes:
     for long, colour in zip(depth, (_BUY, _SELL), strict=True):
         bars[:ROWS][lots < long[:, None]] = 0.55 * _PAPER + 0.45 * colour
     for (side, _, size, ahead), row in zip(orders, rows, strict=True):
-        before = min(ahead, depth[int(side < 0), row] - size)
-        bars[row, (lots >= before) & (lots < before + size) & (ahead >= 0)] = _INK
+        before = lots - min(ahead, depth[int(side < 0), row] - size)
+        bars[row, (before >= 0) & (before < size) & (ahead >= 0)] = _INK
     for row, left, whole, colour in (
         (-3, view.time_left_ns[i], view.horizon_ns[i], _SOFT),
         (-1, view.left[i], view.qty0[i], _INK),

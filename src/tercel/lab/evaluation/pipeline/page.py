@@ -87,9 +87,9 @@ def answer(result: EvaluationResult) -> str:
     written = f"{best}, {f'the best of {count} written strategies' if count > 1 else 'the written strategy'}"
     told: dict[str, list[str]] = {}
     for name in result.reported_rows:
-        primary = result.claims[name].primary
-        call = called(primary[BEST].gain if several and BEST in primary else result.paired[name][best])
-        told.setdefault(BESIDE[call], []).append(_by_whom(result, name))
+        primary = result.claims[name].primary if several else {}
+        gain = primary[BEST].gain if BEST in primary else result.paired[name][best]
+        told.setdefault(BESIDE[called(gain)], []).append(_by_whom(result, name))
     each = "the best written strategy of each market" * several or written
     return "; ".join(f"{', '.join(names)}: {words} {each}" for words, names in told.items()) or written
 
