@@ -254,7 +254,7 @@ def baselines_of(against: str) -> list[Candidate]:
             raise ConfigError(
                 "written strategies in `against=`",
                 f"the policy {name}",
-                f"name it among the policies: tercel agent evaluate {name} ..., tercel tca ... --agent {name}",
+                f"name it among the policies: tercel agent evaluate {name} ..., tercel tca ... `agent={name}`",
             )
         build(name, SPARE)
     found = [Candidate(name) for name in chosen]
