@@ -40,9 +40,11 @@ def on_files(files: Files, config: Any, **_: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Lead to the site where a page leads to the repository, and leave out what only `execute.py` reads."""
+    """Lead to the site where a page leads to the repository, let a picture open in full where it is pressed, and leave
+    out what only `execute.py` reads."""
     for there, here in OUTSIDE.items():
         markdown = markdown.replace(there, here)
+    markdown = re.sub(r"(?<!\[)!\[[^\]]*\]\(([^)\s]+)\)", r"[\g<0>](\1)", markdown)
     return re.sub(r"^<!-- (data|needs|port|digits vary).*-->\n", "", markdown, flags=re.MULTILINE)
 
 

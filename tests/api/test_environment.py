@@ -56,11 +56,16 @@ def test_the_import_adds_no_finder() -> None:
 
 
 def test_gymnasium_accepts_it(market: tc.Market, recwarn: pytest.WarningsRecorder) -> None:
-    env = gymnasium.make(ID, market=market, task=SHORT, worlds=2)
-    check_env(env.unwrapped, skip_render_check=True)
+    env = gymnasium.make(ID, market=market, task=SHORT, worlds=2, render_mode=None)
+    check_env(env.unwrapped)
     own = gymnasium.make(ID, market=market.preset, task=SHORT, worlds=2, observation=eyes, reward=paid)
     assert own.observation_space.shape == (3,)
-    check_env(own.unwrapped, skip_render_check=True)
+    check_env(own.unwrapped)
+    assert not [one for one in recwarn if "render" in str(one.message)]
+    films = gymnasium.make(ID, market=market.preset, task=SHORT, worlds=2, render_mode="rgb_array_list")
+    films.reset(seed=1)
+    assert [frame.shape for frame in films.render()] == [(320, 480, 3)]
+    assert gymnasium.make_vec(ID, num_envs=2, market=market, task=SHORT, worlds=2, render_mode=None).render() is None
     assert not [one for one in recwarn if Path(one.filename).is_relative_to(ROOT / "src")]
 
 

@@ -4,11 +4,13 @@ import html
 import json
 import re
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import tercel as tc
@@ -53,6 +55,7 @@ def copy_of_the_shipped(folder: Path, **changes: Any) -> Path:
         ("evaluate twap_take", "twap_take"),
         ("evaluate default --against twap_tale", "twap_take"),
         ("evaluate default --against random", "random"),
+        ("evaluate --against default,twap_take", "tercel agent evaluate default"),
         ("evaluate default --market csco-2033", "csco-santa-fe"),
         ("evaluate default --regimes stormy", "volatile"),
         ("evaluate default --seeds -3", "training"),
@@ -211,6 +214,29 @@ def test_the_json_of_an_evaluation(tmp_path: Path) -> None:
     assert json.loads(again.stdout) == result
     changed = [path for path, stamp in stamps.items() if path.stat().st_mtime_ns != stamp]
     assert changed == [gone]
+    # a person sees a table of each market, then what holds over both
+    table = judged_table(EvaluationResult.from_json(result))
+    [other] = table.others
+    cell, primary = result["by_market"]["amzn-santa-fe"], result["claims"]["mine"]["primary"]
+    assert (other.title, other.best_baseline) == (
+        "amzn-santa-fe",
+        primary["best written"]["opponents"]["amzn-santa-fe"],
+    )
+    assert {name: row["is_bps"].mean for name, row in other.strategies.items()} == {
+        name: cell["is_bps"][name]["mean"] for name in table.strategies
+    }
+    gains = {name: cell["paired"][name][other.best_baseline]["mean"] for name in other.paired_vs_best_baseline}
+    assert {name: gain.mean for name, gain in other.paired_vs_best_baseline.items()} == gains
+    sentences = list(table.sentences())
+    assert len(sentences) <= 6, "a verdict for each of two rows"
+    pooled = result["claims"]["default"]["primary"]["best written"]["gain"]["mean"]
+    assert [one.split(": ")[0] for one in sentences[:2]] == ["mine, over these markets", "default, over these markets"]
+    assert f"{pooled:+.2f}" in sentences[1]
+    text = StringIO()
+    Console(width=100, file=text).print(table)
+    printed = text.getvalue()
+    assert printed.index("csco-santa-fe") < printed.index("amzn-santa-fe") < printed.index("default, over these")
+    assert "In amzn-santa-fe</h2>" in page
 
 
 @pytest.mark.long

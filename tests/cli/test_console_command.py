@@ -6,6 +6,7 @@ import pwd
 import socket
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
+from tercel.api.desk_day_words import HELD
 from tercel.cli import app
 from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk
@@ -124,6 +126,26 @@ def test_kill_and_rearm_say_what_is_killed(desk: Path) -> None:
     assert done("rearm", "--reason", "all is well") == {}
     assert FolderDesk(desk, time.time_ns).killed() is None
     refused(tercel("kill", "--all", "--agent", "x", "--reason", "y", "--desk", desk), "--all or --agent")
+
+
+def test_what_nobody_runs_is_said_to_have_ended_and_who_is_armed_again(desk: Path) -> None:
+    ended = "where nothing runs: the desk has ended, and its next session begins killed; `tercel rearm"
+
+    def said(*words: str) -> str:
+        return " ".join(tercel(*words, "--desk", desk).stderr.split())
+
+    assert f"killed: ppo of {desk}, {ended}" in said("kill", "--agent", "ppo", "--reason", "odd")
+    assert f"killed: every agent of {desk}, {ended}" in said("kill", "--all", "--reason", "odder")
+    found = json.loads(tercel("trade", "day", desk, "--json").stdout)["desks"][0]
+    acts = [(act["what"], act["agents"], act["why"]) for act in found["people"]]
+    assert acts == [(HELD, ["ppo"], "odd"), (HELD, ["every agent"], "odder")]
+    assert f"every agent {HELD} odder" in found["needs"]
+    assert f"armed again: every agent of {desk}" in said("rearm", "--reason", "right")
+    assert json.loads(tercel("trade", "day", desk, "--json").stdout)["desks"][0]["people"] == []
+    said("kill", "--agent", "peg", "--reason", "again")
+    assert f"armed again: peg of {desk}" in said("rearm", "--reason", "right")
+    with closing(SqlJournal(desk, "test")):
+        assert "the desk has ended" not in said("kill", "--all", "--reason", "it runs")
 
 
 def test_a_kill_needs_no_journal_that_can_be_written(desk: Path) -> None:

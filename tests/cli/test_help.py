@@ -1,8 +1,11 @@
 """Every command's `--help`: an example that its options accept, a panel, maintainers' commands apart."""
 
+import ast
+import re
 import shlex
 import tomllib
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +13,12 @@ import typer
 from guards.program import commands
 from typer.testing import CliRunner
 
+import tercel
+from tercel.cli import plugins
 from tercel.cli.root import app
 
+TOP: Any = typer.main.get_command(app)
+BESIDE = {name for names in plugins.BESIDE.values() for name in names}
 TREE = {words: command for words, command in commands() if not command.hidden}
 HELP: dict[str, Any] = tomllib.loads((files("tercel.cli") / "help.toml").read_text(encoding="utf-8"))
 
@@ -50,3 +57,33 @@ def test_help_is_in_panels_and_names_completion() -> None:
     said = CliRunner().invoke(app, ["agent", "--help"], env={"COLUMNS": "120"}).output
     assert said.index("For maintainers") < said.index("ablate")
     assert said.index("evaluate") < said.index("For maintainers")
+
+
+def not_there(text: str) -> list[str]:
+    """Commands that a text names and that a wheel has not: in backticks, or a group's name and a word not in it."""
+    found = []
+    for mark, typed in re.findall(r"(`?)\btercel((?: [a-z][a-z0-9-]*)+)", text):
+        place, said, words = TOP, list[str](), typed.split()
+        while words and getattr(place, "commands", None) and (mark or said or words[0] in place.commands):
+            place = place.commands.get(words[0])
+            said.append(words.pop(0))
+            if place is None or " ".join(said) in BESIDE:
+                found.append(" ".join(said))
+                break
+    return found
+
+
+def test_every_command_that_a_text_names_is_there() -> None:
+    assert not_there("run `tercel signals compare` or tercel signals train, tercel agents, `tercel agents`") == [
+        "signals compare",
+        "agents",
+    ]
+    assert not_there("`tercel console users add ann`, `tercel trade day desks`, import tercel as tc") == []
+    missing = {
+        f"{path.name}: {wrong}"
+        for path in Path(tercel.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "tercel " in node.value
+        for wrong in not_there(node.value)
+    }
+    assert missing == set()

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import sqlite3
@@ -373,9 +374,7 @@ def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:
     assert done("trade", "resume", "mine", "--desk", desk, "--wait", 0)["number"] == 3
     assert done("trade", "promote", "peg", "--reason", "test", "--desk", desk, "--wait", 0)["number"] == 4
     assert done("trade", "cancel", "nobody", "--desk", desk, "--wait", 0)["number"] == 5
-    assert (
-        done("trade", "amend", "mine", "--lots", "9", "--horizon-s", "90", "--desk", desk, "--wait", 0)["number"] == 6
-    )
+    assert done("trade", "amend", "mine", "--lots", "9", "--horizon", "90", "--desk", desk, "--wait", 0)["number"] == 6
     assert tercel("trade", "amend", "mine", "--desk", desk).exit_code == 2
     assert "next session takes it" in tercel("trade", "pause", "mine", "--desk", desk, "--wait", 0).stderr
     held = SqlJournal(desk, "ann")  # a session that takes nothing
@@ -395,6 +394,27 @@ def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:
     assert {body["severity"] for body in alerts} == {"info"}
 
 
+def test_an_order_without_an_id_and_an_agent_gets_both_or_a_command_to_copy(tmp_path: Path) -> None:
+    journal = SqlJournal(tmp_path, "test")
+    plain = ("trade", "submit", "AAA", "buy", 7, "--wait", 0, "--desk", tmp_path)
+    refused(tercel(*plain), "no agent is in its journal", "trade submit AAA buy 7 --id A-")
+    journal.append([Entry(kinds.SEAT, 0, agent="peg", body={})])
+    said = [tercel(*plain) for _ in range(2)]
+    assert [one.exit_code for one in said] == [0, 0]
+    names = [re.search(r"^id +(peg-[0-9a-f]{8}): name it \(--id \1\)", one.stderr, re.MULTILINE) for one in said]
+    assert all(names)
+    told = [entry.body["body"] for entry in journal.take_inbox(0)]
+    assert [(one["id"], one["agent"]) for one in told] == [(name[1], "peg") for name in names if name]
+    assert told[0]["id"] != told[1]["id"]
+    journal.append([Entry(kinds.SEAT, 0, agent="ppo", body={})])
+    several = tercel(*plain)
+    refused(several, "expected an agent of the desk: peg, ppo", "no --agent")
+    typed = re.search(r"`tercel (trade submit .*?)`", " ".join(several.stderr.split()))
+    assert typed is not None
+    assert tercel(*shlex.split(typed[1]), "--wait", 0).exit_code == 0
+    journal.close()
+
+
 ORDER = ("submit", "AAA", "buy", 1, "--agent", "peg", "--id", "late")
 WORDS = [ORDER, ("amend", "AAA-000-peg", "--lots", 9), ("cancel", "AAA-000-peg"), ("promote", "peg", "--reason", "x")]
 
@@ -404,7 +424,6 @@ WORDS = [ORDER, ("amend", "AAA-000-peg", "--lots", 9), ("cancel", "AAA-000-peg")
     [
         (("--horizon", "soon"), "30min, 2h or 90s"),
         (("--horizon", "0.5"), "from a second"),
-        (("--horizon", "15min", "--horizon-s", "900"), "--horizon or --horizon-s"),
     ],
 )
 def test_a_horizon_that_is_none_is_refused(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
@@ -479,7 +498,7 @@ def test_parents_that_are_open_when_the_desk_stops_are_named(
     order = ("trade", "submit", "AAA", "sell", 400, "--agent", "peg", "--wait", 0, "--desk", desk)
     for name, horizon in (("long", 9000), ("idle", 9000), ("short", 60)):
         limit = ("--limit-price", "200bps") if name == "short" else ()
-        done(*order, "--id", name, "--horizon-s", horizon, "--strategy", "peg_behind", *limit)
+        done(*order, "--id", name, "--horizon", horizon, "--strategy", "peg_behind", *limit)
     done("trade", "pause", "idle", "--reason", "news", "--wait", 0, "--desk", desk)
     ran = done("trade", "run", config, "--desk", desk)
     rows = {row["id"]: row for row in ran["open_parents"]}
@@ -644,7 +663,7 @@ def _stopped_by_ctrl_c(folder: Path, where: str) -> None:
 
         until(trades, what="an order")
         if where != "simulated":
-            long = ("CSCO", "buy", 400, "--id", "long", "--agent", "peg", "--horizon-s", 9_000_000)
+            long = ("CSCO", "buy", 400, "--id", "long", "--agent", "peg", "--horizon", 9_000_000)
             done("trade", "submit", *long, "--wait", DEADLINE_S, "--desk", desk)
         process.send_signal(signal.SIGTERM if where == "simulated" else signal.SIGINT)
         _, said = process.communicate(timeout=DEADLINE_S)

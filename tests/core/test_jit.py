@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.waiting import until
 
 from tercel.core import jit, kernel_keys
 from tercel.core.jit import kernel, parallel_kernel, prange
@@ -17,7 +18,7 @@ SOURCE = Path(jit.__file__).parents[2]
 MODULE = """
     from tercel.core import kernel_keys
     from tercel.core.jit import kernel
-    kernel_keys.say = lambda text: print(text.split()[0])
+    kernel_keys.say, kernel_keys.LONG_S = lambda text: print(text.split()[0]), 1e-3
 
     @kernel
     def inner(a, i):
@@ -126,6 +127,20 @@ def test_kernels_compile_once_and_only_entries_are_kept(tmp_path: Path) -> None:
         assert [p.name.split("-")[0] for p in cache.rglob("*.nbc")] == ["mod.outer"]
 
 
+def test_only_what_takes_long_is_said_and_of_which_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(kernel_keys, "_spent", [0.0])
+    monkeypatch.setattr(kernel_keys, "say", said.append)
+    with kernel_keys.compiling("tercel.feeds.quick"):
+        pass
+    monkeypatch.setattr(kernel_keys, "_spent", [kernel_keys.LONG_S - 1e-3])
+    with kernel_keys.compiling("tercel.feeds.slow"):
+        until(lambda: said)
+    with kernel_keys.compiling("tercel.feeds.more"):
+        pass
+    assert [line.split(":")[0] for line in said] == ["compiling kernels of tercel.feeds"]
+
+
 @pytest.mark.long
 def test_numbas_own_way_gives_the_same_in_a_cache_of_its_own(tmp_path: Path) -> None:
     cache, own = tmp_path / "cache", {"TERCEL_LINK": "0"}
@@ -144,7 +159,7 @@ def test_a_kernel_of_another_package_is_kept_under_a_hash_of_its_sources(tmp_pat
     (package / "one.py").write_text("N = 5\n")
     two = "from pkg.one import N\nfrom tercel.core.jit import kernel\n@kernel\ndef more(x):\n    return x + N\n"
     (package / "two.py").write_text(two)
-    use = "from tercel.core import kernel_keys\nkernel_keys.say = lambda text: print(text.split()[0])\n"
+    use = "from tercel.core import kernel_keys as k\nk.say, k.LONG_S = lambda text: print(text.split()[0]), 1e-3\n"
     use += "from pkg.two import more\nprint(more(2))\n"
     assert run(tmp_path, use, TERCEL_CACHE=str(cache)) == ["compiling", "7"]
     assert run(tmp_path, use, TERCEL_CACHE=str(cache)) == ["7"]

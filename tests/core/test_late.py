@@ -192,9 +192,8 @@ def test_another_process_finds_both_on_disk(tmp_path: Path) -> None:
     assert run(tmp_path, USE) == ("10 1", [])
 
 
-def test_two_processes_compile_what_is_missing_and_say_how_far_they_are(tmp_path: Path) -> None:
-    said = run(tmp_path, AHEAD + USE)[1]
-    assert said[-1] == "compiling kernels: 3 of 3"
+def test_two_processes_compile_what_is_missing(tmp_path: Path) -> None:
+    assert run(tmp_path, AHEAD + USE)[0].startswith("10 ")
     assert kept(tmp_path) == ["mod.inner", "mod.other", "mod.outer"]
     assert run(tmp_path, AHEAD + USE) == ("10 1", [])
 

@@ -12,6 +12,12 @@ def test_the_most_like_come_first_and_case_does_not_count():
     assert nearest("csc", KNOWN) == ["CSCO"]
 
 
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_name_is_never_offered_itself(name):
+    assert name not in nearest(name, [*KNOWN, name], 9, like=0.0)
+    assert offer(name, [name], "move it") == "move it"
+
+
 def test_nothing_is_offered_where_nothing_is_like_it():
     assert nearest("zzzz", KNOWN) == nearest("pov", []) == nearest("", KNOWN) == []
     assert offer("zzzz", KNOWN, "take it out") == "take it out"

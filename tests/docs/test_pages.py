@@ -140,13 +140,29 @@ def test_the_front_page_is_short_and_shows_what_the_first_run_prints() -> None:
     tasks = re.split(r"\n(?=\*\*)", page.partition("## Six things to do")[2].partition("\n## ")[0])[1:]
     assert [task.count("](") for task in tasks] == [1] * 6
     for task in tasks:
-        block = [line for line in task.splitlines() if line.startswith("    ")] or execute.blocks(task)[0].text.split("\n")
+        block = [line for line in task.splitlines() if line.startswith("    ")] or execute.blocks(task)[0].text.split(
+            "\n"
+        )
         assert 1 <= len([line for line in block if line.strip()]) <= 6
     run = (DOCS / "run.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)`[^|]*\| (\S+ \[[^]]+\]) \|", page, re.M)
     assert len(rows) == 6
     for name, cost in rows:
         assert re.search(rf"^ +{name} .*{re.escape(cost)}", run, re.M), name
+
+
+def test_a_picture_opens_in_full_where_it_is_pressed() -> None:
+    pytest.importorskip("mkdocs", reason="make docs installs it")
+    markdown, hooks = pytest.importorskip("markdown"), importlib.import_module("docs.hooks")
+    found = dict.fromkeys(("gallery.md", "console.md", "index.md"), 0)
+    for page in found:
+        text = hooks.on_page_markdown((DOCS / page).read_text(encoding="utf-8"))
+        html = markdown.markdown(text, extensions=["md_in_html", "tables", "attr_list"])
+        found[page] = html.count("<img")
+        opened = re.findall(r'<a href="([^"]+)"><img alt="[^"]+" src="([^"]+)"', html)
+        assert len(opened) == found[page]
+        assert all(full == shown and (DOCS / full).is_file() for full, shown in opened)
+    assert min(found.values()) > 1
 
 
 def test_the_reference_names_every_public_name() -> None:

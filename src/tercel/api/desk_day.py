@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from tercel.api.desk_day_events import DayEvents
 from tercel.api.desk_day_gate import GateDay, gate_of
-from tercel.api.desk_day_words import SHARED, needs_of, sentence_of
+from tercel.api.desk_day_words import HELD, SHARED, needs_of, sentence_of
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.fixed import shown, summed
 from tercel.core.ports import Entries
@@ -23,6 +23,7 @@ from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import verify
+from tercel.desk.trading.kill import LATCH, KillLatch
 from tercel.desk.trading.money import DAY_NS, by
 from tercel.desk.trading.money import summed as summed_over
 from tercel.desk.trading.parents import ParentStatus
@@ -86,7 +87,13 @@ def _ends(journal: Entries, to_ns: int | None) -> tuple[int, int]:
     return max([last, *(entry.ns for _, entry in journal.read(seq))]), began
 
 
-def day_of(journal: Entries, name: str, window: DayWindow | None = None, gate: GateDay | None = None) -> dict[str, Any]:
+def day_of(
+    journal: Entries,
+    name: str,
+    window: DayWindow | None = None,
+    gate: GateDay | None = None,
+    latched: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
     """The day of one desk as JSON values.
 
     Parameters
@@ -97,6 +104,8 @@ def day_of(journal: Entries, name: str, window: DayWindow | None = None, gate: G
     window : DayWindow, optional
     gate : GateDay, optional
         The gate before its venue.
+    latched : sequence of dict
+        Kills that hold and that the journal does not tell of, as acts of people.
 
     Returns
     -------
@@ -131,6 +140,7 @@ def day_of(journal: Entries, name: str, window: DayWindow | None = None, gate: G
     found |= {"unbooked": [] if gate is None else gate.unbooked(state, to_ns)}
     shared, fault = ("", "") if gate is None else (gate.shared, gate.fault)
     found |= {"gate": shared, "of_gate": dict(events.general) if shared else {}, "gate_fault": fault}
+    events.people += latched
     found |= events.shown() | {"limits": events.most_used(LIMITS_SHOWN)}
     found["needs"] = needs_of(found)
     return {"sentence": sentence_of(found, name), **found}
@@ -277,7 +287,7 @@ def _read(folder: Path, name: str, window: DayWindow | None) -> dict[str, Any]:
             received = f"{found.sound:,} sound entries in {folder}, then {found.fault}"
             raise JournalError("a journal whose hashes agree", received, "see `tercel trade verify`")
         with closing(JournalReader(folder)) as reader, gate_of(folder, reader) as gate:
-            return day_of(reader, name, window, gate)
+            return day_of(reader, name, window, gate, [] if window and window.to_ns else _unspoken(folder, reader))
     except TercelError as error:
         return {
             "desk": name,
@@ -285,6 +295,18 @@ def _read(folder: Path, name: str, window: DayWindow | None) -> dict[str, Any]:
             "error": error.to_json(),
             "needs": [f"its journal cannot be read: {error.received}"],
         }
+
+
+def _unspoken(folder: Path, journal: Entries) -> list[dict[str, Any]]:
+    """Kills that hold and that no session has written down, as acts of people."""
+    latch = KillLatch(folder / LATCH).state()
+    told = {(entry.body.get("by"), entry.body.get("reason")) for _, entry in journal.read(0, (kinds.KILL,))}
+    return [
+        {"ns": one["at_ns"], "what": HELD, "who": one["by"], "why": one["reason"],
+         "agents": one["agents"] or ["every agent"]}
+        for one in latch.history
+        if one["what"] == "kill" and one["reason"] in latch.killed.values() and (one["by"], one["reason"]) not in told
+    ]  # fmt: skip
 
 
 def all_of(days: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ FIRST: Final = 6
 """Things for a person that the first sentence names."""
 SHARED: Final = " of a gate of several desks"
 """In what needs a person: of no desk alone, so that several tell of it."""
+HELD: Final = "killed after the last session:"
+"""What a person did who killed a desk that nobody ran; its next session begins so."""
 EPOCH_NS: Final = 10**17
 """Times from here on (1973) are of the calendar, others of a simulated day."""
 _DAY_S: Final = 86_400
@@ -168,8 +170,15 @@ def needs_of(day: Mapping[str, Any]) -> list[str]:
         found.append(f"{count(len(day['unbooked']), 'execution')} that the gate alone has: its next session books them")
     for row in day["states"]:
         who = one_line(row["account"], 40) or "the desk"
-        killed = "KILLED" in row["reasons"]
-        found.append(f"{who} is {'killed' if killed else row['state']}: {one_line(row['reason'] or 'no reason given')}")
+        found.append(
+            f"{who} is {'killed' if 'KILLED' in row['reasons'] else row['state']}: "
+            f"{one_line(row['reason'] or 'no reason given')}"
+        )
+    found += [
+        f"{one_line(', '.join(act['agents']), 40)} {HELD} {one_line(act['why'])}"
+        for act in day["people"]
+        if act["what"] == HELD
+    ]
     for severity, one in (("critical", "critical alert"), ("warning", "warning")):
         alone = Counter[str]()
         for row in day["alerts"]:

@@ -20,6 +20,7 @@ from tercel.execution.user_strategy import located
 from tercel.lab.learning.agent.market import acting_in
 from tercel.lab.learning.agent.recipe import configured
 from tercel.lab.learning.envs import ExecutionVec, RewardWeights
+from tercel.lab.learning.frame import METADATA
 from tercel.lab.learning.gym_env import ExecutionEnv, ExecutionVectorEnv
 from tercel.lab.learning.own_reward import Reward
 from tercel.market.flow import preset as presets
@@ -39,6 +40,7 @@ def execution(
     observation: ObservationFunction | str = "v1",
     reward: RewardLike = None,
     worlds: int = WORLDS,
+    render_mode: str | None = None,
 ) -> ExecutionEnv:
     """Environment of ``gymnasium.make("tercel/Execution-v1", ...)``: one order at a time.
 
@@ -61,6 +63,9 @@ def execution(
         minus the shortfall, ticks per lot.
     worlds : int
         Warmed books that the episodes of a simulated market start from.
+    render_mode : str, optional
+        "rgb_array": `render()` draws the book with the own orders in their queues, the time left and the lots left, as
+        uint8 (320, 480, 3).
 
     Raises
     ------
@@ -71,7 +76,13 @@ def execution(
     >>> env.reset(seed=1)[0].shape
     (40,)
     """
-    return ExecutionEnv(**_arguments(market, task, actions, action_parameters, observation, reward, worlds))
+    return ExecutionEnv(
+        **_arguments(market, task, actions, action_parameters, observation, reward, worlds), render_mode=render_mode
+    )
+
+
+execution.metadata = METADATA  # type: ignore[attr-defined]
+"""Where Gymnasium looks which ways to render there are before it makes one: "human" and lists of frames are its own."""
 
 
 def execution_vector(
@@ -85,6 +96,7 @@ def execution_vector(
     reward: RewardLike = None,
     worlds: int = WORLDS,
     threads: int = 1,
+    render_mode: str | None = None,
 ) -> ExecutionVectorEnv:
     """Environment of ``gymnasium.make_vec("tercel/Execution-v1", num_envs=n, ...)``: n orders in one compiled loop.
 
@@ -93,11 +105,15 @@ def execution_vector(
     num_envs : int
     threads : int
         That the markets are spread over; the results are the same bytes.
-    market, task, actions, action_parameters, observation, reward, worlds
-        As in :func:`execution`.
+    market, task, actions, action_parameters, observation, reward, worlds, render_mode
+        As in :func:`execution`; `render()` gives a tuple of pictures.
     """
-    arguments = _arguments(market, task, actions, action_parameters, observation, reward, worlds)
-    return ExecutionVectorEnv(num_envs, threads=threads, **arguments)
+    return ExecutionVectorEnv(
+        num_envs,
+        **_arguments(market, task, actions, action_parameters, observation, reward, worlds),
+        threads=threads,
+        render_mode=render_mode,
+    )
 
 
 def sb3_env(

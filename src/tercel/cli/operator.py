@@ -61,11 +61,12 @@ class Kill(DeskRequest):
 
 def kill(request: Kill) -> None:
     """Cancel every order of a desk or of some agents and refuse new ones, across restarts, until `tercel rearm`."""
+    from tercel.desk.trading.journal.lock import holder
     from tercel.desk.trading.kill import LATCH, KillLatch
 
     reason, agents = request.reason.strip() or "no reason given", request.agent or []
     folder = _stopped(request.desk)
-    has = _agents(folder) if agents else set()  # empty also where it is not known whom the desk has
+    has = agents_of(folder) if agents else set()  # empty also where it is not known whom the desk has
     strangers = [agent for agent in agents if has and agent not in has]
     whom = [agent for agent in agents if agent not in strangers]
     latch = KillLatch(folder / LATCH)
@@ -73,12 +74,16 @@ def kill(request: Kill) -> None:
         state = latch.kill(reason, person(), time.time_ns(), whom)
         _post(folder, "kill", {"agents": whom}, reason)
     if strangers:  # once those that the desk has are latched
-        known = sorted(_agents(folder))
+        known = sorted(agents_of(folder))
         done = f"killed: {', '.join(whom)}" if whom else "nothing was killed"
         remedy = f"{offer(strangers[0], known, 'kill one of them')}, or --all"
         raise ConfigError(f"agents of the desk: {', '.join(known)}", f"{', '.join(strangers)}; {done}", remedy)
     named = ", ".join(whom) or "every agent"
-    text = f"killed: {named} of {folder}; `tercel rearm --reason ...` releases it"
+    text = (
+        f"killed: {named} of {folder}"
+        + ", where nothing runs: the desk has ended, and its next session begins killed" * (holder(folder) == "")
+        + "; `tercel rearm --reason ...` releases it"
+    )
     hand_over({"desk": str(folder), "killed": dict(state.killed)}, request.as_json, lambda: say(text))
 
 
@@ -97,8 +102,8 @@ def rearm(request: Rearm) -> None:
     folder, agents = _stopped(request.desk), request.agent or []
     state = KillLatch(folder / LATCH).rearm(request.reason, person(), time.time_ns(), agents)
     _post(folder, "rearm", {"agents": agents}, request.reason)
-    waits = _waiting(folder)
-    text = f"armed again: {folder}" + (f"; {waits}" if waits else "")
+    who, waits = ", ".join(state.history[-1]["agents"]) or "every agent", _waiting(folder)
+    text = f"armed again: {who} of {folder}" + f"; {waits}" * bool(waits)
     hand_over({"desk": str(folder), "killed": dict(state.killed)}, request.as_json, lambda: say(text))
 
 
@@ -114,7 +119,7 @@ def _waiting(folder: Path) -> str:
         return ""
 
 
-def _agents(folder: Path) -> set[str]:
+def agents_of(folder: Path) -> set[str]:
     """Who trades at a desk, as far as its journal can be read."""
     from tercel.desk.trading.journal import kinds
     from tercel.desk.trading.journal.reader import JournalReader

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 signals_app = typer.Typer(
     name="signals",
-    help="Alpha: build a point-in-time panel, train, evaluate, compare the model zoo.",
+    help="Forecasts of returns: build a point-in-time panel, train, evaluate, forecast, backtest.",
     no_args_is_help=True,
 )
 
@@ -53,7 +53,6 @@ class Evaluate(Configured):
     config: Annotated[Path | None, typer.Argument(help="A configuration that was trained.", metavar="CONFIG.toml")] = (
         None
     )
-    data: Annotated[str | None, typer.Option(hidden=True)] = None
 
 
 def settings_of(request: Configured, what: str = "signals") -> "tuple[SignalsConfig, Path]":
@@ -185,9 +184,6 @@ def leak(request: Leak) -> None:
 
 def evaluate(request: Evaluate) -> None:
     """Out-of-sample IC with intervals, calibration, what each source adds, the leak check."""
-    if request.data is not None:
-        received, remedy = f"--data {request.data}", "a configuration names its files: leave it out"
-        raise ConfigError("a CONFIG.toml or --demo", received, remedy)
     settings, out = settings_of(request)
     from tercel.signals.evaluated import evaluate_page, tables
     from tercel.signals.runs.train import evaluate as evaluated

@@ -1,5 +1,7 @@
 """`tercel trade submit|pause|resume|cancel|amend|promote|settle`: a person's word to a desk that runs."""
 
+import secrets
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.desks import find_desk
-from tercel.cli.operator import AskDesk, Reason
+from tercel.cli.operator import AskDesk, Reason, agents_of
 from tercel.cli.terminal import print_json, say
 from tercel.cli.trade_look import short
 from tercel.core.errors import ConfigError
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
     from tercel.core.ports import Entry
 
 Parent = Annotated[str, typer.Argument(help="A parent order's id; `tercel trade orders` names them.", metavar="PARENT")]
-HorizonS = Annotated[
-    float | None, typer.Option(help="The same in seconds.", min=1.0, max=1e7, metavar="S", hidden=True)
-]
 HORIZON_NS = 600 * 10**9
 LONGEST_S = 1e7
 
@@ -33,14 +32,19 @@ class Submit(AskDesk):
     instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT")]
     side: Annotated[str, typer.Argument(help="buy or sell.", metavar="SIDE")]
     lots: Annotated[int, typer.Argument(min=1, max=2**30, metavar="LOTS")]
-    agent: Annotated[str, typer.Option(help="Who works it.", metavar="A")]
-    name: Annotated[str, typer.Option("--id", help="A new id for it.", metavar="ID")]
+    agent: Annotated[str, typer.Option(help="Who works it (default: the desk's only agent).", metavar="A")] = ""
+    name: Annotated[
+        str,
+        typer.Option(
+            "--id", help="A new id for it (default: one is made and told first); asked for twice it is one order.",
+            metavar="ID",
+        ),
+    ] = ""  # fmt: skip
     strategy: Annotated[str, typer.Option(help="What works it (default: the agent's own).", metavar="NAME")] = ""
     horizon: Annotated[
         str | None,
         typer.Option(help="From acceptance to its horizon: 15min, 2h, 90s (default: 10min).", metavar="SPAN"),
     ] = None
-    horizon_s: HorizonS = None
     decisions: Annotated[
         int | None,
         typer.Option(help="Decisions within it (default: as often as the desk's).", min=1, max=10**6, metavar="N"),
@@ -56,14 +60,23 @@ def submit(request: Submit) -> None:
     """Ask a running desk to work one more parent order."""
     if request.side not in ("buy", "sell"):
         raise ConfigError("buy or sell", repr(request.side), "such as: tercel trade submit AAA buy 100 ...")
+    agents = [request.agent] if request.agent else sorted(agents_of(find_desk(request.desk)))
+    name = request.name or f"{(agents or ['A'])[0]}-{secrets.token_hex(4)}"
+    if len(agents) != 1:
+        words = ["tercel", "trade", "submit", request.instrument, request.side, str(request.lots), "--id", name,
+                 "--agent", (agents or ["A"])[0], *(["--desk", str(request.desk)] if request.desk else [])]  # fmt: skip
+        known = ", ".join(agents) or "no agent is in its journal"
+        raise ConfigError(f"an agent of the desk: {known}", "no --agent", f"`{shlex.join(words)}`")
+    if not request.name:
+        say(f"id        {name}: name it (--id {name}) to ask again where no answer comes, so that it is one order")
     body: dict[str, object] = {
-        "id": request.name,
+        "id": name,
         "instrument": request.instrument,
         "lots": request.lots,
         **limit_of(request.limit_price),
         "side": 1 if request.side == "buy" else -1,
         "horizon_ns": _horizon_ns(request) or HORIZON_NS,
-        "agent": request.agent,
+        "agent": agents[0],
     }
     body |= {} if request.decisions is None else {"decisions": request.decisions}
     ask(request, "submit", body | ({"strategy": request.strategy} if request.strategy else {}), request.reason)
@@ -157,7 +170,6 @@ class Amend(AskDesk):
     horizon: Annotated[
         str | None, typer.Option(help="The new horizon, from its acceptance: 15min, 2h, 90s.", metavar="SPAN")
     ] = None
-    horizon_s: HorizonS = None
     limit_price: Annotated[
         str | None,
         typer.Option(help="Another limit: a price, 25bps beyond the mid at arrival, or none.", metavar="PRICE"),
@@ -190,13 +202,11 @@ def promote(request: PromoteChallenger) -> None:
 
 
 def _horizon_ns(request: Submit | Amend) -> int | None:
-    """The horizon that was typed, with a unit or in seconds; None where none was."""
+    """The horizon that was typed, seconds without a unit; None where none was."""
     from tercel.execution.task import seconds_of
 
-    if request.horizon is not None and request.horizon_s is not None:
-        raise ConfigError("--horizon or --horizon-s", "both", "leave one of the two out")
     if request.horizon is None:
-        return None if request.horizon_s is None else round(request.horizon_s * 1e9)
+        return None
     try:
         seconds = float(request.horizon)
     except ValueError:

@@ -12,7 +12,7 @@ from typing import Any, Self
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.compiler import Compiler
 
-from tercel.core.kernel_keys import announce, kernels_folder, reached_key
+from tercel.core.kernel_keys import compiling, kernels_folder, reached_key
 from tercel.core.locks import locked
 
 
@@ -83,6 +83,6 @@ class PlainCompiler(Compiler):
     """Numba's own pipeline."""
 
     def compile_extra(self, func: Any) -> Any:
-        """Compile, after saying so."""
-        announce()
-        return super().compile_extra(func)
+        """Compile, and say so if it takes long."""
+        with compiling(func.__module__):
+            return super().compile_extra(func)

@@ -9,11 +9,14 @@ import os
 import re
 import sys
 import tempfile
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from multiprocessing import parent_process
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 from tercel.core.progress import say
@@ -75,8 +78,9 @@ def writable_folder(root: Path, name: str) -> Path | None:
     return None
 
 
+@cache
 def prune(root: Path, keep_bytes: int = _KEPT_BYTES) -> None:
-    """Remove what was used longest ago, until no more than so many bytes are left."""
+    """Remove what was used longest ago, until no more than so many bytes are left; once a process."""
     found = []
     for path in [*root.glob("kernels-*/**/*"), *root.glob("keys-*.json")]:
         with suppress(OSError):  # another process prunes too
@@ -140,10 +144,28 @@ def _keys(package: str, root: Path) -> dict[str, str]:
 # -- the first compilation --------------------------------------------------------------------------------------------
 
 
+LONG_S = 3.0
+"""Seconds of compiling from which it is said: most commands compile a few kernels of their own, which takes less."""
+_spent = [0.0]
+
+
 @cache
-def announce() -> None:
-    """Say once that this process compiles kernels, and drop those that nobody needs; a worker's parent has said it."""
+def _once(text: str) -> None:
+    say(text)
+
+
+@contextmanager
+def compiling(module: str) -> Iterator[None]:
+    """Compile a kernel of a module; said once this process has compiled for `LONG_S`, by a worker's parent if any."""
     if (folder := kernels_folder()) is not None:
         prune(folder.parent)
-    if parent_process() is None:
-        say(f"compiling kernels, once (seconds to half a minute); they are kept in {cache_root()}")
+    package, began = module.rpartition(".")[0] or module, time.monotonic()
+    told = f"compiling kernels of {package}: its first use takes up to half a minute; they are kept in {cache_root()}"
+    waits = Timer(LONG_S - _spent[0], _once, [told])
+    if _spent[0] < LONG_S and parent_process() is None:
+        waits.start()
+    try:
+        yield
+    finally:
+        waits.cancel()
+        _spent[0] += time.monotonic() - began

@@ -15,11 +15,13 @@ BEGUN: Final = 3
 def nearest(name: object, known: Iterable[str], most: int = 1, like: float = LIKE) -> list[str]:
     """Known names that are `like` `name` or begin with it, most like first, at most `most`; case does not count.
 
+    Never `name` itself: whoever refused it knows it for something else, and the same word is no help.
+
     >>> nearest("Twaptake", ["pov", "twap_take", "twap_passive"]), nearest("xyz", ["pov"])
     (['twap_take'], [])
     """
     folded: dict[str, str] = {}
-    for one in known:
+    for one in (one for one in known if one != name):
         folded.setdefault(one.casefold(), one)
     text = str(name).casefold()
     alike = {one: SequenceMatcher(None, one, text).ratio() for one in folded}

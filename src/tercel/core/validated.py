@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar, get_args, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, create_model, field_validator
 
 from tercel.core.errors import ConfigError
-from tercel.core.names import offer
+from tercel.core.names import nearest
 from tercel.core.toml import row_of
 
 TABLES: Final = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
@@ -59,7 +59,7 @@ def validated(kind: type[Model], raw: Mapping[str, Any], name: str, reader: str)
         where = ".".join(str(part) for part in first["loc"])
         row = _row(name, first["loc"])
         if first["type"] == "extra_forbidden":
-            hint = offer(first["loc"][-1], keys_of(kind), "take it out")
+            hint = _instead(first["loc"], keys_of(kind))
             raise ConfigError(f"keys that {reader} knows", f"{name}: {where}{row}", hint) from None
         said = f"{where}: {words_of(first)}" if where else words_of(first)
         raise ConfigError(said, f"{name}: {first['input']!r}"[:200] + row, "mend the file") from None
@@ -107,16 +107,29 @@ def words_of(refusal: Mapping[str, Any]) -> str:
     return "a table" if refusal["type"] in TABLES else str(refusal["msg"]).removeprefix("Value error, ")
 
 
-def keys_of(kind: type[BaseModel]) -> list[str]:
-    """Names of all fields of a model and of the models in it, sorted."""
-    return sorted(set(_keys(kind)))
+def keys_of(kind: type[BaseModel], table: str = "") -> list[tuple[str, str]]:
+    """Table and name of every key of a model and of the models in it; the table of its own keys is `table`."""
+    inside = [
+        (name, inner) for name, field in kind.model_fields.items() for inner in dict.fromkeys(_models(field.annotation))
+    ]
+    below = [key for name, inner in inside for key in keys_of(inner, f"{table}.{name}".lstrip("."))]
+    return [*((table, name) for name in kind.model_fields), *below]
 
 
-def _keys(kind: type[BaseModel]) -> Iterator[str]:
-    for name, field in kind.model_fields.items():
-        yield name
-        for inner in _models(field.annotation):
-            yield from _keys(inner)
+def _instead(place: Sequence[str | int], known: Sequence[tuple[str, str]]) -> str:
+    """What to do about an unknown key: move it to the tables that know it, or take the nearest name, first of those in
+    its own table.
+
+    >>> _instead(("lots",), [("desk", "lots")]), _instead(("lot",), [("desk", "lots")])
+    ('move it to the table desk', "try 'lots' in the table desk")
+    """
+    key, here = str(place[-1]), ".".join(one for one in place[:-1] if isinstance(one, str))
+    own = [name for table, name in known if f"{here}.".startswith(f"{table}.")]
+    if homes := [table for table, name in known if name == key and key not in own]:
+        return f"move it {' or '.join(f'to the table {one}' if one else 'above the first table' for one in homes)}"
+    near = nearest(key, own) or nearest(key, [name for _, name in known])
+    where = (f" in the table {table}" for table, name in known if name in near and name not in own)
+    return f"try {near[0]!r}{next(where, '')}" if near else "take it out"
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

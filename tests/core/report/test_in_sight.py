@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.desk.console.browser import chromium, cut_cells
+from tests.desk.console.browser import chromium, cut_cells, window
 
 from tercel.core.report.page import Section, render
 from tercel.core.report.tables import COLUMNS, JudgedTable, plain_table
@@ -34,6 +34,43 @@ def test_every_cell_of_a_report_can_be_brought_into_sight(browser: Any, tmp_path
     browser.get(file.as_uri())
     assert len(browser.find_elements("css selector", "table")) == 4
     assert cut_cells(browser, width) == []
+
+
+SEEN = """
+const [table, heading] = arguments, heads = [...document.querySelectorAll(`${table} thead th`)];
+const place = heads.findIndex((one) => one.textContent === heading);
+return [...document.querySelectorAll(`${table} tr`)].map((row) => {
+  const r = row.children[place].getBoundingClientRect();
+  return r.width > 0 && r.left >= 0 && r.right <= innerWidth;
+});
+"""
+
+
+@pytest.mark.parametrize("made", [JudgedTable.brief_html, JudgedTable.html])
+def test_a_telephone_shows_the_gain_beside_the_name(browser: Any, tmp_path: Path, made: Any) -> None:
+    file = tmp_path / "page.html"
+    file.write_text(render("A page", "", [Section("Judged", html=made(judged()))]), encoding="utf-8")
+    browser.get(file.as_uri())
+    assert cut_cells(browser, 400) == []
+    with window(browser, 400):
+        assert browser.execute_script(SEEN, ".judged", "vs best, bps") == [True] * 3
+        assert browser.execute_script(SEEN, ".judged", "strategy") == [True] * 3
+    with window(browser, 1280):
+        assert browser.execute_script(SEEN, ".judged", "cost, to scale") == [True] * 3
+
+
+def test_a_telephone_shows_every_figure_of_a_desks_day(browser: Any, tmp_path: Path) -> None:
+    file, what = tmp_path / "page.html", ("state", "parents", "cost, bps (95 %)", "cost", "realised", "share")
+    table = plain_table(("agent", *what), [["a_long_name_of_an_agent", "halted: " + PROSE, *range(5)]], "Agents")
+    prose = plain_table(("when", "what", "why"), [["12:30", PROSE, PROSE]], prose=True)
+    file.write_text(render("A day", "", [Section("Day", html=f'<div class="day">{table}{prose}</div>')]))
+    browser.get(file.as_uri())
+    assert cut_cells(browser, 400) == []
+    with window(browser, 400):
+        held = browser.execute_script("return [...document.querySelectorAll('.day .scroll')].map((e) => e.scrollWidth)")
+        assert max(held) <= 400
+        shown = "return [...document.querySelectorAll('.day td')].map((e) => getComputedStyle(e, '::before').content)"
+        assert browser.execute_script(shown) == [f'"{name}"' for name in (*what, "what", "why")]
 
 
 def judged() -> JudgedTable:

@@ -51,7 +51,7 @@ for (const cell of document.querySelectorAll("th, td")) {
   const head = cell.closest("thead");  // on a narrow screen its words stand before the cells instead
   if (head && getComputedStyle(head).clipPath !== "none") continue;
   const r = cell.getBoundingClientRect();
-  if (!r.width && !cell.textContent.trim()) continue;  // nothing to be seen
+  if (!r.width && (cell.matches(".plot") || !cell.textContent.trim())) continue;  // nothing that is not said beside it
   if (!r.width) { cut.push(`hidden: ${at(cell)}`); continue; }
   if (r.height > 160) cut.push(`squeezed: ${at(cell)}`);
   if (cell.scrollWidth > cell.clientWidth + 1) cut.push(`wider than its cell: ${at(cell)}`);

@@ -28,7 +28,7 @@ def market():
 
 
 def test_gymnasium_accepts_it(market, recwarn):
-    check_env(ExecutionEnv(**market), skip_render_check=True)
+    check_env(ExecutionEnv(**market, render_mode="rgb_array"))
     assert not [w for w in recwarn if ours(w.filename)]
 
 
@@ -123,3 +123,33 @@ def test_copies_unless_told_otherwise(market):
 def test_a_seed_for_each_market_is_refused(market):
     with pytest.raises(ConfigError, match="one seed"):
         ExecutionVectorEnv(2, **market).reset(seed=[1, 2])
+
+
+INK, EDGE, WIDE = [31, 36, 48], 12, 480 - 24
+
+
+def test_a_frame_is_as_long_as_lots_and_shares_and_one_of_many_is_the_same(market):
+    env, many = (
+        ExecutionEnv(**market, render_mode="rgb_array"),
+        ExecutionVectorEnv(2, **market, render_mode="rgb_array"),
+    )
+    env.reset(seed=2), many.reset(seed=2)
+    for _ in range(3):
+        env.step(2), many.step(np.array([2, 0]))
+    frame, (first, second) = env.render(), many.render()
+    assert (frame.shape, frame.dtype) == ((320, 480, 3), np.uint8)
+    np.testing.assert_array_equal(frame, first)
+    ink, view = (frame == INK).all(axis=2), env.vec.episodes.view
+    assert ink[-20].sum() == round(WIDE * view.left[0] / view.qty0[0])
+    assert (frame[-44, EDGE:-EDGE] != frame[-44, -EDGE - 1]).any(axis=1).sum() == round(WIDE * 3 / 6)
+    (row,) = np.flatnonzero(view.rest[0])  # all that is left rests at one price
+    lots, ahead = view.rest[0, row], view.ahead[0, row]
+    drawn = np.flatnonzero(ink[:262].any(axis=0))
+    assert drawn.size > 0
+    assert (drawn[0] - EDGE) / drawn.size == pytest.approx(ahead / lots, abs=2 / drawn.size)
+    assert not (second[:262] == INK).all(axis=2).any(), "nothing of its own rests there"
+
+
+def test_nothing_is_drawn_unasked(market):
+    assert ExecutionEnv(**market, render_mode=None).render() is None
+    assert ExecutionVectorEnv(1, **market).render() is None

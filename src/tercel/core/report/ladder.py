@@ -99,8 +99,8 @@ def _shades(panel: "Axes", time: Floats, prices: Floats, depth: Floats) -> None:
     # Square root: depth is skewed, and thin levels should be seen too.
     strength = np.sqrt(np.clip(np.abs(depth) / full, 0, 1)).T
     image = np.zeros((*strength.shape, 4))
-    image[depth.T > 0, :3] = _rgb("#3b8fd4")
-    image[depth.T < 0, :3] = _rgb("#e0813c")
+    for here, colour in ((depth.T > 0, "3b8fd4"), (depth.T < 0, "e0813c")):
+        image[here, :3] = np.frombuffer(bytes.fromhex(colour), np.uint8) / 255
     image[..., 3] = 0.85 * strength
     options: dict[str, Any] = {"origin": "lower", "aspect": "auto", "interpolation": "nearest", "extent": extent}
     panel.imshow(image, **options)
@@ -123,12 +123,3 @@ def _fills(panel: "Axes", fills: list[Floats], tick: float, marker: str, rested:
         zorder=3,
         label=f"own fills, {word}",
     )
-
-
-def _rgb(colour: str) -> tuple[float, ...]:
-    """Red, green and blue in 0..1.
-
-    >>> _rgb("#ff0080")
-    (1.0, 0.0, 0.5019607843137255)
-    """
-    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))

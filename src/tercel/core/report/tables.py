@@ -112,6 +112,8 @@ class JudgedTable:
         What is to be known before any verdict, the first sentence under the table.
     all_in : str
         Where the columns are that a terminal has no room for.
+    others : sequence of JudgedTable
+        Of other markets, shown below this one, without sentences of their own.
     """
 
     strategies: Mapping[str, Mapping[str, Estimate]]
@@ -130,6 +132,7 @@ class JudgedTable:
     first: Collection[str] = ()
     caveat: str = ""
     all_in: str = "its JSON"
+    others: "Sequence[JudgedTable]" = ()
 
     def _is_learned(self, name: str) -> bool:
         return name in self.learned or style.is_learned(name)
@@ -197,6 +200,7 @@ class JudgedTable:
             missing.append("vs best")
         if missing:
             yield Text(told_missing(missing, self.all_in), style="dim")
+        yield from (other.table(options.max_width) for other in self.others)
         if self.paired:
             listed = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
             for place, heading in enumerate(PAIRED):
@@ -293,7 +297,8 @@ class JudgedTable:
         return {"better": "green", "worse": "red", "open": "yellow"}[found]
 
     def brief_html(self) -> str:
-        """One line a strategy, without notes: intervals of the cost and of the gain alone, the cost drawn to scale."""
+        """One line a strategy, without notes: the gain first, beside the name on a narrow screen too, then the cost;
+        intervals of these two alone."""
         return self._html(brief=True)
 
     def html(self) -> str:
@@ -303,15 +308,16 @@ class JudgedTable:
         return f'{self._html()}{paired}<ul class="notes">{items}</ul>'
 
     def _html(self, brief: bool = False) -> str:
-        heads = [f'<th scope="col" title="{html.escape(c.note)}">{c.heading}</th>' for c in self.columns]
+        units = {column: ", bps" * (not column.percent and column.key not in DIGITS) for column in self.columns}
+        heads = [f'<th scope="col" title="{html.escape(c.note)}">{c.heading}{unit}</th>' for c, unit in units.items()]
         gain = f"paired gain over {html.escape(self.best_baseline)}, bps; positive is better"
-        heads.insert(self._versus_at, f'<th scope="col" title="{gain}">vs best</th>')
+        heads.insert(0, f'<th scope="col" title="{gain}">vs best, bps</th>')
+        heads.insert(2, '<th scope="col" class="plot">cost, to scale</th>')
         rows = "".join(self._html_row(name, brief) for name in self.names)
         return (
             '<div class="scroll" tabindex="0" role="region" aria-label="Judged table">'
             f'<table class="judged{" brief" * brief}">'
-            f'<thead><tr><th scope="col">strategy</th><th scope="col" class="plot">cost, to scale</th>{"".join(heads)}'
-            f"</tr></thead><tbody>{rows}</tbody></table></div>"
+            f'<thead><tr><th scope="col">strategy</th>{"".join(heads)}</tr></thead><tbody>{rows}</tbody></table></div>'
         )
 
     def _html_row(self, name: str, brief: bool) -> str:
@@ -321,16 +327,9 @@ class JudgedTable:
         versus = self.paired_vs_best_baseline.get(name)
         gain = "" if versus is None else _html_interval(versus, self.digits, signed=True, beside=brief)
         found = (self.called or verdict)(versus) if versus is not None else ""
-        cells.insert(self._versus_at, f'<td class="{found}">{gain}</td>')
-        return (
-            f'<tr class="{kind}"><th scope="row">{html.escape(name)}{mark}</th><td class="plot">{self._bar(name)}</td>'
-            f"{''.join(cells)}</tr>"
-        )
-
-    @property
-    def _versus_at(self) -> int:
-        """Where the page shows the paired difference: right of the cost."""
-        return 1 + [column.key for column in self.columns].index("is_bps") if self.columns else 0
+        cells.insert(0, f'<td class="{found}">{gain}</td>')
+        cells.insert(2, f'<td class="plot">{self._bar(name)}</td>')
+        return f'<tr class="{kind}"><th scope="row">{html.escape(name)}{mark}</th>{"".join(cells)}</tr>'
 
     def _html_cell(self, name: str, column: Column, brief: bool) -> str:
         interval = self.strategies[name].get(column.key)
@@ -413,7 +412,10 @@ def plain_table(
     for row in rows:
         first, *others = (shown(value, places) for value, places in zip(row, digits, strict=False))
         kinds = (' class="words"' if len(cell) > LONG else at for cell, at in zip(others, left[1:], strict=False))
-        cells = (f"<td{kind}>{cell}</td>" for cell, kind in zip(others, kinds, strict=True))
+        cells = (
+            f'<td{kind} data-head="{html.escape(name)}">{cell}</td>'
+            for cell, kind, name in zip(others, kinds, headings[1:], strict=False)
+        )
         body += f'<tr><th scope="row">{first}</th>{"".join(cells)}</tr>'
     named = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     kind = ' class="prose"' if prose else ' class="wide"' if len(headings) > MANY else ""

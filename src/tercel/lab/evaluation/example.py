@@ -1,5 +1,7 @@
 """One episode in full, for the report: the book around a strategy's trades."""
 
+from collections import Counter
+
 import numpy as np
 
 from tercel.core.arrays import Floats, Int32, Ints
@@ -58,11 +60,10 @@ def levels_of(b: Int32) -> dict[tuple[int, int], int]:
     total = int(b[lay.ORDERS]) + 2 * int(b[lay.OWN])
     records = b[lay.HEADER : lay.HEADER + total * lay.ORDER].reshape(-1, lay.ORDER)
     own = range(int(b[lay.ORDERS]), int(b[lay.ORDERS]) + int(b[lay.OWN]))
-    levels: dict[tuple[int, int], int] = {}
+    levels = Counter[tuple[int, int]]()
     for slot in np.flatnonzero(records[:, lay.QTY] > 0).tolist():
         if slot not in own:
-            key = (int(records[slot, lay.SIDE]), int(records[slot, lay.PRICE]))
-            levels[key] = levels.get(key, 0) + int(records[slot, lay.QTY])
+            levels[int(records[slot, lay.SIDE]), int(records[slot, lay.PRICE])] += int(records[slot, lay.QTY])
     return levels
 
 

@@ -14,6 +14,7 @@ from tercel.core.errors import ConfigError
 from tercel.execution.task import Task
 from tercel.lab.evaluation.sampling import Sampler
 from tercel.lab.learning.envs import COSTS, ExecutionVec, Options
+from tercel.lab.learning.frame import METADATA, frame_of
 from tercel.market.simulator.source import Source
 
 Info = dict[str, Any]
@@ -86,13 +87,24 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     - `observation`: "v1", "v2" (`execution.observation_v2`), or a function of a `View`.
     - `weights`: a `RewardWeights`, or a function of a `Step`.
 
+    - `render_mode`: None, or "rgb_array": :meth:`render` then draws the book (`lab.learning.frame`).
+
     ``reset(seed=s)`` starts the first episode of seed s, each ``reset()`` after it the next; the same seed and actions
     give the same bytes.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
+    metadata = METADATA
 
-    def __init__(self, *, source: Source, task: Task, sampler: Sampler, **options: Unpack[Options]) -> None:
+    def __init__(
+        self,
+        *,
+        source: Source,
+        task: Task,
+        sampler: Sampler,
+        render_mode: str | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        self.render_mode = render_mode
         self.vec = ExecutionVec(source, task, sampler, 1, **options)
         self.observation_space, self.action_space = spaces_of(self.vec)
         self._which = np.zeros(1, np.int64)
@@ -116,6 +128,10 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
             row["is_bps"] = float(info["is_bps"][0])
         return obs[0].copy(), float(reward[0]), bool(done[0]), False, row
 
+    def render(self) -> Any:
+        """The market as it is, uint8 (320, 480, 3); None without a `render_mode`."""
+        return frame_of(self.vec.episodes, 0) if self.render_mode else None
+
 
 class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]):
     """`num_envs` markets of `tercel/Execution-v1` in one compiled loop; see :class:`ExecutionEnv` for the card.
@@ -125,7 +141,7 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]
     its shortfall. Arrays are copies unless `copy` is False.
     """
 
-    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
+    metadata: dict[str, Any] = {**METADATA, "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
 
     def __init__(
         self,
@@ -135,9 +151,10 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]
         task: Task,
         sampler: Sampler,
         copy: bool = True,
+        render_mode: str | None = None,
         **options: Unpack[Options],
     ) -> None:
-        self.num_envs = num_envs
+        self.num_envs, self.render_mode = num_envs, render_mode
         self.vec = ExecutionVec(source, task, sampler, num_envs, **options)
         self.single_observation_space, self.single_action_space = spaces_of(self.vec)
         self.observation_space = gymnasium.vector.utils.batch_space(self.single_observation_space, num_envs)
@@ -168,6 +185,10 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]
         if "which" in info:
             out |= {"final_obs": self._own(info["final_obs"]), "_final_obs": done.copy(), "_is_bps": done.copy()}
         return self._own(obs), self._own(reward), self._own(done), self._truncated.copy(), out
+
+    def render(self) -> Any:
+        """A picture of every market; None without a `render_mode`."""
+        return tuple(frame_of(self.vec.episodes, i) for i in range(self.num_envs)) if self.render_mode else None
 
     def _own(self, array: AnyArray) -> AnyArray:
         return array.copy() if self._copy else array

@@ -1,7 +1,7 @@
 """Round trips under the law of impact alone (price manipulation test): 25 pairs of speeds and 4 waits.
 
 There is no spread and nothing fluctuates: every trade is booked at the target itself. A law that pays one of them can
-be played with. Round trips in the market, resting legs among them, are searched by `tercel market arbitrage`.
+be played with. Round trips in the market, resting legs among them, are searched by the studies' `market arbitrage`.
 """
 
 from itertools import product

@@ -17,6 +17,7 @@ from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.parts import without
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.policies_packaged import names, shipped
 from tercel.execution.registry import resolve_policy
 from tercel.execution.strategies import ALL_BASELINES, WRAPPERS, WRITTEN, MarketEstimates, build, wrap
 from tercel.execution.strategy import Strategy, forecaster_of
@@ -244,13 +245,19 @@ def baselines_of(against: str) -> list[Candidate]:
     UnknownNameError
         No such strategy.
     ConfigError
-        None that could be the best written one.
+        A policy, or none that could be the best written one.
     """
     typed = (one for name in listed(against) for one in (ALL_BASELINES if name == ALL else (name,)))
-    names = list(dict.fromkeys(typed))
-    for name in names:
+    chosen = list(dict.fromkeys(typed))
+    for name in chosen:
+        if shipped(name) in names():
+            raise ConfigError(
+                "written strategies in `against=`",
+                f"the policy {name}",
+                f"name it among the policies: tercel agent evaluate {name} ..., tercel tca ... `agent={name}`",
+            )
         build(name, SPARE)
-    found = [Candidate(name) for name in names]
+    found = [Candidate(name) for name in chosen]
     if not any(one.kind == "baseline" for one in found):
         raise ConfigError("a written strategy besides random", f"`against={against}`", "such as `against=all`")
     return found

@@ -10,10 +10,10 @@ import numpy as np
 from tercel.core.progress import say
 from tercel.core.report import evaluation_figures, figures
 from tercel.core.report.page import Section, render
-from tercel.core.report.tables import BESIDE, fixed, plain_table, spelt
+from tercel.core.report.tables import BESIDE, fixed, plain_table, spelt, verdict_sentence
 from tercel.core.written import write_whole
 from tercel.execution.costs import Costs
-from tercel.lab.evaluation.claims import called
+from tercel.lab.evaluation.claims import BEST, called
 from tercel.lab.evaluation.comparisons import ScenarioCell
 from tercel.lab.evaluation.example import book_example
 from tercel.lab.evaluation.metrics import FILE as METRICS
@@ -23,7 +23,15 @@ from tercel.lab.evaluation.pipeline.claim_text import claimed, gains_figure
 from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.results import Evaluation
 from tercel.lab.evaluation.pipeline.scenarios import build_scenario
-from tercel.lab.evaluation.pipeline.terminal import MOST_VERDICTS, QUICK, closing, correction, judged_table, verdicts
+from tercel.lab.evaluation.pipeline.terminal import (
+    MOST_VERDICTS,
+    QUICK,
+    closing,
+    correction,
+    judged_table,
+    verdict_gains,
+    verdicts,
+)
 from tercel.lab.evaluation.report import composition, meanings, order_facts, timing
 
 FEWEST_LOOKS = 3
@@ -39,7 +47,8 @@ def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, foo
     first, best = result.reported_rows, result.best_baseline
     table = replace(judged_table(result), notes=())
     sections = [
-        Section("The judged table", html=table.brief_html()),
+        Section(f"The judged table{f' in {result.market}' * bool(table.others)}", html=table.brief_html()),
+        *(Section(f"In {other.title}", html=other.brief_html()) for other in table.others),
         *_book(evaluation, first[0] if first else best, "The book around the trades"),
         *_apart(result),
         *_learning(evaluation, result),
@@ -69,19 +78,20 @@ def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, foo
 
 
 def answer(result: EvaluationResult) -> str:
-    """Where rows that verdicts are told of stand beside the best written strategy, in a few words; of a smoke run that
-    it is no judgement."""
+    """Where rows that verdicts are told of stand beside the best written strategy, of each market where there are
+    several, in a few words; of a smoke run that it is no judgement."""
     if QUICK in result.notes:
         return QUICK.rstrip(".")
-    best = result.best_baseline
+    best, several = result.best_baseline, len(result.by_market) > 1
     count = sum(kind in ("baseline", "random") for kind in result.kinds.values())
-    written = f"the best of {count} written strategies" if count > 1 else "the written strategy"
+    written = f"{best}, {f'the best of {count} written strategies' if count > 1 else 'the written strategy'}"
     told: dict[str, list[str]] = {}
     for name in result.reported_rows:
-        told.setdefault(BESIDE[called(result.paired[name][best])], []).append(_by_whom(result, name))
-    if not told:
-        return f"{best}, {written}"
-    return f"{'; '.join(', '.join(names) + f': {words} {best}' for words, names in told.items())}, {written}"
+        primary = result.claims[name].primary if several else {}
+        gain = primary[BEST].gain if BEST in primary else result.paired[name][best]
+        told.setdefault(BESIDE[called(gain)], []).append(_by_whom(result, name))
+    each = "the best written strategy of each market" * several or written
+    return "; ".join(f"{', '.join(names)}: {words} {each}" for words, names in told.items()) or written
 
 
 def _by_whom(result: EvaluationResult, name: str) -> str:
@@ -92,7 +102,10 @@ def _by_whom(result: EvaluationResult, name: str) -> str:
 
 
 def lead(result: EvaluationResult) -> str:
-    """Lead of the page: costs of the first rows and of the best written strategy, and the gain."""
+    """Lead of the page: costs of the first rows and of the best written strategy, and the gain; of several markets the
+    comparisons over all."""
+    if len(result.by_market) > 1 and result.reported_rows:
+        return " ".join(verdict_sentence(*told, called=called) for told in verdict_gains(result))
     best, rows = result.best_baseline, result.strategies
     its = fixed(rows[best].is_bps.mean)
     sentences = [
@@ -205,41 +218,45 @@ def _scenarios(result: EvaluationResult, first: list[str]) -> Iterator[Section]:
 
 
 def _map(result: EvaluationResult, parts: Mapping[str, ScenarioCell], first: list[str], title: str) -> Section:
-    drawn, key = [], "-".join(title.lower().split()[:2])
-    for number, name in enumerate(first):
-        opponents = [other for other in result.ranked if other in result.paired[name]]
-        table = {other: {part: cell.paired[name][other] for part, cell in parts.items()} for other in opponents}
-        drawn.append(evaluation_figures.gain_map(table, name, called, f"{key}-{number}"))
+    key = "-".join(title.lower().split()[:2])
+    against = {name: [other for other in result.ranked if other in result.paired[name]] for name in first}
+    tables = {
+        name: {other: {part: cell.paired[name][other] for part, cell in parts.items()} for other in others}
+        for name, others in against.items()
+    }
+    drawn = [
+        evaluation_figures.gain_map(table, name, called, f"{key}-{number}")
+        for number, (name, table) in enumerate(tables.items())
+    ]
     rows = [(part, cell.episodes, *_adjusted(cell, result, first)) for part, cell in parts.items()]
     heads = ("", "episodes", *(f"{name} against {result.best_baseline}, adjusted p" for name in first))
     return Section(title, html=plain_table(heads, rows), figures=drawn, folded=True)
 
 
 def _adjusted(cell: ScenarioCell, result: EvaluationResult, first: list[str]) -> list[str]:
-    sentences = []
-    for name in first:
-        one = cell.paired[name][result.best_baseline]
-        p = "" if one.p_adjusted is None else f", p {one.p_adjusted:.3g}"
-        sentences.append(f"{one.mean:+.2f}{p}")
-    return sentences
+    found = [cell.paired[name][result.best_baseline] for name in first]
+    return [f"{one.mean:+.2f}{'' if one.p_adjusted is None else f', p {one.p_adjusted:.3g}'}" for one in found]
+
+
+def _costs(cells: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Shortfall by strategy and condition."""
+    names = next(iter(cells.values())).is_bps
+    return {name: {at: cell.is_bps[name] for at, cell in cells.items()} for name in names}
 
 
 def _sensitivity(result: EvaluationResult, first: list[str]) -> Iterator[Section]:
-    drawn = []
-    for number, (axis, row) in enumerate(result.sensitivity.items()):
-        names = list(next(iter(row.values())).is_bps)
-        costs = {name: {value: cell.is_bps[name] for value, cell in row.items()} for name in names}
-        drawn.append(evaluation_figures.condition_curves(costs, axis, f"sensitivity-{number}", first))
+    drawn = [
+        evaluation_figures.condition_curves(_costs(row), axis, f"sensitivity-{number}", first)
+        for number, (axis, row) in enumerate(result.sensitivity.items())
+    ]
     if drawn:
         yield Section("Under other conditions", figures=drawn, folded=True)
 
 
 def _adaptation(result: EvaluationResult, first: list[str]) -> Iterator[Section]:
-    found = result.adaptation
-    if not found:
+    if not result.adaptation:
         return
-    names = list(next(iter(found.values())).is_bps)
-    costs = {name: {regime: cell.is_bps[name] for regime, cell in found.items()} for name in names}
+    costs = _costs(result.adaptation)
     figure = evaluation_figures.condition_curves(costs, "regime that begins half-way", "adaptation", first)
     rows = list(adaptation.rows(result))
     table = plain_table(adaptation.HEADINGS, rows) if rows else ""

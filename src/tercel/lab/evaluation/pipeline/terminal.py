@@ -1,12 +1,12 @@
 """An evaluation as a terminal shows it: the judged table, and the verdicts in short lines."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from tercel.core.report.tables import CALLED, RARE, JudgedTable, spelt, verdict, verdict_sentence
 from tercel.core.stats import Estimate, PairedGain
 from tercel.execution.task import SIDES, Task, size_in_words
-from tercel.lab.evaluation.claims import RANDOM, called
+from tercel.lab.evaluation.claims import BEST, RANDOM, called
 from tercel.lab.evaluation.comparisons import ScenarioCell
 from tercel.lab.evaluation.pipeline.adaptation import adapted
 from tercel.lab.evaluation.pipeline.card_limits import LARGE
@@ -41,7 +41,7 @@ def judged_table(result: EvaluationResult) -> JudgedTable:
     first, best = result.reported_rows, result.best_baseline
     learned = [name for name, kind in result.kinds.items() if kind in ("learned", "own")]
     written = [name for name in result.ranked if result.kinds[name] in ("baseline", "random")]
-    listed = first[:MOST_VERDICTS] if 1 < len(written) <= MOST_OPPONENTS else []
+    listed = first[:MOST_VERDICTS] if 1 < len(written) <= MOST_OPPONENTS and len(result.by_market) == 1 else []
     return JudgedTable(
         strategies=rows,
         best_baseline=best,
@@ -58,20 +58,39 @@ def judged_table(result: EvaluationResult) -> JudgedTable:
         correlation=result.correlation,
         first=(*first, best, RANDOM),
         caveat=QUICK if QUICK in result.notes else "",
+        others=list(other_tables(result, rows)),
     )
 
 
+def other_tables(result: EvaluationResult, rows: Collection[str]) -> Iterator[JudgedTable]:
+    """Costs and gains of some rows in every market besides the first, each against the written strategy that was chosen
+    there; without those of too few episodes."""
+    first = result.reported_rows
+    for market, cell in [*result.by_market.items()][1:]:
+        primary = [result.claims[name].primary for name in first]
+        best = primary[0][BEST].opponents[market] if primary and BEST in primary[0] else cell.best_baseline
+        if cell.is_bps:
+            yield JudgedTable(
+                strategies={name: {"is_bps": cell.is_bps[name]} for name in rows},
+                best_baseline=best,
+                paired_vs_best_baseline={name: cell.paired[name][best] for name in first},
+                episodes=cell.episodes,
+                clusters=result.clusters,
+                title=market,
+                learned=first,
+                called=called,
+                first=(*first, best, RANDOM),
+            )
+
+
 def verdict_gains(result: EvaluationResult) -> Iterator[tuple[str, dict[str, PairedGain]]]:
-    """Row -> opponent -> gain, of what is said first: the primary comparisons in a single market, else the comparison
-    with the best written strategy of the first one."""
-    best, one_market = result.best_baseline, len(result.by_market) == 1
+    """Row -> opponent -> gain, of what is said first: the primary comparisons; in a single market those with the best
+    written strategy too, which is one of them unless the row is no primary one."""
+    best, several = result.best_baseline, len(result.by_market) > 1
     for name in result.reported_rows[:MOST_VERDICTS]:
-        primary = result.claims[name].primary.values() if one_market else ()
-        yield (
-            name,
-            {best: result.paired[name][best]}
-            | {other: found.gain for found in primary for other in found.opponents.values()},
-        )
+        primary = result.claims[name].primary
+        told = {_opponent(key, found.opponents): found.gain for key, found in primary.items()}
+        yield (f"{name}, over these markets", told) if several else (name, {best: result.paired[name][best]} | told)
 
 
 def title_of(market: str, order: Mapping[str, Any]) -> str:
@@ -97,9 +116,6 @@ def sentences(result: EvaluationResult) -> Iterator[str]:
     if result.by_bound:
         beside = " and ".join(bound for bound in result.by_bound if bound != result.bound)
         yield f"Costs and verdicts are under the bound {result.bound} on fills; {beside} stand beside them."
-    if len(result.by_market) > 1:
-        for name in first[:MOST_VERDICTS]:
-            yield from primary_sentences(result, name)
     if first:
         others = f"{result.validation.episodes:,} other episodes"
         yield f"{best} is the best written strategy on {others}. {correction(result)}".rstrip()
@@ -115,14 +131,15 @@ def learned_sentence(saves: Mapping[str, Estimate]) -> str:
     return f"What was learned saves {' and '.join(words)}, against the same with it off."
 
 
-def primary_sentences(result: EvaluationResult, name: str) -> Iterator[str]:
-    """The primary comparisons of a row that is judged in several markets."""
-    for key, found in result.claims[name].primary.items():
-        opponents = found.opponents
-        alike = len(set(opponents.values())) == 1
-        by_market = ", ".join(f"{rule} in {market}" for market, rule in opponents.items())
-        other = next(iter(opponents.values())) if alike else f"the {key} of each market ({by_market})"
-        yield verdict_sentence(f"{name}, over these markets", {other: found.gain}, called=called)
+def _opponent(key: str, opponents: Mapping[str, str]) -> str:
+    """How the opponents of a primary comparison are called: by name, or each market's.
+
+    >>> _opponent("best written", {"ibm": "pov", "csco": "pov"}), _opponent("random", {"ibm": "pov", "csco": "twap"})
+    ('pov', 'the random of each market (pov in ibm, twap in csco)')
+    """
+    by_market = ", ".join(f"{rule} in {market}" for market, rule in opponents.items())
+    alike = len(set(opponents.values())) == 1
+    return next(iter(opponents.values())) if alike else f"the {key} of each market ({by_market})"
 
 
 def correction(result: EvaluationResult) -> str:

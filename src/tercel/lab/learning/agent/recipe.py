@@ -4,11 +4,10 @@ from collections.abc import Mapping, Set
 from dataclasses import fields, replace
 from typing import Any, Final
 
-from pydantic import BaseModel
-
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known, nearest
 from tercel.core.toml import changed, read_toml
+from tercel.core.validated import keys_of
 from tercel.execution.task import Latency
 from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.learning.agent.config import AgentConfig, parse, preset_file
@@ -143,10 +142,8 @@ def _fitted(learner: Mapping[str, Any], frames: int, told: Set[str]) -> dict[str
 
 def _no_section(key: str) -> ConfigError:
     """The refusal of a key without its section, with the dotted keys that may be meant."""
-    dotted = {one.name: f"learner.{one.name}" for one in fields(PpoSettings)}
-    for section, values in AgentConfig.model_fields.items():
-        if isinstance(values.annotation, type) and issubclass(values.annotation, BaseModel):
-            dotted |= {inner: f"{section}.{inner}" for inner in values.annotation.model_fields}
+    known = [*(("learner", one.name) for one in fields(PpoSettings)), *keys_of(AgentConfig)]
+    dotted = {name: f"{section}.{name}" for section, name in known if section}
     near = [key] if key in dotted else nearest(key, dotted)
     remedy = f"try {dotted[near[0]]!r}" if near else "such as 'learner.learning_rate'"
     return ConfigError("dotted keys of a training's configuration", f"the settings: {key}", remedy)
