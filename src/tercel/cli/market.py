@@ -100,8 +100,7 @@ def calibrate(request: Calibrate) -> None:
     labels = ", ".join(day.label for day in days)
     say(f"{labels} read; fitting {request.model}, about a minute for a few days")
     if request.model == "resampled" and (request.start or levels or request.lot):
-        expected, remedy = "days from their opening, as they are", "leave them out with resampled"
-        raise ConfigError(expected, "--from, --levels or --lot", remedy)
+        raise ConfigError("days from their opening", "--from, --levels or --lot", "leave them out with resampled")
     halves = len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S  # odd half hours against even ones
     if request.model == "santa_fe" and not (windowed or levels) and (held_out or halves):
         made = make(
@@ -140,10 +139,9 @@ def calibrate(request: Calibrate) -> None:
             say(f"mean L1 {scores['mean_l1']:.3f} on the days held out (real against real: {floor:.3f})")
         say(f"written  {out}")
         hours = f" --from {request.end}" if request.end else f" --to {request.start}" if request.start else ""
-        known = Store(request.lake).days(symbol, venue or None)
-        left = ",".join(dates if hours else [one for one in known if one not in (*dates, *held_out)])
-        zone = ZoneInfo(days[0].instrument.timezone)
-        middle = f"{datetime.fromtimestamp(sum(days[0].instrument.session(days[0].events.exch_ns)) / 2e9, zone):%H:%M}"
+        unseen = set(Store(request.lake).days(symbol, venue or None)) - {*dates, *held_out}
+        left, session = ",".join(dates if hours else sorted(unseen)), days[0].instrument.session(days[0].events.exch_ns)
+        middle = f"{datetime.fromtimestamp(sum(session) / 2e9, ZoneInfo(days[0].instrument.timezone)):%H:%M}"
         say(
             f"score it on what it has not seen: tercel market score {out} --lake {request.lake} --date {left}{hours}"
             if left

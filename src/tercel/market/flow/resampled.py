@@ -82,8 +82,8 @@ class ResampledPreset(Preset):
         source = Lake(Path(self.lake))
         source.refuse_absent(self.symbol, self._dates, self.venue)
         hashes = [source.instrument(self.symbol, date, self.venue).content_hash for date in self._dates]
-        hours = map(str, self.card.get("window_s", ()))
-        key = hashlib.sha256("|".join((VERSION, self.mark, *self._dates, *hashes, *hours)).encode()).hexdigest()[:16]
+        hashes += map(str, self.card.get("window_s", ()))  # the same days to another hour are another market
+        key = hashlib.sha256("|".join((VERSION, self.mark, *self._dates, *hashes)).encode()).hexdigest()[:16]
         lake, cut = Lake(cache_root() / "resampled" / key), round(TRAINING_SHARE * len(self._dates))
         early, late = self._dates[:cut], self._dates[cut:] or self._dates
         known = {one.date for one in lake.list()} if lake.root.is_dir() else set()
@@ -116,8 +116,11 @@ def _resampler(lake: str, symbol: str, venue: str, dates: tuple[str, ...], block
 def _whole(store: Lake, symbol: str, date: str, venue: str) -> CompiledDay:
     """A day compiled, of levels near the touch as one of whole books."""
     day = compiled(store, symbol, date, venue)
-    windowed = day.instrument.levels >= LEAST_LEVELS and not day.by_level
-    return compile_day(*whole_book(*store.read(symbol, date, venue))) if windowed else day
+    return (
+        day
+        if day.by_level or day.instrument.levels < LEAST_LEVELS
+        else compile_day(*whole_book(*store.read(symbol, date, venue)))
+    )
 
 
 def calibrate(
