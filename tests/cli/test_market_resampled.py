@@ -206,7 +206,13 @@ def test_a_part_of_one_day_of_five_levels_is_a_market(near_the_touch: Path, tmp_
     assert built.notes[1] == f"Days are made of {DAYS[0]} to {DAYS[0]}, 1 in all, trained on too: no word on others."
     longer = load(out).model_copy(update={"card": {**load(out).card, "window_s": [900.0, 2130.0]}})
     assert longer.written() != load(out).written(), "the same day to another hour is another market"
-    refused = tercel("market", "calibrate", *about, "--date", DAYS[1], "--out", tmp_path / "four.json")
+    about = (*about[:-1], "santa_fe", "--out", out)
+    told = tercel("market", "calibrate", *about, "--date", DAYS[0]).output
+    assert f"--date {DAYS[1]}" in " ".join(told.split()), "the day that is left"
+    told = " ".join(tercel("market", "calibrate", *about, "--date", ",".join(DAYS[:2])).output.split())
+    assert "no day is left to score it on: calibrate again with --to 09:48, then score with --from 09:48" in told
+    about = (*about[:-3], "resampled", "--out", tmp_path / "four.json")
+    refused = tercel("market", "calibrate", *about, "--date", DAYS[1])
     assert refused.exit_code == 2
     assert "--model queue_reactive" in refused.output
 

@@ -320,7 +320,7 @@ class Resampler:
         if one.extra.get("resampled_of"):
             raise TapeError("real days", f"{about}, which is made of others", "name the days that it is made of")
         if day.by_level or one.levels or np.isin(day.rows[:, _KIND], (schema.ROLL_IN, schema.ROLL_OUT)).any():
-            received = f"level totals, or levels fewer, in {about}"
+            received = f"level totals, or too few levels, in {about}"
             remedy = "give `model=queue_reactive`, or of the touch alone `model=santa_fe`"
             raise TapeError(f"tapes of single orders, of {LEAST_LEVELS} levels a side or more", received, remedy)
         first_ns = one.session_open_ns + round(OPENING_S * NS_PER_SECOND)
