@@ -16,6 +16,7 @@ from tercel.execution.market import Market
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.task import Task
+from tercel.feeds.lobster_write import as_shown
 from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.pipeline.leaks import SeenDays, judged_days
 from tercel.lab.evaluation.settings import MarketTask
@@ -26,6 +27,7 @@ from tercel.market.flow import resampled
 from tercel.market.flow.preset import load
 from tercel.market.simulator.layout import REPLAY
 from tercel.market.tape import Lake
+from tercel.market.tape.schema import ROLL_IN, ROLL_OUT
 
 DAYS = ("2003-01-13", "2003-01-14", "2003-01-15")
 
@@ -177,6 +179,42 @@ def test_what_would_have_no_effect_is_refused(words: tuple[str, ...], preset: Pa
     assert result.exit_code == 2
     assert "leave" in result.output
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def near_the_touch(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One day of five levels a side, and one of four."""
+    folder = tmp_path_factory.mktemp("levels")
+    for date, levels in zip(DAYS, (5, 4), strict=False):
+        Lake(folder).write(*as_shown(*Lake(lake).read("SIM", date), levels))
+    return folder
+
+
+@pytest.mark.usefixtures("few")
+def test_a_part_of_one_day_of_five_levels_is_a_market(near_the_touch: Path, tmp_path: Path) -> None:
+    out, about = tmp_path / "five.json", ("--lake", near_the_touch, "--symbol", "SIM", "--model", "resampled")
+    result = tercel("market", "calibrate", *about, "--date", DAYS[0], "--to", "10:05", "--out", out)
+    assert result.exit_code == 0, result.output
+    proposed = f"tercel market score {out} --lake {near_the_touch} --date {DAYS[0]} --from 10:05"
+    assert proposed in " ".join(result.output.split())
+    day, made = load(out).recorded("2030-01-02", 1)
+    assert (day.levels, day.session_close_ns - day.session_open_ns) == (0, round(0.6 * 3600e9))
+    assert not set(made.kind.tolist()) & {ROLL_IN, ROLL_OUT}
+    judged = judged_days(MarketTask(Market(str(out)), Task(horizon_s=300.0)))
+    assert judged.made_of == DAYS[:1]
+    built = build_market(MarketTask(Market(str(out)), Task(horizon_s=300.0)), quick=True)
+    assert built.notes[1] == f"Days are made of {DAYS[0]} to {DAYS[0]}, 1 in all, trained on too: no word on others."
+    longer = load(out).model_copy(update={"card": {**load(out).card, "window_s": [900.0, 2130.0]}})
+    assert longer.written() != load(out).written(), "the same day to another hour is another market"
+    about = (*about[:-1], "santa_fe", "--out", out)
+    told = tercel("market", "calibrate", *about, "--date", DAYS[0]).output
+    assert f"--date {DAYS[1]}" in " ".join(told.split()), "the day that is left"
+    told = " ".join(tercel("market", "calibrate", *about, "--date", ",".join(DAYS[:2])).output.split())
+    assert "no day is left to score it on: calibrate again with --to 09:48, then score with --from 09:48" in told
+    about = (*about[:-3], "resampled", "--out", tmp_path / "four.json")
+    refused = tercel("market", "calibrate", *about, "--date", DAYS[1])
+    assert refused.exit_code == 2
+    assert "--model queue_reactive" in refused.output
 
 
 def test_a_lake_that_is_gone_is_said(preset: Path, lake: Path, tmp_path: Path) -> None:

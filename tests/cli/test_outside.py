@@ -29,13 +29,19 @@ def policy(folder: Path, **changes: Any) -> Candidate:
     ("limits", "task", "market", "said"),
     [
         ({}, Task(), "csco", ""),
-        ({"decision_s": 120.0}, Task(), "csco", "decisions every 120 s there, 30 s here"),
-        ({"horizon_s": [600, 900]}, Task(), "csco", "a horizon of 600 to 900 s there, 1800 s here"),
-        ({}, Task(share=0.5), "csco", "orders of 5 to 20 % of the volume there, 50 % of the volume here"),
-        ({}, Task(latency=Latency(a_ns=31_000_000)), "csco", "a latency of 0 ms there, 31 ms here"),
+        ({"decision_s": 120.0}, Task(), "csco", "120 s decisions; here 30 s"),
+        ({"horizon_s": [600, 900]}, Task(), "csco", "600 to 900 s horizons; here 1800 s"),
+        ({}, Task(share=0.5), "csco", "5 to 20 % of the volume; here 50 %"),
+        ({}, Task(latency=Latency(a_ns=31_000_000)), "csco", "0 ms latency; here 31 ms"),
         ({}, Task(latency=Latency(a_ns=30_000_000)), "csco", ""),  # a thousandth of a decision interval
-        ({"side": 1}, Task(), "csco", "buys there, buys and sells here"),
-        ({}, Task(), "ibm", "csco there, ibm here"),
+        (
+            {"side": 1, "decision_s": 60.0},
+            Task(),
+            "csco",
+            "60 s decisions; here 30 s, and for buys; here buys and sells",
+        ),
+        ({"side": 1}, Task(), "csco", "buys; here buys and sells"),
+        ({}, Task(), "ibm", "csco; here ibm"),
         ({"share": "any", "markets": []}, Task(), "ibm", ""),
     ],
 )
@@ -44,15 +50,13 @@ def test_what_lies_outside_the_limits_is_said(
 ) -> None:
     one = policy(tmp_path / "k0", limits={**LIMITS, **limits})
     told = outside(one, MarketTask(Market(market), task=task), market)
-    assert told == (f"k0 is used outside its limits: {said}" if said else "")
+    assert told == (f"k0 was trained for {said}" if said else "")
 
 
 def test_a_policy_in_two_markets_is_noted_once_for_what_is_the_same(tmp_path: Path) -> None:
     one = policy(tmp_path / "k0", limits={"decision_s": 120.0})
     markets = {name: MarketTask(Market(name)) for name in ("csco", "ibm")}
-    assert notes_on({name: [one] for name in markets}, markets) == [
-        "k0 is used outside its limits: decisions every 120 s there, 30 s here"
-    ]
+    assert notes_on({name: [one] for name in markets}, markets) == ["k0 was trained for 120 s decisions; here 30 s"]
 
 
 def test_a_card_that_says_no_limits_is_not_noted(tmp_path: Path) -> None:

@@ -131,7 +131,8 @@ def calibrate(
     days : sequence of str
         YYYY-MM-DD.
     model : str
-        queue_reactive, hawkes, santa_fe, or resampled: days made of blocks of these, which go on being read.
+        queue_reactive, hawkes, santa_fe, or resampled: days made of blocks of these, which go on being read (single
+        orders, five levels a side or more).
     name : str
         Of the market; symbol and days if not given.
     out : str or Path, optional

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -53,7 +54,7 @@ class Calibrate(JsonRequest):
         str,
         typer.Option(
             help="queue_reactive (of two levels a side or more), hawkes, santa_fe (of the touch alone too), or "
-            "resampled (days made of blocks of these, order by order).",
+            "resampled (days made of blocks of these, order by order; of five levels a side or more).",
             metavar="MODEL",
         ),
     ] = "queue_reactive"
@@ -86,6 +87,7 @@ def calibrate(request: Calibrate) -> None:
     from tercel.market.score.days import LEAST_SESSION_S
     from tercel.market.score.realism import ScoreDraw
     from tercel.market.score.stretches import read_days
+    from tercel.market.tape import Lake as Store
 
     began = time.perf_counter()
     if out.suffix != ".json" or out.is_dir() or not out.parent.is_dir():  # refused before minutes of work
@@ -97,8 +99,8 @@ def calibrate(request: Calibrate) -> None:
         raise touch_alone(1)
     labels = ", ".join(day.label for day in days)
     say(f"{labels} read; fitting {request.model}, about a minute for a few days")
-    if request.model == "resampled" and (windowed or levels or request.lot):
-        raise ConfigError("whole days as they are", "--from, --to, --levels or --lot", "leave them out with resampled")
+    if request.model == "resampled" and (request.start or levels or request.lot):
+        raise ConfigError("days from their opening", "--from, --levels or --lot", "leave them out with resampled")
     halves = len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S  # odd half hours against even ones
     if request.model == "santa_fe" and not (windowed or levels) and (held_out or halves):
         made = make(
@@ -136,7 +138,15 @@ def calibrate(request: Calibrate) -> None:
             floor = scores["floor_mean_l1"]
             say(f"mean L1 {scores['mean_l1']:.3f} on the days held out (real against real: {floor:.3f})")
         say(f"written  {out}")
-        say(f"score it on days that it has not seen: tercel market score {out} --lake {request.lake} --date ...")
+        hours = f" --from {request.end}" if request.end else f" --to {request.start}" if request.start else ""
+        unseen = set(Store(request.lake).days(symbol, venue or None)) - {*dates, *held_out}
+        left, session = ",".join(dates if hours else sorted(unseen)), days[0].instrument.session(days[0].events.exch_ns)
+        middle = f"{datetime.fromtimestamp(sum(session) / 2e9, ZoneInfo(days[0].instrument.timezone)):%H:%M}"
+        say(
+            f"score it on what it has not seen: tercel market score {out} --lake {request.lake} --date {left}{hours}"
+            if left
+            else f"no day is left to score it on: calibrate again with --to {middle}, then score with --from {middle}"
+        )
 
     found = {"name": made.name, "model": made.model, "out": out, "calibrated_on": dates}
     found |= {"window_s": made.card.get("window_s"), "seconds": seconds, "scores": scores}

@@ -155,15 +155,32 @@ def test_what_cannot_be_resampled_is_refused(days) -> None:
         Resampler(days, float("nan"))
     with pytest.raises(TapeError, match="blocks of 10 s, or a multiple"):
         Resampler(days, 125.0)
+    with pytest.raises(TapeError, match="received 1130 s in SIM 2003-01-13"):
+        Resampler(days, BLOCK_S, until_s=OPENING_S + 2 * BLOCK_S - 10)
     again = replace(days[0], instrument=replace(days[0].instrument, extra={"resampled_of": ["2003-01-13"]}))
     with pytest.raises(TapeError, match="which is made of others"):
         Resampler([again], BLOCK_S)
     windowed = replace(days[0], instrument=replace(days[0].instrument, levels=5))
-    with pytest.raises(TapeError, match="every single order"):
+    with pytest.raises(TapeError, match=r"of 5 levels a side or more.*model=queue_reactive"):
         Resampler([windowed], BLOCK_S)
     one_sided = replace(days[0], rows=days[0].rows[days[0].rows[:, 3] >= 0])
     with pytest.raises(TapeError, match="two sides 90% of the time"):
         Resampler([one_sided], BLOCK_S)
+
+
+def test_blocks_are_of_the_hours_that_are_used_and_fill_a_whole_day(days) -> None:
+    until_s = OPENING_S + 3 * BLOCK_S
+    made = Resampler(days, BLOCK_S, until_s)
+    for seed in range(8):
+        opening, blocks = made._at.blocks(made.steps, np.random.default_rng((seed, made.steps)))
+        assert max(made._at.clock[end] for _, end in blocks) <= until_s * NS_PER_SECOND
+        steps = sum(end - begin for begin, end in blocks)
+        assert made._at.clock[opening] + steps * EACH_NS == 1800 * NS_PER_SECOND
+    late = replace(days[0], rows=days[0].rows.copy())
+    late.rows[late.rows[:, 0] > late.instrument.session_open_ns + until_s * NS_PER_SECOND, 5] += 7
+    again = Resampler([late, *days[1:]], BLOCK_S, until_s)
+    for one in (again, made):
+        assert one.day("2031-01-02", 3)[1] == made.day("2031-01-02", 3)[1], "later hours are not read"
 
 
 def test_a_block_never_holds_a_halt(days) -> None:

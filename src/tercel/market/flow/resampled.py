@@ -1,13 +1,14 @@
 """`resampled`: a market whose days are made of blocks of real days, order by order (`market.tape.resampled`)."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError, TapeError
+from tercel.core.errors import ConfigError
 from tercel.core.kernel_keys import cache_root
 from tercel.core.progress import say
 from tercel.market.flow.calibrate import calibrate as counted
@@ -15,9 +16,11 @@ from tercel.market.flow.port import Positive, Preset
 from tercel.market.simulator import layout as sim
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.checkpoints import compiled
+from tercel.market.tape.compiled import CompiledDay, compile_day
 from tercel.market.tape.instrument import FIRST_MADE, working_days
 from tercel.market.tape.lake import TRAINING_SHARE, learned_on
-from tercel.market.tape.resampled import BLOCK_S, Resampler
+from tercel.market.tape.resampled import BLOCK_S, LEAST_LEVELS, Resampler
+from tercel.market.tape.whole import whole_book
 
 DAYS = 60
 """Days of a market on which orders are worked: the earlier two thirds to learn on, the others to judge on."""
@@ -58,7 +61,8 @@ class ResampledPreset(Preset):
         return tuple(sorted(self.card.get("days", [])))
 
     def _made_of(self, dates: Sequence[str]) -> Resampler:
-        return _resampler(self.lake, self.symbol, self.venue, tuple(dates), self.block_s)
+        until_s = self.stretch_s[1] or math.inf
+        return _resampler(self.lake, self.symbol, self.venue, tuple(dates), self.block_s, until_s)
 
     def path(self, seed: int, number: int) -> int:
         """Another day for each stretch."""
@@ -68,21 +72,20 @@ class ResampledPreset(Preset):
         """Folder of a lake with so many days of it; those that are there are not made again.
 
         The earlier two thirds, to learn on, are made of the earlier two thirds of its days, the others of the others:
-        no hour is learned on and judged.
+        no hour is learned on and judged. A single day is behind both, as reports say.
 
         Raises
         ------
         TapeError
-            As :meth:`recorded`, a single day, and a cache that cannot be written.
+            As :meth:`recorded`, and a cache that cannot be written.
         """
         source = Lake(Path(self.lake))
         source.refuse_absent(self.symbol, self._dates, self.venue)
         hashes = [source.instrument(self.symbol, date, self.venue).content_hash for date in self._dates]
+        hashes += map(str, self.card.get("window_s", ()))  # the same days to another hour are another market
         key = hashlib.sha256("|".join((VERSION, self.mark, *self._dates, *hashes)).encode()).hexdigest()[:16]
-        if len(hashes) < 2:
-            raise TapeError("two real days, to learn on one and judge on another", f"{len(hashes)}", "name more days")
         lake, cut = Lake(cache_root() / "resampled" / key), round(TRAINING_SHARE * len(self._dates))
-        early, late = self._dates[:cut], self._dates[cut:]
+        early, late = self._dates[:cut], self._dates[cut:] or self._dates
         known = {one.date for one in lake.list()} if lake.root.is_dir() else set()
         dates = list(working_days(FIRST_MADE, days))
         if missing := [(seed, date) for seed, date in enumerate(dates, 1) if date not in known]:
@@ -104,10 +107,20 @@ class ResampledPreset(Preset):
 
 
 @lru_cache(maxsize=2)
-def _resampler(lake: str, symbol: str, venue: str, dates: tuple[str, ...], block_s: float) -> Resampler:
+def _resampler(lake: str, symbol: str, venue: str, dates: tuple[str, ...], block_s: float, until_s: float) -> Resampler:
     store = Lake(Path(lake))
     store.refuse_absent(symbol, dates, venue)
-    return Resampler([compiled(store, symbol, date, venue) for date in dates], block_s)
+    return Resampler([_whole(store, symbol, date, venue) for date in dates], block_s, until_s)
+
+
+def _whole(store: Lake, symbol: str, date: str, venue: str) -> CompiledDay:
+    """A day compiled, of levels near the touch as one of whole books."""
+    day = compiled(store, symbol, date, venue)
+    return (
+        day
+        if day.by_level or day.instrument.levels < LEAST_LEVELS
+        else compile_day(*whole_book(*store.read(symbol, date, venue)))
+    )
 
 
 def calibrate(
@@ -118,6 +131,7 @@ def calibrate(
     lot_shares: int | None = None,
     skip_s: float = 900.0,
     lake: str = "",
+    until_s: float | None = None,
 ) -> ResampledPreset:
     """A preset whose days are made of these.
 
@@ -127,6 +141,8 @@ def calibrate(
         As for every model (`market.flow.calibrate`); they are counted for the averages of the preset.
     lake : str
         Folder of the lake that holds them.
+    until_s : float, optional
+        Blocks are of the hours up to then, s after the opening. Default: the close.
 
     Raises
     ------
@@ -135,7 +151,7 @@ def calibrate(
     """
     common = counted(days, name=name, date=date, lot_shares=lot_shares, skip_s=skip_s)
     fields = {field: getattr(common, field) for field in Preset.model_fields if field != "model"}
-    made = ResampledPreset(**fields, lake=lake)
+    made = ResampledPreset(**fields | {"card": common.card | {"to_s": until_s}}, lake=lake)
     if lake:  # what cannot be resampled is refused now
         made._made_of([instrument.date for instrument, _ in days]).day(FIRST_MADE, 1)
     return made

@@ -55,6 +55,8 @@ def calibrated(
     else:
         cut = [(_until(day, window[1]) if windowed else day.instrument, day.events) for day in days]
         common["skip_s"] = window[0]
+        if windowed and "until_s" in signature(calibrate).parameters:
+            common["until_s"] = window[1]
     try:
         made: Preset = calibrate(cut, **common)
     except ValidationError as error:

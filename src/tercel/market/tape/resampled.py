@@ -14,6 +14,7 @@ stays ahead of it. An order of the new block that stood before it began is carri
 queue.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -45,6 +46,8 @@ SOUND: Final = 0.9
 """Share of a day's moments that have a book, at least."""
 WIDEST: Final = 100
 """Ticks of a spread beyond which nothing begins."""
+LEAST_LEVELS: Final = 5
+"""Of a tape that shows those near the touch (`market.tape.whole`)."""
 
 _NS, _KIND, _SLOT, _SIDE, _PRICE, _LOTS = range(ROW)
 # Of a moment at which a block may begin: its row and time, the touch, the lots on it.
@@ -246,6 +249,8 @@ class Resampler:
         Of one symbol, of single orders, with known sessions.
     block_s : float
         Length of a block, s.
+    until_s : float
+        Blocks are of the hours up to then, s after the opening.
 
     Raises
     ------
@@ -266,6 +271,7 @@ class Resampler:
 
     days: Sequence[CompiledDay]
     block_s: float = BLOCK_S
+    until_s: float = math.inf
 
     def __post_init__(self) -> None:
         if not self.days:
@@ -273,9 +279,10 @@ class Resampler:
         if not (self.block_s > 0 and self.block_s * NS_PER_SECOND % EACH_NS == 0):
             expected = f"blocks of {EACH_NS // NS_PER_SECOND} s, or a multiple of it"
             raise TapeError(expected, f"{self.block_s:g} s", "600 s is usual")
-        at = _Moments(np.concatenate([self._moments(number, day) for number, day in enumerate(self.days)]))
+        table = np.concatenate([self._moments(number, day) for number, day in enumerate(self.days)])
+        at = _Moments(table, self.until_s * NS_PER_SECOND)
         for number, day in enumerate(self.days):
-            if (share := float(at.sound[at.day == number].mean())) < SOUND:
+            if (share := float(at.sound[at.within & (at.day == number)].mean())) < SOUND:
                 received = f"{share:.0%} on {day.instrument.symbol} {day.instrument.date}"
                 raise TapeError(f"a book of two sides {SOUND:.0%} of the time", received, "leave this day out")
         object.__setattr__(self, "_at", at)
@@ -313,12 +320,14 @@ class Resampler:
         if one.extra.get("resampled_of"):
             raise TapeError("real days", f"{about}, which is made of others", "name the days that it is made of")
         if day.by_level or one.levels or np.isin(day.rows[:, _KIND], (schema.ROLL_IN, schema.ROLL_OUT)).any():
-            received = f"levels alone, or those near the touch, in {about}"
-            raise TapeError("tapes of every single order", received, "name days of whole books")
+            received = f"level totals, or too few levels, in {about}"
+            remedy = "give `model=queue_reactive`, or of the touch alone `model=santa_fe`"
+            raise TapeError(f"tapes of single orders, of {LEAST_LEVELS} levels a side or more", received, remedy)
         first_ns = one.session_open_ns + round(OPENING_S * NS_PER_SECOND)
         count = (one.session_close_ns - first_ns) // EACH_NS + 1
-        if not one.session_open_ns or count <= 2 * self.steps:
-            received = f"{max(one.session_close_ns - one.session_open_ns, 0) / NS_PER_SECOND:g} s in {about}"
+        used_s = min((one.session_close_ns - one.session_open_ns) / NS_PER_SECOND, self.until_s)
+        if not one.session_open_ns or (used_s - OPENING_S) * NS_PER_SECOND // EACH_NS < 2 * self.steps:
+            received = f"{max(used_s, 0):g} s in {about}"
             raise TapeError("a session that is longer than its opening and two blocks", received, "shorten the blocks")
         found = np.zeros((count, 6), np.int64)
         moments(day.rows, first_ns, np.zeros((day.slots, 4), np.int64), found)
@@ -378,13 +387,16 @@ def _queues(book: Longs, arrival: Longs | None = None) -> Longs:
 
 
 class _Moments:
-    """Where blocks may begin and end: `table`, int64 (m, 10), and the class of each moment by queues and activity."""
+    """Where blocks may begin and end: `table`, int64 (m, 10), those within the hours that are used, and the class of
+    each moment by queues and activity.
+    """
 
-    def __init__(self, table: Longs) -> None:
+    def __init__(self, table: Longs, until_ns: float) -> None:
         self.table = table
         self.day, self.clock, self.stops = table[:, 0], table[:, -1], table[:, -2]
         self.spread = table[:, 1 + _ASK] - table[:, 1 + _BID]
-        self.sound = (table[:, 1 + _BID] > 0) & (self.spread > 0) & (self.spread <= WIDEST)
+        self.within = self.clock <= until_ns
+        self.sound = self.within & (table[:, 1 + _BID] > 0) & (self.spread > 0) & (self.spread <= WIDEST)
         self._known: dict[tuple[int, bool], Longs] = {}
         queues = self._classes(table[:, [1 + _BID_LOTS, 1 + _ASK_LOTS]])
         self.kind = self._classes(table[:, -3]) + CLASSES * queues[:, 0] + CLASSES**2 * queues[:, 1]
@@ -430,7 +442,7 @@ class _Moments:
             stop = np.minimum(np.arange(len(self.day)) + steps, len(self.day) - 1)
             whole = (self.clock[stop] - self.clock == steps * EACH_NS) & (self.day[stop] == self.day)
             fits = whole & self.sound & self.sound[stop] & (self.stops == self.stops[stop])
-            if closes:
+            if closes and self.within.all():
                 fits &= np.diff(self.day, append=-1)[stop] != 0
             if not fits.any():
                 raise TapeError("blocks without a halt, with a book at both ends", "none", "shorten the blocks")

@@ -30,7 +30,7 @@ def outside(policy: Candidate, settings: MarketTask, market: str) -> str:
         Name of the scenario.
     """
     differences = list(_differences(policy.card.limits, settings.task, market))
-    return f"{policy.key} is used outside its limits: {'; '.join(differences)}" if differences else ""
+    return f"{policy.key} was trained for {', and for '.join(differences)}" if differences else ""
 
 
 def handed_over(policies: Iterable[Candidate], settings: MarketTask) -> dict[str, str]:
@@ -89,12 +89,12 @@ def _regimes(trained_on: Mapping[str, object]) -> list[str]:
 def _differences(limits: Mapping[str, Any], task: Task, market: str) -> Iterator[str]:
     interval_s = task.horizon_s / task.decisions
     here = {
-        "decision_s": ("decisions every", interval_s if task.clock == "time" else None, "s"),
-        "horizon_s": ("a horizon of", task.horizon_s, "s"),
-        "share": ("orders of", None if task.share is None else 100 * task.share, "% of the volume"),
-        "latency_ms": ("a latency of", task.latency.mean_ns / MS_NS, "ms"),
+        "decision_s": (interval_s if task.clock == "time" else None, "s", " decisions"),
+        "horizon_s": (task.horizon_s, "s", " horizons"),
+        "share": (None if task.share is None else 100 * task.share, "%", " of the volume"),
+        "latency_ms": (task.latency.mean_ns / MS_NS, "ms", " latency"),
     }
-    for key, (name, value, unit) in here.items():
+    for key, (value, unit, name) in here.items():
         span = span_of(limits.get(key), 100.0 if key == "share" else 1.0)
         if span is None or value is None:
             continue
@@ -102,11 +102,11 @@ def _differences(limits: Mapping[str, Any], task: Task, market: str) -> Iterator
         slack = 1e3 * LATENCY_SLACK * interval_s if key == "latency_ms" else 0.0
         if not low - SLACK * abs(low) - slack <= value <= high + SLACK * abs(high) + slack:
             there = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-            yield f"{name} {there} {unit} there, {value:g} {unit} here"
+            yield f"{there} {unit}{name}; here {value:g} {unit}"
     side = limits.get("side")
     if side in (1, -1) and task.side != side:
-        yield f"{SIDES[side]} there, {SIDES[task.side]} here"
+        yield f"{SIDES[side]}; here {SIDES[task.side]}"
     markets = limits.get("markets")
     names = [markets] if isinstance(markets, str) else markets if isinstance(markets, list) else []
     if names and market not in names and market.removesuffix(" tape").lower() not in names:
-        yield f"{', '.join(map(str, names))} there, {market} here"
+        yield f"{', '.join(map(str, names))}; here {market}"

@@ -172,7 +172,7 @@ def tune(
     kept: list[tuple[QueueReactivePreset, dict[str, float]]] = []
     for turn in range(rounds):
         if tell:
-            tell(f"pilots, round {turn + 1} of {rounds}")
+            tell(f"simulate {count} stretches, adjust the model where they differ from tape: {turn + 1} of {rounds}")
         seeds = [seed + 1000 * turn + j for j in range(count)]
         try:
             made = pilots(preset, seconds, seeds)
