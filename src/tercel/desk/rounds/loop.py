@@ -32,7 +32,7 @@ from tercel.desk.rounds.challenge import Challenge, Evidence, paper_rows
 from tercel.desk.rounds.config import CLOSING_S, DeskConfig
 from tercel.desk.rounds.context import MINUTE_S, shares_of
 from tercel.desk.rounds.demand import Demand, demand
-from tercel.desk.rounds.forecasts import DeskForecasts, Outlook, came_entry
+from tercel.desk.rounds.forecasts import DeskForecasts
 from tercel.desk.rounds.line import Line
 from tercel.desk.rounds.monitor import MarketMonitor, seconds_between
 from tercel.desk.rounds.program import Program
@@ -217,9 +217,11 @@ class DeskLoop(SessionObserver):
                 self._orders[number + 1].append(order)
                 self.alert("warning", "NO_MARKET", "no two-sided market: its order waits a round", order.instrument)
         for name, line in self._lines.items():
-            line.begun_mid2, line.begun_ns = self.session.follow(name).mid2, at_ns
+            line.begun_mid2 = self.session.follow(name).mid2
             if self._forecasts is not None:
                 line.outlook = self._forecasts.take(name, line.monitor, number, at_ns, self.session.gateway)
+            if line.outlook is not None and line.begun_mid2:
+                line.pending.setdefault(line.outlook.due_ns, (line.outlook.left_bps, line.begun_mid2))
             self._follow_risk(line, at_ns)
             self._take_posture(name, line, at_ns)
             self._guide(name, line)
@@ -332,8 +334,7 @@ class DeskLoop(SessionObserver):
         self._ends_ns.append(now)
         for name, line in self._lines.items():
             costs, line.round_costs = line.round_costs, {}
-            if line.outlook is not None and line.begun_mid2:
-                self._learn_move(name, line, line.outlook, now)
+            self._learn_moves(line, self.session.follow(name).mid2, now)
             if self.config.loop.feedback and costs:
                 line.weights.update(costs, line.program.side * line.moved_bps(self.session.follow(name).mid2))
                 line.foresee(self.config.loop.context.minutes, self._minutes)
@@ -344,13 +345,12 @@ class DeskLoop(SessionObserver):
             self._watch_drift(slot)
         self._journal_slots()
 
-    def _learn_move(self, name: str, line: Line, outlook: Outlook, now_ns: int) -> None:
-        """What the market did in the round beside what was forecast of it."""
-        mid2 = self.session.follow(name).mid2
-        if self.config.loop.feedback:
-            line.sizing.learn_move(outlook.ahead.expected_bps, line.moved_bps(mid2))
-        if outlook.about and mid2:
-            self._note([came_entry(name, outlook, (line.begun_mid2, mid2), now_ns, line.begun_ns)])
+    def _learn_moves(self, line: Line, mid2: int, now_ns: int) -> None:
+        """What the market did until the horizon of each forecast that is due, beside the forecast."""
+        for due_ns in [one for one in line.pending if one <= now_ns]:
+            expected_bps, begun_mid2 = line.pending.pop(due_ns)
+            if self.config.loop.feedback and mid2:
+                line.sizing.learn_move(expected_bps, 1e4 * (mid2 / begun_mid2 - 1.0))
 
     # -- notifications of the session ----------------------------------------------------------------------------------
 
