@@ -123,9 +123,10 @@ class AlphaScale:
         >>> AlphaScale(1.0, 1.0, 1.0, 86_400 * 10**9, 4 * 86_400 * 10**9).half_life
         'longer than measured (4.0 days)'
         """
-        if self.half_life_ns < PERIODS[-1] * self.horizon_ns:
-            return f"{self.half_life_ns / 3.6e12:,.1f}"
-        return f"longer than measured ({self.half_life_ns / DAY_NS:.1f} days)"
+        return (
+            f"{self.half_life_ns / 3.6e12:,.1f}" if self.half_life_ns < PERIODS[-1] * self.horizon_ns
+            else f"longer than measured ({self.half_life_ns / DAY_NS:.1f} days)"
+        )  # fmt: skip
 
 
 def scale_of(data: Dataset, value: ArrayLike, full_sd: float) -> AlphaScale:

@@ -167,8 +167,7 @@ def stack(
     if not spread > 0:
         raise DataError("targets that vary", f"{len(target)} times {base:g}", "take a longer history")
     here = ~np.isnan(given)
-    centre, slope = _calibrated(given, here, target - base, rows)
-    slope = np.where(heard, slope, 0.0)
+    centre, slope = _calibrated(given, here & np.asarray(heard, bool), target - base, rows)
     scaled = np.where(here, slope * (given - centre), 0.0)
     gram, common = (scaled * rows[:, None]).T @ scaled, scaled.T @ (rows * (target - base))
     even = _even(gram, common) if towards is None else np.asarray(towards, np.float64)

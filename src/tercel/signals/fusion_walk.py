@@ -15,7 +15,7 @@ import numpy as np
 from tercel.core.arrays import Bools, Floats, Indices, Ints
 from tercel.core.errors import DataError
 from tercel.core.estimate import Estimate
-from tercel.core.report.tables import spelt_cell
+from tercel.core.report.tables import spelt
 from tercel.core.stats import weighted_interval
 from tercel.signals.alpha import within_dates
 from tercel.signals.base_model import BaseModel
@@ -169,8 +169,8 @@ def evidence(data: Dataset, forecasts: Floats, rows: Bools) -> list[Estimate]:
         power, common = (np.bincount(blocks[seen], x * one) for one in (x, y))
         says = power > 0
         slope, half = weighted_interval(common[says] / power[says], power[says])
-        ends = (None, None) if slope is None or half is None else (slope - half, slope + half)
-        found.append(Estimate(np.nan if slope is None else slope, *ends))
+        around = [None, None] if slope is None or half is None else [slope - half, slope + half]
+        found.append(Estimate(np.nan if slope is None else slope, *around))
     return found
 
 
@@ -180,8 +180,7 @@ def spelt_evidence(slope: Estimate) -> str:
     >>> spelt_evidence(Estimate(0.8, 0.5, 1.1)), spelt_evidence(Estimate(0.1, -0.2, 0.4))
     ('0.80 [0.50, 1.10]', '0.10 [-0.20, 0.40]: not statistically significant, weight 0')
     """
-    open_ = "" if (slope.ci_low or 0.0) > 0.0 else ": not statistically significant, weight 0"
-    return spelt_cell(slope.to_json(), digits=2) + open_
+    return spelt(slope) + ("" if (slope.ci_low or 0.0) > 0.0 else ": not statistically significant, weight 0")
 
 
 def heard(data: Dataset, forecasts: Floats, rows: Bools) -> Bools:
@@ -202,5 +201,6 @@ def final(
     """Model to be saved: base models on all rows, weighed by all out-of-fold forecasts."""
     names = base_names(data, families)
     rows, parts = thinned(np.arange(data.n), data.dates, most_rows), [name.rsplit(":", 1) for name in names]
-    models = [fit_base(data, source, one, rows, seed, settings) for source, one in parts]
-    return whole(data, forecasts, names, shrink), models
+    return whole(data, forecasts, names, shrink), [
+        fit_base(data, source, one, rows, seed, settings) for source, one in parts
+    ]

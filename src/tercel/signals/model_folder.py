@@ -89,10 +89,13 @@ class SignalModel:
     @property
     def silent(self) -> str:
         """Why every forecast is 0; empty where it is not."""
-        if not self.fusion.weights.any():
-            return "No source is statistically significant out of fold: all have weight 0, and every forecast is 0"
-        wrong = "The fusion was wrong out of sample, so its newest forecast says nothing"
-        return "" if self.scale.unit_bps > 0 else wrong
+        return (
+            "No source is statistically significant out of fold: all have weight 0, and every forecast is 0"
+            if not self.fusion.weights.any()
+            else ""
+            if self.scale.unit_bps > 0
+            else "The fusion was wrong out of sample, so its newest forecast says nothing"
+        )
 
     @property
     def online(self) -> bool:

@@ -28,7 +28,6 @@ from tercel.execution.strategy import Strategy
 from tercel.market.impact.propagator import TAPE_LAWS
 from tercel.market.tape import Lake
 
-NOT_ORDERED = "have no order time: their arrival is their first fill, and delay is not measured"
 SHOWN = 40
 """Parents whose path a page draws."""
 
@@ -97,8 +96,11 @@ class OwnCosts:
         """Summary in five sentences at most."""
         left = self.analysis.left_orders
         more = [f"{len(left):,} orders have no quotes"] if left else []
-        without = sum(not row["ordered"] for row in self.rows)
-        more += [f"{without:,} of {len(self.rows):,} parents {NOT_ORDERED}"] if without else []
+        if without := sum(not row["ordered"] for row in self.rows):
+            more.append(
+                f"{without:,} of {len(self.rows):,} parents have no order time: their arrival is their first fill, and "
+                "delay is not measured"
+            )
         lines = sentences(self.rows, self.analysis.money(), more)
         if counts := in_words(self.analysis.odd):
             lines.append(f"Fills to look at: {'; '.join(counts)}.")

@@ -65,16 +65,6 @@ class Outlook:
     ahead: Alpha
     about: Mapping[str, Any]
 
-    @property
-    def due_ns(self) -> int:
-        """When its horizon is over, and it can be scored."""
-        return self.alpha.at_ns + self.alpha.horizon_ns
-
-    @property
-    def left_bps(self) -> float:
-        """What is expected from now on until then."""
-        return float(self.about.get("left_bps", self.alpha.expected_bps))
-
 
 class DeskForecasts:
     """Forecasts of the model that a desk's file names.
@@ -172,8 +162,8 @@ class DeskForecasts:
         sd_bps = alpha.sd_bps * min(self._span_ns / alpha.horizon_ns, 1.0) ** 0.5  # of a random walk
         ahead = replace(alpha, expected_bps=alpha.expected_bps * within(alpha, at_ns, self._span_ns), sd_bps=sd_bps)
         left_bps, due_ns = alpha.expected_bps * within(alpha, at_ns, alpha.horizon_ns), alpha.at_ns + alpha.horizon_ns
-        about = {"ahead_bps": ahead.expected_bps, "left_bps": left_bps, "due_ns": due_ns}
-        return Outlook(alpha, ahead, {**self._about, **about})
+        about = {**self._about, "ahead_bps": ahead.expected_bps, "left_bps": left_bps, "due_ns": due_ns}
+        return Outlook(alpha, ahead, about)
 
     def _too_old(self, at_ns: int) -> TercelError | None:
         """A forecast that is over, or of the future, by the venue's clock."""

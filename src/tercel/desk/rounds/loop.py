@@ -220,8 +220,11 @@ class DeskLoop(SessionObserver):
             line.begun_mid2 = self.session.follow(name).mid2
             if self._forecasts is not None:
                 line.outlook = self._forecasts.take(name, line.monitor, number, at_ns, self.session.gateway)
-            if line.outlook is not None and line.begun_mid2:
-                line.pending.setdefault(line.outlook.due_ns, (line.outlook.left_bps, line.begun_mid2))
+            if (one := line.outlook) is not None and line.begun_mid2:
+                line.pending.setdefault(
+                    one.alpha.at_ns + one.alpha.horizon_ns,
+                    (one.about.get("left_bps", one.alpha.expected_bps), line.begun_mid2),
+                )
             self._follow_risk(line, at_ns)
             self._take_posture(name, line, at_ns)
             self._guide(name, line)
@@ -334,7 +337,10 @@ class DeskLoop(SessionObserver):
         self._ends_ns.append(now)
         for name, line in self._lines.items():
             costs, line.round_costs = line.round_costs, {}
-            self._learn_moves(line, self.session.follow(name).mid2, now)
+            for due_ns in [one for one in line.pending if one <= now]:
+                expected_bps, begun_mid2 = line.pending.pop(due_ns)
+                if self.config.loop.feedback and (mid2 := self.session.follow(name).mid2):
+                    line.sizing.learn_move(expected_bps, 1e4 * (mid2 / begun_mid2 - 1.0))
             if self.config.loop.feedback and costs:
                 line.weights.update(costs, line.program.side * line.moved_bps(self.session.follow(name).mid2))
                 line.foresee(self.config.loop.context.minutes, self._minutes)
@@ -344,13 +350,6 @@ class DeskLoop(SessionObserver):
         for slot in self.slots.values():
             self._watch_drift(slot)
         self._journal_slots()
-
-    def _learn_moves(self, line: Line, mid2: int, now_ns: int) -> None:
-        """What the market did until the horizon of each forecast that is due, beside the forecast."""
-        for due_ns in [one for one in line.pending if one <= now_ns]:
-            expected_bps, begun_mid2 = line.pending.pop(due_ns)
-            if self.config.loop.feedback and mid2:
-                line.sizing.learn_move(expected_bps, 1e4 * (mid2 / begun_mid2 - 1.0))
 
     # -- notifications of the session ----------------------------------------------------------------------------------
 

@@ -93,8 +93,8 @@ class Fundamentals(TableSource):
         """Value columns: ratios of a known layout, those that are named, or all numbers; and what is said of others."""
         frame = table.frame.rename(dict(table.theirs))
         if set(NEEDED) <= set(frame.columns) and not self.values:
-            dated = frame.with_columns(end_date=cells.days(table, "event"), collected=cells.days(table, "known"))
-            sized = dated.with_columns(cells.numbers(table, name) for name in SIZES)
+            days = {"end_date": cells.days(table, "event"), "collected": cells.days(table, "known")}
+            sized = frame.with_columns(*(cells.numbers(table, name) for name in SIZES), **days)
             return list(with_year_before(sized).select(ratios().values())), []
         if {"Total Assets", *STATED} <= set(frame.columns) and not self.values:
             assets = cells.numbers(table, "Total Assets")
