@@ -45,7 +45,7 @@ def in_file(file: str, column: str) -> dict[str, float]:
 @pytest.mark.long
 def test_five_commands_lead_from_prices_to_a_first_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    prices(620, reversal=0.25).write_csv("prices.csv")
+    prices(620).write_csv("prices.csv")
     Path("s.toml").write_text(SIGNALS)
     Path("desk.toml").write_text(DESK.replace(INSTRUMENTS, "") + TARGETS)
     assert [command.split()[1:3] for command in ROAD] == [

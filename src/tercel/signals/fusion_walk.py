@@ -168,7 +168,7 @@ def evidence(data: Dataset, forecasts: Floats, rows: Bools) -> list[Estimate]:
         x, y = within_dates(data, column, data.y, seen) if seen.any() else (column[seen], column[seen])
         power, common = (np.bincount(blocks[seen], x * one) for one in (x, y))
         says = power > 0
-        slope, half = weighted_interval(common[says] / power[says], power[says])
+        slope, half = weighted_interval((common[says] / power[says]).tolist(), power[says].tolist())
         around = [None, None] if slope is None or half is None else [slope - half, slope + half]
         found.append(Estimate(np.nan if slope is None else slope, *around))
     return found
@@ -190,7 +190,7 @@ def heard(data: Dataset, forecasts: Floats, rows: Bools) -> Bools:
 
 def whole(data: Dataset, forecasts: Floats, names: Sequence[str], shrink: float) -> Fusion:
     """The fusion by all forecasts out of fold."""
-    rows = ~np.isnan(forecasts).all(axis=1)
+    rows = np.asarray(~np.isnan(forecasts).all(axis=1))
     return stack(forecasts[rows], data.y[rows], names, shrink=shrink, heard=heard(data, forecasts, rows))
 
 

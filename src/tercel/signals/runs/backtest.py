@@ -224,7 +224,9 @@ def ic_of(model: SignalModel) -> dict[str, Any]:
     """
     if (ic := model.card.get("ic")) is None:
         expected = f"forecasts that vary on at least {BLOCK + 1} dates, of {FEWEST} names, after the first test block"
-        raise DataError(expected, model.silent or "fewer", f"take longer files or other sources, and {AGAIN}")
+        raise DataError(
+            expected, model.silent or "fewer of the walk", f"take longer files or other sources, and {AGAIN}"
+        )
     return dict(ic)
 
 

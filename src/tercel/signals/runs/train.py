@@ -100,7 +100,7 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         start, columns = time.process_time(), base_names(data, (FAMILY,))
         forecasts, models, moves = learn_all(data, config.train.update, config.train.online)
         seconds, fusion = time.process_time() - start, whole(data, forecasts, columns, config.train.shrink)
-    slopes = evidence(data, forecasts, ~np.isnan(forecasts).all(axis=1))
+    slopes = evidence(data, forecasts, np.asarray(~np.isnan(forecasts).all(axis=1)))
     folds = folds_of(data, config.train)
     value, sd, _ = fused(data, forecasts, columns, folds, shrink=config.train.shrink)
     scale = scale_of(data, value, fusion.without(np.ones(len(columns), dtype=bool))[1])
