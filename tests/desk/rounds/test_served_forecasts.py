@@ -1,6 +1,7 @@
 """A desk that reads a trained folder: what `signals predict` prints, and none where it may not be trusted."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from tests.desk.rounds.forecast_material import NAMES, desk_file, prices, traine
 from tercel.api import desk_parts
 from tercel.api.demo.config import check_file, read_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.api.desk_figures import cost_through_rounds
 from tercel.api.desk_page import forecast_sentences
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, DataError, TercelError
@@ -366,3 +368,10 @@ def test_forecasts_are_read_before_a_gate_counts_the_seconds(folder: Path, monke
     with ExitStack() as stack:
         desk_parts.parts_of(config, WallClock(), folder)(folder, folder / "kill.json", stack)
     assert opened == [1]
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 3, 7])
+def test_rounds_on_the_axis_of_a_desks_cost_are_whole(rounds: int) -> None:
+    drawn = cost_through_rounds({"desk": [[300.0 + n for n in range(rounds)]]}, "cost").svg
+    labels = [float(text) for text in re.findall(r">(-?[\d.]+)</text>", drawn)]
+    assert {one for one in labels if one < 100} <= set(range(-1, rounds + 2))
