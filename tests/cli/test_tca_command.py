@@ -59,7 +59,7 @@ def test_the_object_holds_agents_parents_and_an_exact_total(found: dict[str, Any
     assert [row["parent"] for row in found["parents"]] == ["p0", "p1", "idle", "p2"]
     assert {name: row["parents"] for name, row in found["agents"].items()} == {"": 1, "ann": 2, "bob": 1}
     exact = found["exact"]
-    assert sum(exact[part] for part in ("spread", "walk", "timing", "forced", "fees")) == exact["fills"]
+    assert sum(exact[part] for part in ("delay", "spread", "walk", "timing", "forced", "fees")) == exact["fills"]
     assert exact["fills"] + exact["opportunity"] + exact["refusal"] == exact["whole"]
     assert exact["whole"] * exact["unit"] == pytest.approx(found["total"]["money"]["whole"])
     assert exact["fees"] * exact["unit"] == pytest.approx(0.6, abs=1e-9)

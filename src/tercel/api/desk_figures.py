@@ -78,6 +78,7 @@ def cost_through_rounds(
                 panel.fill_between(rounds, mean - error, mean + error, color=colour, alpha=0.15, linewidth=0)
         if at_round is not None:
             panel.axvline(at_round, color=style.INK.token, linewidth=1, linestyle=":")
+        panel.locator_params(axis="x", integer=True, min_n_ticks=1)
         panel.set_xlabel("rounds over")
         panel.set_ylabel("cost so far, bps")
         panel.legend(frameon=False)
@@ -147,6 +148,7 @@ def bounds_and_fills(
         panel.axhline(0.0, color=style.INK.token, linewidth=0.8)
         panel.set_yscale("symlog", linthresh=2.0)
         panel.yaxis.set_major_formatter(lambda bps, _: f"{bps:+g}" if bps else "0")
+        panel.locator_params(axis="x", integer=True, min_n_ticks=1)
         panel.set_xlabel("parents, the cheapest first")
         panel.set_ylabel("bounds less cost, bps")
         drawing.legend(loc="outside upper left", ncols=2, frameon=False)

@@ -13,7 +13,7 @@ from tercel.api.desk_shadow import ShadowBounds, read_bounds, scored
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
 from tercel.core.report.page import Section, render
-from tercel.core.report.tables import plain_table, without_idle
+from tercel.core.report.tables import fixed, plain_table, without_idle
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.rounds.build import BuiltDesk
 from tercel.desk.trading.journal import kinds
@@ -116,27 +116,26 @@ def bounds_scored(shadow: Path, rows: Sequence[Mapping[str, Any]]) -> ScoredBoun
 
 def _forecasts(found: Mapping[str, Any]) -> Iterator[Section]:
     """Forecasts that were served from files, beside what came; why there was none; what became of targets."""
-    heads = ["name", "rounds", "forecast, bps", "came, bps", "right way"]
-    rows = [
-        [one["name"], one["rounds"], _bps(one["forecast_bps"]), _bps(one["came_bps"]), one["hits"]]
-        for one in found["names"]
-    ]
+    heads = ["name", "forecast, bps", "realised, bps"]
+    rows = [[one["name"], _bps(one["forecast_bps"]), _bps(one["came_bps"])] for one in found["names"]]
     if said := forecast_sentences(found, len(found["targets"])):
         yield Section("Forecasts, and what came", said, html=plain_table(heads, rows) if rows else "")
 
 
-def _bps(value: float) -> str:
-    return f"{value:+.2f}" if round(value, 2) else "0.00"
+def _bps(value: float | None) -> str:
+    return "not yet due" if value is None else fixed(value, signed=True)
 
 
 def forecast_sentences(found: Mapping[str, Any], most: int = 4) -> list[str]:
     """What the forecasts of a desk and at most so many of its targets came to; none where it asked for none."""
-    said = [f"Model {found['model']} forecast {len(found['names'])} names, as known by {found['at']}."]
-    said *= bool(found["names"])
+    names = {one["name"] for one in found["names"]}
+    said = [f"Model {found['model']} forecast {len(names)} names, as known by {found['at']}."] * bool(names)
     if found["hit_rate"] is not None:
         low, high = 100 * found["ci_low"], 100 * found["ci_high"]
-        rate = f"The way was right in {found['hits']} of {found['rounds']} cases ({low:.0f} to {high:.0f} %)"
-        said.append(f"{rate}, a name and a round each; they are few, so this says little of the model.")
+        rate = f"Direction correct in {found['hits']} of {found['scored']} forecasts ({low:.0f} to {high:.0f} %)"
+        said.append(f"{rate}, each at its horizon.")
+    if found["not_due"]:
+        said.append(f"{found['not_due']} of {len(found['names'])} forecasts are not yet due: they are not scored.")
     more = [f"{len(found['targets']) - most} more targets: the report has them."] * (len(found["targets"]) > most)
     none = (f"Traded without a forecast: {why}" if "expected " in why else f"{why}." for why in found["without"])
     return [*said, *none, *found["targets"][:most], *more]

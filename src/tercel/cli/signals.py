@@ -123,12 +123,15 @@ def train(request: TrainSignals) -> None:
         figures, show_beside = request.beside(out)
 
     def show() -> None:
-        weights = [(name, f"{weight:.3f}") for name, weight in found["weights"].items()]
-        print_rows("weights of the fusion", ("source:family", "weight"), weights)
+        weights = [(name, f"{weight:.3f}", found["evidence"][name]) for name, weight in found["weights"].items()]
+        print_rows("weights of the fusion", ("source:family", "weight", "slope out of fold, 95 %"), weights)
         scale = found["alpha_scale"]
-        hours = {"horizon, hours": scale["horizon_ns"] / 3.6e12, "half-life, hours": scale["half_life_ns"] / 3.6e12}
-        facts = {"bps per unit of forecast": scale["unit_bps"], "sd of the error, bps": scale["sd_bps"], **hours}
-        print_rows("alpha", ("", "value"), [(name, f"{number:,.1f}") for name, number in facts.items()])
+        facts = {
+            "bps per unit of forecast": scale["unit_bps"], "sd of the error, bps": scale["sd_bps"],
+            "horizon, hours": scale["horizon_ns"] / 3.6e12,
+        }  # fmt: skip
+        rows = [(name, f"{number:,.1f}") for name, number in facts.items()] + [("half-life, hours", found["half_life"])]
+        print_rows("alpha", ("", "value"), rows)
         if gate := found["gate"]:
             say(f"gate      {gate['kind']}, {gate['states']} states, of {', '.join(gate['columns'])}")
         show_beside()

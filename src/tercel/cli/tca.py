@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 RUN, NONE = "run", "none"
 SHOWN = 20
 """Parents that a terminal shows."""
-LEAVES = ("+1s", "+10s", "+300s", "+1800s", "+60s", "end", "start", "close", "twap", "fees", "walk", "timing", "vwap")
+LEAVES = (
+    "+1s", "+10s", "+300s", "+1800s", "+60s", "end", "start", "close", "twap", "fees", "walk", "timing", "delay",
+    "vwap",
+)  # fmt: skip
 """Columns that leave a narrow terminal, first to last."""
 
 
@@ -28,7 +31,10 @@ class Tca(JsonRequest):
     """What is asked of `tercel tca`."""
 
     fills: Annotated[
-        Path, typer.Argument(help="CSV, a row a fill: time, symbol, side, quantity, price; perhaps parent, agent, fee.")
+        Path,
+        typer.Argument(
+            help="CSV, a row a fill: time, symbol, side, quantity, price; perhaps parent, arrival, agent, fee."
+        ),
     ]
     lake: Lake
     orders: Annotated[
@@ -136,7 +142,7 @@ def _table(title: str, rows: list[dict[str, Any]], first: str) -> None:
         cells += [f"{row['money']['fills']:,.2f}", *(fixed(row[f"{key}_bps"], 1) for key in bps)]
         cells += [fixed(row["markouts_bps"][span], 1) for span in spans]
         shown.append(dict(zip(headings, cells, strict=True)))
-    shown = without_idle(shown, ("limit", "unfilled", "refused", "forced"))
+    shown = without_idle(shown, ("limit", "unfilled", "refused", "delay", "forced"))
     print_table(title, list(shown[0]), [list(row.values()) for row in shown], LEAVES)
 
 

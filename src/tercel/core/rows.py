@@ -249,7 +249,7 @@ class FileHeader(NamedTuple):
             if ours not in known:
                 continue
             places = [low.index(name.strip().lower()) for name in names if name.strip().lower() in low]
-            if not places and any(names) and ours not in header:
+            if not places and all(names) and ours not in header:
                 received = f"no {' or '.join(names)} in the first row of {self.path}: {', '.join(self.theirs)}"
                 without = "" if ours in self.needed else f", or go on without: {self.how.column.format(ours, '')}"
                 raise DataError(f"the column that is called {ours}", received, f"correct {self.how.whole}{without}")

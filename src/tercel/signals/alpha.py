@@ -8,6 +8,7 @@ an alpha. A half-life far above the horizons is a steady drift.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,7 +17,11 @@ from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.stats import cluster_index, cluster_sums
 from tercel.core.stats.ranks import spearman
+from tercel.core.vocabulary import DAY_NS
 from tercel.signals.panel.dataset import Dataset
+
+PERIODS: Final = (1, 2, 3, 4)
+"""Dates in a row over which a panel's half-life is measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +107,7 @@ class AlphaScale:
     full_sd : float
         The fusion's own standard deviation in that case, in its units: wider ones widen `sd_bps` in proportion.
     horizon_ns, half_life_ns : int
+        The half-life is at most the longest horizon over which it was measured.
     """
 
     unit_bps: float
@@ -110,36 +116,48 @@ class AlphaScale:
     horizon_ns: int
     half_life_ns: int
 
+    @property
+    def half_life(self) -> str:
+        """The half-life in hours, in words where it is none that was measured.
 
-def scale_of(data: Dataset, value: ArrayLike, full_sd: float, periods: Sequence[int] = (1, 2, 3, 4)) -> AlphaScale:
+        >>> AlphaScale(1.0, 1.0, 1.0, 86_400 * 10**9, 4 * 86_400 * 10**9).half_life
+        'longer than measured (4.0 days)'
+        """
+        return (
+            f"{self.half_life_ns / 3.6e12:,.1f}" if self.half_life_ns < PERIODS[-1] * self.horizon_ns
+            else f"longer than measured ({self.half_life_ns / DAY_NS:.1f} days)"
+        )  # fmt: skip
+
+
+def scale_of(data: Dataset, value: ArrayLike, full_sd: float) -> AlphaScale:
     """Measure a :class:`AlphaScale` on a panel's out-of-fold forecasts, float (n,), NaN in rows that were not tested.
 
-    The half-life comes from the returns over `periods` dates in a row, chained from the panel's own.
+    The half-life comes from the returns over `PERIODS` dates in a row, chained from the panel's own, and is no longer
+    than those; of a forecast that is the same for all names of every date it is the horizon.
 
     Raises
     ------
     DataError
-        When fewer than 30 rows have a forecast, or it does not vary within its dates.
+        When fewer than 30 rows have a forecast.
     """
     f = np.asarray(value, np.float64)
     seen = np.isfinite(f)
     if seen.sum() < 30:
         raise DataError("at least 30 rows with a forecast", str(int(seen.sum())), "take a longer panel")
-    moves = chained(data, periods)
-    x, y = within_dates(data, f, seen)
-    if not x @ x > 0:
-        raise DataError("forecasts that vary within a date", "one value a date", "add names to the panel")
+    moves = chained(data, PERIODS)
+    x, y = within_dates(data, f, data.outcome, seen)
     slope = slope_of(x, y)
     horizon = int(np.median(data.end_ns - data.start_ns))
-    shape = decay(x, moves[seen], [horizon * period for period in periods])
-    return AlphaScale(1e4 * slope, 1e4 * float((y - slope * x).std()), full_sd, horizon, shape.half_life_ns)
+    horizons = [horizon * period for period in PERIODS]
+    lasts = decay(x, moves[seen], horizons).half_life_ns if x @ x > 0 else horizon
+    return AlphaScale(1e4 * slope, 1e4 * float((y - slope * x).std()), full_sd, horizon, min(lasts, horizons[-1]))
 
 
-def within_dates(data: Dataset, value: Floats, rows: Bools) -> tuple[Floats, Floats]:
-    """Forecasts and outcomes of some rows, less the means of their dates."""
+def within_dates(data: Dataset, value: Floats, came: Floats, rows: Bools) -> tuple[Floats, Floats]:
+    """Forecasts and what came, of some rows, less the means of their dates."""
     index, count = cluster_index(data.dates[rows])
     size = cluster_sums(np.ones(index.size), index, count)
-    x, y = (a[rows] - (cluster_sums(a[rows], index, count) / size)[index] for a in (value, data.outcome))
+    x, y = (a[rows] - (cluster_sums(a[rows], index, count) / size)[index] for a in (value, came))
     return x, y
 
 

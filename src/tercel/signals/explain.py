@@ -154,8 +154,9 @@ class Importance:
         return mean_interval(lost, np.arange(len(lost)) // BLOCK, rng)
 
     def by_fold(self, name: str) -> Floats:
-        """Mean IC lost in each fold."""
-        return np.array([np.nanmean(self.lost[name][self.fold == one]) for one in np.unique(self.fold)])
+        """Mean IC lost in each fold that forecasts."""
+        lost, known = self.lost[name], np.isfinite(self.lost[name])
+        return np.array([lost[known & (self.fold == one)].mean() for one in np.unique(self.fold[known])])
 
     def agreement(self, names: Sequence[str]) -> float:
         """Mean rank correlation of these names' importance between two folds; NaN with one fold or one name."""

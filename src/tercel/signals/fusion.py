@@ -9,6 +9,9 @@ that combinations of forecasts seldom beat by much: Stock & Watson 2004). Only m
 when a source is missing can be set right in closed form, without a refit: the other weights grow by what the missing
 source had in common with them and by no more, and the standard deviation grows by what only it knew.
 
+Out-of-fold evidence decides who is weighed at all: :mod:`tercel.signals.fusion_walk` hands on as `heard` the sources
+whose slope is above 0 by its 95 % interval. Where none is, the forecast is the target's mean: none.
+
 Never give in-sample forecasts: their weights go to whoever overfits most.
 """
 
@@ -133,7 +136,7 @@ class Fusion:
 
 def stack(
     out_of_fold: ArrayLike, y: ArrayLike, sources: Sequence[str], *, shrink: float = 0.5,
-    row_weights: ArrayLike | None = None, towards: Floats | None = None,
+    row_weights: ArrayLike | None = None, towards: Floats | None = None, heard: ArrayLike = True,
 ) -> Fusion:  # fmt: skip
     """Learn how to weigh sources from forecasts that none of their trainings saw the answers of.
 
@@ -150,6 +153,8 @@ def stack(
         Of the rows, such as the chance of a regime.
     towards : float64 (K,), optional
         Weights to shrink to instead of equal ones.
+    heard : bool (K,)
+        Sources that may have a weight; that of all others is 0.
 
     Raises
     ------
@@ -162,7 +167,7 @@ def stack(
     if not spread > 0:
         raise DataError("targets that vary", f"{len(target)} times {base:g}", "take a longer history")
     here = ~np.isnan(given)
-    centre, slope = _calibrated(given, here, target - base, rows)
+    centre, slope = _calibrated(given, here & np.asarray(heard, bool), target - base, rows)
     scaled = np.where(here, slope * (given - centre), 0.0)
     gram, common = (scaled * rows[:, None]).T @ scaled, scaled.T @ (rows * (target - base))
     even = _even(gram, common) if towards is None else np.asarray(towards, np.float64)

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
 from tercel.signals.fusion import LEAST_ROWS, Fusion, stack
-from tercel.signals.fusion_walk import Fold
+from tercel.signals.fusion_walk import Fold, heard
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.zoo.regimes import KINDS
 
@@ -60,8 +60,9 @@ class GatedFusion:
 
 
 def stack_by_state(
-    out_of_fold: ArrayLike, y: ArrayLike, states: ArrayLike, sources: Sequence[str], *, shrink: float = 0.5
-) -> GatedFusion:
+    out_of_fold: ArrayLike, y: ArrayLike, states: ArrayLike, sources: Sequence[str], *, shrink: float = 0.5,
+    heard: ArrayLike = True,
+) -> GatedFusion:  # fmt: skip
     """One fusion per state, from out-of-fold forecasts (n, K) and filtered probabilities (n, S).
 
     Each state's rows weigh by its probability, and its weights are pulled to those of all rows: a state that was hardly
@@ -73,7 +74,7 @@ def stack_by_state(
         As :func:`tercel.signals.fusion.stack`; or more than four states.
     """
     chance = np.asarray(states, dtype=np.float64)
-    whole = stack(out_of_fold, y, sources, shrink=shrink)
+    whole = stack(out_of_fold, y, sources, shrink=shrink, heard=heard)
     if chance.ndim != 2 or len(chance) != len(np.asarray(y)) or not 1 <= chance.shape[1] <= MOST_STATES:
         text = f"shape {chance.shape} for {len(np.asarray(y))} rows"
         raise DataError(f"probabilities of 1 to {MOST_STATES} states per row", text, "use fewer states")
@@ -83,7 +84,7 @@ def stack_by_state(
         seen = column if rows >= 1.0 else np.full(len(column), 1.0)
         # a state of few rows learns little of its own
         trust = shrink + (1.0 - shrink) * 100.0 / (100.0 + rows)
-        parts.append(stack(out_of_fold, y, sources, shrink=trust, row_weights=seen, towards=whole.weights))
+        parts.append(stack(out_of_fold, y, sources, shrink=trust, row_weights=seen, towards=whole.weights, heard=heard))
     return GatedFusion(tuple(parts))
 
 
@@ -172,7 +173,10 @@ def gated(
         try:
             regimes, usual = _fitted(gate, past)
             states = _chances(regimes, values[: last + 1], usual)
-            fusion = stack_by_state(predicted[known], data.y[known], states[dates[known]], names, shrink=shrink)
+            fusion = stack_by_state(
+                predicted[known], data.y[known], states[dates[known]], names, shrink=shrink,
+                heard=heard(data, predicted, known),
+            )  # fmt: skip
         except DataError:  # states that cannot be told apart yet
             continue
         chance[test] = states[dates[test]]

@@ -87,6 +87,17 @@ class SignalModel:
         return str(self.card.get("name", ""))
 
     @property
+    def silent(self) -> str:
+        """Why every forecast is 0; empty where it is not."""
+        return (
+            "No source is statistically significant out of fold: all have weight 0, and every forecast is 0"
+            if not self.fusion.weights.any()
+            else ""
+            if self.scale.unit_bps > 0
+            else "The fusion was wrong out of sample, so its newest forecast says nothing"
+        )
+
+    @property
     def online(self) -> bool:
         """Whether its parameters move from date to date."""
         return self.card.get("updates") is not None

@@ -204,7 +204,7 @@ def section(model: SignalModel, at: date | None) -> tuple[Dataset, dict[str, str
         except DataError as error:
             note = f"what came since training cannot be read: {error.received}"
     since = since or Since(as_of(model, at_ns) if model.online else model, note=note)
-    note = "; ".join(filter(None, (rows.note, since.note, since.keep())))
+    note = "; ".join(filter(None, (rows.note, since.note, since.keep(), model.silent)))
     return replace(rows, note=note), missing, prices, since
 
 

@@ -22,9 +22,9 @@ from tercel.api.console.chart_models import BookPart, Chart, Why
 from tercel.api.console.page_models import DeskPage, DeskThen
 from tercel.api.console.reads import MOST_READS, READERS
 from tercel.core.ports import Entry
-from tercel.desk.console.outcomes import Outcomes
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.outcomes import Outcomes
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies_packaged import folder_of, names
@@ -88,12 +88,14 @@ def priced(tmp_path_factory: pytest.TempPathFactory, made: Path) -> Iterator[Pla
     first = found.desk.entries[0]
     found.desk.entries[0] = Entry(kinds.SESSION, first.ns, body={**first.body, "listings": listings})
     alpha = {"expected_bps": 2.0, "sd_bps": 1.5, "horizon_ns": 60 * S, "half_life_ns": S, "model": "night"}
-    came = {"model": "night", "span_s": 3.0, "forecast_bps": 1.0, "sd_bps": 1.5, "came_bps": -0.5}
+    before = {**alpha, "at": "noon", "left_bps": 1.0, "due_ns": 23 * S}
     found.desk.entries += [
         Entry(kinds.MARKET, 20 * S, "AAA", body={"bid": 999, "ask": 1001}),
+        Entry(kinds.ALPHA, 20 * S, EUR, body=before),
         Entry(kinds.MARKET, 21 * S, EUR, body={"bid": 10_000, "ask": 10_001}),
+        Entry(kinds.ALPHA, 21 * S, EUR, body=before),
         Entry(kinds.ALPHA, 22 * S, EUR, body=alpha),
-        Entry(kinds.FORECAST, 23 * S, EUR, body=came),
+        Entry(kinds.MARKET, 23 * S, EUR, body={"bid": 9_995, "ask": 10_000}),
         Entry(kinds.HEARTBEAT, 24 * S, body={"positions": {}, "open": 0, "unknown": 0}),
     ]
     with found.outside:
@@ -264,7 +266,7 @@ def test_a_chart_is_in_price_units_and_shares(priced: Place) -> None:
 
 def test_a_name_with_a_slash_is_an_instrument(priced: Place) -> None:
     for path in (EUR, "EUR%2FUSD"):
-        assert got(priced, f"chart/{path}")["mid"] == [[21 * S, 1.0, 1.0001]]
+        assert got(priced, f"chart/{path}")["mid"] == [[21 * S, 1.0, 1.0001], [23 * S, 0.9995, 1.0]]
         assert got(priced, f"book/{path}")["ns"] is None
 
 
@@ -294,8 +296,9 @@ def test_forecasts_stand_beside_what_came(priced: Place) -> None:
         "instrument": EUR, "source": "night", "ns": 22 * S, "horizon_s": 60.0, "forecast_bps": 2.0,
         "low": -1.0, "high": 5.0, "came_bps": None,
     }  # fmt: skip
-    then = {"ns": 20 * S, "horizon_s": 3.0, "forecast_bps": 1.0, "low": -2.0, "high": 4.0, "came_bps": -0.5}
-    assert over == now | then, "what came is of the forecast that was made of that time, not of the next one"
+    then = {"ns": 20 * S, "horizon_s": 3.0, "forecast_bps": 1.0, "low": -2.0, "high": 4.0}
+    came = pytest.approx(1e4 * (19_995 / 20_001 - 1))
+    assert over == now | then | {"came_bps": came}, "of the forecast that was taken first, at its horizon"
     assert old["instrument"] == "AAA"
     assert (old["source"], old["forecast_bps"], old["low"]) == ("news", 3.2, pytest.approx(-4.8))
     assert (old["horizon_s"], old["came_bps"]) == (None, None)

@@ -20,6 +20,7 @@ name = "small"
 kind = "daily"
 path = "prices.csv"
 first = "2016-01-04"
+every = 1
 [train]
 families = ["linear"]
 splits = 3

@@ -1,6 +1,7 @@
 """A desk that reads a trained folder: what `signals predict` prints, and none where it may not be trusted."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -8,7 +9,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ from tests.desk.rounds.forecast_material import NAMES, desk_file, prices, traine
 from tercel.api import desk_parts
 from tercel.api.demo.config import check_file, read_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.api.desk_figures import cost_through_rounds
 from tercel.api.desk_page import forecast_sentences
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, DataError, TercelError
@@ -25,6 +26,7 @@ from tercel.core.machine import WallClock
 from tercel.core.ports import Entry
 from tercel.desk.rounds.build import BuiltDesk, check, open_desk
 from tercel.desk.rounds.forecasts import begins_ns, forecasts_in, within
+from tercel.desk.rounds.sizing import Sizing
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.guidance import pack
@@ -92,18 +94,51 @@ def test_the_desk_takes_what_predict_prints_to_the_byte(folder: Path, tools: Sim
     assert {one["expected_bps"] for one in decided} == {rows[name]["expected_bps"] for name in ("AAA", "BBB")}
 
 
-def test_what_came_stands_beside_what_was_forecast(folder: Path, tools: SimulatedMarkets) -> None:
+def test_a_forecast_of_a_week_is_not_scored_on_rounds_of_minutes(folder: Path, tools: SimulatedMarkets) -> None:
+    """The desk, its report and what it learns: a forecast is taken in every round, counts once, and is not yet due."""
     opened, entries = ran(folder / "desk.toml", tools)
-    came = of(entries, kinds.FORECAST)
-    assert [entry.instrument for entry in came] == ["AAA", "BBB"] * 2
-    ahead = [entry.body["ahead_bps"] for entry in of(entries, kinds.ALPHA)]
-    assert [entry.body["forecast_bps"] for entry in came] == ahead
-    assert all(entry.body["span_s"] == 120 for entry in came)
+    alphas = of(entries, kinds.ALPHA)
+    assert [entry.instrument for entry in alphas] == ["AAA", "BBB"] * 2
     found = forecasts_in(entries)
-    assert [(one["name"], one["rounds"]) for one in found.names] == [("AAA", 2), ("BBB", 2)]
-    assert found.names[0]["came_bps"] == pytest.approx(sum(e.body["came_bps"] for e in came if e.instrument == "AAA"))
-    assert found.hits == sum(e.body["forecast_bps"] * e.body["came_bps"] > 0 for e in came)
+    first = {entry.instrument: entry.body["left_bps"] for entry in alphas[:2]}
+    assert [dict(one) for one in found.names] == [
+        {"name": name, "forecast_bps": left, "came_bps": None} for name, left in first.items()
+    ]
+    assert (found.not_due, found.scored, found.hits, found.hit_rate) == (2, 0, 0, None)
     assert opened.desk.rounds == 2
+    assert {line.sizing.trust for line in opened.desk._lines.values()} == {1.0}
+    said = forecast_sentences(asdict(found))
+    assert said[-1] == "2 of 2 forecasts are not yet due: they are not scored."
+    # a week later the market is marked again, a week and a round later once more
+    due = {entry.instrument: entry.body["due_ns"] for entry in alphas}
+    base = next(e.body for e in entries if e.kind == kinds.MARKET and e.instrument == "AAA" and e.ns >= alphas[0].ns)
+    mid2 = base["bid"] + base["ask"]
+    later = [
+        Entry(kinds.MARKET, due["AAA"] + n, "AAA", body={"bid": 2 * mid2 * (n + 1), "ask": 2 * mid2 * (n + 1)})
+        for n in (-1, 0, 1)
+    ]
+    over = forecasts_in([*entries, *later])
+    assert (over.not_due, over.scored) == (1, 1)
+    assert over.names[0]["came_bps"] == pytest.approx(30_000.0)
+    assert over.hits == (first["AAA"] > 0)
+
+
+def test_trust_in_forecasts_moves_when_their_horizon_is_over(
+    folder: Path, tools: SimulatedMarkets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Live forecasts of 600 s in rounds of 240 s: those of the first two of four rounds, by the move since."""
+    seen = list[tuple[float, float]]()
+    monkeypatch.setattr(Sizing, "learn_move", lambda _, *words: seen.append(words))
+    text = (folder / "desk.toml").read_text().replace("o/model", "packaged:demo")
+    (folder / "desk.toml").write_text(
+        text.replace("rounds = 2", "rounds = 4").replace("round_s = 120", "round_s = 240")
+    )
+    opened, entries = ran(folder / "desk.toml", tools)
+    alphas = of(entries, kinds.ALPHA)
+    assert {entry.body["horizon_ns"] for entry in alphas} == {600 * 10**9}
+    assert len(alphas) == 2 * 4
+    assert [expected for expected, _ in seen] == [one.body["expected_bps"] for one in alphas[:4]]
+    assert not any(due <= opened.session.now_ns for line in opened.desk._lines.values() for due in line.pending)
 
 
 def test_a_round_has_its_own_part_of_a_forecast(folder: Path) -> None:
@@ -282,13 +317,16 @@ def test_the_folder_of_the_run_will_do_and_a_new_day_reads_anew(folder: Path, to
         forecasts.outlook("AAA", opened.desk._lines["AAA"].monitor, 1, opened.session.now_ns)
 
 
-def test_a_hit_rate_says_how_few_rounds_are() -> None:
-    bodies: list[dict[str, Any]] = [
-        {"model": "m", "at": "a", "forecast_bps": 1.0, "came_bps": came, "span_s": 1.0}
-        for came in (2.0, -1.0, 0.0, 3.0)
-    ]
-    found = forecasts_in([Entry(kinds.FORECAST, n, "AAA", body=body) for n, body in enumerate(bodies)])
-    assert (found.rounds, found.hits, found.names[0]["rounds"]) == (3, 2, 4)
+def test_a_hit_rate_says_how_few_forecasts_are() -> None:
+    entries = []
+    for n, mid in enumerate((1001, 998, 1000, 1002)):
+        about = {"model": "m", "at": f"{n}", "expected_bps": 9.0, "left_bps": 1.0, "horizon_ns": 99, "due_ns": 9}
+        entries += [
+            Entry(kinds.ALPHA, 1, f"N{n}", body=about), Entry(kinds.MARKET, 2, f"N{n}", body={"bid": 999, "ask": 1001}),
+            Entry(kinds.MARKET, 9, f"N{n}", body={"bid": mid, "ask": mid}),
+        ]  # fmt: skip
+    found = forecasts_in(entries)
+    assert (found.scored, found.hits, found.not_due, len(found.names)) == (3, 2, 0, 4)
     assert found.hit_rate == pytest.approx(2 / 3)
     assert found.ci_low is not None
     assert found.ci_high is not None
@@ -330,3 +368,10 @@ def test_forecasts_are_read_before_a_gate_counts_the_seconds(folder: Path, monke
     with ExitStack() as stack:
         desk_parts.parts_of(config, WallClock(), folder)(folder, folder / "kill.json", stack)
     assert opened == [1]
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 3, 7])
+def test_rounds_on_the_axis_of_a_desks_cost_are_whole(rounds: int) -> None:
+    drawn = cost_through_rounds({"desk": [[300.0 + n for n in range(rounds)]]}, "cost").svg
+    labels = [float(text) for text in re.findall(r">(-?[\d.]+)</text>", drawn)]
+    assert {one for one in labels if one < 100} <= set(range(-1, rounds + 2))

@@ -1,7 +1,9 @@
 """Brokers' files as they are: other names of columns, other clocks, and what is said of those that do not fit."""
 
+import html
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -9,9 +11,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from tercel.api.tca.files import FileFill, FillsMap, columns_not_read, fills_map, read_fills, read_orders
+from tercel.api.tca.files import FileFill, FillColumns, FillsMap, columns_not_read, fills_map, read_fills, read_orders
 from tercel.api.tca.market_day import MarketDay, read_day
 from tercel.api.tca.own_fills import HOURS, analyse
+from tercel.api.tca.report import own_costs
 from tercel.api.testing.lake import simulated_lake
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.rows import parse_time
@@ -169,6 +172,44 @@ def test_a_flex_query_is_read_by_its_name(lake: Lake, day: MarketDay, tmp_path: 
     assert warning.startswith("times are whole seconds")
     finer = [FileFill(**{**_fields(fill), "ns": fill.ns + 1}) for fill in fills]
     assert len(analyse(finer, {}, lake).odd["off_market"]) > 10
+
+
+def test_the_order_time_of_a_flex_query_is_the_arrival_that_strategies_start_from(
+    lake: Lake, day: MarketDay, tmp_path: Path
+) -> None:
+    path, tick, rows = tmp_path / "flex.csv", Decimal(str(day.instrument.tick)), list[str]()
+    for number in range(3):
+        ordered = datetime.fromtimestamp(day.open_ns // S + 600 + 900 * number, ZONE)
+        for waits in (30, 120):
+            at = ordered + timedelta(seconds=waits)
+            price = day.before(round(at.timestamp()) * S)[1] * tick
+            row = f"U1,USD,SIM,{at:%Y%m%d;%H%M%S},100,{price},-0.35,BUY,{number}"
+            rows.append(f"{row},{ordered:%Y%m%d;%H%M%S},EXECUTION")
+    path.write_text("\n".join([FLEX.replace(",LevelOfDetail", ",OrderTime,LevelOfDetail"), *rows]) + "\n")
+    found = own_costs(path, lake.root, map="ib-flex", strategies=["twap_take"])
+    assert found.not_read == ("ClientAccountID", "CurrencyPrimary")
+    for one, row in zip(found.analysis.parents, found.rows, strict=True):
+        assert one.cost.end_ns - one.cost.start_ns == 120 * S
+        move = sum(day.before(one.cost.start_ns + 30 * S)) - sum(day.before(one.cost.start_ns))
+        assert one.cost.sums["delay"] == move * one.grain * one.cost.filled
+        parts = [row[f"{part}_bps"] for part in ("delay", "spread", "walk", "timing", "forced", "fees")]
+        assert row["is_bps"] == pytest.approx(sum(parts))
+    assert found.counterfactual is not None
+    assert found.counterfactual.parents == 3
+    assert "delay" in found.page("x")
+    assert "In parts, bps: delay" in found.sentences()[1]
+    path.write_text(path.read_text().replace("OrderTime", "Other"))
+    less = own_costs(path, lake.root, map="ib-flex", strategies=())
+    assert [one.cost.end_ns - one.cost.start_ns for one in less.analysis.parents] == [90 * S] * 3
+    said = "3 of 3 parents have no order time: their arrival is their first fill, and delay is not measured."
+    assert said in less.sentences()
+    assert said in html.unescape(less.page("x"))
+    mapped = fills_map("ib-flex", ["arrival=Other"])
+    assert own_costs(path, lake.root, map=mapped, strategies=()).rows == found.rows
+    path.write_text(path.read_text().replace("Other", "Submitted"))
+    plain = {**fills_map("ib-flex").called, "arrival": ()}
+    with pytest.raises(DataError, match=r"Submitted, perhaps arrival.*`column=arrival=Submitted`.*go on without"):
+        read_fills(path, fills_map("ib-flex").model_copy(update={"columns": FillColumns(**plain)}))
 
 
 def test_an_order_of_ones_own_names_goes_before_a_brokers(day: MarketDay, tmp_path: Path) -> None:

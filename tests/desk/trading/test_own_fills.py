@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tercel.api.tca.counterfactual import compare, counterfactual
@@ -32,7 +32,7 @@ from tercel.market.tape.schema import COLUMNS, MESSAGE_END, STATUS
 S = 1_000_000_000
 DAYS = ("2003-01-13", "2003-01-14")
 HEADER = "time,symbol,side,quantity,price,parent\n"
-PARTS = ("spread", "walk", "timing", "forced", "fees")
+PARTS = ("delay", "spread", "walk", "timing", "forced", "fees")
 
 
 @pytest.fixture(scope="module")
@@ -184,13 +184,49 @@ def test_every_part_of_three_fills_by_hand(lake: Lake, day: MarketDay) -> None:
     spreads = [ask - bid for bid, ask in quotes]
     assert one.cost.sums["spread"] == half * (spreads[0] - spreads[1])
     assert one.cost.sums["walk"] == half * 4
-    assert one.cost.sums["timing"] == half * sum(sum(q) - m0 for q in quotes)
+    assert one.cost.sums["delay"] == half * 3 * (sum(quotes[0]) - m0)
+    assert one.cost.sums["timing"] == half * sum(sum(q) - sum(quotes[0]) for q in quotes)
     assert one.cost.sums["opportunity"] == one.cost.sums["refusal"] == half * (end2 - m0)
     assert one.cost.passive_share == pytest.approx(1 / 3)
     paid = sum((price * lot for price in prices), Fraction(0)) - 3 * lot * m0 * tick / 2
     assert one.money["fills"] == paid
     assert (one.cost.filled, one.cost.unfilled, one.cost.refused) == (3, 1, 1)
     assert [f.row for f in found.odd["off_market"]] == [0]
+
+
+@given(data=st.data())
+def test_an_order_time_in_the_file_is_the_arrival_and_delay_a_part_of_the_cost(
+    lake: Lake, day: MarketDay, data: st.DataObject
+) -> None:
+    """Perold's shortfall, fill by fill in a plain loop: what was paid over the mid at the order's time; delay is the
+    mid's move until the first fill, on every lot.
+    """
+    lot, side = day.instrument.lot, data.draw(st.sampled_from([1, -1]))
+    tick = Fraction(str(day.instrument.tick))
+    arrival = day.open_ns + data.draw(st.integers(-60, 5000)) * S
+    waited = sorted(data.draw(st.lists(st.integers(60, 900), min_size=1, max_size=5)))
+    rows = [
+        fill(arrival + w * S, day.before(arrival + w * S)[side > 0] * tick, side=side, row=n, quantity=lot * (n + 1),
+             arrival_ns=arrival + data.draw(st.integers(0, 1)) * S if n else arrival)
+        for n, w in enumerate(waited) if arrival + w * S > day.open_ns
+    ]  # fmt: skip
+    assume(rows)
+    [one], start = analyse(rows, {}, lake).parents, max(arrival, day.open_ns)
+    assert (one.ordered, one.cost.start_ns, one.cost.end_ns) == (True, start, rows[-1].ns)
+    mid = {ns: sum(day.before(ns)) * tick / 2 for ns in (start, *(row.ns for row in rows))}
+    if start == day.open_ns:  # before the first quote of the session the first mid is the arrival
+        mid[start] = Fraction(one.arrival_mid2, one.grain) * tick / 2
+    delay = shortfall = Fraction(0)
+    for row in rows:
+        delay += side * (mid[rows[0].ns] - mid[start]) * row.quantity
+        shortfall += side * (row.price - mid[start]) * row.quantity
+    assert one.money["delay"] == delay
+    assert one.money["fills"] == shortfall == sum(one.money[part] for part in PARTS)
+    assert one.delay_bps == pytest.approx(float(1e4 * delay / (mid[start] * sum(row.quantity for row in rows))))
+    first = analyse([replace(row, arrival_ns=0) for row in rows], {}, lake).parents[0]
+    assert (first.ordered, first.cost.start_ns, first.money["delay"]) == (False, rows[0].ns, 0)
+    late = analyse([replace(row, arrival_ns=row.ns + S) for row in rows], {}, lake).parents[0]
+    assert late.cost.start_ns == rows[0].ns, "an order time behind its first fill"
 
 
 @given(data=st.data())

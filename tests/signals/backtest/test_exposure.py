@@ -100,7 +100,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on daily prices of one's own."""
     folder = tmp_path_factory.mktemp("run")
     rng = np.random.default_rng(4)
-    closes = 50 * np.exp(np.cumsum(0.01 * rng.standard_normal((1000, 30)), axis=0))
+    turns = 2 * np.pi * (np.arange(1000)[:, None] / 120 + np.arange(30) / 30)
+    closes = 50 * np.exp(np.cumsum(0.002 * np.sign(np.sin(turns)) + 0.01 * rng.standard_normal((1000, 30)), axis=0))
     every = [day for i in range(1400) if (day := date(2010, 1, 4) + timedelta(i)).weekday() < 5][:1000]
     table = pl.DataFrame({"Date": every, **{f"N{i:02d}": closes[:, i] for i in range(30)}})
     long = table.unpivot(index="Date", variable_name="Symbol", value_name="Adj Close").with_columns(Volume=pl.lit(1e6))

@@ -20,7 +20,7 @@ name = "small"
 kind = "synthetic"
 instruments = 20
 days = 160
-strength = 0.2
+strength = 0.3
 """
 TRAIN = """
 [train]
@@ -89,7 +89,8 @@ def _daily(days: int = 560, names: int = 12) -> TemporaryDirectory[str]:
     calendar = (date(2010, 1, 1) + timedelta(days=i) for i in range(2 * days))
     weekdays = [one for one in calendar if one.weekday() < 5][:days]
     for n in range(names):
-        close = 40 * np.exp(np.cumsum(0.02 * rng.standard_normal(days)))
+        drift = 0.006 * np.sign(np.sin(2 * np.pi * (np.arange(days) / 120 + n / names)))  # momentum
+        close = 40 * np.exp(np.cumsum(drift + 0.02 * rng.standard_normal(days)))
         frames.append(pl.DataFrame({
             "ticker": f"N{n:02d}", "date": weekdays, "open": close * 0.995, "high": close * 1.01, "low": close * 0.99,
             "close": close, "volume": 1e5 * rng.integers(1, 20, days).astype(float),

@@ -34,7 +34,7 @@ def written(made: Foreign, mapped: bool) -> Path:
     """The files under the field's names of columns or under some that nobody knows, and the configuration."""
     image = pytest.importorskip("PIL.Image")
     made.prices()
-    known = made.values(True, 6)
+    known = made.values(True, 6, ahead=6)  # the week that is forecast, at a lag of a day
     cells = [(made.days[d], made.names[n], known[d, n], d) for d, n in made.cells()]
     said = [f"{day},{name},{(GOOD if value > 0 else BAD)[d % 3]}" for day, name, value, d in cells]
     made.write("headlines.csv", "When,Who,Said" if mapped else "date,name,headline", said)
@@ -71,7 +71,7 @@ def test_headlines_scenes_and_series_forecast_under_any_names_of_columns(tmp_pat
         if mapped:
             interval = done("evaluate", config, "--out", out)["interval"]
             assert set(interval) == {"2018", "all"}
-            assert 0.85 < interval["all"]["coverage"] < 0.95
+            assert 0.85 < interval["all"]["coverage"] < 0.97
             config.write_text(config.read_text().replace('"Shot"', '"Pic"'))
             assert "no Pic in" in refused("build", config, "--out", folder / "other")
     assert rows[0] == rows[1]

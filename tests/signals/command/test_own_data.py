@@ -50,7 +50,15 @@ def test_two_lines_and_a_csv_are_enough(tmp_path: Path) -> None:
     assert "flatter returns, if yours are such" in built["note"]
     config.write_text(TWO_LINES.replace("[panel]", "[[source]]"))
     trained = done("train", config, "--out", tmp_path / "o")
-    assert trained["warnings"] == built["warnings"]
+    none = "No source is statistically significant out of fold: all have weight 0, and every forecast is 0"
+    assert trained["warnings"] == [*built["warnings"], none]
+    assert set(trained["weights"].values()) == {0.0}
+    for cell in trained["evidence"].values():
+        assert cell.endswith(": not statistically significant, weight 0")
+    found = done("predict", tmp_path / "o")
+    assert none in found["note"]
+    assert {(row["expected_bps"], tuple(row["sources"])) for row in found["rows"]} == {(0.0, ())}
+    assert f"{none}." in done("backtest", tmp_path / "o", "--cost-bps", "5", "--out", tmp_path / "b")["warnings"]
     assert (tmp_path / "o" / "model").is_dir()
 
 

@@ -7,9 +7,20 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import DataError
-from tercel.signals.alpha import AlphaScale, chained, scale_of
+from tercel.core.stats import t_quantile
+from tercel.signals.alpha import PERIODS, AlphaScale, chained, scale_of
 from tercel.signals.evaluated import ic_of
-from tercel.signals.fusion_walk import base_names, final, fit_base, fused, out_of_fold, thinned
+from tercel.signals.fusion_walk import (
+    base_names,
+    evidence,
+    final,
+    fit_base,
+    fused,
+    out_of_fold,
+    spelt_evidence,
+    thinned,
+    whole,
+)
 from tercel.signals.model_folder import SignalModel, load, save
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.sources.synthetic import synthetic_market
@@ -117,6 +128,65 @@ def test_messages_are_in_bps_and_less_is_less_sure(data: Dataset) -> None:
     assert all(a.sd_bps > b.sd_bps for a, b in zip(less, whole, strict=True))
     with pytest.raises(DataError, match="row per instrument"):
         model.alphas(features, who[:-1], 5)
+
+
+def weighed(seed: int, strength: float) -> list[bool]:
+    """Which sources of a synthetic panel get a weight: linear (planted), interaction (for a line noise), noise."""
+    data = synthetic_market(seed, instruments=20, days=150, strength=strength).data
+    names = base_names(data, ("linear",))
+    fusion = whole(data, out_of_fold(data, ("linear",), folds_of(data)), names, 0.5)
+    return [weight > 0 for weight in fusion.weights * fusion.slope]
+
+
+@pytest.mark.long
+def test_noise_gets_weight_as_often_as_the_test_says_and_a_signal_keeps_its_own() -> None:
+    """Placebo: of 90 sources of noise 2.5 % lie above 0 by their interval; and power."""
+    placebo = np.array([weighed(seed, 0.0) for seed in range(30)])
+    assert placebo.mean() < 0.075, "three binomial deviations above 2.5 %"
+    planted = np.array([weighed(seed, 0.2) for seed in range(10)])
+    assert planted[:, 0].all()
+    assert planted[:, 1:].mean() < 0.2
+
+
+def test_only_a_source_above_zero_by_its_interval_has_a_weight(data: Dataset) -> None:
+    """Oracle: the slope and Student's interval over blocks of dates, in a plain loop."""
+    told, names = out_of_fold(data, ("linear",), folds_of(data)), base_names(data, ("linear",))
+    rows = ~np.isnan(told).all(axis=1)
+    fusion = whole(data, told, names, 0.5)
+    for k, found in enumerate(evidence(data, told, rows)):
+        sums: dict[int, list[float]] = {}
+        for at in np.unique(data.dates[rows]).tolist():
+            day = (data.dates == at) & np.isfinite(told[:, k])
+            if not day.any():
+                continue
+            x, y = told[day, k] - told[day, k].mean(), data.y[day] - data.y[day].mean()
+            block = sums.setdefault(at // 4, [0.0, 0.0])
+            block[0] += float(x @ y)
+            block[1] += float(x @ x)
+        common, power = np.array(list(sums.values())).T
+        slope, n = common.sum() / power.sum(), len(sums)
+        half = t_quantile(0.975, n - 1) * np.sqrt(((common - slope * power) ** 2).sum() * n / (n - 1)) / power.sum()
+        assert (found.mean, found.ci_low, found.ci_high) == pytest.approx((slope, slope - half, slope + half))
+        assert (fusion.weights[k] * fusion.slope[k] > 0) == (slope - half > 0)
+        assert spelt_evidence(found).endswith("not statistically significant, weight 0") == (slope - half <= 0)
+    assert fusion.weights[0] > 0
+    none = whole(data, np.where(np.isnan(told), np.nan, np.random.default_rng(0).normal(size=told.shape)), names, 0.5)
+    value, sd = none.combine(told[rows])
+    assert not none.weights.any()
+    assert set(value.tolist()) == {none.base}
+    assert sd == pytest.approx(data.y[rows].std())
+
+
+def test_a_half_life_is_no_longer_than_it_was_measured(data: Dataset) -> None:
+    """A steady drift: the slopes of one to four dates grow in proportion."""
+    rng = np.random.default_rng(1)
+    lasting = rng.normal(size=20)[np.unique(data.instrument, return_inverse=True)[1]]
+    drifting = replace(data, outcome=0.01 * lasting + 1e-4 * rng.normal(size=data.n))
+    scale = scale_of(drifting, lasting, 1.0)
+    assert scale.half_life_ns == PERIODS[-1] * scale.horizon_ns == 4 * DAY
+    assert scale.half_life == "longer than measured (4.0 days)"
+    silent = scale_of(drifting, np.ones(data.n), 1.0)
+    assert (silent.unit_bps, silent.half_life_ns, silent.half_life) == (0.0, DAY, "24.0")
 
 
 def test_a_source_that_begins_late_and_a_forecast_that_was_wrong(data: Dataset) -> None:

@@ -64,7 +64,7 @@ def test_a_file_that_ends_earlier_gives_the_same_forecasts(whole: Path, tmp_path
 def test_a_date_is_forecast_with_the_parameters_of_that_date(whole: Path) -> None:
     model = load(whole)
     times = np.unique(model.walk().drop_nans("value")["time"].dt.epoch("ns").to_numpy())
-    at, day = int(times[30]), datetime.fromtimestamp(int(times[30]) / 1e9, UTC).date()
+    at, day = int(times[-30]), datetime.fromtimestamp(int(times[-30]) / 1e9, UTC).date()
     then = {one.instrument: one.expected_bps for one in predict(model, day).alphas}
     told = dict(model.walk().filter(pl.col("time").dt.epoch("ns") == at).select("name", "value").iter_rows())
     assert sorted(then, key=then.get) == sorted(told, key=told.get)  # type: ignore[arg-type]

@@ -299,16 +299,16 @@ def test_a_date_whose_outcome_training_saw_is_told(update: str) -> None:
 @pytest.mark.parametrize("update", ["refit", "static"])
 def test_a_model_that_drifted_while_nobody_looked_is_told(update: str) -> None:
     """What it learned turns round where its training ends."""
-    turned = project(update, 450, prices(690, turns=450))
+    turned = project(update, 560, prices(690, turns=560))
     found = done("predict", turned.folder)
     assert found["drift"]["drifted"]
     assert "it has drifted" in found["note"]
     assert found["drift"]["mean"] < found["drift"]["training"]
     assert "it has drifted" in " ".join(signals("predict", turned.folder).output.split())
-    as_before = done("predict", project(update, 450, prices(690)).folder)
+    as_before = done("predict", project(update, 560, prices(690)).folder)
     assert not as_before["drift"]["drifted"]
     assert any("no drift that can be told" in line for line in as_before["sentences"])
-    short = done("predict", project(update, 450, prices(460)).folder)
+    short = done("predict", project(update, 560, prices(570)).folder)
     assert short["drift"] is None
 
 

@@ -1,5 +1,6 @@
 """Every adapter keeps to the port's contract; what it cannot use it refuses with file and row."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from tests.market.tape.tapes import DAY
 from tests.signals.command.foreign import foreign, headlines
 from tests.signals.sources.test_broken_tapes import tape
@@ -23,6 +25,7 @@ from tercel.signals.sources.fundamentals import Fundamentals, Statements
 from tercel.signals.sources.microstructure import MicrostructureBars
 from tercel.signals.sources.news import PENALTY, RARE, News, learned
 from tercel.signals.sources.port import SignalSource, SourceAbsentError, at_new_york
+from tercel.signals.sources.registry import source_of
 from tercel.signals.sources.synthetic import planted_leak, synthetic_market
 from tercel.signals.sources.tables import read_prices
 
@@ -171,6 +174,48 @@ class TestBars(SourceContract):
         lake = Lake(tmp_path / "lake")
         lake.write(DAY, tape(DAY.date))
         return MicrostructureBars(tmp_path / "lake", [("TOY", DAY.date)], every_s=60.0, levels=1)
+
+
+OWN = (
+    "symbol,filed,period_end,roe,shares\n"
+    "A,2015-05-04,2015-03-31,0.1,7\nA,2015-08-03,2015-06-30,,9\nB,2015-05-05,2015-03-31,0.2,8\n"
+)
+STATED = (
+    "Ticker Symbol,Period Ending,Net Income,Total Assets,Total Equity\n"
+    "A,2012-12-31,5,100,40\nA,2013-12-31,7,,50\nB,2013-12-31,-7,120,60\n"
+)
+SERIES = "date,symbol,debt,rate\n" + "".join(f"2010-01-{d:02d},{'AB'[d % 2]},{20 + d % 4},{d}.5\n" for d in range(1, 9))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "write"),
+    [
+        ("daily", {"history": 60}, daily_file),
+        ("fundamentals", {}, lambda folder: reports_file(folder, cash=[5.0, None, 3.0], equity=[40.0, 41.0, np.nan])),
+        ("fundamentals", {}, lambda folder: _text(folder, OWN)),
+        ("fundamentals", {"values": ["roe"]}, lambda folder: _text(folder, OWN)),
+        ("statements", {"lag_days": 120}, lambda folder: _text(folder, STATED)),
+        ("series", {"lag_days": 2}, lambda folder: _text(folder, SERIES)),
+        ("scenes", {}, scenes_file),
+        ("news", {}, lambda folder: headlines(foreign(folder, days=60), "n.csv", False, 1) or folder / "n.csv"),
+    ],
+)  # fmt: skip
+def test_csv_and_parquet_of_the_same_rows_give_the_same_facts(
+    tmp_path: Path, kind: str, options: dict[str, Any], write: Callable[[Path], Path]
+) -> None:
+    file = write(tmp_path)
+    typed = pl.read_parquet(file) if file.suffix == ".parquet" else pl.read_csv(file, try_parse_dates=True)
+    typed.write_csv(tmp_path / "same.csv")
+    typed.write_parquet(tmp_path / "same.parquet")
+    paths = [file, tmp_path / "same.csv", tmp_path / "same.parquet"]
+    first, *others = [source_of(kind, path, **options).facts() for path in paths]
+    for other in others:
+        assert_frame_equal(first, other, rel_tol=1e-12)
+
+
+def _text(folder: Path, text: str) -> Path:
+    (folder / "own.csv").write_text(text)
+    return folder / "own.csv"
 
 
 # -- times ------------------------------------------------------------------------------------------------------------

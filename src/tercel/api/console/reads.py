@@ -38,10 +38,10 @@ from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.alerts import SEVERE, AlertBook
 from tercel.desk.console.chart import book, chart
 from tercel.desk.console.gate import newest_first, read_rows
-from tercel.desk.console.outcomes import forecast_row
 from tercel.desk.console.state import DeskState, highest
 from tercel.desk.trading.journal import kinds as all_kinds
 from tercel.desk.trading.order import ChildOrder
+from tercel.desk.trading.outcomes import forecast_row
 from tercel.desk.trading.parents import ParentOrder
 
 EVERY_S: Final = 1.0

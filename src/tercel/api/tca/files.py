@@ -1,10 +1,10 @@
 """Files of somebody's own executions: fills, and the orders that they belong to.
 
-`fills.csv` has the columns time, symbol, side, quantity, price, and may have parent, venue, agent, fee. `orders.csv`
-has parent, symbol, side, quantity, start, end, and may have limit, refused. A :class:`FillsMap` says what else they are
-called, and how signs are meant; those of brokers are shipped by name (`MAPS`). Other columns are passed over and named,
-but for one that seems to be a missing one under another name: that is refused. Prices and fees are read as decimals,
-whole: nothing is rounded here.
+`fills.csv` has the columns time, symbol, side, quantity, price, and may have parent, venue, agent, fee, arrival (when
+the fill's parent was ordered). `orders.csv` has parent, symbol, side, quantity, start, end, and may have limit,
+refused. A :class:`FillsMap` says what else they are called, and how signs are meant; those of brokers are shipped by
+name (`MAPS`). Other columns are passed over and named, but for one that seems to be a missing one under another name:
+that is refused. Prices and fees are read as decimals, whole: nothing is rounded here.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from tercel.feeds.csv_map import MapTable, Words
 
 _PARENT = ("parent", "parent id", "parent_id", "parentid")
 FILLS: Final = ("time", "symbol", "side", "quantity", "price")
-MAY_FILLS: Final = (_PARENT, ("venue",), ("agent",), ("fee",))
+MAY_FILLS: Final = (_PARENT, ("venue",), ("agent",), ("fee",), ("arrival",))
 ORDERS: Final = ("symbol", "side", "quantity", "start", "end")
 MAY_ORDERS: Final = (_PARENT, ("limit",), ("refused",))
 _TIME: Final = (
@@ -54,6 +54,11 @@ USUAL_FILLS: Final = _USUAL_BOTH | {
         "fees", "commission", "commissions", "comm", "charges", "totalfees", "totalfee", "brokerage", "execfee",
         "ibcommission",
     ),
+    "arrival": (
+        "ordertime", "orderdatetime", "ordertimestamp", "arrivaltime", "decisiontime", "submittime", "submittedtime",
+        "timesubmitted", "submitted", "submittedat", "placedtime", "timeplaced", "placed", "orderplaced", "placedat",
+        "orderentrytime", "ordercreated", "ordercreatedtime",
+    ),
 }  # fmt: skip
 """What the field calls columns of fills, as `core.rows.plain_name`."""
 USUAL_ORDERS: Final = _USUAL_BOTH | {
@@ -78,6 +83,7 @@ class FillColumns(MapTable):
     venue: Words = ()
     agent: Words = ()
     fee: Words = ()
+    arrival: Words = ()
     start: Words = ()
     end: Words = ()
     limit: Words = ()
@@ -206,6 +212,8 @@ class FileFill:
         Price units; of the whole fill, below 0 a rebate.
     parent, venue, agent : str
         Empty where the file does not say.
+    arrival_ns : int
+        When its parent was ordered; 0 where the file does not say.
     """
 
     row: int
@@ -218,6 +226,7 @@ class FileFill:
     parent: str
     venue: str
     agent: str
+    arrival_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +273,7 @@ def read_fills(path: Path, map: FillsMap = AS_NAMED) -> list[FileFill]:
                 next((cells[name] for name in _PARENT if cells.get(name)), ""),
                 cells.get("venue", ""),
                 cells.get("agent", ""),
+                _time(at, "arrival", map.zone) if cells.get("arrival") else 0,
             )
         )
     if not found:

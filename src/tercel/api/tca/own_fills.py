@@ -11,9 +11,9 @@ Displacement by the order itself stands in timing: a real day has no twin.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from math import lcm
+from math import lcm, nan
 
 import numpy as np
 
@@ -22,7 +22,8 @@ from tercel.api.tca.market_day import Calendar, MarketDay, read_day
 from tercel.core.arrays import Ints
 from tercel.core.errors import DataError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.trading.tca.measure import ParentCost, ParentFacts, measure, without_own
+from tercel.desk.trading.tca.measure import F_MID2, F_QTY, ParentCost, ParentFacts, measure, without_own
+from tercel.desk.trading.tca.shortfall import BPS
 from tercel.market.tape import Instrument, Lake
 
 NS_PER_HOUR = 3600 * NS_PER_SECOND
@@ -66,7 +67,11 @@ class OwnParent:
     Parameters
     ----------
     cost : ParentCost
-        Its lots are the tape's; its prices `grain` to a tick; its notional is money.
+        Its lots are the tape's; its prices `grain` to a tick; its notional is money. Its timing begins at the first
+        fill.
+    delay_bps : float
+        The mid's move from arrival to the first fill, on all that was filled; NaN where nothing was. The cost of the
+        fills is the sum of the cost's parts and of it.
     day : Instrument
     unit : Fraction
         Money of a half grain x lot: what its integer sums are multiplied with.
@@ -76,16 +81,20 @@ class OwnParent:
         Half grains.
     limit : Fraction or None
         Of its order.
+    ordered : bool
+        Whether the files say when it was ordered; else its arrival is its first fill, and nothing is known of delay.
     fills, mids : int64 (f, 7), int64 (m, 2)
         Its fills, and the mid's path through its life, in grains and half grains.
     """
 
     cost: ParentCost
+    delay_bps: float
     day: Instrument
     unit: Fraction
     grain: int
     arrival_mid2: int
     limit: Fraction | None
+    ordered: bool
     fills: Ints
     mids: Ints
 
@@ -184,7 +193,8 @@ def analyse(
     ----------
     fills : sequence of FileFill
     orders : mapping of id to FileOrder
-        Without an order a parent is what was filled, from its first fill to its last.
+        Without an order a parent is what was filled, from when it was ordered (its first fill, where the file does not
+        say) to its last fill.
     lake : Lake
     venue : str
         Whose tape, where the lake has a symbol at several; a fill's own venue goes first.
@@ -389,7 +399,8 @@ def _measured(group: _Group, day: MarketDay, grain: int, odd: Odd, within_ns: in
     lost = sum(fill.quantity for fill in group.fills) - sum(fill.quantity for fill, _ in met)
     quantity = _lots(group.quantity - lost, about, group)
     start, end = (met[0][0].ns, met[-1][0].ns) if met else (0, 0)
-    limit = None if order is None else order.limit
+    said = [fill.arrival_ns for fill in group.fills if fill.arrival_ns]
+    start, limit = min([start, *said]), None if order is None else order.limit
     if order is not None:
         start, end = order.start_ns, order.end_ns
         odd["outside_order"] += [fill for fill, _ in met if not start <= fill.ns <= end]
@@ -425,7 +436,11 @@ def _measured(group: _Group, day: MarketDay, grain: int, odd: Odd, within_ns: in
     first, last = np.searchsorted(mid_ns, (start, end + 1))
     path = np.stack([mid_ns, facts.mid2], axis=1)[max(first - 1, 0) : last]
     cost = measure(without_own(facts))
-    return OwnParent(cost, about, unit, grain, facts.arrival_mid2, limit, facts.fills, path)
+    delay = sum(group.side * (met[0][1][F_MID2] - arrival_mid2) * row[F_QTY] for _, row in met)
+    sums = {"delay": delay, **cost.sums, "timing": cost.sums["timing"] - delay}
+    per_filled = BPS / (arrival_mid2 * cost.filled) if cost.filled else nan
+    cost, ordered = replace(cost, timing_bps=sums["timing"] * per_filled, sums=sums), bool(said or order)
+    return OwnParent(cost, delay * per_filled, about, unit, grain, arrival_mid2, limit, ordered, facts.fills, path)
 
 
 def _met(fill: FileFill, day: MarketDay, tick: Fraction, grain: int, odd: Odd, within_ns: int) -> list[int] | None:

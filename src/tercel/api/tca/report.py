@@ -96,6 +96,11 @@ class OwnCosts:
         """Summary in five sentences at most."""
         left = self.analysis.left_orders
         more = [f"{len(left):,} orders have no quotes"] if left else []
+        if without := sum(not row["ordered"] for row in self.rows):
+            more.append(
+                f"{without:,} of {len(self.rows):,} parents have no order time: their arrival is their first fill, and "
+                "delay is not measured"
+            )
         lines = sentences(self.rows, self.analysis.money(), more)
         if counts := in_words(self.analysis.odd):
             lines.append(f"Fills to look at: {'; '.join(counts)}.")
@@ -201,6 +206,8 @@ def row_of(one: OwnParent) -> dict[str, Any]:
         "average_price": plain(price),
         "arrival_price": float(one.arrival_mid2 * one.unit / one.day.lot_units),
         "limit": None if one.limit is None else float(one.limit),
+        "ordered": one.ordered,
+        "delay_bps": plain(one.delay_bps),
         "money": _floats(one.money),
     }
 
@@ -274,11 +281,12 @@ def _against(found: Counterfactual | None) -> dict[str, Any] | None:
 
 COLUMNS = (
     "parent", "instrument", "agent", "date", "start", "end", "side", "limit", "filled", "unfilled", "refused", "is_bps",
-    "spread_bps", "walk_bps", "timing_bps", "fees_bps", "opportunity_bps", "vwap_bps", "twap_bps", "close_bps",
+    "delay_bps", "spread_bps", "walk_bps", "timing_bps", "fees_bps", "opportunity_bps", "vwap_bps", "twap_bps",
+    "close_bps",
 )  # fmt: skip
 """Of a parent, on the page; `tca.json` has the rest."""
 MOST_ROWS = 500
-LEAVES = ("agent", "limit", "unfilled", "refused", "opportunity", "refusal", "forced")
+LEAVES = ("agent", "limit", "delay", "unfilled", "refused", "opportunity", "refusal", "forced")
 """Columns that leave a page where they say nothing."""
 
 

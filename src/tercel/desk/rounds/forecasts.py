@@ -29,6 +29,7 @@ from tercel.desk.rounds.monitor import MarketMonitor
 from tercel.desk.rounds.parts import NewsPort
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.outcomes import Outcomes
 from tercel.execution.guidance import remaining
 from tercel.signals.model_folder import SignalModel, folder_at, load, load_packaged, packaged
 from tercel.signals.sources.tables import first_names
@@ -56,7 +57,8 @@ class Outlook:
     ahead : Alpha
         The part of it that is expected within the round.
     about : mapping
-        What the journal has beside it, of a forecast that was served: {"model", "at", "ahead_bps"}.
+        What the journal has beside it, of a forecast that was served: {"model", "at", "ahead_bps", "left_bps",
+        "due_ns"}.
     """
 
     alpha: Alpha
@@ -159,7 +161,9 @@ class DeskForecasts:
         alpha = replace(_likely(self._served[known]), instrument=name, at_ns=self._at_ns - self.offset_ns)
         sd_bps = alpha.sd_bps * min(self._span_ns / alpha.horizon_ns, 1.0) ** 0.5  # of a random walk
         ahead = replace(alpha, expected_bps=alpha.expected_bps * within(alpha, at_ns, self._span_ns), sd_bps=sd_bps)
-        return Outlook(alpha, ahead, {**self._about, "ahead_bps": ahead.expected_bps})
+        left_bps, due_ns = alpha.expected_bps * within(alpha, at_ns, alpha.horizon_ns), alpha.at_ns + alpha.horizon_ns
+        about = {**self._about, "ahead_bps": ahead.expected_bps, "left_bps": left_bps, "due_ns": due_ns}
+        return Outlook(alpha, ahead, about)
 
     def _too_old(self, at_ns: int) -> TercelError | None:
         """A forecast that is over, or of the future, by the venue's clock."""
@@ -250,30 +254,23 @@ def within(alpha: Alpha, now_ns: int, span_ns: int) -> float:
     return float(left[0] - left[1])
 
 
-def came_entry(name: str, outlook: Outlook, mids2: tuple[int, int], ns: int, begun_ns: int) -> Entry:
-    """What was forecast of a round that is over, and what came."""
-    body = {
-        **outlook.about, "forecast_bps": outlook.ahead.expected_bps, "sd_bps": outlook.ahead.sd_bps,
-        "came_bps": 1e4 * (mids2[1] / mids2[0] - 1.0), "span_s": (ns - begun_ns) / NS_PER_SECOND,
-    }  # fmt: skip
-    body.pop("ahead_bps")
-    return Entry(kinds.FORECAST, ns, name, body=body)
-
-
 @dataclass(frozen=True)
 class ForecastOutcome:
-    """Forecasts of a desk that were served, beside what came.
+    """Forecasts of a desk that were served, each scored once, at its horizon.
 
     Parameters
     ----------
     model, at : str or None
         Of the last forecast that was taken; None where none was.
     names : tuple of mapping
-        A row a name over its rounds: {"name", "rounds", "forecast_bps", "came_bps", "hits"}.
-    rounds, hits : int
-        Over all names, of those that moved.
+        A row a forecast: {"name", "forecast_bps": what was left of it when the desk first took it, "came_bps": None of
+        one that is not yet due}.
+    not_due : int
+        Forecasts whose horizon has not passed in the market's time.
+    scored, hits : int
+        Of the others that moved; those whose sign was right.
     hit_rate, ci_low, ci_high : float or None
-        Share of right signs, with its 95 % interval as if rounds were independent (Wilson, 1927).
+        Share of right signs, with its 95 % interval as if forecasts were independent (Wilson, 1927).
     without : tuple of str
         Why there was none, as it was told.
     targets : tuple of str
@@ -283,7 +280,8 @@ class ForecastOutcome:
     model: str | None = None
     at: str | None = None
     names: tuple[Mapping[str, Any], ...] = ()
-    rounds: int = 0
+    not_due: int = 0
+    scored: int = 0
     hits: int = 0
     hit_rate: float | None = None
     ci_low: float | None = None
@@ -293,25 +291,22 @@ class ForecastOutcome:
 
 
 def forecasts_in(entries: Iterable[Entry]) -> ForecastOutcome:
-    """The same from a journal's entries of FORECAST and ALERT."""
-    rows: dict[str, dict[str, Any]] = {}
-    told, aims = list[str](), list[str]()
+    """The same from a journal's entries of ALPHA, MARKET and ALERT."""
+    told, aims, fold = list[str](), list[str](), Outcomes()
     last: Mapping[str, Any] = {}
-    moved = hits = 0
     for entry in entries:
-        if entry.kind == kinds.FORECAST:
-            last = entry.body
-            expected, came = float(last["forecast_bps"]), float(last["came_bps"])
-            right = int(expected * came > 0)
-            start = {"name": entry.instrument, "rounds": 0, "forecast_bps": 0.0, "came_bps": 0.0, "hits": 0}
-            row = rows.setdefault(entry.instrument, start)
-            for key, more in (("rounds", 1), ("forecast_bps", expected), ("came_bps", came), ("hits", right)):
-                row[key] += more
-            moved, hits = moved + (came != 0), hits + right
-        elif entry.body.get("code") == kinds.TARGET:
+        if entry.kind != kinds.ALPHA or entry.body.get("model"):
+            fold.apply(entry)
+            last = entry.body if entry.kind == kinds.ALPHA else last
+        if entry.body.get("code") == kinds.TARGET:
             aims.append(str(entry.body["text"]))
         elif entry.body.get("code") == NO_FORECAST:
             told.append(": ".join(filter(None, (entry.instrument, str(entry.body["text"])))))
-    rate, low, high = wilson(hits, moved)
-    names, without = tuple(rows.values()), tuple(dict.fromkeys(told))
-    return ForecastOutcome(last.get("model"), last.get("at"), names, moved, hits, rate, low, high, without, tuple(aims))
+    over, waiting, keys = [row for row in fold.told if row["came_bps"]], fold.waiting, ("forecast_bps", "came_bps")
+    hits = sum(row["forecast_bps"] * row["came_bps"] > 0 for row in over)
+    rate, low, high = wilson(hits, len(over))
+    names = tuple({"name": row["instrument"], **{key: row[key] for key in keys}} for row in (*fold.told, *waiting))
+    return ForecastOutcome(
+        last.get("model"), last.get("at"), names, len(waiting), len(over), hits, rate, low, high,
+        tuple(dict.fromkeys(told)), tuple(aims),
+    )  # fmt: skip

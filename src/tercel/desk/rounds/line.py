@@ -26,7 +26,8 @@ class Line:
     round_costs: dict[str, float] = field(default_factory=dict)
     begun_mid2: int = 0
     """The mid at the start of the round, half ticks."""
-    begun_ns: int = 0
+    pending: dict[int, tuple[float, int]] = field(default_factory=dict)
+    """Forecasts that are not yet due, by when they are: what was expected until then, and the mid at that time."""
     share_path: "array[float]" = field(default_factory=lambda: array("d"))
     """The agents' shares after every round, one round after the other."""
 

@@ -32,7 +32,7 @@ from tercel.desk.rounds.challenge import Challenge, Evidence, paper_rows
 from tercel.desk.rounds.config import CLOSING_S, DeskConfig
 from tercel.desk.rounds.context import MINUTE_S, shares_of
 from tercel.desk.rounds.demand import Demand, demand
-from tercel.desk.rounds.forecasts import DeskForecasts, Outlook, came_entry
+from tercel.desk.rounds.forecasts import DeskForecasts
 from tercel.desk.rounds.line import Line
 from tercel.desk.rounds.monitor import MarketMonitor, seconds_between
 from tercel.desk.rounds.program import Program
@@ -217,9 +217,14 @@ class DeskLoop(SessionObserver):
                 self._orders[number + 1].append(order)
                 self.alert("warning", "NO_MARKET", "no two-sided market: its order waits a round", order.instrument)
         for name, line in self._lines.items():
-            line.begun_mid2, line.begun_ns = self.session.follow(name).mid2, at_ns
+            line.begun_mid2 = self.session.follow(name).mid2
             if self._forecasts is not None:
                 line.outlook = self._forecasts.take(name, line.monitor, number, at_ns, self.session.gateway)
+            if (one := line.outlook) is not None and line.begun_mid2:
+                line.pending.setdefault(
+                    one.alpha.at_ns + one.alpha.horizon_ns,
+                    (one.about.get("left_bps", one.alpha.expected_bps), line.begun_mid2),
+                )
             self._follow_risk(line, at_ns)
             self._take_posture(name, line, at_ns)
             self._guide(name, line)
@@ -332,8 +337,10 @@ class DeskLoop(SessionObserver):
         self._ends_ns.append(now)
         for name, line in self._lines.items():
             costs, line.round_costs = line.round_costs, {}
-            if line.outlook is not None and line.begun_mid2:
-                self._learn_move(name, line, line.outlook, now)
+            for due_ns in [one for one in line.pending if one <= now]:
+                expected_bps, begun_mid2 = line.pending.pop(due_ns)
+                if self.config.loop.feedback and (mid2 := self.session.follow(name).mid2):
+                    line.sizing.learn_move(expected_bps, 1e4 * (mid2 / begun_mid2 - 1.0))
             if self.config.loop.feedback and costs:
                 line.weights.update(costs, line.program.side * line.moved_bps(self.session.follow(name).mid2))
                 line.foresee(self.config.loop.context.minutes, self._minutes)
@@ -343,14 +350,6 @@ class DeskLoop(SessionObserver):
         for slot in self.slots.values():
             self._watch_drift(slot)
         self._journal_slots()
-
-    def _learn_move(self, name: str, line: Line, outlook: Outlook, now_ns: int) -> None:
-        """What the market did in the round beside what was forecast of it."""
-        mid2 = self.session.follow(name).mid2
-        if self.config.loop.feedback:
-            line.sizing.learn_move(outlook.ahead.expected_bps, line.moved_bps(mid2))
-        if outlook.about and mid2:
-            self._note([came_entry(name, outlook, (line.begun_mid2, mid2), now_ns, line.begun_ns)])
 
     # -- notifications of the session ----------------------------------------------------------------------------------
 

@@ -200,7 +200,7 @@ def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:
     with closing(JournalReader(folder)) as journal:
         denials = Counter(str(entry.body.get("code")) for _, entry in journal.read(0, (kinds.DENIED,)))
         checked = JournalCheck(journal.last, _consistent(journal, opened))
-        forecasts = forecasts_in(entry for _, entry in journal.read(0, (kinds.FORECAST, kinds.ALERT)))
+        forecasts = forecasts_in(entry for _, entry in journal.read(0, (kinds.ALPHA, kinds.MARKET, kinds.ALERT)))
     shares, rows = desk.shares(), desk.results
     alone = [row for row in rows if "by_hand" not in row]
     own = {name: [row for row in alone if row["agent"] == name] for name in desk.slots}

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import polars as pl
 
-NEEDED = (
-    "symbol", "end_date", "period_focus", "revenues", "op_income", "net_income", "assets", "cur_assets", "cur_liab",
-    "cash", "equity", "cash_flow_op", "collected",
+SIZES = (
+    "revenues", "op_income", "net_income", "assets", "cur_assets", "cur_liab", "cash", "equity", "cash_flow_op",
 )  # fmt: skip
+NEEDED = ("symbol", "end_date", "period_focus", *SIZES, "collected")
 RATIOS = (
     "earnings_to_assets", "operating_margin", "cash_flow_to_assets", "accruals", "equity_to_assets", "current_ratio",
     "cash_to_assets", "asset_growth", "revenue_growth",

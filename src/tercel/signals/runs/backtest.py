@@ -151,8 +151,8 @@ def forecasts(model: SignalModel) -> tuple[Walk, dict[str, dict[str, Any]], Held
     """
     table = model.walk().select(books.NEEDED)
     unit, last = model.scale.unit_bps, table["time"].dt.epoch("ns").max()
-    if not unit > 0:
-        return walk_of(table), {}, None, ["The fusion was wrong out of sample, so its newest forecast says nothing."]
+    if model.silent:
+        return walk_of(table), {}, None, [f"{model.silent}."]
     try:
         say("forecast of the newest date")
         served = predict(model)
@@ -223,8 +223,10 @@ def ic_of(model: SignalModel) -> dict[str, Any]:
         Where dates were too few for one.
     """
     if (ic := model.card.get("ic")) is None:
-        fewer = "fewer: the files are short, or the fusion was wrong out of sample"
-        raise DataError(f"at least {BLOCK + 1} dates with {FEWEST} names after the first test block", fewer, AGAIN)
+        expected = f"forecasts that vary on at least {BLOCK + 1} dates, of {FEWEST} names, after the first test block"
+        raise DataError(
+            expected, model.silent or "fewer of the walk", f"take longer files or other sources, and {AGAIN}"
+        )
     return dict(ic)
 
 

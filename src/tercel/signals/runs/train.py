@@ -17,8 +17,8 @@ from tercel.core.written import beside
 from tercel.signals.alpha import scale_of, slope_of, within_dates
 from tercel.signals.conformal import interval_of
 from tercel.signals.evaluated import ic_of, out_of_sample, tested_of
-from tercel.signals.fusion import Fusion, stack
-from tercel.signals.fusion_walk import Fold, base_names, final, fused, fusions
+from tercel.signals.fusion import Fusion
+from tercel.signals.fusion_walk import Fold, base_names, evidence, final, fused, fusions, spelt_evidence, whole
 from tercel.signals.gate import FusionGate
 from tercel.signals.model_folder import BASE, CARD, MODEL, SignalModel, load, save, seen_from
 from tercel.signals.online import FAMILY, learn_all
@@ -99,8 +99,8 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
     else:
         start, columns = time.process_time(), base_names(data, (FAMILY,))
         forecasts, models, moves = learn_all(data, config.train.update, config.train.online)
-        seconds, tested = time.process_time() - start, ~np.isnan(forecasts).all(axis=1)
-        fusion = stack(forecasts[tested], data.y[tested], columns, shrink=config.train.shrink)
+        seconds, fusion = time.process_time() - start, whole(data, forecasts, columns, config.train.shrink)
+    slopes = evidence(data, forecasts, np.asarray(~np.isnan(forecasts).all(axis=1)))
     folds = folds_of(data, config.train)
     value, sd, _ = fused(data, forecasts, columns, folds, shrink=config.train.shrink)
     scale = scale_of(data, value, fusion.without(np.ones(len(columns), dtype=bool))[1])
@@ -118,8 +118,10 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
     return {
         "out": out, "rows": data.n, "tested": int((~np.isnan(forecasts).all(axis=1)).sum()), "seconds": seconds,
         "weights": dict(zip(columns, (fusion.weights * fusion.slope).tolist(), strict=True)),
-        "alpha_scale": asdict(scale), "parts": [part["file"] for part in card["parts"]],
-        "gate": None if gate is None else plain(asdict(gate)), "note": data.note, "warnings": data.warnings,
+        "evidence": {name: spelt_evidence(one) for name, one in zip(columns, slopes, strict=True)},
+        "alpha_scale": asdict(scale), "half_life": scale.half_life, "parts": [part["file"] for part in card["parts"]],
+        "gate": None if gate is None else plain(asdict(gate)), "note": data.note,
+        "warnings": [*data.warnings, *filter(None, [model.silent])],
     }  # fmt: skip
 
 
@@ -135,7 +137,7 @@ def walk_of(
     for (_, test), fusion in zip(folds, blocks, strict=True):
         if fusion is not None:
             known = np.isfinite(value) & (data.end_ns <= data.time_ns[test].min())
-            bps[test] = 1e4 * slope_of(*within_dates(data, value, known)) * (value[test] - fusion.base)
+            bps[test] = 1e4 * slope_of(*within_dates(data, value, data.outcome, known)) * (value[test] - fusion.base)
     times = {"time": data.time_ns, "start": data.start_ns, "end": data.end_ns}
     columns = {"name": data.instrument, "value": value, "sd": sd, "expected_bps": bps}
     frame = pl.DataFrame({**times, **columns, "outcome": data.outcome, "y": data.y})

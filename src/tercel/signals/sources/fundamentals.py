@@ -18,7 +18,7 @@ import polars as pl
 from pydantic import Field
 
 from tercel.core.errors import DataError
-from tercel.signals.features.fundamentals import NEEDED, RATIOS, ratios, with_year_before
+from tercel.signals.features.fundamentals import NEEDED, RATIOS, SIZES, ratios, with_year_before
 from tercel.signals.sources import cells
 from tercel.signals.sources.cells import Table, TableSource
 from tercel.signals.sources.port import LONGEST_DAYS, ROW, at_new_york, checked, lagged
@@ -93,8 +93,9 @@ class Fundamentals(TableSource):
         """Value columns: ratios of a known layout, those that are named, or all numbers; and what is said of others."""
         frame = table.frame.rename(dict(table.theirs))
         if set(NEEDED) <= set(frame.columns) and not self.values:
-            dated = frame.with_columns(end_date=cells.days(table, "event"), collected=cells.days(table, "known"))
-            return list(with_year_before(dated).select(ratios().values())), []
+            days = {"end_date": cells.days(table, "event"), "collected": cells.days(table, "known")}
+            sized = frame.with_columns(*(cells.numbers(table, name) for name in SIZES), **days)
+            return list(with_year_before(sized).select(ratios().values())), []
         if {"Total Assets", *STATED} <= set(frame.columns) and not self.values:
             assets = cells.numbers(table, "Total Assets")
             assets = assets.set(assets <= 0, None)

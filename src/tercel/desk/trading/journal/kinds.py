@@ -43,10 +43,8 @@ MARKET: Final = "market"
 """The market as marked: {"bid", "ask"}; None where a side is empty; {"unit"}: price units of a tick times its lot."""
 ALPHA: Final = "alpha"
 """{"horizon_ns", "expected_bps", "sd_bps", "half_life_ns", "sources"} and, of one that was served from files, {"model":
-hash of its card, "at": when it was known, "ahead_bps": the part of it that is expected within the round}."""
-FORECAST: Final = "forecast"
-"""What was forecast of a round that is over and what came, of a model that is served from files: {"model", "at",
-"span_s", "forecast_bps", "sd_bps", "came_bps"}."""
+hash of its card, "at": when it was known, "ahead_bps": the part of it that is expected within the round, "left_bps":
+until its horizon, "due_ns"}."""
 POSTURE: Final = "posture"
 """{"urgency", "max_participation", "styles", "size_multiplier", "reasons"}: risk's, and what a person set by hand."""
 FEEDBACK: Final = "feedback"
@@ -115,7 +113,6 @@ KINDS: Final = frozenset(
         REPORT_IN,
         MARKET,
         ALPHA,
-        FORECAST,
         POSTURE,
         FEEDBACK,
         TCA,

@@ -10,8 +10,8 @@ from tercel.core.fixed import summed
 from tercel.desk.trading.tca.shortfall import by_filled
 
 OF_FILLS = (
-    "is_bps", "spread_bps", "walk_bps", "timing_bps", "forced_bps", "fees_bps", "vwap_bps", "twap_bps", "close_bps",
-    "passive_share",
+    "is_bps", "delay_bps", "spread_bps", "walk_bps", "timing_bps", "forced_bps", "fees_bps", "vwap_bps", "twap_bps",
+    "close_bps", "passive_share",
 )  # fmt: skip
 """Given for what was filled, and weighted by it."""
 
@@ -47,7 +47,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-PARTS = ("spread", "walk", "timing", "forced", "fees")
+PARTS = ("delay", "spread", "walk", "timing", "forced", "fees")
 BENCHMARKS = {"vwap": "VWAP", "twap": "TWAP", "close": "the close"}
 
 
@@ -84,7 +84,7 @@ def sentences(
         within = "" if half is None else f" ± {half:.2f}"
         paid = f", {float(money['fills']):,.2f} in money" if money is not None else ""
         lines = [f"{filled} cost {mean:.2f}{within} bps against arrival{paid}."]
-        split = {name: total[f"{name}_bps"] for name in PARTS if total[f"{name}_bps"] or name != "forced"}
+        split = {n: v for n in PARTS if (v := total.get(f"{n}_bps")) or n not in ("delay", "forced")}
         parts = ", ".join(f"{name} {value:.2f}" for name, value in split.items() if value is not None)
         beside = {word: total[f"{name}_bps"] for name, word in BENCHMARKS.items()}
         against = ", ".join(f"{word} {value:.2f}" for word, value in beside.items() if value is not None)
@@ -102,7 +102,7 @@ def sentences(
 def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     sums = {key: summed(row.get(key, 0) for row in rows) for key in ("quantity", "filled", "unfilled", "refused")}
     notional = sum(row.get("notional", 0.0) for row in rows)
-    costs = {key: by_filled(rows, key)[0] for key in OF_FILLS}
+    costs = {key: by_filled(rows, key)[0] for key in OF_FILLS if key != "delay_bps" or any(key in one for one in rows)}
     spans = dict.fromkeys(span for row in rows for span in row.get("markouts_bps", {}))
     marks = {
         span: by_filled([{**row, "mark": row["markouts_bps"].get(span)} for row in rows], "mark")[0] for span in spans

@@ -13,8 +13,9 @@ MOST_WAITING: Final = 64
 
 
 class Outcomes:
-    """The fold: a model that is served from files is measured by the desk; what is forecast live, by the journal's
-    marks: from the first one at or after the forecast to the first one at or after its horizon.
+    """The fold: each forecast is measured at its horizon and not before, by the journal's marks, from the first one at
+    or after the forecast to the first one at or after its horizon. One that was served from files is taken in every
+    round: it counts once, from the first on, as what was left of it then.
     """
 
     def __init__(self) -> None:
@@ -25,15 +26,19 @@ class Outcomes:
     def apply(self, entry: Entry) -> None:
         """Fold one entry; other kinds than forecasts and marks are ignored."""
         name, body = entry.instrument, entry.body
-        if entry.kind == kinds.FORECAST and body.get("span_s") is not None:
-            span_ns = round(body["span_s"] * 1e9)
-            then = {"ns": entry.ns - span_ns, "expected_bps": body.get("forecast_bps"), "horizon_ns": span_ns}
-            self.told.append(forecast_row(name, {**body, **then}, body.get("came_bps")))
-        elif entry.kind == kinds.ALPHA and body.get("horizon_ns") and not body.get("model"):
-            row = {**body, "ns": entry.ns, "mid2": None}
-            self._waiting[name] = (*self._waiting.get(name, ()), row)[-MOST_WAITING:]
+        if entry.kind == kinds.ALPHA and body.get("horizon_ns"):
+            due_ns, waiting = body.get("due_ns", entry.ns + body["horizon_ns"]), self._waiting.get(name, ())
+            left = {"expected_bps": body.get("left_bps", body.get("expected_bps")), "horizon_ns": due_ns - entry.ns}
+            if due_ns > entry.ns and not (body.get("model") and any(one["due_ns"] == due_ns for one in waiting)):
+                row = {**body, **left, "ns": entry.ns, "due_ns": due_ns, "mid2": None}
+                self._waiting[name] = (*waiting, row)[-MOST_WAITING:]
         elif entry.kind == kinds.MARKET and self._waiting.get(name) and None not in (body.get("bid"), body.get("ask")):
             self._mark(name, entry.ns, int(body["bid"]) + int(body["ask"]))
+
+    @property
+    def waiting(self) -> list[dict[str, Any]]:
+        """Rows of those whose time is not over."""
+        return [forecast_row(name, row) for name, rows in self._waiting.items() for row in rows]
 
     def _mark(self, name: str, ns: int, mid2: int) -> None:
         left = []
