@@ -369,9 +369,11 @@ class Listing:
 
     def __post_init__(self) -> None:
         if not LEAST_TICK <= self.tick <= MOST_TICK or not 1 <= self.lot < MOST_LOTS:
-            expected = f"a tick of {LEAST_TICK:g} to {MOST_TICK:g}, a lot of 1 to {MOST_LOTS - 1}"
-            received = f"{self.instrument}: tick {self.tick}, lot {self.lot}"
-            raise VenueError(expected, received, "correct the listing, or leave the instrument out")
+            raise VenueError(
+                f"a tick of {LEAST_TICK:g} to {MOST_TICK:g}, a lot of 1 to {MOST_LOTS - 1}",
+                f"{self.instrument}: tick {self.tick}, lot {self.lot}",
+                "correct the listing, or leave the instrument out",
+            )
 
     @property
     def fees(self) -> tuple[int, int, int, int]:

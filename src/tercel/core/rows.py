@@ -36,8 +36,6 @@ _UNIX = re.compile(r"(\d+)(?:\.(\d{1,9}))?")
 _UNITS: Final = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3), (2**62, 1))
 # Seconds since 1970 from which a number is a time.
 _FIRST_S: Final = 10**8
-FORMULA: Final = ("=", "+", "-", "@")
-"""How a cell begins that a spreadsheet reckons with, wide letters and what is not seen before it aside."""
 SLIP: Final = 0.75
 """Similarity from which a column is a slip of the pen for one that is missing."""
 SYMBOLS: Final = ("ticker", "sym", "instrument", "security", "securityid", "ric", "product", "contract", "stock")
@@ -334,6 +332,7 @@ def read_cell(text: str) -> str:
 
 
 def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet reckons with a cell, wide letters and what is not seen before them aside."""
     bare = text.lstrip("'")
     seen = (letter for letter in normalize("NFKC", bare) if category(letter)[0] not in "ZC")
-    return bare[:1] in ("\t", "\r", "\n") or next(seen, "") in FORMULA
+    return bare[:1] in ("\t", "\r", "\n") or next(seen, "x") in "=+-@"

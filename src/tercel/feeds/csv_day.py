@@ -25,8 +25,6 @@ from tercel.market.tape import Events, schema
 from tercel.market.tape.instrument import Instrument, clock_s, midnight_ns, next_midnight_ns
 
 ROUNDED: Final = "rows of sizes rounded to whole lots"
-_FILE_ROW: Final = (1 << 40) - 1
-"""Bits of a row's number that count rows of its file."""
 MOST_BACKWARDS: Final = 0.01
 """Share of rows whose clock may go back before a warning."""
 
@@ -230,7 +228,7 @@ def _levels(q: pl.DataFrame, tick: float, lot: int, report: r.Taken) -> tuple[pl
     sides = r.side_columns(sum(name.startswith("bid_size_") for name in q.columns))
     large = [pl.col(*names) >= MOST_LOTS * unit for names, unit in zip(sides, (tick, lot) * 2, strict=True)]
     for wrong in q.filter(pl.any_horizontal(large)).head(1).iter_rows(named=True):
-        received = f"a price or a size in row {wrong[r.ROW] & _FILE_ROW} that makes more"
+        received = f"a price or a size in row {wrong[r.ROW] & ((1 << 40) - 1)} that makes more"
         raise FeedError("quotes below 2**30 ticks and lots", received, "correct the row, or give a larger tick or lot")
     if rounded := q.filter(pl.any_horizontal(pl.col(*sides[1], *sides[3]) % lot > 0)).height:
         report[ROUNDED] += rounded
@@ -265,6 +263,6 @@ def _in_lots(rows: pl.DataFrame, lot: int, report: r.Taken) -> pl.DataFrame:
     for bad in rows.filter(pl.col("price_ticks") >= MOST_LOTS).head(1).iter_rows(named=True):
         raise FeedError("prices below 2**30 ticks", f"{bad['price']:g} ticks", "give a larger tick")
     for bad in rows.filter((pl.col("qty_lots") >= MOST_LOTS) | (size < 0)).head(1).iter_rows(named=True):
-        received = f"{bad['size']:g} in row {bad[r.ROW] & _FILE_ROW}"
+        received = f"{bad['size']:g} in row {bad[r.ROW] & ((1 << 40) - 1)}"
         raise FeedError("a size of 0 to 2**30 lots", received, "raise `lot` in the map, or correct the row")
     return rows
