@@ -400,6 +400,12 @@ class ParentOrderManager:
             executor.states.add(StateReason.TAKEN_OFF, reason)
             self.gateway.submit(self.cancels(executor.id), sender=Sender.MANAGER)
 
+    def begin_anew(self, instrument: str, reason: str) -> None:
+        """Retire executors whose book does not lead to an instrument's next rows: those that have arrived."""
+        for executor in self:
+            if executor.order.instrument == instrument and executor.arrived:
+                self.take_off(executor, reason)
+
     def cancels(self, parent: str) -> list[Command]:
         """A cancel for every child of a parent that has none in flight; what a person has at work there stays."""
         held, live = self.gateway.ledger.parents.get(parent), self.gateway.ledger.orders.live(parent=parent)

@@ -338,7 +338,7 @@ class Session:
         for event in events:
             if isinstance(event, MarketRows) and (follower := self.followers.get(event.instrument)) is not None:
                 if event.snapshot:
-                    self._take_off(event.instrument, "market data began anew")
+                    self.manager.begin_anew(event.instrument, "market data began anew")
                 try:
                     follower.on_market(event)
                 except TapeError as error:
@@ -365,13 +365,7 @@ class Session:
         self.gateway.alert("critical", "missed_market_data", why, instrument)
         self.followers[instrument].ready = False
         self.venue.subscribe(instrument)
-        self._take_off(instrument, "market data was missed")
-
-    def _take_off(self, instrument: str, why: str) -> None:
-        """Take off executors whose book does not lead to the next rows. Those that have not arrived have no book."""
-        for executor in self.manager:
-            if executor.order.instrument == instrument and executor.arrived:
-                self.manager.take_off(executor, why)
+        self.manager.begin_anew(instrument, "market data was missed")
 
     def _link(self, status: LinkStatus) -> None:
         if status.up:
