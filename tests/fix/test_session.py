@@ -171,7 +171,7 @@ class TestOverASession:
             ("b", OrdStatus.REJECTED),
             ("c", OrdStatus.REJECTED),
         ]
-        assert "of another" in refused[0].text
+        assert "which another login named first" in refused[0].text
 
     def test_what_the_server_refuses_comes_as_a_report_and_costs_no_time(self, serve, connect):
         serve()

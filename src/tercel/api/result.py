@@ -1,7 +1,6 @@
 """Typed result of an evaluation: the table, paired comparisons, pictures, single episodes."""
 
 import html
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -14,6 +13,7 @@ import numpy as np
 from tercel.api.episode import Episode, episode_of
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
+from tercel.core.parsed import parse_json
 from tercel.core.plain import plain
 from tercel.core.record import read
 from tercel.core.report import figures
@@ -340,7 +340,7 @@ class Result:
             Something else.
         """
         try:
-            given = json.loads(data) if isinstance(data, str) else data
+            given = parse_json(data) if isinstance(data, str) else data
             if given["format"] != FORMAT:
                 raise ConfigError(f"a result of format {FORMAT}", f"format {given['format']}", "evaluate again")
             found: Result = read(cls, given)

@@ -1,6 +1,5 @@
 """A training in its run folder: read, claimed, trained, gone on with, for `tercel.train` and `agent train` alike."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.locks import LOCK, alone
 from tercel.core.names import check_known
+from tercel.core.parsed import parse_json
 from tercel.core.progress import progress as bars
 from tercel.core.progress import say
 from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_config
@@ -155,7 +155,7 @@ class TrainingRun:
             with self._claimed():
                 if finished:
                     say(f"{self.folder}: it was finished; nothing was trained")
-                    result: dict[str, Any] = json.loads((self.folder / RESULT).read_text())
+                    result: dict[str, Any] = parse_json((self.folder / RESULT).read_text())
                     return result | {"policy": str(self.folder / POLICY)}
                 arguments = (self.config, self.folder, self.seed)
                 if not progress:

@@ -151,9 +151,11 @@ def reported(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> It
     except KeyboardInterrupt as stop:
         say(f"\nstopped: {stop.args[0] if stop.args else on_interrupt}")
         raise typer.Exit(INTERRUPTED) from None
-    except (TercelError, OSError) as error:
+    except (TercelError, OSError, RecursionError) as error:
         if os.environ.get("TERCEL_TRACEBACK") == "1":
             raise
+        if isinstance(error, RecursionError):
+            error = ConfigError("files nested less deep", f"{error}", "see with TERCEL_TRACEBACK=1 which one it is")
         print_error(error if isinstance(error, TercelError) else of_files(error), as_json)
         raise typer.Exit(2) from None
     finally:

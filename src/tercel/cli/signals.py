@@ -221,8 +221,7 @@ def predict(request: PredictSignals) -> None:
     """Forecast every name on the last date of the files, or another: what a desk with this model reads."""
     from datetime import date
 
-    import polars as pl
-
+    from tercel.core.rows import csv_text
     from tercel.signals.serve import predict as served
 
     check_date(request.date)
@@ -230,7 +229,8 @@ def predict(request: PredictSignals) -> None:
     found = served(model, None if request.date is None else date.fromisoformat(request.date))
     rows = found.rows()
     if request.out is not None:
-        write_whole(request.out, pl.DataFrame(rows).with_columns(pl.col("sources").list.join(" ")).write_csv())
+        texts = [{**row, "sources": " ".join(row["sources"])}.values() for row in rows]
+        write_whole(request.out, csv_text([rows[0] if rows else (), *texts]))
     about = {"name": model.name, "ic": model.card.get("ic")} | found.about()
     hand_over(about | {"rows": rows}, request.as_json, lambda: _show_predicted(model.name, rows, about, found.held))
 

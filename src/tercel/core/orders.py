@@ -12,6 +12,8 @@ from typing import ClassVar, Final
 
 from tercel.core import fixed
 from tercel.core.arrays import Ints
+from tercel.core.errors import VenueError
+from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
 
 
 class Tif(StrEnum):
@@ -364,6 +366,14 @@ class Listing:
     taker_rate: int = 0
     currency: str = ""
     part: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not LEAST_TICK <= self.tick <= MOST_TICK or not 1 <= self.lot < MOST_LOTS:
+            raise VenueError(
+                f"a tick of {LEAST_TICK:g} to {MOST_TICK:g}, a lot of 1 to {MOST_LOTS - 1}",
+                f"{self.instrument}: tick {self.tick}, lot {self.lot}",
+                "correct the listing, or leave the instrument out",
+            )
 
     @property
     def fees(self) -> tuple[int, int, int, int]:

@@ -1,18 +1,21 @@
 """Rows of a CSV file that a person wrote: cells by the names of columns, and errors that name file and row."""
 
 import csv
+import io
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
+from unicodedata import category, normalize
 
 from tercel.core.errors import DataError
 from tercel.core.names import check_known, nearest
-from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
+from tercel.core.vocabulary import BUY, FIRST_DAY, LAST_DAY, NS_PER_SECOND, SELL
 
 SIDES: Final = {
     **dict.fromkeys(("buy", "b", "1", "+1", "bot", "bought"), BUY),
@@ -69,7 +72,7 @@ def parse_time(text: str, zone: tzinfo | None = None) -> int:
     Raises
     ------
     ValueError
-        Anything else; without `zone` a time that needs it.
+        Anything else; a date before FIRST_DAY or after LAST_DAY; without `zone` a time that needs it.
     """
     if (number := _UNIX.fullmatch(text)) is not None:
         return _since_1970(int(number[1]), number[2] or "")
@@ -85,6 +88,8 @@ def parse_time(text: str, zone: tzinfo | None = None) -> int:
             if zone is None:
                 raise ValueError(text)
             moment = moment.replace(tzinfo=zone)
+        if not FIRST_DAY <= moment.date() <= LAST_DAY:
+            raise ValueError(text)
         return int(moment.timestamp()) * NS_PER_SECOND + int((part or "0").ljust(9, "0"))
     raise ValueError(text)
 
@@ -188,7 +193,7 @@ def rows(
                 if len(cells) != len(header):
                     received = f"{len(cells)} cells in row {reader.line_num} of {path}"
                     raise DataError(f"{len(header)} cells, as in the first row", received, "correct the row")
-                yield reader.line_num, dict(zip(header, (cell.strip() for cell in cells), strict=True))
+                yield reader.line_num, dict(zip(header, (read_cell(cell.strip()) for cell in cells), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError("a text file of values separated by commas", f"{path}: {error}", "export it as CSV") from error
 
@@ -292,3 +297,42 @@ def unread(cells: Mapping[str, str], needed: Sequence[str], optional: Sequence[S
     """
     known = {*needed, *(name for spellings in optional for name in spellings)}
     return [name for name in cells if name and name not in known]
+
+
+def csv_text(rows: Iterable[Iterable[Any]]) -> str:
+    """Rows as CSV; what is no number or text is JSON.
+
+    >>> csv_text([["name", "weight"], ["=1+1", -0.5]])
+    "name,weight\\r\\n'=1+1,-0.5\\r\\n"
+    """
+    out = io.StringIO()
+    csv.writer(out).writerows(map(csv_cell, row) for row in rows)
+    return out.getvalue()
+
+
+def csv_cell(value: Any) -> Any:
+    """A cell; a text that a spreadsheet would reckon with has an apostrophe before it.
+
+    >>> [csv_cell(value) for value in ("=1+1", "@x", "\\n\\ufeff \\uff1d1", "'=1", "p-1", -3.5, None, {"a": 1})]
+    ["'=1+1", "'@x", "'\\n\\ufeff \\uff1d1", "''=1", 'p-1', -3.5, None, '{"a": 1}']
+    """
+    if value is None or isinstance(value, int | float):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"'{text}" if _is_formula(text) else text
+
+
+def read_cell(text: str) -> str:
+    """The text of which :func:`csv_cell` made a cell.
+
+    >>> [read_cell(cell) for cell in ("'=1+1", "''=1", "'tis", "p-1")]
+    ['=1+1', "'=1", "'tis", 'p-1']
+    """
+    return text[1:] if text.startswith("'") and _is_formula(text) else text
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet reckons with a cell, wide letters and what is not seen before them aside."""
+    bare = text.lstrip("'")
+    seen = (letter for letter in normalize("NFKC", bare) if category(letter)[0] not in "ZC")
+    return bare[:1] in ("\t", "\r", "\n") or next(seen, "x") in "=+-@"

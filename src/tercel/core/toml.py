@@ -1,11 +1,11 @@
 """Files in TOML: what they hold, or why they cannot be read."""
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import ConfigError
+from tercel.core.parsed import parse_tables
 
 
 def read_toml(path: Path, way: str, what: str = "a configuration file") -> dict[str, Any]:
@@ -42,8 +42,8 @@ def parse_toml(text: str, where: str, way: str, what: str = "a configuration fil
     {'desk': {'lots': 5}}
     """
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_tables(text)
+    except ValueError as error:
         raise ConfigError(f"{what} in TOML", f"{where}: {error}", way) from None
 
 
@@ -90,7 +90,7 @@ def _places(text: str) -> Iterator[tuple[int, tuple[str | int, ...]]]:
         many = line.lstrip().startswith("[[")
         heading = line.lstrip().startswith("[")
         try:
-            names = _names(tomllib.loads(line if heading else f"{left} = 0" if is_key else "?"))
+            names = _names(parse_tables(line if heading else f"{left} = 0" if is_key else "?"))
         except ValueError:
             continue
         if not heading:

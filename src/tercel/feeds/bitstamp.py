@@ -12,10 +12,11 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.errors import FeedError
+from tercel.core.vocabulary import MOST_LOTS
 from tercel.feeds.bitstamp_book import BitstampRow, follow
 from tercel.feeds.bitstamp_messages import Pair, pairs_of
 from tercel.feeds.capture_day import Capture, CaptureDay, CaptureFeed, days_of
-from tercel.feeds.captures import MOST, ONE, CaptureLine, shown, stated_unit, unit_of
+from tercel.feeds.captures import ONE, CaptureLine, shown, stated_unit, unit_of
 from tercel.market.tape import Events, schema
 
 VENUE: Final = "BITSTAMP"
@@ -87,7 +88,7 @@ def fitting_lot(largest: int) -> int:
     ('0.00000001', '0.0000001')
     """
     lot = _SMALLEST_LOT
-    while -(-largest // lot) >= MOST:
+    while -(-largest // lot) >= MOST_LOTS:
         lot *= 10
     return lot
 

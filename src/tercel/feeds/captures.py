@@ -5,7 +5,6 @@ of one feed may follow one another (a recorder starts a new one at each start); 
 since a killed recorder cannot finish it.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -15,12 +14,13 @@ import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError
+from tercel.core.parsed import parse_json
+from tercel.core.vocabulary import MOST_LOTS
 from tercel.feeds.members import Member
 
 SCALE: Final = 10
 """Decimal places kept of prices and quantities."""
 ONE: Final = 10**SCALE
-MOST: Final = 2**30
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ def _first_time(rows: Sequence[str]) -> int:
 def _parsed(row: str, where: str) -> CaptureLine:
     head, _, rest = row.partition(" ")
     if head.isdigit() and rest:
-        return CaptureLine(int(head), json.loads(rest), where)
-    return CaptureLine(0, json.loads(row), where)
+        return CaptureLine(int(head), parse_json(rest), where)
+    return CaptureLine(0, parse_json(row), where)
 
 
 class ScaledCapture:
@@ -150,7 +150,7 @@ def unit_of(numbers: Ints, stated: int, what: str, where: str, known: int = 0) -
     if len(off):
         received = f"{shown(unit)}, which {shown(int(off[0]))} in {where} is not a multiple of"
         raise FeedError(f"a {what} that all values are on", received, f"give a finer `{what}=`, or leave it out")
-    if len(positive) and int(positive[-1]) // unit >= MOST:
+    if len(positive) and int(positive[-1]) // unit >= MOST_LOTS:
         received = f"{shown(int(positive[-1]))} with a {what} of {shown(unit)} in {where}"
         raise FeedError(f"values below 2**30 of a {what}", received, f"give a larger `{what}=`")
     return unit

@@ -14,7 +14,7 @@ import polars as pl
 
 from tercel.core.arrays import Bytes, Int32
 from tercel.core.errors import FeedError
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
 from tercel.feeds import csv_kernels as k
 from tercel.feeds import csv_read as r
 from tercel.feeds.csv_clean import clean_quotes, clean_trades, in_order, merge_exchanges
@@ -24,6 +24,7 @@ from tercel.market.feed import Imported
 from tercel.market.tape import Events, schema
 from tercel.market.tape.instrument import Instrument, clock_s, midnight_ns, next_midnight_ns
 
+ROUNDED: Final = "rows of sizes rounded to whole lots"
 MOST_BACKWARDS: Final = 0.01
 """Share of rows whose clock may go back before a warning."""
 
@@ -113,9 +114,11 @@ class CsvDay:
         return items, back
 
     def _warnings(self, report: r.Taken, back: int, items: int) -> list[str]:
-        taken = {k: v for k, v in report.items() if not k.endswith(" read")}
+        taken = {k: v for k, v in report.items() if not k.endswith(" read") and k != ROUNDED}
         counts = ", ".join(f"{v:,} {k}" for k, v in taken.items() if v)
         found = [f"cleaning took {counts}"] if counts else []
+        if report[ROUNDED]:
+            found.append(f"sizes of {report[ROUNDED]:,} rows are no whole lots; they were rounded, to 1 lot at least")
         if back > MOST_BACKWARDS * items:
             found.append(f"the clock goes back in {back:,} rows; they were put in order of time")
         if any(f.quote is not None and not f.quote.bid_size for _, f in self.parts):
@@ -179,8 +182,8 @@ def tape_of(
     kind = pl.when("cross").then(schema.CROSS).otherwise(schema.TRADE)
     parts = (
         quotes[made[:, 0]].with_columns(order_id=0, **{name: pl.Series(values) for name, values in columns.items()}),
-        _in_lots(prints.with_columns(kind=kind, order_id=0, side=-pl.col("sign")), lot),
-        _in_lots(direct.with_columns(price=r.divided(pl.col("price"), tick)), lot),
+        _in_lots(prints.with_columns(kind=kind, order_id=0, side=-pl.col("sign")), lot, report),
+        _in_lots(direct.with_columns(price=r.divided(pl.col("price"), tick)), lot, report),
     )
     longs = [pl.col(name).cast(pl.Int64) for name in schema.COLUMN_NAMES]
     names = {r.NS: "exch_ns", r.RECEIVED: "recv_ns"}
@@ -223,6 +226,12 @@ def _signed(t: pl.DataFrame, check: bool, report: r.Taken) -> tuple[pl.DataFrame
 def _levels(q: pl.DataFrame, tick: float, lot: int, report: r.Taken) -> tuple[pl.DataFrame, list[Int32], Bytes]:
     """Quotes in ticks and lots, and which are off the tick; those whose levels make no sense are left out."""
     sides = r.side_columns(sum(name.startswith("bid_size_") for name in q.columns))
+    large = [pl.col(*names) >= MOST_LOTS * unit for names, unit in zip(sides, (tick, lot) * 2, strict=True)]
+    for wrong in q.filter(pl.any_horizontal(large)).head(1).iter_rows(named=True):
+        received = f"a price or a size in row {wrong[r.ROW] & ((1 << 40) - 1)} that makes more"
+        raise FeedError("quotes below 2**30 ticks and lots", received, "correct the row, or give a larger tick or lot")
+    if rounded := q.filter(pl.any_horizontal(pl.col(*sides[1], *sides[3]) % lot > 0)).height:
+        report[ROUNDED] += rounded
     bid, bid_size, ask, ask_size = (np.ascontiguousarray(q.select(names).to_numpy()) for names in sides)
     shown = [np.zeros(bid.shape, np.int32) for _ in range(4)]
     off, bad = np.zeros(q.height, np.uint8), np.zeros(q.height, np.uint8)
@@ -235,7 +244,7 @@ def _levels(q: pl.DataFrame, tick: float, lot: int, report: r.Taken) -> tuple[pl
     return q.filter(good), [x[good] for x in shown], off[good]
 
 
-def _in_lots(rows: pl.DataFrame, lot: int) -> pl.DataFrame:
+def _in_lots(rows: pl.DataFrame, lot: int, report: r.Taken) -> pl.DataFrame:
     """Rows whose `price`, in ticks, and `size` become columns of the tape.
 
     Prices off the tick go away from the touch (bids down, asks up), to the nearest without a side.
@@ -249,10 +258,11 @@ def _in_lots(rows: pl.DataFrame, lot: int) -> pl.DataFrame:
         qty_lots=lots,
         flags=off.cast(pl.Int64) * schema.OFF_TICK,
     )
-    most = 1 << 30
-    for bad in rows.filter(pl.col("price_ticks") >= most).head(1).iter_rows(named=True):
+    if rounded := rows.filter(size % lot > 0).height:
+        report[ROUNDED] += rounded
+    for bad in rows.filter(pl.col("price_ticks") >= MOST_LOTS).head(1).iter_rows(named=True):
         raise FeedError("prices below 2**30 ticks", f"{bad['price']:g} ticks", "give a larger tick")
-    for bad in rows.filter((pl.col("qty_lots") >= most) | (size < 0)).head(1).iter_rows(named=True):
+    for bad in rows.filter((pl.col("qty_lots") >= MOST_LOTS) | (size < 0)).head(1).iter_rows(named=True):
         received = f"{bad['size']:g} in row {bad[r.ROW] & ((1 << 40) - 1)}"
         raise FeedError("a size of 0 to 2**30 lots", received, "raise `lot` in the map, or correct the row")
     return rows

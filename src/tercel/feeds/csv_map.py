@@ -10,13 +10,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
 from tercel.core.schema import schema_of
 from tercel.core.toml import parse_toml
 from tercel.core.validated import validated
+from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
 from tercel.market.tape.instrument import midnight_ns
 
 UNIT_NS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
@@ -58,9 +59,9 @@ class InstrumentMap(MapTable):
     """
 
     venue: str
-    tick: PositiveFloat
+    tick: float = Field(ge=LEAST_TICK, le=MOST_TICK)
     timezone: str = "America/New_York"
-    lot: PositiveInt = 1
+    lot: int = Field(default=1, ge=1, lt=MOST_LOTS)
     session: Words = ()
     uppercase: bool = True
 

@@ -210,7 +210,8 @@ class VenueService:
             return
         owner = self._owner.setdefault(account, party.login.comp_id)
         if owner != party.login.comp_id:
-            raise RefusedError("an account of this login", f"1={account}, of another", t.UNKNOWN_ACCOUNT)
+            received = f"1={account}, which another login named first: choose another name"
+            raise RefusedError("an account of this login", received, t.UNKNOWN_ACCOUNT)
         party.accounts.add(account)
 
     @staticmethod

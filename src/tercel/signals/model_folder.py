@@ -28,6 +28,7 @@ from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
 from tercel.core.names import check_known, offer
+from tercel.core.parsed import parse_json
 from tercel.core.written import file_hash
 from tercel.signals.alpha import AlphaScale
 from tercel.signals.base_model import BOUNDED, BaseModel, BoundedLinear
@@ -217,18 +218,18 @@ class SignalModel:
             raise DataError(
                 f"a journal of updates in {self.folder}", f"no {UPDATES}", "set train.update and train again"
             )
-        lines = [json.loads(line) for line in _checked(self.folder, self.card["updates"]).splitlines()]
+        lines = [parse_json(line) for line in _checked(self.folder, self.card["updates"]).splitlines()]
         known = {(one["source"], name): new for one in lines for name, (_, new) in one["moved"].items()}
         last, file = {one["source"]: one["at"] for one in lines}, self.folder / SERVED
         *whole, rest = (file.read_bytes() if file.is_file() else b"").split(b"\n")
         cut = ""
         try:
-            json.loads(rest.decode() or "0")
+            parse_json(rest.decode() or "0")
         except ValueError:
             cut = f"row {len(whole) + 1} of {file} was cut short: it is left out, and learned again"
         for row, text in enumerate([*whole, *[rest] * bool(rest and not cut)], 1):
             try:
-                one = json.loads(text.decode())
+                one = parse_json(text.decode())
                 follows = one["model"] == self.id and one["at"] >= last[one["source"]]
                 for name, (old, new) in one["moved"].items():
                     follows &= known[one["source"], name] == old
@@ -283,13 +284,13 @@ def load(folder: Path) -> SignalModel:
         When there is none, it is of another format, or a file is not the one that the card names.
     """
     try:
-        card = json.loads((folder / CARD).read_bytes())
+        card = parse_json((folder / CARD).read_bytes())
         if card["format"] != FORMAT:
             what = f"format {card['format']} in {folder}, whose files were not opened"
             raise DataError(f"a trained model of format {FORMAT}, arrays alone", what, AGAIN)
         if card.get("sha256") != _digest(card):
             raise DataError("a card as it was written", f"{folder / CARD}, which was edited", AGAIN)
-        fusion = Fusion.from_json(json.loads(_checked(folder, card["fusion"])))
+        fusion = Fusion.from_json(parse_json(_checked(folder, card["fusion"])))
         models = tuple(_part(folder, raw) for raw in card["parts"])
         if fusion.sources != tuple(one.name for one in models):
             raise DataError("a fusion of the model's parts", f"{', '.join(fusion.sources)} in {folder}", AGAIN)

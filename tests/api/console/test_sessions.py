@@ -1,6 +1,7 @@
 """Sessions: how they begin, how they end, and what a wall clock has to do with it (nothing)."""
 
 import json
+import socket
 import threading
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import httpx
 import pytest
 from tests.api.console.conftest import HERE, Place, listening, placed
 from tests.desk.console.desks import PASSWORD, S
-from tests.waiting import until
+from tests.waiting import DEADLINE_S, until
 
+from tercel.api.console.guard import HttpGuard
 from tercel.api.console.people import Person
-from tercel.api.console.sessions import FREE_HERE, FREE_THERE, IDLE_S, KEPT, LIFE_S, Sessions, Throttle, TooSoonError
+from tercel.api.console.serve import TimedProtocol
+from tercel.api.console.sessions import FREE_HERE, IDLE_S, KEPT, LIFE_S, Sessions, Throttle, TooSoonError
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 
@@ -109,14 +112,86 @@ def test_wrong_passwords_wait_longer_and_longer_and_lock_out_nobody_elsewhere(pl
     assert sessions.enter("ann", "wrong", "10.0.0.1") is None
 
 
-def test_an_address_that_tries_many_names_waits(place: Place) -> None:
+def test_who_guesses_names_keeps_nobody_else_of_the_address_out(place: Place) -> None:
+    stranger, device = place.client(), place.client("risk")
+    for n in range(40):
+        assert stranger.post("/api/login", json={"name": f"name{n}", "password": "wrong"}).status_code == 401
+    said = {"name": "bob", "password": PASSWORD}
+    assert [place.client().post("/api/login", json=said).status_code for _ in range(31)] == [200] * 31
+    wrong, right = {"name": "risk", "password": "wrong"}, {"name": "risk", "password": PASSWORD}
+    told = [stranger.post("/api/login", json=wrong).status_code for _ in range(2 * FREE_HERE)]
+    assert told[-1] == stranger.post("/api/login", json=right).status_code == 429, "they wait who guess this name"
+    assert device.post("/api/login", json=right).status_code == 200, "but not a device from which it logged in"
+    told = [device.post("/api/login", json=wrong).status_code for _ in range(2 * FREE_HERE)]
+    assert told[-1] == device.post("/api/login", json=right).status_code == 429, "which has as few tries as others"
+
+
+def test_a_device_is_known_for_its_name_and_its_password_alone(place: Place) -> None:
     sessions: Sessions = place.app.state.sessions
-    sessions.people.verify = lambda name, password: None  # type: ignore[method-assign]
-    for n in range(FREE_THERE + 1):
-        assert sessions.enter(f"name{n}", "wrong", "10.0.0.1") is None
-    with pytest.raises(TooSoonError):
-        sessions.enter("bob", PASSWORD, "10.0.0.1")
-    assert sessions.enter("bob", PASSWORD, "10.0.0.2") is None
+    bob = place.client("bob")
+    device = bob.cookies["tercel_device"]
+    assert sessions.knows("bob", device)
+    made, _, seal = device.partition(".")
+    others = [
+        ("risk", device),
+        ("nobody", device),
+        *(("bob", bad) for bad in ("", ".", made, f"x.{seal}", f"{made}.\xe9")),
+    ]
+    assert not any(sessions.knows(name, bad) for name, bad in others)
+    body = {"old": PASSWORD, "new": "another password"}
+    assert bob.post("/api/password", json=body).status_code == 200
+    assert not sessions.knows("bob", device)
+    assert sessions.knows("bob", bob.cookies["tercel_device"])
+
+
+def test_strangers_who_keep_the_hashing_busy_leave_known_devices_theirs(place: Place) -> None:
+    device, let, busy = place.client("bob"), threading.Event(), threading.Event()
+    verify = place.people.verify
+
+    def slow(name: str, password: str) -> Person | None:
+        if password == PASSWORD:
+            return verify(name, password)
+        busy.set()
+        let.wait(60)
+        return None
+
+    place.app.state.sessions.people.verify = slow
+    tries = [
+        threading.Thread(
+            target=place.client().post, args=("/api/login",), kwargs={"json": {"name": f"n{n}", "password": "x"}}
+        )
+        for n in range(4)
+    ]
+    for one in tries:
+        one.start()
+    try:
+        assert busy.wait(60)
+        assert device.post("/api/login", json={"name": "bob", "password": PASSWORD}).status_code == 200
+    finally:
+        let.set()
+        for one in tries:
+            one.join(60)
+
+
+HALVES = (b"", b"GET / HT", b"GET /api/me HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+BODY = b"POST /api/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 40\r\n\r\n{"
+WHOLE = b"GET /api/ways HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+@pytest.mark.parametrize("half", [*HALVES, *(WHOLE + half for half in HALVES[1:]), BODY])
+def test_half_requests_are_ended(tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch, half: bytes) -> None:
+    monkeypatch.setattr(TimedProtocol, "headers_s", 0.05)
+    with listening(HttpGuard(placed(tmp_path, made).app, body_s=0.05)) as port:
+        with socket.create_connection(("127.0.0.1", port)) as line:
+            line.settimeout(DEADLINE_S)
+            heard = b""
+            if half.startswith(WHOLE):  # on a connection that was answered before
+                line.sendall(WHOLE)
+                while not heard.endswith(b"}"):
+                    heard += line.recv(4096)
+            line.sendall(half.removeprefix(WHOLE))
+            heard += b"".join(iter(lambda: line.recv(4096), b""))
+        assert heard.startswith(b"HTTP/1.1 408" if half is BODY else b"HTTP/1.1 200" if half.startswith(WHOLE) else b"")
 
 
 def test_tries_at_once_are_counted_before_they_are_looked_at(place: Place) -> None:

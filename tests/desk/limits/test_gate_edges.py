@@ -7,7 +7,7 @@ import pytest
 from tests.desk.limits.test_gate import NOON, code, fill, gate, limits, order, word
 from tests.parts import parts, whole
 
-from tercel.core.errors import LimitsError, OrderError
+from tercel.core.errors import OrderError, VenueError
 from tercel.core.fixed import PAID_ONE
 from tercel.core.orders import CancelOrder, CancelReject, ExecType, Listing, OrdStatus, ReplaceOrder, StatusRequest
 from tercel.desk.limits import LimitGate
@@ -517,8 +517,8 @@ def test_a_strange_fill_is_booked_once_and_by_its_side() -> None:
 
 def test_a_unit_of_money() -> None:
     for nothing in (0.0, -0.01):
-        with pytest.raises(LimitsError):
-            LimitGate(limits(), [Listing("A", nothing, 100)], ["x"])
+        with pytest.raises(VenueError):
+            Listing("A", nothing, 100)
     for tick, lot, unit in ((0.01, 100, MONEY // 2), (0.5, 2, MONEY // 2), (0.0005, 1000, MONEY // 4), (1e-9, 1, 1)):
         assert LimitGate(limits(), [Listing("A", tick, lot)], ["x"]).instruments["A"].unit == unit
 

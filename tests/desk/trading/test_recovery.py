@@ -9,7 +9,7 @@ from tests.desk.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, s
 from tests.parts import whole
 
 from tercel.core.errors import JournalError, OrderError, VenueError
-from tercel.core.orders import MassCancel, NewOrder, OrdStatus, StatusRequest, Tif
+from tercel.core.orders import MassCancel, NewOrder, OrdStatus, StatusRequest, Tif, Unread
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_out
@@ -24,14 +24,16 @@ class Deaf(Flaky):
 
     def __init__(self, venue):
         super().__init__(venue)
-        self.swallows, self.mute = (), False
+        self.swallows, self.mute, self.refuses, self.refused = (), False, "", []
 
     def send(self, command):
         if not isinstance(command, self.swallows):
             super().send(command)
+        elif self.refuses and isinstance(command, StatusRequest):
+            self.refused.append(Unread(f"{command}", self.refuses, self.now_ns))
 
     def step(self, until_ns):
-        events = self._venue.step(until_ns)
+        events, self.refused = [*self._venue.step(until_ns), *self.refused], []
         return [] if self.mute else events
 
 
@@ -116,6 +118,14 @@ def test_a_venue_that_does_not_answer_keeps_the_session_from_beginning():
     assert all(order.status == OrdStatus.UNKNOWN and order.open_qty for order in live)
     venue.swallows = ()
     agrees(session_of(venue, journal, warm_s=0))
+
+
+def test_why_a_venue_refuses_to_answer_is_said():
+    journal, venue = MemoryJournal(), Deaf(exchange_of())
+    started(journal, venue, seconds=30)
+    venue.swallows, venue.refuses = (MassCancel, StatusRequest), "1=ann, which another login named first"
+    with pytest.raises(VenueError, match=r"word on every order.*1=ann, which another login named first"):
+        session_of(venue, journal, warm_s=0)
 
 
 def test_a_venue_that_began_anew_is_not_asked_about_what_it_cannot_know():

@@ -35,6 +35,7 @@ from tercel.execution.driver import Driver
 from tercel.execution.policies.onnx_file import OnnxPolicy
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
+from tercel.market.simulator import layout as sim
 
 
 def bodies(journal, *wanted):
@@ -439,6 +440,49 @@ def test_a_way_that_goes_down_stops_everything_new_and_comes_back():
     session._digest([LinkStatus(True, session.now_ns)])
     session.run(session.now_ns + 400 * S)
     assert session.ledger.parents.must("p1").filled == 200
+    check(session)
+
+
+class CutOff:
+    """A venue behind a link that is down for a while: no market data come, and they begin anew once it is back."""
+
+    def __init__(self, venue, down_ns, up_ns):
+        self._venue, self._down_ns, self._up_ns, self.there, self.fresh = venue, down_ns, up_ns, True, False
+
+    def __getattr__(self, name):
+        return getattr(self._venue, name)
+
+    def step(self, until_ns):
+        events = self._venue.step(until_ns)
+        up, told = not self._down_ns <= self._venue.now_ns < self._up_ns, []
+        if up != self.there:
+            self.there, self.fresh = up, True
+            told.append(LinkStatus(up, self._venue.now_ns, "cut"))
+            if up:
+                self._venue.subscribe("X")
+        for event in events:
+            if isinstance(event, MarketRows) and up and event.snapshot:
+                self.fresh = False
+            if not isinstance(event, MarketRows) or not self.fresh:
+                told.append(event)
+        return told
+
+
+def test_no_executor_works_on_with_a_book_from_before_market_data_began_anew():
+    exchange = exchange_of()
+    session = session_of(CutOff(exchange, exchange.now_ns + 110 * S, exchange.now_ns + 130 * S))
+    session.accept(asked(strategy="twap_take"))
+    session.run(session.now_ns + 50 * S)
+    assert not session.venue.there
+    session.run(session.now_ns + 60 * S)
+    assert session.venue.there
+    executor, follower = session.manager.executors["p1"], session.followers["X"]
+    driven = executor.driver.state
+    assert (driven[sim.PUBLIC_BID], driven[sim.PUBLIC_ASK]) == follower.touch
+    session.run(session.now_ns + 400 * S)
+    codes = {body["code"] for body in bodies(session.journal, kinds.ALERT)}
+    assert codes.isdisjoint({"worker_lost", "missed_market_data"})
+    assert session.ledger.parents.must("p1").status == "done"
     check(session)
 
 

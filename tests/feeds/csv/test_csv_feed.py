@@ -203,11 +203,25 @@ def test_a_file_of_several_symbols_and_days(tmp_path):
         ("0,1.0x,5,1.02,7", "'1.0x' in column b1, row 2"),
         ("later,1.00,5,1.02,7", "'later' in column t, row 2"),
         ("0,1.00,five,1.02,7", "'five' in column bs1, row 2"),
+        ("0,1.00,1e30,1.02,7", "below .*lots; received a price or a size in row 2"),
+        ("0,1.00,5,1.02,2147483648", "below .*lots; received a price or a size in row 2"),
+        ("0,1.00,5,1e300,7", "below .*ticks and lots; received a price or a size in row 2"),
     ],
 )
 def test_a_bad_value_is_named_with_its_row(tmp_path, row, said):
     with pytest.raises(FeedError, match=said):
         one(MAP % ("x", QUOTE % 1), ["t,b1,bs1,a1,as1", row], tmp_path)
+
+
+def test_sizes_of_no_whole_lots_are_said(tmp_path):
+    both = (
+        MAP % ("x", QUOTE % 1)
+        + '[[file]]\nname=".*_y.csv"\n[file.time]\ncolumn="t"\n[file.trade]\nprice="p"\nsize="q"\n'
+    )
+    rows = ["t,b1,bs1,a1,as1", "0,1.00,0.5,1.02,7", "1,1.00,5,1.02,7"]
+    day = one(both, rows, tmp_path)
+    assert any("sizes of 1 rows are no whole lots" in said for said in day.warnings)
+    assert not one(both, [rows[0], rows[2]], tmp_path).warnings
 
 
 def test_a_missing_column_offers_the_nearest(tmp_path):
@@ -240,6 +254,9 @@ ONE_FILE = "[instrument]\nvenue='A'\ntick=1\n[[file]]\n[file.time]\ncolumn='t'\n
         ("[instrument]\nvenue='A'\ntikc=1\n", "try 'tick'"),
         ("[instrument]\nvenue='A'\n", "instrument.tick: Field required"),
         ("[instrument]\nvenue='A'\ntick='a'\n", "instrument.tick: Input should be a valid number"),
+        ("[instrument]\nvenue='A'\ntick=1e-300\n", "instrument.tick: .* greater than or equal to 0.000000000001"),
+        ("[instrument]\nvenue='A'\ntick=1e7\n", "instrument.tick: Input should be less than or equal to 1000000"),
+        ("[instrument]\nvenue='A'\ntick=1\nlot=1073741824\n", "instrument.lot: Input should be less than 1073741824"),
         (ONE_FILE + "unit='h'\n[file.trade]\nprice='p'\nsize='q'", "time.unit"),
         ("[instrument", "a map in TOML"),
         ("[instrument]\nvenue='A'\ntick=1\nsession=['9','16']\n[[file]]\n[file.time]\ncolumn='t'", "session as HH:MM"),

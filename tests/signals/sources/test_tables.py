@@ -130,6 +130,8 @@ def test_a_map_says_what_columns_are_called(tmp_path: Path) -> None:
         (LONG + "2020-01-06,A,1,2,.5,inf,1,1\n", "a price that is finite; received Close 'inf' in row 5"),
         (LONG + "2020-01-06,A,1,2,.5,1,1,much\n", "Volume 'much' in row 5 .*go on without the column"),
         (LONG + ",A,1,2,.5,1,1,1\n", "a date such as .*received Date '' in row 5"),
+        (LONG + "9999-12-31,A,1,2,.5,1,1,1\n", "a date from 1800-01-01 to 2199-12-31; received Date .*9999.* in row 5"),
+        (LONG + "0001-01-01,A,1,2,.5,1,1,1\n", "a date from 1800-01-01 to 2199-12-31; received Date .*0001.* in row 5"),
         (LONG + "2020-13-06,A,1,2,.5,1,1,1\n", "received Date '2020-13-06' in row 5"),
         (LONG + "2020-01-06,,1,2,.5,1,1,1\n", "a symbol in every row; received Symbol '' in row 5"),
         ("Date,Close\n2020-01-02 16:00-05:00,1\n2020-01-03 16:00+01:00,1\n", "-05:00 in row 2 and .01:00 in row 3"),

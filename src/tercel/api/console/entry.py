@@ -19,8 +19,12 @@ from tercel.api.console.roles import PUBLIC
 from tercel.api.console.sessions import LIFE_S, Sessions, TooSoonError, Visit
 from tercel.core.errors import TercelError
 
-HASHING: Final = ThreadPoolExecutor(2, "console-hash")
-"""Threads that hash passwords: whoever tries thousands of them keeps no act waiting."""
+HASHING: Final = ThreadPoolExecutor(1, "console-hash"), ThreadPoolExecutor(1, "console-hash-known")
+"""Threads that hash passwords, of strangers and of known devices: whoever tries thousands keeps no act waiting, nor
+a device from which a person has logged in."""
+DEVICE: Final = "tercel_device"
+DEVICE_S: Final = 180 * 86_400
+"""For so long a browser is known."""
 FLOW: Final = "tercel_oidc"
 GO_ON: Final = '<!doctype html><title>Tercel</title><meta http-equiv="refresh" content="0;url=/"><a href="/">Go on</a>'
 MOST_WAITING: Final = 16
@@ -37,7 +41,7 @@ class Door:
     """
 
     def __init__(self, sessions: Sessions) -> None:
-        self._sessions, self._waiting = sessions, 0
+        self._sessions, self._waiting = sessions, [0, 0]
 
     async def enter(self, name: str, password: str, request: Request) -> str:
         """The secret of a new session.
@@ -48,7 +52,7 @@ class Door:
             401: not the password. 429: too many tries; nobody at another address waits.
         """
         try:
-            secret = await self._tried(partial(self._sessions.enter, name, password, _address(request)))
+            secret = await self._tried(name, partial(self._sessions.enter, name, password), request)
         except TercelError:
             raise nobody() from None
         if secret is None:
@@ -65,39 +69,40 @@ class Door:
         """
         visit, secret = request.state.visit, request.cookies.get(COOKIE)
         change = self._sessions.change_password
-        ended = await self._tried(partial(change, visit, secret, asked.old, asked.new, _address(request)))
+        ended = await self._tried(visit.person.name, partial(change, visit, secret, asked.old, asked.new), request)
         if ended is None:
             raise NotServedError(403, "the password of who asks", "another, or none is kept here", "try again")
         return ended
 
-    async def _tried(self, act: Callable[[], _Found]) -> _Found:
-        """What looks at a password, on the threads for that."""
-        if self._waiting >= MOST_WAITING:
+    async def _tried(self, name: str, act: Callable[[str], _Found], request: Request) -> _Found:
+        """What looks at a password of a name, by the place that it came from, on the thread for that."""
+        device, address = request.cookies.get(DEVICE, ""), request.client.host if request.client else ""
+        known = self._sessions.knows(name, device)
+        if self._waiting[known] >= MOST_WAITING:
             raise _wait(1.0)
-        self._waiting += 1
+        self._waiting[known] += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(HASHING, act)
+            return await asyncio.get_running_loop().run_in_executor(HASHING[known], act, device if known else address)
         except TooSoonError as error:
             raise _wait(error.wait_s) from None
         finally:
-            self._waiting -= 1
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
+            self._waiting[known] -= 1
 
 
 def _wait(seconds: float) -> NotServedError:
     whole = max(1, round(seconds + 0.5))
-    received = "too many wrong ones from this address"
+    received = "too many wrong ones of this name from here, or too many at once"
     return NotServedError(429, "fewer tries", received, f"wait {whole} s", {"Retry-After": str(whole)})
 
 
 def with_session(response: Response, secret: str, request: Request) -> Response:
     """A response that hands the session's secret to the browser, for this site alone."""
-    response.set_cookie(
-        COOKIE, secret, httponly=True, samesite="strict", max_age=int(LIFE_S), secure=request.url.scheme == "https"
-    )
+    return _with_cookie(response, COOKIE, secret, int(LIFE_S), request)
+
+
+def _with_cookie(response: Response, name: str, value: str, max_age: int, request: Request) -> Response:
+    https = request.url.scheme == "https"
+    response.set_cookie(name, value, httponly=True, samesite="strict", max_age=max_age, secure=https)
     return response
 
 
@@ -124,6 +129,7 @@ def add_entry(app: FastAPI, sessions: Sessions, oidc: bool) -> None:
         visit = sessions.visit(secret)
         if visit is None:
             raise NotServedError(401, "a name and its password", "one that has just gone", "try again")
+        _with_cookie(response, DEVICE, sessions.device(visit.person), DEVICE_S, request)
         return _me(sessions, visit)
 
     @app.get("/api/me", **needs("look"))
@@ -132,9 +138,11 @@ def add_entry(app: FastAPI, sessions: Sessions, oidc: bool) -> None:
         return _me(sessions, request.state.visit)
 
     @app.post("/api/password", **needs("look"))
-    async def password(request: Request, asked: models.PasswordBody) -> models.PasswordSet:
+    async def password(request: Request, response: Response, asked: models.PasswordBody) -> models.PasswordSet:
         """Change the own password; all other sessions of this person end, and how many did is told."""
-        return models.PasswordSet(ended=await door.change(asked, request))
+        ended = await door.change(asked, request)
+        _with_cookie(response, DEVICE, sessions.device(request.state.visit.person), DEVICE_S, request)
+        return models.PasswordSet(ended=ended)
 
     @app.post("/api/logout", **needs("look"))
     async def logout(request: Request) -> models.Left:

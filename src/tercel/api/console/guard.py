@@ -1,5 +1,6 @@
 """What stands before every route: whose host, whose origin, how long a body, who asks, and whether that person may."""
 
+import asyncio
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping
@@ -25,6 +26,8 @@ TOKEN_TOO: Final = "x-token"
 MOST_BYTES: Final = 64 * 1024
 """Of a request's body."""
 AS_TOLD: Final = "a request as /openapi.json says"
+BODY_S: Final = 30.0
+"""Within which a request's body has come."""
 READS: Final = ("GET", "HEAD", "OPTIONS")
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 HEADERS: Final = {
@@ -83,10 +86,12 @@ class HttpGuard:
     app : ASGI application
     hosts : iterable of str
         Names by which the console may be called; ports do not matter, as tunnels have their own.
+    body_s : float
+        Seconds within which a body has come.
     """
 
-    def __init__(self, app: App, hosts: Iterable[str] = LOOPBACK_HOSTS) -> None:
-        self._app, self._hosts = app, frozenset(one.lower() for one in hosts)
+    def __init__(self, app: App, hosts: Iterable[str] = LOOPBACK_HOSTS, body_s: float = BODY_S) -> None:
+        self._app, self._hosts, self._body_s = app, frozenset(one.lower() for one in hosts), body_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -97,11 +102,20 @@ class HttpGuard:
         sending = _with_headers(send)
         try:
             self._check(scope)
-            body = None if scope["method"] in READS else await _whole(scope, receive)
+            body = None if scope["method"] in READS else await self._body(scope, receive)
         except NotServedError as refused:
             await refused.response()(scope, receive, sending)
             return
         await self._app(scope, receive if body is None else _replayed(body, receive), sending)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        try:
+            async with asyncio.timeout(self._body_s):
+                return await _whole(scope, receive)
+        except TimeoutError:
+            raise NotServedError(
+                408, f"a body within {self._body_s:g} s", "a part of it", "send all of it", {"Connection": "close"}
+            ) from None
 
     def _check(self, scope: Scope) -> None:
         headers = _headers(scope)

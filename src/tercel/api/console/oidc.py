@@ -8,7 +8,6 @@ import base64
 import hashlib
 import json
 import secrets
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import Request, urlopen
 
 from tercel.core.errors import ConfigError
+from tercel.core.parsed import parse_tables
 
 FLOW_S: Final = 600.0
 """Within it a login comes back from the provider."""
@@ -152,7 +152,7 @@ def provider_of(file: Path, now_s: Callable[[], float], wall_s: Callable[[], flo
         The file, or that of the secret, cannot be obeyed to the letter.
     """
     try:
-        told = tomllib.loads(file.read_text(encoding="utf-8"))
+        told = parse_tables(file.read_text(encoding="utf-8"))
         if strange := set(told) - KEYS or KEYS - {"claim"} - set(told):
             raise ConfigError(
                 f"the keys {', '.join(sorted(KEYS))}", f"{', '.join(sorted(strange))} in {file}", "mend it"

@@ -1,15 +1,16 @@
 """Routes that show: desks, agents, orders, the page of a desk now and then, charts, why, the journal, metrics."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial, wraps
 from itertools import islice
-from typing import Annotated, Any, Final, ParamSpec, TypeVar
+from typing import Annotated, Any, Final, Literal, ParamSpec, TypeVar
 
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import Response, StreamingResponse
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from tercel.api.console.cards import model_cards
@@ -30,9 +31,9 @@ from tercel.api.console.page_models import (
     ParentRow,
 )
 from tercel.api.console.reached import Desks, Served
-from tercel.api.console.tables import Format, csv_response
 from tercel.core.fixed import ONE
 from tercel.core.plain import plain
+from tercel.core.rows import csv_text
 from tercel.core.units import Unit
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.alerts import SEVERE, AlertBook
@@ -148,13 +149,13 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         return [row for one in _chosen(desks, desk) for row in agent_rows(one)]
 
     @app.get("/api/orders", response_model=DeskOrders, **TABLE)
-    def list_orders(desk: str | None = None, format: Format = "json") -> DeskOrders | Response:
+    def list_orders(desk: str | None = None, format: Literal["json", "csv"] = "json") -> DeskOrders | Response:
         """Parents and the orders that are open, of one desk or of all; as CSV the parents alone."""
         found = DeskOrders(parents=[], orders=[])
         for one in _chosen(desks, desk):
             there = order_rows(one)
             found.parents, found.orders = found.parents + there.parents, found.orders + there.orders
-        return csv_response(found.parents, ParentRow, "orders") if format == "csv" else found
+        return _csv_response(found.parents, ParentRow, "orders") if format == "csv" else found
 
     @app.get("/api/desks/{desk}/state", response_model=DeskPage, **needs("look"))
     def desk_state(desk: str) -> Response:
@@ -232,7 +233,7 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         after: Annotated[int, Query(ge=0, le=LAST)] = 0,
         kinds: Annotated[str, Query(max_length=400)] = "",
         most: Most = 200,
-        format: Format = "json",
+        format: Literal["json", "csv"] = "json",
     ) -> JournalPage | Response:
         """Entries after a number, at most so many; kinds with commas between them, by default all."""
         wanted = [one.strip() for one in kinds.split(",") if one.strip()]
@@ -240,7 +241,7 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
             received = f"{', '.join(strange)[:200]!r}"
             raise NotServedError(422, f"kinds: {', '.join(sorted(all_kinds.KINDS))}", received, "ask for some of these")
         page = journal_page(desks.of(desk), after, wanted, most)
-        return csv_response(page.entries, JournalLine, "journal") if format == "csv" else page
+        return _csv_response(page.entries, JournalLine, "journal") if format == "csv" else page
 
     @app.get("/metrics", **needs("look", **{TOKEN_TOO: True}))
     def metrics(desk: str | None = None) -> Response:
@@ -361,3 +362,11 @@ def journal_page(served: Served, after: int, kinds: list[str], most: int) -> Jou
         for seq, one in found
     ]  # fmt: skip
     return JournalPage(entries=lines, next=lines[-1].seq if len(lines) == most else None)
+
+
+def _csv_response(rows: Iterable[BaseModel], kind: type[BaseModel], name: str) -> Response:
+    """Rows as a file of CSV, their fields in order; what is no number or text is JSON."""
+    heads = list(kind.model_fields)
+    text = csv_text([heads, *([getattr(row, head) for head in heads] for row in rows)])
+    said = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return Response(text, media_type="text/csv; charset=utf-8", headers=said)

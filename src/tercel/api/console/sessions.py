@@ -1,7 +1,11 @@
 """Sessions of people at the console, kept in this process; tries of passwords are limited, each place for itself.
 
+A place is a name at an address, or a name at a device from which it has logged in: on one machine all share an address,
+and what others guess there does not keep out who comes with a known device.
+
 sessions = Sessions(people, time.monotonic)
 secret = sessions.enter("ann", "correct horse", "127.0.0.1")        # for a cookie; None: that is not the password
+device = sessions.device(sessions.visit(secret).person)             # for a cookie that outlives the session
 sessions.visit(secret)                                              # who it is, as the file of people says now
 """
 
@@ -20,9 +24,7 @@ IDLE_S: Final = 3600.0
 LIFE_S: Final = 12 * 3600.0
 """And after so long in any case."""
 FREE_HERE, LONGEST_HERE_S = 3, 60.0
-"""Wrong tries of one name from one address that cost no wait; the longest wait."""
-FREE_THERE, LONGEST_THERE_S = 20, 10.0
-"""The same of an address, over all names."""
+"""Wrong tries of one name from one address, or from one known device, that cost no wait; the longest wait."""
 FORGET_S: Final = 900.0
 """A place that was quiet for so long begins anew."""
 KEPT: Final = 4096
@@ -90,13 +92,9 @@ class Throttle:
         while len(self._places) > KEPT:
             del self._places[next(iter(self._places))]
 
-    def succeed(self, place: object, *, whole: bool) -> None:
-        """Take back the last wrong try that was counted; all of them where it is the `whole` of the place."""
-        tries = self._places.get(place)
-        if tries is not None and (whole or tries.wrong <= 1):
-            del self._places[place]
-        elif tries is not None:
-            tries.wrong, tries.until_s = tries.wrong - 1, 0.0
+    def succeed(self, place: object) -> None:
+        """Take back the wrong tries that were counted."""
+        self._places.pop(place, None)
 
 
 @dataclass(slots=True)
@@ -145,20 +143,36 @@ class Sessions:
         self._visits: dict[str, Visit] = {}
         self._lock = Lock()
         self._changing = Lock()  # over a password and the session that goes on with it
-        self._here, self._there = Throttle(FREE_HERE, LONGEST_HERE_S), Throttle(FREE_THERE, LONGEST_THERE_S)
+        self._here = Throttle(FREE_HERE, LONGEST_HERE_S)
 
-    def enter(self, name: str, password: str, address: str) -> str | None:
+    def enter(self, name: str, password: str, place: str) -> str | None:
         """Log in with a password: the new session's secret, or None where that is not the password.
+
+        Parameters
+        ----------
+        name, password : str
+        place : str
+            An address, or a device that this name is known at (`knows`).
 
         Raises
         ------
         TooSoonError
-            After wrong tries from this address. A try counts before it is looked at: many at once are many.
+            After wrong tries from this place. A try counts before it is looked at: many at once are many.
         """
-        person = self._proved(name, password, address)
+        person = self._proved(name, password, place)
         return None if person is None else self.open(person, "password")
 
-    def change_password(self, visit: Visit, secret: str | None, old: str, new: str, address: str) -> int | None:
+    def device(self, person: Person) -> str:
+        """A word by which a browser is known again as a device of a person, until that one has another password."""
+        made = secrets.token_urlsafe(16).encode()
+        return b".".join((made, _seal(person, made))).decode()
+
+    def knows(self, name: str, device: str) -> bool:
+        """Whether a person of this name has logged in from a device, with the password of now."""
+        person, (made, _, seal) = self.people.get(name), device.encode("utf-8", "replace").partition(b".")
+        return person is not None and bool(person.hash) and hmac.compare_digest(_seal(person, made), seal)
+
+    def change_password(self, visit: Visit, secret: str | None, old: str, new: str, place: str) -> int | None:
         """Give whoever is logged in another password: how many other sessions ended, or None where `old` is not it.
 
         Raises
@@ -168,7 +182,7 @@ class Sessions:
         ConfigError
             A password that is too short.
         """
-        person = self._proved(visit.person.name, old, address)
+        person = self._proved(visit.person.name, old, place)
         if person is None:
             return None
         with self._changing:
@@ -179,21 +193,18 @@ class Sessions:
             visit.person, visit.hash = changed, changed.hash
         return sum(key != secret for key in mine)
 
-    def _proved(self, name: str, password: str, address: str) -> Person | None:
-        here = name[: LONGEST + 1], address
+    def _proved(self, name: str, password: str, place: str) -> Person | None:
+        here = name[: LONGEST + 1], place
         with self._lock:
             now = self.now_s()
-            wait_s = max(self._here.wait_s(here, now), self._there.wait_s(address, now))
-            if wait_s > 0:
+            if (wait_s := self._here.wait_s(here, now)) > 0:
                 raise TooSoonError(wait_s)
             self._here.fail(here, now)
-            self._there.fail(address, now)
         person = self.people.verify(name, password)
         if person is None:
             return None
         with self._lock:
-            self._here.succeed(here, whole=True)
-            self._there.succeed(address, whole=False)
+            self._here.succeed(here)
         return person
 
     def open(self, person: Person, proof: str) -> str:
@@ -249,6 +260,11 @@ class Sessions:
 
     def _stands(self, visit: Visit, now_s: float) -> bool:
         return now_s < visit.until_s and now_s < visit.seen_s + IDLE_S
+
+
+def _seal(person: Person, made: bytes) -> bytes:
+    """What only a console that has the hash of a person's password can put under a device's word."""
+    return hmac.new(person.hash.encode(), b"device " + made, "sha256").hexdigest().encode()
 
 
 def carries(visit: Visit, csrf: str | None) -> bool:

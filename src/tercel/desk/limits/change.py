@@ -9,14 +9,13 @@ A limit is tighter when nothing passes it that did not pass before. Fewer is tig
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
-from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from tercel.core.errors import LimitsError
 from tercel.core.names import offer
+from tercel.core.parsed import parse_tables
 from tercel.core.plain import plain
 from tercel.desk.limits import file
 
@@ -71,8 +70,8 @@ def changed(limits: file.Limits, changes: Mapping[str, str]) -> file.Limits:
 
 def _read(path: str, text: Any) -> Any:
     try:
-        return tomllib.loads(f"value = {text}", parse_float=Decimal)["value"]
-    except (ValueError, ArithmeticError, RecursionError) as error:
+        return parse_tables(f"value = {text}", decimals=True)["value"]
+    except (ValueError, ArithmeticError) as error:
         raise LimitsError("a value as in a limit file", f"{text!r:.80} of {path} ({error})", "write 100") from None
 
 

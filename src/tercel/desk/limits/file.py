@@ -5,7 +5,6 @@ line of its own. `default.toml` beside this file explains every key.
 """
 
 import hashlib
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -15,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from tercel.core.errors import LimitsError
 from tercel.core.names import offer
+from tercel.core.parsed import parse_tables
 
 MONEY: Final = 2_000_000_000
 """Money is counted in integers of half a billionth of the currency: the mid lies on half a tick."""
@@ -281,8 +281,8 @@ def parse(text: str, source: str = "limits") -> Limits:
     (5000, 500)
     """
     try:
-        data = tomllib.loads(text, parse_float=Decimal)
-    except (ValueError, ArithmeticError, RecursionError) as error:  # of numbers and nestings that no reader takes too
+        data = parse_tables(text, decimals=True)
+    except (ValueError, ArithmeticError) as error:  # of numbers that no reader takes too
         raise LimitsError("a TOML file", f"{source}: {error}", "mend the line") from None
     _refuse_desks(data, source)
     sections = ("desk", "instruments", "agents")

@@ -14,12 +14,11 @@ from typing import Final
 
 from tercel.core.errors import ConfigError
 from tercel.core.fixed import ONE
-from tercel.core.vocabulary import BUY, SELL
+from tercel.core.vocabulary import BUY, MOST_LOTS, SELL
 from tercel.desk.rounds.config import DeskConfig, SignalsSection
 from tercel.desk.rounds.demand import Demand
 from tercel.desk.rounds.forecasts import DeskForecasts, session_day
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.parents import MOST_LOTS
 from tercel.desk.trading.session import Session
 from tercel.signals.model_folder import folder_at, load
 from tercel.signals.targets import Target, names_in, read_targets

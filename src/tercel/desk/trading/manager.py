@@ -230,14 +230,9 @@ class ParentOrderManager:
             self.send(executor, executor.cancel(), sender=_by(operator))
 
     def amend(
-        self,
-        id_: str,
-        reason: str,
-        lots: int | None = None,
-        horizon_ns: int | None = None,
-        limit_price: float | str | None = None,
-        operator: int | None = None,
-    ) -> None:
+        self, id_: str, reason: str, lots: int | None = None, horizon_ns: int | None = None,
+        limit_price: float | str | None = None, operator: int | None = None,
+    ) -> None:  # fmt: skip
         """Change a parent's lots, its horizon (from acceptance), or its limit price ("none" removes it).
 
         Raises
@@ -366,12 +361,9 @@ class ParentOrderManager:
         self.take_off(executor, text)
 
     def send(
-        self,
-        executor: ParentExecutor,
-        commands: Sequence[Command],
-        decision: Sequence[Entry] = (),
+        self, executor: ParentExecutor, commands: Sequence[Command], decision: Sequence[Entry] = (),
         sender: Sender = Sender.STRATEGY,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Through the gateway; the executor is notified of what was denied, and its answer goes the same way."""
         for _ in range(100):
             if not commands and not decision:
@@ -399,6 +391,12 @@ class ParentOrderManager:
         if not executor.off:
             executor.states.add(StateReason.TAKEN_OFF, reason)
             self.gateway.submit(self.cancels(executor.id), sender=Sender.MANAGER)
+
+    def begin_anew(self, instrument: str, reason: str) -> None:
+        """Retire executors whose book does not lead to an instrument's next rows: those that have arrived."""
+        for executor in self:
+            if executor.order.instrument == instrument and executor.arrived:
+                self.take_off(executor, reason)
 
     def cancels(self, parent: str) -> list[Command]:
         """A cancel for every child of a parent that has none in flight; what a person has at work there stays."""

@@ -13,12 +13,11 @@ from tercel.core.altered import altered
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import ONE, floored, shown
 from tercel.core.ports import Entry
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
 from tercel.desk.trading import children
 from tercel.desk.trading.journal import kinds
 from tercel.execution.task import Task
 
-MOST_LOTS: Final = 2**30
 LONGEST_NS: Final = 10**7 * NS_PER_SECOND
 MOST_DECISIONS: Final = 10**6
 LONGEST_ID: Final = 80

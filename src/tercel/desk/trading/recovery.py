@@ -20,7 +20,7 @@ from typing import Final
 
 from tercel.core.errors import OrderError, VenueError
 from tercel.core.fixed import shown, text
-from tercel.core.orders import CancelOrder, CancelReject, Command, MassCancel, OrdStatus, Report, StatusRequest
+from tercel.core.orders import CancelOrder, CancelReject, Command, MassCancel, OrdStatus, Report, StatusRequest, Unread
 from tercel.core.plain import plain
 from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import BUY
@@ -189,14 +189,14 @@ def reconcile(
     resend(gateway, accounts)
     crashpoints.at("recovery.resent")
     fences = _sweep(gateway, name, accounts)
-    wait = FIRST_WAIT_NS
+    wait, refused = FIRST_WAIT_NS, ""
     for tried in range(PATIENCE):
         if tried and tried % SWEEP_AGAIN == 0:
             fences |= _sweep(gateway, name, sorted(set(fences.values())))
         live = sorted(orders.live(), key=attrgetter("parent"))
         gateway.submit([*questions(gateway, name), *cancels(gateway, live, name)], sender=Sender.STOPPER)
         crashpoints.at("recovery.asked")
-        _listen(gateway, wait, fences)
+        refused = _listen(gateway, wait, fences) or refused
         # Ended, with executions missing: only the venue's list has them.
         if any(order.done for order in orders.unknown()):
             resend(gateway, accounts)
@@ -207,7 +207,8 @@ def reconcile(
         wait = min(2 * wait, LONGEST_WAIT_NS)
     if fences:
         names = ", ".join(f"{order.root} ({order.status})" for order in orders.live()) or ", ".join(fences)
-        raise VenueError("the venue's word on every order", f"none on {names:.300}", LOOK_UP if mute else AGAIN)
+        received = f"none on {names:.300}" + (f". It refuses to answer: {refused:.300}" if refused else "")
+        raise VenueError("the venue's word on every order", received, LOOK_UP if mute else AGAIN)
     crashpoints.at("recovery.agreed")
     fills = [fill for fill in orders.fills if (fill.account, fill.order, fill.exec_id) not in booked]
     lines = [
@@ -248,23 +249,25 @@ def _fence(gateway: OrderGateway, name: str, account: str) -> Command:
     return CancelOrder(name, f"{name}-none", listings[0].instrument, BUY, account, now)
 
 
-def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> None:
-    """Take what the venue reports within a time.
+def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> str:
+    """Take what the venue reports within a time; why it refused a question, if it did.
 
     A fence is a question about a name that nothing has: once it is answered, everything that was sent before it has
     been obeyed, also by orders that nobody here remembers.
     """
-    until = gateway.venue.now_ns + wait_ns
+    until, refused = gateway.venue.now_ns + wait_ns, ""
     for _ in range(100_000):
         events = gateway.step(until)
         for event in events:
+            refused = event.why if isinstance(event, Unread) else refused
             if isinstance(event, Report | CancelReject) and (account := fences.get(event.cl_ord_id)) is not None:
                 for fence in [one for one, whose in fences.items() if whose == account]:
                     del fences[fence]
         spoke = any(isinstance(event, Report | CancelReject) for event in events)
         settled = not gateway.ledger.orders.live() and not fences
         if settled or (gateway.venue.now_ns >= until and not spoke):
-            return
+            break
+    return refused
 
 
 def _line(before: ChildOrder, after: ChildOrder, evidence: list[str]) -> RecoveryLine:

@@ -337,6 +337,8 @@ class Session:
         touched: dict[str, tuple[Follower, int]] = {}
         for event in events:
             if isinstance(event, MarketRows) and (follower := self.followers.get(event.instrument)) is not None:
+                if event.snapshot:
+                    self.manager.begin_anew(event.instrument, "market data began anew")
                 try:
                     follower.on_market(event)
                 except TapeError as error:
@@ -361,10 +363,9 @@ class Session:
 
     def _missed(self, instrument: str, why: str) -> None:
         self.gateway.alert("critical", "missed_market_data", why, instrument)
+        self.followers[instrument].ready = False
         self.venue.subscribe(instrument)
-        for executor in self.manager:
-            if executor.order.instrument == instrument:
-                self.manager.take_off(executor, "market data was missed")
+        self.manager.begin_anew(instrument, "market data was missed")
 
     def _link(self, status: LinkStatus) -> None:
         if status.up:

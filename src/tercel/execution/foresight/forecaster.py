@@ -24,6 +24,7 @@ from tercel.core.errors import DataError
 from tercel.core.jit import Floats as Reals
 from tercel.core.jit import Longs, Packed, allocating_kernel
 from tercel.core.names import check_known
+from tercel.core.parsed import parse_json
 from tercel.execution import columns as c
 from tercel.execution.foresight import features as f
 from tercel.execution.foresight.walker import SERVED, foresee, walk
@@ -214,7 +215,7 @@ def load(folder: Path) -> Forecaster:
     """
     try:
         text = (folder / CARD).read_bytes()
-        card = json.loads(text)
+        card = parse_json(text)
         if card["format"] != FORMAT:
             raise DataError(f"a forecaster of format {FORMAT}", f"format {card['format']} in {folder}", AGAIN)
         if card["features"] != f.VERSION:

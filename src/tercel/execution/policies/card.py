@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import PolicyError
+from tercel.core.parsed import parse_json
 from tercel.execution.policies.kept import kept
 from tercel.execution.policies.mlp import HEADS
 
@@ -150,7 +151,7 @@ def read_card(path: Path) -> Card:
     """
     remedy = "save the policy again, or point to the folder that holds policy.onnx and card.json"
     try:
-        data = json.loads(path.read_text())
+        data = parse_json(path.read_text())
     except OSError as error:
         raise PolicyError("a policy folder with card.json", f"{path}: {error.strerror or error}", remedy) from error
     except ValueError as error:

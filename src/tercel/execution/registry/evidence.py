@@ -1,6 +1,5 @@
 """What a promotion rests on: the paired gain of one policy in the file of an evaluation."""
 
-import json
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from tercel.core.errors import ConfigError, PolicyError
 from tercel.core.estimate import Estimate
+from tercel.core.parsed import parse_json
 from tercel.core.record import Record
 from tercel.execution.registry.entries import RegistryEntry, Version
 
@@ -62,7 +62,7 @@ def read_evaluation(path: Path) -> PromotionEvidence:
     """
     remedy = "write one: tercel agent evaluate POLICY `against=all` `json=True`, into a file"
     try:
-        return PromotionEvidence.from_json(json.loads(path.read_text(encoding="utf-8")))
+        return PromotionEvidence.from_json(parse_json(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ConfigError("the JSON of an evaluation", f"{path}: {error}", remedy) from error
 

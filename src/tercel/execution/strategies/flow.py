@@ -8,7 +8,6 @@ The thresholds were chosen on tape and lie beside the forecaster; z has no unit,
 part at once where the price will run was tried as well, and costs (`python -m studies flow`).
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,6 +18,7 @@ import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
+from tercel.core.parsed import parse_json
 from tercel.execution.foresight.forecaster import DEFAULT, SHIPPED, Forecaster, heard
 from tercel.execution.intent import CANCEL, OUTSIDE, REST0, Intents
 from tercel.execution.strategy import Strategy, Wrapper, settle
@@ -95,7 +95,7 @@ def shipped_thresholds(folder: Path = SHIPPED / DEFAULT) -> Thresholds:
     True
     """
     try:
-        return thresholds_of(json.loads((folder / FILE).read_text(encoding="utf-8"))["thresholds"])
+        return thresholds_of(parse_json((folder / FILE).read_text(encoding="utf-8"))["thresholds"])
     except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
         expected = "a file of the thresholds hide and slack"
         raise DataError(expected, f"{folder / FILE}: {error}", f"copy {SHIPPED / DEFAULT / FILE}") from error

@@ -5,7 +5,6 @@ that QuickFIX defined (`quickfix_xml`).
 """
 
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -14,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.parsed import parse_tables
 from tercel.fix.protocol.message import Message
 
 FRAMING: Final = frozenset({8, 9, 10})
@@ -215,7 +215,7 @@ def read_toml(text: str, name: str) -> Dictionary:
     ((20001,), True)
     """
     try:
-        found = _on_base(tomllib.loads(text))
+        found = _on_base(parse_tables(text))
         fields = dict(_field(line) for line in found["fields"].strip().split("\n"))
         components: Mapping[str, str] = found.get("components", {})
         messages = {}
@@ -231,7 +231,7 @@ def read_toml(text: str, name: str) -> Dictionary:
             frozenset(found.get("types", "").split()),
             found.get("last_tag", 0),
         )
-    except (tomllib.TOMLDecodeError, KeyError, ValueError, IndexError, TypeError, RecursionError) as error:
+    except (KeyError, ValueError, IndexError, TypeError) as error:
         raise ConfigError("a dictionary in the form of fix44.toml", f"{error!r} in {name}", "mend the file") from None
     used = {
         tag for block in (made.header, made.trailer, *(one.block for one in messages.values())) for tag in block.tags
@@ -245,7 +245,7 @@ def _on_base(found: dict[str, Any]) -> dict[str, Any]:
     """One that names a standard's as its base has all of that; what begins with + is added to it."""
     if "base" not in found:
         return found
-    base = tomllib.loads((files(__package__) / _SHIPPED[found["base"]]).read_text(encoding="utf-8"))
+    base = parse_tables((files(__package__) / _SHIPPED[found["base"]]).read_text(encoding="utf-8"))
 
     def joined(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         plus = {key: f"{old.get(key, '')} {text[1:]}" for key, text in new.items() if str(text).startswith("+")}

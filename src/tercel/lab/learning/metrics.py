@@ -1,6 +1,5 @@
 """Metrics of a training run: one CSV row per update, and returns of finished episodes."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools
+from tercel.core.rows import csv_text
 from tercel.core.written import beside
 from tercel.lab.evaluation.metrics import FRAMES, some_metrics
 from tercel.lab.learning.port import Metrics, State
@@ -78,16 +78,11 @@ class MetricsLog:
         if frames and path.exists():
             self.rows = [row for row in some_metrics(path, needs) if row["frames"] <= frames]
         with beside(self.path) as part, part.open("w", newline="") as file:
-            if self.rows:
-                writer = csv.DictWriter(file, list(self.rows[0]))
-                writer.writeheader()
-                writer.writerows(self.rows)
+            file.write(csv_text([*self.rows[:1], *(row.values() for row in self.rows)]))
 
     def add(self, metrics: Metrics) -> None:
         """Append one row; its keys are those of the first."""
         with self.path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, list(self.rows[0] if self.rows else metrics))
-            if not self.rows:
-                writer.writeheader()
-            writer.writerow(metrics)
+            heads = self.rows[0] if self.rows else metrics
+            file.write(csv_text([*([] if self.rows else [heads]), [metrics.get(head) for head in heads]]))
         self.rows.append(dict(metrics))

@@ -1,6 +1,5 @@
 """Markets by name: the presets that are shipped, and how a preset's file is read."""
 
-import json
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import nearest
+from tercel.core.parsed import parse_json
 from tercel.market.flow.cheridito_weiss.preset import CheriditoWeissPreset
 from tercel.market.flow.hawkes.preset import HawkesPreset
 from tercel.market.flow.port import Preset
@@ -87,7 +87,7 @@ def _read(path: Path, of: Callable[[bytes, Path], Preset] = _of) -> Preset:
 def _class_of(raw: bytes, path: Path) -> type[Preset]:
     """The class that reads this file: by its `model`."""
     try:
-        parsed = json.loads(raw)
+        parsed = parse_json(raw)
         model = parsed.get("model") if isinstance(parsed, dict) else None
     except ValueError as error:
         raise ConfigError(

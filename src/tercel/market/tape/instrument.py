@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -18,7 +17,8 @@ import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError, TapeError
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.parsed import parse_json
+from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK, NS_PER_SECOND
 from tercel.market.tape.events import Events
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-+]{0,63}")
@@ -94,9 +94,9 @@ class Instrument:
             canonical = ""
         if canonical != self.date:
             raise TapeError("a date YYYY-MM-DD", repr(self.date), "write the date as in 2012-06-21")
-        if not 0 < self.tick < math.inf or self.lot < 1 or self.levels < 0:
+        if not LEAST_TICK <= self.tick <= MOST_TICK or not 1 <= self.lot < MOST_LOTS or self.levels < 0:
             received = f"tick {self.tick}, lot {self.lot}, levels {self.levels}"
-            expected = "a positive tick and lot, levels of 0 or more"
+            expected = f"a tick of {LEAST_TICK:g} to {MOST_TICK:g}, a lot of 1 to {MOST_LOTS - 1}, levels of 0 or more"
             raise TapeError(expected, received, "correct the instrument")
         midnight_ns(self.date, self.timezone)
 
@@ -146,7 +146,7 @@ class Instrument:
             When the text is not JSON or a needed key is missing.
         """
         try:
-            raw = json.loads(text)
+            raw = parse_json(text)
             known = {f.name: raw[f.name] for f in fields(cls) if f.name in raw}
             known["source"] = tuple(known.get("source", ()))
             return cls(**known)

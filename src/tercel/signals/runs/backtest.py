@@ -12,6 +12,7 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import DataError, TercelError
 from tercel.core.progress import say
 from tercel.core.report.tables import spelt_cell
+from tercel.core.rows import csv_text
 from tercel.core.written import write_whole
 from tercel.signals import backtest as books
 from tercel.signals.backtest import Backtest, BookRule, Cost, Exposure, Walk, walk_of
@@ -297,7 +298,7 @@ def write_weights(path: Path, day: str, weights: Mapping[str, float], before: It
     """Write weights that are not 0, and 0 for a name that was there before, as a file of targets."""
     table = {name: weight for name, weight in weights.items() if weight}
     table |= {name: 0.0 for name in before if name not in table}
-    rows = {"date": [day] * len(table), "name": list(table), "weight": list(table.values())}
+    rows = [("date", "name", "weight"), *((day, name, weight) for name, weight in table.items())]
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, pl.DataFrame(rows, {"date": pl.String, "name": pl.String, "weight": pl.Float64}).write_csv())
+    write_whole(path, csv_text(rows))
     return path

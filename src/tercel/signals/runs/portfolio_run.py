@@ -1,6 +1,5 @@
 """Today's book of a portfolio: from what is held a step towards the newest targets, at the cost that desks paid."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +9,7 @@ import numpy as np
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import check_known
+from tercel.core.parsed import parse_json
 from tercel.core.plain import json_text
 from tercel.core.report.tables import fixed
 from tercel.core.stats.student import weighted_interval
@@ -119,7 +119,7 @@ def steps_of(out: Path) -> list[dict[str, Any]]:
     path, found = out / STEPS, list[dict[str, Any]]()
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.is_file() else [], 1):
         try:
-            found.append(json.loads(line))
+            found.append(parse_json(line))
             _ = found[-1]["at"], found[-1]["learned"], found[-1]["tried"]
         except (ValueError, TypeError, KeyError):
             remedy = "take the row out, or move the file away: then the page begins anew"

@@ -7,7 +7,6 @@ or `-` says nothing. Rows are counted as the file has them, the header of a CSV 
 import csv
 import gzip
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
@@ -19,7 +18,9 @@ import polars as pl
 
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import check_known
-from tercel.core.rows import SYMBOLS, TYPED, FileHeader, HowToMap, parse_time, plain_name
+from tercel.core.parsed import parse_json
+from tercel.core.rows import SYMBOLS, TYPED, FileHeader, HowToMap, parse_time, plain_name, read_cell
+from tercel.core.vocabulary import FIRST_DAY, LAST_DAY
 from tercel.signals.sources.dates import ORDER, PLACES, readings
 from tercel.signals.sources.port import KEYS, ROW, Noting, SourceAbsentError, at_new_york, time_type
 
@@ -165,7 +166,7 @@ def _of_json(text: str, path: Path) -> pl.DataFrame:
     for row, line in enumerate(text.splitlines(), start=1):
         try:
             if line.strip():
-                records[row] = {**json.loads(line)}
+                records[row] = {**parse_json(line)}
         except (ValueError, TypeError) as error:
             received = f"{line[:40]!r} in row {row} of {path}: {error}"
             raise DataError("one JSON object a line", received, "correct the row") from error
@@ -190,7 +191,7 @@ def _of_csv(text: str, path: Path) -> tuple[pl.DataFrame, str]:
     row = first + 1
     for found in reader:  # a cell in quotes may hold ends of lines
         if not rows or any(cell.strip() for cell in found):
-            rows.append((row, [cell.strip() for cell in found]))
+            rows.append((row, [read_cell(cell.strip()) for cell in found]))
             if len(found) != len(rows[0][1]):
                 received = f"{len(found)} cells in row {row} of {path}"
                 raise DataError(f"{len(rows[0][1])} cells, as in the first row", received, "correct the row")
@@ -376,6 +377,8 @@ def days(table: Table, name: str) -> pl.Series:
             found = since.map_elements(lambda t: datetime.fromtimestamp(parse_time(t) / 1e9, UTC).date(), pl.Date)
     expected = "a date such as 2024-01-31, written alike in every row"
     table.refuse(found.is_null(), name, expected, "correct the row, or take it out")
+    expected = f"a date from {FIRST_DAY} to {LAST_DAY}"
+    table.refuse(~found.is_between(FIRST_DAY, LAST_DAY), name, expected, "correct the row, or take it out")
     return found.alias(name)
 
 

@@ -10,10 +10,11 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.errors import CapacityError
 from tercel.core.fixed import ONE
+from tercel.core.vocabulary import MOST_LOTS
 from tercel.venues.binance.balances import Balances
 from tercel.venues.binance.order import BinanceFill, BinanceOrder, fee_of
 from tercel.venues.binance.public import PublicMarket
-from tercel.venues.binance.symbols import MOST_LOTS, MOST_ORDERS, SymbolRules, shown
+from tercel.venues.binance.symbols import MOST_ORDERS, SymbolRules, shown
 from tercel.venues.binance.words import (
     INSUFFICIENT,
     NO_ORDER,

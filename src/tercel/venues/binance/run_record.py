@@ -3,7 +3,6 @@
 Also what it did to the price: the middle of the touch beside that of the same market without its orders.
 """
 
-import csv
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.fixed import ONE, text
+from tercel.core.rows import csv_text
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
 from tercel.market.tape import Events, Instrument, Lake, schema
 from tercel.venues.binance.engine import BinanceExchange, TradingAccount
@@ -69,13 +69,12 @@ def write_tape(lake: Path, market: PublicMarket) -> tuple[str, int]:
 
 def write_fills(path: Path, account: TradingAccount, rules: dict[str, SymbolRules]) -> int:
     """Write an account's fills; how many. Quantities count lots; a fee is in the quote asset."""
-    with path.open("w", newline="") as file:
-        out = csv.writer(file)
-        out.writerow(["time", "symbol", "side", "quantity", "price", "venue", "fee"])
-        for fill in account.fills:
-            mine = rules[fill.symbol]
-            row = [_iso(fill.ns), fill.symbol, fill.side.lower(), fill.lots, text(fill.ticks * mine.tick), VENUE]
-            out.writerow([*row, text(_fee(fill, mine))])
+    rows = [["time", "symbol", "side", "quantity", "price", "venue", "fee"]]
+    for fill in account.fills:
+        mine = rules[fill.symbol]
+        row = [_iso(fill.ns), fill.symbol, fill.side.lower(), f"{fill.lots}", text(fill.ticks * mine.tick), VENUE]
+        rows.append([*row, text(_fee(fill, mine))])
+    path.write_text(csv_text(rows), encoding="utf-8", newline="")
     return len(account.fills)
 
 

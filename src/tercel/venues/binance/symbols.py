@@ -10,12 +10,12 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError
 from tercel.core.fixed import ONE
 from tercel.core.orders import Listing
+from tercel.core.vocabulary import MOST_LOTS
 from tercel.venues.binance.words import BinanceError, BinanceOrderType, ErrorCode, filtered, illegal
 
 QUOTES: Final = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY")
 """Assets that a symbol's name may end in."""
 NUMBER: Final = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
-MOST_LOTS: Final = 2**30
 MOST_TICKS: Final = 2**29 - 1
 MOST_ORDERS: Final = 200
 """Open orders of an account in a symbol."""

@@ -6,11 +6,11 @@ from typing import Any
 
 from tercel.core.fixed import ONE
 from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, refused
+from tercel.core.vocabulary import MOST_LOTS
 from tercel.venues.exchange.record import OrderRecord
 
 FARTHEST = 2**29
 """Prices lie below it on both sides of 0."""
-MOST_LOTS = 2**30
 _AGAIN = "the exchange began again"
 
 

@@ -1,11 +1,11 @@
 """Tuned values of rules, a file a market, as `tercel agent tune` writes them."""
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError
+from tercel.core.parsed import parse_json
 
 FOLDER: Final = Path(__file__).parent
 
@@ -38,7 +38,7 @@ def read_tuned(path: Path) -> dict[str, dict[str, float]]:
     """
     remedy = "write it again with tercel agent tune `out=FILE`"
     try:
-        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        raw: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
         found = {
             name: {key: float(value) for key, value in one["parameters"].items()}
             for name, one in raw["strategies"].items()

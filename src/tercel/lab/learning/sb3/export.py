@@ -5,7 +5,6 @@ What is in an archive of Stable-Baselines3 is unpickled and may run anything. Wh
 
 import copy
 import io
-import json
 import pickle
 import warnings
 import zipfile
@@ -18,6 +17,7 @@ import numpy as np
 
 from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError, PolicyError
+from tercel.core.parsed import parse_json
 from tercel.execution.policies.mlp import Activation, Head, MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx
 from tercel.lab.learning.native.normalise import CLIP
@@ -249,7 +249,7 @@ def algorithm_of(path: Path) -> str:
     remedy = "name what model.save(...) wrote, of one of these algorithms"
     try:
         with zipfile.ZipFile(path) as archive:
-            content = json.loads(archive.read("data"))
+            content = parse_json(archive.read("data"))
         module = str(content["policy_class"]["__module__"])
     except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise PolicyError("an archive of a Stable-Baselines3 model", f"{path}: {error}", remedy) from error

@@ -1,0 +1,79 @@
+"""Bounds of what is parsed: the parsers of the standard library are the oracle of everything within them."""
+
+import csv
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tercel.core.errors import ConfigError
+from tercel.core.parsed import DEEPEST, parse_json, parse_tables
+from tercel.core.rows import csv_text, read_cell, rows
+from tercel.core.toml import read_toml
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=30)
+TRICKY = ["[" * 200, "a." * 200, "'[", "#[", '"""', "'''", '\\"[']
+
+
+@given(VALUES)
+@example({one: [one] for one in TRICKY})
+@example([TRICKY] * 50)
+def test_json_within_bounds_is_what_the_standard_library_reads(value):
+    text = json.dumps(value)
+    assert parse_json(text) == parse_json(text.encode()) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"x = '{'[' * 300}'\ny = '''\n{'a.' * 300}'''\n# {'[' * 300} don't\nlast = 5",
+        f'z = """\n{"[" * 300} \\\\"""\nlast = "{"a." * 300}"',
+        "x = [" + "1.5, " * 500 + "]",
+        "\n".join(f"a.b.c{n} = {{ d = [{n}.5] }}" for n in range(300)),
+        ".".join(["a"] * DEEPEST) + " = 1",
+        '[a."b.c".d]\ne = "\\"["',
+    ],
+)
+def test_toml_within_bounds_is_what_the_standard_library_reads(text):
+    assert parse_tables(text) == tomllib.loads(text)
+
+
+@pytest.mark.parametrize("depth", [DEEPEST, DEEPEST + 1, 100_000])
+@pytest.mark.parametrize("parse", [parse_json, lambda text: parse_tables(f"x = {text}")])
+def test_what_is_nested_too_deep_is_refused(parse, depth):
+    text = "[" * depth + "]" * depth
+    if depth == DEEPEST:
+        parse(text)
+        return
+    with pytest.raises(ValueError, match="more than 100 brackets within each other"):
+        parse(text)
+
+
+@pytest.mark.parametrize("part", ["a", '"a"', "'a'", "a "])
+def test_a_key_of_thirty_thousand_parts_is_refused_at_once(part, tmp_path):
+    file = tmp_path / "long.toml"
+    file.write_text("\n[ok]\n" + ".".join([part] * 30_000) + " = 1\n")
+    with pytest.raises(ConfigError, match="parts of a key, in row 3"):
+        read_toml(file, "mend it")
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp"))), min_size=1))
+@example(["=1+1", "'=1", "''=1", "-", "@x", "+1", "'tis", "-3.5"])
+def test_what_is_written_as_csv_is_no_formula_and_reads_back(tmp_path_factory, texts):
+    file: Path = tmp_path_factory.mktemp("csv") / "names.csv"
+    file.write_text(
+        csv_text([["n", "name"], *((n, text) for n, text in enumerate(texts))]), encoding="utf-8", newline=""
+    )
+    with file.open(newline="", encoding="utf-8") as opened:
+        written = [row["name"] for row in csv.DictReader(opened)]
+    assert not [cell for cell in written if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert [read_cell(cell) for cell in written] == texts
+    assert [cells["name"] for _, cells in rows(file, ["n", "name"])] == texts
+
+
+def test_control_letters_begin_no_cell_and_numbers_stay_numbers():
+    assert csv_text([["\tx", "\rx", -3.5, None, ["a"]]]) == """'\tx,"'\rx",-3.5,,"[""a""]"\r\n"""
