@@ -78,6 +78,7 @@ def cost_through_rounds(
                 panel.fill_between(rounds, mean - error, mean + error, color=colour, alpha=0.15, linewidth=0)
         if at_round is not None:
             panel.axvline(at_round, color=style.INK.token, linewidth=1, linestyle=":")
+        panel.xaxis.get_major_locator().set_params(integer=True)
         panel.set_xlabel("rounds over")
         panel.set_ylabel("cost so far, bps")
         panel.legend(frameon=False)

@@ -69,7 +69,9 @@ def recorded_exchange(
         )
         spec = specs[instrument.name]
         charged = replace(spec.source, fees=Fees(data.maker_bps, data.taker_bps, "bps"))
-        specs[instrument.name] = replace(spec, source=charged, index=number, volume_per_s=traded_per_s(charged.tape))
+        specs[instrument.name] = replace(
+            spec, source=charged, index=number, volume_per_s=traded_per_s(charged.tape), currency=instrument.currency
+        )
     if shown:
         return SimulatedExchange({name: replace(spec, client_orders=0) for name, spec in specs.items()}, pace=pace)
     return SimulatedExchange(specs, latency=latency_of(config), pace=pace)

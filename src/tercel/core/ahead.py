@@ -16,7 +16,7 @@ from typing import Any
 
 from tercel.core.jit import compile_declared
 from tercel.core.kernel_keys import LINK
-from tercel.core.progress import progress, say
+from tercel.core.progress import progress
 
 
 def compile_ahead(here: Sequence[Any], beside: Sequence[Any]) -> None:
@@ -35,10 +35,7 @@ def compile_ahead(here: Sequence[Any], beside: Sequence[Any]) -> None:
         bar = shown.add_task("compiling kernels", total=len(missing))
 
         def show() -> None:
-            done = sum(map(_is_kept, missing))
-            if shown.disable and done > shown.tasks[0].completed:
-                say(f"compiling kernels: {done} of {len(missing)}")
-            shown.update(bar, completed=done)
+            shown.update(bar, completed=sum(map(_is_kept, missing)))
 
         for one in mine:
             compile_declared(one)

@@ -104,6 +104,8 @@ class InstrumentSection(TomlTable):
 
     name: str = Field(pattern=_NAME, max_length=16)
     market: PresetMarket = Market("csco-santa-fe")
+    currency: str = Field(default="", pattern=r"^[A-Z]{0,8}$")
+    """Of its prices where the exchange is simulated or a recorded day: "USD"; another venue tells its own."""
 
 
 class AgentSection(TomlTable):

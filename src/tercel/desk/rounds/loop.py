@@ -395,11 +395,13 @@ class DeskLoop(SessionObserver):
         slices = float(observation[0]) * order.decisions
         between = slot is not None and gap_of(slot.strategy) > 0 and abs(slices - round(slices)) > WHOLE
         if slot is not None and slot.drift is not None and not between:
-            slot.drift.update(observation)
+            slot.drift.update(order.id, observation)
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
         """Book a finished parent's cost; shares learn from the desk's own parents."""
         order, cost = parent.order, self._cost(parent)
+        if (slot := self.slots.get(order.agent)) is not None and slot.drift is not None:
+            slot.drift.over(order.id)
         own = order.id in self._told
         alpha, reasons = self._told.pop(order.id, (None, ""))
         if own:
@@ -468,8 +470,9 @@ class DeskLoop(SessionObserver):
         slot.drifting = slot.drift.drifting
         for line in self._lines.values():
             line.weights.penalise(slot.name, slot.drifting and self.config.loop.feedback)
-        far = ", ".join(f"{name} {mean:+.1f} sd" for name, mean in sorted(slot.drift.far.items())[:4])
-        text = f"observations have left the card: {far}" if slot.drifting else "observations are back at the card"
+        furthest = sorted(slot.drift.far.items(), key=lambda entry: -abs(entry[1]))[:4]
+        far = ", ".join(f"{name} {mean:+.1f} sd" for name, mean in furthest)
+        text = f"inputs outside the training distribution: {far}" if slot.drifting else "inputs as in training again"
         body = {"state": "drifting" if slot.drifting else "normal", "statistic": slot.drift.score, "text": text}
         self._note([Entry(kinds.DRIFT, self.session.now_ns, agent=slot.name, body=body)])
         self.alert("warning" if slot.drifting else "info", "DRIFT", f"{slot.name}: {text}", agent=slot.name)
