@@ -77,7 +77,7 @@ def page(
 def bounds_section(found: ShadowBounds, realised: Mapping[str, float | None]) -> Section:
     """The two bounds of a desk in shadow, parent by parent, with what the same parents cost where they were filled."""
     if found.optimistic_bps is None or found.pessimistic_bps is None:
-        return Section("Bounds", "no parent was filled: there are no bounds")
+        return Section("Bounds", "no parent was filled in a market that showed events: there are no bounds")
     real = {one: cost for one, cost in realised.items() if cost is not None}
     score = scored(found.parents, real)
     within = (
@@ -150,7 +150,18 @@ def _answer(config: DemoConfig, result: Mapping[str, Any]) -> tuple[str, str]:
     mean, title = result["parents_bps"]["mean"], f"Desk {config.desk.name}"
     if mean is not None:
         title += f": {mean:.1f} bps, {money_of(result['cost'], result['currency'])}"
-    return title, " ".join(answer_sentences(result))
+    return title, " ".join([*silence_sentences(result), *answer_sentences(result)])
+
+
+def silence_sentences(result: Mapping[str, Any]) -> list[str]:
+    """A sentence where parents were worked while their market showed no event; nothing else."""
+    silent = [row for row in result["parents"] if row["silent_s"]]
+    if not silent:
+        return []
+    where, longest = sorted({row["instrument"] for row in silent}), max(row["silent_s"] for row in silent)
+    which = f"{count(len(silent), 'parent order')} of {len(result['parents'])}"
+    said = f"Do not rely on these costs: {', '.join(where)} showed no event for {longest:,.0f} s"
+    return [f"{said} while {which} worked there; nothing could move against them, and they have no bounds."]
 
 
 def answer_sentences(result: Mapping[str, Any]) -> list[str]:
@@ -158,21 +169,21 @@ def answer_sentences(result: Mapping[str, Any]) -> list[str]:
     agents, currency, parents = result["agents"], result["currency"], result["parents"]
     lots: dict[str, list[float]] = defaultdict(list)
     for row in parents:
-        lots[f"{'bought' if row['side'] == BUY else 'sold'} {{:,}} {row['instrument']}"].append(row["filled"])
+        lots[f"{'bought' if row['side'] == BUY else 'sold'} {{:,}} lots of {row['instrument']}"].append(row["filled"])
     traded = ", ".join(words.format(summed(filled)) for words, filled in lots.items()) or "traded nothing"
     worked = f"{', '.join(agents)} worked {count(len(parents), 'parent order')} of the desk's program"
     value = money_of(sum(row["notional"] or 0.0 for row in parents), currency)
     said = [f"{worked}: they {traded}, worth {value} at arrival."]
     if (mean := result["parents_bps"]["mean"]) is not None:
-        others = ["no significant difference between agents on the same orders"]
-        for name, one in agents.items():
-            if one["saves_half_bps"] is not None and abs(one["saves_bps"]) > one["saves_half_bps"]:
-                way = "cheaper" if one["saves_bps"] > 0 else "more expensive"
-                by = within(abs(one["saves_bps"]), one["saves_half_bps"])
-                others.append(f"{name} was {by} bps {way} than the other agents on the same orders")
+        found = [
+            f"{name} cost {within(one['saves_bps'], one['saves_half_bps'])} bps less"
+            for name, one in agents.items()
+            if one["saves_half_bps"] is not None and one["saves_bps"] > one["saves_half_bps"]
+        ]
+        others = f"{' and '.join(found) or 'no agent cost significantly less'} than the others on the same orders"
         cost = f"{within(mean, result['parents_bps']['half'])} bps or {money_of(result['cost'], currency)}"
         whole = f"{result['cost_bps']:.1f} bps from the program's first arrival, waiting included"
-        said.append(f"They cost {cost} from the mid at their arrival ({whole}); {'; '.join(others[1:] or others)}.")
+        said.append(f"They cost {cost} from the mid at their arrival ({whole}); {others}.")
     denied = ", ".join(f"{code} {many:,}" for code, many in result["denials"].items())
     refused = f"{count(sum(result['denials'].values()), 'order')} ({denied})" if denied else "no order"
     risk = f"Risk changed the posture {count(result['posture_changes'], 'time')}; limits refused {refused}"

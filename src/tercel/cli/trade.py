@@ -219,11 +219,12 @@ def _what_remains(folder: Path) -> str:
 def _print(config: "DemoConfig", result: dict[str, Any], folder: Path, experiments: Sequence[str]) -> None:
     """A table of the agents and what happened in words."""
     from tercel.api.desk import REPORT
-    from tercel.api.desk_page import agent_rows, answer_sentences, forecast_sentences
+    from tercel.api.desk_page import agent_rows, answer_sentences, forecast_sentences, silence_sentences
 
     heads, rows = agent_rows(result)
     title = f"desk {config.desk.name}, seed {result['seed']}: {config.desk.rounds} rounds of {config.desk.round_s:g} s"
     leaves = (heads[-1], "share of the flow", "input shift, sd", "strategy")
+    print_sentences(silence_sentences(result))
     print_table(title, heads, rows, leaves, left=("strategy",), wraps=heads[-1:])
     print_sentences(answer_sentences(result))
     _print_open(result["open_parents"])

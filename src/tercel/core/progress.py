@@ -38,14 +38,14 @@ def progress(counted: bool = False, transient: bool = False, now: bool = False) 
         said_s = time.monotonic()
 
         def update(self, task_id: bar.TaskID, **fields: Any) -> None:
+            task, over, now_s = self._tasks[task_id], self._tasks[task_id].finished, time.monotonic()
             super().update(task_id, **fields)
-            task, now_s = self._tasks[task_id], time.monotonic()
-            if not (drawn or task.finished) and now_s - self.said_s >= EVERY_S:
+            if not (drawn or over) and now_s - self.said_s >= EVERY_S:
                 self.said_s = now_s
-                left_s = (task.elapsed or 0.0) * (task.remaining or 0.0) / max(task.completed, 1e-9)
-                left = f", some {left_s:,.0f} s left" if task.completed else ""
                 far = f"{task.completed:,.0f} of {task.total or 0:,.0f}" if counted else f"{task.percentage:.0f} %"
-                words = (f"{task.description}:", far * (task.total is not None) + left, task.fields.get("now", ""))
+                if task.completed and task.remaining:
+                    far += f", some {(task.elapsed or 0.0) * task.remaining / task.completed:,.0f} s left"
+                words = f"{task.description}:", far * (task.total is not None), task.fields.get("now", "")
                 say(" ".join(filter(None, words)))
 
         def advance(self, task_id: bar.TaskID, advance: float = 1) -> None:

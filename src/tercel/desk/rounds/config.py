@@ -87,7 +87,7 @@ class DataSection(TomlTable):
     lake: str = ""
     """A lake of tapes, from the desk's file; each instrument is a symbol in it."""
     date: str = Field(default="", pattern=r"^(\d{4}-\d{2}-\d{2})?$")
-    """Empty: the last day."""
+    """Empty: the longest day, by its events; of equal ones the last."""
     venue: str = ""
     """Of the lake, where it has the symbol of several."""
     queue: str = DEFAULT

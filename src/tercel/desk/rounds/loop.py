@@ -411,6 +411,9 @@ class DeskLoop(SessionObserver):
         listing = self.session.listings[order.instrument]
         body = cost.to_dict(listing.tick / 2 * listing.lot) | {"status": str(parent.status)}
         body |= {"alpha_bps": alpha, "posture": reasons}
+        if (line := self._lines.get(order.instrument)) is not None:
+            silent_s = line.monitor.silent_s(parent.arrival_ns, parent.over_ns)
+            body |= {} if silent_s is None else {"silent_s": silent_s}
         body |= {"by_hand": self.session.ledger.lots_by_hand(parent)} if parent.hand else {}
         self._note([Entry(kinds.FEEDBACK, parent.over_ns, order.instrument, order.agent, order.id, body=body)])
 

@@ -96,6 +96,9 @@ class ParentOutcome:
         Forecast when it was begun.
     posture : str or None
         Reasons of risk when it was begun.
+    silent_s : float or None
+        Seconds of its work, in one, without an event of the market, far longer than is ordinary there: the market had
+        ended, or its data did not come, so its cost says nothing. None where there were none.
     by_hand : int or None
         Lots that a person worked, who had taken it over: its cost is the desk's and no agent's. None where nobody had.
     """
@@ -116,6 +119,7 @@ class ParentOutcome:
     refusal_bps: float | None = None
     notional: float | None = None
     by_hand: int | float | None = None
+    silent_s: float | None = None
 
 
 @dataclass(frozen=True)
