@@ -361,6 +361,8 @@ class DeskLoop(SessionObserver):
                 self._lines[event.instrument].monitor.on_market(event)
                 self._challenge(event)
             elif isinstance(event, Report):
+                if event.instrument in self._lines:
+                    self._lines[event.instrument].monitor.own_ns.add(event.ns)
                 if event.exec_type == ExecType.TRADE and not event.passive and event.instrument in self._lines:
                     self._lines[event.instrument].monitor.took(event.side, event.last_qty)
                 if (number := event.order_id.partition(".")[0]).isdigit():

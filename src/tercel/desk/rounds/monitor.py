@@ -54,18 +54,25 @@ class MarketMonitor:
         self._took, self._seconds = {BUY: 0, SELL: 0}, 0
         self._event_ns, self._gaps = 0, np.zeros(64, np.int64)  # gaps between events, by their bits
         self._silences: list[tuple[int, int]] = []
+        self._times: set[int] = set()
+        self.own_ns: set[int] = set()
+        """Times of reports on the desk's own orders within the second: its own rows in the market's data have them."""
         self.risk: RiskState | None = None
         """The current risk measurements; None before the first second."""
 
     def on_market(self, event: MarketRows) -> None:
-        """Count cancelled, traded and added lots, and the gaps between events."""
+        """Count cancelled, traded and added lots."""
         self._reader.on_market(event)
-        ns = int(event.rows[-1, M_NS]) if len(event.rows) else self._event_ns
-        if self._event_ns and ns > self._event_ns:
-            self._gaps[(ns - self._event_ns).bit_length()] += 1
-            if ns - self._event_ns > SILENT_S * NS_PER_SECOND:
-                self._silences.append((self._event_ns, ns))
-        self._event_ns = ns
+        self._times |= set(event.rows[:, M_NS].tolist())
+
+    def _pass(self, at_ns: int) -> None:
+        """Count the gap before a second with events that are not the desk's own, which come with a report."""
+        if self._times - self.own_ns:
+            gap_ns = at_ns - self._event_ns if self._event_ns else 1
+            self._gaps[gap_ns.bit_length()] += 1
+            self._silences += [(self._event_ns, at_ns)] if self._event_ns and gap_ns > SILENT_S * NS_PER_SECOND else []
+            self._event_ns = at_ns
+        self._times, self.own_ns = set(), set()
 
     def silent_s(self, from_ns: int, to_ns: int) -> float | None:
         """Longest time within a span in which a silent market showed no event, s; None where it was not silent.
@@ -84,6 +91,7 @@ class MarketMonitor:
 
     def second(self, at_ns: int) -> None:
         """Close one more second."""
+        self._pass(at_ns)
         word = self._follower.state.item
         if not self._follower.ready or not word(sim.MID2):
             return
