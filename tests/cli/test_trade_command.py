@@ -65,9 +65,9 @@ challenger = "twap_passive"
 name = "taker"
 strategy = "twap_take"
 """
-TOP = {"parents", "open_parents", "agents", "denials", "posture_changes", "fills", "journal"}
+TOP = {"parents", "currency", "open_parents", "agents", "denials", "posture_changes", "fills", "journal"}
 COST = {"quantity", "filled", "unfilled", "refused", "is_bps", "opportunity_bps", "refusal_bps", "notional"}
-PARENT = COST | {"id", "instrument", "side", "agent", "alpha_bps", "posture", "status", "by_hand"}
+PARENT = COST | {"id", "instrument", "side", "agent", "alpha_bps", "posture", "status", "by_hand", "silent_s"}
 
 
 def tercel(*words: object) -> Result:
