@@ -2,11 +2,13 @@
 
 import json
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -25,9 +27,10 @@ from tercel.cli import app
 from tercel.core.errors import TercelError
 from tercel.core.machine import person
 from tercel.core.ports import Entry
+from tercel.core.vocabulary import DAY_NS
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
-from tercel.market.tape import Lake
+from tercel.market.tape import Events, Lake
 
 DESK = """
 [desk]
@@ -224,3 +227,54 @@ def test_who_agreed_that_a_desk_goes_live_is_journaled(folder: Path, agreed: tup
     assert live.body["command"] == "live"
     assert live.body["by"] == f"{person()} (tercel.Desk), confirmed by bob (password)"
     assert live.body["reason"] == confirm
+
+
+def lake_with(folder: Path, name: str, keep: Callable[[Any], Any]) -> Path:
+    """A lake of two days: the desk's, and what `keep` takes of it by seconds since it opened."""
+    instrument, events = Lake(folder / "lake").read("SIM", "2003-01-13")
+    lake, opens, closes = Lake(folder / name), instrument.session_open_ns, instrument.session_close_ns
+    lake.write(instrument, events)
+    table = events.to_frame()
+    kept = table.filter(keep((table["exch_ns"] - opens) / 1e9))
+    kept = kept.with_columns(pl.col("exch_ns", "recv_ns") + DAY_NS)
+    later = replace(
+        instrument, date="2003-01-14", session_open_ns=opens + DAY_NS, session_close_ns=closes + DAY_NS, source=()
+    )
+    lake.write(later, Events.from_frame(kept))
+    return folder / name
+
+
+def test_the_longest_day_is_the_default_and_one_that_is_too_short_is_refused_with_what_fits(folder: Path) -> None:
+    lake = lake_with(folder, "short", lambda at_s: at_s < 150.0)
+    assert (Lake(lake).longest("SIM"), Lake(folder / "lake").longest("SIM")) == ("2003-01-13", "2003-01-13")
+    assert 140.0 < Lake(lake).span_s("SIM", "2003-01-14") <= 150.0
+    lake_of = ('lake = "lake"', 'lake = "short"\ndate = "2003-01-14"')
+    refused = run(folder, "too_short", lake_of)
+    said = " ".join(refused.output.split())
+    assert (refused.exit_code, "expected 300 s of events: a warm-up of 60 s, 2 rounds of 120 s" in said) == (2, True), (
+        said
+    )
+    assert "shorten warmup_s and round_s in [desk], name 2003-01-13, the longest day, or record a longer day" in said
+    assert run(folder, "long", ('lake = "lake"', 'lake = "short"')).exit_code == 0
+
+
+@pytest.mark.parametrize("stage", ["shadow", "replay"])
+def test_a_market_that_shows_no_event_is_said_first_and_its_parents_have_no_bounds(folder: Path, stage: str) -> None:
+    if not (folder / "hole").exists():
+        lake_with(folder, "hole", lambda at_s: (at_s < 200.0) | (at_s > 430.0))
+    change = ('stage = "shadow"', f'stage = "{stage}"')
+    text = DESK.replace(*change).replace('lake = "lake"', 'lake = "hole"\ndate = "2003-01-14"')
+    (folder / f"hole_{stage}.toml").write_text(text, encoding="utf-8")
+    words = "trade", "run", folder / f"hole_{stage}.toml", "--desk", folder / f"in_hole_{stage}"
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    first = result.stdout.splitlines()[0]
+    assert first.startswith("Do not rely on these costs: SIM showed no event for "), result.stdout
+    rows = [one for _, one in JournalReader(folder / f"in_hole_{stage}").read(0, (kinds.FEEDBACK,))]
+    silent = {row.parent for row in rows if row.body.get("silent_s")}
+    assert silent
+    if stage == "shadow":
+        bounds = json.loads((folder / "in_hole_shadow" / "bounds.json").read_text())
+        assert set(bounds["parents"]) == {row.parent for row in rows} - silent
+    page = (folder / f"in_hole_{stage}" / "report.html").read_text()
+    assert page.index("Do not rely on these costs") < page.index("parent orders of the desk")

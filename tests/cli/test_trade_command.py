@@ -66,9 +66,9 @@ challenger = "twap_passive"
 name = "taker"
 strategy = "twap_take"
 """
-TOP = {"parents", "open_parents", "agents", "denials", "posture_changes", "fills", "journal"}
+TOP = {"parents", "currency", "open_parents", "agents", "denials", "posture_changes", "fills", "journal"}
 COST = {"quantity", "filled", "unfilled", "refused", "is_bps", "opportunity_bps", "refusal_bps", "notional"}
-PARENT = COST | {"id", "instrument", "side", "agent", "alpha_bps", "posture", "status", "by_hand"}
+PARENT = COST | {"id", "instrument", "side", "agent", "alpha_bps", "posture", "status", "by_hand", "silent_s"}
 
 
 def tercel(*words: object) -> Result:
@@ -176,7 +176,7 @@ def test_a_simulated_exchange_does_not_come_again(desk: Path, config: Path) -> N
 def test_tables_for_people(folder: Path, config: Path) -> None:
     result = tercel("trade", "run", config, "--desk", folder / "shown")
     assert result.exit_code == 0, result.output
-    for part in ("desk small, seed 5", "peg", "taker", "cost, bps", "consistent", "tercel trade tca --desk"):
+    for part in ("desk small, seed 5", "peg", "taker", "cost, bps", "limits refused", "tercel trade tca --desk"):
         assert part in result.stdout.replace("\n", " "), part
     assert f"watch     {folder / 'shown'}: tercel console --desk" in " ".join(result.stderr.split("\n"))
 

@@ -165,7 +165,8 @@ def other(a: Longs) -> None:
     a[0] = 7
 """
 SHOW = """
-import logging, mod, sys
+import logging, mod, sys, tercel.core.progress
+tercel.core.progress.EVERY_S = 0.0
 from tercel.core.ahead import compile_ahead
 logging.basicConfig(level=20, format="%(message)s")
 """

@@ -19,6 +19,7 @@ from tercel.execution.driver import Driver
 from tercel.execution.grains import keep_grains
 from tercel.execution.intent import Intents, ladder
 from tercel.execution.strategies import build
+from tercel.execution.strategies.alpha_tilt import PostureCap
 from tercel.execution.strategies.events_clock import OnEvents, between_slices
 from tercel.execution.strategy import Strategy, gap_of, hold
 from tercel.execution.task import Latency, Task
@@ -205,3 +206,20 @@ def test_what_stands_at_the_touch_or_inside_stays_between_two_slices(seed: int) 
         wanted[row, it.REST0 :] = keeps
         keep_grains(np.ascontiguousarray(view.x[row : row + 1]), wanted[row : row + 1])
         assert found[row].tolist() == wanted[row].tolist()
+
+
+def test_a_strategys_clock_is_read_once_however_many_layers_are_around_it() -> None:
+    """A desk asks at every turn: what doubles with each layer of guidance was half of its time."""
+
+    class Counted(OnEvents):
+        asked = 0
+
+        @property
+        def gap_ns(self) -> int:  # type: ignore[override]
+            Counted.asked += 1
+            return GAP
+
+    layered: Strategy = Counted.__new__(Counted)
+    for _ in range(12):
+        layered = PostureCap(layered)
+    assert (gap_of(layered), Counted.asked) == (GAP, 1)

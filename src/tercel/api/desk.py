@@ -374,13 +374,15 @@ class Desk(Closing):
     def bounds(self) -> ShadowBounds | None:
         """(``stage = "shadow"``) What the parents that are over would have cost at both bounds; kept in the folder.
 
-        None in another stage. It works the stream that the desk saw twice more: ``docs/shadow.md``.
+        Parents worked in a market that showed no event have none. None in another stage. It
+        works the stream that the desk saw twice more: ``docs/shadow.md``.
         """
         venue = self._running.opened.venue
         if not isinstance(venue, ShadowVenue):
             return None
         venue.flush()
-        found = bounds_of(self.config, self.journal.read(), self.folder / STREAM, self._beside)
+        silent = [one.id for one in self.outcome.parents if one.silent_s]
+        found = bounds_of(self.config, self.journal.read(), self.folder / STREAM, self._beside, silent)
         write_bounds(self.folder, found)
         return found
 

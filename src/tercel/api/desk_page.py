@@ -1,5 +1,6 @@
 """Page of a desk's run."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -9,12 +10,14 @@ from typing import Any, NamedTuple
 from tercel import __version__
 from tercel.api import desk_figures as figures
 from tercel.api.demo.config import DemoConfig
+from tercel.api.desk_day_words import count
 from tercel.api.desk_shadow import ShadowBounds, read_bounds, scored
 from tercel.core.errors import ConfigError
+from tercel.core.fixed import summed
 from tercel.core.ports import Entry
 from tercel.core.report.page import Section, render
 from tercel.core.report.tables import fixed, plain_table, without_idle
-from tercel.core.vocabulary import SIDE_WORDS
+from tercel.core.vocabulary import BUY, SIDE_WORDS
 from tercel.desk.rounds.build import BuiltDesk
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
@@ -36,7 +39,7 @@ def page(
         ]
     costs = [dict(entry.body) for entry in entries.values()]
     sections = [
-        Section("Agents", html=_agents(result["agents"])),
+        Section("Agents", html=plain_table(*agent_rows(result))),
         *_example(opened, list(entries.values())),
         Section("Cost through the rounds", figures=[figures.cost_through_rounds({"desk": [desk.cost_path]}, "cost")]),
         *_forecasts(result["forecasts"]),
@@ -74,7 +77,7 @@ def page(
 def bounds_section(found: ShadowBounds, realised: Mapping[str, float | None]) -> Section:
     """The two bounds of a desk in shadow, parent by parent, with what the same parents cost where they were filled."""
     if found.optimistic_bps is None or found.pessimistic_bps is None:
-        return Section("Bounds", "no parent was filled: there are no bounds")
+        return Section("Bounds", "no parent was filled in a market that showed events: there are no bounds")
     real = {one: cost for one, cost in realised.items() if cost is not None}
     score = scored(found.parents, real)
     within = (
@@ -119,7 +122,7 @@ def _forecasts(found: Mapping[str, Any]) -> Iterator[Section]:
     heads = ["name", "forecast, bps", "realised, bps"]
     rows = [[one["name"], _bps(one["forecast_bps"]), _bps(one["came_bps"])] for one in found["names"]]
     if said := forecast_sentences(found, len(found["targets"])):
-        yield Section("Forecasts, and what came", said, html=plain_table(heads, rows) if rows else "")
+        yield Section("Forecast versus realised", said, html=plain_table(heads, rows) if rows else "")
 
 
 def _bps(value: float | None) -> str:
@@ -142,14 +145,59 @@ def forecast_sentences(found: Mapping[str, Any], most: int = 4) -> list[str]:
 
 
 def _answer(config: DemoConfig, result: Mapping[str, Any]) -> tuple[str, str]:
-    """What the desk cost, in a few words and in a sentence or two."""
+    """What the desk cost, in a few words; and what happened, in three sentences."""
     mean, title = result["parents_bps"]["mean"], f"Desk {config.desk.name}"
-    lead = f"The program cost {result['cost_bps']:.2f} bps from the mids at which it came in, waiting included."
-    if mean is None:
-        return title, lead
-    own = f"{len(result['parents'])} parent orders cost {mean:.2f} bps from their own arrival"
-    money = f"{result['cost']:,.0f} in money"
-    return f"{title}: {mean:.1f} bps, {money}", f"{lead} {own}, {money}."
+    if mean is not None:
+        title += f": {mean:.1f} bps, {money_of(result['cost'], result['currency'])}"
+    return title, " ".join([*silence_sentences(result), *answer_sentences(result)])
+
+
+def silence_sentences(result: Mapping[str, Any]) -> list[str]:
+    """A sentence where parents were worked while their market showed no event; nothing else."""
+    silent = [row for row in result["parents"] if row["silent_s"]]
+    if not silent:
+        return []
+    where, longest = sorted({row["instrument"] for row in silent}), max(row["silent_s"] for row in silent)
+    which = f"{count(len(silent), 'parent order')} of {len(result['parents'])}"
+    said = f"Do not rely on these costs: {', '.join(where)} showed no event for {longest:,.0f} s"
+    return [f"{said} while {which} worked there; nothing could move against them, and they have no bounds."]
+
+
+def answer_sentences(result: Mapping[str, Any]) -> list[str]:
+    """What a desk traded for whom, what that cost and compared with what, what risk and limits did: a sentence each."""
+    agents, currency, parents = result["agents"], result["currency"], result["parents"]
+    lots: dict[str, list[float]] = defaultdict(list)
+    for row in parents:
+        lots[f"{'bought' if row['side'] == BUY else 'sold'} {{:,}} lots of {row['instrument']}"].append(row["filled"])
+    traded = ", ".join(words.format(summed(filled)) for words, filled in lots.items()) or "traded nothing"
+    worked = f"{', '.join(agents)} worked {count(len(parents), 'parent order')} of the desk's program"
+    value = money_of(sum(row["notional"] or 0.0 for row in parents), currency)
+    said = [f"{worked}: they {traded}, worth {value} at arrival."]
+    if (mean := result["parents_bps"]["mean"]) is not None:
+        found = [
+            f"{name} cost {within(one['saves_bps'], one['saves_half_bps'])} bps less"
+            for name, one in agents.items()
+            if one["saves_half_bps"] is not None and one["saves_bps"] > one["saves_half_bps"]
+        ]
+        others = f"{' and '.join(found) or 'no agent cost significantly less'} than the others on the same orders"
+        cost = f"{within(mean, result['parents_bps']['half'])} bps or {money_of(result['cost'], currency)}"
+        whole = f"{result['cost_bps']:.1f} bps from the program's first arrival, waiting included"
+        said.append(f"They cost {cost} from the mid at their arrival ({whole}); {others}.")
+    denied = ", ".join(f"{code} {many:,}" for code, many in result["denials"].items())
+    refused = f"{count(sum(result['denials'].values()), 'order')} ({denied})" if denied else "no order"
+    risk = f"Risk changed the posture {count(result['posture_changes'], 'time')}; limits refused {refused}"
+    shifted = ", ".join(name for name, one in agents.items() if one["drifting"])
+    inside = f"inputs of {shifted} are outside the training distribution"
+    return [*said, f"{risk}; {inside}." if shifted else f"{risk}."]
+
+
+def money_of(amount: float, currency: str) -> str:
+    """An amount as people read it.
+
+    >>> money_of(992.4, "USD"), money_of(-1200.0, "")
+    ('USD 992', '-1,200 units of the quote currency')
+    """
+    return f"{currency} {amount:,.0f}" if currency else f"{amount:,.0f} units of the quote currency"
 
 
 def within(mean: float | None, half: float | None) -> str:
@@ -164,22 +212,19 @@ def named(strategy: str) -> str:
     return strategy.removeprefix("packaged:").split("+")[0]
 
 
-def _agents(agents: Mapping[str, Mapping[str, Any]]) -> str:
-    """What each agent cost in bps and in money, beside the others."""
-    rows = [
-        {
-            "agent": name,
-            "strategy": named(one["strategy"]),
-            "share of the flow": f"{100 * one['share']:.0f} %",
-            "cost, bps": within(one["is_bps"], one["half_bps"]),
-            "cost, money": f"{one['cost']:,.0f}",
-            "saves on the others, bps": within(one["saves_bps"], one["saves_half_bps"]),
-            "drift": one["drift"],
-            "challenger on paper": one["challenger"],
-        }
-        for name, one in agents.items()
-    ]
-    return plain_table(list(rows[0]), [list(row.values()) for row in rows])
+def agent_rows(result: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Headings and a row an agent: what it cost, and beside the others."""
+    heads = [
+        "agent", "strategy", "cost, bps", f"cost, {result['currency'] or 'quote currency'}", "saves on the others, bps",
+        "share of the flow", "input shift, sd", "challenger on paper",
+    ]  # fmt: skip
+    rows = []
+    for name, one in result["agents"].items():
+        shift = "" if one["drift"] is None else f"{one['drift']:.2f}" + ", outside training" * one["drifting"]
+        saves, share = within(one["saves_bps"], one["saves_half_bps"]), f"{100 * one['share']:.0f} %"
+        cost = within(one["is_bps"], one["half_bps"]), f"{one['cost']:,.0f}"
+        rows.append([name, named(one["strategy"]), *cost, saves, share, shift, one["challenger"] or ""])
+    return heads, rows
 
 
 def _rows(keys: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tercel.api.demo.config import DemoConfig
 from tercel.api.demo.markets import SimulatedMarkets, pace_of, warm_up
-from tercel.api.desk_shadow import recorded_exchange, shadow_of
+from tercel.api.desk_shadow import recorded_exchange, refuse_short, shadow_of
 from tercel.core.ports import Clock, Venue
 from tercel.desk.gate.process import FOLDER, venue_at
 from tercel.desk.rounds.config import REPLAY, SHADOW
@@ -27,6 +27,8 @@ def parts_of(config: DemoConfig, clock: Clock, beside: Path | None = None) -> Pa
     """
 
     def make(folder: Path, latch: Path, opened: ExitStack) -> DeskParts:
+        if config.data.lake:
+            refuse_short(config, beside)
         markets, where, limits = SimulatedMarkets(), config.desk.venue, config.limits.file
         warm_up(config, markets)
         if config.desk.stage in (REPLAY, SHADOW):

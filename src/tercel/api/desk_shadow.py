@@ -6,7 +6,7 @@ moved the price (the square-root law, with the prefactors between which markets 
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -34,7 +34,7 @@ from tercel.market.observed.observe import observe
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import order_ids
 from tercel.market.simulator.terms import Fees
-from tercel.market.tape import Events, Instrument, schema
+from tercel.market.tape import Events, Instrument, Lake, schema
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.venues.exchange.named import recorded_market
 from tercel.venues.exchange.shadow import ShadowRules, ShadowVenue
@@ -48,6 +48,29 @@ PREFACTORS: Final = {OPTIMISTIC: 0.5, PESSIMISTIC: 1.5}
 BOUNDS: Final = "bounds.json"
 """Of a desk in shadow, in its folder: what each parent would have cost."""
 SLACK_BPS: Final = 0.2
+
+
+def refuse_short(config: DeskConfig, beside: Path | None) -> None:
+    """Refuse a recorded day that ends before the desk's last round does.
+
+    Raises
+    ------
+    TercelError
+        No such lake, symbol or day, or one that is too short: what it has, and what is needed.
+    """
+    desk, data = config.desk, config.data
+    for instrument in config.instrument:
+        lake, name, venue = Lake((beside or Path()) / data.lake), instrument.name, data.venue or None
+        longest = lake.longest(name, venue)
+        date = data.date or longest
+        held_s, needed_s = lake.span_s(name, date, venue), desk.warmup_s + desk.rounds * desk.round_s
+        if held_s < needed_s:
+            fit = int((held_s - desk.warmup_s) // desk.round_s)
+            remedy = f"set rounds = {fit} in [desk]" if fit > 0 else "shorten warmup_s and round_s in [desk]"
+            remedy += f", name {longest}, the longest day" * (date != longest)
+            expected = f"{needed_s:,g} s of events: a warm-up of {desk.warmup_s:g} s, {desk.rounds} rounds of "
+            received = f"{held_s:,.1f} s, all that {name} has on {date}"
+            raise ConfigError(f"{expected}{desk.round_s:g} s", received, f"{remedy}, or record a longer day")
 
 
 def recorded_exchange(
@@ -69,7 +92,9 @@ def recorded_exchange(
         )
         spec = specs[instrument.name]
         charged = replace(spec.source, fees=Fees(data.maker_bps, data.taker_bps, "bps"))
-        specs[instrument.name] = replace(spec, source=charged, index=number, volume_per_s=traded_per_s(charged.tape))
+        specs[instrument.name] = replace(
+            spec, source=charged, index=number, volume_per_s=traded_per_s(charged.tape), currency=instrument.currency
+        )
     if shown:
         return SimulatedExchange({name: replace(spec, client_orders=0) for name, spec in specs.items()}, pace=pace)
     return SimulatedExchange(specs, latency=latency_of(config), pace=pace)
@@ -122,9 +147,10 @@ class ShadowBounds:
 
 
 def bounds_of(
-    config: DeskConfig, entries: Iterable[tuple[int, Entry]], stream: Path, beside: Path | None = None
-) -> ShadowBounds:
-    """The bounds of a desk's parents on the stream that they were traded on.
+    config: DeskConfig, entries: Iterable[tuple[int, Entry]], stream: Path, beside: Path | None = None,
+    without: Collection[str] = (),
+) -> ShadowBounds:  # fmt: skip
+    """The bounds of a desk's parents on the stream that they were traded on, but for some `without` bounds.
 
     Raises
     ------
@@ -132,14 +158,16 @@ def bounds_of(
         A stream that cannot be read, strategies or limits that are gone.
     """
     return bounds_on(
-        stream, ParentScript.of(entries), lambda venue: session_again(config, venue, beside), latency_of(config)
-    )
+        stream, ParentScript.of(entries), lambda venue: session_again(config, venue, beside), latency_of(config),
+        without,
+    )  # fmt: skip
 
 
 def bounds_on(
-    stream: Path, script: ParentScript, session_at: Callable[[Venue], Session], latency: EntryLatency
-) -> ShadowBounds:
-    """The bounds of a script of parents, worked by a new session each.
+    stream: Path, script: ParentScript, session_at: Callable[[Venue], Session], latency: EntryLatency,
+    without: Collection[str] = (),
+) -> ShadowBounds:  # fmt: skip
+    """The bounds of a script of parents, but for some `without` bounds, worked by a new session each.
 
     Raises
     ------
@@ -159,7 +187,9 @@ def bounds_on(
             found[bound] = script.work(session)
             listings = dict(session.listings)
     asked = {
-        parent: name for parent, name in script.instruments.items() if all(parent in one for one in found.values())
+        parent: name
+        for parent, name in script.instruments.items()
+        if parent not in without and all(parent in one for one in found.values())
     }
     means = {bound: _mean(costs, asked, listings) for bound, costs in found.items()}
     parents = {one: (found[OPTIMISTIC][one].whole_bps, found[PESSIMISTIC][one].whole_bps) for one in asked}

@@ -296,14 +296,18 @@ def print_days(days: Sequence[dict[str, Any]]) -> None:
 # -- ITCH -------------------------------------------------------------------------------------------------------------
 
 
-def _progress() -> "Progress | None":
-    """A line on stderr that is written over, when a person watches."""
-    console = progress_console()
-    if not console.is_terminal:
-        return None
-    return lambda messages, size: console.print(
-        f"{messages / 1e6:,.1f} M messages, {size / 1e6:,.0f} MB", end="\r", soft_wrap=True
-    )
+def _progress() -> "Progress":
+    """How far a pass is, on stderr: a line that is written over on a terminal."""
+    console, bars = progress_console(), progress(now=True)
+    task = bars.add_task("reading", total=None, now="")
+
+    def show(messages: int, size: int) -> None:
+        line = f"{messages / 1e6:,.1f} M messages, {size / 1e6:,.0f} MB"
+        bars.update(task, now=line)
+        if console.is_terminal:
+            console.print(line, end="\r", soft_wrap=True)
+
+    return show
 
 
 def _say_counts(counts: "FileCounts") -> None:

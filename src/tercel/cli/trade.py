@@ -16,7 +16,7 @@ from tercel.cli.machine import end_on_termination
 from tercel.cli.operator import PORT
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest
-from tercel.cli.terminal import print_json, print_table, progress, result_console, say
+from tercel.cli.terminal import print_json, print_sentences, print_table, progress, result_console, say
 from tercel.cli.trade_day import day
 from tercel.cli.trade_limits import limits_app
 from tercel.cli.trade_look import orders, positions, reconcile, replay, tca, verify
@@ -174,7 +174,7 @@ def _traded(
     second = _second(request, config)
     end_on_termination()
     with progress(counted=True, transient=True) as bar:
-        task = bar.add_task(f"rounds of {folder}", total=config.desk.rounds)
+        task = bar.add_task(f"round of {folder}", total=config.desk.rounds)
 
         def show(done: int) -> None:
             bar.update(task, completed=done)
@@ -182,8 +182,6 @@ def _traded(
                 say(f"watch     {folder}: tercel console --desk {folder}, then http://127.0.0.1:{PORT}")
                 if waits := waiting(folder, ledger_of(folder)):
                     say(waits)
-            if done and config.desk.pace != "stepped" and not sys.stderr.isatty():
-                say(f"round {done:,} of {config.desk.rounds:,} is over")
 
         try:
             with tc.Desk(
@@ -219,48 +217,22 @@ def _what_remains(folder: Path) -> str:
 
 
 def _print(config: "DemoConfig", result: dict[str, Any], folder: Path, experiments: Sequence[str]) -> None:
-    from rich.table import Table
-
+    """A table of the agents and what happened in words."""
     from tercel.api.desk import REPORT
-    from tercel.api.desk_page import forecast_sentences, named, within
-    from tercel.core.fixed import summed
+    from tercel.api.desk_page import agent_rows, answer_sentences, forecast_sentences, silence_sentences
 
-    title = (
-        f"desk {config.desk.name}, seed {result['seed']}: program {result['cost_bps']:.2f} bps, waiting included; "
-        f"its parents {result['cost']:,.0f} in money"
-    )
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for heading in ("agent", "strategy", "share", "cost, bps", "money", "saves, bps", "drift", "challenger on paper"):
-        table.add_column(heading, justify="left" if heading in ("agent", "strategy") else "right")
-    for name, agent in result["agents"].items():
-        drift = "" if agent["drift"] is None else f"{agent['drift']:.2f}" + (" drifting" if agent["drifting"] else "")
-        cost = within(agent["is_bps"], agent["half_bps"])
-        saves, share = within(agent["saves_bps"], agent["saves_half_bps"]), f"{100 * agent['share']:.0f} %"
-        cells = (cost, f"{agent['cost']:,.0f}", saves, drift, agent["challenger"] or "")
-        table.add_row(name, named(agent["strategy"]), share, *cells)
-    out = result_console()
-    out.print(table)
-    denied = ", ".join(f"{code} {n}" for code, n in result["denials"].items()) or "none"
-    journal = result["journal"]
-    parents = within(**result["parents_bps"])
-    left, refused = (summed(row[key] for row in result["parents"]) for key in ("unfilled", "refused"))
-    out.print(
-        f"{len(result['parents'])} parents: {parents} bps by what was filled, each from its own arrival; {left} lots "
-        f"unfilled, {refused} refused. saves: on the other agents' parents of the same round. One run is mostly luck: "
-        "--ablate and --freeze run many.",
-        soft_wrap=True,
-    )
+    heads, rows = agent_rows(result)
+    title = f"desk {config.desk.name}, seed {result['seed']}: {config.desk.rounds} rounds of {config.desk.round_s:g} s"
+    leaves = (heads[-1], "share of the flow", "input shift, sd", "strategy")
+    print_sentences(silence_sentences(result))
+    print_table(title, heads, rows, leaves, left=("strategy",), wraps=heads[-1:])
+    print_sentences(answer_sentences(result))
     _print_open(result["open_parents"])
-    for sentence in forecast_sentences(result["forecasts"]):
-        out.print(sentence, soft_wrap=True, markup=False)
-    out.print(
-        f"{result['fills']} fills, {result['posture_changes']} changes of posture; "
-        f"denied: {denied}; journal: {journal['events']} entries, {'' if journal['consistent'] else 'NOT '}consistent",
-        soft_wrap=True,
-    )
-    for line in experiments:
-        out.print(line)
-    out.print(f"report: {folder / REPORT}\nnext: tercel trade tca --desk {folder}", soft_wrap=True)
+    print_sentences(forecast_sentences(result["forecasts"]))
+    if not result["journal"]["consistent"]:
+        print_sentences(["The journal does NOT agree with the desk's state: see `tercel trade verify`."])
+    print_sentences([*experiments, "One run is one sample: --seed N draws another."])
+    print_sentences([f"report: {folder / REPORT}", f"next: tercel trade tca --desk {folder}"])
 
 
 def _print_open(parents: list[dict[str, Any]]) -> None:

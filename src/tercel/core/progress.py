@@ -1,8 +1,9 @@
 """What is said on the way to a result, and how far it is: whoever has a person to show it to does (`api.stderr`)."""
 
 import logging
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,11 +16,15 @@ console: "Callable[[], Console] | None" = None
 """Where bars are shown; None: nowhere."""
 
 
+EVERY_S: Final = 10.0
+"""Seconds between two lines where no bar can be drawn."""
+
+
 def progress(counted: bool = False, transient: bool = False, now: bool = False) -> "Progress":
     """Bars with the time that is left: how many of how many where `counted`, a share of 100 otherwise.
 
-    What is `transient` is gone at the end, and shown on a terminal alone; with `now` a task has a field of that name
-    behind its bar.
+    Where there is no terminal a line says the same, every :data:`EVERY_S` seconds at most. What is `transient` is gone
+    at the end; with `now` a task has a field of that name behind its bar.
     """
     from rich import progress as bar
 
@@ -27,5 +32,24 @@ def progress(counted: bool = False, transient: bool = False, now: bool = False) 
     columns = (bar.TextColumn("{task.description}"), bar.BarColumn(), done, bar.TimeRemainingColumn())
     last = (bar.TextColumn("{task.fields[now]}"),) if now else ()
     shown_on = console() if console else None
-    hidden = shown_on is None or (transient and not shown_on.is_terminal)
-    return bar.Progress(*columns, *last, console=shown_on, transient=transient, disable=hidden)
+    drawn = shown_on is not None and shown_on.is_terminal
+
+    class Bars(bar.Progress):
+        said_s = time.monotonic()
+
+        def update(self, task_id: bar.TaskID, **fields: Any) -> None:
+            task, over, now_s = self._tasks[task_id], self._tasks[task_id].finished, time.monotonic()
+            super().update(task_id, **fields)
+            if not (drawn or over) and now_s - self.said_s >= EVERY_S:
+                self.said_s = now_s
+                far = f"{task.completed:,.0f} of {task.total or 0:,.0f}" if counted else f"{task.percentage:.0f} %"
+                if task.completed and task.remaining:
+                    far += f", some {(task.elapsed or 0.0) * task.remaining / task.completed:,.0f} s left"
+                words = f"{task.description}:", far * (task.total is not None), task.fields.get("now", "")
+                say(" ".join(filter(None, words)))
+
+        def advance(self, task_id: bar.TaskID, advance: float = 1) -> None:
+            self.update(task_id, advance=advance)
+
+    hidden = shown_on is None or (transient and not drawn)
+    return Bars(*columns, *last, console=shown_on, transient=transient, disable=hidden)

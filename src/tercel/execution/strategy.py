@@ -5,7 +5,7 @@ what it wants; reconcile turns that into commands and sees to it that nothing is
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,18 +46,12 @@ class Strategy(Protocol):
         return shares(self.decide(view), view)
 
 
-@runtime_checkable
-class Paced(Protocol):
-    """A strategy with a clock of events (`execution.strategies.events_clock`)."""
-
-    @property
-    def gap_ns(self) -> int:
-        """Time between two looks at what happened; 0: it decides as the task's clock says."""
-
-
 def gap_of(strategy: object) -> int:
-    """Time between two looks of a strategy, ns; 0 for one without a clock of events."""
-    return int(strategy.gap_ns) if isinstance(strategy, Paced) else 0
+    """Time between two looks of a strategy, ns; 0 for one without a clock of events (`strategies.events_clock`).
+
+    Read once a layer: `isinstance` of a runtime protocol reads it, and each layer twice what is beneath it.
+    """
+    return int(getattr(strategy, "gap_ns", 0))
 
 
 class Wrapper(Strategy):
@@ -76,18 +70,10 @@ class Wrapper(Strategy):
         return forecaster_of(self.inner)
 
 
-@runtime_checkable
-class Foreseeing(Protocol):
-    """A strategy that is told of forecasts (`View.forecast_10_bps` and others)."""
-
-    @property
-    def forecaster(self) -> "Forecaster | None":
-        """Whose; None: nobody's."""
-
-
 def forecaster_of(strategy: object) -> "Forecaster | None":
     """Whose forecasts a strategy is told of; None for one that asks for none."""
-    return strategy.forecaster if isinstance(strategy, Foreseeing) else None
+    found: Forecaster | None = getattr(strategy, "forecaster", None)
+    return found
 
 
 def shares(intents: Intents, view: View) -> Shares:

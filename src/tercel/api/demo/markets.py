@@ -82,7 +82,9 @@ class SimulatedMarkets:
         specs = {}
         for number, instrument in enumerate(config.instrument):
             preset, source = self.market(instrument.market)
-            spec = MarketSpec(source, seed, number, seed % WORLDS, volume_per_s=preset.volume_per_s)
+            spec = MarketSpec(
+                source, seed, number, seed % WORLDS, volume_per_s=preset.volume_per_s, currency=instrument.currency
+            )
             specs[instrument.name] = spec
         start = SimulatedExchange(specs).now_ns + round(config.desk.warmup_s * NS_PER_SECOND)
         for instrument in config.instrument:

@@ -87,7 +87,7 @@ class DataSection(TomlTable):
     lake: str = ""
     """A lake of tapes, from the desk's file; each instrument is a symbol in it."""
     date: str = Field(default="", pattern=r"^(\d{4}-\d{2}-\d{2})?$")
-    """Empty: the last day."""
+    """Empty: the longest day, by its events; of equal ones the last."""
     venue: str = ""
     """Of the lake, where it has the symbol of several."""
     queue: str = DEFAULT
@@ -104,6 +104,8 @@ class InstrumentSection(TomlTable):
 
     name: str = Field(pattern=_NAME, max_length=16)
     market: PresetMarket = Market("csco-santa-fe")
+    currency: str = Field(default="", pattern=r"^[A-Z]{0,8}$")
+    """Of its prices where the exchange is simulated or a recorded day: "USD"; another venue tells its own."""
 
 
 class AgentSection(TomlTable):

@@ -1,31 +1,32 @@
-"""Detection of drift: whether a policy's observations still look like those it was trained on.
+"""Distribution shift: whether a policy's inputs still look like those it was trained on.
 
-Every observation entry is standardised with the statistics beside the policy's card and watched by River's ADWIN
-(Bifet & Gavalda 2007) for changes of its mean, and compared with the card's own mean: a stream that has settled far
-from the card drifts, whether or not it changes now.
+Every observation entry is standardised with the statistics beside the policy's card, and its mean over the last orders
+is compared with the card's. Only orders that are over count: within one the time and the lots left run from one end of
+their range to the other, so that the mean over a part of an order is far from the card's whatever the market does.
 """
 
+from collections import deque
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
-from tercel.core.extras import needed
 
-DELTA: Final = 0.002
-"""ADWIN's confidence."""
+ORDERS: Final = 8
+"""Last orders that are looked at."""
 FAR_SD: Final = 1.5
-"""Mean of the current window, in the card's standard deviations, beyond which an entry is far."""
+"""Mean over them, in the card's standard deviations, beyond which an entry is far."""
 FAR_ENTRIES: Final = 3
 """Entries that must be far for the agent to count as drifting."""
 LEAST: Final = 40
-"""Decisions before drift is reported."""
+"""Decisions before a shift is reported."""
 
 
 class DriftDetector:
-    """Tracks running means of one policy's observations against its card.
+    """Tracks means of one policy's observations against its card.
 
     Parameters
     ----------
@@ -44,36 +45,38 @@ class DriftDetector:
 
     def begin(self) -> None:
         """Forget what was seen: the policy begins to decide now."""
-        self._windows: list[Any] = [_adwin(DELTA) for _ in self._names]
-        self._seen = 0
+        self._working: dict[str, tuple[Floats, int]] = {}
+        self._over: deque[tuple[Floats, int]] = deque(maxlen=ORDERS)
 
-    def update(self, observation: NDArray[np.floating]) -> None:
-        """Add one observation, (D,); entries that are not finite count as far (clipped at 10 deviations)."""
+    def update(self, order: str, observation: NDArray[np.floating]) -> None:
+        """Add one observation of an order, (D,); entries that are not finite count as far (10 deviations)."""
         scaled = np.clip((np.asarray(observation, np.float64) - self._mean) / self._sd, -10.0, 10.0)
-        for window, value in zip(self._windows, np.where(np.isnan(scaled), 10.0, scaled).tolist(), strict=True):
-            window.update(value)
-        self._seen += 1
+        total, seen = self._working.get(order, (np.zeros(len(self._names)), 0))
+        self._working[order] = total + np.where(np.isnan(scaled), 10.0, scaled), seen + 1
+
+    def over(self, order: str) -> None:
+        """An order is over: from now on its observations count."""
+        if order in self._working:
+            self._over.append(self._working.pop(order))
+
+    @property
+    def means(self) -> Floats:
+        """Mean of each entry over the last orders, in the card's standard deviations, (D,); 0 before :data:`LEAST`."""
+        seen = sum(many for _, many in self._over)
+        total = np.zeros(len(self._names)) if seen < LEAST else np.sum([one for one, _ in self._over], axis=0)
+        return np.asarray(total / max(seen, 1), np.float64)
 
     @property
     def far(self) -> dict[str, float]:
-        """Entries whose running mean is far from the card's, in the card's standard deviations."""
-        if self._seen < LEAST:
-            return {}
-        means = {name: float(window.estimation) for name, window in zip(self._names, self._windows, strict=True)}
-        return {name: mean for name, mean in means.items() if abs(mean) > FAR_SD}
+        """Entries whose mean is far from the card's, in the card's standard deviations."""
+        return {name: mean for name, mean in zip(self._names, self.means.tolist(), strict=True) if abs(mean) > FAR_SD}
 
     @property
     def score(self) -> float:
-        """Root mean square of the running means in the card's standard deviations: about 0 without drift."""
-        if self._seen < LEAST:
-            return 0.0
-        return float(np.sqrt(np.mean([window.estimation**2 for window in self._windows])))
+        """Root mean square of the means in the card's standard deviations: about 0 without a shift."""
+        return float(np.sqrt(np.mean(self.means**2)))
 
     @property
     def drifting(self) -> bool:
         """Whether enough entries are far from the card."""
         return len(self.far) >= FAR_ENTRIES
-
-
-def _adwin(delta: float) -> Any:
-    return needed("river.drift", "trade").ADWIN(delta=delta)

@@ -360,6 +360,8 @@ class DeskLoop(SessionObserver):
                 self._lines[event.instrument].monitor.on_market(event)
                 self._challenge(event)
             elif isinstance(event, Report):
+                if event.instrument in self._lines:
+                    self._lines[event.instrument].monitor.own_ns.add(event.ns)
                 if event.exec_type == ExecType.TRADE and not event.passive and event.instrument in self._lines:
                     self._lines[event.instrument].monitor.took(event.side, event.last_qty)
                 if (number := event.order_id.partition(".")[0]).isdigit():
@@ -394,11 +396,13 @@ class DeskLoop(SessionObserver):
         slices = float(observation[0]) * order.decisions
         between = slot is not None and gap_of(slot.strategy) > 0 and abs(slices - round(slices)) > WHOLE
         if slot is not None and slot.drift is not None and not between:
-            slot.drift.update(observation)
+            slot.drift.update(order.id, observation)
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
         """Book a finished parent's cost; shares learn from the desk's own parents."""
         order, cost = parent.order, self._cost(parent)
+        if (slot := self.slots.get(order.agent)) is not None and slot.drift is not None:
+            slot.drift.over(order.id)
         own = order.id in self._told
         alpha, reasons = self._told.pop(order.id, (None, ""))
         if own:
@@ -408,6 +412,9 @@ class DeskLoop(SessionObserver):
         listing = self.session.listings[order.instrument]
         body = cost.to_dict(listing.tick / 2 * listing.lot) | {"status": str(parent.status)}
         body |= {"alpha_bps": alpha, "posture": reasons}
+        if (line := self._lines.get(order.instrument)) is not None:
+            silent_s = line.monitor.silent_s(parent.arrival_ns, parent.over_ns)
+            body |= {} if silent_s is None else {"silent_s": silent_s}
         body |= {"by_hand": self.session.ledger.lots_by_hand(parent)} if parent.hand else {}
         self._note([Entry(kinds.FEEDBACK, parent.over_ns, order.instrument, order.agent, order.id, body=body)])
 
@@ -467,8 +474,9 @@ class DeskLoop(SessionObserver):
         slot.drifting = slot.drift.drifting
         for line in self._lines.values():
             line.weights.penalise(slot.name, slot.drifting and self.config.loop.feedback)
-        far = ", ".join(f"{name} {mean:+.1f} sd" for name, mean in sorted(slot.drift.far.items())[:4])
-        text = f"observations have left the card: {far}" if slot.drifting else "observations are back at the card"
+        furthest = sorted(slot.drift.far.items(), key=lambda entry: -abs(entry[1]))[:4]
+        far = ", ".join(f"{name} {mean:+.1f} sd" for name, mean in furthest)
+        text = f"inputs outside the training distribution: {far}" if slot.drifting else "inputs as in training again"
         body = {"state": "drifting" if slot.drifting else "normal", "statistic": slot.drift.score, "text": text}
         self._note([Entry(kinds.DRIFT, self.session.now_ns, agent=slot.name, body=body)])
         self.alert("warning" if slot.drifting else "info", "DRIFT", f"{slot.name}: {text}", agent=slot.name)

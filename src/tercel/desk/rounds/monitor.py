@@ -6,8 +6,10 @@ Both are read from the follower of the instrument's market data, the very arrays
 from collections import deque
 from typing import Final
 
+import numpy as np
+
 from tercel.core.fixed import ONE
-from tercel.core.orders import MarketRows
+from tercel.core.orders import M_NS, MarketRows
 from tercel.core.vocabulary import BUY, NO_ASK, NO_BID, NS_PER_SECOND, SELL
 from tercel.desk.rounds.context import MINUTE_S, PublicLean
 from tercel.desk.trading.follower import Follower
@@ -17,6 +19,8 @@ from tercel.signals.risk.meter import RiskMeter, SecondReader
 from tercel.signals.risk.posture import RiskState
 from tercel.signals.risk.seconds import Second
 
+SILENT_S: Final = 10.0
+"""Least seconds without an event that a market is said to be silent for."""
 WINDOW_S: Final = 60
 """Seconds over which flow features are summed."""
 FLOW: Final = ("ofi", "signed_volume", "return_bps")
@@ -48,12 +52,38 @@ class MarketMonitor:
         self.lean = PublicLean(minutes)
         """Which way the public's market orders went, minute by minute; the desk's own are not among them."""
         self._took, self._seconds = {BUY: 0, SELL: 0}, 0
+        self._event_ns, self._gaps = 0, np.zeros(64, np.int64)  # gaps between events, by their bits
+        self._silences: list[tuple[int, int]] = []
+        self._times: set[int] = set()
+        self.own_ns: set[int] = set()
+        """Times of reports on the desk's own orders within the second: its own rows in the market's data have them."""
         self.risk: RiskState | None = None
         """The current risk measurements; None before the first second."""
 
     def on_market(self, event: MarketRows) -> None:
         """Count cancelled, traded and added lots."""
         self._reader.on_market(event)
+        self._times |= set(event.rows[:, M_NS].tolist())
+
+    def _pass(self, at_ns: int) -> None:
+        """Count the gap before a second with events that are not the desk's own, which come with a report."""
+        if self._times - self.own_ns:
+            gap_ns = at_ns - self._event_ns if self._event_ns else 1
+            self._gaps[gap_ns.bit_length()] += 1
+            self._silences += [(self._event_ns, at_ns)] if self._event_ns and gap_ns > SILENT_S * NS_PER_SECOND else []
+            self._event_ns = at_ns
+        self._times, self.own_ns = set(), set()
+
+    def silent_s(self, from_ns: int, to_ns: int) -> float | None:
+        """Longest time within a span in which a silent market showed no event, s; None where it was not silent.
+
+        Silent is a gap of more than twice its own 99.9 % gap (by powers of 2) and than :data:`SILENT_S`.
+        """
+        usual_ns = 2 << int(np.searchsorted(np.cumsum(self._gaps), 0.999 * self._gaps.sum()))
+        gaps = [*self._silences, (self._event_ns, to_ns)]
+        far = [gap for gap in gaps if gap[1] - gap[0] > max(usual_ns, SILENT_S * NS_PER_SECOND)]
+        found = max((min(end, to_ns) - max(begin, from_ns) for begin, end in far), default=0) / NS_PER_SECOND
+        return found if found > SILENT_S else None
 
     def took(self, side: int, qty: int) -> None:
         """Leave an own order that took out of the public's flow; `qty` in 10^-8 of a lot."""
@@ -61,6 +91,7 @@ class MarketMonitor:
 
     def second(self, at_ns: int) -> None:
         """Close one more second."""
+        self._pass(at_ns)
         word = self._follower.state.item
         if not self._follower.ready or not word(sim.MID2):
             return

@@ -12,6 +12,7 @@ import numpy as np
 from tercel.core.fixed import shown
 from tercel.core.plain import plain
 from tercel.core.ports import Journal
+from tercel.core.stats.student import weighted_interval
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.rounds.build import BuiltDesk
 from tercel.desk.rounds.challenge import Evidence
@@ -55,8 +56,9 @@ class AgentOutcome:
         What its parents save on the other agents' of the same instrument and round, which met the same prices: mean
         over rounds, and half of its interval. None for an agent alone.
     drift : float or None
-        How far its observations are from its policy's card; None without one.
+        Distance of its inputs from those of its policy's training, in standard deviations; None without a policy.
     drifting : bool
+        They are outside the training distribution (`desk.rounds.drift`).
     strategy : str
     challenger : str or None
         The evidence on paper, where it has a challenger.
@@ -94,6 +96,9 @@ class ParentOutcome:
         Forecast when it was begun.
     posture : str or None
         Reasons of risk when it was begun.
+    silent_s : float or None
+        Seconds of its work, in one, without an event of the market, far longer than is ordinary there: the market had
+        ended, or its data did not come, so its cost says nothing. None where there were none.
     by_hand : int or None
         Lots that a person worked, who had taken it over: its cost is the desk's and no agent's. None where nobody had.
     """
@@ -114,6 +119,7 @@ class ParentOutcome:
     refusal_bps: float | None = None
     notional: float | None = None
     by_hand: int | float | None = None
+    silent_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -171,6 +177,8 @@ class DeskOutcome:
         Orders that limits refused.
     posture_changes, fills : int
     journal : JournalCheck
+    currency : str
+        Of money: that of all its instruments; "" where they have several, or the venue names none.
     forecasts : ForecastOutcome
         Of a model that is served from files, beside what came; why there was none.
     """
@@ -187,6 +195,7 @@ class DeskOutcome:
     posture_changes: int
     fills: int
     journal: JournalCheck
+    currency: str = ""
     forecasts: ForecastOutcome = field(default_factory=ForecastOutcome)
 
     def to_json(self) -> dict[str, Any]:
@@ -202,6 +211,7 @@ def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:
         checked = JournalCheck(journal.last, _consistent(journal, opened))
         forecasts = forecasts_in(entry for _, entry in journal.read(0, (kinds.ALPHA, kinds.MARKET, kinds.ALERT)))
     shares, rows = desk.shares(), desk.results
+    currencies = {opened.session.listings[instrument.name].currency for instrument in desk.config.instrument}
     alone = [row for row in rows if "by_hand" not in row]
     own = {name: [row for row in alone if row["agent"] == name] for name in desk.slots}
     costs = {name: by_filled(mine) for name, mine in own.items()}
@@ -232,6 +242,7 @@ def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:
         posture_changes=desk.posture_changes,
         fills=ledger.fills,
         journal=checked,
+        currency=currencies.pop() if len(currencies) == 1 else "",
         forecasts=forecasts,
     )
 
@@ -261,10 +272,7 @@ def savings(rows: Sequence[Mapping[str, Any]], agent: str) -> tuple[float | None
         for costs in rounds.values()
         if agent in costs and len(costs) > 1
     ]
-    if not saved:
-        return None, None
-    half = 1.96 * float(np.std(saved, ddof=1)) / len(saved) ** 0.5 if len(saved) > 1 else None
-    return float(np.mean(saved)), half
+    return weighted_interval(saved, [1.0] * len(saved))
 
 
 def _open(parent: ParentOrder, session: Session) -> OpenParent:

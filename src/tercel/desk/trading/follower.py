@@ -87,8 +87,13 @@ class Follower:
         """Last two-sided bid + ask, half ticks; 0 before there was any."""
         return int(self.state[sim.MID2])
 
-    def on_market(self, event: MarketRows) -> None:
+    def on_market(self, event: MarketRows) -> bool:
         """Apply published market data; rows before the first snapshot are ignored.
+
+        Returns
+        -------
+        bool
+            Whether it is a snapshot of another book than the one that was followed.
 
         Raises
         ------
@@ -96,13 +101,24 @@ class Follower:
             Rows that do not fit the book: some were missed. Subscribe anew.
         """
         if event.snapshot:
+            before = self._orders() if self.ready else None
             self._begin(event.rows)
-        elif self.ready and len(event.rows):
+            return not np.array_equal(before, self._orders())
+        if self.ready and len(event.rows):
             fault = kernels.follow_public(self.book, self.state, event.rows, self._row, self._history)
             if fault < 0:
                 self.ready = False
                 row = event.rows[self._history[0, 1]].tolist()
                 raise TapeError(REASONS[-fault], f"row {row} of {self.instrument}", "subscribe to it anew")
+        return False
+
+    def _orders(self) -> Ints:
+        """Slot, side, price and lots of each order by priority."""
+        room = self.listing.dense_ids
+        orders = self.book[lay.HEADER : lay.HEADER + room * lay.ORDER].reshape(room, lay.ORDER)
+        slots = np.flatnonzero(orders[:, lay.QTY])
+        slots = slots[np.argsort(orders[slots, lay.ARR], kind="stable")]
+        return np.column_stack([slots, orders[slots][:, [lay.SIDE, lay.PRICE, lay.QTY]]])
 
     def _begin(self, rows: Ints) -> None:
         tallies = self.state[sim.EVENTS : sim.EVENTS + 6].copy() if self.now_ns else None

@@ -337,10 +337,9 @@ class Session:
         touched: dict[str, tuple[Follower, int]] = {}
         for event in events:
             if isinstance(event, MarketRows) and (follower := self.followers.get(event.instrument)) is not None:
-                if event.snapshot:
-                    self.manager.begin_anew(event.instrument, "market data began anew")
                 try:
-                    follower.on_market(event)
+                    if follower.on_market(event):
+                        self.manager.begin_anew(event.instrument, "market data began anew")
                 except TapeError as error:
                     self._missed(event.instrument, str(error))
                 touched[event.instrument] = follower, int(event.rows[-1, 0]) if len(event.rows) else follower.now_ns

@@ -106,6 +106,7 @@ class Tunable(Strategy):
     parameters: Mapping[str, float] | ArrayLike | None = None
     estimates: MarketEstimates | None = None
     vector: Floats = field(init=False, repr=False)
+    _cut: Floats = field(init=False, repr=False)
     layout: ClassVar[Layout]
     name: ClassVar[str]
     """That of its layout."""
@@ -119,11 +120,11 @@ class Tunable(Strategy):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vector", self.layout.vector(self.parameters))
+        object.__setattr__(self, "_cut", np.clip(np.atleast_2d(self.vector), -30.0, 30.0))
 
     def value(self, name: str) -> Floats:
         """float64 (1,) or (n,): a parameter by its name, cut to +-30."""
-        rows = np.atleast_2d(self.vector)
-        return np.asarray(np.clip(rows[:, self.layout.names.index(name)], -30.0, 30.0), np.float64)
+        return self._cut[:, self.layout.names.index(name)]
 
     @property
     def known(self) -> MarketEstimates:

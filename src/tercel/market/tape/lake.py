@@ -139,16 +139,10 @@ class Lake:
         TapeError
             When there is no such day, several venues have it and none is named, or its files are damaged.
         """
-        import polars as pl
-
         folder = self.find(symbol, date, venue)
         for _ in range(3):
             instrument = self._must_instrument(folder)
-            try:
-                frame = pl.read_parquet(folder / EVENTS, hive_partitioning=False)
-            except (OSError, pl.exceptions.PolarsError) as error:
-                remedy = "import the day again with `replace=True`"
-                raise TapeError(f"a readable {folder / EVENTS}", str(error), remedy) from error
+            frame = _events(folder)
             if self._must_instrument(folder) == instrument:  # else the day was replaced while it was read
                 break
         events = Events.from_frame(frame)
@@ -261,6 +255,28 @@ class Lake:
             raise self._unknown_symbol(symbol)
         return dates
 
+    def span_s(self, symbol: str, date: str, venue: str | None = None) -> float:
+        """Seconds from the opening of a day, or its first event, to its last event; only their times are read.
+
+        Raises
+        ------
+        TapeError
+            As :meth:`find`.
+        """
+        folder = self.find(symbol, date, venue)
+        ns = _events(folder, ["exch_ns"]).to_series().to_numpy()
+        return max(int(ns[-1]) - max(int(ns[0]), self._must_instrument(folder).session_open_ns), 0) / 1e9
+
+    def longest(self, symbol: str, venue: str | None = None) -> str:
+        """The day of a symbol with events for longest, by the minute; of several the last.
+
+        Raises
+        ------
+        TapeError
+            As :meth:`days`.
+        """
+        return max(self.days(symbol, venue), key=lambda date: (self.span_s(symbol, date, venue) // 60, date))
+
     def refuse_absent(self, symbol: str, dates: Sequence[str], venue: str | None = None) -> None:
         """Check that the lake holds days of a symbol.
 
@@ -364,6 +380,16 @@ class Lake:
                 shutil.rmtree(left, ignore_errors=True)
             else:  # killed between the two renames of a swap: the old day comes back
                 left.rename(home)
+
+
+def _events(folder: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        return pl.read_parquet(folder / EVENTS, columns=columns and list(columns), hive_partitioning=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        remedy = "import the day again with `replace=True`"
+        raise TapeError(f"a readable {folder / EVENTS}", str(error), remedy) from error
 
 
 def _flat(target: Path, root: Path) -> str:

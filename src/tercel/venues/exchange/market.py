@@ -87,6 +87,8 @@ class MarketSpec:
         Client orders that can rest at once.
     part : float
         As a listing's: of a coin, where a lot is less than one.
+    currency : str
+        Of its prices; "": not said.
     """
 
     source: Source
@@ -100,6 +102,7 @@ class MarketSpec:
     regimes: Sequence[RegimeChange] = ()
     client_orders: int = CLIENT_ORDERS
     part: float = 1.0
+    currency: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what is no market."""
@@ -349,6 +352,7 @@ class Markets:
             spec.source.answers,
             *spec.source.fees.words(spec.source.tick),
             part=spec.part,
+            currency=spec.currency,
         )
 
     def check(self) -> None:

@@ -39,7 +39,7 @@ def recorded_market(
     tape: Path, symbol: str | None, date: str | None, seed: int, *, levels: bool = False, queue: str = DEFAULT,
     venue: str | None = None,
 ) -> dict[str, MarketSpec]:  # fmt: skip
-    """A recorded day of a lake (the last one by default), from its opening; the lake's one symbol where none is named.
+    """A recorded day of a lake (the longest by default), from its opening; the lake's one symbol where none is named.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ def recorded_market(
             held = ", ".join(names) or "no days"
             raise ConfigError(f"`symbol=` with `tape={tape}`", f"none, and the lake holds {held}", "name one")
         symbol = names[0]
-    days = list(lake.days(symbol))
-    chosen = date or (days[-1] if days else "")
+    days = lake.days(symbol)
+    chosen = date or lake.longest(symbol, venue)
     if chosen not in days:
         raise UnknownNameError(
             f"a day of {symbol} in {tape}", repr(chosen), f"use one of {', '.join(days) or '(none)'}"

@@ -61,7 +61,7 @@ class TcaRecorder(SessionObserver):
         """Keep trades of instruments with parents at work."""
         for event in events:
             if isinstance(event, MarketRows) and not event.snapshot:
-                traded = event.rows[np.isin(event.rows[:, M_KIND], tca.PRINTS)]
+                traded = event.rows[np.any(event.rows[:, [M_KIND]] == tca.PRINTS, axis=1)]
                 for parent in self._live[event.instrument] if len(traded) else ():
                     self._trades[parent].append(traded[:, [M_NS, M_PRICE, M_LOTS]])
         self._write(self._session.now_ns - WAITED_S[-1] * NS_PER_SECOND)
