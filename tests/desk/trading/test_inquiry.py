@@ -27,7 +27,7 @@ class Asked:
         lost = SimpleNamespace(root="o1", account="ann", base="new", last_ns=1, cum_qty=0, counted_qty=0)
         orders = SimpleNamespace(unknown=lambda: [lost], live=lambda: [lost])
         self.ledger = SimpleNamespace(orders=orders, states=TradingStates())
-        self.states, self.times, self.limits = self.ledger.states, [], SimpleNamespace()
+        self.states, self.times, self.limits = self.ledger.states, [], SimpleNamespace(doubts=())
 
     def submit(self, commands, sender):
         assert sender is Sender.STOPPER
