@@ -26,6 +26,7 @@ from tercel.desk.limits.file import MONEY, Limits
 from tercel.desk.limits.reported import ReportedCounts
 from tercel.desk.limits.state import (
     AT_ANY_PRICE,
+    NEVER_NS,
     AgentState,
     Check,
     Denial,
@@ -192,12 +193,18 @@ class LimitGate(ReportedCounts):
         It is dated `ns`; the clock says `now_ns`, by default the same, as where the market's time is the clock.
         Without two sides that do not meet there is no reference, and positions keep the last mid they had.
         """
-        at = self.instruments.get(instrument)
-        # An older mark would make a stale reference look fresh.
-        if at is None or ns < at.marked_ns:
+        at, now_ns = self.instruments.get(instrument), ns if now_ns is None else now_ns
+        if at is None:
             return
+        # An older mark would make a stale reference look fresh.
+        if ns >= at.marked_ns:
+            self._mark(at, bid, ask, ns, now_ns)
+        good = at.good_from_ns <= now_ns <= at.good_until_ns
+        at.bad_ns = NEVER_NS if good else at.bad_ns if at.bad_ns != NEVER_NS else now_ns
+
+    def _mark(self, at: InstrumentState, bid: int | None, ask: int | None, ns: int, now_ns: int) -> None:
         # The day of losses is the clock's, not the market's: a feed with a wrong date must not begin one.
-        self.tell(ns if now_ns is None else now_ns)
+        self.tell(now_ns)
         at.bid, at.ask, at.marked_ns = bid or 0, ask or 0, ns
         at.sane = type(bid) is int and type(ask) is int and 0 < bid < ask
         at.age()

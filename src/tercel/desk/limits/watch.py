@@ -20,6 +20,9 @@ CLEARED: Final = 9, 10
 """Part of the warning level under which a warning is over."""
 EVERYBODY: Final = "*"
 """Stands for every agent among those whom a breach stops."""
+BLIND: Final = "seconds_without_reference"
+BLIND_NS: Final = 2_000_000_000
+"""People are warned where the market has come for so long in a state that allows no order: crossed, lost, or old."""
 
 
 class Crossing(NamedTuple):
@@ -159,10 +162,21 @@ def crossings(gate: LimitCounts, now_ns: int, warnings: bool) -> list[Crossing]:
             for gauge in gauges(gate, scope, now_ns):
                 found += _warned(scope, gauge)
                 found += _broken(scope, gauge)
+    for at in gate.instruments.values():
+        if (at.bad_ns != NEVER_NS) != (BLIND in at.warned):
+            found += _blind(at, now_ns)
     for crossing in found:
         if crossing.event == "breach":
             _stop(gate, crossing)
     return found
+
+
+def _blind(at: InstrumentState, now_ns: int) -> list[Crossing]:
+    for_ns = 0 if at.bad_ns == NEVER_NS else now_ns - at.bad_ns
+    if for_ns and for_ns < BLIND_NS:
+        return []
+    at.warned ^= {BLIND}
+    return [Crossing("warning" if for_ns else "cleared", at.room, at.name, BLIND, for_ns / 1e9, BLIND_NS / 1e9)]
 
 
 def _suspect(gate: LimitCounts, scope: Scope, now_ns: int) -> bool:

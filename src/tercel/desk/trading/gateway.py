@@ -16,6 +16,7 @@ fails, the order is UNKNOWN: it is not sent again; the venue is asked.
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -104,6 +105,8 @@ class OrderGateway:
         self.notices: list[Notice] = []
         """Notices since they were last taken."""
         self._retries, self._link_alarm, self._intake = BackOff(), AlarmThrottle(), Intake()
+        self._unsent_alarms = defaultdict[tuple[str, str], AlarmThrottle](AlarmThrottle)
+        """By what could not be sent and whose it is: a kill is tried each second."""
 
     def write(self, entries: Sequence[Entry], *, sync: bool = True) -> None:
         """Journal entries, then fold them; with `sync` they are on disk when it returns.
@@ -186,7 +189,7 @@ class OrderGateway:
                     self.venue.send(cancel)
                 # One account whose cancel fails must not keep those of the others from leaving.
                 except (VenueError, OrderError, OSError) as error:
-                    failed.append(codec.entry_unsent(cancel, error))
+                    failed.append(self._unsent(cancel, error))
                     whys[cancel.account] = str(error)
                 else:
                     crashpoints.at("gateway.sent.masscancel")
@@ -310,10 +313,18 @@ class OrderGateway:
             # rejected.
             except (VenueError, OrderError, OSError) as error:
                 outcome.unknown.append(command)
-                self.write([codec.entry_unsent(command, error)])
+                self.write([self._unsent(command, error)])
             else:
                 outcome.sent.append(command)
                 crashpoints.at(f"gateway.sent.{_kind(command)}")
+
+    def _unsent(self, command: o.Command, error: Exception) -> Entry:
+        """Alert of what may not have left: of an order always, of cancels and questions of an account once a minute."""
+        if isinstance(command, o.NewOrder | o.ReplaceOrder):
+            return codec.entry_unsent(command, str(error))
+        alarm = self._unsent_alarms[_kind(command), command.account]
+        severity, text = alarm.say(str(error), self.venue.now_ns)
+        return codec.entry_unsent(command, text, severity)
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
         """Step the venue, and process its reports.

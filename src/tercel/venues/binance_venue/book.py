@@ -3,21 +3,26 @@
 The stream is decoded and put in order as a recorded one is (`feeds.binance_messages`, `feeds.binance_sync`). Own orders
 are told by reports that another connection brings: a level that a report has changed is not set from the stream before
 an update that is as late, so that neither is counted twice. Trades wait for the update that has them.
+
+A book that does not get on is lost, never shown as it last stood: what cannot be read or cannot be, updates that do not
+follow each other, ids that stand still, bids at or above asks. Then a snapshot is asked for, and if that does not fit a
+new stream too, with longer and longer pauses.
 """
 
+import random
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
 from tercel.core import orders as o
-from tercel.core.errors import VenueError
+from tercel.core.errors import TercelError, VenueError
 from tercel.core.vocabulary import BUY, SELL
 from tercel.feeds.binance_messages import SPOT, BinanceTrade, DepthDiff, Snapshot, diff_of, snapshot_of, trade_of
 from tercel.feeds.binance_sync import APPLIED, LOST, OPENED, BookSync, SyncStep
 from tercel.feeds.captures import exact
-from tercel.fix.scale import RefusedError
 from tercel.fix.shown_book import ShownBook
 from tercel.market.tape.schema import ADD
+from tercel.venues.binance_venue.rest import GARBLED
 from tercel.venues.binance_venue.symbols import MOST_LOTS, TRADING, TradedSymbol
 
 Spot = tuple[int, int]
@@ -28,6 +33,20 @@ _FINER: Final = 100
 _KEPT: Final = 4096
 _AGGRESSOR: Final = {BUY: "2", SELL: "1"}
 _WAITING: Final = 10_000
+TROUBLE_S: Final = 2.0
+"""So long may a book be crossed, or its stream bring nothing new, before it is lost."""
+STANDS_S: Final = 5.0
+"""A book that has stood for so long is over its trouble."""
+FIRST_S: Final = 0.5
+"""Pause after a snapshot that was of no use: each is twice the one before, up to `LONGEST_S` and a quarter more."""
+LONGEST_S: Final = 16.0
+_LOOK_S: Final = 0.25
+_IDLE: Final = 3
+"""Updates in a row that do not move a book: fewer may be doubled or late."""
+AHEAD_NS: Final = 10_000_000_000
+"""How far a time of the market may be ahead of the venue's clock as it is reckoned here."""
+MOST_TRADES: Final = 1_000_000
+"""Trades between two at most: a number further on is none."""
 
 
 def _scaled(value: Any) -> int:
@@ -47,6 +66,14 @@ class StreamedBook:
         self.shown = ShownBook(symbol.symbol, symbol.scale)
         self.wanted = True
         """Whether a snapshot is to be asked for."""
+        self.asked = False
+        """Whether the answer to that is on its way."""
+        self.why = ""
+        """Why the book was lost, until somebody has told that."""
+        self.tries, self.renewed = 0, False
+        """Snapshots asked for since it last stood; whether the stream is new since the last."""
+        self._due_s = self._asked_s = self._look_s = self._sound_s = self._unknown_s = 0.0
+        self._idle = 0
         self.last_price = 0
         """Of the last trade, 1e-8; 0: none yet."""
         self.gaps = 0
@@ -58,55 +85,108 @@ class StreamedBook:
         self._prints: deque[BinanceTrade] = deque(maxlen=_WAITING)
         self._mine: dict[int, None] = {}
         """Numbers of own trades."""
-        self._trade = 0
+        self._trade = self._dated_ns = 0
 
     @property
     def known(self) -> bool:
         """Whether the book is in step with the stream."""
         return bool(self._sync.last)
 
-    def lose(self) -> None:
-        """The stream broke."""
+    def lose(self, why: str) -> None:
+        """It is not known any more how the book stands."""
         self._sync.lose()
         self._prints.clear()
-        self.wanted = True
+        self.wanted, self.why, self._trade = True, self.why or why[:300], 0
+
+    # -- whether it gets on -------------------------------------------------------------------------------------------
+    def look(self, now_s: float) -> bool:
+        """Lose a book that has been in trouble for long, from time to time; whether one has just come out of it."""
+        if not self.known:
+            self._sound_s = self._unknown_s = now_s
+        elif now_s >= self._look_s:
+            self._look_s = now_s + _LOOK_S
+            bids, asks = ([price for side, price in self._totals if side == each] for each in (BUY, SELL))
+            crossed = bool(bids and asks) and max(bids) >= min(asks)
+            if not crossed and self._idle < _IDLE and self._totals:
+                self._sound_s = now_s
+            elif now_s - self._sound_s >= TROUBLE_S:
+                what = (
+                    "bids stand at or above asks"
+                    if crossed
+                    else "updates bring nothing new"
+                    if self._totals
+                    else "it is empty"
+                )
+                self.lose(f"{what} for {TROUBLE_S:g} s")
+            if self.tries and now_s - self._unknown_s >= STANDS_S:
+                self.tries = 0
+                return True
+        return False
+
+    def wants(self, now_s: float) -> bool:
+        """Whether a snapshot is to be asked for now."""
+        self.wanted |= not self.known and self._idle >= _IDLE and now_s - self._asked_s >= TROUBLE_S
+        return self.wanted and not self.known and not self.asked and now_s >= self._due_s
+
+    def fresh(self, now_s: float) -> None:
+        """Its stream is a new one: what the old one told is left, and the snapshot waits for what comes."""
+        self._sync.lose()
+        self.renewed, self._due_s = True, now_s + FIRST_S
+
+    def ask(self, now_s: float) -> None:
+        """A snapshot is asked for: the next one not before a pause."""
+        pause_s = min(FIRST_S * 2**self.tries, LONGEST_S)
+        self._asked_s, self._due_s = now_s, now_s + pause_s * (1 + random.random() / 4)
+        self.tries, self.wanted, self.renewed, self._idle = self.tries + 1, False, False, 0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether updates wait for a snapshot."""
+        return bool(self._sync.waiting)
 
     def heard(self, data: Mapping[str, Any], now_ns: int) -> o.MarketRows | None:
-        """Rows of a message of its streams, or of the answer with a snapshot.
+        """Rows of a message of its streams, or of the answer with a snapshot; what cannot be used loses the book.
 
-        Raises
-        ------
-        VenueError, FeedError, KeyError, ValueError, TypeError
-            What cannot be read, or not be kept: the book begins anew.
+        Rows are dated as the stream says, `now_ns` at the latest: what comes late is known to be old.
         """
         try:
             if data.get("e") == "trade":
-                trade = trade_of(data, now_ns, _scaled)
-                self.last_price = trade.price // _FINER
-                if trade.number > self._trade:
-                    self._trade = trade.number
-                    self._prints.append(trade)
+                self._print(trade_of(data, now_ns, _scaled), now_ns)
                 return None
             if "lastUpdateId" in data:
                 return self._follow(snapshot_of(data, now_ns, _scaled), now_ns)
-            return self._follow(diff_of(data, now_ns, _scaled), now_ns)
-        except RefusedError as error:  # more orders than a book has numbers: the next snapshot leaves out what is far
-            self.lose()
-            raise VenueError(error.expected, error.received, "it is asked for anew") from None
-        except Exception:
-            self.lose()
-            raise
+            diff = diff_of(data, now_ns, _scaled)
+            self._check(diff.exch_ns <= now_ns + AHEAD_NS, "a time of now", f"{diff.exch_ns} ns, now is {now_ns}")
+            return self._follow(diff, now_ns)
+        except (TercelError, *GARBLED) as error:
+            self.lose(str(error) if isinstance(error, TercelError) else f"it cannot be used: {error!r}")
+            return None
+
+    def _check(self, right: bool, expected: str, received: str) -> None:
+        if not right:
+            raise VenueError(f"{expected} in market data of {self.symbol.symbol}", received, "its stream begins anew")
+
+    def _print(self, trade: BinanceTrade, now_ns: int) -> None:
+        self._check(trade.exch_ns <= now_ns + AHEAD_NS, "a time of now", f"{trade.exch_ns} ns, now is {now_ns}")
+        near = not self._trade or trade.number < self._trade + MOST_TRADES
+        self._check(near, f"a trade number soon after {self._trade}", str(trade.number)[:60])
+        self.last_price = trade.price // _FINER
+        if trade.number > self._trade:
+            self._trade = trade.number
+            self._prints.append(trade)
 
     def _follow(self, part: DepthDiff | Snapshot, now_ns: int) -> o.MarketRows | None:
         stale = self._sync.counts.stale_snapshots
         self._sync.run([part])
         steps, self._sync.steps = self._sync.steps, []
         self.wanted |= self._sync.counts.stale_snapshots > stale
+        self._idle = 0 if steps or isinstance(part, Snapshot) else self._idle + 1
         rows, opened = list[Row](), False
+        self._dated_ns = max([self._dated_ns, *(min(step.exch_ns, now_ns) for step in steps)])
         for step in steps:
             if step.what == LOST:
                 self.gaps += 1
-                self.wanted = True
+                self.wanted, self.why = True, self.why or "updates are missing: their ids do not follow each other"
                 continue
             if step.what == OPENED:
                 self._totals, opened = {}, True
@@ -114,12 +194,12 @@ class StreamedBook:
             elif step.what == APPLIED:
                 self._set(step)
                 if not opened:
-                    rows += self._applied(step, now_ns)
+                    rows += self._applied(step, self._dated_ns)
         if opened:
             self._prints.clear()
             self._due.clear()
             self.wanted = False
-            return self.shown.whole(self._totals, now_ns)
+            return self.shown.whole(self._totals, self._dated_ns)
         return self.shown.rows(rows)
 
     def show(self, now_ns: int) -> o.MarketRows:
