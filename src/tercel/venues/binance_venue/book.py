@@ -41,6 +41,8 @@ FIRST_S: Final = 0.5
 """Pause after a snapshot that was of no use: each is twice the one before, up to `LONGEST_S` and a quarter more."""
 LONGEST_S: Final = 16.0
 _LOOK_S: Final = 0.25
+_TRIES: Final = 3
+"""With so many snapshots without a book that stands, the stream is a new one each time and people are told."""
 _IDLE: Final = 3
 """Updates in a row that do not move a book: fewer may be doubled or late."""
 AHEAD_NS: Final = 10_000_000_000
@@ -133,11 +135,18 @@ class StreamedBook:
         self._sync.lose()
         self.renewed, self._due_s = True, now_s + FIRST_S
 
-    def ask(self, now_s: float) -> None:
-        """A snapshot is asked for: the next one not before a pause."""
+    @property
+    def renews(self) -> bool:
+        """Whether its stream is to be a new one before the next snapshot is asked for."""
+        return self.tries >= _TRIES - 1 and not self.renewed
+
+    def ask(self, now_s: float, answered: bool = False) -> None:
+        """A snapshot is asked for, whose answer is heard here where it has one: the next one not before a pause."""
         pause_s = min(FIRST_S * 2**self.tries, LONGEST_S)
         self._asked_s, self._due_s = now_s, now_s + pause_s * (1 + random.random() / 4)
-        self.tries, self.wanted, self.renewed, self._idle = self.tries + 1, False, False, 0
+        self.tries, self.asked, self.wanted, self.renewed, self._idle = self.tries + 1, answered, False, False, 0
+        if self.tries == _TRIES:
+            self.why = self.why or "snapshots do not fit the updates"
 
     @property
     def waiting(self) -> bool:
@@ -154,7 +163,9 @@ class StreamedBook:
                 self._print(trade_of(data, now_ns, _scaled), now_ns)
                 return None
             if "lastUpdateId" in data:
-                return self._follow(snapshot_of(data, now_ns, _scaled), now_ns)
+                snapshot = snapshot_of(data, now_ns, _scaled)
+                self._check(bool(snapshot.bids or snapshot.asks), "levels", "a snapshot without any")
+                return self._follow(snapshot, now_ns)
             diff = diff_of(data, now_ns, _scaled)
             self._check(diff.exch_ns <= now_ns + AHEAD_NS, "a time of now", f"{diff.exch_ns} ns, now is {now_ns}")
             return self._follow(diff, now_ns)

@@ -44,12 +44,10 @@ HOLD_S: Final = 0.25
 _NAMES: Final = NamesTable(letters="[a-zA-Z0-9_-]", most=36)
 _TICK_S: Final = 0.25
 S: Final = 1_000_000_000
-_TRIES: Final = 3
-"""Snapshots that did not fit, after which people are told."""
 _BOOK_S: Final = 60.0
 """How often they are told of one book at most: what comes in between is for the record."""
 _STRANGE_S: Final = 60.0
-"""How often it is told at most that somebody else trades with the key."""
+"""How often it is told at most that somebody else trades with the key, or that events about no order are unreadable."""
 _UNREAD: Final = (TercelError, *GARBLED)
 
 
@@ -93,7 +91,7 @@ class BinanceVenue(Closing):
         self._lost_books: dict[str, float] = {}
         """When people were last told that a book is lost."""
         self._strangers: dict[tuple[str, int], None] = {}
-        self._strange_s, self._unsaid = 0.0, 0
+        self._strange_s, self._unsaid, self._odd_s = 0.0, 0, 0.0
         self._selector = selectors.DefaultSelector()
         self.budget = WeightBudget(longest_s=terms.longest_wait_s)
         self.name, rest, self._channel, self._links = self._reach(terms, folder)
@@ -268,22 +266,20 @@ class BinanceVenue(Closing):
         if book.look(now_s) and name in self._lost_books:
             self._say(o.LinkStatus(self.up, self._stamp(0), f"market data: the book of {name} stands again"))
         if book.wants(now_s) and self._links.up:
-            if book.tries >= _TRIES - 1 and not book.renewed:
+            if book.renews:
                 self._links.renew(name)
                 book.fresh(now_s)
-            elif self._ask_book(name, book):
-                book.ask(now_s)
-                if book.tries == _TRIES:
-                    book.why = book.why or f"{_TRIES} snapshots in a row do not fit the updates"
+            else:
+                self._ask_book(name, book, now_s)
         if book.why:
             self._drop(name, book)
 
-    def _ask_book(self, name: str, book: StreamedBook) -> bool:
+    def _ask_book(self, name: str, book: StreamedBook, now_s: float) -> None:
         """Ask for a snapshot, once updates wait for it."""
         assert isinstance(self._terms, BinanceTerms)
         weight = depth_weight(self._terms.depth)
         if not (book.waiting and self.budget.fits(weight, True)):
-            return False
+            return
 
         def heard(answer: Any) -> None:
             book.asked = False
@@ -292,10 +288,11 @@ class BinanceVenue(Closing):
             else:
                 self._market({"s": name} | answer.result)
 
-        with suppress(VenueError):
+        book.ask(now_s, True)
+        try:
             self._channel.ask("depth", {"symbol": name, "limit": self._terms.depth}, weight, heard, signed=False)
-            book.asked = True
-        return book.asked
+        except VenueError:
+            book.asked = False
 
     def _drop(self, name: str, book: StreamedBook) -> None:
         """Take a lost book from all who follow it: its prices are unknown from now on."""
@@ -338,6 +335,10 @@ class BinanceVenue(Closing):
             name = str(data.get("C") or data.get("c") or "")
             told = self.memory.by_wire.get(name)
             about = (told.name, told.account, told.instrument) if told is not None else ("", "", "")
+            if told is None:
+                if (now := time.monotonic()) < self._odd_s:
+                    return
+                self._odd_s = now + _STRANGE_S
             self._say(
                 o.Unread(
                     repr(dict(data))[:1000], f"an event that cannot be read: {error!r}"[:300], self._stamp(0), *about

@@ -96,6 +96,6 @@ class CcxtVenue(BinanceVenue):
                 if order not in self.inquiry.open:
                     self.inquiry.about(order)
 
-    def _ask_book(self, name: str, _: StreamedBook) -> bool:
+    def _ask_book(self, name: str, book: StreamedBook, now_s: float) -> None:
+        book.ask(now_s)
         self._ccxt.whole(name)
-        return True

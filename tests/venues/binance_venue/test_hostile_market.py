@@ -1,0 +1,61 @@
+"""Whatever a server says of the market: no order on an old book, people hear of it soon, and all is well soon after."""
+
+from pathlib import Path
+
+import pytest
+from tests.venues.binance_venue.hostile import AGE_S, Desk, Lie, crossed, depths, drawn, once, shifted
+
+ALERT_S, RECOVERED_S = 5.0, 30.0
+KINDS, CASES = 30, 60
+FIRST = (2, 7, 8, 13, 16, 19)
+"""Generated cases of the first tier: of ids, snapshots, times and levels."""
+SEEN = {
+    "one update 10^9 ahead": Lie("", once(depths(shifted(10**9)))),
+    "the last id of one update 10^9 ahead": Lie("", once(depths(shifted(10**9, first=False)))),
+    "the last id of one update 10^6 ahead": Lie("", once(depths(shifted(10**6, first=False)))),
+    "crossed for ten seconds": Lie("", crossed(900)),
+}
+
+
+def held_to_the_bars(desk: Desk, lie: Lie) -> None:
+    """Lie for a while, and hold what the desk does against what is true."""
+    desk.run(8.0)
+    assert desk.sees(0.0)
+    assert desk.passed
+    server, began = desk.server, desk.clock.s
+    server.bend, server.bend_answer = lie.bend, lie.answer
+    if lie.gap:
+        server.last += 7
+    blind_s = wrong_s = 0.0
+    while desk.clock.s < began + lie.seconds:
+        desk.turn()
+        # A side without prices, or prices that were never true, or are too old: no desk can trade on that.
+        blind_s = 0.0 if desk.sees() else blind_s + 0.1
+        wrong_s = max(wrong_s, blind_s)
+    server.bend = server.bend_answer = None
+    behaves = desk.clock.s
+    desk.run(RECOVERED_S, lambda: desk.sees(0.0) and desk.clock.s - behaves > 1.0 and desk.passed[-1] == desk.clock.s)
+    assert not desk.stale, "an order left on a book that is older than its limit"
+    assert desk.sees(0.0), "the book is not back"
+    assert desk.passed[-1] == desk.clock.s, f"no order passes: {desk.denials[-1]}"
+    alerts = desk.alerts(began)
+    if wrong_s >= ALERT_S:
+        soon = desk.alerts(began, began + lie.seconds - wrong_s + AGE_S + ALERT_S)
+        assert soon, f"nobody heard of it: {desk.denials[-5:]}"
+    assert len(alerts) <= 4 + lie.seconds / 10, f"{len(alerts)} alerts"
+    desk.run(3.0)
+    assert desk.sees(0.0)
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_what_once_froze_a_book_is_dropped_told_and_mended(tmp_path: Path, name: str) -> None:
+    desk = Desk(tmp_path, 0)
+    held_to_the_bars(desk, SEEN[name])
+    assert desk.alerts(8.0, 8.0 + ALERT_S)
+
+
+@pytest.mark.parametrize(
+    "seed", [pytest.param(n, marks=[] if n in FIRST else pytest.mark.long, id=f"{n}-{drawn(n).says}"[:60]) for n in range(CASES)]
+)
+def test_a_drawn_lie_is_held_to_the_same_bars(tmp_path: Path, seed: int) -> None:
+    held_to_the_bars(Desk(tmp_path, seed), drawn(seed))
