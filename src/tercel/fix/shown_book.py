@@ -92,7 +92,7 @@ class ShownBook:
     scale: PriceScale
     ready: bool = False
     """Whether a whole book has come."""
-    _told_ns: int = 0
+    as_of_ns: int = 0
     """When the venue last showed something: what an own report changes makes the rest no younger."""
     _levels: dict[tuple[int, int], _Level] = field(default_factory=dict)
     _free: deque[int] = field(default_factory=lambda: deque(range(IDS - 1, -1, -1)))
@@ -102,6 +102,7 @@ class ShownBook:
     def snapshot(self, entries: Sequence[Message], now_ns: int) -> o.MarketRows:
         """Rows of a full refresh (W)."""
         wanted: dict[tuple[int, int], int] = {}
+        self.as_of_ns = now_ns
         for entry in entries:
             side = _SIDES.get(entry.get(t.ENTRY_TYPE), 0)
             if side and t.ENTRY_PX in entry:
@@ -121,7 +122,7 @@ class ShownBook:
         rows = [(now_ns, schema.STATUS, 0, 0, status, 0, -1)]
         for (side, price), level in self._levels.items():
             rows += [(now_ns, schema.ADD, one.number, side, price, one.lots, -1) for one in level.orders]
-        return o.MarketRows(self.instrument, _array(rows), True)
+        return o.MarketRows(self.instrument, _array(rows), True, self.as_of_ns)
 
     def cleared(self, now_ns: int) -> o.MarketRows:
         """A row that takes all of it from those who follow; nothing is shown before the next whole book."""
@@ -131,6 +132,7 @@ class ShownBook:
     def changes(self, entries: Sequence[Message], now_ns: int) -> o.MarketRows | None:
         """Rows of an incremental refresh (X); None before a full one, or when nothing changed."""
         rows: list[tuple[int, ...]] = []
+        self.as_of_ns = now_ns
         for entry in entries if self.ready else ():
             kind = entry.get(t.ENTRY_TYPE)
             price = self.scale.ticks(entry.get(t.ENTRY_PX))
@@ -140,11 +142,10 @@ class ShownBook:
             elif kind in _SIDES:
                 rows += self.total(now_ns, _SIDES[kind], price, 0 if entry.get(t.UPDATE_ACTION) == DELETE else lots)
         rows += self.arrive(now_ns)
-        return o.MarketRows(self.instrument, _array(rows)) if rows else None
+        return self.rows(rows)
 
     def total(self, ns: int, side: int, price: int, lots: int) -> list[tuple[int, ...]]:
         """Set a level's total: rows (ns, kind, id, side, price, lots, aggressor)."""
-        self._told_ns = ns
         level = self._levels.get((side, price)) or _Level()
         others = max(lots - level.own, 0) - level.others
         if others < 0:
@@ -158,7 +159,7 @@ class ShownBook:
 
     def print(self, ns: int, price: int, lots: int, aggressor: str = "") -> list[tuple[int, ...]]:
         """A trade between others: takes the first lots of its level, as far as shown."""
-        self._told_ns, met = ns, {"1": SELL, "2": BUY}.get(aggressor, 0)
+        met = {"1": SELL, "2": BUY}.get(aggressor, 0)
         side = met or (BUY if (BUY, price) in self._levels else SELL)
         return self._take(ns, side, price, lots, -1, schema.EXECUTE)
 
@@ -174,12 +175,12 @@ class ShownBook:
         if own is None or report.exec_type is not o.ExecType.TRADE:
             return []
         at = own.side, own.price
-        mine, ns = self._mine(own), min(report.ns, self._told_ns)
+        mine = self._mine(own)
         left, far, price = floored(report.last_qty), -own.side, floored(report.last_px)  # books are in ticks and lots
         if mine is not None and mine.lots >= left:
-            return [self._less(ns, *at, mine, left, -1, schema.EXECUTE)] if left else []
+            return [self._less(report.ns, *at, mine, left, -1, schema.EXECUTE)] if left else []
         whole = price * ONE == report.last_px
-        return self._take(ns, far, price, left, own.number, schema.EXECUTE) if whole else []
+        return self._take(report.ns, far, price, left, own.number, schema.EXECUTE) if whole else []
 
     def after(self, report: o.Report) -> list[tuple[int, ...]]:
         """Rows after a report: how much of the order rests now."""
@@ -195,11 +196,11 @@ class ShownBook:
             if not leaves:
                 self._forget(own)
             return []
-        moved, ns = report.price is not None and report.price != own.price, min(report.ns, self._told_ns)
-        rows = self._rest(ns, own, 0) if moved else []
+        moved = report.price is not None and report.price != own.price
+        rows = self._rest(report.ns, own, 0) if moved else []
         own.price = report.price if moved and report.price is not None else own.price
         own.waiting = leaves if self._crosses(own) else 0
-        rows += self._rest(ns, own, leaves) if not own.waiting else []
+        rows += self._rest(report.ns, own, leaves) if not own.waiting else []
         if not leaves:
             self._forget(own)
         return rows
@@ -293,7 +294,7 @@ class ShownBook:
     def rows(self, rows: Iterable[tuple[int, ...]]) -> o.MarketRows | None:
         """Pending rows as market data; None when there are none, or no subscription."""
         listed = list(rows)
-        return o.MarketRows(self.instrument, _array(listed)) if listed and self.ready else None
+        return o.MarketRows(self.instrument, _array(listed), False, self.as_of_ns) if listed and self.ready else None
 
 
 def _array(rows: Sequence[tuple[int, ...]]) -> Ints:

@@ -95,7 +95,7 @@ class Server:
         """A moment of the market: its book moves, and is told."""
         before, self.bid = self.book, self.bid + self.rng.choice((-1, 0, 1))
         self.book = self._levels()
-        changed = {at: 0 for at in before.keys() - self.book.keys()}
+        changed = dict.fromkeys(before.keys() - self.book.keys(), 0)
         changed |= {at: lots for at, lots in self.book.items() if before.get(at) != lots}
         first, self.last = self.last + 1, self.last + self.rng.randint(1, 5)
         sides = {side: [level(p, n) for (s, p), n in changed.items() if s == side] for side in "ba"}
@@ -167,7 +167,10 @@ class Server:
         if path.endswith("/time"):
             return {"serverTime": self.ms}
         if path.endswith("/exchangeInfo"):
-            filters = [{"filterType": "PRICE_FILTER", "tickSize": "0.01"}, {"filterType": "LOT_SIZE", "stepSize": "0.001"}]
+            filters = [
+                {"filterType": "PRICE_FILTER", "tickSize": "0.01"},
+                {"filterType": "LOT_SIZE", "stepSize": "0.001"},
+            ]
             return {"symbols": [{"symbol": NAME, "baseAsset": "ABC", "quoteAsset": "USDT", "filters": filters}]}
         if path.endswith("/account"):
             return {"canTrade": True, "balances": [{"asset": "USDT", "free": "1000", "locked": "0"}]}
@@ -213,9 +216,7 @@ class Desk:
         self.limits.killed = self.latch.killed
         self.journal = MemoryJournal()
         self._names = count(1)
-        self.gateway = OrderGateway(
-            self.venue, self.journal, self.limits, refold(self.journal, self.limits), self.name
-        )
+        self.gateway = OrderGateway(self.venue, self.journal, self.limits, refold(self.journal, self.limits), self.name)
         self.stopper = KillCanceller(self.gateway, self.latch, self.name)
         self.keeper = LimitKeeper(self.gateway, self.latch, lambda: self.stopper.look([AGENT]))
         self.keeper.begin()
@@ -242,8 +243,7 @@ class Desk:
                     self.follower.on_market(event)
                 except TapeError:
                     self.venue.subscribe(NAME)
-                ns = int(event.rows[-1, 0]) if len(event.rows) else self.follower.now_ns
-                self.limits.mark(NAME, *self.follower.quotes, ns, self.venue.now_ns)
+                self.limits.mark(NAME, *self.follower.quotes, event.dated_ns, self.venue.now_ns)
         self.keeper.watch()
         self.stopper.look([AGENT])
         self.stopper.follow_up()
@@ -262,7 +262,9 @@ class Desk:
 
     def sees(self, within_s: float = AGE_S) -> bool:
         """Whether what the desk sees is what was true at some time not longer ago."""
-        return any(touch == self.follower.quotes for s, touch in self.server.history if s >= self.clock.s - within_s - 1e-6)
+        return any(
+            touch == self.follower.quotes for s, touch in self.server.history if s >= self.clock.s - within_s - 1e-6
+        )
 
     def alerts(self, since_s: float, until_s: float = 1e9) -> list[Mapping[str, Any]]:
         found = [entry for _, entry in self.journal.read(kinds=(kinds.ALERT,))]
@@ -297,7 +299,9 @@ class Lie:
     seconds : float
     """
 
-    def __init__(self, says: str, bend: Bend | None = None, answer: Any = None, gap: bool = False, seconds: float = 10.0):
+    def __init__(
+        self, says: str, bend: Bend | None = None, answer: Any = None, gap: bool = False, seconds: float = 10.0
+    ):
         self.says, self.bend, self.answer, self.gap, self.seconds = says, bend, answer, gap, seconds
 
 

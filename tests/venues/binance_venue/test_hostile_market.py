@@ -55,7 +55,11 @@ def test_what_once_froze_a_book_is_dropped_told_and_mended(tmp_path: Path, name:
 
 
 @pytest.mark.parametrize(
-    "seed", [pytest.param(n, marks=[] if n in FIRST else pytest.mark.long, id=f"{n}-{drawn(n).says}"[:60]) for n in range(CASES)]
+    "seed",
+    [
+        pytest.param(n, marks=[] if n in FIRST else pytest.mark.long, id=f"{n}-{drawn(n).says}"[:60])
+        for n in range(CASES)
+    ],
 )
 def test_a_drawn_lie_is_held_to_the_same_bars(tmp_path: Path, seed: int) -> None:
     held_to_the_bars(Desk(tmp_path, seed), drawn(seed))

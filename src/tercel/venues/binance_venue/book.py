@@ -87,7 +87,7 @@ class StreamedBook:
         self._prints: deque[BinanceTrade] = deque(maxlen=_WAITING)
         self._mine: dict[int, None] = {}
         """Numbers of own trades."""
-        self._trade = self._dated_ns = 0
+        self._trade = 0
 
     @property
     def known(self) -> bool:
@@ -156,7 +156,7 @@ class StreamedBook:
     def heard(self, data: Mapping[str, Any], now_ns: int) -> o.MarketRows | None:
         """Rows of a message of its streams, or of the answer with a snapshot; what cannot be used loses the book.
 
-        Rows are dated as the stream says, `now_ns` at the latest: what comes late is known to be old.
+        The book is as old as the stream says, of `now_ns` at the latest: what comes late is known to be old.
         """
         try:
             if data.get("e") == "trade":
@@ -193,7 +193,7 @@ class StreamedBook:
         self.wanted |= self._sync.counts.stale_snapshots > stale
         self._idle = 0 if steps or isinstance(part, Snapshot) else self._idle + 1
         rows, opened = list[Row](), False
-        self._dated_ns = max([self._dated_ns, *(min(step.exch_ns, now_ns) for step in steps)])
+        self.shown.as_of_ns = max([self.shown.as_of_ns, *(min(step.exch_ns, now_ns) for step in steps)])
         for step in steps:
             if step.what == LOST:
                 self.gaps += 1
@@ -205,12 +205,12 @@ class StreamedBook:
             elif step.what == APPLIED:
                 self._set(step)
                 if not opened:
-                    rows += self._applied(step, self._dated_ns)
+                    rows += self._applied(step, now_ns)
         if opened:
             self._prints.clear()
             self._due.clear()
             self.wanted = False
-            return self.shown.whole(self._totals, self._dated_ns)
+            return self.shown.whole(self._totals, now_ns)
         return self.shown.rows(rows)
 
     def show(self, now_ns: int) -> o.MarketRows:
