@@ -3,7 +3,7 @@
 Spot: diffs with ``u <= lastUpdateId`` are old; the first one applied has ``U <= lastUpdateId + 1 <= u``; then each
 ``U`` is the last ``u`` plus one. Futures: diffs with ``u < lastUpdateId`` are old; the first has ``U <= lastUpdateId
 <= u``; then each ``pu`` is the last ``u``. After a gap the book is unknown until the next snapshot that fits. A
-diff whose ids go back, or span more than `MOST_IDS`, is a gap too: a book that believed it would call all others old.
+diff that spans more ids than `MOST_IDS` is a gap too: a book that believed it would call all that follow old.
 """
 
 from collections.abc import Sequence
@@ -93,8 +93,6 @@ class BookSync:
         for part in parts:
             if isinstance(part, Snapshot):
                 self._snapshot(part)
-            elif not part.first <= part.last < part.first + MOST_IDS:
-                self._gap(part)
             elif self.last:
                 self._next(part)
             else:
@@ -119,7 +117,7 @@ class BookSync:
             return
         at = self.pending.last
         least = at + 1 if self.spot else at
-        fresh = [d for d in self.waiting if d.last >= least]
+        fresh = [d for d in self.waiting if least <= d.last < d.first + MOST_IDS]
         if not fresh:
             return
         # Not always the first: one that was numbered far ahead must not keep out those after it.
@@ -147,18 +145,14 @@ class BookSync:
             self.counts.duplicates += 1
             return
         follows = diff.first == self.last + 1 if self.spot else diff.before == self.last
-        if follows:
+        if follows and diff.last < diff.first + MOST_IDS:
             self._apply(diff)
             return
-        self._gap(diff)
-        self.waiting.append(diff)
-
-    def _gap(self, diff: DepthDiff) -> None:
         self.counts.gaps += 1
-        if self.last:
-            self.last = 0
-            ns = self._time(diff.exch_ns)
-            self.steps.append(SyncStep(LOST, ns, diff.recv_ns or ns, 0))
+        self.last = 0
+        ns = self._time(diff.exch_ns)
+        self.steps.append(SyncStep(LOST, ns, diff.recv_ns or ns, 0))
+        self.waiting.append(diff)
 
     def _apply(self, diff: DepthDiff) -> None:
         ns = self._time(diff.exch_ns)

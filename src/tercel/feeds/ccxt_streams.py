@@ -136,11 +136,6 @@ class CcxtStreams:
         """Show a book whole with its next change."""
         self.loop.call_soon_threadsafe(self._books.lose, name)
 
-    def again(self, symbol: str) -> None:
-        """Leave the stream of a book, by ccxt's name of its symbol; it is begun again, where ccxt can leave it."""
-        if self.exchange.has.get("unWatchOrderBook") is True:
-            self.run(self.exchange.un_watch_order_book(symbol))
-
     def awake(self) -> None:
         """Watch own orders, if that is not begun; and wait for what comes from now on."""
         if not self._begun:

@@ -198,21 +198,18 @@ class LimitGate(ReportedCounts):
             return
         # An older mark would make a stale reference look fresh.
         if ns >= at.marked_ns:
-            self._mark(at, bid, ask, ns, now_ns)
+            # The day of losses is the clock's, not the market's: a feed with a wrong date must not begin one.
+            self.tell(now_ns)
+            at.bid, at.ask, at.marked_ns = bid or 0, ask or 0, ns
+            at.sane = type(bid) is int and type(ask) is int and 0 < bid < ask
+            at.age()
+            if at.sane:
+                at.sane_ns = ns
+                if (mid2 := at.bid + at.ask) != at.mid2:
+                    self.revalue(at, mid2)
+                self.rise(at)
         good = at.good_from_ns <= now_ns <= at.good_until_ns
         at.bad_ns = NEVER_NS if good else at.bad_ns if at.bad_ns != NEVER_NS else now_ns
-
-    def _mark(self, at: InstrumentState, bid: int | None, ask: int | None, ns: int, now_ns: int) -> None:
-        # The day of losses is the clock's, not the market's: a feed with a wrong date must not begin one.
-        self.tell(now_ns)
-        at.bid, at.ask, at.marked_ns = bid or 0, ask or 0, ns
-        at.sane = type(bid) is int and type(ask) is int and 0 < bid < ask
-        at.age()
-        if at.sane:
-            at.sane_ns = ns
-            if (mid2 := at.bid + at.ask) != at.mid2:
-                self.revalue(at, mid2)
-            self.rise(at)
 
     def stop(self, agent: str, reason: str) -> None:
         """Refuse new orders of an agent until it is resumed; the reason begins with a code. Unknown: ignored."""

@@ -163,20 +163,15 @@ def crossings(gate: LimitCounts, now_ns: int, warnings: bool) -> list[Crossing]:
                 found += _warned(scope, gauge)
                 found += _broken(scope, gauge)
     for at in gate.instruments.values():
-        if (at.bad_ns != NEVER_NS) != (BLIND in at.warned):
-            found += _blind(at, now_ns)
+        blind_ns = 0 if at.bad_ns == NEVER_NS else now_ns - at.bad_ns
+        if (blind_ns >= BLIND_NS) != (BLIND in at.warned):
+            at.warned ^= {BLIND}
+            event = "warning" if blind_ns else "cleared"
+            found.append(Crossing(event, at.room, at.name, BLIND, blind_ns / 1e9, BLIND_NS / 1e9))
     for crossing in found:
         if crossing.event == "breach":
             _stop(gate, crossing)
     return found
-
-
-def _blind(at: InstrumentState, now_ns: int) -> list[Crossing]:
-    for_ns = 0 if at.bad_ns == NEVER_NS else now_ns - at.bad_ns
-    if for_ns and for_ns < BLIND_NS:
-        return []
-    at.warned ^= {BLIND}
-    return [Crossing("warning" if for_ns else "cleared", at.room, at.name, BLIND, for_ns / 1e9, BLIND_NS / 1e9)]
 
 
 def _suspect(gate: LimitCounts, scope: Scope, now_ns: int) -> bool:

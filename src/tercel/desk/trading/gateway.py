@@ -16,7 +16,6 @@ fails, the order is UNKNOWN: it is not sent again; the venue is asked.
 """
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -105,7 +104,7 @@ class OrderGateway:
         self.notices: list[Notice] = []
         """Notices since they were last taken."""
         self._retries, self._link_alarm, self._intake = BackOff(), AlarmThrottle(), Intake()
-        self._unsent_alarms = defaultdict[tuple[str, str], AlarmThrottle](AlarmThrottle)
+        self._unsent_alarms: dict[tuple[str, str], AlarmThrottle] = {}
         """By what could not be sent and whose it is: a kill is tried each second."""
 
     def write(self, entries: Sequence[Entry], *, sync: bool = True) -> None:
@@ -320,10 +319,9 @@ class OrderGateway:
 
     def _unsent(self, command: o.Command, error: Exception) -> Entry:
         """Alert of what may not have left: of an order always, of cancels and questions of an account once a minute."""
-        if isinstance(command, o.NewOrder | o.ReplaceOrder):
-            return codec.entry_unsent(command, str(error))
-        alarm = self._unsent_alarms[_kind(command), command.account]
-        severity, text = alarm.say(str(error), self.venue.now_ns)
+        alarm = self._unsent_alarms.setdefault((_kind(command), command.account), AlarmThrottle())
+        order = isinstance(command, o.NewOrder | o.ReplaceOrder)
+        severity, text = ("critical", str(error)) if order else alarm.say(str(error), self.venue.now_ns)
         return codec.entry_unsent(command, text, severity)
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:

@@ -12,6 +12,7 @@ new stream too, with longer and longer pauses.
 import random
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from tercel.core import orders as o
@@ -33,22 +34,18 @@ _FINER: Final = 100
 _KEPT: Final = 4096
 _AGGRESSOR: Final = {BUY: "2", SELL: "1"}
 _WAITING: Final = 10_000
-TROUBLE_S: Final = 2.0
-"""So long may a book be crossed, or its stream bring nothing new, before it is lost."""
-STANDS_S: Final = 5.0
-"""A book that has stood for so long is over its trouble."""
-FIRST_S: Final = 0.5
-"""Pause after a snapshot that was of no use: each is twice the one before, up to `LONGEST_S` and a quarter more."""
-LONGEST_S: Final = 16.0
-_LOOK_S: Final = 0.25
-_TRIES: Final = 3
-"""With so many snapshots without a book that stands, the stream is a new one each time and people are told."""
-_IDLE: Final = 3
-"""Updates in a row that do not move a book: fewer may be doubled or late."""
+TROUBLE_S, STANDS_S = 2.0, 5.0
+"""So long may a book be crossed, or its stream bring nothing new, before it is lost; one that stands so long is sound."""
+FIRST_S, LONGEST_S = 0.5, 16.0
+"""Pause after a snapshot that was of no use: each is twice the one before, and up to a quarter longer."""
 AHEAD_NS: Final = 10_000_000_000
 """How far a time of the market may be ahead of the venue's clock as it is reckoned here."""
-MOST_TRADES: Final = 1_000_000
-"""Trades between two at most: a number further on is none."""
+_LOOK_S: Final = 0.25
+_TRIES, _IDLE = 3, 3
+"""Snapshots without a book that stands, after which the stream is a new one each time and people are told; and updates
+in a row that do not move a book: fewer may be doubled or late."""
+_NEAR: Final = 1000
+"""A trade whose number is so far back is no old one: what came before it was numbered wrongly."""
 
 
 def _scaled(value: Any) -> int:
@@ -68,17 +65,13 @@ class StreamedBook:
         self.shown = ShownBook(symbol.symbol, symbol.scale)
         self.wanted = True
         """Whether a snapshot is to be asked for."""
-        self.asked = False
-        """Whether the answer to that is on its way."""
-        self.why = ""
-        """Why the book was lost, until somebody has told that."""
-        self.tries, self.renewed = 0, False
-        """Snapshots asked for since it last stood; whether the stream is new since the last."""
+        self.asked, self.why = False, ""
+        """Whether the answer to that is on its way; and why the book was lost, until somebody has told that."""
+        self._tries, self._idle, self._renewed = 0, 0, False
+        """Snapshots asked for since it last stood, updates since it last moved, whether its stream is a new one."""
         self._due_s = self._asked_s = self._look_s = self._sound_s = self._unknown_s = 0.0
-        self._idle = 0
         self.last_price = 0
         """Of the last trade, 1e-8; 0: none yet."""
-        self.gaps = 0
         self._sync = BookSync(SPOT)
         self._totals: dict[Spot, int] = {}
         self._due: set[Spot] = set()
@@ -101,8 +94,8 @@ class StreamedBook:
         self.wanted, self.why, self._trade = True, self.why or why[:300], 0
 
     # -- whether it gets on -------------------------------------------------------------------------------------------
-    def look(self, now_s: float) -> bool:
-        """Lose a book that has been in trouble for long, from time to time; whether one has just come out of it."""
+    def look(self, now_s: float) -> None:
+        """Lose a book that has been in trouble for long."""
         if not self.known:
             self._sound_s = self._unknown_s = now_s
         elif now_s >= self._look_s:
@@ -112,46 +105,29 @@ class StreamedBook:
             if not crossed and self._idle < _IDLE and self._totals:
                 self._sound_s = now_s
             elif now_s - self._sound_s >= TROUBLE_S:
-                what = (
-                    "bids stand at or above asks"
-                    if crossed
-                    else "updates bring nothing new"
-                    if self._totals
-                    else "it is empty"
-                )
-                self.lose(f"{what} for {TROUBLE_S:g} s")
-            if self.tries and now_s - self._unknown_s >= STANDS_S:
-                self.tries = 0
-                return True
-        return False
+                stuck = "updates bring nothing new" if self._totals else "it is empty"
+                self.lose(f"{'bids stand at or above asks' if crossed else stuck} for {TROUBLE_S:g} s")
+            if now_s - self._unknown_s >= STANDS_S:
+                self._tries = 0
 
-    def wants(self, now_s: float) -> bool:
-        """Whether a snapshot is to be asked for now."""
-        self.wanted |= not self.known and self._idle >= _IDLE and now_s - self._asked_s >= TROUBLE_S
-        return self.wanted and not self.known and not self.asked and now_s >= self._due_s
-
-    def fresh(self, now_s: float) -> None:
-        """Its stream is a new one: what the old one told is left, and the snapshot waits for what comes."""
-        self._sync.lose()
-        self.renewed, self._due_s = True, now_s + FIRST_S
-
-    @property
-    def renews(self) -> bool:
-        """Whether its stream is to be a new one before the next snapshot is asked for."""
-        return self.tries >= _TRIES - 1 and not self.renewed
+    def wants(self, now_s: float) -> str:
+        """What an unknown book needs now: "stream", a new one, or "snapshot"; "": nothing, or time."""
+        self.wanted |= self._idle >= _IDLE and now_s - self._asked_s >= TROUBLE_S
+        if self.known or not self.wanted or self.asked or now_s < self._due_s:
+            return ""
+        if self._tries >= _TRIES - 1 and not self._renewed:
+            self._sync.lose()  # what the old stream told does not meet what the new one will
+            self._renewed, self._due_s = True, now_s + FIRST_S
+            return "stream"
+        return "snapshot" if self._sync.waiting else ""
 
     def ask(self, now_s: float, answered: bool = False) -> None:
         """A snapshot is asked for, whose answer is heard here where it has one: the next one not before a pause."""
-        pause_s = min(FIRST_S * 2**self.tries, LONGEST_S)
+        pause_s = min(FIRST_S * 2 ** min(self._tries, 10), LONGEST_S)
         self._asked_s, self._due_s = now_s, now_s + pause_s * (1 + random.random() / 4)
-        self.tries, self.asked, self.wanted, self.renewed, self._idle = self.tries + 1, answered, False, False, 0
-        if self.tries == _TRIES:
+        self._tries, self.asked, self.wanted, self._renewed, self._idle = self._tries + 1, answered, False, False, 0
+        if self._tries == _TRIES:
             self.why = self.why or "snapshots do not fit the updates"
-
-    @property
-    def waiting(self) -> bool:
-        """Whether updates wait for a snapshot."""
-        return bool(self._sync.waiting)
 
     def heard(self, data: Mapping[str, Any], now_ns: int) -> o.MarketRows | None:
         """Rows of a message of its streams, or of the answer with a snapshot; what cannot be used loses the book.
@@ -160,31 +136,21 @@ class StreamedBook:
         """
         try:
             if data.get("e") == "trade":
-                self._print(trade_of(data, now_ns, _scaled), now_ns)
+                trade = trade_of(data, now_ns, _scaled)
+                self.last_price = trade.price // _FINER
+                if not self._trade - _NEAR < trade.number <= self._trade:
+                    self._trade = trade.number
+                    self._prints.append(replace(trade, exch_ns=min(trade.exch_ns, now_ns)))
                 return None
-            if "lastUpdateId" in data:
-                snapshot = snapshot_of(data, now_ns, _scaled)
-                self._check(bool(snapshot.bids or snapshot.asks), "levels", "a snapshot without any")
-                return self._follow(snapshot, now_ns)
-            diff = diff_of(data, now_ns, _scaled)
-            self._check(diff.exch_ns <= now_ns + AHEAD_NS, "a time of now", f"{diff.exch_ns} ns, now is {now_ns}")
-            return self._follow(diff, now_ns)
+            whole = "lastUpdateId" in data
+            part = snapshot_of(data, now_ns, _scaled) if whole else diff_of(data, now_ns, _scaled)
+            if part.exch_ns > now_ns + AHEAD_NS or (whole and not (part.bids or part.asks)):
+                received = f"{len(part.bids)} bids, {len(part.asks)} asks of {part.exch_ns} ns; now is {now_ns}"
+                raise VenueError(f"levels of {self.symbol.symbol} as of now", received, "its stream begins anew")
+            return self._follow(part, now_ns)
         except (TercelError, *GARBLED) as error:
             self.lose(str(error) if isinstance(error, TercelError) else f"it cannot be used: {error!r}")
             return None
-
-    def _check(self, right: bool, expected: str, received: str) -> None:
-        if not right:
-            raise VenueError(f"{expected} in market data of {self.symbol.symbol}", received, "its stream begins anew")
-
-    def _print(self, trade: BinanceTrade, now_ns: int) -> None:
-        self._check(trade.exch_ns <= now_ns + AHEAD_NS, "a time of now", f"{trade.exch_ns} ns, now is {now_ns}")
-        near = not self._trade or trade.number < self._trade + MOST_TRADES
-        self._check(near, f"a trade number soon after {self._trade}", str(trade.number)[:60])
-        self.last_price = trade.price // _FINER
-        if trade.number > self._trade:
-            self._trade = trade.number
-            self._prints.append(trade)
 
     def _follow(self, part: DepthDiff | Snapshot, now_ns: int) -> o.MarketRows | None:
         stale = self._sync.counts.stale_snapshots
@@ -196,7 +162,6 @@ class StreamedBook:
         self.shown.as_of_ns = max([self.shown.as_of_ns, *(min(step.exch_ns, now_ns) for step in steps)])
         for step in steps:
             if step.what == LOST:
-                self.gaps += 1
                 self.wanted, self.why = True, self.why or "updates are missing: their ids do not follow each other"
                 continue
             if step.what == OPENED:

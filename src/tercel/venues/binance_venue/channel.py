@@ -19,7 +19,6 @@ SETTLE_MS: Final = 10_000
 """Time after a request's window in which the matching engine may still carry it out, ms."""
 MOST_JUMP_MS: Final = 86_400_000
 """A clock of the venue's that is further away than a day from what it was is not believed."""
-_FOREVER_MS: Final = 10**12
 _ORDERS_S: Final = {"SECOND": 10.0, "MINUTE": 60.0, "DAY": 60.0}
 
 
@@ -182,12 +181,11 @@ class ApiChannel:
     def _wait(self, data: Mapping[str, Any], error: RequestRefusedError, orders: bool) -> None:
         """Hold back until `retryAfter`: new orders where there were too many of them, else everything."""
         later, now = data.get("retryAfter"), data.get("serverTime", self.now_ms())
-        known = isinstance(later, int) and isinstance(now, int)
-        seconds = min(max(later - now, 0), _FOREVER_MS) / 1000 if known else 60.0
+        seconds = (later - now) / 1000 if isinstance(later, int) and isinstance(now, int) else 60.0
         if orders and error.code == ErrorCode.TOO_MANY_ORDERS:
-            self._orders_until = self._clock() + min(seconds, self.budget.longest_s)
+            self._orders_until = self._clock() + min(max(seconds, 0.0), self.budget.longest_s)
         else:
-            self.budget.block(seconds, f"status {error.status}: {error.text}")
+            self.budget.block(max(seconds, 0.0), f"status {error.status}: {error.text}")
 
     def _limits(self, told: Any) -> None:
         for one in told if isinstance(told, list) else ():

@@ -147,8 +147,7 @@ class BinanceRest:
             kind: Any = http.client.HTTPSConnection if self._tls is not None else http.client.HTTPConnection
             more = {"context": self._tls} if self._tls is not None else {}
             self._connection = kind(self._host, self._port, timeout=self._timeout_s, **more)
-        self._asked_s = time.monotonic()
-        until = self._asked_s + self._timeout_s
+        until = time.monotonic() + self._timeout_s
         self._connection.request(method, f"{path}?{query}" if query else path, headers=dict(headers))
         answer = self._connection.getresponse()
         parts, size = [], 0
@@ -169,7 +168,6 @@ class BinanceRest:
         except ValueError:
             told = None
         if status == HTTPStatus.OK and told is not None:
-            self._budget.answered(self._asked_s)
             return told
         if status == HTTPStatus.OK:
             said = self._signer.clean(body[:60].decode("latin-1"))

@@ -44,10 +44,9 @@ HOLD_S: Final = 0.25
 _NAMES: Final = NamesTable(letters="[a-zA-Z0-9_-]", most=36)
 _TICK_S: Final = 0.25
 S: Final = 1_000_000_000
-_BOOK_S: Final = 60.0
-"""How often they are told of one book at most: what comes in between is for the record."""
 _STRANGE_S: Final = 60.0
-"""How often it is told at most that somebody else trades with the key, or that events about no order are unreadable."""
+"""How often it is told at most that somebody else trades with the key, that events about no order are unreadable, that
+a book is lost."""
 _UNREAD: Final = (TercelError, *GARBLED)
 
 
@@ -263,14 +262,11 @@ class BinanceVenue(Closing):
 
     def _look_after(self, name: str, book: StreamedBook, now_s: float) -> None:
         """Lose a book that is in trouble, and have it begin anew."""
-        if book.look(now_s) and name in self._lost_books:
-            self._say(o.LinkStatus(self.up, self._stamp(0), f"market data: the book of {name} stands again"))
-        if book.wants(now_s) and self._links.up:
-            if book.renews:
-                self._links.renew(name)
-                book.fresh(now_s)
-            else:
-                self._ask_book(name, book, now_s)
+        book.look(now_s)
+        if (needs := book.wants(now_s) if self._links.up else "") == "stream":
+            self._links.renew(name)
+        elif needs:
+            self._ask_book(name, book, now_s)
         if book.why:
             self._drop(name, book)
 
@@ -278,7 +274,7 @@ class BinanceVenue(Closing):
         """Ask for a snapshot, once updates wait for it."""
         assert isinstance(self._terms, BinanceTerms)
         weight = depth_weight(self._terms.depth)
-        if not (book.waiting and self.budget.fits(weight, True)):
+        if not self.budget.fits(weight, True):
             return
 
         def heard(answer: Any) -> None:
@@ -297,13 +293,11 @@ class BinanceVenue(Closing):
     def _drop(self, name: str, book: StreamedBook) -> None:
         """Take a lost book from all who follow it: its prices are unknown from now on."""
         now, why, book.why = self._stamp(0), f"the book of {name} is lost and asked for anew: {book.why}", ""
-        if shown := book.shown.ready:
+        if book.shown.ready:
             self._events.append(book.shown.cleared(now))
-        if now / S - self._lost_books.get(name, -_BOOK_S) >= _BOOK_S:
+        if now / S - self._lost_books.get(name, 0.0) >= _STRANGE_S:
             self._lost_books[name] = now / S
             self._say(o.Unread(f"market data of {name}", why, now, instrument=name))
-        elif shown:
-            self._say(o.LinkStatus(self.up, now, f"market data: {why}"))
         self._watch.doubt()
 
     def _book_lost(self, why: str) -> None:

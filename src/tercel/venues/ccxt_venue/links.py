@@ -57,8 +57,9 @@ class CcxtLinks(CcxtStreams):
             self.watch(name, self._calls.unified[name])
 
     def renew(self, name: str) -> None:
-        """See `SpotLinks`."""
-        self.again(self._calls.unified[name])
+        """Leave the stream of a book, where ccxt can: it is begun again."""
+        if self._calls.has("unWatchOrderBook"):
+            self.run(self.exchange.un_watch_order_book(self._calls.unified[name]))
 
     def poll(self) -> tuple[list[Event], list[Event]]:
         """Events of the account, and messages of the market, since the last call."""
