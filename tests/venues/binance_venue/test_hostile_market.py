@@ -3,11 +3,23 @@
 from pathlib import Path
 
 import pytest
-from tests.venues.binance_venue.hostile import AGE_S, Desk, Lie, crossed, depths, drawn, once, shifted
+from tests.venues.binance_venue.hostile import (
+    AGE_S,
+    Desk,
+    Lie,
+    crossed,
+    depths,
+    drawn,
+    once,
+    result,
+    shifted,
+    snapshots,
+    trades,
+)
 
 ALERT_S, RECOVERED_S = 5.0, 30.0
-KINDS, CASES = 30, 60
-FIRST = (2, 7, 8, 13, 16, 19)
+CASES = 60
+FIRST = (2, 7, 8, 9, 13, 15, 16, 22)
 """Generated cases of the first tier: of ids, snapshots, times and levels."""
 SEEN = {
     "one update 10^9 ahead": Lie("", once(depths(shifted(10**9)))),
@@ -52,6 +64,47 @@ def test_what_once_froze_a_book_is_dropped_told_and_mended(tmp_path: Path, name:
     desk = Desk(tmp_path, 0)
     held_to_the_bars(desk, SEEN[name])
     assert desk.alerts(8.0, 8.0 + ALERT_S)
+
+
+def test_trades_go_on_after_one_that_was_numbered_and_dated_far_ahead(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 1)
+    desk.run(3.0)
+    desk.server.bend = trades(t=10**9, T=desk.server.ms + 3_600_000)
+    desk.run(0.3)
+    desk.server.bend = None
+    before = desk.follower.tallies(desk.venue.now_ns)
+    desk.run(3.0)
+    assert sum(desk.follower.tallies(desk.venue.now_ns)[1:3]) > sum(before[1:3])
+
+
+def test_own_reports_make_no_book_young(tmp_path: Path) -> None:
+    """A stream that is silent while orders are acknowledged: what they change says nothing of all else."""
+    desk = Desk(tmp_path, 1)
+    desk.run(4.0)
+    desk.server.bend = lambda server, message: []
+    silent = desk.run(8.0) - 8.0
+    assert [s for s in desk.passed if s > silent]
+    assert max(desk.passed) <= silent + AGE_S + 0.2
+    assert desk.denials[-1] == "STALE_REFERENCE"
+
+
+def test_a_server_whose_snapshots_never_fit_is_asked_less_and_less(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 1)
+    desk.server.bend_answer = snapshots(result(lastUpdateId=1))
+    desk.run(60.0)
+    asked = [s for s, method, _ in desk.server.asked if method == "depth"]
+    assert 4 <= len(asked) <= 10
+    assert 2 <= desk.server.renewed <= len(asked)
+    assert len(desk.alerts(0.0)) == 1
+    assert not desk.passed
+
+
+def test_a_market_that_lies_every_six_seconds_is_told_once_a_minute(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 1)
+    for _ in range(9):
+        desk.run(6.0)
+        desk.server.bend = once(depths(shifted(10**9)))
+    assert len([one for one in desk.alerts(0.0) if one["code"] == "unreadable"]) == 1
 
 
 @pytest.mark.parametrize(

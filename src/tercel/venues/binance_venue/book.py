@@ -35,7 +35,7 @@ _KEPT: Final = 4096
 _AGGRESSOR: Final = {BUY: "2", SELL: "1"}
 _WAITING: Final = 10_000
 TROUBLE_S, STANDS_S = 2.0, 5.0
-"""So long may a book be crossed, or its stream bring nothing new, before it is lost; one that stands so long is sound."""
+"""So long may a book be crossed, or its stream bring nothing new, before it is lost; sound is what stands so long."""
 FIRST_S, LONGEST_S = 0.5, 16.0
 """Pause after a snapshot that was of no use: each is twice the one before, and up to a quarter longer."""
 AHEAD_NS: Final = 10_000_000_000
