@@ -102,7 +102,6 @@ class ShownBook:
     def snapshot(self, entries: Sequence[Message], now_ns: int) -> o.MarketRows:
         """Rows of a full refresh (W)."""
         wanted: dict[tuple[int, int], int] = {}
-        self.as_of_ns = now_ns
         for entry in entries:
             side = _SIDES.get(entry.get(t.ENTRY_TYPE), 0)
             if side and t.ENTRY_PX in entry:
@@ -132,7 +131,6 @@ class ShownBook:
     def changes(self, entries: Sequence[Message], now_ns: int) -> o.MarketRows | None:
         """Rows of an incremental refresh (X); None before a full one, or when nothing changed."""
         rows: list[tuple[int, ...]] = []
-        self.as_of_ns = now_ns
         for entry in entries if self.ready else ():
             kind = entry.get(t.ENTRY_TYPE)
             price = self.scale.ticks(entry.get(t.ENTRY_PX))

@@ -205,7 +205,7 @@ class LiedTo(BinanceVenue):
 
 
 class Desk:
-    """A gateway with limits, a follower and a latch before the venue, and an agent that wants to trade in every moment."""
+    """A gateway with limits, a follower and a latch before the venue, and an agent that always wants to trade."""
 
     def __init__(self, folder: Path, seed: int, **terms: Any) -> None:
         self.clock = Clock()
@@ -373,8 +373,7 @@ def reordered() -> Bend:
         held.append(message)
         if len(held) < 2:
             return []
-        both = [held.pop(), held.pop()]
-        return both
+        return [held.pop(), held.pop()]
 
     return bend
 
@@ -434,20 +433,20 @@ def drawn(seed: int) -> Lie:
             lambda server, told: result(lastUpdateId=server.last + far)(server, told)), gap=True, seconds=seconds),
         Lie("empty snapshots", answer=snapshots(result(bids=[], asks=[])), gap=True, seconds=seconds),
         Lie(f"snapshots of {bad!r}", answer=snapshots(result(bids=[bad])), gap=True, seconds=seconds),
-        Lie("no answer to a question for a snapshot", answer=snapshots(lambda server, told: None), gap=True, seconds=3.0),
-        Lie("a fault of the server for each snapshot", answer=snapshots(refused(503, -1000)), gap=True, seconds=seconds),
+        Lie("no answer about a snapshot", answer=snapshots(lambda server, told: None), gap=True, seconds=3.0),
+        Lie("a fault for each snapshot", answer=snapshots(refused(503, -1000)), gap=True, seconds=seconds),
         Lie(f"{seconds:g} s late", late(seconds), seconds=15.0),
         Lie(f"dated {ms} ms ago", depths(lambda server, told: told | {"E": told["E"] - ms}, part), seconds=seconds),
         Lie(f"dated {ms} ms ahead", depths(lambda server, told: told | {"E": told["E"] + ms}, part), seconds=seconds),
         Lie(f"a level of {bad!r}", depths(levels(bad), part), seconds=seconds),
-        Lie("no levels at all", depths(lambda server, told: {k: told[k] for k in told if k != "b"}, part), seconds=seconds),
+        Lie("no levels", depths(lambda server, told: {k: told[k] for k in told if k != "b"}, part), seconds=seconds),
         Lie(f"an id of {odd!r}", depths(lambda server, told: told | {"u": odd}, part), seconds=seconds),
         Lie("levels twice, with other sizes", depths(
             lambda server, told: told | {"b": [[p, "0.900"] for p, _ in told["b"]] + told["b"]}), seconds=seconds),
         Lie("each update twice", doubled, seconds=seconds),
         Lie("updates in another order", reordered(), seconds=seconds),
         Lie("all levels taken off", depths(lambda server, told: told | {
-            side: told[side] + [level(p, 0) for (s, p) in server.book if s == side] for side in "ba"}), seconds=seconds),
+            s: told[s] + [level(p, 0) for (of, p) in server.book if of == s] for s in "ba"}), seconds=seconds),
         Lie(f"trades numbered {far} ahead", trades(t=far + 10**4), seconds=seconds),
         Lie(f"trades at {odd!r}", trades(p=odd), seconds=seconds),
         Lie(f"trades dated {ms} ms ahead", trades(T=(BEGAN_NS // 10**6) + ms + 60_000), seconds=seconds),

@@ -38,8 +38,6 @@ def test_a_week_of_ban_silences_no_kill_and_is_tried_again(tmp_path: Path, longe
     desk.run(4 * longest_s + 5.0)
     requests = [s for s, _, _ in desk.server.asked if s >= began]
     assert 4 <= len(requests) <= 2 * 5 + 1, "and does not flood"
-    assert all(later - one >= longest_s - 0.2 for one, later in zip(first, asked(desk, "order.cancel", began)[1:])
-               ) or len(requests) > len(first)  # fmt: skip
     told = [one for one in desk.alerts(began) if one["code"] == kinds.SEND_FAILED]
     assert 1 <= len(told) <= 3 * (4 * longest_s + 6.0) / 60.0 + 4, "one alert for many tries"
     desk.server.bend_answer = None
@@ -87,7 +85,7 @@ def test_a_weight_that_cannot_be_is_forgotten_within_a_minute(used: int) -> None
 def test_however_long_a_ban_is_said_to_be_few_requests_leave(
     said_s: float, longest_s: float, tries: list[tuple[float, bool, bool]]
 ) -> None:
-    """Against a word that still stands at most one request and one kill leave in each `longest_s`; an answer ends it."""
+    """Against a word that stands at most one request and one kill leave in each `longest_s`; an answer ends it."""
     now = [0.0]
     budget = WeightBudget(6000, lambda: now[0], longest_s)
     budget.block(said_s, "status 418")

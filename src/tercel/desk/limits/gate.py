@@ -208,8 +208,8 @@ class LimitGate(ReportedCounts):
                 if (mid2 := at.bid + at.ask) != at.mid2:
                     self.revalue(at, mid2)
                 self.rise(at)
-        good = at.good_from_ns <= now_ns <= at.good_until_ns
-        at.bad_ns = NEVER_NS if good else at.bad_ns if at.bad_ns != NEVER_NS else now_ns
+        bad_ns = at.bad_ns if at.bad_ns != NEVER_NS else now_ns
+        at.bad_ns = NEVER_NS if at.good_from_ns <= now_ns <= at.good_until_ns else bad_ns
 
     def stop(self, agent: str, reason: str) -> None:
         """Refuse new orders of an agent until it is resumed; the reason begins with a code. Unknown: ignored."""

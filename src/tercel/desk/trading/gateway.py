@@ -321,8 +321,8 @@ class OrderGateway:
         """Alert of what may not have left: of an order always, of cancels and questions of an account once a minute."""
         alarm = self._unsent_alarms.setdefault((_kind(command), command.account), AlarmThrottle())
         order = isinstance(command, o.NewOrder | o.ReplaceOrder)
-        severity, text = ("critical", str(error)) if order else alarm.say(str(error), self.venue.now_ns)
-        return codec.entry_unsent(command, text, severity)
+        said = ("critical", str(error)) if order else alarm.say(str(error), self.venue.now_ns)
+        return codec.entry_unsent(command, *said)
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
         """Step the venue, and process its reports.

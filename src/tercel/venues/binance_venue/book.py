@@ -34,13 +34,12 @@ _FINER: Final = 100
 _KEPT: Final = 4096
 _AGGRESSOR: Final = {BUY: "2", SELL: "1"}
 _WAITING: Final = 10_000
-TROUBLE_S, STANDS_S = 2.0, 5.0
+TROUBLE_S, STANDS_S, _LOOK_S = 2.0, 5.0, 0.25
 """So long may a book be crossed, or its stream bring nothing new, before it is lost; sound is what stands so long."""
 FIRST_S, LONGEST_S = 0.5, 16.0
 """Pause after a snapshot that was of no use: each is twice the one before, and up to a quarter longer."""
 AHEAD_NS: Final = 10_000_000_000
 """How far a time of the market may be ahead of the venue's clock as it is reckoned here."""
-_LOOK_S: Final = 0.25
 _TRIES, _IDLE = 3, 3
 """Snapshots without a book that stands, after which the stream is a new one each time and people are told; and updates
 in a row that do not move a book: fewer may be doubled or late."""
@@ -107,8 +106,7 @@ class StreamedBook:
             elif now_s - self._sound_s >= TROUBLE_S:
                 stuck = "updates bring nothing new" if self._totals else "it is empty"
                 self.lose(f"{'bids stand at or above asks' if crossed else stuck} for {TROUBLE_S:g} s")
-            if now_s - self._unknown_s >= STANDS_S:
-                self._tries = 0
+            self._tries = 0 if now_s - self._unknown_s >= STANDS_S else self._tries
 
     def wants(self, now_s: float) -> str:
         """What an unknown book needs now: "stream", a new one, or "snapshot"; "": nothing, or time."""
@@ -123,8 +121,8 @@ class StreamedBook:
 
     def ask(self, now_s: float, answered: bool = False) -> None:
         """A snapshot is asked for, whose answer is heard here where it has one: the next one not before a pause."""
-        pause_s = min(FIRST_S * 2 ** min(self._tries, 10), LONGEST_S)
-        self._asked_s, self._due_s = now_s, now_s + pause_s * (1 + random.random() / 4)
+        pause_s = min(FIRST_S * 2 ** min(self._tries, 10), LONGEST_S) * (1 + random.random() / 4)
+        self._asked_s, self._due_s = now_s, now_s + pause_s
         self._tries, self.asked, self.wanted, self._renewed, self._idle = self._tries + 1, answered, False, False, 0
         if self._tries == _TRIES:
             self.why = self.why or "snapshots do not fit the updates"
@@ -145,8 +143,8 @@ class StreamedBook:
             whole = "lastUpdateId" in data
             part = snapshot_of(data, now_ns, _scaled) if whole else diff_of(data, now_ns, _scaled)
             if part.exch_ns > now_ns + AHEAD_NS or (whole and not (part.bids or part.asks)):
-                received = f"{len(part.bids)} bids, {len(part.asks)} asks of {part.exch_ns} ns; now is {now_ns}"
-                raise VenueError(f"levels of {self.symbol.symbol} as of now", received, "its stream begins anew")
+                what = f"levels of {self.symbol.symbol}, dated {now_ns} ns at most"
+                raise VenueError(what, f"{len(part.bids + part.asks)} of {part.exch_ns} ns", "its stream begins anew")
             return self._follow(part, now_ns)
         except (TercelError, *GARBLED) as error:
             self.lose(str(error) if isinstance(error, TercelError) else f"it cannot be used: {error!r}")

@@ -76,8 +76,7 @@ class WeightBudget:
         if urgent and now >= self._urgent and (wait or self.used + weight > self.limit):
             self._urgent = now + self.longest_s
         elif wait:
-            received = f"{self.why}; the next one may try in {wait:.1f} s"
-            raise VenueError("a venue that takes requests", received, "wait until then")
+            raise VenueError("a venue that takes requests", f"{self.why}; {wait:.1f} s until a try", "wait until then")
         elif self.used + weight > self.limit:
             received = f"{self.used} used and {weight} more"
             raise VenueError(f"at most {self.limit} request weight a minute", received, "send less")
@@ -95,10 +94,9 @@ class WeightBudget:
 
     def block(self, seconds: float, why: str) -> None:
         """The venue takes nothing for so long, as it says."""
-        self._since = now = self._clock()
-        self.why = why
-        self._until = max(self._until, now + seconds)
-        self._blocked = max(self._blocked, now + min(seconds, self.longest_s))
+        self._since, self.why = self._clock(), why
+        self._until = max(self._until, self._since + seconds)
+        self._blocked = max(self._blocked, self._since + min(seconds, self.longest_s))
 
     def answered(self, sent_s: float) -> None:
         """It took a request that left then: no block of before stands."""

@@ -164,8 +164,7 @@ class ApiChannel:
     def _answer(self, one: _Pending, message: Mapping[str, Any]) -> ApiAnswer:
         status = message.get("status")
         status = status if isinstance(status, int) else 0
-        if status not in (HTTPStatus.TOO_MANY_REQUESTS, BANNED):
-            self.budget.answered(one.sent_s)
+        self.budget.answered(0.0 if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED) else one.sent_s)
         if status == HTTPStatus.OK and "result" in message:
             return one.answer(result=message["result"])
         said = message.get("error")

@@ -238,8 +238,7 @@ class BinanceLinks:
         line = self._feed
         if line.socket is not None and line.socket.closed:
             line.broke(line.socket.why)
-            self._asked.clear()
-            self._gone.clear()
+            self._asked, self._gone = set(), []
             self._lost(line.why)
             if self._key:
                 self._user, self._asking, self._key = False, False, ""
@@ -250,11 +249,9 @@ class BinanceLinks:
         if new and time.monotonic() - self._told_s >= _BETWEEN_S:
             self._count, self._told_s = self._count + 1, time.monotonic()
             with suppress(VenueError):
-                method = "UNSUBSCRIBE" if self._gone else "SUBSCRIBE"
-                line.socket.send({"method": method, "params": new, "id": self._count})
+                line.socket.send({"method": f"{'UN' * bool(self._gone)}SUBSCRIBE", "params": new, "id": self._count})
                 self._asked.symmetric_difference_update(new)  # those that are left were there, the others were not
-                self._gone = []
-                self._key_id = self._count if self._key in new else self._key_id
+                self._gone, self._key_id = [], self._count if self._key in new else self._key_id
         if self._key and time.monotonic() > self._renew_s:
             self._renew()
 

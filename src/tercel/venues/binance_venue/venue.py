@@ -47,7 +47,6 @@ S: Final = 1_000_000_000
 _STRANGE_S: Final = 60.0
 """How often it is told at most that somebody else trades with the key, that events about no order are unreadable, that
 a book is lost."""
-_UNREAD: Final = (TercelError, *GARBLED)
 
 
 class BinanceVenue(Closing):
@@ -279,9 +278,7 @@ class BinanceVenue(Closing):
 
         def heard(answer: Any) -> None:
             book.asked = False
-            if answer.error is not None or answer.why:
-                book.wanted = True
-            else:
+            if answer.error is None and not answer.why:
                 self._market({"s": name} | answer.result)
 
         book.ask(now_s, True)
@@ -325,14 +322,13 @@ class BinanceVenue(Closing):
                 self._watch.hear(data)
             elif not self.tracker.event(data):
                 self._stranger(data)
-        except _UNREAD as error:
+        except (TercelError, *GARBLED) as error:
             name = str(data.get("C") or data.get("c") or "")
             told = self.memory.by_wire.get(name)
             about = (told.name, told.account, told.instrument) if told is not None else ("", "", "")
-            if told is None:
-                if (now := time.monotonic()) < self._odd_s:
-                    return
-                self._odd_s = now + _STRANGE_S
+            if told is None and time.monotonic() < self._odd_s:
+                return
+            self._odd_s = time.monotonic() + _STRANGE_S
             self._say(
                 o.Unread(
                     repr(dict(data))[:1000], f"an event that cannot be read: {error!r}"[:300], self._stamp(0), *about

@@ -91,7 +91,7 @@ def entry_out(command: o.Command, parent: str = "", limits: str = "", now_ns: in
     return Entry(kinds.ORDER_OUT, ns, command.instrument, command.account, parent, command.cl_ord_id, body)
 
 
-def entry_unsent(command: o.Command, why: str, severity: str = "critical") -> Entry:
+def entry_unsent(command: o.Command, severity: str, why: str) -> Entry:
     """Alert of a command that may not have left: the orders it names become UNKNOWN."""
     meant = [command.cl_ord_id, command.orig]
     text = f"{command.cl_ord_id}: {why}"
