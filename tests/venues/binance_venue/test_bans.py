@@ -98,6 +98,7 @@ def test_however_long_a_ban_is_said_to_be_few_requests_leave(
             assert budget.wait_s <= longest_s
             continue
         if now[0] < said_s:
+            assert budget.wait_s >= longest_s * 0.999, "the others wait for what becomes of it"
             left[urgent].append(now[0])
             if answered:
                 budget.answered(now[0])

@@ -10,6 +10,8 @@ from tests.venues.binance_venue.hostile import (
     crossed,
     depths,
     drawn,
+    late,
+    level,
     once,
     result,
     shifted,
@@ -26,6 +28,20 @@ SEEN = {
     "the last id of one update 10^9 ahead": Lie("", once(depths(shifted(10**9, first=False)))),
     "the last id of one update 10^6 ahead": Lie("", once(depths(shifted(10**6, first=False)))),
     "crossed for ten seconds": Lie("", crossed(900)),
+    "one update dated an hour ahead": Lie("", once(depths(lambda _, told: told | {"E": told["E"] + 3_600_000}))),
+    "all six seconds late": Lie("", late(6.0), seconds=15.0),
+    "snapshots 10^9 ahead": Lie(
+        "",
+        answer=snapshots(lambda server, told: result(lastUpdateId=server.last + 10**9)(server, told)),
+        gap=True,
+        seconds=6.0,
+    ),
+    "levels all taken off": Lie(
+        "",
+        depths(
+            lambda server, told: told | {s: told[s] + [level(p, 0) for (of, p) in server.book if of == s] for s in "ba"}
+        ),
+    ),
 }
 
 
@@ -63,7 +79,19 @@ def held_to_the_bars(desk: Desk, lie: Lie) -> None:
 def test_what_once_froze_a_book_is_dropped_told_and_mended(tmp_path: Path, name: str) -> None:
     desk = Desk(tmp_path, 0)
     held_to_the_bars(desk, SEEN[name])
-    assert desk.alerts(8.0, 8.0 + ALERT_S)
+    assert desk.alerts(8.0, 8.0 + ALERT_S + (6.0 if "late" in name else 0.0))
+    if "late" not in name:
+        assert [s for s, method, _ in desk.server.asked if method == "depth" and s > 8.0], "it began anew"
+
+
+def test_a_book_that_is_lost_allows_no_order_from_that_moment_on(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 2)
+    desk.run(5.0)
+    desk.server.last += 7
+    desk.server.bend_answer = snapshots(lambda server, told: None)
+    lost = desk.run(5.0) - 5.0
+    assert max(desk.passed) <= lost + 0.11
+    assert desk.denials[-1] == "BAD_REFERENCE"
 
 
 def test_trades_go_on_after_one_that_was_numbered_and_dated_far_ahead(tmp_path: Path) -> None:

@@ -87,8 +87,8 @@ class WeightBudget:
         self.most = max(self.most, self.used)
 
     def told(self, count: int) -> None:
-        """The venue says what was used in its minute: what is beyond our own count is others', up to the limit."""
-        others = min(count, self.limit) - (self.used - (self._others if self._clock() < self._others_until else 0))
+        """The venue says what was used in its minute: what is beyond our own count is others'."""
+        others = count - (self.used - (self._others if self._clock() < self._others_until else 0))
         if others > 0 and (others >= self._others or self._clock() >= self._others_until):
             self._others, self._others_until = others, self._clock() + WINDOW_S
 
