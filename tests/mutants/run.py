@@ -15,7 +15,7 @@ from types import ModuleType
 
 import hypothesis.stateful  # noqa: F401  imported once, before any process is made
 import pytest
-from tests.mutants.generate import Mutant, tree_of
+from tests.mutants.generate import ROOM, Mutant, tree_of
 
 HERE = Path(__file__).parents[1]
 _NAMES = ("gate", "gate_edges", "reported", "implausible", "watch", "change", "file")
@@ -23,6 +23,8 @@ FAST = tuple(f"desk/limits/test_{name}.py" for name in _NAMES)
 SLOW = ("desk/limits/test_gate_machine.py", "desk/limits/test_stress.py")
 """Asked where the fast ones notice nothing."""
 LIMIT_S = 120.0
+_ANEW = tuple(f"{tree}.{wing}." for tree in ("tercel", "tests") for wing in ("desk", "venues", "feeds", "fix"))
+"""What is imported anew, so that nothing holds the unchanged module."""
 KILLED, SURVIVED, TIMED_OUT = "killed", "survived", "killed by time"
 
 
@@ -54,7 +56,7 @@ def fate_of(mutant: Mutant, tests: Sequence[str] = (*FAST, *SLOW), limit_s: floa
     """Let tests judge a mutant, one file after the other until one fails."""
     began, fate, tree = time.monotonic(), SURVIVED, tree_of(mutant)
     own = f"desk/limits/test_{mutant.file}"
-    for test in sorted(tests, key=lambda test: test != own):
+    for test in sorted(mutant.tests or tests, key=lambda test: test != own):
         fate = _judge(mutant, tree, test, limit_s)
         if fate != SURVIVED:
             break
@@ -82,9 +84,10 @@ def _in_child(mutant: Mutant, tree: ast.Module, test: str) -> int:
     ):
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-        for name in [name for name in sys.modules if name.startswith(("tercel.desk.limits", "tests.desk.limits"))]:
+        for name in [name for name in sys.modules if name.startswith(_ANEW)]:
             del sys.modules[name]
-        module = f"tercel.desk.limits.{mutant.file.removesuffix('.py')}"
+        path = (ROOM / mutant.file).resolve().relative_to(ROOM.parents[1]).with_suffix("")
+        module = ".".join(("tercel", *path.parts))
         sys.meta_path.insert(0, _Changed(module, tree, Path(mutant.file)))
         flags = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "-m", "not long"]
         return int(pytest.main([*flags, str(HERE / test)]))

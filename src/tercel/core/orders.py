@@ -257,12 +257,19 @@ MARKET_WORDS: Final = 7
 class MarketRows:
     """Changes of one instrument's public book, in order; client orders of every account are in it.
 
-    A `snapshot` begins anew: an optional STATUS row, then ADD rows in order of priority.
+    A `snapshot` begins anew: an optional STATUS row, then ADD rows in order of priority. Where the last row's time says
+    too much, as of a change by an own order in a book that was heard of long ago, `as_of_ns` says when that was.
     """
 
     instrument: str
     rows: Ints
     snapshot: bool = False
+    as_of_ns: int = 0
+
+    @property
+    def dated_ns(self) -> int:
+        """How old the book is that it leaves; 0: it says nothing."""
+        return self.as_of_ns or (int(self.rows[-1, M_NS]) if len(self.rows) else 0)
 
 
 @dataclass(frozen=True, slots=True)

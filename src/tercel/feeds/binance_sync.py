@@ -2,7 +2,8 @@
 
 Spot: diffs with ``u <= lastUpdateId`` are old; the first one applied has ``U <= lastUpdateId + 1 <= u``; then each
 ``U`` is the last ``u`` plus one. Futures: diffs with ``u < lastUpdateId`` are old; the first has ``U <= lastUpdateId
-<= u``; then each ``pu`` is the last ``u``. After a gap the book is unknown until the next snapshot that fits.
+<= u``; then each ``pu`` is the last ``u``. After a gap the book is unknown until the next snapshot that fits. A
+diff that spans more ids than `MOST_IDS` is a gap too: a book that believed it would call all that follow old.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from tercel.feeds.binance_messages import SPOT, BinanceMarket, BinanceTrade, Dep
 OPENED: Final = "opened"
 APPLIED: Final = "applied"
 LOST: Final = "lost"
+MOST_IDS: Final = 10_000_000
+"""Ids that one diff spans at most; a busy one of 100 ms spans some thousands."""
 
 
 @dataclass(frozen=True)
@@ -113,22 +116,25 @@ class BookSync:
         if self.pending is None:
             return
         at = self.pending.last
-        fresh = [d for d in self.waiting if (d.last > at if self.spot else d.last >= at)]
+        least = at + 1 if self.spot else at
+        fresh = [d for d in self.waiting if least <= d.last < d.first + MOST_IDS]
         if not fresh:
             return
-        first = fresh[0]
-        if first.first > (at + 1 if self.spot else at) and first.before != at:
+        # Not always the first: one that was numbered far ahead must not keep out those after it.
+        found = next((n for n, d in enumerate(fresh) if d.first <= least or d.before == at), None)
+        if found is None:
             self.counts.stale_snapshots += 1
             self.pending = None
             return
-        old = self.waiting[: len(self.waiting) - len(fresh)]
+        old, first = self.waiting[: len(self.waiting) - len(fresh)], fresh[found]
         self.counts.before_snapshot += len(old)
+        self.counts.unplaced += found
         stamp = self.pending.exch_ns or (old[-1].exch_ns if old else first.exch_ns)
         ns = self._time(min(stamp, first.exch_ns))
         snapshot, self.pending, self.waiting = self.pending, None, []
         self.steps.append(SyncStep(OPENED, ns, snapshot.recv_ns or ns, at, snapshot.bids, snapshot.asks))
         self._apply(first)
-        for diff in fresh[1:]:
+        for diff in fresh[found + 1 :]:
             if self.last:
                 self._next(diff)
             else:
@@ -139,7 +145,7 @@ class BookSync:
             self.counts.duplicates += 1
             return
         follows = diff.first == self.last + 1 if self.spot else diff.before == self.last
-        if follows:
+        if follows and diff.last < diff.first + MOST_IDS:
             self._apply(diff)
             return
         self.counts.gaps += 1

@@ -92,6 +92,8 @@ class ShownBook:
     scale: PriceScale
     ready: bool = False
     """Whether a whole book has come."""
+    as_of_ns: int = 0
+    """When the venue last showed something: what an own report changes makes the rest no younger."""
     _levels: dict[tuple[int, int], _Level] = field(default_factory=dict)
     _free: deque[int] = field(default_factory=lambda: deque(range(IDS - 1, -1, -1)))
     _own: dict[str, _Own] = field(default_factory=dict)
@@ -119,7 +121,12 @@ class ShownBook:
         rows = [(now_ns, schema.STATUS, 0, 0, status, 0, -1)]
         for (side, price), level in self._levels.items():
             rows += [(now_ns, schema.ADD, one.number, side, price, one.lots, -1) for one in level.orders]
-        return o.MarketRows(self.instrument, _array(rows), True)
+        return o.MarketRows(self.instrument, _array(rows), True, self.as_of_ns)
+
+    def cleared(self, now_ns: int) -> o.MarketRows:
+        """A row that takes all of it from those who follow; nothing is shown before the next whole book."""
+        self.ready = False
+        return o.MarketRows(self.instrument, _array([(now_ns, schema.CLEAR, -1, 0, 0, 0, -1)]))
 
     def changes(self, entries: Sequence[Message], now_ns: int) -> o.MarketRows | None:
         """Rows of an incremental refresh (X); None before a full one, or when nothing changed."""
@@ -133,7 +140,7 @@ class ShownBook:
             elif kind in _SIDES:
                 rows += self.total(now_ns, _SIDES[kind], price, 0 if entry.get(t.UPDATE_ACTION) == DELETE else lots)
         rows += self.arrive(now_ns)
-        return o.MarketRows(self.instrument, _array(rows)) if rows else None
+        return self.rows(rows)
 
     def total(self, ns: int, side: int, price: int, lots: int) -> list[tuple[int, ...]]:
         """Set a level's total: rows (ns, kind, id, side, price, lots, aggressor)."""
@@ -285,7 +292,7 @@ class ShownBook:
     def rows(self, rows: Iterable[tuple[int, ...]]) -> o.MarketRows | None:
         """Pending rows as market data; None when there are none, or no subscription."""
         listed = list(rows)
-        return o.MarketRows(self.instrument, _array(listed)) if listed and self.ready else None
+        return o.MarketRows(self.instrument, _array(listed), False, self.as_of_ns) if listed and self.ready else None
 
 
 def _array(rows: Sequence[tuple[int, ...]]) -> Ints:

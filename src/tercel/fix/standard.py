@@ -207,7 +207,7 @@ class StandardDialect(RejectTracker):
         if table is None or request is None:
             return []
         book = self._books[request[0]]
-        entries = table.entries(message, t.NO_ENTRIES)
+        entries, book.as_of_ns = table.entries(message, t.NO_ENTRIES), now_ns
         if message.kind == t.SNAPSHOT:
             return [book.snapshot(entries, now_ns)]
         rows = book.changes(entries, now_ns)

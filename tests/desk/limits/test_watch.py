@@ -486,3 +486,40 @@ def test_a_mark_of_the_very_age_is_not_old_and_without_warnings_nothing_is_said(
     assert events(one, NOON, warnings=False) == []
     assert events(one, NOON + 1000 * MS, warnings=False) == []
     assert ("breach", "instruments", "A", "reference_age_ms") in events(one, NOON + 1000 * MS + 1, warnings=False)
+
+
+# -- a market without a reference -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "age_s"),
+    [(1001, 1000, 0.0), (1000, 1000, 0.0), (None, None, 0.0), (1000, None, 0.0), (999, 1001, 600.0)],
+)
+def test_a_market_that_comes_in_no_state_to_trade_is_told_once_in_two_seconds_and_once_when_it_is_back(
+    bid: int | None, ask: int | None, age_s: float
+) -> None:
+    """Crossed, lost, one-sided, or old when it comes; also where nobody holds a position."""
+    one = gate(limits("instruments", reference_age_ns=60 * 10**9))
+    now = NOON + 700 * 10**9
+    one.mark("A", 999, 1001, now, now)
+    assert events(one, now, warnings=False) == []
+    blind = ("instruments", "A", "seconds_without_reference")
+    for tenth in range(1, 60):
+        at = now + (61 * 10**9 if age_s else 0) + tenth * 10**8
+        one.mark("A", bid, ask, at if not age_s else now + tenth, at)
+        denial = one.check(order(f"o{tenth}"), at)
+        assert denial is not None
+        assert denial.code in ("BAD_REFERENCE", "STALE_REFERENCE")
+        assert events(one, at, warnings=False) == ([("warning", *blind)] if tenth == 21 else [])
+    at += 10**8
+    one.mark("A", 999, 1001, at, at)
+    assert events(one, at, warnings=False) == [("cleared", *blind)]
+    assert events(one, at + 10**9, warnings=False) == []
+
+
+def test_a_crossed_moment_is_told_to_nobody() -> None:
+    one = gate(limits("instruments", reference_age_ns=60 * 10**9))
+    for tenth in range(60):
+        at = NOON + tenth * 10**8
+        one.mark("A", 999, 1001 - 5 * (tenth % 20 > 3), at, at)
+        assert events(one, at, warnings=False) == []

@@ -128,6 +128,26 @@ def test_a_gap_clears_the_book_until_the_next_snapshot(tmp_path: Path) -> None:
     assert int(cut.imported.events.kind[-1]) == schema.CLEAR
 
 
+@pytest.mark.parametrize("far", [10**9, 10**12])
+@pytest.mark.parametrize("bent", [("U", "u"), ("u",)], ids="".join)
+@pytest.mark.parametrize("known", [True, False])
+def test_an_update_numbered_far_ahead_costs_the_book_until_the_next_snapshot(
+    tmp_path: Path, known: bool, bent: tuple[str, ...], far: int
+) -> None:
+    made = Binance(3, futures=False)
+    diffs = [m for kind, m in made.lines if kind == "diff"]
+    ids = [d["data"]["u"] for d in diffs]
+    at = 10 if known else 0
+    spoilt = {**diffs[at], "data": diffs[at]["data"] | {key: diffs[at]["data"][key] + far for key in bent}}
+    whole = [*diffs[:5], made.snapshot(ids[1]), *diffs[5:20], made.snapshot(ids[14]), *diffs[20:]]
+    (true,) = days([write(tmp_path / "true.jsonl", whole)])
+    (day,) = days([write(tmp_path / "bent.jsonl", [spoilt if one is diffs[at] else one for one in whole])])
+    events, extra = day.imported.events, day.imported.instrument.extra
+    assert (extra["gaps"], extra["duplicates"]) == (known, 0)
+    assert len(np.flatnonzero(events.kind == schema.CLEAR)) == known
+    assert lots_after(events, len(events)) == lots_after(true.imported.events, len(true.imported.events))
+
+
 def test_two_files_follow_one_another_and_a_killed_recorder_cuts_a_line(tmp_path: Path) -> None:
     messages = capture(Binance(4, futures=True))
     whole = days([write(tmp_path / "whole.jsonl", messages)])[0].imported

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from tercel.core import orders as o
+from tercel.feeds.binance_messages import DepthDiff
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles.model import NamesTable
 from tercel.venues.binance_venue.balances import AssetLedger
@@ -218,10 +219,10 @@ def fetch_balance(*_: Any) -> Request:
 def fetch_order_book(market: str, limit: int = 1000) -> Request:
     desk = Desk(market)
     terms = BinanceTerms(depth=limit)
-    venue = SimpleNamespace(
-        _snapshots={}, _terms=terms, budget=WeightBudget(), _books=desk.books, _channel=desk.channel
-    )
-    BinanceVenue._ask_book(venue, desk.name)  # type: ignore[arg-type]
+    venue = SimpleNamespace(_terms=terms, budget=WeightBudget(), _books=desk.books, _channel=desk.channel)
+    book = desk.books[desk.name]
+    book._sync.waiting.append(DepthDiff(1, 1, 0, 0, 0, (), ()))
+    BinanceVenue._ask_book(venue, desk.name, book, 0.0)  # type: ignore[arg-type]
     return desk.channel.last
 
 

@@ -262,3 +262,21 @@ def test_two_desks_with_one_key_hear_of_each_other_once_a_minute(served: Serve) 
     order(others, "last", 5)
     heard = hear(ours, lambda heard: said(heard, "nobody here sent"))
     assert "and 19 before it" in said(heard, "nobody here sent")[0].why
+
+
+def test_a_stream_is_left_and_subscribed_to_anew(served: Serve) -> None:
+    one = served()
+    venue = one.venue()
+    venue.subscribe("CSCOUSDT")
+    hear(venue, lambda heard: any(isinstance(each, o.MarketRows) for each in heard))
+    links, book, asked = venue._links, venue._books["CSCOUSDT"], list[str]()
+    socket = links._feed.socket
+    send = socket.send
+    socket.send = lambda message: (asked.append(message["method"]), send(message))[1]
+    links.renew("CSCOUSDT")
+    book.lose("the test says so")
+    heard = hear(venue, lambda heard: asked[:2] == ["UNSUBSCRIBE", "SUBSCRIBE"] and book.known and len(heard) > 3)
+    cleared, *rows = [each for each in heard if isinstance(each, o.MarketRows)]
+    assert not cleared.snapshot
+    assert rows[0].snapshot or rows[-1].rows.size
+    assert socket is links._feed.socket

@@ -390,8 +390,7 @@ class Gate(Hub):
             quotes = follower.quotes
         except TapeError:
             self.on_subscribe(event.instrument)
-        ns = int(event.rows[-1, 0]) if len(event.rows) else follower.now_ns
-        self.gateway.limits.mark(event.instrument, *quotes, ns, self._venue.now_ns)
+        self.gateway.limits.mark(event.instrument, *quotes, event.dated_ns or follower.now_ns, self._venue.now_ns)
 
     def _obey(self, entry: Entry) -> None:
         command = str(entry.body["command"])

@@ -26,6 +26,7 @@ from tercel.desk.limits.file import MONEY, Limits
 from tercel.desk.limits.reported import ReportedCounts
 from tercel.desk.limits.state import (
     AT_ANY_PRICE,
+    NEVER_NS,
     AgentState,
     Check,
     Denial,
@@ -192,20 +193,23 @@ class LimitGate(ReportedCounts):
         It is dated `ns`; the clock says `now_ns`, by default the same, as where the market's time is the clock.
         Without two sides that do not meet there is no reference, and positions keep the last mid they had.
         """
-        at = self.instruments.get(instrument)
-        # An older mark would make a stale reference look fresh.
-        if at is None or ns < at.marked_ns:
+        at, now_ns = self.instruments.get(instrument), ns if now_ns is None else now_ns
+        if at is None:
             return
-        # The day of losses is the clock's, not the market's: a feed with a wrong date must not begin one.
-        self.tell(ns if now_ns is None else now_ns)
-        at.bid, at.ask, at.marked_ns = bid or 0, ask or 0, ns
-        at.sane = type(bid) is int and type(ask) is int and 0 < bid < ask
-        at.age()
-        if at.sane:
-            at.sane_ns = ns
-            if (mid2 := at.bid + at.ask) != at.mid2:
-                self.revalue(at, mid2)
-            self.rise(at)
+        # An older mark would make a stale reference look fresh.
+        if ns >= at.marked_ns:
+            # The day of losses is the clock's, not the market's: a feed with a wrong date must not begin one.
+            self.tell(now_ns)
+            at.bid, at.ask, at.marked_ns = bid or 0, ask or 0, ns
+            at.sane = type(bid) is int and type(ask) is int and 0 < bid < ask
+            at.age()
+            if at.sane:
+                at.sane_ns = ns
+                if (mid2 := at.bid + at.ask) != at.mid2:
+                    self.revalue(at, mid2)
+                self.rise(at)
+        bad_ns = at.bad_ns if at.bad_ns != NEVER_NS else now_ns
+        at.bad_ns = NEVER_NS if at.good_from_ns <= now_ns <= at.good_until_ns else bad_ns
 
     def stop(self, agent: str, reason: str, code: str = "") -> None:
         """Refuse new orders of an agent until it is resumed; the reason begins with a code, if none is given. Unknown:

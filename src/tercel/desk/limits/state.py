@@ -176,12 +176,24 @@ class InstrumentState(Scope):
     """Counters of one instrument over all agents, and its reference: the mid in half ticks, 0 before the first.
 
     It is one from `good_from_ns` to `good_until_ns`: the venue's clock and ours need not agree to the ns. The last mark
-    that was one came at `sane_ns`.
+    that was one came at `sane_ns`; by the clock, marks have come since `bad_ns` that leave none.
     """
 
     __slots__ = (
-        *("ask", "bid", "buy_quotes", "buys", "exposed", "exposure", "good_from_ns", "good_until_ns", "limits"),
-        *("long_qty", "marked_ns", "mid2", "position", "sane", "sane_ns", "sell_quotes", "sells", "short_qty", "unit"),
+        *("ask", "bad_ns", "bid", "buy_quotes", "buys", "exposed", "exposure", "good_from_ns", "good_until_ns"),
+        *(
+            "limits",
+            "long_qty",
+            "marked_ns",
+            "mid2",
+            "position",
+            "sane",
+            "sane_ns",
+            "sell_quotes",
+            "sells",
+            "short_qty",
+        ),
+        "unit",
     )
     room = "instruments"
 
@@ -189,7 +201,7 @@ class InstrumentState(Scope):
         self.unit = unit
         self.position = self.buys = self.sells = self.exposure = 0
         self.bid = self.ask = self.mid2 = 0
-        self.marked_ns = self.sane_ns = NEVER_NS
+        self.marked_ns = self.sane_ns = self.bad_ns = NEVER_NS
         self.sane = False
         super().__init__(name, limits)
         self.buy_quotes, self.sell_quotes = OwnQuotes(-1), OwnQuotes(1)

@@ -20,6 +20,8 @@ CLEARED: Final = 9, 10
 """Part of the warning level under which a warning is over."""
 EVERYBODY: Final = "*"
 """Stands for every agent among those whom a breach stops."""
+BLIND, BLIND_NS = "seconds_without_reference", 2_000_000_000
+"""People are warned where the market has come for so long in a state that allows no order: crossed, lost, or old."""
 
 
 class Crossing(NamedTuple):
@@ -159,6 +161,13 @@ def crossings(gate: LimitCounts, now_ns: int, warnings: bool) -> list[Crossing]:
             for gauge in gauges(gate, scope, now_ns):
                 found += _warned(scope, gauge)
                 found += _broken(scope, gauge)
+    for at in gate.instruments.values():
+        blind_ns = 0 if at.bad_ns == NEVER_NS else now_ns - at.bad_ns
+        if (blind_ns >= BLIND_NS) != (BLIND in at.warned):
+            at.warned ^= {BLIND}
+            found.append(
+                Crossing("warning" if blind_ns else "cleared", at.room, at.name, BLIND, blind_ns / 1e9, BLIND_NS / 1e9)
+            )
     for crossing in found:
         if crossing.event == "breach":
             _stop(gate, crossing)

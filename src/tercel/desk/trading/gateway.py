@@ -105,6 +105,8 @@ class OrderGateway:
         self.notices: list[Notice] = []
         """Notices since they were last taken."""
         self._retries, self._link_alarm, self._intake = BackOff(), AlarmThrottle(), Intake()
+        self._unsent_alarms: dict[tuple[str, str], AlarmThrottle] = {}
+        """By what could not be sent and whose it is: a kill is tried each second."""
 
     def write(self, entries: Sequence[Entry], *, sync: bool = True) -> None:
         """Journal entries, then fold them; with `sync` they are on disk when it returns.
@@ -187,7 +189,7 @@ class OrderGateway:
                     self.venue.send(cancel)
                 # One account whose cancel fails must not keep those of the others from leaving.
                 except (VenueError, OrderError, OSError) as error:
-                    failed.append(codec.entry_unsent(cancel, error))
+                    failed.append(self._unsent(cancel, error))
                     whys[cancel.account] = str(error)
                 else:
                     crashpoints.at("gateway.sent.masscancel")
@@ -311,10 +313,17 @@ class OrderGateway:
             # rejected.
             except (VenueError, OrderError, OSError) as error:
                 outcome.unknown.append(command)
-                self.write([codec.entry_unsent(command, error)])
+                self.write([self._unsent(command, error)])
             else:
                 outcome.sent.append(command)
                 crashpoints.at(f"gateway.sent.{_kind(command)}")
+
+    def _unsent(self, command: o.Command, error: Exception) -> Entry:
+        """Alert of what may not have left: of an order always, of cancels and questions of an account once a minute."""
+        alarm = self._unsent_alarms.setdefault((_kind(command), command.account), AlarmThrottle())
+        order = isinstance(command, o.NewOrder | o.ReplaceOrder)
+        said = ("critical", str(error)) if order else alarm.say(str(error), self.venue.now_ns)
+        return codec.entry_unsent(command, *said)
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
         """Step the venue, and process its reports.

@@ -7,9 +7,10 @@ keeper.approve(number, "bob", "seen it")                 # another person, withi
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
-from tercel.core.errors import OrderError, UnknownNameError
+from tercel.core.errors import OrderError, UnknownNameError, VenueError
 from tercel.core.names import offer
 from tercel.core.ports import Entry
 from tercel.desk.limits import (
@@ -25,6 +26,7 @@ from tercel.desk.limits import (
     values_at,
 )
 from tercel.desk.limits.file import ANY
+from tercel.desk.limits.watch import BLIND
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_alert
@@ -82,6 +84,9 @@ class LimitKeeper:
             if crossing.agents:
                 agents = () if EVERYBODY in crossing.agents else crossing.agents
                 entries += self._fall(f"limit passed: {crossing.text}", now, agents)
+            if crossing.limit == BLIND and crossing.event == "warning":
+                with self._gateway.wire, suppress(VenueError):
+                    self._gateway.venue.subscribe(crossing.name)  # the book may be right as a whole
         for agent, whys in breaches.items():
             if self._latch.killed(agent) is None:
                 entries += self._fall("; ".join(whys.values()), now, (agent,))

@@ -342,7 +342,7 @@ class Session:
                         self.manager.begin_anew(event.instrument, "market data began anew")
                 except TapeError as error:
                     self._missed(event.instrument, str(error))
-                touched[event.instrument] = follower, int(event.rows[-1, 0]) if len(event.rows) else follower.now_ns
+                touched[event.instrument] = follower, event.dated_ns or follower.now_ns
             elif isinstance(event, LinkStatus):
                 self._link(event)
             elif isinstance(event, Unread) and event.instrument in self.followers and not event.cl_ord_id:

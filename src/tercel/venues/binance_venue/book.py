@@ -3,21 +3,27 @@
 The stream is decoded and put in order as a recorded one is (`feeds.binance_messages`, `feeds.binance_sync`). Own orders
 are told by reports that another connection brings: a level that a report has changed is not set from the stream before
 an update that is as late, so that neither is counted twice. Trades wait for the update that has them.
+
+A book that does not get on is lost, never shown as it last stood: what cannot be read or cannot be, updates that do not
+follow each other, ids that stand still, bids at or above asks. Then a snapshot is asked for, and if that does not fit a
+new stream too, with longer and longer pauses.
 """
 
+import random
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from tercel.core import orders as o
-from tercel.core.errors import VenueError
+from tercel.core.errors import TercelError, VenueError
 from tercel.core.vocabulary import BUY, SELL
 from tercel.feeds.binance_messages import SPOT, BinanceTrade, DepthDiff, Snapshot, diff_of, snapshot_of, trade_of
 from tercel.feeds.binance_sync import APPLIED, LOST, OPENED, BookSync, SyncStep
 from tercel.feeds.captures import exact
-from tercel.fix.scale import RefusedError
 from tercel.fix.shown_book import ShownBook
 from tercel.market.tape.schema import ADD
+from tercel.venues.binance_venue.rest import GARBLED
 from tercel.venues.binance_venue.symbols import MOST_LOTS, TRADING, TradedSymbol
 
 Spot = tuple[int, int]
@@ -28,6 +34,17 @@ _FINER: Final = 100
 _KEPT: Final = 4096
 _AGGRESSOR: Final = {BUY: "2", SELL: "1"}
 _WAITING: Final = 10_000
+TROUBLE_S, STANDS_S, _LOOK_S = 2.0, 5.0, 0.25
+"""So long may a book be crossed, or its stream bring nothing new, before it is lost; sound is what stands so long."""
+FIRST_S, LONGEST_S = 0.5, 16.0
+"""Pause after a snapshot that was of no use: each is twice the one before, and up to a quarter longer."""
+AHEAD_NS: Final = 10_000_000_000
+"""How far a time of the market may be ahead of the venue's clock as it is reckoned here."""
+_TRIES, _IDLE = 3, 3
+"""Snapshots without a book that stands, after which the stream is a new one each time and people are told; and updates
+in a row that do not move a book: fewer may be doubled or late."""
+_NEAR: Final = 1000
+"""A trade whose number is so far back is no old one: what came before it was numbered wrongly."""
 
 
 def _scaled(value: Any) -> int:
@@ -47,9 +64,13 @@ class StreamedBook:
         self.shown = ShownBook(symbol.symbol, symbol.scale)
         self.wanted = True
         """Whether a snapshot is to be asked for."""
+        self.asked, self.why = False, ""
+        """Whether the answer to that is on its way; and why the book was lost, until somebody has told that."""
+        self._tries, self._idle, self._renewed = 0, 0, False
+        """Snapshots asked for since it last stood, updates since it last moved, whether its stream is a new one."""
+        self._due_s = self._asked_s = self._look_s = self._sound_s = self._unknown_s = 0.0
         self.last_price = 0
         """Of the last trade, 1e-8; 0: none yet."""
-        self.gaps = 0
         self._sync = BookSync(SPOT)
         self._totals: dict[Spot, int] = {}
         self._due: set[Spot] = set()
@@ -65,48 +86,81 @@ class StreamedBook:
         """Whether the book is in step with the stream."""
         return bool(self._sync.last)
 
-    def lose(self) -> None:
-        """The stream broke."""
+    def lose(self, why: str) -> None:
+        """It is not known any more how the book stands."""
         self._sync.lose()
         self._prints.clear()
-        self.wanted = True
+        self.wanted, self.why, self._trade = True, self.why or why[:300], 0
+
+    # -- whether it gets on -------------------------------------------------------------------------------------------
+    def look(self, now_s: float) -> None:
+        """Lose a book that has been in trouble for long."""
+        if not self.known:
+            self._sound_s = self._unknown_s = now_s
+        elif now_s >= self._look_s:
+            self._look_s = now_s + _LOOK_S
+            bids, asks = ([price for side, price in self._totals if side == each] for each in (BUY, SELL))
+            crossed = bool(bids and asks) and max(bids) >= min(asks)
+            if not crossed and self._idle < _IDLE and self._totals:
+                self._sound_s = now_s
+            elif now_s - self._sound_s >= TROUBLE_S:
+                stuck = "updates bring nothing new" if self._totals else "it is empty"
+                self.lose(f"{'bids stand at or above asks' if crossed else stuck} for {TROUBLE_S:g} s")
+            self._tries = 0 if now_s - self._unknown_s >= STANDS_S else self._tries
+
+    def wants(self, now_s: float) -> str:
+        """What an unknown book needs now: "stream", a new one, or "snapshot"; "": nothing, or time."""
+        self.wanted |= self._idle >= _IDLE and now_s - self._asked_s >= TROUBLE_S
+        if self.known or not self.wanted or self.asked or now_s < self._due_s:
+            return ""
+        if self._tries >= _TRIES - 1 and not self._renewed:
+            self._sync.lose()  # what the old stream told does not meet what the new one will
+            self._renewed, self._due_s = True, now_s + FIRST_S
+            return "stream"
+        return "snapshot" if self._sync.waiting else ""
+
+    def ask(self, now_s: float, answered: bool = False) -> None:
+        """A snapshot is asked for, whose answer is heard here where it has one: the next one not before a pause."""
+        pause_s = min(FIRST_S * 2 ** min(self._tries, 10), LONGEST_S) * (1 + random.random() / 4)
+        self._asked_s, self._due_s = now_s, now_s + pause_s
+        self._tries, self.asked, self.wanted, self._renewed, self._idle = self._tries + 1, answered, False, False, 0
+        if self._tries == _TRIES:
+            self.why = self.why or "snapshots do not fit the updates"
 
     def heard(self, data: Mapping[str, Any], now_ns: int) -> o.MarketRows | None:
-        """Rows of a message of its streams, or of the answer with a snapshot.
+        """Rows of a message of its streams, or of the answer with a snapshot; what cannot be used loses the book.
 
-        Raises
-        ------
-        VenueError, FeedError, KeyError, ValueError, TypeError
-            What cannot be read, or not be kept: the book begins anew.
+        The book is as old as the stream says, of `now_ns` at the latest: what comes late is known to be old.
         """
         try:
             if data.get("e") == "trade":
                 trade = trade_of(data, now_ns, _scaled)
                 self.last_price = trade.price // _FINER
-                if trade.number > self._trade:
+                if not self._trade - _NEAR < trade.number <= self._trade:
                     self._trade = trade.number
-                    self._prints.append(trade)
+                    self._prints.append(replace(trade, exch_ns=min(trade.exch_ns, now_ns)))
                 return None
-            if "lastUpdateId" in data:
-                return self._follow(snapshot_of(data, now_ns, _scaled), now_ns)
-            return self._follow(diff_of(data, now_ns, _scaled), now_ns)
-        except RefusedError as error:  # more orders than a book has numbers: the next snapshot leaves out what is far
-            self.lose()
-            raise VenueError(error.expected, error.received, "it is asked for anew") from None
-        except Exception:
-            self.lose()
-            raise
+            whole = "lastUpdateId" in data
+            part = snapshot_of(data, now_ns, _scaled) if whole else diff_of(data, now_ns, _scaled)
+            if part.exch_ns > now_ns + AHEAD_NS or (whole and not (part.bids or part.asks)):
+                what = f"levels of {self.symbol.symbol}, dated {now_ns} ns at most"
+                raise VenueError(what, f"{len(part.bids + part.asks)} of {part.exch_ns} ns", "its stream begins anew")
+            return self._follow(part, now_ns)
+        except (TercelError, *GARBLED) as error:
+            self.lose(str(error) if isinstance(error, TercelError) else f"it cannot be used: {error!r}")
+            return None
 
     def _follow(self, part: DepthDiff | Snapshot, now_ns: int) -> o.MarketRows | None:
         stale = self._sync.counts.stale_snapshots
         self._sync.run([part])
         steps, self._sync.steps = self._sync.steps, []
         self.wanted |= self._sync.counts.stale_snapshots > stale
+        self._idle = 0 if steps or isinstance(part, Snapshot) else self._idle + 1
         rows, opened = list[Row](), False
+        self.shown.as_of_ns = max([self.shown.as_of_ns, *(min(step.exch_ns, now_ns) for step in steps)])
         for step in steps:
             if step.what == LOST:
-                self.gaps += 1
-                self.wanted = True
+                self.wanted, self.why = True, self.why or "updates are missing: their ids do not follow each other"
                 continue
             if step.what == OPENED:
                 self._totals, opened = {}, True

@@ -1,7 +1,9 @@
 """Request weight: what may be asked now. What the venue allows in a minute is not used up in any 61 seconds.
 
 The venue counts by the minute of its clock and by address, so others behind the same address count too: what it says
-beyond our own count is theirs, and is held for as long. After 429 or 418 nothing leaves before Retry-After is over.
+beyond our own count is theirs, and is held for as long. After 429 or 418 nothing leaves before Retry-After is over, or
+`longest_s`: then one request tries, and the next one as much later, until one is answered. So a wrong word silences
+nobody for ever, and a ban is not prolonged by many who knock. A kill tries at once, as often.
 """
 
 import time
@@ -25,18 +27,22 @@ class WeightBudget:
         Weight a minute.
     clock : callable
         Seconds that never go back.
+    longest_s : float
+        So long nothing leaves at most, whatever the venue says.
 
     >>> budget = WeightBudget(10, lambda: 0.0)
     >>> budget.spend(8), budget.fits(3), budget.fits(1)
     (None, False, True)
     """
 
-    def __init__(self, limit: int = 6000, clock: Callable[[], float] = time.monotonic) -> None:
-        self.limit, self._clock = limit, clock
+    def __init__(self, limit: int = 6000, clock: Callable[[], float] = time.monotonic, longest_s: float = 60.0) -> None:
+        self.limit, self._clock, self.longest_s = limit, clock, longest_s
         self._spent: deque[tuple[float, int]] = deque()
         self._sum = 0
         self._others, self._others_until = 0, 0.0
         self._blocked, self.why = 0.0, ""
+        self._until = self._urgent = self._since = 0.0
+        """When the block that the venue told is over, when the next kill may try, and when the venue last told one."""
         self.most = 0
         """Most that was used in a window."""
 
@@ -58,20 +64,25 @@ class WeightBudget:
         most = int(self.limit * (1 - KEPT)) if question else self.limit
         return not self.wait_s and self.used + weight <= most
 
-    def spend(self, weight: int) -> None:
-        """Count a request that leaves.
+    def spend(self, weight: int, urgent: bool = False) -> None:
+        """Count a request that leaves; an urgent one does against the venue's word, once in `longest_s`.
 
         Raises
         ------
         VenueError
             It may not: nothing was sent.
         """
-        if wait := self.wait_s:
-            raise VenueError("a venue that takes requests", f"{self.why}; {wait:.1f} s are left", "wait until then")
-        if self.used + weight > self.limit:
+        now, wait = self._clock(), self.wait_s
+        if urgent and now >= self._urgent and (wait or self.used + weight > self.limit):
+            self._urgent = now + self.longest_s
+        elif wait:
+            raise VenueError("a venue that takes requests", f"{self.why}; {wait:.1f} s until a try", "wait until then")
+        elif self.used + weight > self.limit:
             received = f"{self.used} used and {weight} more"
             raise VenueError(f"at most {self.limit} request weight a minute", received, "send less")
-        self._spent.append((self._clock(), weight))
+        if now < self._until:
+            self._blocked = now + self.longest_s  # it tries: the others wait for what becomes of it
+        self._spent.append((now, weight))
         self._sum += weight
         self.most = max(self.most, self.used)
 
@@ -82,5 +93,12 @@ class WeightBudget:
             self._others, self._others_until = others, self._clock() + WINDOW_S
 
     def block(self, seconds: float, why: str) -> None:
-        """Nothing leaves for so long."""
-        self._blocked, self.why = max(self._blocked, self._clock() + seconds), why
+        """The venue takes nothing for so long, as it says."""
+        self._since, self.why = self._clock(), why
+        self._until = max(self._until, self._since + seconds)
+        self._blocked = max(self._blocked, self._since + min(seconds, self.longest_s))
+
+    def answered(self, sent_s: float) -> None:
+        """It took a request that left then: no block of before stands."""
+        if sent_s > self._since:
+            self._blocked = self._until = 0.0

@@ -17,6 +17,8 @@ ANSWER_S: Final = 12.0
 """How long an answer is waited for: the API gives up after 10 s (`web-socket-api.md`)."""
 SETTLE_MS: Final = 10_000
 """Time after a request's window in which the matching engine may still carry it out, ms."""
+MOST_JUMP_MS: Final = 86_400_000
+"""A clock of the venue's that is further away than a day from what it was is not believed."""
 _ORDERS_S: Final = {"SECOND": 10.0, "MINUTE": 60.0, "DAY": 60.0}
 
 
@@ -104,11 +106,13 @@ class ApiChannel:
         self.clock_off = False
         """Whether the venue refused a timestamp: its clock is to be asked for."""
 
-    def heard_time(self, said: Any, asked: bool = False) -> None:
-        """The venue said a time of its clock, ms: asked for, it may have been put back; else it is not believed beyond
-        the time here, and what came late changes nothing."""
-        if isinstance(said, int) and not isinstance(said, bool):
+    def heard_time(self, said: Any, asked: bool = False) -> bool:
+        """The venue said a time of its clock, ms, and whether that can be: asked for, it may have been put back; else
+        it is not believed beyond the time here, and what came late changes nothing."""
+        can_be = type(said) is int and abs(said - self.now_ms()) < MOST_JUMP_MS
+        if can_be:
             self.heard_ms = said if asked else max(self.heard_ms, min(said, self.now_ms()))
+        return can_be
 
     @property
     def settled_ms(self) -> int:
@@ -117,9 +121,9 @@ class ApiChannel:
 
     def ask(
         self, method: str, params: Mapping[str, Any], weight: int, then: Callable[[ApiAnswer], object], *,
-        signed: bool = True, orders: bool = False,
+        signed: bool = True, orders: bool = False, urgent: bool = False,
     ) -> None:  # fmt: skip
-        """Send a request; `then` is called once, with its answer or with why there is none.
+        """Send a request; `then` is called once, with its answer or with why there is none. See `WeightBudget.spend`.
 
         Raises
         ------
@@ -132,12 +136,14 @@ class ApiChannel:
         whole = dict(params)
         if signed:
             whole = self._signer.signed({**whole, "recvWindow": self._window_ms, "timestamp": stamp})
-        number = self._begun(method, weight, then, stamp, orders)
+        number = self._begun(method, weight, then, stamp, orders, urgent)
         # What breaks from here on is told by the link: the request may have left.
         self.socket.send({"id": number, "method": method, "params": whole})
 
-    def _begun(self, method: str, weight: int, then: Callable[[ApiAnswer], object], stamp: int, orders: bool) -> int:
-        self.budget.spend(weight)
+    def _begun(
+        self, method: str, weight: int, then: Callable[[ApiAnswer], object], stamp: int, orders: bool, urgent: bool
+    ) -> int:  # fmt: skip
+        self.budget.spend(weight, urgent)
         self._count += 1
         until = stamp + self._window_ms + self.settle_ms
         self._pending[self._count] = _Pending(method, then, stamp, until, self._clock(), orders)
@@ -158,6 +164,7 @@ class ApiChannel:
     def _answer(self, one: _Pending, message: Mapping[str, Any]) -> ApiAnswer:
         status = message.get("status")
         status = status if isinstance(status, int) else 0
+        self.budget.answered(0.0 if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED) else one.sent_s)
         if status == HTTPStatus.OK and "result" in message:
             return one.answer(result=message["result"])
         said = message.get("error")
@@ -175,7 +182,7 @@ class ApiChannel:
         later, now = data.get("retryAfter"), data.get("serverTime", self.now_ms())
         seconds = (later - now) / 1000 if isinstance(later, int) and isinstance(now, int) else 60.0
         if orders and error.code == ErrorCode.TOO_MANY_ORDERS:
-            self._orders_until = self._clock() + max(seconds, 0.0)
+            self._orders_until = self._clock() + min(max(seconds, 0.0), self.budget.longest_s)
         else:
             self.budget.block(max(seconds, 0.0), f"status {error.status}: {error.text}")
 

@@ -43,6 +43,9 @@ class SpotLinks(Protocol):
     def follow(self, name: str) -> None:
         """Subscribe to a symbol's market data."""
 
+    def renew(self, name: str) -> None:
+        """Take a new stream for a symbol's market data, whose old one is of no use."""
+
     def poll(self) -> tuple[list[Event], list[Event]]:
         """Events of the account, and messages of the market, since the last call."""
 
@@ -113,6 +116,8 @@ class BinanceLinks:
         self.followed: list[str] = []
         self._streams: list[str] = []
         self._asked: set[str] = set()
+        self._gone: list[str] = []
+        """Streams that are left, to be subscribed to anew."""
         self._told_s, self._renew_s = 0.0, 0.0
         self._user, self._asking, self._key = False, False, ""
         self._count = self._key_id = 0
@@ -135,6 +140,10 @@ class BinanceLinks:
         if name not in self.followed:
             self.followed.append(name)
             self._streams += [f"{name.lower()}@{what}" for what in ("depth@100ms", "trade")]
+
+    def renew(self, name: str) -> None:
+        """See `SpotLinks`."""
+        self._gone += [one for one in self._streams if one.partition("@")[0] == name.lower() and one in self._asked]
 
     def poll(self) -> tuple[list[Event], list[Event]]:
         """Events of the account, and messages of the market, since the last call."""
@@ -229,20 +238,20 @@ class BinanceLinks:
         line = self._feed
         if line.socket is not None and line.socket.closed:
             line.broke(line.socket.why)
-            self._asked.clear()
+            self._asked, self._gone = set(), []
             self._lost(line.why)
             if self._key:
                 self._user, self._asking, self._key = False, False, ""
         if not line.up or line.socket is None:
             return
         wanted = [*self._streams, *([self._key] if self._key else [])]
-        new = [one for one in wanted if one not in self._asked]
+        new = self._gone or [one for one in wanted if one not in self._asked]
         if new and time.monotonic() - self._told_s >= _BETWEEN_S:
             self._count, self._told_s = self._count + 1, time.monotonic()
             with suppress(VenueError):
-                line.socket.send({"method": "SUBSCRIBE", "params": new, "id": self._count})
-                self._asked.update(new)
-                self._key_id = self._count if self._key in new else self._key_id
+                line.socket.send({"method": f"{'UN' * bool(self._gone)}SUBSCRIBE", "params": new, "id": self._count})
+                self._asked.symmetric_difference_update(new)  # those that are left were there, the others were not
+                self._gone, self._key_id = [], self._count if self._key in new else self._key_id
         if self._key and time.monotonic() > self._renew_s:
             self._renew()
 

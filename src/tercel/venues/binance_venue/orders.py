@@ -193,8 +193,8 @@ class OrderEntry:
             names = {"name": told.name, "orig": told.orig} if told is not None else {}
             self._tracker.ended(order, str(row["status"]), row["executedQty"], int(row["transactTime"]) * MS, **names)
 
-    def withdraw(self, order: WorkingOrder) -> None:
-        """Cancel an order under no name of its own.
+    def withdraw(self, order: WorkingOrder, urgent: bool = False) -> None:
+        """Cancel an order under no name of its own; urgent: though the venue says that it takes nothing.
 
         Raises
         ------
@@ -202,14 +202,16 @@ class OrderEntry:
             Nothing was sent.
         """
         params = self._about(order)
-        self._channel.ask("order.cancel", params, 1, lambda one: self._canceled(order, one, None), orders=True)
+        self._channel.ask(
+            "order.cancel", params, 1, lambda one: self._canceled(order, one, None), orders=True, urgent=urgent
+        )
 
     def _mass_cancel(self, command: o.MassCancel) -> None:
         """Each order by itself: the account at the venue may be others' too."""
         failed: VenueError | None = None
         for order in self._tracker.mine(command.account, command.instrument):
             try:
-                self.withdraw(order)
+                self.withdraw(order, urgent=True)
             except VenueError as error:
                 failed = error
         if failed is not None:

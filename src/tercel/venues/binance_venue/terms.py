@@ -90,6 +90,8 @@ class SpotTerms(TomlTable):
     """Self-trade prevention mode of orders; empty: the symbol's default."""
     post_only: bool = False
     """Whether orders that rest are LIMIT_MAKER: refused where they would take."""
+    longest_wait_s: float = Field(default=60.0, ge=1, le=86_400)
+    """So long is a venue's word believed that it takes nothing, s; then one request tries it. A kill tries at once."""
     allow_withdrawals: bool = False
     """Whether a key that may withdraw money is accepted."""
 

@@ -85,9 +85,11 @@ class AccountWatch:
 
     def _time(self, answer: ApiAnswer, asked_s: float) -> None:
         told = answer.result.get("serverTime") if isinstance(answer.result, dict) else None
-        if isinstance(told, int):
-            self._channel.heard_time(told, asked=True)
+        if told is not None and self._channel.heard_time(told, asked=True):
             self._set_time(told * _MS, self._clock() - asked_s)
+        elif told is not None:
+            why = "a time of the venue's clock that cannot be: it is reckoned by the clock here"
+            self._say(o.Unread(f"serverTime {told!r}"[:100], why, self._stamp(0)))
 
     def _ask_rules(self, names: list[str]) -> None:
         self._ask(

@@ -24,7 +24,7 @@ from tercel.fix.profiles.model import NamesTable
 from tercel.fix.received import WaitLimits
 from tercel.venues.binance.words import depth_weight
 from tercel.venues.binance_venue.balances import AssetLedger
-from tercel.venues.binance_venue.book import StreamedBook
+from tercel.venues.binance_venue.book import AHEAD_NS, StreamedBook
 from tercel.venues.binance_venue.budget import WeightBudget
 from tercel.venues.binance_venue.channel import ApiChannel
 from tercel.venues.binance_venue.inquiry import FateInquiry
@@ -44,13 +44,9 @@ HOLD_S: Final = 0.25
 _NAMES: Final = NamesTable(letters="[a-zA-Z0-9_-]", most=36)
 _TICK_S: Final = 0.25
 S: Final = 1_000_000_000
-_AHEAD_NS: Final = 10 * S
-"""How far a time that the venue tells may be ahead of its clock as it is reckoned here: one beyond that is a slip."""
-_BOOK_S: Final = 0.5
-"""Between two questions for a snapshot at least; longer where they do not meet the stream, to 16 s."""
 _STRANGE_S: Final = 60.0
-"""How often it is told at most that somebody else trades with the key."""
-_UNREAD: Final = (TercelError, *GARBLED)
+"""How often it is told at most that somebody else trades with the key, that events about no order are unreadable, that
+a book is lost."""
 
 
 class BinanceVenue(Closing):
@@ -90,12 +86,12 @@ class BinanceVenue(Closing):
         self._lost_s = 0.0
         self._waiting: deque[Mapping[str, Any]] = deque()
         self._numbers: dict[tuple[str, str], str] = {}
-        self._snapshots: dict[str, tuple[float, float]] = {}
-        """When a book's snapshot may be asked for again, and how long the wait is after that, s."""
+        self._lost_books: dict[str, float] = {}
+        """When people were last told that a book is lost."""
         self._strangers: dict[tuple[str, int], None] = {}
-        self._strange_s, self._unsaid = 0.0, 0
+        self._strange_s, self._unsaid, self._odd_s = 0.0, 0, 0.0
         self._selector = selectors.DefaultSelector()
-        self.budget = WeightBudget()
+        self.budget = WeightBudget(longest_s=terms.longest_wait_s)
         self.name, rest, self._channel, self._links = self._reach(terms, folder)
         if store is not None:
             store.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -207,7 +203,7 @@ class BinanceVenue(Closing):
     def _stamp(self, ns: int) -> int:
         """A time that is not before any that was told or looked at; 0: now."""
         now = self._steady() + self._offset_ns
-        self._last_ns = max(self._last_ns, min(ns, now + _AHEAD_NS) if ns else now)
+        self._last_ns = max(self._last_ns, min(ns, now + AHEAD_NS) if ns else now)
         return self._last_ns
 
     # -- what is told -------------------------------------------------------------------------------------------------
@@ -254,8 +250,7 @@ class BinanceVenue(Closing):
             asks = any(not one.stuck for one in self.inquiry.open.values())
             self._watch.turn(asks or self._channel.waits(60.0))
         for name in self._links.followed:
-            if self._books[name].wanted and self._links.up:
-                self._ask_book(name)
+            self._look_after(name, self._books[name], self._steady() / S)
 
     def _came_up(self) -> None:
         """Whatever may have happened meanwhile is asked about."""
@@ -264,46 +259,58 @@ class BinanceVenue(Closing):
             self.inquiry.about(order)
         self._watch.soon()
 
-    def _ask_book(self, name: str) -> None:
+    def _look_after(self, name: str, book: StreamedBook, now_s: float) -> None:
+        """Lose a book that is in trouble, and have it begin anew."""
+        book.look(now_s)
+        if (needs := book.wants(now_s) if self._links.up else "") == "stream":
+            self._links.renew(name)
+        elif needs:
+            self._ask_book(name, book, now_s)
+        if book.why:
+            self._drop(name, book)
+
+    def _ask_book(self, name: str, book: StreamedBook, now_s: float) -> None:
+        """Ask for a snapshot, once updates wait for it."""
         assert isinstance(self._terms, BinanceTerms)
         weight = depth_weight(self._terms.depth)
         if not self.budget.fits(weight, True):
             return
-        book, now = self._books[name], time.monotonic()
-        due_s, wait_s = self._snapshots.get(name, (0.0, _BOOK_S))
-        if now < due_s:
-            return
 
         def heard(answer: Any) -> None:
-            if answer.error is not None or answer.why:
-                book.wanted = True
-            else:
+            book.asked = False
+            if answer.error is None and not answer.why:
                 self._market({"s": name} | answer.result)
 
-        with suppress(VenueError):
+        book.ask(now_s, True)
+        try:
             self._channel.ask("depth", {"symbol": name, "limit": self._terms.depth}, weight, heard, signed=False)
-            book.wanted = False
-            again = now - due_s < 2 * wait_s  # the last one was of no use
-            self._snapshots[name] = now + wait_s, min(2 * wait_s, 32 * _BOOK_S) if again else _BOOK_S
+        except VenueError:
+            book.asked = False
+
+    def _drop(self, name: str, book: StreamedBook) -> None:
+        """Take a lost book from all who follow it: its prices are unknown from now on."""
+        now, why, book.why = self._stamp(0), f"the book of {name} is lost and asked for anew: {book.why}", ""
+        if book.shown.ready:
+            self._events.append(book.shown.cleared(now))
+        if now / S - self._lost_books.get(name, 0.0) >= _STRANGE_S:
+            self._lost_books[name] = now / S
+            self._say(o.Unread(f"market data of {name}", why, now, instrument=name))
+        self._watch.doubt()
 
     def _book_lost(self, why: str) -> None:
         self._say(o.LinkStatus(self.up, self._stamp(0), f"market data: lost {self.name}: {why}"))
         self._waiting.clear()
         for name in self._links.followed:
-            self._books[name].lose()
+            self._books[name].lose(why if self._books[name].known else "")
 
     def _market(self, data: Mapping[str, Any]) -> None:
         name = str(data.get("s", ""))
         self._channel.heard_time(data.get("E"))
         if (book := self._books.get(name)) is None:
             return
-        try:
-            rows = book.heard(data, self._stamp(int(data["E"]) * MS if "E" in data else 0))
-        except _UNREAD as error:
-            why = f"market data that cannot be used: {error!r}" if not isinstance(error, TercelError) else str(error)
-            self._say(o.Unread(f"{data.get('e', 'depth')} of {name}", why[:300], self._stamp(0), instrument=name))
-            self._watch.doubt()
-            return
+        rows = book.heard(data, self._stamp(0))
+        if book.why:
+            self._drop(name, book)
         if rows is not None:
             self._events.append(rows)
 
@@ -315,10 +322,13 @@ class BinanceVenue(Closing):
                 self._watch.hear(data)
             elif not self.tracker.event(data):
                 self._stranger(data)
-        except _UNREAD as error:
+        except (TercelError, *GARBLED) as error:
             name = str(data.get("C") or data.get("c") or "")
             told = self.memory.by_wire.get(name)
             about = (told.name, told.account, told.instrument) if told is not None else ("", "", "")
+            if told is None and time.monotonic() < self._odd_s:
+                return
+            self._odd_s = time.monotonic() + _STRANGE_S
             self._say(
                 o.Unread(
                     repr(dict(data))[:1000], f"an event that cannot be read: {error!r}"[:300], self._stamp(0), *about

@@ -56,6 +56,11 @@ class CcxtLinks(CcxtStreams):
             self.followed.append(name)
             self.watch(name, self._calls.unified[name])
 
+    def renew(self, name: str) -> None:
+        """Leave the stream of a book, where ccxt can: it is begun again."""
+        if self._calls.has("unWatchOrderBook"):
+            self.run(self.exchange.un_watch_order_book(self._calls.unified[name]))
+
     def poll(self) -> tuple[list[Event], list[Event]]:
         """Events of the account, and messages of the market, since the last call."""
         self.awake()
@@ -88,10 +93,10 @@ class CcxtChannel(ApiChannel):
 
     def ask(
         self, method: str, params: Mapping[str, Any], weight: int, then: Callable[[ApiAnswer], object], *,
-        signed: bool = True, orders: bool = False,
+        signed: bool = True, orders: bool = False, urgent: bool = False,
     ) -> None:  # fmt: skip
         """See `ApiChannel.ask`."""
-        self.links.ask(self._begun(method, weight, then, self.now_ms(), orders), method, params)
+        self.links.ask(self._begun(method, weight, then, self.now_ms(), orders, urgent), method, params)
 
 
 class CcxtRest:

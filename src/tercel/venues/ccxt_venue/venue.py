@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core import orders as o
+from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiChannel
 from tercel.venues.binance_venue.links import SpotLinks
 from tercel.venues.binance_venue.logon import AnswersRest
@@ -95,6 +96,6 @@ class CcxtVenue(BinanceVenue):
                 if order not in self.inquiry.open:
                     self.inquiry.about(order)
 
-    def _ask_book(self, name: str) -> None:
-        self._books[name].wanted = False
+    def _ask_book(self, name: str, book: StreamedBook, now_s: float) -> None:
+        book.ask(now_s)
         self._ccxt.whole(name)

@@ -29,7 +29,7 @@ LONGEST_ASKED: Final = 1 << 20
 LONGEST_NAME: Final = 200
 """Characters of a text in a command; all of them are printable."""
 _HEAD = struct.Struct("<IB")
-_ROWS_HEAD = struct.Struct("<BH")
+_ROWS_HEAD = struct.Struct("<BqH")
 _COMMANDS: dict[str, type[Any]] = {
     kind.__name__: kind for kind in (o.NewOrder, o.CancelOrder, o.ReplaceOrder, o.StatusRequest, o.MassCancel)
 }
@@ -69,7 +69,7 @@ def pack_event(event: o.ClientEvent) -> bytes:
         return pack_message(event)
     name = event.instrument.encode()
     rows = np.ascontiguousarray(event.rows, "<i8").tobytes()
-    body = _ROWS_HEAD.pack(event.snapshot, len(name)) + name + rows
+    body = _ROWS_HEAD.pack(event.snapshot, event.as_of_ns, len(name)) + name + rows
     return _framed(ROWS, body)
 
 
@@ -128,12 +128,12 @@ def rows_of(body: bytes) -> o.MarketRows:
         For a length that is none.
     """
     try:
-        snapshot, length = _ROWS_HEAD.unpack_from(body)
+        snapshot, as_of_ns, length = _ROWS_HEAD.unpack_from(body)
         name = body[_ROWS_HEAD.size : _ROWS_HEAD.size + length].decode()
         rows = np.frombuffer(body, "<i8", offset=_ROWS_HEAD.size + length).reshape(-1, o.MARKET_WORDS)
     except (struct.error, ValueError) as error:
         raise _refuse("a frame of market data", str(error)) from None
-    return o.MarketRows(name, rows.astype(np.int64), bool(snapshot))
+    return o.MarketRows(name, rows.astype(np.int64), bool(snapshot), as_of_ns)
 
 
 def _refuse(expected: str, received: str) -> VenueError:

@@ -91,13 +91,13 @@ def entry_out(command: o.Command, parent: str = "", limits: str = "", now_ns: in
     return Entry(kinds.ORDER_OUT, ns, command.instrument, command.account, parent, command.cl_ord_id, body)
 
 
-def entry_unsent(command: o.Command, error: Exception) -> Entry:
+def entry_unsent(command: o.Command, severity: str, why: str) -> Entry:
     """Alert of a command that may not have left: the orders it names become UNKNOWN."""
     meant = [command.cl_ord_id, command.orig]
-    text = f"{command.cl_ord_id}: {error}"
+    text = f"{command.cl_ord_id}: {why}"
     where = command.instrument, command.account, command.parent, command.cl_ord_id
     orders = [name for name in meant if name]
-    return entry_alert("critical", kinds.SEND_FAILED, text, command.sent_ns, *where, orders=orders)
+    return entry_alert(severity, kinds.SEND_FAILED, text, command.sent_ns, *where, orders=orders)
 
 
 def entry_denied(command: o.Command, code: str, text: str, parent: str = "") -> Entry:

@@ -1,0 +1,134 @@
+"""A server that says to wait: it is believed for a while, then tried; a kill tries at once, and nobody floods."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.venues.binance_venue.hostile import BEGAN_NS, DAY_MS, Desk, Server
+
+from tercel.core.errors import VenueError
+from tercel.desk.trading.journal import kinds
+from tercel.venues.binance_venue.budget import WeightBudget
+
+WEEK_S = 7 * 86_400.0
+
+
+def banned(server: Server, method: str, told: dict[str, Any]) -> dict[str, Any]:
+    later = {"serverTime": server.ms, "retryAfter": server.ms + round(WEEK_S * 1000)}
+    return {"id": told["id"], "status": 418, "error": {"code": -1003, "msg": "Way too much.", "data": later}}
+
+
+def asked(desk: Desk, method: str, since_s: float) -> list[float]:
+    return [s for s, name, _ in desk.server.asked if name == method and s >= since_s]
+
+
+@pytest.mark.parametrize("longest_s", [60.0, 20.0])
+def test_a_week_of_ban_silences_no_kill_and_is_tried_again(tmp_path: Path, longest_s: float) -> None:
+    desk = Desk(tmp_path, 3, longest_wait_s=longest_s)
+    desk.run(5.0)
+    desk.server.bend_answer = banned
+    began = desk.run(1.0)
+    assert "418" in desk.gateway.venue.budget.why  # type: ignore[attr-defined]
+    desk.latch.kill("enough", "ann", desk.venue.now_ns)
+    desk.run(0.3)
+    first = asked(desk, "order.cancel", began)
+    assert len(first) == 1, "a kill tries at once"
+    desk.run(4 * longest_s + 5.0)
+    requests = [s for s, _, _ in desk.server.asked if s >= began]
+    assert 4 <= len(requests) <= 2 * 5 + 1, "and does not flood"
+    told = [one for one in desk.alerts(began) if one["code"] == kinds.SEND_FAILED]
+    assert 1 <= len(told) <= 3 * (4 * longest_s + 6.0) / 60.0 + 4, "one alert for many tries"
+    desk.server.bend_answer = None
+    behaves = desk.clock.s
+    desk.run(longest_s + 10.0, lambda: not desk.gateway.ledger.orders.live())
+    assert not desk.gateway.ledger.orders.live(), "what is open is over"
+    assert desk.clock.s - behaves <= longest_s + 5.0
+
+
+def test_a_week_of_too_many_orders_is_believed_for_a_minute(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 4)
+    desk.run(3.0)
+
+    def full(server: Server, method: str, told: dict[str, Any]) -> dict[str, Any]:
+        if method != "order.place":
+            return told
+        later = {"serverTime": server.ms, "retryAfter": server.ms + 7 * DAY_MS}
+        return {"id": told["id"], "status": 429, "error": {"code": -1015, "msg": "Too many orders.", "data": later}}
+
+    desk.server.bend_answer = full
+    desk.run(1.0)
+    desk.server.bend_answer = None
+    desk.run(70.0, lambda: bool(desk.follower.quotes[0]) and not desk.venue._channel.orders_held)
+    assert not desk.venue._channel.orders_held
+
+
+@pytest.mark.parametrize("used", [10**9, 6000])
+def test_a_weight_that_cannot_be_is_forgotten_within_a_minute(used: int) -> None:
+    now = [0.0]
+    budget = WeightBudget(6000, lambda: now[0])
+    budget.told(used)
+    assert not budget.fits(1)
+    budget.spend(1, urgent=True)
+    with pytest.raises(VenueError):
+        budget.spend(1, urgent=True)
+    now[0] = 61.5
+    assert budget.used <= 1
+    budget.spend(1)
+
+
+@given(
+    st.floats(1, 1e9), st.floats(1, 600),
+    st.lists(st.tuples(st.floats(0.01, 300), st.booleans(), st.booleans()), max_size=40),
+)  # fmt: skip
+def test_however_long_a_ban_is_said_to_be_few_requests_leave(
+    said_s: float, longest_s: float, tries: list[tuple[float, bool, bool]]
+) -> None:
+    """Against a word that stands at most one request and one kill leave in each `longest_s`; an answer ends it."""
+    now = [0.0]
+    budget = WeightBudget(6000, lambda: now[0], longest_s)
+    budget.block(said_s, "status 418")
+    left: dict[bool, list[float]] = {False: [], True: []}
+    for wait, urgent, answered in tries:
+        now[0] += wait
+        try:
+            budget.spend(1, urgent)
+        except VenueError:
+            assert budget.wait_s <= longest_s
+            continue
+        if now[0] < said_s:
+            assert budget.wait_s >= longest_s * 0.999, "the others wait for what becomes of it"
+            left[urgent].append(now[0])
+            if answered:
+                budget.answered(now[0])
+                assert not budget.wait_s
+                return
+            budget.block(max(said_s - now[0], 0.0), "status 418")
+    every = sorted(left[False] + left[True])
+    assert all(later - one >= longest_s for one, later in zip(left[True], left[True][1:], strict=False))
+    assert len(every) <= 2 * (now[0] / longest_s + 1)
+
+
+@pytest.mark.parametrize(
+    "ahead_ms", [2 * DAY_MS, 200 * 365 * DAY_MS, -2 * DAY_MS, -(BEGAN_NS // 10**6), 90_000, -90_000]
+)
+def test_a_clock_that_cannot_be_the_venues_is_not_believed(tmp_path: Path, ahead_ms: int) -> None:
+    """Its word decides whether an order never arrived: days away it is a lie, a minute may be a clock put right."""
+    desk = Desk(tmp_path, 5)
+    desk.run(2.0)
+    before = desk.venue.now_ns - desk.clock.ns
+
+    def wrong(server: Server, method: str, told: dict[str, Any]) -> dict[str, Any]:
+        return told | {"result": {"serverTime": server.ms + ahead_ms}} if method == "time" else told
+
+    desk.server.bend_answer = wrong
+    desk.venue._watch._clock_s = desk.clock.s
+    desk.run(1.0)
+    off_ns = desk.venue._steady() + desk.venue._offset_ns - desk.clock.ns
+    if abs(ahead_ms) < DAY_MS:
+        assert abs(off_ns - ahead_ms * 10**6) < 10**9
+        return
+    assert abs(off_ns - before) < 10**9
+    assert any("cannot be" in one["text"] for one in desk.alerts(2.0))
+    assert desk.venue._channel.heard_ms <= desk.venue._now_ms()
