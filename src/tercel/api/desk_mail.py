@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from tercel.api.desk_day_words import one_line
 from tercel.core.errors import ConfigError, TercelError
+from tercel.venues.listening import is_loopback
 
 PASSWORD: Final = "TERCEL_SMTP_PASSWORD"
 PORTS: Final = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
@@ -86,10 +86,7 @@ class MailServer:
     @property
     def local(self) -> bool:
         """Whether what is sent stays on this machine."""
-        try:
-            return self.host == "localhost" or ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
 
 def message(sender: str, to: Sequence[str], subject: str, text: str, html: str, wall_s: float) -> EmailMessage:

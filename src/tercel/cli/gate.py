@@ -1,8 +1,9 @@
 """`tercel gate`: the wall between desks and a venue."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
@@ -29,18 +30,28 @@ def gate(request: OpenGate) -> int:
 
     What leaves is checked, counted and journaled here. A desk that is silent or gone has its orders cancelled.
     """
+    from tercel.api.second_person import SecondPerson
+    from tercel.core.installation import installation
     from tercel.desk.gate.config import read_config
-    from tercel.desk.gate.opening import hold, left_open
+    from tercel.desk.gate.opening import GateMoney, hold, left_open
     from tercel.desk.gate.server import Gate
 
     config, gates = read_config(request.config), list[Gate]()
     accounts = config.gate.accounts
 
+    def proved(shown: Mapping[str, Any], uid: int) -> str:
+        named = config.gate.people
+        people = request.config.resolve().parent / named if named else installation().people
+        return SecondPerson(str(shown.get("second")), str(shown.get("password"))).proved(people, uid)
+
     def listens(gate: Gate) -> None:
         gates.append(gate)
+        if gate.money:
+            say(f"sessions trade there with all that live asks: {gate.money}")
         say(f'a gate to {gate.gateway.venue.name} for {", ".join(accounts)}: venue = "gate:{gate.path}"')
 
-    hold(config, request.config.resolve(), person(), BoundedClock(None).stopping, listens, request.acknowledge)
+    stop, money = BoundedClock(None).stopping, GateMoney(prove=proved)
+    hold(config, request.config.resolve(), person(), stop, listens, request.acknowledge, money)
     (held,) = gates
     left = left_open(held)
     say("every order is over" if not left else f"{len(left)} orders are NOT known to be over")

@@ -140,6 +140,10 @@ OWN_TAGS: Final = 20021
 """Y in a Logon: its sender knows the tags and messages of this part. Who does not say so is never sent one."""
 CANCEL_ON_DISCONNECT: Final = 20022
 """In an initiator's Logon, Y: cancel my orders when I log out or am lost; N: leave them. Default: as its login says."""
+NONCE: Final = 20023
+"""A number that nobody can foresee, in a question whether a server is a simulated exchange."""
+PROOF: Final = 20024
+"""The answer (`core.simulated.proof`)."""
 
 # -- message types ----------------------------------------------------------------------------------------------------
 REJECT: Final = "3"
@@ -166,6 +170,8 @@ POSITIONS_ACK: Final = "AO"
 POSITION_REPORT: Final = "AP"
 STEP: Final = "U1"
 STEPPED_TO: Final = "U2"
+SIMULATED: Final = "U3"
+"""Before a logon: question and answer whether a server is a simulated exchange (`fix.challenge`)."""
 
 # -- codes ------------------------------------------------------------------------------------------------------------
 STATUS_CODES: Final[Mapping[OrdStatus, str]] = MappingProxyType(

@@ -11,7 +11,7 @@ work are then paused until somebody resumes them, or go on at once with `resume`
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final
 
@@ -76,6 +76,8 @@ class SessionTerms:
         another: a venue takes a name once.
     gate : str
         Folder of the journal of a gate that serves others too; "" without one, and for the desk's own.
+    desk : mapping
+        Name, stage and agents of the desk, for its journal.
     """
 
     resume: bool = False
@@ -87,6 +89,7 @@ class SessionTerms:
     holder: str = ""
     mark: str = ""
     gate: str = ""
+    desk: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Session:
@@ -180,7 +183,7 @@ class Session:
         before = {order.root: order for order in self.ledger.orders.live()}
         seen = self.ledger.parents.count
         gate = {"gate": {"journal": terms.gate, "accounts": self._agents()}} if terms.gate else {}
-        self.gateway.write([begun(self.gateway, terms.holder, terms.resume, **gate)])
+        self.gateway.write([begun(self.gateway, terms.holder, terms.resume, desk=dict(terms.desk), **gate)])
         unsure = (
             self.ledger.acknowledged or self.venue.capabilities.connection is not None or self.positions.differences()
         )
