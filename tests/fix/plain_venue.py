@@ -123,8 +123,8 @@ class PlainVenue:
             pending += more
             while (end := pending.find(b"\x0110=")) >= 0 and (stop := pending.find(SOH, end + 1)) >= 0:
                 raw, pending = pending[: stop + 1], pending[stop + 1 :]
-                if self.proves and (answer := proved(dict(parse(raw)))):
-                    wire.sendall(answer)
+                if answer := proved(dict(parse(raw))):
+                    wire.sendall(answer if self.proves else b"")
                     return
                 with self._lock:
                     if not self._take(dict(parse(raw))):
