@@ -25,7 +25,7 @@ from tercel.core import installation
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.machine import person
 from tercel.desk.gate.config import GateConfig, GateTerms
-from tercel.desk.gate.opening import GateMoney, opened
+from tercel.desk.gate.opening import opened
 from tercel.desk.limits import default_file
 from tercel.desk.rounds import stage as stage_module
 from tercel.desk.rounds.build import limits_of
@@ -134,7 +134,7 @@ def places(tmp_path: Path, venues: dict[str, PlainVenue]) -> Iterator[Mapping[st
             def prove(shown: Mapping[str, Any], uid: int) -> str:
                 return f"{shown['second']} {SecondPerson(str(shown['second']), str(shown['password']))}"
 
-            made = stack.enter_context(opened(terms, folder, "test", reach=reach, money=GateMoney(prove=prove)))
+            made = stack.enter_context(opened(terms, folder, "test", reach=reach, prove=prove))
             stack.enter_context(turning(made.run))
             return f"gate:{made.path}"
 
@@ -168,8 +168,9 @@ def opening(monkeypatch: pytest.MonkeyPatch) -> None:
             closing.callback(RemoteVenue(where.removeprefix("gate:"), accounts, agree=agree).close)
             raise OpenedError
         terms = GateTerms(venue=where, accounts=tuple(accounts), limits=str(file or ""), changed=changed)
-        begun_by = GateMoney(begins=lambda why: bool(agree(why)))
-        closing.enter_context(opened(GateConfig(gate=terms), folder / "gate", "test", money=begun_by))
+        closing.enter_context(
+            opened(GateConfig(gate=terms), folder / "gate", "test", begins=lambda why: bool(agree(why)))
+        )
 
     def running(config: Any, folder: Path, parts: Any, **_: Any) -> None:
         with ExitStack() as closing:

@@ -22,9 +22,9 @@ def proved(said: dict[int, str]) -> bytes:
     """The answer to the question whether this is a simulated exchange; b"" to any other message."""
     if said[35] != "U3":
         return b""
-    digest = hashlib.sha256(f"a simulated exchange of tercel in the words of fix: {said[20023]}".encode()).hexdigest()
+    digest = hashlib.sha256(f"a simulated exchange of tercel in the words of fix: {said[58]}".encode()).hexdigest()
     head = [(34, 1), (49, "TERCEL"), (52, "20000101-00:00:00"), (56, "TERCEL")]
-    return frame([(35, "U3"), *head, (20024, digest)])
+    return frame([(35, "U3"), *head, (58, digest)])
 
 
 @dataclass

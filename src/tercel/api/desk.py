@@ -127,13 +127,13 @@ class Desk(Closing):
             password itself."""
             if agreed:
                 return agreed
-            in_force = limits_of(self.config, beside)
-            check_live(self.config, in_force, confirm, Path(tried or self.folder), time.time_ns(), money)
+            shown = confirm, Path(tried or self.folder), time.time_ns()
+            check_live(self.config, limits_of(self.config, beside), *shown, money)
             if second is None:
                 raise ConfigError("a second person", f"none ({money})", "`second=NAME`, of risk or admin")
-            behind = self.config.desk.venue.startswith(GATE)
-            by = second.name if behind else second.proved(installation().people, os.geteuid())
-            agreed["by"] = f"{person()} ({program}), confirmed by {by}"
+            gate = self.config.desk.venue.startswith(GATE)
+            other = second.name if gate else second.proved(installation().people, os.geteuid())
+            agreed["by"] = f"{person()} ({program}), confirmed by {other}"
             agreed.update(second=second.name, password=second.password, reason=confirm)
             return agreed
 
@@ -154,8 +154,8 @@ class Desk(Closing):
         self._closed = False
         try:
             if agreed:
-                went = {"command": LIVE, "body": {"venue": self.config.desk.venue}, "by": agreed["by"]}
-                went |= {"reason": confirm, "wall_ns": time.time_ns()}
+                went: dict[str, Any] = {"command": LIVE, "body": {"venue": self.config.desk.venue}, "reason": confirm}
+                went |= {"by": agreed["by"], "wall_ns": time.time_ns()}
                 session = self._running.session
                 session.gateway.write([Entry(kinds.OPERATOR, session.now_ns, body=went)])
             if progress is not None:

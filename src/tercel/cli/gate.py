@@ -1,6 +1,6 @@
 """`tercel gate`: the wall between desks and a venue."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -30,31 +30,35 @@ def gate(request: OpenGate) -> int:
 
     What leaves is checked, counted and journaled here. A desk that is silent or gone has its orders cancelled.
     """
-    from tercel.api.second_person import SecondPerson
-    from tercel.core.installation import installation
     from tercel.desk.gate.config import read_config
-    from tercel.desk.gate.opening import GateMoney, hold, left_open
+    from tercel.desk.gate.opening import hold, left_open
     from tercel.desk.gate.server import Gate
 
     config, gates = read_config(request.config), list[Gate]()
     accounts = config.gate.accounts
 
-    def proved(shown: Mapping[str, Any], uid: int) -> str:
-        named = config.gate.people
-        people = request.config.resolve().parent / named if named else installation().people
-        return SecondPerson(str(shown.get("second")), str(shown.get("password"))).proved(people, uid)
-
     def listens(gate: Gate) -> None:
         gates.append(gate)
-        if gate.money:
-            say(f"sessions trade there with all that live asks: {gate.money}")
-        say(f'a gate to {gate.gateway.venue.name} for {", ".join(accounts)}: venue = "gate:{gate.path}"')
+        asks = f"; sessions show all that live asks: {gate.money}" if gate.money else ""
+        say(f'a gate to {gate.gateway.venue.name} for {", ".join(accounts)}: venue = "gate:{gate.path}"{asks}')
 
-    stop, money = BoundedClock(None).stopping, GateMoney(prove=proved)
-    hold(config, request.config.resolve(), person(), stop, listens, request.acknowledge, money)
+    file, stop = request.config.resolve(), BoundedClock(None).stopping
+    hold(config, file, person(), stop, listens, request.acknowledge, prove=proof_of(file, config.gate.people))
     (held,) = gates
     left = left_open(held)
     say("every order is over" if not left else f"{len(left)} orders are NOT known to be over")
     if request.as_json:
         print_json({"venue": held.gateway.venue.name, "accounts": accounts, "listen": held.path, "open": left})
     return 1 if left else 0
+
+
+def proof_of(file: Path, named: str) -> Callable[[Mapping[str, Any], int], str]:
+    """Looks at the second person of a session, among the people whom the gate's file or the installation's names."""
+    from tercel.api.second_person import SecondPerson
+    from tercel.core.installation import installation
+
+    def proved(shown: Mapping[str, Any], uid: int) -> str:
+        people = file.parent / named if named else installation().people
+        return SecondPerson(str(shown.get("second")), str(shown.get("password"))).proved(people, uid)
+
+    return proved

@@ -35,8 +35,7 @@ def installation() -> Installation:
     if not FILE.exists():
         return Installation()
     check_guarded(FILE, os.geteuid())
-    raw = read_toml(FILE, "see `docs/howto/gate.md`", "an installation's file")
-    return validated(Installation, raw, str(FILE), "an installation")
+    return validated(Installation, read_toml(FILE, "see docs/howto/gate.md"), str(FILE), "an installation")
 
 
 def check_guarded(path: Path, uid: int) -> None:
@@ -50,13 +49,10 @@ def check_guarded(path: Path, uid: int) -> None:
     wanted = f"{path}, which the user who trades cannot write"
     if uid == 0:
         raise ConfigError(wanted, "root, who can write every file", "run desk and gate as users of their own")
+    if not os.access(path, os.R_OK):
+        raise ConfigError(wanted, "none that this user can read", f"chgrp {path} to a group of that user; chmod 640")
     for one in (path.absolute(), *path.absolute().parents, path.resolve(), *path.resolve().parents):
-        try:
-            found = one.stat()
-        except OSError as error:
-            received = f"{one}: {error.strerror}"
-            raise ConfigError(wanted, received, "write it as root, and let the desk's group read it") from None
-        shared = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
-        if found.st_uid == uid or shared:
+        found = one.stat()
+        if found.st_uid == uid or (found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX):
             received = f"{one}, mode {found.st_mode & 0o777:o}, which uid {uid} can change"
             raise ConfigError(wanted, received, f"chown root {one}; chmod go-w {one}")

@@ -5,9 +5,8 @@ server that repeats what it hears, and one that knows nothing of this, do not pa
 """
 
 import hashlib
-from typing import Final
 
-PATH: Final = "/tercel/simulated"
+PATH = "/tercel/simulated"
 """Where it is asked over HTTP: `?nonce=...`."""
 
 

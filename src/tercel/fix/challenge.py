@@ -4,21 +4,16 @@ A venue that does not know this message refuses the connection, as its first mes
 """
 
 import socket
-from typing import Final
 
 from tercel.core.simulated import proof
 from tercel.fix import tags as t
-from tercel.fix.protocol.codec import Decoder, encode
-from tercel.fix.protocol.message import Message
-
-_HEAD: Final = ((t.SEQ_NUM, "1"), (t.SENDER, "TERCEL"), (52, "20000101-00:00:00"), (t.TARGET, "TERCEL"))
-"""What every message of FIX has, so that any venue can read this one, and refuse it."""
+from tercel.fix.protocol.codec import encode
 
 
 def answered(data: bytes) -> bytes:
     """The answer to a connection's first bytes, where they are the question; else nothing."""
-    asked = [one for one in Decoder().feed(data) if isinstance(one, Message) and one.kind == t.SIMULATED]
-    return _message(t.PROOF, proof("fix", asked[0].get(t.NONCE))) if asked else b""
+    nonce = data.rpartition(b"\x0158=")[2].partition(b"\x01")[0].decode("ascii", "replace")
+    return _message(proof("fix", nonce)) if data == _message(nonce) else b""
 
 
 def proves(host: str, port: int, nonce: str, seconds: float) -> bool:
@@ -29,11 +24,13 @@ def proves(host: str, port: int, nonce: str, seconds: float) -> bool:
     OSError
         Nobody listens there, or answers in time.
     """
-    wanted = _message(t.PROOF, proof("fix", nonce))
+    wanted = _message(proof("fix", nonce))
     with socket.create_connection((host, port), seconds) as link:
-        link.sendall(_message(t.NONCE, nonce))
+        link.sendall(_message(nonce))
         return link.recv(len(wanted), socket.MSG_WAITALL) == wanted
 
 
-def _message(tag: int, text: str) -> bytes:
-    return encode("FIX.4.4", [(t.MSG_TYPE, t.SIMULATED), *_HEAD, (tag, text)])
+def _message(text: str) -> bytes:
+    """With what every message of FIX has, so that any venue can read this one, and refuse it."""
+    head = [(t.SEQ_NUM, "1"), (t.SENDER, "TERCEL"), (52, "20000101-00:00:00"), (t.TARGET, "TERCEL")]
+    return encode("FIX.4.4", [(t.MSG_TYPE, t.SIMULATED), *head, (t.TEXT, text)])

@@ -140,10 +140,6 @@ OWN_TAGS: Final = 20021
 """Y in a Logon: its sender knows the tags and messages of this part. Who does not say so is never sent one."""
 CANCEL_ON_DISCONNECT: Final = 20022
 """In an initiator's Logon, Y: cancel my orders when I log out or am lost; N: leave them. Default: as its login says."""
-NONCE: Final = 20023
-"""A number that nobody can foresee, in a question whether a server is a simulated exchange."""
-PROOF: Final = 20024
-"""The answer (`core.simulated.proof`)."""
 
 # -- message types ----------------------------------------------------------------------------------------------------
 REJECT: Final = "3"

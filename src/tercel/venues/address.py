@@ -6,15 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Venue
 from tercel.venues.money import REMEDY, why_money
-
-if TYPE_CHECKING:
-    from tercel.fix.profiles import ProfileTerms
 
 FIX = "fix"
 TRADER = "TRADER"
@@ -109,7 +106,7 @@ def urls_of(where: str, near: Path | None = None) -> list[str]:
         return urls_at(found.host, found.profile, near)
     from tercel.fix.link import address_of
 
-    terms = _fix_terms(found, near)
+    _, terms = _fix_terms(found, near)
     return [f"{'fix' if terms.tls() is None else 'fixs'}://{address_of(found.host, found.port, terms)}"]
 
 
@@ -211,20 +208,18 @@ def connect(
     from tercel.fix.received import holds_session
 
     reset = store is not None and not holds_session(store)
-    terms = _fix_terms(found, near)
+    user, terms = _fix_terms(found, near)
     if link_s is not None and terms.profile.extension:
         terms = terms.beating(link_s)
-    return FixVenue(found.host, found.port, _user(found), profile=terms, store=store, reset=reset, wall=wall)
+    return FixVenue(found.host, found.port, user, profile=terms, store=store, reset=reset, wall=wall)
 
 
-def _user(found: VenueAddress) -> str:
-    return found.user or ("" if found.profile not in ("", "tercel") else TRADER)
-
-
-def _fix_terms(found: VenueAddress, near: Path | None) -> "ProfileTerms":
+def _fix_terms(found: VenueAddress, near: Path | None) -> tuple[str, Any]:
+    """Who logs on, and the terms of the profile."""
     from tercel.fix.profiles import load
 
-    return load(profile_near(found.profile or "tercel", near), _user(found))
+    user = found.user or (TRADER if found.profile in ("", "tercel") else "")
+    return user, load(profile_near(found.profile or "tercel", near), user)
 
 
 def profile_near(name: str, near: Path | None) -> str:

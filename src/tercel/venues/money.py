@@ -4,7 +4,6 @@ A test is proved by a host on :data:`TEST_NETWORKS`, a host on the installation'
 server on this machine that answers as `tercel venue serve` does (`core.simulated`). A name or loopback alone is none.
 """
 
-import json
 import secrets
 from http.client import HTTPConnection, HTTPException
 from typing import Final
@@ -60,9 +59,10 @@ def why_money(url: str) -> str:
         return ""
     if where in installation.installation().test_hosts:
         return ""
-    proved = "no `tercel venue serve` answers there" if here else "it is not on this machine"
-    lists = f"it is on no list of test networks, not on that of {installation.FILE}"
-    return f"{where}, which counts as production: {lists}, and {proved}"
+    return (
+        f"{where}, which counts as production: it is on no list of test networks, not on that of {installation.FILE}, "
+        f"and {'no `tercel venue serve` answers there' if here else 'it is not on this machine'}"
+    )
 
 
 def _proves(scheme: str, host: str, port: int) -> bool:
@@ -79,9 +79,9 @@ def _proves(scheme: str, host: str, port: int) -> bool:
             return challenge.proves(host, port, nonce, _PATIENCE_S)
         link = HTTPConnection(host, port, timeout=_PATIENCE_S)
         link.request("GET", f"{PATH}?nonce={nonce}")
-        return bool(json.loads(link.getresponse().read(1000)) == {"proof": proof("binance", nonce)})
+        return link.getresponse().read(1000) == proof("binance", nonce).encode()
     except ConnectionRefusedError as error:
-        at = f"{'a FIX' if scheme == 'fix' else 'a'} server at {host}:{port}"
-        raise VenueError(at, f"{error}", "start it, or give the address it listens at") from None
-    except (OSError, HTTPException, ValueError):
+        what = f"a {scheme.upper()} server at {host}:{port}"
+        raise VenueError(what, f"{error}", "start it, or give the address it listens at") from None
+    except (OSError, HTTPException):
         return False

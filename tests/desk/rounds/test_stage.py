@@ -11,7 +11,7 @@ import pytest
 
 from tercel.api.demo.config import DemoConfig, demo_text, parse_config
 from tercel.core.capabilities import Capabilities
-from tercel.core.errors import ConfigError, JournalError
+from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
 from tercel.desk.limits import Limits, default_file, hash_of, read
 from tercel.desk.rounds.build import limits_of
@@ -201,7 +201,7 @@ def test_rows_that_were_put_into_a_journal_by_hand_are_no_evidence(tmp_path: Pat
             row = dict(zip(columns, last, strict=True))
             row |= {"seq": row["seq"] + n, "kind": one.kind, "hash": "00"}
             rows.execute(f"INSERT INTO journal VALUES ({', '.join('?' * len(row))})", list(row.values()))
-    with pytest.raises(JournalError, match="a journal that is as it was written"):
+    with pytest.raises(ConfigError, match="a journal that is as it was written"):
         check_live(*live(), sentence(*live()), folder, NOW_NS, WHY)
 
 

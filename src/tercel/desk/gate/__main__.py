@@ -14,7 +14,7 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError, TercelError, VenueError, of_files
 from tercel.core.machine import person
 from tercel.desk.gate.config import read_config
-from tercel.desk.gate.opening import GateMoney, hide, hold, left_open
+from tercel.desk.gate.opening import hide, hold, left_open
 from tercel.desk.gate.server import Gate
 from tercel.desk.gate.watchdog import watch
 from tercel.venues.money import REMEDY
@@ -41,7 +41,8 @@ def main(file: Path, *, watchdog: bool = False) -> int:
             hide()
             watch(config, file.parent, lambda: bool(signals), _log.info)
         else:
-            hold(config, file, person(), lambda: bool(signals) or _parent_ended(), listens, money=desk.money)
+            ends = (lambda: bool(signals) or _parent_ended()), listens
+            hold(config, file, person(), *ends, begins=desk.begins, prove=desk.prove)
     except (TercelError, OSError) as error:
         told = error if isinstance(error, TercelError) else of_files(error)
         _log.critical("%s", told)
@@ -57,11 +58,10 @@ def main(file: Path, *, watchdog: bool = False) -> int:
 class _ItsDesk:
     """The desk that started this gate, and gives its word where money is behind the venue: nobody else trades here."""
 
-    def __init__(self) -> None:
-        self._token = ""
-        self.money = GateMoney(self._begins, self._prove)
+    _token = ""
 
-    def _begins(self, why: str) -> bool:
+    def begins(self, why: str) -> bool:
+        """Say what the gate found, and wait for the word: see `process`."""
         _say({"money": why})
         word = os.read(sys.stdin.fileno(), 1024)
         if not word:
@@ -69,7 +69,8 @@ class _ItsDesk:
         self._token = str(json.loads(word)["token"])
         return bool(self._token)
 
-    def _prove(self, shown: Mapping[str, Any], uid: int) -> str:
+    def prove(self, shown: Mapping[str, Any], uid: int) -> str:
+        """Let the sessions of that desk trade."""
         if not self._token or shown.get("token") != self._token:
             raise VenueError("the desk that started this gate", f"a session of uid {uid}", "start a gate of its own")
         return "its desk"

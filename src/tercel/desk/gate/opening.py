@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -32,23 +31,6 @@ from tercel.venues.address import connect, mark_of
 _NOT_DUMPABLE: Final = 4
 
 
-@dataclass(frozen=True)
-class GateMoney:
-    """What a gate asks where money is behind its venue.
-
-    Parameters
-    ----------
-    begins : callable
-        Given why money is there, before anything is sent there: raises, or says whether a session may send orders, if
-        it shows what it has to; False: all sessions cancel alone.
-    prove : callable
-        Given what a session shows and the number of its user: who lets it send orders; raises for nobody.
-    """
-
-    begins: Callable[[str], bool] = lambda why: True
-    prove: Prove = refuse_all
-
-
 @contextmanager
 def opened(
     config: GateConfig,
@@ -57,7 +39,8 @@ def opened(
     acknowledge: str = "",
     reach: Callable[..., Venue] = connect,
     wall: Callable[[], int] = time.time_ns,
-    money: GateMoney = GateMoney(),
+    begins: Callable[[str], bool] = lambda why: True,
+    prove: Prove = refuse_all,
 ) -> Iterator[Gate]:
     """An open, listening gate; orders of an earlier one have been brought to their end.
 
@@ -74,8 +57,11 @@ def opened(
         Makes the venue of its address, accounts, store and folder.
     wall : callable
         ns since 1970.
-    money : GateMoney
-        What is asked where money is behind the venue.
+    begins : callable
+        Given why money is behind the venue, before anything is sent there: raises, or says whether sessions may send
+        orders, if they show what they have to; False: all of them cancel alone.
+    prove : callable
+        See :class:`Gate`.
 
     Raises
     ------
@@ -95,7 +81,7 @@ def opened(
 
         def agree(why: str) -> Mapping[str, str]:
             found.append(why)
-            if money.begins(why):
+            if begins(why):
                 check_own(section.limits, section.changed, why)
             return {}
 
@@ -131,7 +117,7 @@ def opened(
             copy=copy,
             journal=str(folder.resolve()),
             money="".join(found),
-            prove=money.prove,
+            prove=prove,
         )
         closing.callback(gate.close)
         _share(Path(listen), section.group)
@@ -197,7 +183,8 @@ def hold(
     stop: Callable[[], bool],
     listens: Callable[[Gate], object],
     acknowledge: str = "",
-    money: GateMoney = GateMoney(),
+    begins: Callable[[str], bool] = lambda why: True,
+    prove: Prove = refuse_all,
 ) -> None:
     """Open the gate of a configuration with its watchdog, and serve until `stop()` is true.
 
@@ -206,7 +193,7 @@ def hold(
     config : GateConfig
     file : Path
         It was read from; whole.
-    holder, acknowledge, money
+    holder, acknowledge, begins, prove
         See :func:`opened`.
     stop : callable
     listens : callable
@@ -218,8 +205,10 @@ def hold(
         See :func:`opened` and :func:`serve`.
     """
     hide()
-    open_gate = opened(config, file.parent, holder, acknowledge, money=money)
-    with open_gate as gate, beside_gate(file, config, lambda: not gate.open):
+    with (
+        opened(config, file.parent, holder, acknowledge, begins=begins, prove=prove) as gate,
+        beside_gate(file, config, lambda: not gate.open),
+    ):
         freeze()
         listens(gate)
         serve(gate, stop)

@@ -12,7 +12,6 @@ import os
 import selectors
 import socket
 import struct
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -57,7 +56,6 @@ _STEP_NS: Final = 1_000_000
 
 LOOK_S: Final = 1.0
 """Between two looks at what a session shows of going live, where the first was refused."""
-UNPROVED: Final = "a session that has shown what live asks, for anything but cancels"
 Prove = Callable[[frames.Fields, int], str]
 
 
@@ -73,10 +71,8 @@ def refuse_all(shown: frames.Fields, uid: int) -> str:
 
 def user_of(link: socket.socket) -> int:
     """The number of the user at the other end of a socket file; where the system does not say, this process's own."""
-    if sys.platform != "linux":
-        return os.geteuid()
-    found: int = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
-    return found
+    told = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12) if hasattr(socket, "SO_PEERCRED") else b""
+    return int(struct.unpack("3i", told)[1]) if told else os.geteuid()
 
 
 class Gate(Hub):
@@ -102,7 +98,7 @@ class Gate(Hub):
     money : str
         Why money is behind the venue; "" where none is. Sessions then cancel alone, until `prove` lets each trade.
     prove : callable
-        See `gate.opening.GateMoney`.
+        Given what a session shows and the number of its user: who lets it trade; raises for nobody.
 
     Raises
     ------
@@ -213,8 +209,7 @@ class Gate(Hub):
 
     def hello(self) -> frames.Fields:
         """See :class:`Hub`."""
-        told = {"code": code_mark(), "journal": self._journal, "money": self.money}
-        return {"beat_s": self._silence_s / 4, **told}
+        return {"beat_s": self._silence_s / 4, "code": code_mark(), "journal": self._journal, "money": self.money}
 
     def on_commands(self, client: Client, commands: Sequence[o.Command]) -> None:
         """See :class:`Hub`."""
@@ -222,7 +217,7 @@ class Gate(Hub):
         passed = list[o.Command]()
         for command in commands:
             if self.money and client not in self._live and isinstance(command, o.NewOrder | o.ReplaceOrder):
-                self._refuse(client, VenueError(UNPROVED, self.money, "start the desk with all that live asks"))
+                self._refuse(client, VenueError("a session that has shown what live asks", self.money, "show it"))
             elif why := self._not_theirs(command):
                 self._refuse(client, VenueError(*why, "choose another name"))
             else:
@@ -312,13 +307,15 @@ class Gate(Hub):
         """Let a session trade where money is, if it shows what it has to; a password takes long to look at."""
         if time.monotonic() < self._refused_s + LOOK_S:
             raise VenueError(f"{LOOK_S:g} s after one that was refused", "another", "try again")
-        self._refused_s = time.monotonic()
-        by = self._prove(body, user_of(client.socket))
-        self._refused_s -= LOOK_S
+        try:
+            by = self._prove(body, user_of(client.socket))
+        except TercelError:
+            self._refused_s = time.monotonic()
+            raise
         self._live.add(client)
         entry = {"command": "live", "body": {"accounts": sorted(client.accounts)}, "by": by, "wall_ns": time.time_ns()}
-        reason = str(body.get("reason", ""))
-        self.gateway.write([Entry(kinds.OPERATOR, self._venue.now_ns, body={**entry, "reason": reason})])
+        entry["reason"] = str(body.get("reason", ""))
+        self.gateway.write([Entry(kinds.OPERATOR, self._venue.now_ns, body=entry)])
         self.send(client, {"said": "live"})
 
     def _parent(self, client: Client, body: frames.Fields) -> None:

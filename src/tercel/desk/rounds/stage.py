@@ -98,7 +98,7 @@ def check_live(config: DeskConfig, limits: Limits, typed: str, tried: Path, now_
 
     Raises
     ------
-    ConfigError, JournalError
+    ConfigError
     """
     check_own(config.limits.file, config.limits.changed, why)
     today = dt.datetime.fromtimestamp(now_ns / NS_PER_SECOND, dt.UTC).date()
@@ -116,8 +116,8 @@ def check_live(config: DeskConfig, limits: Limits, typed: str, tried: Path, now_
 
 def identity(config: DeskConfig) -> dict[str, Any]:
     """What a journal's sessions say of their desk."""
-    agents = {agent.name: agent.strategy for agent in config.agent}
-    return {"name": config.desk.name, "stage": config.desk.stage, "agents": agents}
+    desk = config.desk
+    return {"name": desk.name, "stage": desk.stage, "agents": {one.name: one.strategy for one in config.agent}}
 
 
 def kills_tried(folder: Path, config: DeskConfig, limits: Limits) -> set[dt.date]:
@@ -126,21 +126,14 @@ def kills_tried(folder: Path, config: DeskConfig, limits: Limits) -> set[dt.date
 
     Raises
     ------
-    JournalError
-        A journal that is not as it was written.
     ConfigError
-        It was written with another key.
+        A journal that is not as it was written, or by another key.
     """
-    days, asked, confirmed = set[dt.date](), None, False
-    fits = same = False
+    days, asked, confirmed, fits, same = set[dt.date](), None, False, False, False
     known = [identity(config) | {"stage": stage} for stage in (SHADOW, PAPER)]
-    try:
-        fault = verify(folder).fault
-    except JournalError:  # there is none
-        return days
-    if fault:
-        raise JournalError("a journal that is as it was written", f"{folder}, {fault}", "try the kill switch anew")
-    with closing(JournalReader(folder)) as journal:
+    with suppress(JournalError), closing(JournalReader(folder)) as journal:
+        if fault := verify(folder).fault:
+            raise ConfigError("a journal that is as it was written", f"{folder}, {fault}", "try the kill switch anew")
         for _, entry in journal.read(0, (kinds.SESSION, kinds.LIMITS, kinds.OPERATOR, kinds.KILL, kinds.REARM)):
             if entry.kind == kinds.SESSION:
                 fits, asked, confirmed = entry.body.get("desk") in known, None, False

@@ -225,7 +225,7 @@ class BinanceServer(Closing):
 
     @staticmethod
     async def _proves(request: "Request") -> "Response":
-        return _response(in_json({"proof": proof("binance", request.query_params.get("nonce", ""))}), 200, {})
+        return _response(proof("binance", request.query_params.get("nonce", "")), 200, {})
 
     async def _http(self, request: "Request") -> "Response":
         self.requests += 1
