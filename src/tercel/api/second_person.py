@@ -44,7 +44,7 @@ class SecondPerson:
             remedy = f"have `people = FILE` written into {FILE} by this machine's administrator, or into a gate's"
             raise ConfigError(f"{wanted}, in a file of people", "none named", remedy)
         check_guarded(Path(file), uid)
-        people, starter = People(Path(file), shared=True), person(uid)
+        people, starter = People(Path(file)), person(uid)
         found = people.verify(self.name, self.password)
         if found is None:
             remedy = f"`second=NAME` of {file}, and that person types the password"

@@ -77,8 +77,6 @@ class People:
         The wall's clock, seconds.
     hasher : argon2.PasswordHasher, optional
         What hashes new passwords; by default as its library advises.
-    shared : bool
-        Its group may read it: users of that group look passwords up.
 
     Raises
     ------
@@ -86,11 +84,9 @@ class People:
         Without the extra [trade]; by every method, for a file that cannot be obeyed to the letter.
     """
 
-    def __init__(
-        self, path: Path, now_s: Callable[[], float] = time.time, hasher: Any = None, shared: bool = False
-    ) -> None:
+    def __init__(self, path: Path, now_s: Callable[[], float] = time.time, hasher: Any = None) -> None:
         argon2 = needed("argon2", "trade")
-        self.path, self.now_s, self._others = path, now_s, 0o037 if shared else 0o077
+        self.path, self.now_s = path, now_s
         self._hasher, self._wrong = hasher or argon2.PasswordHasher(), argon2.exceptions.Argon2Error
         self._nobody = self._hasher.hash(secrets.token_bytes(16))
         self._lock, self._seen = Lock(), (0, 0, 0)
@@ -105,9 +101,11 @@ class People:
                 return []
             seen = (found.st_ino, found.st_size, found.st_mtime_ns)
             if seen != self._seen:
-                if found.st_mode & self._others:
+                if found.st_mode & 0o037:
                     received = f"{self.path}, mode {found.st_mode & 0o777:o}"
-                    raise ConfigError("a file that its owner alone reads", received, f"chmod 600 {self.path}")
+                    raise ConfigError(
+                        "a file that its owner and a group alone read", received, f"chmod 600 {self.path}"
+                    )
                 self._people, self._seen = _read(self.path), seen
             return sorted(self._people.values(), key=lambda one: one.name)
 
