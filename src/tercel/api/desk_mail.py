@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from tercel.api.desk_day_words import one_line
 from tercel.core.errors import ConfigError, TercelError
+from tercel.venues.listening import is_loopback
 
 PASSWORD: Final = "TERCEL_SMTP_PASSWORD"
 PORTS: Final = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
