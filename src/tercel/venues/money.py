@@ -25,11 +25,7 @@ TEST_NETWORKS: Final = frozenset(
 """Whole names of hosts. Sources: https://testnet.binance.vision (REST, streams, WebSocket API, FIX);
 https://bybit-exchange.github.io/docs/v5/guide ("Testnet") and .../v5/ws/connect. An exchange that tells its tests from
 production by a header or an account, at one host, has no host here."""
-REMEDY: Final = (
-    "name the host of a test network or a `tercel venue serve`; or have HOST:PORT written into test_hosts of "
-    f'{installation.FILE} by whoever administers this machine; or show all that `stage = "live"` asks: '
-    "docs/howto/gate.md"
-)
+REMEDY: Final = "name a place that is one, or show all that live asks: docs/howto/gate.md"
 _PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _PATIENCE_S: Final = 5.0
 
@@ -61,7 +57,9 @@ def why_money(url: str) -> str:
         return ""
     return (
         f"{where}, which counts as production: it is on no list of test networks, not on that of {installation.FILE}, "
-        f"and {'no `tercel venue serve` answers there' if here else 'it is not on this machine'}"
+        f"and {'no `tercel venue serve` answers there' if here else 'it is not on this machine'}. A test is a host of "
+        "a test network, a `tercel venue serve` on this machine, or what its administrator writes into that file: "
+        f'test_hosts = ["{where}"]'
     )
 
 

@@ -30,21 +30,21 @@ def check_stage(config: DeskConfig) -> None:
     stage, recorded, simulated = config.desk.stage, bool(config.data.lake), config.desk.venue == SIMULATED
     said = f'stage = "{stage}"' if stage else "no stage"
     where = f'venue = "{config.desk.venue}"'
-    if stage in ("", PAPER, LIVE) and recorded:
-        raise ConfigError(
-            'stage = "replay" or "shadow" with recorded data', f"{said} and a lake under [data]", "say it in [desk]"
-        )
-    if recorded and not simulated:
-        raise ConfigError("recorded data or a venue's", f"both [data] and {where}", "leave one out")
-    if stage == REPLAY and not recorded:
-        remedy = "name a lake under [data]; a market that is made needs no stage"
-        raise ConfigError('stage = "replay" over a recorded day', f"{said}, {where} and no [data]", remedy)
-    if stage == SHADOW and not recorded and simulated:
-        remedy = "name a lake under [data], or the venue whose public data are to be watched"
-        raise ConfigError('stage = "shadow" over market data', f"{said}, {where} and no [data]", remedy)
-    if stage in (PAPER, LIVE) and simulated:
-        remedy = f'name the venue, or say stage = "{SHADOW}" for orders that stay here'
-        raise ConfigError(f'stage = "{stage}" at a venue', f"{said} and {where}", remedy)
+    nothing, stays = f"{said}, {where} and no [data]", f'say stage = "{SHADOW}" for orders that stay here'
+    rules = (
+        (stage in ("", PAPER, LIVE) and recorded, 'stage = "replay" or "shadow" with recorded data',
+         f"{said} and a lake under [data]", "say it in [desk]"),
+        (recorded and not simulated, "recorded data or a venue's", f"both [data] and {where}", "leave one out"),
+        (stage == REPLAY and not recorded, 'stage = "replay" over a recorded day', nothing,
+         "name a lake under [data]; a market that is made needs no stage"),
+        (stage == SHADOW and not recorded and simulated, 'stage = "shadow" over market data', nothing,
+         "name a lake under [data], or the venue whose public data are to be watched"),
+        (stage in (PAPER, LIVE) and simulated, f'stage = "{stage}" at a venue', f"{said} and {where}",
+         f"name the venue, or {stays}"),
+    )  # fmt: skip
+    for wrong, *words in rules:
+        if wrong:
+            raise ConfigError(*words)
 
 
 def asks_live(config: DeskConfig, beside: Path | None = None) -> str:

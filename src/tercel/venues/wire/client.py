@@ -73,7 +73,6 @@ class RemoteVenue:
         self._beat_s = float(hello.get("beat_s", 0.0))
         self._link().settimeout(min(self._beat_s or self._timeout_s, self._timeout_s))  # reads return as beats are due
         self.code, self.journal, self.money = (str(hello.get(name, "")) for name in ("code", "journal", "money"))
-        self._simulated = hello.get("simulated") is True
         self.name, self._stepped = str(hello["name"]), hello["stepped"] is True
         self._answers = hello.get("answers", True) is not False
         self.now_ns = int(hello["now"])
@@ -202,7 +201,7 @@ class RemoteVenue:
     def capabilities(self) -> Capabilities:
         """See `Venue`: a gate answers for the venue behind it."""
         return Capabilities(
-            stepped=self._stepped, answers_questions=self._answers, simulated=self._simulated, connection=self,
+            stepped=self._stepped, answers_questions=self._answers, connection=self,
             reconnects=self, executions=self, positions=self, parents=self, depth=self,
         )  # fmt: skip
 

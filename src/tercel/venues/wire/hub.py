@@ -293,9 +293,8 @@ class Hub:
         listings = self._venue.listings()
         hello: dict[str, Any] = {"said": "hello", "name": self._venue.name, "now": self._venue.now_ns}
         hello |= {"stepped": self._stepped, "listings": len(listings), **self.hello()}
-        able = self._venue.capabilities
-        hello |= {"answers": able.answers_questions, "simulated": able.simulated}
-        if (depth := able.depth) is not None:
+        hello["answers"] = self._venue.capabilities.answers_questions
+        if (depth := self._venue.capabilities.depth) is not None:
             with suppress(VenueError):
                 hello["width"] = [depth.width(listing.instrument) for listing in listings]
                 hello["feed_levels"] = [depth.feed_levels(listing.instrument) for listing in listings]
