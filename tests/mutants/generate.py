@@ -36,6 +36,8 @@ class Mutant:
         Which of the places of this file that can be changed, from 0; `PLANTED`: its text is another.
     before, after : str
         The expression.
+    tests : tuple of str
+        Files of tests that judge it; none: those of the limits.
     """
 
     file: str
@@ -43,6 +45,7 @@ class Mutant:
     place: int
     before: str
     after: str
+    tests: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -144,7 +147,8 @@ def planted() -> list[Mutant]:
         before, _, after = _source(one["file"]).partition(one["before"])
         assert after, f"{one['before']} is not in {one['file']}"
         assert one["before"] not in after, f"{one['before']} comes twice in {one['file']}"
-        found.append(Mutant(one["file"], before.count("\n") + 1, PLANTED, one["before"], one["after"]))
+        line, words = before.count("\n") + 1, (one["before"], one["after"])
+        found.append(Mutant(one["file"], line, PLANTED, *words, tuple(one.get("tests", ()))))
     return found
 
 

@@ -15,7 +15,7 @@ from types import ModuleType
 
 import hypothesis.stateful  # noqa: F401  imported once, before any process is made
 import pytest
-from tests.mutants.generate import Mutant, tree_of
+from tests.mutants.generate import ROOM, Mutant, tree_of
 
 HERE = Path(__file__).parents[1]
 FAST = tuple(f"desk/limits/test_{name}.py" for name in ("gate", "gate_edges", "reported", "watch", "change", "file"))
@@ -53,7 +53,7 @@ def fate_of(mutant: Mutant, tests: Sequence[str] = (*FAST, *SLOW), limit_s: floa
     """Let tests judge a mutant, one file after the other until one fails."""
     began, fate, tree = time.monotonic(), SURVIVED, tree_of(mutant)
     own = f"desk/limits/test_{mutant.file}"
-    for test in sorted(tests, key=lambda test: test != own):
+    for test in mutant.tests or sorted(tests, key=lambda test: test != own):
         fate = _judge(mutant, tree, test, limit_s)
         if fate != SURVIVED:
             break
@@ -81,9 +81,11 @@ def _in_child(mutant: Mutant, tree: ast.Module, test: str) -> int:
     ):
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-        for name in [name for name in sys.modules if name.startswith(("tercel.desk.limits", "tests.desk.limits"))]:
+        rooms = ("tercel", "tests") if mutant.tests else ("tercel.desk.limits", "tests.desk.limits")
+        for name in [name for name in sys.modules if name.startswith(rooms)]:
             del sys.modules[name]
-        module = f"tercel.desk.limits.{mutant.file.removesuffix('.py')}"
+        path = (ROOM / mutant.file).resolve().relative_to(ROOM.parents[2])
+        module = ".".join(path.with_suffix("").parts)
         sys.meta_path.insert(0, _Changed(module, tree, Path(mutant.file)))
         flags = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "-m", "not long"]
         return int(pytest.main([*flags, str(HERE / test)]))

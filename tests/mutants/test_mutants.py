@@ -15,7 +15,7 @@ SAMPLE = 12
 def test_there_are_enough_and_each_is_one_change() -> None:
     found = every()
     assert len(found) >= 100
-    assert {each.file for each in found} == set(FILES)
+    assert {each.file for each in found if not each.tests} == set(FILES)
     for each in found[: -len(planted()) : len(found) // 25]:
         whole = ast.unparse(ast.parse((ROOM / each.file).read_text(encoding="utf-8"))).split("\n")
         changed = ast.unparse(tree_of(each)).split("\n")

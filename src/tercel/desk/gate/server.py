@@ -12,6 +12,7 @@ import os
 import selectors
 import socket
 import struct
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -71,8 +72,9 @@ def refuse_all(shown: frames.Fields, uid: int) -> str:
 
 def user_of(link: socket.socket) -> int:
     """The number of the user at the other end of a socket file; where the system does not say, this process's own."""
-    told = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12) if hasattr(socket, "SO_PEERCRED") else b""
-    return int(struct.unpack("3i", told)[1]) if told else os.geteuid()
+    if sys.platform != "linux":
+        return os.geteuid()
+    return int(struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1])
 
 
 class Gate(Hub):

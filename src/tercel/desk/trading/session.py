@@ -65,19 +65,17 @@ class SessionTerms:
     heartbeat_ns : int
         Venue time between two heartbeats in the journal.
     watch_s : float
-        Seconds between two looks of a thread at the latch, so that a kill works while a strategy hangs; 0: no thread,
-        the latch is looked at in every step.
+        Seconds between two looks of a thread at the latch, also while a strategy hangs; 0: one look in every step.
     decision_s : float
         Seconds that a decision may take where there is such a thread: then the fallback takes over.
     holder : str
         Who runs it, for people.
     mark : str
-        Stands in the names that this session makes. Who shares accounts at a venue with others gives each session
-        another: a venue takes a name once.
+        Stands in the names that this session makes: a venue takes a name once, of all who share its accounts.
     gate : str
         Folder of the journal of a gate that serves others too; "" without one, and for the desk's own.
     desk : mapping
-        Name, stage and agents of the desk, for its journal.
+        Its name, stage and agents.
     """
 
     resume: bool = False
