@@ -223,9 +223,11 @@ def _reached(begin: Callable[[], Any]) -> Any:
 # -- the gate and the desk --------------------------------------------------------------------------------------------
 
 
-def _at_the_market(*asked: Any) -> Venue:
-    """The venue, over a link that may be faulty while a gate begins: what is there is known, and is not asked."""
-    return connect(*asked[:-1], agree=lambda money: {})
+def _at_the_market(
+    where: str, accounts: Sequence[str], store: Path, near: Path, link_s: int, wall: Wall, agree: object
+) -> Venue:
+    """The venue, over a link that may be faulty while a gate begins: that no money is there is known."""
+    return connect(where, accounts, store, near, link_s, wall, lambda money: {})
 
 
 def gate(place: Place, wall: Wall, ready: Callable[[], None], point: str) -> None:
