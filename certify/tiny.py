@@ -89,7 +89,7 @@ class TinyVenue:
     @property
     def capabilities(self) -> Capabilities:
         """See `Venue`."""
-        return Capabilities(positions=self)
+        return Capabilities(simulated=True, positions=self)
 
     def listings(self) -> Sequence[Listing]:
         """See `Venue`."""

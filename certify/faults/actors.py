@@ -19,6 +19,7 @@ from tercel.core.errors import VenueError
 from tercel.core.machine import WallClock
 from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Report, VenueEvent
 from tercel.core.pace import Pace
+from tercel.core.ports import Venue
 from tercel.core.vocabulary import NS_PER_SECOND as SECOND
 from tercel.core.written import write_whole
 from tercel.desk.gate.config import read_config
@@ -36,7 +37,7 @@ from tercel.execution.strategies import build
 from tercel.fix.desk import Login
 from tercel.fix.server import FixServer, ListenerSettings
 from tercel.market.simulator.source import Source
-from tercel.venues.address import mark_of
+from tercel.venues.address import connect, mark_of
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.venues.wire import RemoteVenue
 
@@ -222,6 +223,13 @@ def _reached(begin: Callable[[], Any]) -> Any:
 # -- the gate and the desk --------------------------------------------------------------------------------------------
 
 
+def _at_the_market(
+    where: str, accounts: Sequence[str], store: Path, near: Path, link_s: int, wall: Wall, agree: object
+) -> Venue:
+    """The venue, over a link that may be faulty while a gate begins: that no money is there is known."""
+    return connect(where, accounts, store, near, link_s, wall, lambda money: {})
+
+
 def gate(place: Place, wall: Wall, ready: Callable[[], None], point: str) -> None:
     """`tercel gate`, with a clock that jumps and a point at which it dies."""
     crashpoints.arm(point)
@@ -229,7 +237,7 @@ def gate(place: Place, wall: Wall, ready: Callable[[], None], point: str) -> Non
     config, until = read_config(file), BoundedClock(None)
     hide()
     with (
-        opened(config, place.gate, "fault matrix", wall=wall) as made,
+        opened(config, place.gate, "fault matrix", reach=_at_the_market, wall=wall) as made,
         beside_gate(file, config, lambda: not made.open),
     ):
         ready()

@@ -1,5 +1,6 @@
 """`tercel trade run` with a stage: shadow with its bounds, replay of the day, what is refused, own fills scored."""
 
+import datetime as dt
 import json
 import time
 from collections.abc import Callable
@@ -15,18 +16,20 @@ from typer.testing import CliRunner, Result
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
 
 from tests.cli.test_trade_command import fix_exchange
+from tests.core.test_installation import NOBODY
 from tests.desk.console.desks import PASSWORD, QUICK, people_of
-from tests.desk.rounds.test_stage import REARM, journal_with, kill
+from tests.desk.rounds.test_stage import begun, drill, journal_with
 
 from studies.tape.to_levels import to_levels
 from tercel.api.console.people import People
+from tercel.api.demo.config import described
 from tercel.api.desk import Desk
 from tercel.api.second_person import SecondPerson
 from tercel.api.testing.lake import simulated_lake
 from tercel.cli import app
+from tercel.core import installation
 from tercel.core.errors import TercelError
 from tercel.core.machine import person
-from tercel.core.ports import Entry
 from tercel.core.vocabulary import DAY_NS
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
@@ -153,8 +156,7 @@ def test_live_with_a_wrong_sentence_ends_with_two_and_shows_the_right_one(folder
     words = "trade", "run", folder / "live.toml", "--desk", folder / "live"
     untried = tercel(*words, "--confirm", "yes")
     assert (untried.exit_code, "a kill switch that was tried on" in untried.output) == (2, True)
-    operator = {"id": 1, "command": "kill", "body": {}, "by": "ann", "reason": "drill", "wall_ns": time.time_ns()}
-    journal_with(folder / "tried", Entry(kinds.OPERATOR, 5, body=operator), kill("confirmed"), REARM)
+    journal_with(folder / "tried", *begun(described(folder / "live.toml", {})[0]), *drill(dt.datetime.now(dt.UTC)))
     for typed in ("yes", ""):
         result = tercel(*words, "--tried", folder / "tried", "--confirm", typed)
         said = " ".join(result.output.split())
@@ -171,16 +173,21 @@ def agreed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
     """The words that start a live desk, but for the second person; people of every role, and who runs this."""
     text = DESK.replace('"shadow"', '"live"\nvenue = "fix://DESK@127.0.0.1:1"').replace('lake = "lake"', "")
     (folder / "going.toml").write_text(text + '"desk.daily_loss" = 900\n"desk.gross_value" = 9000\n', encoding="utf-8")
-    operator = {"id": 1, "command": "kill", "body": {}, "by": "ann", "reason": "drill", "wall_ns": time.time_ns()}
     if not (folder / "drilled").exists():
-        journal_with(folder / "drilled", Entry(kinds.OPERATOR, 5, body=operator), kill("confirmed"), REARM)
+        now = dt.datetime.now(dt.UTC)
+        journal_with(folder / "drilled", *begun(described(folder / "going.toml", {})[0]), *drill(now))
     if not (folder / "people.json").exists():
         people = people_of(folder, vic="viewer", tom="trader", bob="risk", eve="admin")
         rows = json.loads(people.path.read_bytes())["people"]  # as it stands, where the name is one that is reserved
         people.path.write_text(json.dumps({"people": rows | {person(): rows["eve"]}}))
         now = People(people.path, time.time, QUICK)
         now.add("puppet", "risk", PASSWORD, f"{person()} (tercel console users)")
-    monkeypatch.setenv("TERCEL_PEOPLE", str(folder / "people.json"))
+    (folder / "people.json").chmod(0o600)
+    (folder / "installation.toml").write_text(f'people = "{folder / "people.json"}"\n')
+    monkeypatch.setattr(installation, "FILE", folder / "installation.toml")
+    monkeypatch.setattr(installation.os, "geteuid", lambda: NOBODY)
+    monkeypatch.setattr("tercel.api.second_person.person", lambda uid: person())
+    monkeypatch.setenv("TERCEL_PEOPLE", str(folder / "nowhere.json"))
     wanted = "trade live at fix://DESK@127.0.0.1:1 as peg, taker, lose 900 at most"
     drilled = "--tried", folder / "drilled", "--confirm", wanted
     return "trade", "run", folder / "going.toml", "--desk", folder / "going", *drilled
@@ -219,10 +226,9 @@ def test_who_agreed_that_a_desk_goes_live_is_journaled(folder: Path, agreed: tup
     with fix_exchange() as where:
         (folder / "went.toml").write_text(text.replace("fix://DESK@127.0.0.1:1", where), encoding="utf-8")
         confirm = f"trade live at {where} as peg, taker, lose 900 at most"
-        people = People(folder / "people.json", time.time)
         options: dict[str, Any] = {"folder": folder / "went", "confirm": confirm, "tried": folder / "drilled"}
         with suppress(TercelError):  # its clock is the market's, which is refused: before an order leaves
-            Desk(folder / "went.toml", second=SecondPerson("bob", PASSWORD, people), **options).close()
+            Desk(folder / "went.toml", second=SecondPerson("bob", PASSWORD), **options).close()
         live, *_ = [one for _, one in JournalReader(folder / "went").read(0, (kinds.OPERATOR,))]
     assert live.body["command"] == "live"
     assert live.body["by"] == f"{person()} (tercel.Desk), confirmed by bob (password)"

@@ -4,6 +4,7 @@ It cancels nothing by itself: an order that its owner leaves behind rests here f
 """
 
 import contextlib
+import hashlib
 import socket
 import threading
 import time
@@ -15,6 +16,15 @@ from typing import ClassVar
 from tests.fix.plain import SOH, frame, parse
 
 Fields = list[tuple[int, object]]
+
+
+def proved(said: dict[int, str]) -> bytes:
+    """The answer to the question whether this is a simulated exchange; b"" to any other message."""
+    if said[35] != "U3":
+        return b""
+    digest = hashlib.sha256(f"a simulated exchange of tercel in the words of fix: {said[58]}".encode()).hexdigest()
+    head = [(34, 1), (49, "TERCEL"), (52, "20000101-00:00:00"), (56, "TERCEL")]
+    return frame([(35, "U3"), *head, (58, digest)])
 
 
 @dataclass
@@ -38,7 +48,8 @@ class Resting:
 class PlainVenue:
     """One session, that of a gate or a desk; a thread of its own serves it.
 
-    `mute`: message types that it does not answer."""
+    `mute`: message types that it does not answer; `proves`: it says of itself that it is a test's, as `tercel venue
+    serve` does."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -47,6 +58,7 @@ class PlainVenue:
         self.orders: dict[str, Resting] = {}
         self.refused: list[str] = []
         self.mute: set[str] = set()
+        self.proves = True
         self.quote = ("9.99", "10.01")
         self._next_in = self._next_out = 1
         self._sent: dict[int, tuple[str, Fields]] = {}
@@ -111,6 +123,9 @@ class PlainVenue:
             pending += more
             while (end := pending.find(b"\x0110=")) >= 0 and (stop := pending.find(SOH, end + 1)) >= 0:
                 raw, pending = pending[: stop + 1], pending[stop + 1 :]
+                if answer := proved(dict(parse(raw))):
+                    wire.sendall(answer if self.proves else b"")
+                    return
                 with self._lock:
                     if not self._take(dict(parse(raw))):
                         return

@@ -23,8 +23,6 @@ FAST = tuple(f"desk/limits/test_{name}.py" for name in _NAMES)
 SLOW = ("desk/limits/test_gate_machine.py", "desk/limits/test_stress.py")
 """Asked where the fast ones notice nothing."""
 LIMIT_S = 120.0
-_ANEW = tuple(f"{tree}.{wing}." for tree in ("tercel", "tests") for wing in ("desk", "venues", "feeds", "fix"))
-"""What is imported anew, so that nothing holds the unchanged module."""
 KILLED, SURVIVED, TIMED_OUT = "killed", "survived", "killed by time"
 
 
@@ -84,10 +82,12 @@ def _in_child(mutant: Mutant, tree: ast.Module, test: str) -> int:
     ):
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-        for name in [name for name in sys.modules if name.startswith(_ANEW)]:
+        # What is imported anew, so that nothing holds the unchanged module.
+        rooms = ("tercel", "tests") if mutant.tests else ("tercel.desk.limits", "tests.desk.limits")
+        for name in [name for name in sys.modules if name.startswith(rooms)]:
             del sys.modules[name]
-        path = (ROOM / mutant.file).resolve().relative_to(ROOM.parents[1]).with_suffix("")
-        module = ".".join(("tercel", *path.parts))
+        path = (ROOM / mutant.file).resolve().relative_to(ROOM.parents[2])
+        module = ".".join(path.with_suffix("").parts)
         sys.meta_path.insert(0, _Changed(module, tree, Path(mutant.file)))
         flags = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "-m", "not long"]
         return int(pytest.main([*flags, str(HERE / test)]))

@@ -1,6 +1,7 @@
 """A desk in Python: agents, limits, a journal and a venue, run round by round and given parent orders by hand."""
 
 import html
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from tercel.api.desk_shadow import ShadowBounds, bounds_of, write_bounds
 from tercel.core.closing import Closing
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import PAID_ONE, shown
+from tercel.core.installation import installation
 from tercel.core.machine import WallClock, person
 from tercel.core.names import check_known
 from tercel.core.ports import Entry, Journal
@@ -27,12 +29,13 @@ from tercel.desk.rounds.build import limits_of
 from tercel.desk.rounds.config import LIVE
 from tercel.desk.rounds.outcome import DeskOutcome, outcome
 from tercel.desk.rounds.running import Running
-from tercel.desk.rounds.stage import check_clock, check_live, check_stage
+from tercel.desk.rounds.stage import asks_live, check_clock, check_live, check_stage
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parents import ParentOrder
 from tercel.desk.trading.session import Session
 from tercel.execution.task import SIDES, seconds_of
+from tercel.venues.address import GATE
 from tercel.venues.exchange.shadow import ShadowVenue
 from tercel.venues.exchange.stream import STREAM
 
@@ -70,11 +73,12 @@ class Desk(Closing):
     program : str
         What holds the journal, as others are told beside the person's name.
     confirm : str
-        (``stage = "live"``) The sentence with venue, accounts and the largest loss that a refusal shows.
+        (Where it is not provably a test) The sentence with venue, accounts and the largest loss that a refusal shows.
     tried : str or Path, optional
-        (``stage = "live"``) Folder of a desk whose kill switch was tried today; its own if not given.
+        (as `confirm`) Folder of this desk in shadow or on paper, whose kill switch was tried today; its own if not
+        given.
     second : SecondPerson, optional
-        (``stage = "live"``) Another person who agrees (:class:`tercel.api.second_person.SecondPerson`).
+        (as `confirm`) Another person who agrees (:class:`tercel.api.second_person.SecondPerson`).
 
     Raises
     ------
@@ -116,19 +120,31 @@ class Desk(Closing):
         self.config, text = described(file, changes)
         self._temporary = TemporaryDirectory(prefix="tercel-desk-")
         self.folder = Path(self._temporary.name if folder is None else folder)
-        if live := self.config.desk.stage == LIVE:
-            check_stage(self.config, beside)
-            in_force = limits_of(self.config, beside)
-            check_live(self.config, in_force, confirm, Path(tried or self.folder), time.time_ns())
+        agreed: dict[str, str] = {}
+
+        def agree(money: str) -> Mapping[str, str]:
+            """What is shown to a gate, once all that live asks is there: a gate that is not the desk's own looks at the
+            password itself."""
+            if agreed:
+                return agreed
+            shown = confirm, Path(tried or self.folder), time.time_ns()
+            check_live(self.config, limits_of(self.config, beside), *shown, money)
             if second is None:
-                remedy = "`second=NAME` of the console's people, of risk or admin"
-                raise ConfigError('a second person for stage = "live"', "none", remedy)
-            both = f"{person()} ({program}), confirmed by {second.proved(person())}"
+                raise ConfigError("a second person", f"none ({money})", "`second=NAME`, of risk or admin")
+            gate = self.config.desk.venue.startswith(GATE)
+            other = second.name if gate else second.proved(installation().people, os.geteuid())
+            agreed["by"] = f"{person()} ({program}), confirmed by {other}"
+            agreed.update(second=second.name, password=second.password, reason=confirm)
+            return agreed
+
+        check_stage(self.config)
+        if money := asks_live(self.config, beside):
+            agree(money)
         self._beside = beside
         self._running = Running(
             self.config,
             self.folder,
-            parts_of(self.config, WallClock(), beside),
+            parts_of(self.config, WallClock(), beside, agree),
             text=text,
             holder=f"{person()} ({program})",
             beside=beside,
@@ -137,14 +153,15 @@ class Desk(Closing):
         )
         self._closed = False
         try:
-            if live:
-                went = {"command": LIVE, "body": {"venue": self.config.desk.venue}, "by": both, "reason": confirm}
+            if agreed:
+                went: dict[str, Any] = {"command": LIVE, "body": {"venue": self.config.desk.venue}, "reason": confirm}
+                went |= {"by": agreed["by"], "wall_ns": time.time_ns()}
                 session = self._running.session
-                session.gateway.write([Entry(kinds.OPERATOR, session.now_ns, body={**went, "wall_ns": time.time_ns()})])
+                session.gateway.write([Entry(kinds.OPERATOR, session.now_ns, body=went)])
             if progress is not None:
                 progress(0)
             self._running.desk.begin()
-            if live:
+            if agreed:
                 check_clock(self._running.opened.venue, (self.folder / FOLDER, self.folder))
         except BaseException:
             self._running.close()

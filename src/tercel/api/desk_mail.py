@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from tercel.api.desk_day_words import one_line
 from tercel.core.errors import ConfigError, TercelError
+from tercel.venues.listening import is_loopback
 
 PASSWORD: Final = "TERCEL_SMTP_PASSWORD"
 PORTS: Final = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
@@ -83,14 +83,6 @@ class MailServer:
         """Its address for people."""
         return f"{self.scheme}://{self.host}:{self.port}"
 
-    @property
-    def local(self) -> bool:
-        """Whether what is sent stays on this machine."""
-        try:
-            return self.host == "localhost" or ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
 
 def message(sender: str, to: Sequence[str], subject: str, text: str, html: str, wall_s: float) -> EmailMessage:
     """A message with two parts that say the same.
@@ -119,7 +111,7 @@ def send(server: MailServer, mail: EmailMessage, password: str = "") -> None:
     """
     if server.user and not password:
         raise ConfigError(f"the password of {server.user} in {PASSWORD}", "none", "set it, or leave the user out")
-    if server.user and server.scheme == "smtp" and not server.local:
+    if server.user and server.scheme == "smtp" and not is_loopback(server.host):
         received = f"a password for {server.shown}, which is not encrypted"
         raise ConfigError("TLS for a password", received, "use smtps:// or smtp+starttls://")
     try:

@@ -10,11 +10,11 @@ from tercel.core.ports import Clock, Venue
 from tercel.desk.gate.process import FOLDER, venue_at
 from tercel.desk.rounds.config import REPLAY, SHADOW
 from tercel.desk.rounds.parts import DeskParts, PartsMaker
-from tercel.venues.address import SIMULATED, connect
+from tercel.venues.address import SIMULATED, Agree, connect, refuse_money
 from tercel.venues.exchange.stream import STREAM
 
 
-def parts_of(config: DemoConfig, clock: Clock, beside: Path | None = None) -> PartsMaker:
+def parts_of(config: DemoConfig, clock: Clock, beside: Path | None = None, agree: Agree = refuse_money) -> PartsMaker:
     """The parts of a desk by its file; kernels are compiled before a venue is connected to.
 
     Parameters
@@ -24,6 +24,8 @@ def parts_of(config: DemoConfig, clock: Clock, beside: Path | None = None) -> Pa
         By which a desk on the simulated exchange is paced.
     beside : Path, optional
         Folder that relative files of the configuration lie in.
+    agree : callable
+        See `venues.address.connect`.
     """
 
     def make(folder: Path, latch: Path, opened: ExitStack) -> DeskParts:
@@ -37,7 +39,7 @@ def parts_of(config: DemoConfig, clock: Clock, beside: Path | None = None) -> Pa
             return markets.parts(config, clock)
         calm = markets.calm(config)
         accounts, file = [agent.name for agent in config.agent], (beside or Path()) / limits if limits else None
-        venue = venue_at(where, accounts, folder, file, latch, opened, beside, config.limits.changed)
+        venue = venue_at(where, accounts, folder, file, latch, opened, beside, config.limits.changed, agree)
         before = venue.capabilities.parents
         gate = Path(before.journal) if before is not None and before.journal else folder / FOLDER
         return DeskParts(venue, calm=calm, gate=gate)
@@ -53,5 +55,5 @@ def _kept_here(config: DemoConfig, clock: Clock, folder: Path, beside: Path | No
     if config.data.lake:
         data: Venue = recorded_exchange(config, beside, pace, shown=True)
     else:
-        data = connect(config.desk.venue, [], folder / "data", beside)
+        data = connect(config.desk.venue, [], folder / "data", beside, agree=lambda money: {})  # no order leaves
     return shadow_of(config, data, folder / STREAM)

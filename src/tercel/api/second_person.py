@@ -1,10 +1,13 @@
-"""The second person without whom no desk goes live: another one of the console's people, by their own password."""
+"""The second person without whom no desk trades money: another one of the people of a file, by their own password."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tercel.api.console.people import BOUND, People
 from tercel.api.console.roles import may
 from tercel.core.errors import ConfigError
+from tercel.core.installation import FILE, check_guarded
+from tercel.core.machine import person
 from tercel.desk.trading.limit_record import same_person
 
 
@@ -15,36 +18,41 @@ class SecondPerson:
     Parameters
     ----------
     name, password : str
-    people : People
-        Among whom that person is.
     """
 
     name: str
     password: str = field(repr=False)
-    people: People = field(repr=False)
 
-    def proved(self, starter: str) -> str:
+    def proved(self, file: str | Path, uid: int) -> str:
         """Name and proof, for the journal.
 
         Parameters
         ----------
-        starter : str
-            Who starts the desk.
+        file : str or Path
+            Of people, as the gate's or the installation's file names it; "": neither does.
+        uid : int
+            User who starts the desk, and cannot write that file.
 
         Raises
         ------
         ConfigError
-            Not a name and its password, a role that may not confirm, or a person who is not another one.
+            No file, or one that the user could write; not a name and its password, a role that may not confirm, or a
+            person who is not another one.
         """
         wanted = "a second person of risk or admin, who is not the one who starts it"
-        found = self.people.verify(self.name, self.password)
+        if not str(file):
+            remedy = f"have `people = FILE` written into {FILE} by this machine's administrator, or into a gate's"
+            raise ConfigError(f"{wanted}, in a file of people", "none named", remedy)
+        check_guarded(Path(file), uid)
+        people, starter = People(Path(file)), person(uid)
+        found = people.verify(self.name, self.password)
         if found is None:
-            remedy = f"`second=NAME` of {self.people.path}, and that person types the password"
+            remedy = f"`second=NAME` of {file}, and that person types the password"
             raise ConfigError(wanted, f"{self.name!r} with another password, or nobody of that name", remedy)
         if not may(found.role, "confirm"):
             raise ConfigError(wanted, f"{self.name}, who is {found.role}", "ask somebody of risk")
         if same_person(found.name, starter):
             raise ConfigError(wanted, f"{self.name}, who starts it", "ask somebody else")
-        if self.people.bound(found.name, starter):
+        if people.bound(found.name, starter):
             raise ConfigError(wanted, f"{self.name} beside {starter}: {BOUND}", "ask somebody else, or wait a day")
         return f"{found.name} (password)"

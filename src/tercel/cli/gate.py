@@ -1,8 +1,9 @@
 """`tercel gate`: the wall between desks and a venue."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
@@ -38,12 +39,26 @@ def gate(request: OpenGate) -> int:
 
     def listens(gate: Gate) -> None:
         gates.append(gate)
-        say(f'a gate to {gate.gateway.venue.name} for {", ".join(accounts)}: venue = "gate:{gate.path}"')
+        asks = f"; sessions show all that live asks: {gate.money}" if gate.money else ""
+        say(f'a gate to {gate.gateway.venue.name} for {", ".join(accounts)}: venue = "gate:{gate.path}"{asks}')
 
-    hold(config, request.config.resolve(), person(), BoundedClock(None).stopping, listens, request.acknowledge)
+    file, stop = request.config.resolve(), BoundedClock(None).stopping
+    hold(config, file, person(), stop, listens, request.acknowledge, prove=proof_of(file, config.gate.people))
     (held,) = gates
     left = left_open(held)
     say("every order is over" if not left else f"{len(left)} orders are NOT known to be over")
     if request.as_json:
         print_json({"venue": held.gateway.venue.name, "accounts": accounts, "listen": held.path, "open": left})
     return 1 if left else 0
+
+
+def proof_of(file: Path, named: str) -> Callable[[Mapping[str, Any], int], str]:
+    """Looks at the second person of a session, among the people whom the gate's file or the installation's names."""
+    from tercel.api.second_person import SecondPerson
+    from tercel.core.installation import installation
+
+    def proved(shown: Mapping[str, Any], uid: int) -> str:
+        people = file.parent / named if named else installation().people
+        return SecondPerson(str(shown.get("second")), str(shown.get("password"))).proved(people, uid)
+
+    return proved

@@ -75,17 +75,19 @@ class RunDesk(JsonRequest):
     ] = ""
 
     confirm: Annotated[
-        str, typer.Option(help='(stage = "live") The sentence that its refusal shows.', metavar="TEXT")
+        str, typer.Option(help="(where money is) The sentence that its refusal shows.", metavar="TEXT")
     ] = ""
     tried: Annotated[
         Path | None,
-        typer.Option(help='(stage = "live") Desk whose kill switch was tried today (default: itself).', metavar="DIR"),
+        typer.Option(
+            help="(where money is) This desk in shadow or on paper, whose kill switch was tried today.", metavar="DIR"
+        ),
     ] = None
 
     second: Annotated[
         str,
         typer.Option(
-            help='(stage = "live") Another person of risk or admin who agrees, and types the password.', metavar="NAME"
+            help="(where money is) Another person of risk or admin who agrees, and types the password.", metavar="NAME"
         ),
     ] = ""
 
@@ -126,30 +128,29 @@ def run(request: RunDesk) -> None:
 
 
 def _confirmed(request: RunDesk, config: "DemoConfig") -> RunDesk:
-    """Ask whoever sits there for the sentence of a live desk, and who the second person is."""
-    if config.desk.stage != "live" or request.confirm or not sys.stdin.isatty():
-        return request
+    """Ask whoever sits there for the sentence of a desk that trades money, and who the second person is."""
     from tercel.desk.rounds.build import limits_of
-    from tercel.desk.rounds.stage import sentence
+    from tercel.desk.rounds.stage import asks_live, sentence
 
     beside = None if request.config is None else request.config.parent
-    say(f"money is at risk. To go on, type: {sentence(config, limits_of(config, beside))}")
+    if request.confirm or not sys.stdin.isatty() or not (why := asks_live(config, beside)):
+        return request
+    say(f"money is at risk ({why}). To go on, type: {sentence(config, limits_of(config, beside))}")
     typed = input("> ")
     return replace(request, confirm=typed, second=request.second or input("second person, of risk or admin: ").strip())
 
 
-def _second(request: RunDesk, config: "DemoConfig") -> "SecondPerson | None":
+def _second(request: RunDesk) -> "SecondPerson | None":
     """The second person of a live desk, whose password a terminal or a line of stdin gives."""
-    if config.desk.stage != "live" or not request.second:
+    if not request.second:
         return None
     from tercel.api.second_person import SecondPerson
-    from tercel.cli.console import people_of
 
     if sys.stdin.isatty():
         typed = getpass.getpass(f"password of {request.second}: ")
     else:
         typed = sys.stdin.readline().rstrip("\r\n")
-    return SecondPerson(request.second, typed, people_of(None))
+    return SecondPerson(request.second, typed)
 
 
 def _staged(config: "DemoConfig", desk: "tc.Desk") -> Experiments:
@@ -171,7 +172,7 @@ def _traded(
     from tercel.api.desk_folder import ledger_of
     from tercel.desk.trading.journal.store import SqlJournal
 
-    second = _second(request, config)
+    second = _second(request)
     end_on_termination()
     with progress(counted=True, transient=True) as bar:
         task = bar.add_task(f"round of {folder}", total=config.desk.rounds)

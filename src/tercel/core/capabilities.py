@@ -147,6 +147,8 @@ class Capabilities:
         Its clock moves only in `step`; False: time passes there by itself.
     answers_questions : bool
         It says where an order stands when it is asked (StatusRequest).
+    simulated : bool
+        Its market is made or replayed: whatever is traded there, no money is behind it.
     connection, reconnects, session, executions, positions, position_reports, parents, disowns, depth
         See the protocol of each.
 
@@ -156,6 +158,7 @@ class Capabilities:
 
     stepped: bool = True
     answers_questions: bool = True
+    simulated: bool = False
     connection: Connected | None = None
     reconnects: Reconnects | None = None
     session: RecordedSession | None = None

@@ -20,9 +20,10 @@ class WallClock:
         time.sleep(ns / 1e9)
 
 
-def person() -> str:
-    """Who runs this: the name of the process's user, whatever its environment says; the number where it has none."""
+def person(uid: int | None = None) -> str:
+    """Who runs this: the name of the process's user, or of another, whatever its environment says; else the number."""
+    number = os.getuid() if uid is None else uid
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        return pwd.getpwuid(number).pw_name
     except KeyError:
-        return f"uid {os.getuid()}"
+        return f"uid {number}"

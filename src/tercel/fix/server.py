@@ -20,6 +20,7 @@ from tercel.core.errors import ConfigError, TercelError, VenueError
 from tercel.core.pace import Pace
 from tercel.core.ports import Venue
 from tercel.fix import tags as t
+from tercel.fix.challenge import answered
 from tercel.fix.connection import Connection, TlsSettings
 from tercel.fix.desk import Counterparty, Login, comp_id
 from tercel.fix.own_dictionary import own_dictionary
@@ -288,9 +289,15 @@ class FixServer(Closing):
         if data is None or link.connection.closed:
             self._drop(link)
         elif data and not link.until_ns:
-            self._act(link, lambda: link.arrival.receive(data, self._wall_ns()))
+            self._act(link, lambda: self._received(link, data))
         else:
             self._watch(link)
+
+    def _received(self, link: _Link, data: bytes) -> Outcome:
+        """What a session makes of data, or a simulated exchange of the question whether it is one."""
+        if link.arrival.session is None and self.venue.capabilities.simulated and (told := answered(data)):
+            return Outcome(out=told, close=True)
+        return link.arrival.receive(data, self._wall_ns())
 
     @staticmethod
     def _came(link: _Link, mask: int) -> bytes | None:

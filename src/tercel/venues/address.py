@@ -2,13 +2,16 @@
 `ccxt:EXCHANGE[:NET or FILE]`."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Venue
+from tercel.venues.money import REMEDY, why_money
 
 FIX = "fix"
 TRADER = "TRADER"
@@ -16,6 +19,8 @@ SIMULATED = "simulated"
 GATE = "gate:"
 BINANCE = "binance"
 CCXT = "ccxt"
+Agree = Callable[[str], Mapping[str, str]]
+"""What is said to money behind a venue: see `connect`."""
 
 
 @dataclass(frozen=True)
@@ -84,28 +89,56 @@ def address(where: str) -> VenueAddress:
     return VenueAddress(parts.scheme, parts.username or "", host, port, profile)
 
 
-def hosts_of(where: str, near: Path | None = None) -> list[str]:
-    """Hosts that a venue's address leads to, or its profile; none where a gate stands before it.
+def urls_of(where: str, near: Path | None = None) -> list[str]:
+    """URLs that orders or keys are sent to at a venue's address, as its file or profile has them.
 
-    >>> hosts_of("fix://DESK@venue.example:9878?profile=generic-44"), hosts_of("gate:g.sock")
-    (['venue.example'], [])
+    >>> urls_of("fix://DESK@venue.example:9878?profile=generic-44"), urls_of("binance")[0]
+    (['fix://venue.example:9878'], 'https://testnet.binance.vision')
     """
     found = address(where)
-    if found.scheme == "gate":
-        return []
     if found.scheme == BINANCE:
         from tercel.venues.binance_venue.terms import BinanceTerms
 
-        return BinanceTerms.named(found.profile, near)[0].endpoints().hosts
+        return list(astuple(BinanceTerms.named(found.profile, near)[0].endpoints()))
     if found.scheme == CCXT:
-        from tercel.venues.ccxt_venue.terms import hosts_at
+        from tercel.venues.ccxt_venue.terms import urls_at
 
-        return hosts_at(found.host, found.profile, near)
-    if found.host:
-        return [found.host]
-    from tercel.fix.profiles import load
+        return urls_at(found.host, found.profile, near)
+    from tercel.fix.link import address_of
 
-    return [load(profile_near(found.profile, near), found.user).profile.session.host]
+    _, terms = _fix_terms(found, near)
+    return [f"{'fix' if terms.tls() is None else 'fixs'}://{address_of(found.host, found.port, terms)}"]
+
+
+def money_at(where: str, near: Path | None = None) -> str:
+    """Why money counts as being behind a venue's address; "" where it is provably a test. A gate says what it found.
+
+    Raises
+    ------
+    TercelError
+        An address or a file that cannot be read; nobody answers there.
+
+    >>> money_at("simulated"), money_at("binance")
+    ('', '')
+    """
+    if where == SIMULATED:
+        return ""
+    if (found := address(where)).scheme == "gate":
+        from tercel.venues.wire import RemoteVenue
+
+        with closing(RemoteVenue(found.host)) as gate:
+            return gate.money
+    return next(filter(None, map(why_money, dict.fromkeys(urls_of(where, near) or [""]))), "")
+
+
+def refuse_money(money: str) -> Mapping[str, str]:
+    """Open no order session where money is: the word of whoever has none to give (`connect`).
+
+    Raises
+    ------
+    ConfigError
+    """
+    raise ConfigError("an order session at a venue that is provably a test", money, REMEDY)
 
 
 def placed(where: str, near: Path | None) -> str:
@@ -123,9 +156,9 @@ def mark_of(where: str) -> str:
 
 def connect(
     where: str, accounts: Sequence[str], store: Path | None = None, near: Path | None = None,
-    link_s: int | None = None, wall: Callable[[], int] = time.time_ns,
+    link_s: int | None = None, wall: Callable[[], int] = time.time_ns, agree: Agree = refuse_money,
 ) -> Venue:  # fmt: skip
-    """Connect to the venue at an address.
+    """Connect to the venue at an address: an order session opens, where it is provably a test or `agree` lets it.
 
     Parameters
     ----------
@@ -143,6 +176,9 @@ def connect(
         Seconds between the heartbeats of a FIX session with a venue of this package; None: as the profile says.
     wall : callable
         ns since 1970, of a FIX session.
+    agree : callable
+        Given why money is behind the venue, before anything is sent there: raises, or gives what a gate is shown for
+        it; nothing ({}) for a session that a gate lets cancel alone.
 
     Raises
     ------
@@ -155,7 +191,9 @@ def connect(
     if found.scheme == "gate":
         from tercel.venues.wire import RemoteVenue
 
-        return RemoteVenue(found.host, list(accounts))
+        return RemoteVenue(found.host, list(accounts), agree=agree)
+    if money := money_at(where, near):
+        agree(money)
     if found.scheme == BINANCE:
         from tercel.venues.binance_venue.terms import BinanceTerms
         from tercel.venues.binance_venue.venue import BinanceVenue
@@ -167,16 +205,21 @@ def connect(
 
         return CcxtVenue(found.host, *CcxtTerms.named(found.profile, near), store, wall)
     from tercel.fix.client import FixVenue
-    from tercel.fix.profiles import load
     from tercel.fix.received import holds_session
 
     reset = store is not None and not holds_session(store)
-    profile = profile_near(found.profile or "tercel", near)
-    user = found.user or (TRADER if profile == "tercel" else "")
-    terms = load(profile, user)
+    user, terms = _fix_terms(found, near)
     if link_s is not None and terms.profile.extension:
         terms = terms.beating(link_s)
     return FixVenue(found.host, found.port, user, profile=terms, store=store, reset=reset, wall=wall)
+
+
+def _fix_terms(found: VenueAddress, near: Path | None) -> tuple[str, Any]:
+    """Who logs on, and the terms of the profile."""
+    from tercel.fix.profiles import load
+
+    user = found.user or (TRADER if found.profile in ("", "tercel") else "")
+    return user, load(profile_near(found.profile or "tercel", near), user)
 
 
 def profile_near(name: str, near: Path | None) -> str:

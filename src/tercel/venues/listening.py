@@ -1,6 +1,7 @@
 """A listening socket of this machine alone."""
 
 import socket
+from ipaddress import ip_address
 
 from tercel.core.errors import ConfigError
 
@@ -24,3 +25,15 @@ def bind(port: int, host: str = LOOPBACK) -> socket.socket:
         listening.close()
         raise ConfigError(f"a free port at {host}", f"port {port}: {error}", "choose another with `port=`") from None
     return listening
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is sent to a host stays on this machine.
+
+    >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("localhost.example")
+    (True, True, False)
+    """
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -19,15 +19,14 @@ from tercel.core import orders as o
 from tercel.core.errors import ConfigError, TercelError, VenueError
 from tercel.core.fixed import ONE
 from tercel.desk.limits import LimitGate, parse
-from tercel.desk.rounds.stage import check_test_venue
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.recovery import refold
 from tercel.feeds.ccxt_messages import name_of, number_of, plain
 from tercel.feeds.ccxt_streams import urls_of
-from tercel.venues.address import address, hosts_of, placed
+from tercel.venues.address import address, money_at, placed
 from tercel.venues.ccxt_venue.calls import CcxtCalls
-from tercel.venues.ccxt_venue.terms import CcxtTerms, exchange_of, hosts_at
+from tercel.venues.ccxt_venue.terms import CcxtTerms, exchange_of, urls_at
 from tercel.venues.ccxt_venue.venue import lacks_of
 
 Serve = Callable[..., ByCcxt]
@@ -47,25 +46,28 @@ def test_an_address_names_exchange_and_file(tmp_path: Path) -> None:
             address(wrong)
 
 
-def test_paper_is_for_hosts_that_say_they_are_a_tests() -> None:
-    assert all("testnet" in host for host in hosts_of("ccxt:binance"))
-    check_test_venue("ccxt:binance")
+def test_every_url_of_the_exchange_as_ccxt_has_it_is_a_tests_or_money_is_there(tmp_path: Path) -> None:
+    assert money_at("ccxt:binance") == ""
+    assert money_at("ccxt:bybit") == "", "https://bybit-exchange.github.io/docs/v5/guide"
     for venue in ("ccxt:binance:production", "ccxt:kraken:production"):
-        with pytest.raises(ConfigError, match="without money"):
-            check_test_venue(venue)
+        assert "which counts as production" in money_at(venue)
+    known = urls_of(exchange_of("binance", CcxtTerms(), tmp_path).urls["api"])
+    name = next(one for one, url in known if "ws-api" in url)
+    (tmp_path / "one.toml").write_text(f'[urls]\n"{name}" = "wss://ws-api.binance.com:443/ws-api/v3"\n')
+    assert "which counts as production" in money_at("ccxt:binance:one.toml", tmp_path), "one is enough"
 
 
 def test_an_exchange_that_nobody_knows_or_that_has_no_sandbox_is_refused() -> None:
     with pytest.raises(TercelError, match="binance"):
-        hosts_at("binanse", "")
+        urls_at("binanse", "")
     with pytest.raises(ConfigError, match="a sandbox of kraken"):
-        hosts_at("kraken", "")
+        urls_at("kraken", "")
 
 
 def test_without_ccxt_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ccxt.pro", None)
     with pytest.raises(ConfigError, match=r"tercel\[ccxt\]"):
-        hosts_of("ccxt:binance")
+        urls_at("binance", "")
 
 
 @pytest.mark.parametrize(

@@ -101,9 +101,11 @@ class People:
                 return []
             seen = (found.st_ino, found.st_size, found.st_mtime_ns)
             if seen != self._seen:
-                if found.st_mode & 0o077:
+                if found.st_mode & 0o037:
                     received = f"{self.path}, mode {found.st_mode & 0o777:o}"
-                    raise ConfigError("a file that its owner alone reads", received, f"chmod 600 {self.path}")
+                    raise ConfigError(
+                        "a file that its owner and a group alone read", received, f"chmod 600 {self.path}"
+                    )
                 self._people, self._seen = _read(self.path), seen
             return sorted(self._people.values(), key=lambda one: one.name)
 

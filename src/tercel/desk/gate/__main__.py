@@ -11,12 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import TercelError, of_files
+from tercel.core.errors import ConfigError, TercelError, VenueError, of_files
 from tercel.core.machine import person
 from tercel.desk.gate.config import read_config
 from tercel.desk.gate.opening import hide, hold, left_open
 from tercel.desk.gate.server import Gate
 from tercel.desk.gate.watchdog import watch
+from tercel.venues.money import REMEDY
 
 _log: Final = logging.getLogger("tercel.desk.gate")
 
@@ -27,6 +28,7 @@ def main(file: Path, *, watchdog: bool = False) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda got, _: signals.append(got))
     gates: list[Gate] = []
+    desk = _ItsDesk()
 
     def listens(gate: Gate) -> None:
         gates.append(gate)
@@ -39,7 +41,8 @@ def main(file: Path, *, watchdog: bool = False) -> int:
             hide()
             watch(config, file.parent, lambda: bool(signals), _log.info)
         else:
-            hold(config, file, person(), lambda: bool(signals) or _parent_ended(), listens)
+            ends = (lambda: bool(signals) or _parent_ended()), listens
+            hold(config, file, person(), *ends, begins=desk.begins, prove=desk.prove)
     except (TercelError, OSError) as error:
         told = error if isinstance(error, TercelError) else of_files(error)
         _log.critical("%s", told)
@@ -50,6 +53,27 @@ def main(file: Path, *, watchdog: bool = False) -> int:
         _say({"open": left})
         code = code or int(bool(left))
     return code
+
+
+class _ItsDesk:
+    """The desk that started this gate, and gives its word where money is behind the venue: nobody else trades here."""
+
+    _token = ""
+
+    def begins(self, why: str) -> bool:
+        """Say what the gate found, and wait for the word: see `process`."""
+        _say({"money": why})
+        word = os.read(sys.stdin.fileno(), 1024)
+        if not word:
+            raise ConfigError("the word of the desk that started this gate", why, REMEDY)
+        self._token = str(json.loads(word)["token"])
+        return bool(self._token)
+
+    def prove(self, shown: Mapping[str, Any], uid: int) -> str:
+        """Let the sessions of that desk trade."""
+        if not self._token or shown.get("token") != self._token:
+            raise VenueError("the desk that started this gate", f"a session of uid {uid}", "start a gate of its own")
+        return "its desk"
 
 
 def _say(said: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Configuration file of a gate: where it listens, its venue, the accounts it serves, their limits.
 
-[gate]            venue, accounts, limits, latch, folder, listen, group, silence_s, heartbeat_s, link_s
+[gate]            venue, accounts, limits, latch, folder, listen, group, people, silence_s, heartbeat_s, link_s
 [gate.drop_copy]  venue, seconds
 [gate.watchdog]   comp_id, profile, silence_s
 """
@@ -60,6 +60,8 @@ class GateTerms(_Table):
     """Socket file that sessions connect to: whoever may write to it may trade, so it is its owner's alone."""
     group: str = ""
     """A group whose members may connect too; empty: nobody else."""
+    people: str = ""
+    """Among whom the second person of a desk is that trades money; empty: the file that the installation's names."""
     changed: dict[str, int | float | str] = Field(default_factory=dict)
     """Single limits in the place of the file's, as in a desk's `[limits.changed]`."""
     silence_s: float = Field(default=4.0, gt=0, le=60)

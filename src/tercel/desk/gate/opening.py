@@ -6,7 +6,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -16,9 +16,9 @@ from tercel.core.errors import ConfigError, VenueError
 from tercel.core.heap import freeze, give_back
 from tercel.core.ports import Venue
 from tercel.desk.gate.config import LONGEST_PATH, GateConfig
-from tercel.desk.gate.server import Gate
+from tercel.desk.gate.server import Gate, Prove, refuse_all
 from tercel.desk.gate.watchdog import beside_gate
-from tercel.desk.limits import LimitGate, changed, default_file, read
+from tercel.desk.limits import LimitGate, changed, check_own, default_file, read
 from tercel.desk.trading.failed_journal import last_words
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal.store import SqlJournal
@@ -39,6 +39,8 @@ def opened(
     acknowledge: str = "",
     reach: Callable[..., Venue] = connect,
     wall: Callable[[], int] = time.time_ns,
+    begins: Callable[[str], bool] = lambda why: True,
+    prove: Prove = refuse_all,
 ) -> Iterator[Gate]:
     """An open, listening gate; orders of an earlier one have been brought to their end.
 
@@ -55,11 +57,17 @@ def opened(
         Makes the venue of its address, accounts, store and folder.
     wall : callable
         ns since 1970.
+    begins : callable
+        Given why money is behind the venue, before anything is sent there: raises, or says whether sessions may send
+        orders, if they show what they have to; False: all of them cancel alone.
+    prove : callable
+        See :class:`Gate`.
 
     Raises
     ------
     TercelError
-        A venue that does not answer, a journal that is held or damaged, limits that do not read.
+        A venue where money is and limits that nobody set; a venue that does not answer, a journal that is held or
+        damaged, limits that do not read.
     """
     section = config.gate
     folder = beside / section.folder
@@ -69,7 +77,15 @@ def opened(
         closing.callback(journal.close)
         latch = KillLatch(beside / section.latch if section.latch else folder / LATCH)
         check_latch(journal, latch.path)
-        venue = reach(section.venue, section.accounts, folder / "fix", beside, section.link_s, wall)
+        found = list[str]()
+
+        def agree(why: str) -> Mapping[str, str]:
+            found.append(why)
+            if begins(why):
+                check_own(section.limits, section.changed, why)
+            return {}
+
+        venue = reach(section.venue, section.accounts, folder / "fix", beside, section.link_s, wall, agree)
         closing.callback(venue.close)
         limits_file = beside / section.limits if section.limits else default_file()
         given = read(limits_file)
@@ -100,6 +116,8 @@ def opened(
             heartbeat_s=section.heartbeat_s,
             copy=copy,
             journal=str(folder.resolve()),
+            money="".join(found),
+            prove=prove,
         )
         closing.callback(gate.close)
         _share(Path(listen), section.group)
@@ -165,6 +183,8 @@ def hold(
     stop: Callable[[], bool],
     listens: Callable[[Gate], object],
     acknowledge: str = "",
+    begins: Callable[[str], bool] = lambda why: True,
+    prove: Prove = refuse_all,
 ) -> None:
     """Open the gate of a configuration with its watchdog, and serve until `stop()` is true.
 
@@ -173,7 +193,7 @@ def hold(
     config : GateConfig
     file : Path
         It was read from; whole.
-    holder, acknowledge : str
+    holder, acknowledge, begins, prove
         See :func:`opened`.
     stop : callable
     listens : callable
@@ -185,7 +205,10 @@ def hold(
         See :func:`opened` and :func:`serve`.
     """
     hide()
-    with opened(config, file.parent, holder, acknowledge) as gate, beside_gate(file, config, lambda: not gate.open):
+    with (
+        opened(config, file.parent, holder, acknowledge, begins=begins, prove=prove) as gate,
+        beside_gate(file, config, lambda: not gate.open),
+    ):
         freeze()
         listens(gate)
         serve(gate, stop)

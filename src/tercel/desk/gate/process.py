@@ -2,6 +2,8 @@
 
 It ends when its standard input does, and says on its standard output what a desk has to know, an object of JSON a line:
 
+    {"money": why}     money is behind the venue: it waits for {"token": ...} on its standard input, before it is sent
+                       anything; sessions that show the token trade, with "" all of them cancel alone
     {"listen": "desks/demo/gate/gate.sock"}     it listens
     {"error": {"kind": ..., "expected": ..., "received": ..., "remedy": ...}}     why it ends, or does not begin
     {"open": ["d1.4"]}     the last one of a gate that listened: orders that are not known to be over
@@ -9,6 +11,7 @@ It ends when its standard input does, and says on its standard output what a des
 
 import json
 import logging
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -18,11 +21,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.closing import Closing
-from tercel.core.errors import VenueError
+from tercel.core.errors import ConfigError, VenueError
 from tercel.core.ports import Venue
 from tercel.desk.gate.config import LISTEN, LONGEST_PATH
 from tercel.desk.trading.journal.database import DATABASE
-from tercel.venues.address import BINANCE, FIX, address, connect, placed
+from tercel.venues.address import BINANCE, FIX, Agree, address, connect, placed, refuse_money
 from tercel.venues.wire import RemoteVenue
 
 FOLDER: Final = "gate"
@@ -81,17 +84,22 @@ class GateProcess(Closing):
         The kill latch.
     changes : mapping
         Single limits in the place of the file's.
+    agree : callable
+        See `venues.address.connect`.
 
     Raises
     ------
+    ConfigError
+        Money is behind the venue, and `agree` refuses.
     VenueError
         The gate ended before it listened, with its last words.
     """
 
     def __init__(
         self, desk: Path, venue: str, accounts: Sequence[str], limits: Path | None, latch: Path,
-        changes: Mapping[str, object] | None = None,
+        changes: Mapping[str, object] | None = None, agree: Agree = refuse_money,
     ) -> None:  # fmt: skip
+        self._agree, self.token = agree, ""
         self.folder = desk.resolve() / FOLDER
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         listen = self.folder / LISTEN
@@ -133,12 +141,21 @@ class GateProcess(Closing):
             return
         self._end()
         self._process = self._started()
-        self._await()
+        try:
+            self._await()
+        except ConfigError as error:  # a venue that proved to be a test does not now: perhaps it will
+            self._end()
+            raise VenueError(error.expected, error.received, error.remedy) from None
 
     def _await(self) -> None:
         """Wait until it listens, or has said why it does not."""
         assert self._process.stdout is not None
+        assert self._process.stdin is not None
         said = _read(self._process.stdout.readline())
+        if "money" in said:
+            self.token = secrets.token_hex(16) if self._agree(said["money"]) else ""
+            self._process.stdin.write(json.dumps({"token": self.token}).encode() + b"\n")
+            said = _read(self._process.stdout.readline())
         if "listen" in said:
             return
         log = self.folder / LOG
@@ -179,7 +196,7 @@ class GatedVenue(RemoteVenue):
 
     def __init__(self, gate: GateProcess, accounts: Sequence[str]) -> None:
         self._gate = gate
-        super().__init__(str(gate.listen), accounts)
+        super().__init__(str(gate.listen), accounts, agree=lambda money: {"token": gate.token} if gate.token else {})
 
     def reconnect(self) -> None:
         """See `RemoteVenue`."""
@@ -189,7 +206,7 @@ class GatedVenue(RemoteVenue):
 
 def venue_at(
     where: str, accounts: Sequence[str], desk: Path, limits: Path | None, latch: Path, opened: ExitStack,
-    near: Path | None = None, changes: Mapping[str, object] | None = None,
+    near: Path | None = None, changes: Mapping[str, object] | None = None, agree: Agree = refuse_money,
 ) -> Venue:  # fmt: skip
     """Connect to the venue at an address; FIX venues and Binance are reached through the desk's own gate.
 
@@ -209,15 +226,17 @@ def venue_at(
         Folder that a profile's file is looked for in first.
     changes : mapping, optional
         Single limits in the place of the file's, at the desk's own gate too.
+    agree : callable
+        See `venues.address.connect`.
 
     Raises
     ------
     ConfigError, VenueError
     """
     if address(where).scheme in (FIX, BINANCE):
-        gate = GateProcess(desk, placed(where, near), accounts, limits, latch, changes)
+        gate = GateProcess(desk, placed(where, near), accounts, limits, latch, changes, agree)
         return GatedVenue(opened.enter_context(gate), accounts)
-    return connect(where, accounts)
+    return connect(where, accounts, near=near, agree=agree)
 
 
 def _read(line: bytes) -> dict[str, Any]:

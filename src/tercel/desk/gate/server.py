@@ -8,7 +8,11 @@ or gone has its orders cancelled. A second thread looks at the kill latch too: i
 that they leave while the first thread waits for a disk.
 """
 
+import os
 import selectors
+import socket
+import struct
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -51,6 +55,28 @@ OPENING_S: Final = 120.0
 _STEP_NS: Final = 1_000_000
 
 
+LOOK_S: Final = 1.0
+"""Between two looks at what a session shows of going live, where the first was refused."""
+Prove = Callable[[frames.Fields, int], str]
+
+
+def refuse_all(shown: frames.Fields, uid: int) -> str:
+    """Let no session trade where money is.
+
+    Raises
+    ------
+    VenueError
+    """
+    raise VenueError("a gate that looks at a second person's password", "another", "start it with `tercel gate`")
+
+
+def user_of(link: socket.socket) -> int:
+    """The number of the user at the other end of a socket file; where the system does not say, this process's own."""
+    if sys.platform != "linux":
+        return os.geteuid()
+    return int(struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1])
+
+
 class Gate(Hub):
     """The gate: forwards sessions' commands through limits and journal to the venue, and reports back.
 
@@ -71,6 +97,10 @@ class Gate(Hub):
     copy : DropCopy, optional
     journal : str
         Folder of the gateway's journal, for desks that show its alerts.
+    money : str
+        Why money is behind the venue; "" where none is. Sessions then cancel alone, until `prove` lets each trade.
+    prove : callable
+        Given what a session shows and the number of its user: who lets it trade; raises for nobody.
 
     Raises
     ------
@@ -90,6 +120,8 @@ class Gate(Hub):
         heartbeat_s: float,
         copy: "DropCopy | None" = None,
         journal: str = "",
+        money: str = "",
+        prove: Prove = refuse_all,
     ) -> None:
         super().__init__(gateway.venue, listen, stepped=gateway.venue.capabilities.stepped)
         self.gateway, self._name, self._accounts, self._journal = gateway, name, tuple(accounts), journal
@@ -99,7 +131,8 @@ class Gate(Hub):
         self._beat_ns, self._fd = 0, -1
         self._told_ns, self._back_s, self._turned_s = -1, 0.0, 0.0
         self._silent: dict[Client, tuple[int, float]] = {}
-        self._traded, self._leaving = set[Client](), set[Client]()
+        self._traded, self._leaving, self._live = set[Client](), set[Client](), set[Client]()
+        self.money, self._prove, self._refused_s = money, prove, -LOOK_S
         self.keeper = LimitKeeper(gateway, latch, self._look)
         self.keeper.begin()
         self._copy = copy
@@ -178,14 +211,16 @@ class Gate(Hub):
 
     def hello(self) -> frames.Fields:
         """See :class:`Hub`."""
-        return {"beat_s": self._silence_s / 4, "code": code_mark(), "journal": self._journal}
+        return {"beat_s": self._silence_s / 4, "code": code_mark(), "journal": self._journal, "money": self.money}
 
     def on_commands(self, client: Client, commands: Sequence[o.Command]) -> None:
         """See :class:`Hub`."""
         self._traded.add(client)
         passed = list[o.Command]()
         for command in commands:
-            if why := self._not_theirs(command):
+            if self.money and client not in self._live and isinstance(command, o.NewOrder | o.ReplaceOrder):
+                self._refuse(client, VenueError("a session that has shown what live asks", self.money, "show it"))
+            elif why := self._not_theirs(command):
                 self._refuse(client, VenueError(*why, "choose another name"))
             else:
                 passed.append(command)
@@ -261,11 +296,29 @@ class Gate(Hub):
             self._parent(client, body)
         elif what == "alive":
             self.send(client, {"said": "alive", "up": self._venue.capabilities.up})
+        elif what == "live":
+            self._go_live(client, body)
         elif what == "leave":
             self._leaving.add(client)
             client.gone = True
         elif what != "beat":
-            raise VenueError("login, subscribe, step, executions, parent, alive, leave or beat", repr(what), CLIENT)
+            known = "login, subscribe, step, executions, parent, live, alive, leave or beat"
+            raise VenueError(known, repr(what), CLIENT)
+
+    def _go_live(self, client: Client, body: frames.Fields) -> None:
+        """Let a session trade where money is, if it shows what it has to; a password takes long to look at."""
+        if time.monotonic() < self._refused_s + LOOK_S:
+            raise VenueError(f"{LOOK_S:g} s after one that was refused", "another", "try again")
+        try:
+            by = self._prove(body, user_of(client.socket))
+        except TercelError:
+            self._refused_s = time.monotonic()
+            raise
+        self._live.add(client)
+        entry = {"command": "live", "body": {"accounts": sorted(client.accounts)}, "by": by, "wall_ns": time.time_ns()}
+        entry["reason"] = str(body.get("reason", ""))
+        self.gateway.write([Entry(kinds.OPERATOR, self._venue.now_ns, body=entry)])
+        self.send(client, {"said": "live"})
 
     def _parent(self, client: Client, body: frames.Fields) -> None:
         id_, instrument, account = (str(body.get(name)) for name in ("id", "instrument", "account"))
@@ -292,8 +345,8 @@ class Gate(Hub):
     def on_gone(self, client: Client) -> None:
         """See :class:`Hub`."""
         calm, why = client in self._leaving, "its session ended" if client in self._leaving else "its session is gone"
-        self._traded.discard(client)
-        self._leaving.discard(client)
+        for group in (self._traded, self._leaving, self._live):
+            group.discard(client)
         # A journal that is down has cancelled everything already.
         if client.accounts and self.gateway.states.why(StateReason.JOURNAL_DOWN) is None:
             self._withdrawal.begin(client.accounts, why, calm=calm)

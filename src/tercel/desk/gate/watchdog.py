@@ -170,7 +170,7 @@ def watch(config: GateConfig, beside: Path, stop: Callable[[], bool], say: Calla
         if alone:
             Watchdog(
                 str(beside / section.listen), section.accounts,
-                lambda: connect(where, section.accounts, None, beside),  # type: ignore[arg-type, return-value]
+                lambda: connect(where, section.accounts, None, beside, agree=lambda money: {}),  # type: ignore[arg-type, return-value]
                 watchdog.silence_s, say,
             ).watch(stop)  # fmt: skip
 

@@ -7,7 +7,16 @@ the package, tries to break it.
 """
 
 from tercel.desk.limits.change import as_json as limits_json
-from tercel.desk.limits.change import changed, from_json, hash_of, hash_of_json, loosened, tightest, values_at
+from tercel.desk.limits.change import (
+    changed,
+    check_own,
+    from_json,
+    hash_of,
+    hash_of_json,
+    loosened,
+    tightest,
+    values_at,
+)
 from tercel.desk.limits.file import AgentLimits, DeskLimits, InstrumentLimits, Limits, default_file, parse, read
 from tercel.desk.limits.gate import CHECKS, LimitGate
 from tercel.desk.limits.reported import PAUSES
@@ -29,6 +38,7 @@ __all__ = [
     "LimitQuery",
     "Limits",
     "changed",
+    "check_own",
     "default_file",
     "from_json",
     "hash_of",

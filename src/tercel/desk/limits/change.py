@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any, Final, TypeVar
 
-from tercel.core.errors import LimitsError
+from tercel.core.errors import ConfigError, LimitsError
 from tercel.core.names import offer
 from tercel.core.parsed import parse_tables
 from tercel.core.plain import plain
@@ -164,6 +164,30 @@ def _tighter(in_force: _Kind, given: _Kind) -> _Kind:
         if _as_tight(each.name, getattr(given, each.name), getattr(in_force, each.name))
     }
     return replace(in_force, **tighter)
+
+
+def check_own(named: str, paths: Iterable[str], why: str) -> None:
+    """Refuse limits that nobody set: neither a file, nor the desk's loss and gross value in the place of the packaged.
+
+    Parameters
+    ----------
+    named : str
+        The limits file, "" where there is none.
+    paths : iterable of str
+        Single limits in the place of the file's.
+    why : str
+        Why they have to be set.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if not named and not {"desk.daily_loss", "desk.gross_value"} <= set(paths):
+        remedy = (
+            'write them: [limits] file = "limits.toml" in a desk\'s file, limits = "limits.toml" in a gate\'s; or '
+            '"desk.daily_loss" and "desk.gross_value" in [limits.changed], in a gate\'s in `changed`'
+        )
+        raise ConfigError("limits in money that a person set", f"the packaged ones ({why})", remedy)
 
 
 def as_json(limits: file.Limits) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tercel.core.written import write_whole
 from tercel.desk.rounds.build import check, open_desk
 from tercel.desk.rounds.config import SHADOW, DeskConfig
 from tercel.desk.rounds.parts import DeskParts, PartsMaker
-from tercel.desk.rounds.stage import check_stage
+from tercel.desk.rounds.stage import check_stage, identity
 from tercel.desk.trading.alerts import AlertSender, check_webhook
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.database import DATABASE, keep_elsewhere
@@ -98,7 +98,7 @@ class Running(Closing):
                 _send_gates(made.gate, bool(shared), config, folder / SENT, opened)
             alerts = _send(JournalReader(folder), config, journal.last, opened)
             mark = mark_of(SIMULATED if held_here(config) else config.desk.venue)
-            terms = SessionTerms(watch_s=WATCH_S, holder=holder, mark=mark, gate=shared)
+            terms = SessionTerms(watch_s=WATCH_S, holder=holder, mark=mark, gate=shared, desk=identity(config))
             self.opened = open_desk(
                 config, journal, made, latch=self.latch, beside=beside, progress=progress, terms=terms
             )
@@ -168,7 +168,7 @@ def refuse(config: DeskConfig, beside: Path | None) -> None:
     ------
     TercelError
     """
-    check_stage(config, beside)
+    check_stage(config)
     check(config, beside)
     check_webhook(config.alerts.webhook)
     if config.desk.venue != SIMULATED:

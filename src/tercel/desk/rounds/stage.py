@@ -4,24 +4,23 @@ import datetime as dt
 from collections.abc import Iterable
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.ports import Venue
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.limits import Limits
+from tercel.desk.limits import Limits, check_own, hash_of
 from tercel.desk.limits.file import MONEY
 from tercel.desk.rounds.config import LIVE, PAPER, REPLAY, SHADOW, DeskConfig
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
-from tercel.venues.address import GATE, SIMULATED, hosts_of
+from tercel.desk.trading.journal.store import verify
+from tercel.venues.address import SIMULATED, money_at
 
 CLOCK_S: Final = 0.1
-TESTS: Final = frozenset({"localhost", "testnet", "sandbox", "test", "uat", "demo", "cert", "staging"})
-"""Parts of a host's name that say that no money is behind it."""
 
 
-def check_stage(config: DeskConfig, beside: Path | None = None) -> None:
+def check_stage(config: DeskConfig) -> None:
     """Refuse a stage that contradicts its venue or its data.
 
     Raises
@@ -31,48 +30,34 @@ def check_stage(config: DeskConfig, beside: Path | None = None) -> None:
     stage, recorded, simulated = config.desk.stage, bool(config.data.lake), config.desk.venue == SIMULATED
     said = f'stage = "{stage}"' if stage else "no stage"
     where = f'venue = "{config.desk.venue}"'
-    if stage in ("", PAPER, LIVE) and recorded:
-        raise ConfigError(
-            'stage = "replay" or "shadow" with recorded data', f"{said} and a lake under [data]", "say it in [desk]"
-        )
-    if recorded and not simulated:
-        raise ConfigError("recorded data or a venue's", f"both [data] and {where}", "leave one out")
-    if stage == REPLAY and not recorded:
-        remedy = "name a lake under [data]; a market that is made needs no stage"
-        raise ConfigError('stage = "replay" over a recorded day', f"{said}, {where} and no [data]", remedy)
-    if stage == SHADOW and not recorded and simulated:
-        remedy = "name a lake under [data], or the venue whose public data are to be watched"
-        raise ConfigError('stage = "shadow" over market data', f"{said}, {where} and no [data]", remedy)
-    if stage in (PAPER, LIVE) and simulated:
-        remedy = f'name the venue, or say stage = "{SHADOW}" for orders that stay here'
-        raise ConfigError(f'stage = "{stage}" at a venue', f"{said} and {where}", remedy)
-    if stage == PAPER:
-        check_test_venue(config.desk.venue, beside)
+    nothing, stays = f"{said}, {where} and no [data]", f'say stage = "{SHADOW}" for orders that stay here'
+    rules = (
+        (stage in ("", PAPER, LIVE) and recorded, 'stage = "replay" or "shadow" with recorded data',
+         f"{said} and a lake under [data]", "say it in [desk]"),
+        (recorded and not simulated, "recorded data or a venue's", f"both [data] and {where}", "leave one out"),
+        (stage == REPLAY and not recorded, 'stage = "replay" over a recorded day', nothing,
+         "name a lake under [data]; a market that is made needs no stage"),
+        (stage == SHADOW and not recorded and simulated, 'stage = "shadow" over market data', nothing,
+         "name a lake under [data], or the venue whose public data are to be watched"),
+        (stage in (PAPER, LIVE) and simulated, f'stage = "{stage}" at a venue', f"{said} and {where}",
+         f"name the venue, or {stays}"),
+    )  # fmt: skip
+    for wrong, *words in rules:
+        if wrong:
+            raise ConfigError(*words)
 
 
-def check_test_venue(venue: str, beside: Path | None = None) -> None:
-    """Refuse a venue that may be a real one.
+def asks_live(config: DeskConfig, beside: Path | None = None) -> str:
+    """Why a desk has to show all that live asks; "" where its orders stay here, or move no money.
 
     Raises
     ------
-    ConfigError
+    TercelError
+        Nobody answers at its venue: see `venues.address.money_at`.
     """
-    if venue.startswith(GATE):
-        wanted = f'stage = "{PAPER}" at a venue whose host is known'
-        raise ConfigError(wanted, f"a gate, {venue}", "name the venue itself")
-    for host in hosts_of(venue, beside):
-        if not is_test_host(host):
-            remedy = f"name its testnet, whose host says so ({', '.join(sorted(TESTS))}), or write another stage"
-            raise ConfigError(f'stage = "{PAPER}" at a host without money behind it', f"{host} of {venue}", remedy)
-
-
-def is_test_host(host: str) -> bool:
-    """Whether a host is this machine or says that it is a test's.
-
-    >>> [is_test_host(host) for host in ("127.0.0.1", "testnet.binance.vision", "api.binance.com", "contest.example")]
-    [True, True, False, False]
-    """
-    return host in ("127.0.0.1", "::1") or bool(TESTS & set(host.lower().replace("-", ".").split(".")))
+    if config.desk.stage in (REPLAY, SHADOW):
+        return ""
+    return f'stage = "{LIVE}"' if config.desk.stage == LIVE else money_at(config.desk.venue, beside)
 
 
 # -- live -------------------------------------------------------------------------------------------------------------
@@ -94,7 +79,7 @@ def sentence(config: DeskConfig, limits: Limits) -> str:
     return f"trade live at {config.desk.venue} as {accounts}, lose {largest_loss(limits)} at most"
 
 
-def check_live(config: DeskConfig, limits: Limits, typed: str, tried: Path, now_ns: int) -> None:
+def check_live(config: DeskConfig, limits: Limits, typed: str, tried: Path, now_ns: int, why: str) -> None:
     """Refuse to trade live without what has to be so first.
 
     Parameters
@@ -105,46 +90,64 @@ def check_live(config: DeskConfig, limits: Limits, typed: str, tried: Path, now_
     typed : str
         A person's word: :func:`sentence`.
     tried : Path
-        Folder of a desk in whose journal the kill switch was tried today.
+        Folder of the desk in whose journal the kill switch was tried today.
     now_ns : int
         The wall's time, ns since 1970.
+    why : str
+        Why it is asked: :func:`asks_live`.
 
     Raises
     ------
     ConfigError
     """
-    own = {path.partition(".")[2] for path in config.limits.changed if path.startswith("desk.")}
-    if not config.limits.file and not {"daily_loss", "gross_value"} <= own:
-        remedy = (
-            'write them: [limits] file = "limits.toml", or "desk.daily_loss" and "desk.gross_value" in [limits.changed]'
-        )
-        raise ConfigError("limits in money that a person set", "the packaged ones", remedy)
+    check_own(config.limits.file, config.limits.changed, why)
     today = dt.datetime.fromtimestamp(now_ns / NS_PER_SECOND, dt.UTC).date()
-    if today not in kills_tried(tried):
-        remedy = "tercel kill and tercel rearm at a desk in shadow or on paper, then name its folder with `tried=DIR`"
-        raise ConfigError(f"a kill switch that was tried on {today}", f"none confirmed in {tried}", remedy)
-    if typed.strip() != (wanted := sentence(config, limits)):
-        raise ConfigError(
-            f'the words "{wanted}"', repr(typed.strip()) if typed.strip() else "none", f'`confirm="{wanted}"`'
+    if today not in kills_tried(tried, config, limits):
+        remedy = (
+            f'run this desk\'s file with stage = "{SHADOW}" or "{PAPER}", tercel kill and tercel rearm there, and '
+            "name its folder with `tried=DIR`; what else it asks: docs/howto/gate.md"
         )
+        wanted = f"a kill switch that was tried on {today} by this desk in shadow or on paper, with these limits"
+        raise ConfigError(wanted, f"none confirmed in {tried} ({why})", remedy)
+    if typed.strip() != (wanted := sentence(config, limits)):
+        said = repr(typed.strip()) if typed.strip() else "none"
+        raise ConfigError(f'the words "{wanted}"', f"{said} ({why})", f'`confirm="{wanted}"`')
 
 
-def kills_tried(folder: Path) -> set[dt.date]:
-    """Days (UTC) on which a person's kill was confirmed by the venue and taken back, by a desk's journal."""
-    days: set[dt.date] = set()
-    asked: dt.date | None = None
-    confirmed = False
+def identity(config: DeskConfig) -> dict[str, Any]:
+    """What a journal's sessions say of their desk."""
+    desk = config.desk
+    return {"name": desk.name, "stage": desk.stage, "agents": {one.name: one.strategy for one in config.agent}}
+
+
+def kills_tried(folder: Path, config: DeskConfig, limits: Limits) -> set[dt.date]:
+    """Days (UTC) on which a person's kill was confirmed by the venue and taken back, by the journal of the same desk in
+    shadow or on paper: its name, its agents and the limits in force.
+
+    Raises
+    ------
+    ConfigError
+        A journal that is not as it was written, or by another key.
+    """
+    days, asked, confirmed, fits, same = set[dt.date](), None, False, False, False
+    known = [identity(config) | {"stage": stage} for stage in (SHADOW, PAPER)]
     with suppress(JournalError), closing(JournalReader(folder)) as journal:
-        for _, entry in journal.read(0, (kinds.OPERATOR, kinds.KILL, kinds.REARM)):
-            if entry.kind == kinds.OPERATOR and entry.body.get("command") == "kill":
+        if fault := verify(folder).fault:
+            raise ConfigError("a journal that is as it was written", f"{folder}, {fault}", "try the kill switch anew")
+        for _, entry in journal.read(0, (kinds.SESSION, kinds.LIMITS, kinds.OPERATOR, kinds.KILL, kinds.REARM)):
+            if entry.kind == kinds.SESSION:
+                fits, asked, confirmed = entry.body.get("desk") in known, None, False
+            elif entry.kind == kinds.LIMITS and "hash" in entry.body:
+                same = entry.body["hash"] == hash_of(limits)
+            elif entry.kind == kinds.OPERATOR and entry.body.get("command") == "kill":
                 wall_ns = int(entry.body.get("wall_ns", 0))
                 asked = dt.datetime.fromtimestamp(wall_ns / NS_PER_SECOND, dt.UTC).date()
             elif entry.kind == kinds.KILL:
                 confirmed = confirmed or entry.body.get("event") == "confirmed"
             elif entry.kind == kinds.REARM and "ends" not in entry.body:
-                if asked is not None and confirmed:
+                if asked is not None and confirmed and fits and same:
                     days.add(asked)
-                confirmed = False
+                asked, confirmed = None, False
     return days
 
 

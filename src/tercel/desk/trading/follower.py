@@ -101,9 +101,9 @@ class Follower:
             Rows that do not fit the book: some were missed. Subscribe anew.
         """
         if event.snapshot:
-            before = self._orders() if self.ready else None
+            known, before = self.ready, self._orders()
             self._begin(event.rows)
-            return not np.array_equal(before, self._orders())
+            return not known or not np.array_equal(before, self._orders())
         if self.ready and len(event.rows):
             fault = kernels.follow_public(self.book, self.state, event.rows, self._row, self._history)
             if fault < 0:

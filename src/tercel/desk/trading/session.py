@@ -11,7 +11,7 @@ work are then paused until somebody resumes them, or go on at once with `resume`
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final
 
@@ -65,17 +65,17 @@ class SessionTerms:
     heartbeat_ns : int
         Venue time between two heartbeats in the journal.
     watch_s : float
-        Seconds between two looks of a thread at the latch, so that a kill works while a strategy hangs; 0: no thread,
-        the latch is looked at in every step.
+        Seconds between two looks of a thread at the latch, also while a strategy hangs; 0: one look in every step.
     decision_s : float
         Seconds that a decision may take where there is such a thread: then the fallback takes over.
     holder : str
         Who runs it, for people.
     mark : str
-        Stands in the names that this session makes. Who shares accounts at a venue with others gives each session
-        another: a venue takes a name once.
+        Stands in the names that this session makes: a venue takes a name once, of all who share its accounts.
     gate : str
         Folder of the journal of a gate that serves others too; "" without one, and for the desk's own.
+    desk : mapping
+        Its name, stage and agents.
     """
 
     resume: bool = False
@@ -87,6 +87,7 @@ class SessionTerms:
     holder: str = ""
     mark: str = ""
     gate: str = ""
+    desk: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Session:
@@ -180,7 +181,7 @@ class Session:
         before = {order.root: order for order in self.ledger.orders.live()}
         seen = self.ledger.parents.count
         gate = {"gate": {"journal": terms.gate, "accounts": self._agents()}} if terms.gate else {}
-        self.gateway.write([begun(self.gateway, terms.holder, terms.resume, **gate)])
+        self.gateway.write([begun(self.gateway, terms.holder, terms.resume, desk=dict(terms.desk), **gate)])
         unsure = (
             self.ledger.acknowledged or self.venue.capabilities.connection is not None or self.positions.differences()
         )

@@ -382,11 +382,11 @@ class Lake:
                 left.rename(home)
 
 
-def _events(folder: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+def _events(folder: Path, columns: list[str] | None = None) -> pl.DataFrame:
     import polars as pl
 
     try:
-        return pl.read_parquet(folder / EVENTS, columns=columns and list(columns), hive_partitioning=False)
+        return pl.read_parquet(folder / EVENTS, columns=columns, hive_partitioning=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         remedy = "import the day again with `replace=True`"
         raise TapeError(f"a readable {folder / EVENTS}", str(error), remedy) from error

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from tercel.core.closing import Closing
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.pace import Pace
+from tercel.core.simulated import PATH, proof
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.venues.binance.connections import ApiConnection, StreamConnection, in_json
 from tercel.venues.binance.endpoints import Endpoint, RequestDesk
@@ -151,6 +152,7 @@ class BinanceServer(Closing):
                 WebSocketRoute("/ws", self._stream),
                 WebSocketRoute("/ws/{names:path}", self._stream),
                 WebSocketRoute("/stream", self._stream),
+                Route(PATH, self._proves),
                 Route("/{path:path}", self._http, methods=methods),
             ],
             lifespan=self._life,
@@ -220,6 +222,10 @@ class BinanceServer(Closing):
                 one.hear(account, event)
 
     # -- REST ---------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    async def _proves(request: "Request") -> "Response":
+        return _response(proof("binance", request.query_params.get("nonce", "")), 200, {})
 
     async def _http(self, request: "Request") -> "Response":
         self.requests += 1

@@ -10,7 +10,6 @@ private_key = { file = "ed25519.pem" }         # mode 600
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -25,6 +24,7 @@ from tercel.fix.connection import TlsSettings
 from tercel.fix.profiles.secrets import Secret, refuse_written
 from tercel.venues.binance.words import LONGEST_WINDOW_MS
 from tercel.venues.binance_venue.keys import ApiSigner
+from tercel.venues.listening import is_loopback
 
 _HELP: Final = "see `docs/howto/binance.md`"
 
@@ -36,15 +36,6 @@ class Endpoints:
     rest: str
     ws: str
     ws_api: str
-
-    @property
-    def hosts(self) -> list[str]:
-        """Hosts that they lead to.
-
-        >>> Endpoints("https://a.example", "wss://b.example:9443", "wss://a.example/ws-api/v3").hosts
-        ['a.example', 'b.example']
-        """
-        return list(dict.fromkeys(urlsplit(url).hostname or "" for url in (self.rest, self.ws, self.ws_api)))
 
 
 NETS: Final = {
@@ -224,14 +215,7 @@ def check_url(name: str, url: str, secure: str, plain: str) -> None:
         parts, host = urlsplit(""), ""
     if parts.username or parts.password or parts.query:
         raise ConfigError(f"`{name}` without a name, password or query", "one with it (not shown)", _HELP)
-    if host and (parts.scheme == secure or (parts.scheme == plain and _loopback(host))):
+    if host and (parts.scheme == secure or (parts.scheme == plain and is_loopback(host))):
         return
     remedy = f"write {secure}://HOST; {plain}:// is for a server on this machine"
     raise ConfigError(f"`{name}` of {secure}://", repr(url[:200]), remedy)
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -14,7 +14,6 @@ public = "http://127.0.0.1:8080/api/v3"
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -108,7 +107,7 @@ def check_urls(urls: Mapping[str, str]) -> None:
         check_url(f"urls.{name}", url, f"{kind}s", kind)
 
 
-def hosts_at(exchange: str, name: str, near: Path | None = None) -> list[str]:
-    """Hosts that an exchange's terms lead to."""
+def urls_at(exchange: str, name: str, near: Path | None = None) -> list[str]:
+    """URLs that an exchange of ccxt has by these terms, all that it could send an order or a key to."""
     made = exchange_of(exchange, *CcxtTerms.named(name, near))
-    return list(dict.fromkeys(urlsplit(url).hostname or "" for _, url in urls_of(made.urls["api"])))
+    return [url for _, url in urls_of(made.urls["api"])]

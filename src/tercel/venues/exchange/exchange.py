@@ -100,7 +100,7 @@ class SimulatedExchange:
     @property
     def capabilities(self) -> Capabilities:
         """See `Venue`."""
-        return Capabilities(executions=self, positions=self, depth=self)
+        return Capabilities(simulated=True, executions=self, positions=self, depth=self)
 
     @property
     def instruments(self) -> list[str]:

@@ -3,7 +3,7 @@
 import select
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -29,6 +29,9 @@ class RemoteVenue:
         Claimed at login; others are claimed by their first command. One connection holds an account at a time.
     timeout_s : float
         How long an answer may take.
+    agree : callable, optional
+        Given why money is behind a gate, what it is shown for this session to send orders: `venues.address.connect`.
+        Without it, or with {}, the session cancels alone there.
 
     Raises
     ------
@@ -44,9 +47,13 @@ class RemoteVenue:
     """Mark of the code that the other side runs; "" where it does not say."""
     journal: str
     """Folder of its journal; "" where it has none, or does not say."""
+    money: str
+    """Why money is behind it; "" where none is."""
 
-    def __init__(self, path: str, accounts: Sequence[str] = (), *, timeout_s: float = 30.0) -> None:
-        self._path, self._accounts, self._timeout_s = path, list(accounts), timeout_s
+    def __init__(self, path: str, accounts: Sequence[str] = (), *, timeout_s: float = 30.0,
+        agree: Callable[[str], Mapping[str, str]] = lambda money: {},
+    ) -> None:  # fmt: skip
+        self._path, self._accounts, self._timeout_s, self._agree = path, list(accounts), timeout_s, agree
         self._subscribed: list[str] = []
         self._beat_s, self._sent_s = 0.0, 0.0
         self._socket: socket.socket | None = None
@@ -65,7 +72,7 @@ class RemoteVenue:
         hello = self._wait_for("hello")
         self._beat_s = float(hello.get("beat_s", 0.0))
         self._link().settimeout(min(self._beat_s or self._timeout_s, self._timeout_s))  # reads return as beats are due
-        self.code, self.journal = str(hello.get("code", "")), str(hello.get("journal", ""))
+        self.code, self.journal, self.money = (str(hello.get(name, "")) for name in ("code", "journal", "money"))
         self.name, self._stepped = str(hello["name"]), hello["stepped"] is True
         self._answers = hello.get("answers", True) is not False
         self.now_ns = int(hello["now"])
@@ -76,6 +83,9 @@ class RemoteVenue:
         self._shapes: dict[str, dict[str, int]] = {
             name: dict(zip(names, hello[name], strict=True)) for name in ("width", "feed_levels") if name in hello
         }
+        if self.money and self._accounts and (shown := self._agree(self.money)):
+            self._ask({"do": "live", **shown})
+            self._wait_for("live")
 
     def reconnect(self) -> None:
         """Reconnect with the same accounts and market data subscriptions, beginning with snapshots.
@@ -191,8 +201,8 @@ class RemoteVenue:
     def capabilities(self) -> Capabilities:
         """See `Venue`: a gate answers for the venue behind it."""
         return Capabilities(
-            stepped=self._stepped, answers_questions=self._answers, connection=self, reconnects=self,
-            executions=self, positions=self, parents=self, depth=self,
+            stepped=self._stepped, answers_questions=self._answers, connection=self,
+            reconnects=self, executions=self, positions=self, parents=self, depth=self,
         )  # fmt: skip
 
     def listings(self) -> Sequence[Listing]:

@@ -1,0 +1,58 @@
+"""What whoever administers a machine says of it, in a file that the users who trade there cannot write.
+
+test_hosts = ["10.0.0.7:9878"]       # venues without money behind them, as host:port of every URL
+people = "/etc/tercel/people.json"   # among whom the second person of a desk that goes live is
+"""
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from tercel.core.errors import ConfigError
+from tercel.core.toml import read_toml
+from tercel.core.validated import TomlTable, validated
+
+FILE: Final = Path("/etc/tercel/installation.toml")
+"""No option and no variable names another."""
+
+
+class Installation(TomlTable):
+    """The installation's file."""
+
+    test_hosts: tuple[str, ...] = ()
+    people: str = ""
+
+
+def installation() -> Installation:
+    """What the installation's file says; without one, nothing.
+
+    Raises
+    ------
+    ConfigError
+        A file that does not read, or that the user of this process could have written.
+    """
+    if not FILE.exists():
+        return Installation()
+    check_guarded(FILE, os.geteuid())
+    return validated(Installation, read_toml(FILE, "see docs/howto/gate.md"), str(FILE), "an installation")
+
+
+def check_guarded(path: Path, uid: int) -> None:
+    """Refuse a file that a user could write, or put another in the place of: owner and mode of it and its folders.
+
+    Raises
+    ------
+    ConfigError
+        That user is root, owns one of them, or everybody or a group may write one; there is no such file.
+    """
+    wanted = f"{path}, which the user who trades cannot write"
+    if uid == 0:
+        raise ConfigError(wanted, "root, who can write every file", "run desk and gate as users of their own")
+    if not os.access(path, os.R_OK):
+        raise ConfigError(wanted, "none that this user can read", f"chgrp {path} to a group of that user; chmod 640")
+    for one in (path.absolute(), *path.absolute().parents, path.resolve(), *path.resolve().parents):
+        found = one.stat()
+        if found.st_uid == uid or (found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX):
+            received = f"{one}, mode {found.st_mode & 0o777:o}, which uid {uid} can change"
+            raise ConfigError(wanted, received, f"chown root {one}; chmod go-w {one}")

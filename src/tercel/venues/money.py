@@ -1,0 +1,85 @@
+"""Whether money is behind a host at which an order session would open: everywhere that is not provably a test.
+
+A test is proved by a host on :data:`TEST_NETWORKS`, a host on the installation's own list (`core.installation`), or a
+server on this machine that answers as `tercel venue serve` does (`core.simulated`). A name or loopback alone is none.
+"""
+
+import secrets
+from http.client import HTTPConnection, HTTPException
+from typing import Final
+from urllib.parse import urlsplit
+
+from tercel.core import installation
+from tercel.core.errors import VenueError
+from tercel.core.simulated import PATH, proof
+from tercel.fix import challenge
+from tercel.venues.listening import is_loopback
+
+TEST_NETWORKS: Final = frozenset(
+    {
+        *("testnet.binance.vision", "stream.testnet.binance.vision", "ws-api.testnet.binance.vision"),
+        *("fix-oe.testnet.binance.vision", "fix-md.testnet.binance.vision", "fix-dc.testnet.binance.vision"),
+        *("api-testnet.bybit.com", "stream-testnet.bybit.com"),
+    }
+)
+"""Whole names of hosts. Sources: https://testnet.binance.vision (REST, streams, WebSocket API, FIX);
+https://bybit-exchange.github.io/docs/v5/guide ("Testnet") and .../v5/ws/connect. An exchange that tells its tests from
+production by a header or an account, at one host, has no host here."""
+REMEDY: Final = "name a place that is one, or show all that live asks: docs/howto/gate.md"
+_PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+_PATIENCE_S: Final = 5.0
+
+
+def why_money(url: str) -> str:
+    """Why the host of a URL counts as production's; "" where it is provably a test's.
+
+    Parameters
+    ----------
+    url : str
+        fix://, http:// or ws://, or the same over TLS: fixs://, https://, wss://.
+
+    Raises
+    ------
+    VenueError
+        Nobody listens there.
+    ConfigError
+        See `core.installation`.
+
+    >>> why_money("wss://stream.testnet.binance.vision/ws"), why_money("https://testnet.example.com")[:34]
+    ('', 'testnet.example.com:443, which cou')
+    """
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+    where, here = f"{host}:{port}", is_loopback(host)
+    if host in TEST_NETWORKS or (here and _proves(parts.scheme, host, port)):
+        return ""
+    if where in installation.installation().test_hosts:
+        return ""
+    return (
+        f"{where}, which counts as production: it is on no list of test networks, not on that of {installation.FILE}, "
+        f"and {'no `tercel venue serve` answers there' if here else 'it is not on this machine'}. A test is a host of "
+        "a test network, a `tercel venue serve` on this machine, or what its administrator writes into that file: "
+        f'test_hosts = ["{where}"]'
+    )
+
+
+def _proves(scheme: str, host: str, port: int) -> bool:
+    """Whether a server on this machine proves that it is a simulated exchange.
+
+    Raises
+    ------
+    VenueError
+        Nobody listens there.
+    """
+    nonce = secrets.token_hex(16)
+    try:
+        if scheme == "fix":
+            return challenge.proves(host, port, nonce, _PATIENCE_S)
+        link = HTTPConnection(host, port, timeout=_PATIENCE_S)
+        link.request("GET", f"{PATH}?nonce={nonce}")
+        return link.getresponse().read(1000) == proof("binance", nonce).encode()
+    except ConnectionRefusedError as error:
+        what = f"a {scheme.upper()} server at {host}:{port}"
+        raise VenueError(what, f"{error}", "start it, or give the address it listens at") from None
+    except (OSError, HTTPException):
+        return False

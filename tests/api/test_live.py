@@ -1,0 +1,301 @@
+"""Where money can move: where the table of `docs/howto/gate.md` says so, with all that live asks, and nowhere else."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
+
+from tests.core.test_installation import NOBODY
+from tests.desk.console.desks import PASSWORD, people_of
+from tests.desk.gate.wall import exchange, turning
+from tests.desk.rounds.test_stage import begun, desk, drill, journal_with
+from tests.fix.plain_venue import PlainVenue
+
+from tercel.api import desk as desk_module
+from tercel.api import desk_parts
+from tercel.api.desk import Desk
+from tercel.api.second_person import SecondPerson
+from tercel.core import installation
+from tercel.core.errors import ConfigError, TercelError
+from tercel.core.machine import person
+from tercel.desk.gate.config import GateConfig, GateTerms
+from tercel.desk.gate.opening import opened
+from tercel.desk.limits import default_file
+from tercel.desk.rounds import stage as stage_module
+from tercel.desk.rounds.build import limits_of
+from tercel.desk.rounds.running import held_here
+from tercel.desk.rounds.stage import asks_live, check_stage, sentence
+from tercel.fix.client import FixVenue
+from tercel.venues.binance_venue.venue import BinanceVenue
+from tercel.venues.wire import RemoteVenue
+
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "gate.md"
+STAGES = ("", "replay", "shadow", "paper", "live")
+STAYS, REFUSED, LEAVES, ALL = (
+    "orders stay here",
+    "refused",
+    "orders leave, no money",
+    "**money**, with all that live asks",
+)
+DRILL = "no money, with all that live asks"
+PLACES = {
+    "`simulated`, the exchange in the process": ("simulated", ""),
+    "a host on the code's list of test networks": ("binance", ""),
+    "a host on the installation's own list": ("fix://venue.example:9", ""),
+    "`tercel venue serve` on this machine, which answers the challenge": ("fix://127.0.0.1:9", ""),
+    "every other host, loopback too": ("fix://127.0.0.1:9", "money"),
+    "a gate that found one of these tests": ("gate:gate.sock", ""),
+    "a gate that found another host": ("gate:gate.sock", "money"),
+}
+OWN = '\n[limits.changed]\n"desk.daily_loss" = 1_500\n"desk.drawdown" = 1_000\n"desk.gross_value" = 5_000\n'
+
+
+def cell(stage: str, venue: str, why: str) -> str:
+    """What the code makes of a stage at a venue that it found to be so; data are given where the stage wants them."""
+    lake = '[data]\nlake = "lake"\n' if venue == "simulated" and stage in ("replay", "shadow") else ""
+    config = desk(stage, venue, lake)
+    try:
+        check_stage(config)
+    except ConfigError:
+        return REFUSED
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage_module, "money_at", lambda *_: why)
+        if asks_live(config):
+            return ALL if why else DRILL
+    return STAYS if held_here(config) or stage == "replay" or venue == "simulated" else LEAVES
+
+
+def table() -> str:
+    heads = ["where the order session would open", "no `stage`", *(f"`{stage}`" for stage in STAGES[1:])]
+    rows = [[name, *(cell(stage, *place) for stage in STAGES)] for name, place in PLACES.items()]
+    return "".join(f"| {' | '.join(row)} |\n" for row in [heads, ["---"] * len(heads), *rows])
+
+
+def test_the_table_is_what_the_code_decides() -> None:
+    assert table() in PAGE.read_text(encoding="utf-8"), table()
+
+
+# -- the way that a desk opens ----------------------------------------------------------------------------------------
+
+
+class OpenedError(Exception):
+    """An order session opens."""
+
+
+class StaysError(Exception):
+    """No order leaves."""
+
+
+@pytest.fixture(scope="module")
+def venues() -> Iterator[dict[str, PlainVenue]]:
+    with ExitStack() as stack:
+        found = {name: stack.enter_context(PlainVenue()) for name in ("served", "other")}
+        found["other"].proves = False
+        yield found
+
+
+@pytest.fixture
+def installed(tmp_path: Path, venues: dict[str, PlainVenue], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installation whose people are others' than who trades, in a folder."""
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    people = people_of(folder, bob="risk", tom="trader")
+    people.path.chmod(0o640)
+    file = folder / "installation.toml"
+    file.write_text(f'test_hosts = ["localhost:{venues["other"].port}"]\npeople = "{people.path}"\n')
+    monkeypatch.setattr(installation, "FILE", file)
+    for module in (installation.os, desk_module.os):
+        monkeypatch.setattr(module, "geteuid", lambda: NOBODY)
+    return folder
+
+
+@pytest.fixture
+def places(tmp_path: Path, venues: dict[str, PlainVenue]) -> Iterator[Mapping[str, str]]:
+    """Venues by the table's names."""
+    with ExitStack() as stack:
+
+        def gate(name: str, why: str) -> str:
+            def reach(*asked: Any) -> Any:
+                if why:
+                    asked[-1](why)
+                return exchange()
+
+            folder = tmp_path / name
+            folder.mkdir()
+            (folder / "limits.toml").write_text(default_file().read_text())
+            terms = GateConfig(gate=GateTerms(venue="binance", accounts=("ann",), limits="limits.toml", silence_s=60.0))
+
+            def prove(shown: Mapping[str, Any], uid: int) -> str:
+                return f"{shown['second']} {SecondPerson(str(shown['second']), str(shown['password']))}"
+
+            made = stack.enter_context(opened(terms, folder, "test", reach=reach, prove=prove))
+            stack.enter_context(turning(made.run))
+            return f"gate:{made.path}"
+
+        hosts = {name: f"fix://D@{{}}:{one.port}?profile=generic-44" for name, one in venues.items()}
+        yield dict(
+            zip(
+                PLACES,
+                ("simulated", "binance", hosts["other"].format("localhost"), hosts["served"].format("127.0.0.1"),
+                 hosts["other"].format("127.0.0.1"), gate("test", ""), gate("real", "production")),
+                strict=True,
+            )
+        )  # fmt: skip
+
+
+@pytest.fixture
+def opening(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A desk opens as it does, but that its own gate is in this process, and that no order session gets further than
+    its beginning."""
+
+    def begins(*_: Any, **__: Any) -> None:
+        raise OpenedError
+
+    def stays(*_: Any, **__: Any) -> None:
+        raise StaysError
+
+    def venue_at(
+        where: str, accounts: list[str], folder: Path, file: Path | None, latch: Path, closing: ExitStack,
+        near: Path | None, changed: dict[str, Any], agree: Callable[[str], Mapping[str, str]],
+    ) -> Any:  # fmt: skip
+        if where.startswith("gate:"):
+            closing.callback(RemoteVenue(where.removeprefix("gate:"), accounts, agree=agree).close)
+            raise OpenedError
+        terms = GateTerms(venue=where, accounts=tuple(accounts), limits=str(file or ""), changed=changed)
+        closing.enter_context(
+            opened(GateConfig(gate=terms), folder / "gate", "test", begins=lambda why: bool(agree(why)))
+        )
+
+    def running(config: Any, folder: Path, parts: Any, **_: Any) -> None:
+        with ExitStack() as closing:
+            folder.mkdir(exist_ok=True)
+            parts(folder, folder / "kill.json", closing)
+
+    monkeypatch.setattr(FixVenue, "__init__", begins)
+    monkeypatch.setattr(BinanceVenue, "__init__", begins)
+    for name in ("warm_up", "_kept_here"):
+        monkeypatch.setattr(desk_parts, name, stays if name == "_kept_here" else lambda *_: None)
+    monkeypatch.setattr(desk_parts.SimulatedMarkets, "calm", lambda *_: {})
+    monkeypatch.setattr(desk_parts.SimulatedMarkets, "parts", stays)
+    monkeypatch.setattr(desk_parts, "venue_at", venue_at)
+    monkeypatch.setattr(desk_module, "Running", running)
+
+
+def outcome(folder: Path, stage: str, venue: str, limits: str, evidence: bool) -> str:
+    """What becomes of a desk that is opened."""
+    lake = '[data]\nlake = "lake"\n' if venue == "simulated" and stage in ("replay", "shadow") else ""
+    config = desk(stage, venue, lake + limits)
+    file = folder / "desk.toml"
+    said = f'stage = "{stage}"\n' if stage else ""
+    rows = '\n[[instrument]]\nname = "AAA"\n\n[[agent]]\nname = "ann"\nstrategy = "twap_take"\n'
+    file.write_text(f'[desk]\n{said}venue = "{venue}"\n{lake}{limits}{rows}')
+    shown: dict[str, Any] = {}
+    if evidence:
+        tried = folder / f"tried-{'own' if limits else 'packaged'}"
+        if not tried.exists():
+            journal_with(tried, *begun(config), *drill(stage_module.dt.datetime.now(stage_module.dt.UTC)))
+        shown = {
+            "tried": tried,
+            "confirm": sentence(config, limits_of(config)),
+            "second": SecondPerson("bob", PASSWORD),
+        }
+    try:
+        Desk(file, folder=folder / "desk", **shown)
+    except OpenedError:
+        return "opened"
+    except StaysError:
+        return "stays"
+    except TercelError as error:
+        return f"refused: {error}"
+    raise AssertionError("it neither stays nor opens nor is refused")
+
+
+@pytest.mark.usefixtures("installed", "opening")
+@pytest.mark.parametrize("place", PLACES)
+def test_money_can_move_where_the_table_says_and_nowhere_else(
+    place: str, places: Mapping[str, str], tmp_path: Path
+) -> None:
+    for stage in STAGES:
+        decided = cell(stage, *PLACES[place])
+        for limits in ("", OWN):
+            for evidence in (False, True):
+                found = outcome(tmp_path, stage, places[place], limits, evidence)
+                wanted = {
+                    STAYS: "stays", REFUSED: "refused", LEAVES: "opened",
+                    ALL: "opened" if limits and evidence else "refused",
+                    DRILL: "opened" if limits and evidence else "refused",
+                }[decided]  # fmt: skip
+                assert found.partition(":")[0] == wanted, (stage, place, limits, evidence, found)
+                if decided == ALL and wanted == "refused":
+                    assert ("which counts as production" in found) or "gate" in place or stage == "live", found
+
+
+@pytest.mark.usefixtures("installed", "opening")
+@pytest.mark.parametrize("stage", ["", "paper", "live"])
+@pytest.mark.parametrize(
+    ("lacks", "told"),
+    [
+        ({"limits": ""}, "limits in money that a person set"),
+        ({"tried": "nowhere"}, "a kill switch that was tried on"),
+        ({"confirm": "yes"}, "the words"),
+        ({"second": None}, "a second person"),
+        ({"second": SecondPerson("bob", "a guess")}, "another password, or nobody of that name"),
+        ({"second": SecondPerson("tom", PASSWORD)}, "tom, who is trader"),
+        ({"second": SecondPerson("eve", PASSWORD)}, "nobody of that name"),
+    ],
+)
+def test_without_one_part_of_the_evidence_no_order_session_opens(
+    stage: str, lacks: dict[str, Any], told: str, places: Mapping[str, str], tmp_path: Path
+) -> None:
+    venue, limits = places["every other host, loopback too"], lacks.get("limits", OWN)
+    config = desk(stage, venue, OWN)
+    (tmp_path / "people.json").write_text(json.dumps({"people": {}}))
+    tried = journal_with(tmp_path / "tried", *begun(config), *drill(stage_module.dt.datetime.now(stage_module.dt.UTC)))
+    said = f'stage = "{stage}"\n' if stage else ""
+    rows = '\n[[instrument]]\nname = "AAA"\n\n[[agent]]\nname = "ann"\nstrategy = "twap_take"\n'
+    (tmp_path / "desk.toml").write_text(f'[desk]\n{said}venue = "{venue}"\n{limits}{rows}')
+    shown = {"tried": tried, "confirm": sentence(config, limits_of(config)), "second": SecondPerson("bob", PASSWORD)}
+    with pytest.raises(TercelError, match=told):
+        Desk(
+            tmp_path / "desk.toml",
+            folder=tmp_path / "desk",
+            **shown | {k: v for k, v in lacks.items() if k != "limits"},
+        )
+    assert not (tmp_path / "desk").exists(), "before anything is written"
+    (tmp_path / "desk.toml").write_text(f'[desk]\n{said}venue = "{venue}"\n{OWN}{rows}')
+    with pytest.raises(OpenedError):
+        Desk(tmp_path / "desk.toml", folder=tmp_path / "desk", **shown)
+
+
+def test_the_second_person_is_of_a_file_that_the_starter_cannot_write(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob, file = SecondPerson("bob", PASSWORD), installed / "people.json"
+    assert bob.proved(file, NOBODY) == "bob (password)"
+    monkeypatch.setenv("TERCEL_PEOPLE", str(file))
+    with pytest.raises(ConfigError, match=r"received none named. To go on: have `people = FILE` written into"):
+        bob.proved("", NOBODY)
+    with pytest.raises(ConfigError, match="which the user who trades cannot write; received"):
+        bob.proved(file, file.stat().st_uid)
+    file.chmod(0o660)
+    with pytest.raises(ConfigError, match="mode 660, which uid"):
+        bob.proved(file, NOBODY)
+
+
+@pytest.mark.parametrize(("name", "why"), [(person(), "who starts it"), ("puppet", "one of the two let in or raised")])
+def test_the_second_person_is_another_one(
+    installed: Path, name: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people, starter = people_of(installed), person()
+    rows = json.loads(people.path.read_bytes())["people"]
+    rows |= {name: {**rows["bob"], "lifters": {f"{starter} (tercel console users)": time.time()}}}
+    people.path.write_text(json.dumps({"people": rows}))
+    monkeypatch.setattr("tercel.api.second_person.person", lambda uid: starter)
+    with pytest.raises(ConfigError, match=why):
+        SecondPerson(name, PASSWORD).proved(people.path, NOBODY)
