@@ -53,11 +53,19 @@ def asks_live(config: DeskConfig, beside: Path | None = None) -> str:
     Raises
     ------
     TercelError
-        Nobody answers at its venue: see `venues.address.money_at`.
+        Nobody answers at its venue: see `venues.address.money_at`. It says that it trades on paper, where money is.
     """
     if config.desk.stage in (REPLAY, SHADOW):
         return ""
-    return f'stage = "{LIVE}"' if config.desk.stage == LIVE else money_at(config.desk.venue, beside)
+    why = f'stage = "{LIVE}"' if config.desk.stage == LIVE else money_at(config.desk.venue, beside)
+    _refuse_paper(config, why)
+    return why
+
+
+def _refuse_paper(config: DeskConfig, why: str) -> None:
+    if why and config.desk.stage == PAPER:
+        remedy = f'name its test network, or say stage = "{LIVE}" and show what it asks: docs/howto/gate.md'
+        raise ConfigError(f'stage = "{PAPER}" at a venue that is provably a test', why, remedy)
 
 
 # -- live -------------------------------------------------------------------------------------------------------------
@@ -100,6 +108,7 @@ def check_live(config: DeskConfig, limits: Limits, typed: str, tried: Path, now_
     ------
     ConfigError
     """
+    _refuse_paper(config, why)  # of a gate's venue it is not known before
     check_own(config.limits.file, config.limits.changed, why)
     today = dt.datetime.fromtimestamp(now_ns / NS_PER_SECOND, dt.UTC).date()
     if today not in kills_tried(tried, config, limits):
