@@ -128,6 +128,18 @@ def test_what_cannot_be_backtested_is_refused(out: Path, tmp_path: Path) -> None
     assert not (tmp_path / "x").exists()
 
 
+def test_a_walk_that_forecast_too_seldom_is_refused_with_its_dates(tmp_path: Path) -> None:
+    """The source is significant by all dates and was not by those of the first block: no date has a forecast."""
+    config = tmp_path / "config.toml"
+    few = PANEL.replace("20", "12").replace("160", "100").replace("0.3", "0.1")
+    config.write_text(few + TRAIN.replace("splits = 3", "splits = 2"), encoding="utf-8")
+    assert any(done("train", config, "--seed", 3, "--out", tmp_path)["weights"].values())
+    told = refused("backtest", tmp_path, "--cost-bps", "5")
+    assert "expected at least 5 dates of 5 names after the first test block" in told
+    assert "received 25 such dates, 0 with such a forecast" in told
+    assert "take longer files, more names or other sources, and train it again" in told
+
+
 @pytest.mark.parametrize("command", [("backtest", "--cost-bps", "5"), ("explain",)])
 def test_a_folder_that_was_changed_is_refused(copied: Path, command: tuple[str, ...]) -> None:
     verb, *rest = command

@@ -221,12 +221,16 @@ def ic_of(model: SignalModel) -> dict[str, Any]:
     Raises
     ------
     DataError
-        Where dates were too few for one.
+        Where dates were too few for one, or none had a forecast.
     """
     if (ic := model.card.get("ic")) is None:
-        expected = f"forecasts that vary on at least {BLOCK + 1} dates, of {FEWEST} names, after the first test block"
+        said = model.walk().filter(pl.col("expected_bps").is_not_nan()).group_by("time").agg(pl.n_unique("value") > 1)
         raise DataError(
-            expected, model.silent or "fewer of the walk", f"take longer files or other sources, and {AGAIN}"
+            f"at least {BLOCK + 1} dates of {FEWEST} names after the first test block, more than a label lasts, and a "
+            "forecast other than 0 on one of them",
+            f"{len(said)} such dates, {said['value'].sum()} with such a forecast. {model.silent}".removesuffix(". "),
+            "a block is forecast only where a source was statistically significant in the blocks before it: take "
+            f"longer files, more names or other sources, and {AGAIN}",
         )
     return dict(ic)
 
