@@ -29,7 +29,6 @@ from tercel.core.errors import JournalError, OrderError, TercelError, VenueError
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
 from tercel.desk.limits import PAUSES, Denial, LimitGate
-from tercel.desk.trading import crashpoints
 from tercel.desk.trading.back_off import AlarmThrottle, BackOff
 from tercel.desk.trading.journal import codec, kinds
 from tercel.desk.trading.ledger import Ledger, obey
@@ -182,15 +181,12 @@ class OrderGateway:
         failed, whys = list[Entry](), dict[str, str]()
         with self.wire:
             for cancel in cancels:
-                crashpoints.at("gateway.send.masscancel")
                 try:
                     self.venue.send(cancel)
                 # One account whose cancel fails must not keep those of the others from leaving.
                 except (VenueError, OrderError, OSError) as error:
                     failed.append(codec.entry_unsent(cancel, error))
                     whys[cancel.account] = str(error)
-                else:
-                    crashpoints.at("gateway.sent.masscancel")
             self._owed += [*before, *(codec.entry_out(cancel) for cancel in cancels), *failed]
         return whys
 
@@ -228,7 +224,6 @@ class OrderGateway:
                 else:
                     outcome.denied.append((command, denial))
                     entries.append(codec.entry_denied(command, denial.code, denial.text, self._parent_of(command)))
-            crashpoints.at("gateway.decided")
             try:
                 self.write(entries)
             except JournalError:
@@ -236,7 +231,6 @@ class OrderGateway:
                 for command in reversed(outcome.sent):
                     self.limits.unsent(command)
                 raise
-            crashpoints.at("gateway.journaled")
             self._send(outcome)
         return outcome
 
@@ -298,7 +292,6 @@ class OrderGateway:
         waiting = outcome.sent
         outcome.sent = []
         for command in waiting:
-            crashpoints.at(f"gateway.send.{_kind(command)}")
             try:
                 with self.wire:
                     fills = isinstance(command, o.NewOrder | o.ReplaceOrder)
@@ -314,7 +307,6 @@ class OrderGateway:
                 self.write([codec.entry_unsent(command, error)])
             else:
                 outcome.sent.append(command)
-                crashpoints.at(f"gateway.sent.{_kind(command)}")
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
         """Step the venue, and process its reports.
@@ -366,9 +358,6 @@ class OrderGateway:
                 self.ledger.apply(entry)
 
     def _book(self, messages: Sequence[codec.OrderMessage]) -> None:
-        crashpoints.at("gateway.heard")
-        if any(isinstance(message, o.Report) and message.last_qty for message in messages):
-            crashpoints.at("gateway.heard.fill")
         now = self.venue.now_ns
         if self._session is not None:
             self._session.unbooked = True
@@ -378,8 +367,6 @@ class OrderGateway:
             self._session.unbooked = False
         # After the write: an error above leaves them to be written with the next ones.
         del self._received[: len(messages)]
-        if any(isinstance(message, o.Report) and message.last_qty for message in messages):
-            crashpoints.at("gateway.booked.fill")
         self._alarm([*self._intake.alerts(), *self._count(messages, now)])
 
     def _entries_in(self, messages: Sequence[codec.OrderMessage], now_ns: int) -> list[Entry]:
@@ -448,10 +435,6 @@ def _never_left(command: o.Command, outcome: SendOutcome) -> Denial | None:
         return None
     denied = {one.cl_ord_id for one, _ in outcome.denied if isinstance(one, o.NewOrder)}
     return Denial("UNKNOWN_ORDER", f"orig={command.orig}, which was denied") if command.orig in denied else None
-
-
-def _kind(command: o.Command) -> str:
-    return type(command).__name__.removesuffix("Order").lower()
 
 
 def sent_to(accounts: Sequence[str], failed: Mapping[str, str]) -> str:
