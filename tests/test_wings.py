@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 import tercel
-from tercel.core.given import STUDIES
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "tercel"
@@ -50,7 +49,10 @@ BESIDE = [ROOT / one for one in ("benchmarks", "certify", "replications", "studi
 HOMES = {"tercel": PACKAGE} | {one.name: one for one in (*(PACKAGE / wing for wing in WINGS), *BESIDE)}
 DOTTED = re.compile(rf"(?<!`)`~?((?:{'|'.join(HOMES)})(?:\.\w+)+)`(?!`)")
 """A name in single backticks that begins with the package, a wing or a folder beside it."""
-GROUPS = {"tercel.commands", "tercel.files", "tercel.strategies", "tercel.progress", *STUDIES}
+GROUPS = {
+    *("tercel.commands", "tercel.files", "tercel.strategies", "tercel.progress"),
+    *("tercel.families", "tercel.judges", "tercel.panels", "tercel.sources"),
+}
 """Groups of entry points and a logger: no modules."""
 FILES = (".lock", ".toml", ".py", ".json", ".md")
 

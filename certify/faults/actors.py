@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from certify.faults import crashpoints
 from certify.faults.market import MarketServer
 from tercel.cli.machine import BoundedClock
 from tercel.core.errors import VenueError
@@ -26,7 +27,6 @@ from tercel.desk.gate.config import read_config
 from tercel.desk.gate.opening import hide, opened, serve
 from tercel.desk.gate.watchdog import beside_gate
 from tercel.desk.limits import LimitGate, read
-from tercel.desk.trading import crashpoints
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.kill import LATCH, KillLatch
 from tercel.desk.trading.ledger import Ledger

@@ -1,6 +1,6 @@
 """Who chooses best when the regime is not told: rules, a switch, a Bayes filter that knows the law, an oracle.
 
-All but the rules choose between the same three specialists (`execution.strategies.trend_switch`) and differ in what
+All but the rules choose between the same three specialists (`studies.regimes.trend`) and differ in what
 they believe alone: the switch in what one view shows; the filter in a forward algorithm over {no trend, up, down} that
 knows how a trend shifts the market's flow and mid, measured without own orders, and remembers what it has seen; the
 oracle in the truth. A specialist is as good as what it does with its belief, so the filter is the ceiling of beliefs.
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from studies.regimes.trend import SUFFIX, TrendSwitch
 from tercel import Task
 from tercel.execution.costs import attribute
 from tercel.execution.intent import empty
@@ -19,7 +20,6 @@ from tercel.execution.market import Market
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.policies_packaged import named
 from tercel.execution.strategies import build
-from tercel.execution.strategies.trend_switch import TrendSwitch
 from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes, Plan, streams_plan
@@ -34,7 +34,7 @@ Floats = NDArray[np.float64]
 
 MARKETS = ("csco", "ibm", "amzn", "goog")
 BASE = "twap_repeg"
-SWITCH = f"{BASE}+trend"
+SWITCH = f"{BASE}{SUFFIX}"
 RULES = (
     "immediate", "twap_take", "almgren_chriss", "peg_touch", "twap_repeg", "twap_cross", "pov_passive", "popv",
     "score_rule",
@@ -44,7 +44,7 @@ LATER_S = 900.0
 PASSES_S = 600.0
 """When one that passes begins."""
 REGIMES = (*NAMED, *(f"{name}, half-way" for name, one in NAMED.items() if not one.passes_s and name != PLAIN.name))
-BEHIND, WITHOUT = ("guard", "trend"), " without "
+GUARD, WITHOUT = "guard", " without "
 """What stands behind a policy and can be taken away, and how the rest is called."""
 LAW_SEED = 77
 BLOCK = 10
@@ -189,7 +189,7 @@ def choices(
 ) -> Table:  # fmt: skip
     """Run every rule, the switch, the filter, the oracle of a trend and the agents in each regime of each market.
 
-    An agent behind which a guard or a filter stands is run without it too.
+    An agent behind which a guard stands is run without it too; one whose name ends in +trend stands in the switch.
     """
     costs: dict[str, dict[str, list[Floats]]] = {regime: {} for regime in regimes}
     for market in markets:
@@ -200,7 +200,8 @@ def choices(
         switches = {SWITCH: TrendSwitch(base), "filter": BayesSwitch(base, law=law_of(built.judged, task, episodes))}
         chosen = {**rules, **switches}
         for name in agents:
-            chosen |= with_and_without(named(name, built.estimates))
+            agent = named(name.removesuffix(SUFFIX), built.estimates)
+            chosen |= with_and_without(TrendSwitch(agent) if name.endswith(SUFFIX) else agent)
         for regime in regimes:
             at_s, name = script_of(regime)
             source = with_regimes(built.judged, RegimeScript([(at_s, name)]))
@@ -212,17 +213,16 @@ def choices(
 
 
 def with_and_without(agent: Strategy) -> dict[str, Strategy]:
-    """An agent, and where a guard or a filter of trends stands behind it, the same without either, by name.
+    """An agent, and where a guard stands behind it, the same without, by name.
 
     >>> list(with_and_without(build("peg_touch")))
     ['peg_touch']
     """
     found = {agent.name: agent}
     if isinstance(agent, PolicyStrategy):
-        for part in BEHIND:
-            rest = {key: value for key, value in agent.action_parameters.items() if key != part}
-            if rest != agent.action_parameters:
-                found[f"{agent.name}{WITHOUT}{part}"] = replace(agent, action_parameters=rest)
+        rest = {key: value for key, value in agent.action_parameters.items() if key != GUARD}
+        if rest != agent.action_parameters:
+            found[f"{agent.name}{WITHOUT}{GUARD}"] = replace(agent, action_parameters=rest)
     return found
 
 

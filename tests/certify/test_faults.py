@@ -1,7 +1,8 @@
 """The fault matrix: what the judge counts, what is chosen, and a tenth of the matrix itself."""
 
+import ast
 import json
-import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,12 +12,13 @@ import threading
 import pytest
 from tests.waiting import until
 
+from certify.faults.crashpoints import PLACES, Place, _insert
 from certify.faults.disk import SmallDisk
 from certify.faults.judge import compared, unwatched
-from certify.faults.play import chosen, kinds
+from certify.faults.play import OF_DESK, POINTS, chosen, kinds
 from certify.faults.proxy import Proxy
 from certify.faults.world import Window
-from tercel.desk.trading import crashpoints
+from tercel.core.errors import ConfigError
 
 COMMAND = (sys.executable, "-m", "tercel.cli", "trade", "faults", "--json")
 PLANTED = """
@@ -140,13 +142,29 @@ def test_a_link_that_is_cut_ends_both_connections(word):
 
 def test_an_armed_point_kills_at_the_passage_named_and_others_do_nothing():
     script = (
-        "from tercel.desk.trading.crashpoints import at\nfor i in range(5):\n  at('a'); at('b'); print(i, flush=True)"
+        "import sys\nfrom certify.faults.crashpoints import at, arm\narm(sys.argv[1])\n"
+        "for i in range(5):\n  at('a'); at('b'); at(''); print(i, flush=True)"
     )
     for point, printed in (("a:3", 2), ("b:3", 2), ("b", 0), ("c:1", 5), ("", 5)):
-        env = {**os.environ, crashpoints.VARIABLE: point}
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, check=False)
+        run = [sys.executable, "-c", script, point]
+        done = subprocess.run(run, capture_output=True, text=True, check=False)
         assert len(done.stdout.split()) == printed
         assert done.returncode == (0 if printed == 5 else -signal.SIGKILL)
+
+
+def test_every_point_of_the_matrix_has_a_place():
+    named = set(re.findall(r"'([a-z]+\.[a-z.]+)'", " ".join(place.name for place in PLACES)))
+    prefixes = {one for one in named if one.endswith(".")}
+    assert prefixes == {"gateway.send.", "gateway.sent."}
+    by_kind = {f"{one}{kind}" for one in prefixes for kind in ("new", "cancel")}
+    assert (named - prefixes) | by_kind == {*POINTS, *OF_DESK}
+
+
+def test_a_statement_that_was_rewritten_is_refused_by_name():
+    source = ast.parse("def submit(self):\n    self.write(1)\n    self.write(2)\n")
+    for statement, times in (("self.write(", 2), ("self.send(", 0)):
+        with pytest.raises(ConfigError, match=f"{times} of them"):
+            _insert(source, Place("gateway:submit", statement, "'a'"))
 
 
 @pytest.mark.release

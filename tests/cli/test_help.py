@@ -14,13 +14,13 @@ from guards.program import commands
 from typer.testing import CliRunner
 
 import tercel
-from tercel.cli import plugins
 from tercel.cli.root import app
 
 TOP: Any = typer.main.get_command(app)
-BESIDE = {name for names in plugins.BESIDE.values() for name in names}
 TREE = {words: command for words, command in commands() if not command.hidden}
 HELP: dict[str, Any] = tomllib.loads((files("tercel.cli") / "help.toml").read_text(encoding="utf-8"))
+BESIDE = set(TREE) - set(HELP["examples"])
+"""Commands of other packages, such as those of a clone: `tercel` has an example of each of its own."""
 
 
 def example(words: str) -> str:

@@ -210,47 +210,6 @@ def test_a_command_that_two_packages_extend_stays_as_it_is(place: Path) -> None:
     assert runner.invoke(app, ["market", "list", "--ticks", "2"]).exit_code == 2
 
 
-def test_an_option_of_a_folder_that_is_not_installed_says_how_to_get_it(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(plugins, "BESIDE", {"tools": ("market list --ticks", "market none --ticks")})
-    app = a_market_that_is_listed()
-    assert plugins.join(app) == []
-    done = runner.invoke(app, ["market", "list", "--ticks=2", "--json"])
-    assert done.exit_code == 2
-    assert json.loads(done.stdout)["error"]["received"].endswith("market list --ticks=2 --json")
-    assert json.loads(done.stdout)["error"]["remedy"] == "pip install ./tools, from a clone of the repository"
-    unknown = runner.invoke(app, ["market", "list", "--tocks", "2"])
-    assert unknown.exit_code == 2
-    assert "pip" not in unknown.stderr
-    assert json.loads(runner.invoke(app, ["market", "list", "--json"]).stdout)["presets"]
-
-    package(place, "many_acme", requests=EXTENDED)
-    (place / "many_acme" / "work.py").write_text(WORK.replace("NAME", "many_acme").replace("def width", "def list"))
-    app = a_market_that_is_listed()
-    assert plugins.join(app) == []
-    assert runner.invoke(app, ["market", "list", "--ticks", "2"]).exit_code == 3
-
-
-def test_a_command_of_a_folder_that_is_not_installed_says_how_to_get_it(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(plugins, "BESIDE", {"tools": ("workshop", "market width", "nowhere width")})
-    app = a_command_line()
-    assert plugins.join(app) == []
-    for words in ("workshop saw --size 3", "market width"):
-        done = runner.invoke(app, [*words.split(), "--json"])
-        assert done.exit_code == 2
-        assert json.loads(done.stdout)["error"]["remedy"] == "pip install ./tools, from a clone of the repository"
-        assert "pip install ./tools" in done.stderr
-    assert "workshop" not in runner.invoke(app, ["--help"]).stdout
-
-    package(place, "tools")
-    app = a_command_line()
-    assert plugins.join(app) == []
-    assert runner.invoke(app, ["market", "width"]).exit_code == 3
-
-
 PROGRAM = """
 import sys
 sys.argv[0] = "tercel"

@@ -1,7 +1,5 @@
 """The guard behind a policy's actions: it takes where an order is late, and nothing else."""
 
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 
@@ -13,7 +11,6 @@ from tercel.execution.actions.guard import CatchUp
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
-from tercel.execution.trend import Trend
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.lab.evaluation.experiment import run_strategies
 from tercel.lab.learning.agent.config import parse
@@ -104,25 +101,3 @@ def test_in_training_too():
         if view.decision[0] == 5:
             assert (guarded(np.zeros((4, 7)), view)[:, i.TAKE] > plain(np.zeros((4, 7)), view)[:, i.TAKE]).any()
         episodes.step(plain(np.zeros((4, 7)), view))
-
-
-def test_a_filter_of_trends_stands_behind_policy_and_guard():
-    config = parse({"policy": {"actions": "residual", "base": "peg_behind", "guard": [0.5, 0.3], "trend": True}}, "")
-    parameters = action_parameters(config)
-    assert parameters["trend"] == asdict(Trend()), "a card keeps the numbers that its policy was judged with"
-    decode, plain = (action_set("residual", {**parameters, "trend": on}).decode for on in (True, False))
-    flow = {"age_ns": 900 * 10**9, "horizon_ns": 1800 * 10**9, "rv_long": 4, "long_same": 90, "long_against": 90}
-    leans = {"long_ofi": [0, 9000, -9000], "long_drift": [0, 900, -900]}
-    view = view_of(**leans, own1=10, far1=10, decision=2, decisions=60, **flow)
-    filtered, unfiltered = decode(np.zeros((3, 7)), view), plain(np.zeros((3, 7)), view)
-    np.testing.assert_array_equal(filtered[0], unfiltered[0])
-    assert filtered[1, i.TAKE] > 0 == unfiltered[1, i.TAKE]
-    assert filtered[2, [i.TAKE, *range(i.REST0, i.REST0 + i.K)]].sum() == 0
-    late = view_of(
-        long_ofi=-9000, long_drift=-900, own1=10, far1=500, decision=56, decisions=60, qty0=100, left=100, **flow
-    )
-    assert decode(np.zeros((1, 7)), late)[0, i.TAKE] == 0, "what waits is not taken by the guard"
-    deaf = action_set("residual", {**parameters, "trend": {**parameters["trend"], "prior": 0.0, "recent": 0.0}}).decode
-    np.testing.assert_array_equal(deaf(np.zeros((3, 7)), view), unfiltered)
-    with pytest.raises(ConfigError, match="priors"):
-        action_set("residual", {**parameters, "trend": {"priors": 0.1}})

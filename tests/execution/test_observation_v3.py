@@ -1,6 +1,7 @@
 """Observation-v3: how the order fares, and the market before it came; the second observation stands in front."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow import preset as presets
+from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 
 MINUTE = 60 * 10**9
@@ -94,3 +96,20 @@ def test_buying_and_selling_look_alike():
     buy, sell = episodes.view.m[0::2], episodes.view.m[1::2]
     np.testing.assert_array_equal(buy[:, c.LONG_SAME], sell[:, c.LONG_AGAINST])
     np.testing.assert_array_equal(buy[:, c.LONG_OFI], -sell[:, c.LONG_OFI])
+
+
+def test_slow_flow_is_counted_from_the_warm_up_on():
+    """The world ran before the warm-up began: what it traded then is not seen."""
+    preset = presets.load("csco-santa-fe")
+    task = Task(share=0.1, horizon_s=60, decisions=6, warmup_s=30)
+    source = reactive(preset)
+    older = source.worlds_k.copy()
+    older[:, [sim.BOUGHT, sim.OFI]] += 10**6
+    episodes = Episodes(replace(source, worlds_k=older), task, 2)
+    episodes.start(seeded_plan(task, 5, 1, 0, 2))
+    view = episodes.view
+    assert view.age_ns.tolist() == [30 * 10**9] * 2
+    assert (view.long_same[0], view.long_against[0], view.long_ofi[0]) == (
+        view.long_against[1], view.long_same[1], -view.long_ofi[1],
+    )  # fmt: skip
+    assert 0 < view.long_same[0] + view.long_against[0] < 10 * preset.volume_per_s * 30

@@ -67,11 +67,11 @@ def test_what_stands_behind_a_policy_can_be_taken_away() -> None:
     size = observer("v3").size
     layer = np.zeros((size, 7), np.float32), np.zeros(7, np.float32)
     policy = MlpPolicy((layer,), np.zeros(size, np.float32), np.ones(size, np.float32), head="vector")
-    parameters = {"base": "peg_touch", "guard": [0.5, 0.3], "trend": True}
+    parameters = {"base": "peg_touch", "guard": [0.5, 0.3]}
     agent = PolicyStrategy("mine", policy, "residual", action_parameters=parameters, observation="v3")
     found = with_and_without(agent)
-    assert list(found) == ["mine", "mine without guard", "mine without trend"]
+    assert list(found) == ["mine", "mine without guard"]
     late = view_of(qty0=100, left=100, decision=50, decisions=60, far1=500)
     takes = [strategy.decide(late)[0, TAKE] > 0 for strategy in found.values()]
-    assert takes == [True, False, True]
+    assert takes == [True, False]
     assert list(with_and_without(build("twap_take"))) == ["twap_take"]

@@ -136,10 +136,8 @@ def test_the_leak_command_looks_at_the_set(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", [PANEL, TWEETS, '[train]\nfamilies = ["lstm"]\n'])
-def test_without_studies_a_configuration_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
-) -> None:
+def test_without_studies_a_configuration_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     config = tmp_path / "c.toml"
     config.write_text(part)
     monkeypatch.setattr(given, "entry_points", lambda **_: ())
-    assert "pip install ./studies" in refused("train", config, "--out", tmp_path / "out")
+    assert "to go on t" in refused("train", config, "--out", tmp_path / "out")

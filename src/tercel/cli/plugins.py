@@ -19,30 +19,16 @@ request says in another way. The command keeps its name, its place and its help.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import typer
-from typer.core import TyperCommand
 from typer.models import CommandInfo
 
 from tercel.cli.help_texts import add_help, help_texts, name_of, tree
 from tercel.cli.request import add, request_of
-from tercel.cli.terminal import print_error
 from tercel.core.errors import ConfigError
 
 GROUP: Final = "tercel.commands"
-BESIDE: Final[dict[str, tuple[str, ...]]] = {
-    "certify": ("certify", "limits stress", "market simulate --itch", "trade faults"),
-    "studies": (
-        "agent ablate", "agent package", "agent table", "market arbitrage", "market facts", "market response",
-        "market sanity", "market table", "risk anomaly", "risk correlation", "risk posture --market", "risk precursors",
-        "risk regimes", "risk tail", "risk volatility", "signals compare", "trade run --ablate", "trade run --freeze",
-        "trade run --seeds",
-    ),
-}  # fmt: skip
-"""Folder of a clone -> commands, groups of commands, and options of commands that are there once it is installed."""
-ANYTHING: Final = {"allow_extra_args": True, "ignore_unknown_options": True}
-"""Settings of a command that takes whatever follows it."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +99,6 @@ def join(app: typer.Typer) -> list[str]:
             new.callback.__doc__, old.callback = old.callback.__doc__, new.callback
         else:
             _group(app, given[0].to).registered_commands.append(new)
-    _name_absent(app)
     add_help(app, texts)
     return left_out
 
@@ -143,46 +128,3 @@ def _group(app: typer.Typer, commands: PluginCommands) -> typer.Typer:
             inner = [app.registered_groups[-1].typer_instance]
         app = inner[0] or app
     return app
-
-
-def _name_absent(app: typer.Typer) -> None:
-    """Answer commands and options of a clone's folders that are not installed with how to install them."""
-    known = _commands(app)
-    for folder, names in BESIDE.items():
-        for words in names:
-            above, _, name = words.rpartition(" ")
-            command = known.get(above)
-            if name.startswith("--") and command is not None:
-                command.cls = _WithOptionsBeside
-            elif words not in known and command is None and above in ("", *known):
-                absent = _group(app, PluginCommands(above, ()))
-                absent.command(name, hidden=True, add_help_option=False, context_settings=ANYTHING)(
-                    _absent(words, folder)
-                )
-
-
-class _WithOptionsBeside(TyperCommand):
-    """A command that has more options once a folder of a clone is installed."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read what was typed; of options that are not there, say what to install."""
-        known = {name for one in self.params for name in one.opts}
-        for option in (one.partition("=")[0] for one in args):
-            words = f"{ctx.command_path} {option}"
-            for folder, names in BESIDE.items():
-                if option not in known and words.endswith(tuple(f" {name}" for name in names)):
-                    _refuse(folder, f"{ctx.command_path} {' '.join(args)}", "--json" in args)
-        return super().parse_args(ctx, args)
-
-
-def _absent(words: str, folder: str) -> Callable[[typer.Context], None]:
-    def answer(context: typer.Context) -> None:
-        _refuse(folder, " ".join(["tercel", words, *context.args]), "--json" in context.args)
-
-    return answer
-
-
-def _refuse(folder: str, typed: str, as_json: bool) -> NoReturn:
-    remedy = f"pip install ./{folder}, from a clone of the repository"
-    print_error(ConfigError(f"the commands of {folder} to be installed", typed, remedy), as_json)
-    raise typer.Exit(2)

@@ -207,13 +207,12 @@ class PostureRequest(JsonRequest):
         from tercel.signals.risk.posture_story import of_book
 
         if self.file is None:
-            remedy = "name one; for a scripted stress: pip install ./studies, from a clone of the repository"
-            raise ConfigError("a FILE of daily prices", "none", remedy)
+            raise ConfigError("a FILE of daily prices", "none", "name one")
         return of_book(OwnPrices(self.file, map=self.map, column=self.column, adjusted=self.adjusted).book())
 
 
 def posture(request: PostureRequest) -> None:
-    """Say how much and how fast risk lets a desk trade: for a file of prices, or with studies in a scripted stress."""
+    """Say how much and how fast risk lets a desk trade: for a file of prices."""
     check_folder(request.out)
     story = request.story()
 

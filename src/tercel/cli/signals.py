@@ -15,7 +15,6 @@ from tercel.cli.signals_backtest import OfModel, backtest, explain
 from tercel.cli.signals_flow import flow_app
 from tercel.cli.terminal import hand_over, print_rows, say
 from tercel.core.errors import ConfigError
-from tercel.core.given import INSTALL
 from tercel.core.written import write_whole
 
 if TYPE_CHECKING:
@@ -171,8 +170,8 @@ def leak(request: Leak) -> None:
     configs += [] if request.config is None else [read_config(request.config)]
     sets = [] if request.data is None else request.sets(request.data)
     if request.data is not None and not sets:
-        expected = f"{checks.STOCKS}, or stocknet where studies is installed"
-        raise ConfigError(expected, f"neither in {request.data}", f"check `data=`, or {INSTALL}")
+        expected = f"a data set such as {checks.STOCKS}"
+        raise ConfigError(expected, f"none in {request.data}", "check `data=`")
     found = checks.leak(configs + sets, request.seed, request.out or RUNS / f"signals-leak-{request.seed}")
 
     def show() -> None:

@@ -11,14 +11,7 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
 
-STUDIES: Final = {
-    "tercel.families": ("lstm", "svm_linear", "svm_rbf", "transformer"),
-    "tercel.judges": ("lob-bench",),
-    "tercel.panels": ("stocknet",),
-    "tercel.sources": ("tweets",),
-}
-"""Group -> names that are there once the folder `studies` of a clone is installed."""
-INSTALL: Final = "pip install ./studies, from a clone of the repository"
+INSTALL: Final = "take one of these, or install the package that gives it"
 
 
 def loaded(entry: EntryPoint) -> Any:
@@ -59,17 +52,16 @@ def given(group: str, name: str, own: Iterable[str], what: str, said: str = "") 
     Raises
     ------
     UnknownNameError
-        No installed package gives it; the folder of a clone that does, or the nearest name, is offered.
+        No installed package gives it; the nearest name is offered.
     ConfigError
         What is given cannot be imported.
 
-    >>> given("tercel.families", "lstn", ["linear"], "one of")  # doctest: +ELLIPSIS
+    >>> given("nobodys.group", "linaer", ["linear"], "one of")
     Traceback (most recent call last):
     ...
-    tercel.core.errors.UnknownNameError: expected one of linear...; received 'lstn'. To go on: try 'lstm'.
+    tercel.core.errors.UnknownNameError: expected one of linear; received 'linaer'. To go on: try 'linear'.
     """
     for entry in entry_points(group=group, name=name):
         return loaded(entry)
-    known, beside = (*own, *names_given(group)), STUDIES.get(group, ())
-    remedy = INSTALL if name in beside else offer(name, (*known, *beside))
-    raise UnknownNameError(f"{what} {', '.join(known)}", said or repr(name), remedy)
+    known = (*own, *names_given(group))
+    raise UnknownNameError(f"{what} {', '.join(known)}", said or repr(name), offer(name, known, INSTALL))

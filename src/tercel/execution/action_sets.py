@@ -6,7 +6,6 @@ card keeps. A new set is named in `SETS` and in `_PLAIN` or, where it is made of
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -21,7 +20,6 @@ from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.strategies.events_clock import between_slices
 from tercel.execution.strategies.flow import thresholds_of
 from tercel.execution.strategy import Strategy
-from tercel.execution.trend import Trend
 from tercel.execution.view import View
 
 Decoder = Callable[[AnyArray, View], Intents]
@@ -77,9 +75,9 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
         One of `SETS`.
     parameters : mapping, optional
         Of the set, such as ``{"base": "peg_behind"}`` of `residual`; the discrete ones have none. Behind any of them
-        ``guard`` = [late, resume] puts a guard (`execution.actions.guard`), ``trend`` a filter of trends
-        (`execution.trend`; true, or its numbers by name), ``flow`` a forecast that is listened to (a forecaster's
-        ``model`` and the thresholds of `strategies.flow`), ``events`` the clock of events, in this order.
+        ``guard`` = [late, resume] puts a guard (`execution.actions.guard`), ``flow`` a forecast that is
+        listened to (a forecaster's ``model`` and the thresholds of `strategies.flow`), ``events`` the clock of events,
+        in this order.
 
     Raises
     ------
@@ -92,8 +90,8 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
     (8, True)
     """
     given = dict(parameters or {})
-    thresholds, filtered = given.pop("guard", None), given.pop("trend", False)
-    listening, on_events = given.pop("flow", None), given.pop("events", False)
+    thresholds, listening = given.pop("guard", None), given.pop("flow", None)
+    on_events = given.pop("events", False)
     if name in _MADE:
         made = _MADE[name](given)
         actions = ActionSet(name, made.labels, made.decode, made.continuous, True)
@@ -104,8 +102,6 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
         actions = ActionSet(name, plain.LABELS, plain.decode, name == "allocation")
     if thresholds is not None:
         actions = actions._replace(decode=guarded(actions.decode, thresholds))
-    if filtered:
-        actions = actions._replace(decode=_filtered(actions.decode, filtered))
     if listening is not None:
         actions = actions._replace(decode=_then(actions.decode, thresholds_of(listening).applied))
     return actions._replace(decode=_then(actions.decode, between_slices)) if on_events else actions
@@ -114,11 +110,3 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
 def _then(decode: Decoder, change: Callable[[Intents, View], Intents]) -> Decoder:
     """A decoder whose intents are changed by a function of them and of the view."""
     return lambda actions, view: change(decode(actions, view).astype(np.int32, casting="same_kind"), view)
-
-
-def _filtered(decode: Decoder, numbers: Mapping[str, float] | bool) -> Decoder:
-    """A decoder whose intents give way to a trend."""
-    known = {} if isinstance(numbers, bool) else dict(numbers)
-    refuse_unknown(known, tuple(field.name for field in fields(Trend)), "the filter of trends")
-    trend = Trend(**known)
-    return lambda actions, view: trend.applied(decode(actions, view), view)

@@ -471,8 +471,10 @@ def test_another_schema_is_refused(ten, schema):
 def test_a_kill_leaves_whole_batches(tmp_path):
     script = """
         import sys
+        from certify.faults.crashpoints import arm
         from tercel.api.testing.journal import entries
         from tercel.desk.trading.journal.store import SqlJournal
+        arm(sys.argv[2])
         journal = SqlJournal(sys.argv[1])
         for i in range(100):
             journal.append(entries(3, 3 * i))
@@ -484,8 +486,8 @@ def test_a_kill_leaves_whole_batches(tmp_path):
         ("journal.append.after:4", 4),
     ):
         folder = tmp_path / point.split(":")[0]
-        run = [sys.executable, "-c", textwrap.dedent(script), str(folder)]
-        done = subprocess.run(run, capture_output=True, env={**os.environ, "TERCEL_CRASH_AT": point}, check=False)
+        run = [sys.executable, "-c", textwrap.dedent(script), str(folder), point]
+        done = subprocess.run(run, capture_output=True, check=False)
         assert done.returncode == -9
         journal = SqlJournal(folder)
         assert all_of(journal) == entries(3 * batches)

@@ -29,7 +29,6 @@ from tercel.core.errors import JournalError, OrderError, TercelError, VenueError
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
 from tercel.desk.limits import PAUSES, Denial, LimitGate
-from tercel.desk.trading import crashpoints
 from tercel.desk.trading.back_off import AlarmThrottle, BackOff
 from tercel.desk.trading.journal import codec, kinds
 from tercel.desk.trading.ledger import Ledger, obey
@@ -184,15 +183,12 @@ class OrderGateway:
         failed, whys = list[Entry](), dict[str, str]()
         with self.wire:
             for cancel in cancels:
-                crashpoints.at("gateway.send.masscancel")
                 try:
                     self.venue.send(cancel)
                 # One account whose cancel fails must not keep those of the others from leaving.
                 except (VenueError, OrderError, OSError) as error:
                     failed.append(self._unsent(cancel, error))
                     whys[cancel.account] = str(error)
-                else:
-                    crashpoints.at("gateway.sent.masscancel")
             self._owed += [*before, *(codec.entry_out(cancel) for cancel in cancels), *failed]
         return whys
 
@@ -230,7 +226,6 @@ class OrderGateway:
                 else:
                     outcome.denied.append((command, denial))
                     entries.append(codec.entry_denied(command, denial.code, denial.text, self._parent_of(command)))
-            crashpoints.at("gateway.decided")
             try:
                 self.write(entries)
             except JournalError:
@@ -238,7 +233,6 @@ class OrderGateway:
                 for command in reversed(outcome.sent):
                     self.limits.unsent(command)
                 raise
-            crashpoints.at("gateway.journaled")
             self._send(outcome)
         return outcome
 
@@ -300,7 +294,6 @@ class OrderGateway:
         waiting = outcome.sent
         outcome.sent = []
         for command in waiting:
-            crashpoints.at(f"gateway.send.{_kind(command)}")
             try:
                 with self.wire:
                     fills = isinstance(command, o.NewOrder | o.ReplaceOrder)
@@ -316,7 +309,6 @@ class OrderGateway:
                 self.write([self._unsent(command, error)])
             else:
                 outcome.sent.append(command)
-                crashpoints.at(f"gateway.sent.{_kind(command)}")
 
     def _unsent(self, command: o.Command, error: Exception) -> Entry:
         """Alert of what may not have left: of an order always, of cancels and questions of an account once a minute."""
@@ -375,9 +367,6 @@ class OrderGateway:
                 self.ledger.apply(entry)
 
     def _book(self, messages: Sequence[codec.OrderMessage]) -> None:
-        crashpoints.at("gateway.heard")
-        if any(isinstance(message, o.Report) and message.last_qty for message in messages):
-            crashpoints.at("gateway.heard.fill")
         now = self.venue.now_ns
         if self._session is not None:
             self._session.unbooked = True
@@ -387,8 +376,6 @@ class OrderGateway:
             self._session.unbooked = False
         # After the write: an error above leaves them to be written with the next ones.
         del self._received[: len(messages)]
-        if any(isinstance(message, o.Report) and message.last_qty for message in messages):
-            crashpoints.at("gateway.booked.fill")
         self._alarm([*self._intake.alerts(), *self._count(messages, now)])
 
     def _entries_in(self, messages: Sequence[codec.OrderMessage], now_ns: int) -> list[Entry]:
@@ -457,10 +444,6 @@ def _never_left(command: o.Command, outcome: SendOutcome) -> Denial | None:
         return None
     denied = {one.cl_ord_id for one, _ in outcome.denied if isinstance(one, o.NewOrder)}
     return Denial("UNKNOWN_ORDER", f"orig={command.orig}, which was denied") if command.orig in denied else None
-
-
-def _kind(command: o.Command) -> str:
-    return type(command).__name__.removesuffix("Order").lower()
 
 
 def sent_to(accounts: Sequence[str], failed: Mapping[str, str]) -> str:

@@ -25,7 +25,6 @@ from tercel.core.plain import plain
 from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import BUY
 from tercel.desk.limits import LimitGate
-from tercel.desk.trading import crashpoints
 from tercel.desk.trading.archive import ArchiveIndex
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
@@ -185,9 +184,7 @@ def reconcile(
     before = {order.root: order for order in orders.live()} if before is None else before
     booked = {(fill.account, fill.order, fill.exec_id) for fill in orders.fills}
     accounts = sorted({*gateway.ledger.accounts, *more})
-    crashpoints.at("recovery.begun")
     resend(gateway, accounts)
-    crashpoints.at("recovery.resent")
     fences = _sweep(gateway, name, accounts)
     wait, refused = FIRST_WAIT_NS, ""
     for tried in range(PATIENCE):
@@ -195,7 +192,6 @@ def reconcile(
             fences |= _sweep(gateway, name, sorted(set(fences.values())))
         live = sorted(orders.live(), key=attrgetter("parent"))
         gateway.submit([*questions(gateway, name), *cancels(gateway, live, name)], sender=Sender.STOPPER)
-        crashpoints.at("recovery.asked")
         refused = _listen(gateway, wait, fences) or refused
         # Ended, with executions missing: only the venue's list has them.
         if any(order.done for order in orders.unknown()):
@@ -209,7 +205,6 @@ def reconcile(
         names = ", ".join(f"{order.root} ({order.status})" for order in orders.live()) or ", ".join(fences)
         received = f"none on {names:.300}" + (f". It refuses to answer: {refused:.300}" if refused else "")
         raise VenueError("the venue's word on every order", received, LOOK_UP if mute else AGAIN)
-    crashpoints.at("recovery.agreed")
     fills = [fill for fill in orders.fills if (fill.account, fill.order, fill.exec_id) not in booked]
     lines = [
         _line(order, orders.get(root) or order, [fill.exec_id for fill in fills if fill.order == root])
@@ -236,7 +231,6 @@ def _sweep(gateway: OrderGateway, name: Callable[[], str], accounts: Sequence[st
     """
     now, fences = gateway.venue.now_ns, {name(): account for account in accounts}
     gateway.submit([MassCancel(name(), account, "", now) for account in accounts], sender=Sender.STOPPER)
-    crashpoints.at("recovery.cancelled")
     gateway.submit([_fence(gateway, fence, account) for fence, account in fences.items()], sender=Sender.STOPPER)
     return fences
 

@@ -23,7 +23,6 @@ from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.limits import LimitGate
-from tercel.desk.trading import crashpoints
 from tercel.desk.trading.agent_holds import hold, let_go
 from tercel.desk.trading.at_risk import RiskWatch
 from tercel.desk.trading.by_hand import HandTrading
@@ -285,8 +284,6 @@ class Session:
         check_store(self.gateway)
         way = self._come_back()
         entries = take_inbox(self.gateway)
-        if entries:
-            crashpoints.at("session.inbox")
         for entry in entries:
             carry_out(self.gateway, entry, self._obey if self._turned else self._obey_late)
         self._turned = True
@@ -298,12 +295,10 @@ class Session:
         # No further than the next decision, and never back: a decision that is overdue is due now.
         until = min(until_ns, max(min(self.manager.due_ns, self.hands.due_ns), self.venue.now_ns))
         with self.gateway.lock:
-            crashpoints.at("session.step")
             self._receive(until)
             # The latch's thread may have stepped the venue meanwhile: what it took is digested here, in order.
             events = self._backlog
             self._backlog = []
-        crashpoints.at("session.received")
         self._digest(events)
         # Among reports more of the same moment may be to come: the decision waits for the next turn.
         if self.venue.now_ns >= until and all(isinstance(event, MarketRows) for event in events):
@@ -428,7 +423,6 @@ class Session:
     def _heartbeat(self) -> None:
         with self.gateway.lock:
             entries = heartbeat(self.gateway, self.followers)
-            crashpoints.at("session.heartbeat")
             self.gateway.write(entries)
             self._risk.look(entries)
             self.positions.look()

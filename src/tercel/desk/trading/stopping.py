@@ -14,7 +14,6 @@ from tercel.core.fixed import shown
 from tercel.core.orders import CancelOrder, Command, MassCancel, StatusRequest
 from tercel.core.periodic import PeriodicThread
 from tercel.core.ports import Entry
-from tercel.desk.trading import crashpoints
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.kill import Latch
@@ -93,7 +92,6 @@ class KillCanceller:
         now, entries = self._gateway.venue.now_ns, list[Entry]()
         for agent, why in fallen.items():
             body = {"event": "latched", "scope": agent, "by": self._by(), "reason": why, "open": self._lots(agent)}
-            crashpoints.at("kill.latched")
             self._requested_ns[agent] = now
             entries.append(Entry(kinds.KILL, now, agent=agent, body=body))
         try:

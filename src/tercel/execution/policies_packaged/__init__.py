@@ -204,7 +204,7 @@ def named(name: str, estimates: MarketEstimates | None = None) -> Strategy:
     ----------
     name : str
         A written strategy's name, that of a packaged policy, or "ppo" or "dqn" for the one of the default market;
-        behind it ``+alpha``, ``+posture`` or ``+trend``, one or several, such as ``ppo+alpha+posture``.
+        behind it ``+alpha`` or ``+posture``, one or both, such as ``ppo+alpha+posture``.
     estimates : MarketEstimates, optional
         For the written strategies that need them.
 

@@ -22,7 +22,6 @@ from tercel.execution.strategies.flow import OnFlow
 from tercel.execution.strategies.guarded import Guarded, RestAndTake
 from tercel.execution.strategies.score_rule import ScoreRule
 from tercel.execution.strategies.seconds import OnSeconds
-from tercel.execution.strategies.trend_switch import TrendSwitch
 from tercel.execution.strategies.tuned import tuned_parameters
 from tercel.execution.strategies.vector import Tunable
 from tercel.execution.strategy import Strategy
@@ -138,12 +137,11 @@ market, and where it was not, is the rule that it begins from once more."""
 WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {
     "alpha": AlphaTilt,
     "posture": PostureCap,
-    "trend": TrendSwitch,
     "flow": OnFlow,
     "seconds": OnSeconds,
     "events": OnEvents,
 }
-"""What `+alpha`, `+posture`, `+trend`, `+flow`, `+seconds`, `+events` behind a name do, from the inside out."""
+"""What `+alpha`, `+posture`, `+flow`, `+seconds`, `+events` behind a name do, from the inside out."""
 
 
 def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:

@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Final, NamedTuple
 
 from tercel.core.errors import JournalError
-from tercel.desk.trading import crashpoints
 from tercel.desk.trading.journal.chain import ChainRow
 from tercel.desk.trading.journal.database import SCHEMA, JournalPlace, journal_errors
 
@@ -146,7 +145,6 @@ class Log(ABC):
             self._insert(rows)
             for number in taken:
                 self._execute("UPDATE inbox SET taken = :seq WHERE id = :id", {"seq": rows[-1].seq, "id": number})
-            crashpoints.at("journal.commit.before")
         self._owes = not sync
 
     def waiting(self) -> list[InboxRow]:

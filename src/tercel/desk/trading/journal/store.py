@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.ports import Entry
-from tercel.desk.trading import crashpoints
 from tercel.desk.trading.journal import database
 from tercel.desk.trading.journal import kinds as kinds_of
 from tercel.desk.trading.journal.chain import ChainRow, digest, entry_of, origin, posted, row_of
@@ -141,9 +140,7 @@ class SqlJournal:
         with self._mutex:
             if entries:
                 rows = self._chained(entries)
-                crashpoints.at("journal.append.before")
                 self._write(rows, sync=sync)
-                crashpoints.at("journal.append.after")
             elif sync:
                 self._flush()
             return self.last
@@ -264,11 +261,9 @@ class SqlJournal:
         """
         with self._mutex:
             self._must_work()
-            crashpoints.at("journal.snapshot.before")
             hash_ = next(row.hash for row in self._rows.rows(seq - 1, until=seq))
             one = StoredSnapshot(seq, hash_, version, body, "")
             self._rows.keep(one._replace(seal=_seal(one, self.key)), NEWEST)
-            crashpoints.at("journal.snapshot.after")
 
     def reader(self) -> "SnapshotReader":
         """A separate reader of the same entries and snapshots, for another thread."""
@@ -280,7 +275,6 @@ class SqlJournal:
         """The last entry on the disk, written over the mark before in one stroke."""
         if self._mark_file < 0:
             return
-        crashpoints.at("journal.mark.before")
         text = json.dumps({"seq": self.last, "hash": self.head})
         os.pwrite(self._mark_file, text.ljust(MARK_BYTES).encode(), 0)
 

@@ -5,8 +5,8 @@
     [market]      presets, weights, regimes, regime_weights, regime_stakes, impact; or lake, symbol,
                   train_days, judge_days, queue, impact
     [task]        share, horizon_s, latency_ms (a number, or [lowest, highest]), decision_s, side, grow_frames, warmup_s
-    [policy]      actions, base, parameters, levers, dead, scale, grains, guard, trend, flow, events,
-                  observation, stack, hidden
+    [policy]      actions, base, parameters, levers, dead, scale, grains, guard, flow, events, observation,
+                  stack, hidden
     [learner]     algo, frames, markets and what the learner takes: steps, minibatch, epochs, learning_rate, ...
     [reward]      execution, impact, left, against, unit, risk_aversion; or own, a function of one's own
     [start]       clone: how many decisions of the base are imitated first
@@ -193,8 +193,6 @@ class PolicySection(_Section):
     """Of `residual`: what rests changes by whole grains of the order alone."""
     guard: tuple[float, float] | None = None
     """Shares of the order, [late, resume]: behind by more than `late`, it is brought back to `resume` by taking."""
-    trend: bool = False
-    """Whether a filter of trends (`execution.trend`) stands behind the policy and its guard."""
     flow: str = ""
     """A forecaster of the next seconds, by name or folder, that what is learned here listens to (`strategies.flow`)."""
     events: bool = False

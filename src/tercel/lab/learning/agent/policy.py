@@ -11,7 +11,6 @@ from tercel.execution.strategies.baselines import Peg, PegTouch
 from tercel.execution.strategies.flow import shipped_thresholds
 from tercel.execution.strategies.tuned import tuned_parameters
 from tercel.execution.strategy import Strategy
-from tercel.execution.trend import Trend
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.user_code import eyes_of
 
@@ -23,8 +22,6 @@ def action_parameters(config: AgentConfig) -> dict[str, Any]:
     """Parameters of the policy's actions, whole: what is tuned for the (first) market is written out."""
     section = config.policy
     behind: dict[str, Any] = {"guard": list(section.guard)} if section.guard else {}
-    if section.trend:
-        behind["trend"] = asdict(Trend())
     if section.flow:
         behind["flow"] = {"model": section.flow, **asdict(shipped_thresholds())}
     if section.events:

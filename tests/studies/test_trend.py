@@ -1,22 +1,16 @@
 """What the trend switch believes, and what it does with it."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
+from studies.regimes.trend import IMBALANCE_SD, MOVE_SD, TrendSwitch, imbalance_unit
 from tercel.api.testing.strategy import StrategyConformance, random_views, view_of
 from tercel.core.errors import ConfigError
 from tercel.execution.intent import REST0, TAKE
 from tercel.execution.strategies import build
-from tercel.execution.strategies.trend_switch import TrendSwitch
-from tercel.execution.task import Task
-from tercel.execution.trend import IMBALANCE_SD, MOVE_SD, imbalance_unit
 from tercel.execution.view import View
-from tercel.lab.evaluation.episodes import Episodes, seeded_plan
-from tercel.market.flow import preset as presets
-from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import reactive
+
+pytestmark = pytest.mark.release
 
 BASE = build("peg_touch")
 OFIS = ("ofi", "past_ofi1", "past_ofi2", "past_ofi3")
@@ -97,23 +91,6 @@ def test_chances_that_are_none_are_refused() -> None:
     for wrong in ({"prior": 0.5}, {"recent": -0.1}, {"speed": 0.0}, {"last": 1.5}):
         with pytest.raises(ConfigError):
             TrendSwitch(BASE, **wrong)
-
-
-def test_slow_flow_is_counted_from_the_warm_up_on() -> None:
-    """The world ran before the warm-up began: what it traded then is not seen."""
-    preset = presets.load("csco-santa-fe")
-    task = Task(share=0.1, horizon_s=60, decisions=6, warmup_s=30)
-    source = reactive(preset)
-    older = source.worlds_k.copy()
-    older[:, [sim.BOUGHT, sim.OFI]] += 10**6
-    episodes = Episodes(replace(source, worlds_k=older), task, 2)
-    episodes.start(seeded_plan(task, 5, 1, 0, 2))
-    view = episodes.view
-    assert view.age_ns.tolist() == [30 * 10**9] * 2
-    assert (view.long_same[0], view.long_against[0], view.long_ofi[0]) == (
-        view.long_against[1], view.long_same[1], -view.long_ofi[1],
-    )  # fmt: skip
-    assert 0 < view.long_same[0] + view.long_against[0] < 10 * preset.volume_per_s * 30
 
 
 def test_how_often_an_order_decides_tells_nothing_of_a_trend() -> None:

@@ -1,4 +1,4 @@
-"""A filter on slow flow, outside the network: an order in a market that trends is taken at once, or waits.
+"""A filter on slow flow, outside any network: an order in a market that trends is taken at once, or waits.
 
 A market whose flow leans to one side for half an hour moves further than any schedule saves: against such a move the
 order is taken at once, with it the order waits. What tells is the order flow imbalance and the mid since the warm-up
@@ -27,7 +27,7 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
 from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents
-from tercel.execution.strategy import ladder, settle
+from tercel.execution.strategy import Strategy, Wrapper, ladder, settle
 from tercel.execution.view import View
 
 IMBALANCE_SD = 1.4
@@ -44,6 +44,8 @@ EARLY, LATE = 0.3, 10.0
 """What the next interval's crowding costs at arrival, and at the horizon."""
 SLICES = 10
 """An order that takes is taken in so many decisions, or by the far touch where that is more."""
+SUFFIX = "+trend"
+"""Behind a strategy's name: the strategy in the switch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +132,32 @@ class Trend:
         chosen = hurries | waits
         intents[chosen] = settle(switched, view)[chosen]
         return intents
+
+
+@dataclass(frozen=True)
+class TrendSwitch(Trend, Wrapper):
+    """`inner`'s intents, unless the market trends; exactly `inner`'s where nothing says so.
+
+    Parameters
+    ----------
+    inner : Strategy
+        Anything.
+
+    >>> from tercel.execution.strategies import build
+    >>> TrendSwitch(build("peg_touch")).name
+    'peg_touch+trend'
+    """
+
+    inner: Strategy
+
+    @property
+    def name(self) -> str:
+        """Name of the inner strategy with +trend."""
+        return f"{self.inner.name}{SUFFIX}"
+
+    def decide(self, view: View) -> Intents:
+        """Intents of the inner strategy; in a trend against the order all of it, in one with it nothing."""
+        return self.applied(self.inner.decide(view), view)
 
 
 def intervals_of(view: View) -> Floats:
