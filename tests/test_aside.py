@@ -23,7 +23,6 @@ from tercel.cli.help_texts import help_texts
 from tercel.cli.operator import AskDesk, DeskRequest
 from tercel.cli.request import add, request_of
 from tercel.cli.shared import JsonRequest
-from tercel.core import given
 
 PLUGINS = tuple(name for name in ASIDE if (ROOT / name / "pyproject.toml").is_file())
 """Those that are distributions of their own: their commands join `tercel` by entry point."""
@@ -102,8 +101,8 @@ def found(package: str, names: Iterable[str]) -> Iterator[Path]:
     return (path for name in names for path in ROOT.joinpath(*package.split(".")).glob(name))
 
 
-@pytest.mark.parametrize("folder", PLUGINS)
-def test_its_commands_are_known_where_it_is_not_installed_and_have_examples(folder: str) -> None:
+def commands_of(folder: str) -> tuple[dict[str, plugins.PluginCommands], set[str]]:
+    """Commands that a folder adds, by their words, and options that it adds to the package's own."""
     [(_, where)] = of(folder)["project"]["entry-points"][plugins.GROUP].items()
     module, _, name = where.partition(":")
     commands, options = {}, set[str]()
@@ -116,9 +115,13 @@ def test_its_commands_are_known_where_it_is_not_installed_and_have_examples(fold
                 options |= {f"{words} --{field.replace('_', '-')}" for field in signature(kind).parameters.keys() - own}
             else:
                 commands[words] = one
-    named = {one.group if one.about else words for words, one in commands.items()}
-    assert named | options == set(plugins.BESIDE[folder])
-    assert set(help_texts(module.rpartition(".")[0])["examples"]) == set(commands)
+    return commands, options
+
+
+@pytest.mark.parametrize("folder", PLUGINS)
+def test_its_commands_have_examples(folder: str) -> None:
+    commands, _ = commands_of(folder)
+    assert set(help_texts(folder)["examples"]) == set(commands)
 
 
 def extended(kind: Any) -> set[str]:
@@ -129,15 +132,9 @@ def extended(kind: Any) -> set[str]:
 
 
 def test_every_one_is_set_up() -> None:
-    assert set(plugins.BESIDE) == set(PLUGINS)
     line = re.search(r"^BESIDE := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert line is not None
     assert set(line[1].split()) == set(PLUGINS)
-
-
-def test_what_studies_gives_by_name_is_known_where_it_is_not_installed() -> None:
-    groups = of("studies")["project"]["entry-points"]
-    assert {group: tuple(sorted(groups[group])) for group in given.STUDIES} == given.STUDIES
 
 
 ALONE = """
@@ -156,5 +153,4 @@ def test_the_package_alone_has_few_commands() -> None:
     assert done.stderr == ""
     words = done.stdout.split("\n")[:-1]
     assert len(words) == MOST_COMMANDS
-    elsewhere = [one for names in plugins.BESIDE.values() for one in names]
-    assert [one for one in words if any(f"{one} ".startswith(f"{name} ") for name in elsewhere)] == []
+    assert [one for folder in PLUGINS for one in commands_of(folder)[0] if one in words] == []

@@ -95,7 +95,7 @@ class Entries(Protocol):
 
 
 class Journal(Entries, Protocol):
-    """An append-only, durable list of entries. `tercel.api.testing.journal.JournalConformance` checks one."""
+    """An append-only, durable list of entries. `certify.journal.JournalConformance` checks one."""
 
     def append(self, entries: Sequence[Entry], *, sync: bool = True) -> int:
         """Write all entries or none; the sequence number of the last.

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.api.testing.journal import JournalConformance, all_of, entries
+from certify.journal import JournalConformance, all_of, entries
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.orders import (
     CancelOrder,
@@ -472,7 +472,7 @@ def test_a_kill_leaves_whole_batches(tmp_path):
     script = """
         import sys
         from certify.faults.crashpoints import arm
-        from tercel.api.testing.journal import entries
+        from certify.journal import entries
         from tercel.desk.trading.journal.store import SqlJournal
         arm(sys.argv[2])
         journal = SqlJournal(sys.argv[1])
@@ -497,7 +497,7 @@ def test_a_kill_leaves_whole_batches(tmp_path):
 def test_a_kill_leaves_what_waited_for_no_disk(tmp_path):
     script = """
         import os, signal, sys
-        from tercel.api.testing.journal import entries
+        from certify.journal import entries
         from tercel.desk.trading.journal.store import SqlJournal
         journal = SqlJournal(sys.argv[1])
         journal.append(entries(3))
@@ -536,7 +536,7 @@ def test_a_lost_log_shows(tmp_path):
     """A kill, and the write-ahead log is lost on the way to another disk: entries are missing, and it is said."""
     script = """
         import os, signal, sys
-        from tercel.api.testing.journal import entries
+        from certify.journal import entries
         from tercel.desk.trading.journal.store import SqlJournal
         SqlJournal(sys.argv[1]).close()
         journal = SqlJournal(sys.argv[1])

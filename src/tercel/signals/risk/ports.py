@@ -1,6 +1,6 @@
 """Ports of the risk models, one small protocol a family.
 
-`tercel.api.testing.risk` holds the conformance kit of anomaly scores, `studies.risk.conformance` those of the others.
+`studies.risk.conformance` holds their conformance kits.
 """
 
 from typing import Protocol
