@@ -2,6 +2,7 @@
 
 import json
 import math
+from csv import reader
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,14 @@ def test_forecast_var_and_covariance_of_a_file(wide: Path, tmp_path: Path) -> No
     assert [[float(cell) for cell in row[1:]] for row in rows[1:]] == matrix["covariance"]
     assert (tmp_path / "m.csv").read_text() == out
     assert "var_99" not in matrix
+    wide.write_text(wide.read_text(encoding="utf-8-sig").replace("AAA;BBB;CCC", "-9;=1+1;a,b", 1))
+    code, out, _ = run("covariance", str(wide), "--covariance", "ledoit-wolf", "--out", str(tmp_path / "m.csv"))
+    assert code == 0
+    with (tmp_path / "m.csv").open(newline="") as file:
+        strange = list(reader(file))
+    assert strange[0] == ["name", "'-9", "'=1+1", "a,b"] == ["name", *(row[0] for row in strange[1:])]
+    assert [[float(cell) for cell in row[1:]] for row in strange[1:]] == matrix["covariance"]
+    assert run("covariance", str(wide), "--covariance", "ledoit-wolf")[1] == (tmp_path / "m.csv").read_text()
 
 
 def test_weights_and_a_map_of_columns(wide: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tercel.fix.client import FixVenue
 from tercel.fix.profiles import load
 from tercel.fix.received import WaitLimits
 
-COMMAND = [sys.executable, "-m", "tercel.cli", "venue", "serve"]
+COMMAND = [sys.executable, "-m", "tercel", "venue", "serve"]
 
 
 def refused(*arguments: str) -> str:

@@ -3,6 +3,8 @@
 import csv
 import json
 import tomllib
+import tracemalloc
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,11 @@ def test_json_within_bounds_is_what_the_standard_library_reads(value):
         "\n".join(f"a.b.c{n} = {{ d = [{n}.5] }}" for n in range(300)),
         ".".join(["a"] * DEEPEST) + " = 1",
         '[a."b.c".d]\ne = "\\"["',
+        *(
+            f"x = {quote}{'[' * 300}{end}\ny = [1.5]"
+            for quote in ('"""', "'''")
+            for end in (quote, quote + quote[0], quote + quote[1:])
+        ),
     ],
 )
 def test_toml_within_bounds_is_what_the_standard_library_reads(text):
@@ -59,6 +66,25 @@ def test_a_key_of_thirty_thousand_parts_is_refused_at_once(part, tmp_path):
     file.write_text("\n[ok]\n" + ".".join([part] * 30_000) + " = 1\n")
     with pytest.raises(ConfigError, match="parts of a key, in row 3"):
         read_toml(file, "mend it")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f'x = """{"a[" * 100_000}"""', 'x = """' + '\n\\"""' * 40_000 + "." * 101, 'x = "' + '\\"' * 100_000 + "." * 101],
+    ids=["long", "never closed", "never closed, in a row"],
+)
+def test_a_long_text_is_looked_at_once_and_takes_no_more_than_it_has(text):
+    """Also one that never ends, in whose every letter another could begin."""
+    tracemalloc.start()
+    with nullcontext() if text.endswith('"') else pytest.raises(tomllib.TOMLDecodeError):
+        assert parse_tables(text)["x"]
+    assert tracemalloc.get_traced_memory()[1] < 20 * len(text)
+    tracemalloc.stop()
+
+
+def test_toml_is_bounded_in_length():
+    with pytest.raises(ValueError, match="of at most 1,048,576"):
+        parse_tables("#" * (2**20 + 1))
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp"))), min_size=1))

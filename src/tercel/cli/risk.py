@@ -13,6 +13,7 @@ from tercel.cli.shared import JsonRequest, Seed, check_date, page_folder
 from tercel.cli.terminal import check_folder, hand_over, print_table, result_console, say
 from tercel.core.errors import ConfigError
 from tercel.core.report.tables import fixed
+from tercel.core.rows import csv_text
 from tercel.core.toml import read_toml
 from tercel.core.written import write_whole
 
@@ -175,16 +176,16 @@ def covariance(request: Matrix) -> None:
     """Covariance matrix of tomorrow's returns: CSV on stdout or in a file, JSON, by the estimator that is named."""
     found = request.found()
     columns = zip(found.book.names, found.covariance.tolist(), strict=True)
-    rows = [",".join(["name", *found.book.names]), *(",".join([name, *map(repr, row)]) for name, row in columns)]
+    text = csv_text([["name", *found.book.names], *([name, *row] for name, row in columns)])
     if request.out is not None:
-        write_whole(request.out, "\n".join(rows) + "\n")
+        write_whole(request.out, text)
         say(f"matrix  {request.out}")
     of_tails = ("var_99", "es_99", "var_99_by_name", "weights", "gross", "net", "book_sd")
     said = {key: value for key, value in found.to_json().items() if key not in of_tails}
 
     def show() -> None:
         if request.out is None:
-            typer.echo("\n".join(rows))
+            typer.echo(text, nl=False)
         for note in found.book.notes:
             say(f"note: {note}")
 

@@ -12,10 +12,17 @@ from typing import Any, Final
 DEEPEST: Final = 100
 """Brackets within each other, and parts of a dotted key, at most."""
 LONGEST: Final = 64 << 20
-"""Characters of a text, at most."""
-# Strings and comments are tokens of their own, so that what stands in them is not counted.
+"""Characters of a text of JSON, at most."""
+LONGEST_TOML: Final = 1 << 20
+"""Characters of a text of TOML, which people write, at most."""
+# Strings and comments are tokens of their own, so that what stands in them is not counted. One that is not closed ends
+# the parsers' reading, so it may go on to the end here: no letter is read twice.
 _TOKENS: Final = re.compile(
-    r'"""(?:[^\\]|\\.)*?"""' r"|'''.*?'''" r'|"(?:[^"\\\n]|\\.)*+"' r"|'[^'\n]*+'|#[^\n]*+|[\[{\]}.=,\n]", re.DOTALL
+    r'"""(?:[^"\\]++|\\.|"(?!""))*+"{0,5}'
+    r"|'''(?:[^']++|'(?!''))*+'{0,5}"
+    r'|"(?:[^"\\\n]++|\\.)*+"?'
+    r"|'[^'\n]*+'?|#[^\n]*+|[\[{\]}.=,\n]",
+    re.DOTALL,
 )
 
 
@@ -39,19 +46,19 @@ def parse_tables(text: str, decimals: bool = False) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        No TOML, longer than `LONGEST`, nested deeper than `DEEPEST` or a key of more parts.
+        No TOML, longer than `LONGEST_TOML`, nested deeper than `DEEPEST` or a key of more parts.
     ArithmeticError
         A fraction that no Decimal takes.
 
     >>> parse_tables("[desk]\\nlots = 5")
     {'desk': {'lots': 5}}
     """
-    return tomllib.loads(_bounded(text), parse_float=Decimal if decimals else float)
+    return tomllib.loads(_bounded(text, LONGEST_TOML), parse_float=Decimal if decimals else float)
 
 
-def _bounded(text: str) -> str:
-    if len(text) > LONGEST:
-        raise ValueError(f"{len(text):,} characters, of at most {LONGEST:,}")
+def _bounded(text: str, longest: int = LONGEST) -> str:
+    if len(text) > longest:
+        raise ValueError(f"{len(text):,} characters, of at most {longest:,}")
     depth = dots = 0
     for found in _TOKENS.finditer(text) if sum(map(text.count, "[{.")) > DEEPEST else ():
         token = found[0][0]

@@ -15,7 +15,7 @@ from unicodedata import category, normalize
 
 from tercel.core.errors import DataError
 from tercel.core.names import check_known, nearest
-from tercel.core.vocabulary import BUY, FIRST_DAY, LAST_DAY, NS_PER_SECOND, SELL
+from tercel.core.vocabulary import BUY, FIRST_DAY, LAST_DAY, MOST_LOTS, NS_PER_SECOND, SELL
 
 SIDES: Final = {
     **dict.fromkeys(("buy", "b", "1", "+1", "bot", "bought"), BUY),
@@ -29,7 +29,7 @@ _STAMPS: Final = (
     (re.compile(rf"(\d{{4}}-\d\d-\d\d)[T ;]{_CLOCK}{_ZONE}"), "%Y-%m-%d", False),
     (re.compile(rf"(\d{{2}}/\d\d/\d{{4}})[ ;]{_CLOCK}{_ZONE}"), "%m/%d/%Y", False),
     (re.compile(rf"(\d{{8}})-{_CLOCK}{_ZONE}"), "%Y%m%d", True),
-    (re.compile(rf"(\d{{8}});{_CLOCK}{_ZONE}"), "%Y%m%d", False),
+    (re.compile(rf"(\d{{8}})[ ;]{_CLOCK}{_ZONE}"), "%Y%m%d", False),
 )
 _UNIX = re.compile(r"(\d+)(?:\.(\d{1,9}))?")
 # Numbers below each are in so many nanoseconds: seconds, milliseconds, microseconds, nanoseconds since 1970.
@@ -59,8 +59,8 @@ def parse_time(text: str, zone: tzinfo | None = None) -> int:
     Parameters
     ----------
     text : str
-        ISO, ``06/21/2012 10:00:00`` (the month first), FIX's ``20120621-14:00:00.123``, ``20120621;100000``, or a
-        number since 1970, in seconds, milli-, micro- or nanoseconds by its size. Clocks go without colons too.
+        ISO, ``06/21/2012 10:00:00`` (the month first), FIX's ``20120621-14:00:00.123``, ``20120621;100000`` (or with a
+        blank), or a number since 1970, in seconds, milli-, micro- or nanoseconds by its size. Clocks go without colons too.
     zone : tzinfo or None
         Of times that do not say theirs; FIX's are UTC without it.
 
@@ -74,6 +74,8 @@ def parse_time(text: str, zone: tzinfo | None = None) -> int:
     ValueError
         Anything else; a date before FIRST_DAY or after LAST_DAY; without `zone` a time that needs it.
     """
+    if not text.isascii():  # `\d` takes the digits of every script
+        raise ValueError(text)
     if (number := _UNIX.fullmatch(text)) is not None:
         return _since_1970(int(number[1]), number[2] or "")
     for pattern, date_format, in_utc in _STAMPS:
@@ -130,9 +132,9 @@ class FileRow:
     def whole(self, name: str, least: int, sign: int = 1) -> int:
         """A whole number, without the `sign` that it is written with."""
         value = self.read(name, fraction, f"a {name} of shares or contracts") * sign
-        if value.denominator != 1 or not least <= value < 2**40:
+        if value.denominator != 1 or not least <= value < MOST_LOTS:
             bound = f"at {'least' if sign > 0 else 'most'} {sign * least}"
-            raise self.wrong(f"a whole {name}, {bound}", repr(self.cells[name]), "correct the row")
+            raise self.wrong(f"a whole {name}, {bound}, of less than 2**30", repr(self.cells[name]), "correct the row")
         return int(value)
 
     def positive(self, name: str) -> Fraction:
@@ -143,8 +145,8 @@ class FileRow:
 
 
 def fraction(text: str) -> Fraction:
-    value = Decimal(text.replace("_", ""))
-    if not value.is_finite() or abs(value.adjusted()) > 15:
+    value = Decimal(text)
+    if "_" in text or not text.isascii() or not value.is_finite() or abs(value.adjusted()) > 15:
         raise ValueError(text)
     return Fraction(value)
 

@@ -104,7 +104,9 @@ class CsvDay:
         start, stop = midnight_ns(self.date, zone), next_midnight_ns(self.date, zone)
         for number, (member, file) in enumerate(self.parts):
             text = r.read_text(member, file, zone, self.date, self.symbol)
-            text = r.TextRows(text.frame.filter(pl.col(r.NS).is_between(start, stop, closed="left")), text.where)
+            inside = text.frame.filter(pl.col(r.NS).is_between(start, stop, closed="left"))
+            report["rows of another day"] += text.frame.height - inside.height
+            text = r.TextRows(inside, text.where)
             back += int((text.frame[r.NS].diff() < 0).sum())
             rank = number if file.quote is None else number + len(self.parts)
             for role in file.roles:

@@ -10,13 +10,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
 from tercel.core.schema import schema_of
 from tercel.core.toml import parse_toml
-from tercel.core.validated import validated
+from tercel.core.validated import TomlTable, validated
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
 from tercel.market.tape.instrument import midnight_ns
 
@@ -29,10 +29,10 @@ Words = Annotated[
 """One word or several; codes may be written as numbers."""
 
 
-class MapTable(BaseModel):
+class MapTable(TomlTable):
     """Base of the tables of a map: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
 
 def _need(*rules: tuple[object, str]) -> None:

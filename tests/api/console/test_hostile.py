@@ -263,6 +263,23 @@ def test_raw_tricks_are_refused(port: int, text: bytes, status: tuple[int, ...])
     assert int(said.split()[1]) in status, said[:200]
 
 
+@pytest.mark.parametrize("body", ["Content-Length: 60000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize(
+    ("line", "host", "status"),
+    [
+        ("GET /api/ways", "127.0.0.1", 200),
+        ("HEAD /api/ways", "127.0.0.1", 405),
+        ("GET /", "evil", 421),
+        ("POST /api/login", "evil", 421),
+    ],
+)
+def test_a_body_that_nobody_reads_ends_the_connection(port: int, line: str, host: str, status: int, body: str) -> None:
+    """It would stay open for as long as one byte a second comes."""
+    said = spoken(port, f"{line} HTTP/1.1\r\nHost: {host}\r\n{body}\r\n\r\n".encode()).lower()
+    assert said.startswith(b"http/1.1 %d" % status)
+    assert said.count(b"connection: close") == 1
+
+
 def test_an_address_in_a_header_is_believed_by_nobody(port: int) -> None:
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     answers = []

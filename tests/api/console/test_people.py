@@ -184,3 +184,13 @@ def test_a_file_without_who_let_people_in_is_refused(people: People) -> None:
     people.path.write_text(json.dumps({"people": {"ann": row}}))
     with pytest.raises(ConfigError, match=r"a file of people.*KeyError: 'lifters'.*tercel console users add"):
         people.all()
+
+
+@pytest.mark.parametrize("time", ["NaN", "-Infinity", "1e999", "1" + 400 * "0"])
+@pytest.mark.parametrize("row", ['"s": %s, "lifters": {}', '"s": 0, "lifters": {"bob": %s}'])
+def test_a_time_in_the_file_that_is_none_is_refused(people: People, row: str, time: str) -> None:
+    people.path.write_text('{"people": {"ann": {"role": "admin", %s}}}' % (row % time))
+    with pytest.raises(
+        ConfigError, match=r"times finite; received a hash or a time of 'ann'|a file of people.*Overflow"
+    ):
+        people.all()

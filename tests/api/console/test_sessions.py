@@ -106,6 +106,12 @@ def test_wrong_passwords_wait_longer_and_longer_and_lock_out_nobody_elsewhere(pl
     with pytest.raises(TooSoonError) as second:
         sessions.enter("ann", "wrong", "10.0.0.1")
     assert second.value.wait_s == 2 * first.value.wait_s
+    for _ in range(20):
+        place.clock.now += second.value.wait_s
+        assert sessions.enter("ann", "wrong", "10.0.0.1") is None
+        with pytest.raises(TooSoonError) as second:
+            sessions.enter("ann", "wrong", "10.0.0.1")
+        assert second.value.wait_s <= 4
     assert sessions.enter("ann", "wrong", "10.0.0.2") is None, "another address waits for nothing"
     assert sessions.enter("bob", PASSWORD, "10.0.0.1") is not None, "nor does another name"
     place.clock.now += 3600

@@ -57,7 +57,8 @@ def broker(tmp_path: Path) -> Path:
         "2012-06-21T10:00:00", "2012-06-21 10:00:00.0", "2012-06-21T10:00:00-0400", "2012-06-21 07:00:00-07:00",
         "06/21/2012 10:00:00", "06/21/2012 14:00:00Z", "20120621-14:00:00", "20120621-14:00:00.000",
         "20120621-10:00:00-04:00", "1340287200", "1340287200.0", "1340287200000", "1340287200000000",
-        "1340287200000000000", "20120621;100000", "20120621;10:00:00", "2012-06-21;10:00:00", "06/21/2012;100000",
+        "1340287200000000000", "20120621;100000", "20120621 100000", "20120621;10:00:00",
+        "2012-06-21;10:00:00", "06/21/2012;100000",
     ],
 )  # fmt: skip
 def test_one_moment_is_read_from_every_writing_of_it(text: str) -> None:
@@ -68,7 +69,16 @@ def test_parts_of_a_second_are_kept_and_what_is_no_time_is_refused() -> None:
     assert parse_time("06/21/2012 10:00:00.123456789", ZONE) == TEN + 123456789
     assert parse_time("20120621-14:00:00.123") == parse_time("1340287200.123") == TEN + 123 * 10**6
     assert parse_time("1340287200123.5") == TEN + 123_500_000
-    wrong = "21/06/2012 10:00:00", "20121321-10:00:00", "1340287200000000.0001", "99999999", "10:00:00", "9" * 19
+    wrong = (
+        "21/06/2012 10:00:00",
+        "20121321-10:00:00",
+        "1340287200000000.0001",
+        "99999999",
+        "10:00:00",
+        "9" * 19,
+        "\u0661\u0663\u0664\u0660\u0662\u0668\u0667\u0662\u0660\u0660",
+        "\u0662\u0660\u0661\u0662-06-21 10:00:00",
+    )
     for text in wrong:
         with pytest.raises(ValueError, match=r".*"):
             parse_time(text, ZONE)
@@ -274,12 +284,31 @@ def test_fees_that_are_all_below_0_ask_for_their_sign(broker: Path) -> None:
         fills_map(fees="up")
 
 
+@pytest.mark.parametrize("wrong", [str(2**30), "1_0", "\u0661\u0660"])
+def test_an_order_is_of_fewer_lots_than_2_to_the_30_in_plain_digits(tmp_path: Path, wrong: str) -> None:
+    path = tmp_path / "orders.csv"
+    head = "parent,symbol,side,quantity,start,end\nA-1,AMZN,buy,"
+    path.write_text(f"{head}{2**30 - 1},1340287200,1340287260\n")
+    assert read_orders(path)["A-1"].quantity == 2**30 - 1
+    path.write_text(f"{head}{wrong},1340287200,1340287260\n", encoding="utf-8")
+    with pytest.raises(DataError, match="quantity"):
+        read_orders(path)
+
+
 def test_a_quantity_with_a_sign_has_that_of_its_side(day: MarketDay, tmp_path: Path) -> None:
     path = tmp_path / "flex.csv"
     for wrong in (",100,", ",-0.5,", ",0,"):
         path.write_text(flex(day).replace(",-100,", wrong))
         with pytest.raises(DataError, match="a whole quantity, at most -1"):
             read_fills(path, fills_map("ib-flex"))
+    for wrong in ("-1_00", "-\u0661\u0660\u0660", f"-{2**30}", f"-{2**40 - 1}"):
+        path.write_text(flex(day).replace(",-100,", f",{wrong},"))
+        with pytest.raises(DataError, match=r"a whole quantity, at most -1, of less than 2|a quantity of shares"):
+            read_fills(path, fills_map("ib-flex"))
+    path.write_text(flex(day))
+    whole = read_fills(path, fills_map("ib-flex"))
+    path.write_text(flex(day).replace(";", " "))
+    assert read_fills(path, fills_map("ib-flex")) == whole
     path.write_text(flex(day))
     with pytest.raises(DataError, match="`map=ib-flex`"):
         read_fills(path, fills_map("ib-flex").model_copy(update={"signed": False}))

@@ -192,6 +192,7 @@ def test_a_file_of_several_symbols_and_days(tmp_path):
         ("AA", "2024-01-05"), ("AA", "2024-01-06"), ("BB", "2024-01-05")
     ]  # fmt: skip
     assert [d.events.n for d in days] == [2, 2, 2]
+    assert [d.warnings for d in days] == [("cleaning took 1 rows of another day",)] * 2 + [()]
 
 
 # -- refusals ---------------------------------------------------------------------------------------------------------
@@ -253,7 +254,12 @@ ONE_FILE = "[instrument]\nvenue='A'\ntick=1\n[[file]]\n[file.time]\ncolumn='t'\n
     [
         ("[instrument]\nvenue='A'\ntikc=1\n", "try 'tick'"),
         ("[instrument]\nvenue='A'\n", "instrument.tick: Field required"),
-        ("[instrument]\nvenue='A'\ntick='a'\n", "instrument.tick: Input should be a valid number"),
+        ("[instrument]\nvenue='A'\ntick='a'\n", "instrument.tick: a value of type float"),
+        ("[instrument]\nvenue='A'\ntick=true\n", "instrument.tick: a value of type float; received the map: True"),
+        ("[instrument]\nvenue='A'\ntick=1\nlot=true\n", "instrument.lot: a value of type int"),
+        ("[instrument]\nvenue='A'\ntick=1\nuppercase='yes'\n", "instrument.uppercase: a value of type bool"),
+        (ONE_FILE + "[file.trade]\nprice='p'\nsize='q'\nsize_unit=true", "size_unit: a value of type int"),
+        (ONE_FILE.replace("[[file]]", "[[file]]\nprice_scale=true"), "price_scale: a value of type int"),
         ("[instrument]\nvenue='A'\ntick=1e-300\n", "instrument.tick: .* greater than or equal to 0.000000000001"),
         ("[instrument]\nvenue='A'\ntick=1e7\n", "instrument.tick: Input should be less than or equal to 1000000"),
         ("[instrument]\nvenue='A'\ntick=1\nlot=1073741824\n", "instrument.lot: Input should be less than 1073741824"),

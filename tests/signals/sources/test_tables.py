@@ -138,6 +138,7 @@ def test_a_map_says_what_columns_are_called(tmp_path: Path) -> None:
         ("Date,Close\n2020-01-02 16:00-05:00,1\n2020-01-03 16:00,1\n", "zone -05:00 in row 2 and none in row 3"),
         ("Date,Close,caf\xe9\n".encode("latin-1"), "a text file in UTF-8; received .* in row 1"),
         (b"PK\x03\x04", "a workbook of Excel"),
+        (LONG + "2020-01-06,A,1,2,.5," + "1" * 200_000 + ",1,1\n", r"px.csv: field larger than field limit \(131072\)"),
     ],
 )
 def test_what_cannot_be_is_named_with_its_row(tmp_path: Path, text: str | bytes, said: str) -> None:

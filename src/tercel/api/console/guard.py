@@ -40,6 +40,8 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+CLOSE: Final = {"Connection": "close"}
+"""Beside them where the body was not read whole."""
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -99,23 +101,22 @@ class HttpGuard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        sending = _with_headers(send)
         try:
             self._check(scope)
             body = None if scope["method"] in READS else await self._body(scope, receive)
         except NotServedError as refused:
-            await refused.response()(scope, receive, sending)
+            await refused.response()(scope, receive, _with_headers(send, close=True))
             return
-        await self._app(scope, receive if body is None else _replayed(body, receive), sending)
+        # a body that nothing reads may come a byte at a time, without end
+        close = body is None and not _headers(scope).keys().isdisjoint(("content-length", "transfer-encoding"))
+        await self._app(scope, receive if body is None else _replayed(body, receive), _with_headers(send, close))
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         try:
             async with asyncio.timeout(self._body_s):
                 return await _whole(scope, receive)
         except TimeoutError:
-            raise NotServedError(
-                408, f"a body within {self._body_s:g} s", "a part of it", "send all of it", {"Connection": "close"}
-            ) from None
+            raise NotServedError(408, f"a body within {self._body_s:g} s", "a part of it", "send all of it") from None
 
     def _check(self, scope: Scope) -> None:
         headers = _headers(scope)
@@ -155,9 +156,7 @@ def _name(host: str) -> str:
 
 async def _whole(scope: Scope, receive: Receive) -> bytes:
     """The whole body; one that is too long is refused as soon as that is known, by its length before it is read."""
-    too_long = NotServedError(
-        413, f"a body of at most {MOST_BYTES // 1024} KiB", "a longer one", "send less", {"Connection": "close"}
-    )
+    too_long = NotServedError(413, f"a body of at most {MOST_BYTES // 1024} KiB", "a longer one", "send less")
     for length in _headers(scope).get("content-length", []):
         if not length.isdigit() or int(length) > MOST_BYTES:
             raise too_long
@@ -186,11 +185,14 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, close: bool) -> Send:
     async def sending(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             there = {name.lower() for name, _ in message["headers"]}
-            more = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+            more = [
+                (name.lower().encode(), value.encode())
+                for name, value in (HEADERS | CLOSE if close else HEADERS).items()
+            ]
             message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in there)]
         await send(message)
 

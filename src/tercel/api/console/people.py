@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
+from math import isfinite
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -315,13 +316,13 @@ def _read(path: Path) -> dict[str, Person]:
         for name, row in rows.items():
             where = f"{name!r} in {path}"
             strange = set(row) - {"role", "hash", "by", "s", "lifters"}
-            if strange or not isinstance(row.get("hash", ""), str):
-                received = f"{', '.join(strange) or 'a hash'} of {where}"
-                raise ConfigError("role, hash, by, s and lifters", received, "mend the file")
             by, s = str(row.get("by", "")), float(row["s"])
             lifters = {str(one): float(at) for one, at in row["lifters"].items()}
+            if strange or not isinstance(row.get("hash", ""), str) or not all(map(isfinite, (s, *lifters.values()))):
+                received = f"{', '.join(strange) or 'a hash or a time'} of {where}"
+                raise ConfigError("role, hash, by, s and lifters, times finite", received, "mend the file")
             people[name] = Person(name, check_role(row.get("role"), where), row.get("hash", ""), by, s, lifters)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         remedy = "mend it, or move it away and begin with `tercel console users add NAME`"
         raise ConfigError("a file of people", f"{path}: {type(error).__name__}: {error}", remedy) from None
     return people

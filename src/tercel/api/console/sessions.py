@@ -23,8 +23,9 @@ IDLE_S: Final = 3600.0
 """A session ends after so long without a request; an open stream is none."""
 LIFE_S: Final = 12 * 3600.0
 """And after so long in any case."""
-FREE_HERE, LONGEST_HERE_S = 3, 60.0
-"""Wrong tries of one name from one address, or from one known device, that cost no wait; the longest wait."""
+FREE_HERE, LONGEST_HERE_S = 3, 4.0
+"""Wrong tries of one name from one address, or from one known device, that cost no wait; the longest wait: who guesses
+without end keeps the name's own person, from a new device, out for no longer at a time."""
 FORGET_S: Final = 900.0
 """A place that was quiet for so long begins anew."""
 KEPT: Final = 4096

@@ -140,7 +140,10 @@ def read_table(source: object, how: HowToMap = TYPED) -> Table:
         raise DataError("a text file in UTF-8", received, "save it as CSV (UTF-8)") from error
     if suffix in (".jsonl", ".ndjson", ".json") or text.lstrip()[:1] == "{":
         return Table(_of_json(text, path), str(path), how=how)
-    frame, separator = _of_csv(text, path)
+    try:
+        frame, separator = _of_csv(text, path)
+    except csv.Error as error:  # such as a cell of more letters than csv.field_size_limit()
+        raise DataError("a text file of values separated by commas", f"{path}: {error}", "export it as CSV") from error
     return Table(frame, str(path), separator == ";", how)
 
 

@@ -1,0 +1,5 @@
+"""`python -m tercel`."""
+
+from tercel.cli import main
+
+main()
