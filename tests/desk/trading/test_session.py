@@ -36,6 +36,7 @@ from tercel.execution.policies.onnx_file import OnnxPolicy
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.market.simulator import layout as sim
+from tercel.market.tape.schema import STATUS
 
 
 def bodies(journal, *wanted):
@@ -484,6 +485,22 @@ def test_no_executor_works_on_with_a_book_from_before_market_data_began_anew():
     assert codes.isdisjoint({"worker_lost", "missed_market_data"})
     assert session.ledger.parents.must("p1").status == "done"
     check(session)
+
+
+def test_no_executor_works_on_when_a_snapshot_says_that_trading_is_halted():
+    session = session_of(exchange_of())
+    session.accept(asked(strategy="twap_take"))
+    session.run_until(session.now_ns + 40 * S)
+    session.venue.subscribe("X")
+    (whole,) = [one for one in session.venue.step(session.now_ns) if isinstance(one, MarketRows) and one.snapshot]
+    follower = session.followers["X"]
+    follower.on_market(whole)
+    assert not follower.on_market(whole), "the same book"
+    rows = np.vstack([whole.rows[0], whole.rows[whole.rows[:, 1] != STATUS]])
+    rows[0, 1:] = STATUS, 0, 0, -1, 0, -1
+    session._digest([MarketRows("X", rows, True)])
+    assert follower.halted
+    assert session.manager.executors["p1"].off
 
 
 def test_missed_market_data_is_asked_for_anew():

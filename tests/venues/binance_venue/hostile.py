@@ -167,11 +167,7 @@ class Server:
         if path.endswith("/time"):
             return {"serverTime": self.ms}
         if path.endswith("/exchangeInfo"):
-            filters = [
-                {"filterType": "PRICE_FILTER", "tickSize": "0.01"},
-                {"filterType": "LOT_SIZE", "stepSize": "0.001"},
-            ]
-            return {"symbols": [{"symbol": NAME, "baseAsset": "ABC", "quoteAsset": "USDT", "filters": filters}]}
+            return {"symbols": [{"symbol": NAME, "baseAsset": "ABC", "quoteAsset": "USDT", "filters": tick("0.01")}]}
         if path.endswith("/account"):
             return {"canTrade": True, "balances": [{"asset": "USDT", "free": "1000", "locked": "0"}]}
         return {"enableWithdrawals": False} if "Restrictions" in path else []
@@ -378,12 +374,54 @@ def reordered() -> Bend:
     return bend
 
 
-def late(by_s: float) -> Bend:
+def late(by_s: float, ahead_ms: int = 0) -> Bend:
     def bend(server: Server, message: dict[str, Any]) -> Iterable[Any]:
-        server.market.append((server.clock.s + by_s, message))
+        server.market.append((server.clock.s + by_s, message | {"E": message["E"] + ahead_ms}))
         return []
 
     return bend
+
+
+def first_ahead(ahead_ms: int, then: Bend) -> Bend:
+    """One update that is dated ahead, and then another lie."""
+    left = [1]
+
+    def bend(server: Server, message: dict[str, Any]) -> Iterable[Any]:
+        if message["e"] != "depthUpdate" or not left:
+            return then(server, message)
+        left.clear()
+        return [message | {"E": message["E"] + ahead_ms}]
+
+    return bend
+
+
+def own_trades(**fields: Any) -> Bend:
+    """Reports on the first order of the desk, beside a market that is right."""
+
+    def bend(server: Server, message: dict[str, Any]) -> Iterable[Any]:
+        if message["e"] == "trade":
+            name = next(asked["newClientOrderId"] for _, method, asked in server.asked if method == "order.place")
+            told = {"e": "executionReport", "E": server.ms, "T": server.ms, "s": NAME, "i": 1, "c": name, "C": ""}
+            told |= {"x": "TRADE", "X": "PARTIALLY_FILLED", "z": "0.001", "q": "0.001", "t": server.trade}
+            server.user.append(told | {"L": "99.60", "l": "0.001", "n": "0", "N": "USDT"} | fields)
+        return [message]
+
+    return bend
+
+
+def tick(size: str) -> list[dict[str, str]]:
+    return [{"filterType": "PRICE_FILTER", "tickSize": size}, {"filterType": "LOT_SIZE", "stepSize": "0.001"}]
+
+
+def listed(wrong: Mapping[str, Any]) -> Any:
+    """Answers about the symbol, changed."""
+
+    def change(server: Server, method: str, told: dict[str, Any]) -> dict[str, Any]:
+        if method != "exchangeInfo":
+            return told
+        return told | {"result": {"symbols": [told["result"]["symbols"][0] | wrong]}}
+
+    return change
 
 
 def result(**fields: Any) -> Any:
@@ -391,7 +429,9 @@ def result(**fields: Any) -> Any:
 
 
 def refused(status: int, code: int, retry_ms: int = 0) -> Any:
-    def change(server: Server, told: dict[str, Any]) -> dict[str, Any]:
+    """A refusal of every request."""
+
+    def change(server: Server, method: str, told: dict[str, Any]) -> dict[str, Any]:
         data = {"serverTime": server.ms, "retryAfter": server.ms + retry_ms}
         return {"id": told["id"], "status": status, "error": {"code": code, "msg": "no", "data": data}}
 
@@ -434,7 +474,8 @@ def drawn(seed: int) -> Lie:
         Lie("empty snapshots", answer=snapshots(result(bids=[], asks=[])), gap=True, seconds=seconds),
         Lie(f"snapshots of {bad!r}", answer=snapshots(result(bids=[bad])), gap=True, seconds=seconds),
         Lie("no answer about a snapshot", answer=snapshots(lambda server, told: None), gap=True, seconds=3.0),
-        Lie("a fault for each snapshot", answer=snapshots(refused(503, -1000)), gap=True, seconds=seconds),
+        Lie("a fault for each snapshot", answer=snapshots(
+            lambda server, told: refused(503, -1000)(server, "depth", told)), gap=True, seconds=seconds),
         Lie(f"{seconds:g} s late", late(seconds), seconds=15.0),
         Lie(f"dated {ms} ms ago", depths(lambda server, told: told | {"E": told["E"] - ms}, part), seconds=seconds),
         Lie(f"dated {ms} ms ahead", depths(lambda server, told: told | {"E": told["E"] + ms}, part), seconds=seconds),

@@ -1,6 +1,7 @@
 """Whatever a server says of the market: no order on an old book, people hear of it soon, and all is well soon after."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.venues.binance_venue.hostile import (
@@ -10,17 +11,23 @@ from tests.venues.binance_venue.hostile import (
     crossed,
     depths,
     drawn,
+    first_ahead,
     late,
     level,
+    levels,
+    listed,
     once,
+    own_trades,
     result,
     shifted,
     snapshots,
+    tick,
     trades,
 )
 
 ALERT_S, RECOVERED_S = 5.0, 30.0
 CASES = 60
+TICKS = ("0", "NaN", "1e30")
 FIRST = (2, 7, 8, 9, 13, 15, 16, 22)
 """Generated cases of the first tier: of ids, snapshots, times and levels."""
 SEEN = {
@@ -30,6 +37,10 @@ SEEN = {
     "crossed for ten seconds": Lie("", crossed(900)),
     "one update dated an hour ahead": Lie("", once(depths(lambda _, told: told | {"E": told["E"] + 3_600_000}))),
     "all six seconds late": Lie("", late(6.0), seconds=15.0),
+    "five seconds late, dated nine ahead": Lie("", late(5.0, 9000), seconds=15.0),
+    "five seconds late after one dated 0.9 s ahead": Lie("", first_ahead(900, late(5.0)), seconds=15.0),
+    "five seconds late after one dated 9.9 s ahead": Lie("", first_ahead(9900, late(5.0)), seconds=15.0),
+    "sizes of 2^30 lots": Lie("", depths(levels(["90.00", "1073741.824"]))),
     "snapshots 10^9 ahead": Lie(
         "",
         answer=snapshots(lambda server, told: result(lastUpdateId=server.last + 10**9)(server, told)),
@@ -43,6 +54,9 @@ SEEN = {
         ),
     ),
 }
+
+
+REPORTS = {"n": ("NaN", "1e30"), "t": (-1, True), "i": (2**70,)}
 
 
 def held_to_the_bars(desk: Desk, lie: Lie) -> None:
@@ -82,6 +96,51 @@ def test_what_once_froze_a_book_is_dropped_told_and_mended(tmp_path: Path, name:
     assert desk.alerts(8.0, 8.0 + ALERT_S + (6.0 if "late" in name else 0.0))
     if "late" not in name:
         assert [s for s, method, _ in desk.server.asked if method == "depth" and s > 8.0], "it began anew"
+
+
+@pytest.mark.parametrize(("field", "said"), [(key, said) for key, all_ in REPORTS.items() for said in all_])
+def test_own_reports_that_cannot_be_read_are_told_and_asked_about_once_a_minute(
+    tmp_path: Path, field: str, said: Any
+) -> None:
+    desk = Desk(tmp_path, 3)
+    desk.run(5.0)
+    desk.server.bend = own_trades(**{field: said})
+    desk.run(20.0)
+    assert len(desk.alerts(5.0)) == 1
+    assert 1 <= len([s for s, method, _ in desk.server.asked if method == "order.status"]) <= 5
+    assert desk.passed[-1] == desk.clock.s
+    desk.server.bend = None
+    desk.run(41.0)
+    assert [s for s, method, _ in desk.server.asked if method == "order.status"][-1] > 60.0, "and of what came later"
+
+
+def test_a_report_dated_ahead_makes_nothing_old(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 3)
+    desk.run(5.0)
+    desk.server.bend = own_trades(x="NEW", X="NEW", z="0", T=desk.server.ms + 4000)
+    desk.run(0.3)
+    assert desk.venue.now_ns <= desk.clock.ns
+    desk.run(1.0)
+    assert desk.passed[-1] == desk.clock.s
+
+
+@pytest.mark.parametrize("wrong", [{"status": "BREAK"}, {"symbol": "ZZZ"}, *({"filters": tick(one)} for one in TICKS)])
+def test_a_symbol_that_was_called_halted_once_trades_again_within_a_minute(
+    tmp_path: Path, wrong: dict[str, Any]
+) -> None:
+    desk = Desk(tmp_path, 3)
+    desk.run(5.0)
+    desk.server.bend_answer = listed(wrong)
+    desk.venue._watch._rules_s = desk.clock.s
+    for n in range(40):
+        desk.turn(trades=False)
+        desk.server.last += 7 * (n == 15)
+    assert desk.follower.halted, "a book that began anew trades no more than before"
+    desk.server.bend_answer, behaves = None, desk.clock.s
+    while desk.follower.halted and desk.clock.s < behaves + 62.0:
+        desk.turn(trades=False)
+    desk.run(0.5)
+    assert desk.passed[-1] == desk.clock.s
 
 
 def test_a_book_that_is_lost_allows_no_order_from_that_moment_on(tmp_path: Path) -> None:

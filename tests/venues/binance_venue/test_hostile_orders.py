@@ -390,10 +390,14 @@ def test_a_time_that_nobody_asked_for_proves_little(bench: Bench) -> None:
     channel.heard_time(channel.now_ms() + 3_600_000)
     bench.asks()(refused(ErrorCode.NO_SUCH_ORDER))
     assert not bench.reports(X.REJECTED)
-    channel.heard_time(channel.now_ms() + 16_000, asked=True)
+    channel.heard_time(channel.now_ms() + 16_000, channel.now_ms())
+    bench.asks()(refused(ErrorCode.NO_SUCH_ORDER))
+    assert not bench.reports(X.REJECTED), "nor does one that cannot be"
+    channel.jump_ms = 3_600_000
+    channel.heard_time(channel.now_ms() + 16_000, channel.now_ms())
     bench.asks()(refused(ErrorCode.NO_SUCH_ORDER))
     assert bench.reports(X.REJECTED)
-    channel.heard_time(channel.now_ms() - 3_600_000, asked=True)
+    channel.heard_time(channel.now_ms() - 3_600_000, channel.now_ms())
     assert channel.heard_ms < channel.now_ms()
 
 

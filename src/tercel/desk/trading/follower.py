@@ -93,7 +93,7 @@ class Follower:
         Returns
         -------
         bool
-            Whether it is a snapshot of another book than the one that was followed.
+            Whether it is a snapshot of another book than the one that was followed, or of one that halted or goes on.
 
         Raises
         ------
@@ -101,9 +101,9 @@ class Follower:
             Rows that do not fit the book: some were missed. Subscribe anew.
         """
         if event.snapshot:
-            known, before = self.ready, self._orders()
+            known, halted, before = self.ready, self.halted, self._orders()
             self._begin(event.rows)
-            return not known or not np.array_equal(before, self._orders())
+            return not known or halted != self.halted or not np.array_equal(before, self._orders())
         if self.ready and len(event.rows):
             fault = kernels.follow_public(self.book, self.state, event.rows, self._row, self._history)
             if fault < 0:

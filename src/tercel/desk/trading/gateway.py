@@ -312,7 +312,7 @@ class OrderGateway:
 
     def _unsent(self, command: o.Command, error: Exception) -> Entry:
         """Alert of what may not have left: of an order always, of cancels and questions of an account once a minute."""
-        alarm = self._unsent_alarms.setdefault((type(command).__name__, command.account), AlarmThrottle())
+        alarm = self._unsent_alarms.setdefault((type(command), command.account), AlarmThrottle())
         order = isinstance(command, o.NewOrder | o.ReplaceOrder)
         said = ("critical", str(error)) if order else alarm.say(str(error), self.venue.now_ns)
         return codec.entry_unsent(command, *said)

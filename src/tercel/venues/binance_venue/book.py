@@ -17,14 +17,14 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
-from tercel.core.vocabulary import BUY, SELL
+from tercel.core.vocabulary import BUY, MOST_LOTS, SELL
 from tercel.feeds.binance_messages import SPOT, BinanceTrade, DepthDiff, Snapshot, diff_of, snapshot_of, trade_of
 from tercel.feeds.binance_sync import APPLIED, LOST, OPENED, BookSync, SyncStep
 from tercel.feeds.captures import exact
 from tercel.fix.shown_book import ShownBook
 from tercel.market.tape.schema import ADD
 from tercel.venues.binance_venue.rest import GARBLED
-from tercel.venues.binance_venue.symbols import MOST_LOTS, TRADING, TradedSymbol
+from tercel.venues.binance_venue.symbols import TRADING, TradedSymbol
 
 Spot = tuple[int, int]
 """Side and price in ticks."""
@@ -38,7 +38,7 @@ TROUBLE_S, STANDS_S, _LOOK_S = 2.0, 5.0, 0.25
 """So long may a book be crossed, or its stream bring nothing new, before it is lost; sound is what stands so long."""
 FIRST_S, LONGEST_S = 0.5, 16.0
 """Pause after a snapshot that was of no use: each is twice the one before, and up to a quarter longer."""
-AHEAD_NS: Final = 10_000_000_000
+AHEAD_NS: Final = 1_000_000_000
 """How far a time of the market may be ahead of the venue's clock as it is reckoned here."""
 _TRIES, _IDLE = 3, 3
 """Snapshots without a book that stands, after which the stream is a new one each time and people are told; and updates
@@ -157,7 +157,7 @@ class StreamedBook:
         self.wanted |= self._sync.counts.stale_snapshots > stale
         self._idle = 0 if steps or isinstance(part, Snapshot) else self._idle + 1
         rows, opened = list[Row](), False
-        self.shown.as_of_ns = max([self.shown.as_of_ns, *(min(step.exch_ns, now_ns) for step in steps)])
+        self.shown.as_of_ns = max([self.shown.as_of_ns, *(min(part.exch_ns or step.exch_ns, now_ns) for step in steps)])
         for step in steps:
             if step.what == LOST:
                 self.wanted, self.why = True, self.why or "updates are missing: their ids do not follow each other"
@@ -173,7 +173,8 @@ class StreamedBook:
             self._prints.clear()
             self._due.clear()
             self.wanted = False
-            return self.shown.whole(self._totals, now_ns)
+            self.shown.whole(self._totals, now_ns)
+            return self.show(now_ns)
         return self.shown.rows(rows)
 
     def show(self, now_ns: int) -> o.MarketRows:
@@ -186,8 +187,8 @@ class StreamedBook:
             for price, quantity in levels:
                 ticks, rest = divmod(price, tick)
                 lots, odd = divmod(quantity, lot)
-                if rest or odd or ticks > MOST_LOTS or lots > MOST_LOTS:
-                    expected = f"levels of {self.symbol.symbol} in ticks and lots of its filters, below 2**31"
+                if rest or odd or max(ticks, lots) >= MOST_LOTS:
+                    expected = f"levels of {self.symbol.symbol} in ticks and lots of its filters, below 2**30"
                     received = f"{price / 10**10:g} x {quantity / 10**10:g}"
                     raise VenueError(
                         expected, received, "its filters have changed: start anew; or trade another symbol"

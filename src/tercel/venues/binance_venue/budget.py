@@ -16,6 +16,8 @@ from tercel.core.errors import VenueError
 WINDOW_S: Final = 61.0
 KEPT: Final = 0.1
 """Share of the limit that questions leave to orders and cancels."""
+MOST_OVER: Final = 10
+"""A count of so many times its limit is none."""
 
 
 class WeightBudget:
@@ -41,8 +43,9 @@ class WeightBudget:
         self._sum = 0
         self._others, self._others_until = 0, 0.0
         self._blocked, self.why = 0.0, ""
-        self._until = self._urgent = self._since = 0.0
-        """When the block that the venue told is over, when the next kill may try, and when the venue last told one."""
+        self._until = self._urgent = self._since = self._pause = 0.0
+        """When the block that the venue told is over, when the next kill may try, when the venue last told one, and how
+        long it is held for at least: each of a row twice as long as the one before."""
         self.most = 0
         """Most that was used in a window."""
 
@@ -87,18 +90,25 @@ class WeightBudget:
         self.most = max(self.most, self.used)
 
     def told(self, count: int) -> None:
-        """The venue says what was used in its minute: what is beyond our own count is others'."""
+        """The venue says what was used in its minute: what is beyond our own count is others'. More than can be is not
+        believed."""
         others = count - (self.used - (self._others if self._clock() < self._others_until else 0))
-        if others > 0 and (others >= self._others or self._clock() >= self._others_until):
+        if (
+            others > 0
+            and count <= MOST_OVER * self.limit
+            and (others >= self._others or self._clock() >= self._others_until)
+        ):
             self._others, self._others_until = others, self._clock() + WINDOW_S
 
     def block(self, seconds: float, why: str) -> None:
         """The venue takes nothing for so long, as it says."""
-        self._since, self.why = self._clock(), why
-        self._until = max(self._until, self._since + seconds)
+        now, twice = self._clock(), min(max(2 * self._pause, 1.0), self.longest_s)
+        self._pause = twice if now >= self._since + self._pause else self._pause
+        self._since, self.why, seconds = now, why, max(seconds, self._pause)
+        self._until = max(self._until, now + seconds)
         self._blocked = max(self._blocked, self._since + min(seconds, self.longest_s))
 
     def answered(self, sent_s: float) -> None:
         """It took a request that left then: no block of before stands."""
         if sent_s > self._since:
-            self._blocked = self._until = 0.0
+            self._blocked = self._until = self._pause = 0.0

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tercel.core.errors import TercelError, VenueError
 from tercel.venues.binance.words import ErrorCode
-from tercel.venues.binance_venue.budget import WeightBudget
+from tercel.venues.binance_venue.budget import MOST_OVER, WeightBudget
 from tercel.venues.binance_venue.keys import ApiSigner
 from tercel.venues.binance_venue.rest import BANNED, GARBLED, RequestRefusedError
 from tercel.venues.binance_venue.stream import JsonSocket
@@ -18,7 +18,7 @@ ANSWER_S: Final = 12.0
 SETTLE_MS: Final = 10_000
 """Time after a request's window in which the matching engine may still carry it out, ms."""
 MOST_JUMP_MS: Final = 86_400_000
-"""A clock of the venue's that is further away than a day from what it was is not believed."""
+"""A clock of the venue's that is further away than a day from what it was is never believed."""
 _ORDERS_S: Final = {"SECOND": 10.0, "MINUTE": 60.0, "DAY": 60.0}
 
 
@@ -101,17 +101,24 @@ class ApiChannel:
         self._pending: dict[int, _Pending] = {}
         self._count = 0
         self._orders_until = 0.0
+        self.wall_ms, self.jump_ms, self._more_ms = now_ms, 1000.0, 0
+        """This machine's clock; how far what the venue says may be from it, or from its time as it is reckoned;
+        and how much further, once it refused a timestamp."""
         self.heard_ms = 0
         """The venue's time as it last said it: its clock stands there or later."""
         self.clock_off = False
         """Whether the venue refused a timestamp: its clock is to be asked for."""
 
-    def heard_time(self, said: Any, asked: bool = False) -> bool:
-        """The venue said a time of its clock, ms, and whether that can be: asked for, it may have been put back; else
-        it is not believed beyond the time here, and what came late changes nothing."""
-        can_be = type(said) is int and abs(said - self.now_ms()) < MOST_JUMP_MS
+    def heard_time(self, said: Any, asked_ms: int = 0) -> bool:
+        """The venue said a time of its clock, ms, and whether that can be: neither clock here jumps. Asked for, it may
+        have been put back; else it is not believed beyond now, and what came late changes nothing."""
+        now, jump = self.now_ms(), self.jump_ms + self._more_ms
+        can_be = type(said) is int and (
+            (asked_ms or now) - jump <= said <= now + jump or abs(said - self.wall_ms()) <= jump
+        )
         if can_be:
-            self.heard_ms = said if asked else max(self.heard_ms, min(said, self.now_ms()))
+            self.heard_ms = said if asked_ms else max(self.heard_ms, min(said, now))
+            self._more_ms *= not asked_ms
         return can_be
 
     @property
@@ -172,7 +179,8 @@ class ApiChannel:
         code, data = said.get("code"), said.get("data")
         text = self._signer.clean(str(said.get("msg", ""))[:300])
         error = RequestRefusedError(one.method, code if isinstance(code, int) else 0, text, status)
-        self.clock_off |= error.code == ErrorCode.INVALID_TIMESTAMP
+        if error.code == ErrorCode.INVALID_TIMESTAMP:
+            self.clock_off, self._more_ms = True, MOST_JUMP_MS
         if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED):
             self._wait(data if isinstance(data, dict) else {}, error, one.orders)
         return one.answer("" if status else "an answer without a status", data, error)
@@ -180,11 +188,11 @@ class ApiChannel:
     def _wait(self, data: Mapping[str, Any], error: RequestRefusedError, orders: bool) -> None:
         """Hold back until `retryAfter`: new orders where there were too many of them, else everything."""
         later, now = data.get("retryAfter"), data.get("serverTime", self.now_ms())
-        seconds = (later - now) / 1000 if isinstance(later, int) and isinstance(now, int) else 60.0
+        seconds = min(later - now, 10**12) / 1000 if isinstance(later, int) and isinstance(now, int) else 60.0
         if orders and error.code == ErrorCode.TOO_MANY_ORDERS:
-            self._orders_until = self._clock() + min(max(seconds, 0.0), self.budget.longest_s)
+            self._orders_until = self._clock() + min(max(seconds, 1.0), self.budget.longest_s)
         else:
-            self.budget.block(max(seconds, 0.0), f"status {error.status}: {error.text}")
+            self.budget.block(seconds, f"status {error.status}: {error.text}")
 
     def _limits(self, told: Any) -> None:
         for one in told if isinstance(told, list) else ():
@@ -195,7 +203,7 @@ class ApiChannel:
                 continue
             if one.get("rateLimitType") == "REQUEST_WEIGHT":
                 self.budget.told(count)
-            elif one.get("rateLimitType") == "ORDERS" and count >= limit:
+            elif one.get("rateLimitType") == "ORDERS" and 0 < limit <= count <= MOST_OVER * limit:
                 self._orders_until = self._clock() + _ORDERS_S.get(str(one.get("interval")), 60.0)
 
     @property

@@ -82,12 +82,15 @@ class FateInquiry:
         self.open: dict[WorkingOrder, OpenQuestion] = {}
         self._count = 0
 
-    def about(self, order: WorkingOrder, until_ms: int = 0, change: SentOrder | None = None, asked: str = "") -> None:
-        """Ask about an order, soon."""
+    def about(
+        self, order: WorkingOrder, until_ms: int = 0, change: SentOrder | None = None, asked: str = "",
+        pause_s: float = 0.0,
+    ) -> None:  # fmt: skip
+        """Ask about an order, soon or after a pause."""
         found = self.open.setdefault(order, OpenQuestion(order))
         found.until_ms = max(found.until_ms, until_ms)
         found.asked = asked or found.asked
-        found.due_s, found.wait_s = self._clock(), FIRST_S
+        found.due_s, found.wait_s = self._clock() + pause_s, FIRST_S
         if change is not None and change not in found.changes:
             found.changes.append(change)
 
@@ -130,7 +133,7 @@ class FateInquiry:
     def _ask_time(self) -> None:
         def heard(answer: ApiAnswer) -> None:
             if isinstance(answer.result, dict):
-                self._channel.heard_time(answer.result.get("serverTime"), asked=True)
+                self._channel.heard_time(answer.result.get("serverTime"), answer.stamp_ms)
 
         with suppress(VenueError):
             self._channel.ask("time", {}, 1, heard, signed=False)

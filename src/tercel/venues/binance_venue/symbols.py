@@ -14,11 +14,10 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed import ONE, PLACES, text
+from tercel.core.vocabulary import MOST_LOTS
 from tercel.fix.scale import PriceScale
 from tercel.fix.standard import scaled_listing
 
-MOST_LOTS: Final = 2**31 - 1
-"""Lots and ticks are int32 in books."""
 TRADING: Final = "TRADING"
 _PLAIN: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{0,20})?")
 _LONGEST: Final = 40
@@ -128,15 +127,15 @@ class TradedSymbol:
         if self.status != TRADING:
             return f"{self.symbol} is {self.status}: it does not trade"
         market = new.price is None
-        if not 1 <= new.lots <= MOST_LOTS:
-            return f"LOT_SIZE: {new.lots} lots, where 1 to {MOST_LOTS:,} are"
+        if not 1 <= new.lots < MOST_LOTS:
+            return f"LOT_SIZE: {new.lots} lots, where 1 to {MOST_LOTS - 1:,} are"
         qty, (least, most) = new.lots * self.lot, self.takes if market else self.quantities
         if qty < least or (most and qty > most):
             return f"LOT_SIZE: a quantity of {text(qty)}, where {text(least)} to {text(most)} may be"
         value = qty * mean // ONE
         if new.price is not None:
             price = new.price * self.tick
-            if not 1 <= new.price <= MOST_LOTS or price < self.prices[0] or (self.prices[1] and price > self.prices[1]):
+            if not 1 <= new.price < MOST_LOTS or price < self.prices[0] or (self.prices[1] and price > self.prices[1]):
                 least, most = self.prices
                 return f"PRICE_FILTER: a price of {text(price)}, where {text(least)} to {text(most)} may be"
             low, high = self.percent[:2] if new.side > 0 else self.percent[2:]

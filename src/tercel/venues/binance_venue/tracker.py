@@ -141,7 +141,7 @@ class OrderTracker:
         VenueError
             Numbers that are none.
         """
-        number = int(row["tradeId"])
+        number = whole(row["tradeId"], "a trade's number") // ONE
         if number in order.seen:
             return
         symbol = self.unit(order)

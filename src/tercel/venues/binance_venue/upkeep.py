@@ -14,7 +14,7 @@ from tercel.venues.binance.words import ErrorCode
 from tercel.venues.binance_venue.balances import AssetLedger
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
-from tercel.venues.binance_venue.symbols import signed, symbol_of
+from tercel.venues.binance_venue.symbols import TRADING, signed, symbol_of
 
 EVERY_S: Final = 60.0
 RULES_S: Final = 3600.0
@@ -71,7 +71,8 @@ class AccountWatch:
             self._clock_s = now + EVERY_S
             self._ask("time", {}, 1, lambda one: self._time(one, now), signed=False)
         if now >= self._rules_s and budget.fits(_INFO_WEIGHT, True) and len(self._books) <= _MOST_NAMED:
-            self._rules_s, self._looked_s = now + RULES_S, now
+            halted = any(book.symbol.status != TRADING for book in self._books.values())
+            self._rules_s, self._looked_s = now + (EVERY_S if halted else RULES_S), now
             self._ask_rules(list(self._books))
         if now >= self._account_s and not busy and budget.fits(_ACCOUNT_WEIGHT, True):
             self._account_s = now + EVERY_S
@@ -85,7 +86,7 @@ class AccountWatch:
 
     def _time(self, answer: ApiAnswer, asked_s: float) -> None:
         told = answer.result.get("serverTime") if isinstance(answer.result, dict) else None
-        if told is not None and self._channel.heard_time(told, asked=True):
+        if told is not None and self._channel.heard_time(told, answer.stamp_ms):
             self._set_time(told * _MS, self._clock() - asked_s)
         elif told is not None:
             why = "a time of the venue's clock that cannot be: it is reckoned by the clock here"
@@ -131,6 +132,7 @@ class AccountWatch:
         if book.symbol.status == status:
             return
         book.symbol = replace(book.symbol, status=status)
+        self.doubt()
         self._say(o.Unread(json.dumps({"symbol": book.symbol.symbol, "status": status}), why, self._stamp(0)))
         if book.known:
             self._say(book.show(self._stamp(0)))

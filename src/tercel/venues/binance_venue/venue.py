@@ -45,8 +45,8 @@ _NAMES: Final = NamesTable(letters="[a-zA-Z0-9_-]", most=36)
 _TICK_S: Final = 0.25
 S: Final = 1_000_000_000
 _STRANGE_S: Final = 60.0
-"""How often it is told at most that somebody else trades with the key, that events about no order are unreadable, that
-a book is lost."""
+"""How often it is told at most that somebody else trades with the key, that events about an order, or about none, are
+unreadable, that a book is lost."""
 
 
 class BinanceVenue(Closing):
@@ -89,10 +89,11 @@ class BinanceVenue(Closing):
         self._lost_books: dict[str, float] = {}
         """When people were last told that a book is lost."""
         self._strangers: dict[tuple[str, int], None] = {}
-        self._strange_s, self._unsaid, self._odd_s = 0.0, 0, 0.0
+        self._strange_s, self._unsaid, self._odd = 0.0, 0, dict[str, float]()
         self._selector = selectors.DefaultSelector()
         self.budget = WeightBudget(longest_s=terms.longest_wait_s)
         self.name, rest, self._channel, self._links = self._reach(terms, folder)
+        self._channel.wall_ms, self._channel.jump_ms = (lambda: wall() // MS), terms.clock_ms
         if store is not None:
             store.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.memory = OrderMemory(_NAMES, store)
@@ -188,22 +189,23 @@ class BinanceVenue(Closing):
 
     def _set_time(self, venue_ns: int, took_s: float) -> None:
         took_ns = round(took_s * S)
-        self._offset_ns = venue_ns - self._steady()
+        offset = venue_ns - self._steady()  # late by as long as the answer took, at most: within that it stays
+        self._offset_ns = min(max(self._offset_ns, offset), offset + took_ns)
         self._ahead_ns = certain(self._wall() - took_ns // 2 - venue_ns, took_ns)
 
     # -- time ---------------------------------------------------------------------------------------------------------
     @property
     def now_ns(self) -> int:
-        """The venue's time by the clock here, or by what it said if that is later; it never goes back."""
+        """The venue's time by the clock here; it never goes back."""
         return self._stamp(0)
 
     def _now_ms(self) -> int:
         return (self._steady() + self._offset_ns) // MS
 
     def _stamp(self, ns: int) -> int:
-        """A time that is not before any that was told or looked at; 0: now."""
+        """A time that is not before any that was told or looked at, nor ahead of now; 0: now."""
         now = self._steady() + self._offset_ns
-        self._last_ns = max(self._last_ns, min(ns, now + AHEAD_NS) if ns else now)
+        self._last_ns = max(self._last_ns, min(ns or now, now))
         return self._last_ns
 
     # -- what is told -------------------------------------------------------------------------------------------------
@@ -215,7 +217,7 @@ class BinanceVenue(Closing):
         if self._quiet:
             return report
         report = replace(report, ns=self._stamp(at_ns))
-        before, number, after = self._books[report.instrument].told(report, min(at_ns, report.ns), trade)
+        before, number, after = self._books[report.instrument].told(report, min(at_ns, report.ns + AHEAD_NS), trade)
         named = self._numbered(report, number)
         self._events += [one for one in (before, named, after) if one is not None]
         return named
@@ -326,16 +328,14 @@ class BinanceVenue(Closing):
             name = str(data.get("C") or data.get("c") or "")
             told = self.memory.by_wire.get(name)
             about = (told.name, told.account, told.instrument) if told is not None else ("", "", "")
-            if told is None and time.monotonic() < self._odd_s:
-                return
-            self._odd_s = time.monotonic() + _STRANGE_S
-            self._say(
-                o.Unread(
-                    repr(dict(data))[:1000], f"an event that cannot be read: {error!r}"[:300], self._stamp(0), *about
-                )
-            )
-            if told is not None and (order := self.tracker.named(told.name)) is not None:
-                self.inquiry.about(order)
+            now = self._steady() / S
+            if (wait := self._odd.get(about[0], 0.0) - now) <= 0:
+                self._odd = {name: s for name, s in self._odd.items() if s > now} | {about[0]: now + _STRANGE_S}
+                why = f"an event that cannot be read: {error!r}"[:300]
+                self._say(o.Unread(repr(dict(data))[:1000], why, self._stamp(0), *about))
+            order = self.tracker.named(told.name) if told is not None else None
+            if order is not None and (wait <= 0 or order not in self.inquiry.open):
+                self.inquiry.about(order, pause_s=max(wait, 0.0))
 
     def _known_now(self, order: WorkingOrder) -> None:
         """An order has its number: what came of it before, under a name that is not ours, was passed over."""
