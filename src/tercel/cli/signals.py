@@ -16,6 +16,7 @@ from tercel.cli.signals_flow import flow_app
 from tercel.cli.terminal import hand_over, print_rows, say
 from tercel.core.errors import ConfigError
 from tercel.core.given import INSTALL
+from tercel.core.report.cells import NOTHING
 from tercel.core.written import write_whole
 
 if TYPE_CHECKING:
@@ -130,7 +131,9 @@ def train(request: TrainSignals) -> None:
             "bps per unit of forecast": scale["unit_bps"], "sd of the error, bps": scale["sd_bps"],
             "horizon, hours": scale["horizon_ns"] / 3.6e12,
         }  # fmt: skip
-        rows = [(name, f"{number:,.1f}") for name, number in facts.items()] + [("half-life, hours", found["half_life"])]
+        rows = [(name, f"{number:,.1f}" if number else NOTHING) for name, number in facts.items()] + [
+            ("half-life, hours", found["half_life"])
+        ]
         print_rows("alpha", ("", "value"), rows)
         if gate := found["gate"]:
             say(f"gate      {gate['kind']}, {gate['states']} states, of {', '.join(gate['columns'])}")
@@ -242,7 +245,6 @@ FEW = 5
 
 
 def _show_predicted(name: str, rows: list[dict[str, Any]], about: dict[str, Any], held: "HeldSpan") -> None:
-    from tercel.core.report.cells import NOTHING
     from tercel.signals.runs.backtest import ends
     from tercel.signals.scores import told
 
@@ -261,10 +263,8 @@ def _show_predicted(name: str, rows: list[dict[str, Any]], about: dict[str, Any]
     print_rows(title, ("name", "expected, bps", "sd, bps", "90 %", "sources"), cells)
     left = f", {len(rows) - len(shown):,} between them" if len(shown) < len(rows) and not silent else ""
     say(f"{len(shown)} of {len(rows):,} names shown{left}; each beyond the mean of all, {held}.")
-    for line in (told(about["ic"]), *about["sentences"]):
+    for line in ([] if silent and not about["ic"] else [told(about["ic"])]) + about["sentences"]:
         say(line)
-    if silent:
-        say("It expects nothing of any name: what it said out of sample came out the wrong way round.")
     said = [f"without source {source}: {why}" for source, why in about["missing"].items()]
     if said := [*filter(None, [about["note"]]), *said]:
         say(f"Note: {'; '.join(said)}.")

@@ -223,11 +223,11 @@ def ic_of(model: SignalModel) -> dict[str, Any]:
     DataError
         Where dates were too few for one.
     """
-    if (ic := model.card.get("ic")) is None:
+    if not (ic := model.card.get("ic")):
         expected = f"forecasts that vary on at least {BLOCK + 1} dates, of {FEWEST} names, after the first test block"
-        raise DataError(
-            expected, model.silent or "fewer of the walk", f"take longer files or other sources, and {AGAIN}"
-        )
+        silent = "0 of every name throughout: no source was statistically significant before any test block"
+        wanted = "longer files, more names, or a source whose slope in `signals train` is above 0 by its interval"
+        raise DataError(expected, "fewer of the walk" if ic is None else silent, f"give {wanted}, and {AGAIN}")
     return dict(ic)
 
 
