@@ -193,6 +193,7 @@ def evaluate(request: Evaluate) -> None:
     settings, out = settings_of(request)
     from tercel.signals.evaluated import evaluate_page, tables
     from tercel.signals.runs.train import evaluate as evaluated
+    from tercel.signals.scores import told
 
     with resumable("evaluate", request, out):
         found = evaluated(settings, request.seed, out, demo=request.demo)
@@ -201,6 +202,8 @@ def evaluate(request: Evaluate) -> None:
     def show() -> None:
         for table in tables(found):
             print_rows(*table)
+        if not found["ic"]["fusion"]:
+            say(told(found["ic"]["fusion"]))
         if found["unranked"]:
             say(f"the same for every name, so for the gate alone: {', '.join(found['unranked'])}")
         _notes(found)
@@ -256,7 +259,8 @@ def _show_predicted(name: str, rows: list[dict[str, Any]], about: dict[str, Any]
     silent = not any(row["expected_bps"] for row in rows)
     shown = ordered[:FEW] if silent else ends(ordered, SHOWN)
     cells = [
-        (row["name"], f"{row['expected_bps'] + 0.0:+.1f}", *around(row), ", ".join(row["sources"])) for row in shown
+        (row["name"], f"{row['expected_bps'] + 0.0:+.1f}", *around(row), ", ".join(row["sources"]) or NOTHING)
+        for row in shown
     ]
     first = rows[0]
     title = f"{name}, model {first['model']}: forecast of {first['at']}, to the close of {held.last}"

@@ -61,10 +61,11 @@ def out_of_sample(
     def less(keep: Indices) -> Floats:
         return fused(data, forecasts[:, keep], [columns[k] for k in keep], folds, shrink=shrink)[0][tested]
 
+    ic = {name: ic_of(score, part, rng) for name, score in scores.items()}
+    # a forecast that is the same of all names has no slope, though its level may move from block to block
     return {
-        "rows": len(tested), "dates": len(np.unique(part.time_ns)),
-        "ic": {name: ic_of(score, part, rng) for name, score in scores.items()},
-        "calibration": _calibration(value, sd, part, rng),
+        "rows": len(tested), "dates": len(np.unique(part.time_ns)), "ic": ic,
+        "calibration": _calibration(value, sd, part, rng) | ({"slope": float("nan")} if ic["fusion"] == {} else {}),
         "ablation": _ablation(part, forecasts[tested], columns, value, less, rng),
         "gate": None if gate is None or chance is None else _gate_adds(scores, chance, part, gate, rng),
         "unranked": [name for name in data.sources if name not in data.ranking],

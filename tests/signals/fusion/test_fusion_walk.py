@@ -10,7 +10,7 @@ from tercel.core.errors import DataError
 from tercel.core.report.cells import NOTHING
 from tercel.core.stats import t_quantile
 from tercel.signals.alpha import PERIODS, AlphaScale, chained, scale_of
-from tercel.signals.evaluated import ic_of
+from tercel.signals.evaluated import ic_of, out_of_sample
 from tercel.signals.fusion_walk import (
     base_names,
     evidence,
@@ -201,6 +201,9 @@ def test_a_source_that_begins_late_and_a_forecast_that_was_wrong(data: Dataset) 
     assert np.isfinite(value[folds[2][1]]).all()
     wrong = scale_of(data, -told[:, 0], 0.3)
     assert wrong.unit_bps == 0.0
+    never = out_of_sample(data, -told[:, :1], names[:1], folds, None, shrink=0.5, seed=1)
+    assert never["ic"]["fusion"] == {}
+    assert np.isnan(never["calibration"]["slope"])
 
 
 def test_chained_moves_are_sums_of_the_same_name() -> None:
