@@ -223,9 +223,19 @@ def test_a_model_that_expects_nothing_says_so_in_few_rows(model: SignalModel, mo
     monkeypatch.setattr(model_folder, "load", lambda _: silent)
     told = signals("predict", model.folder).output
     assert "5 of 8 names shown; each" in told
-    assert "It expects nothing of any name" in told
+    assert "not above 0 out of sample: every forecast is 0" in " ".join(told.split())
     assert told.count("+0.0") == 5
     assert len(done("predict", model.folder)["rows"]) == 8
+    fusion = replace(model.fusion, weights=0.0 * model.fusion.weights)
+    silent = replace(silent, fusion=fusion, card={**model.card, "ic": {}})
+    told = " ".join(signals("predict", model.folder).output.split())
+    assert told.count("No source is statistically significant out of sample") == 1
+    assert "rank IC" not in told
+    assert "wrong way round" not in told
+    assert {(row["low_bps"], *row["sources"]) for row in done("predict", model.folder)["rows"]} == {(None,)}
+    for ic, why in (({}, "no source was statistically significant before any test"), (None, "fewer of the walk")):
+        silent = replace(silent, card={**model.card, "ic": ic})
+        assert why in refused("backtest", model.folder, "--cost-bps", "5")
 
 
 def test_a_folder_is_found_as_people_name_it(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

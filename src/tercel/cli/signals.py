@@ -15,6 +15,7 @@ from tercel.cli.signals_backtest import OfModel, backtest, explain
 from tercel.cli.signals_flow import flow_app
 from tercel.cli.terminal import hand_over, print_rows, say
 from tercel.core.errors import ConfigError
+from tercel.core.report.cells import NOTHING
 from tercel.core.written import write_whole
 
 if TYPE_CHECKING:
@@ -129,7 +130,9 @@ def train(request: TrainSignals) -> None:
             "bps per unit of forecast": scale["unit_bps"], "sd of the error, bps": scale["sd_bps"],
             "horizon, hours": scale["horizon_ns"] / 3.6e12,
         }  # fmt: skip
-        rows = [(name, f"{number:,.1f}") for name, number in facts.items()] + [("half-life, hours", found["half_life"])]
+        rows = [(name, f"{number:,.1f}" if number else NOTHING) for name, number in facts.items()] + [
+            ("half-life, hours", found["half_life"])
+        ]
         print_rows("alpha", ("", "value"), rows)
         if gate := found["gate"]:
             say(f"gate      {gate['kind']}, {gate['states']} states, of {', '.join(gate['columns'])}")
@@ -189,6 +192,7 @@ def evaluate(request: Evaluate) -> None:
     settings, out = settings_of(request)
     from tercel.signals.evaluated import evaluate_page, tables
     from tercel.signals.runs.train import evaluate as evaluated
+    from tercel.signals.scores import told
 
     with resumable("evaluate", request, out):
         found = evaluated(settings, request.seed, out, demo=request.demo)
@@ -197,6 +201,8 @@ def evaluate(request: Evaluate) -> None:
     def show() -> None:
         for table in tables(found):
             print_rows(*table)
+        if not found["ic"]["fusion"]:
+            say(told(found["ic"]["fusion"]))
         if found["unranked"]:
             say(f"the same for every name, so for the gate alone: {', '.join(found['unranked'])}")
         _notes(found)
@@ -241,7 +247,6 @@ FEW = 5
 
 
 def _show_predicted(name: str, rows: list[dict[str, Any]], about: dict[str, Any], held: "HeldSpan") -> None:
-    from tercel.core.report.cells import NOTHING
     from tercel.signals.runs.backtest import ends
     from tercel.signals.scores import told
 
@@ -253,17 +258,16 @@ def _show_predicted(name: str, rows: list[dict[str, Any]], about: dict[str, Any]
     silent = not any(row["expected_bps"] for row in rows)
     shown = ordered[:FEW] if silent else ends(ordered, SHOWN)
     cells = [
-        (row["name"], f"{row['expected_bps'] + 0.0:+.1f}", *around(row), ", ".join(row["sources"])) for row in shown
+        (row["name"], f"{row['expected_bps'] + 0.0:+.1f}", *around(row), ", ".join(row["sources"]) or NOTHING)
+        for row in shown
     ]
     first = rows[0]
     title = f"{name}, model {first['model']}: forecast of {first['at']}, to the close of {held.last}"
     print_rows(title, ("name", "expected, bps", "sd, bps", "90 %", "sources"), cells)
     left = f", {len(rows) - len(shown):,} between them" if len(shown) < len(rows) and not silent else ""
     say(f"{len(shown)} of {len(rows):,} names shown{left}; each beyond the mean of all, {held}.")
-    for line in (told(about["ic"]), *about["sentences"]):
+    for line in ([] if silent and not about["ic"] else [told(about["ic"])]) + about["sentences"]:
         say(line)
-    if silent:
-        say("It expects nothing of any name: what it said out of sample came out the wrong way round.")
     said = [f"without source {source}: {why}" for source, why in about["missing"].items()]
     if said := [*filter(None, [about["note"]]), *said]:
         say(f"Note: {'; '.join(said)}.")

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import DataError
+from tercel.core.report.cells import NOTHING
 from tercel.core.stats import cluster_index, cluster_sums
 from tercel.core.stats.ranks import spearman
 from tercel.core.vocabulary import DAY_NS
@@ -118,13 +119,14 @@ class AlphaScale:
 
     @property
     def half_life(self) -> str:
-        """The half-life in hours, in words where it is none that was measured.
+        """The half-life in hours, in words where it is none that was measured, a dash of a forecast that is always 0.
 
         >>> AlphaScale(1.0, 1.0, 1.0, 86_400 * 10**9, 4 * 86_400 * 10**9).half_life
         'longer than measured (4.0 days)'
         """
         return (
-            f"{self.half_life_ns / 3.6e12:,.1f}" if self.half_life_ns < PERIODS[-1] * self.horizon_ns
+            NOTHING if self.unit_bps == 0.0
+            else f"{self.half_life_ns / 3.6e12:,.1f}" if self.half_life_ns < PERIODS[-1] * self.horizon_ns
             else f"longer than measured ({self.half_life_ns / DAY_NS:.1f} days)"
         )  # fmt: skip
 

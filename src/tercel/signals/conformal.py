@@ -123,8 +123,10 @@ class WalkInterval:
 
 
 def interval_of(model: SignalModel, until_ns: int | None = None) -> WalkInterval | None:
-    """What labels that had ended by then say of a model's errors (None: by the walk's end); None without enough."""
-    if model.inputs != "panel" or model.card.get("walk") is None:
+    """What labels that had ended by then say of a model's errors (None: by the walk's end); None without enough, and of
+    a model whose every forecast is 0.
+    """
+    if model.inputs != "panel" or model.card.get("walk") is None or model.silent:
         return None
     walk = model.walk()
     came = 1e4 * (pl.col("outcome") - pl.col("outcome").mean().over("time")) - pl.col("expected_bps")

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from tercel.core.arrays import Floats, Indices
-from tercel.core.errors import DataError
 from tercel.core.estimate import Estimate
 from tercel.core.report import style
 from tercel.core.report.cells import NOTHING
@@ -62,10 +61,11 @@ def out_of_sample(
     def less(keep: Indices) -> Floats:
         return fused(data, forecasts[:, keep], [columns[k] for k in keep], folds, shrink=shrink)[0][tested]
 
+    ic = {name: ic_of(score, part, rng) for name, score in scores.items()}
+    # a forecast that is the same of all names has no slope, though its level may move from block to block
     return {
-        "rows": len(tested), "dates": len(np.unique(part.time_ns)),
-        "ic": {name: ic_of(score, part, rng) for name, score in scores.items()},
-        "calibration": _calibration(value, sd, part, rng),
+        "rows": len(tested), "dates": len(np.unique(part.time_ns)), "ic": ic,
+        "calibration": _calibration(value, sd, part, rng) | ({"slope": float("nan")} if ic["fusion"] == {} else {}),
         "ablation": _ablation(part, forecasts[tested], columns, value, less, rng),
         "gate": None if gate is None or chance is None else _gate_adds(scores, chance, part, gate, rng),
         "unranked": [name for name in data.sources if name not in data.ranking],
@@ -95,15 +95,14 @@ def _difference(first: Floats, second: Floats, rng: np.random.Generator) -> dict
 
 def ic_of(score: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, float] | None:
     """Rank IC of a score (n,) with t and interval over blocks of dates, which no label outlasts; None where they are
-    too few, or it never says anything.
+    too few, empty where the score is the same of all names on every date.
     """
     first = np.unique(part.time_ns, return_index=True)[1]
     block = max(BLOCK, stride(part.start_ns[first], part.end_ns[first]))
     by_date = _by_date(score, part)
-    try:
-        return skill(by_date, rng, block=block).to_json() if np.nan_to_num(by_date).any() else None
-    except DataError:
+    if np.isfinite(by_date).sum() <= block:
         return None
+    return skill(by_date, rng, block=block).to_json() if np.nan_to_num(by_date).any() else {}
 
 
 def _by_date(score: Floats, part: Dataset) -> Floats:
@@ -162,6 +161,7 @@ def tables(found: dict[str, Any]) -> tuple[Table, ...]:
     adds = [(name, spelt_cell(one["adds"], digits=4), one["dates"]) for name, one in found["ablation"].items()]
     if gate := found["gate"]:
         adds.append((f"gate: {', '.join(gate['columns'])}", spelt_cell(gate["adds"] or {}, digits=4), gate["dates"]))
+    adds = adds or [("none: it takes two sources, and a forecast with one or without it", NOTHING, NOTHING)]
     shares = found["calibration"]
     within = [(name, spelt_cell(shares[name], digits=3)) for name in ("within_1_sd", "within_1.645_sd")]
     interval = found.get("interval") or {}

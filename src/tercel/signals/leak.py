@@ -1,7 +1,8 @@
 """The leak check: whether a source knows the future, by three comparisons of its facts with later prices.
 
-*Too good*: the rank IC with the return of one bar, from the next one to the last of the label, lies above a ceiling
-that nothing honest reaches on such a panel (0.04 on daily stocks), and not by chance.
+*Too good*: the rank IC with the return of one bar, from the next one to the last of the label, lies in absolute value
+(models learn a column's sign) above a ceiling that nothing honest reaches on such a panel (0.04 on daily stocks), and
+not by chance.
 
 *Profile*: the IC with the return of every bar around the known time. What has skill fades over several bars; what was
 copied from one bar's return stands in that bar alone: known one period later, it is worth nothing.
@@ -99,7 +100,7 @@ def leak_report(
     source : SignalSource
         Its facts as it dates them.
     ceiling : float
-        IC above which a forecast of the next bar is too good to be true on such a panel.
+        Absolute IC above which a forecast of the next bar is too good to be true on such a panel.
     block : int
         Neighbouring bars that are one cluster of the interval.
     max_age : timedelta, optional
@@ -154,7 +155,8 @@ def judged(
     reasons, at = [], f" with bar +{bar}" if bar > 1 else ""
     too_good = abs(ic.mean) > ceiling and abs(ic.t) > SURE
     if too_good:
-        reasons.append(f"too good to be true: IC {ic.mean:+.4f}{at}, t {ic.t:.1f}, above {ceiling:g}")
+        size = "in absolute value (models learn a column's sign) " * (ic.mean < 0)
+        reasons.append(f"too good to be true: IC {ic.mean:+.4f}{at}, t {ic.t:.1f}, {size}above {ceiling:g}")
     lost = by_bar[bar] - by_bar[bar + 1]
     lost = lost[np.isfinite(lost)]
     error = float(lost.std(ddof=1)) / len(lost) ** 0.5 if len(lost) > 1 else float("inf")

@@ -91,11 +91,13 @@ class SignalModel:
     def silent(self) -> str:
         """Why every forecast is 0; empty where it is not."""
         return (
-            "No source is statistically significant out of fold: all have weight 0, and every forecast is 0"
+            "No source is statistically significant out of sample: all have weight 0, every forecast is 0, and a desk "
+            "trades as without a forecast"
             if not self.fusion.weights.any()
             else ""
             if self.scale.unit_bps > 0
-            else "The fusion was wrong out of sample, so its newest forecast says nothing"
+            else "The slope of returns on the fused forecast is not above 0 out of sample: every forecast is 0, and a "
+            "desk trades as without a forecast"
         )
 
     @property
@@ -137,7 +139,7 @@ class SignalModel:
             text = f"{len(by_model)} rows, {len(instruments)} instruments"
             raise DataError("a row per instrument", text, "line them up")
         value, sd = self.fusion.combine(by_model)
-        speaks = (self.fusion.weights > 0) & ~np.isnan(by_model)
+        speaks = (self.fusion.weights * scale.unit_bps > 0) & ~np.isnan(by_model)
         expected, deviation = self.bps(value), scale.sd_bps * sd / scale.full_sd
         return [
             Alpha(

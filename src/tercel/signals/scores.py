@@ -108,8 +108,10 @@ def told(ic: Mapping[str, Any] | None) -> str:
     >>> told({"mean": 0.02, "ci_low": 0.01, "ci_high": 0.03, "t": 4.0, "dates": 90})
     "The fused forecast's rank IC out of sample is 0.0200 [0.0100, 0.0300], t 4.0, over 90 dates."
     """
-    if ic is None:
-        return "The fused forecast's rank IC out of sample is not known: too few dates or names."
+    if not ic:
+        silent = "no source was statistically significant before any test block, so every forecast was 0"
+        why = "too few dates or names" if ic is None else silent
+        return f"The fused forecast's rank IC out of sample is not known: {why}."
     open_ = "" if (ic["ci_low"] or 0.0) > 0 else ": no skill that can be told from none"
     text = f"{spelt_cell(ic, digits=4)}, t {fixed(ic['t'], 1)}, over {ic['dates']} dates{open_}"
     return f"The fused forecast's rank IC out of sample is {text}."

@@ -145,14 +145,14 @@ class ServedForecasts:
 
     def rows(self) -> list[dict[str, Any]]:
         """One plain row a name: at, name, horizon_s, expected_bps, sd_bps, half_life_s, sources, model, and the 90 %
-        interval: low_bps, high_bps.
+        interval: low_bps, high_bps, None where no source has a weight.
         """
         return [
             {
                 "at": self.at, "name": one.instrument, "horizon_s": one.horizon_ns / NS_PER_SECOND,
                 "expected_bps": one.expected_bps, "sd_bps": one.sd_bps,
                 "half_life_s": one.half_life_ns / NS_PER_SECOND, "sources": list(one.sources), "model": self.model,
-                **bounds(self.interval, one.expected_bps, one.sd_bps),
+                **bounds(self.interval if one.sources else None, one.expected_bps, one.sd_bps),
             }
             for one in self.alphas
         ]  # fmt: skip

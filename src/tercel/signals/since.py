@@ -211,7 +211,7 @@ def drift_of(before: Mapping[str, Any] | None, value: Floats, rows: Dataset) -> 
     by_date = rank_ic_by_date(value, rows.outcome, rows.time_ns)
     by_date = by_date[np.isfinite(by_date)]
     blocks = -(-len(by_date) // block)
-    if before is None or not before["t"] or blocks < LEAST_BLOCKS:
+    if not before or not before["t"] or blocks < LEAST_BLOCKS:
         return None
     found = skill(by_date, np.random.default_rng(9), block=block)
     error = np.hypot(clustered_se(by_date, np.arange(len(by_date)) // block), before["mean"] / before["t"])

@@ -177,7 +177,7 @@ def test_a_fusion_that_was_wrong_leaves_no_targets(out: Path, tmp_path: Path, mo
     told = signals("backtest", out, "--cost-bps", "5", "--out", tmp_path)
     assert told.exit_code == 0
     said = " ".join(told.output.split())
-    assert "The fusion was wrong out of sample, so its newest forecast says nothing." in said
+    assert "The slope of returns on the fused forecast is not above 0 out of sample: every forecast is 0" in said
     assert "targets.csv of before is removed" in said
     assert "targets none" in said
     assert not (tmp_path / "targets.csv").exists()

@@ -12,6 +12,7 @@ from tests.signals.command.material import done, refused, signals
 from typer.testing import CliRunner
 
 from tercel.cli import app
+from tercel.core.report.cells import NOTHING
 from tercel.signals.leak import leak_report
 from tercel.signals.model_folder import load as load_model
 from tercel.signals.runs.build import load
@@ -50,16 +51,22 @@ def test_two_lines_and_a_csv_are_enough(tmp_path: Path) -> None:
     assert "flatter returns, if yours are such" in built["note"]
     config.write_text(TWO_LINES.replace("[panel]", "[[source]]"))
     trained = done("train", config, "--out", tmp_path / "o")
-    none = "No source is statistically significant out of fold: all have weight 0, and every forecast is 0"
+    none = "No source is statistically significant out of sample: all have weight 0, every forecast is 0, and a desk "
+    none += "trades as without a forecast"
     assert trained["warnings"] == [*built["warnings"], none]
     assert set(trained["weights"].values()) == {0.0}
+    assert (trained["alpha_scale"]["unit_bps"], trained["half_life"]) == (0.0, NOTHING)
     for cell in trained["evidence"].values():
         assert cell.endswith(": not statistically significant, weight 0")
     found = done("predict", tmp_path / "o")
     assert none in found["note"]
-    assert {(row["expected_bps"], tuple(row["sources"])) for row in found["rows"]} == {(0.0, ())}
+    said = {(row["expected_bps"], row["low_bps"], row["high_bps"], *row["sources"]) for row in found["rows"]}
+    assert said == {(0.0, None, None)}
     assert f"{none}." in done("backtest", tmp_path / "o", "--cost-bps", "5", "--out", tmp_path / "b")["warnings"]
     assert (tmp_path / "o" / "model").is_dir()
+    told = " ".join(signals("evaluate", config, "--out", tmp_path / "o").output.split())
+    assert "none: it takes two sources, and a forecast with one or without it" in told
+    assert "90 % interval of predict" not in told
 
 
 def test_shapes_of_prices_give_one_panel(tmp_path: Path) -> None:
@@ -90,7 +97,9 @@ def test_shapes_of_prices_give_one_panel(tmp_path: Path) -> None:
         "ONE.csv", "Date,Adj Close", [f"{d},{c}" for d, c in zip(made.days, made.close[:, 0], strict=True)]
     )
     config.write_text(SMALL.replace("prices.csv", single.name) + TRAIN)
-    assert "dates on which two names or more" in refused("build", config, "--out", tmp_path / "d")
+    alone = refused("build", config, "--out", tmp_path / "d")
+    assert "dates on which two names or more" in alone
+    assert "at most one of them on any date: a ranking needs two names or more" in alone
 
 
 def dated(made: Foreign, name: str, header: str, values: np.ndarray, every: int = 1) -> None:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import DataError
+from tercel.core.report.cells import NOTHING
 from tercel.core.stats import t_quantile
 from tercel.signals.alpha import PERIODS, AlphaScale, chained, scale_of
-from tercel.signals.evaluated import ic_of
+from tercel.signals.evaluated import ic_of, out_of_sample
 from tercel.signals.fusion_walk import (
     base_names,
     evidence,
@@ -23,6 +24,7 @@ from tercel.signals.fusion_walk import (
 )
 from tercel.signals.model_folder import SignalModel, load, save
 from tercel.signals.panel.dataset import Dataset
+from tercel.signals.scores import told
 from tercel.signals.sources.synthetic import synthetic_market
 from tercel.signals.validation import DAY, walk_forward
 
@@ -186,7 +188,7 @@ def test_a_half_life_is_no_longer_than_it_was_measured(data: Dataset) -> None:
     assert scale.half_life_ns == PERIODS[-1] * scale.horizon_ns == 4 * DAY
     assert scale.half_life == "longer than measured (4.0 days)"
     silent = scale_of(drifting, np.ones(data.n), 1.0)
-    assert (silent.unit_bps, silent.half_life_ns, silent.half_life) == (0.0, DAY, "24.0")
+    assert (silent.unit_bps, silent.half_life_ns, silent.half_life) == (0.0, DAY, NOTHING)
 
 
 def test_a_source_that_begins_late_and_a_forecast_that_was_wrong(data: Dataset) -> None:
@@ -199,6 +201,9 @@ def test_a_source_that_begins_late_and_a_forecast_that_was_wrong(data: Dataset) 
     assert np.isfinite(value[folds[2][1]]).all()
     wrong = scale_of(data, -told[:, 0], 0.3)
     assert wrong.unit_bps == 0.0
+    never = out_of_sample(data, -told[:, :1], names[:1], folds, None, shrink=0.5, seed=1)
+    assert never["ic"]["fusion"] == {}
+    assert np.isnan(never["calibration"]["slope"])
 
 
 def test_chained_moves_are_sums_of_the_same_name() -> None:
@@ -223,4 +228,9 @@ def test_dates_on_which_a_fusion_is_silent_count_as_no_skill(data: Dataset) -> N
     unheard = ic_of(np.where(speaks, data.outcome, np.nan), data, np.random.default_rng(0))
     assert unheard is not None
     assert unheard["mean"] == pytest.approx(1.0)
-    assert ic_of(np.full(data.n, 0.5), data, np.random.default_rng(0)) is None
+    never = ic_of(np.full(data.n, 0.5), data, np.random.default_rng(0))
+    assert never == {}
+    assert "no source was statistically significant before any test block" in told(never)
+    few = data.rows(np.flatnonzero(data.dates < 4))
+    assert ic_of(few.outcome, few, np.random.default_rng(0)) is None
+    assert "too few dates or names" in told(None)

@@ -47,6 +47,15 @@ def test_a_leak_of_a_later_bar_is_caught_too(market: SyntheticMarket) -> None:
     assert "bar +3" in report.reasons[0]
 
 
+def test_a_leak_of_the_opposite_sign_is_one_and_says_that_it_is_the_size_that_counts(market: SyntheticMarket) -> None:
+    leak = planted_leak(market.prices, 1, strength=0.3)
+    facts = leak.facts().with_columns(-pl.col(leak.columns))
+    report = leak_report(market.prices, FrameSource("negated", leak.columns, facts))
+    assert report.verdict == "leak"
+    assert report.ic.mean < -0.2
+    assert "in absolute value (models learn a column's sign) above 0.04" in report.reasons[0]
+
+
 @pytest.mark.parametrize("bar", [1, 2, 4, 6])
 def test_a_faint_leak_of_any_bar_of_the_label_is_caught(market: SyntheticMarket, bar: int) -> None:
     closes = market.prices.sort("instrument", "time")

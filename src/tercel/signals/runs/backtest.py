@@ -223,14 +223,15 @@ def ic_of(model: SignalModel) -> dict[str, Any]:
     DataError
         Where dates were too few for one, or none had a forecast.
     """
-    if (ic := model.card.get("ic")) is None:
+    if not (ic := model.card.get("ic")):
         said = model.walk().filter(pl.col("expected_bps").is_not_nan()).group_by("time").agg(pl.n_unique("value") > 1)
+        silent = ": 0 of every name throughout: no source was statistically significant before any test block"
         raise DataError(
             f"at least {BLOCK + 1} dates of {FEWEST} names after the first test block, more than a label lasts, and a "
             "forecast other than 0 on one of them",
-            f"{len(said)} such dates, {said['value'].sum()} with such a forecast. {model.silent}".removesuffix(". "),
-            "a block is forecast only where a source was statistically significant in the blocks before it: take "
-            f"longer files, more names or other sources, and {AGAIN}",
+            f"{len(said)} such dates, {said['value'].sum()} with such a forecast{'' if ic is None else silent}",
+            "give longer files, more names, or a source whose slope in `signals train` is above 0 by its interval, and "
+            f"{AGAIN}",
         )
     return dict(ic)
 

@@ -103,7 +103,8 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
     slopes = evidence(data, forecasts, np.asarray(~np.isnan(forecasts).all(axis=1)))
     folds = folds_of(data, config.train)
     value, sd, _ = fused(data, forecasts, columns, folds, shrink=config.train.shrink)
-    scale = scale_of(data, value, fusion.without(np.ones(len(columns), dtype=bool))[1])
+    # what no source has a weight in says nothing, whatever earlier blocks said
+    scale = scale_of(data, value * fusion.weights.any(), fusion.without(np.ones(len(columns), dtype=bool))[1])
     model = SignalModel(fusion, tuple(models), scale)
     kept, base = portable(config)
     base = seen_from(out / MODEL, base)

@@ -238,7 +238,7 @@ def daily_panel(
     rows = rows.filter(pl.col("y").is_not_null() | pl.col("forward").is_null())
     if rows.is_empty():
         names = first_names(prices["instrument"].unique().sort().to_list())
-        received = f"{names} from {days.min()!s}, never two at once"
+        received = f"{names} from {days.min()!s}, at most one of them on any date: a ranking needs two names or more"
         remedy = "name prices of more names, or set first, last, history or least_dollars"
         raise DataError("dates on which two names or more have a fact and a label", received, remedy)
     delay = "no lag: bought at the close that makes the signal, an upper bound" if lag == 0 else f"{lag}-day lag"
