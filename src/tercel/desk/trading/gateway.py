@@ -104,7 +104,7 @@ class OrderGateway:
         self.notices: list[Notice] = []
         """Notices since they were last taken."""
         self._retries, self._link_alarm, self._intake = BackOff(), AlarmThrottle(), Intake()
-        self._unsent_alarms: dict[tuple[str, str], AlarmThrottle] = {}
+        self._unsent_alarms: dict[tuple[type[o.Command], str], AlarmThrottle] = {}
         """By what could not be sent and whose it is: a kill is tried each second."""
 
     def write(self, entries: Sequence[Entry], *, sync: bool = True) -> None:
