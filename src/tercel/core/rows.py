@@ -59,8 +59,9 @@ def parse_time(text: str, zone: tzinfo | None = None) -> int:
     Parameters
     ----------
     text : str
-        ISO, ``06/21/2012 10:00:00`` (the month first), FIX's ``20120621-14:00:00.123``, ``20120621;100000`` (or with a
-        blank), or a number since 1970, in seconds, milli-, micro- or nanoseconds by its size. Clocks go without colons too.
+        ISO, ``06/21/2012 10:00:00`` (the month first), FIX's ``20120621-14:00:00.123``, ``20120621;100000``, with a
+        blank too, or a number since 1970, in seconds, milli-, micro- or nanoseconds by its size. Clocks go without
+        colons too.
     zone : tzinfo or None
         Of times that do not say theirs; FIX's are UTC without it.
 
