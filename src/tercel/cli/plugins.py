@@ -22,11 +22,10 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, NoReturn
 
 import typer
-from typer.core import TyperCommand
 from typer.models import CommandInfo
 
 from tercel.cli.help_texts import add_help, help_texts, name_of, tree
-from tercel.cli.request import add, request_of
+from tercel.cli.request import Command, add, request_of
 from tercel.cli.terminal import print_error
 from tercel.core.errors import ConfigError
 
@@ -161,7 +160,7 @@ def _name_absent(app: typer.Typer) -> None:
                 )
 
 
-class _WithOptionsBeside(TyperCommand):
+class _WithOptionsBeside(Command):
     """A command that has more options once a folder of a clone is installed."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
