@@ -248,7 +248,7 @@ def refuse_one_source(settings: MarketTask) -> None:
             "a market whose days to learn on and to judge on are resampled from different real days",
             f"simulated days of {symbol} that are all resampled from {both}",
             "calibrate it on two days or more; or judge written strategies in it, which learn nothing: "
-            "tercel agent evaluate twap_take popv --market FILE",
+            "tercel agent evaluate popv --against twap_take --market FILE",
         )
 
 
