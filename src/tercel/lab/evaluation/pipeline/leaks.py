@@ -242,8 +242,9 @@ def refuse_one_source(settings: MarketTask) -> None:
     """
     lake, symbol = Lake(settings.market.lake), settings.market.symbol
     parts = split_dates(lake, symbol, settings.market.days) if settings.market.on_tape else ([], [])
-    learned, judged = (lake.behind(symbol, dates) for dates in parts)
-    if (both := ", ".join(sorted({*learned} & {*judged}))) and not judged_hours(settings):
+    if (
+        both := ", ".join(sorted(set.intersection(*(set(lake.behind(symbol, one)) for one in parts))))
+    ) and not judged_hours(settings):
         raise ConfigError(
             "a market whose days to learn on and to judge on are resampled from different real days",
             f"simulated days of {symbol} that are all resampled from {both}",
