@@ -126,7 +126,7 @@ def _held_here(folder: Path) -> bool:
     """Whether a desk's file, as its folder has it, keeps orders in its process: no session follows one that ended."""
     with suppress(TercelError):
         desk = read_toml(folder / "desk.toml", "name the folder of a desk").get("desk", {})
-        return desk.get("venue", "simulated") == "simulated" or desk.get("stage") == "shadow"
+        return bool(desk.get("venue", "simulated") == "simulated" or desk.get("stage") == "shadow")
     return False
 
 

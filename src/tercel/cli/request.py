@@ -24,9 +24,9 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read what was typed."""
-        for one in (typed := self.make_parser(ctx).parse_args(args=list(args))[2]):
-            again = typed.count(one) > 1 and isinstance(one, TyperOption) and not one.multiple
-            if again and ("," in f"{one.metavar}" or "comma" in f"{one.help}"):
+        typed = self.make_parser(ctx).parse_args(args=list(args))[2]
+        for one in (one for one in typed if isinstance(one, TyperOption) and not one.multiple):
+            if typed.count(one) > 1 and ("," in f"{one.metavar}" or "comma" in f"{one.help}"):
                 raise typer.BadParameter(f"typed twice: write it once, with commas: {one.opts[0]} A,B", ctx, one)
         return super().parse_args(ctx, args)
 
