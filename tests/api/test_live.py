@@ -264,12 +264,15 @@ def test_without_one_part_of_the_evidence_no_order_session_opens(
     rows = '\n[[instrument]]\nname = "AAA"\n\n[[agent]]\nname = "ann"\nstrategy = "twap_take"\n'
     (tmp_path / "desk.toml").write_text(f'[desk]\n{said}venue = "{venue}"\n{limits}{rows}')
     shown = {"tried": tried, "confirm": sentence(config, limits_of(config)), "second": SecondPerson("bob", PASSWORD)}
-    with pytest.raises(TercelError, match=told):
+    with pytest.raises(TercelError, match=told) as refused:
         Desk(
             tmp_path / "desk.toml",
             folder=tmp_path / "desk",
             **shown | {k: v for k, v in lacks.items() if k != "limits"},
         )
+    if "limits" in lacks:
+        assert ("the packaged ones (no stage in the desk's file, at " in str(refused.value)) == (not stage)
+        assert "all that live asks is asked: docs/howto/crypto.md#what-live-asks" in str(refused.value)
     assert not (tmp_path / "desk").exists(), "before anything is written"
     (tmp_path / "desk.toml").write_text(f'[desk]\n{said}venue = "{venue}"\n{OWN}{rows}')
     with pytest.raises(OpenedError):

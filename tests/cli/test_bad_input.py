@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from tests.lobster_files import history
 from tests.markets import martingale_market
+from typer.core import TyperOption
 from typer.testing import CliRunner, Result
 
 from tercel.cli import app, reported
@@ -54,6 +56,20 @@ def lake(tmp_path: Path) -> Path:
     history(STEADY, 2).write(tmp_path / "files")
     assert tercel("data", "import", "lobster", tmp_path / "files", "--lake", tmp_path / "lake").exit_code == 0
     return tmp_path / "lake"
+
+
+def test_an_option_with_commas_is_typed_once() -> None:
+    found = list[str]()
+    groups = [((), typer.main.get_command(app))]
+    for words, command in groups:
+        groups += [((*words, name), below) for name, below in getattr(command, "commands", {}).items()]
+        for one in command.params:
+            text = f"{one.help} {one.metavar}" if isinstance(one, TyperOption) and not one.multiple else ""
+            if "commas" in text or "," in str(one.metavar) * bool(text):
+                found.append(" ".join((*words, one.opts[0])))
+                with pytest.raises(typer.BadParameter, match=f"typed twice: .*{one.opts[0]} A,B"):
+                    command.make_context("tercel", [one.opts[0], "A", f"{one.opts[-1]}=B"])
+    assert {"run --symbol", "agent evaluate --seeds", "market calibrate --date", "data import itch --symbol"} < {*found}
 
 
 @pytest.mark.parametrize(

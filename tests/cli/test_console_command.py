@@ -129,6 +129,7 @@ def test_kill_and_rearm_say_what_is_killed(desk: Path) -> None:
 
 
 def test_what_nobody_runs_is_said_to_have_ended_and_who_is_armed_again(desk: Path) -> None:
+    (desk / "desk.toml").write_text('[desk]\nvenue = "fix://venue.example:9"\n')
     ended = "where nothing runs: the desk has ended, and its next session begins killed; `tercel rearm"
 
     def said(*words: str) -> str:
@@ -144,6 +145,10 @@ def test_what_nobody_runs_is_said_to_have_ended_and_who_is_armed_again(desk: Pat
     assert json.loads(tercel("trade", "day", desk, "--json").stdout)["desks"][0]["people"] == []
     said("kill", "--agent", "peg", "--reason", "again")
     assert f"armed again: peg of {desk}" in said("rearm", "--reason", "right")
+    assert f"nothing was killed at {desk}" in said("rearm", "--reason", "once more")
+    for at in ("", 'venue = "simulated"\n', 'stage = "shadow"\nvenue = "binance"\n'):
+        (desk / "desk.toml").write_text(f"[desk]\n{at}")
+        assert "the desk has ended; `tercel rearm" in said("kill", "--all", "--reason", "no session follows"), at
     with closing(SqlJournal(desk, "test")):
         assert "the desk has ended" not in said("kill", "--all", "--reason", "it runs")
 

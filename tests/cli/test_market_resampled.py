@@ -105,12 +105,12 @@ def test_who_learned_from_the_days_that_it_is_made_of_has_seen_them(preset: Path
     settings = MarketTask(Market(str(preset)), Task(horizon_s=300.0))
     judged = judged_days(settings)
     assert judged.made_of == DAYS[1:2], "the earlier days are learned on"
-    assert str(judged) == f"SIM, {judged.days[0]}, made of {DAYS[1]} to {DAYS[1]}"
+    assert str(judged) == f"SIM, {judged.days[0]}, simulated days made of {DAYS[1]} to {DAYS[1]}"
     assert judged.overlaps(SeenDays("SIM", DAYS[0], DAYS[1], float("inf"), 1.0, "was trained on these"))
     assert not judged.overlaps(SeenDays("SIM", DAYS[2], DAYS[2], float("inf"), 1.0, "was trained on another"))
     built = build_market(settings, quick=True)
     assert str(built.facts["trained on"]).endswith(f"made of {DAYS[0]} to {DAYS[0]}"), "cards say it, and are read"
-    assert built.notes[1] == f"Days are made of {DAYS[1]} to {DAYS[1]}, 1 in all: no word on others."
+    assert built.notes[1] == f"Days are simulated, made of {DAYS[1]} to {DAYS[1]}, 1 in all: no word on others."
 
 
 @pytest.mark.usefixtures("few")
@@ -203,7 +203,18 @@ def test_a_part_of_one_day_of_five_levels_is_a_market(near_the_touch: Path, tmp_
     judged = judged_days(MarketTask(Market(str(out)), Task(horizon_s=300.0)))
     assert judged.made_of == DAYS[:1]
     built = build_market(MarketTask(Market(str(out)), Task(horizon_s=300.0)), quick=True)
-    assert built.notes[1] == f"Days are made of {DAYS[0]} to {DAYS[0]}, 1 in all, trained on too: no word on others."
+    assert (
+        built.notes[1]
+        == f"Days are simulated, made of {DAYS[0]} to {DAYS[0]}, 1 in all, trained on too: no word on others."
+    )
+    run = tercel("run", "--market", out, "--quick", "--out", tmp_path / "run")
+    assert run.exit_code == 2
+    assert f"simulated days of SIM that are all resampled from {DAYS[0]} to go on" in " ".join(run.output.split())
+    assert not (tmp_path / "run").exists(), "before anything is trained"
+    words = (
+        run.output.replace("\n", " ").partition("; or judge written strategies")[2].partition(": tercel ")[2].split()
+    )
+    assert words == ["agent", "evaluate", "popv", "--against", "twap_take", "--market", "FILE"]
     longer = load(out).model_copy(update={"card": {**load(out).card, "window_s": [900.0, 2130.0]}})
     assert longer.written() != load(out).written(), "the same day to another hour is another market"
     about = (*about[:-1], "santa_fe", "--out", out)

@@ -117,7 +117,9 @@ def test_a_replay_of_the_day_fills_as_the_shadow(folder: Path, shadowed: dict[st
 
 def test_the_terminal_tells_the_bounds(folder: Path) -> None:
     said = tercel("trade", "run", folder / "desk.toml", "--desk", folder / "told").output
-    assert "(optimistic) to" in " ".join(said.split())
+    assert "as the desk's own cost, which may lie below both: its fills are without impact; the cost of" in " ".join(
+        said.split()
+    )
 
 
 def test_own_fills_are_scored_against_the_bounds(folder: Path, shadowed: dict[str, Any]) -> None:

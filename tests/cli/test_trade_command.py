@@ -693,7 +693,9 @@ def _starts_again(words: list[str], desk: Path) -> None:
         _, said = process.communicate(timeout=DEADLINE_S)
     finally:
         process.kill()
-    waits = re.compile(r"parents? waits?: [^;]*long; go on with `tercel trade resume PARENT --desk")
+    waits = re.compile(
+        r"parents? waits?: [^;]*long; while the desk runs, go on with `tercel trade resume PARENT --desk"
+    )
     assert waits.search(said.replace("\n", " ")), said
     assert waits.search(tercel("rearm", "--reason", "again", "--desk", desk).stderr.replace("\n", " "))
 

@@ -152,7 +152,7 @@ def bounds_and_fills(
         panel.set_xlabel("parents, the cheapest first")
         panel.set_ylabel("bounds less cost, bps")
         drawing.legend(loc="outside upper left", ncols=2, frameon=False)
-    told = f"{int(inside.sum())} of {len(names)} parents cost what lies between their bounds"
+    told = f"{int(inside.sum())} of {len(names)} parents have costs between their bounds"
     caption = "Bounds: who cancels was ahead of us or not, and how far we move the price."
     caption += f" Between: give or take {SLACK_BPS} bps. The scale is a logarithm's beyond 2 bps."
     return finished(drawing, name, told, caption)

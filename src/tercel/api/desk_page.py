@@ -83,9 +83,12 @@ def bounds_section(found: ShadowBounds, realised: Mapping[str, float | None]) ->
     within = (
         ""
         if score.within is None
-        else f"; {100 * score.within:.0f} % of {score.parents} parents cost what lies between"
+        else f"; the cost of {100 * score.within:.0f} % of {count(score.parents, 'parent')} lies between the bounds"
     )
-    text = f"bounds: {found.optimistic_bps:.2f} (optimistic) to {found.pessimistic_bps:.2f} bps (pessimistic){within}"
+    text = (
+        f"bounds: {found.optimistic_bps:.2f} (optimistic) to {found.pessimistic_bps:.2f} bps (pessimistic), means by "
+        f"filled value as the desk's own cost, which may lie below both: its fills are without impact{within}"
+    )
     return Section("Bounds", text, figures=[figures.bounds_and_fills(found.parents, real)])
 
 
@@ -110,7 +113,7 @@ def bounds_scored(shadow: Path, rows: Sequence[Mapping[str, Any]]) -> ScoredBoun
         received = f"{shadow}, whose parents are others"
         raise ConfigError("a desk in shadow that worked the same parents", received, "run both by one file and seed")
     text = (
-        f"{100 * score.within:.0f} % of {score.parents} parents cost what lies between the bounds of {shadow}; the "
+        f"the cost of {100 * score.within:.0f} % of {score.parents} parents lies between the bounds of {shadow}; the "
         f"middle of the bounds is {score.centre_bps:+.2f} bps from what they cost, their width {score.width_bps:.2f}"
     )
     figures_of = asdict(score) | {"misses": dict(score.misses)}

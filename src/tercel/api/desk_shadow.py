@@ -131,7 +131,8 @@ class ShadowBounds:
     parents : mapping of str to (float, float)
         Optimistic and pessimistic cost of each, bps of its arrival mid, fills and opportunity.
     optimistic_bps, pessimistic_bps : float or None
-        Means by what was filled; None without fills.
+        Means by filled value, as the desk's own cost; None without fills. That cost may lie below both: the desk's
+        fills are without impact.
     laws : mapping of str to dict
         The law of impact by instrument, as measured on the stream, at Y = 1; none where it hardly trades.
     """
@@ -265,7 +266,7 @@ class BoundScore:
     parents : int
         In both.
     within : float or None
-        Share of them that cost what lies between the bounds, give or take :data:`SLACK_BPS`.
+        Share of them whose cost lies between the bounds, give or take :data:`SLACK_BPS`.
     centre_bps : float or None
         Mean of the middle of the bounds less what was realised.
     width_bps : float or None

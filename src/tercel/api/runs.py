@@ -18,7 +18,7 @@ from tercel.lab.evaluation.metrics import rows_so_far
 from tercel.lab.evaluation.pipeline.candidates import Candidate, baselines_of, own_of, policies_of, recipes_of
 from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.families import Participants
-from tercel.lab.evaluation.pipeline.leaks import refuse_leaks
+from tercel.lab.evaluation.pipeline.leaks import refuse_leaks, refuse_one_source
 from tercel.lab.evaluation.pipeline.request import EvaluationRequest
 from tercel.lab.evaluation.pipeline.terminal import QUICK as QUICK_NOTE
 from tercel.lab.evaluation.settings import QUICK_EPISODES, MarketTask, RunSettings
@@ -91,6 +91,7 @@ class WholeRun:
         ConfigError
             A market, an order or a folder that will not do: nothing was written.
         """
+        refuse_one_source(settings)
         market = None
         if not resume or (settings.market.on_tape and settings.task.share is None):
             market = build_market(settings, seed=settings.seed)  # refuses before anything is begun

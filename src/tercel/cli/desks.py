@@ -65,4 +65,4 @@ def waiting(folder: Path, ledger: "Ledger") -> str:
     if not paused:
         return ""
     many = "1 parent waits" if len(paused) == 1 else f"{len(paused)} parents wait"
-    return f"{many}: {', '.join(paused)}; go on with `tercel trade resume PARENT --desk {folder}`"
+    return f"{many}: {', '.join(paused)}; while the desk runs, go on with `tercel trade resume PARENT --desk {folder}`"

@@ -49,12 +49,13 @@ class Calibrate(JsonRequest):
     dates: Annotated[
         str, typer.Option("--date", "--days", help="Days to calibrate on, separated by commas.", metavar="D[,D...]")
     ]
-    out: Annotated[Path, typer.Option(help="File to write (.json); run on it with `tercel run --market FILE`.")]
+    out: Annotated[Path, typer.Option(help="File to write (.json), which --market takes.")]
     model: Annotated[
         str,
         typer.Option(
             help="queue_reactive (of two levels a side or more), hawkes, santa_fe (of the touch alone too), or "
-            "resampled (days made of blocks of these, order by order; of five levels a side or more).",
+            "resampled (days made of blocks of these, order by order; of five levels a side or more; `tercel run` "
+            "trains in it if it is made of two days or more).",
             metavar="MODEL",
         ),
     ] = "queue_reactive"

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from tercel.cli.terminal import hand_over, say
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.machine import person
 from tercel.core.names import offer
+from tercel.core.toml import read_toml
 
 Desk = Annotated[
     Path | None,
@@ -69,19 +70,20 @@ def kill(request: Kill) -> None:
     has = agents_of(folder) if agents else set()  # empty also where it is not known whom the desk has
     strangers = [agent for agent in agents if has and agent not in has]
     whom = [agent for agent in agents if agent not in strangers]
-    latch = KillLatch(folder / LATCH)
     if whom or not strangers:
-        state = latch.kill(reason, person(), time.time_ns(), whom)
+        state = KillLatch(folder / LATCH).kill(reason, person(), time.time_ns(), whom)
         _post(folder, "kill", {"agents": whom}, reason)
     if strangers:  # once those that the desk has are latched
         known = sorted(agents_of(folder))
-        done = f"killed: {', '.join(whom)}" if whom else "nothing was killed"
-        remedy = f"{offer(strangers[0], known, 'kill one of them')}, or --all"
-        raise ConfigError(f"agents of the desk: {', '.join(known)}", f"{', '.join(strangers)}; {done}", remedy)
-    named = ", ".join(whom) or "every agent"
+        raise ConfigError(
+            f"agents of the desk: {', '.join(known)}",
+            f"{', '.join(strangers)}; " + (f"killed: {', '.join(whom)}" if whom else "nothing was killed"),
+            f"{offer(strangers[0], known, 'kill one of them')}, or --all",
+        )
     text = (
-        f"killed: {named} of {folder}"
-        + ", where nothing runs: the desk has ended, and its next session begins killed" * (holder(folder) == "")
+        f"killed: {', '.join(whom) or 'every agent'} of {folder}"
+        + ", where nothing runs: the desk has ended" * (holder(folder) == "")
+        + ", and its next session begins killed" * (holder(folder) == "" and not _held_here(folder))
         + "; `tercel rearm --reason ...` releases it"
     )
     hand_over({"desk": str(folder), "killed": dict(state.killed)}, request.as_json, lambda: say(text))
@@ -100,23 +102,32 @@ def rearm(request: Rearm) -> None:
     from tercel.desk.trading.kill import LATCH, KillLatch
 
     folder, agents = _stopped(request.desk), request.agent or []
-    state = KillLatch(folder / LATCH).rearm(request.reason, person(), time.time_ns(), agents)
+    latch = KillLatch(folder / LATCH)
+    before, state = latch.state(), latch.rearm(request.reason, person(), time.time_ns(), agents)
     _post(folder, "rearm", {"agents": agents}, request.reason)
     who, waits = ", ".join(state.history[-1]["agents"]) or "every agent", _waiting(folder)
-    text = f"armed again: {who} of {folder}" + f"; {waits}" * bool(waits)
+    text = (
+        f"armed again: {who} of {folder}" if before.killed or before.damaged else f"nothing was killed at {folder}"
+    ) + f"; {waits}" * bool(waits)
     hand_over({"desk": str(folder), "killed": dict(state.killed)}, request.as_json, lambda: say(text))
 
 
 def _waiting(folder: Path) -> str:
-    """Which parents wait for a person, as far as the desk's journal can be read."""
-    from tercel.desk.trading.journal.reader import JournalReader
-    from tercel.desk.trading.ledger import Ledger  # a kill needs none of it, and cannot wait for it
+    """Which parents wait for a person, as far as the desk's journal can be read; none where no session follows."""
+    from tercel.api.desk_folder import ledger_of  # a kill needs none of it, and cannot wait for it
+    from tercel.desk.trading.journal.lock import holder
 
-    try:
-        with closing(JournalReader(folder)) as reader:
-            return waiting(folder, Ledger.of(reader))
-    except TercelError:
-        return ""
+    with suppress(TercelError):
+        return "" if holder(folder) == "" and _held_here(folder) else waiting(folder, ledger_of(folder))
+    return ""
+
+
+def _held_here(folder: Path) -> bool:
+    """Whether a desk's file, as its folder has it, keeps orders in its process: no session follows one that ended."""
+    with suppress(TercelError):
+        desk = read_toml(folder / "desk.toml", "name the folder of a desk").get("desk", {})
+        return bool(desk.get("venue", "simulated") == "simulated" or desk.get("stage") == "shadow")
+    return False
 
 
 def agents_of(folder: Path) -> set[str]:

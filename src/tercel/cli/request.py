@@ -13,9 +13,22 @@ from pathlib import Path
 from typing import Any, get_args
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from tercel.cli.shared import IN_LAKE, NOTHING_HALF_DONE, reported
 from tercel.core.names import listed
+
+
+class Command(TyperCommand):
+    """A command that refuses to be typed an option of several values with commas twice: the first would be lost."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read what was typed."""
+        typed = self.make_parser(ctx).parse_args(args=list(args))[2]
+        for one in (one for one in typed if isinstance(one, TyperOption) and not one.multiple):
+            if typed.count(one) > 1 and ("," in f"{one.metavar}" or "comma" in f"{one.help}"):
+                raise typer.BadParameter(f"typed twice: write it once, with commas: {one.opts[0]} A,B", ctx, one)
+        return super().parse_args(ctx, args)
 
 
 def add(app: typer.Typer, *bodies: Callable[[Any], int | None] | type) -> None:
@@ -41,11 +54,13 @@ def add(app: typer.Typer, *bodies: Callable[[Any], int | None] | type) -> None:
     """
     for body in bodies:
         if isinstance(body, type):
-            app.command(str(getattr(body, "body", "")).partition(":")[2])(_typed(_named(body), body, body.__doc__))
+            app.command(str(getattr(body, "body", "")).partition(":")[2], cls=Command)(
+                _typed(_named(body), body, body.__doc__)
+            )
         else:
             (given,) = inspect.signature(body).parameters.values()
             name = body.__name__.rstrip("_").replace("_", "-")
-            app.command(name)(_typed(body, given.annotation, body.__doc__))
+            app.command(name, cls=Command)(_typed(body, given.annotation, body.__doc__))
 
 
 def as_callback(body: Callable[[Any], int | None]) -> Callable[..., None]:

@@ -139,7 +139,10 @@ def test_a_take_farther_than_the_collar_is_refused_and_told():
     """Limits look at the price of an order: one that may pay so much more than the mid is a slip."""
     session = session_of(exchange_of(), limits=WIDE.replace("collar_bps = 500", "collar_bps = 100"))
     session.accept(limited("300bps", lots=100, strategy="twap_take"))
-    session.run(session.now_ns + 400 * S)
+    session.run(session.now_ns + 100 * S)
+    working = session.ledger.parents.must("p1").row
+    assert (working["status"], working["filled"], working["reason"]) == ("working", 0, "refused: COLLAR")
+    session.run(session.now_ns + 300 * S)
     assert {body["code"] for body in bodies(session.journal, kinds.DENIED)} == {"COLLAR"}
     parent = session.ledger.parents.must("p1")
     assert (parent.filled, parent.refused) == (0, 100)

@@ -137,7 +137,7 @@ def test_a_walk_that_forecast_too_seldom_is_refused_with_its_dates(tmp_path: Pat
     told = refused("backtest", tmp_path, "--cost-bps", "5")
     assert "expected at least 5 dates of 5 names after the first test block" in told
     assert "received 25 such dates, 0 with such a forecast" in told
-    assert "take longer files, more names or other sources, and train it again" in told
+    assert "give longer files, more names, or a source whose slope" in told
 
 
 @pytest.mark.parametrize("command", [("backtest", "--cost-bps", "5"), ("explain",)])

@@ -109,7 +109,12 @@ def check_live(config: DeskConfig, limits: Limits, typed: str, tried: Path, now_
     ConfigError
     """
     _refuse_paper(config, why)  # of a gate's venue it is not known before
-    check_own(config.limits.file, config.limits.changed, why)
+    check_own(
+        config.limits.file,
+        config.limits.changed,
+        "no stage in the desk's file, at " * (not config.desk.stage)
+        + f"{why}; all that live asks is asked: docs/howto/crypto.md#what-live-asks",
+    )
     today = dt.datetime.fromtimestamp(now_ns / NS_PER_SECOND, dt.UTC).date()
     if today not in kills_tried(tried, config, limits):
         remedy = (

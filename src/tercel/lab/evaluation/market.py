@@ -381,7 +381,7 @@ def _on_tape(settings: MarketTask, seed: int, episodes: int, quick: bool) -> Job
     seen, unseen = split.spans
     of, learned = (lake.behind(symbol, part) for part in (split.test, split.train))
     both = ", trained on too" if set(of) & set(learned) else ""
-    seen += f", made of {learned[0]} to {learned[-1]}" if learned else ""
+    seen += f", simulated days made of {learned[0]} to {learned[-1]}" if learned else ""
     return JobMarket(
         f"{symbol} replay",
         training,
@@ -392,7 +392,11 @@ def _on_tape(settings: MarketTask, seed: int, episodes: int, quick: bool) -> Job
         "30-minute block" if settings.orders or one_day else "day",
         (
             f"Trained on {seen}, judged on {unseen}.",
-            *((f"Days are made of {of[0]} to {of[-1]}, {len(of)} in all{both}: no word on others.",) if of else ()),
+            *(
+                (f"Days are simulated, made of {of[0]} to {of[-1]}, {len(of)} in all{both}: no word on others.",)
+                if of
+                else ()
+            ),
             _order_words(task, quantities, instrument.lot, of_list=len(settings.orders)),
             *(("Judged on one day: whether it holds on others is not known.",) if one_day else ()),
             *_hidden_words(judged),

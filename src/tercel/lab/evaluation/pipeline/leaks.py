@@ -111,7 +111,7 @@ class JudgedDays:
     def __str__(self) -> str:
         if self.after_s:
             return f"{self.symbol}, {self.days[0]} {self.clock(self.after_s)} to {self.clock(self.session_s)}"
-        of = f", made of {self.made_of[0]} to {self.made_of[-1]}" if self.made_of else ""
+        of = f", simulated days made of {self.made_of[0]} to {self.made_of[-1]}" if self.made_of else ""
         return f"{self.symbol}, {self.days[0]}" + (f" to {self.days[-1]}" if len(self.days) > 1 else "") + of
 
 
@@ -230,6 +230,27 @@ def _checked(policies: Sequence[Candidate], judged: JudgedDays, allowed: bool | 
         sentence += f", but from earlier hours of that day: {'; '.join(dict.fromkeys(earlier))}"
     unknown = [policy.key for policy in policies if not days_are_known(policy)]
     yield sentence + (f". What {', '.join(unknown)} learned from is not known." if unknown else ".")
+
+
+def refuse_one_source(settings: MarketTask) -> None:
+    """Refuse to train on a market of resampled days whose judged days are made of real days that are learned on.
+
+    Raises
+    ------
+    ConfigError
+        With those days; before anything is trained.
+    """
+    lake, symbol = Lake(settings.market.lake), settings.market.symbol
+    parts = split_dates(lake, symbol, settings.market.days) if settings.market.on_tape else ([], [])
+    if (
+        both := ", ".join(sorted(set.intersection(*(set(lake.behind(symbol, one)) for one in parts))))
+    ) and not judged_hours(settings):
+        raise ConfigError(
+            "a market whose days to learn on and to judge on are resampled from different real days",
+            f"simulated days of {symbol} that are all resampled from {both}",
+            "calibrate it on two days or more; or judge written strategies in it, which learn nothing: "
+            "tercel agent evaluate popv --against twap_take --market FILE",
+        )
 
 
 def days_are_known(policy: Candidate) -> bool:

@@ -17,7 +17,7 @@ from tercel.lab.evaluation.risk_statistics import ScheduleRatios
 
 ORDER = "The order"
 """How the note begins that says how large the orders are."""
-MADE_OF = "Days are made of"
+MADE_OF = "Days are simulated, made of"
 """And the one on a market of resampled days."""
 QUICK = "A quick run: too few episodes to judge by; a look, not a judgement."
 """The note of an evaluation that is a smoke run: it goes before any verdict."""
