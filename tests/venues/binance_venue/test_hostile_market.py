@@ -140,6 +140,7 @@ def test_a_symbol_that_was_called_halted_trades_again_within_a_minute(tmp_path: 
     desk.server.bend_answer, behaves = None, desk.clock.s
     while desk.follower.halted and desk.clock.s < behaves + 62.0:
         desk.turn(trades=False)
+    assert not desk.follower.halted
     desk.run(0.5)
     assert desk.passed[-1] == desk.clock.s
 
