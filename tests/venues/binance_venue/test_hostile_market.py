@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from tests.venues.binance_venue.hostile import (
     AGE_S,
+    AGENT,
     Desk,
     Lie,
     crossed,
@@ -117,28 +118,29 @@ def test_own_reports_that_cannot_be_read_are_told_and_asked_about_once_a_minute(
 def test_a_report_dated_ahead_makes_nothing_old(tmp_path: Path) -> None:
     desk = Desk(tmp_path, 3)
     desk.run(5.0)
-    desk.server.bend = own_trades(x="NEW", X="NEW", z="0", T=desk.server.ms + 4000)
+    desk.server.bend = own_trades(X="FILLED", t=7, T=desk.server.ms + 4000)
     desk.run(0.3)
+    desk.server.bend = None
+    assert desk.venue.tracker.executions[AGENT]
     assert desk.venue.now_ns <= desk.clock.ns
     desk.run(1.0)
     assert desk.passed[-1] == desk.clock.s
 
 
 @pytest.mark.parametrize("wrong", [{"status": "BREAK"}, {"symbol": "ZZZ"}, *({"filters": tick(one)} for one in TICKS)])
-def test_a_symbol_that_was_called_halted_once_trades_again_within_a_minute(
-    tmp_path: Path, wrong: dict[str, Any]
-) -> None:
+def test_a_symbol_that_was_called_halted_trades_again_within_a_minute(tmp_path: Path, wrong: dict[str, Any]) -> None:
     desk = Desk(tmp_path, 3)
     desk.run(5.0)
     desk.server.bend_answer = listed(wrong)
     desk.venue._watch._rules_s = desk.clock.s
-    for n in range(40):
+    for n in range(700):
         desk.turn(trades=False)
         desk.server.last += 7 * (n == 15)
     assert desk.follower.halted, "a book that began anew trades no more than before"
     desk.server.bend_answer, behaves = None, desk.clock.s
     while desk.follower.halted and desk.clock.s < behaves + 62.0:
         desk.turn(trades=False)
+    assert not desk.follower.halted
     desk.run(0.5)
     assert desk.passed[-1] == desk.clock.s
 
