@@ -177,6 +177,14 @@ def test_a_session_that_opens_at_a_test_asks_again_and_one_where_money_is_does_n
     assert asked == [None if money else still_test]
 
 
+def test_the_session_of_the_market_data_has_to_be_a_tests(tmp_path: Path) -> None:
+    (tmp_path / "market.toml").write_text(f'{PLAIN.partition("[[")[0]}host = "elsewhere.example"\nport = 9\n')
+    (tmp_path / "both.toml").write_text(f'{PLAIN}[market]\nsession = "market.toml"\n')
+    with PlainVenue() as server:
+        told = money_at(f"fix://127.0.0.1:{server.port}?profile=both.toml", tmp_path)
+    assert f"elsewhere.example:9, {PRODUCTION}" in told
+
+
 def test_the_installations_list_is_of_hosts_and_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "installation.toml"
     file.write_text('test_hosts = ["uat.bank.example:9000", "uat.bank.example:443"]\n')
