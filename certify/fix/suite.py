@@ -18,6 +18,8 @@ from tercel.core.names import check_known
 from tercel.core.toml import parse_toml
 from tercel.fix.link import Address
 from tercel.fix.profiles import SHIPPED, ProfileTerms, load
+from tercel.venues.address import refuse_money
+from tercel.venues.money import why_money
 
 _WAY: Final = "see docs/certification.md"
 _PACKAGE: Final = "certify.fix"
@@ -100,7 +102,8 @@ def certify(
     Raises
     ------
     ConfigError
-        For a profile or an id that is not known, and a profile without a symbol to send orders for.
+        For a profile or an id that is not known, a profile without a symbol to send orders for, and an address where
+        the orders would move money.
     VenueError
         When nobody listens at the address.
     """
@@ -112,6 +115,8 @@ def certify(
     wanted = [one for one in planned if not only or one.id in only]
     if address is not None:
         order_of(terms)
+        if money := why_money(f"{'fix' if terms.tls() is None else 'fixs'}://{address}"):
+            refuse_money(money)
         must_listen(address)
         wanted = [one for one in wanted if one.role == "acceptor"]
         outside = {one.id for one in wanted if one.outside}

@@ -9,9 +9,11 @@ from importlib.util import find_spec
 
 import pytest
 from tests.fix.elsewhere import ANYWHERE, ELSEWHERE, failed
+from tests.fix.plain_venue import PlainVenue
 from tests.fix.test_peers import HERE, started
 from tests.program import COMMAND
 
+from certify.fix import suite
 from certify.fix.case import Bench, Planned, case, run
 from certify.fix.suite import INSIDE, all_cases, at, certify, reasons
 from certify.fix.wire import Heard, MissedError, frame
@@ -167,6 +169,21 @@ def test_the_second_decoder_is_strict(wrong):
         Heard(frame("FIX.4.4", fields, **wrong))
 
 
+def test_no_case_runs_at_an_acceptor_that_is_not_provably_a_tests(profile):
+    told = profile(ELSEWHERE.format(base="generic-44", target="VENUE", symbol="XYZ", tick="0.05", lot=10))
+    with PlainVenue() as venue:
+        venue.proves = False
+        with pytest.raises(ConfigError, match=r"provably a test; received .*test_hosts"):
+            certify(told, Address("127.0.0.1", venue.port), only=["O01"])
+        assert venue.kinds() == [], "neither logon nor order"
+
+
+@pytest.fixture
+def listed(monkeypatch):
+    """The installation's list has the acceptor."""
+    monkeypatch.setattr(suite, "why_money", lambda url: "")
+
+
 @pytest.mark.long
 class TestSomebodyElses:
     def test_our_own_server_as_if_it_were(self, profile):
@@ -179,7 +196,7 @@ class TestSomebodyElses:
 
     def test_nobody_listens(self, profile, port):
         told = profile(ELSEWHERE.format(base="generic-44", target="VENUE", symbol="TINY", tick="0.05", lot=10))
-        with pytest.raises(VenueError, match=f"an acceptor at 127.0.0.1:{port}"):
+        with pytest.raises(VenueError, match=f"at 127.0.0.1:{port}"):
             certify(told, Address("127.0.0.1", port), only=["S01"])
 
     def test_a_profile_without_a_symbol(self, port):
@@ -187,6 +204,7 @@ class TestSomebodyElses:
             certify("generic-44", Address("127.0.0.1", port))
 
     @pytest.mark.parametrize("begin", ["FIX.4.4", pytest.param("FIX.4.2", marks=pytest.mark.release)])
+    @pytest.mark.usefixtures("listed")
     def test_quickfix(self, begin, port, tmp_path, profile):
         """What it fails is named: it asks for no second gap, and drops what it reads behind a malformed BodyLength."""
         python = sys.executable if find_spec("quickfix") else os.environ.get("TERCEL_QUICKFIX", "")
@@ -205,6 +223,7 @@ class TestSomebodyElses:
             process.wait()
         assert {one["id"] for one in found["cases"] if not one["passed"]} - {"S13"} == {"S22"}, failed(found)
 
+    @pytest.mark.usefixtures("listed")
     def test_jspurefix(self, foreign_engines, port, tmp_path, profile):
         """What it fails is named: on a busy machine its store may be a message behind when a session comes back."""
         words = ["node", str(HERE / "jspurefix_acceptor.js"), str(port), str(tmp_path / "peer")]

@@ -58,7 +58,7 @@ class PlainVenue:
         self.orders: dict[str, Resting] = {}
         self.refused: list[str] = []
         self.mute: set[str] = set()
-        self.proves = True
+        self.proves, self.asked = True, 0
         self.quote = ("9.99", "10.01")
         self._next_in = self._next_out = 1
         self._sent: dict[int, tuple[str, Fields]] = {}
@@ -100,6 +100,11 @@ class PlainVenue:
             order.status = "2" if lots == order.lots else "1"
             self._report(order, "F", lots, [(32, lots), (31, order.price)])
 
+    def cut(self) -> None:
+        """The connection breaks."""
+        assert self._wire is not None
+        self._wire.shutdown(socket.SHUT_RDWR)
+
     def miss(self) -> None:
         """The last order that was heard never came, nor did what followed it."""
         with self._lock:
@@ -124,6 +129,7 @@ class PlainVenue:
             while (end := pending.find(b"\x0110=")) >= 0 and (stop := pending.find(SOH, end + 1)) >= 0:
                 raw, pending = pending[: stop + 1], pending[stop + 1 :]
                 if answer := proved(dict(parse(raw))):
+                    self.asked += 1
                     wire.sendall(answer if self.proves else b"")
                     return
                 with self._lock:

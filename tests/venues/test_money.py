@@ -5,20 +5,26 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.core.test_installation import NOBODY
 from tests.fix.plain_venue import PlainVenue
+from tests.waiting import until
 
 from certify.faults.proxy import Proxy
 from certify.tiny import TinyVenue
 from tercel.core import installation
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, VenueError
+from tercel.core.orders import LinkStatus
+from tercel.fix.client import FixVenue
 from tercel.fix.server import serve_fix
 from tercel.venues import address, money
 from tercel.venues.address import connect, money_at
-from tercel.venues.money import TEST_NETWORKS, why_money
+from tercel.venues.binance_venue.venue import BinanceVenue
+from tercel.venues.ccxt_venue.venue import CcxtVenue
+from tercel.venues.money import TEST_NETWORKS, still_test, why_money
 
 PRODUCTION = "which counts as production"
 
@@ -119,6 +125,64 @@ def test_a_tunnel_to_a_real_venue_counts_as_production_and_no_logon_goes_through
         assert money_at(where) == "", "a tunnel to a test is none to money"
         over.set()
         thread.join(10)
+
+
+PLAIN = """base = "generic-44"
+[session]
+sender = "DESK"
+target = "VENUE"
+[[symbol]]
+name = "XYZ"
+tick = 0.01
+lot = 1
+currency = "USD"
+"""
+
+
+def test_whoever_takes_the_place_of_a_test_is_asked_before_the_session_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "plain.toml").write_text(PLAIN)
+    with PlainVenue() as server:
+        where = f"fix://127.0.0.1:{server.port}?profile=plain.toml"
+        venue: Any = connect(where, ["DESK"], tmp_path, tmp_path)
+        told: list[LinkStatus] = []
+
+        def hears(up: bool, text: str) -> bool:
+            venue.poll(0.02)
+            told.extend(one for one in venue.step(venue.now_ns) if isinstance(one, LinkStatus))
+            return any(one.up is up and text in one.text for one in told)
+
+        server.proves = False
+        server.cut()
+        until(lambda: hears(False, PRODUCTION), what="an alert")
+        tries = server.asked
+        until(lambda: hears(False, PRODUCTION) and server.asked > tries + 1, what="two further tries")
+        assert server.kinds().count("A") == 1, "no logon"
+        assert sum(PRODUCTION in one.text for one in told) == 1, "people are told once"
+        server.proves = True
+        until(lambda: hears(True, "logged on"), what="the link")
+        assert server.kinds().count("A") == 2
+        venue.close()
+
+
+@pytest.mark.parametrize("money", ["", "production"])
+@pytest.mark.parametrize("where", ["fix://D@127.0.0.1:9", "binance", "ccxt:binance"])
+def test_a_session_that_opens_at_a_test_asks_again_and_one_where_money_is_does_not(
+    where: str, money: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    for kind in (FixVenue, BinanceVenue, CcxtVenue):
+        monkeypatch.setattr(kind, "__init__", lambda *_, allow=None, **__: asked.append(allow))
+    monkeypatch.setattr(address, "money_at", lambda *_: money)
+    connect(where, ["D"], agree=lambda _: {})
+    assert asked == [None if money else still_test]
+
+
+def test_the_session_of_the_market_data_has_to_be_a_tests(tmp_path: Path) -> None:
+    (tmp_path / "market.toml").write_text(f'{PLAIN.partition("[[")[0]}host = "elsewhere.example"\nport = 9\n')
+    (tmp_path / "both.toml").write_text(f'{PLAIN}[market]\nsession = "market.toml"\n')
+    with PlainVenue() as server:
+        told = money_at(f"fix://127.0.0.1:{server.port}?profile=both.toml", tmp_path)
+    assert f"elsewhere.example:9, {PRODUCTION}" in told
 
 
 def test_the_installations_list_is_of_hosts_and_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

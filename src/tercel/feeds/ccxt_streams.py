@@ -100,11 +100,14 @@ class CcxtStreams:
     now_ms : callable
     why : callable
         What an error says, without secrets.
+    allow : callable
+        Asked, with the URL, before each connection, and before one that a redirect would lead to: raises where none may
+        be made.
     """
 
     def __init__(
         self, exchange: Any, selector: selectors.BaseSelector, now_ms: Callable[[], int],
-        why: Callable[[Exception], str],
+        why: Callable[[Exception], str], allow: Callable[[str], object] = lambda _: None,
     ) -> None:  # fmt: skip
         self.exchange, self._selector, self.now_ms, self._why = exchange, selector, now_ms, why
         self.came: deque[tuple[str, Any]] = deque()
@@ -121,6 +124,7 @@ class CcxtStreams:
         self.loop.set_exception_handler(lambda _, told: self._fault(told))
         self._thread = threading.Thread(target=self.loop.run_forever, name="ccxt", daemon=True)
         self._thread.start()
+        self.loop.call_soon_threadsafe(self._guard, allow)
 
     # -- from the thread of who holds it ------------------------------------------------------------------------------
     def run(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
@@ -173,6 +177,18 @@ class CcxtStreams:
         self.came.append((kind, said))
         with suppress(OSError):
             self._there.send(b".")
+
+    def _guard(self, allow: Callable[[str], object]) -> None:
+        """Have the exchange's connector, which all its requests and streams share, ask before it connects."""
+        self.exchange.open()
+        connector = self.exchange.tcp_connector
+        connect = connector._create_connection
+
+        async def asked(request: Any, *more: Any) -> Any:
+            allow(str(request.url))
+            return await connect(request, *more)
+
+        connector._create_connection = asked
 
     def _fault(self, told: Mapping[str, Any]) -> None:
         """Something of ccxt's failed: nothing is printed, it may hold a signed URL. Streams are begun anew."""

@@ -24,7 +24,7 @@ from tercel.core.errors import VenueError
 from tercel.fix import tags as t
 from tercel.fix.commands import OutgoingMessage
 from tercel.fix.inbound import Item, OwnDialect, PendingFault, StepAnswer, refused
-from tercel.fix.link import FixLink, address_of, no_logon, outage
+from tercel.fix.link import FixLink, address_of, market_terms, no_logon, outage
 from tercel.fix.market import Shape
 from tercel.fix.positions import PositionQuestions
 from tercel.fix.profiles import ProfileTerms, load
@@ -60,6 +60,8 @@ class FixVenue(Closing):
     patience : WaitLimits
     wall : callable
         ns since 1970.
+    allow : callable
+        As `FixLink` has it.
 
     Raises
     ------
@@ -81,6 +83,7 @@ class FixVenue(Closing):
         follow: bool = False,
         patience: WaitLimits | None = None,
         wall: Callable[[], int] = time.time_ns,
+        allow: Callable[[str], object] = lambda _: None,
     ) -> None:
         terms = load(profile, comp_id) if isinstance(profile, str) else profile
         for note in terms.notes:
@@ -95,7 +98,7 @@ class FixVenue(Closing):
         self._first = 0  # number of ours that this connection began with
         self._received, self._closed, self.unbooked = ReceivedMark(), False, False
         self._link = self._feed = FixLink(
-            terms, address_of(host, port, terms), comp_id, store, reset or store is None, wall
+            terms, address_of(host, port, terms), comp_id, store, reset or store is None, wall, allow
         )
         clock = self._link.now_ns
         self._dialect = OwnDialect(clock) if self._own else StandardDialect(terms, clock, store)
@@ -109,7 +112,7 @@ class FixVenue(Closing):
                 self._ask_again(reset)
             self._log_on(self._link)
             self._received.write(self._returned)
-            self._beside(comp_id, store, wall)
+            self._beside(comp_id, store, wall, allow)
             self._listings = self._list()
         except BaseException:
             self.close()
@@ -137,16 +140,13 @@ class FixVenue(Closing):
             if time.monotonic() > until:
                 raise no_logon(link, link.why or f"no logon within {self._patience.logon_s:g} s", self._returned > 0)
 
-    def _beside(self, comp_id: str, store: Path | None, wall: Callable[[], int]) -> None:
-        """The session of the market data, where the venue has one of its own for it."""
-        table = self._terms.profile.market
-        if table is None or not table.session:
+    def _beside(
+        self, comp_id: str, store: Path | None, wall: Callable[[], int], allow: Callable[[str], object]
+    ) -> None:
+        if (terms := market_terms(self._terms, comp_id)) is None:
             return
-        name = table.session
-        near = self._terms.folder / name
-        terms = load(str(near) if near.is_file() else name, comp_id)
         folder = None if store is None else store / _MARKET_FOLDER
-        self._feed = FixLink(terms, address_of("", 0, terms), comp_id, folder, True, wall)
+        self._feed = FixLink(terms, address_of("", 0, terms), comp_id, folder, True, wall, allow)
         if isinstance(self._dialect, StandardDialect):
             self._dialect.market_terms = terms
         self._log_on(self._feed)

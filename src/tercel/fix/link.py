@@ -16,7 +16,7 @@ from typing import Final
 from tercel.core.errors import ConfigError, VenueError
 from tercel.fix.connection import Connection
 from tercel.fix.fallback_store import SteadyStore
-from tercel.fix.profiles import ProfileTerms
+from tercel.fix.profiles import ProfileTerms, load
 from tercel.fix.profiles.secrets import hidden
 from tercel.fix.protocol.message import Fields, Message
 from tercel.fix.protocol.session import FixSession
@@ -65,6 +65,13 @@ def address_of(host: str, port: int, terms: ProfileTerms) -> Address:
     return Address(host or session.host, port or session.port)
 
 
+def market_terms(terms: ProfileTerms, comp_id: str) -> ProfileTerms | None:
+    """Terms of the session of the market data, where the venue has one of its own for it."""
+    name = terms.profile.market.session if terms.profile.market is not None else ""
+    near = terms.folder / name
+    return load(str(near) if near.is_file() else name, comp_id) if name else None
+
+
 class FixLink:
     """One session with a venue.
 
@@ -80,6 +87,8 @@ class FixLink:
         Begin at 1 with the first logon.
     wall : callable, optional
         ns since 1970.
+    allow : callable, optional
+        Asked, with the URL, before each connection: a VenueError where none may be made now.
 
     Raises
     ------
@@ -97,8 +106,9 @@ class FixLink:
         store: Path | None = None,
         reset: bool = False,
         wall: Callable[[], int] = time.time_ns,
+        allow: Callable[[str], object] = lambda _: None,
     ) -> None:
-        self.terms, self.address, self._wall = terms.unlocked(), address, wall
+        self.terms, self.address, self._wall, self._allow = terms.unlocked(), address, wall, allow
         self._later = self.terms.settings(sender)
         settings = self.terms.settings(sender, reset)
         self.name = f"{address} as {settings.sender} to {settings.target}"
@@ -251,8 +261,10 @@ class FixLink:
             return
         self._began.append(now)
         try:
+            self._allow(f"{'fix' if self._tls is None else 'fixs'}://{self.address}")
             self._connection = Connection.to(self.address.host, self.address.port, self._tls)
         except VenueError as error:
+            events += [SessionEvent(SessionEventKind.DOWN, error.received)] * (error.received != self.why)  # told once
             self._failed(error.received, events)
         self._until_ns = now + round(self._later.answer_s * S)
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Venue
-from tercel.venues.money import REMEDY, why_money
+from tercel.venues.money import REMEDY, still_test, why_money
 
 FIX = "fix"
 TRADER = "TRADER"
@@ -104,10 +104,15 @@ def urls_of(where: str, near: Path | None = None) -> list[str]:
         from tercel.venues.ccxt_venue.terms import urls_at
 
         return urls_at(found.host, found.profile, near)
-    from tercel.fix.link import address_of
+    from tercel.fix.link import address_of, market_terms
 
-    _, terms = _fix_terms(found, near)
-    return [f"{'fix' if terms.tls() is None else 'fixs'}://{address_of(found.host, found.port, terms)}"]
+    user, terms = _fix_terms(found, near)
+    sessions = (found.host, found.port, terms), ("", 0, market_terms(terms, user))
+    return [
+        f"{'fix' if one.tls() is None else 'fixs'}://{address_of(host, port, one)}"
+        for host, port, one in sessions
+        if one is not None
+    ]
 
 
 def money_at(where: str, near: Path | None = None) -> str:
@@ -160,6 +165,8 @@ def connect(
 ) -> Venue:  # fmt: skip
     """Connect to the venue at an address: an order session opens, where it is provably a test or `agree` lets it.
 
+    A session that opened at a test asks before each further connection whether it still is one.
+
     Parameters
     ----------
     where : str
@@ -194,16 +201,17 @@ def connect(
         return RemoteVenue(found.host, list(accounts), agree=agree)
     if money := money_at(where, near):
         agree(money)
+    more: Mapping[str, Any] = {} if money else {"allow": still_test}
     if found.scheme == BINANCE:
         from tercel.venues.binance_venue.terms import BinanceTerms
         from tercel.venues.binance_venue.venue import BinanceVenue
 
-        return BinanceVenue(*BinanceTerms.named(found.profile, near), store, wall)
+        return BinanceVenue(*BinanceTerms.named(found.profile, near), store, wall, **more)
     if found.scheme == CCXT:
         from tercel.venues.ccxt_venue.terms import CcxtTerms
         from tercel.venues.ccxt_venue.venue import CcxtVenue
 
-        return CcxtVenue(found.host, *CcxtTerms.named(found.profile, near), store, wall)
+        return CcxtVenue(found.host, *CcxtTerms.named(found.profile, near), store, wall, **more)
     from tercel.fix.client import FixVenue
     from tercel.fix.received import holds_session
 
@@ -211,7 +219,7 @@ def connect(
     user, terms = _fix_terms(found, near)
     if link_s is not None and terms.profile.extension:
         terms = terms.beating(link_s)
-    return FixVenue(found.host, found.port, user, profile=terms, store=store, reset=reset, wall=wall)
+    return FixVenue(found.host, found.port, user, profile=terms, store=store, reset=reset, wall=wall, **more)
 
 
 def _fix_terms(found: VenueAddress, near: Path | None) -> tuple[str, Any]:

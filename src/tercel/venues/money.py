@@ -30,13 +30,15 @@ _PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _PATIENCE_S: Final = 5.0
 
 
-def why_money(url: str) -> str:
+def why_money(url: str, seconds: float = 0.0) -> str:
     """Why the host of a URL counts as production's; "" where it is provably a test's.
 
     Parameters
     ----------
     url : str
         fix://, http:// or ws://, or the same over TLS: fixs://, https://, wss://.
+    seconds : float
+        How long a server on this machine has for its answer; 0: as long as one that was never reached.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def why_money(url: str) -> str:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
     where, here = f"{host}:{port}", is_loopback(host)
-    if host in TEST_NETWORKS or (here and _proves(parts.scheme, host, port)):
+    if host in TEST_NETWORKS or (here and _proves(parts.scheme, host, port, seconds or _PATIENCE_S)):
         return ""
     if where in installation.installation().test_hosts:
         return ""
@@ -63,7 +65,19 @@ def why_money(url: str) -> str:
     )
 
 
-def _proves(scheme: str, host: str, port: int) -> bool:
+def still_test(url: str) -> None:
+    """Connect no more where a test was, and none is.
+
+    Raises
+    ------
+    VenueError
+        Money is there, or nobody listens.
+    """
+    if money := why_money(url, 1.0):  # whoever waits for the link waits for this, too
+        raise VenueError("a venue that is still provably a test", money, REMEDY)
+
+
+def _proves(scheme: str, host: str, port: int, seconds: float) -> bool:
     """Whether a server on this machine proves that it is a simulated exchange.
 
     Raises
@@ -74,8 +88,8 @@ def _proves(scheme: str, host: str, port: int) -> bool:
     nonce = secrets.token_hex(16)
     try:
         if scheme == "fix":
-            return challenge.proves(host, port, nonce, _PATIENCE_S)
-        link = HTTPConnection(host, port, timeout=_PATIENCE_S)
+            return challenge.proves(host, port, nonce, seconds)
+        link = HTTPConnection(host, port, timeout=seconds)
         link.request("GET", f"{PATH}?nonce={nonce}")
         return link.getresponse().read(1000) == proof("binance", nonce).encode()
     except ConnectionRefusedError as error:

@@ -95,18 +95,21 @@ def journal_with(folder: Path, *entries: Entry) -> Path:
     return folder
 
 
-def operator(command: str, at: dt.datetime) -> Entry:
-    body = {"id": 1, "command": command, "body": {}, "by": "ann", "reason": "drill"}
+def operator(command: str, at: dt.datetime, *agents: str) -> Entry:
+    body = {"id": 1, "command": command, "body": {"agents": list(agents)}, "by": "ann", "reason": "drill"}
     return Entry(kinds.OPERATOR, 5, body=body | {"wall_ns": int(at.timestamp()) * 10**9})
 
 
-def kill(event: str) -> Entry:
-    return Entry(
-        kinds.KILL, 6, agent="ann", body={"event": event, "scope": "ann", "by": "ann", "reason": "d", "open": 0}
-    )
+def kill(event: str, by: str = "ann", scope: str = "ann") -> Entry:
+    body = {"event": event, "scope": scope, "by": by if event == "latched" else "", "reason": "d", "open": 0}
+    return Entry(kinds.KILL, 6, agent=scope, body=body)
 
 
-REARM = Entry(kinds.REARM, 7, agent="ann", body={"scope": "ann", "by": "ann", "reason": "done"})
+def rearm(scope: str = "ann") -> Entry:
+    return Entry(kinds.REARM, 7, agent=scope, body={"scope": scope, "by": "ann", "reason": "done"})
+
+
+REARM = rearm()
 
 
 def begun(config: DemoConfig, stage: str = "paper", **other: object) -> list[Entry]:
@@ -175,6 +178,12 @@ def test_live_without_limits_of_ones_own_is_refused(tried: Path) -> None:
         [*begun(live()[0], limits="0" * 12), *drill()],
         [*begun(live()[0])[:1], *drill()],  # no limits in force
         [*begun(live()[0]), *drill()[:3], *begun(live()[0], ""), *drill()[3:]],  # another session took it back
+        [*begun(desk("shadow", "simulated", LAKE + OWN), "shadow"), *drill()],  # over recorded data
+        [*begun(live()[0]), kill("latched", "limits"), kill("confirmed"), operator("kill", DAY), REARM],  # the limits'
+        [*begun(live()[0]), operator("kill", DAY), kill("latched", "limits"), kill("confirmed"), REARM],  # the limits'
+        [*begun(live()[0]), operator("kill", DAY, "bob"), kill("latched"), kill("confirmed"), REARM],  # of another
+        [*begun(live()[0]), *drill()[:3], rearm("bob")],  # another was taken back
+        [*begun(live()[0]), operator("kill", DAY), kill("latched"), kill("confirmed", scope="bob"), REARM],
     ],
 )  # fmt: skip
 def test_live_without_a_kill_switch_that_this_desk_tried_today_is_refused(entries: Any, tmp_path: Path) -> None:
@@ -189,6 +198,10 @@ def test_kills_that_were_tried_are_found_by_day(tried: Path, tmp_path: Path) -> 
         tmp_path / "shadow", *begun(live()[0], "shadow"), *drill(DAY - dt.timedelta(days=3)), *drill()
     )
     assert kills_tried(shadow, *live()) == {DAY.date(), DAY.date() - dt.timedelta(days=3)}
+    late = journal_with(
+        tmp_path / "late", *begun(live()[0]), kill("latched"), kill("confirmed"), operator("kill", DAY, "ann"), REARM
+    )
+    assert kills_tried(late, *live()) == {DAY.date()}, "the latch falls before the journal hears who asked"
     assert kills_tried(tmp_path / "nowhere", *live()) == set()
 
 

@@ -18,6 +18,7 @@ from tercel.venues.binance_venue.terms import BinanceTerms
 from tercel.venues.binance_venue.venue import BinanceVenue
 
 SINCE_BOOT_NS = 10**18
+Allow = Callable[[str], object]
 PATIENCE = WaitLimits(logon_s=60.0, outage_s=60.0)
 
 
@@ -39,9 +40,10 @@ class Served:
     def now(self) -> int:
         return self.pace.now_ns
 
-    def venue(self, store: Path | None = None, **terms: Any) -> BinanceVenue:
+    def venue(self, store: Path | None = None, allow: Allow = str, **terms: Any) -> BinanceVenue:
         said = {"recv_window_ms": 60_000, "clock_ms": 60_000.0} | self.urls | terms
-        made = BinanceVenue(BinanceTerms(**said), Path(), store, self.now, PATIENCE, lambda: self.now() - SINCE_BOOT_NS)
+        steady = lambda: self.now() - SINCE_BOOT_NS  # noqa: E731
+        made = BinanceVenue(BinanceTerms(**said), Path(), store, self.now, PATIENCE, steady, allow)
         self.opened.append(made)
         return made
 

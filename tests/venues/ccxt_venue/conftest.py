@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.venues.binance_venue.conftest import PATIENCE, SINCE_BOOT_NS, Served, keys_in_environment, served
+from tests.venues.binance_venue.conftest import PATIENCE, SINCE_BOOT_NS, Allow, Served, keys_in_environment, served
 
 from tercel.venues.ccxt_venue.terms import CcxtTerms
 from tercel.venues.ccxt_venue.venue import CcxtVenue
@@ -27,10 +27,11 @@ class ByCcxt:
         self.served = served
         self.opened: list[CcxtVenue] = []
 
-    def venue(self, store: Path | None = None, **terms: Any) -> CcxtVenue:
+    def venue(self, store: Path | None = None, allow: Allow = str, **terms: Any) -> CcxtVenue:
         said = {"recv_window_ms": 60_000, "clock_ms": 60_000.0, "urls": urls_at(self.served.server)} | terms
         now = self.served.now
-        made = CcxtVenue("binance", CcxtTerms(**said), Path(), store, now, PATIENCE, lambda: now() - SINCE_BOOT_NS)
+        steady = lambda: now() - SINCE_BOOT_NS  # noqa: E731
+        made = CcxtVenue("binance", CcxtTerms(**said), Path(), store, now, PATIENCE, steady, allow)
         self.opened.append(made)
         return made
 

@@ -2,15 +2,21 @@
 
 import asyncio
 import logging
+import selectors
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.desk.trading.desk_of_two import WIDE
 from tests.venues.binance.conftest import ACCOUNT, KEY, SECRET
+from tests.venues.binance_venue.conftest import Served
 from tests.venues.binance_venue.test_account import hear, of, order, said
 from tests.venues.ccxt_venue.conftest import ByCcxt
 from tests.waiting import until
@@ -18,16 +24,18 @@ from tests.waiting import until
 from tercel.core import orders as o
 from tercel.core.errors import ConfigError, TercelError, VenueError
 from tercel.core.fixed import ONE
+from tercel.core.simulated import PATH, proof
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.recovery import refold
 from tercel.feeds.ccxt_messages import name_of, number_of, plain
-from tercel.feeds.ccxt_streams import urls_of
+from tercel.feeds.ccxt_streams import CcxtStreams, urls_of
 from tercel.venues.address import address, money_at, placed
 from tercel.venues.ccxt_venue.calls import CcxtCalls
 from tercel.venues.ccxt_venue.terms import CcxtTerms, exchange_of, urls_at
 from tercel.venues.ccxt_venue.venue import lacks_of
+from tercel.venues.money import still_test
 
 Serve = Callable[..., ByCcxt]
 
@@ -352,3 +360,91 @@ def test_levels_beyond_what_is_exact_are_refused(by_ccxt: Serve) -> None:
     venue._market({"e": "depthUpdate", "s": name, "E": 1, "U": 2, "u": 2, "b": [], "a": []})
     assert said(venue._events, name)
     assert venue._books[name].wanted
+
+
+def cut_all(exchange: Any) -> None:
+    """Break its streams, and the connections that it keeps for its next requests."""
+    for one in [protocol for kept in exchange.tcp_connector._conns.values() for protocol, *_ in kept]:
+        one.close()
+    for client in list(exchange.clients.values()):
+        client.on_error(OSError("cut"))
+
+
+@pytest.mark.parametrize("how", ["binance", "ccxt"])
+def test_a_stream_that_breaks_is_not_opened_again_where_money_is(
+    how: str, served: Callable[..., Served], by_ccxt: Serve
+) -> None:
+    production: list[str] = []
+    refused: list[str] = []
+
+    def allow(url: str) -> None:
+        if production:
+            refused.append(url)
+            raise VenueError("a test", "it counts as production", "wait")
+
+    venue: Any = (by_ccxt() if how == "ccxt" else served()).venue(allow=allow)
+
+    def cut() -> None:
+        if how == "binance":
+            venue._links._api.socket.close("cut")
+        else:
+            venue._ccxt.loop.call_soon_threadsafe(cut_all, venue._ccxt.exchange)
+
+    def told(up: bool) -> Callable[[list[o.VenueEvent]], object]:
+        words = "logged on" if up else "production"
+        return lambda heard: any(isinstance(one, o.LinkStatus) and one.up is up and words in one.text for one in heard)
+
+    production.append("yes")
+    cut()
+    heard = hear(venue, told(False), what="an alert")
+    hear(venue, lambda _: len(refused) > 2, what="further tries")
+    assert not venue.up
+    assert len([one for one in heard if isinstance(one, o.LinkStatus) and "production" in one.text]) == 1
+    production.clear()
+    hear(venue, told(True), what="the link")
+
+
+class Redirects(BaseHTTPRequestHandler):
+    """Proves to be a test's, and sends whoever asks for more to another server."""
+
+    def do_POST(self) -> None:
+        parts = urlsplit(self.path)
+        proved = proof("binance", parse_qs(parts.query)["nonce"][0]).encode() if parts.path == PATH else b""
+        self.send_response(200 if proved else 307)
+        self.send_header("Location", f"{self.server.other}{self.path}")  # type: ignore[attr-defined]
+        self.send_header("Content-Length", f"{len(proved)}")
+        self.end_headers()
+        self.wfile.write(proved)
+
+    do_GET = do_POST  # noqa: N815
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_no_order_follows_a_redirect_to_where_money_is(tmp_path: Path) -> None:
+    servers: list[Any] = [ThreadingHTTPServer(("127.0.0.1", 0), Redirects) for _ in range(2)]
+    first, other = (f"127.0.0.1:{one.server_port}" for one in servers)
+    got: list[str] = []
+
+    class Production(Redirects):
+        def do_POST(self) -> None:
+            got.append(f"{self.headers.get('X-MBX-APIKEY')} {self.path}")
+            self.send_error(404)
+
+        do_GET = do_POST  # noqa: N815
+
+    servers[1].RequestHandlerClass, servers[0].other = Production, f"http://{other}"
+    urls = dict.fromkeys(("public", "private", "sapi"), f"http://{first}/api/v3")
+    made = exchange_of("binance", CcxtTerms(urls=urls), tmp_path, {"apiKey": KEY, "secret": SECRET})
+    with selectors.DefaultSelector() as selector, ExitStack() as stack:
+        for one in servers:
+            threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+            stack.callback(one.server_close)
+            stack.callback(one.shutdown)
+        streams = CcxtStreams(made, selector, lambda: 0, str, still_test)
+        stack.callback(streams.close)
+        order = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "1"}
+        with pytest.raises(VenueError, match=f"{other}, which counts as production"):
+            streams.run(made.private_post_order(order)).result(30)
+    assert not [one for one in got if KEY in one]

@@ -131,37 +131,45 @@ def check_live(config: DeskConfig, limits: Limits, typed: str, tried: Path, now_
 def identity(config: DeskConfig) -> dict[str, Any]:
     """What a journal's sessions say of their desk."""
     desk = config.desk
-    return {"name": desk.name, "stage": desk.stage, "agents": {one.name: one.strategy for one in config.agent}}
+    return {
+        "name": desk.name, "stage": desk.stage, "recorded": bool(config.data.lake),
+        "agents": {one.name: one.strategy for one in config.agent},
+    }  # fmt: skip
 
 
 def kills_tried(folder: Path, config: DeskConfig, limits: Limits) -> set[dt.date]:
-    """Days (UTC) on which a person's kill was confirmed by the venue and taken back, by the journal of the same desk in
-    shadow or on paper: its name, its agents and the limits in force.
+    """Days (UTC) on which a person's kill of an agent was confirmed by the venue and taken back, by the journal of the
+    same desk in shadow or on paper, not over recorded data: its name, its agents and the limits in force.
 
     Raises
     ------
     ConfigError
         A journal that is not as it was written, or by another key.
     """
-    days, asked, confirmed, fits, same = set[dt.date](), None, False, False, False
+    # `asked` is by person and agent; `kills` tells who, by event and agent.
+    asked, kills, days, fits, same = dict[Any, dt.date](), dict[Any, str](), set[dt.date](), False, False
     known = [identity(config) | {"stage": stage} for stage in (SHADOW, PAPER)]
     with suppress(JournalError), closing(JournalReader(folder)) as journal:
         if fault := verify(folder).fault:
             raise ConfigError("a journal that is as it was written", f"{folder}, {fault}", "try the kill switch anew")
         for _, entry in journal.read(0, (kinds.SESSION, kinds.LIMITS, kinds.OPERATOR, kinds.KILL, kinds.REARM)):
             if entry.kind == kinds.SESSION:
-                fits, asked, confirmed = entry.body.get("desk") in known, None, False
+                fits, asked, kills = entry.body.get("desk") in known, {}, {}
             elif entry.kind == kinds.LIMITS and "hash" in entry.body:
                 same = entry.body["hash"] == hash_of(limits)
             elif entry.kind == kinds.OPERATOR and entry.body.get("command") == "kill":
-                wall_ns = int(entry.body.get("wall_ns", 0))
-                asked = dt.datetime.fromtimestamp(wall_ns / NS_PER_SECOND, dt.UTC).date()
+                day = dt.datetime.fromtimestamp(int(entry.body.get("wall_ns", 0)) / NS_PER_SECOND, dt.UTC).date()
+                asked |= {
+                    (entry.body["by"], one): day
+                    for one in entry.body["body"].get("agents") or identity(config)["agents"]
+                }
             elif entry.kind == kinds.KILL:
-                confirmed = confirmed or entry.body.get("event") == "confirmed"
+                kills[entry.body["event"], entry.body["scope"]] = entry.body["by"]
             elif entry.kind == kinds.REARM and "ends" not in entry.body:
-                if asked is not None and confirmed and fits and same:
-                    days.add(asked)
-                asked, confirmed = None, False
+                scope = entry.body["scope"]
+                key, confirmed = (kills.pop(("latched", scope), ""), scope), kills.pop(("confirmed", scope), None)
+                if confirmed is not None and key in asked and fits and same:
+                    days.add(asked.pop(key))
     return days
 
 

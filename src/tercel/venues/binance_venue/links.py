@@ -56,8 +56,8 @@ class SpotLinks(Protocol):
 class _Line:
     """One connection that is made again."""
 
-    def __init__(self, url: str, tls: TlsSettings) -> None:
-        self.url, self._tls, self.why = url, tls, ""
+    def __init__(self, url: str, tls: TlsSettings, allow: Callable[[str], object]) -> None:
+        self.url, self._tls, self._allow, self.why = url, tls, allow, ""
         self.socket: JsonSocket | None = None
         self._tries, self._next_s, self._made_s = 0, 0.0, 0.0
 
@@ -67,6 +67,7 @@ class _Line:
         if self.socket is not None or now < self._next_s:
             return False
         try:
+            self._allow(self.url)
             self.socket, self._made_s = JsonSocket(self.url, self._tls), now
         except VenueError as error:
             self.broke(error.received)
@@ -105,14 +106,17 @@ class BinanceLinks:
         Watches both.
     lost : callable
         Called when the connection of market data broke, with why.
+    allow : callable
+        As `FixLink` has it.
     """
 
     def __init__(
         self, where: Endpoints, tls: TlsSettings, channel: ApiChannel, rest: BinanceRest,
         selector: selectors.BaseSelector, lost: Callable[[str], object],
+        allow: Callable[[str], object],
     ) -> None:  # fmt: skip
         self._channel, self._rest, self._selector, self._lost = channel, rest, selector, lost
-        self._api, self._feed = _Line(where.ws_api, tls), _Line(f"{where.ws.rstrip('/')}/stream", tls)
+        self._api, self._feed = (_Line(url, tls, allow) for url in (where.ws_api, f"{where.ws.rstrip('/')}/stream"))
         self.followed: list[str] = []
         self._streams: list[str] = []
         self._asked: set[str] = set()

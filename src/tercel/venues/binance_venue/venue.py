@@ -64,6 +64,8 @@ class BinanceVenue(Closing):
     patience : WaitLimits
     steady : callable
         ns that never go back: the venue's time is reckoned by them.
+    allow : callable
+        As `FixLink` has it.
 
     Raises
     ------
@@ -76,6 +78,7 @@ class BinanceVenue(Closing):
     def __init__(
         self, terms: SpotTerms, folder: Path, store: Path | None = None, wall: Callable[[], int] = time.time_ns,
         patience: WaitLimits | None = None, steady: Callable[[], int] = time.monotonic_ns,
+        allow: Callable[[str], object] = lambda _: None,
     ) -> None:  # fmt: skip
         self._terms, self._wall, self._steady, self._patience = terms, wall, steady, patience or WaitLimits()
         self.unbooked = False
@@ -83,7 +86,7 @@ class BinanceVenue(Closing):
         self._offset_ns = self._ahead_ns = self._last_ns = 0
         self._events: list[o.VenueEvent] = []
         self._quiet = self._closed = False
-        self._lost_s = 0.0
+        self._lost_s, self._allow = 0.0, allow
         self._waiting: deque[Mapping[str, Any]] = deque()
         self._numbers: dict[tuple[str, str], str] = {}
         self._lost_books: dict[str, float] = {}
@@ -139,7 +142,7 @@ class BinanceVenue(Closing):
         window_ms = terms.recv_window_ms
         rest = BinanceRest(where.rest, signer, self.budget, tls, self._now_ms, window_ms, self._patience.logon_s)
         channel = ApiChannel(signer, self.budget, self._now_ms, window_ms)
-        links = BinanceLinks(where, tls, channel, rest, self._selector, self._book_lost)
+        links = BinanceLinks(where, tls, channel, rest, self._selector, self._book_lost, self._allow)
         return f"binance:{terms.net if not terms.rest_url else where.rest}", rest, channel, links
 
     def _remember(self, rest: AnswersRest) -> None:
@@ -234,13 +237,13 @@ class BinanceVenue(Closing):
     # -- what comes in ------------------------------------------------------------------------------------------------
     def _turn(self) -> None:
         """Read what came, and do what is due."""
-        was = self._links.up
+        was, why = self._links.up, self._links.why
         user, market = self._links.poll()
         if self._links.up and not was:
             self._came_up()
         for event in user:
             self._user(event)
-        if was and not self._links.up:
+        if not self._links.up and (was or self._links.why != why):
             why = f"lost {self.name}: {self._links.why}; it is connected again by itself"
             self._events.append(o.LinkStatus(False, self._stamp(0), why))
         self._waiting += market

@@ -27,16 +27,19 @@ class CcxtLinks(CcxtStreams):
         Takes answers to requests.
     lost : callable
         Called when market data broke, with why.
+    allow : callable
+        As `FixLink` has it.
     """
 
     def __init__(
         self, calls: CcxtCalls, selector: selectors.BaseSelector,
         heard: Callable[[Mapping[str, Any]], object], lost: Callable[[str], object],
+        allow: Callable[[str], object],
     ) -> None:  # fmt: skip
         self._calls, self._heard, self._lost, self._orders = calls, heard, lost, OwnOrders(calls.unified)
         self.followed: list[str] = []
         self.refusal, self.why, self.up = "", "it is not open yet", False
-        super().__init__(calls.exchange, selector, calls.now_ms, calls.why)
+        super().__init__(calls.exchange, selector, calls.now_ms, calls.why, allow)
 
     def ask(self, number: int, method: str, params: Mapping[str, Any]) -> "Future[dict[str, Any]]":
         """Send a request; its answer is heard by `poll` where it has a number."""
