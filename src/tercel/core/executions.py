@@ -56,6 +56,12 @@ class Executions(Generic[Owner]):
         self._call(one, key)
         return one
 
+    def as_booked(self, key: Key, owner: Owner, qty: int, px: int) -> Execution[Owner]:
+        """A trade as `book` would have it stand; nothing is booked."""
+        other: Executions[Owner] = Executions()
+        other.early = list(self.early)
+        return other.book(key, owner, qty, px)
+
     def change(self, account: str, order: str, report: Report) -> bool:
         """A bust or correction; one of an unknown execution waits for it. False: it came before; nothing changes."""
         waits = account, order, report
