@@ -39,7 +39,7 @@ class ReportedCounts(PastCounts):
         figures, {"execution": its name}. None: it is. Asked before a report is counted.
 
         An execution is held against the mid, before any mark against the worst price of its order; of a market order,
-        or nobody's, none is believed then, and never one of more lots than are open. A correction is held against the
+        or nobody's, none is believed then; lots beyond the order's never are. A correction is held against the
         first price of what it corrects; where it changes the lots, and of a bust, the first price, the last and the new
         one are held against the mid. What is doubted stays so, whatever is reported of it.
         """
@@ -63,7 +63,8 @@ class ReportedCounts(PastCounts):
         if one is None or busted or report.last_qty != one.qty:
             pairs += [(each, mid) for each in (first, stands.px, *((px,) if not busted else ()))]
         far = [(p, of) for p, of in pairs if p <= 0 or abs(p - of) * WHOLE > band * of]
-        excess = trade and order is not None and stands.qty > order.open
+        lots = stands.qty if one is None else report.last_qty - one.qty
+        excess = not busted and order is not None and lots > order.most * ONE - order.cum
         if not (far or doubted or excess):
             return None
         px, reference = (far or pairs)[0]

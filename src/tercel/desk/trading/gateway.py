@@ -359,10 +359,7 @@ class OrderGateway:
                     # Positions are compared with all that was reported before them booked, and nothing that came after.
                     self.told(first)
                 else:
-                    heard = codec.before_holdings(self._received)
-                    rebooks = [at for at, one in enumerate(heard) if getattr(one, "exec_type", "") in o.REBOOKS]
-                    # A bust or correction is judged by what was booked before it: it is booked by itself.
-                    self._book(heard[: max(rebooks[0], 1)] if rebooks else heard)
+                    self._book(codec.next_batch(self._received))
 
     def _taken(self, events: Sequence[o.VenueEvent]) -> list[codec.OrderMessage | o.Holdings]:
         """All but market data, as it goes on from here."""
