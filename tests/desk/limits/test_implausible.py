@@ -390,7 +390,8 @@ def test_an_execution_whose_correction_came_before_it_is_held_against_the_mid_wi
     bench.mark(1200)
     bench.say(order, px=first, qty=1, exec_id="e")
     assert (bench.loss(), bench.send()) == (0, "STOPPED")
-    assert set(bench.alerts()) == {name := f"{order.cl_ord_id}:e"}
+    name = f"{order.cl_ord_id}:e"
+    assert set(bench.alerts()) == {name}
     bench.confirm(name)
     assert bench.loss() == -20 * (1200 - early)
 
