@@ -36,7 +36,8 @@ class ReportedCounts(PastCounts):
 
     def implausible(self, report: Report) -> tuple[tuple[str, str], str, dict[str, Any]] | None:
         """An execution that is not believed as it is reported, busted or corrected: its instrument and agent, the
-        figures, {"execution": its name}. None: it is. Asked before a report is counted.
+        figures, {"execution": its name, "reference": the mid, 10^-8 of a tick, or 0 before any mark}. None: it is. Asked
+        before a report is counted.
 
         An execution is held against the mid, before any mark against the worst price of its order; of a market order,
         or nobody's, none is believed then; lots beyond the order's never are. A correction is held against the
@@ -69,17 +70,20 @@ class ReportedCounts(PastCounts):
             return None
         px, reference = (far or pairs)[0]
         what = f"{kind} {name} at {text(px)}: reference={text(reference)} limit_bps={band}"
-        return (at.name, account), what, {"execution": name}
+        # A fold may meet it before any market.
+        return (at.name, account), what, {"execution": name, "reference": mid if at.sane_ns != NEVER_NS else 0}
 
-    def doubt(self, agent: str, instrument: str, name: str) -> None:
-        """Count an execution, or what is reported of it next, so that it brings no gain."""
+    def doubt(self, agent: str, instrument: str, name: str, reference: int) -> None:
+        """Count an execution, or what is reported of it next, so that it brings no gain at a reference."""
         if (holding := self.holdings.get((agent, instrument))) is not None:
-            self.doubts.setdefault((agent, name), Doubt(holding))
+            self.doubts.setdefault((agent, name), Doubt(holding)).reference = reference
 
     def hold(self, key: tuple[str, str], gain: int, qty: int, before: int = 0) -> None:
         """Hold back what a report gained of signed lots, where it is doubted, and what earlier ones had gained."""
         if (doubt := self.doubts.get(key)) is not None:
-            doubt.position += qty
+            at = doubt.holding.instrument
+            doubt.position += 0 if doubt.reference else qty
+            gain += qty * (2 * doubt.reference - at.mid2 * ONE) * at.unit if doubt.reference else 0
             doubt.hold(gain if doubt.day_ends_ns else gain + before)
             doubt.day_ends_ns = doubt.day_ends_ns or self.day_ends_ns
 

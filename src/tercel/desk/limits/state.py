@@ -268,13 +268,15 @@ class Doubt:
     """An implausible execution that no person has confirmed.
 
     Its scopes count by `held` poorer than what was reported of it made them, since the day that ends at `day_ends_ns`.
-    `position`: the signed lots that these reports booked, 10^-8 of a lot.
+    The next report of it is held against `reference`, 10^-8 of a tick, 0 before any mark; `position` is the signed lots
+    that were booked then, 10^-8 of a lot.
     """
 
     holding: Holding
     held: int = 0
     day_ends_ns: int = 0
     position: int = 0
+    reference: int = 0
 
     def hold(self, gain: int) -> None:
         """Hold back what was gained; a loss counts where it is more than what is held."""

@@ -302,6 +302,6 @@ def obey(entry: Entry, limits: LimitGate) -> None:
     if entry.kind == kinds.ALERT and STOPS in entry.body:
         limits.stop(entry.agent, f"{entry.body['code']} {entry.order}", entry.body.get("execution", ""))
         if "execution" in entry.body:
-            limits.doubt(entry.agent, entry.instrument, entry.body["execution"])
+            limits.doubt(entry.agent, entry.instrument, entry.body["execution"], entry.body["reference"])
     elif entry.kind == kinds.REARM:
         limits.resume(entry.agent, entry.body.get("ends", ()))
