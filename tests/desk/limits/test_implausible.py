@@ -615,7 +615,7 @@ def say(rng, bench, plain, orders, mid):
         nobodys = NewOrder(f"v{rng.randint(1, 10**9)}", "A", rng.choice([-1, 1]), 5, None, Tif.DAY, agent, "", 0)
         order = rng.choice(mine) if mine and rng.random() < 0.9 else nobodys
         early, name = (), f"t{len(deals)}{agent}"
-        if holds and rng.random() < 0.1:
+        if holds and order.parent and rng.random() < 0.1:
             early = rng.choice(QUANTITIES[:8]), price(rng, mid)
             early = early if abs(early[1]) < 2**63 else (ONE, mid)
             bench.say(order, ExecType.CORRECTED, exec_id=f"c{name}", ref=name, last_qty=early[0], last_px=early[1])

@@ -36,7 +36,7 @@ class ReportedCounts(PastCounts):
 
     def implausible(self, report: Report) -> tuple[tuple[str, str], str, dict[str, Any]] | None:
         """An execution that is not believed as it is reported, busted or corrected: its instrument and agent, the
-        figures, {"execution": its name, "reference": the mid, 10^-8 of a tick, or 0 before any mark}. None: it is. Asked
+        figures, {"execution": its name, "reference": the mid, 10^-8 of a tick, 0 before any mark}. None: it is. Asked
         before a report is counted.
 
         An execution is held against the mid, before any mark against the worst price of its order; of a market order,
