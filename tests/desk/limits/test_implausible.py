@@ -645,7 +645,7 @@ def people(rng, bench, plain):
 
 
 def test_a_venue_that_says_what_it_likes_forgives_no_loss():
-    seen = fuzzed(1, 600)
+    seen = fuzzed(13, 600)
     assert min(seen.values()) > 0, seen
 
 
