@@ -9,6 +9,7 @@ what a venue says again after midnight, or in the next session, names its order,
 of the execution (19) of the order that it names; one that names no order known here is of the latest of that name.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -36,9 +37,9 @@ class Executions(Generic[Owner]):
     A bust is final. Of several corrections the latest of the venue's time stands, of one time the last that came.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, early: Iterable[tuple[str, str, Report]] = ()) -> None:
         self._named: dict[Key, Execution[Owner]] = {}
-        self.early: list[tuple[str, str, Report]] = []
+        self.early = list(early)
         """Busts and corrections, by account and order, of executions that have not come."""
 
     def find(self, account: str, order: str, name: str) -> Execution[Owner] | None:
@@ -55,6 +56,10 @@ class Executions(Generic[Owner]):
         one = Execution(owner, qty, px)
         self._call(one, key)
         return one
+
+    def as_booked(self, key: Key, owner: Owner, qty: int, px: int) -> Execution[Owner]:
+        """A trade as `book` would have it stand; nothing is booked."""
+        return Executions[Owner](self.early).book(key, owner, qty, px)
 
     def change(self, account: str, order: str, report: Report) -> bool:
         """A bust or correction; one of an unknown execution waits for it. False: it came before; nothing changes."""

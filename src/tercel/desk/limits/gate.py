@@ -204,9 +204,9 @@ class LimitGate(ReportedCounts):
             at.sane = type(bid) is int and type(ask) is int and 0 < bid < ask
             at.age()
             if at.sane:
-                at.sane_ns = ns
                 if (mid2 := at.bid + at.ask) != at.mid2:
                     self.revalue(at, mid2)
+                at.sane_ns = ns
                 self.rise(at)
         bad_ns = at.bad_ns if at.bad_ns != NEVER_NS else now_ns
         at.bad_ns = NEVER_NS if at.good_from_ns <= now_ns <= at.good_until_ns else bad_ns

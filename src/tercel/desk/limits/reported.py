@@ -36,46 +36,56 @@ class ReportedCounts(PastCounts):
 
     def implausible(self, report: Report) -> tuple[tuple[str, str], str, dict[str, Any]] | None:
         """An execution that is not believed as it is reported, busted or corrected: its instrument and agent, the
-        figures, {"execution": its name, "reference": the price that it is held against, 10^-8 of a tick}. None: it is.
-        Asked before a report is counted.
+        figures, {"execution": its name, "reference": the mid, 10^-8 of a tick, 0 before any mark}. None: it is. Asked
+        before a report is counted.
 
         An execution is held against the mid, before any mark against the worst price of its order; of a market order,
-        or nobody's, then a price above 0 is believed. A correction is held against the first price of what it corrects;
-        a bust is taken as closing it at the mid. What is doubted stays so, whatever is reported of it.
+        or nobody's, none is believed then; lots beyond the order's never are. A correction is held against the
+        first price of what it corrects; where it changes the lots, and of a bust, the first price, the last and the new
+        one are held against the mid. What is doubted stays so, whatever is reported of it.
         """
         kind, (order, account, root) = report.exec_type, self._told(report)
-        trade, busted = kind is ExecType.TRADE, kind is ExecType.BUSTED
+        trade, busted, px = kind is ExecType.TRADE, kind is ExecType.BUSTED, report.last_px
         ref = report.exec_id if trade else report.ref
         one = self.executions.find(account, root, ref)
         holding = self.holdings.get((account, report.instrument)) if order is None else order.holding
-        terms = order, holding, report.side, report.last_px, f"{root}:{ref}"
-        _, holding, _, first, name = terms if one is None else one.owner
         if holding is None or not (trade or kind in REBOOKS) or (busted if one is None else trade or not one.qty):
             return None
-        at, px = holding.instrument, one.px if one is not None and busted else report.last_px
-        doubt, band = self.doubts.get((account, name)), at.limits.fill_band_bps
-        asked = max(px, 0) if order is None or abs(order.worst) == AT_ANY_PRICE else order.worst * ONE
-        reference = first if doubt is None else doubt.reference
-        if busted or (one is None and doubt is None):
-            reference = asked if at.sane_ns == NEVER_NS else at.mid2 * ONE // 2
-        if doubt is None and px > 0 and abs(px - reference) * WHOLE <= band * reference:
+        new = order, holding, report.side, px, _name((account, root, ref), None)
+        # Its correction may have come before it.
+        stands = one or self.executions.as_booked((account, root, ref), new, report.last_qty, px)
+        _, holding, _, first, name = stands.owner
+        name = _name((account, root, ref), stands.changed) if trade else name
+        at, doubted = holding.instrument, (account, name) in self.doubts
+        mid, band = at.mid2 * ONE // 2, at.limits.fill_band_bps
+        if at.sane_ns == NEVER_NS:
+            mid = 0 if order is None or abs(order.worst) == AT_ANY_PRICE else order.worst * ONE
+        pairs = [(px, first)] if one is not None and not busted else []
+        if one is None or busted or report.last_qty != one.qty:
+            pairs += [(each, mid) for each in (first, stands.px, *((px,) if not busted else ()))]
+        far = [(p, of) for p, of in pairs if p <= 0 or abs(p - of) * WHOLE > band * of]
+        lots = stands.qty if one is None else report.last_qty - one.qty
+        excess = not busted and order is not None and lots > order.most * ONE - order.cum
+        if not (far or doubted or excess):
             return None
+        px, reference = (far or pairs)[0]
         what = f"{kind} {name} at {text(px)}: reference={text(reference)} limit_bps={band}"
-        return (at.name, account), what, {"execution": name, "reference": reference}
+        # A fold may meet it before any market.
+        return (at.name, account), what, {"execution": name, "reference": mid if at.sane_ns != NEVER_NS else 0}
 
     def doubt(self, agent: str, instrument: str, name: str, reference: int) -> None:
-        """Count an execution, or what is reported of it next, at the worse of its price and a reference."""
+        """Count an execution, or what is reported of it next, so that it brings no gain at a reference."""
         if (holding := self.holdings.get((agent, instrument))) is not None:
-            self.doubts.setdefault((agent, name), Doubt(holding, reference)).reference = reference
+            self.doubts.setdefault((agent, name), Doubt(holding)).reference = reference
 
-    def hold(self, key: tuple[str, str], side: int, qty: int, px: int, *, more: bool = False) -> None:
-        """Count what was executed as its doubt says, where there is one; `more`: beside what is held already."""
+    def hold(self, key: tuple[str, str], gain: int, qty: int, before: int = 0) -> None:
+        """Hold back what a report gained of signed lots, where it is doubted, and what earlier ones had gained."""
         if (doubt := self.doubts.get(key)) is not None:
-            before, unit = doubt.held, 2 * doubt.holding.instrument.unit
-            doubt.held = max(side * (doubt.reference - px) * qty * unit + (before if more else 0), 0)
+            at = doubt.holding.instrument
+            doubt.position += 0 if doubt.reference else qty
+            gain += qty * (2 * doubt.reference - at.mid2 * ONE) * at.unit if doubt.reference else 0
+            doubt.hold(gain if doubt.day_ends_ns else gain + before)
             doubt.day_ends_ns = doubt.day_ends_ns or self.day_ends_ns
-            for scope in doubt.holding.scopes:
-                scope.equity += before - doubt.held
 
     def trust(self, agent: str, name: str) -> None:
         """Count an execution at its own price, as a person confirmed it. Unknown: ignored."""
@@ -203,7 +213,6 @@ class ReportedCounts(PastCounts):
         # What was reserved is counted already; only a fill beyond it is new to the parent.
         order.parent.used += qty - within
         self.reserve(holding, order.side, -within)
-        self.fill(holding, order.side, qty, one.px)
         self._weigh(one, key)
         repeated = self._repeated(holding, order.side, report)
         # Booked first, alarmed then: the position is as large as the venue says, whether it was asked for or not.
@@ -214,10 +223,11 @@ class ReportedCounts(PastCounts):
         return self._not_asked(order, report) or repeated
 
     def _weigh(self, one: Execution[Filled], key: Key) -> None:
-        """Hold back what is doubted of an execution just booked, or of a correction that came before it; without a name
-        several of one order are one."""
-        name = f"{key[1]}:{key[2] if one.changed is None else one.changed.ref}"
-        self.hold((key[0], name), one.owner[2], one.qty, one.px, more=not key[2])
+        """Fill an execution just booked, and hold back what is doubted of it, or of a correction that came before it;
+        without a name several of one order are one, and no loss of one makes up for another's gain."""
+        _, holding, side, _, _ = one.owner
+        gain = self.fill(holding, side, one.qty, one.px)
+        self.hold((key[0], _name(key, one.changed)), gain if key[2] else max(gain, 0), side * one.qty)
 
     def _not_asked(self, order: OpenOrder, report: Report) -> Alarm | None:
         """A fill on other terms than were ever asked for: on the other side, or beyond every price of the order."""
@@ -248,14 +258,12 @@ class ReportedCounts(PastCounts):
             return None
         if before is not None:
             now, qty, px = before
-            mine, holding, side, _, name = now.owner
-            self.fill(holding, side, -qty, px)
-            self.fill(holding, side, now.qty, now.px)
-            # A bust as if it had been closed: what it lost, or had lost at its reference, stays lost.
-            stands = (side, now.qty, now.px) if now.qty else (-side, qty, px)
-            self.hold((account, name), *stands, more=not now.qty)
+            mine, holding, side, first, name = now.owner
+            gain, more = self.fill(holding, side, -qty, px) + self.fill(holding, side, now.qty, now.px), now.qty - qty
+            # What it lost stays lost, and so does what corrections within the band took back of that.
+            within = max(side * (first - px), 0) * qty * 2 * holding.instrument.unit
+            self.hold((account, name), gain, side * more, within)
             if mine is not None:
-                more = now.qty - qty
                 mine.cum, mine.parent.used = mine.cum + more, mine.parent.used + more
                 self.settle(mine)
         if order is None:
@@ -279,10 +287,14 @@ class ReportedCounts(PastCounts):
             return None
         owner = None, holding, report.side, report.last_px, f"{key[1]}:{report.exec_id}"
         one = self.executions.book(key, owner, report.last_qty, report.last_px)
-        self.fill(holding, report.side, one.qty, one.px)
         self._weigh(one, key)
         return self._stop(holding.agent, "STRANGE_FILL", f"lots={text(report.last_qty)}", report)
 
     def _stop(self, agent: AgentState, code: str, text: str, report: Report) -> Alarm:
         agent.stops.setdefault(code, f"{code} {report.cl_ord_id}")
         return Alarm(code, f"agent={agent.name} order={report.cl_ord_id} {text}", agent.name)
+
+
+def _name(key: Key, changed: Report | None) -> str:
+    """The name by which an execution is doubted: its own, or that of the one whose correction came before it."""
+    return f"{key[1]}:{key[2] if changed is None else changed.ref}"

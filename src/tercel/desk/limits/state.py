@@ -265,15 +265,24 @@ class Holding:
 
 @dataclass(slots=True)
 class Doubt:
-    """An implausible execution that no person has confirmed, and the price that it is held against, 10^-8 of a tick.
+    """An implausible execution that no person has confirmed.
 
-    Its scopes count by `held` poorer than it made them, since the day that ends at `day_ends_ns`.
+    Its scopes count by `held` poorer than what was reported of it made them, since the day that ends at `day_ends_ns`.
+    The next report of it is held against `reference`, 10^-8 of a tick, 0 before any mark; `position` is the signed lots
+    that were booked then, 10^-8 of a lot.
     """
 
     holding: Holding
-    reference: int
     held: int = 0
     day_ends_ns: int = 0
+    position: int = 0
+    reference: int = 0
+
+    def hold(self, gain: int) -> None:
+        """Hold back what was gained; a loss counts where it is more than what is held."""
+        before, self.held = self.held, max(self.held + gain, 0)
+        for scope in self.holding.scopes:
+            scope.equity += before - self.held
 
 
 class ParentLimit:
@@ -429,8 +438,8 @@ class LimitCounts:
                 quotes.remove(price)
             order.quoted = quoted
 
-    def fill(self, holding: Holding, side: int, qty: int, px: int) -> None:
-        """Book a fill at a price (negative: a bust); worst cases and money follow."""
+    def fill(self, holding: Holding, side: int, qty: int, px: int) -> int:
+        """Book a fill at a price (negative: a bust); worst cases and money follow. What it gained at the mid."""
         at, signed = holding.instrument, side * qty
         if not at.mid2:  # a fold may meet fills before any market: what is held is then worth what it cost, not nothing
             self.revalue(at, 2 * px // ONE)
@@ -445,6 +454,7 @@ class LimitCounts:
             self.held[at.name] = at
         else:
             self.held.pop(at.name, None)
+        return made
 
     @staticmethod
     def reserve(holding: Holding, side: int, opened: int) -> None:
@@ -478,6 +488,9 @@ class LimitCounts:
         """Revalue positions and worst cases at a new mid."""
         moved = (mid2 - at.mid2) * at.unit * ONE
         at.mid2 = mid2
+        if at.sane_ns == NEVER_NS:  # until a mark has come, what is doubted is worth what the market will say
+            for doubt in self.doubts.values():
+                doubt.hold(doubt.position * moved * (doubt.holding.instrument is at))
         for holding in at.exposed:
             agent = holding.agent
             agent.gross += holding.exposure * moved

@@ -351,7 +351,7 @@ class OrderGateway:
                     # Positions are compared with all that was reported before them booked, and nothing that came after.
                     self.told(first)
                 else:
-                    self._book(codec.before_holdings(self._received))
+                    self._book(codec.next_batch(self._received))
 
     def _taken(self, events: Sequence[o.VenueEvent]) -> list[codec.OrderMessage | o.Holdings]:
         """All but market data, as it goes on from here."""

@@ -129,11 +129,13 @@ def entry_in(message: OrderMessage, parent: str = "", now_ns: int | None = None)
     return Entry(kinds.REPORT_IN, ns, message.instrument, message.account, parent, message.cl_ord_id, to_json(message))
 
 
-def before_holdings(received: Iterable[OrderMessage | o.Holdings]) -> list[OrderMessage]:
-    """Messages up to the first position report."""
+def next_batch(received: Iterable[OrderMessage | o.Holdings]) -> list[OrderMessage]:
+    """Messages up to the first position report; a bust or correction is one by itself, as what was booked before it
+    judges it."""
     found: list[OrderMessage] = []
     for one in received:
-        if isinstance(one, o.Holdings):
+        kinds = {getattr(each, "exec_type", None) for each in (one, *found[:1])}
+        if isinstance(one, o.Holdings) or (found and kinds & o.REBOOKS):
             break
         found.append(one)
     return found

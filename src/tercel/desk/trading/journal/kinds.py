@@ -86,8 +86,8 @@ ALERT: Final = "alert"
 {"orders": [cl_ord_id]}, `NO_ACK` with the same and `LINK_DOWN`: these are UNKNOWN from here on. `operator_refused`,
 the answer to a person's command, has {"operator": its number, "expected", "received", "remedy"}. With {"stops": until
 when} its agent sends nothing new from here on; with {"execution": `ORDER:EXECUTION`, "reference": 10^-8 of a tick} what
-the next report says of that execution counts in limits at the worse of its price and the reference, until a person
-confirms it."""
+the next report says of that execution brings no gain at the reference (the mid; 0: at the first to come) in limits,
+until a person confirms it."""
 HEARTBEAT: Final = "heartbeat"
 """{"positions": {account: {instrument: lots}}, "open": orders, "unknown": orders, "limits": used,
 limit and warning level, "day": opening and highest equity (`limits.LimitGate.day`)}, and, where the venue's messages
