@@ -302,11 +302,13 @@ def test_an_execution_that_is_said_again_is_doubted_once_and_one_without_a_name_
         bench.say(order, px=1, exec_id="")
     assert bench.gateway.ledger.positions.of("x", "A").lots == 30
     assert bench.loss() == 0
+    bench.say(order, px=1500, exec_id="")
+    assert bench.loss() == 5000, "another's gain makes up for no loss"
 
 
 @pytest.mark.parametrize(
     ("price", "px", "doubted"),
-    [(1000, 960, False), (1000, 940, True), (None, 5, True), (None, 1000, True), (None, 1e9, True), (None, -3, True)],
+    [(1000, 960, False), (1000, 940, True), (None, 0, True), (None, 5, True), (None, 1e9, True), (None, -3, True)],
 )
 def test_before_any_mark_an_execution_is_held_against_the_limit_price(price, px, doubted):
     bench = Bench(mid=None)
