@@ -60,7 +60,7 @@ def test_a_tick_that_is_no_number_of_money_writes_nothing(tmp_path: Path, tick: 
     rows = "ms,bid,bs,ask,as\n36000000,10.00,100,10.01,200\n36000500,10.00,150,10.02,200\n"
     file, columns = ticks(tmp_path, "quote", rows, QUOTE)
     lake = tmp_path / "lake"
-    refused(tercel("data", "import", "csv", file, "--map", columns, "--lake", lake, "--tick", tick), "a positive tick")
+    refused(tercel("data", "import", "csv", file, "--map", columns, "--lake", lake, "--tick", tick), "a tick of 1e-12")
     assert not list(lake.rglob("*.parquet"))
 
 

@@ -211,10 +211,7 @@ def test_a_part_of_one_day_of_five_levels_is_a_market(near_the_touch: Path, tmp_
     assert run.exit_code == 2
     assert f"simulated days of SIM that are all resampled from {DAYS[0]} to go on" in " ".join(run.output.split())
     assert not (tmp_path / "run").exists(), "before anything is trained"
-    words = (
-        run.output.replace("\n", " ").partition("; or judge written strategies")[2].partition(": tercel ")[2].split()
-    )
-    assert words == ["agent", "evaluate", "popv", "--against", "twap_take", "--market", "FILE"]
+    assert "or judge written strategies in it, which learn nothing: docs/run.md" in " ".join(run.output.split())
     longer = load(out).model_copy(update={"card": {**load(out).card, "window_s": [900.0, 2130.0]}})
     assert longer.written() != load(out).written(), "the same day to another hour is another market"
     about = (*about[:-1], "santa_fe", "--out", out)

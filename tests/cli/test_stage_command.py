@@ -158,7 +158,8 @@ def test_live_with_a_wrong_sentence_ends_with_two_and_shows_the_right_one(folder
     words = "trade", "run", folder / "live.toml", "--desk", folder / "live"
     untried = tercel(*words, "--confirm", "yes")
     assert (untried.exit_code, "a kill switch that was tried on" in untried.output) == (2, True)
-    journal_with(folder / "tried", *begun(described(folder / "live.toml", {})[0]), *drill(dt.datetime.now(dt.UTC)))
+    begins = begun(described(folder / "live.toml", {})[0])
+    journal_with(folder / "tried", *begins, *drill(dt.datetime.now(dt.UTC), "peg"))
     for typed in ("yes", ""):
         result = tercel(*words, "--tried", folder / "tried", "--confirm", typed)
         said = " ".join(result.output.split())
@@ -177,7 +178,7 @@ def agreed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
     (folder / "going.toml").write_text(text + '"desk.daily_loss" = 900\n"desk.gross_value" = 9000\n', encoding="utf-8")
     if not (folder / "drilled").exists():
         now = dt.datetime.now(dt.UTC)
-        journal_with(folder / "drilled", *begun(described(folder / "going.toml", {})[0]), *drill(now))
+        journal_with(folder / "drilled", *begun(described(folder / "going.toml", {})[0]), *drill(now, "peg"))
     if not (folder / "people.json").exists():
         people = people_of(folder, vic="viewer", tom="trader", bob="risk", eve="admin")
         rows = json.loads(people.path.read_bytes())["people"]  # as it stands, where the name is one that is reserved

@@ -233,7 +233,7 @@ def test_a_model_that_expects_nothing_says_so_in_few_rows(model: SignalModel, mo
     assert "rank IC" not in told
     assert "wrong way round" not in told
     assert {(row["low_bps"], *row["sources"]) for row in done("predict", model.folder)["rows"]} == {(None,)}
-    for ic, why in (({}, "no source was statistically significant before any test"), (None, "fewer of the walk")):
+    for ic, why in (({}, "no source was statistically significant before any test"), (None, "such dates, ")):
         silent = replace(silent, card={**model.card, "ic": ic})
         assert why in refused("backtest", model.folder, "--cost-bps", "5")
 

@@ -89,8 +89,8 @@ def _instead(name: str) -> str:
     """What to do about a name that cannot be tuned: some strategies exist and have no numbers."""
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
 
-    for near in nearest(name, ALL_BASELINES):
-        if near not in TUNABLE:
+    for near in (name, *nearest(name, ALL_BASELINES)):
+        if near in ALL_BASELINES and near not in TUNABLE:
             return f"leave it out: {near} exists, but has nothing to tune, and is validated beside the others anyway"
     return offer(name, TUNABLE)
 

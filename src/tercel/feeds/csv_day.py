@@ -14,7 +14,7 @@ import polars as pl
 
 from tercel.core.arrays import Bytes, Int32
 from tercel.core.errors import FeedError
-from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
+from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK, NS_PER_SECOND
 from tercel.feeds import csv_kernels as k
 from tercel.feeds import csv_read as r
 from tercel.feeds.csv_clean import clean_quotes, clean_trades, in_order, merge_exchanges
@@ -68,6 +68,8 @@ class CsvDay:
         items, back = self._gather(report)
         one, rules = self.map.instrument, self.map.clean
         tick = one.tick if self.tick is None else self.tick
+        if not LEAST_TICK <= tick <= MOST_TICK:
+            raise FeedError(f"a tick of {LEAST_TICK:g} to {MOST_TICK:g}", f"{tick:g}", "give the exchange's tick")
         open_ns, close_ns = self._session()
         quotes, trades, direct = (in_order(pl.concat(items[what])) if items[what] else NONE[what] for what in NONE)
         if items["quote"]:

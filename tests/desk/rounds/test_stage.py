@@ -120,9 +120,10 @@ def begun(config: DemoConfig, stage: str = "paper", **other: object) -> list[Ent
     return [Entry(kinds.SESSION, 1, body={"session": 1, "desk": told}), Entry(kinds.LIMITS, 1, body=in_force)]
 
 
-def drill(at: dt.datetime = DAY) -> list[Entry]:
-    """A person's kill, confirmed and taken back."""
-    return [operator("kill", at), kill("latched"), kill("confirmed"), operator("rearm", at), REARM]
+def drill(at: dt.datetime = DAY, agent: str = "ann") -> list[Entry]:
+    """A person's kill of an agent, confirmed and taken back."""
+    kills = kill("latched", scope=agent), kill("confirmed", scope=agent)
+    return [operator("kill", at), *kills, operator("rearm", at), rearm(agent)]
 
 
 @pytest.fixture

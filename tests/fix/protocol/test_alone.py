@@ -1,4 +1,4 @@
-"""The engine copied out: `fix/protocol` and `core/errors.py` make a wheel, and two sessions trade messages."""
+"""The engine copied out: `fix/protocol` and two files of `core` make a wheel, and two sessions trade messages."""
 
 import shutil
 import subprocess
@@ -58,7 +58,8 @@ def test_two_sessions_of_the_wheel_trade_messages(tmp_path: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(SOURCES / "fix" / "protocol", source / "fix" / "protocol", ignore=ignored)
     (source / "core").mkdir()
-    shutil.copy(SOURCES / "core" / "errors.py", source / "core")
+    for name in ("errors.py", "parsed.py"):
+        shutil.copy(SOURCES / "core" / name, source / "core")
     for room in (source, source / "core", source / "fix"):
         (room / "__init__.py").touch()
     (tmp_path / "project" / "pyproject.toml").write_text(PROJECT)

@@ -70,8 +70,11 @@ class ReportedCounts(PastCounts):
             return None
         px, reference = (far or pairs)[0]
         what = f"{kind} {name} at {text(px)}: reference={text(reference)} limit_bps={band}"
-        # A fold may meet it before any market.
-        return (at.name, account), what, {"execution": name, "reference": mid if at.sane_ns != NEVER_NS else 0}
+        marked = at.sane_ns != NEVER_NS
+        # A fold may meet it before any market. Nobody's before any mark are mostly of before the session: they bring no
+        # gain, and their agent waits until positions agree, not for a person's word on each.
+        stops = {"stops": "until a person confirms it"} if marked or order is not None else {}
+        return (at.name, account), what, {"execution": name, "reference": mid if marked else 0, **stops}
 
     def doubt(self, agent: str, instrument: str, name: str, reference: int) -> None:
         """Count an execution, or what is reported of it next, so that it brings no gain at a reference."""

@@ -388,7 +388,6 @@ class OrderGateway:
             ):
                 # Before the report, in one write with it: whoever folds them counts it as it is counted here.
                 where, text, words = (*found[0], self._parent_of(message), message.cl_ord_id), found[1], found[2]
-                words[STOPS] = "until a person confirms it"
                 entries.append(codec.entry_alert("critical", IMPLAUSIBLE, text, now_ns, *where, **words))
             entries.append(codec.entry_in(message, self._parent_of(message), now_ns))
             if isinstance(message, o.LinkStatus) and not message.up:

@@ -299,8 +299,9 @@ def settled_of(body: Mapping[str, Any]) -> dict[tuple[str, str], int]:
 
 def obey(entry: Entry, limits: LimitGate) -> None:
     """Stop the agent of an alert that asks for it and doubt the execution that it names, until somebody says else."""
-    if entry.kind == kinds.ALERT and STOPS in entry.body:
-        limits.stop(entry.agent, f"{entry.body['code']} {entry.order}", entry.body.get("execution", ""))
+    if entry.kind == kinds.ALERT:
+        if STOPS in entry.body:
+            limits.stop(entry.agent, f"{entry.body['code']} {entry.order}", entry.body.get("execution", ""))
         if "execution" in entry.body:
             limits.doubt(entry.agent, entry.instrument, entry.body["execution"], entry.body["reference"])
     elif entry.kind == kinds.REARM:

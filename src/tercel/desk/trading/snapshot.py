@@ -23,6 +23,7 @@ from tercel.core.heap import give_back
 from tercel.core.periodic import PeriodicThread
 from tercel.core.ports import Entry, Journal
 from tercel.desk.limits import file as limits_file
+from tercel.desk.limits import quotes as limits_quotes
 from tercel.desk.limits import state as limits_state
 from tercel.desk.limits.gate import LimitGate
 from tercel.desk.trading import limit_record, order, parents, positions, state
@@ -55,7 +56,7 @@ _STATE: Final = Graph(
     {Ledger: frozenset({"past", "last", "moves", "_counts", "_keep_ns"})},
 )
 _COUNTS: Final = Graph(
-    (LimitGate, *_classes(orders, executions, limits_state, limits_file)),
+    (LimitGate, *_classes(orders, executions, limits_state, limits_quotes, limits_file)),
     {LimitGate: frozenset({"checks", "killed", "_query"})},
 )
 

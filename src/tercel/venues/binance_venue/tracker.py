@@ -133,6 +133,22 @@ class OrderTracker:
         else:
             self._say(order, o.ExecType.NEW, o.OrdStatus.NEW, "N", ns)
 
+    def told(self, account: str, after: str) -> list[o.Report]:
+        """Executions of an account as they were told, behind one of them where it is named.
+
+        Raises
+        ------
+        VenueError
+            No such execution.
+        """
+        found = list(self.executions.get(account, ()))
+        if not after:
+            return found
+        for at, one in enumerate(found):
+            if one.exec_id == after:
+                return found[at + 1 :]
+        raise VenueError(f"an execution of {account}", repr(after), "ask without one for all of them")
+
     def traded(self, order: WorkingOrder, row: Mapping[str, Any], ns: int, passive: bool) -> None:
         """An execution: `price`, `qty`, `commission`, `commissionAsset` and the number of its trade.
 

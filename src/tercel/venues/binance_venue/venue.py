@@ -45,8 +45,7 @@ _NAMES: Final = NamesTable(letters="[a-zA-Z0-9_-]", most=36)
 _TICK_S: Final = 0.25
 S: Final = 1_000_000_000
 _STRANGE_S: Final = 60.0
-"""How often it is told at most that somebody else trades with the key, that events about an order, or about none, are
-unreadable, that a book is lost."""
+"""How often is told at most: somebody else trades with the key, an event cannot be read, a book is lost."""
 
 
 class BinanceVenue(Closing):
@@ -58,12 +57,10 @@ class BinanceVenue(Closing):
     folder : Path
         Where its secrets' files begin.
     store : Path, optional
-        Folder in which names of orders are kept; None: they last as long as the process.
-    wall : callable
-        ns since 1970: compared with the venue's clock, and not used beyond.
+        Where names of orders are kept; None: they last as long as the process.
+    wall, steady : callable
+        ns since 1970, compared with the venue's clock; ns that never go back, by which its time is reckoned.
     patience : WaitLimits
-    steady : callable
-        ns that never go back: the venue's time is reckoned by them.
     allow : callable
         As `FixLink` has it.
 
@@ -405,7 +402,7 @@ class BinanceVenue(Closing):
 
     @property
     def ahead_ns(self) -> int | None:
-        """How far the clock here is ahead of the venue's, ns, as it was last asked for."""
+        """How far the clock here is ahead of the venue's, ns."""
         return self._ahead_ns
 
     def listings(self) -> Sequence[o.Listing]:
@@ -423,11 +420,9 @@ class BinanceVenue(Closing):
         return 0
 
     def _known(self, instrument: str) -> StreamedBook:
-        if (found := self._books.get(instrument)) is None:
-            raise UnknownNameError(
-                "a symbol that is listed", repr(instrument), offer(instrument, self._books, "choose another")
-            )
-        return found
+        if instrument not in self._books:
+            raise UnknownNameError("a symbol that is listed", repr(instrument), offer(instrument, self._books))
+        return self._books[instrument]
 
     def subscribe(self, instrument: str) -> None:
         """Follow a symbol; renewed with every connection.
@@ -452,9 +447,8 @@ class BinanceVenue(Closing):
             The link is down, or no request weight is left: nothing was sent.
         """
         if not self.up:
-            raise VenueError(
-                f"a link to {self.name}", f"none: {self._links.why or 'it is down'}", "wait until it is up"
-            )
+            received = f"none: {self._links.why or 'it is down'}"
+            raise VenueError(f"a link to {self.name}", received, "wait until it is up")
         self._entry.send(command)
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
@@ -492,13 +486,7 @@ class BinanceVenue(Closing):
         VenueError
             No such execution.
         """
-        found = list(self.tracker.executions.get(account, ()))
-        if not after:
-            return found
-        for at, one in enumerate(found):
-            if one.exec_id == after:
-                return found[at + 1 :]
-        raise VenueError(f"an execution of {account}", repr(after), "ask without one for all of them")
+        return self.tracker.told(account, after)
 
     def close(self) -> None:
         """Close the connections; what is open stays open: Binance cancels nothing by itself."""

@@ -134,7 +134,7 @@ def next_batch(received: Iterable[OrderMessage | o.Holdings]) -> list[OrderMessa
     judges it."""
     found: list[OrderMessage] = []
     for one in received:
-        kinds = {getattr(each, "exec_type", None) for each in (one, *found[:1])}
+        kinds = {each.exec_type for each in (one, *found[:1]) if isinstance(each, o.Report)}
         if isinstance(one, o.Holdings) or (found and kinds & o.REBOOKS):
             break
         found.append(one)

@@ -248,8 +248,7 @@ def refuse_one_source(settings: MarketTask) -> None:
         raise ConfigError(
             "a market whose days to learn on and to judge on are resampled from different real days",
             f"simulated days of {symbol} that are all resampled from {both}",
-            "calibrate it on two days or more; or judge written strategies in it, which learn nothing: "
-            "tercel agent evaluate popv --against twap_take --market FILE",
+            "calibrate it on two days or more; or judge written strategies in it, which learn nothing: docs/run.md",
         )
 
 
