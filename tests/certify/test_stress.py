@@ -11,7 +11,8 @@ from tercel.core.executions import Executions
 from tercel.core.fixed import ONE
 from tercel.core.orders import TERMINAL, Command, NewOrder, ReplaceOrder, Report
 from tercel.desk.limits import Denial, LimitGate, checks, gate
-from tercel.desk.limits.state import NOBODY, LimitQuery, OpenOrder
+from tercel.desk.limits.quotes import NOBODY
+from tercel.desk.limits.state import LimitQuery, OpenOrder
 
 
 def stress(seed: int, **words: Any) -> StressTest:

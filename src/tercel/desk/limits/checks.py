@@ -7,7 +7,8 @@ A limit is the most that passes.
 from tercel.core.fixed import ONE, PAID_ONE, text
 from tercel.core.orders import NewOrder, ReplaceOrder
 from tercel.desk.limits.file import DAY_NS, MONEY
-from tercel.desk.limits.state import NEVER_NS, NOBODY, Denial, InstrumentState, LimitQuery, Scope
+from tercel.desk.limits.quotes import NOBODY
+from tercel.desk.limits.state import NEVER_NS, Denial, InstrumentState, LimitQuery, Scope
 
 
 def check_killed(query: LimitQuery) -> Denial | None:
