@@ -2,11 +2,13 @@
 
 import json
 import signal
+import socket
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.fix.front import vouch
 from tests.fix.test_peers import HERE, started
 from tests.program import COMMAND
 from tests.waiting import until
@@ -51,13 +53,16 @@ def submit(desk, agent, name, horizon="10s"):
 
 @pytest.mark.long
 def test_a_policy_and_a_schedule_work_orders_at_jspurefix(foreign_engines, port, tmp_path):
-    words = ["node", str(HERE / "jspurefix_acceptor.js"), str(port), str(tmp_path / "peer")]
-    peer = started(words, tmp_path, port, {"NODE_PATH": str(foreign_engines / "node_modules")})
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        behind = free.getsockname()[1]
+    words = ["node", str(HERE / "jspurefix_acceptor.js"), str(behind), str(tmp_path / "peer")]
+    peer = started(words, tmp_path, behind, {"NODE_PATH": str(foreign_engines / "node_modules")})
     (tmp_path / "stranger.toml").write_bytes((EXAMPLES / "stranger.toml").read_bytes())
     told = (EXAMPLES / "stranger-venue.toml").read_text()
     assert "port = 9881" in told
     (tmp_path / "stranger-venue.toml").write_text(told.replace("port = 9881", f"port = {port}"))
     desk = tmp_path / "desk"
+    vouch(port, behind)
     try:
         with trading(tmp_path, desk) as one:
             until(lambda: orders_of(desk, *one)[0], what="a desk that trades")

@@ -113,12 +113,11 @@ def rearm(request: Rearm) -> None:
 
 
 def _waiting(folder: Path) -> str:
-    """Which parents wait for a person, as far as the desk's journal can be read; none where no session follows."""
+    """Which parents wait for a person, as far as the desk's journal can be read."""
     from tercel.api.desk_folder import ledger_of  # a kill needs none of it, and cannot wait for it
-    from tercel.desk.trading.journal.lock import holder
 
     with suppress(TercelError):
-        return "" if holder(folder) == "" and _held_here(folder) else waiting(folder, ledger_of(folder))
+        return waiting(folder, ledger_of(folder))
     return ""
 
 
