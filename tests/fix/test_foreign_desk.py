@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.fix.front import vouch
+from tests.fix.relay import Relay
 from tests.fix.test_peers import HERE, started
 from tests.program import COMMAND
 from tests.waiting import until
@@ -62,7 +62,7 @@ def test_a_policy_and_a_schedule_work_orders_at_jspurefix(foreign_engines, port,
     assert "port = 9881" in told
     (tmp_path / "stranger-venue.toml").write_text(told.replace("port = 9881", f"port = {port}"))
     desk = tmp_path / "desk"
-    vouch(port, behind)
+    front = Relay(behind, at=port, vouches=True)
     try:
         with trading(tmp_path, desk) as one:
             until(lambda: orders_of(desk, *one)[0], what="a desk that trades")
@@ -87,6 +87,7 @@ def test_a_policy_and_a_schedule_work_orders_at_jspurefix(foreign_engines, port,
             until(lambda: orders_of(desk, *again)[1]["rests.1"]["status"] == "canceled", what="the fate of every order")
             until(lambda: "go on with `tercel trade resume" in again[1].read_text(), what="parents that wait")
     finally:
+        front.close()
         peer.stdin.close()
         peer.kill()
         peer.wait()

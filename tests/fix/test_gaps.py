@@ -1,17 +1,14 @@
 """Links that break: nothing is lost, nothing comes twice, no command is repeated."""
 
 import os
-import select
 import signal
-import socket
 import subprocess
 import sys
-import threading
-from contextlib import suppress
 
 import pytest
 from tests import waiting
 from tests.fix.plain import order
+from tests.fix.relay import Relay
 from tests.parts import whole
 
 from certify.tiny import STAYS, WAY_NS
@@ -21,61 +18,6 @@ from tercel.fix.client import FixVenue
 from tercel.fix.received import WaitLimits
 
 T0 = 10**18
-
-
-class Relay:
-    """A wire between a client and the server that can be cut."""
-
-    def __init__(self, port):
-        self._port, self._pairs = port, []
-        self._door = socket.create_server(("127.0.0.1", 0))
-        self.port = self._door.getsockname()[1]
-        self.open, self.deaf, self.lost = True, False, 0
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self):
-        while self.open:
-            watched = [self._door, *(one for pair in self._pairs for one in pair)]
-            for one in select.select(watched, [], [], 0.05)[0]:
-                if one is self._door:
-                    self._pairs.append((self._door.accept()[0], socket.create_connection(("127.0.0.1", self._port))))
-                else:
-                    self._carry(one)
-        self.cut()
-        self._door.close()
-
-    def _carry(self, one):
-        for pair in self._pairs:
-            if one in pair:
-                data = b""
-                with suppress(OSError):  # reset by an end that saw the line go dead first: over, like any other
-                    data = one.recv(65536)
-                    if self.deaf and one is pair[0]:
-                        self.lost += len(data)
-                    else:
-                        pair[one is pair[0]].sendall(data)
-                if not data:
-                    self._drop(pair)
-                return
-
-    def _drop(self, pair):
-        self._pairs = [kept for kept in self._pairs if kept is not pair]
-        for one in pair:
-            one.close()
-
-    def cut(self):
-        """Both ends see the line go dead."""
-        for pair in list(self._pairs):
-            for one in pair:
-                with suppress(OSError):  # gone already
-                    one.shutdown(socket.SHUT_RDWR)
-
-    def drain(self):
-        """Wait until something was lost."""
-        waiting.until(lambda: self.lost > 0, what="bytes that are lost")
-
-    def close(self):
-        self.open = False
 
 
 @pytest.fixture

@@ -195,17 +195,14 @@ def _exposed(day: Mapping[str, Any]) -> str:
     rows = day["exposure"]
     if not rows:
         return "Nothing was ever held."
-    risks = [
-        "not known yet"
-        if row["var95"] is None
-        else f"{money(row['var95'])} {named(row['currency'])}".strip()
-        + ("" if row["var_used"] is None else f", {100 * row['var_used']:.1f} % of what may be lost in a day")
-        for row in rows
-    ]
-    return (
-        f"Exposure: gross {named_money(rows, 'gross')}, net {named_money(rows, 'net', signed=True)}; "
-        f"value at risk of a day, 95 %: {'; '.join(risks)}."
-    )
+    risks = []
+    for row in rows:
+        used = "" if row["var_used"] is None else f", {100 * row['var_used']:.1f} % of what may be lost in a day"
+        at = named(row["currency"])
+        known = f"{money(row['var95'])} {at}".strip() + used if row["var95"] is not None else "not known yet"
+        risks.append(known)
+    gross, net = named_money(rows, "gross"), named_money(rows, "net", signed=True)
+    return f"Exposure: gross {gross}, net {net}; value at risk of a day, 95 %: {'; '.join(risks)}."
 
 
 def _faults(day: Mapping[str, Any]) -> str:
@@ -296,9 +293,10 @@ def _first(caption: str, rows: Sequence[object], which: str = "last") -> str:
 def _alerts(day: Mapping[str, Any]) -> DayTable:
     rows = []
     for row in day["alerts"]:
-        owner = one_line(row["owner"], 40) + f": {one_line(row['note'], 60)}" * bool(row["note"])
-        what = "the gate: " * row["gate"] + one_line(row["code"], 30) + f" ({row['n']:,} times)" * (row["n"] > 1)
-        what += f": {one_line(row['text'], 100)}"
+        times = f" ({row['n']:,} times)" if row["n"] > 1 else ""
+        owner = one_line(row["owner"], 40) + (f": {one_line(row['note'], 60)}" if row["note"] else "")
+        where = "the gate: " if row["gate"] else ""
+        what = f"{where}{one_line(row['code'], 30)}{times}: {one_line(row['text'], 100)}"
         rows.append([row["severity"], at(row["last_ns"], day["to_ns"]), what, owner if row["owner"] else NOBODY])
     headings = ("alert", "last", "what", "owner")
     return DayTable(_first("Critical alerts and warnings", rows, "first"), headings, rows[:SHOWN], prose=True)

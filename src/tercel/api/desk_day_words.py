@@ -170,10 +170,8 @@ def needs_of(day: Mapping[str, Any]) -> list[str]:
         found.append(f"{count(len(day['unbooked']), 'execution')} that the gate alone has: its next session books them")
     for row in day["states"]:
         who = one_line(row["account"], 40) or "the desk"
-        found.append(
-            f"{who} is {'killed' if 'KILLED' in row['reasons'] else row['state']}: "
-            f"{one_line(row['reason'] or 'no reason given')}"
-        )
+        killed = "KILLED" in row["reasons"]
+        found.append(f"{who} is {'killed' if killed else row['state']}: {one_line(row['reason'] or 'no reason given')}")
     found += [
         f"{one_line(', '.join(act['agents']), 40)} {HELD} {one_line(act['why'])}"
         for act in day["people"]

@@ -75,17 +75,14 @@ def kill(request: Kill) -> None:
         _post(folder, "kill", {"agents": whom}, reason)
     if strangers:  # once those that the desk has are latched
         known = sorted(agents_of(folder))
-        raise ConfigError(
-            f"agents of the desk: {', '.join(known)}",
-            f"{', '.join(strangers)}; " + (f"killed: {', '.join(whom)}" if whom else "nothing was killed"),
-            f"{offer(strangers[0], known, 'kill one of them')}, or --all",
-        )
-    text = (
-        f"killed: {', '.join(whom) or 'every agent'} of {folder}"
-        + ", where nothing runs: the desk has ended" * (holder(folder) == "")
-        + ", and its next session begins killed" * (holder(folder) == "" and not _held_here(folder))
-        + "; `tercel rearm --reason ...` releases it"
-    )
+        done = f"killed: {', '.join(whom)}" if whom else "nothing was killed"
+        remedy = f"{offer(strangers[0], known, 'kill one of them')}, or --all"
+        raise ConfigError(f"agents of the desk: {', '.join(known)}", f"{', '.join(strangers)}; {done}", remedy)
+    ended = ""
+    if holder(folder) == "":
+        ended = ", where nothing runs: the desk has ended"
+        ended += "" if _held_here(folder) else ", and its next session begins killed"
+    text = f"killed: {', '.join(whom) or 'every agent'} of {folder}{ended}; `tercel rearm --reason ...` releases it"
     hand_over({"desk": str(folder), "killed": dict(state.killed)}, request.as_json, lambda: say(text))
 
 
@@ -106,9 +103,8 @@ def rearm(request: Rearm) -> None:
     before, state = latch.state(), latch.rearm(request.reason, person(), time.time_ns(), agents)
     _post(folder, "rearm", {"agents": agents}, request.reason)
     who, waits = ", ".join(state.history[-1]["agents"]) or "every agent", _waiting(folder)
-    text = (
-        f"armed again: {who} of {folder}" if before.killed or before.damaged else f"nothing was killed at {folder}"
-    ) + f"; {waits}" * bool(waits)
+    text = f"armed again: {who} of {folder}" if before.killed or before.damaged else f"nothing was killed at {folder}"
+    text += f"; {waits}" if waits else ""
     hand_over({"desk": str(folder), "killed": dict(state.killed)}, request.as_json, lambda: say(text))
 
 

@@ -77,7 +77,8 @@ def _symbols(request: RunRequest) -> None:
             print_json(result)
         return
     if request.resume and request.out is None:
-        raise ConfigError("--out with --resume of several symbols", f"--symbol {request.symbol}", "name their folder")
+        received = f"--symbol {request.symbol}"
+        raise ConfigError("--out with --resume of several symbols", received, "name their folder")
     for market in request.markets():
         looked_up(market)  # refused before the first of them is begun
     folder = request.out or _fresh()
@@ -118,8 +119,8 @@ def _list(request: RunRequest) -> None:
         "--resume": request.resume or None,
     }
     if beside := ", ".join(name for name, value in options.items() if value is not None):
-        expected, received = "a list of orders without what a run of agents has", f"--orders with {beside}"
-        raise ConfigError(expected, received, f"leave {beside} out")
+        remedy = f"leave {beside} out"
+        raise ConfigError("a list of orders without what a run of agents has", f"--orders with {beside}", remedy)
     say("orders of a list are worked by written strategies; for agents: tercel agent evaluate POLICY --orders")
     evaluation = EvaluatePolicies(
         strategy=request.strategy,

@@ -180,12 +180,16 @@ def spelt_evidence(slope: Estimate) -> str:
     >>> spelt_evidence(Estimate(0.8, 0.5, 1.1)), spelt_evidence(Estimate(0.1, -0.2, 0.4))
     ('0.80 [0.50, 1.10]', '0.10 [-0.20, 0.40]: not statistically significant, weight 0')
     """
-    return spelt(slope) + ("" if (slope.ci_low or 0.0) > 0.0 else ": not statistically significant, weight 0")
+    return spelt(slope) + ("" if _is_above_0(slope) else ": not statistically significant, weight 0")
 
 
 def heard(data: Dataset, forecasts: Floats, rows: Bools) -> Bools:
     """Columns whose slope is above 0 by the interval of :func:`evidence`, bool (K,): the others get no weight."""
-    return np.array([(one.ci_low or 0.0) > 0.0 for one in evidence(data, forecasts, rows)])
+    return np.array([_is_above_0(one) for one in evidence(data, forecasts, rows)])
+
+
+def _is_above_0(slope: Estimate) -> bool:
+    return (slope.ci_low or 0.0) > 0.0
 
 
 def whole(data: Dataset, forecasts: Floats, names: Sequence[str], shrink: float) -> Fusion:

@@ -144,19 +144,8 @@ class InstrumentState(Scope):
 
     __slots__ = (
         *("ask", "bad_ns", "bid", "buy_quotes", "buys", "exposed", "exposure", "good_from_ns", "good_until_ns"),
-        *(
-            "limits",
-            "long_qty",
-            "marked_ns",
-            "mid2",
-            "position",
-            "sane",
-            "sane_ns",
-            "sell_quotes",
-            "sells",
-            "short_qty",
-        ),
-        "unit",
+        *("limits", "long_qty", "marked_ns", "mid2", "position", "sane", "sane_ns", "sell_quotes", "sells"),
+        *("short_qty", "unit"),
     )
     room = "instruments"
 

@@ -63,7 +63,7 @@ class MarketMonitor:
     def on_market(self, event: MarketRows) -> None:
         """Count cancelled, traded and added lots."""
         self._reader.on_market(event)
-        self._times |= set(event.rows[:, M_NS].tolist())
+        self._times.update(event.rows[:, M_NS].tolist())
 
     def _pass(self, at_ns: int) -> None:
         """Count the gap before a second with events that are not the desk's own, which come with a report."""

@@ -119,7 +119,7 @@ def check_live(config: DeskConfig, limits: Limits, typed: str, tried: Path, now_
     if today not in kills_tried(tried, config, limits):
         remedy = (
             f'run this desk\'s file with stage = "{SHADOW}" or "{PAPER}", tercel kill and tercel rearm there, and '
-            "name its folder with `tried=DIR`; what else it asks: docs/howto/gate.md"
+            "name its folder with `tried=DIR`; what else it asks: docs/howto/crypto.md#what-live-asks"
         )
         wanted = f"a kill switch that was tried on {today} by this desk in shadow or on paper, with these limits"
         raise ConfigError(wanted, f"none confirmed in {tried} ({why})", remedy)

@@ -233,15 +233,8 @@ class ParentOrder:
         """Its state for tables: plain values without the id."""
         about = {"instrument": self.order.instrument, "agent": self.order.agent, "side": self.order.side}
         lots = {"lots": self.lots, "filled": self.filled, "left": shown(self.unfilled_qty), "refused": self.refused}
-        return (
-            about
-            | lots
-            | {
-                "status": str(self.status),
-                "strategy": self.strategy,
-                "reason": self.reason or f"refused: {self.denied_why}" * (self.refused > 0 and not self.over),
-            }
-        )
+        refused = f"refused: {self.denied_why}" if self.refused > 0 and not self.over else ""
+        return about | lots | {"status": str(self.status), "strategy": self.strategy, "reason": self.reason or refused}
 
 
 # Event: from which states, to which (None: the same).

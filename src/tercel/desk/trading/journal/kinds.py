@@ -9,8 +9,8 @@ from typing import Final
 SESSION: Final = "session"
 """A session began: {"session": number from 1, "venue", "holder", "resume": bool, "code": `core.version.code_mark`, of
 all that it sends, "listings": {instrument: {"tick": price units, "lot": shares or coins, "currency": "" where the venue
-names none, "fees": `core.orders.Listing.fees`}}}. {"desk": {"name", "stage", "agents":
-{name: strategy}}} is whose it is. Behind a gate that is not the desk's own
+names none, "fees": `core.orders.Listing.fees`}}}. {"desk": {"name", "stage", "recorded": whether
+its data are, "agents": {name: strategy}}} is whose it is. Behind a gate that is not the desk's own
 also {"gate": {"journal": its folder, "accounts": those of this desk}}. Whatever order was open before is
 UNKNOWN from here on, and whatever parent was working is paused unless `resume`."""
 PARENT: Final = "parent"
