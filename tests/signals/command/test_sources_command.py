@@ -75,4 +75,4 @@ def test_the_leak_command_catches_what_is_planted(tmp_path: Path) -> None:
     assert "none of them" in refused("leak")
     assert "nothing at" in refused("leak", "--data", tmp_path / "gone")
     (tmp_path / "empty").mkdir()
-    assert "neither in" in refused("leak", "--data", tmp_path / "empty")
+    assert "none in" in refused("leak", "--data", tmp_path / "empty")
