@@ -104,12 +104,15 @@ class Venue extends AsciiSession {
 
   shown (said) {
     const levels = [['0', 99.98, 7], ['0', 99.99, 5], ['1', 100.01, 6]]
-    this.send('W', {
+    const show = () => this.send('W', {
       MDReqID: said.MDReqID, Instrument: said.InstrmtMDReqGrp.NoRelatedSym[0].Instrument,
       MDFullGrp: {
         NoMDEntries: levels.map(([kind, price, size]) => ({ MDEntryType: kind, MDEntryPx: price, MDEntrySize: size }))
       }
     })
+    show()
+    clearInterval(this.shows)
+    this.shows = setInterval(show, 5000) // a desk's limits trust no price for longer than a minute
   }
 
   held (said) {
@@ -137,7 +140,7 @@ class Venue extends AsciiSession {
   }
 
   onLogon () { return true }
-  onStopped () {}
+  onStopped () { clearInterval(this.shows) }
   onDecoded () {}
   onEncoded () {}
 }
