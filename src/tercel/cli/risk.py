@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,6 @@ from tercel.cli.terminal import check_folder, hand_over, print_table, result_con
 from tercel.core.errors import ConfigError
 from tercel.core.report.tables import fixed
 from tercel.core.rows import csv_text
-from tercel.core.toml import read_toml
 from tercel.core.written import write_whole
 
 if TYPE_CHECKING:
@@ -76,20 +75,11 @@ class OwnPrices:
 
     def book(self) -> "Portfolio":
         """The book of the file."""
+        from tercel.core.tables.table_map import table_map
         from tercel.signals.portfolios import read_portfolio
 
-        called: dict[str, Any] = {}
-        if self.map is not None:
-            tables = read_toml(self.map, "see --map", "a map of columns")
-            called |= tables.get("columns", {})
-            if set(tables) != {"columns"} or not isinstance(called, dict):
-                raise ConfigError("a map with the table [columns] alone", ", ".join(tables) or "nothing", "see --map")
-        for one in self.column or ():
-            ours, equals, theirs = one.partition("=")
-            if not equals:
-                raise ConfigError("a column as OURS=THEIRS", f"--column {one}", "write it as close=Last")
-            called[ours.strip()] = theirs.strip()
-        return read_portfolio(self.file, called, self.weights, adjusted=self.adjusted)
+        columns = table_map(self.map, self.column or ())
+        return read_portfolio(self.file, columns, self.weights, adjusted=self.adjusted)
 
 
 @dataclass(frozen=True)

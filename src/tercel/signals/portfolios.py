@@ -12,11 +12,12 @@ from typing import Final
 import polars as pl
 
 from tercel.core.arrays import Floats
-from tercel.core.rows import plain_name
+from tercel.core.tables.numbers import numbers
+from tercel.core.tables.table import ROW, read_table, renamed
+from tercel.core.tables.table_map import Called, TableMap
+from tercel.core.tables.times import days
+from tercel.core.tables.usual import USUAL, plain_name
 from tercel.signals.risk.portfolio import Portfolio, make_portfolio
-from tercel.signals.sources.cells import USUAL, Called, days, numbers, read_table, renamed
-from tercel.signals.sources.dates import ORDER
-from tercel.signals.sources.port import ROW
 from tercel.signals.sources.tables import price_table
 from tercel.signals.targets import read_named
 
@@ -27,7 +28,7 @@ _WEIGHTS: Final = {"weight": ("weight", "weights", "share", "allocation", "w")}
 
 def read_portfolio(
     source: object,
-    columns: Called = MappingProxyType({}),
+    columns: TableMap | Called = MappingProxyType({}),
     weights: Mapping[str, float] | str | Path | None = None,
     *,
     adjusted: bool = False,
@@ -55,7 +56,7 @@ def read_portfolio(
     >>> read_portfolio(prices, weights={"B": 0.5}).names
     ('B',)
     """
-    table = price_table(source, {key: name for key, name in columns.items() if key not in MEASURED})
+    table = price_table(source, columns)
     if isinstance(weights, str | Path):
         weights = {name: weight for name, weight, _ in read_named(Path(weights), _WEIGHTS)[1]}
     book = make_portfolio(table.frame.with_columns(pl.col("adjusted") | adjusted), weights)
@@ -64,15 +65,14 @@ def read_portfolio(
     return replace(book, columns=_measured(source, columns, book)) if len(book.names) == 1 else book
 
 
-def _measured(source: object, columns: Called, book: Portfolio) -> dict[str, Floats]:
+def _measured(source: object, columns: TableMap | Called, book: Portfolio) -> dict[str, Floats]:
     """Realised variance and VIX on the book's days, where a file of one name has them."""
     if isinstance(source, str | Path) and Path(source).is_dir():
         return {}
-    table = read_table(source)
+    table = read_table(source, columns)
     plain = {plain_name(name) for name in table.frame.columns if name != ROW}
-    there = [one for one, usual in MEASURED.items() if one in columns or plain & set(usual)]
-    wanted = {key: name for key, name in columns.items() if key in ("date", ORDER, *there)}
-    table = renamed(table, ("date", *there), (), wanted, MEASURED | USUAL)
+    there = [one for one, usual in MEASURED.items() if one in table.map.columns or plain & set(usual)]
+    table = renamed(table, ("date", *there), (), MEASURED | USUAL)
     found: dict[str, Floats] = {}
     day = days(table, "date")
     used = day.is_in(list(book.days))

@@ -11,12 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from tercel.core.errors import DataError
 from tercel.core.names import offer
 from tercel.core.orders import Listing
-from tercel.core.rows import HowToMap, plain_name
+from tercel.core.tables.numbers import numbers
+from tercel.core.tables.table import ROW, TYPED, HowToMap, read_table, renamed
+from tercel.core.tables.table_map import Called
+from tercel.core.tables.times import days
+from tercel.core.tables.usual import USUAL, plain_name
 
 UNITS: Final = {"lots": ("lots",), "shares": ("shares",), "weight": ("weight",)}
 
@@ -40,15 +45,17 @@ class Target:
         return self.value / (listing.lot if self.unit == "shares" else 1)
 
 
-def read_targets(path: Path, names: Mapping[str, str]) -> dict[str, Target]:
-    """Targets in a file, by instrument; `names` are those of the file's.
+def read_targets(
+    path: Path, names: Mapping[str, str], columns: Called = MappingProxyType({}), how: HowToMap = TYPED
+) -> dict[str, Target]:
+    """Targets in a file, by instrument; `names` are those of the file's, `columns` and `how` as :func:`read_named`.
 
     Raises
     ------
     DataError
         With file and row: an unknown name, two rows of one, what is no number, no rows.
     """
-    unit, rows, day = read_named(path, UNITS)
+    unit, rows, day = read_named(path, UNITS, columns, how)
     found: dict[str, Target] = {}
     for name, value, row in rows:
         if name in names:
@@ -61,7 +68,7 @@ def read_targets(path: Path, names: Mapping[str, str]) -> dict[str, Target]:
     return found
 
 
-def names_in(path: Path) -> tuple[str, ...]:
+def names_in(path: Path, columns: Called = MappingProxyType({})) -> tuple[str, ...]:
     """Names of a file of targets, in its order.
 
     Raises
@@ -69,35 +76,38 @@ def names_in(path: Path) -> tuple[str, ...]:
     DataError
         For a file that is none.
     """
-    return tuple(name for name, _, _ in read_named(path, UNITS)[1])
+    return tuple(name for name, _, _ in read_named(path, UNITS, columns)[1])
 
 
-def read_named(path: Path, units: Mapping[str, Sequence[str]]) -> tuple[str, list[tuple[str, float, int]], date | None]:
+def read_named(
+    path: Path, units: Mapping[str, Sequence[str]], columns: Called = MappingProxyType({}), how: HowToMap = TYPED
+) -> tuple[str, list[tuple[str, float, int]], date | None]:
     """A file of names and numbers: what they count; name, number and row of its last date, of all without dates; that
     date.
 
     Parameters
     ----------
     path : Path
-        As :func:`tercel.signals.sources.cells.read_table` reads it.
+        As :func:`tercel.core.tables.table.read_table` reads it.
     units : mapping of str to sequence of str
         What may be counted, and what the column is called.
+    columns : mapping
+        Ours (`symbol`, `date`, those of `units`) to theirs, and settings of the table's map.
+    how : HowToMap
+        How a person says so, for errors.
 
     Raises
     ------
     DataError
         With file and row: not one column of `units`, two rows of a name, what is no number.
     """
-    from tercel.signals.sources.cells import USUAL, days, numbers, read_table, renamed
-    from tercel.signals.sources.port import ROW
-
-    table = read_table(path, HowToMap(column=""))
+    table = read_table(path, columns, how)
     plain = [plain_name(column) for column in table.frame.columns]
-    counted = [unit for unit, called in units.items() if set(called) & set(plain)]
+    counted = [unit for unit, called in units.items() if unit in table.map.columns or set(called) & set(plain)]
     if len(counted) != 1:
         wanted = f"columns name and one of {', '.join(units)}"
         raise DataError(wanted, f"{', '.join(table.frame.columns[1:])} in {path}, row 1", "name them so")
-    table = renamed(table, ("name", *counted), ("date",), {}, {**units, "name": USUAL["symbol"], "date": ("date",)})
+    table = renamed(table, ("symbol", *counted), ("date",), {**units, "symbol": USUAL["symbol"], "date": ("date",)})
     last: Any = None
     if "date" in table.frame.columns:
         day = days(table, "date")
@@ -105,8 +115,8 @@ def read_named(path: Path, units: Mapping[str, Sequence[str]]) -> tuple[str, lis
             raise DataError("a row a name", f"none in {path}", "write one, 0 to hold none, or take the file away")
         last = day.max()
         table = replace(table, frame=table.frame.filter(day == last))
-    table.refuse(~table.frame["name"].is_first_distinct(), "name", "one row a name", "take one of them out")
+    table.refuse(~table.frame["symbol"].is_first_distinct(), "symbol", "one row a name", "take one of them out")
     values = numbers(table, counted[0])
     table.refuse(values.is_null(), counted[0], f"a number of {counted[0]}", "write a number, 0 to hold none")
-    called = table.frame["name"].cast(str).to_list()
-    return counted[0], list(zip(called, values.to_list(), table.frame[ROW].to_list(), strict=True)), last
+    names = table.frame["symbol"].cast(str).to_list()
+    return counted[0], list(zip(names, values.to_list(), table.frame[ROW].to_list(), strict=True)), last

@@ -143,6 +143,8 @@ class SignalsSection(TomlTable):
     orders: Literal["drawn", "targets"] = "drawn"
     """`drawn`: by [demand]; `targets`: from a file of positions to reach."""
     targets: str = ""
+    columns: dict[str, str | list[str]] = Field(default_factory=dict)
+    """What columns of the file of targets are called, ours to theirs, and how it is written: {decimal = ","}."""
     """A CSV with name and one of lots, shares, weight, and maybe date; from the desk's file."""
     targets_days: float = Field(default=7.0, ge=0)
     """Days after its date for which such a file is traded."""

@@ -21,6 +21,7 @@ from tercel.desk.rounds.forecasts import DeskForecasts, session_day
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.session import Session
 from tercel.signals.model_folder import folder_at, load
+from tercel.signals.sources.registry import in_table
 from tercel.signals.targets import Target, names_in, read_targets
 
 FAR: Final = 0.2
@@ -41,7 +42,7 @@ def targets_of(config: DeskConfig) -> dict[str, Target] | None:
     if not section.targets:
         raise ConfigError("a file of targets", 'signals.orders = "targets" alone', 'add targets = "targets.csv"')
     names = {section.names.get(one.name, one.name): one.name for one in config.instrument}
-    found = read_targets(Path(section.targets), names)
+    found = read_targets(Path(section.targets), names, section.columns, in_table("signals"))
     if any(one.unit == "weight" for one in found.values()) and not section.capital > 0:
         raise ConfigError("capital for weights", f"{section.targets} and no signals.capital", "add capital = 1_000_000")
     return found

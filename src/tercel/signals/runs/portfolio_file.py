@@ -18,7 +18,10 @@ from pydantic import AfterValidator, Field, field_validator
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import check_known
-from tercel.core.rows import HowToMap
+from tercel.core.tables.numbers import numbers
+from tercel.core.tables.table import read_table, renamed
+from tercel.core.tables.times import days
+from tercel.core.tables.usual import USUAL
 from tercel.core.toml import read_toml
 from tercel.core.validated import TomlTable, validated
 from tercel.signals import backtest as books
@@ -31,7 +34,6 @@ from tercel.signals.risk.forecast import WINDOW
 from tercel.signals.risk.volatility import MONTH
 from tercel.signals.runs.backtest import Charge, daily_returns, forecasts, known_by, traded
 from tercel.signals.runs.config import day_of
-from tercel.signals.sources.cells import USUAL, days, numbers, read_table, renamed
 from tercel.signals.sources.port import time_type
 
 EXAMPLE: Final = "see docs/examples/portfolio.toml"
@@ -226,13 +228,13 @@ def read_forecasts(path: Path, by_law: bool) -> tuple[Walk, Floats, Floats]:
         With file and row.
     """
     remedy = "correct the cell, or take the row out"
-    table = read_table(path, HowToMap(column=""))
+    table = read_table(path)
     usual: dict[str, tuple[str, ...]] = {
         "date": USUAL["date"], "name": USUAL["symbol"], "value": ("value", "forecast"), "end": ("end",),
         "outcome": ("outcome", "return"), "sd": ("sd", "volatility"), "dollars": ("dollars", "adv"),
     }  # fmt: skip
     needed = ("date", "name", "value", "outcome", "sd", *["dollars"] * by_law)
-    table = renamed(table, needed, ("end", *["dollars"] * (not by_law)), {}, usual)
+    table = renamed(table, needed, ("end", *["dollars"] * (not by_law)), usual)
     found = {key: numbers(table, key) for key in ("value", "outcome", "sd", "dollars") if key in table.frame.columns}
     table.refuse(found["value"].is_null(), "value", "a forecast in each row", remedy)
     table.refuse(found["outcome"] < -1.0, "outcome", "a return of -1 or more", remedy)

@@ -14,9 +14,11 @@ from typing import ClassVar
 import polars as pl
 
 from tercel.core.errors import DataError
+from tercel.core.tables.numbers import numbers
+from tercel.core.tables.table import ROW, Table
 from tercel.signals.features.altdata import activity, bright_spots, read_scene
-from tercel.signals.sources.cells import Table, TableSource, differing, instants, numbers, values_of
-from tercel.signals.sources.port import EVERY, ROW, Days, SourceAbsentError, checked, lagged, time_type
+from tercel.signals.sources.cells import TableSource, differing, instants, values_of
+from tercel.signals.sources.port import EVERY, Days, SourceAbsentError, checked, lagged, time_type
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,14 @@ import polars as pl
 from pydantic import Field
 
 from tercel.core.errors import DataError
+from tercel.core.tables.table import ROW
 from tercel.signals.features.factors import factors, guarded
 from tercel.signals.features.moves import unadjusted
 from tercel.signals.labels import forward_returns, ranked
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import Panel, from_frame
 from tercel.signals.sources.cells import TableSource
-from tercel.signals.sources.port import EVERY, ROW, FrameSource, at_new_york, checked
+from tercel.signals.sources.port import EVERY, FrameSource, at_new_york, checked
 from tercel.signals.sources.tables import first_names, price_table
 
 SURVIVORS = (

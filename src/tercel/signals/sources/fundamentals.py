@@ -18,10 +18,13 @@ import polars as pl
 from pydantic import Field
 
 from tercel.core.errors import DataError
+from tercel.core.tables.numbers import numbers
+from tercel.core.tables.table import ROW, Table
+from tercel.core.tables.times import days
 from tercel.signals.features.fundamentals import NEEDED, RATIOS, SIZES, ratios, with_year_before
 from tercel.signals.sources import cells
-from tercel.signals.sources.cells import Table, TableSource
-from tercel.signals.sources.port import LONGEST_DAYS, ROW, at_new_york, checked, lagged
+from tercel.signals.sources.cells import TableSource
+from tercel.signals.sources.port import LONGEST_DAYS, at_new_york, checked, lagged
 
 STATED = {"Net Income": "return_on_assets", "Total Equity": "equity_to_assets"}
 KEYS = ("symbol", "known", "event")
@@ -76,7 +79,7 @@ class Fundamentals(TableSource):
 
     def _times(self, table: Table) -> tuple[pl.Series, pl.Series]:
         """When each report's period ended, and when it was known."""
-        ended = cells.days(table, "event") if "event" in table.frame.columns else None
+        ended = days(table, "event") if "event" in table.frame.columns else None
         event = None if ended is None else ended.to_frame("d").select(at_new_york(pl.col("d"), 0))["d"]
         if "known" in table.frame.columns:
             known = cells.moments(table, "known", self.timezone)
@@ -93,13 +96,13 @@ class Fundamentals(TableSource):
         """Value columns: ratios of a known layout, those that are named, or all numbers; and what is said of others."""
         frame = table.frame.rename(dict(table.theirs))
         if set(NEEDED) <= set(frame.columns) and not self.values:
-            days = {"end_date": cells.days(table, "event"), "collected": cells.days(table, "known")}
-            sized = frame.with_columns(*(cells.numbers(table, name) for name in SIZES), **days)
+            dated = {"end_date": days(table, "event"), "collected": days(table, "known")}
+            sized = frame.with_columns(*(numbers(table, name) for name in SIZES), **dated)
             return list(with_year_before(sized).select(ratios().values())), []
         if {"Total Assets", *STATED} <= set(frame.columns) and not self.values:
-            assets = cells.numbers(table, "Total Assets")
+            assets = numbers(table, "Total Assets")
             assets = assets.set(assets <= 0, None)
-            return [(cells.numbers(table, item) / assets).alias(ratio) for item, ratio in STATED.items()], []
+            return [(numbers(table, item) / assets).alias(ratio) for item, ratio in STATED.items()], []
         return cells.values_of(table, self.wanted or self.values, KEYS)
 
 

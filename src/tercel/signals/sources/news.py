@@ -20,10 +20,11 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
 from tercel.core.names import check_known
+from tercel.core.tables.table import ROW, Table
 from tercel.signals.features.text import masked, word_score
 from tercel.signals.labels import forward_returns, ranked
-from tercel.signals.sources.cells import Table, TableSource, moments
-from tercel.signals.sources.port import LONGEST_DAYS, ROW, SourceAbsentError, checked, lagged, time_type
+from tercel.signals.sources.cells import TableSource, moments
+from tercel.signals.sources.port import LONGEST_DAYS, SourceAbsentError, checked, lagged, time_type
 from tercel.signals.sources.tables import first_names
 
 FEATURES = ("count", "tone", "learned")

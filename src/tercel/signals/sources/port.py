@@ -20,20 +20,19 @@ import polars as pl
 from pydantic import Field
 
 from tercel.core.errors import DataError
+from tercel.core.tables.table import ROW, TableAbsentError
 
 EVERY = "*"
 """Instrument of a fact that holds for every instrument."""
 KEYS = ("instrument", "event_time", "known_time")
-ROW = "row"
-"""Optional column: the row of the source's file that a fact was read from, counted from 1."""
 
 LONGEST_DAYS: Final = 36_500
 Days = Annotated[float, Field(ge=0, le=LONGEST_DAYS)]
 """A length in days: a lag, a window."""
 
 
-class SourceAbsentError(DataError):
-    """A source whose files, records or extra are not there: a panel goes on without it and says so."""
+SourceAbsentError = TableAbsentError
+"""A source whose files, records or extra are not there: a panel goes on without it and says so."""
 
 
 @runtime_checkable

@@ -32,7 +32,7 @@ from pydantic import InstanceOf
 
 from tercel.core.errors import ConfigError
 from tercel.core.given import given
-from tercel.core.rows import HowToMap
+from tercel.core.tables.table import HowToMap
 from tercel.core.validated import fitting
 from tercel.signals.sources.altdata import DatedSeries, NighttimeLights, Scenes
 from tercel.signals.sources.daily import DailyFactors

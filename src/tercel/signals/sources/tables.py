@@ -15,10 +15,13 @@ import polars as pl
 
 from tercel.core.errors import DataError
 from tercel.core.names import nearest
-from tercel.core.rows import SLIP, TYPED, HowToMap, plain_name
+from tercel.core.tables.numbers import is_number, numbers
+from tercel.core.tables.table import ROW, SLIP, TYPED, HowToMap, Table, read_table, renamed
+from tercel.core.tables.table_map import Called, TableMap
+from tercel.core.tables.times import days
+from tercel.core.tables.usual import USUAL, plain_name
 from tercel.signals.features.moves import LARGEST, split_of, unadjusted
-from tercel.signals.sources.cells import USUAL, Called, Table, days, numbers, read_table, renamed
-from tercel.signals.sources.port import ROW, SourceAbsentError
+from tercel.signals.sources.port import SourceAbsentError
 
 RANGE: Final = ("open", "high", "low")
 PRICES: Final = (*RANGE, "close", "adj_close", "volume")
@@ -35,7 +38,9 @@ class Prices:
     has: frozenset[str]
 
 
-def read_prices(source: object, columns: Called = MappingProxyType({}), *, how: HowToMap = TYPED) -> pl.DataFrame:
+def read_prices(
+    source: object, columns: TableMap | Called = MappingProxyType({}), *, how: HowToMap = TYPED
+) -> pl.DataFrame:
     """Daily prices by instrument and date, adjusted where the file has an adjusted close.
 
     Parameters
@@ -69,7 +74,7 @@ def read_prices(source: object, columns: Called = MappingProxyType({}), *, how: 
     return price_table(source, columns, how=how).frame
 
 
-def price_table(source: object, columns: Called = MappingProxyType({}), *, how: HowToMap = TYPED) -> Prices:
+def price_table(source: object, columns: TableMap | Called = MappingProxyType({}), *, how: HowToMap = TYPED) -> Prices:
     """:func:`read_prices` with what was noticed on the way."""
     files: list[object] = [source]
     if isinstance(source, str | Path) and Path(source).is_dir():
@@ -84,8 +89,9 @@ def price_table(source: object, columns: Called = MappingProxyType({}), *, how: 
     return Prices(frame, notes, frozenset.intersection(*(part.has for part in parts)))
 
 
-def _prices_of(source: object, columns: Called, how: HowToMap) -> Prices:
-    table = read_table(source, how)
+def _prices_of(source: object, columns: TableMap | Called, how: HowToMap) -> Prices:
+    table = read_table(source, columns, how)
+    columns = table.map.columns
     stem = Path(source).name.split(".")[0] if isinstance(source, str | Path) else "price"
     wide = _is_wide(table, columns)
     long, has = (_of_wide(table, columns), frozenset[str]()) if wide else _of_long(table, columns, stem)
@@ -119,13 +125,12 @@ def _is_wide(table: Table, columns: Called) -> bool:
     others = [name for name in names if plain[name] not in USUAL["date"]]
     unknown = [name for name in others if not any(plain[name] in USUAL[one] for one in ("symbol", *PRICES))]
     slips = [name for name in unknown if nearest(name, ("close", "adj close", "adjusted close"), like=SLIP)]
-    heads = [table.frame[name].drop_nulls().head(20).cast(pl.String) for name in symbol]
-    texts = any(head.cast(pl.Float64, strict=False).has_nulls() for head in heads)
+    texts = any(len(set(is_number(table, name))) > 1 for name in symbol)
     return not texts and not slips and not closes & set(plain.values()) and 2 * len(unknown) > len(others)
 
 
 def _of_wide(table: Table, columns: Called) -> Table:
-    table = renamed(table, ("date",), (), columns, USUAL)
+    table = renamed(table, ("date",))
     names = [name for name in table.frame.columns if name not in ("date", ROW)]
     wide = pl.DataFrame([table.frame[ROW], days(table, "date"), *(_price(table, name) for name in names)])
     long = wide.unpivot(names, index=["date", ROW], variable_name="instrument", value_name="close")
@@ -139,7 +144,7 @@ def _of_long(table: Table, columns: Called, stem: str) -> tuple[Table, frozenset
     closed = "close" in columns or bool(plain & set(USUAL["close"]))
     alone = not closed and ("adj_close" in columns or bool(plain & set(USUAL["adj_close"])))
     needed = ("date", "adj_close" if alone else "close")
-    table = renamed(table, needed, [one for one in ("symbol", *PRICES) if one not in needed], columns, USUAL)
+    table = renamed(table, needed, [one for one in ("symbol", *PRICES) if one not in needed])
     found: dict[str, pl.Series] = {n: _price(table, n) for n in ("close", "adj_close") if n in table.frame.columns}
     found |= {name: numbers(table, name) for name in (*RANGE, "volume") if name in table.frame.columns}
     if "volume" in found:

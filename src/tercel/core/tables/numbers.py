@@ -1,0 +1,190 @@
+"""Numbers of a table: their decimal sign is said or shown by the file, never guessed."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import Final
+
+import polars as pl
+
+from tercel.core.tables.table import ROW, Table
+from tercel.core.tables.usual import plain_name
+
+NOTHING: Final = ("", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", ".")
+"""Cells that say nothing, in small letters."""
+_MONEY: Final = "[$€£¥]"
+_SIGN: Final = "[-+]?"
+# An apostrophe, straight or curled, and blanks, also narrow and unbreakable ones.
+_BETWEEN: Final = r"['\x{2019} \x{a0}\x{202f}]"
+_GROUPS: Final = rf"^[-+]?\d{{1,3}}(?:{_BETWEEN}\d{{3}})+(?:[.,]\d+)?$"
+# A sign with other than three digits behind it, with nothing but zero before it, or behind the other sign, is decimal.
+_SHOWS: Final = (
+    r"^[-+]?(?:(?:0|\d{{4,}}){d}\d+|\d{{1,3}}{d}(?:\d{{1,2}}|\d{{4,}})"
+    r"|\d{{1,3}}(?:{t}\d{{3}})+{d}\d+|\d{{1,3}}(?:{t}\d{{3}}){{2,}})$"
+)
+_EITHER: Final = r"^[-+]?[1-9]\d{0,2}[.,]\d{3}$"
+_NUMBER: Final = r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$"
+LARGEST: Final = 15
+"""Power of ten that an exact number may have, and its reciprocal."""
+
+
+def plain_text(text: pl.Expr, units: bool = False) -> pl.Expr:
+    """Cells without signs of currencies, blanks and apostrophes between digits; null where they say nothing.
+
+    ``(1.5)`` and ``1.5-`` are below 0. With `units` a word before or behind the number is taken off.
+
+    >>> pl.select(plain_text(pl.lit("-$1'000.5"))).item()
+    '-1000.5'
+    """
+    text = text.str.strip_chars().str.replace(r"^\((.+)\)$", "-${1}").str.replace(r"^([^-]+)-$", "-${1}")
+    text = text.str.replace(rf"^({_SIGN})\s*{_MONEY}\s*", "${1}").str.replace(rf"\s*{_MONEY}$", "")
+    if units:
+        text = text.str.replace(r"\s*[A-Za-z][A-Za-z0-9]*$", "").str.replace(r"^([-+]?)[A-Za-z]+\s*", "${1}")
+    grouped = text.str.contains(_GROUPS)
+    text = pl.when(grouped).then(text.str.replace_all(_BETWEEN, "")).otherwise(text)
+    return pl.when(~text.str.to_lowercase().is_in(NOTHING)).then(text)
+
+
+def with_point(text: pl.Expr, decimal: str) -> pl.Expr:
+    """Numbers with a point as their decimal sign and nothing between groups of digits; null where they are none.
+
+    >>> pl.select(with_point(pl.lit("1.000,5"), ",")).item(), pl.select(with_point(pl.lit("1.5"), ",")).item()
+    ('1000.5', None)
+    """
+    mark = {".": ",", ",": "."}[decimal]
+    group, sign = f"\\{mark}", f"\\{decimal}"
+    grouped = text.str.contains(rf"^{_SIGN}\d{{1,3}}({group}\d{{3}})+({sign}\d*)?$")
+    text = pl.when(grouped).then(text.str.replace_all(mark, "", literal=True)).otherwise(text)
+    if decimal == ",":
+        text = pl.when(~text.str.contains(".", literal=True)).then(text).str.replace(",", ".", literal=True)
+    return pl.when(text.str.contains(_NUMBER)).then(text)
+
+
+def shown_signs(frame: pl.DataFrame) -> tuple[int, int]:
+    """Rows of the first cells that show a decimal comma, and a decimal point; 0: none does."""
+    first = []
+    names = [name for name, kind in frame.schema.items() if kind == pl.String]
+    for decimal, mark in (("[,]", "[.]"), ("[.]", "[,]")):
+        pattern = _SHOWS.format(d=decimal, t=mark)
+        shows = pl.any_horizontal(False, *(plain_text(pl.col(name)).str.contains(pattern) for name in names))
+        rows = frame.filter(shows.fill_null(False)).head(1)[ROW]
+        first.append(int(rows[0]) if len(rows) else 0)
+    return first[0], first[1]
+
+
+def _decimal(table: Table) -> str:
+    """Decimal sign of a table's text, "" where nothing shows it.
+
+    In a file of commas, and in JSON, it is a point.
+    """
+    if table.map.point or table.separator in ("", ","):
+        return table.map.point or "."
+    comma, point = table.signs
+    if comma and point:
+        return ""
+    return "," if comma else "." if point else ""
+
+
+def texts(table: Table, name: str, expected: str = "a number", remedy: str = "") -> pl.Series:
+    """A column of text as numbers with a decimal point, still as text; null where a cell says nothing.
+
+    Raises
+    ------
+    DataError
+        What is no number, or one whose decimal sign nothing shows, with file and row.
+    """
+    cells = table.frame.select(plain_text(pl.col(name).cast(pl.String), table.map.units_in_cells))[name]
+    decimal = _decimal(table)
+    how = table.how.column.format("decimal", ",")
+    if not decimal:
+        comma, point = table.signs
+        why = f": a comma in row {comma}, a point in row {point}" if comma else " (10.000: ten or ten thousand)"
+        unknown = cells.str.contains(r"[.,]") if comma else cells.str.contains(_EITHER)
+        table.refuse(unknown, name, f"numbers whose decimal sign the file shows{why}", f"say it: {how}, or decimal=.")
+    found = cells.to_frame().select(with_point(pl.col(name), decimal or "."))[name]
+    wrong = cells.is_not_null() & found.is_null()
+    remedy = remedy or "correct the cell, or leave it empty where there is none"
+    other = "," if decimal in (".", "") else "."
+    signed = wrong & cells.str.contains(r"^[-+]?[\d.,]+$")
+    say = f"say the decimal sign: {table.how.column.format('decimal', other)}; or {remedy}"
+    table.refuse(signed, name, f"{expected} with the decimal sign {decimal!r}", say)
+    table.refuse(wrong, name, expected, remedy)
+    return found
+
+
+def numbers(table: Table, name: str, expected: str = "a number") -> pl.Series:
+    """A column as Float64, null where a cell says nothing; text in a number is refused with its row."""
+    cells = table.frame[name]
+    if cells.dtype.is_numeric() or cells.dtype in (pl.Null, pl.Boolean):
+        values = cells.cast(pl.Float64).fill_nan(None)
+    else:
+        remedy = "correct the cell, or leave it empty where there is none"
+        if name in ("open", "high", "low", "volume"):
+            remedy += f"; or go on without the column: {table.how.column.format(name, '')}"
+        values = texts(table, name, expected, remedy).cast(pl.Float64)
+    table.refuse(values.is_infinite(), name, f"{expected} that is finite", "correct the cell, or leave it empty")
+    return values.alias(name)
+
+
+def exact(table: Table, name: str, expected: str = "a number") -> list[Fraction | None]:
+    """A column as fractions, digit by digit; None where a cell says nothing.
+
+    Raises
+    ------
+    DataError
+        What is no number from 1e-15 to 1e15, with file and row.
+    """
+    found = texts(table, name, expected, "correct the row, or take it out")
+    decimals = [None if text is None else Decimal(text) for text in found]
+    beyond = [bool(one) and abs(one.adjusted()) > LARGEST for one in decimals if one is not None]
+    large = found.is_not_null().scatter(found.is_not_null().arg_true(), pl.Series(beyond, dtype=pl.Boolean))
+    table.refuse(large, name, f"{expected} from 1e-15 to 1e15", "correct the row, or take it out")
+    return [None if one is None else Fraction(one) for one in decimals]
+
+
+def units(table: Table, name: str) -> pl.Series:
+    """Words before or behind the numbers of a column, "" where there is none.
+
+    >>> import polars as pl
+    >>> units(Table(pl.DataFrame({"row": [1], "fee": ["0.00001300BNB"]}), "fills"), "fee").item()
+    'BNB'
+    """
+    text = table.frame[name].cast(pl.String).str.strip_chars()
+    after = text.str.extract(r"^[-+]?[\d.,' ]*\d[.]?\s*([A-Za-z][A-Za-z0-9]*)$")
+    before = text.str.extract(r"^([A-Za-z]+)\s*[-+]?[\d.,]+$")
+    return after.fill_null(before).fill_null("").alias(name)
+
+
+def is_number(table: Table, name: str) -> tuple[int, int]:
+    """How many cells of a column are numbers, and how many say something."""
+    if table.frame[name].dtype.is_numeric():
+        return table.frame[name].count(), table.frame[name].count()
+    cells = table.frame.select(plain_text(pl.col(name).cast(pl.String), table.map.units_in_cells))
+    return cells.select(with_point(pl.col(name), _decimal(table) or "."))[name].count(), cells[name].count()
+
+
+def not_money(table: Table, ours: str, names: Sequence[str]) -> list[str]:
+    """Of columns that may be a quantity, those that are not the price times another column in most rows."""
+    if ours != "quantity":
+        return list(names)
+    floats = {}
+    for name in (name for name in table.frame.columns if name != ROW):
+        cells = table.frame.select(plain_text(pl.col(name).cast(pl.String), True))
+        floats[name] = cells.select(with_point(pl.col(name), _decimal(table) or ".").cast(pl.Float64))[name]
+    prices = [name for name in floats if plain_name(name).endswith(("price", "px"))]
+    return [
+        name
+        for name in names
+        if not any(
+            _mostly((floats[price] * floats[other] / floats[name]).abs())
+            for price in prices
+            for other in floats
+            if other not in (price, name)
+        )
+    ]
+
+
+def _mostly(ratio: pl.Series) -> bool:
+    """Whether most ratios are 1, but not because the price is."""
+    near = (ratio - 1).abs() < 1e-3
+    return bool(ratio.count() and 2 * int(near.sum()) > ratio.count())

@@ -1,0 +1,235 @@
+"""What a person says of a table: how its text is written, what its columns are called, whose clock its times are by."""
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from tercel.core.errors import ConfigError
+from tercel.core.names import check_known
+from tercel.core.toml import read_toml
+from tercel.core.validated import TomlTable, validated
+
+MAPS: Final = "tercel.core.tables.maps"
+Words = Annotated[
+    tuple[str, ...], BeforeValidator(lambda given: tuple(given) if isinstance(given, list | tuple) else (given,))
+]
+"""One word or several; codes may be written as numbers."""
+Called = Mapping[str, str | Sequence[str]]
+"""Our names of columns to theirs, and settings of :class:`TableMap` beside them; "" leaves a column out."""
+
+
+class MapTable(TomlTable):
+    """Base of the tables of a map: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+
+class TextFormat(MapTable):
+    """How the text of a table is written; what is empty is found in the text, and refused where that does not show it.
+
+    Parameters
+    ----------
+    encoding : str
+        As Python names it, such as "cp1252"; empty: UTF-8, UTF-16 by its mark, else Windows-1252, which is said.
+    separator : str
+        Between cells.
+    decimal : str
+        "." or ",".
+    thousands : str
+        "." or ","; an apostrophe or a blank before groups of three digits is always one.
+    skip : int
+        Lines before the header; -1: as the text shows.
+    """
+
+    encoding: str = ""
+    separator: str = ""
+    decimal: Literal["", ".", ","] = ""
+    thousands: Literal["", ".", ",", "'", " "] = ""
+    skip: int = Field(default=-1, ge=-1)
+
+    @model_validator(mode="after")
+    def _text_holds_together(self) -> Self:
+        if self.encoding:
+            try:
+                "".encode(self.encoding)
+            except LookupError as error:
+                raise ValueError("an encoding that Python knows, such as utf-8, utf-16 or cp1252") from error
+        if len(self.separator) > 1:
+            raise ValueError("one character between cells")
+        if self.decimal and self.decimal == self.thousands:
+            raise ValueError("two different signs, for decimals and for thousands")
+        return self
+
+    @property
+    def point(self) -> str:
+        """The decimal sign, "" where it is not said."""
+        other = {".": ",", ",": "."}
+        return self.decimal or other.get(self.thousands, "")
+
+
+class SideWords(MapTable):
+    """Words for sides, beside the usual ones."""
+
+    buy: Words = ()
+    sell: Words = ()
+
+
+class TableMap(TextFormat):
+    """All that a person says of a table.
+
+    Parameters
+    ----------
+    about : str
+        What it is a map of.
+    timezone : str
+        IANA zone of times that do not say theirs.
+    time_format : str
+        Of times, as in strftime; empty: ISO and the other usual ways.
+    date_order : str
+        Of dates of three numbers: "dmy", "mdy", "ymd".
+    repeated_hour : str
+        Pass of an hour that the clock repeats, where the order of rows does not show it: "first", "second".
+    unit : str
+        What a quantity counts: "shares" (or coins), "lots".
+    currency : str
+        Of prices, and of fees that do not say theirs.
+    fees : str
+        How a fee that was paid is written: "positive", "negative"; empty: positive, but refused where most are below 0.
+    signed : bool
+        Whether the quantity of a sell is written below 0.
+    units_in_cells : bool
+        Whether numbers carry their unit, such as 0.5BTC or 1.20 USD.
+    only : mapping of str to sequence of str
+        Rows that are read, by what stands in a column of theirs; a file without that column is read whole.
+    sides : SideWords
+    columns : mapping of str to sequence of str
+        Ours to theirs. Several of a time are joined by a blank; of others the first that a file has counts.
+
+    >>> table_map(columns={"time": ["Datum", "Zeit"], "decimal": ","}).decimal
+    ','
+    """
+
+    about: str = ""
+    timezone: str = ""
+    time_format: str = ""
+    date_order: Literal["", "dmy", "mdy", "ymd"] = ""
+    repeated_hour: Literal["", "first", "second"] = ""
+    unit: Literal["shares", "lots"] = "shares"
+    currency: str = ""
+    fees: Literal["", "positive", "negative"] = ""
+    signed: bool = False
+    units_in_cells: bool = False
+    only: dict[str, Words] = Field(default_factory=dict)
+    sides: SideWords = SideWords()
+    columns: dict[str, Words] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        try:
+            self.zone  # noqa: B018
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("an IANA time zone, such as America/New_York") from error
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """Time zone of times that do not say theirs."""
+        return ZoneInfo(self.timezone) if self.timezone else None
+
+
+AS_NAMED: Final = TableMap()
+"""Columns under their names here, and times with their zones."""
+SETTINGS: Final = tuple(name for name in TableMap.model_fields if name not in ("about", "only", "sides", "columns"))
+"""What may be said beside columns."""
+
+
+def shipped() -> list[str]:
+    """Names of the maps that come with the package."""
+    return sorted(f.name.removesuffix(".toml") for f in resources.files(MAPS).iterdir() if f.name.endswith(".toml"))
+
+
+def table_map(
+    map: "TableMap | str | Path | None" = None,
+    columns: Called | Sequence[str] = (),
+    *,
+    known: Sequence[str] = (),
+    said: str = "`column=`",
+) -> TableMap:
+    """A map from its file and what was typed, which goes first.
+
+    Parameters
+    ----------
+    map : TableMap, str, Path or None
+        A map, a shipped one's name (:func:`shipped`), or its file in TOML.
+    columns : mapping, or sequence of str
+        Ours to theirs, or ``"parent=ClOrdID"``, of which one of ours may come several times. Settings of
+        :class:`TableMap`, the words `buy` and `sell`, and `map` may stand among them: ``"decimal=,"``.
+    known : sequence of str
+        Our columns, beside which no others may be named; empty: any.
+    said : str
+        How errors call `columns`.
+
+    Raises
+    ------
+    ConfigError
+        Unknown columns, settings or zones, text without "=".
+
+    >>> table_map(columns=["quantity=LastQty", "quantity=OrderQty", "decimal=,"]).columns
+    {'quantity': ('LastQty', 'OrderQty')}
+    """
+    pairs = _pairs(columns)
+    map = next((words[0] for ours, words in pairs if ours == "map"), map)
+    base = map if isinstance(map, TableMap) else _map_of(map) if map else AS_NAMED
+    settings: dict[str, Any] = {}
+    called: dict[str, tuple[str, ...]] = {}
+    sides: dict[str, tuple[str, ...]] = {}
+    for ours, words in pairs:
+        if ours in SETTINGS:
+            settings[ours] = words[0] if words else ""
+        elif ours == "map":
+            continue
+        elif ours in SideWords.model_fields:
+            sides[ours] = (*sides.get(ours, ()), *words)
+        else:
+            if known:
+                check_known(ours, (*known, *SETTINGS), "a column of", f"{ours!r} in {said}", ConfigError)
+            if not words:
+                raise ConfigError(f"what {ours} is called", f"nothing in {said}", 'name it, or say "" for none')
+            called[ours] = (*called.get(ours, ()), *words)
+    if not (settings or called or sides):
+        return base
+    for name in settings.keys() & {"skip", "signed", "units_in_cells"}:
+        settings[name] = _plain(str(settings[name]))
+    raw = base.model_dump() | settings
+    raw |= {"columns": base.columns | called, "sides": base.sides.model_dump() | sides}
+    return validated(TableMap, raw, said, "a map of columns")
+
+
+def _pairs(columns: Called | Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+    if isinstance(columns, Mapping):
+        several = {name: words if isinstance(words, list | tuple) else (words,) for name, words in columns.items()}
+        return [(name, tuple(map(str, words))) for name, words in several.items()]
+    found = list[tuple[str, tuple[str, ...]]]()
+    for text in columns:
+        ours, equals, theirs = text.partition("=")
+        if not equals:
+            raise ConfigError("a column as OURS=THEIRS", f"`column={text}`", "such as `column=parent=ClOrdID`")
+        found.append((ours.strip(), (theirs.strip(),)))
+    return found
+
+
+def _plain(text: str) -> Any:
+    """A number or a truth of the command line."""
+    truths = {"true": True, "false": False}
+    return truths.get(text.lower(), int(text) if text.lstrip("-").isdigit() else text)
+
+
+def _map_of(map: str | Path) -> TableMap:
+    named = str(map) in shipped()
+    path = Path(str(resources.files(MAPS))) / f"{map}.toml" if named else Path(map)
+    remedy = f"name a file of TOML with [columns], or a shipped map: {', '.join(shipped())}"
+    return validated(TableMap, read_toml(path, remedy, "a map of columns"), str(map), "a map of columns")

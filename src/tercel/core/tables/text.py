@@ -1,0 +1,179 @@
+"""Text of a table as cells: its encoding, what stands between cells, lines before the header, sections, totals."""
+
+import codecs
+import csv
+import gzip
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from tercel.core.errors import DataError
+from tercel.core.rows import read_cell
+from tercel.core.tables.table_map import TextFormat
+
+SEPARATORS: Final = (",", ";", "\t", "|")
+HEAD: Final = 200
+"""Rows by which the separator and the header are found."""
+MOST_TITLES: Final = 50
+"""Lines that may stand before a header."""
+_TOTALS: Final = re.compile(r"(sub|grand )?total|transactions total|sum|summe|gesamt|end of|ende")
+_DIGIT: Final = re.compile(r"\d")
+Row = tuple[int, list[str]]
+"""A line's number from 1, and its cells."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A header and the rows below it, which have as many cells."""
+
+    header: Row
+    rows: list[Row]
+
+
+def content(path: Path) -> bytes:
+    """Bytes of a file, unpacked where it is gzipped."""
+    data = path.read_bytes()
+    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+
+
+def decoded(data: bytes, encoding: str, where: str) -> tuple[str, str]:
+    """The text of bytes, and what is to be said of its encoding.
+
+    Raises
+    ------
+    DataError
+        Bytes that the encoding does not have.
+
+    >>> decoded("K\\xe4ufe".encode("cp1252"), "", "a.csv")
+    ('Käufe', 'a.csv is not in UTF-8: read as Windows-1252 (`column=encoding=` names another)')
+    """
+    marked = "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    ways = [encoding] if encoding else [marked, "cp1252"]
+    for way in ways:
+        try:
+            text = data.decode(way)
+        except UnicodeDecodeError as error:
+            row = data[: error.start].count(b"\n") + 1
+            received = f"{error.reason} in row {row} of {where}"
+            refusal = DataError(f"a text file in {ways[0].removesuffix('-sig').upper()}", received, _ENCODING)
+            continue
+        guessed = not encoding and way != marked
+        note = f"{where} is not in UTF-8: read as Windows-1252 (`column=encoding=` names another)" if guessed else ""
+        return text.removeprefix("\ufeff"), note
+    raise refusal
+
+
+_ENCODING: Final = "say which it is, such as `column=encoding=latin-1`, or save it as CSV (UTF-8)"
+
+
+def separator_of(lines: Sequence[str], given: str = "") -> str:
+    """What stands between cells: that by which most rows have as many cells as others.
+
+    >>> separator_of(["Datum;Kurs", "03.04.2024;28,60"])
+    ';'
+    """
+    if given:
+        return given
+    if lines and lines[0].lower().startswith("sep="):  # Excel's own way to name it
+        return lines[0].strip()[4:5]
+
+    def like(separator: str) -> tuple[bool, float, int]:
+        widths = Counter(len(row) for row in csv.reader(lines, delimiter=separator) if any(row))
+        width, rows = max(widths.items(), key=lambda one: (one[0] > 1, one[1], one[0]), default=(1, 0))
+        return width > 1, rows / max(widths.total(), 1), width
+
+    return max(SEPARATORS, key=like)
+
+
+def header_at(rows: Sequence[Sequence[str]]) -> int:
+    """Place of the header: the first row with words in more than half of the cells that most rows have."""
+    widths = Counter(len(row) for row in rows if any(row))
+    width = max(widths.items(), key=lambda one: (one[0] > 1, one[1]), default=(1, 0))[0]
+    filled = (at for at, row in enumerate(rows) if 2 * sum(map(bool, row)) > width)
+    first = next((at for at, row in enumerate(rows) if any(row)), 0)
+    found = next(filled, first)
+    return found if found <= MOST_TITLES else first
+
+
+def sections(text: str, how: TextFormat, where: str) -> tuple[list[Section], str, list[str]]:
+    """Tables of a text, what stands between their cells, and what was passed over.
+
+    A row of another width begins a section where it looks like a header: no empty cell, no digit. The same header
+    again goes on with its section. The last rows are left out where they are totals.
+
+    Raises
+    ------
+    DataError
+        No header, a row with more or fewer cells than the header of its section.
+    """
+    lines = io.StringIO(text, None).readlines()
+    skipped = max(how.skip, 0)
+    first = next((at for at, line in enumerate(lines) if at >= skipped and line.strip()), len(lines))
+    try:
+        separator = separator_of([line for line in lines[first : first + HEAD] if line.strip()], how.separator)
+        first += first < len(lines) and lines[first].lower().startswith("sep=")
+        rows = _cells(lines, first, separator)
+    except csv.Error as error:  # such as a cell of more letters than csv.field_size_limit()
+        raise DataError("a text file of values separated by commas", f"{where}: {error}", "export it as CSV") from error
+    if not rows:
+        raise DataError("a table with a header", f"an empty file, {where}", "write the names of columns, then rows")
+    at = 0 if how.skip >= 0 else header_at([cells for _, cells in rows[:HEAD]])
+    notes = [f"lines before the header of {where} passed over: {_shown(rows[:at])}"] if at else []
+    rows, totals = _without_totals(rows[at:])
+    if totals:
+        notes.append(f"totals at the end of {where} left out: {_shown(totals)}")
+    return _split(rows, where), separator, notes
+
+
+def _cells(lines: list[str], first: int, separator: str) -> list[Row]:
+    reader = csv.reader(islice(lines, first, None), delimiter=separator)
+    rows: list[Row] = []
+    number = first + 1
+    for cells in reader:  # a cell in quotes may hold ends of lines
+        if any(cell.strip() for cell in cells):
+            rows.append((number, [read_cell(cell.strip()) for cell in cells]))
+        number = first + 1 + reader.line_num
+    return rows
+
+
+def _shown(rows: Sequence[Row]) -> str:
+    texts = [f"row {number}, {' '.join(filter(None, cells))[:60]!r}" for number, cells in rows[:3]]
+    return "; ".join(texts) + ("; ..." if len(rows) > 3 else "")
+
+
+def _without_totals(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    end = len(rows)
+    while end > 1 and _is_total(rows[end - 1][1]):
+        end -= 1
+    return rows[:end], rows[end:]
+
+
+def _is_total(cells: Sequence[str]) -> bool:
+    filled = [cell for cell in cells if cell]
+    return _TOTALS.match(filled[0].lower()) is not None and 2 * len(filled) <= len(cells) + 1
+
+
+def _split(rows: list[Row], where: str) -> list[Section]:
+    header, found = rows[0], list[Row]()
+    parts = [Section(header, found)]
+    for place, (number, cells) in enumerate(rows[1:], start=1):
+        if cells == header[1]:
+            continue
+        if len(cells) == len(header[1]):
+            found.append((number, cells))
+        elif _is_header(cells):
+            header, found = (number, cells), []
+            parts.append(Section(header, found))
+        elif not (len(cells) == 1 and place + 1 < len(rows) and _is_header(rows[place + 1][1])):  # no title either
+            received = f"{len(cells)} cells in row {number} of {where}"
+            raise DataError(f"{len(header[1])} cells, as in the first row", received, "correct the row")
+    return parts
+
+
+def _is_header(cells: Sequence[str]) -> bool:
+    return len(cells) > 1 and all(cells) and not any(map(_DIGIT.search, cells))

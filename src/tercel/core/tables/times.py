@@ -1,0 +1,275 @@
+"""Dates and times of a table: their order and their clock are said or shown by the file, never guessed."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import polars as pl
+
+from tercel.core.errors import ConfigError, DataError
+from tercel.core.tables.clock import resolve
+from tercel.core.tables.table import ROW, Table
+from tercel.core.vocabulary import FIRST_DAY, LAST_DAY, NS_PER_SECOND
+
+PLACES: Final = {"dmy": ("c", "b", "a"), "mdy": ("c", "a", "b"), "ymd": ("a", "b", "c")}
+"""Order of a date of three numbers -> where year, month and day stand."""
+_PARTS: Final = r"^(?<a>\d{1,4})(?<sign>[/.-])(?<b>\d{1,2})[/.-](?<c>\d{1,4})(?<rest>\D.*)?$"
+_DAYS: Final = ("%Y-%m-%d", "%Y%m%d", "%b %d, %Y", "%d-%b-%Y", "%d %b %Y")
+_CLOCK: Final = r"[T ;,]\s*\d\d?:\d\d.*$"
+_OFFSET: Final = r"\d\s*(Z|UTC|[+-]\d\d:?\d\d)$"
+_SINCE: Final = r"^\d{9,19}(?:\.\d+)?$"
+_STAMP: Final = re.compile(
+    r"(\d{4})-?(\d\d)-?(\d\d)[T ;,-]\s*(\d\d?):?(\d\d)(?::?(\d\d))?(?:[.,](\d{1,9}))?"
+    r"\s*([AaPp]\.?[Mm]\.?)?\s*(Z|[+-]\d\d:?\d\d)?"
+)
+_FIX: Final = re.compile(r"\d{8}-\d\d")
+# Numbers below each are in so many nanoseconds: seconds, milliseconds, microseconds, nanoseconds since 1970.
+_UNITS: Final = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3), (2**62, 1))
+# Seconds since 1970 from which a number is a time.
+_FIRST_S: Final = 10**8
+_EPOCH: Final = datetime(1970, 1, 1)
+
+
+def parse_time(text: str) -> tuple[int, bool]:
+    """Nanoseconds since 1970-01-01 of a time as files have it, and whether that is in UTC; else by a clock not named.
+
+    Parameters
+    ----------
+    text : str
+        ISO; FIX's ``20120621-14:00:00.123``, in UTC; ``20120621;100000``; with AM or PM; or a number since 1970, in
+        seconds, milli-, micro- or nanoseconds by its size. Clocks go without colons and without seconds too.
+
+    >>> parse_time("1970-01-02T00:00:00.5Z"), parse_time("1970-01-01 8:00:01 PM")
+    ((86400500000000, True), (72001000000000, False))
+    >>> {parse_time("20120621-14:00:00.123")[0], parse_time("1340287200.123")[0], parse_time("1340287200123")[0]}
+    {1340287200123000000}
+
+    Raises
+    ------
+    ValueError
+        Anything else; a date before FIRST_DAY or after LAST_DAY.
+    """
+    if not text.isascii():  # `\\d` takes the digits of every script
+        raise ValueError(text)
+    if re.fullmatch(r"\d+(\.\d{1,9})?", text):
+        return _since_1970(text), True
+    if (match := _STAMP.fullmatch(text)) is None:
+        raise ValueError(text)
+    year, month, day, hour, minute, second, part, half, offset = match.groups()
+    hours = int(hour)
+    if half and not 1 <= hours <= 12:
+        raise ValueError(text)
+    if half:
+        hours = hours % 12 + 12 * (half[0] in "Pp")
+    moment = datetime(int(year), int(month), int(day), hours, int(minute), int(second or 0))
+    if not FIRST_DAY <= moment.date() <= LAST_DAY:
+        raise ValueError(text)
+    in_utc = offset is not None or _FIX.match(text) is not None
+    if offset not in (None, "Z"):
+        ahead = timedelta(hours=int(offset[1:3]), minutes=int(offset[-2:]))
+        moment -= ahead if offset[0] == "+" else -ahead
+    return (moment - _EPOCH) // timedelta(seconds=1) * NS_PER_SECOND + int((part or "0").ljust(9, "0")), in_utc
+
+
+def _since_1970(text: str) -> int:
+    number = Fraction(text)
+    unit = next((unit for below, unit in _UNITS if number < below), 0)
+    ns = number * unit
+    if not unit or number < _FIRST_S or ns.denominator != 1:
+        raise ValueError(text)
+    return int(ns)
+
+
+def readings(text: pl.Series, order: str = "") -> list[pl.Series]:
+    """Texts with dates of three numbers as 2024-01-31, by each order in which most of them are dates.
+
+    Parameters
+    ----------
+    text : Series of str
+        A clock may follow; what begins with no such date stays as it is.
+    order : str
+        Of `PLACES`; empty: as the rows tell. Four digits first are a year in any case; points without an order have the
+        day first.
+
+    Returns
+    -------
+    list of Series
+        One where the rows decide, else each that differs.
+
+    >>> [one[0] for one in readings(pl.Series(["3/4/2024"]))]
+    ['2024-04-03', '2024-03-04']
+    >>> [one[0] for one in readings(pl.Series(["3/4/2024 10:30", "13/4/2024"]))], readings(pl.Series(["4.3.24"]))[0][0]
+    (['2024-04-03 10:30'], '2024-03-04')
+    """
+    parts = text.str.extract_groups(_PARTS).struct.unnest()
+    if ((parts["a"].str.len_chars() == 4) & (parts["sign"] == "-")).fill_null(True).all():
+        return [text]
+    found = [(_read(parts, one, told=bool(order)), one) for one in ([order] if order else PLACES)]
+    most = max(one.count() for one, _ in found)
+    ways = list[pl.Series]()
+    for one, _ in found:
+        way = one.fill_null(text)
+        if one.count() == most and not any(way.equals(other, null_equal=True) for other in ways):
+            ways.append(way)
+    return ways
+
+
+def _read(parts: pl.DataFrame, order: str, told: bool) -> pl.Series:
+    """Dates by an order, with what stands behind them; null where there is none."""
+    full = pl.col("a").str.len_chars() == 4
+    year, month, day = (pl.when(full).then(b).otherwise(a) for a, b in zip(PLACES[order], PLACES["ymd"], strict=True))
+    digits = year.str.len_chars()
+    century = pl.when(year.str.slice(0, 1) < "7").then(pl.lit("20")).otherwise(pl.lit("19"))
+    whole = pl.when(digits == 4).then(year).when(digits == 2).then(century + year)
+    date = (whole + "-" + month.str.zfill(2) + "-" + day.str.zfill(2)).str.to_date("%Y-%m-%d", strict=False)
+    usual = full | (pl.col("sign") != ".") | pl.lit(told or order == "dmy")
+    dated = pl.when(usual).then(date).dt.to_string("%Y-%m-%d") + pl.col("rest").fill_null("")
+    return parts.select(dated.alias("date"))["date"]
+
+
+def days(table: Table, name: str) -> pl.Series:
+    """A column as dates, by the calendar that the file writes; none, text that is no date, mixed zones are refused."""
+    cells = table.frame[name]
+    if cells.dtype in (pl.Date, pl.Datetime):
+        found = cells.dt.date()
+    else:
+        text = _text(table, name)
+        _refuse_mixed_zones(table, text, name)
+        day = _ordered(table, text.str.replace(_CLOCK, ""), name)
+        forms = (table.map.time_format,) if table.map.time_format else _DAYS
+        tries = [day.str.to_date(form, strict=False) for form in forms]
+        found = min(tries, key=lambda one: one.null_count())
+        since = text.str.extract(r"^(\d{9,19})(?:\.0*)?$")
+        if since.null_count() < found.null_count():
+            found = since.map_elements(
+                lambda cell: datetime.fromtimestamp(parse_time(cell)[0] / NS_PER_SECOND, UTC).date(), pl.Date
+            )
+    expected = "a date such as 2024-01-31, written alike in every row"
+    table.refuse(found.is_null(), name, expected, "correct the row, or take it out")
+    expected = f"a date from {FIRST_DAY} to {LAST_DAY}"
+    table.refuse(~found.is_between(FIRST_DAY, LAST_DAY), name, expected, "correct the row, or take it out")
+    return found.alias(name)
+
+
+def _text(table: Table, name: str) -> pl.Series:
+    """Cells of times; of two dates the one as of which a broker says that it was."""
+    return table.frame[name].cast(pl.String).str.strip_chars().str.replace(r"^.* as of ", "")
+
+
+def _ordered(table: Table, text: pl.Series, name: str) -> pl.Series:
+    """Texts with dates of three numbers as 2024-01-31; refused where no row tells their order."""
+    if table.map.time_format:
+        return text
+    first, *others = readings(text, table.map.date_order)
+    for other in others:
+        key = table.how.column.format("date_order", "dmy")
+        remedy = (f"say it: {key} (mdy, ymd); or " if key else "") + "write 2024-01-31"
+        table.refuse(first != other, name, "dates whose order is said, or shown by a day after the 12th", remedy)
+    return first
+
+
+def _refuse_mixed_zones(table: Table, text: pl.Series, name: str) -> None:
+    """Offsets further apart than summer time, or rows with a zone beside rows without."""
+    clocked = text.str.contains(_CLOCK)
+    zone = text.filter(clocked).str.extract(_OFFSET).str.replace("Z|UTC", "+00:00").fill_null("none")
+    if zone.n_unique() < 2:
+        return
+    hours = zone.str.extract(r"^([+-]\d\d)").cast(pl.Float64)
+    strange = ((hours - hours[0]).abs() > 1).fill_null((zone == "none") != (zone[0] == "none"))
+    at, rows = strange.arg_max(), table.frame[ROW].filter(clocked)
+    if at is not None and strange[at]:
+        received = f"zone {zone[0]} in row {rows[0]} and {zone[at]} in row {rows[at]} of {table.where}, column {name}"
+        raise DataError("times of one zone", received, "write all rows by one clock")
+
+
+def dates_alone(table: Table, name: str) -> bool:
+    """Whether a column has dates without a clock."""
+    cells = table.frame[name]
+    if cells.dtype == pl.Date or isinstance(cells.dtype, pl.Datetime) or cells.dtype != pl.String:
+        return cells.dtype == pl.Date
+    text = _text(table, name)
+    clocked = text.str.contains(_CLOCK) | text.str.contains(_SINCE) | text.str.contains(r"^\d{8}[-;T ]\d")
+    if table.map.time_format:
+        clocked |= re.search(r"%[HIMSTRXcfspk+]", table.map.time_format) is not None
+    return bool((~clocked | text.is_null()).all())
+
+
+def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
+    """A column as moments, Datetime ns UTC.
+
+    Local times of a stretch that a clock change repeats are told apart by the order of rows, or by `repeated_hour` of
+    the table's map.
+
+    Parameters
+    ----------
+    table : Table
+    name : str
+    timezone : str
+        IANA zone of times that do not say theirs, where the table's map names none.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such time zone.
+    DataError
+        With the row: no time, one without its zone where none is named, one that the clock showed twice.
+    """
+    zone = table.map.timezone or timezone
+    try:
+        ZoneInfo(zone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        remedy = "write one such as America/New_York"
+        raise ConfigError("an IANA time zone", f"timezone = {timezone!r}", remedy) from error
+    cells = table.frame[name]
+    if isinstance(cells.dtype, pl.Datetime):
+        in_utc = pl.Series([cells.dtype.time_zone is not None] * len(cells), dtype=pl.Boolean)
+        whole = cells.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if cells.dtype.time_zone else cells
+        naive = whole.cast(pl.Datetime("ns"))
+    else:
+        naive, in_utc = _clocked(table, name)
+        expected = "a time such as 2024-01-31T15:30:00-05:00"
+        table.refuse(cells.is_not_null() & naive.is_null(), name, expected, "correct the row, or take it out")
+    local = naive.is_not_null() & ~in_utc
+    if not zone:
+        key = table.how.column.format("timezone", "America/New_York")
+        remedy = f"say whose clock it is: {key}; or write the zone, such as -04:00"
+        table.refuse(local, name, "a time with its zone", remedy)
+    found = naive.dt.replace_time_zone("UTC")
+    if local.any():
+        rows = naive.filter(local)
+        resolved, unshown = resolve(rows, zone, table.map.repeated_hour)
+        if unshown.any() and "symbol" in table.frame.columns:  # a file may be in order symbol by symbol
+            resolved, unshown = resolve(rows, zone, by=table.frame["symbol"].filter(local))
+        places = local.arg_true()
+        found = found.scatter(places, resolved)
+        table.refuse(found.is_null() & local, name, f"a time of {zone}", "correct the row: the clock skipped this hour")
+        twice = pl.repeat(False, len(found), eager=True).scatter(places, unshown)
+        say = table.how.column.format("repeated_hour", "first")
+        remedy = f"write the zone, such as -04:00, or say which is meant: {say} (or second)"
+        table.refuse(twice, name, f"a time that the clock of {zone} shows once, or rows in order of time", remedy)
+    table.refuse(found.is_null(), name, "a time such as 2024-01-31T15:30:00-05:00", "correct the row, or take it out")
+    return found.cast(pl.Datetime("ns", "UTC")).alias(name)
+
+
+def _clocked(table: Table, name: str) -> tuple[pl.Series, pl.Series]:
+    """Times as their text has them, naive, and which of them are in UTC; null where there is none."""
+    text = _ordered(table, _text(table, name), name)
+    if form := table.map.time_format:
+        zoned = bool(re.search(r"%(:*|#)z|%\+", form))
+        made = text.str.to_datetime(form, time_unit="ns", strict=False)
+        naive = made.dt.replace_time_zone(None) if zoned else made
+        return naive, pl.Series([zoned] * len(text), dtype=pl.Boolean)
+    text = text.str.replace(r"\s*(UTC|GMT)$", "Z")
+
+    def read(cell: str) -> dict[str, int | bool] | None:
+        try:
+            ns, in_utc = parse_time(cell)
+        except (ValueError, OverflowError):
+            return None
+        return {"ns": ns, "in_utc": in_utc}
+
+    kind = pl.Struct({"ns": pl.Int64, "in_utc": pl.Boolean})
+    found = text.map_elements(read, kind, skip_nulls=True).struct.unnest()
+    return found["ns"].cast(pl.Datetime("ns")), found["in_utc"].fill_null(False)
