@@ -14,7 +14,7 @@ import polars as pl
 
 from tercel.core.arrays import Bytes, Int32
 from tercel.core.errors import FeedError
-from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK, NS_PER_SECOND
+from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
 from tercel.feeds import csv_kernels as k
 from tercel.feeds import csv_read as r
 from tercel.feeds.csv_clean import clean_quotes, clean_trades, in_order, merge_exchanges
@@ -22,7 +22,7 @@ from tercel.feeds.csv_map import CsvMap, FileMap
 from tercel.feeds.members import Member
 from tercel.market.feed import Imported
 from tercel.market.tape import Events, schema
-from tercel.market.tape.instrument import Instrument, clock_s, midnight_ns, next_midnight_ns
+from tercel.market.tape.instrument import Instrument, day_ns
 
 ROUNDED: Final = "rows of sizes rounded to whole lots"
 MOST_BACKWARDS: Final = 0.01
@@ -70,7 +70,7 @@ class CsvDay:
         tick = one.tick if self.tick is None else self.tick
         if not LEAST_TICK <= tick <= MOST_TICK:
             raise FeedError(f"a tick of {LEAST_TICK:g} to {MOST_TICK:g}", f"{tick:g}", "give the exchange's tick")
-        open_ns, close_ns = self._session()
+        open_ns, close_ns = one.session_ns(self.date)
         quotes, trades, direct = (in_order(pl.concat(items[what])) if items[what] else NONE[what] for what in NONE)
         if items["quote"]:
             quotes = clean_quotes(quotes, rules, open_ns, close_ns, tick, report)
@@ -90,20 +90,12 @@ class CsvDay:
         rows = quotes.height + trades.height + direct.height
         return Imported(instrument, events, tuple(self._warnings(report, back, rows)))
 
-    def _session(self) -> tuple[int, int]:
-        one = self.map.instrument
-        if not one.session:
-            return 0, 0
-        start = midnight_ns(self.date, one.timezone)
-        noon = (start + next_midnight_ns(self.date, one.timezone)) // 2  # clocks change at night
-        return tuple(clock_s(c) * NS_PER_SECOND + noon - 12 * 3600 * NS_PER_SECOND for c in one.session)  # type: ignore[return-value]
-
     def _gather(self, report: r.Taken) -> tuple[dict[str, list[pl.DataFrame]], int]:
         """Rows of all files by what they are, numbered by file (trades before quotes at one time), and clocks back."""
         items: dict[str, list[pl.DataFrame]] = {what: [] for what in NONE}
         back = 0
         zone = self.map.instrument.timezone
-        start, stop = midnight_ns(self.date, zone), next_midnight_ns(self.date, zone)
+        start, stop = day_ns(self.date, zone, self.map.instrument.begins_s)
         for number, (member, file) in enumerate(self.parts):
             text = r.read_text(member, file, zone, self.date, self.symbol)
             inside = text.frame.filter(pl.col(r.NS).is_between(start, stop, closed="left"))

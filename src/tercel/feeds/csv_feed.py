@@ -49,6 +49,7 @@ class CsvFeed:
                     strange.append(member)
                     continue
                 file, symbol, date = named
+                date = None if self.map.instrument.begins_s else date  # a calendar day's file holds two trading days
                 for key in self._keys(member, file, options.symbol or symbol, options.date or date):
                     groups.setdefault(key, []).append((member, file))
             if paths and not groups:
@@ -63,7 +64,7 @@ class CsvFeed:
         symbol, date = key
         for file in self.map.file:
             same = [m.where for m, f in parts if f is file]
-            if len(same) > 1 and file.name:
+            if len(same) > 1 and file.name and not self.map.instrument.begins_s:
                 received = " and ".join(same[:3])
                 raise FeedError(f"one file of each kind for {symbol} on {date}", received, "import one of them")
         return CsvDay(symbol, date, tuple(parts), self.map, options.tick)
@@ -99,7 +100,10 @@ class CsvFeed:
         text = read_text(member, file, zone, date, None)
         if text.frame.height == 0:
             raise FeedError("a row", f"none in {member.where}", "download it again, or leave it out")
-        local = pl.from_epoch(NS, "ns").dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+        local = (
+            pl.from_epoch(NS, "ns").dt.replace_time_zone("UTC").dt.convert_time_zone(zone).dt.replace_time_zone(None)
+        )
+        local = local.dt.offset_by(f"{-self.map.instrument.begins_s}s")
         named = pl.lit(symbol) if symbol is not None else stripped(file.symbol)
         day = pl.lit(date) if date is not None else local.dt.strftime("%Y-%m-%d")
         pairs = text.frame.select(symbol=named, day=day).unique().filter(pl.col("symbol") != "").sort("symbol", "day")

@@ -18,7 +18,7 @@ from tercel.core.schema import schema_of
 from tercel.core.toml import parse_toml
 from tercel.core.validated import TomlTable, validated
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
-from tercel.market.tape.instrument import midnight_ns
+from tercel.market.tape.instrument import DAY_S, clock_s, local_ns, midnight_ns
 
 UNIT_NS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 MAPS: Final = "tercel.feeds.maps"
@@ -53,7 +53,8 @@ class InstrumentMap(MapTable):
     lot : int
         Shares (contracts) of a lot: sizes are divided by it.
     session : tuple of str
-        Continuous trading, local "HH:MM" or "HH:MM:SS"; empty for around the clock.
+        Continuous trading, local "HH:MM" or "HH:MM:SS"; empty for around the clock. One that ends no later than it
+        begins goes across midnight: a trading day begins then on the evening before its date.
     uppercase : bool
         Whether symbols are kept in capitals, whatever the file says.
     """
@@ -70,8 +71,24 @@ class InstrumentMap(MapTable):
         midnight_ns("2000-01-03", self.timezone)
         clock = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?")
         sound = len(self.session) in (0, 2) and all(clock.fullmatch(text) for text in self.session)
-        _need((sound, "a session as HH:MM, when it begins and when it ends"))
+        _need(
+            (sound, "a session as HH:MM, when it begins and when it ends"),
+            (not sound or self.begins_s > -DAY_S, "a session that begins after 00:00, or none for around the clock"),
+        )
         return self
+
+    @property
+    def begins_s(self) -> int:
+        """When a trading day begins, seconds after midnight of its date; below 0 where its session begins before it."""
+        opens, closes = (clock_s(text) for text in self.session or ("00:00", "24:00"))
+        return opens - DAY_S if closes <= opens else 0
+
+    def session_ns(self, date: str) -> tuple[int, int]:
+        """Opening and close of a trading day's session, ns since 1970-01-01 UTC; zeros around the clock."""
+        if not self.session:
+            return 0, 0
+        opens, closes = (clock_s(text) for text in self.session)
+        return local_ns(date, self.timezone, self.begins_s or opens), local_ns(date, self.timezone, closes)
 
 
 class TimeMap(MapTable):
@@ -91,6 +108,9 @@ class TimeMap(MapTable):
         Of text without a zone in it; empty for the instrument's.
     received : str
         Column of receive times in the same unit; empty when there is none.
+    repeated_hour : str
+        Which pass of an hour that the clocks repeat its rows are of, "first" or "second", where their order does not
+        show it (text without a zone); empty: such rows are refused.
     """
 
     column: Words
@@ -99,6 +119,7 @@ class TimeMap(MapTable):
     format: str = ""
     timezone: str = ""
     received: str = ""
+    repeated_hour: Literal["", "first", "second"] = ""
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -306,6 +327,13 @@ class CsvMap(MapTable):
     file: tuple[FileMap, ...] = Field(min_length=1)
     clean: CleanMap = CleanMap()
     about: str = ""
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        dated = all(file.time.unit == "text" or file.time.origin == "epoch" for file in self.file)
+        crosses = self.instrument.begins_s < 0
+        _need((dated or not crosses, "times with their date (text, or since 1970): the session begins the day before"))
+        return self
 
 
 def shipped() -> list[str]:

@@ -2,7 +2,6 @@
 converted is named with its row.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import polars as pl
 
 from tercel.core.errors import FeedError
 from tercel.core.names import offer
+from tercel.core.tables.clock import resolve
 from tercel.feeds.csv_map import UNIT_NS, FileMap, LevelMap, OrderMap, QuoteMap, TradeMap
 from tercel.feeds.members import Member
 from tercel.market.tape import schema
@@ -21,6 +21,7 @@ ROW: Final = "_row"
 NS: Final = "_ns"
 RECEIVED: Final = "_received"
 TIMES: Final = (NS, RECEIVED, ROW)
+CORRECT: Final = "correct the row, or the map"
 
 
 @dataclass(frozen=True)
@@ -88,12 +89,17 @@ class TextRows:
         made = {name: one.made if isinstance(one, TypedColumn) else one for name, one in fields.items()}
         typed = self.frame.select(*kept, **made)
         for name, one in fields.items():
-            if isinstance(one, TypedColumn) and typed[name].null_count():
-                at = int(typed[name].is_null().arg_max() or 0)
-                shown = (self.frame[at].select(one.text).item() or "")[:40]
-                received = f"{shown!r} in column {one.column}, row {self.frame[ROW][at]} of {self.where}"
-                raise FeedError(f"{one.expected} as {one.column}", received, "correct the row, or the map")
+            if isinstance(one, TypedColumn):
+                self.refuse(typed[name].is_null(), one, one.expected, CORRECT)
         return typed
+
+    def refuse(self, wrong: pl.Series, one: TypedColumn, expected: str, remedy: str) -> None:
+        """Refuse the first row that is wrong in a column."""
+        if wrong.any():
+            at = int(wrong.arg_max() or 0)
+            shown = (self.frame[at].select(one.text).item() or "")[:40]
+            received = f"{shown!r} in column {one.column}, row {self.frame[ROW][at]} of {self.where}"
+            raise FeedError(f"{expected} as {one.column}", received, remedy)
 
 
 def needed_columns(file: FileMap) -> list[str]:
@@ -137,9 +143,22 @@ def read_text(member: Member, file: FileMap, timezone: str, date: str | None, sy
             remedy = "give `date=`, or a group `date` in the map's name of files"
             raise FeedError("the date of times since midnight", member.where, remedy)
         start = midnight_ns(date, timezone)
-    sent = _time(file, file.time.column, timezone, start)
-    received = _time(file, (file.time.received,), timezone, start) if file.time.received else sent
-    return TextRows(TextRows(frame, member.where).typed({NS: sent, RECEIVED: received}, frame.columns), member.where)
+    text, clock = TextRows(frame, member.where), file.time
+    times = {NS: _time(file, clock.column, start)}
+    if clock.received:
+        times[RECEIVED] = _time(file, (clock.received,), start)
+    typed = text.typed(times, frame.columns)
+    whose = frame.select(stripped(file.symbol)).to_series() if file.symbol else None
+    for name, one in times.items():
+        if typed.schema[name] == pl.Datetime("ns"):  # of local clocks
+            moments, unshown = resolve(typed[name], clock.timezone or timezone, clock.repeated_hour, whose)
+            text.refuse(moments.is_null(), one, f"{one.expected}, one that the clocks did not pass over,", CORRECT)
+            remedy = 'write `repeated_hour = "first"`, or "second", under [file.time] in the map'
+            text.refuse(unshown, one, "rows whose order shows which pass of the hour that the clocks repeat,", remedy)
+            typed = typed.with_columns(moments.alias(name))
+    kept = pl.col(*times).dt.epoch("ns") if clock.unit == "text" else pl.col(*times)
+    typed = typed.with_columns(kept).with_columns(pl.col(RECEIVED if clock.received else NS).alias(RECEIVED))
+    return TextRows(typed, member.where)
 
 
 def _named(lazy: pl.LazyFrame, member: Member, file: FileMap) -> pl.LazyFrame:
@@ -159,15 +178,13 @@ def _named(lazy: pl.LazyFrame, member: Member, file: FileMap) -> pl.LazyFrame:
     return lazy.select(wanted)
 
 
-def _time(file: FileMap, columns: tuple[str, ...], timezone: str, start: int) -> TypedColumn:
-    """Times in ns since 1970 UTC; numbers count from `start`."""
+def _time(file: FileMap, columns: tuple[str, ...], start: int) -> TypedColumn:
+    """Times: numbers in ns since 1970 UTC, counted from `start`; text as moments, or as what clocks showed."""
     clock, name = file.time, " ".join(columns)
     text = pl.concat_str([pl.col(c).str.strip_chars() for c in columns], separator=" ")
     if clock.unit == "text":
-        made = text.str.to_datetime(clock.format, time_unit="ns", strict=False, ambiguous="earliest")
-        if not re.search(r"%(:*|#)z|%\+", clock.format):
-            made = made.dt.replace_time_zone(clock.timezone or timezone, ambiguous="earliest", non_existent="null")
-        return TypedColumn(name, text, made.dt.epoch("ns"), f"a time as {clock.format}")
+        made = text.str.to_datetime(clock.format, time_unit="ns", strict=False)
+        return TypedColumn(name, text, made, f"a time as {clock.format}")
     parts, unit = text.str.split_exact(".", 1).struct, UNIT_NS[clock.unit]
     whole = parts.field("field_0").cast(pl.Int64, strict=False)
     rest = ("0." + parts.field("field_1").fill_null("0")).cast(pl.Float64, strict=False)

@@ -13,7 +13,7 @@ from tercel.feeds import dbn_kernels as k
 from tercel.market.book.id_map import new_ids
 from tercel.market.feed import Imported
 from tercel.market.tape import Events, schema
-from tercel.market.tape.instrument import Instrument, midnight_ns, next_midnight_ns
+from tercel.market.tape.instrument import Instrument, day_ns, midnight_ns
 
 TIMEZONE: Final = "UTC"
 """Days of Databento files are days of UTC."""
@@ -209,7 +209,7 @@ def translate(words: k.Words, unit: int, date: str, where: str, piece: int = PIE
     state, report = np.zeros(k.STATE, np.int64), np.zeros(k.REPORT, np.int64)
     head = flags_of(words)[:1] & k.SNAPSHOT
     state[k.OPEN], state[k.SEQ] = 1, -1 if np.any(head) else 0
-    day = np.array([midnight_ns(date, TIMEZONE), next_midnight_ns(date, TIMEZONE), _opening_ns(words, date)])
+    day = np.array([*day_ns(date, TIMEZONE), _opening_ns(words, date)])
     orders = k.Resting(new_ids(1), np.zeros((1, k.KEPT), np.int64), np.zeros(1, np.int32))
     parts: list[Events] = []
     ends = event_ends(words)

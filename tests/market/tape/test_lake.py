@@ -13,7 +13,7 @@ import pytest
 
 from tercel.core.errors import LakeConflictError, TapeError
 from tercel.market.tape import Events, Instrument, Lake, schema, swap
-from tercel.market.tape.instrument import content_hash, midnight_ns, next_midnight_ns
+from tercel.market.tape.instrument import content_hash, day_ns, midnight_ns
 
 ROOT = Path(__file__).resolve().parents[3]
 DAY = Instrument(venue="NASDAQ", symbol="TOY", date="2012-06-21", tick=0.01)
@@ -245,5 +245,11 @@ def test_events_check_their_columns() -> None:
 def test_days_are_local_and_know_their_clock_changes() -> None:
     hours = {"2012-03-11": 23, "2012-06-21": 24, "2012-11-04": 25}
     for date, length in hours.items():
-        start, stop = midnight_ns(date, DAY.timezone), next_midnight_ns(date, DAY.timezone)
+        start, stop = day_ns(date, DAY.timezone)
         assert (stop - start) / 3_600_000_000_000 == length
+
+
+def test_a_clock_is_what_clocks_show_on_days_on_which_they_change() -> None:
+    for date, hours in {"2012-03-11": 9.5, "2012-06-21": 10.5, "2012-11-04": 11.5}.items():
+        day = Instrument(venue="NASDAQ", symbol="TOY", date=date, tick=0.01)
+        assert day.clock_ns("10:30") - midnight_ns(date, DAY.timezone) == hours * 3_600_000_000_000

@@ -14,7 +14,6 @@ from tercel.core.vocabulary import NO_ASK
 from tercel.desk.trading.tca.measure import PRINTS
 from tercel.market.book import Book
 from tercel.market.tape import Instrument, Lake
-from tercel.market.tape.instrument import midnight_ns, next_midnight_ns
 from tercel.market.tape.schema import MESSAGE_END, STATUS
 
 FEWEST = 1024
@@ -146,8 +145,7 @@ class Calendar:
     def __init__(self, lake: Lake) -> None:
         self._days: dict[str, list[tuple[int, int, Instrument]]] = defaultdict(list)
         for one in lake.list():
-            span = midnight_ns(one.date, one.timezone), next_midnight_ns(one.date, one.timezone)
-            self._days[one.symbol].append((*span, one))
+            self._days[one.symbol].append((*one.span, one))
         for rows in self._days.values():
             rows.sort(key=lambda row: row[:2])
 

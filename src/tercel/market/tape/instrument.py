@@ -24,6 +24,7 @@ from tercel.market.tape.events import Events
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-+]{0,63}")
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?|24:00(?::00)?")
 FIRST_YEAR, LAST_YEAR = 1970, 2261
+DAY_S = 86_400
 FIRST_MADE = "2030-01-02"
 """Date of the first day that a market makes; it names the day and nothing else."""
 
@@ -37,7 +38,7 @@ class Instrument:
     venue, symbol : str
         Names of letters, digits, dots, dashes, pluses and underscores, at most 64 (they become folder names).
     date : str
-        Trading day in `timezone`, ISO format.
+        Trading day in `timezone`, ISO format: that on which the session ends, where it goes across midnight.
     tick : float
         One tick in price units (dollars).
     lot : int
@@ -114,13 +115,31 @@ class Instrument:
         """
         return Fraction(str(self.extra.get("lot_size", self.lot)))
 
+    @property
+    def begins_s(self) -> int:
+        """When the trading day begins, seconds after midnight of its date: 0, or below it (-21,600 is 18:00 of the day
+        before) where the session opens on the day before.
+        """
+        if not 0 < self.session_open_ns < midnight_ns(self.date, self.timezone):
+            return 0
+        opens = datetime.fromtimestamp(self.session_open_ns // NS_PER_SECOND, ZoneInfo(self.timezone))
+        return 3600 * opens.hour + 60 * opens.minute + opens.second - DAY_S
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Start and end of the trading day, ns since 1970-01-01 UTC; see :func:`day_ns`."""
+        return day_ns(self.date, self.timezone, self.begins_s)
+
     def clock_ns(self, text: str) -> int:
-        """A time of day of the exchange on this date, ns since 1970-01-01 UTC; see :func:`clock_s`.
+        """A time of day of the exchange on this trading day, ns since 1970-01-01 UTC; see :func:`clock_s`.
+
+        Where the session goes across midnight, times from its opening on are of the evening before.
 
         >>> Instrument("NASDAQ", "AMZN", "2012-06-21", 0.01).clock_ns("10:30") // 10**9
         1340289000
         """
-        return midnight_ns(self.date, self.timezone) + clock_s(text) * NS_PER_SECOND
+        after, begins = clock_s(text), self.begins_s
+        return local_ns(self.date, self.timezone, after - DAY_S if begins and after - DAY_S >= begins else after)
 
     def session(self, ns: Ints) -> tuple[int, int]:
         """Opening and close of the session, ns; where they are not known, the first row and just after the last."""
@@ -173,11 +192,13 @@ def clock_s(text: str) -> int:
     return 3600 * hours + 60 * minutes + seconds if found.group(1) else 86_400
 
 
-def midnight_ns(date: str, timezone: str) -> int:
-    """Start of the local day, ns since 1970-01-01 UTC.
+def local_ns(date: str, timezone: str, after_s: int) -> int:
+    """What clocks show so many seconds after midnight of a date, ns since 1970-01-01 UTC.
 
-    >>> midnight_ns("2012-06-21", "America/New_York") // 10**9
-    1340251200
+    Below 0 it is of the day before, from 86,400 on of the day after; of a time that comes twice the first.
+
+    >>> (local_ns("2024-03-10", "America/New_York", 43_200) - midnight_ns("2024-03-10", "America/New_York")) // 10**9
+    39600
 
     Raises
     ------
@@ -192,15 +213,29 @@ def midnight_ns(date: str, timezone: str) -> int:
         received, remedy = repr(date), "correct the date in the file name or in `date=`"
         raise TapeError(f"a date from {FIRST_YEAR} to {LAST_YEAR}", received, remedy)
     try:
-        start = datetime.combine(day, datetime.min.time(), ZoneInfo(timezone))
+        start = datetime.combine(day, datetime.min.time(), ZoneInfo(timezone)) + timedelta(seconds=after_s)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise TapeError("an IANA time zone", repr(timezone), "write it as in America/New_York") from error
     return int(start.timestamp()) * NS_PER_SECOND
 
 
-def next_midnight_ns(date: str, timezone: str) -> int:
-    """End of the local day, ns since 1970-01-01 UTC (23 or 25 hours later when clocks change)."""
-    return midnight_ns((calendar_date.fromisoformat(date) + timedelta(days=1)).isoformat(), timezone)
+def midnight_ns(date: str, timezone: str) -> int:
+    """Start of the local day, ns since 1970-01-01 UTC; see :func:`local_ns`.
+
+    >>> midnight_ns("2012-06-21", "America/New_York") // 10**9
+    1340251200
+    """
+    return local_ns(date, timezone, 0)
+
+
+def day_ns(date: str, timezone: str, begins_s: int = 0) -> tuple[int, int]:
+    """Start and end of a trading day that begins so many seconds after midnight (below 0: on the day before).
+
+    >>> start, end = day_ns("2024-11-03", "America/New_York")
+    >>> (end - start) // (3600 * 10**9)
+    25
+    """
+    return local_ns(date, timezone, begins_s), local_ns(date, timezone, begins_s + DAY_S)
 
 
 def content_hash(instrument: Instrument, events: Events) -> str:

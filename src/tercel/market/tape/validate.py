@@ -9,7 +9,7 @@ from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NO_ASK
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument, midnight_ns, next_midnight_ns
+from tercel.market.tape.instrument import Instrument
 
 _KINDS = 256
 
@@ -74,8 +74,7 @@ def _require_marks(events: Events) -> None:
 
 
 def _require_times(events: Events, instrument: Instrument) -> None:
-    start = midnight_ns(instrument.date, instrument.timezone)
-    stop = next_midnight_ns(instrument.date, instrument.timezone)
+    start, stop = instrument.span
     exch = events.exch_ns
     rule = f"a time on {instrument.date} ({instrument.timezone})"
     _require(_never_falls(exch), "exch_ns", "times that never go back", events)
