@@ -22,9 +22,10 @@ import polars as pl
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
+from tercel.core.tables.table import ROW
 from tercel.signals.features.factors import guarded
 from tercel.signals.sources.daily import DailyFactors, universe
-from tercel.signals.sources.port import ROW, SourceAbsentError, at_new_york, checked, time_type
+from tercel.signals.sources.port import SourceAbsentError, at_new_york, checked, time_type
 
 Cutoff = Literal["close", "open"]
 TWEETS, PRICES = "tweet/preprocessed/", "price/raw/"

@@ -6,7 +6,7 @@ the quote in force, without a lag, and at the mid by the last different price. R
 trades before quotes of other files: a quote that follows a trade at once shows what the trade left.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -100,7 +100,7 @@ class CsvDay:
             text = r.read_text(member, file, zone, self.date, self.symbol)
             inside = text.frame.filter(pl.col(r.NS).is_between(start, stop, closed="left"))
             report["rows of another day"] += text.frame.height - inside.height
-            text = r.TextRows(inside, text.where)
+            text = replace(text, frame=inside)
             back += int((text.frame[r.NS].diff() < 0).sum())
             rank = number if file.quote is None else number + len(self.parts)
             for role in file.roles:

@@ -8,31 +8,22 @@ which rules clean it (`[clean]`). Maps that are shipped are used by name; any ot
 import re
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
 from tercel.core.schema import schema_of
+from tercel.core.tables.table_map import MapTable, TextFormat, Words
 from tercel.core.toml import parse_toml
-from tercel.core.validated import TomlTable, validated
+from tercel.core.validated import validated
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
 from tercel.market.tape.instrument import DAY_S, clock_s, local_ns, midnight_ns
 
 UNIT_NS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 MAPS: Final = "tercel.feeds.maps"
 ROLES: Final = ("quote", "trade", "level", "order")
-Words = Annotated[
-    tuple[str, ...], BeforeValidator(lambda given: given if isinstance(given, list | tuple) else (given,))
-]
-"""One word or several; codes may be written as numbers."""
-
-
-class MapTable(TomlTable):
-    """Base of the tables of a map: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(coerce_numbers_to_str=True)
 
 
 def _need(*rules: tuple[object, str]) -> None:
@@ -252,8 +243,8 @@ class OrderMap(MapTable):
     cross: Words = ()
 
 
-class FileMap(MapTable):
-    """One kind of file.
+class FileMap(TextFormat):
+    """One kind of file; how its text is written is said as :class:`tercel.core.tables.table_map.TextFormat`.
 
     Parameters
     ----------
@@ -266,8 +257,6 @@ class FileMap(MapTable):
         Whether the first row names the columns; else `columns` names them.
     columns : tuple of str
         Names of the columns of a file without header.
-    separator : str
-        Between fields.
     symbol : str
         Column of symbols, where the name does not say.
     price_scale : int
@@ -279,7 +268,6 @@ class FileMap(MapTable):
     date_format: str = "%Y%m%d"
     header: bool = True
     columns: Words = ()
-    separator: str = ","
     symbol: str = ""
     price_scale: PositiveInt = 1
     rows: RowsMap = RowsMap()

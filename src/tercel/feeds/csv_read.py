@@ -2,16 +2,22 @@
 converted is named with its row.
 """
 
+import codecs
+import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import polars as pl
 
 from tercel.core.errors import FeedError
 from tercel.core.names import offer
+from tercel.core.progress import say
 from tercel.core.tables.clock import resolve
+from tercel.core.tables.numbers import EITHER, plain_text, shown_signs, with_point
+from tercel.core.tables.text import HEAD, decoded, header_at, separator_of
 from tercel.feeds.csv_map import UNIT_NS, FileMap, LevelMap, OrderMap, QuoteMap, TradeMap
 from tercel.feeds.members import Member
 from tercel.market.tape import schema
@@ -21,6 +27,9 @@ ROW: Final = "_row"
 NS: Final = "_ns"
 RECEIVED: Final = "_received"
 TIMES: Final = (NS, RECEIVED, ROW)
+HEAD_BYTES: Final = 1 << 16
+"""Bytes of a file by which its encoding, its separator and its header are found."""
+_MARKS: Final = r"[^-+.0-9eE\s]"
 CORRECT: Final = "correct the row, or the map"
 
 
@@ -44,14 +53,6 @@ def divided(value: pl.Expr, by: float) -> pl.Expr:
     return value.map_batches(lambda column: pl.Series(column.to_numpy() / by), return_dtype=pl.Float64)
 
 
-def number(column: str, times: int = 1, over: int = 1) -> TypedColumn:
-    """A column as float64, multiplied and divided; 0 where the field is empty."""
-    text = stripped(column)
-    value = text.cast(pl.Float64, strict=False)
-    made = pl.when(text == "").then(0.0).when(value.is_finite()).then(divided(value * times, over))
-    return TypedColumn(column, text, made, "a number")
-
-
 def one_of(column: str, table: Mapping[str, int], what: str) -> TypedColumn:
     """A column by a table of what its values mean."""
     text = stripped(column)
@@ -69,14 +70,37 @@ class TextRows:
         Text columns; ROW from 1 (the header counts), NS and RECEIVED in ns since 1970.
     where : str
         The file, for people.
+    decimal : str
+        Sign of decimals in its numbers; empty: not known.
     """
 
     frame: pl.DataFrame
     where: str
+    decimal: str = "."
 
     def of(self, column: str, values: Sequence[str]) -> "TextRows":
         """Rows whose column holds one of some values."""
-        return TextRows(self.frame.filter(stripped(column).is_in(list(values))), self.where)
+        return replace(self, frame=self.frame.filter(stripped(column).is_in(list(values))))
+
+    def number(self, column: str, times: int = 1, over: int = 1) -> TypedColumn:
+        """A column as float64, multiplied and divided; 0 where the field is empty.
+
+        Raises
+        ------
+        FeedError
+            For a number whose decimal sign neither the map nor another cell shows, with its row.
+        """
+        text = stripped(column)
+        made = TypedColumn(column, text, text.cast(pl.Float64, strict=False), "a number")
+        if not self.decimal:
+            unknown = self.frame[column].str.strip_chars().str.contains(EITHER).fill_null(False)
+            self.refuse(
+                unknown, made, "a number whose decimal sign is known", 'write `decimal = ","`, or ".", in the map'
+            )
+        if self.decimal == "," or self.frame[column].str.contains(_MARKS).any():
+            made = replace(made, made=with_point(plain_text(text), self.decimal or ".").cast(pl.Float64))
+        value = pl.when(text == "").then(0.0).when(made.made.is_finite()).then(divided(made.made * times, over))
+        return replace(made, made=value)
 
     def typed(self, fields: Mapping[str, TypedColumn | pl.Expr], kept: Sequence[str] = TIMES) -> pl.DataFrame:
         """The `kept` columns and those of the fields, under their names.
@@ -126,11 +150,10 @@ def read_text(member: Member, file: FileMap, timezone: str, date: str | None, sy
     FeedError
         For a file that Polars cannot split into the map's columns, lacks one of them, or holds a time that is none.
     """
+    source, separator, skip = _opened(member, file)
     try:
-        lazy = pl.scan_csv(
-            member.path or member.content(), has_header=file.header, infer_schema=False, separator=file.separator
-        )
-        lazy = _named(lazy, member, file).with_row_index(ROW, 1 + file.header)
+        lazy = pl.scan_csv(source, has_header=file.header, infer_schema=False, separator=separator, skip_lines=skip)
+        lazy = _named(lazy, member, file).with_row_index(ROW, 1 + file.header + skip)
         if symbol is not None and file.symbol:
             lazy = lazy.filter(pl.col(file.symbol).str.strip_chars().str.to_uppercase() == symbol.upper())
         frame = lazy.with_columns(pl.col(ROW).cast(pl.Int64)).collect(engine="streaming")
@@ -143,7 +166,8 @@ def read_text(member: Member, file: FileMap, timezone: str, date: str | None, sy
             remedy = "give `date=`, or a group `date` in the map's name of files"
             raise FeedError("the date of times since midnight", member.where, remedy)
         start = midnight_ns(date, timezone)
-    text, clock = TextRows(frame, member.where), file.time
+    decimal = file.point or ("." if separator == "," else _shown(frame))
+    text, clock = TextRows(frame, member.where, decimal), file.time
     times = {NS: _time(file, clock.column, start)}
     if clock.received:
         times[RECEIVED] = _time(file, (clock.received,), start)
@@ -158,7 +182,36 @@ def read_text(member: Member, file: FileMap, timezone: str, date: str | None, sy
             typed = typed.with_columns(moments.alias(name))
     kept = pl.col(*times).dt.epoch("ns") if clock.unit == "text" else pl.col(*times)
     typed = typed.with_columns(kept).with_columns(pl.col(RECEIVED if clock.received else NS).alias(RECEIVED))
-    return TextRows(typed, member.where)
+    return replace(text, frame=typed)
+
+
+def _opened(member: Member, file: FileMap) -> tuple[Path | bytes, str, int]:
+    """What Polars reads, in UTF-8, what stands between its cells, and how many lines before the header."""
+    head = next(member.chunks(HEAD_BYTES), b"")
+    try:
+        text = codecs.getincrementaldecoder(file.encoding or "utf-8")().decode(head)
+        source = member.path or member.content()
+    except UnicodeDecodeError:
+        text = ""
+    if not text or file.encoding:
+        text, note = decoded(member.content(), file.encoding, member.where)
+        source = text.encode()
+        if note:
+            say(f"warning: {note}")
+    lines = text[:HEAD_BYTES].splitlines()[:HEAD]
+    separator = separator_of(lines, file.separator)
+    skip = max(file.skip, 0)
+    if file.skip < 0 and file.header:
+        skip = header_at(list(csv.reader(lines, delimiter=separator)))
+    return source, separator, skip
+
+
+def _shown(frame: pl.DataFrame) -> str:
+    """The decimal sign that cells show, "" where none does."""
+    some = frame.head(HEAD)
+    found = shown_signs(some)
+    comma, point = (one is not None for one in (shown_signs(frame) if found == (None, None) else found))
+    return "," if comma and not point else "." if point and not comma else ""
 
 
 def _named(lazy: pl.LazyFrame, member: Member, file: FileMap) -> pl.LazyFrame:
@@ -215,8 +268,8 @@ def quotes_of(text: TextRows, m: QuoteMap, scale: int, report: Taken) -> pl.Data
     fields: dict[str, TypedColumn | pl.Expr] = {"exchange": stripped(m.exchange) if m.exchange else pl.lit("")}
     for side, price, size in (("bid", m.bid, m.bid_size), ("ask", m.ask, m.ask_size)):
         for n in range(1, m.levels + 1):
-            at = fields[f"{side}_{n}"] = number(price.replace("{n}", str(n)), over=scale)
-            sized = number(size.replace("{n}", str(n)), m.size_unit) if size else None
+            at = fields[f"{side}_{n}"] = text.number(price.replace("{n}", str(n)), over=scale)
+            sized = text.number(size.replace("{n}", str(n)), m.size_unit) if size else None
             fields[f"{side}_size_{n}"] = sized or (at.made > 0).cast(pl.Float64)
     return text.typed(fields)
 
@@ -239,7 +292,7 @@ def trades_of(text: TextRows, m: TradeMap, scale: int, report: Taken) -> pl.Data
     if m.aggressor:
         active = stripped(m.aggressor)
         sign = active.is_in(m.buy).cast(pl.Int64) - active.is_in(m.sell).cast(pl.Int64)
-    price, size = number(m.price, over=scale), number(m.size, m.size_unit)
+    price, size = text.number(m.price, over=scale), text.number(m.size, m.size_unit)
     return text.typed({"price": price, "size": size, "sign": sign, "cross": cross})
 
 
@@ -284,7 +337,7 @@ def orders_of(text: TextRows, m: OrderMap, scale: int) -> pl.DataFrame:
         schema.MODIFY: m.modify, schema.TRADE_HIDDEN: m.hidden, schema.CROSS: m.cross,
     }  # fmt: skip
     table = {word: kind for kind, words in kinds.items() for word in words}
-    number_of = number(m.id)
+    number_of = text.number(m.id)
     ids = TypedColumn(m.id, number_of.text, number_of.made.cast(pl.Int64), number_of.expected)
     return _direct(text, m, scale, one_of(m.action, table, "an action that the map knows"), ids)
 
@@ -293,5 +346,5 @@ def _direct(
     text: TextRows, m: LevelMap | OrderMap, scale: int, kind: TypedColumn | pl.Expr, order_id: TypedColumn | pl.Expr
 ) -> pl.DataFrame:
     side = one_of(m.side, {**dict.fromkeys(m.bid, 1), **dict.fromkeys(m.ask, -1)}, "a side")
-    price, size = number(m.price, over=scale), number(m.size)
+    price, size = text.number(m.price, over=scale), text.number(m.size)
     return text.typed({"side": side, "kind": kind, "order_id": order_id, "price": price, "size": size})

@@ -19,9 +19,9 @@ from pydantic import Field, model_validator
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import check_known
 from tercel.core.rows import SYMBOLS, FileRow, fraction, parse_time, rows, unread
+from tercel.core.tables.table_map import MapTable, Words
 from tercel.core.toml import read_toml
 from tercel.core.validated import validated
-from tercel.feeds.csv_map import MapTable, Words
 
 _PARENT = ("parent", "parent id", "parent_id", "parentid")
 FILLS: Final = ("time", "symbol", "side", "quantity", "price")

@@ -13,8 +13,9 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
+from tercel.core.tables.table import ROW
 from tercel.signals.panel.panel import Panel
-from tercel.signals.sources.port import EVERY, KEYS, ROW, FrameSource, SignalSource, time_type
+from tercel.signals.sources.port import EVERY, KEYS, FrameSource, SignalSource, time_type
 
 
 class SourceContract:

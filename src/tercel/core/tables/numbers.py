@@ -22,7 +22,8 @@ _SHOWS: Final = (
     r"^[-+]?(?:(?:0|\d{{4,}}){d}\d+|\d{{1,3}}{d}(?:\d{{1,2}}|\d{{4,}})"
     r"|\d{{1,3}}(?:{t}\d{{3}})+{d}\d+|\d{{1,3}}(?:{t}\d{{3}}){{2,}})$"
 )
-_EITHER: Final = r"^[-+]?[1-9]\d{0,2}[.,]\d{3}$"
+EITHER: Final = r"^[-+]?[1-9]\d{0,2}[.,]\d{3}$"
+"""Numbers with one sign, which may be of decimals or of thousands."""
 _NUMBER: Final = r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$"
 LARGEST: Final = 15
 """Power of ten that an exact number may have, and its reciprocal."""
@@ -60,15 +61,14 @@ def with_point(text: pl.Expr, decimal: str) -> pl.Expr:
     return pl.when(text.str.contains(_NUMBER)).then(text)
 
 
-def shown_signs(frame: pl.DataFrame) -> tuple[int, int]:
-    """Rows of the first cells that show a decimal comma, and a decimal point; 0: none does."""
-    first = []
+def shown_signs(frame: pl.DataFrame) -> tuple[int | None, int | None]:
+    """Places of the first rows of which a cell shows a decimal comma, and a decimal point."""
+    first = list[int | None]()
     names = [name for name, kind in frame.schema.items() if kind == pl.String]
     for decimal, mark in (("[,]", "[.]"), ("[.]", "[,]")):
         pattern = _SHOWS.format(d=decimal, t=mark)
         shows = pl.any_horizontal(False, *(plain_text(pl.col(name)).str.contains(pattern) for name in names))
-        rows = frame.filter(shows.fill_null(False)).head(1)[ROW]
-        first.append(int(rows[0]) if len(rows) else 0)
+        first.append(next(iter(frame.select(shows.fill_null(False).arg_true()).to_series()), None))
     return first[0], first[1]
 
 
@@ -99,7 +99,7 @@ def texts(table: Table, name: str, expected: str = "a number", remedy: str = "")
     if not decimal:
         comma, point = table.signs
         why = f": a comma in row {comma}, a point in row {point}" if comma else " (10.000: ten or ten thousand)"
-        unknown = cells.str.contains(r"[.,]") if comma else cells.str.contains(_EITHER)
+        unknown = cells.str.contains(r"[.,]") if comma else cells.str.contains(EITHER)
         table.refuse(unknown, name, f"numbers whose decimal sign the file shows{why}", f"say it: {how}, or decimal=.")
     found = cells.to_frame().select(with_point(pl.col(name), decimal or "."))[name]
     wrong = cells.is_not_null() & found.is_null()

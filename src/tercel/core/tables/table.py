@@ -81,7 +81,8 @@ class Table:
         """Rows of the first cells that show a decimal comma and a decimal point; 0: none does."""
         from tercel.core.tables.numbers import shown_signs
 
-        return shown_signs(self.frame)
+        comma, point = (0 if place is None else int(self.frame[ROW][place]) for place in shown_signs(self.frame))
+        return comma, point
 
 
 def read_table(source: object, map: TableMap | Called = AS_NAMED, how: HowToMap = TYPED) -> Table:
