@@ -78,7 +78,7 @@ def test_five_commands_lead_from_prices_to_a_first_order(tmp_path: Path, monkeyp
         f"The file of targets asked for it, {name}: weight {weight:g} at " in why for name, weight in targets.items()
     )
     page = (desk / "report.html").read_text(encoding="utf-8")
-    assert "Forecasts, and what came" in page
+    assert "Forecast versus realised" in page
     assert forecasts["model"] in page
     assert [page.count(f"{name}: weight") for name in targets] == [1, 1], "a target is told once"
     state = DeskState()

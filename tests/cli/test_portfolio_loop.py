@@ -40,7 +40,7 @@ def port() -> Iterator[int]:
 def test_three_days_of_a_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port: int) -> None:
     monkeypatch.chdir(tmp_path)
     prices(DAYS).write_csv("prices.csv")
-    Path("s.toml").write_text(SIGNALS.replace("[train]", "horizon = 1\nevery = 1\n[train]"))
+    Path("s.toml").write_text(SIGNALS.replace("[train]", "horizon = 1\n[train]"))
     Path("p.toml").write_text(PORTFOLIO)
     venue = f'[desk]\nvenue = "fix://TRADER@127.0.0.1:{port}"'
     desk = DESK.replace("[desk]", venue).replace(TWO, INSTRUMENTS).replace("rounds = 2", "rounds = 1")

@@ -122,9 +122,10 @@ class Trader:
 
     def new(self, side: int, lots: int, price: int | None, tif: o.Tif = o.Tif.DAY, **other: str) -> str:
         """Send a new order; its name."""
-        name = other.get("name") or self.name()
-        instrument = other.get("instrument", self.instrument)
-        self.venue.send(o.NewOrder(name, instrument, side, lots, price, tif, self.account, "", self.venue.now_ns))
+        name, now = other.get("name") or self.name(), self.venue.now_ns
+        self.venue.send(
+            o.NewOrder(name, other.get("instrument", self.instrument), side, lots, price, tif, self.account, "", now)
+        )
         return name
 
     def cancel(self, orig: str, side: int = 1) -> str:
@@ -135,13 +136,14 @@ class Trader:
 
     def replace(self, orig: str, side: int, lots: int, price: int) -> str:
         """Send a replace; its name."""
-        name = self.name()
-        now = self.venue.now_ns
+        name, now = self.name(), self.venue.now_ns
         self.venue.send(o.ReplaceOrder(name, orig, self.instrument, side, lots, price, self.account, "", now))
         return name
 
     def rest(self, lots: int = 10, behind: int = 5) -> tuple[str, o.Report]:
         """A buy order that rests `behind` ticks behind the touch: its name and its first report."""
+        while not self.book.orders:  # one that was lost comes back with a snapshot
+            self.run(S // 10)
         name = self.new(1, lots, self.book.best(1) - behind)
         return name, self.report(name, o.ExecType.NEW)
 
