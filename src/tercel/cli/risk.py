@@ -33,11 +33,11 @@ Weights = Annotated[
     Path | None, typer.Option(help="CSV of name,weight; short below 0. Default: equal weights.", metavar="FILE")
 ]
 Map = Annotated[
-    Path | None, typer.Option(help="File of \\[columns] close = ...: what they are called.", metavar="MAP.toml")
+    str | None, typer.Option(help="A shipped map, or a file of \\[columns] close = ....", metavar="NAME|MAP.toml")
 ]
 Column = Annotated[
     list[str] | None,
-    typer.Option(help="One column, as close=Last, or date_order=dmy; may be repeated.", metavar="OURS=THEIRS"),
+    typer.Option(help="A column, as close=Last, or a setting, as decimal=,; may be repeated.", metavar="OURS=THEIRS"),
 ]
 Adjusted = Annotated[bool, typer.Option("--adjusted", help="The closes are adjusted though none is called so.")]
 Prices = Annotated[

@@ -14,7 +14,7 @@ import polars as pl
 from tercel.core.arrays import Floats
 from tercel.core.tables.numbers import numbers
 from tercel.core.tables.table import ROW, read_table, renamed
-from tercel.core.tables.table_map import Called, TableMap
+from tercel.core.tables.table_map import Called, TableMap, table_map
 from tercel.core.tables.times import days
 from tercel.core.tables.usual import USUAL, plain_name
 from tercel.signals.risk.portfolio import Portfolio, make_portfolio
@@ -58,7 +58,9 @@ def read_portfolio(
     """
     table = price_table(source, columns)
     if isinstance(weights, str | Path):
-        weights = {name: weight for name, weight, _ in read_named(Path(weights), _WEIGHTS)[1]}
+        written = columns if isinstance(columns, TableMap) else table_map(None, columns)
+        rows = read_named(Path(weights), _WEIGHTS, written.model_copy(update={"columns": {}}))[1]
+        weights = {name: weight for name, weight, _ in rows}
     book = make_portfolio(table.frame.with_columns(pl.col("adjusted") | adjusted), weights)
     noticed = [f"{note[0].upper()}{note[1:]}." for note in table.notes if not note.startswith("moves")]
     book = replace(book, notes=(*noticed, *book.notes))

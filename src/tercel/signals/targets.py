@@ -19,7 +19,7 @@ from tercel.core.names import offer
 from tercel.core.orders import Listing
 from tercel.core.tables.numbers import numbers
 from tercel.core.tables.table import ROW, TYPED, HowToMap, read_table, renamed
-from tercel.core.tables.table_map import Called
+from tercel.core.tables.table_map import Called, TableMap
 from tercel.core.tables.times import days
 from tercel.core.tables.usual import USUAL, plain_name
 
@@ -80,7 +80,10 @@ def names_in(path: Path, columns: Called = MappingProxyType({})) -> tuple[str, .
 
 
 def read_named(
-    path: Path, units: Mapping[str, Sequence[str]], columns: Called = MappingProxyType({}), how: HowToMap = TYPED
+    path: Path,
+    units: Mapping[str, Sequence[str]],
+    columns: TableMap | Called = MappingProxyType({}),
+    how: HowToMap = TYPED,
 ) -> tuple[str, list[tuple[str, float, int]], date | None]:
     """A file of names and numbers: what they count; name, number and row of its last date, of all without dates; that
     date.

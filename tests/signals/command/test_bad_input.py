@@ -39,7 +39,7 @@ def no_scene_time(folder: Path) -> str:
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (latin_series, ("source series", "UTF-8", "trend.csv")),
+        (latin_series, ("source series", "debt 'é' in row 2", "trend.csv")),
         (future, ("source series", "dated in the future", "trend.csv, row 62", "known by the day of collection")),
         (undated, ("a date such as", "date '' in row 172 of", "trend.csv")),
         (constant, ("features that vary", "debt", "trend.csv")),

@@ -250,7 +250,7 @@ def _renamed(
     theirs = [name for name in table.frame.columns if name != ROW]
     for ours, words in called.items():
         places = [place for word in words if (place := _place(word, theirs)) is not None]
-        if not places and all(words) and ours not in theirs:
+        if not places and all(words):
             received = f"no {' or '.join(words)} in {table.where}: {', '.join(theirs)}"
             without = "" if ours in needed else f", or go on without: {table.how.column.format(ours, '')}"
             raise DataError(f"the column that is called {ours}", received, f"correct {table.how.whole}{without}")

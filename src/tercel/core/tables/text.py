@@ -104,7 +104,7 @@ def sections(text: str, how: TextFormat, where: str) -> tuple[list[Section], str
     """Tables of a text, what stands between their cells, and what was passed over.
 
     A row of another width begins a section where it looks like a header: no empty cell, no digit. The same header
-    again goes on with its section. The last rows are left out where they are totals.
+    again goes on with its section. The last rows of a section are left out where they are totals.
 
     Raises
     ------
@@ -124,10 +124,14 @@ def sections(text: str, how: TextFormat, where: str) -> tuple[list[Section], str
         raise DataError("a table with a header", f"an empty file, {where}", "write the names of columns, then rows")
     at = 0 if how.skip >= 0 else header_at([cells for _, cells in rows[:HEAD]])
     notes = [f"lines before the header of {where} passed over: {_shown(rows[:at])}"] if at else []
-    rows, totals = _without_totals(rows[at:])
-    if totals:
-        notes.append(f"totals at the end of {where} left out: {_shown(totals)}")
-    return _split(rows, where), separator, notes
+    parts = _split(rows[at:], where)
+    for part in parts:
+        totals = []
+        while part.rows and _is_total(part.rows[-1][1]):
+            totals.append(part.rows.pop())
+        if totals:
+            notes.append(f"totals of {where} left out: {_shown(totals)}")
+    return parts, separator, notes
 
 
 def _cells(lines: list[str], first: int, separator: str) -> list[Row]:
@@ -146,13 +150,6 @@ def _shown(rows: Sequence[Row]) -> str:
     return "; ".join(texts) + ("; ..." if len(rows) > 3 else "")
 
 
-def _without_totals(rows: list[Row]) -> tuple[list[Row], list[Row]]:
-    end = len(rows)
-    while end > 1 and _is_total(rows[end - 1][1]):
-        end -= 1
-    return rows[:end], rows[end:]
-
-
 def _is_total(cells: Sequence[str]) -> bool:
     filled = [cell for cell in cells if cell]
     return _TOTALS.match(filled[0].lower()) is not None and 2 * len(filled) <= len(cells) + 1
@@ -166,6 +163,8 @@ def _split(rows: list[Row], where: str) -> list[Section]:
             continue
         if len(cells) == len(header[1]):
             found.append((number, cells))
+        elif _is_total(cells):
+            continue
         elif _is_header(cells):
             header, found = (number, cells), []
             parts.append(Section(header, found))

@@ -9,6 +9,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import check_known
 from tercel.core.tables.numbers import numbers
 from tercel.core.tables.table import read_table, renamed
+from tercel.core.tables.table_map import Called
 from tercel.core.tables.times import days
 from tercel.core.tables.usual import USUAL
 from tercel.core.toml import read_toml
@@ -35,6 +37,7 @@ from tercel.signals.risk.volatility import MONTH
 from tercel.signals.runs.backtest import Charge, daily_returns, forecasts, known_by, traded
 from tercel.signals.runs.config import day_of
 from tercel.signals.sources.port import time_type
+from tercel.signals.sources.registry import in_table
 
 EXAMPLE: Final = "see docs/examples/portfolio.toml"
 ALL_AT_ONCE: Final = "all_at_once"
@@ -50,6 +53,8 @@ class ForecastSection(TomlTable):
     """Folder of a trained model or of its run, from this file's folder."""
     file: str = ""
     """Or a table, CSV or Parquet: date, name, value, outcome (a fraction), sd (of a day's return); end, dollars."""
+    columns: dict[str, str | list[str]] = Field(default_factory=dict)
+    """What the table's columns are called, ours to theirs, and how it is written: {decimal = ","}."""
 
 
 class BookSection(TomlTable):
@@ -163,7 +168,8 @@ def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool =
     model, traded_of, said = None, None, list[str]()
     if config.forecasts.file:
         where = str(base / config.forecasts.file)
-        walk, sd, dollars = read_forecasts(base / config.forecasts.file, config.cost.law is not None)
+        file, columns = base / config.forecasts.file, config.forecasts.columns
+        walk, sd, dollars = read_forecasts(file, config.cost.law is not None, columns)
         traded_of = sd, dollars
     else:
         model = load(folder_at(base / config.forecasts.model, seed))
@@ -212,7 +218,7 @@ def _since(walk: Walk, day: str) -> slice:
     return slice(int(np.searchsorted(walk.time_ns, np.datetime64(day, "ns").astype(np.int64))), None)
 
 
-def read_forecasts(path: Path, by_law: bool) -> tuple[Walk, Floats, Floats]:
+def read_forecasts(path: Path, by_law: bool, columns: Called = MappingProxyType({})) -> tuple[Walk, Floats, Floats]:
     """Forecasts in a table of one's own with volatilities and traded values, dates by names.
 
     Parameters
@@ -221,6 +227,8 @@ def read_forecasts(path: Path, by_law: bool) -> tuple[Walk, Floats, Floats]:
         Columns date, name, value, outcome, sd; `end` of the outcome where that is not the next date; dollars.
     by_law : bool
         Whether traded values are needed.
+    columns : mapping
+        Ours to theirs, and settings of the table's map.
 
     Raises
     ------
@@ -228,12 +236,12 @@ def read_forecasts(path: Path, by_law: bool) -> tuple[Walk, Floats, Floats]:
         With file and row.
     """
     remedy = "correct the cell, or take the row out"
-    table = read_table(path)
+    table = read_table(path, columns, in_table("forecasts"))
     usual: dict[str, tuple[str, ...]] = {
-        "date": USUAL["date"], "name": USUAL["symbol"], "value": ("value", "forecast"), "end": ("end",),
+        "date": USUAL["date"], "symbol": USUAL["symbol"], "value": ("value", "forecast"), "end": ("end",),
         "outcome": ("outcome", "return"), "sd": ("sd", "volatility"), "dollars": ("dollars", "adv"),
     }  # fmt: skip
-    needed = ("date", "name", "value", "outcome", "sd", *["dollars"] * by_law)
+    needed = ("date", "symbol", "value", "outcome", "sd", *["dollars"] * by_law)
     table = renamed(table, needed, ("end", *["dollars"] * (not by_law)), usual)
     found = {key: numbers(table, key) for key in ("value", "outcome", "sd", "dollars") if key in table.frame.columns}
     table.refuse(found["value"].is_null(), "value", "a forecast in each row", remedy)
@@ -243,8 +251,8 @@ def read_forecasts(path: Path, by_law: bool) -> tuple[Walk, Floats, Floats]:
         received = f"half of them beyond {usual_size:.3g} in {path}"
         raise DataError("outcomes as fractions, 0.01 for 1 %", received, "divide the column outcome by 100")
     table.refuse(~(found["sd"].fill_null(0.0) > 0), "sd", "the deviation of a day's return, above 0", remedy)
-    when, who = days(table, "date"), table.frame["name"].cast(pl.String)
-    table.refuse(pl.DataFrame({"d": when, "n": who}).is_duplicated(), "name", "one row a date and name", remedy)
+    when, who = days(table, "date"), table.frame["symbol"].cast(pl.String).alias("name")
+    table.refuse(pl.DataFrame({"d": when, "n": who}).is_duplicated(), "symbol", "one row a date and name", remedy)
     time = when.cast(pl.Datetime("ns")).cast(time_type())
     rows = pl.DataFrame([time.alias("time"), time.alias("start"), who, *found.values()])
     if "end" in table.frame.columns:

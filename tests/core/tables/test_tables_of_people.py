@@ -1,0 +1,119 @@
+"""Tables as people have them: text, sections, totals, decimal signs, proposals for columns, dates."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from tercel.core.errors import ConfigError, DataError
+from tercel.core.tables.numbers import exact, units
+from tercel.core.tables.sides import sides
+from tercel.core.tables.table import Table, read_table, renamed, unread
+from tercel.core.tables.table_map import AS_NAMED, Called, TableMap, table_map
+from tercel.core.tables.times import moments
+from tercel.core.tables.usual import USUAL_FILLS
+
+
+def read(folder: Path, text: str | bytes, columns: TableMap | Called = AS_NAMED, *needed: str) -> Table:
+    file = folder / "t.csv"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return renamed(read_table(file, columns), needed)
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "received"),
+    [
+        ("price;quantity\n28,60;1.000\n", {}, [1000]),
+        ("price;quantity\n28.60;1,000\n", {}, [1000]),
+        ("price;quantity\n28,60;10,5\n1.000,00;1.000.000\n", {}, [Fraction(21, 2), 1_000_000]),
+        ('price,quantity\n1.5,"1,000"\n', {}, [1000]),
+        ("price\tquantity\n1.25\t1'000\n", {}, [1000]),
+        ("price|quantity\n1|1\N{NO-BREAK SPACE}000\n", {}, [1000]),
+        ("price;quantity\n28;10.000\n", {"decimal": ","}, [10_000]),
+        ("price;quantity\n28;10.000\n", {"decimal": "."}, [10]),
+        ("price;quantity\n28;10.000\n", {"thousands": "."}, [10_000]),
+        ("price,quantity\n1,(2.5)\n1,3.5-\n1,-\n", {}, [Fraction(-5, 2), Fraction(-7, 2), None]),
+        ("price,quantity\n1,0.00000001\n", {}, [Fraction(1, 10**8)]),
+        ("price,quantity\n1,0.5000000000RWE\n", {"units_in_cells": True}, [Fraction(1, 2)]),
+    ],
+)
+def test_numbers_are_read_by_the_sign_that_the_file_shows(
+    tmp_path: Path, text: str, said: Called, received: list[Fraction | int | None]
+) -> None:
+    assert exact(read(tmp_path, text, said, "price", "quantity"), "quantity") == received
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("price;quantity\n28;10.000\n", "`column=decimal=,`, or decimal=."),
+        ("price;quantity\n28,60;1\n28.60;1,5\n", "`column=decimal=,`, or decimal=."),
+        ('price,quantity\n1,"28,60"\n', "`column=decimal=,`"),
+    ],
+)
+def test_a_number_of_no_certain_sign_is_refused_and_its_remedy_works(tmp_path: Path, text: str, remedy: str) -> None:
+    with pytest.raises(DataError) as refusal:
+        exact(read(tmp_path, text, AS_NAMED, "price", "quantity"), "quantity")
+    assert remedy in str(refusal.value)
+    assert exact(read(tmp_path, text.replace("28.60", "28,60"), {"decimal": ","}, "price", "quantity"), "quantity")
+
+
+def test_titles_totals_sections_and_repeated_headers_are_no_rows(tmp_path: Path) -> None:
+    text = (
+        "Account 12,,\n\nsymbol,price,quantity\nA,1.5,10\nsymbol,price,quantity\nB,2.5,20\nTotal,,30\n"
+        "Cash\nCurrency,Ending Cash\nUSD,12.5\n"
+    )
+    table = read(tmp_path, text, AS_NAMED, "symbol", "price")
+    assert table.frame.select("row", "symbol").rows() == [(4, "A"), (6, "B")]
+    assert table.notes == [
+        f"lines before the header of {tmp_path / 't.csv'} passed over: row 1, 'Account 12'",
+        f"totals of {tmp_path / 't.csv'} left out: row 7, 'Total 30'",
+    ]
+    cash = read(tmp_path, text, {"symbol": "Currency", "price": "Ending Cash"}, "symbol", "price")
+    assert cash.frame["row"].to_list() == [10]
+    ends = read(tmp_path, "symbol,price,quantity\nA,1.5,10\nTotal,,10\n", AS_NAMED, "symbol", "price")
+    assert ends.frame["symbol"].to_list() == ["A"]
+    with pytest.raises(DataError, match="3 cells, as in the first row; received 2 cells in row 3"):
+        read(tmp_path, "symbol,price,quantity\nA,1,1\nB,2\nC,3,1\n", AS_NAMED, "symbol")
+
+
+def test_encodings_are_found_or_said(tmp_path: Path) -> None:
+    text = "symbol;Stück\nÄÖ;1\n"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "cp1252"):
+        table = read(tmp_path, text.encode(encoding), {"quantity": "Stück"}, "symbol", "quantity")
+        assert table.frame["symbol"].to_list() == ["ÄÖ"]
+        assert len(table.notes) == (encoding == "cp1252")
+    latin = read(tmp_path, text.encode("cp850"), {"quantity": "Stück", "encoding": "cp850"}, "symbol", "quantity")
+    assert latin.frame["symbol"].to_list() == ["ÄÖ"]
+
+
+def test_columns_are_proposed_but_not_money_for_a_quantity(tmp_path: Path) -> None:
+    text = "Time,Pair,Side,Price,Executed,Amount\n1,A,BUY,28.5,1000,28500\n2,A,SELL,28.4,10,284\n"
+    (tmp_path / "t.csv").write_text(text)
+    table = read_table(tmp_path / "t.csv")
+    with pytest.raises(DataError) as refusal:
+        renamed(table, ("time", "side", "price", "quantity"), (), USUAL_FILLS, taken=False)
+    assert "`column=quantity=Executed`" in str(refusal.value)
+    assert "quantity=Amount" not in str(refusal.value)
+    assert unread(renamed(table, ("time",)), ("time",)) == ["Pair", "Side", "Price", "Executed", "Amount"]
+
+
+def test_times_of_two_columns_and_words_of_sides(tmp_path: Path) -> None:
+    said = {"time": ["Datum", "Zeit"], "timezone": "Europe/Berlin", "buy": "Kauf", "sell": "Verkauf", "side": "Art"}
+    text = "Datum;Zeit;Art\n03.04.2024;10:30;Kauf\n04.04.2024;01:30:00 PM;VERKAUF\n"
+    table = read(tmp_path, text, said, "time", "side")
+    assert [str(one)[:16] for one in moments(table, "time")] == ["2024-04-03 08:30", "2024-04-04 11:30"]
+    assert sides(table).to_list() == [1, -1]
+    with pytest.raises(DataError, match=r"received Art 'Kauf' in row 2 .*`column=buy=WORD`"):
+        sides(read(tmp_path, text, {"side": "Art"}, "side"))
+
+
+def test_units_and_maps(tmp_path: Path) -> None:
+    fees = read(tmp_path, "fee\n0.0000130000BNB\n1.5 USD\nEUR 2\n3\n", AS_NAMED, "fee")
+    assert units(fees, "fee").to_list() == ["BNB", "USD", "EUR", ""]
+    (tmp_path / "m.toml").write_text('decimal = ","\n[columns]\nprice = "Kurs"\n')
+    assert table_map(tmp_path / "m.toml", {"price": "Preis"}).columns == {"price": ("Preis",)}
+    assert table_map(None, {"map": str(tmp_path / "m.toml")}).decimal == ","
+    for wrong in ({"decimal": ";"}, {"timezone": "Mars"}, {"encoding": "utf-99"}, {"separator": ";;"}):
+        with pytest.raises(ConfigError):
+            table_map(None, wrong)
