@@ -75,12 +75,10 @@ def test_a_panel_shorter_than_its_embargo_is_refused(tmp_path: Path) -> None:
         (SERIES + 'name = "noise"\n', "noise, which the panel has already"),
         (SERIES.replace('"trend.csv"', '"gone.csv"') + "required = true\n", "source series: nothing at"),
         (SERIES.replace("2020", "1990") + "max_age_days = -1\n", "max_age_days"),
-        ('[train.gate]\ncolumns = ["linear.a"]\n', "the same of every instrument"),
-        ('[train.gate]\ncolumns = ["market.mood"]\n', "columns for the gate among market.vol_20, market.ret_5"),
-        ("[train.gate]\nstates = 9\n", "train.gate.states"),
+        ("[train.gate]\nstates = 2\n", "train.gate"),
     ],
 )
-def test_sources_and_gates_that_cannot_be_are_named(tmp_path: Path, part: str, said: str) -> None:
+def test_sources_that_cannot_be_are_named(tmp_path: Path, part: str, said: str) -> None:
     trend(tmp_path)
     config = configured(tmp_path)
     text = config.read_text()

@@ -10,7 +10,7 @@ from tests.signals.command.foreign import SMALL, TRAIN, foreign
 from tests.signals.command.material import SERIES, configured, refused, trend
 
 from tercel.core.errors import ConfigError
-from tercel.signals.runs.config import GateSection, PanelSection, SourceSection, TrainSection, read_config
+from tercel.signals.runs.config import PanelSection, SourceSection, TrainSection, read_config
 from tercel.signals.sources.registry import KINDS
 from tercel.signals.zoo import family
 
@@ -25,7 +25,7 @@ SETTINGS = {
 
 def keys() -> Iterator[str]:
     """The text before a key's value."""
-    models: dict[str, type[BaseModel]] = {"panel": PanelSection, "train": TrainSection, "train.gate": GateSection}
+    models: dict[str, type[BaseModel]] = {"panel": PanelSection, "train": TrainSection}
     for table, model in models.items():
         yield from (f"[{table}]\n{key} = " for key in model.model_fields)
     for kind, made in KINDS.items():
