@@ -31,11 +31,6 @@ def constant(folder: Path) -> str:
     return SERIES
 
 
-def no_scene_time(folder: Path) -> str:
-    (folder / "scenes.csv").write_text("file,instrument,taken,published\n0.png,S000,,\n")
-    return '[[source]]\nkind = "scenes"\npath = "scenes.csv"\n'
-
-
 @pytest.mark.parametrize(
     ("made", "said"),
     [
@@ -43,7 +38,6 @@ def no_scene_time(folder: Path) -> str:
         (future, ("source series", "dated in the future", "trend.csv, row 62", "known by the day of collection")),
         (undated, ("a date such as", "date '' in row 172 of", "trend.csv")),
         (constant, ("features that vary", "debt", "trend.csv")),
-        (no_scene_time, ("0.png without one", "scenes.csv, row 2")),
     ],
 )
 def test_a_source_that_cannot_be_used_is_refused_whole(
