@@ -62,7 +62,7 @@ def test_a_panel_shorter_than_its_embargo_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("part", "said"),
     [
-        ('[[source]]\nkind = "horoscope"\npath = "x"\n', "a kind of source among daily, bars"),
+        ('[[source]]\nkind = "horoscope"\npath = "x"\n', "a kind of source among daily, fundamentals"),
         (SERIES + "lagg = 3\n", "options of series among"),
         ('[[source]]\nkind = "series"\npath = "trend.csv"\n', "the options that series needs"),
         (SERIES + SERIES, "series twice"),

@@ -31,7 +31,7 @@ def keys() -> Iterator[str]:
     for kind, made in KINDS.items():
         takes = [*signature(made).parameters][1:]
         own = {"columns" if one == "called" else one for one in takes} - {"how", "prices", "wanted"}
-        needed = {"series": "lag_days = 1\n", "bars": 'days = [["A", "2020-01-02"]]\n'}.get(kind, "")
+        needed = {"series": "lag_days = 1\n"}.get(kind, "")
         for key in sorted({*own, *SourceSection.model_fields} - {"path", "kind"}):
             beside = "" if needed.startswith(key) else needed
             yield f'[panel]\nkind = "synthetic"\n[[source]]\nkind = "{kind}"\npath = "x"\n{beside}{key} = '

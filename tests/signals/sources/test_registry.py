@@ -11,7 +11,7 @@ from tercel.signals.sources.registry import KINDS, source_of
 
 
 def test_every_kind_makes_a_source(tmp_path: Path) -> None:
-    needed = {"bars": {"days": [["A", "2020-01-01"]]}, "series": {"date": "date", "series": ["debt"], "lag_days": 1}}
+    needed = {"series": {"date": "date", "series": ["debt"], "lag_days": 1}}
     for kind in KINDS:
         assert isinstance(source_of(kind, tmp_path, **needed.get(kind, {})), SignalSource), kind
 
@@ -23,7 +23,7 @@ def test_options_reach_the_source(tmp_path: Path) -> None:
 
 
 def test_unknown_kinds_and_options_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="a kind of source among daily, bars"):
+    with pytest.raises(UnknownNameError, match="a kind of source among daily, fundamentals"):
         source_of("horoscope", tmp_path)
     with pytest.raises(ConfigError, match="options of news among"):
         source_of("news", tmp_path, lag=3)

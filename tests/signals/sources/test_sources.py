@@ -9,20 +9,16 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from tests.market.tape.tapes import DAY
 from tests.signals.command.foreign import foreign, headlines
-from tests.signals.sources.test_broken_tapes import tape
 
 from tercel.api.testing.source import SourceContract
 from tercel.core.errors import DataError
-from tercel.market.tape import Lake
 from tercel.signals.features.text import masked
 from tercel.signals.labels import forward_returns, ranked
 from tercel.signals.panel.panel import Panel
 from tercel.signals.sources.altdata import DatedSeries
 from tercel.signals.sources.daily import DailyFactors, daily_panel
 from tercel.signals.sources.fundamentals import Fundamentals, Statements
-from tercel.signals.sources.microstructure import MicrostructureBars
 from tercel.signals.sources.news import PENALTY, RARE, News, learned
 from tercel.signals.sources.port import SignalSource, SourceAbsentError, at_new_york
 from tercel.signals.sources.registry import source_of
@@ -133,14 +129,6 @@ class TestSeries(SourceContract):
     @pytest.fixture
     def source(self, tmp_path: Path) -> SignalSource:
         return DatedSeries(series_file(tmp_path), "date", ("debt",), lag_days=2)
-
-
-class TestBars(SourceContract):
-    @pytest.fixture
-    def source(self, tmp_path: Path) -> SignalSource:
-        lake = Lake(tmp_path / "lake")
-        lake.write(DAY, tape(DAY.date))
-        return MicrostructureBars(tmp_path / "lake", [("TOY", DAY.date)], every_s=60.0, levels=1)
 
 
 OWN = (
@@ -348,7 +336,6 @@ def test_daily_files_are_checked(tmp_path: Path) -> None:
     [
         DailyFactors(Path("nowhere")), Fundamentals(Path("nowhere")), Statements(Path("nowhere"), lag_days=1),
         DatedSeries(Path("nowhere"), "d", ("x",), lag_days=1),
-        MicrostructureBars(Path("nowhere"), [("A", "2020-01-01")]),
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_absent_not_broken(source: SignalSource) -> None:
