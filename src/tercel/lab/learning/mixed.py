@@ -236,8 +236,8 @@ class HindsightVec(MixedVec):
         return self._with_hindsight(super().reset(seed))
 
     def step(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
-        obs, *rest = super().step(actions)
-        return self._with_hindsight(obs), *rest
+        obs, reward, done, info = super().step(actions)
+        return self._with_hindsight(obs), reward, done, info
 
     def restore(self, state: State) -> Float32:
         return self._with_hindsight(super().restore(state))
