@@ -22,7 +22,7 @@ from tercel.core.toml import read_toml
 from tercel.core.validated import words_of
 from tercel.execution.observations import observer
 from tercel.execution.strategies import build
-from tercel.lab.learning.agent.config import AgentConfig, TeacherSection, preset_file, read_config
+from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_config
 from tercel.lab.learning.agent.learner import learner_settings, make_learner, with_algo
 from tercel.lab.learning.agent.policy import actions_of, rule_of
 from tercel.lab.learning.agent.sweep import overlaid
@@ -33,7 +33,7 @@ from tercel.market.regimes.choice import chosen
 SHIPPED: Final = Path(__file__).parent / "variants.toml"
 WHOLE: Final = "whole"
 """Name of the recipe itself."""
-CHANGED: Final = ("market", "task", "policy", "learner", "reward", "start", "oracle", "validation")
+CHANGED: Final = ("market", "task", "policy", "learner", "reward", "start", "validation")
 """Sections that a variant may set; it is judged in the recipe's market, at the recipe's task."""
 LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789-_."
 
@@ -209,7 +209,7 @@ def check(config: AgentConfig) -> None:
     if config.reward.against not in ("", "base"):
         build(config.reward.against)
     learner_settings(config)
-    make_learner(config.model_copy(update={"oracle": TeacherSection()}), _Blank(config), 0)
+    make_learner(config, _Blank(config), 0)
     if config.start.clone:
         build(config.start.teacher)
         if config.learner.algo != "ppo":

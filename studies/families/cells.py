@@ -26,12 +26,12 @@ from scipy.special import expit
 from studies.families.classifiers import Classifier, classifier
 from studies.families.gated import GatedClassifier
 from studies.families.scores import auc, brier, ece
-from studies.zoo import FAMILIES
+from studies.zoo import FAMILIES, STATES, card_of
+from studies.zoo.regimes import HmmRegimes
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.signals.fusion import Fusion, stack
-from tercel.signals.zoo import absent, family
-from tercel.signals.zoo.regimes import HmmRegimes
+from tercel.signals.zoo import absent
 
 STEPS = 16
 
@@ -262,7 +262,7 @@ def candidates() -> tuple[str, ...]:
 def lacking(name: str) -> str | None:
     """The library that a contender needs and that is not installed, None when all are."""
     needed = {GATED: ("hmm", "linear"), STACKED: STACK_OF}.get(name, (name,))
-    return next((missing for one in needed if (missing := absent(family(one))) is not None), None)
+    return next((missing for one in needed if (missing := absent(card_of(one))) is not None), None)
 
 
 def make(name: str, problem: Problem, seed: int) -> Any:
@@ -337,7 +337,7 @@ def plan(
 
     Noise and sizes are for families that forecast by themselves; regimes and mixtures are run once a problem.
     """
-    alone = [name for name in names if name not in (GATED, STACKED, "hmm", "clusters")]
+    alone = [name for name in names if name not in (GATED, STACKED, *STATES)]
     cells = [FittedCell(problem, name, rows, 0.0, seed) for seed in seeds for problem in problems for name in names]
     for seed in seeds:
         for name in alone:

@@ -14,14 +14,14 @@ from scipy.special import expit
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 
+from studies.zoo import card_of
 from studies.zoo.networks import SequenceNetwork
+from studies.zoo.regimes import KINDS
 from studies.zoo.svm import SupportVectors, gamma_of
 from tercel.core.arrays import Floats
-from tercel.signals.zoo import family
 from tercel.signals.zoo.base import Estimator, FitError, checks, scale_of
 from tercel.signals.zoo.boosting import BoostedTrees
 from tercel.signals.zoo.forest import ForestNodes
-from tercel.signals.zoo.regimes import KINDS
 
 _FOLDS: Final = 3
 
@@ -289,4 +289,4 @@ def classifier(name: str, seed: int = 0, steps: int = 1) -> Any:
     kind, settings = MODELS[name]
     known = inspect.signature(kind).parameters
     given = {"random_state": seed, "steps": steps}
-    return kind(**{key: value for key, value in given.items() if key in known}, **family(name).settings, **settings)
+    return kind(**{key: value for key, value in given.items() if key in known}, **card_of(name).settings, **settings)

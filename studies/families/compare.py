@@ -10,12 +10,12 @@ from studies.families.claims import judge, summary
 from studies.families.panel import ProcessMeter, compare_on_panel
 from studies.families.report import compare_page
 from studies.families.settings import CompareSection, compare_section
+from studies.zoo import card_of
 from tercel.cli.terminal import progress, say
 from tercel.core.errors import ConfigError
 from tercel.core.plain import json_text
 from tercel.core.written import write_whole
 from tercel.signals.runs.config import SignalsConfig
-from tercel.signals.zoo import family as known
 
 SETTINGS = "compare.json"
 CELLS = "cells"
@@ -61,9 +61,9 @@ def _settings(section: CompareSection, seed: int) -> tuple[Settings, list[dict[s
     asked = section.families or candidates()
     for family in asked:
         if family not in candidates():
-            known(family)
+            card_of(family)
     absent = [(family, module) for family in asked if (module := lacking(family)) is not None]
-    missing = [{"family": f, "module": m, "extra": f"tercel[{known(f).extra}]"} for f, m in absent]
+    missing = [{"family": f, "module": m, "extra": f"tercel[{card_of(f).extra}]"} for f, m in absent]
     gone = {one["family"] for one in missing}
     seeds = tuple(seed * 1000 + i for i in range(section.seeds))
     problems: tuple[str, ...] = section.problems or tuple(PROBLEMS)

@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from studies.families.classifiers import Classifier, Logistic
+from studies.zoo.regimes import KINDS
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.signals.gate import MOST_STATES
 from tercel.signals.zoo.base import Estimator, Regressor
 from tercel.signals.zoo.linear import Ridge
-from tercel.signals.zoo.regimes import KINDS
+
+MOST_STATES = 4
 
 
 @dataclass(eq=False, repr=False)

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 
 from studies.families.cells import Measurement
 from studies.families.settings import compare_section
-from studies.zoo import FAMILIES, SEQUENCES
+from studies.zoo import FAMILIES, SEQUENCES, STATES
 from tercel.cli.terminal import say
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
@@ -298,7 +298,7 @@ def calibration(forecast: Floats, part: Dataset, rng: np.random.Generator) -> di
 def regressors(asked: tuple[str, ...]) -> tuple[str, ...]:
     """Families that forecast numbers and are installed: those asked for, or all tabular ones."""
     found = asked or tuple(name for name in FAMILIES if name not in SEQUENCES)
-    return tuple(n for n in found if n in FAMILIES and family(n).model and absent(family(n)) is None)
+    return tuple(n for n in found if n in FAMILIES and n not in STATES and absent(family(n)) is None)
 
 
 def compare_on_panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:

@@ -17,14 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.families.scores import auc, single_class
+from studies.signals.bars import SECOND, Flow, bar_names, bars, clock, flow_of, session
 from studies.signals.metrics import clustered
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
 from tercel.core.stats import Estimate
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument
-from tercel.signals.features.bars import Flow, bar_names, bars, clock, flow_of
-from tercel.signals.sources.microstructure import SECOND, session
 
 Floats = NDArray[np.float64]
 BAR_NS = 10 * SECOND

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tercel.signals.zoo import FamilyCard
+from tercel.signals.zoo import FamilyCard, family
 
 SVM_LINEAR: Final = FamilyCard(
     "svm_linear", "linear support vector machine", ("sklearn",), "studies.zoo.svm:SvmRegressor",
@@ -19,7 +19,25 @@ TRANSFORMER: Final = FamilyCard(
     "transformer", "Transformer, one layer of 24, four heads", ("torch", "sklearn"),
     "studies.zoo.networks:TransformerRegressor", extra="learn",
 )  # fmt: skip
+STATES: Final = {
+    "hmm": FamilyCard(
+        "hmm", "hidden Markov model, two states, filtered", ("hmmlearn", "sklearn"), "studies.zoo.regimes:HmmRegimes"
+    ),
+    "clusters": FamilyCard("clusters", "mixture of two Gaussians", ("sklearn",), "studies.zoo.regimes:ClusterRegimes"),
+}
+"""Families that tell states of the market, and forecast nothing."""
 SEQUENCES: Final = (LSTM.name, TRANSFORMER.name)
 """Families that read the order of steps."""
-FAMILIES: Final = ("linear", "forest", "boosting", SVM_LINEAR.name, SVM_RBF.name, "hmm", "clusters", *SEQUENCES)
+FAMILIES: Final = ("linear", "forest", "boosting", SVM_LINEAR.name, SVM_RBF.name, *STATES, *SEQUENCES)
 """All that are compared, as tables have them."""
+
+
+def card_of(name: str) -> FamilyCard:
+    """The card of a family that is compared.
+
+    Raises
+    ------
+    UnknownNameError
+        As :func:`tercel.signals.zoo.family`.
+    """
+    return STATES[name] if name in STATES else family(name)

@@ -105,19 +105,6 @@ def test_ranges_are_read_dotted_or_in_tables():
     assert space_of(parse(told, "test")) == {"learner.epochs": Range(1, 3, whole=True)}
 
 
-def test_a_teacher_can_be_searched_for():
-    told = {
-        "policy": {"actions": "sized"},
-        "sweep": {"ranges": {"oracle.frames": [0, 64], "oracle.weight": [0.3, 1.0]}},
-    }
-    space = space_of(parse(told, "test"))
-    assert space == {"oracle.frames": Choice((0, 64)), "oracle.weight": Choice((0.3, 1.0))}
-    assert overlaid(parse(told, "test"), {"oracle.frames": 64}).oracle.frames == 64
-    told["policy"]["actions"] = "levers"
-    with pytest.raises(ConfigError, match="discrete actions, for a teacher"):
-        space_of(parse(told, "test"))
-
-
 def test_a_configuration_survives_being_written():
     config = parse(tomllib.loads(TOLD), "test")
     plain = overlaid(config, {"learner.epochs": 2, "policy.levers": {"take": 0.5}}, budget=False)

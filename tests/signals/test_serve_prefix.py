@@ -47,9 +47,6 @@ lag_days = 20
 kind = "series"
 path = "series.parquet"
 lag_days = 0.5
-[[source]]
-kind = "scenes"
-path = "scenes.csv"
 [train]
 families = ["linear"]
 splits = 3
@@ -102,12 +99,6 @@ def write(folder: Path, made: Mapping[str, pl.DataFrame], until: date | None = N
     for name, frame in made.items():
         known = pl.col(TIMES[name]).cast(pl.Date)
         frame.filter(True if until is None else known <= until).write_parquet(folder / f"{name}.parquet")
-    scenes = "".join(
-        f"{k % 3}.png,{NAMES[k % 8]},{day}T10:00:00Z,{day}T12:00:00Z\n"
-        for k, day in enumerate(weekdays(DAYS)[::60])
-        if until is None or day <= until
-    )
-    (folder / "scenes.csv").write_text("file,instrument,taken,published\n" + scenes)
 
 
 def said(model: SignalModel, day: date) -> object:
@@ -123,12 +114,7 @@ def said(model: SignalModel, day: date) -> object:
 
 @pytest.fixture(scope="module", params=[1, 2])
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Path, SignalModel]:
-    image = pytest.importorskip("PIL.Image")
     folder = tmp_path_factory.mktemp("prefix")
-    for k in range(3):
-        pixels = np.random.default_rng(k).integers(0, 60, (64, 64)).astype(np.uint8)
-        pixels[10 : 12 + 8 * k, 10:30] = 255
-        image.fromarray(pixels).save(folder / f"{k}.png")
     (folder / "s.toml").write_text(CONFIG)
     write(folder, files(request.param, dict.fromkeys(("open", "volume", "late", "tone"), 200)))
     train(read_config(folder / "s.toml"), 1, folder / "o")

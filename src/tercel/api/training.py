@@ -160,8 +160,8 @@ class TrainingRun:
                 arguments = (self.config, self.folder, self.seed)
                 if not progress:
                     return run_training(*arguments, make=make, stop=stop)
-                with _bars(self.config, self.seed) as (on_row, on_teacher):
-                    return run_training(*arguments, make=make, stop=stop, on_row=on_row, on_teacher=on_teacher)
+                with _bar(self.config, self.seed) as on_row:
+                    return run_training(*arguments, make=make, stop=stop, on_row=on_row)
 
     def report(self, result: dict[str, Any]) -> Path:
         """Write the page of a training that is over, ``report.html`` in its folder."""
@@ -189,20 +189,13 @@ class TrainingRun:
 
 
 @contextmanager
-def _bars(
-    config: AgentConfig, seed: int
-) -> Iterator[tuple[Callable[[Metrics, Metrics | None], None], Callable[[Metrics], None]]]:
-    """Bars of a training and of its teacher: what each calls with its rows."""
+def _bar(config: AgentConfig, seed: int) -> Iterator[Callable[[Metrics, Metrics | None], None]]:
+    """Progress bar of a training: what is called with each of its rows."""
     with bars(now=True) as shown:
-        if config.oracle.frames:
-            first = shown.add_task("train the teacher", total=config.oracle.frames, now="")
         bar = shown.add_task(f"train {config.name} seed {seed}", total=config.learner.frames, now="")
 
         def on_row(row: Metrics, best: Metrics | None) -> None:
             gain = f"best {best['gain']:+.2f} bps on the rule" if best else ""
             shown.update(bar, completed=row["frames"], now=gain)
 
-        def on_teacher(row: Metrics) -> None:
-            shown.update(first, completed=row["frames"])
-
-        yield on_row, on_teacher
+        yield on_row

@@ -134,8 +134,6 @@ def train(request: TrainSignals) -> None:
             ("half-life, hours", found["half_life"])
         ]
         print_rows("alpha", ("", "value"), rows)
-        if gate := found["gate"]:
-            say(f"gate      {gate['kind']}, {gate['states']} states, of {', '.join(gate['columns'])}")
         show_beside()
         _notes(found)
         say(f"model     {out / MODEL}")
@@ -204,7 +202,7 @@ def evaluate(request: Evaluate) -> None:
         if not found["ic"]["fusion"]:
             say(told(found["ic"]["fusion"]))
         if found["unranked"]:
-            say(f"the same for every name, so for the gate alone: {', '.join(found['unranked'])}")
+            say(f"the same for every name, which ranks none: {', '.join(found['unranked'])}")
         _notes(found)
         say(f"report    {out / 'report.html'}")
 

@@ -51,7 +51,6 @@ class BacktestSignals(OfModel):
     leave: Annotated[str, typer.Option(help="A name of a decile stays in this share.", metavar="SHARE")] = "10%"
     long_only: Annotated[bool, typer.Option("--long-only", help="The long leg alone.")] = False
     vol_target: Annotated[str | None, typer.Option(help="Scale to this volatility a year.", metavar="SD")] = None
-    gate: Annotated[bool, typer.Option("--gate", help="Scale by the odds of a calm market.")] = False
 
 
 def backtest(request: BacktestSignals) -> None:
@@ -65,7 +64,7 @@ def backtest(request: BacktestSignals) -> None:
     book = BookRule(request.book, request.hold, share_of(request.leave), request.long_only)  # type: ignore[arg-type]
     model, out = request.opened()
     target = None if request.vol_target is None else share_of(request.vol_target)
-    found = {**backtested(model, book, charge, request.seed, target, request.gate), "out": out}
+    found = {**backtested(model, book, charge, request.seed, target), "out": out}
     found["targets"] = write_targets(found, out)
     hand_over(found, request.as_json, lambda: _show_backtest(found), out, "backtest", lambda: backtest_page(found))
 

@@ -7,7 +7,7 @@ A book is 1 long and 1 short of its equity, rebuilt on dates whose labels do not
 and bought anew takes four. The first book is bought, the last is not sold. Profits stay in it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
@@ -310,8 +310,8 @@ class Backtest:
         return np.asarray(1.0 - self.equity / np.maximum.accumulate(np.maximum(self.equity, 1.0)), np.float64)
 
 
-def backtest(walk: Walk, book: BookRule, charge: Cost, exposure: Sequence[Exposure] = ()) -> Backtest:
-    """Trade a book through the dates of a walk, its weights multiplied by each `exposure`.
+def backtest(walk: Walk, book: BookRule, charge: Cost, exposure: Exposure | None = None) -> Backtest:
+    """Trade a book through the dates of a walk, its weights multiplied by `exposure`, where there is one.
 
     Raises
     ------
@@ -324,9 +324,7 @@ def backtest(walk: Walk, book: BookRule, charge: Cost, exposure: Sequence[Exposu
         raise DataError("forecasts that differ between names", text, "train on features that do")
     at = rows if rows[-1] == newest else np.append(rows, newest)
     held, plain = np.zeros(len(walk.names)), weights(walk.value[at], book)
-    wanted = plain.copy()
-    for one in exposure:
-        wanted *= one(walk.time_ns[at], plain)[:, None]
+    wanted = plain if exposure is None else plain * exposure(walk.time_ns[at], plain)[:, None]
     figures = np.zeros((4, len(rows)))
     for t, row in enumerate(rows.tolist()):
         moved, traded = np.nan_to_num(walk.outcome[row]), wanted[t] - held

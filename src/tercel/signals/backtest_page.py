@@ -22,7 +22,7 @@ WIDE: Final = 3.0
 
 def figures_of(found: Mapping[str, Any]) -> dict[str, str]:
     """What a terminal and a page say of a backtest first, in words."""
-    worst, scaled = found["worst_year"], (found["exposure"] or {"worth": ()})["worth"]
+    worst, scaled = found["worst_year"], [found["exposure"]["worth"]] if found["exposure"] else []
     gained = {f"Sharpe gained by {one['name']}": one["sharpe_gained"] for one in scaled}
     return {
         **{f"Sharpe, {key}": spelt_cell(found[f"sharpe_{key}_interval"]) for key in ("net", "gross")},

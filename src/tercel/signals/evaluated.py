@@ -1,4 +1,4 @@
-"""Out-of-sample figures of forecasts: rank IC with its interval, calibration, what each source and a gate add."""
+"""Out-of-sample figures of forecasts: rank IC with its interval, calibration, what each source adds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,7 +15,6 @@ from tercel.core.report.svg import PAGE, Figure, finished, name_rows, sketch
 from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.core.stats import mean_interval
 from tercel.signals.fusion_walk import Fold, fused
-from tercel.signals.gate import FusionGate, gated
 from tercel.signals.leak import leak_table
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.scores import BLOCK, FEWEST, rank_ic_by_date, skill, stride, told
@@ -30,10 +29,9 @@ def tested_of(folds: Sequence[Fold]) -> Indices:
 
 
 def out_of_sample(
-    data: Dataset, forecasts: Floats, columns: tuple[str, ...], folds: Sequence[Fold], gate: FusionGate | None, *,
-    shrink: float, seed: int,
-) -> dict[str, Any]:  # fmt: skip
-    """Figures of forecasts that were walked forward: "ic", "calibration", "ablation", "gate" and how many rows.
+    data: Dataset, forecasts: Floats, columns: tuple[str, ...], folds: Sequence[Fold], *, shrink: float, seed: int
+) -> dict[str, Any]:
+    """Figures of forecasts that were walked forward: "ic", "calibration", "ablation" and how many rows.
 
     Parameters
     ----------
@@ -44,7 +42,6 @@ def out_of_sample(
         What a column is: source:family.
     folds : sequence of Fold
         Past and test rows; measured is what :func:`tested_of` takes.
-    gate : FusionGate or None
     shrink : float
         Of fusion weights to equal ones.
     seed : int
@@ -52,11 +49,8 @@ def out_of_sample(
     tested, rng = tested_of(folds), np.random.default_rng([seed, 9])
     part = data.rows(tested)
     value, sd, even = (a[tested] for a in fused(data, forecasts, columns, folds, shrink=shrink))
-    scores, chance = {"fusion": value}, None
-    if gate is not None:
-        mixed, _, chance = (a[tested] for a in gated(data, forecasts, columns, folds, gate, shrink=shrink))
-        scores["fusion, gated"] = np.where(np.isnan(mixed), value, mixed)  # the fusion stands where no gate was ready
-    scores |= {"equal weights": even, **{name: forecasts[tested, k] for k, name in enumerate(columns)}}
+    scores = {"fusion": value, "equal weights": even}
+    scores |= {name: forecasts[tested, k] for k, name in enumerate(columns)}
 
     def less(keep: Indices) -> Floats:
         return fused(data, forecasts[:, keep], [columns[k] for k in keep], folds, shrink=shrink)[0][tested]
@@ -67,21 +61,8 @@ def out_of_sample(
         "rows": len(tested), "dates": len(np.unique(part.time_ns)), "ic": ic,
         "calibration": _calibration(value, sd, part, rng) | ({"slope": float("nan")} if ic["fusion"] == {} else {}),
         "ablation": _ablation(part, forecasts[tested], columns, value, less, rng),
-        "gate": None if gate is None or chance is None else _gate_adds(scores, chance, part, gate, rng),
         "unranked": [name for name in data.sources if name not in data.ranking],
     }  # fmt: skip
-
-
-def _gate_adds(
-    scores: dict[str, Floats], chance: Floats, part: Dataset, gate: FusionGate, rng: np.random.Generator
-) -> dict[str, Any]:
-    """IC of the gated fusion less the plain one's, date by date, over the dates that a gate was ready for."""
-    ready = np.flatnonzero(np.isfinite(chance).all(axis=1))
-    kept = part.rows(ready)
-    plain, mixed = (_by_date(scores[n][ready], kept) for n in ("fusion", "fusion, gated"))
-    share = np.nanmean(chance, axis=0).tolist() if len(ready) else []
-    found = _difference(mixed, plain, rng) or {"adds": None, "dates": 0}
-    return {"columns": gate.columns, "share_of_states": share, **found}
 
 
 def _difference(first: Floats, second: Floats, rng: np.random.Generator) -> dict[str, Any] | None:
@@ -159,8 +140,6 @@ def tables(found: dict[str, Any]) -> tuple[Table, ...]:
     known = {name: ic or dict.fromkeys(("mean", "t", "dates")) for name, ic in found["ic"].items()}
     ics = [(name, spelt_cell(ic, digits=4), fixed(ic["t"], 1), ic["dates"] or NOTHING) for name, ic in known.items()]
     adds = [(name, spelt_cell(one["adds"], digits=4), one["dates"]) for name, one in found["ablation"].items()]
-    if gate := found["gate"]:
-        adds.append((f"gate: {', '.join(gate['columns'])}", spelt_cell(gate["adds"] or {}, digits=4), gate["dates"]))
     adds = adds or [("none: it takes two sources, and a forecast with one or without it", NOTHING, NOTHING)]
     shares = found["calibration"]
     within = [(name, spelt_cell(shares[name], digits=3)) for name in ("within_1_sd", "within_1.645_sd")]
@@ -180,12 +159,7 @@ def evaluate_page(result: dict[str, Any]) -> str:
     """Page of the figures of `evaluate`, as HTML."""
     skill, added, shares, leak, *years = (plain_table(heads, rows, prose=True) for _, heads, rows in tables(result))
     adds = {name: one["adds"] for name, one in result["ablation"].items()}
-    if result["gate"]:
-        adds["gate"] = result["gate"]["adds"]
-    less = (
-        "The fusion's IC less that of a fusion without the source, over the dates when it forecast; for a gate, the "
-        "gated fusion's less the plain one's. "
-    )
+    less = "The fusion's IC less that of a fusion without the source, over the dates when it forecast. "
     slope = (
         "Slope of what came on what was said: 1 is right. Labels are ranks: .577 of them lie within one standard "
         "deviation, .950 within 1.645."

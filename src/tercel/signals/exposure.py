@@ -1,8 +1,8 @@
-"""How much of a book is held: scaled to a volatility, or by the odds that the market is calm. Off unless asked for.
+"""How much of a book is held: scaled to a volatility. Off unless asked for.
 
-    found = backtest(walk, book, charge, [volatility_target(0.1, days), regime_gate(days)])
+    found = backtest(walk, book, charge, volatility_target(0.1, days))
 
-Both know the days whose closes had settled when a date's decision fell due, and none after them.
+Known are the days whose closes had settled when a date's decision fell due, and none after them.
 """
 
 from dataclasses import dataclass
@@ -14,12 +14,9 @@ from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError, DataError
 from tercel.signals.backtest import Exposure
 from tercel.signals.risk.volatility import LEAST_PAST, MONTH, YEAR, Ewma, ewma
-from tercel.signals.zoo.regimes import HmmRegimes
 
 MOST: Final = 2.0
 """Times its own weights that a book is held at most."""
-LEAST_DAYS: Final = 500
-"""Days before the first date that two regimes are learned from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,22 +78,3 @@ def volatility_target(target: float, days: DailyReturns) -> Exposure:
         return out
 
     return scaled
-
-
-def regime_gate(days: DailyReturns) -> Exposure:
-    """Weights times the filtered probability of the calm one of two regimes of the names' mean return.
-
-    They are learned anew each calendar year, on the days before (:class:`tercel.signals.zoo.regimes.HmmRegimes`).
-    """
-    market = days.returns.sum(axis=1) / np.maximum((days.returns != 0.0).sum(axis=1), 1)
-
-    def calm(time_ns: Ints, weights: Floats) -> Floats:
-        known, out = days.before(time_ns, LEAST_DAYS), np.ones(len(weights))
-        year = time_ns.astype("datetime64[ns]").astype("datetime64[Y]")
-        for one in np.unique(year):
-            at = np.flatnonzero(year == one)
-            model = HmmRegimes().fit(market[: known[at[0]], None])
-            out[at] = model.predict_proba(market[: known[at[-1]], None])[known[at] - 1, 0]
-        return out
-
-    return calm

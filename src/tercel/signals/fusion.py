@@ -135,9 +135,8 @@ class Fusion:
 
 
 def stack(
-    out_of_fold: ArrayLike, y: ArrayLike, sources: Sequence[str], *, shrink: float = 0.5,
-    row_weights: ArrayLike | None = None, towards: Floats | None = None, heard: ArrayLike = True,
-) -> Fusion:  # fmt: skip
+    out_of_fold: ArrayLike, y: ArrayLike, sources: Sequence[str], *, shrink: float = 0.5, heard: ArrayLike = True
+) -> Fusion:
     """Learn how to weigh sources from forecasts that none of their trainings saw the answers of.
 
     Parameters
@@ -148,11 +147,7 @@ def stack(
         What came.
     sources : sequence of str, length K
     shrink : float
-        0: least squares with weights not negative; 1: equal weights (or `towards`).
-    row_weights : float (n,), optional
-        Of the rows, such as the chance of a regime.
-    towards : float64 (K,), optional
-        Weights to shrink to instead of equal ones.
+        0: least squares with weights not negative; 1: equal weights.
     heard : bool (K,)
         Sources that may have a weight; that of all others is 0.
 
@@ -161,7 +156,7 @@ def stack(
     DataError
         Fewer than 30 rows, targets that are not finite or do not vary, or no source that ever says anything.
     """
-    given, target, rows = _checked(out_of_fold, y, sources, shrink, row_weights)
+    given, target, rows = _checked(out_of_fold, y, sources, shrink)
     base = float(rows @ target)
     spread = float(np.sqrt(rows @ (target - base) ** 2))
     if not spread > 0:
@@ -170,8 +165,7 @@ def stack(
     centre, slope = _calibrated(given, here & np.asarray(heard, bool), target - base, rows)
     scaled = np.where(here, slope * (given - centre), 0.0)
     gram, common = (scaled * rows[:, None]).T @ scaled, scaled.T @ (rows * (target - base))
-    even = _even(gram, common) if towards is None else np.asarray(towards, np.float64)
-    weights = _nonnegative(gram, common, even, shrink)
+    weights = _nonnegative(gram, common, _even(gram, common), shrink)
     error = target - base - scaled @ weights
     deviation = float(np.sqrt(max(float(rows @ error**2), 1e-12 * spread**2)))
     tail = float(_weighted_quantile(np.abs(error) / deviation, rows, 0.9))
@@ -179,7 +173,7 @@ def stack(
 
 
 def _checked(
-    out_of_fold: ArrayLike, y: ArrayLike, sources: Sequence[str], shrink: float, row_weights: ArrayLike | None
+    out_of_fold: ArrayLike, y: ArrayLike, sources: Sequence[str], shrink: float
 ) -> tuple[Floats, Floats, Floats]:
     given, target = np.asarray(out_of_fold, np.float64), np.asarray(y, np.float64)
     if given.ndim != 2 or given.shape != (len(target), len(sources)) or len(set(sources)) != len(sources):
@@ -191,13 +185,10 @@ def _checked(
         raise DataError("finite targets and forecasts", "others", "drop rows without a label")
     if not 0.0 <= shrink <= 1.0:
         raise DataError("a shrinkage from 0 to 1", f"{shrink:g}", "0 trusts the sample, 1 is equal weights")
-    rows = np.ones(len(target)) if row_weights is None else np.asarray(row_weights, np.float64)
-    if rows.shape != target.shape or not np.isfinite(rows).all() or (rows < 0).any() or not rows.sum() > 0:
-        raise DataError("one weight per row, none negative, not all zero", f"shape {rows.shape}", "mend the weights")
     silent = [name for name, column in zip(sources, given.T, strict=True) if np.isnan(column).all()]
     if len(silent) == len(sources):
         raise DataError("a source that says something", f"nothing from {', '.join(silent)}", "check the panel")
-    return given, target, rows / rows.sum()
+    return given, target, np.full(len(target), 1.0 / len(target))
 
 
 def _calibrated(given: Floats, here: Bools, target: Floats, rows: Floats) -> tuple[Floats, Floats]:

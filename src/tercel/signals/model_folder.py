@@ -47,7 +47,7 @@ BASE: Final = "base"
 MODEL: Final = "model"
 """Name of the model folder in a run's folder."""
 RUNS: Final = Path("runs")
-FORMAT: Final = 3
+FORMAT: Final = 4
 DAMAGED = (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile)
 """What reading a file raises that is none."""
 AGAIN: Final = "train it again: tercel signals train CONFIG.toml `out=FOLDER`"
@@ -252,7 +252,7 @@ def save(
 ) -> SignalModel:  # fmt: skip
     """Write a trained fusion, the card last; `about` goes into the card. Returns the model as it is in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in (folder / CARD, folder / UPDATES, folder / SERVED, *folder.glob("*.joblib")):
+    for stale in (folder / CARD, folder / UPDATES, folder / SERVED):
         stale.unlink(missing_ok=True)
     (folder / WEIGHTS).write_text(json.dumps(model.fusion.to_json(), indent=1) + "\n", encoding="utf-8")
     parts = []

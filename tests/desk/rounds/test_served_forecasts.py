@@ -200,7 +200,7 @@ def cut(folder: Path) -> None:
 
 def later_version(folder: Path) -> None:
     card = folder / "o" / "model" / "card.json"
-    card.write_text(json.dumps(json.loads(card.read_text()) | {"format": 4}))
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"format": 9}))
 
 
 def no_card(folder: Path) -> None:
@@ -237,7 +237,7 @@ def no_number(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (edited, "edited"), (cut, "changed"), (later_version, "format 4"), (no_card, "card.json"),
+        (edited, "edited"), (cut, "changed"), (later_version, "format 9"), (no_card, "card.json"),
         (files_gone, "prices.csv"), (rubbish, "Parquet"), (endless, "expected_bps"), (no_number, "sd_bps"),
     ],
 )  # fmt: skip

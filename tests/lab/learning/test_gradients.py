@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from tests.lab.learning.toy import MaskedToyVec, SharesToyVec, ToyVec, VectorToyVec
 
-from tercel.lab.learning.native.distil import Teacher
 from tercel.lab.learning.native.dqn import Dqn, DqnSettings
 from tercel.lab.learning.native.net import Adam
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
@@ -94,61 +93,6 @@ def test_ppo_gradient_equals_autograd(law, env):
     expected = [float(v) for v in (policy_loss.detach(), value_loss.detach(), dist.entropy().mean().detach())]
     np.testing.assert_allclose(stats[:3], expected, atol=1e-5, rtol=1e-4)
     compare(net, leaves)
-
-
-class SeeingToyVec(MaskedToyVec):
-    """Tells more than is observed; what it tells does not matter here."""
-
-    foresight_size = 2
-
-    def foresight(self):
-        return np.stack([self.goal + 1.0, self.t * 0.5], axis=1).astype(np.float32)
-
-
-def test_the_gradient_with_a_teacher_equals_autograd():
-    env, weight, entropy = SeeingToyVec(16, 5), 0.7, 0.05
-    teacher = Teacher(env, (24,), weight, 10_000)
-    teacher.net.params[:] = np.random.default_rng(2).normal(scale=0.6, size=teacher.net.params.size)
-    learner = Ppo(env, PpoSettings(steps=16, minibatch=128), 4, teacher)
-    learner.update()
-    learner.collect()
-    learner._credit()
-    s, net, r = learner.settings, learner.net, learner.rollout
-    net.params += np.random.default_rng(0).normal(scale=0.05, size=net.params.size).astype(np.float32)
-    rows, stats = np.random.default_rng(1).permutation(learner.batch)[: s.minibatch], np.zeros(6)
-    learner.shuffled.take(r, np.resize(rows, learner.batch))
-    learner.gradient(slice(0, s.minibatch), stats, 1.0, entropy)
-
-    leaves = as_torch(net)
-    raw, value = forward(leaves, r.obs[rows])
-    old, adv, ret = torch.tensor(r.floats[rows]).T
-    actions, dist = torch.tensor(r.actions[rows]), categorical(raw, r.masks[rows], 1.0)
-    adv = (adv - adv.mean()) / (adv.std() + 1e-8)
-    ratio = torch.exp(dist.log_prob(actions) - old)
-    loss = -torch.min(adv * ratio, adv * torch.clamp(ratio, 1 - s.clip, 1 + s.clip)).mean()
-    loss = loss + s.value * torch.nn.functional.mse_loss(value[:, 0], ret) - entropy * dist.entropy().mean()
-    taught = torch.distributions.Categorical(probs=torch.tensor(r.taught[rows]))
-    kl = torch.distributions.kl_divergence(taught, dist).mean()
-    (loss + learner.kl_weight * kl).backward()
-
-    assert learner.kl_weight == weight
-    assert float(kl.detach()) > 0.05
-    assert float(stats[5]) == pytest.approx(float(kl.detach()), rel=1e-4)
-    compare(net, leaves)
-
-
-def test_what_a_teacher_says_equals_torch():
-    env = SeeingToyVec(16, 5)
-    teacher = Teacher(env, (24,), 1.0, 100)
-    teacher.net.params[:] = np.random.default_rng(2).normal(scale=0.6, size=teacher.net.params.size)
-    obs, said = env.reset(1), np.empty((16, 5), np.float32)
-    teacher.normaliser.update(np.concatenate([obs, env.foresight()], axis=1))
-    teacher.says(obs, env.mask(), said)
-    x = np.empty((16, 8), np.float32)
-    teacher.normaliser.apply(np.concatenate([obs, env.foresight()], axis=1), x)
-    theirs = categorical(forward(as_torch(teacher.net), x)[0], env.mask(), 1.0).probs
-    np.testing.assert_allclose(said, theirs.detach().numpy(), atol=1e-5)
-    assert (said[~env.mask()] == 0).all()
 
 
 def softmax_density(mean, sigma, x):

@@ -15,8 +15,8 @@ from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.env import learned_in
 from tercel.lab.learning.agent.learner import learner_settings
 from tercel.lab.learning.agent.market import markets_of
-from tercel.lab.learning.hindsight import SIZE, HindsightVec, future_means, undisturbed
-from tercel.lab.learning.mixed import DrawnOrdersVec, MixedVec
+from tercel.lab.learning.hindsight import SIZE, future_means, undisturbed
+from tercel.lab.learning.mixed import DrawnOrdersVec, HindsightVec, MixedVec
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.ranges import Ranges
 from tercel.market.flow import preset as presets
@@ -41,18 +41,22 @@ def env_of(market, n=8, hindsight=6, **more):
     return MixedVec([DrawnOrdersVec(source, TASK, sampler, n, hindsight=hindsight, actions="sized", **more)], ["csco"])
 
 
+def with_inputs(env):
+    return HindsightVec(env.parts, env.names)
+
+
 class TestHindsightVec(VecEnvContract):
     @pytest.fixture
     def env(self, market):
-        return HindsightVec(env_of(market, ranges=Ranges((0.05, 0.2), (120.0, 480.0))))
+        return with_inputs(env_of(market, ranges=Ranges((0.05, 0.2), (120.0, 480.0))))
 
 
 def test_mids_are_those_of_the_twins(market):
     source, sampler = market
     plan = sampler(3, 0, 6)
-    paths = undisturbed(Episodes(source, TASK, 6), plan)
-    assert (paths.ends == TASK.decisions).all()
-    np.testing.assert_array_equal(paths.mids, run_twins(source, TASK, plan))
+    mids, ends = undisturbed(Episodes(source, TASK, 6), plan)
+    assert (ends == TASK.decisions).all()
+    np.testing.assert_array_equal(mids, run_twins(source, TASK, plan))
 
 
 def test_later_means_by_brute_force():
@@ -66,9 +70,9 @@ def test_later_means_by_brute_force():
 
 
 def test_who_trades_does_not_move_the_public(market):
-    env = HindsightVec(env_of(market))
+    env = with_inputs(env_of(market))
     env.reset(2)
-    part = env.env.parts[0]
+    part = env.parts[0]
     slots, at = part.hindsight.slots.copy(), part.episodes.view.decision
     for _ in range(TASK.decisions - 1):
         env.step(np.full(8, TAKE))
@@ -114,7 +118,7 @@ def test_pool_is_bought_and_sold_in_by_turns(market):
 
 
 def test_policy_does_not_read_it(market):
-    env = HindsightVec(env_of(market))
+    env = with_inputs(env_of(market))
     learner = Ppo(env, SMALL, seed=4)
     for _ in range(3):
         learner.update()
@@ -127,16 +131,16 @@ def test_policy_does_not_read_it(market):
     blind, seeing = learner.net.forward(other, learner.acting)
     np.testing.assert_array_equal(logits, blind)
     assert not np.allclose(values, seeing)
-    assert policy.act(env.env.reset(9)).shape == (8,)
+    assert policy.act(env_of(market).reset(9)).shape == (8,)
 
 
 def test_resumed_training_goes_on_byte_by_byte(market):
-    whole, first = (Ppo(HindsightVec(env_of(market)), SMALL, seed=6) for _ in range(2))
+    whole, first = (Ppo(with_inputs(env_of(market)), SMALL, seed=6) for _ in range(2))
     for _ in range(4):
         whole.update()
     first.update()
     first.update()
-    second = Ppo(HindsightVec(env_of(market)), SMALL, seed=6)
+    second = Ppo(with_inputs(env_of(market)), SMALL, seed=6)
     second.restore(first.state())
     second.update()
     second.update()
@@ -157,7 +161,7 @@ def test_returns_scatter_less(market):
         return np.std(returns)
 
     known = env_of(market, n=16, hindsight=64)
-    rewards = HindsightVec(known)
+    rewards = with_inputs(known)
     scattered = spread(env_of(market, n=16, hindsight=0))
     assert spread(rewards) < 0.9 * scattered
 
@@ -166,7 +170,6 @@ def test_returns_scatter_less(market):
     ("section", "values", "received"),
     [
         ("learner", {"algo": "dqn"}, "dqn"),
-        ("oracle", {"frames": 1000}, "oracle.frames"),
         ("start", {"clone": 10}, "start.clone"),
         ("task", {"grow_frames": 10, "share": (0.05, 0.2)}, "grow_frames"),
     ],

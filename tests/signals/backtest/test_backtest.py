@@ -224,7 +224,7 @@ def test_net_is_gross_less_cost_and_a_book_has_two_legs(of: Walk, book: BookRule
     np.testing.assert_array_equal(found.net, found.gross - found.cost)
     np.testing.assert_allclose(found.weights.sum(axis=1), 0.0, atol=1e-9)
     np.testing.assert_allclose(np.abs(found.weights).sum(axis=1), 2.0, atol=1e-9)
-    np.testing.assert_allclose(found.cost, 1e-4 * bps * found.turnover, rtol=1e-9)
+    np.testing.assert_allclose(found.cost, 1e-4 * bps * found.turnover, rtol=1e-9, atol=1e-300)
     assert ((found.drawdown >= 0) & (found.drawdown <= 1)).all()
     free = run(of, book, 0.0)
     np.testing.assert_array_equal(free.net, free.gross)

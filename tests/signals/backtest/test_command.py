@@ -150,7 +150,7 @@ def test_a_folder_that_was_changed_is_refused(copied: Path, command: tuple[str, 
     card = (copied / "card.json").read_text()
     (copied / "card.json").write_text(card.replace('"seed": 1', '"seed": 2'))
     assert "edited" in refused(verb, copied, *rest)
-    (copied / "card.json").write_text(card.replace('"format": 3', '"format": 9'))
+    (copied / "card.json").write_text(card.replace('"format": 4', '"format": 9'))
     assert "format" in refused(verb, copied, *rest)
     (copied / "card.json").unlink()
     assert "card.json" in refused(verb, copied, *rest)

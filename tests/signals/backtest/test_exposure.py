@@ -1,4 +1,4 @@
-"""A book scaled to a volatility or gated by regimes: by hand, on a market that is known, without a look ahead."""
+"""A book scaled to a volatility: by hand, on a market that is known, without a look ahead."""
 
 import json
 from datetime import date, timedelta
@@ -13,7 +13,7 @@ from tests.signals.command.material import done, refused
 
 from tercel.core.errors import ConfigError, DataError
 from tercel.signals.backtest import BookRule, Walk, backtest, flat, sharpe, sharpes
-from tercel.signals.exposure import MOST, DailyReturns, regime_gate, volatility_target
+from tercel.signals.exposure import MOST, DailyReturns, volatility_target
 
 DAY = 86_400 * 10**9
 NAMES = 12
@@ -50,15 +50,6 @@ def test_a_target_by_hand() -> None:
             assert scale[t] == pytest.approx(min(target / (252 * variance) ** 0.5, MOST))
 
 
-def test_the_gate_is_open_in_calm_and_shut_in_turbulence() -> None:
-    days = days_of(3)
-    at = np.arange(520, 900)
-    share = regime_gate(days)(days.known_ns[at], np.ones((len(at), NAMES)))
-    settled = at % 60 >= 10
-    assert share[settled & (at // 60 % 2 == 0)].mean() > 0.9
-    assert share[settled & (at // 60 % 2 == 1)].mean() < 0.1
-
-
 @settings(max_examples=4, deadline=None)
 @given(st.integers(0, 50), st.integers(15, 45))
 def test_no_later_day_changes_the_equity_so_far(seed: int, cut: int) -> None:
@@ -68,7 +59,7 @@ def test_no_later_day_changes_the_equity_so_far(seed: int, cut: int) -> None:
     later = days.returns.copy()
     later[stop:] = np.random.default_rng(seed).normal(0.01, 0.2, later[stop:].shape)
     found, other = (
-        backtest(walk, BookRule(), flat(5.0), [volatility_target(0.1, one), regime_gate(one)])
+        backtest(walk, BookRule(), flat(5.0), volatility_target(0.1, one))
         for one in (days, DailyReturns(days.known_ns, later))
     )
     np.testing.assert_array_equal(other.weights[: cut + 1], found.weights[: cut + 1])
@@ -91,8 +82,6 @@ def test_what_cannot_be_scaled_is_refused() -> None:
             volatility_target(target, days)
     with pytest.raises(DataError, match="at least 100 days"):
         volatility_target(0.1, days)(days.known_ns[50:60], np.ones((10, NAMES)))
-    with pytest.raises(DataError, match="at least 500 days"):
-        regime_gate(days)(days.known_ns[300:310], np.ones((10, NAMES)))
 
 
 @pytest.fixture(scope="module")
@@ -116,19 +105,17 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_command_says_what_each_is_worth(out: Path, tmp_path: Path) -> None:
     plain = done("backtest", out, "--cost-bps", "5", "--out", tmp_path)
     assert plain["exposure"] is None
-    scaled = done("backtest", out, "--cost-bps", "5", "--vol-target", "10%", "--gate", "--out", tmp_path)
-    assert [row["name"] for row in scaled["exposure"]["worth"]] == [
-        "volatility target 10 %", "regime gate", "all together",
-    ]  # fmt: skip
+    scaled = done("backtest", out, "--cost-bps", "5", "--vol-target", "10%", "--out", tmp_path)
+    worth = scaled["exposure"]["worth"]
+    assert worth["name"] == "volatility target 10 %"
     assert scaled["exposure"]["plain"] == plain["curve"]
-    last = scaled["exposure"]["worth"][-1]
-    assert last["sharpe_net"] == scaled["sharpe_net"]
-    gained = last["sharpe_gained"]
+    assert worth["sharpe_net"] == scaled["sharpe_net"]
+    gained = worth["sharpe_gained"]
     assert gained["mean"] == pytest.approx(scaled["sharpe_net"] - plain["sharpe_net"])
     assert gained["ci_low"] <= gained["mean"] <= gained["ci_high"]
     assert {key for key in scaled if key != "exposure"} == {key for key in plain if key != "exposure"}
     page = (tmp_path / "backtest.html").read_text(encoding="utf-8")
-    assert "Sharpe gained by regime gate" in page
+    assert "Sharpe gained by volatility target" in page
     assert "after costs, not scaled" in page
     assert json.loads((tmp_path / "backtest.json").read_text())["exposure"] is not None
     assert "vol-target" in refused("backtest", out, "--cost-bps", "5", "--vol-target", "0", "--out", tmp_path)

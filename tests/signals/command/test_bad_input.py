@@ -31,11 +31,6 @@ def constant(folder: Path) -> str:
     return SERIES
 
 
-def no_scene_time(folder: Path) -> str:
-    (folder / "scenes.csv").write_text("file,instrument,taken,published\n0.png,S000,,\n")
-    return '[[source]]\nkind = "scenes"\npath = "scenes.csv"\n'
-
-
 @pytest.mark.parametrize(
     ("made", "said"),
     [
@@ -43,7 +38,6 @@ def no_scene_time(folder: Path) -> str:
         (future, ("source series", "dated in the future", "trend.csv, row 62", "known by the day of collection")),
         (undated, ("a date such as", "date '' in row 172 of", "trend.csv")),
         (constant, ("features that vary", "debt", "trend.csv")),
-        (no_scene_time, ("0.png without one", "scenes.csv, row 2")),
     ],
 )
 def test_a_source_that_cannot_be_used_is_refused_whole(
@@ -68,19 +62,17 @@ def test_a_panel_shorter_than_its_embargo_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("part", "said"),
     [
-        ('[[source]]\nkind = "horoscope"\npath = "x"\n', "a kind of source among daily, bars"),
+        ('[[source]]\nkind = "horoscope"\npath = "x"\n', "a kind of source among daily, fundamentals"),
         (SERIES + "lagg = 3\n", "options of series among"),
         ('[[source]]\nkind = "series"\npath = "trend.csv"\n', "the options that series needs"),
         (SERIES + SERIES, "series twice"),
         (SERIES + 'name = "noise"\n', "noise, which the panel has already"),
         (SERIES.replace('"trend.csv"', '"gone.csv"') + "required = true\n", "source series: nothing at"),
         (SERIES.replace("2020", "1990") + "max_age_days = -1\n", "max_age_days"),
-        ('[train.gate]\ncolumns = ["linear.a"]\n', "the same of every instrument"),
-        ('[train.gate]\ncolumns = ["market.mood"]\n', "columns for the gate among market.vol_20, market.ret_5"),
-        ("[train.gate]\nstates = 9\n", "train.gate.states"),
+        ("[train.gate]\nstates = 2\n", "train.gate"),
     ],
 )
-def test_sources_and_gates_that_cannot_be_are_named(tmp_path: Path, part: str, said: str) -> None:
+def test_sources_that_cannot_be_are_named(tmp_path: Path, part: str, said: str) -> None:
     trend(tmp_path)
     config = configured(tmp_path)
     text = config.read_text()

@@ -1,9 +1,7 @@
-"""Headlines, scenes and series of a stranger, columns by a map, from `train` to `predict` and `evaluate`."""
+"""Headlines and series of a stranger, columns by a map, from `train` to `predict` and `evaluate`."""
 
 from pathlib import Path
 
-import numpy as np
-import pytest
 from tests.signals.command.foreign import BAD, GOOD, SMALL, TRAIN, Foreign, foreign
 from tests.signals.command.material import done, refused
 
@@ -18,21 +16,15 @@ kind = "series"
 path = "searches.csv"
 lag_days = 1
 {searches}
-[[source]]
-kind = "scenes"
-path = "scenes.csv"
-{scenes}
 """
 MAPPED = {
     "headlines": '[source.columns]\ntime = "When"\nsymbol = "Who"\ntext = "Said"',
     "searches": '[source.columns]\ndate = "When"\nsymbol = "Who"',
-    "scenes": '[source.columns]\nfile = "Shot"\nsymbol = "Who"\ntaken = "Seen"\npublished = "Sold"',
 }
 
 
 def written(made: Foreign, mapped: bool) -> Path:
     """The files under the field's names of columns or under some that nobody knows, and the configuration."""
-    image = pytest.importorskip("PIL.Image")
     made.prices()
     known = made.values(True, 6, ahead=6)  # the week that is forecast, at a lag of a day
     cells = [(made.days[d], made.names[n], known[d, n], d) for d, n in made.cells()]
@@ -40,31 +32,22 @@ def written(made: Foreign, mapped: bool) -> Path:
     made.write("headlines.csv", "When,Who,Said" if mapped else "date,name,headline", said)
     rows = [f"{day},{name},{value:.4f}" for day, name, value, _ in cells]
     made.write("searches.csv", "When,Who,Hits" if mapped else "date,name,Hits", rows)
-    for k in range(3):
-        pixels = np.random.default_rng(k).integers(0, 60, (32, 32)).astype(np.uint8)
-        pixels[4 : 8 + 6 * k, 4:20] = 255
-        image.fromarray(pixels).save(made.folder / f"{k}.png")
-    shots = [
-        f"{(d + n) % 3}.png,{made.names[n]},{made.days[d]}T10:00:00Z,{made.days[d]}T12:00:00Z"
-        for d, n in made.cells() if not d % 20
-    ]  # fmt: skip
-    made.write("scenes.csv", "Shot,Who,Seen,Sold" if mapped else "file,name,taken,published", shots)
     path = made.folder / "s.toml"
     maps = MAPPED if mapped else dict.fromkeys(MAPPED, "")
     path.write_text(SMALL + SOURCES.format(**maps) + TRAIN)
     return path
 
 
-def test_headlines_scenes_and_series_forecast_under_any_names_of_columns(tmp_path: Path) -> None:
+def test_headlines_and_series_forecast_under_any_names_of_columns(tmp_path: Path) -> None:
     rows = []
     for mapped in (False, True):
         folder = tmp_path / str(mapped)
         folder.mkdir()
         config, out = written(foreign(folder), mapped), folder / "o"
         trained = done("train", config, "--out", out)
-        assert {name.split(":")[0] for name in trained["weights"]} == {"daily", "news", "series", "scenes"}
+        assert {name.split(":")[0] for name in trained["weights"]} == {"daily", "news", "series"}
         found = done("predict", out)
-        assert all(set(row["sources"]) <= {"daily", "news", "series", "scenes"} for row in found["rows"])
+        assert all(set(row["sources"]) <= {"daily", "news", "series"} for row in found["rows"])
         assert any("news" in row["sources"] for row in found["rows"])
         assert all(row["low_bps"] < row["expected_bps"] < row["high_bps"] for row in found["rows"])
         rows.append([{key: value for key, value in row.items() if key != "model"} for row in found["rows"]])
@@ -72,6 +55,6 @@ def test_headlines_scenes_and_series_forecast_under_any_names_of_columns(tmp_pat
             interval = done("evaluate", config, "--out", out)["interval"]
             assert set(interval) == {"2018", "all"}
             assert 0.85 < interval["all"]["coverage"] < 0.97
-            config.write_text(config.read_text().replace('"Shot"', '"Pic"'))
-            assert "no Pic in" in refused("build", config, "--out", folder / "other")
+            config.write_text(config.read_text().replace('"Said"', '"Told"'))
+            assert "no Told in" in refused("build", config, "--out", folder / "other")
     assert rows[0] == rows[1]

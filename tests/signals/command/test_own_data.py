@@ -188,7 +188,6 @@ def test_several_files_on_one_panel(tmp_path: Path) -> None:
         (source("nws", "n.csv"), "try 'news'"),
         (source("news", "n.csv", "window = 3"), "options of news among"),
         (source("series", "n.csv"), "the options that series needs"),
-        (source("bars", "n", '[source.columns]\ntime = "T"'), "options of bars among"),
     ],
 )
 def test_config_check_knows_kinds_and_options(tmp_path: Path, part: str, said: str) -> None:

@@ -1,35 +1,26 @@
-"""Several sources on one panel: what joins, what degrades and says so, what a gate and each source add."""
+"""Several sources on one panel: what joins, what degrades and says so, what each source adds."""
 
 from pathlib import Path
 
 import pytest
 from tests.signals.command.material import SERIES, configured, done, refused, signals, trend
 
-GATE = '\n[train.gate]\nkind = "clusters"\ncolumns = ["series.debt", "market.vol_20"]\n'
 
-
-def test_sources_join_and_a_gate_reads_what_holds_for_all(tmp_path: Path) -> None:
+def test_sources_join_and_one_that_ranks_no_name_has_no_weight(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     trend(tmp_path)
-    config = configured(tmp_path, SERIES)
-    config.write_text(config.read_text() + GATE)
-    out = tmp_path / "out"
+    config, out = configured(tmp_path, SERIES), tmp_path / "out"
     built = done("build", config, "--out", out)
     assert built["sources"]["series"] == ["series.debt", "series.debt_change"]
     assert built["missing"]["series"] < 0.05
     trained = done("train", config, "--out", out)
-    assert not any(name.startswith(("series", "market")) for name in trained["weights"])
-    assert trained["gate"]["columns"] == ["series.debt", "market.vol_20"]
-    assert not list((out / "model").glob("gate*"))  # what is served is what was walked: the plain fusion
+    assert not any(name.startswith("series") for name in trained["weights"])
     found = done("evaluate", config, "--out", out)
-    assert found["unranked"] == ["market", "series"]
-    assert {"fusion", "fusion, gated"} <= set(found["ic"])
-    assert found["gate"]["columns"] == ["series.debt", "market.vol_20"]
-    assert found["gate"]["adds"]["ci_low"] < 0.02
+    assert found["unranked"] == ["series"]
     assert found["ablation"]["linear"]["adds"]["ci_low"] > 0
     assert {one["source"]: one["verdict"] for one in found["leak"]}["series"] == "clean"
     told = signals("evaluate", config, "--out", out)
-    assert "gate: series.debt" in told.stdout
+    assert "the same for every name, which ranks none: series" in " ".join(told.output.split())
 
 
 def test_an_absent_source_degrades_and_is_named_by_every_command(tmp_path: Path) -> None:

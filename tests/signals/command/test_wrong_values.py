@@ -10,7 +10,7 @@ from tests.signals.command.foreign import SMALL, TRAIN, foreign
 from tests.signals.command.material import SERIES, configured, refused, trend
 
 from tercel.core.errors import ConfigError
-from tercel.signals.runs.config import GateSection, PanelSection, SourceSection, TrainSection, read_config
+from tercel.signals.runs.config import PanelSection, SourceSection, TrainSection, read_config
 from tercel.signals.sources.registry import KINDS
 from tercel.signals.zoo import family
 
@@ -25,13 +25,13 @@ SETTINGS = {
 
 def keys() -> Iterator[str]:
     """The text before a key's value."""
-    models: dict[str, type[BaseModel]] = {"panel": PanelSection, "train": TrainSection, "train.gate": GateSection}
+    models: dict[str, type[BaseModel]] = {"panel": PanelSection, "train": TrainSection}
     for table, model in models.items():
         yield from (f"[{table}]\n{key} = " for key in model.model_fields)
     for kind, made in KINDS.items():
         takes = [*signature(made).parameters][1:]
         own = {"columns" if one == "called" else one for one in takes} - {"how", "prices", "wanted"}
-        needed = {"series": "lag_days = 1\n", "bars": 'days = [["A", "2020-01-02"]]\n'}.get(kind, "")
+        needed = {"series": "lag_days = 1\n"}.get(kind, "")
         for key in sorted({*own, *SourceSection.model_fields} - {"path", "kind"}):
             beside = "" if needed.startswith(key) else needed
             yield f'[panel]\nkind = "synthetic"\n[[source]]\nkind = "{kind}"\npath = "x"\n{beside}{key} = '

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from studies.families.gated import GatedClassifier
 from tercel.core.errors import DataError
 from tercel.signals.fusion import Fusion, stack
-from tercel.signals.gate import stack_by_state
 
 
 def independent(n=20_000, k=3, seed=0, noise=1.0):
@@ -126,24 +125,6 @@ def test_bad_material_is_named():
             stack(told, target, names)
     with pytest.raises(DataError, match="per source"):
         stack(parts, y, names).combine(parts[:, :2])
-
-
-def test_the_gate_learns_that_a_source_helps_in_one_state_alone():
-    rng = np.random.default_rng(3)
-    n = 6000
-    state = (rng.random(n) < 0.5).astype(float)
-    a, b = rng.normal(size=(2, n))
-    y = np.where(state > 0, a, b) + 0.5 * rng.normal(size=n)
-    told, chance = np.stack([a, b], axis=1), np.stack([1 - state, state], axis=1)
-    gated = stack_by_state(told, y, chance, ("a", "b"), shrink=0.1)
-    plain = stack(told, y, ("a", "b"), shrink=0.1)
-    better = np.mean((y - gated.combine(told, chance)[0]) ** 2)
-    assert better < 0.5 * np.mean((y - plain.combine(told)[0]) ** 2)
-    value, sd = gated.combine(np.full((2, 2), np.nan), chance[:2])
-    assert np.isfinite(value).all()
-    assert (sd > 0).all()
-    with pytest.raises(DataError, match="states"):
-        stack_by_state(told, y, np.ones((n, 5)) / 5, ("a", "b"))
 
 
 def test_experts_of_regimes_beat_one_model_where_the_sign_turns():

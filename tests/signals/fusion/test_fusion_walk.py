@@ -201,7 +201,7 @@ def test_a_source_that_begins_late_and_a_forecast_that_was_wrong(data: Dataset) 
     assert np.isfinite(value[folds[2][1]]).all()
     wrong = scale_of(data, -told[:, 0], 0.3)
     assert wrong.unit_bps == 0.0
-    never = out_of_sample(data, -told[:, :1], names[:1], folds, None, shrink=0.5, seed=1)
+    never = out_of_sample(data, -told[:, :1], names[:1], folds, shrink=0.5, seed=1)
     assert never["ic"]["fusion"] == {}
     assert np.isnan(never["calibration"]["slope"])
 

@@ -9,20 +9,16 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from tests.market.tape.tapes import DAY
 from tests.signals.command.foreign import foreign, headlines
-from tests.signals.sources.test_broken_tapes import tape
 
 from tercel.api.testing.source import SourceContract
 from tercel.core.errors import DataError
-from tercel.market.tape import Lake
 from tercel.signals.features.text import masked
 from tercel.signals.labels import forward_returns, ranked
 from tercel.signals.panel.panel import Panel
-from tercel.signals.sources.altdata import DatedSeries, NighttimeLights, Scenes
+from tercel.signals.sources.altdata import DatedSeries
 from tercel.signals.sources.daily import DailyFactors, daily_panel
 from tercel.signals.sources.fundamentals import Fundamentals, Statements
-from tercel.signals.sources.microstructure import MicrostructureBars
 from tercel.signals.sources.news import PENALTY, RARE, News, learned
 from tercel.signals.sources.port import SignalSource, SourceAbsentError, at_new_york
 from tercel.signals.sources.registry import source_of
@@ -83,27 +79,6 @@ def reports_file(folder: Path, **columns: list[object]) -> Path:
     return path
 
 
-def lights_file(folder: Path) -> Path:
-    months = ",".join(["_mean", *(f"_mean_{m}" for m in range(1, 12))])
-    head = f"DISTRICT,ST_NM,ST_CEN_CD,DT_CEN_CD,censuscode,{months},{months}\n"
-    rows = "".join(f"D{i},S,1,1,1," + ",".join(f"{0.1 * m * (i + 1):.3f}" for m in range(24)) + "\n" for i in range(3))
-    (folder / "lights.csv").write_text(head + rows)
-    return folder / "lights.csv"
-
-
-def scenes_file(folder: Path) -> Path:
-    image = pytest.importorskip("PIL.Image")
-    rng = np.random.default_rng(0)
-    lines = ["file,instrument,taken,published"]
-    for i in range(3):
-        pixels = rng.integers(0, 60, (64, 64)).astype(np.uint8)
-        pixels[10 : 12 + 8 * i, 10:30] = 255
-        image.fromarray(pixels).save(folder / f"{i}.png")
-        lines.append(f"{i}.png,PORT,2020-01-0{i + 1}T10:00:00Z,2020-01-0{i + 2}T00:00:00Z")
-    (folder / "scenes.csv").write_text("\n".join(lines) + "\n")
-    return folder / "scenes.csv"
-
-
 def series_file(folder: Path) -> Path:
     rows = "".join(f"2010-01-{d:02d},{20 + d % 4}\n" for d in range(1, 29))
     (folder / "trend.csv").write_text("date,debt\n" + rows)
@@ -156,26 +131,6 @@ class TestSeries(SourceContract):
         return DatedSeries(series_file(tmp_path), "date", ("debt",), lag_days=2)
 
 
-class TestLights(SourceContract):
-    @pytest.fixture
-    def source(self, tmp_path: Path) -> SignalSource:
-        return NighttimeLights(lights_file(tmp_path))
-
-
-class TestScenes(SourceContract):
-    @pytest.fixture
-    def source(self, tmp_path: Path) -> SignalSource:
-        return Scenes(scenes_file(tmp_path))
-
-
-class TestBars(SourceContract):
-    @pytest.fixture
-    def source(self, tmp_path: Path) -> SignalSource:
-        lake = Lake(tmp_path / "lake")
-        lake.write(DAY, tape(DAY.date))
-        return MicrostructureBars(tmp_path / "lake", [("TOY", DAY.date)], every_s=60.0, levels=1)
-
-
 OWN = (
     "symbol,filed,period_end,roe,shares\n"
     "A,2015-05-04,2015-03-31,0.1,7\nA,2015-08-03,2015-06-30,,9\nB,2015-05-05,2015-03-31,0.2,8\n"
@@ -196,7 +151,6 @@ SERIES = "date,symbol,debt,rate\n" + "".join(f"2010-01-{d:02d},{'AB'[d % 2]},{20
         ("fundamentals", {"values": ["roe"]}, lambda folder: _text(folder, OWN)),
         ("statements", {"lag_days": 120}, lambda folder: _text(folder, STATED)),
         ("series", {"lag_days": 2}, lambda folder: _text(folder, SERIES)),
-        ("scenes", {}, scenes_file),
         ("news", {}, lambda folder: headlines(foreign(folder, days=60), "n.csv", False, 1) or folder / "n.csv"),
     ],
 )  # fmt: skip
@@ -381,38 +335,12 @@ def test_daily_files_are_checked(tmp_path: Path) -> None:
     "source",
     [
         DailyFactors(Path("nowhere")), Fundamentals(Path("nowhere")), Statements(Path("nowhere"), lag_days=1),
-        DatedSeries(Path("nowhere"), "d", ("x",), lag_days=1), NighttimeLights(Path("nowhere")),
-        Scenes(Path("nowhere")),
-        MicrostructureBars(Path("nowhere"), [("A", "2020-01-01")]),
+        DatedSeries(Path("nowhere"), "d", ("x",), lag_days=1),
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_absent_not_broken(source: SignalSource) -> None:
     with pytest.raises(SourceAbsentError):
         source.facts()
-
-
-def test_a_scene_of_several_names_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tercel.signals.sources import altdata
-
-    manifest, read, read_scene = scenes_file(tmp_path), list[str](), altdata.read_scene
-    alone = Scenes(manifest).facts()
-    shown = "".join(f"{i}.png,QUAY,2020-01-0{i + 1}T10:00:00Z,2020-01-0{i + 2}T00:00:00Z\n" for i in range(3))
-    manifest.write_text(manifest.read_text() + shown)
-    monkeypatch.setattr(altdata, "read_scene", lambda path: read.append(path.name) or read_scene(path))
-    facts = Scenes(manifest).facts()
-    assert sorted(read) == ["0.png", "1.png", "2.png"]
-    for name in ("PORT", "QUAY"):
-        assert facts.filter(pl.col("instrument") == name).drop("instrument").equals(alone.drop("instrument"))
-
-
-def test_an_undated_scene_and_a_flat_picture_are_refused(tmp_path: Path) -> None:
-    manifest = scenes_file(tmp_path)
-    manifest.write_text(manifest.read_text() + "0.png,PORT,,\n")
-    with pytest.raises(DataError, match=r"0\.png without one in .*scenes\.csv, row 5"):
-        Scenes(manifest).facts()
-    (tmp_path / "0.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"a picture .*0\.png"):
-        Scenes(manifest).facts()
 
 
 def test_series_errors_name_the_file(tmp_path: Path) -> None:

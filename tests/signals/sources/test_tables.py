@@ -207,5 +207,3 @@ def test_an_empty_list_is_told_as_it_stands(tmp_path: Path) -> None:
     with pytest.raises(TercelError) as error:
         source_of("news", file).facts()
     assert f"symbols [] in row 1 of {file}" in str(error.value)
-    with pytest.raises(TercelError, match="no days"):
-        source_of("bars", tmp_path, days=[])

@@ -107,11 +107,6 @@ def test_absent_library_names_the_extra() -> None:
         card.make()
 
 
-def test_a_family_that_tells_states_alone_does_not_forecast() -> None:
-    with pytest.raises(ConfigError, match="a family that forecasts"):
-        family("clusters").make()
-
-
 @pytest.mark.parametrize("name", families())
 def test_the_extra_of_a_family_brings_what_it_needs(name: str) -> None:
     text = (Path(__file__).resolve().parents[3] / "pyproject.toml").read_text(encoding="utf-8")

@@ -6,7 +6,6 @@ import pytest
 from tercel.api.testing.signal_model import separable
 from tercel.signals.zoo.forest import ForestRegressor
 from tercel.signals.zoo.linear import Ridge
-from tercel.signals.zoo.regimes import ClusterRegimes
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -32,14 +31,3 @@ def test_forests_are_scikit_learns_node_by_node() -> None:
     how = {"n_estimators": 20, "min_samples_leaf": 10, "random_state": 3}
     oracle = ensemble.RandomForestRegressor(max_features=0.33, **how).fit(X, y, weights)
     np.testing.assert_allclose(ForestRegressor(**how).fit(X, y, weights).predict(X), oracle.predict(X), rtol=1e-12)
-
-
-def test_clusters_are_those_of_scikit_learn() -> None:
-    mixture = pytest.importorskip("sklearn.mixture")
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(400, 3)) * np.where(np.arange(400) % 100 < 50, 1.0, 4.0)[:, None]
-    model = ClusterRegimes().fit(X)
-    Z = (X - X.mean(axis=0)) / X.std(axis=0)
-    oracle = mixture.GaussianMixture(2, covariance_type="diag", n_init=3, random_state=0).fit(Z)
-    order = np.argsort(oracle.covariances_[:, 0])
-    np.testing.assert_allclose(model.predict_proba(X), oracle.predict_proba(Z)[:, order], atol=1e-9)

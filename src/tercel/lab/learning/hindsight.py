@@ -17,7 +17,7 @@ sold in by turns.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
@@ -26,7 +26,6 @@ from tercel.execution import step as kernels
 from tercel.execution.intent import empty
 from tercel.lab.evaluation.episodes import Episodes, Plan
 from tercel.lab.evaluation.experiment import without_orders
-from tercel.lab.learning.appended import AppendedVec
 from tercel.market.simulator import layout as sim
 
 SPANS: Final = (1, 3, 10)
@@ -59,33 +58,27 @@ def future_means(mids: Floats, ends: Ints) -> Floats:
     return np.asarray(np.where(count > 0, sums / np.maximum(count, 1) - mids, 0.0))
 
 
-class Paths(NamedTuple):
-    """Markets of episodes without own orders, at every decision and at the horizon: a row an episode."""
+def undisturbed(episodes: Episodes, plan: Plan) -> tuple[Ints, Ints]:
+    """Run a plan's episodes without own orders, a row an episode.
 
-    mids: Ints
-    """Half-ticks, int64 (m, D + 1); the last known one where a decision was left out in a halt."""
-    lots: Ints
-    """Lots that aggressors traded against the own side up to there, int64 (m, D + 1)."""
-    ends: Ints
-    """Number of each episode's decisions, int64 (m,)."""
-
-
-def undisturbed(episodes: Episodes, plan: Plan, which: Ints | None = None) -> Paths:
-    """Run a plan's episodes without own orders, in the markets `which` (all of them by default)."""
-    slots = np.arange(episodes.n) if which is None else which
-    episodes.start(without_orders(plan), slots)
-    ends, hold = episodes.view.decisions[slots], empty(episodes.n)
+    Returns
+    -------
+    mids : int64 (m, D + 1)
+        Half-ticks at every decision and at the horizon; the last known one where a decision was left out in a halt.
+    ends : int64 (m,)
+        Number of each episode's decisions.
+    """
+    episodes.start(without_orders(plan), np.arange(episodes.n))
+    ends, hold = episodes.view.decisions.copy(), empty(episodes.n)
     columns = np.arange(int(ends.max()) + 1)
-    mids = np.repeat(episodes.view.mid2[slots, None], len(columns), axis=1)
-    lots = np.zeros_like(mids)
-    while (live := episodes.working[slots]).any():
+    mids = np.repeat(episodes.view.mid2[:, None], len(columns), axis=1)
+    while (live := episodes.working).any():
         episodes.step(hold)
-        at, view = slots[live], episodes.view
-        over = episodes.states[at, sim.PHASE] == sim.DONE
-        later = columns >= np.where(over, ends[live], view.decision[at])[:, None]
-        mids[live] = np.where(later, view.mid2[at, None], mids[live])
-        lots[live] += later * view.v_against[at, None]
-    return Paths(mids, lots, ends)
+        view = episodes.view
+        over = episodes.states[live, sim.PHASE] == sim.DONE
+        later = columns >= np.where(over, ends[live], view.decision[live])[:, None]
+        mids[live] = np.where(later, view.mid2[live, None], mids[live])
+    return mids, ends
 
 
 class Hindsight:
@@ -111,9 +104,9 @@ class Hindsight:
         for first in range(0, len(plan), 256):
             part = plan.take(slice(first, first + 256))
             parts.append(undisturbed(make(len(part)), part))
-        width = max(one.mids.shape[1] for one in parts)
-        wide = [np.pad(one.mids, ((0, 0), (0, width - one.mids.shape[1])), "edge") for one in parts]
-        self.mids, self.ends = np.concatenate(wide).astype(np.float64), np.concatenate([one.ends for one in parts])
+        width = max(mids.shape[1] for mids, _ in parts)
+        wide = [np.pad(mids, ((0, 0), (0, width - mids.shape[1])), "edge") for mids, _ in parts]
+        self.mids, self.ends = np.concatenate(wide).astype(np.float64), np.concatenate([ends for _, ends in parts])
         self.means = future_means(self.mids, self.ends)
         self.slots = np.zeros(n, np.int64)
 
@@ -152,18 +145,3 @@ class Hindsight:
         moves = [self.means[self.slots, at], *(mid - now for mid in (*later, self.mids[self.slots, ends]))]
         alone = np.stack([side * move for move in moves], axis=1)
         return np.concatenate([alone, left[:, None] * alone], axis=1).astype(np.float32)
-
-
-class HindsightVec(AppendedVec):
-    """Environment whose observations end in the critic's inputs: the last `hindsight_size` entries.
-
-    Parameters
-    ----------
-    env : MixedVec
-        Of parts with a pool.
-    """
-
-    hindsight_size = SIZE
-
-    def __init__(self, env: Any) -> None:
-        super().__init__(env, env.hindsight, SIZE)

@@ -18,7 +18,7 @@ from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, Plan
 from tercel.lab.evaluation.sampling import Sampler
 from tercel.lab.learning.envs import COSTS, ExecutionVec, Options
-from tercel.lab.learning.hindsight import Hindsight
+from tercel.lab.learning.hindsight import SIZE, Hindsight
 from tercel.lab.learning.port import State
 from tercel.lab.learning.ranges import Ranges
 from tercel.market.simulator import layout as sim
@@ -193,11 +193,6 @@ class MixedVec:
         infos = [result[3] for result in results]
         return obs, reward, done, {name: np.concatenate([info[name] for info in infos]) for name in (*COSTS, "is_bps")}
 
-    def hindsight(self) -> Float32:
-        """Inputs of the critic, float32 (n, hindsight.SIZE): of parts with a pool."""
-        known = [(part.hindsight, part.episodes) for part in self.parts]
-        return np.concatenate([one.inputs(e.states, e.view.decision) for one, e in known if one is not None])
-
     def progress(self, frames: int) -> None:
         """See :meth:`DrawnOrdersVec.progress`."""
         for part in self.parts:
@@ -219,3 +214,35 @@ class MixedVec:
     def restore(self, state: State) -> Float32:
         """Restore all parts from `state`."""
         return np.concatenate([part.restore(state[f"part{i}"]) for i, part in enumerate(self.parts)])
+
+
+class HindsightVec(MixedVec):
+    """A :class:`MixedVec` whose observations end in the critic's inputs: the last `hindsight_size` entries.
+
+    Parameters
+    ----------
+    parts : sequence of DrawnOrdersVec
+        Each with a pool.
+    names : sequence of str
+    """
+
+    hindsight_size = SIZE
+
+    def __init__(self, parts: Sequence[DrawnOrdersVec], names: Sequence[str]) -> None:
+        super().__init__(parts, names)
+        self.observation_size += SIZE
+
+    def reset(self, seed: int) -> Float32:
+        return self._with_hindsight(super().reset(seed))
+
+    def step(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
+        obs, reward, done, info = super().step(actions)
+        return self._with_hindsight(obs), reward, done, info
+
+    def restore(self, state: State) -> Float32:
+        return self._with_hindsight(super().restore(state))
+
+    def _with_hindsight(self, obs: Float32) -> Float32:
+        known = [(part.hindsight, part.episodes) for part in self.parts]
+        inputs = [one.inputs(e.states, e.view.decision) for one, e in known if one is not None]
+        return np.concatenate([obs, np.concatenate(inputs)], axis=1)

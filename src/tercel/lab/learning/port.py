@@ -101,19 +101,6 @@ class RestorableVecEnv(Protocol):
 
 
 @runtime_checkable
-class ForesightVecEnv(Protocol):
-    """A :class:`VecEnv` that can tell what lies ahead: for a teacher, never for a policy that leaves."""
-
-    n: int
-    observation_size: int
-    n_actions: int
-    foresight_size: int
-
-    def foresight(self) -> Float32:
-        """What lies ahead of the decisions that are due now, float32[n, foresight_size]."""
-
-
-@runtime_checkable
 class RolloutVecEnv(Protocol):
     """An environment that takes whole rollouts by itself, in other processes or on other machines."""
 

@@ -80,7 +80,7 @@ class Dataset:
 
     @cached_property
     def ranking(self) -> tuple[str, ...]:
-        """Sources but those that say the same of all instruments of every date, which can only feed a gate."""
+        """Sources but those that say the same of all instruments of every date: they rank none."""
         starts = np.flatnonzero(np.diff(self.time_ns, prepend=self.time_ns[:1] - 1))
         if not len(starts):
             return ()

@@ -15,8 +15,8 @@ from tercel.core.report.tables import spelt_cell
 from tercel.core.rows import csv_text
 from tercel.core.written import write_whole
 from tercel.signals import backtest as books
-from tercel.signals.backtest import Backtest, BookRule, Cost, Exposure, Walk, walk_of
-from tercel.signals.exposure import DailyReturns, regime_gate, volatility_target
+from tercel.signals.backtest import Backtest, BookRule, Cost, Walk, walk_of
+from tercel.signals.exposure import DailyReturns, volatility_target
 from tercel.signals.model_folder import AGAIN, SignalModel
 from tercel.signals.runs.build import prices_of
 from tercel.signals.scores import BLOCK, FEWEST, told
@@ -116,34 +116,14 @@ def daily_returns(model: SignalModel, names: list[str], remedy: str) -> DailyRet
     return DailyReturns(known, wide.select(pl.col(name).exp() - 1.0 for name in names).fill_null(0.0).to_numpy())
 
 
-def exposures(model: SignalModel, names: list[str], vol_target: float | None, gate: bool) -> dict[str, Exposure]:
-    """What scales a book, by its name; nothing where neither is asked for.
-
-    Raises
-    ------
-    DataError
-        For a panel without daily prices.
-    """
-    if vol_target is None and not gate:
-        return {}
-    days = daily_returns(model, names, "leave `vol_target` and `gate` out")
-    found = {"regime gate": regime_gate(days)} if gate else {}
-    if vol_target is None:
-        return found
-    return {f"volatility target {100 * vol_target:g} %": volatility_target(vol_target, days), **found}
-
-
-def worth(plain: Backtest, scaled: Mapping[str, Backtest], rng: np.random.Generator) -> list[dict[str, Any]]:
-    """What scaled books gain in net Sharpe ratio over the plain one, date by date."""
-    drawn = books.sharpes({"": plain.net} | {name: one.net for name, one in scaled.items()}, plain.periods, rng)
-    gains = {name: drawn[name] - drawn[""] for name in scaled}
-    return [
-        {
-            "name": name, "sharpe_net": drawn[name].point, "drawdown": float(one.drawdown.max()),
-            "sharpe_gained": {**gains[name].estimate().to_json(), "t": gains[name].point / gains[name].error},
-        }
-        for name, one in scaled.items()
-    ]  # fmt: skip
+def worth(name: str, scaled: Backtest, plain: Backtest, rng: np.random.Generator) -> dict[str, Any]:
+    """What a scaled book gains in net Sharpe ratio over the plain one, date by date."""
+    drawn = books.sharpes({"": plain.net, name: scaled.net}, plain.periods, rng)
+    gain = drawn[name] - drawn[""]
+    return {
+        "name": name, "sharpe_net": drawn[name].point, "drawdown": float(scaled.drawdown.max()),
+        "sharpe_gained": {**gain.estimate().to_json(), "t": gain.point / gain.error},
+    }  # fmt: skip
 
 
 def forecasts(model: SignalModel) -> tuple[Walk, dict[str, dict[str, Any]], HeldSpan | None, list[str]]:
@@ -171,7 +151,7 @@ def forecasts(model: SignalModel) -> tuple[Walk, dict[str, dict[str, Any]], Held
 
 
 def backtested(
-    model: SignalModel, book: BookRule, charge: Charge, seed: int, vol_target: float | None = None, gate: bool = False
+    model: SignalModel, book: BookRule, charge: Charge, seed: int, vol_target: float | None = None
 ) -> dict[str, Any]:
     """Every figure of a backtest, with its curve, its years, the weights of the newest date and what to say of it.
 
@@ -182,17 +162,20 @@ def backtested(
     """
     walk, rows, held, said = forecasts(model)
     ic = ic_of(model)
-    cost, scales = charge.cost(model, walk), exposures(model, walk.names.tolist(), vol_target, gate)
-    found = books.backtest(walk, book, cost, list(scales.values()))
-    scaled = {name: books.backtest(walk, book, cost, [one]) for name, one in scales.items()}
-    scaled |= {"all together": found} if len(scales) > 1 else {}
+    cost, plain = charge.cost(model, walk), None
+    if vol_target is None:
+        found = books.backtest(walk, book, cost)
+    else:
+        days = daily_returns(model, walk.names.tolist(), "leave `vol_target` out")
+        found = books.backtest(walk, book, cost, volatility_target(vol_target, days))
+        plain = books.backtest(walk, book, cost)
     if book.long_only:
         all_names = float(np.prod(1.0 + np.nanmean(found.walk.outcome, axis=1)))
         grew = 100 * (all_names ** (found.periods / len(found.net)) - 1.0)
         said += [f"All names, held equally, made {grew:.1f} % a year, compounded, before costs: read the difference."]
     rng = np.random.default_rng([seed, 32])
+    target = "" if vol_target is None else f"volatility target {100 * vol_target:g} %"
     net, gross = (books.sharpe(returns, found.periods, rng) for returns in (found.net, found.gross))
-    plain = books.backtest(walk, book, cost) if scales else found
     table = books.years(found)
     turned, at = float(found.turnover.mean()), int(found.drawdown.argmax())
     high = int(np.argmax(np.concatenate([[1.0], found.equity[:at]])))
@@ -209,7 +192,7 @@ def backtested(
         "drawdown_to": when(found.walk.end_ns[at]), "years": table,
         "worst_year": min(table, key=lambda row: row["net"]), "curve": curve(found), "at": when(walk.time_ns[-1]),
         "held": None if held is None else asdict(held), "weights": weights_of(walk, found, rows),
-        "exposure": {"worth": worth(plain, scaled, rng), "plain": curve(plain)} if scales else None,
+        "exposure": None if plain is None else {"worth": worth(target, found, plain, rng), "plain": curve(plain)},
         "note": str(model.card.get("note", "")), "warnings": said, "seed": seed,
     }  # fmt: skip
     return {**result, "sentences": sentences(result)}

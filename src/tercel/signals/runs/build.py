@@ -25,7 +25,7 @@ from tercel.signals.panel.panel import fresh
 from tercel.signals.panel.panel import joined as as_of
 from tercel.signals.runs.config import SignalsConfig, SourceSection, portable, read_config
 from tercel.signals.sources.cells import TableSource
-from tercel.signals.sources.daily import SETTLES, DailyFactors, MarketState, daily_panel, last_whole
+from tercel.signals.sources.daily import DailyFactors, daily_panel, last_whole
 from tercel.signals.sources.news import News
 from tercel.signals.sources.port import SignalSource, SourceAbsentError, refuse_constants, time_type
 from tercel.signals.sources.registry import in_table, panel_named, source_of
@@ -175,7 +175,7 @@ KEYS = ("instrument", "time_ns", "start_ns", "end_ns", "y", "outcome")
 
 
 def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
-    """The labelled rows that a configuration describes: the panel's own source, the market's state, every `[[source]]`.
+    """The labelled rows that a configuration describes: the panel's own source, every `[[source]]`.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
     """
     if config.panel.kind == "synthetic":
         market = market_of(config, seed)
-        data, closes, state = market.data, market.prices, MarketState(market.prices)
+        data, closes = market.data, market.prices
     else:
         panel, source = config.panel, prices_of(config)
         prices = source.prices().filter(pl.col("date") <= pl.lit(panel.last).str.to_date())
@@ -198,8 +198,7 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
         )  # fmt: skip
         data = replace(data, warnings=(*source.notes, *[late] * bool(late), *data.warnings))
         closes = prices.select("instrument", "time", "close")
-        state = MarketState(closes, SETTLES)
-    return joined_all(joined(data, state), config, closes)[0]
+    return joined_all(data, config, closes)[0]
 
 
 def market_of(config: SignalsConfig, seed: int) -> SyntheticMarket:

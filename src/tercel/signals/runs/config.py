@@ -2,7 +2,7 @@
 
 [panel]     kind, path, horizon, lag, every, first, ...: what rows are and what their label is
 [[source]]  kind, path, name, required, max_age_days and what the kind takes: what is known of them
-[train]     families, splits, embargo_days, shrink, most_rows, update; [train.gate] columns, kind, states;
+[train]     families, splits, embargo_days, shrink, most_rows, update;
             [train.online] warm, window, half_life, share, bets, penalty
 [compare]   families, problems, rows, test_rows, noise, seeds, panel
 """
@@ -93,15 +93,6 @@ class SourceSection(TomlTable):
         return self.name or self.kind
 
 
-class GateSection(TomlTable):
-    """States of the market that weigh sources differently."""
-
-    columns: tuple[str, ...] = ("market.vol_20", "market.ret_5")
-    """Of the panel, the same for every instrument on a date: the market's own, or a dated series'."""
-    kind: Literal["hmm", "clusters"] = "hmm"
-    states: int = Field(default=2, ge=2, le=4)
-
-
 class TrainSection(TomlTable):
     """How models are trained."""
 
@@ -119,8 +110,6 @@ class TrainSection(TomlTable):
     """Rows that a training sees at most: whole cross-sections, evenly left out."""
     settings: dict[str, dict[str, float | int | str]] = Field(default={})
     """Of a family, by name: [train.settings.boosting] n_estimators = 200."""
-    gate: GateSection | None = None
-    """Absent: no gate."""
     update: Literal["refit", Update] = "refit"
     """`refit`: each test block by models fitted to all before it. Others, of the family `linear` alone: parameters that
     stay, or move from date to date, each move in the model folder's journal."""

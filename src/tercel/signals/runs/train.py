@@ -19,7 +19,6 @@ from tercel.signals.conformal import interval_of
 from tercel.signals.evaluated import ic_of, out_of_sample, tested_of
 from tercel.signals.fusion import Fusion
 from tercel.signals.fusion_walk import Fold, base_names, evidence, final, fused, fusions, spelt_evidence, whole
-from tercel.signals.gate import FusionGate
 from tercel.signals.model_folder import BASE, CARD, MODEL, SignalModel, load, save, seen_from
 from tercel.signals.online import FAMILY, learn_all
 from tercel.signals.panel.dataset import Dataset
@@ -52,16 +51,6 @@ def panel_in(config: SignalsConfig, seed: int, out: Path) -> tuple[Dataset, dict
     return data, manifest
 
 
-def gate_of(config: SignalsConfig, seed: int) -> FusionGate | None:
-    """The configured gate, None without one; refused where hmmlearn or scikit-learn is absent."""
-    section = config.train.gate
-    if section is None:
-        return None
-    if (module := absent(family(section.kind))) is not None:
-        raise ConfigError("the extra [signals]", f"no module {module}", "pip install 'tercel[signals]'")
-    return FusionGate(section.columns, section.kind, section.states, seed)
-
-
 def installed(config: SignalsConfig) -> tuple[str, ...]:
     """The configured families that are installed; the others are said."""
     kept = []
@@ -84,10 +73,8 @@ def installed(config: SignalsConfig) -> tuple[str, ...]:
 
 def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
     """Walk a configuration forward, fuse, save forecasts and model; the summary."""
-    names, gate = installed(config), gate_of(config, seed)
+    names = installed(config)
     data, manifest = panel_in(config, seed, out)
-    if gate is not None:
-        gate.by_date(data)
     moves: list[dict[str, Any]] = []
     if config.train.update == "refit":
         forecasts, seconds = walked(data, names, config.train, seed, "train")
@@ -121,7 +108,7 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         "weights": dict(zip(columns, (fusion.weights * fusion.slope).tolist(), strict=True)),
         "evidence": {name: spelt_evidence(one) for name, one in zip(columns, slopes, strict=True)},
         "alpha_scale": asdict(scale), "half_life": scale.half_life, "parts": [part["file"] for part in card["parts"]],
-        "gate": None if gate is None else plain(asdict(gate)), "note": data.note,
+        "note": data.note,
         "warnings": [*data.warnings, *filter(None, [model.silent])],
     }  # fmt: skip
 
@@ -162,9 +149,8 @@ def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[st
     if forecasts.shape[0] != data.n:
         raise ConfigError("forecasts of this panel", f"{forecasts.shape[0]} rows for {data.n}", "train again")
     folds = folds_of(data, config.train)
-    gate, shrink = gate_of(config, seed), config.train.shrink
     result = {
-        "out": out, **out_of_sample(data, forecasts, columns, folds, gate, shrink=shrink, seed=seed),
+        "out": out, **out_of_sample(data, forecasts, columns, folds, shrink=config.train.shrink, seed=seed),
         "leak": leaks_of(config, seed, planted=demo), "note": data.note, "warnings": data.warnings,
     }  # fmt: skip
     if (out / MODEL / CARD).exists() and (interval := interval_of(load(out / MODEL))) is not None:

@@ -2,8 +2,6 @@
 
 The panel of 2000-2017 holds survivors alone: companies that were delisted are not in it. Levels of return are
 flattered, above all those of buying losers; :data:`SURVIVORS` says so beside every number.
-
-What its prices show of the state of the market is the same for every instrument, so food for a gate alone.
 """
 
 from collections.abc import Sequence
@@ -18,12 +16,11 @@ from pydantic import Field
 from tercel.core.errors import DataError
 from tercel.core.tables.table import ROW
 from tercel.signals.features.factors import factors, guarded
-from tercel.signals.features.moves import unadjusted
 from tercel.signals.labels import forward_returns, ranked
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import Panel, from_frame
 from tercel.signals.sources.cells import TableSource
-from tercel.signals.sources.port import EVERY, FrameSource, at_new_york, checked
+from tercel.signals.sources.port import FrameSource, at_new_york, checked
 from tercel.signals.sources.tables import first_names, price_table
 
 SURVIVORS = (
@@ -249,43 +246,3 @@ def daily_panel(
     said = [over] * bool(void.height)
     said += [f"{settled.height:,} labels of names that leave are settled at their last close: {left}"] * bool(left)
     return from_frame(rows, panel.columns, f"{delay}; {source.bias}", tuple(said))
-
-
-MONTH, WEEK = 20, 5
-
-
-@dataclass(frozen=True)
-class MarketState:
-    """Volatility of the mean return over 20 bars, and its sum over 5, of all instruments with a price.
-
-    Parameters
-    ----------
-    prices : DataFrame
-        `instrument`, `time` (the end of each bar), `close`.
-    delay : timedelta
-        From the end of a bar to the moment when its prices can be relied on.
-    """
-
-    prices: pl.DataFrame
-    delay: timedelta = timedelta(0)
-    name: str = "market"
-    columns: tuple[str, ...] = ("vol_20", "ret_5")
-
-    def facts(self) -> pl.DataFrame:
-        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
-        import numpy as np
-
-        close = pl.col("close")
-        grown = (close / close.shift(1)).over("instrument")
-        moves = self.prices.sort("instrument", "time").with_columns(move=grown.log(), void=unadjusted(grown - 1))
-        kept = moves.filter(~pl.col("void"))
-        times = kept["time"].unique().sort()
-        at = times.search_sorted(kept["time"]).to_numpy()
-        # summed in one order, so that the same prices give the same bits
-        mean = np.bincount(at, kept["move"].to_numpy()) / np.bincount(at)
-        state = pl.DataFrame({"time": times, "move": mean}).select(
-            pl.lit(EVERY).alias("instrument"), event_time="time", known_time=pl.col("time") + self.delay,
-            vol_20=pl.col("move").rolling_std(MONTH, min_samples=MONTH // 2),
-            ret_5=pl.col("move").rolling_sum(WEEK),
-        )  # fmt: skip
-        return checked(state.drop_nulls(), self.columns, "the panel's prices")

@@ -9,11 +9,8 @@
 | `fundamentals` | reports with the day they were known | `values`, `lag_days`, `timezone`, `drop_impossible` |
 | `statements` | statements without it | the same; `lag_days` must be stated |
 | `series` | numbers with a date, of all or by name | `lag_days`; `date`, `series`, `period_days`, `instrument` |
-| `bars` | a lake | `days` (pairs of symbol and date), `every_s`, `levels` |
-| `lights` | night lights, CSV | `lag_days` |
-| `scenes` | manifest of scenes, CSV | |
 
-The first five read CSV, Parquet and JSON lines, columns by their usual names or by a table `[source.columns]`.
+All read CSV, Parquet and JSON lines, columns by their usual names or by a table `[source.columns]`.
 All take `name` and `collected`, the day (with a zone) after which nothing in the set can have been known.
 
 A package of one's own gives a kind by a dataclass in the entry point group ``tercel.sources``, a kind of panel by a
@@ -34,16 +31,15 @@ from tercel.core.errors import ConfigError
 from tercel.core.given import given
 from tercel.core.tables.table import HowToMap
 from tercel.core.validated import fitting
-from tercel.signals.sources.altdata import DatedSeries, NighttimeLights, Scenes
+from tercel.signals.sources.altdata import DatedSeries
 from tercel.signals.sources.daily import DailyFactors
 from tercel.signals.sources.fundamentals import Fundamentals, Statements
-from tercel.signals.sources.microstructure import MicrostructureBars
 from tercel.signals.sources.news import News
 from tercel.signals.sources.port import SignalSource
 
 KINDS: Final[dict[str, Callable[..., SignalSource]]] = {
-    "daily": DailyFactors, "bars": MicrostructureBars, "fundamentals": Fundamentals, "statements": Statements,
-    "series": DatedSeries, "lights": NighttimeLights, "scenes": Scenes, "news": News,
+    "daily": DailyFactors, "fundamentals": Fundamentals, "statements": Statements,
+    "series": DatedSeries, "news": News,
 }  # fmt: skip
 """What makes a source of a kind, from a path and options."""
 PANELS: Final = {"synthetic": None, "daily": DailyFactors}

@@ -33,7 +33,7 @@ class FamilyCard:
     needs : tuple of str
         Modules that it imports.
     model : str
-        ``module:Class`` of its forecast; "": it tells states of the market alone, for a gate.
+        ``module:Class`` of its forecast.
     settings : mapping
         Parameters that set it apart from other families of the same classes.
     extra : str
@@ -43,7 +43,7 @@ class FamilyCard:
     name: str
     about: str
     needs: tuple[str, ...]
-    model: str = ""
+    model: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     extra: str = "signals"
 
@@ -53,14 +53,11 @@ class FamilyCard:
         Raises
         ------
         ConfigError
-            When a library is absent (the extra is named), the family does not forecast, does not know a setting or
-            cannot be so.
+            When a library is absent (the extra is named), or the family does not know a setting or cannot be so.
         """
         if (lacking := absent(self)) is not None:
             remedy = f"pip install 'tercel[{self.extra}]'"
             raise ConfigError(f"the extra [{self.extra}]", f"no module {lacking}", remedy)
-        if not self.model:
-            raise ConfigError("a family that forecasts", f"{self.name}, which tells states", "take another family")
         module, _, kind = self.model.partition(":")
         made = getattr(importlib.import_module(module), kind)
         known = inspect.signature(made).parameters
@@ -80,8 +77,6 @@ FAMILIES: Final = {
             "boosting", "gradient boosting, LightGBM", ("lightgbm", "sklearn"),
             "tercel.signals.zoo.boosting:BoostingRegressor",
         ),
-        FamilyCard("hmm", "hidden Markov model, two states, filtered", ("hmmlearn", "sklearn")),
-        FamilyCard("clusters", "mixture of two Gaussians", ("sklearn",)),
     )
 }  # fmt: skip
 

@@ -10,7 +10,6 @@
     [learner]     algo, frames, markets and what the learner takes: steps, minibatch, epochs, learning_rate, ...
     [reward]      execution, impact, left, against, unit, risk_aversion; or own, a function of one's own
     [start]       clone: how many decisions of the base are imitated first
-    [oracle]      frames, weight, anneal: a teacher that sees the future, and how long it is listened to
     [validation]  every, episodes, rule
     [guards]      variants: how many others were tried before; sweep: where they are counted (for deflation)
     [sweep]       trials, frames, seeds, ranges: what `tercel agent sweep` searches
@@ -271,17 +270,6 @@ class StartSection(_Section):
     teacher: str = "peg_behind"
 
 
-class TeacherSection(_Section):
-    """A teacher that sees the future of its training episodes (`learning.privileged`); ppo with discrete actions."""
-
-    frames: int = Field(default=0, ge=0)
-    """Decisions that the teacher is trained with before the policy; 0: no teacher."""
-    weight: float = Field(default=1.0, gt=0)
-    """Of the divergence from the teacher in the policy's loss, at the start."""
-    anneal: int = Field(default=0, ge=0)
-    """Frames of the policy's training over which the weight falls linearly to 0; 0: half of it."""
-
-
 class ValidationSection(_Section):
     """Greedy policy on fixed episodes that are neither trained on nor judged; the best is kept."""
 
@@ -348,7 +336,6 @@ class AgentConfig(_Section):
     learner: LearnerSection = LearnerSection()
     reward: RewardSection = RewardSection()
     start: StartSection = StartSection()
-    oracle: TeacherSection = TeacherSection()
     validation: ValidationSection = ValidationSection()
     guards: GuardsSection = GuardsSection()
     sweep: SweepSection = SweepSection()

@@ -11,19 +11,13 @@ from tercel.lab.learning.agent.config import AgentConfig, LearnerSection
 from tercel.lab.learning.agent.market import TrainingMarket, markets_of
 from tercel.lab.learning.agent.policy import action_parameters, rule_of
 from tercel.lab.learning.agent.user_code import eyes_of, reward_of
-from tercel.lab.learning.hindsight import HindsightVec
-from tercel.lab.learning.mixed import DrawnOrdersVec, MixedVec
-from tercel.lab.learning.privileged import ForesightMixedVec, ForesightOrdersVec
+from tercel.lab.learning.mixed import DrawnOrdersVec, HindsightVec, MixedVec
 
 MakeEnv = Callable[[AgentConfig], Any]
 
 
 def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
-    """Training environment of a configuration: its slots, split between its markets.
-
-    With a privileged teacher, it is one that knows its episodes' futures.
-    """
-    kind, vec = (ForesightOrdersVec, ForesightMixedVec) if config.oracle.frames else (DrawnOrdersVec, MixedVec)
+    """Training environment of a configuration: its slots, split between its markets."""
     slots, reward = config.learner.markets, config.reward
     if slots < len(markets):
         raise ConfigError(f"a slot for each of {len(markets)} markets", f"{slots}", "raise learner.markets")
@@ -33,7 +27,7 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
     watched, rewarded = eyes_of(config), reward_of(config)
     edges = slot_edges(slots, [1.0] if config.on_tape else config.market.shares)
     parts = [
-        kind(
+        DrawnOrdersVec(
             market.training,
             market.task,
             market.sampler,
@@ -50,16 +44,16 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
         )
         for i, market in enumerate(markets)
     ]
-    return vec(parts, [market.label for market in markets])
+    return MixedVec(parts, [market.label for market in markets])
 
 
-def learned_in(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec | HindsightVec | TrainingArena:
+def learned_in(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec | TrainingArena:
     """The same as its learner sees it: with hindsight, observations end in what the critic alone reads; an evolution
     strategy compares whole policies in an arena."""
     if config.learner.algo == "es":
         return TrainingArena(config, markets, [unit_of(config, market) * market.loss_weight for market in markets])
     env = env_of(config, markets)
-    return HindsightVec(env) if config.learner.hindsight else env
+    return HindsightVec(env.parts, env.names) if config.learner.hindsight else env
 
 
 def slot_edges(slots: int, weights: Sequence[float]) -> list[int]:

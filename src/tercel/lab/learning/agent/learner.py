@@ -20,7 +20,6 @@ from tercel.core.names import nearest
 from tercel.execution.action_sets import ActionSet
 from tercel.lab.learning.agent.config import AgentConfig, LearnerSection, RewardSection
 from tercel.lab.learning.agent.policy import actions_of
-from tercel.lab.learning.native.distil import Teacher
 from tercel.lab.learning.native.dqn import Dqn, DqnSettings
 from tercel.lab.learning.native.evolution import Evolution, EvolutionSettings
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
@@ -72,10 +71,8 @@ def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Evoluti
     Raises
     ------
     ConfigError
-        A setting that the learner does not have (the nearest are offered), or a value that it refuses; a teacher for a
-        learner that it cannot teach.
+        A setting that the learner does not have (the nearest are offered), or a value that it refuses.
     """
-    _check_teacher(config)
     _check_hindsight(config)
     if config.learner.algo.startswith(SB3):
         return sb3_settings(config, actions_of(config))
@@ -147,40 +144,10 @@ def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
     if isinstance(settings, EvolutionSettings):
         return Evolution(env, settings, seed)
     if isinstance(settings, PpoSettings):
-        return Ppo(env, settings, seed, teacher_of(config, env, settings))
+        return Ppo(env, settings, seed)
     if actions_of(config).continuous:
         raise ConfigError("discrete actions for dqn", config.policy.actions, "use `algo=ppo`, or actions such as sized")
     return Dqn(env, settings, seed)
-
-
-def teacher_of(config: AgentConfig, env: Any, settings: PpoSettings) -> Teacher | None:
-    """Who teaches in `env`, still without a privileged teacher's weights; None where nobody does."""
-    section = config.oracle
-    if not section.frames:
-        return None
-    anneal = section.anneal or max(config.learner.frames // 2, 1)
-    teacher = Teacher(env, settings.hidden, section.weight, anneal)
-    env.foresee_until(anneal)
-    return teacher
-
-
-def _check_teacher(config: AgentConfig) -> None:
-    """Refuse a privileged teacher for a learner that it cannot teach."""
-    if not config.oracle.frames:
-        return
-    remedy = "set oracle.frames = 0, or train"
-    if config.learner.algo != "ppo":
-        raise ConfigError("ppo, for a teacher", f"learner.algo {config.learner.algo!r}", f"{remedy} with ppo")
-    if actions_of(config).continuous:
-        received = f"policy.actions {config.policy.actions!r}"
-        raise ConfigError(
-            "discrete actions, for a teacher", received, f"{remedy} with actions such as override or sized"
-        )
-    if config.learner.shards:
-        received = f"learner.shards {config.learner.shards}"
-        raise ConfigError(
-            "markets in one process, for a teacher", received, f"{remedy} without shards and without `ray=`"
-        )
 
 
 def _check_hindsight(config: AgentConfig) -> None:
@@ -191,7 +158,6 @@ def _check_hindsight(config: AgentConfig) -> None:
     others = {
         f"learner.algo {section.algo!r}": section.algo != "ppo",
         f"learner.shards {section.shards}": section.shards > 0,
-        f"oracle.frames {config.oracle.frames}": config.oracle.frames > 0,
         f"start.clone {config.start.clone}": config.start.clone > 0,
         f"task.grow_frames {config.task.grow_frames}": config.task.grow_frames > 0,
     }

@@ -4,7 +4,6 @@ config.json      what was told, whole, with marks of the markets and functions t
 metrics.csv      a row an update: losses, costs term by term
 validation.csv   a row a look: the greedy policy beside the rule on episodes that are not trained on
 checkpoint/      the learner's state: a stopped training goes on from it
-oracle/          where a teacher is asked for: metrics.csv and checkpoint/ of its own
 policy/          the best policy by validation, with its card
 last/            the policy of the last look: the mean of the late ones, chosen by nothing
 run.json         what became of it
@@ -38,7 +37,6 @@ CHECKS: Final = LOOKS
 CHECK_COLUMNS: Final = ("frames", "merit", "is_bps", "rule_bps", "gain", "se")
 """Columns of a look without which a run cannot go on."""
 LAST: Final = "last"
-TEACHER: Final = "oracle"
 UPDATES_A_CHECKPOINT: Final = 10
 
 

@@ -30,7 +30,7 @@ from tercel.lab.learning.agent.training import run_training
 from tercel.lab.learning.port import Metrics
 from tercel.lab.learning.sweep import Choice, Range, Space, Sweep, Trial
 
-SEARCHED: Final = ("learner", "policy", "reward", "start", "oracle")
+SEARCHED: Final = ("learner", "policy", "reward", "start")
 """Sections that may differ between trials; what is judged, and where, may not."""
 BEST: Final = "best.toml"
 LOOKS: Final = 1_000
@@ -175,8 +175,7 @@ class AgentSweep:
             result = run_training(config, folder, self.seed + turn, on_row=row, stop=over)
             if not (result["done"] or watch.short):
                 return None
-            for finished in ("checkpoint", "oracle/checkpoint"):
-                shutil.rmtree(folder / finished, ignore_errors=True)
+            shutil.rmtree(folder / "checkpoint", ignore_errors=True)
             gains.append(result["best"]["gain"])
             errors.append(result["best"]["se"])
             if watch.short:

@@ -29,7 +29,6 @@ from tercel.lab.learning.agent.learner import learner_settings, make_learner, ri
 from tercel.lab.learning.agent.market import TrainingMarket, markets_of
 from tercel.lab.learning.agent.policy import action_parameters, rule_name, rule_of, strategy_of
 from tercel.lab.learning.agent.run_folder import CHECK_COLUMNS, CHECKS, LAST, POLICY, UPDATES_A_CHECKPOINT, write_result
-from tercel.lab.learning.agent.teacher import teacher_state, train_teacher
 from tercel.lab.learning.agent.user_code import eyes_of
 from tercel.lab.learning.agent.validation import Validator
 from tercel.lab.learning.checkpoint import load_checkpoint, save_checkpoint
@@ -130,8 +129,6 @@ class Training:
         self.every = config.validation.every or max(config.learner.frames // 10, 1)
         self.began = time.monotonic()
         if state is None:
-            if isinstance(self.agent, Ppo) and self.agent.teacher:
-                self.agent.teacher.restore(teacher_state(folder))
             self._imitate()
             self.check()
 
@@ -219,7 +216,6 @@ class Training:
                 "name": self.agent.name,
                 **self._counted,
                 **({"reward": config.reward.own} if config.reward.own else {}),
-                **({"oracle": config.oracle.model_dump()} if config.oracle.frames else {}),
             },
             scores={"validation": check},
             version=__version__,
@@ -286,7 +282,6 @@ def run_training(
     *,
     make: MakeEnv | None = None,
     on_row: Callable[[Metrics, Metrics | None], None] | None = None,
-    on_teacher: Callable[[Metrics], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> dict[str, Any]:
     """Run a training, or resume it, to its policy.
@@ -302,8 +297,6 @@ def run_training(
         Another :func:`learned_in`.
     on_row : callable, optional
         Receives each row of metrics and the best look so far.
-    on_teacher : callable, optional
-        Receives each row of metrics of the teacher, which is trained first where there is one.
     stop : callable, optional
         EvaluationRequest between updates; the state is kept when it says so.
 
@@ -314,11 +307,6 @@ def run_training(
     """
     learner_settings(config)  # refused before anything is built
     markets = markets_of(config)
-    if config.oracle.frames and load_checkpoint(folder / "checkpoint") is None:
-        if not train_teacher(config, markets, folder, seed, on_teacher, stop):
-            return write_result(
-                folder, {"name": config.name, "seed": seed, "done": False, "frames": 0, "of": "the teacher"}
-            )
     training = Training(config, folder, seed, make, markets)
 
     def on_update(metrics: Metrics) -> None:

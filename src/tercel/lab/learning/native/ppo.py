@@ -17,7 +17,6 @@ from tercel.core.names import check_known
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.lab.learning.native.blas import one_thread
 from tercel.lab.learning.native.bounds import NativeSettings
-from tercel.lab.learning.native.distil import Teacher, distil_loss
 from tercel.lab.learning.native.distributions import NAMES, Categorical, Distribution, HeadOutput, distribution
 from tercel.lab.learning.native.kernels import gae, value_loss
 from tercel.lab.learning.native.learner import NativeLearner
@@ -29,13 +28,12 @@ from tercel.lab.learning.port import AnyVecEnv, Metrics, RolloutVecEnv, action_s
 class Rollout:
     """One batch of experience, flat rows in time order: row = step * n + episode."""
 
-    def __init__(self, steps: int, n: int, width: int, law: Distribution, taught: bool = False) -> None:
+    def __init__(self, steps: int, n: int, width: int, law: Distribution) -> None:
         rows = steps * n
         self.obs = np.empty((rows, width), np.float32)
         self.actions = law.store(rows)
         self.masks = np.ones((rows, law.width), np.bool_)
         self.floats = np.empty((rows, 3), np.float32)  # log probability, advantage, return
-        self.taught = np.empty((rows, law.width if taught else 0), np.float32)  # a teacher's probabilities
         self.logps = np.empty(rows, np.float32)
         self.values = np.empty((steps, n), np.float32)
         self.last = np.empty(n, np.float32)  # values of what is seen after the last step
@@ -48,12 +46,11 @@ class Rollout:
 class Shuffled:
     """Rows of a rollout in another order; one pass over memory an epoch, so that minibatches are slices."""
 
-    FIELDS = ("obs", "actions", "floats", "masks", "taught")
+    FIELDS = ("obs", "actions", "floats", "masks")
 
     def __init__(self, like: Rollout) -> None:
         self.obs, self.actions = np.empty_like(like.obs), np.empty_like(like.actions)
         self.floats, self.masks = np.empty_like(like.floats), np.empty_like(like.masks)
-        self.taught = np.empty_like(like.taught)
 
     def take(self, rollout: Rollout, order: Ints) -> None:
         """Row i becomes row `order[i]` of `rollout`."""
@@ -112,22 +109,19 @@ def _first_layer(weights: list[Float32], head_weights: list[Float32]) -> Float32
 class Ppo(NativeLearner):
     """PPO on `env`: a policy tower and a value tower, actions drawn from the law that the settings name.
 
-    With a `teacher` the policy is drawn towards it as long as the teacher's weight lasts (`native.distil`). Where the
-    environment has a `hindsight_size`, the policy's tower does not read so many of the last entries (`hindsight`).
+    Where the environment has a `hindsight_size`, the policy's tower does not read so many of the last entries
+    (`hindsight`).
 
     Raises
     ------
     ConfigError
-        If the batch (steps x env.n) is no multiple of the minibatch, or the law does not fit the environment's actions
-        or the teacher.
+        If the batch (steps x env.n) is no multiple of the minibatch, or the law does not fit the environment's actions.
     """
 
     name = "ppo"
     settings: PpoSettings
 
-    def __init__(
-        self, env: AnyVecEnv, settings: PpoSettings | None = None, seed: int = 0, teacher: Teacher | None = None
-    ) -> None:
+    def __init__(self, env: AnyVecEnv, settings: PpoSettings | None = None, seed: int = 0) -> None:
         check_env(env)
         s = self.settings = settings or PpoSettings()
         self.batch = s.steps * env.n
@@ -139,9 +133,6 @@ class Ppo(NativeLearner):
             )
         self.rng = np.random.default_rng([seed, 0x990])  # policy noise, initial weights, shuffling
         self.law = distribution(s.distribution, *action_sizes(env))
-        if teacher and not isinstance(self.law, Categorical):
-            raise ConfigError("a categorical policy, for a teacher", s.distribution, "leave the teacher out")
-        self.teacher, self.kl_weight = teacher, 0.0
         net = Net(env.observation_size, s.hidden, (self.law.width, 1))
         net.initialise(self.rng, (self.law.gain, 1.0))  # SB3; "37 details", detail 2
         self.seen = env.observation_size - int(getattr(env, "hindsight_size", 0))  # the rest is for the critic alone
@@ -149,9 +140,8 @@ class Ppo(NativeLearner):
         self._prepare(env, seed, net, self.law.width, masked=isinstance(self.law, Categorical))
         self._start()
         self.valuer = ValueNormaliser() if s.normalise_values else None
-        self.rollout = Rollout(s.steps, env.n, env.observation_size, self.law, teacher is not None)
+        self.rollout = Rollout(s.steps, env.n, env.observation_size, self.law)
         self.shuffled = Shuffled(self.rollout)
-        self._logp = np.empty(self.law.width, np.float32)
         self._pool = ThreadPoolExecutor(1) if s.threads > 1 else None
         self._begin(env.reset(seed))
         if s.normalise_observations:
@@ -172,7 +162,6 @@ class Ppo(NativeLearner):
         s = self.settings
         rate = self._annealed(s.learning_rate, s.learning_rate_end)
         sigma = self.sigma
-        self.kl_weight = self.teacher.weight(self.frames) if self.teacher else 0.0
         with one_thread():
             if isinstance(self.env, RolloutVecEnv):
                 self.env.roll(self)
@@ -201,8 +190,6 @@ class Ppo(NativeLearner):
             x, actions = r.obs[now], r.actions[now]
             self.normaliser.apply(self.raw, x)
             r.masks[now] = self.mask
-            if self.teacher and self.kl_weight:
-                self.teacher.says(self.raw, self.mask, r.taught[now])
             logits, value = self.net.forward(x, self.acting)
             np.add(value[:, 0], self.net.head_biases[1], out=r.values[t])
             head = HeadOutput(logits, self.net.head_biases[0], self.mask, sigma)
@@ -239,7 +226,7 @@ class Ppo(NativeLearner):
         """Minimise the clipped loss; means of the statistics over all minibatches."""
         s, r, net = self.settings, self.rollout, self.net
         entropy = s.entropy if s.entropy_end is None else self._annealed(s.entropy, s.entropy_end)
-        stats, norms, count = np.zeros(5 + int(self.teacher is not None)), 0.0, 0
+        stats, norms, count = np.zeros(5), 0.0, 0
         for rows in self.shuffled.epochs(r, self.rng, s.epochs, s.minibatch):
             kl = stats[3]
             self.gradient(rows, stats, sigma, entropy)
@@ -250,12 +237,10 @@ class Ppo(NativeLearner):
         stats /= count
         spread = float(np.var(r.floats[:, 2]))
         unexplained = float(np.var(r.floats[:, 1])) / (self.valuer.scale**2 if self.valuer else 1.0)
-        taught = {"teacher_kl": float(stats[5]), "teacher_weight": self.kl_weight} if self.teacher else {}
         return {
-            **dict(zip(("policy_loss", "value_loss", "entropy", "kl", "clipped"), stats.tolist(), strict=False)),
+            **dict(zip(("policy_loss", "value_loss", "entropy", "kl", "clipped"), stats.tolist(), strict=True)),
             "explained_variance": 1.0 - unexplained / spread if spread > 0 else float("nan"),
             "gradient_norm": norms / count,
-            **taught,
         }
 
     def gradient(self, rows: slice, stats: Floats, sigma: float, entropy: float) -> None:
@@ -270,8 +255,6 @@ class Ppo(NativeLearner):
             raw = net.forward_tower(0, x, work)
             head, draw = HeadOutput(raw, net.head_biases[0], m.masks[rows], sigma), work.dout[0]
             self.law.loss(head, m.actions[rows], floats, s.clip, entropy, draw, stats)
-            if self.kl_weight:
-                distil_loss(raw, head.bias, m.taught[rows], head.mask, self.kl_weight, self._logp, draw, stats)
             net.backward_tower(0, x, work)
             _first_layer(net.dweights, net.dhead_weights)[self.seen :] = 0.0
 
@@ -293,4 +276,4 @@ class Ppo(NativeLearner):
         return self._policy([*hidden, self.law.layer(weight, bias)], self.law.head)
 
     def _parts(self) -> dict[str, Any]:
-        return {"valuer": self.valuer, "teacher": self.teacher, **super()._parts()}
+        return {"valuer": self.valuer, **super()._parts()}

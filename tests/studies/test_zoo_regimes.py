@@ -8,7 +8,7 @@ import pytest
 from tercel.core.errors import DataError
 
 pytest.importorskip("hmmlearn")
-from tercel.signals.zoo.regimes import ClusterRegimes, HmmRegimes
+from studies.zoo.regimes import ClusterRegimes, HmmRegimes
 
 
 def switching(n: int = 1500, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -70,3 +70,14 @@ def test_too_little_or_flat_history_is_refused(kind: type) -> None:
         kind().fit(np.ones((100, 1)))
     with pytest.raises(DataError, match="after fit"):
         kind().predict(np.ones((100, 1)))
+
+
+def test_clusters_are_those_of_scikit_learn() -> None:
+    mixture = pytest.importorskip("sklearn.mixture")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 3)) * np.where(np.arange(400) % 100 < 50, 1.0, 4.0)[:, None]
+    model = ClusterRegimes().fit(X)
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    oracle = mixture.GaussianMixture(2, covariance_type="diag", n_init=3, random_state=0).fit(Z)
+    order = np.argsort(oracle.covariances_[:, 0])
+    np.testing.assert_allclose(model.predict_proba(X), oracle.predict_proba(Z)[:, order], atol=1e-9)

@@ -7,22 +7,22 @@ One huge order ruins a slope that is fitted to sums of flow. So contributions ca
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from studies.signals import bar_kernels as k
 from tercel.core.errors import DataError
 from tercel.core.jit import Floats, Longs
 from tercel.market.book.id_map import new_ids
 from tercel.market.book.layout import OVERFLOW, new_book
 from tercel.market.tape.events import Events
-from tercel.signals.features import bar_kernels as k
-
-if TYPE_CHECKING:
-    import polars as pl
+from tercel.market.tape.instrument import Instrument, midnight_ns
 
 ORDERS = 1 << 16
 WIDTH = 4096
+SECOND = 1_000_000_000
+SESSION = (34_200 * SECOND, 57_600 * SECOND)
+"""09:30 and 16:00 after midnight, where a tape does not say when it trades."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,11 +122,9 @@ def bar_names(levels: int) -> tuple[str, ...]:
     return (*k.BAR_COLUMNS, *(f"ofi_{level}" for level in range(1, levels + 1)))
 
 
-def bar_frame(flow: Flow, edges: Longs, clip: Floats | None = None) -> "pl.DataFrame":
-    """The same as a frame, with `start` and `end` (Datetime ns UTC)."""
-    import polars as pl
-
-    values = bars(flow, edges, clip)
-    stamps = {"start": edges[:-1], "end": edges[1:]}
-    times = {name: pl.Series(ns).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC") for name, ns in stamps.items()}
-    return pl.DataFrame({**times, **{name: values[:, i] for i, name in enumerate(bar_names(flow.levels))}})
+def session(instrument: Instrument) -> tuple[int, int]:
+    """Open and close of continuous trading, ns since 1970 UTC."""
+    if instrument.session_close_ns > instrument.session_open_ns > 0:
+        return instrument.session_open_ns, instrument.session_close_ns
+    start = midnight_ns(instrument.date, instrument.timezone)
+    return start + SESSION[0], start + SESSION[1]

@@ -1,6 +1,6 @@
 """Regimes: a Gaussian hidden Markov model and a mixture of Gaussians estimate which state the market is in.
 
-Probabilities are filtered (:mod:`tercel.core.stats.hidden_markov`). Rows are moments, oldest first.
+Probabilities are filtered (:mod:`studies.hidden_markov`). Rows are moments, oldest first.
 """
 
 import warnings
@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from studies.hidden_markov import filtered, gaussian_hmm, likeliest
 from tercel.core.arrays import Floats, Indices
-from tercel.core.stats.hidden_markov import filtered, gaussian_hmm, likeliest
 from tercel.signals.zoo.base import Estimator, FitError, scale_of
 
 
