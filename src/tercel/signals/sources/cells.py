@@ -215,7 +215,7 @@ def _by_ticker(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]
         return rows
     tickers, prices = (list(dict.fromkeys(levels[name])) for name in ("Ticker", "Price"))
     long = [(rows[0][0], ["Date", "Ticker", *prices])]
-    for row, (day, *cells) in rows[3:]:
+    for row, (day, *cells) in rows[2:]:  # without prices, as its line of the index's name is, a row says nothing
         by = dict(zip(zip(levels["Ticker"], levels["Price"], strict=True), cells, strict=True))
         found = [[by.get((ticker, price), "") for price in prices] for ticker in tickers]
         long += [(row, [day, ticker, *said]) for ticker, said in zip(tickers, found, strict=True) if any(said)]

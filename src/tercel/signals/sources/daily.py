@@ -139,11 +139,11 @@ class DailyFactors(TableSource):
 
 
 def universe(prices: pl.DataFrame, history: int, least_dollars: float) -> pl.DataFrame:
-    """Add `listed`: enough history behind it and, from the first volume of the file on, enough traded; both known on
-    the day.
+    """Add `listed`: worth more than 0, enough history behind it and, from the first volume of the file on, enough
+    traded; all known on the day.
     """
     days = pl.int_range(pl.len()).over("instrument")
-    enough = days >= history
+    enough = (days >= history) & (pl.col("close") > 0)
     if least_dollars:
         unasked = pl.col("time") < pl.col("time").filter(pl.col("dollar").is_not_null()).min()
         traded = pl.col("dollar").rolling_median(60, min_samples=40).over("instrument")
@@ -277,7 +277,7 @@ class MarketState:
         close = pl.col("close")
         grown = (close / close.shift(1)).over("instrument")
         moves = self.prices.sort("instrument", "time").with_columns(move=grown.log(), void=unadjusted(grown - 1))
-        kept = moves.filter(~pl.col("void"))
+        kept = moves.filter(~pl.col("void"), pl.col("move").is_finite())
         times = kept["time"].unique().sort()
         at = times.search_sorted(kept["time"]).to_numpy()
         # summed in one order, so that the same prices give the same bits
