@@ -12,7 +12,6 @@ from pydantic import Field
 from tercel.core.errors import TapeError
 from tercel.market.tape import Events, Lake
 from tercel.market.tape.instrument import Instrument, midnight_ns
-from tercel.signals.features.bars import bar_frame, bar_names, clock, flow_of
 from tercel.signals.sources.port import Noting, SourceAbsentError, checked
 
 SECOND = 1_000_000_000
@@ -52,6 +51,8 @@ class MicrostructureBars(Noting):
     @property
     def columns(self) -> tuple[str, ...]:
         """See :class:`tercel.signals.sources.port.SignalSource`."""
+        from tercel.signals.features.bars import bar_names  # with kernels, which other sources do not need
+
         return super().columns or bar_names(self.levels)
 
     def facts(self) -> pl.DataFrame:
@@ -71,9 +72,10 @@ class MicrostructureBars(Noting):
                 notes.append(f"{out}: " + ("left out" if whole else "the day is left out; is it a trading day?"))
             frames.append(sound.head(sound.height * whole))
         frame = pl.concat(frames).rename({"end": "event_time"})
-        flat = [name for name in bar_names(self.levels) if frame[name].drop_nans().n_unique() < 2]
+        self._seen["columns"] = ()
+        flat = [name for name in self.columns if frame[name].drop_nans().n_unique() < 2]
         if flat and frame.height > 1:
-            self._seen["columns"] = [name for name in bar_names(self.levels) if name not in flat]
+            self._seen["columns"] = [name for name in self.columns if name not in flat]
             notes.append(f"left out, as they never change: {', '.join(flat)}")
         self._seen["notes"] = notes
         frame = frame.with_columns(known_time=pl.col("event_time") + self.delay)
@@ -90,6 +92,8 @@ def session(instrument: Instrument) -> tuple[int, int]:
 
 def bars_of_day(instrument: Instrument, events: Events, every_s: float, levels: int) -> pl.DataFrame:
     """Bars of one day with `instrument`, `start`, `end`; bars before the first two-sided book are left out."""
+    from tercel.signals.features.bars import bar_frame, clock, flow_of
+
     edges = clock(*session(instrument), round(every_s * SECOND))
     frame = bar_frame(flow_of(events, levels), edges).filter(pl.col("mid").is_finite())
     return frame.with_columns(pl.lit(instrument.symbol).alias("instrument"))
