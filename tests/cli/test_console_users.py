@@ -71,7 +71,7 @@ def test_another_password_is_typed_or_made(file: Path) -> None:
     assert after is not None
     assert (after.role, after.by) == ("admin", before.by)
     short = users("password", "ann", typed="short\n")
-    assert (short.exit_code, "at least" in short.stderr) == (2, True)
+    assert (short.exit_code, "8 to 1,024" in short.stderr) == (2, True)
 
 
 def test_another_file_is_named(tmp_path: Path, file: Path) -> None:

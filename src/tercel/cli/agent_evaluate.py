@@ -114,32 +114,34 @@ class EvaluatePolicies(JudgedOptions, JsonRequest):
 
 def evaluate(request: EvaluatePolicies) -> None:
     """Judge policies against everything written, on the same unseen episodes, with honest statistics."""
+    out, asked = request.out, _requested(request)
     from tercel.api.judged import judge
 
-    out = request.out
-    result = judge(_requested(request), out).write(out, out / RESULT, out / PAGE)
+    result = judge(asked, out).write(out, out / RESULT, out / PAGE)
     hand_over(result, request.as_json, lambda: show(result, out / RESULT, out / PAGE))
 
 
 def _requested(request: EvaluatePolicies) -> "EvaluationRequest":
     """What is asked for, every name looked up."""
+    from tercel.lab.evaluation.order_files import read_orders
+
+    order = request.order
+    orders = () if order.orders is None else read_orders(order.orders)  # before kernels: a refusal waits for none
     from tercel.api.judged import participants_of
     from tercel.execution.market import fees_of
     from tercel.execution.registry.resolve import ARCHIVE
     from tercel.execution.task import Task
     from tercel.execution.user_strategy import findable
-    from tercel.lab.evaluation.order_files import read_orders
     from tercel.lab.evaluation.pipeline.apart import members_apart
     from tercel.lab.evaluation.pipeline.candidates import baselines_of, own_of
     from tercel.lab.evaluation.pipeline.request import EACH, EvaluationRequest, settings_of, specialists
     from tercel.lab.learning.agent.convert import opened
     from tercel.lab.learning.ray.jobs import on_cluster
 
-    regimes, order = request.regimes or "", request.order
+    regimes = request.regimes or ""
     typed = request.markets(
         "" if regimes == EACH else regimes, tuple(listed_dates(request.date)), fees=fees_of(request.fees)
     )
-    orders = () if order.orders is None else read_orders(order.orders)
     markets = settings_of(typed, order.task(Task(), typed[-1]), orders)
     eyes = [findable(name) for name in request.observation or ()]
     policies = [

@@ -94,9 +94,10 @@ class Matrix(JsonRequest):
 
     def found(self) -> "RiskForecast":
         """The forecast by the models that are named."""
+        book = self.prices.book()  # before kernels: a refusal waits for none
         from tercel.signals.risk.forecast import forecast
 
-        return forecast(self.prices.book(), self.volatility, self.covariance, window=self.window)
+        return forecast(book, self.volatility, self.covariance, window=self.window)
 
 
 @dataclass(frozen=True)
@@ -147,10 +148,10 @@ class Var(JsonRequest):
 def var(request: Var) -> None:
     """Tomorrow's Value at Risk and Expected Shortfall of a book, and the model's backtest on that very book."""
     check_folder(request.out)
+    book = request.prices.book()
     from tercel.signals.risk.forecast import value_at_risk
     from tercel.signals.risk.report import sentences, var_page, var_rows
 
-    book = request.prices.book()
     since = 0 if request.since is None else sum(day < date.fromisoformat(request.since) for day in book.days[1:])
     found = value_at_risk(book, request.level, request.model, since)
 

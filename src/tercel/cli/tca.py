@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from tercel.api.tca.counterfactual import Counterfactual
     from tercel.api.tca.report import OwnCosts
 
-RUN, NONE = "run", "none"
+RUN = "run"
+AGAINST = {RUN: None, "none": ""}
+"""What `own_costs` takes for the words of `--against` that are no names."""
 SHOWN = 20
 """Parents that a terminal shows."""
 LEAVES = (
@@ -91,24 +93,15 @@ def tca(request: Tca) -> None:
         costs = tc.own_costs(
             request.fills, request.lake, orders=request.orders,
             map=fills_map(request.map, request.column or (), request.tz, request.fees), venue=request.venue,
-            strategies=_named(request.against), agents=tuple(request.agent or ()), impact=request.impact,
-            seed=request.seed, progress=lambda done, of: bar.update(task, completed=done, total=of),
+            strategies=AGAINST.get(request.against, request.against), agents=tuple(request.agent or ()),
+            impact=request.impact, seed=request.seed,
+            progress=lambda done, of: bar.update(task, completed=done, total=of),
         )  # fmt: skip
     for warning in costs.warnings:
         say(f"warning: {warning}")
     found, title = costs.to_json(), f"What {request.fills.name} cost"
     found["warnings"] = [in_options(warning) for warning in costs.warnings]
     hand_over(found, request.as_json, lambda: _show(costs, found), request.out, "tca", lambda: costs.page(title))
-
-
-def _named(against: str) -> tuple[str, ...]:
-    """The written strategies of `--against`."""
-    from tercel.execution.strategies import NAMES
-    from tercel.lab.evaluation.pipeline.candidates import baselines_of
-
-    if against in (RUN, NONE):
-        return NAMES if against == RUN else ()
-    return tuple(one.key for one in baselines_of(against))
 
 
 def _show(costs: "OwnCosts", found: dict[str, Any]) -> None:

@@ -42,9 +42,14 @@ def serve_until_stopped(request: Serve) -> None:
     pace.begin(engine.now_ns)
     o.endow(engine, TRADER, request.balance or ())
     key = _key(request)
-    limits = RateLimits(orders=request.order_limit)
     server = serve_binance(
-        engine, [key], pace=pace, port=request.port, limits=limits, latency_s=request.latency_ms / 1e3
+        engine,
+        [key],
+        pace=pace,
+        port=request.port,
+        limits=RateLimits(orders=request.order_limit),
+        latency_s=request.latency_ms / 1e3,
+        listen_keys=request.listen_keys,
     )
     end_on_termination()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what runs in its background ignore it

@@ -108,6 +108,10 @@ class Serve(JsonRequest):
         Path | None,
         typer.Option(help="(binance) Public Ed25519 key in PEM instead of a secret of HMAC.", metavar="FILE"),
     ] = None
+    listen_keys: Annotated[
+        bool,
+        typer.Option("--listen-keys", help="(binance) Give listen keys, as Binance did until February 2026; else 410."),
+    ] = False
     out: Annotated[Path, typer.Option(help="(binance) Folder of the report that Ctrl-C writes.", metavar="DIR")] = Path(
         "venue-report"
     )

@@ -25,7 +25,6 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from tercel.feeds.csv_kernels import outliers
 from tercel.feeds.csv_map import CleanMap
 from tercel.feeds.csv_read import NS, RECEIVED, ROW, TIMES, Taken
 
@@ -79,6 +78,8 @@ def clean_quotes(
         report["quotes merged into others of their stamp"] += q.height - merged.height
         q = merged
     if rules.outliers > 0 and q.height:
+        from tercel.feeds.csv_kernels import outliers
+
         out = np.zeros(q.height, np.uint8)
         mid = q.select((_BID + _ASK) / 2).to_series().to_numpy()
         outliers(mid, rules.window, rules.outliers, GRAIN_TICKS * tick, np.zeros(rules.window + 1), out)

@@ -15,7 +15,6 @@ import polars as pl
 from tercel.core.arrays import Bytes, Int32
 from tercel.core.errors import FeedError
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
-from tercel.feeds import csv_kernels as k
 from tercel.feeds import csv_read as r
 from tercel.feeds.csv_clean import clean_quotes, clean_trades, in_order, merge_exchanges
 from tercel.feeds.csv_map import CsvMap, FileMap
@@ -161,6 +160,8 @@ def tape_of(
     q: pl.DataFrame, t: pl.DataFrame, d: pl.DataFrame, tick: float, lot: int, check: bool, report: r.Taken
 ) -> tuple[Events, dict[str, Any]]:
     """The tape of cleaned rows, and what else was found; with `check` prints far beyond the quotes are left out."""
+    from tercel.feeds import csv_kernels as k
+
     q, shown, off = _levels(q, tick, lot, report)
     touch = {"touch_bid": shown[0][:, 0], "touch_ask": shown[2][:, 0]}
     sorts = (q.select(r.TIMES).with_columns(**{name: pl.Series(values) for name, values in touch.items()}), t, d)
@@ -171,8 +172,7 @@ def tape_of(
     first = min((f["seq"][0] for f in (quotes, prints, direct) if f.height), default=0)
     opens = quotes.height > 0 and quotes["seq"][0] == first
     bid, bid_lots, ask, ask_lots = shown
-    changes = k.changes(bid, bid_lots, ask, ask_lots, off, opens, np.empty((0, 6), np.int64))
-    made = np.empty((changes, 6), np.int64)
+    made = np.empty((k.changes(bid, bid_lots, ask, ask_lots, off, opens, np.empty((0, 6), np.int64)), 6), np.int64)
     k.changes(bid, bid_lots, ask, ask_lots, off, opens, made)
     columns = dict(zip(("kind", "side", "price_ticks", "qty_lots", "flags"), made.T[1:], strict=True))
     kind = pl.when("cross").then(schema.CROSS).otherwise(schema.TRADE)
@@ -221,6 +221,8 @@ def _signed(t: pl.DataFrame, check: bool, report: r.Taken) -> tuple[pl.DataFrame
 
 def _levels(q: pl.DataFrame, tick: float, lot: int, report: r.Taken) -> tuple[pl.DataFrame, list[Int32], Bytes]:
     """Quotes in ticks and lots, and which are off the tick; those whose levels make no sense are left out."""
+    from tercel.feeds import csv_kernels as k
+
     sides = r.side_columns(sum(name.startswith("bid_size_") for name in q.columns))
     large = [pl.col(*names) >= MOST_LOTS * unit for names, unit in zip(sides, (tick, lot) * 2, strict=True)]
     for wrong in q.filter(pl.any_horizontal(large)).head(1).iter_rows(named=True):

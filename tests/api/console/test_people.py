@@ -1,6 +1,7 @@
 """People of a console: their file, their passwords, and who may not confirm for whom."""
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ pytest.importorskip("argon2", reason="the console needs the extra [trade]")
 
 from tests.desk.console.desks import QUICK
 
+from tercel.api.console.models import LoginBody
 from tercel.api.console.people import DAY_S, People, check_name, made_password
 from tercel.core.errors import ConfigError
 
@@ -55,6 +57,25 @@ def test_a_person_without_a_password_enters_by_none(people: People) -> None:
     assert people.verify("bob", made_password()) is None
 
 
+@pytest.mark.parametrize("password", ["x" * 7, "x" * 1025, "x" * 5000, "caf\u00e9" * 250, "\udce4rger und Zorn"])
+def test_no_password_is_taken_that_a_login_refuses(people: People, password: str) -> None:
+    with pytest.raises(ConfigError, match="a password of 8 to 1,024 characters"):
+        people.add("bob", "risk", password, "root")
+    with pytest.raises(ConfigError, match="a password of 8 to 1,024 characters"):
+        people.set_password("ann", password, "root")
+    people.add("bob", "risk", "x" * 1024, "root")
+    LoginBody(name="bob", password="x" * 1024)
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_an_accented_letter_is_one_in_either_form(people: People, forms: tuple[str, str]) -> None:
+    """Keyboards of one system write it as one character, of another as a letter and an accent."""
+    set_, typed = (unicodedata.normalize(form, "\u00dcberl\u00e4ufer \u1e69") for form in forms)
+    people.add("bob", "risk", set_, "root")
+    assert set_ != typed
+    assert people.verify("bob", typed) is not None
+
+
 def test_another_process_changes_the_file_and_it_counts_at_once(people: People) -> None:
     other = People(people.path, hasher=QUICK)
     other.add("bob", "viewer", PASSWORD, "root")
@@ -74,7 +95,7 @@ def test_another_process_changes_the_file_and_it_counts_at_once(people: People) 
         (lambda p: p.add("ANN", "viewer", PASSWORD, "x"), "a name that nobody has"),
         (lambda p: p.add("\uff41nn", "viewer", PASSWORD, "x"), "a name that nobody has"),
         (lambda p: p.add("bob", "trador", PASSWORD, "x"), "try 'trader'"),
-        (lambda p: p.add("bob", "trader", "short", "x"), "at least 8"),
+        (lambda p: p.add("bob", "trader", "short", "x"), "a password of 8"),
         (lambda p: p.set_role("bob", "risk", "x"), "the name of a person"),
         (lambda p: p.set_role("ann", "risk", "x"), "one admin at least"),
         (lambda p: p.remove("ann"), "one admin at least"),

@@ -1,7 +1,9 @@
 """The classes of `tercel/Execution-v1`: Gymnasium's own checker, seeding, and the vectorised form."""
 
+import pickle
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
@@ -120,9 +122,67 @@ def test_copies_unless_told_otherwise(market):
     np.testing.assert_array_equal(first, before)
 
 
-def test_a_seed_for_each_market_is_refused(market):
-    with pytest.raises(ConfigError, match="one seed"):
-        ExecutionVectorEnv(2, **market).reset(seed=[1, 2])
+def test_a_seed_for_each_market_gives_the_episodes_of_a_market_alone(market):
+    seeds = [7, 2**63 + 5, 3]
+    many, alone = ExecutionVectorEnv(3, **market), [ExecutionEnv(**market) for _ in seeds]
+    obs, ended = many.reset(seed=seeds)[0], np.zeros(3, int)
+    np.testing.assert_array_equal(obs, [env.reset(seed=seed)[0] for env, seed in zip(alone, seeds, strict=True)])
+    for k in range(15):
+        actions = np.array([7, 3, k % 8])
+        obs, rewards, terminated, _, _ = many.step(actions)
+        for i, env in enumerate(alone):
+            single, reward, end, _, _ = env.step(actions[i])
+            assert (rewards[i], terminated[i]) == (reward, end)
+            np.testing.assert_array_equal(obs[i], env.reset()[0] if end else single)
+        ended += terminated
+    assert ended.min() >= 2
+    np.testing.assert_array_equal(many.reset(seed=7)[0], ExecutionVectorEnv(3, **market).reset(seed=7)[0])
+    drawn = many.reset(seed=[1, None, 1])[0]
+    np.testing.assert_array_equal(drawn[0], drawn[2])
+    with pytest.raises(ConfigError, match="one seed, or 3; received 2 of them"):
+        many.reset(seed=[1, 2])
+    with pytest.raises(gymnasium.error.Error):
+        many.reset(seed=[1, -2, 3])
+
+
+@pytest.mark.parametrize("seed", [2**31, 2**63 - 1, 2**63, 2**64 - 1, 2**128])
+def test_seeds_of_any_size(market, seed):
+    env = ExecutionEnv(**market)
+    first = env.reset(seed=seed)[0]
+    assert not np.array_equal(env.reset(seed=seed - 1)[0], first)
+    np.testing.assert_array_equal(env.reset(seed=seed)[0], first)
+    np.testing.assert_array_equal(ExecutionVectorEnv(1, **market).reset(seed=seed)[0][0], first)
+
+
+@pytest.mark.parametrize("options", [{}, {"actions": "allocation"}])
+def test_a_step_before_a_reset_is_refused(market, options):
+    one, many = ExecutionEnv(**market, **options), ExecutionVectorEnv(2, **market, **options)
+    for env in (one, many):
+        with pytest.raises(gymnasium.error.ResetNeeded, match="reset"):
+            env.step(env.action_space.sample())
+
+
+@pytest.mark.parametrize("action", [1.9, -1, 8, np.nan, np.inf, "1"])
+def test_what_is_no_action_is_refused(market, action):
+    env, many = ExecutionEnv(**market), ExecutionVectorEnv(2, **market)
+    env.reset(seed=1), many.reset(seed=1)
+    with pytest.raises(ConfigError, match="whole actions from 0 to 7"):
+        env.step(action)
+    with pytest.raises(ConfigError, match="whole actions from 0 to 7"):
+        many.step(np.array([1, action]))
+    assert env.step(np.float32(1.0))[0].shape == (40,)
+
+
+@pytest.mark.parametrize("kind", [ExecutionEnv, lambda **told: ExecutionVectorEnv(2, **told)])
+def test_a_pickled_environment_goes_on_as_it_was(market, kind):
+    env = kind(**market)
+    env.reset(seed=9)
+    actions = np.zeros(env.action_space.shape, int) + 2
+    env.step(actions)
+    again = pickle.loads(pickle.dumps(env))
+    for _ in range(8):
+        (*one, _), (*other, _) = env.step(actions), again.step(actions)
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 INK, EDGE, WIDE = [31, 36, 48], 12, 480 - 24

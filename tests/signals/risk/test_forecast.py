@@ -158,7 +158,7 @@ def walks(names: str, days: int = 300, seed: int = 1) -> dict[str, np.ndarray]:
 
 def test_a_file_of_which_nothing_can_be_used_is_refused_with_how_many_names() -> None:
     moves = {name: 0.01 * np.random.default_rng(c).standard_normal(300) for c, name in enumerate("ABC")}
-    gaps = {name: np.where(np.arange(300) % 20 == c, np.nan, moves[name]) for c, name in enumerate("ABC")}
+    gaps = {name: np.where(np.arange(300) % 10 == c, np.nan, moves[name]) for c, name in enumerate("ABC")}
     with pytest.raises(DataError, match=r"3 of 3 that cannot: A: no close on .*give the days that lack"):
         make_portfolio(prices(gaps))
     one = prices(moves | {"B": gaps["B"]})

@@ -122,7 +122,7 @@ def test_a_map_says_what_columns_are_called(tmp_path: Path) -> None:
         (LONG + "2020-01-02,A,1,2,.5,1.5,.75,1\n", "two of A on 2020-01-02 in .*, rows 2 and 5"),
         (LONG + "2020-01-06,A,1\n", "3 cells in row 5"),
         (LONG + "2020-01-06,A,1,2,.5,abc,1,1\n", "a price; received Close 'abc' in row 5"),
-        (LONG + "2020-01-06,A,1,2,.5,-1,1,1\n", "a price above 0; received Close '-1' in row 5"),
+        (LONG + "2020-01-06,A,1,2,.5,-1,1,1\n", "a price above 0, or 0 of .*; received Close '-1' in row 5"),
         (LONG + "2020-01-06,A,1,2,.5,1e308,1,1\n", "a price of 1e-12 to 1e12; received Close '1e308' in row 5"),
         (LONG + "2020-01-06,A,1,2,.5,1e-308,1,1\n", "a price of 1e-12 to 1e12; received Close '1e-308' in row 5"),
         (LONG + "2020-01-06,A,1,2,.5,1,1,-1\n", "a volume of 0 to 1e15; received Volume '-1' in row 5"),

@@ -77,7 +77,7 @@ def more_than_one(error: Any) -> bool:
 
 
 def test_every_answer_is_as_the_openapi_has_it(served, judge) -> None:
-    server = served()
+    server = served(listen_keys=True)
     rest, symbol = Rest(server), "CSCOUSDT"
     bid = rest.ask("GET", "/api/v3/ticker/bookTicker", symbol=symbol).json()["bidPrice"]
     order = {"symbol": symbol, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "100", "price": bid}
@@ -230,7 +230,6 @@ def one_server() -> Any:
         ("GET", "/api/v3/ticker/24hr", {"symbol": "CSCOUSDT", "type": "X"}, -1139),
         ("GET", "/api/v3/depth", {"symbol": "CSCOUSDT", "symbolStatus": "HALT"}, -1220),
         ("GET", "/api/v3/allOrders", {"symbol": "CSCOUSDT", "startTime": 0, "endTime": 10**9}, -1127),
-        ("PUT", "/api/v3/userDataStream", {"listenKey": "x"}, -1125),
         ("GET", "/api/v3/nothing", {}, -1020),
     ],
 )
@@ -240,6 +239,14 @@ def test_questions_that_have_no_answer(one_server, method, path, params, code) -
     answer = (rest.signed if private else rest.ask)(method, path, **params)
     assert answer.json()["code"] == code, answer.text
     assert 400 <= answer.status_code < 500
+
+
+def test_listen_keys_are_gone_unless_they_are_asked_for(one_server, served) -> None:
+    for method in ("POST", "PUT", "DELETE"):
+        answer = Rest(one_server).ask(method, "/api/v3/userDataStream", listenKey="x")
+        assert (answer.status_code, answer.json()["code"]) == (410, -1020)
+    unknown = Rest(served(listen_keys=True)).ask("PUT", "/api/v3/userDataStream", listenKey="x")
+    assert (unknown.status_code, unknown.json()["code"]) == (400, -1125)
 
 
 def test_who_signs_wrongly_is_not_let_in(one_server) -> None:

@@ -110,7 +110,7 @@ def test_control_messages(served) -> None:
 
 
 def test_a_listen_key_hears_its_account(served) -> None:
-    server = served()
+    server = served(listen_keys=True)
     rest = Rest(server)
     listen = rest.ask("POST", "/api/v3/userDataStream").json()["listenKey"]
     with Socket(f"{server.ws_url}/ws/{listen}") as stream:
@@ -161,7 +161,7 @@ def test_the_websocket_api_trades_and_tells(served) -> None:
 
 
 def test_a_listen_key_is_a_stream_among_others(served) -> None:
-    server = served()
+    server = served(listen_keys=True)
     rest = Rest(server)
     listen = rest.ask("POST", "/api/v3/userDataStream").json()["listenKey"]
     with Socket(f"{server.ws_url}/stream?streams={STREAM}@depth") as stream:

@@ -25,14 +25,26 @@ PATIENCE = WaitLimits(logon_s=60.0, outage_s=60.0)
 class Served:
     """A server with its clock, and venues at it."""
 
-    def __init__(self, speed: float, limits: RateLimits, keys: list[ApiKey] | None, market: str = "csco") -> None:
+    def __init__(
+        self,
+        speed: float,
+        limits: RateLimits,
+        keys: list[ApiKey] | None,
+        market: str = "csco",
+        listen_keys: bool = False,
+    ) -> None:
         self.engine = bench_of(market, wall_ns=time.time_ns()).engine
         self.engine.advance(self.engine.now_ns + 10**9)  # kernels are compiled before time runs
         self.pace = Pace(WallClock(), speed)
         self.pace.begin(self.engine.now_ns)
         known = keys or [ApiKey(KEY, ACCOUNT, SECRET)]
         self.server: BinanceServer = serve_binance(
-            self.engine, known, pace=self.pace, limits=limits, wall_ns=lambda: self.pace.now_ns
+            self.engine,
+            known,
+            pace=self.pace,
+            limits=limits,
+            wall_ns=lambda: self.pace.now_ns,
+            listen_keys=listen_keys,
         ).start()
         self.opened: list[BinanceVenue] = []
         self.urls = {"rest_url": self.server.url, "ws_url": self.server.ws_url, "ws_api_url": self.server.ws_api_url}
@@ -64,8 +76,8 @@ def served(keys_in_environment: None) -> Iterator[Callable[..., Served]]:
     """Makes servers, which end with the test."""
     running: list[Served] = []
 
-    def serve(speed: float = 1.0, limits: RateLimits = FREE, keys: list[ApiKey] | None = None) -> Served:
-        running.append(Served(speed, limits, keys))
+    def serve(speed: float = 1.0, limits: RateLimits = FREE, keys: list[ApiKey] | None = None, **more: Any) -> Served:
+        running.append(Served(speed, limits, keys, **more))
         return running[-1]
 
     yield serve

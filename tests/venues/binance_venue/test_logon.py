@@ -100,7 +100,7 @@ def test_listen_keys_serve_where_there_is_no_subscription_by_signature(
         raise unsupported()
 
     monkeypatch.setitem(connections._OWN, "userDataStream.subscribe.signature", refused)
-    venue = served().venue()
+    venue = served(listen_keys=True).venue()
     assert venue.up
     symbol = venue.listings()[0].instrument
     venue.send(o.NewOrder("n1", symbol, 1, 1, None, o.Tif.IOC, "ann", "p", venue.now_ns))

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from tercel.api.console.people import LONGEST_PASSWORD
 from tercel.desk.trading.limit_record import blank
 
 LONGEST_ID = 80
@@ -51,14 +52,14 @@ class LoginBody(Given):
     """Who comes in."""
 
     name: Annotated[str, Field(max_length=LONGEST_ID)]
-    password: Annotated[str, Field(max_length=1024)]
+    password: Annotated[str, Field(max_length=LONGEST_PASSWORD)]
 
 
 class PasswordBody(Given):
     """The own password, and what it is to be."""
 
-    old: Annotated[str, Field(max_length=1024)]
-    new: Annotated[str, Field(max_length=1024)]
+    old: Annotated[str, Field(max_length=LONGEST_PASSWORD)]
+    new: Annotated[str, Field(max_length=LONGEST_PASSWORD)]
 
 
 class NewUser(Given):
@@ -66,7 +67,7 @@ class NewUser(Given):
 
     name: Name
     role: Name = "viewer"
-    password: Annotated[str, Field(max_length=1024)] | None = None
+    password: Annotated[str, Field(max_length=LONGEST_PASSWORD)] | None = None
 
 
 class RoleBody(Given):

@@ -27,6 +27,8 @@ from tercel.desk.trading.limit_record import blank, same_person
 
 SHORTEST: Final = 8
 """Letters of a password."""
+LONGEST_PASSWORD: Final = 1024
+"""Letters of one that a login takes, in whichever form a browser sends it."""
 LONGEST: Final = 40
 """Letters of a name."""
 DAY_S: Final = 86_400.0
@@ -138,8 +140,8 @@ class People:
         Raises
         ------
         ConfigError
-            A name that is taken, another's to the eye, or cannot be one; a role that is none; a short password; who
-            does it is not at the console any more.
+            A name that is taken, another's to the eye, or cannot be one; a role that is none; a password that is too
+            short or too long; who does it is not at the console any more.
         """
         check_name(name)
         made = Person(name, check_role(role), "" if password is None else self._hashed(password))
@@ -178,7 +180,7 @@ class People:
         Raises
         ------
         ConfigError
-            A short password, or another one that was given meanwhile.
+            A password that is too short or too long, or another one that was given meanwhile.
         """
         hashed = self._hashed(password)
         with self._changing() as people:
@@ -248,11 +250,15 @@ class People:
             write_private(self.path, json.dumps({"people": rows}, indent=1) + "\n")
 
     def _hashed(self, password: str) -> str:
-        if len(password) < SHORTEST:
-            wanted = f"a password of at least {SHORTEST} characters"
-            raise ConfigError(wanted, f"one of {len(password)}", "choose a longer one, or let one be made")
-        hashed: str = self._hasher.hash(_bytes(password))
-        return hashed
+        least, most = (unicodedata.normalize(form, password) for form in ("NFC", "NFD"))
+        if len(least) < SHORTEST or len(most) > LONGEST_PASSWORD or any(unicodedata.category(c) == "Cs" for c in least):
+            raise ConfigError(
+                f"a password of {SHORTEST} to {LONGEST_PASSWORD:,} characters of Unicode",
+                f"one of {len(password):,}"
+                + ", not all of them such" * (SHORTEST <= len(password) <= LONGEST_PASSWORD),
+                "choose another one, or let one be made",
+            )
+        return str(self._hasher.hash(_bytes(password)))
 
     def _known(self, people: Mapping[str, Person], name: str) -> Person:
         if name not in people:
@@ -305,7 +311,8 @@ def made_password() -> str:
 
 
 def _bytes(password: str) -> bytes:
-    return password.encode("utf-8", "surrogatepass")
+    """What is hashed: an accented letter is the same whether a keyboard writes it as one character or as two."""
+    return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
 
 
 def _read(path: Path) -> dict[str, Person]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tercel.api.tca.market_day import Calendar
-from tercel.api.tca.own_fills import OwnParent
+from tercel.api.tca.own_fills import WHY_NOT, OwnParent
 from tercel.core.arrays import Floats, Ints
 from tercel.core.stats import Estimate, Moments, Replicates, cluster_index, cluster_sums, replicate
 from tercel.core.stats.clusters import BLOCK_NS, FEW_CLUSTERS
@@ -39,11 +39,6 @@ Maker = Callable[[MarketEstimates], Strategy]
 
 PILOT_WINDOWS = 16
 """Windows of a day from which a strategy knows volume, volatility and depth."""
-WHY_NOT = {
-    "one_moment": "begin and end at one moment",
-    "past_the_tape": "end after their tape",
-    "nothing_worked": "had nothing to work",
-}
 
 
 @dataclass(frozen=True)

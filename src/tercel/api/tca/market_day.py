@@ -12,7 +12,6 @@ from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import DataError, TapeError
 from tercel.core.vocabulary import NO_ASK
 from tercel.desk.trading.tca.measure import PRINTS
-from tercel.market.book import Book
 from tercel.market.tape import Instrument, Lake
 from tercel.market.tape.schema import MESSAGE_END, STATUS
 
@@ -107,6 +106,8 @@ def read_day(lake: Lake, instrument: Instrument) -> MarketDay:
     TapeError
         A day without a book.
     """
+    from tercel.market.book import Book
+
     about, events = lake.read(instrument.symbol, instrument.date, instrument.venue)
     ns = events.exch_ns
     quotes = Book(max(len(np.unique(events.order_id)), FEWEST), own=0).quotes(events)

@@ -28,6 +28,12 @@ from tercel.market.tape import Instrument, Lake
 
 NS_PER_HOUR = 3600 * NS_PER_SECOND
 Odd = dict[str, list[FileFill]]
+WHY_NOT = {
+    "one_moment": "begin and end at one moment",
+    "past_the_tape": "end after their tape",
+    "nothing_worked": "had nothing to work",
+}
+"""Why a parent is not worked again."""
 NAMED = {
     "no_parent": "without a parent: one parent is made of each symbol, side, agent and day",
     "no_order": "of a parent that the file of orders does not have",

@@ -7,12 +7,11 @@ from fractions import Fraction
 from functools import cached_property, partial
 from math import lcm
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from tercel.api.tca.counterfactual import WHY_NOT, Counterfactual, Maker, counterfactual
 from tercel.api.tca.files import AS_NAMED, FillsMap, columns_not_read, fills_map, read_fills, read_orders
-from tercel.api.tca.own_fills import LISTED_ROWS, NAMED, Analysis, OwnParent, analyse, in_words
+from tercel.api.tca.own_fills import LISTED_ROWS, NAMED, WHY_NOT, Analysis, OwnParent, analyse, in_words
 from tercel.core.errors import ConfigError
 from tercel.core.plain import plain
 from tercel.core.report.page import Section, render
@@ -21,12 +20,12 @@ from tercel.core.report.tables import fixed, plain_table, spelt, without_idle
 from tercel.core.stats.clusters import FEW_CLUSTERS
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.tca.summary import PARTS, sentences, summary
-from tercel.execution.policies.strategy import policy_strategy
-from tercel.execution.registry import resolve_policy
-from tercel.execution.strategies import NAMES, MarketEstimates, build
-from tercel.execution.strategy import Strategy
-from tercel.market.impact.propagator import TAPE_LAWS
 from tercel.market.tape import Lake
+
+if TYPE_CHECKING:
+    from tercel.api.tca.counterfactual import Counterfactual, Maker
+    from tercel.execution.strategies import MarketEstimates
+    from tercel.execution.strategy import Strategy
 
 SHOWN = 40
 """Parents whose path a page draws."""
@@ -45,7 +44,7 @@ class OwnCosts:
     """
 
     analysis: Analysis
-    counterfactual: Counterfactual | None = None
+    counterfactual: "Counterfactual | None" = None
     not_read: tuple[str, ...] = ()
 
     @cached_property
@@ -120,7 +119,7 @@ def own_costs(
     orders: str | Path | None = None,
     map: FillsMap | str | Path = AS_NAMED,
     venue: str = "",
-    strategies: Sequence[str] = NAMES,
+    strategies: Sequence[str] | str | None = None,
     agents: Sequence[str] = (),
     impact: str = "square_root",
     seed: int = 1,
@@ -139,8 +138,9 @@ def own_costs(
         The tapes that they are compared with.
     venue : str
         Whose tape, where the lake has a symbol at several.
-    strategies : sequence of str
-        Written strategies that work the parents again; none: what the fills cost, alone.
+    strategies : sequence of str, or str, optional
+        Written strategies that work the parents again, also as one text with commas; by default those of
+        :func:`tercel.run`. An empty one: what the fills cost, alone.
     agents : sequence of str
         Policies that work them again, such as "default".
     impact : str
@@ -168,17 +168,17 @@ def own_costs(
     >>> costs.sentences()[0].split(" filled")[0]
     '1 parent: 1 lots worth 1,484'
     """
-    if impact not in TAPE_LAWS:
-        raise ConfigError(f"an impact law of a tape: {', '.join(TAPE_LAWS)}", f"{impact!r}", "name one")
-    makers: dict[str, Maker] = {name: partial(_policy, policy_strategy(resolve_policy(name), name)) for name in agents}
-    makers |= {name: partial(build, name) for name in strategies}
     if not Path(lake).is_dir():
         remedy = f"name another `lake=`, or make it: tercel data import lobster PATHS... `lake={lake}`"
         raise ConfigError("the folder of a lake", f"{lake}, which is none", remedy)
     file, listed = Path(fills), None if orders is None else Path(orders)
     columns = map if isinstance(map, FillsMap) else fills_map(map)
     tapes, requested = Lake(Path(lake)), {} if listed is None else read_orders(listed, columns)
-    found = analyse(read_fills(file, columns), requested, tapes, venue, str(fills))
+    filled = read_fills(file, columns)
+    from tercel.api.tca.counterfactual import counterfactual  # with kernels: a file that is refused waits for none
+
+    makers = _makers(strategies, agents, impact)
+    found = analyse(filled, requested, tapes, venue, str(fills))
     unread = columns_not_read(file, columns)
     unread += [] if listed is None else columns_not_read(listed, columns, orders=True)
     again = None
@@ -187,7 +187,23 @@ def own_costs(
     return OwnCosts(found, again, tuple(dict.fromkeys(unread)))
 
 
-def _policy(strategy: Strategy, known: MarketEstimates) -> Strategy:
+def _makers(strategies: Sequence[str] | str | None, agents: Sequence[str], impact: str) -> "dict[str, Maker]":
+    """What makes the policies and strategies of a market, by name; every name is looked up."""
+    from tercel.execution.policies.strategy import policy_strategy
+    from tercel.execution.registry import resolve_policy
+    from tercel.execution.strategies import NAMES, build
+    from tercel.lab.evaluation.pipeline.candidates import baselines_of
+    from tercel.market.impact.propagator import TAPE_LAWS
+
+    if impact not in TAPE_LAWS:
+        raise ConfigError(f"an impact law of a tape: {', '.join(TAPE_LAWS)}", f"{impact!r}", "name one")
+    if isinstance(strategies, str):
+        strategies = [one.key for one in baselines_of(strategies)] if strategies else ()
+    made: dict[str, Maker] = {name: partial(_policy, policy_strategy(resolve_policy(name), name)) for name in agents}
+    return made | {name: partial(build, name) for name in (NAMES if strategies is None else strategies)}
+
+
+def _policy(strategy: "Strategy", known: "MarketEstimates") -> "Strategy":
     """A policy knows what it was trained on, and nothing of this market."""
     return strategy
 
@@ -221,7 +237,7 @@ def clock(ns: int, zone: ZoneInfo) -> str:
     return f"{datetime.fromtimestamp(ns // NS_PER_SECOND, zone):%H:%M:%S}.{ns % NS_PER_SECOND // 10**6:03d}"
 
 
-def verdicts(found: Counterfactual) -> str:
+def verdicts(found: "Counterfactual") -> str:
     """Sentence on the counterfactual."""
     shown = {word: [n for n, one in found.strategies.items() if one.verdict == word] for word in ("cheaper", "dearer")}
     best, first = next(iter(found.strategies.items()))
@@ -251,7 +267,7 @@ def _described(fills: Sequence[Any], meaning: str) -> dict[str, Any]:
     }
 
 
-def _against(found: Counterfactual | None) -> dict[str, Any] | None:
+def _against(found: "Counterfactual | None") -> dict[str, Any] | None:
     if found is None:
         return None
     return {
@@ -368,7 +384,7 @@ def _cells(row: Mapping[str, Any]) -> list[Any]:
     return [shown.get(name, row[name]) for name in COLUMNS]
 
 
-def table_rows(found: Counterfactual) -> list[list[Any]]:
+def table_rows(found: "Counterfactual") -> list[list[Any]]:
     """Name, cost, what it saves, how that is called and unfilled lots: of the owner, then of each strategy."""
     return [
         ["your own", fixed(found.own_bps), "", "", found.own_unfilled],
@@ -379,7 +395,7 @@ def table_rows(found: Counterfactual) -> list[list[Any]]:
     ]
 
 
-def _compared(found: Counterfactual, drawn: Any) -> Section:
+def _compared(found: "Counterfactual", drawn: Any) -> Section:
     saves = {name: one.saves for name, one in found.strategies.items()}
     text = [
         f"The same symbol, side, quantity, start and end on the same tape, {found.parents:,} parents in "

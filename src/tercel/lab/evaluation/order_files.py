@@ -5,15 +5,17 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tercel.core.errors import ConfigError, DataError, TercelError
 from tercel.core.progress import say
 from tercel.core.rows import FileRow, rows, unread
 from tercel.execution.task import Task
 from tercel.lab.evaluation.orders import Order, placed
-from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.tape import Lake
+
+if TYPE_CHECKING:
+    from tercel.lab.evaluation.settings import MarketTask
 
 COLUMNS = ("time", "symbol", "side", "quantity", "horizon")
 LIMITS = ("limit", "limit_price", "limit price")
@@ -89,7 +91,7 @@ def read_orders(path: str | Path) -> list[Order]:
     return found
 
 
-def with_orders(settings: MarketTask, orders: Sequence[Order]) -> dict[str, MarketTask]:
+def with_orders(settings: "MarketTask", orders: Sequence[Order]) -> "dict[str, MarketTask]":
     """Where orders are judged: the tape of each symbol, by name; a symbol whose horizons differ by a factor of two or
     more has a place for each length, since what strategies know beforehand is of one.
 

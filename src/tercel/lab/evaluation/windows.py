@@ -1,6 +1,7 @@
 """Windows of recorded days as episodes: arrival times, order sizes, clusters."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -164,14 +165,12 @@ def tape_sampler(plan: Plan) -> Callable[[int, int, int], Plan]:
     callable
         (seed, first, n) -> Plan, for `learning.envs.ExecutionVec`.
     """
+    return partial(_of_windows, plan)
 
-    def sample(seed: int, first: int, n: int) -> Plan:
-        index = np.arange(first, first + n)
-        which = np.array([np.random.default_rng((seed, i)).integers(len(plan)) for i in index.tolist()])
-        part = plan.take(which)
-        rows = part.rows.copy()
-        rows[:, kernels.E_SEED] = -1 - seed
-        rows[:, kernels.E_INDEX] = index
-        return Plan(rows, part.cluster)
 
-    return sample
+def _of_windows(plan: Plan, seed: int, first: int, n: int) -> Plan:
+    index = np.arange(first, first + n)
+    part = plan.take(np.array([np.random.default_rng((seed, i)).integers(len(plan)) for i in index.tolist()]))
+    part.rows[:, kernels.E_SEED] = -1 - seed
+    part.rows[:, kernels.E_INDEX] = index
+    return part

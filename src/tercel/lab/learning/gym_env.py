@@ -3,13 +3,14 @@
 `api.environment` makes `tercel/Execution-v1` of these classes, in any market of the library.
 """
 
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from tercel.core.arrays import AnyArray, Float32
+from tercel.core.arrays import AnyArray, Float32, Ints
 from tercel.core.errors import ConfigError
 from tercel.execution.task import Task
 from tercel.lab.evaluation.sampling import Sampler
@@ -90,7 +91,7 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     - `render_mode`: None, or "rgb_array": :meth:`render` then draws the book (`lab.learning.frame`).
 
     ``reset(seed=s)`` starts the first episode of seed s, each ``reset()`` after it the next; the same seed and actions
-    give the same bytes.
+    give the same bytes. A ``step`` before the first ``reset`` raises ``gymnasium.error.ResetNeeded``.
     """
 
     metadata = METADATA
@@ -108,29 +109,47 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
         self.vec = ExecutionVec(source, task, sampler, 1, **options)
         self.observation_space, self.action_space = spaces_of(self.vec)
         self._which = np.zeros(1, np.int64)
-        self._seeded = False
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Float32, Info]:
         """Start the next episode, or the first of `seed`."""
         super().reset(seed=seed)
-        if seed is None and self._seeded:
+        if seed is None and self.vec.started:
             obs = self.vec.restart(self._which)
         else:
-            obs = self.vec.reset(int(self.np_random.integers(SEEDS)) if seed is None else seed)
-            self._seeded = True
+            obs = self.vec.reset(int(self.np_random.integers(SEEDS)) if seed is None else within(seed))
         return obs[0].copy(), {}
 
     def step(self, action: Any) -> tuple[Float32, float, bool, bool, Info]:
         """One decision; `info` has the three costs, and `is_bps` at the end."""
-        obs, reward, done, info = self.vec.advance(checked(self.action_space, np.asarray([action])))
-        row: Info = {name: float(info[name][0]) for name in COSTS}
-        if done[0]:
-            row["is_bps"] = float(info["is_bps"][0])
-        return obs[0].copy(), float(reward[0]), bool(done[0]), False, row
+        obs, reward, done, info = self.vec.advance(checked(self.vec, self.action_space, np.asarray([action])))
+        told = (*COSTS, "is_bps") if done[0] else COSTS
+        return obs[0].copy(), float(reward[0]), bool(done[0]), False, {name: float(info[name][0]) for name in told}
 
     def render(self) -> Any:
         """The market as it is, uint8 (320, 480, 3); None without a `render_mode`."""
         return frame_of(self.vec.episodes, 0) if self.render_mode else None
+
+
+class SeededVec(ExecutionVec):
+    """Markets of which each may have a seed of its own: then its episodes are those of a market alone."""
+
+    own: Sequence[int] = ()
+    """Seeds, one a market."""
+
+    def reset(self, seed: int) -> Float32:
+        """See :meth:`ExecutionVec.reset`."""
+        self._begun = [0] * self.n
+        return super().reset(seed)
+
+    def restart(self, which: Ints) -> Float32:
+        """See :meth:`ExecutionVec.restart`."""
+        if not self.own:
+            return super().restart(which)
+        for one in which.tolist():
+            self.episodes.start(self.sampler(self.own[one], self._begun[one], 1), np.array([one]))
+            self._begun[one] += 1
+        self.started += len(which)
+        return self.observer.encode(self.episodes.view)
 
 
 class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]):
@@ -139,6 +158,9 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]
     Autoreset is SAME_STEP: the observation that comes with `terminated` is the first of the next episode, and
     ``info["final_obs"]`` holds the last of the one that ended (rows where ``info["_final_obs"]``), ``info["is_bps"]``
     its shortfall. Arrays are copies unless `copy` is False.
+
+    ``reset(seed=s)`` shares the episodes of seed s out among the markets; ``reset(seed=[s0, s1, ...])`` gives each
+    market the episodes that `ExecutionEnv` has by that seed.
     """
 
     metadata: dict[str, Any] = {**METADATA, "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
@@ -155,7 +177,7 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]
         **options: Unpack[Options],
     ) -> None:
         self.num_envs, self.render_mode = num_envs, render_mode
-        self.vec = ExecutionVec(source, task, sampler, num_envs, **options)
+        self.vec = SeededVec(source, task, sampler, num_envs, **options)
         self.single_observation_space, self.single_action_space = spaces_of(self.vec)
         self.observation_space = gymnasium.vector.utils.batch_space(self.single_observation_space, num_envs)
         self.action_space = gymnasium.vector.utils.batch_space(self.single_action_space, num_envs)
@@ -165,22 +187,24 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Float32, Info]:
-        """Start episodes in all markets: those of `seed`, or of a drawn one.
+        """Start episodes in all markets: those of `seed`, of a drawn one, or of a seed for each market.
 
         Raises
         ------
         ConfigError
-            If `seed` is a list: one seed decides all markets.
+            If `seed` is a list of another length.
         """
-        if isinstance(seed, list):
-            raise ConfigError("one seed for all markets", f"{len(seed)} of them", "give a number")
-        super().reset(seed=seed)
-        obs = self.vec.reset(int(self.np_random.integers(SEEDS)) if seed is None else seed)
-        return self._own(obs), {}
+        each = seed if isinstance(seed, list) else [seed] * self.num_envs
+        if len(each) != self.num_envs:
+            raise ConfigError(f"one seed, or {self.num_envs}", f"{len(each)} of them", "give one for each market")
+        super().reset(seed=None if isinstance(seed, list) else seed)
+        seeds = [int(self.np_random.integers(SEEDS)) if one is None else within(one) for one in each]
+        self.vec.own = seeds if isinstance(seed, list) else ()
+        return self._own(self.vec.reset(seeds[0])), {}
 
     def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:
         """One decision in every market."""
-        obs, reward, done, info = self.vec.step(checked(self.single_action_space, actions))
+        obs, reward, done, info = self.vec.step(checked(self.vec, self.single_action_space, actions))
         out: Info = {name: self._own(info[name]) for name in (*COSTS, "is_bps")}
         if "which" in info:
             out |= {"final_obs": self._own(info["final_obs"]), "_final_obs": done.copy(), "_is_bps": done.copy()}
@@ -203,18 +227,33 @@ def spaces_of(vec: ExecutionVec) -> tuple[gymnasium.Space[Any], gymnasium.Space[
     return box, gymnasium.spaces.Discrete(vec.n_actions)
 
 
-def checked(space: gymnasium.Space[Any], actions: AnyArray) -> AnyArray:
+def checked(vec: ExecutionVec, space: gymnasium.Space[Any], actions: AnyArray) -> AnyArray:
     """`actions`, all of them in `space`; vectors are checked where they are decoded.
 
     Raises
     ------
     ConfigError
         If one is not.
+    gymnasium.error.ResetNeeded
+        Before the first reset.
     """
+    if not vec.started:
+        raise gymnasium.error.ResetNeeded("no episode has begun: call reset() before the first step()")
     if not isinstance(space, gymnasium.spaces.Discrete):
         return np.asarray(actions, np.float32)
-    actions, n = np.asarray(actions, np.int64), int(space.n)
-    if actions.size and (actions.min() < 0 or actions.max() >= n):
-        wrong = actions[(actions < 0) | (actions >= n)][0]
-        raise ConfigError(f"actions from 0 to {n - 1}", f"{wrong}", "draw from the action space")
-    return actions
+    actions = np.asarray(actions)
+    wrong = actions[~np.isin(actions, np.arange(space.n))]
+    if wrong.size:
+        raise ConfigError(f"whole actions from 0 to {space.n - 1}", f"{wrong[0]}", "draw from the action space")
+    return actions.astype(np.int64)
+
+
+def within(seed: int) -> int:
+    """A seed of any size as one of 63 bits, itself where it is one.
+
+    Raises
+    ------
+    gymnasium.error.Error
+        If it is no whole number from 0 on.
+    """
+    return seed if 0 <= seed < 2**63 else int(gymnasium.utils.seeding.np_random(seed)[0].integers(2**63))

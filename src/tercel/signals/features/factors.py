@@ -4,7 +4,8 @@
     frame.with_columns(factors().values())                   22 columns, each a function of the past of one name
 
 All returns are logs. A day whose return is that of a split or larger than moves are (:mod:`.moves`) is missing where
-nothing adjusts it. Opens of zero are missing; closes outside the day's range widen the range.
+nothing adjusts it, and so is that of a name that falls to 0. Opens of zero are missing; closes outside the day's range
+widen the range.
 
 | factor | is | factor | is |
 |---|---|---|---|
@@ -50,10 +51,10 @@ def guarded(prices: pl.DataFrame) -> pl.DataFrame:
 
     frame = prices.sort(BY, "time").with_columns(pl.col("open", "high", "low", "close").cast(pl.Float64))
     positive = {name: pl.when(pl.col(name) > 0).then(pl.col(name)) for name in ("open", "high", "low", "close")}
+    close = positive.pop("close")  # the column keeps its zeros: a label ends there
     frame = frame.with_columns(**positive)
-    close = pl.col("close")
     grown = (close / close.shift(1)).over(BY)
-    high, low = pl.max_horizontal("high", "close"), pl.min_horizontal("low", "close")
+    high, low = pl.max_horizontal("high", close), pl.min_horizontal("low", close)
     frame = frame.with_columns(
         _move=grown.log(), void=unadjusted(grown - 1) & ~pl.col("adjusted"), day=(close / pl.col("open")).log(),
         dollar=close * pl.col("volume"), span=(high / low).log(),

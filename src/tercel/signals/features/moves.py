@@ -23,7 +23,7 @@ def unadjusted(move: "pl.Expr") -> "pl.Expr":
     Parameters
     ----------
     move : expression of Float64
-        Null where there is none: then null.
+        Null where there is none: then null. A loss of all, -1, is a move: no split ends at 0.
 
     >>> import polars as pl
     >>> pl.DataFrame({"m": [-0.33, -0.45, -0.505, -0.7, 0.5, 0.7]}).select(unadjusted(pl.col("m")))["m"].to_list()
@@ -34,7 +34,7 @@ def unadjusted(move: "pl.Expr") -> "pl.Expr":
     found = ~move.is_between(*LARGEST)
     for one in split:
         found |= one
-    return found
+    return found & move.is_finite() & (move > -1)
 
 
 def split_of(move: float) -> str:

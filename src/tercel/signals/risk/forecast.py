@@ -18,7 +18,7 @@ import numpy as np
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import check_known
-from tercel.signals.risk.covariance import FastVolatility, LinearShrinkage, NonlinearShrinkage, SampleCovariance
+from tercel.signals.risk.covariance import FastVolatility, LinearShrinkage, NonlinearShrinkage, SampleCovariance, copies
 from tercel.signals.risk.garch import LEAST_DAYS as GARCH_DAYS
 from tercel.signals.risk.portfolio import LEAST_DAYS, Portfolio
 from tercel.signals.risk.ports import CovarianceEstimator, TailModel, VolatilityModel
@@ -125,14 +125,14 @@ def forecast(
     ConfigError
         An unknown model, or one whose extra is not installed.
     DataError
-        What a model cannot be fitted to.
+        What a model cannot be fitted to, such as names that are copies.
     """
     check_known(volatility or "gjr", VOLATILITY, error=ConfigError)
     check_known(covariance or "ewma-nonlinear", COVARIANCE, error=ConfigError)
     estimator = COVARIANCE[covariance or "ewma-nonlinear"]
     days, count = book.returns.shape
     chosen, notes = _volatility(book, volatility, covariance)
-    matrix = estimator.estimate(book.returns[-window:])
+    matrix, doubts = _covariance(estimator, book, window)
     sd = np.sqrt(np.diag(matrix))
     if chosen is not None:
         forecasts = [_tomorrow(chosen, book, column) for column in range(count)]
@@ -145,8 +145,28 @@ def forecast(
     else:
         alone = sd * NormalDist().inv_cdf(level)
     models = {"volatility": "of the covariance" if chosen is None else chosen.name, "covariance": estimator.name}
-    said = (*book.notes, *notes, *why)
+    said = (*book.notes, *notes, *doubts, *why)
     return RiskForecast(book, sd, matrix, alone, var, es, level, models | {"tail": tail.name}, min(window, days), said)
+
+
+def _covariance(estimator: CovarianceEstimator, book: Portfolio, window: int) -> tuple[Floats, list[str]]:
+    """The matrix, and what is to be said of it: names that are copies, a rank that is not full."""
+    returns = book.returns[-window:]
+    pairs = [f"{book.names[a]} and {book.names[b]}" for a, b in copies(returns)]
+    same = ", ".join(pairs[:3]) + " ..." * (len(pairs) > 3)
+    try:
+        matrix = estimator.estimate(returns)
+    except DataError as error:
+        if not pairs:
+            raise
+        remedy = "take one of the two out, or give weights of others"
+        raise DataError("names of which none is a copy of another", f"{same}, which move as one", remedy) from error
+    notes = [f"Copies: {same} move as one."] * bool(pairs)
+    rank, count = int(np.linalg.matrix_rank(matrix, hermitian=True)), len(book.names)
+    if rank < count:
+        said = f"The {estimator.name} covariance has rank {rank}, not {count}, by {len(returns)} days of {count} names"
+        notes.append(f"{said}: some books have no risk by it, so choose no weights by it; shrunk ones have full rank.")
+    return matrix, notes
 
 
 def _volatility(book: Portfolio, asked: str, covariance: str) -> tuple[VolatilityModel | None, list[str]]:

@@ -16,16 +16,19 @@ LEAST_DAYS = 100
 """Days that names must share."""
 ENOUGH_DAYS = 504
 """Days of its own with which a name is kept, though others have more."""
-LARGEST_GAP = 0.02
-"""Share of days without a close above which a name is left out; on fewer the close before stands."""
+LARGEST_GAP = 0.08
+"""Share of days without a close above which a name is left out; on fewer the close before stands. Holidays of two
+exchanges are up to 7 % of the weekdays.
+"""
 LATE = 0.1
 """Share of the days by which a name may begin later than others though it has fewer."""
 STALE_DAYS, ENDED_DAYS = 10, 5
+SATURDAY = 5
 
 
 @dataclass(frozen=True)
 class Portfolio:
-    """Daily log returns of a portfolio, no gaps.
+    """Daily log returns of a portfolio, no gaps, none of several days.
 
     Parameters
     ----------
@@ -73,15 +76,18 @@ class Portfolio:
 def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = None) -> Portfolio:
     """Book of closes: of all names that can be used, equally weighted, or of those that weights are given for.
 
-    Days on which no more than half of the names then alive have a close are no trading days. A name cannot be used that
-    has no close on more than 2 % of its days, has the same one for ten days on end, or ends before the others. Without
-    weights a name is left out, too, that begins late and has no more than 504 days.
+    Days on which less than half of the names then alive have a close are holidays, and Saturdays and Sundays on which
+    no more than half have one: they are left out, and the return of a name that moved on k of them in between is
+    divided by the square root of 1 + k, which makes it a day's. On any other day a close that is missing is the one
+    before. A name cannot be used that has no close on more than 8 % of its days, has the same one for ten days on end,
+    ends before the others, or fell to 0. Without weights a name is left out, too, that begins late and has no more than
+    504 days.
 
     Parameters
     ----------
     closes : DataFrame
-        `instrument`, `date`, `close` above 0, `adjusted` (whether for splits), `row` of its file; one row a name and
-        day.
+        `instrument`, `date`, `close` of 0 or more, `adjusted` (whether for splits), `row` of its file; one row a name
+        and day.
     weights : mapping of str to float, optional
 
     Raises
@@ -104,7 +110,7 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
     table = closes.pivot("instrument", index="date", values="close").sort("date")
     names, prices = table.columns[1:], table.drop("date").to_numpy().astype(np.float64)
     every: list[date] = table["date"].to_list()
-    prices, days = _trading(prices, every)
+    prices, days, roots = _trading(prices, every)
     why = {name: _why_not(prices[:, c], days, weights is None) for c, name in enumerate(names)}
     left_out = {name: reason for name, reason in sorted(why.items()) if reason}
     kept = sorted(name for name in names if not why[name])
@@ -113,7 +119,8 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
         received = f"{len(left_out)} of {len(names)} that cannot: {name}: {reason}"
         remedy = "leave such names out" if kept else "give the days that lack"
         raise DataError("names that can be used" + " alone" * bool(kept), received, remedy)
-    prices = prices[:, [names.index(name) for name in kept]]
+    columns = [names.index(name) for name in kept]
+    prices = prices[:, columns]
     begins = np.argmax(np.isfinite(prices), axis=0)
     first, latest = int(begins.max()), kept[int(begins.argmax())]
     if len(days) - first <= LEAST_DAYS:
@@ -129,9 +136,11 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
         notes.append(f"Closes missing on days on which others traded: {holes}; the close before stands.")
     if closed := len(every) - len(days):
         last = max(set(every) - set(days))
-        notes.append(f"Days on which most names have no close are left out: {closed}, the last of them {last}.")
+        which = "days on which less than half of the names have a close (Saturdays, Sundays: half or less)"
+        so = "a name's return over its own closes there is divided by the root of their number"
+        notes.append(f"Left out as holidays, {which}: {closed}, the last of them {last}; {so}.")
     share = np.array([1.0 / len(kept) if weights is None else weights[name] for name in kept])
-    returns = np.diff(np.log(_carried(prices)[first:]), axis=0)
+    returns = np.diff(np.log(_carried(prices)[first:]), axis=0) / roots[first:, columns]
     return Portfolio(tuple(kept), share, tuple(days[first:]), returns, left_out, tuple(notes))
 
 
@@ -152,7 +161,8 @@ def _moved(closes: pl.DataFrame) -> list[str]:
     """A note on what may be a split; what is near the ratio of one, or larger than moves are, is refused."""
     move = (pl.col("close") / pl.col("close").shift(1) - 1).over("instrument", order_by="date")
     table = closes.with_columns(move=move).with_columns(sure=unadjusted(pl.col("move")))
-    moved = table.filter((pl.col("move") < DOUBTFUL) | pl.col("sure")).sort("instrument", "date").to_dicts()
+    doubtful = pl.col("move").is_between(-1, DOUBTFUL, "none")
+    moved = table.filter(doubtful | pl.col("sure")).sort("instrument", "date").to_dicts()
     if not moved:
         return []
     sure = [row for row in moved if row["sure"]]
@@ -167,12 +177,20 @@ def _moved(closes: pl.DataFrame) -> list[str]:
     raise DataError(expected, said + (f", as in a split of {split}" if split else "") + more, remedy)
 
 
-def _trading(prices: Floats, days: list[date]) -> tuple[Floats, list[date]]:
+def _trading(prices: Floats, days: list[date]) -> tuple[Floats, list[date], Floats]:
+    """Closes of the trading days, these days, and the roots of the closes that each return of a name spans."""
     known = np.isfinite(prices)
     begun = np.maximum.accumulate(known, axis=0)
     going = np.maximum.accumulate(known[::-1], axis=0)[::-1]
-    open_: Bools = 2 * known.sum(axis=1) > (begun & going).sum(axis=1)
-    return prices[open_], [day for day, is_open in zip(days, open_.tolist(), strict=True) if is_open]
+    going[-1 - ENDED_DAYS :] |= known[-1 - ENDED_DAYS :].any(axis=0)  # the last days may be a weekend
+    # a share and a coin: on weekends half have a close, and these are days of neither
+    more = 2 * known.sum(axis=1) - (begun & going).sum(axis=1)
+    open_: Bools = more >= np.array([day.weekday() >= SATURDAY for day in days])
+    # a close that repeats the one before was filled in: no move, so no day of the name
+    moved = known & (np.diff(_carried(prices), axis=0, prepend=np.nan) != 0)
+    besides = np.cumsum(moved & ~open_[:, None], axis=0)[open_]
+    kept = [day for day, is_open in zip(days, open_.tolist(), strict=True) if is_open]
+    return prices[open_], kept, np.sqrt(1 + np.diff(besides, axis=0))
 
 
 def _carried(prices: Floats) -> Floats:
@@ -186,6 +204,8 @@ def _why_not(prices: Floats, days: list[date], equal: bool) -> str:
     """Why a name cannot be used; empty where it can."""
     known = np.flatnonzero(np.isfinite(prices))
     first, last, count = int(known[0]), int(known[-1]), len(known)
+    if not prices[last]:
+        return f"a return of -100 % on {days[int(np.argmax(prices == 0))]}"
     if len(days) - 1 - last > ENDED_DAYS:
         return f"ends on {days[last]}"
     missing = 1 - count / (len(days) - first)

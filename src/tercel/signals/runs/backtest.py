@@ -111,7 +111,9 @@ def daily_prices(model: SignalModel, remedy: str) -> pl.DataFrame:
 def daily_returns(model: SignalModel, names: list[str], remedy: str) -> DailyReturns:
     """Daily returns of some names, from the prices of the model's panel."""
     prices = daily_prices(model, remedy).filter(pl.col("instrument").is_in(names))
-    wide = prices.pivot("instrument", index="time", values="r").sort("time")
+    died = (pl.col("close") == 0) & (pl.col("close").shift(1).over("instrument", order_by="time") > 0)
+    moved = prices.with_columns(r=pl.when(died).then(float("-inf")).otherwise("r"))
+    wide = moved.pivot("instrument", index="time", values="r").sort("time")
     known = (wide["time"] + SETTLES).cast(time_type()).dt.epoch("ns").to_numpy()
     return DailyReturns(known, wide.select(pl.col(name).exp() - 1.0 for name in names).fill_null(0.0).to_numpy())
 

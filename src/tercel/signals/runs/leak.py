@@ -81,7 +81,7 @@ def _bars(config: SignalsConfig) -> tuple[pl.DataFrame, list[SignalSource], pl.D
     source = panels.prices_of(config)
     prices = source.prices().filter(pl.col("date") <= pl.lit(config.panel.last).str.to_date())
     last: Any = prices["time"].max()
-    recent = prices.filter(pl.col("time") > last - timedelta(days=365 * YEARS))
+    recent = prices.filter(pl.col("time") > last - timedelta(days=365 * YEARS), pl.col("close") > 0)
     facts = source.facts_of(prices, recent["time"].unique())
     # a bar decided at the close cannot hold a fact that settles after it: bars are dated as decisions are
     bars = recent.select("instrument", pl.col("time") + 2 * SETTLES, "close")

@@ -137,11 +137,11 @@ class DailyFactors(TableSource):
 
 
 def universe(prices: pl.DataFrame, history: int, least_dollars: float) -> pl.DataFrame:
-    """Add `listed`: enough history behind it and, from the first volume of the file on, enough traded; both known on
-    the day.
+    """Add `listed`: worth more than 0, enough history behind it and, from the first volume of the file on, enough
+    traded; all known on the day.
     """
     days = pl.int_range(pl.len()).over("instrument")
-    enough = days >= history
+    enough = (days >= history) & (pl.col("close") > 0)
     if least_dollars:
         unasked = pl.col("time") < pl.col("time").filter(pl.col("dollar").is_not_null()).min()
         traded = pl.col("dollar").rolling_median(60, min_samples=40).over("instrument")

@@ -65,7 +65,8 @@ def read_prices(
     SourceAbsentError
         When there is no such file.
     DataError
-        What cannot be read or is no price, with file, row and column; two rows of one name and day.
+        What cannot be read or is no price, with file, row and column; two rows of one name and day. A close of 0 is
+        one after which the name has no other: a return of -100 %.
 
     >>> import polars as pl
     >>> read_prices(pl.DataFrame({"Date": ["2024-01-02", "2024-01-03"], "AAPL": [185.6, 184.2]}))["close"].to_list()
@@ -110,6 +111,7 @@ def _prices_of(source: object, columns: TableMap | Called, how: HowToMap) -> Pri
     if jumbled := mixed.filter("step")["instrument"].to_list():
         notes.append(f"dates of {first_names(jumbled)} are out of order in {long.where}: sorted")
     frame = closed.sort("instrument", "date")
+    _refuse_risen(frame, long.where)
     notes += _moves(frame, long.where)
     return Prices(frame, tuple(notes), has)
 
@@ -159,7 +161,8 @@ def _of_long(table: Table, columns: Called, stem: str) -> tuple[Table, frozenset
     if alone:  # what is not adjusted has nothing to be scaled by
         frame = frame.drop(RANGE, strict=False).rename({"adj_close": "close"})
     elif "adj_close" in found:
-        factor = pl.col("adj_close") / pl.col("close")
+        whole = pl.min_horizontal("adj_close", "close") > 0
+        factor = pl.when(whole).then(pl.col("adj_close") / pl.col("close"))
         frame = frame.with_columns(
             *(pl.col(name) * factor for name in RANGE if name in found),
             *(pl.col(name) / factor for name in ("volume",) if name in found),  # price x volume is what was traded
@@ -171,9 +174,9 @@ def _of_long(table: Table, columns: Called, stem: str) -> tuple[Table, frozenset
 
 def _price(table: Table, name: str) -> pl.Series:
     values = numbers(table, name, "a price")
-    remedy = "correct the cell, or leave it empty: no price there"
-    table.refuse(values <= 0, name, "a price above 0", remedy)
-    table.refuse(~values.is_between(1e-12, 1e12), name, "a price of 1e-12 to 1e12", remedy)
+    remedy = "correct the cell, or leave it empty where there was no price"
+    table.refuse(values < 0, name, "a price above 0, or 0 of a name that lost all", remedy)
+    table.refuse((values != 0) & ~values.is_between(1e-12, 1e12), name, "a price of 1e-12 to 1e12", remedy)
     return values
 
 
@@ -190,6 +193,14 @@ def _refuse_twice(frame: pl.DataFrame, where: str) -> None:
     for (name, day), same in twice.group_by("instrument", "date", maintain_order=True):
         received = f"two of {name} on {day} in {where}, rows {same[ROW][0]} and {same[ROW][1]}"
         raise DataError("one row a name and day", received, "take one of them out")
+
+
+def _refuse_risen(frame: pl.DataFrame, where: str) -> None:
+    """Refuse a close of 0 with a price after it: what has lost all has none."""
+    later = pl.col("close").cum_max(reverse=True).over("instrument")
+    for row in frame.filter(pl.col("close") == 0, later > 0).head(1).to_dicts():
+        received = f"0 of {row['instrument']} on {row['date']} in row {row[ROW]} of {where}, and a price later"
+        raise DataError("0 as the last close of a name, which lost all", received, "leave it empty: no price there")
 
 
 def _moves(frame: pl.DataFrame, where: str) -> list[str]:

@@ -93,10 +93,10 @@ class BinanceServer(Closing):
 
     def __init__(
         self, engine: BinanceExchange, keys: Sequence[ApiKey], port: int, pace: Pace, limits: RateLimits,
-        latency_s: float, wall_ns: Callable[[], int],
+        latency_s: float, wall_ns: Callable[[], int], listen_keys: bool,
     ) -> None:  # fmt: skip
         self.engine, self._pace, self._latency_s = engine, pace, latency_s
-        self._wall_ns = wall_ns
+        self._wall_ns, self._gives_listen_keys = wall_ns, listen_keys
         self.usage = RateUsage(limits, self._wall_ms)
         self.desk = RequestDesk(engine, self.usage, keys, self._wall_ms)
         self.streams = Streams(engine)
@@ -133,8 +133,9 @@ class BinanceServer(Closing):
             import websockets  # noqa: F401
         except ImportError as error:
             self.socket.close()
-            remedy = "pip install 'tercel[trade]'"
-            raise ConfigError("the packages uvicorn, starlette and websockets", str(error), remedy) from None
+            raise ConfigError(
+                "the packages uvicorn, starlette and websockets", str(error), "pip install 'tercel[trade]'"
+            ) from None
         config = uvicorn.Config(
             self._app(), log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="on",
             timeout_keep_alive=_IDLE_S, ws_ping_timeout=_PONG_S,
@@ -258,8 +259,7 @@ class BinanceServer(Closing):
             return self._listen_key(method, self.desk.key(name).account, values)
         one = self.desk.by_path.get((method, path))
         if one is None:
-            known = any(key[1] == path for key in self.desk.by_path)
-            raise unsupported(405 if known else 404)
+            raise unsupported(405 if any(key[1] == path for key in self.desk.by_path) else 404)
         pairs = query_pairs(query, body)
         self.usage.ask(address, self.desk.weight(one, pairs))
         params, key = Params(pairs), None
@@ -291,12 +291,14 @@ class BinanceServer(Closing):
         return {"asset": asset, "free": shown(self.engine.account(account).balances.free[asset])}
 
     def _listen_key(self, method: str, account: str, params: Params) -> dict[str, str]:
-        now = self._wall_ms()
+        if not self._gives_listen_keys:
+            raise unsupported(410)
+        until = self._wall_ms() + _LISTEN_KEY_MS
         if method == "POST":
             params.allow(())
-            mine = next((one for one, (name, _) in self._listen_keys.items() if name == account), "")
-            listen = mine or secrets.token_hex(32)
-            self._listen_keys[listen] = account, now + _LISTEN_KEY_MS
+            mine = (one for one, (name, _) in self._listen_keys.items() if name == account)
+            listen = next(mine, "") or secrets.token_hex(32)
+            self._listen_keys[listen] = account, until
             return {"listenKey": listen}
         if method not in ("PUT", "DELETE"):
             raise unsupported(405)
@@ -305,7 +307,7 @@ class BinanceServer(Closing):
         if self._listen_keys.get(listen, ("", 0))[0] != account:
             raise BinanceError(ErrorCode.INVALID_LISTEN_KEY, "This listenKey does not exist.")
         if method == "PUT":
-            self._listen_keys[listen] = account, now + _LISTEN_KEY_MS
+            self._listen_keys[listen] = account, until
         else:
             del self._listen_keys[listen]
         return {}
@@ -410,7 +412,7 @@ def _response(text: str, status: int, headers: dict[str, str]) -> "Response":
 
 def serve_binance(
     engine: BinanceExchange, keys: Sequence[ApiKey], *, pace: Pace, port: int = 0, limits: RateLimits | None = None,
-    latency_s: float = 0.0, wall_ns: Callable[[], int] = time.time_ns,
+    latency_s: float = 0.0, wall_ns: Callable[[], int] = time.time_ns, listen_keys: bool = False,
 ) -> BinanceServer:  # fmt: skip
     """Binance's APIs over an exchange; ``start`` the server, ``close`` it.
 
@@ -429,10 +431,12 @@ def serve_binance(
         Time from the arrival of an order to the book.
     wall_ns : callable
         The time of day, ns since 1970.
+    listen_keys : bool
+        Whether `userDataStream` gives listen keys, as Binance did until 20 February 2026; else it answers 410.
 
     Raises
     ------
     ConfigError
         The port is taken, or a package is missing.
     """
-    return BinanceServer(engine, keys, port, pace, limits or RateLimits(), latency_s, wall_ns)
+    return BinanceServer(engine, keys, port, pace, limits or RateLimits(), latency_s, wall_ns, listen_keys)
