@@ -54,9 +54,10 @@ def test_tweets_beside_prices_of_the_same_names(tmp_path: Path) -> None:
     assert built["instruments"] == 8
     assert built["missing"]["tweets"] < 0.1
     assert "large names" in built["note"]
-    done("train", config, "--out", out)
+    weights = done("train", config, "--out", out)["weights"]
+    assert {name.partition(":")[0] for name in weights} == {"daily", "tweets"}
     found = done("evaluate", config, "--out", out)
-    assert set(found["ablation"]) == {"daily", "tweets"}
+    assert set(found["ablation"]) == {name.partition(":")[0] for name, weight in weights.items() if weight}
     assert {one["verdict"] for one in found["leak"]} == {"clean"}
     config.write_text((panel + tweets + TRAIN).replace("first", 'last = "2013-05-01"\nfirst'))
     assert refused("build", config, "--out", tmp_path / "other")
