@@ -229,10 +229,13 @@ def _table(
     path: Path, map: TableMap, needed: Sequence[str], may_be: Sequence[str], usual: Mapping[str, Sequence[str]]
 ) -> Table:
     table = read_table(path, map)
-    theirs = [name for name in table.frame.columns if plain_name(name) == "parentid"]
-    if theirs and "parent" not in map.columns:
-        called = {"columns": {**map.columns, "parent": (theirs[0],)}}
-        table = replace(table, map=map.model_copy(update=called))
+    low = {name.lower() for name in table.frame.columns}
+    ids = tuple(name for name in low if plain_name(name) == "parentid")
+    called = ({"parent": ids} if ids else {}) | map.columns
+    if needed == ORDERS:  # one map is of both files: orders may have our names where fills have theirs
+        there = {ours for ours, words in called.items() if low & {word.strip().lower() for word in words}}
+        called = {ours: words for ours, words in called.items() if ours in there or ours not in low}
+    table = replace(table, map=map.model_copy(update={"columns": called}))
     try:
         found = renamed(table, needed, may_be, usual, taken=False)
     except DataError as error:
