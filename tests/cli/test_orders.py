@@ -79,6 +79,7 @@ def tercel(*words: object) -> Any:
         ("--orders {listed} --tape {lake} --side buy", "each order of the list says its own"),
         ("--orders {listed} --tape {lake} --symbol SIM", "each order of the list says its own"),
         ("--orders nowhere.csv --tape {lake}", "nowhere.csv"),
+        ("--orders {listed} --orders-column smybol=Ticker --tape {lake}", "smybol"),
         ("--tape {lake} --symbol SIM,NONE", "NONE"),
         ("--tape {lake} --symbol SIM --start 08:00 --horizon 10min", "08:00"),
     ],

@@ -126,7 +126,8 @@ def _requested(request: EvaluatePolicies) -> "EvaluationRequest":
     from tercel.lab.evaluation.order_files import read_orders
 
     order = request.order
-    orders = () if order.orders is None else read_orders(order.orders)  # before kernels: a refusal waits for none
+    # before kernels: a refusal waits for none
+    orders = () if order.orders is None else read_orders(order.orders, columns=order.orders_column or ())
     from tercel.api.judged import participants_of
     from tercel.execution.market import fees_of
     from tercel.execution.registry.resolve import ARCHIVE

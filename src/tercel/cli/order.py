@@ -150,6 +150,13 @@ class TypedOrder:
             metavar="FILE",
         ),
     ] = None
+    orders_column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What the file of orders calls a column, such as symbol=Ticker; map=MAP.toml and decimal=, too.",
+            metavar="OURS=THEIRS",
+        ),
+    ] = None
     latency: Annotated[
         str | None,
         typer.Option(
@@ -163,7 +170,7 @@ class TypedOrder:
     @property
     def values(self) -> dict[str, Any]:
         """Options of one order that were given."""
-        apart = ("orders", "latency")
+        apart = ("orders", "orders_column", "latency")
         typed = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in apart}
         return {name: value for name, value in typed.items() if value is not None}
 

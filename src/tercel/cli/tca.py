@@ -46,7 +46,8 @@ class Tca(JsonRequest):
     map: Annotated[
         str | None,
         typer.Option(
-            help="What the columns are called: ib-flex, or a file with timezone = ... and \\[columns] parent = ...",
+            help="What the columns are called: ib-flex, schwab, alpaca, binance-trades, coinbase, comdirect, or a file "
+            "with timezone = ... and \\[columns] parent = ...",
             metavar="NAME|MAP.toml",
         ),
     ] = None
@@ -79,6 +80,13 @@ class Tca(JsonRequest):
         str,
         typer.Option(help="What strategies' trades do to prices: square_root, none, propagator.", metavar="LAW"),
     ] = "square_root"
+    quote_age: Annotated[
+        float | None,
+        typer.Option(
+            help="How old a quote may be that a fill is measured against, seconds; else by the day's own gaps.",
+            metavar="SECONDS",
+        ),
+    ] = None
     seed: Seed = 1
     out: Annotated[Path | None, typer.Option(help="Folder for tca.html and tca.json.", metavar="DIR")] = None
 
@@ -94,7 +102,7 @@ def tca(request: Tca) -> None:
             request.fills, request.lake, orders=request.orders,
             map=fills_map(request.map, request.column or (), request.tz, request.fees), venue=request.venue,
             strategies=AGAINST.get(request.against, request.against), agents=tuple(request.agent or ()),
-            impact=request.impact, seed=request.seed,
+            impact=request.impact, seed=request.seed, quote_age_s=request.quote_age,
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )  # fmt: skip
     for warning in costs.warnings:
@@ -116,6 +124,10 @@ def _show(costs: "OwnCosts", found: dict[str, Any]) -> None:
     more = f", the first {SHOWN} of {len(found['parents']):,}" if len(found["parents"]) > SHOWN else ""
     _table(f"parents{more}", rows, "parent")
     out.print()
+    if found["fees_apart"]:
+        rows = [[name, f"{fee:,.8g}"] for name, fee in found["fees_apart"].items()]
+        print_table("fees of other currencies, in no cost", ["currency", "fees"], rows)
+        out.print()
     for sentence in found["sentences"]:
         out.print(sentence, soft_wrap=True, markup=False)
 

@@ -11,12 +11,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tercel.api.tca.counterfactual import compare, counterfactual
-from tercel.api.tca.files import FileFill, FileOrder, FillsMap, read_fills, read_orders
+from tercel.api.tca.files import FileFill, FileOrder, fills_map, read_fills, read_orders
 from tercel.api.tca.market_day import MarketDay, read_day
 from tercel.api.tca.own_fills import analyse
 from tercel.api.testing.lake import simulated_lake
 from tercel.core.errors import DataError
-from tercel.core.rows import parse_time
 from tercel.execution import step as kernels
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
@@ -56,14 +55,6 @@ def order(start: int, end: int, quantity: int = 500, **changes: object) -> FileO
 # -- files ------------------------------------------------------------------------------------------------------------
 
 
-def test_times_have_a_zone_and_every_digit() -> None:
-    assert parse_time("2003-01-13T09:30:00.123456789-05:00") == 1042468200123456789
-    assert parse_time("2003-01-13 14:30:00Z") == parse_time("1042468200000000000") == 1042468200 * S
-    for wrong in ("2003-01-13T09:30:00", "09:30", "17", "", "2003-13-01T09:30:00Z"):
-        with pytest.raises(ValueError, match=r".*"):
-            parse_time(wrong)
-
-
 def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "fills.csv"
     path.write_text(
@@ -71,7 +62,7 @@ def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
         "1042468200000000000,SIM,Sell,300,15.635,a,ann,-0.25,x\n\n"
         "1042468201000000000,SIM,buy,100,15.6,,,,x\n"
     )
-    first, second = read_fills(path, FillsMap(fees="positive"))
+    first, second = read_fills(path, fills_map(fees="positive"))
     assert first == FileFill(2, 1042468200 * S, "SIM", -1, 300, Fraction("15.635"), Fraction("-0.25"), "a", "", "ann")
     assert (second.row, second.side, second.fee, second.parent) == (4, 1, 0, "")
 
@@ -82,9 +73,9 @@ def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
         ("time,symbol\n", "the columns time, symbol, side, quantity, price"),
         (HEADER, "a header alone"),
         (HEADER + "1042468200000000000,SIM,up,1,1,p\n", "row 2"),
-        (HEADER + "1042468200000000000,SIM,buy,1.5,1,p\n", "whole quantity"),
+        (HEADER + "1042468200000000000,SIM,buy,0,1,p\n", "a quantity above 0"),
         (HEADER + "1042468200000000000,SIM,buy,1,-1,p\n", "price above 0"),
-        (HEADER + "1042468200000000000,SIM,buy,1,nan,p\n", "price in price units"),
+        (HEADER + "1042468200000000000,SIM,buy,1,nan,p\n", "price above 0"),
         (HEADER + "2003-01-13T09:30:00,SIM,buy,1,1,p\n", "2003-01-13T09:30:00"),
         (HEADER + "1042468200000000000,,buy,1,1,p\n", "a symbol"),
         (HEADER + "1042468200000000000,SIM,buy,1\n", "4 cells in row 2"),

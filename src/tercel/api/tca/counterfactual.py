@@ -12,11 +12,12 @@ strategies which differ in nothing shows a difference in 5 % of cases, however m
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 import numpy as np
 
+from tercel.api.tca.analysis import WHY_NOT, OwnParent, number
 from tercel.api.tca.market_day import Calendar
-from tercel.api.tca.own_fills import WHY_NOT, OwnParent
 from tercel.core.arrays import Floats, Ints
 from tercel.core.stats import Estimate, Moments, Replicates, cluster_index, cluster_sums, replicate
 from tercel.core.stats.clusters import BLOCK_NS, FEW_CLUSTERS
@@ -76,7 +77,7 @@ class Counterfactual:
     ----------
     own_bps : float
         What these parents cost: fills and opportunity, without fees and refused lots.
-    own_unfilled : int
+    own_unfilled : int or float
         Of their lots, those unfilled.
     strategies : mapping of name to StrategyOnParents
         Cheapest first.
@@ -93,7 +94,7 @@ class Counterfactual:
     """
 
     own_bps: float
-    own_unfilled: int
+    own_unfilled: int | float
     strategies: Mapping[str, StrategyOnParents]
     parents: int
     clusters: int
@@ -138,7 +139,7 @@ def counterfactual(
     groups: dict[tuple[tuple[str, str, str], int], list[OwnParent]] = defaultdict(list)
     for one in parents:
         if one.worked == 0:
-            left_out["nothing_worked"].append(one.cost.parent)
+            left_out["under_a_lot" if one.asked else "nothing_worked"].append(one.cost.parent)
         elif one.cost.end_ns <= one.cost.start_ns:
             left_out["one_moment"].append(one.cost.parent)
         else:
@@ -161,14 +162,14 @@ def counterfactual(
     theirs = {name: _bps(worked, Costs.concat([part.totals() for part in parts])) for name, parts in found.items()}
     unfilled = {name: sum(int(part.unfilled_lots.sum()) for part in parts) for name, parts in found.items()}
     own = np.array([_own_bps(one) for one in worked])
-    weights = np.array([float(one.arrival_mid2 * one.worked * one.unit) for one in worked])
+    weights = np.array([float(one.arrival_mid2 * one.asked * one.unit) for one in worked])
     labels = clusters_of(worked)
     saves = compare(own, theirs, weights, labels, np.random.default_rng(seed), resamples)
     means = {name: float((values * weights).sum() / weights.sum()) for name, values in theirs.items()}
     ranked = sorted(makers, key=lambda name: means[name])
     return Counterfactual(
         float((own * weights).sum() / weights.sum()),
-        sum(int(one.cost.unfilled) for one in worked),
+        number(sum((Fraction(int(one.cost.unfilled), one.parts) for one in worked), Fraction(0))),
         {name: StrategyOnParents(means[name], saves[name], unfilled[name]) for name in ranked},
         len(worked),
         cluster_index(labels)[1],
@@ -332,4 +333,4 @@ def _bps(parents: Sequence[OwnParent], costs: Costs) -> Floats:
 def _own_bps(one: OwnParent) -> float:
     """Fills and opportunity without fees, bps of all that was worked."""
     sums = one.cost.sums
-    return BPS * (sums["fills"] - sums["fees"] + sums["opportunity"]) / (one.arrival_mid2 * one.worked)
+    return BPS * (sums["fills"] - sums["fees"] + sums["opportunity"]) / (one.arrival_mid2 * one.asked)

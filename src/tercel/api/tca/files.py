@@ -1,158 +1,48 @@
 """Files of somebody's own executions: fills, and the orders that they belong to.
 
 `fills.csv` has the columns time, symbol, side, quantity, price, and may have parent, venue, agent, fee, arrival (when
-the fill's parent was ordered). `orders.csv` has parent, symbol, side, quantity, start, end, and may have limit,
-refused. A :class:`FillsMap` says what else they are called, and how signs are meant; those of brokers are shipped by
-name (`MAPS`). Other columns are passed over and named, but for one that seems to be a missing one under another name:
-that is refused. Prices and fees are read as decimals, whole: nothing is rounded here.
+the fill's parent was ordered), currency, asset, fee_currency (of price, quantity and fee) and amount (the money of the
+fill). `orders.csv` has parent, symbol, side, quantity, start, end, and may have limit, refused. A map
+(:mod:`tercel.core.tables`) says what else they are called, and how they are written; those of brokers are shipped by
+name. Other columns are passed over and named, but for one that seems to be a missing one under another name: that is
+refused. Prices, quantities and fees are read as decimals, whole: nothing is rounded here.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Final
 
-from pydantic import Field, model_validator
+import polars as pl
 
-from tercel.core.errors import ConfigError, DataError
-from tercel.core.names import check_known
-from tercel.core.rows import SYMBOLS, FileRow, fraction, parse_time, rows, unread
-from tercel.core.tables.table_map import MapTable, Words
-from tercel.core.toml import read_toml
-from tercel.core.validated import validated
+from tercel.core.errors import DataError
+from tercel.core.tables.numbers import exact, not_money, units
+from tercel.core.tables.sides import sides
+from tercel.core.tables.table import ROW, Table, read_table, renamed, unread
+from tercel.core.tables.table_map import AS_NAMED, TableMap, shipped, table_map
+from tercel.core.tables.times import dates_alone, days, moments
+from tercel.core.tables.usual import USUAL_FILLS, USUAL_ORDERS, plain_name
+from tercel.core.vocabulary import MOST_LOTS
 
-_PARENT = ("parent", "parent id", "parent_id", "parentid")
 FILLS: Final = ("time", "symbol", "side", "quantity", "price")
-MAY_FILLS: Final = (_PARENT, ("venue",), ("agent",), ("fee",), ("arrival",))
+MAY_FILLS: Final = ("parent", "venue", "agent", "fee", "arrival", "currency", "asset", "fee_currency", "amount")
 ORDERS: Final = ("symbol", "side", "quantity", "start", "end")
-MAY_ORDERS: Final = (_PARENT, ("limit",), ("refused",))
-_TIME: Final = (
-    "a time as 2012-06-21T10:30:00.123-04:00, 06/21/2012 10:30:00 (month first), 20120621-14:30:00.123 (FIX, UTC), "
-    "20120621;103000 or seconds (ms, us, ns) since 1970"
-)
-_USUAL_BOTH: Final = {
-    "symbol": SYMBOLS,
-    "side": ("buysell", "bs", "direction", "action", "ordside", "orderside", "verb"),
-    "parent": (
-        "orderid", "clordid", "clientorderid", "parentorderid", "parentorder", "parentclordid", "order", "ordid",
-        "rootorderid", "orderref", "ordernumber", "orderno", "iborderid",
-    ),
-}  # fmt: skip
-USUAL_FILLS: Final = _USUAL_BOTH | {
-    "time": (
-        "transacttime", "timestamp", "datetime", "ts", "exectime", "executiontime", "tradetime", "filltime",
-        "transactiontime", "timeutc", "utctime", "timens", "timems",
-    ),
-    "quantity": (
-        "lastqty", "lastshares", "qty", "shares", "size", "volume", "fillqty", "filledqty", "execqty", "tradeqty",
-        "lots", "contracts", "amount", "execquantity", "fillquantity", "tradequantity", "lastquantity",
-    ),
-    "price": ("lastpx", "px", "fillprice", "execprice", "executionprice", "tradeprice", "lastprice", "fillpx"),
-    "fee": (
-        "fees", "commission", "commissions", "comm", "charges", "totalfees", "totalfee", "brokerage", "execfee",
-        "ibcommission",
-    ),
-    "arrival": (
-        "ordertime", "orderdatetime", "ordertimestamp", "arrivaltime", "decisiontime", "submittime", "submittedtime",
-        "timesubmitted", "submitted", "submittedat", "placedtime", "timeplaced", "placed", "orderplaced", "placedat",
-        "orderentrytime", "ordercreated", "ordercreatedtime",
-    ),
-}  # fmt: skip
-"""What the field calls columns of fills, as `core.rows.plain_name`."""
-USUAL_ORDERS: Final = _USUAL_BOTH | {
-    "quantity": ("orderqty", "qty", "shares", "size", "ordqty", "orderquantity", "lots", "contracts"),
-    "start": ("starttime", "effectivetime", "arrival", "arrivaltime", "transacttime", "begin", "begintime"),
-    "end": ("endtime", "expiretime", "finish", "finishtime", "stop", "stoptime", "until"),
-    "limit": ("limitprice", "limitpx", "price", "px", "lmt"),
-    "refused": ("rejected", "rejectedqty", "refusedqty", "rejects"),
-}
-"""The same of orders."""
-
-
-class FillColumns(MapTable):
-    """Names of the columns in the files; the first of several that a file has, "" leaves one out."""
-
-    time: Words = ()
-    symbol: Words = ()
-    side: Words = ()
-    quantity: Words = ()
-    price: Words = ()
-    parent: Words = ()
-    venue: Words = ()
-    agent: Words = ()
-    fee: Words = ()
-    arrival: Words = ()
-    start: Words = ()
-    end: Words = ()
-    limit: Words = ()
-    refused: Words = ()
-
-
-class FillsMap(MapTable):
-    """Map of files of fills and orders: columns, time zone, signs.
-
-    Parameters
-    ----------
-    columns : FillColumns
-        Ours to theirs, ``{"parent": "ClOrdID"}``.
-    timezone : str
-        IANA zone of times that do not say theirs; "": such times are refused.
-    fees : str
-        How a fee that was paid is written: "positive", "negative"; "": positive, but refused where most are below 0.
-    signed : bool
-        Whether the quantity of a sell is written below 0.
-    only : mapping of str to sequence of str
-        Rows that are fills, by what stands in a column of theirs; a file without that column is fills alone.
-
-    >>> FillsMap(columns={"fee": "commission"}, timezone="America/New_York").called["fee"]
-    ('commission',)
-    """
-
-    columns: FillColumns = FillColumns()
-    timezone: str = ""
-    fees: Literal["", "positive", "negative"] = ""
-    signed: bool = False
-    only: dict[str, Words] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _holds_together(self) -> Self:
-        try:
-            self.zone  # noqa: B018
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError("an IANA time zone, such as America/New_York") from error
-        return self
-
-    @property
-    def zone(self) -> ZoneInfo | None:
-        """Time zone of times that do not say theirs."""
-        return ZoneInfo(self.timezone) if self.timezone else None
-
-    @property
-    def called(self) -> dict[str, tuple[str, ...]]:
-        """Our names of columns to theirs."""
-        return {name: words for name, words in self.columns if words}
-
-
-MAPS: Final = ("ib-flex",)
-"""Brokers whose files are read as they are."""
-# Columns by which a broker's file is known, as `core.rows.plain_name`.
-_MAPPED: Final = {"`map=ib-flex`": ("ibcommission", "iborderid", "tradeprice", "levelofdetail", "buysell")}
-AS_NAMED: Final = FillsMap()
-"""Columns under their names here, and times with their zones."""
+MAY_ORDERS: Final = ("parent", "limit", "refused")
+PLACES: Final = 8
+"""Decimals of a quantity."""
+_TAKE_OUT: Final = "correct the row, or take it out"
 
 
 def fills_map(
-    file: Path | str | None = None, columns: Sequence[str] = (), timezone: str = "", fees: str = ""
-) -> FillsMap:
+    map: TableMap | Path | str | None = None, columns: Sequence[str] = (), timezone: str = "", fees: str = ""
+) -> TableMap:
     """A map from its file and what was typed, which goes first.
 
     Parameters
     ----------
-    file : Path, str or None
-        A shipped map's name (`MAPS`), or TOML: ``timezone = "America/New_York"`` and a table ``[columns]`` with rows
-        such as ``parent = "ClOrdID"``.
+    map : TableMap, Path, str or None
+        A map, a shipped one's name, or its file.
     columns : sequence of str
         ``"parent=ClOrdID"``; one of ours may come several times.
     timezone : str
@@ -164,35 +54,14 @@ def fills_map(
     ConfigError
         Unknown columns or zones, text without "=".
 
-    >>> fills_map(columns=["quantity=LastQty", "quantity=OrderQty"]).called
+    >>> fills_map(columns=["quantity=LastQty", "quantity=OrderQty"]).columns
     {'quantity': ('LastQty', 'OrderQty')}
     """
-    found = FillsMap() if file is None else _map_of(file)
-    typed: dict[str, list[str]] = {}
-    for text in columns:
-        ours, equals, theirs = text.partition("=")
-        if not equals:
-            raise ConfigError("a column as OURS=THEIRS", f"`column={text}`", "such as `column=parent=ClOrdID`")
-        check_known(ours.strip(), FillColumns.model_fields, "a column of", f"`column={text}`", ConfigError)
-        typed.setdefault(ours.strip(), []).append(theirs.strip())
-    raw = found.model_dump() | {"columns": found.called | typed}
-    raw |= {"timezone": timezone or found.timezone, "fees": fees or found.fees}
-    said = ", ".join(f"`{name}={word}`" for name, word in (("tz", timezone), ("fees", fees)) if word)
-    return validated(FillsMap, raw, said or "`column=`", "a map of fills")
-
-
-def _map_of(file: Path | str) -> FillsMap:
-    shipped = Path(__file__).with_name("maps") / f"{file}.toml"
-    path = shipped if str(file) in MAPS else Path(file)
-    remedy = f"name a file of TOML with [columns], or a broker's map: {', '.join(MAPS)}"
-    return validated(FillsMap, read_toml(path, remedy, "a map of fills"), str(file), "a map of fills")
-
-
-def columns_not_read(path: Path, map: FillsMap, orders: bool = False) -> list[str]:
-    """Columns of a file of fills, or of orders, that nothing is read from."""
-    needed, may_be = (ORDERS, MAY_ORDERS) if orders else (FILLS, MAY_FILLS)
-    found = next((unread(cells, needed, may_be) for _, cells in rows(path, needed, may_be, called=map.called)), [])
-    return [name for name in found if orders or name not in map.only]
+    known = dict.fromkeys((*FILLS, *MAY_FILLS, *ORDERS, *MAY_ORDERS))
+    found = table_map(map, columns, known=tuple(known))
+    typed = {name: word for name, word in (("timezone", timezone), ("fees", fees)) if word}
+    said = " ".join(f"`{name.replace('timezone', 'tz')}={word}`" for name, word in typed.items())
+    return table_map(found, typed, said=said) if typed else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,27 +75,37 @@ class FileFill:
     ns : int
         Nanoseconds since 1970-01-01 UTC.
     symbol : str
-    side, quantity : int
-        +1 or -1; shares or contracts.
+    side : int
+        +1 or -1.
+    quantity : Fraction
+        Shares, contracts or coins; lots, where the map says so.
     price, fee : Fraction
         Price units; of the whole fill, below 0 a rebate.
     parent, venue, agent : str
         Empty where the file does not say.
     arrival_ns : int
         When its parent was ordered; 0 where the file does not say.
+    currency, asset, fee_currency : str
+        Of its price, of its quantity, of its fee; empty where the file does not say. A fee is in the price's then.
+    kept : Fraction
+        Coins of the quantity that the venue kept as its fee.
     """
 
     row: int
     ns: int
     symbol: str
     side: int
-    quantity: int
+    quantity: Fraction
     price: Fraction
     fee: Fraction
     parent: str
     venue: str
     agent: str
     arrival_ns: int = 0
+    currency: str = ""
+    asset: str = ""
+    fee_currency: str = ""
+    kept: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,15 +116,44 @@ class FileOrder:
     parent: str
     symbol: str
     side: int
-    quantity: int
+    quantity: Fraction
     start_ns: int
     end_ns: int
     limit: Fraction | None
-    refused: int
+    refused: Fraction
 
 
-def read_fills(path: Path, map: FillsMap = AS_NAMED) -> list[FileFill]:
-    """The fills of a file, in its order; a map says what its columns are called, the zone of its times, its signs.
+@dataclass(frozen=True)
+class FillFile:
+    """The fills of a file in its order, and what is to be said of it.
+
+    Parameters
+    ----------
+    fills : list of FileFill
+    in_lots : bool
+        Whether quantities are lots of the tape.
+    dated : bool
+        Whether times are dates alone; a fill's `ns` is noon of its day, UTC, then.
+    not_read : list of str
+        Columns that nothing was read from.
+    notes : list of str
+        What was noticed: an encoding that was found, lines and sections that were passed over.
+    """
+
+    fills: list[FileFill]
+    in_lots: bool = False
+    dated: bool = False
+    not_read: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_fills(path: Path, map: TableMap = AS_NAMED) -> list[FileFill]:
+    """The fills of a file, in its order; see :func:`read_fill_file`."""
+    return read_fill_file(path, map).fills
+
+
+def read_fill_file(path: Path, map: TableMap = AS_NAMED) -> FillFile:
+    """A file of fills; a map says what its columns are called, the zone of its times, its signs.
 
     Raises
     ------
@@ -253,85 +161,154 @@ def read_fills(path: Path, map: FillsMap = AS_NAMED) -> list[FileFill]:
         A column is missing or misspelt, or a row says something that cannot be; file and row are named. Most fees are
         below 0 and the map does not say what that means.
     """
-    found = []
-    mapped = {} if map.only else _MAPPED
-    for row, cells in rows(path, FILLS, MAY_FILLS, called=map.called, usual=USUAL_FILLS, mapped=mapped):
-        if any(cells.get(column, words[0]) not in words for column, words in map.only.items()):
-            continue
-        at = FileRow(path, row, cells)
-        side = at.side()
-        fee = at.read("fee", fraction, "a fee in price units, such as 0.35") if cells.get("fee") else Fraction(0)
-        found.append(
-            FileFill(
-                row,
-                _time(at, "time", map.zone),
-                at.word("symbol"),
-                side,
-                _quantity(at, side, map.signed),
-                at.positive("price"),
-                -fee if map.fees == "negative" else fee,
-                next((cells[name] for name in _PARENT if cells.get(name)), ""),
-                cells.get("venue", ""),
-                cells.get("agent", ""),
-                _time(at, "arrival", map.zone) if cells.get("arrival") else 0,
-            )
-        )
-    if not found:
-        raise DataError("a file with fills", f"{path} with a header alone", "write a row a fill")
-    paid = [fill.fee for fill in found if fill.fee]
+    table = _table(path, map, FILLS, MAY_FILLS, USUAL_FILLS)
+    if not not_money(table, "quantity", ["quantity"]):
+        column = table.theirs["quantity"]
+        received = f"{column} of {path}, which is the price times another column: money"
+        raise DataError("a quantity", received, "name the column of shares, contracts or coins")
+    side = sides(table).to_list()
+    dated = dates_alone(table, "time")
+    noon = days(table, "time").cast(pl.Datetime("ns")).dt.offset_by("12h") if dated else None
+    ns = _moments(table, "time") if noon is None else noon.to_physical().to_list()
+    fees = _fees(table)
+    currencies = [said or table.map.currency for said in _words(table, "currency", "amount")]
+    columns = (
+        table.frame[ROW], ns, _symbols(table), side, _quantities(table, "quantity", side), _positive(table, "price"),
+        fees, _words(table, "parent"), _words(table, "venue"), _words(table, "agent"), _moments(table, "arrival"),
+        currencies, _words(table, "asset", "quantity"), _words(table, "fee_currency", "fee"),
+    )  # fmt: skip
+    fills = [FileFill(*row) for row in zip(*columns, strict=True)]
+    known = (*FILLS, *MAY_FILLS)
+    return FillFile(fills, table.map.unit == "lots", dated, unread(table, known), table.notes)
+
+
+def _fees(table: Table) -> list[Fraction]:
+    """Fees of fills, above 0 paid."""
+    if "fee" not in table.frame.columns:
+        return [Fraction(0)] * table.frame.height
+    fees = [fee or Fraction(0) for fee in exact(table, "fee", "a fee")]
+    paid = [fee for fee in fees if fee]
     below = sum(fee < 0 for fee in paid)
-    if not map.fees and 2 * below > len(paid):
-        received = f"{below:,} of {len(paid):,} below 0 in {path}"
+    if not table.map.fees and 2 * below > len(paid):
+        received = f"{below:,} of {len(paid):,} below 0 in {table.where}"
         remedy = "`fees=negative` where that is what you paid (brokers' cash amounts), `fees=positive` for rebates"
         raise DataError("fees whose sign is known: above 0 paid, below 0 a rebate", received, remedy)
-    return found
+    return [-fee for fee in fees] if table.map.fees == "negative" else fees
 
 
-def _quantity(at: FileRow, side: int, signed: bool) -> int:
-    """Above 0, or with the sign of its side."""
-    if not signed and side < 0 and at.cells["quantity"].startswith("-"):
-        remedy = "name a map with signed = true where quantities of sells are below 0, such as `map=ib-flex`"
-        raise at.wrong("a quantity above 0", repr(at.cells["quantity"]), remedy)
-    return at.whole("quantity", 1, side if signed else 1)
-
-
-def _time(at: FileRow, name: str, zone: ZoneInfo | None) -> Any:
-    """A time of a row; one that lacks its zone says so."""
-    try:
-        return parse_time(at.cells[name], zone)
-    except (ValueError, OverflowError):
-        pass
-    try:
-        parse_time(at.cells[name], ZoneInfo("UTC"))
-    except (ValueError, OverflowError):
-        return at.read(name, parse_time, _TIME)
-    remedy = "say whose clock it is, such as `tz=America/New_York` (timezone in a map), or write the zone: -04:00"
-    raise at.wrong("a time with its zone", f"{name} {at.cells[name]!r}", remedy)
-
-
-def read_orders(path: Path, map: FillsMap = AS_NAMED) -> dict[str, FileOrder]:
-    """The parent orders of a file, by id; a map as in :func:`read_fills`.
+def read_orders(path: Path, map: TableMap = AS_NAMED) -> dict[str, FileOrder]:
+    """The parent orders of a file, by id; a map as in :func:`read_fill_file`.
 
     Raises
     ------
     DataError
-        As :func:`read_fills`; an id that comes twice; an end before its start.
+        As :func:`read_fill_file`; an id that comes twice; an end before its start.
     """
-    found: dict[str, FileOrder] = {}
-    for row, cells in rows(path, ORDERS, MAY_ORDERS, called=map.called, usual=USUAL_ORDERS):
-        at = FileRow(path, row, cells)
-        name = next((cells[one] for one in _PARENT if cells.get(one)), "")
-        order = FileOrder(
-            row, name, at.word("symbol"), at.side(), at.whole("quantity", 1),
-            _time(at, "start", map.zone), _time(at, "end", map.zone),
-            at.positive("limit") if cells.get("limit") else None,
-            at.whole("refused", 0) if cells.get("refused") else 0,
-        )  # fmt: skip
-        if not name or name in found:
-            raise at.wrong("an id of its own for every parent", name or "none", "name each order once")
-        if order.end_ns < order.start_ns:
-            raise at.wrong("an end after its start", f"{cells['start']} to {cells['end']}", "correct the row")
-        if order.refused > order.quantity:
-            raise at.wrong(f"at most {order.quantity} refused", f"{order.refused}", "correct the row")
-        found[name] = order
+    table = _table(path, map, ORDERS, MAY_ORDERS, USUAL_ORDERS)
+    names = pl.Series("parent", _words(table, "parent"), pl.String)
+    table = replace(table, frame=table.frame.with_columns(names))
+    again = (names == "") | ~names.is_first_distinct()
+    table.refuse(again, "parent", "an id of its own for every parent", "name each order once")
+    side = sides(table).to_list()
+    columns = (
+        table.frame[ROW], names, _symbols(table), side, _quantities(table, "quantity", side), _moments(table, "start"),
+        _moments(table, "end"), _positive(table, "limit"), _quantities(table, "refused"),
+    )  # fmt: skip
+    found = [FileOrder(*row) for row in zip(*columns, strict=True)]
+    early = pl.Series([order.end_ns < order.start_ns for order in found], dtype=pl.Boolean)
+    table.refuse(early, "end", "an end after its start", "correct the row")
+    beyond = pl.Series([order.refused > order.quantity for order in found], dtype=pl.Boolean)
+    table.refuse(beyond, "refused", "at most the quantity refused", "correct the row")
+    return {order.parent: order for order in found}
+
+
+# -- columns ----------------------------------------------------------------------------------------------------------
+
+
+def _table(
+    path: Path, map: TableMap, needed: Sequence[str], may_be: Sequence[str], usual: Mapping[str, Sequence[str]]
+) -> Table:
+    table = read_table(path, map)
+    low = {name.lower() for name in table.frame.columns}
+    ids = tuple(name for name in low if plain_name(name) == "parentid")
+    called = ({"parent": ids} if ids else {}) | map.columns
+    if needed == ORDERS:  # one map is of both files: orders may have our names where fills have theirs
+        there = {ours for ours, words in called.items() if low & {word.strip().lower() for word in words}}
+        called = {ours: words for ours, words in called.items() if ours in there or ours not in low}
+    table = replace(table, map=map.model_copy(update={"columns": called}))
+    try:
+        found = renamed(table, needed, may_be, usual, taken=False)
+    except DataError as error:
+        fits = [] if map.only or needed != FILLS else _fitting(table)
+        remedy = "; or ".join([*(f"`map={name}`, which reads such files" for name in fits), error.remedy])
+        raise DataError(error.expected, error.received, remedy) from error
+    if not found.frame.height:
+        raise DataError("a file with rows", f"{path} with a header alone", "write a row a fill, or a row an order")
     return found
+
+
+def _fitting(table: Table) -> list[str]:
+    """Shipped maps of fills whose columns a file has."""
+    there = {"", *(plain_name(name) for name in table.frame.columns)}
+    found = []
+    for name in shipped():
+        called = table_map(name).columns
+        if "price" in called and all(any(plain_name(word) in there for word in words) for words in called.values()):
+            found.append(name)
+    return [name for name in found if table_map(name).columns.items() - table.map.columns.items()]
+
+
+def _words(table: Table, name: str, of: str = "") -> list[str]:
+    """A column's text, "" where there is none; else the units in the cells of another, where the map says so."""
+    if name in table.frame.columns:
+        return table.frame[name].cast(pl.String).fill_null("").to_list()
+    if table.map.units_in_cells and of in table.frame.columns:
+        return units(table, of).to_list()
+    return [""] * table.frame.height
+
+
+def _symbols(table: Table) -> list[str]:
+    found = _words(table, "symbol")
+    table.refuse(pl.Series(found) == "", "symbol", "a symbol", "write it, or take the row out")
+    return found
+
+
+def _moments(table: Table, name: str) -> list[int]:
+    """A column of times as ns since 1970 UTC, 0 where it says nothing or is not there."""
+    if name not in table.frame.columns:
+        return [0] * table.frame.height
+    says = pl.Series(_words(table, name)).str.strip_chars() != ""
+    table.refuse(~says & (name in FILLS + ORDERS), name, f"a {name}", _TAKE_OUT)
+    said = moments(replace(table, frame=table.frame.filter(says)), name).to_physical()
+    return pl.repeat(0, table.frame.height, dtype=pl.Int64, eager=True).scatter(says.arg_true(), said).to_list()
+
+
+def _positive(table: Table, name: str) -> list[Fraction | None]:
+    """A column of prices; None where it says nothing or is not there."""
+    if name not in table.frame.columns:
+        return [None] * table.frame.height
+    found = exact(table, name, f"a {name} in price units, such as 15.63")
+    wrong = pl.Series([value <= 0 if value is not None else name in FILLS for value in found], dtype=pl.Boolean)
+    table.refuse(wrong, name, f"a {name} above 0", "correct the row")
+    return found
+
+
+def _quantities(table: Table, name: str, side: Sequence[int] = ()) -> list[Fraction]:
+    """A column of quantities without the sign of a sell; 0 where `side` is empty and it says nothing."""
+    if name not in table.frame.columns:
+        return [Fraction(0)] * table.frame.height
+    found = [value or Fraction(0) for value in exact(table, name, f"a {name} of shares, contracts or coins")]
+    signed = table.map.signed and bool(side)
+    if side and not signed:
+        below = pl.Series([value < 0 and way < 0 for value, way in zip(found, side, strict=True)], dtype=pl.Boolean)
+        say = table.how.column.format("signed", "true")
+        table.refuse(below, name, "a quantity above 0", f"say that sells are written below 0: {say}")
+    values = [value * way for value, way in zip(found, side, strict=True)] if signed else found
+    wrong = [value < 0 or value >= MOST_LOTS or (value == 0 and bool(side)) for value in values]
+    finer = [(value * 10**PLACES).denominator > 1 for value in values]
+    sign = ", with the sign of its side" if signed else ""
+    table.refuse(pl.Series(wrong, dtype=pl.Boolean), name, f"a {name} above 0 and below 2**30{sign}", _TAKE_OUT)
+    table.refuse(
+        pl.Series(finer, dtype=pl.Boolean), name, f"a {name} of at most {PLACES} decimals", "write fewer digits"
+    )
+    return values

@@ -10,13 +10,16 @@ import numpy as np
 
 from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import DataError, TapeError
-from tercel.core.vocabulary import NO_ASK
+from tercel.core.vocabulary import NO_ASK, NS_PER_SECOND
 from tercel.desk.trading.tca.measure import PRINTS
 from tercel.market.tape import Instrument, Lake
-from tercel.market.tape.schema import MESSAGE_END, STATUS
+from tercel.market.tape.schema import CROSS, MESSAGE_END, STATUS, TRADE, TRADE_HIDDEN
 
 FEWEST = 1024
 """Orders that a book has room for at least."""
+LEAST_AGE_S = 60.0
+GAPS = 5.0
+"""So many times the 99th percentile of a session's gaps between messages of its book, a quote may be old."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,32 +33,43 @@ class MarketDay:
         Times of messages, in order.
     bid, ask : int64 (n,)
         Best quotes after each of them, ticks; 0 on both sides where one is empty or they cross.
+    told_ns : int64 (n,)
+        When the book was last spoken of by then: trades, auctions and words on trading say nothing of it.
     halts : int64 (h, 2)
         From when until when trading was not on.
     print_ns, print_price, print_lots : int64 (t,)
         Trades of the session, hidden ones among them; auctions are not.
     open_ns, close_ns : int
         The session; that of the tape where the feed does not say.
+    age_ns : int
+        How long ago the book may have been spoken of last for its quotes to be quotes.
     """
 
     instrument: Instrument
     ns: Ints
     bid: Ints
     ask: Ints
+    told_ns: Ints
     halts: Ints
     print_ns: Ints
     print_price: Ints
     print_lots: Ints
     open_ns: int
     close_ns: int
+    age_ns: int
 
     def before(self, ns: int) -> tuple[int, int]:
-        """Best bid and ask just before whatever happened at `ns`; (0, 0) where there was no quote."""
+        """Best bid and ask just before whatever happened at `ns`; (0, 0) where there was no quote, or an old one."""
         halted = len(self.halts) and bool(((self.halts[:, 0] <= ns) & (ns < self.halts[:, 1])).any())
-        if halted or not self.open_ns <= ns <= self.close_ns:
+        if halted or self.is_stale(ns) or not self.open_ns <= ns <= self.close_ns:
             return 0, 0
         row = int(np.searchsorted(self.ns, ns)) - 1
         return (int(self.bid[row]), int(self.ask[row])) if row >= 0 else (0, 0)
+
+    def is_stale(self, ns: int) -> bool:
+        """Whether the book had not been spoken of for longer than `age_ns` just before `ns`."""
+        row = int(np.searchsorted(self.ns, ns)) - 1
+        return row >= 0 and ns - int(self.told_ns[row]) > self.age_ns
 
     def span(self, ns: int, within_ns: int = 0) -> tuple[int, int]:
         """Lowest bid and highest ask from just before `ns` until all of the next `within_ns` has happened, the moment
@@ -85,8 +99,13 @@ class MarketDay:
         lowest[by_time] = np.minimum.reduceat(bid, edges)[::2]
         highest[by_time] = np.maximum.reduceat(np.append(self.ask, 0), edges)[::2]
         quoted = np.empty_like(inside)
-        quoted[by_time] = self.bid[first] > 0
+        quoted[by_time] = (self.bid[first] > 0) & (ns[by_time] - self.told_ns[first] <= self.age_ns)
         return np.asarray(inside & quoted & (ns > self.ns[0]) & (lowest <= price) & (price <= highest))
+
+    @property
+    def first_ns(self) -> int:
+        """Just after the first quotes of the session."""
+        return int(self.ns[np.argmax((self.bid > 0) & (self.ns >= self.open_ns))]) + 1
 
     @cached_property
     def mids(self) -> tuple[Ints, Ints]:
@@ -98,8 +117,16 @@ class MarketDay:
         return ns[changed], mid2[changed]
 
 
-def read_day(lake: Lake, instrument: Instrument) -> MarketDay:
+def read_day(lake: Lake, instrument: Instrument, quote_age_s: float | None = None) -> MarketDay:
     """A day of the lake.
+
+    Parameters
+    ----------
+    lake : Lake
+    instrument : Instrument
+    quote_age_s : float or None
+        How old a quote may be, seconds; None: by the session's own gaps (`GAPS`), at least `LEAST_AGE_S`. An outage is
+        one gap among many, which a percentile of them does not see.
 
     Raises
     ------
@@ -121,17 +148,25 @@ def read_day(lake: Lake, instrument: Instrument) -> MarketDay:
     off = events.price_ticks[status] != 1
     ends = np.append(ns[status[1:]], close + 1) if len(status) else ns[:0]
     prints = np.isin(events.kind, PRINTS) & (ns >= opening) & (ns <= close)
+    of_book = ~np.isin(events.kind, (TRADE, TRADE_HIDDEN, CROSS, STATUS))
+    told_ns = np.maximum.accumulate(np.where(of_book, ns, ns[0]))
+    if quote_age_s is None:
+        gaps = np.diff(np.unique(np.clip(told_ns, opening, close)))
+        usual_ns = float(np.quantile(gaps, 0.99)) if len(gaps) else 0.0
+        quote_age_s = max(LEAST_AGE_S, GAPS * usual_ns / NS_PER_SECOND)
     return MarketDay(
         about,
         ns[complete],
         bid * quoted,
         ask * quoted,
+        told_ns[complete].astype(np.int64),
         np.stack([ns[status], ends], axis=1)[off].astype(np.int64).reshape(-1, 2),
         ns[prints].astype(np.int64),
         events.price_ticks[prints].astype(np.int64),
         events.qty_lots[prints].astype(np.int64),
         opening,
         close,
+        round(quote_age_s * NS_PER_SECOND),
     )
 
 

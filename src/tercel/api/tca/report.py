@@ -5,19 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from functools import cached_property, partial
-from math import lcm
+from math import inf, lcm
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from tercel.api.tca.files import AS_NAMED, FillsMap, columns_not_read, fills_map, read_fills, read_orders
-from tercel.api.tca.own_fills import LISTED_ROWS, NAMED, WHY_NOT, Analysis, OwnParent, analyse, in_words
+from tercel.api.tca.analysis import WHY_NOT, Analysis, OwnParent, number
+from tercel.api.tca.files import fills_map, read_fill_file, read_orders
+from tercel.api.tca.own_fills import analyse
 from tercel.core.errors import ConfigError
 from tercel.core.plain import plain
 from tercel.core.report.page import Section, render
 from tercel.core.report.svg import Figure
 from tercel.core.report.tables import fixed, plain_table, spelt, without_idle
 from tercel.core.stats.clusters import FEW_CLUSTERS
+from tercel.core.tables.table_map import TableMap
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.tca.summary import PARTS, sentences, summary
 from tercel.market.tape import Lake
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from tercel.execution.strategies import MarketEstimates
     from tercel.execution.strategy import Strategy
 
+LISTED_ROWS = 20
+COUNTS = ("quantity", "filled", "unfilled", "refused")
 SHOWN = 40
 """Parents whose path a page draws."""
 
@@ -39,13 +43,14 @@ class OwnCosts:
     ----------
     analysis : Analysis
     counterfactual : Counterfactual or None
-    not_read : tuple of str
-        Columns of the files that nothing was read from.
+    not_read, notes : tuple of str
+        Columns of the file of fills that nothing was read from; what else was noticed when it was read.
     """
 
     analysis: Analysis
     counterfactual: "Counterfactual | None" = None
     not_read: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -54,9 +59,9 @@ class OwnCosts:
 
     @property
     def warnings(self) -> list[str]:
-        """Warnings before any figure, and the columns that were not read."""
+        """Warnings before any figure, what was noticed in the file, and the columns that were not read."""
         unread = [f"columns that were not read: {', '.join(self.not_read)}"] if self.not_read else []
-        return self.analysis.warnings + unread
+        return [*self.analysis.warnings, *self.notes, *unread]
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain values, figures never rounded.
@@ -66,7 +71,8 @@ class OwnCosts:
         """
         summed, money = summary(self.rows), self.analysis.money()
         scale = lcm(*(value.denominator for value in money.values()))
-        odd = {name: _described(fills, NAMED[name]) for name, fills in self.analysis.odd.items() if fills}
+        meaning = self.analysis.meaning
+        odd = {name: _described(fills, meaning(name)) for name, fills in self.analysis.odd.items() if fills}
         found = {
             "fills": self.analysis.fills,
             "resolution_ns": self.analysis.resolution_ns,
@@ -80,6 +86,9 @@ class OwnCosts:
                 for name, row in summed["agents"].items()
                 if self.analysis.agents
             },
+            "currency": self.analysis.currency,
+            "fees_apart": _floats(self.analysis.apart),
+            "quote_age_s": dict(self.analysis.quote_age_s),
             "odd_fills": odd,
             "left_parents": list(self.analysis.left_parents),
             "columns_not_read": list(self.not_read),
@@ -101,7 +110,8 @@ class OwnCosts:
                 "delay is not measured"
             )
         lines = sentences(self.rows, self.analysis.money(), more)
-        if counts := in_words(self.analysis.odd):
+        lines[0] = f"{lines[0][:-1]}; quotes older than {self.analysis.quote_age} do not count."
+        if counts := self.analysis.odd_words:
             lines.append(f"Fills to look at: {'; '.join(counts)}.")
         if self.counterfactual is not None:
             lines.append(verdicts(self.counterfactual))
@@ -117,12 +127,13 @@ def own_costs(
     lake: str | Path,
     *,
     orders: str | Path | None = None,
-    map: FillsMap | str | Path = AS_NAMED,
+    map: TableMap | str | Path | None = None,
     venue: str = "",
     strategies: Sequence[str] | str | None = None,
     agents: Sequence[str] = (),
     impact: str = "square_root",
     seed: int = 1,
+    quote_age_s: float | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> OwnCosts:
     """Costs of the executions in a file, and of strategies on the same parents.
@@ -131,9 +142,9 @@ def own_costs(
     ----------
     fills, orders : str or Path
         CSV files, see `docs/tca.md`.
-    map : FillsMap, str or Path
-        What their columns are called, and the zone of their times: :func:`tercel.api.tca.files.fills_map`, a shipped
-        map's name (``"ib-flex"``), or a TOML file.
+    map : TableMap, str, Path or None
+        What their columns are called, and how they are written: :func:`tercel.api.tca.files.fills_map`, a shipped map's
+        name (``"ib-flex"``), or a TOML file.
     lake : str or Path
         The tapes that they are compared with.
     venue : str
@@ -147,6 +158,9 @@ def own_costs(
         What strategies' own trades do to the tape's prices: "none", "square_root", "propagator".
     seed : int
         Of draws and resamples.
+    quote_age_s : float or None
+        How old a quote may be that a fill is measured against, seconds; a fill without one is in no cost. None: five
+        times the 99th percentile of the day's gaps between messages of the book, at least a minute.
     progress : callable, optional
         Called with how many parents were worked again so far, and of how many.
 
@@ -168,23 +182,25 @@ def own_costs(
     >>> costs.sentences()[0].split(" filled")[0]
     '1 parent: 1 lots worth 1,484'
     """
+    if quote_age_s is not None and not 0 < quote_age_s < inf:
+        raise ConfigError("an age of quotes, seconds above 0", f"{quote_age_s}", "such as `quote_age=60`")
     if not Path(lake).is_dir():
         remedy = f"name another `lake=`, or make it: tercel data import lobster PATHS... `lake={lake}`"
         raise ConfigError("the folder of a lake", f"{lake}, which is none", remedy)
-    file, listed = Path(fills), None if orders is None else Path(orders)
-    columns = map if isinstance(map, FillsMap) else fills_map(map)
-    tapes, requested = Lake(Path(lake)), {} if listed is None else read_orders(listed, columns)
-    filled = read_fills(file, columns)
+    columns = fills_map(map)
+    requested = {} if orders is None else read_orders(Path(orders), columns)
+    file, tapes = read_fill_file(Path(fills), columns), Lake(Path(lake))
     from tercel.api.tca.counterfactual import counterfactual  # with kernels: a file that is refused waits for none
 
     makers = _makers(strategies, agents, impact)
-    found = analyse(filled, requested, tapes, venue, str(fills))
-    unread = columns_not_read(file, columns)
-    unread += [] if listed is None else columns_not_read(listed, columns, orders=True)
+    found = analyse(
+        file.fills, requested, tapes, venue, str(fills),
+        quote_age_s=quote_age_s, in_lots=file.in_lots, dated=file.dated,
+    )  # fmt: skip
     again = None
     if makers:
         again = counterfactual(found.parents, tapes, makers, impact=impact, seed=seed, progress=progress)
-    return OwnCosts(found, again, tuple(dict.fromkeys(unread)))
+    return OwnCosts(found, again, tuple(file.not_read), tuple(file.notes))
 
 
 def _makers(strategies: Sequence[str] | str | None, agents: Sequence[str], impact: str) -> "dict[str, Maker]":
@@ -212,15 +228,16 @@ def row_of(one: OwnParent) -> dict[str, Any]:
     """A parent's analysis with its money, in price units, and its clock times."""
     values = plain(one.cost)
     zone = ZoneInfo(one.day.timezone)
-    price = one.cost.average_price * float(one.unit * 2 / one.day.lot_units)
+    counts = {name: number(Fraction(values[name], one.parts)) for name in COUNTS}
     return {
         **values,
+        **counts,
         "date": one.day.date,
         "venue": one.day.venue,
         "start": clock(one.cost.start_ns, zone),
         "end": clock(one.cost.end_ns, zone),
-        "average_price": plain(price),
-        "arrival_price": float(one.arrival_mid2 * one.unit / one.day.lot_units),
+        "average_price": plain(one.cost.average_price * float(one.price_unit)),
+        "arrival_price": float(one.arrival_mid2 * one.price_unit / 2),
         "limit": None if one.limit is None else float(one.limit),
         "ordered": one.ordered,
         "delay_bps": plain(one.delay_bps),
@@ -260,7 +277,7 @@ def _floats(money: Mapping[str, Fraction]) -> dict[str, float]:
 def _described(fills: Sequence[Any], meaning: str) -> dict[str, Any]:
     return {
         "fills": len(fills),
-        "quantity": sum(fill.quantity for fill in fills),
+        "quantity": number(sum((fill.quantity for fill in fills), Fraction(0))),
         "value": float(sum(fill.quantity * fill.price for fill in fills)),
         "rows": [fill.row for fill in fills[:LISTED_ROWS]],
         "meaning": meaning,
@@ -336,6 +353,9 @@ def page(costs: OwnCosts, title: str, more_sections: Sequence[Section] = ()) -> 
         odd = [[row["meaning"], row["fills"], row["quantity"], row["value"]] for row in found["odd_fills"].values()]
         table = plain_table(["fills", "fills", "quantity", "value"], odd)
         sections.append(Section("Fills to look at", html=table, folded=True))
+    if found["fees_apart"]:
+        apart = plain_table(["currency", "fees"], [[name, f"{fee:,.8g}"] for name, fee in found["fees_apart"].items()])
+        sections.append(Section("Fees of other currencies, in no cost", html=apart))
     total = found["total"]
     answer = f"{title}: {fixed(total['is_bps'], 1)} bps, {total['money']['fills']:,.2f} in money"
     return render(answer, lines[0], sections)
@@ -372,8 +392,7 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[Any]], caption: str 
 def _path(one: OwnParent, name: str) -> Figure:
     from tercel.desk.trading.tca.figures import path_with_fills
 
-    price = float(2 * one.unit / one.day.lot_units)
-    return path_with_fills(one.cost.parent, one.cost.side, one.fills, one.mids, name, price)
+    return path_with_fills(one.cost.parent, one.cost.side, one.fills, one.mids, name, float(one.price_unit))
 
 
 def _cells(row: Mapping[str, Any]) -> list[Any]:

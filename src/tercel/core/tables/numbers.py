@@ -24,7 +24,8 @@ _SHOWS: Final = (
 )
 EITHER: Final = r"^[-+]?[1-9]\d{0,2}[.,]\d{3}$"
 """Numbers with one sign, which may be of decimals or of thousands."""
-_NUMBER: Final = r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$"
+# Not `\d`, which takes the digits of every script.
+_NUMBER: Final = r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$"
 LARGEST: Final = 15
 """Power of ten that an exact number may have, and its reciprocal."""
 
@@ -100,11 +101,15 @@ def texts(table: Table, name: str, expected: str = "a number", remedy: str = "")
         comma, point = table.signs
         why = f": a comma in row {comma}, a point in row {point}" if comma else " (10.000: ten or ten thousand)"
         unknown = cells.str.contains(r"[.,]") if comma else cells.str.contains(EITHER)
-        table.refuse(unknown, name, f"numbers whose decimal sign the file shows{why}", f"say it: {how}, or decimal=.")
+        say = f"say it: {how} or {table.how.column.format('decimal', '.')}"
+        table.refuse(unknown, name, f"numbers whose decimal sign the file shows{why}", say)
     found = cells.to_frame().select(with_point(pl.col(name), decimal or "."))[name]
     wrong = cells.is_not_null() & found.is_null()
     remedy = remedy or "correct the cell, or leave it empty where there is none"
     other = "," if decimal in (".", "") else "."
+    unit = wrong & cells.str.contains(r"^[-+]?[\d.,]+\s*[A-Za-z]+$")
+    say = f"say that cells carry their units: {table.how.column.format('units_in_cells', 'true')}; or {remedy}"
+    table.refuse(unit, name, f"{expected} without a unit", say)
     signed = wrong & cells.str.contains(r"^[-+]?[\d.,]+$")
     say = f"say the decimal sign: {table.how.column.format('decimal', other)}; or {remedy}"
     table.refuse(signed, name, f"{expected} with the decimal sign {decimal!r}", say)
@@ -176,7 +181,7 @@ def not_money(table: Table, ours: str, names: Sequence[str]) -> list[str]:
         name
         for name in names
         if not any(
-            _mostly((floats[price] * floats[other] / floats[name]).abs())
+            _mostly((floats[price] * floats[other] / floats[name]).abs(), floats[price])
             for price in prices
             for other in floats
             if other not in (price, name)
@@ -184,7 +189,8 @@ def not_money(table: Table, ours: str, names: Sequence[str]) -> list[str]:
     ]
 
 
-def _mostly(ratio: pl.Series) -> bool:
+def _mostly(ratio: pl.Series, price: pl.Series) -> bool:
     """Whether most ratios are 1, but not because the price is."""
+    ratio = ratio.filter((price - 1).abs() > 1e-2)
     near = (ratio - 1).abs() < 1e-3
     return bool(ratio.count() and 2 * int(near.sum()) > ratio.count())

@@ -254,7 +254,7 @@ def _renamed(
             received = f"no {' or '.join(words)} in {table.where}: {', '.join(theirs)}"
             without = "" if ours in needed else f", or go on without: {table.how.column.format(ours, '')}"
             raise DataError(f"the column that is called {ours}", received, f"correct {table.how.whole}{without}")
-        called[ours] = (theirs[places[0]],) if places else words
+        called[ours] = (theirs[places[0]],) if places else () if any(words) else words
     named = {name for words in called.values() for name in words}
     low = {name.lower() for name in theirs}
     alike: dict[str, list[str]] = {}
@@ -304,7 +304,7 @@ def _place(word: str, theirs: Sequence[str]) -> int | None:
 
 def _header(table: Table, theirs: Sequence[str], known: Sequence[str], called: Mapping[str, Words]) -> list[str]:
     header = [name.lower() if name.lower() in known else name for name in theirs]
-    for ours, words in called.items():
+    for ours, words in ((ours, words) for ours, words in called.items() if words):
         header = [f"{name} (left out)" if name == ours else name for name in header]
         if words[0]:
             header[theirs.index(words[0])] = ours

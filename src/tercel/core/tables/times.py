@@ -137,7 +137,7 @@ def days(table: Table, name: str) -> pl.Series:
     else:
         text = _text(table, name)
         _refuse_mixed_zones(table, text, name)
-        day = _ordered(table, text.str.replace(_CLOCK, ""), name)
+        day = ordered(table, text.str.replace(_CLOCK, ""), name)
         forms = (table.map.time_format,) if table.map.time_format else _DAYS
         tries = [day.str.to_date(form, strict=False) for form in forms]
         found = min(tries, key=lambda one: one.null_count())
@@ -158,7 +158,7 @@ def _text(table: Table, name: str) -> pl.Series:
     return table.frame[name].cast(pl.String).str.strip_chars().str.replace(r"^.* as of ", "")
 
 
-def _ordered(table: Table, text: pl.Series, name: str) -> pl.Series:
+def ordered(table: Table, text: pl.Series, name: str) -> pl.Series:
     """Texts with dates of three numbers as 2024-01-31; refused where no row tells their order."""
     if table.map.time_format:
         return text
@@ -255,7 +255,7 @@ def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
 
 def _clocked(table: Table, name: str) -> tuple[pl.Series, pl.Series]:
     """Times as their text has them, naive, and which of them are in UTC; null where there is none."""
-    text = _ordered(table, _text(table, name), name)
+    text = ordered(table, _text(table, name), name)
     if form := table.map.time_format:
         zoned = bool(re.search(r"%(:*|#)z|%\+", form))
         made = text.str.to_datetime(form, time_unit="ns", strict=False)

@@ -7,9 +7,16 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from tercel.core.errors import ConfigError, DataError, TercelError
 from tercel.core.progress import say
-from tercel.core.rows import FileRow, rows, unread
+from tercel.core.tables.numbers import exact
+from tercel.core.tables.sides import sides
+from tercel.core.tables.table import ROW, HowToMap, read_table, renamed, unread
+from tercel.core.tables.table_map import Called, TableMap, table_map
+from tercel.core.tables.times import ordered
+from tercel.core.tables.usual import USUAL
 from tercel.execution.task import Task
 from tercel.lab.evaluation.orders import Order, placed
 from tercel.market.tape import Lake
@@ -18,7 +25,9 @@ if TYPE_CHECKING:
     from tercel.lab.evaluation.settings import MarketTask
 
 COLUMNS = ("time", "symbol", "side", "quantity", "horizon")
-LIMITS = ("limit", "limit_price", "limit price")
+MAY_BE = ("limit",)
+_USUAL = {"limit": ("limitprice",), "symbol": USUAL["symbol"], "side": USUAL["side"]}
+_TYPED = HowToMap("`orders_column={}={}`", "`orders_column=`")
 
 
 def task_of(task: Task, options: Mapping[str, Any]) -> Task:
@@ -47,14 +56,20 @@ def _number(text: str) -> float | str:
         return text
 
 
-def read_orders(path: str | Path) -> list[Order]:
+def read_orders(
+    path: str | Path, map: TableMap | str | Path | None = None, columns: Called | Sequence[str] = ()
+) -> list[Order]:
     """Parent orders from a CSV: time, symbol, side, quantity, horizon, and perhaps limit; in any order of columns.
 
     Parameters
     ----------
     path : str or Path
-        Columns are separated by commas or semicolons. A time is local to the exchange, ``2012-06-21 10:30``, or
-        ``10:30`` for every recorded day; a horizon is ``2h`` or seconds; an empty limit is none.
+        A time is local to the exchange, ``2012-06-21 10:30``, or ``10:30`` for every recorded day; a horizon is ``2h``
+        or seconds; an empty limit is none, ``25bps`` one beyond the mid at arrival.
+    map : TableMap, str, Path or None
+        What its columns are called, and how it is written: a map, a shipped one's name, or its file.
+    columns : mapping, or sequence of str
+        The same typed, ``["symbol=Ticker", "decimal=,"]``, which goes first.
 
     Returns
     -------
@@ -73,21 +88,32 @@ def read_orders(path: str | Path) -> list[Order]:
     ...     read_orders(file)[0].quantity
     50000
     """
-    file, found = Path(path), list[Order]()
-    for number, cells in rows(file, COLUMNS, (LIMITS,)):
-        if not found and (others := unread(cells, COLUMNS, (LIMITS,))):
-            say(f"warning: columns of {file} that were not read: {', '.join(others)}")
-        at = FileRow(file, number, cells)
-        limit = next((cells[name] for name in LIMITS if cells.get(name)), None)
-        time, symbol, horizon = (at.word(name) for name in ("time", "symbol", "horizon"))
-        side, quantity = at.side(), at.whole("quantity", 1)
-        price = None if limit is None else _number(limit)
+    told = table_map(map, columns, known=(*COLUMNS, *MAY_BE), said=_TYPED.whole)
+    table = renamed(read_table(path, told, _TYPED), COLUMNS, MAY_BE, _USUAL)
+    for note in table.notes:
+        say(f"warning: {note}")
+    if others := unread(table, (*COLUMNS, *MAY_BE)):
+        say(f"warning: columns of {path} that were not read: {', '.join(others)}")
+    table.refuse(table.frame["horizon"] == "", "horizon", "a horizon", "write it, such as 30min")
+    frame = table.frame if "limit" in table.frame.columns else table.frame.with_columns(limit=pl.lit(""))
+    frame = frame.with_columns(time=ordered(table, table.frame["time"], "time"))
+    quantities = exact(table, "quantity", "a quantity of lots")
+    parts = pl.Series([value is None or value.denominator > 1 for value in quantities], dtype=pl.Boolean)
+    table.refuse(parts, "quantity", "a whole quantity", "correct the row")
+    is_price = ~frame["limit"].str.to_lowercase().str.ends_with("bps")
+    priced = replace(table, frame=frame.with_columns(pl.when(is_price).then(pl.col("limit"))))
+    limits = exact(priced, "limit", "a price, or 25bps")
+    found = list[Order]()
+    for cells, side, quantity, limit in zip(frame.rows(named=True), sides(table), quantities, limits, strict=True):
+        where = f"row {cells[ROW]} of {path}"
+        price = float(limit) if limit is not None else cells["limit"] or None
+        named = cells["time"], cells["symbol"], side, int(quantity or 0)
         try:
-            found.append(Order(time, symbol, side, quantity, _number(horizon), price, f"row {number} of {file}"))
+            found.append(Order(*named, _number(cells["horizon"]), price, where))
         except TercelError as error:
-            raise at.wrong(error.expected, error.received, error.remedy) from error
+            raise DataError(error.expected, f"{error.received} in {where}", error.remedy) from error
     if not found:
-        raise DataError("a file with orders", f"{file} with a header alone", "write a row an order")
+        raise DataError("a file with orders", f"{path} with a header alone", "write a row an order")
     return found
 
 

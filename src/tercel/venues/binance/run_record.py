@@ -68,12 +68,12 @@ def write_tape(lake: Path, market: PublicMarket) -> tuple[str, int]:
 
 
 def write_fills(path: Path, account: TradingAccount, rules: dict[str, SymbolRules]) -> int:
-    """Write an account's fills; how many. Quantities count lots; a fee is in the quote asset."""
+    """Write an account's fills; how many. Quantities count coins; a fee is in the quote asset."""
     rows = [["time", "symbol", "side", "quantity", "price", "venue", "fee"]]
     for fill in account.fills:
         mine = rules[fill.symbol]
-        row = [_iso(fill.ns), fill.symbol, fill.side.lower(), f"{fill.lots}", text(fill.ticks * mine.tick), VENUE]
-        rows.append([*row, text(_fee(fill, mine))])
+        coins, price = text(fill.lots * mine.lot), text(fill.ticks * mine.tick)
+        rows.append([_iso(fill.ns), fill.symbol, fill.side.lower(), coins, price, VENUE, text(_fee(fill, mine))])
     path.write_text(csv_text(rows), encoding="utf-8", newline="")
     return len(account.fills)
 
