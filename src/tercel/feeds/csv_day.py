@@ -16,12 +16,11 @@ from tercel.core.arrays import Bytes, Int32
 from tercel.core.errors import FeedError
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
 from tercel.feeds import csv_read as r
-from tercel.feeds.csv_clean import clean_quotes, clean_trades, in_order, merge_exchanges, uncrossed
+from tercel.feeds.csv_clean import clean_quotes, clean_trades, in_order, merge_exchanges
 from tercel.feeds.csv_map import CsvMap, FileMap
 from tercel.feeds.members import Member
 from tercel.market.feed import Imported
 from tercel.market.tape import Events, schema
-from tercel.market.tape.crossed import crossings
 from tercel.market.tape.instrument import Instrument, day_ns
 
 ROUNDED: Final = "rows of sizes rounded to whole lots"
@@ -81,10 +80,10 @@ class CsvDay:
             received = f"none left of {', '.join(self.source)}: {dict(report)}"
             raise FeedError(f"rows of {self.symbol} on {self.date}", received, "check symbol, date, session and rules")
         if direct.height:
+            from tercel.feeds.csv_crossed import counted, uncrossed
+
             events = uncrossed(events, report) if rules.uncross else events
-            quotes_after, states, crossed = crossings(events)
-            locked = int((quotes_after[states, 0] == quotes_after[states, 1]).sum())
-            extra |= {"states": len(states), "crossed_states": len(crossed), "locked_states": locked}
+            extra |= counted(events)
         extra |= {"feed": "csv", "map": self.map.about, "cleaning": dict(report), "clock_backwards": back}
         instrument = Instrument(
             venue=one.venue, symbol=self.symbol, date=self.date, tick=tick, lot=one.lot,
