@@ -63,6 +63,16 @@ def test_crossed_locked_duplicates_and_prints_in_a_halt():
     assert found["lots_unaccounted"] == 0
 
 
+def test_what_crosses_for_a_moment_is_of_several_exchanges_or_of_messages_of_one_moment():
+    rows = []
+    for n in range(0, 200, 2):  # a bid that comes before the ask at its price has gone
+        rows += [(s.LEVEL_SET, 0, -1, 102 + n, 5), (s.LEVEL_SET, 0, 1, 103 + n, 5), (s.LEVEL_SET, 0, -1, 102 + n, 0)]
+    apart = tape(*rows)
+    assert verify_alone(apart)["likely_cause"].startswith("quotes of several exchanges: 100 levels")
+    apart.exch_ns[2::3] = apart.exch_ns[1::3]
+    assert verify_alone(apart)["likely_cause"].startswith("one moment told in several messages")
+
+
 def test_level_totals():
     found = verify_alone(
         tape((s.LEVEL_SET, 0, 1, 100, 5), (s.LEVEL_SET, 0, -1, 102, 7), (s.LEVEL_SET, 0, 1, 100, 5),

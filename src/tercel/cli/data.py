@@ -90,12 +90,11 @@ def _print_verdict(instrument: "Instrument", found: dict[str, Any], explained: b
         say("the tape and the file do not agree; the first mismatch is in the table")
     elif not explained and found.get("illegal_rolls"):
         say("the tape's levels are the file's; illegal_rolls counts the rows whose levels come or go without cause")
-    if found.get("tape") == "level totals":
-        if found.get("crossed"):
-            say("crossed: quotes of several exchanges, or of one moment told in two messages, stand across each other")
-    elif found.get("crossed") and instrument.extra.get("feed") == "lobster":
+    if found.get("crossed") and instrument.extra.get("feed") == "lobster":
         say("warning: this tape does not rebuild a real book: its messages alone leave out what lay beyond the levels")
         say("they show. Import them with their orderbook file")
+    elif "likely_cause" in found:
+        say(f"crossed, by what is likely: {found.pop('likely_cause')}")
     if found.get("unknown_ids") and not found.get("crossed"):
         say("unknown ids: orders that rested before the first message; the book lacks them until they are gone")
 

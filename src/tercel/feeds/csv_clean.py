@@ -17,6 +17,7 @@ exchanges of the map      one exchange only (P3)
 ``correction``            of the map: corrected trades (T1)
 ``condition``             of the map: irregular sale conditions (T2)
 ``trade_outliers``        a print above the ask, or below the bid, by more than the spread (T4)
+``uncross``               of level updates and order events: what a new level of the other side reaches or passes
 ========================= ============================================================================================
 """
 

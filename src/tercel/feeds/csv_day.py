@@ -79,6 +79,11 @@ class CsvDay:
         if events.n == 0:
             received = f"none left of {', '.join(self.source)}: {dict(report)}"
             raise FeedError(f"rows of {self.symbol} on {self.date}", received, "check symbol, date, session and rules")
+        if direct.height:
+            from tercel.feeds.csv_crossed import counted, uncrossed
+
+            events = uncrossed(events, report) if rules.uncross else events
+            extra |= counted(events)
         extra |= {"feed": "csv", "map": self.map.about, "cleaning": dict(report), "clock_backwards": back}
         instrument = Instrument(
             venue=one.venue, symbol=self.symbol, date=self.date, tick=tick, lot=one.lot,
@@ -87,7 +92,7 @@ class CsvDay:
             rows=events.n, off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)), extra=extra,
         )  # fmt: skip
         rows = quotes.height + trades.height + direct.height
-        return Imported(instrument, events, tuple(self._warnings(report, back, rows)))
+        return Imported(instrument, events, tuple(self._warnings(report, back, rows, extra)))
 
     def _gather(self, report: r.Taken) -> tuple[dict[str, list[pl.DataFrame]], int]:
         """Rows of all files by what they are, numbered by file (trades before quotes at one time), and clocks back."""
@@ -108,7 +113,7 @@ class CsvDay:
                 items[role if role in NONE else "direct"].append(rows)
         return items, back
 
-    def _warnings(self, report: r.Taken, back: int, items: int) -> list[str]:
+    def _warnings(self, report: r.Taken, back: int, items: int, extra: dict[str, Any]) -> list[str]:
         taken = {k: v for k, v in report.items() if not k.endswith(" read") and k != ROUNDED}
         counts = ", ".join(f"{v:,} {k}" for k, v in taken.items() if v)
         found = [f"cleaning took {counts}"] if counts else []
@@ -118,6 +123,11 @@ class CsvDay:
             found.append(f"the clock goes back in {back:,} rows; they were put in order of time")
         if any(f.quote is not None and not f.quote.bid_size for _, f in self.parts):
             found.append("the quotes carry no sizes: each side is shown as one lot")
+        if extra.get("crossed_states") or extra.get("locked_states"):
+            states = "{crossed_states:,} of {states:,} states are crossed, {locked_states:,} locked".format(**extra)
+            found.append(
+                f"{states}; `tercel data verify` names the likely cause, `uncross = true` under [clean] drops it"
+            )
         return found
 
 

@@ -296,7 +296,11 @@ class FileMap(TextFormat):
 
 
 class CleanMap(MapTable):
-    """The rules that remove bad ticks (see `csv_clean`); false or 0 switches one off."""
+    """The rules that remove bad ticks (see `csv_clean`); false or 0 switches one off.
+
+    `uncross` is for level updates and order events, whose feed may have lost the row that takes a level away: what a
+    better level of the other side reaches goes.
+    """
 
     zero: bool = True
     session: bool = True
@@ -306,6 +310,7 @@ class CleanMap(MapTable):
     window: int = Field(default=50, ge=2)
     merge: Literal["off", "last", "median"] = "off"
     trade_outliers: bool = True
+    uncross: bool = False
 
 
 class CsvMap(MapTable):

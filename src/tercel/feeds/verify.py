@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from tercel.core.errors import CapacityError, FeedError, TapeError
@@ -26,11 +27,17 @@ from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR
 from tercel.feeds.members import Member, members
 from tercel.market.book import Book
 from tercel.market.book.id_map import Ids
+from tercel.market.tape import schema
+from tercel.market.tape.crossed import crossings
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument
 
 ORDERS: Final = 1 << 16
 MOST_ORDERS: Final = 1 << 22
+LONG: Final = 20
+"""Crossed states for which a level stands, on the mean, where its removal was lost."""
+SIDES: Final = (pl.lit(1, pl.Int8), pl.lit(-1, pl.Int8))
+ON_LEVEL: Final = (*range(schema.EXECUTE + 1), schema.MODIFY, schema.LEVEL_SET, schema.ROLL_IN)
 
 
 def verify_alone(events: Events) -> dict[str, Any]:
@@ -41,10 +48,10 @@ def verify_alone(events: Events) -> dict[str, Any]:
     dict
         ``rows`` (source messages), ``events`` (rows of the tape), ``tape`` (its kind), ``unknown_ids``,
         ``unknown_lots``, ``duplicate_ids``; the messages that left the book ``crossed`` while it traded,
-        ``crossed_not_trading``, ``locked`` or ``one_sided``; prints, how many of them fell outside the quotes, behind
-        the best level or while trading stood still; auction prints and their lots; repeated and unknown levels; clocks
-        that go back and jumps in sequence; and the lots that came, went and still rest, whose sum must be 0
-        (``lots_unaccounted``: a row that named another price than its order's).
+        ``crossed_not_trading``, ``locked`` or ``one_sided``, and of crossed ones the ``likely_cause``; prints, how many
+        of them fell outside the quotes, behind the best level or while trading stood still; auction prints and their
+        lots; repeated and unknown levels; clocks that go back and jumps in sequence; and the lots that came, went and
+        still rest, whose sum must be 0 (``lots_unaccounted``: a row that named another price than its order's).
 
     Raises
     ------
@@ -60,6 +67,8 @@ def verify_alone(events: Events) -> dict[str, Any]:
 
     book = in_room(replay)
     found = survey.findings(events, report, int(survey.resting_lots(book.state)))
+    if found["crossed"]:
+        found["likely_cause"] = crossed_by(events)
     return {
         "rows": found.pop("messages"),
         "events": events.n,
@@ -70,6 +79,27 @@ def verify_alone(events: Events) -> dict[str, Any]:
         **found,
         **survey.clocks(events),
     }
+
+
+def crossed_by(events: Events) -> str:
+    """Why a tape is likely to be crossed.
+
+    Of two levels that stand across each other the one that changed earlier stands longer than it should. A level whose
+    removal was lost does so in one crossed state after the other until the price is back at it.
+    """
+    quotes, _, crossed = crossings(events)
+    columns = {"row": np.arange(events.n), "side": events.side, "price": events.price_ticks, "kind": events.kind}
+    rows = pl.DataFrame(columns).with_columns(changed="row").filter(pl.col("kind").is_in(ON_LEVEL))
+    touch = [pl.DataFrame({"row": crossed, "price": at}) for at in quotes[crossed].T]
+    both = pl.concat([one.with_columns(side=side) for one, side in zip(touch, SIDES, strict=True)]).sort("row")
+    last = both.join_asof(rows, on="row", by=["side", "price"], check_sortedness=False)
+    stale = last.group_by("row").agg(pl.col("changed").min())["changed"].n_unique()
+    if len(crossed) == 0:
+        return "one moment told in several messages: none is crossed at its end"
+    if len(crossed) < LONG * stale:
+        return f"quotes of several exchanges: {stale:,} levels are crossed for a few states each"
+    words = f"updates lost in the feed: {len(crossed):,} states stand across {stale:,} levels that do not change"
+    return f"{words}; from tick files, import them again with `uncross = true` under [clean] in the map"
 
 
 def verify_against(instrument: Instrument, events: Events, orderbook: Path) -> dict[str, Any]:

@@ -301,7 +301,8 @@ def judged_hours(settings: MarketTask) -> Hours:
     about = {date: lake.instrument(symbol, date) for date in lake.days(symbol)}
     hours: dict[str, list[tuple[int, int]]] = {}
     for order in settings.orders or placed([Order(task.start, symbol, BUY, 1, task.horizon_s)], lake):
-        hours.setdefault(order.date, []).append(order.hours(about[order.date]))
+        [day] = order.days(about)
+        hours.setdefault(day.date, []).append(order.hours(day))
     return hours if settings.orders or _leave_room(hours, about.values(), task) else {}
 
 

@@ -1,16 +1,19 @@
 """Parent orders, each at its own time: where they fall on the tapes of a lake."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
+from datetime import date as calendar_date
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.task import Task
 from tercel.market.tape import Instrument, Lake
-from tercel.market.tape.instrument import clock_s, midnight_ns
+from tercel.market.tape.instrument import clock_s, local_ns, midnight_ns
 
 _TIME: Final = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d\d?:\d\d(?::\d\d)?)")
 
@@ -22,7 +25,8 @@ class Order:
     Parameters
     ----------
     time : str
-        Arrival in local time of the exchange, ``2012-06-21 10:30``; a time alone: on every recorded day.
+        Arrival in local time of the exchange, ``2012-06-21 10:30``; a time alone: on every recorded day. Its date is
+        that of the calendar, also in the evening on which the next trading day begins.
     symbol : str
     side : int
         +1 buy, -1 sell; or the words buy and sell.
@@ -90,9 +94,16 @@ class Order:
             limit_price=self.limit_price,
         )  # fmt: skip
 
-    def on(self, date: str) -> "Order":
-        """The same order on a day."""
-        return replace(self, time=f"{date} {self.clock}", horizon=self.horizon_s)
+    def on(self, instrument: Instrument) -> "Order":
+        """The same order on a day, with the date that its clock has then: that of the evening before where it is."""
+        begin = datetime.fromtimestamp(self.hours(instrument)[0] // NS_PER_SECOND, ZoneInfo(instrument.timezone))
+        return replace(self, time=f"{begin:%Y-%m-%d} {self.clock}", horizon=self.horizon_s)
+
+    def days(self, of: Mapping[str, Instrument]) -> list[Instrument]:
+        """Trading days that hold an order with a date: that of its date, or the next where this begins on the evening
+        before.
+        """
+        return [of[date] for date in (self.date, _next(self.date)) if date in of and self.fits(of[date])]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, of which ``Order(**values)`` makes it again."""
@@ -101,14 +112,19 @@ class Order:
 
     def hours(self, instrument: Instrument) -> tuple[int, int]:
         """From arrival to horizon on an instrument's day, ns since 1970."""
-        begin = instrument.clock_ns(self.clock)
+        after_s, zone = clock_s(self.clock), instrument.timezone
+        begin = local_ns(self.date, zone, after_s) if self.date else instrument.clock_ns(self.clock)
         return begin, begin + round(self.horizon_s * NS_PER_SECOND)
 
     def fits(self, instrument: Instrument) -> bool:
         """Whether an instrument's session holds the order; any does that does not say when it opens."""
-        begin, end = self.hours(instrument)
-        opening, closing = instrument.session_open_ns, instrument.session_close_ns
-        return not opening or (opening <= begin and (not closing or end <= closing))
+        (begin, end), (start, stop) = self.hours(instrument), instrument.span
+        opening, closing = instrument.session_open_ns or start, instrument.session_close_ns
+        return opening <= begin < stop and (not closing or end <= closing)
+
+
+def _next(date: str) -> str:
+    return (calendar_date.fromisoformat(date) + timedelta(days=1)).isoformat()
 
 
 def placed(orders: Sequence[Order], lake: Lake) -> list[Order]:
@@ -124,12 +140,14 @@ def placed(orders: Sequence[Order], lake: Lake) -> list[Order]:
     if not orders:
         raise ConfigError("at least one order", "none", "name time, symbol, side, quantity and horizon of each")
     found, about, spelt = [], cache(lake.instrument), cache(lake.spelt)
-    days = cache(lambda symbol: tuple(lake.days(symbol)))
+    days = cache(lake.days)
     for order in orders:
         order = replace(order, symbol=spelt(order.symbol), horizon=order.horizon_s)  # noqa: PLW2901
         try:
-            dates = (order.date,) if order.date else days(order.symbol)
-            fits = [date for date in dates if order.fits(about(order.symbol, date))]
+            dates = days(order.symbol)
+            if order.date:
+                dates = [date for date in (order.date, _next(order.date)) if date in dates] or [order.date]
+            fits = [one for one in (about(order.symbol, date) for date in dates) if order.fits(one)]
             if not fits:
                 received = f"{order.time} for {order.horizon_s / 60:g} minutes"
                 raise ConfigError(f"an order inside a session of {order.symbol}", received, "shorten or move it")
@@ -137,5 +155,5 @@ def placed(orders: Sequence[Order], lake: Lake) -> list[Order]:
             if not order.where:
                 raise
             raise type(error)(error.expected, f"{error.received} in {order.where}", error.remedy) from error
-        found += [order.on(date) for date in fits]
+        found += [order.on(one) for one in fits]
     return sorted(found, key=lambda order: (order.date, clock_s(order.clock)))

@@ -128,10 +128,11 @@ def orders_plan(days: Sequence[TapeDay], task: Task, orders: Sequence[Order], se
         Of the episodes' own streams.
     """
     by_date = {day.instrument.date: day for day in days}
+    about = {date: day.instrument for date, day in by_date.items()}
     rows = []
     for number, order in enumerate(orders):
-        day = by_date[order.date]
-        start, own = day.instrument.clock_ns(order.clock), order.task(task)
+        [instrument], own = order.days(about), order.task(task)
+        day, start = by_date[instrument.date], order.hours(instrument)[0]
         rows.append(window_row(day, own, start, order.side, order.quantity, seed, number))
         rows[-1][kernels.E_HORIZON_NS] = own.horizon_ns
     starts = np.array(rows, np.int64)

@@ -21,7 +21,7 @@ from tercel.market.tape.lake import Lake
 if TYPE_CHECKING:
     import polars as pl
 
-VERSION = 2
+VERSION = 3
 ORDERS = "checkpoints.parquet"
 ROWS = "compiled.parquet"
 MARKS = "checkpoints.json"

@@ -39,7 +39,8 @@ def checked_fills(scenario: Scenario, candidates: Sequence[Candidate], folder: P
             found = Guard(*(int(count) for count in np.asarray(data["guard"])))
         if found.at_mid or found.beyond:
             received = f"{one.key}: {found.at_mid} of {found.takes} takes at mid, {found.beyond} beyond the display"
-            raise TercelError("fills at quoted prices and displayed sizes", received, "this is a defect: report it")
+            remedy = "look for crossed states with `tercel data verify`; without any this is a defect: report it"
+            raise TercelError("fills at quoted prices and displayed sizes", received, remedy)
         total += found
     return total
 
