@@ -180,6 +180,8 @@ class Report:
         Why it was refused.
     ref : str
         The execution that is busted or corrected, by its own `exec_id` or by that of a correction of it.
+    fault : str
+        What was wrong with the message that said it, and did not keep it from being read.
     """
 
     exec_id: str
@@ -201,6 +203,7 @@ class Report:
     passive: bool = False
     text: str = ""
     ref: str = ""
+    fault: str = ""
 
     def __str__(self) -> str:
         """As people read it: in ticks and lots."""

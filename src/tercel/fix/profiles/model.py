@@ -34,14 +34,27 @@ class SessionTable(TomlTable):
     """Whether logons say NextExpectedMsgSeqNum (789)."""
     on_gap: Literal["request", "logout"] = "request"
     """What to do when messages of the venue are missing: ask for them, or log out, log on again and ask what stands."""
-    clock_tolerance_s: float = Field(default=120.0, gt=0, le=86_400)
+    clock_tolerance_s: float = Field(default=120.0, gt=0)
     """How far the venue's SendingTime may be from the time here."""
     answer_s: float = Field(default=10.0, gt=0, le=600)
     """How long a logon or a logout waits for its answer."""
     digits: Literal[0, 3, 6, 9] = 3
     """Decimal digits of a second in times that we send."""
     user_tags: bool = True
-    """Whether fields from 5000 on that the dictionary does not know may come in."""
+    """Whether fields from 5000 on that the dictionary does not have in a message may come in."""
+    known_tags: bool = True
+    """Whether a message with fields below 5000 that the dictionary does not have in it is rejected. An ExecutionReport
+    that says clearly what is booked never is, by this key or one of the next: its faults become an alert."""
+    known_values: bool = True
+    """Whether one with values that the dictionary does not list is."""
+    have_values: bool = True
+    """Whether one with an empty field is."""
+    fields_in_order: bool = True
+    """Whether one with fields of header, body and trailer among each other is."""
+    groups: bool = True
+    """Whether one with repeating groups that begin with another field than their first, or are counted wrongly, is."""
+    validated: bool = True
+    """Whether messages are held against the dictionary at all."""
     header: dict[str, str] = Field(default_factory=dict)
     """Further fields of every header: 50, 57, 115, 128."""
     cancel_on_disconnect: dict[str, str] = Field(default_factory=dict)

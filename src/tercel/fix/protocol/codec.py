@@ -2,7 +2,9 @@
 
 A message is garbled when its first three fields are not BeginString, BodyLength and MsgType, when BodyLength does not
 point at CheckSum, when the sum is wrong, or when something in it is no tag and value. It is left out, with everything
-up to the CheckSum that follows; the sequence number that is then missing brings it back.
+up to the CheckSum that follows; the sequence number that is then missing brings it back. An ExecutionReport comes with
+what is no tag and value as tag 0, and with a data field up to the next SOH where its length is wrong: whoever reads it
+says what it is worth.
 Source: FIX 4.4, volume 2, "Session Protocol", on garbled messages, BodyLength and CheckSum.
 """
 
@@ -29,6 +31,7 @@ _HEAD: Final = re.compile(rb"8=(FIX[\x21-\x7e]{1,13})\x019=([0-9]{1,9})\x01")
 _HEAD_MOST: Final = 32
 _TAIL: Final = 7  # 10=123|
 _MOST_TAGS: Final = 20_000
+_EXECUTION: Final = b"35=8\x01"
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,15 @@ class _Tags(dict[str, int]):
 
 
 _TAGS: Final = _Tags()
+
+
+def _field(part: str) -> tuple[int, str]:
+    """A tag and its value; 0 and all of it where it is none."""
+    tag, equals, value = part.partition("=")
+    try:
+        return (_TAGS[tag], value) if equals else (0, part)
+    except ValueError:
+        return 0, part
 
 
 def checksum(data: bytes) -> int:
@@ -221,7 +233,9 @@ class Decoder:
             try:  # a data field may hold anything
                 message = Message(begin, self._with_data(body))
             except ValueError:
-                return GarbledMessage(raw, "a field that is no tag and value")
+                if not body.startswith(_EXECUTION):
+                    return GarbledMessage(raw, "a field that is no tag and value")
+                message = Message(begin, [_field(part) for part in parts])
         if message.fields[0][0] != 35 or not message.fields[0][1]:
             return GarbledMessage(raw, "MsgType is not the third field")
         return message

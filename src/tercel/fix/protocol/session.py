@@ -12,7 +12,7 @@ from typing import Final
 
 from tercel.core.errors import VenueError
 from tercel.fix.protocol import validate as v
-from tercel.fix.protocol.admission import ClockOffset, dated_wrong, disagreement, fault_of, misplaced, refusal
+from tercel.fix.protocol.admission import ClockOffset, dated_wrong, disagreement, fault_of, judged, misplaced, refusal
 from tercel.fix.protocol.codec import Decoder, GarbledMessage
 from tercel.fix.protocol.message import Fields, Message
 from tercel.fix.protocol.outbox import Outbox
@@ -408,7 +408,7 @@ class FixSession:
 
     def _process(self, message: Message) -> None:
         """The message that is next."""
-        kind, fault = message.kind, fault_of(message, self.settings)
+        kind, (message, fault) = message.kind, judged(message, self.settings, self._now)
         if fault is None and kind == "4":
             if (new := message.whole(36)) > self._next_in:
                 self._next_in = new
@@ -421,7 +421,7 @@ class FixSession:
             if fault.reason == v.SENDING_TIME_PROBLEM:
                 self._leave()
         elif kind == "1":
-            self._box.emit("0", [(112, message.get(112))])
+            self._box.emit("0", [(112, message.get(112))] if message.get(112) else [])
         elif kind == "2":
             if message.number not in self._answered:
                 self._repeat(message)
