@@ -1,7 +1,6 @@
 """Settings files of QuickFIX ([DEFAULT], [SESSION], KEY=VALUE) as profiles."""
 
 from collections.abc import Mapping
-from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,6 +77,7 @@ _DAYS: Final = {
     for whole in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
     for one in (whole, whole[:2], whole[:3])
 }
+_NO_LIMIT_S: Final = 1_000_000_000
 _BAD: Final = "mend the settings file"
 
 
@@ -178,7 +178,7 @@ def _tables(session: Settings, path: Path) -> dict[str, Any]:
     if not own.get("validated", True):
         found["dictionary"] = "standard"
     if not _flag(session, "checklatency", path, True):
-        own["clock_tolerance_s"] = inf
+        own["clock_tolerance_s"] = _NO_LIMIT_S
     if not _flag(session, "millisecondsintimestamp", path, True):
         own.setdefault("digits", 0)
     if _flag(session, "socketusessl", path):

@@ -66,11 +66,6 @@ def dated_wrong(message: Message) -> v.MessageFault | None:
     return v.MessageFault(v.SENDING_TIME_PROBLEM) if first and again and first > again else None
 
 
-def fault_of(message: Message, settings: SessionSettings) -> v.MessageFault | None:
-    """First fault of a message in sequence."""
-    return next(iter(_faults(message, settings)), None)
-
-
 def _faults(message: Message, settings: SessionSettings) -> list[v.MessageFault]:
     rules = settings.rules
     found = v.faults(message, rules, settings.user_tags, settings.unchecked)
@@ -123,7 +118,7 @@ def refusal(message: Message, settings: SessionSettings, now_ns: int) -> str:
         return "the first message is no Logon"
     if out_of_time(message, settings, now_ns):
         return "SendingTime is too far from the time here"
-    if (fault := fault_of(message, settings)) is not None:
+    if (fault := judged(message, settings, now_ns)[1]) is not None:
         return f"field {fault.tag} of the Logon: {fault.text}"
     if message.get(98, "0") != "0" or message.whole(108) < 0 or message.number < 0:
         return "a Logon with encryption, without HeartBtInt or without MsgSeqNum"

@@ -11,6 +11,7 @@ Source: FIX 4.4, volume 2, "Session Protocol", on garbled messages, BodyLength a
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 from zlib import adler32
@@ -111,20 +112,25 @@ def encode(begin: str, fields: Fields, data_fields: Mapping[int, int] = DATA_FIE
     except UnicodeEncodeError:
         raise VenueError("values that are text", "one with half a character in it", "take it out") from None
     if text.count(SOH) != len(fields):
-        _refuse_smuggled(fields, data_fields)
+        fine = counted(fields, data_fields)
+        if bad := [tag for n, (tag, value) in enumerate(fields) if SOH in value and n not in fine]:
+            wanted = "values without SOH, but in data fields after their length"
+            raise VenueError(wanted, f"SOH in field {bad[0]}", "take it out")
     whole = b"8=%b\x019=%d\x01%b" % (begin.encode("ascii"), len(body), body)
     return b"%b10=%03d\x01" % (whole, checksum(whole))
 
 
-def _refuse_smuggled(fields: Fields, data_fields: Mapping[int, int]) -> None:
-    before = (0, "")
-    for tag, value in fields:
-        length = str(len(value.encode("utf-8", "surrogateescape")))
-        if SOH in value and (data_fields.get(before[0]) != tag or before[1] != length):
-            raise VenueError(
-                "values without SOH, but in data fields after their length", f"SOH in field {tag}", "take it out"
-            )
-        before = (tag, value)
+def counted(fields: Fields, data_fields: Mapping[int, int]) -> set[int]:
+    """Places of data fields that stand behind their length.
+
+    >>> counted([(35, "8"), (354, "3"), (355, "a=b"), (58, "x")], DATA_FIELDS)
+    {2}
+    """
+    return {
+        n
+        for n, ((tag, value), (after, data)) in enumerate(pairwise(fields), 1)
+        if (data_fields.get(tag), value) == (after, str(len(data.encode("utf-8", "surrogateescape"))))
+    }
 
 
 def decode(raw: bytes, data_fields: Mapping[int, int] = DATA_FIELDS) -> Message:

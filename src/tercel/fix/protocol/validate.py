@@ -6,10 +6,10 @@ fields stand, then what is missing.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
+from tercel.fix.protocol.codec import counted
 from tercel.fix.protocol.dictionary import FRAMING, Block, Dictionary, FieldRule
 from tercel.fix.protocol.message import USER_TAGS, Fields, Message
 
@@ -209,12 +209,8 @@ class _Walk:
 EXECUTION_REPORT: Final = "8"
 # Account, ClOrdID, MsgSeqNum, SenderCompID, Symbol, TargetCompID: whose it is and of what.
 _WHOSE: Final = frozenset({1, 11, 34, 49, 55, 56})
-# CumQty, ExecID, OrderID, OrdStatus, Side, ExecType: what is booked; of a fill, LastPx and LastQty too.
+# CumQty, ExecID, OrderID, OrdStatus, Side, ExecType: what is booked.
 _SAID: Final = frozenset({14, 17, 37, 39, 54, 150})
-_TRADED: Final = frozenset({31, 32})
-_TRADES: Final = frozenset({"1", "2", "F", "G"})
-# ExecRefID, ExecTransType: which execution is taken back or corrected.
-_REFERS: Final = frozenset({19, 20})
 
 
 def salvaged(message: Message, found: Collection[MessageFault]) -> Message | None:
@@ -230,12 +226,12 @@ def salvaged(message: Message, found: Collection[MessageFault]) -> Message | Non
     ('58: a tag stands twice', False)
     >>> salvaged(Message("FIX.4.4", [*report.fields, (14, "100")]), [MessageFault(REPEATED_TAG, 14)])
     """
-    needed = _SAID | _TRADED if message.get(150) in _TRADES else _SAID
+    needed = _SAID | {31, 32} if message.get(150) in ("1", "2", "F", "G") else _SAID  # of a fill, LastPx and LastQty
     if message.kind != EXECUTION_REPORT or not needed <= message.tags:
         return None
     # FIX 4.2 says with 20 whether a report takes back the execution that 19 names, FIX 4.4 with 150.
     refers = 19 in message and (message.begin == "FIX.4.2" or message.get(150) in ("G", "H"))
-    kept = needed | _WHOSE | (_REFERS if refers else frozenset())
+    kept = needed | _WHOSE | ({19, 20} if refers else set())
     values = {(tag, value) for tag, value in message.fields if tag in kept}
     spoilt = {one.tag for one in found if one.reason != OUT_OF_ORDER}
     wrong = {one.tag for one in found if one.reason not in (OUT_OF_ORDER, REPEATED_TAG)}
@@ -250,16 +246,14 @@ def miscounted(message: Message, data_fields: Mapping[int, int]) -> list[Message
     """Data fields without their length before them, and lengths that are not those of what follows.
 
     >>> report = Message("FIX.4.4", [(35, "8"), (354, "9"), (355, "abc")])
-    >>> miscounted(report, {354: 355})
-    [MessageFault(reason=6, tag=354)]
+    >>> [one.tag for one in miscounted(report, {354: 355})]
+    [354, 355]
     """
-    if message.tags.isdisjoint(data_fields.keys()) and message.tags.isdisjoint(data_fields.values()):
+    if message.tags.isdisjoint([*data_fields.keys(), *data_fields.values()]):
         return []
-    found = []
-    for (tag, value), (after, data) in pairwise((*message.fields, (0, ""))):
-        length = str(len(data.encode("utf-8", "surrogateescape")))
-        if (data_fields.get(tag), value) == (after, length):
-            continue
-        if tag in data_fields or after in data_fields.values():
-            found.append(MessageFault(INCORRECT_FORMAT, tag if tag in data_fields else after))
-    return found
+    fine = counted(message.fields, data_fields)
+    return [
+        MessageFault(INCORRECT_FORMAT, tag)
+        for n, (tag, _) in enumerate(message.fields)
+        if (tag in data_fields and n + 1 not in fine) or (tag in data_fields.values() and n not in fine)
+    ]
