@@ -207,8 +207,9 @@ class Report:
 
     def __str__(self) -> str:
         """As people read it: in ticks and lots."""
-        words = {field.name: getattr(self, field.name) for field in fields(self)}
-        words |= {name: fixed.shown(words[name]) for name in ("last_qty", "last_px", "cum_qty", "leaves_qty")}
+        words = {field.name: getattr(self, field.name) for field in fields(self)} | {
+            name: fixed.shown(getattr(self, name)) for name in ("last_qty", "last_px", "cum_qty", "leaves_qty")
+        }
         return f"Report({', '.join(f'{name}={value!s}' for name, value in words.items() if value != '')})"
 
 

@@ -18,7 +18,6 @@ from tercel.fix.scale import PLAIN, PriceScale, RefusedError, optional
 
 Fields = list[tuple[int, str]]
 Tags = Mapping[int, str]
-_NS_DIGITS = 19
 
 
 def named(text: str) -> str:
@@ -144,7 +143,7 @@ def _whole(tags: Tags, tag: int, default: int) -> int:
     text = tags.get(tag, "")
     if not text:
         return default
-    if not (text.isascii() and text.isdigit()) or len(text) > _NS_DIGITS or (value := int(text)) >= 2**63:
+    if not (text.isascii() and text.isdigit()) or len(text) > 19 or (value := int(text)) >= 2**63:
         raise RefusedError(f"nanoseconds since 1970 in tag {tag}", text[:40])
     return value
 

@@ -2,7 +2,7 @@
 
 import re
 from datetime import time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -154,18 +154,9 @@ class OrdersTable(TomlTable):
 class NamesTable(TomlTable):
     """[names]: what a ClOrdID may be. A name that will not do goes out as another, which is remembered."""
 
-    letters: str = r"[!-~]"
+    letters: re.Pattern[str] = re.compile(r"[!-~]")
     """A letter of it, as a regular expression."""
     most: int = Field(default=64, ge=8, le=255)
-
-    @field_validator("letters")
-    @classmethod
-    def _expression(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"a regular expression: {error}") from None
-        return value
 
 
 class LimitsTable(TomlTable):
@@ -214,22 +205,11 @@ class SymbolTable(TomlTable):
     """[[symbol]]: one instrument."""
 
     name: str = Field(min_length=1, max_length=64)
-    tick: str | float = "0.01"
+    tick: Decimal = Field(default=Decimal("0.01"), gt=0)
     """Price of a tick."""
-    lot: str | float = 1
+    lot: Decimal = Field(default=Decimal(1), gt=0)
     """Shares, or units of the base currency, of a lot."""
     currency: str = ""
-
-    @field_validator("tick", "lot")
-    @classmethod
-    def _positive(cls, value: str | float) -> str | float:
-        try:
-            good = Decimal(str(value)) > 0
-        except InvalidOperation:
-            good = False
-        if not good:
-            raise ValueError("a number above zero")
-        return value
 
 
 class Profile(TomlTable):

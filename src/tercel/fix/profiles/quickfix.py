@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
+from tercel.fix.profiles.model import DAYS
 
 _AT: Final = {
     "beginstring": ("version",),
@@ -72,12 +73,6 @@ _FIXED: Final = {
     "reconnectinterval": ("", "the way is tried again after 0.1 s to 5 s"),
     "logouttimeout": ("", "a logout waits as long as a logon, and no longer than two heartbeats"),
 }
-_DAYS: Final = {
-    one: whole
-    for whole in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-    for one in (whole, whole[:2], whole[:3])
-}
-_NO_LIMIT_S: Final = 1_000_000_000
 _BAD: Final = "mend the settings file"
 
 
@@ -146,10 +141,7 @@ def _sections(text: str, path: Path) -> list[tuple[str, Settings]]:
 
 
 def _chosen(sections: list[tuple[str, Settings]], path: Path, sender: str) -> Settings:
-    default: Settings = {}
-    for name, one in sections:
-        if name == "DEFAULT":
-            default |= one
+    default = {key: said for name, one in sections if name == "DEFAULT" for key, said in one.items()}
     sessions = [default | one for name, one in sections if name == "SESSION"]
     if sender:
         sessions = [one for one in sessions if one.get("sendercompid", ("",))[0] == sender] or sessions
@@ -162,9 +154,7 @@ def _chosen(sections: list[tuple[str, Settings]], path: Path, sender: str) -> Se
 
 def _tables(session: Settings, path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for key, place in _AT.items():
-        if key not in session:
-            continue
+    for key, place in [one for one in _AT.items() if one[0] in session]:
         value, row = session[key]
         table = found
         for name in place[:-1]:
@@ -178,7 +168,7 @@ def _tables(session: Settings, path: Path) -> dict[str, Any]:
     if not own.get("validated", True):
         found["dictionary"] = "standard"
     if not _flag(session, "checklatency", path, True):
-        own["clock_tolerance_s"] = _NO_LIMIT_S
+        own["clock_tolerance_s"] = 1_000_000_000  # thirty years
     if not _flag(session, "millisecondsintimestamp", path, True):
         own.setdefault("digits", 0)
     if _flag(session, "socketusessl", path):
@@ -223,6 +213,7 @@ def _times(found: dict[str, Any], session: Settings, path: Path) -> None:
 
 
 def _day(name: str, row: int, path: Path) -> str:
-    if (found := _DAYS.get(name.strip().lower())) is None:
+    found = [day for day in DAYS if name.strip().lower() in (day, day[:2], day[:3])]
+    if not found:
         raise ConfigError("a day of the week", f"{path}: {name[:40]!r} (row {row})", _BAD)
-    return found
+    return found[0]

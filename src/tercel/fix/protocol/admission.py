@@ -66,7 +66,9 @@ def dated_wrong(message: Message) -> v.MessageFault | None:
     return v.MessageFault(v.SENDING_TIME_PROBLEM) if first and again and first > again else None
 
 
-def _faults(message: Message, settings: SessionSettings) -> list[v.MessageFault]:
+def judged(message: Message, settings: SessionSettings, now_ns: int) -> tuple[Message, v.MessageFault | None]:
+    """A message in sequence and its first fault; an ExecutionReport that says clearly what is booked comes without what
+    is wrong with it, and without a fault: no fill is lost for a field that nothing reads (`validate.salvaged`)."""
     rules = settings.rules
     found = v.faults(message, rules, settings.user_tags, settings.unchecked)
     if message.says(43) and (late := dated_wrong(message)) is not None:
@@ -75,15 +77,8 @@ def _faults(message: Message, settings: SessionSettings) -> list[v.MessageFault]
         found.append(v.MessageFault(v.INVALID_TYPE))
     if not found and settings.examine is not None and (more := settings.examine(message)) is not None:
         found.append(more)
-    return found
-
-
-def judged(message: Message, settings: SessionSettings, now_ns: int) -> tuple[Message, v.MessageFault | None]:
-    """A message in sequence and its first fault; an ExecutionReport that says clearly what is booked comes without what
-    is wrong with it, and without a fault: no fill is lost for a field that nothing reads (`validate.salvaged`)."""
-    found = _faults(message, settings)
     if message.kind == v.EXECUTION_REPORT:
-        found += v.miscounted(message, settings.rules.data_fields)
+        found += v.miscounted(message, rules.data_fields)
         if out_of_time(message, settings, now_ns):
             found.append(v.MessageFault(v.SENDING_TIME_PROBLEM))
         if found and (rest := v.salvaged(message, found)) is not None:

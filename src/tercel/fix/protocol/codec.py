@@ -33,6 +33,7 @@ _HEAD_MOST: Final = 32
 _TAIL: Final = 7  # 10=123|
 _MOST_TAGS: Final = 20_000
 _EXECUTION: Final = b"35=8\x01"
+_FIELD: Final = re.compile(r"([1-9][0-9]{0,8})=(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,6 @@ class _Tags(dict[str, int]):
 
 
 _TAGS: Final = _Tags()
-
-
-def _field(part: str) -> tuple[int, str]:
-    """A tag and its value; 0 and all of it where it is none."""
-    tag, equals, value = part.partition("=")
-    try:
-        return (_TAGS[tag], value) if equals else (0, part)
-    except ValueError:
-        return 0, part
 
 
 def checksum(data: bytes) -> int:
@@ -241,7 +233,8 @@ class Decoder:
             except ValueError:
                 if not body.startswith(_EXECUTION):
                     return GarbledMessage(raw, "a field that is no tag and value")
-                message = Message(begin, [_field(part) for part in parts])
+                found = [(_FIELD.fullmatch(part), part) for part in parts]
+                message = Message(begin, [(int(one[1]), one[2]) if one else (0, part) for one, part in found])
         if message.fields[0][0] != 35 or not message.fields[0][1]:
             return GarbledMessage(raw, "MsgType is not the third field")
         return message

@@ -53,8 +53,7 @@ class _Reader:
         self._fields = {int(one.attrib["number"]): self._field(one) for one in listed}
 
     def _part(self, name: str) -> list[ET.Element]:
-        found = self._root.find(name)
-        return [] if found is None else list(found)
+        return self._root.findall(f"{name}/*")
 
     @staticmethod
     def _field(element: ET.Element) -> FieldRule:

@@ -100,8 +100,7 @@ class SessionSettings:
     most_queued: int = 10_000
 
     def __post_init__(self) -> None:
-        names = {"SenderCompID": self.sender, "TargetCompID": self.target}
-        for what, name in names.items():
+        for what, name in (("SenderCompID", self.sender), ("TargetCompID", self.target)):
             if not name or not name.isprintable():
                 raise ConfigError(f"a {what} of printable characters", repr(name), "choose another name")
         if self.heartbeat_s < 0 or self.digits not in (0, 3, 6, 9):
