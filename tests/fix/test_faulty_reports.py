@@ -64,6 +64,7 @@ class Line:
         own = terms.profile.extension
         self.dialect = OwnDialect(lambda: NOW) if own else StandardDialect(terms, lambda: NOW, None)
         self.dialect.scales["X"] = SCALE
+        self._host = HostedDialect(terms, NOW) if "binance" in terms.profile.session.host else None
         self.heard, self.reports = [], []
         reset = [(141, "Y")] if "logon" in terms.profile.session.reset else []
         self.session.connect(NOW)
@@ -100,8 +101,8 @@ class Line:
         )  # fmt: skip
         fields = translate.report_out(said, SCALE, exact=own)
         fields = fields if own else plain("8", fields, begin, self.now_ns)
-        if self.target == "SPOT":
-            ((_, fields),) = HostedDialect(self.terms, NOW).outward("8", fields)
+        if self._host is not None:
+            ((_, fields),) = self._host.outward("8", fields)
         members = self.terms.dictionary.messages["8"].block.members
         more = [*(PARTIES if 453 in members else []), *(TEXTS if 382 in members else [])]
         return [*self.head("8"), *fields, *more]

@@ -256,4 +256,6 @@ class Decoder:
             length = int(value) if data_tag is not None else 0
             fields.append((tag, value))
             at = stop + 1
+        if at == len(body) and body.startswith(_EXECUTION):
+            raise ValueError("an empty field at the end")  # passed over elsewhere
         return fields
