@@ -1,12 +1,14 @@
 """Profiles: what ships, what a file says, and what is refused with its row; secrets are named, and never shown."""
 
 from datetime import time
+from decimal import Decimal
 
 import pytest
 
 from tercel.cli.config import kind_of, schemas
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.fix.profiles import SHIPPED, load
+from tercel.fix.protocol.admission import judged, misplaced
 from tercel.fix.protocol.message import Message
 
 SECRET = "hunter2-is-my-word"
@@ -54,7 +56,9 @@ currency = "CHF"
     settings = terms.settings()
     assert (settings.sender, settings.target, settings.heartbeat_s, settings.on_gap) == ("ME", "THEM", 7, "request")
     assert (settings.times.start, settings.times.end, settings.times.days) == (time(8), time(17, 30), (0, 4))
-    assert [(one.name, one.tick, one.lot, one.currency) for one in terms.symbols] == [("XYZ", 0.05, 10, "CHF")]
+    assert [(one.name, one.tick, one.lot, one.currency) for one in terms.symbols] == [
+        ("XYZ", Decimal("0.05"), 10, "CHF")
+    ]
     assert terms.profile.orders.mass_status, "from its base"
 
 
@@ -69,7 +73,7 @@ currency = "CHF"
         ('base = "generic-44"\n[orders]\nreplace = "Z"', 3, "replace"),
         ('base = "generic-44"\nversion = "FIX.5.0"', 2, "version"),
         ('base = "generic-44"\n\ndictionary = "none.xml"', 3, "none.xml"),
-        ('base = "generic-44"\n[[symbol]]\nname = "A"\ntick = -1', 4, "above zero"),
+        ('base = "generic-44"\n[[symbol]]\nname = "A"\ntick = -1', 4, "greater than 0"),
         ('base = "generic-44"\n[names]\nletters = "["', 3, "regular expression"),
         ("base = 3", 1, "base"),
     ],
@@ -209,6 +213,12 @@ NonStopSession=Y
 """
 
 
+SHORT = "[SESSION]\nBeginString=FIX.4.4\nSenderCompID=A\nTargetCompID=B\n"
+NOW = 1_750_000_000 * 10**9
+HEAD = [(49, "B"), (56, "A"), (34, "7"), (52, "20250615-15:06:40")]
+REJECT = [(37, "V1"), (11, "c"), (41, "p"), (39, "0"), (434, "1")]
+
+
 class TestSettingsOfQuickFix:
     def made(self, tmp_path, text):
         path = tmp_path / "session.cfg"
@@ -233,8 +243,69 @@ class TestSettingsOfQuickFix:
         assert not first.profile.orders.mass_status, "what 4.2 has not"
 
     def test_keys_that_are_not_understood_are_named(self, tmp_path):
-        (note,) = load(self.made(tmp_path, CFG), "CLIENT1").notes
-        assert "row 13: colour is not understood" in note
+        colour, again = load(self.made(tmp_path, CFG), "CLIENT1").notes
+        assert "row 13: colour is not understood" in colour
+        assert "row 5: reconnectinterval=60 is not supported and has no effect: the way is tried" in again
+
+    @pytest.mark.parametrize(
+        ("line", "other"),
+        [
+            *(("CheckCompID=N", "Y"), ("ValidateLengthAndChecksum=N", "Y"), ("PersistMessages=N", "Y")),
+            *(("RefreshOnLogon=Y", "N"), ("RejectInvalidMessage=N", "Y"), ("RequiresOrigSendingTime=N", "Y")),
+            *(("ValidateSequenceNumbers=N", "Y"), ("LogoutTimeout=5", None)),
+        ],
+    )
+    def test_a_key_that_asks_for_what_this_engine_does_not_do_is_named(self, tmp_path, line, other):
+        text = CFG.replace("ReconnectInterval=60\n", "").replace("Colour=blue", line)
+        (note,) = load(self.made(tmp_path, text), "CLIENT1").notes
+        assert f"row 12: {line.partition('=')[0].lower()}={line.partition('=')[2]} is not supported" in note
+        if other is not None:
+            right = text.replace(line, f"{line.partition('=')[0]}={other}")
+            assert load(self.made(tmp_path, right), "CLIENT1").notes == ()
+
+    @pytest.mark.parametrize(
+        ("line", "kind", "body", "reason"),
+        [
+            ("ValidateFieldsOutOfOrder=N", "9", [*REJECT, (50, "ME")], 14),
+            ("ValidateFieldsHaveValues=N", "9", [*REJECT, (58, "")], 4),
+            ("ValidateUnorderedGroupFields=N", "W", [(55, "X"), (268, "1"), (270, "9"), (269, "0")], 15),
+            ("ValidateUnorderedGroupFields=N", "W", [(55, "X"), (268, "3"), (269, "0"), (270, "9")], 16),
+            ("AllowUnknownMsgFields=Y", "9", [*REJECT, (4999, "x")], 0),
+            ("AllowUnknownMsgFields=Y", "9", [*REJECT, (262, "x")], 2),
+            ("UseDataDictionary=N", "9", [*REJECT[1:], (4999, "x"), (39, "Z"), (58, "")], 0),
+            ("ValidateIncomingMessage=N", "9", REJECT[1:], 1),
+        ],
+    )
+    def test_a_key_that_relaxes_does_so_and_no_more(self, tmp_path, line, kind, body, reason):
+        said = Message("FIX.4.4", [(35, kind), *HEAD, *body])
+        strict, loose = (
+            load(self.made(tmp_path, f"{SHORT}{key}={value}\n")).settings()
+            for key, value in (("HeartBtInt", "30"), line.split("="))
+        )
+        assert judged(said, strict, NOW)[1].reason == reason
+        assert judged(said, loose, NOW)[1] is None
+        if "Dictionary" not in line and "Incoming" not in line:
+            wrong = Message("FIX.4.4", [*said.fields[:-1], (1, "a"), (1, "b"), *said.fields[-1:]])
+            assert judged(wrong, loose, NOW)[1] is not None, "another fault is one as before"
+
+    def test_fields_of_users_are_checked_where_the_file_says_so(self, tmp_path):
+        def reason(flag, tag):
+            terms = load(self.made(tmp_path, f"{SHORT}ValidateUserDefinedFields={flag}\n"))
+            fault = judged(Message("FIX.4.4", [(35, "9"), *HEAD, *REJECT, (tag, "5")]), terms.settings(), NOW)[1]
+            return fault and fault.reason
+
+        assert [reason("N", 7000), reason("Y", 7000)] == [None, 0]
+        assert [reason("N", 20004), reason("Y", 20004)] == [None, 2], "one that another message has"
+
+    def test_times_are_checked_and_written_as_the_file_says(self, tmp_path):
+        late = Message("FIX.4.4", [(35, "0"), *HEAD])
+        for flag, found in (("Y", 10), ("N", None)):
+            settings = load(self.made(tmp_path, f"{SHORT}CheckLatency={flag}\n")).settings()
+            fault = misplaced(late, settings, NOW + 40 * 86_400 * 10**9)
+            assert (fault and fault.reason) == found
+        assert load(self.made(tmp_path, f"{SHORT}MillisecondsInTimeStamp=N\n")).settings().digits == 0
+        both = f"{SHORT}MillisecondsInTimeStamp=N\nTimestampPrecision=6\n"
+        assert load(self.made(tmp_path, both)).settings().digits == 6
 
     @pytest.mark.parametrize(
         ("old", "new", "said"),
@@ -266,6 +337,26 @@ class TestSettingsOfQuickFix:
         terms = load(profile(f'base = "{one}"\n[logon]\npassword = {{ env = "TERCEL_WORD" }}'))
         assert terms.profile.session.sender == "CLIENT1"
         assert dict(terms.settings().logon_fields("", 1))[554] == SECRET
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "body"),
+    [
+        ("known_values", "9", [*REJECT[:3], (39, "Z"), REJECT[4]]),
+        ("known_tags", "9", [*REJECT, (4999, "x")]),
+        ("have_values", "9", [*REJECT, (58, "")]),
+        ("fields_in_order", "9", [*REJECT, (50, "ME")]),
+        ("groups", "W", [(55, "X"), (268, "2"), (270, "9"), (269, "0"), (270, "8"), (269, "1")]),
+        ("validated", "9", REJECT[:1]),
+    ],
+)
+def test_how_strict_a_session_is_stands_in_its_profile(profile, key, kind, body):
+    """Of all but executions (tests/fix/test_faulty_reports.py)."""
+    said = Message("FIX.4.4", [(35, kind), *HEAD, *body])
+    words = 'base = "generic-44"\n[session]\nsender = "A"\ntarget = "B"\n'
+    for flag in ("true", "false"):
+        settings = load(profile(f"{words}{key} = {flag}\n")).settings()
+        assert (judged(said, settings, NOW)[1] is None) == (flag == "false")
 
 
 def test_a_profile_is_a_kind_of_file():

@@ -180,6 +180,8 @@ class Report:
         Why it was refused.
     ref : str
         The execution that is busted or corrected, by its own `exec_id` or by that of a correction of it.
+    fault : str
+        What was wrong with the message that said it, and did not keep it from being read.
     """
 
     exec_id: str
@@ -201,11 +203,13 @@ class Report:
     passive: bool = False
     text: str = ""
     ref: str = ""
+    fault: str = ""
 
     def __str__(self) -> str:
         """As people read it: in ticks and lots."""
-        words = {field.name: getattr(self, field.name) for field in fields(self)}
-        words |= {name: fixed.shown(words[name]) for name in ("last_qty", "last_px", "cum_qty", "leaves_qty")}
+        words = {field.name: getattr(self, field.name) for field in fields(self)} | {
+            name: fixed.shown(getattr(self, name)) for name in ("last_qty", "last_px", "cum_qty", "leaves_qty")
+        }
         return f"Report({', '.join(f'{name}={value!s}' for name, value in words.items() if value != '')})"
 
 

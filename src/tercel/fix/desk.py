@@ -208,8 +208,10 @@ class Counterparty:
 
     def living(self, account: str, instrument: str) -> int:
         """Open orders of an account, in an instrument ("": in any)."""
-        mine = [one for one in self.told.values() if one.account == account and one.leaves_qty > 0]
-        return sum(1 for one in mine if instrument in ("", one.instrument))
+        return sum(
+            one.account == account and one.leaves_qty > 0 and instrument in ("", one.instrument)
+            for one in self.told.values()
+        )
 
     def book(self, report: o.Report) -> bool:
         """Book a report; False for a repeated execution."""
@@ -223,5 +225,4 @@ class Counterparty:
 
     def average(self, report: o.Report) -> Decimal:
         """Mean price in ticks of an order's executions."""
-        known = self.fills.get(report.order_id)
-        return known.average if known is not None else Decimal(0)
+        return self.fills.get(report.order_id, OrderFills()).average

@@ -8,7 +8,7 @@ Source: "FIX API" of Binance, each message by its name; "Errors" for the codes.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import count
@@ -79,7 +79,7 @@ class HostedDialect:
         self._rules: Dictionary = terms.dictionary
         self._profile = terms.profile
         self._currencies = {one.name: one.currency for one in terms.symbols if one.currency}
-        self._name_form = re.compile(f"(?:{terms.profile.names.letters}){{1,{terms.profile.names.most}}}")
+        self._name_form = re.compile(f"(?:{terms.profile.names.letters.pattern}){{1,{terms.profile.names.most}}}")
         self._uuid, self._count = str(uuid4()), count(began_ns // 1000)
         self._numbers: dict[tuple[int, str], str] = {}
         self._orders: dict[str, _Order] = {}
@@ -121,17 +121,16 @@ class HostedDialect:
         kind, name = message.kind, message.get(t.CL_ORD_ID)
         if kind in (t.CANCEL, AMEND, t.MASS_CANCEL):
             self._requests[name] = message
-        if kind == t.NEW_ORDER:
-            return [self._new(message)]
-        if kind == t.CANCEL:
-            return [self._cancel(message, name)]
-        if kind == AMEND:
-            return [self._amend(message)]
         if kind == CANCEL_AND_NEW:
             return self._cancel_and_new(message)
-        if kind == t.MARKET_DATA_REQUEST and t.MARKET_DEPTH not in message:
-            return [Message(message.begin, [*message.fields, (t.MARKET_DEPTH, "0")])]
-        return [message]
+        whole = [] if t.MARKET_DEPTH in message else [(t.MARKET_DEPTH, "0")]
+        readers: dict[str, Callable[[], Message]] = {
+            t.NEW_ORDER: lambda: self._new(message),
+            t.CANCEL: lambda: self._cancel(message, name),
+            AMEND: lambda: self._amend(message),
+            t.MARKET_DATA_REQUEST: lambda: Message(message.begin, [*message.fields, *whole]),
+        }
+        return [readers.get(kind, lambda: message)()]
 
     def due(self) -> list[Message]:
         """New orders of cancel-and-new messages whose cancel has been answered."""

@@ -187,7 +187,7 @@ class OwnDialect(RejectTracker):
     def _translated(self, message: Message, now_ns: int) -> list[Item]:
         kind, tags = message.kind, dict(message.fields[::-1])
         if kind == t.EXECUTION_REPORT:
-            report = self._report(tags)
+            report = translate.report_in(tags, self.scales, message.fault)
             if tags.get(t.POSS_DUP) == "Y" and report.exec_id in self._seen:
                 return []  # an answer to a StatusRequest may repeat a trade; that is no duplicate
             self._seen.add(report.exec_id)
@@ -211,14 +211,6 @@ class OwnDialect(RejectTracker):
         if kind == t.BUSINESS_REJECT:
             return [self.refusal(tags.get(t.REF_SEQ_NUM, ""), tags.get(t.TEXT, ""), now_ns)]
         raise RefusedError("a message that means something here", f"35={kind}")
-
-    def _report(self, tags: dict[int, str]) -> o.Report:
-        if tags.get(t.EXEC_TYPE) == "8" and tags.get(t.ORDER_ID) == t.NO_NAME:
-            try:
-                return translate.report_in(tags, self.scales)
-            except RefusedError:  # the server echoes a price or quantity that nobody can read
-                tags = {tag: value for tag, value in tags.items() if tag not in (t.PRICE, t.ORDER_QTY)}
-        return translate.report_in(tags, self.scales)
 
     def _market(self, message: Message) -> list[Item]:
         """A change of a book, once all of its messages are here."""

@@ -83,14 +83,14 @@ class OrderMemory:
     folder : Path, optional
         Where its file is; None: it lasts as long as the process.
 
-    >>> memory = OrderMemory(NamesTable(letters="[A-Z0-9]", most=12))
+    >>> memory = OrderMemory(NamesTable(letters=re.compile("[A-Z0-9]"), most=12))
     >>> told = memory.tell(o.NewOrder("p.1", "XYZ", 1, 2, 9, o.Tif.DAY, "a", "p", 0))
     >>> memory.by_wire.get(told.wire).name, len(told.wire) <= 12
     ('p.1', True)
     """
 
     def __init__(self, names: NamesTable, folder: Path | None = None) -> None:
-        self._fits, self.most = re.compile(f"(?:{names.letters})+"), names.most
+        self._fits, self.most = re.compile(f"(?:{names.letters.pattern})+"), names.most
         self.by_wire: dict[str, SentOrder] = {}
         """What was sent, by ClOrdID."""
         self.by_name: dict[str, SentOrder] = {}

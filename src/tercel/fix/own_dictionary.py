@@ -3,7 +3,7 @@
 from functools import lru_cache
 from importlib.resources import files
 
-from tercel.core.errors import UnknownNameError
+from tercel.core.names import check_known
 from tercel.fix.protocol.dictionary import Dictionary, read_toml
 
 _FILES = {"FIX.4.2": "own42.toml", "FIX.4.4": "own44.toml"}
@@ -21,6 +21,5 @@ def own_dictionary(version: str) -> Dictionary:
     >>> "U1" in own_dictionary("FIX.4.4").messages, 554 in own_dictionary("FIX.4.2").messages["A"].block.members
     (True, True)
     """
-    if version not in _FILES:
-        raise UnknownNameError(f"one of {', '.join(_FILES)}", version, "name one of them")
+    check_known(version, _FILES)
     return read_toml((files(__package__) / _FILES[version]).read_text(encoding="utf-8"), _FILES[version])

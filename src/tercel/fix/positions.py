@@ -265,12 +265,13 @@ def refusal(message: Message, refused: RefusedError, name: str) -> tuple[str, Fi
 
 
 def _refuse_unknown(message: Message, scales: Mapping[str, PriceScale]) -> None:
-    if (what := message.get(t.POS_REQ_TYPE)) != _POSITIONS:
-        raise NotToldError("724=0, positions", f"724={what}", UNSUPPORTED)
-    if (lasts := message.get(t.SUBSCRIPTION, _SNAPSHOT)) != _SNAPSHOT:
-        raise NotToldError("263=0, positions as they stand", f"263={lasts}", UNSUPPORTED)
-    if (symbol := message.get(t.SYMBOL)) and symbol not in scales:
-        raise NotToldError("an instrument that is listed here", f"55={symbol[:40]}", UNSUPPORTED)
+    for tag, known, wanted in (
+        (t.POS_REQ_TYPE, (_POSITIONS,), "724=0, positions"),
+        (t.SUBSCRIPTION, ("", _SNAPSHOT), "263=0, positions as they stand"),
+        (t.SYMBOL, ("", *scales), "an instrument that is listed here"),
+    ):
+        if (told := message.get(tag)) not in known:
+            raise NotToldError(wanted, f"{tag}={told[:40]}", UNSUPPORTED)
 
 
 def _head(message: Message, name: str, total: int, result: str) -> Fields:

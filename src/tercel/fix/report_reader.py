@@ -18,7 +18,7 @@ from tercel.fix.inbound import raw
 from tercel.fix.memory import OrderMemory, SentOrder
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import Message, utc_ns
-from tercel.fix.scale import PLAIN, PriceScale, RefusedError
+from tercel.fix.scale import PLAIN, PriceScale, RefusedError, optional
 from tercel.fix.translate import name_of
 
 TRANS_TYPE, ERROR_CODE, AGGRESSOR = 20, 25016, 1057
@@ -103,12 +103,14 @@ class ReportReader:
         scale = self._scales.get(instrument, PLAIN)
         base = about.base_qty if about is not None else 0
         cum = scale.qty(message.get(t.CUM_QTY, "0"), t.CUM_QTY) + base
-        told_lots = about.lots + ceiled(base) if about is not None else ceiled(cum)
-        lots = scale.lots(message.get(t.ORDER_QTY)) + ceiled(base) if t.ORDER_QTY in message else told_lots
+        faults = [message.fault] if message.fault else []
+        tags = dict(message.fields[::-1])
+        liquidity = self._orders.liquidity_tag
+        sent = about.lots if about is not None else ceiled(cum) - ceiled(base)
+        lots = optional(tags, t.ORDER_QTY, scale.lots, sent, faults) + ceiled(base)
         over = status in o.TERMINAL or status is o.OrdStatus.UNKNOWN
         leaves = 0 if over else max(lots * ONE - cum, 0)
-        if t.LEAVES_QTY in message:
-            leaves = scale.qty(message.get(t.LEAVES_QTY), t.LEAVES_QTY)
+        price = about.price if about is not None else None
         traded = kind in (o.ExecType.TRADE, o.ExecType.CORRECTED)
         if traded and (t.LAST_QTY not in message or t.LAST_PX not in message):
             raise RefusedError("LastQty (32) and LastPx (31) in a trade", f"150={message.get(t.EXEC_TYPE)} without")
@@ -124,15 +126,16 @@ class ReportReader:
             instrument=instrument,
             side=side,
             lots=lots,
-            price=self._price(message, scale, about),
+            price=price if tags.get(t.ORD_TYPE) == t.MARKET else optional(tags, t.PRICE, scale.ticks, price, faults),
             last_qty=scale.qty(message.get(t.LAST_QTY), t.LAST_QTY) if traded else 0,
             last_px=scale.px(message.get(t.LAST_PX), t.LAST_PX) if traded else 0,
             cum_qty=cum,
-            leaves_qty=leaves,
+            leaves_qty=optional(tags, t.LEAVES_QTY, lambda text: scale.qty(text, t.LEAVES_QTY), leaves, faults),
             ns=utc_ns(message.get(t.TRANSACT_TIME)) or utc_ns(message.get(52)) or now_ns,
-            passive=self._passive(message),
+            passive=message.get(liquidity) == ("N" if liquidity == AGGRESSOR else "1"),
             text=self._text(message, t.ORD_REJ_REASON, REASONS),
             ref=message.get(t.EXEC_REF_ID),
+            fault="; ".join(faults),
         )
 
     def _whose(self, message: Message) -> str:
@@ -162,17 +165,6 @@ class ReportReader:
             )
             return found if never else o.OrdStatus.UNKNOWN
         return found
-
-    @staticmethod
-    def _price(message: Message, scale: PriceScale, about: SentOrder | None) -> int | None:
-        if t.PRICE in message and message.get(t.ORD_TYPE, t.LIMIT) != t.MARKET:
-            return scale.ticks(message.get(t.PRICE))
-        return about.price if about is not None else None
-
-    def _passive(self, message: Message) -> bool:
-        if self._orders.liquidity_tag == AGGRESSOR:
-            return message.get(AGGRESSOR) == "N"
-        return message.get(self._orders.liquidity_tag) == "1"
 
     def _text(self, message: Message, tag: int, words: Mapping[str, str]) -> str:
         """The reason's code in words, then what the venue says."""

@@ -1,8 +1,8 @@
 """Conversion of ticks and lots to FIX decimals: whole for orders, exact in 10^-8 for executions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from tercel.core import fixed
 from tercel.core import orders as o
@@ -11,6 +11,7 @@ from tercel.core.fixed import ONE, PLACES
 from tercel.core.vocabulary import NO_ASK
 from tercel.fix import tags as t
 
+T = TypeVar("T")
 _MOST_DIGITS: Final = 40
 
 
@@ -168,6 +169,20 @@ def _units(text: str, unit: int | Decimal, what: str, tag: int, reason: str) -> 
 
 PLAIN = PriceScale()
 """Ticks and lots as they are: for instruments that nobody has listed."""
+
+
+def optional(tags: Mapping[int, str], tag: int, read: Callable[[str], T], default: T, faults: list[str]) -> T:
+    """Value of a field without which a report is booked, too: `default` where it is missing or cannot be read.
+
+    >>> faults = []
+    >>> optional({38: "ten"}, 38, PLAIN.lots, 7, faults), faults
+    (7, ['expected a quantity; received 38=ten'])
+    """
+    try:
+        return read(tags[tag]) if tag in tags else default
+    except RefusedError as error:
+        faults.append(error.text)
+        return default
 
 
 def scales(listings: Mapping[str, o.Listing]) -> dict[str, PriceScale]:

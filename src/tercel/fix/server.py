@@ -141,15 +141,14 @@ class FixServer(Closing):
         try:
             family = socket.AF_INET6 if ":" in self.door.host else socket.AF_INET
             self._listener = socket.create_server((self.door.host, self.door.port), family=family)
-        except (OSError, OverflowError) as error:
-            self._forget()
-            raise VenueError(f"port {self.port} free to listen on", f"{error}", "choose another port") from None
-        self.port = int(self._listener.getsockname()[1])
-        try:
+            self.port = int(self._listener.getsockname()[1])
             self._open_sessions()
         except VenueError:
             self._forget()
             raise
+        except (OSError, OverflowError) as error:
+            self._forget()
+            raise VenueError(f"port {self.port} free to listen on", f"{error}", "choose another port") from None
         for one in (self._listener, self._bell):
             one.setblocking(False)
             self._selector.register(one, _READ, one)

@@ -9,11 +9,12 @@ from decimal import Decimal
 
 from tercel.core import orders as o
 from tercel.core.errors import OrderError
+from tercel.core.fixed import ONE, ceiled
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import reasons
 from tercel.fix import tags as t
-from tercel.fix.protocol.message import utc_text
-from tercel.fix.scale import PLAIN, PriceScale, RefusedError
+from tercel.fix.protocol.message import utc_ns, utc_text
+from tercel.fix.scale import PLAIN, PriceScale, RefusedError, optional
 
 Fields = list[tuple[int, str]]
 Tags = Mapping[int, str]
@@ -142,11 +143,7 @@ def _whole(tags: Tags, tag: int, default: int) -> int:
     text = tags.get(tag, "")
     if not text:
         return default
-    try:
-        value = int(text)
-    except ValueError:
-        raise RefusedError(f"nanoseconds in tag {tag}", text[:40]) from None
-    if not 0 <= value < 2**63:
+    if not (text.isascii() and text.isdigit()) or len(text) > 19 or (value := int(text)) >= 2**63:
         raise RefusedError(f"nanoseconds since 1970 in tag {tag}", text[:40])
     return value
 
@@ -212,8 +209,10 @@ def report_out(
     return _present(fields)
 
 
-def report_in(tags: Tags, known: Mapping[str, PriceScale]) -> o.Report:
-    """Report of an ExecutionReport.
+def report_in(tags: Tags, known: Mapping[str, PriceScale], fault: str = "") -> o.Report:
+    """Report of an ExecutionReport; `fault`: what else was wrong with it.
+
+    Lots, price, what is open and the time are taken from the other fields where theirs cannot be read, which is told.
 
     Raises
     ------
@@ -232,6 +231,11 @@ def report_in(tags: Tags, known: Mapping[str, PriceScale]) -> o.Report:
         status = o.OrdStatus.UNKNOWN
     if kind in (o.ExecType.TRADE, o.ExecType.CORRECTED) and t.LAST_QTY in tags:
         _need(tags, t.LAST_PX)
+    faults = [fault] if fault else []
+    cum = scale.qty(tags.get(t.CUM_QTY, "0"), t.CUM_QTY)
+    left = optional(tags, t.LEAVES_QTY, lambda text: scale.qty(text, t.LEAVES_QTY), -1, faults)
+    lots = optional(tags, t.ORDER_QTY, scale.lots, ceiled(cum + max(left, 0)), faults)
+    over = status in o.TERMINAL or status is o.OrdStatus.UNKNOWN
     return o.Report(
         exec_id=name_of(tags.get(t.EXEC_ID, "")),
         exec_type=kind,
@@ -242,16 +246,19 @@ def report_in(tags: Tags, known: Mapping[str, PriceScale]) -> o.Report:
         account=tags.get(t.ACCOUNT, ""),
         instrument=instrument,
         side={t.BUY_CODE: BUY, t.SELL_CODE: SELL}.get(tags.get(t.SIDE, ""), 0),
-        lots=scale.lots(tags.get(t.ORDER_QTY, "0")),
-        price=scale.ticks(tags[t.PRICE]) if t.PRICE in tags else None,
+        lots=lots,
+        price=optional(tags, t.PRICE, scale.ticks, None, faults),
         last_qty=scale.qty(tags.get(t.LAST_QTY, "0"), t.LAST_QTY),
         last_px=scale.px(tags.get(t.LAST_PX, "0"), t.LAST_PX),
-        cum_qty=scale.qty(tags.get(t.CUM_QTY, "0"), t.CUM_QTY),
-        leaves_qty=scale.qty(tags.get(t.LEAVES_QTY, "0"), t.LEAVES_QTY),
-        ns=_whole(tags, t.EXACT_NS, 0),
+        cum_qty=cum,
+        leaves_qty=left if left >= 0 else 0 if over else max(lots * ONE - cum, 1),
+        ns=optional(
+            tags, t.EXACT_NS, lambda _: _whole(tags, t.EXACT_NS, 0), utc_ns(tags.get(t.TRANSACT_TIME, "")) or 0, faults
+        ),
         passive=tags.get(t.LIQUIDITY) == "1",
         text=tags.get(t.TEXT, ""),
         ref=tags.get(t.EXEC_REF_ID, ""),
+        fault="; ".join(faults),
     )
 
 

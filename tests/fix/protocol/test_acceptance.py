@@ -13,7 +13,6 @@ FAILING: dict[str, dict[str, str]] = {
         "14h_RepeatedTag": NO_REASON,
         "14i_RepeatingGroupCountNotEqual": NO_REASON,
         "21_RepeatingGroupSpecifierWithValueOfZero": "FIX 4.2 has no field 454",
-        "2r_UnregisteredMsgType": "FIX 4.2 requires ExecTransType (20) in an ExecutionReport",
     },
 }
 """Scripts that fail, and why: they are written for 4.4."""

@@ -104,6 +104,15 @@ def test_what_is_garbled_is_left_out_and_what_follows_is_not(raw: bytes) -> None
         assert [one.get(112) for one in found if isinstance(one, Message)] == ["after"]
 
 
+def test_of_an_execution_every_field_is_kept() -> None:
+    """Whoever reads it says what it is worth: a fill is not left out for what nothing reads."""
+    body = "35=8|34=2|x=y|58|055=|95=9|96=abc|17=E1||"
+    (found,) = Decoder().feed(closed(f"8=FIX.4.4|9={len(body)}|{body}"))
+    read = [(35, "8"), (34, "2"), (0, "x=y"), (0, "58"), (0, "055="), (95, "9"), (96, "abc"), (17, "E1"), (0, "")]
+    assert isinstance(found, Message)
+    assert found.fields == read
+
+
 def test_a_length_that_is_too_long_costs_the_message_behind_it_too() -> None:
     long = closed("8=FIX.4.4|9=40|35=0|34=2|")
     second, third = (encode("FIX.4.4", [(35, "1"), (112, name)]) for name in ("second", "third"))

@@ -378,7 +378,7 @@ def test_a_repetition_of_what_is_not_here_is_taken_once() -> None:
     script.repeat("8", 2, *report("a"))
     script.repeat("8", 2, *report("a"))
     assert [one.get(17) for one in script.side.messages] == ["a"]
-    assert kinds(script.say("8", (43, "Y"), *report("b"), number=3)) == ["3"]  # without its OrigSendingTime
+    assert kinds(script.say("D", (43, "Y"), *order("b"), number=3)) == ["3"]  # without its OrigSendingTime
     assert script.side.session.numbers.next_in == 4
 
 

@@ -106,5 +106,7 @@ def copy_session(where: str, store: Path, near: Path, listings: Sequence[Listing
 def _listed(terms: ProfileTerms, listings: Sequence[Listing]) -> ProfileTerms:
     if terms.symbols:
         return terms
-    symbols = tuple(SymbolTable(name=one.instrument, tick=repr(one.tick), lot=one.lot) for one in listings)
+    symbols = tuple(
+        SymbolTable.model_validate({"name": one.instrument, "tick": repr(one.tick), "lot": one.lot}) for one in listings
+    )
     return replace(terms, symbols=symbols)

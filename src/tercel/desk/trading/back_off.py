@@ -55,7 +55,7 @@ class BackOff:
 
 
 class AlarmThrottle:
-    """Severity of an alarm that may repeat: critical once a minute, with the number of suppressed ones.
+    """Severity of an alarm that may repeat: its own once a minute, with the number of suppressed ones.
 
     >>> alarm = AlarmThrottle()
     >>> alarm.say("down", 0), alarm.say("down", 1), alarm.say("down", QUIET_NS)
@@ -65,11 +65,11 @@ class AlarmThrottle:
     def __init__(self) -> None:
         self._next_ns, self._more = -1, 0
 
-    def say(self, text: str, ns: int) -> tuple[str, str]:
+    def say(self, text: str, ns: int, severity: str = "critical") -> tuple[str, str]:
         """Severity and text of an alarm at a time of the venue."""
         if ns < self._next_ns:
             self._more += 1
             return "info", text
         more, self._more = self._more, 0
         self._next_ns = ns + QUIET_NS
-        return "critical", f"{text}; {more} more since the last alarm" if more else text
+        return severity, f"{text}; {more} more since the last alarm" if more else text

@@ -16,6 +16,7 @@ fails, the order is UNKNOWN: it is not sent again; the venue is asked.
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -103,9 +104,9 @@ class OrderGateway:
         self._session, self._repeats = venue.capabilities.session, venue.capabilities.executions is not None
         self.notices: list[Notice] = []
         """Notices since they were last taken."""
-        self._retries, self._link_alarm, self._intake = BackOff(), AlarmThrottle(), Intake()
-        self._unsent_alarms: dict[tuple[type[o.Command], str], AlarmThrottle] = {}
-        """By what could not be sent and whose it is: a kill is tried each second."""
+        self._retries, self._intake = BackOff(), Intake()
+        self._alarms: defaultdict[tuple[type[o.Command], str] | str, AlarmThrottle] = defaultdict(AlarmThrottle)
+        """By code, or by what could not be sent and whose it is: a kill is tried each second."""
 
     def write(self, entries: Sequence[Entry], *, sync: bool = True) -> None:
         """Journal entries, then fold them; with `sync` they are on disk when it returns.
@@ -312,10 +313,9 @@ class OrderGateway:
 
     def _unsent(self, command: o.Command, error: Exception) -> Entry:
         """Alert of what may not have left: of an order always, of cancels and questions of an account once a minute."""
-        alarm = self._unsent_alarms.setdefault((type(command), command.account), AlarmThrottle())
         order = isinstance(command, o.NewOrder | o.ReplaceOrder)
-        said = ("critical", str(error)) if order else alarm.say(str(error), self.venue.now_ns)
-        return codec.entry_unsent(command, *said)
+        alarm = AlarmThrottle() if order else self._alarms[type(command), command.account]
+        return codec.entry_unsent(command, *alarm.say(str(error), self.venue.now_ns))
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
         """Step the venue, and process its reports.
@@ -391,7 +391,7 @@ class OrderGateway:
                 entries.append(codec.entry_alert("critical", IMPLAUSIBLE, text, now_ns, *where, **words))
             entries.append(codec.entry_in(message, self._parent_of(message), now_ns))
             if isinstance(message, o.LinkStatus) and not message.up:
-                severity, text = self._link_alarm.say(message.text or "the way is down", message.ns)
+                severity, text = self._alarms[kinds.LINK_DOWN].say(message.text or "the way is down", message.ns)
                 entries.append(codec.entry_alert(severity, kinds.LINK_DOWN, text, message.ns))
         return entries
 
@@ -431,8 +431,10 @@ class OrderGateway:
                     self.states.add(StateReason.TAKEN_OFF, f"{notice.code}: {notice.text}", order.parent)
                 more = {STOPS: "until positions agree"} if notice.code is Code.EXEC_CHANGED else {}
                 where = (order.instrument, order.account, order.parent) if order else ("", "", "")
-                severity = SEVERITY[notice.code]
-                alerts.append(codec.entry_alert(severity, notice.code, notice.text, now, *where, notice.order, **more))
+                severity, text = SEVERITY[notice.code], notice.text
+                if notice.code is Code.FAULTY:
+                    severity, text = self._alarms[notice.code].say(f"{notice.order}: {text}", now, severity)
+                alerts.append(codec.entry_alert(severity, notice.code, text, now, *where, notice.order, **more))
         self.notices.clear()
         self.write(alerts)
 

@@ -97,12 +97,14 @@ class Code(StrEnum):
     """An execution of an order that nobody here sent: booked to its account, to no parent."""
     UNREADABLE = "unreadable"
     """A message that cannot be read: set aside, and the order that it names is UNKNOWN."""
+    FAULTY = "faulty_report"
+    """A report with a fault that did not keep it from being read: it counts like any other."""
 
 
 SEVERITY: Final[Mapping[Code, str]] = {
     **dict.fromkeys((Code.UNKNOWN_ORDER, Code.EXEC_CHANGED, Code.OVERFILL, Code.LATE_FILL, Code.CONFLICT), "critical"),
     **dict.fromkeys((Code.UNKNOWN_EXECUTION, Code.UNALLOCATED, Code.UNREADABLE), "critical"),
-    **dict.fromkeys((Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.HELD), "warning"),
+    **dict.fromkeys((Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.HELD, Code.FAULTY), "warning"),
 }
 """Notices that become alerts."""
 DISTURBS: Final = frozenset({Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.UNREADABLE})
@@ -238,11 +240,8 @@ def opened(command: NewOrder) -> ChildOrder:
 
 def requested(order: ChildOrder, command: CancelOrder | ReplaceOrder) -> ChildOrder:
     """The order with a cancel or replace in flight."""
-    if isinstance(command, ReplaceOrder):
-        pending = Pending(command.cl_ord_id, command.lots, command.price)
-    else:
-        pending = Pending(command.cl_ord_id)
-    return altered(order, pending=(*order.pending, pending))
+    asked = (command.lots, command.price) if isinstance(command, ReplaceOrder) else ()
+    return altered(order, pending=(*order.pending, Pending(command.cl_ord_id, *asked)))
 
 
 def lost(order: ChildOrder) -> ChildOrder:

@@ -248,10 +248,14 @@ class Orders:
             and (order := _lost_order(message)) is not None
         ):
             self._open(order)
-        told: list[Notice] = []
+        told = (
+            [Notice(Code.FAULTY, message.cl_ord_id, message.fault)]
+            if isinstance(message, o.Report) and message.fault
+            else []
+        )
         if order is None and isinstance(message, o.Report) and (order := _strange_order(message)) is not None:
             self._open(order)
-            told = [Notice(Code.UNALLOCATED, order.root, f"nobody here asked for it: {message}")]
+            told.append(Notice(Code.UNALLOCATED, order.root, f"nobody here asked for it: {message}"))
         if order is None:
             if isinstance(message, o.Report) and self.changes_nothing(message):
                 return []

@@ -4,7 +4,7 @@
 its `base` and says what differs; a settings file of QuickFIX is a profile too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import time
 from functools import lru_cache
@@ -24,6 +24,7 @@ from tercel.fix.profiles.model import DAYS, Profile, SymbolTable
 from tercel.fix.profiles.quickfix import read_settings
 from tercel.fix.profiles.secrets import refuse_written
 from tercel.fix.profiles.signing import RAW, RAW_LENGTH, signed_text, signer
+from tercel.fix.protocol import validate as v
 from tercel.fix.protocol.dictionary import Dictionary
 from tercel.fix.protocol.message import Fields
 from tercel.fix.protocol.quickfix_xml import read_xml
@@ -78,6 +79,7 @@ class ProfileTerms:
             Names that are missing, secrets that are not there.
         """
         session, times = self.profile.session, self.profile.times
+        checks = session.model_dump(include=set(_CHECKED))
         if self.dictionary is None:
             wanted = f"the dictionary of {self.name}"
             raise ConfigError(wanted, "none", 'name the XML file that the venue publishes: dictionary = "FILE.xml"')
@@ -103,6 +105,7 @@ class ProfileTerms:
             answer_s=session.answer_s,
             digits=session.digits,
             user_tags=session.user_tags,
+            unchecked=frozenset(reason for key, reasons in _CHECKED.items() if not checks[key] for reason in reasons),
             times=None
             if times is None
             else SessionTimes(
@@ -174,6 +177,15 @@ class ProfileTerms:
         return TlsSettings(cert, key, ca, table.server_name)
 
 
+# Reasons of a Reject (373) for which, by a key of [session] that is false, nothing is rejected.
+_CHECKED: Final[Mapping[str, Collection[int]]] = {
+    "known_tags": {v.INVALID_TAG, v.NOT_IN_MESSAGE},
+    "known_values": {v.INCORRECT_VALUE},
+    "have_values": {v.NO_VALUE},
+    "fields_in_order": {v.OUT_OF_ORDER},
+    "groups": {v.GROUP_OUT_OF_ORDER, v.WRONG_COUNT},
+    "validated": v.REASONS,
+}
 _LOGON_TAGS: Final = {"username": 553, "password": t.PASSWORD}
 # Questions: whoever waits for an answer asks anew.
 _NOT_KEPT: Final = frozenset(

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
+from tercel.fix.profiles.model import DAYS
 
 _AT: Final = {
     "beginstring": ("version",),
@@ -18,8 +19,6 @@ _AT: Final = {
     "logontimeout": ("session", "answer_s"),
     "maxlatency": ("session", "clock_tolerance_s"),
     "timestampprecision": ("session", "digits"),
-    "sendnextexpectedmsgseqnum": ("session", "next_expected"),
-    "enablenextexpectedmsgseqnum": ("session", "next_expected"),
     "sendersubid": ("session", "header", "50"),
     "senderlocationid": ("session", "header", "142"),
     "targetsubid": ("session", "header", "57"),
@@ -35,35 +34,44 @@ _AT: Final = {
     "socketprivatekeyfile": ("tls", "key"),
     "socketservername": ("tls", "server_name"),
 }
+# Y or N.
+_FLAGS: Final = {
+    "sendnextexpectedmsgseqnum": "next_expected",
+    "enablenextexpectedmsgseqnum": "next_expected",
+    "usedatadictionary": "validated",
+    "validateincomingmessage": "validated",
+    "validatefieldsoutoforder": "fields_in_order",
+    "validatefieldshavevalues": "have_values",
+    "validateunorderedgroupfields": "groups",
+}
+# The other way round: Y allows what the key of a profile forbids where it is true.
+_INVERSE: Final = {"validateuserdefinedfields": "user_tags", "allowunknownmsgfields": "known_tags"}
 _RESETS: Final = {"resetonlogon": "logon", "resetonlogout": "logout", "resetondisconnect": "disconnect"}
 _NUMBERS: Final = frozenset({"port", "heartbeat_s", "answer_s", "clock_tolerance_s", "digits"})
-_FLAGS: Final = frozenset({"next_expected"})
 _HANDLED: Final = frozenset(
     {
-        *("connectiontype", "usedatadictionary", "nonstopsession", "weekdays", "startday", "endday", "uselocaltime"),
-        *("socketusessl", "checklatency", "millisecondsintimestamp", "validateuserdefinedfields"),
+        *("connectiontype", "nonstopsession", "weekdays", "startday", "endday", "uselocaltime"),
+        *("socketusessl", "checklatency", "millisecondsintimestamp"),
     }
 )
-# Understood, and without effect: this engine does so always, or keeps elsewhere what they name.
-_OURS: Final = frozenset(
+# Without effect: names of files and of logs, which are kept elsewhere here.
+_NAMES: Final = frozenset(
     {
-        *(
-            "filestorepath",
-            "filelogpath",
-            "filelogbackuppath",
-            "persistmessages",
-            "reconnectinterval",
-            "refreshonlogon",
-        ),
-        *("screenlogshowincoming", "screenlogshowoutgoing", "screenlogshowevents", "checkcompid", "logouttimeout"),
-        *("validatefieldsoutoforder", "validatefieldshavevalues", "validatelengthandchecksum", "sessionqualifier"),
-        *("transportdatadictionary", "appdatadictionary", "description", "socketnodelay", "socketreuseaddress"),
+        *("filestorepath", "filelogpath", "filelogbackuppath", "description", "sessionqualifier"),
+        *("screenlogshowincoming", "screenlogshowoutgoing", "screenlogshowevents"),
     }
 )
-_DAYS: Final = {
-    one: whole
-    for whole in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-    for one in (whole, whole[:2], whole[:3])
+# What this engine does whatever they say, and the value that asks for it.
+_FIXED: Final = {
+    "checkcompid": ("Y", "a message with other CompIDs is always rejected"),
+    "validatelengthandchecksum": ("Y", "a message with a wrong BodyLength or CheckSum is always left out"),
+    "persistmessages": ("Y", "messages are always kept, but for orders, which are never sent again"),
+    "refreshonlogon": ("N", "the store belongs to one process"),
+    "rejectinvalidmessage": ("Y", "what the dictionary forbids is rejected; say which checks there are: see [session]"),
+    "requiresorigsendingtime": ("Y", "a repetition without OrigSendingTime is rejected"),
+    "validatesequencenumbers": ("Y", "sequence numbers are always checked"),
+    "reconnectinterval": ("", "the way is tried again after 0.1 s to 5 s"),
+    "logouttimeout": ("", "a logout waits as long as a logon, and no longer than two heartbeats"),
 }
 _BAD: Final = "mend the settings file"
 
@@ -91,11 +99,16 @@ def read_settings(path: Path, sender: str = "") -> tuple[dict[str, Any], list[st
     kind = session.get("connectiontype", ("initiator", 0))
     if kind[0].lower() != "initiator":
         raise ConfigError("ConnectionType=initiator", f"{path}: {kind[0]} (row {kind[1]})", _BAD)
-    known = {*_AT, *_RESETS, *_HANDLED, *_OURS}
+    known = {*_AT, *_FLAGS, *_INVERSE, *_RESETS, *_HANDLED, *_NAMES, *_FIXED}
     notes = [
         f"{path}, row {row}: {key} is not understood ({offer(key, sorted(known), 'it has no effect')})"
         for key, (_, row) in session.items()
         if key not in known
+    ]
+    notes += [
+        f"{path}, row {session[key][1]}: {key}={session[key][0]} is not supported and has no effect: {instead}"
+        for key, (ours, instead) in _FIXED.items()
+        if key in session and session[key][0].upper()[:1] != ours
     ]
     return _tables(session, path), notes
 
@@ -128,10 +141,7 @@ def _sections(text: str, path: Path) -> list[tuple[str, Settings]]:
 
 
 def _chosen(sections: list[tuple[str, Settings]], path: Path, sender: str) -> Settings:
-    default: Settings = {}
-    for name, one in sections:
-        if name == "DEFAULT":
-            default |= one
+    default = {key: said for name, one in sections if name == "DEFAULT" for key, said in one.items()}
     sessions = [default | one for name, one in sections if name == "SESSION"]
     if sender:
         sessions = [one for one in sessions if one.get("sendercompid", ("",))[0] == sender] or sessions
@@ -144,9 +154,7 @@ def _chosen(sections: list[tuple[str, Settings]], path: Path, sender: str) -> Se
 
 def _tables(session: Settings, path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for key, place in _AT.items():
-        if key not in session:
-            continue
+    for key, place in [one for one in _AT.items() if one[0] in session]:
         value, row = session[key]
         table = found
         for name in place[:-1]:
@@ -155,12 +163,14 @@ def _tables(session: Settings, path: Path) -> dict[str, Any]:
     own = found.setdefault("session", {})
     if resets := [reset for key, reset in _RESETS.items() if _flag(session, key, path)]:
         own["reset"] = resets
-    if not _flag(session, "usedatadictionary", path, True):
+    own |= {name: _flag(session, key, path) for key, name in _FLAGS.items() if key in session}
+    own |= {name: not _flag(session, key, path) for key, name in _INVERSE.items() if key in session}
+    if not own.get("validated", True):
         found["dictionary"] = "standard"
     if not _flag(session, "checklatency", path, True):
-        own["clock_tolerance_s"] = 86_400
-    if "validateuserdefinedfields" in session:
-        own["user_tags"] = not _flag(session, "validateuserdefinedfields", path)
+        own["clock_tolerance_s"] = 1_000_000_000  # thirty years
+    if not _flag(session, "millisecondsintimestamp", path, True):
+        own.setdefault("digits", 0)
     if _flag(session, "socketusessl", path):
         found.setdefault("tls", {})
     _times(found, session, path)
@@ -168,8 +178,6 @@ def _tables(session: Settings, path: Path) -> dict[str, Any]:
 
 
 def _value(name: str, key: str, value: str, row: int, path: Path) -> Any:
-    if name in _FLAGS:
-        return value.upper() in ("Y", "YES", "TRUE")
     if name not in _NUMBERS:
         return value
     if not (value.isascii() and value.isdigit()):
@@ -205,6 +213,7 @@ def _times(found: dict[str, Any], session: Settings, path: Path) -> None:
 
 
 def _day(name: str, row: int, path: Path) -> str:
-    if (found := _DAYS.get(name.strip().lower())) is None:
+    found = [day for day in DAYS if name.strip().lower() in (day, day[:2], day[:3])]
+    if not found:
         raise ConfigError("a day of the week", f"{path}: {name[:40]!r} (row {row})", _BAD)
-    return found
+    return found[0]

@@ -85,11 +85,9 @@ class Secret(BaseModel):
 def _from_keyring(place: str, what: str) -> str:
     service, _, user = place.rpartition("/")
     try:
-        keyring = import_module("keyring")
+        value = import_module("keyring").get_password(service, user)
     except ImportError:
         raise ConfigError(f"{what} in the keyring", "no package keyring", "pip install keyring") from None
-    try:
-        value = keyring.get_password(service, user)
     except Exception as error:  # each backend of a keyring has errors of its own
         raise ConfigError(f"{what} in the keyring", type(error).__name__, "unlock it, or name a file") from None
     if not value:

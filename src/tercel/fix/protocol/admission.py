@@ -43,7 +43,8 @@ def out_of_time(message: Message, settings: SessionSettings, now_ns: int) -> boo
 
 
 def misplaced(message: Message, settings: SessionSettings, now_ns: int) -> v.MessageFault | None:
-    """Fault in a message's CompIDs or SendingTime; missing ones are another fault.
+    """Fault in a message's CompIDs or SendingTime; missing ones are another fault, and an execution that can be read is
+    taken from any time.
 
     >>> settings = SessionSettings("VENUE", "DESK")
     >>> misplaced(Message("FIX.4.4", [(35, "0"), (49, "OTHER"), (56, "VENUE")]), settings, 0)
@@ -52,7 +53,9 @@ def misplaced(message: Message, settings: SessionSettings, now_ns: int) -> v.Mes
     names = settings.target, settings.sender
     if (message.get(49) or names[0], message.get(56) or names[1]) != names:
         return v.MessageFault(v.COMP_ID_PROBLEM)
-    return v.MessageFault(v.SENDING_TIME_PROBLEM) if out_of_time(message, settings, now_ns) else None
+    if not out_of_time(message, settings, now_ns) or judged(message, settings, now_ns)[0].fault:
+        return None
+    return v.MessageFault(v.SENDING_TIME_PROBLEM)
 
 
 def dated_wrong(message: Message) -> v.MessageFault | None:
@@ -63,17 +66,24 @@ def dated_wrong(message: Message) -> v.MessageFault | None:
     return v.MessageFault(v.SENDING_TIME_PROBLEM) if first and again and first > again else None
 
 
-def fault_of(message: Message, settings: SessionSettings) -> v.MessageFault | None:
-    """First fault of a message in sequence."""
+def judged(message: Message, settings: SessionSettings, now_ns: int) -> tuple[Message, v.MessageFault | None]:
+    """A message in sequence and its first fault; an ExecutionReport that says clearly what is booked comes without what
+    is wrong with it, and without a fault: no fill is lost for a field that nothing reads (`validate.salvaged`)."""
     rules = settings.rules
-    fault = v.check(message, rules, settings.user_tags)
-    if fault is None and message.says(43):
-        fault = dated_wrong(message)
-    if fault is None and message.kind not in rules.messages and message.kind not in rules.other_types:
-        fault = v.MessageFault(v.INVALID_TYPE)
-    if fault is None and settings.examine is not None:
-        fault = settings.examine(message)
-    return fault
+    found = v.faults(message, rules, settings.user_tags, settings.unchecked)
+    if message.says(43) and (late := dated_wrong(message)) is not None:
+        found.append(late)
+    if not found and message.kind not in rules.messages and message.kind not in rules.other_types:
+        found.append(v.MessageFault(v.INVALID_TYPE))
+    if not found and settings.examine is not None and (more := settings.examine(message)) is not None:
+        found.append(more)
+    if message.kind == v.EXECUTION_REPORT:
+        found += v.miscounted(message, rules.data_fields)
+        if out_of_time(message, settings, now_ns):
+            found.append(v.MessageFault(v.SENDING_TIME_PROBLEM))
+        if found and (rest := v.salvaged(message, found)) is not None:
+            return rest, None
+    return message, next(iter(found), None)
 
 
 def disagreement(message: Message, wanted: int, numbers: SequenceNumbers) -> str:
@@ -103,7 +113,7 @@ def refusal(message: Message, settings: SessionSettings, now_ns: int) -> str:
         return "the first message is no Logon"
     if out_of_time(message, settings, now_ns):
         return "SendingTime is too far from the time here"
-    if (fault := fault_of(message, settings)) is not None:
+    if (fault := judged(message, settings, now_ns)[1]) is not None:
         return f"field {fault.tag} of the Logon: {fault.text}"
     if message.get(98, "0") != "0" or message.whole(108) < 0 or message.number < 0:
         return "a Logon with encryption, without HeartBtInt or without MsgSeqNum"

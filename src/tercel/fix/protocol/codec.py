@@ -2,13 +2,16 @@
 
 A message is garbled when its first three fields are not BeginString, BodyLength and MsgType, when BodyLength does not
 point at CheckSum, when the sum is wrong, or when something in it is no tag and value. It is left out, with everything
-up to the CheckSum that follows; the sequence number that is then missing brings it back.
+up to the CheckSum that follows; the sequence number that is then missing brings it back. An ExecutionReport comes with
+what is no tag and value as tag 0, and with a data field up to the next SOH where its length is wrong: whoever reads it
+says what it is worth.
 Source: FIX 4.4, volume 2, "Session Protocol", on garbled messages, BodyLength and CheckSum.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 from zlib import adler32
@@ -29,6 +32,8 @@ _HEAD: Final = re.compile(rb"8=(FIX[\x21-\x7e]{1,13})\x019=([0-9]{1,9})\x01")
 _HEAD_MOST: Final = 32
 _TAIL: Final = 7  # 10=123|
 _MOST_TAGS: Final = 20_000
+_EXECUTION: Final = b"35=8\x01"
+_FIELD: Final = re.compile(r"([1-9][0-9]{0,8})=(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -99,20 +104,25 @@ def encode(begin: str, fields: Fields, data_fields: Mapping[int, int] = DATA_FIE
     except UnicodeEncodeError:
         raise VenueError("values that are text", "one with half a character in it", "take it out") from None
     if text.count(SOH) != len(fields):
-        _refuse_smuggled(fields, data_fields)
+        fine = counted(fields, data_fields)
+        if bad := [tag for n, (tag, value) in enumerate(fields) if SOH in value and n not in fine]:
+            wanted = "values without SOH, but in data fields after their length"
+            raise VenueError(wanted, f"SOH in field {bad[0]}", "take it out")
     whole = b"8=%b\x019=%d\x01%b" % (begin.encode("ascii"), len(body), body)
     return b"%b10=%03d\x01" % (whole, checksum(whole))
 
 
-def _refuse_smuggled(fields: Fields, data_fields: Mapping[int, int]) -> None:
-    before = (0, "")
-    for tag, value in fields:
-        length = str(len(value.encode("utf-8", "surrogateescape")))
-        if SOH in value and (data_fields.get(before[0]) != tag or before[1] != length):
-            raise VenueError(
-                "values without SOH, but in data fields after their length", f"SOH in field {tag}", "take it out"
-            )
-        before = (tag, value)
+def counted(fields: Fields, data_fields: Mapping[int, int]) -> set[int]:
+    """Places of data fields that stand behind their length.
+
+    >>> counted([(35, "8"), (354, "3"), (355, "a=b"), (58, "x")], DATA_FIELDS)
+    {2}
+    """
+    return {
+        n
+        for n, ((tag, value), (after, data)) in enumerate(pairwise(fields), 1)
+        if (data_fields.get(tag), value) == (after, str(len(data.encode("utf-8", "surrogateescape"))))
+    }
 
 
 def decode(raw: bytes, data_fields: Mapping[int, int] = DATA_FIELDS) -> Message:
@@ -221,7 +231,10 @@ class Decoder:
             try:  # a data field may hold anything
                 message = Message(begin, self._with_data(body))
             except ValueError:
-                return GarbledMessage(raw, "a field that is no tag and value")
+                if not body.startswith(_EXECUTION):
+                    return GarbledMessage(raw, "a field that is no tag and value")
+                found = [(_FIELD.fullmatch(part), part) for part in parts]
+                message = Message(begin, [(int(one[1]), one[2]) if one else (0, part) for one, part in found])
         if message.fields[0][0] != 35 or not message.fields[0][1]:
             return GarbledMessage(raw, "MsgType is not the third field")
         return message
@@ -243,4 +256,6 @@ class Decoder:
             length = int(value) if data_tag is not None else 0
             fields.append((tag, value))
             at = stop + 1
+        if at == len(body) and body.startswith(_EXECUTION):
+            raise ValueError("an empty field at the end")  # passed over elsewhere
         return fields

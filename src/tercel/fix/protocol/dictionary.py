@@ -6,7 +6,7 @@ that QuickFIX defined (`quickfix_xml`).
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -52,10 +52,10 @@ class FieldRule:
     name: str
     kind: str
     values: Collection[str] = frozenset()
-    _form: "re.Pattern[str] | None" = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_form", _FORMS.get(self.kind))
+    @cached_property
+    def _form(self) -> "re.Pattern[str] | None":
+        return _FORMS.get(self.kind)
 
     def fault(self, value: str) -> int:
         """SessionRejectReason of a value, 0 if valid.
@@ -70,10 +70,8 @@ class FieldRule:
             return 0
         if self._form is not None and self._form.fullmatch(value) is None:
             return INCORRECT_FORMAT
-        if self.values:
-            if self.kind not in _MULTIPLE or not all(one in self.values for one in value.split(" ")):
-                return INCORRECT_VALUE
-        return 0
+        known = not self.values or (self.kind in _MULTIPLE and all(one in self.values for one in value.split(" ")))
+        return 0 if known else INCORRECT_VALUE
 
 
 @dataclass(frozen=True)

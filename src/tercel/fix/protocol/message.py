@@ -23,16 +23,18 @@ class Message:
         BeginString, "FIX.4.4".
     fields : list of (tag, value)
         MsgType (35) first.
+    fault : str
+        What was wrong with it where it is read all the same (`validate.salvaged`).
 
     >>> order = Message("FIX.4.4", [(35, "D"), (11, "A1"), (55, "XYZ")])
     >>> order.kind, order.get(55), order.get(44), 44 in order
     ('D', 'XYZ', '', False)
     """
 
-    __slots__ = ("_first", "begin", "fields")
+    __slots__ = ("_first", "begin", "fault", "fields")
 
-    def __init__(self, begin: str, fields: list[tuple[int, str]]) -> None:
-        self.begin, self.fields = begin, fields
+    def __init__(self, begin: str, fields: list[tuple[int, str]], fault: str = "") -> None:
+        self.begin, self.fields, self.fault = begin, fields, fault
         self._first = dict(fields[::-1])
 
     @property

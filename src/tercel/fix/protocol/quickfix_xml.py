@@ -1,20 +1,18 @@
 """Data dictionaries in QuickFIX's XML format, in which venues publish theirs.
 
 Such a file comes from outside: a document type, with which entities could be made to grow without bound or to read
-files, is refused, and so is what is larger or deeper than any dictionary.
+files, is refused, and so is what is larger than any dictionary.
 """
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
-from xml.parsers import expat
 
 from tercel.core.errors import ConfigError
 from tercel.fix.protocol.dictionary import FRAMING, Block, Dictionary, FieldRule, MessageRule
 
 MOST_BYTES: Final = 16 << 20
-_DEEPEST: Final = 32
 
 
 def read_xml(path: Path) -> Dictionary:
@@ -33,37 +31,17 @@ def read_xml(path: Path) -> Dictionary:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ConfigError(f"at most {MOST_BYTES} bytes", f"{path.stat().st_size} in {path}", "name the dictionary")
-        return _Reader(_tree(path.read_bytes())).dictionary()
+        return _Reader(ET.fromstring(path.read_bytes(), ET.XMLParser(target=_Builder()))).dictionary()
     except OSError as error:
         raise ConfigError("a dictionary that can be read", f"{error}", "name another file") from None
-    except (expat.ExpatError, ValueError, KeyError, RecursionError) as error:
+    except (ET.ParseError, ValueError, KeyError, RecursionError) as error:
         raise ConfigError("a data dictionary in QuickFIX's XML", f"{error} in {path}", "mend the file") from None
 
 
-def _tree(raw: bytes) -> ET.Element:
-    """The elements of a document that has no document type."""
-    builder, parser = ET.TreeBuilder(), expat.ParserCreate()
-    depth = 0
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > _DEEPEST:
-            raise ValueError(f"elements inside each other {depth} deep")
-        builder.start(name, attributes)
-
-    def end(name: str) -> None:
-        nonlocal depth
-        depth -= 1
-        builder.end(name)
-
-    def refuse(*_words: object) -> None:
+class _Builder(ET.TreeBuilder):
+    def doctype(self, *_words: object) -> None:
+        """Called before anything that a document type declares is read."""
         raise ValueError("a document type, which no dictionary needs")
-
-    parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.StartDoctypeDeclHandler = refuse
-    parser.Parse(raw, True)
-    return builder.close()
 
 
 class _Reader:
@@ -75,8 +53,7 @@ class _Reader:
         self._fields = {int(one.attrib["number"]): self._field(one) for one in listed}
 
     def _part(self, name: str) -> list[ET.Element]:
-        found = self._root.find(name)
-        return [] if found is None else list(found)
+        return self._root.findall(f"{name}/*")
 
     @staticmethod
     def _field(element: ET.Element) -> FieldRule:

@@ -12,7 +12,7 @@ from typing import Final
 
 from tercel.core.errors import VenueError
 from tercel.fix.protocol import validate as v
-from tercel.fix.protocol.admission import ClockOffset, dated_wrong, disagreement, fault_of, misplaced, refusal
+from tercel.fix.protocol.admission import ClockOffset, dated_wrong, disagreement, judged, misplaced, refusal
 from tercel.fix.protocol.codec import Decoder, GarbledMessage
 from tercel.fix.protocol.message import Fields, Message
 from tercel.fix.protocol.outbox import Outbox
@@ -304,7 +304,7 @@ class FixSession:
             self._next_in += number == self._next_in  # whatever its number: nothing before it comes
             self._leave("the ResendRequest was rejected")
         else:
-            if kind == "2" and number != self._next_in and fault_of(message, self.settings) is None:
+            if kind == "2" and number != self._next_in and judged(message, self.settings, self._now)[1] is None:
                 self._repeat(message)  # at once: two sides that both miss messages would wait for each other
                 self._answered.add(number)
             if number == self._next_in:
@@ -368,7 +368,7 @@ class FixSession:
 
     def _begin_again(self, message: Message) -> None:
         """The other side has both begin at 1, while logged on."""
-        fault = fault_of(message, self.settings)
+        fault = judged(message, self.settings, self._now)[1]
         if fault is not None:
             return self._reject(message, fault)
         self._restart()
@@ -387,7 +387,7 @@ class FixSession:
 
     def _move(self, message: Message) -> None:
         """SequenceReset in reset mode: the next number is told, whatever the message's own is."""
-        fault, new = fault_of(message, self.settings), message.whole(36)
+        fault, new = judged(message, self.settings, self._now)[1], message.whole(36)
         if fault is not None or new < self._next_in:
             self._reject(message, fault or v.MessageFault(v.INCORRECT_VALUE))
         else:
@@ -408,7 +408,7 @@ class FixSession:
 
     def _process(self, message: Message) -> None:
         """The message that is next."""
-        kind, fault = message.kind, fault_of(message, self.settings)
+        kind, (message, fault) = message.kind, judged(message, self.settings, self._now)
         if fault is None and kind == "4":
             if (new := message.whole(36)) > self._next_in:
                 self._next_in = new
@@ -421,7 +421,7 @@ class FixSession:
             if fault.reason == v.SENDING_TIME_PROBLEM:
                 self._leave()
         elif kind == "1":
-            self._box.emit("0", [(112, message.get(112))])
+            self._box.emit("0", [(112, message.get(112))] if message.get(112) else [])
         elif kind == "2":
             if message.number not in self._answered:
                 self._repeat(message)

@@ -63,7 +63,9 @@ class SessionSettings:
     digits : int
         Decimal digits of a second in SendingTime.
     user_tags : bool
-        Whether tags from 5000 on that the dictionary does not know may come in.
+        Whether tags from 5000 on that the dictionary does not have in a message may come in.
+    unchecked : set of int
+        Reasons of a Reject (373) for which nothing that comes in is rejected.
     times : SessionTimes, optional
         When the session is open; it is logged out at its end, and its numbers begin at 1 with its start.
     most_queued : int
@@ -93,12 +95,12 @@ class SessionSettings:
     answer_s: float = 10.0
     digits: int = 3
     user_tags: bool = False
+    unchecked: frozenset[int] = frozenset()
     times: SessionTimes | None = None
     most_queued: int = 10_000
 
     def __post_init__(self) -> None:
-        names = {"SenderCompID": self.sender, "TargetCompID": self.target}
-        for what, name in names.items():
+        for what, name in (("SenderCompID", self.sender), ("TargetCompID", self.target)):
             if not name or not name.isprintable():
                 raise ConfigError(f"a {what} of printable characters", repr(name), "choose another name")
         if self.heartbeat_s < 0 or self.digits not in (0, 3, 6, 9):

@@ -4,11 +4,12 @@ Source: FIX 4.4, volume 2, Reject (35=3) and its reasons; the order in which fau
 fields stand, then what is missing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from tercel.fix.protocol.codec import counted
 from tercel.fix.protocol.dictionary import FRAMING, Block, Dictionary, FieldRule
 from tercel.fix.protocol.message import USER_TAGS, Fields, Message
 
@@ -86,13 +87,21 @@ def reject(message: Message, fault: MessageFault, dictionary: Dictionary) -> Fie
     return [*fields, (58, fault.text)]
 
 
-class _FoundError(Exception):
-    def __init__(self, reason: int, tag: int) -> None:
-        self.fault = MessageFault(reason, tag)
-
-
 def check(message: Message, dictionary: Dictionary, user_tags: bool = False) -> MessageFault | None:
-    """First fault of a message, or None.
+    """First fault of a message, or None; parameters as for :func:`faults`.
+
+    >>> from tercel.fix.protocol.dictionary import standard
+    >>> head = [(49, "A"), (56, "B"), (34, "2"), (52, "20231114-22:13:20")]
+    >>> check(Message("FIX.4.4", [(35, "1"), *head]), standard("FIX.4.4"))
+    MessageFault(reason=1, tag=112)
+    """
+    return next(iter(faults(message, dictionary, user_tags)), None)
+
+
+def faults(
+    message: Message, dictionary: Dictionary, user_tags: bool = False, unchecked: Collection[int] = ()
+) -> list[MessageFault]:
+    """Faults of a message: as its fields stand, then what is missing.
 
     Parameters
     ----------
@@ -100,55 +109,65 @@ def check(message: Message, dictionary: Dictionary, user_tags: bool = False) -> 
         Of a type that the dictionary describes; of another, its header alone is looked at.
     dictionary : Dictionary
     user_tags : bool
-        Whether tags from 5000 on that the dictionary does not know may stand anywhere.
+        Whether tags from 5000 on that the dictionary does not have in the message may stand anywhere.
+    unchecked : collection of int
+        Reasons (373) that are no fault here.
 
     >>> from tercel.fix.protocol.dictionary import standard
-    >>> head = [(49, "A"), (56, "B"), (34, "2"), (52, "20231114-22:13:20")]
-    >>> check(Message("FIX.4.4", [(35, "1"), *head]), standard("FIX.4.4"))
-    MessageFault(reason=1, tag=112)
+    >>> head = [(35, "1"), (49, "A"), (56, "B"), (34, "2"), (52, "20231114-22:13:20")]
+    >>> test = Message("FIX.4.4", [*head, (112, ""), (999, "x")])
+    >>> [(one.reason, one.tag) for one in faults(test, standard("FIX.4.4"), unchecked={NO_VALUE})]
+    [(0, 999)]
     """
-    walk = _Walk(message.fields, dictionary, user_tags)
+    walk = _Walk(message.fields, dictionary, user_tags, unchecked)
     rule = dictionary.messages.get(message.kind)
-    try:
+    if rule is None:
         walk.block(dictionary.header, set())
-        if rule is not None:
-            walk.body(rule.block)
-        for tag in (*dictionary.header.required, *(rule.block.required if rule else ())):
-            if tag not in message:
-                return MessageFault(MISSING_TAG, tag)
-    except _FoundError as found:
-        return found.fault
-    return None
+    else:
+        walk.body(rule.block)
+    for tag in (*dictionary.header.required, *(rule.block.required if rule else ())):
+        if tag not in message:
+            walk.note(MISSING_TAG, tag)
+    return walk.found
 
 
 class _Walk:
-    def __init__(self, fields: Fields, dictionary: Dictionary, user_tags: bool) -> None:
+    def __init__(self, fields: Fields, dictionary: Dictionary, user_tags: bool, unchecked: Collection[int]) -> None:
         self._fields, self._dictionary, self._user_tags = fields, dictionary, user_tags
         self._rules: Mapping[int, FieldRule] = dictionary.fields
-        self._at = 0
+        self._unchecked, self._at = unchecked, 0
+        self.found: list[MessageFault] = []
+
+    def note(self, reason: int, tag: int) -> None:
+        """Record a fault, unless faults of its kind are none."""
+        if reason not in self._unchecked:
+            self.found.append(MessageFault(reason, tag))
 
     def body(self, block: Block) -> None:
-        """Check body and trailer."""
-        seen: set[int] = set()
-        self.block(block, seen)
-        self.block(self._dictionary.trailer, set())
-        if self._at < len(self._fields):
-            raise _FoundError(self._misplaced(block), self._fields[self._at][0])
+        """Check header, body and trailer; behind a field that stands elsewhere they go on where they were."""
+        parts = [(part, set[int]()) for part in (self._dictionary.header, block, self._dictionary.trailer)]
+        while True:
+            for part, seen in parts:
+                self.block(part, seen)
+            if self._at == len(self._fields):
+                return
+            tag = self._fields[self._at][0]
+            reason = self._misplaced(tag, block)
+            if reason == OUT_OF_ORDER or tag < USER_TAGS or not self._user_tags:
+                self.note(reason, tag)
+            self._at += reason != OUT_OF_ORDER
 
-    def _misplaced(self, block: Block) -> int:
+    def _misplaced(self, tag: int, block: Block) -> int:
         """Why a tag cannot stand where it does."""
-        tag, dictionary = self._fields[self._at][0], self._dictionary
-        if tag in dictionary.header.members or tag in block.members:
+        if tag in self._dictionary.header.members or tag in block.members:
             return OUT_OF_ORDER
         if tag in FRAMING:
             return REPEATED_TAG
-        if tag in self._rules or 0 < tag <= dictionary.last_tag:
-            return NOT_IN_MESSAGE
-        return INVALID_TAG
+        return NOT_IN_MESSAGE if tag in self._rules or 0 < tag <= self._dictionary.last_tag else INVALID_TAG
 
     def block(self, block: Block, seen: set[int], outer: Block | None = None) -> None:
         """Check a block's members up to a foreign field; `outer` where the block is a group entry."""
-        fields, members, rules = self._fields, block.members, self._rules
+        fields, members, rules, first = self._fields, block.members, self._rules, self._at
         while self._at < len(fields):
             tag, value = fields[self._at]
             if tag not in members:
@@ -157,26 +176,84 @@ class _Walk:
                     continue
                 return
             if tag in seen:
-                if outer is not None and (tag == block.first or tag in outer.members):
+                if outer is not None and (tag == fields[first][0] or tag in outer.members):
                     return
-                raise _FoundError(REPEATED_TAG, tag)
+                self.note(REPEATED_TAG, tag)
             seen.add(tag)
             if fault := rules[tag].fault(value):
-                raise _FoundError(INVALID_TYPE if tag == 35 and fault == INCORRECT_VALUE else fault, tag)
+                self.note(INVALID_TYPE if tag == 35 and fault == INCORRECT_VALUE else fault, tag)
             self._at += 1
             if (inner := members[tag]) is not None:
-                self._group(inner, tag, int(value), block)
+                self._group(inner, tag, 0 if fault else int(value), block)
 
     def _group(self, block: Block, counter: int, count: int, outer: Block) -> None:
         fields, entries = self._fields, 0
-        while self._at < len(fields) and fields[self._at][0] == block.first:
+        while self._at < len(fields):
+            tag = fields[self._at][0]
+            # What stands behind the last entry may be a field of the message that an entry could have, too.
+            if tag != block.first and (tag not in block.members or entries >= count):
+                break
+            if tag != block.first:
+                self.note(GROUP_OUT_OF_ORDER, tag)
             entries += 1
             seen: set[int] = set()
             self.block(block, seen, outer)
-            for tag in block.required:
-                if tag not in seen:
-                    raise _FoundError(MISSING_TAG, tag)
+            for needed in block.required:
+                if needed not in seen:
+                    self.note(MISSING_TAG, needed)
         if entries != count:
-            if not entries and self._at < len(fields) and fields[self._at][0] in block.members:
-                raise _FoundError(GROUP_OUT_OF_ORDER, fields[self._at][0])
-            raise _FoundError(WRONG_COUNT, counter)
+            self.note(WRONG_COUNT, counter)
+
+
+# -- executions -------------------------------------------------------------------------------------------------------
+EXECUTION_REPORT: Final = "8"
+# Account, ClOrdID, MsgSeqNum, SenderCompID, Symbol, TargetCompID: whose it is and of what.
+_WHOSE: Final = frozenset({1, 11, 34, 49, 55, 56})
+# CumQty, ExecID, OrderID, OrdStatus, Side, ExecType: what is booked.
+_SAID: Final = frozenset({14, 17, 37, 39, 54, 150})
+
+
+def salvaged(message: Message, found: Collection[MessageFault]) -> Message | None:
+    """An ExecutionReport with faults that says clearly what is booked: without the faulty fields, its faults in words.
+
+    None for another message, and where what is booked, or whose it is, is missing, faulty or said in two ways. A value
+    that is right in another place, or stands twice, is read.
+
+    >>> said = {17: "E1", 37: "V1", 150: "0", 39: "0", 54: "1", 14: "0", 58: "a"}
+    >>> report = Message("FIX.4.4", [(35, "8"), *said.items(), (58, "b")])
+    >>> rest = salvaged(report, [MessageFault(REPEATED_TAG, 58)])
+    >>> rest.fault, 58 in rest
+    ('58: a tag stands twice', False)
+    >>> salvaged(Message("FIX.4.4", [*report.fields, (14, "100")]), [MessageFault(REPEATED_TAG, 14)])
+    """
+    needed = _SAID | {31, 32} if message.get(150) in ("1", "2", "F", "G") else _SAID  # of a fill, LastPx and LastQty
+    if message.kind != EXECUTION_REPORT or not needed <= message.tags:
+        return None
+    # FIX 4.2 says with 20 whether a report takes back the execution that 19 names, FIX 4.4 with 150.
+    refers = 19 in message and (message.begin == "FIX.4.2" or message.get(150) in ("G", "H"))
+    kept = needed | _WHOSE | ({19, 20} if refers else set())
+    values = {(tag, value) for tag, value in message.fields if tag in kept}
+    spoilt = {one.tag for one in found if one.reason != OUT_OF_ORDER}
+    wrong = {one.tag for one in found if one.reason not in (OUT_OF_ORDER, REPEATED_TAG)}
+    if wrong & kept or len(values) > len(dict(values)):
+        return None
+    rest = [field for field in message.fields if field[0] in kept or field[0] not in spoilt]
+    told = dict.fromkeys(f"{one.tag}: {one.text}" if one.tag is not None else one.text for one in found)
+    return Message(message.begin, rest, "; ".join(told))
+
+
+def miscounted(message: Message, data_fields: Mapping[int, int]) -> list[MessageFault]:
+    """Data fields without their length before them, and lengths that are not those of what follows.
+
+    >>> report = Message("FIX.4.4", [(35, "8"), (354, "9"), (355, "abc")])
+    >>> [one.tag for one in miscounted(report, {354: 355})]
+    [354, 355]
+    """
+    if message.tags.isdisjoint([*data_fields.keys(), *data_fields.values()]):
+        return []
+    fine = counted(message.fields, data_fields)
+    return [
+        MessageFault(INCORRECT_FORMAT, tag)
+        for n, (tag, _) in enumerate(message.fields)
+        if (tag in data_fields and n + 1 not in fine) or (tag in data_fields.values() and n not in fine)
+    ]

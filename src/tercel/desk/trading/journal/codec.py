@@ -93,10 +93,9 @@ def entry_out(command: o.Command, parent: str = "", limits: str = "", now_ns: in
 
 def entry_unsent(command: o.Command, severity: str, why: str) -> Entry:
     """Alert of a command that may not have left: the orders it names become UNKNOWN."""
-    meant = [command.cl_ord_id, command.orig]
     text = f"{command.cl_ord_id}: {why}"
     where = command.instrument, command.account, command.parent, command.cl_ord_id
-    orders = [name for name in meant if name]
+    orders = [name for name in (command.cl_ord_id, command.orig) if name]
     return entry_alert(severity, kinds.SEND_FAILED, text, command.sent_ns, *where, orders=orders)
 
 
