@@ -100,7 +100,7 @@ def test_01d_a_list_of_orders_too(tmp_path: Path) -> None:
     assert [one.quantity for one in tc.read_orders(silent, columns={"decimal": ","})] == [10_000]
     assert [one.quantity for one in tc.read_orders(silent, columns={"decimal": "."})] == [10]
     shown = written(tmp_path, head + "2024-04-03 10:30;RWE;buy;10.000;2h;28,66\n", name="shown.csv")
-    assert [(one.quantity, one.limit) for one in tc.read_orders(shown)] == [(10_000, 28.66)]
+    assert [(one.quantity, one.limit_price) for one in tc.read_orders(shown)] == [(10_000, 28.66)]
 
 
 # -- 02, 03: American and British brokers -----------------------------------------------------------------------------
