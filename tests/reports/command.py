@@ -10,7 +10,9 @@ from typer.testing import CliRunner, Result
 
 from tercel.cli import app
 
-OPTION = re.compile(r"(--[a-z][a-z-]*)[ =](\"[^\"]*\"|'[^']*'|\S+)")
+OPTION = re.compile(r"(--[a-z][a-z-]*)[ =]((?:\"[^\"]*\"|'[^']*'|[^\s\"'])+)")
+OF_SHELLS = re.compile(r"[()&|;<>*?$`\\!#\s]")
+"""Letters that a shell does not hand on as they are."""
 
 
 def tercel(*words: object) -> Result:
@@ -37,18 +39,34 @@ def refused(*words: object) -> dict[str, str]:
 
 
 def options(remedy: str) -> list[tuple[str, str]]:
-    """Options that a remedy names, with their values, in its order: what a person would copy.
+    """Options that a remedy names, with their values and what else it says they may be: what a person would copy.
 
-    >>> options("say which it is: --column decimal=, or --column decimal=.; or write --tz America/New_York.")
-    [('--column', 'decimal=,'), ('--column', 'decimal=.'), ('--tz', 'America/New_York')]
+    >>> options("say it: --column decimal=,, or decimal=.; or --tz UTC.")
+    [('--column', 'decimal=,'), ('--column', 'decimal=.'), ('--tz', 'UTC')]
+    >>> options("--column date_order=dmy (mdy, ymd); or --column 'fee=Fee (EUR)'")[1:]
+    [('--column', 'date_order=mdy'), ('--column', 'date_order=ymd'), ('--column', 'fee=Fee (EUR)')]
     """
     found = []
-    for name, word in OPTION.findall(remedy):
-        value = word.rstrip(";:)`")
-        if not value.endswith(("=,", "=.")):
-            value = re.sub(r"(?<=[^=])[.,;:]+$", "", value)
-        found.append((name, value.strip("\"'`")))
+    for match in OPTION.finditer(remedy):
+        name, value = match[1], _bare(match[2])
+        found.append((name, value))
+        key, equals, _ = value.partition("=")
+        rest = remedy[match.end() :]
+        if equals and (others := re.match(r" ?\((?:or )?([\w, ]+)\)", rest)):
+            found += [(name, f"{key}={one}") for one in re.findall(r"\w+", others[1]) if one != "or"]
+        if equals and (other := re.match(rf",? or {re.escape(key)}=(\S+)", rest)):
+            found.append((name, f"{key}={_bare(other[1])}"))
     return found
+
+
+def _bare(word: str) -> str:
+    """A value without its quotes and the signs of the sentence that it stands in."""
+    value = re.sub(r"[;:`]+$", "", word)
+    value = value[:-1] if value.endswith(")") and value.count("(") < value.count(")") else value
+    sign = re.fullmatch(r"(decimal|thousands)=([.,]).*", value)
+    value = f"{sign[1]}={sign[2]}" if sign else re.sub(r"(?<=[^=])[.,;:]+$", "", value)
+    assert any(sign in value for sign in "'\"") or not OF_SHELLS.search(value), f"no shell takes {value} as it is"
+    return re.sub("[\"']", "", value)
 
 
 def obeyed(

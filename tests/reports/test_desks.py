@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.error import ResetNeeded
 from tests.reports.command import done, tercel
 
 import tercel as tc
@@ -111,7 +112,7 @@ def market() -> dict[str, Any]:
 
 def test_14_a_step_before_a_reset_is_refused(market: dict[str, Any]) -> None:
     for env, action in ((ExecutionEnv(**market), 1), (ExecutionVectorEnv(2, **market), np.array([1, 1]))):
-        with pytest.raises((TercelError, RuntimeError)) as error:  # Gymnasium's ResetNeeded is an error of its own
+        with pytest.raises((TercelError, ResetNeeded)) as error:
             env.step(action)
         assert "reset" in str(error.value)
         env.reset(seed=1)
@@ -274,10 +275,10 @@ def test_19_who_joined_gets_what_trades_beyond_the_cancels(
     def joins(view: tc.View) -> tc.Intent:
         return tc.Intent(rest=view.left)
 
-    orders = [tc.Order("2024-04-03 11:10", "ABC", 1, 200, 55.0), tc.Order("2024-04-03 11:20", "ABC", 1, 200, 55.0)]
-    market = replay(lake, "ABC", queue=model)
-    result = tc.evaluate(["twap_take", joins], market, orders, episodes=2)
-    for number in range(2):
+    task = Task(side="buy", quantity=200, horizon_s=float(CYCLE_S), decisions=1, warmup_s=0)
+    result = tc.evaluate(["twap_take", joins], replay(lake, "ABC", queue=model), task, episodes=4)
+    assert result.episodes == 4
+    for number in range(4):  # of one cycle each, whenever it begins
         fills = result.episode(number).fills("joins").to_dicts()
         passive = [(row["price"], row["lots"]) for row in fills if row["passive"] and not row["forced"]]
         assert sum(lots for _, lots in passive) == 50
