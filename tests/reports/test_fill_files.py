@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tests.reports.command import done, obeyed, options, refused, under
 from tests.reports.fills import Fill, at, holds
+from tests.reports.tape import mid
 
 import tercel as tc
 from tercel.core.errors import DataError
@@ -194,7 +195,8 @@ def test_04c_fees_of_other_currencies_stand_apart(lake: Path, tmp_path: Path) ->
     words = ("tca", file, "--lake", lake, "--against", "none")
     found = obeyed(*words, knows=("fee_currency=fee coin", "currency=USDT"))
     assert float(found["total"]["filled"]) == pytest.approx(1599.5)
-    assert found["total"]["money"]["fees"] == pytest.approx(1.20)
+    paid = (1000 + 500 + 100) * 28.66 + 1.20
+    assert found["total"]["money"]["whole"] == pytest.approx(paid - 1599.5 * mid(COIN, at("10:30:05")))
     assert pytest.approx(0.013) in [float(one) for one in under(found, "BNB")]
     assert "fee coin" not in found["columns_not_read"]
 
