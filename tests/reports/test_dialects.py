@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
+from tercel.feeds.feed import FeedOptions
 from tests.reports.dialects import DATES, SYMBOLS, Dialect, Written, amounts, dialects, moments
 
 import tercel as tc
@@ -20,7 +21,6 @@ from tercel.api.tca.files import fills_map, read_fills
 from tercel.core.orders import Listing
 from tercel.core.tables.table_map import table_map
 from tercel.feeds.csv_feed import CsvFeed
-from tercel.feeds.feed import FeedOptions
 from tercel.signals.portfolios import read_portfolio
 from tercel.signals.runs.portfolio_file import read_forecasts
 from tercel.signals.sources.tables import read_prices
@@ -70,7 +70,9 @@ def fills(data: st.DataObject, how: Dialect, folder: Path) -> None:
     assert [one.ns for one in found] == [round(one.timestamp()) * 10**9 for one in when]
     assert [(one.symbol, one.side) for one in found] == list(zip(symbol, side, strict=True))
     assert [one.quantity for one in found] == list(map(Fraction, quantity))
-    assert [(one.price, one.fee) for one in found] == [(Fraction(a), Fraction(b)) for a, b in zip(price, fee, strict=True)]
+    assert [(one.price, one.fee) for one in found] == [
+        (Fraction(a), Fraction(b)) for a, b in zip(price, fee, strict=True)
+    ]
 
 
 def orders(data: st.DataObject, how: Dialect, folder: Path) -> None:

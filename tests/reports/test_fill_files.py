@@ -120,7 +120,9 @@ def test_02_money_in_words_under_a_title_with_rows_that_are_no_fills(lake: Path,
     """The shipped map, with the hour that Schwab's own file lacks beside the date."""
     file = written(tmp_path, SCHWAB)
     joined = ("--column", "time=Date", "--column", "time=Time", "--tz", "America/New_York")
-    found = obeyed("tca", file, "--lake", lake, "--against", "none", "--map", "schwab", *joined, knows=("date_order=mdy",))
+    found = obeyed(
+        "tca", file, "--lake", lake, "--against", "none", "--map", "schwab", *joined, knows=("date_order=mdy",)
+    )
     holds(found, BOTH, fees=0.30)
 
 

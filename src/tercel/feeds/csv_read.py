@@ -15,8 +15,8 @@ import polars as pl
 from tercel.core.errors import FeedError
 from tercel.core.names import offer
 from tercel.core.progress import say
+from tercel.core.tables.cell_text import EITHER, plain_text, shown_signs, with_point
 from tercel.core.tables.clock import resolve
-from tercel.core.tables.numbers import EITHER, plain_text, shown_signs, with_point
 from tercel.core.tables.text import HEAD, decoded, header_at, separator_of
 from tercel.feeds.csv_map import UNIT_NS, FileMap, LevelMap, OrderMap, QuoteMap, TradeMap
 from tercel.feeds.members import Member

@@ -12,8 +12,9 @@ from typing import Final
 import polars as pl
 
 from tercel.core.arrays import Floats
+from tercel.core.tables.columns import renamed
 from tercel.core.tables.numbers import numbers
-from tercel.core.tables.table import ROW, read_table, renamed
+from tercel.core.tables.table import ROW, read_table
 from tercel.core.tables.table_map import Called, TableMap, table_map
 from tercel.core.tables.times import days
 from tercel.core.tables.usual import USUAL, plain_name

@@ -17,8 +17,9 @@ from typing import Any, Final
 from tercel.core.errors import DataError
 from tercel.core.names import offer
 from tercel.core.orders import Listing
+from tercel.core.tables.columns import renamed
 from tercel.core.tables.numbers import numbers
-from tercel.core.tables.table import ROW, TYPED, HowToMap, read_table, renamed
+from tercel.core.tables.table import ROW, TYPED, HowToMap, read_table
 from tercel.core.tables.table_map import Called, TableMap
 from tercel.core.tables.times import days
 from tercel.core.tables.usual import USUAL, plain_name

@@ -28,7 +28,7 @@ Row = tuple[int, list[str]]
 
 
 @dataclass(frozen=True)
-class Section:
+class TableSection:
     """A header and the rows below it, which have as many cells."""
 
     header: Row
@@ -100,7 +100,7 @@ def header_at(rows: Sequence[Sequence[str]]) -> int:
     return found if found <= MOST_TITLES else first
 
 
-def sections(text: str, how: TextFormat, where: str) -> tuple[list[Section], str, list[str]]:
+def sections(text: str, how: TextFormat, where: str) -> tuple[list[TableSection], str, list[str]]:
     """Tables of a text, what stands between their cells, and what was passed over.
 
     A row of another width begins a section where it looks like a header: no empty cell, no digit. The same header
@@ -155,9 +155,9 @@ def _is_total(cells: Sequence[str]) -> bool:
     return _TOTALS.match(filled[0].lower()) is not None and 2 * len(filled) <= len(cells) + 1
 
 
-def _split(rows: list[Row], where: str) -> list[Section]:
+def _split(rows: list[Row], where: str) -> list[TableSection]:
     header, found = rows[0], list[Row]()
-    parts = [Section(header, found)]
+    parts = [TableSection(header, found)]
     for place, (number, cells) in enumerate(rows[1:], start=1):
         if cells == header[1]:
             continue
@@ -167,7 +167,7 @@ def _split(rows: list[Row], where: str) -> list[Section]:
             continue
         elif _is_header(cells):
             header, found = (number, cells), []
-            parts.append(Section(header, found))
+            parts.append(TableSection(header, found))
         elif not (len(cells) == 1 and place + 1 < len(rows) and _is_header(rows[place + 1][1])):  # no title either
             received = f"{len(cells)} cells in row {number} of {where}"
             raise DataError(f"{len(header[1])} cells, as in the first row", received, "correct the row")

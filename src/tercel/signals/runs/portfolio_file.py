@@ -19,8 +19,9 @@ from pydantic import AfterValidator, Field, field_validator
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import check_known
+from tercel.core.tables.columns import renamed
 from tercel.core.tables.numbers import numbers
-from tercel.core.tables.table import read_table, renamed
+from tercel.core.tables.table import read_table
 from tercel.core.tables.table_map import Called
 from tercel.core.tables.times import days
 from tercel.core.tables.usual import USUAL

@@ -10,8 +10,9 @@ import polars as pl
 
 from tercel.core.errors import DataError
 from tercel.core.tables import times
+from tercel.core.tables.columns import renamed
 from tercel.core.tables.numbers import is_number, numbers
-from tercel.core.tables.table import ROW, TYPED, HowToMap, Table, read_table, renamed
+from tercel.core.tables.table import ROW, TYPED, HowToMap, Table, read_table
 from tercel.core.tables.table_map import Called
 from tercel.core.tables.times import dates_alone, days
 from tercel.signals.sources.port import KEYS, Noting, at_new_york

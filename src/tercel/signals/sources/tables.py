@@ -15,8 +15,9 @@ import polars as pl
 
 from tercel.core.errors import DataError
 from tercel.core.names import nearest
+from tercel.core.tables.columns import SLIP, renamed
 from tercel.core.tables.numbers import is_number, numbers
-from tercel.core.tables.table import ROW, SLIP, TYPED, HowToMap, Table, read_table, renamed
+from tercel.core.tables.table import ROW, TYPED, HowToMap, Table, read_table
 from tercel.core.tables.table_map import Called, TableMap
 from tercel.core.tables.times import days
 from tercel.core.tables.usual import USUAL, plain_name
