@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
-from tercel.feeds.feed import FeedOptions
+from tercel.market.feed import FeedOptions
 from tests.reports.dialects import DATES, SYMBOLS, Dialect, Written, amounts, dialects, moments
 
 import tercel as tc
