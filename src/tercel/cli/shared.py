@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date as calendar_date
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -126,6 +127,8 @@ def in_options(text: str) -> str:
 
     >>> in_options("a tick of `tick=0.25`; give a smaller `tick=`, `replace=True`, `bar=False`, or `fees=-1,2`")
     'a tick of --tick 0.25; give a smaller --tick, --replace, --no-bar, or --fees=-1,2'
+    >>> in_options("say `column=fee=Fee (EUR)`")
+    "say --column 'fee=Fee (EUR)'"
     """
 
     def typed(parameter: re.Match[str]) -> str:
@@ -133,7 +136,7 @@ def in_options(text: str) -> str:
         option = f"--no-{name}" if value == "False" else f"--{name}"
         if value in ("", "True", "False"):
             return option
-        return f"{option}={value}" if value.startswith("-") else f"{option} {value}"
+        return f"{option}={value}" if value.startswith("-") else f"{option} {quote(value)}"
 
     return re.sub(r"`([a-z]\w*)=([^`]*)`", typed, text)
 

@@ -47,8 +47,8 @@ def test_numbers_are_read_by_the_sign_that_the_file_shows(
 @pytest.mark.parametrize(
     ("text", "remedy"),
     [
-        ("price;quantity\n28;10.000\n", "`column=decimal=,`, or decimal=."),
-        ("price;quantity\n28,60;1\n28.60;1,5\n", "`column=decimal=,`, or decimal=."),
+        ("price;quantity\n28;10.000\n", "`column=decimal=,` or `column=decimal=.`"),
+        ("price;quantity\n28,60;1\n28.60;1,5\n", "`column=decimal=,` or `column=decimal=.`"),
         ('price,quantity\n1,"28,60"\n', "`column=decimal=,`"),
     ],
 )

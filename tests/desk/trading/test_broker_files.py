@@ -16,9 +16,10 @@ from typer.testing import CliRunner
 from tercel.api.tca.files import FileFill, fills_map, read_fill_file, read_fills
 from tercel.cli import app
 from tercel.core.errors import DataError
-from tercel.core.tables.table_map import shipped
+from tercel.core.tables.table_map import shipped, table_map
 from tercel.lab.evaluation.order_files import read_orders
 from tercel.market.tape import Instrument, Lake
+from tercel.signals.sources.tables import read_prices
 
 S = 1_000_000_000
 XETRA = Instrument("XETR", "RWE", "2024-04-03", 0.01, timezone="Europe/Berlin")
@@ -193,6 +194,30 @@ def test_coins_come_with_their_units(lake: Lake, tmp_path: Path) -> None:
     assert found["exact"]["fees"] * found["exact"]["unit"] == pytest.approx(0.0005 * 28.52 + 0.007125, abs=1e-12)
     assert found["total"]["filled"] == pytest.approx((0.4995 + 1.25 + 0.25) * 100_000)
     assert found["currency"] == "USDT"
+
+
+BARS = [("2024-01-02", 10.5, 20.25), ("2024-01-03", 10.75, 20.5), ("2024-01-04", 10.25, 20.75)]
+LONG = "".join(f"{day},{name},{p},{p},{p},{p},9\n" for day, a, b in BARS for name, p in (("AAA", a), ("BBB", b)))
+TWO = "Price,Close,Close,Open,Open\nTicker,AAA,BBB,AAA,BBB\n"
+CELLS = "".join(f"{day},{a},{b},{a},{b}\n" for day, a, b in BARS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Date,Ticker,Open,High,Low,Close,Volume\n" + LONG,
+        ",Ticker,Open,High,Low,Close,Volume\n" + LONG,
+        "Date,AAA,BBB\n" + "".join(f"{day},{a},{b}\n" for day, a, b in BARS),
+        f"{TWO}Date,,,,\n{CELLS}",
+        TWO + CELLS,
+        f"Ticker,AAA,BBB,AAA,BBB\nPrice,Close,Close,Open,Open\n{CELLS}",
+    ],
+    ids=["long", "no name of the index", "wide", "two headers", "two headers alone", "by ticker"],
+)
+def test_every_layout_of_yfinance_is_the_same_prices(tmp_path: Path, text: str) -> None:
+    found = read_prices(written(tmp_path, "prices.csv", text), table_map("yfinance"))
+    closes = {(str(day), name): close for day, name, close in found.select("date", "instrument", "close").rows()}
+    assert closes == {(day, name): price for day, a, b in BARS for name, price in (("AAA", a), ("BBB", b))}
 
 
 # -- without a map, or with half of one -------------------------------------------------------------------------------

@@ -154,7 +154,7 @@ def _of_json(text: str, path: Path) -> pl.DataFrame:
 
 def _of_section(part: TableSection, where: str) -> pl.DataFrame:
     header, rows = _by_ticker(part)
-    names = [name or (f"column {at}" if at else "") for at, name in enumerate(header)]
+    names = [name or (f"column {at}" if at else "index") for at, name in enumerate(header)]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise DataError("columns of different names", f"{twice[0]} twice in {where}", "rename one")
     columns = zip(*(cells for _, cells in rows), strict=True) if rows else [()] * len(names)

@@ -22,7 +22,7 @@ USUAL: Final[dict[str, tuple[str, ...]]] = {
         "date", "day", "tradedate", "tradingday", "asof", "asofdate", "datetime", "timestamp", "time", "", "index",
     ),
     "symbol": (
-        "symbol", "ticker", "sym", "instrument", "security", "securityid", "ric", "product", "contract", "stock",
+        "symbol", "ticker", "sym", "instrument", "security", "securityid", "ric", "product", "pair", "contract", "stock",
         "tickersymbol", "name", "names", "code", "company", "tickers", "symbols",
     ),
     "known": (
