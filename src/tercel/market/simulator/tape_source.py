@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, TapeError
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import insert
@@ -112,10 +112,18 @@ def replay(
     ------
     ConfigError
         For no days, or days that differ in tick, lot or venue.
+    TapeError
+        For a crossed tape, with the first row after which it is.
     """
     if not dates:
         raise ConfigError("at least one day to replay", "none", "import days with `tercel data import`")
     days = [compiled(lake, symbol, date, venue) for date in dates]
+    for said in filter(None, (day.crossed for day in days)):
+        remedy = (
+            "`tercel data verify` names the likely cause; where updates were lost, import the files again with "
+            "`uncross = true` under [clean] in the map"
+        )
+        raise TapeError("a tape whose best bid lies below its best ask", said, remedy)
     units = {(d.instrument.venue, d.instrument.tick, d.instrument.lot) for d in days}
     if len(units) > 1:
         raise ConfigError(
