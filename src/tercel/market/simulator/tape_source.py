@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tercel.core.errors import ConfigError, TapeError
+from tercel.core.errors import ConfigError
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import insert
@@ -21,6 +21,7 @@ from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state, with
 from tercel.market.tape import Instrument, Lake
 from tercel.market.tape.checkpoints import compiled
 from tercel.market.tape.compiled import WIDTH, Checkpoint, CompiledDay
+from tercel.market.tape.crossed import refuse_crossed
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,12 +119,8 @@ def replay(
     if not dates:
         raise ConfigError("at least one day to replay", "none", "import days with `tercel data import`")
     days = [compiled(lake, symbol, date, venue) for date in dates]
-    for said in filter(None, (day.crossed for day in days)):
-        remedy = (
-            "`tercel data verify` names the likely cause; where updates were lost, import the files again with "
-            "`uncross = true` under [clean] in the map"
-        )
-        raise TapeError("a tape whose best bid lies below its best ask", said, remedy)
+    for day in days:
+        refuse_crossed(day.crossed)
     units = {(d.instrument.venue, d.instrument.tick, d.instrument.lot) for d in days}
     if len(units) > 1:
         raise ConfigError(

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from tercel.core.arrays import Int32, Ints
+from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import Book
 from tercel.market.tape import schema
@@ -48,3 +49,19 @@ def crossed_in_words(instrument: Instrument, events: Events) -> str:
         f"{len(crossed):,} of {len(states):,} states of {instrument.symbol} {instrument.date} crossed, the first "
         f"after row {row} at {at:%H:%M:%S}: a bid of {quotes[row, 0]} ticks and an ask of {quotes[row, 1]}"
     )
+
+
+def refuse_crossed(said: str) -> None:
+    """Refuse a tape of which `crossed_in_words` says something.
+
+    Raises
+    ------
+    TapeError
+        With these words.
+    """
+    if said:
+        remedy = (
+            "`tercel data verify` names the likely cause; where updates were lost, import the files again with "
+            "`uncross = true` under [clean] in the map"
+        )
+        raise TapeError("a tape whose best bid lies below its best ask", said, remedy)
