@@ -63,6 +63,11 @@ def test_crossed_locked_duplicates_and_prints_in_a_halt():
     assert found["lots_unaccounted"] == 0
 
 
+def test_executions_of_orders_that_are_not_first_in_their_queue_are_counted():
+    found = verify_alone(tape(*BOOK, (s.ADD, 3, -1, 102, 2), (s.EXECUTE, 3, -1, 102, 2), (s.EXECUTE, 2, -1, 102, 7)))
+    assert (found["executed_off_head"], found["executed_behind_best"], found["prints"]) == (1, 0, 2)
+
+
 def test_what_crosses_for_a_moment_is_of_several_exchanges_or_of_messages_of_one_moment():
     rows = []
     for n in range(0, 200, 2):  # a bid that comes before the ask at its price has gone

@@ -80,6 +80,7 @@ def _at_import(instrument: "Instrument") -> dict[str, Any]:
 
 def _print_verdict(instrument: "Instrument", found: dict[str, Any], explained: bool) -> None:
     rows = []
+    cause = found.pop("likely_cause", "")
     for key, value in found.items():
         if isinstance(value, dict) and key != "first_mismatch":
             rows += [(f"{key}: {name}", _in_words(count)) for name, count in value.items()]
@@ -93,8 +94,8 @@ def _print_verdict(instrument: "Instrument", found: dict[str, Any], explained: b
     if found.get("crossed") and instrument.extra.get("feed") == "lobster":
         say("warning: this tape does not rebuild a real book: its messages alone leave out what lay beyond the levels")
         say("they show. Import them with their orderbook file")
-    elif "likely_cause" in found:
-        say(f"crossed, by what is likely: {found.pop('likely_cause')}")
+    elif cause:
+        say(f"crossed, by what is likely: {cause}")
     if found.get("unknown_ids") and not found.get("crossed"):
         say("unknown ids: orders that rested before the first message; the book lacks them until they are gone")
 

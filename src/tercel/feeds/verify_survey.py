@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book.id_map import Ids, find
-from tercel.market.book.ladder import best, lots_at
+from tercel.market.book.ladder import best, first_at, lots_at
 from tercel.market.book.layout import HIGH
 from tercel.market.book.records import order_at
 from tercel.market.book.tape_kernels import apply_one
@@ -19,14 +19,15 @@ Signs = NDArray[np.int8]
 
 COUNTS: Final = (
     "messages", "crossed", "crossed_not_trading", "locked", "one_sided",
-    "prints", "prints_outside_quotes", "executed_behind_best", "executed_not_trading", "hidden_prints",
+    "prints", "prints_outside_quotes", "executed_behind_best", "executed_off_head", "executed_not_trading",
+    "hidden_prints",
     "hidden_outside_quotes", "auction_prints", "auction_lots", "halts", "level_repeats", "levels_gone_unknown",
     "lots_added", "lots_executed", "lots_cancelled", "lots_shown", "lots_hidden_again", "lots_cleared",
 )  # fmt: skip
 """Slots of the report, in order."""
 (
     MESSAGES, CROSSED, QUOTING, LOCKED, ONE_SIDED,
-    PRINTS, OUTSIDE, BEHIND, NOT_TRADING, HIDDEN,
+    PRINTS, OUTSIDE, BEHIND, OFF_HEAD, NOT_TRADING, HIDDEN,
     HIDDEN_OUTSIDE, AUCTIONS, AUCTION_LOTS, HALTS, REPEATS, GONE,
     ADDED, EXECUTED, CANCELLED, SHOWN, HIDDEN_AGAIN, CLEARED,
 ) = range(len(COUNTS))  # fmt: skip
@@ -88,7 +89,10 @@ def survey(
             or what == schema.ROLL_OUT
         )
         old_side, old_price, old_lots = 0, 0, 0
-        if (what == schema.ADD or what == schema.MODIFY) and order_id[i] != 0:
+        if what == schema.EXECUTE and order_id[i] != 0:
+            at = find(ids, order_id[i])
+            report[OFF_HEAD] += at >= 0 and first_at(b, s, p) != ids[at].slot
+        elif (what == schema.ADD or what == schema.MODIFY) and order_id[i] != 0:
             at = find(ids, order_id[i])
             if at >= 0:  # the order leaves where it was
                 o = order_at(b, ids[at].slot)
@@ -156,10 +160,10 @@ def findings(events: Events, report: NDArray[np.int64], resting: int) -> dict[st
     found = {name: int(report[i]) for i, name in enumerate(COUNTS)}
     there = set(np.unique(events.kind).tolist())
     if not there & {schema.EXECUTE, schema.TRADE}:
-        for name in ("prints", "prints_outside_quotes", "executed_behind_best", "executed_not_trading"):
+        for name in COUNTS[PRINTS:HIDDEN]:
             del found[name]
     elif schema.EXECUTE not in there:
-        del found["executed_behind_best"], found["lots_executed"]
+        del found["executed_behind_best"], found["executed_off_head"], found["lots_executed"]
     if schema.TRADE_HIDDEN not in there:
         del found["hidden_prints"], found["hidden_outside_quotes"]
     if schema.CROSS not in there:

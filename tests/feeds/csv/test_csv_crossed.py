@@ -10,6 +10,7 @@ from tercel.feeds.csv_feed import CsvFeed
 from tercel.feeds.csv_map import parse_map
 from tercel.feeds.verify import verify_alone
 from tercel.market.feed import FeedOptions
+from tercel.market.impact.propagator import tape_law
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Lake, schema, validate
 from tercel.market.tape.crossed import crossings
@@ -98,6 +99,8 @@ def test_lost_rows_are_counted_and_named_and_the_tape_is_not_replayed(tmp_path, 
     with pytest.raises(TapeError, match=rf"the first after row {row} at 00:00:00: a bid of \d+ ticks") as refused:
         replay(lake, "ABC", ["2024-01-05"])
     assert "uncross = true" in refused.value.remedy
+    with pytest.raises(TapeError, match=f"the first after row {row} "):  # what an evaluation asks first
+        tape_law([lake.read("ABC", "2024-01-05")], "square_root")
 
 
 def test_what_a_better_level_passes_is_dropped_and_the_book_is_the_true_one(tmp_path, lossy):

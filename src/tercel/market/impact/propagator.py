@@ -31,6 +31,7 @@ from tercel.market.impact.law import HORIZON_S, ImpactLaw
 from tercel.market.observed import Observed, observe
 from tercel.market.observed.kinds import MARKET
 from tercel.market.tape import Events, Instrument
+from tercel.market.tape.crossed import crossed_in_words, refuse_crossed
 
 TAPE_LAWS: Final = ("none", "square_root", "propagator")
 LAGS: Final = 100
@@ -79,11 +80,15 @@ def tape_law(days: Sequence[tuple[Instrument, Events]], name: str, *, y: float =
     ------
     ConfigError
         For another name, days without trades, or (propagator) fewer than `MIN_TRADES` of them.
+    TapeError
+        For a crossed tape, with the first row after which it is.
     """
     if name not in TAPE_LAWS:
         raise ConfigError(f"an impact law on tape: {', '.join(TAPE_LAWS)}", f"{name!r}", "such as square_root")
     if name == "none":
         return None
+    for day in days:
+        refuse_crossed(crossed_in_words(*day))
     return law_of([observe(*day) for day in days], name, y=y)
 
 

@@ -21,6 +21,7 @@ from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state, with
 from tercel.market.tape import Instrument, Lake
 from tercel.market.tape.checkpoints import compiled
 from tercel.market.tape.compiled import WIDTH, Checkpoint, CompiledDay
+from tercel.market.tape.crossed import refuse_crossed
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,10 +113,14 @@ def replay(
     ------
     ConfigError
         For no days, or days that differ in tick, lot or venue.
+    TapeError
+        For a crossed tape, with the first row after which it is.
     """
     if not dates:
         raise ConfigError("at least one day to replay", "none", "import days with `tercel data import`")
     days = [compiled(lake, symbol, date, venue) for date in dates]
+    for day in days:
+        refuse_crossed(day.crossed)
     units = {(d.instrument.venue, d.instrument.tick, d.instrument.lot) for d in days}
     if len(units) > 1:
         raise ConfigError(

@@ -73,7 +73,9 @@ def _load(folder: Path, instrument: Instrument) -> CompiledDay:
     checkpoints = tuple(
         Checkpoint(**mark, orders=orders[owner == number]) for number, mark in enumerate(marks["checkpoints"])
     )
-    return CompiledDay(instrument, np.ascontiguousarray(rows.astype(np.int64)), marks["slots"], checkpoints)
+    return CompiledDay(
+        instrument, np.ascontiguousarray(rows.astype(np.int64)), marks["slots"], checkpoints, marks["crossed"]
+    )
 
 
 def _save(folder: Path, day: CompiledDay) -> None:
@@ -90,6 +92,7 @@ def _save(folder: Path, day: CompiledDay) -> None:
     marks: dict[str, Any] = {
         "key": _key(day.instrument),
         "slots": day.slots,
+        "crossed": day.crossed,
         "checkpoints": [
             {n: getattr(c, n) for n in ("ns", "row", "halted", "last_bid", "last_ask", "mid2")} for c in day.checkpoints
         ],

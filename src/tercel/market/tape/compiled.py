@@ -20,7 +20,7 @@ from tercel.market.book.tape_kernels import add_id, block_in, clear, drop_level,
 from tercel.market.tape import schema
 from tercel.market.tape.compiled_levels import compile_levels
 from tercel.market.tape.compiled_rows import ROW, emit
-from tercel.market.tape.crossed import refuse_crossed
+from tercel.market.tape.crossed import crossed_in_words
 from tercel.market.tape.events import Columns, Events
 from tercel.market.tape.instrument import Instrument
 
@@ -132,12 +132,15 @@ class CompiledDay:
         Slots that the day uses at once.
     checkpoints : tuple of Checkpoint
         The first is the empty book at the start of the tape.
+    crossed : str
+        How a tape is crossed on which fills would make no sense (`crossed.crossed_in_words`).
     """
 
     instrument: Instrument
     rows: Longs
     slots: int
     checkpoints: tuple[Checkpoint, ...]
+    crossed: str = ""
 
     @property
     def by_level(self) -> bool:
@@ -151,7 +154,7 @@ def compile_day(instrument: Instrument, events: Events) -> CompiledDay:
     Raises
     ------
     TapeError
-        For a tape that mixes level totals with single orders, and for a crossed one (`crossed.refuse_crossed`).
+        For a tape that mixes level totals with single orders.
     CapacityError
         When more orders rest at once than a replay book can hold.
     """
@@ -183,8 +186,8 @@ def compile_day(instrument: Instrument, events: Events) -> CompiledDay:
             f"at most {MOST_ORDERS} orders resting at once", f"{int(b[lay.OVERFLOW])} more in {instrument.date}",
             "cut the tape to the session, or raise MOST_ORDERS",
         )  # fmt: skip
-    refuse_crossed(instrument, events)
-    return CompiledDay(instrument, out[:at].copy(), max(int(b[lay.HIGH]), 1), tuple(marks))
+    said = crossed_in_words(instrument, events)
+    return CompiledDay(instrument, out[:at].copy(), max(int(b[lay.HIGH]), 1), tuple(marks), said)
 
 
 def _quarters(events: Events) -> list[tuple[int, int, int]]:

@@ -38,24 +38,30 @@ def crossings(events: Events) -> tuple[Int32, Ints, Ints]:
     return quotes, states, states[quotes[states, 0] > quotes[states, 1]]
 
 
-def refuse_crossed(instrument: Instrument, events: Events) -> None:
-    """Refuse a tape on which fills would make no sense.
+def crossed_in_words(instrument: Instrument, events: Events) -> str:
+    """How many states of a tape are crossed, and after which row the first; "" for no more than a thousandth."""
+    quotes, states, crossed = crossings(events)
+    if len(crossed) <= MOST_CROSSED * len(states):
+        return ""
+    row = int(crossed[0])
+    at = datetime.fromtimestamp(int(events.exch_ns[row]) / NS_PER_SECOND, ZoneInfo(instrument.timezone))
+    return (
+        f"{len(crossed):,} of {len(states):,} states of {instrument.symbol} {instrument.date} crossed, the first "
+        f"after row {row} at {at:%H:%M:%S}: a bid of {quotes[row, 0]} ticks and an ask of {quotes[row, 1]}"
+    )
+
+
+def refuse_crossed(said: str) -> None:
+    """Refuse a tape of which `crossed_in_words` says something.
 
     Raises
     ------
     TapeError
-        When more than a thousandth of its states are crossed; with the first such row.
+        With these words.
     """
-    quotes, states, crossed = crossings(events)
-    if len(crossed) > MOST_CROSSED * len(states):
-        row = int(crossed[0])
-        at = datetime.fromtimestamp(int(events.exch_ns[row]) / NS_PER_SECOND, ZoneInfo(instrument.timezone))
-        received = (
-            f"{len(crossed):,} of {len(states):,} states of {instrument.symbol} {instrument.date} crossed, the first "
-            f"after row {row} at {at:%H:%M:%S}: a bid of {quotes[row, 0]} ticks and an ask of {quotes[row, 1]}"
-        )
+    if said:
         remedy = (
             "`tercel data verify` names the likely cause; where updates were lost, import the files again with "
             "`uncross = true` under [clean] in the map"
         )
-        raise TapeError("a tape whose best bid lies below its best ask", received, remedy)
+        raise TapeError("a tape whose best bid lies below its best ask", said, remedy)
