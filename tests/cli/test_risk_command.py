@@ -202,7 +202,7 @@ def test_posture_without_a_file_asks_for_one() -> None:
         (["forecast", "{tmp}/good.csv", "--weights", "{tmp}/bad.csv"], "row 2"),
         (["forecast", "{tmp}/good.csv", "--column", "close"], "OURS=THEIRS"),
         (["forecast", "{tmp}/good.csv", "--column", "adj_close=Last"], "Last"),
-        (["forecast", "{tmp}/good.csv", "--map", "{tmp}/map.toml"], "[columns] alone"),
+        (["forecast", "{tmp}/good.csv", "--map", "{tmp}/map.toml"], "keys that a map of columns knows"),
         (["forecast", "{tmp}/good.csv", "--volatility", "grach"], "'grach'"),
         (["forecast", "{tmp}/good.csv", "--volatility", "har"], "no column rv"),
         (["covariance", "{tmp}/good.csv", "--covariance", "moon"], "'moon'"),

@@ -60,7 +60,9 @@ def read_portfolio(
     table = price_table(source, columns)
     if isinstance(weights, str | Path):
         written = columns if isinstance(columns, TableMap) else table_map(None, columns)
-        rows = read_named(Path(weights), _WEIGHTS, written.model_copy(update={"columns": {}}))[1]
+        there = {plain_name(name) for name in read_table(weights, written).frame.columns}
+        named = {ours: words for ours, words in written.columns.items() if there & set(map(plain_name, words))}
+        rows = read_named(Path(weights), _WEIGHTS, written.model_copy(update={"columns": named}))[1]
         weights = {name: weight for name, weight, _ in rows}
     book = make_portfolio(table.frame.with_columns(pl.col("adjusted") | adjusted), weights)
     noticed = [f"{note[0].upper()}{note[1:]}." for note in table.notes if not note.startswith("moves")]
