@@ -368,6 +368,6 @@ def _terms(terms: ProfileTerms, cancels: bool, daily: bool) -> ProfileTerms:
     wish = {"20022": "Y"} if cancels else {}
     made = initiator_terms(terms, heartbeat_s=30, cancel_on_disconnect=wish, times=times)
     dictionary = made.dictionary and with_market(made.dictionary)
-    symbol = SymbolTable(name=XYZ, tick="0.01", lot=1)
+    symbol = SymbolTable(name=XYZ, tick=Decimal("0.01"), lot=Decimal(1))
     plain = {"times": times, "symbols": SymbolsTable(), "market": MarketTable()}
     return replace(made, profile=made.profile.model_copy(update=plain), symbols=(symbol,), dictionary=dictionary)

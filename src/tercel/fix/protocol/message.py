@@ -1,7 +1,7 @@
 """A FIX message as tags and values, and FIX timestamps."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import KeysView, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -48,7 +48,7 @@ class Message:
         return self.whole(34)
 
     @property
-    def tags(self) -> Collection[int]:
+    def tags(self) -> KeysView[int]:
         """Distinct tags."""
         return self._first.keys()
 

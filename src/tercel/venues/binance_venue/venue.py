@@ -41,7 +41,7 @@ WIDTH: Final = 1024
 """Prices of the ring of a book: the venue's own reaches as far as there are orders."""
 HOLD_S: Final = 0.25
 """How long market data waits at most for the answer to an order that is on its way, so that it comes after it."""
-_NAMES: Final = NamesTable(letters="[a-zA-Z0-9_-]", most=36)
+_NAMES: Final = NamesTable.model_validate({"letters": "[a-zA-Z0-9_-]", "most": 36})
 _TICK_S: Final = 0.25
 S: Final = 1_000_000_000
 _STRANGE_S: Final = 60.0
