@@ -163,7 +163,9 @@ def read_fill_file(path: Path, map: TableMap = AS_NAMED) -> FillFile:
         below 0 and the map does not say what that means.
     """
     table = _table(path, map, FILLS, MAY_FILLS, USUAL_FILLS)
-    if not not_money(table, "quantity", ["quantity"]):
+    not_read = unread(table, (*FILLS, *MAY_FILLS))
+    bare = replace(table, frame=table.frame.select(ROW, "price", "quantity", *not_read))
+    if not not_money(bare, "quantity", ["quantity"]):
         column = table.theirs["quantity"]
         received = f"{column} of {path}, which is the price times another column: money"
         raise DataError("a quantity", received, "name the column of shares, contracts or coins")
@@ -179,8 +181,7 @@ def read_fill_file(path: Path, map: TableMap = AS_NAMED) -> FillFile:
         currencies, _words(table, "asset", "quantity"), _words(table, "fee_currency", "fee"),
     )  # fmt: skip
     fills = [FileFill(*row) for row in zip(*columns, strict=True)]
-    known = (*FILLS, *MAY_FILLS)
-    return FillFile(fills, table.map.unit == "lots", dated, unread(table, known), table.notes)
+    return FillFile(fills, table.map.unit == "lots", dated, not_read, table.notes)
 
 
 def _fees(table: Table) -> list[Fraction]:

@@ -22,8 +22,8 @@ USUAL: Final[dict[str, tuple[str, ...]]] = {
         "date", "day", "tradedate", "tradingday", "asof", "asofdate", "datetime", "timestamp", "time", "", "index",
     ),
     "symbol": (
-        "symbol", "ticker", "sym", "instrument", "security", "securityid", "ric", "product", "pair", "contract", "stock",
-        "tickersymbol", "name", "names", "code", "company", "tickers", "symbols",
+        "symbol", "ticker", "sym", "instrument", "security", "securityid", "ric", "product", "pair", "contract",
+        "stock", "tickersymbol", "name", "names", "code", "company", "tickers", "symbols",
     ),
     "known": (
         "known", "knowntime", "knownat", "filed", "filedat", "fileddate", "filingdate", "filedon", "reportdate",
