@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pytest
-
 from tests.reports.tape import mid
 
 

@@ -25,7 +25,12 @@ ask_size = "n"
 [clean]
 outliers = 0
 """
-BASE = {("RWE", "20240403"): 2850, ("RWE", "20240304"): 2700, ("RWEUSDT", "20240403"): 2850, ("BTCUSD", "20240403"): 5000}
+BASE = {
+    ("RWE", "20240403"): 2850,
+    ("RWE", "20240304"): 2700,
+    ("RWEUSDT", "20240403"): 2850,
+    ("BTCUSD", "20240403"): 5000,
+}
 """Ticks of the bid at the full hour, by symbol and day."""
 STEP = 20
 """Seconds from quote to quote."""

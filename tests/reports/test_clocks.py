@@ -59,7 +59,10 @@ def test_07b_a_fill_that_may_be_of_either_pass_is_refused_with_its_row(
     """What the remedy names, the pass or the offset in the cell, gives both hours."""
     first, second = quoted(rows, "01:30:05")
     fills = tmp_path / "fills.csv"
-    text = HEAD + f"{NIGHT} 00:30:05,FX,buy,1,100.32\n{NIGHT} 01:30:05,FX,sell,1,{first:.2f}\n{NIGHT} 02:30:05,FX,buy,1,101.52\n"
+    text = (
+        HEAD
+        + f"{NIGHT} 00:30:05,FX,buy,1,100.32\n{NIGHT} 01:30:05,FX,sell,1,{first:.2f}\n{NIGHT} 02:30:05,FX,buy,1,101.52\n"
+    )
     fills.write_text(text)
     words = ("tca", fills, "--lake", folder / "lake", "--against", "none", "--tz", CHICAGO)
     error = refused(*words)
@@ -89,7 +92,9 @@ def quotes(spans: list[tuple[str, str]]) -> list[tuple[int, str, float]]:
     """A quote every ten seconds in some spans of a day; the bid rises a tick a minute."""
     found = []
     for begin, end in spans:
-        moment, last = (datetime.fromisoformat(f"2024-07-03T{one}").replace(tzinfo=ZoneInfo("UTC")) for one in (begin, end))
+        moment, last = (
+            datetime.fromisoformat(f"2024-07-03T{one}").replace(tzinfo=ZoneInfo("UTC")) for one in (begin, end)
+        )
         while moment <= last:
             found.append((0, f"{moment:%Y-%m-%d %H:%M:%S}", round(100 + (moment.hour * 60 + moment.minute) / 100, 2)))
             moment += timedelta(seconds=10)

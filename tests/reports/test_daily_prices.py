@@ -22,12 +22,18 @@ def walk(days: Sequence[date], names: str = "AB", seed: int = 1, sd: float = 0.0
     """Closes of some names, of one letter each thrice: AAA, BBB."""
     steps = sd * np.random.default_rng(seed).standard_normal((len(days), len(names)))
     prices = 100 * np.exp(np.cumsum(steps, axis=0))
-    return {day: {3 * n: round(float(p), 6) for n, p in zip(names, row, strict=True)} for day, row in zip(days, prices, strict=True)}
+    return {
+        day: {3 * n: round(float(p), 6) for n, p in zip(names, row, strict=True)}
+        for day, row in zip(days, prices, strict=True)
+    }
 
 
 def wide(path: Path, closes: Closes) -> Path:
     names = sorted({name for row in closes.values() for name in row})
-    rows = [",".join([f"{day}", *(f"{row[name]:.6f}" if name in row else "" for name in names)]) for day, row in closes.items()]
+    rows = [
+        ",".join([f"{day}", *(f"{row[name]:.6f}" if name in row else "" for name in names)])
+        for day, row in closes.items()
+    ]
     path.write_text("\n".join([",".join(["Date", *names]), *rows]) + "\n")
     return path
 
@@ -63,7 +69,12 @@ def of_yfinance(levels: Sequence[str], index: str | None, by_ticker: bool = Fals
     heads = [",".join([level, *(column[k] for column in columns)]) for k, level in enumerate(levels)]
     rows = []
     for day, row in TWO.items():
-        cells = [(f"{row[name]:.6f}" if "Close" in column else "1000") for column in columns for name in column if name in row]
+        cells = [
+            (f"{row[name]:.6f}" if "Close" in column else "1000")
+            for column in columns
+            for name in column
+            if name in row
+        ]
         rows.append(",".join([f"{day}", *cells]))
     return [*heads, *([] if index is None else [index + "," * len(columns)]), *rows]
 

@@ -120,7 +120,9 @@ def test_02_money_in_words_under_a_title_with_rows_that_are_no_fills(lake: Path,
     """The shipped map, with the hour that Schwab's own file lacks beside the date."""
     file = written(tmp_path, SCHWAB)
     joined = ("--column", "time=Date", "--column", "time=Time", "--tz", "America/New_York")
-    found = obeyed("tca", file, "--lake", lake, "--against", "none", "--map", "schwab", *joined, knows=("date_order=mdy",))
+    found = obeyed(
+        "tca", file, "--lake", lake, "--against", "none", "--map", "schwab", *joined, knows=("date_order=mdy",)
+    )
     holds(found, BOTH, fees=0.30)
 
 
@@ -179,10 +181,14 @@ def test_04b_money_is_not_proposed_as_a_quantity(lake: Path, tmp_path: Path) -> 
         "2024-04-03 10:40:05,RWEUSDT,SELL,28.70,250,7175,0.50\n",
     )
     words = ("tca", file, "--lake", lake, "--against", "none", "--tz", "UTC")
-    offered = [value for _, value in options(refused(*words)["remedy"])]
-    assert "quantity=Amount" not in offered
-    knows = ("time=Date(UTC)", "symbol=Pair", "quantity=Executed", "fee=Fee")
-    holds(obeyed(*words, knows=knows), COINS, fees=3.0)
+    offered = options(refused(*words)["remedy"])
+    assert "quantity=Amount" not in [value for _, value in offered]
+    (shipped,) = [value for name, value in offered if name == "--map"]
+    holds(done(*words, "--map", shipped), COINS, fees=3.0)
+    typed = ("time=Date(UTC)", "symbol=Pair", "quantity=Executed", "fee=Fee")
+    holds(done(*words, *(word for one in typed for word in ("--column", one))), COINS, fees=3.0)
+    followed = [one.replace("Executed", "Amount") for one in typed]
+    assert "Amount" in refused(*words, *(word for one in followed for word in ("--column", one)))["received"]
 
 
 def test_04c_fees_of_other_currencies_stand_apart(lake: Path, tmp_path: Path) -> None:

@@ -119,7 +119,9 @@ def test_15b_keys_of_quickfix_that_relax_do_so_or_are_named(
         (tmp_path / "plain.toml").write_text(text, encoding="utf-8")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            venue: Any = connect(f"fix://127.0.0.1:{odd.port}?profile=plain.toml", ["DESK"], tmp_path / f"store{more}", tmp_path)
+            venue: Any = connect(
+                f"fix://127.0.0.1:{odd.port}?profile=plain.toml", ["DESK"], tmp_path / f"store{more}", tmp_path
+            )
         named = any(key.lower() in str(one.message).lower() for one in caught)
         try:
             before = len(odd.kinds())

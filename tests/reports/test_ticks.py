@@ -383,5 +383,7 @@ def test_17b_a_future_trades_across_midnight(tmp_path: Path) -> None:
     (tmp_path / "fills.csv").write_text("\n".join(["time,symbol,side,quantity,price", *lines]) + "\n")
     found = done("tca", tmp_path / "fills.csv", "--lake", tmp_path / "lake", "--against", "none")
     assert [row["date"] for row in found["parents"]] == [date, date]
-    assert [row["arrival_price"] for row in found["parents"]] == pytest.approx([rows[k][2] + 0.01 for _, _, k, _ in fills])
+    assert [row["arrival_price"] for row in found["parents"]] == pytest.approx(
+        [rows[k][2] + 0.01 for _, _, k, _ in fills]
+    )
     assert found["total"]["money"]["fills"] == pytest.approx(0.02)
