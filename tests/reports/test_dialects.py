@@ -1,5 +1,6 @@
-"""Random tables in random dialects, with the map that says what the file does not show: every consumer reads the rows."""
+"""Random tables in random dialects, with a map of what the file does not show: every consumer reads the same rows."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -224,7 +225,7 @@ def ticks(data: st.DataObject, how: Dialect, folder: Path) -> None:
     clock = DATES[how.date] + " %H:%M:%S" + ("%:z" if how.offset else "")
     text = TICKS.format(
         zone=how.zone, form=clock, columns=", ".join(f'"{name}"' for name in made.names["time"]),
-        settings="\n".join(f"{key} = '''{value}'''" if value != "\t" else f'{key} = "\\t"' for key, value in said.items()),
+        settings="\n".join(f"{key} = {json.dumps(value)}" for key, value in said.items()),
         **{ours: made.names[ours][0] for ours in ("bid", "ask", "size")},
     )  # fmt: skip
     (folder / "map.toml").write_text(text, encoding="utf-8")

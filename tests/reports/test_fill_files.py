@@ -75,7 +75,7 @@ def test_01c_decimal_commas_between_semicolons(lake: Path, tmp_path: Path) -> No
 
 
 def test_01d_a_point_before_three_digits_is_not_guessed(lake: Path, tmp_path: Path) -> None:
-    """`10.000` between semicolons: ten thousand where another cell has a decimal comma, else asked for; no lot of it."""
+    """`10.000` between semicolons: ten thousand where another cell has a decimal comma, else asked for."""
     head, row = "time;symbol;side;quantity;price\n", "2024-04-03T10:30:05Z;RWE;buy;{};{}\n"
     shown = written(tmp_path, head + row.format("1.000", "28,66"), name="shown.csv")
     holds(done("tca", shown, "--lake", lake, "--against", "none"), [BOUGHT])
