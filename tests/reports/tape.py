@@ -37,7 +37,7 @@ STEP = 20
 
 
 def bid(symbol: str, when: datetime) -> int:
-    """Ticks of the best bid at a moment; the ask is two above it. A tick up every two minutes, back at the full hour."""
+    """Ticks of the best bid at a moment, the ask is two above: a tick up every two minutes, back at the full hour."""
     return BASE[symbol, f"{when.astimezone(UTC):%Y%m%d}"] + when.astimezone(UTC).minute // 2
 
 

@@ -61,7 +61,9 @@ def test_07b_a_fill_that_may_be_of_either_pass_is_refused_with_its_row(
     fills = tmp_path / "fills.csv"
     text = (
         HEAD
-        + f"{NIGHT} 00:30:05,FX,buy,1,100.32\n{NIGHT} 01:30:05,FX,sell,1,{first:.2f}\n{NIGHT} 02:30:05,FX,buy,1,101.52\n"
+        + f"{NIGHT} 00:30:05,FX,buy,1,100.32\n"
+        + f"{NIGHT} 01:30:05,FX,sell,1,{first:.2f}\n"
+        + f"{NIGHT} 02:30:05,FX,buy,1,101.52\n"
     )
     fills.write_text(text)
     words = ("tca", fills, "--lake", folder / "lake", "--against", "none", "--tz", CHICAGO)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def variances(closes: Closes) -> dict[str, float]:
     found = {}
     for name in {name for row in closes.values() for name in row}:
         prices = [row[name] for row in closes.values() if name in row]
-        returns = [np.log(b / a) for a, b in zip(prices, prices[1:], strict=False)]
+        returns = [np.log(b / a) for a, b in pairwise(prices)]
         mean = sum(returns) / len(returns)
         found[name] = sum((one - mean) ** 2 for one in returns) / (len(returns) - 1)
     return found

@@ -1,6 +1,8 @@
-"""Random tables in random dialects, with the map that says what the file does not show: every consumer reads the rows."""
+"""Random tables in random dialects, with a map of what the file does not show: every consumer reads the same rows."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -20,6 +22,7 @@ import tercel as tc
 from tercel.api.tca.files import fills_map, read_fills
 from tercel.core.orders import Listing
 from tercel.core.tables.table_map import table_map
+from tercel.feeds import FeedOptions
 from tercel.feeds.csv_feed import CsvFeed
 from tercel.signals.portfolios import read_portfolio
 from tercel.signals.runs.portfolio_file import read_forecasts
@@ -153,13 +156,12 @@ def weights(data: st.DataObject, how: Dialect, folder: Path) -> None:
     """`tercel risk`: weights of a book whose prices are in memory."""
     names = distinct(data)
     values = drawn(data, amounts(-2_000, 2_000, 4).filter(bool), len(names))
-    made = Written(how)
+    made = Written(replace(how, mapped=False))  # names of columns in a map are those of the prices
     made.words("symbol", "Papier", names)
     made.numbers("weight", "Gewichte", values)
     made.words("note", "Notiz", ["-"] * len(names))
     file, told = filed(folder, made, zoned=False)
-    mapped = table_map(told)
-    book = read_portfolio(CLOSES.select("date", *names), mapped.model_copy(update={"columns": {}}), file)
+    book = read_portfolio(CLOSES.select("date", *names), table_map(told), file)
     assert dict(zip(book.names, book.weights.tolist(), strict=True)) == {
         name: float(value) for name, value in zip(names, values, strict=True)
     }
@@ -215,7 +217,7 @@ def ticks(data: st.DataObject, how: Dialect, folder: Path) -> None:
     base = data.draw(st.integers(10_000, 9_000_000))
     bid = [Decimal(base + 3 * k).scaleb(-4) for k in range(count)]
     sizes = [Decimal(one) for one in drawn(data, st.integers(1, 9_999_999), count)]
-    made = Written(how)
+    made = Written(replace(how, total=""))  # no vendor of ticks sums them
     made.times("time", "Uhr", when)
     made.numbers("bid", "Geld", bid)
     made.numbers("ask", "Brief", [one + Decimal("0.0002") for one in bid])
@@ -224,7 +226,7 @@ def ticks(data: st.DataObject, how: Dialect, folder: Path) -> None:
     clock = DATES[how.date] + " %H:%M:%S" + ("%:z" if how.offset else "")
     text = TICKS.format(
         zone=how.zone, form=clock, columns=", ".join(f'"{name}"' for name in made.names["time"]),
-        settings="\n".join(f"{key} = '''{value}'''" if value != "\t" else f'{key} = "\\t"' for key, value in said.items()),
+        settings="\n".join(f"{key} = {json.dumps(value)}" for key, value in said.items()),
         **{ours: made.names[ours][0] for ours in ("bid", "ask", "size")},
     )  # fmt: skip
     (folder / "map.toml").write_text(text, encoding="utf-8")

@@ -75,7 +75,7 @@ def test_01c_decimal_commas_between_semicolons(lake: Path, tmp_path: Path) -> No
 
 
 def test_01d_a_point_before_three_digits_is_not_guessed(lake: Path, tmp_path: Path) -> None:
-    """`10.000` between semicolons: ten thousand where another cell has a decimal comma, else asked for; no lot of it."""
+    """`10.000` between semicolons: ten thousand where another cell has a decimal comma, else asked for."""
     head, row = "time;symbol;side;quantity;price\n", "2024-04-03T10:30:05Z;RWE;buy;{};{}\n"
     shown = written(tmp_path, head + row.format("1.000", "28,66"), name="shown.csv")
     holds(done("tca", shown, "--lake", lake, "--against", "none"), [BOUGHT])
@@ -181,10 +181,14 @@ def test_04b_money_is_not_proposed_as_a_quantity(lake: Path, tmp_path: Path) -> 
         "2024-04-03 10:40:05,RWEUSDT,SELL,28.70,250,7175,0.50\n",
     )
     words = ("tca", file, "--lake", lake, "--against", "none", "--tz", "UTC")
-    offered = [value for _, value in options(refused(*words)["remedy"])]
-    assert "quantity=Amount" not in offered
-    knows = ("time=Date(UTC)", "symbol=Pair", "quantity=Executed", "fee=Fee")
-    holds(obeyed(*words, knows=knows), COINS, fees=3.0)
+    offered = options(refused(*words)["remedy"])
+    assert "quantity=Amount" not in [value for _, value in offered]
+    (shipped,) = [value for name, value in offered if name == "--map"]
+    holds(done(*words, "--map", shipped), COINS, fees=3.0)
+    typed = ("time=Date(UTC)", "symbol=Pair", "quantity=Executed", "fee=Fee")
+    holds(done(*words, *(word for one in typed for word in ("--column", one))), COINS, fees=3.0)
+    followed = [one.replace("Executed", "Amount") for one in typed]
+    assert "Amount" in refused(*words, *(word for one in followed for word in ("--column", one)))["received"]
 
 
 def test_04c_fees_of_other_currencies_stand_apart(lake: Path, tmp_path: Path) -> None:
