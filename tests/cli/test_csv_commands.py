@@ -27,6 +27,7 @@ bid = "b"
 ask = "a"
 bid_size = "n"
 ask_size = "n"
+zero_side = "none"
 [file.trade]
 price = "b"
 size = "n"
@@ -52,15 +53,15 @@ def test_import_and_verify(files: tuple[Path, Path, Path]) -> None:
     assert done.exit_code == 0
     (day,) = json.loads(done.stdout)["days"]
     assert (day["symbol"], day["date"], day["levels"], day["outcome"]) == ("ABC", "2024-01-05", 1, "written")
-    assert day["extra"]["cleaning"]["quotes with a zero"] == 1
-    assert "1 quotes with a zero" in done.stderr
+    assert day["extra"]["cleaning"]["quotes without a price or a size on a side"] == 1
+    assert "1 quotes without a price or a size on a side" in done.stderr
     found = tercel("data", "verify", "--lake", lake, "--symbol", "ABC", "--date", "2024-01-05", "--json")
     assert found.exit_code == 0
     verdict = json.loads(found.stdout)
     assert (verdict["tape"], verdict["prints"], verdict["lots_unaccounted"]) == ("level totals", 2, 0)
     assert verdict["signed"]["by quotes"] == 2
     shown = tercel("data", "verify", "--lake", lake, "--symbol", "ABC", "--date", "2024-01-05")
-    assert "cleaning: quotes with a zero" in shown.stdout
+    assert "cleaning: quotes without a price or a size on a side" in shown.stdout
 
 
 def test_a_shipped_map_is_printed() -> None:

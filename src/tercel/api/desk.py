@@ -180,9 +180,11 @@ class Desk(Closing):
         self._session()
         left = self.config.desk.rounds - self.rounds
         if rounds is not None and not 0 < rounds <= left:
-            expected = f"at most the {left} rounds that are left" if left > 0 else "a desk with rounds left"
-            received = f"run({rounds}) after {self.rounds} rounds of {self.config.desk.rounds}"
-            raise ConfigError(expected, received, "open it with another settings={'desk.rounds': N}")
+            raise ConfigError(
+                f"at most the {left} rounds that are left" if left > 0 else "a desk with rounds left",
+                f"run({rounds}) after {self.rounds} rounds of {self.config.desk.rounds}",
+                "open it with another settings={'desk.rounds': N}",
+            )
         for _ in range(left if rounds is None else rounds):
             self._running.desk.round()
         return self.outcome

@@ -284,8 +284,11 @@ def _read(folder: Path, name: str, window: DayWindow | None) -> dict[str, Any]:
     try:
         found = verify(folder)
         if found.fault:
-            received = f"{found.sound:,} sound entries in {folder}, then {found.fault}"
-            raise JournalError("a journal whose hashes agree", received, "see `tercel trade verify`")
+            raise JournalError(
+                "a journal whose hashes agree",
+                f"{found.sound:,} sound entries in {folder}, then {found.fault}",
+                "see `tercel trade verify`",
+            )
         with closing(JournalReader(folder)) as reader, gate_of(folder, reader) as gate:
             return day_of(reader, name, window, gate, [] if window and window.to_ns else _unspoken(folder, reader))
     except TercelError as error:

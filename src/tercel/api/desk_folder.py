@@ -228,8 +228,11 @@ def costs_of(folder: Path, parent: str | None = None) -> DeskCosts:
         last = {e.parent: e for _, e in reader.read(0, (kinds.TCA,)) if parent in (None, e.parent)}
     found = sorted(last.values(), key=lambda e: (e.body["start_ns"], e.instrument, e.parent))
     if not found:
-        received = f"no analysis of {parent or 'any parent'} in {folder}"
-        raise ConfigError("finished parents", received, "an analysis is written a minute after its parent is over")
+        raise ConfigError(
+            "finished parents",
+            f"no analysis of {parent or 'any parent'} in {folder}",
+            "an analysis is written a minute after its parent is over",
+        )
     return DeskCosts(folder, found)
 
 

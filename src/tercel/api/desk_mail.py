@@ -112,8 +112,11 @@ def send(server: MailServer, mail: EmailMessage, password: str = "") -> None:
     if server.user and not password:
         raise ConfigError(f"the password of {server.user} in {PASSWORD}", "none", "set it, or leave the user out")
     if server.user and server.scheme == "smtp" and not is_loopback(server.host):
-        received = f"a password for {server.shown}, which is not encrypted"
-        raise ConfigError("TLS for a password", received, "use smtps:// or smtp+starttls://")
+        raise ConfigError(
+            "TLS for a password",
+            f"a password for {server.shown}, which is not encrypted",
+            "use smtps:// or smtp+starttls://",
+        )
     try:
         refused = _sent(server, mail, password)
     except smtplib.SMTPAuthenticationError as error:  # what the server says of it may repeat the password

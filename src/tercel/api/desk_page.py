@@ -110,8 +110,11 @@ def bounds_scored(shadow: Path, rows: Sequence[Mapping[str, Any]]) -> ScoredBoun
     bounds, real = read_bounds(shadow), {str(row["parent"]): row["is_bps"] for row in rows if row["is_bps"] is not None}
     score = scored(bounds, real)
     if score.within is None or score.centre_bps is None:
-        received = f"{shadow}, whose parents are others"
-        raise ConfigError("a desk in shadow that worked the same parents", received, "run both by one file and seed")
+        raise ConfigError(
+            "a desk in shadow that worked the same parents",
+            f"{shadow}, whose parents are others",
+            "run both by one file and seed",
+        )
     text = (
         f"the cost of {100 * score.within:.0f} % of {score.parents} parents lies between the bounds of {shadow}; the "
         f"middle of the bounds is {score.centre_bps:+.2f} bps from what they cost, their width {score.width_bps:.2f}"

@@ -69,8 +69,11 @@ def refuse_short(config: DeskConfig, beside: Path | None) -> None:
             remedy = f"set rounds = {fit} in [desk]" if fit > 0 else "shorten warmup_s and round_s in [desk]"
             remedy += f", name {longest}, the longest day" * (date != longest)
             expected = f"{needed_s:,g} s of events: a warm-up of {desk.warmup_s:g} s, {desk.rounds} rounds of "
-            received = f"{held_s:,.1f} s, all that {name} has on {date}"
-            raise ConfigError(f"{expected}{desk.round_s:g} s", received, f"{remedy}, or record a longer day")
+            raise ConfigError(
+                f"{expected}{desk.round_s:g} s",
+                f"{held_s:,.1f} s, all that {name} has on {date}",
+                f"{remedy}, or record a longer day",
+            )
 
 
 def recorded_exchange(

@@ -68,11 +68,12 @@ def ask(folder: Path, command: str, body: Mapping[str, Any], reason: str, wait_s
     """
     idle = holder(folder) == ""
     if idle and wait_s > 0:
-        remedy = (
+        raise OrderError(
+            "a desk that runs",
+            f"{folder}, which nobody runs; nothing was left there",
             f"start it with tercel trade run CONFIG.toml `desk={folder}` (where it traded on the simulated exchange, "
-            "which ends with its desk, begin another), or leave word for its next session with `wait=0`"
+            "which ends with its desk, begin another), or leave word for its next session with `wait=0`",
         )
-        raise OrderError("a desk that runs", f"{folder}, which nobody runs; nothing was left there", remedy)
     with closing(JournalReader(folder)) as reader:
         before = reader.last
         number = post(folder, command, body, by or person(), reason or command, time.time_ns())
@@ -95,8 +96,11 @@ def _await(folder: Path, reader: JournalReader, before: int, number: int, wait_s
             return found
         if ended:
             became = "withdrawn" if withdraw(folder, number) else "taken and not answered"
-            received = f"{folder}, which ended meanwhile; the command was {became}"
-            raise OrderError("a desk that runs until it answers", received, "see `tercel trade orders`")
+            raise OrderError(
+                "a desk that runs until it answers",
+                f"{folder}, which ended meanwhile; the command was {became}",
+                "see `tercel trade orders`",
+            )
         time.sleep(LOOK_S)
 
 
@@ -145,8 +149,11 @@ def settle_orders(
     found = {folder: ledger_of(folder) for folder in (desk / FOLDER, desk) if (folder / DATABASE).exists()}
     known = sorted({order.root for ledger in found.values() for order in ledger.orders.live()})
     if missing := [name for name in names if name not in known]:
-        received = f"{', '.join(missing)}; nothing was written"
-        raise OrderError("orders that are not over", received, offer(missing[0], known, "see `tercel trade orders`"))
+        raise OrderError(
+            "orders that are not over",
+            f"{', '.join(missing)}; nothing was written",
+            offer(missing[0], known, "see `tercel trade orders`"),
+        )
     told = set[str]()
     for folder, ledger in found.items():
         chosen = [order for order in ledger.orders.live() if order.root in names and order.root not in told]

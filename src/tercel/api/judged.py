@@ -99,8 +99,11 @@ def evaluate(
         raise ConfigError("a tercel.Market", f"{type(market).__name__} {market!r}", f"such as {given}")
     orders = list(task) if isinstance(task, Sequence) else []
     if not isinstance(task, Task | None) and not (orders and all(isinstance(one, Order) for one in orders)):
-        remedy = "such as tercel.Task(share=0.1, horizon='30min')"
-        raise ConfigError("a tercel.Task, or a list of tercel.Order", f"{type(task).__name__}", remedy)
+        raise ConfigError(
+            "a tercel.Task, or a list of tercel.Order",
+            f"{type(task).__name__}",
+            "such as tercel.Task(share=0.1, horizon='30min')",
+        )
     markets = settings_of([market], task if isinstance(task, Task) else Task(), orders)
     listed = [candidates] if isinstance(candidates, str) or not isinstance(candidates, Iterable) else list(candidates)
     who = participants_of(listed, markets)
@@ -236,7 +239,10 @@ def _candidate(one: Any) -> Candidate:
     if hasattr(one, "predict") and not hasattr(one, "decide"):
         if meant := meant_by(one):
             return Candidate(type(one).__name__, own=strategy_of(one, type(one).__name__, **meant))
-        remedy = "call tercel.model_strategy(model, name, actions=..., observation=...)"
-        raise ConfigError("a strategy, or a model with its actions and observation", f"{type(one).__name__}", remedy)
+        raise ConfigError(
+            "a strategy, or a model with its actions and observation",
+            f"{type(one).__name__}",
+            "call tercel.model_strategy(model, name, actions=..., observation=...)",
+        )
     strategy = tried(checked(one))
     return Candidate(strategy.name, own=strategy)

@@ -129,8 +129,11 @@ def known(market: Market, task: Task) -> MarketTask:
     """
     settings, unknown = learnable(MarketTask(market, task))
     if unknown:
-        expected = f"a market and an order without {unknown[0]} to train on"
-        raise ConfigError(expected, f"{market}, {task}", "train without it, and evaluate with it")
+        raise ConfigError(
+            f"a market and an order without {unknown[0]} to train on",
+            f"{market}, {task}",
+            "train without it, and evaluate with it",
+        )
     return settings
 
 

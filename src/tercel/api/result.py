@@ -293,8 +293,9 @@ class Result:
                 return one
             if (one.a, one.b) == (b, a):
                 return one.turned
-        expected = f"a comparison of {a} and {b}"
-        raise ConfigError(expected, "policies of one row, judged alone and together", "compare each with others")
+        raise ConfigError(
+            f"a comparison of {a} and {b}", "policies of one row, judged alone and together", "compare each with others"
+        )
 
     @property
     def plot(self) -> Plot:

@@ -31,8 +31,11 @@ class ListDays(JsonRequest):
 def list_(request: ListDays) -> None:
     """List what a lake holds."""
     if not request.lake.is_dir():
-        remedy = f"run: tercel data import lobster PATHS... --lake {request.lake}"
-        raise FeedError("a lake folder", f"{request.lake}, which is none", remedy)
+        raise FeedError(
+            "a lake folder",
+            f"{request.lake}, which is none",
+            f"run: tercel data import lobster PATHS... --lake {request.lake}",
+        )
     from tercel.market.tape import Lake as Store
 
     days = [asdict(day) for day in Store(request.lake).list()]
@@ -61,7 +64,7 @@ def verify(request: Verify) -> int:
     from tercel.feeds.verify_truths import truth_for
     from tercel.market.tape import Lake as Store
 
-    instrument, events = Store(request.lake).check(request.symbol, request.date, request.venue)
+    instrument, events = Store(request.lake, below_zero=True).check(request.symbol, request.date, request.venue)
     if request.against is None:
         found, explained = {**verify_alone(events), **_at_import(instrument)}, True
     else:

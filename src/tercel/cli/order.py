@@ -74,13 +74,19 @@ class MarketOptions:
                 raise ConfigError(f"a name with {option}", "an empty one", f"leave {option} out for the default")
         if not self.by_list and (self.tape is None) != (self.symbol is None):
             given, missing = ("--tape", "--symbol") if self.symbol is None else ("--symbol", "--tape")
-            remedy = f"add {missing}; `tercel data list --lake LAKE` names what a lake holds"
-            raise ConfigError("--tape and --symbol together", f"{given} alone", remedy)
+            raise ConfigError(
+                "--tape and --symbol together",
+                f"{given} alone",
+                f"add {missing}; `tercel data list --lake LAKE` names what a lake holds",
+            )
         if self.bound is not None and self.tape is None:
             raise ConfigError("--bound with --tape", "--bound alone", "add --tape and --symbol, or leave --bound out")
         if not self.several and len(self.presets) + (self.tape is not None) > 1:
-            received = " and ".join([*self.presets, *([f"--tape {self.tape}"] if self.tape else [])])
-            raise ConfigError("one market, of --market or --tape", received, "leave all but one out")
+            raise ConfigError(
+                "one market, of --market or --tape",
+                " and ".join([*self.presets, *([f"--tape {self.tape}"] if self.tape else [])]),
+                "leave all but one out",
+            )
 
     @property
     def presets(self) -> list[str]:
@@ -226,8 +232,11 @@ class JudgedOptions(MarketOptions):
         if self.tape is None:
             raise ConfigError("--orders with --tape", "--orders alone", "add --tape with the lake of their days")
         if set(beside) - {"--decisions"}:
-            remedy = "leave one out: each order of the list says its own"
-            raise ConfigError("a list of orders, or one", f"--orders with {', '.join(beside)}", remedy)
+            raise ConfigError(
+                "a list of orders, or one",
+                f"--orders with {', '.join(beside)}",
+                "leave one out: each order of the list says its own",
+            )
 
     @property
     def by_list(self) -> bool:

@@ -115,14 +115,16 @@ def tca(request: Tca) -> None:
 def _show(costs: "OwnCosts", found: dict[str, Any]) -> None:
     out = result_console()
     sums = [{"who": name or "no agent", **row} for name, row in (*found["agents"].items(), ("all", found["total"]))]
-    _table("what was filled, bps by its value; a cost is positive, a mark-out in the order's favour too", sums, "who")
+    unit = found["unit"]
+    of = "bps by its value" if unit == "bps" else "ticks per lot"
+    _table(f"what was filled, {of}; a cost is positive, a mark-out in the order's favour too", sums, "who", unit)
     out.print()
     if costs.counterfactual is not None:
-        _show_counterfactual(costs.counterfactual)
+        _show_counterfactual(costs.counterfactual, unit)
         out.print()
     rows = [row | {"parents": None} for row in found["parents"][:SHOWN]]
     more = f", the first {SHOWN} of {len(found['parents']):,}" if len(found["parents"]) > SHOWN else ""
-    _table(f"parents{more}", rows, "parent")
+    _table(f"parents{more}", rows, "parent", unit)
     out.print()
     if found["fees_apart"]:
         rows = [[name, f"{fee:,.8g}"] for name, fee in found["fees_apart"].items()]
@@ -132,20 +134,20 @@ def _show(costs: "OwnCosts", found: dict[str, Any]) -> None:
         out.print(sentence, soft_wrap=True, markup=False)
 
 
-def _table(title: str, rows: list[dict[str, Any]], first: str) -> None:
+def _table(title: str, rows: list[dict[str, Any]], first: str, unit: str) -> None:
     from tercel.desk.trading.tca.summary import PARTS
 
-    spans = list(rows[0]["markouts_bps"])
+    spans = list(rows[0][f"markouts_{unit}"])
     which = ("start", "end", "side", "limit") if first == "parent" else ("parents",)
     plain = [*which, "filled", "unfilled", "refused"]
-    bps = ["is", *PARTS, "vwap", "twap", "close"]
-    headings = [first, *plain, "money", *bps, *(f"+{span}" for span in spans)]
+    costs = ["is", *PARTS, "vwap", "twap", "close"]
+    headings = [first, *plain, "money", *costs, *(f"+{span}" for span in spans)]
     shown = []
     for row in rows:
         side = {"side": "buy" if row.get("side", 0) > 0 else "sell"}
         cells = [str(row[first]), *(_cell(side.get(key, row.get(key))) for key in plain)]
-        cells += [f"{row['money']['fills']:,.2f}", *(fixed(row[f"{key}_bps"], 1) for key in bps)]
-        cells += [fixed(row["markouts_bps"][span], 1) for span in spans]
+        cells += [f"{row['money']['fills']:,.2f}", *(fixed(row[f"{key}_{unit}"], 1) for key in costs)]
+        cells += [fixed(row[f"markouts_{unit}"][span], 1) for span in spans]
         shown.append(dict(zip(headings, cells, strict=True)))
     shown = without_idle(shown, ("limit", "unfilled", "refused", "delay", "forced"))
     print_table(title, list(shown[0]), [list(row.values()) for row in shown], LEAVES)
@@ -155,12 +157,12 @@ def _cell(value: Any) -> str:
     return NOTHING if value is None else f"{value:,}" if isinstance(value, int) else f"{value}"
 
 
-def _show_counterfactual(found: "Counterfactual") -> None:
+def _show_counterfactual(found: "Counterfactual", unit: str) -> None:
     from tercel.api.tca.report import table_rows
 
     rows = [[*words, f"{unfilled:,}"] for *words, unfilled in table_rows(found)]
     title = (
-        f"the same {found.parents:,} parents worked again, bps of what was asked for, without fees; impact "
+        f"the same {found.parents:,} parents worked again, {unit} of what was asked for, without fees; impact "
         f"{found.impact}; 95 % intervals for all rows at once, {found.clusters} clusters"
     )
     print_table(title, ["strategy", "cost", "saves", "verdict", "unfilled"], rows, ("unfilled",), ("verdict",))

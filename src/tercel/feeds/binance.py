@@ -59,8 +59,11 @@ class BinanceFeed(CaptureFeed):
         """
         synced, where = sync(market), capture.where
         if not any(step.what == OPENED for step in synced.steps):
-            remedy = "capture the REST depth snapshot beside the stream (`tercel data record crypto` does)"
-            raise FeedError("a snapshot that fits the updates", f"none for {market.symbol} in {where}", remedy)
+            raise FeedError(
+                "a snapshot that fits the updates",
+                f"none for {market.symbol} in {where}",
+                "capture the REST depth snapshot beside the stream (`tercel data record crypto` does)",
+            )
         table, before = rows_of(synced.steps, synced.trades)
         stated = stated_unit(capture.options.tick, "tick")
         tick = unit_of(table[:, PRICE], stated, "tick", where, market.tick)

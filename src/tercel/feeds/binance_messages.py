@@ -132,8 +132,11 @@ def markets_of(lines: Iterable[CaptureLine]) -> list[BinanceMarket]:
         try:
             reader.take(line)
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            received = f"{type(error).__name__} {error} in {line.where}"
-            raise FeedError("a Binance message with all its fields", received, "record again, or report it") from error
+            raise FeedError(
+                "a Binance message with all its fields",
+                f"{type(error).__name__} {error} in {line.where}",
+                "record again, or report it",
+            ) from error
     return reader.finish()
 
 
@@ -210,8 +213,11 @@ class _Reader:
             fitting = [m for m in self.markets if m in self.books and symbol in ("", m[1]) and dated == (m[0] != SPOT)]
             if len(fitting) != 1:
                 names = ", ".join(" ".join(key) for key in fitting) or "none"
-                received = f"{names} for the snapshot in {where}"
-                raise FeedError("one market that a snapshot belongs to", received, "import the markets one by one")
+                raise FeedError(
+                    "one market that a snapshot belongs to",
+                    f"{names} for the snapshot in {where}",
+                    "import the markets one by one",
+                )
             self.books[fitting[0]].append((order, snapshot))
         for key, market in self.markets.items():
             market.book = [part for _, part in sorted(self.books.get(key, ()), key=lambda one: one[0])]

@@ -64,9 +64,11 @@ class BitstampFeed(CaptureFeed):
             When there is no snapshot, or tick or lot do not fit.
         """
         if not market.snapshots:
-            remedy = "capture order_book?group=2 beside the stream (`tercel data record crypto` does)"
-            received = f"none for {market.symbol} in {capture.where}"
-            raise FeedError("a snapshot of the order book", received, remedy)
+            raise FeedError(
+                "a snapshot of the order book",
+                f"none for {market.symbol} in {capture.where}",
+                "capture order_book?group=2 beside the stream (`tercel data record crypto` does)",
+            )
         book, stated = follow(market), capture.options.tick
         prices = np.array([row.price for row in book.rows], np.int64)
         tick = unit_of(prices, stated_unit(stated, "tick"), "tick", capture.where)

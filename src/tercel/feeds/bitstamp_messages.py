@@ -91,8 +91,11 @@ def pairs_of(lines: Iterable[CaptureLine]) -> dict[str, Pair]:
             elif event == "snapshot":
                 found.setdefault(name, Pair(name)).snapshots.append(_snapshot(data, line, scaled))
         except (KeyError, TypeError, ValueError) as error:
-            received = f"{type(error).__name__} {error} in {line.where}"
-            raise FeedError("a Bitstamp message with all its fields", received, "record again, or report it") from error
+            raise FeedError(
+                "a Bitstamp message with all its fields",
+                f"{type(error).__name__} {error} in {line.where}",
+                "record again, or report it",
+            ) from error
     return found
 
 

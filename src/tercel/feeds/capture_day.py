@@ -114,8 +114,11 @@ class CaptureFeed:
             capture = Capture(tuple(m.name for m in found), CaptureWarnings(), options)
             markets = self.markets(lines_of(found, capture.reading))
         if paths and not markets:
-            received = f"{capture.reading.messages} messages in {', '.join(capture.source[:3])}"
-            raise FeedError(f"{self.HOLDS}, lines of local ns and JSON", received, "check the files")
+            raise FeedError(
+                f"{self.HOLDS}, lines of local ns and JSON",
+                f"{capture.reading.messages} messages in {', '.join(capture.source[:3])}",
+                "check the files",
+            )
         chosen = [m for m in markets if options.symbol in (None, m.symbol)]
         if markets and not chosen:
             known = ", ".join(sorted(m.symbol for m in markets))

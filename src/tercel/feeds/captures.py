@@ -74,8 +74,11 @@ def lines_of(files: Sequence[Member], reading: CaptureWarnings) -> Iterator[Capt
                 if number == len(rows):
                     reading.cut_lines += 1
                     break
-                remedy = "cut the file there, or record again"
-                raise FeedError("a line of local ns and JSON", f"{row[:60]!r} in {where} ({error})", remedy) from error
+                raise FeedError(
+                    "a line of local ns and JSON",
+                    f"{row[:60]!r} in {where} ({error})",
+                    "cut the file there, or record again",
+                ) from error
             reading.messages += 1
             reading.recv_back += 0 < line.recv_ns < last
             last = line.recv_ns or last
@@ -148,11 +151,17 @@ def unit_of(numbers: Ints, stated: int, what: str, where: str, known: int = 0) -
     unit = stated or int(np.gcd.reduce(positive, initial=known)) or ONE
     off = positive[positive % unit != 0]
     if len(off):
-        received = f"{shown(unit)}, which {shown(int(off[0]))} in {where} is not a multiple of"
-        raise FeedError(f"a {what} that all values are on", received, f"give a finer `{what}=`, or leave it out")
+        raise FeedError(
+            f"a {what} that all values are on",
+            f"{shown(unit)}, which {shown(int(off[0]))} in {where} is not a multiple of",
+            f"give a finer `{what}=`, or leave it out",
+        )
     if len(positive) and int(positive[-1]) // unit >= MOST_LOTS:
-        received = f"{shown(int(positive[-1]))} with a {what} of {shown(unit)} in {where}"
-        raise FeedError(f"values below 2**30 of a {what}", received, f"give a larger `{what}=`")
+        raise FeedError(
+            f"values below 2**30 of a {what}",
+            f"{shown(int(positive[-1]))} with a {what} of {shown(unit)} in {where}",
+            f"give a larger `{what}=`",
+        )
     return unit
 
 

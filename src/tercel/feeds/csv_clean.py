@@ -4,7 +4,7 @@ Brownlees & Gallo (2006, Computational Statistics & Data Analysis 51) and Barndo
 (2009, Econometrics Journal 12, section 3), whose names stand in brackets:
 
 ========================= ============================================================================================
-``zero``                  a price or size of zero (P2)
+``zero``                  no price or no size on a side, or in a trade (P2)
 ``session``               outside continuous trading (P1); the last quote before it opens the tape
 exchanges of the map      one exchange only (P3)
 ``merge``                 several quotes (Q1) or trades (T3) of one stamp become one: "last", or the "median" price with
@@ -64,7 +64,7 @@ def clean_quotes(
     """Quotes by the rules; see the module."""
     if rules.zero:
         good = pl.all_horizontal(pl.col("bid_1", "ask_1", "bid_size_1", "ask_size_1") > 0)
-        q = _kept(q, good, "quotes with a zero", report)
+        q = _kept(q, good, "quotes without a price or a size on a side", report)
     opening = q.clear()
     if rules.session and close_ns:
         opening = q.filter(pl.col(NS) < open_ns).tail(1)
@@ -95,7 +95,7 @@ def clean_quotes(
 def clean_trades(t: pl.DataFrame, rules: CleanMap, open_ns: int, close_ns: int, report: Taken) -> pl.DataFrame:
     """Trades by the rules that need no quotes; auction prints are kept where they fall."""
     if rules.zero:
-        t = _kept(t, (pl.col("price") > 0) & (pl.col("size") > 0), "trades with a zero", report)
+        t = _kept(t, (pl.col("price") > 0) & (pl.col("size") > 0), "trades without a price or a size", report)
     if rules.session and close_ns:
         inside = pl.col(NS).is_between(open_ns, close_ns) | pl.col("cross")
         t = _kept(t, inside, "trades outside the session", report)

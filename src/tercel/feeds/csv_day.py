@@ -7,6 +7,8 @@ trades before quotes of other files: a quote that follows a trade at once shows 
 """
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import floor
 from typing import Any, Final
 
 import numpy as np
@@ -64,11 +66,14 @@ class CsvDay:
             With file, row, column and remedy, when a file is not what its map says.
         """
         report = r.Taken()
-        items, back = self._gather(report)
         one, rules = self.map.instrument, self.map.clean
         tick = one.tick if self.tick is None else self.tick
         if not LEAST_TICK <= tick <= MOST_TICK:
             raise FeedError(f"a tick of {LEAST_TICK:g} to {MOST_TICK:g}", f"{tick:g}", "give the exchange's tick")
+        origin = 0
+        if one.lowest_price is not None:  # the lowest price is tick 1 of the tape
+            origin = floor(Fraction(str(one.lowest_price)) / Fraction(str(tick))) - 1
+        items, back = self._gather(r.FilePrices(zero=float(origin * Fraction(str(tick)))), report)
         open_ns, close_ns = one.session_ns(self.date)
         quotes, trades, direct = (in_order(pl.concat(items[what])) if items[what] else NONE[what] for what in NONE)
         if items["quote"]:
@@ -90,11 +95,12 @@ class CsvDay:
             levels=next((f.quote.levels for _, f in reversed(self.parts) if f.quote is not None), 0),
             timezone=one.timezone, source=self.source, session_open_ns=open_ns, session_close_ns=close_ns,
             rows=events.n, off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)), extra=extra,
+            price_origin=origin,
         )  # fmt: skip
         rows = quotes.height + trades.height + direct.height
         return Imported(instrument, events, tuple(self._warnings(report, back, rows, extra)))
 
-    def _gather(self, report: r.Taken) -> tuple[dict[str, list[pl.DataFrame]], int]:
+    def _gather(self, prices: r.FilePrices, report: r.Taken) -> tuple[dict[str, list[pl.DataFrame]], int]:
         """Rows of all files by what they are, numbered by file (trades before quotes at one time), and clocks back."""
         items: dict[str, list[pl.DataFrame]] = {what: [] for what in NONE}
         back = 0
@@ -109,7 +115,9 @@ class CsvDay:
             rank = number if file.quote is None else number + len(self.parts)
             for role in file.roles:
                 mine = text.of(file.rows.column, getattr(file.rows, role)) if file.rows.column else text
-                rows = _rows_of(role, mine, file, report).with_columns(pl.col(r.ROW) + (rank << 40))
+                rows = _rows_of(role, mine, file, replace(prices, over=file.price_scale), report).with_columns(
+                    pl.col(r.ROW) + (rank << 40)
+                )
                 items[role if role in NONE else "direct"].append(rows)
         return items, back
 
@@ -131,24 +139,23 @@ class CsvDay:
         return found
 
 
-def _rows_of(role: str, text: r.TextRows, file: FileMap, report: r.Taken) -> pl.DataFrame:
+def _rows_of(role: str, text: r.TextRows, file: FileMap, prices: r.FilePrices, report: r.Taken) -> pl.DataFrame:
     """What the rows of one kind say."""
-    scale = file.price_scale
     if role == "quote" and (q := file.quote) is not None:
-        quotes, keep = r.quotes_of(text, q, scale, report), q.zero_side == "keep"
+        quotes, keep = r.quotes_of(text, q, prices, report), q.zero_side == "keep"
         if q.levels == 1 and (keep or (q.exchange and len(q.exchanges) != 1)):
             quotes = merge_exchanges(quotes, keep)
         report["quotes read"] += text.frame.height
         return quotes
     if role == "trade" and file.trade is not None:
         report["trades read"] += text.frame.height
-        return r.trades_of(text, file.trade, scale, report)
+        return r.trades_of(text, file.trade, prices, report)
     if role == "level" and file.level is not None:
         report["level updates read"] += text.frame.height
-        return r.levels_of(text, file.level, scale)
+        return r.levels_of(text, file.level, prices)
     assert file.order is not None
     report["order events read"] += text.frame.height
-    return r.orders_of(text, file.order, scale)
+    return r.orders_of(text, file.order, prices)
 
 
 _COLUMNS: Final = {

@@ -48,6 +48,8 @@ class InstrumentMap(MapTable):
         begins goes across midnight: a trading day begins then on the evening before its date.
     uppercase : bool
         Whether symbols are kept in capitals, whatever the file says.
+    lowest_price : float, optional
+        How low the instrument may trade, at or below zero (a future, a spread); without it such prices are refused.
     """
 
     venue: str
@@ -56,6 +58,7 @@ class InstrumentMap(MapTable):
     lot: int = Field(default=1, ge=1, lt=MOST_LOTS)
     session: Words = ()
     uppercase: bool = True
+    lowest_price: float | None = Field(default=None, le=0)
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -65,6 +68,7 @@ class InstrumentMap(MapTable):
         _need(
             (sound, "a session as HH:MM, when it begins and when it ends"),
             (not sound or self.begins_s > -DAY_S, "a session that begins after 00:00, or none for around the clock"),
+            (-(2**29) * self.tick <= (self.lowest_price or 0.0), "a lowest_price at most 2**29 ticks below zero"),
         )
         return self
 
@@ -145,6 +149,8 @@ class QuoteMap(MapTable):
         Those to keep; empty: all, and the best over them is the quote.
     zero_side : str
         What a side without a price says: "none" (there is none) or "keep" (the row is about the other side alone).
+        An empty price is none, and a price of 0 with a size of 0 or without a column of sizes. A price of 0 with a
+        size is one, and needs `lowest_price`; "none" says that 0 is never a price, "keep" says so without it.
     suspicious : str
         Column that is not 0 in rows to leave out.
     """
@@ -157,7 +163,7 @@ class QuoteMap(MapTable):
     size_unit: int = 1
     exchange: str = ""
     exchanges: Words = ()
-    zero_side: Literal["none", "keep"] = "none"
+    zero_side: Literal["", "none", "keep"] = ""
     suspicious: str = ""
 
     @model_validator(mode="after")

@@ -31,6 +31,11 @@ HEAD_BYTES: Final = 1 << 16
 """Bytes of a file by which its encoding, its separator and its header are found."""
 _MARKS: Final = r"[^-+.0-9eE\s]"
 CORRECT: Final = "correct the row, or the map"
+ALLOW: Final = (
+    "correct the row; where prices may be at or below zero, say how low in [instrument] of the map: "
+    'lowest_price = -100.0; where 0 is no price of a quote, zero_side = "none" in [file.quote]'
+)
+LOWER: Final = "correct the row, or lower `lowest_price` in [instrument] of the map"
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class TypedColumn:
     text: pl.Expr
     made: pl.Expr
     expected: str
+    remedy: str = CORRECT
 
 
 def stripped(column: str) -> pl.Expr:
@@ -114,7 +120,7 @@ class TextRows:
         typed = self.frame.select(*kept, **made)
         for name, one in fields.items():
             if isinstance(one, TypedColumn):
-                self.refuse(typed[name].is_null(), one, one.expected, CORRECT)
+                self.refuse(typed[name].is_null(), one, one.expected, one.remedy)
         return typed
 
     def refuse(self, wrong: pl.Series, one: TypedColumn, expected: str, remedy: str) -> None:
@@ -124,6 +130,35 @@ class TextRows:
             shown = (self.frame[at].select(one.text).item() or "")[:40]
             received = f"{shown!r} in column {one.column}, row {self.frame[ROW][at]} of {self.where}"
             raise FeedError(f"{expected} as {one.column}", received, remedy)
+
+
+@dataclass(frozen=True)
+class FilePrices:
+    """How a file writes prices, and how low they may go.
+
+    Parameters
+    ----------
+    over : int
+        Prices in the file are price units times this.
+    zero : float
+        Where ticks of the tape begin, price units: all prices are above it. Below 0 where the map has `lowest_price`.
+    """
+
+    over: int = 1
+    zero: float = 0.0
+
+    def column(
+        self, text: TextRows, name: str, zero_is_none: pl.Expr | bool | None = None, may_lack: pl.Expr | bool = True
+    ) -> TypedColumn:
+        """Prices above `zero`, counted from there; 0 where there is none. Others are refused, and none where needed.
+
+        `zero_is_none` says where 0 is no price; by default it is none unless the map has `lowest_price`.
+        """
+        said = text.number(name, over=self.over)
+        nothing = (said.text == "") | ((said.made == 0) & (not self.zero if zero_is_none is None else zero_is_none))
+        above = pl.when((said.text != "") & (said.made > self.zero)).then(said.made - self.zero)
+        made = pl.when(nothing & may_lack).then(0.0).otherwise(above)
+        return TypedColumn(name, said.text, made, f"a price above {self.zero:g}", LOWER if self.zero else ALLOW)
 
 
 def needed_columns(file: FileMap) -> list[str]:
@@ -258,23 +293,26 @@ def side_columns(levels: int) -> list[list[str]]:
     return [[f"{what}_{n}" for n in range(1, levels + 1)] for what in ("bid", "bid_size", "ask", "ask_size")]
 
 
-def quotes_of(text: TextRows, m: QuoteMap, scale: int, report: Taken) -> pl.DataFrame:
+def quotes_of(text: TextRows, m: QuoteMap, prices: FilePrices, report: Taken) -> pl.DataFrame:
     """Quotes of one or more exchanges: `side_columns` float64 (0: none), `exchange`.
 
     Those of other exchanges and suspicious ones are left out and counted.
     """
     text = _kept(text, m.suspicious, ("0", ""), "quotes marked suspicious", report)
     text = _kept(text, m.exchange, m.exchanges, "quotes of other exchanges", report)
+    never = m.zero_side == "none" or (m.zero_side == "keep" and not prices.zero)  # a price of 0 is one
     fields: dict[str, TypedColumn | pl.Expr] = {"exchange": stripped(m.exchange) if m.exchange else pl.lit("")}
     for side, price, size in (("bid", m.bid, m.bid_size), ("ask", m.ask, m.ask_size)):
         for n in range(1, m.levels + 1):
-            at = fields[f"{side}_{n}"] = text.number(price.replace("{n}", str(n)), over=scale)
+            column = price.replace("{n}", str(n))
             sized = text.number(size.replace("{n}", str(n)), m.size_unit) if size else None
+            unsized = sized.made <= 0 if sized and not never else never or not prices.zero
+            at = fields[f"{side}_{n}"] = prices.column(text, column, unsized)
             fields[f"{side}_size_{n}"] = sized or (at.made > 0).cast(pl.Float64)
     return text.typed(fields)
 
 
-def trades_of(text: TextRows, m: TradeMap, scale: int, report: Taken) -> pl.DataFrame:
+def trades_of(text: TextRows, m: TradeMap, prices: FilePrices, report: Taken) -> pl.DataFrame:
     """Prints: `price` and `size` float64, `sign` (+1 buyer active, -1 seller, 0 not said), `cross` of an auction.
 
     Corrected, suspicious and irregular ones are left out and counted.
@@ -292,7 +330,7 @@ def trades_of(text: TextRows, m: TradeMap, scale: int, report: Taken) -> pl.Data
     if m.aggressor:
         active = stripped(m.aggressor)
         sign = active.is_in(m.buy).cast(pl.Int64) - active.is_in(m.sell).cast(pl.Int64)
-    price, size = text.number(m.price, over=scale), text.number(m.size, m.size_unit)
+    price, size = prices.column(text, m.price), text.number(m.size, m.size_unit)
     return text.typed({"price": price, "size": size, "sign": sign, "cross": cross})
 
 
@@ -325,12 +363,12 @@ def _kept(text: TextRows, column: str, wanted: Sequence[str], rule: str, report:
     return kept
 
 
-def levels_of(text: TextRows, m: LevelMap, scale: int) -> pl.DataFrame:
+def levels_of(text: TextRows, m: LevelMap, prices: FilePrices) -> pl.DataFrame:
     """Rows that set a level's total, as those of `orders_of`."""
-    return _direct(text, m, scale, pl.lit(schema.LEVEL_SET, pl.Int64), pl.lit(0, pl.Int64))
+    return _direct(text, m, prices, pl.lit(schema.LEVEL_SET, pl.Int64), pl.lit(0, pl.Int64))
 
 
-def orders_of(text: TextRows, m: OrderMap, scale: int) -> pl.DataFrame:
+def orders_of(text: TextRows, m: OrderMap, prices: FilePrices) -> pl.DataFrame:
     """Events of single orders: `kind`, `order_id`, `side` int64, `price` and `size` float64 as the file has them."""
     kinds = {
         schema.ADD: m.add, schema.REDUCE: m.reduce, schema.DELETE: m.delete, schema.EXECUTE: m.execute,
@@ -339,12 +377,17 @@ def orders_of(text: TextRows, m: OrderMap, scale: int) -> pl.DataFrame:
     table = {word: kind for kind, words in kinds.items() for word in words}
     number_of = text.number(m.id)
     ids = TypedColumn(m.id, number_of.text, number_of.made.cast(pl.Int64), number_of.expected)
-    return _direct(text, m, scale, one_of(m.action, table, "an action that the map knows"), ids)
+    return _direct(text, m, prices, one_of(m.action, table, "an action that the map knows"), ids)
 
 
 def _direct(
-    text: TextRows, m: LevelMap | OrderMap, scale: int, kind: TypedColumn | pl.Expr, order_id: TypedColumn | pl.Expr
+    text: TextRows,
+    m: LevelMap | OrderMap,
+    prices: FilePrices,
+    kind: TypedColumn | pl.Expr,
+    order_id: TypedColumn | pl.Expr,
 ) -> pl.DataFrame:
     side = one_of(m.side, {**dict.fromkeys(m.bid, 1), **dict.fromkeys(m.ask, -1)}, "a side")
-    price, size = text.number(m.price, over=scale), text.number(m.size)
-    return text.typed({"side": side, "kind": kind, "order_id": order_id, "price": price, "size": size})
+    print_of_auction = (kind.made if isinstance(kind, TypedColumn) else kind) == schema.CROSS
+    price = prices.column(text, m.price, may_lack=print_of_auction)
+    return text.typed({"side": side, "kind": kind, "order_id": order_id, "price": price, "size": text.number(m.size)})

@@ -136,9 +136,11 @@ def days_of(parts: Sequence[Part], options: FeedOptions, ticks: dict[int, float]
     chosen = {key: group for key, group in groups.items() if _wanted(key, options)}
     if groups and not chosen:
         known = sorted({key[0] for key in groups})
-        received = f"`symbol={options.symbol}`, `date={options.date}`"
-        remedy = f"give one of {', '.join(known[:8])}" if options.symbol else "give a day of the files"
-        raise UnknownNameError("an instrument and a day of the files", received, remedy)
+        raise UnknownNameError(
+            "an instrument and a day of the files",
+            f"`symbol={options.symbol}`, `date={options.date}`",
+            f"give one of {', '.join(known[:8])}" if options.symbol else "give a day of the files",
+        )
     names = {(symbol, day) for symbol, day, _, _ in chosen}
     if len(names) < len(chosen):
         raise FeedError("one instrument under each symbol", "two of one name", "import the files one at a time")
@@ -156,8 +158,11 @@ def split(records: r.Records) -> Iterator[tuple[int, str, k.Words]]:
         mine = slice(None) if len(numbers) == 1 else instruments == number
         publishers = _values(heads[mine] & 0xFFFF)
         if len(publishers) > 1:
-            received = f"publishers {publishers} for instrument {number} in {records.where}"
-            raise FeedError("one publisher for an instrument", received, "download the venues one by one")
+            raise FeedError(
+                "one publisher for an instrument",
+                f"publishers {publishers} for instrument {number} in {records.where}",
+                "download the venues one by one",
+            )
         own, stamp = words[mine], stamps[mine]
         first, last = int(stamp.min()) // NS_A_DAY, int(stamp.max()) // NS_A_DAY
         if first == last:

@@ -25,7 +25,11 @@ _HOUR: Final = 3600 * 10**9
 _AGAIN: Final = "download the file again, or report the feed"
 _ERRORS: Final = {
     k.BAD_SIDE: ("a side of B or A on an order", "side", _AGAIN),
-    k.BAD_PRICE: ("a positive price", "price", "instruments with prices at or below zero have no place on a tape"),
+    k.BAD_PRICE: (
+        "a positive price",
+        "price",
+        "such prices are read from columns: `tercel data import csv`, `lowest_price` in its map",
+    ),
     k.FINE_TICK: ("prices below 2**30 ticks", "price", "give a larger `tick=`"),
     k.BAD_SIZE: ("a positive size below 2**30", "size", _AGAIN),
     k.BAD_DAY: ("times within the day of the file", "ts_event", "give files of whole days of UTC"),
@@ -84,8 +88,11 @@ class DbnDay:
         if self.venue not in US_STOCKS:
             events = with_opening_auction(events)
         if events.n == 0:
-            received = f"none for {self.symbol} on {self.date} in {', '.join(self.source)}"
-            raise FeedError("records that make a book", received, "give the whole day")
+            raise FeedError(
+                "records that make a book",
+                f"none for {self.symbol} on {self.date} in {', '.join(self.source)}",
+                "give the whole day",
+            )
         counts = dict(zip(k.COUNTS, report.tolist(), strict=False))
         warnings = [f"{counts[name]:,} {text}" for name, text in _TOLD.items() if counts[name]]
         if not (flags_of(words) & k.LAST).any():

@@ -85,8 +85,11 @@ def metadata_of(data: bytes, where: str) -> tuple[Any, int]:
         When the bytes do not begin as a DBN file does.
     """
     if data[:3] != MAGIC or len(data) < 8:
-        received = f"{where}, which begins with {data[:8]!r}"
-        raise FeedError("a Databento DBN file", received, "give .dbn or .dbn.zst files, or CSV files named .csv")
+        raise FeedError(
+            "a Databento DBN file",
+            f"{where}, which begins with {data[:8]!r}",
+            "give .dbn or .dbn.zst files, or CSV files named .csv",
+        )
     start = 8 + int.from_bytes(data[4:8], "little")
     try:
         metadata = dbn_library().Metadata.decode(data[:start])
@@ -112,8 +115,11 @@ def read_dbn_records(data: bytes, metadata: Any, start: int, where: str) -> Reco
     """
     schema = schema_of(metadata)
     if schema not in ("mbo", "mixed"):
-        remedy = "import files of the schema mbo; mbp-10 files are for `tercel data verify` and its `against=`"
-        raise FeedError("a DBN file of the schema mbo", f"{schema} in {where}", remedy)
+        raise FeedError(
+            "a DBN file of the schema mbo",
+            f"{schema} in {where}",
+            "import files of the schema mbo; mbp-10 files are for `tercel data verify` and its `against=`",
+        )
     words, others = words_of(data, start, where)
     return Records(words, metadata.dataset.split(".")[0], symbols_of(metadata), others, where)
 
@@ -136,8 +142,11 @@ def words_of(data: bytes, start: int, where: str) -> tuple[k.Words, int]:
     offsets = np.empty(len(body) // 16 + 1, np.int64)
     found, others = k.record_offsets(raw, start, offsets)
     if others < 0:
-        received = f"{where}, which ends in the middle of the record at byte {-1 - others} of {len(raw)}"
-        raise FeedError("whole records", received, "download it again: it was cut off")
+        raise FeedError(
+            "whole records",
+            f"{where}, which ends in the middle of the record at byte {-1 - others} of {len(raw)}",
+            "download it again: it was cut off",
+        )
     at = offsets[:found, None] + np.arange(RECORD)
     return raw[at].view(np.int64), int(others)
 
@@ -172,8 +181,11 @@ def read_csv(member: Member, wanted: tuple[str, ...]) -> TextRows:
         raise FeedError("a CSV file", f"{member.where}: {error}", "download it again") from error
     missing = [name for name in wanted if name not in frame.columns]
     if missing:
-        received = f"no {', '.join(missing)} in {member.where}"
-        raise FeedError(f"a Databento CSV file with the columns {', '.join(wanted[:8])}...", received, "check the file")
+        raise FeedError(
+            f"a Databento CSV file with the columns {', '.join(wanted[:8])}...",
+            f"no {', '.join(missing)} in {member.where}",
+            "check the file",
+        )
     return TextRows(frame.with_row_index(ROW, 2), member.where)
 
 
@@ -222,9 +234,11 @@ def read_csv_records(member: Member) -> Records:
     columns |= {name: csv_time(text, name) for name in ("ts_event", "ts_recv")} | {"price": csv_price(text, "price")}
     typed = text.typed(columns, [])
     for row in typed.with_row_index("row", 2).filter(pl.col("rtype") != k.MBO).head(1).iter_rows(named=True):
-        received = f"rtype {row['rtype']} in row {row['row']} of {text.where}"
-        remedy = "import files of the schema mbo; mbp-10 files are for `tercel data verify` and its `against=`"
-        raise FeedError(f"order-by-order records (rtype {k.MBO})", received, remedy)
+        raise FeedError(
+            f"order-by-order records (rtype {k.MBO})",
+            f"rtype {row['rtype']} in row {row['row']} of {text.where}",
+            "import files of the schema mbo; mbp-10 files are for `tercel data verify` and its `against=`",
+        )
     at = {name: typed[name].to_numpy().astype(np.int64) for name in columns}
     words = np.zeros((typed.height, k.RECORD_WORDS), np.int64)
     words[:, k.HEAD] = RECORD // 4 | k.MBO << 8 | at["publisher_id"] << 16 | at["instrument_id"] << 32

@@ -224,12 +224,18 @@ def named_files(found: Sequence[Member], date: str | None) -> list[tuple[Member,
         stated, venue = date_and_venue(member.name)
         day = date or stated
         if day is None:
-            remedy = "give `date=YYYY-MM-DD`, or rename the file"
-            raise FeedError("a name that says the day, like 01302019.NASDAQ_ITCH50", member.where, remedy)
+            raise FeedError(
+                "a name that says the day, like 01302019.NASDAQ_ITCH50",
+                member.where,
+                "give `date=YYYY-MM-DD`, or rename the file",
+            )
         for other, its_day, its_venue in named:
             if (its_day, its_venue) == (day, venue):
-                received = f"{other.where} and {member.where}, both {venue} of {day}"
-                raise FeedError("one file for each day", received, "import one of them")
+                raise FeedError(
+                    "one file for each day",
+                    f"{other.where} and {member.where}, both {venue} of {day}",
+                    "import one of them",
+                )
         midnight_ns(day, TIMEZONE)
         named.append((member, day, venue))
     return named

@@ -113,9 +113,11 @@ def check_file(
     symbols = books.check(store)
     for symbol in symbols:
         if not symbol.kept:
-            received = f"{symbol.added} and {symbol.executed} + {symbol.withdrawn} + {symbol.resting}"
-            expected = f"shares of {symbol.symbol} added = executed + withdrawn + resting"
-            raise FeedError(expected, received, "report this as a fault of the importer")
+            raise FeedError(
+                f"shares of {symbol.symbol} added = executed + withdrawn + resting",
+                f"{symbol.added} and {symbol.executed} + {symbol.withdrawn} + {symbol.resting}",
+                "report this as a fault of the importer",
+            )
     return counts, symbols
 
 

@@ -132,20 +132,28 @@ def run_chunks(
             elif stop >= f.FATAL:
                 raise _bad(stop, store, where, offset + at)
         if over and data[at:].any():
-            received = f"more from byte {offset + at + 2:,} of {where} on, after message {int(w[f.MESSAGE]):,}"
-            raise FeedError("nothing after the length 0 that ends a session", received, "fetch the file again")
+            raise FeedError(
+                "nothing after the length 0 that ends a session",
+                f"more from byte {offset + at + 2:,} of {where} on, after message {int(w[f.MESSAGE]):,}",
+                "fetch the file again",
+            )
         offset += at
         data = data[at:]
         if progress is not None:
             progress(int(w[f.MESSAGE]), offset)
     cut = 0 if over else len(data)
     if cut and w[f.MESSAGE] == 0:
-        received = f"{where}, {offset + cut} bytes that begin otherwise"
-        raise FeedError("ITCH 5.0: binary messages, each with its length before it", received, "check the file")
+        raise FeedError(
+            "ITCH 5.0: binary messages, each with its length before it",
+            f"{where}, {offset + cut} bytes that begin otherwise",
+            "check the file",
+        )
     if cut and not allow_cut:
-        received = f"{where} cut in message {int(w[f.MESSAGE]) + 1:,}, {cut} bytes from byte {offset:,} on"
-        remedy = "fetch the file again, or give `allow_cut=True` to take the whole messages before"
-        raise FeedError("whole messages up to the end of the file", received, remedy)
+        raise FeedError(
+            "whole messages up to the end of the file",
+            f"{where} cut in message {int(w[f.MESSAGE]) + 1:,}, {cut} bytes from byte {offset:,} on",
+            "fetch the file again, or give `allow_cut=True` to take the whole messages before",
+        )
     if w[f.MESSAGE] == 0:
         raise FeedError("ITCH 5.0 messages", f"none in {where}", "check the file")
     return counts_of(store, where, offset, cut)

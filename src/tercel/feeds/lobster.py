@@ -60,8 +60,11 @@ class LobsterFeed:
             named += _unnamed(found, options)
             if paths and not named:
                 names = ", ".join(m.name for m in found[:3])
-                remedy = "check the path; for files of other names give `symbol=` and `date=`"
-                raise FeedError("files named like TICKER_DATE_START_END_message_LEVELS.csv", names, remedy)
+                raise FeedError(
+                    "files named like TICKER_DATE_START_END_message_LEVELS.csv",
+                    names,
+                    "check the path; for files of other names give `symbol=` and `date=`",
+                )
             yield _paired(named, options.tick)
 
 
@@ -82,8 +85,11 @@ def _unnamed(found: Sequence[Member], options: FeedOptions) -> list[LobsterFile]
         return []
     if options.symbol is None or options.date is None:
         missing = " and ".join(f"`{w}=`" for w in ("symbol", "date") if getattr(options, w) is None)
-        expected = "a name like TICKER_YYYY-MM-DD_START_END_message_LEVELS.csv"
-        raise FeedError(expected, others[0].where, f"give {missing}, or rename the file")
+        raise FeedError(
+            "a name like TICKER_YYYY-MM-DD_START_END_message_LEVELS.csv",
+            others[0].where,
+            f"give {missing}, or rename the file",
+        )
     roles = ["message" if columns_of(m) in MESSAGE_WIDTHS else "orderbook" for m in others]
     return [
         LobsterFile(m, options.symbol, options.date, role, 0, *_SESSION_MS)
@@ -104,24 +110,30 @@ def _day(symbol: str, date: str, group: Sequence[LobsterFile], tick: float | Non
     books = [n for n in group if n.role == "orderbook"]
     for role, files in (("message", messages), ("orderbook", books)):
         if len(files) > 1:
-            received = " and ".join(n.member.where for n in files[:3])
-            remedy = "import one of them; several days or symbols need names that tell them apart"
-            raise FeedError(f"one {role} file for {symbol} on {date}", received, remedy)
+            raise FeedError(
+                f"one {role} file for {symbol} on {date}",
+                " and ".join(n.member.where for n in files[:3]),
+                "import one of them; several days or symbols need names that tell them apart",
+            )
     if not messages:
-        received = f"only {books[0].member.where}"
         raise FeedError(
-            f"a message file for {symbol} on {date}", received, "give the message file of the same download"
+            f"a message file for {symbol} on {date}",
+            f"only {books[0].member.where}",
+            "give the message file of the same download",
         )
     book = books[0] if books else None
     if book is not None and book.levels != messages[0].levels:
-        received = f"{messages[0].member.where} and {book.member.where}"
-        raise FeedError("message and orderbook files of the same number of levels", received, "pair the right files")
+        raise FeedError(
+            "message and orderbook files of the same number of levels",
+            f"{messages[0].member.where} and {book.member.where}",
+            "pair the right files",
+        )
     first = messages[0]
     if not first.start_ms < first.end_ms <= _DAY_MS:
-        received = f"{first.start_ms} to {first.end_ms} in the name of {first.member.where}"
-        remedy = "name the file as it was downloaded"
         raise FeedError(
-            f"a session in ms after midnight, its start before its end, at most {_DAY_MS}", received, remedy
+            f"a session in ms after midnight, its start before its end, at most {_DAY_MS}",
+            f"{first.start_ms} to {first.end_ms} in the name of {first.member.where}",
+            "name the file as it was downloaded",
         )
     return LobsterDay(
         symbol, date, first.member, book.member if book else None, first.start_ms, first.end_ms, tick,

@@ -185,12 +185,17 @@ class LobsterDay:
         book = read_orderbook(self.orderbook)
         levels, rows = book.shape[0] // 4, book.shape[1]
         if self.levels not in (0, levels):
-            received = f"{levels} in {self.orderbook.where}, row 1"
-            raise FeedError(f"{self.levels} levels, as the name says", received, "check where the file comes from")
+            raise FeedError(
+                f"{self.levels} levels, as the name says",
+                f"{levels} in {self.orderbook.where}, row 1",
+                "check where the file comes from",
+            )
         if rows != messages:
-            received = f"{messages} rows in {self.messages.where} and {rows} in {self.orderbook.where}"
-            remedy = "pair the files of one download; the shorter one may be cut"
-            raise FeedError("as many rows of messages as of the orderbook", received, remedy)
+            raise FeedError(
+                "as many rows of messages as of the orderbook",
+                f"{messages} rows in {self.messages.where} and {rows} in {self.orderbook.where}",
+                "pair the files of one download; the shorter one may be cut",
+            )
         return book
 
     def _judge(self, report: Longs, rows: int) -> list[str]:
@@ -200,13 +205,18 @@ class LobsterDay:
         if illegal == 0:
             return []
         if first == rows - 1 and not self.orderbook.content().endswith(b"\n"):
-            received = f"{self.orderbook.where}, row {rows}, which the message does not explain and no line end closes"
-            raise FeedError("a whole last row", received, "the file was cut off: fetch it again")
+            raise FeedError(
+                "a whole last row",
+                f"{self.orderbook.where}, row {rows}, which the message does not explain and no line end closes",
+                "the file was cut off: fetch it again",
+            )
         found = f"{illegal} of {rows} rows of {self.orderbook.where} do not follow from the row before and the message"
         if illegal > max(2, MOST_ILLEGAL * rows):
-            remedy = "pair each message file with its own orderbook file; with `tick=`, give a finer one"
-            expected = f"an orderbook that the messages explain (all but {MOST_ILLEGAL:.0%} of rows)"
-            raise FeedError(expected, f"{found}, the first in row {first + 1}", remedy)
+            raise FeedError(
+                f"an orderbook that the messages explain (all but {MOST_ILLEGAL:.0%} of rows)",
+                f"{found}, the first in row {first + 1}",
+                "pair each message file with its own orderbook file; with `tick=`, give a finer one",
+            )
         return [f"{found}, the first in row {first + 1}; `tercel data verify` will count them"]
 
 

@@ -127,8 +127,9 @@ def _of_file(path: Path, stack: ExitStack) -> list[Member]:
     if name.endswith(".7z"):
         return _of_7z(path, stack)
     if name.endswith(".rar"):
-        expected = "a .csv, .gz, .xz, .bz2, .zst, .zip, .tar or .7z file"
-        raise FeedError(expected, str(path), "unpack it and import the folder")
+        raise FeedError(
+            "a .csv, .gz, .xz, .bz2, .zst, .zip, .tar or .7z file", str(path), "unpack it and import the folder"
+        )
     if name.endswith(_COMPRESSED):
         return [Member(path.stem, str(path), None, lambda: path.open("rb"))]
     return [Member(path.name, str(path), path, lambda: path.open("rb"))]
@@ -151,8 +152,11 @@ def _of_7z(path: Path, stack: ExitStack) -> list[Member]:
     try:
         py7zr = importlib.import_module("py7zr")
     except ModuleNotFoundError as error:
-        remedy = f"pip install py7zr, or unpack it (7z x {path.name}) and import the folder"
-        raise FeedError("py7zr, which reads .7z archives", f"{path} and no py7zr", remedy) from error
+        raise FeedError(
+            "py7zr, which reads .7z archives",
+            f"{path} and no py7zr",
+            f"pip install py7zr, or unpack it (7z x {path.name}) and import the folder",
+        ) from error
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     try:
         with py7zr.SevenZipFile(path) as archive:

@@ -122,14 +122,20 @@ def verify_against(instrument: Instrument, events: Events, orderbook: Path) -> d
     """
     levels, rows = instrument.levels, int(events.seq[-1])
     if levels == 0:
-        received = f"a tape of {', '.join(instrument.source)}"
-        raise TapeError("a tape with levels", received, "import the messages with their orderbook file")
+        raise TapeError(
+            "a tape with levels",
+            f"a tape of {', '.join(instrument.source)}",
+            "import the messages with their orderbook file",
+        )
     with members([orderbook]) as found:
         member = _orderbook_of(found, instrument)
         book = read_orderbook(member)
     if book.shape != (4 * levels, rows):
-        received = f"{book.shape[1]} rows of {book.shape[0] // 4} levels in {member.where}"
-        raise FeedError(f"{rows} rows of {levels} levels, as on the tape", received, "give the file of this download")
+        raise FeedError(
+            f"{rows} rows of {levels} levels, as on the tape",
+            f"{book.shape[1]} rows of {book.shape[0] // 4} levels in {member.where}",
+            "give the file of this download",
+        )
     unit = round(instrument.tick * UNITS_PER_DOLLAR)
     empty = np.array([NO_BID, NO_ASK], np.int64)
     want = np.empty((rows, 2, 2, levels), np.int32)
@@ -184,8 +190,11 @@ def _orderbook_of(found: list[Member], instrument: Instrument) -> Member:
     tail = f"_orderbook_{instrument.levels}.csv"
     mine = [m for m in found if m.name.startswith(f"{instrument.symbol}_{instrument.date}_") and m.name.endswith(tail)]
     if len(mine) != 1:
-        expected = f"one file {instrument.symbol}_{instrument.date}_..{tail}"
-        raise FeedError(expected, f"{len(mine)} among {len(found)} files", "give the orderbook file itself")
+        raise FeedError(
+            f"one file {instrument.symbol}_{instrument.date}_..{tail}",
+            f"{len(mine)} among {len(found)} files",
+            "give the orderbook file itself",
+        )
     return mine[0]
 
 
@@ -199,5 +208,8 @@ def in_room(run: Callable[[Packed, Ids, Longs], None]) -> Book:
             return book
         orders *= 4
         if orders > MOST_ORDERS:
-            remedy = "cut the tape into days, or report the feed"
-            raise CapacityError(f"at most {MOST_ORDERS} resting orders", f"{book.overflow} more", remedy)
+            raise CapacityError(
+                f"at most {MOST_ORDERS} resting orders",
+                f"{book.overflow} more",
+                "cut the tape into days, or report the feed",
+            )

@@ -205,8 +205,11 @@ def _dbn(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArray[np.int
     metadata, start = metadata_of(data, member.where)
     size = _RECORD.itemsize
     if (len(data) - start) % size or "mbp" not in str(metadata.schema).lower():
-        received = f"{metadata.schema} in {member.where}"
-        raise FeedError("a whole DBN file of the schema mbp-10", received, "give the mbp-10 file of this day")
+        raise FeedError(
+            "a whole DBN file of the schema mbp-10",
+            f"{metadata.schema} in {member.where}",
+            "give the mbp-10 file of this day",
+        )
     rows = np.frombuffer(data, _RECORD, offset=start)
     numbers = {number for (number, _), name in symbols_of(metadata).items() if name == symbol}
     mine = (rows["rtype"] == RTYPE) & (np.isin(rows["instrument_id"], list(numbers)) if numbers else True)

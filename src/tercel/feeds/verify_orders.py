@@ -39,8 +39,11 @@ def verify_orders(instrument: Instrument, events: Events, capture: Path) -> dict
     first, last = int(events.exch_ns[0]), int(events.exch_ns[-1])
     answers = [a for a in _snapshots(instrument.symbol, capture) if first < a.exch_ns <= last]
     if not answers:
-        received = f"none of {instrument.symbol} in {capture} within the tape's time"
-        raise FeedError("a snapshot after the tape's opening", received, "capture another one later in the day")
+        raise FeedError(
+            "a snapshot after the tape's opening",
+            f"none of {instrument.symbol} in {capture} within the tape's time",
+            "capture another one later in the day",
+        )
     found: dict[str, Any] = {"snapshots": len(answers), "orders": 0, "matched": 0, "surplus": 0, "first_mismatch": None}
     for answer in answers:
         stop = int(np.searchsorted(events.exch_ns, answer.exch_ns, "right"))

@@ -64,6 +64,9 @@ def _day_of(instrument: Instrument, capture: Path) -> CaptureDay:
     with BinanceFeed(str(instrument.extra["lot_size"])).days([capture], options) as days:
         mine = [day for day in days if day.imported.instrument.venue == instrument.venue]
     if len(mine) != 1:
-        received = f"{len(mine)} days of {'/'.join(instrument.key)} in {capture}"
-        raise FeedError("the capture that the tape was made from", received, "give that file or folder")
+        raise FeedError(
+            "the capture that the tape was made from",
+            f"{len(mine)} days of {'/'.join(instrument.key)} in {capture}",
+            "give that file or folder",
+        )
     return mine[0]

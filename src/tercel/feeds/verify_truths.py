@@ -31,9 +31,10 @@ def truth_for(instrument: Instrument) -> Truth:
     feed = str(instrument.extra.get("feed", "lobster" if instrument.levels else "files of a feed without a name"))
     if feed not in TRUTHS:
         known = "; ".join(f"{name}: {file}" for name, (_, _, file) in TRUTHS.items())
-        received = f"{instrument.symbol} {instrument.date}, imported as {feed}"
         raise TapeError(
-            f"a tape with an independent truth ({known})", received, "leave `against=` out, or write a check"
+            f"a tape with an independent truth ({known})",
+            f"{instrument.symbol} {instrument.date}, imported as {feed}",
+            "leave `against=` out, or write a check",
         )
     module, function, _ = TRUTHS[feed]
     found: Truth = getattr(import_module(module), function)

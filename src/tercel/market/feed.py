@@ -151,8 +151,9 @@ def feed_named(name: str) -> Feed:
     try:
         found = entries[0].load()()
     except Exception as error:
-        told = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"the feed {name!r} of {whose}", told, "install that package again") from error
+        raise ConfigError(
+            f"the feed {name!r} of {whose}", f"{type(error).__name__}: {error}", "install that package again"
+        ) from error
     if not isinstance(found, Feed):
         raise ConfigError("a feed: a name and days(paths, options)", f"{found!r} of {whose}", "see market/feed.py")
     return found

@@ -51,7 +51,8 @@ def test_each_rule_takes_its_rows_and_says_so():
     report = Taken()
     kept = clean_quotes(quotes(rows), CleanMap(merge="last"), 100, 200, 0.01, report)
     assert report == {
-        "quotes with a zero": 1, "quotes outside the session": 2, "quotes of negative spread": 1,
+        "quotes without a price or a size on a side": 1, "quotes outside the session": 2,
+        "quotes of negative spread": 1,
         "quotes of wide spread": 1, "quotes merged into others of their stamp": 2, "quotes that are outliers": 1,
     }  # fmt: skip
     assert kept.height == 19

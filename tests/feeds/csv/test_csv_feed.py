@@ -243,7 +243,7 @@ def test_a_file_of_another_name_is_refused(tmp_path):
 
 def test_only_bad_rows_are_no_tape(tmp_path):
     with pytest.raises(FeedError, match="none left of"):
-        one(MAP % ("x", QUOTE % 1), ["t,b1,bs1,a1,as1", "0,0,5,1.02,7"], tmp_path)
+        one(MAP % ("x", QUOTE % 1), ["t,b1,bs1,a1,as1", "0,0,0,1.02,7"], tmp_path)
 
 
 ONE_FILE = "[instrument]\nvenue='A'\ntick=1\n[[file]]\n[file.time]\ncolumn='t'\n"

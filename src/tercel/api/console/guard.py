@@ -124,8 +124,12 @@ class HttpGuard:
         if len(host) != 1 or not host[0]:
             raise NotServedError(400, "one Host", f"{len(host)}", "ask as a browser does")
         if _name(host[0]) not in self._hosts:
-            remedy = "reach the console as 127.0.0.1 or localhost, through a tunnel where it is elsewhere"
-            raise NotServedError(421, "a host of this console", repr(host[0][:80]), remedy)
+            raise NotServedError(
+                421,
+                "a host of this console",
+                repr(host[0][:80]),
+                "reach the console as 127.0.0.1 or localhost, through a tunnel where it is elsewhere",
+            )
         origin = headers.get("origin", [])
         own = {f"http://{host[0].lower()}", f"https://{host[0].lower()}"}
         if any(one.lower() not in own for one in origin):
@@ -248,9 +252,12 @@ def admitted(request: Request, permission: str) -> Visit:
     if request.method not in READS and not carries(visit, request.headers.get("x-csrf")):
         raise NotServedError(403, "the session's token as x-csrf", "none, or another", "take it from /api/me")
     if not may(visit.person.role, permission):
-        received = f"{visit.person.name}, {visit.person.role}"
-        remedy = f"ask somebody who is {LEAST[permission]}, or an admin for the role"
-        raise NotServedError(403, f"somebody who may ({permission}): {LEAST[permission]} or more", received, remedy)
+        raise NotServedError(
+            403,
+            f"somebody who may ({permission}): {LEAST[permission]} or more",
+            f"{visit.person.name}, {visit.person.role}",
+            f"ask somebody who is {LEAST[permission]}, or an admin for the role",
+        )
     return visit
 
 

@@ -105,9 +105,10 @@ class People:
             seen = (found.st_ino, found.st_size, found.st_mtime_ns)
             if seen != self._seen:
                 if found.st_mode & 0o037:
-                    received = f"{self.path}, mode {found.st_mode & 0o777:o}"
                     raise ConfigError(
-                        "a file that its owner and a group alone read", received, f"chmod 600 {self.path}"
+                        "a file that its owner and a group alone read",
+                        f"{self.path}, mode {found.st_mode & 0o777:o}",
+                        f"chmod 600 {self.path}",
                     )
                 self._people, self._seen = _read(self.path), seen
             return sorted(self._people.values(), key=lambda one: one.name)
@@ -288,8 +289,9 @@ def check_name(name: str) -> str:
         raise ConfigError(wanted, ascii(name[: 2 * LONGEST]), "choose another")
     plain = unicodedata.normalize("NFKC", name)
     if len(mixed := {unicodedata.name(letter, "").partition(" ")[0] for letter in plain} & _ALIKE) > 1:
-        received = f"{name!a}, of {' and '.join(sorted(mixed))}"
-        raise ConfigError("a name of letters of one alphabet", received, "choose another")
+        raise ConfigError(
+            "a name of letters of one alphabet", f"{name!a}, of {' and '.join(sorted(mixed))}", "choose another"
+        )
     if any(same_person(name, one) for one in _TAKEN):
         raise ConfigError(f"a name but {', '.join(_TAKEN)}", repr(name), "choose another")
     return name
@@ -326,10 +328,16 @@ def _read(path: Path) -> dict[str, Person]:
             by, s = str(row.get("by", "")), float(row["s"])
             lifters = {str(one): float(at) for one, at in row["lifters"].items()}
             if strange or not isinstance(row.get("hash", ""), str) or not all(map(isfinite, (s, *lifters.values()))):
-                received = f"{', '.join(strange) or 'a hash or a time'} of {where}"
-                raise ConfigError("role, hash, by, s and lifters, times finite", received, "mend the file")
+                raise ConfigError(
+                    "role, hash, by, s and lifters, times finite",
+                    f"{', '.join(strange) or 'a hash or a time'} of {where}",
+                    "mend the file",
+                )
             people[name] = Person(name, check_role(row.get("role"), where), row.get("hash", ""), by, s, lifters)
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-        remedy = "mend it, or move it away and begin with `tercel console users add NAME`"
-        raise ConfigError("a file of people", f"{path}: {type(error).__name__}: {error}", remedy) from None
+        raise ConfigError(
+            "a file of people",
+            f"{path}: {type(error).__name__}: {error}",
+            "mend it, or move it away and begin with `tercel console users add NAME`",
+        ) from None
     return people

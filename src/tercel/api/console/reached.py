@@ -45,8 +45,11 @@ class ReachedDesk(FolderDesk):
             return written
         posted = desk_word.ask(self.folder, command, body, reason, ANSWER_S, by)
         if posted.entry is None and command not in CAREFUL and withdraw(self.folder, posted.number):
-            received = f"no answer in {ANSWER_S:g} s; the word was taken back, and nothing was done"
-            raise OrderError(f"an answer of {self.name}", received, "look whether the desk hangs, then ask again")
+            raise OrderError(
+                f"an answer of {self.name}",
+                f"no answer in {ANSWER_S:g} s; the word was taken back, and nothing was done",
+                "look whether the desk hangs, then ask again",
+            )
         return posted.entry
 
     def note(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> str:

@@ -238,8 +238,12 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         """Entries after a number, at most so many; kinds with commas between them, by default all."""
         wanted = [one.strip() for one in kinds.split(",") if one.strip()]
         if strange := [one for one in wanted if one not in all_kinds.KINDS]:
-            received = f"{', '.join(strange)[:200]!r}"
-            raise NotServedError(422, f"kinds: {', '.join(sorted(all_kinds.KINDS))}", received, "ask for some of these")
+            raise NotServedError(
+                422,
+                f"kinds: {', '.join(sorted(all_kinds.KINDS))}",
+                f"{', '.join(strange)[:200]!r}",
+                "ask for some of these",
+            )
         page = journal_page(desks.of(desk), after, wanted, most)
         return _csv_response(page.entries, JournalLine, "journal") if format == "csv" else page
 

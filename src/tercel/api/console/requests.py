@@ -143,8 +143,11 @@ class RequestBook:
             place = next((n for n, one in enumerate(rows) if one.id == id_), None)
             now = EXPIRED if place is None else rows[place].at(self._now_ns()).state
             if place is None or now != WAITS:
-                remedy = f"ask again: a request is confirmed once, within {EXPIRES_NS // 10**9} s"
-                raise OrderError("a request that waits", f"one that is {now}", remedy)
+                raise OrderError(
+                    "a request that waits",
+                    f"one that is {now}",
+                    f"ask again: a request is confirmed once, within {EXPIRES_NS // 10**9} s",
+                )
             asked, rows[place] = rows[place], replace(rows[place], state=state, by=by)
         try:
             return act(asked)
@@ -167,5 +170,8 @@ class RequestBook:
         except FileNotFoundError:
             return []
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            received = f"{self._path}: {type(error).__name__}: {error}"
-            raise ConfigError("a file of requests", received, "move it away: what waits is asked for again") from None
+            raise ConfigError(
+                "a file of requests",
+                f"{self._path}: {type(error).__name__}: {error}",
+                "move it away: what waits is asked for again",
+            ) from None

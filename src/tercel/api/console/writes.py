@@ -236,8 +236,12 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
         raise NotServedError(403, wanted, f"{name}: {BOUND}", "let somebody else confirm it")
     asker = sessions.people.get(asked.asked_by)
     if asker is None or not may(asker.role, asked.act):  # an act is called as its permission is
-        received = f"{asked.asked_by}, who is {asker.role if asker else 'gone'}"
-        raise NotServedError(409, "a request of somebody who may ask", received, "refuse it; ask anew")
+        raise NotServedError(
+            409,
+            "a request of somebody who may ask",
+            f"{asked.asked_by}, who is {asker.role if asker else 'gone'}",
+            "refuse it; ask anew",
+        )
 
 
 def _request(desks: Desks, id_: str) -> tuple[Served, Asked]:

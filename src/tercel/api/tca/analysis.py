@@ -11,6 +11,7 @@ from tercel.core.arrays import Ints
 from tercel.core.errors import DataError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.tca.measure import ParentCost
+from tercel.desk.trading.tca.shortfall import TICKS2
 from tercel.market.tape import Instrument, Lake
 
 WHY_NOT = {
@@ -70,8 +71,9 @@ class OwnParent:
     Parameters
     ----------
     cost : ParentCost
-        Its quantities are `parts` to a lot of the tape; its prices `grain` to a tick; its notional is money. Its timing
-        begins at the first fill.
+        Its quantities are `parts` to a lot of the tape; its prices `grain` to a tick, of the tape; its notional is
+        money. Its timing begins at the first fill. Its costs are in ticks instead of bps where `day` may trade at or
+        below zero.
     delay_bps : float
         The mid's move from arrival to the first fill, on all that was filled; NaN where nothing was. The cost of the
         fills is the sum of the cost's parts and of it.
@@ -109,6 +111,11 @@ class OwnParent:
     def money(self) -> dict[str, Fraction]:
         """The parts and the whole in money, exactly."""
         return {name: total * self.unit for name, total in self.cost.sums.items()}
+
+    @property
+    def value2(self) -> int:
+        """What its costs are of, half grains a lot."""
+        return TICKS2 * self.grain if self.day.price_origin else self.arrival_mid2
 
     @property
     def end_mid2(self) -> int:
@@ -172,6 +179,11 @@ class Analysis:
     resolution_ns: int = 1
     quote_age_s: Mapping[str, float] = field(default_factory=dict)
     currency: str = ""
+
+    @property
+    def unit(self) -> str:
+        """What costs are in: bps, or ticks per lot where prices may be at or below zero."""
+        return "ticks" if self.parents[0].day.price_origin else "bps"
 
     @property
     def warnings(self) -> list[str]:

@@ -162,7 +162,7 @@ def counterfactual(
     theirs = {name: _bps(worked, Costs.concat([part.totals() for part in parts])) for name, parts in found.items()}
     unfilled = {name: sum(int(part.unfilled_lots.sum()) for part in parts) for name, parts in found.items()}
     own = np.array([_own_bps(one) for one in worked])
-    weights = np.array([float(one.arrival_mid2 * one.asked * one.unit) for one in worked])
+    weights = np.array([float(one.value2 * one.asked * one.unit) for one in worked])
     labels = clusters_of(worked)
     saves = compare(own, theirs, weights, labels, np.random.default_rng(seed), resamples)
     means = {name: float((values * weights).sum() / weights.sum()) for name, values in theirs.items()}
@@ -312,8 +312,11 @@ class _Runs:
 
 
 def _limited(task: Task, one: OwnParent) -> Task:
-    """The task with the parent's limit price."""
-    return task if one.limit is None else replace(task, side=one.cost.side, limit_price=float(one.limit))
+    """The task with the parent's limit price, counted from the price at which the tape's ticks begin."""
+    if one.limit is None:
+        return task
+    limit = max(one.limit - one.day.price_of(Fraction(0)), Fraction(str(one.day.tick)))
+    return replace(task, side=one.cost.side, limit_price=float(limit))
 
 
 def _bps(parents: Sequence[OwnParent], costs: Costs) -> Floats:
@@ -322,15 +325,17 @@ def _bps(parents: Sequence[OwnParent], costs: Costs) -> Floats:
     Lots that nobody sold are booked where the ladder ended. Where a limit kept the strategy from taking at any price,
     they cost the mid's move to the end, as the owner's do.
     """
-    m0, m1 = np.array([(one.arrival_mid2 / one.grain, one.end_mid2 / one.grain) for one in parents]).T
+    m0, m1, value2 = np.array([(one.arrival_mid2, one.end_mid2, one.value2) for one in parents]).T / [
+        one.grain for one in parents
+    ]
     limited = np.array([one.limit is not None for one in parents])
     paid = costs.shortfall - costs.fees + costs.side * (costs.arrival_mid2 - m0) * costs.qty
     moved = costs.side * (m1 - costs.arrival_mid2) * costs.unfilled_lots
     paid += limited * (moved - costs.unfilled_paid)
-    return np.asarray(BPS * paid / (m0 * costs.qty), np.float64)
+    return np.asarray(BPS * paid / (value2 * costs.qty), np.float64)
 
 
 def _own_bps(one: OwnParent) -> float:
     """Fills and opportunity without fees, bps of all that was worked."""
     sums = one.cost.sums
-    return BPS * (sums["fills"] - sums["fees"] + sums["opportunity"]) / (one.arrival_mid2 * one.asked)
+    return BPS * (sums["fills"] - sums["fees"] + sums["opportunity"]) / (one.value2 * one.asked)

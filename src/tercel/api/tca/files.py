@@ -8,6 +8,7 @@ name. Other columns are passed over and named, but for one that seems to be a mi
 refused. Prices, quantities and fees are read as decimals, whole: nothing is rounded here.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -148,13 +149,15 @@ class FillFile:
     notes: list[str] = field(default_factory=list)
 
 
-def read_fills(path: Path, map: TableMap = AS_NAMED) -> list[FileFill]:
+def read_fills(path: Path, map: TableMap = AS_NAMED, below_zero: bool = False) -> list[FileFill]:
     """The fills of a file, in its order; see :func:`read_fill_file`."""
-    return read_fill_file(path, map).fills
+    return read_fill_file(path, map, below_zero).fills
 
 
-def read_fill_file(path: Path, map: TableMap = AS_NAMED) -> FillFile:
+def read_fill_file(path: Path, map: TableMap = AS_NAMED, below_zero: bool = False) -> FillFile:
     """A file of fills; a map says what its columns are called, the zone of its times, its signs.
+
+    Prices at or below zero are refused unless `below_zero`.
 
     Raises
     ------
@@ -176,8 +179,9 @@ def read_fill_file(path: Path, map: TableMap = AS_NAMED) -> FillFile:
     fees = _fees(table)
     currencies = [said or table.map.currency for said in _words(table, "currency", "amount")]
     columns = (
-        table.frame[ROW], ns, _symbols(table), side, _quantities(table, "quantity", side), _positive(table, "price"),
-        fees, _words(table, "parent"), _words(table, "venue"), _words(table, "agent"), _moments(table, "arrival"),
+        table.frame[ROW], ns, _symbols(table), side, _quantities(table, "quantity", side),
+        _prices(table, "price", below_zero), fees, _words(table, "parent"),
+        _words(table, "venue"), _words(table, "agent"), _moments(table, "arrival"),
         currencies, _words(table, "asset", "quantity"), _words(table, "fee_currency", "fee"),
     )  # fmt: skip
     fills = [FileFill(*row) for row in zip(*columns, strict=True)]
@@ -198,8 +202,8 @@ def _fees(table: Table) -> list[Fraction]:
     return [-fee for fee in fees] if table.map.fees == "negative" else fees
 
 
-def read_orders(path: Path, map: TableMap = AS_NAMED) -> dict[str, FileOrder]:
-    """The parent orders of a file, by id; a map as in :func:`read_fill_file`.
+def read_orders(path: Path, map: TableMap = AS_NAMED, below_zero: bool = False) -> dict[str, FileOrder]:
+    """The parent orders of a file, by id; a map and prices as in :func:`read_fill_file`.
 
     Raises
     ------
@@ -214,7 +218,7 @@ def read_orders(path: Path, map: TableMap = AS_NAMED) -> dict[str, FileOrder]:
     side = sides(table).to_list()
     columns = (
         table.frame[ROW], names, _symbols(table), side, _quantities(table, "quantity", side), _moments(table, "start"),
-        _moments(table, "end"), _positive(table, "limit"), _quantities(table, "refused"),
+        _moments(table, "end"), _prices(table, "limit", below_zero), _quantities(table, "refused"),
     )  # fmt: skip
     found = [FileOrder(*row) for row in zip(*columns, strict=True)]
     early = pl.Series([order.end_ns < order.start_ns for order in found], dtype=pl.Boolean)
@@ -285,13 +289,15 @@ def _moments(table: Table, name: str) -> list[int]:
     return pl.repeat(0, table.frame.height, dtype=pl.Int64, eager=True).scatter(says.arg_true(), said).to_list()
 
 
-def _positive(table: Table, name: str) -> list[Fraction | None]:
+def _prices(table: Table, name: str, below_zero: bool) -> list[Fraction | None]:
     """A column of prices; None where it says nothing or is not there."""
     if name not in table.frame.columns:
         return [None] * table.frame.height
     found = exact(table, name, f"a {name} in price units, such as 15.63")
-    wrong = pl.Series([value <= 0 if value is not None else name in FILLS for value in found], dtype=pl.Boolean)
-    table.refuse(wrong, name, f"a {name} above 0", "correct the row")
+    least = -math.inf if below_zero else 0
+    wrong = pl.Series([value <= least if value is not None else name in FILLS for value in found], dtype=pl.Boolean)
+    remedy = "correct the row; where it is right, import its day with `lowest_price` in [instrument] of the map"
+    table.refuse(wrong, name, f"a {name} above 0", remedy)
     return found
 
 

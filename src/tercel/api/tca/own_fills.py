@@ -23,7 +23,7 @@ from tercel.api.tca.market_day import Calendar, MarketDay, read_day
 from tercel.core.errors import DataError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.tca.measure import F_MID2, F_QTY, ParentFacts, measure, without_own
-from tercel.desk.trading.tca.shortfall import BPS
+from tercel.desk.trading.tca.shortfall import BPS, TICKS2
 from tercel.market.tape import Instrument, Lake
 
 NS_PER_HOUR = 3600 * NS_PER_SECOND
@@ -88,14 +88,18 @@ def analyse(
     Raises
     ------
     DataError
-        A parent with several symbols or sides, more filled than ordered, prices of several currencies, or nothing that
-        the lake has a tape of.
+        A parent with several symbols or sides, more filled than ordered, prices of several currencies, costs in ticks
+        and in bps side by side, or nothing that the lake has a tape of.
     """
     currency = refuse_several(fills, name)
     fills = [settled(fill) for fill in fills]
     odd: Odd = {name: [] for name in NAMED}
     calendar = Calendar(lake)
     groups, left_orders = _groups(fills, orders, calendar, venue, odd)
+    units = {group.day.price_origin < 0: group.day.symbol for group in groups}
+    if len(units) > 1:
+        received = f"{units[True]}, which may trade at or below zero, beside {units[False]}"
+        raise DataError("costs in ticks or in bps", received, "give those in ticks a file of their own")
     by_day: dict[tuple[str, str, str], list[_Group]] = defaultdict(list)
     for group in groups:
         by_day[group.day.key].append(group)
@@ -131,8 +135,7 @@ def analyse(
 def _fits(day: MarketDay, fills: Sequence[FileFill], within_ns: int) -> dict[int, int]:
     """How many fills lie in the market up to `within_ns` after their times, under every shift of their clock."""
     ns = np.array([fill.ns for fill in fills], np.int64)
-    tick = Fraction(str(day.instrument.tick))
-    price = np.array([float(fill.price / tick) for fill in fills])
+    price = np.array([float(day.instrument.ticks_of(fill.price)) for fill in fills])
     return {hours: int(day.fits(ns + hours * NS_PER_HOUR, price, within_ns).sum()) for hours in HOURS}
 
 
@@ -303,13 +306,14 @@ def _measured(group: _Group, day: MarketDay, scale: _Scale, odd: Odd, within_ns:
         refused=int(order.refused / scale.lot * parts) if order is not None else 0,
         close_mid2=int(mid2[-1]) * grain,
         unit=float(unit),
+        value2=TICKS2 * grain if about.price_origin else 0,
     )
     first, last = np.searchsorted(mid_ns, (start, end + 1))
     path = np.stack([mid_ns, facts.mid2], axis=1)[max(first - 1, 0) : last]
     cost = measure(without_own(facts))
     delay = sum(group.side * (met[0][1][F_MID2] - arrival_mid2) * row[F_QTY] for _, row in met)
     sums = {"delay": delay, **cost.sums, "timing": cost.sums["timing"] - delay}
-    per_filled = BPS / (arrival_mid2 * cost.filled) if cost.filled else nan
+    per_filled = BPS / ((facts.value2 or arrival_mid2) * cost.filled) if cost.filled else nan
     cost, ordered = replace(cost, timing_bps=sums["timing"] * per_filled, sums=sums), bool(said or order)
     return OwnParent(
         cost, delay * per_filled, about, unit, grain, parts, arrival_mid2, limit, ordered, facts.fills, path, apart
@@ -321,14 +325,16 @@ def _met(fill: FileFill, day: MarketDay, scale: _Scale, odd: Odd, within_ns: int
 
     It is off the market where none of the next `within_ns` holds its price.
     """
-    tick, grain = scale.tick, scale.grain
+    grain, ticks = scale.grain, day.instrument.ticks_of(fill.price)
     bid, ask = day.before(fill.ns)
-    if not bid or fill.price >= FAR_OFF * ask * tick or fill.price * FAR_OFF <= bid * tick:
+    # Where prices may be at or below zero no price is a multiple of another: what the tape cannot hold is a slip.
+    low, high = (0, int(day.mids[1].max())) if day.instrument.price_origin else (bid, ask)
+    if not bid or ticks >= FAR_OFF * high or ticks * FAR_OFF <= low:
         inside = day.open_ns <= fill.ns <= day.close_ns
         why = "far_off" if bid else "stale_quote" if day.is_stale(fill.ns) else "no_quote"
         odd[why if inside else "outside_session"].append(fill)
         return None
-    price, lots = int(fill.price / tick * grain), int(scale.received(fill) * scale.parts)
+    price, lots = int(ticks * grain), int(scale.received(fill) * scale.parts)
     if lots <= 0:
         received = f"{float(fill.kept):.12g} in row {fill.row}"
         raise DataError("a fee of less than the quantity that was bought", received, "correct the row")

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from tercel.api.tca.analysis import WHY_NOT, Analysis, OwnParent, number
 from tercel.api.tca.files import fills_map, read_fill_file, read_orders
 from tercel.api.tca.own_fills import analyse
@@ -21,6 +23,7 @@ from tercel.core.report.tables import fixed, plain_table, spelt, without_idle
 from tercel.core.stats.clusters import FEW_CLUSTERS
 from tercel.core.tables.table_map import TableMap
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.trading.tca.measure import F_PX
 from tercel.desk.trading.tca.summary import PARTS, sentences, summary
 from tercel.market.tape import Lake
 
@@ -64,7 +67,14 @@ class OwnCosts:
         return [*self.analysis.warnings, *self.notes, *unread]
 
     def to_json(self) -> dict[str, Any]:
-        """The report as plain values, figures never rounded.
+        """The report as plain values, as :meth:`figures`, with the unit of its costs in their names.
+
+        Where that is ticks (per lot), `is_bps` is called `is_ticks`, and no ``notional`` is given.
+        """
+        return self.figures() if self.analysis.unit == "bps" else dict(_in_unit(self.figures(), self.analysis.unit))
+
+    def figures(self) -> dict[str, Any]:
+        """The report as plain values, figures never rounded; costs are called bps, and are in ``unit``.
 
         ``total`` and ``agents`` as `trading.tca.summary.summary`, and in ``money``; ``exact`` holds the parts of the
         total as whole numbers of ``unit``, which add up to the last digit.
@@ -75,6 +85,7 @@ class OwnCosts:
         odd = {name: _described(fills, meaning(name)) for name, fills in self.analysis.odd.items() if fills}
         found = {
             "fills": self.analysis.fills,
+            "unit": self.analysis.unit,
             "resolution_ns": self.analysis.resolution_ns,
             "total": summed["total"] | {"money": _floats(money)},
             "exact": {
@@ -109,12 +120,12 @@ class OwnCosts:
                 f"{without:,} of {len(self.rows):,} parents have no order time: their arrival is their first fill, and "
                 "delay is not measured"
             )
-        lines = sentences(self.rows, self.analysis.money(), more)
+        lines = sentences(self.rows, self.analysis.money(), more, self.analysis.unit)
         lines[0] = f"{lines[0][:-1]}; quotes older than {self.analysis.quote_age} do not count."
         if counts := self.analysis.odd_words:
             lines.append(f"Fills to look at: {'; '.join(counts)}.")
         if self.counterfactual is not None:
-            lines.append(verdicts(self.counterfactual))
+            lines.append(verdicts(self.counterfactual, self.analysis.unit))
         return lines
 
     def page(self, title: str, more: Sequence[Section] = ()) -> str:
@@ -188,8 +199,10 @@ def own_costs(
         remedy = f"name another `lake=`, or make it: tercel data import lobster PATHS... `lake={lake}`"
         raise ConfigError("the folder of a lake", f"{lake}, which is none", remedy)
     columns = fills_map(map)
-    requested = {} if orders is None else read_orders(Path(orders), columns)
-    file, tapes = read_fill_file(Path(fills), columns), Lake(Path(lake))
+    tapes = Lake(Path(lake), below_zero=True)
+    below = any(day.price_origin for day in tapes.list())
+    requested = {} if orders is None else read_orders(Path(orders), columns, below)
+    file = read_fill_file(Path(fills), columns, below)
     from tercel.api.tca.counterfactual import counterfactual  # with kernels: a file that is refused waits for none
 
     makers = _makers(strategies, agents, impact)
@@ -197,6 +210,12 @@ def own_costs(
         file.fills, requested, tapes, venue, str(fills),
         quote_age_s=quote_age_s, in_lots=file.in_lots, dated=file.dated,
     )  # fmt: skip
+    if agents and found.unit == "ticks":
+        raise ConfigError(
+            "policies on prices above zero: they observe bps",
+            f"{', '.join(agents)} for {found.parents[0].day.symbol}, which may trade at or below zero",
+            "leave `agent=` out",
+        )
     again = None
     if makers:
         again = counterfactual(found.parents, tapes, makers, impact=impact, seed=seed, progress=progress)
@@ -236,8 +255,8 @@ def row_of(one: OwnParent) -> dict[str, Any]:
         "venue": one.day.venue,
         "start": clock(one.cost.start_ns, zone),
         "end": clock(one.cost.end_ns, zone),
-        "average_price": plain(one.cost.average_price * float(one.price_unit)),
-        "arrival_price": float(one.arrival_mid2 * one.price_unit / 2),
+        "average_price": plain(one.cost.average_price * float(one.price_unit) + float(one.day.price_of(Fraction(0)))),
+        "arrival_price": float(one.day.price_of(Fraction(one.arrival_mid2, 2 * one.grain))),
         "limit": None if one.limit is None else float(one.limit),
         "ordered": one.ordered,
         "delay_bps": plain(one.delay_bps),
@@ -254,7 +273,7 @@ def clock(ns: int, zone: ZoneInfo) -> str:
     return f"{datetime.fromtimestamp(ns // NS_PER_SECOND, zone):%H:%M:%S}.{ns % NS_PER_SECOND // 10**6:03d}"
 
 
-def verdicts(found: "Counterfactual") -> str:
+def verdicts(found: "Counterfactual", unit: str = "bps") -> str:
     """Sentence on the counterfactual."""
     shown = {word: [n for n, one in found.strategies.items() if one.verdict == word] for word in ("cheaper", "dearer")}
     best, first = next(iter(found.strategies.items()))
@@ -264,10 +283,17 @@ def verdicts(found: "Counterfactual") -> str:
     beside += "; strategies knew the day's own volume where the lake has no earlier day" if found.hindsight else ""
     again = f"{found.parents:,} parents worked again{f' ({left})' if left else ''}"
     return (
-        f"On {again}, {best} would have cost {first.cost_bps:.2f} bps where yours cost {found.own_bps:.2f} (saves "
+        f"On {again}, {best} would have cost {first.cost_bps:.2f} {unit} where yours cost {found.own_bps:.2f} (saves "
         f"{spelt(first.saves, '+')}); of {len(found.strategies)} strategies {len(shown['cheaper'])} are "
         f"cheaper, {len(shown['dearer'])} dearer, {open_} without a significant difference{beside}."
     )
+
+
+def _in_unit(value: Any, unit: str) -> Any:
+    """Plain values with the name of a unit for bps, without the values of parents that bps would be of."""
+    if isinstance(value, dict):
+        return {key.replace("_bps", f"_{unit}"): _in_unit(of, unit) for key, of in value.items() if key != "notional"}
+    return [_in_unit(one, unit) for one in value] if isinstance(value, list) else value
 
 
 def _floats(money: Mapping[str, Fraction]) -> dict[str, float]:
@@ -328,7 +354,7 @@ def page(costs: OwnCosts, title: str, more_sections: Sequence[Section] = ()) -> 
     from tercel.core.report.figures import paired_differences
     from tercel.desk.trading.tca.figures import against_benchmarks, markouts
 
-    found, parents = costs.to_json(), costs.analysis.parents
+    found, parents, unit = costs.figures(), costs.analysis.parents, costs.analysis.unit
     rows, lines = found["parents"], found["sentences"]
     filled = [one for one in parents if len(one.fills)]
     largest = sorted(filled, key=lambda one: -one.cost.notional)[:1]
@@ -339,8 +365,10 @@ def page(costs: OwnCosts, title: str, more_sections: Sequence[Section] = ()) -> 
         Section("In short", lines[1:], html=_sums(found)),
         *more_sections,
         *(Section("The largest parent and its fills", figures=[_path(one, "largest")]) for one in largest),
-        *([_compared(costs.counterfactual, paired_differences)] if costs.counterfactual is not None else []),
-        Section("Against benchmarks", figures=[against_benchmarks(rows), markouts(rows)], folded=True),
+        *([_compared(costs.counterfactual, paired_differences, unit)] if costs.counterfactual is not None else []),
+        Section(
+            "Against benchmarks", figures=[against_benchmarks(rows, unit=unit), markouts(rows, unit=unit)], folded=True
+        ),
         Section(f"Parents: {len(rows):,}{more}", html=shown, folded=True),
         Section(
             "Parent by parent",
@@ -357,7 +385,7 @@ def page(costs: OwnCosts, title: str, more_sections: Sequence[Section] = ()) -> 
         apart = plain_table(["currency", "fees"], [[name, f"{fee:,.8g}"] for name, fee in found["fees_apart"].items()])
         sections.append(Section("Fees of other currencies, in no cost", html=apart))
     total = found["total"]
-    answer = f"{title}: {fixed(total['is_bps'], 1)} bps, {total['money']['fills']:,.2f} in money"
+    answer = f"{title}: {fixed(total['is_bps'], 1)} {unit}, {total['money']['fills']:,.2f} in money"
     return render(answer, lines[0], sections)
 
 
@@ -377,8 +405,8 @@ def _sums(found: Mapping[str, Any]) -> str:
         _table(["agent", *headings], rows, caption)
         for headings, rows, caption in (
             ([*counts, *money], shown, "Lots, and what they cost in money"),
-            ([*parts, *against], costs, "What the fills cost in parts and against benchmarks, bps"),
-            ([f"+{span}" for span in spans], marks, "The mid after fills, in the order's favour, bps"),
+            ([*parts, *against], costs, f"What the fills cost in parts and against benchmarks, {found['unit']}"),
+            ([f"+{span}" for span in spans], marks, f"The mid after fills, in the order's favour, {found['unit']}"),
         )
     )
 
@@ -392,7 +420,9 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[Any]], caption: str 
 def _path(one: OwnParent, name: str) -> Figure:
     from tercel.desk.trading.tca.figures import path_with_fills
 
-    return path_with_fills(one.cost.parent, one.cost.side, one.fills, one.mids, name, float(one.price_unit))
+    zero = one.day.price_origin * one.grain
+    fills, mids = one.fills + zero * (np.arange(7) == F_PX), one.mids + np.array([0, 2 * zero])
+    return path_with_fills(one.cost.parent, one.cost.side, fills, mids, name, float(one.price_unit))
 
 
 def _cells(row: Mapping[str, Any]) -> list[Any]:
@@ -414,7 +444,7 @@ def table_rows(found: "Counterfactual") -> list[list[Any]]:
     ]
 
 
-def _compared(found: "Counterfactual", drawn: Any) -> Section:
+def _compared(found: "Counterfactual", drawn: Any, unit: str) -> Section:
     saves = {name: one.saves for name, one in found.strategies.items()}
     text = [
         f"The same symbol, side, quantity, start and end on the same tape, {found.parents:,} parents in "
@@ -426,5 +456,7 @@ def _compared(found: "Counterfactual", drawn: Any) -> Section:
     text += [
         f"{len(names):,} parents {WHY_NOT[why]} and were not worked again." for why, names in found.left_out.items()
     ]
-    table = plain_table(["strategy", "cost, bps", "saves, bps", "verdict", "unfilled lots"], table_rows(found))
-    return Section("What strategies would have cost", text, html=table, figures=[drawn(saves, "your own fills")])
+    table = plain_table(["strategy", f"cost, {unit}", f"saves, {unit}", "verdict", "unfilled lots"], table_rows(found))
+    return Section(
+        "What strategies would have cost", text, html=table, figures=[drawn(saves, "your own fills", unit=unit)]
+    )

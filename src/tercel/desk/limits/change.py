@@ -63,8 +63,9 @@ def changed(limits: file.Limits, changes: Mapping[str, str]) -> file.Limits:
             section: Any = {**sections, name: _with(scope, f'{room}."{name}"', key, value)}
             limits = replace(limits, **{room: section})
         else:
-            remedy = "write desk.KEY, agents.NAME.KEY or instruments.NAME.KEY"
-            raise LimitsError("the place of a limit", repr(path), remedy)
+            raise LimitsError(
+                "the place of a limit", repr(path), "write desk.KEY, agents.NAME.KEY or instruments.NAME.KEY"
+            )
     return replace(limits, source="a change while the desk runs", sha256="")
 
 
@@ -183,11 +184,12 @@ def check_own(named: str, paths: Iterable[str], why: str) -> None:
     ConfigError
     """
     if not named and not {"desk.daily_loss", "desk.gross_value"} <= set(paths):
-        remedy = (
+        raise ConfigError(
+            "limits in money that a person set",
+            f"the packaged ones ({why})",
             'write them: [limits] file = "limits.toml" in a desk\'s file, limits = "limits.toml" in a gate\'s; or '
-            '"desk.daily_loss" and "desk.gross_value" in [limits.changed], in a gate\'s in `changed`'
+            '"desk.daily_loss" and "desk.gross_value" in [limits.changed], in a gate\'s in `changed`',
         )
-        raise ConfigError("limits in money that a person set", f"the packaged ones ({why})", remedy)
 
 
 def as_json(limits: file.Limits) -> dict[str, Any]:
@@ -209,15 +211,21 @@ def from_json(body: Mapping[str, Any], source: str = "the journal") -> file.Limi
         agents = {name: _scope(file.AgentLimits, each, source) for name, each in body["agents"].items()}
         return file.Limits(_scope(file.DeskLimits, body["desk"], source), instruments, agents, source)
     except (KeyError, TypeError, AttributeError) as error:
-        remedy = "see what else is damaged (`tercel trade verify`), and go on from a copy of the desk's folder"
-        raise LimitsError("limits as a journal has them", f"{error} in {source}", remedy) from error
+        raise LimitsError(
+            "limits as a journal has them",
+            f"{error} in {source}",
+            "see what else is damaged (`tercel trade verify`), and go on from a copy of the desk's folder",
+        ) from error
 
 
 def _scope(kind: type[_Kind], written: Mapping[str, Any], source: str) -> _Kind:
     """Limits of one scope, those that this version knows and no others."""
     if unknown := sorted(written.keys() ^ {each.name for each in fields(kind)}):
-        remedy = "open it with the version of tercel that wrote it: no limit of it is left out"
-        raise LimitsError("limits that this version knows", f"{', '.join(unknown)} in {source}", remedy)
+        raise LimitsError(
+            "limits that this version knows",
+            f"{', '.join(unknown)} in {source}",
+            "open it with the version of tercel that wrote it: no limit of it is left out",
+        )
     values: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in written.items()}
     return kind(**values)
 

@@ -103,8 +103,11 @@ class HandTrading:
             command = NewOrder(name, order.instrument, order.side, lots, price, tif, order.agent, id_, now)
             if (denial := self._gateway.refuses(command, Sender.PERSON)) is not None:
                 why = f"{denial.code}: {denial.text}"
-                remedy = _REMEDIES.get(denial.code, "see limits, ask for less")
-                raise OrderError("an order that limits and the trading state allow", why, remedy)
+                raise OrderError(
+                    "an order that limits and the trading state allow",
+                    why,
+                    _REMEDIES.get(denial.code, "see limits, ask for less"),
+                )
             words: dict[str, Any] = {"by": by, "order": name, "hand": {"lots": lots, "price": price}}
             said = marked(entry_of(id_, "ordered", now, order.instrument, order.agent, **words), operator)
             self._gateway.submit([command], [*before, said], Sender.PERSON)

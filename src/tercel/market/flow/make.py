@@ -69,8 +69,11 @@ def make(
     store.refuse_absent(symbol, (*days, *held_out), venue)
     instruments, train, test, held_names = _counts(store, symbol, days, held_out, venue)
     if empty := sum(not one.mid2.any() for one in (*train, *test)):
-        received = f"none throughout {empty} of {len(train) + len(test)} stretches of {', '.join((*days, *held_out))}"
-        raise ConfigError("days with a bid and an ask", received, "name other days: a holiday's tape makes no market")
+        raise ConfigError(
+            "days with a bid and an ask",
+            f"none throughout {empty} of {len(train) + len(test)} stretches of {', '.join((*days, *held_out))}",
+            "name other days: a holiday's tape makes no market",
+        )
     lot = lot_shares or choose_lot(train, instruments[0].lot)
     preset = from_census(train, instruments, name=name, date=date, lot_shares=lot)
     simulated = [simulated_census(preset, seed + k, DAY_S, WARMUP_S) for k in range(simulated_days)]

@@ -58,8 +58,11 @@ def load(name: str | Path) -> Preset:
     known = names()
     if str(name) not in known:
         near = nearest(name, known, 2)
-        remedy = f"use {' or '.join(near)} (all: {', '.join(known)})" if near else f"use one of {', '.join(known)}"
-        raise UnknownNameError("the name of a preset market, or the path of a preset file (.json)", f"'{name}'", remedy)
+        raise UnknownNameError(
+            "the name of a preset market, or the path of a preset file (.json)",
+            f"'{name}'",
+            f"use {' or '.join(near)} (all: {', '.join(known)})" if near else f"use one of {', '.join(known)}",
+        )
     return _read(FOLDER / f"{name}.json", _shipped)
 
 

@@ -102,8 +102,11 @@ class ResampledPreset(Preset):
         ------
         ConfigError
         """
-        remedy = "orders are worked in it, and `tercel market simulate` writes its days"
-        raise ConfigError("a flow model that is simulated as orders are worked", f"{self.name}, of tape", remedy)
+        raise ConfigError(
+            "a flow model that is simulated as orders are worked",
+            f"{self.name}, of tape",
+            "orders are worked in it, and `tercel market simulate` writes its days",
+        )
 
 
 @lru_cache(maxsize=2)

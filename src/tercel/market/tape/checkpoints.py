@@ -32,6 +32,7 @@ _ROW_COLUMNS = ("ns", "kind", "slot", "side", "price", "lots")
 def compiled(lake: Lake, symbol: str, date: str, venue: str | None = None) -> CompiledDay:
     """A day compiled for replay, from the store beside the tape if it matches the tape's hash."""
     folder = lake.find(symbol, date, venue)
+    lake.check_prices(lake.instrument(symbol, date, venue))
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         return _load(folder, lake.instrument(symbol, date, venue))
     day = compile_day(*lake.read(symbol, date, venue))

@@ -65,11 +65,15 @@ class Events:
         for name, dtype in schema.COLUMNS:
             column = getattr(self, name)
             if not isinstance(column, np.ndarray) or column.dtype != np.dtype(dtype) or column.ndim != 1:
-                received = f"{getattr(column, 'dtype', type(column).__name__)} with shape {np.shape(column)}"
-                raise TapeError(f"column {name} as a 1-D array of {dtype}", received, "convert the column")
+                raise TapeError(
+                    f"column {name} as a 1-D array of {dtype}",
+                    f"{getattr(column, 'dtype', type(column).__name__)} with shape {np.shape(column)}",
+                    "convert the column",
+                )
             if len(column) != length:
-                received = f"{len(column)} rows in {name}"
-                raise TapeError(f"{length} rows in every column", received, "cut the columns to equal length")
+                raise TapeError(
+                    f"{length} rows in every column", f"{len(column)} rows in {name}", "cut the columns to equal length"
+                )
 
     @property
     def n(self) -> int:

@@ -61,6 +61,9 @@ class Instrument:
         SHA-256 of the events and of what gives their integers meaning; filled in by the lake.
     extra : dict
         What else the feed knows, JSON values only.
+    price_origin : int
+        A price is (ticks of the tape + `price_origin`) x `tick`. Below 0 where the instrument may trade at or below
+        zero: ticks of the tape are positive, whatever the price.
 
     Raises
     ------
@@ -83,22 +86,34 @@ class Instrument:
     off_tick_rows: int = 0
     content_hash: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
+    price_origin: int = 0
 
     def __post_init__(self) -> None:
         for what in ("venue", "symbol"):
             if not _NAME.fullmatch(getattr(self, what)):
-                received, remedy = repr(getattr(self, what)), f"give another {what}"
-                raise TapeError(f"a {what} of at most 64 letters, digits and . - + _", received, remedy)
+                raise TapeError(
+                    f"a {what} of at most 64 letters, digits and . - + _",
+                    repr(getattr(self, what)),
+                    f"give another {what}",
+                )
         try:
             canonical = calendar_date.fromisoformat(self.date).isoformat()
         except ValueError:
             canonical = ""
         if canonical != self.date:
             raise TapeError("a date YYYY-MM-DD", repr(self.date), "write the date as in 2012-06-21")
-        if not LEAST_TICK <= self.tick <= MOST_TICK or not 1 <= self.lot < MOST_LOTS or self.levels < 0:
-            received = f"tick {self.tick}, lot {self.lot}, levels {self.levels}"
-            expected = f"a tick of {LEAST_TICK:g} to {MOST_TICK:g}, a lot of 1 to {MOST_LOTS - 1}, levels of 0 or more"
-            raise TapeError(expected, received, "correct the instrument")
+        if (
+            not LEAST_TICK <= self.tick <= MOST_TICK
+            or not 1 <= self.lot < MOST_LOTS
+            or self.levels < 0
+            or not -MOST_LOTS < self.price_origin <= 0
+        ):
+            raise TapeError(
+                f"a tick of {LEAST_TICK:g} to {MOST_TICK:g}, a lot of 1 to {MOST_LOTS - 1}, levels of 0 or more, a "
+                f"price_origin of {1 - MOST_LOTS} to 0",
+                f"tick {self.tick}, lot {self.lot}, levels {self.levels}, price_origin {self.price_origin}",
+                "correct the instrument",
+            )
         midnight_ns(self.date, self.timezone)
 
     @property
@@ -129,6 +144,19 @@ class Instrument:
     def span(self) -> tuple[int, int]:
         """Start and end of the trading day, ns since 1970-01-01 UTC; see :func:`day_ns`."""
         return day_ns(self.date, self.timezone, self.begins_s)
+
+    def ticks_of(self, price: Fraction) -> Fraction:
+        """A price in ticks of the tape, exactly; :meth:`price_of` is the way back.
+
+        >>> oil = Instrument("NYMEX", "CLK0", "2020-04-20", 0.01, price_origin=-10_001)
+        >>> oil.ticks_of(Fraction("-37.63")), float(oil.price_of(Fraction(6238)))
+        (Fraction(6238, 1), -37.63)
+        """
+        return price / Fraction(str(self.tick)) - self.price_origin
+
+    def price_of(self, ticks: Fraction) -> Fraction:
+        """The price of some ticks of the tape, exactly."""
+        return (ticks + self.price_origin) * Fraction(str(self.tick))
 
     def clock_ns(self, text: str) -> int:
         """A time of day of the exchange on this trading day, ns since 1970-01-01 UTC; see :func:`clock_s`.
@@ -170,8 +198,9 @@ class Instrument:
             known["source"] = tuple(known.get("source", ()))
             return cls(**known)
         except (ValueError, TypeError, AttributeError) as error:
-            remedy = "import the day again with `replace=True`"
-            raise TapeError(f"an instrument as JSON in {where}", str(error), remedy) from error
+            raise TapeError(
+                f"an instrument as JSON in {where}", str(error), "import the day again with `replace=True`"
+            ) from error
 
 
 def clock_s(text: str) -> int:
@@ -210,8 +239,9 @@ def local_ns(date: str, timezone: str, after_s: int) -> int:
     except ValueError as error:
         raise TapeError("a date YYYY-MM-DD", repr(date), "write the date as in 2012-06-21") from error
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        received, remedy = repr(date), "correct the date in the file name or in `date=`"
-        raise TapeError(f"a date from {FIRST_YEAR} to {LAST_YEAR}", received, remedy)
+        raise TapeError(
+            f"a date from {FIRST_YEAR} to {LAST_YEAR}", repr(date), "correct the date in the file name or in `date=`"
+        )
     try:
         start = datetime.combine(day, datetime.min.time(), ZoneInfo(timezone)) + timedelta(seconds=after_s)
     except (ZoneInfoNotFoundError, ValueError) as error:
@@ -239,7 +269,7 @@ def day_ns(date: str, timezone: str, begins_s: int = 0) -> tuple[int, int]:
 
 
 def content_hash(instrument: Instrument, events: Events) -> str:
-    """SHA-256 over key, tick, lot, levels and time zone, and over the little-endian bytes of every column."""
+    """SHA-256 over key, tick, lot, levels, time zone and a `price_origin`, and the little-endian bytes of columns."""
     head = [
         *instrument.key,
         instrument.tick,
@@ -247,6 +277,7 @@ def content_hash(instrument: Instrument, events: Events) -> str:
         instrument.levels,
         instrument.timezone,
         events.n,
+        *([instrument.price_origin] if instrument.price_origin else []),
     ]
     digest = hashlib.sha256(json.dumps(head).encode())
     for column in events.columns():

@@ -17,6 +17,7 @@ import shutil
 import uuid
 import warnings
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -60,11 +61,14 @@ class Lake:
     ----------
     root : path
         The folder; it is made on the first write.
+    below_zero : bool
+        Whether days of instruments that may trade at or below a price of zero (`Instrument.price_origin`) are read;
+        without it they are refused, as what reads their ticks as prices would be wrong.
 
     Raises
     ------
     TapeError
-        From its methods: a symbol or a day that it does not hold; the nearest is named.
+        From its methods: a symbol or a day that it does not hold (the nearest is named); prices at or below zero.
 
     >>> from tempfile import TemporaryDirectory
     >>> from tercel.api.testing.lake import simulated_lake
@@ -74,8 +78,9 @@ class Lake:
     (['2003-01-13'], True)
     """
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, below_zero: bool = False) -> None:
         self.root = Path(root)
+        self.below_zero = below_zero
         self._own = self.root / ".tercel"
 
     def folder(self, venue: str, symbol: str, date: str) -> Path:
@@ -119,11 +124,11 @@ class Lake:
                     aside.rename(target)
                 _flush(target.parent)
         except OSError as error:
-            received, remedy = (
+            raise TapeError(
+                f"a folder to write in at {self.root}",
                 f"{error.strerror}: {error.filename}",
                 "check the path, its rights and the free space",
-            )
-            raise TapeError(f"a folder to write in at {self.root}", received, remedy) from error
+            ) from error
         return "replaced" if replaced else "written"
 
     def behind(self, symbol: str, dates: Iterable[str], venue: str | None = None) -> list[str]:
@@ -145,10 +150,14 @@ class Lake:
             frame = _events(folder)
             if self._must_instrument(folder) == instrument:  # else the day was replaced while it was read
                 break
+        self.check_prices(instrument)
         events = Events.from_frame(frame)
         if events.n != instrument.rows:
-            received = f"{events.n} rows in {folder / EVENTS}"
-            raise TapeError(f"{instrument.rows} rows", received, "import the day again with `replace=True`")
+            raise TapeError(
+                f"{instrument.rows} rows",
+                f"{events.n} rows in {folder / EVENTS}",
+                "import the day again with `replace=True`",
+            )
         return instrument, events
 
     def frame(self, symbol: str, date: str, venue: str | None = None) -> pl.DataFrame:
@@ -221,9 +230,11 @@ class Lake:
         found = content_hash(instrument, events)
         if found != instrument.content_hash:
             where = self.folder(*instrument.key)
-            received = f"{found[:12]} in {where}"
-            remedy = "import the day again with `replace=True`"
-            raise TapeError(f"content {instrument.content_hash[:12]}", received, remedy)
+            raise TapeError(
+                f"content {instrument.content_hash[:12]}",
+                f"{found[:12]} in {where}",
+                "import the day again with `replace=True`",
+            )
         return instrument, events
 
     def instrument(self, symbol: str, date: str, venue: str | None = None) -> Instrument:
@@ -250,10 +261,29 @@ class Lake:
         TapeError
             When the lake does not know the symbol.
         """
-        dates = sorted({i.date for i in self.list() if i.symbol == symbol and venue in (None, i.venue)})
-        if not dates:
+        days = [i for i in self.list() if i.symbol == symbol and venue in (None, i.venue)]
+        if not days:
             raise self._unknown_symbol(symbol)
-        return dates
+        for one in days:
+            self.check_prices(one)
+        return sorted({i.date for i in days})
+
+    def check_prices(self, instrument: Instrument) -> None:
+        """Check that whoever opened this lake takes the prices of a day.
+
+        Raises
+        ------
+        TapeError
+            They may be at or below zero, and `below_zero` is not set.
+        """
+        if instrument.price_origin and not self.below_zero:
+            raise TapeError(
+                "a day whose prices are above zero: bps and returns need them",
+                f"{instrument.symbol} on {instrument.date}, which may trade as low as "
+                f"{float(instrument.price_of(Fraction(1))):g}",
+                "`tercel tca` takes such days, with costs in ticks and money, and works its parents again with written "
+                "strategies; `tercel data list` and `tercel data verify` do too (in Python Lake(..., below_zero=True))",
+            )
 
     def span_s(self, symbol: str, date: str, venue: str | None = None) -> float:
         """Seconds from the opening of a day, or its first event, to its last event; only their times are read.
@@ -323,8 +353,11 @@ class Lake:
             raise TapeError(f"one venue with {symbol} on {date}", f"{len(found)}: {venues}", "name the venue")
         days = self.days(symbol, venue)
         near = nearest(date, days, 3) or days[:3]
-        received = f"no {date} among its {len(days)} days in {self.root}"
-        raise TapeError(f"a day of {symbol}", received, f"take one of {', '.join(near)}, or import the day")
+        raise TapeError(
+            f"a day of {symbol}",
+            f"no {date} among its {len(days)} days in {self.root}",
+            f"take one of {', '.join(near)}, or import the day",
+        )
 
     def _unknown_symbol(self, symbol: str) -> TapeError:
         symbols = sorted({i.symbol for i in self.list()})
@@ -388,8 +421,9 @@ def _events(folder: Path, columns: list[str] | None = None) -> pl.DataFrame:
     try:
         return pl.read_parquet(folder / EVENTS, columns=columns, hive_partitioning=False)
     except (OSError, pl.exceptions.PolarsError) as error:
-        remedy = "import the day again with `replace=True`"
-        raise TapeError(f"a readable {folder / EVENTS}", str(error), remedy) from error
+        raise TapeError(
+            f"a readable {folder / EVENTS}", str(error), "import the day again with `replace=True`"
+        ) from error
 
 
 def _flat(target: Path, root: Path) -> str:

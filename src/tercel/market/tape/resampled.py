@@ -277,14 +277,18 @@ class Resampler:
         if not self.days:
             raise TapeError("at least one day to resample", "none", "name days that the lake holds")
         if not (self.block_s > 0 and self.block_s * NS_PER_SECOND % EACH_NS == 0):
-            expected = f"blocks of {EACH_NS // NS_PER_SECOND} s, or a multiple of it"
-            raise TapeError(expected, f"{self.block_s:g} s", "600 s is usual")
+            raise TapeError(
+                f"blocks of {EACH_NS // NS_PER_SECOND} s, or a multiple of it", f"{self.block_s:g} s", "600 s is usual"
+            )
         table = np.concatenate([self._moments(number, day) for number, day in enumerate(self.days)])
         at = _Moments(table, self.until_s * NS_PER_SECOND)
         for number, day in enumerate(self.days):
             if (share := float(at.sound[at.within & (at.day == number)].mean())) < SOUND:
-                received = f"{share:.0%} on {day.instrument.symbol} {day.instrument.date}"
-                raise TapeError(f"a book of two sides {SOUND:.0%} of the time", received, "leave this day out")
+                raise TapeError(
+                    f"a book of two sides {SOUND:.0%} of the time",
+                    f"{share:.0%} on {day.instrument.symbol} {day.instrument.date}",
+                    "leave this day out",
+                )
         object.__setattr__(self, "_at", at)
 
     @property
@@ -320,15 +324,20 @@ class Resampler:
         if one.extra.get("resampled_of"):
             raise TapeError("real days", f"{about}, which is made of others", "name the days that it is made of")
         if day.by_level or one.levels or np.isin(day.rows[:, _KIND], (schema.ROLL_IN, schema.ROLL_OUT)).any():
-            received = f"level totals, or too few levels, in {about}"
-            remedy = "give `model=queue_reactive`, or of the touch alone `model=santa_fe`"
-            raise TapeError(f"tapes of single orders, of {LEAST_LEVELS} levels a side or more", received, remedy)
+            raise TapeError(
+                f"tapes of single orders, of {LEAST_LEVELS} levels a side or more",
+                f"level totals, or too few levels, in {about}",
+                "give `model=queue_reactive`, or of the touch alone `model=santa_fe`",
+            )
         first_ns = one.session_open_ns + round(OPENING_S * NS_PER_SECOND)
         count = (one.session_close_ns - first_ns) // EACH_NS + 1
         used_s = min((one.session_close_ns - one.session_open_ns) / NS_PER_SECOND, self.until_s)
         if not one.session_open_ns or (used_s - OPENING_S) * NS_PER_SECOND // EACH_NS < 2 * self.steps:
-            received = f"{max(used_s, 0):g} s in {about}"
-            raise TapeError("a session that is longer than its opening and two blocks", received, "shorten the blocks")
+            raise TapeError(
+                "a session that is longer than its opening and two blocks",
+                f"{max(used_s, 0):g} s in {about}",
+                "shorten the blocks",
+            )
         found = np.zeros((count, 6), np.int64)
         moments(day.rows, first_ns, np.zeros((day.slots, 4), np.int64), found)
         stops = np.append(0, np.cumsum(np.isin(day.rows[:, _KIND], (schema.STATUS, schema.CLEAR))))

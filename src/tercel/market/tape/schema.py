@@ -8,7 +8,7 @@
 | `kind`        | uint8 | what happened, one of the constants below |
 | `order_id`    | int64 | the exchange's id; 0 where there is none |
 | `side`        | int8  | side of the *resting* order: +1 bid, -1 ask, 0 none |
-| `price_ticks` | int32 | price; for STATUS the new trading status |
+| `price_ticks` | int32 | price, from `Instrument.price_origin` on; for STATUS the new trading status |
 | `qty_lots`    | int32 | lots added, removed, executed, or the new total (LEVEL_SET, MODIFY) |
 | `flags`       | uint8 | bits below |
 

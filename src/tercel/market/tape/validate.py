@@ -44,8 +44,7 @@ def validate(events: Events, instrument: Instrument) -> None:
         With the first row that breaks a rule, the field, and its value.
     """
     if events.n == 0:
-        received = f"an empty tape for {'/'.join(instrument.key)}"
-        raise TapeError("at least one event", received, "check the source file")
+        raise TapeError("at least one event", f"an empty tape for {'/'.join(instrument.key)}", "check the source file")
     kind, side, price, flags = events.kind, events.side, events.price_ticks, events.flags
     _require(_KNOWN[kind], "kind", "a kind of the schema, 1 to 13", events)
     _require_times(events, instrument)
@@ -91,5 +90,8 @@ def _require(holds: Bools, name: str, rule: str, events: Events) -> None:
         return
     row = int(np.argmin(holds))
     kind = schema.KIND_NAMES.get(int(events.kind[row]), "unknown kind")
-    received = f"{getattr(events, name)[row]} in row {row} ({kind}, message {events.seq[row]})"
-    raise TapeError(f"{name}: {rule}", received, "correct the feed or the importer that made this row")
+    raise TapeError(
+        f"{name}: {rule}",
+        f"{getattr(events, name)[row]} in row {row} ({kind}, message {events.seq[row]})",
+        "correct the feed or the importer that made this row",
+    )

@@ -60,7 +60,7 @@ def path_with_fills(
     )
 
 
-def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmarks") -> Figure:
+def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmarks", unit: str = "bps") -> Figure:
     """Slippage of every parent against each known benchmark: one dot each, the mean as a line."""
     shown = {key: word for key, word in BENCHMARKS.items() if any(cost.get(key) is not None for cost in costs)}
     every = -(-len(costs) // DOTS)
@@ -76,7 +76,7 @@ def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmar
             if mean is not None:
                 panel.plot([mean] * 2, [row - 0.35, row + 0.35], color=style.INK.token, linewidth=2)
         panel.set_yticks(range(len(shown)), [f"against {word}" for word in shown.values()])
-        panel.set_xlabel("bps, positive costs")
+        panel.set_xlabel(f"{unit}, positive costs")
 
     return finished(
         drawing,
@@ -87,7 +87,7 @@ def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmar
     )
 
 
-def markouts(costs: Sequence[Mapping[str, Any]], name: str = "markouts") -> Figure:
+def markouts(costs: Sequence[Mapping[str, Any]], name: str = "markouts", unit: str = "bps") -> Figure:
     """Mean mark-out after fills, weighted by filled value, with its 95 % interval over parents."""
     keys = sorted(costs[0]["markouts_bps"], key=lambda word: int(word[:-1])) if costs else []
 
@@ -99,7 +99,7 @@ def markouts(costs: Sequence[Mapping[str, Any]], name: str = "markouts") -> Figu
             if mean is not None:
                 panel.errorbar(column, mean, half or 0.0, fmt="o", color=style.SERIES[1].token, capsize=3)
         panel.set_xticks(range(len(keys)), keys)
-        panel.set_ylabel("bps in the order's favour")
+        panel.set_ylabel(f"{unit} in the order's favour")
 
     return finished(
         drawing,

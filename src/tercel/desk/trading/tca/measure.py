@@ -73,6 +73,8 @@ class ParentFacts(_ParentOrder):
         Money of a half tick x lot.
     one : int
         Into how many parts the fills divide a tick, and a lot: `core.fixed.ONE` where a venue reported them.
+    value2 : int
+        What bps are of, half ticks a lot; 0: the arrival mid. `shortfall.TICKS2` makes them ticks.
     """
 
     arrival_mid2: int
@@ -86,6 +88,7 @@ class ParentFacts(_ParentOrder):
     close_mid2: int = 0
     unit: float = 1.0
     one: int = 1
+    value2: int = 0
 
 
 @dataclass(frozen=True)
@@ -183,10 +186,11 @@ def measure(facts: ParentFacts, markouts_s: Sequence[int] = MARKOUTS_S) -> Paren
     """
     _check(facts)
     f, s, one, m0 = facts.fills, facts.side, facts.one, facts.arrival_mid2
+    value2 = facts.value2 or m0
     qty, px2 = f[:, F_QTY].astype(object), 2 * f[:, F_PX].astype(object)  # products of parts are beyond 64 bits
     mid2, touch2 = f[:, F_MID2].astype(object) * one, f[:, F_TOUCH2].astype(object) * one
     mids2 = m0, int(_mid_at(facts, np.array([facts.end_ns]))[0])
-    cost = shortfall(s, facts.quantity, facts.refused, mids2, f, facts.fees, one)
+    cost = shortfall(s, facts.quantity, facts.refused, mids2, f, facts.fees, one, value2)
     forced = f[:, F_FORCED] != 0
     free = np.where(forced, 0, qty)
     parts = {
@@ -202,8 +206,8 @@ def measure(facts: ParentFacts, markouts_s: Sequence[int] = MARKOUTS_S) -> Paren
     prints2 = 2 * int((facts.trade_price.astype(object) * facts.trade_lots).sum()) * one * one
     vwap2 = (cost.paid2 + prints2) / (volume * one) if volume else math.nan
     average2 = cost.paid2 / (filled * one) if filled else math.nan
-    per_filled = BPS / (m0 * filled * one) if filled else math.nan
-    against = s * BPS / m0
+    per_filled = BPS / (value2 * filled * one) if filled else math.nan
+    against = s * BPS / value2
     return ParentCost(
         parent=facts.parent,
         instrument=facts.instrument,
@@ -226,18 +230,25 @@ def measure(facts: ParentFacts, markouts_s: Sequence[int] = MARKOUTS_S) -> Paren
         passive_share=int(qty[f[:, F_PASSIVE] != 0].sum()) / filled if filled else math.nan,
         markouts_bps={f"{after}s": _markout(facts, after) for after in markouts_s},
         sums=parts | whole,
-        notional=m0 * filled / one * facts.unit,
+        notional=value2 * filled / one * facts.unit,
         **{f"{name}_bps": part * per_filled for name, part in parts.items()},
     )
 
 
 def shortfall(
-    side: int, quantity: int, refused: int, mids2: tuple[int, int], fills: Ints, fees: int, one: int = 1
+    side: int,
+    quantity: int,
+    refused: int,
+    mids2: tuple[int, int],
+    fills: Ints,
+    fees: int,
+    one: int = 1,
+    value2: int = 0,
 ) -> Shortfall:
     """Implementation shortfall from fills (in `one` parts) and the mids (half ticks) at arrival and end."""
     qty = fills[:, F_QTY].tolist()
     paid2 = 2 * sum(map(mul, fills[:, F_PX].tolist(), qty))
-    return Shortfall(side, quantity * one, sum(qty), refused * one, *mids2, paid2, fees * one * one, one)
+    return Shortfall(side, quantity * one, sum(qty), refused * one, *mids2, paid2, fees * one * one, one, value2)
 
 
 def fill_rows(fills: Sequence[Fill]) -> Ints:
@@ -277,13 +288,19 @@ def _check(facts: ParentFacts) -> None:
             "give one row a fill and one mid a time",
         )
     if facts.arrival_mid2 <= 0 or len(facts.mid2) == 0:
-        received = f"arrival {facts.arrival_mid2} half ticks, {len(facts.mid2)} mids of parent {facts.parent}"
-        raise DataError("a market with two sides at arrival", received, "no cost can be stated without one")
+        raise DataError(
+            "a market with two sides at arrival",
+            f"arrival {facts.arrival_mid2} half ticks, {len(facts.mid2)} mids of parent {facts.parent}",
+            "no cost can be stated without one",
+        )
     filled = int(facts.fills[:, F_QTY].sum())
     if filled > (facts.quantity - facts.refused) * facts.one:
         met = f"{filled / facts.one:g} lots filled and {facts.refused} refused"
-        received = f"{met} of {facts.quantity} of parent {facts.parent}"
-        raise DataError("no more lots than the order has", received, "run `tercel trade reconcile`")
+        raise DataError(
+            "no more lots than the order has",
+            f"{met} of {facts.quantity} of parent {facts.parent}",
+            "run `tercel trade reconcile`",
+        )
 
 
 def _mid_at(facts: ParentFacts, ns: Ints) -> Floats:
@@ -310,4 +327,4 @@ def _markout(facts: ParentFacts, after_s: int) -> float:
     if not lots.sum():
         return math.nan
     moved = facts.side * (_mid_at(facts, when) - facts.fills[:, F_MID2])
-    return float((moved * lots).sum() / lots.sum() * 1e4 / facts.arrival_mid2)
+    return float((moved * lots).sum() / lots.sum() * 1e4 / (facts.value2 or facts.arrival_mid2))

@@ -20,6 +20,8 @@ from tercel.core.plain import plain
 from tercel.core.stats.student import weighted_interval
 
 BPS = 1e4
+TICKS2 = 20_000
+"""Half ticks a lot of which a bp is one tick: what costs are of where prices may be at or below zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Shortfall:
         Charged on the fills, in the same.
     one : int
         Parts of a tick, and of a lot.
+    value2 : int
+        What bps are of, half ticks a lot; 0: the arrival mid. `TICKS2` makes them ticks.
 
     Examples
     --------
@@ -59,6 +63,7 @@ class Shortfall:
     paid2: int
     fees: int
     one: int = 1
+    value2: int = 0
 
     @property
     def unfilled(self) -> int:
@@ -106,7 +111,7 @@ class Shortfall:
         return self._bps(self.fills + self.opportunity, self.quantity - self.refused)
 
     def _bps(self, cost: int, quantity: int) -> float:
-        worth = self.arrival_mid2 * self.one * quantity
+        worth = (self.value2 or self.arrival_mid2) * self.one * quantity
         return BPS * cost / worth if worth else math.nan
 
     def lots(self, quantity: int) -> int | float:

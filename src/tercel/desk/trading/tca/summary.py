@@ -52,7 +52,10 @@ BENCHMARKS = {"vwap": "VWAP", "twap": "TWAP", "close": "the close"}
 
 
 def sentences(
-    rows: Sequence[Mapping[str, Any]], money: Mapping[str, Any] | None = None, more: Sequence[str] = ()
+    rows: Sequence[Mapping[str, Any]],
+    money: Mapping[str, Any] | None = None,
+    more: Sequence[str] = (),
+    unit: str = "bps",
 ) -> list[str]:
     """Summary of parents in at most three sentences.
 
@@ -64,6 +67,8 @@ def sentences(
         The same costs in money: ``fills``, ``opportunity``, ``refusal``.
     more : sequence of str
         What else was left.
+    unit : str
+        What the rows' costs are in; where that is ticks, nothing is said of what the lots were worth.
 
     Examples
     --------
@@ -76,19 +81,20 @@ def sentences(
     """
     total = _means(rows)
     mean, half = by_filled(rows)
+    worth = f" worth {total['notional']:,.0f}" if unit == "bps" else ""
     several = "1 parent" if len(rows) == 1 else f"{len(rows):,} parents"
-    filled = f"{several}: {total['filled']:,} lots worth {total['notional']:,.0f} filled"
+    filled = f"{several}: {total['filled']:,} lots{worth} filled"
     if mean is None:
         lines = [f"{filled}, nothing to tell a cost of."]
     else:
         within = "" if half is None else f" ± {half:.2f}"
         paid = f", {float(money['fills']):,.2f} in money" if money is not None else ""
-        lines = [f"{filled} cost {mean:.2f}{within} bps against arrival{paid}."]
+        lines = [f"{filled} cost {mean:.2f}{within} {unit} against arrival{paid}."]
         split = {n: v for n in PARTS if (v := total.get(f"{n}_bps")) or n not in ("delay", "forced")}
         parts = ", ".join(f"{name} {value:.2f}" for name, value in split.items() if value is not None)
         beside = {word: total[f"{name}_bps"] for name, word in BENCHMARKS.items()}
         against = ", ".join(f"{word} {value:.2f}" for word, value in beside.items() if value is not None)
-        lines += [f"In parts, bps: {parts}{f'; against {against}' if against else ''}."] if parts else []
+        lines += [f"In parts, {unit}: {parts}{f'; against {against}' if against else ''}."] if parts else []
     why = {"unfilled": ("unfilled", "opportunity"), "refused": ("refused", "refusal")}
     lost = [
         f"{total[key]:,} lots {what}" + (f", which came to {float(money[part]):,.2f}" if money is not None else "")
