@@ -15,7 +15,6 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
-from tercel.market.feed import FeedOptions
 from tests.reports.dialects import DATES, SYMBOLS, Dialect, Written, amounts, dialects, moments
 
 import tercel as tc
@@ -24,6 +23,7 @@ from tercel.core.orders import Listing
 from tercel.core.tables.table_map import table_map
 from tercel.feeds import FeedOptions
 from tercel.feeds.csv_feed import CsvFeed
+from tercel.market.feed import FeedOptions
 from tercel.signals.portfolios import read_portfolio
 from tercel.signals.runs.portfolio_file import read_forecasts
 from tercel.signals.sources.tables import read_prices
