@@ -23,7 +23,6 @@ from tercel.core.orders import Listing
 from tercel.core.tables.table_map import table_map
 from tercel.feeds import FeedOptions
 from tercel.feeds.csv_feed import CsvFeed
-from tercel.market.feed import FeedOptions
 from tercel.signals.portfolios import read_portfolio
 from tercel.signals.runs.portfolio_file import read_forecasts
 from tercel.signals.sources.tables import read_prices
