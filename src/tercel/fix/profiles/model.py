@@ -44,7 +44,7 @@ class SessionTable(TomlTable):
     """Whether fields from 5000 on that the dictionary does not have in a message may come in."""
     known_tags: bool = True
     """Whether a message with fields below 5000 that the dictionary does not have in it is rejected. An ExecutionReport
-    that says clearly what is booked is never rejected, by this key or by one of the next: faults become an alert."""
+    that says clearly what is booked is never rejected, by this or one of the next keys: its faults become an alert."""
     known_values: bool = True
     """Whether one with values that the dictionary does not list is."""
     have_values: bool = True
