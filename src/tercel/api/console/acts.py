@@ -164,8 +164,12 @@ def _answer(
 ) -> Entry:
     entry = (at or served.desk).ask(command, body, by, reason)
     if entry is None:
-        received = f"no answer in {ANSWER_S:g} s; the word lies in its inbox and may still be taken"
-        raise NotServedError(409, f"an answer of {served.name}", received, "look at the page before asking again")
+        raise NotServedError(
+            409,
+            f"an answer of {served.name}",
+            f"no answer in {ANSWER_S:g} s; the word lies in its inbox and may still be taken",
+            "look at the page before asking again",
+        )
     served.read_up()
     if at is not None:
         served.follower.look_at_gate()
@@ -223,13 +227,18 @@ def most_flow(served: Served, instrument: str) -> str:
     """
     shares = served.follower.ask(lambda s: {one.name: one.share.get(instrument, -1.0) for one in s.agents.values()})
     if not shares:
-        remedy = "name one, or wait until the desk has begun"
-        raise NotServedError(409, "an agent", f"none at {served.name} yet", remedy)
+        raise NotServedError(
+            409, "an agent", f"none at {served.name} yet", "name one, or wait until the desk has begun"
+        )
     out = served.follower.ask(lambda s: s.killed | s.ledger.holds.keys())
     left = {name: share for name, share in shares.items() if name not in out}
     if not left:
-        received = f"{', '.join(sorted(shares))}: each is killed or paused"
-        raise NotServedError(409, "an agent that takes parents", received, "resume or re-arm one first")
+        raise NotServedError(
+            409,
+            "an agent that takes parents",
+            f"{', '.join(sorted(shares))}: each is killed or paused",
+            "resume or re-arm one first",
+        )
     return max(left, key=lambda name: left[name])
 
 
@@ -314,8 +323,7 @@ def own_alert(served: Served, seq: int, by: str, note: str, *, at_gate: bool = F
     owner = served.owner(seq, at_gate=at_gate)  # which looks at the gate
     where, who = (served.at_gate, f"the gate of {served.name}") if at_gate else (served.desk, served.name)
     if where is None or owner is None:
-        remedy = "see /api/desks/DESK/alerts"
-        raise NotServedError(404, f"an alert of {who}", f"entry {seq}, which is none", remedy)
+        raise NotServedError(404, f"an alert of {who}", f"entry {seq}, which is none", "see /api/desks/DESK/alerts")
     said = "" if owner else _said(_answer(served, "own_alert", {"alert": seq}, by, note, where))
     owner = owner or served.owner(seq, at_gate=at_gate)
     if owner not in ("", None, by):
@@ -356,16 +364,18 @@ def must_be_so_still(served: Served, act: str, body: Mapping[str, Any]) -> None:
     elif act == "promote":
         now = may_promote(served, body["agent"])
     if now != body:
-        remedy = "refuse it; look at the page and ask anew"
-        raise NotServedError(409, "what was asked about", f"another one now at {served.name}", remedy)
+        raise NotServedError(
+            409, "what was asked about", f"another one now at {served.name}", "refuse it; look at the page and ask anew"
+        )
 
 
 def may_undo(served: Served, agent: str) -> None:
     """Refuse to undo a promotion where there was none in this session."""
     served.must_have([agent])
     if not served.follower.ask(lambda state: agent in state.agents and state.agents[agent].promoted):
-        received = f"{agent}, for whom nobody was promoted"
-        raise NotServedError(409, "an agent with a promotion to undo", received, "look at the page")
+        raise NotServedError(
+            409, "an agent with a promotion to undo", f"{agent}, for whom nobody was promoted", "look at the page"
+        )
 
 
 def posture_of(asked: PostureBody) -> dict[str, Any]:
@@ -393,8 +403,9 @@ def looser(served: Served, asked: LimitsBody) -> tuple[dict[str, str], list[str]
     changes = {path: str(value) for path, value in asked.changes.items()}
     record = served.follower.ask(lambda state: state.ledger.limits.in_force)
     if record is None:
-        wanted = f"limits in force at {served.name}"
-        raise NotServedError(409, wanted, "none in its journal", "wait until the desk has begun")
+        raise NotServedError(
+            409, f"limits in force at {served.name}", "none in its journal", "wait until the desk has begun"
+        )
     before = from_json(record)
     return changes, loosened(before, changed(before, changes))
 
