@@ -141,7 +141,7 @@ class SeededVec(ExecutionVec):
         if not self.own:
             return super().restart(which)
         for one in which.tolist():
-            self.episodes.start(self.sampler(*self.own[one], 1), np.array([one]))
+            self.episodes.start(self.sampler(self.own[one][0], self.own[one][1], 1), np.array([one]))
             self.own[one][1] += 1
         self.started += len(which)
         return self.observer.encode(self.episodes.view)
