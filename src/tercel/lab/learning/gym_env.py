@@ -234,9 +234,11 @@ def checked(vec: ExecutionVec, space: gymnasium.Space[Any], actions: AnyArray) -
     """
     if not vec.started:
         raise gymnasium.error.ResetNeeded("no episode has begun: call reset() before the first step()")
-    if not isinstance(space, gymnasium.spaces.Discrete):
-        return np.asarray(actions, np.float32)
     actions = np.asarray(actions)
+    if actions.shape != (vec.n, *(space.shape or ())):
+        raise ConfigError(f"actions of {vec.n} markets", f"shape {actions.shape}", "give each market one")
+    if not isinstance(space, gymnasium.spaces.Discrete):
+        return actions.astype(np.float32)
     wrong = actions[~np.isin(actions, np.arange(space.n))]
     if wrong.size:
         raise ConfigError(f"whole actions from 0 to {space.n - 1}", f"{wrong[0]}", "draw from the action space")
