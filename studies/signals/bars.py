@@ -89,8 +89,9 @@ def clock(open_ns: int, close_ns: int, every_ns: int) -> Longs:
         When not even one bar fits.
     """
     if every_ns <= 0 or close_ns - open_ns < every_ns:
-        received = f"{close_ns - open_ns} ns and bars of {every_ns} ns"
-        raise DataError("a session longer than a bar", received, "use shorter bars")
+        raise DataError(
+            "a session longer than a bar", f"{close_ns - open_ns} ns and bars of {every_ns} ns", "use shorter bars"
+        )
     return np.arange(open_ns, close_ns + 1, every_ns, dtype=np.int64)
 
 

@@ -143,8 +143,11 @@ def _refuse(bad: pl.DataFrame, expected: str) -> None:
     if bad.height:
         row = bad.row(0, named=True)
         when = np.datetime64(row["time"], "ns").astype("datetime64[s]")
-        text = f"{row['name']} at {when}, row {row['row']}: value {row['value']:g}, outcome {row['outcome']:g}"
-        raise DataError(expected, text, "train the model again")
+        raise DataError(
+            expected,
+            f"{row['name']} at {when}, row {row['row']}: value {row['value']:g}, outcome {row['outcome']:g}",
+            "train the model again",
+        )
 
 
 def apart(walk: Walk) -> Indices:
@@ -266,8 +269,9 @@ def square_root(law: float, capital: float, sd: Floats, dollars: Floats) -> Cost
         raise ConfigError("a law and capital above 0", f"{law:g} and {capital:g}", "give `cost_law=1` `capital=1e7`")
     scale = law * sd * np.sqrt(capital / np.where(dollars > 0, dollars, np.nan))
     if (bare := np.isnan(scale).all(axis=1)).any():
-        text = f"none on date {int(bare.argmax()) + 1}"
-        raise DataError("prices and volumes for every date", text, "give a cost in bps instead")
+        raise DataError(
+            "prices and volumes for every date", f"none on date {int(bare.argmax()) + 1}", "give a cost in bps instead"
+        )
     filled = np.where(np.isfinite(scale), scale, np.nanmedian(scale, axis=1, keepdims=True))
     return CostLaw(filled, 1.5)
 

@@ -58,8 +58,11 @@ def fit_base(
     present = ~np.isnan(x).all(axis=1)
     x, y = x[present], data.y[rows][present]
     if len(x) < LEAST_ROWS:
-        text = f"{len(x)} in {len(rows)} rows"
-        raise DataError(f"at least {LEAST_ROWS} rows in which {source} says something", text, "take a longer history")
+        raise DataError(
+            f"at least {LEAST_ROWS} rows in which {source} says something",
+            f"{len(x)} in {len(rows)} rows",
+            "take a longer history",
+        )
     spread = np.nanmax(x, axis=0, initial=-np.inf) - np.nanmin(x, axis=0, initial=np.inf)
     used = np.flatnonzero(spread > 0)
     if not len(used):

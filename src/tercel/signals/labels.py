@@ -38,8 +38,9 @@ def forward_returns(
         When no instrument has more than `lag + horizon` bars.
     """
     if horizon < 1 or lag < 0:
-        expected = "a horizon of at least 1 bar and a lag of at least 0"
-        raise DataError(expected, f"{horizon} and {lag}", "mend the settings")
+        raise DataError(
+            "a horizon of at least 1 bar and a lag of at least 0", f"{horizon} and {lag}", "mend the settings"
+        )
     ordered = prices.sort("instrument", "time").with_columns(_seen=pl.col(void).cum_sum() if void else 0)
     ends = {name: pl.col(name).shift(-(lag + horizon)) for name in ("time", "close", "_seen")}
     if settle:
@@ -57,8 +58,9 @@ def forward_returns(
     out = out.filter(pl.col("forward").is_finite(), pl.col("end").is_not_null())
     if out.is_empty():
         longest = ordered.group_by("instrument").len()["len"].max()
-        remedy = "use a longer panel or a shorter horizon"
-        raise DataError(f"over {lag + horizon} bars of an instrument", f"{longest!r}", remedy)
+        raise DataError(
+            f"over {lag + horizon} bars of an instrument", f"{longest!r}", "use a longer panel or a shorter horizon"
+        )
     columns = ("instrument", "time", "start", "end", "forward", "void", "settled")
     return out.select(columns).sort("time", "instrument")
 

@@ -138,8 +138,9 @@ def leak_report(
             verdict, reasons = judged(bar, ic, late, profile, instant, ceiling, profiles[best])
             found.append(LeakReport(source.name, column, verdict, reasons, ic, late, profile, instant, median))
     if not found:
-        expected = "facts and prices of the same instruments and times"
-        raise DataError(expected, "no cross-section of 5", "check the names and times")
+        raise DataError(
+            "facts and prices of the same instruments and times", "no cross-section of 5", "check the names and times"
+        )
     return max(found, key=lambda report: VERDICTS.index(report.verdict))
 
 

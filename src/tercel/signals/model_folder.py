@@ -136,8 +136,9 @@ class SignalModel:
         """
         by_model, scale = self.told(features), self.scale
         if len(by_model) != len(instruments):
-            text = f"{len(by_model)} rows, {len(instruments)} instruments"
-            raise DataError("a row per instrument", text, "line them up")
+            raise DataError(
+                "a row per instrument", f"{len(by_model)} rows, {len(instruments)} instruments", "line them up"
+            )
         value, sd = self.fusion.combine(by_model)
         speaks = (self.fusion.weights * scale.unit_bps > 0) & ~np.isnan(by_model)
         expected, deviation = self.bps(value), scale.sd_bps * sd / scale.full_sd
@@ -175,8 +176,11 @@ class SignalModel:
             if name not in known:
                 raise DataError(f"features of model {self.name!r}", repr(name), offer(name, known, "leave it out"))
             if value is not None and not math.isfinite(value):
-                text = f"{value} in {name} of {instrument} at {at_ns}"
-                raise DataError("features that are numbers, or None", text, "send None where a fact is missing")
+                raise DataError(
+                    "features that are numbers, or None",
+                    f"{value} in {name} of {instrument} at {at_ns}",
+                    "send None where a fact is missing",
+                )
         columns = {name: [math.nan if (value := features.get(name)) is None else value] for name in known}
         return self.alphas(columns, [instrument], at_ns)[0]
 
@@ -239,8 +243,11 @@ class SignalModel:
             except DAMAGED:
                 follows = False
             if not follows:
-                remedy = "remove it and all after it, or the file: predict learns them anew"
-                raise DataError("a line of this model that goes on from those before", f"row {row} of {file}", remedy)
+                raise DataError(
+                    "a line of this model that goes on from those before",
+                    f"row {row} of {file}",
+                    "remove it and all after it, or the file: predict learns them anew",
+                )
             lines.append(one)
             last[one["source"]] = one["at"]
         return lines, cut
@@ -288,8 +295,11 @@ def load(folder: Path) -> SignalModel:
     try:
         card = parse_json((folder / CARD).read_bytes())
         if card["format"] != FORMAT:
-            what = f"format {card['format']} in {folder}, whose files were not opened"
-            raise DataError(f"a trained model of format {FORMAT}, arrays alone", what, AGAIN)
+            raise DataError(
+                f"a trained model of format {FORMAT}, arrays alone",
+                f"format {card['format']} in {folder}, whose files were not opened",
+                AGAIN,
+            )
         if card.get("sha256") != _digest(card):
             raise DataError("a card as it was written", f"{folder / CARD}, which was edited", AGAIN)
         fusion = Fusion.from_json(parse_json(_checked(folder, card["fusion"])))
@@ -328,8 +338,11 @@ def folder_at(path: Path, seed: int = 1) -> Path:
     for folder in tried:
         if (folder / CARD).is_file():
             return folder
-    remedy = "train one: tercel signals train CONFIG.toml `out=FOLDER`"
-    raise DataError("the folder of a trained model", f"{path}: no {CARD} in {' or '.join(map(str, tried))}", remedy)
+    raise DataError(
+        "the folder of a trained model",
+        f"{path}: no {CARD} in {' or '.join(map(str, tried))}",
+        "train one: tercel signals train CONFIG.toml `out=FOLDER`",
+    )
 
 
 def seen_from(folder: Path, base: Path) -> Path:

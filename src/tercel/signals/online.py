@@ -119,8 +119,11 @@ def learn(data: Dataset, source: str, update: Update, rule: OnlineRule = USUAL) 
     times, batches, sections = _schedule(data, present)
     warm = np.concatenate(batches[: rule.warm + 1]) if len(times) > rule.warm else np.zeros(0, np.intp)
     if len(warm) < LEAST_ROWS:
-        expected = f"{LEAST_ROWS} labels of {source} that end in its first {rule.warm} dates"
-        raise DataError(expected, f"{len(warm)}, {len(times)} dates in all", "take a longer history")
+        raise DataError(
+            f"{LEAST_ROWS} labels of {source} that end in its first {rule.warm} dates",
+            f"{len(warm)}, {len(times)} dates in all",
+            "take a longer history",
+        )
     spread = np.nanmax(x[warm], axis=0, initial=-np.inf) - np.nanmin(x[warm], axis=0, initial=np.inf)
     used = np.flatnonzero(spread > 0)
     if not len(used):

@@ -286,8 +286,11 @@ def _daily(
         late = late and f"{late}, which is forecast (signals predict `date={days[-1].date()}` takes the newer one)"
     day = _chosen(days, at, days.dt.convert_time_zone(NEW_YORK).dt.date(), config.panel.path)
     if not prices.filter(pl.col("time") == day)["listed"].any():
-        expected = f"names with {source.history} days behind them and enough traded on {day.date()}"
-        raise DataError(expected, f"none in {config.panel.path}", "name a later day, or give longer files")
+        raise DataError(
+            f"names with {source.history} days behind them and enough traded on {day.date()}",
+            f"none in {config.panel.path}",
+            "name a later day, or give longer files",
+        )
     recent = days.filter(days <= day).tail(RECENT)
     # factors look back alone, and the model says which of them it reads
     prices = source.with_factors(prices)
@@ -332,8 +335,11 @@ def _chosen(days: pl.Series, at: date | None, dates: pl.Series, where: str) -> d
     found = dates.index_of(at)
     if found is None:
         nearest = dates.filter(dates <= max(at, dates[0]))[-1]
-        span = f"a day of {where}, {dates[0]} to {dates[-1]}"
-        raise DataError(span, f"{at}", f"name one of them, such as {nearest}; without a date it is the last")
+        raise DataError(
+            f"a day of {where}, {dates[0]} to {dates[-1]}",
+            f"{at}",
+            f"name one of them, such as {nearest}; without a date it is the last",
+        )
     return days[found]  # type: ignore[no-any-return]
 
 

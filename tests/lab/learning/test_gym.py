@@ -173,6 +173,16 @@ def test_what_is_no_action_is_refused(market, action):
     assert env.step(np.float32(1.0))[0].shape == (40,)
 
 
+@pytest.mark.parametrize("options", [{}, {"actions": "allocation"}])
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_actions_of_more_or_fewer_markets_are_refused(market, options, count):
+    """A kernel that reads them would read past their end."""
+    many = ExecutionVectorEnv(2, **market, **options)
+    many.reset(seed=1)
+    with pytest.raises(ConfigError, match="actions of 2 markets"):
+        many.step(np.zeros((count, *many.single_action_space.shape)))
+
+
 @pytest.mark.parametrize("kind", [ExecutionEnv, lambda **told: ExecutionVectorEnv(2, **told)])
 def test_a_pickled_environment_goes_on_as_it_was(market, kind):
     env = kind(**market)

@@ -1,14 +1,16 @@
-"""A name whose close falls to 0 loses all: by its labels, in the market's state, in daily returns of a book."""
+"""A name whose close falls to 0 loses all: by its labels, in daily returns of a book."""
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 from tercel.core.errors import DataError
-from tercel.signals.sources.daily import DailyFactors, MarketState, daily_panel
+from tercel.signals.runs.backtest import daily_returns
+from tercel.signals.sources.daily import DailyFactors, daily_panel
 from tercel.signals.sources.tables import read_prices
 
 DAYS = [date(2020, 1, 1) + timedelta(days=k) for k in range(60)]
@@ -38,7 +40,17 @@ def test_labels_over_a_fall_to_nothing_are_a_loss_of_all(tmp_path: Path, after: 
     assert found[DAYS[FALLS - 5]] > -0.2
     assert max(found) < DAYS[FALLS]  # nothing is forecast of what is worth nothing
     assert "left out: the walk" not in " ".join(data.warnings)
-    assert np.isfinite(MarketState(source.prices()).facts()["vol_20"].to_numpy()).all()
+
+
+def test_the_day_of_the_fall_is_a_loss_of_all_and_later_ones_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = DailyFactors(file_of(tmp_path, ["0"] * 20), history=5, least_dollars=0)
+    monkeypatch.setattr("tercel.signals.runs.backtest.daily_prices", lambda *_: source.prices())
+    daily: Any = daily_returns
+    moved = daily(None, ["A", "B"], "").returns[:, 1]
+    assert (moved[FALLS], moved[FALLS + 1 :].any()) == (-1.0, False)
+    assert abs(moved[:FALLS]).max() < 0.1
 
 
 def test_a_zero_with_a_price_after_it_is_refused_with_its_row(tmp_path: Path) -> None:

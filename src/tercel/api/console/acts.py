@@ -403,8 +403,9 @@ def looser(served: Served, asked: LimitsBody) -> tuple[dict[str, str], list[str]
     changes = {path: str(value) for path, value in asked.changes.items()}
     record = served.follower.ask(lambda state: state.ledger.limits.in_force)
     if record is None:
-        wanted = f"limits in force at {served.name}"
-        raise NotServedError(409, wanted, "none in its journal", "wait until the desk has begun")
+        raise NotServedError(
+            409, f"limits in force at {served.name}", "none in its journal", "wait until the desk has begun"
+        )
     before = from_json(record)
     return changes, loosened(before, changed(before, changes))
 

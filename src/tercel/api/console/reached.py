@@ -136,15 +136,22 @@ class Served:
         blind, known = self.blind, self.agents()
         for agent in agents:
             if agent not in known and not blind:
-                wanted = f"an agent of {self.name}: {', '.join(sorted(known))}"
-                raise NotServedError(404, wanted, repr(agent), offer(agent, sorted(known)))
+                raise NotServedError(
+                    404,
+                    f"an agent of {self.name}: {', '.join(sorted(known))}",
+                    repr(agent),
+                    offer(agent, sorted(known)),
+                )
 
     def must_be_read(self) -> None:
         """Refuse what has to know the desk while its journal is read: 409."""
         if self.reading:
-            remedy = "wait until the page has read it; kills, pauses and cancels are taken at once"
-            wanted = f"the journal of {self.name}, read to its end"
-            raise NotServedError(409, wanted, f"{100 * self.follower.read:.0f} % of it", remedy)
+            raise NotServedError(
+                409,
+                f"the journal of {self.name}, read to its end",
+                f"{100 * self.follower.read:.0f} % of it",
+                "wait until the page has read it; kills, pauses and cancels are taken at once",
+            )
 
     def parent(self, id_: str) -> ParentOrder:
         """A parent order of the desk; 404 where there is none."""
@@ -227,8 +234,11 @@ def served(folders: Sequence[Path], wall_ns: Callable[[], int], now_s: Callable[
     for folder in dict.fromkeys(one.resolve() for one in folders):
         desk = ReachedDesk(folder, wall_ns)
         if desk.name in found:
-            wanted = "folders of different names: a desk is called by its folder's"
-            raise ConfigError(wanted, f"{found[desk.name].desk.folder} and {folder}", "rename one, or serve it apart")
+            raise ConfigError(
+                "folders of different names: a desk is called by its folder's",
+                f"{found[desk.name].desk.folder} and {folder}",
+                "rename one, or serve it apart",
+            )
         found[desk.name] = Served(desk, JournalFollower(desk, now_s), RequestBook(folder, wall_ns))
     return found
 

@@ -162,7 +162,7 @@ def own_costs(
         Whose tape, where the lake has a symbol at several.
     strategies : sequence of str, or str, optional
         Written strategies that work the parents again, also as one text with commas; by default those of
-        :func:`tercel.run`. An empty one: what the fills cost, alone.
+        `tercel run`. An empty one: what the fills cost, alone.
     agents : sequence of str
         Policies that work them again, such as "default".
     impact : str

@@ -27,8 +27,9 @@ def reading(path: Path) -> Iterator[Any]:
         with np.load(path) as data:
             yield data
     except (ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
-        remedy = "delete the file; the same command judges again what is missing"
-        raise ConfigError("a judged result", f"{path}: {error}", remedy) from error
+        raise ConfigError(
+            "a judged result", f"{path}: {error}", "delete the file; the same command judges again what is missing"
+        ) from error
 
 
 def write_arrays(path: Path, arrays: Mapping[str, AnyArray]) -> None:

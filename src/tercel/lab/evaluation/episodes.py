@@ -257,8 +257,9 @@ class Episodes:
             Markets without a flow of their own, or that share it (:meth:`share`).
         """
         if self.source.model in (sim.REPLAY, sim.MARTINGALE) or self._backgrounds is not None:
-            remedy = "plant stress in a preset's market that no episodes share"
-            raise ConfigError("a reactive market", self.source.name, remedy)
+            raise ConfigError(
+                "a reactive market", self.source.name, "plant stress in a preset's market that no episodes share"
+            )
         impose(self.states, factors)
 
     def step(self, intents: Intents) -> None:
@@ -271,8 +272,11 @@ class Episodes:
         """
         got = getattr(intents, "dtype", type(intents).__name__), np.shape(intents)
         if got != (np.int32, (self.n, WIDTH)):
-            wanted = f"intents int32 of shape ({self.n}, {WIDTH})"
-            raise ConfigError(wanted, f"{got[0]} of shape {got[1]}", "make them with execution.intent.empty(n)")
+            raise ConfigError(
+                f"intents int32 of shape ({self.n}, {WIDTH})",
+                f"{got[0]} of shape {got[1]}",
+                "make them with execution.intent.empty(n)",
+            )
         self._act(
             self.books, self.states, self.source.flow, self._tape,
             np.ascontiguousarray(intents), self.terms, self._x, self._m, self._obs, self._draw,

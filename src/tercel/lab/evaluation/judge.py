@@ -354,8 +354,7 @@ def paired_correlation(entries: Sequence[JudgedEntry]) -> float | None:
     costs = [one for one in costs if len(one) > 2 and np.ptp(one) > 0.0]
     if len(costs) < 2:
         return None
-    matrix = np.atleast_2d(np.corrcoef(costs))
-    return float(np.median(matrix[np.triu_indices(len(costs), 1)]))
+    return float(np.median(np.atleast_2d(np.corrcoef(costs))[np.triu_indices(len(costs), 1)]))
 
 
 def _refuse_nonsense(entries: Sequence[JudgedEntry]) -> None:

@@ -61,13 +61,19 @@ class Order:
         """Take side and horizon from words, refuse what is no order."""
         found = _TIME.fullmatch(self.time.strip()) if isinstance(self.time, str) else None
         if found is None:
-            expected = "a time of the exchange as 2012-06-21 10:30, or as 10:30 for every day"
-            raise ConfigError(expected, repr(self.time), "write it without a time zone")
+            raise ConfigError(
+                "a time of the exchange as 2012-06-21 10:30, or as 10:30 for every day",
+                repr(self.time),
+                "write it without a time zone",
+            )
         if not self.symbol or not isinstance(self.symbol, str):
             raise ConfigError("the symbol of an order", repr(self.symbol), "such as 'AMZN'")
         if self.side in (0, "both") or not self.quantity:
-            received = f"side {self.side!r}, quantity {self.quantity!r}"
-            raise ConfigError("an order with one side and a quantity", received, "such as 'buy' and 50_000")
+            raise ConfigError(
+                "an order with one side and a quantity",
+                f"side {self.side!r}, quantity {self.quantity!r}",
+                "such as 'buy' and 50_000",
+            )
         own = Task(
             side=self.side, quantity=self.quantity, start=found[2], horizon=horizon, limit_price=self.limit_price
         )
@@ -149,8 +155,11 @@ def placed(orders: Sequence[Order], lake: Lake) -> list[Order]:
                 dates = [date for date in (order.date, _next(order.date)) if date in dates] or [order.date]
             fits = [one for one in (about(order.symbol, date) for date in dates) if order.fits(one)]
             if not fits:
-                received = f"{order.time} for {order.horizon_s / 60:g} minutes"
-                raise ConfigError(f"an order inside a session of {order.symbol}", received, "shorten or move it")
+                raise ConfigError(
+                    f"an order inside a session of {order.symbol}",
+                    f"{order.time} for {order.horizon_s / 60:g} minutes",
+                    "shorten or move it",
+                )
         except TercelError as error:
             if not order.where:
                 raise

@@ -133,21 +133,16 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
 class SeededVec(ExecutionVec):
     """Markets of which each may have a seed of its own: then its episodes are those of a market alone."""
 
-    own: Sequence[int] = ()
-    """Seeds, one a market."""
-
-    def reset(self, seed: int) -> Float32:
-        """See :meth:`ExecutionVec.reset`."""
-        self._begun = [0] * self.n
-        return super().reset(seed)
+    own: Sequence[list[int]] = ()
+    """Seed and number of the next episode, one a market."""
 
     def restart(self, which: Ints) -> Float32:
         """See :meth:`ExecutionVec.restart`."""
         if not self.own:
             return super().restart(which)
         for one in which.tolist():
-            self.episodes.start(self.sampler(self.own[one], self._begun[one], 1), np.array([one]))
-            self._begun[one] += 1
+            self.episodes.start(self.sampler(self.own[one][0], self.own[one][1], 1), np.array([one]))
+            self.own[one][1] += 1
         self.started += len(which)
         return self.observer.encode(self.episodes.view)
 
@@ -199,7 +194,7 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]
             raise ConfigError(f"one seed, or {self.num_envs}", f"{len(each)} of them", "give one for each market")
         super().reset(seed=None if isinstance(seed, list) else seed)
         seeds = [int(self.np_random.integers(SEEDS)) if one is None else within(one) for one in each]
-        self.vec.own = seeds if isinstance(seed, list) else ()
+        self.vec.own = [[one, 0] for one in seeds] if isinstance(seed, list) else ()
         return self._own(self.vec.reset(seeds[0])), {}
 
     def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:
@@ -239,9 +234,11 @@ def checked(vec: ExecutionVec, space: gymnasium.Space[Any], actions: AnyArray) -
     """
     if not vec.started:
         raise gymnasium.error.ResetNeeded("no episode has begun: call reset() before the first step()")
-    if not isinstance(space, gymnasium.spaces.Discrete):
-        return np.asarray(actions, np.float32)
     actions = np.asarray(actions)
+    if actions.shape != (vec.n, *(space.shape or ())):
+        raise ConfigError(f"actions of {vec.n} markets", f"shape {actions.shape}", "give each market one")
+    if not isinstance(space, gymnasium.spaces.Discrete):
+        return actions.astype(np.float32)
     wrong = actions[~np.isin(actions, np.arange(space.n))]
     if wrong.size:
         raise ConfigError(f"whole actions from 0 to {space.n - 1}", f"{wrong[0]}", "draw from the action space")

@@ -137,10 +137,15 @@ def _fresh(model: Forecaster, lake: Lake, symbol: str, until: str) -> tuple[list
     kept, dates = ([date for date in some if date <= (until or date)] for some in (known, lake.days(symbol)))
     fresh = [date for date in dates if date not in {*kept, *trained}]
     if not kept and not fresh:
-        expected = f"days of {symbol} that {model.id} was not trained on"
-        raise DataError(expected, f"none in {lake.root}{until and ' until ' + until}", "import other days")
+        raise DataError(
+            f"days of {symbol} that {model.id} was not trained on",
+            f"none in {lake.root}{until and ' until ' + until}",
+            "import other days",
+        )
     if kept and fresh and fresh[0] < kept[-1]:
-        received = f"{fresh[0]} in {lake.root}, none of the {len(known)} on the {CARD} of {model.id}"
-        remedy = f"go back with `until={fresh[0]}`, then on without it"
-        raise DataError(f"days of {symbol} after {kept[-1]}", received, remedy)
+        raise DataError(
+            f"days of {symbol} after {kept[-1]}",
+            f"{fresh[0]} in {lake.root}, none of the {len(known)} on the {CARD} of {model.id}",
+            f"go back with `until={fresh[0]}`, then on without it",
+        )
     return kept, fresh

@@ -57,8 +57,11 @@ class Dataset:
         back = np.any(self.start_ns < self.time_ns) or np.any(self.end_ns <= self.start_ns)
         if back or np.any(np.diff(self.time_ns) < 0):
             expected = "rows by time, each with a label that begins at or after it"
-            received = "rows out of order or a label that looks back"
-            raise DataError(expected, received, "sort by time; begin labels after the decision")
+            raise DataError(
+                expected,
+                "rows out of order or a label that looks back",
+                "sort by time; begin labels after the decision",
+            )
 
     @property
     def n(self) -> int:

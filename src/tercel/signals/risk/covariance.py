@@ -17,8 +17,6 @@ from tercel.signals.risk.volatility import ewma
 
 SINGULAR = 1e-12
 """Smallest over largest eigenvalue below which a matrix is singular."""
-ALIKE = 1e-6
-"""What the correlation of copies may lack of 1: closes are rounded."""
 OUTLIER_SD = 6.0
 
 
@@ -41,17 +39,6 @@ def sample_covariance(returns: Floats) -> Floats:
     """Sample covariance, divided by n - 1."""
     centred = returns - returns.mean(axis=0)
     return np.asarray(centred.T @ centred / (len(returns) - 1))
-
-
-def copies(returns: Floats) -> list[tuple[int, int]]:
-    """Pairs of columns of returns, float64[n, p], of which one is a multiple of the other.
-
-    >>> x = np.random.default_rng(1).normal(size=(50, 3))
-    >>> copies(np.column_stack([x, 2 * x[:, 1]]))
-    [(1, 3)]
-    """
-    alike = np.abs(np.atleast_2d(np.corrcoef(returns, rowvar=False))) > 1 - ALIKE
-    return [(int(a), int(b)) for a, b in np.argwhere(np.triu(alike, 1))]
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,11 @@ def coverage(hits: ArrayLike, expected: float) -> Coverage:
     """
     x = np.asarray(hits).astype(bool)
     if x.ndim != 1 or len(x) < 2 or not 0.0 < expected < 1.0:
-        received = f"{x.shape} days at a rate of {expected}"
-        raise DataError("at least two days and a rate between 0 and 1", received, "use a longer test")
+        raise DataError(
+            "at least two days and a rate between 0 and 1",
+            f"{x.shape} days at a rate of {expected}",
+            "use a longer test",
+        )
     n, count = len(x), int(x.sum())
     rate = count / n
     uncovered = 2.0 * (_log_likelihood(count, n - count, rate) - _log_likelihood(count, n - count, expected))

@@ -18,7 +18,7 @@ import numpy as np
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import check_known
-from tercel.signals.risk.covariance import FastVolatility, LinearShrinkage, NonlinearShrinkage, SampleCovariance, copies
+from tercel.signals.risk.covariance import FastVolatility, LinearShrinkage, NonlinearShrinkage, SampleCovariance
 from tercel.signals.risk.garch import LEAST_DAYS as GARCH_DAYS
 from tercel.signals.risk.portfolio import LEAST_DAYS, Portfolio
 from tercel.signals.risk.ports import CovarianceEstimator, TailModel, VolatilityModel
@@ -29,6 +29,8 @@ from tercel.signals.risk.volatility import Ewma, Garch, Har
 LEVEL: Final = 0.99
 WINDOW: Final = 504
 """Days that a covariance is estimated from."""
+ALIKE: Final = 1e-6
+"""What the correlation of two copies may lack of 1: closes are rounded."""
 FEW: Final = 20
 """Names up to which each has a GARCH fit of its own."""
 FEW_HITS: Final = 250
@@ -151,21 +153,19 @@ def forecast(
 
 def _covariance(estimator: CovarianceEstimator, book: Portfolio, window: int) -> tuple[Floats, list[str]]:
     """The matrix, and what is to be said of it: names that are copies, a rank that is not full."""
-    returns = book.returns[-window:]
-    pairs = [f"{book.names[a]} and {book.names[b]}" for a, b in copies(returns)]
-    same = ", ".join(pairs[:3]) + " ..." * (len(pairs) > 3)
+    returns, names = book.returns[-window:], book.names
+    alike = np.abs(np.atleast_2d(np.corrcoef(returns, rowvar=False))) > 1 - ALIKE
+    copies = ", ".join(f"{names[a]} and {names[b]}" for a, b in np.argwhere(np.triu(alike, 1))[:3])
     try:
         matrix = estimator.estimate(returns)
     except DataError as error:
-        if not pairs:
-            raise
-        remedy = "take one of the two out, or give weights of others"
-        raise DataError("names of which none is a copy of another", f"{same}, which move as one", remedy) from error
-    notes = [f"Copies: {same} move as one."] * bool(pairs)
-    rank, count = int(np.linalg.matrix_rank(matrix, hermitian=True)), len(book.names)
-    if rank < count:
-        said = f"The {estimator.name} covariance has rank {rank}, not {count}, by {len(returns)} days of {count} names"
-        notes.append(f"{said}: some books have no risk by it, so choose no weights by it; shrunk ones have full rank.")
+        raise DataError(error.expected, f"{copies}, which move as one", error.remedy) if copies else error from error
+    notes = [f"Copies: {copies} move as one."] * bool(copies)
+    if (rank := int(np.linalg.matrix_rank(matrix, hermitian=True))) < len(names):
+        notes.append(
+            f"The {estimator.name} covariance has rank {rank}, not {len(names)}, by {len(returns)} days of {len(names)}"
+            " names: some books have no risk by it, so choose no weights by it; shrunk ones have full rank."
+        )
     return matrix, notes
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import compress
 
 import numpy as np
 import polars as pl
@@ -23,7 +24,6 @@ exchanges are up to 7 % of the weekdays.
 LATE = 0.1
 """Share of the days by which a name may begin later than others though it has fewer."""
 STALE_DAYS, ENDED_DAYS = 10, 5
-SATURDAY = 5
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
         received = f"{len(left_out)} of {len(names)} that cannot: {name}: {reason}"
         remedy = "leave such names out" if kept else "give the days that lack"
         raise DataError("names that can be used" + " alone" * bool(kept), received, remedy)
-    columns = [names.index(name) for name in kept]
-    prices = prices[:, columns]
+    used = [names.index(name) for name in kept]
+    prices, roots = prices[:, used], roots[:, used]
     begins = np.argmax(np.isfinite(prices), axis=0)
     first, latest = int(begins.max()), kept[int(begins.argmax())]
     if len(days) - first <= LEAST_DAYS:
@@ -136,11 +136,12 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
         notes.append(f"Closes missing on days on which others traded: {holes}; the close before stands.")
     if closed := len(every) - len(days):
         last = max(set(every) - set(days))
-        which = "days on which less than half of the names have a close (Saturdays, Sundays: half or less)"
-        so = "a name's return over its own closes there is divided by the root of their number"
-        notes.append(f"Left out as holidays, {which}: {closed}, the last of them {last}; {so}.")
+        notes.append(
+            "Left out as holidays, days on which less than half of the names have a close (Saturdays, Sundays: half or "
+            f"less): {closed}, the last of them {last}; a return over k days of a name is divided by the root of k."
+        )
     share = np.array([1.0 / len(kept) if weights is None else weights[name] for name in kept])
-    returns = np.diff(np.log(_carried(prices)[first:]), axis=0) / roots[first:, columns]
+    returns = np.diff(np.log(_carried(prices)[first:]), axis=0) / roots[first:]
     return Portfolio(tuple(kept), share, tuple(days[first:]), returns, left_out, tuple(notes))
 
 
@@ -185,12 +186,11 @@ def _trading(prices: Floats, days: list[date]) -> tuple[Floats, list[date], Floa
     going[-1 - ENDED_DAYS :] |= known[-1 - ENDED_DAYS :].any(axis=0)  # the last days may be a weekend
     # a share and a coin: on weekends half have a close, and these are days of neither
     more = 2 * known.sum(axis=1) - (begun & going).sum(axis=1)
-    open_: Bools = more >= np.array([day.weekday() >= SATURDAY for day in days])
+    open_: Bools = more >= np.array([day.isoweekday() > 5 for day in days])
     # a close that repeats the one before was filled in: no move, so no day of the name
     moved = known & (np.diff(_carried(prices), axis=0, prepend=np.nan) != 0)
     besides = np.cumsum(moved & ~open_[:, None], axis=0)[open_]
-    kept = [day for day, is_open in zip(days, open_.tolist(), strict=True) if is_open]
-    return prices[open_], kept, np.sqrt(1 + np.diff(besides, axis=0))
+    return prices[open_], list(compress(days, open_)), np.sqrt(1 + np.diff(besides, axis=0))
 
 
 def _carried(prices: Floats) -> Floats:

@@ -34,8 +34,11 @@ class DailySeries:
     def column(self, name: str) -> Floats:
         """A column, or a word on what holds none."""
         if name not in self.columns:
-            known = ", ".join(self.columns) or "returns alone"
-            raise DataError(f"a column {name} in {self.name}", known, f"add {name}, or leave the model out")
+            raise DataError(
+                f"a column {name} in {self.name}",
+                ", ".join(self.columns) or "returns alone",
+                f"add {name}, or leave the model out",
+            )
         return self.columns[name]
 
     def since(self, day: date) -> int:

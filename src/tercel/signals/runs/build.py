@@ -93,8 +93,11 @@ def joined_all(
             continue
         text = f"{present} of {data.n} rows of which source {source.name} says something"
         if one.required:
-            remedy = "check its names, its times and max_age_days, or leave out `required`"
-            raise DataError(f"at least {least} rows with a source", text, remedy)
+            raise DataError(
+                f"at least {least} rows with a source",
+                text,
+                "check its names, its times and max_age_days, or leave out `required`",
+            )
         warnings.append(f"source {source.name} is left out: it says something of {present} of {data.n} rows")
     lacking = [f"source {name} is absent, the panel goes on without it: {why}" for name, why in absent.items()]
     return replace(data, warnings=(*data.warnings, *lacking, *warnings)), absent
@@ -132,8 +135,9 @@ def _of_source(source: SignalSource, error: DataError) -> DataError:
 def _absent(one: SourceSection, error: SourceAbsentError) -> str:
     """Why a source is not there; refused where it is required."""
     if one.required:
-        text = f"source {one.called}: {error.received}"
-        raise ConfigError(error.expected, text, f"{error.remedy}, or leave out `required`") from error
+        raise ConfigError(
+            error.expected, f"source {one.called}: {error.received}", f"{error.remedy}, or leave out `required`"
+        ) from error
     return error.received
 
 
@@ -275,8 +279,9 @@ def load(folder: Path) -> tuple[Dataset, dict[str, Any]]:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         promised = manifest["files"][PANEL]
     except OSError:
-        remedy = "build it first: tercel signals build"
-        raise ConfigError("the folder of a panel", f"{folder}, which holds none", remedy) from None
+        raise ConfigError(
+            "the folder of a panel", f"{folder}, which holds none", "build it first: tercel signals build"
+        ) from None
     except (ValueError, KeyError) as error:
         raise ConfigError("a panel's manifest", f"{folder / MANIFEST}: {error}", "build the panel again") from error
     if not (folder / PANEL).exists() or file_hash(folder / PANEL) != promised:

@@ -88,8 +88,11 @@ class CostSection(TomlTable):
     def charge(self) -> Charge:
         """The cost at its true level."""
         if (self.bps is None) == (self.law is None):
-            given = "neither" if self.bps is None else "both"
-            raise ConfigError("one of cost.bps and cost.law", given, "write bps = 10, or law = 1 and capital = 5e7")
+            raise ConfigError(
+                "one of cost.bps and cost.law",
+                "neither" if self.bps is None else "both",
+                "write bps = 10, or law = 1 and capital = 5e7",
+            )
         if self.law is not None and "capital" not in self.model_fields_set:
             raise ConfigError("cost.capital beside cost.law", "none", "write what is traded with: capital = 5e7")
         return Charge(self.bps, self.law or 1.0, self.capital)
@@ -249,8 +252,11 @@ def read_forecasts(path: Path, by_law: bool, columns: Called = MappingProxyType(
     table.refuse(found["outcome"] < -1.0, "outcome", "a return of -1 or more", remedy)
     usual_size = found["outcome"].abs().median()
     if isinstance(usual_size, float) and usual_size > LARGE:
-        received = f"half of them beyond {usual_size:.3g} in {path}"
-        raise DataError("outcomes as fractions, 0.01 for 1 %", received, "divide the column outcome by 100")
+        raise DataError(
+            "outcomes as fractions, 0.01 for 1 %",
+            f"half of them beyond {usual_size:.3g} in {path}",
+            "divide the column outcome by 100",
+        )
     table.refuse(~(found["sd"].fill_null(0.0) > 0), "sd", "the deviation of a day's return, above 0", remedy)
     when, who = days(table, "date"), table.frame["symbol"].cast(pl.String).alias("name")
     table.refuse(pl.DataFrame({"d": when, "n": who}).is_duplicated(), "symbol", "one row a date and name", remedy)

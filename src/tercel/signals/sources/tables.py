@@ -112,7 +112,10 @@ def _prices_of(source: object, columns: TableMap | Called, how: HowToMap) -> Pri
     if jumbled := mixed.filter("step")["instrument"].to_list():
         notes.append(f"dates of {first_names(jumbled)} are out of order in {long.where}: sorted")
     frame = closed.sort("instrument", "date")
-    _refuse_risen(frame, long.where)
+    later = pl.col("close").cum_max(reverse=True).over("instrument")
+    for row in frame.filter(pl.col("close") == 0, later > 0).head(1).to_dicts():
+        received = f"0 of {row['instrument']} on {row['date']} in row {row[ROW]} of {long.where}, and a price later"
+        raise DataError("0 as the last close of a name, which lost all", received, "leave it empty: no price there")
     notes += _moves(frame, long.where)
     return Prices(frame, tuple(notes), has)
 
@@ -162,8 +165,7 @@ def _of_long(table: Table, columns: Called, stem: str) -> tuple[Table, frozenset
     if alone:  # what is not adjusted has nothing to be scaled by
         frame = frame.drop(RANGE, strict=False).rename({"adj_close": "close"})
     elif "adj_close" in found:
-        whole = pl.min_horizontal("adj_close", "close") > 0
-        factor = pl.when(whole).then(pl.col("adj_close") / pl.col("close"))
+        factor = pl.when(pl.min_horizontal("adj_close", "close") > 0).then(pl.col("adj_close") / pl.col("close"))
         frame = frame.with_columns(
             *(pl.col(name) * factor for name in RANGE if name in found),
             *(pl.col(name) / factor for name in ("volume",) if name in found),  # price x volume is what was traded
@@ -194,14 +196,6 @@ def _refuse_twice(frame: pl.DataFrame, where: str) -> None:
     for (name, day), same in twice.group_by("instrument", "date", maintain_order=True):
         received = f"two of {name} on {day} in {where}, rows {same[ROW][0]} and {same[ROW][1]}"
         raise DataError("one row a name and day", received, "take one of them out")
-
-
-def _refuse_risen(frame: pl.DataFrame, where: str) -> None:
-    """Refuse a close of 0 with a price after it: what has lost all has none."""
-    later = pl.col("close").cum_max(reverse=True).over("instrument")
-    for row in frame.filter(pl.col("close") == 0, later > 0).head(1).to_dicts():
-        received = f"0 of {row['instrument']} on {row['date']} in row {row[ROW]} of {where}, and a price later"
-        raise DataError("0 as the last close of a name, which lost all", received, "leave it empty: no price there")
 
 
 def _moves(frame: pl.DataFrame, where: str) -> list[str]:

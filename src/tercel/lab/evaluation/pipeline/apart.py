@@ -34,8 +34,11 @@ def members_apart(participants: Participants, baselines: Sequence[Candidate]) ->
     """
     rows = list(_rows(participants).values()) or [[one] for one in baselines]
     if len(rows) != 1:
-        names = ", ".join(row[0].key for row in rows) or "none"
-        raise ConfigError("one policy, family or strategy to take apart", names, "name one alone")
+        raise ConfigError(
+            "one policy, family or strategy to take apart",
+            ", ".join(row[0].key for row in rows) or "none",
+            "name one alone",
+        )
     return rows[0]
 
 

@@ -52,8 +52,9 @@ def members_of(word: str) -> tuple[str, ...]:
         return ()
     found = family(plain.removesuffix(ALL))
     if not found:
-        received = f"{word!r}; packaged: {', '.join(names())}"
-        raise UnknownNameError("a family of packaged policies", received, f"such as default{ALL}")
+        raise UnknownNameError(
+            "a family of packaged policies", f"{word!r}; packaged: {', '.join(names())}", f"such as default{ALL}"
+        )
     return tuple("+".join((one, *wrappers)) for one in found)
 
 

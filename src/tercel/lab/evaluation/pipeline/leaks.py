@@ -215,9 +215,11 @@ def _checked(policies: Sequence[Candidate], judged: JudgedDays, allowed: bool | 
             if judged.overlaps(seen) and allowed:
                 known.append(f"{policy.key} {seen.how}")
             elif judged.overlaps(seen):
-                received = f"{policy.key} {seen.how}; judged: {judged}"
-                remedy = "judge on later days with `date=`, or train on others" + ALLOW * (allowed is not None)
-                raise ConfigError(f"judged {hours} that no policy learned from", received, remedy)
+                raise ConfigError(
+                    f"judged {hours} that no policy learned from",
+                    f"{policy.key} {seen.how}; judged: {judged}",
+                    "judge on later days with `date=`, or train on others" + ALLOW * (allowed is not None),
+                )
             elif judged.same_day(seen):
                 earlier.append(f"{policy.key} {seen.how}, up to {judged.clock(judged.until(seen))}")
     if known:
@@ -288,5 +290,8 @@ def refuse_trained_seeds(scenario: Scenario, plan: Plan) -> None:
     """
     seeds = plan.rows[:, kernels.E_SEED]
     if not scenario.validation and (seeds < 0).any():
-        received = f"{int(seeds.min())} among the judged ones"
-        raise ConfigError("seeds of judged episodes from 0", received, "negative seeds belong to training")
+        raise ConfigError(
+            "seeds of judged episodes from 0",
+            f"{int(seeds.min())} among the judged ones",
+            "negative seeds belong to training",
+        )

@@ -72,9 +72,11 @@ def without_overflowed(judged: Results) -> tuple[Results, list[str]]:
         return judged, []
     for key, rows in full.items():
         if rows.mean() > MOST:
-            received = f"{int(rows.sum())} of {len(rows)} for {key} in {judged.scenario.name}"
-            remedy = "a strategy that keeps so many orders alive cannot be judged here"
-            raise CapacityError("episodes without capacity overflow", received, remedy)
+            raise CapacityError(
+                "episodes without capacity overflow",
+                f"{int(rows.sum())} of {len(rows)} for {key} in {judged.scenario.name}",
+                "a strategy that keeps so many orders alive cannot be judged here",
+            )
     out = np.logical_or.reduce(list(full.values()))
     note = (
         f"{judged.scenario.name}: {int(out.sum())} of {len(out)} episodes are left out for everybody: capacity "
