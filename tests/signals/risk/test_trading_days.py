@@ -91,7 +91,7 @@ def test_a_name_that_fell_to_nothing_is_named() -> None:
 def test_copies_are_named() -> None:
     days, a = weekdays(300), walk(1, 300)
     book = make_portfolio(made({"A": a, "B": walk(2, 300), "C": 3 * a}, days))
-    with pytest.raises(DataError, match="A and C, which move as one.*leave out names that are copies"):
+    with pytest.raises(DataError, match=r"A and C, which move as one.*leave out names that are copies"):
         forecast(book, "ewma")
     for covariance in ("ledoit-wolf", "sample"):
         assert "Copies: A and C move as one." in forecast(book, "ewma", covariance).notes
