@@ -116,7 +116,7 @@ def test_a_sound_record_has_no_fault(traded: Path, tmp_path: Path) -> None:
 TRADES = "kind = 'report_in' AND json_extract(body, '$.exec_type') = 'trade'"
 MANY = """
 number + 100 * n, serial + 100 * n, exec_id, exec_type, status, cl_ord_id || n, orig, order_id, account, instrument,
-side, 1, price, last_qty, last_px, cum_qty, leaves_qty, ns, passive, text, ref
+side, 1, price, last_qty, last_px, cum_qty, leaves_qty, ns, passive, text, ref, fault
 """
 FIRST_TRADE = f"seq = (SELECT min(seq) FROM journal WHERE {TRADES})"
 
