@@ -251,7 +251,7 @@ def curve_lots(instrument: Instrument, events: Events) -> Floats:
     opening, closing = session_of(instrument, events)
     printed = events.kind == TRADE
     edges = np.linspace(opening, closing, CURVE_BINS + 1)
-    return np.histogram(events.exch_ns[printed], edges, weights=events.qty_lots[printed])[0]
+    return np.histogram(events.exch_ns[printed], edges, weights=events.qty_lots[printed].astype(np.float64))[0]
 
 
 def split_dates(lake: Lake, symbol: str, judged: Sequence[str] = ()) -> tuple[list[str], list[str]]:
