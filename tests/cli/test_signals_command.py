@@ -63,7 +63,7 @@ def test_the_road_from_panel_to_verdict(config: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     built = done("build", config, "--out", out)
     assert built["rows"] == 20 * 119
-    assert set(built["sources"]) == {"linear", "interaction", "noise", "market"}
+    assert set(built["sources"]) == {"linear", "interaction", "noise"}
     again = done("build", config, "--out", tmp_path / "again")
     assert again["files"] == built["files"]
     trained = done("train", config, "--out", out)
