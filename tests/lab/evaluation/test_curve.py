@@ -1,5 +1,7 @@
 """The curve of a day's volume, of hours that are not judged, on a tape of level totals."""
 
+from pathlib import Path
+
 import numpy as np
 
 from tercel.api.testing.feed import read_all
@@ -32,7 +34,7 @@ ask = "a"
 """
 
 
-def test_a_judged_half_hour_counts_as_the_mean_of_the_others(tmp_path):
+def test_a_judged_half_hour_counts_as_the_mean_of_the_others(tmp_path: Path) -> None:
     """Trades of a lot more in each of the 13 half hours; the third, from 10:00, is judged."""
     lots = np.arange(1, 14)
     rows = [f"{32_400 + 900 + 1_800 * part},10,{count}" for part, count in enumerate(lots)]
