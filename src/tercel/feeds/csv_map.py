@@ -15,7 +15,7 @@ from pydantic import Field, PositiveInt, model_validator
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
 from tercel.core.schema import schema_of
-from tercel.core.tables.table_map import MapTable, TextFormat, Words
+from tercel.core.tables.table_map import FRACTION, MapTable, TextFormat, Words
 from tercel.core.toml import parse_toml
 from tercel.core.validated import validated
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
@@ -66,7 +66,7 @@ class InstrumentMap(MapTable):
         clock = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?")
         sound = len(self.session) in (0, 2) and all(clock.fullmatch(text) for text in self.session)
         _need(
-            (sound, "a session as HH:MM, when it begins and when it ends"),
+            (sound, "a session as HH:MM, 23:59 at most, when it begins and when it ends; none for around the clock"),
             (not sound or self.begins_s > -DAY_S, "a session that begins after 00:00, or none for around the clock"),
             (-(2**29) * self.tick <= (self.lowest_price or 0.0), "a lowest_price at most 2**29 ticks below zero"),
         )
@@ -98,7 +98,8 @@ class TimeMap(MapTable):
     origin : str
         "midnight" (local) or "epoch" (UTC); of numbers only.
     format : str
-        Of text, as in strftime with "%.f" for a fraction and "%:z" for a zone such as +00:00.
+        Of text, as in strftime with "%.f" for a fraction with its point, "%3f" for three digits of one, and "%:z" for a
+        zone such as +00:00.
     timezone : str
         Of text without a zone in it; empty for the instrument's.
     received : str
@@ -118,7 +119,10 @@ class TimeMap(MapTable):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
-        _need((self.unit != "text" or self.format, "a format for text"))
+        _need(
+            (self.unit != "text" or self.format, "a format for text, such as '%Y-%m-%d %H:%M:%S%.f'"),
+            ("%f" not in self.format, FRACTION),
+        )
         return self
 
 

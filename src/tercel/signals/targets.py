@@ -109,8 +109,12 @@ def read_named(
     plain = [plain_name(column) for column in table.frame.columns]
     counted = [unit for unit, called in units.items() if unit in table.map.columns or set(called) & set(plain)]
     if len(counted) != 1:
-        wanted = f"columns name and one of {', '.join(units)}"
-        raise DataError(wanted, f"{', '.join(table.frame.columns[1:])} in {path}, row 1", "name them so")
+        calls = " ".join(how.column.format(ours, "THEIRS") for ours in ("symbol", next(iter(units))))
+        raise DataError(
+            f"columns name and one of {', '.join(units)}",
+            f"{', '.join(table.frame.columns[1:])} in {path}, row 1",
+            f"name them so, or say what they are called: {calls}",
+        )
     table = renamed(table, ("symbol", *counted), ("date",), {**units, "symbol": USUAL["symbol"], "date": ("date",)})
     last: Any = None
     if "date" in table.frame.columns:

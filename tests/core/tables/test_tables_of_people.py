@@ -115,6 +115,7 @@ def test_units_and_maps(tmp_path: Path) -> None:
     (tmp_path / "m.toml").write_text('decimal = ","\n[columns]\nprice = "Kurs"\n')
     assert table_map(tmp_path / "m.toml", {"price": "Preis"}).columns == {"price": ("Preis",)}
     assert table_map(None, {"map": str(tmp_path / "m.toml")}).decimal == ","
-    for wrong in ({"decimal": ";"}, {"timezone": "Mars"}, {"encoding": "utf-99"}, {"separator": ";;"}):
+    wrongs = ({"timezone": "Mars"}, {"encoding": "utf-99"}, {"separator": ";;"}, {"time_format": "%S,%f"})
+    for wrong in ({"decimal": ";"}, *wrongs):
         with pytest.raises(ConfigError):
             table_map(None, wrong)

@@ -236,6 +236,8 @@ def test_a_german_file_is_read_as_it_is_and_asks_for_the_rest(lake: Lake, tmp_pa
     found = costs(path, lake, *words, "--column", "buy=Kauf")
     assert found["parents"] == mapped["parents"]
     assert any("read as Windows-1252" in warning for warning in found["warnings"])
+    assert not {"Datum", "Zeit"} & {*found["columns_not_read"], *mapped["columns_not_read"]}
+    assert " EUR; quotes" in mapped["sentences"][0]
 
 
 def test_decimal_commas_are_shown_by_the_file(lake: Lake, tmp_path: Path) -> None:

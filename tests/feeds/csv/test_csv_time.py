@@ -174,3 +174,12 @@ def test_a_session_that_says_nothing_is_refused(session, more, said):
         text = text.replace('unit = "text"', 'unit = "ms"').replace('format = "%Y-%m-%dT%H:%M:%S"', "")
     with pytest.raises(ConfigError, match=said):
         parse_map(text)
+
+
+def test_a_fraction_of_no_said_width_is_refused_since_it_would_be_nanoseconds(tmp_path):
+    """09:00:00;120 read by %f is 120 ns after nine: refused, and what is named reads it."""
+    row, told = ["05.03.2024 09:00:00;120,EURUSD,1,1.05"], MAP.replace("%Y-%m-%dT%H:%M:%S", "%d.%m.%Y %H:%M:%S;%f")
+    with pytest.raises(ConfigError, match="%3f, %6f or %9f"):
+        days_of(tmp_path, row, "UTC", text=told)
+    [day] = days_of(tmp_path, row, "UTC", text=told.replace("%f", "%3f"))
+    assert {int(ns) % 10**9 for ns in day.events.exch_ns} == {120_000_000}

@@ -55,6 +55,8 @@ def refuse_several(fills: Sequence[FileFill], name: str) -> str:
     known = {fill.currency.upper(): fill for fill in reversed(fills) if fill.currency}
     if len(known) > 1:
         received = ", ".join(f"{currency} in row {fill.row}" for currency, fill in reversed(known.items()))
-        remedy = 'analyse a currency at a time: `only = {Currency = ["USD"]}` in a map, with the column\'s name'
+        remedy = (
+            'give each currency a file, or a map of your own with `only = {Currency = ["USD"]}`, the column by its name'
+        )
         raise DataError("prices of one currency", f"{received} of {name}", remedy)
     return next(iter(known), "")

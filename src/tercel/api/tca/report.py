@@ -121,7 +121,9 @@ class OwnCosts:
                 "delay is not measured"
             )
         lines = sentences(self.rows, self.analysis.money(), more, self.analysis.unit)
-        lines[0] = f"{lines[0][:-1]}; quotes older than {self.analysis.quote_age} do not count."
+        lines[0] = (f"{lines[0][:-1]}; quotes older than {self.analysis.quote_age} do not count.").replace(
+            "in money", self.analysis.currency or "in money"
+        )
         if counts := self.analysis.odd_words:
             lines.append(f"Fills to look at: {'; '.join(counts)}.")
         if self.counterfactual is not None:
@@ -385,7 +387,9 @@ def page(costs: OwnCosts, title: str, more_sections: Sequence[Section] = ()) -> 
         apart = plain_table(["currency", "fees"], [[name, f"{fee:,.8g}"] for name, fee in found["fees_apart"].items()])
         sections.append(Section("Fees of other currencies, in no cost", html=apart))
     total = found["total"]
-    answer = f"{title}: {fixed(total['is_bps'], 1)} {unit}, {total['money']['fills']:,.2f} in money"
+    answer = (
+        f"{title}: {fixed(total['is_bps'], 1)} {unit}, {total['money']['fills']:,.2f} {found['currency'] or 'in money'}"
+    )
     return render(answer, lines[0], sections)
 
 
@@ -404,7 +408,7 @@ def _sums(found: Mapping[str, Any]) -> str:
     return "".join(
         _table(["agent", *headings], rows, caption)
         for headings, rows, caption in (
-            ([*counts, *money], shown, "Lots, and what they cost in money"),
+            ([*counts, *money], shown, f"Lots, and what they cost, {found['currency'] or 'in money'}"),
             ([*parts, *against], costs, f"What the fills cost in parts and against benchmarks, {found['unit']}"),
             ([f"+{span}" for span in spans], marks, f"The mid after fills, in the order's favour, {found['unit']}"),
         )
@@ -421,7 +425,10 @@ def _path(one: OwnParent, name: str) -> Figure:
     from tercel.desk.trading.tca.figures import path_with_fills
 
     zero = one.day.price_origin * one.grain
-    fills, mids = one.fills + zero * (np.arange(7) == F_PX), one.mids + np.array([0, 2 * zero])
+    fills, mids = (
+        one.fills + zero * (np.arange(7) == F_PX),
+        np.maximum(one.mids, [one.cost.start_ns, 0]) + np.array([0, 2 * zero]),
+    )
     return path_with_fills(one.cost.parent, one.cost.side, fills, mids, name, float(one.price_unit))
 
 

@@ -150,8 +150,8 @@ def _refuse_missing(
     alike = {ours: found for ours, names in alike.items() if (found := not_money(table, ours, names))}
     options = " ".join(column(ours, names[0]) for ours, names in alike.items())
     more = [f"{ours} may be {' or '.join(names[1:])} too" for ours, names in alike.items() if len(names) > 1]
-    toml = ", ".join(f'{name} = "..."' for name in lacking)
-    said = "; ".join([f"say what they are: {options}", *more]) if alike else table.how.otherwise.format(toml)
+    named = ", ".join(f'{name} = "..."' for name in lacking), " ".join(column(name, "THEIRS") for name in lacking)
+    said = "; ".join([f"say what they are: {options}", *more]) if alike else table.how.otherwise.format(*named)
     if lacking:
         theirs = [name for name in table.frame.columns if name != ROW]
         received = f"{', '.join(theirs) or 'an empty file'} in {table.where}"
@@ -165,5 +165,15 @@ def _refuse_missing(
 
 def unread(table: Table, known: Sequence[str]) -> list[str]:
     """Columns of a table that nothing is read from."""
-    there = [name for name in table.frame.columns if name and name not in (ROW, *known)]
-    return [name for name in there if not name.endswith(" (left out)") and name not in (*table.map.only, *SETTINGS)]
+    joined = {
+        word.lower()
+        for ours, words in table.map.columns.items()
+        if table.theirs.get(ours, "").lower() == " ".join(words).lower()
+        for word in words
+    }
+    return [
+        name
+        for name in table.frame.columns
+        if name and not name.endswith(" (left out)") and name.lower() not in joined
+        if name not in (ROW, *known, *table.map.only, *SETTINGS)
+    ]

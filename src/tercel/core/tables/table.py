@@ -29,7 +29,7 @@ class HowToMap(NamedTuple):
 
     column: str = "`column={}={}`"
     whole: str = "`column=` or `map=`"
-    otherwise: str = "name the columns in the first row"
+    otherwise: str = "say what they are called in the file: {1}; or name them so in its first row"
 
 
 TYPED: Final = HowToMap()

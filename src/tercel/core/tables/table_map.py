@@ -28,6 +28,11 @@ class MapTable(TomlTable):
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
 
+FRACTION: Final = (
+    "%3f, %6f or %9f for that many digits of a fraction, or %.f with its point: %f alone counts nanoseconds"
+)
+
+
 class TextFormat(MapTable):
     """How the text of a table is written; what is empty is found in the text, and refused where that does not show it.
 
@@ -46,7 +51,7 @@ class TextFormat(MapTable):
     """
 
     encoding: str = ""
-    separator: str = ""
+    separator: str = Field(default="", max_length=1)
     decimal: Literal["", ".", ","] = ""
     thousands: Literal["", ".", ",", "'", " "] = ""
     skip: int = Field(default=-1, ge=-1)
@@ -58,8 +63,6 @@ class TextFormat(MapTable):
                 "".encode(self.encoding)
             except LookupError as error:
                 raise ValueError("an encoding that Python knows, such as utf-8, utf-16 or cp1252") from error
-        if len(self.separator) > 1:
-            raise ValueError("one character between cells")
         if self.decimal and self.decimal == self.thousands:
             raise ValueError("two different signs, for decimals and for thousands")
         return self
@@ -88,7 +91,8 @@ class TableMap(TextFormat):
     timezone : str
         IANA zone of times that do not say theirs.
     time_format : str
-        Of times, as in strftime; empty: ISO and the other usual ways.
+        Of times, as in strftime, with "%.f" for a fraction with its point, "%3f" for three digits of one; empty:
+        ISO and the other usual ways.
     date_order : str
         Of dates of three numbers: "dmy", "mdy", "ymd".
     repeated_hour : str
@@ -133,6 +137,8 @@ class TableMap(TextFormat):
             self.zone  # noqa: B018
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError("an IANA time zone, such as America/New_York") from error
+        if "%f" in self.time_format:
+            raise ValueError(FRACTION)
         return self
 
     @property

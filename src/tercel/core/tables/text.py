@@ -50,7 +50,7 @@ def decoded(data: bytes, encoding: str, where: str) -> tuple[str, str]:
         Bytes that the encoding does not have.
 
     >>> decoded("K\\xe4ufe".encode("cp1252"), "", "a.csv")
-    ('Käufe', 'a.csv is not in UTF-8: read as Windows-1252 (`column=encoding=` names another)')
+    ('Käufe', 'read as Windows-1252, since a.csv is not in UTF-8; the key encoding of a map says another')
     """
     marked = "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
     ways = [encoding] if encoding else [marked, "cp1252"]
@@ -62,9 +62,8 @@ def decoded(data: bytes, encoding: str, where: str) -> tuple[str, str]:
             received = f"{error.reason} in row {row} of {where}"
             refusal = DataError(f"a text file in {ways[0].removesuffix('-sig').upper()}", received, _ENCODING)
             continue
-        guessed = not encoding and way != marked
-        note = f"{where} is not in UTF-8: read as Windows-1252 (`column=encoding=` names another)" if guessed else ""
-        return text.removeprefix("\ufeff"), note
+        note = f"read as Windows-1252, since {where} is not in UTF-8; the key encoding of a map says another"
+        return text.removeprefix("\ufeff"), "" if encoding or way == marked else note
     raise refusal
 
 

@@ -222,7 +222,7 @@ class Split:
         """The mean over days of parts without judged hours; where no day has one, the mean of all parts that have."""
         parts = []
         for instrument, events in self.days:
-            lots = curve_lots(instrument, events)
+            lots = curve_lots(instrument, events).astype(np.float64)  # counts of levels are integers
             edges = np.linspace(*session_of(instrument, events), len(lots) + 1)
             for begin, end in self.hours.get(instrument.date, ()):
                 lots[(edges[:-1] < end) & (edges[1:] > begin)] = np.nan

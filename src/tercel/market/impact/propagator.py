@@ -97,7 +97,11 @@ def law_of(seen: Sequence[Observed], name: str, *, y: float = 1.0) -> ImpactLaw:
     lots = np.concatenate([one.lots[one.kind == MARKET] for one in seen]) if seen else np.zeros(0)
     seconds = sum(one.seconds for one in seen)
     if len(lots) == 0 or seconds <= 0.0:
-        raise ConfigError("days with trades", f"{len(lots)} trades in {seconds:g} s", "import days that trade")
+        raise ConfigError(
+            "days with trades",
+            f"{len(lots)} trades in {seconds:g} s",
+            "import the trades of these days too, or leave impact out: `impact=none`",
+        )
     base = ImpactLaw(
         "translation", mean_trade_lots=float(lots.mean()), trades=len(lots) / seconds * HORIZON_S, y=y,
         sigma_ticks=sigma_ticks(seen),

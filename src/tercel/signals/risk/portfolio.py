@@ -149,7 +149,11 @@ def _checked(weights: Mapping[str, float], names: list[str]) -> list[str]:
     """Names with a weight other than 0."""
     for name, weight in weights.items():
         if name not in names:
-            raise DataError("weights of names that have prices", f"one of {name!r}", offer(name, names, "take it out"))
+            raise DataError(
+                f"weights of names that have prices, such as {', '.join(names[:5])}",
+                f"one of {name!r}",
+                offer(name, names, "take it out"),
+            )
         if not np.isfinite(weight):
             raise DataError("a finite weight", f"{weight} of {name}", "correct the weight")
     used = [name for name, weight in weights.items() if weight]
