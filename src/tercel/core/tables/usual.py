@@ -85,5 +85,7 @@ USUAL_ORDERS: Final[dict[str, tuple[str, ...]]] = USUAL | {
     "refused": ("rejected", "rejectedqty", "refusedqty", "rejects"),
 }
 """Of somebody's orders."""
-OURS: Final = frozenset(USUAL_FILLS | USUAL_ORDERS) | {"venue", "agent", "horizon", "rv", "vix", "weight", "lots"}
+OURS: Final = frozenset(USUAL_FILLS | USUAL_ORDERS) | {
+    "venue", "agent", "currency", "asset", "amount", "horizon", "rv", "vix", "weight", "lots",
+}  # fmt: skip
 """Columns that a map of any table may name."""
