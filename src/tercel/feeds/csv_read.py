@@ -29,7 +29,7 @@ RECEIVED: Final = "_received"
 TIMES: Final = (NS, RECEIVED, ROW)
 HEAD_BYTES: Final = 1 << 16
 """Bytes of a file by which its encoding, its separator and its header are found."""
-_MARKS: Final = r"[^-+.0-9eE\s]"
+_MARKS: Final = r"[^-+.0-9eE\s]|\d\s\d"
 CORRECT: Final = "correct the row, or the map"
 ALLOW: Final = (
     "correct the row; where prices may be at or below zero, say how low in [instrument] of the map: "

@@ -85,5 +85,10 @@ USUAL_ORDERS: Final[dict[str, tuple[str, ...]]] = USUAL | {
     "refused": ("rejected", "rejectedqty", "refusedqty", "rejects"),
 }
 """Of somebody's orders."""
+# Our columns of numbers.
+NUMBERS: Final = frozenset({
+    "quantity", "price", "fee", "amount", "limit", "refused", "open", "high", "low", "close", "adj_close", "volume",
+    "weight", "lots", "shares", "rv", "vix", "value", "outcome", "sd", "dollars",
+})  # fmt: skip
 OURS: Final = frozenset(USUAL_FILLS | USUAL_ORDERS) | {"venue", "agent", "horizon", "rv", "vix", "weight", "lots"}
 """Columns that a map of any table may name."""
