@@ -1,5 +1,6 @@
 """Tables as people have them: text, sections, totals, decimal signs, proposals for columns, dates."""
 
+import gzip
 from fractions import Fraction
 from pathlib import Path
 
@@ -68,6 +69,13 @@ def test_thousands_in_a_letter_are_neither_a_unit_nor_proposed_as_one(tmp_path: 
     with pytest.raises(DataError) as refusal:
         exact(read(tmp_path, f"price,quantity\n1,{cell}\n", said, "price", "quantity"), "quantity")
     assert "units_in_cells" not in str(refusal.value)
+
+
+def test_half_a_gzipped_file_is_refused(tmp_path: Path) -> None:
+    whole = gzip.compress(b"symbol,price\nA,1\n")
+    for part in (whole[:-9], whole[:12] + b"x" * 9 + whole[21:]):
+        with pytest.raises(DataError, match="a whole gzipped file"):
+            read(tmp_path, part, AS_NAMED, "symbol", "price")
 
 
 def test_an_open_quotation_mark_swallows_no_rows(tmp_path: Path) -> None:

@@ -122,10 +122,16 @@ def _joined(table: Table, called: dict[str, Words]) -> Table:
         if None in places:
             continue  # alternatives, or a name that is not there: told with the others
         names = list(dict.fromkeys(theirs[place] for place in places if place is not None))
-        parts = [pl.col(name).cast(pl.String).fill_null("") for name in names]
         name = " ".join(names)
-        frame = table.frame.with_columns(pl.concat_str(parts, separator=" ").str.strip_chars().alias(name))
-        table, called[ours] = replace(table, frame=frame), (name,)
+        table = replace(
+            table,
+            frame=table.frame.with_columns(
+                pl.concat_str([pl.col(one).cast(pl.String).fill_null("") for one in names], separator=" ")
+                .str.strip_chars()
+                .alias(name)
+            ),
+        )
+        called[ours] = (name,)
     return table
 
 

@@ -83,9 +83,10 @@ def exact(table: Table, name: str, expected: str = "a number") -> list[Fraction 
     """
     found = texts(table, name, expected, "correct the row, or take it out")
     decimals = [None if text is None else Decimal(text) for text in found]
-    beyond = [bool(one) and abs(one.adjusted()) > LARGEST for one in decimals if one is not None]
-    large = found.is_not_null().scatter(found.is_not_null().arg_true(), pl.Series(beyond, dtype=pl.Boolean))
-    table.refuse(large, name, f"{expected} from 1e-15 to 1e15", "correct the row, or take it out")
+    beyond = [one is not None and bool(one) and abs(one.adjusted()) > LARGEST for one in decimals]
+    table.refuse(
+        pl.Series(beyond, dtype=pl.Boolean), name, f"{expected} from 1e-15 to 1e15", "correct the row, or take it out"
+    )
     return [None if one is None else Fraction(one) for one in decimals]
 
 
@@ -98,8 +99,7 @@ def units(table: Table, name: str) -> pl.Series:
     """
     text = table.frame[name].cast(pl.String).str.strip_chars()
     after = text.str.extract(r"^[-+]?[\d.,' ]*\d[.]?\s*((?:[A-DF-Za-df-z]|[eE][A-Za-z])[A-Za-z0-9]*)$")
-    before = text.str.extract(r"^([A-Za-z]+)\s*[-+]?[\d.,]+$")
-    return after.fill_null(before).fill_null("").alias(name)
+    return after.fill_null(text.str.extract(r"^([A-Za-z]+)\s*[-+]?[\d.,]+$")).fill_null("").alias(name)
 
 
 def is_number(table: Table, name: str) -> tuple[int, int]:

@@ -79,10 +79,15 @@ class Table:
         A clock of 10.30 or an order's number of 12.5 shows nothing: our columns of numbers do, and where there are none
         all but dates and names.
         """
-        shows = self.frame.select(
-            NUMBERS & {*self.frame.columns} or {*self.frame.columns} - {"date", "time", "symbol", "side", "parent"}
+        comma, point = (
+            0 if place is None else int(self.frame[ROW][place])
+            for place in shown_signs(
+                self.frame.select(
+                    NUMBERS & {*self.frame.columns}
+                    or {*self.frame.columns} - {"date", "time", "symbol", "side", "parent"}
+                )
+            )
         )
-        comma, point = (0 if place is None else int(self.frame[ROW][place]) for place in shown_signs(shows))
         return comma, point
 
 
@@ -124,9 +129,9 @@ def read_table(source: object, map: TableMap | Called = AS_NAMED, how: HowToMap 
         return Table(_of_json(text, path), where, told, how)
     parts, separator, notes = sections(text, told, where)
     first, *others = [_of_section(part, where) for part in parts]
-    several = f"one table of {where} is read, of those with headers in rows {[one.header[0] for one in parts]}"
-    notes = [text for text in (note, *notes, several if others else "") if text]
-    return Table(first, where, told, how, separator, others=tuple(others), notes=notes)
+    if others:
+        notes.append(f"one table of {where} is read, of those with headers in rows {[one.header[0] for one in parts]}")
+    return Table(first, where, told, how, separator, others=tuple(others), notes=[*filter(None, [note]), *notes])
 
 
 def _numbered(frame: pl.DataFrame, rows: Sequence[int] = ()) -> pl.DataFrame:

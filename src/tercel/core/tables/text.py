@@ -5,6 +5,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,7 +39,10 @@ class TableSection:
 def content(path: Path) -> bytes:
     """Bytes of a file, unpacked where it is gzipped."""
     data = path.read_bytes()
-    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    try:
+        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    except (EOFError, OSError, zlib.error) as error:
+        raise DataError("a whole gzipped file", f"{path}: {error}", "fetch it again, or unpack it") from error
 
 
 def decoded(data: bytes, encoding: str, where: str) -> tuple[str, str]:
