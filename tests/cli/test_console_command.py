@@ -84,7 +84,10 @@ def test_without_a_desk_nothing_starts(
 
 def test_a_short_password_is_refused(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERCEL_CONSOLE_PASSWORD", "short")
-    refused(tercel("console", "--desk", desk, "--port", 0, "--people", desk / "people.json"), "a password of 8 to 1,024 characters")
+    refused(
+        tercel("console", "--desk", desk, "--port", 0, "--people", desk / "people.json"),
+        "a password of 8 to 1,024 characters",
+    )
 
 
 # -- the kill switch ------------------------------------------------------------------------------------------------

@@ -316,6 +316,14 @@ def test_what_stands_twice_and_says_the_same_is_read(line):
     assert at.reports[0].fault == "32: a tag stands twice; 54: a tag stands twice; 11: a tag stands twice"
 
 
+@pytest.mark.parametrize("said", [["3", "3"], ["0", "3"], ["1", "1"], ["0", "1"]])
+def test_what_is_perhaps_no_trade_is_not_booked_as_one(line, said):
+    """ExecTransType of FIX 4.2: a status or a cancel that stands twice, or beside a new one."""
+    at = line("generic-42")
+    at.say([*(field for field in at.fill(1) if field[0] != 20), *((20, one) for one in said)])
+    assert at.lots == 0
+
+
 @pytest.mark.parametrize(("base", "bust"), [("generic-44", {150: "H"}), ("generic-42", {150: "1", 20: "1"})])
 def test_a_bust_takes_back_the_execution_that_it_names_or_none(line, base, bust):
     at = line(base)

@@ -102,6 +102,8 @@ def test_01d_a_list_of_orders_too(tmp_path: Path) -> None:
     assert [one.quantity for one in tc.read_orders(silent, columns={"decimal": "."})] == [10]
     shown = written(tmp_path, head + "2024-04-03 10:30;RWE;buy;10.000;2h;28,66\n", name="shown.csv")
     assert [(one.quantity, one.limit_price) for one in tc.read_orders(shown)] == [(10_000, 28.66)]
+    shown.write_text(shown.read_text().replace(";2h", ";1.800"))
+    assert tc.read_orders(shown)[0].horizon_s == 1800
 
 
 # -- 02, 03: American and British brokers -----------------------------------------------------------------------------

@@ -29,7 +29,7 @@ RECEIVED: Final = "_received"
 TIMES: Final = (NS, RECEIVED, ROW)
 HEAD_BYTES: Final = 1 << 16
 """Bytes of a file by which its encoding, its separator and its header are found."""
-_MARKS: Final = r"[^-+.0-9eE]"
+_MARKS: Final = r"[^-+.0-9eE\s]|\d\s\d"
 CORRECT: Final = "correct the row, or the map"
 ALLOW: Final = (
     "correct the row; where prices may be at or below zero, say how low in [instrument] of the map: "
@@ -103,7 +103,7 @@ class TextRows:
             self.refuse(
                 unknown, made, "a number whose decimal sign is known", 'write `decimal = ","`, or ".", in the map'
             )
-        if self.decimal == "," or self.frame[column].str.strip_chars().str.contains(_MARKS).any():
+        if self.decimal == "," or self.frame[column].str.contains(_MARKS).any():
             made = replace(made, made=with_point(plain_text(text), self.decimal or ".").cast(pl.Float64))
         value = pl.when(text == "").then(0.0).when(made.made.is_finite()).then(divided(made.made * times, over))
         return replace(made, made=value)

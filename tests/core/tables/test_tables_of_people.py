@@ -1,5 +1,6 @@
 """Tables as people have them: text, sections, totals, decimal signs, proposals for columns, dates."""
 
+import gzip
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tercel.core.tables.numbers import exact, units
 from tercel.core.tables.sides import sides
 from tercel.core.tables.table import Table, read_table
 from tercel.core.tables.table_map import AS_NAMED, Called, TableMap, table_map
-from tercel.core.tables.times import moments
+from tercel.core.tables.times import days, moments
 from tercel.core.tables.usual import USUAL_FILLS
 
 
@@ -36,6 +37,7 @@ def read(folder: Path, text: str | bytes, columns: TableMap | Called = AS_NAMED,
         ("price,quantity\n1,(2.5)\n1,3.5-\n1,-\n", {}, [Fraction(-5, 2), Fraction(-7, 2), None]),
         ("price,quantity\n1,0.00000001\n", {}, [Fraction(1, 10**8)]),
         ("price,quantity\n1,0.5000000000RWE\n", {"units_in_cells": True}, [Fraction(1, 2)]),
+        ("price,quantity\n1,1e5\n1,1E5ETH\n", {"units_in_cells": True}, [100_000, 100_000]),
     ],
 )
 def test_numbers_are_read_by_the_sign_that_the_file_shows(
@@ -48,6 +50,8 @@ def test_numbers_are_read_by_the_sign_that_the_file_shows(
     ("text", "remedy"),
     [
         ("price;quantity\n28;10.000\n", "`column=decimal=,` or `column=decimal=.`"),
+        ("price;quantity\n28;010.000\n", "`column=decimal=,` or `column=decimal=.`"),
+        ("price;quantity;Zeit;parent\n28;1.000;10.30;12.5\n", "`column=decimal=,` or `column=decimal=.`"),
         ("price;quantity\n28,60;1\n28.60;1,5\n", "`column=decimal=,` or `column=decimal=.`"),
         ('price,quantity\n1,"28,60"\n', "`column=decimal=,`"),
     ],
@@ -57,6 +61,51 @@ def test_a_number_of_no_certain_sign_is_refused_and_its_remedy_works(tmp_path: P
         exact(read(tmp_path, text, AS_NAMED, "price", "quantity"), "quantity")
     assert remedy in str(refusal.value)
     assert exact(read(tmp_path, text.replace("28.60", "28,60"), {"decimal": ","}, "price", "quantity"), "quantity")
+
+
+@pytest.mark.parametrize("said", [{}, {"units_in_cells": True}])
+@pytest.mark.parametrize("cell", ["1.5K", "2M", "3 mio"])
+def test_thousands_in_a_letter_are_neither_a_unit_nor_proposed_as_one(tmp_path: Path, cell: str, said: Called) -> None:
+    with pytest.raises(DataError) as refusal:
+        exact(read(tmp_path, f"price,quantity\n1,{cell}\n", said, "price", "quantity"), "quantity")
+    assert "units_in_cells" not in str(refusal.value)
+
+
+def test_half_a_gzipped_file_is_refused(tmp_path: Path) -> None:
+    whole = gzip.compress(b"symbol,price\nA,1\n")
+    for part in (whole[:-9], whole[:12] + b"x" * 9 + whole[21:]):
+        with pytest.raises(DataError, match="a whole gzipped file"):
+            read(tmp_path, part, AS_NAMED, "symbol", "price")
+
+
+def test_an_open_quotation_mark_swallows_no_rows(tmp_path: Path) -> None:
+    for third in ("c", '"c'):
+        with pytest.raises(DataError, match="behind row 2"):
+            read(tmp_path, f'symbol,price,note\nA,1,a\nB,2,"b\nC,3,{third}\nD,4,d\n', AS_NAMED, "symbol", "price")
+
+
+def test_rows_of_a_second_table_with_the_same_columns_are_not_passed_over(tmp_path: Path) -> None:
+    text = "symbol,price,quantity\nA,1,1\nOptions\nsymbol,price\nB,2\n"
+    with pytest.raises(DataError, match=r"from rows 2 and 5.*a file of its own"):
+        read(tmp_path, text, AS_NAMED, "symbol", "price")
+
+
+@pytest.mark.parametrize("name", ["SUMO", "ENDEX", "TOTALY"])
+def test_a_name_that_begins_like_a_total_is_a_row(tmp_path: Path, name: str) -> None:
+    table = read(tmp_path, f"symbol,price,note\nA,1,\n{name},2,\n", AS_NAMED, "symbol", "price")
+    assert table.frame["symbol"].to_list() == ["A", name]
+
+
+def test_digits_of_a_clock_are_no_milliseconds(tmp_path: Path) -> None:
+    text = "time,price\n202404031030,1\n20240403103015,1\n1712140200000,1\n"
+    found = moments(read(tmp_path, text, {"timezone": "UTC"}, "time", "price"), "time")
+    assert found.dt.to_string("%F %T").to_list() == [
+        "2024-04-03 10:30:00",
+        "2024-04-03 10:30:15",
+        "2024-04-03 10:30:00",
+    ]
+    with pytest.raises(DataError, match=r"20240403103015123.*row 2"):
+        days(read(tmp_path, "date,price\n20240403103015123,1\n", AS_NAMED, "date", "price"), "date")
 
 
 def test_titles_totals_sections_and_repeated_headers_are_no_rows(tmp_path: Path) -> None:
@@ -69,6 +118,7 @@ def test_titles_totals_sections_and_repeated_headers_are_no_rows(tmp_path: Path)
     assert table.notes == [
         f"lines before the header of {tmp_path / 't.csv'} passed over: row 1, 'Account 12'",
         f"totals of {tmp_path / 't.csv'} left out: row 7, 'Total 30'",
+        f"one table of {tmp_path / 't.csv'} is read, of those with headers in rows [3, 9]",
     ]
     cash = read(tmp_path, text, {"symbol": "Currency", "price": "Ending Cash"}, "symbol", "price")
     assert cash.frame["row"].to_list() == [10]

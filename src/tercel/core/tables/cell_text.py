@@ -16,8 +16,10 @@ _SHOWS: Final = (
     r"^[-+]?(?:(?:0|\d{{4,}}){d}\d+|\d{{1,3}}{d}(?:\d{{1,2}}|\d{{4,}})"
     r"|\d{{1,3}}(?:{t}\d{{3}})+{d}\d+|\d{{1,3}}(?:{t}\d{{3}}){{2,}})$"
 )
-EITHER: Final = r"^[-+]?[1-9]\d{0,2}[.,]\d{3}$"
+EITHER: Final = r"^[-+]?(?:[1-9]\d{0,2}|0\d{1,2})[.,]\d{3}$"
 """Numbers with one sign, which may be of decimals or of thousands."""
+# Numbers in thousands or millions.
+SCALED: Final = r"\d\s*(?i:k|m|b|mn|mm|bn|mio|mrd)$"
 # Not `\d`, which takes the digits of every script.
 _NUMBER: Final = r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$"
 
@@ -33,7 +35,11 @@ def plain_text(text: pl.Expr, units: bool = False) -> pl.Expr:
     text = text.str.strip_chars().str.replace(r"^\((.+)\)$", "-${1}").str.replace(r"^([^-]+)-$", "-${1}")
     text = text.str.replace(rf"^({_SIGN})\s*{_MONEY}\s*", "${1}").str.replace(rf"\s*{_MONEY}$", "")
     if units:
-        text = text.str.replace(r"\s*[A-Za-z][A-Za-z0-9]*$", "").str.replace(r"^([-+]?)[A-Za-z]+\s*", "${1}")
+        # in 1e5 there is none, and in 5k, 1.5M the letter is a part of the number
+        bare = text.str.replace(r"\s*(?:[A-DF-Za-df-z]|[eE][A-Za-z])[A-Za-z0-9]*$", "").str.replace(
+            r"^([-+]?)[A-Za-z]+\s*", "${1}"
+        )
+        text = pl.when(text.str.contains(SCALED)).then(text).otherwise(bare)
     grouped = text.str.contains(_GROUPS)
     text = pl.when(grouped).then(text.str.replace_all(_BETWEEN, "")).otherwise(text)
     return pl.when(~text.str.to_lowercase().is_in(NOTHING)).then(text)

@@ -48,13 +48,22 @@ def renamed(
         A column is missing, misspelt, or named by the map and not there.
     """
     refusals: list[DataError] = []
+    found: list[Table] = []
     for frame in (table.frame, *table.others):
-        one = replace(table, frame=frame, others=())
         try:
-            return _only(_renamed(one, needed, optional, usual, taken))
+            found.append(_only(_renamed(replace(table, frame=frame, others=()), needed, optional, usual, taken)))
         except DataError as error:
             refusals.append(error)
-    raise refusals[0]
+    if not found:
+        raise refusals[0]
+    # below another header may be the same rows again, orders beside executions: neither added nor passed over
+    if len(rows := [str(one.frame[ROW][0]) for one in found if one.frame.height]) > 1:
+        raise DataError(
+            f"one table with {', '.join(needed)}",
+            f"several in {table.where}, from rows {' and '.join(rows)}",
+            "write each as a file of its own",
+        )
+    return max(found, key=lambda one: one.frame.height)
 
 
 def _only(table: Table) -> Table:
@@ -113,10 +122,16 @@ def _joined(table: Table, called: dict[str, Words]) -> Table:
         if None in places:
             continue  # alternatives, or a name that is not there: told with the others
         names = list(dict.fromkeys(theirs[place] for place in places if place is not None))
-        parts = [pl.col(name).cast(pl.String).fill_null("") for name in names]
         name = " ".join(names)
-        frame = table.frame.with_columns(pl.concat_str(parts, separator=" ").str.strip_chars().alias(name))
-        table, called[ours] = replace(table, frame=frame), (name,)
+        table = replace(
+            table,
+            frame=table.frame.with_columns(
+                pl.concat_str([pl.col(one).cast(pl.String).fill_null("") for one in names], separator=" ")
+                .str.strip_chars()
+                .alias(name)
+            ),
+        )
+        called[ours] = (name,)
     return table
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from tercel.core.tables.cell_text import EITHER, plain_text, with_point
+from tercel.core.tables.cell_text import EITHER, SCALED, plain_text, with_point
 from tercel.core.tables.table import ROW, Table
 from tercel.core.tables.usual import plain_name
 
@@ -49,7 +49,7 @@ def texts(table: Table, name: str, expected: str = "a number", remedy: str = "")
     wrong = cells.is_not_null() & found.is_null()
     remedy = remedy or "correct the cell, or leave it empty where there is none"
     other = "," if decimal in (".", "") else "."
-    unit = wrong & cells.str.contains(r"^[-+]?[\d.,]+\s*[A-Za-z]+$")
+    unit = wrong & cells.str.contains(r"^[-+]?[\d.,]+\s*[A-Za-z]+$") & ~cells.str.contains(SCALED)
     say = f"say that cells carry their units: {table.how.column.format('units_in_cells', 'true')}; or {remedy}"
     table.refuse(unit, name, f"{expected} without a unit", say)
     signed = wrong & cells.str.contains(r"^[-+]?[\d.,]+$")
@@ -83,9 +83,10 @@ def exact(table: Table, name: str, expected: str = "a number") -> list[Fraction 
     """
     found = texts(table, name, expected, "correct the row, or take it out")
     decimals = [None if text is None else Decimal(text) for text in found]
-    beyond = [bool(one) and abs(one.adjusted()) > LARGEST for one in decimals if one is not None]
-    large = found.is_not_null().scatter(found.is_not_null().arg_true(), pl.Series(beyond, dtype=pl.Boolean))
-    table.refuse(large, name, f"{expected} from 1e-15 to 1e15", "correct the row, or take it out")
+    beyond = [one is not None and bool(one) and abs(one.adjusted()) > LARGEST for one in decimals]
+    table.refuse(
+        pl.Series(beyond, dtype=pl.Boolean), name, f"{expected} from 1e-15 to 1e15", "correct the row, or take it out"
+    )
     return [None if one is None else Fraction(one) for one in decimals]
 
 
@@ -97,9 +98,8 @@ def units(table: Table, name: str) -> pl.Series:
     'BNB'
     """
     text = table.frame[name].cast(pl.String).str.strip_chars()
-    after = text.str.extract(r"^[-+]?[\d.,' ]*\d[.]?\s*([A-Za-z][A-Za-z0-9]*)$")
-    before = text.str.extract(r"^([A-Za-z]+)\s*[-+]?[\d.,]+$")
-    return after.fill_null(before).fill_null("").alias(name)
+    after = text.str.extract(r"^[-+]?[\d.,' ]*\d[.]?\s*((?:[A-DF-Za-df-z]|[eE][A-Za-z])[A-Za-z0-9]*)$")
+    return after.fill_null(text.str.extract(r"^([A-Za-z]+)\s*[-+]?[\d.,]+$")).fill_null("").alias(name)
 
 
 def is_number(table: Table, name: str) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from tercel.core.parsed import parse_json
 from tercel.core.tables.cell_text import shown_signs
 from tercel.core.tables.table_map import AS_NAMED, Called, TableMap, table_map
 from tercel.core.tables.text import Row, TableSection, content, decoded, sections
+from tercel.core.tables.usual import NUMBERS
 
 ROW: Final = "row"
 """Column: the row of the file that a record was read from, counted from 1."""
@@ -73,8 +74,20 @@ class Table:
 
     @cached_property
     def signs(self) -> tuple[int, int]:
-        """Rows of the first cells that show a decimal comma and a decimal point; 0: none does."""
-        comma, point = (0 if place is None else int(self.frame[ROW][place]) for place in shown_signs(self.frame))
+        """Rows of the first cells that show a decimal comma and a decimal point; 0: none does.
+
+        A clock of 10.30 or an order's number of 12.5 shows nothing: our columns of numbers do, and where there are none
+        all but dates and names.
+        """
+        comma, point = (
+            0 if place is None else int(self.frame[ROW][place])
+            for place in shown_signs(
+                self.frame.select(
+                    NUMBERS & {*self.frame.columns}
+                    or {*self.frame.columns} - {"date", "time", "symbol", "side", "parent"}
+                )
+            )
+        )
         return comma, point
 
 
@@ -116,6 +129,8 @@ def read_table(source: object, map: TableMap | Called = AS_NAMED, how: HowToMap 
         return Table(_of_json(text, path), where, told, how)
     parts, separator, notes = sections(text, told, where)
     first, *others = [_of_section(part, where) for part in parts]
+    if others:
+        notes.append(f"one table of {where} is read, of those with headers in rows {[one.header[0] for one in parts]}")
     return Table(first, where, told, how, separator, others=tuple(others), notes=[*filter(None, [note]), *notes])
 
 

@@ -5,6 +5,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ HEAD: Final = 200
 """Rows by which the separator and the header are found."""
 MOST_TITLES: Final = 50
 """Lines that may stand before a header."""
-_TOTALS: Final = re.compile(r"(sub|grand )?total|transactions total|sum|summe|gesamt|end of|ende")
+_TOTALS: Final = re.compile(r"((sub|grand )?total|transactions total|sum|summe|gesamt|end of|ende)\b")
 _DIGIT: Final = re.compile(r"\d")
 Row = tuple[int, list[str]]
 """A line's number from 1, and its cells."""
@@ -38,7 +39,10 @@ class TableSection:
 def content(path: Path) -> bytes:
     """Bytes of a file, unpacked where it is gzipped."""
     data = path.read_bytes()
-    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    try:
+        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    except (EOFError, OSError, zlib.error) as error:
+        raise DataError("a whole gzipped file", f"{path}: {error}", "fetch it again, or unpack it") from error
 
 
 def decoded(data: bytes, encoding: str, where: str) -> tuple[str, str]:
@@ -111,14 +115,19 @@ def sections(text: str, how: TextFormat, where: str) -> tuple[list[TableSection]
         No header, a row with more or fewer cells than the header of its section.
     """
     lines = io.StringIO(text, None).readlines()
+    rows: list[Row] = []
     skipped = max(how.skip, 0)
     first = next((at for at, line in enumerate(lines) if at >= skipped and line.strip()), len(lines))
     try:
         separator = separator_of([line for line in lines[first : first + HEAD] if line.strip()], how.separator)
         first += first < len(lines) and lines[first].lower().startswith("sep=")
-        rows = _cells(lines, first, separator)
-    except csv.Error as error:  # such as a cell of more letters than csv.field_size_limit()
-        raise DataError("a text file of values separated by commas", f"{where}: {error}", "export it as CSV") from error
+        _add_cells(rows, lines, first, separator)
+    except csv.Error as error:  # such as a cell of more letters than csv.field_size_limit(), or an open quotation mark
+        raise DataError(
+            "a text file of values separated by commas",
+            f"{where}: {error}" + (f", behind row {rows[-1][0]}" if rows else ""),
+            "close the quotation mark, or export it as CSV",
+        ) from error
     if not rows:
         raise DataError("a table with a header", f"an empty file, {where}", "write the names of columns, then rows")
     at = 0 if how.skip >= 0 else header_at([cells for _, cells in rows[:HEAD]])
@@ -133,15 +142,13 @@ def sections(text: str, how: TextFormat, where: str) -> tuple[list[TableSection]
     return parts, separator, notes
 
 
-def _cells(lines: list[str], first: int, separator: str) -> list[Row]:
-    reader = csv.reader(islice(lines, first, None), delimiter=separator)
-    rows: list[Row] = []
+def _add_cells(rows: list[Row], lines: list[str], first: int, separator: str) -> None:
+    reader = csv.reader(islice(lines, first, None), delimiter=separator, strict=True)  # an open quote swallows rows
     number = first + 1
     for cells in reader:  # a cell in quotes may hold ends of lines
         if any(cell.strip() for cell in cells):
             rows.append((number, [read_cell(cell.strip()) for cell in cells]))
         number = first + 1 + reader.line_num
-    return rows
 
 
 def _shown(rows: Sequence[Row]) -> str:

@@ -1,7 +1,7 @@
 """Dates and times of a table: their order and their clock are said or shown by the file, never guessed."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -26,7 +26,8 @@ _STAMP: Final = re.compile(
 )
 _FIX: Final = re.compile(r"\d{8}-\d\d")
 # Numbers below each are in so many nanoseconds: seconds, milliseconds, microseconds, nanoseconds since 1970.
-_UNITS: Final = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3), (2**62, 1))
+# 7,258,118,400 is the first second behind LAST_DAY.
+_UNITS: Final = tuple((7_258_118_400 * 10**places, 10 ** (9 - places)) for places in (0, 3, 6, 9))
 # Seconds since 1970 from which a number is a time.
 _FIRST_S: Final = 10**8
 _EPOCH: Final = datetime(1970, 1, 1)
@@ -53,6 +54,8 @@ def parse_time(text: str) -> tuple[int, bool]:
     """
     if not text.isascii():  # `\\d` takes the digits of every script
         raise ValueError(text)
+    # 202404031000, 20240403100000: as milliseconds since 1970 a day of 1976, or one of the year 2611
+    text = re.sub(r"^((?:19|20)\d\d(?:0[1-9]|1[0-2])[0-3]\d)([0-2]\d[0-5]\d(?:[0-5]\d)?)$", r"\1T\2", text)
     if re.fullmatch(r"\d+(\.\d{1,9})?", text):
         return _since_1970(text), True
     if (match := _STAMP.fullmatch(text)) is None:
@@ -77,7 +80,7 @@ def _since_1970(text: str) -> int:
     number = Fraction(text)
     unit = next((unit for below, unit in _UNITS if number < below), 0)
     ns = number * unit
-    if not unit or number < _FIRST_S or ns.denominator != 1:
+    if not unit or ns < _FIRST_S * NS_PER_SECOND or ns.denominator != 1:
         raise ValueError(text)
     return int(ns)
 
@@ -143,9 +146,7 @@ def days(table: Table, name: str) -> pl.Series:
         found = min(tries, key=lambda one: one.null_count())
         since = text.str.extract(r"^(\d{9,19})(?:\.0*)?$")
         if since.null_count() < found.null_count():
-            found = since.map_elements(
-                lambda cell: datetime.fromtimestamp(parse_time(cell)[0] / NS_PER_SECOND, UTC).date(), pl.Date
-            )
+            found = _clocked(table, name)[0].dt.date()
     expected = "a date such as 2024-01-31, written alike in every row"
     table.refuse(found.is_null(), name, expected, "correct the row, or take it out")
     expected = f"a date from {FIRST_DAY} to {LAST_DAY}"

@@ -85,6 +85,11 @@ USUAL_ORDERS: Final[dict[str, tuple[str, ...]]] = USUAL | {
     "refused": ("rejected", "rejectedqty", "refusedqty", "rejects"),
 }
 """Of somebody's orders."""
+# Our columns of numbers.
+NUMBERS: Final = frozenset({
+    "quantity", "price", "fee", "amount", "limit", "refused", "open", "high", "low", "close", "adj_close", "volume",
+    "weight", "lots", "shares", "rv", "vix", "value", "outcome", "sd", "dollars",
+})  # fmt: skip
 OURS: Final = frozenset(USUAL_FILLS | USUAL_ORDERS) | {
     "venue", "agent", "currency", "asset", "amount", "horizon", "rv", "vix", "weight", "lots",
 }  # fmt: skip

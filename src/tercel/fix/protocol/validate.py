@@ -229,8 +229,12 @@ def salvaged(message: Message, found: Collection[MessageFault]) -> Message | Non
     needed = _SAID | {31, 32} if message.get(150) in ("1", "2", "F", "G") else _SAID  # of a fill, LastPx and LastQty
     if message.kind != EXECUTION_REPORT or not needed <= message.tags:
         return None
-    # FIX 4.2 says with 20 whether a report takes back the execution that 19 names, FIX 4.4 with 150.
-    refers = 19 in message and (message.begin == "FIX.4.2" or message.get(150) in ("G", "H"))
+    # FIX 4.2 says with 20 whether a report takes back the execution that 19 names, or is of no trade, FIX 4.4 with 150.
+    refers = (
+        19 in message or not {(20, "1"), (20, "2"), (20, "3")}.isdisjoint(message.fields)
+        if message.begin == "FIX.4.2"
+        else 19 in message and message.get(150) in ("G", "H")
+    )
     kept = needed | _WHOSE | ({19, 20} if refers else set())
     values = {(tag, value) for tag, value in message.fields if tag in kept}
     spoilt = {one.tag for one in found if one.reason != OUT_OF_ORDER}

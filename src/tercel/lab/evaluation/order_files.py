@@ -101,16 +101,18 @@ def read_orders(
     quantities = exact(table, "quantity", "a quantity of lots")
     parts = pl.Series([value is None or value.denominator > 1 for value in quantities], dtype=pl.Boolean)
     table.refuse(parts, "quantity", "a whole quantity", "correct the row")
-    is_price = ~frame["limit"].str.to_lowercase().str.ends_with("bps")
-    priced = replace(table, frame=frame.with_columns(pl.when(is_price).then(pl.col("limit"))))
-    limits = exact(priced, "limit", "a price, or 25bps")
+    numbers = [pl.when(~pl.col(one).str.contains(r"[A-Za-z]\s*$")).then(one).alias(one) for one in ("limit", "horizon")]
+    bare = replace(table, frame=frame.with_columns(numbers))
+    limits, seconds = exact(bare, "limit", "a price, or 25bps"), exact(bare, "horizon", "seconds, or 30min")
     found = list[Order]()
-    for cells, side, quantity, limit in zip(frame.rows(named=True), sides(table), quantities, limits, strict=True):
+    for cells, side, quantity, limit, wait in zip(
+        frame.rows(named=True), sides(table), quantities, limits, seconds, strict=True
+    ):
         where = f"row {cells[ROW]} of {path}"
         price = float(limit) if limit is not None else cells["limit"] or None
         named = cells["time"], cells["symbol"], side, int(quantity or 0)
         try:
-            found.append(Order(*named, _number(cells["horizon"]), price, where))
+            found.append(Order(*named, cells["horizon"] if wait is None else float(wait), price, where))
         except TercelError as error:
             raise DataError(error.expected, f"{error.received} in {where}", error.remedy) from error
     if not found:
