@@ -119,7 +119,7 @@ def test_verify_ends_with_its_verdict(monkeypatch: pytest.MonkeyPatch, code: int
     asked: list[Any] = []
 
     class Store:
-        def __init__(self, root: Path) -> None:
+        def __init__(self, root: Path, below_zero: bool = False) -> None:
             asked.append(root)
 
         def spelt(self, symbol: str) -> str:

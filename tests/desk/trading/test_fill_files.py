@@ -394,3 +394,10 @@ def test_a_symbol_in_other_letters_is_offered(lake: Lake, day: MarketDay) -> Non
 
 def _fields(fill: FileFill) -> dict[str, object]:
     return {name: getattr(fill, name) for name in FileFill.__dataclass_fields__}
+
+
+def test_prices_and_fees_of_two_currency_signs_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "fills.csv"
+    file.write_text("time,symbol,side,quantity,price,fee\n2024-04-03T10:30:00Z,A,buy,1,$28.60,€1.00\n")
+    with pytest.raises(DataError, match=r"one currency sign; received \$ and € in .*fee_currency"):
+        read_fills(file)

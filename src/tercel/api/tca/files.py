@@ -18,6 +18,7 @@ from typing import Final
 import polars as pl
 
 from tercel.core.errors import DataError
+from tercel.core.tables.cell_text import MONEY
 from tercel.core.tables.columns import renamed, unread
 from tercel.core.tables.numbers import exact, not_money, units
 from tercel.core.tables.sides import sides
@@ -172,6 +173,7 @@ def read_fill_file(path: Path, map: TableMap = AS_NAMED, below_zero: bool = Fals
         column = table.theirs["quantity"]
         received = f"{column} of {path}, which is the price times another column: money"
         raise DataError("a quantity", received, "name the column of shares, contracts or coins")
+    _refuse_signs(table)
     side = sides(table).to_list()
     dated = dates_alone(table, "time")
     noon = days(table, "time").cast(pl.Datetime("ns")).dt.offset_by("12h") if dated else None
@@ -186,6 +188,15 @@ def read_fill_file(path: Path, map: TableMap = AS_NAMED, below_zero: bool = Fals
     )  # fmt: skip
     fills = [FileFill(*row) for row in zip(*columns, strict=True)]
     return FillFile(fills, table.map.unit == "lots", dated, not_read, table.notes)
+
+
+def _refuse_signs(table: Table) -> None:
+    """Refuse money of several currencies by its signs: nothing says what one is worth in the other."""
+    cells = [table.frame[name].cast(pl.String) for name in ("price", "fee") if name in table.frame.columns]
+    signs = sorted({sign for one in cells for sign in one.str.extract(rf"({MONEY})").drop_nulls()})
+    if len(signs) > 1:
+        remedy = "leave the signs out, and name the fee's currency in a column of its own: fee_currency"
+        raise DataError("prices and fees with one currency sign", f"{' and '.join(signs)} in {table.where}", remedy)
 
 
 def _fees(table: Table) -> list[Fraction]:

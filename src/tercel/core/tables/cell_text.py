@@ -6,7 +6,7 @@ import polars as pl
 
 NOTHING: Final = ("", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", ".")
 """Cells that say nothing, in small letters."""
-_MONEY: Final = "[$€£¥]"
+MONEY: Final = "[$€£¥]"
 _SIGN: Final = "[-+]?"
 # An apostrophe, straight or curled, and blanks, also narrow and unbreakable ones.
 _BETWEEN: Final = r"['\x{2019} \x{a0}\x{202f}]"
@@ -33,7 +33,7 @@ def plain_text(text: pl.Expr, units: bool = False) -> pl.Expr:
     '-1000.5'
     """
     text = text.str.strip_chars().str.replace(r"^\((.+)\)$", "-${1}").str.replace(r"^([^-]+)-$", "-${1}")
-    text = text.str.replace(rf"^({_SIGN})\s*{_MONEY}\s*", "${1}").str.replace(rf"\s*{_MONEY}$", "")
+    text = text.str.replace(rf"^({_SIGN})\s*{MONEY}\s*", "${1}").str.replace(rf"\s*{MONEY}$", "")
     if units:
         # in 1e5 there is none, and in 5k, 1.5M the letter is a part of the number
         bare = text.str.replace(r"\s*(?:[A-DF-Za-df-z]|[eE][A-Za-z])[A-Za-z0-9]*$", "").str.replace(
