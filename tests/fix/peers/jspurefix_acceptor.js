@@ -104,15 +104,26 @@ class Venue extends AsciiSession {
 
   shown (said) {
     const levels = [['0', 99.98, 7], ['0', 99.99, 5], ['1', 100.01, 6]]
-    const show = () => this.send('W', {
-      MDReqID: said.MDReqID, Instrument: said.InstrmtMDReqGrp.NoRelatedSym[0].Instrument,
+    const instrument = said.InstrmtMDReqGrp.NoRelatedSym[0].Instrument
+    this.send('W', {
+      MDReqID: said.MDReqID, Instrument: instrument,
       MDFullGrp: {
         NoMDEntries: levels.map(([kind, price, size]) => ({ MDEntryType: kind, MDEntryPx: price, MDEntrySize: size }))
       }
     })
-    show()
-    clearInterval(this.shows)
-    this.shows = setInterval(show, 5000) // a desk's limits trust no price for longer than a minute
+    let size = 5
+    clearInterval(this.moves)
+    this.moves = setInterval(() => { // a desk's limits trust no price that is older than a minute
+      size = 11 - size
+      this.send('X', {
+        MDReqID: said.MDReqID,
+        MDIncGrp: {
+          NoMDEntries: [
+            { MDUpdateAction: '1', MDEntryType: '0', Instrument: instrument, MDEntryPx: 99.99, MDEntrySize: size }
+          ]
+        }
+      })
+    }, 5000)
   }
 
   held (said) {
@@ -140,7 +151,7 @@ class Venue extends AsciiSession {
   }
 
   onLogon () { return true }
-  onStopped () { clearInterval(this.shows) }
+  onStopped () { clearInterval(this.moves) }
   onDecoded () {}
   onEncoded () {}
 }
