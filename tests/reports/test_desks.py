@@ -284,10 +284,3 @@ def test_19_who_joined_gets_what_trades_beyond_the_cancels(
         passive = [(row["price"], row["lots"]) for row in fills if row["passive"] and not row["forced"]]
         assert sum(lots for _, lots in passive) == 50
         assert {price for price, _ in passive} == {100.0}
-
-
-def test_a_list_of_orders_is_judged_on_a_tape_of_levels(tmp_path: Path) -> None:
-    """Strategies know other hours than the orders' own: a curve with hours that are not known."""
-    lake = queues(tmp_path)
-    orders = [tc.Order(f"2024-04-03 {hour}:30", "ABC", "buy", 50, 300.0) for hour in ("10", "11")]
-    assert tc.evaluate(["twap_take"], replay(lake, "ABC"), orders).episodes == 2

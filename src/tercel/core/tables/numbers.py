@@ -28,6 +28,16 @@ def _decimal(table: Table) -> str:
     return "," if comma else "." if point else ""
 
 
+def _cells(table: Table, name: str, units: bool) -> pl.Series:
+    """Cells of a column as :func:`tercel.core.tables.cell_text.plain_text` has them."""
+    return table.frame.select(plain_text(pl.col(name).cast(pl.String), units))[name]
+
+
+def _pointed(table: Table, cells: pl.Series) -> pl.Series:
+    """Cells with a decimal point, null where they are no number by the table's decimal sign."""
+    return cells.to_frame().select(with_point(pl.col(cells.name), _decimal(table) or "."))[cells.name]
+
+
 def texts(table: Table, name: str, expected: str = "a number", remedy: str = "") -> pl.Series:
     """A column of text as numbers with a decimal point, still as text; null where a cell says nothing.
 
@@ -36,24 +46,22 @@ def texts(table: Table, name: str, expected: str = "a number", remedy: str = "")
     DataError
         What is no number, or one whose decimal sign nothing shows, with file and row.
     """
-    cells = table.frame.select(plain_text(pl.col(name).cast(pl.String), table.map.units_in_cells))[name]
+    cells = _cells(table, name, table.map.units_in_cells)
     decimal = _decimal(table)
-    how = table.how.column.format("decimal", ",")
+    signs = [table.how.column.format("decimal", sign) for sign in (",", ".")]
     if not decimal:
         comma, point = table.signs
         why = f": a comma in row {comma}, a point in row {point}" if comma else " (10.000: ten or ten thousand)"
         unknown = cells.str.contains(r"[.,]") if comma else cells.str.contains(EITHER)
-        say = f"say it: {how} or {table.how.column.format('decimal', '.')}"
-        table.refuse(unknown, name, f"numbers whose decimal sign the file shows{why}", say)
-    found = cells.to_frame().select(with_point(pl.col(name), decimal or "."))[name]
+        table.refuse(unknown, name, f"numbers whose decimal sign the file shows{why}", f"say it: {' or '.join(signs)}")
+    found = _pointed(table, cells)
     wrong = cells.is_not_null() & found.is_null()
     remedy = remedy or "correct the cell, or leave it empty where there is none"
-    other = "," if decimal in (".", "") else "."
     unit = wrong & cells.str.contains(r"^[-+]?[\d.,]+\s*[A-Za-z]+$") & ~cells.str.contains(SCALED)
     say = f"say that cells carry their units: {table.how.column.format('units_in_cells', 'true')}; or {remedy}"
     table.refuse(unit, name, f"{expected} without a unit", say)
     signed = wrong & cells.str.contains(r"^[-+]?[\d.,]+$")
-    say = f"say the decimal sign: {table.how.column.format('decimal', other)}; or {remedy}"
+    say = f"say the decimal sign: {signs[decimal == ',']}; or {remedy}"
     table.refuse(signed, name, f"{expected} with the decimal sign {decimal!r}", say)
     table.refuse(wrong, name, expected, remedy)
     return found
@@ -106,18 +114,16 @@ def is_number(table: Table, name: str) -> tuple[int, int]:
     """How many cells of a column are numbers, and how many say something."""
     if table.frame[name].dtype.is_numeric():
         return table.frame[name].count(), table.frame[name].count()
-    cells = table.frame.select(plain_text(pl.col(name).cast(pl.String), table.map.units_in_cells))
-    return cells.select(with_point(pl.col(name), _decimal(table) or "."))[name].count(), cells[name].count()
+    cells = _cells(table, name, table.map.units_in_cells)
+    return _pointed(table, cells).count(), cells.count()
 
 
 def not_money(table: Table, ours: str, names: Sequence[str]) -> list[str]:
     """Of columns that may be a quantity, those that are not the price times another column in most rows."""
     if ours != "quantity":
         return list(names)
-    floats = {}
-    for name in (name for name in table.frame.columns if name != ROW):
-        cells = table.frame.select(plain_text(pl.col(name).cast(pl.String), True))
-        floats[name] = cells.select(with_point(pl.col(name), _decimal(table) or ".").cast(pl.Float64))[name]
+    there = [name for name in table.frame.columns if name != ROW]
+    floats = {name: _pointed(table, _cells(table, name, True)).cast(pl.Float64) for name in there}
     prices = [name for name in floats if plain_name(name).endswith(("price", "px"))]
     return [
         name

@@ -200,7 +200,7 @@ def dates_alone(table: Table, name: str) -> bool:
 def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
     """A column as moments, Datetime ns UTC.
 
-    Local times of a stretch that a clock change repeats are told apart by the order of rows, or by `repeated_hour` of
+    Local times of a stretch that a clock change repeats are resolved by the order of rows, or by `repeated_hour` of
     the table's map.
 
     Parameters
